@@ -20,14 +20,22 @@ GONE = object()
 
 @dataclass
 class PlainTask:
-    """A task, what happens when it runs, and the rule it has."""
+    """A task, what happens when it runs, and the rule it has. One with a ``choice`` is an approval
+    that ends with that choice, writes it, and writes nothing else.
+    """
 
     id: str
     dependencies: list[str]
     set: dict[str, Any] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
     fails: bool = False
-    runs_when: str = "default"  # or "always", "any failed", "none failed by rule"
+    runs_when: str = "default"  # or "always", "any failed", "any approved", "none failed by rule"
+    choice: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.choice is not None:
+            decided = {"choice": self.choice, "by": None, "at": None, "note": None, "data": None}
+            self.set, self.removed = {self.id: decided}, []
 
 
 class PlainRun:
@@ -64,12 +72,25 @@ class PlainRun:
             if bad:
                 self.because_of_failure.add(name)
         else:
-            failed = any(self.status[n] == "Failed" for n in task.dependencies)
-            bad = [] if task.runs_when == "always" or failed else [name]
+            bad = [] if self._rule_holds(task) else [name]
         self.status[name] = "Skipped" if bad else "Failed" if task.fails else "Completed"
 
     def _counts_as_failed(self, name: str) -> bool:
-        return self.status[name] == "Failed" or name in self.because_of_failure
+        return (
+            self.status[name] == "Failed"
+            or name in self.because_of_failure
+            or self._chose(name, "reject")
+        )
+
+    def _chose(self, name: str, choice: str) -> bool:
+        return self.status[name] == "Completed" and self.tasks[name].choice == choice
+
+    def _rule_holds(self, task: PlainTask) -> bool:
+        if task.runs_when == "any failed":
+            return any(self.status[n] == "Failed" for n in task.dependencies)
+        if task.runs_when == "any approved":
+            return any(self._chose(n, "approve") for n in task.dependencies)
+        return task.runs_when == "always"
 
     def ancestors(self, name: str) -> set[str]:
         found: set[str] = set()

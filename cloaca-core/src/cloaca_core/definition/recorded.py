@@ -17,6 +17,7 @@ from cloaca_core.definition.retry import BackoffStrategy, RetryPolicy
 from cloaca_core.definition.retry_condition import RetryCondition
 from cloaca_core.definition.rules import Rule, parse_rule, to_dict
 from cloaca_core.definition.version_change import fingerprints
+from cloaca_core.definition.waits.record import read_wait, written_wait
 from cloaca_core.records.follow_ups import WhenEndedRow
 from cloaca_core.values.json_values import JsonValue, decode, encode
 from cloaca_core.values.namespace import short_name
@@ -25,6 +26,7 @@ from cloaca_core.values.no_limit import NO_LIMIT, WORD, NoLimit
 if TYPE_CHECKING:
     from cloaca_core.definition.retry_condition import Condition
     from cloaca_core.definition.task import Task
+    from cloaca_core.definition.waits.kinds import NodeWait
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.definitions import DefinitionRow
     from cloaca_core.values.option_names import ExhaustedPolicyName
@@ -33,7 +35,7 @@ RetriedErrors: TypeAlias = Literal["never", "transient", "all", "pattern", "clas
 """How a policy chooses the errors that it retries; the last two choose by code."""
 
 TASK: Final = "task"
-"""The kind of a node whose body is a function."""
+"""The kind of a node whose body is a function; others have that of their ``wait``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class RecordedTask:
     rule: Rule | None
     is_async: bool
     fingerprint: str | None = None
+    wait: NodeWait | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,7 @@ def when_ended_rows(workflow: Workflow) -> tuple[WhenEndedRow, ...]:
 
 def _written_task(task: Task, fingerprint: str) -> dict[str, JsonValue]:
     limit = task.timeout_seconds
-    return {
+    written: dict[str, JsonValue] = {
         "id": task.id,
         "kind": TASK,
         "dependencies": list(task.dependencies),
@@ -159,6 +162,9 @@ def _written_task(task: Task, fingerprint: str) -> dict[str, JsonValue]:
         "is_async": task.is_async,
         "fingerprint": fingerprint,
     }
+    if task.wait is not None:
+        written |= {"kind": task.wait.kind, "wait": written_wait(task.wait)}
+    return written
 
 
 def _written_retry(policy: RetryPolicy) -> dict[str, JsonValue]:
@@ -202,6 +208,7 @@ def _task(read: Mapping[str, Any]) -> RecordedTask:
         rule=None if rule is None else parse_rule(rule),
         is_async=read["is_async"],
         fingerprint=read.get("fingerprint"),
+        wait=read_wait(read["kind"], read["wait"]) if "wait" in read else None,
     )
 
 

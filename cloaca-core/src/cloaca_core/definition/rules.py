@@ -20,6 +20,7 @@ from cloaca_core.errors import (
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.values.arguments import text
 from cloaca_core.values.json_values import JsonValue, copy_value, normalise
+from cloaca_core.values.node import Node
 from cloaca_core.values.option_names import OperatorName
 
 RuleDict: TypeAlias = dict[str, Any]
@@ -48,6 +49,14 @@ class TaskIs:
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """True when the task is an approval that is Completed with this choice."""
+
+    task: str
+    choice: str
+
+
+@dataclass(frozen=True, slots=True)
 class ContextValue:
     """True when ``operator`` holds between the input's value under ``key`` and ``value``."""
 
@@ -56,7 +65,7 @@ class ContextValue:
     value: JsonValue = field(hash=False)
 
 
-Condition: TypeAlias = TaskIs | ContextValue
+Condition: TypeAlias = TaskIs | Chosen | ContextValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +120,27 @@ def none_of(*conditions: RuleDict) -> RuleDict:
     return {"type": "None", "conditions": list(conditions)}
 
 
-def task_success(task_name: str) -> RuleDict:
-    """The task of this id or full name completed. TypeError for another type than str."""
+def task_success(task_name: str | Node) -> RuleDict:
+    """The task of this id or full name, or this node, completed. TypeError for another type."""
     return _task_condition("TaskSuccess", task_name)
 
 
-def task_failed(task_name: str) -> RuleDict:
-    """The task of this id or full name failed. TypeError for another type than str."""
+def task_failed(task_name: str | Node) -> RuleDict:
+    """The task of this id or full name, or this node, failed. TypeError for another type."""
     return _task_condition("TaskFailed", task_name)
 
 
-def task_skipped(task_name: str) -> RuleDict:
-    """The task of this id or full name was skipped. TypeError for another type than str."""
+def task_skipped(task_name: str | Node) -> RuleDict:
+    """The task of this id or full name, or this node, was skipped. TypeError for another type."""
     return _task_condition("TaskSkipped", task_name)
+
+
+def chosen(task_name: str | Node, choice: str) -> RuleDict:
+    """The approval of this id or full name, or this node, ended with this choice. TypeError for
+    another type. The workflow refuses it when it is built unless there is such an approval above
+    the task, and it has that choice.
+    """
+    return {**_task_condition("Chosen", task_name), "choice": text("choice", choice)}
 
 
 def context_value(key: str, operator: OperatorName, value: Any) -> RuleDict:
@@ -139,9 +156,9 @@ def context_value(key: str, operator: OperatorName, value: Any) -> RuleDict:
     return _condition_dict(_parse_condition(written))
 
 
-def _task_condition(kind: str, task_name: str) -> RuleDict:
-    text("task_name", task_name)
-    return {"type": kind, "task_name": task_name}
+def _task_condition(kind: str, task_name: str | Node) -> RuleDict:
+    name = task_name.id if isinstance(task_name, Node) else text("task_name", task_name)
+    return {"type": kind, "task_name": name}
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -152,7 +169,7 @@ _TASK_STATES: Final = {
     "TaskSkipped": TaskStatus.SKIPPED,
 }
 _GROUPS: Final[dict[str, type[All | Any_ | None_]]] = {"All": All, "Any": Any_, "None": None_}
-_CONDITION_TYPES: Final = (*_TASK_STATES, "ContextValue")
+_CONDITION_TYPES: Final = (*_TASK_STATES, "Chosen", "ContextValue")
 _RULE_TYPES: Final = ("Always", *_GROUPS, *_CONDITION_TYPES)
 
 _OPERATORS: Final = {operator.value.lower(): operator for operator in Operator} | {
@@ -195,6 +212,9 @@ def _parse_condition(raw: object) -> Condition:
     if kind == "ContextValue":
         _refuse_other_fields(kind, fields, ("key", "operator", "value"))
         return _parse_context_value(kind, fields)
+    if kind == "Chosen":
+        _refuse_other_fields(kind, fields, ("task_name", "choice"))
+        return Chosen(_text(kind, fields, "task_name"), _text(kind, fields, "choice"))
     _refuse_other_fields(kind, fields, ("task_name",))
     return TaskIs(_text(kind, fields, "task_name"), _TASK_STATES[kind])
 
@@ -261,7 +281,13 @@ def _wrong_type(expected: str, value: object) -> DefinitionTypeError:
 
 def rule_tasks(rule: Rule) -> tuple[str, ...]:
     """The names of the tasks in the rule, each once, in order."""
-    return tuple(dict.fromkeys(c.task for c in _conditions(rule) if isinstance(c, TaskIs)))
+    named = [c.task for c in _conditions(rule) if isinstance(c, TaskIs | Chosen)]
+    return tuple(dict.fromkeys(named))
+
+
+def rule_choices(rule: Rule) -> list[Chosen]:
+    """The conditions of the rule that ask for a choice."""
+    return [c for c in _conditions(rule) if isinstance(c, Chosen)]
 
 
 def rename_tasks(rule: Rule, rename: Callable[[str], str]) -> Rule:
@@ -291,7 +317,7 @@ def _conditions(rule: Rule) -> Iterator[Condition]:
 
 
 def _renamed(condition: Condition, rename: Callable[[str], str]) -> Condition:
-    if isinstance(condition, TaskIs):
+    if isinstance(condition, TaskIs | Chosen):
         return replace(condition, task=rename(condition.task))
     return condition
 
@@ -303,6 +329,8 @@ def _condition_dict(condition: Condition) -> RuleDict:
     match condition:
         case TaskIs(task, status):
             return {"type": _TASK_TYPES[status], "task_name": task}
+        case Chosen(task, choice):
+            return {"type": "Chosen", "task_name": task, "choice": choice}
         case ContextValue(key, operator, value):
             return {
                 "type": "ContextValue",
@@ -318,13 +346,20 @@ def _condition_dict(condition: Condition) -> RuleDict:
 
 
 def evaluate(
-    rule: Rule, status_of: Callable[[str], TaskStatus], context: Mapping[str, JsonValue]
+    rule: Rule,
+    status_of: Callable[[str], TaskStatus],
+    choice_of: Callable[[str], str | None],
+    context: Mapping[str, JsonValue],
 ) -> bool:
-    """True when the task may run, given the final states of tasks and the task's input."""
+    """True when the task may run, given the final states of tasks, the choices of those that are
+    Completed approvals (None for others), and the task's input.
+    """
 
     def holds(condition: Condition) -> bool:
         if isinstance(condition, TaskIs):
             return status_of(condition.task) is condition.status
+        if isinstance(condition, Chosen):
+            return choice_of(condition.task) == condition.choice
         return _value_holds(condition, context)
 
     match rule:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.definition import graph
 from cloaca_core.definition.fingerprint import fingerprint
-from cloaca_core.definition.rules import rule_tasks
+from cloaca_core.definition.rules import Chosen, rule_choices, rule_tasks
 from cloaca_core.definition.task import Task
 from cloaca_core.errors import TaskNotFoundError, WorkflowValidationError
 from cloaca_core.values.arguments import text
@@ -26,6 +26,7 @@ from cloaca_core.values.retention import Retention
 from cloaca_core.values.time_limits import TimeLimit
 
 if TYPE_CHECKING:
+    from cloaca_core.definition.waits.kinds import NodeWait
     from cloaca_core.definition.when_ended import WhenEnded
 
 CYCLE_END: Final = 5
@@ -172,16 +173,24 @@ class Workflow:
     # -- drawings --------------------------------------------------------------------------------
 
     def to_mermaid(self) -> str:
-        """Draw the graph as a Mermaid flowchart."""
-        nodes = (f'    {node}["{_mermaid_text(label)}"]' for node, label in self._nodes())
+        """Draw the graph as a Mermaid flowchart; nodes that wait are hexagons."""
+        nodes = (f"    {node}{self._mermaid_shape(label)}" for node, label in self._nodes())
         edges = (f"    {start} --> {end}" for start, end in self._edges())
         return "\n".join(("flowchart TD", *nodes, *edges)) + "\n"
 
     def to_dot(self) -> str:
-        """Draw the graph in the language of Graphviz."""
-        nodes = (f"    {node} [label={_dot_text(label)}];" for node, label in self._nodes())
+        """Draw the graph in the language of Graphviz; nodes that wait are hexagons."""
+        nodes = (f"    {node} [{self._dot_shape(label)}];" for node, label in self._nodes())
         edges = (f"    {start} -> {end};" for start, end in self._edges())
         return "\n".join((f"digraph {_dot_text(self._name)} {{", *nodes, *edges, "}")) + "\n"
+
+    def _mermaid_shape(self, task_id: str) -> str:
+        text = _mermaid_text(task_id)
+        return f'["{text}"]' if self._tasks[task_id].wait is None else f'{{{{"{text}"}}}}'
+
+    def _dot_shape(self, task_id: str) -> str:
+        label = f"label={_dot_text(task_id)}"
+        return label if self._tasks[task_id].wait is None else f"{label}, shape=hexagon"
 
     def _nodes(self) -> Iterator[tuple[str, str]]:
         """For each task a name that both drawing languages accept, and the id."""
@@ -210,12 +219,15 @@ def check_graph(namespace: str, tasks: Sequence[Task]) -> None:
     """Raise ``WorkflowValidationError`` for the first fault of the graph."""
     if not tasks:
         raise WorkflowValidationError("Workflow cannot be empty")
+    waits = {task.id: task.wait for task in tasks}
     dependencies = {task.id: task.dependencies for task in tasks}
     _check_dependencies(namespace, dependencies)
     _check_cycles(namespace, dependencies)
     for task in tasks:
         if task.rule is not None:
             _check_rule(namespace, task.id, rule_tasks(task.rule), dependencies)
+            for condition in rule_choices(task.rule):
+                _check_choice(namespace, task.id, condition, waits[condition.task])
 
 
 def _check_dependencies(namespace: str, dependencies: graph.Graph) -> None:
@@ -257,6 +269,19 @@ def _check_rule(
             f"'{_full(namespace, task_id)}' names '{_full(namespace, name)}', which is not one of "
             "its direct or transitive dependencies"
         )
+
+
+def _check_choice(namespace: str, task_id: str, condition: Chosen, wait: NodeWait | None) -> None:
+    """Refuse a condition about a choice that cannot be made."""
+    choices = wait.choices if wait is not None and wait.kind == "approval" else ()
+    if condition.choice in choices:
+        return
+    has = f"has the choices {', '.join(choices)}" if choices else "is no approval"
+    raise WorkflowValidationError(
+        "@cloaca.task(trigger_rules=...): invalid trigger rule: task "
+        f"'{_full(namespace, task_id)}' asks for the choice {condition.choice!a:.80} of "
+        f"'{_full(namespace, condition.task)}', which {has}"
+    )
 
 
 def _full(namespace: str, name: str) -> str:

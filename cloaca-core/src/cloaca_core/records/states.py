@@ -51,6 +51,7 @@ class ReasonCode(StrEnum):
     INTERNAL_ERROR = "internal_error"
     UPSTREAM_FAILED = "upstream_failed"
     TRIGGER_RULE = "trigger_rule"
+    REJECTED = "rejected"
     NOT_COUNTED = "not_counted"
     EXHAUSTED = "exhausted"
     VERSION_CHANGED = "version_changed"

@@ -46,8 +46,9 @@ def holds(
     raw: RuleDict,
     context: Mapping[str, JsonValue] | None = None,
     states: Mapping[str, TaskStatus] | None = None,
+    choices: Mapping[str, str] | None = None,
 ) -> bool:
-    return evaluate(parse_rule(raw), (states or {}).__getitem__, context or {})
+    return evaluate(parse_rule(raw), (states or {}).__getitem__, (choices or {}).get, context or {})
 
 
 class TestWriting:

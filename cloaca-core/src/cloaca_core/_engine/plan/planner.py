@@ -15,7 +15,9 @@ from cloaca_core._engine.plan.graph import PlanGraph
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.plan.replacements import Keys
+from cloaca_core._engine.plan.waits import choice_of
 from cloaca_core.definition.rules import evaluate
+from cloaca_core.definition.waits.kinds import REJECT
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.json_values import JsonValue
 
@@ -77,6 +79,7 @@ class RunPlan:
 
     __slots__ = (
         "_blamed",
+        "_choices",
         "_default_rule",
         "_errors",
         "_graph",
@@ -105,7 +108,8 @@ class RunPlan:
         self._known = dict(known or {})
         self._missing = [len(needed) for needed in graph.dependencies]
         self._errors: dict[int, str] = {}
-        self._blamed: set[int] = set()
+        self._blamed: dict[int, Reason] = {}
+        self._choices: dict[int, str] = {}
         self._left = count
 
     # -- facts -------------------------------------------------------------------------------
@@ -116,7 +120,7 @@ class RunPlan:
 
     def completed(self, task: int, change: Change) -> Step:
         """The task succeeded."""
-        self._finish(task, TaskStatus.COMPLETED, change)
+        self._complete(task, change)
         return self._settle(self._unblocked_by(task))
 
     def failed(self, task: int, error: str) -> Step:
@@ -165,7 +169,8 @@ class RunPlan:
         rule = self._graph.tasks[task].rule
         if rule is None:
             return self._failed_upstream(task)
-        if evaluate(rule, self._status_of, self.contexts.given(task)):
+        given = self.contexts.given(task)
+        if evaluate(rule, self._status_of, self._choice_of, given):
             return None
         return Reason(ReasonCode.TRIGGER_RULE, "Trigger rules not satisfied")
 
@@ -173,14 +178,31 @@ class RunPlan:
         if self._default_rule == "always":
             return None
         for dependency in self._graph.dependencies[task]:
-            if dependency in self._errors or dependency in self._blamed:
-                self._blamed.add(task)
-                text = f"upstream failed: {self._graph.tasks[dependency].id}"
-                return Reason(ReasonCode.UPSTREAM_FAILED, text)
+            reason = self._blame(dependency)
+            if reason is not None:
+                self._blamed[task] = reason
+                return reason
+        return None
+
+    def _blame(self, dependency: int) -> Reason | None:
+        """Why tasks that depend on this one are skipped by the default rule; None if they run. A
+        rejection is handed down as it is, so that a retry knows that it would be the same again.
+        """
+        name = self._graph.tasks[dependency].id
+        if self._choices.get(dependency) == REJECT:
+            return Reason(ReasonCode.REJECTED, f"rejected: {name}")
+        blamed = self._blamed.get(dependency)
+        if blamed is not None and blamed.code == ReasonCode.REJECTED:
+            return blamed
+        if blamed is not None or dependency in self._errors:
+            return Reason(ReasonCode.UPSTREAM_FAILED, f"upstream failed: {name}")
         return None
 
     def _status_of(self, name: str) -> TaskStatus:
         return self.statuses[self._graph.position[name]]
+
+    def _choice_of(self, name: str) -> str | None:
+        return self._choices.get(self._graph.position[name])
 
     def _unblocked_by(self, task: int) -> list[int]:
         unblocked = []
@@ -195,15 +217,21 @@ class RunPlan:
     def _restore(self, task: int, known: Known) -> None:
         match known:
             case Completed(change):
-                self._finish(task, TaskStatus.COMPLETED, change)
+                self._complete(task, change)
             case Failed(error):
                 self._fail(task, error)
             case Skipped(reason):
-                if reason.code == ReasonCode.UPSTREAM_FAILED:
-                    self._blamed.add(task)
+                if reason.code in (ReasonCode.UPSTREAM_FAILED, ReasonCode.REJECTED):
+                    self._blamed[task] = reason
                 self._finish(task, TaskStatus.SKIPPED)
             case _:
                 assert_never(known)
+
+    def _complete(self, task: int, change: Change) -> None:
+        node = self._graph.tasks[task]
+        if node.wait is not None and (choice := choice_of(node.wait, node.id, change)) is not None:
+            self._choices[task] = choice
+        self._finish(task, TaskStatus.COMPLETED, change)
 
     def _fail(self, task: int, error: str) -> None:
         self._errors[task] = error

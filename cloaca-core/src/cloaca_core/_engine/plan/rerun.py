@@ -129,8 +129,8 @@ def _unended(past: Restored, index: int) -> str:
 
 
 def _failure(known: Known) -> str | None:
-    """Why a task that ended runs again by itself; None for one that succeeded, or that a rule has
-    skipped.
+    """Why a task that ended runs again by itself; None for one that succeeded, or that a rule or a
+    rejection has skipped: it would be skipped again.
     """
     match known:
         case Completed():
@@ -145,7 +145,8 @@ def _kept(known: Known) -> str:
     match known:
         case Completed():
             return "succeeded"
-        case Skipped():
-            return "skipped by its rule"
+        case Skipped(reason):
+            is_rejected = reason.code == ReasonCode.REJECTED
+            return f"skipped, {reason.text}" if is_rejected else "skipped by its rule"
         case _:
             return "failed, and was not chosen"

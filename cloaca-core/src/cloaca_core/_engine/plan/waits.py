@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias, assert_never, cast
+from typing import NamedTuple, TypeAlias, assert_never, cast
 
 from cloaca_core._engine.plan.merge import UNCHANGED, Change
 from cloaca_core.definition.waits.kinds import REJECT, Approval, NodeWait, Sleep, WaitFor
@@ -97,12 +97,15 @@ def decision(
     return {"choice": choice, "by": by, "at": instant_text(at), "note": note, "data": data}
 
 
-def choice_of(wait: NodeWait | None, task_id: str, change: Change) -> str | None:
-    """The choice of an approval that is Completed with this change; None for any other task."""
-    if not isinstance(wait, Approval):
+def choice_of(wait: NodeWait, task_id: str, change: Change) -> str | None:
+    """The choice of an approval that is Completed with this change; None for a node of another
+    kind, and for one that was none when it ended: an earlier version had a body in its place.
+    """
+    decided = change.set.get(task_id)
+    if not isinstance(wait, Approval) or not isinstance(decided, dict):
         return None
-    decided = cast("dict[str, Any]", change.set[task_id])
-    return cast("str", decided["choice"])
+    choice = decided.get("choice")
+    return choice if isinstance(choice, str) else None
 
 
 def _decided(wait: Approval, task_id: str, made: dict[str, JsonValue]) -> WaitOutcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, Literal, TypeAlias
 
 from cloaca_core.values.instants import Instant
 from cloaca_core.values.json_values import JsonValue
@@ -21,6 +21,8 @@ class Sleep:
     has at ``until_key``, a path of keys; exactly one is given.
     """
 
+    kind: ClassVar[Literal["sleep"]] = "sleep"
+
     seconds: float | None = None
     until: Instant | None = None
     until_key: tuple[str, ...] | None = None
@@ -31,6 +33,8 @@ class WaitFor:
     """Waits for a message of ``event``, for at most ``timeout`` seconds. Then ``default`` is taken
     in place of a payload; without one the node fails.
     """
+
+    kind: ClassVar[Literal["event"]] = "event"
 
     event: str
     timeout: float | None = None
@@ -45,6 +49,8 @@ class Approval:
     ``data_type`` is the dataclass or model of the data that go with a choice, and ``schema`` its
     JSON schema. A recorded approval has the schema alone.
     """
+
+    kind: ClassVar[Literal["approval"]] = "approval"
 
     prompt: str
     choices: tuple[str, ...]

@@ -236,6 +236,9 @@ class _Tasks:
             known = f" ({', '.join(states)})" if states else ""
             text = f"skipped: its rule {rule_text(shape.rule)} does not hold{known}"
             return Why(reason.code, text)
+        if reason.code == ReasonCode.REJECTED:
+            rejected = reason.text.removeprefix("rejected: ")
+            return Why(reason.code, f"skipped because {rejected} was rejected")
         return Why(reason.code, f"skipped: {short(reason.text)}")
 
     def _blamed(self, task: str) -> str | None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, assert_never
 
-from cloaca_core.definition.rules import All, Always, Any_, ContextValue, None_, TaskIs
+from cloaca_core.definition.rules import All, Always, Any_, Chosen, ContextValue, None_, TaskIs
 from cloaca_core.values.instants import SECOND, Instant, nearest_shown, to_datetime
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ def _condition(condition: Condition) -> str:
         case TaskIs(task, status):
             kind = {"Completed": "success", "Failed": "failed"}.get(str(status), "skipped")
             return f"task_{kind}({task!r})"
+        case Chosen(task, choice):
+            return f"chosen({task!r}, {choice!r})"
         case ContextValue(key, operator, value):
             return f"context_value({key!r}, {str(operator)!r}, {short(repr(value))})"
         case _:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
@@ -23,8 +23,9 @@ from cloaca_core._engine.plan.planner import (
 )
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.registry import Registry
-from cloaca_core.definition.rules import context_value
+from cloaca_core.definition.rules import any_of, chosen, context_value, task_success
 from cloaca_core.definition.task import task as task_decorator
 from cloaca_core.records.states import RunStatus, TaskStatus
 
@@ -38,7 +39,7 @@ VALUES = st.one_of(
 
 @st.composite
 def plain_graphs(draw: st.DrawFn) -> list[PlainTask]:
-    """Up to seven tasks that write, remove, fail and have rules."""
+    """Up to seven tasks that write, remove, fail and have rules, and approvals among them."""
     tasks: list[PlainTask] = []
     for number in range(draw(st.integers(1, 7))):
         earlier = [task.id for task in tasks]
@@ -46,6 +47,8 @@ def plain_graphs(draw: st.DrawFn) -> list[PlainTask]:
         needed = needed[: draw(st.integers(0, len(needed)))]
         new = draw(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=2))
         removed = draw(st.lists(st.sampled_from(KEYS), unique=True, max_size=1))
+        choice = draw(st.sampled_from([None, None, None, "approve", "reject"]))
+        rules = ["default", "default", "always", "any failed", "any approved"]
         tasks.append(
             PlainTask(
                 f"t{number}",
@@ -53,9 +56,8 @@ def plain_graphs(draw: st.DrawFn) -> list[PlainTask]:
                 new,
                 [key for key in removed if key not in new],
                 fails=draw(st.sampled_from([False, False, False, True])),
-                runs_when=draw(st.sampled_from(["default", "default", "always", "any failed"]))
-                if needed
-                else "default",
+                runs_when=draw(st.sampled_from(rules)) if needed and not choice else "default",
+                choice=choice,
             )
         )
     return tasks
@@ -66,18 +68,23 @@ def graph_of(tasks: Sequence[PlainTask]) -> PlanGraph:
     builder = WorkflowBuilder("w", registry=Registry())
     with builder:
         for each in tasks:
-            _declare(each)
+            _declare(each, {task.id for task in tasks if task.choice is not None})
     assert builder.workflow is not None
     return plan_graph(builder.workflow)
 
 
-def _declare(plain: PlainTask) -> None:
+def _declare(plain: PlainTask, approvals: Collection[str]) -> None:
+    if plain.choice is not None:
+        approval(plain.id, "may it go on?", dependencies=plain.dependencies)
+        return
     rules: dict[str, Any] | None = None
     if plain.runs_when == "always":
         rules = {"type": "Always"}
     elif plain.runs_when == "any failed":
         failed = [{"type": "TaskFailed", "task_name": name} for name in plain.dependencies]
         rules = {"type": "Any", "conditions": failed}
+    elif plain.runs_when == "any approved":
+        rules = any_of(*[chosen(n, "approve") for n in plain.dependencies if n in approvals])
 
     @task_decorator(id=plain.id, dependencies=plain.dependencies, trigger_rules=rules)
     def body(context: object) -> None:
@@ -276,6 +283,85 @@ class TestReasons:
             "b": Reason("upstream_failed", "upstream failed: a"),
             "c": Reason("upstream_failed", "upstream failed: b"),
         }
+
+    def test_a_rejection_skips_what_follows_by_the_default_rule_and_is_handed_down(self) -> None:
+        reasons = self.skipped(
+            PlainTask("ok", [], choice="reject"),
+            PlainTask("a", ["ok"]),
+            PlainTask("b", ["a"]),
+            PlainTask("after", ["b"], runs_when="always"),
+        )
+
+        assert reasons == dict.fromkeys(["a", "b"], Reason("rejected", "rejected: ok"))
+
+    def test_only_the_choice_named_reject_rejects(self) -> None:
+        assert self.skipped(PlainTask("ok", [], choice="approve"), PlainTask("a", ["ok"])) == {}
+
+    def test_a_rejection_fails_no_run(self) -> None:
+        over = ended(PlainTask("ok", [], choice="reject"), PlainTask("a", ["ok"]))
+
+        assert over == RunOver(RunStatus.COMPLETED, None)
+
+    def test_the_first_dependency_that_counts_as_failed_is_named(self) -> None:
+        ok, a = PlainTask("ok", [], choice="reject"), PlainTask("a", [], fails=True)
+
+        assert self.skipped(ok, a, PlainTask("b", ["ok", "a"])) == {
+            "b": Reason("rejected", "rejected: ok")
+        }
+        assert self.skipped(ok, a, PlainTask("b", ["a", "ok"])) == {
+            "b": Reason("upstream_failed", "upstream failed: a")
+        }
+
+    def test_always_as_the_default_rule_goes_on_after_a_rejection(self) -> None:
+        tasks = [PlainTask("ok", [], choice="reject"), PlainTask("a", ["ok"])]
+        driver = Driver(tasks, 0)
+        plan = RunPlan(driver.graph, {}, default_rule="always")
+
+        driver.run(plan)
+
+        assert plan.statuses == [TaskStatus.COMPLETED, TaskStatus.COMPLETED]
+
+    def test_a_rule_of_its_own_judges_a_rejection(self) -> None:
+        """The node is Completed, whatever was chosen."""
+        builder = WorkflowBuilder("w", registry=Registry())
+        with builder:
+            ok = approval("ok", "may it go on?")
+            for name, rule in (
+                ("success", task_success(ok)),
+                ("approved", chosen(ok, "approve")),
+                ("rejected", chosen(ok, "reject")),
+            ):
+                task_decorator(id=name, dependencies=[ok], trigger_rules=rule)(lambda context: None)
+        plan = RunPlan(plan_graph(builder.workflow), {})
+        plan.begin()
+
+        step = plan.completed(0, Change({"ok": {"choice": "reject"}}, []))
+
+        assert step.ready == [1, 3]
+        assert step.skipped == [(2, Reason("trigger_rule", "Trigger rules not satisfied"))]
+
+    def test_a_new_owner_knows_of_a_rejection_by_the_record_of_the_node(self) -> None:
+        graph = graph_of([PlainTask("ok", [], choice="reject"), PlainTask("a", ["ok"])])
+        known: dict[int, Known] = {0: Completed(Change({"ok": {"choice": "reject"}}, []))}
+
+        step = RunPlan(graph, {}, known=known).begin()
+
+        assert step.skipped == [(1, Reason("rejected", "rejected: ok"))]
+
+    def test_a_new_owner_hands_a_rejection_down(self) -> None:
+        tasks = [
+            PlainTask("ok", [], choice="reject"),
+            PlainTask("a", ["ok"]),
+            PlainTask("b", ["a"]),
+        ]
+        known: dict[int, Known] = {
+            0: Completed(Change({"ok": {"choice": "reject"}}, [])),
+            1: Skipped(Reason("rejected", "rejected: ok")),
+        }
+
+        step = RunPlan(graph_of(tasks), {}, known=known).begin()
+
+        assert step.skipped == [(2, Reason("rejected", "rejected: ok"))]
 
     def test_a_rule_of_its_own_that_is_false(self) -> None:
         reasons = self.skipped(PlainTask("a", []), PlainTask("b", ["a"], runs_when="any failed"))

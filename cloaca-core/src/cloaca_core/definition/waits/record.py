@@ -1,0 +1,71 @@
+"""Nodes without a body in the record of a workflow: their options as JSON, and back.
+
+The record serves programs without the code, so it has the JSON schema of an approval's data and not
+their type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, assert_never
+
+from cloaca_core.definition.waits.kinds import Approval, NodeWait, Sleep, WaitFor
+from cloaca_core.values.instants import instant_text, read_instant
+from cloaca_core.values.json_values import JsonValue
+from cloaca_core.values.missing import MISSING, Missing
+
+_DEFAULT: Final = "default"
+"""Left out of the record of a node that has none: null is a value."""
+
+
+def written_wait(wait: NodeWait) -> dict[str, JsonValue]:
+    """The options of a node; its kind stands beside them."""
+    match wait:
+        case Sleep(seconds, until, keys):
+            return {
+                "seconds": seconds,
+                "until": instant_text(until),
+                "until_key": None if keys is None else list(keys),
+            }
+        case WaitFor(event, timeout, default):
+            return {"event": event, "timeout": timeout, **_written_default(default)}
+        case Approval():
+            return {
+                "prompt": wait.prompt,
+                "choices": list(wait.choices),
+                "schema": None if wait.schema is None else dict(wait.schema),
+                "timeout": wait.timeout,
+                "reject_policy": wait.reject_policy,
+                **_written_default(wait.default),
+            }
+        case _:
+            assert_never(wait)
+
+
+def read_wait(kind: str, read: Mapping[str, Any]) -> NodeWait | None:
+    """The inverse of ``written_wait``; None for a kind that a newer version has."""
+    match kind:
+        case Sleep.kind:
+            until, keys = read["until"], read["until_key"]
+            return Sleep(
+                read["seconds"],
+                None if until is None else read_instant("until", until),
+                None if keys is None else tuple(keys),
+            )
+        case WaitFor.kind:
+            return WaitFor(read["event"], read["timeout"], read.get(_DEFAULT, MISSING))
+        case Approval.kind:
+            return Approval(
+                prompt=read["prompt"],
+                choices=tuple(read["choices"]),
+                schema=read["schema"],
+                timeout=read["timeout"],
+                default=read.get(_DEFAULT, MISSING),
+                reject_policy=read["reject_policy"],
+            )
+        case _:
+            return None
+
+
+def _written_default(default: JsonValue | Missing) -> dict[str, JsonValue]:
+    return {} if isinstance(default, Missing) else {_DEFAULT: default}
