@@ -47,7 +47,8 @@ _ABOUT_SOURCE: Final = frozenset(
 )
 """Names under which a class body stores facts about its own source."""
 
-UNLESS_NONE: Final = MappingProxyType({"cloaca: counts unless None": True})
+_UNLESS_NONE: Final = "cloaca: counts unless None"
+UNLESS_NONE: Final = MappingProxyType({_UNLESS_NONE: True})
 """Metadata of a dataclass field that counts only with a value. With it a new option leaves the
 digests of the definitions that lack it as they were."""
 
@@ -210,7 +211,7 @@ def _object_node(value: object) -> _Node:
 def _counts(value: object, field: dataclasses.Field[object]) -> bool:
     if not hasattr(value, field.name):  # it is not set yet
         return False
-    return field.metadata is not UNLESS_NONE or getattr(value, field.name) is not None
+    return _UNLESS_NONE not in field.metadata or getattr(value, field.name) is not None
 
 
 # -- code ----------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import re
@@ -19,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from cloaca_core.definition.fingerprint import _code_digest, fingerprint
+from cloaca_core.definition.fingerprint import UNLESS_NONE, _code_digest, fingerprint
 
 SOURCE = Path(__file__).parents[4] / "cloaca-core" / "src"
 
@@ -228,6 +229,17 @@ class TestValues:
 
         assert fingerprint(Point(1, {"a", "b"})) == fingerprint(Point(1, {"b", "a"}))
         assert fingerprint(Point(1, set())) != fingerprint(Point(2, set()))
+
+    def test_a_field_may_count_only_with_a_value(self) -> None:
+        @dataclass
+        class Options:
+            one: int
+            later: int | None = field(default=None, metadata=UNLESS_NONE)
+
+        before = dataclasses.make_dataclass("Options", ["one"])
+        before.__qualname__ = Options.__qualname__
+        assert fingerprint(Options(1)) == fingerprint(before(1))
+        assert len({fingerprint(Options(1, value)) for value in (None, 0, 1)}) == 3
 
     def test_text_that_is_no_valid_unicode_has_a_fingerprint(self) -> None:
         assert fingerprint("\ud800") != fingerprint("\ud801")

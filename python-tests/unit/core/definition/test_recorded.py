@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.recorded import (
     RecordedRetry,
     RecordedWorkflow,
@@ -149,3 +150,25 @@ def test_what_follows_the_ends_of_runs_is_a_row_for_each_state() -> None:
         WhenEndedRow(flow, version, 1, "Completed", next_, '{"workflow_name":"flow"}'),
     )
     assert when_ended_rows(built()) == ()
+
+
+def test_a_record_has_the_nodes_that_wait() -> None:
+    builder = WorkflowBuilder("flow", registry=Registry())
+    with builder:
+        task(id="a")(nothing)
+        approval("ok", "Pay?", timeout=5, default="reject", dependencies=["a"])
+
+    first, second = again(builder.workflow).tasks
+
+    assert (first.kind, first.wait) == ("task", None)
+    assert (second.kind, second.wait) == ("approval", builder.workflow.task("ok").wait)
+    assert "wait" not in json.loads(content(builder.workflow))["tasks"][0]
+
+
+def test_a_kind_of_a_newer_version_is_read_without_its_options() -> None:
+    written = json.loads(content(built()))
+    written["tasks"][0] |= {"kind": "map", "wait": {"items": "chunks"}}
+
+    [first, _] = again(built(), json.dumps(written)).tasks
+
+    assert (first.kind, first.wait) == ("map", None)

@@ -11,6 +11,7 @@ from cloaca_core.definition.rules import (
     All,
     Always,
     Any_,
+    Chosen,
     ContextValue,
     None_,
     Operator,
@@ -19,11 +20,13 @@ from cloaca_core.definition.rules import (
     all_of,
     always,
     any_of,
+    chosen,
     context_value,
     evaluate,
     none_of,
     parse_rule,
     rename_tasks,
+    rule_choices,
     rule_tasks,
     task_failed,
     task_skipped,
@@ -33,6 +36,7 @@ from cloaca_core.definition.rules import (
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.values.json_values import JsonValue
+from cloaca_core.values.node import Node
 from cloaca_core.values.option_names import OperatorName
 
 OPPOSITES: tuple[tuple[OperatorName, OperatorName], ...] = (
@@ -87,6 +91,17 @@ class TestWriting:
         with pytest.raises(DefinitionTypeError, match="task_name must be a str, got int"):
             task_success(3)  # type: ignore[arg-type] # the point of the test
 
+    def test_a_node_is_named_by_its_id(self) -> None:
+        assert task_success(Node("a")) == {"type": "TaskSuccess", "task_name": "a"}
+        assert task_failed(Node("a")) == {"type": "TaskFailed", "task_name": "a"}
+        assert task_skipped(Node("a")) == {"type": "TaskSkipped", "task_name": "a"}
+
+    def test_a_choice_is_asked_for_by_name(self) -> None:
+        written = {"type": "Chosen", "task_name": "ok", "choice": "approve"}
+        assert chosen(Node("ok"), "approve") == chosen("ok", "approve") == written
+        with pytest.raises(DefinitionTypeError, match="choice must be a str"):
+            chosen("ok", 1)  # type: ignore[arg-type] # the point of the test
+
 
 class TestReading:
     def test_a_rule_becomes_a_value(self) -> None:
@@ -98,6 +113,15 @@ class TestReading:
         assert parse_rule(all_of(context_value("k", ">", 1))) == All(
             (ContextValue("k", Operator.GREATER_THAN, 1),)
         )
+
+    def test_a_choice_is_read_and_written_again(self) -> None:
+        rule = parse_rule(any_of(chosen("ok", "approve")))
+        assert rule == Any_((Chosen("ok", "approve"),))
+        assert to_dict(rule) == any_of(chosen("ok", "approve"))
+        with pytest.raises(DefinitionError, match="missing field 'choice' of Chosen"):
+            parse_rule({"type": "Chosen", "task_name": "ok"})
+        with pytest.raises(DefinitionError, match="unknown field 'by' of Chosen"):
+            parse_rule(chosen("ok", "approve") | {"by": "ann"})
 
     def test_a_bare_condition_means_all_of_it(self) -> None:
         assert parse_rule(task_success("a")) == All((TaskIs("a", TaskStatus.COMPLETED),))
@@ -234,16 +258,28 @@ class TestHandling:
                 context_value("k", "exists", None),
                 task_success("a"),
                 task_skipped("b"),
+                chosen("ok", "approve"),
             )
         )
-        assert rule_tasks(rule) == ("b", "a")
+        assert rule_tasks(rule) == ("b", "a", "ok")
         assert rule_tasks(Always()) == ()
+        assert rule_choices(rule) == [Chosen("ok", "approve")]
 
     def test_tasks_can_be_renamed(self) -> None:
-        rule = parse_rule(none_of(task_failed("t::p::w::b"), context_value("k", "==", 1)))
+        others = context_value("k", "==", 1), chosen("t::p::w::ok", "approve")
+        rule = parse_rule(none_of(task_failed("t::p::w::b"), *others))
         renamed = rename_tasks(rule, lambda name: name.rpartition("::")[2])
-        assert renamed == parse_rule(none_of(task_failed("b"), context_value("k", "==", 1)))
+        others = context_value("k", "==", 1), chosen("ok", "approve")
+        assert renamed == parse_rule(none_of(task_failed("b"), *others))
         assert rename_tasks(Always(), str.upper) == Always()
+
+
+class TestChoices:
+    def test_it_is_the_one_that_was_made(self) -> None:
+        rule = chosen("ok", "approve")
+        assert holds(rule, choices={"ok": "approve"})
+        assert not holds(rule, choices={"ok": "reject"})
+        assert not holds(rule, choices={})
 
 
 class TestGroups:

@@ -12,8 +12,16 @@ import pytest
 
 from cloaca_core.definition.fingerprint import fingerprint
 from cloaca_core.definition.retry import RetryPolicy
-from cloaca_core.definition.rules import all_of, parse_rule, task_failed, task_success
+from cloaca_core.definition.rules import (
+    RuleDict,
+    all_of,
+    chosen,
+    parse_rule,
+    task_failed,
+    task_success,
+)
 from cloaca_core.definition.task import Task
+from cloaca_core.definition.waits.kinds import Approval, Sleep
 from cloaca_core.definition.when_ended import WhenEnded
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.errors import (
@@ -50,6 +58,11 @@ def workflow_of(*tasks: Task, **facts: object) -> Workflow:
     return Workflow(tasks=tasks, **given)  # type: ignore[arg-type] # facts are of many types
 
 
+NODES = (
+    new_task("a"),
+    replace(new_task("ok"), wait=Approval("Pay?", ("approve", "no"))),
+    replace(new_task("rest"), wait=Sleep(1.0)),
+)
 DIAMOND = (new_task("a"), new_task("c", "a"), new_task("b", "a"), new_task("d", "b", "c"))
 
 
@@ -206,6 +219,30 @@ class TestValidation:
             f"'{name if '::' in name else 't::p::w::' + name}'"
         )
 
+    @pytest.mark.parametrize(
+        ("condition", "end"),
+        [
+            (chosen("ok", "maybe"), "'maybe' of 't::p::w::ok', which has the choices approve, no"),
+            (chosen("a", "approve"), "'approve' of 't::p::w::a', which is no approval"),
+            (chosen("rest", "approve"), "'approve' of 't::p::w::rest', which is no approval"),
+        ],
+    )
+    def test_a_choice_that_cannot_be_made(self, condition: RuleDict, end: str) -> None:
+        with pytest.raises(WorkflowValidationError) as caught:
+            workflow_of(*NODES, new_task("b", "ok", "a", "rest", rule=all_of(condition)))
+        assert str(caught.value) == (
+            "@cloaca.task(trigger_rules=...): invalid trigger rule: task 't::p::w::b' asks for "
+            f"the choice {end}"
+        )
+
+    def test_a_choice_of_an_approval_that_is_no_dependency(self) -> None:
+        with pytest.raises(WorkflowValidationError, match="not one of its direct or transitive"):
+            workflow_of(*NODES, new_task("b", "a", rule=chosen("ok", "approve")))
+
+    def test_a_choice_may_be_that_of_an_approval_further_up(self) -> None:
+        last = new_task("c", "b", rule=chosen("ok", "no"))
+        assert workflow_of(*NODES, new_task("b", "ok"), last).task("c") is last
+
 
 class TestVersion:
     def test_it_has_16_hex_digits(self) -> None:
@@ -259,8 +296,23 @@ class TestVersion:
         }
         assert len(versions) == 3
 
+    def test_a_node_counts_and_its_absence_does_not(self) -> None:
+        """Workflows without nodes have the versions that they had before there were any."""
+        plain, node = new_task("a"), dataclasses.replace(new_task("a"), wait=Sleep(1.0))
+        other = dataclasses.replace(node, wait=Sleep(2.0))
+        assert len({workflow_of(each).version for each in (plain, node, other)}) == 3
+        names = [each.name for each in dataclasses.fields(Task) if each.name != "wait"]
+        before = dataclasses.make_dataclass("Task", names, frozen=True)
+        facts = {name: getattr(plain, name) for name in names}
+        assert fingerprint(before(**facts)) == fingerprint(plain)
+
 
 class TestDrawings:
+    def test_nodes_that_wait_have_another_shape(self) -> None:
+        made = workflow_of(*NODES)
+        assert '    t0["a"]\n    t1{{"ok"}}\n' in made.to_mermaid()
+        assert '    t0 [label="a"];\n    t1 [label="ok", shape=hexagon];\n' in made.to_dot()
+
     def test_mermaid(self) -> None:
         assert workflow_of(*DIAMOND).to_mermaid() == (
             "flowchart TD\n"

@@ -81,8 +81,7 @@ class _Schemas:
         if isinstance(kind, type) and (dataclasses.is_dataclass(kind) or _is_model(kind)):
             return self._reference(kind)
         if typing.is_typeddict(kind):
-            required = [name for name in kind.__annotations__ if name in kind.__required_keys__]
-            return self._object(kind, self._hints(kind), required)
+            return self._of_members(kind)
         if (alias := getattr(kind, "__value__", None)) is not None:  # type X = …
             return self._of(alias)
         raise self._unsupported(kind)
@@ -147,6 +146,20 @@ class _Schemas:
             if each.default is not dataclasses.MISSING:
                 _note_default(properties[each.name], each.default)
         return schema
+
+    def _of_members(self, kind: Any) -> Schema:
+        """Of a TypedDict. It knows which members are required only if its annotations are no text:
+        the types of the members know it too.
+        """
+        hints = self._hints(kind)
+        marks = {name: typing.get_origin(hint) for name, hint in hints.items()}
+        required = [
+            name
+            for name, mark in marks.items()
+            if mark is typing.Required
+            or (name in kind.__required_keys__ and mark is not typing.NotRequired)
+        ]
+        return self._object(kind, hints, required)
 
     def _object(self, kind: type, fields: dict[str, Any], required: list[str]) -> Schema:
         properties: Schema = {name: self._of(each) for name, each in fields.items()}

@@ -61,8 +61,9 @@ def failed(name: str, number: int = 1) -> AttemptRow:
     return attempt("r", name, number, status=TaskStatus.FAILED, error="ValueError")
 
 
-def skipped(name: str, reason: str = "upstream_failed") -> AttemptRow:
-    return attempt("r", name, 1, status=TaskStatus.SKIPPED, reason=reason)
+def skipped(name: str, reason: str = "upstream_failed", text: str | None = None) -> AttemptRow:
+    row = attempt("r", name, 1, status=TaskStatus.SKIPPED, reason=reason)
+    return row if text is None else row._replace(skip_reason=text)
 
 
 def tasks(choices: Sequence[Choice]) -> list[str]:
@@ -103,6 +104,23 @@ def test_what_a_rule_skipped_beside_the_failure_is_kept(graph: PlanGraph) -> Non
 
     assert tasks(again.run) == ["sweep"]
     assert "alarm" in tasks(again.keep)
+
+
+def test_what_a_rejection_skipped_is_kept_as_it_would_be_skipped_again(graph: PlanGraph) -> None:
+    rows = [*done("fetch", "clean", "weigh"), skipped("pack", "rejected", "rejected: weigh")]
+
+    again = rerun(graph, [*rows, skipped("alarm", "trigger_rule"), failed("sweep")], [])
+
+    assert tasks(again.run) == ["sweep"]
+    assert Choice("pack", "skipped, rejected: weigh") in again.keep
+
+
+def test_what_a_rejection_skipped_runs_again_below_what_does(graph: PlanGraph) -> None:
+    rows = [*done("fetch", "clean", "weigh"), skipped("pack", "rejected", "rejected: weigh")]
+
+    again = rerun(graph, rows, [], ["weigh"])
+
+    assert again.run[:2] == (Choice("weigh", "chosen"), Choice("pack", "depends on weigh"))
 
 
 def test_what_never_started_and_what_did_not_end_run_for_the_first_time_and_again(

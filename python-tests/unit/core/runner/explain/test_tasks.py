@@ -284,6 +284,11 @@ def test_no_attempts_mean_one() -> None:
 UPSTREAM, RULE = ReasonCode.UPSTREAM_FAILED, ReasonCode.TRIGGER_RULE
 
 
+def test_a_skip_below_a_rejection_names_the_approval() -> None:
+    known = facts(OWNED, DONE, skipped("load", ReasonCode.REJECTED, "rejected: fetch"))
+    assert said(known, "load") == ("Skipped", "rejected", "skipped because fetch was rejected")
+
+
 def test_a_skip_names_the_failure_and_the_way_to_it() -> None:
     shapes = [*CHAIN, Shape("last", ("report",))]
     rows = [failed("fetch", 3), *[skipped(name, UPSTREAM) for name in ("load", "report", "last")]]

@@ -122,6 +122,7 @@ def test_an_error_without_lines_has_no_place(trace: str | None) -> None:
             rules.any_of(rules.task_skipped("a"), rules.context_value("n", ">", 3)),
             "any_of(task_skipped('a'), context_value('n', 'GreaterThan', 3))",
         ),
+        (rules.chosen("ok", "approve"), "chosen('ok', 'approve')"),
         (rules.none_of(rules.task_failed("a")), "none_of(task_failed('a'))"),
         (
             rules.all_of(rules.task_failed("a"), rules.task_success("b")),
