@@ -8,6 +8,7 @@ import pytest
 
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.retry import policy_from_arguments
 from cloaca_core.definition.rules import Operator, context_value
 from cloaca_core.errors import ConfigError, DefinitionError
@@ -63,6 +64,12 @@ def test_those_of_exhausted_tasks() -> None:
     with pytest.raises(DefinitionError) as refused:
         WorkflowBuilder("w").exhausted_policy("zz")  # type: ignore[arg-type] # the point
     assert accepted(refused.value) == set(get_args(names.ExhaustedPolicyName))
+
+
+def test_those_of_a_rejection() -> None:
+    with pytest.raises(DefinitionError) as refused:
+        approval("ok", "Pay?", reject_policy="zz")  # type: ignore[arg-type] # the point
+    assert accepted(refused.value) == set(get_args(names.RejectPolicyName))
 
 
 @pytest.mark.parametrize("word", get_args(names.OperatorName))
