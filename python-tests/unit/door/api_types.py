@@ -6,6 +6,8 @@ the line is refused while it is written, and strict mypy complains of an ignore 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Literal, TypeAlias, assert_type
 
 import cloaca
@@ -48,6 +50,21 @@ def what_annotations_may_say() -> None:
     cloaca.WorkflowBuilder("w").exhausted_policy(exhausted)
     cloaca.WorkflowBuilder("w").exhausted_policy("stop")  # type: ignore[arg-type]
     cloaca.DefaultRunnerConfig(default_trigger_rule=rule)
+
+
+def what_nodes_take(body: Callable[[cloaca.Context], None]) -> None:
+    """A node stands where a function or an id does."""
+    ok = cloaca.approval("ok", "Pay?", choices=["approve", "reject"], reject_policy="fail")
+    assert_type(ok, cloaca.Node)
+    cloaca.approval("ok", "Pay?", reject_policy="stop")  # type: ignore[arg-type]
+    cloaca.approval("ok", "Pay?", timeout=5, default=None)  # type: ignore[arg-type]
+    cloaca.wait_for("paid", timeout=timedelta(days=1), default=None, dependencies=[ok, "a", body])
+    cloaca.sleep("rest", until_key=("order", "due"), dependencies=[ok])
+    cloaca.sleep("rest", 5)  # type: ignore[call-arg]
+    cloaca.task(dependencies=[ok], trigger_rules=cloaca.chosen(ok, "approve"))(body)
+    cloaca.WorkflowBuilder("w").add_task(ok)
+    default: int | cloaca.Missing = cloaca.MISSING
+    cloaca.wait_for("paid", timeout=5, default=default)
 
 
 def how_no_limit_is_written(limit: float | cloaca.NoLimit | None) -> None:
