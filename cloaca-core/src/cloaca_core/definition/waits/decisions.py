@@ -26,7 +26,7 @@ def checked_data(approval: Approval, data: object) -> JsonValue:
     """The data as JSON, if they are as the approval's schema says: else a ValueError.
 
     A program that has the type may give a value of it, and there the type checks other data too: a
-    model knows more than its JSON schema tells. None is for no data, whatever the schema.
+    model knows more than its JSON schema tells. None is for no data, with any schema.
     """
     kind = approval.data_type
     if kind is not None and isinstance(data, kind):

@@ -322,7 +322,7 @@ class TestReasons:
         assert plan.statuses == [TaskStatus.COMPLETED, TaskStatus.COMPLETED]
 
     def test_a_rule_of_its_own_judges_a_rejection(self) -> None:
-        """The node is Completed, whatever was chosen."""
+        """The node is Completed with either choice."""
         builder = WorkflowBuilder("w", registry=Registry())
         with builder:
             ok = approval("ok", "may it go on?")
