@@ -170,6 +170,12 @@ class DefaultRunnerConfig:
     shutdown_grace_seconds: Setting[float] = Setting(
         number(0, _LONGEST), 30, "Seconds that shutdown() waits for bodies"
     )
+    evict_after_seconds: Setting[float] = Setting(
+        number(0, _LONGEST),
+        10,
+        "Seconds that a body waits in memory; then it leaves, and runs again from its top when its "
+        "wait is over",
+    )
     max_recovery_attempts: Setting[int] = Setting(
         whole(0), 3, "How often a task may take its process down before it fails"
     )

@@ -273,6 +273,13 @@ class BodySignal(BaseException):
     """
 
 
+class BodySuspended(BodySignal):
+    """This body leaves memory while it waits. It runs again from its top when its wait is over, and
+    gets the values of its steps and waits as they were. A body that does not let this signal pass
+    fails its attempt by this name.
+    """
+
+
 class BodyCancelled(BodySignal):
     """The run of this body is being cancelled: it should clean up and return."""
 

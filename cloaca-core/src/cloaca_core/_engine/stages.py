@@ -111,9 +111,8 @@ class Orchestration:
             ended,
             wished,
             given_back,
-            base.store.wall,
+            base.store,
             base.ids.next,
-            base.store.memos,
         )
         self.attempts = self.orchestrator.attempts
         self.adoption = Adoption(self.orchestrator, base.config.default_trigger_rule, base.clock)

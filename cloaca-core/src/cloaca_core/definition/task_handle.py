@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overload
 
+from cloaca_core.values.missing import MISSING
+
 if TYPE_CHECKING:  # a program that only defines workflows does not load them
+    from datetime import datetime
+
     from cloaca_core.definition.retry import RetryPolicy
     from cloaca_core.definition.steps import (
         AsyncSteps,
         AsyncTypedSteps,
-        StepRunner,
         Steps,
         TypedSteps,
     )
+    from cloaca_core.definition.waits.calls import BodyCalls
+    from cloaca_core.values.durations import Duration
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -62,7 +67,7 @@ class AttemptHandle:
 
     __slots__ = ("_attempt", "_steps")
 
-    def __init__(self, attempt: RunningAttempt, steps: StepRunner) -> None:
+    def __init__(self, attempt: RunningAttempt, steps: BodyCalls) -> None:
         self._attempt = attempt
         self._steps = steps
 
@@ -137,6 +142,45 @@ class TaskHandle(AttemptHandle):
         """
         return self._steps.with_options(retry, returns, is_async=False)
 
+    def sleep(self, seconds: Duration) -> None:
+        """Wait for so many seconds, or a timedelta, from the first time that the body comes here.
+
+        This and the other waits give the body's slot back meanwhile. A body that waits for longer
+        than ``evict_after_seconds`` leaves memory, by ``BodySuspended``: when the wait is over it
+        runs again from its top, in the same attempt, and the steps and waits that it has behind it
+        return at once what they returned before. So code between them must bear being run again.
+        """
+        from cloaca_core.definition.waits.calls import sleep_call
+
+        self._steps.wait(sleep_call(seconds))
+
+    def sleep_until(self, instant: datetime | str) -> None:
+        """Wait up to an instant: a datetime with a time zone, or a text as in RFC 3339."""
+        from cloaca_core.definition.waits.calls import sleep_until_call
+
+        self._steps.wait(sleep_until_call(instant))
+
+    def wait_for(
+        self, event: str, *, timeout: Duration | None = None, default: Any = MISSING
+    ) -> Any:
+        """Wait for an event that is sent to this run with ``send``, and return its payload. Events
+        that came before are kept; each is taken once, in the order in which they were sent.
+
+        After ``timeout`` seconds, or a timedelta, it returns ``default``, or raises
+        ``EventTimeoutError`` if there is none.
+        """
+        from cloaca_core.definition.waits.calls import event_call
+
+        return self._steps.wait(event_call(event, timeout, default))
+
+    def defer_until(self, condition: Callable[[], object], poll_interval_ms: float = 1000) -> None:
+        """Wait until ``condition()`` is true, which is called on this thread every so many
+        milliseconds. The slot is free in between; the body keeps its thread, and does not leave.
+        """
+        from cloaca_core.definition.waits.calls import poll_seconds
+
+        self._steps.defer(condition, poll_seconds(condition, poll_interval_ms))
+
 
 class AsyncTaskHandle(AttemptHandle):
     """Passed to a body that is ``async def``, as ``TaskHandle`` to others."""
@@ -160,3 +204,33 @@ class AsyncTaskHandle(AttemptHandle):
     def with_options(self, *, retry: RetryPolicy | None = None, returns: Any = None) -> Any:
         """As ``TaskHandle.with_options``."""
         return self._steps.with_options(retry, returns, is_async=True)
+
+    async def sleep(self, seconds: Duration) -> None:
+        """As ``TaskHandle.sleep``. A body leaves only if its own task waits, not one that it has
+        made, as ``asyncio.gather`` does.
+        """
+        from cloaca_core.definition.waits.calls import sleep_call
+
+        await self._steps.wait_async(sleep_call(seconds))
+
+    async def sleep_until(self, instant: datetime | str) -> None:
+        """As ``TaskHandle.sleep_until``."""
+        from cloaca_core.definition.waits.calls import sleep_until_call
+
+        await self._steps.wait_async(sleep_until_call(instant))
+
+    async def wait_for(
+        self, event: str, *, timeout: Duration | None = None, default: Any = MISSING
+    ) -> Any:
+        """As ``TaskHandle.wait_for``."""
+        from cloaca_core.definition.waits.calls import event_call
+
+        return await self._steps.wait_async(event_call(event, timeout, default))
+
+    async def defer_until(
+        self, condition: Callable[[], object], poll_interval_ms: float = 1000
+    ) -> None:
+        """As ``TaskHandle.defer_until``, on the loop; the condition may be a coroutine function."""
+        from cloaca_core.definition.waits.calls import poll_seconds
+
+        await self._steps.defer_async(condition, poll_seconds(condition, poll_interval_ms))

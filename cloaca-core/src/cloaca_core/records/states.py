@@ -37,7 +37,8 @@ class ReasonCode(StrEnum):
     Programs decide by the code, people read the text beside it. A task that was cut short has the
     code of its run. A row that completed has none, nor has a failed attempt, whose error type says
     why, unless it does not count as one of the task's attempts, or is the last one and has paused
-    its run. Rows of an older version have none either.
+    its run. A waiting attempt has one if its body has left memory meanwhile. Rows of an older
+    version have none either.
     """
 
     TASK_FAILED = "task_failed"
@@ -54,6 +55,7 @@ class ReasonCode(StrEnum):
     REJECTED = "rejected"
     NOT_COUNTED = "not_counted"
     EXHAUSTED = "exhausted"
+    HAS_LEFT = "has_left"
     VERSION_CHANGED = "version_changed"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core._engine.execute.slot_queue import AGED_SHARE
 from cloaca_core._engine.orchestrate.adoption import NO_PAST, PastRows
 from cloaca_core._engine.runtime import failpoints
+from cloaca_core.records.states import TaskStatus
 
 if TYPE_CHECKING:
     from cloaca_core._engine.claim.fair_share import FairShare
@@ -203,7 +204,7 @@ class Claimer:
     async def _past(self, rows: Sequence[RunRow]) -> dict[str, PastRows]:
         """The records of those of these runs that had an owner before."""
         before = [row.id for row in rows if row.epoch > 1]
-        past = {run_id: PastRows([], [], [], []) for run_id in before}
+        past = {run_id: PastRows([], [], [], [], [], []) for run_id in before}
         if before:
             for attempt in await self._store.load_attempts(before):
                 past[attempt.run_id].attempts.append(attempt)
@@ -211,6 +212,11 @@ class Claimer:
                 past[fork.run_id].forks.append(fork)
             for replacement in await self._store.replacements(before):
                 past[replacement.run_id].replacements.append(replacement)
+        if waiting := [run_id for run_id, rows in past.items() if _waits(rows)]:
+            for wait in await self._store.waits(waiting):
+                past[wait.run_id].waits.append(wait)
+            for message in await self._store.messages(waiting):
+                past[message.run_id].messages.append(message)
         if again := [row.id for row in rows if row.round > 1]:
             for restart in await self._store.restarts(again):
                 past[restart.run_id].restarts.append(restart)
@@ -223,6 +229,10 @@ class Claimer:
             return False
         self._adoption.resume(workflow, claimed.row, past, claimed.refusal)
         return True
+
+
+def _waits(past: PastRows) -> bool:
+    return any(attempt.status == TaskStatus.WAITING for attempt in past.attempts)
 
 
 def _turn(row: RunRow) -> tuple[int, int]:

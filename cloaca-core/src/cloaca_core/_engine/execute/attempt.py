@@ -22,6 +22,7 @@ from cloaca_core._engine.execute.outcome import (
     Outcome,
     Raised,
     Succeeded,
+    Suspended,
     judged,
     raised,
 )
@@ -30,15 +31,15 @@ from cloaca_core._engine.plan.merge import UNCHANGED, Change
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
-from cloaca_core.errors import BodyCancelled, ContextTypeError, ContextValueError
+from cloaca_core.errors import BodyCancelled, BodySuspended, ContextTypeError, ContextValueError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.values.json_values import encode, mapping_hint, same_value
 from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
     from cloaca_core._engine.plan.active_run import ActiveRun
-    from cloaca_core.definition.steps import StepRunner
     from cloaca_core.definition.task import Task
+    from cloaca_core.definition.waits.calls import BodyCalls
     from cloaca_core.values.clock import Clock
     from cloaca_core.values.json_values import JsonValue
 
@@ -106,16 +107,19 @@ class Attempt(AttemptWork):
     ``started_at`` is wall time in µs when the body begins. ``context`` is made at that moment from
     ``given``, which many attempts may share. ``marked`` says that its start mark is on the way.
     ``steps`` makes the object that runs the steps of its body. ``ahead`` is set until the record
-    that it was prepared ahead of is durable.
+    that it was prepared ahead of is durable. ``leaving`` is set when the body was asked to leave in
+    a wait; ``begun_at`` is when it had begun before it left, None if it has not left before.
     """
 
     __slots__ = (
         "ahead",
+        "begun_at",
         "context",
         "crashes",
         "finds_children",
         "given",
         "index",
+        "leaving",
         "marked",
         "max_bytes",
         "number",
@@ -141,9 +145,10 @@ class Attempt(AttemptWork):
         crashes: int = 0,
         uncounted: int = 0,
         finds_children: bool = False,
+        begun_at: int | None = None,
         clock: Clock,
         finished: Callable[[Work], None],
-        steps: Callable[[Attempt], StepRunner],
+        steps: Callable[[Attempt], BodyCalls],
     ) -> None:
         self.task: Task = owner.graph.tasks[index]
         super().__init__(owner, is_async=self.task.is_async, clock=clock, finished=finished)
@@ -157,7 +162,9 @@ class Attempt(AttemptWork):
         self.crashes: int = crashes
         self.uncounted: int = uncounted
         self.finds_children: bool = finds_children
-        self.steps: Callable[[Attempt], StepRunner] = steps
+        self.begun_at: int | None = begun_at
+        self.leaving: bool = False
+        self.steps: Callable[[Attempt], BodyCalls] = steps
         self.started_at: int | None = None
         self.context: Context
         self.outcome: Outcome | None = None
@@ -168,6 +175,11 @@ class Attempt(AttemptWork):
     def attempt(self) -> Attempt:
         """Itself."""
         return self
+
+    @property
+    def has_left(self) -> bool:
+        """Whether its body has left in a wait before, and runs again."""
+        return self.begun_at is not None
 
     @property
     def counted(self) -> int:
@@ -201,7 +213,7 @@ class Attempt(AttemptWork):
 
     def begin(self) -> None:
         """Note the time first: a reader that sees it running finds ``started_at`` set."""
-        self.started_at = self.time.wall()
+        self.started_at = self.time.wall() if self.begun_at is None else self.begun_at
         super().begin()
 
     def run(self) -> None:
@@ -262,6 +274,8 @@ def _call(attempt: Attempt) -> Outcome:
         with OneProcess():
             value = attempt.task.function(*attempt.arguments())
     except BaseException as error:  # noqa: BLE001 - a body's SystemExit fails its attempt, no more
+        if attempt.leaving:
+            return _left(attempt, error)
         if attempt.cancelled and isinstance(error, BodyCancelled):
             return CutOff()
         return outcome_of(attempt, error)
@@ -276,10 +290,25 @@ async def _await(attempt: Attempt) -> Outcome:
     except BaseException as error:
         if attempt.abandoned and isinstance(error, asyncio.CancelledError):
             raise
+        if attempt.leaving:
+            return _left(attempt, error)
         if attempt.cancelled and isinstance(error, asyncio.CancelledError | BodyCancelled):
             return CutOff()
         return outcome_of(attempt, error)
     return _returned(attempt, value)
+
+
+def _left(attempt: Attempt, error: BaseException | None) -> Outcome:
+    """The outcome of a body that was asked to leave: it must have let the signal pass."""
+    if isinstance(error, BodySuspended):
+        return Suspended()
+    how = "returned" if error is None else f"raised {type(error).__name__}"
+    swallowed = BodySuspended(
+        f"the body {how} instead of letting BodySuspended pass; it leaves while it waits, and runs "
+        "again when its wait is over"
+    )
+    swallowed.__cause__ = error
+    return outcome_of(attempt, swallowed)
 
 
 def outcome_of(attempt: Attempt, error: BaseException) -> Raised:
@@ -295,6 +324,8 @@ def outcome_of(attempt: Attempt, error: BaseException) -> Raised:
 
 
 def _returned(attempt: Attempt, value: object) -> Outcome:
+    if attempt.leaving:
+        return _left(attempt, None)
     try:
         change = change_of(attempt.task.id, attempt.given, attempt.context, value)
         text = change.to_json()

@@ -233,6 +233,6 @@ class BodyLoop:
         if work.abandoned:
             self._abandoned -= 1
         else:
-            self._running -= 1
+            self._running -= not work.leaves  # one that leaves has given its slot back
             self._start_next()
             work.finished(work)

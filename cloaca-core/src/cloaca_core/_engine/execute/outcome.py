@@ -52,7 +52,12 @@ class CutOff:
     """The body ended because its run is being cancelled."""
 
 
-Outcome: TypeAlias = Succeeded | Raised | CutOff
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """The body has left while it waits; it comes to the same place again when it runs anew."""
+
+
+Outcome: TypeAlias = Succeeded | Raised | CutOff | Suspended
 
 
 def raised(error: BaseException, *, again: bool, skip_frames: int = 0) -> Raised:

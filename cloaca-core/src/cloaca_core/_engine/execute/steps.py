@@ -29,6 +29,7 @@ from cloaca_core.definition.steps import (
 )
 from cloaca_core.errors import (
     BodyCancelled,
+    BodySuspended,
     ContextError,
     ContextValueError,
     DefinitionTypeError,
@@ -40,6 +41,7 @@ from cloaca_core.records.memos import MemoRow
 from cloaca_core.values.json_values import canonical, decode, encode, normalise
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.execute.asked_wait import AskedWait
     from cloaca_core._engine.execute.attempt import Attempt
 
 log = SafeLogger("cloaca.engine")
@@ -64,6 +66,12 @@ class MemoKeeper(Protocol):
     def pause(self, attempt: Attempt, seconds: float, tell: Tell) -> None:
         """Tell after these seconds, or ``BodyCancelled`` once the body is to end."""
 
+    def wait(self, attempt: Attempt, asked: AskedWait, tell: Tell) -> None:
+        """Wait without the slot; told with the memo of how that ended."""
+
+    def rest(self, attempt: Attempt, seconds: float, tell: Tell) -> None:
+        """As ``pause``, without the slot."""
+
 
 _WITHIN: Final[ContextVar[Attempt | None]] = ContextVar("cloaca_step", default=None)
 """The attempt in whose step the code runs."""
@@ -85,8 +93,8 @@ class AttemptSteps:
         self._reading = threading.Lock()
         self._met: dict[str, int] = {}
         self._in_use: set[str] = set()
-        self._known: dict[tuple[str, int], MemoRow] | None = None
-        if attempt.number == 1 and attempt.epoch == 1:
+        self._known: dict[tuple[str, str, int], MemoRow] | None = None
+        if attempt.number == 1 and attempt.epoch == 1 and not attempt.has_left:
             self._known = {}
         self._input_hash: str | None = None
 
@@ -104,14 +112,17 @@ class AttemptSteps:
         call = step_call(name, function, args, kwargs, options, is_async=False)
         self._refuse_ended(is_async=False)
         with self._numbered(call.name) as number:
-            with self._reading:
-                if self._known is None:
-                    self._take(_wait(partial(self._keeper.load, self._attempt)))
-            if (text := self._kept(call.name, number)) is None:
+            self._read_memos()
+            if (text := self._kept(KIND, call.name, number)) is None:
                 text = self._text_of(call, self._called(call))
                 memo = self._memo(call.name, number, text)
-                _wait(partial(self._keeper.keep, self._attempt, memo))
+                answer_to(partial(self._keeper.keep, self._attempt, memo))
             return _loaded(call, text)
+
+    def _read_memos(self) -> None:
+        with self._reading:
+            if self._known is None:
+                self._take(answer_to(partial(self._keeper.load, self._attempt)))
 
     def _called(self, call: StepCall) -> object:
         tries = _Tries(call, self._attempt)
@@ -122,7 +133,7 @@ class AttemptSteps:
             except Exception as error:
                 if (seconds := tries.pause_after(error)) is None:
                     raise
-            _wait(partial(self._keeper.pause, self._attempt, seconds))
+            answer_to(partial(self._keeper.pause, self._attempt, seconds))
 
     # -- coroutines --------------------------------------------------------------------------
 
@@ -138,13 +149,16 @@ class AttemptSteps:
         call = step_call(name, function, args, kwargs, options, is_async=True)
         self._refuse_ended(is_async=True)
         with self._numbered(call.name) as number:
-            if self._known is None:
-                self._take(await _awaited(partial(self._keeper.load, self._attempt)))
-            if (text := self._kept(call.name, number)) is None:
+            await self._read_memos_async()
+            if (text := self._kept(KIND, call.name, number)) is None:
                 text = self._text_of(call, await self._called_async(call))
                 memo = self._memo(call.name, number, text)
-                await _awaited(partial(self._keeper.keep, self._attempt, memo))
+                await answer_on_loop(partial(self._keeper.keep, self._attempt, memo))
             return _loaded(call, text)
+
+    async def _read_memos_async(self) -> None:
+        if self._known is None:
+            self._take(await answer_on_loop(partial(self._keeper.load, self._attempt)))
 
     async def _called_async(self, call: StepCall) -> object:
         tries = _Tries(call, self._attempt)
@@ -155,7 +169,7 @@ class AttemptSteps:
             except Exception as error:
                 if (seconds := tries.pause_after(error)) is None:
                     raise
-            await _awaited(partial(self._keeper.pause, self._attempt, seconds))
+            await answer_on_loop(partial(self._keeper.pause, self._attempt, seconds))
 
     # -- both --------------------------------------------------------------------------------
 
@@ -168,6 +182,8 @@ class AttemptSteps:
         attempt = self._attempt
         if os.getpid() != self._pid:
             raise RunnerUsageError("a step belongs to the process of its runner, not to a fork")
+        if attempt.leaving:
+            raise BodySuspended(f"{attempt} was asked to leave, and takes no further step")
         if attempt.cancelled or attempt.abandoned:
             signal = ended_early(attempt)
             raise asyncio.CancelledError(str(signal)) if is_async else signal
@@ -177,8 +193,7 @@ class AttemptSteps:
     @contextmanager
     def _numbered(self, name: str) -> Iterator[int]:
         """How often this attempt has met the name, now included. Held by one caller at a time."""
-        if _WITHIN.get() is self._attempt:
-            raise StepInUseError(f"step {name!r} is called within another step", name=name)
+        self._refuse_within(f"step {name!r}", name)
         with self._lock:
             if name in self._in_use:
                 raise StepInUseError(
@@ -193,6 +208,11 @@ class AttemptSteps:
             with self._lock:
                 self._in_use.discard(name)
 
+    def _refuse_within(self, what: str, name: str) -> None:
+        """Refuse a step or a wait within the function of a step."""
+        if _WITHIN.get() is self._attempt:
+            raise StepInUseError(f"{what} is called within another step", name=name)
+
     @contextmanager
     def _within(self) -> Iterator[None]:
         """A block for the function of a step."""
@@ -203,13 +223,13 @@ class AttemptSteps:
             _WITHIN.reset(token)
 
     def _take(self, found: Sequence[MemoRow] | None) -> None:
-        self._known = {(memo.name, memo.number): memo for memo in found or () if memo.kind == KIND}
+        self._known = {(memo.kind, memo.name, memo.number): memo for memo in found or ()}
 
-    def _kept(self, name: str, number: int) -> str | None:
+    def _kept(self, kind: str, name: str, number: int) -> str | None:
         """The text of a value that was kept for the same input. The runs that were submitted to get
         it count as submitted.
         """
-        memo = None if self._known is None else self._known.pop((name, number), None)
+        memo = None if self._known is None else self._known.pop((kind, name, number), None)
         if memo is None or memo.input_hash != self._hash():
             return None
         self._attempt.count_calls(memo.calls)
@@ -303,7 +323,7 @@ def _loaded(call: StepCall, text: str) -> object:
         ) from error
 
 
-def _wait(ask: Callable[[Tell], None]) -> Sequence[MemoRow] | None:
+def answer_to(ask: Callable[[Tell], None]) -> Sequence[MemoRow] | None:
     """The answer, on a thread that may block."""
     answers: SimpleQueue[Answer] = SimpleQueue()
     ask(answers.put)
@@ -313,7 +333,7 @@ def _wait(ask: Callable[[Tell], None]) -> Sequence[MemoRow] | None:
     return answer
 
 
-async def _awaited(ask: Callable[[Tell], None]) -> Sequence[MemoRow] | None:
+async def answer_on_loop(ask: Callable[[Tell], None]) -> Sequence[MemoRow] | None:
     """The answer, on a loop."""
     loop = asyncio.get_running_loop()
     coming: asyncio.Future[Answer] = loop.create_future()

@@ -209,7 +209,7 @@ class BodyThreads:
             self._abandoned -= 1
             self._outstanding -= not work.leaves
         else:
-            self._outstanding -= 1
+            self._outstanding -= not work.leaves  # one that leaves has given its slot back
             work.finished(work)
 
     def _pass_slot_on(self) -> None:

@@ -57,8 +57,8 @@ class Work(ABC):
     """A piece of user code. ``finished`` is called with it on the engine's loop when it
     has run.
 
-    ``abandoned`` work has been given up: its outcome is ignored; if ``leaves`` is set as well, its
-    thread ends with it, since another one has its slot. ``holds_slot`` is false while it waits for
+    ``abandoned`` work has been given up: its outcome is ignored. If ``leaves`` is set its thread
+    ends with it, since another one has its slot. ``holds_slot`` is false while it waits for
     another run. ``stage`` is ``QUEUED`` once an executor has it; the thread that runs it sets the
     later stages. It waits for a slot by the ``priority`` of its run, and by the instant ``since``
     when that is claimable.

@@ -17,13 +17,15 @@ class ActiveRuns:
     """Belongs to the engine's loop, but for ``owns`` and ``made``.
 
     ``_attempts`` are by run and the index of their task; ``_away`` counts the attempts of a run
-    that wait for other runs, and has no run without such.
+    that wait for other runs, and has no run without such. ``_lingering`` are runs that wait here
+    for a message, without a body.
     """
 
     def __init__(self) -> None:
         self._runs: dict[str, ActiveRun] = {}
         self._attempts: dict[ActiveRun, dict[int, Attempt]] = {}
         self._away: dict[ActiveRun, int] = {}
+        self._lingering: set[ActiveRun] = set()
         self._attempt_over = asyncio.Event()
 
     def __len__(self) -> int:
@@ -61,6 +63,7 @@ class ActiveRuns:
         if self._runs.get(run.id) is not run:
             return False
         del self._runs[run.id]
+        self._lingering.discard(run)
         return True
 
     def scheduled(self) -> list[str]:
@@ -71,6 +74,7 @@ class ActiveRuns:
 
     def begin(self, attempt: Attempt) -> None:
         """The attempt is under way from now on."""
+        self._lingering.discard(attempt.owner)
         found = self._attempts.get(attempt.owner)
         if found is None:
             self._attempts[attempt.owner] = {attempt.index: attempt}
@@ -125,5 +129,12 @@ class ActiveRuns:
         return run in self._away and self._away[run] == len(self._attempts.get(run, _NONE))
 
     def waiting(self) -> int:
-        """How many runs only wait for others."""
-        return sum(self.only_waits(run) for run in self._away)
+        """How many runs only wait, for others or for a message."""
+        return sum(self.only_waits(run) for run in self._away) + len(self._lingering)
+
+    def linger(self, run: ActiveRun, most: int) -> bool:
+        """Let a run that waits for a message stay here, without a place; false if ``most`` do."""
+        if run not in self._lingering and len(self._lingering) >= most:
+            return False
+        self._lingering.add(run)
+        return True

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from cloaca_core._engine.plan.active_run import ActiveRunFactory
 from cloaca_core._engine.plan.merge import Change
+from cloaca_core._engine.plan.open_waits import OpenWaits, restored
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.plan.restore import Restored, come_due, restore
 from cloaca_core.errors import ContextValueError
@@ -19,12 +20,14 @@ from cloaca_core.values.json_values import JsonValue, decode
 
 if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.plan.graph import PlanGraph
     from cloaca_core._engine.plan.planner import DefaultRule
     from cloaca_core._engine.plan.replacements import Keys
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.records.steering import ForkRow, ReplacementRow, RestartRow
+    from cloaca_core.records.waits import MessageRow, WaitRow
     from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")
@@ -32,16 +35,19 @@ log = SafeLogger("cloaca.engine")
 
 class PastRows(NamedTuple):
     """Rows of a run from before it was claimed: its attempts, the tasks that were restarted, of
-    which run it was made, and keys that were replaced.
+    which run it was made, keys that were replaced, and, if a task of it waits, its open waits and
+    unread messages.
     """
 
     attempts: list[AttemptRow]
     restarts: list[RestartRow]
     forks: list[ForkRow]
     replacements: list[ReplacementRow]
+    waits: list[WaitRow]
+    messages: list[MessageRow]
 
 
-NO_PAST: Final = PastRows([], [], [], [])
+NO_PAST: Final = PastRows([], [], [], [], [], [])
 
 
 class Adoption:
@@ -85,6 +91,8 @@ class Adoption:
             patches = _patches(graph, recorded.forks) if recorded.forks else None
             replaced = keys_of(recorded.replacements) if recorded.replacements else ()
             run = self._factory.make(row, graph, _input_of(row), past, patches, replaced)
+            if recorded.waits:
+                run.waits = _waits(run, recorded)
             if refusal is None:
                 self._orchestrator.adopt(run)
             else:
@@ -94,6 +102,18 @@ class Adoption:
             bare = self._factory.make(row._replace(input="{}"), graph, {})
             text = f"the rows of this run cannot be read: {error!r}"
             self._orchestrator.refuse(bare, Reason(ReasonCode.UNREADABLE, text))
+
+
+def _waits(run: ActiveRun, recorded: PastRows) -> OpenWaits:
+    """The waits of a run. If the database has let it go because its time had come, the first of
+    them is due, by any machine's clock.
+    """
+    row = run.row
+    position, messages = run.graph.position, recorded.messages
+    waits = restored(position, recorded.waits, messages, row.messages, run.resume)
+    if row.came_due and (first := waits.next_due()) is not None:
+        waits.due_now = first
+    return waits
 
 
 def _patches(graph: PlanGraph, forks: Sequence[ForkRow]) -> dict[int, Change]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVarTuple
 from cloaca_core._engine.execute.attempt import Attempt, AttemptWork
 from cloaca_core._engine.execute.callbacks import Callback, FollowUps, Judgement
 from cloaca_core._engine.execute.outcome import CutOff, Outcome, Succeeded, judged, raised
-from cloaca_core._engine.execute.steps import AttemptSteps
+from cloaca_core._engine.execute.waits import AttemptWaits
 from cloaca_core._engine.execute.work import LEAST_CHECK, Work
 from cloaca_core._engine.orchestrate.quarantine import Quarantine
 from cloaca_core._engine.orchestrate.waiting_bodies import WaitingBodies
@@ -23,15 +23,16 @@ from cloaca_core._engine.runtime.deadlines import Deadlines
 from cloaca_core.definition.context import Context
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.execute.asked_wait import AskedWait
     from cloaca_core._engine.execute.executor import Executor
     from cloaca_core._engine.execute.steps import Tell
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.capacity import Capacity
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.record.journal import Journal
-    from cloaca_core._engine.record.memos import ReadMemos
+    from cloaca_core._engine.record.memos import BodyCall, ReadMemos
     from cloaca_core.config import DefaultRunnerConfig
-    from cloaca_core.definition.steps import StepRunner
+    from cloaca_core.definition.waits.calls import BodyCalls
     from cloaca_core.records.memos import MemoRow
     from cloaca_core.records.runs import AttemptRow
 
@@ -56,6 +57,12 @@ class AttemptListener(Protocol):
         then: Callable[[], None],
     ) -> None:
         """Write a memo and these states of its body, tell the body, and call ``then``."""
+
+    def wait(self, call: BodyCall, asked: AskedWait) -> None:
+        """A body waits for an instant or a message, without its slot."""
+
+    def rest(self, call: BodyCall, seconds: float) -> None:
+        """A body waits for so many seconds, without its slot."""
 
     def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
         """The attempt has ended with this outcome."""
@@ -84,8 +91,8 @@ class Attempts:
         self.waiting_bodies: WaitingBodies = WaitingBodies(
             executor, self._quarantine, runs, listener.mark, self._resumed, capacity.changed
         )
-        self.memos: Memos = Memos(listener.keep, read_memos)
-        self.steps: Callable[[Attempt], StepRunner] = partial(AttemptSteps, self.memos)
+        self.memos: Memos = Memos(listener.keep, read_memos, listener)
+        self.steps: Callable[[Attempt], BodyCalls] = partial(AttemptWaits, self.memos)
         self._follow_ups = FollowUps(executor)
         self._body_times = Deadlines(self._check_time)
         self.draining: bool = False

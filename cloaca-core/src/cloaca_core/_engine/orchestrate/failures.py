@@ -154,6 +154,7 @@ class Failures:
         if not run.over:
             attempts, now = self._runs.attempts(run), self._clock.wall()
             cut = [attempt_rows.cancelled(each, reason, now) for each in attempts]
+            cut += attempt_rows.cut_waits(run, reason, now)
             self._steps.follow(run, Step(over=RunOver(RunStatus.FAILED, reason)), cut)
 
     def _end_bare(self, run: ActiveRun, reason: Reason) -> None:

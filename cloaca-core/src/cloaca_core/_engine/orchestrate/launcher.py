@@ -41,6 +41,9 @@ class LaunchListener(Protocol):
     def decide_again(self, run: ActiveRun, tasks: Sequence[int]) -> None:
         """Keys were replaced since these tasks were ready: decide anew whether they start."""
 
+    def takes_wait(self, run: ActiveRun, task: int, resume: Resume) -> bool:
+        """Whether a task waits in place of starting: a node, or one whose body has left."""
+
     def killed_too_often(self, run: ActiveRun, task: int, resume: Resume) -> None:
         """Too many processes have died in this attempt for it to be started again."""
 
@@ -87,6 +90,10 @@ class Launcher:
             self._capacity.changed()
 
     def _launch(self, run: ActiveRun, task: int, resume: Resume) -> None:
+        if (run.graph.tasks[task].wait is not None or resume.has_left) and (
+            self._listener.takes_wait(run, task, resume)
+        ):
+            return
         delay = 0.0
         if resume.retry_at is not None:
             delay = _delay(resume.retry_at, resume.delay, self._clock.wall())
@@ -111,6 +118,7 @@ class Launcher:
             crashes=resume.crashes,
             uncounted=resume.uncounted,
             finds_children=resume.finds_children,
+            begun_at=run.latest[task].started_at if resume.has_left else None,
             clock=self._clock,
             finished=self._attempts.finished,
             steps=self._attempts.steps,
@@ -129,7 +137,7 @@ class Launcher:
             return attempts
         try:
             for task in ready:
-                if task in run.resume:
+                if task in run.resume or run.graph.tasks[task].wait is not None:
                     break
                 if not self._attempts.expect(attempt := self._attempt(run, task, FRESH)):
                     break
@@ -181,7 +189,11 @@ class Launcher:
         for attempt in attempts:
             if self._attempts.take_back(attempt):
                 run.resume[attempt.index] = Resume(
-                    attempt.number, crashes=attempt.crashes, uncounted=attempt.uncounted
+                    attempt.number,
+                    crashes=attempt.crashes,
+                    uncounted=attempt.uncounted,
+                    finds_children=attempt.finds_children,
+                    has_left=attempt.has_left,
                 )
                 run.held.append(attempt.index)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.record.journal import Journal
     from cloaca_core._engine.record.run_entry import RunEntry
+    from cloaca_core._engine.wait.waits import Waits
     from cloaca_core.errors import StoreError
     from cloaca_core.records.runs import RunEnd
 
@@ -58,6 +59,7 @@ class NextSteps:
         ended: Callable[[ActiveRun, RunEnd | None], None],
         wished: Callable[[], None],
         given_back: Callable[[], None],
+        waits: Waits,
         course: RecordedCourse,
     ) -> None:
         self._journal = journal
@@ -70,15 +72,27 @@ class NextSteps:
         self._ended = ended
         self._wished = wished
         self._given_back = given_back
+        self._waits = waits
         self._course = course
 
     def launch(self, run: ActiveRun, ready: Sequence[int]) -> None:
         """Start these tasks, and give the run back if nothing of it can go on for now."""
         self._launcher.launch(run, ready)
+        if run.waits is not None:
+            self._waits.check(run)
+        else:
+            self.settle(run)
+
+    def settle(self, run: ActiveRun) -> None:
+        """Give the run back, or end it, if nothing of it can go on for now."""
         if run.wish is not None:
             self._steered.settle(run)
-        elif self._launcher.back_offs.has(run):
+        elif run.waits is not None or self._launcher.back_offs.has(run):
             self._waiting.settle(run)
+
+    def told(self, run: ActiveRun, messages: int) -> None:
+        """So many messages were sent to a run that has waits."""
+        self._course.guarded(run, self._waits.told, run, messages)
 
     def let_go(self, attempts: Iterable[Attempt]) -> None:
         """Let attempts begin that were prepared ahead. Any thread may do so."""
@@ -131,9 +145,15 @@ class NextSteps:
             entry.run.parked = False
         else:
             self._course.drop(entry.run)
-            if entry.wish is None and entry.park is not None and entry.park.due_at is None:
-                self._given_back()  # it was resumed meanwhile
+            if entry.wish is None and self._is_claimable(entry):
+                self._given_back()
             self._wished()
+
+    def _is_claimable(self, entry: RunEntry) -> bool:
+        """Whether a run that was given back was resumed meanwhile, or sent a message."""
+        park, waits = entry.park, entry.run.waits
+        assert park is not None
+        return park.due_at is None or (waits is not None and waits.told > park.seen)
 
     def lost(self, entry: RunEntry) -> None:
         """The run belongs to another runner."""

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVarTuple
 
 from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Succeeded
+from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Succeeded, Suspended
 from cloaca_core._engine.orchestrate.attempts import Attempts
 from cloaca_core._engine.orchestrate.failures import Failures
 from cloaca_core._engine.orchestrate.launcher import Launcher
@@ -30,23 +30,30 @@ from cloaca_core._engine.record.end_row import end_row
 from cloaca_core._engine.record.follow_up_rows import follow_up_rows
 from cloaca_core._engine.record.memo_entry import MemoEntry
 from cloaca_core._engine.record.run_entry import RunEntry
+from cloaca_core._engine.record.timeout_entry import TimeoutEntry
+from cloaca_core._engine.record.wait_rows import WaitRows
 from cloaca_core._engine.runtime import failpoints
+from cloaca_core._engine.wait.body_waits import BodyWaits
+from cloaca_core._engine.wait.waits import Waits
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.runs import AttemptRow, Park, RunEnd
 from cloaca_core.records.states import ReasonCode, RunStatus
 from cloaca_core.values.json_values import encode
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.execute.asked_wait import AskedWait
     from cloaca_core._engine.execute.executor import Executor
     from cloaca_core._engine.execute.steps import Tell
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.capacity import Capacity
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.record.journal import Journal
-    from cloaca_core._engine.record.memos import ReadMemos
+    from cloaca_core._engine.record.memos import BodyCall
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.records.follow_ups import NewFollowUp
     from cloaca_core.records.memos import MemoRow
+    from cloaca_core.records.waits import ClosedWait, WaitTimeout
+    from cloaca_core.store.protocol import Store
     from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")
@@ -70,9 +77,8 @@ class Orchestrator:
         ended: Callable[[ActiveRun, RunEnd | None], None],
         wished: Callable[[], None],
         given_back: Callable[[], None],
-        store_clock: Callable[[], int],
+        store: Store,
         new_id: Callable[[], str],
-        read_memos: ReadMemos,
     ) -> None:
         self._config = config
         self._journal = journal
@@ -83,23 +89,28 @@ class Orchestrator:
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
         self._failures = Failures(config, runs, clock, self)
         self.attempts: Attempts = Attempts(
-            config, executor, journal, runs, capacity, self, read_memos
+            config, executor, journal, runs, capacity, self, store.memos
         )
         self._launcher = Launcher(config, self.attempts, runs, capacity, clock, self)
         self.steered: SteeredRuns = SteeredRuns(
-            runs, self._launcher, self.attempts, clock, store_clock, self
+            runs, self._launcher, self.attempts, clock, store.wall, self
         )
+        self._bodies = BodyWaits(
+            config.evict_after_seconds, self.attempts.memos, self.attempts.waiting_bodies
+        )
+        self.waits: Waits = Waits(store, config.evict_after_seconds, clock, self._bodies, self)
         self._next_steps = NextSteps(
             journal,
             runs,
             self.attempts,
             self._launcher,
-            WaitingRuns(self._launcher, clock, store_clock, self),
+            WaitingRuns(config, self._launcher, runs, clock, self),
             self.steered,
             self._failures,
             ended,
             wished,
             given_back,
+            self.waits,
             self,
         )
 
@@ -131,6 +142,8 @@ class Orchestrator:
         self._failures.disarm(run)
         if run.wish is not None:
             self.steered.forget(run)
+        if run.waits is not None:
+            self.waits.forget(run)
         self._launcher.stop(run)
 
     def stop_limit(self, run: ActiveRun) -> None:
@@ -143,7 +156,13 @@ class Orchestrator:
 
     # -- decide ------------------------------------------------------------------------------
 
-    def follow(self, run: ActiveRun, step: Step, attempts: list[AttemptRow]) -> None:
+    def follow(
+        self,
+        run: ActiveRun,
+        step: Step,
+        attempts: list[AttemptRow],
+        closed: Sequence[ClosedWait] = (),
+    ) -> None:
         """Record the rows of a fact together with its consequences, then act on them."""
         if step.skipped:
             now = self._clock.wall()
@@ -155,7 +174,7 @@ class Orchestrator:
             self._next_steps.launch(run, step.ready)
         else:
             ahead = self._launcher.ahead(run, step.ready)
-            self.record(run, attempts, end, step.ready[len(ahead) :], ahead)
+            self.record(run, attempts, end, step.ready[len(ahead) :], ahead, closed)
 
     def _end(self, run: ActiveRun, over: RunOver) -> RunEnd:
         context, now = encode(run.plan.contexts.final()), self._clock.wall()
@@ -179,34 +198,53 @@ class Orchestrator:
     def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
         """Act on the outcome of an attempt."""
         run = attempt.owner
-        if run.wish == RunStatus.CANCELLED or isinstance(outcome, CutOff):
-            self.steered.concluded(attempt, outcome)
+        closed = () if run.waits is None else self._closed(attempt, outcome)
+        if isinstance(outcome, Suspended):
+            self.waits.has_left(attempt)
+        elif run.wish == RunStatus.CANCELLED or isinstance(outcome, CutOff):
+            self.steered.concluded(attempt, outcome, closed)
         elif isinstance(outcome, Succeeded):
             run.size_bound += len(outcome.text.encode())
             if log.isEnabledFor(logging.DEBUG):
                 log.debug("%s: completed", attempt, extra=attempt.log_ids())
             row = attempt_rows.completed(attempt, outcome, self._clock.wall())
-            self.follow(run, run.plan.completed(attempt.index, outcome.change), [row])
+            self.follow(run, run.plan.completed(attempt.index, outcome.change), [row], closed)
         elif outcome.again:
-            self._retry(attempt, outcome)
+            self._retry(attempt, outcome, closed)
         else:
             _tell_of_failure(attempt, outcome)
             row = attempt_rows.failed(attempt, outcome, self._clock.wall(), retry_at=None)
-            self.fail(run, attempt.index, row, str(outcome))
+            self.fail(run, attempt.index, row, str(outcome), closed)
 
-    def fail(self, run: ActiveRun, task: int, row: AttemptRow, error: str) -> None:
+    def _closed(self, attempt: Attempt, outcome: Outcome) -> Sequence[ClosedWait]:
+        """The waits that end with an attempt."""
+        if isinstance(outcome, Suspended):
+            return ()
+        return self.waits.close_of(attempt.owner, attempt.index)
+
+    def fail(
+        self,
+        run: ActiveRun,
+        task: int,
+        row: AttemptRow,
+        error: str,
+        closed: Sequence[ClosedWait] = (),
+    ) -> None:
         """A task has failed for good. By the policy of its workflow the run pauses for it; then the
         plan does not learn of it, as the task is to be tried again.
         """
         if not run.graph.pauses:
-            self.follow(run, run.plan.failed(task, error), [row])
+            self.follow(run, run.plan.failed(task, error), [row], closed)
             return
         row = attempt_rows.last(row)
         run.latest[task], run.resume[task] = row, anew(row)
         exhausted = self.steered.exhausted(run, row, error)
-        self._journal.add(RunEntry(self._next_steps, run, [row], None, [task], exhausted=exhausted))
+        rows = _rows(closed)
+        self._journal.add(
+            RunEntry(self._next_steps, run, [row], None, [task], exhausted=exhausted, waits=rows)
+        )
 
-    def _retry(self, attempt: Attempt, failure: Raised) -> None:
+    def _retry(self, attempt: Attempt, failure: Raised, closed: Sequence[ClosedWait]) -> None:
         run, now = attempt.owner, self._clock.wall()
         delay = self._delay(attempt, failure)
         _tell_of_failure(attempt, failure, f", again in {delay / 1e6:.10g} s")
@@ -214,7 +252,7 @@ class Orchestrator:
         run.latest[attempt.index] = row
         uncounted = attempt.uncounted + (not failure.counts)
         run.resume[attempt.index] = resumption(row, uncounted)
-        self.record(run, [row], None, [attempt.index])
+        self.record(run, [row], None, [attempt.index], closed=closed)
 
     def _delay(self, attempt: Attempt, failure: Raised) -> int:
         """µs until the next attempt: as long as the body asked for, else by the retry policy."""
@@ -247,16 +285,40 @@ class Orchestrator:
         end: RunEnd | None,
         ready: Sequence[int] = (),
         ahead: Sequence[Attempt] = (),
+        closed: Sequence[ClosedWait] = (),
     ) -> None:
         """Have rows of a run written, and act when they are durable; the attempts prepared ahead
-        begin even before this loop is told.
+        begin even before this loop is told. With its end all its waits are closed.
         """
         follow_ups: Sequence[NewFollowUp] = ()
         if end is not None and run.graph.when_ended:
             follow_ups = follow_up_rows(run, end, self._new_id)
+        if end is not None and run.waits is not None:
+            closed = [*closed, *self.waits.close_all(run)]
         self._journal.add(
-            RunEntry(self._next_steps, run, attempts, end, ready, ahead, follow_ups=follow_ups)
+            RunEntry(
+                self._next_steps,
+                run,
+                attempts,
+                end,
+                ready,
+                ahead,
+                follow_ups=follow_ups,
+                waits=_rows(closed),
+            )
         )
+
+    def note(
+        self,
+        run: ActiveRun,
+        attempts: Sequence[AttemptRow],
+        waits: WaitRows | None,
+        then: Callable[[], None],
+    ) -> None:
+        """Have rows of a run written that cause no step by themselves, and call ``then`` when they
+        are durable.
+        """
+        self._journal.add(RunEntry(self._next_steps, run, attempts, None, then=then, waits=waits))
 
     def mark(self, attempt: Attempt, row: AttemptRow, then: Callable[[], None]) -> None:
         """Write the state of a body, and call ``then`` when that is durable."""
@@ -273,9 +335,41 @@ class Orchestrator:
         """Write a memo and these states of its body, tell the body, and call ``then``."""
         self._journal.add(MemoEntry(self._next_steps, attempt.owner, memo, marks, tell, then))
 
+    def time_out(
+        self, run: ActiveRun, timeout: WaitTimeout, decided: Callable[[bool], None]
+    ) -> None:
+        """Have it decided whether the time of a wait is over, and call ``decided`` with that."""
+        self._journal.add(TimeoutEntry(self._next_steps, run, timeout, decided))
+
+    # -- waits -------------------------------------------------------------------------------
+
+    def takes_wait(self, run: ActiveRun, task: int, resume: Resume) -> bool:
+        """Whether a task waits in place of starting: a node, or one whose body has left."""
+        return self.waits.takes(run, task, resume)
+
+    def wait(self, call: BodyCall, asked: AskedWait) -> None:
+        """A body waits for an instant or a message, without its slot."""
+        self.waits.begin(call, asked)
+
+    def rest(self, call: BodyCall, seconds: float) -> None:
+        """A body waits for so many seconds, without its slot."""
+        self._bodies.rest(call, seconds)
+
+    def launch(self, run: ActiveRun, tasks: Sequence[int]) -> None:
+        """Start these tasks."""
+        self._next_steps.launch(run, tasks)
+
+    def settle(self, run: ActiveRun) -> None:
+        """Give the run back, or end it, if nothing of it can go on for now."""
+        self._next_steps.settle(run)
+
     def park(self, run: ActiveRun, park: Park) -> None:
         """Have a run given back, and forget it when that is durable."""
         self._journal.add(RunEntry(self._next_steps, run, [], None, park=park))
+
+
+def _rows(closed: Sequence[ClosedWait]) -> WaitRows | None:
+    return WaitRows(closed=closed) if closed else None
 
 
 def _tell_of_start(run: ActiveRun) -> None:

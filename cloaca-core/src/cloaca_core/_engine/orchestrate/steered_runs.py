@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.launcher import Launcher
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.plan.replacements import Keys
+    from cloaca_core.records.waits import ClosedWait
     from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")
@@ -45,6 +46,8 @@ class SteeredCourse(Protocol):
         attempts: list[AttemptRow],
         end: RunEnd | None,
         ready: Sequence[int] = (),
+        *,
+        closed: Sequence[ClosedWait] = (),
     ) -> None:
         """Have rows of a run written, and act when they are durable."""
 
@@ -167,14 +170,14 @@ class SteeredRuns:
 
     # -- progress ----------------------------------------------------------------------------
 
-    def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
+    def concluded(self, attempt: Attempt, outcome: Outcome, closed: Sequence[ClosedWait]) -> None:
         """Record the outcome of an attempt of a run that is being cancelled: nothing follows."""
         run = attempt.owner
         row = self._row(attempt, outcome)
         if self._runs.attempts(run) or run not in self._cancels:
-            self._course.record(run, [row], None)
+            self._course.record(run, [row], None, closed=closed)
         else:
-            self._end(run, [row])
+            self._end(run, [row], closed)
 
     def settle(self, run: ActiveRun) -> None:
         """End or park a run that nothing is under way of."""
@@ -185,7 +188,8 @@ class SteeredRuns:
                 self._end(run, [])
         elif not run.parked:
             run.parked = True
-            self._course.park(run, Park(run.id, None, self._store_clock()))
+            seen = 0 if run.waits is None else run.waits.seen
+            self._course.park(run, Park(run.id, None, self._store_clock(), seen))
 
     def cut_off_all(self) -> bool:
         """End all runs that are being cancelled now: the runner leaves. Whether there are any."""
@@ -226,7 +230,11 @@ class SteeredRuns:
         run.latest[attempt.index] = row
         return row
 
-    def _end(self, run: ActiveRun, rows: list[AttemptRow]) -> None:
-        over = RunOver(RunStatus.CANCELLED, self._cancels[run].reason)
+    def _end(
+        self, run: ActiveRun, rows: list[AttemptRow], closed: Sequence[ClosedWait] = ()
+    ) -> None:
+        reason, now = self._cancels[run].reason, self._clock.wall()
+        end = end_row(run, RunOver(RunStatus.CANCELLED, reason), run.row.input, now)
+        rows += attempt_rows.cut_waits(run, reason, now)
         self._course.stop(run)
-        self._course.record(run, rows, end_row(run, over, run.row.input, self._clock.wall()))
+        self._course.record(run, rows, end, closed=closed)

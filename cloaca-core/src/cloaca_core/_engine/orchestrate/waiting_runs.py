@@ -1,6 +1,7 @@
-"""Gives runs back that wait for their next attempt: a run that waits is in no runner's memory.
+"""Gives runs back that wait: a run that waits is in no runner's memory.
 
-One that is due soon stays, and keeps its place.
+One that is due soon stays, and keeps its place. One that a message may let go on at any moment
+stays for a while, without a place.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.runs import Park
 from cloaca_core.records.states import TaskStatus
+from cloaca_core.records.waits import NEVER
 from cloaca_core.values.instants import SECOND, instant_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.launcher import Launcher
     from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")
@@ -33,37 +35,52 @@ class ParkingCourse(Protocol):
 
 
 class WaitingRuns:
-    """Belongs to the engine's loop. ``store_clock`` is the clock by which runs come due."""
+    """Belongs to the engine's loop."""
 
     def __init__(
         self,
+        config: DefaultRunnerConfig,
         launcher: Launcher,
+        runs: ActiveRuns,
         clock: Clock,
-        store_clock: Callable[[], int],
         course: ParkingCourse,
     ) -> None:
+        self._linger = round(config.evict_after_seconds * SECOND)
+        self._most_lingering = config.max_active_runs
         self._launcher = launcher
+        self._runs = runs
         self._clock = clock
-        self._store_clock = store_clock
         self._course = course
 
     def settle(self, run: ActiveRun) -> None:
         """Park a run of which nothing can go on for a while."""
         if run.over or run.parked or run.wish is not None:
             return
-        due = self._launcher.back_offs.due(run)
+        instants, seen = self._launcher.back_offs.due(run), 0
+        resting, due_at = set(instants), min(instants.values(), default=NEVER)
+        if (waits := run.waits) is not None:
+            if waits.is_ending() or waits.has_news:
+                return
+            resting |= waits.resting()
+            due_at, seen = min(due_at, waits.next_due() or NEVER), waits.seen
         ready = [i for i, status in enumerate(run.plan.statuses) if status is TaskStatus.READY]
-        if not due or len(due) < len(ready):  # others run, or their start is on its way
+        if not resting or len(resting) < len(ready):  # others run, or their start is on its way
             return
-        due_at = min(due.values())
         if run.deadline is not None:
             due_at = min(due_at, run.deadline.at)
         now = self._clock.wall()
-        if (delay := due_at - now) <= LINGER:
+        if due_at - now <= LINGER or self._may_linger(run, now):
             return
         run.parked = True
         self._launcher.hold(run)
         ids = {"run_id": run.id, "workflow": run.row.workflow}
-        log.info("run %s waits until %s", run.id, instant_text(due_at), extra=ids)
-        parked_at = self._store_clock()
-        self._course.park(run, Park(run.id, parked_at + delay, parked_at))
+        until = "a message" if due_at == NEVER else instant_text(due_at)
+        log.info("run %s waits until %s", run.id, until, extra=ids)
+        self._course.park(run, Park(run.id, due_at, now, seen))
+
+    def _may_linger(self, run: ActiveRun, now: int) -> bool:
+        """Whether a message may soon let the run go on; it is looked at again then."""
+        since = None if run.waits is None else run.waits.lingers_since()
+        if since is None or now >= since + self._linger:
+            return False
+        return self._runs.linger(run, self._most_lingering)

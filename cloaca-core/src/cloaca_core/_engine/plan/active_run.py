@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cloaca_core._engine.plan.deadline import Deadline
     from cloaca_core._engine.plan.merge import Change
+    from cloaca_core._engine.plan.open_waits import OpenWaits
     from cloaca_core._engine.plan.replacements import Keys
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
@@ -35,7 +36,8 @@ class ActiveRun:
     are the tasks that would have started meanwhile. ``parked`` is set when it is on its way back to
     the table. ``stood_still`` is for how many µs its time limit does not count, ``paused_at`` since
     when it stands still now. ``cancelled`` asks its bodies to end. ``met`` counts the commits that
-    have met a wish. ``home`` is the collection of a runner's runs that it came to.
+    have met a wish. ``waits`` are its open waits, None before the first one. ``home`` is the
+    collection of a runner's runs that it came to.
     """
 
     __slots__ = (
@@ -58,6 +60,7 @@ class ActiveRun:
         "row",
         "size_bound",
         "stood_still",
+        "waits",
         "wish",
     )
 
@@ -106,6 +109,7 @@ class ActiveRun:
         self.parked: bool = False
         self.paused_at: int | None = None
         self.stood_still: int = row.stood_still
+        self.waits: OpenWaits | None = None
 
     def replace(self, replacements: Sequence[Keys]) -> None:
         """Keys were replaced: these are all replacements so far."""

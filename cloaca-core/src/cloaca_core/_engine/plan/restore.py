@@ -26,7 +26,8 @@ class Resume(NamedTuple):
     ``retry_at`` is the earliest start in µs; ``crashes`` how many processes died in this attempt.
     ``delay`` is the whole time in µs between the last attempt and ``retry_at``. ``uncounted`` is
     how many attempts before this one used up none of the task's. ``finds_children`` says that the
-    failed runs that its calls had submitted were begun again before it.
+    failed runs that its calls had submitted were begun again before it. ``has_left`` says that its
+    body has left in a wait, and comes to the same place again when it runs anew.
     """
 
     attempt: int = 1
@@ -35,6 +36,7 @@ class Resume(NamedTuple):
     delay: int = 0
     uncounted: int = 0
     finds_children: bool = False
+    has_left: bool = False
 
 
 FRESH = Resume()
@@ -173,7 +175,8 @@ def resumption(row: AttemptRow, uncounted: int) -> Resume:
     attempts so far, this one included, that used up none of the task's.
     """
     if row.status != TaskStatus.FAILED:
-        return Resume(row.attempt, crashes=row.crashes, uncounted=uncounted)
+        has_left = row.reason_code == ReasonCode.HAS_LEFT
+        return Resume(row.attempt, crashes=row.crashes, uncounted=uncounted, has_left=has_left)
     assert row.retry_at is not None, "an attempt that failed for good is not gone on with"
     delay = 0 if row.ended_at is None else row.retry_at - row.ended_at
     return Resume(row.attempt + 1, row.retry_at, delay=delay, uncounted=uncounted)

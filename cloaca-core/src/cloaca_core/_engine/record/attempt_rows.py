@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cloaca_core._engine.execute.outcome import Raised, Succeeded
+from cloaca_core._engine.execute.outcome import Raised, Succeeded, raised
+from cloaca_core._engine.plan.merge import Change
 from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import ReasonCode, TaskStatus
 from cloaca_core.values.text import storable_text
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.plan.reasons import Reason
     from cloaca_core._engine.plan.restore import Resume
+    from cloaca_core._engine.plan.waits import WaitFailed
 
 
 def start_mark(attempt: Attempt) -> AttemptRow:
@@ -22,8 +25,57 @@ def start_mark(attempt: Attempt) -> AttemptRow:
 
 
 def waiting_mark(attempt: Attempt) -> AttemptRow:
-    """The body waits for another run."""
+    """The body waits: for another run, a message or an instant."""
     return _of_attempt(attempt, TaskStatus.WAITING, None)
+
+
+def has_left(attempt: Attempt) -> AttemptRow:
+    """The body has left while it waits; its next owner lets it run again when the wait is over."""
+    row = _of_attempt(attempt, TaskStatus.WAITING, None)
+    return row._replace(reason_code=str(ReasonCode.HAS_LEFT), crashes=0)
+
+
+def of_node(
+    run: ActiveRun,
+    task: int,
+    attempt: int,
+    opened_at: int,
+    ended_at: int | None = None,
+    *,
+    change: Change | None = None,
+    error: WaitFailed | Exception | None = None,
+) -> AttemptRow:
+    """A node that waits since ``opened_at``, or has completed with ``change``, or failed."""
+    status = TaskStatus.WAITING if ended_at is None else TaskStatus.COMPLETED
+    failure: Raised | None = None
+    if isinstance(error, Exception):
+        failure = replace(raised(error, again=False), traceback="")
+    elif error is not None:
+        failure = Raised(error.type, storable_text(error.message), "", again=False)
+    return _row(
+        run,
+        task,
+        attempt,
+        TaskStatus.FAILED if failure is not None else status,
+        ended_at,
+        change=None if change is None else change.to_json(),
+        failure=failure,
+        started_at=opened_at,
+    )
+
+
+def cut_waits(run: ActiveRun, reason: Reason, now: int) -> list[AttemptRow]:
+    """The tasks of a run that wait without a body here, cut short because the run is over."""
+    return [
+        run.latest[task]._replace(
+            epoch=run.epoch,
+            status=TaskStatus.CANCELLED.value,
+            skip_reason=storable_text(reason.text),
+            reason_code=str(reason.code),
+            ended_at=now,
+        )
+        for task in sorted(run.waits.resting() if run.waits is not None else ())
+    ]
 
 
 def completed(attempt: Attempt, outcome: Succeeded, now: int) -> AttemptRow:

@@ -16,6 +16,7 @@ from cloaca_core.records.memos import MemoRow
 from cloaca_core.records.runs import AttemptRow, Exhausted, NewRun, Park, RunEnd
 from cloaca_core.records.schedules import Cancellation, Firing, NewTick
 from cloaca_core.records.triggers import NewEvent, TriggerRow
+from cloaca_core.records.waits import ClosedWait, NewMessage, WaitRow, WaitTimeout
 
 
 @dataclass(slots=True)
@@ -35,6 +36,10 @@ class Draft:
     follow_ups: list[NewFollowUp] = field(default_factory=list)
     exhausted: list[Exhausted] = field(default_factory=list)
     memos: list[MemoRow] = field(default_factory=list)
+    waits: list[WaitRow] = field(default_factory=list)
+    timeouts: list[WaitTimeout] = field(default_factory=list)
+    closed: list[ClosedWait] = field(default_factory=list)
+    messages: list[NewMessage] = field(default_factory=list)
 
     def batch(self, runner_id: str) -> Batch:
         """The batch that is sent."""
@@ -53,6 +58,10 @@ class Draft:
             self.follow_ups,
             self.exhausted,
             self.memos,
+            self.waits,
+            self.timeouts,
+            self.closed,
+            self.messages,
         )
 
 

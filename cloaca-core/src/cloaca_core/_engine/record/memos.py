@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from cloaca_core._engine.execute.steps import Answer, Tell, ended_early
 from cloaca_core._engine.record import attempt_rows
@@ -20,6 +20,7 @@ from cloaca_core.records.memos import MemoRow
 from cloaca_core.values.backoff import Backoff
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.execute.asked_wait import AskedWait
     from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core.records.runs import AttemptRow
 
@@ -34,17 +35,28 @@ WriteMemo: TypeAlias = (
 """Writes a memo and states of its body, tells the body, and calls the last function."""
 
 
-class _Call:
+class BodyWaiter(Protocol):
+    """Lets bodies wait without their slots. Belongs to the engine's loop."""
+
+    def wait(self, call: BodyCall, asked: AskedWait) -> None:
+        """A body waits; its call is concluded with the memo of how that ended, or a signal."""
+
+    def rest(self, call: BodyCall, seconds: float) -> None:
+        """A body waits for so many seconds, which are not kept."""
+
+
+class BodyCall:
     """A body that waits for an answer. ``timer`` is set while it pauses, ``reading`` while its
-    memos are read.
+    memos are read. ``interrupted`` is called in place of an answer if its run is being cancelled.
     """
 
-    __slots__ = ("_tells", "attempt", "reading", "timer")
+    __slots__ = ("_tells", "attempt", "interrupted", "reading", "timer")
 
     def __init__(self, attempt: Attempt, tell: Tell) -> None:
         self.attempt = attempt
         self.timer: asyncio.TimerHandle | None = None
         self.reading: asyncio.Task[None] | None = None
+        self.interrupted: Callable[[], None] | None = None
         self._tells = [tell]
 
     def answer(self, answer: Answer) -> None:
@@ -66,27 +78,36 @@ class Memos:
     engine's loop.
     """
 
-    def __init__(self, write: WriteMemo, read: ReadMemos) -> None:
+    def __init__(self, write: WriteMemo, read: ReadMemos, waiter: BodyWaiter) -> None:
         self._write_memo = write
         self._read = read
+        self._waiter = waiter
         self._loop = asyncio.get_running_loop()
-        self._calls: dict[Attempt, set[_Call]] = {}
+        self._calls: dict[Attempt, set[BodyCall]] = {}
 
     # -- bodies ------------------------------------------------------------------------------
 
     def load(self, attempt: Attempt, tell: Tell) -> None:
         """Read the memos of the attempt's task, however long the database cannot be reached."""
-        self._ask(_Call(attempt, tell), self._begin_to_read)
+        self._ask(BodyCall(attempt, tell), self._begin_to_read)
 
     def keep(self, attempt: Attempt, memo: MemoRow, tell: Tell) -> None:
         """Write a memo."""
-        self._ask(_Call(attempt, tell), partial(self._write, memo))
+        self._ask(BodyCall(attempt, tell), partial(self._write, memo))
 
     def pause(self, attempt: Attempt, seconds: float, tell: Tell) -> None:
         """Wait, until the body is to end."""
-        self._ask(_Call(attempt, tell), partial(self._begin_to_pause, seconds))
+        self._ask(BodyCall(attempt, tell), partial(self._begin_to_pause, seconds))
 
-    def _ask(self, call: _Call, begin: Callable[[_Call], None]) -> None:
+    def wait(self, attempt: Attempt, asked: AskedWait, tell: Tell) -> None:
+        """Wait for an instant or a message, without the slot."""
+        self._ask(BodyCall(attempt, tell), partial(self._begin_to_wait, asked))
+
+    def rest(self, attempt: Attempt, seconds: float, tell: Tell) -> None:
+        """Wait without the slot, until the body is to end."""
+        self._ask(BodyCall(attempt, tell), partial(self._begin_to_rest, seconds))
+
+    def _ask(self, call: BodyCall, begin: Callable[[BodyCall], None]) -> None:
         try:
             self._loop.call_soon_threadsafe(self._begin, call, begin)
         except RuntimeError:  # the loop has been closed
@@ -94,17 +115,17 @@ class Memos:
 
     # -- on the loop -------------------------------------------------------------------------
 
-    def _begin(self, call: _Call, begin: Callable[[_Call], None]) -> None:
+    def _begin(self, call: BodyCall, begin: Callable[[BodyCall], None]) -> None:
         if call.attempt.abandoned or call.attempt.owner.over:
             call.end()
             return
         self._calls.setdefault(call.attempt, set()).add(call)
         begin(call)
 
-    def _begin_to_read(self, call: _Call) -> None:
+    def _begin_to_read(self, call: BodyCall) -> None:
         call.reading = self._loop.create_task(self._load(call))
 
-    async def _load(self, call: _Call) -> None:
+    async def _load(self, call: BodyCall) -> None:
         backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
@@ -114,25 +135,38 @@ class Memos:
                 continue
             except StoreError as error:
                 answer = error
-            self._conclude(call, answer)
+            self.conclude(call, answer)
             return
 
-    def _write(self, memo: MemoRow, call: _Call) -> None:
+    def _write(self, memo: MemoRow, call: BodyCall) -> None:
         attempt = call.attempt
         marks: list[AttemptRow] = []
         if attempt.crashes:  # it has come further than where processes died
             attempt.crashes = 0
             mark = attempt_rows.start_mark if attempt.holds_slot else attempt_rows.waiting_mark
             marks = [mark(attempt)]
-        self._write_memo(attempt, memo, marks, call.answer, partial(self._conclude, call, None))
+        self._write_memo(attempt, memo, marks, call.answer, partial(self.conclude, call, None))
 
-    def _begin_to_pause(self, seconds: float, call: _Call) -> None:
+    def _begin_to_pause(self, seconds: float, call: BodyCall) -> None:
         if call.attempt.cancelled:
-            self._conclude(call, ended_early(call.attempt))
+            self.conclude(call, ended_early(call.attempt))
         else:
-            call.timer = self._loop.call_later(seconds, self._conclude, call, None)
+            call.timer = self._loop.call_later(seconds, self.conclude, call, None)
 
-    def _conclude(self, call: _Call, answer: Answer) -> None:
+    def _begin_to_wait(self, asked: AskedWait, call: BodyCall) -> None:
+        if call.attempt.cancelled:
+            self.conclude(call, ended_early(call.attempt))
+        else:
+            self._waiter.wait(call, asked)
+
+    def _begin_to_rest(self, seconds: float, call: BodyCall) -> None:
+        if call.attempt.cancelled:
+            self.conclude(call, ended_early(call.attempt))
+        else:
+            self._waiter.rest(call, seconds)
+
+    def conclude(self, call: BodyCall, answer: Answer) -> None:
+        """Answer a body."""
         call.answer(answer)
         calls = self._calls.get(call.attempt)
         if calls is not None:
@@ -141,11 +175,13 @@ class Memos:
                 del self._calls[call.attempt]
 
     def interrupt(self, attempt: Attempt) -> None:
-        """End the pauses of a body whose run is being cancelled."""
+        """End the pauses and waits of a body whose run is being cancelled."""
         for call in list(self._calls.get(attempt, ())):
-            if call.timer is not None:
+            if call.interrupted is not None:
+                call.interrupted()
+            elif call.timer is not None:
                 call.end()
-                self._conclude(call, None)
+                self.conclude(call, None)
 
     def give_up(self, attempt: Attempt) -> None:
         """Answer all calls of an attempt that was given up or has ended."""

@@ -17,6 +17,7 @@ from cloaca_core.records.states import RunStatus
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core._engine.record.wait_rows import WaitRows
     from cloaca_core.errors import StoreError
     from cloaca_core.records.batch import Committed
     from cloaca_core.records.follow_ups import NewFollowUp
@@ -30,6 +31,9 @@ class RunListener(Protocol):
 
     def let_go(self, attempts: Iterable[Attempt]) -> None:
         """Let these begin: the rows are durable, and ``recorded`` is on its way. Any thread."""
+
+    def told(self, run: ActiveRun, messages: int) -> None:
+        """A commit has found that so many messages were sent to a run that has waits."""
 
     def call_off(self, entry: RunEntry) -> None:
         """The rows are durable, and the attempts prepared ahead are not to begin."""
@@ -48,9 +52,9 @@ class RunEntry(Entry):
     """All rows count, or none. When they do, the ``ready`` tasks start and the end is told, or
     ``then`` is called instead of both, or with ``park`` the run is given back. With ``exhausted``
     it is paused, and the ``ready`` tasks wait for its resume. ``follow_ups`` are the runs that
-    follow the end. The attempts prepared ``ahead`` begin before that; ``flaw`` is the error of
-    their start, if any. ``wish`` is the state to which the run is to be brought, as the commit
-    found it: then nothing starts.
+    follow the end, ``waits`` the rows of waits. The attempts prepared ``ahead`` begin before that;
+    ``flaw`` is the error of their start, if any. ``wish`` is the state to which the run is to be
+    brought, as the commit found it: then nothing starts.
     """
 
     __slots__ = (
@@ -67,6 +71,7 @@ class RunEntry(Entry):
         "ready",
         "run",
         "then",
+        "waits",
         "weight",
         "wish",
     )
@@ -86,6 +91,7 @@ class RunEntry(Entry):
         park: Park | None = None,
         follow_ups: Sequence[NewFollowUp] = (),
         exhausted: Exhausted | None = None,
+        waits: WaitRows | None = None,
     ) -> None:
         self.listener: RunListener = listener
         self.run: ActiveRun = run
@@ -97,6 +103,7 @@ class RunEntry(Entry):
         self.park: Park | None = park
         self.follow_ups: Sequence[NewFollowUp] = follow_ups
         self.exhausted: Exhausted | None = exhausted
+        self.waits: WaitRows | None = waits
         self.wish: str | None = None
         self._replacements = run.plan.contexts.replacements
         self.flaw: Exception | None = None
@@ -106,6 +113,8 @@ class RunEntry(Entry):
             self.weight += end_weight(end)
         for row in follow_ups:
             self.weight += follow_up_weight(row)
+        if waits is not None:
+            self.weight += waits.weight
 
     def add_to(self, draft: Draft) -> None:
         draft.fences[self.run.id] = self.run.epoch
@@ -117,6 +126,8 @@ class RunEntry(Entry):
             draft.parks.append(self.park)
         elif self.exhausted is not None:
             draft.exhausted.append(self.exhausted)
+        if self.waits is not None:
+            self.waits.add_to(draft)
 
     def _begin_ahead(self, committed: Committed) -> None:
         """Let the attempts prepared ahead begin; once, even if a store should call it again."""
@@ -135,6 +146,8 @@ class RunEntry(Entry):
         if self.run.id not in committed.current:
             self.listener.lost(self)
             return
+        if committed.messages and self.run.waits is not None:
+            self.listener.told(self.run, committed.messages.get(self.run.id, 0))
         if committed.wishes or committed.replaced:
             self.wish = self._wish_in(committed)
         if self.wish is not None:

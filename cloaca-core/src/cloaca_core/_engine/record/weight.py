@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from cloaca_core.records.follow_ups import NewFollowUp
     from cloaca_core.records.memos import MemoRow
     from cloaca_core.records.runs import AttemptRow, RunEnd
+    from cloaca_core.records.waits import WaitRow
 
 ROW_BYTES: Final = 250
 """About how many bytes a row takes besides its texts."""
@@ -29,6 +30,11 @@ def end_weight(end: RunEnd) -> int:
 def memo_weight(memo: MemoRow) -> int:
     """The weight of a memo."""
     return ROW_BYTES + len(memo.value)
+
+
+def wait_weight(wait: WaitRow) -> int:
+    """The weight of a wait that opens."""
+    return ROW_BYTES + len(wait.detail)
 
 
 def follow_up_weight(row: NewFollowUp) -> int:

@@ -57,7 +57,15 @@ class Steering:
         due_runs = DueRuns(store, acts, ends, runs_came)
         self.children: Children = Children(store, acts, ends, runs_came)
         self.loop: SteeringLoop = SteeringLoop(
-            store, workflows, orchestrator, runner_id, ends, self.children, due_runs, lost_runs
+            store,
+            workflows,
+            orchestrator,
+            runner_id,
+            ends,
+            self.children,
+            due_runs,
+            lost_runs,
+            runs_came,
         )
         self.retries: Retries = Retries(store, newest, acts.of, runs_came, self.children.cancel_of)
         self.bulk: Bulk = Bulk(store, self.retries, acts.of, self._steered_many)

@@ -36,7 +36,8 @@ LATER: Final = 1.0
 
 class SteeringLoop:
     """Belongs to the engine's loop. ``workflows`` returns those that this runner executes: none for
-    a client. ``lost_runs`` is called when this runner owns runs that have not come to it.
+    a client. ``lost_runs`` is called when this runner owns runs that have not come to it,
+    ``runs_came`` when runs may have become claimable.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class SteeringLoop:
         children: Children,
         due_runs: DueRuns,
         lost_runs: Callable[[], None],
+        runs_came: Callable[[], None],
     ) -> None:
         self._store = store
         self._workflows = workflows
@@ -59,6 +61,7 @@ class SteeringLoop:
         self._children = children
         self._due_runs = due_runs
         self._lost_runs = lost_runs
+        self._runs_came = runs_came
         self._strangers: set[Wish] = set()
         self._wakeup = Wakeup()
 
@@ -90,7 +93,10 @@ class SteeringLoop:
         await self._ends.tell()
         workflows = self._workflows()
         news, strangers = await self._read_news(workflows)
-        if news.parents:
+        if news.unnumbered:
+            await self._store.number_messages(news.unnumbered, self._store.wall())
+            self._runs_came()
+        if news.parents or news.unnumbered:
             await self._children.follow(news.parents)
             return 0.0
         waits: list[float] = []
@@ -107,6 +113,9 @@ class SteeringLoop:
         news = await self._store.news(self._runner_id.current, workflows, RUNS_PER_ACT)
         if unread := [each for each in news.replaced.items() if self._has_not_read(*each)]:
             await self._read_replacements([run_id for run_id, _ in unread])
+        for run_id, messages in news.mail.items():
+            if (run := self._runs.get(run_id)) is not None:
+                self._orchestrator.guarded(run, self._orchestrator.waits.told, run, messages)
         return news, self._heed(news.wishes, paused)
 
     def _has_not_read(self, run_id: str, replacements: int) -> bool:

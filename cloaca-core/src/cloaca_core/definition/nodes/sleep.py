@@ -47,16 +47,17 @@ def sleep(
         )
     wait = Sleep(
         seconds=None if seconds is None else read_seconds("seconds", seconds),
-        until=None if until is None else _instant(until),
+        until=None if until is None else read_until("until", until),
         until_key=None if until_key is None else _keys(until_key),
     )
     in_body = "handle.sleep or handle.sleep_until"
     return declare("sleep", id, wait, dependencies, in_body=in_body)
 
 
-def _instant(until: object) -> int:
+def read_until(name: str, until: object) -> int:
+    """The instant of a datetime with a time zone, or of a text; ``name`` is the parameter's."""
     try:
-        return read_instant("until", until)
+        return read_instant(name, until)
     except ScheduleError as error:
         raise DefinitionError(str(error)) from None
 

@@ -1,0 +1,21 @@
+"""A wait as a body asks for it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class AskedWait(NamedTuple):
+    """The wait is the ``number``-th of this kind and name in its attempt. It is over after so many
+    ``seconds``, or at ``until``, an instant in µs, or (neither) only by a message. ``input_hash``
+    is that of the task's input. ``may_leave``: the body's own thread or task waits, so that the
+    body can be unwound.
+    """
+
+    kind: str
+    name: str
+    number: int
+    seconds: float | None
+    until: int | None
+    input_hash: str
+    may_leave: bool

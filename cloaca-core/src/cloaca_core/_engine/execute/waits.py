@@ -1,0 +1,105 @@
+"""Makes the waits of a body: gets how one has ended, or waits for it.
+
+Runs on the body's own thread or loop, as its steps do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from cloaca_core._engine.execute.asked_wait import AskedWait
+from cloaca_core._engine.execute.steps import (
+    AttemptSteps,
+    MemoKeeper,
+    answer_on_loop,
+    answer_to,
+)
+from cloaca_core.definition.waits.calls import WaitCall
+from cloaca_core.errors import no_event
+from cloaca_core.values.json_values import decode
+from cloaca_core.values.missing import Missing
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.execute.attempt import Attempt
+    from cloaca_core.records.memos import MemoRow
+
+
+class AttemptWaits(AttemptSteps):
+    """The steps and waits of one attempt. It is made on the thread or in the task of the body,
+    which alone can be unwound.
+    """
+
+    def __init__(self, keeper: MemoKeeper, attempt: Attempt) -> None:
+        super().__init__(keeper, attempt)
+        self._waits_met: dict[tuple[str, str], int] = {}
+        self._thread = threading.get_ident()
+        self._task = asyncio.current_task() if attempt.is_async else None
+
+    def wait(self, call: WaitCall) -> object:
+        """What a wait has brought, on a thread that may block."""
+        self._refuse_ended(is_async=False)
+        number = self._met_wait(call)
+        self._read_memos()
+        if (text := self._kept(call.kind, call.name, number)) is None:
+            may_leave = threading.get_ident() == self._thread
+            asked = self._asked(call, number, may_leave=may_leave)
+            text = _text_of(answer_to(partial(self._keeper.wait, self._attempt, asked)))
+        return self._outcome(call, text)
+
+    async def wait_async(self, call: WaitCall) -> object:
+        """What a wait has brought, on a loop."""
+        self._refuse_ended(is_async=True)
+        number = self._met_wait(call)
+        await self._read_memos_async()
+        if (text := self._kept(call.kind, call.name, number)) is None:
+            may_leave = asyncio.current_task() is self._task
+            asked = self._asked(call, number, may_leave=may_leave)
+            text = _text_of(await answer_on_loop(partial(self._keeper.wait, self._attempt, asked)))
+        return self._outcome(call, text)
+
+    def defer(self, condition: Callable[[], object], seconds: float) -> None:
+        """Return once ``condition()`` is true, which is asked every so many seconds."""
+        self._refuse_ended(is_async=False)
+        while not condition():
+            answer_to(partial(self._keeper.rest, self._attempt, seconds))
+
+    async def defer_async(self, condition: Callable[[], object], seconds: float) -> None:
+        """As ``defer``; the condition may be a coroutine function."""
+        self._refuse_ended(is_async=True)
+        while True:
+            found = condition()
+            if await found if inspect.isawaitable(found) else found:
+                return
+            await answer_on_loop(partial(self._keeper.rest, self._attempt, seconds))
+
+    def _met_wait(self, call: WaitCall) -> int:
+        """How often this attempt has met the kind and name, now included."""
+        self._refuse_within(f"a wait for {call.name or call.kind!r}", call.name or call.kind)
+        with self._lock:
+            key = (call.kind, call.name)
+            number = self._waits_met[key] = self._waits_met.get(key, 0) + 1
+            return number
+
+    def _asked(self, call: WaitCall, number: int, *, may_leave: bool) -> AskedWait:
+        return AskedWait(
+            call.kind, call.name, number, call.seconds, call.until, self._hash(), may_leave
+        )
+
+    def _outcome(self, call: WaitCall, text: str) -> object:
+        """The value of the call: a payload, the default after a time-out, or nothing of a sleep."""
+        value = cast("dict[str, Any]", decode(text))
+        if "payload" in value or not call.is_for_event:
+            return value.get("payload")
+        if isinstance(call.default, Missing):
+            raise no_event(self._attempt.task_id, call.name, call.seconds or 0.0)
+        return call.default
+
+
+def _text_of(found: Sequence[MemoRow] | None) -> str:
+    assert found, "a wait is answered with the memo of its end"
+    return found[0].value

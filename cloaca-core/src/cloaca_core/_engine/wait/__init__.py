@@ -1,0 +1,1 @@
+"""Waits: what runs wait for, and what ends it: an instant, a message, a person's decision."""

@@ -1,0 +1,101 @@
+"""Bodies that wait here: each gives its slot back, and is told when it may go on.
+
+A body whose own thread or task has waited for ``evict_after`` seconds is asked to leave: a signal
+unwinds it, its run may leave memory, and it comes to the same place again when it runs anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cloaca_core._engine.execute.steps import ended_early
+from cloaca_core._engine.plan.open_waits import OpenWait
+from cloaca_core.errors import BodySuspended
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.orchestrate.waiting_bodies import WaitingBodies
+    from cloaca_core._engine.record.memos import BodyCall, Memos
+    from cloaca_core.records.memos import MemoRow
+
+
+class BodyWaits:
+    """Belongs to the engine's loop."""
+
+    def __init__(self, evict_after: float, memos: Memos, bodies: WaitingBodies) -> None:
+        self._evict_after = evict_after
+        self._memos = memos
+        self._bodies = bodies
+        self._loop = asyncio.get_running_loop()
+        self._calls: dict[OpenWait, BodyCall] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def attend(self, call: BodyCall, wait: OpenWait, *, may_leave: bool) -> None:
+        """A body waits from now on."""
+        self._calls[wait] = call
+        wait.attended = True
+        self._away(call, partial(self._interrupt, call, wait))
+        if may_leave:
+            call.timer = self._loop.call_later(self._evict_after, self._leave, call, wait)
+
+    def rest(self, call: BodyCall, seconds: float) -> None:
+        """A body waits for so many seconds, which are not kept."""
+        self._away(call, partial(self._end_rest, call))
+        call.timer = self._loop.call_later(seconds, self._return, call, None)
+
+    def go_on(self, wait: OpenWait, memo: MemoRow) -> None:
+        """The wait of a body is over."""
+        if (call := self.forget(wait)) is not None:
+            self._return(call, [memo])
+
+    def answer(self, call: BodyCall, memo: MemoRow) -> None:
+        """The body comes to a wait that is over."""
+        self._memos.conclude(call, [memo])
+
+    def forget(self, wait: OpenWait) -> BodyCall | None:
+        """The body waits no more; its call, if it has waited."""
+        wait.attended = False
+        return self._calls.pop(wait, None)
+
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """Keep a task of the loop until it has ended: the loop itself would not."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _away(self, call: BodyCall, interrupt: partial[None]) -> None:
+        """The body gives its slot back: it takes no process down while it waits."""
+        call.attempt.crashes = 0
+        call.interrupted = interrupt
+        self._bodies.release_slot(call.attempt)
+
+    def _interrupt(self, call: BodyCall, wait: OpenWait) -> None:
+        """The run of the body is being cancelled."""
+        self.forget(wait)
+        self._return(call, ended_early(call.attempt))
+
+    def _end_rest(self, call: BodyCall) -> None:
+        """The run of the body is being cancelled."""
+        self._return(call, ended_early(call.attempt))
+
+    def _return(self, call: BodyCall, answer: list[MemoRow] | BaseException | None) -> None:
+        call.interrupted = None
+        if call.timer is not None:
+            call.timer.cancel()
+        self.keep(self._loop.create_task(self._reacquire(call, answer)))
+
+    async def _reacquire(
+        self, call: BodyCall, answer: list[MemoRow] | BaseException | None
+    ) -> None:
+        await self._bodies.reacquire_slot(call.attempt)
+        self._memos.conclude(call, answer)
+
+    def _leave(self, call: BodyCall, wait: OpenWait) -> None:
+        """Ask the body to leave, unless its wait is about to end."""
+        attempt = call.attempt
+        if wait.ending or attempt.abandoned or self._calls.get(wait) is not call:
+            return
+        self.forget(wait)
+        attempt.leaving = attempt.leaves = True
+        name = wait.row.name or wait.row.kind
+        self._memos.conclude(call, BodySuspended(f"{attempt} leaves while it waits for {name}"))

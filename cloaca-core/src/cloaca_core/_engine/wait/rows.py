@@ -1,0 +1,76 @@
+"""Builds the rows of waits, and the memos by which bodies know how their waits ended. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core._engine.execute.asked_wait import AskedWait
+from cloaca_core.definition.waits.kinds import Approval, NodeWait, WaitFor
+from cloaca_core.records.memos import MemoRow
+from cloaca_core.records.waits import APPROVAL, EVENT, SLEEP, MessageRow, WaitRow
+from cloaca_core.values.instants import SECOND
+from cloaca_core.values.json_values import JsonValue, encode
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.execute.attempt import Attempt
+    from cloaca_core.records.runs import AttemptRow
+
+VALUE_OF_TIMEOUT: Final = "{}"
+"""The memo of a wait that was over by time."""
+
+
+def row_of_node(node: NodeWait, mark: AttemptRow, due_at: int | None) -> WaitRow:
+    """The wait of a node that opens with this row of its attempt."""
+    kind, name, detail = SLEEP, "", "{}"
+    if isinstance(node, WaitFor):
+        kind, name = EVENT, node.event
+    elif isinstance(node, Approval):
+        kind, name = APPROVAL, mark.task_id
+        schema = None if node.schema is None else dict(node.schema)
+        asked: dict[str, JsonValue] = {
+            "prompt": node.prompt,
+            "choices": list(node.choices),
+            "schema": schema,
+        }
+        detail = encode(asked)
+    assert mark.started_at is not None, "a node has opened"
+    return WaitRow(
+        mark.run_id, mark.task_id, kind, name, 0, mark.attempt, "", mark.started_at, due_at, detail
+    )
+
+
+def row_of_body(attempt: Attempt, asked: AskedWait, now: int) -> WaitRow:
+    """The wait of a body that begins now."""
+    due_at = asked.until if asked.seconds is None else now + round(asked.seconds * SECOND)
+    return WaitRow(
+        attempt.run_id,
+        attempt.task_id,
+        asked.kind,
+        asked.name,
+        asked.number,
+        attempt.number,
+        asked.input_hash,
+        now,
+        due_at,
+    )
+
+
+def value_of_message(message: MessageRow) -> str:
+    """The memo of a wait that this message has ended: its payload, as text of JSON."""
+    return f'{{"payload":{message.payload}}}'
+
+
+def memo_of(row: WaitRow, value: str, now: int) -> MemoRow:
+    """How a wait of a body has ended."""
+    return MemoRow(
+        run_id=row.run_id,
+        task_id=row.task_id,
+        kind=row.kind,
+        name=row.name,
+        number=row.number,
+        input_hash=row.input_hash,
+        attempt=row.attempt,
+        value=value,
+        calls=0,
+        created_at=now,
+    )

@@ -1,0 +1,541 @@
+"""61: a run waits for an instant, for a message or for a person, in a node or in a body."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+import cloaca
+
+WAIT = 30
+
+Context = cloaca.Context
+Handle = cloaca.TaskHandle
+AsyncHandle = cloaca.AsyncTaskHandle
+OpenRunner = Callable[..., cloaca.DefaultRunner]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread or runner does."""
+    deadline = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def waits(runner: cloaca.Client, run_id: str) -> bool:
+    """Whether the run is out of memory, and waits."""
+    return runner.get_run(run_id).info().status == "Waiting"
+
+
+def define(body: Callable[..., Any], name: str = "flow", **options: Any) -> None:
+    with cloaca.WorkflowBuilder(name):
+        cloaca.task(id="t", **options)(body)
+
+
+def node_then_task(make: Callable[[], cloaca.Node], name: str = "flow") -> list[dict[str, Any]]:
+    """A workflow of one node and a task below it, which notes what it sees."""
+    seen: list[dict[str, Any]] = []
+    with cloaca.WorkflowBuilder(name):
+        node = make()
+
+        @cloaca.task(id="after", dependencies=[node])
+        def after(context: Context) -> None:
+            seen.append(context.to_dict())
+
+    return seen
+
+
+def statuses(run: cloaca.RunHandle) -> dict[str, str]:
+    return {task_id: task.status for task_id, task in run.tasks().items()}
+
+
+# -- nodes that sleep ----------------------------------------------------------------------------
+
+
+def test_a_node_sleeps_for_its_time_and_changes_nothing(runner: cloaca.DefaultRunner) -> None:
+    seen = node_then_task(lambda: cloaca.sleep("nap", seconds=0.2))
+    before = time.monotonic()
+
+    result = runner.execute("flow", {"n": 1})
+
+    assert time.monotonic() - before >= 0.2
+    assert (result.status, seen) == ("Completed", [{"n": 1}])
+    assert statuses(runner.get_run(result.execution_id)) == {
+        "nap": "Completed",
+        "after": "Completed",
+    }
+
+
+def test_a_node_sleeps_up_to_an_instant_and_a_past_one_is_over_at_once(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=0.2)
+    with cloaca.WorkflowBuilder("flow"):
+        past = cloaca.sleep("past", until="2020-01-01T00:00:00+00:00")
+        fixed = cloaca.sleep("fixed", until=soon, dependencies=[past])
+        cloaca.sleep("named", until_key="when", dependencies=[fixed])
+
+    result = runner.execute("flow", {"when": soon.isoformat()})
+
+    assert result.status == "Completed"
+    assert datetime.now(UTC) >= soon
+
+
+def test_a_node_whose_instant_is_missing_fails(runner: cloaca.DefaultRunner) -> None:
+    node_then_task(lambda: cloaca.sleep("nap", until_key="when"))
+
+    result = runner.execute("flow", {"when": "tomorrow"})
+
+    assert result.status == "Failed"
+    assert "ContextValueError" in (result.error_message or "")
+    assert "'nap'" in (result.error_message or "")
+
+
+def test_a_run_that_sleeps_for_long_is_in_no_runner_and_goes_on_in_another(
+    open_runner: OpenRunner, database_url: str
+) -> None:
+    seen = node_then_task(lambda: cloaca.sleep("nap", seconds=6))
+    with open_runner() as first:
+        run_id = first.submit("flow").id
+        until(lambda: waits(first, run_id))
+    with open_runner() as second:
+        result = second.get_run(run_id).result(WAIT)
+
+    assert (result.status, len(seen)) == ("Completed", 1)
+
+
+# -- nodes that wait for an event ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("evict", [0, 10], ids=["out of memory", "in memory"])
+def test_a_node_gets_the_payload_of_an_event(open_runner: OpenRunner, evict: float) -> None:
+    seen = node_then_task(lambda: cloaca.wait_for("paid"))
+    with open_runner(evict_after_seconds=evict) as runner:
+        run = runner.submit("flow", {"order": 7})
+        until(lambda: statuses(run)["paid"] == "Waiting")
+        if evict == 0:
+            until(lambda: waits(runner, run.id))
+        runner.send(run.id, "paid", {"amount": 12.5})
+
+        assert run.result(WAIT).status == "Completed"
+    assert seen == [{"order": 7, "paid": {"amount": 12.5}}]
+
+
+def test_an_event_that_came_before_the_wait_is_kept(runner: cloaca.DefaultRunner) -> None:
+    seen: list[Any] = []
+    go = threading.Event()
+    with cloaca.WorkflowBuilder("flow"):
+
+        @cloaca.task
+        def first(context: Context) -> None:
+            assert go.wait(WAIT)
+
+        one = cloaca.wait_for("one", "tick", dependencies=[first])
+        two = cloaca.wait_for("two", "tick", dependencies=[one])
+
+        @cloaca.task(dependencies=[two])
+        def last(context: Context) -> None:
+            seen.append(context.to_dict())
+
+    run = runner.submit("flow")
+    for number in range(3):
+        runner.send(run.id, "tick", number)
+    runner.send(run.id, "other", "unread")
+    go.set()
+
+    assert run.result(WAIT).status == "Completed"
+    assert seen == [{"one": 0, "two": 1}]
+
+
+def test_of_two_nodes_that_wait_the_first_in_definition_order_gets_the_event(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    with cloaca.WorkflowBuilder("flow"):
+        cloaca.wait_for("b", "tick")
+        cloaca.wait_for("a", "tick")
+    run = runner.submit("flow")
+    until(lambda: set(statuses(run).values()) == {"Waiting"})
+    runner.send(run.id, "tick", 1)
+    until(lambda: "Completed" in statuses(run).values())
+    half = statuses(run)
+    runner.send(run.id, "tick", 2)
+
+    assert half == {"b": "Completed", "a": "Waiting"}
+    assert run.result(WAIT).final_context.to_dict() == {"b": 1, "a": 2}
+
+
+def test_a_wait_that_is_over_by_time_takes_its_default_or_fails(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    seen = node_then_task(lambda: cloaca.wait_for("paid", timeout=0.05, default=None), "kept")
+    node_then_task(lambda: cloaca.wait_for("paid", timeout=0.05), "failing")
+
+    assert runner.execute("kept").status == "Completed"
+    failed = runner.execute("failing")
+
+    assert seen == [{"paid": None}]
+    assert failed.status == "Failed"
+    assert "EventTimeoutError: task 'paid' waited 0.05s for the event 'paid'" in (
+        failed.error_message or ""
+    )
+
+
+def test_the_first_event_of_a_run_is_sent_with_it(runner: cloaca.DefaultRunner) -> None:
+    seen = node_then_task(lambda: cloaca.wait_for("greeting"))
+
+    run = runner.submit("flow", send=("greeting", "hello"))
+
+    assert run.result(WAIT).status == "Completed"
+    assert seen == [{"greeting": "hello"}]
+
+
+# -- people --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Terms:
+    """What goes with a decision."""
+
+    limit: int
+    note: str = ""
+
+
+def approval_flow(**options: Any) -> list[dict[str, Any]]:
+    """An approval, a task below it, one that runs by its last choice, and one below the first."""
+    seen: list[dict[str, Any]] = []
+    last = options.get("choices", ("approve", "reject"))[-1]
+    with cloaca.WorkflowBuilder("flow"):
+        signed = cloaca.approval("signed", "Shall we?", **options)
+
+        @cloaca.task(dependencies=[signed])
+        def go(context: Context) -> None:
+            seen.append(context["signed"])
+
+        @cloaca.task(dependencies=[signed], trigger_rules=cloaca.chosen(signed, last))
+        def stop(context: Context) -> None:
+            seen.append({"stopped": context["signed"]["choice"]})
+
+        cloaca.task(id="below", dependencies=["go"])(lambda context: None)
+
+    return seen
+
+
+def open_approval(runner: cloaca.DefaultRunner, run: cloaca.RunHandle) -> cloaca.OpenApproval:
+    until(lambda: bool(runner.waiting_for_people()))
+    (found,) = runner.waiting_for_people()
+    assert found.run_id == run.id
+    return found
+
+
+def test_a_person_decides_and_the_run_goes_on_with_what_they_said(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    seen = approval_flow(schema=Terms)
+    run = runner.submit("flow")
+    found = open_approval(runner, run)
+
+    run.approve("signed", data=Terms(limit=5), note="fine", by="ann")
+    result = run.result(WAIT)
+
+    assert (found.task_id, found.prompt, found.choices) == (
+        "signed",
+        "Shall we?",
+        ("approve", "reject"),
+    )
+    assert result.status == "Completed"
+    (decided,) = seen
+    assert decided.pop("at").startswith("20")
+    assert decided == {
+        "choice": "approve",
+        "by": "ann",
+        "note": "fine",
+        "data": {"limit": 5, "note": ""},
+    }
+    assert statuses(run) == {
+        "signed": "Completed",
+        "go": "Completed",
+        "stop": "Skipped",
+        "below": "Completed",
+    }
+    assert runner.waiting_for_people() == []
+
+
+def test_what_depends_on_a_rejected_approval_is_skipped_but_for_what_has_a_rule(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    seen = approval_flow()
+    run = runner.submit("flow")
+    open_approval(runner, run)
+
+    run.approve("signed", "reject")
+    result = run.result(WAIT)
+
+    assert result.status == "Completed"
+    assert seen == [{"stopped": "reject"}]
+    assert statuses(run) == {
+        "signed": "Completed",
+        "go": "Skipped",
+        "stop": "Completed",
+        "below": "Skipped",
+    }
+
+
+def test_a_rejection_may_fail_the_run(runner: cloaca.DefaultRunner) -> None:
+    approval_flow(reject_policy="fail")
+    run = runner.submit("flow")
+    open_approval(runner, run)
+
+    run.approve("signed", "reject", note="too dear", by="ann")
+
+    assert run.result(WAIT).status == "Failed"
+    assert "rejected by ann: too dear" in (run.result(WAIT).error_message or "")
+
+
+def test_only_one_decision_counts_and_only_an_offered_one(runner: cloaca.DefaultRunner) -> None:
+    approval_flow(choices=("yes", "no"), schema=Terms)
+    run = runner.submit("flow")
+    open_approval(runner, run)
+
+    with pytest.raises(ValueError, match="'yes'"):
+        run.approve("signed", "maybe")
+    with pytest.raises(ValueError, match="limit"):
+        run.approve("signed", "yes", data={"limit": "five"})
+    run.approve("signed", "yes", data={"limit": 5})
+    with pytest.raises(cloaca.AlreadyDecidedError):
+        run.approve("signed", "no")
+    assert run.result(WAIT).status == "Completed"
+
+
+def test_nobody_decides_in_time(runner: cloaca.DefaultRunner) -> None:
+    seen = approval_flow(timeout=0.05, default="approve")
+    run = runner.submit("flow")
+
+    assert run.result(WAIT).status == "Completed"
+    (decided,) = seen
+    assert (decided["choice"], decided["by"]) == ("approve", None)
+
+
+# -- bodies --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("evict", [0, 10], ids=["leaves", "stays"])
+def test_a_body_waits_and_pays_for_nothing_twice(open_runner: OpenRunner, evict: float) -> None:
+    paid: list[int] = []
+    bodies: list[int] = []
+
+    def body(context: Context, handle: Handle) -> dict[str, Any]:
+        bodies.append(handle.attempt)
+        handle.step("pay", lambda: paid.append(1))
+        first = handle.wait_for("answer")
+        handle.sleep(0.01)
+        second = handle.wait_for("answer")
+        return {"answers": [first, second]}
+
+    define(body)
+    with open_runner(evict_after_seconds=evict) as runner:
+        run = runner.submit("flow")
+        for number in (1, 2):
+            if evict == 0:
+                until(lambda: waits(runner, run.id))
+            runner.send(run.id, "answer", number)
+            if evict == 0 and number == 1:
+                until(lambda: len(bodies) >= 3)
+        result = run.result(WAIT)
+
+    assert result.final_context.to_dict() == {"answers": [1, 2]}
+    assert paid == [1]
+    assert set(bodies) == {1}
+    assert (len(bodies) == 1) is (evict == 10)
+
+
+@pytest.mark.parametrize("evict", [0, 10], ids=["leaves", "stays"])
+def test_an_async_body_waits(open_runner: OpenRunner, evict: float) -> None:
+    async def body(context: Context, handle: AsyncHandle) -> dict[str, Any]:
+        answer = await handle.wait_for("answer")
+        await handle.sleep(0.01)
+        return {"answer": answer}
+
+    define(body)
+    with open_runner(evict_after_seconds=evict) as runner:
+        run = runner.submit("flow")
+        if evict == 0:
+            until(lambda: waits(runner, run.id))
+        runner.send(run.id, "answer", "yes")
+
+        assert run.result(WAIT).final_context.to_dict() == {"answer": "yes"}
+
+
+def test_a_body_waits_in_vain(runner: cloaca.DefaultRunner) -> None:
+    def body(context: Context, handle: Handle) -> dict[str, Any]:
+        instead = handle.wait_for("answer", timeout=0.02, default="none")
+        with pytest.raises(cloaca.EventTimeoutError):
+            handle.wait_for("answer", timeout=timedelta(seconds=0.02))
+        return {"instead": instead}
+
+    define(body)
+
+    assert runner.execute("flow").final_context.to_dict() == {"instead": "none"}
+
+
+def test_waits_of_several_tasks_of_one_body_keep_it_in_memory(open_runner: OpenRunner) -> None:
+    bodies: list[int] = []
+
+    async def body(context: Context, handle: AsyncHandle) -> dict[str, Any]:
+        bodies.append(1)
+        found = await asyncio.gather(
+            handle.wait_for("a"), handle.wait_for("b"), handle.sleep(0.01), handle.sleep(0.02)
+        )
+        return {"found": found[:2]}
+
+    define(body)
+    with open_runner(evict_after_seconds=0) as runner:
+        run = runner.submit("flow")
+        until(lambda: statuses(run)["t"] == "Waiting")
+        runner.send(run.id, "b", 2)
+        runner.send(run.id, "a", 1)
+
+        assert run.result(WAIT).final_context.to_dict() == {"found": [1, 2]}
+    assert bodies == [1]
+
+
+def test_a_thread_of_a_body_waits_in_memory(open_runner: OpenRunner) -> None:
+    bodies: list[int] = []
+
+    def body(context: Context, handle: Handle) -> dict[str, Any]:
+        bodies.append(1)
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(handle.wait_for, ["a", "b"]))
+        return {"found": found}
+
+    define(body)
+    with open_runner(evict_after_seconds=0) as runner:
+        run = runner.submit("flow")
+        until(lambda: statuses(run)["t"] == "Waiting")
+        runner.send(run.id, "a", 1)
+        runner.send(run.id, "b", 2)
+
+        assert run.result(WAIT).final_context.to_dict() == {"found": [1, 2]}
+    assert bodies == [1]
+
+
+@pytest.mark.parametrize("how", ["returned", "raised"])
+def test_a_body_that_swallows_the_signal_fails_by_its_name(
+    open_runner: OpenRunner, how: str
+) -> None:
+    def body(context: Context, handle: Handle) -> None:
+        try:
+            handle.wait_for("answer")
+        except BaseException:
+            if how == "raised":
+                raise RuntimeError("swallowed") from None
+
+    define(body, retry_attempts=1)
+    with open_runner(evict_after_seconds=0) as runner:
+        result = runner.execute("flow")
+
+    assert result.status == "Failed"
+    assert f"BodySuspended: the body {how} " in (result.error_message or "")
+
+
+def test_a_body_that_waits_gives_its_slot_to_others(open_runner: OpenRunner) -> None:
+    define(lambda context, handle: handle.wait_for("answer"), "waiting")
+    define(lambda context: None, "other")
+    with open_runner(max_concurrent_tasks=1) as runner:
+        runs = [runner.submit("waiting") for _ in range(3)]
+        until(lambda: all(statuses(run)["t"] == "Waiting" for run in runs))
+
+        assert runner.execute("other").status == "Completed"
+        for run in runs:
+            runner.send(run.id, "answer", None)
+        assert {run.result(WAIT).status for run in runs} == {"Completed"}
+
+
+def test_a_condition_is_asked_until_it_is_true(runner: cloaca.DefaultRunner) -> None:
+    asked: list[int] = []
+
+    def is_there() -> bool:
+        asked.append(1)
+        return len(asked) % 3 == 0
+
+    async def is_there_later() -> bool:
+        return is_there()
+
+    def body(context: Context, handle: Handle) -> None:
+        handle.defer_until(is_there, poll_interval_ms=1)
+
+    async def coroutine(context: Context, handle: AsyncHandle) -> None:
+        await handle.defer_until(is_there_later, poll_interval_ms=1)
+
+    define(body, "sync")
+    define(coroutine, "async")
+
+    assert runner.execute("sync").status == "Completed"
+    assert runner.execute("async").status == "Completed"
+    assert len(asked) == 6
+
+
+# -- steered -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("evict", [0, 10], ids=["out of memory", "in memory"])
+@pytest.mark.parametrize("kind", ["node", "body", "coroutine"])
+def test_a_run_that_waits_is_cancelled(open_runner: OpenRunner, kind: str, evict: float) -> None:
+    async def coroutine(context: Context, handle: AsyncHandle) -> None:
+        await handle.wait_for("answer")
+
+    if kind == "node":
+        node_then_task(lambda: cloaca.wait_for("t", "answer"))
+    elif kind == "body":
+        define(lambda context, handle: handle.wait_for("answer"))
+    else:
+        define(coroutine)
+    with open_runner(evict_after_seconds=evict) as runner:
+        run = runner.submit("flow")
+        until(lambda: statuses(run)["t"] == "Waiting")
+        if evict == 0:
+            until(lambda: waits(runner, run.id))
+
+        run.cancel(reason="late", by="ann")
+        result = run.result(WAIT)
+
+        assert (result.status, result.error_message) == ("Cancelled", "cancelled by ann: late")
+        assert statuses(run)["t"] == "Cancelled"
+        with pytest.raises(cloaca.RunEndedError):
+            runner.send(run.id, "answer", 1)
+
+
+@pytest.mark.parametrize("evict", [0, 10], ids=["out of memory", "in memory"])
+def test_a_paused_run_keeps_its_messages(open_runner: OpenRunner, evict: float) -> None:
+    seen = node_then_task(lambda: cloaca.wait_for("answer"))
+    with open_runner(evict_after_seconds=evict) as runner:
+        run = runner.submit("flow")
+        until(lambda: statuses(run)["answer"] == "Waiting")
+        run.pause()
+        runner.send(run.id, "answer", 1)
+        assert run.info().status == "Paused"
+        run.resume()
+
+        assert run.result(WAIT).status == "Completed"
+    assert seen == [{"answer": 1}]
+
+
+def test_a_run_that_has_failed_while_it_waited_waits_anew_in_its_next_round(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    node_then_task(lambda: cloaca.wait_for("answer", timeout=0.2))
+    run = runner.submit("flow")
+    assert run.result(WAIT).status == "Failed"
+
+    again = runner.retry(run.id)
+    runner.send(run.id, "answer", 1)
+
+    assert again.result(WAIT).final_context.to_dict() == {"answer": 1}

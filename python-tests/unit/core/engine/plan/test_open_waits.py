@@ -1,0 +1,185 @@
+"""Which of a run's waits meet which of its messages, and which are over by time."""
+
+from __future__ import annotations
+
+from cloaca_core._engine.plan.open_waits import OpenWait, OpenWaits, restored
+from cloaca_core._engine.plan.restore import Resume
+from cloaca_core.records.waits import APPROVAL, EVENT, SLEEP, ClosedWait, MessageRow, WaitRow
+
+TASKS = {"a": 0, "b": 1, "c": 2}
+
+
+def row(
+    task: str,
+    name: str = "tick",
+    *,
+    kind: str = EVENT,
+    number: int = 0,
+    due_at: int | None = None,
+    opened_at: int = 100,
+    timed_out: int = 0,
+) -> WaitRow:
+    return WaitRow("r", task, kind, name, number, 1, "", opened_at, due_at, "{}", timed_out)
+
+
+def message(number: int, name: str = "tick", kind: str = EVENT) -> MessageRow:
+    return MessageRow("r", number, f"m{number}", kind, name, str(number), None, None, 0, None)
+
+
+def waits(*rows: WaitRow) -> OpenWaits:
+    return restored(TASKS, rows, [], told=0, resume={})
+
+
+def met(of: OpenWaits, *, bodies_only: bool = False) -> list[tuple[str, int]]:
+    found = of.matches(bodies_only=bodies_only)
+    return [(wait.row.task_id, each.number) for wait, each in found]
+
+
+def due(of: OpenWaits, now: int, *, bodies_only: bool = False) -> list[str]:
+    return [wait.row.task_id for wait in of.due(now, bodies_only=bodies_only)]
+
+
+def the(of: OpenWaits) -> OpenWait:
+    (wait,) = of
+    return wait
+
+
+class TestMessages:
+    def test_the_first_wait_in_definition_order_gets_the_oldest_message(self) -> None:
+        both = waits(row("b"), row("a"))
+        both.put([message(1), message(2)])
+        assert met(both) == [("a", 1), ("b", 2)]
+
+    def test_of_two_waits_of_one_body_the_earlier_one_is_first(self) -> None:
+        both = waits(row("a", number=2), row("a", number=1))
+        both.left[0] = Resume()
+        both.put([message(1)])
+        ((wait, _),) = both.matches(bodies_only=False)
+        assert wait.row.number == 1
+
+    def test_a_message_ends_one_wait_and_is_not_given_again(self) -> None:
+        both = waits(row("a"), row("b"))
+        both.put([message(1)])
+        assert met(both) == [("a", 1)]
+        both.put([message(1), message(2)])  # the first is still unread in the table
+        assert met(both) == [("b", 2)]
+
+    def test_a_message_of_another_name_or_kind_is_kept(self) -> None:
+        one = waits(row("a"))
+        one.put([message(1, "other"), message(2, "tick", APPROVAL)])
+        assert met(one) == []
+        one.remove(the(one))
+        one.add(1, row("b", "other"), durable=True)
+        assert met(one) == [("b", 1)]
+
+    def test_a_wait_whose_row_is_not_durable_gets_none_yet(self) -> None:
+        one = waits()
+        wait = one.add(0, row("a"))
+        one.put([message(1)])
+        assert met(one) == []
+        wait.durable = True
+        assert met(one) == [("a", 1)]
+
+    def test_a_wait_that_has_timed_out_gets_none(self) -> None:
+        one = waits(row("a", timed_out=1))
+        one.put([message(1)])
+        assert met(one) == []
+
+    def test_a_wait_whose_end_is_on_its_way_gets_none(self) -> None:
+        one = waits(row("a"))
+        the(one).ending = True
+        one.put([message(1)])
+        assert met(one) == []
+
+    def test_news_are_messages_that_were_told_of_and_not_read(self) -> None:
+        one = restored(TASKS, [row("a")], [message(3)], told=3, resume={})
+        assert not one.has_news
+        one.told = 5
+        assert one.has_news
+        one.put([message(3), message(6)])  # one more has come since
+        assert (one.seen, one.told, one.has_news) == (6, 6, False)
+
+    def test_messages_that_were_read_long_ago_are_no_news(self) -> None:
+        assert not restored(TASKS, [row("a")], [], told=7, resume={}).has_news
+
+
+class TestBodies:
+    def test_the_wait_of_a_body_ends_only_while_it_is_there_or_has_left(self) -> None:
+        one = waits(row("a", number=1))
+        one.put([message(1)])
+        assert met(one) == []
+        the(one).attended = True
+        assert met(one) == [("a", 1)]
+        two = waits(row("a", number=1))
+        two.put([message(1)])
+        two.left[0] = Resume()
+        assert met(two) == [("a", 1)]
+
+    def test_while_a_run_is_paused_only_bodies_that_are_there_go_on(self) -> None:
+        three = waits(row("a"), row("b", number=1), row("c", number=1))
+        three.left[1] = Resume()
+        (there,) = three.of(2)
+        there.attended = True
+        three.put([message(1), message(2), message(3)])
+        assert met(three, bodies_only=True) == [("c", 1)]
+        assert met(three) == [("a", 2), ("b", 3)]
+
+
+class TestTime:
+    def test_a_wait_is_over_when_its_instant_has_come(self) -> None:
+        three = waits(row("c", due_at=300), row("b", due_at=200), row("a"))
+        assert due(three, 199) == []
+        assert due(three, 200) == ["b"]
+        assert due(three, 300) == ["b", "c"]
+        assert three.next_due() == 200
+
+    def test_a_wait_that_the_table_has_timed_out_is_over(self) -> None:
+        assert due(waits(row("a", due_at=500, timed_out=1)), 0) == ["a"]
+
+    def test_the_instant_by_which_the_run_was_let_go_has_come(self) -> None:
+        both = waits(row("a", due_at=200), row("b", due_at=201))
+        both.due_now = 200
+        assert due(both, 0) == ["a"]
+
+    def test_a_wait_that_is_ending_is_due_no_more(self) -> None:
+        one = waits(row("a", kind=SLEEP, name="", due_at=200))
+        the(one).ending = True
+        assert due(one, 200) == []
+        assert one.next_due() is None
+
+    def test_the_wait_of_a_body_that_is_lost_is_not_over_by_time(self) -> None:
+        assert due(waits(row("a", kind=SLEEP, name="", number=1, due_at=1)), 2) == []
+
+
+class TestRest:
+    def test_nodes_and_tasks_whose_bodies_have_left_rest(self) -> None:
+        three = waits(row("a"), row("b", number=1), row("c", number=1))
+        three.left[2] = Resume()
+        assert three.resting() == {0, 2}
+
+    def test_a_node_rests_once_its_row_is_durable(self) -> None:
+        one = waits()
+        one.add(0, row("a"))
+        assert one.resting() == set()
+
+    def test_only_waits_for_events_linger(self) -> None:
+        others = waits(row("a", kind=SLEEP, name=""), row("b", "b", kind=APPROVAL))
+        assert others.lingers_since() is None
+        both = waits(row("a", opened_at=5), row("b", opened_at=7))
+        assert both.lingers_since() == 7
+
+    def test_waits_of_tasks_that_the_workflow_has_no_more_are_left_out(self) -> None:
+        assert len(waits(row("gone"))) == 0
+
+    def test_a_wait_is_closed_with_its_key_and_its_message(self) -> None:
+        wait = the(waits(row("a", number=3)))
+        assert wait.closed(7) == ClosedWait("r", "a", EVENT, "tick", 3, 7)
+        assert wait.closed() == ClosedWait("r", "a", EVENT, "tick", 3, None)
+
+    def test_a_wait_with_the_same_key_replaces_one(self) -> None:
+        one = waits(row("a"))
+        old = the(one)
+        new = one.add(0, row("a", opened_at=900))
+        assert not one.has(old)
+        one.remove(old)  # which is not there any more
+        assert one.has(new)
