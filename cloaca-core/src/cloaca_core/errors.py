@@ -24,7 +24,9 @@
     │   ├── RunCancelledError           … of a run that was cancelled
     │   └── VersionChangedError         the workflow has changed since the run began
     ├── RunStateError                   (RuntimeError) a run is in another state than this needs
-    │   └── RunEndedError               … it has ended
+    │   ├── RunEndedError               … it has ended
+    │   └── AlreadyDecidedError         an approval has been decided, or its time is over
+    ├── MailboxFullError                (RuntimeError) too many messages of a run are unread
     ├── PipelineTimeoutError            (TimeoutError, ValueError) a run or a wait took too long
     ├── EventTimeoutError               (TimeoutError) an event or a decision did not come in time
     ├── ApprovalRejectedError           (RuntimeError) an approval ended with "reject"
@@ -265,6 +267,38 @@ class RunStateError(CloacaError, RuntimeError):
 
 class RunEndedError(RunStateError):
     """The run has ended."""
+
+
+class AlreadyDecidedError(RunStateError):
+    """An approval has been decided, or its time is over.
+
+    ``task_id`` is the approval. ``by`` is who decided and ``at`` when, RFC 3339 in UTC; ``by`` is
+    None if its time was over, both are None where that is not known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        run_id: str,
+        status: str,
+        task_id: str,
+        by: str | None = None,
+        at: str | None = None,
+    ) -> None:
+        super().__init__(message, run_id=run_id, status=status, accepted=())
+        self.task_id = task_id
+        self.by = by
+        self.at = at
+
+
+class MailboxFullError(CloacaError, RuntimeError):
+    """A run has so many unread messages that it takes no more. ``limit`` is how many that are."""
+
+    def __init__(self, message: str, *, run_id: str, limit: int) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+        self.limit = limit
 
 
 class BodySignal(BaseException):

@@ -58,6 +58,7 @@ from cloaca_core.definition.workflow import (
     Workflow as Workflow,
 )
 from cloaca_core.errors import (
+    AlreadyDecidedError as AlreadyDecidedError,
     AmbiguousBackendError as AmbiguousBackendError,
     AmbiguousWorkflowError as AmbiguousWorkflowError,
     ApprovalRejectedError as ApprovalRejectedError,
@@ -80,6 +81,7 @@ from cloaca_core.errors import (
     DefinitionTypeError as DefinitionTypeError,
     EventTimeoutError as EventTimeoutError,
     ForeignDatabaseError as ForeignDatabaseError,
+    MailboxFullError as MailboxFullError,
     NewerSchemaError as NewerSchemaError,
     NotADatabaseError as NotADatabaseError,
     PipelineTimeoutError as PipelineTimeoutError,
@@ -164,6 +166,9 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     )
     from cloaca_core.definition.when_ended import (
         WhenEnded as WhenEnded,
+    )
+    from cloaca_core.runner.approvals import (
+        OpenApproval as OpenApproval,
     )
     from cloaca_core.runner.async_client import (
         AsyncClient as AsyncClient,
@@ -296,6 +301,7 @@ __all__ = [
     "AttemptInfo",
     "RoundInfo",
     "Action",
+    "OpenApproval",
     "Explanation",
     "TaskExplanation",
     "RunnerExplanation",
@@ -354,6 +360,8 @@ __all__ = [
     "RunCancelledError",
     "RunStateError",
     "RunEndedError",
+    "AlreadyDecidedError",
+    "MailboxFullError",
     "BodySignal",
     "BodyCancelled",
     "PipelineTimeoutError",
@@ -399,6 +407,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "AsyncRunHandle": "cloaca_core.runner.handles",
         "RunHandle": "cloaca_core.runner.handles",
         "SqliteTenants": "cloaca_core.runner.sqlite_tenants",
+        "OpenApproval": "cloaca_core.runner.approvals",
         "Backfill": "cloaca_core.runner.results",
         "BulkResult": "cloaca_core.runner.results",
         "PipelineResult": "cloaca_core.runner.results",

@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.run_reader import RunReader
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.grace_period import GracePeriod
+    from cloaca_core._engine.steer.messages import Messages
     from cloaca_core._engine.steer.steering import Steering
     from cloaca_core._engine.submit.request import Request
     from cloaca_core._engine.upkeep.pruner import Pruner
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.records.runs import NewRun
+    from cloaca_core.records.waits import NewMessage
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.ids import RunIds
@@ -112,24 +114,32 @@ class Engine:
 
     async def submit_one(self, request: Request) -> tuple[str, bool]:
         """Accept one run: the id of the run that stands for it, and whether that was made now. An
-        earlier one that has failed is begun again, if the request says so.
+        earlier one that has failed is begun again, if the request says so, and gets the message.
         """
         self._lifecycle.check_open()
         (run_id,), known = await self._submission.submitter.accept(await self._known(request))
         if known and request.retry is not None:
             await self._steering.retries.retry_if_failed(run_id, request.retry, request.time_limit)
+        if known and (message := request.message_to_earlier(run_id)) is not None:
+            await self._parts.messages.send(message)
         return run_id, not known
 
-    def outgoing(self, request: Request) -> tuple[Outbox, NewRun]:
-        """The row of a run that its submitter writes, and the outbox to write it with. Any thread
-        may ask.
+    def outgoing(self, request: Request) -> tuple[Outbox, NewRun, NewMessage | None]:
+        """The row of a run that its submitter writes, a message to the run if the request has one,
+        and the outbox to write them with. Any thread may ask.
         """
+        outbox, run = self.outbox, self._submission.run_rows.unowned(request)
+        return outbox, run, request.message_to(run.id)
+
+    @property
+    def outbox(self) -> Outbox:
+        """Writes on users' connections. Any thread may ask."""
         if self._base.store.outbox is None:
             raise ConfigError(
-                "connection: this backend writes on no connection but its own; submit without it",
+                "connection: this backend writes on no connection but its own; leave it out",
                 field="connection",
             )
-        return self._base.store.outbox, self._submission.run_rows.unowned(request)
+        return self._base.store.outbox
 
     async def execute(
         self,
@@ -165,6 +175,12 @@ class Engine:
         """Writes what is asked of runs; ``RunnerClosedError`` once the engine shuts down."""
         self._lifecycle.check_open()
         return self._steering
+
+    @property
+    def messages(self) -> Messages:
+        """Sends messages to runs; ``RunnerClosedError`` once the engine shuts down."""
+        self._lifecycle.check_open()
+        return self._parts.messages
 
     # -- upkeep ------------------------------------------------------------------------------
 

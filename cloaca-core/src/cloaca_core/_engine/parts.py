@@ -19,6 +19,7 @@ from cloaca_core._engine.stages import (
     Submission,
     Upkeep,
 )
+from cloaca_core._engine.steer.messages import Messages
 from cloaca_core._engine.steer.steering import Steering
 from cloaca_core.logs import SafeLogger
 
@@ -71,6 +72,7 @@ class Parts:
             completion.notice_ends_elsewhere,
             self.suspect_orphans,
         )
+        self.messages = Messages(store, self.reading.reader, base.ids, self.message_came)
         self.claims = Claims(
             base,
             self.orchestration.adoption,
@@ -147,6 +149,11 @@ class Parts:
         self.claims.claimer.wake()
         self.upkeep.unserved.wake()
         self.steering.loop.wake()
+
+    async def message_came(self, run_id: str) -> None:
+        """A run has a new message: it may be ours, or be claimable since then."""
+        await self.steering.loop.heed_if_ours([run_id])
+        self.runs_came()
 
     def runs_freed(self) -> None:
         """Runs of a runner that is gone may be claimed; those that it was to cancel have ended."""

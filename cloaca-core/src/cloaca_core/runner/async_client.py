@@ -47,6 +47,7 @@ from cloaca_core.values.option_names import (
 )
 
 if TYPE_CHECKING:
+    from cloaca_core.runner.approvals import OpenApproval
     from cloaca_core.runner.explain.explanation import Explanation
     from cloaca_core.runner.history import Action
 
@@ -137,6 +138,7 @@ class AsyncClient:
         start_by: datetime | str | Duration | None = None,
         detached: bool = False,
         connection: object | None = None,
+        send: tuple[str, object] | None = None,
     ) -> AsyncRunHandle:
         """Accept a run and go on; see ``Client.submit``.
 
@@ -147,13 +149,20 @@ class AsyncClient:
         start = StartOptions(priority, run_at, delay, start_by, detached)
         if connection is None:
             call = runs.submit(
-                workflow_name, context, idempotency_key, tags, time_limit, start, failed_policy
+                workflow_name,
+                context,
+                idempotency_key,
+                tags,
+                time_limit,
+                start,
+                failed_policy,
+                send,
             )
             return AsyncRunHandle(runs, *await call)
-        outbox, run = await runs.outgoing(
-            workflow_name, context, idempotency_key, tags, time_limit, start, failed_policy
+        outbox, run, message = await runs.outgoing(
+            workflow_name, context, idempotency_key, tags, time_limit, start, failed_policy, send
         )
-        run_id = await outbox.submit_awaited(connection, run)
+        run_id = await outbox.submit_awaited(connection, run, message)
         return AsyncRunHandle(runs, run_id, run_id == run.id)
 
     async def submit_many(
@@ -216,6 +225,37 @@ class AsyncClient:
     ) -> Steered:
         """Let a paused run go on; see ``AsyncRunHandle.resume``."""
         return await self._calls.runs.steering.resume(run_id, context, reason, by)
+
+    async def send(
+        self,
+        run_id: str,
+        event: str,
+        payload: object = None,
+        *,
+        key: str | None = None,
+        connection: object | None = None,
+        by: str | None = None,
+    ) -> Steered:
+        """Send an event to a run; see ``AsyncRunHandle.send``. An unknown id raises
+        ``RunNotFoundError``.
+        """
+        return await AsyncRunHandle(self._calls.runs, run_id).send(
+            event, payload, key=key, connection=connection, by=by
+        )
+
+    async def approve(
+        self,
+        run_id: str,
+        task_id: str,
+        choice: str = "approve",
+        *,
+        data: object = None,
+        note: str | None = None,
+        by: str | None = None,
+    ) -> Steered:
+        """Decide an approval of a run; see ``AsyncRunHandle.approve``."""
+        messages = self._calls.runs.messages
+        return await messages.approve(run_id, task_id, choice, data, note, by)
 
     async def retry(
         self,
@@ -386,6 +426,14 @@ class AsyncClient:
         """How many runs there are; see ``Client.count_runs``."""
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
         return await self._calls.runs.count_runs(selection)
+
+    async def waiting_for_people(
+        self, *, workflow_name: str | None = None, limit: int = 100
+    ) -> list[OpenApproval]:
+        """The approvals that wait for a person's decision, the oldest first, at most ``limit`` of
+        them; those of one workflow, if its name is given, as in ``execute``.
+        """
+        return await self._calls.runs.messages.waiting_for_people(workflow_name, limit)
 
     async def actions(self, *, limit: int = 100) -> list[Action]:
         """The acts on runs and workflows, newest first; see ``Client.actions``."""

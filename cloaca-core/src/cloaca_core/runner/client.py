@@ -45,6 +45,7 @@ from cloaca_core.values.option_names import (
 )
 
 if TYPE_CHECKING:
+    from cloaca_core.runner.approvals import OpenApproval
     from cloaca_core.runner.explain.explanation import Explanation
     from cloaca_core.runner.history import Action
 
@@ -151,6 +152,7 @@ class Client:
         start_by: datetime | str | Duration | None = None,
         detached: bool = False,
         connection: object | None = None,
+        send: tuple[str, object] | None = None,
     ) -> RunHandle:
         """Accept a run and go on; it is durable when this returns.
 
@@ -159,6 +161,10 @@ class Client:
         such a run that has Failed or was Cancelled is begun again, as ``retry`` does. ``list_runs``
         can filter by ``tags``; ``time_limit``, the options that say when the run starts, and errors
         are as in ``execute``.
+
+        ``send``, a pair of an event and its payload, is a first message to the run, written in the
+        commit that makes it. A run that has the key already gets it as well, as from ``send``, also
+        in the round that ``failed_policy`` begins; if it has ended, ``RunEndedError`` is raised.
 
         With a ``connection`` of your own to the database of this runner, the run is written in
         your transaction: it exists if and only if that commits, and then any runner may claim it.
@@ -176,13 +182,20 @@ class Client:
         start = StartOptions(priority, run_at, delay, start_by, detached)
         if connection is None:
             call = runs.submit(
-                workflow_name, context, idempotency_key, tags, time_limit, start, failed_policy
+                workflow_name,
+                context,
+                idempotency_key,
+                tags,
+                time_limit,
+                start,
+                failed_policy,
+                send,
             )
             return RunHandle(runs, *call.wait())
-        outbox, run = runs.outgoing(
-            workflow_name, context, idempotency_key, tags, time_limit, start, failed_policy
+        outbox, run, message = runs.outgoing(
+            workflow_name, context, idempotency_key, tags, time_limit, start, failed_policy, send
         ).wait()
-        run_id = outbox.submit(connection, run)
+        run_id = outbox.submit(connection, run, message)
         return RunHandle(runs, run_id, run_id == run.id)
 
     def submit_many(
@@ -251,6 +264,37 @@ class Client:
     ) -> Steered:
         """Let a paused run go on; see ``RunHandle.resume``."""
         return self._calls.runs.steering.resume(run_id, context, reason, by).wait()
+
+    def send(
+        self,
+        run_id: str,
+        event: str,
+        payload: object = None,
+        *,
+        key: str | None = None,
+        connection: object | None = None,
+        by: str | None = None,
+    ) -> Steered:
+        """Send an event to a run; see ``RunHandle.send``. An unknown id raises
+        ``RunNotFoundError``.
+        """
+        return RunHandle(self._calls.runs, run_id).send(
+            event, payload, key=key, connection=connection, by=by
+        )
+
+    def approve(
+        self,
+        run_id: str,
+        task_id: str,
+        choice: str = "approve",
+        *,
+        data: object = None,
+        note: str | None = None,
+        by: str | None = None,
+    ) -> Steered:
+        """Decide an approval of a run; see ``RunHandle.approve``."""
+        messages = self._calls.runs.messages
+        return messages.approve(run_id, task_id, choice, data, note, by).wait()
 
     def retry(
         self,
@@ -457,6 +501,14 @@ class Client:
         """How many runs there are that ``list_runs`` with these arguments would list."""
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
         return self._calls.runs.count_runs(selection).wait()
+
+    def waiting_for_people(
+        self, *, workflow_name: str | None = None, limit: int = 100
+    ) -> list[OpenApproval]:
+        """The approvals that wait for a person's decision, the oldest first, at most ``limit`` of
+        them; those of one workflow, if its name is given, as in ``execute``.
+        """
+        return self._calls.runs.messages.waiting_for_people(workflow_name, limit).wait()
 
     def actions(self, *, limit: int = 100) -> list[Action]:
         """The acts on runs and workflows, by whom and why, newest first, at most ``limit`` of them.

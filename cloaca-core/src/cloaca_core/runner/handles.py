@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloaca_core.definition.inputs import ContextLike
 from cloaca_core.runner.results import PipelineResult, Plan, RunInfo, Steered, TaskResult
+from cloaca_core.runner.waiting import refuse_blocking_call
 from cloaca_core.values.durations import Duration
 from cloaca_core.values.no_limit import NoLimit
 from cloaca_core.values.option_names import RunStatus
@@ -170,6 +171,53 @@ class RunHandle(_Run):
         """
         return self._calls.steering.resume(self._id, context, reason, by).wait()
 
+    def send(
+        self,
+        event: str,
+        payload: object = None,
+        *,
+        key: str | None = None,
+        connection: object | None = None,
+        by: str | None = None,
+    ) -> Steered:
+        """Send an event to the run, which it reads where it waits for that; returns at once.
+
+        A message that is sent before the run waits for it is kept. Each is read once, in the order
+        in which they were sent. ``event`` has 1 to 255 characters, ``payload`` is a JSON value. A
+        run that has ended raises ``RunEndedError``, one with 10,000 unread messages
+        ``MailboxFullError``. A message with the ``key`` of an earlier one to this event of the run
+        is not sent, whatever its payload, also after the end of the run: ``changed`` is False.
+
+        With a ``connection`` of your own, as in ``submit``, the message is written in your
+        transaction: the run gets it if and only if that commits, and then in the order of commits.
+        """
+        messages = self._calls.messages
+        if connection is None:
+            return messages.send(self._id, event, payload, key, by).wait()
+        refuse_blocking_call()
+        outbox, message = messages.outgoing(self._id, event, payload, key, by)
+        return messages.steered(outbox.send(connection, message))
+
+    def approve(
+        self,
+        task_id: str,
+        choice: str = "approve",
+        *,
+        data: object = None,
+        note: str | None = None,
+        by: str | None = None,
+    ) -> Steered:
+        """Decide an approval of the run that is open; returns at once.
+
+        ``choice`` is one of its choices, ``data`` a JSON value, a dataclass or a model that matches
+        its schema (which a rejection may leave out), ``note`` a text of 1 to 255 characters, and
+        ``by`` who decides: ``user@host``. Another choice, or data that do not match, is a
+        ValueError. Before the approval is open, ``RunStateError``; once it is decided, or its time
+        is over, ``AlreadyDecidedError``; of a run that has ended, ``RunEndedError``.
+        """
+        messages = self._calls.messages
+        return messages.approve(self._id, task_id, choice, data, note, by).wait()
+
     def retry(
         self,
         *,
@@ -295,6 +343,36 @@ class AsyncRunHandle(_Run):
     ) -> Steered:
         """Let a paused run go on, with other values of some keys; see ``RunHandle.resume``."""
         return await self._calls.steering.resume(self._id, context, reason, by)
+
+    async def send(
+        self,
+        event: str,
+        payload: object = None,
+        *,
+        key: str | None = None,
+        connection: object | None = None,
+        by: str | None = None,
+    ) -> Steered:
+        """Send an event to the run; see ``RunHandle.send``. A ``connection`` may be one that is
+        awaited, as in ``AsyncClient.submit``.
+        """
+        messages = self._calls.messages
+        if connection is None:
+            return await messages.send(self._id, event, payload, key, by)
+        outbox, message = messages.outgoing(self._id, event, payload, key, by)
+        return messages.steered(await outbox.send_awaited(connection, message))
+
+    async def approve(
+        self,
+        task_id: str,
+        choice: str = "approve",
+        *,
+        data: object = None,
+        note: str | None = None,
+        by: str | None = None,
+    ) -> Steered:
+        """Decide an approval of the run; see ``RunHandle.approve``."""
+        return await self._calls.messages.approve(self._id, task_id, choice, data, note, by)
 
     async def retry(
         self,

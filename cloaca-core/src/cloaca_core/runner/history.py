@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from cloaca_core._engine.plan.restore import change_from_json
+from cloaca_core._engine.steer.decisions import decided_in
 from cloaca_core.definition.context import Context
 from cloaca_core.records import states
 from cloaca_core.records.order import PAST
+from cloaca_core.records.waits import APPROVAL
 from cloaca_core.runner.results import rfc3339, rfc3339_or_none, run_status_name, settled
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import RunStatus, TaskStatus
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from cloaca_core.records.follow_ups import FollowUpRow
     from cloaca_core.records.runs import AttemptRow
     from cloaca_core.records.steering import ActRow, RestartRow, RoundRow
+    from cloaca_core.records.waits import MessageRow
 
 _DONE: Final[Mapping[str, str]] = {**PAST, "expire": "expired"}
 
@@ -33,7 +36,9 @@ class RunEvent:
     ``task_started``, ``task_completed``, ``task_failed``, ``task_skipped``, ``task_cancelled``,
     ``ended``, ``followed`` (by a run that ``when_ended`` asks for); and ``cancelled``, ``paused``,
     ``resumed``, ``retried``, ``forked`` for what was asked of it, with ``by NAME: REASON`` as its
-    ``detail``, and ``expired`` if it had not begun in time. ``at`` is RFC 3339 in UTC.
+    ``detail``, and ``expired`` if it had not begun in time. ``sent`` is a message, with ``by NAME:
+    EVENT``, ``approved`` the decision of the approval ``task_id``, with ``by NAME: CHOICE``. ``at``
+    is RFC 3339 in UTC.
 
     A run that was retried has started and ended once in each round. The results that a fork began
     with follow its ``created``, with the times that they have in the other run.
@@ -126,6 +131,7 @@ def run_events(history: History) -> list[RunEvent]:
     follows = next((f"follows run {f.follows}" for f in history.follow_ups if f.id == row.id), None)
     moments = [(row.created_at, RunEvent(rfc3339(row.created_at), "created", detail=follows))]
     moments += [_act_event(act) for act in reversed(history.acts)]
+    moments += [_message_event(message) for message in history.messages]
     for each in history.rounds:
         moments += _start(each.started_at)
     moments += _start(row.started_at)
@@ -162,6 +168,19 @@ def _act_event(act: ActRow) -> tuple[int, RunEvent]:
         detail = f"{detail} (nothing changed)"
     event = RunEvent(rfc3339(act.created_at), _DONE.get(act.kind, act.kind), detail=detail)
     return act.created_at, event
+
+
+def _message_event(row: MessageRow) -> tuple[int, RunEvent]:
+    at = rfc3339(row.sent_at)
+    if row.kind != APPROVAL:
+        return row.sent_at, RunEvent(at, "sent", detail=_told(row.sent_by, row.name))
+    decided = decided_in(row.payload)
+    words = decided.choice if decided.note is None else f"{decided.choice}, {decided.note}"
+    return row.sent_at, RunEvent(at, "approved", row.name, detail=_told(row.sent_by, words))
+
+
+def _told(by: str | None, words: str) -> str:
+    return words if by is None else f"by {by}: {words}"
 
 
 def _attempt_events(row: AttemptRow) -> list[tuple[int, RunEvent]]:

@@ -323,7 +323,7 @@ def run_info(
         started_at=rfc3339_or_none(row.started_at),
         ended_at=rfc3339_or_none(row.ended_at),
         error_message=row.error_message,
-        tags=_tags(row.tags),
+        tags=tags_of(row.tags),
         round=row.round,
         priority=row.priority,
         parent_id=row.parent_id,
@@ -335,7 +335,7 @@ def run_info(
     )
 
 
-def _tags(text: str) -> Mapping[str, str]:
+def tags_of(text: str) -> Mapping[str, str]:
     """The tags of a run; empty if the row is damaged, so that the other runs are still listed."""
     try:
         tags = decode(text)

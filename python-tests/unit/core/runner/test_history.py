@@ -10,6 +10,7 @@ from cloaca_core.records.follow_ups import FollowUpRow
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.records.steering import ActRow, RestartRow, RoundRow
+from cloaca_core.records.waits import APPROVAL, EVENT, MessageRow
 from cloaca_core.runner.history import (
     Action,
     actions,
@@ -149,6 +150,30 @@ class TestEvents:
         (event,) = [e for e in run_events(of(run(), acts=(asked,))) if e.detail == detail]
 
         assert (event.kind, event.at, event.task_id) == (kind, rfc3339(START), None)
+
+    def test_what_was_sent_is_told_with_who_and_which_event(self) -> None:
+        sent = MessageRow("r", 1, "m", EVENT, "paid", "7", None, "ann", START, None)
+        by_none = sent._replace(sent_by=None, name="shipped", number=0)
+        history = of(run())._replace(messages=[sent, by_none])
+
+        told = [event for event in run_events(history) if event.kind == "sent"]
+
+        assert [event.detail for event in told] == ["by ann: paid", "shipped"]
+        assert {(event.at, event.task_id) for event in told} == {(rfc3339(START), None)}
+
+    @pytest.mark.parametrize(
+        ("payload", "detail"),
+        [
+            ('{"choice":"reject","note":null}', "by ann: reject"),
+            ('{"choice":"approve","note":"in time"}', "by ann: approve, in time"),
+        ],
+    )
+    def test_a_decision_is_told_with_its_task(self, payload: str, detail: str) -> None:
+        sent = MessageRow("r", 1, "m", APPROVAL, "signed", payload, None, "ann", START, "signed")
+        events = run_events(of(run())._replace(messages=[sent]))
+        (told,) = [event for event in events if event.kind == "approved"]
+
+        assert (told.task_id, told.detail, told.at) == ("signed", detail, rfc3339(START))
 
     def test_what_was_asked_at_one_instant_keeps_its_order(self) -> None:
         newest_first = (act("resume", START), act("pause", START))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.follow_ups import FollowUpRow
     from cloaca_core.records.standing import UnendedChild
+    from cloaca_core.records.waits import MessageRow
     from cloaca_core.store.protocol import Store
 
 
@@ -29,12 +30,14 @@ CHILDREN_SHOWN: Final = 1000
 """So many children that have not ended are read at most."""
 ACTS_SHOWN: Final = 1000
 """So many acts on a run are read at most, the newest."""
+MESSAGES_SHOWN: Final = 1000
+"""So many messages to a run are read at most, the first."""
 
 
 class History(NamedTuple):
     """A run with its past: all attempts, and of a run that was retried also its earlier rounds and
     restarted tasks. ``acts`` are newest first. ``follow_ups`` are the runs that follow its ends,
-    and the run itself if it follows another.
+    and the run itself if it follows another. ``messages`` are those that were sent to it.
     """
 
     row: RunRow
@@ -43,6 +46,7 @@ class History(NamedTuple):
     rounds: list[RoundRow]
     acts: list[ActRow]
     follow_ups: Sequence[FollowUpRow] = ()
+    messages: Sequence[MessageRow] = ()
 
 
 class RunFacts(NamedTuple):
@@ -90,7 +94,8 @@ class RunReader:
         acts = await self._store.acts(run_id, ACTS_SHOWN)
         follow_ups = await self._store.follow_ups([run_id])
         attempts = await self._attempts(run_id)
-        return History(row, attempts, restarts, rounds, acts, follow_ups)
+        messages = await self._store.sent(run_id, MESSAGES_SHOWN)
+        return History(row, attempts, restarts, rounds, acts, follow_ups, messages)
 
     async def facts(self, run_id: str) -> RunFacts:
         """The run, what runs of it here, and the runs that it was made of or follows."""

@@ -108,19 +108,23 @@ class Submitting(Protocol):
 
 @dataclass(slots=True, eq=False)
 class SubmissionEntry(Entry):
-    """New runs, accepted or refused together."""
+    """New runs, accepted or refused together, and the messages that they begin with."""
 
     rows: Sequence[NewRun]
     listener: Submitting
+    messages: Sequence[NewMessage] = ()
     weight: int = field(init=False)
     keys: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.weight = sum([ROW_BYTES + len(row.input) for row in self.rows])
+        if self.messages:
+            self.weight += sum([ROW_BYTES + len(each.payload) for each in self.messages])
         self.keys = sum([row.may_be_held for row in self.rows])
 
     def add_to(self, draft: Draft) -> None:
         draft.new_runs.extend(self.rows)
+        draft.messages.extend(self.messages)
 
     def settled(self, committed: Committed) -> None:
         self.listener.accepted(self, committed)

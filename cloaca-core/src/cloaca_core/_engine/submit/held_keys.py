@@ -16,6 +16,7 @@ from cloaca_core.values.backoff import Backoff
 
 if TYPE_CHECKING:
     from cloaca_core.records.runs import NewRun
+    from cloaca_core.records.waits import NewMessage
     from cloaca_core.store.protocol import Store
 
 log = SafeLogger("cloaca.engine")
@@ -37,15 +38,15 @@ class HeldKeys:
         """How many submits wait."""
         return len(self._waiting)
 
-    async def insert(self, row: NewRun) -> str:
-        """Insert the run once no transaction writes its key; the id of the run that stands for
-        it.
+    async def insert(self, row: NewRun, message: NewMessage | None = None) -> str:
+        """Insert the run, with a message to it, once no transaction writes its key; the id of the
+        run that stands for it.
         """
         if self._failure is not None:
             raise self._failure
         ids = {"run_id": row.id, "workflow": row.workflow}
         log.info("submit of %s waits: a transaction writes its key", row.workflow, extra=ids)
-        inserting = asyncio.create_task(self._insert(row))
+        inserting = asyncio.create_task(self._insert(row, message))
         self._waiting.add(inserting)
         try:
             return await inserting
@@ -62,12 +63,12 @@ class HeldKeys:
         for each in self._waiting:
             each.cancel()
 
-    async def _insert(self, row: NewRun) -> str:
+    async def _insert(self, row: NewRun, message: NewMessage | None) -> str:
         """Retry while the database is busy, as the journal does. A second insert is harmless."""
         backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
-                holder = await self._store.insert_when_free(row)
+                holder = await self._store.insert_when_free(row, message)
             except StoreFullError:
                 raise
             except StoreUnavailableError as error:

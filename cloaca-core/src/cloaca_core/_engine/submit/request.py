@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cloaca_core._engine.submit.start import AT_ONCE
 from cloaca_core.definition.recorded import Unregistered
 from cloaca_core.definition.workflow import Workflow
+from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.submit.start import Start
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.records.order import Order
+    from cloaca_core.records.waits import NewMessage
     from cloaca_core.values.json_values import JsonValue
 
 
@@ -32,7 +34,8 @@ class Request:
     ``further_keys`` are for a body that is tried again: each takes the place of the one before it
     when the run that an earlier attempt started has failed. ``retry`` asks for the next round of
     the run that has the key, if that has failed. ``by_right`` says that a body of ours waits for
-    it: it begins even if no place is free, as its own parent holds one.
+    it: it begins even if no place is free, as its own parent holds one. ``message`` is sent to the
+    run, which is one then, in the commit that inserts it; its ``run_id`` is still to be filled in.
     """
 
     workflow: Workflow | RecordedWorkflow | Unregistered
@@ -46,6 +49,7 @@ class Request:
     time_limit: int | None = None
     start: Start = AT_ONCE
     retry: Order | None = None
+    message: NewMessage | None = None
 
     @property
     def is_by_name(self) -> bool:
@@ -64,6 +68,20 @@ class Request:
         """The workflow, which is known by now."""
         assert not isinstance(self.workflow, Unregistered)
         return self.workflow
+
+    def message_to(self, run_id: str) -> NewMessage | None:
+        """The message, to the run that was made."""
+        return None if self.message is None else self.message._replace(run_id=run_id)
+
+    def message_to_earlier(self, run_id: str) -> NewMessage | None:
+        """The message, to the run that had the key before. None if a call of a body has made that
+        key: then this call made the run, when the body ran before, and it has the message.
+        """
+        if self.parent is not None:
+            own = f"{self.parent.run_id}{SEPARATOR}"
+            if self.idempotency_key is not None and self.idempotency_key.startswith(own):
+                return None
+        return self.message_to(run_id)
 
     @property
     def depth(self) -> int:

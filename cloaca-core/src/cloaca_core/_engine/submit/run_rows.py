@@ -82,8 +82,8 @@ class RunRows:
         )
 
 
-def owned_row(row: NewRun) -> RunRow:
-    """The row that a new run of ours has become."""
+def owned_row(row: NewRun, messages: int = 0) -> RunRow:
+    """The row that a new run of ours has become, which so many messages were sent to."""
     return RunRow(
         id=row.id,
         workflow=row.workflow,
@@ -103,5 +103,6 @@ def owned_row(row: NewRun) -> RunRow:
         priority=row.priority,
         time_limit=row.time_limit,
         deadline_at=row.deadline_at,
+        messages=messages,
         claimable_at=row.created_at,
     )

@@ -128,15 +128,15 @@ class Submitter:
         self._hand_in(request, rows, accepted)
         if (found := await accepted) is not None:
             return found
-        return await self._accepted_later(rows)
+        return await self._accepted_later(request, rows)
 
-    async def _accepted_later(self, rows: Sequence[NewRun]) -> Accepted:
+    async def _accepted_later(self, request: Request, rows: Sequence[NewRun]) -> Accepted:
         """Insert the run (a request with a key has one) when no other transaction writes its key.
         That may take hours, so no place is kept for it: the run is inserted without an owner. A
         child for which a body of ours waits does not come here (see ``NewRun.may_be_held``).
         """
         (row,) = rows
-        holder = await self.held_keys.insert(row)
+        holder = await self.held_keys.insert(row, request.message_to(row.id))
         self._tell_of_unowned(row)
         new, known = ([row.id], []) if holder == row.id else ([], [holder])
         _tell_of_submission(row.workflow, new, known)
@@ -156,16 +156,19 @@ class Submitter:
         self._capacity.expect(ours)
         failpoints.hit("submit.before_commit")
         submission = _Submission(request, ours, answer, self._capacity, self._begin)
-        self._journal.add(SubmissionEntry(rows, submission))
+        message = request.message_to(rows[0].id)
+        messages = () if message is None else (message,)
+        self._journal.add(SubmissionEntry(rows, submission, messages))
 
     def _begin(self, request: Request, rows: Sequence[NewRun], committed: Committed) -> None:
         """Begin the runs that we own; the others may be claimed. Runs accepted under an id that
         has since been declared dead belong to another runner.
         """
         ours, current, made = [], self._own_id(), set(_made(rows, committed))
+        messages = 0 if request.message is None else 1
         for position, row in enumerate(rows):
             if row.id in committed.owned and row.owner == current:
-                ours.append((owned_row(row), request.data[position]))
+                ours.append((owned_row(row, messages), request.data[position]))
             elif row.id in made:
                 self._tell_of_unowned(row)
         if ours:

@@ -6,6 +6,7 @@ Some are for a runner, others for a handle, which gives its run's id.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -38,9 +39,11 @@ if TYPE_CHECKING:
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
     from cloaca_core.records.standing import UnendedChild
+    from cloaca_core.records.waits import NewMessage
     from cloaca_core.runner.calls.bulk import BulkCalls
     from cloaca_core.runner.calls.explain import ExplainCalls
     from cloaca_core.runner.calls.history import HistoryCalls
+    from cloaca_core.runner.calls.messages import MessageCalls
     from cloaca_core.runner.calls.steering import SteeringCalls
     from cloaca_core.runner.host import EngineHost
     from cloaca_core.store.outbox import Outbox
@@ -65,6 +68,13 @@ class RunCalls:
         from cloaca_core.runner.calls.steering import SteeringCalls
 
         return SteeringCalls(self._host)
+
+    @cached_property
+    def messages(self) -> MessageCalls:
+        """Calls that send messages to runs; imported at their first use."""
+        from cloaca_core.runner.calls.messages import MessageCalls
+
+        return MessageCalls(self._host)
 
     @cached_property
     def bulk(self) -> BulkCalls:
@@ -119,9 +129,10 @@ class RunCalls:
         time_limit: Duration | NoLimit | None = None,
         start: StartOptions = NO_OPTIONS,
         failed_policy: FailedPolicyName = "keep",
+        send: tuple[str, object] | None = None,
     ) -> Call[tuple[str, bool]]:
-        """Accept a run; returns its id, or that of the run that has the key already, and whether
-        the run was made.
+        """Accept a run, with a first message to it; returns its id, or that of the run that has the
+        key already, and whether the run was made.
         """
         request = self._open_requests().request(
             workflow_name,
@@ -132,6 +143,8 @@ class RunCalls:
             start=start,
             failed_policy=failed_policy,
         )
+        if send is not None:
+            request = replace(request, message=self.messages.first(send))
         return Call(lambda: self._host.send(_submitting_one(numbered(request))), unchanged)
 
     def outgoing(
@@ -143,9 +156,10 @@ class RunCalls:
         time_limit: Duration | NoLimit | None = None,
         start: StartOptions = NO_OPTIONS,
         failed_policy: FailedPolicyName = "keep",
-    ) -> Call[tuple[Outbox, NewRun]]:
-        """The row of a run that its submitter writes, and the outbox to write it with. Needs no hop
-        to the engine's loop if the workflow is registered.
+        send: tuple[str, object] | None = None,
+    ) -> Call[tuple[Outbox, NewRun, NewMessage | None]]:
+        """The row of a run that its submitter writes, a first message to it, and the outbox to
+        write them with. Needs no hop to the engine's loop if the workflow is registered.
         """
         heed_cancel()
         if failed_policy != "keep":
@@ -162,6 +176,8 @@ class RunCalls:
             time_limit=time_limit,
             start=start,
         )
+        if send is not None:
+            request = replace(request, message=self.messages.first(send))
         outgoing = self._host.engine.outgoing
         return Call(
             lambda: self._host.send(lambda engine: engine.definitions.resolved(request)),

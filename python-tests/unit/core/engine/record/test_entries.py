@@ -6,9 +6,10 @@ import pytest
 
 from cloaca_core._engine.record.entries import Draft, EventEntry, FiringEntry, SubmissionEntry
 from cloaca_core._engine.record.weight import ROW_BYTES
-from cloaca_core.conformance.rows import firing, new_run
+from cloaca_core.conformance.rows import NOW, firing, new_run
 from cloaca_core.errors import StoreError, StoreFullError
 from cloaca_core.records.batch import Committed
+from cloaca_core.records.waits import EVENT, NewMessage
 
 NOTHING = Committed(frozenset(), {}, frozenset())
 
@@ -39,6 +40,17 @@ def test_a_submission_adds_its_runs_and_hands_on_what_became_of_them() -> None:
     assert (draft.new_runs, desk.heard) == (rows, [NOTHING, error])
     assert entry.weight == 2 * ROW_BYTES + 102
     assert (entry.is_of_run, entry.landed) == (False, None)
+
+
+def test_the_messages_of_a_submission_go_with_its_runs_and_weigh_too() -> None:
+    message = NewMessage("m", "a", EVENT, "paid", "x" * 50, None, "ann", NOW)
+    entry = SubmissionEntry([new_run("a")._replace(input="{}")], Desk(), [message])
+    draft = Draft()
+
+    entry.add_to(draft)
+
+    assert draft.batch("r1").messages == [message]
+    assert entry.weight == 2 * ROW_BYTES + 52
 
 
 def test_only_keys_that_may_be_held_are_counted() -> None:

@@ -1,0 +1,107 @@
+"""Checks a person's decision against what its approval asks for. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cloaca_core.errors import ConfigError, ContextValueError
+from cloaca_core.records.waits import APPROVAL, NewMessage
+from cloaca_core.values.instants import Instant, instant_text
+from cloaca_core.values.json_schema import Schema, mismatch
+from cloaca_core.values.json_values import decode, encode
+
+if TYPE_CHECKING:
+    from cloaca_core.values.json_values import JsonValue
+
+_REJECT = "reject"
+"""The choice that needs no data."""
+
+
+class Asked(NamedTuple):
+    """What an approval asks for: text for people, the choices, and the schema of data, if any."""
+
+    prompt: str
+    choices: tuple[str, ...]
+    schema: Schema | None
+
+
+class Decision(NamedTuple):
+    """The answer of a person to an approval."""
+
+    task_id: str
+    choice: str
+    by: str
+    note: str | None
+    data: JsonValue
+
+    def message(self, message_id: str, run_id: str, now: Instant) -> NewMessage:
+        """The message that tells it to the run."""
+        payload: dict[str, JsonValue] = {
+            "choice": self.choice,
+            "by": self.by,
+            "at": instant_text(now),
+            "note": self.note,
+            "data": self.data,
+        }
+        return NewMessage(
+            message_id, run_id, APPROVAL, self.task_id, encode(payload), None, self.by, now
+        )
+
+
+def asked_in(detail: str) -> Asked:
+    """Read the detail of an open approval; of a damaged row as far as it can be read."""
+    found = _object(detail)
+    prompt, choices, schema = found.get("prompt"), found.get("choices"), found.get("schema")
+    return Asked(
+        prompt if isinstance(prompt, str) else "",
+        tuple([each for each in choices if isinstance(each, str)])
+        if isinstance(choices, list)
+        else (),
+        schema if isinstance(schema, dict) else None,
+    )
+
+
+def refuse_wrong(decision: Decision, asked: Asked) -> None:
+    """Raise ``ConfigError``, a ValueError, for a choice that is none of those, or for data that do
+    not match the schema. A rejection needs no data.
+    """
+    if decision.choice not in asked.choices:
+        choices = ", ".join(repr(each) for each in asked.choices)
+        raise ConfigError(
+            f"choice must be one of {choices} for {decision.task_id!r}, got {decision.choice!r:.80}",
+            field="choice",
+        )
+    if asked.schema is None or (decision.data is None and decision.choice == _REJECT):
+        return
+    if (reason := mismatch(asked.schema, decision.data, "data")) is not None:
+        raise ConfigError(reason, field="data")
+
+
+class Decided(NamedTuple):
+    """Who has decided, when and how, as far as that is known."""
+
+    by: str | None = None
+    at: str | None = None
+    choice: str = ""
+    note: str | None = None
+
+
+def decided_in(payload: str) -> Decided:
+    """Read the payload of a decision; nothing is known of another text."""
+    found = _object(payload)
+    choice = _text(found.get("choice"))
+    return Decided(
+        _text(found.get("by")), _text(found.get("at")), choice or "", _text(found.get("note"))
+    )
+
+
+def _text(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _object(text: str) -> dict[str, JsonValue]:
+    try:
+        value = decode(text)
+    except ContextValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

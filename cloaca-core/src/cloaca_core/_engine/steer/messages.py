@@ -1,0 +1,72 @@
+"""Sends messages to runs: events, and people's decisions.
+
+The store gives a message its place in the order of its run, and wakes the run. A run of this
+program hears of it before the call returns.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core._engine.steer.decisions import Decision, asked_in, refuse_wrong
+from cloaca_core._engine.steer.message_refusals import MessageRefusals, run_not_found
+from cloaca_core.records.waits import APPROVAL
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from cloaca_core._engine.observe.run_reader import RunReader
+    from cloaca_core.records.waits import NewMessage, OpenApprovalRow, Sent, WaitRow
+    from cloaca_core.store.protocol import Store
+    from cloaca_core.values.ids import RunIds
+
+MOST_UNREAD: Final = 10_000
+"""So many messages of a run may be unread."""
+
+
+class Messages:
+    """Belongs to the engine's loop. ``told`` is called when a run has a new message: it may be of
+    this program, or have become claimable.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        reader: RunReader,
+        ids: RunIds,
+        told: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._store = store
+        self._refusals = MessageRefusals(store, reader, MOST_UNREAD)
+        self._ids = ids
+        self._told = told
+
+    async def send(self, message: NewMessage) -> Sent:
+        """Send a message, or find that it is there. ``RunNotFoundError``, ``RunEndedError`` or
+        ``MailboxFullError`` if the run takes none.
+        """
+        sent = await self._store.send(message, MOST_UNREAD)
+        if sent is None:
+            raise run_not_found(message.run_id)
+        if sent.number is None:
+            raise await self._refusals.of(message, sent)
+        await self._told(message.run_id)
+        return sent
+
+    async def decide(self, run_id: str, decision: Decision) -> Sent:
+        """Send the decision of an open approval, which must be one that it asks for."""
+        wait = await self._open_wait(run_id, decision.task_id)
+        if wait is None or wait.timed_out:
+            raise await self._refusals.of_decision(run_id, decision.task_id, wait)
+        refuse_wrong(decision, asked_in(wait.detail))
+        return await self.send(decision.message(self._ids.next(), run_id, self._store.wall()))
+
+    async def open_approvals(self, limit: int, workflow: str | None) -> list[OpenApprovalRow]:
+        """The decisions that people have to take, oldest first."""
+        return await self._store.open_approvals(limit, workflow)
+
+    async def _open_wait(self, run_id: str, task_id: str) -> WaitRow | None:
+        for wait in await self._store.waits([run_id]):
+            if (wait.kind, wait.name) == (APPROVAL, task_id):
+                return wait
+        return None

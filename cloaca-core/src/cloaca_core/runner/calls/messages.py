@@ -1,0 +1,144 @@
+"""Calls that send messages to runs: events, decisions of people, and the first of a new run."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, cast
+
+from cloaca_core._engine.steer.decisions import Decision
+from cloaca_core.errors import ConfigTypeError, ContextValueError
+from cloaca_core.records.waits import EVENT, NewMessage
+from cloaca_core.runner.approvals import OpenApproval, open_approvals
+from cloaca_core.runner.calls.arguments import checked_limit, checked_run_id
+from cloaca_core.runner.calls.call import Call
+from cloaca_core.runner.calls.names import looked_up, name_to_look_up
+from cloaca_core.runner.calls.orders import checked_order
+from cloaca_core.runner.results import Steered
+from cloaca_core.runner.waiting import heed_cancel
+from cloaca_core.values.json_values import JsonValue, encode, normalise
+from cloaca_core.values.text import checked_text
+from cloaca_core.values.value_forms import form_of
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.engine import Engine
+    from cloaca_core.records.waits import OpenApprovalRow, Sent
+    from cloaca_core.runner.host import EngineHost
+    from cloaca_core.store.outbox import Outbox
+    from cloaca_core.values import option_names
+
+
+class MessageCalls:
+    """Makes the calls of one runner and its handles. Any thread may ask."""
+
+    def __init__(self, host: EngineHost) -> None:
+        self._host = host
+
+    def send(
+        self, run_id: str, event: str, payload: object, key: str | None, by: str | None
+    ) -> Call[Steered]:
+        """Send an event to a run."""
+        message = self._event(checked_run_id(run_id), event, payload, key, by)
+        return Call(
+            lambda: self._host.send(lambda engine: engine.messages.send(_now(engine, message))),
+            self.steered,
+        )
+
+    def outgoing(
+        self, run_id: str, event: str, payload: object, key: str | None, by: str | None
+    ) -> tuple[Outbox, NewMessage]:
+        """The event that its sender writes, and the outbox to write it with."""
+        heed_cancel()
+        engine = self._host.engine
+        message = self._event(checked_run_id(run_id), event, payload, key, by)
+        return engine.outbox, _now(engine, message)
+
+    def first(self, send: tuple[str, object]) -> NewMessage:
+        """The message that a new run begins with; ``run_id`` is still to be filled in."""
+        event, payload = _pair(send)
+        return _now(self._host.engine, self._event("", event, payload, None, None))
+
+    def approve(
+        self,
+        run_id: str,
+        task_id: str,
+        choice: str,
+        data: object,
+        note: str | None,
+        by: str | None,
+    ) -> Call[Steered]:
+        """Send the decision of an approval that is open."""
+        checked = checked_run_id(run_id)
+        decision = Decision(
+            task_id=checked_text("task_id", task_id),
+            choice=checked_text("choice", choice),
+            by=checked_order("approve", None, by).asked_by,
+            note=None if note is None else checked_text("note", note),
+            data=normalise(_dumped(data), "data"),
+        )
+        self._text_of(decision.data, "data")
+        return Call(
+            lambda: self._host.send(lambda engine: engine.messages.decide(checked, decision)),
+            self.steered,
+        )
+
+    def waiting_for_people(self, workflow_name: str | None, limit: int) -> Call[list[OpenApproval]]:
+        """The open approvals, oldest first."""
+        most = checked_limit(limit)
+        full_name = name = None
+        if workflow_name is not None:
+            full_name = self._host.registry.full_name(workflow_name)
+            name = name_to_look_up(self._host, workflow_name)
+
+        async def answer(engine: Engine) -> list[OpenApprovalRow]:
+            workflow = None if full_name is None else await looked_up(engine, name, full_name)
+            return await engine.messages.open_approvals(most, workflow)
+
+        return Call(lambda: self._host.send(answer), open_approvals)
+
+    @staticmethod
+    def steered(sent: Sent) -> Steered:
+        """The answer of a message that was sent."""
+        return Steered(cast("option_names.RunStatus", str(sent.status)), sent.changed)
+
+    def _event(
+        self, run_id: str, event: str, payload: object, key: str | None, by: str | None
+    ) -> NewMessage:
+        """A checked message, without its id and time."""
+        return NewMessage(
+            id="",
+            run_id=run_id,
+            kind=EVENT,
+            name=checked_text("event", event),
+            payload=self._text_of(normalise(payload, "payload"), "payload"),
+            dedupe_key=None if key is None else checked_text("key", key),
+            sent_by=checked_order("send", None, by).asked_by,
+            sent_at=0,
+        )
+
+    def _text_of(self, value: JsonValue, name: str) -> str:
+        """The value as JSON, unless it is too long."""
+        text, most = encode(value), self._host.config.max_context_bytes
+        if (size := len(text.encode())) > most:
+            raise ContextValueError(f"{name} is {size} bytes long; max_context_bytes is {most}")
+        return text
+
+
+def _now(engine: Engine, message: NewMessage) -> NewMessage:
+    """The message as it is sent, with an id and the time; any thread may ask."""
+    return message._replace(id=engine.ids.next(), sent_at=engine.store.wall())
+
+
+def _pair(send: object) -> tuple[str, object]:
+    if not isinstance(send, tuple) or len(send) != 2:
+        raise ConfigTypeError(
+            f"send must be a pair of an event and its payload, got {send!r:.80}", field="send"
+        )
+    return cast("tuple[str, object]", send)
+
+
+def _dumped(data: object) -> object:
+    """JSON types for a dataclass or a model; anything else as it is."""
+    kind = type(data)
+    if dataclasses.is_dataclass(kind) or hasattr(kind, "model_dump"):
+        return form_of(kind).dump(data)
+    return data
