@@ -66,9 +66,9 @@ def refuse_wrong(decision: Decision, asked: Asked) -> None:
     not match the schema. A rejection needs no data.
     """
     if decision.choice not in asked.choices:
-        choices = ", ".join(repr(each) for each in asked.choices)
+        known, given = ", ".join(repr(each) for each in asked.choices), decision.choice
         raise ConfigError(
-            f"choice must be one of {choices} for {decision.task_id!r}, got {decision.choice!r:.80}",
+            f"choice must be one of {known} for {decision.task_id!r}, got {given!r:.80}",
             field="choice",
         )
     if asked.schema is None or (decision.data is None and decision.choice == _REJECT):

@@ -9,6 +9,7 @@ from cloaca_core._engine.steer.decisions import Decided, decided_in
 from cloaca_core.errors import (
     AlreadyDecidedError,
     CloacaError,
+    ConfigError,
     MailboxFullError,
     RunEndedError,
     RunNotFoundError,
@@ -73,6 +74,13 @@ class MessageRefusals:
             message = f"run {run_id} of {short_name(row.workflow)} has no task {task_id!r}"
             return TaskNotFoundError(message, task_id=task_id)
         return _not_open(run_id, task_id, row.status)
+
+    async def of_wrong_decision(self, run_id: str, task_id: str, wrong: ConfigError) -> CloacaError:
+        """The error for a decision that is not asked for: it may be too late as well."""
+        decided, row = await self._decided(run_id, task_id), await self._store.get_run(run_id)
+        if decided is None or row is None:
+            return wrong
+        return _decided_already(run_id, task_id, row.status, decided)
 
     async def _decided(self, run_id: str, task_id: str) -> Decided | None:
         """Who has decided, and when: by a message that the run has not read, or by the record of

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.steer.decisions import Decision, asked_in, refuse_wrong
 from cloaca_core._engine.steer.message_refusals import MessageRefusals, run_not_found
+from cloaca_core.errors import ConfigError
 from cloaca_core.records.waits import APPROVAL
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ class Messages:
         wait = await self._open_wait(run_id, decision.task_id)
         if wait is None or wait.timed_out:
             raise await self._refusals.of_decision(run_id, decision.task_id, wait)
-        refuse_wrong(decision, asked_in(wait.detail))
+        try:
+            refuse_wrong(decision, asked_in(wait.detail))
+        except ConfigError as wrong:
+            raise await self._refusals.of_wrong_decision(run_id, decision.task_id, wrong) from None
         return await self.send(decision.message(self._ids.next(), run_id, self._store.wall()))
 
     async def open_approvals(self, limit: int, workflow: str | None) -> list[OpenApprovalRow]:

@@ -6,10 +6,10 @@ from collections.abc import Collection
 
 import pytest
 from model.memory_store import MemoryStore
-from model.orchestration import Scene
 
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.observe.run_reader import RunReader
+from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core._engine.steer.decisions import Decision
 from cloaca_core._engine.steer.messages import MOST_UNREAD, Messages
 from cloaca_core.conformance.rows import LATER, NOW, attempt, new_run, record, runner, submit
@@ -82,7 +82,7 @@ class Desk:
         self.store = Post()
         self.registry = Registry()
         definitions = RecordedDefinitions(self.store, self.registry)
-        reader = RunReader(self.store, self.registry, Scene().runs, definitions)
+        reader = RunReader(self.store, self.registry, ActiveRuns(), definitions)
         self.told: list[str] = []
         self.messages = Messages(self.store, reader, RunIds(SYSTEM_CLOCK), self._tell)
 
@@ -177,6 +177,15 @@ async def test_one_that_the_approval_does_not_ask_for_is_not_sent(desk: Desk) ->
     desk.store.open = [WAIT]
     error = await desk.refused(APPROVE._replace(choice="perhaps"))
     assert isinstance(error, ConfigError)
+
+
+async def test_one_that_is_wrong_as_well_as_late_is_late(desk: Desk) -> None:
+    desk.store.open = [WAIT]
+    desk.store.unread = [
+        MessageRow("r", 1, "m", APPROVAL, "signed", PAYLOAD, None, "bob", NOW, None)
+    ]
+    error = await desk.refused(APPROVE._replace(choice="perhaps"))
+    assert isinstance(error, AlreadyDecidedError)
 
 
 async def test_before_it_is_open_the_state_of_the_run_is_told(desk: Desk) -> None:
