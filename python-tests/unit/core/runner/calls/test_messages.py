@@ -15,6 +15,7 @@ from cloaca_core._engine.steer import messages as engine_messages
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import task
 from cloaca_core.errors import (
     AlreadyDecidedError,
     CloacaError,
@@ -58,6 +59,8 @@ class Model:
 def runs(host: EngineHost, own_registry: Registry) -> RunCalls:
     with WorkflowBuilder("signing", registry=own_registry):
         approval("signed", "Pay?", schema=Payment)
+    with WorkflowBuilder("plain", registry=own_registry):
+        task(id="t")(lambda context: None)
     return RunCalls(host)
 
 
@@ -76,7 +79,7 @@ def pending(runs: RunCalls) -> str:
 
 @pytest.fixture
 def ended(runs: RunCalls) -> str:
-    run_id, _ = runs.submit("flow", None, None, None).wait()
+    run_id, _ = runs.submit("plain", None, None, None).wait()
     return runs.end(run_id, WAIT).wait()
 
 
