@@ -221,6 +221,11 @@ def lost_parent(run_id: str | None) -> RunNotFoundError:
     return RunNotFoundError(message, run_id=str(run_id))
 
 
+def no_run(run_id: str) -> RunNotFoundError:
+    """The error for an id that the database does not have."""
+    return RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
+
+
 class RunFailedError(CloacaError, RuntimeError):
     """The run ended in another state than Completed."""
 
@@ -267,6 +272,16 @@ class RunStateError(CloacaError, RuntimeError):
 
 class RunEndedError(RunStateError):
     """The run has ended."""
+
+
+def takes_no_message(run_id: str, status: str) -> RunEndedError:
+    """The error for a message to a run that has ended."""
+    return RunEndedError(
+        f"run {run_id} is {status}: only a run that has not ended takes messages",
+        run_id=run_id,
+        status=str(status),
+        accepted=("Pending", "Running", "Waiting", "Paused", "Cancelling"),
+    )
 
 
 class AlreadyDecidedError(RunStateError):

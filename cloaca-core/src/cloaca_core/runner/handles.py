@@ -196,7 +196,7 @@ class RunHandle(_Run):
             return messages.send(self._id, event, payload, key, by).wait()
         refuse_blocking_call()
         outbox, message = messages.outgoing(self._id, event, payload, key, by)
-        return messages.steered(outbox.send(connection, message))
+        return messages.written(message, outbox.send(connection, message))
 
     def approve(
         self,
@@ -360,7 +360,7 @@ class AsyncRunHandle(_Run):
         if connection is None:
             return await messages.send(self._id, event, payload, key, by)
         outbox, message = messages.outgoing(self._id, event, payload, key, by)
-        return messages.steered(await outbox.send_awaited(connection, message))
+        return messages.written(message, await outbox.send_awaited(connection, message))
 
     async def approve(
         self,

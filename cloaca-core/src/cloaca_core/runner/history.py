@@ -131,7 +131,8 @@ def run_events(history: History) -> list[RunEvent]:
     follows = next((f"follows run {f.follows}" for f in history.follow_ups if f.id == row.id), None)
     moments = [(row.created_at, RunEvent(rfc3339(row.created_at), "created", detail=follows))]
     moments += [_act_event(act) for act in reversed(history.acts)]
-    moments += [_message_event(message) for message in history.messages]
+    sent = [_message_event(message) for message in history.messages]
+    moments += [(max(at, row.created_at), event) for at, event in sent]
     for each in history.rounds:
         moments += _start(each.started_at)
     moments += _start(row.started_at)

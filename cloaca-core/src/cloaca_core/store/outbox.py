@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from cloaca_core.errors import ConfigError, ConfigTypeError
+from cloaca_core.errors import ConfigError, ConfigTypeError, no_run, takes_no_message
 from cloaca_core.records.runs import NewRun
 from cloaca_core.records.waits import NewMessage, Sent
 
@@ -89,3 +89,14 @@ def _hint_for(kind: type) -> str:
 def unusable(reason: str) -> ConfigError:
     """Make the error for a connection that cannot be used; the caller raises it."""
     return ConfigError(f"connection {reason}", field=_FIELD)
+
+
+def delivered(message: NewMessage, sent: Sent | None) -> Sent:
+    """The answer of ``Outbox.send``; ``RunNotFoundError`` or ``RunEndedError`` if the run has not
+    got the message.
+    """
+    if sent is None:
+        raise no_run(message.run_id)
+    if sent.number is None:
+        raise takes_no_message(message.run_id, sent.status)
+    return sent

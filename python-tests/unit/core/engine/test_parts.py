@@ -13,9 +13,11 @@ from cloaca_core._engine.engine import Engine
 from cloaca_core.conformance.rows import new_run, run_end, runner, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.task import task
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.batch import Batch
+from cloaca_core.records.waits import EVENT, NewMessage
 from cloaca_core.store.changes import Change
 
 pytestmark = pytest.mark.virtual_time
@@ -151,3 +153,36 @@ class TestWakeUps:
         await quiet()
 
         assert (await engine.health())["active_runs"] == 1
+
+
+async def test_the_owner_of_a_run_has_heard_of_a_message_when_its_sender_goes_on(
+    scene: Scene,
+) -> None:
+    with WorkflowBuilder("flow", registry=scene.registry):
+        wait_for("paid")
+    engine = await scene.open()
+    run_id, _ = await engine.submit_one(scene.request())
+    await quiet()
+    run = engine.runs.get(run_id)
+    assert run is not None
+    assert run.waits is not None
+
+    await engine.messages.send(NewMessage("m", run_id, EVENT, "paid", "7", None, "ann", 1))
+
+    assert run.waits.told == 1
+    assert (await engine.wait(run_id, None)).row.final_context == '{"paid":7}'
+
+
+async def test_a_run_that_waits_in_the_table_is_claimed_when_its_message_has_come(
+    scene: Scene,
+) -> None:
+    with WorkflowBuilder("flow", registry=scene.registry):
+        wait_for("paid")
+    engine = await scene.open()
+    run_id, _ = await engine.submit_one(scene.request())
+    await asyncio.sleep(60)
+    assert scene.store.runs[run_id].owner is None
+
+    await engine.messages.send(NewMessage("m", run_id, EVENT, "paid", "7", None, "ann", 1))
+
+    assert (await engine.wait(run_id, None)).row.final_context == '{"paid":7}'

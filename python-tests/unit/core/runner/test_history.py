@@ -161,6 +161,11 @@ class TestEvents:
         assert [event.detail for event in told] == ["by ann: paid", "shipped"]
         assert {(event.at, event.task_id) for event in told} == {(rfc3339(START), None)}
 
+    def test_a_message_that_came_with_the_run_follows_its_beginning(self) -> None:
+        sent = MessageRow("r", 1, "m", EVENT, "paid", "7", None, "ann", START - 1, None)
+        events = run_events(of(run())._replace(messages=[sent]))
+        assert [event.kind for event in events][:2] == ["created", "sent"]
+
     @pytest.mark.parametrize(
         ("payload", "detail"),
         [

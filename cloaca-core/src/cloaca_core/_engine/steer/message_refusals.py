@@ -11,10 +11,10 @@ from cloaca_core.errors import (
     CloacaError,
     ConfigError,
     MailboxFullError,
-    RunEndedError,
-    RunNotFoundError,
     RunStateError,
     TaskNotFoundError,
+    no_run,
+    takes_no_message,
 )
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.records.waits import APPROVAL
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from cloaca_core.records.waits import NewMessage, Sent, WaitRow
     from cloaca_core.store.protocol import Store
 
-_GOES_ON: Final = ("Pending", "Running", "Waiting", "Paused", "Cancelling")
 _MAY_BE_OPEN: Final = ("Running", "Waiting", "Paused")
 _TIME_OVER: Final = "EventTimeoutError"
 """Type of the error with which an approval fails that was not decided in time."""
@@ -51,7 +50,7 @@ class MessageRefusals:
             case "full":
                 return _full(run_id, self._most)
             case "ended":
-                return run_ended(run_id, status)
+                return takes_no_message(run_id, status)
             case "decided":
                 decided = await self._decided(run_id, message.name)
                 return _decided_already(run_id, message.name, status, decided or Decided())
@@ -61,9 +60,9 @@ class MessageRefusals:
     async def of_decision(self, run_id: str, task_id: str, wait: WaitRow | None) -> CloacaError:
         """The error for a decision without an open approval; ``wait`` is one whose time is over."""
         if (row := await self._store.get_run(run_id)) is None:
-            return run_not_found(run_id)
+            return no_run(run_id)
         if row.ended_at is not None:
-            return run_ended(run_id, row.status)
+            return takes_no_message(run_id, row.status)
         if wait is not None:
             over = Decided(at=instant_text(wait.due_at))
             return _decided_already(run_id, task_id, row.status, over)
@@ -103,21 +102,6 @@ def _decided_by(row: AttemptRow) -> Decided | None:
     change = change_from_json(row.change or "{}")
     decided = decided_in(encode(change.set.get(row.task_id)))
     return decided if decided.choice and decided.at is not None else None
-
-
-def run_not_found(run_id: str) -> RunNotFoundError:
-    """The error for a message to a run that is not there."""
-    return RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
-
-
-def run_ended(run_id: str, status: str) -> RunEndedError:
-    """The error for a message to a run that has ended."""
-    return RunEndedError(
-        f"run {run_id} is {status}: only a run that has not ended takes messages",
-        run_id=run_id,
-        status=str(status),
-        accepted=_GOES_ON,
-    )
 
 
 def _full(run_id: str, most: int) -> MailboxFullError:

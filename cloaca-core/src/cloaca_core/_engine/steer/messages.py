@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.steer.decisions import Decision, asked_in, refuse_wrong
-from cloaca_core._engine.steer.message_refusals import MessageRefusals, run_not_found
-from cloaca_core.errors import ConfigError
+from cloaca_core._engine.steer.message_refusals import MessageRefusals
+from cloaca_core.errors import ConfigError, no_run
 from cloaca_core.records.waits import APPROVAL
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Messages:
         """
         sent = await self._store.send(message, MOST_UNREAD)
         if sent is None:
-            raise run_not_found(message.run_id)
+            raise no_run(message.run_id)
         if sent.number is None:
             raise await self._refusals.of(message, sent)
         await self._told(message.run_id)

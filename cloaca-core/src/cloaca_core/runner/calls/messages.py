@@ -15,6 +15,7 @@ from cloaca_core.runner.calls.names import looked_up, name_to_look_up
 from cloaca_core.runner.calls.orders import checked_order
 from cloaca_core.runner.results import Steered
 from cloaca_core.runner.waiting import heed_cancel
+from cloaca_core.store.outbox import delivered
 from cloaca_core.values.json_values import JsonValue, encode, normalise
 from cloaca_core.values.text import checked_text
 from cloaca_core.values.value_forms import form_of
@@ -40,7 +41,7 @@ class MessageCalls:
         message = self._event(checked_run_id(run_id), event, payload, key, by)
         return Call(
             lambda: self._host.send(lambda engine: engine.messages.send(_now(engine, message))),
-            self.steered,
+            _steered,
         )
 
     def outgoing(
@@ -78,7 +79,7 @@ class MessageCalls:
         self._text_of(decision.data, "data")
         return Call(
             lambda: self._host.send(lambda engine: engine.messages.decide(checked, decision)),
-            self.steered,
+            _steered,
         )
 
     def waiting_for_people(self, workflow_name: str | None, limit: int) -> Call[list[OpenApproval]]:
@@ -96,9 +97,9 @@ class MessageCalls:
         return Call(lambda: self._host.send(answer), open_approvals)
 
     @staticmethod
-    def steered(sent: Sent) -> Steered:
-        """The answer of a message that was sent."""
-        return Steered(cast("option_names.RunStatus", str(sent.status)), sent.changed)
+    def written(message: NewMessage, sent: Sent | None) -> Steered:
+        """The answer of an outbox for a message that it was to write."""
+        return _steered(delivered(message, sent))
 
     def _event(
         self, run_id: str, event: str, payload: object, key: str | None, by: str | None
@@ -121,6 +122,10 @@ class MessageCalls:
         if (size := len(text.encode())) > most:
             raise ContextValueError(f"{name} is {size} bytes long; max_context_bytes is {most}")
         return text
+
+
+def _steered(sent: Sent) -> Steered:
+    return Steered(cast("option_names.RunStatus", str(sent.status)), sent.changed)
 
 
 def _now(engine: Engine, message: NewMessage) -> NewMessage:

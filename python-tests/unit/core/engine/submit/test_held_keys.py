@@ -20,7 +20,7 @@ from cloaca_core.errors import (
     StoreUnavailableError,
 )
 from cloaca_core.records.runs import NewRun
-from cloaca_core.records.waits import NewMessage
+from cloaca_core.records.waits import EVENT, NewMessage
 
 pytestmark = pytest.mark.virtual_time
 
@@ -55,6 +55,15 @@ async def test_it_is_inserted_when_the_key_is_free_and_counted_until_then(store:
 
     assert await waiting == "a"
     assert len(held) == 0
+
+
+async def test_its_message_comes_with_it(store: Store) -> None:
+    store.free.set()
+    message = NewMessage("m", "a", EVENT, "paid", "7", None, "ann", 1)
+
+    await HeldKeys(store).insert(new_run("a", key="k"), message)
+
+    assert [each.payload for each in await store.messages(["a"])] == ["7"]
 
 
 async def test_a_busy_database_is_tried_again(store: Store) -> None:

@@ -39,11 +39,13 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runs import RunRow
+from cloaca_core.records.waits import EVENT, NewMessage
 from cloaca_core.store.protocol import Landed
 from cloaca_core.values.ids import RunIds
 
 pytestmark = pytest.mark.virtual_time
 
+MESSAGE = NewMessage("m", "", EVENT, "paid", "7", None, "ann", 1)
 FAR = 2**52
 """An instant that is still to come."""
 
@@ -77,7 +79,7 @@ class Store(MemoryStore):
 
 class Desk:
     """The submitter of the runner ``me``, which has two places. ``begun`` has the runs that began
-    here; the others count what it told.
+    here, ``messages`` how many each had then; the others count what it told.
     """
 
     def __init__(self, *, is_client: bool = False) -> None:
@@ -89,6 +91,7 @@ class Desk:
         self.journal = Journal(self.store, self.runner_id, HandMarks())
         self.lease = Lease(self.store, self.runner_id, this_process(), 15.0, lambda: True, clock)
         self.begun: list[str] = []
+        self.messages: list[int] = []
         self.heeded = self.woken = self.timed = 0
         self.heed_failure: Exception | None = None
         self.submitter = Submitter(
@@ -139,6 +142,7 @@ class Desk:
     def begin(self, workflow: Workflow, new: Sequence[tuple[RunRow, object]], depth: int) -> None:
         assert (workflow, depth) == (self.workflow, 0)
         for row, _ in new:
+            self.messages.append(row.messages)
             assert self.store.runs[row.id].owner == row.owner == "me"  # it is durable
             self.begun.append(row.id)
 
@@ -325,6 +329,32 @@ async def test_a_body_whose_children_were_begun_again_has_the_latest_of_them(des
     )
 
     assert found == ([latest], True)
+
+
+# -- the first message ---------------------------------------------------------------------------
+
+
+async def test_a_run_and_its_first_message_are_one_commit(desk: Desk) -> None:
+    (run_id,), _ = await desk.accept(desk.request(message=MESSAGE))
+
+    (message,) = await desk.store.messages([run_id])
+    assert (message.run_id, message.number, message.payload) == (run_id, 1, "7")
+    assert desk.store.runs[run_id].messages == 1
+    assert desk.messages == [1]  # its owner knows of it
+
+
+async def test_a_run_that_waits_for_its_key_gets_it_when_it_is_inserted(desk: Desk) -> None:
+    desk.store.held = {"k"}
+
+    (run_id,), _ = await desk.accept(desk.request(idempotency_key="k", message=MESSAGE))
+
+    assert [each.payload for each in await desk.store.messages([run_id])] == ["7"]
+
+
+async def test_a_run_that_has_the_key_is_left_to_the_caller(desk: Desk) -> None:
+    (run_id,), _ = await desk.accept(desk.request(idempotency_key="k"))
+    assert await desk.accept(desk.request(idempotency_key="k", message=MESSAGE)) == ([run_id], True)
+    assert await desk.store.messages([run_id]) == []
 
 
 # -- the parent ----------------------------------------------------------------------------------
