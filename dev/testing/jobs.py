@@ -40,6 +40,7 @@ SECONDS: dict[str, float] = {
     "pages": 20,
     "process": 4,
     "process/test_fault_points.py": 12,
+    "process/test_messages_kill.py": 12,
     "process/test_migrations.py": 8,
     "process/test_postgres_faults.py": 25,
     "process/test_postgres_outage.py": 35,

@@ -114,6 +114,11 @@ class Worker:
         _, status, changed = self.hear("steered")
         return status, changed
 
+    def send(self, run_id: str, payload: str) -> bool:
+        """Send a message whose key is its payload; whether it was new."""
+        self.tell("send", run_id, payload)
+        return self.hear("sent") == ["True"]
+
     def refusal(self) -> str:
         """Submit runs until one is refused; the reason."""
         self.tell("fill")

@@ -27,6 +27,8 @@ NEVER_REACHED_ALONE = {
     "claim.after_commit",
     "takeover.after_fence",
     "steer.after_level",
+    "send.before_commit",
+    "send.after_commit",
     "schedule.before_commit",
     "schedule.after_commit",
     "trigger.after_take",

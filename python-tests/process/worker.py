@@ -124,6 +124,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _versioned(registry)
     _followed(registry)
     _stepped(registry)
+    _mailed(registry)
 
 
 def _traced(name: str, graph: dict[str, list[str]], registry: cloaca.Registry) -> None:
@@ -251,6 +252,14 @@ def _stepped(registry: cloaca.Registry) -> None:
             context["trail"] = [await handle.step("call", call, name) for name in names]
 
 
+def _mailed(registry: cloaca.Registry) -> None:
+    """Two nodes that wait for one event, one after the other."""
+    with cloaca.WorkflowBuilder("mailed", registry=registry):
+        first = cloaca.wait_for("first", "mail")
+        second = cloaca.wait_for("second", "mail", dependencies=[first])
+        cloaca.task(id="t", dependencies=[second])(lambda context: None)
+
+
 # -- commands ------------------------------------------------------------------------------------
 
 
@@ -283,6 +292,11 @@ def _steer(runner: cloaca.DefaultRunner, kind: str, run_id: str, grace: str = ""
         say("steered", kind, type(error).__name__, error.status)
     else:
         say("steered", kind, steered.status, steered.changed)
+
+
+def _send(runner: cloaca.DefaultRunner, run_id: str, payload: str) -> None:
+    """Send a message whose key is its payload; whether that was new."""
+    say("sent", runner.send(run_id, "mail", payload, key=payload).changed)
 
 
 def _connect() -> Any:
@@ -506,6 +520,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "submit": _submit,
     "limited": _limited,
     "steer": _steer,
+    "send": _send,
     "write": _write,
     "commit": _commit,
     "one_by_one": _one_by_one,

@@ -243,7 +243,7 @@ async def test_a_run_that_waits_out_of_memory_costs_an_idle_program_nothing() ->
         program = await w.start()
         for _ in range(20):
             await program.submit()
-        await asyncio.sleep(MINUTE)
+        await asyncio.sleep(2 * HOUR)
         before = len(program.store.asked), len(program.store.beats)
 
         await asyncio.sleep(10 * DAY)

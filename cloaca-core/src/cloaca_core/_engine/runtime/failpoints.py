@@ -23,6 +23,8 @@ POINTS: Final = (
     "run.after_end",
     "takeover.after_fence",
     "steer.after_level",
+    "send.before_commit",
+    "send.after_commit",
     "schedule.before_commit",
     "schedule.after_commit",
     "trigger.after_take",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.steer.decisions import Decision, asked_in, refuse_wrong
 from cloaca_core._engine.steer.message_refusals import MessageRefusals
 from cloaca_core.errors import ConfigError, no_run
@@ -46,7 +47,9 @@ class Messages:
         """Send a message, or find that it is there. ``RunNotFoundError``, ``RunEndedError`` or
         ``MailboxFullError`` if the run takes none.
         """
+        failpoints.hit("send.before_commit")
         sent = await self._store.send(message, MOST_UNREAD)
+        failpoints.hit("send.after_commit")
         if sent is None:
             raise no_run(message.run_id)
         if sent.number is None:
