@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.records.runs import RunEnd
+    from cloaca_core.records.waits import NewMessage
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.clock import Clock
 
@@ -150,9 +151,12 @@ class Parts:
         self.upkeep.unserved.wake()
         self.steering.loop.wake()
 
-    async def message_came(self, run_id: str) -> None:
-        """A run has a new message: it may be ours, or be claimable since then."""
-        await self.steering.loop.heed_if_ours([run_id])
+    def message_came(self, message: NewMessage, number: int | None) -> None:
+        """A run has a new message: it may be ours, or be claimable since then. Without a number it
+        was there already.
+        """
+        if number is not None:
+            self.orchestration.orchestrator.waits.came(message, number)
         self.runs_came()
 
     def runs_freed(self) -> None:

@@ -98,7 +98,9 @@ class Orchestrator:
         self._bodies = BodyWaits(
             config.evict_after_seconds, self.attempts.memos, self.attempts.waiting_bodies
         )
-        self.waits: Waits = Waits(store, config.evict_after_seconds, clock, self._bodies, self)
+        self.waits: Waits = Waits(
+            store, config.evict_after_seconds, runs, clock, self._bodies, self
+        )
         self._next_steps = NextSteps(
             journal,
             runs,

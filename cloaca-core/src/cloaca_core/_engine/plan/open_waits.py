@@ -113,6 +113,15 @@ class OpenWaits:
         self.seen = max([self.seen, self.told, *(each.number for each in self._unread)])
         self.told = max(self.told, self.seen)
 
+    def append(self, message: MessageRow) -> bool:
+        """A message was sent; false if there are others before it that were not read."""
+        if message.number != self.seen + 1:
+            return False
+        self._unread.append(message)
+        self.seen = message.number
+        self.told = max(self.told, self.seen)
+        return True
+
     @property
     def has_news(self) -> bool:
         """Whether messages have come that were not read."""

@@ -15,7 +15,7 @@ from cloaca_core.errors import ConfigError, no_run
 from cloaca_core.records.waits import APPROVAL
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from cloaca_core._engine.observe.run_reader import RunReader
     from cloaca_core.records.waits import NewMessage, OpenApprovalRow, Sent, WaitRow
@@ -27,8 +27,9 @@ MOST_UNREAD: Final = 10_000
 
 
 class Messages:
-    """Belongs to the engine's loop. ``told`` is called when a run has a new message: it may be of
-    this program, or have become claimable.
+    """Belongs to the engine's loop. ``came`` is called with each message that a run has got,
+    and its number, None for one that was there: the run may be of this program, or have become
+    claimable.
     """
 
     def __init__(
@@ -36,12 +37,12 @@ class Messages:
         store: Store,
         reader: RunReader,
         ids: RunIds,
-        told: Callable[[str], Awaitable[None]],
+        came: Callable[[NewMessage, int | None], None],
     ) -> None:
         self._store = store
         self._refusals = MessageRefusals(store, reader, MOST_UNREAD)
         self._ids = ids
-        self._told = told
+        self._came = came
 
     async def send(self, message: NewMessage) -> Sent:
         """Send a message, or find that it is there. ``RunNotFoundError``, ``RunEndedError`` or
@@ -54,7 +55,7 @@ class Messages:
             raise no_run(message.run_id)
         if sent.number is None:
             raise await self._refusals.of(message, sent)
-        await self._told(message.run_id)
+        self._came(message, sent.number if sent.changed else None)
         return sent
 
     async def decide(self, run_id: str, decision: Decision) -> Sent:

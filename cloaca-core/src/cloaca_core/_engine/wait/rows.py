@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core._engine.execute.asked_wait import AskedWait
 from cloaca_core.definition.waits.kinds import Approval, NodeWait, WaitFor
 from cloaca_core.records.memos import MemoRow
-from cloaca_core.records.waits import APPROVAL, EVENT, SLEEP, MessageRow, WaitRow
+from cloaca_core.records.waits import APPROVAL, EVENT, SLEEP, MessageRow, NewMessage, WaitRow
 from cloaca_core.values.instants import SECOND
 from cloaca_core.values.json_values import JsonValue, encode
 
@@ -53,6 +53,12 @@ def row_of_body(attempt: Attempt, asked: AskedWait, now: int) -> WaitRow:
         now,
         due_at,
     )
+
+
+def row_of_message(message: NewMessage, number: int) -> MessageRow:
+    """A message that was just sent, as it is unread in the table."""
+    run_id, kind, name, payload, key, by, at = message[1:]
+    return MessageRow(run_id, number, message.id, kind, name, payload, key, by, at, None)
 
 
 def value_of_message(message: MessageRow) -> str:

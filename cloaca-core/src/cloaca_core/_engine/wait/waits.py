@@ -28,13 +28,21 @@ from cloaca_core._engine.wait.rows import (
     VALUE_OF_TIMEOUT,
     memo_of,
     row_of_body,
+    row_of_message,
     row_of_node,
     value_of_message,
 )
 from cloaca_core.definition.waits.kinds import Sleep
 from cloaca_core.errors import CloacaError, StoreError, StoreUnavailableError
 from cloaca_core.records.states import RunStatus
-from cloaca_core.records.waits import SLEEP, ClosedWait, MessageRow, WaitRow, WaitTimeout
+from cloaca_core.records.waits import (
+    SLEEP,
+    ClosedWait,
+    MessageRow,
+    NewMessage,
+    WaitRow,
+    WaitTimeout,
+)
 from cloaca_core.values.backoff import Backoff
 from cloaca_core.values.instants import SECOND
 
@@ -44,6 +52,7 @@ if TYPE_CHECKING:
 
     from cloaca_core._engine.execute.asked_wait import AskedWait
     from cloaca_core._engine.execute.attempt import Attempt
+    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.plan.planner import Step
     from cloaca_core._engine.plan.restore import Resume
@@ -116,12 +125,14 @@ class Waits:
         self,
         store: WaitStore,
         evict_after: float,
+        runs: ActiveRuns,
         clock: Clock,
         bodies: BodyWaits,
         course: WaitCourse,
     ) -> None:
         self._linger = round(evict_after * SECOND)
         self._store = store
+        self._runs = runs
         self._clock = clock
         self._bodies = bodies
         self._course = course
@@ -182,6 +193,16 @@ class Waits:
         if run.waits is not None and messages > run.waits.told:
             run.waits.told = messages
             self.check(run)
+
+    def came(self, message: NewMessage, number: int) -> None:
+        """This program has sent a message, which has this number, to a run that may be ours."""
+        run = self._runs.get(message.run_id)
+        if run is None or run.waits is None or run.over:
+            return
+        if run.waits.append(row_of_message(message, number)):
+            self._course.guarded(run, self.check, run)
+        else:
+            self._course.guarded(run, self.told, run, number)
 
     def _read(self, run: ActiveRun, *, some_unnumbered: bool = False) -> None:
         if run not in self._reading:

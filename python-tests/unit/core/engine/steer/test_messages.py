@@ -76,18 +76,18 @@ class Post(MemoryStore):
 
 
 class Desk:
-    """The messages of a store that has one run ``r``, and who was told of them."""
+    """The messages of a store that has one run ``r``, and those that it was told of."""
 
     def __init__(self) -> None:
         self.store = Post()
         self.registry = Registry()
         definitions = RecordedDefinitions(self.store, self.registry)
         reader = RunReader(self.store, self.registry, ActiveRuns(), definitions)
-        self.told: list[str] = []
+        self.came: list[tuple[NewMessage, int | None]] = []
         self.messages = Messages(self.store, reader, RunIds(SYSTEM_CLOCK), self._tell)
 
-    async def _tell(self, run_id: str) -> None:
-        self.told.append(run_id)
+    def _tell(self, message: NewMessage, number: int | None) -> None:
+        self.came.append((message, number))
 
     async def record(self, *attempts: AttemptRow) -> None:
         await record(self.store, attempts)
@@ -96,7 +96,7 @@ class Desk:
         """The error for a decision, which is not sent."""
         with pytest.raises(CloacaError) as caught:
             await self.messages.decide(run_id, decision)
-        assert (self.store.taken, self.told) == ([], [])
+        assert (self.store.taken, self.came) == ([], [])
         return caught.value
 
 
@@ -111,12 +111,14 @@ async def desk() -> Desk:
 # -- events --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("changed", [True, False])
-async def test_who_has_the_run_is_told_before_the_sender_goes_on(desk: Desk, changed: bool) -> None:
+@pytest.mark.parametrize(("changed", "number"), [(True, 3), (False, None)])
+async def test_who_has_the_run_gets_a_new_message_before_the_sender_goes_on(
+    desk: Desk, changed: bool, number: int | None
+) -> None:
     desk.store.answer = Sent("Waiting", 3, changed)
 
     assert await desk.messages.send(EVENT_TO_R) == Sent("Waiting", 3, changed)
-    assert (desk.store.taken, desk.told) == ([EVENT_TO_R], ["r"])
+    assert (desk.store.taken, desk.came) == ([EVENT_TO_R], [(EVENT_TO_R, number)])
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ async def test_a_run_that_takes_no_message_is_told_with_the_reason(
         await desk.messages.send(EVENT_TO_R)
 
     assert str(caught.value) == message
-    assert desk.told == []
+    assert desk.came == []
     if isinstance(caught.value, RunEndedError):
         assert caught.value.accepted == ("Pending", "Running", "Waiting", "Paused", "Cancelling")
     if isinstance(caught.value, MailboxFullError):
@@ -170,7 +172,7 @@ async def test_a_decision_is_sent_once_its_approval_is_open(desk: Desk) -> None:
     )
     assert len(message.id) == 36
     assert f'"at":"{instant_text(message.sent_at)}"' in message.payload
-    assert desk.told == ["r"]
+    assert desk.came == [(message, 1)]
 
 
 async def test_one_that_the_approval_does_not_ask_for_is_not_sent(desk: Desk) -> None:
@@ -295,7 +297,7 @@ async def test_of_two_decisions_the_second_hears_of_the_first(desk: Desk) -> Non
         await desk.messages.decide("r", APPROVE)
 
     assert (caught.value.by, caught.value.at) == ("bob", "2026-01-02T03:04:05+00:00")
-    assert (caught.value.status, desk.told) == ("Waiting", [])
+    assert (caught.value.status, desk.came) == ("Waiting", [])
 
 
 @pytest.mark.parametrize(
