@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 20, digest 0387c1cda70de1efa279885999ef70d0a52ff4a61fbae510014cb509b362a69e
+-- Made from migrations 1 to 21, digest 3728cbd3cc7fd748b97f895e2535513ee838873b0b7403031d9fbc1c6b15c664
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -71,6 +71,7 @@ CREATE TABLE cloaca_run (
     replacements integer NOT NULL DEFAULT 0,
     root_id text COLLATE "C",
     cancels_children integer,
+    messages bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (id)
 ) WITH (
     autovacuum_vacuum_scale_factor=0.02,
@@ -314,6 +315,43 @@ CREATE TABLE cloaca_memo (
     toast.autovacuum_vacuum_threshold=2000
 );
 
+CREATE TABLE cloaca_wait (
+    run_id text COLLATE "C" NOT NULL,
+    task_id text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    number bigint NOT NULL,
+    attempt bigint NOT NULL,
+    input_hash text COLLATE "C" NOT NULL,
+    opened_at bigint NOT NULL,
+    due_at bigint,
+    detail text NOT NULL,
+    timed_out bigint NOT NULL,
+    PRIMARY KEY (run_id, task_id, kind, name, number)
+) WITH (
+    autovacuum_vacuum_scale_factor=0.02,
+    autovacuum_vacuum_threshold=2000
+);
+
+CREATE TABLE cloaca_message (
+    run_id text COLLATE "C" NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    number bigint,
+    kind text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    payload text NOT NULL,
+    dedupe_key text COLLATE "C",
+    sent_by text,
+    sent_at bigint NOT NULL,
+    taken_by text COLLATE "C",
+    PRIMARY KEY (run_id, id)
+) WITH (
+    autovacuum_vacuum_scale_factor=0.02,
+    autovacuum_vacuum_threshold=2000,
+    toast.autovacuum_vacuum_scale_factor=0.02,
+    toast.autovacuum_vacuum_threshold=2000
+);
+
 CREATE UNIQUE INDEX cloaca_run_key ON cloaca_run USING btree (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
 CREATE INDEX cloaca_run_of_workflow ON cloaca_run USING btree (workflow, id);
@@ -348,10 +386,6 @@ CREATE INDEX cloaca_run_owned ON cloaca_run USING btree (owner, workflow, id) WH
 
 CREATE INDEX cloaca_run_claimable ON cloaca_run USING btree (workflow, priority DESC, claimable_at, id) WHERE owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL AND due_at IS NULL;
 
-CREATE INDEX cloaca_run_due ON cloaca_run USING btree (workflow, due_at, id) WHERE due_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL;
-
-CREATE INDEX cloaca_run_parked ON cloaca_run USING btree (workflow, claimable_at) WHERE due_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL;
-
 CREATE INDEX cloaca_run_paused_until ON cloaca_run USING btree (paused_until) WHERE paused_until IS NOT NULL AND ended_at IS NULL;
 
 CREATE INDEX cloaca_run_start_by ON cloaca_run USING btree (start_by, id) WHERE start_by IS NOT NULL AND started_at IS NULL AND ended_at IS NULL;
@@ -370,13 +404,25 @@ CREATE INDEX cloaca_run_pause_follows ON cloaca_run USING btree (id) WHERE pause
 
 CREATE UNIQUE INDEX cloaca_run_follows ON cloaca_run USING btree (follows, follows_round, follows_place) WHERE follows IS NOT NULL;
 
-CREATE INDEX cloaca_run_steered ON cloaca_run USING btree (owner) WHERE owner IS NOT NULL AND ended_at IS NULL AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL OR replacements > 0);
-
 CREATE INDEX cloaca_run_of_root ON cloaca_run USING btree (root_id, ended_at) WHERE root_id IS NOT NULL;
 
 CREATE INDEX cloaca_act_newest ON cloaca_act USING btree (created_at, id) WHERE created_at >= 0;
 
 CREATE INDEX cloaca_unserved_run ON cloaca_unserved USING btree (run_id);
+
+CREATE INDEX cloaca_wait_approval ON cloaca_wait USING btree (opened_at, run_id, task_id) WHERE kind = 'approval'::text AND timed_out = 0;
+
+CREATE UNIQUE INDEX cloaca_message_unread ON cloaca_message USING btree (run_id, number) WHERE taken_by IS NULL;
+
+CREATE INDEX cloaca_message_unnumbered ON cloaca_message USING btree (run_id) WHERE number IS NULL;
+
+CREATE INDEX cloaca_message_key ON cloaca_message USING btree (run_id, kind, name, dedupe_key) WHERE dedupe_key IS NOT NULL;
+
+CREATE INDEX cloaca_run_steered ON cloaca_run USING btree (owner) WHERE owner IS NOT NULL AND ended_at IS NULL AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL OR replacements > 0 OR messages > 0);
+
+CREATE INDEX cloaca_run_due ON cloaca_run USING btree (workflow, due_at, id) WHERE due_at < '4611686018427387904'::bigint AND owner IS NULL AND ended_at IS NULL;
+
+CREATE INDEX cloaca_run_parked ON cloaca_run USING btree (workflow, claimable_at) WHERE due_at < '4611686018427387904'::bigint AND owner IS NULL AND ended_at IS NULL;
 
 CREATE VIEW cloaca_run_readable AS
 SELECT cloaca_run.id,

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 22, digest e0fead514f077f1587922fd7629b4ca0466f7c78f16d2c54159a8749f87e9f8d
+-- Made from migrations 1 to 23, digest e2648e9b3cc8bf7836be6edf219678002b27f0b09bbe9884b6951ff4a3989570
 
 PRAGMA application_id = 1668050785;
 
@@ -28,7 +28,7 @@ CREATE TABLE cloaca_run (
     error_message TEXT,
     input TEXT NOT NULL,
     final_context TEXT
-, schedule_id TEXT, behind TEXT, context_hash TEXT, reason_code TEXT, limit_seconds INTEGER, priority INTEGER NOT NULL DEFAULT 0, claimable_at INTEGER NOT NULL DEFAULT 0, due_at INTEGER, start_by INTEGER, came_due INTEGER NOT NULL DEFAULT 0, round INTEGER NOT NULL DEFAULT 1, cancel_at INTEGER, paused_at INTEGER, paused_until INTEGER, stood_still INTEGER NOT NULL DEFAULT 0, steer_reason TEXT, detached INTEGER NOT NULL DEFAULT 0, children_at INTEGER, time_limit INTEGER, deadline_at INTEGER, reason_tasks TEXT, pause_id TEXT, paused_with TEXT, pause_follows INTEGER, follows TEXT, follows_round INTEGER, follows_place INTEGER, replacements INTEGER NOT NULL DEFAULT 0, root_id TEXT, cancels_children INTEGER) STRICT;
+, schedule_id TEXT, behind TEXT, context_hash TEXT, reason_code TEXT, limit_seconds INTEGER, priority INTEGER NOT NULL DEFAULT 0, claimable_at INTEGER NOT NULL DEFAULT 0, due_at INTEGER, start_by INTEGER, came_due INTEGER NOT NULL DEFAULT 0, round INTEGER NOT NULL DEFAULT 1, cancel_at INTEGER, paused_at INTEGER, paused_until INTEGER, stood_still INTEGER NOT NULL DEFAULT 0, steer_reason TEXT, detached INTEGER NOT NULL DEFAULT 0, children_at INTEGER, time_limit INTEGER, deadline_at INTEGER, reason_tasks TEXT, pause_id TEXT, paused_with TEXT, pause_follows INTEGER, follows TEXT, follows_round INTEGER, follows_place INTEGER, replacements INTEGER NOT NULL DEFAULT 0, root_id TEXT, cancels_children INTEGER, messages INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE UNIQUE INDEX cloaca_run_key ON cloaca_run (workflow, idempotency_key)
 WHERE idempotency_key IS NOT NULL;
@@ -174,12 +174,6 @@ CREATE INDEX cloaca_run_claimable ON cloaca_run (workflow, priority DESC, claima
 WHERE owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL
     AND due_at IS NULL;
 
-CREATE INDEX cloaca_run_due ON cloaca_run (workflow, due_at, id)
-WHERE due_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL;
-
-CREATE INDEX cloaca_run_parked ON cloaca_run (workflow, claimable_at)
-WHERE due_at IS NOT NULL AND owner IS NULL AND ended_at IS NULL;
-
 CREATE INDEX cloaca_run_paused_until ON cloaca_run (paused_until)
 WHERE paused_until IS NOT NULL AND ended_at IS NULL;
 
@@ -297,10 +291,6 @@ CREATE TABLE cloaca_replacement (
     PRIMARY KEY (run_id, number)
 ) STRICT;
 
-CREATE INDEX cloaca_run_steered ON cloaca_run (owner)
-WHERE owner IS NOT NULL AND ended_at IS NULL
-    AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL OR replacements > 0);
-
 CREATE INDEX cloaca_run_of_root ON cloaca_run (root_id, ended_at) WHERE root_id IS NOT NULL;
 
 CREATE TABLE cloaca_tombstone (
@@ -401,6 +391,55 @@ CREATE TABLE cloaca_memo (
     created_at INTEGER NOT NULL,
     PRIMARY KEY (run_id, task_id, kind, name, number)
 ) STRICT;
+
+CREATE TABLE cloaca_wait (
+    run_id TEXT NOT NULL,
+    task_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    input_hash TEXT NOT NULL,
+    opened_at INTEGER NOT NULL,
+    due_at INTEGER,
+    detail TEXT NOT NULL,
+    timed_out INTEGER NOT NULL,
+    PRIMARY KEY (run_id, task_id, kind, name, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX cloaca_wait_approval ON cloaca_wait (opened_at, run_id, task_id)
+WHERE kind = 'approval' AND timed_out = 0;
+
+CREATE TABLE cloaca_message (
+    run_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    number INTEGER,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    dedupe_key TEXT,
+    sent_by TEXT,
+    sent_at INTEGER NOT NULL,
+    taken_by TEXT,
+    PRIMARY KEY (run_id, id)
+) STRICT;
+
+CREATE UNIQUE INDEX cloaca_message_unread ON cloaca_message (run_id, number) WHERE taken_by IS NULL;
+
+CREATE INDEX cloaca_message_unnumbered ON cloaca_message (run_id) WHERE number IS NULL;
+
+CREATE INDEX cloaca_message_key ON cloaca_message (run_id, kind, name, dedupe_key)
+WHERE dedupe_key IS NOT NULL;
+
+CREATE INDEX cloaca_run_steered ON cloaca_run (owner)
+WHERE owner IS NOT NULL AND ended_at IS NULL
+    AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL OR replacements > 0 OR messages > 0);
+
+CREATE INDEX cloaca_run_due ON cloaca_run (workflow, due_at, id)
+WHERE due_at < 4611686018427387904 AND owner IS NULL AND ended_at IS NULL;
+
+CREATE INDEX cloaca_run_parked ON cloaca_run (workflow, claimable_at)
+WHERE due_at < 4611686018427387904 AND owner IS NULL AND ended_at IS NULL;
 
 INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
 VALUES (1, 0, NULL, 0, 0);
