@@ -574,12 +574,12 @@ class MemorySteering(MemoryMemos, MemoryWaits):
         source = self.runs.get(new.source_id)
         if source is None:
             return None
+        if (holder := self._stands_for(new, source)) is not None:
+            return holder
+        if source.round != new.round:
+            return None
         if new.idempotency_key is not None:
-            holder = self.keys.setdefault((source.workflow, new.idempotency_key), new.id)
-            if holder != new.id:
-                return holder
-        if new.id in self.runs:
-            return new.id
+            self.keys[source.workflow, new.idempotency_key] = new.id
         self.marks[new.id] = Marks(new.created_at)
         self.runs[new.id] = RunRow(
             id=new.id,
@@ -636,6 +636,14 @@ class MemorySteering(MemoryMemos, MemoryWaits):
             created_at=act.now,
         )
         return new.id
+
+    def _stands_for(self, new: NewFork, source: RunRow) -> str | None:
+        """The run that stands for a fork already."""
+        if new.idempotency_key is not None:
+            holder = self.keys.get((source.workflow, new.idempotency_key))
+            if holder is not None:
+                return holder
+        return new.id if new.id in self.runs else None
 
     async def forks(self, run_ids: Collection[str]) -> list[ForkRow]:
         known = sorted(self.forked.items())

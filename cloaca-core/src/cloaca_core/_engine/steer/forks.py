@@ -1,4 +1,8 @@
-"""Makes runs of others: a new run begins with the results of an earlier one, up to a task."""
+"""Makes runs of others: a new run begins with the results of an earlier one, up to a task.
+
+The results are those of one round: the store refuses a fork of a run whose next round has begun
+since it was looked at, and it is planned anew.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.plan.rerun import Rerun, fork, memos_kept
+from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.steer.newest_definitions import (
     Definition,
     NewestDefinitions,
@@ -43,8 +48,8 @@ class Forks:
 
     async def plan(self, run_id: str, from_task: str) -> Rerun:
         """Plan a fork; writes nothing."""
-        row = await self._run(run_id)
-        return await self._plan(row, await self._definition(row, from_task), from_task)
+        _, chosen = await self._planned(await self._run(run_id), from_task)
+        return chosen
 
     async def fork(
         self,
@@ -61,8 +66,7 @@ class Forks:
         other.
         """
         row = await self._run(run_id)
-        definition = await self._definition(row, from_task)
-        chosen = await self._plan(row, definition, from_task)
+        definition, chosen = await self._planned(row, from_task)
         await self._definitions.keep([row.workflow])
         act = self._act_of(order)
         new = NewFork(
@@ -74,15 +78,28 @@ class Forks:
             idempotency_key=idempotency_key,
             from_task=from_task,
             content=content,
-            kept=[choice.task for choice in chosen.keep],
+            kept=_tasks(chosen),
             created_at=act.now,
             memos_of=memos_kept(definition.graph, chosen, from_task),
+            round=row.round,
         )
-        made = await self._store.fork(new, act)
-        if made is None:
-            raise _not_found(run_id)
+        failpoints.hit("fork.before_commit")
+        while (made := await self._store.fork(new, act)) is None:
+            new = await self._planned_anew(new)
+        failpoints.hit("fork.after_commit")
         self._runs_came()
         return made, made == new.id
+
+    async def _planned_anew(self, new: NewFork) -> NewFork:
+        """The same fork of the round that has begun since it was planned."""
+        row = await self._run(new.source_id)
+        if row.round == new.round:
+            raise _not_found(row.id)
+        definition, chosen = await self._planned(row, new.from_task)
+        memos_of = memos_kept(definition.graph, chosen, new.from_task)
+        return new._replace(
+            version=definition.version, kept=_tasks(chosen), memos_of=memos_of, round=row.round
+        )
 
     async def _run(self, run_id: str) -> RunRow:
         row = await self._store.get_run(run_id)
@@ -90,18 +107,20 @@ class Forks:
             raise _not_found(run_id)
         return row
 
-    async def _definition(self, row: RunRow, from_task: str) -> Definition:
-        """The definition that the new run is planned by, which has this task."""
+    async def _planned(self, row: RunRow, from_task: str) -> tuple[Definition, Rerun]:
+        """The definition that a fork is planned by, which has this task, and the plan."""
         definition = await self._definitions.find(row.workflow)
         if definition is None:
             raise unknown_workflow(row.id, row.workflow, "forked")
         definition.check_tasks(row.id, [from_task])
-        return definition
-
-    async def _plan(self, row: RunRow, definition: Definition, from_task: str) -> Rerun:
         attempts = await self._store.outcomes([row.id])
         restarts = await self._store.restarts([row.id]) if row.round > 1 else []
-        return fork(definition.graph, attempts, restarts, from_task)
+        return definition, fork(definition.graph, attempts, restarts, from_task)
+
+
+def _tasks(chosen: Rerun) -> list[str]:
+    """The tasks whose results a fork begins with."""
+    return [choice.task for choice in chosen.keep]
 
 
 def _not_found(run_id: str) -> RunNotFoundError:

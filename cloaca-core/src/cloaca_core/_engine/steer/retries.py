@@ -17,6 +17,7 @@ from collections.abc import (
 )
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.steer.retry_plans import RETRIED, Ended, Plan, Planned, RetryPlans
 from cloaca_core.errors import CloacaError, RunNotFoundError, RunStateError
 from cloaca_core.records.states import RunStatus
@@ -191,12 +192,14 @@ class Retries:
             Reopening(each.run.run_id, each.run.round, each.rerun.first_attempts, each.version)
             for each in planned
         ]
+        failpoints.hit("retry.before_commit")
         acted = await self._store.retry(
             rounds,
             self._act_of(wanted.order),
             children=wanted.children,
             time_limit=wanted.time_limit,
         )
+        failpoints.hit("retry.after_commit")
         self._runs_came()
         changed = frozenset([run_id for run_id, each in acted.items() if each.changed])
         gone = [each.run_id for each in rounds if each.run_id not in acted]

@@ -435,6 +435,40 @@ class RerunConformance:
         assert len(await store.forks(["b"])) == 1
         assert len(await store.acts("a", 9)) == 1
 
+    async def test_a_fork_that_is_sent_again_in_the_next_round_has_results_of_one_round(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await record(store, [attempt("a", "load")])
+        await _ended(store, "a")
+        await store.fork(_fork("b", kept=["load"]), act())
+        copied = await store.load_attempts(["b"])
+        await _retry(store, "a", first={"load": 2})
+        await claimed(store)
+        epoch = (await stored(store, "a")).epoch
+        await record(store, [attempt("a", "load", 2, epoch=epoch)])
+
+        assert await store.fork(_fork("b", kept=["load"]), act()) == "b"
+        assert await store.load_attempts(["b"]) == copied
+
+    async def test_of_a_run_that_was_begun_again_since_it_was_looked_at_nothing_is_made(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await record(store, [attempt("a", "load")])
+        await _ended(store, "a")
+        await _retry(store, "a")
+
+        for key in (None, "k"):
+            assert await store.fork(_fork("b", kept=["load"], key=key), act()) is None
+            assert await store.get_run("b") is None
+            assert (await store.load_attempts(["b"]), await store.forks(["b"])) == ([], [])
+            assert [each.kind for each in await store.acts("a", 9)] == ["retry"]
+        assert await store.fork(_fork("b", kept=["load"], key="k", seen=2), act("y")) == "b"
+        assert len(await store.load_attempts(["b"])) == 1
+
     async def test_of_forks_with_one_key_there_is_one(self, store: Store) -> None:
         await submit(store, new_run("a", owner=None), new_run("o", owner=None, key="taken"))
         made = await asyncio.gather(
@@ -478,6 +512,7 @@ def _fork(
     content: str | None = None,
     kept: tuple[str, ...] | list[str] = (),
     now: int = LATER,
+    seen: int = 1,
 ) -> NewFork:
     return NewFork(
         id=run_id,
@@ -490,6 +525,7 @@ def _fork(
         content=content,
         kept=list(kept),
         created_at=now,
+        round=seen,
     )
 
 

@@ -130,7 +130,7 @@ class ResumeConformance:
         done = attempt("a")._replace(replacements=1)
         await record(store, [done], [run_end("a", status=RunStatus.FAILED)])
         kept = await store.replacements(["a"])
-        fork = NewFork("f", "a", WORKFLOW, "v", "{}", None, "t", None, ["load"], NOW)
+        fork = NewFork("f", "a", WORKFLOW, "v", "{}", None, "t", None, ["load"], NOW, round=2)
 
         await store.retry([Reopening("a", 1, {})], act("again"))
         await store.fork(fork, act("f"))

@@ -49,7 +49,7 @@ class RerunStore(Protocol):
     async def fork(self, new: NewFork, act: Act) -> str | None:
         """Make a run of another one, whose workflow, input, priority and time limit it has. The id
         of the run that stands for it: its own, or that of the run that has its key; None if there
-        is no such source.
+        is no such source in that round.
 
         It has no owner and begins with the results of the ``kept`` tasks of the source, with its
         replacements of keys and with the memos of the tasks of ``memos_of``, as they are now. The

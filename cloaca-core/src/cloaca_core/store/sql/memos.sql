@@ -39,4 +39,5 @@ SELECT
 FROM cloaca_memo AS memo
 WHERE memo.run_id = :source_id AND memo.task_id IN :memos_of
     AND EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)
+    AND NOT EXISTS (SELECT 1 FROM cloaca_fork WHERE run_id = :id)
 ON CONFLICT DO NOTHING;

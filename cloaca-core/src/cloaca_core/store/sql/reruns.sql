@@ -138,7 +138,8 @@ WHERE ended.run_id = :run_id ORDER BY ended.round;
 
 -- name: insert_fork
 -- Add a run of the same workflow and with the same input as :source_id; its first claim is a second
--- one, so that the results that it begins with are read. With a taken idempotency key nothing changes.
+-- one, so that the results that it begins with are read. With a taken idempotency key nothing changes,
+-- nor if the source is in another round than its caller has seen.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, created_at, claimable_at, priority,
     time_limit, replacements, messages, epoch, status
@@ -148,7 +149,7 @@ SELECT
     :created_at, :created_at, source.priority, source.time_limit,
     source.replacements, source.messages, 1, 'Pending'
 FROM cloaca_run AS source
-WHERE source.id = :source_id
+WHERE source.id = :source_id AND source.round = :round
     AND NOT EXISTS (
         SELECT 1 FROM cloaca_tombstone AS gone
         WHERE gone.root_id = coalesce(source.root_id, source.id)
@@ -167,7 +168,8 @@ WHERE workflow = (SELECT source.workflow FROM cloaca_run AS source WHERE source.
 
 
 -- name: copy_results
--- Give a new run the results of tasks of the run that it was made of.
+-- Give a new run the results of tasks of the run that it was made of. A fork that is sent again finds
+-- that it was noted: the source may be in its next round by then.
 INSERT INTO cloaca_attempt (
     run_id, task_id, attempt, epoch, status, change, started_at, ended_at, crashes, replacements
 )
@@ -181,6 +183,7 @@ WHERE result.run_id = :source_id AND result.task_id IN :kept AND result.status =
         WHERE latest.run_id = :source_id AND latest.task_id = result.task_id
     )
     AND EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)
+    AND NOT EXISTS (SELECT 1 FROM cloaca_fork WHERE run_id = :id)
 ON CONFLICT DO NOTHING;
 
 

@@ -165,6 +165,28 @@ async def test_one_that_cannot_be_made_is_refused_before_anything_is_written(
     assert (desk.orders, desk.came) == ([], 0)
 
 
+async def test_a_run_that_is_begun_again_meanwhile_is_planned_anew(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The results that the first plan keeps are not those of one round any more."""
+    read = desk.store.outcomes
+
+    async def begun_again(run_ids: Any) -> Any:
+        rows = await read(run_ids)
+        monkeypatch.setattr(desk.store, "outcomes", read)
+        again = Reopening("r", 1, {"a": 2, "b": 2})
+        await desk.store.retry([again], act("again"))
+        return rows
+
+    monkeypatch.setattr(desk.store, "outcomes", begun_again)
+
+    made, is_new = await desk.fork()
+
+    assert is_new
+    assert await desk.kept(made) == ["d"]
+    assert (len(desk.orders), desk.came) == (1, 1)
+
+
 async def test_a_run_that_is_deleted_meanwhile_is_not_found(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
