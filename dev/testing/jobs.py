@@ -45,6 +45,7 @@ SECONDS: dict[str, float] = {
     "process/test_postgres_faults.py": 25,
     "process/test_postgres_outage.py": 35,
     "process/test_prune_kill.py": 30,
+    "process/test_run_again.py": 10,
     "process/test_schedules.py": 14,
     "process/test_sharing.py": 10,
     "process/test_steering.py": 45,

@@ -8,6 +8,7 @@ import json
 import os
 import queue
 import signal
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -39,6 +40,15 @@ def _nursery() -> Nursery:
     nursery = Nursery(WORKER)
     atexit.register(nursery.close)
     return nursery
+
+
+def _state(pid: int) -> str:
+    """The letter by which the system says what a process is doing."""
+    stat = Path(f"/proc/{pid}/stat")
+    if stat.exists():
+        return stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    command = ["ps", "-o", "state=", "-p", str(pid)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout[0]
 
 
 class Worker:
@@ -145,6 +155,14 @@ class Worker:
         """Stop it with all its threads, where none of them keeps others from the database."""
         self.tell("freeze")
         self.hear("stopping")
+
+    def await_stop(self) -> None:
+        """Return when it stands still, which is a little after it has said that it will: a signal
+        to go on that comes before is lost.
+        """
+        self.hear("stopping")
+        while _state(self.pid) not in "Tt":
+            continue
 
     def exit_code(self) -> int:
         """Wait for the end; the exit code."""

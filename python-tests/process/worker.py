@@ -10,6 +10,7 @@ all its threads.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import os
@@ -88,13 +89,16 @@ def _stand_still(_: cloaca.DefaultRunner | None = None) -> None:
 
 
 def _stop_at(setting: str) -> None:
-    """Stop this process, once, when it comes to a point for the n-th time."""
-    wanted, _, count = setting.partition(":")
+    """Stop this process when it comes to a point for the n-th time, or for each of several
+    ("point:1,2").
+    """
+    wanted, _, counts = setting.partition(":")
     assert wanted in failpoints.POINTS
-    left = iter(range(int(count) - 1, -1, -1))  # safe with several threads, as one step of it is
+    places = frozenset(map(int, counts.split(",")))
+    times = itertools.count(1)  # safe with several threads, as one step of it is
 
     def hit(point: str) -> None:
-        if point == wanted and next(left, None) == 0:
+        if point == wanted and next(times) in places:
             _stand_still()
 
     failpoints.hit = hit
@@ -125,6 +129,10 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _followed(registry)
     _stepped(registry)
     _mailed(registry)
+    _mended(registry)
+    _caring(runner, registry)
+    _renewed("continue", registry)
+    _renewed("fail", registry)
 
 
 def _traced(name: str, graph: dict[str, list[str]], registry: cloaca.Registry) -> None:
@@ -260,6 +268,48 @@ def _mailed(registry: cloaca.Registry) -> None:
         cloaca.task(id="t", dependencies=[second])(lambda context: None)
 
 
+def _mended(registry: cloaca.Registry) -> None:
+    """A workflow that fails in its first round, at ``b``; "a" and "k" succeed. Each body says who
+    has executed it.
+    """
+    with cloaca.WorkflowBuilder("mended", registry=registry):
+        _signed_task("a", ())
+        _signed_task("k", ("a",))
+        _signed_task("b", ("a",), fails_first=True)
+        _signed_task("c", ("b", "k"))
+
+
+def _renewed(policy: cloaca.VersionPolicyName, registry: cloaca.Registry) -> None:
+    """A workflow that fails in its first round, with another task where "renewal" is held."""
+    middle = "new" if "renewal" in HELD else "old"
+    with cloaca.WorkflowBuilder(f"renewed-{policy}", registry=registry) as builder:
+        builder.version_policy(policy)
+        _signed_task("a", ())
+        _signed_task(middle, ("a",), fails_first=middle == "old")
+        _signed_task("c", (middle,))
+
+
+def _signed_task(task_id: str, dependencies: Sequence[str], *, fails_first: bool = False) -> None:
+    @cloaca.task(id=task_id, dependencies=list(dependencies), retry_attempts=1)
+    def body(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+        note(handle)
+        if fails_first and handle.attempt == 1 and "mended" not in context:
+            raise ValueError("not in the first round")
+        context[task_id] = f"{os.getpid()}, attempt {handle.attempt}"
+
+
+def _caring(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry) -> None:
+    """A body that fails if one of the two runs does that it executes."""
+    with cloaca.WorkflowBuilder("caring", registry=registry):
+
+        @cloaca.task(id="p", retry_attempts=1)
+        def parent(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            note(handle)
+            context["children"] = [runner().execute("mended").status for _ in range(2)]
+            if context["children"] != ["Completed"] * 2:
+                raise ValueError("a child has failed")
+
+
 # -- commands ------------------------------------------------------------------------------------
 
 
@@ -297,6 +347,35 @@ def _steer(runner: cloaca.DefaultRunner, kind: str, run_id: str, grace: str = ""
 def _send(runner: cloaca.DefaultRunner, run_id: str, payload: str) -> None:
     """Send a message whose key is its payload; whether that was new."""
     say("sent", runner.send(run_id, "mail", payload, key=payload).changed)
+
+
+def _retry(runner: cloaca.DefaultRunner, run_id: str, *tasks: str) -> None:
+    """Begin a run again: its id, or the name of the error."""
+    try:
+        say("retried", runner.retry(run_id, tasks=tasks or None).id)
+    except cloaca.CloacaError as error:
+        say("retried", type(error).__name__)
+
+
+def _fork(runner: cloaca.DefaultRunner, run_id: str, task: str, key: str = "") -> None:
+    """Make a run of another, which does not fail at this task: its id and whether it is new, or the
+    name of the error.
+    """
+    try:
+        made = runner.fork(run_id, task, context={"mended": True}, idempotency_key=key or None)
+        say("forked", made.id, made.created)
+    except cloaca.CloacaError as error:
+        say("forked", type(error).__name__, False)
+
+
+def _prune(runner: cloaca.DefaultRunner, before: str) -> None:
+    say("pruned", runner.prune(before=before).runs)
+
+
+def _halt(runner: cloaca.DefaultRunner, setting: str) -> None:
+    """Stop this process, from now on, when it comes to ``point:n``, and nowhere else."""
+    _stop_at(setting)
+    say("halting")
 
 
 def _connect() -> Any:
@@ -521,6 +600,10 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "limited": _limited,
     "steer": _steer,
     "send": _send,
+    "retry": _retry,
+    "fork": _fork,
+    "prune": _prune,
+    "halt": _halt,
     "write": _write,
     "commit": _commit,
     "one_by_one": _one_by_one,
