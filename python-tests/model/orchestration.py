@@ -96,7 +96,6 @@ class Scene:
             self._end,
             self._wished,
             self._give_back,
-            self.clock.wall,
             iter(map(str, itertools.count(1))).__next__,
             self.journal.store.memos,
         )

@@ -176,7 +176,7 @@ class Submission:
         steering: Steering,
         claims: Claims,
     ) -> None:
-        self.run_rows = RunRows(base.runs, base.ids, base.clock, base.store.wall)
+        self.run_rows = RunRows(base.runs, base.ids, base.clock)
         self.submitter = Submitter(
             base.store,
             base.journal,

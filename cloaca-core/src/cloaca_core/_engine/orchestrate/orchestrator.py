@@ -92,9 +92,7 @@ class Orchestrator:
             config, executor, journal, runs, capacity, self, store.memos
         )
         self._launcher = Launcher(config, self.attempts, runs, capacity, clock, self)
-        self.steered: SteeredRuns = SteeredRuns(
-            runs, self._launcher, self.attempts, clock, store.wall, self
-        )
+        self.steered: SteeredRuns = SteeredRuns(runs, self._launcher, self.attempts, clock, self)
         self._bodies = BodyWaits(
             config.evict_after_seconds, self.attempts.memos, self.attempts.waiting_bodies
         )

@@ -75,7 +75,7 @@ class _Cancel(NamedTuple):
 
 
 class SteeredRuns:
-    """Belongs to the engine's loop. ``store_clock`` is the clock of the deadlines of cancels."""
+    """Belongs to the engine's loop. ``clock`` is that of the store."""
 
     def __init__(
         self,
@@ -83,14 +83,12 @@ class SteeredRuns:
         launcher: Launcher,
         attempts: Attempts,
         clock: Clock,
-        store_clock: Callable[[], int],
         course: SteeredCourse,
     ) -> None:
         self._runs = runs
         self._launcher = launcher
         self._attempts = attempts
         self._clock = clock
-        self._store_clock = store_clock
         self._course = course
         self._deadlines = Deadlines(self._come_to_deadline)
         self._cancels: dict[ActiveRun, _Cancel] = {}
@@ -105,7 +103,7 @@ class SteeredRuns:
         known = self._cancels.get(run)
         if run.over or (known is not None and known.deadline <= deadline):
             return
-        seconds = max(0.0, (deadline - self._store_clock()) / 1e6)
+        seconds = max(0.0, (deadline - self._clock.wall()) / 1e6)
         self._deadlines.add(run, seconds)
         if known is not None:
             self._cancels[run] = known._replace(deadline=deadline)
@@ -133,7 +131,7 @@ class SteeredRuns:
         ids = {"run_id": run.id, "workflow": run.row.workflow, "task_id": row.task_id}
         log.warning("run %s is paused: %.500s", run.id, reason, extra=ids)
         act_id = f"exhausted{SEPARATOR}{row.task_id}{SEPARATOR}{row.attempt}"
-        return Exhausted(run.id, act_id, reason, self._store_clock())
+        return Exhausted(run.id, act_id, reason, self._clock.wall())
 
     def note(self, run: ActiveRun, wish: RunStatus) -> None:
         """Start nothing more of a run of which a commit has shown that it is to be cancelled or
@@ -189,7 +187,7 @@ class SteeredRuns:
         elif not run.parked:
             run.parked = True
             seen = 0 if run.waits is None else run.waits.seen
-            self._course.park(run, Park(run.id, None, self._store_clock(), seen))
+            self._course.park(run, Park(run.id, None, self._clock.wall(), seen))
 
     def cut_off_all(self) -> bool:
         """End all runs that are being cancelled now: the runner leaves. Whether there are any."""

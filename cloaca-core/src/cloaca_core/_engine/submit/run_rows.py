@@ -9,8 +9,6 @@ from cloaca_core.records.runs import NewRun, RunRow
 from cloaca_core.records.states import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.submit.request import Request
@@ -19,15 +17,12 @@ if TYPE_CHECKING:
 
 
 class RunRows:
-    """Any thread may ask for rows. ``store_clock`` is the clock by which runs come due."""
+    """Any thread may ask for rows. ``clock`` is that of the store."""
 
-    def __init__(
-        self, runs: ActiveRuns, ids: RunIds, clock: Clock, store_clock: Callable[[], int]
-    ) -> None:
+    def __init__(self, runs: ActiveRuns, ids: RunIds, clock: Clock) -> None:
         self._runs = runs
         self._ids = ids
         self._clock = clock
-        self._store_clock = store_clock
 
     def of(self, request: Request, owner: str | None, places: int) -> list[NewRun]:
         """The rows of all runs of a request; ``owner`` owns the first of them, one per place."""
@@ -58,10 +53,9 @@ class RunRows:
                 deadline_at = parent.deadline.at
         due_at = start_by = None
         if start is not AT_ONCE:
-            instant = self._store_clock()
-            due_at = start.due_at(instant)
-            start_by = start.latest(instant, due_at)
-            if due_at is not None or (start_by is not None and start_by <= instant):
+            due_at = start.due_at(now)
+            start_by = start.latest(now, due_at)
+            if due_at is not None or (start_by is not None and start_by <= now):
                 owner = None
         return NewRun(
             id=self._ids.next(),

@@ -18,8 +18,6 @@ from cloaca_core.records.states import RunStatus
 A, B = 0, 1
 GRAPH = graph_of(a={}, b={}, below={"dependencies": ["a"]})
 NOW = 1_000_000_000
-STORE_NOW = 5
-"""Now by the clock of the store, which is another one."""
 
 
 class Scene:
@@ -34,7 +32,7 @@ class Scene:
         self.run = active_run(GRAPH)
         self.run.plan.begin()
         self.back_offs = self
-        self._waiting = WaitingRuns(cast(Any, self), HandClock(NOW / 1e6), lambda: STORE_NOW, self)
+        self._waiting = WaitingRuns(cast(Any, self), HandClock(NOW / 1e6), self)
 
     def settle(self, **retries: int) -> list[Park]:
         """These tasks wait for so many µs from now; the parks of the run."""
@@ -61,12 +59,10 @@ def scene() -> Scene:
     return Scene()
 
 
-def test_it_is_given_back_until_its_first_attempt_is_due_by_the_clock_of_the_store(
-    scene: Scene,
-) -> None:
+def test_it_is_given_back_until_its_first_attempt_is_due(scene: Scene) -> None:
     parks = scene.settle(a=9 * LINGER, b=7 * LINGER)
 
-    assert parks == [Park("r", STORE_NOW + 7 * LINGER, STORE_NOW)]
+    assert parks == [Park("r", NOW + 7 * LINGER, NOW)]
     assert scene.run.parked
 
 
@@ -96,7 +92,7 @@ def test_it_is_back_for_its_deadline(scene: Scene, left: int, due_after: int | N
 
     due = [each.due_at for each in scene.settle(a=9 * LINGER, b=9 * LINGER)]
 
-    assert due == ([] if due_after is None else [STORE_NOW + due_after])
+    assert due == ([] if due_after is None else [NOW + due_after])
 
 
 @pytest.mark.parametrize(

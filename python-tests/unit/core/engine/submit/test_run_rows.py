@@ -37,8 +37,8 @@ def runs() -> ActiveRuns:
 
 @pytest.fixture
 def rows(runs: ActiveRuns) -> RunRows:
-    clock = HandClock()
-    return RunRows(runs, RunIds(clock), clock, lambda: NOW)
+    clock = HandClock(NOW / 1e6)
+    return RunRows(runs, RunIds(clock), clock)
 
 
 def test_the_first_are_owned_one_for_each_place(rows: RunRows, workflow: Workflow) -> None:

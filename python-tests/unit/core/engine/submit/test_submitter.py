@@ -99,7 +99,7 @@ class Desk:
             self.journal,
             None if is_client else self.lease,
             self.capacity,
-            RunRows(self.runs, RunIds(clock), clock, self.store.wall),
+            RunRows(self.runs, RunIds(clock), clock),
             cast(Any, self),  # its adoption
             self._heed,
             self._wake,
