@@ -4,33 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 from own_database import OwnDatabases
+from scenarios.steering import LONG, WAIT, WAYS, Gate, Steer, define, steer_by, until
 
 import cloaca
 
-WAIT = 30
-LONG = 3600.0
 PAUSED = cloaca.Steered("Paused", changed=True)
-
-Steer: TypeAlias = Callable[..., cloaca.Steered]
-
-
-class Gate:
-    """Holds bodies in threads until it is opened."""
-
-    def __init__(self) -> None:
-        self.begun = threading.Event()
-        self.open = threading.Event()
-
-    def hold(self, _: cloaca.Context) -> None:
-        self.begun.set()
-        assert self.open.wait(WAIT)
 
 
 @pytest.fixture
@@ -38,45 +22,10 @@ def gate() -> Gate:
     return Gate()
 
 
-@pytest.fixture(params=["handle", "other runner", "async", "client", "async client"])
+@pytest.fixture(params=WAYS)
 def steer(request: pytest.FixtureRequest, database_url: str, runner: cloaca.DefaultRunner) -> Steer:
-    """Each way to steer a run: by its runner, or by who else has opened the database."""
-    kind = request.param
-
-    def call(kind_of_act: str, run_id: str, **options: Any) -> cloaca.Steered:
-        if kind == "handle":
-            return steered(runner, kind_of_act, run_id, options)
-        if kind == "other runner":
-            with cloaca.DefaultRunner(database_url, start=False) as other:
-                return steered(other, kind_of_act, run_id, options)
-        if kind == "client":
-            with cloaca.Client(database_url) as client:
-                return steered(client, kind_of_act, run_id, options)
-
-        async def awaited() -> cloaca.Steered:
-            client = cloaca.AsyncClient(database_url)
-            runner = cloaca.AsyncRunner(database_url, start=False)
-            async with client if kind == "async client" else runner as opened:
-                act = getattr(await opened.get_run(run_id), kind_of_act)
-                answer: cloaca.Steered = await act(**options)
-                return answer
-
-        return asyncio.run(awaited())
-
-    return call
-
-
-def steered(
-    runner: cloaca.Client, kind: str, run_id: str, options: dict[str, Any]
-) -> cloaca.Steered:
-    answer: cloaca.Steered = getattr(runner.get_run(run_id), kind)(**options)
-    return answer
-
-
-def define(name: str, body: Callable[..., Any], **options: Any) -> None:
-    """A workflow of one task ``t``."""
-    with cloaca.WorkflowBuilder(name):
-        cloaca.task(id="t", **options)(body)
+    """Each way to steer a run."""
+    return steer_by(request.param, database_url, runner)
 
 
 def chain(first: Callable[..., Any], second: Callable[..., Any], **options: Any) -> None:
@@ -84,14 +33,6 @@ def chain(first: Callable[..., Any], second: Callable[..., Any], **options: Any)
     with cloaca.WorkflowBuilder("chain"):
         cloaca.task(id="first", **options)(first)
         cloaca.task(id="second", dependencies=["first"])(second)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread or runner does."""
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def is_free(runner: cloaca.DefaultRunner) -> bool:
