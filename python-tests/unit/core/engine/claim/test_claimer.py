@@ -158,6 +158,26 @@ async def test_one_free_place_is_enough_to_claim() -> None:
         assert store.runs["waiting"].owner is not None
 
 
+async def test_claimed_runs_begin_by_priority_in_any_order_of_their_rows() -> None:
+    """The first one takes the only slot at once; those after it wait in the right order."""
+    begun: list[str] = []
+    async with engine_with(max_concurrent_tasks=1) as (engine, store, registry, _):
+        with WorkflowBuilder("note", registry=registry):
+            task = cloaca_core.definition.task.task(id="only")
+            task(lambda context, handle: begun.append(handle.run_id))
+        await engine.pause()
+        await store.register(runner("other"))
+        workflow = registry.find("note").namespace
+        for name, priority in {"a": 0, "b": 9, "c": 3}.items():
+            run = new_run(name, owner=None, workflow=workflow, priority=priority)
+            await submit(store, run)
+        await engine.resume()
+        for name in "abc":
+            await engine.wait(name, None)
+
+    assert begun == ["b", "c", "a"]
+
+
 async def test_what_another_runner_only_looked_at_is_claimed_when_it_is_let_go() -> None:
     async with engine_with() as (engine, store, _, _):
         await store.register(runner("other"))
