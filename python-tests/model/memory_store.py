@@ -295,6 +295,20 @@ class MemoryStore(
                 )
         return {each.run_id for each in runs if (each.run_id, runner_id) in self.unserved}
 
+    async def left_unserved(self, runner_id: str) -> list[WaitingRow]:
+        found: dict[str, list[RunRow]] = {}
+        for run_id, by in sorted(self.unserved):
+            run = self.runs.get(run_id)
+            if by != runner_id or run is None or not self.is_claimable(run):
+                continue
+            found.setdefault(run.workflow, []).append(run)
+        return [
+            WaitingRow(
+                "task_unserved", name, rows[0].id, min(r.created_at for r in rows), len(rows)
+            )
+            for name, rows in sorted(found.items())
+        ]
+
     async def forget_unserved(self, runner_id: str, workflows: Collection[str]) -> None:
         for run_id, by in list(self.unserved):
             run = self.runs.get(run_id) or self.hidden.runs.get(run_id)

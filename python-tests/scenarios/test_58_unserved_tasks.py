@@ -105,6 +105,9 @@ def test_a_run_that_a_client_retries_waits_for_a_runner_with_the_task(
     )
     assert runner.why == "leaves this run, as its version of the workflow lacks load"
     assert other.explain(run.id).code == "task_unserved"
+    while not (unserved := other.health()["unserved"]):
+        continue
+    assert [(each["kind"], each["count"]) for each in unserved] == [("task_unserved", 1)]
     assert other.execute("import", timeout=WAIT).status == "Completed"  # it works on
     warnings = [each.message for each in caplog.records if "another runner" in each.message]
     assert [each.partition(":")[0] for each in warnings] == [

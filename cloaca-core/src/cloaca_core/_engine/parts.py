@@ -81,13 +81,18 @@ class Parts:
             self.reading.definitions,
             wished=self.wished,
             runs_freed=self.runs_freed,
+            runs_left=self.runs_left,
         )
         self.submission = Submission(
             base, self.orchestration, completion, self.steering, self.claims
         )
         self.firing = Firing(base, completion, runs_came=self.runs_came, part_died=self.part_died)
         self.upkeep = Upkeep(
-            base, completion, runs_came=self.runs_came, anything_changed=self.wake_all
+            base,
+            completion,
+            has_left=self.claims.unserved.has_left,
+            runs_came=self.runs_came,
+            anything_changed=self.wake_all,
         )
         self.loops = supervised(
             self._turns(), clock, longest_pauses={"lease": self.claims.lease.interval / 4}
@@ -163,6 +168,10 @@ class Parts:
         """Runs of a runner that is gone may be claimed; those that it was to cancel have ended."""
         self.runs_came()
         self.steering.loop.look_at_ends()
+
+    def runs_left(self) -> None:
+        """Runs wait for a runner that has their tasks."""
+        self.upkeep.unserved.wake()
 
     def suspect_orphans(self) -> None:
         """This runner owns runs of which it does not know."""

@@ -144,12 +144,14 @@ class Claims:
         *,
         wished: Callable[[], None],
         runs_freed: Callable[[], None],
+        runs_left: Callable[[], None],
     ) -> None:
         store, runner_id, clock = base.store, base.runner_id, base.clock
         seconds, needed = base.config.lease_seconds, base.capacity.is_in_use
         self.lease = Lease(store, runner_id, base.identity, seconds, needed, clock, wished)
         self.takeover = Takeover(store, self.lease, runner_id, base.identity, runs_freed, clock)
         self.share = FairShare(self.takeover, base.executor, base.config.max_concurrent_tasks)
+        self.unserved = UnservedRuns(store, base.registry, runner_id, definitions, runs_left)
         self.claimer = Claimer(
             store,
             self.lease,
@@ -158,7 +160,7 @@ class Claims:
             base.registry,
             adoption,
             Orphans(store, base.journal, runner_id, base.runs.ids, steering.loop.look_at_ends),
-            UnservedRuns(store, base.registry, runner_id, definitions),
+            self.unserved,
             VersionCheck(store, base.registry, runner_id),
             steering.children.stop_strays,
             clock,
@@ -226,11 +228,12 @@ class Upkeep:
         base: Base,
         completion: Completion,
         *,
+        has_left: Callable[[], bool],
         runs_came: Callable[[], None],
         anything_changed: Callable[[], None],
     ) -> None:
         store, clock, days = base.store, base.clock, base.config.retention_days
-        self.unserved = UnservedWatch(store, base.registry, base.runner_id, clock)
+        self.unserved = UnservedWatch(store, base.registry, base.runner_id, has_left, clock)
         self.changes = Changes(store, runs_came, anything_changed, completion.notice_ends_elsewhere)
         self.pruner = Pruner(
             store,

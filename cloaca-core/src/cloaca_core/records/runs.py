@@ -194,11 +194,12 @@ class Unserved(NamedTuple):
 
 
 class WaitingRow(NamedTuple):
-    """Runs (``kind`` "run") or schedules ("schedule") that wait for a runner with this workflow.
+    """Runs (``kind`` "run") or schedules ("schedule") that wait for a runner with this workflow, or
+    runs that wait for one with their tasks ("task_unserved").
 
-    ``first_run`` is the run that is claimed first, empty for schedules; ``due_at`` is when that run
-    was made, or when the first schedule is due; ``found`` is their number, as far as they were
-    counted.
+    ``first_run`` is the run that is claimed first, the oldest of those with ``task_unserved``, and
+    empty for schedules; ``due_at`` is when that run was made, or when the first schedule is due;
+    ``found`` is their number, as far as they were counted.
     """
 
     kind: str

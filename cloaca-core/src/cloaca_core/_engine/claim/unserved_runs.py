@@ -7,7 +7,7 @@ a task that is to run; the run would end without it. Any other run goes on by th
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from cloaca_core._engine.orchestrate.adoption import NO_PAST, PastRows
@@ -34,16 +34,26 @@ class KnownVersions(Protocol):
 
 
 class UnservedRuns:
-    """Belongs to the engine's loop."""
+    """Belongs to the engine's loop. ``runs_left`` is called when runs were left."""
 
     def __init__(
-        self, store: Store, registry: Registry, runner_id: RunnerId, recorded: KnownVersions
+        self,
+        store: Store,
+        registry: Registry,
+        runner_id: RunnerId,
+        recorded: KnownVersions,
+        runs_left: Callable[[], None],
     ) -> None:
         self._store = store
         self._registry = registry
         self._runner_id = runner_id
         self._recorded = recorded
+        self._runs_left = runs_left
         self._left_under: dict[str, str] = {}
+
+    def has_left(self) -> bool:
+        """Whether runs were left, under a version that is registered still or has just changed."""
+        return bool(self._left_under)
 
     async def leave(self, rows: Sequence[RunRow], past: Mapping[str, PastRows]) -> set[str]:
         """Give back those of these claimed runs that lack a task here; their ids. Nearly always
@@ -64,6 +74,7 @@ class UnservedRuns:
             for row in found:
                 if row.id in left:
                     self._note(row, lacking[row.id])
+            self._runs_left()
         return set(lacking)
 
     async def claim_again(self) -> None:

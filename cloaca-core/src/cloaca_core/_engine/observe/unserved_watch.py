@@ -4,6 +4,9 @@ Sleeps unless work may wait: others have changed the database, runs were release
 added, or the last look found some. It looks no more often than every half minute, so that an idle
 runner stays idle; sooner only when this program has just registered something, or a run that the
 last look found has waited for half a minute. ``unserved`` decides which work to warn of.
+
+It also looks, if this runner has left any, for runs whose tasks the runner lacks. ``UnservedRuns``
+has warned of those.
 """
 
 from __future__ import annotations
@@ -26,9 +29,12 @@ from cloaca_core.logs import SafeLogger
 from cloaca_core.values.instants import instant_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core.definition.registry import Registry
     from cloaca_core.records.batch import Waiting
+    from cloaca_core.records.runs import WaitingRow
     from cloaca_core.records.triggers import TriggerRow
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.clock import Clock
@@ -46,12 +52,22 @@ MOST: Final = 1_000
 
 
 class UnservedWatch:
-    """Belongs to the engine's loop."""
+    """Belongs to the engine's loop. ``has_left`` says whether this runner has left runs whose tasks
+    it lacks.
+    """
 
-    def __init__(self, store: Store, registry: Registry, runner_id: RunnerId, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        runner_id: RunnerId,
+        has_left: Callable[[], bool],
+        clock: Clock,
+    ) -> None:
         self._store = store
         self._registry = registry
         self._runner_id = runner_id
+        self._has_left = has_left
         self._clock = clock
         self._wakeup = Wakeup()
         self._looked_at = self._clock.monotonic()
@@ -60,6 +76,7 @@ class UnservedWatch:
         self._followed: dict[Key, Followed] = {}
         self._unserved: dict[str, list[Followed]] = {}
         self._warned: set[str] = set()
+        self._left: list[WaitingRow] = []
 
     def wake(self) -> None:
         """Others may have left work."""
@@ -76,7 +93,7 @@ class UnservedWatch:
     def report(self) -> list[dict[str, Any]]:
         """The work that no runner takes up, as ``health`` shows it."""
         known = self._registry.namespaces()
-        return [
+        unknown = [
             {
                 "kind": each.unmet.kind,
                 "workflow": workflow,
@@ -88,6 +105,16 @@ class UnservedWatch:
             for each in work
             if workflow not in known
         ]
+        return unknown + [
+            {
+                "kind": each.kind,
+                "workflow": each.workflow,
+                "count": each.found,
+                "since": instant_text(each.due_at),
+                "did_you_mean": None,
+            }
+            for each in self._left
+        ]
 
     async def turn(self) -> None:
         """Look if work may wait and the last look is long enough ago, then sleep."""
@@ -96,7 +123,7 @@ class UnservedWatch:
     async def look_now(self) -> float | None:
         """Look, unless that was just done; seconds until the next look, None without one."""
         if (left := self._looked_at + self._gap - self._clock.monotonic()) > 0:
-            return left if self._pending or self._followed else None
+            return left if self._pending or self._followed or self._left else None
         self._pending, self._gap = False, PATIENCE
         last, self._looked_at = self._looked_at, self._clock.monotonic()
         try:
@@ -104,13 +131,15 @@ class UnservedWatch:
         except BaseException:
             self._pending = True  # the look failed: the work is still to be seen
             raise
-        if not self._followed:
+        if not self._followed and not self._left:
             return None
         self._gap = max(SETTLING, next_look(self._followed, self._looked_at, PATIENCE))
         return self._gap
 
     async def _judge(self, seen_at: float, unseen_for: float) -> None:
-        waiting = await self._store.list_waiting(self._runner_id.current, MOST)
+        current = self._runner_id.current
+        self._left = await self._store.left_unserved(current) if self._has_left() else []
+        waiting = await self._store.list_waiting(current, MOST)
         triggers = await self._lacking_triggers()
         now = await self._store.now() if waiting.rows or triggers else 0
         known = self._registry.namespaces()

@@ -1,4 +1,4 @@
-"""Contract of ``leave_unserved`` and ``forget_unserved``."""
+"""Contract of ``leave_unserved``, ``left_unserved`` and ``forget_unserved``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cloaca_core.conformance.rows import (
     stored,
     submit,
 )
-from cloaca_core.records.runs import RunRow, Unserved
+from cloaca_core.records.runs import RunRow, Unserved, WaitingRow
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.steering import NewFork, Reopening
 from cloaca_core.store.protocol import Store
@@ -101,6 +101,29 @@ class UnservedConformance:
         assert await claimed(store, runner_id="r2") == []
         assert await store.has_claimable("r1", [WORKFLOW])
         assert await claimed(store) == ["a"]
+
+    async def test_runs_that_a_runner_has_left_are_counted_while_they_wait(
+        self, store: Store
+    ) -> None:
+        for name in ("r1", "r2"):
+            await store.register(runner(name))
+        assert await store.left_unserved("r1") == []
+        later = new_run("b", owner=None, created_at=NOW + 1)
+        await submit(store, new_run("a", owner=None), later, new_run("c", owner=None))
+        assert await claimed(store) == ["a", "b", "c"]
+        await _leave(store, "a", "b")
+
+        assert await store.left_unserved("r1") == [
+            WaitingRow("task_unserved", WORKFLOW, "a", NOW, 2)
+        ]
+        assert await store.left_unserved("r2") == []
+        assert await claimed(store, 1, runner_id="r2") == ["a"]
+        assert [row.first_run for row in await store.left_unserved("r1")] == ["b"]
+        await store.pause_workflow(WORKFLOW, act("p"), None)
+        assert await store.left_unserved("r1") == []
+        await store.resume_workflow(WORKFLOW, act("q"))
+        await store.pause(["b"], act("s"), None, children=True)
+        assert await store.left_unserved("r1") == []
 
     async def test_leaving_a_run_again_changes_nothing(self, store: Store) -> None:
         await store.register(runner("r1"))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Protocol, TypeAlias
 
 from cloaca_core.records.batch import Batch, Committed, Waiting
-from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter, RunRow, Unserved
+from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter, RunRow, Unserved, WaitingRow
 from cloaca_core.records.standing import Standing
 from cloaca_core.records.waits import NewMessage
 
@@ -133,6 +133,11 @@ class RunStore(Protocol):
         runner does not claim it any more until ``forget_unserved``, or until the run is begun
         again; every other one may. The notes go with the run, and when the runner is unregistered
         or removed.
+        """
+
+    async def left_unserved(self, runner_id: str) -> list[WaitingRow]:
+        """The claimable runs that this runner has left, by workflow, with the first id of them and
+        the instant at which the oldest was made. Only reads.
         """
 
     async def forget_unserved(self, runner_id: str, workflows: Collection[str]) -> None:

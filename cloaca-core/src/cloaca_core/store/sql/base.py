@@ -38,6 +38,7 @@ class RunQueries(NamedTuple):
     note_unserved: Statement
     leave_run: Statement
     list_left: Statement
+    count_left: Statement
     forget_unserved: Statement
     next_due_run: Statement
     make_due_claimable: Statement

@@ -84,6 +84,10 @@ class SqlRuns(SqlPart):
         steps += steps_of([q.list_left], {**known, "ids": ids})
         return {run_id for (run_id,) in (await self._dialect.write(steps))[-1]}
 
+    async def left_unserved(self, runner_id: str) -> list[WaitingRow]:
+        rows = await self._read(self._queries.runs.count_left, runner_id=runner_id)
+        return list(map(WaitingRow._make, rows))
+
     async def forget_unserved(self, runner_id: str, workflows: Collection[str]) -> None:
         wanted = self._dialect.array(workflows)
         forget = self._queries.runs.forget_unserved

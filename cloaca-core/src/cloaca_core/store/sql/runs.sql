@@ -324,6 +324,21 @@ WHERE id IN :ids AND owner = :runner_id AND epoch = :fence
 SELECT run_id FROM cloaca_unserved WHERE run_id IN :ids AND runner_id = :runner_id;
 
 
+-- name: count_left
+-- Count the claimable runs that the runner has left, by workflow, with when the oldest was made and its
+-- id.
+SELECT 'task_unserved' AS kind, run.workflow, min(run.id) AS first_run, min(run.created_at) AS due_at,
+    count(*) AS found
+FROM cloaca_unserved AS noted
+JOIN cloaca_run AS run ON run.id = noted.run_id
+WHERE noted.runner_id = :runner_id AND run.owner IS NULL AND +run.ended_at IS NULL
+    AND run.behind IS NULL AND run.paused_at IS NULL AND run.due_at IS NULL
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = run.workflow
+    )
+GROUP BY run.workflow ORDER BY run.workflow;
+
+
 -- name: forget_unserved
 -- Let the runner claim the runs of these workflows that it has left.
 DELETE FROM cloaca_unserved

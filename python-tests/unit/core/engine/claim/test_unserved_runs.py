@@ -61,7 +61,13 @@ class Scene:
         self.here = define(self.registry, "a")
         self.planned = "not recorded"
         definitions = RecordedDefinitions(self.store, self.registry)
-        self.runs = UnservedRuns(self.store, self.registry, RunnerId("r1"), definitions)
+        self.told = 0
+        self.runs = UnservedRuns(
+            self.store, self.registry, RunnerId("r1"), definitions, self._runs_left
+        )
+
+    def _runs_left(self) -> None:
+        self.told += 1
 
     async def record(self, tasks: str) -> None:
         """A runner elsewhere registers a version with these tasks; runs are planned by it."""
@@ -103,8 +109,10 @@ async def test_a_retry_that_lacks_a_task_is_left_and_said_once(
     row = await scene.run()
 
     with caplog.at_level(logging.WARNING, "cloaca.engine"):
+        assert not scene.runs.has_left()
         assert await scene.left(row, ENDED, RESTART) == ['["b", "c"]']
 
+    assert (scene.runs.has_left(), scene.told) == (True, 1)
     assert scene.store.given == [Unserved("r", 1, '["b", "c"]', 0)]
     left = await stored(scene.store, "r")
     assert (left.owner, left.status, left.started_at) == (None, RunStatus.PENDING, None)

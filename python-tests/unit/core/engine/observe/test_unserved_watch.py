@@ -19,7 +19,8 @@ from cloaca_core.definition.task import task
 from cloaca_core.definition.trigger import trigger
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.batch import Waiting
-from cloaca_core.values.instants import SECOND
+from cloaca_core.records.runs import Unserved
+from cloaca_core.values.instants import SECOND, instant_text
 
 GONE = "public::embedded::nightlies"
 HERE = "public::embedded::nightly"
@@ -46,7 +47,10 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.store.wall_clock = lambda: NOW
-        self.watch = UnservedWatch(self.store, self.registry, RunnerId("me"), self.clock)
+        self.has_left = False
+        self.watch = UnservedWatch(
+            self.store, self.registry, RunnerId("me"), lambda: self.has_left, self.clock
+        )
 
     def define(self, name: str) -> None:
         with WorkflowBuilder(name, registry=self.registry):
@@ -92,6 +96,35 @@ def shown(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.__dict__["workflow"] for record in caplog.records]
+
+
+async def test_runs_that_this_runner_has_left_are_listed_while_they_wait(scene: Scene) -> None:
+    scene.define("nightly")
+    workflow = scene.registry.find("nightly").namespace
+    await scene.store.register(runner("me"))
+    await submit(scene.store, new_run("a", owner=None, workflow=workflow))
+    await scene.store.claim("me", [workflow], 1, NOW)
+    await scene.store.leave_unserved("me", [Unserved("a", 1, '["load"]', 0)])
+
+    assert await scene.after(SETTLING) is None  # it has left none itself: no statement
+    assert scene.watch.report() == []
+    scene.has_left = True
+    scene.watch.wake()
+    assert await scene.after(PATIENCE) == PATIENCE
+    assert scene.watch.report() == [
+        {
+            "kind": "task_unserved",
+            "workflow": workflow,
+            "count": 1,
+            "since": instant_text(NOW),
+            "did_you_mean": None,
+        }
+    ]
+
+    await scene.store.register(runner("r2"))
+    await scene.store.claim("r2", [workflow], 1, NOW)
+    assert await scene.after(PATIENCE) is None
+    assert scene.watch.report() == []
 
 
 async def test_a_run_that_waits_for_half_a_minute_is_told_of_once(
