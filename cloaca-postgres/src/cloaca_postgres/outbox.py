@@ -19,7 +19,7 @@ from psycopg.rows import tuple_row
 from cloaca_core.errors import StoreDataError, StoreUnavailableError
 from cloaca_core.records.runs import NewRun
 from cloaca_core.records.waits import NewMessage, Sent
-from cloaca_core.store.outbox import unusable, wrong_type
+from cloaca_core.store.outbox import delivered, unusable, wrong_type
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement, load_statements
@@ -48,6 +48,8 @@ class _Statements(NamedTuple):
     find_holder: Statement
     add_message: Statement
     message_sent: Statement
+    begin: Statement
+    commit: Statement
     savepoint: Statement
     release: Statement
     undo: Statement
@@ -70,6 +72,7 @@ class PostgresOutbox:
         self._channel = channel_of(schema)
         self._statements = s = _load(schema)
         self._alone = _Frame((), (), ())
+        self._begun_alone = _Frame((step(s.begin),), (step(s.commit),), (step(s.rollback),))
         self._begun_by_us = _Frame((), (), (step(s.rollback),))
         self._nested = _Frame(
             (step(s.savepoint),), (step(s.release),), (step(s.undo), step(s.release))
@@ -81,36 +84,45 @@ class PostgresOutbox:
         """Read the identity of the runner's database."""
         ((self._identity,),) = await session.run([step(self._statements.identity)], timeout)
 
-    def submit(self, connection: object, run: NewRun) -> str:
-        return self._do(connection, lambda frame: self._submission(frame, run))
+    def submit(self, connection: object, run: NewRun, message: NewMessage | None = None) -> str:
+        alone = self._alone if message is None else self._begun_alone
+        return self._do(connection, alone, lambda frame: self._submission(frame, run, message))
 
-    async def submit_awaited(self, connection: object, run: NewRun) -> str:
-        return await self._do_awaited(connection, lambda frame: self._submission(frame, run))
+    async def submit_awaited(
+        self, connection: object, run: NewRun, message: NewMessage | None = None
+    ) -> str:
+        alone = self._alone if message is None else self._begun_alone
+        return await self._do_awaited(
+            connection, alone, lambda frame: self._submission(frame, run, message)
+        )
 
     def send(self, connection: object, message: NewMessage) -> Sent | None:
-        return self._do(connection, lambda _: self._sending(message))
+        return self._do(connection, self._alone, lambda _: self._sending(message))
 
     async def send_awaited(self, connection: object, message: NewMessage) -> Sent | None:
-        return await self._do_awaited(connection, lambda _: self._sending(message))
+        return await self._do_awaited(connection, self._alone, lambda _: self._sending(message))
 
-    def _do(self, connection: object, work: Callable[[_Frame], _Work[_T]]) -> _T:
+    def _do(self, connection: object, alone: _Frame, work: Callable[[_Frame], _Work[_T]]) -> _T:
+        """Do the work as one unit, in the frame ``alone`` on a connection that commits itself."""
         if not isinstance(connection, psycopg.Connection):
             raise wrong_type(_SYNC, connection)
         _refuse_unusable(connection)
         with connection.lock:  # another thread may be running a statement
-            frame = self._frame(connection)
+            frame = self._frame(connection, alone)
         unit = self._unit(connection, frame, work(frame))
         with self._translating(), psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
             return _run(unit, cursor)
 
-    async def _do_awaited(self, connection: object, work: Callable[[_Frame], _Work[_T]]) -> _T:
+    async def _do_awaited(
+        self, connection: object, alone: _Frame, work: Callable[[_Frame], _Work[_T]]
+    ) -> _T:
         if isinstance(connection, psycopg.Connection):
-            return self._do(connection, work)
+            return self._do(connection, alone, work)
         if not isinstance(connection, psycopg.AsyncConnection):
             raise wrong_type(_EITHER, connection)
         _refuse_unusable(connection)
         async with connection.lock:  # so may another asyncio task
-            frame = self._frame(connection)
+            frame = self._frame(connection, alone)
         unit = self._unit(connection, frame, work(frame))
         cursor = psycopg.AsyncCursor(connection, row_factory=tuple_row)
         with self._translating():
@@ -130,12 +142,12 @@ class PostgresOutbox:
 
     # -- statements to run -------------------------------------------------------------------
 
-    def _frame(self, connection: _Connection) -> _Frame:
+    def _frame(self, connection: _Connection, alone: _Frame) -> _Frame:
         match connection.info.transaction_status:
             case pq.TransactionStatus.INTRANS:
                 return self._nested
             case pq.TransactionStatus.IDLE:
-                return self._alone if connection.autocommit else self._begun_by_us
+                return alone if connection.autocommit else self._begun_by_us
             case pq.TransactionStatus.INERROR:
                 raise unusable("is in a transaction that has failed: roll it back first")
             case pq.TransactionStatus.ACTIVE:
@@ -168,10 +180,14 @@ class PostgresOutbox:
         if found != [self._identity]:
             raise elsewhere
 
-    def _submission(self, frame: _Frame, run: NewRun) -> _Work[str]:
+    def _submission(self, frame: _Frame, run: NewRun, message: NewMessage | None) -> _Work[str]:
+        """Insert the run, and send the message to the run that has its key now; the id of that."""
         run_id, number = yield from self._insertion(run)
         if number is not None and frame is not self._alone:
             run_id = yield from self._insertion_after_batches(frame, run, number)
+        if message is not None:
+            addressed = message._replace(run_id=run_id)
+            delivered(addressed, (yield from self._sending(addressed)))
         return run_id
 
     def _insertion_after_batches(self, frame: _Frame, run: NewRun, number: int) -> _Work[str]:

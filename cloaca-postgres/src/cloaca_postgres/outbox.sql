@@ -167,6 +167,16 @@ WHERE run.id = :run_id
     );
 
 
+-- name: begin
+-- Begin a transaction on a connection that commits each statement by itself.
+BEGIN;
+
+
+-- name: commit
+-- End it.
+COMMIT;
+
+
 -- name: savepoint
 -- Mark where to roll back to when a statement fails in the user's transaction.
 SAVEPOINT cloaca_submit;

@@ -20,7 +20,7 @@ import aiosqlite
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.runs import NewRun
 from cloaca_core.records.waits import NewMessage, Sent
-from cloaca_core.store.outbox import unusable, wrong_type
+from cloaca_core.store.outbox import delivered, unusable, wrong_type
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.payloads import LONGEST_IN_ROW
@@ -72,11 +72,13 @@ class SqliteOutbox:
     def __init__(self, path: str) -> None:
         self._path = path
 
-    def submit(self, connection: object, run: NewRun) -> str:
-        return self._do(connection, lambda raw: _written(raw, run))
+    def submit(self, connection: object, run: NewRun, message: NewMessage | None = None) -> str:
+        return self._do(connection, lambda raw: _submitted(raw, run, message))
 
-    async def submit_awaited(self, connection: object, run: NewRun) -> str:
-        return await self._do_awaited(connection, lambda raw: _written(raw, run))
+    async def submit_awaited(
+        self, connection: object, run: NewRun, message: NewMessage | None = None
+    ) -> str:
+        return await self._do_awaited(connection, lambda raw: _submitted(raw, run, message))
 
     def send(self, connection: object, message: NewMessage) -> Sent | None:
         return self._do(connection, lambda raw: _sent(raw, message))
@@ -142,6 +144,15 @@ def _is_same_file(path: str, other: str) -> bool:
         return bool(other) and Path(path).samefile(other)
     except OSError:  # one of them is gone
         return False
+
+
+def _submitted(raw: sqlite3.Connection, run: NewRun, message: NewMessage | None) -> str:
+    """Write a run, and send the message to the run that has its key now; the id of that."""
+    run_id = _written(raw, run)
+    if message is not None:
+        addressed = message._replace(run_id=run_id)
+        delivered(addressed, _sent(raw, addressed))
+    return run_id
 
 
 def _written(raw: sqlite3.Connection, run: NewRun) -> str:

@@ -13,7 +13,16 @@ import pytest_asyncio
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
-from cloaca_core.conformance.rows import NOW, WORKFLOW, any_run, new_run, runner, stored, submit
+from cloaca_core.conformance.rows import (
+    NOW,
+    WORKFLOW,
+    any_run,
+    message,
+    new_run,
+    runner,
+    stored,
+    submit,
+)
 from cloaca_core.errors import ConfigError, StoreDataError, StoreError
 from cloaca_core.records.states import RunStatus
 from cloaca_core.store.outbox import Outbox
@@ -116,6 +125,26 @@ async def test_without_a_transaction_it_is_as_with_any_statement(
     assert raw.info.transaction_status == (IDLE if autocommit else OPEN)
     assert await ids(store) == (["a"] if autocommit else [])
     await raw.commit()
+    assert await ids(store) == ["a"]
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+async def test_its_first_message_comes_in_the_same_commit(
+    store: Store, outbox: Outbox, raw: Raw, postgres_schema: str, autocommit: bool
+) -> None:
+    await raw.set_autocommit(autocommit)
+    await outbox.submit_awaited(raw, new_run("a", key="k"), message("m", ""))
+    assert raw.info.transaction_status == (IDLE if autocommit else OPEN)
+    await raw.commit()
+    assert [each.run_id for each in await store.sent("a", 9)] == ["a"]
+
+    async with raw.transaction():
+        no_message = f"ALTER TABLE {postgres_schema}.cloaca_message ADD CHECK (name = '')"
+        await raw.execute(f"{no_message} NOT VALID".encode())
+    with pytest.raises(StoreDataError):
+        await outbox.submit_awaited(raw, new_run("b"), message("m", ""))
+
+    assert raw.info.transaction_status == IDLE
     assert await ids(store) == ["a"]
 
 

@@ -29,6 +29,7 @@ from cloaca_core.conformance.rows import (
     timeout,
     wait,
 )
+from cloaca_core.errors import RunEndedError
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.waits import NEVER, Sent
 from cloaca_core.store.outbox import Outbox
@@ -150,6 +151,46 @@ class MessageOutboxConformance:
 
         assert sent == Sent("Pending", 0, changed=True)
         assert [each.number for each in await store.messages(["a"])] == [1]
+
+    async def test_a_run_and_its_first_message_are_one_unit(
+        self, store: Store, outbox: Outbox, mine: Transactional
+    ) -> None:
+        outbox.submit(mine, new_run("a"), message("m", ""))
+        mine.rollback()
+        assert outbox.submit(mine, new_run("b"), message("m", "")) == "b"
+        mine.commit()
+
+        await store.number_messages(["b"], LATER)
+
+        assert await store.get_run("a") is None
+        found = [(each.run_id, each.number) for each in await store.messages(["b"])]
+        assert found == [("b", 1)]
+
+    async def test_a_run_that_has_the_key_gets_the_message(
+        self, store: Store, outbox: Outbox, mine: Transactional
+    ) -> None:
+        await submit(store, new_run("a", key="k"))
+        assert outbox.submit(mine, new_run("b", key="k"), message("m", "")) == "a"
+        mine.commit()
+
+        assert [each.run_id for each in await store.sent("a", 9)] == ["a"]
+        assert await store.get_run("b") is None
+
+    async def test_if_that_has_ended_the_transaction_is_as_before(
+        self, store: Store, outbox: Outbox, mine: Transactional
+    ) -> None:
+        await _owned(store, "x")
+        await submit(store, new_run("a", key="k"))
+        await record(store, ends=[run_end("a")])
+        outbox.submit(mine, new_run("before"))
+        with pytest.raises(RunEndedError):
+            outbox.submit(mine, new_run("b", key="k"), message("m", ""))
+        outbox.submit(mine, new_run("after"))
+        mine.commit()
+
+        assert await store.sent("a", 9) == []
+        assert await store.get_run("before") is not None
+        assert await store.get_run("after") is not None
 
     async def test_a_run_is_woken_once_its_message_has_a_number(
         self, store: Store, outbox: Outbox, mine: Transactional

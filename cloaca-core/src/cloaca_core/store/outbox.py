@@ -35,7 +35,9 @@ class Outbox(Protocol):
     ``submit`` inserts a run without owner and returns its id, or that of the run that has its
     (workflow, idempotency_key); while that one is not committed, it waits for it as the database
     does. Other connections see the run, and waiting runners are notified, when the connection's
-    transaction commits; on a connection that commits each statement itself, at once.
+    transaction commits; on a connection that commits each statement itself, at once. A ``message``
+    is sent to the run whose id is returned; its ``run_id`` is filled in. If that has ended,
+    ``RunEndedError`` is raised.
 
     ``send`` does the same with a message to a run, which gets its number later
     (``WaitStore.number_messages``). Answers as ``WaitStore.send``, with number 0, and refuses only
@@ -46,16 +48,18 @@ class Outbox(Protocol):
     store would wait for, so it announces the keys of runs that it writes (see ``RunStore.commit``),
     and holds a lock on the run of a message that keeps it only from being deleted.
 
-    The run and its tags are written as one unit. After a raise the transaction is as it was:
-    ``ConfigTypeError`` for an object that is no connection of this database's driver,
+    The run, its tags and the message are written as one unit. After a raise the transaction is as
+    it was: ``ConfigTypeError`` for an object that is no connection of this database's driver,
     ``ConfigError`` for a connection that cannot be used now or leads to another database,
     ``StoreError`` for a refusal of the database. Any thread may call.
     """
 
-    def submit(self, connection: object, run: NewRun) -> str:
+    def submit(self, connection: object, run: NewRun, message: NewMessage | None = None) -> str:
         """Insert on the caller's thread, on a connection whose calls block."""
 
-    async def submit_awaited(self, connection: object, run: NewRun) -> str:
+    async def submit_awaited(
+        self, connection: object, run: NewRun, message: NewMessage | None = None
+    ) -> str:
         """Insert on the caller's loop, on a connection of either kind; one that blocks also blocks
         the loop.
         """
