@@ -26,11 +26,13 @@ from cloaca_core.conformance.rows import (
     attempt,
     firing,
     memo,
+    message,
     new_run,
     new_tick,
     run_end,
     runner,
     schedule,
+    wait,
 )
 from cloaca_core.records.batch import Batch, Waiting
 from cloaca_core.records.definitions import DefinitionRow
@@ -39,6 +41,14 @@ from cloaca_core.records.runs import NewRun, Park, RunFilter, RunRow, Unserved, 
 from cloaca_core.records.schedules import NewTick, ScheduleRow
 from cloaca_core.records.states import RunStatus, TaskStatus
 from cloaca_core.records.steering import Act, Reopening, RoundRow
+from cloaca_core.records.waits import (
+    APPROVAL,
+    EVENT,
+    NEVER,
+    ClosedWait,
+    NewMessage,
+    WaitTimeout,
+)
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import Store, StoreOptions
 
@@ -83,7 +93,31 @@ DUE = st.sampled_from([NOW, NOW, NOW + 1, LATER, None])
 FINAL = st.sampled_from([RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED])
 REASONS = st.sampled_from([None, "task_failed", "upstream_failed"])
 DEADLINES = st.sampled_from([None, 1, 3600])
-PARKS = st.sampled_from([(), (), (("a", NOW + 1),), (("b", None),), (("a", LATER), ("c", None))])
+PARKS = st.sampled_from(
+    [
+        *((), (), (("a", NOW + 1),), (("b", None),), (("a", LATER), ("c", None))),
+        *((("a", NEVER), ("b", NEVER)), (("c", NEVER),)),
+    ]
+)
+SEEN = st.integers(0, 3)
+WAITS = st.builds(
+    wait,
+    st.sampled_from("abc"),
+    st.sampled_from(["load", "save"]),
+    kind=st.sampled_from([EVENT, APPROVAL]),
+    number=st.integers(0, 1),
+    attempt=st.integers(1, 2),
+    due_at=st.sampled_from([None, NOW]),
+)
+MESSAGES = st.builds(
+    message,
+    st.sampled_from("mnopqrstuvw"),
+    RUNS,
+    st.sampled_from(["load", "save"]),
+    kind=st.sampled_from([EVENT, EVENT, APPROVAL]),
+    key=st.sampled_from([None, None, "k", "l"]),
+    sent_at=INSTANTS,
+)
 MEMOS = st.builds(
     memo,
     st.sampled_from("abc"),
@@ -126,6 +160,10 @@ async def contents(store: Store) -> list[object]:
         store.restarts(runs),
         *map(store.rounds, runs),
         *(store.memos(each, "load") for each in ("a", "b", "c")),
+        store.waits(["a", "b", "c"]),
+        store.messages(runs),
+        *(store.sent(each, 9) for each in "abcde"),
+        store.open_approvals(9),
         store.children(["a", "b"]),
         store.paused_workflows(),
         *(store.news(each, [WORKFLOW], 9) for each in ("r1", "r2", "r3")),
@@ -170,6 +208,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.model: Store = MemoryStore()
         self.store: Store = self.run(backend_for(url).open(url, StoreOptions()))
         self.sent: dict[str, NewRun] = {}
+        self.firsts = {"d": message("first", "d", "load")}
         self.asked: dict[str, Act] = {}
         self.ticks = 0
         for name in ("r1", "r2"):
@@ -199,7 +238,9 @@ class StoreAgainstModel(RuleBasedStateMachine):
     def submit(self, runner_id: str, new_runs: list[NewRun]) -> None:
         # A run id names one run for ever: what was sent first is what is sent again.
         runs = [self.sent.setdefault(run.id, run) for run in new_runs]
-        batch = Batch(runner_id, list(dict.fromkeys(runs)), [], [], {})
+        known = list(dict.fromkeys(runs))
+        messages = [self.firsts[run.id] for run in known if run.id in self.firsts]
+        batch = Batch(runner_id, known, [], [], {}, messages=messages)
         self.same(self.model.commit(batch), self.store.commit(batch))
 
     @rule(data=st.data(), count=st.integers(1, 4), again=st.booleans())
@@ -296,6 +337,21 @@ class StoreAgainstModel(RuleBasedStateMachine):
             return waiting._replace(rows=sorted(waiting.rows))
 
         self.same(sorted_in(self.model), sorted_in(self.store))
+
+    # -- messages ----------------------------------------------------------------------------
+
+    @rule(messages=st.lists(MESSAGES, min_size=1, max_size=3), most=st.sampled_from([3, 9]))
+    def send(self, messages: list[NewMessage], most: int) -> None:
+        for each in messages:
+            self.same(self.model.send(each, most), self.store.send(each, most))
+
+    @rule(run_ids=SOME_RUNS, limit=LIMITS, workflow=st.none() | WORKFLOWS)
+    def look_for_messages(self, run_ids: set[str], limit: int, workflow: str | None) -> None:
+        self.same(self.model.waits(run_ids), self.store.waits(run_ids))
+        self.same(self.model.messages(run_ids), self.store.messages(run_ids))
+        self.same(
+            self.model.open_approvals(limit, workflow), self.store.open_approvals(limit, workflow)
+        )
 
     # -- steering ----------------------------------------------------------------------------
 
@@ -544,10 +600,21 @@ class StoreAgainstModel(RuleBasedStateMachine):
             for run in data.draw(ENDS)
             if run in epochs
         ]
-        parks = [Park(run, due_at, NOW) for run, due_at in data.draw(PARKS) if run in epochs]
+        parks = [
+            Park(run, due_at, NOW, data.draw(SEEN))
+            for run, due_at in data.draw(PARKS)
+            if run in epochs
+        ]
         follow_ups = [self._follow_up(end.id, place) for end in ends for place in (0, 1)]
         drawn = data.draw(st.lists(MEMOS, max_size=2, unique_by=lambda row: row[:5]))
         memos = [row for row in drawn if row.run_id in epochs]
+        waits = [
+            row
+            for row in data.draw(st.lists(WAITS, max_size=3, unique_by=lambda row: row[:5]))
+            if row.run_id in epochs
+        ]
+        over = [row for row in data.draw(st.lists(WAITS, max_size=3)) if row.run_id in epochs]
+        numbers = st.none() | st.integers(1, 3)
         return Batch(
             runner_id,
             [],
@@ -557,6 +624,9 @@ class StoreAgainstModel(RuleBasedStateMachine):
             parks=parks,
             follow_ups=follow_ups,
             memos=memos,
+            waits=waits,
+            timeouts=[WaitTimeout(*row[:5], seen=data.draw(SEEN)) for row in over[1:]],
+            closed=[ClosedWait(*row[:5], message=data.draw(numbers)) for row in over[:1]],
         )
 
     def _follow_up(self, run_id: str, place: int) -> NewFollowUp:

@@ -129,7 +129,7 @@ async def test_a_new_owner_waits_for_what_the_old_one_is_writing_and_sees_it(
     sql, names = statement(store, "fence_runs")
     values: dict[str, object] = {"runner_id": "r1", "ids": ["a"]}
     cursor = await by_hand.execute(sql.encode(), [values[name] for name in names])
-    assert await cursor.fetchall() == [("a", 1, None, 0)]
+    assert await cursor.fetchall() == [("a", 1, None, 0, 0)]
 
     fencing = asyncio.create_task(store.fence("r1", 0))
     await blocked_sessions(by_hand, 1)

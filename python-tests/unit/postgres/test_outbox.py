@@ -14,17 +14,22 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 from cloaca_core.conformance.rows import (
+    LATER,
     NOW,
     WORKFLOW,
     any_run,
     message,
     new_run,
+    record,
+    run_end,
     runner,
     stored,
     submit,
 )
 from cloaca_core.errors import ConfigError, StoreDataError, StoreError
 from cloaca_core.records.states import RunStatus
+from cloaca_core.records.upkeep import Shift
+from cloaca_core.records.waits import Sent
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_postgres import BACKEND
@@ -518,3 +523,81 @@ async def test_others_hear_of_a_run_when_it_is_committed(
     await raw.commit()
     await asyncio.wait_for(heard, 10)
     await listening.close()
+
+
+# -- messages ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+async def test_a_message_is_sent_when_the_transaction_commits(
+    store: Store, outbox: Outbox, raw: Raw, autocommit: bool
+) -> None:
+    await submit(store, new_run("a"))
+    await raw.set_autocommit(autocommit)
+    text = '"ü 🙂"'
+
+    async with raw.transaction():
+        sent = await outbox.send_awaited(raw, message("m", payload=text)._replace(sent_by="ann"))
+        assert await store.sent("a", 9) == []
+
+    assert sent == Sent("Running", 0, changed=True)
+    (row,) = await store.sent("a", 9)
+    assert (row.number, row.id, row.payload, row.sent_by, row.taken_by) == (
+        0,
+        "m",
+        text,
+        "ann",
+        None,
+    )
+
+
+async def test_without_a_transaction_a_message_is_sent_at_once(
+    store: Store, outbox: Outbox, raw: Raw
+) -> None:
+    await submit(store, new_run("a"))
+    await raw.set_autocommit(True)
+
+    await outbox.send_awaited(raw, message("m"))
+
+    assert raw.info.transaction_status == IDLE
+    assert [each.id for each in await store.sent("a", 9)] == ["m"]
+
+
+async def test_a_message_that_is_refused_leaves_the_transaction_as_it_was(
+    store: Store, outbox: Outbox, raw: Raw
+) -> None:
+    await raw.execute("INSERT INTO stock VALUES ('bolt')")
+
+    assert await outbox.send_awaited(raw, message("m")) is None
+    with pytest.raises(StoreDataError):
+        await outbox.send_awaited(raw, message("m", payload='"\ud800"'))
+
+    assert raw.info.transaction_status == OPEN
+    assert await value(raw, b"SELECT count(*) FROM stock") == 1
+
+
+async def test_a_run_is_not_deleted_beside_a_message_to_it(
+    store: Store, outbox: Outbox, raw: Raw
+) -> None:
+    await submit(store, new_run("a"))
+    await outbox.send_awaited(raw, message("m"))
+    await record(store, ends=[run_end("a")])
+    shift = Shift("h", LATER)
+    assert await store.take_upkeep(shift, NOW, 2**61, 2**61)
+
+    hiding = asyncio.create_task(store.hide_trees(shift, ["a"], NOW + 10, LATER))
+    watched = b"SELECT count(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
+    async with (
+        await psycopg.AsyncConnection.connect(
+            raw.info.dsn, password=raw.info.password, autocommit=True
+        ) as watch,
+        asyncio.timeout(10),
+    ):
+        while await (await watch.execute(watched, [raw.info.backend_pid])).fetchone() != (1,):
+            pass
+    assert not hiding.done()
+    await raw.commit()
+
+    assert await hiding == 1
+    assert await store.erase_runs(shift, ["a"]) == 2
+    assert await store.sent("a", 9) == []

@@ -15,9 +15,10 @@ import aiosqlite
 import pytest
 import pytest_asyncio
 
-from cloaca_core.conformance.rows import NOW, any_run, new_run, runner, stored, submit
+from cloaca_core.conformance.rows import NOW, any_run, message, new_run, runner, stored, submit
 from cloaca_core.errors import ConfigError, StoreDataError, StoreUnavailableError
 from cloaca_core.records.states import RunStatus
+from cloaca_core.records.waits import Sent
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_sqlite import BACKEND
@@ -307,3 +308,60 @@ async def test_an_awaited_connection_that_is_not_open_is_refused(
         await connection.close()
     with pytest.raises(ConfigError, match="closed, or not open yet"):
         await outbox.submit_awaited(connection, new_run("a"))
+
+
+# -- messages ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", LEVELS)
+async def test_a_message_is_sent_when_the_transaction_commits(
+    store: Store, outbox: Outbox, raw: sqlite3.Connection, level: str | None
+) -> None:
+    await submit(store, new_run("a"))
+    raw.isolation_level = level
+    raw.text_factory = bytes
+    raw.row_factory = sqlite3.Row
+    text = '"ü 🙂"'
+    raw.execute("BEGIN IMMEDIATE")
+
+    sent = outbox.send(raw, message("m", payload=text)._replace(sent_by="ann"))
+    assert await store.sent("a", 9) == []
+    raw.execute("COMMIT")
+
+    assert sent == Sent("Running", 0, changed=True)
+    (row,) = await store.sent("a", 9)
+    assert (row.number, row.id, row.payload, row.sent_by, row.taken_by) == (
+        0,
+        "m",
+        text,
+        "ann",
+        None,
+    )
+
+
+async def test_an_async_connection_sends_a_message(
+    store: Store, outbox: Outbox, path: Path
+) -> None:
+    await submit(store, new_run("a"))
+    async with aiosqlite.connect(path) as raw:
+        assert await outbox.send_awaited(raw, message("x", "x")) is None
+        sent = await outbox.send_awaited(raw, message("m"))
+        await raw.commit()
+
+    assert sent == Sent("Running", 0, changed=True)
+    assert [each.id for each in await store.sent("a", 9)] == ["m"]
+
+
+async def test_a_message_that_cannot_be_stored_leaves_the_transaction_as_it_was(
+    store: Store, outbox: Outbox, raw: sqlite3.Connection
+) -> None:
+    await submit(store, new_run("a"))
+    raw.execute("INSERT INTO stock VALUES ('bolt')")
+
+    with pytest.raises(StoreDataError):
+        outbox.send(raw, message("m", payload='"\ud800"'))
+
+    assert raw.in_transaction
+    raw.commit()
+    assert raw.execute("SELECT count(*) FROM stock").fetchone() == (1,)
+    assert await store.sent("a", 9) == []

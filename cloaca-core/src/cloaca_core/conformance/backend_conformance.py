@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing.synchronize import Barrier
 from typing import Any, TypeAlias, TypeVar
@@ -21,13 +21,20 @@ from cloaca_core.conformance.rows import (
     WORKFLOW,
     act,
     any_run,
+    approval,
     attempt,
+    decision,
+    message,
     new_run,
+    note,
+    park,
     record,
     run_end,
     runner,
     stored,
     submit,
+    timeout,
+    wait,
 )
 from cloaca_core.conformance.store_conformance import StoreConformance
 from cloaca_core.errors import StoreError
@@ -35,6 +42,8 @@ from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import RunStatus, TaskStatus
 from cloaca_core.records.steering import Acted
+from cloaca_core.records.upkeep import Shift
+from cloaca_core.records.waits import NEVER, Sent
 from cloaca_core.store.protocol import Backend, Store, StoreOptions
 
 T = TypeVar("T")
@@ -275,6 +284,79 @@ class SharedBackendConformance(BackendConformance):
             paused = {run.id for run in runs if run.status == RunStatus.PAUSED}
             assert paused == ({run.id for run in runs} if pausing else set())
 
+    # -- messages ----------------------------------------------------------------------------
+
+    async def test_of_a_message_and_a_timeout_in_the_other_store_one_comes_first_for_both(
+        self, store: Store, second: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        for run_id in map(str, range(20)):
+            await submit(store, new_run(run_id))
+            await note(store, approval(run_id))
+            over = timeout(approval(run_id))
+            asked = [note(store, timeouts=[over]), second.send(decision("m", run_id), 9)]
+
+            committed, sent = await _in_order(asked, backwards=run_id in "02468")
+
+            assert isinstance(committed, Committed)
+            assert isinstance(sent, Sent)
+            timed_out = committed.timed_out == {over}
+            assert (committed.messages == {}) == timed_out
+            assert sent.refusal == ("decided" if timed_out else "")
+            assert len(await store.messages([run_id])) == int(not timed_out)
+
+    async def test_a_message_beside_a_park_in_the_other_store_wakes_the_run(
+        self, store: Store, second: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        for run_id in map(str, range(20)):
+            await submit(store, new_run(run_id))
+            await note(store, wait(run_id))
+            asked = [park(store, run_id, NEVER), second.send(message("m", run_id), 9)]
+
+            await _in_order(asked, backwards=run_id in "02468")
+
+            (claimed,) = await second.claim("r1", [WORKFLOW], 9, NOW)
+            assert (claimed.id, claimed.messages) == (run_id, 1)
+
+    async def test_senders_in_two_stores_get_different_numbers(
+        self, store: Store, second: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        sent = [
+            each.send(message(f"m{n}", key=f"k{n % 7}"), 99)
+            for n in range(10)
+            for each in (store, second)
+        ]
+
+        answers = await asyncio.gather(*sent)
+
+        numbers = [each.number for each in await store.messages(["a"])]
+        assert numbers == [*range(1, 8)]
+        assert sorted(a.number or 0 for a in answers if a is not None and a.changed) == numbers
+        assert (await stored(store, "a")).messages == 7
+
+    async def test_of_messages_to_a_run_that_is_deleted_nothing_is_left(
+        self, store: Store, second: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        shift = Shift("h", NOW)
+        assert await store.take_upkeep(shift, NOW, 2**61, 2**61)
+        for run_id in map(str, range(10)):
+            await submit(store, new_run(run_id))
+            await second.send(message("m", run_id, key="k"), 9)
+
+            *sent, _ = await asyncio.gather(
+                second.send(message("n", run_id), 9),
+                second.send(message("o", run_id, key="k"), 9),
+                _deleted(store, shift, run_id),
+            )
+
+            assert all(each is None or not each.changed or each.number == 2 for each in sent)
+            assert await store.get_run(run_id) is None
+            assert await second.sent(run_id, 9) == []
+
     # -- changes -----------------------------------------------------------------------------
 
     async def test_a_change_by_the_other_store_ends_the_wait(
@@ -329,6 +411,22 @@ class SharedBackendConformance(BackendConformance):
 
         assert counts == [50] * PROCESSES
         assert len(await store.ended([f"{n}-{k:02}" for n in range(4) for k in range(50)])) == 200
+
+
+async def _in_order(
+    asked: Sequence[Coroutine[Any, Any, object]], *, backwards: bool
+) -> list[object]:
+    """Begin these operations in their order, or the last one first; answers in their order."""
+    tasks = [asyncio.create_task(each) for each in asked[:: -1 if backwards else 1]]
+    answers = await asyncio.gather(*tasks)
+    return answers[:: -1 if backwards else 1]
+
+
+async def _deleted(store: Store, shift: Shift, run_id: str) -> None:
+    """End a run, and delete it."""
+    await record(store, ends=[run_end(run_id)])
+    await store.hide_trees(shift, [run_id], NOW + 10, NOW)
+    await store.erase_runs(shift, [run_id])
 
 
 async def _changes(store: Store, count: int) -> None:

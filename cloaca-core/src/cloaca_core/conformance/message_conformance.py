@@ -273,6 +273,8 @@ class MessageConformance:
         assert await store.messages(["a", "b"]) == [_row(message("m"), 1)]
         assert (await stored(store, "a")).messages == 1
         assert (await _send(store, message("n"))).number == 2
+        await store.commit(Batch("r1", runs, [], [], {}, messages=[message("m")]))
+        assert (await stored(store, "a")).messages == 2
 
     async def test_a_run_that_was_there_gets_none(self, store: Store) -> None:
         await store.register(runner("r1"))

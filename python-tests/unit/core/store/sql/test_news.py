@@ -45,6 +45,8 @@ def named(*names: str) -> list[Step]:
         (named("lock_steered", "note_pause", "pause_runs"), Change.ANYTHING),
         (named("lock_steered", "note_resume", "resume_runs"), Change.ANYTHING),
         (named("lock_steered", "note_retry", "reopen_run"), Change.ANYTHING),
+        (named("lock_steered", "insert_message", "count_messages"), Change.ANYTHING),
+        (named("lock_steered", "number_messages", "count_messages"), Change.ANYTHING),
         (named("release"), Change.ANYTHING),
         (named("unregister", "end_cancelled", "release"), Change.ANYTHING),
         (named("take_over_runs"), Change.ANYTHING),
