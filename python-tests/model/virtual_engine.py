@@ -23,7 +23,6 @@ from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.execute.work import Stage, Work
 from cloaca_core._engine.fire.poll import MANY, Poll, PollPlaces
 from cloaca_core._engine.observe.recent_runs import Ended
-from cloaca_core._engine.runtime.mailbox import Mailbox
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
@@ -42,6 +41,7 @@ from cloaca_core.runner.calls.firing.schedule_table import ScheduleSpec, Schedul
 from cloaca_core.runner.calls.firing.trigger_table import TriggerTable
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import Landed
+from cloaca_core.testing.executor import LoopCoroutines
 from cloaca_core.values.clock import Clock
 from cloaca_core.values.instants import to_datetime
 from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
@@ -249,20 +249,7 @@ class VirtualStore(MemoryStore):
 # -- the bodies ----------------------------------------------------------------------------------
 
 
-class _Coroutines(BodyLoop):
-    """Async bodies on the loop of the engine."""
-
-    def _start_loop(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._arrivals = Mailbox(self._loop, self._start)
-
-    def close(self) -> None:
-        """Cancel what runs; the loop is the test's."""
-        for each in list(self.running.values()):
-            each.cancel()
-
-
-class _Calls(_Coroutines):
+class _Calls(LoopCoroutines):
     """Sync bodies on the loop of the engine, each in one go."""
 
     async def _run(self, work: Work) -> None:
@@ -288,7 +275,7 @@ class VirtualExecutor(Executor):
     ) -> None:
         super().__init__(thread_slots, async_slots, loop, broken)
         self._calls = _Calls(thread_slots, loop, broken)
-        self._coroutines = _Coroutines(async_slots, loop, broken)
+        self._coroutines = LoopCoroutines(async_slots, loop, broken)
 
     def running(self) -> Iterator[Work]:
         for work in [*self._calls.running, *self._coroutines.running]:
@@ -325,7 +312,7 @@ class VirtualPolls(PollPlaces):
     def start(self, poll: Poll) -> None:
         poll.stage = Stage.QUEUED
         if poll.is_async and poll.trigger not in self._loops:
-            self._loops[poll.trigger] = _Coroutines(1, self._loop)
+            self._loops[poll.trigger] = LoopCoroutines(1, self._loop)
         (self._loops[poll.trigger] if poll.is_async else self._calls).submit(poll)
 
     def close(self) -> None:
@@ -426,7 +413,7 @@ class World:
         view = self.store.view(clock)
         config = DefaultRunnerConfig(**{**CALM, **settings})
         engine = Engine(view, config, self.registry, machine or clock, VirtualExecutor)
-        engine.trigger_loop._places = VirtualPolls(the_loop())
+        engine.trigger_loop.places = VirtualPolls(the_loop())
         await engine.start()
         await engine.begin()
         self.programs.append(Program(engine, view, self.registry))

@@ -1,192 +1,32 @@
-"""A loop and a clock on which time passes only because nothing is left to do before it.
+"""The test kit's loop and clock, for async tests that have the loop to themselves.
 
-Timers run out in their order at exactly their instants, so a test of three days takes
-milliseconds and its instants can be compared for equality. ``pytest.mark.virtual_time`` runs async
-tests and their fixtures on such a loop. Knows no engine.
+``pytest.mark.virtual_time`` runs async tests and their fixtures on such a loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
-import selectors
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any, Final, NoReturn, TypeVar, TypeVarTuple, cast
+from datetime import datetime
 
-from cloaca_core.values.clock import Clock
-
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
-
-BEGINNING: Final = datetime(2026, 3, 10, 12, tzinfo=UTC)
-"""A Tuesday, noon: what the wall shows when a loop is made, unless the clock is told otherwise."""
-BOOT: Final = 1000.0
-"""What the monotonic clock shows then."""
-REAL_LIMIT: Final = 10.0
-"""Seconds of real time, for what is done outside the loop."""
-MOST_JUMPS: Final = 500_000
-"""A test for which time jumps more often waits for something that does not come."""
-MOST_PASSES: Final = 5_000
-"""Passes of the loop at one instant; more are a loop that never sleeps."""
+from cloaca_core.testing import virtual_clock
+from cloaca_core.testing.virtual_clock import BEGINNING as BEGINNING, micros as micros
+from cloaca_core.testing.virtual_loop import (
+    BOOT as BOOT,
+    MOST_PASSES as MOST_PASSES,
+    StandstillError as StandstillError,
+    VirtualLoop as VirtualLoop,
+)
 
 
-RESOLUTION: Final = 1e-9
-"""Seconds by which a timer may be early, as on a real loop."""
-
-
-class StandstillError(AssertionError):
-    """The test waits for something that does not come."""
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """``time()`` is virtual: where any other loop would wait for the next timer, it jumps to it.
-
-    It waits for real only for work that is done elsewhere: in threads of ``run_in_executor``, and
-    within ``real_work``.
-    """
-
-    def __init__(self) -> None:
-        self._now = BOOT
-        self._jumps = 0
-        self._passes = 0
-        self._outside: dict[object, str] = {}
-        super().__init__(_JumpingSelector(self))
-
-    def time(self) -> float:
-        return self._now
-
-    def stand_still(self, seconds: float) -> None:
-        """Let time pass without a timer, as while the host sleeps: all are late afterwards."""
-        self._now += seconds
-
-    @contextmanager
-    def real_work(self, name: str) -> Iterator[None]:
-        """Within, wait for real where nothing is ready: ``name`` is under way and will wake this
-        loop, as a thread does or a descriptor.
-        """
-        key = object()
-        self._outside[key] = name
-        try:
-            yield
-        finally:
-            self._outside.pop(key, None)
-
-    def run_in_executor(
-        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
-    ) -> asyncio.Future[T]:
-        future = super().run_in_executor(executor, func, *args)
-        self._outside[future] = f"a thread with {func!r}"
-        future.add_done_callback(lambda each: self._outside.pop(each, None))
-        return future
-
-    async def shutdown_default_executor(self, *args: Any) -> None:
-        with self.real_work("the end of threads"):
-            await super().shutdown_default_executor(*args)
-
-    def one_pass(self) -> None:
-        """Count a pass of the loop at this instant."""
-        self._passes += 1
-        if self._passes > MOST_PASSES:
-            self.fail(f"{MOST_PASSES} passes of the loop take no time")
-
-    def jump(self) -> None:
-        """Go to the next timer."""
-        self._passes = 0
-        self._jumps += 1
-        timers = cast("list[asyncio.TimerHandle]", self._scheduled)  # type: ignore[attr-defined]  # there is no other way
-        if not timers:
-            self.fail("nothing is left that could wake the test")
-        if self._jumps > MOST_JUMPS:
-            self.fail(f"{MOST_JUMPS} timers have run out")
-        self._now = max(self._now, timers[0].when())
-        # After some months a tick of the real clock is too small to be seen in this number.
-        self._clock_resolution = max(RESOLUTION, math.ulp(self._now))
-
-    def fail(self, reason: str) -> NoReturn:
-        """End the test, and say where it and its tasks wait."""
-        self._jumps = self._passes = 0  # what cleans up has to run as well
-        self._outside.clear()
-        waiting = sorted(filter(None, map(_place, asyncio.all_tasks(self))))
-        raise StandstillError("\n  ".join([f"{reason}; there wait:", *waiting]))
-
-    def outside(self) -> list[str]:
-        """Names of the work that runs outside of the loop."""
-        return list(self._outside.values())
-
-
-def _place(task: asyncio.Task[Any]) -> str:
-    """The lines at which a task waits, the outermost first; "" where it has not begun."""
-    inner: Any = task.get_coro()
-    places = []
-    while (frame := getattr(inner, "cr_frame", None)) is not None:
-        places.append(f"{frame.f_code.co_qualname}, line {frame.f_lineno}")
-        inner = inner.cr_await
-    return " > ".join(places)
-
-
-class _JumpingSelector(selectors.BaseSelector):
-    """Finds what is ready and does not wait for it, unless something will make it so."""
-
-    def __init__(self, loop: VirtualLoop) -> None:
-        self._loop = loop
-        self._real = selectors.DefaultSelector()
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        self._loop.one_pass()
-        ready = self._real.select(0)
-        if ready or (timeout is not None and timeout <= 0):
-            return ready
-        if not (outside := self._loop.outside()):
-            self._loop.jump()
-            return []
-        if not (ready := self._real.select(REAL_LIMIT)):
-            self._loop.fail(f"{REAL_LIMIT:g} s went by without {', '.join(outside)}")
-        return ready
-
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        return self._real.register(fileobj, events, data)
-
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        return self._real.unregister(fileobj)
-
-    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        return self._real.modify(fileobj, events, data)
-
-    def close(self) -> None:
-        self._real.close()
-
-    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        return self._real.get_map()
-
-
-class VirtualClock(Clock):
+class VirtualClock(virtual_clock.VirtualClock):
     """The time of a virtual loop. The wall shows ``start`` when the loop is new."""
 
     def __init__(self, loop: VirtualLoop, start: datetime = BEGINNING) -> None:
-        self._loop = loop
-        self._start = micros(start)
-
-    def wall(self) -> int:
-        return self._start + round((self._loop.time() - BOOT) * 1e6)
-
-    def monotonic(self) -> float:
-        return self._loop.time()
-
-    def step(self, seconds: float) -> None:
-        """Set the wall, forwards or back; no timer notices."""
-        self._start += round(seconds * 1e6)
+        super().__init__(lambda: loop, start)
 
     async def until(self, moment: datetime) -> None:
         """Sleep until the wall clock shows this moment, if the test does not set it meanwhile."""
         await asyncio.sleep((micros(moment) - self.wall()) / 1e6)
-
-
-def micros(moment: datetime) -> int:
-    """µs since 1970."""
-    return round(moment.timestamp()) * 1_000_000
 
 
 def the_loop() -> VirtualLoop:

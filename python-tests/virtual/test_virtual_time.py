@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine
 from datetime import timedelta
 
 import pytest
-from model import virtual_time
 from model.virtual_time import (
     BEGINNING,
     BOOT,
@@ -19,6 +18,8 @@ from model.virtual_time import (
     micros,
     the_loop,
 )
+
+from cloaca_core.testing import virtual_loop
 
 pytestmark = pytest.mark.virtual_time
 
@@ -123,13 +124,13 @@ def test_what_never_comes_fails_the_test_and_is_named(
     message: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(virtual_time, "MOST_JUMPS", 1000)
+    monkeypatch.setattr(virtual_loop, "MOST_JUMPS", 1000)
     with pytest.raises(StandstillError, match=message):
         run(waiting())
 
 
 def test_real_work_that_never_ends_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(virtual_time, "REAL_LIMIT", 0.01)
+    monkeypatch.setattr(virtual_loop, "REAL_LIMIT", 0.01)
 
     async def wait() -> None:
         with the_loop().real_work("process 123"):

@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.grace_period import GracePeriod
     from cloaca_core._engine.steer.messages import Messages
+    from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core._engine.steer.steering import Steering
     from cloaca_core._engine.submit.request import Request
     from cloaca_core._engine.upkeep.pruner import Pruner
+    from cloaca_core._engine.upkeep.sweeps import Sweeps
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.records.runs import NewRun
@@ -67,9 +69,11 @@ class Engine:
         self._steering = parts.steering
         self._lifecycle = Lifecycle(parts)
         self.ids: RunIds = base.ids
+        self.runner_id: RunnerId = base.runner_id
         self.runs: ActiveRuns = base.runs
         self.grace: GracePeriod = parts.orchestration.grace
         self.recent: RecentRuns = parts.reading.completion.recent
+        self.sweeps: Sweeps = parts.upkeep.sweeps
         self.schedule_loop: ScheduleLoop = parts.firing.schedule_loop
         self.trigger_loop: TriggerLoop = parts.firing.trigger_loop
 

@@ -248,9 +248,9 @@ def _declare(options: Options, function: FunctionT) -> FunctionT:
     collector = current_collector.get()
     if collector is None:
         raise no_open_block()
-    takes_handle = _takes_handle(function)
+    with_handle = takes_handle(function)
     task_id = options.id or _name_of(function)
-    collector.declare(DeclaredTask(task_id, function, takes_handle, options))
+    collector.declare(DeclaredTask(task_id, function, with_handle, options))
     return function
 
 
@@ -352,7 +352,7 @@ def _name_of(function: TaskFunction) -> str:
     return check_name(name, "the task's id, taken from its function's name,")
 
 
-def _takes_handle(function: TaskFunction) -> bool:
+def takes_handle(function: TaskFunction) -> bool:
     """True when the function wants a task handle; raises when it cannot be a task's body."""
     if not callable(function):
         raise DefinitionTypeError(
@@ -364,9 +364,9 @@ def _takes_handle(function: TaskFunction) -> bool:
     signature = call_signature(function)
     if signature is None:
         return False
-    takes_handle = _second_is_handle(signature) or _hands_it_on(function, signature)
-    _check_arguments(function, signature, count=2 if takes_handle else 1)
-    return takes_handle
+    with_handle = _second_is_handle(signature) or _hands_it_on(function, signature)
+    _check_arguments(function, signature, count=2 if with_handle else 1)
+    return with_handle
 
 
 def _second_is_handle(signature: inspect.Signature) -> bool:

@@ -28,7 +28,7 @@ from cloaca_core.errors import (
     RunnerUsageError,
 )
 from cloaca_core.store.backends import backend_for
-from cloaca_core.store.protocol import Backend, StoreOptions, TenantBackend
+from cloaca_core.store.protocol import Backend, Store, StoreOptions, TenantBackend
 from cloaca_core.store.urls import url_of
 from cloaca_core.values.arguments import refuse_other_types
 
@@ -88,25 +88,35 @@ class EngineHost:
             self._refuse_foreign_process()
             raise RunnerUsageError("this runner is open already")
         self._pid = os.getpid()  # one that was only made before a fork is opened in the child
-        self._thread = thread = LoopThread(self._died)  # known before it runs: Ctrl-C may come
+        self._thread = thread = self._new_thread()  # known before it runs: Ctrl-C may come
         thread.start()
         return thread.submit(self._open())
 
     async def _open(self) -> None:
         self._opening = asyncio.current_task()
         options = _store_options(self.config, self._schema, shared=not self._works)
-        store = await self._backend.open(self._url, options)
-        from cloaca_core._engine.engine import Engine  # here: see ``load_engine``
-
+        store = await self._open_store(options)
         try:
-            engine = Engine(
-                store, self.config, self.registry, broken=self._break_down, works=self._works
-            )
+            engine = self._new_engine(store)
             await engine.start()
         except BaseException:
             await store.close()
             raise
         self._engine = engine
+
+    # A simulation has others of these three.
+
+    def _new_thread(self) -> LoopThread:
+        return LoopThread(self._died)
+
+    async def _open_store(self, options: StoreOptions) -> Store:
+        return await self._backend.open(self._url, options)
+
+    def _new_engine(self, store: Store) -> Engine:
+        from cloaca_core._engine.engine import Engine  # here: see ``load_engine``
+
+        broken, works = self._break_down, self._works
+        return Engine(store, self.config, self.registry, broken=broken, works=works)
 
     @staticmethod
     def load_engine() -> None:

@@ -217,9 +217,9 @@ class Attempt(AttemptWork):
         super().begin()
 
     def run(self) -> None:
-        """Call the body, with context variables of its own."""
+        """Call the body, in a copy of the context variables that it finds."""
         self._begin()
-        self._come_to(contextvars.Context().run(_call, self))
+        self._come_to(contextvars.copy_context().run(_call, self))
         self._end()
 
     async def run_async(self) -> None:

@@ -68,7 +68,7 @@ class Judgement(FollowUp):
 
     def run(self) -> None:
         """Replace the attempt's outcome by the verdict."""
-        outcome = contextvars.Context().run(self._judge)
+        outcome = contextvars.copy_context().run(self._judge)
         if not self.abandoned:
             self._attempt.outcome = outcome
 
@@ -97,10 +97,10 @@ class Callback(FollowUp):
         self._arguments = arguments
 
     def run(self) -> None:
-        """Call it on this thread, with context variables of its own."""
+        """Call it on this thread, in a copy of the context variables that it finds."""
         try:
             with OneProcess():
-                result = contextvars.Context().run(self._call)
+                result = contextvars.copy_context().run(self._call)
         except BaseException:
             log.exception("%s raised", self, extra=self._attempt.log_ids())
         else:

@@ -49,6 +49,11 @@ class Executor:
         """Return when the body of ``work`` may go on."""
         await self._place(work).reacquire_slot(work)
 
+    def attend(self, is_over: Callable[[], bool]) -> None:
+        """A body has asked the engine for something, and is about to wait until ``is_over``. Any
+        thread. An engine on a thread of its own needs no help.
+        """
+
     def abandon(self, work: Work, *, even_running: bool = True) -> bool:
         """Give work up; false when it has just run and its report is on the way, or when it runs
         and ``even_running`` is false.

@@ -9,8 +9,10 @@ only runs, reports, and leaves when it is asked to.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections import deque
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
@@ -151,7 +153,9 @@ class BodyThreads:
             self._threads += 1
 
     def _start_thread(self) -> None:
-        threading.Thread(target=self._serve, name="cloaca-body", daemon=True).start()
+        # Bodies see no context variables of the code that happens to need a thread.
+        serve = partial(contextvars.Context().run, self._serve)
+        threading.Thread(target=serve, name="cloaca-body", daemon=True).start()
 
     async def _next_free(self) -> None:
         """Take the slot of the next thread that is free; it may be idle already."""

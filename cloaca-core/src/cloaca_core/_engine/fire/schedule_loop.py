@@ -54,6 +54,7 @@ _NOTHING: Final = Ahead(0, ())
 class ScheduleLoop:
     """Belongs to the engine's loop. ``made`` is called when runs have become claimable,
     ``cancelled`` when runs may have ended that a runner owned or a caller waits for.
+    ``longest_sleep`` is in seconds; by a clock that is never set it may be infinite.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class ScheduleLoop:
         self._store = store
         self._journal = journal
         self._registry = registry
-        self._longest_sleep = min(config.cron_poll_interval_seconds, LONGEST_SLEEP)
+        self.longest_sleep: float = min(config.cron_poll_interval_seconds, LONGEST_SLEEP)
         self._config = config
         self._ids = ids
         self._made = made
@@ -129,7 +130,7 @@ class ScheduleLoop:
             await self._tell_of_cancelled()
             return 0.0
         if due_at > now + LEAD:
-            return min((due_at - now - LEAD) / SECOND, self._longest_sleep)
+            return min((due_at - now - LEAD) / SECOND, self.longest_sleep)
         await self._decide_ahead(workflows, due_at)
         return max(0.0, (due_at - await self._store.now()) / SECOND)
 

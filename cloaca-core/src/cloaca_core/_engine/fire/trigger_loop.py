@@ -55,7 +55,8 @@ class Failure(NamedTuple):
 
 class TriggerLoop:
     """Belongs to the engine's loop. ``made`` is called when runs have become claimable.
-    ``broken`` is called with the reason when a loop that polls run on has died.
+    ``broken`` is called with the reason when a loop that polls run on has died. ``places`` and
+    ``longest_sleep`` (seconds) are others in a simulation.
     """
 
     def __init__(
@@ -79,7 +80,8 @@ class TriggerLoop:
         self._events = EventWriter(
             store, journal, registry, ids, made, max_bytes=config.max_context_bytes
         )
-        self._places = PollPlaces(self._loop, broken)
+        self.places: PollPlaces = PollPlaces(self._loop, broken)
+        self.longest_sleep: float = LONGEST_SLEEP
         self._running: dict[Trigger, asyncio.TimerHandle] = {}
         self._concluding: set[asyncio.Task[None]] = set()
         self._wakeup = Wakeup()
@@ -100,7 +102,7 @@ class TriggerLoop:
     def stop(self) -> None:
         """Stop without waiting for functions that run."""
         self.drain()
-        self._places.close()
+        self.places.close()
 
     async def close(self) -> None:
         """Stop, and cancel timers and writes that are under way."""
@@ -121,7 +123,7 @@ class TriggerLoop:
         """Poll due triggers; seconds until it is worth looking again, None for never."""
         await self.sync.settle()
         registered = self._registry.triggers()
-        self._places.keep(registered)
+        self.places.keep(registered)
         for name in self._failed.keys() - {each.name for each in registered}:
             del self._failed[name]
         triggers = {each.name: each for each in registered if self._is_to_be_polled(each)}
@@ -134,7 +136,7 @@ class TriggerLoop:
         due = [row for row in rows if row.enabled and _seconds_until(row, now) <= 0]
         await self._tick([row for row in due if row.poll_interval_ms is None], now)
         await self._poll([row for row in due if row.poll_interval_ms is not None], triggers, now)
-        return _sleep([row for row in rows if row.enabled], now)
+        return _sleep([row for row in rows if row.enabled], now, self.longest_sleep)
 
     def _is_to_be_polled(self, trigger: Trigger) -> bool:
         return trigger.workflow is not None and trigger not in self._running
@@ -205,7 +207,7 @@ class TriggerLoop:
     def _start(self, trigger: Trigger, row: TriggerRow) -> None:
         hangs = self._loop.call_later(HANGS, _tell_of_hanging, trigger.name)
         self._running[trigger] = hangs
-        self._places.start(Poll(trigger, row, self._clock, self._finished))
+        self.places.start(Poll(trigger, row, self._clock, self._finished))
 
     def _finished(self, work: Work) -> None:
         assert isinstance(work, Poll)
@@ -277,10 +279,10 @@ class TriggerLoop:
         self._failed[name] = failure
 
 
-def _sleep(rows: Sequence[TriggerRow], now: int) -> float | None:
+def _sleep(rows: Sequence[TriggerRow], now: int, longest: float) -> float | None:
     """Seconds until the next of these is due. Those due already that were not taken come later."""
     times = [seconds for row in rows if (seconds := _seconds_until(row, now)) > 0]
-    return min([*times, LONGEST_SLEEP]) if rows else None
+    return min([*times, longest]) if rows else None
 
 
 def _seconds_until(row: TriggerRow, now: int) -> float:

@@ -91,7 +91,7 @@ class Attempts:
         self.waiting_bodies: WaitingBodies = WaitingBodies(
             executor, self._quarantine, runs, listener.mark, self._resumed, capacity.changed
         )
-        self.memos: Memos = Memos(listener.keep, read_memos, listener)
+        self.memos: Memos = Memos(listener.keep, read_memos, listener, executor.attend)
         self.steps: Callable[[Attempt], BodyCalls] = partial(AttemptWaits, self.memos)
         self._follow_ups = FollowUps(executor)
         self._body_times = Deadlines(self._check_time)

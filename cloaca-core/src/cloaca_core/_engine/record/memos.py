@@ -64,6 +64,10 @@ class BodyCall:
         with suppress(IndexError):
             self._tells.pop()(answer)
 
+    def is_answered(self) -> bool:
+        """Whether it has been answered; any thread."""
+        return not self._tells
+
     def end(self) -> None:
         """Answer it with the signal that ends the body, and look for nothing more."""
         self.answer(ended_early(self.attempt))
@@ -75,13 +79,20 @@ class BodyCall:
 
 class Memos:
     """``load``, ``keep`` and ``pause`` are called by bodies, on any thread; the rest belongs to the
-    engine's loop.
+    engine's loop. ``attend`` is called by each body before it waits for its answer.
     """
 
-    def __init__(self, write: WriteMemo, read: ReadMemos, waiter: BodyWaiter) -> None:
+    def __init__(
+        self,
+        write: WriteMemo,
+        read: ReadMemos,
+        waiter: BodyWaiter,
+        attend: Callable[[Callable[[], bool]], None] = lambda _: None,
+    ) -> None:
         self._write_memo = write
         self._read = read
         self._waiter = waiter
+        self._attend = attend
         self._loop = asyncio.get_running_loop()
         self._calls: dict[Attempt, set[BodyCall]] = {}
 
@@ -112,6 +123,8 @@ class Memos:
             self._loop.call_soon_threadsafe(self._begin, call, begin)
         except RuntimeError:  # the loop has been closed
             call.end()
+            return
+        self._attend(call.is_answered)
 
     # -- on the loop -------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """Named points at which the tests may stop or kill the process; nothing otherwise.
 
-A point costs one attribute look-up when no fault is armed. ``CLOACA_FAULT=point[:n]`` kills the
-process with SIGKILL at the n-th time (default 1) that the point is reached.
+A point costs one look-up when no fault is armed. ``CLOACA_FAULT=point[:n]`` kills the process with
+SIGKILL at the n-th time (default 1) that the point is reached. The test kit watches the points, and
+kills an engine there.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from typing import Final
 
 POINTS: Final = (
@@ -49,17 +51,36 @@ class _Fault:
         self._left = int(count or 1)
         self._lock = threading.Lock()
 
-    def reached(self) -> None:
+    def reached(self, point: str) -> None:
+        """Count, if this is the point."""
+        if point != self.point:
+            return
         with self._lock:
             self._left -= 1
             if self._left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-_armed: Final = _Fault(os.environ["CLOACA_FAULT"]) if "CLOACA_FAULT" in os.environ else None
+_watches: tuple[Callable[[str], None], ...] = ()
+"""Called in turn at each point, on the thread that comes there."""
+
+if "CLOACA_FAULT" in os.environ:
+    _watches = (_Fault(os.environ["CLOACA_FAULT"]).reached,)
 
 
 def hit(point: str) -> None:
     """Say that the flow is at ``point``."""
-    if _armed is not None and _armed.point == point:
-        _armed.reached()
+    for each in _watches:
+        each(point)
+
+
+def watch(reached: Callable[[str], None]) -> Callable[[], None]:
+    """Call ``reached`` at each point until the returned function is called."""
+    global _watches
+    _watches = (*_watches, reached)
+
+    def unwatch() -> None:
+        global _watches
+        _watches = tuple(each for each in _watches if each != reached)
+
+    return unwatch

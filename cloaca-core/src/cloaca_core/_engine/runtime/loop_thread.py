@@ -34,8 +34,12 @@ class LoopThread:
     then on. No lock is held: a signal handler may make a call in the middle of another call.
     """
 
-    def __init__(self, died: Callable[[], None] = lambda: None) -> None:
-        self.loop = asyncio.new_event_loop()
+    def __init__(
+        self,
+        died: Callable[[], None] = lambda: None,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.loop = asyncio.new_event_loop() if loop is None else loop
         self.failure: str | None = None
         self._died = died
         self._is_open = False
@@ -60,7 +64,7 @@ class LoopThread:
         The future is cancelled when the thread is being stopped: the loop may not get to it. When
         the thread has died, or dies, the future raises ``RunnerClosedError``.
         """
-        answer: CallFuture[T] = CallFuture()
+        answer: CallFuture[T] = self._new_answer()
         sent = False
         if self.takes_calls():
             self._calls[answer] = coroutine  # before it is sent: ``fail`` looks here
@@ -73,6 +77,9 @@ class LoopThread:
             if not sent or self.loop.is_closed():
                 coroutine.close()  # it will not begin any more
         return answer
+
+    def _new_answer(self) -> CallFuture[Any]:
+        return CallFuture()
 
     def _begin(self, coroutine: Coroutine[Any, Any, T], answer: CallFuture[T]) -> None:
         task = self.loop.create_task(coroutine)

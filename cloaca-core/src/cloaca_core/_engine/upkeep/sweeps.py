@@ -21,9 +21,10 @@ FIRST_S: Final = 30.0
 
 
 class Sweeps:
-    """Belongs to the engine's loop."""
+    """Belongs to the engine's loop. One that is ``off`` from the start never sweeps."""
 
     def __init__(self, pruner: Pruner, clock: Clock) -> None:
+        self.off: bool = False
         self._pruner = pruner
         self._clock = clock
         self._wakeup = Wakeup()
@@ -33,8 +34,10 @@ class Sweeps:
         """Sweep if that is due, then sleep until it may be."""
         await self._wakeup.turn(self._sweep)
 
-    async def _sweep(self) -> float:
-        """Sweep if that is due; seconds until the next look."""
+    async def _sweep(self) -> float | None:
+        """Sweep if that is due; seconds until the next look, None for never."""
+        if self.off:
+            return None
         if (left := self._next_at - self._clock.monotonic()) > 0:
             return left
         pruned, again_in = await self._pruner.sweep()

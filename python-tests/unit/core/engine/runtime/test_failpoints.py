@@ -50,3 +50,13 @@ def test_a_point_that_does_not_exist_is_refused() -> None:
 
 def test_points_are_named_once() -> None:
     assert len(set(failpoints.POINTS)) == len(failpoints.POINTS)
+
+
+def test_points_can_be_watched_for_a_while() -> None:
+    seen: list[str] = []
+    unwatch = failpoints.watch(seen.append)
+    failpoints.hit("body.before")
+    unwatch()
+    failpoints.hit("body.after")
+
+    assert seen == ["body.before"]

@@ -1,0 +1,13 @@
+"""The test kit: the real engine, driven by a test on a clock of its own.
+
+``harness`` is the entry. It makes an engine (``host``) that has neither a thread nor a clock: its
+loop (``virtual_loop``) and its bodies (``executor``) are driven by the calls of the test
+(``driver``), over a real database (``store_view``).
+"""
+
+from cloaca_core.testing.clock import HarnessClock as HarnessClock
+from cloaca_core.testing.harness import Harness as Harness, harness as harness
+from cloaca_core.testing.runs import HarnessRun as HarnessRun
+from cloaca_core.testing.virtual_loop import StandstillError as StandstillError
+
+__all__ = ["Harness", "HarnessClock", "HarnessRun", "StandstillError", "harness"]

@@ -1,0 +1,178 @@
+"""The engine of a harness in the place of a runner's, and the next one when it was killed."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import inspect
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from cloaca_core._engine.runtime.loop_care import tell_of_callback
+from cloaca_core._engine.runtime.loop_thread import LoopThread
+from cloaca_core.runner.host import EngineHost
+from cloaca_core.testing.driver import DrivenFuture, DrivenLoop, Driver, EngineDiedError
+from cloaca_core.testing.store_view import StoreView
+from cloaca_core.testing.virtual_clock import VirtualClock
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.runtime.call_future import CallFuture
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.store.protocol import Store, StoreOptions
+
+T = TypeVar("T")
+
+MEMORY: Final = ":memory:"
+THREADS_END: Final = 5.0
+"""Seconds of real time for the end of the database's threads."""
+
+
+class DrivenThread(LoopThread):
+    """In the place of the engine's thread: there is none, and its loop is driven by callers."""
+
+    def __init__(self, driver: Driver, died: Callable[[], None]) -> None:
+        super().__init__(died, driver.loop)
+        self._driver = driver
+        self._driven = driver.loop
+
+    def start(self) -> None:
+        self._is_open = True
+        self.loop.set_exception_handler(tell_of_callback)
+
+    def is_current(self) -> bool:
+        return False
+
+    def stop(self) -> None:
+        """End what is left on the loop; called within it, it only takes no more calls."""
+        self._is_open = False
+        if self._driven.is_here() or self.loop.is_closed():
+            return
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        self._driver.settle()
+
+    def _new_answer(self) -> CallFuture[Any]:
+        return DrivenFuture(self._driver)
+
+
+class HarnessHost(EngineHost):
+    """One engine after the other, on one database."""
+
+    def __init__(
+        self,
+        url: str,
+        config: DefaultRunnerConfig,
+        registry: Registry,
+        driver: Driver,
+        clock: VirtualClock,
+    ) -> None:
+        super().__init__(url, config, None, registry)
+        self._driver = driver
+        self._clock = clock
+        self._is_in_memory = url == MEMORY
+        self._store: Store | None = None
+        self._view: StoreView | None = None
+        self._dead: list[DrivenLoop] = []
+        self._killed: str | None = None
+        self._threads: set[threading.Thread] = set()
+
+    def send(self, ask: Callable[[Engine], Coroutine[Any, Any, T]]) -> concurrent.futures.Future[T]:
+        """Send a call. A loop of the test's own that waits for the answer does not drive the
+        engine, so that is done before it waits.
+        """
+        future = super().send(ask)
+        if not self._driver.loop.is_here() and asyncio._get_running_loop() is not None:
+            try:
+                future.exception()
+            except BaseException:
+                future.cancel()
+                raise
+        return future
+
+    def look(self) -> None:
+        """Others, such as the test, may have written into the database."""
+        if self._view is not None and not self._is_in_memory:
+            self._view.look()
+
+    def _new_thread(self) -> LoopThread:
+        return DrivenThread(self._driver, self._died)
+
+    async def _open_store(self, options: StoreOptions) -> Store:
+        loop = self._driver.loop
+        with loop.real_work("the opening of the database"):
+            if self._store is not None and not self._is_in_memory:
+                await self._store.close()
+                self._store = None
+            if self._store is None:
+                before = set(threading.enumerate())
+                self._store = await super()._open_store(options)
+                self._threads = set(threading.enumerate()) - before
+            await self._fence_killed(self._store)
+        view = StoreView.of(self._store, loop, self._clock)
+        self._view = cast("StoreView", view)
+        return view
+
+    def _new_engine(self, store: Store) -> Engine:
+        from cloaca_core._engine.engine import Engine
+        from cloaca_core.testing.executor import DrivenExecutor, DrivenPolls
+
+        engine = Engine(store, self.config, self.registry, self._clock, DrivenExecutor)
+        engine.sweeps.off = True  # each hour would cost a test of weeks more than all else
+        engine.trigger_loop.places = DrivenPolls(self._driver)
+        # The clock is never set, so no loop has to look whether it was.
+        engine.schedule_loop.longest_sleep = engine.trigger_loop.longest_sleep = float("inf")
+        return engine
+
+    async def _fence_killed(self, store: Store) -> None:
+        """Declare the runner dead that was killed, as others do when its process is gone."""
+        if self._killed is not None:
+            for row in await store.runners():
+                if row.id == self._killed:
+                    await store.fence(row.id, row.beat)
+            self._killed = None
+
+    # -- kill --------------------------------------------------------------------------------
+
+    def start_next(self) -> None:
+        """Start the next engine, after one was killed."""
+        if self._engine is not None:
+            self._killed = self._engine.runner_id.current
+            self._engine.clean_up()
+        self._bury()
+        self._thread = self._engine = self._opening = None
+        with suppress(EngineDiedError):  # this one was killed as well, and the next one is there
+            self.open().result()
+            self.begin()
+
+    def _bury(self) -> None:
+        """Drop all that the killed engine would still do."""
+        loop = self._driver.next_loop()
+        loop.set_exception_handler(_ignore)
+        for task in asyncio.all_tasks(loop):
+            coroutine = task.get_coro()
+            if inspect.iscoroutine(coroutine):
+                with suppress(BaseException):  # code that waits as it is being ended
+                    coroutine.close()
+        self._dead.append(loop)
+
+    # -- close -------------------------------------------------------------------------------
+
+    def close_all(self) -> None:
+        """Close the database and all loops, after the engine has shut down."""
+        try:
+            if (store := self._store) is not None:
+                self._store = None
+                self._driver.run(store.close(), "the closing of the database")
+                for thread in self._threads:
+                    thread.join(THREADS_END)
+        finally:
+            for loop in [*self._dead, self._driver.loop]:
+                loop.close()
+
+
+def _ignore(_: asyncio.AbstractEventLoop, __: dict[str, Any]) -> None:
+    """What a killed engine leaves undone is no error."""

@@ -1,0 +1,108 @@
+"""Functions that stand in for bodies in a test, and what bodies were called and raised."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from cloaca_core.definition.callables import is_async_callable
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.execute.attempt import Attempt
+    from cloaca_core.definition.task import TaskFunction
+
+
+class TaskKey(NamedTuple):
+    """A task: the full name of its workflow, and its id."""
+
+    workflow: str
+    task: str
+
+
+class _Function(NamedTuple):
+    call: TaskFunction
+    wants_handle: bool
+
+
+class _Failure:
+    """Calls that are to raise ``error``."""
+
+    def __init__(self, error: BaseException | type[BaseException], times: int) -> None:
+        self.error = error
+        self.left = times
+
+
+class StandIns:
+    """Of one harness. ``calls`` counts how often the body of each task of each run has begun;
+    ``errors`` has what each last raised, the newest last.
+    """
+
+    def __init__(self) -> None:
+        self.calls: Counter[tuple[str, str]] = Counter()
+        self.errors: dict[tuple[str, str], BaseException] = {}
+        self._functions: dict[TaskKey, _Function] = {}
+        self._failures: dict[TaskKey, list[_Failure]] = {}
+
+    def replace(self, key: TaskKey, function: TaskFunction, *, wants_handle: bool) -> None:
+        """Call this function in place of the body."""
+        self._functions[key] = _Function(function, wants_handle)
+
+    def fail(self, key: TaskKey, error: BaseException | type[BaseException], times: int) -> None:
+        """Raise this error in the next calls of the body."""
+        self._failures.setdefault(key, []).append(_Failure(error, times))
+
+    def apply(self, attempt: Attempt) -> None:
+        """Give the attempt, before it begins, the function that it is to call."""
+        task = attempt.task
+        key = TaskKey(attempt.owner.row.workflow, task.id)
+        function, wants_handle = self._functions.get(key, (task.function, task.wants_handle))
+        is_async = is_async_callable(function)
+        place = (attempt.run_id, task.id)
+        watched = self._watched_async if is_async else self._watched
+        attempt.task = dataclasses.replace(
+            task,
+            function=watched(key, place, function),
+            is_async=is_async,
+            wants_handle=wants_handle,
+        )
+        attempt.is_async = is_async
+
+    def _watched(
+        self, key: TaskKey, place: tuple[str, str], function: TaskFunction
+    ) -> TaskFunction:
+        def call(*arguments: Any) -> Any:
+            self.calls[place] += 1
+            try:
+                self._raise_failure(key)
+                return function(*arguments)
+            except BaseException as error:
+                self._note(place, error)
+                raise
+
+        return cast("TaskFunction", call)
+
+    def _watched_async(
+        self, key: TaskKey, place: tuple[str, str], function: TaskFunction
+    ) -> TaskFunction:
+        async def call(*arguments: Any) -> Any:
+            self.calls[place] += 1
+            try:
+                self._raise_failure(key)
+                return await cast("Callable[..., Awaitable[Any]]", function)(*arguments)
+            except BaseException as error:
+                self._note(place, error)
+                raise
+
+        return cast("TaskFunction", call)
+
+    def _raise_failure(self, key: TaskKey) -> None:
+        for failure in self._failures.get(key, ()):
+            if failure.left > 0:
+                failure.left -= 1
+                raise failure.error
+
+    def _note(self, place: tuple[str, str], error: BaseException) -> None:
+        self.errors.pop(place, None)
+        self.errors[place] = error
