@@ -6,8 +6,29 @@ loop (``virtual_loop``) and its bodies (``executor``) are driven by the calls of
 """
 
 from cloaca_core.testing.clock import HarnessClock as HarnessClock
-from cloaca_core.testing.harness import Harness as Harness, harness as harness
+from cloaca_core.testing.every_point import (
+    Crash as Crash,
+    CrashReport as CrashReport,
+    crash_at_every_point as crash_at_every_point,
+)
+from cloaca_core.testing.harness import (
+    Harness as Harness,
+    HarnessOptions as HarnessOptions,
+    SubmitOptions as SubmitOptions,
+    harness as harness,
+)
 from cloaca_core.testing.runs import HarnessRun as HarnessRun
 from cloaca_core.testing.virtual_loop import StandstillError as StandstillError
 
-__all__ = ["Harness", "HarnessClock", "HarnessRun", "StandstillError", "harness"]
+__all__ = [
+    "harness",
+    "Harness",
+    "HarnessOptions",
+    "SubmitOptions",
+    "HarnessClock",
+    "HarnessRun",
+    "StandstillError",
+    "crash_at_every_point",
+    "CrashReport",
+    "Crash",
+]

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import math
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cloaca_core._engine.runtime.call_future import CallFuture
@@ -27,6 +26,8 @@ T = TypeVar("T")
 
 MICROSECOND: Final = 1e-6
 """Instants are whole microseconds; a timer that is late by less is due."""
+YEAR: Final = 366 * 86_400.0
+"""Seconds after which a wait has certainly waited for something that does not come."""
 LOOKS_UP: Final = 0.005
 """Seconds between two looks of a thread that waits for what another thread does."""
 
@@ -39,6 +40,13 @@ class EngineKilled(SystemExit):
 
 class EngineDiedError(RunnerClosedError):
     """The engine was killed during a call of the test; the next one has begun."""
+
+
+def despite_kills(look: Callable[[], T]) -> T:
+    """Look at something; once more if the engine is killed meanwhile."""
+    while True:
+        with suppress(EngineDiedError):
+            return look()
 
 
 class DrivenLoop(VirtualLoop):
@@ -217,7 +225,7 @@ class Driver:
             raise EngineDiedError("the engine was killed, as crash_at has asked for") from None
 
     def _wait_for(self, is_over: Callable[[], bool], seconds: float | None, why: str) -> None:
-        most = math.inf if seconds is None else self.loop.time() + seconds
+        most = self.loop.time() + (YEAR if seconds is None else seconds)
         may_skip = seconds is not None or self.autoskip or self._is_within_body()
         while not self.drive(is_over):
             if threading.get_ident() != self._owner and self._is_over_elsewhere(is_over):
@@ -290,6 +298,17 @@ def _beside_running_loop() -> Iterator[None]:
     finally:
         asyncio._set_running_loop(outer)
         swap(outer, task)
+
+
+@contextmanager
+def as_if_running(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Within, code takes this loop for the running one. It does not run."""
+    with _beside_running_loop():
+        asyncio._set_running_loop(loop)
+        try:
+            yield
+        finally:
+            asyncio._set_running_loop(None)
 
 
 def _keep(_: object, task: object) -> object:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 import weakref
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, TypedDict, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, Unpack, get_args
 
 from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry, default_registry
 from cloaca_core.definition.task import takes_handle
 from cloaca_core.errors import TaskNotFoundError
 from cloaca_core.runner.async_runner import AsyncRunner
 from cloaca_core.runner.default_runner import DefaultRunner
+from cloaca_core.testing.assertions import (
+    Path,
+    Submitted,
+    matching,
+    wrong_count,
+    wrong_path,
+)
 from cloaca_core.testing.clock import HarnessClock
 from cloaca_core.testing.crashes import Crashes
-from cloaca_core.testing.driver import Driver, EngineDiedError
+from cloaca_core.testing.driver import Driver, EngineDiedError, despite_kills
 from cloaca_core.testing.host import MEMORY, HarnessHost
 from cloaca_core.testing.runs import HarnessRun
-from cloaca_core.testing.stand_ins import StandIns, TaskKey
+from cloaca_core.testing.stand_ins import StandIns, TaskKey, alone
 from cloaca_core.testing.virtual_clock import BEGINNING, VirtualClock
 from cloaca_core.testing.virtual_loop import StandstillError
 from cloaca_core.values.instants import read_instant, to_datetime
@@ -31,6 +40,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.task import TaskFunction
     from cloaca_core.runner.handles import RunHandle
+    from cloaca_core.runner.results import RunInfo
     from cloaca_core.values.durations import Duration
     from cloaca_core.values.no_limit import NoLimit
 
@@ -50,6 +60,16 @@ class SubmitOptions(TypedDict, total=False):
     delay: Duration | None
     start_by: datetime | str | Duration | None
     detached: bool
+
+
+class HarnessOptions(TypedDict, total=False):
+    """The arguments of ``harness``."""
+
+    registry: Registry | None
+    url: str | None
+    autoskip: bool
+    now: datetime | str | None
+    config: DefaultRunnerConfig | None
 
 
 class _Runner(DefaultRunner):
@@ -78,11 +98,9 @@ class Harness:
     ) -> None:
         self._registry = default_registry() if registry is None else registry
         self._url = MEMORY if url is None else url
-        self._config = dataclasses.replace(
-            DefaultRunnerConfig() if config is None else config,
-            lease_seconds=LEASE_SECONDS,
-            shutdown_grace_seconds=0,
-        )
+        self._config = DefaultRunnerConfig() if config is None else copy.copy(config)
+        self._config.lease_seconds = LEASE_SECONDS
+        self._config.shutdown_grace_seconds = 0
         self._stand_ins = StandIns()
         self._driver = Driver(self._stand_ins, autoskip=autoskip)
         start = BEGINNING if now is None else to_datetime(read_instant("now", now))
@@ -96,6 +114,7 @@ class Harness:
         self.clock: HarnessClock = HarnessClock(self._driver, self._clock)
         try:
             self.runner: DefaultRunner = _Runner(host)
+            self._driver.settle()
         except BaseException:
             host.close_all()
             raise
@@ -151,26 +170,24 @@ class Harness:
     ) -> HarnessRun:
         """Submit a run, and call no body yet: see ``drain``."""
         self._host.look()
-        before = {each.id for each in self.runner.list_runs(workflow_name=workflow)}
+        newest = self._newest(workflow) if self._crashes.left() else None
         try:
             handle = self.runner.submit(workflow, context, **options)
         except EngineDiedError:
-            handle = self._submitted_again(before, workflow, context, options)
+            # Its answer is lost, as that of a program would be: but the run may be there.
+            if (written := self._newest(workflow)) is None or written == newest:
+                return self.submit(workflow, context, **options)
+            handle = despite_kills(lambda: self.runner.get_run(written))
         return self.found(handle)
 
-    def _submitted_again(
-        self, before: set[str], workflow: str, context: ContextLike, options: SubmitOptions
-    ) -> RunHandle:
-        """The run of a call during which the engine was killed, if it was written; else another."""
-        for each in self.runner.list_runs(workflow_name=workflow):
-            if each.id not in before:
-                return self.runner.get_run(each.id)
-        return self.runner.submit(workflow, context, **options)
+    def _newest(self, workflow: str) -> str | None:
+        runs = despite_kills(lambda: self.runner.list_runs(workflow_name=workflow, limit=1))
+        return runs[0].id if runs else None
 
     def found(self, run: RunHandle | str) -> HarnessRun:
         """The run of this handle or id, as this harness shows it."""
         handle = self.runner.get_run(run) if isinstance(run, str) else run
-        shown = HarnessRun(handle)
+        shown = HarnessRun(handle, self._input_of)
         self._runs.add(shown)
         return shown
 
@@ -199,9 +216,11 @@ class Harness:
         self._host.look()
         self._driver.settle()
         if self._driver.autoskip:
-            for each in self.runner.list_runs(status=UNENDED, limit=1000):
+            listed = partial(self.runner.list_runs, status=UNENDED, limit=PAGE)
+            for each in despite_kills(listed):
                 self._drive_to_end(self.found(each.id))
-        counts = {each: self.runner.count_runs(status=each) for each in STATUSES}
+        count = self.runner.count_runs
+        counts = {each: despite_kills(partial(count, status=each)) for each in STATUSES}
         return {status: count for status, count in counts.items() if count}
 
     # -- other bodies ------------------------------------------------------------------------
@@ -223,6 +242,91 @@ class Harness:
     ) -> None:
         """Let the next ``times`` calls of the body of a task raise ``error``."""
         self._stand_ins.fail(self._key(workflow, task), error, times)
+
+    def only_task(self, workflow: str, task: str, context: ContextLike = None) -> dict[str, Any]:
+        """Call one body alone, once, and return the context after it; its error comes out as it was
+        raised.
+
+        The run that it belongs to is in a database of its own, at this harness's time. What stands
+        in for the body here does so there.
+        """
+        key = self._key(workflow, task)
+        registry = Registry()
+        registry.register(alone(self._registry.find(workflow), task))
+        inner = Harness(registry, now=self.clock.now(), config=self._config)
+        inner._stand_ins = inner._driver.stand_ins = self._stand_ins
+        with inner:
+            return inner.run(key.workflow, context, raises=True).context
+
+    # -- crashes -----------------------------------------------------------------------------
+
+    def crash_at(self, point: str, *, nth: int = 1) -> None:
+        """Kill the engine at the ``nth`` time from now that it comes to this point, such as
+        ``journal.after_commit``: as by ``kill -9``, it writes nothing more.
+
+        The next engine begins at once, on the same database, and takes over. Bodies that ran are
+        unwound, so their ``finally`` blocks run; nothing else of them counts. A call of ``runner``
+        that the engine has not answered raises ``RunnerClosedError``, and may be made again.
+        """
+        self._crashes.arm(point, nth)
+
+    # -- assertions --------------------------------------------------------------------------
+
+    def assert_submitted(
+        self, workflow: str, *, context: Mapping[str, Any] | None = None, count: int | None = None
+    ) -> None:
+        """Fail unless ``count`` runs of this workflow were submitted (None: at least one), by a
+        body, a schedule, a trigger or the test; only runs count whose input has all items of
+        ``context``.
+        """
+        runs = self._submitted(workflow)
+        found = len(matching(runs, context))
+        reason = wrong_count(workflow, context, count, found, runs or self._submitted(None))
+        if reason is not None:
+            raise AssertionError(reason)
+
+    def refute_submitted(self, workflow: str, *, context: Mapping[str, Any] | None = None) -> None:
+        """Fail if a run of this workflow, with all items of ``context``, was submitted."""
+        self.assert_submitted(workflow, context=context, count=0)
+
+    def assert_path(
+        self,
+        run: HarnessRun | RunHandle,
+        tasks: Sequence[str],
+        *,
+        skipped: Collection[str] | None = None,
+    ) -> None:
+        """Fail unless the bodies of exactly these tasks of the run were called, in this order of
+        their first calls, and these were skipped (None: any).
+        """
+        ran = [task for run_id, task in self._stand_ins.calls if run_id == run.id]
+        handle = run.handle if isinstance(run, HarnessRun) else run
+        reasons = {
+            name: result.skip_reason or ""
+            for name, result in handle.tasks().items()
+            if result.status == "Skipped"
+        }
+        if (reason := wrong_path(Path(ran, reasons), tasks, skipped)) is not None:
+            raise AssertionError(f"run of {handle.info().workflow_name!r}: {reason}")
+
+    def _submitted(self, workflow: str | None) -> list[Submitted]:
+        """The runs that were submitted, oldest first."""
+        found: list[RunInfo] = []
+        before: str | None = None
+        listed = partial(self.runner.list_runs, workflow_name=workflow, limit=PAGE)
+        while page := despite_kills(partial(listed, before=before)):
+            found += page
+            before = page[-1].id
+        return [
+            Submitted(each.workflow_name, each.status, self._input_of(each.id))
+            for each in reversed(found)
+        ]
+
+    def _input_of(self, run_id: str) -> dict[str, Any]:
+        row = despite_kills(
+            lambda: self._host.send(lambda engine: engine.reader.get_run(run_id)).result()
+        )
+        return Context.from_json(row.input).to_dict()
 
     def _key(self, workflow: str, task: str) -> TaskKey:
         found = self._registry.find(workflow)
@@ -258,4 +362,5 @@ def harness(
 
 
 STATUSES: Final[tuple[RunStatus, ...]] = get_args(RunStatus)
+PAGE: Final = 1_000
 UNENDED: Final[tuple[RunStatus, ...]] = ("Pending", "Running", "Waiting", "Paused", "Cancelling")

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from cloaca_core._engine.runtime.loop_care import tell_of_callback
 from cloaca_core._engine.runtime.loop_thread import LoopThread
 from cloaca_core.runner.host import EngineHost
-from cloaca_core.testing.driver import DrivenFuture, DrivenLoop, Driver, EngineDiedError
+from cloaca_core.testing.driver import (
+    DrivenFuture,
+    DrivenLoop,
+    Driver,
+    EngineDiedError,
+    as_if_running,
+)
 from cloaca_core.testing.store_view import StoreView
 from cloaca_core.testing.virtual_clock import VirtualClock
 
@@ -152,11 +158,8 @@ class HarnessHost(EngineHost):
         """Drop all that the killed engine would still do."""
         loop = self._driver.next_loop()
         loop.set_exception_handler(_ignore)
-        for task in asyncio.all_tasks(loop):
-            coroutine = task.get_coro()
-            if inspect.iscoroutine(coroutine):
-                with suppress(BaseException):  # code that waits as it is being ended
-                    coroutine.close()
+        with as_if_running(loop):
+            _end_all(loop)
         self._dead.append(loop)
 
     # -- close -------------------------------------------------------------------------------
@@ -172,6 +175,18 @@ class HarnessHost(EngineHost):
         finally:
             for loop in [*self._dead, self._driver.loop]:
                 loop.close()
+
+
+def _end_all(loop: asyncio.AbstractEventLoop) -> None:
+    """End all coroutines where they stand."""
+    ended: set[asyncio.Task[Any]] = set()
+    while left := asyncio.all_tasks(loop) - ended:  # some make others as they end
+        ended |= left
+        for task in left:
+            coroutine = task.get_coro()
+            if inspect.iscoroutine(coroutine):
+                with suppress(BaseException):  # of code that awaits as it is being ended
+                    coroutine.close()
 
 
 def _ignore(_: asyncio.AbstractEventLoop, __: dict[str, Any]) -> None:

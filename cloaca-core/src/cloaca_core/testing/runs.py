@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cloaca_core.testing.driver import despite_kills
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cloaca_core.runner.handles import RunHandle
     from cloaca_core.runner.results import RunInfo, TaskResult
@@ -17,10 +19,11 @@ class HarnessRun:
     ``handle`` can do what any handle can: cancel, pause, retry, explain and so on.
     """
 
-    __slots__ = ("__weakref__", "_last", "handle")
+    __slots__ = ("__weakref__", "_input_of", "_last", "handle")
 
-    def __init__(self, handle: RunHandle) -> None:
+    def __init__(self, handle: RunHandle, input_of: Callable[[str], dict[str, Any]]) -> None:
         self.handle: RunHandle = handle
+        self._input_of = input_of
         self._last: _Seen | None = None
 
     @property
@@ -57,12 +60,17 @@ class HarnessRun:
         """The final context; of a run that has not ended, what its tasks have set so far."""
         return dict(self._seen().context)
 
+    @property
+    def input(self) -> dict[str, Any]:
+        """The context that it was submitted with."""
+        return dict(self._seen().input)
+
     def keep(self) -> None:
         """Remember the state as it is now: the harness closes."""
         self._last = self._seen()
 
     def _seen(self) -> _Seen:
-        return self._last or _Seen(self.handle)
+        return self._last or despite_kills(lambda: _Seen(self.handle, self._input_of))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, HarnessRun) and other.id == self.id
@@ -83,9 +91,10 @@ class HarnessRun:
 class _Seen:
     """The state of a run at one moment."""
 
-    __slots__ = ("context", "info", "tasks")
+    __slots__ = ("context", "info", "input", "tasks")
 
-    def __init__(self, handle: RunHandle) -> None:
+    def __init__(self, handle: RunHandle, input_of: Callable[[str], dict[str, Any]]) -> None:
+        self.input: Mapping[str, Any] = input_of(handle.id)
         self.info: RunInfo = handle.info()
         self.tasks: Mapping[str, TaskResult] = handle.tasks()
         self.context: Mapping[str, Any]

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from cloaca_core.definition.callables import is_async_callable
+from cloaca_core.definition.workflow import Workflow
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
@@ -19,6 +20,16 @@ class TaskKey(NamedTuple):
 
     workflow: str
     task: str
+
+
+def alone(workflow: Workflow, task: str) -> Workflow:
+    """A workflow of the same name that has only this task, which depends on nothing and is tried
+    once.
+    """
+    (found,) = (each for each in workflow.tasks if each.id == task)
+    retry = dataclasses.replace(found.retry, max_attempts=1)
+    only = dataclasses.replace(found, dependencies=(), rule=None, retry=retry)
+    return Workflow(namespace=workflow.namespace, name=workflow.name, tasks=[only])
 
 
 class _Function(NamedTuple):

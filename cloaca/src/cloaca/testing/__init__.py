@@ -1,11 +1,27 @@
 """The test kit: workflows under test, on a clock that the test moves."""
 
 from cloaca_core.testing import (
+    Crash as Crash,
+    CrashReport as CrashReport,
     Harness as Harness,
     HarnessClock as HarnessClock,
+    HarnessOptions as HarnessOptions,
     HarnessRun as HarnessRun,
     StandstillError as StandstillError,
+    SubmitOptions as SubmitOptions,
+    crash_at_every_point as crash_at_every_point,
     harness as harness,
 )
 
-__all__ = ["harness", "Harness", "HarnessClock", "HarnessRun", "StandstillError"]
+__all__ = [
+    "harness",
+    "Harness",
+    "HarnessOptions",
+    "SubmitOptions",
+    "HarnessClock",
+    "HarnessRun",
+    "StandstillError",
+    "crash_at_every_point",
+    "CrashReport",
+    "Crash",
+]
