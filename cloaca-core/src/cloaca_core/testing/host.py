@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import inspect
-import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -20,7 +19,7 @@ from cloaca_core.testing.driver import (
     EngineDiedError,
     as_if_running,
 )
-from cloaca_core.testing.store_view import StoreView
+from cloaca_core.testing.store_view import OwnLoop, OwnThread, StoreView
 from cloaca_core.testing.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MEMORY: Final = ":memory:"
-THREADS_END: Final = 5.0
-"""Seconds of real time for the end of the database's threads."""
 
 
 class DrivenThread(LoopThread):
@@ -84,7 +81,7 @@ class HarnessHost(EngineHost):
         self._view: StoreView | None = None
         self._dead: list[DrivenLoop] = []
         self._killed: str | None = None
-        self._threads: set[threading.Thread] = set()
+        self._place = OwnLoop() if url == MEMORY else OwnThread()
 
     def send(self, ask: Callable[[Engine], Coroutine[Any, Any, T]]) -> concurrent.futures.Future[T]:
         """Send a call. A loop of the test's own that waits for the answer does not drive the
@@ -110,16 +107,12 @@ class HarnessHost(EngineHost):
     async def _open_store(self, options: StoreOptions) -> Store:
         loop = self._driver.loop
         with loop.real_work("the opening of the database"):
-            if self._store is not None and not self._is_in_memory:
-                await self._store.close()
-                self._store = None
+            await self._place.rest()
             if self._store is None:
-                before = set(threading.enumerate())
-                self._store = await super()._open_store(options)
-                self._threads = set(threading.enumerate()) - before
-            await self._fence_killed(self._store)
-        view = StoreView.of(self._store, loop, self._clock)
+                self._store = await self._place.call(super()._open_store(options))
+        view = StoreView.of(self._store, self._place, loop, self._clock)
         self._view = cast("StoreView", view)
+        await self._fence_killed(view)
         return view
 
     def _new_engine(self, store: Store) -> Engine:
@@ -169,10 +162,10 @@ class HarnessHost(EngineHost):
         try:
             if (store := self._store) is not None:
                 self._store = None
-                self._driver.run(store.close(), "the closing of the database")
-                for thread in self._threads:
-                    thread.join(THREADS_END)
+                closing = self._place.call(store.close())
+                self._driver.run(closing, "the closing of the database")
         finally:
+            self._place.close()
             for loop in [*self._dead, self._driver.loop]:
                 loop.close()
 
