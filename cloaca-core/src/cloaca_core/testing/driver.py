@@ -28,6 +28,8 @@ MICROSECOND: Final = 1e-6
 """Instants are whole microseconds; a timer that is late by less is due."""
 YEAR: Final = 366 * 86_400.0
 """Seconds after which a wait has certainly waited for something that does not come."""
+SOCKETS: Final = 5.0
+"""Seconds of real time after which a coroutine waits for something else than its socket."""
 LOOKS_UP: Final = 0.005
 """Seconds between two looks of a thread that waits for what another thread does."""
 
@@ -57,6 +59,12 @@ class DrivenLoop(VirtualLoop):
         self.driver: Driver = driver
         self.thread: int | None = None
 
+    def patience(self) -> float:
+        """Sockets are waited for while there are any, beside the loop's own, and a coroutine that
+        may use them.
+        """
+        return SOCKETS if self.has_sockets() and self.driver.has_coroutines() else 0.0
+
     def idle(self) -> None:
         self.stop()
 
@@ -68,7 +76,7 @@ class DrivenLoop(VirtualLoop):
 class Driver:
     """Of one harness. ``loop`` is the loop of its engine, another one after each kill; ``context``
     has the context variables of the test; ``killed`` is set from a kill until the next engine,
-    which ``revive`` starts.
+    which ``revive`` starts. ``has_coroutines`` tells whether async bodies run.
     """
 
     def __init__(self, stand_ins: StandIns, *, autoskip: bool) -> None:
@@ -76,6 +84,7 @@ class Driver:
         self.stand_ins: StandIns = stand_ins
         self.autoskip: bool = autoskip
         self.killed: bool = False
+        self.has_coroutines: Callable[[], bool] = _never
         self.context: contextvars.Context = contextvars.copy_context()
         self.loop: DrivenLoop = DrivenLoop(self, BOOT)
         self._bodies: deque[Callable[[], None]] = deque()

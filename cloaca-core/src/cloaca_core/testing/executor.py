@@ -97,7 +97,8 @@ class DrivenExecutor(Executor):
         assert isinstance(loop, DrivenLoop)
         self._driver = driver = loop.driver
         self._calls = _Calls(thread_slots, driver)
-        self._coroutines = _Coroutines(async_slots, driver)
+        self._coroutines = coroutines = _Coroutines(async_slots, driver)
+        driver.has_coroutines = lambda: bool(coroutines.running)
 
     def submit(self, work: Work) -> None:
         self._stand_in(work)

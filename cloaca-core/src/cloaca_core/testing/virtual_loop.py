@@ -45,7 +45,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jumps = 0
         self._passes = 0
         self._outside: dict[object, str] = {}
-        super().__init__(_JumpingSelector(self))
+        self._descriptors = _JumpingSelector(self)
+        super().__init__(self._descriptors)
 
     def time(self) -> float:
         """Seconds; see the class."""
@@ -82,6 +83,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             await super().shutdown_default_executor(*args)
 
     # -- time --------------------------------------------------------------------------------
+
+    def has_sockets(self) -> bool:
+        """Whether it watches descriptors beside its own."""
+        return len(self._descriptors.get_map()) > 1
+
+    def patience(self) -> float:
+        """Seconds of real time for which something may still come by a descriptor."""
+        return 0.0
 
     def idle(self) -> None:
         """Nothing is ready and nothing is under way: go to the next timer."""
@@ -147,6 +156,8 @@ class _JumpingSelector(selectors.BaseSelector):
         if ready or (timeout is not None and timeout <= 0):
             return ready
         if not (outside := self._loop.outside()):
+            if (patience := self._loop.patience()) and (ready := self._real.select(patience)):
+                return ready
             self._loop.idle()
             return []
         if not (ready := self._real.select(REAL_LIMIT)):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from documents import ROOT
 
 import cloaca
 from cloaca.testing import Harness, crash_at_every_point, harness
@@ -170,6 +171,12 @@ def test_a_point_that_does_not_exist_is_refused(h: Harness) -> None:
         h.crash_at("journal.after_comit")
     with pytest.raises(cloaca.ConfigError, match="nth counts from 1"):
         h.crash_at("body.after", nth=0)
+
+
+def test_the_reference_names_every_point() -> None:
+    page = ROOT.joinpath("docs/reference/testing.md").read_text("utf-8")
+
+    assert [point for point in failpoints.POINTS if f"`{point}`" not in page] == []
 
 
 def test_no_other_harness_dies_with_it(h: Harness, registry: cloaca.Registry, calls: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import itertools
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -200,13 +201,19 @@ class TestBlocking:
     def test_a_body_waits_for_a_run_that_it_executes(
         self, h: Harness, registry: cloaca.Registry
     ) -> None:
+        variable = contextvars.ContextVar("variable", default="unset")
+
         def parent(context: cloaca.Context) -> None:
-            context.set("child", h.runner.execute("child").final_context.get("sent"))
+            variable.set("of the parent")
+            context.set("child", h.runner.execute("child").final_context.to_dict())
+
+        def child(context: cloaca.Context) -> None:
+            context.set("seen", variable.get())
 
         define(registry, parent)
-        define(registry, send, name="child")
+        define(registry, child, name="child")
 
-        assert h.run("flow").context == {"child": True}
+        assert h.run("flow").context == {"child": {"seen": "unset"}}
 
     def test_an_async_body_awaits_one(self, h: Harness, registry: cloaca.Registry) -> None:
         async def parent(context: cloaca.Context) -> None:
@@ -284,6 +291,38 @@ class TestBlocking:
         result = await h.async_runner.execute("flow")
 
         assert result.status == "Completed"
+
+
+class TestRealWork:
+    """Done elsewhere: it takes no virtual time."""
+
+    def test_a_coroutine_waits_for_its_thread(self, h: Harness, registry: cloaca.Registry) -> None:
+        async def body(context: cloaca.Context) -> None:
+            context.set("sum", await asyncio.to_thread(sum, [1, 2]))
+
+        define(registry, body)
+
+        assert h.run("flow").context == {"sum": 3}
+        assert h.clock.now() == NOON
+
+    def test_a_coroutine_waits_for_its_socket(self, h: Harness, registry: cloaca.Registry) -> None:
+        ours, theirs = socket.socketpair()
+
+        def answer() -> None:
+            theirs.sendall(theirs.recv(10).upper())
+            theirs.close()
+
+        async def body(context: cloaca.Context) -> None:
+            reader, writer = await asyncio.open_connection(sock=ours)
+            writer.write(b"question")
+            threading.Thread(target=answer).start()
+            context.set("answer", (await reader.read()).decode())
+            writer.close()
+            await writer.wait_closed()
+
+        define(registry, body)
+
+        assert h.run("flow", raises=True).context == {"answer": "QUESTION"}
 
 
 class TestDrain:

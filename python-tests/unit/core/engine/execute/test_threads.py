@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator
 
 import pytest
-from model.bodies import SLOTS, Pool
+from model.bodies import SLOTS, Body, Pool
 from model.quiet import quiet
 from model.shortage import Shortage
 from model.slots import SlotsContract
@@ -67,6 +68,25 @@ class TestWaiting:
         await child.reported.wait()
 
         await quiet()  # an error in the hand-over would be raised by the loop
+
+
+class TestVariables:
+    async def test_bodies_see_none_of_the_code_that_needed_a_thread(self, pool: Pool) -> None:
+        variable = contextvars.ContextVar("variable", default="unset")
+        seen: list[str] = []
+
+        class Looking(Body):
+            def run(self) -> None:
+                seen.append(variable.get())
+                super().run()
+
+        variable.set("of the engine")
+        body = Looking()
+        pool.submit(body)
+        body.go()
+        await body.reported.wait()
+
+        assert seen == ["unset"]
 
 
 class TestShortage:
