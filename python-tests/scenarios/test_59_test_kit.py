@@ -17,7 +17,6 @@ MINUTE: dict[str, Any] = {
     "retry_attempts": 3,
     "retry_backoff": "fixed",
     "retry_delay_ms": 60_000,
-    "retry_jitter": False,
 }
 
 

@@ -65,7 +65,9 @@ class StandIns:
         self._failures.setdefault(key, []).append(_Failure(error, times))
 
     def apply(self, attempt: Attempt) -> None:
-        """Give the attempt, before it begins, the function that it is to call."""
+        """Give the attempt, before it begins, the function that it is to call, and a retry policy
+        without jitter: a test is to do the same each time.
+        """
         task = attempt.task
         key = TaskKey(attempt.owner.row.workflow, task.id)
         function, wants_handle = self._functions.get(key, (task.function, task.wants_handle))
@@ -75,6 +77,7 @@ class StandIns:
         attempt.task = dataclasses.replace(
             task,
             function=watched(key, place, function),
+            retry=dataclasses.replace(task.retry, with_jitter=False),
             is_async=is_async,
             wants_handle=wants_handle,
         )

@@ -21,7 +21,6 @@ MINUTE: dict[str, Any] = {
     "retry_attempts": 3,
     "retry_backoff": "fixed",
     "retry_delay_ms": 60_000,
-    "retry_jitter": False,
 }
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
