@@ -11,7 +11,7 @@ from cloaca_core.testing.every_point import (
     CrashReport as CrashReport,
     crash_at_every_point as crash_at_every_point,
 )
-from cloaca_core.testing.harness import (
+from cloaca_core.testing.kit import (
     Harness as Harness,
     HarnessOptions as HarnessOptions,
     SubmitOptions as SubmitOptions,

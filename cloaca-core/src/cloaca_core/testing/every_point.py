@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cloaca_core.testing.harness import Harness
+from cloaca_core.testing.kit import Harness
 
 if TYPE_CHECKING:
     from datetime import datetime

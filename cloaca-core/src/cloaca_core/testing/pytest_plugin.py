@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloaca_core.testing.harness import Harness, HarnessOptions
+from cloaca_core.testing.kit import Harness, HarnessOptions
 
 
 @pytest.fixture

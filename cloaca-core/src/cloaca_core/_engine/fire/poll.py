@@ -49,8 +49,8 @@ class Poll(Work):
         self, trigger: Trigger, row: TriggerRow, clock: Clock, finished: Callable[[Work], None]
     ) -> None:
         super().__init__(is_async=trigger.is_async, clock=clock, finished=finished)
-        self.trigger = trigger
-        self.row = row
+        self.trigger: Trigger = trigger
+        self.row: TriggerRow = row
         self.outcome: PollOutcome | None = None
 
     def run(self) -> None:

@@ -39,7 +39,7 @@ class LoopThread:
         died: Callable[[], None] = lambda: None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        self.loop = asyncio.new_event_loop() if loop is None else loop
+        self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop() if loop is None else loop
         self.failure: str | None = None
         self._died = died
         self._is_open = False
