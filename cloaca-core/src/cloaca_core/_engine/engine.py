@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.run_reader import RunReader
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.grace_period import GracePeriod
-    from cloaca_core._engine.steer.messages import Messages
     from cloaca_core._engine.recover.runner_id import RunnerId
+    from cloaca_core._engine.steer.messages import Messages
     from cloaca_core._engine.steer.steering import Steering
     from cloaca_core._engine.submit.request import Request
     from cloaca_core._engine.upkeep.pruner import Pruner
