@@ -16,6 +16,7 @@ from cloaca_core.conformance.rows import (
     WORKFLOW,
     act,
     attempt,
+    message,
     new_run,
     record,
     run_end,
@@ -94,7 +95,8 @@ async def test_the_past_of_a_run_has_its_earlier_rounds_and_what_was_asked_of_it
     desk: Desk,
 ) -> None:
     store = desk.store
-    assert (await desk.reader.history("r"))[2:] == ([], [], [], [])
+    assert (await desk.reader.history("r"))[2:] == ([], [], [], [], [])
+    await store.send(message("m", "r"), 9)
 
     await record(store, [attempt("r", "a")], [run_end("r", status="Failed")])
     await store.retry([Reopening("r", 1, {"a": 2})], act("x"))
@@ -107,6 +109,7 @@ async def test_the_past_of_a_run_has_its_earlier_rounds_and_what_was_asked_of_it
     ]
     assert [(each.round, each.status) for each in history.rounds] == [(1, "Failed")]
     assert [each.id for each in history.acts] == ["y", "x"]  # newest first
+    assert [each.id for each in history.messages] == ["m"]
 
 
 async def test_bodies_that_run_here_are_counted(desk: Desk) -> None:

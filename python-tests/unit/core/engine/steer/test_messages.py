@@ -212,9 +212,9 @@ async def test_a_task_that_the_workflow_has_not_is_told_where_that_is_known(desk
     with WorkflowBuilder("flow", registry=desk.registry) as builder:
         task(id="signed")(lambda context: None)
     assert builder.workflow is not None
-    row = desk.store.runs["r"]
-    named = {"workflow": builder.workflow.namespace, "version": builder.workflow.version}
-    desk.store.runs["r"] = row._replace(**named)
+    workflow, row = builder.workflow, desk.store.runs["r"]
+    named = row._replace(workflow=workflow.namespace, version=workflow.version)
+    desk.store.runs["r"] = named
 
     error = await desk.refused(APPROVE._replace(task_id="singed"))
     assert isinstance(error, TaskNotFoundError)

@@ -101,13 +101,23 @@ def test_a_run_is_found_by_its_id_and_no_other_is(runs: RunCalls) -> None:
 def test_a_database_that_writes_on_its_own_connections_only_gives_no_outbox(
     runs: RunCalls, host: EngineHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, run = runs.outgoing("flow", {"a": 1}, "k", {"b": "c"}).wait()
+    _, run, message = runs.outgoing("flow", {"a": 1}, "k", {"b": "c"}).wait()
+    assert message is None
     assert (run.workflow, run.input, run.tags) == ("public::embedded::flow", '{"a":1}', '{"b":"c"}')
     assert run.owner is None
 
     monkeypatch.setattr(host.engine.store, "outbox", None)
     with pytest.raises(ConfigError, match="connection: this backend writes on no connection"):
         runs.outgoing("flow", None, None, None).wait()
+
+
+def test_a_first_message_goes_with_the_row_that_its_submitter_writes(runs: RunCalls) -> None:
+    _, run, message = runs.outgoing("flow", None, None, None, send=("paid", 7)).wait()
+
+    assert message is not None
+    assert (message.run_id, message.name, message.payload) == (run.id, "paid", "7")
+    assert len(message.id) == 36
+    assert message.sent_at > 0
 
 
 # -- many ----------------------------------------------------------------------------------------
