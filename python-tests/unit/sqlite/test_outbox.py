@@ -315,7 +315,7 @@ async def test_an_awaited_connection_that_is_not_open_is_refused(
 
 @pytest.mark.parametrize("level", LEVELS)
 async def test_a_message_is_sent_when_the_transaction_commits(
-    store: Store, outbox: Outbox, raw: sqlite3.Connection, level: str | None
+    store: Store, outbox: Outbox, raw: sqlite3.Connection, level: Any
 ) -> None:
     await submit(store, new_run("a"))
     raw.isolation_level = level

@@ -127,8 +127,14 @@ _CANCEL = {
 }
 _LEVEL = {**_CANCEL, "parent_id": "few"}
 _LEFT = {"ids": _OWNED, "runner_id": "mine", "fence": 1, "tasks": "[]", "has_begun": 0}
-_SENT = {"run_id": "c00000001", "id": "new", "kind": "event", "name": "paid", "dedupe_key": "new"}
-_MAIL = {"ids": ["c00000001", *_OWNED], "now": 1}
+_SENT: dict[str, object] = {
+    "run_id": "c00000001",
+    "id": "new",
+    "kind": "event",
+    "name": "paid",
+    "dedupe_key": "new",
+}
+_MAIL: dict[str, object] = {"ids": ["c00000001", *_OWNED], "now": 1}
 _VALUES: dict[str, dict[str, object]] = {
     "insert_message": _SENT | {"payload": "1", "sent_by": None, "sent_at": 1, "most": LIMIT},
     "wake_waiting": _MAIL,

@@ -197,10 +197,11 @@ class MessageConformance:
     async def test_a_message_that_is_there_wakes_nothing(self, store: Store) -> None:
         await _owned(store, "a")
         await _send(store, message("m"))
-        await note(store, wait("a", "x"))
+        await note(store, wait("a"))
         await park(store, "a", NEVER, seen=1)
 
-        await _send(store, message("m", "a", "x"))
+        await _send(store, message("m"))
+        await _send(store, message("n", "a", "other event"))
 
         assert await claimed(store) == []
 
@@ -427,11 +428,13 @@ class MessageConformance:
         assert await store.fork(_fork("b", kept=["load"]), act()) == "b"
         await _send(store, message("p"))
         await _send(store, message("q", "b"))
+        assert await claimed(store) == ["b"]
+        await note(store, closed=[closed(wait("b", task_id="ship"), 4)], epoch=2)
         assert await store.fork(_fork("b", kept=["load"]), act()) == "b"
 
         first = _row(message("m", "b", key="m"), 1, taken_by="load")
         unread = [_row(message(each, "b", key=each), n) for n, each in ((2, "n"), (3, "o"))]
-        own = _row(message("q", "b"), 4)
+        own = _row(message("q", "b"), 4, taken_by="ship")
         assert await store.sent("b", 9) == [first, *unread, own]
         assert (await stored(store, "b")).messages == 4
         assert [each.taken_by for each in await store.sent("a", 9)] == ["load", "ship", None, None]

@@ -49,9 +49,11 @@ class Transactional(Protocol):
 
 
 class MessageOutboxConformance:
-    """Used with ``SharedBackendConformance``: define a fixture ``mine``, a blocking user's
-    connection to the database of ``url``, in no transaction.
+    """Define fixtures ``store``, an open, empty store, and ``mine``, a blocking user's connection
+    to its database, in no transaction. Its transactions end before the store writes.
     """
+
+    pytestmark: pytest.MarkDecorator = pytest.mark.asyncio
 
     @pytest.fixture
     def outbox(self, store: Store) -> Outbox:
@@ -240,8 +242,8 @@ class MessageOutboxConformance:
 
 
 class OutboxConformance(MessageOutboxConformance):
-    """For backends that let several transactions write at a time: define a fixture ``theirs`` as
-    well, another user's connection.
+    """For backends that let several transactions write at a time. Used with
+    ``SharedBackendConformance``: define ``mine``, and ``theirs``, another user's connection.
     """
 
     async def test_a_batch_holds_back_a_key_that_an_open_transaction_writes_and_nothing_else(

@@ -16,6 +16,7 @@ from cloaca_core.errors import (
     VersionChangedError,
 )
 from cloaca_core.records import states
+from cloaca_core.records.waits import NEVER
 from cloaca_core.runner.error_prefixes import EXECUTION
 from cloaca_core.values.instants import nearest_shown, to_datetime
 from cloaca_core.values.json_values import decode
@@ -328,7 +329,7 @@ def run_info(
         priority=row.priority,
         parent_id=row.parent_id,
         reason=row.steer_reason,
-        due_at=rfc3339_or_none(row.due_at),
+        due_at=None if row.due_at == NEVER else rfc3339_or_none(row.due_at),
         active_bodies=active_bodies,
         forked_from=forked_from,
         follows=follows,

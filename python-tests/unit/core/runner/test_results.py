@@ -9,6 +9,7 @@ from cloaca_core.errors import RunFailedError, VersionChangedError
 from cloaca_core.records.runs import RunRow
 from cloaca_core.records.standing import UnendedChild
 from cloaca_core.records.states import TaskStatus
+from cloaca_core.records.waits import NEVER
 from cloaca_core.runner.results import (
     PipelineResult,
     Plan,
@@ -251,6 +252,7 @@ def test_a_run_alone_has_all_that_is_told_of_it() -> None:
 
     assert (info.round, info.parent_id, info.reason) == (2, "p", "paused by ann")
     assert (info.due_at, info.active_bodies) == (rfc3339(START), 3)
+    assert run_info(row._replace(due_at=NEVER)).due_at is None
 
 
 @pytest.mark.parametrize("tags", ["", "{", "\ufffd{}", "[1]", '"team"', "[" * 100_000])

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cloaca_core.records.states import ReasonCode, RunStatus
+from cloaca_core.records.waits import NEVER
 from cloaca_core.runner.explain.runners import change_of_version, how_it_went, lacking_runners
 from cloaca_core.runner.explain.tasks import Why, latest_attempts, owner_is_gone, tasks_of
 from cloaca_core.runner.explain.words import counted, instant, listed, moment, short, when
@@ -176,6 +177,8 @@ def _behind(run_id: str, status: str | None) -> Why:
 
 
 def _not_due(facts: Facts, due_at: int) -> list[Why]:
+    if due_at == NEVER:
+        return [Why("not_due", "it goes on once a message comes that it waits for")]
     if due_at <= facts.now:
         return [Why("due", f"it came due {when(due_at, facts.now)}")]
     if facts.standing.row.started_at is None:

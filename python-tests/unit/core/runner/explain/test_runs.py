@@ -20,6 +20,7 @@ from cloaca_core._engine.observe.facts import Active, Facts
 from cloaca_core.records.runs import RunRow
 from cloaca_core.records.standing import Holds, UnendedChild, WorkflowPause
 from cloaca_core.records.states import ReasonCode, RunStatus
+from cloaca_core.records.waits import NEVER
 from cloaca_core.runner.explain.runs import why_run
 from cloaca_core.runner.explain.tasks import Why, explained_tasks
 from cloaca_core.runner.results import Wait
@@ -248,6 +249,12 @@ def test_a_run_of_unknown_tasks_says_who_works_on_it() -> None:
 def test_a_run_that_is_not_due() -> None:
     row = PENDING._replace(due_at=LATER)
     assert said(facts(row)) == ("not_due", f"it starts at {AT_LATER}")
+
+
+def test_a_run_that_waits_for_a_message_and_for_no_instant() -> None:
+    row = run_row("Waiting", due_at=NEVER)
+    text = "it goes on once a message comes that it waits for"
+    assert said(facts(row)) == ("not_due", text)
 
 
 def test_a_run_that_must_begin_in_time_says_so() -> None:
