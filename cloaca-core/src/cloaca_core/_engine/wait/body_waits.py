@@ -8,25 +8,35 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cloaca_core._engine.execute.steps import ended_early
 from cloaca_core._engine.plan.open_waits import OpenWait
 from cloaca_core.errors import BodySuspended
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.orchestrate.waiting_bodies import WaitingBodies
+    from cloaca_core._engine.execute.attempt import AttemptWork
     from cloaca_core._engine.record.memos import BodyCall, Memos
     from cloaca_core.records.memos import MemoRow
+
+
+class Slots(Protocol):
+    """The slots of bodies that wait."""
+
+    def release_slot(self, work: AttemptWork) -> None:
+        """A body begins to wait."""
+
+    async def reacquire_slot(self, work: AttemptWork) -> None:
+        """Return when it may go on."""
 
 
 class BodyWaits:
     """Belongs to the engine's loop."""
 
-    def __init__(self, evict_after: float, memos: Memos, bodies: WaitingBodies) -> None:
+    def __init__(self, evict_after: float, memos: Memos, slots: Slots) -> None:
         self._evict_after = evict_after
         self._memos = memos
-        self._bodies = bodies
+        self._slots = slots
         self._loop = asyncio.get_running_loop()
         self._calls: dict[OpenWait, BodyCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -67,7 +77,7 @@ class BodyWaits:
         """The body gives its slot back: it takes no process down while it waits."""
         call.attempt.crashes = 0
         call.interrupted = interrupt
-        self._bodies.release_slot(call.attempt)
+        self._slots.release_slot(call.attempt)
 
     def _interrupt(self, call: BodyCall, wait: OpenWait) -> None:
         """The run of the body is being cancelled."""
@@ -87,7 +97,7 @@ class BodyWaits:
     async def _reacquire(
         self, call: BodyCall, answer: list[MemoRow] | BaseException | None
     ) -> None:
-        await self._bodies.reacquire_slot(call.attempt)
+        await self._slots.reacquire_slot(call.attempt)
         self._memos.conclude(call, answer)
 
     def _leave(self, call: BodyCall, wait: OpenWait) -> None:

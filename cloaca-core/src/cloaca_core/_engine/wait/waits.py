@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
     from cloaca_core._engine.execute.asked_wait import AskedWait
     from cloaca_core._engine.execute.attempt import Attempt
-    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.plan.planner import Step
     from cloaca_core._engine.plan.restore import Resume
@@ -68,6 +67,13 @@ Ts = TypeVarTuple("Ts")
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 1.0
 """Seconds between two tries to read while the database is away."""
+
+
+class OwnedRuns(Protocol):
+    """The runs that this runner owns."""
+
+    def get(self, run_id: str) -> ActiveRun | None:
+        """The run of this id, if it is ours."""
 
 
 class WaitCourse(Protocol):
@@ -125,7 +131,7 @@ class Waits:
         self,
         store: WaitStore,
         evict_after: float,
-        runs: ActiveRuns,
+        runs: OwnedRuns,
         clock: Clock,
         bodies: BodyWaits,
         course: WaitCourse,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from cloaca_core.definition.nodes.declare import declare, read_timeout, short_text, storable
+from cloaca_core.definition.nodes.declare import declare
 from cloaca_core.definition.task import Reference
 from cloaca_core.definition.waits.kinds import REJECT, Approval
+from cloaca_core.definition.waits.options import read_timeout, short_text, storable
 from cloaca_core.errors import DefinitionError
 from cloaca_core.values.arguments import one_of, text, wrong_type
 from cloaca_core.values.durations import Duration

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from cloaca_core.definition.nodes.declare import declare
 from cloaca_core.definition.task import Reference
 from cloaca_core.definition.waits.kinds import Sleep
-from cloaca_core.errors import DefinitionError, DefinitionTypeError, ScheduleError
+from cloaca_core.definition.waits.options import read_until
+from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.values.arguments import wrong_type
 from cloaca_core.values.durations import Duration, read_seconds
-from cloaca_core.values.instants import read_instant
 from cloaca_core.values.node import Node
 
 if TYPE_CHECKING:
@@ -52,14 +52,6 @@ def sleep(
     )
     in_body = "handle.sleep or handle.sleep_until"
     return declare("sleep", id, wait, dependencies, in_body=in_body)
-
-
-def read_until(name: str, until: object) -> int:
-    """The instant of a datetime with a time zone, or of a text; ``name`` is the parameter's."""
-    try:
-        return read_instant(name, until)
-    except ScheduleError as error:
-        raise DefinitionError(str(error)) from None
 
 
 def _keys(given: object) -> tuple[str, ...]:

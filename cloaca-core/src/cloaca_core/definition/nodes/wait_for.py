@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cloaca_core.definition.nodes.declare import declare, read_timeout, short_text
+from cloaca_core.definition.nodes.declare import declare
 from cloaca_core.definition.task import Reference
 from cloaca_core.definition.waits.kinds import WaitFor
+from cloaca_core.definition.waits.options import read_timeout, short_text
 from cloaca_core.errors import ContextError, ContextTypeError, DefinitionError, DefinitionTypeError
 from cloaca_core.values.durations import Duration
 from cloaca_core.values.json_values import JsonValue, normalise

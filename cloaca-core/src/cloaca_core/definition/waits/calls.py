@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from cloaca_core.definition.nodes.declare import read_timeout, short_text
-from cloaca_core.definition.nodes.sleep import read_until
 from cloaca_core.definition.steps import StepRunner
+from cloaca_core.definition.waits.options import read_timeout, read_until, short_text
 from cloaca_core.errors import DefinitionError
 from cloaca_core.records.waits import EVENT, SLEEP
 from cloaca_core.values.arguments import shown_number, wrong_type
