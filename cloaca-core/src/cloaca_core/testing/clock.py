@@ -38,7 +38,7 @@ class HarnessClock:
     def to(self, moment: datetime | str, *, tz: str | None = None, fold: int | None = None) -> None:
         """Let time pass until ``moment``: a datetime, or text like ``2026-03-29T03:30``.
 
-        With ``tz``, the name of an IANA zone, it is what a clock on a wall there shows; without, it
+        With ``tz``, the name of an IANA zone, it is the local time there; without, it
         has a zone or an offset of its own. A time that the clocks skip is refused; one that they
         show twice needs ``fold`` (0 for the first time, 1 for the second) or an offset.
         """

@@ -1,13 +1,12 @@
 """Drives an engine on the threads that wait for it: steps its loop, and runs the bodies.
 
-There is no thread of the engine. Whoever waits does the work meanwhile: the test's thread in a call
-of the harness, and a body, or a thread of a body, in a call of its own. Sync bodies never run
-within the loop, so the loop is never entered twice, and a body may block or stop in a debugger.
+There is no thread of the engine. A thread that waits does the work meanwhile: the test's thread in
+a call of the harness, and a body, or a thread of a body, in a call of its own. Sync bodies never
+run within the loop, so the loop is never entered twice, and a body may block or stop in a debugger.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import threading
 from collections import deque
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core.errors import RunnerClosedError, RunnerUsageError
+from cloaca_core.testing.running_loops import beside_running_loop
 from cloaca_core.testing.virtual_loop import BOOT, REAL_LIMIT, StandstillError, VirtualLoop
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ YEAR: Final = 366 * 86_400.0
 SOCKETS: Final = 5.0
 """Seconds of real time after which a coroutine waits for something else than its socket."""
 LOOKS_UP: Final = 0.005
-"""Seconds between two looks of a thread that waits for what another thread does."""
+"""Seconds between two looks of a thread that waits for another thread."""
 
 
 class EngineKilled(SystemExit):
@@ -161,7 +161,7 @@ class Driver:
             self.context = contextvars.copy_context()
         self._depth += 1
         try:
-            with _beside_running_loop():
+            with beside_running_loop():
                 yield
         finally:
             self._depth -= 1
@@ -290,36 +290,3 @@ _NO_ANSWER: Final = (
     "nothing is left to do at this instant, and the call still waits: let time pass before, "
     "with harness.clock.advance, or by autoskip=True"
 )
-
-
-@contextmanager
-def _beside_running_loop() -> Iterator[None]:
-    """Within, another loop may run on this thread, although a test's own loop does already."""
-    outer = asyncio._get_running_loop()
-    if outer is None:
-        yield
-        return
-    swap: Callable[[Any, Any], Any] = getattr(asyncio.tasks, "_swap_current_task", _keep)
-    task = swap(outer, None)
-    asyncio._set_running_loop(None)
-    try:
-        yield
-    finally:
-        asyncio._set_running_loop(outer)
-        swap(outer, task)
-
-
-@contextmanager
-def as_if_running(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Within, code takes this loop for the running one. It does not run."""
-    with _beside_running_loop():
-        asyncio._set_running_loop(loop)
-        try:
-            yield
-        finally:
-            asyncio._set_running_loop(None)
-
-
-def _keep(_: object, task: object) -> object:
-    """Before Python 3.12 each loop has a current task of its own."""
-    return task

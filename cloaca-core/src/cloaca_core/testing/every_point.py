@@ -1,4 +1,4 @@
-"""Kills the engine at every point that a run comes to, and says what is done twice then."""
+"""Kills the engine at every point that a run comes to, and tells which bodies run twice then."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class LoopCoroutines(BodyLoop):
         self._arrivals = Mailbox(self._loop, self._start)
 
     def close(self) -> None:
-        """Cancel what runs; the loop is the engine's."""
+        """Cancel all that run; the loop is the engine's."""
         for each in list(self.running.values()):
             each.cancel()
 
@@ -50,7 +50,7 @@ class _Coroutines(LoopCoroutines):
 
 
 class _Calls(LoopCoroutines):
-    """Sync code, called by the thread that drives the loop; ``begun`` has what runs."""
+    """Sync code, called by the thread that drives the loop; ``begun`` has the work that runs."""
 
     def __init__(self, slots: int, driver: Driver) -> None:
         super().__init__(slots, driver.loop)

@@ -17,8 +17,8 @@ from cloaca_core.testing.driver import (
     DrivenLoop,
     Driver,
     EngineDiedError,
-    as_if_running,
 )
+from cloaca_core.testing.running_loops import as_if_running
 from cloaca_core.testing.store_view import OwnLoop, OwnThread, StoreView
 from cloaca_core.testing.virtual_clock import VirtualClock
 
@@ -50,7 +50,7 @@ class DrivenThread(LoopThread):
         return False
 
     def stop(self) -> None:
-        """End what is left on the loop; called within it, it only takes no more calls."""
+        """End all tasks of the loop; called within it, it only takes no more calls."""
         self._is_open = False
         if self._driven.is_here() or self.loop.is_closed():
             return
@@ -183,4 +183,4 @@ def _end_all(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _ignore(_: asyncio.AbstractEventLoop, __: dict[str, Any]) -> None:
-    """What a killed engine leaves undone is no error."""
+    """Log no error for the tasks that a killed engine leaves undone."""

@@ -226,8 +226,8 @@ class Harness:
     # -- other bodies ------------------------------------------------------------------------
 
     def replace(self, workflow: str, task: str, function: TaskFunction) -> None:
-        """Call ``function`` in place of the body of a task, from its next attempt on. It takes what
-        a body takes, and may be async. All else of the task stays, such as its retries.
+        """Call ``function`` in place of the body of a task, from its next attempt on. It has the
+        arguments of a body, and may be async. All else of the task stays, such as its retries.
         """
         key = self._key(workflow, task)
         self._stand_ins.replace(key, function, wants_handle=takes_handle(function))
@@ -247,8 +247,8 @@ class Harness:
         """Call one body alone, once, and return the context after it; its error comes out as it was
         raised.
 
-        The run that it belongs to is in a database of its own, at this harness's time. What stands
-        in for the body here does so there.
+        The run that it belongs to is in a database of its own, at this harness's time. A
+        function that stands in for the body here does so there.
         """
         key = self._key(workflow, task)
         registry = Registry()
@@ -351,10 +351,10 @@ def harness(
     on the test's own thread.
 
     * ``registry``: the ``Registry`` whose workflows it runs; the program's own
-    * ``url``: the database; a new one in memory. Another one keeps what is written. No runner
+    * ``url``: the database; a new one in memory. Another one keeps all that is written. No runner
       elsewhere may use it meanwhile
     * ``autoskip``: where nothing is left to do, let time pass until a run ends that is waited for
-    * ``now``: what the clock shows at first; noon in UTC of Tuesday, 10 March 2026
+    * ``now``: the time at first; noon in UTC of Tuesday, 10 March 2026
     * ``config``: the settings; ``DefaultRunnerConfig()``. The lease never ends, and runs are only
       pruned by ``harness.runner.prune()``
     """

@@ -57,7 +57,7 @@ class HarnessRun:
 
     @property
     def context(self) -> dict[str, Any]:
-        """The final context; of a run that has not ended, what its tasks have set so far."""
+        """The final context; before the end, the keys that tasks have set so far."""
         return dict(self._seen().context)
 
     @property

@@ -1,4 +1,4 @@
-"""Functions that stand in for bodies in a test, and what bodies were called and raised."""
+"""Functions that stand in for bodies in a test; counts calls of bodies and keeps their errors."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _Failure:
 
 class StandIns:
     """Of one harness. ``calls`` counts how often the body of each task of each run has begun;
-    ``errors`` has what each last raised, the newest last.
+    ``errors`` has the last error of each, the newest last.
     """
 
     def __init__(self) -> None:

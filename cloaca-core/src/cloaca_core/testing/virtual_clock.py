@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cloaca_core.testing.virtual_loop import VirtualLoop
 
 BEGINNING: Final = datetime(2026, 3, 10, 12, tzinfo=UTC)
-"""A Tuesday, noon: what the wall shows when the first loop is made, unless it is told otherwise."""
+"""A Tuesday, noon: the time on the wall when the first loop is made, by default."""
 
 
 class VirtualClock(Clock):
@@ -34,7 +34,7 @@ class VirtualClock(Clock):
         self._start += round(seconds * 1e6)
 
     def loop_time(self, wall: int) -> float:
-        """What the loop shows when the wall shows this instant."""
+        """The time of the loop at this instant of the wall."""
         return BOOT + (wall - self._start) / 1e6
 
 

@@ -18,9 +18,9 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 BOOT: Final = 1000.0
-"""What the monotonic clock shows when the first loop is made."""
+"""The monotonic time when the first loop is made."""
 REAL_LIMIT: Final = 10.0
-"""Seconds of real time, for what is done outside the loop."""
+"""Seconds of real time for work outside the loop."""
 MOST_JUMPS: Final = 500_000
 """A test for which time jumps more often waits for something that does not come."""
 MOST_PASSES: Final = 5_000
@@ -123,7 +123,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def fail(self, reason: str) -> NoReturn:
         """End the test, and say where it and its tasks wait."""
-        self._jumps = self._passes = 0  # what cleans up has to run as well
+        self._jumps = self._passes = 0  # the clean-up has to run as well
         self._outside.clear()
         waiting = sorted(filter(None, map(_place, asyncio.all_tasks(self))))
         raise StandstillError("\n  ".join([f"{reason}; there wait:", *waiting]))
@@ -144,7 +144,7 @@ def _place(task: asyncio.Task[Any]) -> str:
 
 
 class _JumpingSelector(selectors.BaseSelector):
-    """Finds what is ready and does not wait for it, unless something will make it so."""
+    """Finds ready descriptors, and waits for them only if there is work outside the loop."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop

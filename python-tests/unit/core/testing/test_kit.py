@@ -7,6 +7,7 @@ import contextvars
 import itertools
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ import pytest
 
 import cloaca
 from cloaca.testing import Harness, StandstillError, harness
+from cloaca_core.testing.store_view import StoreView
 
 MINUTE: dict[str, Any] = {
     "retry_attempts": 3,
@@ -447,3 +449,30 @@ class TestUse:
     def test_an_error_in_the_block_comes_out(self, registry: cloaca.Registry) -> None:
         with pytest.raises(ZeroDivisionError), harness(registry) as h:
             h.submit("flow") if registry.has_name("flow") else 1 / 0
+
+
+def test_three_days_of_a_schedule_and_of_retries_cost_few_operations(
+    registry: cloaca.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is some tenths of a millisecond."""
+    asked: list[str] = []
+    operation = StoreView._by_loop
+
+    def counted(self: StoreView, name: str, function: Any) -> Any:
+        call = operation(self, name, function)
+
+        async def count(*args: Any, **options: Any) -> Any:
+            asked.append(name)
+            return await call(*args, **options)
+
+        return count
+
+    monkeypatch.setattr(StoreView, "_by_loop", counted)
+    define(registry, charge, send, **MINUTE)
+    with harness(registry) as h:
+        h.runner.register_cron_workflow("flow", "0 3 * * *", "UTC")
+        h.fail("flow", "charge", TimeoutError, times=2)
+        h.clock.advance(days=3)
+        assert h.drain() == {"Completed": 3}
+
+    assert len(asked) < 120, Counter(asked)
