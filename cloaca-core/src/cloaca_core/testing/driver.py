@@ -178,6 +178,7 @@ class Driver:
             finally:
                 self.loop.thread = None
         self.check_alive()
+        self.stand_ins.raise_interruption()
 
     def _call_body(self) -> bool:
         """Call the next body; False if there is none."""
@@ -187,6 +188,7 @@ class Driver:
             return False
         body()
         self.check_alive()
+        self.stand_ins.raise_interruption()
         return True
 
     # -- time --------------------------------------------------------------------------------

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from cloaca_core.definition.callables import is_async_callable
 from cloaca_core.definition.workflow import Workflow
+from cloaca_core.errors import BodySignal
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core.definition.task import TaskFunction
+
+
+OF_BODIES: Final = (BodySignal, SystemExit, GeneratorExit, asyncio.CancelledError)
+"""Errors that are no ``Exception`` and yet the engine's to deal with; ``EngineKilled`` is one."""
 
 
 class TaskKey(NamedTuple):
@@ -53,6 +59,7 @@ class StandIns:
     def __init__(self) -> None:
         self.calls: Counter[tuple[str, str]] = Counter()
         self.errors: dict[tuple[str, str], BaseException] = {}
+        self._interruption: BaseException | None = None
         self._functions: dict[TaskKey, _Function] = {}
         self._failures: dict[TaskKey, list[_Failure]] = {}
 
@@ -63,6 +70,14 @@ class StandIns:
     def fail(self, key: TaskKey, error: BaseException | type[BaseException], times: int) -> None:
         """Raise this error in the next calls of the body."""
         self._failures.setdefault(key, []).append(_Failure(error, times))
+
+    def raise_interruption(self) -> None:
+        """Raise the error with which a body was broken off because the test is: Ctrl-C, a time
+        limit, or ``pytest.skip`` and ``pytest.fail``.
+        """
+        if (error := self._interruption) is not None:
+            self._interruption = None
+            raise error
 
     def apply(self, attempt: Attempt) -> None:
         """Give the attempt, before it begins, the function that it is to call, and a retry policy
@@ -118,5 +133,7 @@ class StandIns:
                 raise failure.error
 
     def _note(self, place: tuple[str, str], error: BaseException) -> None:
+        if not isinstance(error, (Exception, *OF_BODIES)):
+            self._interruption = error
         self.errors.pop(place, None)
         self.errors[place] = error

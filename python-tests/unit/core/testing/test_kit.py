@@ -102,6 +102,27 @@ class TestRun:
             h.run("flow", raises=True)
         assert raised.value is error
 
+    @pytest.mark.parametrize("is_async", [False, True])
+    @pytest.mark.parametrize("error", [KeyboardInterrupt(), pytest.skip.Exception("not here")])
+    def test_an_end_of_the_test_itself_comes_out_of_a_body(
+        self, h: Harness, registry: cloaca.Registry, error: BaseException, *, is_async: bool
+    ) -> None:
+        def child(context: cloaca.Context) -> None:
+            raise error
+
+        async def async_child(context: cloaca.Context) -> None:
+            raise error
+
+        def parent(context: cloaca.Context) -> None:
+            h.runner.execute("child")
+
+        define(registry, async_child if is_async else child, name="child")
+        define(registry, parent)
+
+        with pytest.raises(type(error)) as raised:
+            h.run("flow")
+        assert raised.value is error
+
     def test_a_run_that_times_out_has_no_error_of_a_body(
         self, h: Harness, registry: cloaca.Registry
     ) -> None:
@@ -131,7 +152,9 @@ class TestRun:
             states.append(run.status)
 
         assert states == ["Waiting", "Waiting", "Completed"]
-        assert run.tasks["charge"].attempts == 3
+        assert [attempt.started_at for attempt in run.handle.attempts()] == [
+            f"2026-03-10T12:0{minute}:00.000000+00:00" for minute in range(3)
+        ]
 
     def test_options_are_those_of_a_submission(self, h: Harness, registry: cloaca.Registry) -> None:
         define(registry, charge)
