@@ -88,6 +88,7 @@ class Driver:
         self.context: contextvars.Context = contextvars.copy_context()
         self.loop: DrivenLoop = DrivenLoop(self, BOOT)
         self._bodies: deque[Callable[[], None]] = deque()
+        self._dead: list[DrivenLoop] = []
         self._entered = threading.Lock()
         self._owner = threading.get_ident()
         self._depth = 0
@@ -114,9 +115,15 @@ class Driver:
     def next_loop(self) -> DrivenLoop:
         """Make the loop of the next engine; it goes on at the same time. Returns the old one."""
         before, self.loop = self.loop, DrivenLoop(self, self.loop.time())
+        self._dead.append(before)  # closed last: threads of the database may still answer to it
         self._bodies.clear()
         self.killed = False
         return before
+
+    def close(self) -> None:
+        """Close all loops."""
+        for loop in [*self._dead, self.loop]:
+            loop.close()
 
     # -- at one instant ----------------------------------------------------------------------
 

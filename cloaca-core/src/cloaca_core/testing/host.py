@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import inspect
+import os
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -14,7 +15,6 @@ from cloaca_core._engine.runtime.loop_thread import LoopThread
 from cloaca_core.runner.host import EngineHost
 from cloaca_core.testing.driver import (
     DrivenFuture,
-    DrivenLoop,
     Driver,
     EngineDiedError,
 )
@@ -67,7 +67,7 @@ class HarnessHost(EngineHost):
 
     def __init__(
         self,
-        url: str,
+        url: str | os.PathLike[str],
         config: DefaultRunnerConfig,
         registry: Registry,
         driver: Driver,
@@ -79,7 +79,6 @@ class HarnessHost(EngineHost):
         self._is_in_memory = url == MEMORY
         self._store: Store | None = None
         self._view: StoreView | None = None
-        self._dead: list[DrivenLoop] = []
         self._killed: str | None = None
         self._place = OwnLoop() if url == MEMORY else OwnThread()
 
@@ -153,12 +152,11 @@ class HarnessHost(EngineHost):
         loop.set_exception_handler(_ignore)
         with as_if_running(loop):
             _end_all(loop)
-        self._dead.append(loop)
 
     # -- close -------------------------------------------------------------------------------
 
-    def close_all(self) -> None:
-        """Close the database and all loops, after the engine has shut down."""
+    def close_database(self) -> None:
+        """Close the database, after the engine has shut down."""
         try:
             if (store := self._store) is not None:
                 self._store = None
@@ -166,8 +164,6 @@ class HarnessHost(EngineHost):
                 self._driver.run(closing, "the closing of the database")
         finally:
             self._place.close()
-            for loop in [*self._dead, self._driver.loop]:
-                loop.close()
 
 
 def _end_all(loop: asyncio.AbstractEventLoop) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
 import weakref
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from functools import partial
 from types import TracebackType
@@ -33,6 +34,7 @@ from cloaca_core.testing.runs import HarnessRun
 from cloaca_core.testing.stand_ins import StandIns, TaskKey, alone
 from cloaca_core.testing.virtual_clock import BEGINNING, VirtualClock
 from cloaca_core.testing.virtual_loop import StandstillError
+from cloaca_core.values.arguments import refuse_other_types
 from cloaca_core.values.instants import read_instant, to_datetime
 from cloaca_core.values.option_names import FailedPolicyName, RunStatus
 
@@ -66,7 +68,7 @@ class HarnessOptions(TypedDict, total=False):
     """The arguments of ``harness``."""
 
     registry: Registry | None
-    url: str | None
+    url: str | os.PathLike[str] | None
     autoskip: bool
     now: datetime | str | None
     config: DefaultRunnerConfig | None
@@ -91,34 +93,32 @@ class Harness:
         self,
         registry: Registry | None = None,
         *,
-        url: str | None = None,
+        url: str | os.PathLike[str] | None = None,
         autoskip: bool = False,
         now: datetime | str | None = None,
         config: DefaultRunnerConfig | None = None,
     ) -> None:
-        self._registry = default_registry() if registry is None else registry
-        self._url = MEMORY if url is None else url
-        self._config = DefaultRunnerConfig() if config is None else copy.copy(config)
-        self._config.lease_seconds = LEASE_SECONDS
-        self._config.shutdown_grace_seconds = 0
-        self._stand_ins = StandIns()
-        self._driver = Driver(self._stand_ins, autoskip=autoskip)
         start = BEGINNING if now is None else to_datetime(read_instant("now", now))
-        self._clock = VirtualClock(lambda: self._driver.loop, start)
-        self._crashes = Crashes(self._driver)
+        self._registry = default_registry() if registry is None else registry
+        self._config = _settings(config)
+        self._stand_ins = StandIns()
+        self._driver = driver = Driver(self._stand_ins, autoskip=autoskip)
+        self._clock = VirtualClock(lambda: driver.loop, start)
+        self._crashes = Crashes(driver)
         self._runs: weakref.WeakSet[HarnessRun] = weakref.WeakSet()
-        self._host = host = HarnessHost(
-            self._url, self._config, self._registry, self._driver, self._clock
-        )
-        self._driver.revive = host.start_next
-        self.clock: HarnessClock = HarnessClock(self._driver, self._clock)
-        try:
+        self.clock: HarnessClock = HarnessClock(driver, self._clock)
+        with ExitStack() as stack:
+            stack.callback(driver.close)
+            place = MEMORY if url is None else url
+            self._host = host = HarnessHost(
+                place, self._config, self._registry, driver, self._clock
+            )
+            stack.callback(host.close_database)
+            driver.revive = host.start_next
             self.runner: DefaultRunner = _Runner(host)
-            self._driver.settle()
-        except BaseException:
-            host.close_all()
-            raise
-        self.async_runner: AsyncRunner = _AsyncRunner(host)
+            self.async_runner: AsyncRunner = _AsyncRunner(host)
+            driver.settle()
+            self._resources = stack.pop_all()
 
     # -- open and close ----------------------------------------------------------------------
 
@@ -135,14 +135,13 @@ class Harness:
 
     def close(self) -> None:
         """End the engine and close the database; runs can still be read as they are now."""
-        self._crashes.close()
-        self._driver.autoskip = True
-        try:
+        with self._resources:
+            self._crashes.close()
             for run in list(self._runs):
                 run.keep()
+            self._runs.clear()
+            self._driver.autoskip = True
             self.runner.shutdown()
-        finally:
-            self._host.close_all()
 
     # -- run ---------------------------------------------------------------------------------
 
@@ -339,10 +338,22 @@ class Harness:
         return TaskKey(found.namespace, task)
 
 
+def _settings(config: DefaultRunnerConfig | None) -> DefaultRunnerConfig:
+    """A copy, for an engine that is alone and whose test does not wait."""
+    if config is None:
+        made = DefaultRunnerConfig()
+    else:
+        refuse_other_types("config", config, DefaultRunnerConfig, "a DefaultRunnerConfig or None")
+        made = copy.copy(config)
+    made.lease_seconds = LEASE_SECONDS
+    made.shutdown_grace_seconds = 0
+    return made
+
+
 def harness(
     registry: Registry | None = None,
     *,
-    url: str | None = None,
+    url: str | os.PathLike[str] | None = None,
     autoskip: bool = False,
     now: datetime | str | None = None,
     config: DefaultRunnerConfig | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import itertools
 import socket
 import threading
@@ -468,6 +469,37 @@ class TestUse:
     def test_the_clock_starts_where_it_is_told_to(self, registry: cloaca.Registry) -> None:
         with harness(registry, now="2020-02-29T23:00:00+01:00") as h:
             assert h.clock.now() == datetime(2020, 2, 29, 22, tzinfo=UTC)
+
+    def test_it_may_be_closed_twice(self, h: Harness) -> None:
+        h.close()
+        h.close()
+
+    @pytest.mark.parametrize(
+        ("options", "error"),
+        [
+            ({"url": "nosuch://work"}, cloaca.BackendError),  # no backend
+            ({"url": "/nowhere/work.db"}, cloaca.StoreOpenError),  # no folder
+            ({"now": "2026-01-01"}, cloaca.ScheduleError),  # no zone
+            ({"config": {}}, TypeError),  # no config
+            ({"registry": {}}, cloaca.ConfigTypeError),  # no registry
+        ],
+    )
+    def test_one_that_cannot_be_opened_leaves_nothing(
+        self, options: dict[str, Any], error: type[Exception]
+    ) -> None:
+        """A loop that was not closed would be a ResourceWarning, which is an error here."""
+        with pytest.raises(error):
+            harness(**options)
+        gc.collect()
+
+    async def test_a_wait_that_would_not_end_is_refused_in_an_async_test(
+        self, h: Harness, registry: cloaca.Registry
+    ) -> None:
+        define(registry, charge, **MINUTE)
+        h.fail("flow", "charge", TimeoutError)
+
+        with pytest.raises(StandstillError, match="still waits"):
+            await h.async_runner.execute("flow")
 
     def test_an_error_in_the_block_comes_out(self, registry: cloaca.Registry) -> None:
         with pytest.raises(ZeroDivisionError), harness(registry) as h:
