@@ -1,5 +1,10 @@
 -- Statements about runs that SQLite words in its own way, and why.
 --
+-- * insert_plain_run, record_attempt: VALUES may be repeated (see driver.py). One execution then writes
+--   many rows, and opens the table and its twenty indexes once for all of them.
+-- * insert_plain_run, record_attempt, claim: OR FAIL. An error undoes the whole transaction, so none
+--   needs the copies of pages that SQLite makes to undo one statement; it writes them to a file when
+--   there are many.
 -- * find_keys, list_runs_of_tag: their list holds pairs, which ->> takes apart. SQLite applies it
 --   to text; PostgreSQL needs a cast to JSON, which in SQLite would be a cast to a number.
 -- * claim: a + keeps SQLite from using an index that would read every waiting run. PostgreSQL skips runs
@@ -7,6 +12,30 @@
 -- * claim, get_run, ended_runs: an empty text stands for a payload that is in cloaca_payload.
 -- * list_active_runs, count_active_runs: SQLite chooses an index without knowing the values and would
 --   take the primary key; INDEXED BY names the small ones.
+
+
+-- name: insert_plain_run
+-- Add runs as insert_run does, those without a parent and without any option of their start: the columns
+-- that are not named keep their defaults. Nearly all runs are such.
+WITH new (id, workflow, version, input, tags, idempotency_key, created_at, owner) AS (
+    VALUES (:id, :workflow, :version, :input, :tags, :idempotency_key, :created_at, :owner)
+)
+INSERT OR FAIL INTO cloaca_run (
+    id, workflow, version, input, tags, idempotency_key, created_at, claimable_at, owner, epoch, status,
+    started_at
+)
+SELECT
+    new.id, new.workflow, new.version, new.input, new.tags, new.idempotency_key, new.created_at,
+    new.created_at, runner.id,
+    CASE WHEN runner.id IS NULL THEN 0 ELSE 1 END,
+    CASE WHEN runner.id IS NULL THEN 'Pending' ELSE 'Running' END,
+    CASE WHEN runner.id IS NULL THEN NULL ELSE new.created_at END
+FROM new
+LEFT JOIN cloaca_runner AS runner
+    ON runner.id = new.owner AND runner.fenced = 0
+        AND NOT EXISTS (SELECT 1 FROM cloaca_paused_workflow WHERE workflow = new.workflow)
+WHERE TRUE
+ON CONFLICT DO NOTHING;
 
 
 -- name: find_keys
@@ -18,6 +47,42 @@ JOIN cloaca_run AS run
 WHERE NOT EXISTS (
     SELECT 1 FROM cloaca_tombstone AS gone WHERE gone.root_id = coalesce(run.root_id, run.id)
 );
+
+
+-- name: record_attempt
+-- Write the states of attempts whose runs the runner still owns. A row in a final state is not changed.
+WITH new (
+    run_id, task_id, attempt, epoch, status, change, error_type, error_message, error_traceback,
+    skip_reason, started_at, ended_at, retry_at, crashes, reason_code, replacements, runner_id, fence
+) AS (
+    VALUES (
+        :run_id, :task_id, :attempt, :epoch, :status, :change, :error_type, :error_message,
+        :error_traceback, :skip_reason, :started_at, :ended_at, :retry_at, :crashes, :reason_code,
+        :replacements, :runner_id, :fence
+    )
+)
+INSERT OR FAIL INTO cloaca_attempt (
+    run_id, task_id, attempt, epoch, status, change, error_type, error_message,
+    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code,
+    replacements
+)
+SELECT
+    new.run_id, new.task_id, new.attempt, new.epoch, new.status, new.change, new.error_type,
+    new.error_message, new.error_traceback, new.skip_reason, new.started_at, new.ended_at,
+    new.retry_at, new.crashes, new.reason_code, new.replacements
+FROM new
+CROSS JOIN cloaca_run AS run
+    ON run.id = new.run_id AND run.owner = new.runner_id AND run.epoch = new.fence
+CROSS JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
+WHERE TRUE
+ON CONFLICT (run_id, task_id, attempt) DO UPDATE SET
+    epoch = excluded.epoch, status = excluded.status, change = excluded.change,
+    error_type = excluded.error_type, error_message = excluded.error_message,
+    error_traceback = excluded.error_traceback, skip_reason = excluded.skip_reason,
+    started_at = excluded.started_at, ended_at = excluded.ended_at,
+    retry_at = excluded.retry_at, crashes = excluded.crashes,
+    reason_code = excluded.reason_code, replacements = excluded.replacements
+WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled');
 
 
 -- name: claim
@@ -92,7 +157,7 @@ foremost (id) AS MATERIALIZED (
     ORDER BY run.priority DESC, run.claimable_at, run.id
     LIMIT :limit - (SELECT count(*) FROM longest)
 )
-UPDATE cloaca_run
+UPDATE OR FAIL cloaca_run
 SET owner = :runner_id, epoch = epoch + 1, status = 'Running',
     started_at = coalesce(started_at, :now),
     came_due = CASE came_due WHEN 1 THEN 2 ELSE 0 END

@@ -88,6 +88,33 @@ async def test_each_step_answers_its_rows(connection: Connection) -> None:
     assert answers == [[], [(1,), (2,)], [], [(1,), (2,), (3,)]]
 
 
+@pytest.mark.parametrize("count", [15, 16, 17, 48, 50])
+async def test_many_rows_are_written_in_their_order_by_few_executions(
+    connection: Connection, count: int
+) -> None:
+    rows = [(n,) for n in range(count)]
+    traced: list[str] = []
+    await connection.call(lambda raw: raw.set_trace_callback(traced.append))
+
+    await _run(connection, Step(INSERT, rows=rows))
+
+    unsorted = Statement("unsorted", "SELECT x FROM t ORDER BY rowid", ())
+    inserts = [text for text in traced if text.startswith("INSERT")]
+    assert await _run(connection, Step(unsorted)) == [rows]
+    assert len(inserts) == count // 16 + count % 16
+
+
+async def test_a_statement_with_a_parameter_beside_its_values_takes_rows_one_by_one(
+    connection: Connection,
+) -> None:
+    text = "INSERT INTO t (x) SELECT column1 FROM (VALUES (?)) WHERE column1 <> ?"
+    chosen = Statement("chosen", text, ("x", "not"))
+
+    await _run(connection, Step(chosen, rows=[(n, 3) for n in range(20)]))
+
+    assert await _run(connection, Step(SELECT)) == [[(n,) for n in range(20) if n != 3]]
+
+
 async def test_a_transaction_is_one_hop(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,27 +10,6 @@
 -- queries.py).
 
 
--- name: insert_plain_run
--- Add a run as insert_run does, one without a parent and without any option of its start: the columns
--- that are not named keep their defaults. Nearly all runs are such.
-INSERT INTO cloaca_run (
-    id, workflow, version, input, tags, idempotency_key, created_at, claimable_at, owner, epoch, status,
-    started_at
-)
-SELECT
-    :id, :workflow, :version, :input, :tags, CAST(:idempotency_key AS TEXT), :created_at, :created_at,
-    runner.id,
-    CASE WHEN runner.id IS NULL THEN 0 ELSE 1 END,
-    CASE WHEN runner.id IS NULL THEN 'Pending' ELSE 'Running' END,
-    CASE WHEN runner.id IS NULL THEN NULL ELSE :created_at END
-FROM (SELECT 1) AS one
-LEFT JOIN cloaca_runner AS runner
-    ON runner.id = :owner AND runner.fenced = 0
-        AND NOT EXISTS (SELECT 1 FROM cloaca_paused_workflow WHERE workflow = :workflow)
-WHERE TRUE
-ON CONFLICT DO NOTHING;
-
-
 -- name: insert_run
 -- Add a run. If :owner is a live runner, it owns the run from the start, unless the run waits for
 -- its time or its workflow is paused; otherwise the run has no owner. Executed again, or with an
@@ -164,34 +143,6 @@ END AS wish, replacements, messages
 FROM cloaca_run
 WHERE id IN :ids AND owner = :runner_id
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
-
-
--- name: record_attempt
--- Write the state of an attempt, if the runner still owns its run. A row in a final state is not
--- changed.
-INSERT INTO cloaca_attempt (
-    run_id, task_id, attempt, epoch, status, change, error_type, error_message,
-    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code,
-    replacements
-)
-SELECT
-    :run_id, :task_id, :attempt, :epoch, :status, CAST(:change AS TEXT),
-    CAST(:error_type AS TEXT), CAST(:error_message AS TEXT), CAST(:error_traceback AS TEXT),
-    CAST(:skip_reason AS TEXT), CAST(:started_at AS BIGINT), CAST(:ended_at AS BIGINT),
-    CAST(:retry_at AS BIGINT), :crashes, CAST(:reason_code AS TEXT), :replacements
-WHERE EXISTS (
-    SELECT 1 FROM cloaca_run AS run
-    JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
-    WHERE run.id = :run_id AND run.owner = :runner_id AND run.epoch = :fence
-)
-ON CONFLICT (run_id, task_id, attempt) DO UPDATE SET
-    epoch = excluded.epoch, status = excluded.status, change = excluded.change,
-    error_type = excluded.error_type, error_message = excluded.error_message,
-    error_traceback = excluded.error_traceback, skip_reason = excluded.skip_reason,
-    started_at = excluded.started_at, ended_at = excluded.ended_at,
-    retry_at = excluded.retry_at, crashes = excluded.crashes,
-    reason_code = excluded.reason_code, replacements = excluded.replacements
-WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled');
 
 
 -- name: end_run
