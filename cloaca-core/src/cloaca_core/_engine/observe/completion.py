@@ -59,16 +59,7 @@ class Completion:
 
     def ended(self, run: ActiveRun, end: RunEnd) -> None:
         """The end of a run of ours is durable."""
-        row = run.row._replace(
-            input="",
-            status=end.status,
-            final_context=end.final_context,
-            error_message=end.error_message,
-            ended_at=end.ended_at,
-            reason_code=end.reason_code,
-            limit_seconds=end.limit_seconds,
-            reason_tasks=end.reason_tasks,
-        )
+        row = _ended(run.row, end)
         ended = Ended(row, tuple([run.latest[task] for task in sorted(run.latest)]))
         self.recent.add(ended)
         self._waiters.wake(run.id, ended)
@@ -125,6 +116,42 @@ class Completion:
         position = {task_id: index for index, task_id in enumerate(task_ids)}
         attempts.sort(key=lambda attempt: position.get(attempt.task_id, len(position)))
         return Ended(row._replace(input=""), tuple(attempts))
+
+
+def _ended(row: RunRow, end: RunEnd) -> RunRow:
+    """The row as its end leaves it, without the input. ``_replace`` would take three times as
+    long.
+    """
+    return RunRow(
+        row.id,
+        row.workflow,
+        row.version,
+        end.status,
+        row.owner,
+        row.epoch,
+        row.recoveries,
+        "",  # input
+        row.tags,
+        row.parent_id,
+        end.final_context,
+        end.error_message,
+        row.created_at,
+        row.started_at,
+        end.ended_at,
+        row.schedule_id,
+        end.reason_code,
+        end.limit_seconds,
+        row.round,
+        row.priority,
+        row.due_at,
+        row.steer_reason,
+        row.stood_still,
+        row.time_limit,
+        row.deadline_at,
+        end.reason_tasks,
+        row.came_due,
+        row.claimable_at,
+    )
 
 
 def _tell_of_end(row: RunRow) -> None:

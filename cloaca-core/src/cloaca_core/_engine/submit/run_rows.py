@@ -57,46 +57,55 @@ class RunRows:
             start_by = start.latest(now, due_at)
             if due_at is not None or (start_by is not None and start_by <= now):
                 owner = None
-        return NewRun(
-            id=self._ids.next(),
-            workflow=definition.namespace,
-            version=definition.version,
-            input=text,
-            tags=request.tags,
-            idempotency_key=request.idempotency_key,
-            parent_id=None if parent is None else parent.id,
-            owner=owner,
-            created_at=now,
-            priority=priority or 0,
-            due_at=due_at,
-            detached=int(start.detached),
-            time_limit=request.time_limit,
-            deadline_at=deadline_at,
-            start_by=start_by,
+        return NewRun(  # without names: they would take four times as long
+            self._ids.next(),
+            definition.namespace,
+            definition.version,
+            text,
+            request.tags,
+            request.idempotency_key,
+            None if parent is None else parent.id,
+            owner,
+            now,
+            priority or 0,
+            due_at,
+            int(start.detached),
+            request.time_limit,
+            deadline_at,
+            start_by,
         )
 
 
 def owned_row(row: NewRun, messages: int = 0) -> RunRow:
     """The row that a new run of ours has become, which so many messages were sent to."""
     return RunRow(
-        id=row.id,
-        workflow=row.workflow,
-        version=row.version,
-        status=RunStatus.RUNNING,
-        owner=row.owner,
-        epoch=1,
-        recoveries=0,
-        input=row.input,
-        tags=row.tags,
-        parent_id=row.parent_id,
-        final_context=None,
-        error_message=None,
-        created_at=row.created_at,
-        started_at=row.created_at,
-        ended_at=None,
-        priority=row.priority,
-        time_limit=row.time_limit,
-        deadline_at=row.deadline_at,
-        messages=messages,
-        claimable_at=row.created_at,
+        row.id,
+        row.workflow,
+        row.version,
+        RunStatus.RUNNING,
+        row.owner,
+        1,  # epoch
+        0,  # recoveries
+        row.input,
+        row.tags,
+        row.parent_id,
+        None,  # final_context
+        None,  # error_message
+        row.created_at,
+        row.created_at,  # started_at
+        None,  # ended_at
+        None,  # schedule_id
+        None,  # reason_code
+        None,  # limit_seconds
+        1,  # round
+        row.priority,
+        None,  # due_at
+        None,  # steer_reason
+        0,  # stood_still
+        row.time_limit,
+        row.deadline_at,
+        None,  # reason_tasks
+        0,  # came_due
+        messages,
+        row.created_at,  # claimable_at
     )

@@ -31,7 +31,7 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.errors import RunnerClosedError, RunNotFoundError
-from cloaca_core.records.runs import RunRow
+from cloaca_core.records.runs import RunEnd, RunRow
 from cloaca_core.records.steering import Reopening
 
 
@@ -245,3 +245,17 @@ async def test_at_the_end_of_the_runner_all_hear_of_it_also_who_comes_then(desk:
     for each in callers:
         with pytest.raises(RunnerClosedError, match="shut down"):
             await each
+
+
+async def test_the_end_of_our_own_run_changes_no_other_column_of_its_row(desk: Desk) -> None:
+    run = desk.ours()
+    row = run.row = RunRow._make(("r", *[f"{name} as it was" for name in RunRow._fields[1:]]))
+    end = RunEnd("r", 1, "Failed", "{}", "text", 7, None, "code", 8, "[]")
+
+    desk.completion.ended(run, end)
+
+    ended = desk.completion.recent.get("r")
+    assert ended is not None
+    names = {"status", "final_context", "error_message", "ended_at", "reason_code", "limit_seconds"}
+    told = {name: getattr(end, name) for name in names | {"reason_tasks"}}
+    assert ended.row == row._replace(input="", **told)

@@ -18,6 +18,7 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.workflow import Workflow
+from cloaca_core.records.runs import RunRow
 from cloaca_core.records.states import RunStatus
 from cloaca_core.values.ids import RunIds
 
@@ -122,3 +123,19 @@ def test_a_detached_child_names_its_parent_and_has_no_deadline_of_it(
 
     assert (attached.parent_id, attached.detached, attached.deadline_at) == (parent.id, 0, NOW + 5)
     assert (detached.parent_id, detached.detached, detached.deadline_at) == (parent.id, 1, None)
+
+
+def test_an_owned_row_has_each_value_in_its_column() -> None:
+    row = new_run("a", priority=7, parent="p")._replace(time_limit=8, deadline_at=9)
+
+    owned = owned_row(row)
+
+    shared = set(RunRow._fields) & set(row._fields)
+    assert {name: getattr(owned, name) for name in shared} == {
+        name: getattr(row, name) for name in shared
+    }
+    assert (owned.status, owned.epoch, owned.recoveries) == (RunStatus.RUNNING, 1, 0)
+    assert owned.started_at == owned.claimable_at == row.created_at
+    rest = set(RunRow._fields) - shared - {"status", "epoch", "recoveries", "started_at"}
+    defaults = {name: RunRow._field_defaults.get(name) for name in rest - {"claimable_at"}}
+    assert {name: getattr(owned, name) for name in defaults} == defaults
