@@ -33,8 +33,10 @@ class BodyThreads:
     while the system has no thread for them.
 
     Public methods are called on the engine's loop, but for ``let_go``. ``running`` has the running
-    work by thread. Idle threads wait for ``_queue``: it has an item for each piece of work in
-    ``_waiting``, which the lock guards, and None for a thread that is to look around.
+    work by thread. Idle threads wait for ``_queue``: it has an item for each piece of work that
+    waits, and None for a thread that is to look around. A thread that takes an item moves the work
+    of ``_arrived`` to ``_waiting``, which the lock guards: so who lets work go never waits for the
+    lock, which a thread may hold while another one runs.
     """
 
     def __init__(self, slots: int, loop: asyncio.AbstractEventLoop) -> None:
@@ -42,6 +44,7 @@ class BodyThreads:
         self._loop = loop
         self.running: dict[int, Work] = {}
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
+        self._arrived: deque[Work] = deque()
         self._waiting = SlotQueue()
         self._lock = threading.Lock()
         self._reports: Mailbox[Work | None] = Mailbox(loop, self._report)
@@ -61,7 +64,7 @@ class BodyThreads:
     @property
     def backlog(self) -> int:
         """About how many pieces of work wait for a slot."""
-        return len(self._waiting)
+        return len(self._arrived) + len(self._waiting)
 
     @property
     def is_starting(self) -> bool:
@@ -84,8 +87,7 @@ class BodyThreads:
 
     def let_go(self, work: Work) -> None:
         """Queue work that was expected. Any thread may do so."""
-        with self._lock:
-            self._waiting.put(work)
+        self._arrived.append(work)
         self._queue.put(work)
 
     def release_slot(self, work: Work) -> None:
@@ -189,6 +191,8 @@ class BodyThreads:
     def _next(self) -> Work | None:
         """Begin the work whose turn it is; None if it has been given up."""
         with self._lock:
+            while self._arrived:
+                self._waiting.put(self._arrived.popleft())
             work = self._waiting.take()
             if work is None or work.abandoned:
                 return None
