@@ -84,6 +84,7 @@ class Scene:
         self.clock = SettableClock()
         self.start_marks = StartMarks(self.executor)
         self.journal = HandJournal(self.start_marks)
+        self.journal.store.wall_clock = self.clock.wall
         self.runs = ActiveRuns()
         self.capacity = Places(config.max_active_runs, self.runs)
         self.orchestrator = Orchestrator(
@@ -96,8 +97,8 @@ class Scene:
             self._end,
             self._wished,
             self._give_back,
+            self.journal.store,
             iter(map(str, itertools.count(1))).__next__,
-            self.journal.store.memos,
         )
         self.drain = self.orchestrator.attempts.drain
         self.body_times = self.orchestrator.attempts._body_times

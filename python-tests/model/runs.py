@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from cloaca_core._engine.execute.attempt import Attempt
@@ -16,8 +16,8 @@ from cloaca_core.conformance.rows import attempt, new_run
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
-from cloaca_core.definition.steps import StepRunner
 from cloaca_core.definition.task import task
+from cloaca_core.definition.waits.calls import BodyCalls, WaitCall
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.values.clock import SYSTEM_CLOCK
 from cloaca_core.values.json_values import JsonValue, encode
@@ -54,7 +54,7 @@ def active_run(
 
 
 class NoSteps:
-    """Of a body that makes none."""
+    """Of a body that makes none, and waits for nothing."""
 
     def step(self, *call: object) -> object:
         raise AssertionError(call)
@@ -65,9 +65,21 @@ class NoSteps:
     def with_options(self, retry: object, returns: object, *, is_async: bool) -> Any:
         raise AssertionError(retry, returns, is_async)
 
+    def wait(self, call: WaitCall) -> object:
+        raise AssertionError(call)
 
-def no_steps(_: Attempt) -> StepRunner:
-    """For attempts whose bodies make no steps."""
+    async def wait_async(self, call: WaitCall) -> object:
+        raise AssertionError(call)
+
+    def defer(self, condition: Callable[[], object], seconds: float) -> None:
+        raise AssertionError(condition, seconds)
+
+    async def defer_async(self, condition: Callable[[], object], seconds: float) -> None:
+        raise AssertionError(condition, seconds)
+
+
+def no_steps(_: Attempt) -> BodyCalls:
+    """For attempts whose bodies make no steps and do not wait."""
     return NoSteps()
 
 

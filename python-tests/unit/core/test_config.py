@@ -42,6 +42,7 @@ KEYWORD_ONLY = {
     "max_active_runs": 1000,
     "lease_seconds": 15,
     "shutdown_grace_seconds": 30,
+    "evict_after_seconds": 10,
     "max_recovery_attempts": 3,
     "default_trigger_rule": "none_failed",
     "max_context_bytes": 16 * 1024 * 1024,

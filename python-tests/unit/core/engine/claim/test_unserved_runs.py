@@ -12,7 +12,7 @@ from model.runs import nothing
 
 from cloaca_core._engine.claim.unserved_runs import UnservedRuns
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
-from cloaca_core._engine.orchestrate.adoption import PastRows
+from cloaca_core._engine.orchestrate.adoption import NO_PAST
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core.conformance.rows import LATER, attempt, new_run, runner, stored, submit
@@ -88,7 +88,7 @@ class Scene:
         self, row: RunRow, attempts: list[AttemptRow] = ENDED, *restarts: RestartRow
     ) -> list[str]:
         """The tasks for which a run is left; none if it is not."""
-        past = PastRows(attempts, list(restarts), [], [])
+        past = NO_PAST._replace(attempts=attempts, restarts=list(restarts))
         ids = await self.runs.leave([row], {row.id: past})
         assert ids == {each.run_id for each in self.store.given}
         return [each.tasks for each in self.store.given]
@@ -151,7 +151,7 @@ async def test_a_fork_is_left_as_well_and_another_run_of_the_first_round_is_not(
 ) -> None:
     await scene.record("ab")
     plain, fork = await scene.run("p", round_=1), await scene.run("r", round_=1)
-    past = PastRows([attempt("r", "a", epoch=0)], [], [FORK], [])
+    past = NO_PAST._replace(attempts=[attempt("r", "a", epoch=0)], forks=[FORK])
 
     assert await scene.runs.leave([plain, fork], {"r": past}) == {"r"}
     # the result that it begins with is none of its own

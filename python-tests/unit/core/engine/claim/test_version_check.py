@@ -9,7 +9,7 @@ from model.memory_store import MemoryStore
 from model.runs import nothing
 
 from cloaca_core._engine.claim.version_check import Checked, RecordedVersions, VersionCheck
-from cloaca_core._engine.orchestrate.adoption import PastRows
+from cloaca_core._engine.orchestrate.adoption import NO_PAST, PastRows
 from cloaca_core._engine.plan.reasons import version_changed
 from cloaca_core._engine.plan.restore import has_begun
 from cloaca_core._engine.recover.runner_id import RunnerId
@@ -26,7 +26,7 @@ from cloaca_core.records.states import TaskStatus
 from cloaca_core.values.option_names import VersionPolicyName
 
 EARLIER = "0123456789abcdef"
-BEGUN = PastRows([attempt("r", "a")], [], [], [])
+BEGUN = NO_PAST._replace(attempts=[attempt("r", "a")])
 
 
 class Recorded:
@@ -84,7 +84,8 @@ async def test_a_run_that_has_begun_under_another_version_does_not_go_on(scene: 
 
 
 async def test_tasks_that_it_has_begun_and_that_are_gone_are_named(scene: Scene) -> None:
-    past = PastRows([attempt("r", "gone"), attempt("r", "a"), attempt("r", "gone", 2)], [], [], [])
+    begun = [attempt("r", "gone"), attempt("r", "a"), attempt("r", "gone", 2)]
+    past = NO_PAST._replace(attempts=begun)
 
     refusal = (await scene.of(await scene.run(), past)).refusal
 
@@ -135,7 +136,7 @@ async def test_one_whose_tasks_are_the_same_goes_on() -> None:
 async def test_one_that_has_not_begun_begins_under_the_new_version(scene: Scene) -> None:
     row = await scene.run()
 
-    checked = await scene.of(row, PastRows([], [], [], []))
+    checked = await scene.of(row, NO_PAST)
 
     assert checked == Checked(row._replace(version=scene.workflow.version))
     assert (await stored(scene.store, "r")).version == scene.workflow.version
@@ -158,7 +159,7 @@ async def test_without_the_policy_it_goes_on_by_the_ids_of_its_tasks(
     row = await scene.run()
 
     assert await scene.of(row) == Checked(row)
-    assert await scene.of(row, PastRows([], [], [], [])) == Checked(row)
+    assert await scene.of(row, NO_PAST) == Checked(row)
     assert (await stored(scene.store, "r")).version == EARLIER
 
 

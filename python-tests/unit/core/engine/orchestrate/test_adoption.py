@@ -8,7 +8,7 @@ import pytest
 from model.orchestration import Scene
 from model.runs import nothing
 
-from cloaca_core._engine.orchestrate.adoption import Adoption, PastRows
+from cloaca_core._engine.orchestrate.adoption import NO_PAST, Adoption
 from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.reasons import Reason
@@ -78,7 +78,7 @@ async def test_a_flaw_in_one_keeps_no_other_from_beginning(
 async def test_a_claimed_run_goes_on_from_what_was_recorded(
     scene: Scene, adoption: Adoption, workflow: Workflow
 ) -> None:
-    adoption.resume(workflow, row(epoch=2), PastRows([attempt("r", "a")], [], [], []))
+    adoption.resume(workflow, row(epoch=2), NO_PAST._replace(attempts=[attempt("r", "a")]))
 
     assert scene.queued() == ["b"]
 
@@ -95,7 +95,7 @@ async def test_one_whose_rows_are_damaged_ends_with_the_reason(
     scene: Scene, adoption: Adoption, workflow: Workflow, text: str, change: str | None
 ) -> None:
     past = [attempt("r", "a")._replace(change=change)] if change is not None else []
-    adoption.resume(workflow, row(input=text, epoch=2), PastRows(past, [], [], []))
+    adoption.resume(workflow, row(input=text, epoch=2), NO_PAST._replace(attempts=past))
 
     end = await scene.the_end()
     assert (end.status, end.reason_code) == (RunStatus.FAILED, ReasonCode.UNREADABLE)
@@ -106,7 +106,7 @@ async def test_one_that_is_refused_ends_with_the_reason_and_keeps_what_was_recor
     scene: Scene, adoption: Adoption, workflow: Workflow
 ) -> None:
     reason = Reason(ReasonCode.VERSION_CHANGED, "another version", tasks=("a",))
-    past = PastRows([attempt("r", "a")], [], [], [])
+    past = NO_PAST._replace(attempts=[attempt("r", "a")])
 
     adoption.resume(workflow, row(epoch=2, input='{"n":1}'), past, reason)
 

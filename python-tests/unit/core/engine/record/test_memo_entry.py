@@ -8,6 +8,7 @@ from model.runs import active_run, graph_of
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.steps import Answer
+from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.record.entries import Draft
 from cloaca_core._engine.record.memo_entry import MemoEntry
 from cloaca_core._engine.record.run_entry import RunEntry
@@ -26,23 +27,26 @@ class Scene:
     """An entry, and what is told of it, in order."""
 
     def __init__(self) -> None:
-        self.told: list[object] = []
+        self.heard: list[object] = []
         self.entry = MemoEntry(self, RUN, MEMO, [MARK], self._tell, lambda: None)
 
     def _tell(self, answer: Answer) -> None:
-        self.told.append(("body", answer))
+        self.heard.append(("body", answer))
 
     def let_go(self, attempts: Iterable[Attempt]) -> None:
         raise AssertionError(attempts)
 
+    def told(self, run: ActiveRun, messages: int) -> None:
+        raise AssertionError(run, messages)
+
     def call_off(self, entry: RunEntry) -> None:
-        self.told.append(("called off", entry.wish))
+        self.heard.append(("called off", entry.wish))
 
     def recorded(self, _: RunEntry) -> None:
-        self.told.append("recorded")
+        self.heard.append("recorded")
 
     def lost(self, _: RunEntry) -> None:
-        self.told.append("lost")
+        self.heard.append("lost")
 
     def refused(self, entry: RunEntry, error: StoreError) -> None:
         raise AssertionError(entry, error)
@@ -70,7 +74,7 @@ def test_the_body_goes_on_where_the_commit_lands() -> None:
 
     scene.entry.landed(OURS)
 
-    assert scene.told == [("body", None)]
+    assert scene.heard == [("body", None)]
 
 
 def test_the_body_goes_on_even_if_the_store_has_not_called() -> None:
@@ -78,8 +82,8 @@ def test_the_body_goes_on_even_if_the_store_has_not_called() -> None:
 
     scene.entry.settled(OURS)
 
-    assert scene.told[0] == ("body", None)
-    assert scene.told[-1] == "recorded"
+    assert scene.heard[0] == ("body", None)
+    assert scene.heard[-1] == "recorded"
 
 
 def test_a_wish_that_the_commit_has_met_is_told_after_the_body() -> None:
@@ -87,7 +91,7 @@ def test_a_wish_that_the_commit_has_met_is_told_after_the_body() -> None:
 
     scene.entry.settled(OURS._replace(wishes={"r": "Cancelled"}))
 
-    assert scene.told == [("body", None), ("called off", "Cancelled"), "recorded"]
+    assert scene.heard == [("body", None), ("called off", "Cancelled"), "recorded"]
 
 
 def test_a_run_that_is_lost_tells_its_body_nothing() -> None:
@@ -97,7 +101,7 @@ def test_a_run_that_is_lost_tells_its_body_nothing() -> None:
     scene.entry.landed(NOT_OURS)
     scene.entry.settled(NOT_OURS)
 
-    assert scene.told == ["lost"]
+    assert scene.heard == ["lost"]
 
 
 def test_a_value_that_the_database_refuses_is_the_bodys_error() -> None:
@@ -105,4 +109,4 @@ def test_a_value_that_the_database_refuses_is_the_bodys_error() -> None:
 
     scene.entry.refused(error)
 
-    assert scene.told == [("body", error)]
+    assert scene.heard == [("body", error)]

@@ -8,6 +8,7 @@ import pytest
 from model.runs import active_run, attempt_of, graph_of
 
 from cloaca_core._engine.execute.attempt import Attempt
+from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.record.entries import Draft
 from cloaca_core._engine.record.run_entry import RunEntry
 from cloaca_core._engine.record.weight import follow_up_weight
@@ -24,25 +25,28 @@ class Notes:
     """Listens, and notes what it is told."""
 
     def __init__(self) -> None:
-        self.told: list[object] = []
+        self.heard: list[object] = []
         self.flaw: Exception | None = None
 
     def let_go(self, attempts: Iterable[Attempt]) -> None:
         if self.flaw is not None:
             raise self.flaw
-        self.told.append(("let go", list(attempts)))
+        self.heard.append(("let go", list(attempts)))
+
+    def told(self, run: ActiveRun, messages: int) -> None:
+        self.heard.append(("told", run, messages))
 
     def call_off(self, entry: RunEntry) -> None:
-        self.told.append(("called off", entry.wish))
+        self.heard.append(("called off", entry.wish))
 
     def recorded(self, entry: RunEntry) -> None:
-        self.told.append(("recorded", entry))
+        self.heard.append(("recorded", entry))
 
     def lost(self, entry: RunEntry) -> None:
-        self.told.append(("lost", entry))
+        self.heard.append(("lost", entry))
 
     def refused(self, entry: RunEntry, error: StoreError) -> None:
-        self.told.append(("refused", entry, error))
+        self.heard.append(("refused", entry, error))
 
 
 @pytest.fixture
@@ -93,7 +97,7 @@ def test_what_was_got_ready_is_let_go_when_it_has_landed(notes: Notes) -> None:
 
     land(one, OURS)
 
-    assert notes.told == [("let go", [attempt])]
+    assert notes.heard == [("let go", [attempt])]
 
 
 def test_it_is_not_let_go_when_the_run_is_somebody_elses(notes: Notes) -> None:
@@ -102,7 +106,7 @@ def test_it_is_not_let_go_when_the_run_is_somebody_elses(notes: Notes) -> None:
     land(one, NOT_OURS)
     one.settled(NOT_OURS)
 
-    assert notes.told == [("lost", one)]
+    assert notes.heard == [("lost", one)]
 
 
 def test_it_is_let_go_once_even_if_a_store_should_say_it_again(notes: Notes) -> None:
@@ -115,7 +119,7 @@ def test_it_is_let_go_once_even_if_a_store_should_say_it_again(notes: Notes) -> 
 
     one.settled(OURS)
 
-    assert notes.told == [("let go", [attempt]), ("recorded", one)]
+    assert notes.heard == [("let go", [attempt]), ("recorded", one)]
 
 
 def test_a_store_that_does_not_say_so_only_makes_it_later(notes: Notes) -> None:
@@ -124,7 +128,7 @@ def test_a_store_that_does_not_say_so_only_makes_it_later(notes: Notes) -> None:
 
     one.settled(OURS)
 
-    assert notes.told == [("let go", [attempt]), ("recorded", one)]
+    assert notes.heard == [("let go", [attempt]), ("recorded", one)]
 
 
 def test_nothing_is_let_go_where_nothing_was_got_ready(notes: Notes) -> None:
@@ -133,7 +137,7 @@ def test_nothing_is_let_go_where_nothing_was_got_ready(notes: Notes) -> None:
 
     one.settled(OURS)
 
-    assert notes.told == [("recorded", one)]
+    assert notes.heard == [("recorded", one)]
 
 
 def test_a_flaw_where_it_lands_is_for_the_loop_to_tell(
@@ -144,7 +148,7 @@ def test_a_flaw_where_it_lands_is_for_the_loop_to_tell(
 
     land(one, OURS)
 
-    assert (notes.told, one.flaw) == ([], notes.flaw)
+    assert (notes.heard, one.flaw) == ([], notes.flaw)
     assert "cannot go on" in caplog.text
 
 
@@ -153,4 +157,4 @@ def test_a_refusal_is_handed_on(notes: Notes) -> None:
 
     one.refused(REFUSAL)
 
-    assert notes.told == [("refused", one, REFUSAL)]
+    assert notes.heard == [("refused", one, REFUSAL)]

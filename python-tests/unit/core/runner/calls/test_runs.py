@@ -102,9 +102,9 @@ def test_a_database_that_writes_on_its_own_connections_only_gives_no_outbox(
     runs: RunCalls, host: EngineHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, run, message = runs.outgoing("flow", {"a": 1}, "k", {"b": "c"}).wait()
-    assert message is None
     assert (run.workflow, run.input, run.tags) == ("public::embedded::flow", '{"a":1}', '{"b":"c"}')
     assert run.owner is None
+    assert message is None
 
     monkeypatch.setattr(host.engine.store, "outbox", None)
     with pytest.raises(ConfigError, match="connection: this backend writes on no connection"):
