@@ -17,6 +17,7 @@ from cloaca_core.definition.context import Context
 from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.nodes.sleep import sleep
 from cloaca_core.definition.nodes.wait_for import wait_for
+from cloaca_core.definition.task import task
 from cloaca_core.definition.task_handle import AsyncTaskHandle
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.order import Order
@@ -455,3 +456,182 @@ async def test_an_attempt_that_waits_is_not_begun_twice() -> None:
 
         assert (await program.wait(run_id)).row.final_context == '{"found":[1,2]}'
         assert 2 <= len(begun) <= 3
+
+
+# -- what may come between -----------------------------------------------------------------------
+
+
+async def test_a_message_that_comes_while_others_are_read_is_not_missed() -> None:
+    """The answer of the database is late: it is older than what a commit has told since."""
+    async with world() as w:
+        with WorkflowBuilder("flow", registry=w.registry):
+            wait_for("go", "go", timeout=DAY)
+            wait_for("stop", "stop", timeout=DAY)
+        program, other = await w.start(), await w.start()
+        run_id = await program.submit()
+        await quiet()
+        answers = the_loop().create_future()
+        read = program.store.messages
+
+        async def late(run_ids: Any) -> Any:
+            found = await read(run_ids)
+            await answers
+            return found
+
+        program.store.messages = late  # type: ignore[method-assign]  # the test holds the answer
+        await send(other, run_id, "1", "go")
+        await program.engine.steering.loop.heed()  # it begins to read
+        await quiet()
+        await send(other, run_id, "2", "stop")
+        await program.engine.steering.loop.heed()
+        await quiet()
+        program.store.messages = read  # type: ignore[method-assign]
+        answers.set_result(None)
+
+        assert (await program.wait(run_id)).row.final_context == '{"go":1,"stop":2}'
+        assert w.run(run_id).epoch == 1
+
+
+async def test_a_run_that_backs_off_and_has_messages_is_not_claimed_again_and_again() -> None:
+    async with world() as w:
+
+        async def fails(handle: AsyncTaskHandle) -> None:
+            raise ValueError("bad")
+
+        body(w, fails, retry_attempts=2, retry_delay_ms=60_000, retry_jitter=False)
+        program = await w.start()
+        run_id = await program.submit()
+        await send(program, run_id)
+        await asyncio.sleep(30)
+        assert w.run(run_id).status == "Waiting"
+
+        await program.wait(run_id)
+        assert w.run(run_id).epoch <= 5  # given back and claimed, once more for the message
+
+
+async def test_a_run_that_stays_without_a_place_lets_the_next_one_begin() -> None:
+    async with world() as w:
+
+        async def first(_: Context) -> None:
+            await asyncio.sleep(1)
+
+        with WorkflowBuilder("flow", registry=w.registry):
+            task(id="first")(first)
+            wait_for("go", dependencies=["first"])
+        program = await w.start(max_active_runs=1)
+        await program.submit()
+        second = await program.submit()
+        await asyncio.sleep(1.5)  # the first one waits for its event now
+        assert is_held(program, second)
+
+
+async def test_a_cancel_leaves_no_node_waiting() -> None:
+    """It comes while the wait of the node is on its way to the table."""
+    async with world() as w:
+        node(w, lambda: wait_for("go"))
+        program = await w.start()
+        program.store.silent = True
+        program.store.answers.clear()
+        submitting = asyncio.create_task(program.submit())
+        await asyncio.sleep(0.1)
+        program.store.answers.set()
+        run_id = await submitting
+        await program.engine.steering.cancel([run_id], CANCEL, 30.0, children=True)
+
+        assert (await program.wait(run_id)).row.status == "Cancelled"
+        assert [row.status for row in w.attempts(run_id)] in ([], ["Cancelled"])
+
+
+async def test_a_body_that_leaves_has_not_failed() -> None:
+    async with world() as w:
+        told: list[str] = []
+        body(
+            w,
+            lambda handle: handle.wait_for("go"),
+            on_failure=lambda task_id, error, _: told.append(error),
+        )
+        program = await w.start(evict_after_seconds=0)
+        run_id = await program.submit()
+        await quiet()
+        await send(program, run_id)
+
+        assert (await program.wait(run_id)).row.status == "Completed"
+        assert told == []
+
+
+async def test_a_body_waits_with_a_time_limit_of_its_own() -> None:
+    """``asyncio.timeout`` cancels the wait: the body goes on, with its slot, and is not sent away
+    for a wait that it has given up.
+    """
+    async with world() as w:
+        slots: list[bool] = []
+
+        async def waits(handle: AsyncTaskHandle) -> str:
+            try:
+                async with asyncio.timeout(3):
+                    await handle.wait_for("go")
+            except TimeoutError:
+                await asyncio.sleep(20)
+                slots.append(handle.is_slot_held())
+                return "late"
+            return "in time"
+
+        begun = body(w, waits)
+        program = await w.start()
+
+        assert (await program.execute()).row.final_context == '{"found":"late"}'
+        assert (len(begun), slots) == (1, [True])
+        assert w.store.open_waits == {}
+
+
+async def test_the_first_of_two_waits_ends_a_body_which_costs_no_slot() -> None:
+    async with world() as w:
+
+        async def first_of_two(handle: AsyncTaskHandle) -> Any:
+            waits = [asyncio.create_task(handle.wait_for(name)) for name in ("a", "b")]
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            return [each.result() for each in done]
+
+        body(w, first_of_two)
+        at_once: list[int] = []
+
+        async def slow(_: Context) -> None:
+            at_once.append(1)
+            await asyncio.sleep(1)
+            at_once.pop()
+            most.append(len(at_once))
+
+        most: list[int] = []
+        w.define(slow, "slow")
+        program = await w.start(max_concurrent_async_tasks=1)
+        for _ in range(3):
+            run_id = await program.submit()
+            await quiet()
+            await send(program, run_id, event="a")
+            assert (await program.wait(run_id)).row.final_context == '{"found":[1]}'
+
+        for run_id in [await program.submit("slow") for _ in range(3)]:
+            await program.wait(run_id)
+        assert most == [0, 0, 0]
+        assert w.store.open_waits == {}
+
+
+async def test_a_body_leaves_out_of_a_group_of_tasks() -> None:
+    async with world() as w:
+
+        async def waits(handle: AsyncTaskHandle) -> Any:
+            async with asyncio.TaskGroup() as group:
+                other = group.create_task(asyncio.sleep(DAY))
+                found = await handle.wait_for("go")
+                other.cancel()
+            return found
+
+        begun = body(w, waits)
+        program = await w.start()
+        run_id = await program.submit()
+        await asyncio.sleep(MINUTE)
+        assert not is_held(program, run_id)
+        await send(program, run_id)
+
+        assert (await program.wait(run_id)).row.final_context == '{"found":1}'
+        assert len(begun) == 2

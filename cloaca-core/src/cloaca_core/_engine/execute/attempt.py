@@ -290,17 +290,19 @@ async def _await(attempt: Attempt) -> Outcome:
     except BaseException as error:
         if attempt.abandoned and isinstance(error, asyncio.CancelledError):
             raise
-        if attempt.leaving:
-            return _left(attempt, error)
         if attempt.cancelled and isinstance(error, asyncio.CancelledError | BodyCancelled):
             return CutOff()
+        if attempt.leaving:
+            return _left(attempt, error)
         return outcome_of(attempt, error)
     return _returned(attempt, value)
 
 
 def _left(attempt: Attempt, error: BaseException | None) -> Outcome:
-    """The outcome of a body that was asked to leave: it must have let the signal pass."""
-    if isinstance(error, BodySuspended):
+    """The outcome of a body that was asked to leave: it must have let the signal pass, be it in the
+    group that an ``asyncio.TaskGroup`` makes of it.
+    """
+    if isinstance(error, BodySuspended) or _is_group_of_signals(error):
         return Suspended()
     how = "returned" if error is None else f"raised {type(error).__name__}"
     swallowed = BodySuspended(
@@ -309,6 +311,11 @@ def _left(attempt: Attempt, error: BaseException | None) -> Outcome:
     )
     swallowed.__cause__ = error
     return outcome_of(attempt, swallowed)
+
+
+def _is_group_of_signals(error: BaseException | None) -> bool:
+    """Whether it is a group of nothing but the signals that ask the body to leave."""
+    return isinstance(error, BaseExceptionGroup) and error.split(BodySuspended)[1] is None
 
 
 def outcome_of(attempt: Attempt, error: BaseException) -> Raised:

@@ -97,16 +97,23 @@ class BodyLoop:
         self._arrivals.put(work)
 
     def release_slot(self, work: Work) -> None:
-        """The coroutine of ``work`` waits for another run: its slot is free meanwhile."""
-        work.holds_slot = False
+        """The coroutine of ``work`` waits: its slot is free meanwhile. If it has run, its report
+        gives the slot back.
+        """
+        with self._lock:
+            if work.stage is Stage.RAN:
+                return
+            work.holds_slot = False
         self._running -= 1
         self._start_next()
 
     async def reacquire_slot(self, work: Work) -> None:
         """Take the slot again, at once: a waiting coroutine costs no thread."""
-        if not work.abandoned:
+        with self._lock:
+            if work.abandoned or work.stage is Stage.RAN:  # another task of it had waited
+                return
             work.holds_slot = True
-            self._running += 1
+        self._running += 1
 
     def abandon(self, work: Work, *, even_running: bool = True) -> bool:
         """Cancel work and ignore its outcome; false when its report is on the way, or when it runs
@@ -233,6 +240,6 @@ class BodyLoop:
         if work.abandoned:
             self._abandoned -= 1
         else:
-            self._running -= not work.leaves  # one that leaves has given its slot back
+            self._running -= work.holds_slot  # else it has ended while it waits
             self._start_next()
             work.finished(work)

@@ -52,6 +52,8 @@ Answer: TypeAlias = "Sequence[MemoRow] | BaseException | None"
 """Memos that were read, an error to raise, or None."""
 Tell: TypeAlias = Callable[[Answer], None]
 """Called once, on any thread."""
+Withdraw: TypeAlias = Callable[[], None]
+"""Called, on any thread, when a body has stopped to wait before it was told."""
 
 
 class MemoKeeper(Protocol):
@@ -66,10 +68,10 @@ class MemoKeeper(Protocol):
     def pause(self, attempt: Attempt, seconds: float, tell: Tell) -> None:
         """Tell after these seconds, or ``BodyCancelled`` once the body is to end."""
 
-    def wait(self, attempt: Attempt, asked: AskedWait, tell: Tell) -> None:
+    def wait(self, attempt: Attempt, asked: AskedWait, tell: Tell) -> Withdraw:
         """Wait without the slot; told with the memo of how that ended."""
 
-    def rest(self, attempt: Attempt, seconds: float, tell: Tell) -> None:
+    def rest(self, attempt: Attempt, seconds: float, tell: Tell) -> Withdraw:
         """As ``pause``, without the slot."""
 
 
@@ -323,7 +325,7 @@ def _loaded(call: StepCall, text: str) -> object:
         ) from error
 
 
-def answer_to(ask: Callable[[Tell], None]) -> Sequence[MemoRow] | None:
+def answer_to(ask: Callable[[Tell], object]) -> Sequence[MemoRow] | None:
     """The answer, on a thread that may block."""
     answers: SimpleQueue[Answer] = SimpleQueue()
     ask(answers.put)
@@ -333,7 +335,7 @@ def answer_to(ask: Callable[[Tell], None]) -> Sequence[MemoRow] | None:
     return answer
 
 
-async def answer_on_loop(ask: Callable[[Tell], None]) -> Sequence[MemoRow] | None:
+async def answer_on_loop(ask: Callable[[Tell], object]) -> Sequence[MemoRow] | None:
     """The answer, on a loop."""
     loop = asyncio.get_running_loop()
     coming: asyncio.Future[Answer] = loop.create_future()

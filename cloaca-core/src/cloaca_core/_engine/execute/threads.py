@@ -91,15 +91,22 @@ class BodyThreads:
         self._queue.put(work)
 
     def release_slot(self, work: Work) -> None:
-        """The body of ``work`` waits for another run: its slot is free meanwhile."""
-        work.holds_slot = False
+        """The body of ``work`` waits: its slot is free meanwhile. If it has run, its report gives
+        the slot back.
+        """
+        with self._lock:
+            if work.stage is Stage.RAN:
+                return
+            work.holds_slot = False
         self._threads -= 1
         self._outstanding -= 1
         self._grow()
 
     async def reacquire_slot(self, work: Work) -> None:
-        """Return when the body of ``work`` may go on; at once when it has been abandoned."""
-        if work.abandoned:
+        """Return when the body of ``work`` may go on; at once when it has been abandoned, or has
+        run: another thread of it had waited.
+        """
+        if work.abandoned or work.stage is Stage.RAN:
             return
         self._outstanding += 1
         if self._threads < self._slots:
@@ -109,13 +116,13 @@ class BodyThreads:
         self._seat(work)
 
     def _seat(self, work: Work) -> None:
-        """Give work a free slot, unless it was abandoned meanwhile: its thread will leave."""
-        if work.abandoned:
+        """Give work a free slot, unless it was abandoned or has run meanwhile."""
+        with self._lock:
+            work.holds_slot = not (work.abandoned or work.stage is Stage.RAN)
+        if not work.holds_slot:
             self._outstanding -= 1
             self._threads -= 1
             self._grow()
-        else:
-            work.holds_slot = True
 
     def abandon(self, work: Work, *, even_running: bool = True) -> bool:
         """Give work up; false when it has just run and its report is on the way, or when it runs
@@ -183,8 +190,9 @@ class BodyThreads:
             del self.running[thread]
             with self._lock:
                 work.stage = Stage.RAN
+                leaves = work.leaves or not work.holds_slot  # another thread has its slot
             self._reports.put(work)
-            if work.leaves:
+            if leaves:
                 return
         self._reports.put(None)
 
@@ -217,7 +225,7 @@ class BodyThreads:
             self._abandoned -= 1
             self._outstanding -= not work.leaves
         else:
-            self._outstanding -= not work.leaves  # one that leaves has given its slot back
+            self._outstanding -= work.holds_slot  # else it has ended while it waits
             work.finished(work)
 
     def _pass_slot_on(self) -> None:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Protocol, TypeVarTuple
 
 from cloaca_core._engine.execute.attempt import Attempt, AttemptWork
 from cloaca_core._engine.execute.callbacks import Callback, FollowUps, Judgement
-from cloaca_core._engine.execute.outcome import CutOff, Outcome, Succeeded, judged, raised
+from cloaca_core._engine.execute.outcome import (
+    CutOff,
+    Outcome,
+    Succeeded,
+    Suspended,
+    judged,
+    raised,
+)
 from cloaca_core._engine.execute.waits import AttemptWaits
 from cloaca_core._engine.execute.work import LEAST_CHECK, Work
 from cloaca_core._engine.orchestrate.quarantine import Quarantine
@@ -245,8 +252,12 @@ class Attempts:
 
 
 def _callback(attempt: Attempt, outcome: Outcome) -> Callback | None:
-    """The call of the task's callback for this outcome, if it has one."""
+    """The call of the task's callback for this outcome, if it has one; a body that has left has not
+    ended.
+    """
     task = attempt.task
+    if isinstance(outcome, Suspended):
+        return None
     if isinstance(outcome, Succeeded):
         if task.on_success is None:
             return None

@@ -151,9 +151,9 @@ class NextSteps:
 
     def _is_claimable(self, entry: RunEntry) -> bool:
         """Whether a run that was given back was resumed meanwhile, or sent a message."""
-        park, waits = entry.park, entry.run.waits
+        park = entry.park
         assert park is not None
-        return park.due_at is None or (waits is not None and waits.told > park.seen)
+        return park.due_at is None or entry.messages > park.seen
 
     def lost(self, entry: RunEntry) -> None:
         """The run belongs to another runner."""

@@ -104,7 +104,7 @@ class Orchestrator:
             runs,
             self.attempts,
             self._launcher,
-            WaitingRuns(config, self._launcher, runs, clock, self),
+            WaitingRuns(config, self._launcher, runs, clock, capacity.changed, self),
             self.steered,
             self._failures,
             ended,
@@ -349,7 +349,7 @@ class Orchestrator:
 
     def wait(self, call: BodyCall, asked: AskedWait) -> None:
         """A body waits for an instant or a message, without its slot."""
-        self.waits.begin(call, asked)
+        self.guarded(call.attempt.owner, self.waits.begin, call, asked)
 
     def rest(self, call: BodyCall, seconds: float) -> None:
         """A body waits for so many seconds, without its slot."""

@@ -15,6 +15,8 @@ from cloaca_core.records.waits import NEVER
 from cloaca_core.values.instants import SECOND, instant_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.launcher import Launcher
     from cloaca_core._engine.plan.active_run import ActiveRun
@@ -35,7 +37,9 @@ class ParkingCourse(Protocol):
 
 
 class WaitingRuns:
-    """Belongs to the engine's loop."""
+    """Belongs to the engine's loop. ``place_free`` is called when a run needs no place for a
+    while.
+    """
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class WaitingRuns:
         launcher: Launcher,
         runs: ActiveRuns,
         clock: Clock,
+        place_free: Callable[[], None],
         course: ParkingCourse,
     ) -> None:
         self._linger = round(config.evict_after_seconds * SECOND)
@@ -50,13 +55,14 @@ class WaitingRuns:
         self._launcher = launcher
         self._runs = runs
         self._clock = clock
+        self._place_free = place_free
         self._course = course
 
     def settle(self, run: ActiveRun) -> None:
         """Park a run of which nothing can go on for a while."""
         if run.over or run.parked or run.wish is not None:
             return
-        instants, seen = self._launcher.back_offs.due(run), 0
+        instants, seen = self._launcher.back_offs.due(run), run.row.messages
         resting, due_at = set(instants), min(instants.values(), default=NEVER)
         if (waits := run.waits) is not None:
             if waits.is_ending() or waits.has_news:
@@ -83,4 +89,7 @@ class WaitingRuns:
         since = None if run.waits is None else run.waits.lingers_since()
         if since is None or now >= since + self._linger:
             return False
-        return self._runs.linger(run, self._most_lingering)
+        lingers = self._runs.linger(run, self._most_lingering)
+        if lingers:
+            self._place_free()
+        return lingers

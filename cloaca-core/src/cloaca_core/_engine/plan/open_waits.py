@@ -6,7 +6,7 @@ because of it: a body that was lost with its process comes to the same place aga
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca_core.records.waits import APPROVAL, SLEEP, ClosedWait, MessageRow, WaitRow
@@ -105,12 +105,19 @@ class OpenWaits:
         if self.has(wait):
             del self._waits[wait.key]
 
-    def put(self, unread: Iterable[MessageRow]) -> None:
-        """These are the unread messages of the run, as the table had them just now. Those that have
-        been given to a wait meanwhile are left out.
+    def forget_ended(self, task: int) -> None:
+        """The attempt of a task has ended: no body comes for its waits that have ended."""
+        for key in [key for key in self.ended if key.task == task]:
+            del self.ended[key]
+
+    def put(self, unread: Collection[MessageRow], told: int) -> None:
+        """These are the unread messages of the run, as the table had them after it was known that
+        ``told`` were sent. Those that have been given to a wait meanwhile are left out.
         """
+        numbers = {each.number for each in unread}
         self._unread = [each for each in unread if each.number not in self._taken]
-        self.seen = max([self.seen, self.told, *(each.number for each in self._unread)])
+        self._taken &= numbers  # of the others the table knows; it will not tell of them again
+        self.seen = max(self.seen, told, *numbers)
         self.told = max(self.told, self.seen)
 
     def append(self, message: MessageRow) -> bool:
@@ -183,6 +190,10 @@ class OpenWaits:
         nodes = {key.task for key, wait in self._waits.items() if wait.is_node and wait.durable}
         return nodes | self.left.keys()
 
+    def without_body(self) -> set[int]:
+        """The tasks that wait and have no body here, also those whose rows are on their way."""
+        return {key.task for key, wait in self._waits.items() if wait.is_node} | self.left.keys()
+
     def is_ending(self) -> bool:
         """Whether the end of any wait is on the way to the table."""
         return any(wait.ending for wait in self._waits.values())
@@ -209,5 +220,5 @@ def restored(
             waits.add(task, row, durable=True)
             if task in resume and resume[task].has_left:
                 waits.left[task] = resume[task]
-    waits.put(unread)
+    waits.put(unread, told)
     return waits

@@ -74,7 +74,7 @@ def cut_waits(run: ActiveRun, reason: Reason, now: int) -> list[AttemptRow]:
             reason_code=str(reason.code),
             ended_at=now,
         )
-        for task in sorted(run.waits.resting() if run.waits is not None else ())
+        for task in sorted(run.waits.without_body() if run.waits is not None else ())
     ]
 
 

@@ -13,7 +13,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from cloaca_core._engine.execute.steps import Answer, Tell, ended_early
+from cloaca_core._engine.execute.steps import Answer, Tell, Withdraw, ended_early
+from cloaca_core._engine.execute.work import Stage
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core.errors import StoreError, StoreUnavailableError
 from cloaca_core.records.memos import MemoRow
@@ -47,7 +48,8 @@ class BodyWaiter(Protocol):
 
 class BodyCall:
     """A body that waits for an answer. ``timer`` is set while it pauses, ``reading`` while its
-    memos are read. ``interrupted`` is called in place of an answer if its run is being cancelled.
+    memos are read. ``interrupted`` is called in place of an answer if its run is being cancelled,
+    or the body waits no more.
     """
 
     __slots__ = ("_tells", "attempt", "interrupted", "reading", "timer")
@@ -110,13 +112,17 @@ class Memos:
         """Wait, until the body is to end."""
         self._ask(BodyCall(attempt, tell), partial(self._begin_to_pause, seconds))
 
-    def wait(self, attempt: Attempt, asked: AskedWait, tell: Tell) -> None:
+    def wait(self, attempt: Attempt, asked: AskedWait, tell: Tell) -> Withdraw:
         """Wait for an instant or a message, without the slot."""
-        self._ask(BodyCall(attempt, tell), partial(self._begin_to_wait, asked))
+        return self._away(BodyCall(attempt, tell), partial(self._begin_to_wait, asked))
 
-    def rest(self, attempt: Attempt, seconds: float, tell: Tell) -> None:
+    def rest(self, attempt: Attempt, seconds: float, tell: Tell) -> Withdraw:
         """Wait without the slot, until the body is to end."""
-        self._ask(BodyCall(attempt, tell), partial(self._begin_to_rest, seconds))
+        return self._away(BodyCall(attempt, tell), partial(self._begin_to_rest, seconds))
+
+    def _away(self, call: BodyCall, begin: Callable[[BodyCall], None]) -> Withdraw:
+        self._ask(call, begin)
+        return partial(self._ask_to_withdraw, call)
 
     def _ask(self, call: BodyCall, begin: Callable[[BodyCall], None]) -> None:
         try:
@@ -125,6 +131,10 @@ class Memos:
             call.end()
             return
         self._attend(call.is_answered)
+
+    def _ask_to_withdraw(self, call: BodyCall) -> None:
+        with suppress(RuntimeError):  # the loop has been closed
+            self._loop.call_soon_threadsafe(self._withdraw, call)
 
     # -- on the loop -------------------------------------------------------------------------
 
@@ -167,16 +177,24 @@ class Memos:
             call.timer = self._loop.call_later(seconds, self.conclude, call, None)
 
     def _begin_to_wait(self, asked: AskedWait, call: BodyCall) -> None:
-        if call.attempt.cancelled:
-            self.conclude(call, ended_early(call.attempt))
-        else:
+        if self._may_wait(call):
             self._waiter.wait(call, asked)
 
     def _begin_to_rest(self, seconds: float, call: BodyCall) -> None:
-        if call.attempt.cancelled:
-            self.conclude(call, ended_early(call.attempt))
-        else:
+        if self._may_wait(call):
             self._waiter.rest(call, seconds)
+
+    def _may_wait(self, call: BodyCall) -> bool:
+        """Whether the body is still there, and is to go on; a thread of it may outlive it."""
+        if not call.attempt.cancelled and call.attempt.stage is not Stage.RAN:
+            return True
+        self.conclude(call, ended_early(call.attempt))
+        return False
+
+    def _withdraw(self, call: BodyCall) -> None:
+        """A coroutine was cancelled while it waited: it takes its slot again, and goes on."""
+        if call.interrupted is not None and call in self._calls.get(call.attempt, ()):
+            call.interrupted()
 
     def conclude(self, call: BodyCall, answer: Answer) -> None:
         """Answer a body."""

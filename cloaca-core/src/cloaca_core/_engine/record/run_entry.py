@@ -54,7 +54,8 @@ class RunEntry(Entry):
     it is paused, and the ``ready`` tasks wait for its resume. ``follow_ups`` are the runs that
     follow the end, ``waits`` the rows of waits. The attempts prepared ``ahead`` begin before that;
     ``flaw`` is the error of their start, if any. ``wish`` is the state to which the run is to be
-    brought, as the commit found it: then nothing starts.
+    brought, as the commit found it: then nothing starts. ``messages`` is how many were sent to the
+    run by then.
     """
 
     __slots__ = (
@@ -67,6 +68,7 @@ class RunEntry(Entry):
         "follow_ups",
         "landed",
         "listener",
+        "messages",
         "park",
         "ready",
         "run",
@@ -105,6 +107,7 @@ class RunEntry(Entry):
         self.exhausted: Exhausted | None = exhausted
         self.waits: WaitRows | None = waits
         self.wish: str | None = None
+        self.messages: int = 0
         self._replacements = run.plan.contexts.replacements
         self.flaw: Exception | None = None
         self.landed: Callable[[Committed], None] | None = self._begin_ahead if ahead else None
@@ -146,8 +149,10 @@ class RunEntry(Entry):
         if self.run.id not in committed.current:
             self.listener.lost(self)
             return
-        if committed.messages and self.run.waits is not None:
-            self.listener.told(self.run, committed.messages.get(self.run.id, 0))
+        if committed.messages:
+            self.messages = committed.messages.get(self.run.id, 0)
+            if self.run.waits is not None:
+                self.listener.told(self.run, self.messages)
         if committed.wishes or committed.replaced:
             self.wish = self._wish_in(committed)
         if self.wish is not None:

@@ -106,6 +106,6 @@ class BodyWaits:
         if wait.ending or attempt.abandoned or self._calls.get(wait) is not call:
             return
         self.forget(wait)
-        attempt.leaving = attempt.leaves = True
+        attempt.leaving = True
         name = wait.row.name or wait.row.kind
         self._memos.conclude(call, BodySuspended(f"{attempt} leaves while it waits for {name}"))

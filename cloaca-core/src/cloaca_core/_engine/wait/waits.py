@@ -40,7 +40,6 @@ from cloaca_core.records.waits import (
     ClosedWait,
     MessageRow,
     NewMessage,
-    WaitRow,
     WaitTimeout,
 )
 from cloaca_core.values.backoff import Backoff
@@ -217,22 +216,21 @@ class Waits:
 
     async def _read_messages(self, run: ActiveRun, *, some_unnumbered: bool) -> None:
         """Read the unread messages of a run; give numbers first to those that have none yet."""
-        now = self._clock.wall()
+        now, told = self._clock.wall(), waits_of(run).told
         try:
             if some_unnumbered:
                 await self._persistently(lambda: self._store.number_messages([run.id], now))
             unread = await self._persistently(lambda: self._store.messages([run.id]))
         except StoreError as error:
+            del self._reading[run]
             self._course.guarded(run, _give_up, error)
         else:
-            self._course.guarded(run, self._put, run, unread)
-        finally:
-            del self._reading[run]
+            del self._reading[run]  # first: more may have come while it was read
+            self._course.guarded(run, self._put, run, unread, told)
 
-    def _put(self, run: ActiveRun, unread: Sequence[MessageRow]) -> None:
-        if run.waits is not None:
-            run.waits.put(unread)
-            self.check(run)
+    def _put(self, run: ActiveRun, unread: Sequence[MessageRow], told: int) -> None:
+        waits_of(run).put(unread, told)
+        self.check(run)
 
     async def _persistently(self, ask: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """The answer of the database, however long it cannot be reached."""
@@ -359,11 +357,11 @@ class Waits:
         attempt, run = call.attempt, call.attempt.owner
         waits, now = waits_of(run), self._clock.wall()
         key = WaitKey(attempt.index, asked.number, asked.kind, asked.name)
-        memo, wait = waits.ended.get(key), waits.get(key)
+        memo, wait = waits.ended.pop(key, None), waits.get(key)
         if memo is not None and memo.input_hash == asked.input_hash:
             self._bodies.answer(call, memo)
             return
-        if wait is None or wait.row.input_hash != asked.input_hash:
+        if wait is None or not _goes_on(wait, attempt, asked):
             wait = waits.add(attempt.index, row_of_body(attempt, asked, now))
             opened = partial(self.opened, run, wait)
             self._course.note(run, [], WaitRows(opened=[wait.row]), opened)
@@ -379,12 +377,14 @@ class Waits:
 
     def _remembered(self, run: ActiveRun, wait: OpenWait, memo: MemoRow) -> None:
         waits = waits_of(run)
+        is_open = waits.has(wait)  # else its attempt has ended meanwhile
         waits.remove(wait)
-        waits.ended[wait.key] = memo
         if wait.attended:
             self._bodies.go_on(wait, memo)
-        elif wait.key.task in waits.left:
-            self._run_again(run, wait.key.task)
+        elif is_open:
+            waits.ended[wait.key] = memo  # for a body that has read its memos and comes here soon
+            if wait.key.task in waits.left:
+                self._run_again(run, wait.key.task)
         self.check(run)
 
     def has_left(self, attempt: Attempt) -> None:
@@ -413,10 +413,11 @@ class Waits:
         """The waits of a task whose attempt has ended: they are to be closed with it."""
         if run.waits is None:
             return []
-        open_waits = [wait for wait in run.waits.of(task) if not wait.ending]
+        open_waits = run.waits.of(task)
         for wait in open_waits:
             run.waits.remove(wait)
             self._bodies.forget(wait)
+        run.waits.forget_ended(task)
         return [wait.closed() for wait in open_waits]
 
     def close_all(self, run: ActiveRun) -> list[ClosedWait]:
@@ -426,14 +427,12 @@ class Waits:
     def forget(self, run: ActiveRun) -> None:
         """The run is over, or not ours any more."""
         self._disarm(run)
-        if (reading := self._reading.get(run)) is not None:
+        if (reading := self._reading.pop(run, None)) is not None:
             reading.cancel()
         for wait in run.waits or ():
             self._bodies.forget(wait)
 
 
-_KEY: Final = WaitRow._fields.index("attempt")
-"""How many fields of a wait's row are its key."""
 _LONGEST_TIMER: Final = 86_400.0
 """Seconds; a timer that comes early looks again."""
 
@@ -443,9 +442,9 @@ def _give_up(error: StoreError) -> None:
     raise error
 
 
-def _is_of(wait: OpenWait, row: WaitRow) -> bool:
-    mine = wait.row
-    return row[:_KEY] == mine[:_KEY] and row.attempt == mine.attempt
+def _goes_on(wait: OpenWait, attempt: Attempt, asked: AskedWait) -> bool:
+    """Whether a wait that is open already is the one that this body asks for."""
+    return wait.row.attempt == attempt.number and wait.row.input_hash == asked.input_hash
 
 
 def waits_of(run: ActiveRun) -> OpenWaits:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from model.runs import active_run, attempt_of, graph_of
 
+from cloaca_core._engine.execute.asked_wait import AskedWait
 from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.execute.steps import AttemptSteps, Tell
+from cloaca_core._engine.execute.steps import AttemptSteps, Tell, Withdraw
 from cloaca_core._engine.execute.work import Stage
 from cloaca_core.definition.retry import RetryPolicy
 from cloaca_core.definition.retry_after import RetryAfter
@@ -43,6 +44,12 @@ class Keeper:
     def pause(self, _: Attempt, seconds: float, tell: Tell) -> None:
         self.pauses.append(seconds)
         tell(self.error)
+
+    def wait(self, attempt: Attempt, asked: AskedWait, tell: Tell) -> Withdraw:
+        raise AssertionError(attempt, asked, tell)
+
+    def rest(self, attempt: Attempt, seconds: float, tell: Tell) -> Withdraw:
+        raise AssertionError(attempt, seconds, tell)
 
 
 @pytest.fixture

@@ -9,30 +9,48 @@ import pytest
 from model.hand_clock import HandClock
 from model.runs import active_run, graph_of
 
+from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core._engine.orchestrate.waiting_runs import LINGER, WaitingRuns
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.deadline import Deadline
+from cloaca_core._engine.plan.open_waits import OpenWait, OpenWaits
+from cloaca_core._engine.plan.restore import Resume
+from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.records.runs import Park
 from cloaca_core.records.states import RunStatus
+from cloaca_core.records.waits import APPROVAL, EVENT, NEVER, SLEEP, MessageRow, WaitRow
 
 A, B = 0, 1
 GRAPH = graph_of(a={}, b={}, below={"dependencies": ["a"]})
 NOW = 1_000_000_000
+STAYS = 7.0
+"""``evict_after_seconds``."""
 
 
 class Scene:
-    """A run whose tasks ``a`` and ``b`` are ready; ``retries_due`` has those that wait, with the
-    instants at which they are due.
+    """A run whose tasks ``a`` and ``b`` are ready; ``retries_due`` has those that back off, with
+    the instants at which they are due. The runner may have two runs.
     """
 
     def __init__(self) -> None:
         self.retries_due: dict[int, int] = {}
         self.held: list[ActiveRun] = []
         self.parks: list[Park] = []
-        self.run = active_run(GRAPH)
-        self.run.plan.begin()
+        self.places_free = 0
+        self.clock = HandClock(NOW / 1e6)
+        self.runs = ActiveRuns()
+        self.run = self.ready_run()
         self.back_offs = self
-        self._waiting = WaitingRuns(cast(Any, self), HandClock(NOW / 1e6), self)
+        config = DefaultRunnerConfig(evict_after_seconds=STAYS, max_active_runs=2)
+        self._waiting = WaitingRuns(
+            config, cast(Any, self), self.runs, self.clock, self._place_free, self
+        )
+
+    def ready_run(self, **fields: Any) -> ActiveRun:
+        run = active_run(GRAPH, **fields)
+        run.plan.begin()
+        self.runs.add(run)
+        return run
 
     def settle(self, **retries: int) -> list[Park]:
         """These tasks wait for so many µs from now; the parks of the run."""
@@ -40,11 +58,21 @@ class Scene:
         self._waiting.settle(self.run)
         return self.parks
 
+    def waits(self, **tasks: int | None) -> list[OpenWait]:
+        """These tasks are nodes that wait for so many µs from now, or for a message alone."""
+        self.run.waits = waits = OpenWaits()
+        return [
+            waits.add("ab".index(name), wait(name, due_in), durable=True)
+            for name, due_in in tasks.items()
+        ]
+
+    def _place_free(self) -> None:
+        self.places_free += 1
+
     # -- as its launcher, back-offs and course ---------------------------------------------------
 
     def due(self, run: ActiveRun) -> dict[int, int]:
-        assert run is self.run
-        return self.retries_due
+        return self.retries_due if run is self.run else {}
 
     def hold(self, run: ActiveRun) -> None:
         self.held.append(run)
@@ -54,59 +82,160 @@ class Scene:
         self.parks.append(park)
 
 
+def wait(task: str, due_in: int | None = None, kind: str = SLEEP, opened_at: int = NOW) -> WaitRow:
+    due_at = None if due_in is None else NOW + due_in
+    return WaitRow("r", task, kind, "go", 0, 1, "", opened_at, due_at)
+
+
+def message(number: int, name: str = "go") -> MessageRow:
+    return MessageRow("r", number, f"m{number}", EVENT, name, "1", None, None, 0, None)
+
+
 @pytest.fixture
 def scene() -> Scene:
     return Scene()
 
 
-def test_it_is_given_back_until_its_first_attempt_is_due(scene: Scene) -> None:
-    parks = scene.settle(a=9 * LINGER, b=7 * LINGER)
+class TestRetries:
+    def test_it_is_given_back_until_its_first_attempt_is_due(self, scene: Scene) -> None:
+        parks = scene.settle(a=9 * LINGER, b=7 * LINGER)
 
-    assert parks == [Park("r", NOW + 7 * LINGER, NOW)]
-    assert scene.run.parked
+        assert parks == [Park("r", NOW + 7 * LINGER, NOW)]
+        assert scene.run.parked
+
+    @pytest.mark.parametrize(("delay", "parked"), [(-1, 0), (LINGER, 0), (LINGER + 1, 1)])
+    def test_one_that_is_due_soon_stays(self, scene: Scene, delay: int, parked: int) -> None:
+        assert len(scene.settle(a=delay, b=9 * LINGER)) == parked
+
+        assert (scene.run.parked, len(scene.held)) == (bool(parked), parked)
+
+    def test_one_of_which_a_task_runs_stays(self, scene: Scene) -> None:
+        assert scene.settle(a=9 * LINGER) == []
+        assert scene.settle() == []
+
+    def test_a_task_that_is_not_ready_yet_keeps_no_run_here(self, scene: Scene) -> None:
+        scene.run.plan.failed(B, "bad")  # of the others, one waits and the other is below it
+
+        assert len(scene.settle(a=9 * LINGER)) == 1
+
+    def test_messages_that_no_task_waits_for_do_not_bring_it_back(self, scene: Scene) -> None:
+        """Else it would be claimed and given back again and again."""
+        scene.runs.remove(scene.run)
+        scene.run = scene.ready_run(messages=3)
+
+        assert scene.settle(a=9 * LINGER, b=9 * LINGER) == [Park("r", NOW + 9 * LINGER, NOW, 3)]
+
+    @pytest.mark.parametrize(
+        ("left", "due_after"), [(7 * LINGER, 7 * LINGER), (99 * LINGER, 9 * LINGER), (LINGER, None)]
+    )
+    def test_it_is_back_for_its_deadline(
+        self, scene: Scene, left: int, due_after: int | None
+    ) -> None:
+        scene.run.deadline = Deadline(NOW + left, 1.0)
+
+        due = [each.due_at for each in scene.settle(a=9 * LINGER, b=9 * LINGER)]
+
+        assert due == ([] if due_after is None else [NOW + due_after])
+
+    @pytest.mark.parametrize(
+        "is_so",
+        [
+            lambda run: setattr(run, "over", True),
+            lambda run: setattr(run, "parked", True),
+            lambda run: setattr(run, "wish", RunStatus.CANCELLED),
+        ],
+    )
+    def test_one_that_ends_goes_or_is_steered_is_left(
+        self, scene: Scene, is_so: Callable[[ActiveRun], None]
+    ) -> None:
+        is_so(scene.run)
+
+        assert scene.settle(a=9 * LINGER, b=9 * LINGER) == []
+        assert scene.held == []
 
 
-@pytest.mark.parametrize(("delay", "parked"), [(-1, 0), (LINGER, 0), (LINGER + 1, 1)])
-def test_one_that_is_due_soon_stays(scene: Scene, delay: int, parked: int) -> None:
-    assert len(scene.settle(a=delay, b=9 * LINGER)) == parked
+class TestWaits:
+    def test_the_first_of_its_waits_and_retries_brings_it_back(self, scene: Scene) -> None:
+        scene.waits(a=8 * LINGER)
 
-    assert (scene.run.parked, len(scene.held)) == (bool(parked), parked)
+        (park,) = scene.settle(b=9 * LINGER)
+
+        assert park.due_at == NOW + 8 * LINGER
+
+    def test_one_that_waits_for_a_decision_alone_has_no_instant(self, scene: Scene) -> None:
+        scene.waits(a=None, b=None)
+        for each in scene.run.waits or ():
+            each.row = each.row._replace(kind=APPROVAL)
+
+        (park,) = scene.settle()
+
+        assert park.due_at == NEVER
+
+    def test_it_says_how_many_messages_it_has_seen(self, scene: Scene) -> None:
+        scene.waits(a=8 * LINGER, b=8 * LINGER)
+        assert scene.run.waits is not None
+        scene.run.waits.put([message(4, "other")], 5)
+
+        (park,) = scene.settle()
+
+        assert park.seen == 5
+
+    def test_one_with_messages_that_were_not_read_stays(self, scene: Scene) -> None:
+        scene.waits(a=8 * LINGER, b=8 * LINGER)
+        assert scene.run.waits is not None
+        scene.run.waits.told = 1
+
+        assert scene.settle() == []
+
+    def test_one_of_which_a_wait_is_ending_stays(self, scene: Scene) -> None:
+        first, _ = scene.waits(a=8 * LINGER, b=8 * LINGER)
+        first.ending = True
+
+        assert scene.settle() == []
+
+    def test_one_of_which_a_wait_is_not_written_yet_stays(self, scene: Scene) -> None:
+        first, _ = scene.waits(a=8 * LINGER, b=8 * LINGER)
+        first.durable = False
+
+        assert scene.settle() == []
+
+    def test_one_whose_body_is_here_stays_and_one_whose_body_has_left_goes(
+        self, scene: Scene
+    ) -> None:
+        scene.waits(b=8 * LINGER)
+        assert scene.run.waits is not None
+        scene.run.waits.add(A, wait("a", 8 * LINGER)._replace(number=1), durable=True)
+        assert scene.settle() == []
+
+        scene.run.waits.left[A] = Resume(has_left=True)
+        assert len(scene.settle()) == 1
 
 
-def test_one_of_which_a_task_runs_stays(scene: Scene) -> None:
-    assert scene.settle(a=9 * LINGER) == []
-    assert scene.settle() == []
+class TestEvents:
+    """The events that it waits for may come at any moment."""
 
+    def waits(self, scene: Scene, opened_at: int = NOW) -> None:
+        scene.run.waits = OpenWaits()
+        scene.run.waits.add(A, wait("a", None, EVENT, opened_at), durable=True)
+        scene.run.waits.add(B, wait("b", None, EVENT, NOW - 2 * LINGER), durable=True)
 
-def test_a_task_that_is_not_ready_yet_keeps_no_run_here(scene: Scene) -> None:
-    scene.run.plan.failed(B, "bad")  # of the others, one waits and the other is below it
+    def test_it_stays_for_a_while_without_a_place(self, scene: Scene) -> None:
+        self.waits(scene)
 
-    assert len(scene.settle(a=9 * LINGER)) == 1
+        assert scene.settle() == []
+        assert (scene.runs.waiting(), scene.places_free) == (1, 1)
 
+    @pytest.mark.parametrize(("stayed", "parked"), [(0, 0), (STAYS - 1e-6, 0), (STAYS, 1)])
+    def test_then_it_is_given_back(self, scene: Scene, stayed: float, parked: int) -> None:
+        self.waits(scene, opened_at=NOW - round(stayed * 1e6))
 
-@pytest.mark.parametrize(
-    ("left", "due_after"), [(7 * LINGER, 7 * LINGER), (99 * LINGER, 9 * LINGER), (LINGER, None)]
-)
-def test_it_is_back_for_its_deadline(scene: Scene, left: int, due_after: int | None) -> None:
-    scene.run.deadline = Deadline(NOW + left, 1.0)
+        assert [park.due_at for park in scene.settle()] == [NEVER] * parked
 
-    due = [each.due_at for each in scene.settle(a=9 * LINGER, b=9 * LINGER)]
+    def test_so_many_stay_as_there_are_places(self, scene: Scene) -> None:
+        for run_id in ("x", "y"):
+            other = scene.ready_run(id=run_id)
+            assert scene.runs.linger(other, 2)
+        self.waits(scene)
 
-    assert due == ([] if due_after is None else [NOW + due_after])
-
-
-@pytest.mark.parametrize(
-    "is_so",
-    [
-        lambda run: setattr(run, "over", True),
-        lambda run: setattr(run, "parked", True),
-        lambda run: setattr(run, "wish", RunStatus.CANCELLED),
-    ],
-)
-def test_one_that_ends_goes_or_is_steered_is_left(
-    scene: Scene, is_so: Callable[[ActiveRun], None]
-) -> None:
-    is_so(scene.run)
-
-    assert scene.settle(a=9 * LINGER, b=9 * LINGER) == []
-    assert scene.held == []
+        assert len(scene.settle()) == 1
+        assert scene.places_free == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cloaca_core._engine.plan.open_waits import OpenWait, OpenWaits, restored
 from cloaca_core._engine.plan.restore import Resume
+from cloaca_core.conformance.rows import memo
 from cloaca_core.records.waits import APPROVAL, EVENT, SLEEP, ClosedWait, MessageRow, WaitRow
 
 TASKS = {"a": 0, "b": 1, "c": 2}
@@ -39,6 +40,11 @@ def due(of: OpenWaits, now: int, *, bodies_only: bool = False) -> list[str]:
     return [wait.row.task_id for wait in of.due(now, bodies_only=bodies_only)]
 
 
+def is_news(of: OpenWaits) -> tuple[int, bool]:
+    """How many messages were seen, and whether more have come."""
+    return of.seen, of.has_news
+
+
 def the(of: OpenWaits) -> OpenWait:
     (wait,) = of
     return wait
@@ -47,26 +53,26 @@ def the(of: OpenWaits) -> OpenWait:
 class TestMessages:
     def test_the_first_wait_in_definition_order_gets_the_oldest_message(self) -> None:
         both = waits(row("b"), row("a"))
-        both.put([message(1), message(2)])
+        both.put([message(1), message(2)], 0)
         assert met(both) == [("a", 1), ("b", 2)]
 
     def test_of_two_waits_of_one_body_the_earlier_one_is_first(self) -> None:
         both = waits(row("a", number=2), row("a", number=1))
         both.left[0] = Resume()
-        both.put([message(1)])
+        both.put([message(1)], 0)
         ((wait, _),) = both.matches(bodies_only=False)
         assert wait.row.number == 1
 
     def test_a_message_ends_one_wait_and_is_not_given_again(self) -> None:
         both = waits(row("a"), row("b"))
-        both.put([message(1)])
+        both.put([message(1)], 0)
         assert met(both) == [("a", 1)]
-        both.put([message(1), message(2)])  # the first is still unread in the table
+        both.put([message(1), message(2)], 0)  # the first is still unread in the table
         assert met(both) == [("b", 2)]
 
     def test_a_message_of_another_name_or_kind_is_kept(self) -> None:
         one = waits(row("a"))
-        one.put([message(1, "other"), message(2, "tick", APPROVAL)])
+        one.put([message(1, "other"), message(2, "tick", APPROVAL)], 0)
         assert met(one) == []
         one.remove(the(one))
         one.add(1, row("b", "other"), durable=True)
@@ -75,29 +81,45 @@ class TestMessages:
     def test_a_wait_whose_row_is_not_durable_gets_none_yet(self) -> None:
         one = waits()
         wait = one.add(0, row("a"))
-        one.put([message(1)])
+        one.put([message(1)], 0)
         assert met(one) == []
         wait.durable = True
         assert met(one) == [("a", 1)]
 
     def test_a_wait_that_has_timed_out_gets_none(self) -> None:
         one = waits(row("a", timed_out=1))
-        one.put([message(1)])
+        one.put([message(1)], 0)
         assert met(one) == []
 
     def test_a_wait_whose_end_is_on_its_way_gets_none(self) -> None:
         one = waits(row("a"))
         the(one).ending = True
-        one.put([message(1)])
+        one.put([message(1)], 0)
         assert met(one) == []
 
     def test_news_are_messages_that_were_told_of_and_not_read(self) -> None:
         one = restored(TASKS, [row("a")], [message(3)], told=3, resume={})
-        assert not one.has_news
+        assert is_news(one) == (3, False)
         one.told = 5
-        assert one.has_news
-        one.put([message(3), message(6)])  # one more has come since
-        assert (one.seen, one.told, one.has_news) == (6, 6, False)
+        assert is_news(one) == (3, True)
+        one.put([message(3), message(6)], 5)  # one more has come since
+        assert is_news(one) == (6, False)
+
+    def test_what_was_told_of_while_messages_were_read_is_still_news(self) -> None:
+        one = restored(TASKS, [row("a")], [], told=0, resume={})
+        one.told = 1
+        one.told = 2  # a commit is faster than the answer, which may be older
+        one.put([message(1)], 1)
+        assert is_news(one) == (1, True)
+        one.put([message(1), message(2)], 2)
+        assert is_news(one) == (2, False)
+
+    def test_numbers_of_messages_that_the_table_knows_to_be_read_are_forgotten(self) -> None:
+        one = waits(row("a"), row("b"))
+        one.put([message(1), message(2)], 2)
+        assert met(one) == [("a", 1), ("b", 2)]
+        one.put([message(2)], 2)
+        assert one._taken == {2}
 
     def test_messages_that_were_read_long_ago_are_no_news(self) -> None:
         assert not restored(TASKS, [row("a")], [], told=7, resume={}).has_news
@@ -106,12 +128,12 @@ class TestMessages:
 class TestBodies:
     def test_the_wait_of_a_body_ends_only_while_it_is_there_or_has_left(self) -> None:
         one = waits(row("a", number=1))
-        one.put([message(1)])
+        one.put([message(1)], 0)
         assert met(one) == []
         the(one).attended = True
         assert met(one) == [("a", 1)]
         two = waits(row("a", number=1))
-        two.put([message(1)])
+        two.put([message(1)], 0)
         two.left[0] = Resume()
         assert met(two) == [("a", 1)]
 
@@ -120,7 +142,7 @@ class TestBodies:
         three.left[1] = Resume()
         (there,) = three.of(2)
         there.attended = True
-        three.put([message(1), message(2), message(3)])
+        three.put([message(1), message(2), message(3)], 0)
         assert met(three, bodies_only=True) == [("c", 1)]
         assert met(three) == [("a", 2), ("b", 3)]
 
@@ -161,6 +183,19 @@ class TestRest:
         one = waits()
         one.add(0, row("a"))
         assert one.resting() == set()
+
+    def test_a_node_waits_without_a_body_also_before_its_row_is_durable(self) -> None:
+        one = waits(row("b", number=1), row("c", number=1))
+        one.add(0, row("a"))
+        one.left[2] = Resume()
+        assert one.without_body() == {0, 2}
+
+    def test_the_ends_of_waits_are_forgotten_with_their_attempt(self) -> None:
+        one = waits(row("a", number=1), row("b", number=1))
+        for wait in one:
+            one.ended[wait.key] = memo("r")
+        one.forget_ended(0)
+        assert [key.task for key in one.ended] == [1]
 
     def test_only_waits_for_events_linger(self) -> None:
         others = waits(row("a", kind=SLEEP, name=""), row("b", "b", kind=APPROVAL))

@@ -11,10 +11,12 @@ from model.quiet import quiet
 from model.runs import attempt_of, graph_of
 from model.virtual_time import the_loop
 
+from cloaca_core._engine.execute.asked_wait import AskedWait
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.steps import Answer
+from cloaca_core._engine.execute.work import Stage
 from cloaca_core._engine.record.memo_entry import MemoEntry
-from cloaca_core._engine.record.memos import Memos
+from cloaca_core._engine.record.memos import BodyCall, Memos
 from cloaca_core.conformance.rows import memo
 from cloaca_core.errors import BodyCancelled, StoreError, StoreUnavailableError
 from cloaca_core.records.memos import MemoRow
@@ -22,6 +24,7 @@ from cloaca_core.records.memos import MemoRow
 pytestmark = pytest.mark.virtual_time
 
 MEMO = memo("r", task_id="t")
+ASKED = AskedWait("event", "go", 1, None, None, "hash", may_leave=True)
 
 
 class Kept:
@@ -31,7 +34,8 @@ class Kept:
         self.scene = Scene()
         self.answers: list[Sequence[MemoRow] | Exception] = [[MEMO]]
         self.reads = 0
-        self.memos = Memos(self.scene.orchestrator.keep, self._read)
+        self.waited: list[tuple[BodyCall, AskedWait | float]] = []
+        self.memos = Memos(self.scene.orchestrator.keep, self._read, self)
         self.run = self.scene.adopt(graph_of(t={}))
         self.attempt = self.scene.begin()
         self.told: list[Answer] = []
@@ -43,6 +47,12 @@ class Kept:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def wait(self, call: BodyCall, asked: AskedWait) -> None:
+        self.waited.append((call, asked))
+
+    def rest(self, call: BodyCall, seconds: float) -> None:
+        self.waited.append((call, seconds))
 
     def signals(self) -> list[str]:
         assert all(isinstance(answer, BodyCancelled) for answer in self.told)
@@ -166,6 +176,72 @@ async def test_a_cancel_ends_pauses_and_lets_memos_be_written() -> None:
 
     assert kept.signals() == ["run r is being cancelled"] * 2
     assert written == [None]
+
+
+async def test_a_body_waits_until_its_call_is_concluded() -> None:
+    kept = Kept()
+
+    kept.memos.wait(kept.attempt, ASKED, kept.told.append)
+    kept.memos.rest(kept.attempt, 60, kept.told.append)
+    await quiet()
+    assert kept.told == []
+    ((first, asked), (second, seconds)) = kept.waited
+    assert (asked, seconds) == (ASKED, 60)
+    kept.memos.conclude(first, [MEMO])
+    kept.memos.conclude(second, None)
+
+    assert kept.told == [[MEMO], None]
+    assert kept.memos._calls == {}
+
+
+async def test_a_cancel_interrupts_waits_and_lets_none_begin() -> None:
+    kept = Kept()
+    kept.memos.wait(kept.attempt, ASKED, kept.told.append)
+    await quiet()
+    ((call, _),) = kept.waited
+    interrupted: list[BodyCall] = []
+    call.interrupted = lambda: interrupted.append(call)
+    kept.run.cancelled = True
+
+    kept.memos.interrupt(kept.attempt)
+    kept.memos.wait(kept.attempt, ASKED, kept.told.append)
+    kept.memos.rest(kept.attempt, 60, kept.told.append)
+    await quiet()
+
+    assert interrupted == [call]
+    assert len(kept.waited) == 1
+    assert kept.signals() == ["run r is being cancelled"] * 2
+
+
+async def test_a_body_that_has_ended_does_not_begin_to_wait() -> None:
+    """A thread of its own has outlived it, and asks just now."""
+    kept = Kept()
+    kept.attempt.stage = Stage.RAN
+
+    kept.memos.wait(kept.attempt, ASKED, kept.told.append)
+    kept.memos.rest(kept.attempt, 60, kept.told.append)
+    await quiet()
+
+    assert kept.waited == []
+    assert len(kept.signals()) == 2
+
+
+async def test_a_coroutine_that_waits_no_more_withdraws_its_call() -> None:
+    kept = Kept()
+    withdraw = kept.memos.wait(kept.attempt, ASKED, kept.told.append)
+    await quiet()
+    ((call, _),) = kept.waited
+    interrupted: list[BodyCall] = []
+    call.interrupted = lambda: interrupted.append(call)
+
+    withdraw()
+    await quiet()
+    assert interrupted == [call]
+
+    kept.memos.conclude(call, [MEMO])  # as its waiter does once it has its slot again
+    withdraw()
+    await quiet()
+    assert interrupted == [call]
 
 
 async def test_the_end_of_an_attempt_answers_its_calls() -> None:
