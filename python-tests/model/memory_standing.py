@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 from model.memory_steering import MemorySteering
 
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import RunRow
-from cloaca_core.records.standing import Holds, RunnerLoad, Standing, UnendedChild, WorkflowPause
+from cloaca_core.records.standing import (
+    Holds,
+    RunnerLoad,
+    Standing,
+    UnendedChild,
+    Unread,
+    WorkflowPause,
+)
 from cloaca_core.records.steering import RestartRow
 
 
@@ -60,7 +68,19 @@ class MemoryStanding(MemorySteering):
                 for (of, runner_id), tasks in sorted(self.unserved.items())
                 if of == run_id
             },
+            waits=await self.waits([run_id]),
+            unread=self._unread(run_id),
+            steps=self._steps(run_id),
         )
+
+    def _unread(self, run_id: str) -> list[Unread]:
+        left = [each for each in self.mailbox.values() if each.run_id == run_id]
+        counts = Counter((each.kind, each.name) for each in left if each.taken_by is None)
+        return [Unread(*of, count) for of, count in sorted(counts.items())]
+
+    def _steps(self, run_id: str) -> dict[str, int]:
+        kept = self.kept_memos.values()
+        return Counter(memo.task_id for memo in kept if (memo.run_id, memo.kind) == (run_id, "step"))
 
     def _holds(self, run: RunRow) -> Holds:
         marks, behind = self.marks_of(run), self.behind.get(run.id)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.steering import RestartRow
+from cloaca_core.records.waits import WaitRow
 
 
 class Holds(NamedTuple):
@@ -59,12 +60,22 @@ class RunnerLoad(NamedTuple):
     owns_workflow: bool
 
 
+class Unread(NamedTuple):
+    """How many messages of a kind and name a run was sent that no task has taken."""
+
+    kind: str
+    name: str
+    count: int
+
+
 class Standing(NamedTuple):
     """A run as it stands, without payloads, and those who may execute it; all of one instant.
 
     ``ahead`` is how many claimable runs of its workflow would be claimed before it, as far as they
     were counted. ``paused`` is the pause of its workflow. ``attempts`` have no ``change``.
     ``lacking`` has the runners that have left the run, by id, with the tasks that they lack.
+    ``waits`` are open; a run that has ended has none. ``steps`` says how many steps each task has
+    kept, if it has kept any.
     """
 
     row: RunRow
@@ -76,3 +87,6 @@ class Standing(NamedTuple):
     children: Sequence[UnendedChild]
     runners: Sequence[RunnerLoad]
     lacking: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    waits: Sequence[WaitRow] = ()
+    unread: Sequence[Unread] = ()
+    steps: Mapping[str, int] = MappingProxyType({})

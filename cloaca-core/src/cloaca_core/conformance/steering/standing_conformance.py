@@ -7,11 +7,18 @@ from cloaca_core.conformance.rows import (
     NOW,
     WORKFLOW,
     act,
+    approval,
     attempt,
+    closed,
+    decision,
     fence,
     fire,
+    keep,
+    memo,
+    message,
     new_run,
     new_tick,
+    note,
     park,
     record,
     run_end,
@@ -19,9 +26,10 @@ from cloaca_core.conformance.rows import (
     schedule,
     stored,
     submit,
+    wait,
 )
 from cloaca_core.records.runs import NewRun
-from cloaca_core.records.standing import Holds, Standing, UnendedChild, WorkflowPause
+from cloaca_core.records.standing import Holds, Standing, UnendedChild, Unread, WorkflowPause
 from cloaca_core.records.states import RunStatus, TaskStatus
 from cloaca_core.records.steering import Reopening, RestartRow
 from cloaca_core.store.protocol import Store
@@ -181,6 +189,46 @@ class StandingConformance:
 
         assert (stands.row.status, stands.row.owner, stands.row.due_at) == ("Waiting", None, LATER)
         assert stands.holds == Holds()
+
+    async def test_open_waits_are_told_by_their_keys_until_the_run_ends(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"), new_run("b"))
+        asked, body = approval("a"), wait("a", task_id="load", number=2, due_at=LATER)
+        await note(store, asked, body, wait("a", "other"), wait("b"))
+        await note(store, closed=[closed(wait("a", "other"))])
+
+        assert (await _standing(store, "a")).waits == [body, asked]
+
+        await record(store, ends=[run_end("a")])
+        assert (await _standing(store, "a")).waits == []
+
+    async def test_unread_messages_are_counted_by_kind_and_name(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"), new_run("b"))
+        await note(store, approval("a"), wait("a"))
+        for number, name in enumerate(["paid", "paid", "other", "paid"]):
+            await store.send(message(f"m{number}", name=name), 9)
+        await store.send(message("m", "b"), 9)
+        await store.send(decision("d"), 9)
+        assert (await _standing(store, "a")).unread == [
+            Unread("approval", "sign", 1),
+            Unread("event", "other", 1),
+            Unread("event", "paid", 3),
+        ]
+
+        await note(store, closed=[closed(approval("a"), 5), closed(wait("a"), 1)])
+
+        left = (await _standing(store, "a")).unread
+        assert left == [Unread("event", "other", 1), Unread("event", "paid", 2)]
+
+    async def test_kept_steps_are_counted_by_task(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"), new_run("b"))
+        end_of_a_wait = memo("a")._replace(kind="event")
+        await keep(store, *[memo("a", number=number) for number in range(3)], end_of_a_wait)
+        await keep(store, memo("a", task_id="begin"), memo("b", "other"))
+
+        assert (await _standing(store, "a")).steps == {"begin": 1, "load": 3}
 
 
 def _waiting(

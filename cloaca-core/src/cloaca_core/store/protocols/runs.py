@@ -202,6 +202,7 @@ class RunStore(Protocol):
         """How a run stands, all of it as of one instant; None when there is none of this id.
 
         Attempts are ordered by task and attempt, restarts by task and first attempt, children by
-        id, runners oldest first, fenced ones included. At most ``most`` children are read, and at
-        most ``most`` runs counted, of each runner and ahead of this one. Only reads.
+        id, runners oldest first, fenced ones included, waits by their keys, unread messages by kind
+        and name, those without a number included. At most ``most`` children are read, and at most
+        ``most`` runs counted, of each runner and ahead of this one. Only reads.
         """

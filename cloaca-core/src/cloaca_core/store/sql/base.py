@@ -265,6 +265,9 @@ class StandingQueries(NamedTuple):
     unended_children: Statement
     runner_loads: Statement
     runners_without_tasks: Statement
+    open_waits_of_run: Statement
+    unread_of_run: Statement
+    kept_steps: Statement
 
 
 class UpkeepQueries(NamedTuple):

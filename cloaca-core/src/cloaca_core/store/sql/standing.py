@@ -12,9 +12,11 @@ from cloaca_core.records.standing import (
     RunnerLoad,
     Standing,
     UnendedChild,
+    Unread,
     WorkflowPause,
 )
 from cloaca_core.records.steering import RestartRow
+from cloaca_core.records.waits import WaitRow
 from cloaca_core.store.sql.base import SqlPart, steps_of
 from cloaca_core.store.sql.queries import Row
 
@@ -28,10 +30,11 @@ class SqlStandings(SqlPart):
     async def standing(self, run_id: str, most: int) -> Standing | None:
         known = {"run_id": run_id, "most": most}
         answers = await self._dialect.read(steps_of(self._queries.standing, known))
-        runs, pauses, aheads, attempts, restarts, children, runners, left = answers
+        runs, pauses, aheads, attempts, restarts, children, runners, left, *of_waits = answers
         if not runs:
             return None
         ((ahead,),) = aheads
+        waits, unread, steps = of_waits
         return Standing(
             row=RunRow._make(runs[0][:_RUN]),
             holds=Holds._make(runs[0][_RUN:]),
@@ -42,6 +45,9 @@ class SqlStandings(SqlPart):
             children=list(map(UnendedChild._make, children)),
             runners=list(map(_load, runners)),
             lacking={runner_id: tuple(json.loads(tasks)) for runner_id, tasks in left},
+            waits=list(map(WaitRow._make, waits)),
+            unread=list(map(Unread._make, unread)),
+            steps=dict(steps),
         )
 
 

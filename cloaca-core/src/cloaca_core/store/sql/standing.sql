@@ -115,3 +115,30 @@ ORDER BY runner.started_at, runner.id;
 -- name: runners_without_tasks
 -- Read which runners have left this run, and the tasks that they lack.
 SELECT runner_id, tasks FROM cloaca_unserved WHERE run_id = :run_id ORDER BY runner_id;
+
+
+-- name: open_waits_of_run
+-- Read what a run waits for that has not ended.
+SELECT
+    open.run_id, open.task_id, open.kind, open.name, open.number, open.attempt, open.input_hash,
+    open.opened_at, open.due_at, open.detail, open.timed_out
+FROM cloaca_wait AS open
+JOIN cloaca_run AS run ON run.id = open.run_id
+WHERE open.run_id = :run_id AND +run.ended_at IS NULL
+ORDER BY open.task_id, open.kind, open.name, open.number;
+
+
+-- name: unread_of_run
+-- Count the messages to a run that no task has taken.
+SELECT kind, name, count(*) FROM cloaca_message
+WHERE run_id = :run_id AND taken_by IS NULL
+GROUP BY kind, name
+ORDER BY kind, name;
+
+
+-- name: kept_steps
+-- Count the steps that the tasks of a run have kept.
+SELECT task_id, count(*) FROM cloaca_memo
+WHERE run_id = :run_id AND kind = 'step'
+GROUP BY task_id
+ORDER BY task_id;
