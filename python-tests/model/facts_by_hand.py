@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cloaca_core._engine.observe.facts import Active, Facts, Here, RunnerState
-from cloaca_core.conformance.rows import attempt, runner
+from cloaca_core.conformance.rows import attempt, runner, wait
 from cloaca_core.definition.rules import Rule
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.standing import (
@@ -14,10 +14,12 @@ from cloaca_core.records.standing import (
     RunnerLoad,
     Standing,
     UnendedChild,
+    Unread,
     WorkflowPause,
 )
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.records.steering import RestartRow
+from cloaca_core.records.waits import WaitRow
 from cloaca_core.values.instants import SECOND
 
 START = 1_700_000_000 * SECOND
@@ -87,6 +89,18 @@ def skipped(task_id: str, code: str, text: str = "why it did not run") -> Attemp
     return row._replace(reason_code=code, skip_reason=text)
 
 
+def node(task_id: str, kind: str, **fields: object) -> WaitRow:
+    """The wait of a node, open since ``START``, for an event of the node's name."""
+    name = "" if kind == "sleep" else task_id
+    row = wait("r", name, kind=kind, task_id=task_id, opened_at=START)
+    return row._replace(**fields)  # type: ignore[arg-type]  # names are checked by _replace
+
+
+def of_body(task_id: str, kind: str, name: str = "", **fields: object) -> WaitRow:
+    """The first wait of a body of its kind and name, open since ``START``."""
+    return node(task_id, kind, **{"name": name, "number": 1, **fields})
+
+
 def state(
     runner_id: str = "r1",
     *,
@@ -132,6 +146,9 @@ def facts(
     restarts: Sequence[RestartRow] = (),
     children: Sequence[UnendedChild] = (),
     lacking: Mapping[str, tuple[str, ...]] | None = None,
+    waits: Sequence[WaitRow] = (),
+    unread: Sequence[Unread] = (),
+    steps: Mapping[str, int] | None = None,
 ) -> Facts:
     """What is known of a run at ``NOW``."""
     standing = Standing(
@@ -144,5 +161,8 @@ def facts(
         children=children,
         runners=[each.load for each in runners],
         lacking=lacking or {},
+        waits=waits,
+        unread=unread,
+        steps=steps or {},
     )
     return Facts(NOW, standing, runners, tasks, known_version, newest, here, active)

@@ -80,7 +80,9 @@ class MemoryStanding(MemorySteering):
 
     def _steps(self, run_id: str) -> dict[str, int]:
         kept = self.kept_memos.values()
-        return Counter(memo.task_id for memo in kept if (memo.run_id, memo.kind) == (run_id, "step"))
+        return Counter(
+            memo.task_id for memo in kept if (memo.run_id, memo.kind) == (run_id, "step")
+        )
 
     def _holds(self, run: RunRow) -> Holds:
         marks, behind = self.marks_of(run), self.behind.get(run.id)

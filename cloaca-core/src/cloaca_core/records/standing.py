@@ -65,7 +65,7 @@ class Unread(NamedTuple):
 
     kind: str
     name: str
-    count: int
+    messages: int
 
 
 class Standing(NamedTuple):

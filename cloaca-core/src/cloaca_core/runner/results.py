@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from cloaca_core._engine.plan.reasons import changed_tasks, passed_limit, told_overdue
 from cloaca_core.definition.context import Context
@@ -16,7 +16,7 @@ from cloaca_core.errors import (
     VersionChangedError,
 )
 from cloaca_core.records import states
-from cloaca_core.records.waits import NEVER
+from cloaca_core.records.waits import APPROVAL, EVENT, NEVER, SLEEP, WaitRow
 from cloaca_core.runner.error_prefixes import EXECUTION
 from cloaca_core.values.instants import nearest_shown, to_datetime
 from cloaca_core.values.json_values import decode
@@ -43,16 +43,20 @@ def rfc3339_or_none(instant: int | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The event for which a task or a run waits: ``kind`` is ``retry`` (its next attempt), ``run``
-    (the end of another run) or ``limit`` (a place that the setting ``name`` bounds).
+    """The end for which a task or a run waits: ``kind`` is ``retry`` (of its next attempt),
+    ``sleep`` (an instant), ``event`` (a message), ``approval`` (a person decides), ``run`` (the end
+    of another run) or ``limit`` (a place that the setting ``name`` bounds).
 
-    ``name`` is the task of a retry, and the id of the other run, None where that is not known.
-    ``until`` is when the wait is over at the latest, RFC 3339 in UTC, None where that is open.
+    ``name`` is the event, the task of a retry, a sleep or an approval, or the id of the other run,
+    None where that is not known. ``until`` is when the wait is over at the latest, None where that
+    is open; ``since`` is when a sleep, or a wait for an event or a person, began. Both are RFC
+    3339 in UTC.
     """
 
     kind: WaitKind
     name: str | None = None
     until: str | None = None
+    since: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,10 @@ class TaskResult:
 
     ``attempts`` counts the bodies that were started, in all rounds, also of a task that is skipped
     in the last one; ``error`` is ``Type: message`` of the last one; times are RFC 3339 in UTC. A
-    Waiting task waits for its next attempt, at ``retry_at``, or for another run in its body: see
-    ``waits_for``. When a run is cancelled, so are its tasks that have not ended: those that run,
-    wait, or have not started.
+    Waiting task waits for its next attempt, at ``retry_at``, or, as a node or in its body, for an
+    instant, an event, a person or another run: ``waits_for`` says for which, and of several waits
+    of one body the oldest. When a run is cancelled, so are its tasks that have not ended: those
+    that run, wait, or have not started.
     """
 
     task_id: str
@@ -90,10 +95,12 @@ class RunInfo:
 
     ``round`` is 1 until a retry begins the next; ``parent_id`` is the run whose body has submitted
     it; ``reason`` says why it is paused or was cancelled, and who asked; ``due_at`` is when it may
-    go on. ``active_bodies`` counts its bodies that run in this process, without those that were
-    given up: 0 for a run that no runner owns, None for one of another process. ``forked_from`` is
-    the run that a fork was made of, ``follows`` the run whose end this one follows, by
-    ``WorkflowBuilder.when_ended``. Listings have None for these three.
+    go on, None also for a run that waits for a message alone. ``active_bodies`` counts its bodies
+    that run in this process, without those that were given up: 0 for a run that no runner owns,
+    None for one of another process. ``forked_from`` is the run that a fork was made of, ``follows``
+    the run whose end this one follows, by ``WorkflowBuilder.when_ended``. ``waits_for`` is its wait
+    for a person, else for an event, else for an instant; the oldest of several. Listings have None
+    for these four.
     """
 
     id: str
@@ -113,6 +120,7 @@ class RunInfo:
     active_bodies: int | None = None
     forked_from: str | None = None
     follows: str | None = None
+    waits_for: Wait | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,8 +321,10 @@ def run_info(
     active_bodies: int | None = None,
     forked_from: str | None = None,
     follows: str | None = None,
+    waits: Sequence[WaitRow] = (),
 ) -> RunInfo:
     """A run's line in a listing, or (with what only a look at it tells) alone."""
+    main = main_wait(waits)
     return RunInfo(
         id=row.id,
         workflow_name=short_name(row.workflow),
@@ -333,6 +343,7 @@ def run_info(
         active_bodies=active_bodies,
         forked_from=forked_from,
         follows=follows,
+        waits_for=None if main is None else shown_wait(main),
     )
 
 
@@ -351,12 +362,13 @@ def task_results(
     *,
     run: RunRow | None = None,
     children: Sequence[UnendedChild] = (),
+    waits: Sequence[WaitRow] = (),
 ) -> dict[str, TaskResult]:
     """The state of each task, by its latest attempt.
 
     The tasks of ``task_ids`` come first and in that order; those without an attempt are
     NotStarted. Once the run has ended nothing runs or waits any more: what a cancelled run leaves
-    is Cancelled. ``children`` are the runs for which bodies may wait.
+    is Cancelled. ``children`` are the runs for which bodies may wait, ``waits`` the open waits.
     """
     was_cancelled = run is not None and run.status == states.RunStatus.CANCELLED
     cancelled = run if was_cancelled else None
@@ -368,7 +380,7 @@ def task_results(
     results = {task_id: _without_attempt(task_id, cancelled) for task_id in task_ids}
     for task_id, row in latest.items():
         left = row if run is None else left_by(row, run)
-        results[task_id] = _task_result(left, children)
+        results[task_id] = _task_result(left, children, waits)
     return results
 
 
@@ -421,7 +433,32 @@ def _key(child: UnendedChild) -> str:
     return child.idempotency_key or ""
 
 
-def _task_result(row: AttemptRow, children: Sequence[UnendedChild]) -> TaskResult:
+def waits_of_attempt(row: AttemptRow, waits: Iterable[WaitRow]) -> list[WaitRow]:
+    """The open waits of an attempt, the oldest first."""
+    own = [each for each in waits if (each.task_id, each.attempt) == (row.task_id, row.attempt)]
+    return sorted(own, key=lambda each: each.opened_at)
+
+
+WAITS: Final = (APPROVAL, EVENT, SLEEP)
+"""Kinds of waits of nodes and bodies: first those that people can end."""
+
+
+def main_wait(waits: Iterable[WaitRow]) -> WaitRow | None:
+    """The wait of a run that is told first: one that a person can end, the oldest."""
+    known = [each for each in waits if each.kind in WAITS]
+    return min(known, key=lambda it: (WAITS.index(it.kind), it.opened_at), default=None)
+
+
+def shown_wait(wait: WaitRow) -> Wait:
+    """A wait for an instant, an event or a person as users see it."""
+    name = wait.task_id if wait.kind == SLEEP else wait.name
+    kind = cast("WaitKind", wait.kind)
+    return Wait(kind, name, rfc3339_or_none(wait.due_at), rfc3339(wait.opened_at))
+
+
+def _task_result(
+    row: AttemptRow, children: Sequence[UnendedChild], open_waits: Sequence[WaitRow]
+) -> TaskResult:
     waits = row.status == states.TaskStatus.FAILED and row.retry_at is not None
     return TaskResult(
         task_id=row.task_id,
@@ -434,16 +471,20 @@ def _task_result(row: AttemptRow, children: Sequence[UnendedChild]) -> TaskResul
         traceback=row.error_traceback,
         skip_reason=row.skip_reason,
         retry_at=rfc3339_or_none(row.retry_at),
-        waits_for=_wait(row, children),
+        waits_for=_wait(row, children, open_waits),
     )
 
 
-def _wait(row: AttemptRow, children: Sequence[UnendedChild]) -> Wait | None:
+def _wait(
+    row: AttemptRow, children: Sequence[UnendedChild], waits: Sequence[WaitRow]
+) -> Wait | None:
     """The wait of the task of a latest attempt, if it waits."""
     if row.status == states.TaskStatus.FAILED and row.retry_at is not None:
         return Wait("retry", row.task_id, rfc3339(row.retry_at))
     if row.status != states.TaskStatus.WAITING:
         return None
+    if own := waits_of_attempt(row, waits):
+        return shown_wait(own[0])
     awaited = children_of_task(row.run_id, row.task_id, children)
     return Wait("run", awaited[0].id if awaited else None)
 

@@ -57,5 +57,5 @@ TaskStatus: TypeAlias = Literal[
 ]
 """The states of a task in a run."""
 
-WaitKind: TypeAlias = Literal["retry", "run", "limit"]
+WaitKind: TypeAlias = Literal["retry", "sleep", "event", "approval", "run", "limit"]
 """Kinds of waits of tasks and runs."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.conformance.rows import attempt
+from cloaca_core.conformance.rows import approval, attempt, wait
 from cloaca_core.errors import RunFailedError, VersionChangedError
 from cloaca_core.records.runs import RunRow
 from cloaca_core.records.standing import UnendedChild
 from cloaca_core.records.states import TaskStatus
-from cloaca_core.records.waits import NEVER
+from cloaca_core.records.waits import NEVER, SLEEP
 from cloaca_core.runner.results import (
     PipelineResult,
     Plan,
@@ -157,6 +157,24 @@ class TestTaskResults:
         for status in (TaskStatus.RUNNING, TaskStatus.COMPLETED, TaskStatus.SKIPPED):
             assert task_results(rows[status], children=[child])["t"].waits_for is None
 
+    def test_a_task_waits_for_the_oldest_open_wait_of_its_attempt(self) -> None:
+        waits = [
+            wait("r", "x", task_id="t", number=1, attempt=1, opened_at=START - 1),
+            wait("r", "", kind=SLEEP, task_id="t", number=1, attempt=2, due_at=START + SECOND),
+            wait("r", "paid", task_id="t", number=1, attempt=2, opened_at=START),
+            wait("r", "y", task_id="u", attempt=2, opened_at=START - 1),
+        ]
+        waits[1] = waits[1]._replace(opened_at=START + 1)
+        child = UnendedChild("c", "public::embedded::flow", "Running", "r::t::1")
+        row = attempt("r", "t", 2, status=TaskStatus.WAITING)
+
+        result = task_results([row], children=[child], waits=waits)["t"]
+
+        assert result.waits_for == Wait("event", "paid", None, rfc3339(START))
+        result = task_results([row], children=[child], waits=waits[1:2])["t"]
+        until, since = rfc3339(START + SECOND), rfc3339(START + 1)
+        assert result.waits_for == Wait("sleep", "t", until, since)
+
     @pytest.mark.parametrize("status", [TaskStatus.RUNNING, TaskStatus.WAITING])
     def test_what_the_end_of_its_run_left_open_was_cut_short(self, status: TaskStatus) -> None:
         row = attempt("r", "t", status=status)._replace(ended_at=None)
@@ -258,3 +276,23 @@ def test_a_run_alone_has_all_that_is_told_of_it() -> None:
 @pytest.mark.parametrize("tags", ["", "{", "\ufffd{}", "[1]", '"team"', "[" * 100_000])
 def test_a_run_whose_tags_are_damaged_is_listed_without_them(tags: str) -> None:
     assert run_info(run(tags=tags)).tags == {}
+
+
+def test_a_run_tells_first_what_a_person_can_end() -> None:
+    waits = [
+        wait("r", "", kind=SLEEP, task_id="nap", opened_at=START),
+        wait("r", "paid", opened_at=START),
+        approval("r", "late", opened_at=START + 2),
+        approval("r", "sign", opened_at=START + 1),
+    ]
+
+    told = [run_info(run(), waits=waits[:number]).waits_for for number in range(5)]
+
+    names = [None if each is None else (each.kind, each.name) for each in told]
+    assert names == [
+        None,
+        ("sleep", "nap"),
+        ("event", "paid"),
+        ("approval", "late"),
+        ("approval", "sign"),
+    ]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.follow_ups import FollowUpRow
     from cloaca_core.records.standing import UnendedChild
-    from cloaca_core.records.waits import MessageRow
+    from cloaca_core.records.waits import MessageRow, WaitRow
     from cloaca_core.store.protocol import Store
 
 
@@ -52,13 +52,21 @@ class History(NamedTuple):
 class RunFacts(NamedTuple):
     """A run alone. ``active_bodies``: how many bodies of it run in this process; None for a run of
     another runner. ``forked_from``: the run of which it was made, if it is a fork. ``follows``: the
-    run whose end it follows, if it does.
+    run whose end it follows, if it does. ``waits`` are its open waits.
     """
 
     row: RunRow
     active_bodies: int | None
     forked_from: str | None
     follows: str | None = None
+    waits: Sequence[WaitRow] = ()
+
+
+class Awaited(NamedTuple):
+    """The ends for which tasks of a run may wait: those of other runs, and open waits."""
+
+    children: Sequence[UnendedChild] = ()
+    waits: Sequence[WaitRow] = ()
 
 
 class RunReader:
@@ -106,7 +114,8 @@ class RunReader:
             bodies = len(self.running(run_id))
         found = await self._store.follow_ups([run_id])
         follows = next((each.follows for each in found if each.id == run_id), None)
-        return RunFacts(row, bodies, forks[-1].forked_from if forks else None, follows)
+        waits = [] if row.ended_at is not None else await self._store.waits([run_id])
+        return RunFacts(row, bodies, forks[-1].forked_from if forks else None, follows, waits)
 
     async def current_attempts(self, run_id: str) -> tuple[RunRow, list[AttemptRow]]:
         """The run and the attempts that count: of a task that was restarted those since then."""
@@ -139,12 +148,12 @@ class RunReader:
         running = self.running(run_id)
         return rows + [m for m in running if (m.task_id, m.attempt) not in recorded]
 
-    async def awaited(self, row: RunRow, attempts: Sequence[AttemptRow]) -> Sequence[UnendedChild]:
-        """Children of a run for which bodies may wait; only read where one of these waits."""
+    async def awaited(self, row: RunRow, attempts: Sequence[AttemptRow]) -> Awaited:
+        """The ends for which these attempts may wait; only read where one of them waits."""
         if row.ended_at is not None or all(a.status != TaskStatus.WAITING for a in attempts):
-            return ()
+            return Awaited()
         standing = await self._store.standing(row.id, CHILDREN_SHOWN)
-        return () if standing is None else standing.children
+        return Awaited() if standing is None else Awaited(standing.children, standing.waits)
 
     async def task_ids(self, row: RunRow) -> list[str]:
         """The tasks of the run's definition; none where that is not known."""

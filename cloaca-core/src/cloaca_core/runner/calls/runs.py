@@ -29,16 +29,15 @@ from cloaca_core.runner.waiting import checked_timeout, heed_cancel
 
 if TYPE_CHECKING:
     import concurrent.futures
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 
     from cloaca_core._engine.engine import Engine
     from cloaca_core._engine.observe.recent_runs import Ended
-    from cloaca_core._engine.observe.run_reader import RunFacts
+    from cloaca_core._engine.observe.run_reader import Awaited, RunFacts
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
-    from cloaca_core.records.standing import UnendedChild
     from cloaca_core.records.waits import NewMessage
     from cloaca_core.runner.calls.bulk import BulkCalls
     from cloaca_core.runner.calls.explain import ExplainCalls
@@ -313,12 +312,12 @@ def _submitting_one(request: Request) -> Callable[[Engine], Coroutine[Any, Any, 
 
 
 class _Tasks(NamedTuple):
-    """The rows of a run, the tasks of its definition, and the runs for which bodies may wait."""
+    """The rows of a run, the tasks of its definition, and the ends for which they may wait."""
 
     row: RunRow
     attempts: list[AttemptRow]
     task_ids: list[str]
-    children: Sequence[UnendedChild]
+    awaited: Awaited
 
 
 async def _tasks(engine: Engine, run_id: str) -> _Tasks:
@@ -362,7 +361,8 @@ def _task_results(found: _Tasks) -> dict[str, TaskResult]:
         found.attempts,
         found.task_ids,
         run=found.row,
-        children=found.children,
+        children=found.awaited.children,
+        waits=found.awaited.waits,
     )
 
 

@@ -9,8 +9,9 @@ from cloaca_core.records.states import ReasonCode, RunStatus
 from cloaca_core.records.waits import NEVER
 from cloaca_core.runner.explain.runners import change_of_version, how_it_went, lacking_runners
 from cloaca_core.runner.explain.tasks import Why, latest_attempts, owner_is_gone, tasks_of
+from cloaca_core.runner.explain.waits import bodies_in_memory, unread_text
 from cloaca_core.runner.explain.words import counted, instant, listed, moment, short, when
-from cloaca_core.runner.results import Wait, rfc3339
+from cloaca_core.runner.results import WAITS, Wait, rfc3339
 from cloaca_core.values.namespace import short_name
 
 if TYPE_CHECKING:
@@ -22,10 +23,13 @@ def why_run(facts: Facts, tasks: Sequence[TaskExplanation]) -> list[Why]:
     """The reasons, the main one first; at least one."""
     run = facts.standing.row
     if run.ended_at is not None:
-        return _ended(facts, tasks)
-    if run.owner is None:
-        return _unowned(facts)
-    return _owned(facts, tasks)
+        whys = _ended(facts, tasks)
+    elif run.owner is None:
+        whys = _unowned(facts, tasks)
+    else:
+        whys = _owned(facts, tasks)
+    unread = unread_text(facts)
+    return whys if unread is None else [*whys, Why("", unread)]
 
 
 # -- runs that have ended ------------------------------------------------------------------------
@@ -35,7 +39,8 @@ def _ended(facts: Facts, tasks: Sequence[TaskExplanation]) -> list[Why]:
     run = facts.standing.row
     assert run.ended_at is not None
     if run.status == RunStatus.COMPLETED:
-        return [Why("completed", f"it completed {when(run.ended_at, facts.now)}")]
+        done = Why("completed", f"it completed {when(run.ended_at, facts.now)}")
+        return [done, *_left_behind(tasks)]
     error = short(run.error_message or run.steer_reason or "for no recorded reason")
     code = run.reason_code or run.status.lower()
     match code:
@@ -65,6 +70,8 @@ def _left_behind(tasks: Sequence[TaskExplanation]) -> list[Why]:
     whys = []
     if skipped := tasks_of(tasks, ReasonCode.UPSTREAM_FAILED):
         whys.append(Why("", f"skipped because of that: {listed(skipped)}"))
+    if rejected := tasks_of(tasks, ReasonCode.REJECTED):
+        whys.append(Why("", f"skipped because of a rejection: {listed(rejected)}"))
     if begun := tasks_of(tasks, "cut_off"):
         whys.append(Why("", f"cut off, and may have had effects: {listed(begun)}"))
     return whys
@@ -107,7 +114,8 @@ def _until(facts: Facts, until: int | None) -> str:
 
 def _bodies(facts: Facts, tasks: Sequence[TaskExplanation]) -> Why:
     """The bodies that have not ended. Of those elsewhere the last starts may not be recorded."""
-    running = tasks_of(tasks, "running", "child_run")
+    waiting = bodies_in_memory(facts, [each.row for each in latest_attempts(facts).values()])
+    running = [each.task for each in tasks if each.code == "running" or each.task in waiting]
     if facts.active is None:
         return Why("", f"bodies recorded as running: {listed(running) if running else 'none'}")
     return Why("", f"bodies that still run: {listed(running)}" if running else "no body of it runs")
@@ -148,13 +156,26 @@ def _under_way(facts: Facts, tasks: Sequence[TaskExplanation]) -> Why:
         if found := [each for each in tasks if each.code == code]:
             named = listed([each.task for each in found])
             return Why(code, text.format(named) + end, found[0].waits_for)
+    if (waiting := _waits(tasks)) is not None:
+        return waiting._replace(text=f"{waiting.text}{end}")
     return Why("running", f"its runner {facts.standing.row.owner} works on it{end}")
+
+
+def _waits(tasks: Sequence[TaskExplanation]) -> Why | None:
+    """The wait of a node or a body that is told first: one that a person can end."""
+    waiting = [each for code in WAITS for each in tasks if each.code == code]
+    if not waiting:
+        return None
+    first, others = waiting[0], len(waiting) - 1
+    more = f"; {counted(others, 'more task')} {'waits' if others == 1 else 'wait'}"
+    text = f"task {first.task}: {first.why}{more if others else ''}"
+    return Why(first.code, text, first.waits_for)
 
 
 # -- runs that no runner owns --------------------------------------------------------------------
 
 
-def _unowned(facts: Facts) -> list[Why]:
+def _unowned(facts: Facts, tasks: Sequence[TaskExplanation]) -> list[Why]:
     standing = facts.standing
     whys = []
     if standing.holds.paused_at is not None:
@@ -162,7 +183,7 @@ def _unowned(facts: Facts) -> list[Why]:
     if standing.holds.behind is not None:
         whys.append(_behind(standing.holds.behind, standing.holds.behind_status))
     if standing.row.due_at is not None:
-        whys += _not_due(facts, standing.row.due_at)
+        whys += _not_due(facts, tasks, standing.row.due_at)
     if standing.paused is not None:
         whys.append(_workflow_paused(facts))
     holds = [why for why in whys if why.code != "due"]
@@ -176,26 +197,46 @@ def _behind(run_id: str, status: str | None) -> Why:
     return Why("behind", text, Wait("run", run_id))
 
 
-def _not_due(facts: Facts, due_at: int) -> list[Why]:
-    if due_at == NEVER:
-        return [Why("not_due", "it goes on once a message comes that it waits for")]
+def _not_due(facts: Facts, tasks: Sequence[TaskExplanation], due_at: int) -> list[Why]:
     if due_at <= facts.now:
         return [Why("due", f"it came due {when(due_at, facts.now)}")]
     if facts.standing.row.started_at is None:
         return [Why("not_due", f"it starts {when(due_at, facts.now)}")]
+    waits, retry = _waits(tasks), _retry(facts)
+    whys = [] if waits is None else [waits, *_parked(facts)]
+    if retry is not None:
+        whys.append(retry)
+    if whys:
+        return whys
+    if due_at == NEVER:
+        return [Why("not_due", "it goes on once a message comes that it waits for")]
+    return [Why("not_due", f"it goes on {when(due_at, facts.now)}")]
+
+
+def _retry(facts: Facts) -> Why | None:
+    """The next attempt that is due first, if tasks wait for theirs."""
     waiting = {
         task: known.row.retry_at
         for task, known in latest_attempts(facts).items()
         if known.row.retry_at is not None
     }
     if not waiting:
-        return [Why("not_due", f"it goes on {when(due_at, facts.now)}")]
+        return None
     first = min(waiting, key=lambda task: waiting[task])
     others = len(waiting) - 1
     verb = "waits for its own" if others == 1 else "wait for theirs"
     more = f"; {counted(others, 'more task')} {verb}" if others else ""
     text = f"task {first} waits for its next attempt, due {when(waiting[first], facts.now)}{more}"
-    return [Why("retry", text, Wait("retry", first, rfc3339(waiting[first])))]
+    return Why("retry", text, Wait("retry", first, rfc3339(waiting[first])))
+
+
+def _parked(facts: Facts) -> list[Why]:
+    """Where a run is meanwhile that waits, and who will go on with it."""
+    live = [each for each in facts.runners if not each.is_gone(facts.now)]
+    parked = "no runner has it in memory meanwhile"
+    if live:
+        return [Why("", parked)]
+    return [Why("", f"{parked}, and none is open on this database that could go on with it")]
 
 
 def _workflow_paused(facts: Facts) -> Why:

@@ -11,6 +11,7 @@ from cloaca_core._engine.plan.restore import first_attempts
 from cloaca_core.definition.rules import rule_tasks
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.runner.explain.explanation import TaskExplanation
+from cloaca_core.runner.explain.waits import has_left, wait_text
 from cloaca_core.runner.explain.words import (
     counted,
     listed,
@@ -20,13 +21,21 @@ from cloaca_core.runner.explain.words import (
     short,
     when,
 )
-from cloaca_core.runner.results import Wait, children_of_task, left_by, rfc3339
+from cloaca_core.runner.results import (
+    Wait,
+    children_of_task,
+    left_by,
+    rfc3339,
+    shown_wait,
+    waits_of_attempt,
+)
 from cloaca_core.values import option_names
 from cloaca_core.values.namespace import short_name
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.facts import Facts, TaskShape
     from cloaca_core.records.runs import AttemptRow
+    from cloaca_core.records.waits import WaitRow
 
 _FINAL: Final = frozenset(
     (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus.CANCELLED)
@@ -69,7 +78,15 @@ class _Tasks:
         for task, status in self._status.items():
             why = self._why(task, status)
             shown = cast("option_names.TaskStatus", str(status))
-            yield TaskExplanation(task, shown, why.code, why.text, why.waits_for)
+            text = f"{why.text}{self._kept(task, status)}"
+            yield TaskExplanation(task, shown, why.code, text, why.waits_for)
+
+    def _kept(self, task: str, status: TaskStatus) -> str:
+        """The steps that its body finds again when it runs again."""
+        steps = self._facts.standing.steps.get(task)
+        if steps is None or status in (TaskStatus.COMPLETED, TaskStatus.SKIPPED):
+            return ""
+        return f"; {counted(steps, 'step')} of it {'is' if steps == 1 else 'are'} kept"
 
     # -- states ------------------------------------------------------------------------------
 
@@ -172,6 +189,10 @@ class _Tasks:
     def _waiting(self, task: str, known: Attempts) -> Why:
         if known.row.retry_at is not None:
             return self._retried(task, known, known.row.retry_at)
+        if waits := waits_of_attempt(known.row, self._facts.standing.waits):
+            return self._waits(known.row, waits)
+        if has_left(known.row):
+            return Why("run_held", "its body has left memory, and runs again when the run goes on")
         children = children_of_task(self._run.id, task, self._facts.standing.children)
         if not children:
             text = "its body waits for the end of another run, whose id is not known"
@@ -183,6 +204,12 @@ class _Tasks:
             f"which is {first.status}{more}"
         )
         return Why("child_run", text, Wait("run", first.id))
+
+    def _waits(self, row: AttemptRow, waits: Sequence[WaitRow]) -> Why:
+        text = wait_text(self._facts, row, waits, orphaned=self._is_orphaned)
+        if self._run.status == RunStatus.CANCELLING:
+            return Why("cancelling", f"{text}; the run is being cancelled")
+        return Why(waits[0].kind, text, shown_wait(waits[0]))
 
     def _retried(self, task: str, known: Attempts, retry_at: int) -> Why:
         now, active = self._facts.now, self._facts.active

@@ -8,7 +8,7 @@ from model.memory_store import MemoryStore
 from model.orchestration import PAIR, Scene
 
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
-from cloaca_core._engine.observe.run_reader import RunReader
+from cloaca_core._engine.observe.run_reader import Awaited, RunReader
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core.conformance.rows import (
     LATER,
@@ -18,10 +18,12 @@ from cloaca_core.conformance.rows import (
     attempt,
     message,
     new_run,
+    note,
     record,
     run_end,
     runner,
     submit,
+    wait,
 )
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
@@ -202,11 +204,21 @@ async def test_a_listing_is_the_stores(desk: Desk) -> None:
     assert row.id == "r"
 
 
-async def test_children_are_read_only_where_a_body_waits_for_one(desk: Desk) -> None:
+async def test_what_tasks_wait_for_is_read_only_where_one_waits(desk: Desk) -> None:
     await submit(desk.store, new_run("c", parent="r", key="r::a::1"))
+    await note(desk.store, wait("r"))
     row = await desk.reader.get_run("r")
     waiting = attempt("r", "a", status="Waiting")
 
-    assert await desk.reader.awaited(row, [attempt("r", "a")]) == ()
-    assert [each.id for each in await desk.reader.awaited(row, [waiting])] == ["c"]
-    assert await desk.reader.awaited(row._replace(ended_at=LATER), [waiting]) == ()
+    assert await desk.reader.awaited(row, [attempt("r", "a")]) == Awaited()
+    awaited = await desk.reader.awaited(row, [waiting])
+    assert ([each.id for each in awaited.children], awaited.waits) == (["c"], [wait("r")])
+    assert await desk.reader.awaited(row._replace(ended_at=LATER), [waiting]) == Awaited()
+
+
+async def test_a_run_tells_its_open_waits_until_it_has_ended(desk: Desk) -> None:
+    await note(desk.store, wait("r"))
+    assert (await desk.reader.facts("r")).waits == [wait("r")]
+
+    await record(desk.store, ends=[run_end("r")])
+    assert (await desk.reader.facts("r")).waits == []

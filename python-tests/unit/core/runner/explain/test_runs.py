@@ -7,10 +7,13 @@ from model.facts_by_hand import (
     NOW,
     START,
     VERSION,
+    Shape,
     attempted,
     facts,
     failed,
     here,
+    node,
+    of_body,
     run_row,
     skipped,
     state,
@@ -18,12 +21,12 @@ from model.facts_by_hand import (
 
 from cloaca_core._engine.observe.facts import Active, Facts
 from cloaca_core.records.runs import RunRow
-from cloaca_core.records.standing import Holds, UnendedChild, WorkflowPause
-from cloaca_core.records.states import ReasonCode, RunStatus
-from cloaca_core.records.waits import NEVER
+from cloaca_core.records.standing import Holds, UnendedChild, Unread, WorkflowPause
+from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
+from cloaca_core.records.waits import APPROVAL, EVENT, NEVER, SLEEP, WaitRow
 from cloaca_core.runner.explain.runs import why_run
 from cloaca_core.runner.explain.tasks import Why, explained_tasks
-from cloaca_core.runner.results import Wait
+from cloaca_core.runner.results import Wait, rfc3339
 from cloaca_core.values.instants import SECOND
 
 LATER = NOW + 30 * SECOND
@@ -310,6 +313,98 @@ def test_all_that_holds_a_run_is_said_the_pause_first() -> None:
         paused=WorkflowPause(None, "bob", None),
     )
     assert [why.code for why in whys(known)] == ["paused", "behind", "not_due", "workflow_paused"]
+
+
+# -- waits of nodes and bodies -------------------------------------------------------------------
+
+PARKED = run_row("Waiting", due_at=NEVER)
+ALONE = (Shape("nap"), Shape("paid"), Shape("sign"))
+
+
+def waits(row: RunRow, *open_waits: WaitRow, **known: object) -> Facts:
+    """A run whose nodes wait."""
+    attempts = [attempted(each.task_id, TaskStatus.WAITING) for each in open_waits]
+    tasks = [Shape(each.task_id) for each in open_waits]
+    return facts(row, *attempts, tasks=tasks, waits=open_waits, **known)  # type: ignore[arg-type]  # names are checked by facts
+
+
+def test_of_several_waits_of_a_run_one_that_a_person_can_end_is_told() -> None:
+    nap, paid = node("nap", SLEEP, due_at=LATER), node("paid", EVENT)
+    sign = node("sign", APPROVAL, detail='{"prompt": "Pay?", "choices": ["yes"]}')
+    told = [
+        said(waits(row, *open_waits, runners=[state()]))
+        for row in (OWNED, PARKED)
+        for open_waits in ((nap,), (nap, paid), (nap, paid, sign))
+    ]
+    assert [code for code, _ in told] == ["sleep", "event", "approval"] * 2
+    assert told[0][1] == f"task nap: sleeps until {AT_LATER}"
+    assert told[1][1].endswith("runner.send(run_id, 'paid', …) ends that; 1 more task waits")
+    assert told[2][1].startswith("task sign: waits for a person since ")
+    assert told[2][1].endswith("; 2 more tasks wait")
+    assert whys(waits(PARKED, nap))[0].waits_for == Wait(
+        "sleep", "nap", rfc3339(LATER), rfc3339(START)
+    )
+
+
+def test_a_run_that_waits_is_in_no_memory() -> None:
+    (_, text) = said(waits(PARKED, node("paid", EVENT), runners=[state()]))
+    assert text.endswith("; no runner has it in memory meanwhile")
+    (_, text) = said(waits(PARKED, node("paid", EVENT), runners=[state(fenced=True)]))
+    assert text.endswith("meanwhile, and none is open on this database that could go on with it")
+
+
+def test_a_run_that_waits_tells_its_retries_too() -> None:
+    attempts = [attempted("paid", TaskStatus.WAITING), failed("nap", retry_at=LATER)]
+    known = facts(PARKED, *attempts, tasks=ALONE, waits=[node("paid", EVENT)])
+    assert [why.code for why in whys(known)] == ["event", "", "retry"]
+
+
+def test_what_runs_comes_before_what_waits() -> None:
+    running = attempted("nap", TaskStatus.RUNNING)
+    known = facts(
+        OWNED,
+        running,
+        attempted("paid", TaskStatus.WAITING),
+        tasks=ALONE,
+        runners=[state()],
+        waits=[node("paid", EVENT)],
+    )
+    assert whys(known)[0].code == "running"
+
+
+def test_a_paused_run_names_the_bodies_that_wait_in_memory() -> None:
+    row = run_row("Paused", owner="r1", steer_reason="paused by ann")
+    known = facts(
+        row,
+        attempted("nap", TaskStatus.WAITING),
+        attempted("paid", TaskStatus.WAITING),
+        attempted("sign", TaskStatus.WAITING, reason_code=str(ReasonCode.HAS_LEFT)),
+        tasks=ALONE,
+        runners=[state()],
+        waits=[
+            of_body("nap", SLEEP, due_at=LATER),
+            node("paid", EVENT),
+            of_body("sign", EVENT, "signed"),
+        ],
+    )
+    assert said(known)[1].endswith("; bodies recorded as running: nap")
+
+
+def test_messages_that_nothing_waits_for_come_last() -> None:
+    unread = [Unread(EVENT, "payed", 1)]
+    (_, text) = said(waits(PARKED, node("paid", EVENT), runners=[state()], unread=unread))
+    assert text.endswith("; 1 message (payed) is unread, and nothing waits for it yet")
+    row = run_row("Completed", ended_at=NOW)
+    assert said(facts(row, unread=unread))[1].endswith("; 1 message (payed) is unread")
+
+
+def test_what_a_rejection_has_skipped_is_named_at_the_end() -> None:
+    row = run_row("Completed", ended_at=NOW)
+    rejected = [
+        skipped(each, ReasonCode.REJECTED, "rejected: fetch") for each in ("load", "report")
+    ]
+    known = facts(row, attempted("fetch", TaskStatus.COMPLETED), *rejected)
+    assert said(known)[1].endswith("; skipped because of a rejection: load and report")
 
 
 # -- claimable -----------------------------------------------------------------------------------
