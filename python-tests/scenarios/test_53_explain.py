@@ -401,6 +401,132 @@ def test_a_run_that_is_paused_or_cancelled_names_the_bodies_that_still_run(
     assert found.why.endswith(", at the latest; bodies that still run: first")
 
 
+# -- a run that waits for an instant, an event or a person ---------------------------------------
+
+
+def define_waits() -> None:
+    """Three nodes and a body that wait, and a task below one of the nodes."""
+    with cloaca.WorkflowBuilder("waits"):
+        signed = cloaca.approval("signed", "Pay it back?", timeout=timedelta(days=2))
+        cloaca.wait_for("paid")
+        cloaca.sleep("nap", seconds=86_400)
+        cloaca.task(id="go", dependencies=[signed])(lambda context: None)
+
+        @cloaca.task(id="body")
+        def body(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            handle.step("ask", lambda: 1)
+            handle.wait_for("answer", timeout=3_000)
+
+
+WAITING = {"signed": "approval", "paid": "event", "nap": "sleep", "body": "event"}
+
+
+def waiting(run: cloaca.RunHandle) -> None:
+    """Return once all of ``define_waits`` waits."""
+    while {each.task_id for each in run.tasks().values() if each.waits_for} != set(WAITING):
+        pass
+
+
+@pytest.mark.parametrize("evict", [0, 60], ids=["out of memory", "in memory"])
+def test_what_a_run_waits_for_is_said_with_the_call_that_ends_it(
+    open_runner: OpenRunner, database_url: str, evict: float
+) -> None:
+    define_waits()
+    runner = open_runner(evict_after_seconds=evict)
+    run = runner.submit("waits")
+    waiting(run)
+    while evict == 0 and run.status() != "Waiting":
+        pass
+
+    found = run.explain()
+    tasks, results = tasks_of(found), run.tasks()
+
+    assert found.code == "approval"
+    assert found.why.startswith("task signed: waits for a person since ")
+    assert "; 3 more tasks wait" in found.why
+    assert ("no runner has it in memory meanwhile" in found.why) is (evict == 0)
+    assert {task: tasks[task].code for task in WAITING} == WAITING
+    for task in WAITING:
+        assert tasks[task].waits_for == results[task].waits_for
+    assert ": Pay it back?; run.approve('signed', …) decides, with 'approve'" in tasks["signed"].why
+    assert "runner.send(run_id, 'paid', …) ends that" in tasks["paid"].why
+    assert tasks["nap"].why.startswith("sleeps until ")
+    assert tasks["body"].why.startswith("its body waits for the event answer since ")
+    assert tasks["body"].why.endswith("; 1 step of it is kept")
+    assert ("has left memory" in tasks["body"].why) is (evict == 0)
+    assert tasks["go"].why == "waits for signed"
+    wait = run.info().waits_for
+    assert wait == found.waits_for == tasks["signed"].waits_for
+    assert wait is not None
+    assert wait.since is not None
+    assert wait.until is not None
+    since, until = map(datetime.fromisoformat, (wait.since, wait.until))
+    assert until - since == timedelta(days=2)
+    with client_of(looking(database_url)) as watcher:
+        assert tasks_of(watcher.explain(run.id))["paid"].why.startswith("waits for the event paid")
+
+
+def test_a_message_with_a_misspelt_name_is_seen(open_runner: OpenRunner) -> None:
+    with cloaca.WorkflowBuilder("parcel"):
+        cloaca.wait_for("paid")
+    with open_runner(evict_after_seconds=0) as runner:
+        run = runner.submit("parcel", time_limit=cloaca.NO_LIMIT)
+        while run.status() != "Waiting":
+            pass
+        assert run.info().due_at is None
+        for number in range(2):
+            run.send("payed", number)
+        expected = "2 messages (payed) are unread, and nothing waits for them yet"
+        assert run.explain().why.endswith(expected)
+        run.send("paid")
+        run.wait(WAIT)
+
+        assert run.explain().why.endswith("; 2 messages (payed) are unread")
+
+
+def test_a_run_that_nothing_would_go_on_with_says_so(
+    open_runner: OpenRunner, database_url: str
+) -> None:
+    with cloaca.WorkflowBuilder("parcel"):
+        cloaca.wait_for("paid")
+    with open_runner(evict_after_seconds=0) as runner:
+        run_id = runner.submit("parcel").id
+        while runner.get_run(run_id).status() != "Waiting":
+            pass
+    with client_of(database_url) as client:
+        found = client.explain(run_id)
+        assert found.code == "event"
+        assert found.why.endswith("none is open on this database that could go on with it")
+        client.send(run_id, "paid")
+
+        found = client.explain(run_id)
+
+        assert (found.status, found.code) == ("Running", "no_runner")
+        assert "1 message of it has come, unread yet" in tasks_of(found)["paid"].why
+
+
+def test_what_a_rejection_has_skipped_is_said(runner: cloaca.DefaultRunner) -> None:
+    with cloaca.WorkflowBuilder("signing"):
+        signed = cloaca.approval("signed", "Shall we?")
+        cloaca.task(id="go", dependencies=[signed])(lambda context: None)
+        cloaca.task(id="below", dependencies=["go"])(lambda context: None)
+    run = runner.submit("signing")
+    while not runner.waiting_for_people():
+        pass
+    run.approve("signed", "reject")
+    run.wait(WAIT)
+
+    found = run.explain()
+
+    assert found.code == "completed"
+    assert found.why.endswith("; skipped because of a rejection: go and below")
+    for task in ("go", "below"):
+        assert (tasks_of(found)[task].code, tasks_of(found)[task].why) == (
+            "rejected",
+            "skipped because signed was rejected",
+        )
+
+
 # -- a run that has ended ------------------------------------------------------------------------
 
 
