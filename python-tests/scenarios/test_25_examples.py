@@ -98,6 +98,32 @@ keep  knead  succeeded
 run   bake   failed
 it is: Completed - baked in attempt 2
 """,
+    # The task before the wait runs once; a default that rejects skips one task, not the other.
+    "08_approval.py": """\
+  priced
+it is: Waiting - its tasks: {'price': 'Completed', 'signed': 'Waiting', 'pay': 'NotStarted'}
+open: Pay it back? - approve or reject
+refused: data.amount must be an integer, not a text
+too late: decided by ann
+open now: 0
+  paid 80 of 90, signed by ann
+it is: Completed - {'price': 'Completed', 'signed': 'Completed', 'pay': 'Completed'}
+  released
+it is: Completed - {'kept': 'Completed', 'keep': 'Skipped', 'release': 'Completed'}
+""",
+    # Four answers of the model and three calls, over two processes and an eviction: each once.
+    "09_agent.py": """\
+  model: search - night trains to Oslo
+  searched: night trains to Oslo
+  model: search - seats on Friday
+  searched: seats on Friday
+the process has ended with 1
+  model: ask - There is one seat left, for 90. Book it?
+it waits for: event answer - 5 steps of it are kept
+  model: book - Friday, one seat
+  booked: Friday, one seat
+it is: Completed - booked Friday, one seat
+""",
 }
 
 
