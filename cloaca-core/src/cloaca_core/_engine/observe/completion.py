@@ -150,6 +150,7 @@ def _ended(row: RunRow, end: RunEnd) -> RunRow:
         row.deadline_at,
         end.reason_tasks,
         row.came_due,
+        row.messages,
         row.claimable_at,
     )
 
