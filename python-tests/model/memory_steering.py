@@ -258,6 +258,9 @@ class MemorySteering(MemoryMemos, MemoryWaits):
                 marks.cancels_children = True
                 marks.descends = self._has_children(run)
                 marks.children_at = _earlier(marks.children_at, deadline)
+        for run in self._in_order(run_ids):
+            if run.ended_at is not None:
+                self.forget_waits(run.id)
         self.start_next()
         return self._acted(run_ids, act)
 

@@ -274,7 +274,7 @@ class MemoryWaits:
     # -- rounds, forks -----------------------------------------------------------------------
 
     def forget_waits(self, run_id: str) -> None:
-        """Forget what a run waits for, as its tasks begin anew."""
+        """Forget what a run waits for: its tasks begin anew, or it was cancelled."""
         for key in [key for key in self.open_waits if key[0] == run_id]:
             del self.open_waits[key]
 

@@ -345,6 +345,46 @@ class StoreAgainstModel(RuleBasedStateMachine):
         for each in messages:
             self.same(self.model.send(each, most), self.store.send(each, most))
 
+    @rule(
+        run_id=st.sampled_from("aab"),
+        kind=st.sampled_from([EVENT, EVENT, APPROVAL]),
+        steps=st.lists(
+            st.sampled_from(["wait", "send", "send", "close", "time out", "pause", "park"]),
+            min_size=2,
+            max_size=6,
+        ),
+        seen=SEEN,
+        number=st.none() | st.integers(1, 2),
+    )
+    def wait_for(
+        self, run_id: str, kind: str, steps: list[str], seen: int, number: int | None
+    ) -> None:
+        """A story of one wait, told by the owner of its run, so that all of it counts."""
+        known = wait(run_id, "load", kind=kind)
+        for step in steps:
+            self.ticks += 1
+            run = self.run(self.model.get_run(run_id))
+            if step == "send":
+                new = message(f"s{self.ticks}", run_id, "load", kind=kind)
+                self.same(self.model.send(new, 9), self.store.send(new, 9))
+            elif step == "pause":
+                asked = act(f"p{self.ticks}")
+                self.same(
+                    self.model.pause([run_id], asked, None, children=False),
+                    self.store.pause([run_id], asked, None, children=False),
+                )
+            elif run is not None and run.owner is not None:
+                task = f"load {self.ticks % 2}"
+                batch = Batch(run.owner, [], [], [], {run_id: run.epoch})._replace(
+                    waits=[known] if step == "wait" else [],
+                    closed=[ClosedWait(*known[:5], message=number)._replace(task_id=task)]
+                    if step == "close"
+                    else [],
+                    timeouts=[WaitTimeout(*known[:5], seen=seen)] if step == "time out" else [],
+                    parks=[Park(run_id, NEVER, NOW, seen)] if step == "park" else [],
+                )
+                self.same(self.model.commit(batch), self.store.commit(batch))
+
     @rule(run_ids=SOME_RUNS, limit=LIMITS, workflow=st.none() | WORKFLOWS)
     def look_for_messages(self, run_ids: set[str], limit: int, workflow: str | None) -> None:
         self.same(self.model.waits(run_ids), self.store.waits(run_ids))

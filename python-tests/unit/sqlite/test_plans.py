@@ -143,6 +143,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "number_messages": _MAIL,
     "drop_repeated": _MAIL,
     "list_unnumbered": {"limit": LIMIT},
+    "drop_waits": _CANCEL,
     "list_waits": _MAIL,
     "list_unread": _MAIL,
     "list_open_approvals": {"workflow": None, "limit": LIMIT},

@@ -17,13 +17,16 @@ from cloaca_core.conformance.rows import (
     closed,
     decision,
     fence,
+    fire,
     message,
     new_run,
+    new_tick,
     note,
     park,
     record,
     run_end,
     runner,
+    schedule,
     stored,
     submit,
     timeout,
@@ -224,6 +227,16 @@ class MessageConformance:
 
         assert sent == Sent("Pending", 1, changed=True)
         assert await claimed(store) == []
+
+    async def test_a_run_behind_another_stays_there(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await store.put_schedule(schedule())
+        await fire(store, new_tick("s", "first"))
+        await fire(store, new_tick("s", "next", tick=LATER, generation=1)._replace(behind="first"))
+
+        assert await _send(store, message("m", "next")) == Sent("Pending", 1, changed=True)
+
+        assert await claimed(store) == ["first"]
 
     async def test_an_owner_is_told(self, store: Store) -> None:
         await _owned(store, "a", "b", "c")

@@ -147,6 +147,19 @@ class WaitConformance:
 
         assert await store.waits(["a"]) == [wait("a")]
 
+    async def test_a_run_that_is_cancelled_without_an_owner_leaves_no_waits(
+        self, store: Store
+    ) -> None:
+        await _owned(store, "a", "b")
+        await note(store, approval("a"), approval("b"))
+        await park(store, "a", NEVER)
+
+        await store.cancel(["a", "b"], act(), LATER, children=False)
+
+        assert (await store.weigh_trees(["a"])).rows == 2  # the run and the act
+        assert (await store.weigh_trees(["b"])).rows == 3
+        assert await store.waits(["b"]) == [approval("b")]
+
     # -- timeouts ----------------------------------------------------------------------------
 
     async def test_the_time_of_a_wait_is_over_once_it_is_decided(self, store: Store) -> None:

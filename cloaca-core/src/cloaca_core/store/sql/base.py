@@ -237,6 +237,7 @@ class WaitQueries(NamedTuple):
     record_wait: Statement
     time_out_wait: Statement
     list_timed_out: Statement
+    drop_waits: Statement
     take_message: Statement
     close_wait: Statement
     insert_first_message: Statement

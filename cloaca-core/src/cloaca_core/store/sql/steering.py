@@ -23,8 +23,8 @@ class SqlSteering(SqlPart):
         children: bool,
         parent_id: str | None = None,
     ) -> dict[str, Acted]:
-        q = self._queries.steering
-        statements = [q.note_cancel, q.cancel_unowned, q.cancel_owned, *self._follow]
+        q, drop_waits = self._queries.steering, self._queries.waits.drop_waits
+        statements = [q.note_cancel, q.cancel_unowned, drop_waits, q.cancel_owned, *self._follow]
         code = ReasonCode.CANCELLED.value
         values = {"deadline": deadline, "children": int(children), "reason_code": code}
         values["parent_id"] = parent_id

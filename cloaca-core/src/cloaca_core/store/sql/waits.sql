@@ -44,6 +44,14 @@ WHERE run_id = :run_id AND task_id = :task_id AND kind = :kind AND name = :name 
 SELECT run_id, task_id, kind, name, number FROM cloaca_wait WHERE run_id IN :ids AND timed_out = 1;
 
 
+-- name: drop_waits
+-- Forget what those of these runs wait for that have ended: lists of open waits need not pass over them.
+DELETE FROM cloaca_wait
+WHERE run_id IN :ids AND (
+    SELECT run.ended_at FROM cloaca_run AS run WHERE run.id = cloaca_wait.run_id LIMIT 1
+) IS NOT NULL;
+
+
 -- name: take_message
 -- Note which task has read a message, if the runner still owns its run.
 UPDATE cloaca_message SET taken_by = :task_id
