@@ -21,6 +21,7 @@ from cloaca_core.records.batch import Committed
 from cloaca_core.records.runs import AttemptRow
 
 NO_WISHES: Final[Mapping[str, str]] = MappingProxyType({})
+NO_MESSAGES: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class HandExecutor(Executor):
@@ -136,7 +137,8 @@ class HandMarks(StartMarks):
 
 class HandJournal(Journal):
     """``waiting`` are the entries that nothing has become of yet; ``came`` is set with each.
-    ``wishes`` has what is asked of runs: each commit answers it.
+    ``wishes`` has what is asked of runs, ``messages`` how many were sent to them: each commit
+    answers it, and with the latter decides which waits are over by time.
     """
 
     def __init__(self, start_marks: StartMarks) -> None:
@@ -146,6 +148,7 @@ class HandJournal(Journal):
         self.came = asyncio.Event()
         self.marks_wanted = 0
         self.wishes: dict[str, str] = {}
+        self.messages: dict[str, int] = {}
 
     def add(self, entry: Entry) -> None:
         assert isinstance(entry, RunEntry)
@@ -169,7 +172,7 @@ class HandJournal(Journal):
         entry = await self.entry()
         if entry.landed is not None:
             land(entry, self.wishes)
-        settle(entry, self.wishes)
+        settle(entry, self.wishes, self.messages)
         return entry
 
     async def lose(self) -> None:
@@ -187,13 +190,27 @@ def land(entry: RunEntry, wishes: Mapping[str, str] = NO_WISHES) -> None:
     entry.landed(_committed(entry, wishes))
 
 
-def settle(entry: RunEntry, wishes: Mapping[str, str] = NO_WISHES) -> None:
+def settle(
+    entry: RunEntry,
+    wishes: Mapping[str, str] = NO_WISHES,
+    messages: Mapping[str, int] = NO_MESSAGES,
+) -> None:
     """It is durable, and the loop hears of it."""
-    entry.settled(_committed(entry, wishes))
+    entry.settled(_committed(entry, wishes, messages))
 
 
-def _committed(entry: RunEntry, wishes: Mapping[str, str]) -> Committed:
-    """The answer of a store that has written this entry, and has met these wishes."""
+def _committed(
+    entry: RunEntry, wishes: Mapping[str, str], messages: Mapping[str, int] = NO_MESSAGES
+) -> Committed:
+    """The answer of a store that has written this entry, and has met these wishes and messages."""
     run_id = entry.run.id
     met = {run_id: wishes[run_id]} if run_id in wishes else {}
-    return Committed(frozenset(), {}, frozenset([run_id]), wishes=met)
+    timeouts = () if entry.waits is None else entry.waits.timeouts
+    return Committed(
+        frozenset(),
+        {},
+        frozenset([run_id]),
+        wishes=met,
+        messages=messages,
+        timed_out=frozenset(each for each in timeouts if messages.get(run_id, 0) <= each.seen),
+    )

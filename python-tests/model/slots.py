@@ -142,6 +142,36 @@ class SlotsContract:
 
         await pool.check_balance()
 
+    async def test_one_that_ends_while_it_waits_has_given_its_slot_back(self, pool: Pool) -> None:
+        """It was asked to leave; or another thread or task of it waits."""
+        for _ in range(3):
+            body = await pool.started()
+            pool.release_slot(body)
+            body.go()
+            await body.reported.wait()
+
+        await pool.check_balance()
+
+    async def test_one_that_has_run_takes_no_slot_again(self, pool: Pool) -> None:
+        """The wait of another thread or task of it has ended later than itself."""
+        body = await pool.started()
+        pool.release_slot(body)
+        body.go()
+        await body.reported.wait()
+        await pool.reacquire_slot(body)
+
+        assert not body.holds_slot
+        await pool.check_balance()
+
+    async def test_one_that_has_run_gives_its_slot_back_once(self, pool: Pool) -> None:
+        """Another thread or task of it begins to wait as its report is on the way."""
+        body = await pool.started()
+        body.go()
+        await body.reported.wait()
+        pool.release_slot(body)
+
+        await pool.check_balance()
+
     async def test_those_that_the_system_has_no_thread_for_run_when_it_has(
         self, pool: Pool, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -10,12 +11,12 @@ import pytest
 from model.runs import active_run, attempt_of, graph_of
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt, AttemptWork, change_of
-from cloaca_core._engine.execute.outcome import Outcome, Raised, Succeeded
+from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Succeeded, Suspended
 from cloaca_core._engine.execute.work import Stage
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.task_handle import TaskHandle
-from cloaca_core.errors import ContextTypeError
+from cloaca_core.errors import BodySuspended, ContextTypeError
 from cloaca_core.values.json_values import JsonValue
 
 GIVEN: dict[str, JsonValue] = {"n": 1, "list": [1, 2], "none": None}
@@ -215,6 +216,75 @@ class TestOutcomes:
             return Context({"x": "y" * 150})
 
         assert isinstance(outcome_of(body, max_bytes=200), Succeeded)
+
+
+class TestLeaving:
+    """A body that was asked to leave must let the signal pass."""
+
+    def outcome(self, body: Callable[..., Any], *, cancelled: bool = False) -> Outcome:
+        attempt = attempt_with(body)
+        attempt.leaving, attempt.owner.cancelled = True, cancelled
+        if attempt.is_async:
+            asyncio.run(attempt.run_async())
+        else:
+            attempt.run()
+        assert attempt.outcome is not None
+        return attempt.outcome
+
+    def test_then_it_has_left(self) -> None:
+        assert self.outcome(raising(BodySuspended("leave"))) == Suspended()
+
+    def test_so_has_one_of_which_a_group_of_tasks_hands_it_on(self) -> None:
+        async def body(context: Context) -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(asyncio.Event().wait())
+                raise BodySuspended("leave")
+
+        assert self.outcome(body) == Suspended()
+
+    @pytest.mark.parametrize(
+        ("error", "how"),
+        [
+            (ValueError("x"), "raised ValueError"),
+            (BaseExceptionGroup("g", [BodySuspended("leave"), ValueError("x")]), "raised BaseE"),
+        ],
+    )
+    def test_one_that_raises_something_else_fails_by_its_name(
+        self, error: BaseException, how: str
+    ) -> None:
+        outcome = self.outcome(raising(error))
+
+        assert isinstance(outcome, Raised)
+        assert outcome.type == "BodySuspended"
+        assert f"the body {how}" in outcome.message
+
+    @pytest.mark.parametrize("value", [None, {"x": 1}])
+    def test_so_does_one_that_returns(self, value: object) -> None:
+        outcome = self.outcome(lambda context: value)
+
+        assert isinstance(outcome, Raised)
+        assert (outcome.type, outcome.again) == ("BodySuspended", False)
+        assert "the body returned instead of letting BodySuspended pass" in outcome.message
+
+    def test_a_coroutine_that_is_cut_off_meanwhile_has_not_swallowed_it(self) -> None:
+        async def body(context: Context) -> None:
+            raise asyncio.CancelledError
+
+        assert self.outcome(body, cancelled=True) == CutOff()
+
+    def test_it_keeps_the_instant_at_which_it_had_begun(self) -> None:
+        run = active_run(graph_of(t={}))
+        first, again = attempt_of(run), attempt_of(run, begun_at=7)
+        again.begin()
+
+        assert (first.has_left, again.has_left, again.started_at) == (False, True, 7)
+
+
+def raising(error: BaseException) -> Callable[[Context], None]:
+    def body(context: Context) -> None:
+        raise error
+
+    return body
 
 
 class TestSurroundings:

@@ -57,6 +57,24 @@ class TestWaiting:
         assert not parent.holds_slot
         await pool.check_balance()
 
+    async def test_one_that_ends_while_it_waits_for_its_slot_costs_no_slot(
+        self, pool: Pool
+    ) -> None:
+        """Another thread of it had waited, and asks for the slot."""
+        parent, _ = await pool.started(), await pool.started()
+        pool.release_slot(parent)
+        child = await pool.started()
+        back = asyncio.create_task(pool.reacquire_slot(parent))
+        await asyncio.sleep(0)
+
+        parent.go()
+        await parent.reported.wait()
+        child.go()
+        await back
+
+        assert not parent.holds_slot
+        await pool.check_balance()
+
     async def test_a_slot_is_not_given_to_who_has_stopped_asking(self, pool: Pool) -> None:
         parent, _ = await pool.started(), await pool.started()
         pool.release_slot(parent)

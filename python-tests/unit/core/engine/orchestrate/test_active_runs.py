@@ -126,6 +126,38 @@ def test_it_waits_no_more_when_one_of_them_comes_back(runs: ActiveRuns) -> None:
     assert (runs.only_waits(run), runs.waiting()) == (False, 0)
 
 
+class TestLingering:
+    def test_one_that_stays_for_a_message_takes_no_place(self, runs: ActiveRuns) -> None:
+        run = active_run(GRAPH)
+        runs.add(run)
+
+        assert runs.linger(run, 1)
+        assert runs.linger(run, 1)
+        assert runs.waiting() == 1
+
+    def test_so_many_may_stay(self, runs: ActiveRuns) -> None:
+        first, second = active_run(GRAPH, id="a"), active_run(GRAPH, id="b")
+
+        assert [runs.linger(each, 1) for each in (first, second)] == [True, False]
+        assert runs.waiting() == 1
+
+    def test_it_takes_its_place_again_when_a_body_begins(self, runs: ActiveRuns) -> None:
+        run = active_run(GRAPH)
+        runs.add(run)
+        runs.linger(run, 1)
+        under_way(runs, run)
+
+        assert runs.waiting() == 0
+
+    def test_one_that_is_ours_no_more_does_not_stay(self, runs: ActiveRuns) -> None:
+        run = active_run(GRAPH)
+        runs.add(run)
+        runs.linger(run, 1)
+        runs.remove(run)
+
+        assert runs.waiting() == 0
+
+
 def test_those_of_schedules_are_known(runs: ActiveRuns) -> None:
     runs.add(active_run(GRAPH))
     runs.add(active_run(GRAPH, id="t", schedule_id="s"))

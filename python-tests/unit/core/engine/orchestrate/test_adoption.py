@@ -8,6 +8,7 @@ import pytest
 from model.orchestration import Scene
 from model.runs import nothing
 
+from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.orchestrate.adoption import NO_PAST, Adoption
 from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
 from cloaca_core._engine.plan.active_run import ActiveRun
@@ -15,11 +16,13 @@ from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.submit.run_rows import owned_row
 from cloaca_core.conformance.rows import attempt, new_run
 from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.records.runs import RunRow
 from cloaca_core.records.states import ReasonCode, RunStatus
+from cloaca_core.records.waits import EVENT, MessageRow, WaitRow
 from cloaca_core.values.clock import SYSTEM_CLOCK
 
 
@@ -100,6 +103,46 @@ async def test_one_whose_rows_are_damaged_ends_with_the_reason(
     end = await scene.the_end()
     assert (end.status, end.reason_code) == (RunStatus.FAILED, ReasonCode.UNREADABLE)
     assert scene.executor.queued == []
+
+
+@pytest.mark.parametrize(("came_due", "is_over"), [(0, False), (1, True)])
+async def test_one_that_waits_goes_on_with_its_waits_and_messages(
+    scene: Scene, adoption: Adoption, came_due: int, is_over: bool
+) -> None:
+    """If it was let go because its time had come, that has come by any machine's clock."""
+    with WorkflowBuilder("w", registry=Registry()) as builder:
+        wait_for("go", timeout=60, default="late")
+    assert builder.workflow is not None
+    due_at = scene.clock.wall() + 3_000_000
+    wait = WaitRow("r", "go", EVENT, "go", 0, 1, "", 0, due_at)
+    other = MessageRow("r", 4, "m4", EVENT, "stop", "1", None, None, 0, None)
+    past = NO_PAST._replace(
+        attempts=[attempt("r", "go", status="Waiting")], waits=[wait], messages=[other]
+    )
+
+    adoption.resume(builder.workflow, row(epoch=2, messages=5, came_due=came_due), past)
+
+    run = scene.runs.get("r")
+    assert run is not None
+    assert run.waits is not None
+    assert ([each.row for each in run.waits], run.waits.seen) == ([wait], 5)
+    assert [entry.waits is not None for entry in scene.journal.waiting] == [True] * is_over
+
+
+async def test_one_whose_body_has_left_waits_until_its_wait_is_over(
+    scene: Scene, adoption: Adoption, workflow: Workflow
+) -> None:
+    left = attempt("r", "a", status="Waiting")._replace(reason_code="has_left", started_at=7)
+    wait = WaitRow("r", "a", EVENT, "go", 1, 1, "", 0, None)
+    past = NO_PAST._replace(attempts=[left], waits=[wait])
+
+    adoption.resume(workflow, row("waits", epoch=2), past)
+    adoption.resume(workflow, row("over", epoch=2), past._replace(waits=[]))
+
+    assert [work.run_id for work in scene.executor.queued if isinstance(work, Attempt)] == ["over"]
+    (again,) = scene.executor.queued
+    assert isinstance(again, Attempt)
+    assert (again.number, again.begun_at) == (1, 7)
 
 
 async def test_one_that_is_refused_ends_with_the_reason_and_keeps_what_was_recorded(

@@ -73,6 +73,11 @@ def test_what_is_final_is_a_fact(graph: PlanGraph, case: Case) -> None:
         Case(attempt("r", number=2, status=TaskStatus.RUNNING, crashes=1), Resume(2, None, 1)),
         # it waited for another run
         Case(attempt("r", status=TaskStatus.WAITING), Resume(1, None, 0)),
+        # its body has left while it waits
+        Case(
+            attempt("r", status=TaskStatus.WAITING)._replace(reason_code="has_left"),
+            Resume(1, has_left=True),
+        ),
         # it had failed and waits for its next attempt: number and due time are kept
         Case(FAILED._replace(ended_at=70, retry_at=77), Resume(2, 77, 0, delay=7)),
         # its body asked for an attempt that does not count
@@ -81,7 +86,7 @@ def test_what_is_final_is_a_fact(graph: PlanGraph, case: Case) -> None:
             Resume(2, 77, delay=7, uncounted=1),
         ),
     ],
-    ids=["running", "waiting", "to be tried again", "not counted"],
+    ids=["running", "waiting", "has left", "to be tried again", "not counted"],
 )
 def test_what_is_not_final_is_gone_on_with(graph: PlanGraph, case: Case) -> None:
     assert restore(graph, [case.row]) == Restored({}, {0: case.expected}, {0: case.row})  # type: ignore[dict-item]  # a Resume

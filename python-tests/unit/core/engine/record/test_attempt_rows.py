@@ -10,11 +10,14 @@ from model.runs import active_run, attempt_of, graph_of
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.outcome import Raised, Succeeded
 from cloaca_core._engine.plan.merge import Change
+from cloaca_core._engine.plan.open_waits import OpenWaits
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.plan.restore import Resume
+from cloaca_core._engine.plan.waits import WaitFailed
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import ReasonCode
+from cloaca_core.records.waits import EVENT, WaitRow
 
 GRAPH = graph_of(load={}, save={})
 RUN = active_run(GRAPH, epoch=7)
@@ -43,6 +46,9 @@ FAILED = BARE._replace(
     error_traceback="Traceback: bad",
     ended_at=900,
 )
+
+
+REASON = Reason(ReasonCode.DEADLINE_EXCEEDED, "late")
 
 
 @pytest.fixture
@@ -125,3 +131,42 @@ def test_a_reason_that_no_database_takes_does_not_fail_the_batch(
     reason = Reason(ReasonCode.UNSTORABLE, text)
     assert attempt_rows.cancelled(attempt, reason, 900).skip_reason == stored
     assert attempt_rows.skipped(RUN, 1, reason, 900).skip_reason == stored
+
+
+class TestWaits:
+    def test_one_whose_body_has_left_kills_no_process(self, attempt: Attempt) -> None:
+        assert attempt_rows.has_left(attempt) == BARE._replace(
+            status="Waiting", reason_code="has_left", crashes=0
+        )
+
+    def test_a_node_waits_then_completes_or_fails(self) -> None:
+        node = BARE._replace(crashes=0)
+        waits = attempt_rows.of_node(RUN, 1, 2, 100)
+        completed = attempt_rows.of_node(RUN, 1, 2, 100, 900, change=Change({"x": 1}, []))
+        failed = attempt_rows.of_node(RUN, 1, 2, 100, 900, error=WaitFailed("NoEvent", "late\0"))
+        broken = attempt_rows.of_node(RUN, 1, 2, 100, 900, error=ValueError("bad"))
+
+        assert waits == node._replace(status="Waiting")
+        assert completed == node._replace(
+            status="Completed", change='{"set":{"x":1},"removed":[]}', ended_at=900
+        )
+        assert (failed.status, failed.error_type, failed.ended_at) == ("Failed", "NoEvent", 900)
+        assert "\0" not in (failed.error_message or "")
+        assert (broken.error_type, broken.error_message) == ("ValueError", "bad")
+        assert broken.error_traceback == ""  # no line of the user's
+
+    def test_tasks_that_wait_without_a_body_are_cut_with_their_run(self) -> None:
+        run = active_run(GRAPH, epoch=8)
+        assert attempt_rows.cut_waits(run, REASON, 900) == []
+        run.waits, run.latest[1] = OpenWaits(), BARE._replace(status="Waiting")
+        run.waits.add(1, WaitRow("r", "save", EVENT, "go", 0, 2, "", 100, None))
+
+        assert attempt_rows.cut_waits(run, REASON, 900) == [
+            BARE._replace(
+                epoch=8,
+                status="Cancelled",
+                skip_reason="late",
+                reason_code="deadline_exceeded",
+                ended_at=900,
+            )
+        ]

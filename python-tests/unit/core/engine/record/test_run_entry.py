@@ -9,14 +9,17 @@ from model.runs import active_run, attempt_of, graph_of
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.plan.active_run import ActiveRun
+from cloaca_core._engine.plan.open_waits import OpenWaits
 from cloaca_core._engine.record.entries import Draft
 from cloaca_core._engine.record.run_entry import RunEntry
-from cloaca_core._engine.record.weight import follow_up_weight
+from cloaca_core._engine.record.wait_rows import WaitRows
+from cloaca_core._engine.record.weight import follow_up_weight, wait_weight
 from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.errors import StoreDataError, StoreError
 from cloaca_core.records.batch import Committed
 from cloaca_core.records.follow_ups import NewFollowUp
 from cloaca_core.records.runs import RunEnd
+from cloaca_core.records.waits import EVENT, WaitRow
 
 REFUSAL = StoreDataError("not this")
 
@@ -129,6 +132,31 @@ def test_a_store_that_does_not_say_so_only_makes_it_later(notes: Notes) -> None:
     one.settled(OURS)
 
     assert notes.heard == [("let go", [attempt]), ("recorded", one)]
+
+
+def test_a_run_that_waits_is_told_of_its_messages_before_it_goes_on(notes: Notes) -> None:
+    run = active_run(graph_of(t={}))
+    one = RunEntry(notes, run, [], None)
+    run.waits = OpenWaits()
+    sent = OURS._replace(messages={"r": 3, "other": 4})
+
+    one.settled(sent)
+    RunEntry(notes, RUN, [], None).settled(sent)  # which waits for nothing
+    one.settled(OURS)
+
+    told, first, *others = notes.heard
+    assert (told, first, len(others)) == (("told", run, 3), ("recorded", one), 2)
+    assert one.messages == 3
+
+
+def test_rows_of_waits_are_in_the_same_batch_and_count(notes: Notes) -> None:
+    wait = WaitRow("r", "t", EVENT, "go", 0, 1, "", 0, None, "x" * 100)
+    draft = Draft()
+    one = RunEntry(notes, RUN, [], None, waits=WaitRows([wait]))
+    one.add_to(draft)
+
+    assert draft.waits == [wait]
+    assert one.weight == wait_weight(wait)
 
 
 def test_nothing_is_let_go_where_nothing_was_got_ready(notes: Notes) -> None:
