@@ -37,6 +37,7 @@ STILL_COMING: Final = 60.0
 """Seconds after which a claim that was sent can no longer be granted: no network and no server
 timeout lets a transaction wait so long.
 """
+_OPEN: Final = (TaskStatus.WAITING, TaskStatus.RUNNING)
 
 
 class Claimer:
@@ -212,7 +213,7 @@ class Claimer:
                 past[fork.run_id].forks.append(fork)
             for replacement in await self._store.replacements(before):
                 past[replacement.run_id].replacements.append(replacement)
-        if waiting := [run_id for run_id, rows in past.items() if _waits(rows)]:
+        if waiting := [run_id for run_id, rows in past.items() if _may_wait(rows)]:
             for wait in await self._store.waits(waiting):
                 past[wait.run_id].waits.append(wait)
             for message in await self._store.messages(waiting):
@@ -231,8 +232,9 @@ class Claimer:
         return True
 
 
-def _waits(past: PastRows) -> bool:
-    return any(attempt.status == TaskStatus.WAITING for attempt in past.attempts)
+def _may_wait(past: PastRows) -> bool:
+    """Whether a task of the run may have open waits; so may one whose body was begun again."""
+    return any(attempt.status in _OPEN for attempt in past.attempts)
 
 
 def _turn(row: RunRow) -> tuple[int, int]:
