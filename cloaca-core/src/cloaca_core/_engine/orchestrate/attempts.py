@@ -71,6 +71,9 @@ class AttemptListener(Protocol):
     def rest(self, call: BodyCall, seconds: float) -> None:
         """A body waits for so many seconds, without its slot."""
 
+    def withdraw(self, call: BodyCall) -> None:
+        """A body has cut its own wait off."""
+
     def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
         """The attempt has ended with this outcome."""
 

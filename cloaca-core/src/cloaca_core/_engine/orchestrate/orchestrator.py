@@ -355,6 +355,10 @@ class Orchestrator:
         """A body waits for so many seconds, without its slot."""
         self._bodies.rest(call, seconds)
 
+    def withdraw(self, call: BodyCall) -> None:
+        """A body has cut its own wait off."""
+        self.waits.withdraw(call)
+
     def launch(self, run: ActiveRun, tasks: Sequence[int]) -> None:
         """Start these tasks."""
         self._next_steps.launch(run, tasks)

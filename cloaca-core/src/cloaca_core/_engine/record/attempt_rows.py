@@ -35,6 +35,11 @@ def has_left(attempt: Attempt) -> AttemptRow:
     return row._replace(reason_code=str(ReasonCode.HAS_LEFT), crashes=0)
 
 
+def comes_again(row: AttemptRow) -> AttemptRow:
+    """A body that has left is to run again, at once."""
+    return row._replace(reason_code=None)
+
+
 def of_node(
     run: ActiveRun,
     task: int,

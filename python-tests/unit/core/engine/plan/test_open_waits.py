@@ -70,6 +70,24 @@ class TestMessages:
         both.put([message(1), message(2)], 0)  # the first is still unread in the table
         assert met(both) == [("b", 2)]
 
+    def test_a_message_that_comes_while_others_are_read_is_kept(self) -> None:
+        one = waits(row("a", "other"))
+        assert one.append(message(1, "other"))
+        one.put([], told=0)  # read before
+        assert met(one) == [("a", 1)]
+
+    def test_a_message_that_is_told_of_while_others_are_read_is_still_news(self) -> None:
+        one = waits(row("a"))
+        one.told = 2
+        one.put([message(1, "other")], told=1)
+        assert (one.seen, one.told, one.has_news) == (1, 2, True)
+
+    def test_messages_that_others_have_taken_are_no_news(self) -> None:
+        one = waits(row("a"))
+        one.told = 2
+        one.put([], told=2)
+        assert not one.has_news
+
     def test_a_message_of_another_name_or_kind_is_kept(self) -> None:
         one = waits(row("a"))
         one.put([message(1, "other"), message(2, "tick", APPROVAL)], 0)
