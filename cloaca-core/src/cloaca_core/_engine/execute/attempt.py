@@ -299,10 +299,8 @@ async def _await(attempt: Attempt) -> Outcome:
 
 
 def _left(attempt: Attempt, error: BaseException | None) -> Outcome:
-    """The outcome of a body that was asked to leave: it must have let the signal pass, be it in the
-    group that an ``asyncio.TaskGroup`` makes of it.
-    """
-    if isinstance(error, BodySuspended) or _is_group_of_signals(error):
+    """The outcome of a body that was asked to leave: it must have let the signal pass."""
+    if _has_passed(error):
         return Suspended()
     how = "returned" if error is None else f"raised {type(error).__name__}"
     swallowed = BodySuspended(
@@ -313,9 +311,13 @@ def _left(attempt: Attempt, error: BaseException | None) -> Outcome:
     return outcome_of(attempt, swallowed)
 
 
-def _is_group_of_signals(error: BaseException | None) -> bool:
-    """Whether it is a group of nothing but the signals that ask the body to leave."""
-    return isinstance(error, BaseExceptionGroup) and error.split(BodySuspended)[1] is None
+def _has_passed(error: BaseException | None) -> bool:
+    """Whether the signal has unwound the body: by itself, or, where the body waits for tasks of its
+    own, together with their signals.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_has_passed, error.exceptions))
+    return isinstance(error, BodySuspended | asyncio.CancelledError)
 
 
 def outcome_of(attempt: Attempt, error: BaseException) -> Raised:

@@ -185,7 +185,7 @@ class AttemptSteps:
         if os.getpid() != self._pid:
             raise RunnerUsageError("a step belongs to the process of its runner, not to a fork")
         if attempt.leaving:
-            raise BodySuspended(f"{attempt} was asked to leave, and takes no further step")
+            raise left_early(attempt)
         if attempt.cancelled or attempt.abandoned:
             signal = ended_early(attempt)
             raise asyncio.CancelledError(str(signal)) if is_async else signal
@@ -313,6 +313,11 @@ def ended_early(attempt: Attempt) -> BodyCancelled:
     if attempt.cancelled:
         return BodyCancelled(f"run {attempt.run_id} is being cancelled")
     return BodyCancelled(f"{attempt} was given up: it is not recorded any more")
+
+
+def left_early(attempt: Attempt) -> BodySuspended:
+    """The signal for a body that was asked to leave, and still makes calls."""
+    return BodySuspended(f"{attempt} was asked to leave, and takes no further step")
 
 
 def _loaded(call: StepCall, text: str) -> object:

@@ -112,12 +112,16 @@ class OpenWaits:
 
     def put(self, unread: Collection[MessageRow], told: int) -> None:
         """These are the unread messages of the run, as the table had them after it was known that
-        ``told`` were sent. Those that have been given to a wait meanwhile are left out.
+        ``told`` were sent. Those that have been given to a wait meanwhile are left out, those that
+        came meanwhile are kept.
         """
         numbers = {each.number for each in unread}
-        self._unread = [each for each in unread if each.number not in self._taken]
-        self._taken &= numbers  # of the others the table knows; it will not tell of them again
-        self.seen = max(self.seen, told, *numbers)
+        covered = max(told, *numbers) if numbers else told
+        found = [*unread, *(each for each in self._unread if each.number > covered)]
+        self._unread = [each for each in found if each.number not in self._taken]
+        # Of the others that were taken the table knows; it will not tell of them again.
+        self._taken = {each for each in self._taken if each in numbers or each > covered}
+        self.seen = max(self.seen, covered)
         self.told = max(self.told, self.seen)
 
     def append(self, message: MessageRow) -> bool:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from cloaca_core._engine.execute.steps import Answer, Tell, Withdraw, ended_early
+from cloaca_core._engine.execute.steps import Answer, Tell, Withdraw, ended_early, left_early
 from cloaca_core._engine.execute.work import Stage
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core.errors import StoreError, StoreUnavailableError
@@ -44,6 +44,9 @@ class BodyWaiter(Protocol):
 
     def rest(self, call: BodyCall, seconds: float) -> None:
         """A body waits for so many seconds, which are not kept."""
+
+    def withdraw(self, call: BodyCall) -> None:
+        """A body has cut its own wait off; it takes its slot again, and goes on."""
 
 
 class BodyCall:
@@ -186,15 +189,26 @@ class Memos:
 
     def _may_wait(self, call: BodyCall) -> bool:
         """Whether the body is still there, and is to go on; a thread of it may outlive it."""
-        if not call.attempt.cancelled and call.attempt.stage is not Stage.RAN:
-            return True
-        self.conclude(call, ended_early(call.attempt))
-        return False
+        attempt = call.attempt
+        if attempt.leaving:
+            self.conclude(call, left_early(attempt))
+        elif attempt.cancelled or attempt.stage is Stage.RAN:
+            self.conclude(call, ended_early(attempt))
+        return not call.is_answered()
+
+    def end_waits(self, attempt: Attempt) -> None:
+        """A body leaves: its other threads and tasks wait no more."""
+        for call in list(self._calls.get(attempt, ())):
+            if call.interrupted is not None:
+                call.interrupted = None
+                if call.timer is not None:
+                    call.timer.cancel()
+                self.conclude(call, left_early(attempt))
 
     def _withdraw(self, call: BodyCall) -> None:
-        """A coroutine was cancelled while it waited: it takes its slot again, and goes on."""
+        """A coroutine was cancelled while it waited."""
         if call.interrupted is not None and call in self._calls.get(call.attempt, ()):
-            call.interrupted()
+            self._waiter.withdraw(call)
 
     def conclude(self, call: BodyCall, answer: Answer) -> None:
         """Answer a body."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cloaca_core._engine.execute.steps import ended_early
 from cloaca_core._engine.plan.open_waits import OpenWait
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import AttemptWork
     from cloaca_core._engine.record.memos import BodyCall, Memos
     from cloaca_core.records.memos import MemoRow
+
+
+NEXT_LOOK: Final = 0.1
+"""Seconds; the least time until a body is asked to leave that could not be asked before."""
 
 
 class Slots(Protocol):
@@ -73,6 +77,14 @@ class BodyWaits:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def withdraw(self, call: BodyCall) -> OpenWait | None:
+        """The body has cut its own wait off; that wait, if it has a row."""
+        found = next((wait for wait, mine in self._calls.items() if mine is call), None)
+        if found is not None:
+            self.forget(found)
+        self._return(call, None)
+        return found
+
     def _away(self, call: BodyCall, interrupt: partial[None]) -> None:
         """The body gives its slot back: it takes no process down while it waits."""
         call.attempt.crashes = 0
@@ -101,11 +113,20 @@ class BodyWaits:
         self._memos.conclude(call, answer)
 
     def _leave(self, call: BodyCall, wait: OpenWait) -> None:
-        """Ask the body to leave, unless its wait is about to end."""
+        """Ask the body to leave, and look again later if a wait of it is about to end. It may wait
+        for its other threads and tasks before it leaves, so their waits end as well.
+        """
         attempt = call.attempt
-        if wait.ending or attempt.abandoned or self._calls.get(wait) is not call:
+        if attempt.abandoned or self._calls.get(wait) is not call:
             return
-        self.forget(wait)
+        mine = [each for each, other in self._calls.items() if other.attempt is attempt]
+        if any(each.ending for each in mine):
+            seconds = max(self._evict_after, NEXT_LOOK)
+            call.timer = self._loop.call_later(seconds, self._leave, call, wait)
+            return
+        for each in mine:
+            self.forget(each)
         attempt.leaving = True
         name = wait.row.name or wait.row.kind
         self._memos.conclude(call, BodySuspended(f"{attempt} leaves while it waits for {name}"))
+        self._memos.end_waits(attempt)

@@ -373,7 +373,18 @@ class Waits:
         wait.ending = True
         memo = memo_of(wait.row, value, self._clock.wall())
         rows = WaitRows(closed=[wait.closed(message)], memos=[memo])
-        self._course.note(run, [], rows, partial(self._remembered, run, wait, memo))
+        marks = self._marks_of_return(run, wait.key.task)
+        self._course.note(run, marks, rows, partial(self._remembered, run, wait, memo))
+
+    def _marks_of_return(self, run: ActiveRun, task: int) -> list[AttemptRow]:
+        """The state of a task whose body has left, and is to run again though other waits of it are
+        open: a next owner cannot tell that one is over.
+        """
+        waits = waits_of(run)
+        if task not in waits.left or len(waits.of(task)) == 1:
+            return []
+        run.latest[task] = attempt_rows.comes_again(run.latest[task])
+        return [run.latest[task]]
 
     def _remembered(self, run: ActiveRun, wait: OpenWait, memo: MemoRow) -> None:
         waits = waits_of(run)
@@ -386,6 +397,16 @@ class Waits:
             if wait.key.task in waits.left:
                 self._run_again(run, wait.key.task)
         self.check(run)
+
+    def withdraw(self, call: BodyCall) -> None:
+        """A body has cut its own wait off. An end that is on the way to the table is kept."""
+        wait = self._bodies.withdraw(call)
+        if wait is None or wait.ending:
+            return
+        run = call.attempt.owner
+        waits_of(run).remove(wait)
+        rows = WaitRows(closed=[wait.closed()])
+        self._course.note(run, [], rows, partial(self.check, run))
 
     def has_left(self, attempt: Attempt) -> None:
         """The body of an attempt has left in a wait: it runs again when a wait of it is over."""

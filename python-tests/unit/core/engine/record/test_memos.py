@@ -35,6 +35,7 @@ class Kept:
         self.answers: list[Sequence[MemoRow] | Exception] = [[MEMO]]
         self.reads = 0
         self.waited: list[tuple[BodyCall, AskedWait | float]] = []
+        self.withdrawn: list[BodyCall] = []
         self.memos = Memos(self.scene.orchestrator.keep, self._read, self)
         self.run = self.scene.adopt(graph_of(t={}))
         self.attempt = self.scene.begin()
@@ -53,6 +54,9 @@ class Kept:
 
     def rest(self, call: BodyCall, seconds: float) -> None:
         self.waited.append((call, seconds))
+
+    def withdraw(self, call: BodyCall) -> None:
+        self.withdrawn.append(call)
 
     def signals(self) -> list[str]:
         assert all(isinstance(answer, BodyCancelled) for answer in self.told)
@@ -231,17 +235,16 @@ async def test_a_coroutine_that_waits_no_more_withdraws_its_call() -> None:
     withdraw = kept.memos.wait(kept.attempt, ASKED, kept.told.append)
     await quiet()
     ((call, _),) = kept.waited
-    interrupted: list[BodyCall] = []
-    call.interrupted = lambda: interrupted.append(call)
+    call.interrupted = pytest.fail  # its run is not being cancelled
 
     withdraw()
     await quiet()
-    assert interrupted == [call]
+    assert kept.withdrawn == [call]
 
     kept.memos.conclude(call, [MEMO])  # as its waiter does once it has its slot again
     withdraw()
     await quiet()
-    assert interrupted == [call]
+    assert kept.withdrawn == [call]
 
 
 async def test_the_end_of_an_attempt_answers_its_calls() -> None:
