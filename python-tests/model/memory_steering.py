@@ -48,6 +48,7 @@ class Marks:
     paused_with: str | None = None
     pause_follows: bool = False
     pause_descends: bool = False
+    rests_since: int | None = None
 
     @property
     def wish(self) -> RunStatus | None:
@@ -136,7 +137,24 @@ class MemorySteering(MemoryMemos, MemoryWaits):
                 marks.claimable_at = park.parked_at
             due_at = park.due_at if run.messages <= park.seen else None
             freed = run._replace(owner=None, epoch=run.epoch + 1, due_at=due_at, came_due=0)
+            freed = self.stood_still(freed, park.rested)
             self.runs[run.id] = freed._replace(status=self._status_without_owner(freed))
+            if park.rests and run.messages <= park.seen and marks.paused_at is None:
+                marks.rests_since = park.parked_at
+
+    @staticmethod
+    def stood_still(run: RunRow, time: int) -> RunRow:
+        """A run whose time limit has stood still for so many µs more."""
+        return run._replace(
+            stood_still=run.stood_still + time,
+            deadline_at=None if run.deadline_at is None else run.deadline_at + time,
+        )
+
+    def rested(self, run: RunRow) -> int:
+        """For how many µs a run has rested that is claimed now."""
+        marks = self.marks_of(run)
+        since, marks.rests_since = marks.rests_since, None
+        return 0 if since is None else max(0, marks.claimable_at - since)
 
     def make_claimable(self, run: RunRow, now: int) -> None:
         if run.owner is None and run.ended_at is None and run.due_at is not None:
@@ -338,7 +356,7 @@ class MemorySteering(MemoryMemos, MemoryWaits):
     def _resumed(self, run: RunRow, act: Act, run_ids: Collection[str]) -> RunRow:
         marks, stood_still, deadline_at = self.marks_of(run), run.stood_still, run.deadline_at
         assert marks.paused_at is not None
-        pause = max(0, act.now - marks.paused_at)
+        pause = max(0, act.now - marks.paused_at) if marks.rests_since is None else 0
         if run.started_at is not None:
             stood_still += pause
         if deadline_at is not None:
@@ -546,7 +564,7 @@ class MemorySteering(MemoryMemos, MemoryWaits):
             marks = self.marks_of(run)
             marks.claimable_at = act.now
             marks.cancel_at = marks.paused_at = marks.paused_until = marks.children_at = None
-            marks.start_by = None
+            marks.start_by = marks.rests_since = None
             marks.cancels_children = False
             self._let_children_go(run, [run.id])
             self.forget_waits(run.id)

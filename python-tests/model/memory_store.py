@@ -250,7 +250,7 @@ class MemoryStore(
         longest = waiting[: min(aged, limit)]
         others = sorted(waiting[len(longest) :], key=lambda run: -run.priority)
         claimed = [
-            run._replace(
+            self.stood_still(run, self.rested(run))._replace(
                 owner=runner_id,
                 epoch=run.epoch + 1,
                 status=RunStatus.RUNNING,

@@ -100,6 +100,7 @@ PARKS = st.sampled_from(
     ]
 )
 SEEN = st.integers(0, 3)
+RESTS = st.integers(0, 1)
 WAITS = st.builds(
     wait,
     st.sampled_from("abc"),
@@ -641,7 +642,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
             if run in epochs
         ]
         parks = [
-            Park(run, due_at, NOW, data.draw(SEEN))
+            Park(run, due_at, NOW, data.draw(SEEN), data.draw(RESTS), data.draw(RESTS))
             for run, due_at in data.draw(PARKS)
             if run in epochs
         ]

@@ -299,9 +299,14 @@ WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = 
 -- name: park_run
 -- Give back runs that can do nothing before :due_at, or (NULL) while they are paused; those that are
 -- not (any more), or were sent more than :seen messages, may be claimed at once. A run that is to be
--- cancelled stays with its owner, which ends it.
+-- cancelled stays with its owner, which ends it. If it rests (:rests 1), its time limit stands still from
+-- now on; in a pause it does so already.
 UPDATE cloaca_run AS run
 SET owner = NULL, epoch = run.epoch + 1, came_due = 0,
+    stood_still = run.stood_still + new.rested, deadline_at = run.deadline_at + new.rested,
+    rests_since = CASE
+        WHEN new.rests = 1 AND run.messages <= new.seen AND run.paused_at IS NULL THEN new.parked_at
+    END,
     due_at = CASE WHEN run.messages <= new.seen THEN new.due_at END,
     claimable_at = CASE WHEN new.due_at IS NULL THEN run.claimable_at ELSE new.parked_at END,
     status = CASE
@@ -311,8 +316,9 @@ SET owner = NULL, epoch = run.epoch + 1, came_due = 0,
     END
 FROM unnest(
     CAST(:id AS TEXT[]), CAST(:due_at AS BIGINT[]), CAST(:parked_at AS BIGINT[]),
-    CAST(:seen AS BIGINT[]), CAST(:runner_id AS TEXT[]), CAST(:fence AS BIGINT[])
-) AS new (id, due_at, parked_at, seen, runner_id, fence)
+    CAST(:seen AS BIGINT[]), CAST(:rests AS BIGINT[]), CAST(:rested AS BIGINT[]),
+    CAST(:runner_id AS TEXT[]), CAST(:fence AS BIGINT[])
+) AS new (id, due_at, parked_at, seen, rests, rested, runner_id, fence)
 JOIN cloaca_runner AS runner ON runner.id = new.runner_id AND runner.fenced = 0
 WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = new.fence
     AND +run.ended_at IS NULL AND run.cancel_at IS NULL;
@@ -404,7 +410,8 @@ RETURNING run.id;
 -- for longest, then those of the highest priority. For each workflow (and, for the first, each
 -- priority in use) at most :limit entries of the index are read and locked, however many runs wait.
 -- Those that the runner has left are read once: a look-up for each run would cost a tenth of the claim.
--- A run that has not begun in time is left: it is about to be cancelled.
+-- A run that has not begun in time is left: it is about to be cancelled. A run that rests (greatest leaves
+-- a NULL out) has done so until it became claimable.
 WITH RECURSIVE live AS MATERIALIZED (
     SELECT id FROM cloaca_runner WHERE id = :runner_id AND fenced = 0 FOR KEY SHARE
 ),
@@ -477,7 +484,9 @@ chosen AS MATERIALIZED (
 UPDATE cloaca_run AS run
 SET owner = live.id, epoch = run.epoch + 1, status = 'Running',
     started_at = coalesce(run.started_at, :now),
-    came_due = CASE run.came_due WHEN 1 THEN 2 ELSE 0 END
+    came_due = CASE run.came_due WHEN 1 THEN 2 ELSE 0 END,
+    stood_still = run.stood_still + greatest(run.claimable_at - run.rests_since, 0),
+    deadline_at = run.deadline_at + greatest(run.claimable_at - run.rests_since, 0), rests_since = NULL
 FROM chosen, live
 WHERE run.id = ANY(ARRAY[chosen.id]) AND run.owner IS NULL AND +run.ended_at IS NULL
     AND (run.start_by IS NULL OR run.started_at IS NOT NULL OR run.start_by > :store_now)

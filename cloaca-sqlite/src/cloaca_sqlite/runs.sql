@@ -91,7 +91,7 @@ WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled
 -- priority in use) at most :limit entries of the index are read, however many runs wait. The + keeps
 -- SQLite from answering the repeated guard from an index, by looking at every run that waits. Whether
 -- the runner has left any run is asked once, and only then of each run. A run that has not begun in time
--- is left: it is about to be cancelled.
+-- is left: it is about to be cancelled. A run that rests has done so until it became claimable.
 WITH RECURSIVE wanted (workflow) AS MATERIALIZED (
     SELECT asked.value FROM json_each(:workflows) AS asked
     WHERE NOT EXISTS (
@@ -160,7 +160,9 @@ foremost (id) AS MATERIALIZED (
 UPDATE OR FAIL cloaca_run
 SET owner = :runner_id, epoch = epoch + 1, status = 'Running',
     started_at = coalesce(started_at, :now),
-    came_due = CASE came_due WHEN 1 THEN 2 ELSE 0 END
+    came_due = CASE came_due WHEN 1 THEN 2 ELSE 0 END,
+    stood_still = stood_still + coalesce(max(claimable_at - rests_since, 0), 0),
+    deadline_at = deadline_at + coalesce(max(claimable_at - rests_since, 0), 0), rests_since = NULL
 WHERE id IN (SELECT id FROM longest UNION ALL SELECT id FROM foremost)
     AND +owner IS NULL AND ended_at IS NULL
     AND (start_by IS NULL OR started_at IS NOT NULL OR start_by > :store_now)

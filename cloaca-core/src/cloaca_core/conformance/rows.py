@@ -431,9 +431,11 @@ async def park(
     epoch: int = 1,
     runner_id: str = "r1",
     seen: int = 0,
+    rests: bool = False,
+    rested: int = 0,
 ) -> Committed:
     """Commit one park alone."""
-    parks = [Park(run_id, due_at, NOW, seen)]
+    parks = [Park(run_id, due_at, NOW, seen, int(rests), rested)]
     return await store.commit(Batch(runner_id, [], [], [], {run_id: epoch}, parks=parks))
 
 

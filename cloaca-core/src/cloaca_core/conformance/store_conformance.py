@@ -23,6 +23,7 @@ from cloaca_core.conformance.steering.cancelled_conformance import CancelledConf
 from cloaca_core.conformance.steering.children_conformance import ChildrenConformance
 from cloaca_core.conformance.steering.paused_children_conformance import PausedChildrenConformance
 from cloaca_core.conformance.steering.rerun_conformance import RerunConformance
+from cloaca_core.conformance.steering.rest_conformance import RestConformance
 from cloaca_core.conformance.steering.resume_conformance import ResumeConformance
 from cloaca_core.conformance.steering.standing_conformance import StandingConformance
 from cloaca_core.conformance.steering.steering_conformance import SteeringConformance
@@ -49,6 +50,7 @@ class StoreConformance(
     TurnConformance,
     RerunConformance,
     ResumeConformance,
+    RestConformance,
     UnservedConformance,
     PayloadConformance,
     DefinitionConformance,

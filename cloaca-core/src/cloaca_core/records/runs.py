@@ -68,11 +68,11 @@ class RunRow(NamedTuple):
     an older version wrote; ``limit_seconds`` is the deadline that the run exceeded. ``round``
     counts how often the run was begun, from 1. Of runs that may be claimed, those of the highest
     ``priority`` are first. A run is not claimable before ``due_at``. ``steer_reason`` says why it
-    is paused or was cancelled. ``stood_still`` is for how many µs it was paused since it started.
-    ``time_limit`` and ``deadline_at`` are as in ``NewRun``. ``reason_tasks`` is a JSON list of the
-    tasks that ``reason_code`` is about, or None. ``messages`` is how many were sent to it.
-    ``came_due`` is 2 for a run that was claimed because its time had come. Only a claim tells since
-    when it was claimable, as ``claimable_at``.
+    is paused or was cancelled. ``stood_still`` is for how many µs since its start its time limit
+    stood still: it was paused, or rested, as in ``Park``. ``time_limit`` and ``deadline_at`` are as
+    in ``NewRun``. ``reason_tasks`` is a JSON list of the tasks that ``reason_code`` is about, or
+    None. ``messages`` is how many were sent to it. ``came_due`` is 2 for a run that was claimed
+    because its time had come. Only a claim tells since when it was claimable, as ``claimable_at``.
     """
 
     id: str
@@ -162,13 +162,17 @@ class Park(NamedTuple):
     messages than the ``seen`` ones were sent to it, it is due at once.
 
     ``parked_at`` is now. Both are by the store's clock: if that is set back, the run does not wait
-    for it.
+    for it. ``rests`` is 1 if its time limit stands still from now on until it is due, as all that
+    is left of it waits for sleeps, events and approvals; ``rested`` is for how many µs it has done
+    so before, with this owner.
     """
 
     id: str
     due_at: int | None
     parked_at: int
     seen: int = 0
+    rests: int = 0
+    rested: int = 0
 
 
 class Exhausted(NamedTuple):

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 21, digest 3728cbd3cc7fd748b97f895e2535513ee838873b0b7403031d9fbc1c6b15c664
+-- Made from migrations 1 to 21, digest bf7cefb959662f7e90c94dde24c9a2accf6c656ea2691c34fb67c682f6407231
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -72,6 +72,7 @@ CREATE TABLE cloaca_run (
     root_id text COLLATE "C",
     cancels_children integer,
     messages bigint NOT NULL DEFAULT 0,
+    rests_since bigint,
     PRIMARY KEY (id)
 ) WITH (
     autovacuum_vacuum_scale_factor=0.02,

@@ -49,6 +49,10 @@ WHERE dedupe_key IS NOT NULL;
 -- messages: the last number that a message to the run has. The owner of a run that has any looks for more.
 ALTER TABLE cloaca_run ADD COLUMN messages INTEGER NOT NULL DEFAULT 0;
 
+-- rests_since: since when all that is left of a parked run waits for sleeps, events and approvals, until a
+-- claim has added that to stood_still.
+ALTER TABLE cloaca_run ADD COLUMN rests_since INTEGER;
+
 DROP INDEX cloaca_run_steered;
 
 CREATE INDEX cloaca_run_steered ON cloaca_run (owner)

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 23, digest e2648e9b3cc8bf7836be6edf219678002b27f0b09bbe9884b6951ff4a3989570
+-- Made from migrations 1 to 23, digest 3781de477e79e5a4163f26a6bcc81dc45001dda785d93fda1405186c21f5b294
 
 PRAGMA application_id = 1668050785;
 
@@ -28,7 +28,7 @@ CREATE TABLE cloaca_run (
     error_message TEXT,
     input TEXT NOT NULL,
     final_context TEXT
-, schedule_id TEXT, behind TEXT, context_hash TEXT, reason_code TEXT, limit_seconds INTEGER, priority INTEGER NOT NULL DEFAULT 0, claimable_at INTEGER NOT NULL DEFAULT 0, due_at INTEGER, start_by INTEGER, came_due INTEGER NOT NULL DEFAULT 0, round INTEGER NOT NULL DEFAULT 1, cancel_at INTEGER, paused_at INTEGER, paused_until INTEGER, stood_still INTEGER NOT NULL DEFAULT 0, steer_reason TEXT, detached INTEGER NOT NULL DEFAULT 0, children_at INTEGER, time_limit INTEGER, deadline_at INTEGER, reason_tasks TEXT, pause_id TEXT, paused_with TEXT, pause_follows INTEGER, follows TEXT, follows_round INTEGER, follows_place INTEGER, replacements INTEGER NOT NULL DEFAULT 0, root_id TEXT, cancels_children INTEGER, messages INTEGER NOT NULL DEFAULT 0) STRICT;
+, schedule_id TEXT, behind TEXT, context_hash TEXT, reason_code TEXT, limit_seconds INTEGER, priority INTEGER NOT NULL DEFAULT 0, claimable_at INTEGER NOT NULL DEFAULT 0, due_at INTEGER, start_by INTEGER, came_due INTEGER NOT NULL DEFAULT 0, round INTEGER NOT NULL DEFAULT 1, cancel_at INTEGER, paused_at INTEGER, paused_until INTEGER, stood_still INTEGER NOT NULL DEFAULT 0, steer_reason TEXT, detached INTEGER NOT NULL DEFAULT 0, children_at INTEGER, time_limit INTEGER, deadline_at INTEGER, reason_tasks TEXT, pause_id TEXT, paused_with TEXT, pause_follows INTEGER, follows TEXT, follows_round INTEGER, follows_place INTEGER, replacements INTEGER NOT NULL DEFAULT 0, root_id TEXT, cancels_children INTEGER, messages INTEGER NOT NULL DEFAULT 0, rests_since INTEGER) STRICT;
 
 CREATE UNIQUE INDEX cloaca_run_key ON cloaca_run (workflow, idempotency_key)
 WHERE idempotency_key IS NOT NULL;

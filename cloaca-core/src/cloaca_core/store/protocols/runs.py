@@ -48,17 +48,18 @@ class RunStore(Protocol):
         written as Cancelled, with its input for a final context. A park gives its run back, epoch +
         1, which is then Paused, or Waiting until it is due, or (without an instant, if it is paused
         no more, or if it was sent more messages than its owner has seen) claimable at once; it does
-        nothing to a run that is to be cancelled. An exhausted run is Paused, until it is resumed,
-        and that is noted as an act by its id: so the batch, sent again, does not pause it again. A
-        memo replaces an earlier one with its key that was made for another input or by an earlier
-        attempt, else it changes nothing. A wait replaces one with its key. A timeout is written,
-        and named in ``timed_out``, unless more messages than the ``seen`` ones were sent to the
-        run, or one of it has no number yet. A closed wait is deleted, and its message is read;
-        deletions come before timeouts, and these before new waits. A message to a new run is number
-        1 of it, and is written only with the run: one that was there before, or that has its key,
-        does not get it. A batch that is sent again after its parks were written finds their runs
-        without owner, so not in ``current``. A follow-up is inserted if its run has ended as the
-        follow-up's ``status``.
+        nothing to a run that is to be cancelled. One that rests does so until a claim, unless it is
+        paused or claimable at once; what it had ``rested`` before counts in any case. An exhausted
+        run is Paused, until it is resumed, and that is noted as an act by its id: so the batch,
+        sent again, does not pause it again. A memo replaces an earlier one with its key that was
+        made for another input or by an earlier attempt, else it changes nothing. A wait replaces
+        one with its key. A timeout is written, and named in ``timed_out``, unless more messages
+        than the ``seen`` ones were sent to the run, or one of it has no number yet. A closed wait
+        is deleted, and its message is read; deletions come before timeouts, and these before new
+        waits. A message to a new run is number 1 of it, and is written only with the run: one that
+        was there before, or that has its key, does not get it. A batch that is sent again after its
+        parks were written finds their runs without owner, so not in ``current``. A follow-up is
+        inserted if its run has ended as the follow-up's ``status``.
 
         Firings and their ticks: written only if the schedule, which is locked first, is enabled and
         still has the generation that the decision was based on. A tick that is there already stays;
@@ -112,10 +113,11 @@ class RunStore(Protocol):
         First ``aged`` of those that have been claimable for longest, then those of the highest
         priority, and of equal ones those that became claimable first, then by id; none that this
         runner has left (``leave_unserved``). Effect: owner set, epoch + 1, status Running,
-        started_at ``now``, by ``wall``, unless it was set. No run is ever given to two concurrent
-        callers. Nothing is claimed for a runner that is fenced or not registered.
-        The answer is in the order of ids. A run that has not begun by its ``start_by`` is left, and
-        may keep a place of this claim from others.
+        started_at ``now``, by ``wall``, unless it was set. Of one that rests the time until it
+        became claimable counts in ``stood_still``, and moves its deadline by as much. No run is
+        ever given to two concurrent callers. Nothing is claimed for a runner that is fenced or not
+        registered. The answer is in the order of ids. A run that has not begun by its ``start_by``
+        is left, and may keep a place of this claim from others.
         """
 
     async def set_version(self, runner_id: str, run_ids: Collection[str], version: str) -> None:

@@ -84,7 +84,8 @@ SET status = 'Pending', round = round + 1, owner = NULL, epoch = epoch + 1, reco
     claimable_at = :now, due_at = NULL, started_at = NULL, ended_at = NULL, error_message = NULL,
     reason_code = NULL, limit_seconds = NULL, reason_tasks = NULL, final_context = NULL,
     cancel_at = NULL,
-    paused_at = NULL, paused_until = NULL, stood_still = 0, deadline_at = NULL,
+    paused_at = NULL, paused_until = NULL, stood_still = 0, rests_since = NULL,
+    deadline_at = NULL,
     time_limit = coalesce(CAST(:time_limit AS BIGINT), time_limit),
     steer_reason = NULL, children_at = NULL, cancels_children = NULL, start_by = NULL,
     paused_with = coalesce((

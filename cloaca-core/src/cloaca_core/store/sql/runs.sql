@@ -200,9 +200,14 @@ SELECT EXISTS (
 -- name: park_run
 -- Give back a run that can do nothing before :due_at, or (NULL) while it is paused; if it is not (any
 -- more), or was sent more than :seen messages, it may be claimed at once. A run that is to be cancelled
--- stays with its owner, which ends it.
+-- stays with its owner, which ends it. If it rests (:rests 1), its time limit stands still from now on; in
+-- a pause it does so already.
 UPDATE cloaca_run
 SET owner = NULL, epoch = epoch + 1, came_due = 0,
+    stood_still = stood_still + :rested, deadline_at = deadline_at + :rested,
+    rests_since = CASE
+        WHEN :rests = 1 AND messages <= :seen AND paused_at IS NULL THEN CAST(:parked_at AS BIGINT)
+    END,
     due_at = CASE WHEN messages <= :seen THEN CAST(:due_at AS BIGINT) END,
     claimable_at = CASE WHEN CAST(:due_at AS BIGINT) IS NULL THEN claimable_at ELSE :parked_at END,
     status = CASE

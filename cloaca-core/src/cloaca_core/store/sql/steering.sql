@@ -178,8 +178,9 @@ WHERE run.id IN :ids
 
 -- name: resume_runs
 -- Let these runs go on: with their owner, if one has them still, else once they are claimed. The pause
--- of a parent does not come to one again: of the first one above it that has not ended, if any. With a replacement (:replaced 1) the claim is a second one
--- even of a run that has not begun, so that it is read.
+-- of a parent does not come to one again: of the first one above it that has not ended, if any. With a
+-- replacement (:replaced 1) the claim is a second one even of a run that has not begun, so that it is read.
+-- Of a run that rests a claim counts the time, with the pause.
 UPDATE cloaca_run
 SET status = CASE
         WHEN owner IS NOT NULL THEN 'Running'
@@ -189,8 +190,12 @@ SET status = CASE
     END,
     paused_at = NULL, paused_until = NULL, steer_reason = NULL,
     stood_still = stood_still
-        + CASE WHEN started_at IS NULL OR :now < paused_at THEN 0 ELSE :now - paused_at END,
-    deadline_at = deadline_at + CASE WHEN :now < paused_at THEN 0 ELSE :now - paused_at END,
+        + CASE
+            WHEN started_at IS NULL OR rests_since IS NOT NULL OR :now < paused_at THEN 0
+            ELSE :now - paused_at
+        END,
+    deadline_at = deadline_at
+        + CASE WHEN rests_since IS NOT NULL OR :now < paused_at THEN 0 ELSE :now - paused_at END,
     claimable_at = CASE WHEN due_at IS NULL THEN :now ELSE claimable_at END,
     replacements = replacements + :replaced,
     epoch = CASE WHEN owner IS NULL THEN epoch + :replaced ELSE epoch END,
