@@ -220,24 +220,6 @@ async def test_a_time_that_is_over_while_its_run_is_paused_is_decided_at_the_res
         assert now() - begun < 1
 
 
-async def test_the_time_limit_of_a_run_ends_its_wait() -> None:
-    async with world() as w:
-        with WorkflowBuilder("flow", registry=w.registry) as builder:
-            builder.time_limit(timedelta(hours=1))
-            wait_for("go")
-        program = await w.start()
-        begun = now()
-        run_id = await program.submit()
-
-        ended = await program.wait(run_id)
-
-        assert ended.row.status == "Failed"
-        assert ended.row.reason_code == "deadline_exceeded"
-        assert now() - begun == pytest.approx(HOUR, abs=1)
-        assert w.attempts(run_id)[0].status == "Cancelled"
-        assert w.store.open_waits == {}
-
-
 async def test_a_run_that_waits_out_of_memory_costs_an_idle_program_nothing() -> None:
     async with world() as w:
         node(w, lambda: sleep("nap", seconds=30 * DAY))

@@ -66,6 +66,7 @@ class Lifecycle:
         self.closing = True
         await self._let_end()
         await self._end_cancelled()
+        await self._tell_of_rests()
         await self._leave()
         await self._close()
         self._tell_of("closed")
@@ -91,9 +92,17 @@ class Lifecycle:
     async def _end_cancelled(self) -> None:
         """End runs that are being cancelled, with what is known of their bodies."""
         if self._orchestrator.steered.cut_off_all():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LEAVING):
-                    await self._base.journal.drained()
+            await self._drain_journal()
+
+    async def _tell_of_rests(self) -> None:
+        """Give runs back whose time limits stand still, as long as the table does not know it."""
+        if self._orchestrator.tell_of_rests():
+            await self._drain_journal()
+
+    async def _drain_journal(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVING):
+                await self._base.journal.drained()
 
     async def _leave(self) -> None:
         """Give runs back, with all that goes on."""

@@ -160,4 +160,5 @@ class Explainer:
                 if run.plan.statuses[index] is TaskStatus.READY and index not in begun
             },
             deadline=None if run.deadline is None else run.deadline.at,
+            rests=run.rests_since is not None,
         )

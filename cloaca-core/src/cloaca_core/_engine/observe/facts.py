@@ -63,12 +63,14 @@ class Here:
 @dataclass(frozen=True, slots=True)
 class Active:
     """A run that this process owns. ``queued`` are the tasks that wait for a free slot, each with
-    the setting that says how many there are. ``deadline`` is the end of its time limit.
+    the setting that says how many there are. ``deadline`` is the end of its time limit, which
+    stands still while the run ``rests``.
     """
 
     running: frozenset[str]
     queued: Mapping[str, str]
     deadline: Instant | None = None
+    rests: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,14 +73,15 @@ class Failures:
 
     def arm_deadline(self, run: ActiveRun) -> bool:
         """Start the run's deadline; false when it passed before the run came to us."""
+        self._count_rest(run)
         if run.paused_at is not None:
             run.stood_still += max(0, self._clock.wall() - run.paused_at)
             run.paused_at = None
-        limit = self._config.pipeline_timeout_seconds
+        limit, spent = self._config.pipeline_timeout_seconds, self._spent(run)
         run.deadline = deadline = deadline_of(run.row, run.stood_still, run.graph.time_limit, limit)
         if deadline is None:
             return True
-        left = deadline.seconds - self._spent(run)
+        left = deadline.seconds - spent
         self._run_times.add(run, max(0.0, left))
         if left <= 0:
             self._expire(run)
@@ -88,15 +89,36 @@ class Failures:
         return True
 
     def stop_limit(self, run: ActiveRun) -> None:
-        """The deadline stands still until it is armed again."""
+        """The deadline stands still until it is armed again: the run is paused. The table counts
+        that time; it may have begun a moment before, of which a rest then counts twice.
+        """
+        self._count_rest(run)
         run.paused_at = self._clock.wall()
         self.disarm(run)
 
+    def rest(self, run: ActiveRun) -> None:
+        """The deadline stands still: the run rests."""
+        if run.rests_since is None:
+            run.rests_since = self._clock.wall()
+            self.disarm(run)
+
+    def go_on(self, run: ActiveRun) -> None:
+        """The run rests no more."""
+        if run.rests_since is not None:
+            self.arm_deadline(run)
+
+    def _count_rest(self, run: ActiveRun) -> None:
+        if run.rests_since is not None:
+            rested = max(0, self._clock.wall() - run.rests_since)
+            run.stood_still += rested
+            run.rested += rested
+            run.rests_since = None
+
     def _spent(self, run: ActiveRun) -> float:
         """Seconds since the run was started, but for those in which it stood still; by the clock on
-        the wall, which may step back.
+        the wall, which may step back. One that was just made has all its time.
         """
-        if run.row.started_at is None or not (run.epoch > 1 or run.stood_still):
+        if run.row.started_at is None or (run.epoch <= 1 and run.deadline is None):
             return 0.0
         return max(0.0, (self._clock.wall() - run.row.started_at - run.stood_still) / 1e6)
 

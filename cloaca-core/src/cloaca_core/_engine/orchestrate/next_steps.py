@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.attempts import Attempts
     from cloaca_core._engine.orchestrate.failures import Failures
     from cloaca_core._engine.orchestrate.launcher import Launcher
+    from cloaca_core._engine.orchestrate.resting_runs import RestingRuns
     from cloaca_core._engine.orchestrate.steered_runs import SteeredRuns
     from cloaca_core._engine.orchestrate.waiting_runs import WaitingRuns
     from cloaca_core._engine.plan.active_run import ActiveRun
@@ -53,6 +54,7 @@ class NextSteps:
         runs: ActiveRuns,
         attempts: Attempts,
         launcher: Launcher,
+        resting: RestingRuns,
         waiting: WaitingRuns,
         steered: SteeredRuns,
         failures: Failures,
@@ -66,6 +68,7 @@ class NextSteps:
         self._runs = runs
         self._attempts = attempts
         self._launcher = launcher
+        self._resting = resting
         self._waiting = waiting
         self._steered = steered
         self._failures = failures
@@ -88,6 +91,7 @@ class NextSteps:
         if run.wish is not None:
             self._steered.settle(run)
         elif run.waits is not None or self._launcher.back_offs.has(run):
+            self._resting.look(run)
             self._waiting.settle(run)
 
     def told(self, run: ActiveRun, messages: int) -> None:

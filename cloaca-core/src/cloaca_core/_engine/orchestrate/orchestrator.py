@@ -20,6 +20,7 @@ from cloaca_core._engine.orchestrate.attempts import Attempts
 from cloaca_core._engine.orchestrate.failures import Failures
 from cloaca_core._engine.orchestrate.launcher import Launcher
 from cloaca_core._engine.orchestrate.next_steps import NextSteps
+from cloaca_core._engine.orchestrate.resting_runs import RestingRuns
 from cloaca_core._engine.orchestrate.steered_runs import SteeredRuns
 from cloaca_core._engine.orchestrate.waiting_runs import WaitingRuns
 from cloaca_core._engine.plan.planner import RunOver, Step
@@ -93,18 +94,24 @@ class Orchestrator:
         )
         self._launcher = Launcher(config, self.attempts, runs, capacity, clock, self)
         self.steered: SteeredRuns = SteeredRuns(runs, self._launcher, self.attempts, clock, self)
+        self._resting = RestingRuns(runs, self._failures)
         self._bodies = BodyWaits(
-            config.evict_after_seconds, self.attempts.memos, self.attempts.waiting_bodies
+            config.evict_after_seconds,
+            self.attempts.memos,
+            self.attempts.waiting_bodies,
+            self._looks_again,
         )
         self.waits: Waits = Waits(
             store, config.evict_after_seconds, runs, clock, self._bodies, self
         )
+        self._waiting = WaitingRuns(config, self._launcher, runs, clock, capacity.changed, self)
         self._next_steps = NextSteps(
             journal,
             runs,
             self.attempts,
             self._launcher,
-            WaitingRuns(config, self._launcher, runs, clock, capacity.changed, self),
+            self._resting,
+            self._waiting,
             self.steered,
             self._failures,
             ended,
@@ -135,6 +142,12 @@ class Orchestrator:
         self.stop(run)
         if self.runs.remove(run):
             self._capacity.changed()
+
+    def tell_of_rests(self) -> bool:
+        """Give runs back of whose rests only this runner knows, as it leaves; whether any are."""
+        for run in self.runs:
+            self.guarded(run, self._waiting.leave, run)
+        return any(run.parked for run in self.runs)
 
     def stop(self, run: ActiveRun) -> None:
         """Stop this run's bodies and timers; their outcomes are ignored."""
@@ -350,6 +363,10 @@ class Orchestrator:
     def wait(self, call: BodyCall, asked: AskedWait) -> None:
         """A body waits for an instant or a message, without its slot."""
         self.guarded(call.attempt.owner, self.waits.begin, call, asked)
+
+    def _looks_again(self, run: ActiveRun) -> None:
+        """A body waits no more: its run may rest no more."""
+        self.guarded(run, self._resting.look, run)
 
     def rest(self, call: BodyCall, seconds: float) -> None:
         """A body waits for so many seconds, without its slot."""

@@ -187,7 +187,8 @@ class SteeredRuns:
         elif not run.parked:
             run.parked = True
             seen = 0 if run.waits is None else run.waits.seen
-            self._course.park(run, Park(run.id, None, self._clock.wall(), seen))
+            now, rested = self._clock.wall(), run.rested
+            self._course.park(run, Park(run.id, None, now, seen, rested=rested))
 
     def cut_off_all(self) -> bool:
         """End all runs that are being cancelled now: the runner leaves. Whether there are any."""

@@ -58,8 +58,10 @@ class WaitingRuns:
         self._place_free = place_free
         self._course = course
 
-    def settle(self, run: ActiveRun) -> None:
-        """Park a run of which nothing can go on for a while."""
+    def settle(self, run: ActiveRun, *, leaves: bool = False) -> None:
+        """Park a run of which nothing can go on for a while; if its runner ``leaves``, for however
+        short a while. The end of its time limit brings it back, unless it rests.
+        """
         if run.over or run.parked or run.wish is not None:
             return
         instants, seen = self._launcher.back_offs.due(run), run.row.messages
@@ -72,17 +74,30 @@ class WaitingRuns:
         ready = [i for i, status in enumerate(run.plan.statuses) if status is TaskStatus.READY]
         if not resting or len(resting) < len(ready):  # others run, or their start is on its way
             return
-        if run.deadline is not None:
+        if run.deadline is not None and run.rests_since is None:
             due_at = min(due_at, run.deadline.at)
         now = self._clock.wall()
-        if due_at - now <= LINGER or self._may_linger(run, now):
+        if not leaves and (due_at - now <= LINGER or self._may_linger(run, now)):
             return
-        run.parked = True
-        self._launcher.hold(run)
         ids = {"run_id": run.id, "workflow": run.row.workflow}
         until = "a message" if due_at == NEVER else instant_text(due_at)
         log.info("run %s waits until %s", run.id, until, extra=ids)
-        self._course.park(run, Park(run.id, due_at, now, seen))
+        self._park(run, Park(run.id, due_at, now, seen, rests=int(run.rests_since is not None)))
+
+    def leave(self, run: ActiveRun) -> None:
+        """Give a run back of whose rest only this runner knows, as the runner leaves."""
+        if run.rested or run.rests_since is not None:
+            self.settle(run, leaves=True)
+            if not (run.over or run.parked):
+                self._park(run, Park(run.id, None, self._clock.wall()))
+
+    def _park(self, run: ActiveRun, park: Park) -> None:
+        run.parked = True
+        self._launcher.hold(run)
+        rested = run.rested
+        if run.rests_since is not None:
+            rested += max(0, park.parked_at - run.rests_since)
+        self._course.park(run, park._replace(rested=rested))
 
     def _may_linger(self, run: ActiveRun, now: int) -> bool:
         """Whether a message may soon let the run go on; it is looked at again then."""

@@ -34,10 +34,11 @@ class ActiveRun:
     the run must have ended, None without a time limit. ``wish`` is the state to which the run is to
     be brought, Cancelled or Paused, or None; nothing more of it starts while there is one. ``held``
     are the tasks that would have started meanwhile. ``parked`` is set when it is on its way back to
-    the table. ``stood_still`` is for how many µs its time limit does not count, ``paused_at`` since
-    when it stands still now. ``cancelled`` asks its bodies to end. ``met`` counts the commits that
-    have met a wish. ``waits`` are its open waits, None before the first one. ``home`` is the
-    collection of a runner's runs that it came to.
+    the table. ``stood_still`` is for how many µs its time limit has stood still; ``paused_at`` and
+    ``rests_since`` say since when it does so now, as it is paused or rests; ``rested`` is the part
+    of that which the table does not know. ``cancelled`` asks its bodies to end. ``met`` counts the
+    commits that have met a wish. ``waits`` are its open waits, None before the first one. ``home``
+    is the collection of a runner's runs that it came to.
     """
 
     __slots__ = (
@@ -56,6 +57,8 @@ class ActiveRun:
         "paused_at",
         "plan",
         "recovered",
+        "rested",
+        "rests_since",
         "resume",
         "row",
         "size_bound",
@@ -108,6 +111,8 @@ class ActiveRun:
         self.held: list[int] = []
         self.parked: bool = False
         self.paused_at: int | None = None
+        self.rests_since: int | None = None
+        self.rested: int = 0
         self.stood_still: int = row.stood_still
         self.waits: OpenWaits | None = None
 

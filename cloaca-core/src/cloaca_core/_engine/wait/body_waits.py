@@ -7,6 +7,7 @@ unwinds it, its run may leave memory, and it comes to the same place again when 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -16,6 +17,7 @@ from cloaca_core.errors import BodySuspended
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import AttemptWork
+    from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.record.memos import BodyCall, Memos
     from cloaca_core.records.memos import MemoRow
 
@@ -35,12 +37,21 @@ class Slots(Protocol):
 
 
 class BodyWaits:
-    """Belongs to the engine's loop."""
+    """Belongs to the engine's loop. ``ceases`` is called with the run of a body that waits no more,
+    and when that has its slot again.
+    """
 
-    def __init__(self, evict_after: float, memos: Memos, slots: Slots) -> None:
+    def __init__(
+        self,
+        evict_after: float,
+        memos: Memos,
+        slots: Slots,
+        ceases: Callable[[ActiveRun], None] = lambda _: None,
+    ) -> None:
         self._evict_after = evict_after
         self._memos = memos
         self._slots = slots
+        self._ceases = ceases
         self._loop = asyncio.get_running_loop()
         self._calls: dict[OpenWait, BodyCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -105,11 +116,13 @@ class BodyWaits:
         if call.timer is not None:
             call.timer.cancel()
         self.keep(self._loop.create_task(self._reacquire(call, answer)))
+        self._ceases(call.attempt.owner)
 
     async def _reacquire(
         self, call: BodyCall, answer: list[MemoRow] | BaseException | None
     ) -> None:
         await self._slots.reacquire_slot(call.attempt)
+        self._ceases(call.attempt.owner)
         self._memos.conclude(call, answer)
 
     def _leave(self, call: BodyCall, wait: OpenWait) -> None:
@@ -130,3 +143,4 @@ class BodyWaits:
         name = wait.row.name or wait.row.kind
         self._memos.conclude(call, BodySuspended(f"{attempt} leaves while it waits for {name}"))
         self._memos.end_waits(attempt)
+        self._ceases(attempt.owner)

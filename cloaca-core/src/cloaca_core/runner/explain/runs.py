@@ -143,9 +143,7 @@ def _orphaned(facts: Facts) -> list[Why]:
 
 def _under_way(facts: Facts, tasks: Sequence[TaskExplanation]) -> Why:
     """The work that its runner does on it."""
-    end = ""
-    if facts.active is not None and facts.active.deadline is not None:
-        end = f"; its time limit ends {when(facts.active.deadline, facts.now)}"
+    end = _end_of_limit(facts)
     for code, text in (
         ("running", "running now: {}"),
         ("limit", "tasks that wait for a free slot: {}"),
@@ -159,6 +157,15 @@ def _under_way(facts: Facts, tasks: Sequence[TaskExplanation]) -> Why:
     if (waiting := _waits(tasks)) is not None:
         return waiting._replace(text=f"{waiting.text}{end}")
     return Why("running", f"its runner {facts.standing.row.owner} works on it{end}")
+
+
+def _end_of_limit(facts: Facts) -> str:
+    active = facts.active
+    if active is None or active.deadline is None:
+        return ""
+    if active.rests:
+        return "; its time limit stands still meanwhile"
+    return f"; its time limit ends {when(active.deadline, facts.now)}"
 
 
 def _waits(tasks: Sequence[TaskExplanation]) -> Why | None:

@@ -63,11 +63,10 @@ class SteeringStore(Protocol):
         One without an owner is Pending if it has not started, Waiting if it is not due, else
         Running; it is claimable since then, in the order of claims. The pause counts in
         ``stood_still`` from the start on, unless the run rests, and moves its deadline by as much.
-        Children of one that was paused
-        with them are to go on: ``News.parents`` has it. One that was paused with its parent is not
-        paused again by the same pause of its parent. ``content``, a JSON object, is kept for each
-        run that this changes, as its newest replacement of keys; the epoch of one without an owner
-        is then 1 higher.
+        Children of one that was paused with them are to go on: ``News.parents`` has it. One that
+        was paused with its parent is not paused again by the same pause of its parent. ``content``,
+        a JSON object, is kept for each run that this changes, as its newest replacement of keys;
+        the epoch of one without an owner is then 1 higher.
         """
 
     async def replacements(self, run_ids: Collection[str]) -> list[ReplacementRow]:
