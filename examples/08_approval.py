@@ -28,7 +28,6 @@ class Payment:
 
 with cloaca.WorkflowBuilder("refund") as builder:
     builder.description("Pays money back, once a person has signed")
-    builder.time_limit(cloaca.NO_LIMIT)
 
     @cloaca.task(id="price")
     def price(context: cloaca.Context) -> cloaca.Context:

@@ -61,7 +61,6 @@ def book(text: str, key: str) -> str:
 
 with cloaca.WorkflowBuilder("travel") as builder:
     builder.description("Decides as it goes what to do next")
-    builder.time_limit(cloaca.NO_LIMIT)
 
     @cloaca.task(id="agent")
     def agent(context: cloaca.Context, handle: cloaca.TaskHandle) -> cloaca.Context:
