@@ -60,11 +60,22 @@ class OpenWait:
 class OpenWaits:
     """``told`` is how many messages the run was sent, as far as a commit has said; ``seen`` how
     many of them were read. ``left`` are the tasks whose bodies have left, each with how to go on
-    with it; ``ended`` the memos of waits of bodies that have ended here. ``due_now`` is an instant
-    that has come by the clock that let the run go.
+    with it; ``ended`` the memos of waits of bodies that have ended here. ``opening`` is how many
+    rows of waits are on their way. ``due_now`` is an instant that has come by the clock that let
+    the run go.
     """
 
-    __slots__ = ("_taken", "_unread", "_waits", "due_now", "ended", "left", "seen", "told")
+    __slots__ = (
+        "_taken",
+        "_unread",
+        "_waits",
+        "due_now",
+        "ended",
+        "left",
+        "opening",
+        "seen",
+        "told",
+    )
 
     def __init__(self, told: int = 0) -> None:
         self._waits: dict[WaitKey, OpenWait] = {}
@@ -75,6 +86,7 @@ class OpenWaits:
         self.told: int = told
         self.seen: int = 0
         self.due_now: int = 0
+        self.opening: int = 0
 
     def __iter__(self) -> Iterator[OpenWait]:
         return iter(list(self._waits.values()))

@@ -184,12 +184,23 @@ class Waits:
         run.latest[task] = mark
         waits = waits_of(run)
         wait = waits.add(task, row_of_node(node, mark, due))
-        self._course.note(run, [mark], WaitRows(opened=[wait.row]), partial(self.opened, run, wait))
+        self._write(run, wait, [mark])
 
-    def opened(self, run: ActiveRun, wait: OpenWait) -> None:
-        """The row of a wait is durable."""
+    def _write(self, run: ActiveRun, wait: OpenWait, marks: Sequence[AttemptRow] = ()) -> None:
+        """Have the row of a wait written."""
+        waits_of(run).opening += 1
+        rows = WaitRows(opened=[wait.row])
+        self._course.note(run, marks, rows, partial(self._opened, run, wait))
+
+    def _opened(self, run: ActiveRun, wait: OpenWait) -> None:
+        """The row of a wait is durable. Those that open together are looked at once, as there may
+        be thousands.
+        """
+        waits = waits_of(run)
         wait.durable = True
-        self.check(run)
+        waits.opening -= 1
+        if not waits.opening:
+            self.check(run)
 
     # -- messages ----------------------------------------------------------------------------
 
@@ -363,8 +374,7 @@ class Waits:
             return
         if wait is None or not _goes_on(wait, attempt, asked):
             wait = waits.add(attempt.index, row_of_body(attempt, asked, now))
-            opened = partial(self.opened, run, wait)
-            self._course.note(run, [], WaitRows(opened=[wait.row]), opened)
+            self._write(run, wait)
         self._bodies.attend(call, wait, may_leave=asked.may_leave)
         self.check(run)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -176,6 +177,16 @@ class TestNodes:
         assert (row.opened_at, row.due_at) == (NOW, NOW + 60 * SECOND)
         assert desk.journal.waiting == []
         assert desk.scene.runs.get("r") is run
+
+    async def test_those_that_open_together_are_looked_at_once(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        checks: list[ActiveRun] = []
+        desk.scene.adopt(nodes(*[partial(wait_for, name) for name in ("a", "b", "c")]))
+        monkeypatch.setattr(desk.waits, "check", checks.append)
+        await desk.commit_all()
+
+        assert len(checks) == 1
 
     async def test_a_sleep_that_is_over_only_gets_its_end(self, desk: Desk) -> None:
         desk.scene.adopt(nodes(lambda: sleep("nap", until="1970-01-01T00:00:01Z")))
