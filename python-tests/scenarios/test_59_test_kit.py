@@ -131,6 +131,7 @@ def test_a_harness_hears_of_runs_that_the_test_writes(
     assert h.drain() == {"Completed": 1}
 
 
+@pytest.mark.backend("sqlite", reason="each engine has a database in memory")
 def test_what_is_done_twice_after_a_crash(registry: cloaca.Registry) -> None:
     report = crash_at_every_point("order", {"amount": 5}, registry=registry)
 

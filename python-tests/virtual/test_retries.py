@@ -213,3 +213,22 @@ async def test_the_time_limit_of_the_run_ends_one_that_asks_for_more() -> None:
         assert begun == [after(0), after(5)]
         assert (ended.row.status, at(ended.row.ended_at)) == ("Failed", after(7))
         assert ended.row.error_message == "Pipeline timeout after 25200s"
+
+
+async def test_a_run_that_its_owner_parked_a_moment_ahead_waits_for_its_time() -> None:
+    """A runner knows the database's clock only about: no clock was set back."""
+    async with world() as w:
+        begun, body = failing(w, times=1)
+        w.define(body, retry_attempts=2, **HOURLY)
+        program = await w.start()
+
+        async def now() -> int:
+            return program.store.wall() - 300_000
+
+        program.store.now = now  # type: ignore[method-assign]  # it lags behind ``wall``
+        run_id = await program.submit()
+        await w.clock.until(after(0.5))
+        row = w.run(run_id)
+
+        assert (row.status, row.owner, row.epoch) == ("Waiting", None, 2)
+        assert len(begun) == 1

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.steer.acts import RUNS_PER_ACT
+from cloaca_core.values.instants import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from cloaca_core._engine.steer.unseen_ends import UnseenEnds
     from cloaca_core.store.protocol import Store
 
+ABOUT: Final = SECOND
+"""µs by which the clock of a runner may differ from that of its database."""
 LONGEST_SLEEP: Final = 60.0
 """Seconds. Runs come due by a clock that may be set; sleeping goes by one that cannot."""
 
@@ -58,6 +61,9 @@ class DueRuns:
                 await self._store.end_pause_of_workflow(workflow, act)
 
     async def _recall(self, workflows: Sequence[str], now: int) -> None:
-        """The clock may have been set back: let runs be claimed that it would keep waiting."""
-        while await self._store.make_claimable_after_set_back(workflows, now, RUNS_PER_ACT):
+        """The clock may have been set back: let runs be claimed that it would keep waiting. Runners
+        know the database's clock only about, and are a little ahead of it when they park a run.
+        """
+        later = now + ABOUT
+        while await self._store.make_claimable_after_set_back(workflows, later, RUNS_PER_ACT):
             self._runs_came()
