@@ -221,12 +221,12 @@ class MemoryWaits:
             wait for run_id in sorted(set(run_ids) & set(under_way)) for wait in self._waits(run_id)
         ]
 
-    async def messages(self, run_ids: Collection[str]) -> list[MessageRow]:
+    async def messages(self, run_ids: Collection[str], after: int = 0) -> list[MessageRow]:
         return [
             message
             for run_id in sorted(set(run_ids))
             for message in self._messages(run_id)
-            if message.taken_by is None and message.number
+            if message.taken_by is None and message.number > after
         ]
 
     async def sent(self, run_id: str, limit: int) -> list[MessageRow]:

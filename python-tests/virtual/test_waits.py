@@ -455,8 +455,8 @@ async def test_a_message_that_comes_while_others_are_read_is_not_missed() -> Non
         answers = the_loop().create_future()
         read = program.store.messages
 
-        async def late(run_ids: Any) -> Any:
-            found = await read(run_ids)
+        async def late(run_ids: Any, after: int = 0) -> Any:
+            found = await read(run_ids, after)
             await answers
             return found
 

@@ -328,7 +328,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "drop_repeated": _MAIL,
     "list_unnumbered": {"limit": LIMIT},
     "list_waits": {"ids": ["c00000001", *_MINE]},
-    "list_unread": {"ids": ["c00000001", *_MINE]},
+    "list_unread": {"ids": ["c00000001", *_MINE], "after": 0},
     "list_sent": {"run_id": "r00000001", "limit": LIMIT},
     "list_open_approvals": {"workflow": None, "limit": LIMIT},
     "forget_waits": {"ids": _ENDED, "id": "a1"},

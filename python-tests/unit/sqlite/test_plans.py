@@ -145,7 +145,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_unnumbered": {"limit": LIMIT},
     "drop_waits": _CANCEL,
     "list_waits": _MAIL,
-    "list_unread": _MAIL,
+    "list_unread": _MAIL | {"after": 0},
     "list_open_approvals": {"workflow": None, "limit": LIMIT},
     "claim": _CLAIM | {"aged": 0},
     "has_claimable": {"runner_id": "mine", "workflows": _FLOWS},

@@ -65,6 +65,7 @@ class MessageConformance:
         assert sent == [Sent("Running", number, changed=True) for number in (1, 1, 2, 3)]
         rows = [_row(message(each), number) for number, each in enumerate("zyx", 1)]
         assert await store.messages(["b", "a"]) == [*rows, _row(message("z", "b"), 1)]
+        assert await store.messages(["a"], after=1) == rows[1:]
         assert await store.sent("a", 2) == rows[:2]
         assert (await stored(store, "a")).messages == 3
 

@@ -66,7 +66,6 @@ class OpenWaits:
     """
 
     __slots__ = (
-        "_taken",
         "_unread",
         "_waits",
         "due_now",
@@ -80,7 +79,6 @@ class OpenWaits:
     def __init__(self, told: int = 0) -> None:
         self._waits: dict[WaitKey, OpenWait] = {}
         self._unread: list[MessageRow] = []
-        self._taken: set[int] = set()
         self.left: dict[int, Resume] = {}
         self.ended: dict[WaitKey, MemoRow] = {}
         self.told: int = told
@@ -123,17 +121,11 @@ class OpenWaits:
             del self.ended[key]
 
     def put(self, unread: Collection[MessageRow], told: int) -> None:
-        """These are the unread messages of the run, as the table had them after it was known that
-        ``told`` were sent. Those that have been given to a wait meanwhile are left out, those that
-        came meanwhile are kept.
+        """These are the unread messages of the run that were not ``seen``, as the table had them
+        after it was known that ``told`` were sent. Some of them may have come here meanwhile.
         """
-        numbers = {each.number for each in unread}
-        covered = max(told, *numbers) if numbers else told
-        found = [*unread, *(each for each in self._unread if each.number > covered)]
-        self._unread = [each for each in found if each.number not in self._taken]
-        # Of the others that were taken the table knows; it will not tell of them again.
-        self._taken = {each for each in self._taken if each in numbers or each > covered}
-        self.seen = max(self.seen, covered)
+        self._unread += [each for each in unread if each.number > self.seen]
+        self.seen = max([self.seen, told, *(each.number for each in unread)])
         self.told = max(self.told, self.seen)
 
     def append(self, message: MessageRow) -> bool:
@@ -164,7 +156,6 @@ class OpenWaits:
             message = self._first(wait.row)
             if message is not None:
                 self._unread.remove(message)
-                self._taken.add(message.number)
                 wait.ending = True
                 found.append((wait, message))
         return found

@@ -226,12 +226,15 @@ class Waits:
             self._reading[run] = self._loop.create_task(reading)
 
     async def _read_messages(self, run: ActiveRun, *, some_unnumbered: bool) -> None:
-        """Read the unread messages of a run; give numbers first to those that have none yet."""
-        now, told = self._clock.wall(), waits_of(run).told
+        """Read the unread messages of a run that are not known here; give numbers first to those
+        that have none yet.
+        """
+        waits, now = waits_of(run), self._clock.wall()
+        told, seen = waits.told, waits.seen
         try:
             if some_unnumbered:
                 await self._persistently(lambda: self._store.number_messages([run.id], now))
-            unread = await self._persistently(lambda: self._store.messages([run.id]))
+            unread = await self._persistently(lambda: self._store.messages([run.id], seen))
         except StoreError as error:
             del self._reading[run]
             self._course.guarded(run, _give_up, error)

@@ -19,8 +19,10 @@ class WaitStore(Protocol):
     async def waits(self, run_ids: Collection[str]) -> list[WaitRow]:
         """The open waits of these runs, by their keys. Only reads."""
 
-    async def messages(self, run_ids: Collection[str]) -> list[MessageRow]:
-        """The unread messages of these runs that have a number, by run and number. Only reads."""
+    async def messages(self, run_ids: Collection[str], after: int = 0) -> list[MessageRow]:
+        """The unread messages of these runs that have a number above ``after``, by run and number.
+        Only reads.
+        """
 
     async def sent(self, run_id: str, limit: int) -> list[MessageRow]:
         """The first messages of a run, read ones included, by number; those without one are last,

@@ -15,9 +15,9 @@ class SqlWaits(SqlPart):
         ids = self._dialect.array(run_ids)
         return list(map(WaitRow._make, await self._read(self._queries.waits.list_waits, ids=ids)))
 
-    async def messages(self, run_ids: Collection[str]) -> list[MessageRow]:
+    async def messages(self, run_ids: Collection[str], after: int = 0) -> list[MessageRow]:
         ids = self._dialect.array(run_ids)
-        rows = await self._read(self._queries.waits.list_unread, ids=ids)
+        rows = await self._read(self._queries.waits.list_unread, ids=ids, after=after)
         return list(map(MessageRow._make, rows))
 
     async def sent(self, run_id: str, limit: int) -> list[MessageRow]:

@@ -284,10 +284,10 @@ ORDER BY open.run_id, open.task_id, open.kind, open.name, open.number;
 
 
 -- name: list_unread
--- Read the messages of these runs that no task has taken.
+-- Read the messages of these runs from a number on that no task has taken.
 SELECT run_id, number, id, kind, name, payload, dedupe_key, sent_by, sent_at, taken_by
 FROM cloaca_message
-WHERE run_id IN :ids AND taken_by IS NULL AND number IS NOT NULL
+WHERE run_id IN :ids AND taken_by IS NULL AND number > :after
 ORDER BY run_id, number;
 
 

@@ -66,7 +66,7 @@ class Post(MemoryStore):
     async def waits(self, run_ids: Collection[str]) -> list[WaitRow]:
         return [wait for wait in self.open if wait.run_id in run_ids]
 
-    async def messages(self, run_ids: Collection[str]) -> list[MessageRow]:
+    async def messages(self, run_ids: Collection[str], after: int = 0) -> list[MessageRow]:
         return [message for message in self.unread if message.run_id in run_ids]
 
     async def open_approvals(

@@ -74,9 +74,9 @@ class Desk:
         self._read = self.journal.store.messages
         self.journal.store.messages = self._count  # type: ignore[method-assign]  # to see it
 
-    async def _count(self, run_ids: Any) -> list[MessageRow]:
+    async def _count(self, run_ids: Any, after: int = 0) -> list[MessageRow]:
         self.reads += 1
-        return await self._read(run_ids)
+        return await self._read(run_ids, after)
 
     def put(self, number: int, payload: str = "1", event: str = "go") -> None:
         """A message is sent to the run. Commits from now on tell of it."""
@@ -329,8 +329,8 @@ class TestReading:
         answer = asyncio.Event()
         read = desk.journal.store.messages
 
-        async def late(run_ids: Any) -> list[MessageRow]:
-            found = await read(run_ids)
+        async def late(run_ids: Any, after: int = 0) -> list[MessageRow]:
+            found = await read(run_ids, after)
             await answer.wait()
             return found
 
@@ -352,10 +352,10 @@ class TestReading:
         desk.put(1)
         read, away = desk.journal.store.messages, [StoreUnavailableError("away")] * 3
 
-        async def perhaps(run_ids: Any) -> list[MessageRow]:
+        async def perhaps(run_ids: Any, after: int = 0) -> list[MessageRow]:
             if away:
                 raise away.pop()
-            return await read(run_ids)
+            return await read(run_ids, after)
 
         desk.journal.store.messages = perhaps  # type: ignore[method-assign]  # it fails at first
         desk.waits.told(run, 1)
@@ -367,7 +367,7 @@ class TestReading:
     async def test_an_error_that_lasts_ends_the_run(self, desk: Desk) -> None:
         run = await desk.opened(GO)
 
-        async def broken(run_ids: Any) -> list[MessageRow]:
+        async def broken(run_ids: Any, after: int = 0) -> list[MessageRow]:
             raise StoreError("broken")
 
         desk.journal.store.messages = broken  # type: ignore[method-assign]  # it fails for good
