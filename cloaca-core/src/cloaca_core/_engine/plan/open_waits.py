@@ -193,9 +193,12 @@ class OpenWaits:
         return not bodies_only and (wait.is_node or wait.key.task in self.left)
 
     def resting(self) -> set[int]:
-        """The tasks that go on only when a wait of theirs ends."""
-        nodes = {key.task for key, wait in self._waits.items() if wait.is_node and wait.durable}
-        return nodes | self.left.keys()
+        """The tasks that go on only when a wait of theirs ends. One whose row is not durable may end
+        by a message that is known already.
+        """
+        nodes = {key.task for key, wait in self._waits.items() if wait.is_node}
+        opening = {key.task for key, wait in self._waits.items() if not wait.durable}
+        return (nodes | self.left.keys()) - opening
 
     def without_body(self) -> set[int]:
         """The tasks that wait and have no body here, also those whose rows are on their way."""

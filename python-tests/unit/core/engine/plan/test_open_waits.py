@@ -210,6 +210,14 @@ class TestRest:
         one.forget_ended(0)
         assert [key.task for key in one.ended] == [1]
 
+    def test_a_task_whose_body_left_rests_once_all_rows_of_its_waits_are_durable(self) -> None:
+        one = waits()
+        wait = one.add(0, row("a", number=1))
+        one.left[0] = Resume()
+        assert one.resting() == set()
+        wait.durable = True
+        assert one.resting() == {0}
+
     def test_only_waits_for_events_linger(self) -> None:
         others = waits(row("a", kind=SLEEP, name=""), row("b", "b", kind=APPROVAL))
         assert others.lingers_since() is None
