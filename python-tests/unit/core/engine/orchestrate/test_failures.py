@@ -161,6 +161,54 @@ class TestDeadlines:
         assert (end.reason_code, end.limit_seconds) == ("deadline_exceeded", 1)
         assert str(end.error_message).startswith("Pipeline timeout after 0.25s: the time of the")
 
+    async def test_it_stands_still_while_the_run_rests(self, scene: Scene) -> None:
+        began = time.time_ns() // 1000
+        scene.clock.shown = began
+        run = scene.adopt(PAIR, started_at=began, epoch=1)
+        failures = scene.orchestrator._failures
+        for at in (300_000, 400_000):  # told again it counts from the first time
+            scene.clock.shown = began + at
+            failures.rest(run)
+        assert failures._run_times._limit_of == {}
+
+        for at in (9_000_000, 9_500_000):
+            scene.clock.shown = began + at
+            failures.go_on(run)
+
+        assert failures._run_times._limit_of == {run: pytest.approx(0.7)}
+        assert (run.stood_still, run.rested, run.rests_since) == (8_700_000, 8_700_000, None)
+        assert run.deadline is not None
+        assert run.deadline.at == began + 9_700_000
+
+    async def test_a_rest_of_no_time_gives_a_new_run_no_more_time(self, scene: Scene) -> None:
+        began = time.time_ns() // 1000
+        run = scene.adopt(PAIR, started_at=began, epoch=1)
+        scene.clock.shown = began + 600_000
+        scene.orchestrator._failures.rest(run)
+        scene.orchestrator._failures.go_on(run)
+
+        assert scene.orchestrator._failures._run_times._limit_of == {run: pytest.approx(0.4)}
+
+    async def test_a_pause_ends_a_rest_and_only_the_rest_is_to_be_told(self, scene: Scene) -> None:
+        began = time.time_ns() // 1000
+        scene.clock.shown = began
+        run, failures = scene.adopt(PAIR, started_at=began), scene.orchestrator._failures
+        failures.rest(run)
+        scene.clock.shown = began + 5_000_000
+        failures.stop_limit(run)
+        scene.clock.shown = began + 7_000_000
+        failures.arm_deadline(run)
+
+        assert (run.stood_still, run.rested) == (7_000_000, 5_000_000)
+
+    async def test_a_clock_that_is_set_back_makes_no_rest_negative(self, scene: Scene) -> None:
+        run, failures = scene.adopt(PAIR), scene.orchestrator._failures
+        failures.rest(run)
+        scene.clock.shown = time.time_ns() // 1000 - 3_600_000_000
+        failures.go_on(run)
+
+        assert (run.stood_still, run.rested) == (0, 0)
+
     async def test_a_run_that_has_ended_has_no_deadline_any_more(self, scene: Scene) -> None:
         scene.adopt(PAIR)
         await scene.finish()

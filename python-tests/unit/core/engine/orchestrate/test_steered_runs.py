@@ -495,6 +495,18 @@ async def test_a_paused_run_without_bodies_is_given_back_at_once(scene: Scene) -
     assert scene.given_back == 0  # not before it is resumed
 
 
+async def test_how_long_it_had_rested_is_told_with_its_park(scene: Scene) -> None:
+    run = scene.adopt(PAIR)
+    scene.orchestrator._failures.rest(run)
+    scene.clock.shown = NOW + 40
+    pause(scene, run)
+
+    park = (await scene.journal.commit()).park
+
+    assert park is not None
+    assert (park.rests, park.rested) == (0, 40)
+
+
 async def test_a_body_and_its_callback_end_and_are_recorded_and_nothing_follows(
     scene: Scene,
 ) -> None:

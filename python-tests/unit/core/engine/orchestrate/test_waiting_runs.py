@@ -58,6 +58,11 @@ class Scene:
         self._waiting.settle(self.run)
         return self.parks
 
+    def leave(self) -> list[Park]:
+        """The runner leaves; the parks of the run."""
+        self._waiting.leave(self.run)
+        return self.parks
+
     def waits(self, **tasks: int | None) -> list[OpenWait]:
         """These tasks are nodes that wait for so many µs from now, or for a message alone."""
         self.run.waits = waits = OpenWaits()
@@ -209,6 +214,58 @@ class TestWaits:
 
         scene.run.waits.left[A] = Resume(has_left=True)
         assert len(scene.settle()) == 1
+
+
+class TestRests:
+    """The time limit of the run stands still while it waits."""
+
+    def rest(self, scene: Scene, stayed: int = 0, rested: int = 0) -> None:
+        scene.run.rests_since, scene.run.rested = NOW - stayed, rested
+        scene.run.deadline = Deadline(NOW + 7 * LINGER, 1.0)
+
+    def test_its_deadline_does_not_bring_it_back(self, scene: Scene) -> None:
+        scene.waits(a=8 * LINGER, b=9 * LINGER)
+        self.rest(scene)
+
+        assert scene.settle() == [Park("r", NOW + 8 * LINGER, NOW, rests=1)]
+
+    def test_the_park_tells_for_how_long_it_has_rested_before(self, scene: Scene) -> None:
+        scene.waits(a=8 * LINGER, b=9 * LINGER)
+        self.rest(scene, stayed=30, rested=200)
+
+        (park,) = scene.settle()
+
+        assert (park.rests, park.rested) == (1, 230)
+
+    def test_so_does_that_of_a_run_that_rests_no_more(self, scene: Scene) -> None:
+        scene.run.rested = 200
+
+        (park,) = scene.settle(a=9 * LINGER, b=9 * LINGER)
+
+        assert (park.rests, park.rested) == (0, 200)
+
+    def test_one_that_would_stay_goes_when_the_runner_leaves(self, scene: Scene) -> None:
+        scene.waits(a=LINGER, b=9 * LINGER)
+        self.rest(scene)
+        assert scene.settle() == []
+
+        assert scene.leave() == [Park("r", NOW + LINGER, NOW, rests=1)]
+
+    def test_one_whose_body_is_here_may_then_be_claimed_at_once(self, scene: Scene) -> None:
+        self.rest(scene, stayed=30, rested=200)
+
+        assert scene.leave() == [Park("r", None, NOW, rested=230)]
+
+    def test_one_that_has_not_rested_is_left(self, scene: Scene) -> None:
+        assert scene.leave() == []
+
+    def test_so_is_one_that_has_ended_or_goes_already(self, scene: Scene) -> None:
+        self.rest(scene)
+        scene.run.over = True
+        assert scene.leave() == []
+
+        scene.run.over, scene.run.parked = False, True
+        assert scene.leave() == []
 
 
 class TestEvents:

@@ -218,6 +218,16 @@ def test_an_owner_of_this_process_is_alive_also_if_its_lease_is_over() -> None:
     assert said(known) == ("running", f"running now: fetch; its time limit ends at {AT_LATER}")
 
 
+def test_a_time_limit_that_stands_still_has_no_end() -> None:
+    known = facts(
+        OWNED,
+        attempted("fetch", "Running"),
+        runners=[state(is_here=True)],
+        active=Active(frozenset(["fetch"]), {}, LATER, rests=True),
+    )
+    assert said(known) == ("running", "running now: fetch; its time limit stands still meanwhile")
+
+
 def test_what_a_run_in_progress_waits_for() -> None:
     child = UnendedChild("c", "public::embedded::inner", RunStatus.RUNNING, "r::fetch::1")
     known = facts(OWNED, attempted("fetch", "Waiting"), runners=[state()], children=[child])
