@@ -357,7 +357,7 @@ async def test_time_counts_while_a_body_does_not_leave_that_was_asked_to() -> No
 
         async def swallows(handle: AsyncTaskHandle) -> None:
             with suppress(BodySuspended):
-                await handle.wait_for("go")
+                await handle.sleep(DAY)
             await asyncio.sleep(2 * HOUR)
 
         body(w, swallows)
@@ -372,7 +372,7 @@ async def test_time_counts_again_when_a_body_gives_its_wait_up() -> None:
         async def gives_up(handle: AsyncTaskHandle) -> None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(5):
-                    await handle.wait_for("go")
+                    await handle.sleep(DAY)
             await asyncio.sleep(2 * HOUR)
 
         body(w, gives_up)
