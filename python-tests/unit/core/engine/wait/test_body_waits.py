@@ -11,6 +11,7 @@ from model.runs import active_run, attempt_of, graph_of
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.steps import Answer
+from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.open_waits import OpenWait, OpenWaits
 from cloaca_core._engine.record.memos import BodyCall
 from cloaca_core._engine.wait.body_waits import BodyWaits
@@ -35,7 +36,8 @@ class Scene:
         self.slots: list[str] = []
         self.slot_free = asyncio.Event()
         self.slot_free.set()
-        self.waits = BodyWaits(10.0, cast(Any, self), cast(Any, self))
+        self.ceased: list[list[str]] = []
+        self.waits = BodyWaits(10.0, cast(Any, self), cast(Any, self), self._cease)
 
     def wait(self, number: int = 1, *, may_leave: bool = True) -> tuple[BodyCall, OpenWait]:
         row = WaitRow("r", "t", EVENT, "go", number, 1, "", 0, None)
@@ -43,11 +45,18 @@ class Scene:
         self.waits.attend(call, wait, may_leave=may_leave)
         return call, wait
 
+    def _cease(self, run: ActiveRun) -> None:
+        assert run is self.attempt.owner
+        self.ceased.append(list(self.slots))
+
     # -- as its memos and waiting bodies ---------------------------------------------------------
 
     def conclude(self, call: BodyCall, answer: Answer) -> None:
         assert call.attempt is self.attempt
         self.answers.append(answer)
+
+    def end_waits(self, attempt: Attempt) -> None:
+        assert attempt is self.attempt
 
     def release_slot(self, _: Attempt) -> None:
         self.slots.append("released")
@@ -86,6 +95,27 @@ async def test_it_goes_on_with_its_slot_when_the_wait_is_over(scene: Scene) -> N
     assert (before, scene.answers) == ([], [[MEMO]])
     assert scene.slots == ["released", "reacquired"]
     assert not wait.attended
+
+
+async def test_its_run_is_looked_at_as_it_waits_no_more_and_when_it_has_its_slot(
+    scene: Scene,
+) -> None:
+    _, wait = scene.wait()
+    scene.slot_free.clear()
+    assert scene.ceased == []
+    scene.waits.go_on(wait, MEMO)
+    assert scene.ceased == [["released"]]
+    scene.slot_free.set()
+    await quiet()
+
+    assert scene.ceased == [["released"], ["released", "reacquired"]]
+
+
+async def test_its_run_is_looked_at_when_it_is_asked_to_leave(scene: Scene) -> None:
+    scene.wait()
+    await asyncio.sleep(11)
+
+    assert scene.ceased == [["released"]]
 
 
 async def test_it_is_asked_to_leave_after_a_while(scene: Scene) -> None:
