@@ -193,8 +193,8 @@ class OpenWaits:
         return not bodies_only and (wait.is_node or wait.key.task in self.left)
 
     def resting(self) -> set[int]:
-        """The tasks that go on only when a wait of theirs ends. One whose row is not durable may end
-        by a message that is known already.
+        """The tasks that go on only when a wait of theirs ends. One whose row is not durable may
+        end by a message that is known already.
         """
         nodes = {key.task for key, wait in self._waits.items() if wait.is_node}
         opening = {key.task for key, wait in self._waits.items() if not wait.durable}

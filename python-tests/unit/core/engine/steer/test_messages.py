@@ -67,7 +67,8 @@ class Post(MemoryStore):
         return [wait for wait in self.open if wait.run_id in run_ids]
 
     async def messages(self, run_ids: Collection[str], after: int = 0) -> list[MessageRow]:
-        return [message for message in self.unread if message.run_id in run_ids]
+        unread = [message for message in self.unread if message.run_id in run_ids]
+        return [message for message in unread if message.number > after]
 
     async def open_approvals(
         self, limit: int, workflow: str | None = None
