@@ -19,6 +19,7 @@ from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cloaca_core._engine.claim.claimer import Claimer
     from cloaca_core._engine.execute.attempt import AttemptWork
     from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
     from cloaca_core._engine.fire.trigger_loop import TriggerLoop
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.grace_period import GracePeriod
     from cloaca_core._engine.recover.runner_id import RunnerId
+    from cloaca_core._engine.steer.due_runs import DueRuns
     from cloaca_core._engine.steer.messages import Messages
     from cloaca_core._engine.steer.steering import Steering
     from cloaca_core._engine.submit.request import Request
@@ -74,6 +76,8 @@ class Engine:
         self.grace: GracePeriod = parts.orchestration.grace
         self.recent: RecentRuns = parts.reading.completion.recent
         self.sweeps: Sweeps = parts.upkeep.sweeps
+        self.claimer: Claimer = parts.claims.claimer
+        self.due_runs: DueRuns = parts.steering.due_runs
         self.schedule_loop: ScheduleLoop = parts.firing.schedule_loop
         self.trigger_loop: TriggerLoop = parts.firing.trigger_loop
 
@@ -99,14 +103,14 @@ class Engine:
 
     async def pause(self) -> None:
         """Claim no further runs; runs submitted here wait in the table."""
-        await self._parts.claims.claimer.pause()
+        await self.claimer.pause()
 
     async def resume(self) -> None:
         """Claim again."""
         if not self._base.store.writable:
             raise StoreReadOnlyError("the database was opened to be looked at: no run is claimed")
         self._base.capacity.paused = False
-        self._parts.claims.claimer.wake()
+        self.claimer.wake()
         self._base.capacity.changed()
 
     # -- submit and wait ---------------------------------------------------------------------

@@ -11,11 +11,10 @@ from cloaca_core.testing.every_point import (
     CrashReport as CrashReport,
     crash_at_every_point as crash_at_every_point,
 )
-from cloaca_core.testing.kit import (
-    Harness as Harness,
+from cloaca_core.testing.kit import Harness as Harness, harness as harness
+from cloaca_core.testing.options import (
     HarnessOptions as HarnessOptions,
     SubmitOptions as SubmitOptions,
-    harness as harness,
 )
 from cloaca_core.testing.runs import HarnessRun as HarnessRun
 from cloaca_core.testing.virtual_loop import StandstillError as StandstillError

@@ -47,11 +47,12 @@ def wrong_count(
 
 class Path(NamedTuple):
     """The way of a run: tasks whose body was called, in order, and tasks that were skipped, each
-    with its reason.
+    with its reason. ``nodes`` are those of its workflow that have no body.
     """
 
     ran: Sequence[str]
     skipped: Mapping[str, str]
+    nodes: Collection[str] = ()
 
 
 def wrong_path(path: Path, ran: Sequence[str], skipped: Collection[str] | None) -> str | None:
@@ -59,6 +60,8 @@ def wrong_path(path: Path, ran: Sequence[str], skipped: Collection[str] | None) 
     reasons = []
     if list(path.ran) != list(ran):
         reasons.append(f"expected these bodies: {_listed(ran)}; called: {_listed(path.ran)}")
+        if without := [task for task in ran if task in path.nodes]:
+            reasons.append(f"without a body, as they only wait: {_listed(without)}")
     if skipped is not None and set(skipped) != set(path.skipped):
         shown = [f"{task} ({reason})" for task, reason in path.skipped.items()]
         reasons.append(f"expected to be skipped: {_listed(skipped)}; skipped: {_listed(shown)}")

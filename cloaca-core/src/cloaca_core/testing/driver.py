@@ -20,6 +20,7 @@ from cloaca_core.testing.running_loops import beside_running_loop
 from cloaca_core.testing.virtual_loop import BOOT, REAL_LIMIT, StandstillError, VirtualLoop
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.execute.executor import PendingCall
     from cloaca_core.testing.stand_ins import StandIns
 
 T = TypeVar("T")
@@ -177,6 +178,7 @@ class Driver:
         """Run the loop until it is idle."""
         with self._entered:
             self.loop.thread = threading.get_ident()
+            self.loop.count_anew()
             try:
                 self.loop.run_forever()
             except EngineKilled:
@@ -208,6 +210,15 @@ class Driver:
         self.loop.jump_to(when)
         self.settle()
 
+    def go_on(self, more: Callable[[], bool]) -> None:
+        """Do all that there is to do at this instant; with ``autoskip`` also later, while ``more``
+        is to come.
+        """
+        self.settle()
+        most = self.loop.time() + YEAR
+        while self.autoskip and more() and self._skip(most):
+            self.settle()
+
     def _through_kills(self, act: Callable[[], object]) -> None:
         """Act; if that kills the engine, act once more with the next one."""
         while True:
@@ -227,6 +238,16 @@ class Driver:
             return False
         self.loop.jump_to(when)
         return True
+
+    def attend(self, call: PendingCall) -> None:
+        """Work until this call of a body is answered. A body that has to wait here leaves at once
+        if it can, before any other is called: else bodies that wait would stand one on the other.
+        """
+        with self._driving():
+            self._pass()
+            if not call.is_answered():
+                self.loop.call_soon_threadsafe(call.leave)
+        self.wait_for(call.is_answered, None, "a body waits for something that does not come")
 
     def wait_for(self, is_over: Callable[[], bool], seconds: float | None, why: str) -> None:
         """Work until ``is_over``; after so many ``seconds`` of virtual time ``TimeoutError``.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from cloaca_core.testing.kit import Harness
+from cloaca_core.testing.options import EvictName, SubmitOptions
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.registry import Registry
+    from cloaca_core.testing.runs import HarnessRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +79,31 @@ def crash_at_every_point(
     *,
     registry: Registry | None = None,
     setup: Callable[[Harness], object] = lambda _: None,
+    meanwhile: Callable[[Harness, HarnessRun], object] = lambda *_: None,
+    evict: EvictName | None = None,
     now: datetime | str | None = None,
     config: DefaultRunnerConfig | None = None,
+    **options: Unpack[SubmitOptions],
 ) -> CrashReport:
     """Run a workflow again and again, and kill the engine each time at another one of the points
     that a run comes to; the next engine takes over, and time passes until the run has ended.
 
     Bodies run for real, unless ``setup``, which is called with each new harness, replaces them.
+    ``meanwhile`` is called, before time passes, with the harness and the run when that first waits:
+    to send it a message, for instance. The ``options`` are those of the run, such as ``send``.
     """
 
     def run(crash: tuple[str, int] | None) -> tuple[Harness, Any]:
-        with Harness(registry, autoskip=True, now=now, config=config) as h:
+        with Harness(registry, evict=evict, now=now, config=config) as h:
             setup(h)
             h._crashes.watch()
             if crash is not None:
                 h.crash_at(crash[0], nth=crash[1])
-            return h, h.run(workflow, context)
+            found = h.run(workflow, context, **options)
+            meanwhile(h, found)
+            h._driver.autoskip = True
+            h._drive_to_end(found)
+            return h, found
 
     clean, ended = run(None)
     usual = _calls(clean, ended.id)

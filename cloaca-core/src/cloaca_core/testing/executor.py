@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.coroutines import BodyLoop
-from cloaca_core._engine.execute.executor import Executor
+from cloaca_core._engine.execute.executor import Executor, PendingCall
 from cloaca_core._engine.execute.work import Stage, Work
 from cloaca_core._engine.fire.poll import MANY, Poll, PollPlaces
 from cloaca_core._engine.runtime.mailbox import Mailbox
@@ -112,9 +112,9 @@ class DrivenExecutor(Executor):
         if isinstance(work, Attempt):
             self._driver.stand_ins.apply(work)
 
-    def attend(self, is_over: Callable[[], bool]) -> None:
+    def attend(self, call: PendingCall) -> None:
         if not self._driver.loop.is_here():
-            self._driver.wait_for(is_over, None, "a body waits for something that does not come")
+            self._driver.attend(call)
 
     def running(self) -> Iterator[Work]:
         for work in [*self._calls.begun, *self._coroutines.running]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import inspect
+import math
 import os
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -121,8 +122,10 @@ class HarnessHost(EngineHost):
         engine = Engine(store, self.config, self.registry, self._clock, DrivenExecutor)
         engine.sweeps.off = True  # each hour would cost a test of weeks more than all else
         engine.trigger_loop.places = DrivenPolls(self._driver)
+        engine.claimer.patience = 0  # it would need time to pass
         # The clock is never set, so no loop has to look whether it was.
-        engine.schedule_loop.longest_sleep = engine.trigger_loop.longest_sleep = float("inf")
+        engine.schedule_loop.longest_sleep = engine.trigger_loop.longest_sleep = math.inf
+        engine.due_runs.longest_sleep = math.inf
         return engine
 
     async def _fence_killed(self, store: Store) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import copy
 import os
+import uuid
 import weakref
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack, get_args
 
-from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry, default_registry
 from cloaca_core.definition.task import takes_handle
-from cloaca_core.errors import TaskNotFoundError
+from cloaca_core.errors import (
+    AlreadyDecidedError,
+    ConfigError,
+    RunEndedError,
+    TaskNotFoundError,
+)
 from cloaca_core.runner.async_runner import AsyncRunner
 from cloaca_core.runner.default_runner import DefaultRunner
 from cloaca_core.testing.assertions import (
@@ -30,48 +34,22 @@ from cloaca_core.testing.clock import HarnessClock
 from cloaca_core.testing.crashes import Crashes
 from cloaca_core.testing.driver import Driver, EngineDiedError, despite_kills
 from cloaca_core.testing.host import MEMORY, HarnessHost
+from cloaca_core.testing.options import EvictName, SubmitOptions, settings_of
 from cloaca_core.testing.runs import HarnessRun
 from cloaca_core.testing.stand_ins import StandIns, TaskKey, alone
 from cloaca_core.testing.virtual_clock import BEGINNING, VirtualClock
 from cloaca_core.testing.virtual_loop import StandstillError
-from cloaca_core.values.arguments import refuse_other_types
 from cloaca_core.values.instants import read_instant, to_datetime
-from cloaca_core.values.option_names import FailedPolicyName, RunStatus
+from cloaca_core.values.no_limit import NO_LIMIT
+from cloaca_core.values.option_names import RunStatus
 
 if TYPE_CHECKING:
+    from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.task import TaskFunction
+    from cloaca_core.definition.workflow import Workflow
     from cloaca_core.runner.handles import RunHandle
     from cloaca_core.runner.results import RunInfo
-    from cloaca_core.values.durations import Duration
-    from cloaca_core.values.no_limit import NoLimit
-
-LEASE_SECONDS: Final = 10**8
-"""No other runner is there, so the lease of an engine need not be renewed in a test."""
-
-
-class SubmitOptions(TypedDict, total=False):
-    """The options of ``Client.submit``."""
-
-    idempotency_key: str | None
-    failed_policy: FailedPolicyName
-    tags: Mapping[str, str] | None
-    time_limit: Duration | NoLimit | None
-    priority: int | None
-    run_at: datetime | str | None
-    delay: Duration | None
-    start_by: datetime | str | Duration | None
-    detached: bool
-
-
-class HarnessOptions(TypedDict, total=False):
-    """The arguments of ``harness``."""
-
-    registry: Registry | None
-    url: str | os.PathLike[str] | None
-    autoskip: bool
-    now: datetime | str | None
-    config: DefaultRunnerConfig | None
 
 
 class _Runner(DefaultRunner):
@@ -93,6 +71,7 @@ class Harness:
         self,
         registry: Registry | None = None,
         *,
+        evict: EvictName | None = None,
         url: str | os.PathLike[str] | None = None,
         autoskip: bool = False,
         now: datetime | str | None = None,
@@ -100,7 +79,7 @@ class Harness:
     ) -> None:
         start = BEGINNING if now is None else to_datetime(read_instant("now", now))
         self._registry = default_registry() if registry is None else registry
-        self._config = _settings(config)
+        self._config = settings_of(config, evict)
         self._stand_ins = StandIns()
         self._driver = driver = Driver(self._stand_ins, autoskip=autoskip)
         self._clock = VirtualClock(lambda: driver.loop, start)
@@ -153,7 +132,8 @@ class Harness:
         raises: bool = False,
         **options: Unpack[SubmitOptions],
     ) -> HarnessRun:
-        """Submit a run and drive it to its end, or until it waits for time to pass.
+        """Submit a run and drive it to its end, or until it waits: for time to pass, for an event
+        or for a person.
 
         With ``raises``, the error of a body comes out as it was raised, also if another attempt
         would follow.
@@ -183,22 +163,25 @@ class Harness:
         runs = despite_kills(lambda: self.runner.list_runs(workflow_name=workflow, limit=1))
         return runs[0].id if runs else None
 
-    def found(self, run: RunHandle | str) -> HarnessRun:
+    def found(self, run: HarnessRun | RunHandle | str) -> HarnessRun:
         """The run of this handle or id, as this harness shows it."""
+        if isinstance(run, HarnessRun):
+            return run
         handle = self.runner.get_run(run) if isinstance(run, str) else run
         shown = HarnessRun(handle, self._input_of)
         self._runs.add(shown)
         return shown
 
     def _drive_to_end(self, run: HarnessRun) -> None:
-        while True:
-            try:
-                with suppress(StandstillError):
-                    run.handle.wait()
-            except EngineDiedError:
-                continue
-            self._driver.settle()  # and all else that is to be done now
-            return
+        def goes_on() -> bool:
+            info = despite_kills(run.handle.info)
+            return info.ended_at is None and (not _rests(info) or self._any_goes_on())
+
+        self._driver.go_on(goes_on)
+
+    def _any_goes_on(self) -> bool:
+        """Whether there is a run that time alone may let go on."""
+        return not all(map(_rests, self._listed(status=UNENDED)))
 
     def _raise_error_of(self, run: HarnessRun) -> None:
         done = {name for name, result in run.tasks.items() if result.status == "Completed"}
@@ -210,17 +193,54 @@ class Harness:
 
     def drain(self) -> dict[RunStatus, int]:
         """Do all that can be done now, and return how many runs there are of each status. With
-        ``autoskip``, time passes until every run has ended.
+        ``autoskip``, time passes until every run has ended or waits for a message.
         """
         self._host.look()
-        self._driver.settle()
-        if self._driver.autoskip:
-            listed = partial(self.runner.list_runs, status=UNENDED, limit=PAGE)
-            for each in despite_kills(listed):
-                self._drive_to_end(self.found(each.id))
+        self._driver.go_on(self._any_goes_on)
         count = self.runner.count_runs
         counts = {each: despite_kills(partial(count, status=each)) for each in STATUSES}
         return {status: count for status, count in counts.items() if count}
+
+    # -- waits -------------------------------------------------------------------------------
+
+    def send(
+        self,
+        run: HarnessRun | RunHandle | str,
+        event: str,
+        payload: object = None,
+        *,
+        key: str | None = None,
+    ) -> HarnessRun:
+        """Send an event to a run, and drive the run on to its end or its next wait."""
+        self._host.look()
+        found = self.found(run)
+        if key is None and self._crashes.left():
+            key = uuid.uuid4().hex  # if the answer is lost, it is sent again
+        despite_kills(lambda: found.handle.send(event, payload, key=key))
+        self._drive_to_end(found)
+        return found
+
+    def approve(
+        self,
+        run: HarnessRun | RunHandle | str,
+        task_id: str,
+        choice: str = "approve",
+        *,
+        data: object = None,
+        note: str | None = None,
+        by: str | None = None,
+    ) -> HarnessRun:
+        """Decide an open approval of a run, and drive the run on to its end or its next wait."""
+        self._host.look()
+        found = self.found(run)
+        decide = partial(found.handle.approve, task_id, choice, data=data, note=note, by=by)
+        try:
+            decide()
+        except EngineDiedError:
+            with suppress(AlreadyDecidedError, RunEndedError):  # only the answer was lost
+                despite_kills(decide)
+        self._drive_to_end(found)
+        return found
 
     # -- other bodies ------------------------------------------------------------------------
 
@@ -242,20 +262,31 @@ class Harness:
         """Let the next ``times`` calls of the body of a task raise ``error``."""
         self._stand_ins.fail(self._key(workflow, task), error, times)
 
-    def only_task(self, workflow: str, task: str, context: ContextLike = None) -> dict[str, Any]:
+    def only_task(
+        self,
+        workflow: str,
+        task: str,
+        context: ContextLike = None,
+        *,
+        send: tuple[str, object] | None = None,
+    ) -> dict[str, Any]:
         """Call one body alone, once, and return the context after it; its error comes out as it was
         raised.
 
-        The run that it belongs to is in a database of its own, at this harness's time. A
+        The run that it belongs to is in a database of its own, at this harness's time, which passes
+        there while the body waits. ``send`` is an event that it waits for, and the payload. A
         function that stands in for the body here does so there.
         """
         key = self._key(workflow, task)
         registry = Registry()
         registry.register(alone(self._registry.find(workflow), task))
-        inner = Harness(registry, now=self.clock.now(), config=self._config)
+        inner = Harness(registry, autoskip=True, now=self.clock.now(), config=self._config)
         inner._stand_ins = inner._driver.stand_ins = self._stand_ins
         with inner:
-            return inner.run(key.workflow, context, raises=True).context
+            run = inner.run(key.workflow, context, raises=True, send=send, time_limit=NO_LIMIT)
+            if run.status != "Completed":
+                raise StandstillError(f"the body of {task!r} has not ended: {run}")
+            return run.context
 
     # -- crashes -----------------------------------------------------------------------------
 
@@ -296,7 +327,7 @@ class Harness:
         skipped: Collection[str] | None = None,
     ) -> None:
         """Fail unless the bodies of exactly these tasks of the run were called, in this order of
-        their first calls, and these were skipped (None: any).
+        their first calls, and these were skipped (None: any). A node that waits has no body.
         """
         ran = [task for run_id, task in self._stand_ins.calls if run_id == run.id]
         handle = run.handle if isinstance(run, HarnessRun) else run
@@ -305,21 +336,25 @@ class Harness:
             for name, result in handle.tasks().items()
             if result.status == "Skipped"
         }
-        if (reason := wrong_path(Path(ran, reasons), tasks, skipped)) is not None:
-            raise AssertionError(f"run of {handle.info().workflow_name!r}: {reason}")
+        name = handle.info().workflow_name
+        nodes = _nodes_of(self._registry.find(name)) if self._registry.has_name(name) else []
+        if (reason := wrong_path(Path(ran, reasons, nodes), tasks, skipped)) is not None:
+            raise AssertionError(f"run of {name!r}: {reason}")
 
     def _submitted(self, workflow: str | None) -> list[Submitted]:
         """The runs that were submitted, oldest first."""
-        found: list[RunInfo] = []
-        before: str | None = None
-        listed = partial(self.runner.list_runs, workflow_name=workflow, limit=PAGE)
-        while page := despite_kills(partial(listed, before=before)):
-            found += page
-            before = page[-1].id
         return [
             Submitted(each.workflow_name, each.status, self._input_of(each.id))
-            for each in reversed(found)
+            for each in reversed(list(self._listed(workflow_name=workflow)))
         ]
+
+    def _listed(self, **selection: Any) -> Iterator[RunInfo]:
+        """All runs of this selection, newest first."""
+        before: str | None = None
+        listed = partial(self.runner.list_runs, limit=PAGE, **selection)
+        while page := despite_kills(partial(listed, before=before)):
+            yield from page
+            before = page[-1].id
 
     def _input_of(self, run_id: str) -> dict[str, Any]:
         row = despite_kills(
@@ -335,24 +370,25 @@ class Harness:
                 f"workflow {workflow!r} has no task {task!r}; it has {', '.join(known)}",
                 task_id=task,
             )
+        if task in _nodes_of(found):
+            raise ConfigError(f"{task!r} of {workflow!r} only waits: it has no body", field="task")
         return TaskKey(found.namespace, task)
 
 
-def _settings(config: DefaultRunnerConfig | None) -> DefaultRunnerConfig:
-    """A copy, for an engine that is alone and whose test does not wait."""
-    if config is None:
-        made = DefaultRunnerConfig()
-    else:
-        refuse_other_types("config", config, DefaultRunnerConfig, "a DefaultRunnerConfig or None")
-        made = copy.copy(config)
-    made.lease_seconds = LEASE_SECONDS
-    made.shutdown_grace_seconds = 0
-    return made
+def _rests(run: RunInfo) -> bool:
+    """Whether only a message, a decision or a resume lets the run go on."""
+    return run.status in ("Waiting", "Paused") and run.due_at is None
+
+
+def _nodes_of(workflow: Workflow) -> list[str]:
+    """The ids of nodes without a body."""
+    return [each.id for each in workflow.tasks if each.wait is not None]
 
 
 def harness(
     registry: Registry | None = None,
     *,
+    evict: EvictName | None = None,
     url: str | os.PathLike[str] | None = None,
     autoskip: bool = False,
     now: datetime | str | None = None,
@@ -362,14 +398,19 @@ def harness(
     on the test's own thread.
 
     * ``registry``: the ``Registry`` whose workflows it runs; the program's own
+    * ``evict``: with ``"always"``, every wait of a body ends its call: it is called again, from its
+      top, when the wait is over. None: as a runner does, which lets async bodies wait for
+      ``evict_after_seconds`` before; only sync bodies, which would hold the test's thread, are not
+      waited for
     * ``url``: the database; a new one in memory. Another one keeps all that is written. No runner
       elsewhere may use it meanwhile
-    * ``autoskip``: where nothing is left to do, let time pass until a run ends that is waited for
+    * ``autoskip``: where nothing is left to do, let time pass until a run ends that is waited for,
+      or needs a message
     * ``now``: the time at first; noon in UTC of Tuesday, 10 March 2026
     * ``config``: the settings; ``DefaultRunnerConfig()``. The lease never ends, and runs are only
       pruned by ``harness.runner.prune()``
     """
-    return Harness(registry, url=url, autoskip=autoskip, now=now, config=config)
+    return Harness(registry, evict=evict, url=url, autoskip=autoskip, now=now, config=config)
 
 
 STATUSES: Final[tuple[RunStatus, ...]] = get_args(RunStatus)

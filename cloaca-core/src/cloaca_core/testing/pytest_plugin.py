@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloaca_core.testing.kit import Harness, HarnessOptions
+from cloaca_core.testing.kit import Harness
+from cloaca_core.testing.options import HarnessOptions
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from cloaca_core.definition.callables import is_async_callable
 from cloaca_core.definition.workflow import Workflow
-from cloaca_core.errors import BodySignal
+from cloaca_core.errors import BodySignal, BodySuspended
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
@@ -133,6 +133,8 @@ class StandIns:
                 raise failure.error
 
     def _note(self, place: tuple[str, str], error: BaseException) -> None:
+        if isinstance(error, BodySuspended):  # it has left in a wait: no error
+            return
         if not isinstance(error, (Exception, *OF_BODIES)):
             self._interruption = error
         self.errors.pop(place, None)

@@ -115,6 +115,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         # After some months a tick of the real clock is too small to be seen in this number.
         self._clock_resolution = max(RESOLUTION, math.ulp(self._now))
 
+    def count_anew(self) -> None:
+        """Count passes from here: nothing was left to do before."""
+        self._passes = 0
+
     def one_pass(self) -> None:
         """Count a pass of the loop at this instant."""
         self._passes += 1

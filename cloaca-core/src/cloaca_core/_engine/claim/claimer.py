@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 CLAIM_SHARE: Final = 4
 """A claim waits until 1/4 of the places is free: one statement for many runs."""
 CLAIM_PATIENCE: Final = 0.05
-"""Seconds that a claim waits for so many places once one is free."""
 CHOOSING: Final = 0.1
 """Seconds until the next claim after one that left claimable runs. Another runner had locked them
 while it chose its own, and sends no message about those that it did not take.
@@ -41,7 +40,9 @@ _OPEN: Final = (TaskStatus.WAITING, TaskStatus.RUNNING)
 
 
 class Claimer:
-    """Belongs to the engine's loop."""
+    """Belongs to the engine's loop. ``patience`` is how many seconds a claim waits for a good
+    number of places once one is free.
+    """
 
     def __init__(
         self,
@@ -68,6 +69,7 @@ class Claimer:
         self._versions = versions
         self._stop_strays = stop_strays
         self._clock = clock
+        self.patience: float = CLAIM_PATIENCE
         self._claimed: list[RunRow] = []
         self._places_given = 0
         self._claiming = asyncio.Lock()
@@ -91,7 +93,7 @@ class Claimer:
         await self._orphans.give_back()
         await self._capacity.wait_until(lambda: self._has_places(1))
         with suppress(TimeoutError):
-            async with asyncio.timeout(CLAIM_PATIENCE):
+            async with asyncio.timeout(self.patience):
                 share = self._capacity.most // CLAIM_SHARE
                 await self._capacity.wait_until(lambda: self._has_places(share))
         await self._capacity.wait_until(lambda: self._share.most() >= 1)

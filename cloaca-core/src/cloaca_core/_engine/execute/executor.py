@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from cloaca_core._engine.execute.coroutines import BodyLoop
 from cloaca_core._engine.execute.threads import BodyThreads
 from cloaca_core._engine.execute.work import Stage, Work
+
+
+class PendingCall(Protocol):
+    """A call of a body that the engine has not answered yet."""
+
+    def is_answered(self) -> bool:
+        """Whether it has been answered; any thread."""
+
+    def leave(self) -> None:
+        """Ask the body to leave, if it is in a wait that it can leave. On the engine's loop."""
 
 
 class Executor:
@@ -49,8 +60,8 @@ class Executor:
         """Return when the body of ``work`` may go on."""
         await self._place(work).reacquire_slot(work)
 
-    def attend(self, is_over: Callable[[], bool]) -> None:
-        """A body has asked the engine for something, and is about to wait until ``is_over``. Any
+    def attend(self, call: PendingCall) -> None:
+        """A body has asked the engine for something, and is about to wait for the answer. Any
         thread. An engine on a thread of its own needs no help.
         """
 

@@ -52,16 +52,17 @@ class BodyWaiter(Protocol):
 class BodyCall:
     """A body that waits for an answer. ``timer`` is set while it pauses, ``reading`` while its
     memos are read. ``interrupted`` is called in place of an answer if its run is being cancelled,
-    or the body waits no more.
+    or the body waits no more. ``left`` is set in a wait that the body can leave: it asks it to.
     """
 
-    __slots__ = ("_tells", "attempt", "interrupted", "reading", "timer")
+    __slots__ = ("_tells", "attempt", "interrupted", "left", "reading", "timer")
 
     def __init__(self, attempt: Attempt, tell: Tell) -> None:
         self.attempt = attempt
         self.timer: asyncio.TimerHandle | None = None
         self.reading: asyncio.Task[None] | None = None
         self.interrupted: Callable[[], None] | None = None
+        self.left: Callable[[], None] | None = None
         self._tells = [tell]
 
     def answer(self, answer: Answer) -> None:
@@ -72,6 +73,11 @@ class BodyCall:
     def is_answered(self) -> bool:
         """Whether it has been answered; any thread."""
         return not self._tells
+
+    def leave(self) -> None:
+        """Ask the body to leave, if it is in a wait that it can leave."""
+        if self.left is not None:
+            self.left()
 
     def end(self) -> None:
         """Answer it with the signal that ends the body, and look for nothing more."""
@@ -92,7 +98,7 @@ class Memos:
         write: WriteMemo,
         read: ReadMemos,
         waiter: BodyWaiter,
-        attend: Callable[[Callable[[], bool]], None] = lambda _: None,
+        attend: Callable[[BodyCall], None] = lambda _: None,
     ) -> None:
         self._write_memo = write
         self._read = read
@@ -133,7 +139,7 @@ class Memos:
         except RuntimeError:  # the loop has been closed
             call.end()
             return
-        self._attend(call.is_answered)
+        self._attend(call)
 
     def _ask_to_withdraw(self, call: BodyCall) -> None:
         with suppress(RuntimeError):  # the loop has been closed

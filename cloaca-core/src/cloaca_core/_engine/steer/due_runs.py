@@ -22,7 +22,9 @@ LONGEST_SLEEP: Final = 60.0
 
 
 class DueRuns:
-    """Belongs to the engine's loop. ``runs_came`` is called when runs may have become claimable."""
+    """Belongs to the engine's loop. ``runs_came`` is called when runs may have become claimable.
+    ``longest_sleep`` is in seconds; by a clock that is never set it may be infinite.
+    """
 
     def __init__(
         self, store: Store, acts: Acts, ends: UnseenEnds, runs_came: Callable[[], None]
@@ -31,6 +33,7 @@ class DueRuns:
         self._acts = acts
         self._ends = ends
         self._runs_came = runs_came
+        self.longest_sleep: float = LONGEST_SLEEP
         self._latest: float = math.inf
 
     async def let_go(self, workflows: Sequence[str], next_timer: int) -> float:
@@ -43,7 +46,7 @@ class DueRuns:
             await self._recall(workflows, now)
         self._latest = now
         if next_timer > now:
-            return min((next_timer - now) / 1e6, LONGEST_SLEEP)
+            return min((next_timer - now) / 1e6, self.longest_sleep)
         if late := await self._store.not_begun(now, RUNS_PER_ACT):
             await self._store.expire(late, self._acts.of_expiry(now))
             self._ends.note()  # a caller here may wait for one of them

@@ -54,7 +54,7 @@ class Steering:
         self._acts = acts = Acts(ids, store.wall)
         self._runs_came = runs_came
         ends, newest = UnseenEnds(hear_of_ends), NewestDefinitions(definitions)
-        due_runs = DueRuns(store, acts, ends, runs_came)
+        self.due_runs: DueRuns = DueRuns(store, acts, ends, runs_came)
         self.children: Children = Children(store, acts, ends, runs_came)
         self.loop: SteeringLoop = SteeringLoop(
             store,
@@ -63,7 +63,7 @@ class Steering:
             runner_id,
             ends,
             self.children,
-            due_runs,
+            self.due_runs,
             lost_runs,
             runs_came,
         )

@@ -62,7 +62,8 @@ class BodyWaits:
         wait.attended = True
         self._away(call, partial(self._interrupt, call, wait))
         if may_leave:
-            call.timer = self._loop.call_later(self._evict_after, self._leave, call, wait)
+            call.left = partial(self._leave, call, wait)
+            call.timer = self._loop.call_later(self._evict_after, call.leave)
 
     def rest(self, call: BodyCall, seconds: float) -> None:
         """A body waits for so many seconds, which are not kept."""
