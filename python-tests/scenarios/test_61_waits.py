@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,8 +14,18 @@ from typing import Any
 import pytest
 
 import cloaca
+from cloaca.testing import Harness, harness
 
 WAIT = 30
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def h(database_url: str) -> Iterator[Harness]:
+    """The engine on a clock that the test moves, on the backend under test."""
+    with harness(url=database_url) as made:
+        yield made
+
 
 Context = cloaca.Context
 Handle = cloaca.TaskHandle
@@ -61,56 +71,60 @@ def statuses(run: cloaca.RunHandle) -> dict[str, str]:
 # -- nodes that sleep ----------------------------------------------------------------------------
 
 
-def test_a_node_sleeps_for_its_time_and_changes_nothing(runner: cloaca.DefaultRunner) -> None:
-    seen = node_then_task(lambda: cloaca.sleep("nap", seconds=0.2))
-    before = time.monotonic()
+def test_a_node_sleeps_for_its_time_and_changes_nothing(h: Harness) -> None:
+    seen = node_then_task(lambda: cloaca.sleep("nap", seconds=600))
 
-    result = runner.execute("flow", {"n": 1})
+    run = h.run("flow", {"n": 1})
+    h.clock.advance(seconds=599)
+    assert (run.status, seen) == ("Waiting", [])
+    h.clock.advance(seconds=1)
 
-    assert time.monotonic() - before >= 0.2
-    assert (result.status, seen) == ("Completed", [{"n": 1}])
-    assert statuses(runner.get_run(result.execution_id)) == {
-        "nap": "Completed",
-        "after": "Completed",
-    }
+    assert (run.status, seen) == ("Completed", [{"n": 1}])
+    assert statuses(run.handle) == {"nap": "Completed", "after": "Completed"}
 
 
-def test_a_node_sleeps_up_to_an_instant_and_a_past_one_is_over_at_once(
-    runner: cloaca.DefaultRunner,
-) -> None:
-    soon = datetime.now(UTC) + timedelta(seconds=0.2)
+def test_a_node_sleeps_up_to_an_instant_and_a_past_one_is_over_at_once(h: Harness) -> None:
+    soon = NOON + timedelta(minutes=2)
     with cloaca.WorkflowBuilder("flow"):
         past = cloaca.sleep("past", until="2020-01-01T00:00:00+00:00")
         fixed = cloaca.sleep("fixed", until=soon, dependencies=[past])
         cloaca.sleep("named", until_key="when", dependencies=[fixed])
 
-    result = runner.execute("flow", {"when": soon.isoformat()})
+    run = h.run("flow", {"when": (soon + timedelta(minutes=3)).isoformat()})
+    found = [statuses(run.handle)]
+    for minutes in (2, 3):
+        h.clock.advance(minutes=minutes)
+        found.append(statuses(run.handle))
 
-    assert result.status == "Completed"
-    assert datetime.now(UTC) >= soon
+    assert [list(each.values()) for each in found] == [
+        ["Completed", "Waiting", "NotStarted"],
+        ["Completed", "Completed", "Waiting"],
+        ["Completed", "Completed", "Completed"],
+    ]
 
 
-def test_a_node_whose_instant_is_missing_fails(runner: cloaca.DefaultRunner) -> None:
+def test_a_node_whose_instant_is_missing_fails(h: Harness) -> None:
     node_then_task(lambda: cloaca.sleep("nap", until_key="when"))
 
-    result = runner.execute("flow", {"when": "tomorrow"})
+    run = h.run("flow", {"when": "tomorrow"})
 
-    assert result.status == "Failed"
-    assert "ContextValueError" in (result.error_message or "")
-    assert "'nap'" in (result.error_message or "")
+    assert run.status == "Failed"
+    assert "ContextValueError" in (run.error or "")
+    assert "'nap'" in (run.error or "")
 
 
 def test_a_run_that_sleeps_for_long_is_in_no_runner_and_goes_on_in_another(
-    open_runner: OpenRunner, database_url: str
+    database_url: str,
 ) -> None:
-    seen = node_then_task(lambda: cloaca.sleep("nap", seconds=6))
-    with open_runner() as first:
-        run_id = first.submit("flow").id
-        until(lambda: waits(first, run_id))
-    with open_runner() as second:
-        result = second.get_run(run_id).result(WAIT)
+    seen = node_then_task(lambda: cloaca.sleep("nap", seconds=600))
+    with harness(url=database_url) as first:
+        run = first.run("flow")
+        assert run.status == "Waiting"
+    with harness(url=database_url, now=NOON + timedelta(minutes=9)) as second:
+        run = second.found(run.id)
+        second.clock.advance(minutes=1)
 
-    assert (result.status, len(seen)) == ("Completed", 1)
+        assert (run.status, len(seen)) == ("Completed", 1)
 
 
 # -- nodes that wait for an event ----------------------------------------------------------------
@@ -173,20 +187,16 @@ def test_of_two_nodes_that_wait_the_first_in_definition_order_gets_the_event(
     assert run.result(WAIT).final_context.to_dict() == {"b": 1, "a": 2}
 
 
-def test_a_wait_that_is_over_by_time_takes_its_default_or_fails(
-    runner: cloaca.DefaultRunner,
-) -> None:
-    seen = node_then_task(lambda: cloaca.wait_for("paid", timeout=0.05, default=None), "kept")
-    node_then_task(lambda: cloaca.wait_for("paid", timeout=0.05), "failing")
+def test_a_wait_that_is_over_by_time_takes_its_default_or_fails(h: Harness) -> None:
+    seen = node_then_task(lambda: cloaca.wait_for("paid", timeout=60, default=None), "kept")
+    node_then_task(lambda: cloaca.wait_for("paid", timeout=60), "failing")
 
-    assert runner.execute("kept").status == "Completed"
-    failed = runner.execute("failing")
+    kept, failing = h.run("kept"), h.run("failing")
+    h.clock.advance(seconds=60)
 
-    assert seen == [{"paid": None}]
-    assert failed.status == "Failed"
-    assert "EventTimeoutError: task 'paid' waited 0.05s for the event 'paid'" in (
-        failed.error_message or ""
-    )
+    assert (kept.status, seen) == ("Completed", [{"paid": None}])
+    assert failing.status == "Failed"
+    assert "EventTimeoutError: task 'paid' waited 60s for the event 'paid'" in (failing.error or "")
 
 
 def test_the_first_event_of_a_run_is_sent_with_it(runner: cloaca.DefaultRunner) -> None:
@@ -270,34 +280,25 @@ def test_a_person_decides_and_the_run_goes_on_with_what_they_said(
 
 
 def test_what_depends_on_a_rejected_approval_is_skipped_but_for_what_has_a_rule(
-    runner: cloaca.DefaultRunner,
+    h: Harness,
 ) -> None:
     seen = approval_flow()
-    run = runner.submit("flow")
-    open_approval(runner, run)
+    run = h.run("flow")
 
-    run.approve("signed", "reject")
-    result = run.result(WAIT)
+    h.approve(run, "signed", "reject")
 
-    assert result.status == "Completed"
-    assert seen == [{"stopped": "reject"}]
-    assert statuses(run) == {
-        "signed": "Completed",
-        "go": "Skipped",
-        "stop": "Completed",
-        "below": "Skipped",
-    }
+    assert (run.status, seen) == ("Completed", [{"stopped": "reject"}])
+    h.assert_path(run, ["stop"], skipped=["go", "below"])
 
 
-def test_a_rejection_may_fail_the_run(runner: cloaca.DefaultRunner) -> None:
+def test_a_rejection_may_fail_the_run(h: Harness) -> None:
     approval_flow(reject_policy="fail")
-    run = runner.submit("flow")
-    open_approval(runner, run)
+    run = h.run("flow")
 
-    run.approve("signed", "reject", note="too dear", by="ann")
+    h.approve(run, "signed", "reject", note="too dear", by="ann")
 
-    assert run.result(WAIT).status == "Failed"
-    assert "rejected by ann: too dear" in (run.result(WAIT).error_message or "")
+    assert run.status == "Failed"
+    assert "rejected by ann: too dear" in (run.error or "")
 
 
 def test_only_one_decision_counts_and_only_an_offered_one(runner: cloaca.DefaultRunner) -> None:
@@ -315,11 +316,14 @@ def test_only_one_decision_counts_and_only_an_offered_one(runner: cloaca.Default
     assert run.result(WAIT).status == "Completed"
 
 
-def test_nobody_decides_in_time(runner: cloaca.DefaultRunner) -> None:
-    seen = approval_flow(timeout=0.05, default="approve")
-    run = runner.submit("flow")
+def test_time_decides_where_no_person_has(h: Harness) -> None:
+    seen = approval_flow(timeout=600, default="approve")
+    run = h.run("flow")
+    (found,) = h.runner.waiting_for_people()
+    h.clock.advance(seconds=600)
 
-    assert run.result(WAIT).status == "Completed"
+    assert found.expires_at == "2026-03-10T12:10:00.000000+00:00"
+    assert run.status == "Completed"
     (decided,) = seen
     assert (decided["choice"], decided["by"]) == ("approve", None)
 
@@ -374,16 +378,20 @@ def test_an_async_body_waits(open_runner: OpenRunner, evict: float) -> None:
         assert run.result(WAIT).final_context.to_dict() == {"answer": "yes"}
 
 
-def test_a_body_waits_in_vain(runner: cloaca.DefaultRunner) -> None:
+@pytest.mark.parametrize("evict", [None, "always"])
+def test_a_body_waits_in_vain(database_url: str, evict: Any) -> None:
     def body(context: Context, handle: Handle) -> dict[str, Any]:
-        instead = handle.wait_for("answer", timeout=0.02, default="none")
+        instead = handle.wait_for("answer", timeout=60, default="none")
         with pytest.raises(cloaca.EventTimeoutError):
-            handle.wait_for("answer", timeout=timedelta(seconds=0.02))
+            handle.wait_for("answer", timeout=timedelta(minutes=2))
         return {"instead": instead}
 
     define(body)
+    with harness(url=database_url, evict=evict) as h:
+        run = h.run("flow")
+        h.clock.advance(minutes=3)
 
-    assert runner.execute("flow").final_context.to_dict() == {"instead": "none"}
+        assert (run.status, run.context) == ("Completed", {"instead": "none"})
 
 
 def test_waits_of_several_tasks_of_one_body_keep_it_in_memory(open_runner: OpenRunner) -> None:

@@ -415,7 +415,7 @@ def test_a_claim_does_not_wait_for_more_places(registry: cloaca.Registry, tmp_pa
 
 
 def test_days_of_a_run_that_waits_cost_few_operations(
-    h: Harness, registry: cloaca.Registry, monkeypatch: pytest.MonkeyPatch
+    registry: cloaca.Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
     operation = StoreView._by_loop
@@ -435,9 +435,9 @@ def test_days_of_a_run_that_waits_cost_few_operations(
         nap = cloaca.sleep("nap", seconds=DAY)
         signed = cloaca.approval("signed", "?", timeout=2 * DAY, default="approve")
         cloaca.sleep("rest", seconds=DAY, dependencies=[nap, signed])
-    with harness(registry) as other:
-        run = other.run("flow")
-        other.clock.advance(days=3)
+    with harness(registry) as h:
+        run = h.run("flow")
+        h.clock.advance(days=3)
         assert run.status == "Completed"
 
     assert len(asked) < 120, Counter(asked)
