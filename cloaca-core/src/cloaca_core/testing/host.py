@@ -7,6 +7,7 @@ import concurrent.futures
 import inspect
 import math
 import os
+import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MEMORY: Final = ":memory:"
+THREADS_END: Final = 5.0
+"""Seconds of real time for the end of a database's threads."""
 
 
 class DrivenThread(LoopThread):
@@ -80,6 +83,7 @@ class HarnessHost(EngineHost):
         self._is_in_memory = url == MEMORY
         self._store: Store | None = None
         self._view: StoreView | None = None
+        self._threads: set[threading.Thread] = set()
         self._killed: str | None = None
         self._place = OwnLoop() if url == MEMORY else OwnThread()
 
@@ -109,7 +113,9 @@ class HarnessHost(EngineHost):
         with loop.real_work("the opening of the database"):
             await self._place.rest()
             if self._store is None:
+                before = set(threading.enumerate())
                 self._store = await self._place.call(super()._open_store(options))
+                self._threads = set(threading.enumerate()) - before
         view = StoreView.of(self._store, self._place, loop, self._clock)
         self._view = cast("StoreView", view)
         await self._fence_killed(view)
@@ -167,6 +173,8 @@ class HarnessHost(EngineHost):
                 self._driver.run(closing, "the closing of the database")
         finally:
             self._place.close()
+            for thread in self._threads:
+                thread.join(THREADS_END)
 
 
 def _end_all(loop: asyncio.AbstractEventLoop) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import inspect
-import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from cloaca_core.values.clock import Clock
 
 T = TypeVar("T")
-
-THREADS_END: Final = 5.0
-"""Seconds of real time for the end of a database's threads."""
 
 ENDLESS: Final = frozenset({"insert_when_free"})
 """Operations that may wait for a transaction of the test."""
@@ -48,11 +44,8 @@ class Place(Protocol):
 
 class OwnLoop:
     """The loop of the engine that asks: for a database in memory, which knows no time, and whose
-    operations are short. Waits for the end of the threads that it has begun.
+    operations are short.
     """
-
-    def __init__(self) -> None:
-        self._before = set(threading.enumerate())
 
     async def call(self, operation: Coroutine[Any, Any, T]) -> T:
         return await operation
@@ -64,9 +57,7 @@ class OwnLoop:
         function()
 
     def close(self) -> None:
-        for thread in set(threading.enumerate()) - self._before:
-            if thread.daemon:
-                thread.join(THREADS_END)
+        """The loop is the engine's."""
 
 
 class OwnThread:
