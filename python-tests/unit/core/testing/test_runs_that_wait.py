@@ -37,8 +37,7 @@ def h(registry: cloaca.Registry) -> Iterator[Harness]:
 
 def define(registry: cloaca.Registry, body: Callable[..., Any], name: str = "flow") -> None:
     """A workflow of one body."""
-    with cloaca.WorkflowBuilder(name, registry=registry) as builder:
-        builder.time_limit(cloaca.NO_LIMIT)
+    with cloaca.WorkflowBuilder(name, registry=registry):
         cloaca.task(id="t", retry_attempts=1)(body)
 
 
@@ -46,8 +45,7 @@ def define_node(
     registry: cloaca.Registry, make: Callable[[], cloaca.Node], name: str = "flow"
 ) -> None:
     """A workflow of one node, and a task below it that notes the time."""
-    with cloaca.WorkflowBuilder(name, registry=registry) as builder:
-        builder.time_limit(cloaca.NO_LIMIT)
+    with cloaca.WorkflowBuilder(name, registry=registry):
 
         @cloaca.task(dependencies=[make()])
         def after(context: Context) -> None: ...
@@ -430,8 +428,7 @@ def test_days_of_a_run_that_waits_cost_few_operations(
         return count
 
     monkeypatch.setattr(StoreView, "_by_loop", counted)
-    with cloaca.WorkflowBuilder("flow", registry=registry) as builder:
-        builder.time_limit(cloaca.NO_LIMIT)
+    with cloaca.WorkflowBuilder("flow", registry=registry):
         nap = cloaca.sleep("nap", seconds=DAY)
         signed = cloaca.approval("signed", "?", timeout=2 * DAY, default="approve")
         cloaca.sleep("rest", seconds=DAY, dependencies=[nap, signed])
