@@ -53,6 +53,18 @@ def test_of_a_large_wheel_a_warning_is_all(
     assert f"warning: {wheel.name} has 1" in capsys.readouterr().out
 
 
+def test_the_test_kit_is_in_the_wheels() -> None:
+    kit = {"cloaca/testing/__init__.py", "cloaca/testing/pytest_plugin.py"}
+    assert kit <= contents(DOOR.wheel()).keys()
+
+
+@every_distribution
+def test_pytest_loads_nothing_of_a_wheel_by_itself(distribution: Distribution) -> None:
+    with zipfile.ZipFile(distribution.wheel()) as archive:
+        lists = [name for name in archive.namelist() if name.endswith("entry_points.txt")]
+        assert not any(b"pytest11" in archive.read(name) for name in lists)
+
+
 @every_distribution
 def test_no_wheel_of_today_is_warned_of(
     distribution: Distribution, capsys: pytest.CaptureFixture[str]

@@ -24,9 +24,9 @@ with cloaca.WorkflowBuilder("flow", registry=registry):
         context.set("done", True)
 
 
-@pytest.fixture
-def harness_options():
-    return {"registry": registry, "now": "2026-01-01T00:00:00Z"}
+@pytest.fixture(params=[None, "always"])
+def harness_options(request):
+    return {"registry": registry, "now": "2026-01-01T00:00:00Z", "evict": request.param}
 
 
 @pytest.mark.parametrize("number", range(3))
@@ -54,4 +54,4 @@ def test_it_runs_in_a_project_of_its_own(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stdout
-    assert "4 passed" in done.stdout
+    assert "7 passed" in done.stdout
