@@ -245,8 +245,9 @@ class Driver:
         """
         with self._driving():
             self._pass()
-            if not call.is_answered():
-                self.loop.call_soon_threadsafe(call.leave)
+            if call.is_answered():
+                return
+            self.loop.call_soon_threadsafe(call.leave)
         self.wait_for(call.is_answered, None, "a body waits for something that does not come")
 
     def wait_for(self, is_over: Callable[[], bool], seconds: float | None, why: str) -> None:

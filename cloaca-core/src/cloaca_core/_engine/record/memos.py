@@ -58,7 +58,7 @@ class BodyCall:
     __slots__ = ("_tells", "attempt", "interrupted", "left", "reading", "timer")
 
     def __init__(self, attempt: Attempt, tell: Tell) -> None:
-        self.attempt = attempt
+        self.attempt: Attempt = attempt
         self.timer: asyncio.TimerHandle | None = None
         self.reading: asyncio.Task[None] | None = None
         self.interrupted: Callable[[], None] | None = None

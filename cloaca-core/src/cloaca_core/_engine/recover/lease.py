@@ -45,8 +45,8 @@ class Lease:
         beaten: Callable[[], None] = lambda: None,
     ) -> None:
         self.runner_id: RunnerId = runner_id
-        self.interval = seconds / BEATS_PER_LEASE
-        self.lost = asyncio.Event()
+        self.interval: float = seconds / BEATS_PER_LEASE
+        self.lost: asyncio.Event = asyncio.Event()
         self._is_needed = is_needed
         self._beaten = beaten
         self._clock = clock

@@ -87,7 +87,7 @@ class Takeover:
         self._deaths = ProcessWatch(self.wake)
         self._due = asyncio.Event()
         self._due.set()
-        self.is_crowded = False
+        self.is_crowded: bool = False
 
     def wake(self) -> None:
         """A runner may have come or gone."""
