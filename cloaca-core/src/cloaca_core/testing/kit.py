@@ -398,9 +398,9 @@ def harness(
     on the test's own thread.
 
     * ``registry``: the ``Registry`` whose workflows it runs; the program's own
-    * ``evict``: with ``"always"``, every wait of a body ends the call, and the body is called again,
-      from its top, when the wait is over. None: an async body stays for ``evict_after_seconds``
-      first, as in a runner; a sync one would hold the test's thread, and leaves at once
+    * ``evict``: with ``"always"``, every wait of a body ends its call, and it is called again, from
+      its top, when the wait is over. None: an async body stays for ``evict_after_seconds`` first,
+      as in a runner; a sync one would hold the test's thread, and leaves at once
     * ``url``: the database; a new one in memory. Another one keeps all that is written. No runner
       elsewhere may use it meanwhile
     * ``autoskip``: where nothing is left to do, let time pass until a run ends that is waited for,
