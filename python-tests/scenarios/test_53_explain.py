@@ -475,13 +475,13 @@ def test_a_message_with_a_misspelt_name_is_seen(open_runner: OpenRunner) -> None
             pass
         assert run.info().due_at is None
         for number in range(2):
-            run.send("payed", number)
-        expected = "2 messages (payed) are unread, and nothing waits for them yet"
+            run.send("paidd", number)
+        expected = "2 messages (paidd) are unread, and nothing waits for them yet"
         assert run.explain().why.endswith(expected)
         run.send("paid")
         run.wait(WAIT)
 
-        assert run.explain().why.endswith("; 2 messages (payed) are unread")
+        assert run.explain().why.endswith("; 2 messages (paidd) are unread")
 
 
 def test_a_run_that_nothing_would_go_on_with_says_so(

@@ -187,7 +187,7 @@ def test_what_waits_for_no_decision_takes_none(runner: cloaca.DefaultRunner) -> 
         run.approve("first")
     assert type(refused.value) is cloaca.RunStateError
     with pytest.raises(cloaca.TaskNotFoundError):
-        runner.approve(run.id, "frist")
+        runner.approve(run.id, "fiirst")
     assert runner.waiting_for_people() == []
 
 

@@ -217,9 +217,9 @@ async def test_a_task_that_the_workflow_has_not_is_told_where_that_is_known(desk
     named = row._replace(workflow=workflow.namespace, version=workflow.version)
     desk.store.runs["r"] = named
 
-    error = await desk.refused(APPROVE._replace(task_id="singed"))
+    error = await desk.refused(APPROVE._replace(task_id="signned"))
     assert isinstance(error, TaskNotFoundError)
-    assert (str(error), error.task_id) == ("run r of flow has no task 'singed'", "singed")
+    assert (str(error), error.task_id) == ("run r of flow has no task 'signned'", "signned")
     assert type(await desk.refused()) is RunStateError
 
 

@@ -287,8 +287,8 @@ def test_a_decision_that_is_not_open_is_refused(
 
     with pytest.raises(RunStateError, match="waits for no decision"):
         approve(pending)
-    with pytest.raises(TaskNotFoundError, match="of flow has no task 'frist'"):
-        approve(pending, "frist")
+    with pytest.raises(TaskNotFoundError, match="of flow has no task 'fiirst'"):
+        approve(pending, "fiirst")
     with pytest.raises(RunEndedError):
         approve(ended)
     with pytest.raises(RunNotFoundError):

@@ -401,11 +401,11 @@ def test_a_paused_run_names_the_bodies_that_wait_in_memory() -> None:
 
 
 def test_messages_that_nothing_waits_for_come_last() -> None:
-    unread = [Unread(EVENT, "payed", 1)]
+    unread = [Unread(EVENT, "paidd", 1)]
     (_, text) = said(waits(PARKED, node("paid", EVENT), runners=[state()], unread=unread))
-    assert text.endswith("; 1 message (payed) is unread, and nothing waits for it yet")
+    assert text.endswith("; 1 message (paidd) is unread, and nothing waits for it yet")
     row = run_row("Completed", ended_at=NOW)
-    assert said(facts(row, unread=unread))[1].endswith("; 1 message (payed) is unread")
+    assert said(facts(row, unread=unread))[1].endswith("; 1 message (paidd) is unread")
 
 
 def test_what_a_rejection_has_skipped_is_named_at_the_end() -> None:
