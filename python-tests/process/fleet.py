@@ -126,8 +126,12 @@ class Worker:
 
     def send(self, run_id: str, payload: str) -> bool:
         """Send a message whose key is its payload; whether it was new."""
+        return self.try_to_send(run_id, payload) == "True"
+
+    def try_to_send(self, run_id: str, payload: str) -> str:
+        """The same; the name of the error if it is refused."""
         self.tell("send", run_id, payload)
-        return self.hear("sent") == ["True"]
+        return self.hear("sent")[0]
 
     def refusal(self) -> str:
         """Submit runs until one is refused; the reason."""

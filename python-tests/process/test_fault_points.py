@@ -25,6 +25,10 @@ AT_LEAST_ONCE = {
 """Points between the start of a body and the commit of what it did."""
 NEVER_REACHED_ALONE = {
     "claim.after_commit",
+    "wait.after_open",
+    "wait.before_close",
+    "body.left",
+    "run.after_park",
     "takeover.after_fence",
     "steer.after_level",
     "send.before_commit",

@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,10 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _followed(registry)
     _stepped(registry)
     _mailed(registry)
+    _waiting(registry)
+    _waiting_at_once(registry)
+    _stubborn(registry)
+    _impatient(registry)
     _mended(registry)
     _caring(runner, registry)
     _renewed("continue", registry)
@@ -268,6 +272,89 @@ def _mailed(registry: cloaca.Registry) -> None:
         cloaca.task(id="t", dependencies=[second])(lambda context: None)
 
 
+def _waiting(registry: cloaca.Registry) -> None:
+    """Bodies with a step before and after each of their waits, sync and async."""
+    with cloaca.WorkflowBuilder("waiting", registry=registry):
+
+        @cloaca.task(id="t")
+        def body(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            def call(name: str) -> str:
+                note(handle, name)
+                return name
+
+            note(handle)
+            trail = [handle.step("call", call, "s0"), handle.wait_for("mail")]
+            trail += [handle.step("call", call, "s1"), handle.wait_for("mail")]
+            trail += [handle.step("call", call, "s2")]
+            handle.sleep(0.05)
+            context["trail"] = [*trail, handle.step("call", call, "s3")]
+
+    with cloaca.WorkflowBuilder("waiting-async", registry=registry):
+
+        @cloaca.task(id="t")
+        async def later(context: cloaca.Context, handle: cloaca.AsyncTaskHandle) -> None:
+            async def call(name: str) -> str:
+                note(handle, name)
+                return name
+
+            note(handle)
+            trail = [await handle.step("call", call, "s0"), await handle.wait_for("mail")]
+            trail += [await handle.step("call", call, "s1"), await handle.wait_for("mail")]
+            trail += [await handle.step("call", call, "s2")]
+            await handle.sleep(0.05)
+            context["trail"] = [*trail, await handle.step("call", call, "s3")]
+
+
+def _waiting_at_once(registry: cloaca.Registry) -> None:
+    """Bodies with several waits at a time."""
+    with cloaca.WorkflowBuilder("spread", registry=registry):
+
+        @cloaca.task(id="t")
+        def spread(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            def helped(found: str) -> str:
+                note(handle, "helped")
+                return found
+
+            def wait() -> str:
+                return handle.step("helped", helped, handle.wait_for("mail"))
+
+            note(handle)
+            with ThreadPoolExecutor(1) as pool:  # it waits for its thread
+                coming = pool.submit(wait)
+                handle.sleep(0.4)
+                context["trail"] = ["slept", coming.result()]
+
+    with cloaca.WorkflowBuilder("gathering", registry=registry):
+
+        @cloaca.task(id="t")
+        async def gathering(context: cloaca.Context, handle: cloaca.AsyncTaskHandle) -> None:
+            note(handle)
+            waits = (handle.wait_for("mail"), handle.sleep(0.1), handle.wait_for("mail"))
+            context["trail"] = await asyncio.gather(*waits)
+
+
+def _stubborn(registry: cloaca.Registry) -> None:
+    """A body whose first attempt takes the signal to leave for an error."""
+    with cloaca.WorkflowBuilder("stubborn", registry=registry):
+
+        @cloaca.task(id="t", retry_attempts=2, retry_delay_ms=1)
+        def stubborn(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            note(handle)
+            try:
+                context["trail"] = [handle.attempt, handle.wait_for("mail")]
+            except BaseException:
+                if handle.attempt == 2:
+                    raise
+
+
+def _impatient(registry: cloaca.Registry) -> None:
+    """A node whose time is soon over, and one behind it that waits for the same event."""
+    with cloaca.WorkflowBuilder("impatient", registry=registry):
+        first = cloaca.wait_for("first", "mail", timeout=0.1, default="late")
+        second = cloaca.wait_for("second", "mail", dependencies=[first])
+        cloaca.task(id="t", dependencies=[second])(lambda context: None)
+
+
 def _mended(registry: cloaca.Registry) -> None:
     """A workflow that fails in its first round, at ``b``; "a" and "k" succeed. Each body says who
     has executed it.
@@ -345,8 +432,11 @@ def _steer(runner: cloaca.DefaultRunner, kind: str, run_id: str, grace: str = ""
 
 
 def _send(runner: cloaca.DefaultRunner, run_id: str, payload: str) -> None:
-    """Send a message whose key is its payload; whether that was new."""
-    say("sent", runner.send(run_id, "mail", payload, key=payload).changed)
+    """Send a message whose key is its payload; whether that was new, or the name of the error."""
+    try:
+        say("sent", runner.send(run_id, "mail", payload, key=payload).changed)
+    except cloaca.RunStateError as error:
+        say("sent", type(error).__name__)
 
 
 def _retry(runner: cloaca.DefaultRunner, run_id: str, *tasks: str) -> None:

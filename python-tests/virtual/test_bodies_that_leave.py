@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from model.quiet import quiet
 from model.virtual_engine import Program, world
-from virtual.test_waits import HOUR, body, is_held, now, send
+from virtual.test_waits import HOUR, PAUSE, RESUME, body, is_held, now, send
 
 from cloaca_core.definition.task_handle import AsyncTaskHandle
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.store.protocol import Landed
+from cloaca_core.values.json_values import encode
 
 pytestmark = pytest.mark.virtual_time
 
@@ -211,3 +212,31 @@ async def test_a_wait_counts_on_although_its_body_was_begun_in_between() -> None
 
         assert (await third.wait(run_id)).row.status == "Completed"
         assert now() - start == pytest.approx(100, abs=1)
+
+
+# -- keys that are replaced meanwhile ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("evict", [0, HOUR], ids=["leaves", "stays"])
+async def test_a_body_sees_the_same_keys_until_it_ends(evict: float) -> None:
+    """They are replaced for what begins from then on; with its input it would forget its waits."""
+    async with world() as w:
+
+        async def waits(handle: AsyncTaskHandle) -> Any:
+            return [await handle.wait_for("go"), await handle.wait_for("go")]
+
+        body(w, waits)
+        program = await w.start(evict_after_seconds=evict)
+        run_id = await program.submit()
+        await send(program, run_id, "1")
+        steering = program.engine.steering
+        await steering.pause([run_id], PAUSE, None, children=True)
+        await quiet()
+        await steering.resume([run_id], RESUME, encode({"key": "new"}))
+        await quiet()
+        await send(program, run_id, "2")
+
+        ended = await program.wait(run_id)
+
+        assert '"found":[1,2]' in str(ended.row.final_context)
+        assert [row.replacements for row in w.attempts(run_id)] == [0]

@@ -79,7 +79,8 @@ class Launcher:
         if run.wish is not None or run.parked:
             run.held += tasks
             return
-        if outdated := run.plan.contexts.outdated(tasks):
+        outdated = run.plan.contexts.outdated(tasks)
+        if outdated := [each for each in outdated if run.resume.get(each, FRESH).seen is None]:
             self._listener.decide_again(run, outdated)
             tasks = [task for task in tasks if task not in outdated]
         for task in tasks[:LAUNCHES_PER_PASS]:
@@ -194,6 +195,7 @@ class Launcher:
                     uncounted=attempt.uncounted,
                     finds_children=attempt.finds_children,
                     has_left=attempt.has_left,
+                    seen=run.plan.contexts.seen_by(attempt.index) if attempt.has_left else None,
                 )
                 run.held.append(attempt.index)
 

@@ -148,6 +148,7 @@ class NextSteps:
         if entry.wish == RunStatus.CANCELLED:
             entry.run.parked = False
         else:
+            failpoints.hit("run.after_park")
             self._course.drop(entry.run)
             if entry.wish is None and self._is_claimable(entry):
                 self._given_back()

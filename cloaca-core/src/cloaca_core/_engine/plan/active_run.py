@@ -89,6 +89,7 @@ class ActiveRun:
             known=restored.known,
             patches=patches,
             replacements=replacements,
+            begun={i: each.seen for i, each in restored.resume.items() if each.seen is not None},
         )
         self.resume: dict[int, Resume] = restored.resume
         self.latest: dict[int, AttemptRow] = restored.latest

@@ -74,10 +74,12 @@ class Step:
 
 class RunPlan:
     """The state of one run. Others may read ``statuses``; only this changes it. ``contexts`` have
-    what each task sees, and are told of keys that are replaced.
+    what each task sees, and are told of keys that are replaced. ``begun`` is how many
+    replacements those tasks have seen that have begun before and not ended: they see no more.
     """
 
     __slots__ = (
+        "_begun",
         "_blamed",
         "_choices",
         "_default_rule",
@@ -99,6 +101,7 @@ class RunPlan:
         known: Mapping[int, Known] | None = None,
         patches: Mapping[int, Change] | None = None,
         replacements: Sequence[Keys] = (),
+        begun: Mapping[int, int] | None = None,
     ) -> None:
         count = len(graph.tasks)
         self.statuses: list[TaskStatus] = [TaskStatus.NOT_STARTED] * count
@@ -106,6 +109,7 @@ class RunPlan:
         self._graph = graph
         self._default_rule = default_rule
         self._known = dict(known or {})
+        self._begun = dict(begun or {})
         self._missing = [len(needed) for needed in graph.dependencies]
         self._errors: dict[int, str] = {}
         self._blamed: dict[int, Reason] = {}
@@ -152,7 +156,8 @@ class RunPlan:
     def _decide(self, task: int, step: Step) -> bool:
         """Decide one task; true when it is final now."""
         known = self._known.pop(task, None)
-        self.contexts.enter(task, None if known is None else known.replacements)
+        begun = self._begun.pop(task, None)
+        self.contexts.enter(task, begun if known is None else known.replacements)
         if known is not None:
             self._restore(task, known)
             return True

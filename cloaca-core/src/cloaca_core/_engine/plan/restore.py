@@ -27,7 +27,8 @@ class Resume(NamedTuple):
     ``delay`` is the whole time in µs between the last attempt and ``retry_at``. ``uncounted`` is
     how many attempts before this one used up none of the task's. ``finds_children`` says that the
     failed runs that its calls had submitted were begun again before it. ``has_left`` says that its
-    body has left in a wait, and comes to the same place again when it runs anew.
+    body has left in a wait, and comes to the same place again when it runs anew: with the same
+    input, which has ``seen`` so many replacements of keys (else None).
     """
 
     attempt: int = 1
@@ -37,6 +38,7 @@ class Resume(NamedTuple):
     uncounted: int = 0
     finds_children: bool = False
     has_left: bool = False
+    seen: int | None = None
 
 
 FRESH = Resume()
@@ -176,7 +178,13 @@ def resumption(row: AttemptRow, uncounted: int) -> Resume:
     """
     if row.status != TaskStatus.FAILED:
         has_left = row.reason_code == ReasonCode.HAS_LEFT
-        return Resume(row.attempt, crashes=row.crashes, uncounted=uncounted, has_left=has_left)
+        return Resume(
+            row.attempt,
+            crashes=row.crashes,
+            uncounted=uncounted,
+            has_left=has_left,
+            seen=row.replacements if has_left else None,
+        )
     assert row.retry_at is not None, "an attempt that failed for good is not gone on with"
     delay = 0 if row.ended_at is None else row.retry_at - row.ended_at
     return Resume(row.attempt + 1, row.retry_at, delay=delay, uncounted=uncounted)

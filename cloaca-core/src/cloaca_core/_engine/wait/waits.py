@@ -24,6 +24,7 @@ from cloaca_core._engine.plan.waits import (
 )
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core._engine.record.wait_rows import WaitRows
+from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.wait.rows import (
     VALUE_OF_TIMEOUT,
     memo_of,
@@ -196,6 +197,7 @@ class Waits:
         """The row of a wait is durable. Those that open together are looked at once, as there may
         be thousands.
         """
+        failpoints.hit("wait.after_open")
         waits = waits_of(run)
         wait.durable = True
         waits.opening -= 1
@@ -340,6 +342,7 @@ class Waits:
     def _end_node(
         self, run: ActiveRun, wait: OpenWait, outcome: WaitOutcome, message: int | None
     ) -> None:
+        failpoints.hit("wait.before_close")
         waits_of(run).remove(wait)
         closed, row = [wait.closed(message)], wait.row
         self._conclude(run, wait.key.task, outcome, row.attempt, row.opened_at, closed)
@@ -383,6 +386,7 @@ class Waits:
 
     def _remember(self, run: ActiveRun, wait: OpenWait, value: str, message: int | None) -> None:
         """Note how the wait of a body has ended, for the body that is here or comes again."""
+        failpoints.hit("wait.before_close")
         wait.ending = True
         memo = memo_of(wait.row, value, self._clock.wall())
         rows = WaitRows(closed=[wait.closed(message)], memos=[memo])
@@ -423,6 +427,7 @@ class Waits:
 
     def has_left(self, attempt: Attempt) -> None:
         """The body of an attempt has left in a wait: it runs again when a wait of it is over."""
+        failpoints.hit("body.left")
         run, task, waits = attempt.owner, attempt.index, waits_of(attempt.owner)
         for wait in waits.of(task):
             self._bodies.forget(wait)
