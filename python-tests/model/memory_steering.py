@@ -27,7 +27,7 @@ from cloaca_core.records.steering import (
     Stray,
     Wish,
 )
-from cloaca_core.records.waits import NEVER
+from cloaca_core.records.waits import APPROVAL, NEVER, NewMessage
 
 
 @dataclass
@@ -505,6 +505,12 @@ class MemorySteering(MemoryMemos, MemoryWaits):
         )
         return True
 
+    def note_message(self, message: NewMessage) -> None:
+        reason = message.name if message.reason is None else message.reason
+        act = Act(message.id, message.sent_by or "", reason, "", message.sent_at)
+        kind = "approve" if message.kind == APPROVAL else "send"
+        self._note(self.runs[message.run_id], act, kind, changes=True)
+
     def _acted(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
         return {
             run.id: Acted(run.status, bool(self.noted[run.id, act.id].changed))
@@ -519,7 +525,8 @@ class MemorySteering(MemoryMemos, MemoryWaits):
         rows = [
             row
             for row in self.noted.values()
-            if run_id in (None, row.run_id) and (not row.run_id or row.run_id in self.runs)
+            if (run_id is None or (row.run_id == run_id and row.kind not in ("send", "approve")))
+            and (not row.run_id or row.run_id in self.runs)
         ]
         rows.sort(key=lambda row: (row.created_at, row.id, row.run_id), reverse=True)
         return rows[:limit]

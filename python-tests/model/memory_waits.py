@@ -58,6 +58,10 @@ class MemoryWaits:
         """Whether a run is being cancelled, or was."""
         raise NotImplementedError
 
+    def note_message(self, message: NewMessage) -> None:
+        """Note that a message was sent, and by whom."""
+        raise NotImplementedError
+
     # -- owners ------------------------------------------------------------------------------
 
     def messages_to(self, run_ids: Collection[str]) -> dict[str, int]:
@@ -118,12 +122,14 @@ class MemoryWaits:
         if refusal := self._refusal(run, message, most):
             return Sent(run.status, None, changed=False, refusal=refusal)
         self._add(message, run.messages + 1)
+        self.note_message(message)
         self._count(run.id, message.sent_at)
         return Sent(self.runs[run.id].status, run.messages + 1, changed=True)
 
     def add_unnumbered(self, message: NewMessage) -> None:
         """Write a message as a user's transaction does."""
         self._add(message, 0)
+        self.note_message(message)
 
     async def number_messages(self, run_ids: Collection[str], now: int) -> None:
         for run_id in sorted(set(run_ids)):

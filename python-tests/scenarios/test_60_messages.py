@@ -340,3 +340,46 @@ def test_an_awaited_connection_sends_as_well(
     run_id = asyncio.run(program())
     assert runner.get_run(run_id).result(WAIT).status == "Completed"
     assert seen == [1, 2]
+
+
+# -- who has sent what -----------------------------------------------------------------------------
+
+
+def test_what_was_sent_to_runs_is_among_the_acts(
+    runner: cloaca.DefaultRunner, mine: Any, seen: list[Any]
+) -> None:
+    run = paused(runner, idempotency_key="7", send=("paid", 0))
+    assert runner.actions(limit=1)[0].kind == "pause"
+
+    run.send("paid", 1, key="a", by="ann")
+    run.send("paid", 2, key="a", by="bob")
+    runner.submit("order", idempotency_key="7", send=("paid", 3))
+    run.send("shipped", connection=mine, by="cleo")
+    runner.submit("order", idempotency_key="8", send=("paid", 0), connection=mine)
+    mine.commit()
+
+    acts = list(reversed(runner.actions()))[1:]
+    assert {(each.kind, each.run_id, each.changed) for each in acts} == {("send", run.id, True)}
+    assert [each.reason for each in acts] == ["paid", "paid", "shipped"]
+    assert [each.by for each in acts][::2] == ["ann", "cleo"]
+    assert len(kinds(run)) == 4
+    run.cancel()
+    with pytest.raises(cloaca.RunEndedError):
+        run.send("paid", 4)
+    assert [each.kind for each in runner.actions(limit=2)] == ["cancel", "send"]
+
+
+def test_decisions_are_among_the_acts(runner: cloaca.DefaultRunner) -> None:
+    with cloaca.WorkflowBuilder("signing"):
+        cloaca.approval("signed", "Pay?")
+    run = runner.submit("signing")
+    until(lambda: bool(runner.waiting_for_people()))
+    run.approve("signed", by="ann", note="for once")
+    with pytest.raises(cloaca.RunStateError):
+        run.approve("signed", "reject", by="bob")
+    run.wait(WAIT)
+
+    (act,) = runner.actions()
+    assert (act.kind, act.by, act.reason) == ("approve", "ann", "signed: approve, for once")
+    assert (act.run_id, act.workflow_name, act.changed) == (run.id, "signing", True)
+    assert kinds(run) == [("approved", "by ann: approve, for once")]

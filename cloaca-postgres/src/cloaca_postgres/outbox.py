@@ -187,7 +187,8 @@ class PostgresOutbox:
             run_id = yield from self._insertion_after_batches(frame, run, number)
         if message is not None:
             addressed = message._replace(run_id=run_id)
-            delivered(addressed, (yield from self._sending(addressed)))
+            sending = self._sending(addressed, is_act=run_id != run.id)
+            delivered(addressed, (yield from sending))
         return run_id
 
     def _insertion_after_batches(self, frame: _Frame, run: NewRun, number: int) -> _Work[str]:
@@ -228,9 +229,12 @@ class PostgresOutbox:
             )
         return str(holders[0][0]), None
 
-    def _sending(self, message: NewMessage) -> _Work[Sent | None]:
-        """Add the message, unless its run has ended or its key is taken."""
+    def _sending(self, message: NewMessage, *, is_act: bool = True) -> _Work[Sent | None]:
+        """Add the message, unless its run has ended or its key is taken. It is an act unless it is
+        the first message of a run that was inserted with it.
+        """
         values = {**message._asdict(), "channel": self._channel, "sender": _SENDER}
+        values["is_act"] = int(is_act)
         if added := (yield Step.of(self._statements.add_message, values)):
             return Sent(str(added[0][0]), 0, changed=True)
         # A separate statement, as for the holder of a key.

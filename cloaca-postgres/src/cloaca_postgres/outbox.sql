@@ -110,12 +110,13 @@ WHERE run.workflow = :workflow AND run.idempotency_key = :idempotency_key AND NO
 
 
 -- name: add_message
--- Add a message without a number to a run that has not ended, unless one with its key is there, and
--- notify the runners that listen when the transaction commits. The lock keeps the run from being
--- deleted, and nothing else: its owner does not wait for this transaction. Nor does another message with
--- this key: of the two one is dropped when they get their numbers.
+-- Add a message without a number to a run that has not ended, unless one with its key is there, note who
+-- has sent it (unless it is part of a submission: is_act 0), and notify the runners that listen when the
+-- transaction commits. The lock keeps the run from being deleted, and nothing else: its owner does not
+-- wait for this transaction. Nor does another message with this key: of the two one is dropped when they
+-- get their numbers.
 WITH run AS MATERIALIZED (
-    SELECT found.id, found.status FROM {schema}.cloaca_run AS found
+    SELECT found.id, found.status, found.workflow, found.round FROM {schema}.cloaca_run AS found
     WHERE found.id = :run_id AND found.ended_at IS NULL
         AND NOT EXISTS (
             SELECT 1 FROM {schema}.cloaca_tombstone AS gone
@@ -140,6 +141,19 @@ added AS (
     FROM run
     ON CONFLICT DO NOTHING
     RETURNING run_id
+),
+noted AS (
+    INSERT INTO {schema}.cloaca_act (
+        id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+    )
+    SELECT
+        CAST(:id AS TEXT), run.id, run.workflow, run.round,
+        CASE WHEN CAST(:kind AS TEXT) = 'approval' THEN 'approve' ELSE 'send' END,
+        coalesce(CAST(:sent_by AS TEXT), ''),
+        coalesce(CAST(:reason AS TEXT), CAST(:name AS TEXT)), 1, CAST(:sent_at AS BIGINT)
+    FROM added JOIN run ON run.id = added.run_id
+    WHERE CAST(:is_act AS INTEGER) = 1
+    ON CONFLICT DO NOTHING
 )
 SELECT run.status, pg_catalog.pg_notify(:channel, :sender)
 FROM added JOIN run ON run.id = added.run_id;

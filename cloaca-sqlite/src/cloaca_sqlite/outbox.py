@@ -53,6 +53,7 @@ class _Statements(NamedTuple):
     add_tag: Statement
     find_holder: Statement
     add_message: Statement
+    note_message: Statement
     message_sent: Statement
 
 
@@ -151,7 +152,7 @@ def _submitted(raw: sqlite3.Connection, run: NewRun, message: NewMessage | None)
     run_id = _written(raw, run)
     if message is not None:
         addressed = message._replace(run_id=run_id)
-        delivered(addressed, _sent(raw, addressed))
+        delivered(addressed, _sent(raw, addressed, is_act=run_id != run.id))
     return run_id
 
 
@@ -174,15 +175,19 @@ def _written(raw: sqlite3.Connection, run: NewRun) -> str:
     return bytes(found[0]).decode()
 
 
-def _sent(raw: sqlite3.Connection, message: NewMessage) -> Sent | None:
-    """Write a message, unless its run has ended or its key is taken."""
-    values = message._asdict()
-    add, found = [
-        Step.of(each, values) for each in (_STATEMENTS.add_message, _STATEMENTS.message_sent)
+def _sent(raw: sqlite3.Connection, message: NewMessage, *, is_act: bool = True) -> Sent | None:
+    """Write a message, unless its run has ended or its key is taken. It is an act unless it is the
+    first message of a run that was written with it.
+    """
+    values, q = message._asdict(), _STATEMENTS
+    add, noted, found = [
+        Step.of(each, values) for each in (q.add_message, q.note_message, q.message_sent)
     ]
     cursor = raw.cursor()
     cursor.row_factory = None
     changed = bool(cursor.execute(add.statement.sql, add.params).rowcount)
+    if changed and is_act:
+        cursor.execute(noted.statement.sql, noted.params)
     if (row := cursor.execute(found.statement.sql, found.params).fetchone()) is None:
         return None
     status, number = row

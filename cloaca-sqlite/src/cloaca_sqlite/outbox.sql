@@ -62,6 +62,19 @@ WHERE run.id = :run_id AND run.ended_at IS NULL
 ON CONFLICT DO NOTHING;
 
 
+-- name: note_message
+-- Note who has sent the message that was added.
+INSERT INTO main.cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT
+    :id, run.id, run.workflow, run.round, CASE WHEN :kind = 'approval' THEN 'approve' ELSE 'send' END,
+    coalesce(:sent_by, ''), coalesce(:reason, :name), 1, :sent_at
+FROM main.cloaca_run AS run
+WHERE run.id = :run_id
+ON CONFLICT DO NOTHING;
+
+
 -- name: message_sent
 -- Read the state of a run that a message was sent to, and the number of the message, or of one with its
 -- key; NULL if the run has ended and got none.

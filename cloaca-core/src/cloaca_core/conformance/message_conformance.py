@@ -35,7 +35,7 @@ from cloaca_core.conformance.rows import (
 from cloaca_core.errors import StoreDataError
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.states import RunStatus, TaskStatus
-from cloaca_core.records.steering import NewFork, Reopening
+from cloaca_core.records.steering import ActRow, NewFork, Reopening
 from cloaca_core.records.upkeep import Shift
 from cloaca_core.records.waits import (
     NEVER,
@@ -171,6 +171,65 @@ class MessageConformance:
             await store.send(message("m", payload='"\ud800"'), MOST)
 
         assert (await _send(store, message("m"))).number == 1
+
+    # -- acts --------------------------------------------------------------------------------
+
+    async def test_messages_are_acts_of_their_senders(self, store: Store) -> None:
+        await _owned(store, "a", "b")
+        await note(store, approval("a"))
+        await _send(store, message("m", sent_at=NOW)._replace(sent_by="ann"))
+        await _send(store, message("m", "b", "shipped", sent_at=NOW + 1, key="k"))
+        signed = decision("n")._replace(sent_by="bob", reason="sign: approve", sent_at=NOW + 2)
+        await _send(store, signed)
+        await store.cancel(["a"], act(now=NOW + 3), LATER, children=False)
+
+        cancelled, *acts = await store.acts(None, 9)
+
+        assert acts == [
+            ActRow("n", "a", WORKFLOW, 1, "approve", "bob", "sign: approve", 1, NOW + 2),
+            ActRow("m", "b", WORKFLOW, 1, "send", "", "shipped", 1, NOW + 1),
+            ActRow("m", "a", WORKFLOW, 1, "send", "ann", "paid", 1, NOW),
+        ]
+        assert await store.acts("a", 9) == [cancelled]
+        assert await store.acts("b", 9) == []
+
+    async def test_a_message_that_changes_nothing_is_no_act(self, store: Store) -> None:
+        await _owned(store, "a")
+        await note(store, approval("a"))
+        await _send(store, message("m", key="k"), most=2)
+        await _send(store, decision("n"), most=2)
+
+        await _send(store, message("o", key="k"), most=2)
+        await _send(store, message("m"), most=2)
+        await _send(store, decision("p"), most=3)
+        await _send(store, message("q"), most=2)
+        await store.number_messages(["a"], LATER)
+        await record(store, ends=[run_end("a")])
+        await _send(store, message("r"))
+
+        assert sorted(each.id for each in await store.acts(None, 9)) == ["m", "n"]
+
+    async def test_an_act_is_of_the_round_in_which_the_message_was_sent(self, store: Store) -> None:
+        await _owned(store, "a")
+        await _send(store, message("m"))
+        await record(store, ends=[run_end("a", status="Failed")])
+        await store.retry([Reopening("a", 1, {})], act())
+        await _send(store, message("n"))
+
+        rounds = {each.id: each.round for each in await store.acts(None, 9) if each.kind == "send"}
+        assert rounds == {"m": 1, "n": 2}
+
+    async def test_the_first_message_of_a_run_is_a_part_of_its_submission(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        batch = Batch("r1", [new_run("a")], [], [], {}, messages=[message("m")])
+        for _ in range(2):
+            await store.commit(batch)
+        await store.insert_when_free(new_run("b", key="k"), message("n", "b"))
+        await _send(store, message("m"))
+
+        assert await store.acts(None, 9) == []
 
     # -- wake-ups ----------------------------------------------------------------------------
 
@@ -477,7 +536,9 @@ async def _send(store: Store, new: NewMessage, *, most: int = MOST) -> Sent:
 
 def _row(of: NewMessage, number: int, *, taken_by: str | None = None) -> MessageRow:
     """A message as it is stored."""
-    return MessageRow(number=number, taken_by=taken_by, **of._asdict())
+    fields = of._asdict()
+    del fields["reason"]
+    return MessageRow(number=number, taken_by=taken_by, **fields)
 
 
 def _fork(run_id: str, *, kept: list[str]) -> NewFork:

@@ -31,6 +31,7 @@ from cloaca_core.conformance.rows import (
 )
 from cloaca_core.errors import RunEndedError
 from cloaca_core.records.states import RunStatus
+from cloaca_core.records.steering import ActRow
 from cloaca_core.records.waits import NEVER, Sent
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocol import Store
@@ -193,6 +194,24 @@ class MessageOutboxConformance:
         assert await store.sent("a", 9) == []
         assert await store.get_run("before") is not None
         assert await store.get_run("after") is not None
+
+    async def test_a_message_is_an_act_of_its_sender_and_not_the_first_one_of_a_run(
+        self, store: Store, outbox: Outbox, mine: Transactional
+    ) -> None:
+        await _owned(store, "a")
+        outbox.send(mine, message("lost"))
+        mine.rollback()
+        outbox.send(mine, message("m", key="k")._replace(sent_by="ann"))
+        outbox.send(mine, message("n", key="k"))
+        outbox.submit(mine, new_run("b", key="k"), message("o", ""))
+        outbox.submit(mine, new_run("c", key="k"), message("p", "", sent_at=LATER + 1))
+        mine.commit()
+        await store.number_messages(["a", "b"], LATER)
+
+        assert await store.acts(None, 9) == [
+            ActRow("p", "b", WORKFLOW, 1, "send", "", "paid", 1, LATER + 1),
+            ActRow("m", "a", WORKFLOW, 1, "send", "ann", "paid", 1, LATER),
+        ]
 
     async def test_a_run_is_woken_once_its_message_has_a_number(
         self, store: Store, outbox: Outbox, mine: Transactional
@@ -372,6 +391,7 @@ class OutboxConformance(MessageOutboxConformance):
 
         assert sent == [Sent("Running", 0, changed=True)] * 2
         assert [(each.id, each.number) for each in await store.sent("a", 9)] == [("m", 1)]
+        assert [each.id for each in await store.acts(None, 9)] == ["m"]
 
 
 async def _owned(store: Store, *run_ids: str) -> None:

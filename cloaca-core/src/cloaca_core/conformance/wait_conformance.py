@@ -283,13 +283,13 @@ class WaitConformance:
         self, store: Store
     ) -> None:
         shift = await _ended_with_waits(store)
-        assert (await store.weigh_trees(["a"])).rows == 6
+        assert (await store.weigh_trees(["a"])).rows == 9
         await store.hide_trees(shift, ["a"], NOW + 10, LATER)
 
         (doomed,) = await store.doomed_runs(9, 9)
 
-        assert doomed.rows == 6
-        assert await store.erase_runs(shift, ["a"]) == 6
+        assert doomed.rows == 9
+        assert await store.erase_runs(shift, ["a"]) == 9
         assert await store.sent("a", 9) == []
         assert len(await store.sent("b", 9)) == 1
         assert await store.waits(["b"]) == [wait("b")]
@@ -298,7 +298,7 @@ class WaitConformance:
         shift = await _ended_with_waits(store)
         await store.hide_trees(shift, ["a"], NOW + 10, LATER)
 
-        assert [await store.trim_run(shift, "a", 2) for _ in range(3)] == [4, 1, 0]
+        assert [await store.trim_run(shift, "a", 2) for _ in range(3)] == [6, 2, 0]
 
         assert await store.sent("a", 9) == []
         assert len(await store.sent("b", 9)) == 1
@@ -312,8 +312,8 @@ async def _owned(store: Store, *run_ids: str) -> None:
 
 
 async def _ended_with_waits(store: Store) -> Shift:
-    """A run ``a`` that has ended with two waits and three messages, beside ``b``, which goes on
-    with one of each; who may delete them.
+    """A run ``a`` that has ended with two waits, three messages and their acts, beside ``b``, which
+    goes on with one of each; who may delete them.
     """
     await _owned(store, "a", "b")
     await note(store, wait("a"), wait("a", "other"), wait("b"))

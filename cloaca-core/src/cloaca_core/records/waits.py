@@ -68,7 +68,8 @@ class ClosedWait(NamedTuple):
 class NewMessage(NamedTuple):
     """A message to a run. ``id`` is made by the caller: the same message, sent again, changes
     nothing; nor does another one of this kind and name with the same ``dedupe_key``. ``payload`` is
-    JSON text; ``sent_by`` names a person, or is None.
+    JSON text; ``sent_by`` names a person, or is None. ``reason`` is the text with which people read
+    it among the acts, None for its name.
     """
 
     id: str
@@ -79,6 +80,7 @@ class NewMessage(NamedTuple):
     dedupe_key: str | None
     sent_by: str | None
     sent_at: int
+    reason: str | None = None
 
 
 class MessageRow(NamedTuple):

@@ -513,8 +513,8 @@ class Client:
     def actions(self, *, limit: int = 100) -> list[Action]:
         """The acts on runs and workflows, by whom and why, newest first, at most ``limit`` of them.
 
-        An act is a cancel, pause, resume, retry or fork, also one that found it done already, or
-        that a run has expired.
+        An act is a cancel, pause, resume, retry or fork, also one that found it done already; a
+        message that a run got after its submission; or that a run has expired.
         """
         return self._calls.runs.history.actions(limit).wait()
 

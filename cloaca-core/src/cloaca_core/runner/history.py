@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from cloaca_core._engine.plan.restore import change_from_json
-from cloaca_core._engine.steer.decisions import decided_in
+from cloaca_core._engine.steer.decisions import decided_in, words
 from cloaca_core.definition.context import Context
 from cloaca_core.records import states
 from cloaca_core.records.order import PAST
@@ -92,10 +92,12 @@ class RoundInfo:
 @dataclass(frozen=True, slots=True)
 class Action:
     """A wish about a run or (``run_id`` None) a workflow: ``kind`` is ``cancel``, ``pause``,
-    ``resume``, ``retry``, ``fork``, or ``expire`` for a run that had not begun in time.
+    ``resume``, ``retry``, ``fork``, ``send``, ``approve``, or ``expire`` for a run that had not
+    begun in time.
 
     ``by`` is who has asked; ``changed`` is False if it was so already. Runs that one call has
-    cancelled, paused or resumed share an ``id``. ``at`` is RFC 3339 in UTC.
+    cancelled, paused or resumed share an ``id``. ``at`` is RFC 3339 in UTC. ``reason`` is the event
+    of a ``send``, and ``TASK: CHOICE`` of an ``approve``.
     """
 
     id: str
@@ -176,12 +178,12 @@ def _message_event(row: MessageRow) -> tuple[int, RunEvent]:
     if row.kind != APPROVAL:
         return row.sent_at, RunEvent(at, "sent", detail=_told(row.sent_by, row.name))
     decided = decided_in(row.payload)
-    words = decided.choice if decided.note is None else f"{decided.choice}, {decided.note}"
-    return row.sent_at, RunEvent(at, "approved", row.name, detail=_told(row.sent_by, words))
+    detail = _told(row.sent_by, words(decided.choice, decided.note))
+    return row.sent_at, RunEvent(at, "approved", row.name, detail=detail)
 
 
-def _told(by: str | None, words: str) -> str:
-    return words if by is None else f"by {by}: {words}"
+def _told(by: str | None, text: str) -> str:
+    return text if by is None else f"by {by}: {text}"
 
 
 def _attempt_events(row: AttemptRow) -> list[tuple[int, RunEvent]]:

@@ -44,7 +44,15 @@ class Decision(NamedTuple):
             "data": self.data,
         }
         return NewMessage(
-            message_id, run_id, APPROVAL, self.task_id, encode(payload), None, self.by, now
+            id=message_id,
+            run_id=run_id,
+            kind=APPROVAL,
+            name=self.task_id,
+            payload=encode(payload),
+            dedupe_key=None,
+            sent_by=self.by,
+            sent_at=now,
+            reason=f"{self.task_id}: {words(self.choice, self.note)}",
         )
 
 
@@ -75,6 +83,11 @@ def refuse_wrong(decision: Decision, asked: Asked) -> None:
         return
     if (reason := mismatch(asked.schema, decision.data, "data")) is not None:
         raise ConfigError(reason, field="data")
+
+
+def words(choice: str, note: str | None) -> str:
+    """A decision as people read it."""
+    return choice if note is None else f"{choice}, {note}"
 
 
 class Decided(NamedTuple):

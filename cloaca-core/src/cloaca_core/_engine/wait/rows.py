@@ -57,8 +57,18 @@ def row_of_body(attempt: Attempt, asked: AskedWait, now: int) -> WaitRow:
 
 def row_of_message(message: NewMessage, number: int) -> MessageRow:
     """A message that was just sent, as it is unread in the table."""
-    run_id, kind, name, payload, key, by, at = message[1:]
-    return MessageRow(run_id, number, message.id, kind, name, payload, key, by, at, None)
+    return MessageRow(
+        run_id=message.run_id,
+        number=number,
+        id=message.id,
+        kind=message.kind,
+        name=message.name,
+        payload=message.payload,
+        dedupe_key=message.dedupe_key,
+        sent_by=message.sent_by,
+        sent_at=message.sent_at,
+        taken_by=None,
+    )
 
 
 def value_of_message(message: MessageRow) -> str:

@@ -97,4 +97,6 @@ class SteeringStore(Protocol):
         """
 
     async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
-        """The acts on one run, or (None) on any run or workflow, newest first."""
+        """The acts on any run or workflow, newest first; or those on one run but for its messages,
+        which ``sent`` has, also those that are no acts.
+        """

@@ -40,6 +40,10 @@ class WaitStore(Protocol):
         A run without an owner that has an open wait of this kind and name is due now, in the order
         of claims since ``sent_at``; it may still be paused. An owner is told by ``News.mail`` and
         by ``Committed.messages``.
+
+        A message that was added is an act on its run, with its own id: ``send``, or ``approve`` for
+        an ``approval``, by ``sent_by`` (or the empty text), its ``reason`` or its name being that
+        of the act. The first message of a new run is none, it is a part of the submission.
         """
 
     async def number_messages(self, run_ids: Collection[str], now: int) -> None:

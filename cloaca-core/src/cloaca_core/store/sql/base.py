@@ -243,6 +243,7 @@ class WaitQueries(NamedTuple):
     insert_first_message: Statement
     count_first_message: Statement
     insert_message: Statement
+    note_message: Statement
     wake_waiting: Statement
     count_messages: Statement
     message_sent: Statement

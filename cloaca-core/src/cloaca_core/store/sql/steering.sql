@@ -326,9 +326,9 @@ ORDER BY created_at DESC, id DESC, run_id DESC LIMIT :limit;
 
 
 -- name: list_acts_of_run
--- The acts on one run, newest first.
+-- The acts on one run but for its messages, newest first.
 SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
-FROM cloaca_act WHERE run_id = :run_id
+FROM cloaca_act WHERE run_id = :run_id AND kind NOT IN ('send', 'approve')
 ORDER BY created_at DESC, id DESC LIMIT :limit;
 
 

@@ -28,8 +28,9 @@ class SqlWaits(SqlPart):
         q, lock = self._queries.waits, self._queries.steering.lock_steered
         known = {**message._asdict(), "ids": self._dialect.array([message.run_id])}
         known |= {"most": most, "now": message.sent_at}
-        statements = [lock, q.insert_message, q.wake_waiting, q.count_messages, q.message_sent]
-        _, inserted, _, _, found = await self._dialect.write(steps_of(statements, known))
+        add = [lock, q.insert_message, q.note_message, q.wake_waiting, q.count_messages]
+        answers = await self._dialect.write(steps_of([*add, q.message_sent], known))
+        inserted, found = answers[1], answers[-1]
         if not found:
             return None
         ((status, number, refusal),) = found

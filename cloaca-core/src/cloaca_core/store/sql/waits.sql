@@ -142,6 +142,23 @@ ON CONFLICT DO NOTHING
 RETURNING number;
 
 
+-- name: note_message
+-- Note who has sent the message, if it came in this transaction: one that changes nothing is no act, so
+-- that a key may be sent as often as one likes.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT
+    come.id, run.id, run.workflow, run.round,
+    CASE WHEN come.kind = 'approval' THEN 'approve' ELSE 'send' END,
+    coalesce(come.sent_by, ''), coalesce(CAST(:reason AS TEXT), come.name), 1, come.sent_at
+FROM cloaca_run AS run
+JOIN cloaca_message AS come
+    ON come.run_id = run.id AND come.id = :id AND come.number > run.messages
+WHERE run.id = :run_id
+ON CONFLICT DO NOTHING;
+
+
 -- name: wake_waiting
 -- Let those of these runs be claimed that have no owner and wait for a message that came in this
 -- transaction; a paused one once it is resumed.
@@ -256,7 +273,8 @@ WHERE cloaca_message.run_id = numbered.run_id AND cloaca_message.id = numbered.i
 
 
 -- name: drop_repeated
--- Delete messages of these runs whose keys other messages have, which have numbers.
+-- Delete messages of these runs whose keys other messages have, which have numbers. There is none where
+-- one transaction writes at a time.
 DELETE FROM cloaca_message
 WHERE run_id IN :ids AND number IS NULL AND EXISTS (
     SELECT 1 FROM cloaca_message AS earlier

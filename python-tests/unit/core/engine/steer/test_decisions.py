@@ -49,6 +49,7 @@ def test_its_message_has_who_decided_what_and_when() -> None:
     }
     at = "2023-11-14T22:13:20+00:00"
     assert decided_in(message.payload) == Decided("ann", at, "approve", "in time")
+    assert message.reason == "signed: approve, in time"
 
 
 @pytest.mark.parametrize(
