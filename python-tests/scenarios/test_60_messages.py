@@ -383,3 +383,23 @@ def test_decisions_are_among_the_acts(runner: cloaca.DefaultRunner) -> None:
     assert (act.kind, act.by, act.reason) == ("approve", "ann", "signed: approve, for once")
     assert (act.run_id, act.workflow_name, act.changed) == (run.id, "signing", True)
     assert kinds(run) == [("approved", "by ann: approve, for once")]
+
+
+def test_people_with_a_shell_see_messages_and_open_waits(
+    runner: cloaca.DefaultRunner, own_databases: OwnDatabases, database_url: str
+) -> None:
+    def rows(columns: str, view: str) -> list[tuple[Any, ...]]:
+        return own_databases.query(database_url, f"SELECT {columns} FROM {view}")
+
+    waits = "task_id, name, substr(CAST(opened_at AS TEXT), 1, 2), due_at, timed_out"
+    messages = "run_id, number, name, payload, sent_by, substr(CAST(sent_at AS TEXT), 1, 2)"
+    run, ended = runner.submit("order"), runner.submit("order")
+    until(lambda: len(rows(waits, "cloaca_wait_readable")) == 2)
+    ended.cancel()
+    ended.wait(WAIT)
+    run.send("shipped", {"n": 1}, by="ann")
+
+    assert rows(waits, "cloaca_wait_readable") == [("first", "paid", "20", None, 0)]
+    assert rows(messages, "cloaca_message_readable") == [
+        (run.id, 1, "shipped", '{"n":1}', "ann", "20")
+    ]

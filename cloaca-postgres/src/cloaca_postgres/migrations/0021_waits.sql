@@ -78,3 +78,28 @@ ALTER TABLE cloaca_message SET (
     autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000,
     toast.autovacuum_vacuum_scale_factor = 0.02, toast.autovacuum_vacuum_threshold = 2000
 );
+
+-- For people with a shell: what runs wait for that go on, with readable instants.
+CREATE VIEW cloaca_wait_readable AS
+SELECT
+    run_id, task_id, kind, name, number, attempt,
+    to_timestamp(opened_at / 1000000.0) AS opened_at,
+    to_timestamp(due_at / 1000000.0) AS due_at,
+    timed_out, detail
+FROM cloaca_wait
+WHERE EXISTS (
+    SELECT 1 FROM cloaca_run AS run WHERE run.id = cloaca_wait.run_id AND run.ended_at IS NULL
+);
+
+-- For people with a shell: messages with readable instants.
+CREATE VIEW cloaca_message_readable AS
+SELECT
+    run_id, number, id, kind, name, payload, dedupe_key, sent_by,
+    to_timestamp(sent_at / 1000000.0) AS sent_at,
+    taken_by
+FROM cloaca_message
+WHERE NOT EXISTS (
+    SELECT 1 FROM cloaca_tombstone AS gone
+    JOIN cloaca_run AS run ON gone.root_id = coalesce(run.root_id, run.id)
+    WHERE run.id = cloaca_message.run_id
+);

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 21, digest bf7cefb959662f7e90c94dde24c9a2accf6c656ea2691c34fb67c682f6407231
+-- Made from migrations 1 to 21, digest 577fc4aad034629573245e6b8436b6f005834911a086a40feff2c17219e21657
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -476,6 +476,39 @@ SELECT cloaca_attempt.run_id,
            FROM cloaca_tombstone gone
              JOIN cloaca_run run ON gone.root_id = COALESCE(run.root_id, run.id)
           WHERE run.id = cloaca_attempt.run_id));
+
+CREATE VIEW cloaca_wait_readable AS
+SELECT cloaca_wait.run_id,
+    cloaca_wait.task_id,
+    cloaca_wait.kind,
+    cloaca_wait.name,
+    cloaca_wait.number,
+    cloaca_wait.attempt,
+    to_timestamp((cloaca_wait.opened_at::numeric / 1000000.0)::double precision) AS opened_at,
+    to_timestamp((cloaca_wait.due_at::numeric / 1000000.0)::double precision) AS due_at,
+    cloaca_wait.timed_out,
+    cloaca_wait.detail
+   FROM cloaca_wait
+  WHERE (EXISTS ( SELECT 1
+           FROM cloaca_run run
+          WHERE run.id = cloaca_wait.run_id AND run.ended_at IS NULL));
+
+CREATE VIEW cloaca_message_readable AS
+SELECT cloaca_message.run_id,
+    cloaca_message.number,
+    cloaca_message.id,
+    cloaca_message.kind,
+    cloaca_message.name,
+    cloaca_message.payload,
+    cloaca_message.dedupe_key,
+    cloaca_message.sent_by,
+    to_timestamp((cloaca_message.sent_at::numeric / 1000000.0)::double precision) AS sent_at,
+    cloaca_message.taken_by
+   FROM cloaca_message
+  WHERE NOT (EXISTS ( SELECT 1
+           FROM cloaca_tombstone gone
+             JOIN cloaca_run run ON gone.root_id = COALESCE(run.root_id, run.id)
+          WHERE run.id = cloaca_message.run_id));
 
 INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
 VALUES (1, 0, NULL, 0, 0);

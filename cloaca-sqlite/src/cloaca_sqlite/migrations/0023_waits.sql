@@ -69,3 +69,31 @@ DROP INDEX cloaca_run_parked;
 
 CREATE INDEX cloaca_run_parked ON cloaca_run (workflow, claimable_at)
 WHERE due_at < 4611686018427387904 AND owner IS NULL AND ended_at IS NULL;
+
+-- For people with a shell: what runs wait for that go on, with readable instants.
+CREATE VIEW cloaca_wait_readable AS
+SELECT
+    run_id, task_id, kind, name, number, attempt,
+    strftime('%Y-%m-%dT%H:%M:%S', opened_at / 1000000, 'unixepoch')
+        || printf('.%06dZ', opened_at % 1000000) AS opened_at,
+    strftime('%Y-%m-%dT%H:%M:%S', due_at / 1000000, 'unixepoch')
+        || printf('.%06dZ', due_at % 1000000) AS due_at,
+    timed_out, detail
+FROM cloaca_wait
+WHERE EXISTS (
+    SELECT 1 FROM cloaca_run AS run WHERE run.id = cloaca_wait.run_id AND run.ended_at IS NULL
+);
+
+-- For people with a shell: messages with readable instants.
+CREATE VIEW cloaca_message_readable AS
+SELECT
+    run_id, number, id, kind, name, payload, dedupe_key, sent_by,
+    strftime('%Y-%m-%dT%H:%M:%S', sent_at / 1000000, 'unixepoch')
+        || printf('.%06dZ', sent_at % 1000000) AS sent_at,
+    taken_by
+FROM cloaca_message
+WHERE NOT EXISTS (
+    SELECT 1 FROM cloaca_tombstone AS gone
+    JOIN cloaca_run AS run ON gone.root_id = coalesce(run.root_id, run.id)
+    WHERE run.id = cloaca_message.run_id
+);

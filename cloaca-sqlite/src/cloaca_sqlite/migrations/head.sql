@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 23, digest 3781de477e79e5a4163f26a6bcc81dc45001dda785d93fda1405186c21f5b294
+-- Made from migrations 1 to 23, digest d91971b20e648facdd78d18af432ea80576e3d08df80960013e6bbda6c3eeb5c
 
 PRAGMA application_id = 1668050785;
 
@@ -440,6 +440,32 @@ WHERE due_at < 4611686018427387904 AND owner IS NULL AND ended_at IS NULL;
 
 CREATE INDEX cloaca_run_parked ON cloaca_run (workflow, claimable_at)
 WHERE due_at < 4611686018427387904 AND owner IS NULL AND ended_at IS NULL;
+
+CREATE VIEW cloaca_wait_readable AS
+SELECT
+    run_id, task_id, kind, name, number, attempt,
+    strftime('%Y-%m-%dT%H:%M:%S', opened_at / 1000000, 'unixepoch')
+        || printf('.%06dZ', opened_at % 1000000) AS opened_at,
+    strftime('%Y-%m-%dT%H:%M:%S', due_at / 1000000, 'unixepoch')
+        || printf('.%06dZ', due_at % 1000000) AS due_at,
+    timed_out, detail
+FROM cloaca_wait
+WHERE EXISTS (
+    SELECT 1 FROM cloaca_run AS run WHERE run.id = cloaca_wait.run_id AND run.ended_at IS NULL
+);
+
+CREATE VIEW cloaca_message_readable AS
+SELECT
+    run_id, number, id, kind, name, payload, dedupe_key, sent_by,
+    strftime('%Y-%m-%dT%H:%M:%S', sent_at / 1000000, 'unixepoch')
+        || printf('.%06dZ', sent_at % 1000000) AS sent_at,
+    taken_by
+FROM cloaca_message
+WHERE NOT EXISTS (
+    SELECT 1 FROM cloaca_tombstone AS gone
+    JOIN cloaca_run AS run ON gone.root_id = coalesce(run.root_id, run.id)
+    WHERE run.id = cloaca_message.run_id
+);
 
 INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
 VALUES (1, 0, NULL, 0, 0);
