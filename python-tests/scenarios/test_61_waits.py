@@ -547,3 +547,24 @@ def test_a_run_that_has_failed_while_it_waited_waits_anew_in_its_next_round(
     runner.send(run.id, "answer", 1)
 
     assert again.result(WAIT).final_context.to_dict() == {"answer": 1}
+
+
+def test_the_events_tell_when_a_node_has_waited_and_what_ended_that(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    approval_flow()
+    run = runner.submit("flow")
+    open_approval(runner, run)
+
+    assert told(run) == ["created", "started", "task_started signed"]
+
+    run.approve("signed", by="ann")
+    run.wait(WAIT)
+
+    assert told(run)[3:5] == ["approved signed", "task_completed signed"]
+    assert (told(run)[-1], told(run).count("task_started signed")) == ("ended", 1)
+
+
+def told(run: cloaca.RunHandle) -> list[str]:
+    """The events of a run, with their tasks."""
+    return [f"{each.kind} {each.task_id or ''}".strip() for each in run.events()]
