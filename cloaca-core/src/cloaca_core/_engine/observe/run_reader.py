@@ -37,7 +37,8 @@ MESSAGES_SHOWN: Final = 1000
 class History(NamedTuple):
     """A run with its past: all attempts, and of a run that was retried also its earlier rounds and
     restarted tasks. ``acts`` are newest first. ``follow_ups`` are the runs that follow its ends,
-    and the run itself if it follows another. ``messages`` are those that were sent to it.
+    and the run itself if it follows another. ``messages`` are those that were sent to it, which are
+    not among the acts.
     """
 
     row: RunRow
