@@ -73,10 +73,12 @@ def test_what_is_final_is_a_fact(graph: PlanGraph, case: Case) -> None:
         Case(attempt("r", number=2, status=TaskStatus.RUNNING, crashes=1), Resume(2, None, 1)),
         # it waited for another run
         Case(attempt("r", status=TaskStatus.WAITING), Resume(1, None, 0)),
-        # its body has left while it waits
+        # its body has left while it waits, and had seen two replacements of keys
         Case(
-            attempt("r", status=TaskStatus.WAITING)._replace(reason_code="has_left"),
-            Resume(1, has_left=True),
+            attempt("r", status=TaskStatus.WAITING)._replace(
+                reason_code="has_left", replacements=2
+            ),
+            Resume(1, has_left=True, seen=2),
         ),
         # it had failed and waits for its next attempt: number and due time are kept
         Case(FAILED._replace(ended_at=70, retry_at=77), Resume(2, 77, 0, delay=7)),
