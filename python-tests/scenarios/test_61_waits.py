@@ -378,6 +378,30 @@ def test_an_async_body_waits(open_runner: OpenRunner, evict: float) -> None:
         assert run.result(WAIT).final_context.to_dict() == {"answer": "yes"}
 
 
+@pytest.mark.parametrize("evict", [0, 10], ids=["leaves", "stays"])
+def test_a_body_that_waits_before_and_after_a_child_makes_one(
+    open_runner: OpenRunner, evict: float
+) -> None:
+    opened: list[cloaca.DefaultRunner] = []
+
+    def body(context: Context, handle: Handle) -> None:
+        handle.sleep(0.02)
+        child = opened[0].execute("child", {"n": handle.wait_for("number")})
+        context["found"] = [child.final_context["n"], handle.wait_for("last")]
+
+    define(body)
+    with cloaca.WorkflowBuilder("child"):
+        cloaca.sleep("nap", seconds=0.02)
+    with open_runner(evict_after_seconds=evict) as runner:
+        opened.append(runner)
+        run = runner.submit("flow", send=("number", 7))
+        until(lambda: runner.count_runs(workflow_name="child", status="Completed") == 1)
+        runner.send(run.id, "last", 8)
+
+        assert run.result(WAIT).final_context.to_dict() == {"found": [7, 8]}
+        assert runner.count_runs(workflow_name="child") == 1
+
+
 @pytest.mark.parametrize("evict", [None, "always"])
 def test_a_body_waits_in_vain(database_url: str, evict: Any) -> None:
     def body(context: Context, handle: Handle) -> dict[str, Any]:

@@ -72,7 +72,8 @@ async def test_the_next_owner_knows_that_one_of_two_waits_of_a_body_is_over() ->
         assert first.store.failure is CUT_OFF
         second = await w.start(lease_seconds=2)
 
-        assert (await second.wait(run_id)).row.final_context == '{"found":1}'
+        async with asyncio.timeout(100):
+            assert (await second.wait(run_id)).row.final_context == '{"found":1}'
 
 
 async def test_no_wait_keeps_a_body_from_leaving_that_waits_for_its_own_tasks() -> None:
@@ -236,7 +237,8 @@ async def test_a_body_sees_the_same_keys_until_it_ends(evict: float) -> None:
         await quiet()
         await send(program, run_id, "2")
 
-        ended = await program.wait(run_id)
+        async with asyncio.timeout(100):
+            ended = await program.wait(run_id)
 
         assert '"found":[1,2]' in str(ended.row.final_context)
         assert [row.replacements for row in w.attempts(run_id)] == [0]
