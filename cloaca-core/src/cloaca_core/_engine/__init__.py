@@ -6,6 +6,7 @@ makes. The folders are the stages of a run; read them in this order:
 * ``submit``: a checked request becomes a durable run.
 * ``claim``: runs come from the table, within limits.
 * ``plan``: the state of a run, and the steps that follow from it. Pure.
+* ``wait``: nodes and bodies wait for instants, events and people.
 * ``orchestrate``: decide, launch, and go on when an attempt has ended.
 * ``execute``: user code runs in here and nowhere else.
 * ``record``: facts become durable, in groups.
