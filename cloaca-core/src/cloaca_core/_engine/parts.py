@@ -90,7 +90,7 @@ class Parts:
         self.upkeep = Upkeep(
             base,
             completion,
-            has_left=self.claims.unserved.has_left,
+            any_left=self.claims.unserved.any_left,
             runs_came=self.runs_came,
             anything_changed=self.wake_all,
         )

@@ -228,12 +228,12 @@ class Upkeep:
         base: Base,
         completion: Completion,
         *,
-        has_left: Callable[[], bool],
+        any_left: Callable[[], bool],
         runs_came: Callable[[], None],
         anything_changed: Callable[[], None],
     ) -> None:
         store, clock, days = base.store, base.clock, base.config.retention_days
-        self.unserved = UnservedWatch(store, base.registry, base.runner_id, has_left, clock)
+        self.unserved = UnservedWatch(store, base.registry, base.runner_id, any_left, clock)
         self.changes = Changes(store, runs_came, anything_changed, completion.notice_ends_elsewhere)
         self.pruner = Pruner(
             store,

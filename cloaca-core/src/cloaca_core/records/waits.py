@@ -38,6 +38,11 @@ class WaitRow(NamedTuple):
     detail: str = "{}"
     timed_out: int = 0
 
+    @property
+    def is_of_node(self) -> bool:
+        """Whether a node waits, not a body."""
+        return self.number == 0
+
 
 class WaitTimeout(NamedTuple):
     """Decides that the time of an open wait is over, unless more messages than the ``seen`` ones

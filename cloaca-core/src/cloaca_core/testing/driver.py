@@ -239,7 +239,7 @@ class Driver:
         self.loop.jump_to(when)
         return True
 
-    def attend(self, call: PendingCall) -> None:
+    def answer(self, call: PendingCall) -> None:
         """Work until this call of a body is answered. A body that has to wait here leaves at once
         if it can, before any other is called: else bodies that wait would stand one on the other.
         """

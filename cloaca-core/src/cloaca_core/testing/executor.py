@@ -112,9 +112,9 @@ class DrivenExecutor(Executor):
         if isinstance(work, Attempt):
             self._driver.stand_ins.apply(work)
 
-    def attend(self, call: PendingCall) -> None:
+    def call_made(self, call: PendingCall) -> None:
         if not self._driver.loop.is_here():
-            self._driver.attend(call)
+            self._driver.answer(call)
 
     def running(self) -> Iterator[Work]:
         for work in [*self._calls.begun, *self._coroutines.running]:

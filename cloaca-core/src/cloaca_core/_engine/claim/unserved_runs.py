@@ -51,7 +51,7 @@ class UnservedRuns:
         self._runs_left = runs_left
         self._left_under: dict[str, str] = {}
 
-    def has_left(self) -> bool:
+    def any_left(self) -> bool:
         """Whether runs were left, under a version that is registered still or has just changed."""
         return bool(self._left_under)
 

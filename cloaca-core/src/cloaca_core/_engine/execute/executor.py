@@ -60,7 +60,7 @@ class Executor:
         """Return when the body of ``work`` may go on."""
         await self._place(work).reacquire_slot(work)
 
-    def attend(self, call: PendingCall) -> None:
+    def call_made(self, call: PendingCall) -> None:
         """A body has asked the engine for something, and is about to wait for the answer. Any
         thread. An engine on a thread of its own needs no help.
         """

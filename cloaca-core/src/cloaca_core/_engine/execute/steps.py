@@ -71,8 +71,8 @@ class MemoKeeper(Protocol):
     def wait(self, attempt: Attempt, asked: AskedWait, tell: Tell) -> Withdraw:
         """Wait without the slot; told with the memo of how that ended."""
 
-    def rest(self, attempt: Attempt, seconds: float, tell: Tell) -> Withdraw:
-        """As ``pause``, without the slot."""
+    def defer(self, attempt: Attempt, seconds: float, tell: Tell) -> Withdraw:
+        """As ``pause``, without the slot: a body asks for its condition again after that."""
 
 
 _WITHIN: Final[ContextVar[Attempt | None]] = ContextVar("cloaca_step", default=None)

@@ -68,7 +68,7 @@ class AttemptWaits(AttemptSteps):
         """Return once ``condition()`` is true, which is asked every so many seconds."""
         self._refuse_ended(is_async=False)
         while not condition():
-            answer_to(partial(self._keeper.rest, self._attempt, seconds))
+            answer_to(partial(self._keeper.defer, self._attempt, seconds))
 
     async def defer_async(self, condition: Callable[[], object], seconds: float) -> None:
         """As ``defer``; the condition may be a coroutine function."""
@@ -77,7 +77,7 @@ class AttemptWaits(AttemptSteps):
             found = condition()
             if await found if inspect.isawaitable(found) else found:
                 return
-            await _away(partial(self._keeper.rest, self._attempt, seconds))
+            await _away(partial(self._keeper.defer, self._attempt, seconds))
 
     def _met_wait(self, call: WaitCall) -> int:
         """How often this attempt has met the kind and name, now included."""

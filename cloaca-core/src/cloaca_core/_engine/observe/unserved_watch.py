@@ -52,7 +52,7 @@ MOST: Final = 1_000
 
 
 class UnservedWatch:
-    """Belongs to the engine's loop. ``has_left`` says whether this runner has left runs whose tasks
+    """Belongs to the engine's loop. ``any_left`` says whether this runner has left runs whose tasks
     it lacks.
     """
 
@@ -61,13 +61,13 @@ class UnservedWatch:
         store: Store,
         registry: Registry,
         runner_id: RunnerId,
-        has_left: Callable[[], bool],
+        any_left: Callable[[], bool],
         clock: Clock,
     ) -> None:
         self._store = store
         self._registry = registry
         self._runner_id = runner_id
-        self._has_left = has_left
+        self._any_left = any_left
         self._clock = clock
         self._wakeup = Wakeup()
         self._looked_at = self._clock.monotonic()
@@ -138,7 +138,7 @@ class UnservedWatch:
 
     async def _judge(self, seen_at: float, unseen_for: float) -> None:
         current = self._runner_id.current
-        self._left = await self._store.left_unserved(current) if self._has_left() else []
+        self._left = await self._store.left_unserved(current) if self._any_left() else []
         waiting = await self._store.list_waiting(current, MOST)
         triggers = await self._lacking_triggers()
         now = await self._store.now() if waiting.rows or triggers else 0

@@ -68,7 +68,7 @@ class AttemptListener(Protocol):
     def wait(self, call: BodyCall, asked: AskedWait) -> None:
         """A body waits for an instant or a message, without its slot."""
 
-    def rest(self, call: BodyCall, seconds: float) -> None:
+    def defer(self, call: BodyCall, seconds: float) -> None:
         """A body waits for so many seconds, without its slot."""
 
     def withdraw(self, call: BodyCall) -> None:
@@ -101,7 +101,7 @@ class Attempts:
         self.waiting_bodies: WaitingBodies = WaitingBodies(
             executor, self._quarantine, runs, listener.mark, self._resumed, capacity.changed
         )
-        self.memos: Memos = Memos(listener.keep, read_memos, listener, executor.attend)
+        self.memos: Memos = Memos(listener.keep, read_memos, listener, executor.call_made)
         self.steps: Callable[[Attempt], BodyCalls] = partial(AttemptWaits, self.memos)
         self._follow_ups = FollowUps(executor)
         self._body_times = Deadlines(self._check_time)

@@ -368,9 +368,9 @@ class Orchestrator:
         """A body waits no more: its run may rest no more."""
         self.guarded(run, self._resting.look, run)
 
-    def rest(self, call: BodyCall, seconds: float) -> None:
+    def defer(self, call: BodyCall, seconds: float) -> None:
         """A body waits for so many seconds, without its slot."""
-        self._bodies.rest(call, seconds)
+        self._bodies.defer(call, seconds)
 
     def withdraw(self, call: BodyCall) -> None:
         """A body has cut its own wait off."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = SafeLogger("cloaca.engine")
 
-LINGER: Final = 5 * SECOND
+DUE_SOON: Final = 5 * SECOND
 """µs; a run that is due within them is not worth two commits and a claim."""
 
 
@@ -65,19 +65,19 @@ class WaitingRuns:
         if run.over or run.parked or run.wish is not None:
             return
         instants, seen = self._launcher.back_offs.due(run), run.row.messages
-        resting, due_at = set(instants), min(instants.values(), default=NEVER)
+        idle, due_at = set(instants), min(instants.values(), default=NEVER)
         if (waits := run.waits) is not None:
             if waits.is_ending() or waits.has_news:
                 return
-            resting |= waits.resting()
+            idle |= waits.resting()
             due_at, seen = min(due_at, waits.next_due() or NEVER), waits.seen
         ready = [i for i, status in enumerate(run.plan.statuses) if status is TaskStatus.READY]
-        if not resting or len(resting) < len(ready):  # others run, or their start is on its way
+        if not idle or len(idle) < len(ready):  # others run, or their start is on its way
             return
         if run.deadline is not None and run.rests_since is None:
             due_at = min(due_at, run.deadline.at)
         now = self._clock.wall()
-        if not leaves and (due_at - now <= LINGER or self._may_linger(run, now)):
+        if not leaves and (due_at - now <= DUE_SOON or self._may_linger(run, now)):
             return
         ids = {"run_id": run.id, "workflow": run.row.workflow}
         until = "a message" if due_at == NEVER else instant_text(due_at)
@@ -101,7 +101,7 @@ class WaitingRuns:
 
     def _may_linger(self, run: ActiveRun, now: int) -> bool:
         """Whether a message may soon let the run go on; it is looked at again then."""
-        since = None if run.waits is None else run.waits.lingers_since()
+        since = None if run.waits is None else run.waits.newest_for_event()
         if since is None or now >= since + self._linger:
             return False
         lingers = self._runs.linger(run, self._most_lingering)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from cloaca_core.records.waits import APPROVAL, SLEEP, ClosedWait, MessageRow, WaitRow
+from cloaca_core.records.waits import EVENT, ClosedWait, MessageRow, WaitRow
 
 if TYPE_CHECKING:
     from cloaca_core._engine.plan.restore import Resume
@@ -42,14 +42,9 @@ class OpenWait:
         self.attended: bool = False
 
     @property
-    def is_node(self) -> bool:
-        """Whether a node waits, not a body."""
-        return self.key.number == 0
-
-    @property
-    def lingers(self) -> bool:
-        """Whether it may end at any moment: people are slow, and the end of a sleep is known."""
-        return self.row.kind not in (SLEEP, APPROVAL)
+    def is_for_event(self) -> bool:
+        """Whether an event ends it, which may come at any moment."""
+        return self.row.kind == EVENT
 
     def closed(self, message: int | None = None) -> ClosedWait:
         """Its end in the table."""
@@ -190,27 +185,27 @@ class OpenWaits:
             return False
         if wait.attended:
             return True
-        return not bodies_only and (wait.is_node or wait.key.task in self.left)
+        return not bodies_only and (wait.row.is_of_node or wait.key.task in self.left)
 
     def resting(self) -> set[int]:
         """The tasks that go on only when a wait of theirs ends. One whose row is not durable may
         end by a message that is known already.
         """
-        nodes = {key.task for key, wait in self._waits.items() if wait.is_node}
         opening = {key.task for key, wait in self._waits.items() if not wait.durable}
-        return (nodes | self.left.keys()) - opening
+        return self.without_body() - opening
 
     def without_body(self) -> set[int]:
         """The tasks that wait and have no body here, also those whose rows are on their way."""
-        return {key.task for key, wait in self._waits.items() if wait.is_node} | self.left.keys()
+        nodes = {key.task for key, wait in self._waits.items() if wait.row.is_of_node}
+        return nodes | self.left.keys()
 
     def is_ending(self) -> bool:
         """Whether the end of any wait is on the way to the table."""
         return any(wait.ending for wait in self._waits.values())
 
-    def lingers_since(self) -> int | None:
-        """When the newest of those waits was opened that may end at any moment."""
-        return max([w.row.opened_at for w in self._waits.values() if w.lingers], default=None)
+    def newest_for_event(self) -> int | None:
+        """When the newest wait for an event was opened."""
+        return max([w.row.opened_at for w in self._waits.values() if w.is_for_event], default=None)
 
 
 def restored(

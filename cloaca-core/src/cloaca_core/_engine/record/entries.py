@@ -36,7 +36,7 @@ class Draft:
     follow_ups: list[NewFollowUp] = field(default_factory=list)
     exhausted: list[Exhausted] = field(default_factory=list)
     memos: list[MemoRow] = field(default_factory=list)
-    waits: list[WaitRow] = field(default_factory=list)
+    waits: dict[tuple[object, ...], WaitRow] = field(default_factory=dict)
     timeouts: list[WaitTimeout] = field(default_factory=list)
     closed: list[ClosedWait] = field(default_factory=list)
     messages: list[NewMessage] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Draft:
             self.follow_ups,
             self.exhausted,
             self.memos,
-            self.waits,
+            list(self.waits.values()),
             self.timeouts,
             self.closed,
             self.messages,

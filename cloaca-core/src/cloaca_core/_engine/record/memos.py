@@ -42,7 +42,7 @@ class BodyWaiter(Protocol):
     def wait(self, call: BodyCall, asked: AskedWait) -> None:
         """A body waits; its call is concluded with the memo of how that ended, or a signal."""
 
-    def rest(self, call: BodyCall, seconds: float) -> None:
+    def defer(self, call: BodyCall, seconds: float) -> None:
         """A body waits for so many seconds, which are not kept."""
 
     def withdraw(self, call: BodyCall) -> None:
@@ -52,17 +52,17 @@ class BodyWaiter(Protocol):
 class BodyCall:
     """A body that waits for an answer. ``timer`` is set while it pauses, ``reading`` while its
     memos are read. ``interrupted`` is called in place of an answer if its run is being cancelled,
-    or the body waits no more. ``left`` is set in a wait that the body can leave: it asks it to.
+    or the body waits no more. ``ask_to_leave`` is set in a wait that the body can leave.
     """
 
-    __slots__ = ("_tells", "attempt", "interrupted", "left", "reading", "timer")
+    __slots__ = ("_tells", "ask_to_leave", "attempt", "interrupted", "reading", "timer")
 
     def __init__(self, attempt: Attempt, tell: Tell) -> None:
         self.attempt: Attempt = attempt
         self.timer: asyncio.TimerHandle | None = None
         self.reading: asyncio.Task[None] | None = None
         self.interrupted: Callable[[], None] | None = None
-        self.left: Callable[[], None] | None = None
+        self.ask_to_leave: Callable[[], None] | None = None
         self._tells = [tell]
 
     def answer(self, answer: Answer) -> None:
@@ -76,8 +76,8 @@ class BodyCall:
 
     def leave(self) -> None:
         """Ask the body to leave, if it is in a wait that it can leave."""
-        if self.left is not None:
-            self.left()
+        if self.ask_to_leave is not None:
+            self.ask_to_leave()
 
     def end(self) -> None:
         """Answer it with the signal that ends the body, and look for nothing more."""
@@ -90,7 +90,7 @@ class BodyCall:
 
 class Memos:
     """``load``, ``keep`` and ``pause`` are called by bodies, on any thread; the rest belongs to the
-    engine's loop. ``attend`` is called by each body before it waits for its answer.
+    engine's loop. ``call_made`` is called by each body before it waits for its answer.
     """
 
     def __init__(
@@ -98,12 +98,12 @@ class Memos:
         write: WriteMemo,
         read: ReadMemos,
         waiter: BodyWaiter,
-        attend: Callable[[BodyCall], None] = lambda _: None,
+        call_made: Callable[[BodyCall], None] = lambda _: None,
     ) -> None:
         self._write_memo = write
         self._read = read
         self._waiter = waiter
-        self._attend = attend
+        self._call_made = call_made
         self._loop = asyncio.get_running_loop()
         self._calls: dict[Attempt, set[BodyCall]] = {}
 
@@ -125,9 +125,9 @@ class Memos:
         """Wait for an instant or a message, without the slot."""
         return self._away(BodyCall(attempt, tell), partial(self._begin_to_wait, asked))
 
-    def rest(self, attempt: Attempt, seconds: float, tell: Tell) -> Withdraw:
+    def defer(self, attempt: Attempt, seconds: float, tell: Tell) -> Withdraw:
         """Wait without the slot, until the body is to end."""
-        return self._away(BodyCall(attempt, tell), partial(self._begin_to_rest, seconds))
+        return self._away(BodyCall(attempt, tell), partial(self._begin_to_defer, seconds))
 
     def _away(self, call: BodyCall, begin: Callable[[BodyCall], None]) -> Withdraw:
         self._ask(call, begin)
@@ -139,7 +139,7 @@ class Memos:
         except RuntimeError:  # the loop has been closed
             call.end()
             return
-        self._attend(call)
+        self._call_made(call)
 
     def _ask_to_withdraw(self, call: BodyCall) -> None:
         with suppress(RuntimeError):  # the loop has been closed
@@ -189,9 +189,9 @@ class Memos:
         if self._may_wait(call):
             self._waiter.wait(call, asked)
 
-    def _begin_to_rest(self, seconds: float, call: BodyCall) -> None:
+    def _begin_to_defer(self, seconds: float, call: BodyCall) -> None:
         if self._may_wait(call):
-            self._waiter.rest(call, seconds)
+            self._waiter.defer(call, seconds)
 
     def _may_wait(self, call: BodyCall) -> bool:
         """Whether the body is still there, and is to go on; a thread of it may outlive it."""

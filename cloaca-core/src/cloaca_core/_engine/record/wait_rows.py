@@ -29,10 +29,10 @@ class WaitRows(NamedTuple):
         """Put them into a batch. In a transaction waits are closed before others open, so one that
         opens and ends in the same batch is left out.
         """
-        ended = {each[:_KEY] for each in self.closed}
-        if ended and draft.waits:
-            draft.waits[:] = [each for each in draft.waits if each[:_KEY] not in ended]
-        draft.waits.extend(self.opened)
+        for ended in self.closed:
+            draft.waits.pop(ended[:_KEY], None)
+        for each in self.opened:
+            draft.waits[each[:_KEY]] = each
         draft.timeouts.extend(self.timeouts)
         draft.closed.extend(self.closed)
         draft.memos.extend(self.memos)

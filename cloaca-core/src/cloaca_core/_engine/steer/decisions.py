@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from cloaca_core._engine.plan.waits import decision
+from cloaca_core.definition.waits.kinds import REJECT
 from cloaca_core.errors import ConfigError, ContextValueError
 from cloaca_core.records.waits import APPROVAL, NewMessage
-from cloaca_core.values.instants import Instant, instant_text
+from cloaca_core.values.instants import Instant
 from cloaca_core.values.json_schema import Schema, mismatch
 from cloaca_core.values.json_values import decode, encode
 
 if TYPE_CHECKING:
     from cloaca_core.values.json_values import JsonValue
-
-_REJECT = "reject"
-"""The choice that needs no data."""
 
 
 class Asked(NamedTuple):
@@ -36,13 +35,7 @@ class Decision(NamedTuple):
 
     def message(self, message_id: str, run_id: str, now: Instant) -> NewMessage:
         """The message that tells it to the run."""
-        payload: dict[str, JsonValue] = {
-            "choice": self.choice,
-            "by": self.by,
-            "at": instant_text(now),
-            "note": self.note,
-            "data": self.data,
-        }
+        payload = decision(self.choice, at=now, by=self.by, note=self.note, data=self.data)
         return NewMessage(
             id=message_id,
             run_id=run_id,
@@ -69,19 +62,19 @@ def asked_in(detail: str) -> Asked:
     )
 
 
-def refuse_wrong(decision: Decision, asked: Asked) -> None:
+def refuse_wrong(made: Decision, asked: Asked) -> None:
     """Raise ``ConfigError``, a ValueError, for a choice that is none of those, or for data that do
     not match the schema. A rejection needs no data.
     """
-    if decision.choice not in asked.choices:
-        known, given = ", ".join(repr(each) for each in asked.choices), decision.choice
+    if made.choice not in asked.choices:
+        known, given = ", ".join(repr(each) for each in asked.choices), made.choice
         raise ConfigError(
-            f"choice must be one of {known} for {decision.task_id!r}, got {given!r:.80}",
+            f"choice must be one of {known} for {made.task_id!r}, got {given!r:.80}",
             field="choice",
         )
-    if asked.schema is None or (decision.data is None and decision.choice == _REJECT):
+    if asked.schema is None or (made.data is None and made.choice == REJECT):
         return
-    if (reason := mismatch(asked.schema, decision.data, "data")) is not None:
+    if (reason := mismatch(asked.schema, made.data, "data")) is not None:
         raise ConfigError(reason, field="data")
 
 

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.plan.restore import change_from_json
 from cloaca_core._engine.steer.decisions import Decided, decided_in
+from cloaca_core.definition.waits.kinds import REJECT
 from cloaca_core.errors import (
     AlreadyDecidedError,
+    ApprovalRejectedError,
     CloacaError,
     ConfigError,
+    EventTimeoutError,
     MailboxFullError,
     RunStateError,
     TaskNotFoundError,
@@ -29,9 +32,9 @@ if TYPE_CHECKING:
     from cloaca_core.store.protocol import Store
 
 _MAY_BE_OPEN: Final = ("Running", "Waiting", "Paused")
-_TIME_OVER: Final = "EventTimeoutError"
+_TIME_OVER: Final = EventTimeoutError.__name__
 """Type of the error with which an approval fails that was not decided in time."""
-_REJECTED: Final = "ApprovalRejectedError"
+_REJECTED: Final = ApprovalRejectedError.__name__
 """Type of the error with which one fails that was rejected."""
 
 
@@ -97,7 +100,7 @@ class MessageRefusals:
 def _decided_by(row: AttemptRow) -> Decided | None:
     """Who has decided an approval that ended with this record; None if it is of another task."""
     if row.status == TaskStatus.FAILED and row.error_type in (_TIME_OVER, _REJECTED):
-        choice = "reject" if row.error_type == _REJECTED else ""
+        choice = REJECT if row.error_type == _REJECTED else ""
         return Decided(at=instant_text(row.ended_at), choice=choice)
     change = change_from_json(row.change or "{}")
     decided = decided_in(encode(change.set.get(row.task_id)))

@@ -62,12 +62,12 @@ class BodyWaits:
         wait.attended = True
         self._away(call, partial(self._interrupt, call, wait))
         if may_leave:
-            call.left = partial(self._leave, call, wait)
+            call.ask_to_leave = partial(self._leave, call, wait)
             call.timer = self._loop.call_later(self._evict_after, call.leave)
 
-    def rest(self, call: BodyCall, seconds: float) -> None:
+    def defer(self, call: BodyCall, seconds: float) -> None:
         """A body waits for so many seconds, which are not kept."""
-        self._away(call, partial(self._end_rest, call))
+        self._away(call, partial(self._end_deferral, call))
         call.timer = self._loop.call_later(seconds, self._return, call, None)
 
     def go_on(self, wait: OpenWait, memo: MemoRow) -> None:
@@ -108,7 +108,7 @@ class BodyWaits:
         self.forget(wait)
         self._return(call, ended_early(call.attempt))
 
-    def _end_rest(self, call: BodyCall) -> None:
+    def _end_deferral(self, call: BodyCall) -> None:
         """The run of the body is being cancelled."""
         self._return(call, ended_early(call.attempt))
 

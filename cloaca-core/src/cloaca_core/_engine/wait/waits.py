@@ -287,7 +287,7 @@ class Waits:
         now, instants = self._clock.wall(), []
         if (due := waits.next_due(bodies_only=run.wish is not None)) is not None:
             instants.append(due)
-        if (since := waits.lingers_since()) is not None and since + self._linger > now:
+        if (since := waits.newest_for_event()) is not None and since + self._linger > now:
             instants.append(since + self._linger)
         if instants:
             seconds = max(0.0, (min(instants) - now) / SECOND)
@@ -304,7 +304,7 @@ class Waits:
         node, task = run.graph.tasks[wait.key.task].wait, wait.key.task
         if run.over:
             return
-        if not wait.is_node:
+        if not wait.row.is_of_node:
             self._remember(run, wait, value_of_message(message), message.number)
         elif node is not None and not isinstance(node, Sleep):
             outcome = outcome_of_message(node, run.graph.tasks[task].id, message.payload)
@@ -323,7 +323,7 @@ class Waits:
 
     def _end_timed_out(self, run: ActiveRun, wait: OpenWait) -> None:
         node, task_id = run.graph.tasks[wait.key.task].wait, wait.row.task_id
-        if wait.is_node and node is not None:
+        if wait.row.is_of_node and node is not None:
             self._end_node(run, wait, outcome_of_timeout(node, task_id, self._clock.wall()), None)
         else:
             self._remember(run, wait, VALUE_OF_TIMEOUT, None)

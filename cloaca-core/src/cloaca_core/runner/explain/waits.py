@@ -21,22 +21,17 @@ if TYPE_CHECKING:
 def wait_text(facts: Facts, row: AttemptRow, waits: Sequence[WaitRow], *, orphaned: bool) -> str:
     """What an attempt waits for, by its open waits, the oldest first, and where its body is."""
     first = waits[0]
-    its_body = "" if is_of_node(first) else "its body "
+    its_body = "" if first.is_of_node else "its body "
     text = f"{its_body}{_awaited(facts, first)}"
     if len(waits) > 1:
         text += f"; it has {counted(len(waits) - 1, 'more wait')}"
-    if is_of_node(first):
+    if first.is_of_node:
         return text
     if has_left(row):
         return f"{text}; the body has left memory, and runs again from its top after that"
     if orphaned:
         return f"{text}; its runner is gone, and the body runs again from its top elsewhere"
     return text
-
-
-def is_of_node(wait: WaitRow) -> bool:
-    """Whether a node waits, not a body."""
-    return wait.number == 0
 
 
 def has_left(row: AttemptRow) -> bool:
@@ -50,7 +45,7 @@ def bodies_in_memory(facts: Facts, latest: Sequence[AttemptRow]) -> list[str]:
     return [
         each.task_id
         for each in waiting
-        if not any(map(is_of_node, waits_of_attempt(each, facts.standing.waits)))
+        if not any(wait.is_of_node for wait in waits_of_attempt(each, facts.standing.waits))
     ]
 
 

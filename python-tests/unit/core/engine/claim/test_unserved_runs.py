@@ -109,10 +109,10 @@ async def test_a_retry_that_lacks_a_task_is_left_and_said_once(
     row = await scene.run()
 
     with caplog.at_level(logging.WARNING, "cloaca.engine"):
-        assert not scene.runs.has_left()
+        assert not scene.runs.any_left()
         assert await scene.left(row, ENDED, RESTART) == ['["b", "c"]']
 
-    assert (scene.runs.has_left(), scene.told) == (True, 1)
+    assert (scene.runs.any_left(), scene.told) == (True, 1)
     assert scene.store.given == [Unserved("r", 1, '["b", "c"]', 0)]
     left = await stored(scene.store, "r")
     assert (left.owner, left.status, left.started_at) == (None, RunStatus.PENDING, None)

@@ -48,7 +48,7 @@ class Keeper:
     def wait(self, attempt: Attempt, asked: AskedWait, tell: Tell) -> Withdraw:
         raise AssertionError(attempt, asked, tell)
 
-    def rest(self, attempt: Attempt, seconds: float, tell: Tell) -> Withdraw:
+    def defer(self, attempt: Attempt, seconds: float, tell: Tell) -> Withdraw:
         raise AssertionError(attempt, seconds, tell)
 
 

@@ -67,7 +67,7 @@ class Keeper:
             tell(self.ends.pop(0))
         return self._withdraw
 
-    def rest(self, _: Attempt, seconds: float, tell: Tell) -> Withdraw:
+    def defer(self, _: Attempt, seconds: float, tell: Tell) -> Withdraw:
         self.rests.append(seconds)
         tell(None)
         return self._withdraw

@@ -10,7 +10,7 @@ from model.hand_clock import HandClock
 from model.runs import active_run, graph_of
 
 from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
-from cloaca_core._engine.orchestrate.waiting_runs import LINGER, WaitingRuns
+from cloaca_core._engine.orchestrate.waiting_runs import DUE_SOON, WaitingRuns
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.deadline import Deadline
 from cloaca_core._engine.plan.open_waits import OpenWait, OpenWaits
@@ -103,42 +103,45 @@ def scene() -> Scene:
 
 class TestRetries:
     def test_it_is_given_back_until_its_first_attempt_is_due(self, scene: Scene) -> None:
-        parks = scene.settle(a=9 * LINGER, b=7 * LINGER)
+        parks = scene.settle(a=9 * DUE_SOON, b=7 * DUE_SOON)
 
-        assert parks == [Park("r", NOW + 7 * LINGER, NOW)]
+        assert parks == [Park("r", NOW + 7 * DUE_SOON, NOW)]
         assert scene.run.parked
 
-    @pytest.mark.parametrize(("delay", "parked"), [(-1, 0), (LINGER, 0), (LINGER + 1, 1)])
+    @pytest.mark.parametrize(("delay", "parked"), [(-1, 0), (DUE_SOON, 0), (DUE_SOON + 1, 1)])
     def test_one_that_is_due_soon_stays(self, scene: Scene, delay: int, parked: int) -> None:
-        assert len(scene.settle(a=delay, b=9 * LINGER)) == parked
+        assert len(scene.settle(a=delay, b=9 * DUE_SOON)) == parked
 
         assert (scene.run.parked, len(scene.held)) == (bool(parked), parked)
 
     def test_one_of_which_a_task_runs_stays(self, scene: Scene) -> None:
-        assert scene.settle(a=9 * LINGER) == []
+        assert scene.settle(a=9 * DUE_SOON) == []
         assert scene.settle() == []
 
     def test_a_task_that_is_not_ready_yet_keeps_no_run_here(self, scene: Scene) -> None:
         scene.run.plan.failed(B, "bad")  # of the others, one waits and the other is below it
 
-        assert len(scene.settle(a=9 * LINGER)) == 1
+        assert len(scene.settle(a=9 * DUE_SOON)) == 1
 
     def test_messages_that_no_task_waits_for_do_not_bring_it_back(self, scene: Scene) -> None:
         """Else it would be claimed and given back again and again."""
         scene.runs.remove(scene.run)
         scene.run = scene.ready_run(messages=3)
 
-        assert scene.settle(a=9 * LINGER, b=9 * LINGER) == [Park("r", NOW + 9 * LINGER, NOW, 3)]
+        assert scene.settle(a=9 * DUE_SOON, b=9 * DUE_SOON) == [
+            Park("r", NOW + 9 * DUE_SOON, NOW, 3)
+        ]
 
     @pytest.mark.parametrize(
-        ("left", "due_after"), [(7 * LINGER, 7 * LINGER), (99 * LINGER, 9 * LINGER), (LINGER, None)]
+        ("left", "due_after"),
+        [(7 * DUE_SOON, 7 * DUE_SOON), (99 * DUE_SOON, 9 * DUE_SOON), (DUE_SOON, None)],
     )
     def test_it_is_back_for_its_deadline(
         self, scene: Scene, left: int, due_after: int | None
     ) -> None:
         scene.run.deadline = Deadline(NOW + left, 1.0)
 
-        due = [each.due_at for each in scene.settle(a=9 * LINGER, b=9 * LINGER)]
+        due = [each.due_at for each in scene.settle(a=9 * DUE_SOON, b=9 * DUE_SOON)]
 
         assert due == ([] if due_after is None else [NOW + due_after])
 
@@ -155,17 +158,17 @@ class TestRetries:
     ) -> None:
         is_so(scene.run)
 
-        assert scene.settle(a=9 * LINGER, b=9 * LINGER) == []
+        assert scene.settle(a=9 * DUE_SOON, b=9 * DUE_SOON) == []
         assert scene.held == []
 
 
 class TestWaits:
     def test_the_first_of_its_waits_and_retries_brings_it_back(self, scene: Scene) -> None:
-        scene.waits(a=8 * LINGER)
+        scene.waits(a=8 * DUE_SOON)
 
-        (park,) = scene.settle(b=9 * LINGER)
+        (park,) = scene.settle(b=9 * DUE_SOON)
 
-        assert park.due_at == NOW + 8 * LINGER
+        assert park.due_at == NOW + 8 * DUE_SOON
 
     def test_one_that_waits_for_a_decision_alone_has_no_instant(self, scene: Scene) -> None:
         scene.waits(a=None, b=None)
@@ -177,7 +180,7 @@ class TestWaits:
         assert park.due_at == NEVER
 
     def test_it_says_how_many_messages_it_has_seen(self, scene: Scene) -> None:
-        scene.waits(a=8 * LINGER, b=8 * LINGER)
+        scene.waits(a=8 * DUE_SOON, b=8 * DUE_SOON)
         assert scene.run.waits is not None
         scene.run.waits.put([message(4, "other")], 5)
 
@@ -186,20 +189,20 @@ class TestWaits:
         assert park.seen == 5
 
     def test_one_with_messages_that_were_not_read_stays(self, scene: Scene) -> None:
-        scene.waits(a=8 * LINGER, b=8 * LINGER)
+        scene.waits(a=8 * DUE_SOON, b=8 * DUE_SOON)
         assert scene.run.waits is not None
         scene.run.waits.told = 1
 
         assert scene.settle() == []
 
     def test_one_of_which_a_wait_is_ending_stays(self, scene: Scene) -> None:
-        first, _ = scene.waits(a=8 * LINGER, b=8 * LINGER)
+        first, _ = scene.waits(a=8 * DUE_SOON, b=8 * DUE_SOON)
         first.ending = True
 
         assert scene.settle() == []
 
     def test_one_of_which_a_wait_is_not_written_yet_stays(self, scene: Scene) -> None:
-        first, _ = scene.waits(a=8 * LINGER, b=8 * LINGER)
+        first, _ = scene.waits(a=8 * DUE_SOON, b=8 * DUE_SOON)
         first.durable = False
 
         assert scene.settle() == []
@@ -207,9 +210,9 @@ class TestWaits:
     def test_one_whose_body_is_here_stays_and_one_whose_body_has_left_goes(
         self, scene: Scene
     ) -> None:
-        scene.waits(b=8 * LINGER)
+        scene.waits(b=8 * DUE_SOON)
         assert scene.run.waits is not None
-        scene.run.waits.add(A, wait("a", 8 * LINGER)._replace(number=1), durable=True)
+        scene.run.waits.add(A, wait("a", 8 * DUE_SOON)._replace(number=1), durable=True)
         assert scene.settle() == []
 
         scene.run.waits.left[A] = Resume(has_left=True)
@@ -221,16 +224,16 @@ class TestRests:
 
     def rest(self, scene: Scene, stayed: int = 0, rested: int = 0) -> None:
         scene.run.rests_since, scene.run.rested = NOW - stayed, rested
-        scene.run.deadline = Deadline(NOW + 7 * LINGER, 1.0)
+        scene.run.deadline = Deadline(NOW + 7 * DUE_SOON, 1.0)
 
     def test_its_deadline_does_not_bring_it_back(self, scene: Scene) -> None:
-        scene.waits(a=8 * LINGER, b=9 * LINGER)
+        scene.waits(a=8 * DUE_SOON, b=9 * DUE_SOON)
         self.rest(scene)
 
-        assert scene.settle() == [Park("r", NOW + 8 * LINGER, NOW, rests=1)]
+        assert scene.settle() == [Park("r", NOW + 8 * DUE_SOON, NOW, rests=1)]
 
     def test_the_park_tells_for_how_long_it_has_rested_before(self, scene: Scene) -> None:
-        scene.waits(a=8 * LINGER, b=9 * LINGER)
+        scene.waits(a=8 * DUE_SOON, b=9 * DUE_SOON)
         self.rest(scene, stayed=30, rested=200)
 
         (park,) = scene.settle()
@@ -240,16 +243,16 @@ class TestRests:
     def test_so_does_that_of_a_run_that_rests_no_more(self, scene: Scene) -> None:
         scene.run.rested = 200
 
-        (park,) = scene.settle(a=9 * LINGER, b=9 * LINGER)
+        (park,) = scene.settle(a=9 * DUE_SOON, b=9 * DUE_SOON)
 
         assert (park.rests, park.rested) == (0, 200)
 
     def test_one_that_would_stay_goes_when_the_runner_leaves(self, scene: Scene) -> None:
-        scene.waits(a=LINGER, b=9 * LINGER)
+        scene.waits(a=DUE_SOON, b=9 * DUE_SOON)
         self.rest(scene)
         assert scene.settle() == []
 
-        assert scene.leave() == [Park("r", NOW + LINGER, NOW, rests=1)]
+        assert scene.leave() == [Park("r", NOW + DUE_SOON, NOW, rests=1)]
 
     def test_one_whose_body_is_here_may_then_be_claimed_at_once(self, scene: Scene) -> None:
         self.rest(scene, stayed=30, rested=200)
@@ -274,7 +277,7 @@ class TestEvents:
     def waits(self, scene: Scene, opened_at: int = NOW) -> None:
         scene.run.waits = OpenWaits()
         scene.run.waits.add(A, wait("a", None, EVENT, opened_at), durable=True)
-        scene.run.waits.add(B, wait("b", None, EVENT, NOW - 2 * LINGER), durable=True)
+        scene.run.waits.add(B, wait("b", None, EVENT, NOW - 2 * DUE_SOON), durable=True)
 
     def test_it_stays_for_a_while_without_a_place(self, scene: Scene) -> None:
         self.waits(scene)

@@ -220,9 +220,9 @@ class TestRest:
 
     def test_only_waits_for_events_linger(self) -> None:
         others = waits(row("a", kind=SLEEP, name=""), row("b", "b", kind=APPROVAL))
-        assert others.lingers_since() is None
+        assert others.newest_for_event() is None
         both = waits(row("a", opened_at=5), row("b", opened_at=7))
-        assert both.lingers_since() == 7
+        assert both.newest_for_event() == 7
 
     def test_waits_of_tasks_that_the_workflow_has_no_more_are_left_out(self) -> None:
         assert len(waits(row("gone"))) == 0

@@ -52,7 +52,7 @@ class Kept:
     def wait(self, call: BodyCall, asked: AskedWait) -> None:
         self.waited.append((call, asked))
 
-    def rest(self, call: BodyCall, seconds: float) -> None:
+    def defer(self, call: BodyCall, seconds: float) -> None:
         self.waited.append((call, seconds))
 
     def withdraw(self, call: BodyCall) -> None:
@@ -186,7 +186,7 @@ async def test_a_body_waits_until_its_call_is_concluded() -> None:
     kept = Kept()
 
     kept.memos.wait(kept.attempt, ASKED, kept.told.append)
-    kept.memos.rest(kept.attempt, 60, kept.told.append)
+    kept.memos.defer(kept.attempt, 60, kept.told.append)
     await quiet()
     assert kept.told == []
     ((first, asked), (second, seconds)) = kept.waited
@@ -209,7 +209,7 @@ async def test_a_cancel_interrupts_waits_and_lets_none_begin() -> None:
 
     kept.memos.interrupt(kept.attempt)
     kept.memos.wait(kept.attempt, ASKED, kept.told.append)
-    kept.memos.rest(kept.attempt, 60, kept.told.append)
+    kept.memos.defer(kept.attempt, 60, kept.told.append)
     await quiet()
 
     assert interrupted == [call]
@@ -223,7 +223,7 @@ async def test_a_body_that_has_ended_does_not_begin_to_wait() -> None:
     kept.attempt.stage = Stage.RAN
 
     kept.memos.wait(kept.attempt, ASKED, kept.told.append)
-    kept.memos.rest(kept.attempt, 60, kept.told.append)
+    kept.memos.defer(kept.attempt, 60, kept.told.append)
     await quiet()
 
     assert kept.waited == []

@@ -155,7 +155,7 @@ def test_rows_of_waits_are_in_the_same_batch_and_count(notes: Notes) -> None:
     one = RunEntry(notes, RUN, [], None, waits=WaitRows([wait]))
     one.add_to(draft)
 
-    assert draft.waits == [wait]
+    assert list(draft.waits.values()) == [wait]
     assert one.weight == wait_weight(wait)
 
 

@@ -168,8 +168,8 @@ async def test_one_that_comes_to_a_wait_that_is_over_goes_on_at_once(scene: Scen
     assert (scene.answers, scene.slots) == ([[MEMO]], [])
 
 
-async def test_a_rest_takes_its_time_and_does_not_make_it_leave(scene: Scene) -> None:
-    scene.waits.rest(BodyCall(scene.attempt, lambda _: None), 60)
+async def test_a_deferred_body_has_its_time_and_does_not_make_it_leave(scene: Scene) -> None:
+    scene.waits.defer(BodyCall(scene.attempt, lambda _: None), 60)
     await asyncio.sleep(59)
     before = list(scene.answers)
     await asyncio.sleep(2)
@@ -178,9 +178,9 @@ async def test_a_rest_takes_its_time_and_does_not_make_it_leave(scene: Scene) ->
     assert (scene.slots, scene.attempt.leaving) == (["released", "reacquired"], False)
 
 
-async def test_a_cancel_ends_a_rest(scene: Scene) -> None:
+async def test_a_cancel_ends_a_deferral(scene: Scene) -> None:
     call = BodyCall(scene.attempt, lambda _: None)
-    scene.waits.rest(call, 60)
+    scene.waits.defer(call, 60)
     assert call.interrupted is not None
     call.interrupted()
     await asyncio.sleep(120)
