@@ -147,6 +147,30 @@ async def test_a_body_that_waits_no_more_is_not_asked_to_leave() -> None:
         assert len(begun) == 1
 
 
+@pytest.mark.parametrize("seconds", [9.999, 10, 10.001])
+async def test_a_body_either_cuts_a_wait_off_or_leaves(seconds: float) -> None:
+    """Both may come due at one moment: it would be said to have swallowed the signal."""
+    async with world() as w:
+
+        async def waits(handle: AsyncTaskHandle) -> Any:
+            try:
+                async with asyncio.timeout(seconds):
+                    return await handle.wait_for("go")
+            except TimeoutError:
+                return "cut off"
+
+        begun = body(w, waits, retry_attempts=1)
+        program = await w.start()
+        run_id = await program.submit()
+        await asyncio.sleep(20)
+        if seconds >= 10:
+            await send(program, run_id, '"came"')
+
+        found = "cut off" if seconds < 10 else "came"
+        assert (await program.wait(run_id)).row.final_context == f'{{"found":"{found}"}}'
+        assert len(begun) == 1 + (seconds >= 10)
+
+
 async def test_a_body_that_cuts_a_wait_off_gets_its_slot_again_and_its_time_counts() -> None:
     async with world() as w:
 

@@ -52,8 +52,10 @@ Answer: TypeAlias = "Sequence[MemoRow] | BaseException | None"
 """Memos that were read, an error to raise, or None."""
 Tell: TypeAlias = Callable[[Answer], None]
 """Called once, on any thread."""
-Withdraw: TypeAlias = Callable[[], None]
-"""Called, on any thread, when a body has stopped to wait before it was told."""
+Withdraw: TypeAlias = Callable[[], bool]
+"""Called, on any thread, when a body has stopped to wait before it was told; false if it was asked
+to leave first.
+"""
 
 
 class MemoKeeper(Protocol):

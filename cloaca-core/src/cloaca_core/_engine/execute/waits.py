@@ -20,6 +20,7 @@ from cloaca_core._engine.execute.steps import (
     Withdraw,
     answer_on_loop,
     answer_to,
+    left_early,
 )
 from cloaca_core.definition.waits.calls import WaitCall
 from cloaca_core.errors import no_event
@@ -61,7 +62,7 @@ class AttemptWaits(AttemptSteps):
         if (text := self._kept(call.kind, call.name, number)) is None:
             may_leave = asyncio.current_task() is self._task
             asked = self._asked(call, number, may_leave=may_leave)
-            text = _text_of(await _away(partial(self._keeper.wait, self._attempt, asked)))
+            text = _text_of(await self._away(partial(self._keeper.wait, self._attempt, asked)))
         return self._outcome(call, text)
 
     def defer(self, condition: Callable[[], object], seconds: float) -> None:
@@ -77,7 +78,20 @@ class AttemptWaits(AttemptSteps):
             found = condition()
             if await found if inspect.isawaitable(found) else found:
                 return
-            await _away(partial(self._keeper.defer, self._attempt, seconds))
+            await self._away(partial(self._keeper.defer, self._attempt, seconds))
+
+    async def _away(self, ask: Callable[[Tell], Withdraw]) -> Sequence[MemoRow] | None:
+        """The answer, on a loop. A coroutine that is cancelled, as ``asyncio.timeout`` does, waits
+        no more; it leaves if it was asked to at that moment, as the engine counts on that.
+        """
+        withdraw: list[Withdraw] = []
+        try:
+            return await answer_on_loop(lambda tell: withdraw.append(ask(tell)))
+        except asyncio.CancelledError:
+            if withdraw[0]():
+                raise
+            self._attempt.leaving = True
+            raise left_early(self._attempt) from None
 
     def _met_wait(self, call: WaitCall) -> int:
         """How often this attempt has met the kind and name, now included."""
@@ -100,18 +114,6 @@ class AttemptWaits(AttemptSteps):
         if isinstance(call.default, Missing):
             raise no_event(self._attempt.task_id, call.name, call.seconds or 0.0)
         return call.default
-
-
-async def _away(ask: Callable[[Tell], Withdraw]) -> Sequence[MemoRow] | None:
-    """The answer, on a loop. A coroutine that is cancelled, as ``asyncio.timeout`` does, waits no
-    more.
-    """
-    withdraw: list[Withdraw] = []
-    try:
-        return await answer_on_loop(lambda tell: withdraw.append(ask(tell)))
-    except asyncio.CancelledError:
-        withdraw[0]()
-        raise
 
 
 def _text_of(found: Sequence[MemoRow] | None) -> str:

@@ -53,9 +53,11 @@ class BodyCall:
     """A body that waits for an answer. ``timer`` is set while it pauses, ``reading`` while its
     memos are read. ``interrupted`` is called in place of an answer if its run is being cancelled,
     or the body waits no more. ``ask_to_leave`` is set in a wait that the body can leave.
+
+    A coroutine may cut its wait off while the engine asks it to leave: the first of them counts.
     """
 
-    __slots__ = ("_tells", "ask_to_leave", "attempt", "interrupted", "reading", "timer")
+    __slots__ = ("_first", "_tells", "ask_to_leave", "attempt", "interrupted", "reading", "timer")
 
     def __init__(self, attempt: Attempt, tell: Tell) -> None:
         self.attempt: Attempt = attempt
@@ -64,6 +66,15 @@ class BodyCall:
         self.interrupted: Callable[[], None] | None = None
         self.ask_to_leave: Callable[[], None] | None = None
         self._tells = [tell]
+        self._first: dict[None, str] = {}
+
+    def withdraw(self) -> bool:
+        """The body waits no more; false if it is to leave. Any thread."""
+        return self._first.setdefault(None, "withdraw") == "withdraw"
+
+    def may_ask_to_leave(self) -> bool:
+        """Whether the body still waits; it cannot cut its wait off from now on."""
+        return self._first.setdefault(None, "leave") == "leave"
 
     def answer(self, answer: Answer) -> None:
         """Answer it, unless that was done; any thread."""
@@ -141,9 +152,12 @@ class Memos:
             return
         self._call_made(call)
 
-    def _ask_to_withdraw(self, call: BodyCall) -> None:
+    def _ask_to_withdraw(self, call: BodyCall) -> bool:
+        if not call.withdraw():
+            return False
         with suppress(RuntimeError):  # the loop has been closed
             self._loop.call_soon_threadsafe(self._withdraw, call)
+        return True
 
     # -- on the loop -------------------------------------------------------------------------
 

@@ -138,6 +138,8 @@ class BodyWaits:
             seconds = max(self._evict_after, NEXT_LOOK)
             call.timer = self._loop.call_later(seconds, self._leave, call, wait)
             return
+        if not call.may_ask_to_leave():  # it has just cut its wait off
+            return
         for each in mine:
             self.forget(each)
         attempt.leaving = True

@@ -50,6 +50,7 @@ class Keeper:
         self.asked: list[AskedWait] = []
         self.rests: list[float] = []
         self.withdrawn = 0
+        self.asks_to_leave = False
 
     def load(self, _: Attempt, tell: Tell) -> None:
         self.loads += 1
@@ -72,8 +73,9 @@ class Keeper:
         tell(None)
         return self._withdraw
 
-    def _withdraw(self) -> None:
+    def _withdraw(self) -> bool:
         self.withdrawn += 1
+        return not self.asks_to_leave
 
 
 @pytest.fixture
@@ -265,6 +267,16 @@ class TestCutOff:
                 await waits.wait_async(GO)
 
         assert keeper.withdrawn == 1
+
+    async def test_it_leaves_if_it_was_asked_to_at_that_moment(self, keeper: Keeper) -> None:
+        keeper.asks_to_leave = True
+        attempt = body(is_async=True)
+
+        with pytest.raises(BodySuspended):
+            async with asyncio.timeout(0):
+                await AttemptWaits(keeper, attempt).wait_async(GO)
+
+        assert attempt.leaving
 
     async def test_an_async_condition_is_awaited(self, keeper: Keeper) -> None:
         answers = [False, True]

@@ -131,9 +131,13 @@ async def test_it_is_asked_to_leave_after_a_while(scene: Scene) -> None:
     assert (len(scene.answers), scene.slots) == (1, ["released"])  # it has no use for the slot
 
 
-@pytest.mark.parametrize("why", ["other thread", "ending", "abandoned", "over", "forgotten"])
+@pytest.mark.parametrize(
+    "why", ["other thread", "ending", "abandoned", "over", "forgotten", "cut off"]
+)
 async def test_it_is_not_asked_to_leave(scene: Scene, why: str) -> None:
-    _, wait = scene.wait(may_leave=why != "other thread")
+    call, wait = scene.wait(may_leave=why != "other thread")
+    if why == "cut off":
+        assert call.withdraw()
     wait.ending = why == "ending"
     scene.attempt.abandoned = why == "abandoned"
     if why == "over":
