@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
+from cloaca_core._engine.plan.open_waits import OpenWaits
 from cloaca_core._engine.plan.planner import DefaultRule, RunPlan
 from cloaca_core._engine.plan.restore import Restored, Resume
 from cloaca_core.definition.recorded import when_ended_rows
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from cloaca_core._engine.plan.deadline import Deadline
     from cloaca_core._engine.plan.merge import Change
-    from cloaca_core._engine.plan.open_waits import OpenWaits
     from cloaca_core._engine.plan.replacements import Keys
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
@@ -116,6 +116,12 @@ class ActiveRun:
         self.rested: int = 0
         self.stood_still: int = row.stood_still
         self.waits: OpenWaits | None = None
+
+    def open_waits(self) -> OpenWaits:
+        """Its waits; it has some from now on."""
+        if self.waits is None:
+            self.waits = OpenWaits(self.row.messages)
+        return self.waits
 
     def replace(self, replacements: Sequence[Keys]) -> None:
         """Keys were replaced: these are all replacements so far."""

@@ -385,7 +385,7 @@ class TestReading:
         await desk.pass_time(120)
 
         assert desk.journal.waiting == []
-        assert (desk.waits._timers, desk.waits._reading, desk.reads) == ({}, {}, 0)
+        assert (desk.waits._timers, desk.waits._mail._reading, desk.reads) == ({}, {}, 0)
 
 
 class TestSteered:

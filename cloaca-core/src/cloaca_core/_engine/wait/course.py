@@ -1,0 +1,63 @@
+"""The steps of a run that its waits cause, as the parts of this folder ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVarTuple
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core._engine.plan.planner import Step
+    from cloaca_core._engine.record.wait_rows import WaitRows
+    from cloaca_core.records.runs import AttemptRow
+    from cloaca_core.records.waits import ClosedWait, WaitTimeout
+
+Ts = TypeVarTuple("Ts")
+
+
+class WaitCourse(Protocol):
+    """The orchestrator takes these steps."""
+
+    def follow(
+        self,
+        run: ActiveRun,
+        step: Step,
+        attempts: list[AttemptRow],
+        closed: Sequence[ClosedWait] = (),
+    ) -> None:
+        """Record the rows of a fact together with its consequences, then act on them."""
+
+    def fail(
+        self,
+        run: ActiveRun,
+        task: int,
+        row: AttemptRow,
+        error: str,
+        closed: Sequence[ClosedWait] = (),
+    ) -> None:
+        """A task has failed for good."""
+
+    def note(
+        self,
+        run: ActiveRun,
+        attempts: Sequence[AttemptRow],
+        waits: WaitRows | None,
+        then: Callable[[], None],
+    ) -> None:
+        """Have rows of a run written that cause no step by themselves, and call ``then`` when they
+        are durable.
+        """
+
+    def time_out(
+        self, run: ActiveRun, timeout: WaitTimeout, decided: Callable[[bool], None]
+    ) -> None:
+        """Have it decided whether the time of a wait is over, and call ``decided`` with that."""
+
+    def launch(self, run: ActiveRun, tasks: Sequence[int]) -> None:
+        """Start these tasks."""
+
+    def settle(self, run: ActiveRun) -> None:
+        """Give the run back, or end it, if nothing of it can go on for now."""
+
+    def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
+        """Take a step of a run; an error in the engine ends the run."""
