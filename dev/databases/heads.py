@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 COMMAND = "python tasks.py head"
 """The command that makes the scripts again."""
 NAME = "head.sql"
-_RECORDS = "cloaca_migration"
-"""The table whose rows are not in the script: a program records the migrations with the time."""
-_NO_ROWS = (_RECORDS,)
+_NO_ROWS = ("cloaca_migration",)
+"""The tables whose rows are not in the script: a program records the migrations with the time."""
 
 
 def write() -> None:

@@ -189,10 +189,8 @@ class _Admin:
             self._ask(step(STATEMENTS.lock_migrations))
             # A change that waits for a table also makes the tenant's runners wait.
             self._ask(step(STATEMENTS.wait_at_most, lock_timeout=f"{int(TABLE_WAIT_S * 1000)}ms"))
-        missing, head = (
-            pending(self._applied(), load_migrations(__package__)),
-            load_head(__package__),
-        )
+        missing = pending(self._applied(), load_migrations(__package__))
+        head = load_head(__package__)
         if replaced := replaced_by(head, missing):
             self._apply(head.sql, replaced)
         for migration in missing[len(replaced) :]:

@@ -111,7 +111,7 @@ class HarnessHost(EngineHost):
     async def _open_store(self, options: StoreOptions) -> Store:
         loop = self._driver.loop
         with loop.real_work("the opening of the database"):
-            await self._place.rest()
+            await self._place.quiesce()
             if self._store is None:
                 before = set(threading.enumerate())
                 self._store = await self._place.call(super()._open_store(options))

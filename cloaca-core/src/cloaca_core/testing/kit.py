@@ -175,13 +175,13 @@ class Harness:
     def _drive_to_end(self, run: HarnessRun) -> None:
         def goes_on() -> bool:
             info = despite_kills(run.handle.info)
-            return info.ended_at is None and (not _rests(info) or self._any_goes_on())
+            return info.ended_at is None and (not _needs_call(info) or self._any_goes_on())
 
         self._driver.go_on(goes_on)
 
     def _any_goes_on(self) -> bool:
         """Whether there is a run that time alone may let go on."""
-        return not all(map(_rests, self._listed(status=UNENDED)))
+        return not all(map(_needs_call, self._listed(status=UNENDED)))
 
     def _raise_error_of(self, run: HarnessRun) -> None:
         done = {name for name, result in run.tasks.items() if result.status == "Completed"}
@@ -375,8 +375,8 @@ class Harness:
         return TaskKey(found.namespace, task)
 
 
-def _rests(run: RunInfo) -> bool:
-    """Whether only a message, a decision or a resume lets the run go on."""
+def _needs_call(run: RunInfo) -> bool:
+    """Whether only a call lets the run go on: of send, approve or resume."""
     return run.status in ("Waiting", "Paused") and run.due_at is None
 
 

@@ -32,7 +32,7 @@ class Place(Protocol):
     async def call(self, operation: Coroutine[Any, Any, T]) -> T:
         """Run an operation to its end."""
 
-    async def rest(self) -> None:
+    async def quiesce(self) -> None:
         """Return when the operations of an engine that was killed have ended."""
 
     def tell(self, function: Callable[[], object]) -> None:
@@ -50,7 +50,7 @@ class OwnLoop:
     async def call(self, operation: Coroutine[Any, Any, T]) -> T:
         return await operation
 
-    async def rest(self) -> None:
+    async def quiesce(self) -> None:
         """Its thread does one operation after the other."""
 
     def tell(self, function: Callable[[], object]) -> None:
@@ -76,7 +76,7 @@ class OwnThread:
         answer.add_done_callback(self._under_way.discard)
         return await asyncio.wrap_future(answer)
 
-    async def rest(self) -> None:
+    async def quiesce(self) -> None:
         if self._under_way:
             await asyncio.wait([asyncio.wrap_future(each) for each in list(self._under_way)])
 

@@ -61,7 +61,7 @@ async def test_a_database_may_have_a_thread_of_its_own() -> None:
     view = view_of(store, place)
     before = the_loop().time()
     await asyncio.gather(view.runners(), view.runners())
-    await place.rest()
+    await place.quiesce()
     await asyncio.to_thread(place.close)
 
     assert store.threads == {"cloaca-engine"}
