@@ -266,3 +266,32 @@ async def test_a_body_sees_the_same_keys_until_it_ends(evict: float) -> None:
 
         assert '"found":[1,2]' in str(ended.row.final_context)
         assert [row.replacements for row in w.attempts(run_id)] == [0]
+
+
+@pytest.mark.parametrize("busy", [0, 30], ids=["it waits again", "it comes back later"])
+async def test_a_message_that_comes_as_its_wait_is_cut_off_ends_the_next_one(busy: float) -> None:
+    async with world() as w:
+
+        async def waits_anew(handle: AsyncTaskHandle) -> Any:
+            found: list[Any] = []
+            with suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    found.append(await handle.wait_for("go"))
+            await asyncio.sleep(busy)
+            return [*found, await handle.wait_for("go")]
+
+        body(w, waits_anew)
+        program = await w.start()
+        run_id = await program.submit()
+        await asyncio.sleep(4)
+        other = await w.start()
+        program.store.silent = True
+        await send(other, run_id)
+        program.store.answers.clear()  # the end of the wait stays on its way
+        (run,) = program.engine._parts.base.runs
+        program.engine._parts.orchestration.orchestrator.waits.told(run, 1)
+        await asyncio.sleep(2)
+        program.store.answers.set()
+
+        assert (await program.wait(run_id)).row.final_context == '{"found":[1]}'
+        assert w.store.open_waits == {}

@@ -29,10 +29,11 @@ class WaitKey(NamedTuple):
 
 class OpenWait:
     """``durable`` once its row is; ``ending`` while its end is on the way to the table;
-    ``attended`` while the body is there that waits.
+    ``attended`` while the body is there that waits. ``cut_off`` once the body has given it up while
+    its end was on the way.
     """
 
-    __slots__ = ("attended", "durable", "ending", "key", "row")
+    __slots__ = ("attended", "cut_off", "durable", "ending", "key", "row")
 
     def __init__(self, key: WaitKey, row: WaitRow, *, durable: bool) -> None:
         self.key: WaitKey = key
@@ -40,6 +41,7 @@ class OpenWait:
         self.durable: bool = durable
         self.ending: bool = False
         self.attended: bool = False
+        self.cut_off: bool = False
 
     @property
     def is_for_event(self) -> bool:
@@ -55,9 +57,10 @@ class OpenWait:
 class OpenWaits:
     """``told`` is how many messages the run was sent, as far as a commit has said; ``seen`` how
     many of them were read. ``left`` are the tasks whose bodies have left, each with how to go on
-    with it; ``ended`` the memos of waits of bodies that have ended here. ``opening`` is how many
-    rows of waits are on their way. ``due_now`` is an instant that has come by the clock that let
-    the run go.
+    with it; ``ended`` the memos of waits of bodies that have ended here. ``undelivered`` are those
+    with a message that came as its wait was cut off: the next wait of the same body for the same
+    gets it. ``opening`` is how many rows of waits are on their way. ``due_now`` is an instant that
+    has come by the clock that let the run go.
     """
 
     __slots__ = (
@@ -69,6 +72,7 @@ class OpenWaits:
         "opening",
         "seen",
         "told",
+        "undelivered",
     )
 
     def __init__(self, told: int = 0) -> None:
@@ -76,6 +80,7 @@ class OpenWaits:
         self._unread: list[MessageRow] = []
         self.left: dict[int, Resume] = {}
         self.ended: dict[WaitKey, MemoRow] = {}
+        self.undelivered: dict[tuple[int, str, str], MemoRow] = {}
         self.told: int = told
         self.seen: int = 0
         self.due_now: int = 0
@@ -114,6 +119,21 @@ class OpenWaits:
         """The attempt of a task has ended: no body comes for its waits that have ended."""
         for key in [key for key in self.ended if key.task == task]:
             del self.ended[key]
+        for place in [place for place in self.undelivered if place[0] == task]:
+            del self.undelivered[place]
+
+    def deliver(self, wait: OpenWait, memo: MemoRow) -> OpenWait | None:
+        """A wait that was cut off has ended by a message: returns the next wait of the same body
+        for the same, which it ends in its place; None if the body has not come to one yet.
+        """
+        key = wait.key
+        for other in self.of(key.task):
+            same = (other.key.kind, other.key.name) == (key.kind, key.name)
+            if same and other.attended and not other.ending:
+                self.remove(other)
+                return other
+        self.undelivered[key.task, key.kind, key.name] = memo
+        return None
 
     def put(self, unread: Collection[MessageRow], told: int) -> None:
         """These are the unread messages of the run that were not ``seen``, as the table had them

@@ -142,11 +142,20 @@ class WaitEnds:
         waits.remove(wait)
         if wait.attended:
             self._bodies.go_on(wait, memo)
+        elif wait.cut_off and memo.value != VALUE_OF_TIMEOUT:
+            self._hand_on(run, wait, memo)
         elif is_open:
             waits.ended[wait.key] = memo  # for a body that has read its memos and comes here soon
             if wait.key.task in waits.left:
                 self.run_again(run, wait.key.task)
         self._check(run)
+
+    def _hand_on(self, run: ActiveRun, wait: OpenWait, memo: MemoRow) -> None:
+        """The body has cut its wait off, and would miss the message."""
+        if (other := run.open_waits().deliver(wait, memo)) is not None:
+            self._bodies.go_on(other, memo)
+            rows = WaitRows(closed=[other.closed()])
+            self._course.note(run, [], rows, partial(self._check, run))
 
     def run_again(self, run: ActiveRun, task: int) -> None:
         """A wait of a body that has left is over."""

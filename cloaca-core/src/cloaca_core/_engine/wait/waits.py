@@ -193,6 +193,8 @@ class Waits:
         waits, now = run.open_waits(), self._clock.wall()
         key = WaitKey(attempt.index, asked.number, asked.kind, asked.name)
         memo, wait = waits.ended.pop(key, None), waits.get(key)
+        if memo is None:
+            memo = waits.undelivered.pop((attempt.index, asked.kind, asked.name), None)
         if memo is not None and memo.input_hash == asked.input_hash:
             self._bodies.answer(call, memo)
             return
@@ -203,9 +205,14 @@ class Waits:
         self.check(run)
 
     def withdraw(self, call: BodyCall) -> None:
-        """A body has cut its own wait off. An end that is on the way to the table is kept."""
+        """A body has cut its own wait off. An end that is on the way to the table is kept: if a
+        message makes it, the body gets that where it waits for it next.
+        """
         wait = self._bodies.withdraw(call)
-        if wait is None or wait.ending:
+        if wait is None:
+            return
+        if wait.ending:
+            wait.cut_off = True
             return
         run = call.attempt.owner
         run.open_waits().remove(wait)
