@@ -213,7 +213,7 @@ class RunHandle(_Run):
         its schema (which a rejection may leave out), ``note`` a text of 1 to 255 characters, and
         ``by`` who decides: ``user@host``. Another choice, or data that do not match, is a
         ValueError. Before the approval is open, ``RunStateError``; once it is decided, or its time
-        is over, ``AlreadyDecidedError``; of a run that has ended, ``RunEndedError``.
+        is over, ``AlreadyDecidedError``; of a run that has ended without it, ``RunEndedError``.
         """
         messages = self._calls.messages
         return messages.approve(self._id, task_id, choice, data, note, by).wait()

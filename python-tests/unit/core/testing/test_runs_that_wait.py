@@ -133,7 +133,7 @@ class TestNodes:
         h.approve(run, "signed", "reject")
 
         h.assert_path(run, [], skipped=["after"])
-        with pytest.raises(cloaca.RunEndedError):
+        with pytest.raises(cloaca.AlreadyDecidedError):
             h.approve(run, "signed")
 
     def test_time_decides_in_place_of_a_person(self, h: Harness, registry: cloaca.Registry) -> None:

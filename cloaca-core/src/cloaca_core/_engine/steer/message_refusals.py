@@ -52,6 +52,8 @@ class MessageRefusals:
         match sent.refusal:
             case "full":
                 return _full(run_id, self._most)
+            case "ended" if message.kind == APPROVAL:
+                return await self._too_late(run_id, message.name, status)
             case "ended":
                 return takes_no_message(run_id, status)
             case "decided":
@@ -65,7 +67,7 @@ class MessageRefusals:
         if (row := await self._store.get_run(run_id)) is None:
             return no_run(run_id)
         if row.ended_at is not None:
-            return takes_no_message(run_id, row.status)
+            return await self._too_late(run_id, task_id, row.status)
         if wait is not None:
             over = Decided(at=instant_text(wait.due_at))
             return _decided_already(run_id, task_id, row.status, over)
@@ -83,6 +85,14 @@ class MessageRefusals:
         if decided is None or row is None:
             return wrong
         return _decided_already(run_id, task_id, row.status, decided)
+
+    async def _too_late(self, run_id: str, task_id: str, status: str) -> RunStateError:
+        """The error for a decision about a run that has ended. Whether the run ended soon after an
+        earlier decision is not for the second person to know: the error is the same.
+        """
+        if (decided := await self._decided(run_id, task_id)) is None:
+            return takes_no_message(run_id, status)
+        return _decided_already(run_id, task_id, status, decided)
 
     async def _decided(self, run_id: str, task_id: str) -> Decided | None:
         """Who has decided, and when: by a message that the run has not read, or by the record of

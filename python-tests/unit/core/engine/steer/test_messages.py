@@ -209,6 +209,22 @@ async def test_a_run_that_has_ended_is_told(desk: Desk) -> None:
     assert isinstance(await desk.refused(), RunEndedError)
 
 
+@pytest.mark.parametrize("ended_meanwhile", [False, True])
+async def test_a_second_decision_hears_of_the_first_though_the_run_has_ended_since(
+    desk: Desk, ended_meanwhile: bool
+) -> None:
+    await desk.record(attempt("r", "signed")._replace(change=f'{{"set":{{"signed":{PAYLOAD}}}}}'))
+    desk.store.runs["r"] = desk.store.runs["r"]._replace(status="Completed", ended_at=LATER)
+    if ended_meanwhile:  # it was found open
+        desk.store.open = [WAIT]
+        desk.store.answer = Sent("Completed", None, changed=False, refusal="ended")
+
+    with pytest.raises(AlreadyDecidedError) as caught:
+        await desk.messages.decide("r", APPROVE)
+
+    assert (caught.value.by, caught.value.status) == ("bob", "Completed")
+
+
 async def test_a_task_that_the_workflow_has_not_is_told_where_that_is_known(desk: Desk) -> None:
     with WorkflowBuilder("flow", registry=desk.registry) as builder:
         task(id="signed")(lambda context: None)
