@@ -342,11 +342,15 @@ def answer_to(ask: Callable[[Tell], object]) -> Sequence[MemoRow] | None:
     return answer
 
 
-async def answer_on_loop(ask: Callable[[Tell], object]) -> Sequence[MemoRow] | None:
-    """The answer, on a loop."""
+async def answer_on_loop(
+    ask: Callable[[Tell], object], missed: Tell = lambda _: None
+) -> Sequence[MemoRow] | None:
+    """The answer, on a loop. ``missed`` is called with one that comes after the caller has given up
+    waiting for it.
+    """
     loop = asyncio.get_running_loop()
     coming: asyncio.Future[Answer] = loop.create_future()
-    ask(partial(_answer_on, loop, coming))
+    ask(partial(_answer_on, loop, coming, missed))
     answer = await coming
     if isinstance(answer, BodyCancelled):
         raise asyncio.CancelledError(str(answer))
@@ -356,12 +360,14 @@ async def answer_on_loop(ask: Callable[[Tell], object]) -> Sequence[MemoRow] | N
 
 
 def _answer_on(
-    loop: asyncio.AbstractEventLoop, coming: asyncio.Future[Answer], answer: Answer
+    loop: asyncio.AbstractEventLoop, coming: asyncio.Future[Answer], missed: Tell, answer: Answer
 ) -> None:
     with suppress(RuntimeError):  # the loop has been closed
-        loop.call_soon_threadsafe(_set, coming, answer)
+        loop.call_soon_threadsafe(_set, coming, missed, answer)
 
 
-def _set(coming: asyncio.Future[Answer], answer: Answer) -> None:
-    if not coming.done():
+def _set(coming: asyncio.Future[Answer], missed: Tell, answer: Answer) -> None:
+    if coming.done():
+        missed(answer)
+    else:
         coming.set_result(answer)

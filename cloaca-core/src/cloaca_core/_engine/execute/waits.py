@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cloaca_core._engine.execute.asked_wait import AskedWait
 from cloaca_core._engine.execute.steps import (
+    Answer,
     AttemptSteps,
     MemoKeeper,
     Tell,
@@ -40,6 +41,7 @@ class AttemptWaits(AttemptSteps):
     def __init__(self, keeper: MemoKeeper, attempt: Attempt) -> None:
         super().__init__(keeper, attempt)
         self._waits_met: dict[tuple[str, str], int] = {}
+        self._missed: dict[tuple[str, str], str] = {}
         self._thread = threading.get_ident()
         self._task = asyncio.current_task() if attempt.is_async else None
 
@@ -60,10 +62,20 @@ class AttemptWaits(AttemptSteps):
         number = self._met_wait(call)
         await self._read_memos_async()
         if (text := self._kept(call.kind, call.name, number)) is None:
+            text = self._missed.pop((call.kind, call.name), None)
+        if text is None:
             may_leave = asyncio.current_task() is self._task
             asked = self._asked(call, number, may_leave=may_leave)
-            text = _text_of(await self._away(partial(self._keeper.wait, self._attempt, asked)))
+            ask = partial(self._keeper.wait, self._attempt, asked)
+            text = _text_of(await self._away(ask, partial(self._miss, call)))
         return self._outcome(call, text)
+
+    def _miss(self, call: WaitCall, answer: Answer) -> None:
+        """The coroutine has cut its wait off just before its end came: a message in it is for the
+        next wait.
+        """
+        if answer and not isinstance(answer, BaseException) and "payload" in _read(answer[0].value):
+            self._missed[call.kind, call.name] = answer[0].value
 
     def defer(self, condition: Callable[[], object], seconds: float) -> None:
         """Return once ``condition()`` is true, which is asked every so many seconds."""
@@ -80,13 +92,15 @@ class AttemptWaits(AttemptSteps):
                 return
             await self._away(partial(self._keeper.defer, self._attempt, seconds))
 
-    async def _away(self, ask: Callable[[Tell], Withdraw]) -> Sequence[MemoRow] | None:
+    async def _away(
+        self, ask: Callable[[Tell], Withdraw], missed: Tell = lambda _: None
+    ) -> Sequence[MemoRow] | None:
         """The answer, on a loop. A coroutine that is cancelled, as ``asyncio.timeout`` does, waits
         no more; it leaves if it was asked to at that moment, as the engine counts on that.
         """
         withdraw: list[Withdraw] = []
         try:
-            return await answer_on_loop(lambda tell: withdraw.append(ask(tell)))
+            return await answer_on_loop(lambda tell: withdraw.append(ask(tell)), missed)
         except asyncio.CancelledError:
             if withdraw[0]():
                 raise
@@ -108,12 +122,17 @@ class AttemptWaits(AttemptSteps):
 
     def _outcome(self, call: WaitCall, text: str) -> object:
         """The value of the call: a payload, the default after a time-out, or nothing of a sleep."""
-        value = cast("dict[str, Any]", decode(text))
+        value = _read(text)
         if "payload" in value or not call.is_for_event:
             return value.get("payload")
         if isinstance(call.default, Missing):
             raise no_event(self._attempt.task_id, call.name, call.seconds or 0.0)
         return call.default
+
+
+def _read(text: str) -> dict[str, Any]:
+    """How a wait has ended: with a payload, or without one by time."""
+    return cast("dict[str, Any]", decode(text) or {})
 
 
 def _text_of(found: Sequence[MemoRow] | None) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from model.quiet import quiet
 from model.runs import active_run, attempt_of, graph_of
 
 from cloaca_core._engine.execute.asked_wait import AskedWait
@@ -49,6 +50,7 @@ class Keeper:
         self.ends: list[Answer] = []
         self.asked: list[AskedWait] = []
         self.rests: list[float] = []
+        self.tells: list[Tell] = []
         self.withdrawn = 0
         self.asks_to_leave = False
 
@@ -64,6 +66,7 @@ class Keeper:
 
     def wait(self, _: Attempt, asked: AskedWait, tell: Tell) -> Withdraw:
         self.asked.append(asked)
+        self.tells.append(tell)
         if self.ends:
             tell(self.ends.pop(0))
         return self._withdraw
@@ -267,6 +270,30 @@ class TestCutOff:
                 await waits.wait_async(GO)
 
         assert keeper.withdrawn == 1
+
+    async def test_a_message_that_comes_too_late_is_for_the_next_wait(self, keeper: Keeper) -> None:
+        waits = AttemptWaits(keeper, body(is_async=True))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await waits.wait_async(GO)
+        keeper.tells[0]([ended('{"payload":7}')])
+        await quiet()
+        keeper.ends = [[ended('{"payload":8}', 2)]]
+
+        assert await waits.wait_async(GO) == 7
+        assert len(keeper.asked) == 1
+
+    @pytest.mark.parametrize("late", [None, "{}"], ids=["withdrawn", "timed out"])
+    async def test_only_a_message_is_handed_on(self, keeper: Keeper, late: str | None) -> None:
+        waits = AttemptWaits(keeper, body(is_async=True))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await waits.wait_async(GO)
+        keeper.tells[0](None if late is None else [ended(late)])
+        await quiet()
+        keeper.ends = [[ended('{"payload":8}', 2)]]
+
+        assert await waits.wait_async(GO) == 8
 
     async def test_it_leaves_if_it_was_asked_to_at_that_moment(self, keeper: Keeper) -> None:
         keeper.asks_to_leave = True
