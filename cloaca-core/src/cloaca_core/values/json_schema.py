@@ -1,15 +1,17 @@
 """Checks JSON values against JSON schemas, as far as those are made of types.
 
 Knows the keywords that describe the fields of dataclasses and models: ``type``, ``properties``,
-``required``, ``additionalProperties``, ``items``, ``prefixItems``, ``minItems``, ``maxItems``,
-``enum``, ``const``, ``anyOf`` and ``$ref`` within the schema. Leaves all others alone: a value that
-passes may still be refused by the model.
+``required``, ``additionalProperties``, ``items``, ``prefixItems``, ``enum``, ``const``, ``allOf``,
+``anyOf``, ``oneOf`` (of which it takes several as well as one), ``$ref`` within the schema, and the
+bounds of numbers and lengths. Leaves all others alone, such as ``pattern`` and ``format``: a value
+that passes may still be refused by the model.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias, cast
 
 from cloaca_core.values.json_values import JsonValue, same_value, shown_path
@@ -52,8 +54,13 @@ class _Check:
         if (types := _types_of(schema)) and not any(_is_of(value, each) for each in types):
             yield f"{shown_path(path)} must be {_either(types)}, not {_kind(value)}"
         yield _not_listed(schema, value, path)
-        if isinstance(forms := schema.get("anyOf"), list) and followed < _MOST_REFERENCES:
-            yield self._none_of(forms, value, path, followed + 1)
+        if followed < _MOST_REFERENCES:
+            for part in _forms(schema, "allOf"):
+                yield self.mismatch(part, value, path, followed + 1)
+            for name in ("anyOf", "oneOf"):
+                if forms := _forms(schema, name):
+                    yield self._none_of(forms, value, path, followed + 1)
+        yield _out_of_bounds(schema, value, path)
         if isinstance(value, dict):
             yield from self._members(schema, value, path)
         if isinstance(value, list):
@@ -96,11 +103,6 @@ class _Check:
             yield self.mismatch(known.get(name, others), member, place, 0)
 
     def _items(self, schema: Schema, value: list[JsonValue], path: str) -> Iterator[str | None]:
-        least, most = schema.get("minItems"), schema.get("maxItems")
-        if isinstance(least, int) and len(value) < least:
-            yield f"{shown_path(path)} must have {least} items or more, not {len(value)}"
-        if isinstance(most, int) and len(value) > most:
-            yield f"{shown_path(path)} must have at most {most} items, not {len(value)}"
         first = schema.get("prefixItems")
         forms = first if isinstance(first, list) else []
         rest = schema.get("items", True)
@@ -169,6 +171,51 @@ def _not_listed(schema: Schema, value: JsonValue, path: str) -> str | None:
     if not accepted or any(same_value(value, each) for each in accepted):
         return None
     return f"{shown_path(path)} must be {_either([_text(a) for a in accepted])}, not {_text(value)}"
+
+
+_BOUNDS: Final[dict[str, tuple[str, Callable[[float, float], bool]]]] = {
+    "minimum": ("must not be less than {}, got {}", operator.ge),
+    "exclusiveMinimum": ("must not be {} or less, got {}", operator.gt),
+    "maximum": ("must not be more than {}, got {}", operator.le),
+    "exclusiveMaximum": ("must not be {} or more, got {}", operator.lt),
+    "minLength": ("must have {} characters or more, not {}", operator.ge),
+    "maxLength": ("must have at most {} characters, not {}", operator.le),
+    "minItems": ("must have {} items or more, not {}", operator.ge),
+    "maxItems": ("must have at most {} items, not {}", operator.le),
+}
+"""The reason against a value that is out of the bound of a keyword, and how it would be within."""
+
+
+def _out_of_bounds(schema: Schema, value: JsonValue, path: str) -> str | None:
+    """A number, or the length of a text or a list, that a bound of the schema excludes."""
+    size, names = _measure(value)
+    for name in names:
+        bound = schema.get(name)
+        if isinstance(bound, bool) or not isinstance(bound, int | float):
+            continue
+        reason, is_within = _BOUNDS[name]
+        if not is_within(size, bound):
+            return f"{shown_path(path)} {reason.format(_text(bound), _text(size))}"
+    return None
+
+
+def _measure(value: JsonValue) -> tuple[int | float, Sequence[str]]:
+    """What the bounds of a value are compared with, and the keywords that bound it."""
+    match value:
+        case bool() | None | dict():
+            return 0, ()
+        case int() | float():
+            return value, ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+        case str():
+            return len(value), ("minLength", "maxLength")
+        case list():
+            return len(value), ("minItems", "maxItems")
+
+
+def _forms(schema: Schema, name: str) -> list[JsonValue]:
+    """The schemas that a keyword lists."""
+    given = schema.get(name)
+    return given if isinstance(given, list) else []
 
 
 def _text(value: JsonValue) -> str:

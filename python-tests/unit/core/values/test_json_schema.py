@@ -46,7 +46,16 @@ TREE: Schema = {
         ({"$ref": "#/$defs/gone"}, 7),
         ({"$ref": "#"}, 7),  # a circle accepts all
         (TREE, {"nodes": [{"nodes": []}, {}]}),
-        ({"minimum": 9, "pattern": "x"}, 7),  # left to the model
+        ({"pattern": "x", "format": "date"}, "7"),  # left to the model
+        ({"minimum": 7, "maximum": 7.0}, 7),
+        ({"exclusiveMinimum": 0, "exclusiveMaximum": 1}, 0.5),
+        ({"minLength": 1, "maxLength": 1}, "ü"),
+        ({"minimum": 9, "minLength": 9, "minItems": 9}, True),  # bounds of other types
+        ({"minimum": 9, "minLength": 9, "minItems": 9}, {}),
+        ({"minimum": "9"}, 7),  # no bound
+        ({"allOf": [TEXT, {"minLength": 1}]}, "a"),
+        ({"oneOf": [TEXT, {"type": "null"}]}, None),
+        ({"allOf": [{"$ref": "#"}]}, 7),  # a circle accepts all
     ],
 )
 def test_a_value_that_matches_passes(schema: Schema, value: Any) -> None:
@@ -73,6 +82,19 @@ def test_a_value_that_matches_passes(schema: Schema, value: Any) -> None:
         ("data[0] must be a text, not an integer", {"prefixItems": [TEXT], "items": True}, [1]),
         ("data must have 2 items or more, not 1", {"minItems": 2}, [1]),
         ("data must have at most 0 items, not 1", {"maxItems": 0}, [1]),
+        ("data must not be less than 9, got 7", {"minimum": 9}, 7),
+        ("data must not be 7 or less, got 7", {"exclusiveMinimum": 7}, 7),
+        ("data must not be more than 0.5, got 0.75", {"maximum": 0.5}, 0.75),
+        ("data must not be 7 or more, got 7", {"exclusiveMaximum": 7}, 7),
+        ("data must have 2 characters or more, not 1", {"minLength": 2}, "a"),
+        ("data must have at most 1 characters, not 2", {"maxLength": 1}, "ab"),
+        (  # of the forms only one has its type
+            "data must not be less than 1, got 0",
+            {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]},
+            0,
+        ),
+        ("data must be a text, not null", {"allOf": [{}, TEXT]}, None),
+        ("data must be a text or null, not a list", {"oneOf": [TEXT, {"type": "null"}]}, []),
         ('data must be "a" or 7, not 7.0', {"enum": ["a", 7]}, 7.0),
         ('data must be "a", not "b"', {"const": "a"}, "b"),
         (f'data must be 1, not "{"x" * 79}…', {"const": 1}, "x" * 100),
