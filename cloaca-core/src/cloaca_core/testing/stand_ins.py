@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from cloaca_core.definition.callables import is_async_callable
 from cloaca_core.definition.workflow import Workflow
-from cloaca_core.errors import BodySignal, BodySuspended
+from cloaca_core.errors import BodySignal, BodySuspended, ConfigError, ConfigTypeError
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
@@ -68,7 +68,14 @@ class StandIns:
         self._functions[key] = _Function(function, wants_handle)
 
     def fail(self, key: TaskKey, error: BaseException | type[BaseException], times: int) -> None:
-        """Raise this error in the next calls of the body."""
+        """Raise this error in the next calls of the body. ``ConfigError`` for a value that cannot
+        be raised, and for fewer calls than one.
+        """
+        is_error = isinstance(error, BaseException)
+        if not (is_error or (isinstance(error, type) and issubclass(error, BaseException))):
+            raise ConfigTypeError(f"error must be an exception, got {error!r:.80}", field="error")
+        if times < 1:
+            raise ConfigError(f"times counts from 1, got {times}", field="times")
         self._failures.setdefault(key, []).append(_Failure(error, times))
 
     def raise_interruption(self) -> None:

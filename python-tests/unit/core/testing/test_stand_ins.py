@@ -12,7 +12,7 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
-from cloaca_core.errors import BodyCancelled, BodySuspended
+from cloaca_core.errors import BodyCancelled, BodySuspended, ConfigError
 from cloaca_core.testing.stand_ins import StandIns, TaskKey, alone
 
 PLACE = ("r", "t")
@@ -67,6 +67,19 @@ def test_failures_come_in_their_order_before_the_function() -> None:
             called(stand_ins, attempt())
         assert raised.value is stand_ins.errors[PLACE] is error
     assert called(stand_ins, attempt()) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "times", "message"),
+    [
+        (3, 1, "error must be an exception, got 3"),
+        (int, 1, "error must be an exception"),
+        (ValueError, 0, "times counts from 1, got 0"),
+    ],
+)
+def test_a_failure_that_cannot_be_is_refused(error: Any, times: int, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        StandIns().fail(key_of(attempt()), error, times)
 
 
 def test_retries_have_no_jitter() -> None:
