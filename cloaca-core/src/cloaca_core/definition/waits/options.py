@@ -37,17 +37,15 @@ def read_timeout(timeout: Duration | None, default: object) -> float | None:
 
 def short_text(name: str, value: object) -> str:
     """``value`` if it is a text of 1 to 255 characters that every database can store."""
-    if len(storable(name, value)) > LONGEST_NAME:
-        raise DefinitionError(f"{name} must have 1 to {LONGEST_NAME} characters")
-    return str.__str__(value)
+    return storable(name, value, LONGEST_NAME)
 
 
-def storable(name: str, value: object) -> str:
-    """``value`` if it is a text that every database can store, and not empty."""
+def storable(name: str, value: object, most: int = MAX_TEXT) -> str:
+    """``value`` if it is a text of 1 to ``most`` characters that every database can store."""
     given = text(name, value)
-    if not given or not is_storable(given):
+    if not 1 <= len(given) <= most or not is_storable(given):
         raise DefinitionError(
-            f"{name} must have 1 to {MAX_TEXT} characters, no NUL and no lone surrogate, "
+            f"{name} must have 1 to {most} characters, no NUL and no lone surrogate, "
             f"got {given!a:.80}"
         )
     return str.__str__(given)
