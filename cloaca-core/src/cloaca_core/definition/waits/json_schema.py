@@ -145,7 +145,7 @@ class _Schemas:
         for each in fields:
             if each.default is not dataclasses.MISSING:
                 _note_default(properties[each.name], each.default)
-        return schema
+        return {**schema, "additionalProperties": False}
 
     def _of_members(self, kind: Any) -> Schema:
         """Of a TypedDict. It knows which members are required only if its annotations are no text:

@@ -50,6 +50,7 @@ def test_it_keeps_its_options() -> None:
             "type": "object",
             "properties": {"amount": {"type": "integer"}},
             "required": ["amount"],
+            "additionalProperties": False,
         },
         timeout=60.0,
         default="half",

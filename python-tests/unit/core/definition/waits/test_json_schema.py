@@ -114,6 +114,7 @@ def test_a_dataclass_within_is_a_definition_and_itself_a_reference() -> None:
             "first": {"anyOf": [{"$ref": "#/$defs/Line"}, {"type": "null"}], "default": None},
         },
         "required": ["lines", "parts"],
+        "additionalProperties": False,
         "$defs": {
             "Line": {
                 "title": "Line",
@@ -123,6 +124,7 @@ def test_a_dataclass_within_is_a_definition_and_itself_a_reference() -> None:
                     "price": {"type": "integer", "default": 0},
                 },
                 "required": ["item"],
+                "additionalProperties": False,
             }
         },
     }

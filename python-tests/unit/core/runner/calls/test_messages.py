@@ -42,6 +42,7 @@ WAIT = 20
 @dataclass
 class Payment:
     amount: int
+    mode: str = "usual"
 
 
 class Model:
@@ -247,7 +248,7 @@ def test_if_that_has_ended_it_is_told_unless_it_begins_again(
 @pytest.mark.parametrize(
     ("data", "stored"),
     [
-        (Payment(7), {"amount": 7}),
+        (Payment(7), {"amount": 7, "mode": "usual"}),
         (Model(), {"amount": 7, "mode": "json"}),
         ({"amount": 7}, {"amount": 7}),
     ],
