@@ -418,7 +418,7 @@ def test_a_coroutine_that_swallows_everything_is_given_up(
     define("work", body)
     run = runner.submit("work")
     assert gate.begun.wait(WAIT)
-    run.cancel(grace=0.05)
+    run.cancel(grace=0.5)
 
     assert run.result(WAIT).task_results["t"].status == "Cancelled"
     assert ended.wait(WAIT)

@@ -36,7 +36,7 @@ _BY_CLASS: Final[dict[str, tuple[type[StoreError], str]]] = {
     "58": (StoreError, "the server's disk failed"),
 }
 _CONFLICTS: Final = ("40001", "40P01")
-_MADE_ALREADY: Final = ("23505", "42P06", "42P07")
+_MADE_ALREADY: Final = ("23505", "42710", "42P06", "42P07")
 _IN_USE: Final = "55P03"
 _CANCELED: Final = "57014"
 _NO_RIGHT: Final = "42501"

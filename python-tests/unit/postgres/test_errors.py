@@ -13,7 +13,7 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
-from cloaca_postgres.errors import is_conflict, translated
+from cloaca_postgres.errors import is_conflict, is_made_already, translated
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,20 @@ def test_only_transactions_in_each_other_s_way_are_worth_another_try(
     found.__cause__ = error
 
     assert is_conflict(found) is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (errors.UniqueViolation(), True),  # in the catalogue: both began to create it
+        (errors.DuplicateSchema(), True),
+        (errors.DuplicateTable(), True),
+        (errors.DuplicateObject(), True),  # the type of the table's rows
+        (errors.UndefinedTable(), False),
+    ],
+)
+def test_what_another_transaction_has_just_made(error: psycopg.Error, expected: bool) -> None:
+    found = StoreError("refused")
+    found.__cause__ = error
+
+    assert is_made_already(found) is expected
