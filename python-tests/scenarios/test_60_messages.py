@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
 import pytest
 from own_database import OwnDatabases
+from scenarios.steering import until
 
 import cloaca
 
@@ -53,14 +53,6 @@ def paused(runner: cloaca.DefaultRunner, name: str = "order", **options: Any) ->
     """A run that has not begun."""
     runner.pause_workflow(name)
     return runner.submit(name, **options)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread does."""
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 # -- order and keys --------------------------------------------------------------------------------

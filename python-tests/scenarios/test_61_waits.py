@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from scenarios.steering import until
 
 import cloaca
 from cloaca.testing import Harness, harness
@@ -31,14 +31,6 @@ Context = cloaca.Context
 Handle = cloaca.TaskHandle
 AsyncHandle = cloaca.AsyncTaskHandle
 OpenRunner = Callable[..., cloaca.DefaultRunner]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread or runner does."""
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def waits(runner: cloaca.Client, run_id: str) -> bool:

@@ -186,7 +186,7 @@ class RunHandle(_Run):
         in which they were sent. ``event`` has 1 to 255 characters, ``payload`` is a JSON value. A
         run that has ended raises ``RunEndedError``, one with 10,000 unread messages
         ``MailboxFullError``. A message with the ``key`` of an earlier one to this event of the run
-        is not sent, whatever its payload, also after the end of the run: ``changed`` is False.
+        is not sent, also with another payload, also after the end of the run: ``changed`` is False.
 
         With a ``connection`` of your own, as in ``submit``, the message is written in your
         transaction: the run gets it if and only if that commits, and then in the order of commits.
