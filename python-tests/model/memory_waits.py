@@ -114,9 +114,10 @@ class MemoryWaits:
 
     async def send(self, message: NewMessage, most: int) -> Sent | None:
         refuse_unstorable(message)
-        run = self.runs.get(message.run_id)
-        if run is None:
+        if message.run_id not in self.runs:
             return None
+        await self.number_messages([message.run_id], message.sent_at)
+        run = self.runs[message.run_id]
         if (earlier := self._earlier(message)) is not None:
             return Sent(run.status, earlier.number, changed=False)
         if refusal := self._refusal(run, message, most):

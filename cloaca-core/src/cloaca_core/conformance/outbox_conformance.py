@@ -91,7 +91,7 @@ class MessageOutboxConformance:
         assert await store.sent("a", 9) == []
         assert (await store.news("r1", [WORKFLOW], 9)).unnumbered == []
 
-    async def test_messages_get_numbers_by_their_ids_after_those_that_have_some(
+    async def test_messages_get_numbers_by_their_ids_before_those_that_are_sent_afterwards(
         self, store: Store, outbox: Outbox, mine: Transactional
     ) -> None:
         await _owned(store, "a", "b")
@@ -104,7 +104,7 @@ class MessageOutboxConformance:
         await store.send(message("y"), 9)
 
         numbers = {each.id: each.number for each in await store.messages(["a"])}
-        assert numbers == {"z": 1, "m": 2, "n": 3, "y": 4}
+        assert numbers == {"m": 1, "n": 2, "z": 3, "y": 4}
         assert (await stored(store, "a")).messages == 4
         assert (await stored(store, "b")).messages == 1
 
@@ -123,7 +123,7 @@ class MessageOutboxConformance:
         assert known == Sent("Running", 1, changed=False)
         assert new == Sent("Running", 0, changed=True)
         assert again == same == Sent("Running", 0, changed=False)
-        assert await store.send(message("q", key="l"), 9) == again
+        assert await store.send(message("q", key="l"), 9) == Sent("Running", 2, changed=False)
         assert [each.id for each in await store.sent("a", 9)] == ["m", "o"]
 
     async def test_an_ended_or_unknown_run_gets_none(

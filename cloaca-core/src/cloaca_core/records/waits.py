@@ -108,10 +108,10 @@ class MessageRow(NamedTuple):
 
 class Sent(NamedTuple):
     """What came of a message. ``status`` is that of its run then. ``number`` is that of the
-    message, or of the earlier one with its key (0 if it has none yet); None if it was refused,
-    because of ``refusal``: "ended" (the run is over), "full" (too many are unread), "not_open" (no
-    such decision is open) or "decided" (it was taken already). ``changed`` is false for a message
-    that was there already.
+    message, or of the earlier one with its key (0 if it has none yet, in a user's transaction);
+    None if it was refused, because of ``refusal``: "ended" (the run is over), "full" (too many are
+    unread), "not_open" (no such decision is open) or "decided" (it was taken already). ``changed``
+    is false for a message that was there already.
     """
 
     status: str

@@ -30,8 +30,8 @@ class WaitStore(Protocol):
         """
 
     async def send(self, message: NewMessage, most: int) -> Sent | None:
-        """Add a message to a run, with the next number; None if there is no such run, or its tree
-        is being pruned.
+        """Add a message to a run, with the next number after those that ``number_messages`` gives
+        to messages of the run; None if there is no such run, or its tree is being pruned.
 
         Refused, in this order, unless the message is there: if the run has ended ("ended"); if it
         is an ``approval`` that is not open: one of this kind and name is unread, or its wait has

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from cloaca_core.records.waits import MessageRow, NewMessage, OpenApprovalRow, Sent, WaitRow
 from cloaca_core.store.sql.base import SqlPart, steps_of
+from cloaca_core.store.sql.queries import Statement
 
 
 class SqlWaits(SqlPart):
@@ -28,9 +29,10 @@ class SqlWaits(SqlPart):
         q, lock = self._queries.waits, self._queries.steering.lock_steered
         known = {**message._asdict(), "ids": self._dialect.array([message.run_id])}
         known |= {"most": most, "now": message.sent_at}
-        add = [lock, q.insert_message, q.note_message, q.wake_waiting, q.count_messages]
-        answers = await self._dialect.write(steps_of([*add, q.message_sent], known))
-        inserted, found = answers[1], answers[-1]
+        before = [lock, *self._numbering]
+        add = [q.insert_message, q.note_message, q.wake_waiting, q.count_messages]
+        answers = await self._dialect.write(steps_of([*before, *add, q.message_sent], known))
+        inserted, found = answers[len(before)], answers[-1]
         if not found:
             return None
         ((status, number, refusal),) = found
@@ -39,10 +41,15 @@ class SqlWaits(SqlPart):
         return Sent(status, int(number), changed=bool(inserted))
 
     async def number_messages(self, run_ids: Collection[str], now: int) -> None:
-        q, lock = self._queries.waits, self._queries.steering.lock_steered
         known = {"ids": self._dialect.array(run_ids), "now": now}
-        numbering = [q.number_messages, q.drop_repeated, q.wake_waiting, q.count_messages]
-        await self._dialect.write(steps_of([lock, *numbering], known))
+        lock = self._queries.steering.lock_steered
+        await self._dialect.write(steps_of([lock, *self._numbering], known))
+
+    @property
+    def _numbering(self) -> list[Statement]:
+        """The statements that give numbers to the messages of locked runs."""
+        q = self._queries.waits
+        return [q.number_messages, q.drop_repeated, q.wake_waiting, q.count_messages]
 
     async def open_approvals(
         self, limit: int, workflow: str | None = None

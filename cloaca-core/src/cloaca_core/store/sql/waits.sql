@@ -197,11 +197,11 @@ SELECT
     run.status,
     coalesce(
         (
-            SELECT coalesce(same.number, 0) FROM cloaca_message AS same
+            SELECT same.number FROM cloaca_message AS same
             WHERE same.run_id = run.id AND same.id = :id
         ),
         (
-            SELECT max(coalesce(keyed.number, 0)) FROM cloaca_message AS keyed
+            SELECT max(keyed.number) FROM cloaca_message AS keyed
             WHERE keyed.run_id = run.id AND keyed.kind = :kind AND keyed.name = :name
                 AND keyed.dedupe_key = CAST(:dedupe_key AS TEXT) AND keyed.dedupe_key IS NOT NULL
         )
