@@ -29,6 +29,7 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.trigger import trigger
+from cloaca_core.executors.supply import Supply
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
@@ -272,10 +273,14 @@ class VirtualExecutor(Executor):
         async_slots: int,
         loop: asyncio.AbstractEventLoop,
         broken: Callable[[str], None] = lambda _: None,
+        _: Sequence[Supply] = (),
     ) -> None:
         super().__init__(thread_slots, async_slots, loop, broken)
         self._calls = _Calls(thread_slots, loop, broken)
         self._coroutines = LoopCoroutines(async_slots, loop, broken)
+
+    def pool(self, name: str) -> None:
+        """None: all bodies run here, whatever executor they name."""
 
     def running(self) -> Iterator[Work]:
         for work in [*self._calls.running, *self._coroutines.running]:

@@ -27,6 +27,7 @@ from cloaca_core.settings import (
     number,
     one_of,
     optional,
+    table,
     text,
     unlimited,
     whole,
@@ -57,6 +58,14 @@ _NO_LOST_RUN: Final = (
     "Accepted for compatibility, without effect: 0.x looked for ticks without a run, and here a "
     "tick and its run are written in one transaction"
 )
+
+
+def _is_path(_: str, path: object) -> bool:
+    return isinstance(path, str) and all(path.partition(":"))
+
+
+def _is_slots(_: str, slots: object) -> bool:
+    return isinstance(slots, int) and not isinstance(slots, bool) and slots >= 1
 
 
 class _WorkflowTimeout:
@@ -198,6 +207,16 @@ class DefaultRunnerConfig:
     )
     runner_id: Setting[str | None] = Setting(
         optional(text(255)), None, "This runner's name in the database; None, a new one each time"
+    )
+    executors: Setting[dict[str, str]] = Setting(
+        table('a table such as {"cpu": "package.module:name"}', _is_path, str),
+        meaning="Executors for the tasks that name them, each an object or a function to import",
+        default_factory=dict,
+    )
+    executor_slots: Setting[dict[str, int]] = Setting(
+        table('a table such as {"cpu": 4}, from 1 on', _is_slots, int),
+        meaning="Bodies at once on executors, where it is not the size of the executor",
+        default_factory=dict,
     )
     workflow_timeout_seconds: _WorkflowTimeout = _WorkflowTimeout()
     _origin: InitVar[DefaultRunnerConfig | None] = _Origin()

@@ -31,6 +31,9 @@
     ├── EventTimeoutError               (TimeoutError) an event or a decision did not come in time
     ├── ApprovalRejectedError           (RuntimeError) an approval ended with "reject"
     ├── RecoveryLimitError              (RuntimeError) a task took its process down too often
+    ├── ExecutorError                   (RuntimeError) a body cannot run on its executor
+    │   ├── ExecutorUnavailableError    … as long as the executor takes no call
+    │   └── WorkerLost                  its worker died under the body
     ├── RunnerClosedError               (RuntimeError, ValueError) after shutdown()
     ├── RunnerUsageError                (RuntimeError) a call from where it would block for ever
     ├── StepInUseError                  (RuntimeError) a step within a step, or a name twice at once
@@ -394,6 +397,20 @@ class RecoveryLimitError(CloacaError, RuntimeError):
 
 SHUT_DOWN = "the runner has been shut down"
 """Message of most ``RunnerClosedError``."""
+
+
+class ExecutorError(CloacaError, RuntimeError):
+    """A body cannot be sent to its executor, or not be found by the worker there."""
+
+
+class ExecutorUnavailableError(ExecutorError):
+    """The executor takes no call. The attempt does not count, and is tried again."""
+
+
+class WorkerLost(ExecutorError):  # noqa: N818 - the name under which attempts record it
+    """The worker of a body died under it. The attempt does not count as one of the task's, but more
+    than ``max_recovery_attempts`` of them fail the task.
+    """
 
 
 class RunnerClosedError(CloacaError, RuntimeError, ValueError):

@@ -87,6 +87,21 @@ def optional(kind: Kind[T]) -> Kind[T | None]:
     )
 
 
+def table(
+    expected: str, fits: Callable[[str, Any], bool], read: Callable[[str], T]
+) -> Kind[dict[str, T]]:
+    """Values by name; as text ``name=value,name=value``. ``fits`` judges a name and its value."""
+
+    def parse(text: str) -> dict[str, T]:
+        pairs = [each.partition("=") for each in text.split(",")]
+        return {name.strip(): read(value.strip()) for name, _, value in pairs}
+
+    def all_fit(given: dict[object, object]) -> bool:
+        return all(isinstance(name, str) and fits(name, value) for name, value in given.items())
+
+    return Kind(expected, (dict,), all_fit, parse)
+
+
 def unlimited(kind: Kind[T]) -> Kind[T | None]:
     """``kind``, or ``NO_LIMIT``, which may also be written None or ``math.inf``."""
     return replace(

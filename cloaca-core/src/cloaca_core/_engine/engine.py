@@ -17,7 +17,7 @@ from cloaca_core.errors import ConfigError, StoreReadOnlyError, StoreUnavailable
 from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from cloaca_core._engine.claim.claimer import Claimer
     from cloaca_core._engine.execute.attempt import AttemptWork
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.upkeep.sweeps import Sweeps
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
+    from cloaca_core.executors.supply import Supply
     from cloaca_core.records.runs import NewRun
     from cloaca_core.records.waits import NewMessage
     from cloaca_core.store.outbox import Outbox
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
 class Engine:
     """Made and used on its loop only, but for ``recent``, ``runs.owns`` and the messages of
     ``grace``. ``broken`` is called with the reason when a part has died, so that it cannot go on.
-    ``executor`` makes the place where bodies run: a simulation's may have no threads.
+    ``executor`` makes the place where bodies run: a simulation's may have no threads. ``supplies``
+    are the executors of the program.
 
     One that does not ``work`` is a client's: it has no row and no lease, and owns no run, but it
     steers those of others. Nor does one work that may only look.
@@ -64,8 +66,11 @@ class Engine:
         broken: Callable[[str], None] = lambda _: None,
         *,
         works: bool = True,
+        supplies: Sequence[Supply] = (),
     ) -> None:
-        self._parts = parts = Parts(store, config, registry, clock, executor, broken, works=works)
+        self._parts = parts = Parts(
+            store, config, registry, clock, executor, broken, works=works, supplies=supplies
+        )
         self._base = base = parts.base
         self._submission = parts.submission
         self._steering = parts.steering

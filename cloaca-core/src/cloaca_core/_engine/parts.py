@@ -24,12 +24,13 @@ from cloaca_core._engine.steer.steering import Steering
 from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from cloaca_core._engine.execute.executor import Executor
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
+    from cloaca_core.executors.supply import Supply
     from cloaca_core.records.runs import RunEnd
     from cloaca_core.records.waits import NewMessage
     from cloaca_core.store.protocol import Store
@@ -51,10 +52,18 @@ class Parts:
         broken: Callable[[str], None],
         *,
         works: bool,
+        supplies: Sequence[Supply],
     ) -> None:
         self._broken = broken
         self.base = base = Base(
-            store, config, registry, clock, executor, self.part_died, works=works
+            store,
+            config,
+            registry,
+            clock,
+            executor,
+            self.part_died,
+            works=works,
+            supplies=supplies,
         )
         self.orchestration = Orchestration(
             base, ended=self.ended, wished=self.wished, given_back=self.given_back

@@ -43,13 +43,14 @@ from cloaca_core.values.ids import RunIds
 from cloaca_core.values.retention import DAY_US, UsualDays
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from cloaca_core._engine.execute.executor import Executor
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.steer.steering import Steering
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
+    from cloaca_core.executors.supply import Supply
     from cloaca_core.records.runs import RunEnd
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.clock import Clock
@@ -68,6 +69,7 @@ class Base:
         part_died: Callable[[str], None],
         *,
         works: bool,
+        supplies: Sequence[Supply],
     ) -> None:
         self.store = store
         self.config = config
@@ -78,7 +80,7 @@ class Base:
         self.identity = this_process()
         self.runner_id = RunnerId(config.runner_id or self.ids.next())
         slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
-        self.executor = executor(*slots, asyncio.get_running_loop(), part_died)
+        self.executor = executor(*slots, asyncio.get_running_loop(), part_died, supplies)
         self.start_marks = StartMarks(self.executor)
         self.runs = ActiveRuns()
         self.capacity = Capacity(config.max_active_runs, self.runs)
@@ -150,7 +152,7 @@ class Claims:
         seconds, needed = base.config.lease_seconds, base.capacity.is_in_use
         self.lease = Lease(store, runner_id, base.identity, seconds, needed, clock, wished)
         self.takeover = Takeover(store, self.lease, runner_id, base.identity, runs_freed, clock)
-        self.share = FairShare(self.takeover, base.executor, base.config.max_concurrent_tasks)
+        self.share = FairShare(self.takeover, base.executor)
         self.unserved = UnservedRuns(store, base.registry, runner_id, definitions, runs_left)
         self.claimer = Claimer(
             store,

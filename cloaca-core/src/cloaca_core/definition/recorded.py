@@ -66,6 +66,7 @@ class RecordedTask:
     is_async: bool
     fingerprint: str | None = None
     wait: NodeWait | None = None
+    executor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,8 @@ def _written_task(task: Task, fingerprint: str) -> dict[str, JsonValue]:
     }
     if task.wait is not None:
         written |= {"kind": task.wait.kind, "wait": written_wait(task.wait)}
+    if task.executor is not None:
+        written["executor"] = task.executor
     return written
 
 
@@ -209,6 +212,7 @@ def _task(read: Mapping[str, Any]) -> RecordedTask:
         is_async=read["is_async"],
         fingerprint=read.get("fingerprint"),
         wait=read_wait(read["kind"], read["wait"]) if "wait" in read else None,
+        executor=read.get("executor"),
     )
 
 

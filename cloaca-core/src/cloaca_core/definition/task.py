@@ -49,8 +49,8 @@ class Task:
     """One task of a workflow, every reference resolved to short ids of that workflow.
 
     ``dependencies`` are in declared order. ``timeout_seconds`` None means the runner's default,
-    ``rule`` None the default rule. A task with a ``wait`` is a node without a body: its
-    ``function`` is never called.
+    ``rule`` None the default rule, ``executor`` None the runner's own process. A task with a
+    ``wait`` is a node without a body: its ``function`` is never called.
     """
 
     id: str
@@ -65,6 +65,7 @@ class Task:
     is_async: bool
     wants_handle: bool
     wait: NodeWait | None = field(default=None, metadata=UNLESS_NONE)
+    executor: str | None = field(default=None, metadata=UNLESS_NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Options:
     on_success: OnSuccess | None
     on_failure: OnFailure | None
     on_cancel: OnCancel | None
+    executor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class DeclaredTask:
             is_async=is_async_callable(self.function),
             wants_handle=self.wants_handle,
             wait=self.wait,
+            executor=self.options.executor,
         )
 
     @classmethod
@@ -122,6 +125,7 @@ class DeclaredTask:
             on_success=task.on_success,
             on_failure=task.on_failure,
             on_cancel=task.on_cancel,
+            executor=task.executor,
         )
         return cls(task.id, task.function, task.wants_handle, options, task.wait)
 
@@ -161,6 +165,7 @@ def task(
     post_invocation: object = None,
     trigger_rules: Mapping[str, object] | None = None,
     timeout_seconds: float | NoLimit | None = None,
+    executor: str | None = None,
 ) -> Callable[[FunctionT], FunctionT]: ...
 
 
@@ -184,6 +189,7 @@ def task(
     post_invocation: object = None,
     trigger_rules: Mapping[str, object] | None = None,
     timeout_seconds: float | NoLimit | None = None,
+    executor: str | None = None,
 ) -> FunctionT | Callable[[FunctionT], FunctionT]:
     """Make the decorated function a task of the workflow whose builder block is open.
 
@@ -214,6 +220,8 @@ def task(
       their conditions; the task runs when no dependency failed
     * ``timeout_seconds``: seconds of one attempt in the body, above 0, or ``cloaca.NO_LIMIT``; the
       runner's ``task_timeout_seconds``
+    * ``executor``: the name of one of the runner's executors, in whose workers the body runs; the
+      runner's own process
     * ``invokes``, ``post_invocation``: computation graphs, which this version refuses
 
     ``DefinitionError`` (ValueError) or ``DefinitionTypeError`` (TypeError) names the option, what
@@ -238,6 +246,7 @@ def task(
         on_success=_checked_callback("on_success", on_success, "task_id", "context"),
         on_failure=_checked_callback("on_failure", on_failure, "task_id", "error", "context"),
         on_cancel=_checked_callback("on_cancel", on_cancel, "task_id", "context"),
+        executor=None if executor is None else check_name(executor, "task(executor=...)"),
     )
     if function is not None:
         return _declare(checked, function)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class RunStatus(StrEnum):
@@ -34,11 +35,11 @@ class TaskStatus(StrEnum):
 class ReasonCode(StrEnum):
     """Why a run ended without completing, or why a task was skipped or cut short.
 
-    Programs decide by the code, people read the text beside it. A task that was cut short has the
-    code of its run. A row that completed has none, nor has a failed attempt, whose error type says
-    why, unless it does not count as one of the task's attempts, or is the last one and has paused
-    its run. A waiting attempt has one if its body has left memory meanwhile. Rows of an older
-    version have none either.
+    Programs decide by the code, people read the text beside it. A task that was cut short has
+    the code of its run. A row that completed has none, nor has a failed attempt, whose error
+    type says why, unless it does not count as one of the task's attempts (with ``WORKER_LOST``
+    as a process died under it), or is the last one and has paused its run. A waiting attempt
+    has one if its body has left memory meanwhile. Rows of an older version have none either.
     """
 
     TASK_FAILED = "task_failed"
@@ -54,9 +55,14 @@ class ReasonCode(StrEnum):
     TRIGGER_RULE = "trigger_rule"
     REJECTED = "rejected"
     NOT_COUNTED = "not_counted"
+    WORKER_LOST = "worker_lost"
     EXHAUSTED = "exhausted"
     HAS_LEFT = "has_left"
     VERSION_CHANGED = "version_changed"
+
+
+UNCOUNTED: Final = (ReasonCode.NOT_COUNTED, ReasonCode.WORKER_LOST)
+"""The codes of attempts that use up none of the task's."""
 
 
 class TickOutcome(StrEnum):

@@ -6,10 +6,12 @@ It adds what claiming needs: to begin and to stop. All else it has from ``AsyncC
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry
 from cloaca_core.runner.async_client import AsyncClient
+from cloaca_core.runner.executors import Executors
 from cloaca_core.runner.host import EngineHost
 
 
@@ -30,8 +32,20 @@ class AsyncRunner(AsyncClient):
         schema: str | None = None,
         registry: Registry | None = None,
         start: bool = True,
+        executors: Executors | None = None,
+        executor_slots: Mapping[str, int] | None = None,
     ) -> None:
-        self._use(EngineHost(database_url, config, schema, registry, start=start))
+        self._use(
+            EngineHost(
+                database_url,
+                config,
+                schema,
+                registry,
+                start=start,
+                executors=executors,
+                executor_slots=executor_slots,
+            )
+        )
 
     # -- start and stop ----------------------------------------------------------------------
 

@@ -6,12 +6,14 @@ It adds what claiming needs: to begin and to stop. All else it has from ``Client
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Self
 
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import ConfigTypeError, StoreError, StoreOpenError
 from cloaca_core.runner.client import Client
+from cloaca_core.runner.executors import Executors
 from cloaca_core.runner.host import EngineHost
 
 
@@ -28,6 +30,10 @@ class DefaultRunner(Client):
     * ``schema``: letters, digits and underscores, for PostgreSQL only; none
     * ``registry``: the ``Registry`` whose workflows it runs; the program's own
     * ``start``: False opens it as ``stop()`` would leave it: it claims nothing before ``start()``
+    * ``executors``: where the bodies of tasks with ``executor=`` run, by name: a
+      ``concurrent.futures.Executor``, which stays yours, or a function that makes one, which the
+      runner calls again when the executor has broken, and shuts down; none
+    * ``executor_slots``: how many bodies run at once on each; as many as the executor has workers
 
     It submits the workflows of its registry; a ``Client`` submits those of other programs too.
 
@@ -46,8 +52,20 @@ class DefaultRunner(Client):
         schema: str | None = None,
         registry: Registry | None = None,
         start: bool = True,
+        executors: Executors | None = None,
+        executor_slots: Mapping[str, int] | None = None,
     ) -> None:
-        self._open(EngineHost(database_url, config, schema, registry, start=start))
+        self._open(
+            EngineHost(
+                database_url,
+                config,
+                schema,
+                registry,
+                start=start,
+                executors=executors,
+                executor_slots=executor_slots,
+            )
+        )
 
     @classmethod
     def with_config(cls, database_url: str | os.PathLike[str], config: DefaultRunnerConfig) -> Self:

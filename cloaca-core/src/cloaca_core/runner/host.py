@@ -10,7 +10,7 @@ import asyncio
 import concurrent.futures
 import os
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +27,7 @@ from cloaca_core.errors import (
     RunnerClosedError,
     RunnerUsageError,
 )
+from cloaca_core.runner.executors import Executors, refuse_unfit, supplies
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import Backend, Store, StoreOptions, TenantBackend
 from cloaca_core.store.urls import url_of
@@ -52,6 +53,8 @@ class EngineHost:
         *,
         start: bool = True,
         works: bool = True,
+        executors: Executors | None = None,
+        executor_slots: Mapping[str, int] | None = None,
     ) -> None:
         _refuse_type("config", config, DefaultRunnerConfig)
         _refuse_type("registry", registry, Registry)
@@ -64,6 +67,7 @@ class EngineHost:
         self._backend.check_url(url)
         _refuse_schema(schema, self._backend)
         self._schema = schema
+        self._supplies = supplies(executors, executor_slots, self.config) if works else ()
         self._claims = start
         self._works = works
         self._pid = os.getpid()
@@ -87,10 +91,18 @@ class EngineHost:
         if self._thread is not None:
             self._refuse_foreign_process()
             raise RunnerUsageError("this runner is open already")
+        self._open_executors()
         self._pid = os.getpid()  # one that was only made before a fork is opened in the child
         self._thread = thread = self._new_thread()  # known before it runs: Ctrl-C may come
         thread.start()
         return thread.submit(self._open())
+
+    def _open_executors(self) -> None:
+        """Make executors here, on the caller's thread: that is user code, and may take its time."""
+        if self._works:
+            refuse_unfit(self._supplies, self.registry)
+            for supply in self._supplies:
+                supply.open()
 
     async def _open(self) -> None:
         self._opening = asyncio.current_task()
@@ -115,8 +127,14 @@ class EngineHost:
     def _new_engine(self, store: Store) -> Engine:
         from cloaca_core._engine.engine import Engine  # here: see ``load_engine``
 
-        broken, works = self._break_down, self._works
-        return Engine(store, self.config, self.registry, broken=broken, works=works)
+        return Engine(
+            store,
+            self.config,
+            self.registry,
+            broken=self._break_down,
+            works=self._works,
+            supplies=self._supplies,
+        )
 
     @staticmethod
     def load_engine() -> None:

@@ -7,7 +7,7 @@ drives it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from cloaca_core._engine.runtime.mailbox import Mailbox
 from cloaca_core.testing.driver import DrivenLoop, EngineKilled
 
 if TYPE_CHECKING:
+    from cloaca_core.executors.supply import Supply
     from cloaca_core.testing.driver import Driver
 
 
@@ -92,6 +93,7 @@ class DrivenExecutor(Executor):
         async_slots: int,
         loop: asyncio.AbstractEventLoop,
         broken: Callable[[str], None] = lambda _: None,
+        _: Sequence[Supply] = (),
     ) -> None:
         super().__init__(thread_slots, async_slots, loop, broken)
         assert isinstance(loop, DrivenLoop)
@@ -99,6 +101,9 @@ class DrivenExecutor(Executor):
         self._calls = _Calls(thread_slots, driver)
         self._coroutines = coroutines = _Coroutines(async_slots, driver)
         driver.has_coroutines = lambda: bool(coroutines.running)
+
+    def pool(self, name: str) -> None:
+        """None: all bodies run here, whatever executor they name."""
 
     def submit(self, work: Work) -> None:
         self._stand_in(work)

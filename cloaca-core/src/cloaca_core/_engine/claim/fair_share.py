@@ -17,12 +17,11 @@ ended since the last claim. So claims of quick runs grow, and long runs come as 
 
 
 class FairShare:
-    """Belongs to the engine's loop. ``slots`` is how many sync bodies run at once."""
+    """Belongs to the engine's loop."""
 
-    def __init__(self, takeover: Takeover, executor: Executor, slots: int) -> None:
+    def __init__(self, takeover: Takeover, executor: Executor) -> None:
         self._takeover = takeover
         self._executor = executor
-        self._slots = slots
         self._ended = 0
 
     def run_ended(self) -> None:
@@ -39,5 +38,5 @@ class FairShare:
         """
         if not self._takeover.is_crowded:
             return MOST_CLAIMED
-        needed = AHEAD * (self._slots + self._ended) - self._executor.backlog
+        needed = AHEAD * (self._executor.thread_slots + self._ended) - self._executor.backlog
         return min(needed, MOST_CLAIMED)

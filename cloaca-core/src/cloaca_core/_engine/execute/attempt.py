@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 import logging
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Set as AbstractSet
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
@@ -26,18 +25,19 @@ from cloaca_core._engine.execute.outcome import (
     judged,
     raised,
 )
+from cloaca_core._engine.execute.returned import change_of
 from cloaca_core._engine.execute.work import Work
-from cloaca_core._engine.plan.merge import UNCHANGED, Change
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
-from cloaca_core.errors import BodyCancelled, BodySuspended, ContextTypeError, ContextValueError
+from cloaca_core.errors import BodyCancelled, BodySuspended, ContextValueError
 from cloaca_core.logs import SafeLogger
-from cloaca_core.values.json_values import encode, mapping_hint, same_value
+from cloaca_core.values.json_values import encode
 from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
     from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core._engine.plan.merge import Change
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.waits.calls import BodyCalls
     from cloaca_core.values.clock import Clock
@@ -338,52 +338,13 @@ def _returned(attempt: Attempt, value: object) -> Outcome:
     try:
         change = change_of(attempt.task.id, attempt.given, attempt.context, value)
         text = change.to_json()
-        _check_size(attempt, change, text)
+        check_size(attempt, change, text)
     except BaseException as error:  # noqa: BLE001 - a mapping of the user's may raise anything
         return outcome_of(attempt, error)
     return Succeeded(change, text)
 
 
-def change_of(
-    task_id: str, given: Mapping[str, JsonValue], context: Context, value: object
-) -> Change:
-    """The change that a body made: to ``context`` itself, or by the value that it returned."""
-    if value is None or value is context:
-        return _changed_keys(given, context._data, context._touched)
-    if isinstance(value, Context):
-        return _changed_keys(given, value._data, {*given, *value._data})
-    if isinstance(value, Mapping):
-        context.update_from_dict(value)
-        return _changed_keys(given, context._data, context._touched)
-    raise ContextTypeError(
-        f"task {task_id!r} returned {type(value).__name__}; "
-        f"accepted: a Context, a mapping of changes, or None{_hint(value)}"
-    )
-
-
-def _hint(value: object) -> str:
-    """Advice to follow the message. Closes a coroutine: Python would warn about it on stderr."""
-    if not inspect.iscoroutine(value):
-        return mapping_hint(value, "return")
-    value.close()
-    return ". It is never awaited: define the task with async def and await it there"
-
-
-def _changed_keys(
-    given: Mapping[str, JsonValue], data: Mapping[str, JsonValue], keys: AbstractSet[str]
-) -> Change:
-    """The change to ``keys``, in the order of the contexts: a set has another in each process."""
-    if not keys:
-        return UNCHANGED
-    new = {
-        key: value
-        for key, value in data.items()
-        if key in keys and not (key in given and same_value(given[key], value))
-    }
-    return Change(new, [key for key in given if key in keys and key not in data])
-
-
-def _check_size(attempt: Attempt, change: Change, text: str) -> None:
+def check_size(attempt: Attempt, change: Change, text: str) -> None:
     """Refuse a context over ``max_bytes``; measured exactly only when it may be too large."""
     if attempt.owner.size_bound + len(text.encode()) <= attempt.max_bytes:
         return

@@ -45,7 +45,7 @@ class BodyLoop:
         loop: asyncio.AbstractEventLoop,
         broken: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._slots = slots
+        self.slots: int = slots
         self._reports: Mailbox[Work] = Mailbox(loop, self._report)
         self._queued = SlotQueue()
         self._running = 0
@@ -86,7 +86,7 @@ class BodyLoop:
 
     def expect(self) -> bool:
         """Keep a slot for work that will be let go or abandoned, if one is free."""
-        if self._queued or self._running >= self._slots or not self._has_loop():
+        if self._queued or self._running >= self.slots or not self._has_loop():
             return False
         self._running += 1
         return True
@@ -148,7 +148,7 @@ class BodyLoop:
             asyncio.run_coroutine_threadsafe(self._end(), self._loop)
 
     def _start_next(self) -> None:
-        while self._queued and self._running < self._slots and self._has_loop():
+        while self._queued and self._running < self.slots and self._has_loop():
             if (work := self._queued.take()) is not None:
                 self._running += 1
                 self.let_go(work)

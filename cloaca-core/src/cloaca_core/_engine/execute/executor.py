@@ -1,14 +1,19 @@
-"""Sends sync user code to our threads, async user code to the loop of the bodies."""
+"""Sends user code where it runs: to our threads, to the loop of the coroutines, to an executor."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from cloaca_core._engine.execute.coroutines import BodyLoop
 from cloaca_core._engine.execute.threads import BodyThreads
-from cloaca_core._engine.execute.work import Stage, Work
+from cloaca_core._engine.execute.work import COROUTINES, THREADS, Stage, Work
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.execute.remote.pool import Pool
+    from cloaca_core._engine.execute.remote.pools import Pools
+    from cloaca_core.executors.supply import Supply
 
 
 class PendingCall(Protocol):
@@ -22,8 +27,9 @@ class PendingCall(Protocol):
 
 
 class Executor:
-    """The two places where user code runs, as one. Belongs to the engine's loop, but for
-    ``let_go``. ``broken`` is called with the reason when one of them runs nothing any more.
+    """The places where user code runs, as one. Belongs to the engine's loop, but for ``let_go``.
+    ``broken`` is called with the reason when one of them runs nothing any more. ``supplies`` are
+    the executors of the program, which are open.
     """
 
     def __init__(
@@ -32,9 +38,48 @@ class Executor:
         async_slots: int,
         loop: asyncio.AbstractEventLoop,
         broken: Callable[[str], None] = lambda _: None,
+        supplies: Sequence[Supply] = (),
     ) -> None:
+        self._loop = loop
         self._threads = BodyThreads(thread_slots, loop)
         self._coroutines = BodyLoop(async_slots, loop, broken)
+        self._on_threads = [self._threads]
+        self._places: dict[str, BodyThreads | BodyLoop] = {
+            THREADS: self._threads,
+            COROUTINES: self._coroutines,
+        }
+        self._supplies = supplies
+        self._pools = self._new_pools() if supplies else None
+
+    def _new_pools(self) -> Pools:
+        from cloaca_core._engine.execute.remote.pools import Pools  # few programs have executors
+
+        return Pools(self._supplies, self._loop, self._add)
+
+    def _add(self, pool: Pool) -> None:
+        self._places[pool.place] = pool.threads
+        self._on_threads.append(pool.threads)
+
+    def pool(self, name: str) -> Pool | None:
+        """The executor of this name; None if bodies that want it run in this process all the same,
+        as in a simulation.
+        """
+        if self._pools is None:
+            self._pools = self._new_pools()
+        return self._pools.find(name)
+
+    def breaks_whole(self, work: Work) -> bool:
+        """Whether the place of this work has broken with all that it ran, because of one."""
+        return self._pools is not None and self._pools.has_broken(work.place)
+
+    def slots(self, place: str) -> int:
+        """How many pieces of work this place runs at once."""
+        return self._places[place].slots
+
+    @property
+    def thread_slots(self) -> int:
+        """How many bodies run at once that hold a thread: here, or while another process works."""
+        return sum(each.slots for each in self._on_threads)
 
     def submit(self, work: Work) -> None:
         """Queue work; its ``finished`` is called on the engine's loop unless it is abandoned."""
@@ -75,15 +120,15 @@ class Executor:
         return self._place(work).abandon(work, even_running=even_running)
 
     def interrupt(self, work: Work) -> None:
-        """Cancel a coroutine that runs, so that it ends soon; its outcome counts. A thread cannot
-        be interrupted.
+        """Cancel a coroutine that runs, so that it ends soon; its outcome counts. A body of another
+        process is told; a thread cannot be interrupted.
         """
-        if work.is_async:
-            self._coroutines.interrupt(work)
+        self._place(work).interrupt(work)
 
     def running(self) -> Iterator[Work]:
         """The work that runs right now."""
-        for work in [*self._threads.running.values(), *self._coroutines.running]:
+        works = [work for each in self._on_threads for work in each.running.values()]
+        for work in [*works, *self._coroutines.running]:
             if work.stage is Stage.RUNNING:
                 yield work
 
@@ -92,22 +137,24 @@ class Executor:
         """Whether work that has a slot has not begun yet. Its thread may be late, or another body
         may block its loop.
         """
-        return self._threads.is_starting or self._coroutines.is_starting
+        return any(each.is_starting for each in self._places.values())
 
     @property
     def backlog(self) -> int:
         """How many pieces of work wait for a slot."""
-        return self._threads.backlog + self._coroutines.backlog
+        return sum(each.backlog for each in self._places.values())
 
     @property
     def abandoned(self) -> int:
         """How many bodies go on running although they were given up."""
-        return self._threads.abandoned + self._coroutines.abandoned
+        return sum(each.abandoned for each in self._places.values())
 
     def close(self) -> None:
         """Let the threads and the loop end; running bodies are not waited for."""
         self._threads.close()
         self._coroutines.close()
+        if self._pools is not None:
+            self._pools.close()
 
     def _place(self, work: Work) -> BodyThreads | BodyLoop:
-        return self._coroutines if work.is_async else self._threads
+        return self._places[work.place]

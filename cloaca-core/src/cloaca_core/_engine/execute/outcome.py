@@ -33,7 +33,7 @@ class Raised:
 
     ``again`` says whether another attempt follows; if the body asked for that with ``RetryAfter``,
     ``after`` is the number of seconds until then. ``counts`` is False for an attempt that uses up
-    none of the task's attempts.
+    none of the task's attempts; ``crashed`` is True if a process died under it.
     """
 
     type: str
@@ -42,6 +42,7 @@ class Raised:
     again: bool
     after: float | None = None
     counts: bool = True
+    crashed: bool = False
 
     def __str__(self) -> str:
         return f"{self.type}: {self.message}"

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from cloaca_core._engine.execute.work import Work
 
 ABANDONED_PER_SLOT: Final = 4
-"""How many timed-out bodies are replaced by new threads before their slots stay taken."""
+"""How many timed-out bodies a slot replaces by new threads before it stays taken."""
 
 
 class BodyThreads:
     """At most ``slots`` pieces of work run at once, not counting waiting and abandoned ones; fewer
-    while the system has no thread for them.
+    while the system has no thread for them. Each slot has ``replaced`` abandoned ones replaced.
 
     Public methods are called on the engine's loop, but for ``let_go``. ``running`` has the running
     work by thread. Idle threads wait for ``_queue``: it has an item for each piece of work that
@@ -39,8 +39,15 @@ class BodyThreads:
     lock, which a thread may hold while another one runs.
     """
 
-    def __init__(self, slots: int, loop: asyncio.AbstractEventLoop) -> None:
-        self._slots = slots
+    def __init__(
+        self,
+        slots: int,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        replaced: int = ABANDONED_PER_SLOT,
+    ) -> None:
+        self.slots: int = slots
+        self._most_replaced = slots * replaced
         self._loop = loop
         self.running: dict[int, Work] = {}
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
@@ -109,7 +116,7 @@ class BodyThreads:
         if work.abandoned or work.stage is Stage.RAN:
             return
         self._outstanding += 1
-        if self._threads < self._slots:
+        if self._threads < self.slots:
             self._threads += 1
         else:
             await self._next_free()
@@ -131,7 +138,7 @@ class BodyThreads:
         The thread of a running body is replaced while there are not too many of them; else the
         slot stays taken until the body ends.
         """
-        replaced = self._abandoned < self._slots * ABANDONED_PER_SLOT or not work.holds_slot
+        replaced = self._abandoned < self._most_replaced or not work.holds_slot
         with self._lock:
             is_running = work.stage is Stage.RUNNING
             if work.stage is Stage.RAN or (is_running and not even_running):
@@ -145,6 +152,9 @@ class BodyThreads:
             self._grow()
         return True
 
+    def interrupt(self, work: Work) -> None:
+        """Do nothing: a thread cannot be interrupted."""
+
     def close(self) -> None:
         """Let idle threads end. Running bodies go on, and are not waited for."""
         self._closed = True
@@ -155,7 +165,7 @@ class BodyThreads:
             self._queue.put(None)
 
     def _grow(self) -> None:
-        needed = min(self._slots, self._outstanding)
+        needed = min(self.slots, self._outstanding)
         while self._threads < needed and not self._closed:
             if not self._starter.try_start(self._start_thread):
                 return

@@ -9,6 +9,10 @@ from typing import Final
 
 from cloaca_core.values.clock import Clock
 
+THREADS: Final = "threads"
+COROUTINES: Final = "coroutines"
+"""The places of work in the engine's own process; others are those of executors."""
+
 LEAST_CHECK: Final = 0.001
 """Seconds; a timer that comes a little early checks again after this long, not at once."""
 
@@ -60,8 +64,8 @@ class Work(ABC):
     ``abandoned`` work has been given up: its outcome is ignored. If ``leaves`` is set its thread
     ends with it, since another one has its slot. ``holds_slot`` is false while it waits for
     another run. ``stage`` is ``QUEUED`` once an executor has it; the thread that runs it sets the
-    later stages. It waits for a slot by the ``priority`` of its run, and by the instant ``since``
-    when that is claimable.
+    later stages. It waits for a slot of its ``place``, by the ``priority`` of its run, and by the
+    instant ``since`` when that is claimable.
     """
 
     __slots__ = (
@@ -71,6 +75,7 @@ class Work(ABC):
         "holds_slot",
         "is_async",
         "leaves",
+        "place",
         "priority",
         "since",
         "stage",
@@ -86,6 +91,7 @@ class Work(ABC):
         since: int = 0,
     ) -> None:
         self.is_async: bool = is_async
+        self.place: str = COROUTINES if is_async else THREADS
         self.abandoned: bool = False
         self.clock: BodyClock = BodyClock(clock)
         self.holds_slot: bool = True

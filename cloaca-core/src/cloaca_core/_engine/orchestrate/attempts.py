@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.record.journal import Journal
     from cloaca_core._engine.record.memos import BodyCall, ReadMemos
-    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.definition.task import Task
     from cloaca_core.definition.waits.calls import BodyCalls
     from cloaca_core.records.memos import MemoRow
     from cloaca_core.records.runs import AttemptRow
@@ -83,7 +83,6 @@ class Attempts:
 
     def __init__(
         self,
-        config: DefaultRunnerConfig,
         executor: Executor,
         journal: Journal,
         runs: ActiveRuns,
@@ -96,8 +95,7 @@ class Attempts:
         self._runs = runs
         self._capacity = capacity
         self._listener = listener
-        slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
-        self._quarantine = Quarantine(slots, self._mark_and_send)
+        self._quarantine = Quarantine(executor.slots, self._mark_and_send)
         self.waiting_bodies: WaitingBodies = WaitingBodies(
             executor, self._quarantine, runs, listener.mark, self._resumed, capacity.changed
         )
@@ -108,6 +106,12 @@ class Attempts:
         self.draining: bool = False
 
     # -- start -------------------------------------------------------------------------------
+
+    def maker(self, task: Task) -> Callable[..., Attempt]:
+        """Makes attempts of a task, for the place where its body is to run."""
+        if task.executor is None or (pool := self._executor.pool(task.executor)) is None:
+            return Attempt
+        return pool.attempt
 
     def expect(self, attempt: Attempt) -> bool:
         """Prepare an attempt that ``let_go`` lets begin; false if it must wait for a slot."""
@@ -125,9 +129,11 @@ class Attempts:
             self._executor.let_go(attempt)
 
     def start(self, attempt: Attempt) -> None:
-        """Send an attempt off; one of a recovered run only when its start mark is durable."""
+        """Send an attempt off; one of a recovered run only when its start mark is durable. Of those
+        with which an executor has broken as a whole, one at a time.
+        """
         self._runs.begin(attempt)
-        if attempt.owner.recovered:
+        if attempt.owner.recovered or (attempt.crashes and self._executor.breaks_whole(attempt)):
             self._quarantine.add(attempt)
         else:
             self._send(attempt)

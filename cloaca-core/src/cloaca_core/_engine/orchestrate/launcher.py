@@ -109,7 +109,7 @@ class Launcher:
         self._listener.guarded(run, self._launch, run, task, resume)
 
     def _attempt(self, run: ActiveRun, task: int, resume: Resume) -> Attempt:
-        return Attempt(
+        return self._attempts.maker(run.graph.tasks[task])(
             run,
             task,
             resume.attempt,

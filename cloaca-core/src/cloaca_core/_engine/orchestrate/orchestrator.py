@@ -89,9 +89,7 @@ class Orchestrator:
         self._new_id = new_id
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
         self._failures = Failures(config, runs, clock, self)
-        self.attempts: Attempts = Attempts(
-            config, executor, journal, runs, capacity, self, store.memos
-        )
+        self.attempts: Attempts = Attempts(executor, journal, runs, capacity, self, store.memos)
         self._launcher = Launcher(config, self.attempts, runs, capacity, clock, self)
         self.steered: SteeredRuns = SteeredRuns(runs, self._launcher, self.attempts, clock, self)
         self._resting = RestingRuns(runs, self._failures)

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 
 class Quarantine:
-    """``go`` is called with each attempt whose turn it is. ``slots`` are the numbers of slots for
-    sync and for async bodies.
+    """``go`` is called with each attempt whose turn it is. ``slots`` tells how many bodies a place
+    runs at once.
     """
 
-    def __init__(self, slots: tuple[int, int], go: Callable[[Attempt], None]) -> None:
+    def __init__(self, slots: Callable[[str], int], go: Callable[[Attempt], None]) -> None:
         self._go = go
-        self._queues = [_Turnstile(slots[0]), _Turnstile(slots[1])]
+        self._slots = slots
+        self._queues: dict[str, _Turnstile] = {}
         self._suspects = _Turnstile(1)
 
     def add(self, attempt: Attempt) -> None:
@@ -41,7 +42,11 @@ class Quarantine:
             self._admit(turnstile)
 
     def _place(self, attempt: Attempt) -> _Turnstile:
-        return self._suspects if attempt.crashes else self._queues[attempt.is_async]
+        if attempt.crashes:
+            return self._suspects
+        if attempt.place not in self._queues:
+            self._queues[attempt.place] = _Turnstile(self._slots(attempt.place))
+        return self._queues[attempt.place]
 
     def _admit(self, turnstile: _Turnstile) -> None:
         while turnstile.waiting and len(turnstile.inside) < turnstile.places:

@@ -15,7 +15,7 @@ from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.planner import Completed, Failed, Known, Skipped
 from cloaca_core._engine.plan.reasons import skip_reason
 from cloaca_core.records.runs import AttemptRow, RunRow
-from cloaca_core.records.states import ReasonCode, TaskStatus
+from cloaca_core.records.states import UNCOUNTED, ReasonCode, TaskStatus
 from cloaca_core.records.steering import RestartRow
 from cloaca_core.values.json_values import JsonValue, decode
 
@@ -74,7 +74,7 @@ def restore(
         index = graph.position.get(row.task_id)
         if index is None or row.attempt < first.get(row.task_id, 0):
             continue
-        uncounted[index] += row.reason_code == ReasonCode.NOT_COUNTED
+        uncounted[index] += row.reason_code in UNCOUNTED
         if index not in latest or latest[index].attempt < row.attempt:
             latest[index] = row
     restored = Restored({}, {}, latest, exhausted - latest.keys())
@@ -187,7 +187,8 @@ def resumption(row: AttemptRow, uncounted: int) -> Resume:
         )
     assert row.retry_at is not None, "an attempt that failed for good is not gone on with"
     delay = 0 if row.ended_at is None else row.retry_at - row.ended_at
-    return Resume(row.attempt + 1, row.retry_at, delay=delay, uncounted=uncounted)
+    crashes = row.crashes if row.reason_code == ReasonCode.WORKER_LOST else 0
+    return Resume(row.attempt + 1, row.retry_at, crashes, delay, uncounted)
 
 
 def change_from_json(text: str) -> Change:

@@ -90,9 +90,13 @@ def completed(attempt: Attempt, outcome: Succeeded, now: int) -> AttemptRow:
 
 def failed(attempt: Attempt, failure: Raised, now: int, *, retry_at: int | None) -> AttemptRow:
     """The attempt failed at ``now``; another one may start at ``retry_at``. The code of one that
-    uses up none of the task's attempts lets a later owner of the run count as this one does.
+    uses up none of the task's attempts lets a later owner of the run count as this one does; if its
+    process died, the next attempt knows how often that has happened.
     """
     row = _of_attempt(attempt, TaskStatus.FAILED, now, failure=failure, retry_at=retry_at)
+    if failure.crashed:
+        code, crashes = ReasonCode.WORKER_LOST, attempt.crashes + 1
+        return row._replace(reason_code=str(code), crashes=crashes)
     return row if failure.counts else row._replace(reason_code=str(ReasonCode.NOT_COUNTED))
 
 

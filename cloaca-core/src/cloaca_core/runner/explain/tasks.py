@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from cloaca_core._engine.plan.reasons import skip_reason
 from cloaca_core._engine.plan.restore import first_attempts
 from cloaca_core.definition.rules import rule_tasks
-from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
+from cloaca_core.records.states import UNCOUNTED, ReasonCode, RunStatus, TaskStatus
 from cloaca_core.runner.explain.explanation import TaskExplanation
 from cloaca_core.runner.explain.waits import has_left, wait_text
 from cloaca_core.runner.explain.words import (
@@ -238,7 +238,7 @@ class _Tasks:
 
     def _number(self, task: str, known: Attempts) -> str:
         """Which of its attempts it was. One that does not count is not numbered among them."""
-        if known.row.reason_code == ReasonCode.NOT_COUNTED:
+        if known.row.reason_code in UNCOUNTED:
             return "an attempt that does not count"
         most = self._most(task)
         return f"attempt {known.used}" if most is None else f"attempt {known.used} of {most}"
@@ -324,7 +324,7 @@ def latest_attempts(facts: Facts) -> dict[str, Attempts]:
     for row in standing.attempts:
         if row.attempt < first.get(row.task_id, 0):
             continue
-        uncounted[row.task_id] += row.reason_code == ReasonCode.NOT_COUNTED
+        uncounted[row.task_id] += row.reason_code in UNCOUNTED
         if row.task_id not in latest or latest[row.task_id].attempt < row.attempt:
             latest[row.task_id] = row
     return {

@@ -18,6 +18,7 @@ SLOTS = 4
 class Surroundings:
     """In place of the executor and the takeover: how busy it is here, and beside us."""
 
+    thread_slots = SLOTS
     backlog: int = 0
     is_crowded: bool = True
 
@@ -29,7 +30,7 @@ def around() -> Surroundings:
 
 @pytest.fixture
 def share(around: Surroundings) -> FairShare:
-    return FairShare(cast(Takeover, around), cast(Executor, around), SLOTS)
+    return FairShare(cast(Takeover, around), cast(Executor, around))
 
 
 def test_a_runner_alone_takes_as_many_as_a_claim_may(

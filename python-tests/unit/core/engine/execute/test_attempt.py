@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import pytest
 from model.runs import active_run, attempt_of, graph_of
 
-from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt, AttemptWork, change_of
+from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt, AttemptWork
 from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Succeeded, Suspended
+from cloaca_core._engine.execute.returned import change_of
 from cloaca_core._engine.execute.work import Stage
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core.definition.context import Context

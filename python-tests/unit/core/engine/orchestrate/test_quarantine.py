@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from cloaca_core._engine.execute.attempt import Attempt
+from cloaca_core._engine.execute.work import COROUTINES, THREADS
 from cloaca_core._engine.orchestrate.quarantine import Quarantine
 
 
@@ -13,7 +14,7 @@ class FakeAttempt:
 
     def __init__(self, *, crashes: int = 0, is_async: bool = False) -> None:
         self.crashes = crashes
-        self.is_async = is_async
+        self.place = COROUTINES if is_async else THREADS
 
 
 class Gate:
@@ -21,7 +22,7 @@ class Gate:
 
     def __init__(self) -> None:
         self.gone: list[Attempt] = []
-        self._quarantine = Quarantine((2, 1), self.gone.append)
+        self._quarantine = Quarantine({THREADS: 2, COROUTINES: 1}.__getitem__, self.gone.append)
 
     def add(self, count: int = 1, *, crashes: int = 0, is_async: bool = False) -> list[Attempt]:
         attempts = [
@@ -103,7 +104,7 @@ def test_one_that_ends_at_once_lets_the_next_go() -> None:
         ended.append(attempt)
         quarantine.over(attempt)
 
-    quarantine = Quarantine((1, 1), go)
+    quarantine = Quarantine(lambda _: 1, go)
     attempts = [cast(Attempt, FakeAttempt()) for _ in range(3)]
     for attempt in attempts:
         quarantine.add(attempt)

@@ -1,0 +1,120 @@
+"""An attempt whose body runs on an executor; a thread of the runner hands it over and waits."""
+
+from __future__ import annotations
+
+import contextvars
+from enum import Enum
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
+from cloaca_core._engine.execute.threads import BodyThreads
+
+if TYPE_CHECKING:
+    import asyncio
+    from concurrent.futures import Future
+
+    from cloaca_core._engine.execute.outcome import Outcome
+    from cloaca_core._engine.execute.remote.answer import Answer
+    from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
+    from cloaca_core._engine.execute.work import Work
+
+
+class Signal(Enum):
+    """Wakes the thread that waits for the answer. ``CANCELLED`` has it tell the body to end;
+    ``GIVEN_UP`` also has the executor end it, if it can.
+    """
+
+    ANSWERED = 0
+    CANCELLED = 1
+    GIVEN_UP = 2
+
+
+class Carrier(Protocol):
+    """Brings bodies to one executor, and tells what comes back. Called on the threads that wait."""
+
+    @property
+    def place(self) -> str:
+        """The place of work that runs there."""
+
+    @property
+    def cancel_files(self) -> CancelFiles:
+        """The files that tell bodies to end."""
+
+    def submit(self, attempt: Attempt) -> Future[Answer]:
+        """Hand a body over."""
+
+    def not_sent(self, attempt: Attempt, error: BaseException) -> Outcome:
+        """The outcome of an attempt that ``submit`` refused."""
+
+    def outcome(self, attempt: Attempt, future: Future[Answer]) -> Outcome:
+        """The outcome of an attempt whose call is done."""
+
+
+class RemoteAttempt(Attempt):
+    """Its time counts from when the executor has it. The thread alone talks with the executor: so
+    no call of the user's executor holds the engine's loop up.
+    """
+
+    __slots__ = ("_carrier", "_signals")
+
+    def __init__(self, carrier: Carrier, /, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.is_async: bool = False  # here; its body may be, there
+        self.place: str = carrier.place
+        self._carrier = carrier
+        self._signals: SimpleQueue[Signal] = SimpleQueue()
+
+    def run(self) -> None:
+        """Hand the body over, and wait for the answer, in a copy of the context variables."""
+        self._begin()
+        self._come_to(contextvars.copy_context().run(self._outcome))
+        self._end()
+
+    def signal(self, signal: Signal) -> None:
+        """Tell the thread that waits, if there is one. Any thread may do so."""
+        self._signals.put(signal)
+
+    def _outcome(self) -> Outcome:
+        CURRENT_WORK.set(self)
+        self.clock.pause()
+        try:
+            future = self._carrier.submit(self)
+        except BaseException as error:  # noqa: BLE001 - the executor is the user's
+            return self._carrier.not_sent(self, error)
+        self.clock.start()
+        self._wait(future)
+        return self._carrier.outcome(self, future)
+
+    def _wait(self, future: Future[Answer]) -> None:
+        future.add_done_callback(lambda _: self._signals.put(Signal.ANSWERED))
+        with self._carrier.cancel_files.of(self) as file:
+            while (signal := self._signals.get()) is not Signal.ANSWERED:
+                file.touch()
+                if signal is Signal.GIVEN_UP:
+                    future.cancel()
+
+
+class RemoteThreads(BodyThreads):
+    """The threads that wait for the answers of one executor. An abandoned body is not replaced: it
+    keeps the executor's worker, and so the slot, until it ends.
+    """
+
+    def __init__(self, slots: int, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(slots, loop, replaced=0)
+
+    def interrupt(self, work: Work) -> None:
+        """Tell a body that its run is being cancelled."""
+        _signal(work, Signal.CANCELLED)
+
+    def abandon(self, work: Work, *, even_running: bool = True) -> bool:
+        """Give work up, and end its body if the executor can; false as for all threads."""
+        abandoned = super().abandon(work, even_running=even_running)
+        if abandoned:
+            _signal(work, Signal.GIVEN_UP)
+        return abandoned
+
+
+def _signal(work: Work, signal: Signal) -> None:
+    assert isinstance(work, RemoteAttempt)
+    work.signal(signal)

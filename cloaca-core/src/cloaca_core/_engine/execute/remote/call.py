@@ -1,0 +1,44 @@
+"""What is sent to a worker: the body by name, and the facts of its attempt."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Self
+
+from cloaca_core._version import __version__
+from cloaca_core.errors import ExecutorError
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteCall:
+    """One body and its attempt, without the context, which is sent beside it as JSON.
+
+    ``cancel_file`` is there once the body should end, if the worker can see the runner's files.
+    """
+
+    module: str
+    function: str
+    is_async: bool
+    wants_handle: bool
+    run_id: str
+    task_id: str
+    number: int
+    epoch: int
+    cancel_file: str
+    version: str = __version__
+
+    def to_json(self) -> str:
+        """The form in which it is sent."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The inverse of ``to_json``; ``ExecutorError`` if the runner has another cloaca."""
+        members = json.loads(text)
+        if (version := members.get("version")) != __version__:
+            raise ExecutorError(
+                f"the runner has cloaca {version}, and this worker {__version__}: "
+                "install the same version on both"
+            )
+        return cls(**members)

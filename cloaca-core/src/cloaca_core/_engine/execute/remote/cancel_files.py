@@ -1,0 +1,50 @@
+"""Files that tell bodies on this host to end: one is there while its attempt should end."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.execute.attempt import Attempt
+
+
+class CancelFiles:
+    """In a folder of this runner, which is made when it is first needed. Any thread may ask. When
+    the folder is gone, all bodies should end.
+    """
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._lock = threading.Lock()
+
+    def path(self, attempt: Attempt) -> Path:
+        """The file of an attempt."""
+        return self._in_folder(f"{attempt.run_id}-{attempt.index}-{attempt.number}")
+
+    @contextmanager
+    def of(self, attempt: Attempt) -> Iterator[Path]:
+        """The file of an attempt, which is removed at the end of the block."""
+        file = self.path(attempt)
+        try:
+            yield file
+        finally:
+            file.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Remove the folder."""
+        with self._lock:
+            folder, self._folder = self._folder, None
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _in_folder(self, name: str) -> Path:
+        with self._lock:
+            if self._folder is None:
+                self._folder = Path(tempfile.mkdtemp(prefix="cloaca-"))
+            return self._folder / name

@@ -1,0 +1,162 @@
+"""Sends bodies to one executor, and tells what their answers, or its failures, mean.
+
+Decides nothing about what follows for the run.
+"""
+
+from __future__ import annotations
+
+import importlib
+from concurrent.futures import BrokenExecutor, Future
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from cloaca_core._engine.execute.attempt import check_size
+from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Succeeded, judged, raised
+from cloaca_core._engine.execute.remote import worker
+from cloaca_core._engine.execute.remote.answer import RemoteError
+from cloaca_core._engine.execute.remote.attempt import RemoteAttempt, RemoteThreads
+from cloaca_core._engine.execute.remote.call import RemoteCall
+from cloaca_core._engine.plan.restore import change_from_json
+from cloaca_core.errors import (
+    BodyCancelled,
+    ExecutorError,
+    ExecutorUnavailableError,
+    WorkerLost,
+)
+from cloaca_core.executors.losses import is_worker_lost
+from cloaca_core.executors.names import cannot_travel, why_not_by_name
+from cloaca_core.values.json_values import encode
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from cloaca_core._engine.execute.attempt import Attempt
+    from cloaca_core._engine.execute.remote.answer import Answer
+    from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
+    from cloaca_core.definition.task import Task
+    from cloaca_core.executors.supply import Supply
+
+LONGEST_PAUSE: Final = 60.0
+"""Seconds before an attempt after a loss, at most; after the first loss it is one second."""
+
+
+class Pool:
+    """``threads`` wait for the answers, one for each call that the executor runs at once. Methods
+    are called on them. ``breaks_whole`` is true once the executor has broken with all its calls.
+    """
+
+    def __init__(
+        self, supply: Supply, loop: asyncio.AbstractEventLoop, cancel_files: CancelFiles
+    ) -> None:
+        self.place: str = place_of(supply.name)
+        self.threads: RemoteThreads = RemoteThreads(supply.slots, loop)
+        self.cancel_files: CancelFiles = cancel_files
+        self.breaks_whole: bool = False
+        self._supply = supply
+
+    def attempt(self, *arguments: Any, **options: Any) -> RemoteAttempt:
+        """Make an attempt that runs here; the arguments are those of ``Attempt``."""
+        return RemoteAttempt(self, *arguments, **options)
+
+    def submit(self, attempt: Attempt) -> Future[Answer]:
+        """Hand a body over. ``ExecutorError`` if it cannot be sent; other errors are those of the
+        executor.
+        """
+        task = attempt.task
+        function = _by_value(task) if self._supply.by_value else None
+        if function is None and (reason := why_not_by_name(task.function)) is not None:
+            raise ExecutorError(cannot_travel(task.id, self._supply.name, reason))
+        call = RemoteCall(
+            module=task.function.__module__,
+            function=task.function.__qualname__,
+            is_async=task.is_async,
+            wants_handle=task.wants_handle,
+            run_id=attempt.run_id,
+            task_id=attempt.task_id,
+            number=attempt.number,
+            epoch=attempt.epoch,
+            cancel_file=str(self.cancel_files.path(attempt)),
+        )
+        return self._supply.submit(worker.run, call.to_json(), encode(attempt.given), function)
+
+    def not_sent(self, attempt: Attempt, error: BaseException) -> Raised:
+        """The outcome of an attempt that ``submit`` refused."""
+        if isinstance(error, ExecutorError):
+            return _judged(attempt, error)
+        return self._unavailable(attempt, f"takes no call: {_text(error)}")
+
+    def outcome(self, attempt: Attempt, future: Future[Answer]) -> Outcome:
+        """The outcome of an attempt whose call is done."""
+        if future.cancelled():
+            return self._unavailable(attempt, "has cancelled the call")
+        if (error := future.exception()) is not None:
+            return self._failed(attempt, error)
+        answer = future.result()
+        if answer.change is not None:
+            return _returned(attempt, answer.change)
+        if answer.error is None:
+            return self._lost(attempt, "the worker was interrupted")
+        return _raised(attempt, RemoteError.from_json(answer.error), answer.pickled)
+
+    def _failed(self, attempt: Attempt, error: BaseException) -> Raised:
+        """The outcome when the executor itself has an error to tell."""
+        if is_worker_lost(error):
+            self.breaks_whole |= isinstance(error, BrokenExecutor)
+            return self._lost(attempt, _text(error))
+        wrapped = ExecutorError(f"executor {self._supply.name!r} could not run it: {_text(error)}")
+        wrapped.__cause__ = error
+        return _judged(attempt, wrapped)
+
+    def _lost(self, attempt: Attempt, why: str) -> Raised:
+        error = WorkerLost(f"executor {self._supply.name!r} lost the worker of this body: {why}")
+        return replace(_again(attempt, error), crashed=True)
+
+    def _unavailable(self, attempt: Attempt, why: str) -> Raised:
+        error = ExecutorUnavailableError(f"executor {self._supply.name!r} {why}")
+        return _again(attempt, error)
+
+
+def place_of(executor: str) -> str:
+    """The place of work that runs on the executor of this name."""
+    return f"executor {executor}"
+
+
+def _by_value(task: Task) -> bytes:
+    dumps: Callable[[object], bytes] = importlib.import_module("cloudpickle").dumps
+    try:
+        return dumps(task.function)
+    except Exception as error:
+        raise ExecutorError(f"task {task.id!r} cannot be sent by value: {_text(error)}") from error
+
+
+def _again(attempt: Attempt, error: BaseException) -> Raised:
+    """The outcome of an attempt that the task's attempts do not count."""
+    pause = min(2.0**attempt.uncounted, LONGEST_PAUSE)
+    shown = replace(raised(error, again=True), traceback="")
+    return replace(shown, after=pause, counts=False)
+
+
+def _judged(attempt: Attempt, error: BaseException) -> Raised:
+    return judged(attempt.task.retry, attempt.counted, error, who=attempt, ids=attempt.log_ids())
+
+
+def _returned(attempt: Attempt, text: str) -> Outcome:
+    try:
+        change = change_from_json(text)
+        check_size(attempt, change, text)
+    except Exception as error:  # noqa: BLE001 - a too large result fails its attempt
+        return _judged(attempt, error)
+    return Succeeded(change, text)
+
+
+def _raised(attempt: Attempt, error: RemoteError, pickled: bytes | None) -> Outcome:
+    exception = error.exception(pickled)
+    if attempt.cancelled and isinstance(exception, BodyCancelled):
+        return CutOff()
+    outcome = _judged(attempt, exception)
+    return replace(outcome, type=error.type, message=error.message, traceback=error.traceback)
+
+
+def _text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,82 @@
+"""The executors of one runner, by the name that tasks give."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
+from cloaca_core._engine.execute.remote.pool import Pool
+from cloaca_core.errors import ExecutorUnavailableError
+from cloaca_core.executors.supply import Supply
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterator, Sequence
+
+
+class Pools:
+    """Belongs to the engine's loop. ``added`` is called with each pool."""
+
+    def __init__(
+        self,
+        supplies: Sequence[Supply],
+        loop: asyncio.AbstractEventLoop,
+        added: Callable[[Pool], None],
+    ) -> None:
+        self._loop = loop
+        self._added = added
+        self._cancel_files = CancelFiles()
+        self._supplies = list(supplies)
+        self._pools: dict[str, Pool] = {}
+        for supply in supplies:
+            self._add(supply)
+
+    def __iter__(self) -> Iterator[Pool]:
+        return iter(self._pools.values())
+
+    def find(self, name: str) -> Pool:
+        """The pool of this name. If the runner was given no such executor, it puts each body off: a
+        workflow that wants it was registered after the runner opened.
+        """
+        if name not in self._pools:
+            self._add(_absent(name))
+        return self._pools[name]
+
+    def has_broken(self, place: str) -> bool:
+        """Whether the executor of this place has broken with all its calls."""
+        return any(pool.breaks_whole for pool in self if pool.place == place)
+
+    def close(self) -> None:
+        """Let the threads end, shut down the executors that were made for this runner, and tell the
+        bodies that go on to end.
+        """
+        for pool in self:
+            pool.threads.close()
+        for supply in self._supplies:
+            supply.close()
+        self._cancel_files.close()
+
+    def _add(self, supply: Supply) -> None:
+        pool = self._pools[supply.name] = Pool(supply, self._loop, self._cancel_files)
+        self._added(pool)
+
+
+def _absent(name: str) -> Supply:
+    supply = Supply(name, AbsentExecutor(name), slots=1)
+    supply.open()
+    return supply
+
+
+class AbsentExecutor(Executor):
+    """Stands for an executor that the runner was not given."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def submit(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse the call."""
+        raise ExecutorUnavailableError(
+            f"this runner was opened without an executor {self._name!r}: "
+            "DefaultRunner(..., executors={...})"
+        )

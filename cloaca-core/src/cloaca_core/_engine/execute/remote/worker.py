@@ -1,0 +1,155 @@
+"""Runs one body in a worker, which knows no engine: the facts of the attempt are all it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import pickle
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, NoReturn, cast
+
+from cloaca_core._engine.execute.forked import OneProcess
+from cloaca_core._engine.execute.outcome import raised
+from cloaca_core._engine.execute.remote.answer import Answer, RemoteError, pickled
+from cloaca_core._engine.execute.remote.call import RemoteCall
+from cloaca_core._engine.execute.returned import change_of
+from cloaca_core.definition.context import Context
+from cloaca_core.definition.retry_after import RetryAfter
+from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
+from cloaca_core.errors import RunnerUsageError
+from cloaca_core.executors.names import found
+from cloaca_core.values.json_values import JsonValue, decode
+
+_NOT_OF_THE_BODY: Final = (str(Path(__file__)), str(Path(asyncio.__file__).parent))
+"""Beginnings of the file names of frames that a traceback leaves out before the body's first."""
+
+
+def run(call: str, given: str, function: bytes | None) -> Answer:
+    """Call the body, and answer. ``function`` is the body itself if it was sent by value.
+
+    Called by the executor, so it must stay importable by this name. Raises nothing but errors of
+    the interpreter.
+    """
+    return contextvars.Context().run(_answer, call, given, function)
+
+
+def _answer(text: str, given: str, function: bytes | None) -> Answer:
+    try:
+        call = RemoteCall.from_json(text)
+        context = cast("dict[str, JsonValue]", decode(given))
+        return Answer(change=_change(call, context, function))
+    except KeyboardInterrupt:  # a signal to the whole group of processes: no error of the body
+        return Answer()
+    except BaseException as error:  # noqa: BLE001 - a body's SystemExit fails its attempt, no more
+        return _error(error)
+
+
+def _change(call: RemoteCall, given: dict[str, JsonValue], function: bytes | None) -> str:
+    body = found(call.module, call.function) if function is None else _loaded(function)
+    context = Context._view(given)
+    with OneProcess():
+        value = _called(call, body, context)
+    return change_of(call.task_id, given, context, value).to_json()
+
+
+def _loaded(function: bytes) -> Callable[..., object]:
+    loaded: Callable[..., object] = pickle.loads(function)  # noqa: S301 - the user gave it to this
+    return loaded
+
+
+def _called(call: RemoteCall, body: Callable[..., object], context: Context) -> object:
+    arguments: tuple[object, ...] = (context,)
+    if call.wants_handle:
+        handle = AsyncTaskHandle if call.is_async else TaskHandle
+        arguments = (context, handle(WorkerAttempt(call), NoCalls(call)))
+    value = body(*arguments)
+    return asyncio.run(cast("Coroutine[Any, Any, object]", value)) if call.is_async else value
+
+
+def _error(error: BaseException) -> Answer:
+    """The answer of a body that raised."""
+    asked = error if isinstance(error, RetryAfter) else None
+    shown = error if asked is None or asked.cause is None else asked.cause
+    texts, whole = raised(shown, again=False), error.with_traceback(_of_body(error.__traceback__))
+    answered = RemoteError(
+        type=texts.type,
+        message=texts.message,
+        traceback=raised(whole, again=False).traceback,
+        module=type(shown).__module__,
+        name=type(shown).__qualname__,
+        after=None if asked is None else asked.seconds,
+        counts=asked is None or asked.count,
+    )
+    return Answer(error=answered.to_json(), pickled=pickled(shown))
+
+
+def _of_body(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback from the body's first frame on; the whole one if no frame is the body's."""
+    inner = trace
+    while inner is not None and inner.tb_frame.f_code.co_filename.startswith(_NOT_OF_THE_BODY):
+        inner = inner.tb_next
+    return inner or trace
+
+
+class WorkerAttempt:
+    """The facts of an attempt, as its runner knew them when the body was sent; ``cancelled`` is
+    asked for anew where the worker sees the runner's files, and is False elsewhere.
+    """
+
+    def __init__(self, call: RemoteCall) -> None:
+        self.run_id: str = call.run_id
+        self.task_id: str = call.task_id
+        self.number: int = call.number
+        self.epoch: int = call.epoch
+        self.holds_slot: bool = True
+        self.abandoned: bool = False
+        self._file = Path(call.cancel_file)
+        self._sees_runner = self._file.parent.is_dir()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the body should end: the runner says so, or has gone."""
+        return self._sees_runner and (self._file.exists() or not self._file.parent.is_dir())
+
+
+class NoCalls:
+    """Refuses the calls of a handle that only an engine answers."""
+
+    def __init__(self, call: RemoteCall) -> None:
+        self._task_id = call.task_id
+
+    def step(self, *_: object) -> NoReturn:
+        """Refuse a step."""
+        self._refuse("step", "return its value, and let a further task go on from there")
+
+    def with_options(self, *_: object, **__: object) -> NoReturn:
+        """Refuse steps with options."""
+        self._refuse("with_options", "return its value, and let a further task go on from there")
+
+    def wait(self, *_: object) -> NoReturn:
+        """Refuse a wait."""
+        self._refuse("sleep or wait_for", "wait in a task before this one, or in a node")
+
+    def defer(self, *_: object) -> NoReturn:
+        """Refuse to wait for a condition."""
+        self._refuse("defer_until", "wait in a task before this one")
+
+    async def step_async(self, *_: object) -> NoReturn:
+        """As ``step``."""
+        self.step()
+
+    async def wait_async(self, *_: object) -> NoReturn:
+        """As ``wait``."""
+        self.wait()
+
+    async def defer_async(self, *_: object) -> NoReturn:
+        """As ``defer``."""
+        self.defer()
+
+    def _refuse(self, call: str, instead: str) -> NoReturn:
+        raise RunnerUsageError(
+            f"task {self._task_id!r} runs on an executor, where its handle has no {call}: only "
+            f"bodies in the runner's own process have it. Instead, {instead}"
+        )

@@ -1,0 +1,56 @@
+"""Finds functions by module and name, as the workers of an executor do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+from cloaca_core.errors import ExecutorError
+
+
+def found(module: str, name: str) -> Callable[..., object]:
+    """The function of this name in this process; imports its module. ``ExecutorError`` if it is not
+    there.
+    """
+    try:
+        function = attribute(sys.modules.get(module) or import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ExecutorError(
+            f"the worker finds no {name} in the module {module}: {error}"
+        ) from error
+    if not callable(function):
+        raise ExecutorError(f"{name} of the module {module} is no function in the worker")
+    return function
+
+
+def attribute(holder: object, name: str) -> object:
+    """The attribute of this dotted name; AttributeError if there is none."""
+    for each in name.split("."):
+        holder = getattr(holder, each)
+    return holder
+
+
+def why_not_by_name(function: Callable[..., object]) -> str | None:
+    """The reason why another process cannot import this function; None if it can."""
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    if not isinstance(module, str) or not isinstance(name, str):
+        return f"{function!r:.200} is no function of a module"
+    if "<" in name:
+        return f"{name} is defined within a function"
+    try:
+        here = attribute(sys.modules[module], name)
+    except (KeyError, AttributeError):
+        return f"the module {module} has no {name}"
+    if here is not function:
+        return f"{name} of the module {module} is another object: it was defined again or wrapped"
+    return None
+
+
+def cannot_travel(task_id: str, executor: str, reason: str) -> str:
+    """The error text for a task whose body no other process can import."""
+    return (
+        f"task {task_id!r} cannot run on executor {executor!r}, whose workers import it by name: "
+        f"{reason}. Define it at the top of a module, under a name of its own, or give the "
+        "executor as cloaca.executors.by_value(...), which sends functions with cloudpickle"
+    )

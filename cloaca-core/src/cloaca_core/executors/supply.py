@@ -1,0 +1,99 @@
+"""One executor of a runner: the user's own, or one that a function makes, anew when it breaks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import ParamSpec, TypeVar
+
+from cloaca_core.errors import ConfigError, ConfigTypeError
+from cloaca_core.executors.by_value import ByValue
+from cloaca_core.executors.kinds import ExecutorLike
+from cloaca_core.executors.sizes import size_of
+from cloaca_core.logs import SafeLogger
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = SafeLogger("cloaca.engine")
+
+
+class Supply:
+    """``submit`` may be called from any thread, between ``open`` and ``close``.
+
+    An executor that was given as such stays the user's: it is never shut down, nor replaced.
+    """
+
+    def __init__(self, name: str, given: ExecutorLike | ByValue, slots: int | None = None) -> None:
+        self.name: str = name
+        self.by_value: bool = isinstance(given, ByValue)
+        self._given = given.executor if isinstance(given, ByValue) else given
+        self._slots = slots
+        self._executor: Executor | None = None
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Make the executor, if a function does that, and learn its size."""
+        self._executor = self._made()
+        if self._slots is None:
+            self._slots = size_of(self._executor)
+        if self._slots is None:
+            raise ConfigError(
+                f"executors: how many calls {self.name!r} runs at once is not known; "
+                f'give executor_slots={{"{self.name}": n}}',
+                field="executor_slots",
+            )
+
+    @property
+    def slots(self) -> int:
+        """How many calls run at once; once it is open."""
+        assert self._slots is not None
+        return self._slots
+
+    def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Submit a call. An executor that refuses it is made anew first, if a function made it."""
+        executor = self._executor
+        assert executor is not None
+        try:
+            return executor.submit(function, *args, **kwargs)
+        except Exception:
+            if isinstance(self._given, Executor):
+                raise
+            return self._renewed(executor).submit(function, *args, **kwargs)
+
+    def close(self) -> None:
+        """Shut down the executor, if a function made it. Returns at once."""
+        with self._lock:
+            executor, self._executor = self._executor, None
+        if executor is not None and executor is not self._given:
+            threading.Thread(target=_shut_down, args=(executor,), daemon=True).start()
+
+    def _made(self) -> Executor:
+        if isinstance(self._given, Executor):
+            return self._given
+        made = self._given()
+        if not isinstance(made, Executor):
+            raise ConfigTypeError(
+                f"executors: the function of {self.name!r} must return a "
+                f"concurrent.futures.Executor, not {type(made).__name__}",
+                field="executors",
+            )
+        return made
+
+    def _renewed(self, refused: Executor) -> Executor:
+        """The executor in the place of one that takes no call; another thread may have made it."""
+        with self._lock:
+            if self._executor is None:
+                raise RuntimeError(f"the executor {self.name!r} has been closed")
+            if self._executor is refused:
+                _shut_down(refused)
+                self._executor = self._made()
+            return self._executor
+
+
+def _shut_down(executor: Executor) -> None:
+    try:
+        executor.shutdown(wait=False, cancel_futures=True)
+    except Exception:
+        log.exception("an executor could not be shut down")
