@@ -12,7 +12,7 @@ from model.quiet import quiet
 from model.watched_threads import WatchedThreads
 
 from cloaca_core._engine.execute.executor import Executor
-from cloaca_core._engine.execute.work import Work
+from cloaca_core._engine.execute.work import THREADS, Work
 from cloaca_core.values.clock import SYSTEM_CLOCK
 
 SLOTS = 2
@@ -97,6 +97,8 @@ class Pool(Executor):
     def __init__(self, *, is_async: bool = False) -> None:
         super().__init__(SLOTS, SLOTS, asyncio.get_running_loop())
         self._threads = self._watched = WatchedThreads(SLOTS, asyncio.get_running_loop())
+        self._on_threads = [self._watched]
+        self._places[THREADS] = self._watched
         self.is_async = is_async
         self._bodies: list[Body] = []
 
