@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.executors.by_value import ByValue
 from cloaca_core.executors.kinds import ExecutorLike
 from cloaca_core.executors.sizes import size_of
+from cloaca_core.executors.traits import traits_of
 from cloaca_core.logs import SafeLogger
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 log = SafeLogger("cloaca.engine")
@@ -51,16 +51,22 @@ class Supply:
         assert self._slots is not None
         return self._slots
 
-    def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    def submit(self, function: Callable[..., T], *args: object) -> Future[T]:
         """Submit a call. An executor that refuses it is made anew first, if a function made it."""
         executor = self._executor
         assert executor is not None
         try:
-            return executor.submit(function, *args, **kwargs)
+            return _submit(executor, function, *args)
         except Exception:
             if isinstance(self._given, Executor):
                 raise
-            return self._renewed(executor).submit(function, *args, **kwargs)
+            return _submit(self._renewed(executor), function, *args)
+
+    def cancel(self, call: Future[T]) -> None:
+        """Cancel a call, unless this executor would only pretend to."""
+        executor = self._executor
+        if executor is None or traits_of(executor).cancels:
+            call.cancel()
 
     def close(self) -> None:
         """Shut down the executor, if a function made it. Returns at once."""
@@ -92,8 +98,12 @@ class Supply:
             return self._executor
 
 
+def _submit(executor: Executor, function: Callable[..., T], *args: object) -> Future[T]:
+    return executor.submit(function, *args, **traits_of(executor).submit)
+
+
 def _shut_down(executor: Executor) -> None:
     try:
-        executor.shutdown(wait=False, cancel_futures=True)
+        executor.shutdown(**traits_of(executor).shutdown)
     except Exception:
         log.exception("an executor could not be shut down")

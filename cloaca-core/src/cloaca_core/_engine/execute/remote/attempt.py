@@ -44,6 +44,9 @@ class Carrier(Protocol):
     def submit(self, attempt: Attempt) -> Future[Answer]:
         """Hand a body over."""
 
+    def cancel(self, call: Future[Answer]) -> None:
+        """Have the executor end a call, if it can."""
+
     def not_sent(self, attempt: Attempt, error: BaseException) -> Outcome:
         """The outcome of an attempt that ``submit`` refused."""
 
@@ -92,7 +95,7 @@ class RemoteAttempt(Attempt):
             while (signal := self._signals.get()) is not Signal.ANSWERED:
                 file.touch()
                 if signal is Signal.GIVEN_UP:
-                    future.cancel()
+                    self._carrier.cancel(future)
 
 
 class RemoteThreads(BodyThreads):

@@ -80,6 +80,10 @@ class Pool:
         )
         return self._supply.submit(worker.run, call.to_json(), encode(attempt.given), function)
 
+    def cancel(self, call: Future[Answer]) -> None:
+        """Have the executor end a call, if it can."""
+        self._supply.cancel(call)
+
     def not_sent(self, attempt: Attempt, error: BaseException) -> Raised:
         """The outcome of an attempt that ``submit`` refused."""
         if isinstance(error, ExecutorError):
