@@ -33,7 +33,7 @@
     ├── RecoveryLimitError              (RuntimeError) a task took its process down too often
     ├── ExecutorError                   (RuntimeError) a body cannot run on its executor
     │   ├── ExecutorUnavailableError    … as long as the executor takes no call
-    │   └── WorkerLost                  its worker died under the body
+    │   └── WorkerLost                  … as its worker died under it
     ├── RunnerClosedError               (RuntimeError, ValueError) after shutdown()
     ├── RunnerUsageError                (RuntimeError) a call from where it would block for ever
     ├── StepInUseError                  (RuntimeError) a step within a step, or a name twice at once
