@@ -408,9 +408,16 @@ class ExecutorUnavailableError(ExecutorError):
 
 
 class WorkerLost(ExecutorError):  # noqa: N818 - the name under which attempts record it
-    """The worker of a body died under it. The attempt does not count as one of the task's, but more
-    than ``max_recovery_attempts`` of them fail the task.
+    """The worker of a call died while it ran it, or could not start. Such an attempt does not count
+    as one of the task's, but more than ``max_recovery_attempts`` of them fail the task.
+
+    ``exit_code`` is that of the process, minus the signal's number if a signal ended it; None if it
+    is not known.
     """
+
+    def __init__(self, message: str, *, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class RunnerClosedError(CloacaError, RuntimeError, ValueError):

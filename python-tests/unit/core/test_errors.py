@@ -26,7 +26,7 @@ from cloaca_core.errors import (
 )
 
 _BRANCH = re.compile(
-    r"(?P<indent>[ │]*)(?:[├└]── )?(?P<name>\w+(?:Error|Lost))\b *(?:\((?P<also>[\w, ]+)\))?"
+    r"(?P<indent>[ │]*)(?:[├└]── )?(?P<name>\w+Error|WorkerLost)\b *(?:\((?P<also>[\w, ]+)\))?"
 )
 
 

@@ -1,0 +1,88 @@
+"""The worker's side: it prepares the process, and runs one packed call after another.
+
+Functions, arguments and answers travel as bytes that are pickled and unpickled here and in
+``call``. So one that cannot be pickled or unpickled fails its own call, and not the process.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from traceback import format_exception, format_exception_only
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The call returned; ``packed`` is its pickled result."""
+
+    packed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The call raised; ``packed`` is the pickled exception, ``traceback`` the text of both."""
+
+    packed: bytes
+    traceback: str
+
+
+def begin() -> None:
+    """Prepare the process: signals, and its end with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform != "win32":  # blocked since before the start: see WorkerProcess.start
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_with_parent, name="cloaca parent watch", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process as soon as its parent has ended, whatever call it runs."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    assert parent.pid is not None
+    handle = process_handle(parent.pid)
+    if handle is not None and os.getppid() == parent.pid:
+        wait([handle])
+    else:  # no handles here; the parent has ended already; or a launcher stands between
+        parent.join()
+    os._exit(1)
+
+
+def process_handle(pid: int) -> int | None:
+    """Open a file descriptor that is ready when the process has ended; None if it cannot be had.
+
+    Another process that was forked holds no part of it, as it does of a pipe.
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:  # no such process, an old kernel, or a sandbox that refuses it
+        return None
+
+
+def run(packed: bytes) -> Returned | Raised:
+    """Run one packed call; never raises."""
+    try:
+        function, args, kwargs = pickle.loads(packed)  # noqa: S301 - written by our own parent
+        result = function(*args, **kwargs)
+        return Returned(pickle.dumps(result, pickle.HIGHEST_PROTOCOL))
+    except BaseException as error:  # noqa: BLE001 - also SystemExit belongs to the caller
+        return Raised(_packed(error), "".join(format_exception(error)))
+
+
+def _packed(error: BaseException) -> bytes:
+    """Pickle an exception, or in its place one that says what it was."""
+    try:
+        packed = pickle.dumps(error, pickle.HIGHEST_PROTOCOL)
+        pickle.loads(packed)  # noqa: S301 - many classes can be pickled and not unpickled
+    except Exception:  # noqa: BLE001 - a class of the user may raise anything here
+        said = "".join(format_exception_only(error)).strip()
+        return pickle.dumps(RuntimeError(f"an exception that cannot be pickled: {said}"))
+    return packed

@@ -1,0 +1,92 @@
+"""Functions that tests of executors have called in worker processes.
+
+They import nothing of the tests, so that workers are quick. A call meets its test at named pipes.
+"""
+
+from __future__ import annotations
+
+import multiprocessing.connection
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any, NoReturn
+
+
+class OddError(Exception):
+    """Can be pickled and not unpickled."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+class Unreadable:
+    """Can be pickled; raises in each process that unpickles it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _refuse, ()
+
+
+def _refuse() -> NoReturn:
+    raise LookupError("cannot be read")
+
+
+def doubled(number: int) -> int:
+    return 2 * number
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+def unreadable() -> Unreadable:
+    return Unreadable()
+
+
+def failing() -> NoReturn:
+    raise KeyError("a key")
+
+
+def leaving() -> NoReturn:
+    raise SystemExit(3)
+
+
+def failing_oddly() -> NoReturn:
+    raise OddError(1, 2)
+
+
+def exiting(code: int) -> NoReturn:
+    os._exit(code)
+
+
+def telling_pid_and_waiting(pipe: Path, go_on: Path) -> int:
+    """Write the process's id to ``pipe``; return it when ``go_on`` is written to."""
+    pipe.write_text(str(os.getpid()))
+    with go_on.open("rb", buffering=0) as waiting:
+        waiting.read(1)
+    return os.getpid()
+
+
+def leaving_a_child(pipe: Path) -> NoReturn:
+    """Die, and leave a process that has all open files of the worker."""
+    if (child := os.fork()) == 0:
+        signal.pause()
+    pipe.write_text(str(child))
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def dying_in_its_answer() -> bytes:
+    """Have the worker die when it has written a half of its answer."""
+
+    def write_half(connection: Any, message: Any) -> None:
+        os.write(connection.fileno(), message[: len(message) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    multiprocessing.connection.Connection._send = write_half  # type: ignore[attr-defined]
+    return b"x" * 20_000
+
+
+def leaving_a_thread() -> None:
+    """Leave a thread for which the worker's interpreter waits at its exit, for ever."""
+    threading.Thread(target=threading.Event().wait).start()
