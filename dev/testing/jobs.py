@@ -1,9 +1,11 @@
 """Plans a test run: jobs, each one process of pytest, the longest first.
 
-The numbered scenarios run on every backend on the oldest Python, and on the embedded backend on the
-newest Python too: Pythons differ only for core and in the standard library. (The hosted matrix and
-``--all-pythons`` run everything on each Python.) The suites run on the oldest Python: those of EACH
-on every backend, those of ONCE where all backends are installed together.
+The numbered scenarios run on every backend: on the embedded one with the newest Python, on the
+others with the oldest. So each scenario meets both backends and both Pythons. The remaining pair,
+the embedded backend with the oldest Python, would take a tenth of a run; there the suites run, and
+of the scenarios the tests that are of this backend alone. (The hosted matrix and ``--all-pythons``
+run everything on each Python.) The suites run on the oldest Python: those of EACH on every backend,
+those of ONCE where all backends are installed together.
 
 Files share a process until it is expected to take ``SHARE_SECONDS``: starting pytest costs half a
 second of a core, and a process for each file found no more faults. Every test has its own database,
@@ -89,6 +91,7 @@ OTHERWISE = 1.0
 # A file or folder in these belongs to the backend whose name it has: see conftest.py.
 _NAMED_AFTER_BACKENDS = ("conformance", "process", "unit")
 _MARK = re.compile(r'^pytestmark = pytest\.mark\.backend\("(\w+)"', re.MULTILINE)
+_MARKS = re.compile(r'pytest\.mark\.backend\(\s*"(\w+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +133,20 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run of pytest, in a separate process and folder; ``backend`` None means none."""
+    """One run of pytest, in a separate process and folder; ``backend`` None means none.
+
+    ``own``: only the tests that are of this backend alone.
+    """
 
     target: Target
     share: Share
     backend: str | None
+    own: bool = False
 
     @property
     def name(self) -> str:
         """Its name in the table."""
-        return self.share.name
+        return f"{self.share.name}, own" if self.own else self.share.name
 
 
 def plan(wanted: Wanted, found: Sequence[Interpreter]) -> list[Job]:
@@ -163,10 +170,12 @@ def _all_jobs(
 ) -> Iterator[Job]:
     for suite in _suites():
         yield from _jobs_of(TESTS / suite, names, pythons)
-    yield from _jobs_on_each("scenarios", scenarios(), names, pythons)
-    if newest not in pythons:
-        repeated = [name for name in names if name == SQLITE.backend]
-        yield from _jobs_on_each("scenarios", scenarios(), repeated, [newest])
+    for name in names:
+        if name == SQLITE.backend and newest not in pythons:
+            yield from _jobs_on_each("scenarios", scenarios(), [name], [newest])
+            yield from _own_jobs("scenarios", scenarios(), name, pythons)
+        else:
+            yield from _jobs_on_each("scenarios", scenarios(), [name], pythons)
 
 
 def _pythons(found: Sequence[Interpreter], wanted: str | None) -> Sequence[Interpreter]:
@@ -200,6 +209,18 @@ def _jobs_on_each(
         own = [path for path in files if _belongs_to(path) in (None, backend)]
         for share in shares(name, own):
             yield from (Job(Target(each, backend), share, backend) for each in pythons)
+
+
+def _own_jobs(
+    name: str, files: Sequence[Path], backend: str, pythons: Sequence[Interpreter]
+) -> Iterator[Job]:
+    """Jobs with the tests that are of this backend alone."""
+    share = Share(name, tuple(path for path in files if _has_own_tests(path, backend)))
+    yield from (Job(Target(each, backend), share, backend, own=True) for each in pythons)
+
+
+def _has_own_tests(path: Path, backend: str) -> bool:
+    return backend in _MARKS.findall(path.read_text(encoding="utf-8"))
 
 
 def _jobs_once(

@@ -32,8 +32,8 @@ def jobs_of(wanted: Wanted, *found: Interpreter) -> dict[str, list[str]]:
 @pytest.mark.parametrize(
     ("expected", "name"),
     [
-        # User-visible behaviour: on both backends, and once more on the newest Python with SQLite.
-        (["py311-postgres", "py311-sqlite", "py313-sqlite"], "scenarios/test_03_context.py"),
+        # User-visible behaviour: on both backends, with SQLite on the newest Python.
+        (["py311-postgres", "py313-sqlite"], "scenarios/test_03_context.py"),
         (["py311-postgres", "py311-sqlite"], "process/test_kill.py"),
         (["py311-postgres", "py311-sqlite"], "model/test_store_against_model.py"),
         (["py311-postgres", "py311-sqlite"], "pages/test_pages.py"),
@@ -52,6 +52,18 @@ def jobs_of(wanted: Wanted, *found: Interpreter) -> dict[str, list[str]]:
 )
 def test_what_runs_where(expected: list[str], name: str) -> None:
     assert jobs_of(Wanted(), OLD, MIDDLE, NEW)[name] == expected
+
+
+def test_what_is_of_sqlite_alone_runs_on_the_oldest_python_too() -> None:
+    jobs = plan(Wanted(), [OLD, NEW])
+    (own,) = [job for job in jobs if job.own]
+
+    assert own.target.name == "py311-sqlite"
+    names = {path.name for path in own.share.paths}
+    assert {"test_23_databases.py", "test_24_fork_and_exit.py"} <= names  # wholly, and in part
+    assert "test_31_postgres_databases.py" not in names
+    assert "test_03_context.py" not in names
+    assert [job for job in plan(Wanted(), [OLD]) if job.own] == []
 
 
 def test_every_test_file_runs() -> None:
