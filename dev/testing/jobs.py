@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heapreplace
 from math import ceil
 from pathlib import Path
 
@@ -275,16 +276,15 @@ def expected_seconds(path: Path) -> float:
 
 def shares(name: str, files: Sequence[Path]) -> list[Share]:
     """Divide a suite into as few shares as ``SHARE_SECONDS`` allows, of equal length."""
-    count = ceil(sum(map(expected_seconds, files)) / SHARE_SECONDS)
-    parts: list[list[Path]] = [[] for _ in range(count)]
-    for path in sorted(files, key=expected_seconds, reverse=True):
-        min(parts, key=_seconds_of).append(path)
+    seconds = {path: expected_seconds(path) for path in files}
+    shortest = [(0.0, number) for number in range(ceil(sum(seconds.values()) / SHARE_SECONDS))]
+    parts: list[list[Path]] = [[] for _ in shortest]
+    for path in sorted(files, key=seconds.__getitem__, reverse=True):
+        so_far, number = shortest[0]
+        parts[number].append(path)
+        heapreplace(shortest, (so_far + seconds[path], number))
     found = [tuple(sorted(part)) for part in parts if part]
     return [Share(_name(name, number, found), part) for number, part in enumerate(found, 1)]
-
-
-def _seconds_of(files: Sequence[Path]) -> float:
-    return sum(map(expected_seconds, files))
 
 
 def _name(suite: str, number: int, parts: Sequence[tuple[Path, ...]]) -> str:
