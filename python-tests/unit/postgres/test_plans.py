@@ -20,7 +20,7 @@ from cloaca_postgres.statements import STATEMENTS, WORDING
 from cloaca_postgres.url import parse as parse_url
 from dev.databases.urls import for_libpq
 
-FINISHED = 20_000
+FINISHED = 10_000
 GROWN = 2_000
 WAITING = 500
 LIMIT = 10
@@ -551,18 +551,27 @@ def _fill(connection: psycopg.Connection, finished: int) -> None:
 
 def _rows_read(connection: psycopg.Connection, name: str) -> int:
     """How many rows of our tables the statement looks at, by the plan that the store gets."""
+    return sum(map(_read_by, _store_plan(connection, name)))
+
+
+def _store_plan(connection: psycopg.Connection, name: str) -> list[dict[str, Any]]:
+    """The nodes of the plan that the store gets for a statement, which is executed."""
     text, _ = _numbered(_statement(name))
     with connection.transaction(force_rollback=True):
         connection.execute("SELECT set_config('plan_cache_mode', %s, true)", [_plans(name)])
         connection.execute(b"PREPARE plan AS " + text)
         try:
-            return _explain(connection, name, "plan")
+            return _plan(connection, name, "plan")
         finally:
             connection.execute("DEALLOCATE plan")
 
 
 def _explain(connection: psycopg.Connection, name: str, prepared: str) -> int:
     """How many rows the statement looks at that was prepared under this name."""
+    return sum(map(_read_by, _plan(connection, name, prepared)))
+
+
+def _plan(connection: psycopg.Connection, name: str, prepared: str) -> list[dict[str, Any]]:
     statement = _statement(name)
     _, indexes = _numbered(statement)
     bound = statement.bind(**_VALUES[name])
@@ -572,7 +581,7 @@ def _explain(connection: psycopg.Connection, name: str, prepared: str) -> int:
     with connection.transaction(force_rollback=True):
         query = explain.format(sql.Identifier(prepared), given)
         (((plan,),),) = connection.execute(query).fetchall()
-    return sum(map(_read_by, _nodes(plan["Plan"])))
+    return list(_nodes(plan["Plan"]))
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -609,11 +618,15 @@ def test_every_index_is_missed_when_it_is_not_there(filled: psycopg.Connection) 
     ).fetchall()
     assert found
 
+    read_by = {
+        name: {node.get("Index Name") for node in _store_plan(filled, name)} for name in _VALUES
+    }
     for (index,) in found:
+        # First those that read it: most likely one of them misses it, and then no other is asked.
+        names = sorted(_VALUES, key=lambda name: index not in read_by[name])
         with filled.transaction(force_rollback=True):
             filled.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(index)))
-            read = {name: _rows_read(filled, name) for name in _VALUES}
-        assert max(read.values()) > MOST, index
+            assert any(_rows_read(filled, name) > MOST for name in names), index
 
 
 def test_views_show_no_run_of_a_tree_that_is_being_deleted(filled: psycopg.Connection) -> None:
