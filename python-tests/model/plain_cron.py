@@ -26,19 +26,15 @@ class PlainCron:
         self.minute, self.hour, self.day, self.month, self.weekday = texts
         self.wildcard = self.minute[0] == "*" or self.hour[0] == "*"
         self.both_days = self.day[0] in "*?" or self.weekday[0] in "*?"
-        self.minutes = numbers(self.minute, 0, 59)
-        self.hours = numbers(self.hour, 0, 23)
+        minutes, hours = numbers(self.minute, 0, 59), numbers(self.hour, 0, 23)
+        self.minutes_of_day = {60 * hour + minute for hour in hours for minute in minutes}
         self.months = numbers(self.month, 1, 12)
         # A day is asked about at each of its minutes.
         self.names_day = cache(self._names_day)
 
     def names(self, wall: int) -> bool:
         """Whether the minute on the wall, counted since 1970, is one of the expression's."""
-        return (
-            wall % 60 in self.minutes
-            and wall // 60 % 24 in self.hours
-            and self.names_day(wall // 1440)
-        )
+        return wall % 1440 in self.minutes_of_day and self.names_day(wall // 1440)
 
     def _names_day(self, days: int) -> bool:
         day = date.fromordinal(FIRST_DAY + days)
@@ -109,23 +105,32 @@ def wall_minutes(zone: ZoneInfo, start: datetime, end: datetime) -> list[int]:
     return found
 
 
-def jobs_run(cron: PlainCron, walls: list[int]) -> Iterator[int]:
-    """At which of the minutes the daemon starts the job; it has been up for long at the first."""
+def clock_was_put(walls: list[int]) -> dict[int, range]:
+    """At which of the minutes the daemon finds that the clock was put, and for which minutes it
+    then starts jobs of fixed times; it has been up for long at the first.
+    """
+    found = {}
     virtual = walls[0] - 1
     for index, running in enumerate(walls):
         difference = running - virtual
-        starts = cron.names(running)
-        if not cron.wildcard and difference != 1 and -THREE_HOURS < difference <= THREE_HOURS:
+        if difference != 1 and -THREE_HOURS < difference <= THREE_HOURS:
             # Minutes that the clock left out are made up for; those that it repeats have been.
-            starts = any(map(cron.names, range(virtual + 1, running + 1)))
+            found[index] = range(virtual + 1, running + 1)
         if difference > 0 or difference <= -THREE_HOURS:
             virtual = running
-        if starts:
+    return found
+
+
+def jobs_run(cron: PlainCron, walls: list[int], put: dict[int, range]) -> Iterator[int]:
+    """At which of the minutes the daemon starts the job."""
+    fixed = {} if cron.wildcard else put
+    for index, running in enumerate(walls):
+        if any(map(cron.names, fixed[index])) if index in fixed else cron.names(running):
             yield index
 
 
 def ticks(expression: str, zone: ZoneInfo, start: datetime, end: datetime) -> list[datetime]:
     """All ticks from ``start`` on and before ``end``, both whole minutes in UTC."""
     assert start.tzinfo is UTC
-    cron = PlainCron(expression)
-    return [start + index * MINUTE for index in jobs_run(cron, wall_minutes(zone, start, end))]
+    cron, walls = PlainCron(expression), wall_minutes(zone, start, end)
+    return [start + index * MINUTE for index in jobs_run(cron, walls, clock_was_put(walls))]

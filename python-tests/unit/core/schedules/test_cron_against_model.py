@@ -44,20 +44,21 @@ TELLING = [
     "0 0 * * *",  # where the clock jumps at midnight, and a day is skipped
     "30 0-5 L,1,15W * 0",  # days that the jump may move to another date
 ]
+MODELS = {text: plain_cron.PlainCron(text) for text in TELLING}
 
 
 class Jump(NamedTuple):
-    """A zone's clock is put from ``before`` to ``after`` seconds ahead of UTC at ``at``."""
+    """A zone's clock is put from ``before`` to ``after`` ahead of UTC at ``at``."""
 
     at: datetime
-    before: int
-    after: int
+    before: timedelta
+    after: timedelta
 
 
-def ahead(zone: ZoneInfo, at: datetime) -> int:
+def ahead(zone: ZoneInfo, at: datetime) -> timedelta:
     distance = at.astimezone(zone).utcoffset()
     assert distance is not None
-    return int(distance.total_seconds())
+    return distance
 
 
 def jumps(zone: ZoneInfo) -> Iterator[Jump]:
@@ -71,7 +72,7 @@ def jumps(zone: ZoneInfo) -> Iterator[Jump]:
         at, before = at + day, after
 
 
-def first_minute(zone: ZoneInfo, day: datetime, offset: int) -> datetime:
+def first_minute(zone: ZoneInfo, day: datetime, offset: timedelta) -> datetime:
     """At which minute of a day with one jump the clock is first so far ahead."""
 
     def at(minute: int) -> datetime:
@@ -107,7 +108,7 @@ def test_around_every_jump_it_ticks_as_the_daemon_does(area: str, compared: set[
 
 
 def compare_zone(zone: ZoneInfo, compared: set[Jump]) -> None:
-    crons = [CronExpression(text, zone.key) for text in TELLING]
+    crons = [(CronExpression(text, zone.key), MODELS[text]) for text in TELLING]
     found = list(jumps(zone))
     assert spans_with_a_jump(zone) == found
     for jump in found:
@@ -122,15 +123,25 @@ def spans_with_a_jump(zone: ZoneInfo) -> list[Jump]:
     spans = takewhile(
         lambda span: span.start < end, spans_from(zone, from_datetime(FIRST) // SECOND)
     )
-    return [Jump(to_datetime(s.start * SECOND), s.before, s.offset) for s in spans if s.jump]
+    return [
+        Jump(
+            to_datetime(span.start * SECOND),
+            timedelta(seconds=span.before),
+            timedelta(seconds=span.offset),
+        )
+        for span in spans
+        if span.jump
+    ]
 
 
-def compare_jump(zone: ZoneInfo, jump: Jump, crons: list[CronExpression]) -> None:
+def compare_jump(
+    zone: ZoneInfo, jump: Jump, crons: list[tuple[CronExpression, plain_cron.PlainCron]]
+) -> None:
     start, end = jump.at - timedelta(hours=2), jump.at + timedelta(hours=26)
     walls = plain_cron.wall_minutes(zone, start, end)
-    for cron in crons:
-        plain = plain_cron.PlainCron(cron.expression)
-        expected = [start + n * plain_cron.MINUTE for n in plain_cron.jobs_run(plain, walls)]
+    put = plain_cron.clock_was_put(walls)
+    for cron, plain in crons:
+        expected = [start + n * plain_cron.MINUTE for n in plain_cron.jobs_run(plain, walls, put)]
         assert ticks(cron, start, end) == expected, (cron, jump)
 
 
