@@ -1,14 +1,15 @@
 """Contract of a backend: several stores, in one process and in several, on one database.
 
 Children are started with *spawn*, open the database by its URL and return plain values, so the
-backend object must be picklable. They wait at a barrier before they compete.
+backend object must be picklable. They wait at a barrier before they compete. The tests of a class
+share them, since each imports the backend and pytest.
 """
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing.synchronize import Barrier
 from typing import Any, TypeAlias, TypeVar
@@ -373,41 +374,58 @@ class SharedBackendConformance(BackendConformance):
 
     # -- processes ---------------------------------------------------------------------------
 
-    async def test_processes_may_open_a_new_database_at_once(self, new_url: str) -> None:
-        opened = await _in_processes(self.backend, new_url, _open_and_close)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def processes(cls) -> Iterator[_Processes]:
+        found = _Processes()
+        yield found
+        found.close()
+
+    async def test_processes_may_open_a_new_database_at_once(
+        self, processes: _Processes, new_url: str
+    ) -> None:
+        opened = await processes.run(self.backend, new_url, _open_and_close)
 
         assert opened == [True] * PROCESSES
 
-    async def test_processes_never_claim_a_run_twice(self, store: Store, url: str) -> None:
+    async def test_processes_never_claim_a_run_twice(
+        self, processes: _Processes, store: Store, url: str
+    ) -> None:
         names = [f"{number:05}" for number in range(WAITING_RUNS)]
         await submit(store, *[new_run(name, owner=None) for name in names])
 
-        shares = await _in_processes(self.backend, url, _claim_everything)
+        shares = await processes.run(self.backend, url, _claim_everything)
 
         assert sorted(name for share in shares for name in share) == names
 
-    async def test_processes_take_a_dead_runner_over_once(self, store: Store, url: str) -> None:
+    async def test_processes_take_a_dead_runner_over_once(
+        self, processes: _Processes, store: Store, url: str
+    ) -> None:
         names = [f"{number:03}" for number in range(300)]
         await store.register(runner("dead"))
         await submit(store, *[new_run(name, owner="dead") for name in names], runner_id="dead")
         marks = [attempt(name, status=TaskStatus.RUNNING) for name in names]
         await record(store, marks, runner_id="dead")
 
-        freed = await _in_processes(self.backend, url, _take_over_the_dead)
+        freed = await processes.run(self.backend, url, _take_over_the_dead)
 
         assert sum(freed) == len(names)
         assert await store.load_attempts(names) == [mark._replace(crashes=1) for mark in marks]
         assert await store.runners() == []
 
-    async def test_processes_sharing_a_key_agree_on_one_run(self, store: Store, url: str) -> None:
-        winners = await _in_processes(self.backend, url, _submit_one_key)
+    async def test_processes_sharing_a_key_agree_on_one_run(
+        self, processes: _Processes, store: Store, url: str
+    ) -> None:
+        winners = await processes.run(self.backend, url, _submit_one_key)
 
         assert len({tuple(share) for share in winners}) == 1
         assert [run.id for run in await store.ended(winners[0])] == []
         assert [await store.get_run(name) is not None for name in winners[0]] == [True] * 20
 
-    async def test_processes_writing_at_once_all_succeed(self, store: Store, url: str) -> None:
-        counts = await _in_processes(self.backend, url, _run_to_the_end)
+    async def test_processes_writing_at_once_all_succeed(
+        self, processes: _Processes, store: Store, url: str
+    ) -> None:
+        counts = await processes.run(self.backend, url, _run_to_the_end)
 
         assert counts == [50] * PROCESSES
         assert len(await store.ended([f"{n}-{k:02}" for n in range(4) for k in range(50)])) == 200
@@ -435,17 +453,26 @@ async def _changes(store: Store, count: int) -> None:
         await store.wait_changed()
 
 
-async def _in_processes(backend: Backend, url: str, job: Job[T]) -> list[T]:
-    """Run the job in ``PROCESSES`` processes that start it together; return the results."""
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(PROCESSES)
-    loop = asyncio.get_running_loop()
-    with ProcessPoolExecutor(PROCESSES, context, _keep_barrier, (barrier,)) as pool:
+class _Processes:
+    """Children that start a job together, one after the other."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        barrier = context.Barrier(PROCESSES)
+        self._pool = ProcessPoolExecutor(PROCESSES, context, _keep_barrier, (barrier,))
+
+    async def run(self, backend: Backend, url: str, job: Job[T]) -> list[T]:
+        """Run the job in each of ``PROCESSES`` processes; return the results."""
+        loop = asyncio.get_running_loop()
+        # A process that waits at the barrier takes no other job.
         shares = [
-            loop.run_in_executor(pool, _in_child, backend, url, job, number)
+            loop.run_in_executor(self._pool, _in_child, backend, url, job, number)
             for number in range(PROCESSES)
         ]
         return await asyncio.gather(*shares)
+
+    def close(self) -> None:
+        self._pool.shutdown()
 
 
 _barriers: list[Barrier] = []
