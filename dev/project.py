@@ -102,6 +102,14 @@ DISTRIBUTIONS = (DOOR, CORE, SQLITE, POSTGRES)
 BACKENDS = tuple(each for each in DISTRIBUTIONS if each.kind == "backend")
 ALL = "all"
 """The extra that installs every backend."""
+# By extra of ``cloaca``, for bodies that run elsewhere. They are in no other extra: Ray alone takes
+# a quarter of a gigabyte. Both need cloudpickle for functions that are sent by value.
+EXECUTORS: Mapping[str, tuple[str, ...]] = {
+    "dask": ("distributed>=2025.1", "cloudpickle>=3"),
+    "ray": ("ray>=2.40", "cloudpickle>=3"),
+}
+BESIDE: Mapping[str, tuple[str, ...]] = {**EXECUTORS, "loky": ("loky>=3.4", "cloudpickle>=3")}
+"""Requirements of tests by the engine that bodies run on: those of the extras, and of loky."""
 
 
 def version() -> str:
@@ -160,6 +168,7 @@ def installed_first(distribution: Distribution) -> list[str]:
 
 
 def extras() -> dict[str, list[str]]:
-    """The extras of ``cloaca``: one per backend, and one for all."""
+    """The extras of ``cloaca``: one per backend, one for all of them, one per foreign executor."""
     by_backend = {each.backend: [f"{each.name}=={version()}"] for each in BACKENDS}
-    return by_backend | {ALL: [pin for pins in by_backend.values() for pin in pins]}
+    executors = {name: list(requirements) for name, requirements in EXECUTORS.items()}
+    return by_backend | {ALL: [pin for pins in by_backend.values() for pin in pins]} | executors

@@ -52,6 +52,18 @@ def test_every_internal_requirement_is_an_exact_pin() -> None:
     ]
 
 
+def test_all_backends_bring_no_engine_for_bodies() -> None:
+    extras = project.extras()
+    assert list(extras) == ["sqlite", "postgres", "all", "dask", "ray"]
+    assert not {*extras["dask"], *extras["ray"]} & set(extras["all"])
+
+
+def test_the_lock_has_the_engines_that_the_usual_tests_need() -> None:
+    text = (project.ROOT / "dev" / "requirements.txt").read_text(encoding="utf-8")
+    needed = {each for name in ("dask", "loky") for each in project.BESIDE[name]}
+    assert needed <= set(text.splitlines())
+
+
 def test_a_backend_brings_the_door_and_the_core() -> None:
     assert project.distributions_for("sqlite") == (project.DOOR, project.CORE, project.SQLITE)
 
