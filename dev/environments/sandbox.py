@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dev.console import TaskFailed, environment
 from dev.environments import installer
-from dev.project import DIST, DOOR, LOCK, Distribution, distributions_for, version
+from dev.project import BESIDE, DIST, DOOR, LOCK, Distribution, distributions_for, version
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +50,18 @@ class Sandbox:
         """Uninstall a package, also when another one requires it."""
         installer.remove(self.python, package)
 
-    def install_for(self, backend: str, *, locked: bool = False) -> None:
+    def install_for(
+        self, backend: str, *, locked: bool = False, beside: Sequence[str] = ()
+    ) -> None:
         """Install everything that a program on this backend installs.
 
         ``locked``: third-party packages in the versions of the lock, not the newest, which a user
-        would get today.
+        would get today. ``beside`` are further requirements from the index.
         """
         wanted = distributions_for(backend)
         require_built(wanted)
         third_party = [requirement for each in wanted for requirement in each.third_party]
+        third_party += beside
         versions = ["--constraint", str(LOCK)] if locked else []
         wheels = f"{DOOR.name}[{backend}]=={version()}"
         self.install(wheels, third_party=[*versions, *third_party])
@@ -85,5 +88,7 @@ def require_built(distributions: Sequence[Distribution]) -> None:
 
 
 if __name__ == "__main__":
-    # tox calls this to fill its new environment.
-    Sandbox(Path(sys.prefix)).install_for(sys.argv[1], locked=True)
+    # tox calls this to fill its new environment: a backend, and perhaps an engine for bodies.
+    BACKEND, *ENGINES = sys.argv[1:]
+    REQUIREMENTS = [each for name in ENGINES for each in BESIDE[name]]
+    Sandbox(Path(sys.prefix)).install_for(BACKEND, locked=True, beside=REQUIREMENTS)

@@ -5,7 +5,8 @@ others with the oldest. So each scenario meets both backends and both Pythons. T
 the embedded backend with the oldest Python, would take a tenth of a run; there the suites run, and
 of the scenarios the tests that are of this backend alone. (The hosted matrix and ``--all-pythons``
 run everything on each Python.) The suites run on the oldest Python: those of EACH on every backend,
-those of ONCE where all backends are installed together.
+those of ONCE where all backends are installed together. The files of EXECUTORS run on every backend,
+too, each in an environment that also has the engine that it is about.
 
 Files share a process until it is expected to take ``SHARE_SECONDS``: starting pytest costs half a
 second of a core, and a process for each file found no more faults. Every test has its own database,
@@ -24,10 +25,13 @@ from pathlib import Path
 
 from dev.console import TaskFailed
 from dev.environments.interpreters import Interpreter
-from dev.project import ALL, BACKENDS, PYTHON_LEAST, ROOT, SQLITE, TESTS, backend_named
+from dev.project import ALL, BACKENDS, BESIDE, PYTHON_LEAST, ROOT, SQLITE, TESTS, backend_named
 
 EACH = ("process", "model", "pages")
 ONCE = ("unit", "virtual", "conformance", "packaging", "dispatcher")
+EXECUTORS = "executors"
+ON_DEMAND = ("executors/test_ray.py",)
+"""Run by ``--file`` only: to install and start Ray takes longer than all other executors."""
 BACKEND_VARIABLE = "CLOACA_TEST_BACKEND"
 """The variable that names the backend for ``conftest.py``."""
 SHARE_SECONDS = 30
@@ -36,6 +40,9 @@ SECONDS: dict[str, float] = {
     "conformance/test_postgres.py": 45,
     "conformance/test_sqlite.py": 28,
     "dispatcher": 20,
+    "executors/test_dask.py": 25,
+    "executors/test_loky.py": 12,
+    "executors/test_ray.py": 30,
     "model/test_store_against_model.py": 28,
     "packaging": 2,
     "packaging/test_demo.py": 6,
@@ -108,15 +115,24 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One environment: an interpreter with one backend's wheels, or with ``all``."""
+    """One environment: an interpreter with one backend's wheels, or with ``all``, and perhaps with
+    an engine that bodies run on.
+    """
 
     interpreter: Interpreter
     backend: str
+    executor: str | None = None
 
     @property
     def name(self) -> str:
-        """Its name for tox: ``py311-sqlite``."""
-        return f"{self.interpreter.tox_factor}-{self.backend}"
+        """Its name for tox: ``py311-sqlite``, ``py311-all-dask``."""
+        beside = f"-{self.executor}" if self.executor else ""
+        return f"{self.interpreter.tox_factor}-{self.backend}{beside}"
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Requirements that it has beside the wheels and what they need."""
+        return BESIDE[self.executor] if self.executor else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +187,9 @@ def _all_jobs(
 ) -> Iterator[Job]:
     for suite in _suites():
         yield from _jobs_of(TESTS / suite, names, pythons)
+    for path in _executor_files():
+        if path.relative_to(TESTS).as_posix() not in ON_DEMAND:
+            yield from _jobs_beside(path, names, pythons)
     for name in names:
         if name == SQLITE.backend and newest not in pythons:
             yield from _jobs_on_each("scenarios", scenarios(), [name], [newest])
@@ -197,9 +216,24 @@ def _backends(wanted: str | None) -> list[str]:
 def _jobs_of(path: Path, backends: Sequence[str], pythons: Sequence[Interpreter]) -> Iterator[Job]:
     """The jobs of a file or a folder."""
     parts = path.relative_to(TESTS).parts
+    if parts and parts[0] == EXECUTORS:
+        for each in _executor_files() if path.is_dir() else [path]:
+            yield from _jobs_beside(each, backends, pythons)
+        return
     files = sorted(path.rglob("test_*.py")) if path.is_dir() else [path]
     jobs = _jobs_once if parts and parts[0] in ONCE else _jobs_on_each
-    return jobs("/".join(parts), files, backends, pythons)
+    yield from jobs("/".join(parts), files, backends, pythons)
+
+
+def _jobs_beside(
+    path: Path, backends: Sequence[str], pythons: Sequence[Interpreter]
+) -> Iterator[Job]:
+    """Jobs per backend, of which all use one environment, with this file's executor."""
+    installed = SQLITE.backend if tuple(backends) == (SQLITE.backend,) else ALL
+    executor = path.stem.removeprefix("test_")
+    share = Share(path.relative_to(TESTS).as_posix(), (path,))
+    for backend in backends:
+        yield from (Job(Target(each, installed, executor), share, backend) for each in pythons)
 
 
 def _jobs_on_each(
@@ -258,6 +292,10 @@ def test_file(name: str) -> Path:
 def _suites() -> Iterator[str]:
     """Suites that have a test."""
     return (suite for suite in EACH + ONCE if any((TESTS / suite).rglob("test_*.py")))
+
+
+def _executor_files() -> list[Path]:
+    return sorted((TESTS / EXECUTORS).glob("test_*.py"))
 
 
 def scenarios() -> list[Path]:

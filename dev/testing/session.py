@@ -86,7 +86,7 @@ def _environments(folder: Path, targets: Sequence[Target]) -> dict[Target, Path]
 
 def _filled(folder: Path, target: Target) -> Path:
     sandbox = Sandbox(folder)
-    sandbox.install_for(target.backend, locked=True)
+    sandbox.install_for(target.backend, locked=True, beside=target.beside)
     return sandbox.python
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dev.console import TaskFailed
 from dev.environments.interpreters import Interpreter
-from dev.project import TESTS
+from dev.project import BESIDE, TESTS
 from dev.testing import jobs as planning
 from dev.testing.jobs import SECONDS, Wanted, plan
 
@@ -44,6 +44,9 @@ def jobs_of(wanted: Wanted, *found: Interpreter) -> dict[str, list[str]]:
         (["py311-all"], "virtual/test_retries.py"),
         (["py311-all"], "dispatcher/test_dispatcher.py"),
         (["py311-all"], "packaging/test_wheels.py"),
+        # These have an engine for bodies beside all backends.
+        (["py311-all-dask", "py311-all-dask"], "executors/test_dask.py"),
+        (["py311-all-loky", "py311-all-loky"], "executors/test_loky.py"),
         # A file that is about one backend alone.
         (["py311-sqlite", "py313-sqlite"], "scenarios/test_23_databases.py"),
         (["py311-postgres"], "scenarios/test_31_postgres_databases.py"),
@@ -66,9 +69,30 @@ def test_what_is_of_sqlite_alone_runs_on_the_oldest_python_too() -> None:
     assert [job for job in plan(Wanted(), [OLD]) if job.own] == []
 
 
-def test_every_test_file_runs() -> None:
+def test_every_test_file_runs_unless_it_is_only_run_on_demand() -> None:
     files = {path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py")}
-    assert set(jobs_of(Wanted(), OLD)) == files
+    assert set(jobs_of(Wanted(), OLD)) == files - set(planning.ON_DEMAND)
+
+
+def test_a_file_that_is_run_on_demand_runs_when_it_is_named() -> None:
+    (name,) = planning.ON_DEMAND
+    jobs = plan(Wanted(file=name), [OLD])
+
+    assert [(job.target.name, job.backend) for job in jobs] == [
+        ("py311-all-ray", "sqlite"),
+        ("py311-all-ray", "postgres"),
+    ]
+    assert jobs[0].target.beside == BESIDE["ray"]
+
+
+def test_an_engine_for_bodies_needs_no_other_backend_than_sqlite() -> None:
+    jobs = plan(Wanted(backend="sqlite", file="executors/test_dask.py"), [OLD])
+    assert [(job.target.name, job.backend) for job in jobs] == [("py311-sqlite-dask", "sqlite")]
+
+
+def test_the_folder_of_the_engines_has_a_job_for_each_of_them() -> None:
+    names = {job.target.name for job in plan(Wanted(file="executors"), [OLD])}
+    assert names == {"py311-all-dask", "py311-all-loky", "py311-all-ray"}
 
 
 @pytest.mark.parametrize("minor", ["3.11", "3.13"])
@@ -173,6 +197,8 @@ def test_one_python_means_everything_on_that_one() -> None:
         "py312-sqlite",
         "py312-postgres",
         "py312-all",
+        "py312-all-dask",
+        "py312-all-loky",
     }
 
 

@@ -1,0 +1,101 @@
+"""Bodies that run in workers, and their workflows. Workers import this module by name.
+
+A body meets the test at named pipes in the folder that its context names: it says its process in
+``inside``, and goes on when something is written to ``go``. So neither needs a clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import cloaca
+
+POLL = 0.01
+"""Seconds between two looks of a body at ``handle.cancelled``; there is no way to wait for it."""
+
+
+def note(context: cloaca.Context, handle: cloaca.TaskHandle | cloaca.AsyncTaskHandle) -> None:
+    """Write this execution of the body down."""
+    path = Path(context["folder"], "executions")
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{handle.task_id} {handle.attempt} {os.getpid()}\n")
+
+
+def pipes(folder: Path) -> dict[str, Any]:
+    """A context whose bodies meet the test in this folder."""
+    for name in ("inside", "go"):
+        os.mkfifo(folder / name)
+    return {"folder": str(folder)}
+
+
+def facts(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, Any]:
+    """Everything that a body is told."""
+    return {
+        "pid": os.getpid(),
+        "run_id": handle.run_id,
+        "task_id": handle.task_id,
+        "attempt": handle.attempt,
+        "epoch": handle.epoch,
+        "key": handle.idempotency_key,
+        "cancelled": handle.cancelled,
+    }
+
+
+async def awaited(context: cloaca.Context, handle: cloaca.AsyncTaskHandle) -> dict[str, Any]:
+    """An async body."""
+    await asyncio.sleep(0)
+    return {"awaited": handle.task_id}
+
+
+def raising(context: cloaca.Context) -> None:
+    """Raise."""
+    raise LookupError("nothing here")
+
+
+def meeting(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, Any]:
+    """Meet the test the first time; run through afterwards."""
+    is_first = not Path(context["folder"], "executions").exists()
+    note(context, handle)
+    if is_first:
+        Path(context["folder"], "inside").write_text(str(os.getpid()), encoding="utf-8")
+        Path(context["folder"], "go").read_text(encoding="utf-8")
+    return {"met": handle.attempt}
+
+
+def poison(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+    """Kill the worker, each time."""
+    note(context, handle)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def heeding(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+    """Go on until told to end, and say that it ended."""
+    Path(context["folder"], "inside").write_text(str(os.getpid()), encoding="utf-8")
+    while not handle.cancelled:
+        time.sleep(POLL)
+    Path(context["folder"], "go").read_text(encoding="utf-8")
+
+
+def registry() -> cloaca.Registry:
+    """The workflows: one task each, but for ``several``, which has one in each way to run."""
+    made = cloaca.Registry()
+    with cloaca.WorkflowBuilder("several", registry=made):
+        told = cloaca.task(id="told", executor="there")(facts)
+        other = cloaca.task(id="other", executor="there", dependencies=[told])(awaited)
+        cloaca.task(id="here", dependencies=[other])(lambda context: {"here": os.getpid()})
+    for name, body, options in (
+        ("raising", raising, {"retry_attempts": 1}),
+        ("meeting", meeting, {}),
+        ("poison", poison, {}),
+        ("heeding", heeding, {}),
+        ("deaf", meeting, {"timeout_seconds": 2.0, "retry_attempts": 2, "retry_delay_ms": 1}),
+        ("limited", heeding, {"timeout_seconds": 1.0, "retry_attempts": 1}),
+    ):
+        with cloaca.WorkflowBuilder(name, registry=made):
+            cloaca.task(id="t", executor="there", **options)(body)
+    return made

@@ -1,0 +1,148 @@
+"""What a runner promises of bodies on any executor whose workers are processes of this host."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from executors import bodies
+
+import cloaca
+import cloaca.executors
+
+WAIT = 40.0
+"""Seconds until a test gives up; nothing waits so long unless it is broken."""
+Open: TypeAlias = Callable[..., cloaca.DefaultRunner]
+
+
+class ExecutorContract:
+    """Derive a class from this, with a fixture ``given``: the value for ``executors``."""
+
+    ends_bodies = False
+    """Whether the executor ends a body that is given up; otherwise it must end by itself."""
+
+    @pytest.fixture
+    def open_on(self, database_url: str, given: Any) -> Iterator[Open]:
+        """Opens runners whose bodies run there."""
+        opened: list[cloaca.DefaultRunner] = []
+
+        def open_one(
+            executor: Any = given, registry: cloaca.Registry | None = None, **settings: Any
+        ) -> cloaca.DefaultRunner:
+            opened.append(
+                cloaca.DefaultRunner(
+                    database_url,
+                    config=cloaca.DefaultRunnerConfig(shutdown_grace_seconds=5, **settings),
+                    registry=registry or bodies.registry(),
+                    executors={"there": executor},
+                )
+            )
+            return opened[-1]
+
+        yield open_one
+        for runner in opened:
+            runner.shutdown()
+
+    def test_bodies_run_in_other_processes_and_give_their_results(self, open_on: Open) -> None:
+        result = open_on().execute("several")
+        result.raise_for_status()
+
+        told = result.final_context.to_dict()
+        assert told.pop("pid") != os.getpid()
+        assert told == {
+            "run_id": result.execution_id,
+            "task_id": "told",
+            "attempt": 1,
+            "epoch": 1,
+            "key": f"{result.execution_id}:told",
+            "cancelled": False,
+            "awaited": "other",
+            "here": os.getpid(),
+        }
+
+    def test_an_error_comes_back_with_its_traceback(self, open_on: Open) -> None:
+        run = open_on().submit("raising")
+        assert run.result(WAIT).status == "Failed"
+
+        (attempt,) = run.attempts()
+        assert attempt.error == "LookupError: nothing here"
+        assert attempt.traceback is not None
+        assert "bodies.py" in attempt.traceback
+
+    def test_a_closure_is_refused_unless_the_executor_takes_functions_by_value(
+        self, open_on: Open, given: Executor
+    ) -> None:
+        word, closed = "hidden", cloaca.Registry()
+        with cloaca.WorkflowBuilder("closed", registry=closed):
+            cloaca.task(id="t", executor="there")(lambda context: {"word": word})
+        with pytest.raises(cloaca.ConfigError, match=r"'t' .* cloaca\.executors\.by_value"):
+            open_on(registry=closed)
+
+        result = open_on(cloaca.executors.by_value(given), closed).execute("closed")
+        assert result.final_context.to_dict() == {"word": "hidden"}
+
+    def test_a_body_whose_worker_is_killed_runs_again(self, open_on: Open, tmp_path: Path) -> None:
+        run = open_on().submit("meeting", bodies.pipes(tmp_path))
+        os.kill(int(read(tmp_path / "inside")), signal.SIGKILL)
+        run.result(WAIT).raise_for_status()
+
+        lost, done = run.attempts()
+        assert (lost.status, lost.error_type, done.status) == ("Failed", "WorkerLost", "Completed")
+        assert executions(tmp_path) == [("t", lost.attempt), ("t", done.attempt)]
+        assert run.outputs() == {"t": {"met": done.attempt}}
+
+    def test_a_body_that_kills_its_workers_fails_and_the_runner_lives(
+        self, open_on: Open, tmp_path: Path
+    ) -> None:
+        runner = open_on(max_recovery_attempts=1)
+        run = runner.submit("poison", {"folder": str(tmp_path)})
+        assert run.result(WAIT).status == "Failed"
+
+        lost = [each for each in run.attempts() if each.error_type == "WorkerLost"]
+        assert [each.status for each in lost] == ["Failed", "Failed"]
+        assert len(executions(tmp_path)) == 2
+        runner.execute("several").raise_for_status()
+
+    def test_a_body_is_told_that_its_run_is_cancelled(self, open_on: Open, tmp_path: Path) -> None:
+        runner = open_on()
+        run = runner.submit("heeding", bodies.pipes(tmp_path))
+        read(tmp_path / "inside")
+
+        run.cancel(grace=WAIT)
+        write(tmp_path / "go")  # it has ended its loop, or this would wait
+
+        assert run.result(WAIT).status == "Cancelled"
+        runner.execute("several").raise_for_status()
+
+    def test_a_body_is_told_that_its_time_is_over(self, open_on: Open, tmp_path: Path) -> None:
+        runner = open_on()
+        run = runner.submit("limited", bodies.pipes(tmp_path))
+        read(tmp_path / "inside")
+
+        assert run.result(WAIT).status == "Failed"
+        if not self.ends_bodies:
+            write(tmp_path / "go")  # it has ended its loop, or this would wait
+
+        assert [each.error_type for each in run.attempts()] == ["TimeoutError"]
+        runner.execute("several").raise_for_status()
+
+
+def read(pipe: Path) -> str:
+    """What a body says; waits for it."""
+    return pipe.read_text(encoding="utf-8")
+
+
+def write(pipe: Path) -> None:
+    """Let a body go on; waits until it is there."""
+    pipe.write_text("go", encoding="utf-8")
+
+
+def executions(folder: Path) -> list[tuple[str, int]]:
+    """Task and attempt of each execution that a body has noted."""
+    lines = (folder / "executions").read_text(encoding="utf-8").splitlines()
+    return [(task_id, int(attempt)) for task_id, attempt, _ in map(str.split, lines)]

@@ -1,0 +1,105 @@
+"""Bodies on Dask: a cluster on this host, with a process per worker."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from pathlib import Path
+
+import dask
+import pytest
+from distributed import Client, LocalCluster
+from executors import bodies, dask_runner
+from executors.contract import WAIT, ExecutorContract, Open, executions, read, write
+from executors.programs import Programs, environment
+
+import cloaca
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    """A cluster that does not run a call again whose worker has died."""
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Iterator[Programs]:
+    """Parts of a cluster that do not outlive the test."""
+    programs = Programs(tmp_path)
+    yield programs
+    programs.close()
+
+
+class TestDask(ExecutorContract):
+    @pytest.fixture
+    def given(self, client: Client) -> Executor:
+        """The program's own executor, with all its workers there."""
+        client.wait_for_workers(2)
+        executor: Executor = client.get_executor()
+        return executor
+
+    def test_a_body_whose_runner_is_killed_is_recorded_once(
+        self, open_on: Open, client: Client, database_url: str, tmp_path: Path
+    ) -> None:
+        context = bodies.pipes(tmp_path)
+        killed = _runner(database_url, client.scheduler.address, context)
+        assert killed.stdout is not None
+        run_id = killed.stdout.readline().strip()
+        read(tmp_path / "inside")
+        killed.kill()
+        killed.communicate()
+
+        run = open_on().get_run(run_id)  # it takes the run over as it opens
+        write(tmp_path / "go")  # the first body was still at work
+        run.result(WAIT).raise_for_status()
+
+        assert len(executions(tmp_path)) == 2
+        done = [each for each in run.attempts() if each.status == "Completed"]
+        assert [run.outputs()] == [{"t": {"met": each.attempt}} for each in done]
+
+
+def test_a_body_whose_scheduler_is_killed_runs_when_there_is_one_again(
+    programs: Programs, database_url: str, tmp_path: Path
+) -> None:
+    scheduler, worker = programs.scheduler(), programs.worker()
+    with (
+        Client(programs.address, timeout=WAIT) as client,
+        cloaca.DefaultRunner(
+            database_url,
+            registry=bodies.registry(),
+            executors={"there": client.get_executor()},
+            executor_slots={"there": 2},
+        ) as runner,
+    ):
+        run = runner.submit("meeting", bodies.pipes(tmp_path))
+        read(tmp_path / "inside")
+        for process in (scheduler, worker):
+            process.kill()
+            process.wait()
+        programs.scheduler()
+        programs.worker()
+        run.result(WAIT).raise_for_status()
+
+        first, *_, last = run.attempts()
+        assert first.error_type == "ExecutorUnavailableError"
+        assert last.status == "Completed"
+        assert executions(tmp_path) == [("t", first.attempt), ("t", last.attempt)]
+        assert run.outputs() == {"t": {"met": last.attempt}}
+
+
+def _runner(url: str, scheduler: str, context: dict[str, object]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, dask_runner.__file__, url, scheduler, json.dumps(context)],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
