@@ -210,12 +210,12 @@ class DefaultRunnerConfig:
     )
     executors: Setting[dict[str, str]] = Setting(
         table('a table such as {"cpu": "package.module:name"}', _is_path, str),
-        meaning="Executors for the tasks that name them, each an object or a function to import",
+        meaning="Executors that tasks name, by default none, as objects or functions to import",
         default_factory=dict,
     )
     executor_slots: Setting[dict[str, int]] = Setting(
         table('a table such as {"cpu": 4}, from 1 on', _is_slots, int),
-        meaning="Bodies at once on executors, where it is not the size of the executor",
+        meaning="Bodies at once on an executor, by default as many as it has workers",
         default_factory=dict,
     )
     workflow_timeout_seconds: _WorkflowTimeout = _WorkflowTimeout()

@@ -81,6 +81,8 @@ from cloaca_core.errors import (
     DefinitionError as DefinitionError,
     DefinitionTypeError as DefinitionTypeError,
     EventTimeoutError as EventTimeoutError,
+    ExecutorError as ExecutorError,
+    ExecutorUnavailableError as ExecutorUnavailableError,
     ForeignDatabaseError as ForeignDatabaseError,
     MailboxFullError as MailboxFullError,
     NewerSchemaError as NewerSchemaError,
@@ -145,6 +147,7 @@ from cloaca_core.values.option_names import (
 )
 
 if TYPE_CHECKING:  # imported at first use: see _LATER
+    from cloaca import executors as executors
     from cloaca_core.definition.nodes.approval import (
         approval as approval,
     )
@@ -371,6 +374,8 @@ __all__ = [
     "EventTimeoutError",
     "ApprovalRejectedError",
     "RecoveryLimitError",
+    "ExecutorError",
+    "ExecutorUnavailableError",
     "WorkerLost",
     "RunnerClosedError",
     "RunnerUsageError",
@@ -453,11 +458,13 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
     }
 
     def __getattr__(name: str) -> object:
-        """Import costly things at first use: the drivers for ``__backend__``, a name's module for
-        the names of ``_LATER``.
+        """Import costly things at first use: the drivers for ``__backend__``, the package
+        ``executors``, a name's module for the names of ``_LATER``.
         """
         if name == "__backend__":
             return _chosen_backend()
+        if name == "executors":
+            return _import_module("cloaca.executors")
         if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         found = globals()[name] = getattr(_import_module(_LATER[name]), name)
@@ -465,4 +472,4 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
 
     def __dir__() -> list[str]:
         """All public names, those imported at first use included."""
-        return [*__all__, "__backend__"]
+        return [*__all__, "__backend__", "executors"]

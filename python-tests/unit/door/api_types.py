@@ -7,6 +7,7 @@ the line is refused while it is written, and strict mypy complains of an ignore 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from datetime import timedelta
 from typing import Literal, TypeAlias, assert_type
 
@@ -94,6 +95,20 @@ def what_a_runner_is_told(runner: cloaca.DefaultRunner) -> None:
     runner.list_runs(status="Failed")
     runner.list_runs(status="failed")  # type: ignore[arg-type]
     cloaca.DefaultRunner(":memory:", start=False)
+
+
+def where_bodies_run(pool: Executor, made: Callable[[], Executor]) -> None:
+    """An executor, a function that makes one, or either of them by value."""
+    assert_type(cloaca.executors.process(workers=4)().workers, int)
+    assert_type(cloaca.executors.by_value(pool), cloaca.executors.ByValue)
+    ready: cloaca.executors.ExecutorLike = cloaca.executors.process(workers=4)
+    several = {"cpu": ready, "mine": pool, "made": made, "all": cloaca.executors.by_value(made)}
+    cloaca.DefaultRunner(":memory:", executors=several, executor_slots={"mine": 2})
+    cloaca.AsyncRunner(":memory:", executors={"cpu": cloaca.executors.process()})
+    cloaca.DefaultRunner(":memory:", executors={"cpu": 4})  # type: ignore[dict-item]
+    cloaca.DefaultRunner(":memory:", executor_slots={"cpu": "4"})  # type: ignore[dict-item]
+    cloaca.task(executor="cpu")
+    cloaca.task(executor=pool)  # type: ignore[call-overload]
 
 
 def what_it_answers(runner: cloaca.DefaultRunner) -> None:

@@ -14,7 +14,7 @@ from typing import get_type_hints
 import pytest
 
 import cloaca
-from cloaca_core import errors
+from cloaca_core import errors, executors as core_executors
 from cloaca_core._version import __version__ as core_version
 from cloaca_core.store import backends
 
@@ -28,7 +28,8 @@ def _imports() -> list[tuple[str, str]]:
     # Names that are imported on first use stand in a block for type checkers alone.
     put_off = [node for node in SOURCE.body if ast.unparse(node).startswith("if TYPE_CHECKING:")]
     lists = [SOURCE.body, *(node.body for node in put_off if isinstance(node, ast.If))]
-    found = [node for each in lists for node in each if isinstance(node, ast.ImportFrom)]
+    imports = [node for each in lists for node in each if isinstance(node, ast.ImportFrom)]
+    found = [node for node in imports if node.module != "cloaca"]  # a package of the door's own
     pairs = [(each.name, each.asname or each.name) for node in found for each in node.names]
     return [(name, called) for name, called in pairs if called[0] != "_" or called[:2] == "__"]
 
@@ -159,6 +160,23 @@ def test_a_program_that_only_defines_waits_for_no_engine_and_no_loop() -> None:
         "print(cloaca.DefaultRunner.__name__, 'asyncio' in sys.modules)\n"
     )
     assert _printed(program) == ["Workflow(name='w', tasks=1) []", "DefaultRunner True"]
+
+
+def test_the_executors_are_there_without_an_import_of_their_own() -> None:
+    program = (
+        "import sys, cloaca\n"
+        "print('cloaca_core.executors' in sys.modules, 'executors' in cloaca.__all__)\n"
+        "print(cloaca.executors.process(workers=2), 'executors' in dir(cloaca))\n"
+        "print('asyncio' in sys.modules, 'multiprocessing' in sys.modules)\n"
+    )
+    assert _printed(program) == ["False False", "process(workers=2) True", "False False"]
+
+
+def test_the_executors_of_the_door_are_those_of_the_core() -> None:
+    assert cloaca.executors.__all__ == core_executors.__all__
+    assert [getattr(cloaca.executors, name) for name in core_executors.__all__] == [
+        getattr(core_executors, name) for name in core_executors.__all__
+    ]
 
 
 def test_what_is_put_off_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:

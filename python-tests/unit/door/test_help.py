@@ -22,7 +22,9 @@ def shown(thing: object) -> str:
 def test_a_setting_says_what_it_accepts_and_its_default(name: str) -> None:
     (line,) = re.findall(rf"(?m)^ \|  {name}\n \|      (.+)$", shown(DefaultRunnerConfig))
 
-    assert re.search(r": (an int|a finite number|True or False|'none_failed'|1 to 255)", line)
+    assert re.search(
+        r": (an int|a finite number|True or False|'none_failed'|1 to 255|a table)", line
+    )
     assert "by default" in line
     for unit in ("seconds", "bytes", "ms"):
         if name.endswith(f"_{unit}") and not name.startswith(("cron_", "executor_")):
