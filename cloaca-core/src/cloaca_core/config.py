@@ -23,6 +23,7 @@ from cloaca_core.errors import ConfigError, ConfigTypeError, UnknownSettingError
 from cloaca_core.settings import (
     Limit,
     Setting,
+    Table,
     flag,
     number,
     one_of,
@@ -208,12 +209,12 @@ class DefaultRunnerConfig:
     runner_id: Setting[str | None] = Setting(
         optional(text(255)), None, "This runner's name in the database; None, a new one each time"
     )
-    executors: Setting[dict[str, str]] = Setting(
+    executors: Table[str] = Table(
         table('a table such as {"cpu": "package.module:name"}', _is_path, str),
         meaning="Executors that tasks name, by default none, as objects or functions to import",
         default_factory=dict,
     )
-    executor_slots: Setting[dict[str, int]] = Setting(
+    executor_slots: Table[int] = Table(
         table('a table such as {"cpu": 4}, from 1 on', _is_slots, int),
         meaning="Bodies at once on an executor, by default as many as it has workers",
         default_factory=dict,

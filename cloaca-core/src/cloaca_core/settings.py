@@ -8,9 +8,10 @@ setting is the whole table. That class decides where values come from.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, overload
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
@@ -89,17 +90,17 @@ def optional(kind: Kind[T]) -> Kind[T | None]:
 
 def table(
     expected: str, fits: Callable[[str, Any], bool], read: Callable[[str], T]
-) -> Kind[dict[str, T]]:
+) -> Kind[Mapping[str, T]]:
     """Values by name; as text ``name=value,name=value``. ``fits`` judges a name and its value."""
 
     def parse(text: str) -> dict[str, T]:
         pairs = [each.partition("=") for each in text.split(",")]
         return {name.strip(): read(value.strip()) for name, _, value in pairs}
 
-    def all_fit(given: dict[object, object]) -> bool:
+    def all_fit(given: Mapping[object, object]) -> bool:
         return all(isinstance(name, str) and fits(name, value) for name, value in given.items())
 
-    return Kind(expected, (dict,), all_fit, parse)
+    return Kind(expected, (Mapping,), all_fit, parse)
 
 
 def unlimited(kind: Kind[T]) -> Kind[T | None]:
@@ -213,6 +214,24 @@ class Setting(Generic[T]):
         if not self._kind.fits(value):
             raise ConfigError(refusal, field=self.name)
         return cast("T", value)
+
+
+class Table(Setting[Mapping[str, T]]):
+    """Values by name. It is read-only and set as a whole, so that configs share no table."""
+
+    if not TYPE_CHECKING:  # the types are the inherited ones
+
+        def __get__(self, instance: object | None, owner: type) -> Mapping[str, object] | None:
+            value = super().__get__(instance, owner)
+            return None if value is None else MappingProxyType(value)
+
+    def checked(self, value: object, origin: str = "") -> Mapping[str, T]:
+        """A copy of an acceptable table."""
+        return dict(super().checked(value, origin))
+
+    def written(self, value: Mapping[str, T]) -> object:
+        """A dict of its own."""
+        return dict(value)
 
 
 class Limit(Setting[int | None]):

@@ -49,7 +49,10 @@ KEYWORD_ONLY = {
     "retention_days": 90,
     "connect_timeout_seconds": 5,
     "runner_id": None,
+    "executors": {},
+    "executor_slots": {},
 }
+TABLES: dict[str, Any] = {"executors": {"cpu": "pools:cpu"}, "executor_slots": {"cpu": 4}}
 DEFAULTS: dict[str, Any] = {**POSITIONAL, **KEYWORD_ONLY}
 TIMEOUTS = ("task_timeout_seconds", "pipeline_timeout_seconds", "workflow_timeout_seconds")
 """The settings that may be without limit; two names are of one."""
@@ -117,6 +120,7 @@ class TestFields:
             int: 77,
             str: "always",
             type(None): "me",
+            dict: TABLES.get(name),
         }[type(DEFAULTS[name])]
         assert getattr(config_of(name, value), name) == value
         config = DefaultRunnerConfig()
@@ -169,6 +173,65 @@ class TestFields:
     @pytest.mark.parametrize("name", ["lease_seconds", "shutdown_grace_seconds"])
     def test_the_seconds_that_0x_did_not_have_may_be_fractions(self, name: str) -> None:
         assert getattr(config_of(name, 0.5), name) == 0.5
+
+
+class TestTables:
+    @pytest.mark.parametrize(
+        ("name", "wrong"),
+        [
+            ("executors", {"cpu": "pools"}),  # no name in the module
+            ("executors", {"cpu": ":cpu"}),
+            ("executors", {"cpu": "pools:"}),
+            ("executors", {"cpu": 4}),
+            ("executors", {4: "pools:cpu"}),
+            ("executor_slots", {"cpu": 0}),
+            ("executor_slots", {"cpu": True}),
+            ("executor_slots", {"cpu": "4"}),
+        ],
+    )
+    def test_each_name_and_value_is_checked(self, name: str, wrong: dict[Any, Any]) -> None:
+        with pytest.raises(ConfigError, match=f"^{name} must be a table such as") as caught:
+            config_of(name, wrong)
+        assert caught.value.field == name
+
+    def test_they_are_read_from_a_variable_and_a_file(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (folder / "cloaca.toml").write_text(
+            '[executors]\ncpu = "pools:cpu"\n[executor_slots]\ncpu = 4\n'
+        )
+        config = DefaultRunnerConfig()
+        assert {name: config.to_dict()[name] for name in TABLES} == TABLES
+
+        monkeypatch.setenv("CLOACA_EXECUTORS", "cpu=pools:cpu, gpu = a.b:c.d")
+        monkeypatch.setenv("CLOACA_EXECUTOR_SLOTS", "cpu=2,gpu=1")
+        config = DefaultRunnerConfig()
+        assert config.executors == {"cpu": "pools:cpu", "gpu": "a.b:c.d"}
+        assert config.executor_slots == {"cpu": 2, "gpu": 1}
+
+    @pytest.mark.parametrize("text", ["4", "cpu=many", "cpu"])
+    def test_a_variable_that_is_no_table_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, text: str
+    ) -> None:
+        monkeypatch.setenv("CLOACA_EXECUTOR_SLOTS", text)
+        with pytest.raises(ConfigError, match=r"^CLOACA_EXECUTOR_SLOTS: executor_slots must be"):
+            DefaultRunnerConfig()
+
+    def test_no_config_shares_one_with_anything(self) -> None:
+        given = {"cpu": "pools:cpu"}
+        config = DefaultRunnerConfig(executors=given)
+        given["late"] = config.to_dict()["executors"]["late"] = "pools:late"
+        assert config.executors == TABLES["executors"]
+
+        config.executors = given
+        given["later"] = "pools:later"
+        assert config.executors == {**TABLES["executors"], "late": "pools:late"}
+
+    def test_one_is_set_as_a_whole(self) -> None:
+        config = DefaultRunnerConfig(**TABLES)
+        with pytest.raises(TypeError):
+            config.executors["late"] = "pools:late"  # type: ignore[index] # the point of the test
+        assert DefaultRunnerConfig(executors=config.executors).executors == TABLES["executors"]
 
 
 class TestRetention:
@@ -444,7 +507,7 @@ class TestSources:
 
 class TestAsAValue:
     def test_to_dict_round_trips(self) -> None:
-        config = DefaultRunnerConfig(7, runner_id="me", default_trigger_rule="always")
+        config = DefaultRunnerConfig(7, runner_id="me", default_trigger_rule="always", **TABLES)
         assert DefaultRunnerConfig(**config.to_dict()) == config
 
     def test_to_dict_round_trips_without_a_limit(self) -> None:
@@ -516,7 +579,7 @@ class TestAsAValue:
     def test_its_repr_has_every_field(self) -> None:
         shown = repr(DefaultRunnerConfig(runner_id="me"))
         assert shown.startswith("DefaultRunnerConfig(max_concurrent_tasks=4, executor_poll_")
-        assert shown.endswith(", connect_timeout_seconds=5, runner_id='me')")
+        assert shown.endswith(", runner_id='me', executors={}, executor_slots={})")
 
     def test_configs_with_equal_settings_are_equal(self) -> None:
         assert DefaultRunnerConfig(4) == DefaultRunnerConfig() != DefaultRunnerConfig(5)
@@ -532,7 +595,7 @@ class TestAsAValue:
     def test_copies_are_equal_and_independent(
         self, again: Callable[[DefaultRunnerConfig], DefaultRunnerConfig]
     ) -> None:
-        config = DefaultRunnerConfig(7)
+        config = DefaultRunnerConfig(7, **TABLES)
         other = again(config)
         assert other == config
         other.max_concurrent_tasks = 8

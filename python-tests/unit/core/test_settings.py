@@ -19,11 +19,14 @@ from cloaca_core.settings import (
     number,
     one_of,
     optional,
+    table,
     text,
     unlimited,
     whole,
 )
 from cloaca_core.values.no_limit import NO_LIMIT
+
+SIZES = table("a table of sizes", lambda name, size: len(name) < 9 and size > 0, int)
 
 
 def setting(kind: Kind[Any]) -> Setting[Any]:
@@ -50,6 +53,7 @@ class TestKinds:
             (optional(text(3)), None),
             (unlimited(whole(1)), None),
             (unlimited(whole(1)), 1),
+            (SIZES, {"a": 1}),
         ],
     )
     def test_what_is_acceptable_is_taken_as_it_is(self, kind: Kind[Any], value: object) -> None:
@@ -74,6 +78,8 @@ class TestKinds:
             (text(3), "abcd", "1 to 3 printable characters, got 'abcd'"),
             (text(3), "a\n", "1 to 3 printable characters, got 'a\\n'"),
             (unlimited(whole(1)), 0, "an int of at least 1, or cloaca.NO_LIMIT, got 0"),
+            (SIZES, {"a": 1, "b": 0}, "a table of sizes, got {'a': 1, 'b': 0}"),
+            (SIZES, {7: 1}, "a table of sizes, got {7: 1}"),
         ],
     )
     def test_another_value_is_a_value_error(
@@ -100,6 +106,7 @@ class TestKinds:
             (one_of(("a",)), 1),
             (text(3), 1),
             (unlimited(whole(1)), -math.inf),
+            (SIZES, [("a", 1)]),
         ],
     )
     def test_another_type_is_a_type_error_too(self, kind: Kind[Any], value: object) -> None:
@@ -131,13 +138,14 @@ class TestText:
             (unlimited(whole(1)), "inf", NO_LIMIT),
             (unlimited(whole(1)), "None", NO_LIMIT),
             (unlimited(whole(1)), "none", NO_LIMIT),
+            (SIZES, "a=1, b = 2", {"a": 1, "b": 2}),
         ],
     )
     def test_it_is_read_by_kind(self, kind: Kind[Any], text: str, value: object) -> None:
         assert setting(kind).parsed(text) == value
         assert type(setting(kind).parsed(text)) is type(value)
 
-    @pytest.mark.parametrize("kind", [whole(1), number(1), flag(), unlimited(whole(1))])
+    @pytest.mark.parametrize("kind", [whole(1), number(1), flag(), unlimited(whole(1)), SIZES])
     def test_what_means_nothing_stays_text_and_is_refused(self, kind: Kind[Any]) -> None:
         with pytest.raises(ConfigError, match="got 'many'"):
             setting(kind).checked(setting(kind).parsed("many"))
