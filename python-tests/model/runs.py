@@ -83,8 +83,15 @@ def no_steps(_: Attempt) -> BodyCalls:
     return NoSteps()
 
 
-def attempt_of(run: ActiveRun, index: int = 0, number: int = 1, **fields: Any) -> Attempt:
-    """An attempt of a task of the run."""
+def attempt_of(
+    run: ActiveRun,
+    index: int = 0,
+    number: int = 1,
+    *,
+    make: Callable[..., Attempt] = Attempt,
+    **fields: Any,
+) -> Attempt:
+    """An attempt of a task of the run, which ``make`` makes."""
     settings = {
         "timeout": 3600,
         "max_bytes": 1 << 20,
@@ -93,7 +100,7 @@ def attempt_of(run: ActiveRun, index: int = 0, number: int = 1, **fields: Any) -
         "steps": no_steps,
         **fields,
     }
-    return Attempt(run, index, number, settings.pop("given", {}), **settings)
+    return make(run, index, number, settings.pop("given", {}), **settings)
 
 
 def ended(run_id: str, text: str = "{}", tasks: int = 0, **fields: Any) -> Ended:

@@ -28,7 +28,7 @@ class RemoteError:
     """An exception of a body. The texts are those that an attempt records.
 
     ``module`` and ``name`` are its class. A body that asked to be tried again has the seconds as
-    ``after``; then the class is that of the cause, if there is one.
+    ``after``; then the class is that of the cause, if it ``has_cause``.
     """
 
     type: str
@@ -38,6 +38,7 @@ class RemoteError:
     name: str
     after: float | None = None
     counts: bool = True
+    has_cause: bool = True
 
     def to_json(self) -> str:
         """The form in which it is sent."""
@@ -55,8 +56,7 @@ class RemoteError:
         error = _unpickled(pickled) or self._bare()
         if self.after is None:
             return error
-        is_cause = self.name != RetryAfter.__qualname__
-        return RetryAfter(self.after, error if is_cause else None, count=self.counts)
+        return RetryAfter(self.after, error if self.has_cause else None, count=self.counts)
 
     def _bare(self) -> BaseException:
         with suppress(Exception):  # its __new__ is the user's

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 LONGEST_PAUSE: Final = 60.0
 """Seconds before an attempt after a loss, at most; after the first loss it is one second."""
+MOST_DOUBLED: Final = 6
+"""Losses after which the pause grows no more: an executor may be away for any number of them."""
 
 
 class Pool:
@@ -86,6 +88,8 @@ class Pool:
 
     def not_sent(self, attempt: Attempt, error: BaseException) -> Raised:
         """The outcome of an attempt that ``submit`` refused."""
+        if isinstance(error, ExecutorUnavailableError):
+            return _again(error, after=attempt.uncounted)
         if isinstance(error, ExecutorError):
             return _judged(attempt, error)
         return self._unavailable(attempt, f"takes no call: {_text(error)}")
@@ -114,11 +118,11 @@ class Pool:
 
     def _lost(self, attempt: Attempt, why: str) -> Raised:
         error = WorkerLost(f"executor {self._supply.name!r} lost the worker of this body: {why}")
-        return replace(_again(attempt, error), crashed=True)
+        return replace(_again(error, after=attempt.crashes), crashed=True)
 
     def _unavailable(self, attempt: Attempt, why: str) -> Raised:
         error = ExecutorUnavailableError(f"executor {self._supply.name!r} {why}")
-        return _again(attempt, error)
+        return _again(error, after=attempt.uncounted)
 
 
 def place_of(executor: str) -> str:
@@ -134,9 +138,9 @@ def _by_value(task: Task) -> bytes:
         raise ExecutorError(f"task {task.id!r} cannot be sent by value: {_text(error)}") from error
 
 
-def _again(attempt: Attempt, error: BaseException) -> Raised:
-    """The outcome of an attempt that the task's attempts do not count."""
-    pause = min(2.0**attempt.uncounted, LONGEST_PAUSE)
+def _again(error: BaseException, *, after: int) -> Raised:
+    """The outcome of an attempt that does not count as one of the task's; ``after`` so many."""
+    pause = min(2.0 ** min(after, MOST_DOUBLED), LONGEST_PAUSE)
     shown = replace(raised(error, again=True), traceback="")
     return replace(shown, after=pause, counts=False)
 

@@ -81,6 +81,7 @@ def _error(error: BaseException) -> Answer:
         name=type(shown).__qualname__,
         after=None if asked is None else asked.seconds,
         counts=asked is None or asked.count,
+        has_cause=shown is not error,
     )
     return Answer(error=answered.to_json(), pickled=pickled(shown))
 

@@ -1,0 +1,111 @@
+"""Bodies that a worker finds by name, for the tests beside."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from cloaca_core.definition.context import Context
+from cloaca_core.definition.retry_after import RetryAfter
+from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
+
+FACTS = ("run_id", "task_id", "attempt", "epoch", "idempotency_key", "cancelled")
+
+
+class NotFoundError(LookupError):
+    """Cannot be pickled: it is made from other arguments than it is given on."""
+
+    def __init__(self, table: str, key: str) -> None:
+        super().__init__(f"{table} has no {key}")
+        self.key = key
+
+
+def changes(context: Context) -> dict[str, Any]:
+    context["trail"] = [*context.get("trail", []), "here"]
+    context.remove("old")
+    return {"value": 1}
+
+
+async def awaits(context: Context) -> dict[str, Any]:
+    await asyncio.sleep(0)
+    return {"value": context["value"] + 1}
+
+
+def tells_facts(context: Context, handle: TaskHandle) -> dict[str, Any]:
+    return {name: getattr(handle, name) for name in FACTS}
+
+
+async def tells_facts_later(context: Context, handle: AsyncTaskHandle) -> dict[str, Any]:
+    return {name: getattr(handle, name) for name in FACTS}
+
+
+def is_told(context: Context, handle: TaskHandle) -> dict[str, Any]:
+    """Has its runner tell it to end, and then sees it close."""
+    seen = [handle.cancelled]
+    file = Path(context["file"])
+    file.touch()
+    seen.append(handle.cancelled)
+    file.unlink()
+    file.parent.rmdir()
+    return {"seen": [*seen, handle.cancelled]}
+
+
+def asks(context: Context, handle: TaskHandle) -> None:
+    """Calls what only an engine answers."""
+    getattr(handle, context["call"])(*context["arguments"])
+
+
+async def asks_later(context: Context, handle: AsyncTaskHandle) -> None:
+    await getattr(handle, context["call"])(*context["arguments"])
+
+
+def defers(context: Context, handle: TaskHandle) -> None:
+    handle.defer_until(lambda: True)
+
+
+async def defers_later(context: Context, handle: AsyncTaskHandle) -> None:
+    await handle.defer_until(lambda: True)
+
+
+def steps_with_options(context: Context, handle: TaskHandle) -> None:
+    handle.with_options(returns=str)
+
+
+def fails(context: Context) -> None:
+    raise NotFoundError("users", "7")
+
+
+def fails_plainly(context: Context) -> None:
+    raise ValueError("bad")
+
+
+async def fails_later(context: Context) -> None:
+    raise ValueError("bad")
+
+
+def asks_for_another(context: Context) -> None:
+    raise RetryAfter(7, count=False)
+
+
+def asks_because(context: Context) -> None:
+    raise RetryAfter(7) from NotFoundError("users", "7")
+
+
+def exits(context: Context) -> None:
+    raise SystemExit(3)
+
+
+def is_interrupted(context: Context) -> None:
+    raise KeyboardInterrupt
+
+
+def returns_a_number(context: Context) -> Any:
+    return 7
+
+
+def nothing(context: Context) -> None:
+    """Does nothing."""
+
+
+NO_FUNCTION = 7

@@ -1,0 +1,257 @@
+"""An attempt waits on its thread for the answer, and tells the body to end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from model.runs import active_run, attempt_of, graph_of
+
+from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
+from cloaca_core._engine.execute.outcome import Outcome, Raised, Succeeded
+from cloaca_core._engine.execute.remote.answer import Answer
+from cloaca_core._engine.execute.remote.attempt import RemoteAttempt, RemoteThreads, Signal
+from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
+from cloaca_core._engine.execute.work import Stage, Work
+from cloaca_core._engine.plan.merge import UNCHANGED
+
+DONE = Succeeded(UNCHANGED, "{}")
+
+
+class HandClock:
+    """Counts how often the clock of an attempt was started and paused."""
+
+    def wall(self) -> int:
+        return 7
+
+    def monotonic(self) -> float:
+        return self.now
+
+    now = 0.0
+
+
+class HandCarrier:
+    """In place of a pool: says when a body was handed over, and takes its answer from the test."""
+
+    place = "executor hand"
+
+    def __init__(self) -> None:
+        self.cancel_files = CancelFiles()
+        self.futures: list[Future[Answer]] = []
+        self.sent = Event()
+        self.cancelled = Event()
+        self.refusal: BaseException | None = None
+        self.while_submitting: Callable[[], None] = lambda: None
+        self.seen: list[object] = []
+
+    def submit(self, _: Attempt) -> Future[Answer]:
+        self.while_submitting()
+        self.seen.append(CURRENT_WORK.get())
+        if self.refusal is not None:
+            raise self.refusal
+        future: Future[Answer] = Future()
+        self.futures.append(future)
+        self.sent.set()
+        return future
+
+    def cancel(self, call: Future[Answer]) -> None:
+        assert call is self.futures[-1]
+        self.cancelled.set()
+
+    def not_sent(self, _: Attempt, error: BaseException) -> Outcome:
+        return Raised(type(error).__name__, "", "", again=True)
+
+    def outcome(self, _: Attempt, future: Future[Answer]) -> Outcome:
+        assert future.done()
+        return DONE
+
+    def answer(self) -> None:
+        self.futures[-1].set_result(Answer("{}"))
+
+
+class Scene:
+    """Threads with two slots for attempts whose bodies are far away."""
+
+    def __init__(self) -> None:
+        self.carrier = HandCarrier()
+        self.threads = RemoteThreads(2, asyncio.get_running_loop())
+        self.clock = HandClock()
+        self.reported: asyncio.Queue[Work] = asyncio.Queue()
+
+    def attempt(self, **fields: Any) -> RemoteAttempt:
+        def make(*arguments: Any, **options: Any) -> RemoteAttempt:
+            return RemoteAttempt(self.carrier, *arguments, **options)
+
+        run = active_run(graph_of(t={"body": _later}))
+        made = attempt_of(
+            run, make=make, clock=self.clock, finished=self.reported.put_nowait, **fields
+        )
+        assert isinstance(made, RemoteAttempt)
+        made.stage = Stage.QUEUED
+        return made
+
+    async def sent(self) -> RemoteAttempt:
+        """An attempt whose body has been handed over."""
+        self.carrier.sent.clear()
+        self.threads.submit(attempt := self.attempt())
+        await asyncio.to_thread(self.carrier.sent.wait)
+        return attempt
+
+    def file(self, attempt: Attempt) -> Path:
+        return self.carrier.cancel_files.path(attempt)
+
+    def close(self) -> None:
+        for future in self.carrier.futures:
+            if not future.done():
+                future.cancel()
+        self.threads.close()
+        self.carrier.cancel_files.close()
+
+
+async def _later(context: Any) -> None:
+    """A body that its worker awaits."""
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    scene = Scene()
+    yield scene
+    scene.close()
+
+
+class TestAnswers:
+    async def test_the_outcome_is_that_of_the_answer(self, scene: Scene) -> None:
+        attempt = await scene.sent()
+        assert attempt.stage is Stage.RUNNING
+        scene.carrier.answer()
+
+        assert await scene.reported.get() is attempt
+        assert attempt.outcome == DONE
+
+    async def test_one_whose_body_is_awaited_there_has_a_place_of_its_own_here(
+        self, scene: Scene
+    ) -> None:
+        attempt = scene.attempt()
+
+        assert attempt.task.is_async
+        assert (attempt.is_async, attempt.place) == (False, "executor hand")
+
+    async def test_one_that_is_not_sent_has_the_outcome_of_that(self, scene: Scene) -> None:
+        scene.carrier.refusal = SystemExit()  # the executor is the user's
+        scene.threads.submit(attempt := scene.attempt())
+        await scene.reported.get()
+
+        assert attempt.outcome == Raised("SystemExit", "", "", again=True)
+
+    async def test_the_code_of_the_executor_sees_the_attempt_alone(self, scene: Scene) -> None:
+        attempt = await scene.sent()
+        scene.carrier.answer()
+        await scene.reported.get()
+
+        assert scene.carrier.seen == [attempt]
+        assert CURRENT_WORK.get() is None
+
+
+class TestTime:
+    async def test_the_time_to_hand_a_body_over_is_not_its_own(self, scene: Scene) -> None:
+        def wait_for_worker() -> None:
+            scene.clock.now += 100
+
+        scene.carrier.while_submitting = wait_for_worker
+        attempt = await scene.sent()
+        scene.clock.now += 1
+        scene.carrier.answer()
+        await scene.reported.get()
+
+        assert attempt.clock.spent() == 1
+
+
+class TestSignals:
+    async def test_a_cancelled_run_tells_the_body_and_waits_for_it(self, scene: Scene) -> None:
+        attempt = await scene.sent()
+        file = scene.file(attempt)
+        assert not file.exists()
+
+        scene.threads.interrupt(attempt)
+        await asyncio.to_thread(_await_file, file)
+        assert not scene.carrier.cancelled.is_set()
+        scene.carrier.answer()
+        await scene.reported.get()
+
+        assert attempt.outcome == DONE
+        assert not file.exists()
+
+    async def test_one_that_is_given_up_is_told_and_ended(self, scene: Scene) -> None:
+        attempt = await scene.sent()
+        file = scene.file(attempt)
+
+        assert scene.threads.abandon(attempt)
+        await asyncio.to_thread(scene.carrier.cancelled.wait)
+        assert file.exists()
+
+    async def test_one_that_is_told_before_it_was_sent_is_told_then(self, scene: Scene) -> None:
+        attempt = scene.attempt()
+        attempt.signal(Signal.GIVEN_UP)
+        scene.threads.submit(attempt)
+        await asyncio.to_thread(scene.carrier.cancelled.wait)
+
+        assert scene.file(attempt).exists()
+
+    async def test_one_that_runs_may_be_respected_and_is_told_nothing(self, scene: Scene) -> None:
+        attempt = await scene.sent()
+
+        assert not scene.threads.abandon(attempt, even_running=False)
+        scene.carrier.answer()
+        await scene.reported.get()
+        assert not scene.carrier.cancelled.is_set()
+
+    async def test_a_late_answer_is_refused(self, scene: Scene) -> None:
+        attempt = await scene.sent()
+        scene.threads.abandon(attempt)
+        scene.carrier.answer()
+        await _until_free(scene)
+
+        assert attempt.outcome is None
+        assert scene.reported.empty()
+
+
+class TestSlots:
+    async def test_one_that_goes_on_after_it_was_given_up_keeps_its_slot(
+        self, scene: Scene
+    ) -> None:
+        first, second = await scene.sent(), await scene.sent()
+        stuck, going = scene.carrier.futures
+        scene.threads.abandon(first)
+        scene.threads.submit(third := scene.attempt())
+        assert scene.threads.abandoned == 1
+
+        scene.carrier.sent.clear()
+        going.set_result(Answer("{}"))
+        assert await scene.reported.get() is second
+        await asyncio.to_thread(scene.carrier.sent.wait)
+        assert third.stage is Stage.RUNNING  # in the slot of the second
+
+        scene.threads.submit(fourth := scene.attempt())
+        scene.carrier.sent.clear()
+        stuck.set_result(Answer("{}"))
+        await asyncio.to_thread(scene.carrier.sent.wait)
+        assert fourth.stage is Stage.RUNNING
+        assert scene.threads.abandoned == 0
+
+
+def _await_file(file: Path) -> None:
+    """Return when another thread has made the file."""
+    while not file.exists():
+        time.sleep(0)
+
+
+async def _until_free(scene: Scene) -> None:
+    """Return when no abandoned body is left."""
+    while scene.threads.abandoned:  # noqa: ASYNC110 - the report of a thread
+        await asyncio.sleep(0)

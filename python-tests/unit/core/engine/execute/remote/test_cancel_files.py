@@ -1,0 +1,62 @@
+"""The files that tell bodies to end: one for each attempt, in a folder of the runner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from model.runs import active_run, attempt_of, graph_of
+
+from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
+
+RUN = active_run(graph_of(a={}, b={}))
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_each_attempt_has_one_of_its_own() -> None:
+    files = CancelFiles()
+    attempts = [
+        attempt_of(RUN, 0, 1),
+        attempt_of(RUN, 0, 2),
+        attempt_of(RUN, 1, 1),
+        attempt_of(active_run(graph_of(a={}), id="other")),
+    ]
+    paths = {files.path(each) for each in attempts}
+
+    assert len(paths) == len(attempts)
+    assert len({path.parent for path in paths}) == 1
+    assert not any(path.exists() for path in paths)
+
+
+def test_it_is_removed_when_the_attempt_is_over() -> None:
+    files = CancelFiles()
+    with files.of(attempt_of(RUN)) as told, files.of(attempt_of(RUN, 1)) as untold:
+        told.touch()
+
+    assert told.parent.is_dir()
+    assert not told.exists()
+    assert not untold.exists()
+
+
+def test_the_folder_is_made_when_it_is_needed_and_goes_with_what_it_holds(home: Path) -> None:
+    files = CancelFiles()
+    assert list(home.iterdir()) == []
+
+    files.path(attempt_of(RUN)).touch()
+    (folder,) = home.iterdir()
+    files.close()
+
+    assert not folder.exists()
+    files.close()
+    assert list(home.iterdir()) == []
+
+
+def test_the_folder_is_for_this_user_alone() -> None:
+    folder = CancelFiles().path(attempt_of(RUN)).parent
+
+    assert folder.stat().st_mode & 0o077 == 0

@@ -1,0 +1,297 @@
+"""A pool sends bodies by name, and tells what answers and failures of its executor mean."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import sys
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures.process import BrokenProcessPool
+from types import ModuleType
+from typing import Any
+
+import pytest
+from model.executor_by_hand import ExecutorByHand
+from model.runs import active_run, attempt_of, graph_of
+from unit.core.engine.execute.remote import bodies
+
+from cloaca_core._engine.execute.attempt import Attempt
+from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Succeeded
+from cloaca_core._engine.execute.remote import worker
+from cloaca_core._engine.execute.remote.answer import Answer, RemoteError
+from cloaca_core._engine.execute.remote.call import RemoteCall
+from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
+from cloaca_core._engine.execute.remote.pool import Pool
+from cloaca_core._engine.plan.merge import Change
+from cloaca_core.errors import BodyCancelled, ExecutorError, WorkerLost
+from cloaca_core.executors.by_value import ByValue
+from cloaca_core.executors.supply import Supply
+
+FAILED = RemoteError(
+    "NotFoundError", "users has no 7", "Traceback: …", bodies.__name__, "NotFoundError"
+)
+
+
+class Scene:
+    """A pool of one slot over an executor by hand."""
+
+    def __init__(self, *, by_value: bool = False) -> None:
+        self.executor = ExecutorByHand()
+        self.cancel_files = CancelFiles()
+        given = ByValue(self.executor) if by_value else self.executor
+        supply = Supply("cpu", given)
+        supply.open()
+        self.pool = Pool(supply, asyncio.get_running_loop(), self.cancel_files)
+
+    def attempt(
+        self,
+        body: Callable[..., object] = bodies.nothing,
+        *,
+        options: dict[str, Any] | None = None,
+        cancelled: bool = False,
+        **fields: Any,
+    ) -> Attempt:
+        run = active_run(graph_of(t={"body": body, "executor": "cpu", **(options or {})}), epoch=7)
+        if cancelled:
+            run.cancelled = True
+        return attempt_of(run, make=self.pool.attempt, **fields)
+
+    def outcome(self, answer: Answer | BaseException | None, **fields: Any) -> Outcome:
+        """The outcome of an attempt whose call came to this; None stands for a cancelled one."""
+        future: Future[Answer] = Future()
+        if isinstance(answer, Answer):
+            future.set_result(answer)
+        elif answer is not None:
+            future.set_exception(answer)
+        else:
+            future.cancel()
+        return self.pool.outcome(self.attempt(**fields), future)
+
+    def raised(self, answer: Answer | BaseException | None, **fields: Any) -> Raised:
+        outcome = self.outcome(answer, **fields)
+        assert isinstance(outcome, Raised)
+        return outcome
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    scene = Scene()
+    yield scene
+    scene.pool.threads.close()
+    scene.cancel_files.close()
+
+
+class TestSending:
+    async def test_the_body_goes_by_name_with_the_facts_of_its_attempt(self, scene: Scene) -> None:
+        attempt = scene.attempt(bodies.tells_facts_later, given={"a": "ü"}, number=2)
+        scene.pool.submit(attempt)
+        call = scene.executor.next()
+        text, given, function = call.arguments
+
+        assert call.function is worker.run
+        assert RemoteCall.from_json(text) == RemoteCall(
+            module=bodies.__name__,
+            function="tells_facts_later",
+            is_async=True,
+            wants_handle=True,
+            run_id="r",
+            task_id="t",
+            number=2,
+            epoch=7,
+            cancel_file=str(scene.cancel_files.path(attempt)),
+        )
+        assert (given, function) == ('{"a":"ü"}', None)
+
+    async def test_an_executor_has_the_place_and_the_slots_of_its_name_and_size(
+        self, scene: Scene
+    ) -> None:
+        assert (scene.pool.place, scene.pool.threads.slots) == ("executor cpu", 1)
+        assert scene.attempt().place == scene.pool.place
+
+    async def test_a_body_that_no_worker_can_import_is_refused_with_what_to_do(
+        self, scene: Scene
+    ) -> None:
+        with pytest.raises(ExecutorError) as caught:
+            scene.pool.submit(scene.attempt(lambda context: None))
+
+        assert str(caught.value).startswith("task 't' cannot run on executor 'cpu'")
+        assert "by_value" in str(caught.value)
+
+    async def test_by_value_the_function_itself_is_sent(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stand_in = ModuleType("cloudpickle")
+        stand_in.dumps = lambda function: repr(function).encode()  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "cloudpickle", stand_in)
+        scene = Scene(by_value=True)
+        scene.pool.submit(scene.attempt(body := lambda context: None))
+
+        assert scene.executor.next().arguments[2] == repr(body).encode()
+
+    async def test_one_that_cannot_be_sent_by_value_either_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "cloudpickle", pickle)
+        scene = Scene(by_value=True)
+        with pytest.raises(ExecutorError, match="task 't' cannot be sent by value: "):
+            scene.pool.submit(scene.attempt(lambda context: None))
+
+
+class TestNotSent:
+    async def test_an_executor_that_takes_no_call_is_tried_again(self, scene: Scene) -> None:
+        attempt = scene.attempt()
+
+        assert scene.pool.not_sent(attempt, RuntimeError("shut down")) == Raised(
+            "ExecutorUnavailableError",
+            "executor 'cpu' takes no call: RuntimeError: shut down",
+            "",
+            again=True,
+            after=1.0,
+            counts=False,
+        )
+
+    async def test_a_body_that_cannot_be_sent_fails_as_by_its_policy(self, scene: Scene) -> None:
+        error = ExecutorError("closure")
+
+        once, often = [
+            scene.pool.not_sent(scene.attempt(options={"retry_attempts": each}), error)
+            for each in (1, 2)
+        ]
+        assert (once.type, once.again, once.counts, once.crashed) == (
+            "ExecutorError",
+            False,
+            True,
+            False,
+        )
+        assert often.again
+
+
+class TestAnswers:
+    async def test_one_that_returned(self, scene: Scene) -> None:
+        text = '{"set":{"a":1},"removed":["b"]}'
+
+        assert scene.outcome(Answer(change=text)) == Succeeded(Change({"a": 1}, ["b"]), text)
+
+    async def test_a_context_that_becomes_too_large_fails_the_attempt(self, scene: Scene) -> None:
+        text = '{"set":{"a":"' + "x" * 100 + '"},"removed":[]}'
+
+        raised = scene.raised(Answer(change=text), max_bytes=50)
+        assert raised.type == "ContextValueError"
+
+    async def test_one_that_raised_has_the_texts_of_the_worker(self, scene: Scene) -> None:
+        raised = scene.raised(Answer(error=FAILED.to_json()), options={"retry_attempts": 1})
+
+        assert raised == Raised("NotFoundError", "users has no 7", "Traceback: …", again=False)
+
+    @pytest.mark.parametrize("again", [True, False])
+    async def test_the_retry_condition_judges_the_exception_itself(
+        self, scene: Scene, again: bool
+    ) -> None:
+        asked: list[BaseException] = []
+
+        def condition(error: BaseException) -> bool:
+            asked.append(error)
+            return again
+
+        answer = Answer(error=FAILED.to_json(), pickled=pickle.dumps(ValueError("bad")))
+        raised = scene.raised(answer, options={"retry_attempts": 2, "retry_condition": condition})
+
+        assert [repr(each) for each in asked] == ["ValueError('bad')"]
+        assert (raised.again, raised.type) == (again, "NotFoundError")
+
+    async def test_a_wish_for_another_attempt_is_heard(self, scene: Scene) -> None:
+        error = RemoteError(
+            "NotFoundError", "no 7", "T", bodies.__name__, "NotFoundError", after=7.0, counts=False
+        )
+        raised = scene.raised(Answer(error=error.to_json()), options={"retry_attempts": 1})
+
+        assert raised == Raised("NotFoundError", "no 7", "T", again=True, after=7.0, counts=False)
+
+    @pytest.mark.parametrize("cancelled", [True, False])
+    async def test_one_that_ends_because_its_run_is_cancelled_is_cut_off(
+        self, scene: Scene, cancelled: bool
+    ) -> None:
+        left = BodyCancelled("t")
+        error = RemoteError("BodyCancelled", "t", "T", type(left).__module__, "BodyCancelled")
+        answer = Answer(error=error.to_json(), pickled=pickle.dumps(left))
+
+        outcome = scene.outcome(answer, cancelled=cancelled)
+        assert isinstance(outcome, CutOff) is cancelled
+
+
+class TestLosses:
+    @pytest.mark.parametrize(
+        ("failure", "why"),
+        [
+            (WorkerLost("exit code -9"), "WorkerLost: exit code -9"),
+            (BrokenProcessPool("terminated"), "BrokenProcessPool: terminated"),
+            (Answer(), "the worker was interrupted"),
+        ],
+        ids=["ours", "the standard library's", "Ctrl-C"],
+    )
+    async def test_a_lost_worker_uses_up_no_attempt(
+        self, scene: Scene, failure: Answer | BaseException, why: str
+    ) -> None:
+        assert scene.raised(failure, options={"retry_attempts": 1}) == Raised(
+            "WorkerLost",
+            f"executor 'cpu' lost the worker of this body: {why}",
+            "",
+            again=True,
+            after=1.0,
+            counts=False,
+            crashed=True,
+        )
+
+    @pytest.mark.parametrize(
+        ("crashes", "seconds"), [(0, 1), (1, 2), (2, 4), (5, 32), (6, 60), (5000, 60)]
+    )
+    async def test_the_pause_doubles_with_each_loss(
+        self, scene: Scene, crashes: int, seconds: int
+    ) -> None:
+        lost = scene.raised(WorkerLost("gone"), crashes=crashes, uncounted=crashes + 3)
+        away = scene.pool.not_sent(scene.attempt(uncounted=crashes), RuntimeError())
+
+        assert (lost.after, away.after) == (seconds, seconds)
+
+    async def test_the_condition_of_the_task_is_not_asked(self, scene: Scene) -> None:
+        def condition(error: BaseException) -> bool:
+            raise AssertionError(error)
+
+        assert scene.raised(WorkerLost("gone"), options={"retry_condition": condition}).again
+
+    async def test_calls_that_others_cancelled_are_tried_again(self, scene: Scene) -> None:
+        raised = scene.raised(None)
+
+        assert (raised.type, raised.counts, raised.crashed) == (
+            "ExecutorUnavailableError",
+            False,
+            False,
+        )
+        assert raised.message == "executor 'cpu' has cancelled the call"
+
+    async def test_another_error_of_the_executor_counts(self, scene: Scene) -> None:
+        raised = scene.raised(pickle.PicklingError("lambda"), options={"retry_attempts": 2})
+
+        assert raised.message == "executor 'cpu' could not run it: PicklingError: lambda"
+        assert (raised.type, raised.again, raised.counts) == ("ExecutorError", True, True)
+        assert "pickle.PicklingError: lambda" in raised.traceback  # its cause
+
+    async def test_it_is_known_whether_an_executor_breaks_as_a_whole(self, scene: Scene) -> None:
+        seen = [scene.pool.breaks_whole]
+        for failure in (WorkerLost("gone"), ValueError("bad"), BrokenExecutor("gone"), None):
+            scene.outcome(failure)
+            seen.append(scene.pool.breaks_whole)
+
+        assert seen == [False, False, False, True, True]
+
+
+async def test_a_body_goes_there_and_back(scene: Scene) -> None:
+    attempt = scene.attempt(bodies.changes, given={"old": 1})
+    running = asyncio.create_task(asyncio.to_thread(attempt.run))
+    call = await asyncio.to_thread(scene.executor.next)
+    call.run()
+    await running
+
+    assert isinstance(attempt.outcome, Succeeded)
+    assert attempt.outcome.change == Change({"trail": ["here"], "value": 1}, ["old"])

@@ -1,0 +1,257 @@
+"""A worker runs a body by its name, tells it the facts, and answers whatever comes."""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from unit.core.engine.execute.remote import bodies
+from unit.core.engine.execute.remote.bodies import NotFoundError
+
+from cloaca_core._engine.execute.remote import worker
+from cloaca_core._engine.execute.remote.answer import Answer, RemoteError
+from cloaca_core._engine.execute.remote.call import RemoteCall
+from cloaca_core.definition.retry_after import RetryAfter
+from cloaca_core.values.json_values import JsonValue, decode, encode
+
+BEFORE = contextvars.ContextVar("before", default="unset")
+
+
+def call_of(
+    body: Callable[..., object] = bodies.nothing,
+    *,
+    is_async: bool = False,
+    wants_handle: bool = False,
+    **fields: Any,
+) -> RemoteCall:
+    """A call of this body. No folder of a runner can be seen from it."""
+    call = RemoteCall(
+        module=body.__module__,
+        function=body.__qualname__,
+        is_async=is_async,
+        wants_handle=wants_handle,
+        run_id="r",
+        task_id="t",
+        number=2,
+        epoch=7,
+        cancel_file=str(Path("not", "there")),
+    )
+    return replace(call, **fields)
+
+
+def answer(call: RemoteCall, given: dict[str, JsonValue] | None = None) -> Answer:
+    return worker.run(call.to_json(), encode(given or {}), None)
+
+
+def change(call: RemoteCall, given: dict[str, JsonValue] | None = None) -> Any:
+    """The change that a body made, which returned."""
+    answered = answer(call, given)
+    assert answered.change is not None, answered.error
+    assert (answered.error, answered.pickled) == (None, None)
+    return decode(answered.change)
+
+
+def error(call: RemoteCall, given: dict[str, JsonValue] | None = None) -> RemoteError:
+    answered = answer(call, given)
+    assert answered.error is not None
+    assert answered.change is None
+    return RemoteError.from_json(answered.error)
+
+
+class TestBodies:
+    def test_one_changes_its_context(self) -> None:
+        changed = change(call_of(bodies.changes), {"trail": ["a"], "old": 1, "same": 2})
+
+        assert changed == {"set": {"trail": ["a", "here"], "value": 1}, "removed": ["old"]}
+
+    def test_a_coroutine_has_a_loop(self) -> None:
+        call = call_of(bodies.awaits, is_async=True)
+
+        assert change(call, {"value": 1}) == {"set": {"value": 2}, "removed": []}
+
+    @pytest.mark.parametrize(
+        ("body", "is_async"), [(bodies.tells_facts, False), (bodies.tells_facts_later, True)]
+    )
+    def test_its_handle_tells_the_facts(self, body: Callable[..., Any], is_async: bool) -> None:
+        facts = change(call_of(body, is_async=is_async, wants_handle=True))["set"]
+
+        assert facts.pop("idempotency_key")
+        assert facts == {
+            "run_id": "r",
+            "task_id": "t",
+            "attempt": 2,
+            "epoch": 7,
+            "cancelled": False,
+        }
+
+    def test_it_is_told_to_end_and_that_its_runner_has_gone(self, tmp_path: Path) -> None:
+        (tmp_path / "runner").mkdir()
+        file = str(tmp_path / "runner" / "r-0-2")
+        call = call_of(bodies.is_told, wants_handle=True, cancel_file=file)
+
+        assert change(call, {"file": file})["set"] == {"seen": [False, True, True]}
+
+    def test_its_context_variables_are_fresh(self) -> None:
+        BEFORE.set("of the executor")
+
+        assert change(call_of(_sees_variable))["set"] == {"seen": "unset"}
+        assert BEFORE.get() == "of the executor"
+
+    def test_one_that_was_sent_by_value_is_not_looked_for(self) -> None:
+        call = call_of(module="nowhere", function="f.<locals>.g")
+        answered = worker.run(call.to_json(), "{}", pickle.dumps(bodies.changes))
+
+        assert answered.change is not None
+
+
+def _sees_variable(context: Any) -> dict[str, str]:
+    seen = {"seen": BEFORE.get()}
+    BEFORE.set("of the body")
+    return seen
+
+
+class Refused(NamedTuple):
+    call: str
+    arguments: list[JsonValue]
+    instead: str
+
+
+WITH_STEPS = "return its value, and let a further task go on from there"
+WITH_WAITS = "wait in a task before this one"
+REFUSED = [
+    Refused("step", ["name", None], f"no step: … Instead, {WITH_STEPS}"),
+    Refused("sleep", [1], f"no sleep or wait_for: … Instead, {WITH_WAITS}, or in a node"),
+    Refused("wait_for", ["mail"], f"no sleep or wait_for: … Instead, {WITH_WAITS}, or in a node"),
+]
+
+
+class TestCallsOfTheEngine:
+    @pytest.mark.parametrize("refused", REFUSED, ids=lambda refused: refused.call)
+    @pytest.mark.parametrize(
+        ("body", "is_async"), [(bodies.asks, False), (bodies.asks_later, True)]
+    )
+    def test_they_are_refused_with_what_to_do_instead(
+        self, body: Callable[..., Any], is_async: bool, refused: Refused
+    ) -> None:
+        call = call_of(body, is_async=is_async, wants_handle=True)
+        given: dict[str, JsonValue] = {"call": refused.call, "arguments": refused.arguments}
+        raised = error(call, given)
+
+        assert raised.type == "RunnerUsageError"
+        beginning, _, end = refused.instead.partition("…")
+        assert raised.message.startswith(
+            f"task 't' runs on an executor, where its handle has {beginning}"
+        )
+        assert raised.message.endswith(end)
+
+    @pytest.mark.parametrize(
+        ("body", "is_async"),
+        [(bodies.defers, False), (bodies.defers_later, True), (bodies.steps_with_options, False)],
+    )
+    def test_those_with_functions_are_refused_too(
+        self, body: Callable[..., Any], is_async: bool
+    ) -> None:
+        raised = error(call_of(body, is_async=is_async, wants_handle=True))
+
+        assert raised.type == "RunnerUsageError"
+
+
+class TestErrors:
+    def test_one_that_can_be_pickled_comes_with_its_texts(self) -> None:
+        answered = answer(call_of(bodies.fails_plainly))
+        assert answered.error is not None
+        assert answered.pickled is not None
+
+        raised = RemoteError.from_json(answered.error)
+        assert (raised.type, raised.message) == ("ValueError", "bad")
+        assert (raised.module, raised.name) == ("builtins", "ValueError")
+        assert (raised.after, raised.counts) == (None, True)
+        assert pickle.loads(answered.pickled).args == ("bad",)  # noqa: S301 - our own
+
+    @pytest.mark.parametrize(
+        ("body", "is_async"), [(bodies.fails_plainly, False), (bodies.fails_later, True)]
+    )
+    def test_its_traceback_begins_at_the_body(
+        self, body: Callable[..., Any], is_async: bool
+    ) -> None:
+        lines = error(call_of(body, is_async=is_async)).traceback.splitlines()
+
+        assert lines[0] == "Traceback (most recent call last):"
+        assert lines[1].endswith(f"in {body.__name__}")
+        assert lines[-1] == "ValueError: bad"
+
+    def test_one_that_cannot_be_pickled_comes_as_texts(self) -> None:
+        answered = answer(call_of(bodies.fails))
+        assert answered.error is not None
+
+        assert answered.pickled is None
+        assert isinstance(RemoteError.from_json(answered.error).exception(None), NotFoundError)
+
+    def test_a_wish_for_another_attempt(self) -> None:
+        asked = error(call_of(bodies.asks_for_another))
+        assert (asked.type, asked.after, asked.counts) == ("RetryAfter", 7.0, False)
+
+        back = asked.exception(answer(call_of(bodies.asks_for_another)).pickled)
+        assert isinstance(back, RetryAfter)
+        assert back.cause is None
+
+    def test_a_wish_with_a_cause_has_the_error_of_the_cause_and_both_tracebacks(self) -> None:
+        asked = error(call_of(bodies.asks_because))
+
+        assert (asked.type, asked.message, asked.after) == ("NotFoundError", "users has no 7", 7.0)
+        assert "NotFoundError: users has no 7\n" in asked.traceback
+        assert asked.traceback.splitlines()[-1].endswith("RetryAfter: try again after 7 s")
+
+    def test_exit_fails_the_attempt_alone(self) -> None:
+        assert error(call_of(bodies.exits)).type == "SystemExit"
+
+    def test_an_interrupt_is_no_error_of_the_body(self) -> None:
+        assert answer(call_of(bodies.is_interrupted)) == Answer()
+
+    def test_a_value_that_is_no_change(self) -> None:
+        raised = error(call_of(bodies.returns_a_number))
+
+        assert raised.type == "ContextTypeError"
+        assert raised.message.startswith("task 't' returned int")
+
+    @pytest.mark.parametrize(
+        ("module", "function", "expected"),
+        [
+            (bodies.__name__, "gone", f"the worker finds no gone in the module {bodies.__name__}"),
+            ("not_a_module", "f", "the worker finds no f in the module not_a_module"),
+            (bodies.__name__, "NO_FUNCTION", "is no function in the worker"),
+        ],
+    )
+    def test_a_body_that_is_not_there(self, module: str, function: str, expected: str) -> None:
+        raised = error(call_of(module=module, function=function))
+
+        assert raised.type == "ExecutorError"
+        assert expected in raised.message
+
+    def test_a_call_of_another_version(self) -> None:
+        raised = error(call_of(version="0.1"))
+
+        assert (raised.type, "install the same version" in raised.message) == (
+            "ExecutorError",
+            True,
+        )
+
+
+def test_a_worker_loads_no_engine() -> None:
+    """Each of its processes would pay for that."""
+    program = (
+        "import sys, cloaca_core._engine.execute.remote.worker\n"
+        "heavy = [name for name in sys.modules if name.startswith(("
+        "'cloaca_core.runner', 'cloaca_core.store', 'cloaca_core._engine.orchestrate', 'sqlite3'"
+        "))]\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, env=os.environ.copy())
