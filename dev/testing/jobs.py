@@ -5,8 +5,8 @@ others with the oldest. So each scenario meets both backends and both Pythons. T
 the embedded backend with the oldest Python, would take a tenth of a run; there the suites run, and
 of the scenarios the tests that are of this backend alone. (The hosted matrix and ``--all-pythons``
 run everything on each Python.) The suites run on the oldest Python: those of EACH on every backend,
-those of ONCE where all backends are installed together. The files of EXECUTORS run on every backend,
-too, each in an environment that also has the engine that it is about.
+those of ONCE where all backends are installed together. The files of EXECUTORS run on every
+backend, too, each in an environment that also has the engine that it is about.
 
 Files share a process until it is expected to take ``SHARE_SECONDS``: starting pytest costs half a
 second of a core, and a process for each file found no more faults. Every test has its own database,
