@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.executors.by_value import ByValue
-from cloaca_core.executors.kinds import ExecutorLike
+from cloaca_core.executors.kinds import ExecutorLike, Interruptible
 from cloaca_core.executors.sizes import size_of
 from cloaca_core.executors.traits import traits_of
 from cloaca_core.logs import SafeLogger
@@ -61,6 +61,11 @@ class Supply:
             if isinstance(self._given, Executor):
                 raise
             return _submit(self._renewed(executor), function, *args)
+
+    def interrupt(self, call: Future[T]) -> None:
+        """Tell a call to end, if it is one of ``ProcessExecutor``, which alone can."""
+        if isinstance(call, Interruptible):
+            call.interrupt()
 
     def cancel(self, call: Future[T]) -> None:
         """Cancel a call, unless this executor would only pretend to."""

@@ -15,7 +15,7 @@ from cloaca_core.executors.names import attribute
 
 class Answer(NamedTuple):
     """Sent as it is. ``change`` is the JSON of a body that returned, ``error`` that of a
-    ``RemoteError``; with neither, the worker was interrupted. ``pickled`` is the exception.
+    ``RemoteError``; with neither, it was told to end. ``pickled`` is the exception.
     """
 
     change: str | None = None

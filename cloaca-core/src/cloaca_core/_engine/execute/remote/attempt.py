@@ -44,6 +44,9 @@ class Carrier(Protocol):
     def submit(self, attempt: Attempt) -> Future[Answer]:
         """Hand a body over."""
 
+    def interrupt(self, call: Future[Answer]) -> None:
+        """Have the executor tell a call to end, if it can."""
+
     def cancel(self, call: Future[Answer]) -> None:
         """Have the executor end a call, if it can."""
 
@@ -96,6 +99,8 @@ class RemoteAttempt(Attempt):
                 file.touch()
                 if signal is Signal.GIVEN_UP:
                     self._carrier.cancel(future)
+                else:
+                    self._carrier.interrupt(future)
 
 
 class RemoteThreads(BodyThreads):

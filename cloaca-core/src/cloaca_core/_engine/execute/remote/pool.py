@@ -18,7 +18,6 @@ from cloaca_core._engine.execute.remote.attempt import RemoteAttempt, RemoteThre
 from cloaca_core._engine.execute.remote.call import RemoteCall
 from cloaca_core._engine.plan.restore import change_from_json
 from cloaca_core.errors import (
-    BodyCancelled,
     ExecutorError,
     ExecutorUnavailableError,
     WorkerLost,
@@ -82,6 +81,10 @@ class Pool:
         )
         return self._supply.submit(worker.run, call.to_json(), encode(attempt.given), function)
 
+    def interrupt(self, call: Future[Answer]) -> None:
+        """Have the executor tell a call to end, if it can."""
+        self._supply.interrupt(call)
+
     def cancel(self, call: Future[Answer]) -> None:
         """Have the executor end a call, if it can."""
         self._supply.cancel(call)
@@ -104,7 +107,7 @@ class Pool:
         if answer.change is not None:
             return _returned(attempt, answer.change)
         if answer.error is None:
-            return self._lost(attempt, "the worker was interrupted")
+            return CutOff() if attempt.cancelled else self._lost(attempt, "it was told to end")
         return _raised(attempt, RemoteError.from_json(answer.error), answer.pickled)
 
     def _failed(self, attempt: Attempt, error: BaseException) -> Raised:
@@ -159,10 +162,7 @@ def _returned(attempt: Attempt, text: str) -> Outcome:
 
 
 def _raised(attempt: Attempt, error: RemoteError, pickled: bytes | None) -> Outcome:
-    exception = error.exception(pickled)
-    if attempt.cancelled and isinstance(exception, BodyCancelled):
-        return CutOff()
-    outcome = _judged(attempt, exception)
+    outcome = _judged(attempt, error.exception(pickled))
     return replace(outcome, type=error.type, message=error.message, traceback=error.traceback)
 
 

@@ -18,7 +18,7 @@ from cloaca_core._engine.execute.returned import change_of
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.retry_after import RetryAfter
 from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
-from cloaca_core.errors import RunnerUsageError
+from cloaca_core.errors import BodyCancelled, RunnerUsageError
 from cloaca_core.executors.names import found
 from cloaca_core.values.json_values import JsonValue, decode
 
@@ -40,7 +40,7 @@ def _answer(text: str, given: str, function: bytes | None) -> Answer:
         call = RemoteCall.from_json(text)
         context = cast("dict[str, JsonValue]", decode(given))
         return Answer(change=_change(call, context, function))
-    except KeyboardInterrupt:  # a signal to the whole group of processes: no error of the body
+    except (KeyboardInterrupt, BodyCancelled):  # by signals: no error of the body
         return Answer()
     except BaseException as error:  # noqa: BLE001 - a body's SystemExit fails its attempt, no more
         return _error(error)
