@@ -41,15 +41,21 @@ class Call(Future[_T]):
     """A call that an executor has accepted.
 
     ``packed`` is the pickled function with its arguments, ``member`` has the call while it runs.
-    ``give_up`` is the executor's part of ``cancel``.
+    ``give_up`` is the executor's part of ``cancel``, ``tell`` that of ``interrupt``.
     """
 
-    def __init__(self, packed: bytes, give_up: Callable[[Call[Any]], bool]) -> None:
+    def __init__(
+        self,
+        packed: bytes,
+        give_up: Callable[[Call[Any]], bool],
+        tell: Callable[[Call[Any]], None] = lambda _: None,
+    ) -> None:
         super().__init__()
         self.packed = packed
         self.phase = Phase.QUEUED
         self.member: Member | None = None
         self._give_up: Callable[[Call[Any]], bool] | None = give_up
+        self._tell: Callable[[Call[Any]], None] | None = tell
 
     def cancel(self) -> bool:
         """Cancel the call, whether it waits or runs; False if it has ended.
@@ -59,6 +65,13 @@ class Call(Future[_T]):
         """
         give_up = self._give_up
         return give_up(self) if give_up is not None else self.phase is Phase.CANCELLED
+
+    def interrupt(self) -> None:
+        """Tell a running call to end: ``BodyCancelled`` is raised in it, by SIGTERM. It may clean
+        up and return. Without effect on a call that does not run.
+        """
+        if (tell := self._tell) is not None:
+            tell(self)
 
     def running(self) -> bool:
         """Whether a worker has the call."""
@@ -80,7 +93,8 @@ class Call(Future[_T]):
 
     def decide(self, phase: Literal[Phase.ENDED, Phase.CANCELLED]) -> None:
         """Note how the call ends. Lets go of the executor: a future may be kept for long."""
-        self.phase, self.member, self.packed, self._give_up = phase, None, b"", None
+        self.phase, self.member, self.packed = phase, None, b""
+        self._give_up = self._tell = None
 
     # -- for the executor, outside of its lock: these wake threads and call callbacks ----------
 

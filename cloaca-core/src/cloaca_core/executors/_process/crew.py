@@ -48,7 +48,7 @@ class Crew:
         A call that cannot be pickled fails at once. Raises ``RuntimeError`` after ``close``.
         """
         try:
-            call = Call[Any](pack(function, args, kwargs), self._give_up)
+            call = Call[Any](pack(function, args, kwargs), self._give_up, self._tell)
         except Exception as error:  # noqa: BLE001 - pickling calls code of the user
             return _failed(error, self._give_up), None
         with self._lock:
@@ -233,6 +233,14 @@ class Crew:
         call.end_cancelled()
         self._work_off()
         return True
+
+    def _tell(self, call: Call[Any]) -> None:
+        """Interrupt the worker of a call. Under the lock: so the worker has no other call yet."""
+        if os.getpid() != self._owner:
+            return
+        with self._lock:
+            if call.phase is Phase.RUNNING and call.member is not None:
+                call.member.interrupt()
 
     # -- a worker leaves -----------------------------------------------------------------------
 

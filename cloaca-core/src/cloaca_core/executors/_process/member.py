@@ -13,7 +13,7 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.queues import SimpleQueue
 from threading import Event
@@ -63,6 +63,11 @@ class Member:
         """End the process, whatever it does."""
         if self._context.process is not None:
             self._context.process.kill()
+
+    def interrupt(self) -> None:
+        """Tell the call that runs to end."""
+        if self._context.process is not None:
+            self._context.process.signal(signal.SIGTERM)
 
     def end(self) -> None:
         """Let an idle process end, and wait until nothing of this member is left."""
@@ -142,15 +147,17 @@ class WorkerProcess(SpawnProcess):
 
     def kill(self) -> None:
         """End the process if it lives, and if it is a child of this process."""
+        self.signal(signal.SIGKILL)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send SIGKILL or SIGTERM, as ``kill`` does."""
         if os.getpid() != self._owner:  # in a forked process, at its exit
             return
         if self._handle is None or sys.platform != "linux":
-            super().kill()
+            (super().kill if number is signal.SIGKILL else super().terminate)()
             return
-        try:
-            signal.pidfd_send_signal(self._handle, signal.SIGKILL)
-        except ProcessLookupError:
-            return
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._handle, number)
 
     terminate = kill
 

@@ -12,9 +12,12 @@ import pickle
 import signal
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from traceback import format_exception, format_exception_only
+
+from cloaca_core.errors import BodyCancelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,22 @@ class Raised:
 def begin() -> None:
     """Prepare the process: signals, and its end with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, _told_to_end)
     if sys.platform != "win32":  # blocked since before the start: see WorkerProcess.start
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, name="cloaca parent watch", daemon=True).start()
+
+
+_running: list[Callable[..., object]] = []
+"""The function that runs, if any; on the main thread, as is the handler of signals."""
+
+
+def _told_to_end(*_: object) -> None:
+    """End the call that runs. Without one do nothing: the call that was meant has just ended, and
+    the process ends with its parent.
+    """
+    if _running:
+        raise BodyCancelled("the call was told to end")
 
 
 def _end_with_parent() -> None:
@@ -71,10 +86,20 @@ def run(packed: bytes) -> Returned | Raised:
     """Run one packed call; never raises."""
     try:
         function, args, kwargs = pickle.loads(packed)  # noqa: S301 - written by our own parent
-        result = function(*args, **kwargs)
+        result = _called(function, args, kwargs)
         return Returned(pickle.dumps(result, pickle.HIGHEST_PROTOCOL))
     except BaseException as error:  # noqa: BLE001 - also SystemExit belongs to the caller
         return Raised(_packed(error), "".join(format_exception(error)))
+
+
+def _called(
+    function: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> object:
+    _running.append(function)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        _running.clear()
 
 
 def _packed(error: BaseException) -> bytes:

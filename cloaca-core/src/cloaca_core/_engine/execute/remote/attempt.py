@@ -94,12 +94,14 @@ class RemoteAttempt(Attempt):
 
     def _wait(self, future: Future[Answer]) -> None:
         future.add_done_callback(lambda _: self._signals.put(Signal.ANSWERED))
-        with self._carrier.cancel_files.of(self) as file:
+        files, told = self._carrier.cancel_files, False
+        with files.of(self) as file:
             while (signal := self._signals.get()) is not Signal.ANSWERED:
-                file.touch()
+                files.make(file)
                 if signal is Signal.GIVEN_UP:
                     self._carrier.cancel(future)
-                else:
+                elif not told:
+                    told = True  # once: it may be cleaning up
                     self._carrier.interrupt(future)
 
 

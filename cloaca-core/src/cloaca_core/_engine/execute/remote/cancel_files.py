@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ class CancelFiles:
 
     def __init__(self) -> None:
         self._folder: Path | None = None
+        self._closed = False
         self._lock = threading.Lock()
 
     def path(self, attempt: Attempt) -> Path:
@@ -36,15 +37,23 @@ class CancelFiles:
         finally:
             file.unlink(missing_ok=True)
 
+    @staticmethod
+    def make(file: Path) -> None:
+        """Make the file of an attempt, unless the folder is gone."""
+        with suppress(OSError):
+            file.touch()
+
     def close(self) -> None:
         """Remove the folder."""
         with self._lock:
-            folder, self._folder = self._folder, None
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            self._closed = True
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _in_folder(self, name: str) -> Path:
         with self._lock:
             if self._folder is None:
                 self._folder = Path(tempfile.mkdtemp(prefix="cloaca-"))
+                if self._closed:
+                    self._folder.rmdir()
             return self._folder / name

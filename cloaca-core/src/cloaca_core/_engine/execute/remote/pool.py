@@ -107,10 +107,10 @@ class Pool:
         if answer.change is not None:
             return _returned(attempt, answer.change)
         if answer.error is None:
-            return CutOff() if attempt.cancelled else self._lost(attempt, "it was told to end")
+            return self._lost(attempt, "it was told to end")
         return _raised(attempt, RemoteError.from_json(answer.error), answer.pickled)
 
-    def _failed(self, attempt: Attempt, error: BaseException) -> Raised:
+    def _failed(self, attempt: Attempt, error: BaseException) -> Outcome:
         """The outcome when the executor itself has an error to tell."""
         if is_worker_lost(error):
             self.breaks_whole |= isinstance(error, BrokenExecutor)
@@ -119,7 +119,10 @@ class Pool:
         wrapped.__cause__ = error
         return _judged(attempt, wrapped)
 
-    def _lost(self, attempt: Attempt, why: str) -> Raised:
+    def _lost(self, attempt: Attempt, why: str) -> Outcome:
+        """The outcome when the worker is gone; its run may be why."""
+        if attempt.cancelled:
+            return CutOff()
         error = WorkerLost(f"executor {self._supply.name!r} lost the worker of this body: {why}")
         return replace(_again(error, after=attempt.crashes), crashed=True)
 

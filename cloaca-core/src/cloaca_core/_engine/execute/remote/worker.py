@@ -48,9 +48,11 @@ def _answer(text: str, given: str, function: bytes | None) -> Answer:
 
 def _change(call: RemoteCall, given: dict[str, JsonValue], function: bytes | None) -> str:
     body = found(call.module, call.function) if function is None else _loaded(function)
-    context = Context._view(given)
+    attempt, context = WorkerAttempt(call), Context._view(given)
+    if attempt.cancelled:  # the signal may have come before there was a body to end
+        raise BodyCancelled(f"run {call.run_id} is being cancelled")
     with OneProcess():
-        value = _called(call, body, context)
+        value = _called(call, attempt, body, context)
     return change_of(call.task_id, given, context, value).to_json()
 
 
@@ -59,11 +61,13 @@ def _loaded(function: bytes) -> Callable[..., object]:
     return loaded
 
 
-def _called(call: RemoteCall, body: Callable[..., object], context: Context) -> object:
+def _called(
+    call: RemoteCall, attempt: WorkerAttempt, body: Callable[..., object], context: Context
+) -> object:
     arguments: tuple[object, ...] = (context,)
     if call.wants_handle:
         handle = AsyncTaskHandle if call.is_async else TaskHandle
-        arguments = (context, handle(WorkerAttempt(call), NoCalls(call)))
+        arguments = (context, handle(attempt, NoCalls(call)))
     value = body(*arguments)
     return asyncio.run(cast("Coroutine[Any, Any, object]", value)) if call.is_async else value
 
