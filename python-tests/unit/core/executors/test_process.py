@@ -14,8 +14,15 @@ from pathlib import Path
 import pytest
 from unit import calls_for_workers as calls
 
-from cloaca_core.errors import ConfigError, ConfigTypeError, RunnerUsageError, WorkerLost
+from cloaca_core.errors import (
+    BodyCancelled,
+    ConfigError,
+    ConfigTypeError,
+    RunnerUsageError,
+    WorkerLost,
+)
 from cloaca_core.executors import ProcessExecutor, process
+from cloaca_core.executors._process.call import Call
 
 WAIT = 30
 
@@ -211,16 +218,23 @@ def test_a_call_that_waits_runs_after_the_cancel_of_the_one_before(
 # -- signals, shutdown ---------------------------------------------------------------------------
 
 
-def test_workers_ignore_ctrl_c_and_not_sigterm(
+def test_workers_ignore_ctrl_c(executor: ProcessExecutor, pipe: Callable[[str], Path]) -> None:
+    kept = Waiting(executor, pipe, "kept")
+    os.kill(kept.pid, signal.SIGINT)
+
+    assert kept.go_on() == kept.pid
+
+
+def test_a_call_that_is_told_to_end_may_clean_up_and_its_worker_goes_on(
     executor: ProcessExecutor, pipe: Callable[[str], Path]
 ) -> None:
-    kept, ended = Waiting(executor, pipe, "kept"), Waiting(executor, pipe, "ended")
-    os.kill(kept.pid, signal.SIGINT)
-    os.kill(ended.pid, signal.SIGTERM)
-    error = ended.future.exception(WAIT)
+    told, kept = Waiting(executor, pipe, "told"), Waiting(executor, pipe, "kept")
+    assert isinstance(told.future, Call)
+    told.future.interrupt()
 
-    assert isinstance(error, WorkerLost)
-    assert error.exit_code == -signal.SIGTERM
+    assert isinstance(told.future.exception(WAIT), BodyCancelled)
+    told.future.interrupt()  # it has ended
+    assert executor.submit(calls.pid).result(WAIT) == told.pid
     assert kept.go_on() == kept.pid
 
 
