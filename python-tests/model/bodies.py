@@ -12,6 +12,7 @@ from model.quiet import quiet
 from model.watched_threads import WatchedThreads
 
 from cloaca_core._engine.execute.executor import Executor
+from cloaca_core._engine.execute.threads import ABANDONED_PER_SLOT
 from cloaca_core._engine.execute.work import THREADS, Work
 from cloaca_core.values.clock import SYSTEM_CLOCK
 
@@ -94,9 +95,11 @@ class Body(Work):
 class Pool(Executor):
     """An executor with two slots of one kind, whose bodies all end with the test."""
 
-    def __init__(self, *, is_async: bool = False) -> None:
+    def __init__(self, *, is_async: bool = False, replaced: int = ABANDONED_PER_SLOT) -> None:
         super().__init__(SLOTS, SLOTS, asyncio.get_running_loop())
-        self._threads = self._watched = WatchedThreads(SLOTS, asyncio.get_running_loop())
+        self._threads = self._watched = WatchedThreads(
+            SLOTS, asyncio.get_running_loop(), replaced=replaced
+        )
         self._on_threads = [self._watched]
         self._places[THREADS] = self._watched
         self.is_async = is_async

@@ -29,13 +29,13 @@ class HandExecutor(Executor):
 
     ``expected`` holds bodies that have not been let go yet, ``interrupted`` those that were asked
     to end. A body that wants its slot back gets it while ``slot_free`` is set. The test sets
-    ``is_starting``. The numbers of slots that an engine gives are ignored.
+    ``is_starting``. The numbers of slots are told, and not kept.
     """
 
     is_starting = False
 
-    def __init__(self, *_: object) -> None:
-        super().__init__(1, 1, asyncio.get_running_loop())
+    def __init__(self, thread_slots: int = 1, async_slots: int = 1, *_: object) -> None:
+        super().__init__(thread_slots, async_slots, asyncio.get_running_loop())
         self.queued: list[Work] = []
         self.expected: list[Work] = []
         self.interrupted: list[Work] = []

@@ -75,12 +75,12 @@ class Scene:
     """
 
     def __init__(self, **settings: Any) -> None:
-        self.executor = HandExecutor()
+        config = DefaultRunnerConfig(**settings)
+        self.executor = HandExecutor(config.max_concurrent_tasks)
         self.ended: list[tuple[ActiveRun, RunEnd]] = []
         self.ended_unseen: list[ActiveRun] = []
         self.wishes = 0
         self.given_back = 0
-        config = DefaultRunnerConfig(**settings)
         self.clock = SettableClock()
         self.start_marks = StartMarks(self.executor)
         self.journal = HandJournal(self.start_marks)

@@ -6,15 +6,17 @@ import asyncio
 import threading
 from queue import SimpleQueue
 
-from cloaca_core._engine.execute.threads import BodyThreads
+from cloaca_core._engine.execute.threads import ABANDONED_PER_SLOT, BodyThreads
 from cloaca_core._engine.execute.work import Work
 
 
 class WatchedThreads(BodyThreads):
     """The real ones, whose comings and goings are counted."""
 
-    def __init__(self, slots: int, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(slots, loop)
+    def __init__(
+        self, slots: int, loop: asyncio.AbstractEventLoop, *, replaced: int = ABANDONED_PER_SLOT
+    ) -> None:
+        super().__init__(slots, loop, replaced=replaced)
         self._queue = self._watched = _WatchedQueue()
         self._counting = threading.Lock()
         self._living = 0

@@ -8,12 +8,18 @@ from collections.abc import AsyncIterator
 
 import pytest
 from model.bodies import Body
+from model.executor_by_hand import ExecutorByHand
 from model.quiet import threads_end
 from model.runs import active_run, attempt_of, graph_of
+from unit.core.engine.execute.remote import bodies
 
+from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.callbacks import Callback
 from cloaca_core._engine.execute.executor import Executor
-from cloaca_core._engine.execute.work import Stage, Work
+from cloaca_core._engine.execute.outcome import Raised
+from cloaca_core._engine.execute.remote.attempt import RemoteAttempt, Signal
+from cloaca_core._engine.execute.work import COROUTINES, THREADS, Stage, Work
+from cloaca_core.executors.supply import Supply
 
 
 @pytest.fixture
@@ -35,6 +41,89 @@ async def end(*bodies: Body) -> None:
     for body in bodies:
         body.go()
         await body.ended.wait()
+
+
+class TestExecutorsOfTheProgram:
+    @pytest.fixture
+    async def hand(self) -> ExecutorByHand:
+        return ExecutorByHand(3)
+
+    @pytest.fixture
+    async def wide(self, hand: ExecutorByHand) -> AsyncIterator[Executor]:
+        """One place of its own beside the two of each engine."""
+        supply = Supply("cpu", hand)
+        supply.open()
+        wide = Executor(1, 2, asyncio.get_running_loop(), supplies=[supply])
+        yield wide
+        wide.close()
+        await threads_end("cloaca-coroutines")
+
+    async def test_each_is_a_place_with_slots_of_its_own(self, wide: Executor) -> None:
+        assert [wide.slots(place) for place in (THREADS, COROUTINES, "executor cpu")] == [1, 2, 3]
+        assert wide.thread_slots == 4
+
+    async def test_their_bodies_are_seen_counted_and_given_up_like_others(
+        self, wide: Executor, hand: ExecutorByHand
+    ) -> None:
+        reported: asyncio.Queue[Work] = asyncio.Queue()
+        remote = self.attempt(wide, "cpu", reported)
+        here = await sent(wide, is_async=False)
+        wide.submit(remote)
+        call = await asyncio.to_thread(hand.next)
+        assert set(wide.running()) == {here, remote}
+
+        assert wide.abandon(remote)
+        assert wide.abandoned == 1
+        await end(here)
+        call.run()
+        next_one = self.attempt(wide, "cpu", reported)
+        wide.submit(next_one)
+        (await asyncio.to_thread(hand.next)).run()
+        assert await reported.get() is next_one
+        assert wide.abandoned == wide.backlog == 0
+
+    async def test_a_body_that_is_interrupted_is_told(
+        self, wide: Executor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        remote = self.attempt(wide, "cpu", asyncio.Queue())
+        told: list[Signal] = []
+        monkeypatch.setattr(RemoteAttempt, "signal", lambda _, signal: told.append(signal))
+        wide.interrupt(remote)
+
+        assert told == [Signal.CANCELLED]
+
+    async def test_one_that_is_not_there_is_a_place_too(self, wide: Executor) -> None:
+        pool = wide.pool("gpu")
+        assert pool is not None
+        assert wide.slots("executor gpu") == 1
+
+    async def test_a_runner_without_any_has_places_for_those_of_late_workflows(
+        self, executor: Executor
+    ) -> None:
+        reported: asyncio.Queue[Work] = asyncio.Queue()
+        executor.submit(attempt := self.attempt(executor, "gpu", reported))
+        await reported.get()
+
+        assert isinstance(attempt.outcome, Raised)
+        assert attempt.outcome.type == "ExecutorUnavailableError"
+        assert not executor.breaks_whole(attempt)
+
+    async def test_it_is_known_which_break_whole(self, wide: Executor, executor: Executor) -> None:
+        attempt = self.attempt(wide, "cpu", asyncio.Queue())
+        assert not wide.breaks_whole(attempt)
+        pool = wide.pool("cpu")
+        assert pool is not None
+        pool.breaks_whole = True
+
+        assert wide.breaks_whole(attempt)
+        assert not wide.breaks_whole(Body())
+        assert not executor.breaks_whole(Body())
+
+    def attempt(self, executor: Executor, name: str, reported: asyncio.Queue[Work]) -> Attempt:
+        pool = executor.pool(name)
+        assert pool is not None
+        run = active_run(graph_of(t={"executor": name, "body": bodies.nothing}))
+        return attempt_of(run, make=pool.attempt, finished=reported.put_nowait)
 
 
 class TestPlaces:

@@ -177,6 +177,22 @@ class TestGivingUp:
         other.go()
         await pool.check_balance()
 
+    async def test_where_none_is_replaced_the_slot_stays_taken_at_once(self) -> None:
+        pool = Pool(replaced=0)
+        first, second = await pool.started(), await pool.started()
+        assert pool.abandon(first)
+        waiting = pool.send()
+        assert await pool.is_held_up(waiting)
+        assert pool.abandoned == 1
+
+        first.go()
+        await waiting.begun.wait()
+        assert pool.abandoned == 0
+        second.go()
+        await pool.check_balance()
+        pool.let_all_go()
+        pool.close()
+
     async def test_one_that_kept_its_slot_is_counted_back_when_it_ends(self, pool: Pool) -> None:
         """Else its runner would look for a start mark for ever."""
         for _ in range(SLOTS * ABANDONED_PER_SLOT):

@@ -244,6 +244,51 @@ class TestRecovery:
         ]
 
 
+class TestLostWorkers:
+    PAST = tuple(
+        attempt_row("r", name, status=TaskStatus.FAILED, error="WorkerLost", crashes=1)._replace(
+            ended_at=1, retry_at=2, reason_code="worker_lost"
+        )
+        for name in ("a", "b")
+    )
+
+    async def test_of_those_with_which_an_executor_broke_one_runs_at_a_time(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(scene.executor, "breaks_whole", lambda _: True)
+        scene.adopt(PAIR, past=self.PAST)
+        assert not scene.executor.queued
+
+        assert await scene.finish() == [
+            ("a", 2, "Running"),
+            ("b", 2, "Running"),
+            ("a", 2, "Completed"),
+            ("b", 2, "Completed"),
+        ]
+
+    async def test_where_the_worker_died_alone_they_run_at_once(self, scene: Scene) -> None:
+        scene.adopt(PAIR, past=self.PAST)
+
+        assert scene.queued() == ["a", "b"]
+
+    async def test_others_beside_them_wait_for_none(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(scene.executor, "breaks_whole", lambda _: True)
+        scene.adopt(PAIR, past=self.PAST[:1])
+
+        assert scene.queued() == ["b"]
+
+    async def test_one_that_lost_too_many_fails_without_another(self) -> None:
+        scene = Scene(max_recovery_attempts=0)
+        scene.adopt(graph_of(a={}), past=self.PAST[:1])
+
+        assert (await scene.the_end()).status == "Failed"
+        (run, end) = scene.ended[0]
+        assert "RecoveryLimitError: 1 processes died" in str(end.error_message)
+        assert run.latest[0].attempt == 2
+
+
 class TestPlaces:
     async def test_a_run_gives_up_its_place_when_the_last_body_that_does_not_wait_ends(
         self, scene: Scene

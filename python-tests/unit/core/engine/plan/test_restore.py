@@ -87,8 +87,23 @@ def test_what_is_final_is_a_fact(graph: PlanGraph, case: Case) -> None:
             FAILED._replace(ended_at=70, retry_at=77, reason_code="not_counted"),
             Resume(2, 77, delay=7, uncounted=1),
         ),
+        # its worker died, the second process that did
+        Case(
+            FAILED._replace(ended_at=70, retry_at=77, reason_code="worker_lost", crashes=2),
+            Resume(2, 77, crashes=2, delay=7, uncounted=1),
+        ),
+        # its body raised after a process had died in it
+        Case(FAILED._replace(ended_at=70, retry_at=77, crashes=2), Resume(2, 77, delay=7)),
     ],
-    ids=["running", "waiting", "has left", "to be tried again", "not counted"],
+    ids=[
+        "running",
+        "waiting",
+        "has left",
+        "to be tried again",
+        "not counted",
+        "worker lost",
+        "raised after a crash",
+    ],
 )
 def test_what_is_not_final_is_gone_on_with(graph: PlanGraph, case: Case) -> None:
     assert restore(graph, [case.row]) == Restored({}, {0: case.expected}, {0: case.row})  # type: ignore[dict-item]  # a Resume

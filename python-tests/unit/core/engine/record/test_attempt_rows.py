@@ -91,6 +91,13 @@ class TestAttempts:
         assert type(row.reason_code) is str
         assert row == FAILED._replace(retry_at=950, reason_code="not_counted")
 
+    def test_one_whose_worker_died_counts_that_for_later_owners(self, attempt: Attempt) -> None:
+        lost = replace(FAILURE, counts=False, crashed=True)
+        row = attempt_rows.failed(attempt, lost, 900, retry_at=950)
+
+        assert type(row.reason_code) is str
+        assert row == FAILED._replace(retry_at=950, reason_code="worker_lost", crashes=4)
+
     def test_one_that_is_refused_unstarted_never_began(self) -> None:
         row = attempt_rows.failed_unstarted(RUN, 1, Resume(2, None, 3), FAILURE, 900)
 

@@ -1,0 +1,198 @@
+"""An executor that was given stays the user's; one that a function makes is made anew and ended."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, NoReturn
+
+import pytest
+from model.executor_by_hand import ExecutorByHand
+from unit.core.executors.foreign_classes import foreign
+
+from cloaca_core.errors import ConfigError, ConfigTypeError
+from cloaca_core.executors.by_value import ByValue
+from cloaca_core.executors.supply import Supply
+
+ENDED = {"wait": False, "cancel_futures": True}
+
+
+class Maker:
+    """Makes executors, and knows them."""
+
+    def __init__(self, *sizes: int) -> None:
+        self.made: list[ExecutorByHand] = []
+        self._sizes = list(sizes)
+
+    def __call__(self) -> Executor:
+        self.made.append(ExecutorByHand(self._sizes.pop(0) if self._sizes else 1))
+        return self.made[-1]
+
+
+@pytest.fixture(autouse=True)
+def threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Executors are shut down by ``close``, on the thread of the test."""
+
+    class Thread:
+        def __init__(self, target: Any, args: tuple[Any, ...], *, daemon: bool) -> None:
+            assert daemon
+            self.start = lambda: target(*args)
+
+    monkeypatch.setattr("threading.Thread", Thread)
+
+
+def opened(given: Any, slots: int | None = None) -> Supply:
+    supply = Supply("cpu", given, slots)
+    supply.open()
+    return supply
+
+
+class TestOpening:
+    def test_nothing_is_made_before(self) -> None:
+        maker = Maker()
+        Supply("cpu", maker)
+        assert maker.made == []
+
+    @pytest.mark.parametrize(("slots", "expected"), [(None, 3), (7, 7)])
+    def test_it_runs_as_many_as_it_was_given_or_has_workers(
+        self, slots: int | None, expected: int
+    ) -> None:
+        assert opened(ExecutorByHand(3), slots).slots == expected
+        assert opened(Maker(3), slots).slots == expected
+
+    def test_a_size_that_is_not_known_must_be_given(self) -> None:
+        unknown = foreign("elsewhere", "Unknown", Executor)()
+        with pytest.raises(ConfigError) as caught:
+            opened(unknown)
+
+        assert str(caught.value) == (
+            "executors: how many calls 'cpu' runs at once is not known; "
+            'give executor_slots={"cpu": n}'
+        )
+        assert caught.value.field == "executor_slots"
+        assert opened(unknown, 2).slots == 2
+
+    def test_a_function_must_make_an_executor(self) -> None:
+        with pytest.raises(ConfigTypeError, match="the function of 'cpu' must return a concurrent"):
+            opened(lambda: "no executor")
+
+    def test_by_value_is_of_either(self) -> None:
+        executor, maker = ExecutorByHand(2), Maker(3)
+
+        assert [opened(ByValue(each)).slots for each in (executor, maker)] == [2, 3]
+        assert [opened(each).by_value for each in (executor, ByValue(executor))] == [False, True]
+
+
+class TestSubmitting:
+    def test_a_call_goes_to_the_executor(self) -> None:
+        executor = ExecutorByHand()
+        future = opened(executor).submit(pow, 2, 3)
+        executor.next().run()
+
+        assert future.result() == 8
+
+    def test_one_that_was_made_is_made_anew_when_it_refuses(self) -> None:
+        maker = Maker(1, 5)
+        supply = opened(maker)
+        first = maker.made[0]
+        first.refusals.append(BrokenProcessPool("broken"))
+        supply.submit(pow, 2, 3)
+        second = maker.made[1]
+
+        assert second.next().run() == 8
+        assert (first.shutdowns, second.shutdowns) == ([ENDED], [])
+        assert supply.slots == 1  # the threads for it are counted already
+        supply.submit(pow, 2, 3)
+        assert len(maker.made) == 2
+
+    def test_of_several_that_are_refused_at_once_one_makes_it(self) -> None:
+        """The second submits to the one that the first has made."""
+        maker = Maker()
+        supply = opened(maker)
+        first = maker.made[0]
+
+        def refuse(*_: Any) -> NoReturn:
+            supply._renewed(first)  # another thread is faster
+            raise BrokenProcessPool("broken")
+
+        first.submit = refuse  # type: ignore[method-assign]  # as above
+        supply.submit(pow, 2, 3)
+
+        assert len(maker.made) == 2
+        assert maker.made[1].next().run() == 8
+
+    def test_one_that_was_given_is_never_made_anew(self) -> None:
+        executor = ExecutorByHand()
+        supply = opened(executor)
+        executor.refusals.append(RuntimeError("shut down"))
+
+        with pytest.raises(RuntimeError, match="shut down"):
+            supply.submit(pow, 2, 3)
+        assert executor.shutdowns == []
+
+    def test_an_error_of_the_new_one_is_told(self) -> None:
+        maker = Maker()
+        supply = opened(maker)
+        maker.made[0].refusals.append(BrokenProcessPool("broken"))
+        supply._given = _cannot  # type: ignore[assignment]  # it fails from now on
+
+        with pytest.raises(OSError, match="no more processes"):
+            supply.submit(pow, 2, 3)
+
+    def test_one_that_cannot_be_shut_down_is_replaced_all_the_same(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        maker = Maker()
+        supply = opened(maker)
+        maker.made[0].refusals.append(BrokenProcessPool("broken"))
+        maker.made[0].shutdown = _cannot  # type: ignore[method-assign]  # user code
+        supply.submit(pow, 2, 3)
+
+        assert maker.made[1].next().run() == 8
+        assert "an executor could not be shut down" in caplog.text
+
+
+def _cannot(**_: Any) -> None:
+    raise OSError("no more processes")
+
+
+class TestCancelling:
+    def test_a_call_is_cancelled(self) -> None:
+        future: Future[int] = Future()
+        opened(ExecutorByHand()).cancel(future)
+        assert future.cancelled()
+
+    def test_an_executor_that_only_pretends_is_not_asked(self) -> None:
+        dask = foreign("distributed.cfexecutor", "ClientExecutor", Executor)()
+        future: Future[int] = Future()
+        opened(dask, 2).cancel(future)
+        assert not future.cancelled()
+
+
+class TestClosing:
+    def test_one_that_was_made_is_shut_down_once(self) -> None:
+        maker = Maker()
+        supply = opened(maker)
+        supply.close()
+        supply.close()
+        assert maker.made[0].shutdowns == [ENDED]
+
+    @pytest.mark.parametrize("wrap", [lambda executor: executor, ByValue])
+    def test_one_that_was_given_is_left_alone(self, wrap: Any) -> None:
+        executor = ExecutorByHand()
+        opened(wrap(executor)).close()
+        assert executor.shutdowns == []
+
+    def test_none_is_made_any_more(self) -> None:
+        """A thread learns late that the executor takes no call."""
+        maker = Maker()
+        supply = opened(maker)
+
+        def refuse(*_: Any) -> NoReturn:
+            supply.close()
+            raise RuntimeError("shut down")
+
+        maker.made[0].submit = refuse  # type: ignore[method-assign]  # the runner closes meanwhile
+        with pytest.raises(RuntimeError, match="the executor 'cpu' has been closed"):
+            supply.submit(pow, 2, 3)
+        assert len(maker.made) == 1
