@@ -9,6 +9,7 @@ from typing import Any
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.retry_after import RetryAfter
 from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
+from cloaca_core.errors import BodyCancelled
 
 FACTS = ("run_id", "task_id", "attempt", "epoch", "idempotency_key", "cancelled")
 
@@ -98,6 +99,10 @@ def exits(context: Context) -> None:
 
 def is_interrupted(context: Context) -> None:
     raise KeyboardInterrupt
+
+
+def is_cut_off(context: Context) -> None:
+    raise BodyCancelled("told to end")
 
 
 def returns_a_number(context: Context) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -45,6 +44,7 @@ class HandCarrier:
         self.cancel_files = CancelFiles()
         self.futures: list[Future[Answer]] = []
         self.sent = Event()
+        self.interrupted = Event()
         self.cancelled = Event()
         self.refusal: BaseException | None = None
         self.while_submitting: Callable[[], None] = lambda: None
@@ -59,6 +59,10 @@ class HandCarrier:
         self.futures.append(future)
         self.sent.set()
         return future
+
+    def interrupt(self, call: Future[Answer]) -> None:
+        assert call is self.futures[-1]
+        self.interrupted.set()
 
     def cancel(self, call: Future[Answer]) -> None:
         assert call is self.futures[-1]
@@ -179,7 +183,8 @@ class TestSignals:
         assert not file.exists()
 
         scene.threads.interrupt(attempt)
-        await asyncio.to_thread(_await_file, file)
+        await asyncio.to_thread(scene.carrier.interrupted.wait)
+        assert file.exists()
         assert not scene.carrier.cancelled.is_set()
         scene.carrier.answer()
         await scene.reported.get()
@@ -194,6 +199,7 @@ class TestSignals:
         assert scene.threads.abandon(attempt)
         await asyncio.to_thread(scene.carrier.cancelled.wait)
         assert file.exists()
+        assert not scene.carrier.interrupted.is_set()
 
     async def test_one_that_is_told_before_it_was_sent_is_told_then(self, scene: Scene) -> None:
         attempt = scene.attempt()
@@ -243,12 +249,6 @@ class TestSlots:
         await asyncio.to_thread(scene.carrier.sent.wait)
         assert fourth.stage is Stage.RUNNING
         assert scene.threads.abandoned == 0
-
-
-def _await_file(file: Path) -> None:
-    """Return when another thread has made the file."""
-    while not file.exists():
-        time.sleep(0)
 
 
 async def _until_free(scene: Scene) -> None:

@@ -24,7 +24,7 @@ from cloaca_core._engine.execute.remote.call import RemoteCall
 from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
 from cloaca_core._engine.execute.remote.pool import Pool
 from cloaca_core._engine.plan.merge import Change
-from cloaca_core.errors import BodyCancelled, ExecutorError, WorkerLost
+from cloaca_core.errors import ExecutorError, WorkerLost
 from cloaca_core.executors.by_value import ByValue
 from cloaca_core.executors.supply import Supply
 
@@ -138,6 +138,23 @@ class TestSending:
             scene.pool.submit(scene.attempt(lambda context: None))
 
 
+class TestEnding:
+    async def test_an_executor_that_can_is_told_or_made_to_end_a_call(self, scene: Scene) -> None:
+        class Told(Future[Answer]):
+            interrupts = 0
+
+            def interrupt(self) -> None:
+                self.interrupts += 1
+
+        told, bare = Told(), Future[Answer]()
+        for call in (told, bare):
+            scene.pool.interrupt(call)
+        assert (told.interrupts, told.cancelled(), bare.cancelled()) == (1, False, False)
+
+        scene.pool.cancel(bare)
+        assert bare.cancelled()
+
+
 class TestNotSent:
     async def test_an_executor_that_takes_no_call_is_tried_again(self, scene: Scene) -> None:
         attempt = scene.attempt()
@@ -208,16 +225,8 @@ class TestAnswers:
 
         assert raised == Raised("NotFoundError", "no 7", "T", again=True, after=7.0, counts=False)
 
-    @pytest.mark.parametrize("cancelled", [True, False])
-    async def test_one_that_ends_because_its_run_is_cancelled_is_cut_off(
-        self, scene: Scene, cancelled: bool
-    ) -> None:
-        left = BodyCancelled("t")
-        error = RemoteError("BodyCancelled", "t", "T", type(left).__module__, "BodyCancelled")
-        answer = Answer(error=error.to_json(), pickled=pickle.dumps(left))
-
-        outcome = scene.outcome(answer, cancelled=cancelled)
-        assert isinstance(outcome, CutOff) is cancelled
+    async def test_one_that_was_told_to_end_is_cut_off(self, scene: Scene) -> None:
+        assert scene.outcome(Answer(), cancelled=True) == CutOff()
 
 
 class TestLosses:
@@ -226,9 +235,9 @@ class TestLosses:
         [
             (WorkerLost("exit code -9"), "WorkerLost: exit code -9"),
             (BrokenProcessPool("terminated"), "BrokenProcessPool: terminated"),
-            (Answer(), "the worker was interrupted"),
+            (Answer(), "it was told to end"),
         ],
-        ids=["ours", "the standard library's", "Ctrl-C"],
+        ids=["ours", "the standard library's", "told by others"],
     )
     async def test_a_lost_worker_uses_up_no_attempt(
         self, scene: Scene, failure: Answer | BaseException, why: str

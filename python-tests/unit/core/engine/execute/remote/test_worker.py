@@ -213,8 +213,9 @@ class TestErrors:
     def test_exit_fails_the_attempt_alone(self) -> None:
         assert error(call_of(bodies.exits)).type == "SystemExit"
 
-    def test_an_interrupt_is_no_error_of_the_body(self) -> None:
-        assert answer(call_of(bodies.is_interrupted)) == Answer()
+    @pytest.mark.parametrize("body", [bodies.is_interrupted, bodies.is_cut_off])
+    def test_to_be_told_to_end_is_no_error_of_the_body(self, body: Callable[..., Any]) -> None:
+        assert answer(call_of(body)) == Answer()
 
     def test_a_value_that_is_no_change(self) -> None:
         raised = error(call_of(bodies.returns_a_number))
