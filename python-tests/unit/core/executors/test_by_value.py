@@ -11,6 +11,9 @@ import pytest
 from cloaca_core.errors import ConfigError
 from cloaca_core.executors.by_value import ByValue, by_value
 
+MODULE = sys.modules["cloaca_core.executors.by_value"]
+"""Its package has a function of this name."""
+
 
 def test_an_executor_or_a_function_that_makes_one_is_kept_as_it_is(
     monkeypatch: pytest.MonkeyPatch,
@@ -23,7 +26,7 @@ def test_an_executor_or_a_function_that_makes_one_is_kept_as_it_is(
 
 
 def test_without_cloudpickle_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloaca_core.executors.by_value.find_spec", lambda _name: None)
+    monkeypatch.setattr(MODULE, "find_spec", lambda _name: None)
 
     with pytest.raises(ConfigError, match="pip install cloudpickle") as caught:
         by_value(ThreadPoolExecutor)
@@ -34,4 +37,4 @@ def test_without_cloudpickle_the_error_names_it(monkeypatch: pytest.MonkeyPatch)
 def _install_cloudpickle(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("cloudpickle")
     monkeypatch.setitem(sys.modules, "cloudpickle", module)
-    monkeypatch.setattr("cloaca_core.executors.by_value.find_spec", lambda _name: module)
+    monkeypatch.setattr(MODULE, "find_spec", lambda _name: module)
