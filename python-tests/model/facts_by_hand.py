@@ -42,6 +42,7 @@ class Shape:
     dependencies: tuple[str, ...] = ()
     retry: Retry = Retry()
     rule: Rule | None = None
+    executor: str | None = None
 
 
 CHAIN = (Shape("fetch"), Shape("load", ("fetch",)), Shape("report", ("load",)))
@@ -125,10 +126,11 @@ def here(
     tasks: tuple[str, ...] = ("fetch", "load", "report"),
     refuses: bool = False,
     near: str | None = None,
+    lacks: tuple[str, ...] = (),
 ) -> Here:
     """The runner of this process, which has the workflow and ten places."""
     known = () if version is None else tasks
-    return Here(claims, 10, free, recovers, version, known, refuses, near)
+    return Here(claims, 10, free, recovers, version, known, refuses, near, lacks)
 
 
 def facts(

@@ -226,6 +226,7 @@ class Engine:
             self._base.identity,
             self._base.runner_id if self._base.works else None,
             self._base.capacity if self._base.works else None,
+            self._base.executor,
             recovers=self._base.config.enable_recovery,
         )
 

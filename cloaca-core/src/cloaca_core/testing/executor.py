@@ -105,6 +105,10 @@ class DrivenExecutor(Executor):
     def pool(self, name: str) -> None:
         """None: all bodies run here, whatever executor they name."""
 
+    def lacks(self, _: str) -> bool:
+        """Lack none: see ``pool``."""
+        return False
+
     def submit(self, work: Work) -> None:
         self._stand_in(work)
         super().submit(work)

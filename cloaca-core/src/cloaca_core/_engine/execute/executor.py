@@ -13,6 +13,7 @@ from cloaca_core._engine.execute.work import COROUTINES, THREADS, Stage, Work
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.remote.pool import Pool
     from cloaca_core._engine.execute.remote.pools import Pools
+    from cloaca_core._engine.execute.usage import Usage
     from cloaca_core.executors.supply import Supply
 
 
@@ -67,6 +68,16 @@ class Executor:
         if self._pools is None:
             self._pools = self._new_pools()
         return self._pools.find(name)
+
+    def lacks(self, name: str) -> bool:
+        """Whether the runner was not given the executor of this name, so that its bodies are put
+        off.
+        """
+        return all(supply.name != name for supply in self._supplies)
+
+    def usage(self) -> dict[str, Usage]:
+        """How the slots of each executor are used now, by its name."""
+        return {} if self._pools is None else self._pools.usage()
 
     def breaks_whole(self, work: Work) -> bool:
         """Whether the place of this work has broken with all that it ran, because of one."""

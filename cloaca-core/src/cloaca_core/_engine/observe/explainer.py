@@ -19,6 +19,7 @@ from cloaca_core.records.states import TaskStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cloaca_core._engine.execute.executor import Executor
     from cloaca_core._engine.observe.facts import TaskShape
     from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
     from cloaca_core._engine.observe.run_reader import RunReader
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from cloaca_core._engine.recover.process_identity import ProcessIdentity
     from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core.definition.registry import Registry
+    from cloaca_core.definition.task import Task
+    from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.records.standing import RunnerLoad, Standing
     from cloaca_core.store.protocol import Store
@@ -37,6 +40,8 @@ MOST: Final = 1_000
 """Children that are read, and runs of each runner that are counted."""
 SLOTS: Final = ("max_concurrent_tasks", "max_concurrent_async_tasks")
 """The settings that bound bodies in threads, and coroutines."""
+SLOTS_OF_EXECUTORS: Final = "executor_slots"
+"""The setting that bounds bodies on executors."""
 
 
 class Explainer:
@@ -54,6 +59,7 @@ class Explainer:
         identity: ProcessIdentity,
         runner_id: RunnerId | None,
         capacity: Capacity | None,
+        executor: Executor,
         *,
         recovers: bool,
     ) -> None:
@@ -65,6 +71,7 @@ class Explainer:
         self._identity = identity
         self._runner_id = runner_id
         self._capacity = capacity
+        self._executor = executor
         self._recovers = recovers
 
     async def facts(self, run_id: str) -> Facts:
@@ -144,7 +151,13 @@ class Explainer:
             version=workflow.version,
             tasks=tuple([task.id for task in workflow.tasks]),
             refuses=workflow.version_policy == "fail",
+            lacks=self._lacking(workflow),
         )
+
+    def _lacking(self, workflow: Workflow) -> tuple[str, ...]:
+        """The executors that tasks of a workflow ask for in vain."""
+        wanted = dict.fromkeys(task.executor for task in workflow.tasks)
+        return tuple([name for name in wanted if name is not None and self._executor.lacks(name)])
 
     def _active(self, run: ActiveRun) -> Active:
         begun = {
@@ -155,10 +168,16 @@ class Explainer:
         return Active(
             running=frozenset(run.graph.tasks[index].id for index in begun),
             queued={
-                task.id: SLOTS[task.is_async]
+                task.id: _setting(task)
                 for index, task in enumerate(run.graph.tasks)
                 if run.plan.statuses[index] is TaskStatus.READY and index not in begun
             },
             deadline=None if run.deadline is None else run.deadline.at,
             rests=run.rests_since is not None,
+            executors=self._executor.usage(),
         )
+
+
+def _setting(task: Task) -> str:
+    """The setting that bounds how many bodies like that of this task run at once."""
+    return SLOTS[task.is_async] if task.executor is None else SLOTS_OF_EXECUTORS

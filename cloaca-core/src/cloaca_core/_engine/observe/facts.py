@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.execute.usage import Usage
     from cloaca_core.definition.rules import Rule
     from cloaca_core.records.standing import RunnerLoad, Standing
     from cloaca_core.values.instants import Instant
@@ -39,6 +40,10 @@ class TaskShape(Protocol):
     def rule(self) -> Rule | None:
         """Its trigger rule, None for the default one."""
 
+    @property
+    def executor(self) -> str | None:
+        """The executor that its body asks for, None for its runner's own process."""
+
 
 @dataclass(frozen=True, slots=True)
 class Here:
@@ -47,7 +52,8 @@ class Here:
 
     ``version`` is that of the run's workflow, and ``tasks`` are its tasks, if it is registered
     here; else ``near`` is the workflow that has almost its name. ``refuses`` is true for the
-    version policy "fail", ``recovers`` for ``enable_recovery``.
+    version policy "fail", ``recovers`` for ``enable_recovery``. ``lacks`` are the executors that
+    these tasks ask for and this runner was not given.
     """
 
     claims: bool
@@ -58,19 +64,21 @@ class Here:
     tasks: tuple[str, ...] = ()
     refuses: bool = False
     near: str | None = None
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Active:
     """A run that this process owns. ``queued`` are the tasks that wait for a free slot, each with
-    the setting that says how many there are. ``deadline`` is the end of its time limit, which
-    stands still while the run ``rests``.
+    the setting that says how many there are; of ``executors``, how they are used. ``deadline`` is
+    the end of its time limit, which stands still while the run ``rests``.
     """
 
     running: frozenset[str]
     queued: Mapping[str, str]
     deadline: Instant | None = None
     rests: bool = False
+    executors: Mapping[str, Usage] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class Health:
             "active_runs": len(self._runs),
             "running_bodies": len(self._start_marks.running()),
             "abandoned_bodies": self._executor.abandoned,
+            "executors": {name: usage._asdict() for name, usage in self._executor.usage().items()},
             "held_submits": len(self._held_keys),
             "paused": self._capacity.paused,
             "journal_error": _text(self._journal.failure),

@@ -37,7 +37,8 @@ def _judged(facts: Facts, runner: RunnerState) -> tuple[bool | None, str]:
         return False, how_it_went(facts, runner)
     owns = f"it owns {counted(runner.load.owned, 'run')}"
     if facts.standing.row.owner == runner.load.row.id:
-        return True, f"owns this run; {owns}{_lease(facts, runner)}"
+        lacks = _lacking(facts.here) if runner.is_here else ""
+        return True, f"owns this run; {owns}{_lease(facts, runner)}{lacks}"
     if tasks := lacking_runners(facts).get(runner.load.row.id):
         return False, f"leaves this run, as its version of the workflow lacks {listed(tasks)}"
     if runner.is_here and facts.here is not None:
@@ -54,6 +55,13 @@ def _lease(facts: Facts, runner: RunnerState) -> str:
     return f"; its lease ends {when(runner.lease_until, facts.now)}, unless it renews it"
 
 
+def _lacking(here: Here | None) -> str:
+    """The executors of this workflow that the runner of this process was not given."""
+    if here is None or not here.lacks:
+        return ""
+    return f"; it has no executor {listed(here.lacks)}: bodies that ask for it are put off"
+
+
 def _judged_here(facts: Facts, here: Here, owns: str) -> tuple[bool, str]:
     if here.version is None:
         hint = "" if here.near is None else f"; it has {short_name(here.near)}, did you mean that?"
@@ -62,9 +70,10 @@ def _judged_here(facts: Facts, here: Here, owns: str) -> tuple[bool, str]:
         return False, "has this workflow, but claims nothing: stopped, or opened with start=False"
     if not here.free:
         return False, f"has this workflow, but its {here.most:,} places (max_active_runs) are taken"
+    lacks = _lacking(here)
     if change := change_of_version(facts, here):
-        return not _is_refused(facts, here), f"has this workflow; {owns}; {change}"
-    return True, f"has this workflow; {owns} of at most {here.most:,}"
+        return not _is_refused(facts, here), f"has this workflow; {owns}; {change}{lacks}"
+    return True, f"has this workflow; {owns} of at most {here.most:,}{lacks}"
 
 
 def change_of_version(facts: Facts, here: Here) -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from cloaca_core._engine.plan.reasons import skip_reason
 from cloaca_core._engine.plan.restore import first_attempts
 from cloaca_core.definition.rules import rule_tasks
+from cloaca_core.errors import ExecutorUnavailableError
 from cloaca_core.records.states import UNCOUNTED, ReasonCode, RunStatus, TaskStatus
 from cloaca_core.runner.explain.explanation import TaskExplanation
 from cloaca_core.runner.explain.waits import has_left, wait_text
@@ -33,6 +34,7 @@ from cloaca_core.values import option_names
 from cloaca_core.values.namespace import short_name
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.execute.usage import Usage
     from cloaca_core._engine.observe.facts import Facts, TaskShape
     from cloaca_core.records.runs import AttemptRow
     from cloaca_core.records.waits import WaitRow
@@ -129,7 +131,7 @@ class _Tasks:
             case TaskStatus.SKIPPED:
                 return self._skipped(task, known.row)
             case TaskStatus.RUNNING:
-                return self._running(known.row)
+                return self._running(task, known.row)
             case _:
                 return self._waiting(task, known)
 
@@ -171,15 +173,26 @@ class _Tasks:
         return [each for each in shape.dependencies if self._status.get(each) not in _FINAL]
 
     def _queued(self, task: str, before: str) -> Why:
-        assert self._facts.active is not None
-        setting = self._facts.active.queued[task]
-        text = f"{before}waits for a free slot ({setting}), or is about to start"
-        return Why("limit", text, Wait("limit", setting))
+        active = self._facts.active
+        assert active is not None
+        setting, executor = active.queued[task], self._executor(task)
+        if executor is None or (usage := active.executors.get(executor)) is None:
+            text = f"waits for a free slot ({setting}), or is about to start"
+        else:
+            text = _slot_text(executor, usage)
+        return Why("limit", f"{before}{text}", Wait("limit", setting))
+
+    def _executor(self, task: str) -> str | None:
+        """The executor that the body of a task asks for."""
+        shape = self._shapes.get(task)
+        return None if shape is None else shape.executor
 
     # -- tasks under way ---------------------------------------------------------------------
 
-    def _running(self, row: AttemptRow) -> Why:
+    def _running(self, task: str, row: AttemptRow) -> Why:
         began = "" if row.started_at is None else f" {when(row.started_at, self._facts.now)}"
+        if (executor := self._executor(task)) is not None:
+            began = f"{began}, on executor {executor}"
         if self._is_orphaned:
             text = f"its body began{began}, in a runner that is gone: it may have had effects"
             return Why("owner_gone", text)
@@ -216,6 +229,7 @@ class _Tasks:
         failed = f"{self._number(task, known)} failed: {_error(known.row)}"
         if self._run.status == RunStatus.CANCELLING:
             return Why("cancelling", f"{failed}; no other follows: the run is being cancelled")
+        failed = f"{failed}{_of_executor(known.row)}"
         if retry_at > now:
             text = f"{failed}; the next one is due {when(retry_at, now)}"
             return Why("retry", text, Wait("retry", task, rfc3339(retry_at)))
@@ -313,6 +327,27 @@ class _Tasks:
                 "cut_off", f"cut off after it had begun, and may have had effects: {because}"
             )
         return Why("cancelled", f"cancelled before it began: {because}")
+
+
+def _slot_text(executor: str, usage: Usage) -> str:
+    """For what a task waits that its executor has not begun yet."""
+    taken = usage.running + usage.abandoned
+    used = f"{taken:,} of {counted(usage.slots, 'slot')} {'is' if taken == 1 else 'are'} in use"
+    if usage.abandoned:
+        used += f", {usage.abandoned:,} by bodies that were given up and go on"
+    if taken < usage.slots:
+        return f"waits for its turn on executor {executor}, or is about to start: {used}"
+    return f"waits for a free slot of executor {executor}: {used}"
+
+
+def _of_executor(row: AttemptRow) -> str:
+    """What follows for an attempt that failed for its executor, and not for its body."""
+    if row.reason_code == ReasonCode.WORKER_LOST:
+        lost = counted(row.crashes, "worker has", "workers have")
+        return f"; {lost} died in it, and after more than max_recovery_attempts it fails for good"
+    if row.error_type == ExecutorUnavailableError.__name__:
+        return "; it is tried again until its executor takes it, or the run's time is over"
+    return ""
 
 
 def latest_attempts(facts: Facts) -> dict[str, Attempts]:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from model.memory_store import MemoryStore
 from model.orchestration import PAIR, Scene
+from model.runs import graph_of
 
+from cloaca_core._engine.execute.usage import Usage
 from cloaca_core._engine.observe.explainer import Explainer
 from cloaca_core._engine.observe.facts import Facts, Here, RunnerState
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
@@ -66,6 +68,7 @@ class Desk:
             THIS,
             RunnerId("r1") if self.works else None,
             self.scene.capacity if self.works else None,
+            self.scene.executor,
             recovers=self.recovers,
         )
         return await explainer.facts("r")
@@ -138,6 +141,20 @@ async def test_bodies_that_run_here_are_known_before_that_is_written(desk: Desk)
     assert [each.id for each in facts.tasks] == ["a", "b"]
 
 
+async def test_how_the_executors_of_its_tasks_are_used_is_known(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = {"cpu": Usage(2, 1, 3, 1)}
+    monkeypatch.setattr(desk.scene.executor, "usage", lambda: usage)
+    desk.scene.adopt(graph_of(a={"executor": "cpu"}))
+
+    active = (await desk.facts()).active
+
+    assert active is not None
+    assert active.queued == {"a": "executor_slots"}
+    assert active.executors == usage
+
+
 async def test_a_recorded_attempt_is_there_once(desk: Desk) -> None:
     desk.scene.adopt(PAIR)
     desk.scene.begin()
@@ -207,6 +224,17 @@ async def test_of_the_runner_here_all_is_known(desk: Desk) -> None:
     desk.recovers = False
     here = await desk.here()
     assert (here.claims, here.free, here.recovers) == (False, 2, False)
+
+
+async def test_executors_that_this_runner_lacks_are_named_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk.scene.executor, "lacks", lambda name: name != "cpu")
+    with WorkflowBuilder("orders", registry=desk.registry):
+        for name, executor in {"a": "gpu", "b": "cpu", "c": None, "d": "gpu"}.items():
+            task(id=name, executor=executor)(lambda context: None)
+
+    assert (await desk.here()).lacks == ("gpu",)
 
 
 async def test_a_workflow_of_almost_that_name_may_have_been_meant(desk: Desk) -> None:

@@ -12,6 +12,7 @@ from model.memory_store import MemoryStore
 from model.orchestration import PAIR, Scene
 from model.quiet import quiet
 
+from cloaca_core._engine.execute.usage import Usage
 from cloaca_core._engine.observe.health import Health
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.runtime.supervisor import SupervisedLoop
@@ -38,7 +39,8 @@ class Desk:
     def __init__(self) -> None:
         self.scene = Scene()
         self.runner_id = RunnerId("me")
-        self.executor = SimpleNamespace(abandoned=0)
+        self.usage: dict[str, Usage] = {}
+        self.executor = SimpleNamespace(abandoned=0, usage=lambda: self.usage)
         self.held_keys = HeldKeys(Store())
         self.triggers = SimpleNamespace(failures={})
         self.unserved = SimpleNamespace(report=lambda: UNSERVED)
@@ -74,6 +76,7 @@ async def test_a_runner_that_has_just_begun_has_nothing_to_tell(desk: Desk) -> N
         "active_runs": 0,
         "running_bodies": 0,
         "abandoned_bodies": 0,
+        "executors": {},
         "held_submits": 0,
         "paused": False,
         "journal_error": None,
@@ -87,6 +90,7 @@ async def test_what_it_does_and_what_fails_is_in_its_own_place(desk: Desk) -> No
     desk.scene.adopt(PAIR)
     desk.scene.begin()  # the other body waits for a slot
     desk.executor.abandoned = 3
+    desk.usage = {"cpu": Usage(4, 2, 5, 1)}
     held = [asyncio.ensure_future(desk.held_keys.insert(new_run(n, key="k"))) for n in "abcd"]
     await quiet()
     desk.scene.capacity.paused = True
@@ -101,6 +105,7 @@ async def test_what_it_does_and_what_fails_is_in_its_own_place(desk: Desk) -> No
         "active_runs": 1,
         "running_bodies": 1,
         "abandoned_bodies": 3,
+        "executors": {"cpu": {"slots": 4, "running": 2, "waiting": 5, "abandoned": 1}},
         "held_submits": 4,
         "paused": True,
         "journal_error": "no space",

@@ -22,6 +22,7 @@ from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.retry_after import RetryAfter
 from cloaca_core.definition.task_handle import TaskHandle
+from cloaca_core.errors import ExecutorUnavailableError, WorkerLost
 from cloaca_core.records.follow_ups import WhenEndedRow
 from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import ReasonCode, TaskStatus
@@ -254,6 +255,22 @@ async def test_each_failed_attempt_is_logged(
         ("WARNING", f"{task} 2: failed, of 2: ValueError: bad"),
     ]
     assert {each.__dict__["run_id"] for each in caplog.records} == {run.id}
+
+
+@pytest.mark.parametrize("error", [WorkerLost("gone"), ExecutorUnavailableError("away")])
+async def test_an_executor_that_fails_is_one_although_the_attempt_does_not_count(
+    scene: Scene, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    def body(context: Context, handle: TaskHandle) -> None:
+        if handle.attempt == 1:
+            raise RetryAfter(0, error, count=False)
+
+    scene.adopt(graph_of(a={"body": body}))
+    await scene.finish()
+
+    (told,) = [each for each in caplog.records if each.levelname == "WARNING"]
+    expected = f"run r task a attempt 1: not counted, again in 0 s: {type(error).__name__}: {error}"
+    assert told.getMessage() == expected
 
 
 async def test_an_attempt_that_does_not_count_is_no_warning(

@@ -44,6 +44,15 @@ def test_the_owner_runs_it() -> None:
     assert judged(known) == (True, "owns this run; it owns 1 run")
 
 
+def test_an_owner_says_which_executors_it_lacks_if_it_is_here() -> None:
+    lacks = here(lacks=("gpu", "big"))
+    ours = facts(run_row(owner="r1"), runners=[state(is_here=True)], here=lacks)
+    text = "it has no executor gpu and big: bodies that ask for it are put off"
+    assert judged(ours) == (True, f"owns this run; it owns 0 runs; {text}")
+    other = facts(run_row(owner="r1"), runners=[state()], here=lacks)
+    assert judged(other) == (True, "owns this run; it owns 0 runs")
+
+
 def test_until_when_an_owner_elsewhere_counts_as_alive() -> None:
     owner = state(owned=1, lease_until=NOW + SECOND)
     text = (
@@ -72,6 +81,14 @@ def test_of_others_it_is_not_known() -> None:
     ("ours", "may_run", "why"),
     [
         (here(), True, "has this workflow; it owns 4 runs of at most 10"),
+        (
+            here(lacks=("gpu",)),
+            True,
+            (
+                "has this workflow; it owns 4 runs of at most 10; "
+                "it has no executor gpu: bodies that ask for it are put off"
+            ),
+        ),
         (here(version=None), False, "has not registered this workflow"),
         (
             here(version=None, near="public::embedded::flows"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from model.facts_by_hand import (
     CHAIN,
@@ -16,6 +18,7 @@ from model.facts_by_hand import (
     state,
 )
 
+from cloaca_core._engine.execute.usage import Usage
 from cloaca_core._engine.observe.facts import Active, Facts
 from cloaca_core.definition import rules
 from cloaca_core.records.standing import UnendedChild
@@ -105,6 +108,42 @@ def test_here_a_task_that_may_start_waits_for_a_slot() -> None:
     assert found.waits_for == Wait("limit", "max_concurrent_tasks")
 
 
+ON_CPU = (Shape("fetch", executor="cpu"),)
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        (Usage(2, 2, 1, 0), "waits for a free slot of executor cpu: 2 of 2 slots are in use"),
+        (
+            Usage(2, 0, 1, 2),
+            (
+                "waits for a free slot of executor cpu: 2 of 2 slots are in use, "
+                "2 by bodies that were given up and go on"
+            ),
+        ),
+        (Usage(1, 1, 1, 0), "waits for a free slot of executor cpu: 1 of 1 slot is in use"),
+        # Its thread has not begun it yet, or it is one that runs alone since it lost workers.
+        (
+            Usage(2, 1, 1, 0),
+            "waits for its turn on executor cpu, or is about to start: 1 of 2 slots is in use",
+        ),
+    ],
+)
+def test_a_task_waits_for_a_slot_of_its_executor(usage: Usage, expected: str) -> None:
+    active = Active(frozenset(), {"fetch": "executor_slots"}, executors={"cpu": usage})
+    known = facts(OWNED, tasks=ON_CPU, runners=[state(is_here=True)], active=active)
+    assert said(known, "fetch") == ("Ready", "limit", expected)
+    assert of(known, "fetch").waits_for == Wait("limit", "executor_slots")
+
+
+def test_where_bodies_run_in_this_process_all_the_same_it_waits_for_a_slot() -> None:
+    active = Active(frozenset(), {"fetch": "executor_slots"})
+    known = facts(OWNED, tasks=ON_CPU, runners=[state(is_here=True)], active=active)
+    text = "waits for a free slot (executor_slots), or is about to start"
+    assert said(known, "fetch") == ("Ready", "limit", text)
+
+
 def test_a_queued_task_of_a_paused_run_is_not_ready() -> None:
     active = Active(frozenset(), {"load": "max_concurrent_tasks"})
     row = run_row("Paused", owner="r1")
@@ -124,6 +163,11 @@ def test_a_task_that_never_started_before_the_end() -> None:
 def test_a_body_says_since_when_it_runs() -> None:
     known = facts(OWNED, attempted("fetch", "Running"), runners=[state()])
     assert said(known, "fetch") == ("Running", "running", f"its body began {AT_START}")
+
+
+def test_a_body_says_on_which_executor_it_runs() -> None:
+    known = facts(OWNED, attempted("fetch", "Running"), tasks=ON_CPU, runners=[state()])
+    assert said(known, "fetch")[2] == f"its body began {AT_START}, on executor cpu"
 
 
 @pytest.mark.parametrize(
@@ -183,6 +227,47 @@ def test_a_task_waits_for_its_next_attempt() -> None:
         "the next one is due at 2023-11-14T22:14:50Z, in 30 s"
     )
     assert found.waits_for == Wait("retry", "fetch", "2023-11-14T22:14:50.000000+00:00")
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {"error_type": "WorkerLost", "reason_code": ReasonCode.WORKER_LOST, "crashes": 1},
+            (
+                "WorkerLost: gone; 1 worker has died in it, "
+                "and after more than max_recovery_attempts it fails for good"
+            ),
+        ),
+        (
+            {"error_type": "WorkerLost", "reason_code": ReasonCode.WORKER_LOST, "crashes": 2},
+            (
+                "WorkerLost: gone; 2 workers have died in it, "
+                "and after more than max_recovery_attempts it fails for good"
+            ),
+        ),
+        (
+            {"error_type": "ExecutorUnavailableError", "reason_code": ReasonCode.NOT_COUNTED},
+            (
+                "ExecutorUnavailableError: gone; it is tried again until its executor takes it, "
+                "or the run's time is over"
+            ),
+        ),
+        # A body that asks for another attempt of its own accord.
+        ({"error_type": "RetryAfter", "reason_code": ReasonCode.NOT_COUNTED}, "RetryAfter: gone"),
+    ],
+)
+def test_an_attempt_that_its_executor_lost_says_what_follows(
+    fields: dict[str, Any], expected: str
+) -> None:
+    row = failed("fetch", retry_at=NOW + SECOND, error_message="gone", **fields)
+    due = "the next one is due at 2023-11-14T22:14:21Z, in 1 s"
+    text = f"an attempt that does not count failed: {expected}; {due}"
+    assert said(facts(OWNED, row, tasks=ON_CPU, runners=[state()]), "fetch") == (
+        "Waiting",
+        "retry",
+        text,
+    )
 
 
 def test_an_attempt_that_is_due_and_queued_waits_for_a_slot() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
 from cloaca_core._engine.execute.threads import BodyThreads
+from cloaca_core._engine.execute.usage import Usage
 
 if TYPE_CHECKING:
     import asyncio
@@ -112,6 +113,12 @@ class RemoteThreads(BodyThreads):
 
     def __init__(self, slots: int, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(slots, loop, replaced=0)
+
+    def usage(self) -> Usage:
+        """How the slots are used now."""
+        given_up = [work.abandoned for work in list(self.running.values())]
+        abandoned = sum(given_up)
+        return Usage(self.slots, len(given_up) - abandoned, self.backlog, abandoned)
 
     def interrupt(self, work: Work) -> None:
         """Tell a body that its run is being cancelled."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
 from cloaca_core._engine.execute.remote.pool import Pool
+from cloaca_core._engine.execute.usage import Usage
 from cloaca_core.errors import ExecutorUnavailableError
 from cloaca_core.executors.supply import Supply
 
@@ -42,6 +43,14 @@ class Pools:
         if name not in self._pools:
             self._add(_absent(name))
         return self._pools[name]
+
+    def usage(self) -> dict[str, Usage]:
+        """How the slots of each executor are used now, by its name."""
+        given = {supply.name for supply in self._supplies}
+        return {
+            name: pool.threads.usage() if name in given else Usage(0, 0, pool.threads.backlog, 0)
+            for name, pool in self._pools.items()
+        }
 
     def has_broken(self, place: str) -> bool:
         """Whether the executor of this place has broken with all its calls."""

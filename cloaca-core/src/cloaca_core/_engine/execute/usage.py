@@ -1,0 +1,17 @@
+"""How the slots of an executor are used at a moment. Only data."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Usage(NamedTuple):
+    """``running`` bodies have a slot each, and so have ``abandoned`` ones, which were given up and
+    have not ended; ``waiting`` ones wait for a slot. ``slots`` is 0 if the runner was not given
+    this executor: its bodies are put off.
+    """
+
+    slots: int
+    running: int
+    waiting: int
+    abandoned: int
