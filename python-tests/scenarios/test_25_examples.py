@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from own_database import one_at_a_time
@@ -175,10 +177,44 @@ def test_the_tenants_example_makes_them_and_leaves_none(
         assert run(TENANTS, tmp_path, ADMIN_DATABASE_URL=url) == PRINTS_OF_TENANTS
 
 
+MORE_CORES = "10_more_cores.py"
+TABLE = r"""24 tasks count the primes below 20,000
+workers  seconds  speed-up
+threads +\d+\.\d\d
+      1 +\d+\.\d\d      1\.00
+      2 +\d+\.\d\d +\d+\.\d\d
+"""
+
+
+@pytest.mark.backend("sqlite", reason="it keeps its runs in memory")
+def test_the_example_of_more_cores_counts_on_one_worker_and_on_two(tmp_path: Path) -> None:
+    """The count is checked by the program itself, against a table of primes."""
+    options = ["--below", "20000", "--workers", "1", "2", "--plot", "plot.svg"]
+    done = started(MORE_CORES, tmp_path, *options)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(TABLE, done.stdout)
+    (plot,) = tmp_path.iterdir()
+    image = ElementTree.fromstring(plot.read_bytes())  # noqa: S314 - our program has written it
+    assert image.tag == "{http://www.w3.org/2000/svg}svg"
+    assert len(image.findall("{*}circle")) == 2
+
+
 def run(name: str, tmp_path: Path, **variables: str) -> str:
     """The program's output; it must print nothing on stderr and leave no file behind."""
-    done = subprocess.run(
-        [sys.executable, "-X", "utf8", "-W", "error", str(EXAMPLES / name)],
+    done = started(name, tmp_path, **variables)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(tmp_path.iterdir()) == []
+    return done.stdout
+
+
+def started(
+    name: str, tmp_path: Path, *options: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """The program at its end, in a folder of its own."""
+    return subprocess.run(
+        [sys.executable, "-X", "utf8", "-W", "error", str(EXAMPLES / name), *options],
         cwd=tmp_path,
         env={key: text for key, text in os.environ.items() if key != "DATABASE_URL"} | variables,
         stdin=subprocess.DEVNULL,
@@ -188,14 +224,10 @@ def run(name: str, tmp_path: Path, **variables: str) -> str:
         check=False,
     )
 
-    assert (done.returncode, done.stderr) == (0, "")
-    assert list(tmp_path.iterdir()) == []
-    return done.stdout
-
 
 def test_every_example_is_named_in_their_readme() -> None:
     text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
 
     names = [path.name for path in EXAMPLES.glob("[0-9]*.py")]
-    assert sorted(names) == sorted([*PRINTS, TENANTS])
+    assert sorted(names) == sorted([*PRINTS, TENANTS, MORE_CORES])
     assert [name for name in names if f"[{name}]({name})" not in text] == []
