@@ -4,16 +4,19 @@ way is touched.
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from own_database import OwnDatabases
 
 import cloaca
 from process import pruning
+from process.nursery import Nursery
 
 WAIT = 30
 TREES = 4
@@ -84,17 +87,31 @@ def database(own_databases: OwnDatabases, database_url: str) -> Database:
     return Database(own_databases, database_url)
 
 
-def prune(url: str, place: int) -> int:
+@pytest.fixture
+def nursery() -> Iterator[Nursery]:
+    """Where the processes come from that prune."""
+    found = Nursery(Path(pruning.__file__))
+    yield found
+    found.close()
+
+
+def prune(nursery: Nursery, url: str, place: int) -> int:
     """Prune in a process that dies before this statement; its exit code."""
-    command = [sys.executable, "-W", "error", pruning.__file__, url, str(place)]
-    return subprocess.run(command, timeout=WAIT, check=False).returncode
+    process = nursery.start([url, str(place)], dict(os.environ))
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process.stdin, process.stdout, process.stderr as errors:
+        code = process.wait(WAIT)
+        sys.stderr.write(errors.read())
+    return code
 
 
-def test_a_prune_that_is_killed_at_each_statement(database: Database) -> None:
+def test_a_prune_that_is_killed_at_each_statement(database: Database, nursery: Nursery) -> None:
     trees = database.check()
     assert trees == TREES + 1
     place = 1
-    while (code := prune(database.url, place)) == -signal.SIGKILL:
+    while (code := prune(nursery, database.url, place)) == -signal.SIGKILL:
         left = database.check()
         assert left <= trees
         trees, place = left, place + 1
