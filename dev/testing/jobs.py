@@ -34,7 +34,7 @@ ON_DEMAND = ("executors/test_ray.py",)
 """Run by ``--file`` only: to install and start Ray takes longer than all other executors."""
 BACKEND_VARIABLE = "CLOACA_TEST_BACKEND"
 """The variable that names the backend for ``conftest.py``."""
-SHARE_SECONDS = 30
+SHARE_SECONDS = 45
 """Seconds that a process with several files may take, on a quiet machine."""
 SECONDS: dict[str, float] = {
     "conformance/test_postgres.py": 38,
