@@ -18,7 +18,6 @@ from executors.programs import Programs, environment
 
 import cloaca
 
-
 RETURN = 100.0
 """Seconds until the test of a scheduler that returns gives up: Dask's client tries again and again,
 at growing intervals."""
