@@ -99,13 +99,29 @@ class EngineHost:
 
     def _open_executors(self) -> None:
         """Make executors here, on the caller's thread: that is user code, and may take its time."""
-        if self._works:
-            refuse_unfit(self._supplies, self.registry)
+        if not self._works:
+            return
+        refuse_unfit(self._supplies, self.registry)
+        try:
             for supply in self._supplies:
                 supply.open()
+        except BaseException:
+            self._close_executors()
+            raise
+
+    def _close_executors(self) -> None:
+        for supply in self._supplies:
+            supply.close()
 
     async def _open(self) -> None:
         self._opening = asyncio.current_task()
+        try:
+            self._engine = await self._started()
+        except BaseException:
+            self._close_executors()
+            raise
+
+    async def _started(self) -> Engine:
         options = _store_options(self.config, self._schema, shared=not self._works)
         store = await self._open_store(options)
         try:
@@ -114,7 +130,7 @@ class EngineHost:
         except BaseException:
             await store.close()
             raise
-        self._engine = engine
+        return engine
 
     # A simulation has others of these three.
 

@@ -105,6 +105,9 @@ class HarnessHost(EngineHost):
         if self._view is not None and not self._is_in_memory:
             self._view.look()
 
+    def _open_executors(self) -> None:
+        """Open none: all bodies run on the test's thread, whatever executor they name."""
+
     def _new_thread(self) -> LoopThread:
         return DrivenThread(self._driver, self._died)
 

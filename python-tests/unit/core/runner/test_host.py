@@ -8,9 +8,10 @@ import os
 import threading
 from collections.abc import Callable, Collection, Coroutine, Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from model.executor_by_hand import ExecutorByHand
 from model.memory_store import MemoryStore
 
 from cloaca_core._engine.engine import Engine
@@ -742,3 +743,86 @@ def test_what_was_made_before_a_fork_can_be_opened_after_it(
         host.open().result(WAIT)
 
         assert host.send(nothing).result(WAIT) == "answered"
+
+
+# -- executors -----------------------------------------------------------------------------------
+
+
+class Makers:
+    """Functions that make executors, or refuse to."""
+
+    def __init__(self) -> None:
+        self.made: list[ExecutorByHand] = []
+        self.ended = threading.Event()
+
+    def makes(self) -> ExecutorByHand:
+        made = ExecutorByHand()
+        shutdown = made.shutdown
+
+        def shut_down(**options: Any) -> None:
+            shutdown(**options)
+            self.ended.set()
+
+        made.shutdown = shut_down  # type: ignore[method-assign]  # tells of its end
+        self.made.append(made)
+        return made
+
+    def refuses(self) -> NoReturn:
+        raise OSError("no such cluster")
+
+    def host(self, **executors: Any) -> EngineHost:
+        config = DefaultRunnerConfig(shutdown_grace_seconds=0)
+        return EngineHost("model://here", config, None, Registry(), executors=executors)
+
+
+@pytest.fixture
+def makers() -> Makers:
+    return Makers()
+
+
+def test_executors_are_made_when_it_opens_and_end_with_it(
+    backend: ModelBackend, makers: Makers
+) -> None:
+    host = makers.host(cpu=makers.makes)
+    assert makers.made == []
+    host.open().result(WAIT)
+    assert len(makers.made) == 1
+    assert not makers.ended.is_set()
+
+    host.close().result(WAIT)
+    host.end_thread()
+    assert makers.ended.wait(WAIT)
+
+
+def test_those_that_were_made_end_when_another_cannot_be(
+    backend: ModelBackend, makers: Makers
+) -> None:
+    host = makers.host(cpu=makers.makes, cluster=makers.refuses)
+    with pytest.raises(OSError, match="no such cluster"):
+        host.open()
+
+    assert makers.ended.wait(WAIT)
+    assert backend.options == []
+
+
+@pytest.mark.parametrize("is_opened", [False, True])
+def test_they_end_when_the_database_cannot_be_opened(
+    backend: ModelBackend, makers: Makers, is_opened: bool
+) -> None:
+    if is_opened:
+        backend.store.refusal = StoreOpenError("the runner id is taken")
+    else:
+        backend.refusal = StoreOpenError("no such host")
+    host = makers.host(cpu=makers.makes)
+    with pytest.raises(StoreOpenError):
+        host.open().result(WAIT)
+    assert makers.ended.wait(WAIT)
+
+    host.close().result(WAIT)
+    host.end_thread()
+    host.allow_another_try()
+    backend.refusal = backend.store.refusal = None
+    host.open().result(WAIT)
+    assert len(makers.made) == 2
+    host.close().result(WAIT)
+    host.end_thread()

@@ -12,7 +12,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeVarTuple
+from typing import TYPE_CHECKING, TypeVarTuple
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Succeeded, Suspended
@@ -36,7 +36,6 @@ from cloaca_core._engine.record.wait_rows import WaitRows
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.wait.body_waits import BodyWaits
 from cloaca_core._engine.wait.waits import Waits
-from cloaca_core.errors import ExecutorUnavailableError, WorkerLost
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.runs import AttemptRow, Park, RunEnd
 from cloaca_core.records.states import ReasonCode, RunStatus
@@ -57,9 +56,6 @@ if TYPE_CHECKING:
     from cloaca_core.records.waits import ClosedWait, WaitTimeout
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.clock import Clock
-
-_OF_EXECUTORS: Final = frozenset((WorkerLost.__name__, ExecutorUnavailableError.__name__))
-"""The types of failures that are those of an executor, and not of the body."""
 
 log = SafeLogger("cloaca.engine")
 
@@ -407,12 +403,12 @@ def _tell_of_start(run: ActiveRun) -> None:
 
 def _tell_of_failure(attempt: Attempt, failure: Raised, again: str = "") -> None:
     """Log the failure, also for people who look at no result. A body that asks for an attempt that
-    does not count may only be looking whether it can begin; an executor that fails is no such body.
+    does not count may only be looking whether it can begin; a pool tells itself that it is away.
     """
     ids = attempt.log_ids()
     if not failure.counts:
-        tell = log.warning if failure.type in _OF_EXECUTORS else log.info
-        tell("%s: not counted%s: %.500s", attempt, again, failure, extra=ids)
+        write = log.warning if failure.crashed else log.info
+        write("%s: not counted%s: %.500s", attempt, again, failure, extra=ids)
         return
     most = attempt.uncounted + max(1, attempt.task.retry.max_attempts)
     log.warning("%s: failed, of %d%s: %.500s", attempt, most, again, failure, extra=ids)

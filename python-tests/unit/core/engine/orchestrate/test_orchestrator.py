@@ -16,6 +16,7 @@ from model.orchestration import (
 )
 from model.runs import active_run, graph_of
 
+from cloaca_core._engine.execute.outcome import Raised
 from cloaca_core._engine.orchestrate.launcher import LAUNCHES_PER_PASS
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.conformance.rows import attempt as attempt_row
@@ -258,21 +259,6 @@ async def test_each_failed_attempt_is_logged(
 
 
 @pytest.mark.parametrize("error", [WorkerLost("gone"), ExecutorUnavailableError("away")])
-async def test_an_executor_that_fails_is_one_although_the_attempt_does_not_count(
-    scene: Scene, caplog: pytest.LogCaptureFixture, error: Exception
-) -> None:
-    def body(context: Context, handle: TaskHandle) -> None:
-        if handle.attempt == 1:
-            raise RetryAfter(0, error, count=False)
-
-    scene.adopt(graph_of(a={"body": body}))
-    await scene.finish()
-
-    (told,) = [each for each in caplog.records if each.levelname == "WARNING"]
-    expected = f"run r task a attempt 1: not counted, again in 0 s: {type(error).__name__}: {error}"
-    assert told.getMessage() == expected
-
-
 async def test_an_attempt_that_does_not_count_is_no_warning(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -292,6 +278,17 @@ async def test_an_attempt_that_does_not_count_is_no_warning(
     assert [each for each in told if each[1].startswith(task)] == [
         ("INFO", asked),
         ("WARNING", failed),
+    ]
+
+
+async def test_a_lost_worker_is_a_warning(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    scene.adopt(graph_of(a={}))
+    attempt = scene.begin()
+    lost = Raised("WorkerLost", "gone", "", again=True, after=7, counts=False, crashed=True)
+    scene.orchestrator.concluded(attempt, lost)
+
+    assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
+        ("WARNING", "run r task a attempt 1: not counted, again in 7 s: WorkerLost: gone")
     ]
 
 

@@ -24,6 +24,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.executors.losses import is_worker_lost
 from cloaca_core.executors.names import cannot_travel, why_not_by_name
+from cloaca_core.logs import SafeLogger
 from cloaca_core.values.json_values import encode
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
     from cloaca_core.definition.task import Task
     from cloaca_core.executors.supply import Supply
+
+log = SafeLogger("cloaca.engine")
 
 LONGEST_PAUSE: Final = 60.0
 """Seconds before an attempt after a loss, at most; after the first loss it is one second."""
@@ -55,6 +58,7 @@ class Pool:
         self.cancel_files: CancelFiles = cancel_files
         self.breaks_whole: bool = False
         self._supply = supply
+        self._is_away = False
 
     def attempt(self, *arguments: Any, **options: Any) -> RemoteAttempt:
         """Make an attempt that runs here; the arguments are those of ``Attempt``."""
@@ -79,7 +83,10 @@ class Pool:
             epoch=attempt.epoch,
             cancel_file=str(self.cancel_files.path(attempt)),
         )
-        return self._supply.submit(worker.run, call.to_json(), encode(attempt.given), function)
+        given = encode(attempt.given)
+        future = self._supply.submit(worker.run, call.to_json(), given, function)
+        self._is_away = False
+        return future
 
     def interrupt(self, call: Future[Answer]) -> None:
         """Have the executor tell a call to end, if it can."""
@@ -92,7 +99,7 @@ class Pool:
     def not_sent(self, attempt: Attempt, error: BaseException) -> Raised:
         """The outcome of an attempt that ``submit`` refused."""
         if isinstance(error, ExecutorUnavailableError):
-            return _again(error, after=attempt.uncounted)
+            return self._put_off(attempt, error)
         if isinstance(error, ExecutorError):
             return _judged(attempt, error)
         return self._unavailable(attempt, f"takes no call: {_text(error)}")
@@ -128,6 +135,13 @@ class Pool:
 
     def _unavailable(self, attempt: Attempt, why: str) -> Raised:
         error = ExecutorUnavailableError(f"executor {self._supply.name!r} {why}")
+        return self._put_off(attempt, error)
+
+    def _put_off(self, attempt: Attempt, error: ExecutorUnavailableError) -> Raised:
+        """Log it once, as it may concern a thousand attempts, until a call is taken again."""
+        if not self._is_away:
+            self._is_away = True
+            log.warning("bodies are put off until their executor takes calls: %.500s", error)
         return _again(error, after=attempt.uncounted)
 
 

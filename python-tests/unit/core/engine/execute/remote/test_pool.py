@@ -279,6 +279,22 @@ class TestLosses:
         )
         assert raised.message == "executor 'cpu' has cancelled the call"
 
+    async def test_it_is_logged_once_until_a_call_is_taken_again(
+        self, scene: Scene, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for _ in range(2):
+            scene.raised(None)
+            scene.pool.not_sent(scene.attempt(), RuntimeError("shut down"))
+        (record,) = caplog.records
+        assert record.getMessage() == (
+            "bodies are put off until their executor takes calls: "
+            "executor 'cpu' has cancelled the call"
+        )
+
+        scene.pool.submit(scene.attempt())
+        scene.raised(None)
+        assert len(caplog.records) == 2
+
     async def test_another_error_of_the_executor_counts(self, scene: Scene) -> None:
         raised = scene.raised(pickle.PicklingError("lambda"), options={"retry_attempts": 2})
 
