@@ -23,7 +23,6 @@ from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.retry_after import RetryAfter
 from cloaca_core.definition.task_handle import TaskHandle
-from cloaca_core.errors import ExecutorUnavailableError, WorkerLost
 from cloaca_core.records.follow_ups import WhenEndedRow
 from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import ReasonCode, TaskStatus
@@ -258,7 +257,6 @@ async def test_each_failed_attempt_is_logged(
     assert {each.__dict__["run_id"] for each in caplog.records} == {run.id}
 
 
-@pytest.mark.parametrize("error", [WorkerLost("gone"), ExecutorUnavailableError("away")])
 async def test_an_attempt_that_does_not_count_is_no_warning(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
