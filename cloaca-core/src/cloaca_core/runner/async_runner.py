@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry
 from cloaca_core.runner.async_client import AsyncClient
-from cloaca_core.runner.executors import Executors
 from cloaca_core.runner.host import EngineHost
+
+if TYPE_CHECKING:
+    from cloaca_core.runner.executors import Executors
 
 
 class AsyncRunner(AsyncClient):

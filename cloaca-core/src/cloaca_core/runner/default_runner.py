@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import ConfigTypeError, StoreError, StoreOpenError
 from cloaca_core.runner.client import Client
-from cloaca_core.runner.executors import Executors
 from cloaca_core.runner.host import EngineHost
+
+if TYPE_CHECKING:
+    from cloaca_core.runner.executors import Executors
 
 
 class DefaultRunner(Client):

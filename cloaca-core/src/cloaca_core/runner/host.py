@@ -27,7 +27,6 @@ from cloaca_core.errors import (
     RunnerClosedError,
     RunnerUsageError,
 )
-from cloaca_core.runner.executors import Executors, refuse_unfit, supplies
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import Backend, Store, StoreOptions, TenantBackend
 from cloaca_core.store.urls import url_of
@@ -35,6 +34,8 @@ from cloaca_core.values.arguments import refuse_other_types
 
 if TYPE_CHECKING:
     from cloaca_core._engine.engine import Engine
+    from cloaca_core.executors.supply import Supply
+    from cloaca_core.runner.executors import Executors
 
 T = TypeVar("T")
 
@@ -67,7 +68,7 @@ class EngineHost:
         self._backend.check_url(url)
         _refuse_schema(schema, self._backend)
         self._schema = schema
-        self._supplies = supplies(executors, executor_slots, self.config) if works else ()
+        self._supplies = _supplies(executors, executor_slots, self.config) if works else ()
         self._claims = start
         self._works = works
         self._pid = os.getpid()
@@ -99,8 +100,10 @@ class EngineHost:
 
     def _open_executors(self) -> None:
         """Make executors here, on the caller's thread: that is user code, and may take its time."""
-        if not self._works:
+        if not self._works or not (self._supplies or _wants_executors(self.registry)):
             return
+        from cloaca_core.runner.executors import refuse_unfit  # few programs have executors
+
         refuse_unfit(self._supplies, self.registry)
         try:
             for supply in self._supplies:
@@ -326,6 +329,24 @@ def _stop_unless_failed(thread: LoopThread) -> None:
     """
     if thread.failure is None:
         thread.stop()
+
+
+def _supplies(
+    executors: Executors | None,
+    executor_slots: Mapping[str, int] | None,
+    config: DefaultRunnerConfig,
+) -> tuple[Supply, ...]:
+    in_settings = config.executors or config.executor_slots
+    if executors is None and executor_slots is None and not in_settings:
+        return ()
+    from cloaca_core.runner.executors import supplies  # few programs have executors
+
+    return supplies(executors, executor_slots, config)
+
+
+def _wants_executors(registry: Registry) -> bool:
+    tasks = (task for workflow in registry.workflows() for task in workflow.tasks)
+    return any(task.executor is not None for task in tasks)
 
 
 def _store_options(

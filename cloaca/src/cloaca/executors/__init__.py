@@ -1,14 +1,9 @@
 """Executors for the bodies of tasks: more cores than one process has, or more machines."""
 
-from cloaca_core.executors import (
-    ByValue as ByValue,
-    ExecutorLike as ExecutorLike,
-    ProcessExecutor as ProcessExecutor,
-    RayExecutor as RayExecutor,
-    by_value as by_value,
-    process as process,
-    ray as ray,
-)
+from cloaca_core.executors.by_value import ByValue as ByValue, by_value as by_value
+from cloaca_core.executors.kinds import ExecutorLike as ExecutorLike
+from cloaca_core.executors.process import ProcessExecutor as ProcessExecutor, process as process
+from cloaca_core.executors.ray import RayExecutor as RayExecutor, ray as ray
 
 __all__ = [
     "process",

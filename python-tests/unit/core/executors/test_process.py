@@ -21,8 +21,8 @@ from cloaca_core.errors import (
     RunnerUsageError,
     WorkerLost,
 )
-from cloaca_core.executors import ProcessExecutor, process
 from cloaca_core.executors._process.call import Call
+from cloaca_core.executors.process import ProcessExecutor, process
 
 WAIT = 30
 
