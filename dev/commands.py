@@ -158,11 +158,16 @@ def bench(_: Context, backend: str = "sqlite", peers: bool = False) -> None:
             benchmarking.bench(backend)
 
 
-@task(help={"crash": "kill it in the middle and go on; let a step fail, and retry"})
-def demo(_: Context, crash: bool = False) -> None:
+@task(
+    help={
+        "crash": "kill it in the middle and go on; let a step fail, and retry",
+        "dask": "run its steps on a Dask cluster of this machine",
+    }
+)
+def demo(_: Context, crash: bool = False, dask: bool = False) -> None:
     """Watch a workflow run on real data."""
     with readable_failures():
-        demonstrating.demo(crash=crash)
+        demonstrating.demo(crash=crash, dask=dask)
 
 
 @task(name="all")

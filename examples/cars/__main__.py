@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cloaca
 
+from .executors import executors
 from .progress import DONE, display, status_of
 from .steps import NAME, STEPS
 
@@ -53,14 +54,14 @@ def run(folder: Path, pause: float) -> None:
         "notes": str(folder / "notes.txt"),
         "pause": pause,
     }
-    with cloaca.DefaultRunner(database(folder)) as runner:
+    with executors() as given, cloaca.DefaultRunner(database(folder), executors=given) as runner:
         handle = runner.submit(NAME, order, idempotency_key=KEY)
         watch(handle, handle.tasks())
 
 
 def retry(folder: Path) -> None:
     """Run the failed run again, when its cause is mended; the steps that succeeded are kept."""
-    with cloaca.DefaultRunner(database(folder)) as runner:
+    with executors() as given, cloaca.DefaultRunner(database(folder), executors=given) as runner:
         failed = runner.list_runs(status="Failed")
         if not failed:
             print("    no run has failed", flush=True)

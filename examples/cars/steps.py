@@ -9,6 +9,7 @@ Other modules have the work of each step; this one has only their order.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cloaca
@@ -20,17 +21,28 @@ from .rules import YEARS, check_cars
 from .witness import witnessed
 
 NAME = "cars"
+ON = os.environ.get("CARS_ON")
+"""The executor on which the bodies run, "dask"; None for threads of the program itself."""
+
+
+def of_year(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+    """One branch of the fan-out; its name says of which year. Branches run side by side."""
+    step = handle.task_id
+    with witnessed(context, step):
+        year = int(step.removeprefix("year_"))
+        context.set(step, figures_of_year(context.get("cars"), year))
+
 
 with cloaca.WorkflowBuilder(NAME) as builder:
     builder.description("How much further did a gallon go?")
 
-    @cloaca.task
+    @cloaca.task(executor=ON)
     def extract(context: cloaca.Context) -> None:
         """Read the file; later steps get its records."""
         with witnessed(context, "extract"):
             context.set("records", read_cars())
 
-    @cloaca.task(dependencies=[extract])
+    @cloaca.task(executor=ON, dependencies=[extract])
     def validate(context: cloaca.Context) -> None:
         """Keep the records that can be used, and note why the others cannot."""
         with witnessed(context, "validate"):
@@ -38,25 +50,17 @@ with cloaca.WorkflowBuilder(NAME) as builder:
             context.set("cars", checked.accepted)
             context.set("rejected", checked.rejected)
 
-    def branch(year: int) -> None:
-        """One branch of the fan-out. Branches run side by side, each in a thread."""
-
-        @cloaca.task(id=f"year_{year}", dependencies=[validate])
-        def of_year(context: cloaca.Context) -> None:
-            with witnessed(context, f"year_{year}"):
-                context.set(f"year_{year}", figures_of_year(context.get("cars"), year))
-
     for model_year in YEARS:
-        branch(model_year)
+        cloaca.task(id=f"year_{model_year}", executor=ON, dependencies=[validate])(of_year)
 
-    @cloaca.task(id="compare", dependencies=[f"year_{year}" for year in YEARS])
+    @cloaca.task(id="compare", executor=ON, dependencies=[f"year_{year}" for year in YEARS])
     def join(context: cloaca.Context) -> None:
         """Start when every branch has ended, with the keys of all of them."""
         with witnessed(context, "compare"):
             by_year = {year: context.get(f"year_{year}") for year in YEARS}
             context.set("comparison", compare(by_year))
 
-    @cloaca.task(dependencies=[join], retry_attempts=2, retry_delay_ms=100)
+    @cloaca.task(executor=ON, dependencies=[join], retry_attempts=2, retry_delay_ms=100)
     def report(context: cloaca.Context) -> None:
         """Write the file. A step may run again after a crash, so it replaces, never appends."""
         with witnessed(context, "report"):

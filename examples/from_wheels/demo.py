@@ -1,8 +1,9 @@
 """The demo: a workflow on real data, from the built wheels, for new users.
 
 The program is ``examples/cars``; this module starts and watches it and, with ``--crash``, kills it,
-and makes its last step fail by putting a folder where the report must go.
-All files are in ``.demo/``; its environment is kept until the sources of its wheels change.
+and makes its last step fail by putting a folder where the report must go. With ``--dask`` its
+bodies run on a Dask cluster. All files are in ``.demo/``; its environments are kept until the
+sources of the wheels change.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from dev.console import TaskFailed, environment, say, step
 from dev.environments.sandbox import Sandbox
 from dev.packaging.artefacts import package
-from dev.project import DISTRIBUTIONS, ROOT, distributions_for
+from dev.project import DISTRIBUTIONS, EXECUTORS, ROOT, distributions_for
 from examples.from_wheels.demo_notes import Notes, read_notes
 
 FOLDER = ROOT / ".demo"
@@ -27,18 +28,23 @@ PROGRAM = ROOT / "examples"
 # The data set's package requires pandas, which its files do not need.
 DATA = "vega-datasets==0.9.0"
 DISPLAY = "rich>=14"
+DASK = EXECUTORS["dask"]
 PAUSE = 0.3
 BRANCHES_BEFORE_THE_KILL = 5
 JOB_SECONDS = 60
 
 
-def demo(*, crash: bool = False) -> None:
+def demo(*, crash: bool = False, dask: bool = False) -> None:
     """Run the workflow and show its report; ``crash`` kills and resumes it on the way, lets it
-    fail, and runs it again.
+    fail, and runs it again. With ``dask`` its bodies run on a cluster of this machine.
     """
-    python = _environment()
+    if crash and dask:
+        raise TaskFailed("--crash follows the bodies of one process; leave out --crash or --dask")
+    python = _environment(FOLDER / "dask" if dask else FOLDER, DASK if dask else ())
     folder = _emptied(FOLDER / "run")
-    if crash:
+    if dask:
+        on_dask(python, folder)
+    elif crash:
         killed_and_resumed(python, folder)
     else:
         undisturbed(python, folder)
@@ -59,6 +65,21 @@ def undisturbed(python: Path, folder: Path) -> None:
     for path in (report, folder / "cars.db"):
         say(f"    {_shown(path)}  {path.stat().st_size:,} bytes")
     say("Now kill it in the middle: python tasks.py demo --crash")
+
+
+# -- on Dask -------------------------------------------------------------------------------------
+
+
+def on_dask(python: Path, folder: Path) -> None:
+    """Run it with its bodies on Dask's workers, and compare its report with one made on threads."""
+    step("running the workflow, its bodies on the workers of a Dask cluster of this machine")
+    with _started(python, folder, PAUSE, on="dask") as process:
+        _succeed(process)
+    workers = read_notes(folder / "notes.txt").processes
+    if str(process.pid) in workers:
+        raise TaskFailed("a body ran in the program itself")
+    step(f"the bodies ran in {len(workers)} processes, as they wrote down: {', '.join(workers)}")
+    _compare_with_undisturbed(python, folder)
 
 
 # -- with one ------------------------------------------------------------------------------------
@@ -134,6 +155,10 @@ def _check(python: Path, folder: Path, notes: Notes, on_disk: dict[str, str]) ->
     if notes.begun_in(2) != {"report"}:
         raise TaskFailed(f"the retry ran {', '.join(sorted(notes.begun_in(2))) or 'nothing'}")
     step("the retry ran the failed step, and no other")
+    _compare_with_undisturbed(python, folder)
+
+
+def _compare_with_undisturbed(python: Path, folder: Path) -> None:
     other = _emptied(folder.with_name("undisturbed"))
     with _started(python, other, 0.0, quiet=True) as process:
         _succeed(process)
@@ -164,13 +189,19 @@ def _command(python: Path, command: str, folder: Path, *options: str) -> list[st
 
 @contextmanager
 def _started(
-    python: Path, folder: Path, pause: float = 0.0, *, command: str = "run", quiet: bool = False
+    python: Path,
+    folder: Path,
+    pause: float = 0.0,
+    *,
+    command: str = "run",
+    quiet: bool = False,
+    on: str | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start the program as a process, and kill it at the end of the block."""
     process = subprocess.Popen(
         _command(python, command, folder, "--pause", str(pause)),
         cwd=PROGRAM,
-        env=environment(),
+        env=environment({} if on is None else {"CARS_ON": on}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL if quiet else None,
         # Ctrl-C is only for the demo, which starts from the beginning; the program would say
@@ -215,34 +246,36 @@ def _ended(process: subprocess.Popen[bytes]) -> int:
 # -- the environment -----------------------------------------------------------------------------
 
 
-def _environment() -> Path:
-    """A Python with the wheels, the data and the display; made when the sources have changed."""
-    sandbox, stamp = Sandbox(FOLDER / "environment"), FOLDER / "made-from.txt"
-    wanted = _made_from()
+def _environment(folder: Path, beside: Sequence[str]) -> Path:
+    """A Python with the wheels, the data, the display and what is wanted beside them; made in this
+    folder when the sources have changed.
+    """
+    sandbox, stamp = Sandbox(folder / "environment"), folder / "made-from.txt"
+    wanted = _made_from(beside)
     if stamp.exists() and stamp.read_text() == wanted and sandbox.python.exists():
         return sandbox.python
     package()
     step("making an environment with the wheels, the data and a progress display (once)")
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir()
-    python = install(sandbox)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    python = install(sandbox, beside)
     stamp.write_text(wanted)
     return python
 
 
-def install(sandbox: Sandbox) -> Path:
+def install(sandbox: Sandbox, beside: Sequence[str] = ()) -> Path:
     """Install everything that the program needs; the environment's Python."""
     sandbox.create()
-    sandbox.install_for("sqlite")
+    sandbox.install_for("sqlite", beside=beside)
     sandbox.install_third_party(DISPLAY)
     sandbox.install_third_party(DATA, alone=True)
     return sandbox.python
 
 
-def _made_from() -> str:
-    """The digest of all inputs of the environment."""
+def _made_from(beside: Sequence[str]) -> str:
+    """The digest of all inputs of an environment."""
     third_party = [name for each in distributions_for("sqlite") for name in each.third_party]
-    parts = [sys.version, str(FOLDER), DISPLAY, DATA, *third_party]
+    parts = [sys.version, str(FOLDER), DISPLAY, DATA, *third_party, *beside]
     digest = hashlib.sha256("\0".join(parts).encode())
     sources = [path for each in DISTRIBUTIONS for path in (each.folder / "src").rglob("*")]
     for path in sorted([ROOT / "VERSION", *sources]):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ import cloaca
 
 RETURN = 100.0
 """Seconds that schedulers and workers may take to return, on a busy machine."""
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "10_more_cores.py"
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +107,24 @@ def test_a_body_whose_scheduler_is_killed_runs_when_there_is_one_again(
         assert last.status == "Completed"
         assert executions(tmp_path) == [("t", first.attempt), ("t", last.attempt)]
         assert run.outputs() == {"t": {"met": last.attempt}}
+
+
+@pytest.mark.backend("sqlite", reason="it keeps its runs in memory")
+def test_the_example_of_more_cores_runs_there(tmp_path: Path) -> None:
+    options = ["--below", "20000", "--workers", "2", "--dask"]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLE), *options],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^ +2 +\d+\.\d\d +1\.00$", done.stdout, re.MULTILINE)
 
 
 def _runner(url: str, scheduler: str, context: dict[str, object]) -> subprocess.Popen[str]:

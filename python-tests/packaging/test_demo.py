@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.console import TaskFailed, environment
 from dev.environments.sandbox import Sandbox
 from dev.project import ROOT
 from examples.from_wheels import demo, demo_notes
@@ -123,6 +124,28 @@ def test_a_killed_run_goes_on_where_it_was_and_a_failed_step_is_run_again(
     assert "steps that were on disk ran again" in printed
     assert "byte for byte" in printed
     assert f"process 2 ({second})" in printed
+
+
+def test_where_dask_is_missing_the_program_says_which_extra_brings_it(
+    python: Path, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        demo._command(python, "run", folder_in(tmp_path)),
+        cwd=demo.PROGRAM,
+        env=environment({"CARS_ON": "dask"}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    missing = "CARS_ON=dask needs Dask, which cloaca's extra dask brings"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"{missing}: No module named 'distributed'\n"
+
+
+def test_a_demo_on_dask_is_not_killed_as_well() -> None:
+    with pytest.raises(TaskFailed, match="leave out --crash or --dask"):
+        demo.demo(crash=True, dask=True)
 
 
 HIDE_CURSOR, SHOW_CURSOR, CTRL_C = b"\x1b[?25l", b"\x1b[?25h", b"\x03"
