@@ -218,9 +218,13 @@ def test_a_call_that_waits_runs_after_the_cancel_of_the_one_before(
 # -- signals, shutdown ---------------------------------------------------------------------------
 
 
-def test_workers_ignore_ctrl_c(executor: ProcessExecutor, pipe: Callable[[str], Path]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_workers_ignore_signals_to_all_processes(
+    executor: ProcessExecutor, pipe: Callable[[str], Path], number: signal.Signals
+) -> None:
+    """Those of Ctrl-C and of service managers."""
     kept = Waiting(executor, pipe, "kept")
-    os.kill(kept.pid, signal.SIGINT)
+    os.kill(kept.pid, number)
 
     assert kept.go_on() == kept.pid
 

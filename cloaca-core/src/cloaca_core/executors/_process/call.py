@@ -67,7 +67,7 @@ class Call(Future[_T]):
         return give_up(self) if give_up is not None else self.phase is Phase.CANCELLED
 
     def interrupt(self) -> None:
-        """Tell a running call to end: ``BodyCancelled`` is raised in it, by SIGTERM. It may clean
+        """Tell a running call to end: ``BodyCancelled`` is raised in it, by SIGUSR1. It may clean
         up and return. Without effect on a call that does not run.
         """
         if (tell := self._tell) is not None:

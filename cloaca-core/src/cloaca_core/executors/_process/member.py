@@ -21,6 +21,8 @@ from typing import Any
 
 from cloaca_core.executors._process.at_exit import AtExit
 from cloaca_core.executors._process.worker import (
+    TELL,
+    TO_ALL,
     Raised,
     Returned,
     begin,
@@ -67,7 +69,7 @@ class Member:
     def interrupt(self) -> None:
         """Tell the call that runs to end."""
         if self._context.process is not None:
-            self._context.process.signal(signal.SIGTERM)
+            self._context.process.interrupt()
 
     def end(self) -> None:
         """Let an idle process end, and wait until nothing of this member is left."""
@@ -126,7 +128,7 @@ class WorkerProcess(SpawnProcess):
     _handle: int | None = None
 
     def start(self) -> None:
-        """Start the process; it is born with Ctrl-C blocked, until it ignores it by itself."""
+        """Start the process; it is born with signals blocked, until it handles them by itself."""
         self._owner = os.getpid()
         with _interrupts_blocked():
             super().start()
@@ -147,28 +149,34 @@ class WorkerProcess(SpawnProcess):
 
     def kill(self) -> None:
         """End the process if it lives, and if it is a child of this process."""
-        self.signal(signal.SIGKILL)
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send SIGKILL or SIGTERM, as ``kill`` does."""
         if os.getpid() != self._owner:  # in a forked process, at its exit
             return
         if self._handle is None or sys.platform != "linux":
-            (super().kill if number is signal.SIGKILL else super().terminate)()
+            super().kill()
             return
         with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._handle, number)
+            signal.pidfd_send_signal(self._handle, signal.SIGKILL)
 
     terminate = kill
+
+    def interrupt(self) -> None:
+        """Tell the call that runs to end, where the system has a signal for that."""
+        if sys.platform == "win32" or os.getpid() != self._owner or self.pid is None:
+            return
+        with suppress(ProcessLookupError):
+            if self._handle is None or sys.platform != "linux":
+                os.kill(self.pid, TELL)
+            else:
+                signal.pidfd_send_signal(self._handle, TELL)
 
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Block SIGINT on this thread; a process that it starts inherits that."""
+    """Block the signals to all on this thread; a process that it starts inherits that."""
     if sys.platform == "win32":
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*TO_ALL, TELL})
     try:
         yield
     finally:

@@ -16,8 +16,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from traceback import format_exception, format_exception_only
+from typing import Final
 
 from cloaca_core.errors import BodyCancelled
+
+TO_ALL: Final = (signal.SIGINT, signal.SIGTERM)
+"""Signals that Ctrl-C, or a service manager that stops a program, sends to all its processes. The
+main process alone acts on them: its runner may let bodies come to their end.
+"""
+TELL: Final = signal.SIGINT if sys.platform == "win32" else signal.SIGUSR1
+"""Tells the call that runs to end. Windows has no such signal; there it is never sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +45,12 @@ class Raised:
 
 def begin() -> None:
     """Prepare the process: signals, and its end with its parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _told_to_end)
-    if sys.platform != "win32":  # blocked since before the start: see WorkerProcess.start
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    for each in TO_ALL:
+        signal.signal(each, signal.SIG_IGN)
+    if sys.platform != "win32":
+        signal.signal(TELL, _told_to_end)
+        # Blocked since before the start: see WorkerProcess.start.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*TO_ALL, TELL})
     threading.Thread(target=_end_with_parent, name="cloaca parent watch", daemon=True).start()
 
 
