@@ -10,6 +10,7 @@ all its threads.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import itertools
 import json
 import logging
@@ -720,12 +721,21 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 
+def _exit(*_: object) -> None:
+    """Let SIGTERM shut the runner down, as service managers are told to expect."""
+    sys.exit(-signal.SIGTERM)
+
+
 def main() -> None:
     """Open a runner on the URL given, with the settings given, and obey."""
     url, settings = sys.argv[1], json.loads(sys.argv[2])
     registry = cloaca.Registry()
     opened: Future[cloaca.DefaultRunner] = Future()
     define(opened.result, registry)  # a recovered body may ask before the runner is assigned
+    if "executors" in settings:
+        importlib.import_module("far_bodies").define(registry)  # their workers find it by this name
+        os.setpgid(0, 0)  # with its workers: a signal to the group is one to all of them
+        signal.signal(signal.SIGTERM, _exit)
     config = cloaca.DefaultRunnerConfig(**settings)
     with cloaca.DefaultRunner(url, config=config, registry=registry) as runner:
         opened.set_result(runner)
