@@ -21,7 +21,7 @@ from typing import Any
 
 from cloaca_core.errors import WorkerLost
 from cloaca_core.executors._process.call import Call, Phase, pack
-from cloaca_core.executors._process.member import Member
+from cloaca_core.executors._process.member import Member, exit_of
 from cloaca_core.executors._process.worker import Raised, Returned
 
 
@@ -31,6 +31,7 @@ class Crew:
     def __init__(self, size: int) -> None:
         self._size = size
         self._owner = os.getpid()
+        exit_of(self._owner)  # now, since a first call may come when the interpreter exits
         self._closed = False
         self._queue: deque[Call[Any]] = deque()
         self._starting: set[Member] = set()
@@ -257,7 +258,9 @@ class Crew:
         name = "cloaca worker's end"
         try:
             threading.Thread(target=self._end, args=(member,), name=name).start()
-        except RuntimeError:  # no thread can be started: the interpreter has ended all workers
+        except RuntimeError:  # no thread can be started, as at the interpreter's exit
+            member.kill()
+            member.keep()
             self._left(member)
 
     def _end(self, member: Member) -> None:

@@ -16,7 +16,7 @@ from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.queues import SimpleQueue
-from threading import Event
+from threading import Event, Lock
 from typing import Any
 
 from cloaca_core.executors._process.at_exit import AtExit
@@ -36,6 +36,7 @@ class Member:
 
     def __init__(self) -> None:
         self.up = Event()
+        self._ending = Lock()
         self._context = _Context()
         self._pool: ProcessPoolExecutor | None = None
 
@@ -45,7 +46,7 @@ class Member:
         Raises ``OSError`` if the system refuses a process, ``RuntimeError`` at the interpreter's
         exit. ``then`` is not called after that.
         """
-        _at_exit().refuse()
+        exit_of(os.getpid()).add(self)
         self._pool = ProcessPoolExecutor(1, mp_context=self._context, initializer=begin)
         pid = self._pool.submit(os.getpid)
         pid.add_done_callback(functools.partial(self._started, then))
@@ -73,8 +74,17 @@ class Member:
 
     def end(self) -> None:
         """Let an idle process end, and wait until nothing of this member is left."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True)
+        with self._ending:  # only the first shutdown waits for the pool's thread
+            if self._pool is not None:
+                self._pool.shutdown(wait=True)
+
+    def keep(self) -> None:
+        """Keep the pool until this interpreter's end, as no thread can wait for its own.
+
+        The pool's thread holds a lock while it tidies up after a dead worker, and in Python 3.12
+        needs the same lock to free the pool, should it hold the last reference.
+        """
+        exit_of(os.getpid()).keep(self)
 
     def exit_code(self) -> int | None:
         """Wait for the end of a broken worker; minus the number of the signal that ended it.
@@ -129,12 +139,11 @@ class WorkerProcess(SpawnProcess):
 
     def start(self) -> None:
         """Start the process; it is born with signals blocked, until it handles them by itself."""
-        self._owner = os.getpid()
         with _interrupts_blocked():
             super().start()
         assert self.pid is not None
         self._open_handle(self.pid)
-        if _at_exit().begun:
+        if exit_of(os.getpid()).begun:
             self.kill()
 
     def _open_handle(self, pid: int) -> None:
@@ -148,9 +157,7 @@ class WorkerProcess(SpawnProcess):
         return super().sentinel if self._handle is None else self._handle
 
     def kill(self) -> None:
-        """End the process if it lives, and if it is a child of this process."""
-        if os.getpid() != self._owner:  # in a forked process, at its exit
-            return
+        """End the process if it lives."""
         if self._handle is None or sys.platform != "linux":
             super().kill()
             return
@@ -161,7 +168,7 @@ class WorkerProcess(SpawnProcess):
 
     def interrupt(self) -> None:
         """Tell the call that runs to end, where the system has a signal for that."""
-        if sys.platform == "win32" or os.getpid() != self._owner or self.pid is None:
+        if sys.platform == "win32" or self.pid is None:
             return
         with suppress(ProcessLookupError):
             if self._handle is None or sys.platform != "linux":
@@ -184,11 +191,12 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 @functools.cache
-def _at_exit() -> AtExit:
-    return AtExit(_end_workers)
+def exit_of(pid: int) -> AtExit:
+    """The exit of the process ``pid``, which is this one: after a fork it is another."""
+    return AtExit(pid, _kill_all)
 
 
-def _end_workers() -> None:
+def _kill_all() -> None:
     for process in multiprocessing.active_children():
         if isinstance(process, WorkerProcess):
             process.kill()

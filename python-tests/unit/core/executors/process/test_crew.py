@@ -57,6 +57,9 @@ class FakeMember:
     def kill(self) -> None:
         self.killed = True
 
+    def keep(self) -> None:
+        """There is no pool to keep."""
+
     def end(self) -> None:
         """Nothing is left at once."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -14,7 +15,7 @@ from cloaca_core.executors._process.member import Member, WorkerProcess
 @pytest.fixture(autouse=True)
 def at_exit(monkeypatch: pytest.MonkeyPatch) -> None:
     """The interpreter exits."""
-    monkeypatch.setattr(member._at_exit(), "begun", True)
+    monkeypatch.setattr(member.exit_of(os.getpid()), "begun", True)
 
 
 def test_no_worker_is_started() -> None:
