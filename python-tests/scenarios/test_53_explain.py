@@ -10,9 +10,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,6 +69,26 @@ def looking(url: str) -> str:
 
 def tasks_of(explanation: cloaca.Explanation) -> dict[str, cloaca.TaskExplanation]:
     return {each.task: each for each in explanation.tasks}
+
+
+class Unanswered(Executor):
+    """Keeps its calls, and fails them at its end."""
+
+    def __init__(self) -> None:
+        self.came = threading.Semaphore(0)
+        self._calls: list[Future[Any]] = []
+
+    def submit(self, *_: Any, **__: Any) -> Future[Any]:
+        call: Future[Any] = Future()
+        call.set_running_or_notify_cancel()
+        self._calls.append(call)
+        self.came.release()
+        return call
+
+    def fail(self) -> None:
+        """Fail all calls."""
+        for call in self._calls:
+            call.set_exception(OSError("the test is over"))
 
 
 # -- a run that is not to start yet --------------------------------------------------------------
@@ -340,6 +362,35 @@ def test_a_task_without_a_slot_says_which_setting_bounds_them(
     )
     first = tasks_of(found)["first"]
     assert (first.status, first.waits_for) == ("Ready", found.waits_for)
+
+
+def crunch(_: cloaca.Context) -> None:
+    """Stands for a body of a worker, which would import it by this name."""
+
+
+def test_a_task_without_a_slot_of_its_executor_says_how_many_are_in_use(database_url: str) -> None:
+    with cloaca.WorkflowBuilder("crunched"):
+        cloaca.task(id="crunch", executor="cpu", retry_attempts=1)(crunch)
+    cpu = Unanswered()
+    with cloaca.DefaultRunner(
+        database_url, executors={"cpu": cpu}, executor_slots={"cpu": 1}
+    ) as runner:
+        inside = runner.submit("crunched")
+        assert cpu.came.acquire(timeout=WAIT)
+        queued = runner.submit("crunched")
+
+        (first,), (second,) = inside.explain().tasks, queued.explain().tasks
+        usage = runner.health()["executors"]
+        for run in (inside, queued):
+            run.cancel(grace=0)
+        cpu.fail()
+
+    assert first.why.startswith("its body began at ")
+    assert first.why.endswith(", on executor cpu")
+    assert (second.status, second.code) == ("Ready", "limit")
+    assert second.waits_for == cloaca.Wait("limit", "executor_slots")
+    assert second.why == "waits for a free slot of executor cpu: 1 of 1 slot is in use"
+    assert usage == {"cpu": {"slots": 1, "running": 1, "waiting": 1, "abandoned": 0}}
 
 
 def test_a_run_waits_for_a_retry(runner: cloaca.DefaultRunner) -> None:
