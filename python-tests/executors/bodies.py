@@ -93,8 +93,8 @@ def registry() -> cloaca.Registry:
         ("meeting", meeting, {}),
         ("poison", poison, {}),
         ("heeding", heeding, {}),
-        ("deaf", meeting, {"timeout_seconds": 2.0, "retry_attempts": 2, "retry_delay_ms": 1}),
-        ("limited", heeding, {"timeout_seconds": 1.0, "retry_attempts": 1}),
+        ("deaf", meeting, {"timeout_seconds": 5.0, "retry_attempts": 2, "retry_delay_ms": 1}),
+        ("limited", heeding, {"timeout_seconds": 4.0, "retry_attempts": 1}),
     ):
         with cloaca.WorkflowBuilder(name, registry=made):
             cloaca.task(id="t", executor="there", **options)(body)

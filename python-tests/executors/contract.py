@@ -121,6 +121,7 @@ class ExecutorContract:
 
     def test_a_body_is_told_that_its_time_is_over(self, open_on: Open, tmp_path: Path) -> None:
         runner = open_on()
+        runner.execute("several").raise_for_status()  # the start of workers would count
         run = runner.submit("limited", bodies.pipes(tmp_path))
         read(tmp_path / "inside")
 

@@ -37,7 +37,7 @@ def client() -> Iterator[Client]:
                 "distributed.deploy.lost-worker-timeout": f"{RETURN} s",
             }
         ),
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         yield client

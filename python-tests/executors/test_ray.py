@@ -40,7 +40,9 @@ class TestRay(ExecutorContract):
     def test_a_time_limit_ends_a_body_that_does_not_heed_it(
         self, open_on: Open, tmp_path: Path
     ) -> None:
-        run = open_on().submit("deaf", bodies.pipes(tmp_path))
+        runner = open_on()
+        runner.execute("several").raise_for_status()  # the start of workers would count
+        run = runner.submit("deaf", bodies.pipes(tmp_path))
         read(tmp_path / "inside")
         run.result(WAIT).raise_for_status()
 
