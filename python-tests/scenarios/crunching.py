@@ -142,6 +142,11 @@ def looks_at_its_handle(context: cloaca.Context, handle: cloaca.TaskHandle) -> d
     return {"told": False, "cancelled": handle.cancelled}
 
 
+def sleeps(context: cloaca.Context) -> None:
+    """Tells nothing, and sleeps."""
+    time.sleep(3600)
+
+
 def lets_itself_be_ended(context: cloaca.Context) -> None:
     """Tells its process, and sleeps until a signal ends it."""
     Path(context["told"]).write_text(str(os.getpid()))

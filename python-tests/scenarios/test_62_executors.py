@@ -458,15 +458,16 @@ def test_a_body_that_cannot_be_ended_keeps_its_slot(
 # -- steering --------------------------------------------------------------------------------------
 
 
-def test_a_time_limit_ends_the_process(
-    open_on: Open, registry: cloaca.Registry, cpu: ProcessExecutor, meeting: Meeting
-) -> None:
-    define(registry, "stuck", crunching.goes_on, executor="cpu", timeout_seconds=0.2, **ONCE)
-    run = open_on({"cpu": cpu}).submit("stuck", meeting.context)
-    process = int(meeting.told())
+def test_a_time_limit_ends_the_process(open_on: Open, registry: cloaca.Registry) -> None:
+    define(registry, "first", crunching.tells_process, executor="one")
+    define(registry, "stuck", crunching.sleeps, executor="one", timeout_seconds=0.1, **ONCE)
+    runner = open_on({"one": cloaca.executors.process(1)})
+    process = runner.execute("first").final_context["pid"]
 
-    assert "TimeoutError: Task execution timeout" in str(run.result(WAIT).error_message)
+    error = runner.execute("stuck").error_message
+    assert "TimeoutError: Task execution timeout" in str(error)
     await_end(process)
+    assert runner.execute("first").final_context["pid"] != process
 
 
 def test_a_body_that_looks_at_its_handle_may_end_by_itself(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -45,6 +46,7 @@ class HandCarrier:
         self.futures: list[Future[Answer]] = []
         self.sent = Event()
         self.interrupted = Event()
+        self.interrupts = 0
         self.cancelled = Event()
         self.refusal: BaseException | None = None
         self.while_submitting: Callable[[], None] = lambda: None
@@ -62,6 +64,7 @@ class HandCarrier:
 
     def interrupt(self, call: Future[Answer]) -> None:
         assert call is self.futures[-1]
+        self.interrupts += 1
         self.interrupted.set()
 
     def cancel(self, call: Future[Answer]) -> None:
@@ -186,10 +189,12 @@ class TestSignals:
         await asyncio.to_thread(scene.carrier.interrupted.wait)
         assert file.exists()
         assert not scene.carrier.cancelled.is_set()
+        scene.threads.interrupt(attempt)  # it is told already
         scene.carrier.answer()
         await scene.reported.get()
 
         assert attempt.outcome == DONE
+        assert scene.carrier.interrupts == 1
         assert not file.exists()
 
     async def test_one_that_is_given_up_is_told_and_ended(self, scene: Scene) -> None:
@@ -233,9 +238,11 @@ class TestSlots:
     ) -> None:
         first, second = await scene.sent(), await scene.sent()
         stuck, going = scene.carrier.futures
+        threads = set(threading.enumerate())
         scene.threads.abandon(first)
         scene.threads.submit(third := scene.attempt())
         assert scene.threads.abandoned == 1
+        assert set(threading.enumerate()) <= threads  # none that could run it
 
         scene.carrier.sent.clear()
         going.set_result(Answer("{}"))
