@@ -254,10 +254,14 @@ class Crew:
         return True
 
     def _see_off(self, member: Member) -> None:
-        """Wait for the worker's end on a thread of its own: this one may be the worker's."""
+        """Wait for the worker's end on a thread of its own: this one may be the worker's.
+
+        The interpreter's exit, which ends the workers, waits for that thread, whichever starts it:
+        cut off while it removes a semaphore, it would leave one that multiprocessing warns of.
+        """
         name = "cloaca worker's end"
         try:
-            threading.Thread(target=self._end, args=(member,), name=name).start()
+            threading.Thread(target=self._end, args=(member,), name=name, daemon=False).start()
         except RuntimeError:  # no thread can be started, as at the interpreter's exit
             member.kill()
             member.keep()

@@ -278,6 +278,24 @@ def test_a_closed_crew_runs_what_waits_and_starts_workers_for_it(made: list[Fake
     assert second.result(0) == 2
 
 
+def test_the_exit_of_the_interpreter_waits_for_the_last_of_a_worker(
+    made: list[FakeMember], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if a thread closes the crew for which it does not wait, as that of a runner."""
+    waited_for: list[bool] = []
+    monkeypatch.setattr(
+        FakeMember, "end", lambda _: waited_for.append(not threading.current_thread().daemon)
+    )
+    crew = Crew(1)
+    submit(crew)
+    made[0].come_up()
+    made[0].answer()
+    threading.Thread(target=crew.close, kwargs={"cancel_queued": True}, daemon=True).start()
+    crew.wait()
+
+    assert waited_for == [True]
+
+
 def test_a_closed_crew_lets_idle_workers_end(made: list[FakeMember]) -> None:
     crew = Crew(2)
     submit(crew)
