@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing.connection
 import os
 import signal
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any, NoReturn
@@ -74,6 +75,28 @@ def leaving_a_child(pipe: Path) -> NoReturn:
     pipe.write_text(str(child))
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
+
+
+def ending_a_program(number: int) -> int:
+    """How a program ends that gets this signal, and then would end by itself."""
+    program = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    program.send_signal(number)
+    program.communicate()
+    return program.returncode
+
+
+def ending_a_fork(number: int) -> int:
+    """As ``ending_a_program``, for a process that is forked from the worker."""
+    (up, says_up), (may_end, ends) = os.pipe(), os.pipe()
+    if (child := os.fork()) == 0:
+        os.close(ends)
+        os.write(says_up, b".")
+        os.read(may_end, 1)
+        os._exit(0)
+    os.read(up, 1)
+    os.kill(child, number)
+    os.close(ends)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def dying_in_its_answer() -> bytes:

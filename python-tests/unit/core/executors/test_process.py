@@ -229,6 +229,14 @@ def test_workers_ignore_signals_to_all_processes(
     assert kept.go_on() == kept.pid
 
 
+@pytest.mark.parametrize("ending", [calls.ending_a_program, calls.ending_a_fork])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_processes_that_a_call_starts_can_be_ended(
+    executor: ProcessExecutor, ending: Callable[[int], int], number: signal.Signals
+) -> None:
+    assert executor.submit(ending, number).result(WAIT) == -number
+
+
 def test_a_call_that_is_told_to_end_may_clean_up_and_its_worker_goes_on(
     executor: ProcessExecutor, pipe: Callable[[str], Path]
 ) -> None:

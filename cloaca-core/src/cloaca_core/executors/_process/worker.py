@@ -46,12 +46,24 @@ class Raised:
 def begin() -> None:
     """Prepare the process: signals, and its end with its parent."""
     for each in TO_ALL:
-        signal.signal(each, signal.SIG_IGN)
+        # Not SIG_IGN: a program that a call starts inherits that, and could not be terminated.
+        signal.signal(each, _left_to_the_main_process)
     if sys.platform != "win32":
         signal.signal(TELL, _told_to_end)
+        os.register_at_fork(after_in_child=_reset_signals)
         # Blocked since before the start: see WorkerProcess.start.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {*TO_ALL, TELL})
     threading.Thread(target=_end_with_parent, name="cloaca parent watch", daemon=True).start()
+
+
+def _left_to_the_main_process(*_: object) -> None:
+    """Do nothing."""
+
+
+def _reset_signals() -> None:
+    """Handle signals as a new program does: this process was forked by a call, which may end it."""
+    for each in {*TO_ALL, TELL}:
+        signal.signal(each, signal.SIG_DFL)
 
 
 _running: list[Callable[..., object]] = []
