@@ -151,7 +151,7 @@ def plot(seconds: Mapping[int, float]) -> str:
         *(text(at(n, 0, most)[0], y0 + 20, n) for n in range(most + 1)),
         *(text(x0 - 16, at(0, n, most)[1] + 5, n) for n in range(1, most + 1)),
         text((x0 + x1) / 2, y0 + 42, "worker processes"),
-        text(x0, TOP - 16, "times as fast as one"),
+        text(x0 + 16, TOP - 16, "times as fast as one"),
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
