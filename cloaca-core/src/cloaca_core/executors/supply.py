@@ -16,7 +16,7 @@ from cloaca_core.logs import SafeLogger
 
 T = TypeVar("T")
 
-log = SafeLogger("cloaca.engine")
+log: SafeLogger = SafeLogger("cloaca.engine")
 
 
 class Supply:
