@@ -107,6 +107,8 @@ class Pool:
     def outcome(self, attempt: Attempt, future: Future[Answer]) -> Outcome:
         """The outcome of an attempt whose call is done."""
         if future.cancelled():
+            if attempt.abandoned:  # cancelled by its own thread
+                return CutOff()
             return self._unavailable(attempt, "has cancelled the call")
         if (error := future.exception()) is not None:
             return self._failed(attempt, error)

@@ -295,6 +295,15 @@ class TestLosses:
         scene.raised(None)
         assert len(caplog.records) == 2
 
+    async def test_a_call_that_was_cancelled_as_its_attempt_was_given_up_is_no_failure_of_executors(
+        self, scene: Scene, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        attempt, call = scene.attempt(), Future[Answer]()
+        attempt.abandoned = call.cancel()
+
+        assert scene.pool.outcome(attempt, call) == CutOff()
+        assert not caplog.records
+
     async def test_another_error_of_the_executor_counts(self, scene: Scene) -> None:
         raised = scene.raised(pickle.PicklingError("lambda"), options={"retry_attempts": 2})
 
