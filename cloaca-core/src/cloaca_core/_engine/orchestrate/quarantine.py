@@ -26,16 +26,19 @@ class Quarantine:
         self._slots = slots
         self._queues: dict[str, _Turnstile] = {}
         self._suspects = _Turnstile(1)
+        self._turnstile_of: dict[Attempt, _Turnstile] = {}
 
     def add(self, attempt: Attempt) -> None:
         """An attempt of a recovered run is ready."""
-        turnstile = self._place(attempt)
+        turnstile = self._turnstile_of[attempt] = self._place(attempt)
         turnstile.waiting[attempt] = None
         self._admit(turnstile)
 
     def over(self, attempt: Attempt) -> None:
         """An attempt has ended, was given up, or waits for others now. Unknown ones are ignored."""
-        turnstile = self._place(attempt)
+        # Not by ``_place``: a suspect that has come further is none any more.
+        if (turnstile := self._turnstile_of.pop(attempt, None)) is None:
+            return
         turnstile.waiting.pop(attempt, None)
         if attempt in turnstile.inside:
             turnstile.inside.remove(attempt)

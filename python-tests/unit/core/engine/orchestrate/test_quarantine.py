@@ -63,6 +63,16 @@ def test_suspects_go_one_at_a_time_whatever_their_kind() -> None:
     assert gate.gone == [first, second]
 
 
+def test_a_suspect_that_has_come_further_lets_the_next_go_all_the_same() -> None:
+    """A step that it has taken shows that it is none."""
+    gate = Gate()
+    first, second = gate.add(2, crashes=1)
+    first.crashes = 0
+    gate.over(first)
+
+    assert gate.gone == [first, second]
+
+
 def test_the_unsuspected_do_not_wait_for_suspects() -> None:
     gate = Gate()
     suspects, others = gate.add(2, crashes=1), gate.add(2)
