@@ -79,8 +79,12 @@ class Executor:
         """How the slots of each executor are used now, by its name."""
         return {} if self._pools is None else self._pools.usage()
 
-    def breaks_whole(self, work: Work) -> bool:
-        """Whether the place of this work has broken with all that it ran, because of one."""
+    def shares_fate(self, work: Work) -> bool:
+        """Whether this work, should its process die under it, takes other work with it: it runs in
+        the engine's process, or on an executor that has broken with all that it ran.
+        """
+        if work.place in {THREADS, COROUTINES}:
+            return True
         return self._pools is not None and self._pools.has_broken(work.place)
 
     def slots(self, place: str) -> int:

@@ -95,7 +95,7 @@ class Attempts:
         self._runs = runs
         self._capacity = capacity
         self._listener = listener
-        self._quarantine = Quarantine(executor.slots, self._mark_and_send)
+        self._quarantine = Quarantine(executor.slots, executor.shares_fate, self._mark_and_send)
         self.waiting_bodies: WaitingBodies = WaitingBodies(
             executor, self._quarantine, runs, listener.mark, self._resumed, capacity.changed
         )
@@ -133,7 +133,7 @@ class Attempts:
         with which an executor has broken as a whole, one at a time.
         """
         self._runs.begin(attempt)
-        if attempt.owner.recovered or (attempt.crashes and self._executor.breaks_whole(attempt)):
+        if attempt.owner.recovered or (attempt.crashes and self._executor.shares_fate(attempt)):
             self._quarantine.add(attempt)
         else:
             self._send(attempt)

@@ -3,7 +3,8 @@
 Such a body is known by its durable start mark. So a body of a run that has lost a process before
 starts only when its mark is durable, and only as many are marked as can really run: a body that
 waits for a slot cannot have killed the process, and is not to be blamed. Bodies under which a
-process died before are suspects and run one at a time. Its owner marks and sends them.
+process died before are suspects: those that would take other bodies with them run one at a time.
+Its owner marks and sends them.
 """
 
 from __future__ import annotations
@@ -18,12 +19,18 @@ if TYPE_CHECKING:
 
 class Quarantine:
     """``go`` is called with each attempt whose turn it is. ``slots`` tells how many bodies a place
-    runs at once.
+    runs at once, ``shares_fate`` whether a body that takes its process down takes others with it.
     """
 
-    def __init__(self, slots: Callable[[str], int], go: Callable[[Attempt], None]) -> None:
+    def __init__(
+        self,
+        slots: Callable[[str], int],
+        shares_fate: Callable[[Attempt], bool],
+        go: Callable[[Attempt], None],
+    ) -> None:
         self._go = go
         self._slots = slots
+        self._shares_fate = shares_fate
         self._queues: dict[str, _Turnstile] = {}
         self._suspects = _Turnstile(1)
         self._turnstile_of: dict[Attempt, _Turnstile] = {}
@@ -45,7 +52,7 @@ class Quarantine:
             self._admit(turnstile)
 
     def _place(self, attempt: Attempt) -> _Turnstile:
-        if attempt.crashes:
+        if attempt.crashes and self._shares_fate(attempt):
             return self._suspects
         if attempt.place not in self._queues:
             self._queues[attempt.place] = _Turnstile(self._slots(attempt.place))

@@ -253,9 +253,8 @@ class TestLostWorkers:
     )
 
     async def test_of_those_with_which_an_executor_broke_one_runs_at_a_time(
-        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+        self, scene: Scene
     ) -> None:
-        monkeypatch.setattr(scene.executor, "breaks_whole", lambda _: True)
         scene.adopt(PAIR, past=self.PAST)
         assert not scene.executor.queued
 
@@ -266,15 +265,15 @@ class TestLostWorkers:
             ("b", 2, "Completed"),
         ]
 
-    async def test_where_the_worker_died_alone_they_run_at_once(self, scene: Scene) -> None:
+    async def test_where_the_worker_died_alone_they_run_at_once(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(scene.executor, "shares_fate", lambda _: False)
         scene.adopt(PAIR, past=self.PAST)
 
         assert scene.queued() == ["a", "b"]
 
-    async def test_others_beside_them_wait_for_none(
-        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(scene.executor, "breaks_whole", lambda _: True)
+    async def test_others_beside_them_wait_for_none(self, scene: Scene) -> None:
         scene.adopt(PAIR, past=self.PAST[:1])
 
         assert scene.queued() == ["b"]
