@@ -26,7 +26,7 @@ class Scene:
     def __init__(self) -> None:
         self.executor = HandExecutor()
         self.sent: list[Attempt] = []
-        self.quarantine = Quarantine(lambda _: 1, self.sent.append)
+        self.quarantine = Quarantine(lambda _: 1, lambda _: True, self.sent.append)
         self.runs = ActiveRuns()
         self.waiting_bodies = WaitingBodies(
             self.executor, self.quarantine, self.runs, self._mark, self._resume, self._place_free
