@@ -132,14 +132,21 @@ def holds(context: cloaca.Context) -> None:
 
 
 def looks_at_its_handle(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, bool]:
-    """Tells its process, and ends when it is told to, by itself."""
+    """Tells its process, and ends by itself once its handle says so."""
     Path(context["told"]).write_text(str(os.getpid()))
+    while not handle.cancelled:
+        time.sleep(0.001)
+    return {"ended": True}
+
+
+def cleans_up(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, bool]:
+    """Tells its process, and does something more after the signal to end."""
     try:
-        while not handle.cancelled:
-            time.sleep(0.001)
+        Path(context["told"]).write_text(str(os.getpid()))
+        time.sleep(3600)
     except cloaca.BodyCancelled:
-        return {"told": True, "cancelled": handle.cancelled}
-    return {"told": False, "cancelled": handle.cancelled}
+        return {"cancelled": handle.cancelled}
+    raise AssertionError("no signal has come")
 
 
 def sleeps(context: cloaca.Context) -> None:
@@ -154,13 +161,14 @@ def lets_itself_be_ended(context: cloaca.Context) -> None:
 
 
 def goes_on(context: cloaca.Context) -> None:
-    """Tells its process, and takes the signal to end for nothing."""
-    Path(context["told"]).write_text(str(os.getpid()))
+    """Tells its process, and then that it does not heed the signal to end."""
+    word = str(os.getpid())
     while True:
         try:
+            Path(context["told"]).write_text(word)
             time.sleep(3600)
         except cloaca.BodyCancelled:
-            Path(context["told"]).write_text("told")
+            word = "told"
 
 
 def notes(context: cloaca.Context) -> None:

@@ -471,16 +471,30 @@ def test_a_time_limit_ends_the_process(open_on: Open, registry: cloaca.Registry)
 
 
 def test_a_body_that_looks_at_its_handle_may_end_by_itself(
-    open_on: Open, registry: cloaca.Registry, cpu: ProcessExecutor, meeting: Meeting
+    open_on: Open, registry: cloaca.Registry, meeting: Meeting
 ) -> None:
-    define(registry, "looks", crunching.looks_at_its_handle, executor="cpu")
-    run = open_on({"cpu": cpu}).submit("looks", meeting.context)
+    """On any executor of this host."""
+    define(registry, "looks", crunching.looks_at_its_handle, executor="pool")
+    run = open_on({"pool": lambda: ThreadPoolExecutor(1)}).submit("looks", meeting.context)
     meeting.told()
 
     assert run.cancel(grace=LONG) == cloaca.Steered("Cancelling", changed=True)
     assert run.result(WAIT).status == "Cancelled"
     assert run.tasks()["t"].status == "Completed"
-    assert run.outputs()["t"]["cancelled"] is True
+    assert run.outputs() == {"t": {"ended": True}}
+
+
+def test_a_body_may_clean_up_when_a_cancel_interrupts_it(
+    open_on: Open, registry: cloaca.Registry, cpu: ProcessExecutor, meeting: Meeting
+) -> None:
+    define(registry, "cleans", crunching.cleans_up, executor="cpu")
+    run = open_on({"cpu": cpu}).submit("cleans", meeting.context)
+    meeting.told()
+    run.cancel(grace=LONG)
+
+    assert run.result(WAIT).status == "Cancelled"
+    assert run.tasks()["t"].status == "Completed"
+    assert run.outputs() == {"t": {"cancelled": True}}
 
 
 def test_cancel_interrupts_a_body_that_does_not(
