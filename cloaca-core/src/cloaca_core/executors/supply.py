@@ -74,11 +74,17 @@ class Supply:
             call.cancel()
 
     def close(self) -> None:
-        """Shut down the executor, if a function made it. Returns at once."""
+        """Shut down the executor, if a function made it. Returns at once: also while that function
+        makes it anew, which may take for ever.
+        """
+        if not isinstance(self._given, Executor):
+            threading.Thread(target=self._end, daemon=True).start()
+
+    def _end(self) -> None:
         with self._lock:
             executor, self._executor = self._executor, None
-        if executor is not None and executor is not self._given:
-            threading.Thread(target=_shut_down, args=(executor,), daemon=True).start()
+        if executor is not None:
+            _shut_down(executor)
 
     def _made(self) -> Executor:
         if isinstance(self._given, Executor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, NoReturn
@@ -34,9 +35,12 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Executors are shut down by ``close``, on the thread of the test."""
 
     class Thread:
-        def __init__(self, target: Any, args: tuple[Any, ...], *, daemon: bool) -> None:
+        def __init__(self, target: Any, *, daemon: bool) -> None:
             assert daemon
-            self.start = lambda: target(*args)
+            self._target = target
+
+        def start(self) -> None:
+            self._target()
 
     monkeypatch.setattr("threading.Thread", Thread)
 
@@ -182,6 +186,28 @@ class TestClosing:
         executor = ExecutorByHand()
         opened(wrap(executor)).close()
         assert executor.shutdowns == []
+
+    def test_it_waits_for_no_function_that_makes_it_anew(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What that makes is shut down when it has been made."""
+        later: list[Callable[[], None]] = []
+        maker = Maker()
+        supply = opened(maker)
+
+        def slow() -> Executor:
+            supply.close()  # another thread closes meanwhile
+            return maker()
+
+        monkeypatch.setattr("threading.Thread.start", lambda thread: later.append(thread._target))
+        maker.made[0].refusals.append(BrokenProcessPool("broken"))
+        supply._given = slow
+        supply.submit(pow, 2, 3)
+        assert maker.made[1].shutdowns == []
+
+        (end,) = later
+        end()
+        assert maker.made[1].shutdowns == [ENDED]
 
     def test_none_is_made_any_more(self) -> None:
         """A thread learns late that the executor takes no call."""
