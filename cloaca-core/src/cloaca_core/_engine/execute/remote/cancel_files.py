@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import threading
@@ -52,8 +53,19 @@ class CancelFiles:
 
     def _in_folder(self, name: str) -> Path:
         with self._lock:
-            if self._folder is None:
+            if self._folder is None or not _is_kept(self._folder):
                 self._folder = Path(tempfile.mkdtemp(prefix="cloaca-"))
                 if self._closed:
                     self._folder.rmdir()
             return self._folder / name
+
+
+def _is_kept(folder: Path) -> bool:
+    """Renew the time of the folder: else a service that removes old temporary files would take it
+    from a runner that is open for days, and tell bodies to end. False if it is gone all the same.
+    """
+    try:
+        os.utime(folder)
+    except OSError:
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,25 @@ def test_the_folder_is_made_when_it_is_needed_and_goes_with_what_it_holds(home: 
 
     assert not folder.exists()
     files.close()
+    assert list(home.iterdir()) == []
+
+
+def test_the_folder_is_never_old_while_bodies_are_sent() -> None:
+    """Else a service that removes old temporary files takes it."""
+    files = CancelFiles()
+    folder = files.path(attempt_of(RUN)).parent
+    os.utime(folder, (0, 0))
+    files.path(attempt_of(RUN))
+
+    assert folder.stat().st_mtime > 0
+
+
+def test_one_that_was_removed_is_made_anew_for_the_next_bodies(home: Path) -> None:
+    files = CancelFiles()
+    files.path(attempt_of(RUN)).parent.rmdir()
+    files.path(attempt_of(RUN)).touch()
+    files.close()
+
     assert list(home.iterdir()) == []
 
 
