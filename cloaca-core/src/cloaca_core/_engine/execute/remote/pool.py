@@ -18,6 +18,7 @@ from cloaca_core._engine.execute.remote.attempt import RemoteAttempt, RemoteThre
 from cloaca_core._engine.execute.remote.call import RemoteCall
 from cloaca_core._engine.plan.restore import change_from_json
 from cloaca_core.errors import (
+    BodyCancelled,
     ExecutorError,
     ExecutorUnavailableError,
     WorkerLost,
@@ -43,6 +44,9 @@ LONGEST_PAUSE: Final = 60.0
 """Seconds before an attempt after a loss, at most; after the first loss it is one second."""
 MOST_DOUBLED: Final = 6
 """Losses after which the pause grows no more: an executor may be away for any number of them."""
+
+TOLD: Final = "it was told to end"
+"""Why a body came to no end of its own, though its worker lives."""
 
 
 class Pool:
@@ -116,7 +120,7 @@ class Pool:
         if answer.change is not None:
             return _returned(attempt, answer.change)
         if answer.error is None:
-            return self._lost(attempt, "it was told to end")
+            return self._lost(attempt, TOLD)
         return _raised(attempt, RemoteError.from_json(answer.error), answer.pickled)
 
     def _failed(self, attempt: Attempt, error: BaseException) -> Outcome:
@@ -124,6 +128,8 @@ class Pool:
         if is_worker_lost(error):
             self.breaks_whole |= isinstance(error, BrokenExecutor)
             return self._lost(attempt, _text(error))
+        if isinstance(error, KeyboardInterrupt | BodyCancelled):  # after the body, in the worker
+            return self._lost(attempt, TOLD)
         wrapped = ExecutorError(f"executor {self._supply.name!r} could not run it: {_text(error)}")
         wrapped.__cause__ = error
         return _judged(attempt, wrapped)

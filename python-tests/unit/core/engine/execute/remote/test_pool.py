@@ -24,7 +24,7 @@ from cloaca_core._engine.execute.remote.call import RemoteCall
 from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
 from cloaca_core._engine.execute.remote.pool import Pool
 from cloaca_core._engine.plan.merge import Change
-from cloaca_core.errors import ExecutorError, WorkerLost
+from cloaca_core.errors import BodyCancelled, ExecutorError, WorkerLost
 from cloaca_core.executors.by_value import ByValue
 from cloaca_core.executors.supply import Supply
 
@@ -225,8 +225,12 @@ class TestAnswers:
 
         assert raised == Raised("NotFoundError", "no 7", "T", again=True, after=7.0, counts=False)
 
-    async def test_one_that_was_told_to_end_is_cut_off(self, scene: Scene) -> None:
-        assert scene.outcome(Answer(), cancelled=True) == CutOff()
+    @pytest.mark.parametrize("answer", [Answer(), BodyCancelled("told"), KeyboardInterrupt()])
+    async def test_one_that_was_told_to_end_is_cut_off(
+        self, scene: Scene, answer: Answer | BaseException
+    ) -> None:
+        """Wherever in the worker the signal came."""
+        assert scene.outcome(answer, cancelled=True) == CutOff()
 
 
 class TestLosses:
