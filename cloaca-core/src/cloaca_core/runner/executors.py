@@ -137,7 +137,7 @@ def _imported(name: str, path: str) -> object:
     module, _, name_there = path.partition(":")
     try:
         return attribute(import_module(module), name_there)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # the module is the user's
         raise ConfigError(
             f"executors: {name!r} cannot be imported from {path!r}: {error}", field="executors"
         ) from error

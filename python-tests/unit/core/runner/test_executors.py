@@ -110,7 +110,9 @@ class TestSupplies:
             opened(executors, slots)
         assert (str(caught.value), caught.value.field) == (message, "executor_slots")
 
-    @pytest.mark.parametrize("path", ["not_a_module:cpu", f"{MODULE}:gone", f"{MODULE}:Pools.gone"])
+    @pytest.mark.parametrize(
+        "path", ["not_a_module:cpu", f"{MODULE}:gone", f"{MODULE}:Pools.gone", ".rel:y"]
+    )
     def test_a_path_that_leads_nowhere_is_refused(self, path: str) -> None:
         with pytest.raises(ConfigError) as caught:
             supplies(None, None, DefaultRunnerConfig(executors={"cpu": path}))
