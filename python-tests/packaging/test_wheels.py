@@ -23,6 +23,7 @@ from dev.project import (
     ROOT,
     SQLITE,
     Distribution,
+    extras,
     requirements_of,
     version,
 )
@@ -136,8 +137,8 @@ def test_a_wheel_states_what_it_requires(distribution: Distribution) -> None:
     assert found["Requires-Python"] == ">=3.11"
 
 
-def test_the_door_has_an_extra_per_backend_and_one_for_all() -> None:
-    assert metadata(DOOR).get_all("Provides-Extra") == ["all", "postgres", "sqlite"]
+def test_the_door_has_the_extras_of_the_project() -> None:
+    assert metadata(DOOR).get_all("Provides-Extra") == sorted(extras())
 
 
 @every_distribution

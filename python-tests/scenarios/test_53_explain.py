@@ -369,11 +369,11 @@ def crunch(_: cloaca.Context) -> None:
 
 
 def test_a_task_without_a_slot_of_its_executor_says_how_many_are_in_use(database_url: str) -> None:
-    with cloaca.WorkflowBuilder("crunched"):
+    registry, cpu = cloaca.Registry(), Unanswered()
+    with cloaca.WorkflowBuilder("crunched", registry=registry):
         cloaca.task(id="crunch", executor="cpu", retry_attempts=1)(crunch)
-    cpu = Unanswered()
     with cloaca.DefaultRunner(
-        database_url, executors={"cpu": cpu}, executor_slots={"cpu": 1}
+        database_url, registry=registry, executors={"cpu": cpu}, executor_slots={"cpu": 1}
     ) as runner:
         inside = runner.submit("crunched")
         assert cpu.came.acquire(timeout=WAIT)

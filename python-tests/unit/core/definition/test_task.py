@@ -114,10 +114,15 @@ class TestDecorating:
 
         assert asyncio.run(main()) is None
 
-    def test_queues_and_executors_are_no_options_yet(self) -> None:
-        for option in ("queue", "executor"):
-            with pytest.raises(TypeError, match=option):
-                task(**{option: "x"})  # type: ignore[call-overload] # the point of the test
+    def test_queues_are_no_option_yet(self) -> None:
+        with pytest.raises(TypeError, match="queue"):
+            task(queue="x")  # type: ignore[call-overload] # the point of the test
+
+    def test_an_executor_is_named(self, block: Collected) -> None:
+        task(executor="cpu")(noop)
+        assert block.only().executor == "cpu"
+        with pytest.raises(DefinitionError, match=r"^task\(executor=...\) "):
+            task(executor="")
 
 
 class TestId:
