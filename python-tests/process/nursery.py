@@ -23,6 +23,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -146,7 +147,8 @@ class _Forked:
 
     def send_signal(self, sig: int) -> None:
         if not self._code.done():
-            os.kill(self.pid, sig)
+            with suppress(ProcessLookupError):  # it has ended, and its code is on the way
+                os.kill(self.pid, sig)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
