@@ -12,6 +12,7 @@ import pytest
 from documents import DOCS, blocks_of, pages, readmes
 
 import cloaca
+from cloaca import databases
 from cloaca_core.config import DefaultRunnerConfig
 from dev.project import ROOT, version
 
@@ -43,6 +44,25 @@ def test_every_public_name_is_in_the_reference() -> None:
     assert sorted(set(cloaca.__all__) - entries - {"__version__"}) == []
     assert sorted(entries & set(dir(cloaca)) - set(cloaca.__all__)) == []
     assert "`__version__`" in text_of("installed.md")
+
+
+def test_every_name_of_the_other_public_modules_is_in_the_reference() -> None:
+    text = "\n".join(page.read_text(encoding="utf-8") for page in REFERENCE.glob("*.md"))
+    entries = set(re.findall(r"(?m)^::: cloaca\.databases\.(\w+)$", text))
+
+    assert sorted(set(databases.__all__) - entries - {"Severity"}) == []
+    assert sorted(entries - set(databases.__all__)) == []
+
+
+def test_every_finding_is_in_the_reference() -> None:
+    """The codes stand in the sources as the first argument of ``Finding``."""
+    sources = [each for each in ROOT.glob("cloaca-*/src/**/*.py") if "Finding(" in each.read_text()]
+    codes = {
+        code for each in sources for code in re.findall(r'Finding\(\s*"(\w+)"', each.read_text())
+    }
+
+    assert len(codes) > 30
+    assert sorted(codes - set(re.findall(r"`(\w+)`", text_of("databases.md")))) == []
 
 
 def test_every_setting_is_in_the_reference_with_its_default() -> None:

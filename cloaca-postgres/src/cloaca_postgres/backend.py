@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.store.protocol import Examiner, Store, StoreOptions
 from cloaca_core.store.sql.store import SqlStore
 from cloaca_postgres._version import __version__
-from cloaca_postgres.opening import open_dialect
+from cloaca_postgres.opening import open_dialect, open_to_examine
 from cloaca_postgres.url import parse
 
 if TYPE_CHECKING:
@@ -29,6 +29,13 @@ class PostgresBackend:
     async def open(self, url: str, options: StoreOptions) -> Store:
         dialect = await open_dialect(parse(url), options)
         return SqlStore(dialect, dialect.outbox)
+
+    async def examine(self, url: str, options: StoreOptions) -> Examiner:
+        from cloaca_postgres.examiner import PostgresExaminer  # here: few programs examine
+
+        target = parse(url)
+        session, schema = await open_to_examine(target, options)
+        return PostgresExaminer(session, schema, target.place, pooler=target.pooler)
 
     def create_tenant(self, url: str, config: TenantConfig) -> TenantCredentials:
         from cloaca_postgres import tenants  # here: few programs make tenants

@@ -42,6 +42,8 @@ _AS_THEY_ARE: Final = (StoreOpenError, StoreFullError, StoreReadOnlyError)
 async def open_dialect(target: Target, options: StoreOptions) -> PostgresDialect:
     """Open and migrate the database of a target."""
     target = _in_schema(target, options.schema)
+    if options.read_only:
+        target = replace(target, read_only=True)
     try:
         return await _opened(target, options)
     except _AS_THEY_ARE:
@@ -69,6 +71,26 @@ async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
     else:
         first = await _first_sessions(connector, looked, prepare)
     return PostgresDialect(connector, first, clock, target, schema, options, outbox)
+
+
+async def open_to_examine(target: Target, options: StoreOptions) -> tuple[Session, str]:
+    """A session that only reads in a schema of ours, of whatever version, and the schema."""
+    target = replace(_in_schema(target, options.schema), read_only=True)
+    try:
+        schema, looked = await _schema_of(target, options.connect_timeout)
+        clock = DatabaseClock(options.clock.monotonic)
+        connector = Connector(target, schema, options.connect_timeout, clock)
+        session = await connector.make_reader(looked)
+        await _prepared(session, lambda it: _refuse_foreign(it, schema, target, options.clock))
+    except _AS_THEY_ARE:
+        raise
+    except StoreError as error:
+        raise StoreOpenError(str(error)) from error
+    return session, schema
+
+
+async def _refuse_foreign(session: Session, schema: str, target: Target, clock: Clock) -> None:
+    await _migrator(session, schema, target.place, clock)
 
 
 async def _first_sessions(

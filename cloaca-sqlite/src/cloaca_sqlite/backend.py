@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 
-from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.store.protocol import Examiner, Store, StoreOptions
 from cloaca_core.store.sql.store import SqlStore
 from cloaca_sqlite._version import __version__
-from cloaca_sqlite.opening import open_dialect
+from cloaca_sqlite.opening import open_dialect, open_to_examine
 from cloaca_sqlite.url import SCHEMES, parse
 
 _OLDEST_SQLITE = (3, 38, 0)
@@ -35,6 +35,16 @@ class SqliteBackend:
     async def open(self, url: str, options: StoreOptions) -> Store:
         dialect = await open_dialect(parse(url), options)
         return SqlStore(dialect, dialect.outbox)
+
+    async def examine(
+        self,
+        url: str,
+        options: StoreOptions,  # noqa: ARG002 - a file has no schema, and no server to wait for
+    ) -> Examiner:
+        from cloaca_sqlite.examiner import SqliteExaminer  # here: few programs examine databases
+
+        target = parse(url)
+        return SqliteExaminer(await open_to_examine(target), target.synchronous)
 
 
 BACKEND = SqliteBackend()

@@ -11,6 +11,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote_from_bytes
 
@@ -55,6 +56,8 @@ _SYNCHRONOUS = {
 
 async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
     """Open and migrate the database of a target."""
+    if options.read_only and not target.in_memory:
+        target = replace(target, mode=READ_ONLY)
     if target.in_memory and options.shared:
         raise StoreOpenError(
             "a client needs a database that runners can open too, and no other connection can open "
@@ -90,6 +93,29 @@ async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
         clock=options.clock,
         wakeups=Wakeups(options.clock) if shared else None,
     )
+
+
+async def open_to_examine(target: Target) -> Connection:
+    """A connection to a file of ours, of whatever version, that only reads."""
+    if target.in_memory:
+        raise StoreOpenError("a database in memory cannot be examined from outside: name a file")
+    path = _place(target)
+    target = replace(target, mode=READ_ONLY)
+    _refuse_unfit(target, Path(path))
+    connection = _connection(target, path, READ_ONLY)
+    try:
+        await connection.open()
+        await connection.call(lambda raw: refuse_foreign(path, *_identity(raw)))
+        await connection.settle()
+    except StoreError as error:
+        await connection.close()
+        if (explained := _explained(error, target, path)) is None:
+            raise
+        raise explained from error
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 async def _open_writer(writer: Connection, target: Target, path: str, clock: Clock) -> None:

@@ -184,6 +184,17 @@ def test_with_mode_ro_everything_is_read_and_nothing_written(
     assert query("SELECT count(*) FROM cloaca_run") == [(0,)]
 
 
+def test_a_program_may_ask_for_reading_only_beside_the_url(opened: str) -> None:
+    async def look() -> bool:
+        store = await BACKEND.open(opened, StoreOptions(read_only=True))
+        try:
+            return store.writable
+        finally:
+            await store.close()
+
+    assert asyncio.run(look()) is False
+
+
 def test_mode_ro_makes_no_schema(postgres_url: str, query: Query) -> None:
     with pytest.raises(StoreReadOnlyError, match=r"there is no schema .* mode=ro makes none"):
         open_and_close(f"{postgres_url}&mode=ro")

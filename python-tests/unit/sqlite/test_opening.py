@@ -139,12 +139,19 @@ def test_a_relative_path_stays_where_it_was_when_the_program_changes_its_directo
     assert [path.name for path in tmp_path.iterdir()] == ["a?b%.db"]
 
 
-def test_read_only_reads_what_is_there_and_refuses_writes_by_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [("?mode=ro", StoreOptions()), ("", StoreOptions(read_only=True))],
+)
+def test_read_only_reads_what_is_there_and_refuses_writes_by_name(
+    tmp_path: Path, query: str, options: StoreOptions
+) -> None:
     path = tmp_path / "a.db"
     open_and_close(str(path))
+    url = f"{path}{query}"
 
     async def read_and_write() -> None:
-        store = await BACKEND.open(f"{path}?mode=ro", StoreOptions())
+        store = await BACKEND.open(url, options)
         try:
             assert not store.writable
             assert await store.get_run("a") is None

@@ -12,11 +12,12 @@ migrations leave it. It is generated from them, and used only if they are still 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 from typing import NamedTuple, Protocol
 
 from cloaca_core.errors import NewerSchemaError, StoreOpenError
+from cloaca_core.records.findings import PendingMigration, SchemaState
 from cloaca_core.store.package_files import package_files
 
 _FOLDER = "migrations"
@@ -25,6 +26,9 @@ _FILE_NAME = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 _MADE_FROM = re.compile(
     r"^-- Made from migrations 1 to (\d+), digest ([0-9a-f]{64})$", re.MULTILINE
 )
+
+_TABLE = re.compile(r"^CREATE TABLE (\w+)", re.MULTILINE)
+_INDEX = re.compile(r"^CREATE (?:UNIQUE )?INDEX (\w+)", re.MULTILINE)
 
 
 class Migration(NamedTuple):
@@ -138,6 +142,31 @@ def pending(applied: Sequence[Applied], known: Sequence[Migration]) -> list[Migr
                 f" version knows under that number ({ours.name}): its checksum differs"
             )
     return list(known[len(applied) :])
+
+
+def schema_state(
+    applied: Sequence[Applied],
+    known: Sequence[Migration],
+    head: Head,
+    there: Collection[str],
+) -> SchemaState:
+    """How a database stands beside this version; ``there`` has the names of its tables and indexes
+    of ours.
+    """
+    number = applied[-1].number if applied else 0
+    try:
+        missing = pending(applied, known)
+    except StoreOpenError as error:
+        return SchemaState(number, len(known), refusal=str(error))
+    if missing:
+        steps = [PendingMigration(each.number, each.name, each.sql) for each in missing]
+        return SchemaState(number, len(known), steps)
+    return SchemaState(
+        number,
+        len(known),
+        missing_tables=[name for name in _TABLE.findall(head.sql) if name not in there],
+        missing_indexes=[name for name in _INDEX.findall(head.sql) if name not in there],
+    )
 
 
 def replaced_by(head: Head, missing: Sequence[Migration]) -> list[Migration]:

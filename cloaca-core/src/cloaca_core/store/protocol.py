@@ -28,6 +28,7 @@ from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocols.children import ChildStore
 from cloaca_core.store.protocols.definitions import DefinitionStore
+from cloaca_core.store.protocols.examination import Examiner
 from cloaca_core.store.protocols.follow_ups import FollowUpStore
 from cloaca_core.store.protocols.memos import MemoStore
 from cloaca_core.store.protocols.paused_workflows import PausedWorkflowStore
@@ -49,6 +50,8 @@ __all__ = [
     "CHANGE_TRIES",
     "ChildStore",
     "DefinitionStore",
+    "ExaminedBackend",
+    "Examiner",
     "FollowUpStore",
     "Landed",
     "MemoStore",
@@ -129,7 +132,8 @@ class StoreOptions:
     not notified; it grows to a second. ``pool_size`` bounds the connections of a store that has
     several; ``schema`` holds the tables, in a database with schemas. ``clock`` is for times that
     the database does not give. A ``shared`` store is of use only if other programs can open the
-    database too: one that they cannot is refused with ``StoreOpenError``.
+    database too: one that they cannot is refused with ``StoreOpenError``. One that is ``read_only``
+    is opened to be looked at, as with ``mode=ro`` in the URL.
     """
 
     connect_timeout: float = 5.0
@@ -138,6 +142,7 @@ class StoreOptions:
     schema: str | None = None
     clock: Clock = SYSTEM_CLOCK
     shared: bool = False
+    read_only: bool = False
 
 
 class Backend(Protocol):
@@ -164,6 +169,16 @@ class Backend(Protocol):
 
     async def open(self, url: str, options: StoreOptions) -> Store:
         """Open and migrate the database. ``StoreOpenError`` or ``StoreError`` when it cannot."""
+
+
+@runtime_checkable
+class ExaminedBackend(Backend, Protocol):
+    """A backend whose databases can be examined."""
+
+    async def examine(self, url: str, options: StoreOptions) -> Examiner:
+        """Connect to a database that is there, and change nothing. ``StoreOpenError`` or
+        ``StoreError`` when it cannot, or when another program made it.
+        """
 
 
 @runtime_checkable

@@ -20,6 +20,7 @@ from cloaca_core.store.migrate import (
     parse_migration,
     pending,
     replaced_by,
+    schema_state,
 )
 
 ONE = parse_migration("0001_initial.sql", "CREATE TABLE a (x);")
@@ -209,3 +210,42 @@ def test_the_migrations_of_sqlite_are_in_its_package() -> None:
 def test_its_script_of_a_new_database_is_too_and_is_no_migration() -> None:
     assert "CREATE TABLE cloaca_run" in load_head("cloaca_sqlite").sql
     assert "head" not in [each.name for each in load_migrations("cloaca_sqlite")]
+
+
+MADE = Head(
+    2,
+    digest_of([ONE, TWO]),
+    "CREATE TABLE a (x);\nCREATE UNIQUE INDEX of_a ON a (x);\nCREATE TABLE b (x);\n"
+    "CREATE INDEX of_b ON b (x);",
+)
+
+
+def test_a_database_that_has_all_is_current() -> None:
+    state = schema_state(applied(ONE, TWO), [ONE, TWO], MADE, {"a", "of_a", "b", "of_b", "other"})
+
+    assert state.is_current
+    assert (state.applied, state.known) == (2, 2)
+
+
+def test_tables_and_indexes_that_are_not_there_are_named() -> None:
+    state = schema_state(applied(ONE, TWO), [ONE, TWO], MADE, {"a", "of_b"})
+
+    assert (state.missing_tables, state.missing_indexes) == (["b"], ["of_a"])
+    assert not state.is_current
+
+
+def test_of_a_database_that_is_not_up_to_date_the_migrations_to_come_are_told() -> None:
+    state = schema_state(applied(ONE), [ONE, TWO], MADE, {"a"})
+
+    assert [(each.number, each.name, each.sql) for each in state.pending] == [
+        (2, "more", "CREATE TABLE b (x);")
+    ]
+    assert (state.applied, list(state.missing_tables), state.is_current) == (1, [], False)
+
+
+def test_a_database_that_this_version_cannot_use_is_told_with_the_reason() -> None:
+    state = schema_state(applied(ONE, TWO, THREE), [ONE, TWO], MADE, {"a", "b"})
+
+    assert state.refusal is not None
+    assert "schema 3 of a newer cloaca" in state.refusal
+    assert not state.is_current

@@ -1,0 +1,55 @@
+"""How the work in a database stands: the facts that ``judgement`` judges. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from cloaca_core.records.runs import WaitingRow
+from cloaca_core.records.upkeep import Upkeep
+
+OVERDUE: Final = 5 * 60 * 1_000_000
+"""µs. Work that a runner should have begun so long ago is not begun."""
+LONG: Final = 30 * 24 * 3600 * 1_000_000
+"""µs. Runs that were made so long ago and still wait may have been forgotten."""
+
+
+class SeenRunner(NamedTuple):
+    """A registered runner. ``owned`` is how many runs it has; ``process_ended`` is only true where
+    that is certain, ``lease_over`` where its lease ended in the past.
+    """
+
+    id: str
+    owned: int
+    fenced: bool
+    process_ended: bool
+    lease_over: bool
+
+
+class Late(NamedTuple):
+    """A run and since when it should have gone on, or have ended."""
+
+    run_id: str
+    workflow: str
+    since: int
+
+
+class Work(NamedTuple):
+    """The work in a database at ``now``, an instant by its own clock. ``here`` is that moment by
+    the clock of this computer. ``ownerless`` are runs of runners that are not registered.
+    ``forgotten`` have waited for long. Of each kind the first thousand are looked at.
+    """
+
+    now: int
+    here: int
+    runners: Sequence[SeenRunner] = ()
+    ownerless: Mapping[str, int] = MappingProxyType({})
+    waiting: Sequence[WaitingRow] = ()
+    late_triggers: Sequence[str] = ()
+    cancelling: Sequence[Late] = ()
+    overdue: Sequence[Late] = ()
+    forgotten: Sequence[Late] = ()
+    paused_workflows: Sequence[str] = ()
+    upkeep: Upkeep = Upkeep(keeps_all=False, due_at=0)
+    has_runs: bool = False

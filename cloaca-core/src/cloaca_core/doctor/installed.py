@@ -1,0 +1,55 @@
+"""What is wrong with what is installed: by the metadata of packages, without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from typing import Final
+
+from cloaca_core._version import __version__
+from cloaca_core.records.findings import Finding
+from cloaca_core.store.backends import BackendInfo, available_backends
+
+_DOOR: Final = "cloaca"
+_CORE: Final = "cloaca-core"
+
+
+def of_installed(
+    find: Callable[[str], Distribution] = distribution,
+    backends: Callable[[], list[BackendInfo]] = available_backends,
+) -> list[Finding]:
+    """Findings about the package ``cloaca`` and the backends."""
+    return [*_of_door(find), *_of_backends(backends())]
+
+
+def _of_door(find: Callable[[str], Distribution]) -> Iterator[Finding]:
+    """The public index has another project's cloaca, which needs no cloaca-core."""
+    try:
+        door = find(_DOOR)
+    except PackageNotFoundError:  # it runs from its sources
+        return
+    if not any(each.startswith(_CORE) for each in door.requires or ()):
+        yield Finding(
+            "foreign_cloaca",
+            "error",
+            f"the installed cloaca {door.version} is another project's",
+            f"pip install 'cloaca=={__version__}' from where you got cloaca-core",
+        )
+    elif door.version != __version__:
+        yield Finding(
+            "versions_differ",
+            "error",
+            f"cloaca is {door.version}, cloaca-core is {__version__}",
+            f"pip install 'cloaca=={__version__}'",
+        )
+
+
+def _of_backends(backends: list[BackendInfo]) -> Iterator[Finding]:
+    for each in backends:
+        if not each.usable:
+            yield Finding(
+                "backend_unusable",
+                "warning",
+                f"the backend {each.name} is installed and cannot work: {each.reason}",
+                f"pip install 'cloaca[{each.name}]=={__version__}', or uninstall it",
+            )

@@ -1,0 +1,101 @@
+"""What is wrong with work, tables and clocks, by facts alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cloaca_core.doctor.facts import OVERDUE, Late, SeenRunner, Work
+from cloaca_core.doctor.judgement import MOST_APART, PRUNE_LATE, of_schema, of_work, worst_first
+from cloaca_core.records.findings import Finding, PendingMigration, SchemaState
+from cloaca_core.records.runs import WaitingRow
+from cloaca_core.records.upkeep import Upkeep
+
+NOW = 1_000_000_000_000_000
+SOUND = Work(NOW, NOW, has_runs=True, upkeep=Upkeep(keeps_all=False, due_at=NOW))
+LONG_AGO = NOW - OVERDUE - 1
+LATE = [Late("r1", "w", LONG_AGO)]
+LIVE = SeenRunner("a", 1, fenced=False, process_ended=False, lease_over=False)
+
+
+def waiting(kind: str, since: int = LONG_AGO) -> list[WaitingRow]:
+    return [WaitingRow(kind, "shop::w", "r1", since, 2)]
+
+
+def test_sound_work_has_no_findings() -> None:
+    assert of_work(SOUND._replace(runners=[LIVE])) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"ownerless": {"ghost": 1}}, "owner_missing"),
+        ({"runners": [LIVE._replace(process_ended=True)]}, "runner_ended"),
+        ({"runners": [LIVE._replace(fenced=True)]}, "runner_ended"),
+        ({"runners": [LIVE._replace(lease_over=True)]}, "lease_over"),
+        ({"waiting": waiting("run")}, "runs_unserved"),
+        ({"waiting": waiting("schedule")}, "schedule_late"),
+        ({"waiting": waiting("task_unserved")}, "tasks_unserved"),
+        ({"late_triggers": ["watch"]}, "trigger_late"),
+        ({"cancelling": LATE}, "cancelling_long"),
+        ({"overdue": LATE}, "waiting_overdue"),
+        ({"forgotten": LATE}, "waiting_long"),
+        ({"paused_workflows": ["shop::w"]}, "workflow_paused"),
+        ({"upkeep": Upkeep(keeps_all=True, due_at=0)}, "retention_not_set"),
+        ({"upkeep": Upkeep(keeps_all=False, due_at=NOW - PRUNE_LATE - 1)}, "prune_late"),
+        ({"here": NOW + MOST_APART + 1}, "clock_difference"),
+        ({"here": NOW - MOST_APART - 1}, "clock_difference"),
+    ],
+)
+def test_each_fact_has_its_finding_with_a_line_of_cure(change: dict[str, Any], code: str) -> None:
+    (finding,) = of_work(SOUND._replace(**change))
+
+    assert finding.code == code
+    assert finding.cure
+    assert "\n" not in finding.text + finding.cure
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        # A runner that owns nothing has no lease, and its row does no harm when it is gone.
+        {"runners": [LIVE._replace(owned=0, lease_over=True, process_ended=True)]},
+        {"waiting": waiting("run", NOW)},  # made just now
+        {"waiting": waiting("schedule", NOW + OVERDUE)},  # its tick is to come
+        {"upkeep": Upkeep(keeps_all=False, due_at=0)},  # a new database, which no runner has pruned
+        {"upkeep": Upkeep(keeps_all=False, due_at=NOW - PRUNE_LATE - 1), "has_runs": False},
+        {"here": NOW + MOST_APART},
+    ],
+)
+def test_what_is_as_it_should_be_is_no_finding(change: dict[str, Any]) -> None:
+    assert of_work(SOUND._replace(**change)) == []
+
+
+def test_a_text_names_the_first_runs_and_counts_the_others() -> None:
+    late = [Late(f"r{number}", "w", LONG_AGO) for number in range(5)]
+
+    (finding,) = of_work(SOUND._replace(overdue=late))
+
+    assert finding.text.startswith("runs r0, r1, r2 and 2 more should have gone on at 2001-09-09")
+
+
+@pytest.mark.parametrize(
+    ("schema", "code"),
+    [
+        (SchemaState(0, 2, [PendingMigration(1, "a", "A")]), "schema_older"),
+        (SchemaState(1, 2, [PendingMigration(2, "b", "B")]), "schema_older"),
+        (SchemaState(9, 2, refusal="a newer cloaca"), "schema_unknown"),
+        (SchemaState(2, 2, missing_tables=["cloaca_run"]), "missing_table"),
+        (SchemaState(2, 2, missing_indexes=["cloaca_run_owned"]), "missing_index"),
+    ],
+)
+def test_tables_that_are_not_of_this_version_are_found(schema: SchemaState, code: str) -> None:
+    assert [each.code for each in of_schema(schema)] == [code]
+
+
+def test_the_worst_findings_come_first() -> None:
+    notice, error = Finding("a", "notice", "", ""), Finding("b", "error", "", "")
+    warnings = [Finding("c", "warning", "", ""), Finding("d", "warning", "", "")]
+
+    assert worst_first([notice, *warnings, error]) == (error, *warnings, notice)
