@@ -45,6 +45,8 @@
     │   └── BackendForcedError          (ValueError) CLOACA_BACKEND forces another than the URL's
     ├── TenantError                     (RuntimeError) a tenant could not be made or removed
     │   └── TenantNameError             (ValueError) its name cannot be one
+    ├── TransferError                   (RuntimeError) a database could not be copied or imported
+    │   └── RunsInFlightError           … as runs in it have not ended
     └── StoreError                      (RuntimeError) the database said no
         ├── StoreOpenError              (ValueError) it cannot be opened as given
         │   ├── NotADatabaseError
@@ -494,6 +496,18 @@ class TenantError(CloacaError, RuntimeError):
 
 class TenantNameError(TenantError, ValueError):
     """A tenant cannot have this name."""
+
+
+class TransferError(CloacaError, RuntimeError):
+    """A database could not be copied, backed up or imported as it is."""
+
+
+class RunsInFlightError(TransferError):
+    """Runs in the database have not ended, or are held by runners. ``runs`` is their number."""
+
+    def __init__(self, message: str, *, runs: int) -> None:
+        super().__init__(message)
+        self.runs = runs
 
 
 class StoreError(CloacaError, RuntimeError):

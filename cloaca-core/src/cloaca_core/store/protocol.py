@@ -37,6 +37,7 @@ from cloaca_core.store.protocols.runners import RunnerStore
 from cloaca_core.store.protocols.runs import Landed, RunStore
 from cloaca_core.store.protocols.schedules import ScheduleStore
 from cloaca_core.store.protocols.steering import SteeringStore
+from cloaca_core.store.protocols.transfer import Transfer
 from cloaca_core.store.protocols.triggers import TriggerStore
 from cloaca_core.store.protocols.upkeep import UpkeepStore
 from cloaca_core.store.protocols.waits import WaitStore
@@ -64,6 +65,8 @@ __all__ = [
     "Store",
     "StoreOptions",
     "TenantBackend",
+    "Transfer",
+    "TransferStore",
     "TriggerStore",
     "UpkeepStore",
     "WaitStore",
@@ -122,6 +125,14 @@ class Store(
 
     def set_contended(self, *, contended: bool) -> None:
         """Say whether other live runners use this database, so that a busy writer makes room."""
+
+
+@runtime_checkable
+class TransferStore(Store, Protocol):
+    """A store whose tables can be copied as a whole."""
+
+    def transfer(self) -> Transfer:
+        """Reads and writes its tables, as long as the store is open."""
 
 
 @dataclass(frozen=True, slots=True)

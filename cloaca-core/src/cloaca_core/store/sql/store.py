@@ -8,6 +8,7 @@ on one noun are in the module of that noun.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from cloaca_core.errors import StoreUnavailableError, lost_parent
 from cloaca_core.records.batch import Batch, Committed
@@ -33,6 +34,9 @@ from cloaca_core.store.sql.steering import SqlSteering
 from cloaca_core.store.sql.triggers import SqlTriggers
 from cloaca_core.store.sql.upkeep import SqlUpkeep
 from cloaca_core.store.sql.waits import SqlWaits
+
+if TYPE_CHECKING:
+    from cloaca_core.store.protocols.transfer import Transfer
 
 
 class SqlStore(
@@ -69,6 +73,11 @@ class SqlStore(
 
     async def close(self) -> None:
         await self._dialect.close()
+
+    def transfer(self) -> Transfer:
+        from cloaca_core.store.sql.transfer import SqlTransfer  # here: few programs copy databases
+
+        return SqlTransfer(self._dialect)
 
     async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
         steps = self._batch_steps.of(batch)

@@ -1,0 +1,30 @@
+"""Transfer: the contract of reading and writing whole tables, for a copy of a database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from cloaca_core.records.transfer import Key, Table
+
+
+class Transfer(Protocol):
+    """Reads and writes the rows of ``records.transfer.TABLES`` as they are: nothing is checked, and
+    no runner is told. Of use while no runner works on the database.
+    """
+
+    async def page(self, table: Table, after: Key, limit: int) -> list[tuple[Any, ...]]:
+        """Up to ``limit`` rows whose key is after this one, in the order of the key; texts by their
+        bytes. Only reads.
+        """
+
+    async def last_key(self, table: Table) -> Key | None:
+        """The last key of the table, None for an empty one. Only reads."""
+
+    async def put(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Write rows whose keys are not there, all or nothing. ``StoreDataError`` otherwise."""
+
+    async def keep_all(self) -> None:
+        """Note that nothing is pruned unless that is asked for, as in a database that an earlier
+        version made.
+        """

@@ -1,0 +1,53 @@
+"""Whole tables in SQL. Loaded only by a program that copies a database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from cloaca_core.records.transfer import TABLES, Key, Table
+from cloaca_core.store.package_files import package_files
+from cloaca_core.store.sql.dialect import Dialect, Step
+from cloaca_core.store.sql.queries import Statement, Wording, load_statements
+
+_FILE: Final = "transfer.sql"
+_KEEP_ALL: Final = "keep_all"
+
+
+class SqlTransfer:
+    """Contracts: see ``Transfer``."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._statements = _load(dialect.sql_package, dialect.wording)
+
+    async def page(self, table: Table, after: Key, limit: int) -> list[tuple[Any, ...]]:
+        statement = self._statements[f"page_{table.name}"]
+        values = dict(zip(table.key, after, strict=True))
+        step = Step(statement, statement.bind(**values, limit=limit))
+        (rows,) = await self._dialect.read([step])
+        return rows
+
+    async def last_key(self, table: Table) -> Key | None:
+        (rows,) = await self._dialect.read([Step(self._statements[f"last_{table.name}"])])
+        return tuple(rows[0]) if rows else None
+
+    async def put(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        if not rows:
+            return
+        statement = self._statements[f"put_{table.name}"]
+        bind = statement.binder(table.columns)
+        await self._dialect.write([Step(statement, rows=list(map(bind, rows)))])
+
+    async def keep_all(self) -> None:
+        await self._dialect.write([Step(self._statements[_KEEP_ALL])])
+
+
+@lru_cache(maxsize=8)
+def _load(package: str, wording: Wording) -> Mapping[str, Statement]:
+    """The statements as the dialect with this ``sql_package`` words them."""
+    files = [package_files(__package__).joinpath(_FILE), package_files(package).joinpath(_FILE)]
+    names = [f"{verb}_{table.name}" for table in TABLES for verb in ("page", "last", "put")]
+    texts = [file.read_text("utf-8") for file in files if file.is_file()]
+    return load_statements(texts, [*names, _KEEP_ALL], wording)

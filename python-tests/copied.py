@@ -1,0 +1,62 @@
+"""Fills databases that are to be copied: every table, with rows that only a copy reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from cloaca_core.records.transfer import TABLES, Table
+from cloaca_core.store.backends import backend_for
+from cloaca_core.store.protocol import StoreOptions, TransferStore
+from cloaca_core.transfer.pages import pages
+
+_NUMBERS = (
+    "hidden_at paused_at paused_until recorded_at retention place epoch recoveries created_at "
+    "started_at ended_at limit_seconds priority claimable_at due_at start_by came_due round "
+    "cancel_at stood_still detached children_at time_limit deadline_at pause_follows "
+    "follows_round follows_place replacements cancels_children messages rests_since attempt "
+    "retry_at crashes first_attempt with_children number calls opened_at timed_out sent_at "
+    "changed tick ticks decided_until enabled jitter_seconds start_date end_date next_tick "
+    "last_tick generation updated_at pruned_until poll_interval_ms allow_concurrent "
+    "last_poll_at next_poll_at"
+)
+NUMBERS = frozenset(_NUMBERS.split())
+"""Columns that hold numbers."""
+
+
+def row_of(table: Table, number: int) -> tuple[Any, ...]:
+    """A row with a value of its own in each column, in which texts are not only ASCII."""
+    values: list[Any] = [
+        number if name in NUMBERS else f"{name} {number:06} äß漢" for name in table.columns
+    ]
+    if table.name == "run":
+        values[table.columns.index("owner")] = None
+        values[table.columns.index("status")] = "Completed"
+    return tuple(values)
+
+
+async def fill(url: str, numbers: Iterable[int], tables: Iterable[Table] = TABLES) -> None:
+    """Put rows into the tables of a database."""
+    store = await backend_for(url).open(url, StoreOptions())
+    try:
+        assert isinstance(store, TransferStore)
+        for table in tables:
+            rows = [row_of(table, number) for number in numbers]
+            for start in range(0, len(rows), 500):
+                await store.transfer().put(table, rows[start : start + 500])
+    finally:
+        await store.close()
+
+
+async def rows_of(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all tables of a database."""
+    store = await backend_for(url).open(url, StoreOptions())
+    try:
+        assert isinstance(store, TransferStore)
+        transfer = store.transfer()
+        return {
+            table.name: [row async for page in pages(transfer, table) for row in page]
+            for table in TABLES
+        }
+    finally:
+        await store.close()

@@ -1,0 +1,236 @@
+"""65: a database as a whole: what is wrong with it, and a copy of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+from own_database import OwnDatabases
+from scenarios.steering import until
+
+import cloaca
+from cloaca import databases
+
+WAIT = 30
+AGES_AGO = 1_000_000_000
+"""An instant of 1970, in µs."""
+
+
+@pytest.fixture(autouse=True)
+def _workflow() -> None:
+    with cloaca.WorkflowBuilder("wait"):
+
+        @cloaca.task
+        def step(context: cloaca.Context) -> None:
+            pass
+
+
+@pytest.fixture
+def run(database_url: str) -> str:
+    """The id of a run that has not begun; no runner is there any more."""
+    with cloaca.DefaultRunner(database_url) as runner:
+        runner.stop()
+        return runner.submit("wait").id
+
+
+@pytest.fixture
+def change(own_databases: OwnDatabases, database_url: str) -> Callable[..., None]:
+    """Executes a statement in the database, as a user with a shell could."""
+
+    def execute(statement: str, *values: object) -> None:
+        if database_url.startswith("postgres"):
+            own_databases.query(database_url, statement, *values)
+            return
+        with closing(own_databases.connect(database_url, autocommit=True)) as connection:
+            connection.execute(statement, values)
+
+    return execute
+
+
+def codes(found: databases.Diagnosis) -> list[str]:
+    return [each.code for each in found.findings]
+
+
+def test_a_database_in_use_is_sound(database_url: str) -> None:
+    with cloaca.DefaultRunner(database_url) as runner:
+        runner.execute("wait")
+
+        found = databases.diagnose(database_url, deep=True)
+
+    assert found.findings == ()
+    assert found.is_sound
+    assert found.size > 0
+    assert len(found.versions) == 2
+    assert found.to_dict()["findings"] == []
+
+
+def test_a_database_without_tables_is_told_and_not_made(
+    own_databases: OwnDatabases, backend_name: str
+) -> None:
+    url = own_databases.new_empty()
+    if backend_name == "sqlite":
+        with pytest.raises(cloaca.StoreOpenError, match="does not exist"):
+            databases.diagnose(url)
+        with closing(own_databases.connect(url, autocommit=True)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+    else:
+        with cloaca.DefaultRunner(url):
+            pass
+        own_databases.load(url, "SELECT 1")  # an empty schema in its place
+
+    assert "schema_older" in codes(databases.diagnose(url))
+    assert "schema_older" in codes(databases.diagnose(url))
+
+
+STATES = {
+    "owner_missing": "UPDATE cloaca_run SET owner = 'ghost', epoch = 1, status = 'Running'",
+    "runs_unserved": f"UPDATE cloaca_run SET created_at = {AGES_AGO}, claimable_at = {AGES_AGO}",
+    "cancelling_long": f"UPDATE cloaca_run SET status = 'Cancelling', owner = 'ghost',"
+    f" cancel_at = {AGES_AGO}",
+    "waiting_overdue": f"UPDATE cloaca_run SET status = 'Waiting', due_at = {AGES_AGO},"
+    f" claimable_at = {AGES_AGO}",
+    "waiting_long": f"UPDATE cloaca_run SET status = 'Paused', paused_at = {AGES_AGO},"
+    f" created_at = {AGES_AGO}",
+    "retention_not_set": "UPDATE cloaca_upkeep SET keeps_all = 1",
+    "prune_late": f"UPDATE cloaca_upkeep SET due_at = {AGES_AGO}",
+    "missing_index": "DROP INDEX cloaca_run_owned",
+    "missing_table": "DROP TABLE cloaca_paused_workflow",
+    "schema_older": "DELETE FROM cloaca_migration WHERE number = "
+    "(SELECT max(number) FROM cloaca_migration)",
+    "schema_unknown": "INSERT INTO cloaca_migration VALUES (999, 'later', 'x', 1)",
+}
+
+
+@pytest.mark.parametrize("code", STATES)
+def test_each_state_is_found(
+    code: str, run: str, database_url: str, change: Callable[..., None]
+) -> None:
+    change(STATES[code])
+
+    assert code in codes(databases.diagnose(database_url))
+
+
+@pytest.mark.usefixtures("run")
+def test_the_runs_of_a_process_that_has_ended_are_found(
+    database_url: str, change: Callable[..., None]
+) -> None:
+    change(
+        "INSERT INTO cloaca_runner (id, boot_id, pid_namespace, pid, process_start, beat,"
+        " lease_until, fenced, started_at, protocol)"
+        " VALUES ('gone', 'boot', 'ns', 1, 1, 5, 5, 0, 1, 2)"
+    )
+    change("UPDATE cloaca_run SET owner = 'gone', epoch = 1, status = 'Running'")
+
+    assert "lease_over" in codes(databases.diagnose(database_url))
+
+
+@pytest.mark.usefixtures("run")
+def test_a_paused_workflow_is_noticed(database_url: str) -> None:
+    with cloaca.Client(database_url) as client:
+        client.pause_workflow("wait")
+
+    (finding,) = databases.diagnose(database_url).findings
+
+    assert (finding.code, finding.severity) == ("workflow_paused", "notice")
+    assert "wait" in finding.text
+
+
+@pytest.mark.usefixtures("run")
+def test_a_trigger_that_nobody_polls_is_found(
+    database_url: str, change: Callable[..., None]
+) -> None:
+    change(
+        "INSERT INTO cloaca_trigger (id, name, workflow, poll_interval_ms, allow_concurrent,"
+        " enabled, next_poll_at, generation, created_at, updated_at)"
+        f" VALUES ('t', 'watch', 'wait', 1000, 0, 1, {AGES_AGO}, 1, 1, 1)"
+    )
+
+    assert "trigger_late" in codes(databases.diagnose(database_url))
+
+
+def test_nothing_is_written(run: str, database_url: str, own_databases: OwnDatabases) -> None:
+    before = own_databases.query(database_url, "SELECT * FROM cloaca_run")
+
+    databases.diagnose(database_url, deep=True)
+
+    assert own_databases.query(database_url, "SELECT * FROM cloaca_run") == before
+    assert own_databases.query(database_url, "SELECT * FROM cloaca_runner") == []
+
+
+def test_a_lock_of_a_writer_does_not_hold_it_up(
+    run: str, database_url: str, own_databases: OwnDatabases, backend_name: str
+) -> None:
+    if backend_name != "sqlite":
+        pytest.skip("readers of PostgreSQL wait for no row")
+    with closing(own_databases.connect(database_url, autocommit=True)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+
+        assert databases.diagnose(database_url).is_sound
+
+
+# -- a copy --------------------------------------------------------------------------------------
+
+
+def define_shop(registry: cloaca.Registry) -> None:
+    """A payment that fails at first, and an order that waits for a person."""
+    with cloaca.WorkflowBuilder("pay", registry=registry):
+
+        @cloaca.task(retry_attempts=1)
+        def charge(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, object]:
+            receipt = handle.step("charge", lambda: f"receipt of {context['amount']}")
+            if context["fails"] and handle.attempt < 2:
+                raise ValueError("no money")
+            return {"receipt": receipt, "long": "x" * 10_000}
+
+    with cloaca.WorkflowBuilder("order", registry=registry):
+        ok = cloaca.approval("ok", "Send it?")
+
+        @cloaca.task(dependencies=[ok])
+        def send(context: cloaca.Context) -> dict[str, object]:
+            return {"sent": context["ok"]["by"]}
+
+
+def work_in(runner: cloaca.DefaultRunner) -> dict[str, str]:
+    """The ids of a run of two rounds, a fork of it, and an order that waits."""
+    paid = runner.submit("pay", {"amount": 5, "fails": True}, idempotency_key="p1", tags={"a": "b"})
+    assert paid.result(WAIT).status == "Failed"
+    runner.retry(paid.id).result(WAIT)
+    fork = paid.fork("charge", context={"fails": False})
+    fork.result(WAIT)
+    order = runner.submit("order", {"n": 1})
+    runner.schedule("nightly", "pay", "0 3 * * *", "UTC", params={"amount": 1, "fails": False})
+    return {"paid": paid.id, "fork": fork.id, "order": order.id}
+
+
+def test_work_goes_on_in_a_copy(new_database_url: Callable[[], str]) -> None:
+    source, target = new_database_url(), new_database_url()
+    registry = cloaca.Registry()
+    define_shop(registry)
+    with cloaca.DefaultRunner(source, registry=registry) as runner:
+        ids = work_in(runner)
+        until(lambda: runner.get_run(ids["order"]).status() == "Waiting")
+
+    with pytest.raises(cloaca.RunsInFlightError):
+        databases.copy(source, target)
+    report = databases.copy(source, target, paused=True)
+
+    assert [name.rpartition("::")[2] for name in report.paused] == ["order", "pay"]
+    with cloaca.DefaultRunner(target, registry=registry) as runner:
+        paid = runner.get_run(ids["paid"])
+        assert paid.info().round == 2
+        assert [each.status for each in paid.rounds()] == ["Failed", "Completed"]
+        assert paid.result().final_context["receipt"] == "receipt of 5"
+        assert len(paid.result().final_context["long"]) == 10_000
+        assert [each.id for each in runner.list_runs(tags={"a": "b"})][-1] == ids["paid"]
+        again = runner.submit("pay", {"amount": 6, "fails": False}, idempotency_key="p1")
+        assert (again.id, again.created) == (ids["paid"], False)
+        assert [each["name"] for each in runner.list_cron_schedules()] == ["nightly"]
+
+        order = runner.get_run(ids["order"])
+        order.approve("ok", by="ann")
+        assert order.status() != "Completed"  # its workflow is paused here, as in the source
+        runner.resume_workflow("order")
+        assert order.result(WAIT).final_context["sent"] == "ann"
+    with cloaca.Client(source) as client:
+        assert client.get_run(ids["order"]).status() == "Waiting"

@@ -1,0 +1,240 @@
+"""Copies of databases from each backend to each, broken off and taken up again."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+import threading
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from copied import fill, row_of, rows_of
+
+import cloaca
+from cloaca_core.errors import RunsInFlightError, StoreError, TransferError
+from cloaca_core.records.transfer import BY_NAME, TABLES
+from cloaca_core.store.migrate import load_head
+from cloaca_core.transfer.copy import CopyProgress, CopyReport, Progress, copy_database
+from cloaca_core.transfer.opened import Place
+
+NOT_COPIED = {
+    "cloaca_migration",
+    "cloaca_runner",
+    "cloaca_listener",
+    "cloaca_unserved",
+    "cloaca_upkeep",
+    "cloaca_payload",  # they are in the rows of their runs
+}
+TABLE = re.compile(r"CREATE TABLE (cloaca_\w+) \((.*?)\n\)", re.DOTALL)
+COLUMN = re.compile(r"^ +([a-z_]+) (?:text|bigint|integer)", re.MULTILINE)
+
+
+class BrokenOffError(Exception):
+    """The program is ended by its user."""
+
+
+def after(phase: str, table: str, times: int) -> Progress:
+    """A callback that breaks a copy off, at this batch of a phase."""
+    left = [times]
+
+    def progress(done: CopyProgress) -> None:
+        if (done.phase, done.table) == (phase, table):
+            left[0] -= 1
+            if left[0] == 0:
+                raise BrokenOffError
+
+    return progress
+
+
+def copied(report: CopyReport) -> dict[str, int]:
+    return {each.table: each.copied for each in report.tables if each.copied}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'source.db'}"
+
+
+@pytest.fixture
+def other_file(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'target.db'}"
+
+
+@pytest.fixture(params=["to postgres", "and back", "sqlite alone"])
+def way(request: pytest.FixtureRequest, file: str, other_file: str) -> tuple[str, str]:
+    """The URLs of a source and of a target."""
+    if request.param == "sqlite alone":
+        return file, other_file
+    postgres = request.getfixturevalue("postgres_url")
+    return (file, postgres) if request.param == "to postgres" else (postgres, file)
+
+
+def made_by_sqlite() -> dict[str, set[str]]:
+    """The columns of each table of a new file."""
+    with closing(sqlite3.connect(":memory:")) as raw:
+        raw.executescript(load_head("cloaca_sqlite").sql)
+        names = raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        return {
+            name: {column[1] for column in raw.execute(f"PRAGMA table_info({name})")}
+            for (name,) in names
+        }
+
+
+def made_by_postgres() -> dict[str, set[str]]:
+    """The columns of each table of a new schema."""
+    tables = TABLE.findall(load_head("cloaca_postgres").sql)
+    return {name: set(COLUMN.findall(columns)) for name, columns in tables}
+
+
+@pytest.mark.parametrize("made", [made_by_sqlite(), made_by_postgres()], ids=["sqlite", "postgres"])
+def test_every_table_is_copied_with_all_its_columns_or_named_as_left_out(
+    made: dict[str, set[str]],
+) -> None:
+    copied = {f"cloaca_{table.name}": set(table.columns) for table in TABLES}
+
+    assert {name: columns for name, columns in made.items() if name not in NOT_COPIED} == copied
+
+
+def test_all_rows_of_all_tables_are_there_afterwards(way: tuple[str, str]) -> None:
+    source, target = way
+    asyncio.run(fill(source, range(3)))
+
+    report = copy_database(source, target)
+
+    assert asyncio.run(rows_of(target)) == asyncio.run(rows_of(source))
+    assert copied(report) == {table.name: 3 for table in TABLES}
+    assert report.rows == 3 * len(TABLES)
+    assert len({each.checksum for each in report.tables}) == len(TABLES)
+
+
+def test_a_copy_that_was_broken_off_goes_on_where_it_stopped(way: tuple[str, str]) -> None:
+    source, target = way
+    asyncio.run(fill(source, range(350)))
+    with pytest.raises(BrokenOffError):
+        copy_database(source, target, progress=after("copy", "attempt", 2))
+
+    report = copy_database(source, target)
+
+    assert asyncio.run(rows_of(target)) == asyncio.run(rows_of(source))
+    done = copied(report)
+    assert done["attempt"] == 50  # pages of 100 and of 200 rows were there
+    assert "run" not in done
+    assert done["message"] == 350
+
+
+def test_a_copy_that_is_whole_is_only_compared(file: str, other_file: str) -> None:
+    asyncio.run(fill(file, range(3)))
+    first = copy_database(file, other_file)
+
+    again = copy_database(file, other_file)
+
+    assert copied(again) == {}
+    assert [each.checksum for each in again.tables] == [each.checksum for each in first.tables]
+
+
+@pytest.mark.parametrize("numbers", [range(1, 3), range(5), [7], [5, 6, 7]])
+def test_a_target_with_other_rows_is_refused_before_anything_is_written(
+    file: str, other_file: str, numbers: Iterable[int]
+) -> None:
+    asyncio.run(fill(file, range(3)))
+    asyncio.run(fill(other_file, numbers, [BY_NAME["schedule"]]))
+    before = asyncio.run(rows_of(other_file))
+
+    with pytest.raises(TransferError, match="other rows in cloaca_schedule"):
+        copy_database(file, other_file)
+
+    assert asyncio.run(rows_of(other_file)) == before
+
+
+def test_a_source_that_changes_meanwhile_is_noticed(file: str, other_file: str) -> None:
+    asyncio.run(fill(file, range(3)))
+    run = BY_NAME["run"]
+
+    def progress(done: CopyProgress) -> None:
+        if (done.phase, done.table) == ("copy", "schedule"):  # runs are done by then
+            others = threading.Thread(target=lambda: asyncio.run(fill(file, [9], [run])))
+            others.start()
+            others.join()
+
+    with pytest.raises(TransferError, match="4 rows in the source and 3 in the target"):
+        copy_database(file, other_file, progress=progress)
+
+
+def test_progress_is_told_by_phase_and_table(file: str, other_file: str) -> None:
+    asyncio.run(fill(file, range(3)))
+    told: list[CopyProgress] = []
+
+    copy_database(file, other_file, progress=told.append)
+
+    assert told[0] == CopyProgress("copy", "tombstone", 3)
+    assert {each.phase for each in told} == {"copy", "verify"}
+
+
+def test_a_runner_that_is_registered_in_the_target_is_refused(file: str, other_file: str) -> None:
+    cloaca.DefaultRunner(file).shutdown()
+    with (
+        cloaca.DefaultRunner(other_file),
+        pytest.raises(TransferError, match="registered in the target"),
+    ):
+        copy_database(file, other_file)
+
+
+def test_a_source_that_is_not_there_is_not_made(tmp_path: Path, file: str, other_file: str) -> None:
+    with pytest.raises(StoreError, match="does not exist"):
+        copy_database(file, other_file)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_that_have_not_ended_are_refused(file: str, other_file: str) -> None:
+    cloaca.DefaultRunner(file).shutdown()
+    run = BY_NAME["run"]
+    row = list(row_of(run, 1))
+    row[run.columns.index("status")] = "Waiting"
+    row[run.columns.index("ended_at")] = None
+    asyncio.run(_put(file, tuple(row)))
+
+    with pytest.raises(RunsInFlightError, match="1 run of the source have not ended") as refused:
+        copy_database(file, other_file)
+
+    assert refused.value.runs == 1
+
+
+def test_runs_that_a_runner_holds_are_refused_also_when_all_is_paused(
+    file: str, other_file: str
+) -> None:
+    cloaca.DefaultRunner(file).shutdown()
+    run = BY_NAME["run"]
+    row = list(row_of(run, 1))
+    row[run.columns.index("status")] = "Running"
+    row[run.columns.index("ended_at")] = None
+    row[run.columns.index("owner")] = "r1"
+    asyncio.run(_put(file, tuple(row)))
+
+    with pytest.raises(RunsInFlightError, match=r"1 run of the source are held by runners \(r1\)"):
+        copy_database(file, other_file, paused=True)
+
+
+def test_that_nothing_is_pruned_is_copied_as_well(file: str, other_file: str) -> None:
+    cloaca.DefaultRunner(file).shutdown()
+
+    async def keep() -> None:
+        async with Place.of(file).opened() as store:
+            await store.transfer().keep_all()
+
+    async def keeps() -> bool:
+        async with Place.of(other_file).opened() as store:
+            return (await store.upkeep()).keeps_all
+
+    asyncio.run(keep())
+    copy_database(file, other_file)
+
+    assert asyncio.run(keeps())
+
+
+async def _put(url: str, row: tuple[object, ...]) -> None:
+    async with Place.of(url).opened() as store:
+        await store.transfer().put(BY_NAME["run"], [row])
