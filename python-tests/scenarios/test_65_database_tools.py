@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from own_database import OwnDatabases
@@ -11,8 +12,10 @@ from scenarios.steering import until
 
 import cloaca
 from cloaca import databases
+from cloaca_core.store.migrate import load_migrations
 
 WAIT = 30
+DATA = Path(__file__).parent.parent / "data"
 AGES_AGO = 1_000_000_000
 """An instant of 1970, in µs."""
 
@@ -234,3 +237,75 @@ def test_work_goes_on_in_a_copy(new_database_url: Callable[[], str]) -> None:
         assert order.result(WAIT).final_context["sent"] == "ann"
     with cloaca.Client(source) as client:
         assert client.get_run(ids["order"]).status() == "Waiting"
+
+
+# -- state, check, backup ------------------------------------------------------------------------
+
+
+def test_the_status_of_a_database_counts_its_runs(run: str, database_url: str) -> None:
+    with cloaca.DefaultRunner(database_url) as runner:
+        runner.get_run(run).result(WAIT)
+        runner.stop()
+        runner.submit("wait")
+
+        status = databases.status(database_url)
+
+        assert status.runs == {"Completed": 1, "Pending": 1}
+        assert len(status.runners) == 1
+    assert (status.schema, status.pending, status.refusal) == (status.known, (), None)
+    assert databases.upgrade(database_url).applied == ()
+
+
+def test_an_upgrade_applies_what_the_status_shows(
+    own_databases: OwnDatabases, backend_name: str
+) -> None:
+    url = own_databases.new_empty()
+    first = load_migrations(f"cloaca_{backend_name}")[0]
+    rows = DATA / f"schema_1_{backend_name}.sql"
+    own_databases.load(url, first.sql + rows.read_text(encoding="utf-8"))
+
+    before = databases.status(url)
+    report = databases.upgrade(url)
+
+    assert before.schema == report.before == 1
+    assert [each.number for each in before.pending] == list(range(2, before.known + 1))
+    assert "-- migration 2: schedules\n" in before.sql
+    assert report.applied == before.pending
+    assert databases.status(url).schema == report.schema == before.known
+
+
+def test_a_check_finds_rows_that_have_no_run(
+    run: str, database_url: str, change: Callable[..., None]
+) -> None:
+    assert databases.check(database_url) == ()
+    change("INSERT INTO cloaca_run_tag (run_id, tag, content) VALUES ('none', 'a', 'b')")
+
+    (finding,) = databases.check(database_url)
+
+    assert (finding.code, finding.severity) == ("stray_rows", "warning")
+    assert finding.text == "1 row of cloaca_run_tag have no run any more"
+    assert codes(databases.diagnose(database_url)) == []
+    assert codes(databases.diagnose(database_url, deep=True)) == ["stray_rows"]
+
+
+def test_a_check_finds_tables_that_are_gone(
+    run: str, database_url: str, change: Callable[..., None]
+) -> None:
+    change("DROP TABLE cloaca_paused_workflow")
+
+    assert [each.code for each in databases.check(database_url)] == ["missing_table"]
+
+
+@pytest.mark.backend("sqlite", reason="PostgreSQL has tools of its own")
+def test_a_backup_of_a_file_in_use_can_be_opened(database_url: str, tmp_path: Path) -> None:
+    with cloaca.DefaultRunner(database_url) as runner:
+        first = runner.submit("wait").result(WAIT).execution_id
+        report = databases.back_up(database_url, tmp_path / "backup.db")
+        second = runner.submit("wait").result(WAIT).execution_id
+
+    assert report.size > 0
+    assert databases.diagnose(tmp_path / "backup.db").is_sound
+    with cloaca.Client(tmp_path / "backup.db") as client:
+        assert client.get_run(first).status() == "Completed"
+        with pytest.raises(cloaca.RunNotFoundError):
+            client.get_run(second).status()

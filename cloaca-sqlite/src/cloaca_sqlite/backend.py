@@ -46,5 +46,10 @@ class SqliteBackend:
         target = parse(url)
         return SqliteExaminer(await open_to_examine(target), target.synchronous)
 
+    async def back_up(self, url: str, path: str) -> None:
+        from cloaca_sqlite.backup import back_up  # here: few programs make backups
+
+        await back_up(await open_to_examine(parse(url)), path)
+
 
 BACKEND = SqliteBackend()

@@ -1,19 +1,42 @@
-"""Databases as a whole: find what is wrong with one, copy one. Each function opens by URL."""
+"""Databases as a whole: look at one, bring it up to date, check, back up, copy. Opened by URL."""
 
-from cloaca_core.doctor.diagnosis import Diagnosis as Diagnosis, diagnose as diagnose
-from cloaca_core.records.findings import Finding as Finding, Severity as Severity
+from cloaca_core.doctor.diagnosis import (
+    Diagnosis as Diagnosis,
+    check as check,
+    diagnose as diagnose,
+)
+from cloaca_core.records.findings import (
+    Finding as Finding,
+    PendingMigration as PendingMigration,
+    Severity as Severity,
+)
+from cloaca_core.transfer.backup import BackupReport as BackupReport, back_up as back_up
 from cloaca_core.transfer.copy import (
     CopyProgress as CopyProgress,
     CopyReport as CopyReport,
     TableCopy as TableCopy,
     copy_database as copy,
 )
+from cloaca_core.transfer.status import (
+    DatabaseStatus as DatabaseStatus,
+    UpgradeReport as UpgradeReport,
+    database_status as status,
+    upgrade_database as upgrade,
+)
 
 __all__ = [
+    "status",
+    "DatabaseStatus",
+    "upgrade",
+    "UpgradeReport",
+    "PendingMigration",
     "diagnose",
     "Diagnosis",
+    "check",
     "Finding",
     "Severity",
+    "back_up",
+    "BackupReport",
     "copy",
     "CopyReport",
     "TableCopy",

@@ -45,8 +45,8 @@ def of_strays(strays: Mapping[str, int]) -> list[Finding]:
         Finding(
             "stray_rows",
             "warning",
-            f"{number} row{_s(number)} of {table} belong to runs that are not there",
-            "they do no harm; if nobody deleted rows by hand, report it with `cloaca db check`",
+            f"{number} row{_s(number)} of {table} have no run any more",
+            "they do no harm; if nobody has deleted rows by hand, please report it",
         )
         for table, number in strays.items()
         if number

@@ -426,3 +426,15 @@ TABLES: Final = (
 runs last, so that a database which is opened too early does nothing wrong.
 """
 BY_NAME: Final = {table.name: table for table in TABLES}
+OF_RUNS: Final = (
+    "attempt",
+    "run_tag",
+    "round",
+    "restart",
+    "fork",
+    "replacement",
+    "memo",
+    "wait",
+    "message",
+)
+"""Tables whose rows go with their run."""

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Backend",
+    "BackupBackend",
     "CHANGE_TRIES",
     "ChildStore",
     "DefinitionStore",
@@ -189,6 +190,16 @@ class ExaminedBackend(Backend, Protocol):
     async def examine(self, url: str, options: StoreOptions) -> Examiner:
         """Connect to a database that is there, and change nothing. ``StoreOpenError`` or
         ``StoreError`` when it cannot, or when another program made it.
+        """
+
+
+@runtime_checkable
+class BackupBackend(Backend, Protocol):
+    """A backend that writes backups of its databases itself."""
+
+    async def back_up(self, url: str, path: str) -> None:
+        """Write the database as of one moment into a file that is not there yet, and check it. No
+        runner waits for it. After a raise there is no such file.
         """
 
 

@@ -24,6 +24,9 @@ class Transfer(Protocol):
     async def put(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         """Write rows whose keys are not there, all or nothing. ``StoreDataError`` otherwise."""
 
+    async def strays(self) -> dict[str, int]:
+        """How many rows of each table belong to runs that are not there. Reads all keys."""
+
     async def keep_all(self) -> None:
         """Note that nothing is pruned unless that is asked for, as in a database that an earlier
         version made.

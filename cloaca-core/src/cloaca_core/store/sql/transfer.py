@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from cloaca_core.records.transfer import TABLES, Key, Table
+from cloaca_core.records.transfer import OF_RUNS, TABLES, Key, Table
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Dialect, Step
 from cloaca_core.store.sql.queries import Statement, Wording, load_statements
@@ -40,6 +40,12 @@ class SqlTransfer:
         bind = statement.binder(table.columns)
         await self._dialect.write([Step(statement, rows=list(map(bind, rows)))])
 
+    async def strays(self) -> dict[str, int]:
+        steps = [Step(self._statements[f"strays_{name}"]) for name in OF_RUNS]
+        answers = await self._dialect.read(steps)
+        counts = [number for ((number,),) in answers]
+        return dict(zip(OF_RUNS, counts, strict=True))
+
     async def keep_all(self) -> None:
         await self._dialect.write([Step(self._statements[_KEEP_ALL])])
 
@@ -49,5 +55,6 @@ def _load(package: str, wording: Wording) -> Mapping[str, Statement]:
     """The statements as the dialect with this ``sql_package`` words them."""
     files = [package_files(__package__).joinpath(_FILE), package_files(package).joinpath(_FILE)]
     names = [f"{verb}_{table.name}" for table in TABLES for verb in ("page", "last", "put")]
+    names += [f"strays_{name}" for name in OF_RUNS]
     texts = [file.read_text("utf-8") for file in files if file.is_file()]
     return load_statements(texts, [*names, _KEEP_ALL], wording)

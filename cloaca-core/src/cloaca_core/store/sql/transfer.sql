@@ -584,6 +584,60 @@ INSERT INTO cloaca_trigger (
 );
 
 
+-- name: strays_attempt
+-- Count attempts whose run is not there.
+SELECT count(*) FROM cloaca_attempt AS stray
+WHERE NOT EXISTS (SELECT 1 FROM cloaca_run AS run WHERE run.id = stray.run_id);
+
+
+-- name: strays_run_tag
+-- Count tags of runs whose run is not there.
+SELECT count(*) FROM cloaca_run_tag AS stray
+WHERE NOT EXISTS (SELECT 1 FROM cloaca_run AS run WHERE run.id = stray.run_id);
+
+
+-- name: strays_round
+-- Count ended rounds of runs whose run is not there.
+SELECT count(*) FROM cloaca_round AS stray
+WHERE NOT EXISTS (SELECT 1 FROM cloaca_run AS run WHERE run.id = stray.run_id);
+
+
+-- name: strays_restart
+-- Count restarts of tasks whose run is not there.
+SELECT count(*) FROM cloaca_restart AS stray
+WHERE NOT EXISTS (SELECT 1 FROM cloaca_run AS run WHERE run.id = stray.run_id);
+
+
+-- name: strays_fork
+-- Count forks whose run is not there.
+SELECT count(*) FROM cloaca_fork AS stray
+WHERE NOT EXISTS (SELECT 1 FROM cloaca_run AS run WHERE run.id = stray.run_id);
+
+
+-- name: strays_replacement
+-- Count replaced keys of runs whose run is not there.
+SELECT count(*) FROM cloaca_replacement AS stray
+WHERE NOT EXISTS (SELECT 1 FROM cloaca_run AS run WHERE run.id = stray.run_id);
+
+
+-- name: strays_memo
+-- Count memos whose run is not there.
+SELECT count(*) FROM cloaca_memo AS stray
+WHERE NOT EXISTS (SELECT 1 FROM cloaca_run AS run WHERE run.id = stray.run_id);
+
+
+-- name: strays_wait
+-- Count open waits whose run is not there.
+SELECT count(*) FROM cloaca_wait AS stray
+WHERE NOT EXISTS (SELECT 1 FROM cloaca_run AS run WHERE run.id = stray.run_id);
+
+
+-- name: strays_message
+-- Count messages whose run is not there.
+SELECT count(*) FROM cloaca_message AS stray
+WHERE NOT EXISTS (SELECT 1 FROM cloaca_run AS run WHERE run.id = stray.run_id);
+
+
 -- name: keep_all
 -- Note that nothing is pruned unless that is asked for.
 UPDATE cloaca_upkeep SET keeps_all = 1 WHERE id = 1;
