@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ from scenarios.steering import until
 
 import cloaca
 from cloaca import databases
+from cloaca.testing import harness
 from cloaca_core.store.migrate import load_migrations
 
 WAIT = 30
@@ -309,3 +311,78 @@ def test_a_backup_of_a_file_in_use_can_be_opened(database_url: str, tmp_path: Pa
         assert client.get_run(first).status() == "Completed"
         with pytest.raises(cloaca.RunNotFoundError):
             client.get_run(second).status()
+
+
+# -- a case --------------------------------------------------------------------------------------
+
+
+def test_every_failure_is_a_test(runner: cloaca.DefaultRunner, tmp_path: Path) -> None:
+    calls: list[str] = []
+
+    def called(name: str) -> str:
+        calls.append(name)
+        return "t-1234"
+
+    with cloaca.WorkflowBuilder("buy"):
+
+        @cloaca.task
+        def price(context: cloaca.Context) -> dict[str, int]:
+            return {"total": context["items"] * 20}
+
+        @cloaca.task(dependencies=[price], retry_attempts=2, retry_delay_ms=1)
+        def charge(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            token = handle.step("token", lambda: called("token"))
+            raise ValueError(f"{context['card']} is short of {context['total']} ({token})")
+
+    failed = runner.submit("buy", {"items": 3, "card": "4111-1111"})
+    assert failed.result(WAIT).status == "Failed"
+
+    case = cloaca.export_case(runner, failed.id)
+    file = tmp_path / "case.json"
+    file.write_text(json.dumps(case), encoding="utf-8")
+
+    assert case["tasks"]["charge"]["input"] == {"items": 3, "card": "4111-1111", "total": 60}
+    assert case["tasks"]["charge"]["error"]["type"] == "ValueError"
+    with (
+        harness() as h,
+        pytest.raises(ValueError, match=r"4111-1111 is short of 60 \(t-1234\)"),
+    ):
+        h.load(file).only_task()
+    assert calls == ["token"]  # the step brings what it brought in production
+
+
+def test_what_is_masked_leaves_with_no_document(runner: cloaca.DefaultRunner) -> None:
+    with cloaca.WorkflowBuilder("buy"):
+
+        @cloaca.task(retry_attempts=1)
+        def charge(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            handle.step("copy", lambda: {"card": context["card"]})
+            raise ValueError(f"{context['card']} is refused")
+
+    failed = runner.submit("buy", {"card": "4111-1111", "n": 5})
+    failed.result(WAIT)
+
+    masked = cloaca.export_case(runner, failed.id, mask=["card"])
+    whole = json.dumps(masked)
+
+    assert "4111" not in whole
+    assert masked["tasks"]["charge"]["error"]["message"] == "*** is refused"
+    assert masked["input"] == {"card": "***", "n": 5}
+    assert masked["masked"] == ["card"]
+    with harness() as h, pytest.raises(ValueError, match=r"\*\*\* is refused"):
+        h.load(masked).only_task()
+
+
+def test_a_run_of_another_program_is_exported_by_what_it_has_recorded(database_url: str) -> None:
+    registry = cloaca.Registry()
+    define_shop(registry)
+    with cloaca.DefaultRunner(database_url, registry=registry) as other:
+        paid = other.submit("pay", {"amount": 5, "fails": True})
+        paid.result(WAIT)
+    with cloaca.Client(database_url, registry=cloaca.Registry()) as client:
+        case = cloaca.export_case(client, paid.id)
+        with pytest.raises(cloaca.RunNotFoundError):
+            cloaca.export_case(client, "01900000-0000-7000-8000-000000000000")
+
+    with harness(registry) as h, pytest.raises(ValueError, match="no money"):
+        h.load(case).only_task("charge")

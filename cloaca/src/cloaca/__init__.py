@@ -232,6 +232,9 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
         TenantConfig as TenantConfig,
         TenantCredentials as TenantCredentials,
     )
+    from cloaca_core.transfer.case import (
+        export_case as export_case,
+    )
     from cloaca_core.values.missing import MISSING as MISSING, Missing as Missing
 
 # Not in __all__: a star import would read it, and so import the drivers.
@@ -327,6 +330,8 @@ __all__ = [
     "RunStatus",
     "TaskStatus",
     "WaitKind",
+    # take a run out of a database
+    "export_case",
     # tenants
     "DatabaseAdmin",
     "TenantConfig",
@@ -451,6 +456,8 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "Missing": "cloaca_core.values.missing",
         # few workflows have runs that follow theirs
         "WhenEnded": "cloaca_core.definition.when_ended",
+        # few programs take runs out of a database
+        "export_case": "cloaca_core.transfer.case",
         # few programs make tenants or watch files and tables
         "DatabaseAdmin": "cloaca_core.runner.database_admin",
         "TenantConfig": "cloaca_core.store.tenants",

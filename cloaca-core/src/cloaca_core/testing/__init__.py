@@ -5,6 +5,7 @@ loop (``virtual_loop``) and its bodies (``executor``) are driven by the calls of
 (``driver``), over a real database (``store_view``).
 """
 
+from cloaca_core.testing.cases import Case as Case
 from cloaca_core.testing.clock import HarnessClock as HarnessClock
 from cloaca_core.testing.every_point import (
     Crash as Crash,
@@ -26,6 +27,7 @@ __all__ = [
     "SubmitOptions",
     "HarnessClock",
     "HarnessRun",
+    "Case",
     "StandstillError",
     "crash_at_every_point",
     "CrashReport",

@@ -8,13 +8,15 @@ import inspect
 import math
 import os
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from cloaca_core._engine.runtime.loop_care import tell_of_callback
 from cloaca_core._engine.runtime.loop_thread import LoopThread
+from cloaca_core.records.transfer import BY_NAME
 from cloaca_core.runner.host import EngineHost
+from cloaca_core.store.protocol import TransferStore
 from cloaca_core.testing.driver import (
     DrivenFuture,
     Driver,
@@ -104,6 +106,19 @@ class HarnessHost(EngineHost):
         """Others, such as the test, may have written into the database."""
         if self._view is not None and not self._is_in_memory:
             self._view.look()
+
+    def put(self, rows: Mapping[str, Sequence[tuple[Any, ...]]]) -> None:
+        """Write rows of tables as they are, and let the engine look for what is to be done."""
+
+        async def write(engine: Engine) -> None:
+            assert isinstance(self._store, TransferStore)
+            transfer = self._store.transfer()
+            with self._driver.loop.real_work("the database, which takes rows"):
+                for name, some in rows.items():
+                    await self._place.call(transfer.put(BY_NAME[name], some))
+            engine.claimer.wake()
+
+        self.send(write).result()
 
     def _open_executors(self) -> None:
         """Open none: all bodies run on the test's thread, whatever executor they name."""

@@ -30,6 +30,7 @@ from cloaca_core.testing.assertions import (
     wrong_count,
     wrong_path,
 )
+from cloaca_core.testing.cases import Case, Prepared, read_case
 from cloaca_core.testing.clock import HarnessClock
 from cloaca_core.testing.crashes import Crashes
 from cloaca_core.testing.driver import Driver, EngineDiedError, despite_kills
@@ -284,6 +285,31 @@ class Harness:
         inner._stand_ins = inner._driver.stand_ins = self._stand_ins
         with inner:
             run = inner.run(key.workflow, context, raises=True, send=send, time_limit=NO_LIMIT)
+            if run.status != "Completed":
+                raise StandstillError(f"the body of {task!r} has not ended: {run}")
+            return run.context
+
+    def load(self, case: str | os.PathLike[str] | Mapping[str, Any]) -> Case:
+        """A run that ``cloaca.export_case`` has written, from its file or as it is: a failure of
+        production in a test, ``h.load("case.json").only_task("charge")``.
+        """
+        return Case(read_case(case), self._call_prepared)
+
+    def _call_prepared(self, prepared: Prepared, task: str) -> dict[str, Any]:
+        """Call the one task that is left of a run, whose rows are put into a database of their
+        own.
+        """
+        key = self._key(prepared.workflow, task)
+        registry = Registry()
+        registry.register(alone(self._registry.find(key.workflow), task))
+        start = to_datetime(prepared.now)
+        inner = Harness(registry, autoskip=True, now=start, config=self._config)
+        inner._stand_ins = inner._driver.stand_ins = self._stand_ins
+        with inner:
+            inner._host.put(prepared.rows)
+            run = inner.found(prepared.run_id)
+            inner._drive_to_end(run)
+            inner._raise_error_of(run)
             if run.status != "Completed":
                 raise StandstillError(f"the body of {task!r} has not ended: {run}")
             return run.context

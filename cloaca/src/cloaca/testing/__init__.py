@@ -1,6 +1,7 @@
 """The test kit: workflows under test, on a clock that the test moves."""
 
 from cloaca_core.testing import (
+    Case as Case,
     Crash as Crash,
     CrashReport as CrashReport,
     Harness as Harness,
@@ -20,6 +21,7 @@ __all__ = [
     "SubmitOptions",
     "HarnessClock",
     "HarnessRun",
+    "Case",
     "StandstillError",
     "crash_at_every_point",
     "CrashReport",

@@ -6,7 +6,6 @@ Runs on the body's own thread or loop, and knows no store: a ``MemoKeeper`` read
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import inspect
 import os
 import random
@@ -38,7 +37,8 @@ from cloaca_core.errors import (
 )
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.memos import MemoRow
-from cloaca_core.values.json_values import canonical, decode, encode, normalise
+from cloaca_core.values.digests import digest_of
+from cloaca_core.values.json_values import decode, encode, normalise
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.asked_wait import AskedWait
@@ -241,8 +241,7 @@ class AttemptSteps:
 
     def _hash(self) -> str:
         if self._input_hash is None:
-            text = canonical(self._attempt.given)
-            self._input_hash = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+            self._input_hash = digest_of(self._attempt.given)
         return self._input_hash
 
     def _text_of(self, call: StepCall, value: object) -> str:

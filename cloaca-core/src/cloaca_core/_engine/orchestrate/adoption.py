@@ -21,7 +21,7 @@ from cloaca_core.values.json_values import JsonValue, decode
 if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core._engine.plan.active_run import ActiveRun
-    from cloaca_core._engine.plan.graph import PlanGraph
+    from cloaca_core._engine.plan.graph import Node, NodeGraph
     from cloaca_core._engine.plan.planner import DefaultRule
     from cloaca_core._engine.plan.replacements import Keys
     from cloaca_core.definition.workflow import Workflow
@@ -88,7 +88,7 @@ class Adoption:
                 past = restore(graph, recorded.attempts, recorded.restarts)
             if past is not None and row.came_due:
                 past = come_due(past, self._clock.wall())
-            patches = _patches(graph, recorded.forks) if recorded.forks else None
+            patches = patches_of(graph, recorded.forks) if recorded.forks else None
             replaced = keys_of(recorded.replacements) if recorded.replacements else ()
             run = self._factory.make(row, graph, _input_of(row), past, patches, replaced)
             if recorded.waits:
@@ -116,7 +116,7 @@ def _waits(run: ActiveRun, recorded: PastRows) -> OpenWaits:
     return waits
 
 
-def _patches(graph: PlanGraph, forks: Sequence[ForkRow]) -> dict[int, Change]:
+def patches_of(graph: NodeGraph[Node], forks: Sequence[ForkRow]) -> dict[int, Change]:
     """The keys that the maker of a fork has set, by the task that finds them so."""
     return {
         graph.position[fork.from_task]: Change(

@@ -1,0 +1,76 @@
+"""Runs as documents."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from scenarios.steering import until
+
+import cloaca
+from cloaca_core.errors import ConfigTypeError, TransferError
+from cloaca_core.transfer.case import export_case
+
+WAIT = 30
+
+
+@pytest.fixture
+def registry() -> cloaca.Registry:
+    registry = cloaca.Registry()
+    with cloaca.WorkflowBuilder("order", registry=registry):
+
+        @cloaca.task
+        def charge(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, str]:
+            return {"token": handle.step("token", lambda: "t"), "big": "x" * 5_000}
+
+        ok = cloaca.approval("ok", "Send it?", dependencies=[charge])
+
+        @cloaca.task(dependencies=[ok])
+        def send(context: cloaca.Context) -> None:
+            pass
+
+    return registry
+
+
+def test_it_has_all_of_a_run_that_goes_on(tmp_path: Path, registry: cloaca.Registry) -> None:
+    with cloaca.DefaultRunner(tmp_path / "work.db", registry=registry) as runner:
+        run = runner.submit("order", {"n": 1}, tags={"a": "b"})
+        run.send("hint", {"x": 1})
+
+        until(lambda: run.tasks()["ok"].status == "Waiting")
+        case = export_case(runner, run.id)
+
+    assert json.loads(json.dumps(case)) == case
+    assert case["run"]["workflow"] == "public::embedded::order"
+    assert case["run"]["tags"] == {"a": "b"}
+    assert case["input"] == {"n": 1}
+    charge = case["tasks"]["charge"]
+    assert charge["input"] == {"n": 1}
+    assert charge["change"]["set"]["token"] == "t"  # noqa: S105 - no secret
+    assert [(memo["name"], memo["value"]) for memo in charge["memos"]] == [("token", "t")]
+    assert charge["error"] is None
+    assert case["tasks"]["ok"]["input"]["token"] == "t"  # noqa: S105 - no secret
+    assert "send" not in case["tasks"]
+    assert [message["name"] for message in case["messages"]] == ["hint"]
+
+
+def test_without_a_definition_there_is_no_case(tmp_path: Path, registry: cloaca.Registry) -> None:
+    with cloaca.DefaultRunner(tmp_path / "work.db", registry=registry) as runner:
+        runner.stop()
+        run_id = runner.submit("order").id
+    with closing(sqlite3.connect(tmp_path / "work.db")) as raw, raw:
+        raw.execute("DELETE FROM cloaca_definition")
+    with (
+        cloaca.Client(tmp_path / "work.db", registry=cloaca.Registry()) as client,
+        pytest.raises(TransferError, match="the definition of public::embedded::order"),
+    ):
+        export_case(client, run_id)
+
+
+def test_an_id_is_a_text(tmp_path: Path) -> None:
+    cloaca.DefaultRunner(tmp_path / "work.db").shutdown()
+    with cloaca.Client(tmp_path / "work.db") as client, pytest.raises(ConfigTypeError):
+        export_case(client, 5)  # type: ignore[arg-type] # the refusal is the test
