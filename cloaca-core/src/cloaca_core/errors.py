@@ -37,6 +37,7 @@
     ├── RunnerClosedError               (RuntimeError, ValueError) after shutdown()
     ├── RunnerUsageError                (RuntimeError) a call from where it would block for ever
     ├── StepInUseError                  (RuntimeError) a step within a step, or a name twice at once
+    ├── MissingExtraError               (ImportError) a package of an extra is not installed
     ├── BackendError                    (ImportError)
     │   ├── BackendNotFoundError
     │   ├── AmbiguousBackendError
@@ -436,6 +437,25 @@ class StepInUseError(CloacaError, RuntimeError):
     def __init__(self, message: str, *, name: str) -> None:
         super().__init__(message)
         self.name = name
+
+
+class MissingExtraError(CloacaError, ImportError):
+    """A function needs a package that an extra of ``cloaca`` installs. ``extra`` is that extra,
+    ``package`` the module that is missing.
+    """
+
+    def __init__(self, message: str, *, extra: str, package: str) -> None:
+        super().__init__(message)
+        self.extra = extra
+        self.package = package
+
+
+def missing_extra(feature: str, extra: str, package: str) -> MissingExtraError:
+    """Make the error for a feature whose package is not installed; the caller raises it from the
+    ImportError.
+    """
+    message = f"{feature} needs the package {package}: pip install 'cloaca[{extra}]'"
+    return MissingExtraError(message, extra=extra, package=package)
 
 
 class BackendError(CloacaError, ImportError):

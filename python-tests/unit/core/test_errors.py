@@ -23,6 +23,7 @@ from cloaca_core.errors import (
     ContextValueError,
     PipelineTimeoutError,
     WorkflowValidationError,
+    missing_extra,
 )
 
 _BRANCH = re.compile(
@@ -145,6 +146,15 @@ def test_facts_are_attributes_and_the_message_is_the_text(kind: type[CloacaError
 )
 def test_a_fact_that_is_not_known_says_so(error: CloacaError, facts: dict[str, Any]) -> None:
     assert {name: getattr(error, name) for name in facts} == facts
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
+    error = missing_extra("cloaca.metrics", "metrics", "prometheus_client")
+
+    assert (error.extra, error.package) == ("metrics", "prometheus_client")
+    assert str(error) == (
+        "cloaca.metrics needs the package prometheus_client: pip install 'cloaca[metrics]'"
+    )
 
 
 @pytest.mark.parametrize("kind", [ContextKeyError, CloacaError, PipelineTimeoutError])
