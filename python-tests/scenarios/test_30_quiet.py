@@ -189,3 +189,35 @@ def test_records_carry_ids(runner: cloaca.DefaultRunner, caplog: pytest.LogCaptu
     assert handle.id in run_ids
     assert all(record.name.startswith("cloaca.") for record in caplog.records)
     assert getattr(caplog.records[-1], "runner_id", None)
+
+
+def test_records_name_the_events_that_they_tell_of(
+    runner: cloaca.DefaultRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the words of ``run.events()``, and with the ids of the run."""
+
+    def once(context: cloaca.Context) -> None:
+        if not fails:
+            return
+        fails.pop()
+        raise RuntimeError("the first time")
+
+    fails = [True]
+    with cloaca.WorkflowBuilder("told"):
+        cloaca.task(id="t", retry_attempts=2, retry_delay_ms=0)(once)
+    caplog.set_level(logging.DEBUG, "cloaca.engine")
+    run = runner.submit("told")
+    run.result(30)
+
+    told = [r.event for r in caplog.records if getattr(r, "run_id", "") == run.id]  # type: ignore[attr-defined]  # given as extra
+    assert told == [
+        "cloaca.run.created",
+        "cloaca.run.started",
+        "cloaca.task.started",
+        "cloaca.task.failed",
+        "cloaca.task.started",
+        "cloaca.task.completed",
+        "cloaca.run.ended",
+    ]
+    words = [name.removeprefix("cloaca.run.").replace("cloaca.task.", "task_") for name in told]
+    assert words == [event.kind for event in run.events()]

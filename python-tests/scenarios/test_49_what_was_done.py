@@ -74,7 +74,7 @@ def test_a_cancelled_run_tells_by_whom_and_keeps_what_was_done(
     assert result.status == "Cancelled"
     assert result.final_context.to_dict() == {}
     assert run.outputs() == {"first": {"n": 1}, "second": {}}
-    assert [e.detail for e in run.events() if e.kind == "cancelled"] == ["by ann: no use"]
+    assert [e.detail for e in run.events() if e.kind == "cancel_requested"] == ["by ann: no use"]
     info = run.info()
     assert (info.status, info.reason) == ("Cancelled", "cancelled by ann: no use")
     assert info.active_bodies == 0
@@ -159,7 +159,7 @@ async def test_all_of_it_can_be_awaited(database_url: str) -> None:
         await run.cancel(by="ann")
 
         assert (await run.info()).status == "Completed"
-        assert "cancelled" in [event.kind for event in await run.events()]
+        assert "cancel_requested" in [event.kind for event in await run.events()]
         assert [attempt.task_id for attempt in await run.attempts()] == ["only"]
         assert [each.round for each in await run.rounds()] == [1]
         assert await run.outputs() == {"only": {"n": 1}}

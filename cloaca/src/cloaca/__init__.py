@@ -150,7 +150,7 @@ from cloaca_core.values.option_names import (
 )
 
 if TYPE_CHECKING:  # imported at first use: see _LATER
-    from cloaca import executors as executors
+    from cloaca import executors as executors, logs as logs
     from cloaca_core.definition.nodes.approval import (
         approval as approval,
     )
@@ -470,14 +470,16 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "new_rows": "cloaca_core.definition.triggers.new_rows",
     }
 
+    _MODULES = ("executors", "logs")
+
     def __getattr__(name: str) -> object:
-        """Import costly things at first use: the drivers for ``__backend__``, the package
-        ``executors``, a name's module for the names of ``_LATER``.
+        """Import costly things at first use: the drivers for ``__backend__``, the modules of
+        ``_MODULES``, a name's module for the names of ``_LATER``.
         """
         if name == "__backend__":
             return _chosen_backend()
-        if name == "executors":
-            return _import_module("cloaca.executors")
+        if name in _MODULES:
+            return _import_module(f"cloaca.{name}")
         if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         found = globals()[name] = getattr(_import_module(_LATER[name]), name)
@@ -485,4 +487,4 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
 
     def __dir__() -> list[str]:
         """All public names, those imported at first use included."""
-        return [*__all__, "__backend__", "executors"]
+        return [*__all__, "__backend__", *_MODULES]

@@ -179,6 +179,15 @@ def test_the_executors_have_a_door_of_their_own() -> None:
     assert modules == {f"cloaca_core.executors.{name}" for name in ("by_value", "process", "ray")}
 
 
+def test_the_formatter_of_logs_is_there_without_an_import_of_its_own() -> None:
+    program = (
+        "import sys, cloaca\n"
+        "print('cloaca.logs' in sys.modules, 'logs' in dir(cloaca))\n"
+        "print(cloaca.logs.JsonFormatter.__module__, 'asyncio' in sys.modules)\n"
+    )
+    assert _printed(program) == ["False True", "cloaca_core.telemetry.json_logs False"]
+
+
 def test_what_is_put_off_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     found = cloaca.DefaultRunner
     monkeypatch.setattr(cloaca, "_import_module", None)

@@ -6,17 +6,17 @@ Derived from the rows of the run each time, stored nowhere.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from cloaca_core._engine.plan.restore import change_from_json
 from cloaca_core._engine.steer.decisions import decided_in, words
 from cloaca_core.definition.context import Context
 from cloaca_core.records import states
-from cloaca_core.records.order import PAST
 from cloaca_core.records.waits import APPROVAL
 from cloaca_core.runner.results import rfc3339, rfc3339_or_none, run_status_name, settled
+from cloaca_core.telemetry.events import OF_ACTS
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import RunStatus, TaskStatus
 
@@ -27,18 +27,16 @@ if TYPE_CHECKING:
     from cloaca_core.records.steering import ActRow, RestartRow, RoundRow
     from cloaca_core.records.waits import MessageRow
 
-_DONE: Final[Mapping[str, str]] = {**PAST, "expire": "expired"}
-
 
 @dataclass(frozen=True, slots=True)
 class RunEvent:
     """Something that happened in a run. ``kind`` is one of ``created``, ``started``,
     ``task_started``, ``task_completed``, ``task_failed``, ``task_skipped``, ``task_cancelled``,
-    ``ended``, ``followed`` (by a run that ``when_ended`` asks for); and ``cancelled``, ``paused``,
-    ``resumed``, ``retried``, ``forked`` for what was asked of it, with ``by NAME: REASON`` as its
-    ``detail``, and ``expired`` if it had not begun in time. ``sent`` is a message, with ``by NAME:
-    EVENT``, ``approved`` the decision of the approval ``task_id``, with ``by NAME: CHOICE``. ``at``
-    is RFC 3339 in UTC.
+    ``ended``, ``followed`` (by a run that ``when_ended`` asks for); and ``cancel_requested``,
+    ``paused``, ``resumed``, ``retried``, ``forked`` for what was asked of it, with ``by NAME:
+    REASON`` as its ``detail``, and ``expired`` if it had not begun in time. ``sent`` is a message,
+    with ``by NAME: EVENT``, ``approved`` the decision of the approval ``task_id``, with ``by NAME:
+    CHOICE``. ``at`` is RFC 3339 in UTC.
 
     A run that was retried has started and ended once in each round. The results that a fork began
     with follow its ``created``, with the times that they have in the other run.
@@ -169,7 +167,7 @@ def _act_event(act: ActRow) -> tuple[int, RunEvent]:
         detail = f"{detail}: {act.reason}"
     if not act.changed:
         detail = f"{detail} (nothing changed)"
-    event = RunEvent(rfc3339(act.created_at), _DONE.get(act.kind, act.kind), detail=detail)
+    event = RunEvent(rfc3339(act.created_at), OF_ACTS.get(act.kind, act.kind), detail=detail)
     return act.created_at, event
 
 

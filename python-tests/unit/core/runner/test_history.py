@@ -135,7 +135,7 @@ class TestEvents:
     @pytest.mark.parametrize(
         ("asked", "kind", "detail"),
         [
-            (act("cancel", START, reason="no use"), "cancelled", "by ann: no use"),
+            (act("cancel", START, reason="no use"), "cancel_requested", "by ann: no use"),
             (act("pause", START), "paused", "by ann"),
             (act("resume", START, changed=0), "resumed", "by ann (nothing changed)"),
             (act("retry", START, reason="again"), "retried", "by ann: again"),

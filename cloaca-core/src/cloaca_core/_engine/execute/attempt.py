@@ -32,6 +32,7 @@ from cloaca_core.definition.context import Context
 from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
 from cloaca_core.errors import BodyCancelled, BodySuspended, ContextValueError
 from cloaca_core.logs import SafeLogger
+from cloaca_core.telemetry.events import TASK_STARTED
 from cloaca_core.values.json_values import encode
 from cloaca_core.values.namespace import SEPARATOR
 
@@ -238,9 +239,10 @@ class Attempt(AttemptWork):
         """The beginning of log lines about this attempt."""
         return f"run {self.owner.id} task {self.task.id} attempt {self.number}"
 
-    def log_ids(self) -> dict[str, object]:
-        """Returns the fields of a log record about this attempt."""
-        return {"run_id": self.owner.id, "task_id": self.task.id, "attempt": self.number}
+    def log_ids(self, event: str | None = None) -> dict[str, object]:
+        """Returns the fields of a log record about this attempt, or about an event of it."""
+        ids = {"run_id": self.owner.id, "task_id": self.task.id, "attempt": self.number}
+        return ids if event is None else {"event": event, **ids}
 
     def arguments(self) -> tuple[object, ...]:
         """The arguments that the body is called with."""
@@ -251,7 +253,7 @@ class Attempt(AttemptWork):
 
     def _begin(self) -> None:
         if log.isEnabledFor(logging.DEBUG):
-            log.debug("%s: started", self, extra=self.log_ids())
+            log.debug("%s: started", self, extra=self.log_ids(TASK_STARTED))
         failpoints.hit("body.before")
         self.context = Context._view(self.given)
 

@@ -10,6 +10,7 @@ from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
 from cloaca_core._engine.observe.waiters import Waiters
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.runs import AttemptRow, RunEnd, RunRow
+from cloaca_core.telemetry.events import RUN_ENDED
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.run_reader import RunReader
@@ -92,8 +93,8 @@ class Completion:
     def _drop_if_ours(self, row: RunRow) -> None:
         """Drop a run that we took for ours although it has ended elsewhere."""
         if (run := self._runs.get(row.id)) is not None:
-            ids = {"run_id": row.id, "workflow": row.workflow}
-            log.info("run %s of %s: %s", row.id, row.workflow, row.status, extra=ids)
+            told = (row.id, row.workflow, row.status)
+            log.info("run %s of %s: %s", *told, extra=_ids_of_end(row))
             self._drop(run)
 
     async def _in_round(self, number: int, ended: Ended) -> Ended:
@@ -155,8 +156,18 @@ def _ended(row: RunRow, end: RunEnd) -> RunRow:
     )
 
 
+def _ids_of_end(row: RunRow) -> dict[str, str]:
+    """The fields of the log record of an end."""
+    return {
+        "event": RUN_ENDED,
+        "run_id": row.id,
+        "workflow": row.workflow,
+        "status": str(row.status),
+    }
+
+
 def _tell_of_end(row: RunRow) -> None:
-    ids = {"run_id": row.id, "workflow": row.workflow}
+    ids = _ids_of_end(row)
     told = (row.id, row.workflow, row.status)
     if row.error_message is not None:
         log.warning("run %s of %s: %s: %.500s", *told, row.error_message, extra=ids)

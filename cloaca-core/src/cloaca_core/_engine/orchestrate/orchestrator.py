@@ -39,6 +39,7 @@ from cloaca_core._engine.wait.waits import Waits
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.runs import AttemptRow, Park, RunEnd
 from cloaca_core.records.states import ReasonCode, RunStatus
+from cloaca_core.telemetry.events import RUN_STARTED, TASK_COMPLETED, TASK_FAILED
 from cloaca_core.values.json_values import encode
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ class Orchestrator:
         elif isinstance(outcome, Succeeded):
             run.size_bound += len(outcome.text.encode())
             if log.isEnabledFor(logging.DEBUG):
-                log.debug("%s: completed", attempt, extra=attempt.log_ids())
+                log.debug("%s: completed", attempt, extra=attempt.log_ids(TASK_COMPLETED))
             row = attempt_rows.completed(attempt, outcome, self._clock.wall())
             self.follow(run, run.plan.completed(attempt.index, outcome.change), [row], closed)
         elif outcome.again:
@@ -398,6 +399,8 @@ def _tell_of_start(run: ActiveRun) -> None:
     begun = bool(run.latest) or run.recovered
     goes_on = f"goes on, in epoch {run.epoch}" if begun else "started"
     ids = {"run_id": run.id, "workflow": run.row.workflow}
+    if not begun:
+        ids["event"] = RUN_STARTED
     log.info("run %s of %s: %s", run.id, run.row.workflow, goes_on, extra=ids)
 
 
@@ -405,7 +408,7 @@ def _tell_of_failure(attempt: Attempt, failure: Raised, again: str = "") -> None
     """Log the failure, also for people who look at no result. A body that asks for an attempt that
     does not count may only be looking whether it can begin; a pool tells itself that it is away.
     """
-    ids = attempt.log_ids()
+    ids = attempt.log_ids(TASK_FAILED)
     if not failure.counts:
         write = log.warning if failure.crashed else log.info
         write("%s: not counted%s: %.500s", attempt, again, failure, extra=ids)

@@ -19,6 +19,7 @@ from cloaca_core._engine.runtime.deadlines import Deadlines
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.runs import AttemptRow, Exhausted, Park, RunEnd
 from cloaca_core.records.states import RunStatus
+from cloaca_core.telemetry.events import RUN_CANCEL_REQUESTED, RUN_PAUSED
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.text import storable_text
 
@@ -109,7 +110,7 @@ class SteeredRuns:
             self._cancels[run] = known._replace(deadline=deadline)
             return
         self._cancels[run] = _Cancel(reason, deadline)
-        ids = {"run_id": run.id, "workflow": run.row.workflow}
+        ids = _ids(run, RUN_CANCEL_REQUESTED)
         log.info("run %s: %s; it ends within %.3g s", run.id, reason.text, seconds, extra=ids)
         run.cancelled = True
         self.note(run, RunStatus.CANCELLED)
@@ -120,7 +121,7 @@ class SteeredRuns:
         """Start nothing more of a run, and give it back when its bodies have ended."""
         if run.over or run.wish is not None:
             return
-        ids = {"run_id": run.id, "workflow": run.row.workflow}
+        ids = _ids(run, RUN_PAUSED)
         log.info("run %s: %s", run.id, because, extra=ids)
         self.note(run, RunStatus.PAUSED)
         self.settle(run)
@@ -128,7 +129,7 @@ class SteeredRuns:
     def exhausted(self, run: ActiveRun, row: AttemptRow, error: str) -> Exhausted:
         """The pause of a run whose task has used up its attempts with ``row``."""
         reason = storable_text(f"{row.task_id} has used up its attempts: {error}")
-        ids = {"run_id": run.id, "workflow": run.row.workflow, "task_id": row.task_id}
+        ids = _ids(run, RUN_PAUSED) | {"task_id": row.task_id}
         log.warning("run %s is paused: %.500s", run.id, reason, extra=ids)
         act_id = f"exhausted{SEPARATOR}{row.task_id}{SEPARATOR}{row.attempt}"
         return Exhausted(run.id, act_id, reason, self._clock.wall())
@@ -237,3 +238,8 @@ class SteeredRuns:
         rows += attempt_rows.cut_waits(run, reason, now)
         self._course.stop(run)
         self._course.record(run, rows, end, closed=closed)
+
+
+def _ids(run: ActiveRun, event: str) -> dict[str, object]:
+    """The fields of a log record about an event of a run."""
+    return {"event": event, "run_id": run.id, "workflow": run.row.workflow}

@@ -27,6 +27,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.states import RunStatus
+from cloaca_core.telemetry.events import RUN_CREATED
 from cloaca_core.values.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -275,9 +276,10 @@ def _tell_of_submission(workflow: str, new: Sequence[str], known: Sequence[str])
     """Log new runs in one line. ``known`` are earlier runs that have the same keys."""
     if len(new) > 1:
         of_many = "runs %s to %s of %s: submitted, %d in all"
-        log.info(of_many, new[0], new[-1], workflow, len(new), extra={"workflow": workflow})
+        ids = {"event": RUN_CREATED, "workflow": workflow}
+        log.info(of_many, new[0], new[-1], workflow, len(new), extra=ids)
     for run_id in new if len(new) == 1 else ():
-        ids = {"run_id": run_id, "workflow": workflow}
+        ids = {"event": RUN_CREATED, "run_id": run_id, "workflow": workflow}
         log.info("run %s of %s: submitted", run_id, workflow, extra=ids)
     for run_id in known:
         ids = {"run_id": run_id, "workflow": workflow}
