@@ -14,7 +14,7 @@ from model.memory_definitions import MemoryDefinitions
 from model.memory_follow_ups import MemoryFollowUps
 from model.memory_memos import MemoryMemos
 from model.memory_schedules import MemorySchedules, run_of
-from model.memory_standing import MemoryStanding
+from model.memory_search import MemorySearches
 from model.memory_steering import Marks
 from model.memory_triggers import MemoryTriggers, run_of_event
 from model.memory_upkeep import MemoryUpkeep
@@ -46,7 +46,7 @@ class MemoryStore(
     MemoryFollowUps,
     MemorySchedules,
     MemoryTriggers,
-    MemoryStanding,
+    MemorySearches,
     MemoryDefinitions,
     MemoryUpkeep,
 ):
@@ -59,7 +59,7 @@ class MemoryStore(
     def __init__(self) -> None:
         MemoryUpkeep.__init__(self)
         MemoryFollowUps.__init__(self)
-        MemoryStanding.__init__(self)
+        MemorySearches.__init__(self)
         MemorySchedules.__init__(self)
         MemoryTriggers.__init__(self)
         MemoryDefinitions.__init__(self)
@@ -452,6 +452,9 @@ class MemoryStore(
     async def wait_changed(self) -> Change:
         await asyncio.Event().wait()
         return Change.ANYTHING
+
+    def set_watched(self, *, watched: bool) -> None:
+        pass
 
     def set_contended(self, *, contended: bool) -> None:
         pass

@@ -39,6 +39,7 @@ from cloaca_core.records.definitions import DefinitionRow
 from cloaca_core.records.follow_ups import FollowUpRow, NewFollowUp, WhenEndedRow
 from cloaca_core.records.runs import NewRun, Park, RunFilter, RunRow, Unserved, WaitingRow
 from cloaca_core.records.schedules import NewTick, ScheduleRow
+from cloaca_core.records.search import Condition, RunSearch
 from cloaca_core.records.states import RunStatus, TaskStatus
 from cloaca_core.records.steering import Act, Reopening, RoundRow
 from cloaca_core.records.waits import (
@@ -63,6 +64,29 @@ ENDS = st.sampled_from([(), (), ("a",), ("b",), ("c", "a")])
 LIMITS = st.integers(0, 3)
 TAGS = st.sampled_from([("team", "x"), ("team", "y"), ("tier", "1")])
 ERRORS = ["BROKE", "ann", "it_b", "%"]
+CONDITIONS = st.one_of(
+    st.builds(
+        Condition,
+        st.just("status"),
+        st.lists(st.sampled_from([str(each) for each in RunStatus]), min_size=1).map(tuple),
+        st.booleans(),
+    ),
+    st.builds(Condition, st.just("workflow"), WORKFLOWS.map(lambda name: (name,)), st.booleans()),
+    st.builds(
+        Condition,
+        st.just("tag"),
+        st.sampled_from([("x",), ("x", "y"), ("1",)]),
+        st.booleans(),
+        st.sampled_from(["team", "tier"]),
+    ),
+    st.builds(
+        Condition,
+        st.sampled_from(["task", "error", "by", "parent", "id"]),
+        st.sampled_from([("a",), ("b", "load"), ("ann",), ("BROKE", "it_b"), ("save",)]),
+        st.booleans(),
+    ),
+)
+"""Conditions of searches."""
 RUN_STATES = st.sampled_from(list(RunStatus))
 NEW_RUNS = st.lists(
     st.builds(
@@ -330,6 +354,39 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.same(self.model.count_runs(wanted), self.store.count_runs(wanted))
         page = wanted._replace(limit=limit)
         self.same(self.model.list_runs(page), self.store.list_runs(page))
+
+    @rule(
+        conditions=st.lists(CONDITIONS, max_size=3).map(tuple),
+        before=st.none() | RUNS,
+        since=st.none() | INSTANTS,
+        until=st.none() | INSTANTS,
+        look_at=st.integers(1, 9),
+    )
+    def search(self, conditions: tuple[Condition, ...], look_at: int, **bounds: Any) -> None:
+        async def all_found(store: Store) -> list[RunRow]:
+            wanted, runs = RunSearch(conditions, look_at=look_at, **bounds), list[RunRow]()
+            while True:
+                found = await store.search(wanted)
+                runs += found.rows
+                if found.reached is None:
+                    return runs
+                wanted = wanted._replace(before=found.reached)
+
+        self.same(all_found(self.model), all_found(self.store))
+
+    @rule(most=LIMITS, since=INSTANTS)
+    def count_what_is_seen(self, most: int, since: int) -> None:
+        model, store, names = self.model, self.store, ["ann", "bob@home", "cloaca"]
+        self.same(model.count_under_way(most + 1), store.count_under_way(most + 1))
+        self.same(model.failed_since(since, most), store.failed_since(since, most))
+        self.same(model.actors(names), store.actors(names))
+        self.same(model.longest_claimable(), store.longest_claimable())
+        workflows, runners = [WORKFLOW, "none"], ["r1", "r2"]
+        self.same(
+            model.count_of_workflows(workflows, most + 1),
+            store.count_of_workflows(workflows, most + 1),
+        )
+        self.same(model.count_owned(runners, most), store.count_owned(runners, most))
 
     @rule(runner_id=RUNNERS, most=LIMITS)
     def list_waiting(self, runner_id: str, most: int) -> None:

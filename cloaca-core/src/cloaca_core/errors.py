@@ -13,6 +13,7 @@
     ├── ConfigError                     (ValueError) a setting has an unacceptable value
     │   ├── ConfigTypeError             (TypeError) … or an unsupported type
     │   └── UnknownSettingError         (AttributeError) there is no such setting
+    ├── FilterError                     (ValueError) a term of a filter is written wrongly
     ├── ScheduleError                   (ValueError) a schedule is given wrongly
     │   └── CronExpressionError         its cron expression or its time zone
     ├── WorkflowExecutionError          (ValueError) a run could not be started
@@ -20,6 +21,7 @@
     │   └── AmbiguousWorkflowError      a short name that several workflows have
     ├── TaskNotFoundError               (KeyError)
     ├── RunNotFoundError                (KeyError)
+    │   └── AmbiguousRunError           the beginning of the ids of several runs
     ├── RunFailedError                  (RuntimeError) from raise_for_status()
     │   ├── RunCancelledError           … of a run that was cancelled
     │   └── VersionChangedError         the workflow has changed since the run began
@@ -167,6 +169,14 @@ class UnknownSettingError(ConfigError, AttributeError):
     """There is no setting of this name. ``field`` is the name that was used."""
 
 
+class FilterError(CloacaError, ValueError):
+    """A term of a filter is written wrongly. ``term`` is the text that holds it."""
+
+    def __init__(self, message: str, *, term: str) -> None:
+        super().__init__(message)
+        self.term = term
+
+
 class ScheduleError(CloacaError, ValueError):
     """A schedule is given wrongly."""
 
@@ -219,6 +229,14 @@ class RunNotFoundError(_PlainKeyError):
     def __init__(self, message: str, *, run_id: str) -> None:
         super().__init__(message)
         self.run_id = run_id
+
+
+class AmbiguousRunError(RunNotFoundError):
+    """Several runs have ids that begin so. ``candidates`` are some of them, the newest first."""
+
+    def __init__(self, message: str, *, run_id: str, candidates: tuple[str, ...]) -> None:
+        super().__init__(message, run_id=run_id)
+        self.candidates = candidates
 
 
 def lost_parent(run_id: str | None) -> RunNotFoundError:

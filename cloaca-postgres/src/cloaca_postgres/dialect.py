@@ -154,6 +154,9 @@ class PostgresDialect:
     async def wait_changed(self) -> Change:
         return await self._wakeups.wait()
 
+    def set_watched(self, *, watched: bool) -> None:
+        self._wakeups.set_watched(watched=watched)
+
     def set_contended(self, *, contended: bool) -> None:
         self._wakeups.set_contended(contended=contended)
 

@@ -6,6 +6,9 @@ runners are rare and must not be missed (no other runner watches a lease that it
 so they are announced within their transaction. A listener that loses its connection takes that for
 a change, as it may have missed one. For changes of runs that were never announced, each listener
 compares now and then how much was written.
+
+Steps of runs are announced only while a listener has said that it watches runs, which it says again
+and again; the others do not act on them.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from enum import Enum
 from hashlib import blake2b
 from typing import Final, Protocol
 
@@ -43,8 +47,11 @@ WATCHDOG_S: Final = 30.0
 check reads the server's count of written rows. With the claim that a missed announcement leads to,
 an idle runner executes less than one statement in ten seconds.
 """
+WATCHED_APART_S: Final = 0.1
+"""Seconds between two announcements of steps, while a listener watches runs."""
 APART_POLLING_S: Final = 0.1
 LAST_DELAY_S: Final = 1.0
+_OF_RUNS: Final = frozenset(("record_attempt", "record_memo", "record_wait"))
 _GROWTH: Final = 1.5
 _DEADLINE_S: Final = 5.0
 _WRITTEN: Final = step(STATEMENTS.runs_written)
@@ -66,8 +73,20 @@ class Wakeups(Protocol):
     def set_contended(self, *, contended: bool) -> None:
         """Set whether other runners are known to listen."""
 
+    def set_watched(self, *, watched: bool) -> None:
+        """Set whether a caller watches runs here."""
+
     async def close(self) -> None:
         """Stop; a waiting ``wait`` returns."""
+
+
+class Message(Enum):
+    """The messages; their values stand after the sender."""
+
+    NEWS = ""
+    STEPS = "steps"
+    WATCHES = "watches"
+    """The sender watches runs: it is to hear of steps."""
 
 
 class Announcements:
@@ -75,8 +94,23 @@ class Announcements:
 
     def __init__(self, schema: str) -> None:
         self.sender: str = os.urandom(8).hex()
-        self.message: Step = step(STATEMENTS.notify, channel=channel_of(schema), sender=self.sender)
+        channel = channel_of(schema)
+        self._messages = {
+            each: step(
+                STATEMENTS.notify, channel=channel, sender=f"{self.sender} {each.value}".rstrip()
+            )
+            for each in Message
+        }
         self._news = News()
+
+    @property
+    def message(self) -> Step:
+        """The message that something has changed."""
+        return self.of(Message.NEWS)
+
+    def of(self, message: Message) -> Step:
+        """A message of this sender."""
+        return self._messages[message]
 
     def within(self, steps: Sequence[Step]) -> Sequence[Step]:
         """The message, if the steps change more than runs: it must not be missed."""
@@ -101,8 +135,12 @@ class Listener:
         self._heard_until = 0.0
         self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._changed = asyncio.Event()
-        self._change = Change.RUNS
+        self._change: Change | None = None
         self._to_tell = asyncio.Event()
+        self._due: set[Message] = set()
+        self._watches = False
+        self._watched_until = 0.0
+        self._steps_timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._task = asyncio.create_task(self._keep_listening(), name="cloaca-listener")
 
@@ -110,25 +148,44 @@ class Listener:
         await self._changed.wait()
         if not self._closed:
             self._changed.clear()
-        change, self._change = self._change, Change.RUNS
-        return change
+        change, self._change = self._change, None
+        return change or Change.RUNS
 
     def within(self, steps: Sequence[Step]) -> Sequence[Step]:
         return self._announcements.within(steps)
 
     def wrote(self, steps: Sequence[Step]) -> None:
         if self._announcements.wrote(steps):
-            self._to_tell.set()
+            self._tell_of(Message.NEWS)
+        elif self._watched_until and self._steps_timer is None and are_of_runs(steps):
+            loop = asyncio.get_running_loop()
+            if loop.time() < self._watched_until:
+                self._steps_timer = loop.call_later(WATCHED_APART_S, self._tell_of_steps)
 
     def set_contended(self, *, contended: bool) -> None:
         if contended and self._apart != APART_S:
-            self._to_tell.set()  # announce what was held back
+            self._tell_of(Message.NEWS)  # announce what was held back
         self._apart = APART_S if contended else APART_ALONE_S
+
+    def set_watched(self, *, watched: bool) -> None:
+        if watched and not self._watches:
+            self._tell_of(Message.WATCHES)
+        self._watches = watched
 
     async def close(self) -> None:
         self._closed = True
         self._changed.set()
+        if self._steps_timer is not None:
+            self._steps_timer.cancel()
         await _ended(self._task)
+
+    def _tell_of(self, message: Message) -> None:
+        self._due.add(message)
+        self._to_tell.set()
+
+    def _tell_of_steps(self) -> None:
+        self._steps_timer = None
+        self._tell_of(Message.STEPS)
 
     async def _keep_listening(self) -> None:
         while True:
@@ -151,19 +208,30 @@ class Listener:
 
     async def _listen(self, session: Session) -> None:
         session.notified = self._hear
-        session.lost = self._to_tell.set  # wakes ``_tell``, which finds it closed
+        session.lost = self._lost
         answers = await session.run([self._listen_step, _WRITTEN], _DEADLINE_S)
         self._written = _number(answers)  # earlier writes are visible from now on
         self._report(Change.ANYTHING)
 
-    def _hear(self, sender: str) -> None:
-        if sender != self._announcements.sender:
-            self._heard_until = asyncio.get_running_loop().time() + HEARD_FOR_S
+    def _lost(self) -> None:
+        """Wake ``_tell``, which finds the session closed."""
+        self._tell_of(Message.NEWS)
+
+    def _hear(self, payload: str) -> None:
+        sender, _, kind = payload.partition(" ")
+        if sender == self._announcements.sender:
+            return
+        self._heard_until = asyncio.get_running_loop().time() + HEARD_FOR_S
+        if kind == Message.WATCHES.value:
+            self._watched_until = self._heard_until
+            self._tell_of(Message.STEPS)  # of those that were written before this came
+        elif kind != Message.STEPS.value:
             self._report(Change.ANYTHING)
+        elif self._watches:
+            self._report(Change.STEPS)
 
     def _report(self, change: Change) -> None:
-        if change is Change.ANYTHING:
-            self._change = change
+        self._change = stronger(self._change, change)
         self._changed.set()
 
     async def _tell(self, session: Session) -> None:
@@ -176,25 +244,35 @@ class Listener:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(look_at):
                     await self._to_tell.wait()
-            if self._apart != APART_S and now() >= self._heard_until and not session.closed:
+            if self._may_wait() and now() >= self._heard_until and not session.closed:
                 await asyncio.sleep(self._apart)
-            news = self._to_tell.is_set()
+            due, self._due = self._due, set()
             self._to_tell.clear()
             try:
-                if news:
-                    await self._announce(session)
+                await self._announce(session, due)
                 if now() >= look_at:
                     await self._catch_up(session)
                     look_at = now() + WATCHDOG_S
             except StoreError:
+                self._due |= due | {Message.NEWS}
                 self._to_tell.set()
                 raise
             await asyncio.sleep(APART_S)
 
-    async def _announce(self, session: Session) -> None:
-        await session.run([self._announcements.message], _DEADLINE_S)
+    def _may_wait(self) -> bool:
+        """Whether nothing is due that somebody waits for."""
+        return self._apart != APART_S and self._due <= {Message.NEWS}
+
+    async def _announce(self, session: Session, due: set[Message]) -> None:
+        if Message.NEWS in due:  # tells of steps too
+            due = due - {Message.STEPS}
+        messages = [self._announcements.of(each) for each in Message if each in due]
+        if messages:
+            await session.run(messages, _DEADLINE_S)
 
     async def _catch_up(self, session: Session) -> None:
+        if self._watches:
+            await session.run([self._announcements.of(Message.WATCHES)], _DEADLINE_S)
         written = _number(await session.run([_WRITTEN], _DEADLINE_S))
         if written != self._written:
             self._written = written
@@ -217,6 +295,7 @@ class Poller:
         self._woken = asyncio.Event()
         self._closed = asyncio.Event()
         self._seen: int | None = None
+        self._watched = False
         self._backoff = Backoff(first_delay, max(first_delay, LAST_DELAY_S), _GROWTH)
         self._task = asyncio.create_task(self._tell(), name="cloaca-teller")
 
@@ -228,7 +307,8 @@ class Poller:
         return Change.ANYTHING
 
     async def _rest(self) -> None:
-        if await _within(self._backoff.next(), self._woken):
+        delay = self._backoff.next()
+        if await _within(min(delay, WATCHED_APART_S) if self._watched else delay, self._woken):
             self._woken.clear()
             self._backoff.reset()
             await _within(self._backoff.first, self._closed)
@@ -249,6 +329,12 @@ class Poller:
     def set_contended(self, *, contended: bool) -> None:
         """Do nothing."""
 
+    def set_watched(self, *, watched: bool) -> None:
+        """Poll soon, as often as after a change."""
+        self._watched = watched
+        if watched:
+            self._woken.set()
+
     async def close(self) -> None:
         self._closed.set()
         self._woken.set()
@@ -263,6 +349,18 @@ class Poller:
             except StoreError:
                 self._to_tell.set()
             await asyncio.sleep(APART_POLLING_S)
+
+
+def stronger(one: Change | None, other: Change) -> Change:
+    """Two changes as one."""
+    if one is None or one is Change.STEPS or other is Change.ANYTHING:
+        return other
+    return one
+
+
+def are_of_runs(steps: Sequence[Step]) -> bool:
+    """Whether these steps record how runs go on."""
+    return any(each.statement.name in _OF_RUNS for each in steps)
 
 
 def channel_of(schema: str) -> str:

@@ -23,6 +23,7 @@ from cloaca_sqlite.driver import Connection, run_steps
 from cloaca_sqlite.wake_socket import stronger
 
 LAST_DELAY_S = 1.0
+WATCHED_DELAY_S = 0.1
 _GROWTH = 1.5
 
 _Version: TypeAlias = tuple[sqlite3.Connection, int]
@@ -46,6 +47,8 @@ class WakeSource(Protocol):
 class ChangeWatch:
     """Waits for changes by others; polls only while a coroutine waits.
 
+    While runs are watched, it is polled ten times a second: no store sends word of steps.
+
     A wait begins with a look at the file. While others can send word, the next look waits for its
     time: else each commit of a busy neighbour would lead to one.
     """
@@ -61,8 +64,16 @@ class ChangeWatch:
         self._seen: _Version | None = None
         self._backoff = Backoff(first_delay, max(first_delay, LAST_DELAY_S), _GROWTH)
         self._look_at = 0.0
+        self._is_watched = False
         if wakeups is not None:
             wakeups.heard = self._hear
+
+    def set_watched(self, *, watched: bool) -> None:
+        """See ``Store.set_watched``."""
+        if watched and not self._is_watched:
+            self._look_at = 0.0
+            self._woken.set()
+        self._is_watched = watched
 
     def stop(self) -> None:
         """Make a waiting ``wait`` return."""
@@ -100,10 +111,14 @@ class ChangeWatch:
             return False
         if has_changed := await self._has_changed(self._connection):
             self._backoff.reset()
-            self._look_at = _now() + self._backoff.first
+            self._look_at = _now() + self._shortened(self._backoff.first)
         else:
-            self._look_at = _now() + self._backoff.next()
+            self._look_at = _now() + self._shortened(self._backoff.next())
         return has_changed
+
+    def _shortened(self, delay: float) -> float:
+        """The seconds to the next look, as long as runs are watched."""
+        return min(delay, WATCHED_DELAY_S) if self._is_watched else delay
 
     async def _has_changed(self, connection: Connection) -> bool:
         version, listed = await connection.call(self._read)

@@ -126,6 +126,9 @@ class SqliteDialect:
                     await self.write(())
         return await self._watch.wait()
 
+    def set_watched(self, *, watched: bool) -> None:
+        self._watch.set_watched(watched=watched)
+
     def set_contended(self, *, contended: bool) -> None:
         self._writer.set_contended(contended=contended)
 

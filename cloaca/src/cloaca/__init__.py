@@ -60,6 +60,7 @@ from cloaca_core.definition.workflow import (
 from cloaca_core.errors import (
     AlreadyDecidedError as AlreadyDecidedError,
     AmbiguousBackendError as AmbiguousBackendError,
+    AmbiguousRunError as AmbiguousRunError,
     AmbiguousWorkflowError as AmbiguousWorkflowError,
     ApprovalRejectedError as ApprovalRejectedError,
     BackendError as BackendError,
@@ -83,6 +84,7 @@ from cloaca_core.errors import (
     EventTimeoutError as EventTimeoutError,
     ExecutorError as ExecutorError,
     ExecutorUnavailableError as ExecutorUnavailableError,
+    FilterError as FilterError,
     ForeignDatabaseError as ForeignDatabaseError,
     MailboxFullError as MailboxFullError,
     MissingExtraError as MissingExtraError,
@@ -175,6 +177,9 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.definition.when_ended import (
         WhenEnded as WhenEnded,
     )
+    from cloaca_core.observe.observer import (
+        Observer as Observer,
+    )
     from cloaca_core.runner.approvals import (
         OpenApproval as OpenApproval,
     )
@@ -216,6 +221,7 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
         PlanItem as PlanItem,
         PruneResult as PruneResult,
         RunInfo as RunInfo,
+        RunSnapshot as RunSnapshot,
         Steered as Steered,
         TaskResult as TaskResult,
         Wait as Wait,
@@ -302,6 +308,8 @@ __all__ = [
     "WorkflowResult",
     "TaskResult",
     "RunInfo",
+    "RunSnapshot",
+    "Observer",
     "Steered",
     "BulkResult",
     "Plan",
@@ -361,6 +369,7 @@ __all__ = [
     "ConfigError",
     "ConfigTypeError",
     "UnknownSettingError",
+    "FilterError",
     "ScheduleError",
     "CronExpressionError",
     "WorkflowExecutionError",
@@ -368,6 +377,7 @@ __all__ = [
     "AmbiguousWorkflowError",
     "TaskNotFoundError",
     "RunNotFoundError",
+    "AmbiguousRunError",
     "RunFailedError",
     "VersionChangedError",
     "RunCancelledError",
@@ -439,6 +449,9 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "RunnerExplanation": "cloaca_core.runner.explain.explanation",
         "TaskExplanation": "cloaca_core.runner.explain.explanation",
         "RunInfo": "cloaca_core.runner.results",
+        "RunSnapshot": "cloaca_core.runner.results",
+        # few programs look at runs other than their own
+        "Observer": "cloaca_core.observe.observer",
         "Steered": "cloaca_core.runner.results",
         "Plan": "cloaca_core.runner.results",
         "PlanItem": "cloaca_core.runner.results",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
     from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
     from cloaca_core._engine.observe.run_reader import RunReader
+    from cloaca_core._engine.observe.watchers import Watchers
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.grace_period import GracePeriod
     from cloaca_core._engine.recover.runner_id import RunnerId
@@ -75,6 +76,8 @@ class Engine:
         self._submission = parts.submission
         self._steering = parts.steering
         self._lifecycle = Lifecycle(parts)
+        self.registry: Registry = base.registry
+        self.config: DefaultRunnerConfig = base.config
         self.ids: RunIds = base.ids
         self.runner_id: RunnerId = base.runner_id
         self.runs: ActiveRuns = base.runs
@@ -210,6 +213,12 @@ class Engine:
         """Reads runs from the tables; ``RunnerClosedError`` once the engine shuts down."""
         self._lifecycle.check_open()
         return self._parts.reading.reader
+
+    @property
+    def watchers(self) -> Watchers:
+        """Wakes callers that watch runs; ``RunnerClosedError`` once the engine shuts down."""
+        self._lifecycle.check_open()
+        return self._parts.reading.watchers
 
     @property
     def explainer(self) -> Explainer:

@@ -123,6 +123,7 @@ class Lifecycle:
         """Tell those who wait that nothing comes any more, and close what is open."""
         self._parts.submission.submitter.held_keys.fail_all(RunnerClosedError(SHUT_DOWN))
         self._parts.reading.completion.fail_all(RunnerClosedError(SHUT_DOWN))
+        self._parts.reading.watchers.fail_all(RunnerClosedError(SHUT_DOWN))
         self._base.executor.close()
         await self._parts.firing.trigger_loop.close()
         self._parts.claims.takeover.close()

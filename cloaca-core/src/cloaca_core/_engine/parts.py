@@ -102,6 +102,7 @@ class Parts:
             any_left=self.claims.unserved.any_left,
             runs_came=self.runs_came,
             anything_changed=self.wake_all,
+            watched=self.reading.watchers.wake,
         )
         self.loops = supervised(
             self._turns(), clock, longest_pauses={"lease": self.claims.lease.interval / 4}
@@ -122,7 +123,7 @@ class Parts:
     def _turns(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """Returns what is done in the background again and again, in the order of starts."""
         base, claims, upkeep = self.base, self.claims, self.upkeep
-        turns = {"journal": base.journal.turn, "changes": upkeep.changes.turn}
+        turns = {"journal": self._record, "changes": upkeep.changes.turn}
         if base.store.writable:
             turns |= {"steering": self.steering.loop.turn}
         if base.works:
@@ -164,6 +165,7 @@ class Parts:
         self.claims.claimer.wake()
         self.upkeep.unserved.wake()
         self.steering.loop.wake()
+        self.reading.watchers.wake()
 
     def message_came(self, message: NewMessage, number: int | None) -> None:
         """A run has a new message: it may be ours, or be claimable since then. Without a number it
@@ -211,6 +213,11 @@ class Parts:
         """A part cannot go on, and so the engine cannot."""
         log.critical("%s", reason, extra=self.base.log_fields())
         self._broken(reason)
+
+    async def _record(self) -> None:
+        """Commit what is to be recorded, and tell those who watch."""
+        await self.base.journal.turn()
+        self.reading.watchers.wake()
 
     async def _reenlist(self) -> None:
         """Start anew under another id after this runner was declared dead: drop all its runs."""

@@ -22,6 +22,7 @@ from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.observe.run_reader import RunReader
 from cloaca_core._engine.observe.run_waits import RunWaits
 from cloaca_core._engine.observe.unserved_watch import UnservedWatch
+from cloaca_core._engine.observe.watchers import Watchers
 from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core._engine.orchestrate.adoption import Adoption
 from cloaca_core._engine.orchestrate.capacity import Capacity
@@ -132,6 +133,7 @@ class Reading:
         self.recorder = DefinitionRecorder(store, registry, base.clock)
         self.reader = RunReader(store, registry, base.runs, self.definitions)
         self.completion = Completion(store, base.runs, self.reader, orchestrator.drop)
+        self.watchers = Watchers(store)
 
 
 class Claims:
@@ -233,10 +235,12 @@ class Upkeep:
         any_left: Callable[[], bool],
         runs_came: Callable[[], None],
         anything_changed: Callable[[], None],
+        watched: Callable[[], None],
     ) -> None:
         store, clock, days = base.store, base.clock, base.config.retention_days
         self.unserved = UnservedWatch(store, base.registry, base.runner_id, any_left, clock)
-        self.changes = Changes(store, runs_came, anything_changed, completion.notice_ends_elsewhere)
+        ended = completion.notice_ends_elsewhere
+        self.changes = Changes(store, runs_came, anything_changed, ended, watched)
         self.pruner = Pruner(
             store,
             base.ids,

@@ -19,6 +19,7 @@ from cloaca_core.conformance.overlap_conformance import OverlapConformance
 from cloaca_core.conformance.payload_conformance import PayloadConformance
 from cloaca_core.conformance.record_conformance import CommitConformance
 from cloaca_core.conformance.schedule_conformance import ScheduleConformance
+from cloaca_core.conformance.search_conformance import SearchConformance
 from cloaca_core.conformance.steering.cancelled_conformance import CancelledConformance
 from cloaca_core.conformance.steering.children_conformance import ChildrenConformance
 from cloaca_core.conformance.steering.paused_children_conformance import PausedChildrenConformance
@@ -39,6 +40,7 @@ class StoreConformance(
     ClaimConformance,
     LeaseConformance,
     ObserveConformance,
+    SearchConformance,
     ScheduleConformance,
     OverlapConformance,
     TriggerConformance,

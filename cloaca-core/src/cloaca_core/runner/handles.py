@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cloaca_core.definition.inputs import ContextLike
-from cloaca_core.runner.results import PipelineResult, Plan, RunInfo, Steered, TaskResult
+from cloaca_core.runner.results import (
+    PipelineResult,
+    Plan,
+    RunInfo,
+    RunSnapshot,
+    Steered,
+    TaskResult,
+)
 from cloaca_core.runner.waiting import refuse_blocking_call
 from cloaca_core.values.durations import Duration
 from cloaca_core.values.no_limit import NoLimit
@@ -108,6 +115,13 @@ class RunHandle(_Run):
         why no runner does. Only looks; ``print`` shows all of it.
         """
         return self._calls.explaining.explain(self._id).wait()
+
+    def watch(self) -> Iterator[RunSnapshot]:
+        """The run and its tasks now, and again each time that something of them has changed, here
+        or in another process; the last snapshot is that of its end. A caller that takes its time
+        misses those between. Leave the loop when you like: the run does not notice.
+        """
+        return self._calls.watch(self._id)
 
     def cancel(
         self,
@@ -311,6 +325,10 @@ class AsyncRunHandle(_Run):
     async def explain(self) -> Explanation:
         """Why the run and each of its tasks is as it is; see ``RunHandle.explain``."""
         return await self._calls.explaining.explain(self._id)
+
+    def watch(self) -> AsyncIterator[RunSnapshot]:
+        """The run and its tasks now and after each change; see ``RunHandle.watch``."""
+        return self._calls.watch(self._id)
 
     async def cancel(
         self,

@@ -136,7 +136,7 @@ def run_events(history: History) -> list[RunEvent]:
     for each in history.rounds:
         moments += _start(each.started_at)
     moments += _start(row.started_at)
-    of_attempts, rounds = [], _Rounds(history)
+    of_attempts, rounds = [], Rounds(history)
     for attempt in history.attempts:
         of_attempts += _attempt_events(rounds.settled(attempt))
     of_attempts.sort(key=lambda moment: moment[0])
@@ -204,11 +204,11 @@ def attempt_infos(history: History, task_ids: Sequence[str]) -> list[AttemptInfo
         history.attempts,
         key=lambda row: (place.get(row.task_id, len(place)), row.task_id, row.attempt),
     )
-    rounds = _Rounds(history)
+    rounds = Rounds(history)
     return [_attempt_info(rounds, row) for row in rows]
 
 
-def _attempt_info(rounds: _Rounds, attempt: AttemptRow) -> AttemptInfo:
+def _attempt_info(rounds: Rounds, attempt: AttemptRow) -> AttemptInfo:
     row = rounds.settled(attempt)
     return AttemptInfo(
         task_id=row.task_id,
@@ -230,7 +230,7 @@ def _error(row: AttemptRow) -> str | None:
     return None if row.error_type is None else f"{row.error_type}: {row.error_message}"
 
 
-class _Rounds:
+class Rounds:
     """The rounds of a run, by which its attempts are told apart."""
 
     def __init__(self, history: History) -> None:

@@ -289,6 +289,11 @@ class EngineHost:
         self._open_engine()
 
     @property
+    def backend_name(self) -> str:
+        """The backend of the database."""
+        return self._backend.name
+
+    @property
     def works(self) -> bool:
         """Whether it executes bodies; a client leaves that to runners."""
         return self._works

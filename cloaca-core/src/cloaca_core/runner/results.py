@@ -124,6 +124,14 @@ class RunInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class RunSnapshot:
+    """A run and its tasks at one moment, as ``info()`` and ``tasks()`` give them."""
+
+    run: RunInfo
+    tasks: Mapping[str, TaskResult]
+
+
+@dataclass(frozen=True, slots=True)
 class Steered:
     """The answer of ``cancel``, ``pause`` and ``resume``: the state of the run now, and whether
     this call changed it.

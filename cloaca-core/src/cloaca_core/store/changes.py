@@ -14,4 +14,6 @@ class Change(Enum):
 
     RUNS = "runs"
     """Some may be claimable, have ended or are steered; runners and schedules have not changed."""
+    STEPS = "steps"
+    """Runs of others have gone on, which matters only to those who watch them."""
     ANYTHING = "anything"

@@ -36,6 +36,7 @@ from cloaca_core.store.protocols.reruns import RerunStore
 from cloaca_core.store.protocols.runners import RunnerStore
 from cloaca_core.store.protocols.runs import Landed, RunStore
 from cloaca_core.store.protocols.schedules import ScheduleStore
+from cloaca_core.store.protocols.search import SearchStore
 from cloaca_core.store.protocols.steering import SteeringStore
 from cloaca_core.store.protocols.transfer import Transfer
 from cloaca_core.store.protocols.triggers import TriggerStore
@@ -62,6 +63,7 @@ __all__ = [
     "RunStore",
     "RunnerStore",
     "ScheduleStore",
+    "SearchStore",
     "SteeringStore",
     "Store",
     "StoreOptions",
@@ -89,6 +91,7 @@ class Store(
     DefinitionStore,
     FollowUpStore,
     MemoStore,
+    SearchStore,
     UpkeepStore,
     WaitStore,
     Protocol,
@@ -122,6 +125,11 @@ class Store(
         within a second, or within ``StoreOptions.poll_interval`` if that is longer. A store that
         is notified misses no change of runners (a lease taken, runs released); it finds another
         change after half a minute if the process that made it died before it sent the message.
+        """
+
+    def set_watched(self, *, watched: bool) -> None:
+        """Say whether a caller watches runs here: then ``wait_changed`` also reports steps of
+        runs of others, each within a quarter of a second; for that it may return more often.
         """
 
     def set_contended(self, *, contended: bool) -> None:

@@ -124,6 +124,9 @@ class StoreView:
         """Others may have written."""
         self._changed.set()
 
+    def set_watched(self, *, watched: bool) -> None:
+        """Do nothing: the driver tells of every change."""
+
     def set_contended(self, *, contended: bool) -> None:
         """As the store's."""
         self._place.tell(lambda: self._store.set_contended(contended=contended))

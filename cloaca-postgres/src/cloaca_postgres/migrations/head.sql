@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 21, digest 577fc4aad034629573245e6b8436b6f005834911a086a40feff2c17219e21657
+-- Made from migrations 1 to 22, digest a450f976aadad92c0801db10acd35fb688b469f6ff991a151035a2fca032175e
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -424,6 +424,10 @@ CREATE INDEX cloaca_run_steered ON cloaca_run USING btree (owner) WHERE owner IS
 CREATE INDEX cloaca_run_due ON cloaca_run USING btree (workflow, due_at, id) WHERE due_at < '4611686018427387904'::bigint AND owner IS NULL AND ended_at IS NULL;
 
 CREATE INDEX cloaca_run_parked ON cloaca_run USING btree (workflow, claimable_at) WHERE due_at < '4611686018427387904'::bigint AND owner IS NULL AND ended_at IS NULL;
+
+CREATE INDEX cloaca_act_by ON cloaca_act USING btree (asked_by, run_id);
+
+CREATE INDEX cloaca_run_failed ON cloaca_run USING btree (ended_at, id) WHERE status = 'Failed'::text;
 
 CREATE VIEW cloaca_run_readable AS
 SELECT cloaca_run.id,

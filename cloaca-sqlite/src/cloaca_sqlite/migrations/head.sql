@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 23, digest d91971b20e648facdd78d18af432ea80576e3d08df80960013e6bbda6c3eeb5c
+-- Made from migrations 1 to 24, digest e5fda4857d912644d1e8d5cda266611098126687913b5002059385ae8b228883
 
 PRAGMA application_id = 1668050785;
 
@@ -466,6 +466,10 @@ WHERE NOT EXISTS (
     JOIN cloaca_run AS run ON gone.root_id = coalesce(run.root_id, run.id)
     WHERE run.id = cloaca_message.run_id
 );
+
+CREATE INDEX cloaca_act_by ON cloaca_act (asked_by, run_id);
+
+CREATE INDEX cloaca_run_failed ON cloaca_run (ended_at, id) WHERE status = 'Failed';
 
 INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
 VALUES (1, 0, NULL, 0, 0);

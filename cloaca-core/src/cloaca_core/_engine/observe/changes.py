@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 class Changes:
     """Belongs to the engine's loop. After each change ``runs_came`` is called, ``anything`` as well
-    unless only runs have come or gone, and last ``ended`` is awaited.
+    unless only runs have come or gone, and then ``ended`` is awaited; after steps of runs nothing
+    of these. Last ``watched`` is called.
     """
 
     def __init__(
@@ -22,11 +23,13 @@ class Changes:
         runs_came: Callable[[], None],
         anything: Callable[[], None],
         ended: Callable[[], Awaitable[None]],
+        watched: Callable[[], None],
     ) -> None:
         self._store = store
         self._runs_came = runs_came
         self._anything = anything
         self._ended = ended
+        self._watched = watched
         self._news: Change | None = None
 
     async def turn(self) -> None:
@@ -34,8 +37,13 @@ class Changes:
         if self._news is None:
             self._news = await self._store.wait_changed()
         # Kept until all listeners have been told: the next change may be long in coming.
+        if self._news is not Change.STEPS:
+            await self._tell(self._news)
+        self._watched()
+        self._news = None
+
+    async def _tell(self, news: Change) -> None:
         self._runs_came()
-        if self._news is Change.ANYTHING:
+        if news is Change.ANYTHING:
             self._anything()
         await self._ended()
-        self._news = None

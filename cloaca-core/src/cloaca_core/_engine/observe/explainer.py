@@ -14,6 +14,7 @@ from cloaca_core._engine.observe.unserved import nearest
 from cloaca_core._engine.recover.lease import IDLE
 from cloaca_core._engine.recover.process_identity import is_gone, process_of
 from cloaca_core.errors import RunNotFoundError
+from cloaca_core.records.standing import RunnerLoad
 from cloaca_core.records.states import TaskStatus
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
-    from cloaca_core.records.standing import RunnerLoad, Standing
+    from cloaca_core.records.standing import Standing
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.instants import Instant
 
@@ -94,6 +95,17 @@ class Explainer:
             here=self._here(standing.row),
             active=None if active is None else self._active(active),
         )
+
+    async def runners(self) -> list[RunnerState]:
+        """All registered runners, oldest first, and how many runs each owns, up to ``MOST``."""
+        rows = sorted(await self._store.runners(), key=lambda row: (row.started_at, row.id))
+        owned = await self._store.count_owned([row.id for row in rows], MOST)
+        now = await self._store.now()
+        loads = [
+            RunnerLoad(row, count, owns_workflow=False)
+            for row, count in zip(rows, owned, strict=True)
+        ]
+        return [self._state(each, now) for each in loads]
 
     def _with_running(self, standing: Standing, run_id: str) -> Standing:
         """With the start marks of bodies that run here, of which the table need not know yet."""

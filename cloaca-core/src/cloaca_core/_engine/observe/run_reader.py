@@ -144,10 +144,8 @@ class RunReader:
         return row._replace(**past), attempts
 
     async def _attempts(self, run_id: str) -> list[AttemptRow]:
-        rows = await self._store.load_attempts([run_id])
-        recorded = {(each.task_id, each.attempt) for each in rows}
-        running = self.running(run_id)
-        return rows + [m for m in running if (m.task_id, m.attempt) not in recorded]
+        begun = self.begun(run_id)  # first: a row that is written meanwhile is read
+        return with_begun(await self._store.load_attempts([run_id]), begun)
 
     async def awaited(self, row: RunRow, attempts: Sequence[AttemptRow]) -> Awaited:
         """The ends for which these attempts may wait; only read where one of them waits."""
@@ -185,3 +183,25 @@ class RunReader:
         run = self._runs.get(run_id)
         attempts = [] if run is None else self._runs.attempts(run)
         return [attempt_rows.start_mark(a) for a in attempts if a.stage is Stage.RUNNING]
+
+    def begun(self, run_id: str) -> list[AttemptRow]:
+        """The attempts of this run of which bodies have begun here, durable or not: the latest of
+        each task.
+        """
+        if (run := self._runs.get(run_id)) is None:
+            return []
+        under_way = [a for a in self._runs.attempts(run) if a.stage in (Stage.RUNNING, Stage.RAN)]
+        over = [row for row in run.latest.values() if row.attempt]
+        return over + [attempt_rows.start_mark(each) for each in under_way]
+
+
+def with_begun(rows: list[AttemptRow], begun: Sequence[AttemptRow]) -> list[AttemptRow]:
+    """The recorded attempts, and those that have begun and are not recorded: as running, also if
+    they are over, as a process that dies now forgets that.
+    """
+    recorded = {(each.task_id, each.attempt) for each in rows}
+    return rows + [
+        attempt_rows.as_begun(each)
+        for each in begun
+        if (each.task_id, each.attempt) not in recorded
+    ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cloaca_core._engine.plan.graph import PlanGraph
+from cloaca_core._engine.plan.graph import Node, NodeGraph
 from cloaca_core._engine.plan.merge import UNTOUCHED, Change, Flow, changed, merged, view
 from cloaca_core._engine.plan.replacements import Keys, Replacements
 from cloaca_core.values.json_values import JsonValue
@@ -34,7 +34,7 @@ class Contexts:
 
     def __init__(
         self,
-        graph: PlanGraph,
+        graph: NodeGraph[Node],
         run_input: dict[str, JsonValue],
         patches: Mapping[int, Change] | None = None,
         replacements: Sequence[Keys] = (),

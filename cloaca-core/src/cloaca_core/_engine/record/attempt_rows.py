@@ -24,6 +24,23 @@ def start_mark(attempt: Attempt) -> AttemptRow:
     return _of_attempt(attempt, TaskStatus.RUNNING, None)
 
 
+def as_begun(row: AttemptRow) -> AttemptRow:
+    """The row as it was when its body had begun; that of a wait as it is."""
+    if row.status == TaskStatus.WAITING:
+        return row
+    return row._replace(
+        status=str(TaskStatus.RUNNING),
+        change=None,
+        error_type=None,
+        error_message=None,
+        error_traceback=None,
+        skip_reason=None,
+        ended_at=None,
+        retry_at=None,
+        reason_code=None,
+    )
+
+
 def waiting_mark(attempt: Attempt) -> AttemptRow:
     """The body waits: for another run, a message or an instant."""
     return _of_attempt(attempt, TaskStatus.WAITING, None)

@@ -6,7 +6,7 @@ not selected any more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core._engine.steer.retry_plans import RETRIED
@@ -72,6 +72,26 @@ class Bulk:
         matched, changed = await self._steer_all(wanted, able, order, grace) if able else (0, 0)
         return Steps(left_alone + matched, changed)
 
+    def changes(self, kind: str) -> Sequence[RunStatus]:
+        """The states that a kind of order changes."""
+        return _STATES[kind]
+
+    async def steer_found(
+        self,
+        pages: AsyncIterator[Sequence[RunRow]],
+        order: Order,
+        grace: float,
+        *,
+        dry_run: bool = False,
+    ) -> Steps:
+        """Carry an order out on these runs, as ``steer`` does."""
+        act, matched, changed = self._act_of(order), 0, 0
+        async for runs in pages:
+            able = [run for run in runs if run.status in _STATES[order.kind]]
+            changed += len(able) if dry_run else await self._steer_page(able, order, act, grace)
+            matched += len(runs)
+        return Steps(matched, changed)
+
     async def _count(self, wanted: RunFilter, statuses: Sequence[str]) -> int:
         if not statuses:
             return 0
@@ -83,13 +103,20 @@ class Bulk:
         act, matched, changed = self._act_of(order), 0, 0
         page = wanted._replace(statuses=tuple(statuses), limit=PAGE)
         while runs := await self._store.list_runs(page):
-            for first in range(0, len(runs), CHUNK):
-                chunk = runs[first : first + CHUNK]
-                changed += await self._step(chunk, order, act, grace)
-                self._wrote()
+            changed += await self._steer_page(runs, order, act, grace)
             matched += len(runs)
             page = page._replace(before=runs[-1].id)
         return Steps(matched, changed)
+
+    async def _steer_page(
+        self, runs: Sequence[RunRow], order: Order, act: Act, grace: float
+    ) -> int:
+        """Steer these runs by chunks; how many that changed."""
+        changed = 0
+        for first in range(0, len(runs), CHUNK):
+            changed += await self._step(runs[first : first + CHUNK], order, act, grace)
+            self._wrote()
+        return changed
 
     async def _step(self, runs: Sequence[RunRow], order: Order, act: Act, grace: float) -> int:
         """Steer one chunk; how many runs that changed."""

@@ -184,7 +184,7 @@ class Requests:
         name, parent_id, error = selection.workflow_name, selection.parent_id, selection.error
         since = None if selection.since is None else checked_instant("since", selection.since)
         until = None if selection.until is None else checked_instant("until", selection.until)
-        mark = None if before is None else _checked_mark(before)
+        mark = None if before is None else checked_mark(before)
         return RunFilter(
             statuses=_checked_statuses(selection.status),
             workflow=None if name is None else self._registry.full_name(name),
@@ -330,7 +330,7 @@ def checked_run_id(run_id: str) -> str:
     return run_id
 
 
-def _checked_mark(before: str) -> str:
+def checked_mark(before: str) -> str:
     """The run id that a listing goes on from. The run need not exist any more."""
     if not isinstance(before, str):
         raise ConfigTypeError(f"before must be a str, not {type(before).__name__}", field="before")

@@ -46,8 +46,9 @@ class BulkCalls:
             bulk = engine.steering.bulk
             return await bulk.steer(await wanted.resolved(engine), order, grace, dry_run=dry_run)
 
-        return Call(lambda: self._host.send(answer), _result)
+        return Call(lambda: self._host.send(answer), bulk_result)
 
 
-def _result(steps: Steps) -> BulkResult:
+def bulk_result(steps: Steps) -> BulkResult:
+    """How many runs an order has found and changed."""
     return BulkResult(steps.matched, steps.changed, steps.matched - steps.changed)

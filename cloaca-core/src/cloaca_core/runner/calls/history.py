@@ -40,7 +40,7 @@ class HistoryCalls:
     def attempts(self, run_id: str) -> Call[list[AttemptInfo]]:
         """All attempts of a run."""
         return Call(
-            lambda: self._host.send(lambda engine: _history_and_tasks(engine, run_id)),
+            lambda: self._host.send(lambda engine: history_and_tasks(engine, run_id)),
             lambda answer: attempt_infos(*answer),
         )
 
@@ -66,7 +66,8 @@ class HistoryCalls:
 # -- on the engine's loop ------------------------------------------------------------------------
 
 
-async def _history_and_tasks(engine: Engine, run_id: str) -> tuple[History, list[str]]:
+async def history_and_tasks(engine: Engine, run_id: str) -> tuple[History, list[str]]:
+    """The past of a run, and the tasks of its definition."""
     history = await engine.reader.history(run_id)
     return history, await engine.reader.task_ids(history.row)
 

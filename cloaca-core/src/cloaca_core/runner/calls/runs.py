@@ -19,6 +19,7 @@ from cloaca_core.runner.calls.start_options import NO_OPTIONS, StartOptions
 from cloaca_core.runner.results import (
     PipelineResult,
     RunInfo,
+    RunSnapshot,
     TaskResult,
     execute_result,
     run_info,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from cloaca_core.runner.calls.history import HistoryCalls
     from cloaca_core.runner.calls.messages import MessageCalls
     from cloaca_core.runner.calls.steering import SteeringCalls
+    from cloaca_core.runner.calls.watch import Watch
     from cloaca_core.runner.host import EngineHost
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.values.durations import Duration
@@ -258,6 +260,15 @@ class RunCalls:
         """A run as it is now."""
         return self._ask(_info, lambda engine: engine.reader.facts(run_id))
 
+    def watch(self, run_id: str) -> Watch[RunSnapshot]:
+        """The run now and after each change, until it has ended."""
+        from cloaca_core.runner.calls.watch import Watch
+
+        self._host.refuse_closed()
+        return Watch(
+            self._host, lambda engine: _seen(engine, run_id), unchanged, _snapshot, _is_over
+        )
+
     # -- of all ------------------------------------------------------------------------------
 
     def _ask(
@@ -327,6 +338,21 @@ async def _tasks(engine: Engine, run_id: str) -> _Tasks:
     return _Tasks(row, attempts, await reader.task_ids(row), await reader.awaited(row, attempts))
 
 
+class _Seen(NamedTuple):
+    """A run alone, and what is known of its tasks."""
+
+    facts: RunFacts
+    tasks: _Tasks
+
+
+async def _seen(engine: Engine, run_id: str) -> _Seen:
+    """All that a snapshot shows; runs on the engine's loop. The tasks are read last: those of a run
+    that is seen to have ended are final.
+    """
+    facts = await engine.reader.facts(run_id)
+    return _Seen(facts, await _tasks(engine, run_id))
+
+
 async def _listed(engine: Engine, wanted: FilterByName) -> list[RunRow]:
     """The runs that match; runs on the engine's loop."""
     return await engine.reader.list_runs(await wanted.resolved(engine))
@@ -364,6 +390,14 @@ def _task_results(found: _Tasks) -> dict[str, TaskResult]:
         children=found.awaited.children,
         waits=found.awaited.waits,
     )
+
+
+def _snapshot(seen: _Seen) -> RunSnapshot:
+    return RunSnapshot(_info(seen.facts), _task_results(seen.tasks))
+
+
+def _is_over(seen: _Seen) -> bool:
+    return seen.facts.row.ended_at is not None
 
 
 def _info(facts: RunFacts) -> RunInfo:

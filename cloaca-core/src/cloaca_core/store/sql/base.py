@@ -317,6 +317,24 @@ class UpkeepQueries(NamedTuple):
     erase_lost: Statement
 
 
+class SearchQueries(NamedTuple):
+    """The statements of ``search.sql``."""
+
+    newest_ids: Statement
+    active_ids: Statement
+    ended_ids: Statement
+    workflow_ids: Statement
+    child_ids: Statement
+    tagged_ids: Statement
+    acted_ids: Statement
+    match_runs: Statement
+    list_actors: Statement
+    count_newest: Statement
+    count_owned: Statement
+    failed_ids: Statement
+    longest_claimable: Statement
+
+
 class PayloadQueries(NamedTuple):
     """The statements of a backend's ``payloads.sql``, if it has one; see ``payloads.py``."""
 
@@ -343,6 +361,7 @@ class Queries(NamedTuple):
     waits: WaitQueries
     standing: StandingQueries
     upkeep: UpkeepQueries
+    search: SearchQueries
     payloads: PayloadQueries | None
 
 
@@ -400,6 +419,7 @@ def load_queries(package: str, wording: Wording) -> Queries:
         waits=WaitQueries(**of("waits", WaitQueries._fields)),
         standing=StandingQueries(**of("standing", StandingQueries._fields)),
         upkeep=UpkeepQueries(**of("upkeep", UpkeepQueries._fields)),
+        search=SearchQueries(**of("search", SearchQueries._fields)),
         payloads=of_payloads(),
     )
 

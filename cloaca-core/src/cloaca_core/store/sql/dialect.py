@@ -104,6 +104,9 @@ class Dialect(Protocol):
     async def wait_changed(self) -> Change:
         """See ``Store.wait_changed``."""
 
+    def set_watched(self, *, watched: bool) -> None:
+        """See ``Store.set_watched``."""
+
     def set_contended(self, *, contended: bool) -> None:
         """See ``Store.set_contended``."""
 

@@ -29,6 +29,7 @@ from cloaca_core.store.sql.reruns import SqlReruns
 from cloaca_core.store.sql.runners import SqlRunners
 from cloaca_core.store.sql.runs import SqlRuns
 from cloaca_core.store.sql.schedules import SqlSchedules
+from cloaca_core.store.sql.search import SqlSearches
 from cloaca_core.store.sql.standing import SqlStandings
 from cloaca_core.store.sql.steering import SqlSteering
 from cloaca_core.store.sql.triggers import SqlTriggers
@@ -51,6 +52,7 @@ class SqlStore(
     SqlDefinitions,
     SqlFollowUps,
     SqlMemos,
+    SqlSearches,
     SqlStandings,
     SqlUpkeep,
     SqlWaits,
@@ -120,6 +122,9 @@ class SqlStore(
 
     async def wait_changed(self) -> Change:
         return await self._dialect.wait_changed()
+
+    def set_watched(self, *, watched: bool) -> None:
+        self._dialect.set_watched(watched=watched)
 
     def set_contended(self, *, contended: bool) -> None:
         self._dialect.set_contended(contended=contended)

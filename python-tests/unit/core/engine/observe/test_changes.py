@@ -31,6 +31,7 @@ class Scene:
             lambda: self.heard.append("runs"),
             lambda: self.heard.append("anything"),
             self.ended,
+            lambda: self.heard.append("watched"),
         )
 
     async def ended(self) -> None:
@@ -44,7 +45,7 @@ async def test_of_what_runs_do_only_those_hear_who_wait_for_runs() -> None:
 
     await scene.changes.turn()
 
-    assert scene.heard == ["runs", "ended"]
+    assert scene.heard == ["runs", "ended", "watched"]
 
 
 async def test_of_anything_else_everybody_hears() -> None:
@@ -52,7 +53,7 @@ async def test_of_anything_else_everybody_hears() -> None:
 
     await scene.changes.turn()
 
-    assert scene.heard == ["runs", "anything", "ended"]
+    assert scene.heard == ["runs", "anything", "ended", "watched"]
 
 
 async def test_what_not_all_have_heard_is_told_again() -> None:
@@ -65,4 +66,12 @@ async def test_what_not_all_have_heard_is_told_again() -> None:
 
     await scene.changes.turn()
 
-    assert scene.heard == ["runs", "runs", "ended"]
+    assert scene.heard == ["runs", "runs", "ended", "watched"]
+
+
+async def test_of_steps_of_runs_only_those_hear_who_watch() -> None:
+    scene = Scene(Change.STEPS)
+
+    await scene.changes.turn()
+
+    assert scene.heard == ["watched"]

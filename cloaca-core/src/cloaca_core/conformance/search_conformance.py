@@ -1,0 +1,214 @@
+"""Contract of searches: runs by any conditions, and counts whose cost is bounded."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloaca_core.conformance.rows import (
+    LATER,
+    NOW,
+    WORKFLOW,
+    act,
+    attempt,
+    new_run,
+    record,
+    run_end,
+    runner,
+    submit,
+)
+from cloaca_core.records.runs import RunRow
+from cloaca_core.records.search import Condition, RunSearch, WorkflowCounts
+from cloaca_core.records.states import RunStatus
+from cloaca_core.store.protocol import Store
+
+OTHER = "public::embedded::other"
+
+
+def no(condition: Condition) -> Condition:
+    """The opposite of a condition."""
+    return condition._replace(negated=not condition.negated)
+
+
+FAILED = Condition("status", ("Failed",))
+OF_X = Condition("tag", ("x",), key="team")
+OF_OTHER = Condition("workflow", (OTHER,))
+OF_A = Condition("parent", ("a",))
+LOADED = Condition("task", ("load",))
+BROKE = Condition("error", ("IT broke",))
+BY_ANN = Condition("by", ("ann@desk",))
+
+
+class SearchConformance:
+    """Part of ``StoreConformance``."""
+
+    @pytest.fixture
+    async def searched(self, store: Store) -> Store:
+        """Runs a to d: b and c are of another workflow, c and d children of a; c has failed, ann
+        has cancelled d; a and c have a tag, and a task of theirs has begun.
+        """
+        await store.register(runner("r1"))
+        await submit(store, new_run("a", tags='{"team":"x","tier":"1"}'))
+        await submit(
+            store,
+            new_run("b", owner=None, workflow=OTHER, created_at=NOW + 1),
+            new_run("c", workflow=OTHER, tags='{"team":"x"}', parent="a", created_at=NOW + 2),
+            new_run("d", owner=None, parent="a", created_at=NOW + 3, tags='{"team":"y"}'),
+        )
+        skipped = attempt("c", "save", 0, status="Skipped", reason="upstream_failed")
+        await record(store, [attempt("a"), attempt("c"), skipped])
+        await record(store, ends=[run_end("c", status=RunStatus.FAILED)])
+        asked = act("ann", because="no more")._replace(asked_by="ann@desk")
+        await store.cancel(["d"], asked, LATER, children=True)
+        return store
+
+    @pytest.mark.parametrize(
+        ("conditions", "expected"),
+        [
+            ((), "dcba"),
+            ((FAILED,), "c"),
+            ((no(FAILED),), "dba"),
+            ((Condition("status", ("Pending", "Failed", "Running")),), "cba"),
+            ((Condition("status", ("Completed",)),), ""),
+            ((OF_OTHER,), "cb"),
+            ((no(OF_OTHER),), "da"),
+            ((Condition("workflow", (OTHER, WORKFLOW)),), "dcba"),
+            ((OF_OTHER, no(FAILED)), "b"),
+            ((OF_X,), "ca"),
+            ((no(OF_X),), "db"),
+            ((Condition("tag", ("y", "x"), key="team"),), "dca"),
+            ((OF_X, Condition("tag", ("1",), key="tier")), "a"),
+            ((OF_X, no(Condition("tag", ("1",), key="tier"))), "c"),
+            ((OF_A,), "dc"),
+            ((no(OF_A),), "ba"),
+            ((OF_A, OF_OTHER), "c"),
+            ((LOADED,), "ca"),
+            ((no(LOADED),), "db"),
+            # a task that was skipped has not begun
+            ((Condition("task", ("save",)),), ""),
+            ((BROKE,), "c"),
+            ((no(BROKE),), "dba"),
+            ((Condition("error", ("it_broke", "it%")),), ""),
+            ((BY_ANN,), "d"),
+            ((no(BY_ANN),), "cba"),
+            ((BY_ANN, OF_A), "d"),
+            ((Condition("by", ("ann",)),), ""),
+            ((Condition("id", ("a", "d")),), "da"),
+            ((no(Condition("id", ("a",))),), "dcb"),
+            ((Condition("id", ("ab",)),), ""),
+        ],
+    )
+    async def test_runs_match_that_meet_all_conditions(
+        self, searched: Store, conditions: tuple[Condition, ...], expected: str
+    ) -> None:
+        assert await self._found(searched, RunSearch(conditions)) == expected
+        assert await self._found(searched, RunSearch(conditions, look_at=1)) == expected
+
+    @pytest.mark.parametrize("conditions", [(), (OF_A,), (OF_OTHER,), (no(FAILED),)])
+    @pytest.mark.parametrize(
+        ("bounds", "within"),
+        [
+            ({"before": "c"}, "ba"),
+            ({"after": "b", "before": "d"}, "cb"),
+            ({"since": NOW + 2}, "dc"),
+            ({"until": NOW + 2}, "ba"),
+            ({"since": NOW + 1, "until": NOW + 2, "after": "a"}, "b"),
+        ],
+    )
+    async def test_bounds_count_with_every_condition(
+        self,
+        searched: Store,
+        conditions: tuple[Condition, ...],
+        bounds: dict[str, str | int],
+        within: str,
+    ) -> None:
+        everywhere = await self._found(searched, RunSearch(conditions))
+        bounded = RunSearch(conditions)._replace(**bounds)
+
+        found = await self._found(searched, bounded)
+
+        assert found == "".join(name for name in everywhere if name in within)
+
+    async def test_a_match_is_without_payloads(self, searched: Store) -> None:
+        (run,) = (await searched.search(RunSearch((FAILED,)))).rows
+        stored = await searched.get_run("c")
+
+        assert stored is not None
+        assert run == stored._replace(input="", final_context="")
+        assert list(await searched.runs_of(["c", "gone"])) == [run]
+        assert [each.id for each in await searched.runs_of("ac")] == ["c", "a"]
+        assert await searched.runs_of([]) == []
+
+    async def test_who_has_acted_is_found_by_the_name_before_the_host(self, store: Store) -> None:
+        await submit(store, *[new_run(name, owner=None) for name in "abcd"])
+        people = ("ann@desk", "ann@den", "anna@desk", "ann")
+        for name, who in zip("abcd", people, strict=True):
+            asked = act(name)._replace(asked_by=who)
+            await store.pause([name], asked, None, children=False)
+
+        assert await store.actors(["ann"]) == ["ann", "ann@den", "ann@desk"]
+        assert await store.actors(["anna", "ann@den"]) == ["ann@den", "anna@desk"]
+        assert await store.actors(["an", "ann@d"]) == []
+
+    async def test_runs_are_counted_by_state_up_to_a_number(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await store.register(runner("r2"))
+        await submit(store, *[new_run(name) for name in "abc"])
+        await submit(store, *[new_run(name, owner=None) for name in "de"])
+        await store.pause(["d"], act("p"), None, children=False)
+        await record(store, ends=[run_end("a")])
+
+        assert await store.count_under_way(9) == {"Running": 2, "Pending": 1, "Paused": 1}
+        assert await store.count_under_way(1) == {"Running": 1, "Pending": 1, "Paused": 1}
+        assert await store.count_owned(["r2", "r1"], 9) == [0, 2]
+        assert await store.count_owned(["r1"], 1) == [1]
+        assert await store.count_owned([], 1) == []
+
+    async def test_the_newest_runs_of_workflows_are_counted(self, searched: Store) -> None:
+        everything = await searched.count_of_workflows([OTHER, WORKFLOW, "none"], 9)
+
+        assert everything == [
+            WorkflowCounts(OTHER, {"Failed": 1, "Pending": 1}, "c"),
+            WorkflowCounts(WORKFLOW, {"Cancelled": 1, "Running": 1}, "d"),
+            WorkflowCounts("none", {}, None),
+        ]
+        (one,) = await searched.count_of_workflows([OTHER], 1)
+        assert one == WorkflowCounts(OTHER, {"Failed": 1}, "c")
+        assert await searched.count_of_workflows([], 1) == []
+
+    async def test_failed_runs_are_found_by_their_ends(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, *[new_run(name) for name in "abcd"])
+        for name, at in (("a", NOW + 3), ("b", NOW + 2), ("c", NOW + 1)):
+            failed = run_end(name, status=RunStatus.FAILED)
+            await record(store, ends=[failed._replace(ended_at=at)])
+        await record(store, ends=[run_end("d")._replace(ended_at=NOW + 9)])
+
+        assert await store.failed_since(NOW + 2, 9) == ["a", "b"]
+        assert await store.failed_since(NOW, 2) == ["a", "b"]
+        assert await store.failed_since(NOW + 4, 9) == []
+
+    async def test_the_run_that_was_claimable_first_is_found(self, store: Store) -> None:
+        """Not one that is held back, nor one of a workflow that is paused."""
+        assert await store.longest_claimable() is None
+        await submit(
+            store,
+            new_run("a", owner=None, created_at=NOW + 3),
+            new_run("b", owner=None, created_at=NOW + 1, priority=5),
+            new_run("c", owner=None, created_at=NOW + 2, workflow=OTHER),
+            new_run("d", owner=None, created_at=NOW, due_at=LATER),
+        )
+        assert await store.longest_claimable() == "b"
+        await store.pause(["b"], act("p"), None, children=False)
+        assert await store.longest_claimable() == "c"
+        await store.pause_workflow(OTHER, act("q"), None)
+        assert await store.longest_claimable() == "a"
+
+    async def _found(self, store: Store, wanted: RunSearch) -> str:
+        """The ids of all pages, one after the other."""
+        runs: list[RunRow] = []
+        while True:
+            found = await store.search(wanted)
+            runs += found.rows
+            if found.reached is None:
+                return "".join([run.id for run in runs])
+            wanted = wanted._replace(before=found.reached)

@@ -1,0 +1,34 @@
+"""One answer to what is seen of runs, for the command line, the page and MCP, which dress it.
+
+    filters    text → terms              search     terms → a search of the store
+    ids        a reference → a run's id  listing    lines and pages
+    tree       a run, its tasks, its children
+    timeline   attempts as bars          graph      nodes, edges, states; mermaid: as text
+    changes    input, diff and result of a task
+    statistics of workflows and tasks    overview   one screen
+    observer   the class that offers all of it
+
+Reads through the engine of a client; has no SQL, and writes nothing.
+"""
+
+from __future__ import annotations
+
+from cloaca_core.observe.changes import KeyChange as KeyChange, TaskChange as TaskChange
+from cloaca_core.observe.filters import Filter as Filter, Term as Term, parse as parse
+from cloaca_core.observe.graph import (
+    Graph as Graph,
+    GraphEdge as GraphEdge,
+    GraphNode as GraphNode,
+)
+from cloaca_core.observe.json_forms import json_form as json_form
+from cloaca_core.observe.listing import RunLine as RunLine, RunPage as RunPage
+from cloaca_core.observe.observer import Observer as Observer
+from cloaca_core.observe.overview import Overview as Overview, RunnerLine as RunnerLine
+from cloaca_core.observe.statistics import (
+    GridRow as GridRow,
+    TaskStatistics as TaskStatistics,
+    WorkflowLine as WorkflowLine,
+    WorkflowStatistics as WorkflowStatistics,
+)
+from cloaca_core.observe.timeline import Bar as Bar, Span as Span, Timeline as Timeline
+from cloaca_core.observe.tree import RunTree as RunTree, TaskNode as TaskNode

@@ -1,0 +1,198 @@
+"""A task's input, the change it made in the context as a diff, and its result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import unified_diff
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
+
+from cloaca_core._engine.observe.run_reader import with_begun
+from cloaca_core._engine.orchestrate.adoption import keys_of, patches_of
+from cloaca_core._engine.plan.contexts import Contexts
+from cloaca_core._engine.plan.graph import plan_graph
+from cloaca_core._engine.plan.merge import Change
+from cloaca_core._engine.plan.restore import change_from_json
+from cloaca_core.errors import ContextValueError, TaskNotFoundError
+from cloaca_core.observe.json_forms import Shown
+from cloaca_core.records.states import TaskStatus as State
+from cloaca_core.runner.results import left_by
+from cloaca_core.values.json_values import JsonValue, decode
+from cloaca_core.values.option_names import TaskStatus
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.plan.graph import Node, NodeGraph
+    from cloaca_core.definition.recorded import RecordedWorkflow
+    from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.records.runs import AttemptRow, RunRow
+    from cloaca_core.records.steering import ForkRow, ReplacementRow
+
+LINES: Final = 400
+"""Lines of a diff at most."""
+COMPARED: Final = 4_000
+"""Lines of both values that are compared line by line; that takes long for many."""
+_FINAL: Final = (State.COMPLETED, State.FAILED, State.SKIPPED, State.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange(Shown):
+    """A key that a task has ``added``, ``changed`` or ``removed``. ``before`` and ``after`` are
+    None where there was, or is, no value. ``diff`` are lines with ``+``, ``-`` or a space before
+    them, of the values as indented JSON.
+    """
+
+    key: str
+    kind: Literal["added", "changed", "removed"]
+    before: Any
+    after: Any
+    diff: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChange(Shown):
+    """An attempt of a task: its ``input``, None where it cannot be told, and by key the changes
+    that it made, none until it has completed. ``result`` are the keys that it set.
+    """
+
+    run_id: str
+    task: str
+    attempt: int
+    status: TaskStatus
+    input: Mapping[str, Any] | None
+    changes: tuple[KeyChange, ...]
+    result: Mapping[str, Any]
+    error: str | None
+    traceback: str | None
+
+
+class Seen(NamedTuple):
+    """The rows from which the input of an attempt is told: ``attempts`` are those that count,
+    ``row`` is the attempt in question.
+    """
+
+    run: RunRow
+    row: AttemptRow
+    attempts: Sequence[AttemptRow]
+    definition: Workflow | RecordedWorkflow | None
+    forks: Sequence[ForkRow]
+    replacements: Sequence[ReplacementRow]
+
+
+async def read(engine: Engine, run_id: str, task: str, attempt: int | None) -> Seen:
+    """All that an attempt of a task has seen and made; runs on the engine's loop."""
+    store, reader = engine.store, engine.reader
+    run = await reader.get_run(run_id)
+    begun = reader.begun(run_id)
+    everything = with_begun(await store.load_attempts([run_id]), begun)
+    found = {row.attempt: row for row in everything if row.task_id == task}
+    number = max(found, default=None) if attempt is None else attempt
+    if number is None or number not in found:
+        which = "no attempt" if attempt is None else f"no attempt {attempt}"
+        message = f"run {run_id} has {which} of a task {task!r}"
+        raise TaskNotFoundError(message, task_id=task)
+    return Seen(
+        run=run,
+        row=found[number],
+        attempts=await reader.that_count(run, everything),
+        definition=await reader.definition(run),
+        forks=await store.forks([run_id]),
+        replacements=await store.replacements([run_id]),
+    )
+
+
+def task_change(seen: Seen) -> TaskChange:
+    """The input, the change and the result of an attempt."""
+    row = left_by(seen.row, seen.run)
+    given = _input(seen)
+    change = change_from_json(row.change or "{}")
+    return TaskChange(
+        run_id=seen.run.id,
+        task=row.task_id,
+        attempt=row.attempt,
+        status=cast("TaskStatus", str(row.status)),
+        input=given,
+        changes=tuple(_changes(given or {}, change)),
+        result=dict(change.set),
+        error=None if row.error_type is None else f"{row.error_type}: {row.error_message}",
+        traceback=row.error_traceback,
+    )
+
+
+def _changes(given: Mapping[str, JsonValue], change: Change) -> Iterator[KeyChange]:
+    """The changes by key. A key that is set to the value that it had is none."""
+    for key, after in change.set.items():
+        if key not in given:
+            yield KeyChange(key, "added", None, after, tuple(_diff((), _lines(after))))
+        elif given[key] != after:
+            lines = _diff(_lines(given[key]), _lines(after))
+            yield KeyChange(key, "changed", given[key], after, tuple(lines))
+    for key in change.removed:
+        before = given.get(key)
+        yield KeyChange(key, "removed", before, None, tuple(_diff(_lines(before), ())))
+
+
+def _lines(value: JsonValue) -> list[str]:
+    return json.dumps(value, indent=2, ensure_ascii=False).split("\n")
+
+
+def _diff(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
+    """The lines of both, with those around a difference; without the lines that name files."""
+    if len(before) + len(after) > COMPARED:
+        whole = [*[f"-{line}" for line in before], *[f"+{line}" for line in after]]
+        return islice(whole, LINES)
+    return islice(unified_diff(before, after, lineterm=""), 3, LINES)
+
+
+def _input(seen: Seen) -> dict[str, JsonValue] | None:
+    """The context that the attempt saw; None where its definition is not known, where what came
+    before it counts no more, or where rows are damaged.
+    """
+    if seen.definition is None or seen.row not in seen.attempts:
+        return None
+    graph: NodeGraph[Node] = plan_graph(seen.definition)
+    target = graph.position.get(seen.row.task_id)
+    if target is None:
+        return None
+    try:
+        return _walked(seen, graph, target)
+    except ContextValueError:
+        return None
+
+
+def _walked(seen: Seen, graph: NodeGraph[Node], target: int) -> dict[str, JsonValue] | None:
+    """Go through all tasks above the target, as the run did."""
+    given = decode(seen.run.input)
+    if not isinstance(given, dict):
+        return None
+    patches, replaced = patches_of(graph, seen.forks), keys_of(seen.replacements)
+    contexts = Contexts(graph, given, patches, replaced)
+    latest: dict[int, AttemptRow] = {}
+    for row in seen.attempts:
+        if (index := graph.position.get(row.task_id)) is not None:
+            latest[index] = row
+    for task in _above(graph, target):
+        if task not in latest or latest[task].status not in _FINAL:
+            return None
+        row = latest[task]
+        contexts.enter(task, row.replacements)
+        done = row.status == State.COMPLETED
+        contexts.leave(task, change_from_json(row.change or "{}") if done else None)
+    contexts.enter(target, seen.row.replacements)
+    return dict(contexts.given(target))
+
+
+def _above(graph: NodeGraph[Node], target: int) -> list[int]:
+    """The ancestors of a task, each after those that it depends on."""
+    order: dict[int, None] = {}
+    left = list(graph.dependencies[target])
+    while left:
+        task = left[-1]
+        missing = [each for each in graph.dependencies[task] if each not in order]
+        if missing:
+            left += missing
+        else:
+            order[left.pop()] = None
+    return list(order)

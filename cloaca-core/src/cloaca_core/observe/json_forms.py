@@ -1,0 +1,33 @@
+"""The JSON form of what is observed: the same for the command line, the page and MCP.
+
+Instants are RFC 3339 text already, durations are seconds as numbers. Field names are those of the
+dataclasses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+
+class Shown:
+    """Base of the frozen dataclasses of this package."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields by name, as JSON takes them: nested objects are dicts, tuples are lists."""
+        form: dict[str, Any] = json_form(self)
+        return form
+
+
+def json_form(value: Any) -> Any:
+    """A dataclass, a mapping or a tuple as JSON takes it, down to its leaves."""
+    if is_dataclass(value):
+        return {each.name: json_form(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): json_form(each) for key, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [json_form(each) for each in value]
+    return value

@@ -1,0 +1,225 @@
+"""``Observer``: what is seen of runs, through a client that is open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from cloaca_core.errors import ConfigError
+from cloaca_core.observe import (
+    changes as of_changes,
+    graph as of_graph,
+    ids,
+    listing,
+    overview as of_overview,
+    search,
+    statistics as of_statistics,
+    timeline as of_timeline,
+    tree as of_tree,
+)
+from cloaca_core.observe.filters import Filter, parse
+from cloaca_core.runner.calls.arguments import checked_limit, checked_mark
+from cloaca_core.runner.calls.bulk import bulk_result
+from cloaca_core.runner.calls.call import Call, unchanged
+from cloaca_core.runner.calls.history import history_and_tasks
+from cloaca_core.runner.calls.orders import checked_order
+from cloaca_core.runner.calls.watch import Watch
+from cloaca_core.runner.explain.answer import explanation
+from cloaca_core.runner.history import attempt_infos, round_infos, run_events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.steer.bulk import Steps
+    from cloaca_core.observe.changes import TaskChange
+    from cloaca_core.observe.graph import Graph
+    from cloaca_core.observe.listing import RunLine, RunPage
+    from cloaca_core.observe.overview import Overview
+    from cloaca_core.observe.reading import Family
+    from cloaca_core.observe.statistics import WorkflowLine, WorkflowStatistics
+    from cloaca_core.observe.timeline import Timeline
+    from cloaca_core.observe.tree import RunTree
+    from cloaca_core.runner.async_client import AsyncClient
+    from cloaca_core.runner.client import Client
+    from cloaca_core.runner.explain.explanation import Explanation
+    from cloaca_core.runner.history import AttemptInfo, RoundInfo, RunEvent
+    from cloaca_core.runner.results import BulkResult
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+
+class Observer:
+    """Looks at runs through a ``Client``, an ``AsyncClient`` or a runner, which stays its owner's.
+
+    Each method returns a call: ``observer.runs("status:failed").wait()`` blocks, and in a program
+    with a loop it is awaited: ``await observer.runs("status:failed")``. ``ref`` names a run: its
+    id, the beginning of it that no other run shares, ``@`` for the newest run or ``@~1`` for the
+    one before it. No run of that name raises ``RunNotFoundError`` (a KeyError), several
+    ``AmbiguousRunError``. ``terms`` are those of the filter grammar (see ``filters``); a wrong one
+    raises ``FilterError`` (a ValueError) at once. Any thread may call.
+    """
+
+    def __init__(self, client: Client | AsyncClient) -> None:
+        self._host = client._host
+
+    # -- lists -------------------------------------------------------------------------------
+
+    def runs(
+        self, *terms: str | Filter, limit: int = 100, before: str | None = None
+    ) -> Call[RunPage]:
+        """Runs that match, newest first: at most ``limit``, older than the run ``before``."""
+        wanted, most = _filter(terms), checked_limit(limit)
+        mark = None if before is None else checked_mark(before)
+
+        async def answer(engine: Engine) -> search.Page:
+            return await search.page(engine, wanted, most, mark)
+
+        return self._ask(answer, lambda page: listing.run_page(*page))
+
+    def count(self, *terms: str | Filter) -> Call[int]:
+        """How many runs match."""
+        wanted = _filter(terms)
+        return self._ask(lambda engine: search.count(engine, wanted), unchanged)
+
+    def steer(
+        self,
+        kind: Literal["cancel", "pause", "resume", "retry"],
+        *terms: str | Filter,
+        reason: str | None = None,
+        by: str | None = None,
+        dry_run: bool = False,
+    ) -> Call[BulkResult]:
+        """Cancel, pause, resume or retry all runs that match, as ``Client.cancel_many`` and its
+        like do. Without a term it is refused; ``dry_run`` only counts.
+        """
+        wanted, order = _filter(terms), checked_order(kind, reason, by)
+        if not wanted.terms:
+            raise ConfigError(f"{kind} needs a term: without one it would be about all runs")
+        grace = self._host.config.shutdown_grace_seconds
+
+        async def answer(engine: Engine) -> Steps:
+            return await search.steer(engine, wanted, order, grace, dry_run=dry_run)
+
+        return self._ask(answer, bulk_result)
+
+    def workflows(self) -> Call[tuple[WorkflowLine, ...]]:
+        """All workflows that are recorded in the database or registered here, by name."""
+        return self._ask(of_statistics.read_workflows, of_statistics.workflow_lines)
+
+    # -- one run -----------------------------------------------------------------------------
+
+    def resolve(self, ref: str) -> Call[str]:
+        """The id of the run that ``ref`` names."""
+        checked = ids.checked_ref(ref)
+        return self._ask(lambda engine: ids.resolved(engine, checked), unchanged)
+
+    def run(self, ref: str) -> Call[RunLine]:
+        """One run, with all that a look at it tells."""
+
+        async def answer(engine: Engine, run_id: str) -> listing.Alone:
+            return await listing.read_alone(engine, run_id)
+
+        return self._of_run(ref, answer, lambda found: listing.run_alone(*found))
+
+    def tree(self, ref: str, *, depth: int = 3) -> Call[RunTree]:
+        """A run with its tasks and, down to ``depth`` levels, the runs that they submitted."""
+        return self._of_run(ref, lambda e, run: of_tree.read_family(e, run, depth), of_tree.tree)
+
+    def timeline(self, ref: str, *, depth: int = 3) -> Call[Timeline]:
+        """The attempts of a run, and of those below it, on a line of time."""
+        return self._of_run(
+            ref,
+            lambda engine, run_id: of_timeline.read_past(engine, run_id, depth),
+            of_timeline.timeline,
+        )
+
+    def graph(self, ref: str) -> Call[Graph]:
+        """The graph of a run's workflow, with the states of the run."""
+        return self._of_run(ref, of_graph.read_run, of_graph.graph_of_run)
+
+    def workflow_graph(self, workflow_name: str) -> Call[Graph]:
+        """The graph of a workflow: of the version registered here, else of the newest recorded."""
+        name = search.checked_workflow(workflow_name)
+        return self._ask(
+            lambda engine: of_graph.read_workflow(engine, name), of_graph.graph_of_workflow
+        )
+
+    def changes(self, ref: str, task: str, *, attempt: int | None = None) -> Call[TaskChange]:
+        """The input of a task of a run, and what it has made of it; of its latest attempt, or of
+        another one. ``TaskNotFoundError`` (a KeyError) for a task without an attempt.
+        """
+        return self._of_run(
+            ref,
+            lambda engine, run_id: of_changes.read(engine, run_id, task, attempt),
+            of_changes.task_change,
+        )
+
+    def watch(self, ref: str, *, depth: int = 3) -> Watch[RunTree]:
+        """The tree of a run, and another one each time that something in it has changed, until the
+        run has ended: ``for tree in …`` or ``async for tree in …``.
+        """
+        checked = ids.checked_ref(ref)
+
+        async def read(engine: Engine) -> Family:
+            return await of_tree.read_family(engine, await ids.resolved(engine, checked), depth)
+
+        return Watch(self._host, read, of_tree.told, of_tree.tree, of_tree.is_over)
+
+    def explain(self, ref: str) -> Call[Explanation]:
+        """Why a run and each of its tasks is as it is; see ``RunHandle.explain``."""
+        return self._of_run(ref, lambda e, run_id: e.explainer.facts(run_id), explanation)
+
+    def events(self, ref: str) -> Call[list[RunEvent]]:
+        """The events of a run so far, in the order of time; see ``RunHandle.events``."""
+        return self._of_run(ref, lambda e, run_id: e.reader.history(run_id), run_events)
+
+    def attempts(self, ref: str) -> Call[list[AttemptInfo]]:
+        """All attempts of all tasks of a run; see ``RunHandle.attempts``."""
+        return self._of_run(ref, history_and_tasks, lambda found: attempt_infos(*found))
+
+    def rounds(self, ref: str) -> Call[list[RoundInfo]]:
+        """The rounds of a run, oldest first; see ``RunHandle.rounds``."""
+        return self._of_run(ref, lambda e, run_id: e.reader.history(run_id), round_infos)
+
+    # -- all of it ---------------------------------------------------------------------------
+
+    def statistics(self, workflow_name: str, *, last: int = 50) -> Call[WorkflowStatistics]:
+        """Counts and durations of a workflow, with a grid of its ``last`` runs and their tasks."""
+        name, most = search.checked_workflow(workflow_name), checked_limit(last)
+        return self._ask(
+            lambda engine: of_statistics.read(engine, name, most), of_statistics.statistics
+        )
+
+    def overview(self) -> Call[Overview]:
+        """What one looks at first."""
+        backend = self._host.backend_name
+        return self._ask(of_overview.read, lambda state: of_overview.overview(backend, state))
+
+    # -- all of these ------------------------------------------------------------------------
+
+    def _of_run(
+        self,
+        ref: str,
+        ask: Callable[[Engine, str], Coroutine[Any, Any, A]],
+        read: Callable[[A], T],
+    ) -> Call[T]:
+        checked = ids.checked_ref(ref)
+
+        async def answer(engine: Engine) -> A:
+            return await ask(engine, await ids.resolved(engine, checked))
+
+        return self._ask(answer, read)
+
+    def _ask(
+        self, ask: Callable[[Engine], Coroutine[Any, Any, A]], read: Callable[[A], T]
+    ) -> Call[T]:
+        return Call(lambda: self._host.send(ask), read)
+
+
+def _filter(terms: tuple[str | Filter, ...]) -> Filter:
+    """One filter of texts and filters."""
+    texts = [each for each in terms if not isinstance(each, Filter)]
+    given = [each for filter_ in terms if isinstance(filter_, Filter) for each in filter_.terms]
+    read = parse(*texts).terms if texts else ()
+    return Filter((*given, *read))

@@ -1,0 +1,132 @@
+"""All that one looks at first, on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cloaca_core.observe.json_forms import Shown
+from cloaca_core.observe.listing import RunLine, run_line
+from cloaca_core.runner.approvals import OpenApproval, open_approvals
+from cloaca_core.runner.results import rfc3339
+from cloaca_core.values.instants import SECOND
+from cloaca_core.values.namespace import short_name
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.observe.facts import RunnerState
+    from cloaca_core.records.runs import RunRow
+    from cloaca_core.records.waits import OpenApprovalRow
+    from cloaca_core.values.instants import Instant
+
+COUNTED: Final = 10_000
+"""Runs of each state that are counted, and of those that failed."""
+SHOWN: Final = 10
+"""Failed runs and approvals that are shown."""
+HOUR: Final = 3_600 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerLine(Shown):
+    """A runner in the table. ``alive`` is False for one that is gone and whose runs are about to be
+    taken over; ``runs`` counts those that it owns, up to 1,000.
+    """
+
+    id: str
+    alive: bool
+    runs: int
+    started_at: str
+    pid: int
+    is_here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overview(Shown):
+    """The state of a database at the instant ``at``.
+
+    ``counts`` are the runs by state that have not ended, ``failed`` counts those that failed in the
+    last hour, each up to 10,000; ``failures`` are the newest of them. ``approvals`` wait for
+    people, oldest first, at most 10. ``oldest_pending`` is the run that may have been claimed for
+    longest, made ``oldest_pending_seconds`` ago. ``retention_days`` is the setting of this program,
+    None for ever.
+    """
+
+    at: str
+    backend: str
+    counts: Mapping[str, int]
+    failed: int
+    failures: tuple[RunLine, ...]
+    approvals: tuple[OpenApproval, ...]
+    oldest_pending: RunLine | None
+    oldest_pending_seconds: float | None
+    runners: tuple[RunnerLine, ...]
+    paused_workflows: tuple[str, ...]
+    retention_days: int | None
+
+
+class State(NamedTuple):
+    """The rows of an overview. ``failed`` are the ids of runs that failed in the last hour."""
+
+    now: Instant
+    counts: Mapping[str, int]
+    failed: Sequence[str]
+    rows: Mapping[str, RunRow]
+    oldest: str | None
+    approvals: Sequence[OpenApprovalRow]
+    runners: Sequence[RunnerState]
+    paused: Sequence[str]
+    retention_days: int | None
+
+
+async def read(engine: Engine) -> State:
+    """The state of the database; runs on the engine's loop."""
+    store = engine.store
+    now = await store.now()
+    failed = await store.failed_since(now - HOUR, COUNTED)
+    oldest = await store.longest_claimable()
+    shown = [*failed[:SHOWN], *([] if oldest is None else [oldest])]
+    rows = await store.runs_of(shown)
+    return State(
+        now=now,
+        counts=await store.count_under_way(COUNTED),
+        failed=failed,
+        rows={row.id: row for row in rows},
+        oldest=oldest,
+        approvals=await store.open_approvals(SHOWN),
+        runners=await engine.explainer.runners(),
+        paused=sorted(await store.paused_workflows()),
+        retention_days=engine.config.retention_days,
+    )
+
+
+def overview(backend: str, state: State) -> Overview:
+    """The overview of a state."""
+    now, rows = state.now, state.rows
+    oldest = None if state.oldest is None else rows.get(state.oldest)
+    waits = None if oldest is None else max(0, now - oldest.created_at) / SECOND
+    return Overview(
+        at=rfc3339(now),
+        backend=backend,
+        counts=dict(state.counts),
+        failed=len(state.failed),
+        failures=tuple([run_line(rows[each], now) for each in state.failed if each in rows]),
+        approvals=tuple(open_approvals(state.approvals)),
+        oldest_pending=None if oldest is None else run_line(oldest, now),
+        oldest_pending_seconds=waits,
+        runners=tuple([_runner_line(each, now) for each in state.runners]),
+        paused_workflows=tuple([short_name(each) for each in state.paused]),
+        retention_days=state.retention_days,
+    )
+
+
+def _runner_line(state: RunnerState, now: Instant) -> RunnerLine:
+    row = state.load.row
+    return RunnerLine(
+        id=row.id,
+        alive=not state.is_gone(now),
+        runs=state.load.owned,
+        started_at=rfc3339(row.started_at),
+        pid=row.pid,
+        is_here=state.is_here,
+    )

@@ -1,0 +1,238 @@
+"""The attempts of a run as bars on a line of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from cloaca_core._engine.observe.run_reader import ACTS_SHOWN, History
+from cloaca_core.observe.json_forms import Shown
+from cloaca_core.observe.listing import RunLine, run_line, seconds_between
+from cloaca_core.observe.reading import Family, RunView, read_family
+from cloaca_core.observe.tree import kind_of, placed_children
+from cloaca_core.records.waits import EVENT
+from cloaca_core.runner.history import Rounds
+from cloaca_core.runner.results import (
+    left_by,
+    rfc3339,
+    rfc3339_or_none,
+    shown_wait,
+    waits_of_attempt,
+)
+from cloaca_core.values.instants import SECOND
+from cloaca_core.values.option_names import TaskStatus
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.engine import Engine
+    from cloaca_core.definition.recorded import RecordedTask
+    from cloaca_core.definition.task import Task
+    from cloaca_core.records.runs import AttemptRow
+    from cloaca_core.records.steering import ActRow, RoundRow
+    from cloaca_core.values.instants import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Span(Shown):
+    """A time within a bar, or of a whole run: ``kind`` is that of a ``Wait``, or ``paused``.
+    ``until`` is None while it lasts.
+    """
+
+    kind: str
+    name: str | None
+    since: str
+    until: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bar(Shown):
+    """An attempt of a task: it was ready at ``queued_at``, where that can be told, its body ran or
+    waited from ``started_at`` to ``ended_at``, None while it lasts. A skipped task has none of the
+    three but its end.
+    """
+
+    task: str
+    attempt: int
+    round: int
+    status: TaskStatus
+    queued_at: str | None
+    started_at: str | None
+    ended_at: str | None
+    queued_seconds: float | None
+    seconds: float | None
+    error: str | None
+    crashes: int
+    waits: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline(Shown):
+    """The bars of a run, by task in definition order; ``begins`` and ``ends`` bound all of them.
+    ``pauses`` are times in which the run was paused. ``children`` are those of its child runs.
+    """
+
+    run: RunLine
+    at: str
+    begins: str
+    ends: str
+    bars: tuple[Bar, ...]
+    pauses: tuple[Span, ...]
+    children: tuple[Timeline, ...] = ()
+    hidden: int = 0
+
+
+class Past(NamedTuple):
+    """A family, the earlier rounds of its runs, and the acts on the run at its top."""
+
+    family: Family
+    rounds: Mapping[str, Sequence[RoundRow]]
+    acts: Sequence[ActRow]
+
+
+async def read_past(engine: Engine, run_id: str, depth: int) -> Past:
+    """A run and those below it, with their rounds; runs on the engine's loop."""
+    family = await read_family(engine, run_id, depth)
+    rounds = {
+        view.row.id: await engine.store.rounds(view.row.id)
+        for view in family.views.values()
+        if view.row.round > 1
+    }
+    return Past(family, rounds, await engine.store.acts(run_id, ACTS_SHOWN))
+
+
+def timeline(past: Past) -> Timeline:
+    """The timeline of a run."""
+    return _timeline(past, past.family.top)
+
+
+def _timeline(past: Past, run_id: str) -> Timeline:
+    family = past.family
+    view, now = family.views[run_id], family.now
+    shown, hidden = placed_children(family, run_id)
+    children = tuple([_timeline(past, child.id) for child in shown])
+    row = view.row
+    instants = [row.created_at, now if row.ended_at is None else row.ended_at]
+    instants += [each for a in view.attempts for each in (a.started_at, a.ended_at) if each]
+    return Timeline(
+        run=run_line(row, now),
+        at=rfc3339(now),
+        begins=min([rfc3339(min(instants)), *[child.begins for child in children]]),
+        ends=max([rfc3339(max(instants)), *[child.ends for child in children]]),
+        bars=tuple(_bars(view, past.rounds.get(run_id, ()), now)),
+        pauses=tuple(_pauses(past.acts, view)) if run_id == family.top else (),
+        children=children,
+        hidden=hidden,
+    )
+
+
+def _bars(view: RunView, rounds: Sequence[RoundRow], now: Instant) -> list[Bar]:
+    place = {task_id: number for number, task_id in enumerate(view.tasks)}
+    earlier = [each for each in rounds if each.round < view.row.round]
+    told = Rounds(History(view.row, list(view.attempts), list(view.restarts), earlier, []))
+    starts = {each.round: each.started_at for each in rounds}
+    starts[view.row.round] = view.row.started_at
+    ordered = sorted(
+        view.attempts,
+        key=lambda row: (place.get(row.task_id, len(place)), row.task_id, row.attempt),
+    )
+    queue = _Queue(view, starts)
+    bars = []
+    for attempt in ordered:
+        number = told.of(attempt)
+        row = told.settled(attempt)
+        if number == view.row.round:
+            row = left_by(attempt, view.row)
+        bars.append(_bar(view, row, number, queue.since(attempt, number), now))
+    return bars
+
+
+def _bar(view: RunView, row: AttemptRow, number: int, queued: Instant | None, now: Instant) -> Bar:
+    return Bar(
+        task=row.task_id,
+        attempt=row.attempt,
+        round=number,
+        status=cast("TaskStatus", str(row.status)),
+        queued_at=rfc3339_or_none(queued),
+        started_at=rfc3339_or_none(row.started_at),
+        ended_at=rfc3339_or_none(row.ended_at),
+        queued_seconds=_apart(queued, row.started_at),
+        seconds=seconds_between(row.started_at, row.ended_at, now),
+        error=None if row.error_type is None else f"{row.error_type}: {row.error_message}",
+        crashes=row.crashes,
+        waits=tuple(_waits(view, row)),
+    )
+
+
+def _apart(start: Instant | None, end: Instant | None) -> float | None:
+    return None if start is None or end is None else (end - start) / SECOND
+
+
+def _waits(view: RunView, row: AttemptRow) -> list[Span]:
+    """The waits within a bar: all of it for a node that waits, else those that are open."""
+    kind = kind_of(view.tasks.get(row.task_id))
+    if kind not in (None, "task") and row.started_at is not None:
+        name = _event(view.tasks.get(row.task_id)) or row.task_id
+        since, until = rfc3339(row.started_at), rfc3339_or_none(row.ended_at)
+        return [Span(str(kind), name, since, until)]
+    if row.ended_at is not None:
+        return []
+    spans = []
+    for each in waits_of_attempt(row, view.waits):
+        shown = shown_wait(each)
+        spans.append(Span(shown.kind, shown.name, rfc3339(each.opened_at), None))
+    return spans
+
+
+def _event(task: Task | RecordedTask | None) -> str | None:
+    if task is None or task.wait is None or task.wait.kind != EVENT:
+        return None
+    return task.wait.event
+
+
+class _Queue:
+    """Tells since when attempts were ready, by the ends of those that they had to wait for. No row
+    says it: a place may have been free at once.
+    """
+
+    def __init__(self, view: RunView, starts: Mapping[int, Instant | None]) -> None:
+        self._view = view
+        self._starts = starts
+        self._attempts = {(row.task_id, row.attempt): row for row in view.attempts}
+        self._ends: dict[str, list[Instant]] = {}
+        for row in view.attempts:
+            if row.ended_at is not None and row.retry_at is None:
+                self._ends.setdefault(row.task_id, []).append(row.ended_at)
+
+    def since(self, row: AttemptRow, number: int) -> Instant | None:
+        """When the attempt was ready, at its start at the latest; None if it has not started."""
+        begun, started = row.started_at, self._starts.get(number)
+        if begun is None or started is None:
+            return None
+        before = self._attempts.get((row.task_id, row.attempt - 1))
+        if before is not None and before.retry_at is not None:
+            return min(before.retry_at, begun)
+        task = self._view.tasks.get(row.task_id)
+        needed = () if task is None else task.dependencies
+        ends = [
+            end for name in needed for end in self._ends.get(name, ()) if started <= end <= begun
+        ]
+        return min(max([started, *ends]), begun)
+
+
+def _pauses(acts: Sequence[ActRow], view: RunView) -> list[Span]:
+    """The times in which a run was paused, by the acts on it; they are newest first."""
+    spans: list[Span] = []
+    since: ActRow | None = None
+    for act in reversed(acts):
+        if act.kind == "pause" and act.changed and since is None:
+            since = act
+        elif act.kind in ("resume", "cancel") and act.changed and since is not None:
+            spans.append(_pause(since, act.created_at))
+            since = None
+    if since is not None:
+        spans.append(_pause(since, view.row.ended_at))
+    return spans
+
+
+def _pause(since: ActRow, until: Instant | None) -> Span:
+    return Span("paused", since.asked_by, rfc3339(since.created_at), rfc3339_or_none(until))

@@ -1,0 +1,186 @@
+"""A run with its tasks, and the runs that their bodies have submitted, nested."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloaca_core.definition.recorded import TASK
+from cloaca_core.observe.json_forms import Shown
+from cloaca_core.observe.listing import RunLine, run_line, seconds_between
+from cloaca_core.observe.reading import Family, RunView, read_family
+from cloaca_core.runner.results import Wait, task_results
+from cloaca_core.values.namespace import SEPARATOR
+from cloaca_core.values.option_names import TaskStatus
+
+if TYPE_CHECKING:
+    from cloaca_core.definition.recorded import RecordedTask
+    from cloaca_core.definition.task import Task
+    from cloaca_core.records.runs import AttemptRow
+    from cloaca_core.records.steering import ChildRow
+    from cloaca_core.runner.results import TaskResult
+    from cloaca_core.values.instants import Instant
+
+__all__ = [
+    "RunTree",
+    "TaskNode",
+    "is_over",
+    "kind_of",
+    "latest_attempts",
+    "placed_children",
+    "read_family",
+    "told",
+    "tree",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskNode(Shown):
+    """A task of a run, as ``TaskResult`` has it. ``kind`` is ``task``, or ``sleep``, ``event`` or
+    ``approval`` for a node that waits, None where the definition is not known. ``seconds`` are
+    those of its latest attempt. ``children`` are the runs that its bodies have submitted, detached
+    ones aside.
+    """
+
+    task: str
+    kind: str | None
+    status: TaskStatus
+    depends_on: tuple[str, ...]
+    attempts: int
+    started_at: str | None
+    ended_at: str | None
+    seconds: float | None
+    error: str | None
+    error_type: str | None
+    skip_reason: str | None
+    retry_at: str | None
+    waits_for: Wait | None
+    children: tuple[RunTree, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunTree(Shown):
+    """A run, its tasks in definition order, and its children: under the task that has submitted
+    them, or in ``children`` where that is not known. ``hidden`` counts children that are not shown.
+    """
+
+    run: RunLine
+    tasks: tuple[TaskNode, ...]
+    children: tuple[RunTree, ...] = ()
+    hidden: int = 0
+
+
+def tree(family: Family) -> RunTree:
+    """The tree of a family, from its top."""
+    return _tree(family, family.top)
+
+
+def told(family: Family) -> object:
+    """All but the time at which it was read."""
+    return family._replace(now=0)
+
+
+def is_over(family: Family) -> bool:
+    """Whether the run at the top has ended."""
+    return family.views[family.top].row.ended_at is not None
+
+
+def _tree(family: Family, run_id: str) -> RunTree:
+    view = family.views[run_id]
+    shown, hidden = placed_children(family, run_id)
+    results = task_results(
+        view.that_count,
+        list(view.tasks),
+        run=view.row,
+        children=family.unended(run_id),
+        waits=view.waits,
+    )
+    latest = latest_attempts(view)
+    by_task = _by_task(run_id, shown, results)
+    nodes = [
+        _node(
+            result, view.tasks.get(task_id), latest.get(task_id), by_task.get(task_id, ()), family
+        )
+        for task_id, result in results.items()
+    ]
+    apart = tuple([_tree(family, child.id) for child in by_task.get("", ())])
+    return RunTree(run_line(view.row, family.now), tuple(nodes), apart, hidden)
+
+
+def placed_children(family: Family, run_id: str) -> tuple[list[ChildRow], int]:
+    """The children of a run that were read, and how many others it has."""
+    children = family.children.get(run_id, ())
+    shown = [child for child in children if child.id in family.views]
+    return shown, len(children) - len(shown)
+
+
+def _by_task(
+    run_id: str, children: Sequence[ChildRow], tasks: Mapping[str, TaskResult]
+) -> dict[str, list[ChildRow]]:
+    """Children by the task whose body submitted them, as their keys say; "" where they do not."""
+    found: dict[str, list[ChildRow]] = {}
+    for child in children:
+        found.setdefault(_task_of(run_id, child, tasks), []).append(child)
+    return found
+
+
+def _task_of(run_id: str, child: ChildRow, tasks: Mapping[str, TaskResult]) -> str:
+    own, key = f"{run_id}{SEPARATOR}", child.idempotency_key or ""
+    if not key.startswith(own):
+        return ""
+    task, _, _ = key.removeprefix(own).rpartition(SEPARATOR)
+    while task and task not in tasks:  # a key has the number of the call, perhaps an attempt too
+        task, _, _ = task.rpartition(SEPARATOR)
+    return task
+
+
+def latest_attempts(view: RunView) -> dict[str, AttemptRow]:
+    """The latest attempt of each task, of those that count."""
+    latest: dict[str, AttemptRow] = {}
+    for row in view.that_count:
+        if row.task_id not in latest or latest[row.task_id].attempt < row.attempt:
+            latest[row.task_id] = row
+    return latest
+
+
+def kind_of(task: Task | RecordedTask | None) -> str | None:
+    """The kind of a node: ``task``, or that of its wait; None where it is not known."""
+    if task is None:
+        return None
+    return TASK if task.wait is None else task.wait.kind
+
+
+def _node(
+    result: TaskResult,
+    task: Task | RecordedTask | None,
+    latest: AttemptRow | None,
+    children: Sequence[ChildRow],
+    family: Family,
+) -> TaskNode:
+    return TaskNode(
+        task=result.task_id,
+        kind=kind_of(task),
+        status=result.status,
+        depends_on=() if task is None else task.dependencies,
+        attempts=result.attempts,
+        started_at=result.started_at,
+        ended_at=result.ended_at,
+        seconds=_seconds(latest, family.views, family.now),
+        error=result.error,
+        error_type=result.error_type,
+        skip_reason=result.skip_reason,
+        retry_at=result.retry_at,
+        waits_for=result.waits_for,
+        children=tuple([_tree(family, child.id) for child in children]),
+    )
+
+
+def _seconds(latest: AttemptRow | None, views: Mapping[str, RunView], now: Instant) -> float | None:
+    """How long the latest attempt has taken; it ends with its run at the latest."""
+    if latest is None:
+        return None
+    end = latest.ended_at
+    if end is None:
+        end = views[latest.run_id].row.ended_at
+    return seconds_between(latest.started_at, end, now)

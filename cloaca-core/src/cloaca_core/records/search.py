@@ -1,0 +1,57 @@
+"""The rows of searches; forms as in ``runs``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, TypeAlias
+
+from cloaca_core.records.runs import RunRow
+
+ConditionKind: TypeAlias = Literal[
+    "status", "workflow", "tag", "task", "error", "parent", "by", "id"
+]
+
+
+class Condition(NamedTuple):
+    """A condition of a run, met by any of its ``values``; if ``negated``, by none.
+
+    ``status``, ``workflow``, ``parent`` (an id) and ``tag``, whose ``key`` is that of the tag,
+    equal one of them. ``task``: an attempt of that task was begun. ``error``: a part of the error
+    message, where the case of the letters A to Z does not count. ``by``: who has acted on the run.
+    ``id``: its beginning.
+    """
+
+    kind: ConditionKind
+    values: tuple[str, ...]
+    negated: bool = False
+    key: str = ""
+
+
+class RunSearch(NamedTuple):
+    """Selects runs that meet all conditions, with ids below ``before`` and at least ``after``,
+    made from ``since`` on and before ``until``. ``look_at`` is how many runs are looked at.
+    """
+
+    conditions: tuple[Condition, ...] = ()
+    before: str | None = None
+    after: str | None = None
+    since: int | None = None
+    until: int | None = None
+    look_at: int = 1_000
+
+
+class Found(NamedTuple):
+    """Runs that match, newest first, without payloads. All those from ``reached`` on were looked
+    at; with None, all there are.
+    """
+
+    rows: Sequence[RunRow]
+    reached: str | None
+
+
+class WorkflowCounts(NamedTuple):
+    """The newest runs of a workflow by state, as far as they were counted, and the newest's id."""
+
+    workflow: str
+    counts: dict[str, int]
+    newest: str | None

@@ -1,0 +1,46 @@
+"""Searches: the contract of what people look for among runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from cloaca_core.records.runs import RunRow
+from cloaca_core.records.search import Found, RunSearch, WorkflowCounts
+
+
+class SearchStore(Protocol):
+    """Runs by conditions that may be any, and counts of them. All of it only reads.
+
+    The cost of each operation is bounded by its arguments, however many runs there are.
+    """
+
+    async def search(self, wanted: RunSearch) -> Found:
+        """Of the next ``look_at`` runs, newest first, those that match; hidden ones never do.
+
+        The runs that are looked at are those that meet one of the conditions, where an index has
+        them in order. A run that changes meanwhile is in the answer as it is in the end, if at all.
+        """
+
+    async def runs_of(self, run_ids: Collection[str]) -> list[RunRow]:
+        """Those of these runs that are there, newest first, without payloads."""
+
+    async def actors(self, names: Collection[str]) -> list[str]:
+        """Those who have acted on anything and have one of these names, or one that goes on with
+        ``@`` after it; in order.
+        """
+
+    async def count_under_way(self, most: int) -> dict[str, int]:
+        """The runs that have not ended by state, each state up to ``most``; without zeros."""
+
+    async def count_of_workflows(self, workflows: Sequence[str], most: int) -> list[WorkflowCounts]:
+        """For each of these workflows its newest ``most`` runs by state."""
+
+    async def count_owned(self, runner_ids: Sequence[str], most: int) -> list[int]:
+        """How many runs that have not ended each of these runners owns, up to ``most``."""
+
+    async def failed_since(self, since: int, most: int) -> list[str]:
+        """The ids of runs that Failed at ``since`` or later, up to ``most``, the last end first."""
+
+    async def longest_claimable(self) -> str | None:
+        """The id of the run that has been claimable for longest, None if there is none."""

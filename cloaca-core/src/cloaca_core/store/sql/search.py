@@ -1,0 +1,160 @@
+"""Searches in SQL: by the index of one condition to the runs that meet all of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from heapq import merge
+from itertools import islice
+from typing import Final
+
+from cloaca_core.records.runs import RunRow
+from cloaca_core.records.search import Condition, Found, RunSearch, WorkflowCounts
+from cloaca_core.records.states import RunStatus
+from cloaca_core.store.sql.base import SqlPart
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Statement, counting
+
+AFTER_EVERY_ID: Final = "\U0010ffff"
+
+_ENDED: Final = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
+_RARE: Final = tuple([each for each in RunStatus if each is not RunStatus.COMPLETED])
+"""States that few runs have, in most databases."""
+_FIRST: Final = ("parent", "id", "tag", "by")
+"""Kinds of conditions that few runs meet, in most databases; those of the first kind fewest."""
+_LAST: Final = ("workflow", "status")
+
+
+class SqlSearches(SqlPart):
+    """The operations on searches. Contracts: see ``SearchStore``."""
+
+    async def search(self, wanted: RunSearch) -> Found:
+        looked_at = await self._next_ids(wanted)
+        if not looked_at:
+            return Found((), None)
+        rows = await self._matching(looked_at, wanted)
+        return Found(rows, looked_at[-1] if len(looked_at) >= wanted.look_at else None)
+
+    async def runs_of(self, run_ids: Collection[str]) -> list[RunRow]:
+        return await self._matching(run_ids, RunSearch()) if run_ids else []
+
+    async def actors(self, names: Collection[str]) -> list[str]:
+        asked = self._dialect.array(names)
+        rows = await self._read(self._queries.search.list_actors, names=asked)
+        return [name for (name,) in rows]
+
+    async def count_under_way(self, most: int) -> dict[str, int]:
+        states = [str(status) for status in RunStatus if status not in _ENDED]
+        count = counting(self._queries.search.active_ids)
+        everything = {"before": AFTER_EVERY_ID, "after": "", "most": most}
+        steps = [Step.of(count, {**everything, "value": status}) for status in states]
+        answers = await self._dialect.read(steps)
+        counts = zip(states, answers, strict=True)
+        return {status: number for status, ((number,),) in counts if number}
+
+    async def count_of_workflows(self, workflows: Sequence[str], most: int) -> list[WorkflowCounts]:
+        q = self._queries.search
+        everything = {"before": AFTER_EVERY_ID, "after": ""}
+        steps = [
+            step
+            for workflow in workflows
+            for step in (
+                Step.of(q.count_newest, {"value": workflow, "most": most}),
+                Step.of(q.workflow_ids, {**everything, "value": workflow, "most": 1}),
+            )
+        ]
+        answers = await self._dialect.read(steps) if steps else []
+        return [
+            WorkflowCounts(workflow, dict(counts), newest[0][0] if newest else None)
+            for workflow, counts, newest in zip(workflows, answers[::2], answers[1::2], strict=True)
+        ]
+
+    async def count_owned(self, runner_ids: Sequence[str], most: int) -> list[int]:
+        count = self._queries.search.count_owned
+        steps = [Step.of(count, {"value": each, "most": most}) for each in runner_ids]
+        answers = await self._dialect.read(steps) if steps else []
+        return [number for ((number,),) in answers]
+
+    async def failed_since(self, since: int, most: int) -> list[str]:
+        rows = await self._read(self._queries.search.failed_ids, since=since, most=most)
+        return [run_id for (run_id,) in rows]
+
+    async def longest_claimable(self) -> str | None:
+        rows = await self._read(self._queries.search.longest_claimable)
+        return next((run_id for (run_id,) in rows), None)
+
+    async def _next_ids(self, wanted: RunSearch) -> list[str]:
+        """The ids of the runs to look at, newest first."""
+        known: dict[str, object] = {
+            "before": AFTER_EVERY_ID if wanted.before is None else wanted.before,
+            "after": wanted.after or "",
+            "most": wanted.look_at,
+        }
+        leading = leading_condition(wanted.conditions)
+        steps = [Step.of(*each) for each in self._lists_of(leading, known)]
+        pages = [[run_id for (run_id,) in page] for page in await self._dialect.read(steps)]
+        newest_first = dict.fromkeys(merge(*pages, reverse=True))
+        return list(islice(newest_first, wanted.look_at))
+
+    def _lists_of(
+        self, leading: Condition | None, known: dict[str, object]
+    ) -> list[tuple[Statement, dict[str, object]]]:
+        """The statements that list the runs that meet a condition, one for each of its values."""
+        q = self._queries.search
+        if leading is None:
+            return [(q.newest_ids, known)]
+        if leading.kind == "id":
+            return [(q.newest_ids, _within(known, value)) for value in leading.values]
+        statements = {
+            "parent": q.child_ids,
+            "tag": q.tagged_ids,
+            "by": q.acted_ids,
+            "workflow": q.workflow_ids,
+        }
+        return [
+            (
+                statements.get(leading.kind) or (q.ended_ids if value in _ENDED else q.active_ids),
+                {**known, "key": leading.key, "value": value},
+            )
+            for value in leading.values
+        ]
+
+    async def _matching(self, run_ids: Collection[str], wanted: RunSearch) -> list[RunRow]:
+        conditions = [
+            json.dumps([each.kind, int(each.negated), each.key, each.values])
+            for each in wanted.conditions
+        ]
+        rows = await self._read(
+            self._queries.search.match_runs,
+            ids=self._dialect.array(run_ids),
+            conditions=self._dialect.array(conditions),
+            since=wanted.since,
+            until=wanted.until,
+        )
+        return list(map(RunRow._make, rows))
+
+
+def leading_condition(conditions: Sequence[Condition]) -> Condition | None:
+    """The condition by whose index a search goes: the one that the fewest runs meet, in most
+    databases; None for that of all runs.
+    """
+    able = [each for each in conditions if not each.negated]
+    for kind in _FIRST:
+        for each in able:
+            if each.kind == kind:
+                return each
+    statuses = [each for each in able if each.kind == "status"]
+    for each in statuses:
+        if all(value in _RARE for value in each.values):
+            return each
+    return next((each for kind in _LAST for each in able if each.kind == kind), None)
+
+
+def _within(known: dict[str, object], prefix: str) -> dict[str, object]:
+    """The bounds of ids that begin so, within those of a search."""
+    before, after = str(known["before"]), str(known["after"])
+    return {
+        **known,
+        "before": min(before, prefix + AFTER_EVERY_ID),
+        "after": max(after, prefix),
+    }

@@ -1,0 +1,153 @@
+-- Searches: runs by any conditions.
+--
+-- A search has two steps. The first lists ids in the order of an index, for one of the conditions; the
+-- statements below differ in that index. The second, match_runs, looks at these runs and keeps those
+-- that meet all conditions.
+
+
+-- name: newest_ids
+-- The newest runs.
+SELECT id FROM cloaca_run
+WHERE id < :before AND id >= :after
+ORDER BY id DESC LIMIT :most;
+
+
+-- name: active_ids
+-- The newest unfinished runs of one status.
+SELECT id FROM cloaca_run
+WHERE ended_at IS NULL AND status = :value AND id < :before AND id >= :after
+ORDER BY id DESC LIMIT :most;
+
+
+-- name: ended_ids
+-- The newest ended runs of one status.
+SELECT id FROM cloaca_run
+WHERE ended_at IS NOT NULL AND status = :value AND id < :before AND id >= :after
+ORDER BY id DESC LIMIT :most;
+
+
+-- name: workflow_ids
+-- The newest runs of one workflow.
+SELECT id FROM cloaca_run
+WHERE workflow = :value AND id < :before AND id >= :after
+ORDER BY id DESC LIMIT :most;
+
+
+-- name: child_ids
+-- The newest runs that bodies of one run have submitted.
+SELECT id FROM cloaca_run
+WHERE parent_id = :value AND parent_id IS NOT NULL AND id < :before AND id >= :after
+ORDER BY id DESC LIMIT :most;
+
+
+-- name: tagged_ids
+-- The newest runs that have one tag.
+SELECT run_id FROM cloaca_run_tag
+WHERE tag = :key AND content = :value AND run_id < :before AND run_id >= :after
+ORDER BY run_id DESC LIMIT :most;
+
+
+-- name: acted_ids
+-- The newest runs on which one person has acted.
+SELECT DISTINCT run_id FROM cloaca_act
+WHERE asked_by = :value AND run_id < :before AND run_id >= :after
+ORDER BY run_id DESC LIMIT :most;
+
+
+-- name: list_actors
+-- Who has acted by one of these names, alone or before an @: from each to the next one in the index.
+WITH RECURSIVE actor (name, found) AS (
+    SELECT asked.value, (
+        SELECT min(act.asked_by) FROM cloaca_act AS act WHERE act.asked_by >= asked.value || '@'
+    )
+    FROM :names AS asked
+    UNION ALL
+    SELECT actor.name, (
+        SELECT min(act.asked_by) FROM cloaca_act AS act WHERE act.asked_by > actor.found
+    )
+    FROM actor WHERE actor.found >= actor.name || '@' AND actor.found < actor.name || 'A'
+)
+SELECT found FROM actor WHERE found >= name || '@' AND found < name || 'A'
+UNION
+SELECT asked.value FROM :names AS asked
+WHERE EXISTS (SELECT 1 FROM cloaca_act AS act WHERE act.asked_by = asked.value)
+ORDER BY 1;
+
+
+-- name: count_newest
+-- Count the newest runs of one workflow by status.
+SELECT status, count(*) FROM (
+    SELECT run.status FROM cloaca_run AS run
+    WHERE run.workflow = :value AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
+    )
+    ORDER BY run.id DESC LIMIT :most
+) AS newest
+GROUP BY status ORDER BY status;
+
+
+-- name: count_owned
+-- Count the unfinished runs of one runner.
+SELECT count(*) FROM (
+    SELECT 1 FROM cloaca_run WHERE owner = :value AND ended_at IS NULL LIMIT :most
+) AS owned;
+
+
+-- name: failed_ids
+-- The runs that failed last, from an instant on.
+SELECT run.id FROM cloaca_run AS run
+WHERE run.status = 'Failed' AND run.ended_at >= :since AND NOT EXISTS (
+    SELECT 1 FROM cloaca_tombstone AS gone
+    WHERE gone.root_id = coalesce(run.root_id, run.id)
+)
+ORDER BY run.ended_at DESC, run.id DESC LIMIT :most;
+
+
+-- name: longest_claimable
+-- The run that has been claimable for longest: the first one of each workflow and priority is looked at.
+WITH RECURSIVE waiting (workflow) AS (
+    SELECT min(run.workflow) FROM cloaca_run AS run
+    WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+        AND run.paused_at IS NULL AND run.due_at IS NULL
+    UNION ALL
+    SELECT (
+        SELECT min(run.workflow) FROM cloaca_run AS run
+        WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+            AND run.paused_at IS NULL AND run.due_at IS NULL
+            AND run.workflow > waiting.workflow
+    )
+    FROM waiting WHERE waiting.workflow IS NOT NULL
+),
+levels (workflow, priority) AS (
+    SELECT waiting.workflow, (
+        SELECT run.priority FROM cloaca_run AS run
+        WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+            AND run.paused_at IS NULL AND run.due_at IS NULL
+            AND run.workflow = waiting.workflow
+        ORDER BY run.priority DESC LIMIT 1
+    )
+    FROM waiting
+    WHERE waiting.workflow IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = waiting.workflow
+    )
+    UNION ALL
+    SELECT levels.workflow, (
+        SELECT run.priority FROM cloaca_run AS run
+        WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+            AND run.paused_at IS NULL AND run.due_at IS NULL
+            AND run.workflow = levels.workflow AND run.priority < levels.priority
+        ORDER BY run.priority DESC LIMIT 1
+    )
+    FROM levels WHERE levels.priority IS NOT NULL
+)
+SELECT first.id FROM levels
+JOIN cloaca_run AS first ON first.id = (
+    SELECT run.id FROM cloaca_run AS run
+    WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+        AND run.paused_at IS NULL AND run.due_at IS NULL
+        AND run.workflow = levels.workflow AND run.priority = levels.priority
+    ORDER BY run.claimable_at, run.id LIMIT 1
+)
+WHERE levels.priority IS NOT NULL
+ORDER BY first.claimable_at, first.id LIMIT 1;

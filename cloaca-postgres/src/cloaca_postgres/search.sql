@@ -1,0 +1,74 @@
+-- Searches that PostgreSQL words in its own way, and why; for rules read the head of runs.sql first.
+--
+-- * active_ids, ended_ids: the + keeps PostgreSQL from another index than that of the status.
+-- * match_runs: its conditions are JSON, which ->> takes apart and which must be cast for it. lower knows
+--   only A to Z with the collation "C", as in SQLite; else it depends on the database's locale.
+
+
+-- name: active_ids
+-- The newest unfinished runs of one status.
+SELECT id FROM cloaca_run
+WHERE +ended_at IS NULL AND status = :value AND id < :before AND id >= :after
+ORDER BY id DESC LIMIT :most;
+
+
+-- name: ended_ids
+-- The newest ended runs of one status; the others have other statuses.
+SELECT id FROM cloaca_run
+WHERE +ended_at IS NOT NULL AND status = :value AND id < :before AND id >= :after
+ORDER BY id DESC LIMIT :most;
+
+
+-- name: match_runs
+-- Those of these runs that meet all conditions. A condition is a list: its kind, 1 if it is negated,
+-- else 0, its key, and its values. It is not met where negated and matched are the same.
+SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
+    '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
+    run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
+    run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
+    run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.messages,
+    0 AS claimable_at
+FROM cloaca_run AS run
+WHERE run.id IN :ids
+    AND (CAST(:since AS BIGINT) IS NULL OR run.created_at >= :since)
+    AND (CAST(:until AS BIGINT) IS NULL OR run.created_at < :until)
+    AND NOT EXISTS (
+        SELECT 1
+        FROM (
+            SELECT CAST(item AS JSONB) AS value FROM unnest(CAST(:conditions AS TEXT[])) AS item
+        ) AS term
+        WHERE ((term.value ->> 1) = '1') = CASE term.value ->> 0
+            WHEN 'status' THEN (term.value -> 3) ? run.status
+            WHEN 'workflow' THEN (term.value -> 3) ? run.workflow
+            WHEN 'parent' THEN (term.value -> 3) ? coalesce(run.parent_id, '')
+            WHEN 'id' THEN EXISTS (
+                SELECT 1 FROM jsonb_array_elements_text(term.value -> 3) AS given
+                WHERE substr(run.id, 1, length(given)) = given
+            )
+            WHEN 'error' THEN EXISTS (
+                SELECT 1 FROM jsonb_array_elements_text(term.value -> 3) AS given
+                WHERE replace(
+                    lower(run.error_message COLLATE "C"), lower(given COLLATE "C"), ''
+                ) <> lower(run.error_message COLLATE "C")
+            )
+            WHEN 'tag' THEN EXISTS (
+                SELECT 1 FROM cloaca_run_tag AS own
+                WHERE own.run_id = run.id AND own.tag = term.value ->> 2
+                    AND (term.value -> 3) ? own.content
+            )
+            WHEN 'task' THEN EXISTS (
+                SELECT 1 FROM jsonb_array_elements_text(term.value -> 3) AS given
+                JOIN cloaca_attempt AS own
+                    ON own.run_id = run.id AND own.task_id = given AND own.attempt > 0
+            )
+            WHEN 'by' THEN EXISTS (
+                SELECT 1 FROM cloaca_act AS own
+                WHERE own.run_id = run.id AND (term.value -> 3) ? own.asked_by
+            )
+        END
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
+    )
+ORDER BY run.id DESC;

@@ -1,0 +1,98 @@
+-- Searches that SQLite words in its own way, and why.
+--
+-- * active_ids: SQLite chooses an index without knowing the values and would take the primary key;
+--   INDEXED BY names the small ones.
+-- * match_runs: its conditions are JSON, which ->> takes apart. SQLite applies it to text; PostgreSQL
+--   needs a cast to JSON, which in SQLite would be a cast to a number. CROSS JOIN keeps the order of the
+--   loops: from the ids to the runs.
+
+
+-- name: active_ids
+-- The newest unfinished runs of one status, by the index of owned runs and those of the others.
+SELECT id FROM (
+    SELECT id FROM (
+        SELECT id FROM cloaca_run INDEXED BY cloaca_run_owned
+        WHERE owner IS NOT NULL AND ended_at IS NULL AND status = :value
+            AND id < :before AND id >= :after
+        ORDER BY id DESC LIMIT :most
+    )
+    UNION ALL
+    SELECT id FROM (
+        SELECT id FROM cloaca_run INDEXED BY cloaca_run_held
+        WHERE owner IS NULL AND ended_at IS NULL
+            AND (behind IS NOT NULL OR paused_at IS NOT NULL OR due_at IS NOT NULL)
+            AND status = :value AND id < :before AND id >= :after
+        ORDER BY id DESC LIMIT :most
+    )
+    UNION ALL
+    SELECT id FROM (
+        SELECT id FROM cloaca_run INDEXED BY cloaca_run_woken
+        WHERE owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL
+            AND due_at IS NULL AND status <> 'Pending' AND status = :value
+            AND id < :before AND id >= :after
+        ORDER BY id DESC LIMIT :most
+    )
+    UNION ALL
+    SELECT id FROM (
+        SELECT id FROM cloaca_run INDEXED BY cloaca_run_claimable
+        WHERE owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL
+            AND due_at IS NULL AND status = 'Pending' AND :value = 'Pending'
+            AND id < :before AND id >= :after
+        ORDER BY id DESC LIMIT :most
+    )
+)
+ORDER BY id DESC LIMIT :most;
+
+
+-- name: match_runs
+-- Those of these runs that meet all conditions. A condition is a list: its kind, 1 if it is negated,
+-- else 0, its key, and its values. It is not met where negated and matched are the same.
+SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
+    '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
+    run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
+    run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
+    run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.messages,
+    0 AS claimable_at
+FROM json_each(:ids) AS wanted
+CROSS JOIN cloaca_run AS run ON run.id = wanted.value
+WHERE (:since IS NULL OR run.created_at >= :since)
+    AND (:until IS NULL OR run.created_at < :until)
+    AND NOT EXISTS (
+        SELECT 1 FROM json_each(:conditions) AS term
+        WHERE (term.value ->> 1) = CASE term.value ->> 0
+            WHEN 'status' THEN run.status IN (SELECT value FROM json_each(term.value -> 3))
+            WHEN 'workflow' THEN run.workflow IN (SELECT value FROM json_each(term.value -> 3))
+            WHEN 'parent' THEN
+                coalesce(run.parent_id, '') IN (SELECT value FROM json_each(term.value -> 3))
+            WHEN 'id' THEN EXISTS (
+                SELECT 1 FROM json_each(term.value -> 3) AS given
+                WHERE substr(run.id, 1, length(given.value)) = given.value
+            )
+            WHEN 'error' THEN EXISTS (
+                SELECT 1 FROM json_each(term.value -> 3) AS given
+                WHERE replace(lower(run.error_message), lower(given.value), '')
+                    <> lower(run.error_message)
+            )
+            WHEN 'tag' THEN EXISTS (
+                SELECT 1 FROM json_each(term.value -> 3) AS given
+                CROSS JOIN cloaca_run_tag AS own
+                WHERE own.run_id = run.id AND own.tag = term.value ->> 2
+                    AND own.content = given.value
+            )
+            WHEN 'task' THEN EXISTS (
+                SELECT 1 FROM json_each(term.value -> 3) AS given
+                CROSS JOIN cloaca_attempt AS own
+                WHERE own.run_id = run.id AND own.task_id = given.value AND own.attempt > 0
+            )
+            WHEN 'by' THEN EXISTS (
+                SELECT 1 FROM cloaca_act AS own
+                WHERE own.run_id = run.id
+                    AND own.asked_by IN (SELECT value FROM json_each(term.value -> 3))
+            )
+        END
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
+    )
+ORDER BY run.id DESC;

@@ -1,0 +1,98 @@
+"""Searches, as plain Python over dicts."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from model.memory_standing import MemoryStanding
+
+from cloaca_core.records.runs import AttemptRow, RunRow
+from cloaca_core.records.search import Condition, Found, RunSearch, WorkflowCounts
+from cloaca_core.records.states import RunStatus
+
+
+class MemorySearches(MemoryStanding):
+    """Part of ``MemoryStore``. It looks at all runs at once, however many it is to look at."""
+
+    attempts: dict[tuple[str, str, int], AttemptRow]
+
+    async def search(self, wanted: RunSearch) -> Found:
+        return Found([run for run in self._newest() if self._meets(run, wanted)], None)
+
+    async def runs_of(self, run_ids: Collection[str]) -> list[RunRow]:
+        return [run for run in self._newest() if run.id in run_ids]
+
+    async def actors(self, names: Collection[str]) -> list[str]:
+        known = {row.asked_by for row in self.noted.values()}
+        return sorted({who for who in known if who in names or who.partition("@")[0] in names})
+
+    async def count_under_way(self, most: int) -> dict[str, int]:
+        states = Counter([str(run.status) for run in self.runs.values() if run.ended_at is None])
+        return {status: min(number, most) for status, number in states.items()}
+
+    async def count_of_workflows(self, workflows: Sequence[str], most: int) -> list[WorkflowCounts]:
+        return [self._counted_in(workflow, most) for workflow in workflows]
+
+    def _counted_in(self, workflow: str, most: int) -> WorkflowCounts:
+        newest = [run for run in self._newest() if run.workflow == workflow][:most]
+        counts = dict(Counter([str(run.status) for run in newest]))
+        return WorkflowCounts(workflow, counts, newest[0].id if newest else None)
+
+    async def count_owned(self, runner_ids: Sequence[str], most: int) -> list[int]:
+        owners = [run.owner for run in self.runs.values() if run.ended_at is None]
+        return [min(most, owners.count(runner_id)) for runner_id in runner_ids]
+
+    async def failed_since(self, since: int, most: int) -> list[str]:
+        failed = [
+            (run.ended_at, run.id)
+            for run in self.runs.values()
+            if run.status == RunStatus.FAILED and run.ended_at is not None
+        ]
+        newest = sorted([each for each in failed if each[0] >= since], reverse=True)
+        return [run_id for _, run_id in newest][:most]
+
+    async def longest_claimable(self) -> str | None:
+        free = [run for run in self.runs.values() if self.is_claimable(run)]
+        free.sort(key=lambda run: (self.marks_of(run).claimable_at, run.id))
+        return free[0].id if free else None
+
+    def _newest(self) -> list[RunRow]:
+        return [
+            run._replace(input="", final_context="")
+            for _, run in sorted(self.runs.items(), reverse=True)
+        ]
+
+    def _meets(self, run: RunRow, wanted: RunSearch) -> bool:
+        return (
+            (wanted.before is None or run.id < wanted.before)
+            and (wanted.after is None or run.id >= wanted.after)
+            and (wanted.since is None or run.created_at >= wanted.since)
+            and (wanted.until is None or run.created_at < wanted.until)
+            and all(self._is_met(run, each) != each.negated for each in wanted.conditions)
+        )
+
+    def _is_met(self, run: RunRow, condition: Condition) -> bool:
+        return any(self._matches(run, condition, value) for value in condition.values)
+
+    def _matches(self, run: RunRow, condition: Condition, value: str) -> bool:
+        match condition.kind:
+            case "status":
+                return run.status == value
+            case "workflow":
+                return run.workflow == value
+            case "parent":
+                return run.parent_id == value
+            case "id":
+                return run.id.startswith(value)
+            case "tag":
+                return bool(json.loads(run.tags).get(condition.key) == value)
+            case "error":
+                return value.lower() in (run.error_message or "").lower()
+            case "task":
+                return any(k[:2] == (run.id, value) and k[2] for k in self.attempts)
+            case "by":
+                return any(
+                    row.run_id == run.id and row.asked_by == value for row in self.noted.values()
+                )
