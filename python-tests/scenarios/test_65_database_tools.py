@@ -386,3 +386,36 @@ def test_a_run_of_another_program_is_exported_by_what_it_has_recorded(database_u
 
     with harness(registry) as h, pytest.raises(ValueError, match="no money"):
         h.load(case).only_task("charge")
+
+
+# -- an import -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("release", ["0.2", "0.12"])
+def test_work_of_an_earlier_cloaca_goes_on(
+    own_databases: OwnDatabases, backend_name: str, release: str
+) -> None:
+    old, target = own_databases.new_empty(), own_databases.new()
+    script = DATA / f"cloaca_{release.replace('.', '_')}_{backend_name}.sql"
+    own_databases.load(old, script.read_text(encoding="utf-8"))
+    with cloaca.WorkflowBuilder("order"):
+
+        @cloaca.task
+        def prepare(context: cloaca.Context) -> None:
+            raise AssertionError("it was done before")
+
+        @cloaca.task(dependencies=[prepare])
+        def charge(context: cloaca.Context) -> dict[str, object]:
+            return {"paid": context["n"]}
+
+    cloaca.DefaultRunner(target).shutdown()
+    dry = databases.import_0x(old, target)
+    assert databases.status(target).runs == {}
+    report = databases.import_0x(old, target, dry_run=False)
+
+    assert (dry.runs, dry.schedules) == (report.runs, report.schedules)
+    assert (report.release, report.unfinished, report.schedules) == (release, 1, 2)
+    with cloaca.DefaultRunner(target) as runner:
+        newest = runner.list_runs(tags={"imported_from": release}, limit=1)[0]
+        assert runner.get_run(newest.id).result(WAIT).final_context["paid"] == 3
+    assert databases.diagnose(target, deep=True).is_sound

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloaca_core.store.protocol import Examiner, Store, StoreOptions
+from cloaca_core.store.protocol import Examiner, OldWork, Store, StoreOptions
 from cloaca_core.store.sql.store import SqlStore
 from cloaca_postgres._version import __version__
 from cloaca_postgres.opening import open_dialect, open_to_examine
@@ -36,6 +36,13 @@ class PostgresBackend:
         target = parse(url)
         session, schema = await open_to_examine(target, options)
         return PostgresExaminer(session, schema, target.place, pooler=target.pooler)
+
+    async def read_old(self, url: str, options: StoreOptions) -> OldWork:
+        from cloaca_postgres.old_work import PostgresOldWork  # here: it is done once
+
+        target = parse(url)
+        session, schema = await open_to_examine(target, options, foreign=True)
+        return await PostgresOldWork.of(session, schema, target.place)
 
     def create_tenant(self, url: str, config: TenantConfig) -> TenantCredentials:
         from cloaca_postgres import tenants  # here: few programs make tenants

@@ -73,15 +73,20 @@ async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
     return PostgresDialect(connector, first, clock, target, schema, options, outbox)
 
 
-async def open_to_examine(target: Target, options: StoreOptions) -> tuple[Session, str]:
-    """A session that only reads in a schema of ours, of whatever version, and the schema."""
+async def open_to_examine(
+    target: Target, options: StoreOptions, *, foreign: bool = False
+) -> tuple[Session, str]:
+    """A session that only reads in a schema of ours, of whatever version, or in one with tables of
+    another program; and the schema.
+    """
     target = replace(_in_schema(target, options.schema), read_only=True)
     try:
         schema, looked = await _schema_of(target, options.connect_timeout)
         clock = DatabaseClock(options.clock.monotonic)
         connector = Connector(target, schema, options.connect_timeout, clock)
         session = await connector.make_reader(looked)
-        await _prepared(session, lambda it: _refuse_foreign(it, schema, target, options.clock))
+        if not foreign:
+            await _prepared(session, lambda it: _refuse_foreign(it, schema, target, options.clock))
     except _AS_THEY_ARE:
         raise
     except StoreError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from cloaca_core.store.protocol import Examiner, Store, StoreOptions
+from cloaca_core.store.protocol import Examiner, OldWork, Store, StoreOptions
 from cloaca_core.store.sql.store import SqlStore
 from cloaca_sqlite._version import __version__
 from cloaca_sqlite.opening import open_dialect, open_to_examine
@@ -50,6 +50,15 @@ class SqliteBackend:
         from cloaca_sqlite.backup import back_up  # here: few programs make backups
 
         await back_up(await open_to_examine(parse(url)), path)
+
+    async def read_old(
+        self,
+        url: str,
+        options: StoreOptions,  # noqa: ARG002 - as above
+    ) -> OldWork:
+        from cloaca_sqlite.old_work import SqliteOldWork  # here: it is done once
+
+        return await SqliteOldWork.of(await open_to_examine(parse(url), foreign=True))
 
 
 BACKEND = SqliteBackend()

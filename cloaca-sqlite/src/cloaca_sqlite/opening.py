@@ -95,8 +95,10 @@ async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
     )
 
 
-async def open_to_examine(target: Target) -> Connection:
-    """A connection to a file of ours, of whatever version, that only reads."""
+async def open_to_examine(target: Target, *, foreign: bool = False) -> Connection:
+    """A connection to a file of ours, of whatever version, that only reads; or to one that another
+    program has made.
+    """
     if target.in_memory:
         raise StoreOpenError("a database in memory cannot be examined from outside: name a file")
     path = _place(target)
@@ -105,7 +107,8 @@ async def open_to_examine(target: Target) -> Connection:
     connection = _connection(target, path, READ_ONLY)
     try:
         await connection.open()
-        await connection.call(lambda raw: refuse_foreign(path, *_identity(raw)))
+        if not foreign:
+            await connection.call(lambda raw: refuse_foreign(path, *_identity(raw)))
         await connection.settle()
     except StoreError as error:
         await connection.close()
@@ -140,8 +143,8 @@ def refuse_foreign(path: str, application_id: int, tables: Collection[str]) -> N
         return
     if _TABLES_OF_0X.issubset(tables):
         raise ForeignDatabaseError(
-            f"{path} was made by cloaca 0.x, whose runs this version cannot continue:"
-            " name another file"
+            f"{path} was made by cloaca 0.x: name another file, and import its work into that"
+            " (cloaca.databases.import_0x)"
         )
     hint = ""
     if "cloaca_migration" in tables:

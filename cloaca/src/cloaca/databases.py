@@ -17,6 +17,7 @@ from cloaca_core.transfer.copy import (
     TableCopy as TableCopy,
     copy_database as copy,
 )
+from cloaca_core.transfer.import_0x import ImportReport as ImportReport, import_0x as import_0x
 from cloaca_core.transfer.status import (
     DatabaseStatus as DatabaseStatus,
     UpgradeReport as UpgradeReport,
@@ -41,4 +42,6 @@ __all__ = [
     "CopyReport",
     "TableCopy",
     "CopyProgress",
+    "import_0x",
+    "ImportReport",
 ]

@@ -31,6 +31,7 @@ from cloaca_core.store.protocols.definitions import DefinitionStore
 from cloaca_core.store.protocols.examination import Examiner
 from cloaca_core.store.protocols.follow_ups import FollowUpStore
 from cloaca_core.store.protocols.memos import MemoStore
+from cloaca_core.store.protocols.old_work import OldWork
 from cloaca_core.store.protocols.paused_workflows import PausedWorkflowStore
 from cloaca_core.store.protocols.reruns import RerunStore
 from cloaca_core.store.protocols.runners import RunnerStore
@@ -58,6 +59,8 @@ __all__ = [
     "FollowUpStore",
     "Landed",
     "MemoStore",
+    "OldBackend",
+    "OldWork",
     "PausedWorkflowStore",
     "RerunStore",
     "RunStore",
@@ -209,6 +212,14 @@ class BackupBackend(Backend, Protocol):
         """Write the database as of one moment into a file that is not there yet, and check it. No
         runner waits for it. After a raise there is no such file.
         """
+
+
+@runtime_checkable
+class OldBackend(Backend, Protocol):
+    """A backend that reads what cloaca 0.2 and 0.12 have written to databases of its kind."""
+
+    async def read_old(self, url: str, options: StoreOptions) -> OldWork:
+        """Open such a database to be read. ``TransferError`` if it is none."""
 
 
 @runtime_checkable

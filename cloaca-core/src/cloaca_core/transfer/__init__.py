@@ -1,4 +1,5 @@
-"""Moves work between databases: copies, backups, cases for tests, imports from cloaca 0.x.
+"""Looks at databases as a whole, and moves work between them; everything is opened by its URL.
 
-``copy`` copies a database as a whole, ``case`` takes one run out of it.
+``status``, ``backup`` and ``copy`` are about a database as it is; ``case`` takes a run out of one,
+``import_0x`` takes over what cloaca 0.2 or 0.12 has written.
 """

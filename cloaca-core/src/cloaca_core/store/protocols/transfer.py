@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from cloaca_core.records.transfer import Key, Table
@@ -23,6 +23,9 @@ class Transfer(Protocol):
 
     async def put(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         """Write rows whose keys are not there, all or nothing. ``StoreDataError`` otherwise."""
+
+    async def put_new(self, rows: Mapping[str, Sequence[tuple[Any, ...]]]) -> None:
+        """Write rows of several tables, by their names, in one transaction."""
 
     async def strays(self) -> dict[str, int]:
         """How many rows of each table belong to runs that are not there. Reads all keys."""

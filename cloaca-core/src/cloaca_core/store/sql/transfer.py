@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from cloaca_core.records.transfer import OF_RUNS, TABLES, Key, Table
+from cloaca_core.records.transfer import BY_NAME, OF_RUNS, TABLES, Key, Table
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Dialect, Step
 from cloaca_core.store.sql.queries import Statement, Wording, load_statements
@@ -34,11 +34,16 @@ class SqlTransfer:
         return tuple(rows[0]) if rows else None
 
     async def put(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-        if not rows:
-            return
+        await self.put_new({table.name: rows})
+
+    async def put_new(self, rows: Mapping[str, Sequence[tuple[Any, ...]]]) -> None:
+        steps = [self._put(BY_NAME[name], some) for name, some in rows.items() if some]
+        if steps:
+            await self._dialect.write(steps)
+
+    def _put(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> Step:
         statement = self._statements[f"put_{table.name}"]
-        bind = statement.binder(table.columns)
-        await self._dialect.write([Step(statement, rows=list(map(bind, rows)))])
+        return Step(statement, rows=list(map(statement.binder(table.columns), rows)))
 
     async def strays(self) -> dict[str, int]:
         steps = [Step(self._statements[f"strays_{name}"]) for name in OF_RUNS]
