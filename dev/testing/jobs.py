@@ -49,6 +49,7 @@ SECONDS: dict[str, float] = {
     "packaging/test_examples.py": 18,
     "pages": 20,
     "process": 4,
+    "process/test_copy_kill.py": 10,
     "process/test_fault_points.py": 12,
     "process/test_messages_kill.py": 12,
     "process/test_migrations.py": 8,
@@ -66,6 +67,8 @@ SECONDS: dict[str, float] = {
     "unit/core/schedules/test_cron_against_model.py": 24,
     "unit/core/definition/test_fingerprint.py": 3,
     "unit/core/engine/plan/test_planner.py": 6,
+    "unit/core/transfer/test_copy.py": 8,
+    "unit/core/transfer/test_import_0x.py": 8,
     "unit/dev/databases/test_cluster.py": 4,
     "unit/dev/databases/test_services.py": 8,
     "unit/dev/packaging/test_rendering.py": 5,
@@ -91,6 +94,7 @@ SECONDS: dict[str, float] = {
     "scenarios/test_55_cancel.py": 10,
     "scenarios/test_56_pause.py": 8,
     "scenarios/test_57_steps.py": 6,
+    "scenarios/test_65_database_tools.py": 15,
 }
 """Seconds of a file, or of each file of a folder; the others take ``OTHERWISE``. Rounded: they only
 decide the order and the shared processes, and the table of each run has the measured ones."""

@@ -52,10 +52,10 @@ def write_with(packages: list[str], url: str, folder: Path) -> None:
     """Install a release from the index into an environment in this folder, and let it write."""
     venv.create(folder / "environment", with_pip=True)
     python = folder / "environment" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    install = [python, "-m", "pip", "install", "--quiet", *packages]
+    install = [str(python), "-m", "pip", "install", "--quiet", *packages]
     subprocess.run(install, check=True, timeout=INSTALL_S)
     program = folder / "program.py"
     program.write_text(PROGRAM, encoding="utf-8")
     environment = {"PATH": "/usr/bin:/bin", "RUST_LOG": "error"}
-    command = [python, program, url]
+    command = [str(python), str(program), url]
     subprocess.run(command, check=True, timeout=RUN_S, env=environment, capture_output=True)
