@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloaca_core.store.protocol import Examiner, OldWork, Store, StoreOptions
+from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.sql.store import SqlStore
 from cloaca_postgres._version import __version__
 from cloaca_postgres.opening import open_dialect, open_to_examine
 from cloaca_postgres.url import parse
 
 if TYPE_CHECKING:
+    from cloaca_core.store.protocols.examination import Examiner
+    from cloaca_core.store.protocols.old_work import OldWork
     from cloaca_core.store.tenants import TenantConfig, TenantCredentials
 
 

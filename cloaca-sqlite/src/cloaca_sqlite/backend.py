@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import TYPE_CHECKING
 
-from cloaca_core.store.protocol import Examiner, OldWork, Store, StoreOptions
+from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_core.store.sql.store import SqlStore
 from cloaca_sqlite._version import __version__
 from cloaca_sqlite.opening import open_dialect, open_to_examine
 from cloaca_sqlite.url import SCHEMES, parse
+
+if TYPE_CHECKING:
+    from cloaca_core.store.protocols.examination import Examiner
+    from cloaca_core.store.protocols.old_work import OldWork
 
 _OLDEST_SQLITE = (3, 38, 0)
 """The first with STRICT tables, RETURNING and the ``->>`` operator."""

@@ -12,7 +12,8 @@ import pytest
 import cloaca
 from cloaca_core.errors import ForeignDatabaseError, StoreError
 from cloaca_core.records.findings import Finding
-from cloaca_core.store.protocol import ExaminedBackend, Examiner, StoreOptions
+from cloaca_core.store.protocol import ExaminedBackend, StoreOptions
+from cloaca_core.store.protocols.examination import Examiner
 from cloaca_postgres import BACKEND, examiner
 from cloaca_postgres.statements import naming
 from dev.databases.urls import with_query

@@ -13,7 +13,8 @@ import pytest
 import cloaca
 from cloaca_core.errors import ForeignDatabaseError, StoreOpenError
 from cloaca_core.records.findings import Finding, SchemaState
-from cloaca_core.store.protocol import ExaminedBackend, Examiner, StoreOptions
+from cloaca_core.store.protocol import ExaminedBackend, StoreOptions
+from cloaca_core.store.protocols.examination import Examiner
 from cloaca_sqlite import BACKEND
 
 

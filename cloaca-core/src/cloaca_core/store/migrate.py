@@ -14,11 +14,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from hashlib import sha256
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cloaca_core.errors import NewerSchemaError, StoreOpenError
-from cloaca_core.records.findings import PendingMigration, SchemaState
 from cloaca_core.store.package_files import package_files
+
+if TYPE_CHECKING:
+    from cloaca_core.records.findings import SchemaState
 
 _FOLDER = "migrations"
 _HEAD_NAME = "head.sql"
@@ -153,6 +155,11 @@ def schema_state(
     """How a database stands beside this version; ``there`` has the names of its tables and indexes
     of ours.
     """
+    from cloaca_core.records.findings import (  # here: few programs examine databases
+        PendingMigration,
+        SchemaState,
+    )
+
     number = applied[-1].number if applied else 0
     try:
         missing = pending(applied, known)

@@ -28,10 +28,8 @@ from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocols.children import ChildStore
 from cloaca_core.store.protocols.definitions import DefinitionStore
-from cloaca_core.store.protocols.examination import Examiner
 from cloaca_core.store.protocols.follow_ups import FollowUpStore
 from cloaca_core.store.protocols.memos import MemoStore
-from cloaca_core.store.protocols.old_work import OldWork
 from cloaca_core.store.protocols.paused_workflows import PausedWorkflowStore
 from cloaca_core.store.protocols.reruns import RerunStore
 from cloaca_core.store.protocols.runners import RunnerStore
@@ -39,13 +37,15 @@ from cloaca_core.store.protocols.runs import Landed, RunStore
 from cloaca_core.store.protocols.schedules import ScheduleStore
 from cloaca_core.store.protocols.search import SearchStore
 from cloaca_core.store.protocols.steering import SteeringStore
-from cloaca_core.store.protocols.transfer import Transfer
 from cloaca_core.store.protocols.triggers import TriggerStore
 from cloaca_core.store.protocols.upkeep import UpkeepStore
 from cloaca_core.store.protocols.waits import WaitStore
 from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # of tools, which few programs use
+    from cloaca_core.store.protocols.examination import Examiner
+    from cloaca_core.store.protocols.old_work import OldWork
+    from cloaca_core.store.protocols.transfer import Transfer
     from cloaca_core.store.tenants import TenantConfig, TenantCredentials
 
 __all__ = [
@@ -55,12 +55,10 @@ __all__ = [
     "ChildStore",
     "DefinitionStore",
     "ExaminedBackend",
-    "Examiner",
     "FollowUpStore",
     "Landed",
     "MemoStore",
     "OldBackend",
-    "OldWork",
     "PausedWorkflowStore",
     "RerunStore",
     "RunStore",
@@ -71,7 +69,6 @@ __all__ = [
     "Store",
     "StoreOptions",
     "TenantBackend",
-    "Transfer",
     "TransferStore",
     "TriggerStore",
     "UpkeepStore",

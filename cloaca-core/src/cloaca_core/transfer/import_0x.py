@@ -21,7 +21,8 @@ from cloaca_core.transfer.opened import Place
 
 if TYPE_CHECKING:
     from cloaca_core.records.schedules import ScheduleRow
-    from cloaca_core.store.protocol import OldWork, TransferStore
+    from cloaca_core.store.protocol import TransferStore
+    from cloaca_core.store.protocols.old_work import OldWork
     from cloaca_core.values.instants import Instant
 
 _PAGE: Final = 200
