@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from model.memory_standing import MemoryStanding
 
 from cloaca_core.records.runs import AttemptRow, RunRow
-from cloaca_core.records.search import Condition, Found, RunSearch, WorkflowCounts
+from cloaca_core.records.search import Condition, Counted, Found, RunSearch, WorkflowCounts
 from cloaca_core.records.states import RunStatus
 
 
@@ -20,6 +20,9 @@ class MemorySearches(MemoryStanding):
 
     async def search(self, wanted: RunSearch) -> Found:
         return Found([run for run in self._newest() if self._meets(run, wanted)], None)
+
+    async def count_found(self, wanted: RunSearch) -> Counted:
+        return Counted(len((await self.search(wanted)).rows), None)
 
     async def runs_of(self, run_ids: Collection[str]) -> list[RunRow]:
         return [run for run in self._newest() if run.id in run_ids]

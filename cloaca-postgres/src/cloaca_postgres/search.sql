@@ -1,7 +1,9 @@
 -- Searches that PostgreSQL words in its own way, and why; for rules read the head of runs.sql first.
 --
 -- * active_ids, ended_ids: the + keeps PostgreSQL from another index than that of the status.
--- * match_runs: its conditions are JSON, which ->> takes apart and which must be cast for it. lower knows
+-- * longest_claimable: LATERAL; a join by id may read all runs, as its plan expects many workflows.
+-- * match_runs: a LIMIT keeps PostgreSQL from a join that would look at all tombstones for each run.
+--   Its conditions are JSON, which ->> takes apart and which must be cast for it. lower knows
 --   only A to Z with the collation "C", as in SQLite; else it depends on the database's locale.
 
 
@@ -17,6 +19,53 @@ ORDER BY id DESC LIMIT :most;
 SELECT id FROM cloaca_run
 WHERE +ended_at IS NOT NULL AND status = :value AND id < :before AND id >= :after
 ORDER BY id DESC LIMIT :most;
+
+
+-- name: longest_claimable
+-- The run that has been claimable for longest: the first one of each workflow and priority is looked at.
+WITH RECURSIVE waiting (workflow) AS (
+    SELECT min(run.workflow) FROM cloaca_run AS run
+    WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+        AND run.paused_at IS NULL AND run.due_at IS NULL
+    UNION ALL
+    SELECT (
+        SELECT min(run.workflow) FROM cloaca_run AS run
+        WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+            AND run.paused_at IS NULL AND run.due_at IS NULL
+            AND run.workflow > waiting.workflow
+    )
+    FROM waiting WHERE waiting.workflow IS NOT NULL
+),
+levels (workflow, priority) AS (
+    SELECT waiting.workflow, (
+        SELECT max(run.priority) FROM cloaca_run AS run
+        WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+            AND run.paused_at IS NULL AND run.due_at IS NULL
+            AND run.workflow = waiting.workflow
+    )
+    FROM waiting
+    WHERE waiting.workflow IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = waiting.workflow
+    )
+    UNION ALL
+    SELECT levels.workflow, (
+        SELECT max(run.priority) FROM cloaca_run AS run
+        WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+            AND run.paused_at IS NULL AND run.due_at IS NULL
+            AND run.workflow = levels.workflow AND run.priority < levels.priority
+    )
+    FROM levels WHERE levels.priority IS NOT NULL
+)
+SELECT first.id
+FROM levels
+CROSS JOIN LATERAL (
+    SELECT run.id, run.claimable_at FROM cloaca_run AS run
+    WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+        AND run.paused_at IS NULL AND run.due_at IS NULL
+        AND run.workflow = levels.workflow AND run.priority = levels.priority
+    ORDER BY run.claimable_at, run.id LIMIT 1
+) AS first
+ORDER BY first.claimable_at, first.id LIMIT 1;
 
 
 -- name: match_runs
@@ -57,9 +106,10 @@ WHERE run.id IN :ids
                     AND (term.value -> 3) ? own.content
             )
             WHEN 'task' THEN EXISTS (
-                SELECT 1 FROM jsonb_array_elements_text(term.value -> 3) AS given
-                JOIN cloaca_attempt AS own
-                    ON own.run_id = run.id AND own.task_id = given AND own.attempt > 0
+                SELECT 1 FROM cloaca_attempt AS own
+                WHERE own.run_id = run.id AND own.attempt > 0 AND own.task_id = ANY (
+                    ARRAY(SELECT jsonb_array_elements_text(term.value -> 3))
+                )
             )
             WHEN 'by' THEN EXISTS (
                 SELECT 1 FROM cloaca_act AS own
@@ -67,8 +117,8 @@ WHERE run.id IN :ids
             )
         END
     )
-    AND NOT EXISTS (
-        SELECT 1 FROM cloaca_tombstone AS gone
-        WHERE gone.root_id = coalesce(run.root_id, run.id)
-    )
+    AND (
+        SELECT gone.root_id FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id) LIMIT 1
+    ) IS NULL
 ORDER BY run.id DESC;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -36,7 +37,7 @@ _FILL = (
             ended_at, idempotency_key, tags, input, parent_id, root_id)
         SELECT 'r' || lpad(n::text, 8, '0'),
             CASE WHEN n <= 5 THEN 'rare' ELSE 'w' || mod(n, 3) END, 'v',
-            CASE WHEN mod(n, 100) = 0 THEN 'Failed' ELSE 'Completed' END,
+            CASE WHEN mod(n, 50) = 0 THEN 'Failed' ELSE 'Completed' END,
             CASE WHEN mod(n, 2) = 0 THEN 'mine' ELSE 'dead' END, 1, n, n, n, 'k' || n, '{}', '{}',
             CASE WHEN n > 100 THEN 'parent' END,
             CASE WHEN n > 100 THEN 'parent' WHEN n BETWEEN 2 AND 10 THEN 'r00000001' END
@@ -431,6 +432,37 @@ _VALUES |= {
     "erase_lost": _TICKS,
 }
 
+_PAGE: dict[str, object] = {"before": "\U0010ffff", "after": "", "most": LIMIT}
+_CONDITIONS = [
+    json.dumps(each)
+    for each in (
+        ["status", 1, "", ["Running"]],
+        ["workflow", 0, "", ["w0", "w1", "w2", "rare"]],
+        ["parent", 1, "", ["few"]],
+        ["id", 0, "", ["r"]],
+        ["error", 1, "", ["broke"]],
+        ["tag", 1, "some", ["y"]],
+        ["task", 0, "", ["task1"]],
+        ["by", 1, "", ["bob"]],
+    )
+]
+_SEARCHED: dict[str, dict[str, object]] = {
+    "newest_ids": _PAGE,
+    "active_ids": _PAGE | {"value": "Paused"},
+    "ended_ids": _PAGE | {"value": "Failed"},
+    "workflow_ids": _PAGE | {"value": "rare"},
+    "child_ids": _PAGE | {"value": "few"},
+    "tagged_ids": _PAGE | {"key": "some", "value": "rare"},
+    "acted_ids": _PAGE | {"value": "nobody"},
+    "list_actors": {"names": ["ann", "bob"]},
+    "match_runs": {"ids": _ENDED, "conditions": _CONDITIONS, "since": None, "until": None},
+    "count_newest": {"value": "rare", "most": LIMIT},
+    "count_owned": {"value": "third", "most": LIMIT},
+    "failed_ids": {"since": FINISHED - 500, "most": LIMIT},
+    "longest_claimable": {},
+}
+_VALUES |= _SEARCHED
+
 # Sessions that read plan for the values that are given, those that write once and for all.
 _READ = frozenset(
     (
@@ -458,6 +490,7 @@ _READ = frozenset(
         *("unended_children", "runner_loads", "runners_without_tasks", "list_left"),
         *("list_expired", "weigh_trees", "list_doomed"),
         *("list_unnumbered", "list_waits", "list_unread", "list_sent", "list_open_approvals"),
+        *_SEARCHED,
     )
 )
 

@@ -107,6 +107,11 @@ _FILL = (
         SELECT 'c00000001', 'u' || n, 'event', 'paid', '1', n FROM n WHERE n <= 9""",
     """UPDATE cloaca_run SET messages = 20000 WHERE id = 'c00000001'""",
     """UPDATE cloaca_run SET messages = 2 WHERE id BETWEEN 'o00000031' AND 'o00000040'""",
+    # many that have failed, one of them of late
+    """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, ended_at, tags,
+            input)
+        SELECT 'x' || id, workflow, 'v', 'Failed', 0, n, n, '{}', '{}' FROM n""",
+    """INSERT INTO cloaca_run_tag SELECT 'x' || id, 'team', 'x' FROM n""",
     "DROP TABLE n",
 )
 _FLOWS = ["w0", "w1", "none"]
@@ -135,7 +140,33 @@ _SENT: dict[str, object] = {
     "dedupe_key": "new",
 }
 _MAIL: dict[str, object] = {"ids": ["c00000001", *_OWNED], "now": 1}
+_PAGE: dict[str, object] = {"before": "y", "after": "", "most": LIMIT}
+_CONDITIONS = [
+    json.dumps(each)
+    for each in (
+        ["status", 1, "", ["Completed"]],
+        ["workflow", 0, "", ["w0", "w1", "w2"]],
+        ["parent", 1, "", ["few"]],
+        ["id", 0, "", ["e", "x"]],
+        ["error", 1, "", ["broke"]],
+        ["tag", 1, "team", ["y"]],
+        ["task", 1, "", ["load"]],
+        ["by", 1, "", ["bob"]],
+    )
+]
 _VALUES: dict[str, dict[str, object]] = {
+    "newest_ids": _PAGE,
+    "ended_ids": _PAGE | {"value": "Completed", "after": "x"},
+    "workflow_ids": _PAGE | {"value": "none"},
+    "child_ids": _PAGE | {"value": "few"},
+    "tagged_ids": _PAGE | {"key": "team", "value": "none"},
+    "acted_ids": _PAGE | {"value": "nobody"},
+    "list_actors": {"names": ["ann", "bob"]},
+    "match_runs": {"ids": _ENDED, "conditions": _CONDITIONS, "since": None, "until": None},
+    "count_newest": {"value": "w1", "most": LIMIT},
+    "count_owned": {"value": "mine", "most": LIMIT},
+    "failed_ids": {"since": MANY - LIMIT, "most": LIMIT},
+    "longest_claimable": {},
     "insert_message": _SENT | {"payload": "1", "sent_by": None, "sent_at": 1, "most": LIMIT},
     "wake_waiting": _MAIL,
     "count_messages": _MAIL,
@@ -283,6 +314,10 @@ def test_aged_places_cost_no_more_with_many_that_wait(filled: sqlite3.Connection
         ("message_unread", "list_unread"),
         ("message_unnumbered", "list_unnumbered"),
         ("message_key", "message_sent"),
+        ("act_by", "acted_ids"),
+        ("run_of_workflow", "workflow_ids"),
+        ("run_of_status", "ended_ids"),
+        ("run_tag_content", "tagged_ids"),
     ],
 )
 def test_every_index_is_missed_when_it_is_not_there(

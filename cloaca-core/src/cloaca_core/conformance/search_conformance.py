@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cloaca_core.conformance.rows import (
@@ -17,7 +19,7 @@ from cloaca_core.conformance.rows import (
     submit,
 )
 from cloaca_core.records.runs import RunRow
-from cloaca_core.records.search import Condition, RunSearch, WorkflowCounts
+from cloaca_core.records.search import Condition, Counted, RunSearch, WorkflowCounts
 from cloaca_core.records.states import RunStatus
 from cloaca_core.store.protocol import Store
 
@@ -102,6 +104,7 @@ class SearchConformance:
     ) -> None:
         assert await self._found(searched, RunSearch(conditions)) == expected
         assert await self._found(searched, RunSearch(conditions, look_at=1)) == expected
+        assert await searched.count_found(RunSearch(conditions)) == Counted(len(expected), None)
 
     @pytest.mark.parametrize("conditions", [(), (OF_A,), (OF_OTHER,), (no(FAILED),)])
     @pytest.mark.parametrize(
@@ -118,7 +121,7 @@ class SearchConformance:
         self,
         searched: Store,
         conditions: tuple[Condition, ...],
-        bounds: dict[str, str | int],
+        bounds: dict[str, Any],
         within: str,
     ) -> None:
         everywhere = await self._found(searched, RunSearch(conditions))

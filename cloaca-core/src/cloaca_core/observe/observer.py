@@ -66,14 +66,20 @@ class Observer:
     # -- lists -------------------------------------------------------------------------------
 
     def runs(
-        self, *terms: str | Filter, limit: int = 100, before: str | None = None
+        self,
+        *terms: str | Filter,
+        limit: int = 100,
+        before: str | None = None,
+        thorough: bool = False,
     ) -> Call[RunPage]:
-        """Runs that match, newest first: at most ``limit``, older than the run ``before``."""
+        """Runs that match, newest first: at most ``limit``, older than the run ``before``. It comes
+        soon, perhaps with fewer runs and a ``next``; ``thorough`` looks on until it has all.
+        """
         wanted, most = _filter(terms), checked_limit(limit)
         mark = None if before is None else checked_mark(before)
 
         async def answer(engine: Engine) -> search.Page:
-            return await search.page(engine, wanted, most, mark)
+            return await search.page(engine, wanted, most, mark, thorough=thorough)
 
         return self._ask(answer, lambda page: listing.run_page(*page))
 

@@ -30,13 +30,17 @@ if TYPE_CHECKING:
     from cloaca_core.records.search import ConditionKind
     from cloaca_core.values.instants import Instant
 
-MOST_LOOKED_AT: Final = 50_000
+MOST_LOOKED_AT: Final = 6_000
 """Runs that are looked at for one page: so it comes soon, also where few of them match."""
-WINDOW: Final = 10_000
+WINDOW: Final = 4_000
 """Runs that one statement looks at."""
-_GROWTH: Final = 8
-_SKEW: Final = 86_400_000_000
-"""A day, in µs: by so much a clock may have been set between a run's id and its ``created_at``."""
+COUNTED_AT_ONCE: Final = 20_000
+"""The same where they are only counted."""
+_GROWTH: Final = 4
+_SKEW: Final = 3_600_000_000
+"""An hour, in µs: by so much the clocks may differ by which a run's id and ``created_at`` are
+made. More would have many runs looked at in vain.
+"""
 _WITH_ERRORS: Final = (str(RunStatus.FAILED), str(RunStatus.CANCELLED))
 
 
@@ -48,8 +52,12 @@ class Page(NamedTuple):
     now: Instant
 
 
-async def page(engine: Engine, filter_: Filter, limit: int, before: str | None) -> Page:
-    """The next runs that match. Fewer than ``limit`` with a ``next``, if many did not match."""
+async def page(
+    engine: Engine, filter_: Filter, limit: int, before: str | None, *, thorough: bool = False
+) -> Page:
+    """The next runs that match. Fewer than ``limit`` with a ``next``, if many did not match, unless
+    it is to be ``thorough``.
+    """
     now = await engine.store.now()
     wanted = await resolved(engine, filter_, now)
     rows: list[RunRow] = []
@@ -64,7 +72,7 @@ async def page(engine: Engine, filter_: Filter, limit: int, before: str | None) 
         looked_at += window
         if len(rows) > limit:
             return Page(rows[:limit], rows[limit - 1].id, now)
-        if found.reached is None or looked_at >= MOST_LOOKED_AT:
+        if found.reached is None or (looked_at >= MOST_LOOKED_AT and not thorough):
             return Page(rows, found.reached, now)
         wanted, window = wanted._replace(before=found.reached), min(window * _GROWTH, WINDOW)
 
@@ -87,9 +95,12 @@ async def count(engine: Engine, filter_: Filter) -> int:
     if (simple := _as_run_filter(wanted)) is not None:
         return await engine.store.count_runs(simple)
     number = 0
-    async for rows in pages(engine, wanted):
-        number += len(rows)
-    return number
+    while True:
+        counted = await engine.store.count_found(wanted._replace(look_at=COUNTED_AT_ONCE))
+        number += counted.number
+        if counted.reached is None:
+            return number
+        wanted = wanted._replace(before=counted.reached)
 
 
 async def steer(

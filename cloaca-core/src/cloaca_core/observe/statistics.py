@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from cloaca_core.records.search import WorkflowCounts
     from cloaca_core.values.instants import Instant
 
-COUNTED: Final = 10_000
+COUNTED: Final = 2_000
 """Runs of a workflow that are counted, the newest."""
-COUNTED_OF_ALL: Final = 20_000
+COUNTED_OF_ALL: Final = 10_000
 """The same of all workflows together."""
 FAILURES: Final = 10
 """Failed runs that are shown."""
@@ -42,7 +42,7 @@ _AT_ONCE: Final = 10
 @dataclass(frozen=True, slots=True)
 class WorkflowLine(Shown):
     """A workflow that is recorded or registered here. ``counts`` are its newest runs by state, 50
-    to 10,000 of them, the fewer the more workflows there are; ``schedules`` counts its schedules.
+    to 2,000 of them, the fewer the more workflows there are; ``schedules`` counts its schedules.
     ``paused`` says that no run of it is claimed.
     """
 
@@ -83,7 +83,7 @@ class GridRow(Shown):
 
 @dataclass(frozen=True, slots=True)
 class WorkflowStatistics(Shown):
-    """A workflow: its newest 10,000 runs by state, and of its last ``len(grid)`` runs durations and
+    """A workflow: its newest 2,000 runs by state, and of its last ``len(grid)`` runs durations and
     a grid, newest first.
 
     ``p50`` and ``p95`` are seconds from start to end of those that completed; ``failures`` are the

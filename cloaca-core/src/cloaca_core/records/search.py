@@ -49,6 +49,13 @@ class Found(NamedTuple):
     reached: str | None
 
 
+class Counted(NamedTuple):
+    """How many runs match; ``reached`` as in ``Found``."""
+
+    number: int
+    reached: str | None
+
+
 class WorkflowCounts(NamedTuple):
     """The newest runs of a workflow by state, as far as they were counted, and the newest's id."""
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from cloaca_core.records.runs import RunRow
-from cloaca_core.records.search import Found, RunSearch, WorkflowCounts
+from cloaca_core.records.search import Counted, Found, RunSearch, WorkflowCounts
 
 
 class SearchStore(Protocol):
@@ -21,6 +21,9 @@ class SearchStore(Protocol):
         The runs that are looked at are those that meet one of the conditions, where an index has
         them in order. A run that changes meanwhile is in the answer as it is in the end, if at all.
         """
+
+    async def count_found(self, wanted: RunSearch) -> Counted:
+        """How many runs ``search`` would find."""
 
     async def runs_of(self, run_ids: Collection[str]) -> list[RunRow]:
         """Those of these runs that are there, newest first, without payloads."""

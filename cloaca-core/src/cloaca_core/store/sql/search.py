@@ -9,20 +9,19 @@ from itertools import islice
 from typing import Final
 
 from cloaca_core.records.runs import RunRow
-from cloaca_core.records.search import Condition, Found, RunSearch, WorkflowCounts
+from cloaca_core.records.search import Condition, Counted, Found, RunSearch, WorkflowCounts
 from cloaca_core.records.states import RunStatus
 from cloaca_core.store.sql.base import SqlPart
 from cloaca_core.store.sql.dialect import Step
-from cloaca_core.store.sql.queries import Statement, counting
+from cloaca_core.store.sql.queries import Row, Statement, counting
 
 AFTER_EVERY_ID: Final = "\U0010ffff"
 
 _ENDED: Final = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
-_RARE: Final = tuple([each for each in RunStatus if each is not RunStatus.COMPLETED])
-"""States that few runs have, in most databases."""
-_FIRST: Final = ("parent", "id", "tag", "by")
-"""Kinds of conditions that few runs meet, in most databases; those of the first kind fewest."""
-_LAST: Final = ("workflow", "status")
+_INDEXED: Final = ("parent", "id", "by", "tag", "workflow", "status")
+"""Kinds of conditions that have an index; first those that few runs meet, in most databases."""
+_TRIED: Final = 3
+"""So many indexes are tried at most."""
 
 
 class SqlSearches(SqlPart):
@@ -32,11 +31,23 @@ class SqlSearches(SqlPart):
         looked_at = await self._next_ids(wanted)
         if not looked_at:
             return Found((), None)
-        rows = await self._matching(looked_at, wanted)
-        return Found(rows, looked_at[-1] if len(looked_at) >= wanted.look_at else None)
+        (rows,) = await self._dialect.read([self._match(looked_at, wanted)])
+        return Found(list(map(RunRow._make, rows)), _reached(looked_at, wanted))
+
+    async def count_found(self, wanted: RunSearch) -> Counted:
+        looked_at = await self._next_ids(wanted)
+        if not looked_at:
+            return Counted(0, None)
+        match = self._match(looked_at, wanted)
+        count = match._replace(statement=counting(match.statement))
+        (((number,),),) = await self._dialect.read([count])
+        return Counted(number, _reached(looked_at, wanted))
 
     async def runs_of(self, run_ids: Collection[str]) -> list[RunRow]:
-        return await self._matching(run_ids, RunSearch()) if run_ids else []
+        if not run_ids:
+            return []
+        (rows,) = await self._dialect.read([self._match(run_ids, RunSearch())])
+        return list(map(RunRow._make, rows))
 
     async def actors(self, names: Collection[str]) -> list[str]:
         asked = self._dialect.array(names)
@@ -84,17 +95,19 @@ class SqlSearches(SqlPart):
         return next((run_id for (run_id,) in rows), None)
 
     async def _next_ids(self, wanted: RunSearch) -> list[str]:
-        """The ids of the runs to look at, newest first."""
+        """The ids of the runs to look at, newest first: of the lists of all conditions that have an
+        index, the one that reaches the farthest back, as the fewest runs meet that condition.
+        """
         known: dict[str, object] = {
             "before": AFTER_EVERY_ID if wanted.before is None else wanted.before,
             "after": wanted.after or "",
             "most": wanted.look_at,
         }
-        leading = leading_condition(wanted.conditions)
-        steps = [Step.of(*each) for each in self._lists_of(leading, known)]
-        pages = [[run_id for (run_id,) in page] for page in await self._dialect.read(steps)]
-        newest_first = dict.fromkeys(merge(*pages, reverse=True))
-        return list(islice(newest_first, wanted.look_at))
+        listed = [self._lists_of(each, known) for each in leading_conditions(wanted.conditions)]
+        steps = [Step.of(*each) for lists in listed for each in lists]
+        answers = iter(await self._dialect.read(steps))
+        found = [_merged([next(answers) for _ in lists], wanted.look_at) for lists in listed]
+        return min(found, key=lambda ids: ids[-1] if len(ids) >= wanted.look_at else "")
 
     def _lists_of(
         self, leading: Condition | None, known: dict[str, object]
@@ -119,35 +132,36 @@ class SqlSearches(SqlPart):
             for value in leading.values
         ]
 
-    async def _matching(self, run_ids: Collection[str], wanted: RunSearch) -> list[RunRow]:
+    def _match(self, run_ids: Collection[str], wanted: RunSearch) -> Step:
+        """The look at these runs."""
         conditions = [
             json.dumps([each.kind, int(each.negated), each.key, each.values])
             for each in wanted.conditions
         ]
-        rows = await self._read(
-            self._queries.search.match_runs,
-            ids=self._dialect.array(run_ids),
-            conditions=self._dialect.array(conditions),
-            since=wanted.since,
-            until=wanted.until,
-        )
-        return list(map(RunRow._make, rows))
+        values = {
+            "ids": self._dialect.array(run_ids),
+            "conditions": self._dialect.array(conditions),
+            "since": wanted.since,
+            "until": wanted.until,
+        }
+        return Step.of(self._queries.search.match_runs, values)
 
 
-def leading_condition(conditions: Sequence[Condition]) -> Condition | None:
-    """The condition by whose index a search goes: the one that the fewest runs meet, in most
-    databases; None for that of all runs.
-    """
-    able = [each for each in conditions if not each.negated]
-    for kind in _FIRST:
-        for each in able:
-            if each.kind == kind:
-                return each
-    statuses = [each for each in able if each.kind == "status"]
-    for each in statuses:
-        if all(value in _RARE for value in each.values):
-            return each
-    return next((each for kind in _LAST for each in able if each.kind == kind), None)
+def _reached(looked_at: Sequence[str], wanted: RunSearch) -> str | None:
+    """The last run that was looked at, if there may be others."""
+    return looked_at[-1] if len(looked_at) >= wanted.look_at else None
+
+
+def leading_conditions(conditions: Sequence[Condition]) -> Sequence[Condition | None]:
+    """The conditions by whose indexes a search may go; None is the index of all runs."""
+    able = [each for each in conditions if not each.negated and each.kind in _INDEXED]
+    return sorted(able, key=lambda each: _INDEXED.index(each.kind))[:_TRIED] or [None]
+
+
+def _merged(lists: Sequence[Sequence[Row]], most: int) -> list[str]:
+    """The ids of several lists in one order, each once."""
+    newest_first = merge(*[[run_id for (run_id,) in rows] for rows in lists], reverse=True)
+    return list(islice(dict.fromkeys(newest_first), most))
 
 
 def _within(known: dict[str, object], prefix: str) -> dict[str, object]:
