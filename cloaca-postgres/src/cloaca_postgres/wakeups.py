@@ -139,6 +139,7 @@ class Listener:
         self._to_tell = asyncio.Event()
         self._due: set[Message] = set()
         self._watches = False
+        self._watches_until = 0.0
         self._watched_until = 0.0
         self._steps_timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -157,10 +158,8 @@ class Listener:
     def wrote(self, steps: Sequence[Step]) -> None:
         if self._announcements.wrote(steps):
             self._tell_of(Message.NEWS)
-        elif self._watched_until and self._steps_timer is None and are_of_runs(steps):
-            loop = asyncio.get_running_loop()
-            if loop.time() < self._watched_until:
-                self._steps_timer = loop.call_later(WATCHED_APART_S, self._tell_of_steps)
+        elif self._watched_until and are_of_runs(steps):
+            self._tell_of_steps_soon()
 
     def set_contended(self, *, contended: bool) -> None:
         if contended and self._apart != APART_S:
@@ -168,9 +167,13 @@ class Listener:
         self._apart = APART_S if contended else APART_ALONE_S
 
     def set_watched(self, *, watched: bool) -> None:
-        if watched and not self._watches:
-            self._tell_of(Message.WATCHES)
         self._watches = watched
+        if watched and self._now() >= self._watches_until:
+            self._tell_that_it_watches()
+
+    def _tell_that_it_watches(self) -> None:
+        self._watches_until = self._now() + WATCHDOG_S
+        self._tell_of(Message.WATCHES)
 
     async def close(self) -> None:
         self._closed = True
@@ -183,9 +186,18 @@ class Listener:
         self._due.add(message)
         self._to_tell.set()
 
+    def _tell_of_steps_soon(self) -> None:
+        """Tell of steps with those that follow, if somebody still watches."""
+        if self._steps_timer is None and self._now() < self._watched_until:
+            loop = self._task.get_loop()
+            self._steps_timer = loop.call_later(WATCHED_APART_S, self._tell_of_steps)
+
     def _tell_of_steps(self) -> None:
         self._steps_timer = None
         self._tell_of(Message.STEPS)
+
+    def _now(self) -> float:
+        return self._task.get_loop().time()
 
     async def _keep_listening(self) -> None:
         while True:
@@ -221,13 +233,13 @@ class Listener:
         sender, _, kind = payload.partition(" ")
         if sender == self._announcements.sender:
             return
-        self._heard_until = asyncio.get_running_loop().time() + HEARD_FOR_S
+        self._heard_until = self._now() + HEARD_FOR_S
         if kind == Message.WATCHES.value:
             self._watched_until = self._heard_until
             self._tell_of(Message.STEPS)  # of those that were written before this came
         elif kind != Message.STEPS.value:
             self._report(Change.ANYTHING)
-        elif self._watches:
+        elif self._watches or self._now() < self._watches_until:
             self._report(Change.STEPS)
 
     def _report(self, change: Change) -> None:
@@ -238,7 +250,7 @@ class Listener:
         """Announce changes together; now and then check that the session is alive, and whether
         others have written anything without an announcement.
         """
-        now = asyncio.get_running_loop().time
+        now = self._now
         look_at = now() + WATCHDOG_S
         while True:
             with suppress(TimeoutError):
@@ -272,7 +284,7 @@ class Listener:
 
     async def _catch_up(self, session: Session) -> None:
         if self._watches:
-            await session.run([self._announcements.of(Message.WATCHES)], _DEADLINE_S)
+            self._tell_that_it_watches()
         written = _number(await session.run([_WRITTEN], _DEADLINE_S))
         if written != self._written:
             self._written = written

@@ -71,7 +71,7 @@ class ChangeWatch:
     def set_watched(self, *, watched: bool) -> None:
         """See ``Store.set_watched``."""
         if watched and not self._is_watched:
-            self._look_at = 0.0
+            self._look_at = min(self._look_at, _now() + WATCHED_DELAY_S)
             self._woken.set()
         self._is_watched = watched
 

@@ -12,7 +12,7 @@ import pytest_asyncio
 from model.virtual_time import the_loop
 from psycopg import sql
 
-from cloaca_core.conformance.rows import new_run, record, run_end, runner, submit
+from cloaca_core.conformance.rows import attempt, new_run, record, run_end, runner, submit
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import Store, StoreOptions
@@ -174,6 +174,7 @@ class FakeSession:
         self.closed = False
         self.broken = broken
         self.asked: list[str] = []
+        self.messages: list[str] = []
         self.told = asyncio.Event()
 
     async def run(self, steps: Sequence[Step], deadline: float) -> list[list[Row]]:
@@ -182,6 +183,7 @@ class FakeSession:
         if names == ["notify"] and self.broken:
             raise StoreUnavailableError("the connection was lost")
         self.asked += names
+        self.messages += [step.params[1] for step in steps if step.statement.name == "notify"]
         if names == ["notify"]:
             self.told.set()
         return [[(0,)] for _ in steps]
@@ -230,6 +232,100 @@ async def test_after_word_from_elsewhere_a_runner_alone_tells_of_its_runs_at_onc
         await session.told.wait()
 
     await listener.close()
+
+
+# -- steps of runs -------------------------------------------------------------------------------
+
+
+class Heard:
+    """A listener on a session of its own, which is told and asked by hand."""
+
+    def __init__(self) -> None:
+        self.session = FakeSession()
+        self.listener = Listener(self._connect, "s")
+
+    async def _connect(self) -> Session:
+        return cast("Session", self.session)
+
+    def hear(self, message: str) -> None:
+        cast("Callable[[str], None]", self.session.notified)(message)
+
+    async def sent(self) -> list[str]:
+        """The messages until the next one, without their sender."""
+        await self.session.told.wait()
+        self.session.told.clear()
+        return [message.partition(" ")[2] for message in self.session.messages]
+
+
+@pytest_asyncio.fixture
+async def scene() -> AsyncIterator[Heard]:
+    scene = Heard()
+    await scene.listener.wait()  # it listens
+    yield scene
+    await scene.listener.close()
+
+
+@pytest.mark.virtual_time
+async def test_steps_are_told_only_while_somebody_watches(scene: Heard) -> None:
+    scene.listener.wrote([named("record_attempt")])
+    await asyncio.sleep(1)
+    assert scene.session.messages == []
+
+    scene.hear("another watches")
+    assert await scene.sent() == ["steps"], "of what was written before"
+    scene.listener.wrote([named("record_attempt")])
+    scene.listener.wrote([named("record_attempt")])
+    assert await scene.sent() == ["steps", "steps"]
+
+    await asyncio.sleep(wakeups.HEARD_FOR_S)
+    scene.listener.wrote([named("record_attempt")])
+    await asyncio.sleep(1)
+    assert len(scene.session.messages) == 2
+
+
+@pytest.mark.virtual_time
+async def test_who_watches_says_so_and_hears_of_steps(scene: Heard) -> None:
+    scene.hear("another steps")
+    assert not scene.listener._changed.is_set()
+
+    scene.listener.set_watched(watched=True)
+    assert await scene.sent() == ["watches"]
+    scene.hear("another steps")
+    assert await scene.listener.wait() is Change.STEPS
+    scene.hear("another steps")
+    scene.hear("another")
+    assert await scene.listener.wait() is Change.ANYTHING
+
+
+@pytest.mark.virtual_time
+async def test_who_watches_says_so_again_and_again(scene: Heard) -> None:
+    scene.listener.set_watched(watched=True)
+    assert await scene.sent() == ["watches"]
+    scene.listener.set_watched(watched=False)
+    scene.listener.set_watched(watched=True)
+    await asyncio.sleep(1)
+    assert len(scene.session.messages) == 1, "it said so lately"
+
+    await asyncio.sleep(WATCHDOG_S)
+    assert scene.session.messages == [scene.session.messages[0]] * 2
+    scene.listener.set_watched(watched=False)
+    await asyncio.sleep(2 * WATCHDOG_S)
+    assert len(scene.session.messages) == 2
+
+
+async def test_one_who_watches_hears_of_an_attempt_of_another(
+    listener: Store, other: Store
+) -> None:
+    await other.register(runner("r1"))
+    await submit(other, new_run("a"))
+    await heard(other)  # it listens
+    listener.set_watched(watched=True)
+    while await heard(listener) is not Change.STEPS:
+        pass
+
+    await record(other, [attempt("a")])
+
+    assert await heard(listener) is Change.STEPS
 
 
 @pytest.mark.asyncio

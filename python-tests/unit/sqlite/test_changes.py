@@ -295,3 +295,27 @@ async def test_listeners_are_listed_when_the_file_has_changed_and_not_before(
     await watch.wait()
 
     assert messages.lists == [[], [(1,)]]
+
+
+async def test_while_runs_are_watched_the_file_is_looked_at_often(
+    two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = ChangeWatch(two[0], 1.0)
+    await watch.wait()
+
+    watch.set_watched(watched=True)
+
+    assert await _polls(watch, monkeypatch, 3) == [changes.WATCHED_DELAY_S] * 3
+
+
+async def test_a_watch_that_begins_does_not_wait_for_a_look_that_is_far_away(
+    two: tuple[Connection, Connection],
+) -> None:
+    watch = ChangeWatch(two[0], 3600.0)
+    await watch.wait()
+    waiting = asyncio.create_task(watch.wait())
+    await _write(two[1])
+
+    watch.set_watched(watched=True)
+
+    assert await asyncio.wait_for(waiting, 60) is Change.ANYTHING

@@ -25,12 +25,16 @@ class Notices:
         """Return when a notice has come since the last return, also if it came before this call."""
         await self._came.wait()
         self._came.clear()
+        self.refuse_closed()
+
+    def refuse_closed(self) -> None:
+        """Raise the error of the runner's end, once that has come."""
         if self._failure is not None:
             raise self._failure
 
     def come(self, failure: Exception | None = None) -> None:
         """There is a notice, or there will be none any more."""
-        self._failure = failure
+        self._failure = self._failure or failure
         self._came.set()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from cloaca_core.errors import StoreError
 from cloaca_core.runner.calls.call import Call
 
 if TYPE_CHECKING:
@@ -71,7 +72,11 @@ class Watch(Generic[T_co]):
         """The next facts that differ from the last ones; runs on the engine's loop."""
         with engine.watchers.listening() as notices:
             while True:
-                facts = await self._read(engine)
+                try:
+                    facts = await self._read(engine)
+                except StoreError:
+                    notices.refuse_closed()  # it was closed meanwhile
+                    raise
                 if self._last is None or self._told(facts) != self._last:
                     return facts
                 await notices.next()
