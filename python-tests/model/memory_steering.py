@@ -49,6 +49,7 @@ class Marks:
     pause_follows: bool = False
     pause_descends: bool = False
     rests_since: int | None = None
+    trace: str | None = None
 
     @property
     def wish(self) -> RunStatus | None:
@@ -608,7 +609,7 @@ class MemorySteering(MemoryMemos, MemoryWaits):
             return None
         if new.idempotency_key is not None:
             self.keys[source.workflow, new.idempotency_key] = new.id
-        self.marks[new.id] = Marks(new.created_at)
+        self.marks[new.id] = Marks(new.created_at, trace=new.trace)
         self.runs[new.id] = RunRow(
             id=new.id,
             workflow=source.workflow,
@@ -630,7 +631,7 @@ class MemorySteering(MemoryMemos, MemoryWaits):
             messages=source.messages,
         )
         copied = self.marks_of(source).replacements
-        self.marks[new.id] = Marks(new.created_at, replacements=copied)
+        self.marks[new.id] = Marks(new.created_at, replacements=copied, trace=new.trace)
         for number in range(1, copied + 1):
             row_of_source = self.replaced[source.id, number]
             self.replaced[new.id, number] = row_of_source._replace(run_id=new.id)

@@ -191,7 +191,9 @@ class MemoryStore(
             owned = run.owner is not None and self._is_live(run.owner) and may_begin
             claimable_at = run.created_at if run.due_at is None else run.due_at
             self.tag_rows[run.id] = len(json.loads(run.tags))
-            self.marks[run.id] = Marks(claimable_at, bool(run.detached), start_by=run.start_by)
+            self.marks[run.id] = Marks(
+                claimable_at, bool(run.detached), start_by=run.start_by, trace=run.trace
+            )
             row = RunRow(
                 id=run.id,
                 workflow=run.workflow,
@@ -260,7 +262,8 @@ class MemoryStore(
             for run in sorted([*longest, *others][:limit])
         ]
         self.runs |= {run.id: run for run in claimed}
-        return [run._replace(claimable_at=self.marks_of(run).claimable_at) for run in claimed]
+        marks = [(run, self.marks_of(run)) for run in claimed]
+        return [run._replace(claimable_at=m.claimable_at, trace=m.trace) for run, m in marks]
 
     def _is_late(self, run: RunRow) -> bool:
         """Whether a run was to begin before now, and has not."""

@@ -47,7 +47,8 @@ said AS MATERIALIZED (
 run AS (
     INSERT INTO {schema}.cloaca_run (
         id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at,
-        claimable_at, priority, due_at, detached, time_limit, deadline_at, start_by, epoch, status
+        claimable_at, priority, due_at, detached, time_limit, deadline_at, start_by, trace, epoch,
+        status
     )
     SELECT
         CAST(:id AS TEXT), CAST(:workflow AS TEXT), CAST(:version AS TEXT), CAST(:input AS TEXT),
@@ -63,8 +64,8 @@ run AS (
         CAST(:created_at AS BIGINT),
         coalesce(CAST(:due_at AS BIGINT), CAST(:created_at AS BIGINT)),
         CAST(:priority AS BIGINT), CAST(:due_at AS BIGINT), CAST(:detached AS INTEGER),
-        CAST(:time_limit AS BIGINT), CAST(:deadline_at AS BIGINT), CAST(:start_by AS BIGINT), 0,
-        'Pending'
+        CAST(:time_limit AS BIGINT), CAST(:deadline_at AS BIGINT), CAST(:start_by AS BIGINT),
+        CAST(:trace AS TEXT), 0, 'Pending'
     FROM said
     ON CONFLICT DO NOTHING
     RETURNING id

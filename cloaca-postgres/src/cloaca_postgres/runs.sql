@@ -97,7 +97,8 @@ live AS MATERIALIZED (
 )
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
-    priority, due_at, detached, time_limit, deadline_at, start_by, owner, epoch, status, started_at
+    priority, due_at, detached, time_limit, deadline_at, start_by, trace, owner, epoch, status,
+    started_at
 )
 SELECT
     new.id, new.workflow, new.version, new.input, new.tags, new.idempotency_key, new.parent_id,
@@ -110,7 +111,7 @@ SELECT
     ) END,
     new.created_at, coalesce(new.due_at, new.created_at),
     new.priority, new.due_at, new.detached, new.time_limit, new.deadline_at, new.start_by,
-    live.id,
+    new.trace, live.id,
     CASE WHEN live.id IS NULL THEN 0 ELSE 1 END,
     CASE WHEN live.id IS NULL THEN 'Pending' ELSE 'Running' END,
     CASE WHEN live.id IS NULL THEN NULL ELSE new.created_at END
@@ -119,10 +120,11 @@ FROM unnest(
     CAST(:input AS TEXT[]), CAST(:tags AS TEXT[]), CAST(:idempotency_key AS TEXT[]),
     CAST(:parent_id AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:owner AS TEXT[]),
     CAST(:priority AS BIGINT[]), CAST(:due_at AS BIGINT[]), CAST(:detached AS INTEGER[]),
-    CAST(:time_limit AS BIGINT[]), CAST(:deadline_at AS BIGINT[]), CAST(:start_by AS BIGINT[])
+    CAST(:time_limit AS BIGINT[]), CAST(:deadline_at AS BIGINT[]), CAST(:start_by AS BIGINT[]),
+    CAST(:trace AS TEXT[])
 ) AS new (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, owner, priority,
-    due_at, detached, time_limit, deadline_at, start_by
+    due_at, detached, time_limit, deadline_at, start_by, trace
 )
 LEFT JOIN live ON live.id = new.owner AND new.due_at IS NULL
     AND NOT EXISTS (
@@ -495,7 +497,7 @@ RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, r
     run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds,
     run.round, run.priority, run.due_at, run.steer_reason,
     run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.messages,
-    run.claimable_at;
+    run.claimable_at, run.trace;
 
 
 -- name: list_ended_runs
@@ -503,7 +505,7 @@ RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, r
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace
 FROM cloaca_run
 WHERE ended_at IS NOT NULL AND status = :status AND id < :before AND id >= :after
     AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
@@ -526,7 +528,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace
 FROM cloaca_run
 WHERE parent_id = :parent_id AND parent_id IS NOT NULL AND id < :before AND id >= :after
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
@@ -553,7 +555,7 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
     run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
     run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.messages,
-    0 AS claimable_at
+    0 AS claimable_at, NULL AS trace
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

@@ -56,6 +56,21 @@ class ClaimConformance:
 
         assert await store.claim("r2", [WORKFLOW], 10, LATER) == []
 
+    async def test_a_claim_tells_by_which_trace_a_run_was_submitted(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        plain = new_run("a", owner=None)
+        later = new_run("b", owner=None, due_at=LATER)
+        await submit(store, *[run._replace(trace=run.id) for run in (plain, later)])
+        await store.insert_when_free(new_run("c", key="k", owner=None)._replace(trace="c"))
+        await store.make_due_claimable([WORKFLOW], LATER, 10)
+
+        claimed = await store.claim("r1", [WORKFLOW], 10, LATER)
+
+        assert [(run.id, run.trace) for run in claimed] == [("a", "a"), ("b", "b"), ("c", "c")]
+        again = await store.get_run("a")
+        assert again is not None
+        assert again.trace is None  # only a claim tells it
+
     async def test_whether_a_claim_would_find_anything(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("owned"), new_run("over"))

@@ -17,7 +17,7 @@ class NewRun(NamedTuple):
     With ``due_at`` it is not claimable before that, and has no owner. A run that is ``detached`` (0
     or 1) is not cancelled, paused or resumed with its parent. ``time_limit`` is in µs, -1 for none,
     None where none was given. ``deadline_at`` is the deadline of its parent. If it has not begun by
-    ``start_by``, it is cancelled.
+    ``start_by``, it is cancelled. ``trace`` says by which trace it was submitted, None for none.
     """
 
     id: str
@@ -35,6 +35,7 @@ class NewRun(NamedTuple):
     time_limit: int | None = None
     deadline_at: int | None = None
     start_by: int | None = None
+    trace: str | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -72,7 +73,8 @@ class RunRow(NamedTuple):
     stood still: it was paused, or rested, as in ``Park``. ``time_limit`` and ``deadline_at`` are as
     in ``NewRun``. ``reason_tasks`` is a JSON list of the tasks that ``reason_code`` is about, or
     None. ``messages`` is how many were sent to it. ``came_due`` is 2 for a run that was claimed
-    because its time had come. Only a claim tells since when it was claimable, as ``claimable_at``.
+    because its time had come. Only a claim tells since when it was claimable, as ``claimable_at``, and
+    its ``trace``, as in ``NewRun``.
     """
 
     id: str
@@ -104,6 +106,7 @@ class RunRow(NamedTuple):
     came_due: int = 0
     messages: int = 0
     claimable_at: int = 0
+    trace: str | None = None
 
 
 class AttemptRow(NamedTuple):

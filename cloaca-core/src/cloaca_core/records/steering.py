@@ -127,7 +127,7 @@ class NewFork(NamedTuple):
     """A run to be made of ``source_id``, a run of ``workflow``. It begins with the results of the
     ``kept`` tasks; of the others, ``from_task`` finds the keys of ``content``, a JSON object or
     None, set anew, and those of ``memos_of`` find the memos that they have in the source. ``round``
-    is the round of the source in which all that was so.
+    is the round of the source in which all that was so. ``trace`` is as in ``NewRun``.
     """
 
     id: str
@@ -142,6 +142,7 @@ class NewFork(NamedTuple):
     created_at: int
     memos_of: Sequence[str] = ()
     round: int = 1
+    trace: str | None = None
 
 
 class ForkRow(NamedTuple):

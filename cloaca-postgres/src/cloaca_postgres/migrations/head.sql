@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 22, digest a450f976aadad92c0801db10acd35fb688b469f6ff991a151035a2fca032175e
+-- Made from migrations 1 to 23, digest 7e49befe2873982c42a63cd4f626a3fa1f03ae3bbd1a3d45144450fb7bf0af8d
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -73,6 +73,7 @@ CREATE TABLE cloaca_run (
     cancels_children integer,
     messages bigint NOT NULL DEFAULT 0,
     rests_since bigint,
+    trace text,
     PRIMARY KEY (id)
 ) WITH (
     autovacuum_vacuum_scale_factor=0.02,

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 24, digest e5fda4857d912644d1e8d5cda266611098126687913b5002059385ae8b228883
+-- Made from migrations 1 to 25, digest 5b5d99385ae3353beae894090f4b7ac7c72b9d72f783d785b9780ef602f849fe
 
 PRAGMA application_id = 1668050785;
 
@@ -28,7 +28,7 @@ CREATE TABLE cloaca_run (
     error_message TEXT,
     input TEXT NOT NULL,
     final_context TEXT
-, schedule_id TEXT, behind TEXT, context_hash TEXT, reason_code TEXT, limit_seconds INTEGER, priority INTEGER NOT NULL DEFAULT 0, claimable_at INTEGER NOT NULL DEFAULT 0, due_at INTEGER, start_by INTEGER, came_due INTEGER NOT NULL DEFAULT 0, round INTEGER NOT NULL DEFAULT 1, cancel_at INTEGER, paused_at INTEGER, paused_until INTEGER, stood_still INTEGER NOT NULL DEFAULT 0, steer_reason TEXT, detached INTEGER NOT NULL DEFAULT 0, children_at INTEGER, time_limit INTEGER, deadline_at INTEGER, reason_tasks TEXT, pause_id TEXT, paused_with TEXT, pause_follows INTEGER, follows TEXT, follows_round INTEGER, follows_place INTEGER, replacements INTEGER NOT NULL DEFAULT 0, root_id TEXT, cancels_children INTEGER, messages INTEGER NOT NULL DEFAULT 0, rests_since INTEGER) STRICT;
+, schedule_id TEXT, behind TEXT, context_hash TEXT, reason_code TEXT, limit_seconds INTEGER, priority INTEGER NOT NULL DEFAULT 0, claimable_at INTEGER NOT NULL DEFAULT 0, due_at INTEGER, start_by INTEGER, came_due INTEGER NOT NULL DEFAULT 0, round INTEGER NOT NULL DEFAULT 1, cancel_at INTEGER, paused_at INTEGER, paused_until INTEGER, stood_still INTEGER NOT NULL DEFAULT 0, steer_reason TEXT, detached INTEGER NOT NULL DEFAULT 0, children_at INTEGER, time_limit INTEGER, deadline_at INTEGER, reason_tasks TEXT, pause_id TEXT, paused_with TEXT, pause_follows INTEGER, follows TEXT, follows_round INTEGER, follows_place INTEGER, replacements INTEGER NOT NULL DEFAULT 0, root_id TEXT, cancels_children INTEGER, messages INTEGER NOT NULL DEFAULT 0, rests_since INTEGER, trace TEXT) STRICT;
 
 CREATE UNIQUE INDEX cloaca_run_key ON cloaca_run (workflow, idempotency_key)
 WHERE idempotency_key IS NOT NULL;

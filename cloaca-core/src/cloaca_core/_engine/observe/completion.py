@@ -153,6 +153,7 @@ def _ended(row: RunRow, end: RunEnd) -> RunRow:
         row.came_due,
         row.messages,
         row.claimable_at,
+        row.trace,
     )
 
 

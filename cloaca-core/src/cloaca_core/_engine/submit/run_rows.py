@@ -73,6 +73,7 @@ class RunRows:
             request.time_limit,
             deadline_at,
             start_by,
+            request.trace,
         )
 
 
@@ -108,4 +109,5 @@ def owned_row(row: NewRun, messages: int = 0) -> RunRow:
         0,  # came_due
         messages,
         row.created_at,  # claimable_at
+        row.trace,
     )

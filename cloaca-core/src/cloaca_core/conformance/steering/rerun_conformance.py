@@ -399,6 +399,17 @@ class RerunConformance:
         assert await store.forks(["a"]) == []
         assert await store.forks(["b", "none"]) == [ForkRow("b", "a", "ship", '{"x":2}', LATER)]
 
+    async def test_a_fork_has_a_trace_of_its_own(self, store: Store) -> None:
+        await store.register(runner("r2"))
+        await submit(store, new_run("a")._replace(trace="of the source"))
+        await store.fork(_fork("b")._replace(trace="of the fork"), act("1"))
+        await store.fork(_fork("c"), act("2"))
+
+        claimed = await store.claim("r2", [WORKFLOW], 10, LATER)
+
+        traces = {run.id: run.trace for run in claimed}
+        assert traces == {"a": "of the source", "b": "of the fork", "c": None}
+
     async def test_keys_that_were_set_before_a_kept_task_come_with_its_result(
         self, store: Store
     ) -> None:

@@ -143,12 +143,12 @@ WHERE ended.run_id = :run_id ORDER BY ended.round;
 -- nor if the source is in another round than its caller has seen.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, created_at, claimable_at, priority,
-    time_limit, replacements, messages, epoch, status
+    time_limit, replacements, messages, trace, epoch, status
 )
 SELECT
     :id, source.workflow, :version, source.input, :tags, CAST(:idempotency_key AS TEXT),
     :created_at, :created_at, source.priority, source.time_limit,
-    source.replacements, source.messages, 1, 'Pending'
+    source.replacements, source.messages, CAST(:trace AS TEXT), 1, 'Pending'
 FROM cloaca_run AS source
 WHERE source.id = :source_id AND source.round = :round
     AND NOT EXISTS (

@@ -17,7 +17,8 @@
 -- was, or if the tree of its parent is hidden.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
-    priority, due_at, detached, time_limit, deadline_at, start_by, owner, epoch, status, started_at
+    priority, due_at, detached, time_limit, deadline_at, start_by, trace, owner, epoch, status,
+    started_at
 )
 SELECT
     :id, :workflow, :version, :input, :tags, CAST(:idempotency_key AS TEXT),
@@ -28,7 +29,7 @@ SELECT
     :created_at, coalesce(CAST(:due_at AS BIGINT), :created_at),
     :priority, CAST(:due_at AS BIGINT), :detached,
     CAST(:time_limit AS BIGINT), CAST(:deadline_at AS BIGINT), CAST(:start_by AS BIGINT),
-    runner.id,
+    CAST(:trace AS TEXT), runner.id,
     CASE WHEN runner.id IS NULL THEN 0 ELSE 1 END,
     CASE WHEN runner.id IS NULL THEN 'Pending' ELSE 'Running' END,
     CASE WHEN runner.id IS NULL THEN NULL ELSE :created_at END
@@ -57,7 +58,7 @@ ON CONFLICT DO NOTHING;
 -- cancelled: who claims the run does (list_strays).
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, parent_id, root_id, created_at, claimable_at,
-    priority, due_at, detached, time_limit, deadline_at, start_by, epoch, status
+    priority, due_at, detached, time_limit, deadline_at, start_by, trace, epoch, status
 )
 SELECT
     :id, :workflow, :version, :input, :tags, CAST(:idempotency_key AS TEXT),
@@ -67,7 +68,7 @@ SELECT
     ),
     :created_at, coalesce(CAST(:due_at AS BIGINT), :created_at), :priority,
     CAST(:due_at AS BIGINT), :detached, CAST(:time_limit AS BIGINT),
-    CAST(:deadline_at AS BIGINT), CAST(:start_by AS BIGINT), 0, 'Pending'
+    CAST(:deadline_at AS BIGINT), CAST(:start_by AS BIGINT), CAST(:trace AS TEXT), 0, 'Pending'
 WHERE (
         CAST(:parent_id AS TEXT) IS NULL OR :detached = 1
         OR EXISTS (
@@ -374,7 +375,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, par
     coalesce(final_context, CASE WHEN ended_at IS NOT NULL THEN input END) AS final_context,
     error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace
 FROM cloaca_run
 WHERE id = :id
     AND NOT EXISTS (
@@ -389,7 +390,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, par
     coalesce(final_context, CASE WHEN ended_at IS NOT NULL THEN input END) AS final_context,
     error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace
 FROM cloaca_run WHERE id IN :ids AND ended_at IS NOT NULL
 ORDER BY id;
 
@@ -401,7 +402,7 @@ ORDER BY id;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace
 FROM cloaca_run
 WHERE id < :before AND id >= :after
     AND (CAST(:since AS BIGINT) IS NULL OR created_at >= :since)
@@ -422,7 +423,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace
 FROM cloaca_run
 WHERE ended_at IS NULL AND status = :status AND id < :before AND id >= :after
     AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
@@ -455,7 +456,7 @@ WHERE ended_at IS NULL AND status = :status AND id < :before AND id >= :after
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace
 FROM cloaca_run
 WHERE ended_at IS NOT NULL AND status = :status AND id < :before AND id >= :after
     AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
@@ -477,7 +478,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace
 FROM cloaca_run
 WHERE workflow = :workflow AND id < :before AND id >= :after
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
@@ -499,7 +500,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at
+    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace
 FROM cloaca_run
 WHERE parent_id = :parent_id AND parent_id IS NOT NULL AND id < :before AND id >= :after
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
