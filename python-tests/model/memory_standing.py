@@ -7,6 +7,7 @@ from collections import Counter
 
 from model.memory_steering import MemorySteering
 
+from cloaca_core.records.gauges import Gauges
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import RunRow
 from cloaca_core.records.standing import (
@@ -26,6 +27,12 @@ class MemoryStanding(MemorySteering):
     def __init__(self) -> None:
         MemorySteering.__init__(self)
         self.registered: dict[str, RunnerRow] = {}
+
+    async def gauges(self) -> Gauges:
+        unended = [run for run in self.runs.values() if run.ended_at is None]
+        since = [self.marks_of(run).claimable_at for run in unended if self.is_claimable(run)]
+        counts = Counter(str(run.status) for run in unended)
+        return Gauges(dict(counts), min(since, default=None), None)
 
     async def standing(self, run_id: str, most: int) -> Standing | None:
         run = self.runs.get(run_id)

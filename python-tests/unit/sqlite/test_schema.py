@@ -55,6 +55,10 @@ _SMALL_IN = {
     "list_open_approvals": {"asked"},  # by the index of these, up to a limit
     "list_active_runs": {"cloaca_run"},  # as far as it may be claimed; see below
     "count_active_runs": {"cloaca_run"},  # as above
+    "read_gauges": {
+        "cloaca_run",
+        "pages",
+    },  # by the indexes of those that have not ended; see below
 }
 
 
@@ -104,6 +108,19 @@ def test_active_runs_are_found_by_their_status_beside_those_that_may_be_claimed(
         "SEARCH cloaca_run USING INDEX cloaca_run_held (status=? AND id>? AND id<?)",
         "SEARCH cloaca_run USING INDEX cloaca_run_woken (status=? AND id>? AND id<?)",
         "SCAN cloaca_run USING INDEX cloaca_run_claimable",
+    ]
+
+
+def test_gauges_look_at_nothing_but_the_indexes_of_runs_that_have_not_ended(
+    raw: sqlite3.Connection,
+) -> None:
+    (statement,) = [each for each in _statements() if each.name == "read_gauges"]
+
+    assert [line for line in _plan(raw, statement) if " cloaca_run " in line] == [
+        "SEARCH cloaca_run USING INDEX cloaca_run_owned (owner>?)",
+        "SCAN cloaca_run USING INDEX cloaca_run_held",
+        "SCAN cloaca_run USING INDEX cloaca_run_claimable",
+        "SEARCH cloaca_run USING INDEX cloaca_run_claimable",
     ]
 
 

@@ -21,8 +21,19 @@ URL, ``SharedBackendConformance`` adds tests with several stores and processes o
 import pytest
 
 for _part in (
-    *("backend", "claim", "definition", "follow_up", "lease", "memo", "message"),
-    *("observe", "outbox", "overlap", "payload", "record", "schedule", "trigger", "upkeep", "wait"),
+    *("backend", "claim", "definition", "follow_up", "gauge", "lease", "memo"),
+    *(
+        "message",
+        "observe",
+        "outbox",
+        "overlap",
+        "payload",
+        "record",
+        "schedule",
+        "trigger",
+        "upkeep",
+        "wait",
+    ),
 ):
     pytest.register_assert_rewrite(f"cloaca_core.conformance.{_part}_conformance")
 for _part in ("steering", "rows"):  # a folder and a module

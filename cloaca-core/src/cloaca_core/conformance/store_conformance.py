@@ -11,6 +11,7 @@ import pytest
 from cloaca_core.conformance.claim_conformance import ClaimConformance
 from cloaca_core.conformance.definition_conformance import DefinitionConformance
 from cloaca_core.conformance.follow_up_conformance import FollowUpConformance
+from cloaca_core.conformance.gauge_conformance import GaugeConformance
 from cloaca_core.conformance.lease_conformance import LeaseConformance
 from cloaca_core.conformance.memo_conformance import MemoConformance
 from cloaca_core.conformance.message_conformance import MessageConformance
@@ -38,6 +39,7 @@ from cloaca_core.conformance.wait_conformance import WaitConformance
 class StoreConformance(
     CommitConformance,
     ClaimConformance,
+    GaugeConformance,
     LeaseConformance,
     ObserveConformance,
     SearchConformance,

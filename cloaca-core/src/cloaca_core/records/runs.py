@@ -73,8 +73,8 @@ class RunRow(NamedTuple):
     stood still: it was paused, or rested, as in ``Park``. ``time_limit`` and ``deadline_at`` are as
     in ``NewRun``. ``reason_tasks`` is a JSON list of the tasks that ``reason_code`` is about, or
     None. ``messages`` is how many were sent to it. ``came_due`` is 2 for a run that was claimed
-    because its time had come. Only a claim tells since when it was claimable, as ``claimable_at``, and
-    its ``trace``, as in ``NewRun``.
+    because its time had come. Only a claim tells since when it was claimable, as ``claimable_at``,
+    and its ``trace``, as in ``NewRun``.
     """
 
     id: str

@@ -29,6 +29,7 @@ from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocols.children import ChildStore
 from cloaca_core.store.protocols.definitions import DefinitionStore
 from cloaca_core.store.protocols.follow_ups import FollowUpStore
+from cloaca_core.store.protocols.gauges import GaugeStore
 from cloaca_core.store.protocols.memos import MemoStore
 from cloaca_core.store.protocols.paused_workflows import PausedWorkflowStore
 from cloaca_core.store.protocols.reruns import RerunStore
@@ -56,6 +57,7 @@ __all__ = [
     "DefinitionStore",
     "ExaminedBackend",
     "FollowUpStore",
+    "GaugeStore",
     "Landed",
     "MemoStore",
     "OldBackend",
@@ -90,6 +92,7 @@ class Store(
     RerunStore,
     DefinitionStore,
     FollowUpStore,
+    GaugeStore,
     MemoStore,
     SearchStore,
     UpkeepStore,

@@ -272,6 +272,12 @@ class StandingQueries(NamedTuple):
     kept_steps: Statement
 
 
+class GaugeQueries(NamedTuple):
+    """The statements of ``gauges.sql``."""
+
+    read_gauges: Statement
+
+
 class UpkeepQueries(NamedTuple):
     """The statements of ``upkeep.sql``."""
 
@@ -362,6 +368,7 @@ class Queries(NamedTuple):
     standing: StandingQueries
     upkeep: UpkeepQueries
     search: SearchQueries
+    gauges: GaugeQueries
     payloads: PayloadQueries | None
 
 
@@ -420,6 +427,7 @@ def load_queries(package: str, wording: Wording) -> Queries:
         standing=StandingQueries(**of("standing", StandingQueries._fields)),
         upkeep=UpkeepQueries(**of("upkeep", UpkeepQueries._fields)),
         search=SearchQueries(**of("search", SearchQueries._fields)),
+        gauges=GaugeQueries(**of("gauges", GaugeQueries._fields)),
         payloads=of_payloads(),
     )
 

@@ -23,6 +23,7 @@ from cloaca_core.store.sql.children import SqlChildren
 from cloaca_core.store.sql.definitions import SqlDefinitions
 from cloaca_core.store.sql.dialect import Answers, Dialect
 from cloaca_core.store.sql.follow_ups import SqlFollowUps
+from cloaca_core.store.sql.gauges import SqlGauges
 from cloaca_core.store.sql.memos import SqlMemos
 from cloaca_core.store.sql.paused_workflows import SqlPausedWorkflows
 from cloaca_core.store.sql.reruns import SqlReruns
@@ -51,6 +52,7 @@ class SqlStore(
     SqlReruns,
     SqlDefinitions,
     SqlFollowUps,
+    SqlGauges,
     SqlMemos,
     SqlSearches,
     SqlStandings,
