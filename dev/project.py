@@ -108,6 +108,12 @@ EXECUTORS: Mapping[str, tuple[str, ...]] = {
     "dask": ("distributed>=2025.1", "cloudpickle>=3"),
     "ray": ("ray>=2.40", "cloudpickle>=3"),
 }
+# By extra of ``cloaca``, for what a program lets others see of it. The API of OpenTelemetry alone:
+# a program brings the SDK that it wants.
+TELEMETRY: Mapping[str, tuple[str, ...]] = {
+    "metrics": ("prometheus-client>=0.21",),
+    "otel": ("opentelemetry-api>=1.27",),
+}
 BESIDE: Mapping[str, tuple[str, ...]] = {**EXECUTORS, "loky": ("loky>=3.4", "cloudpickle>=3")}
 """Requirements of tests by the engine that bodies run on: those of the extras, and of loky."""
 
@@ -168,7 +174,9 @@ def installed_first(distribution: Distribution) -> list[str]:
 
 
 def extras() -> dict[str, list[str]]:
-    """The extras of ``cloaca``: one per backend, one for all of them, one per foreign executor."""
+    """The extras of ``cloaca``: one per backend, one for all of them, one per foreign executor, and
+    those of telemetry.
+    """
     by_backend = {each.backend: [f"{each.name}=={version()}"] for each in BACKENDS}
-    executors = {name: list(requirements) for name, requirements in EXECUTORS.items()}
-    return by_backend | {ALL: [pin for pins in by_backend.values() for pin in pins]} | executors
+    beside = {name: list(needed) for name, needed in {**EXECUTORS, **TELEMETRY}.items()}
+    return by_backend | {ALL: [pin for pins in by_backend.values() for pin in pins]} | beside

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.lifecycle import Lifecycle
 from cloaca_core._engine.parts import Parts
+from cloaca_core._engine.record.telling import tell_of_adoption
 from cloaca_core.errors import ConfigError, StoreReadOnlyError, StoreUnavailableError
 from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from cloaca_core.records.waits import NewMessage
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.store.protocol import Store
+    from cloaca_core.telemetry.run_metrics import RunMetrics
+    from cloaca_core.telemetry.sample import Sample
+    from cloaca_core.telemetry.watcher import Watcher
     from cloaca_core.values.ids import RunIds
 
 
@@ -244,6 +248,45 @@ class Engine:
         """Reads recorded definitions; ``RunnerClosedError`` once the engine shuts down."""
         self._lifecycle.check_open()
         return self._parts.reading.definitions
+
+    async def watch(self, watcher: Watcher) -> None:
+        """Tell this one of facts from now on, and of the runs that are ours already."""
+        self._lifecycle.check_open()
+        self._base.journal.watchers.append(watcher)
+        for run in self.runs:
+            tell_of_adoption([watcher], run)
+
+    async def sample(self) -> Sample:
+        """What metrics show now. The first call makes the engine count what it does."""
+        from cloaca_core.telemetry.sample import Sample  # few programs have metrics
+
+        base, claims, metrics = self._base, self._parts.claims, await self._metrics()
+        gauges = await base.store.gauges()
+        return Sample(
+            metrics,
+            gauges,
+            at=base.store.wall(),
+            slots=base.executor.slot_use() if base.works else {},
+            recoveries=claims.takeover.recovered,
+            lease_losses=claims.lease.losses,
+            pruned_runs=self._parts.upkeep.pruner.pruned,
+            loops={
+                each.name: each.last_success
+                for each in self._parts.loops
+                if each.last_success is not None
+            },
+        )
+
+    async def _metrics(self) -> RunMetrics:
+        """The watcher that counts what this engine does, from now on at the latest."""
+        from cloaca_core.telemetry.run_metrics import RunMetrics  # few programs have metrics
+
+        for each in self._base.journal.watchers:
+            if isinstance(each, RunMetrics):
+                return each
+        metrics = RunMetrics()
+        await self.watch(metrics)
+        return metrics
 
     async def health(self) -> dict[str, Any]:
         """The state of the runner, for people and probes."""

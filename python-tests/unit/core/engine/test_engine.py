@@ -57,6 +57,21 @@ async def test_a_store_without_an_outbox_refuses_the_connections_of_others(scene
     assert scene.store.runs == {}
 
 
+async def test_metrics_count_from_the_first_sample_on(scene: Scene) -> None:
+    scene.define(nothing)
+    engine = await scene.open()
+    await engine.execute(scene.request(), None)
+
+    first = await engine.sample()
+    await engine.execute(scene.request(), None)
+    second = await engine.sample()
+
+    assert first.metrics is second.metrics
+    assert [count for _, count in second.metrics.runs.items()] == [1]
+    assert second.at == scene.store.wall()
+    assert "claim" in second.loops
+
+
 async def test_a_store_that_may_not_be_written_is_looked_at_only(scene: Scene) -> None:
     scene.define(nothing)
     await scene.orphan()

@@ -270,8 +270,15 @@ CURRENT_WORK: Final[ContextVar[AttemptWork | None]] = ContextVar("cloaca_work", 
 """The user code of an attempt that runs in this thread or coroutine."""
 
 
+def enter_span(attempt: Attempt) -> None:
+    """Make the span of an attempt the current one, in the context of its body or a follow-up."""
+    if (spans := attempt.owner.spans) is not None:
+        spans.enter(attempt.task.id, attempt.number)
+
+
 def _call(attempt: Attempt) -> Outcome:
     CURRENT_WORK.set(attempt)
+    enter_span(attempt)
     try:
         with OneProcess():
             value = attempt.task.function(*attempt.arguments())
@@ -286,6 +293,7 @@ def _call(attempt: Attempt) -> Outcome:
 
 async def _await(attempt: Attempt) -> Outcome:
     CURRENT_WORK.set(attempt)
+    enter_span(attempt)
     try:
         with OneProcess():
             value = await attempt.task.function(*attempt.arguments())  # type: ignore[misc]  # by is_async

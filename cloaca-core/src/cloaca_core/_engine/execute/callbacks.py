@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cloaca_core._engine.execute.attempt import CURRENT_WORK, AttemptWork, outcome_of
+from cloaca_core._engine.execute.attempt import CURRENT_WORK, AttemptWork, enter_span, outcome_of
 from cloaca_core._engine.execute.forked import OneProcess
 from cloaca_core._engine.execute.work import LEAST_CHECK
 from cloaca_core._engine.runtime.deadlines import Deadlines
@@ -121,6 +121,7 @@ class Callback(FollowUp):
 
     def _call(self) -> object:
         CURRENT_WORK.set(self)
+        enter_span(self._attempt)
         return self._function(*self._arguments)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.execute.remote.pools import Pools
     from cloaca_core._engine.execute.usage import Usage
     from cloaca_core.executors.supply import Supply
+    from cloaca_core.telemetry.sample import SlotUse
 
 
 class PendingCall(Protocol):
@@ -78,6 +79,10 @@ class Executor:
     def usage(self) -> dict[str, Usage]:
         """How the slots of each executor are used now, by its name."""
         return {} if self._pools is None else self._pools.usage()
+
+    def slot_use(self) -> dict[str, SlotUse]:
+        """How the slots of each place are used now, by its name."""
+        return {name: _use_of(place) for name, place in self._places.items()}
 
     def shares_fate(self, work: Work) -> bool:
         """Whether this work, should its process die under it, takes other work with it: it runs in
@@ -173,3 +178,13 @@ class Executor:
 
     def _place(self, work: Work) -> BodyThreads | BodyLoop:
         return self._places[work.place]
+
+
+def _use_of(place: BodyThreads | BodyLoop) -> SlotUse:
+    from cloaca_core.telemetry.sample import SlotUse  # few programs have metrics
+
+    works: list[Work] = (
+        list(place.running.values()) if isinstance(place, BodyThreads) else list(place.running)
+    )
+    used = sum(work.holds_slot for work in works)
+    return SlotUse(used, max(0, place.slots - used), place.backlog)

@@ -132,7 +132,7 @@ class AttemptSteps:
         tries = _Tries(call, self._attempt)
         while True:
             try:
-                with self._within():
+                with self._within(call.name):
                     return call.function(*call.args, **call.kwargs)
             except Exception as error:
                 if (seconds := tries.pause_after(error)) is None:
@@ -168,7 +168,7 @@ class AttemptSteps:
         tries = _Tries(call, self._attempt)
         while True:
             try:
-                with self._within():
+                with self._within(call.name):
                     return await _coming(call)
             except Exception as error:
                 if (seconds := tries.pause_after(error)) is None:
@@ -218,11 +218,15 @@ class AttemptSteps:
             raise StepInUseError(f"{what} is called within another step", name=name)
 
     @contextmanager
-    def _within(self) -> Iterator[None]:
+    def _within(self, name: str) -> Iterator[None]:
         """A block for the function of a step."""
-        token = _WITHIN.set(self._attempt)
+        token, spans = _WITHIN.set(self._attempt), self._attempt.owner.spans
         try:
-            yield
+            if spans is None:
+                yield
+            else:
+                with spans.step(name):
+                    yield
         finally:
             _WITHIN.reset(token)
 

@@ -31,6 +31,7 @@ from cloaca_core._engine.record.end_row import end_row
 from cloaca_core._engine.record.follow_up_rows import follow_up_rows
 from cloaca_core._engine.record.memo_entry import MemoEntry
 from cloaca_core._engine.record.run_entry import RunEntry
+from cloaca_core._engine.record.telling import tell_of_adoption
 from cloaca_core._engine.record.timeout_entry import TimeoutEntry
 from cloaca_core._engine.record.wait_rows import WaitRows
 from cloaca_core._engine.runtime import failpoints
@@ -127,6 +128,8 @@ class Orchestrator:
         self.runs.add(run)
         if log.isEnabledFor(logging.INFO):
             _tell_of_start(run)
+        if self._journal.watchers:
+            tell_of_adoption(self._journal.watchers, run)
         first = run.plan.begin()
         if first.over is not None or self._failures.arm_deadline(run):
             self.follow(run, first, [])

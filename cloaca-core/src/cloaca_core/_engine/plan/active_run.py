@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.records.states import RunStatus
+    from cloaca_core.telemetry.watcher import BodySpans
     from cloaca_core.values.json_values import JsonValue
 
 
 class ActiveRun:
     """Belongs to the engine's loop; bodies read only ``id``, ``epoch``, ``size_bound``, ``graph``
-    and ``cancelled``.
+    ``spans`` and ``cancelled``.
 
     ``size_bound`` is at least the encoded size of every context of the run so far, in bytes.
     ``over`` is set as soon as its end is on the way to the journal: later events are ignored.
@@ -38,7 +39,8 @@ class ActiveRun:
     ``rests_since`` say since when it does so now, as it is paused or rests; ``rested`` is the part
     of that which the table does not know. ``cancelled`` asks its bodies to end. ``met`` counts the
     commits that have met a wish. ``waits`` are its open waits, None before the first one. ``home``
-    is the collection of a runner's runs that it came to.
+    is the collection of a runner's runs that it came to. ``spans`` are those that its bodies make,
+    None unless the program traces.
     """
 
     __slots__ = (
@@ -62,6 +64,7 @@ class ActiveRun:
         "resume",
         "row",
         "size_bound",
+        "spans",
         "stood_still",
         "waits",
         "wish",
@@ -116,12 +119,26 @@ class ActiveRun:
         self.rested: int = 0
         self.stood_still: int = row.stood_still
         self.waits: OpenWaits | None = None
+        self.spans: BodySpans | None = None
 
     def open_waits(self) -> OpenWaits:
         """Its waits; it has some from now on."""
         if self.waits is None:
             self.waits = OpenWaits(self.row.messages)
         return self.waits
+
+    def ready_at(self, task_id: str) -> int | None:
+        """Since when the first attempt of a task could begin: the run, or the last of the tasks
+        that it depends on. None if the run has had another owner, or a dependency is not known.
+        """
+        needed = self.graph.dependencies[self.graph.position[task_id]]
+        if self.epoch > 1:
+            return None
+        if not needed:
+            return self.row.claimable_at or self.row.created_at
+        ends = [row.ended_at for task in needed if (row := self.latest.get(task)) is not None]
+        known = [at for at in ends if at is not None]
+        return max(known) if len(known) == len(needed) else None
 
     def replace(self, replacements: Sequence[Keys]) -> None:
         """Keys were replaced: these are all replacements so far."""

@@ -24,6 +24,7 @@ from cloaca_core._engine.record.batching import (
     settle,
     take,
 )
+from cloaca_core._engine.record.telling import tell_of_commit
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.errors import StoreDataError, StoreError
 from cloaca_core.logs import SafeLogger
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from cloaca_core.records.batch import Batch, Committed
     from cloaca_core.records.runs import AttemptRow
     from cloaca_core.store.protocol import Landed, Store
+    from cloaca_core.telemetry.watcher import Watcher
 
 log = SafeLogger("cloaca.journal")
 
@@ -51,12 +53,13 @@ class Journal:
     """Group commit. All methods belong to the engine's loop.
 
     Each commit takes the start marks that are due. ``writing`` is held from the making of a batch
-    until all its entries have been told the outcome.
+    until all its entries have been told the outcome. ``watchers`` are told of each commit.
     """
 
     def __init__(self, store: Store, runner_id: RunnerId, start_marks: StartMarks) -> None:
         self.failure: Exception | None = None
         self.writing: asyncio.Lock = asyncio.Lock()
+        self.watchers: list[Watcher] = []
         self._store = store
         self._runner_id = runner_id
         self._most_keys: float = inf if store.most_keys is None else store.most_keys
@@ -157,6 +160,7 @@ class Journal:
 
     async def _write(self, entries: list[Entry], marks: list[AttemptRow]) -> None:
         """Commit these, trying until it works, and tell each entry the outcome."""
+        began = asyncio.get_running_loop().time() if self.watchers else 0.0
         try:
             batch = batch_of(self._runner_id.current, entries, marks)
             committed = await self._commit(batch, landing(entries))
@@ -166,8 +170,15 @@ class Journal:
             if (rest := refuse_new_work(entries, error)) or marks:
                 await self._write(rest, marks)
         else:
+            if self.watchers:
+                self._tell(entries, committed, began)
             for entry in entries:
                 settle(entry, committed)
+
+    def _tell(self, entries: Sequence[Entry], committed: Committed, began: float) -> None:
+        """Tell those who watch, before the entries go on and change what they are about."""
+        seconds = asyncio.get_running_loop().time() - began
+        tell_of_commit(self.watchers, entries, committed, seconds, self._store.wall())
 
     async def _commit(self, batch: Batch, landed: Landed | None) -> Committed:
         """Try until the database answers. The same batch again is harmless.

@@ -31,7 +31,7 @@ class Lease:
     """The registration of one runner. Belongs to the engine's loop.
 
     ``is_needed`` is asked before each beat and ``beaten`` called after it; ``lost`` is set when the
-    runner was fenced. Runs are owned under ``runner_id``.
+    runner was fenced, which ``losses`` counts. Runs are owned under ``runner_id``.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Lease:
         self.runner_id: RunnerId = runner_id
         self.interval: float = seconds / BEATS_PER_LEASE
         self.lost: asyncio.Event = asyncio.Event()
+        self.losses: int = 0
         self._is_needed = is_needed
         self._beaten = beaten
         self._clock = clock
@@ -132,6 +133,7 @@ class Lease:
                 self.runner_id.current,
                 extra={"runner_id": self.runner_id.current},
             )
+            self.losses += 1
             self.lost.set()
 
     def _lease_end(self) -> int:

@@ -61,7 +61,8 @@ class Verdict(Enum):
 class Takeover:
     """Belongs to the engine's loop. ``freed`` is called when runs have become claimable.
 
-    ``is_crowded`` says whether other live runners were there at the last sweep.
+    ``is_crowded`` says whether other live runners were there at the last sweep; ``recovered``
+    counts the runs that were freed.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Takeover:
         self._due = asyncio.Event()
         self._due.set()
         self.is_crowded: bool = False
+        self.recovered: int = 0
 
     def wake(self) -> None:
         """A runner may have come or gone."""
@@ -190,6 +192,7 @@ class Takeover:
         count = 0
         while freed := await self._store.take_over(row.id, RUNS_PER_STEP):
             count += freed
+            self.recovered += freed
             self._freed()
         self._seen.pop(row.id, None)
         self._warned.pop(row.id, None)

@@ -69,7 +69,7 @@ class ShiftLostError(Exception):
 
 class Pruner:
     """Belongs to the engine's loop. ``usual`` is the usual retention in µs, None for ever, and
-    ``was_set`` whether a program has set it.
+    ``was_set`` whether a program has set it. ``pruned`` counts the runs that were deleted.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class Pruner:
         self._clock = clock
         self._usual = usual
         self._was_set = was_set
+        self.pruned: int = 0
 
     async def sweep(self) -> Sweep:
         """Prune what has been kept long enough, if that is due and no other runner does so."""
@@ -140,6 +141,7 @@ class Pruner:
             return None
         finally:
             await self._store.leave_upkeep(holder, due_at)
+        self.pruned += pruned.runs
         return pruned
 
 

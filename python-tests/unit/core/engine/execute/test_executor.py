@@ -20,6 +20,7 @@ from cloaca_core._engine.execute.outcome import Raised
 from cloaca_core._engine.execute.remote.attempt import RemoteAttempt, Signal
 from cloaca_core._engine.execute.work import COROUTINES, THREADS, Stage, Work
 from cloaca_core.executors.supply import Supply
+from cloaca_core.telemetry.sample import SlotUse
 
 
 @pytest.fixture
@@ -41,6 +42,18 @@ async def end(*bodies: Body) -> None:
     for body in bodies:
         body.go()
         await body.ended.wait()
+
+
+async def test_the_use_of_slots_is_known_by_their_place(executor: Executor) -> None:
+    body = await sent(executor, is_async=False)
+    executor.submit(queued := Body(is_async=False))
+
+    assert executor.slot_use()[THREADS] == SlotUse(used=1, free=0, queued=1)
+    assert executor.slot_use()[COROUTINES] == SlotUse(used=0, free=1, queued=0)
+
+    await end(body)
+    await queued.begun.wait()
+    await end(queued)
 
 
 class TestExecutorsOfTheProgram:

@@ -35,6 +35,27 @@ def test_what_an_earlier_owner_recorded_is_gone_on_from() -> None:
     assert run.latest == {0: past[0], 1: past[1]}
 
 
+class TestWhenATaskCouldBegin:
+    def test_one_that_needs_none_could_as_soon_as_its_run(self) -> None:
+        run = active_run(TWO)
+        run.row = run.row._replace(created_at=3, claimable_at=0)
+        assert run.ready_at("a") == 3
+
+        run.row = run.row._replace(claimable_at=5)  # it was delayed
+        assert run.ready_at("a") == 5
+
+    def test_one_that_needs_others_could_when_the_last_of_them_had_ended(self) -> None:
+        run = active_run(graph_of(a={}, b={}, c={"dependencies": ["a", "b"]}))
+        run.latest = {0: attempt("r", "a")._replace(ended_at=7)}
+        assert run.ready_at("c") is None
+
+        run.latest[1] = attempt("r", "b")._replace(ended_at=9)
+        assert run.ready_at("c") == 9
+
+    def test_it_is_not_known_of_a_run_that_has_had_another_owner(self) -> None:
+        assert active_run(TWO, epoch=2).ready_at("a") is None
+
+
 class TestSizeBound:
     def test_it_begins_with_the_input_in_bytes(self) -> None:
         assert active_run(TWO, {"x": "ü"}).size_bound == len(b'{"x":"\xc3\xbc"}')

@@ -26,8 +26,10 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runs import AttemptRow, RunEnd
+from cloaca_core.records.schedules import NewTick
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.store.protocol import Landed
+from cloaca_core.telemetry.watcher import Recorded, WatchedRun
 
 pytestmark = pytest.mark.virtual_time
 
@@ -137,6 +139,18 @@ class NewRuns:
         self.error = error
 
 
+class NobodyWatching:
+    """A watcher that heeds nothing."""
+
+    def adopted(self, run: WatchedRun) -> None: ...
+
+    def recorded(self, recorded: Recorded) -> None: ...
+
+    def ticked(self, ticks: Sequence[NewTick], now: int) -> None: ...
+
+    def committed(self, seconds: float) -> None: ...
+
+
 class Flawed(NewRuns):
     """One that cannot be told of an error."""
 
@@ -201,6 +215,19 @@ class TestGroupCommit:
 
         assert [len(batch.attempts) for batch in desk.store.batches] == [1, 99]
         assert {row.fate for row in rows} == {"recorded"}
+
+    async def test_those_who_watch_are_told_before_the_entries_go_on(self, desk: Desk) -> None:
+        heard: list[object] = []
+
+        class Watching(NobodyWatching):
+            def committed(self, seconds: float) -> None:
+                heard.append(seconds)
+
+        desk.journal.watchers.append(Watching())
+        desk.journal.add(Row([attempt("run")], then=lambda: heard.append("went on")))
+        await desk.journal.drained()
+
+        assert heard == [0.0, "went on"]
 
     async def test_nothing_counts_before_it_is_durable(self, desk: Desk) -> None:
         desk.store.open.clear()

@@ -170,6 +170,7 @@ async def test_it_hears_that_it_was_declared_dead(holder: Holder) -> None:
     await holder.turn_after(holder.lease.interval)
 
     assert holder.lease.lost.is_set()
+    assert holder.lease.losses == 1
 
 
 async def test_it_says_once_that_it_was_declared_dead(

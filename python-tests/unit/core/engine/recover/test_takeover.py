@@ -147,6 +147,7 @@ class TestTheCertainlyGone:
 
         assert [run.owner for run in scene.store.runs.values()] == [None, None]
         assert scene.freed == [None, None]  # so others may begin with the first
+        assert scene.takeover.recovered == 2
 
     async def test_the_store_hears_whether_there_are_others(self, scene: Scene) -> None:
         """It lets them have their turns to write."""

@@ -84,6 +84,7 @@ async def test_a_sweep_deletes_what_was_kept_long_enough() -> None:
     assert upkeep.left() == "bc"
     await days_pass(1)
     assert (await upkeep.pruner.sweep()).pruned == Pruned(runs=2, rows=4)
+    assert upkeep.pruner.pruned == 3
 
 
 async def test_it_is_due_once_an_hour_for_all_runners() -> None:

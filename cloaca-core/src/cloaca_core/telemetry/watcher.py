@@ -1,0 +1,80 @@
+"""What the engine tells metrics and traces: facts, once they are durable.
+
+An engine that nobody watches makes none of these objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from cloaca_core.records.runs import AttemptRow, RunEnd, RunRow
+from cloaca_core.records.schedules import NewTick
+
+
+class BodySpans(Protocol):
+    """The spans of one run, as its bodies see them. Called on their threads and loops."""
+
+    def enter(self, task_id: str, attempt: int) -> None:
+        """Make the span of an attempt the current one, in the context of its body."""
+
+    def step(self, name: str) -> AbstractContextManager[object]:
+        """A block for the function of a step: its span is the current one."""
+
+
+class WatchedRun(Protocol):
+    """A run of this runner. ``spans`` are those of its bodies, None if no program traces."""
+
+    spans: BodySpans | None
+
+    @property
+    def row(self) -> RunRow:
+        """The run as it was when it became this runner's."""
+
+    def ready_at(self, task_id: str) -> int | None:
+        """Since when the first attempt of a task could begin, µs since 1970. None if that is not
+        known, as for a run that has had another owner.
+        """
+
+
+class EndedWait(NamedTuple):
+    """A wait of a task that has ended: ``kind`` is sleep, event or approval, ``name`` the event.
+    ``number`` is 0 for a node. It was ended by a message or by time. Instants in µs since 1970.
+    """
+
+    task_id: str
+    attempt: int
+    kind: str
+    name: str
+    number: int
+    opened_at: int
+    ended_at: int
+    by_message: bool
+
+
+class Recorded(NamedTuple):
+    """Rows of a run that have become durable together."""
+
+    run: WatchedRun
+    attempts: Sequence[AttemptRow]
+    waits: Sequence[EndedWait]
+    end: RunEnd | None
+
+
+class Watcher(Protocol):
+    """Is told of facts on the engine's loop; must be quick. What it raises is logged."""
+
+    def adopted(self, run: WatchedRun) -> None:
+        """A run is this runner's from now on, and is about to begin or to go on."""
+
+    def recorded(self, recorded: Recorded) -> None:
+        """Rows of a run of this runner are durable."""
+
+    def ticked(self, ticks: Sequence[NewTick], now: int) -> None:
+        """Ticks that this runner has decided are durable, at ``now`` in µs since 1970, unless
+        another runner has decided them as well.
+        """
+
+    def committed(self, seconds: float) -> None:
+        """A commit of the journal has taken so long."""
