@@ -58,7 +58,8 @@ class Engine:
     are the executors of the program.
 
     One that does not ``work`` is a client's: it has no row and no lease, and owns no run, but it
-    steers those of others. Nor does one work that may only look.
+    steers those of others. Nor does one work that may only look. One that works ``alone`` owns the
+    runs that are submitted to it by right, and claims none.
     """
 
     def __init__(
@@ -71,10 +72,19 @@ class Engine:
         broken: Callable[[str], None] = lambda _: None,
         *,
         works: bool = True,
+        alone: bool = False,
         supplies: Sequence[Supply] = (),
     ) -> None:
         self._parts = parts = Parts(
-            store, config, registry, clock, executor, broken, works=works, supplies=supplies
+            store,
+            config,
+            registry,
+            clock,
+            executor,
+            broken,
+            works=works,
+            alone=alone,
+            supplies=supplies,
         )
         self._base = base = parts.base
         self._submission = parts.submission

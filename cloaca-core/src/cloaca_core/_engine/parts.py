@@ -52,6 +52,7 @@ class Parts:
         broken: Callable[[str], None],
         *,
         works: bool,
+        alone: bool,
         supplies: Sequence[Supply],
     ) -> None:
         self._broken = broken
@@ -63,6 +64,7 @@ class Parts:
             executor,
             self.part_died,
             works=works,
+            alone=alone,
             supplies=supplies,
         )
         self.orchestration = Orchestration(

@@ -70,8 +70,10 @@ class Base:
         part_died: Callable[[str], None],
         *,
         works: bool,
+        alone: bool,
         supplies: Sequence[Supply],
     ) -> None:
+        self.alone = alone
         self.store = store
         self.config = config
         self.registry = registry
@@ -116,6 +118,7 @@ class Orchestration:
             given_back,
             base.store,
             base.ids.next,
+            keeps=base.alone,
         )
         self.attempts = self.orchestrator.attempts
         self.adoption = Adoption(self.orchestrator, base.config.default_trigger_rule, base.clock)

@@ -54,6 +54,7 @@ class EngineHost:
         *,
         start: bool = True,
         works: bool = True,
+        alone: bool = False,
         executors: Executors | None = None,
         executor_slots: Mapping[str, int] | None = None,
     ) -> None:
@@ -71,6 +72,7 @@ class EngineHost:
         self._supplies = _supplies(executors, executor_slots, self.config) if works else ()
         self._claims = start
         self._works = works
+        self._alone = alone
         self._pid = os.getpid()
         self._opening: asyncio.Task[Any] | None = None
         self._own_shutdown: asyncio.Task[None] | None = None
@@ -152,6 +154,7 @@ class EngineHost:
             self.registry,
             broken=self._break_down,
             works=self._works,
+            alone=self._alone,
             supplies=self._supplies,
         )
 

@@ -66,7 +66,8 @@ Ts = TypeVarTuple("Ts")
 
 class Orchestrator:
     """Belongs to the engine's loop. ``ended``, ``wished`` and ``given_back`` are called as
-    ``NextSteps`` says. ``new_id`` makes ids of runs that follow others.
+    ``NextSteps`` says. ``new_id`` makes ids of runs that follow others. It ``keeps`` runs that
+    wait if nobody here would claim them again.
     """
 
     def __init__(
@@ -82,6 +83,8 @@ class Orchestrator:
         given_back: Callable[[], None],
         store: Store,
         new_id: Callable[[], str],
+        *,
+        keeps: bool = False,
     ) -> None:
         self._config = config
         self._journal = journal
@@ -104,7 +107,9 @@ class Orchestrator:
         self.waits: Waits = Waits(
             store, config.evict_after_seconds, runs, clock, self._bodies, self
         )
-        self._waiting = WaitingRuns(config, self._launcher, runs, clock, capacity.changed, self)
+        self._waiting = WaitingRuns(
+            config, self._launcher, runs, clock, capacity.changed, self, keeps=keeps
+        )
         self._next_steps = NextSteps(
             journal,
             runs,

@@ -38,7 +38,7 @@ class ParkingCourse(Protocol):
 
 class WaitingRuns:
     """Belongs to the engine's loop. ``place_free`` is called when a run needs no place for a
-    while.
+    while. One that ``keeps`` its runs gives none back before it leaves: it could not claim them.
     """
 
     def __init__(
@@ -49,7 +49,10 @@ class WaitingRuns:
         clock: Clock,
         place_free: Callable[[], None],
         course: ParkingCourse,
+        *,
+        keeps: bool = False,
     ) -> None:
+        self._keeps = keeps
         self._linger = round(config.evict_after_seconds * SECOND)
         self._most_lingering = config.max_active_runs
         self._launcher = launcher
@@ -62,7 +65,7 @@ class WaitingRuns:
         """Park a run of which nothing can go on for a while; if its runner ``leaves``, for however
         short a while. The end of its time limit brings it back, unless it rests.
         """
-        if run.over or run.parked or run.wish is not None:
+        if run.over or run.parked or run.wish is not None or (self._keeps and not leaves):
             return
         instants, seen = self._launcher.back_offs.due(run), run.row.messages
         idle, due_at = set(instants), min(instants.values(), default=NEVER)

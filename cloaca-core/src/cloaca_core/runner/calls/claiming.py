@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from cloaca_core.runner.calls.call import Call, unchanged
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cloaca_core.runner.host import EngineHost
 
 
@@ -16,9 +19,16 @@ class ClaimingCalls:
     def __init__(self, host: EngineHost) -> None:
         self._host = host
 
-    def health(self) -> Call[dict[str, Any]]:
-        """The state of the runner, for people and probes."""
-        return Call(lambda: self._host.send(lambda engine: engine.health()), unchanged)
+    def health(self, timeout: float | None = None) -> Call[dict[str, Any]]:
+        """The state of the runner, for people and probes, which wait no longer than ``timeout``."""
+        return Call(
+            lambda: self._host.send(lambda engine: engine.health()), unchanged, timeout=timeout
+        )
+
+    def when_over(self, callback: Callable[[], object]) -> None:
+        """Call ``callback`` once the engine has shut down or died, on a thread of its own."""
+        never = self._host.send(lambda _: asyncio.Event().wait())
+        never.add_done_callback(lambda _: callback())
 
     def start(self) -> Call[None]:
         """Claim runs."""

@@ -131,9 +131,12 @@ class RunCalls:
         start: StartOptions = NO_OPTIONS,
         failed_policy: FailedPolicyName = "keep",
         send: tuple[str, object] | None = None,
+        *,
+        by_right: bool = False,
     ) -> Call[tuple[str, bool]]:
         """Accept a run, with a first message to it; returns its id, or that of the run that has the
-        key already, and whether the run was made.
+        key already, and whether the run was made. One submitted ``by_right`` begins here, also
+        where no runs are claimed.
         """
         request = self._open_requests().request(
             workflow_name,
@@ -146,6 +149,8 @@ class RunCalls:
         )
         if send is not None:
             request = replace(request, message=self.messages.first(send))
+        if by_right:
+            request = replace(request, by_right=True)
         return Call(lambda: self._host.send(_submitting_one(numbered(request))), unchanged)
 
     def outgoing(

@@ -32,7 +32,7 @@ class Scene:
     the instants at which they are due. The runner may have two runs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps: bool = False) -> None:
         self.retries_due: dict[int, int] = {}
         self.held: list[ActiveRun] = []
         self.parks: list[Park] = []
@@ -43,7 +43,7 @@ class Scene:
         self.back_offs = self
         config = DefaultRunnerConfig(evict_after_seconds=STAYS, max_active_runs=2)
         self._waiting = WaitingRuns(
-            config, cast(Any, self), self.runs, self.clock, self._place_free, self
+            config, cast(Any, self), self.runs, self.clock, self._place_free, self, keeps=keeps
         )
 
     def ready_run(self, **fields: Any) -> ActiveRun:
@@ -299,3 +299,17 @@ class TestEvents:
 
         assert len(scene.settle()) == 1
         assert scene.places_free == 0
+
+
+class TestARunnerThatClaimsNothing:
+    """It could not claim a run again that it has given back."""
+
+    def test_it_keeps_a_run_that_waits(self) -> None:
+        assert Scene(keeps=True).settle(a=9 * DUE_SOON, b=9 * DUE_SOON) == []
+
+    def test_it_gives_it_back_as_it_leaves(self) -> None:
+        scene = Scene(keeps=True)
+        scene.settle(a=9 * DUE_SOON, b=9 * DUE_SOON)
+        scene.run.rested = 1
+
+        assert len(scene.leave()) == 1

@@ -1,0 +1,20 @@
+"""``Worker``: a runner that another program watches, as the command ``worker`` is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cloaca_core.runner.default_runner import DefaultRunner
+
+
+class Worker(DefaultRunner):
+    """A ``DefaultRunner`` that says when it is over, and how it is within a time."""
+
+    def when_over(self, callback: Callable[[], object]) -> None:
+        """Call ``callback`` once it has shut down or broken down, on any thread."""
+        self._calls.claiming.when_over(callback)
+
+    def health_within(self, seconds: float) -> dict[str, Any]:
+        """The same as ``health()``; ``PipelineTimeoutError`` if it does not come so soon."""
+        return self._calls.claiming.health(seconds).wait()

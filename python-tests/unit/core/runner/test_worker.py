@@ -1,0 +1,41 @@
+"""A runner that another program watches says when it is over, and how it is within a time."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+import cloaca
+from cloaca_core.runner.worker import Worker
+
+PATIENCE = 30
+
+
+def test_it_says_when_it_has_shut_down(database_url: str) -> None:
+    over = threading.Event()
+    worker = Worker(database_url, registry=cloaca.Registry())
+    worker.when_over(over.set)
+
+    assert not over.is_set()
+    worker.shutdown()
+    assert over.wait(PATIENCE)
+
+
+def test_it_says_when_it_has_broken_down(database_url: str) -> None:
+    over = threading.Event()
+    worker = Worker(database_url, registry=cloaca.Registry())
+    worker.when_over(over.set)
+
+    worker._host._break_down("on purpose")
+
+    assert over.wait(PATIENCE)
+    with pytest.raises(cloaca.RunnerClosedError, match="on purpose"):
+        worker.shutdown()
+
+
+def test_its_health_comes_within_a_time_or_not_at_all(database_url: str) -> None:
+    with Worker(database_url, registry=cloaca.Registry()) as worker:
+        assert worker.health_within(PATIENCE)["active_runs"] == 0
+        with pytest.raises(cloaca.PipelineTimeoutError):
+            worker.health_within(0)
