@@ -10,7 +10,7 @@ from benchmarks.from_wheels import bench as benchmarking, comparison as comparin
 from dev import check as checks, scrub as scrubbing
 from dev.console import readable_failures
 from dev.databases import heads, services
-from dev.docs import site
+from dev.docs import command_line, site
 from dev.environments import lock as locking
 from dev.packaging import (
     artefacts as packaging,
@@ -219,6 +219,13 @@ def build_docs(_: Context) -> None:
         site.build()
 
 
+@task(name="cli")
+def write_cli(_: Context) -> None:
+    """Make the reference of the command line from its commands."""
+    with readable_failures():
+        command_line.write()
+
+
 @task(name="serve", help={"address": "where to listen, as host:port"})
 def serve_docs(_: Context, address: str = "localhost:8000") -> None:
     """Show the site, and build it again whenever a page changes."""
@@ -244,4 +251,4 @@ namespace = Collection(
 )
 namespace.add_collection(Collection("examples", run_examples))
 namespace.add_collection(Collection("services", up, down, reset, status))
-namespace.add_collection(Collection("docs", build_docs, serve_docs))
+namespace.add_collection(Collection("docs", build_docs, write_cli, serve_docs))

@@ -72,8 +72,8 @@ CORE = Distribution(
     kind="core",
     summary="The engine of cloaca: every rule and all shared SQL of durable workflows",
     # We use names of cronsim that are public but not documented, so only the tested minor version
-    # is allowed. Windows has no time zones of its own.
-    third_party=("cronsim>=2.8,<2.9", "tzdata; sys_platform == 'win32'"),
+    # is allowed. Windows has no time zones of its own. Only the command line needs click.
+    third_party=("cronsim>=2.8,<2.9", "click>=8.2", "tzdata; sys_platform == 'win32'"),
 )
 SQLITE = Distribution(
     name="cloaca-sqlite",
@@ -114,6 +114,8 @@ TELEMETRY: Mapping[str, tuple[str, ...]] = {
     "metrics": ("prometheus-client>=0.21",),
     "otel": ("opentelemetry-api>=1.27",),
 }
+COMMANDS: Mapping[str, tuple[str, ...]] = {"cli": ("rich>=14",)}
+"""By extra of ``cloaca``: tables and live views on a terminal; without it they are plain lines."""
 BESIDE: Mapping[str, tuple[str, ...]] = {**EXECUTORS, "loky": ("loky>=3.4", "cloudpickle>=3")}
 """Requirements of tests by the engine that bodies run on: those of the extras, and of loky."""
 
@@ -174,9 +176,10 @@ def installed_first(distribution: Distribution) -> list[str]:
 
 
 def extras() -> dict[str, list[str]]:
-    """The extras of ``cloaca``: one per backend, one for all of them, one per foreign executor, and
-    those of telemetry.
+    """The extras of ``cloaca``: one per backend, one for all of them, that of the command line, one
+    per foreign executor, and those of telemetry.
     """
     by_backend = {each.backend: [f"{each.name}=={version()}"] for each in BACKENDS}
-    beside = {name: list(needed) for name, needed in {**EXECUTORS, **TELEMETRY}.items()}
+    others = {**COMMANDS, **EXECUTORS, **TELEMETRY}
+    beside = {name: list(needed) for name, needed in others.items()}
     return by_backend | {ALL: [pin for pins in by_backend.values() for pin in pins]} | beside

@@ -266,7 +266,9 @@ _SETTINGS: Final[dict[str, Setting[Any]]] = {
 }
 _TIMEOUT: Final = "pipeline_timeout_seconds"
 _NAMES: Final = (*_SETTINGS, _WorkflowTimeout.name)
-_WORDS: Final = (*(name.upper() for name in _NAMES), "BACKEND", "LOG")
+COMMAND_LINE: Final = ("app", "database_url", "schema")
+"""What the command line reads from the same variables and files, beside the settings."""
+_WORDS: Final = (*(name.upper() for name in (*_NAMES, *COMMAND_LINE)), "BACKEND", "LOG")
 """Known endings of ``CLOACA_…``; ``backends`` and ``logs`` read the last two."""
 _NAMESPACES: Final = ("VAR_", "TEST_")
 """Prefixes of variables that belong to the user's workflows, and to tests."""
@@ -303,14 +305,27 @@ class _Given(NamedTuple):
 _Source: TypeAlias = dict[str, _Given]
 
 
+def command_line_value(name: str) -> str | None:
+    """What a variable, else a file says for one of ``COMMAND_LINE``."""
+    if text := os.environ.get(ENVIRONMENT_PREFIX + name.upper()):
+        return text
+    for values, origin in _tables():
+        if (value := values.get(name)) is not None:
+            if not isinstance(value, str):
+                raise ConfigTypeError(f"{origin}{name} must be text, got {value!r}", field=name)
+            return value
+    return None
+
+
+def origins() -> dict[str, str]:
+    """Which variable or file gives each setting that is given outside of the program."""
+    return {name: found.origin.removesuffix(": ") for name, found in _given({}).items()}
+
+
 def _given(arguments: _Source) -> _Source:
     """The value given for each setting, from the first source that has one."""
-    sources = (
-        _file("pyproject.toml", "tool", "cloaca"),
-        _file("cloaca.toml"),
-        _environment(),
-        arguments,
-    )
+    files = [_settings_of(values, origin) for values, origin in _tables()]
+    sources = (*reversed(files), _environment(), arguments)
     merged: _Source = {}
     for source in sources:
         merged |= _with_one_timeout(source)
@@ -365,13 +380,26 @@ def _refuse_mistyped_variables() -> None:
             )
 
 
-def _file(name: str, *tables: str) -> _Source:
+def _tables() -> list[tuple[dict[str, object], str]]:
+    """The tables of the files, the first of which counts most, and how errors about them begin."""
+    return [_file("cloaca.toml"), _file("pyproject.toml", "tool", "cloaca")]
+
+
+def _file(name: str, *tables: str) -> tuple[dict[str, object], str]:
     origin = f"./{name}: "
     values = _table(_toml(name, origin), tables, origin)
     for key in values:
-        if key not in _NAMES:
+        if key not in (*_NAMES, *COMMAND_LINE):
             raise ConfigError(f"{origin}unknown setting '{key}'{_nearest(key)}", field=key)
-    return {key: _Given(_setting(key).of_file(value), origin) for key, value in values.items()}
+    return values, origin
+
+
+def _settings_of(values: dict[str, object], origin: str) -> _Source:
+    return {
+        key: _Given(_setting(key).of_file(value), origin)
+        for key, value in values.items()
+        if key not in COMMAND_LINE
+    }
 
 
 def _toml(name: str, origin: str) -> dict[str, object]:

@@ -1,0 +1,39 @@
+"""``cloaca actions``: who has asked what."""
+
+from __future__ import annotations
+
+import click
+
+from cloaca_core.cli.columns import when
+from cloaca_core.cli.output import Column, Output, output_options
+from cloaca_core.cli.where import Where, database_options, pass_where
+
+
+@click.group("actions")
+def command() -> None:
+    """List who has asked what of runs and workflows."""
+
+
+@command.command("list")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@database_options
+@output_options
+@pass_where
+def list_(where: Where, out: Output, limit: int) -> None:
+    """List the acts on runs and workflows, newest first."""
+    from cloaca_core.observe.json_forms import json_form
+
+    with where.looking() as client:
+        rows = [json_form(each) for each in client.actions(limit=limit)]
+    out.listing("actions", rows, _COLUMNS, empty="Nobody has asked anything.")
+
+
+_COLUMNS = (
+    when("AT", "at"),
+    Column("ACT", lambda row: row["kind"]),
+    Column("RUN", lambda row: row["run_id"] or "", gives_way=True),
+    Column("WORKFLOW", lambda row: row["workflow_name"], gives_way=True),
+    Column("BY", lambda row: row["by"], gives_way=True),
+    Column("", lambda row: "" if row["changed"] else "as it was"),
+    Column("REASON", lambda row: row["reason"] or "", gives_way=True),
+)

@@ -1,0 +1,82 @@
+"""Commands that tell a run something: ``send`` and ``approve``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cloaca_core.cli.arguments import read_json
+from cloaca_core.cli.output import Output, output_options
+from cloaca_core.cli.where import Where, database_options, pass_where
+
+if TYPE_CHECKING:
+    from cloaca_core.runner.client import Client
+    from cloaca_core.runner.results import Steered
+
+_BY = click.option("--by", metavar="NAME", help="Who asks; you, at this host.")
+
+
+@click.command()
+@click.argument("run")
+@click.argument("event")
+@click.argument("payload", required=False, metavar="[JSON]")
+@click.option("--key", metavar="KEY", help="A second message with this key is not sent.")
+@_BY
+@database_options
+@output_options
+@pass_where
+def send(
+    where: Where,
+    out: Output,
+    run: str,
+    event: str,
+    payload: str | None,
+    key: str | None,
+    by: str | None,
+) -> None:
+    """Send EVENT to a run, which reads it where it waits for that, with a JSON value."""
+    value = None if payload is None else read_json(payload, "JSON")
+    with where.client("rw") as client:
+        run_id = _resolved(client, run)
+        _tell(out, run_id, client.send(run_id, event, value, key=key, by=by), "sent")
+
+
+@click.command()
+@click.argument("run")
+@click.argument("task")
+@click.argument("choice", default="approve")
+@click.option("--data", metavar="JSON", help="The data that go with the choice.")
+@click.option("--note", metavar="TEXT", help="A note, for the log of actions.")
+@_BY
+@database_options
+@output_options
+@pass_where
+def approve(
+    where: Where,
+    out: Output,
+    run: str,
+    task: str,
+    choice: str,
+    data: str | None,
+    note: str | None,
+    by: str | None,
+) -> None:
+    """Decide the approval TASK of a run that waits for it, with one of its choices."""
+    value = None if data is None else read_json(data, "--data")
+    with where.client("rw") as client:
+        run_id = _resolved(client, run)
+        done = client.approve(run_id, task, choice, data=value, note=note, by=by)
+        _tell(out, run_id, done, "decided")
+
+
+def _resolved(client: Client, run: str) -> str:
+    from cloaca_core.observe import Observer
+
+    return Observer(client).resolve(run).wait()
+
+
+def _tell(out: Output, run_id: str, done: Steered, verb: str) -> None:
+    form = {"id": run_id, "status": done.status, "changed": done.changed}
+    words = verb if done.changed else f"not {verb}: it had been"
+    out.one("run", form, lambda: [f"{run_id} {done.status}: {words}"])

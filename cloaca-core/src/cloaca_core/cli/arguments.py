@@ -1,0 +1,123 @@
+"""Types of options: durations, pairs, a context of several sources."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:  # only newer versions of click know its type
+    _ParamType = click.ParamType
+
+_SECONDS: Final = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_DURATION: Final = re.compile(
+    r"(?=[\d.])(?:(\d{1,6})w)?(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?"
+    r"(?:(\d{1,9}(?:\.\d{1,6})?)s?)?",
+    re.IGNORECASE,
+)
+
+
+class DurationType(_ParamType):
+    """``90``, ``2.5s``, ``10m`` or ``1d12h``: seconds. ``none`` as well, if that ``may_be``."""
+
+    name = "duration"
+
+    def __init__(self, *, may_be_none: bool = False) -> None:
+        self._may_be_none = may_be_none
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The seconds of a text, or ``NO_LIMIT``."""
+        if not isinstance(value, str):
+            return value
+        if self._may_be_none and value.lower() == "none":
+            from cloaca_core.values.no_limit import NO_LIMIT
+
+            return NO_LIMIT
+        found = _DURATION.fullmatch(value.strip())
+        if found is None:
+            otherwise = ", or none" if self._may_be_none else ""
+            self.fail(f"{value!r} is no duration such as 90s, 10m or 1d12h{otherwise}", param, ctx)
+        parts = zip(found.groups(), _SECONDS.values(), strict=True)
+        return float(sum(float(count) * each for count, each in parts if count))
+
+
+DURATION: Final = DurationType()
+LIMIT: Final = DurationType(may_be_none=True)
+
+
+def read_json(text: str, hint: str) -> Any:
+    """The value of a JSON text."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"no JSON: {error}", param_hint=hint) from error
+
+
+def tags_of(pairs: Iterable[str]) -> dict[str, str] | None:
+    """Tags of ``KEY=VALUE``; None for none."""
+    found = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not (key and sign):
+            raise click.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--tag")
+        found[key] = value
+    return found or None
+
+
+def context_of(file: str | None, pairs: Iterable[str]) -> dict[str, Any]:
+    """The context of a file with a JSON object, if any, and of ``-P`` pairs, which count more."""
+    found = dict(_file(file)) if file is not None else {}
+    for pair in pairs:
+        found.update([_pair(pair)])
+    return found
+
+
+def _pair(pair: str) -> tuple[str, Any]:
+    """``key=text``, or ``key:=`` and JSON."""
+    key, sign, value = pair.partition("=")
+    if not (key.rstrip(":") and sign):
+        raise click.BadParameter(f"{pair!r} is neither KEY=TEXT nor KEY:=JSON", param_hint="-P")
+    if key.endswith(":"):
+        return key[:-1], read_json(value, f"-P {key[:-1]}")
+    return key, value
+
+
+def _file(name: str) -> Mapping[str, Any]:
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(str(error), param_hint="-f") from error
+    found = read_json(text, f"-f {name}")
+    if not isinstance(found, dict):
+        raise click.BadParameter(f"{name} holds no JSON object", param_hint="-f")
+    return found
+
+
+def context_options(function: F) -> F:
+    """Let a command take a context, as ``pairs`` and ``file``."""
+    with_file = click.option(
+        "-f", "--file", "file", metavar="FILE", help="A JSON object for the context; - is stdin."
+    )(function)
+    return click.option(
+        "-P",
+        "--param",
+        "pairs",
+        multiple=True,
+        metavar="KEY=TEXT|KEY:=JSON",
+        help="A key of the context; may be given again.",
+    )(with_file)
+
+
+def act_options(function: F) -> F:
+    """Let a command take ``--reason`` and ``--by``, which the log of actions keeps."""
+    with_by = click.option("--by", metavar="NAME", help="Who asks; you, at this host.")(function)
+    return click.option("--reason", metavar="TEXT", help="Why, for the log of actions.")(with_by)

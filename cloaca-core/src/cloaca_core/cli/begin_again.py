@@ -1,0 +1,132 @@
+"""Commands that begin runs again: ``retry`` and ``fork``, and what they would keep and run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from cloaca_core.cli.arguments import LIMIT, act_options, context_of, context_options, tags_of
+from cloaca_core.cli.output import Output, output_options
+from cloaca_core.cli.steer_runs import Bulk, bulk_options, selected, steer
+from cloaca_core.cli.where import Where, database_options, pass_where
+
+if TYPE_CHECKING:
+    from cloaca_core.runner.client import Client
+    from cloaca_core.runner.results import Plan
+
+
+class _Begun(NamedTuple):
+    """A run that was begun again."""
+
+    status: str
+    changed: bool
+
+
+@click.command()
+@bulk_options
+@click.option("--task", "tasks", multiple=True, metavar="TASK", help="Run this task again, too.")
+@click.option("--plan", is_flag=True, help="Only show what it would keep and run.")
+@click.option("--time-limit", type=LIMIT, help="The time limit of this round and later ones.")
+@act_options
+@database_options
+@output_options
+@pass_where
+def retry(
+    where: Where,
+    out: Output,
+    words: tuple[str, ...],
+    all_: bool,
+    yes: bool,
+    dry_run: bool,
+    tasks: tuple[str, ...],
+    plan: bool,
+    time_limit: Any,
+    reason: str | None,
+    by: str | None,
+) -> None:
+    """Begin runs again that have failed or were cancelled: their next round.
+
+    Tasks run again that failed, were cancelled or never started, or those of --task, and all that
+    depend on them.
+    """
+    bulk = Bulk(all_, yes, dry_run)
+    wanted = selected(words, bulk)
+    if not wanted.refs and (tasks or plan or time_limit is not None):
+        raise click.UsageError("--task, --plan and --time-limit are for runs by their ids")
+    if plan:
+        _show_plans(where, out, wanted.refs, tasks)
+        return
+
+    def begin(client: Client, run: str) -> _Begun:
+        limits = {} if time_limit is None else {"time_limit": time_limit}
+        handle = client.retry(run, tasks=tasks or None, reason=reason, by=by, **limits)
+        return _Begun(handle.status(), changed=True)
+
+    steer(where, out, "retry", wanted, bulk, reason, by, begin)
+
+
+def _show_plans(where: Where, out: Output, refs: tuple[str, ...], tasks: tuple[str, ...]) -> None:
+    from cloaca_core.observe import Observer
+
+    with where.looking() as client:
+        observer = Observer(client)
+        for ref in refs:
+            run_id = observer.resolve(ref).wait()
+            show_plan(out, client.plan_retry(run_id, tasks=tasks or None))
+
+
+def show_plan(out: Output, plan: Plan) -> None:
+    """Write a plan."""
+    from cloaca_core.observe.json_forms import json_form
+
+    out.one("plan", json_form(plan), lambda: [str(plan)])
+
+
+@click.command()
+@click.argument("run")
+@click.argument("task")
+@context_options
+@click.option("--key", metavar="KEY", help="The idempotency key of the new run.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="In place of its tags.")
+@click.option("--plan", is_flag=True, help="Only show what it would keep and run.")
+@act_options
+@database_options
+@output_options
+@pass_where
+def fork(
+    where: Where,
+    out: Output,
+    run: str,
+    task: str,
+    file: str | None,
+    pairs: tuple[str, ...],
+    key: str | None,
+    tags: tuple[str, ...],
+    plan: bool,
+    reason: str | None,
+    by: str | None,
+) -> None:
+    """Make a new run of a run, from TASK on, which may be in any state.
+
+    The results of completed tasks count that are not TASK or below it. The keys of -P and -f count
+    as written just before TASK.
+    """
+    from cloaca_core.observe import Observer
+
+    with where.client("ro" if plan else "rw") as client:
+        run_id = Observer(client).resolve(run).wait()
+        if plan:
+            show_plan(out, client.plan_fork(run_id, task))
+            return
+        made = client.fork(
+            run_id,
+            task,
+            context=context_of(file, pairs) or None,
+            idempotency_key=key,
+            tags=tags_of(tags),
+            reason=reason,
+            by=by,
+        )
+        form = {"id": made.id, "created": made.created, "forked_from": run_id}
+        out.one("run", form, lambda: [made.id])

@@ -1,0 +1,84 @@
+"""The columns of lists that several commands show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from cloaca_core.cli.output import Column, Form
+from cloaca_core.cli.words import ago, duration, first_line
+
+SHORTEST_ID: Final = 18
+"""Characters of an id: its millisecond and what tells apart nearly all runs of one."""
+
+
+def text(key: str) -> Column:
+    """A column for the text of a field."""
+    return Column(key.replace("_", " ").upper(), lambda row: str(row.get(key) or ""))
+
+
+def number(key: str) -> Column:
+    """A column for a number."""
+    return Column(key.replace("_", " ").upper(), lambda row: str(row[key]), right=True)
+
+
+def when(title: str, key: str) -> Column:
+    """A column for an instant: how long ago it is, or the instant itself where nothing is cut."""
+    return Column(title, lambda row: ago(row.get(key)), lambda row: row.get(key) or "")
+
+
+def run_columns(rows: Sequence[Form]) -> list[Column]:
+    """The columns of a list of runs."""
+    most = short_of([row["id"] for row in rows])
+    return [
+        Column("RUN", lambda row: row["id"][:most], lambda row: row["id"]),
+        Column("WORKFLOW", lambda row: row["workflow_name"], gives_way=True),
+        Column("STATUS", lambda row: row["status"], is_status=True),
+        when("CREATED", "created_at"),
+        Column("TOOK", lambda row: duration(row["seconds"]), right=True),
+        Column("ABOUT", run_remark, gives_way=True),
+    ]
+
+
+def short_of(ids: Sequence[str]) -> int:
+    """How many first characters tell these ids apart."""
+    most = SHORTEST_ID
+    while most < max(map(len, ids), default=0) and len({each[:most] for each in ids}) < len(ids):
+        most += 4
+    return most
+
+
+def run_remark(row: Form) -> str:
+    """What else matters of a run: its error, its wait, or its tags."""
+    if row["error_message"]:
+        return first_line(row["error_message"])
+    if row["reason"]:
+        return str(row["reason"])
+    if (wait := row.get("waits_for")) is not None:
+        return wait_text(wait)
+    if row["due_at"] is not None and row["ended_at"] is None:
+        return f"due {ago(row['due_at'])}"
+    return tags_text(row["tags"])
+
+
+def tags_text(tags: Mapping[str, str]) -> str:
+    """Tags in one line."""
+    return " ".join([f"{key}={value}" for key, value in tags.items()])
+
+
+def wait_text(wait: Form) -> str:
+    """What a task or run waits for, in words."""
+    kind, name, until = wait["kind"], wait.get("name"), wait.get("until")
+    words = {
+        "retry": "next attempt",
+        "run": f"waits for run {name}" if name else "waits for a run",
+        "sleep": "sleeps",
+        "event": f"waits for event {name!r}",
+        "approval": f"waits for a decision: {name}",
+    }
+    return f"{words.get(kind, kind)} {ago(until) if until else ''}".rstrip()
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """Counts by state in one line; states without a run are left out."""
+    return ", ".join([f"{number:,} {name}" for name, number in counts.items() if number])

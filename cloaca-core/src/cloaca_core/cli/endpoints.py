@@ -1,0 +1,108 @@
+"""Answers probes of a worker on loopback: ``/health``, ``/ready`` and ``/metrics``.
+
+Each request is answered on a thread of its own, which asks the engine and waits for it at most
+``PATIENCE``: an engine that hangs is not healthy. What is asked changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, Final, NamedTuple
+
+PATIENCE: Final = 2.0
+"""Seconds that a probe waits for the engine."""
+LOOPBACK: Final = "127.0.0.1"
+_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
+
+
+class Answer(NamedTuple):
+    """The answer to a request."""
+
+    status: int
+    text: str
+    kind: str = "application/json"
+
+
+class Probes(NamedTuple):
+    """What a worker tells of itself. ``health`` raises when the engine does not answer; ``metrics``
+    is None where the extra is not installed.
+    """
+
+    health: Callable[[], dict[str, Any]]
+    is_ready: Callable[[], bool]
+    metrics: Callable[[], str] | None = None
+
+
+def answer(probes: Probes, path: str) -> Answer:
+    """The answer to a GET of a path."""
+    match path.partition("?")[0]:
+        case "/health":
+            return _health(probes)
+        case "/ready":
+            ready = probes.is_ready()
+            return Answer(200 if ready else 503, json.dumps({"ready": ready}))
+        case "/metrics" if probes.metrics is not None:
+            return Answer(200, probes.metrics(), "text/plain; version=0.0.4; charset=utf-8")
+        case "/metrics":
+            text = 'metrics need the extra: pip install "cloaca[metrics]"\n'
+            return Answer(404, text, "text/plain; charset=utf-8")
+        case _:
+            return Answer(404, "/health, /ready, /metrics\n", "text/plain; charset=utf-8")
+
+
+def _health(probes: Probes) -> Answer:
+    try:
+        found = probes.health()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the engine did not answer
+        return Answer(503, json.dumps({"error": f"{type(error).__name__}: {error}"}))
+    return Answer(200, json.dumps(found, default=str))
+
+
+@contextmanager
+def served(port: int, probes: Probes) -> Iterator[int]:
+    """Answer on this port of loopback within the block, on any free one for 0; the port."""
+
+    class Handler(_Handler):
+        asked = probes
+
+    server = ThreadingHTTPServer((LOOPBACK, port), Handler)
+    server.daemon_threads = True
+    thread = Thread(target=server.serve_forever, name="cloaca-endpoints", daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    asked: Probes
+    protocol_version = "HTTP/1.1"
+    timeout = 10  # seconds that a connection may be silent
+
+    def do_GET(self) -> None:
+        """Answer a request, from this computer only: a page in a browser names another host."""
+        host = (self.headers.get("Host") or LOOPBACK).rpartition(":")
+        name = host[0] if host[1] and host[2].isdigit() else "".join(host)
+        if name.lower() not in _HOSTS:
+            self._send(Answer(400, "this host is not served\n", "text/plain; charset=utf-8"))
+            return
+        self._send(answer(self.asked, self.path))
+
+    def _send(self, found: Answer) -> None:
+        body = found.text.encode()
+        self.send_response(found.status)
+        self.send_header("Content-Type", found.kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in the base class
+        """Write nothing: probes come every few seconds."""

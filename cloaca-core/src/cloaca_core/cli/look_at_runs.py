@@ -1,0 +1,201 @@
+"""Commands that look at runs; they change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from cloaca_core.cli import exits
+from cloaca_core.cli.arguments import DURATION
+from cloaca_core.cli.columns import run_columns, tags_text, wait_text, when
+from cloaca_core.cli.output import Column, Output, output_options, terminal_width
+from cloaca_core.cli.where import Where, database_options, pass_where
+from cloaca_core.cli.words import ago, clock, duration, first_line
+
+if TYPE_CHECKING:
+    from cloaca_core.cli.output import Form
+    from cloaca_core.observe import RunLine, RunTree
+
+LIMIT = 20
+
+
+@click.command("list")
+@click.argument("terms", nargs=-1, metavar="[TERM]...")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=LIMIT, show_default=True)
+@click.option("--before", metavar="ID", help="Only runs older than this one.")
+@database_options
+@output_options
+@pass_where
+def list_(
+    where: Where, out: Output, terms: tuple[str, ...], limit: int, before: str | None
+) -> None:
+    """List runs, newest first; those that meet all TERMs."""
+    with where.observing() as observer:
+        page = observer.runs(*terms, limit=limit, before=before).wait()
+    rows = [run.to_dict() for run in page.runs]
+    out.listing("runs", rows, run_columns(rows), following=page.next, empty="No such runs.")
+
+
+@click.command()
+@click.argument("run")
+@click.option("--depth", type=click.IntRange(0, 20), default=3, show_default=True)
+@database_options
+@output_options
+@pass_where
+def show(where: Where, out: Output, run: str, depth: int) -> None:
+    """Show a run with its tasks and the runs below it."""
+    with where.observing() as observer:
+        tree = observer.tree(run, depth=depth).wait()
+        line = observer.run(run).wait()
+    below = {name: each for name, each in tree.to_dict().items() if name != "run"}
+    out.one("run", {**line.to_dict(), **below}, lambda: _shown(line, tree))
+
+
+def _shown(run: RunLine, tree: RunTree) -> Iterator[str]:
+    from cloaca_core.cli.lines import laid_out, tree_lines
+
+    yield from header(run)
+    yield ""
+    yield from laid_out(tree_lines(tree), terminal_width())
+    if run.status not in ("Completed", "Cancelled"):
+        yield ""
+        yield f"Why it is so: cloaca runs explain {run.id}"
+
+
+def header(run: RunLine) -> Iterator[str]:
+    """The facts of a run, a line each; those that it has not are left out."""
+    facts = (
+        ("run", run.id),
+        ("workflow", f"{run.workflow} {run.version}".rstrip()),
+        ("status", f"{run.status}{f', round {run.round}' if run.round > 1 else ''}"),
+        ("reason", run.reason),
+        ("waits", None if run.waits_for is None else wait_text(_wait_form(run))),
+        ("error", first_line(run.error_message)),
+        ("created", f"{run.created_at} ({ago(run.created_at)})"),
+        ("started", run.started_at),
+        ("ended", run.ended_at),
+        ("took", duration(run.seconds)),
+        ("due", run.due_at),
+        ("priority", str(run.priority) if run.priority else None),
+        ("tags", tags_text(run.tags)),
+        ("parent", run.parent_id),
+        ("follows", run.follows),
+        ("forked from", run.forked_from),
+        ("schedule", run.schedule_id),
+    )
+    for name, value in facts:
+        if value:
+            yield f"{name:12}{value}"
+
+
+def _wait_form(run: RunLine) -> Form:
+    form: Form = run.to_dict()["waits_for"]
+    return form
+
+
+@click.command()
+@click.argument("run")
+@database_options
+@output_options
+@pass_where
+def tail(where: Where, out: Output, run: str) -> None:
+    """Write the events of a run, and each new one as it comes, until the run has ended."""
+    from cloaca_core.observe.json_forms import json_form
+
+    told = 0
+    with where.observing() as observer:
+        run_id = observer.resolve(run).wait()
+        for _ in observer.watch(run_id, depth=0):
+            events = observer.events(run_id).wait()
+            for event in events[told:]:
+                out.event(json_form(event), _event_line(json_form(event)))
+            told = len(events)
+
+
+def _event_line(event: Form) -> str:
+    task = event["task_id"] or ""
+    attempt = f" (attempt {event['attempt']})" if (event["attempt"] or 0) > 1 else ""
+    words = (clock(event["at"]), event["kind"], f"{task}{attempt}", first_line(event["detail"]))
+    return "  ".join([each for each in words if each])
+
+
+@click.command()
+@click.argument("run")
+@click.option("--task", metavar="TASK", help="Only those of this task.")
+@database_options
+@output_options
+@pass_where
+def attempts(where: Where, out: Output, run: str, task: str | None) -> None:
+    """List the attempts of a run's tasks, those of earlier rounds as well."""
+    from cloaca_core.observe.json_forms import json_form
+
+    with where.observing() as observer:
+        found = observer.attempts(run).wait()
+    rows = [json_form(each) for each in found if task in (None, each.task_id)]
+    out.listing("attempts", rows, _ATTEMPTS, empty="No attempts.")
+
+
+_ATTEMPTS = (
+    Column("TASK", lambda row: row["task_id"], gives_way=True),
+    Column("ATTEMPT", lambda row: str(row["attempt"]), right=True),
+    Column("ROUND", lambda row: str(row["round"]), right=True),
+    Column("STATUS", lambda row: row["status"], is_status=True),
+    when("STARTED", "started_at"),
+    when("ENDED", "ended_at"),
+    Column("ABOUT", lambda row: first_line(row["error"] or row["skip_reason"]), gives_way=True),
+)
+
+
+@click.command()
+@click.argument("run")
+@database_options
+@output_options
+@pass_where
+def graph(where: Where, out: Output, run: str) -> None:
+    """Draw a run's tasks as a Mermaid flowchart, with their states."""
+    with where.observing() as observer:
+        found = observer.graph(run).wait()
+    out.one("graph", found.to_dict(), lambda: [found.mermaid()])
+
+
+@click.command()
+@click.argument("run")
+@database_options
+@output_options
+@pass_where
+def explain(where: Where, out: Output, run: str) -> None:
+    """Say why a run and its tasks are as they are, who may execute it and why no runner does."""
+    from cloaca_core.observe.json_forms import json_form
+
+    with where.observing() as observer:
+        found = observer.explain(run).wait()
+    out.one("explanation", json_form(found), lambda: [str(found)])
+
+
+@click.command()
+@click.argument("run")
+@click.option("--timeout", type=DURATION, help="Wait at most so long; then exit 7.")
+@database_options
+@output_options
+@pass_where
+@click.pass_context
+def wait(ctx: click.Context, where: Where, out: Output, run: str, timeout: float | None) -> None:
+    """Wait for the end of a run; the exit code says how it ended."""
+    from cloaca_core.observe import Observer
+
+    with where.looking() as client:
+        observer = Observer(client)
+        run_id = observer.resolve(run).wait()
+        client.get_run(run_id).wait(timeout)
+        line = observer.run(run_id).wait()
+    out.one("run", line.to_dict(), lambda: [ended_line(line)])
+    ctx.exit(exits.of_status(line.status))
+
+
+def ended_line(run: RunLine) -> str:
+    """How a run has ended, in one line."""
+    took = "" if run.seconds is None else f" after {duration(run.seconds)}"
+    why = f": {first_line(run.error_message)}" if run.error_message else ""
+    return f"{run.workflow_name} {run.id} {run.status}{took}{why}"

@@ -1,0 +1,114 @@
+"""``cloaca run``: one run, from its submission to its end."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cloaca_core.cli import exits
+from cloaca_core.cli.arguments import DURATION, LIMIT, context_of, context_options, tags_of
+from cloaca_core.cli.output import Output, json_text, note, output_options
+from cloaca_core.cli.where import Where, app_options, opened, pass_where
+
+if TYPE_CHECKING:
+    from cloaca_core.runner.handles import RunHandle
+    from cloaca_core.runner.own_runner import OwnRunner
+
+
+@click.command("run")
+@click.argument("workflow")
+@context_options
+@click.option("--key", metavar="KEY", help="An idempotency key: one run has it, for ever.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="May be given again.")
+@click.option("--priority", type=click.IntRange(-100, 100), help="Of runs that wait for a place.")
+@click.option("--delay", type=DURATION, help="Begin so much later; with --detach.")
+@click.option("--time-limit", type=LIMIT, help="The time limit of the run, or none.")
+@click.option("--detach", is_flag=True, help="Only submit it, for a worker to execute.")
+@app_options
+@output_options
+@pass_where
+@click.pass_context
+def command(
+    ctx: click.Context,
+    where: Where,
+    out: Output,
+    workflow: str,
+    file: str | None,
+    pairs: tuple[str, ...],
+    key: str | None,
+    tags: tuple[str, ...],
+    priority: int | None,
+    delay: float | None,
+    time_limit: Any,
+    detach: bool,
+) -> None:
+    """Run WORKFLOW here and watch it to its end; the exit code says how it ended.
+
+    Executes this run and the runs that it executes, and claims nothing else. Ctrl-C leaves the run
+    to the workers of the database. With --detach it is only submitted, and its id is written.
+    """
+    if delay is not None and not detach:
+        raise click.UsageError("--delay needs --detach: this command would have to wait so long")
+    context = context_of(file, pairs)
+    options: dict[str, Any] = {
+        "idempotency_key": key,
+        "tags": tags_of(tags),
+        "priority": priority,
+        "time_limit": time_limit,
+    }
+    if detach:
+        _detach(where, out, workflow, context, {**options, "delay": delay})
+        return
+    ctx.exit(_run(where, out, workflow, context, options))
+
+
+def _detach(
+    where: Where, out: Output, workflow: str, context: dict[str, Any], options: dict[str, Any]
+) -> None:
+    registry = where.registry()
+    with where.client("rw" if registry is None else "rwc", registry) as client:
+        made = client.submit(workflow, context, **options)
+        form = {"id": made.id, "created": made.created}
+        out.one("run", form, lambda: [made.id])
+
+
+def _run(
+    where: Where, out: Output, workflow: str, context: dict[str, Any], options: dict[str, Any]
+) -> int:
+    """Run it to its end; the exit code."""
+    from cloaca_core.runner.own_runner import OwnRunner
+
+    registry, url, schema = where.needed_registry(), where.url(), where.schema_name()
+    name = registry.find(workflow).namespace
+    run: RunHandle | None = None
+    try:
+        with opened(lambda: OwnRunner(url, registry=registry, schema=schema)) as runner:
+            run = runner.begin_run(name, context, **options)
+            if not run.created:
+                note(f"run {run.id} has this key already")
+            return _to_its_end(runner, run, out)
+    except KeyboardInterrupt:
+        if run is not None:
+            note(f"\nThe run is left to the workers of this database: cloaca runs watch {run.id}")
+        return exits.INTERRUPTED
+
+
+def _to_its_end(runner: OwnRunner, run: RunHandle, out: Output) -> int:
+    from cloaca_core.cli.live import follow
+    from cloaca_core.observe import Observer
+
+    if not (out.as_json or out.fields):
+        follow(Observer(runner).watch(run.id))
+    result = run.result()
+    found = json.loads(result.final_context.to_json())
+    form = {**Observer(runner).run(run.id).wait().to_dict(), "context": found}
+    if out.as_json or out.fields:
+        out.one("run", form, list)
+    elif result.status == "Completed":
+        click.echo(json_text(found, 2))
+    else:
+        note(result.error_message or f"It is {result.status}.")
+        note(f"More: cloaca runs explain {run.id}")
+    return exits.of_status(result.status)

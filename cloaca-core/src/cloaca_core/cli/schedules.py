@@ -1,0 +1,291 @@
+"""``cloaca schedules``: cron schedules of workflows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from cloaca_core.cli.arguments import context_of, context_options
+from cloaca_core.cli.columns import text, when
+from cloaca_core.cli.failures import Failure
+from cloaca_core.cli.output import Column, Form, Output, note, output_options
+from cloaca_core.cli.steer_runs import confirm
+from cloaca_core.cli.where import Where, database_options, pass_where
+from cloaca_core.cli.words import counted
+
+if TYPE_CHECKING:
+    from cloaca_core.runner.client import Client
+    from cloaca_core.runner.results import Backfill
+
+_MOST: Final = 10_000
+_LIMIT = click.option("--limit", type=click.IntRange(1, _MOST), default=100, show_default=True)
+_SCHEDULE = click.argument("schedule")
+_ZONE = click.option(
+    "--tz", "timezone", metavar="ZONE", default="UTC", show_default=True, help="An IANA zone."
+)
+
+
+@click.group("schedules")
+def command() -> None:
+    """List, add, explain and change cron schedules.
+
+    SCHEDULE is the name of a schedule, its id, or the beginning of one that no other shares.
+    """
+
+
+@command.command("list")
+@click.option("--enabled", "enabled_only", is_flag=True, help="Only those that are enabled.")
+@_LIMIT
+@database_options
+@output_options
+@pass_where
+def list_(where: Where, out: Output, enabled_only: bool, limit: int) -> None:
+    """List the schedules, by workflow."""
+    with where.looking() as client:
+        rows = client.list_cron_schedules(enabled_only=enabled_only or None, limit=limit)
+    out.listing("schedules", rows, _COLUMNS, empty="No schedules.")
+
+
+_COLUMNS = (
+    Column("SCHEDULE", lambda row: row["name"] or row["id"], gives_way=True),
+    Column("WORKFLOW", lambda row: row["workflow_name"], gives_way=True),
+    Column("CRON", lambda row: row["cron_expression"]),
+    text("timezone"),
+    Column("STATE", lambda row: "enabled" if row["enabled"] else "disabled"),
+    when("NEXT", "next_run_at"),
+    when("LAST", "last_run_at"),
+)
+
+
+@command.command()
+@_SCHEDULE
+@database_options
+@output_options
+@pass_where
+def show(where: Where, out: Output, schedule: str) -> None:
+    """Show a schedule."""
+    with where.looking() as client:
+        row = _found(client, schedule)
+    out.one("schedule", row, lambda: [f"{key:16}{_shown(value)}" for key, value in row.items()])
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+@command.command("next")
+@_SCHEDULE
+@database_options
+@output_options
+@pass_where
+def next_(where: Where, out: Output, schedule: str) -> None:
+    """Show the next ticks of a schedule, and the clock changes that affect it."""
+    from cloaca_core.schedules.explain import explain_schedule
+
+    with where.looking() as client:
+        row = _found(client, schedule)
+    if not row["enabled"]:
+        note("This schedule is disabled: none of these ticks makes a run.")
+    _explain(out, explain_schedule(row["cron_expression"], row["timezone"]))
+
+
+@command.command()
+@click.argument("cron")
+@_ZONE
+@output_options
+def explain(out: Output, cron: str, timezone: str) -> None:
+    """Say in words when CRON ticks, with the next ticks and clock changes; opens no database."""
+    from cloaca_core.schedules.explain import explain_schedule
+
+    _explain(out, explain_schedule(cron, timezone))
+
+
+def _explain(out: Output, found: Any) -> None:
+    form = {
+        "expression": found.expression,
+        "timezone": found.timezone,
+        "words": found.words,
+        "next_ticks": [each.isoformat() for each in found.next_ticks],
+        "clock_changes": [str(each) for each in found.clock_changes],
+    }
+    out.one("explanation", form, lambda: [str(found)])
+
+
+@command.command()
+@click.argument("name")
+@click.argument("workflow")
+@click.argument("cron")
+@_ZONE
+@context_options
+@click.option("--catchup", type=click.Choice(["skip", "run_once", "run_all"]))
+@click.option("--overlap", type=click.Choice(["allow", "skip", "queue", "cancel_old"]))
+@click.option("--jitter", type=click.IntRange(0), metavar="SECONDS", help="Spread the starts.")
+@click.option("--start", metavar="INSTANT", help="No tick before: RFC 3339.")
+@click.option("--end", metavar="INSTANT", help="No tick after: RFC 3339.")
+@database_options
+@output_options
+@pass_where
+def add(
+    where: Where,
+    out: Output,
+    name: str,
+    workflow: str,
+    cron: str,
+    timezone: str,
+    file: str | None,
+    pairs: tuple[str, ...],
+    catchup: Any,
+    overlap: Any,
+    jitter: int | None,
+    start: str | None,
+    end: str | None,
+) -> None:
+    """Add the schedule NAME of a workflow, or change it to these settings."""
+    with where.client("rw") as client:
+        made = client.schedule(
+            name,
+            workflow,
+            cron,
+            timezone,
+            params=context_of(file, pairs) or None,
+            catchup_policy=catchup,
+            overlap_policy=overlap,
+            jitter_seconds=jitter,
+            start_date=start,
+            end_date=end,
+        )
+        row = client.get_cron_schedule(made)
+    out.one("schedule", row, lambda: [f"{name} {made}: next {row['next_run_at'] or 'never'}"])
+
+
+@command.command()
+@_SCHEDULE
+@database_options
+@output_options
+@pass_where
+def enable(where: Where, out: Output, schedule: str) -> None:
+    """Let a schedule tick from now on."""
+    _set_enabled(where, out, schedule, enabled=True)
+
+
+@command.command()
+@_SCHEDULE
+@database_options
+@output_options
+@pass_where
+def disable(where: Where, out: Output, schedule: str) -> None:
+    """Let a schedule tick no more until it is enabled."""
+    _set_enabled(where, out, schedule, enabled=False)
+
+
+def _set_enabled(where: Where, out: Output, schedule: str, *, enabled: bool) -> None:
+    with where.client("rw") as client:
+        found = _found(client, schedule)
+        client.set_cron_schedule_enabled(found["id"], enabled)
+        row = client.get_cron_schedule(found["id"])
+    state = "enabled" if enabled else "disabled"
+    out.one("schedule", row, lambda: [f"{row['name'] or row['id']} is {state}"])
+
+
+@command.command()
+@_SCHEDULE
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@database_options
+@pass_where
+def delete(where: Where, schedule: str, yes: bool) -> None:
+    """Remove a schedule; its runs and history stay."""
+    with where.client("rw") as client:
+        row = _found(client, schedule)
+        named = row["name"] or row["id"]
+        confirm(f"Remove the schedule {named} of {row['workflow_name']}?", yes=yes)
+        client.delete_cron_schedule(row["id"])
+    note(f"The schedule {named} is removed.")
+
+
+@command.command()
+@_SCHEDULE
+@_LIMIT
+@database_options
+@output_options
+@pass_where
+def history(where: Where, out: Output, schedule: str, limit: int) -> None:
+    """List the ticks of a schedule that made runs, newest first."""
+    with where.looking() as client:
+        found = _found(client, schedule)
+        rows = client.get_cron_execution_history(found["id"], limit=limit)
+    out.listing("ticks", rows, _TICKS, empty="It has not ticked yet.")
+
+
+_TICKS = (
+    Column("TICK", lambda row: row["scheduled_time"]),
+    Column("RUN", lambda row: row["workflow_execution_id"] or ""),
+    when("DECIDED", "created_at"),
+)
+
+
+@command.command()
+@_SCHEDULE
+@click.argument("start")
+@click.argument("end")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), help="The oldest ones; 1,000 if not given."
+)
+@database_options
+@output_options
+@pass_where
+def preview(
+    where: Where, out: Output, schedule: str, start: str, end: str, limit: int | None
+) -> None:
+    """Say which ticks from START on and before END have no run yet, and `backfill` would run."""
+    with where.looking() as client:
+        found = client.preview_backfill(_found(client, schedule)["id"], start, end, limit=limit)
+    _tell(out, found, "would run")
+
+
+@command.command()
+@_SCHEDULE
+@click.argument("start")
+@click.argument("end")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), help="The oldest ones; 1,000 if not given."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@database_options
+@output_options
+@pass_where
+def backfill(
+    where: Where, out: Output, schedule: str, start: str, end: str, limit: int | None, yes: bool
+) -> None:
+    """Make runs for the past ticks from START on and before END that have none."""
+    with where.client("rw") as client:
+        schedule_id = _found(client, schedule)["id"]
+        ticks = client.preview_backfill(schedule_id, start, end, limit=limit).scheduled_times
+        if ticks:
+            confirm(f"Make {counted(len(ticks), 'run')}?", yes=yes)
+        _tell(out, client.backfill(schedule_id, start, end, limit=limit), "run now")
+
+
+def _tell(out: Output, found: Backfill, verb: str) -> None:
+    from cloaca_core.observe.json_forms import json_form
+
+    summary = (
+        f"{counted(len(found.scheduled_times), 'tick')} {verb}, {found.already_run:,} had a run, "
+        f"{found.beyond_limit:,} are beyond the limit"
+    )
+    runs = found.run_ids or [""] * len(found.scheduled_times)
+    ticks = [f"{at}  {run}".rstrip() for at, run in zip(found.scheduled_times, runs, strict=True)]
+    out.one("backfill", json_form(found), lambda: [*ticks, summary])
+
+
+def _found(client: Client, name: str) -> Form:
+    """The schedule of a name, an id, or the beginning of one."""
+    rows = client.list_cron_schedules(limit=_MOST)
+    exact = [row for row in rows if name in (row["name"], row["id"])]
+    found = exact or [row for row in rows if row["id"].startswith(name.lower())]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise Failure(f"no schedule {name!r}")
+    named = ", ".join([row["name"] or row["id"] for row in found[:5]])
+    raise Failure(f"several schedules have ids that begin with {name!r}: {named}")

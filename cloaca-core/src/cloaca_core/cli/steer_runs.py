@@ -1,0 +1,272 @@
+"""Commands that cancel, pause and resume runs: one, several by their ids, or all that a filter
+selects.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
+
+import click
+
+from cloaca_core.cli import exits
+from cloaca_core.cli.arguments import DURATION, act_options
+from cloaca_core.cli.columns import run_columns
+from cloaca_core.cli.output import Column, Form, Output, note, output_options, write_table
+from cloaca_core.cli.where import Where, database_options, pass_where
+from cloaca_core.cli.words import counted
+
+if TYPE_CHECKING:
+    from cloaca_core.observe import Observer
+    from cloaca_core.runner.client import Client
+
+F = TypeVar("F", bound=Callable[..., Any])
+Kind: TypeAlias = Literal["cancel", "pause", "resume", "retry"]
+
+SHOWN: Final = 10
+"""Runs that are shown before a bulk verb acts."""
+ALL: Final = "since:1970-01-01"
+"""The filter that every run meets."""
+_OF_KIND: Final[dict[Kind, str]] = {
+    "cancel": "status:Pending,Running,Waiting,Paused",
+    "pause": "status:Pending,Running,Waiting",
+    "resume": "status:Paused",
+    "retry": "status:Failed,Cancelled",
+}
+"""The states of runs that a verb can act on."""
+_REF: Final = re.compile(r"@(~\d+)?|[0-9a-f-]+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What a command is to act on: runs by their names, or terms of a filter."""
+
+    refs: tuple[str, ...]
+    terms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """The options of a verb that can act on many runs."""
+
+    all_: bool
+    yes: bool
+    dry_run: bool
+
+
+def selected(words: Sequence[str], bulk: Bulk) -> Selected:
+    """What the words of a command select; without any, ``--all`` must say so."""
+    if bulk.all_ and words:
+        raise click.UsageError("--all means all runs: leave out RUN and TERM, or --all")
+    if bulk.all_:
+        return Selected((), (ALL,))
+    if not words:
+        raise click.UsageError("name runs, or give a TERM, or --all for all of them")
+    refs = tuple([word for word in words if _REF.fullmatch(word)])
+    if not refs:
+        return Selected((), tuple(words))
+    if len(refs) < len(words):
+        raise click.UsageError("either runs by their ids, or TERMs: use id:… as a TERM")
+    return Selected(refs, ())
+
+
+def bulk_options(function: F) -> F:
+    """Let a verb take runs or terms, and the options of acting on many."""
+    for option in (
+        click.option("--dry-run", is_flag=True, help="Only say which runs it would be."),
+        click.option("--yes", is_flag=True, help="Do not ask."),
+        click.option("--all", "all_", is_flag=True, help="All runs that this can be done to."),
+        click.argument("words", nargs=-1, metavar="[RUN|TERM]..."),
+    ):
+        function = option(function)
+    return function
+
+
+@click.command()
+@bulk_options
+@click.option("--grace", type=DURATION, help="How long bodies have to end; of runs by their ids.")
+@act_options
+@database_options
+@output_options
+@pass_where
+def cancel(
+    where: Where,
+    out: Output,
+    words: tuple[str, ...],
+    all_: bool,
+    yes: bool,
+    dry_run: bool,
+    grace: float | None,
+    reason: str | None,
+    by: str | None,
+) -> None:
+    """End runs as Cancelled, with the runs that they have submitted."""
+    bulk = Bulk(all_, yes, dry_run)
+    steer(
+        *(where, out, "cancel", selected(words, bulk), bulk, reason, by),
+        lambda client, run: client.cancel(run, reason=reason, by=by, grace=grace),
+    )
+
+
+@click.command()
+@bulk_options
+@click.option("--until", metavar="INSTANT", help="Go on by themselves then; of runs by their ids.")
+@act_options
+@database_options
+@output_options
+@pass_where
+def pause(
+    where: Where,
+    out: Output,
+    words: tuple[str, ...],
+    all_: bool,
+    yes: bool,
+    dry_run: bool,
+    until: str | None,
+    reason: str | None,
+    by: str | None,
+) -> None:
+    """Start no more tasks of runs until they are resumed."""
+    bulk = Bulk(all_, yes, dry_run)
+    steer(
+        *(where, out, "pause", selected(words, bulk), bulk, reason, by),
+        lambda client, run: client.pause(run, reason=reason, by=by, until=until),
+    )
+
+
+@click.command()
+@bulk_options
+@act_options
+@database_options
+@output_options
+@pass_where
+def resume(
+    where: Where,
+    out: Output,
+    words: tuple[str, ...],
+    all_: bool,
+    yes: bool,
+    dry_run: bool,
+    reason: str | None,
+    by: str | None,
+) -> None:
+    """Let paused runs go on."""
+    bulk = Bulk(all_, yes, dry_run)
+    steer(
+        *(where, out, "resume", selected(words, bulk), bulk, reason, by),
+        lambda client, run: client.resume(run, reason=reason, by=by),
+    )
+
+
+def steer(
+    where: Where,
+    out: Output,
+    kind: Kind,
+    wanted: Selected,
+    bulk: Bulk,
+    reason: str | None,
+    by: str | None,
+    act: Callable[[Client, str], Any],
+) -> None:
+    """Act on each run that is named, or on all that the terms select."""
+    from cloaca_core.observe import Observer
+
+    with where.client("ro" if bulk.dry_run else "rw") as client:
+        observer = Observer(client)
+        if wanted.refs:
+            runs = [observer.resolve(ref).wait() for ref in wanted.refs]
+            rows = [_acted(client, observer, run, act, bulk) for run in runs]
+            out.listing("runs", rows, _ACTED, empty="No runs.")
+        else:
+            _steer_many(observer, out, kind, wanted.terms, bulk, reason, by)
+
+
+def _acted(
+    client: Client,
+    observer: Observer,
+    run_id: str,
+    act: Callable[[Client, str], Any],
+    bulk: Bulk,
+) -> Form:
+    if bulk.dry_run:
+        return {"id": run_id, "status": observer.run(run_id).wait().status, "changed": False}
+    done = act(client, run_id)
+    return {"id": run_id, "status": done.status, "changed": done.changed}
+
+
+_ACTED = (
+    Column("RUN", lambda row: row["id"]),
+    Column("STATUS", lambda row: row["status"], is_status=True),
+    Column("", lambda row: "" if row["changed"] else "as it was"),
+)
+
+
+def _steer_many(
+    observer: Observer,
+    out: Output,
+    kind: Kind,
+    terms: Sequence[str],
+    bulk: Bulk,
+    reason: str | None,
+    by: str | None,
+) -> None:
+    """Show how many runs and which first, ask, and act."""
+    filter_ = narrowed(kind, terms)
+    count = observer.count(*filter_).wait()
+    if not out.as_json:
+        _preview(observer, kind, filter_, count)
+    if count and not bulk.dry_run:
+        confirm(f"{kind.capitalize()} {counted(count, 'run')}?", yes=bulk.yes)
+    done = observer.steer(
+        kind, *filter_, reason=reason, by=by, dry_run=bulk.dry_run or not count
+    ).wait()
+    form = {"matched": done.matched, "changed": done.changed, "refused": done.refused}
+    verb = "would be changed" if bulk.dry_run else "changed"
+    refused = f", {done.refused:,} refused" if done.refused else ""
+    out.one(
+        "result",
+        form,
+        lambda: [f"{counted(done.matched, 'run')}: {done.changed:,} {verb}{refused}"],
+    )
+
+
+def narrowed(kind: Kind, terms: Sequence[str]) -> tuple[str, ...]:
+    """The terms of a verb; only runs that it can act on, unless they name states themselves."""
+    from cloaca_core.observe import parse
+
+    filter_ = parse(*terms)
+    named = [str(term) for term in filter_.terms]
+    if not any(term.key == "status" and not term.negated for term in filter_.terms):
+        named.append(_OF_KIND[kind])
+    return tuple(named)
+
+
+def _preview(observer: Observer, kind: Kind, terms: Sequence[str], count: int) -> None:
+    page = observer.runs(*terms, limit=SHOWN).wait()
+    rows = [run.to_dict() for run in page.runs]
+    note(f"{counted(count, 'run')} to {kind}")
+    if rows:
+        write_table(rows, run_columns(rows))
+    if count > len(rows):
+        note(f"and {count - len(rows):,} more")
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask on a terminal; elsewhere ``--yes`` must have been given. Exits as declined otherwise."""
+    if yes:
+        return
+    context = click.get_current_context()
+    if not asks():
+        note(f"{question} Nothing was done: say --yes, or --dry-run to see only.")
+        context.exit(exits.DECLINED)
+    if not click.confirm(question, err=True):
+        note("Nothing was done.")
+        context.exit(exits.DECLINED)
+
+
+def asks() -> bool:
+    """Whether a person is there to answer."""
+    return sys.stdin.isatty()

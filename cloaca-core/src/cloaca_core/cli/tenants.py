@@ -1,0 +1,101 @@
+"""``cloaca tenants``: databases that share nothing, as files or as schemas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cloaca_core.cli import exits
+from cloaca_core.cli.columns import text
+from cloaca_core.cli.failures import Failure
+from cloaca_core.cli.output import Output, note, output_options
+from cloaca_core.cli.where import Where, database_options, pass_where
+from cloaca_core.errors import BackendError, TenantNameError
+
+if TYPE_CHECKING:
+    from cloaca_core.runner.database_admin import DatabaseAdmin
+
+_DIRECTORY = click.option(
+    "--directory", metavar="FOLDER", help="The folder of tenants that are SQLite files."
+)
+_USER = click.option("--user", metavar="ROLE", help="The tenant's role; as the tenant.")
+
+
+@click.group("tenants")
+def command() -> None:
+    """List, create and remove tenants.
+
+    With --directory they are SQLite files in that folder; else schemas of a PostgreSQL database,
+    which --database-url opens as a role that may make schemas and roles.
+    """
+
+
+@command.command("list")
+@click.option("--directory", metavar="FOLDER", required=True, help="The folder of the files.")
+@output_options
+def list_(out: Output, directory: str) -> None:
+    """List the tenants that are SQLite files in a folder."""
+    from cloaca_core.runner.sqlite_tenants import SqliteTenants
+
+    rows = [{"name": each} for each in SqliteTenants(directory).list()]
+    out.listing("tenants", rows, [text("name")], empty="No tenants.")
+
+
+@command.command()
+@click.argument("name")
+@_DIRECTORY
+@_USER
+@database_options
+@output_options
+@pass_where
+def create(where: Where, out: Output, name: str, directory: str | None, user: str | None) -> None:
+    """Make a tenant, or bring it up to date, and write the URL to open it with.
+
+    On PostgreSQL the URL has a new password, which is shown this once.
+    """
+    from cloaca_core.runner.sqlite_tenants import SqliteTenants
+    from cloaca_core.store.tenants import TenantConfig
+
+    try:
+        if directory is not None:
+            url = SqliteTenants(directory).create(name)
+        else:
+            config = TenantConfig(schema_name=name, username=user or name)
+            url = _admin(where).create_tenant(config).connection_string
+    except TenantNameError as error:
+        raise click.BadParameter(str(error), param_hint="NAME") from error
+    out.one("tenant", {"name": name, "url": url}, lambda: [url])
+
+
+@command.command()
+@click.argument("name")
+@_DIRECTORY
+@_USER
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@database_options
+@pass_where
+def remove(where: Where, name: str, directory: str | None, user: str | None, yes: bool) -> None:
+    """Remove a tenant with all of its work."""
+    from cloaca_core.cli.steer_runs import confirm
+    from cloaca_core.runner.sqlite_tenants import SqliteTenants
+
+    confirm(f"Remove the tenant {name} with all of its work?", yes=yes)
+    try:
+        if directory is not None:
+            SqliteTenants(directory).remove(name)
+        else:
+            _admin(where).remove_tenant(name, user or name)
+    except TenantNameError as error:
+        raise click.BadParameter(str(error), param_hint="NAME") from error
+    note(f"The tenant {name} is removed.")
+
+
+def _admin(where: Where) -> DatabaseAdmin:
+    from cloaca_core.runner.database_admin import DatabaseAdmin
+
+    url = where.url()
+    try:
+        return DatabaseAdmin(url)
+    except BackendError as error:
+        raise Failure(str(error), exits.NO_DATABASE) from error

@@ -1,0 +1,126 @@
+"""``cloaca triggers``: what starts workflows by events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cloaca_core.cli.columns import text, when
+from cloaca_core.cli.failures import Failure
+from cloaca_core.cli.output import Column, Form, Output, output_options
+from cloaca_core.cli.where import Where, database_options, pass_where
+from cloaca_core.cli.words import duration
+
+if TYPE_CHECKING:
+    from cloaca_core.runner.client import Client
+
+_LIMIT = click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+_TRIGGER = click.argument("trigger")
+
+
+@click.group("triggers")
+def command() -> None:
+    """List, show, enable and disable triggers, which start workflows by events."""
+
+
+@command.command("list")
+@click.option("--enabled", "enabled_only", is_flag=True, help="Only those that are enabled.")
+@_LIMIT
+@database_options
+@output_options
+@pass_where
+def list_(where: Where, out: Output, enabled_only: bool, limit: int) -> None:
+    """List the triggers that any program on this database has registered."""
+    with where.looking() as client:
+        rows = client.list_trigger_schedules(enabled_only=enabled_only or None, limit=limit)
+    out.listing("triggers", rows, _COLUMNS, empty="No triggers.")
+
+
+_COLUMNS = (
+    Column("TRIGGER", lambda row: row["trigger_name"], gives_way=True),
+    text("workflow_name"),
+    Column("EVERY", lambda row: _interval(row)),
+    Column("STATE", lambda row: "enabled" if row["enabled"] else "disabled"),
+    when("LAST POLL", "last_poll_at"),
+)
+
+
+def _interval(row: Form) -> str:
+    milliseconds = row["poll_interval_ms"]
+    return "by cron" if milliseconds is None else duration(milliseconds / 1000)
+
+
+@command.command()
+@_TRIGGER
+@database_options
+@output_options
+@pass_where
+def show(where: Where, out: Output, trigger: str) -> None:
+    """Show a trigger."""
+    with where.looking() as client:
+        _show(out, _found(client, trigger))
+
+
+@command.command()
+@_TRIGGER
+@database_options
+@output_options
+@pass_where
+def enable(where: Where, out: Output, trigger: str) -> None:
+    """Let a trigger fire from now on, in all programs that have it."""
+    _set_enabled(where, out, trigger, enabled=True)
+
+
+@command.command()
+@_TRIGGER
+@database_options
+@output_options
+@pass_where
+def disable(where: Where, out: Output, trigger: str) -> None:
+    """Let a trigger fire nothing until it is enabled, in all programs that have it."""
+    _set_enabled(where, out, trigger, enabled=False)
+
+
+def _set_enabled(where: Where, out: Output, trigger: str, *, enabled: bool) -> None:
+    with where.client("rw") as client:
+        _found(client, trigger)
+        client.set_trigger_enabled(trigger, enabled)
+        row = _found(client, trigger)
+    state = "enabled" if enabled else "disabled"
+    out.one("trigger", row, lambda: [f"{trigger} is {state}"])
+
+
+@command.command()
+@_TRIGGER
+@_LIMIT
+@database_options
+@output_options
+@pass_where
+def history(where: Where, out: Output, trigger: str, limit: int) -> None:
+    """List the runs that a trigger fired, newest first."""
+    with where.looking() as client:
+        _found(client, trigger)
+        rows = client.get_trigger_execution_history(trigger, limit=limit)
+    out.listing("fired", rows, _FIRED, empty="It has not fired yet.")
+
+
+_FIRED = (
+    Column("RUN", lambda row: row["workflow_execution_id"] or ""),
+    when("FIRED", "started_at"),
+    when("ENDED", "completed_at"),
+)
+
+
+def _found(client: Client, name: str) -> dict[str, Any]:
+    if (row := client.get_trigger_schedule(name)) is None:
+        raise Failure(f"no trigger {name!r}")
+    return row
+
+
+def _show(out: Output, row: Form) -> None:
+    out.one(
+        "trigger",
+        row,
+        lambda: [f"{key:18}{'-' if value is None else value}" for key, value in row.items()],
+    )

@@ -1,0 +1,147 @@
+"""``cloaca worker``: executes runs until a signal comes.
+
+The first signal drains: nothing more is claimed, and bodies have the grace period to end. The
+second one ends the worker at once; other runners take over what it leaves.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from cloaca_core.cli import exits, systemd
+from cloaca_core.cli.output import note
+from cloaca_core.cli.where import Where, app_options, opened, pass_where
+
+if TYPE_CHECKING:
+    from cloaca_core.cli.endpoints import Probes
+    from cloaca_core.runner.worker import Worker
+
+_BROKEN: Final = 0
+"""In place of a signal: the engine has died."""
+
+
+@click.command("worker")
+@click.option(
+    "--health",
+    "port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Answer /health, /ready and /metrics on this port of 127.0.0.1; 0 is any.",
+)
+@click.option("--ready-file", metavar="FILE", help="A file that is there while it claims runs.")
+@app_options
+@pass_where
+@click.pass_context
+def command(ctx: click.Context, where: Where, port: int | None, ready_file: str | None) -> None:
+    """Execute runs of the workflows that -A defines, and fire their schedules and triggers.
+
+    The first SIGTERM or Ctrl-C drains: no more runs are claimed, and bodies have
+    shutdown_grace_seconds to end. The second ends the worker at once. Its other settings come from
+    variables and files: see `cloaca config show`.
+    """
+    from cloaca_core.runner.worker import Worker
+
+    registry, url, schema = where.needed_registry(), where.url(), where.schema_name()
+    signals = Signals()
+    try:
+        with (
+            signals.caught(),
+            opened(lambda: Worker(url, schema=schema, registry=registry)) as runner,
+        ):
+            _work(runner, signals, port, ready_file)
+    except KeyboardInterrupt:
+        note("Ended at once; other runners take over what was under way.")
+        ctx.exit(exits.INTERRUPTED)
+
+
+class Signals:
+    """Notes the first signal to drain; raises KeyboardInterrupt for each later one."""
+
+    def __init__(self) -> None:
+        # Only its put may interrupt itself, as a signal handler does.
+        self._came: SimpleQueue[int] = SimpleQueue()
+        self.draining: bool = False
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Take the signals within the block."""
+        before = {each: signal.signal(each, self._take) for each in _signals()}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+    def _take(self, number: int, _: FrameType | None) -> None:
+        if self.draining:
+            raise KeyboardInterrupt
+        self.draining = True
+        self._came.put(number)
+
+    def broken(self) -> None:
+        """The engine has died: there is nothing to wait for."""
+        self._came.put(_BROKEN)
+
+    def wait(self) -> int:
+        """Wait for the first signal, and return it; 0 when the engine has died."""
+        return self._came.get()
+
+
+def _signals() -> list[signal.Signals]:
+    return [signal.SIGINT, signal.SIGTERM]
+
+
+def _work(runner: Worker, signals: Signals, port: int | None, ready_file: str | None) -> None:
+    """Tell all who want to know that the runner works, and wait for a signal."""
+    runner.when_over(signals.broken)
+    with ExitStack() as stack:
+        if port is not None:
+            stack.enter_context(_answering(runner, signals, port))
+        with _ready(ready_file):
+            note("The worker is ready; Ctrl-C ends it.")
+            came = signals.wait()
+        if came == _BROKEN:
+            return  # the runner raises the reason as it closes
+        note(f"{signal.Signals(came).name}: no more runs are claimed; again ends it at once.")
+        runner.shutdown()
+
+
+@contextmanager
+def _answering(runner: Worker, signals: Signals, port: int) -> Iterator[None]:
+    from cloaca_core.cli.endpoints import LOOPBACK, served
+
+    with served(port, _probes(runner, signals)) as chosen:
+        note(f"http://{LOOPBACK}:{chosen}/health")
+        yield
+
+
+def _probes(runner: Worker, signals: Signals) -> Probes:
+    from cloaca_core.cli.endpoints import PATIENCE, Probes
+
+    def is_ready() -> bool:
+        return not signals.draining
+
+    return Probes(lambda: runner.health_within(PATIENCE), is_ready)
+
+
+@contextmanager
+def _ready(file: str | None) -> Iterator[None]:
+    """Say that the worker claims runs, within the block: to systemd, and by a file."""
+    if file is not None:
+        Path(file).write_text(f"{os.getpid()}\n", encoding="utf-8")
+    systemd.tell("READY=1", f"MAINPID={os.getpid()}")
+    try:
+        yield
+    finally:
+        systemd.tell("STOPPING=1")
+        if file is not None:
+            Path(file).unlink(missing_ok=True)

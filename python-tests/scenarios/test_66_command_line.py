@@ -1,0 +1,492 @@
+"""66: the command line runs workflows, shows runs and steers them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from click.testing import CliRunner, Result
+
+import cloaca
+from cloaca.__main__ import main
+from cloaca_core.cli.root import cli
+from cloaca_core.cli.where import imported
+
+PATIENCE = 30
+SHOP = """
+import cloaca
+
+registry = cloaca.Registry()
+
+with cloaca.WorkflowBuilder("order", registry=registry):
+
+    @cloaca.task
+    def charge(context):
+        return {"paid": context.get("amount", 1)}
+
+    @cloaca.task(dependencies=[charge], retry_attempts=1)
+    def send(context):
+        if context.get("fail"):
+            raise ValueError("no stock")
+        return {"sent": True}
+
+with cloaca.WorkflowBuilder("ask", registry=registry):
+
+    @cloaca.task
+    def wait(context, handle):
+        return {"answer": handle.wait_for("answer")}
+
+    cloaca.approval(id="sign", prompt="Ship it?", dependencies=[wait])
+
+with cloaca.WorkflowBuilder("stop_itself", registry=registry):
+
+    @cloaca.task
+    def stop(context, handle):
+        with cloaca.Client(context["url"], registry=cloaca.Registry()) as client:
+            client.cancel(client.list_runs(limit=1)[0].id, reason="enough")
+        handle.sleep(60)
+"""
+Command: TypeAlias = Callable[..., Result]
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a module in the working directory that defines workflows."""
+    name = f"shop_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(SHOP)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return f"{name}:registry"
+
+
+@pytest.fixture
+def command(database_url: str, shop: str, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Calls a command on the test's database, with the shop's workflows."""
+    monkeypatch.setenv("CLOACA_DATABASE_URL", database_url)
+    monkeypatch.setenv("CLOACA_APP", shop)
+
+    def call(*arguments: str, code: int = 0, **more: Any) -> Result:
+        done = CliRunner().invoke(cli, arguments, **more)
+        failure = "" if done.exception is None else repr(done.exception)
+        assert done.exit_code == code, f"{done.output}\n{failure}"
+        return done
+
+    return call
+
+
+@pytest.fixture
+def worker(database_url: str, shop: str) -> Iterator[cloaca.DefaultRunner]:
+    """A runner of the shop's workflows."""
+    with cloaca.DefaultRunner(database_url, registry=imported(shop)) as runner:
+        yield runner
+
+
+def answer(done: Result) -> dict[str, Any]:
+    """The JSON document of a command."""
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found.pop("schema") == 1
+    return found
+
+
+def submitted(command: Command, *arguments: str) -> str:
+    """The id of a run that is submitted and not executed."""
+    run_id: str = answer(command("run", *arguments, "--detach", "--json"))["run"]["id"]
+    return run_id
+
+
+# -- run -----------------------------------------------------------------------------------------
+
+
+def test_run_executes_a_workflow_and_tells_each_step(command: Command) -> None:
+    lines = command("run", "order", "-P", "amount:=5").stdout.splitlines()
+
+    assert [line.split()[1:3] for line in lines if line.endswith("ms")][:2] == [
+        ["charge", "Completed"],
+        ["send", "Completed"],
+    ]
+    assert any("order" in line and "Completed" in line for line in lines)
+    context = json.loads("\n".join(lines[lines.index("{") :]))
+    assert context == {"amount": 5, "paid": 5, "sent": True}
+
+
+def test_run_tells_the_result_as_json(command: Command) -> None:
+    found = answer(command("run", "order", "--tag", "shop=oslo", "--priority", "7", "--json"))
+
+    run = found["run"]
+    assert (run["status"], run["tags"], run["priority"]) == ("Completed", {"shop": "oslo"}, 7)
+    assert run["context"] == {"paid": 1, "sent": True}
+
+
+def test_a_run_that_fails_exits_with_5(command: Command) -> None:
+    done = command("run", "order", "-P", "fail:=true", code=5)
+
+    assert "no stock" in done.stderr
+    assert "send  Failed" in done.stdout
+
+
+def test_a_run_that_is_cancelled_exits_with_6(command: Command, database_url: str) -> None:
+    command("run", "stop_itself", "-P", f"url={database_url}", code=6)
+
+
+def test_run_claims_no_other_run(command: Command) -> None:
+    other = submitted(command, "order")
+    command("run", "order")
+
+    assert answer(command("runs", "show", other, "--json"))["run"]["status"] == "Pending"
+
+
+def test_a_key_names_one_run(command: Command) -> None:
+    first = answer(command("run", "order", "--key", "k", "--detach", "--json"))["run"]
+    again = answer(command("run", "order", "--key", "k", "--detach", "--json"))["run"]
+
+    assert (first["created"], again) == (True, {"id": first["id"], "created": False})
+
+
+def test_what_was_written_wrongly_exits_with_2(command: Command) -> None:
+    command("run", "order", "-P", "amount", code=2)
+    command("run", "order", "-P", "amount:=x", code=2)
+    command("run", "order", "--delay", "5m", code=2)  # it would have to wait so long
+    command("run", "order", "--time-limit", "soon", code=2)
+    command("runs", "list", "stat:failed", code=2)
+    command("schedules", "explain", "61 * * * *", code=2)
+    command("nosuch", code=2)
+
+
+def test_an_unknown_workflow_or_run_exits_with_1(command: Command) -> None:
+    assert "did you mean 'order'" in command("run", "ordre", code=1).stderr
+    command("runs", "show", "abc", code=1)
+    command("runs", "show", "@", code=1)
+
+
+# -- look ----------------------------------------------------------------------------------------
+
+
+def test_runs_are_listed_by_terms_page_by_page(command: Command) -> None:
+    ids = [submitted(command, "order", "--tag", f"n={n}") for n in range(3)]
+
+    first = answer(command("runs", "list", "--limit", "2", "--json", "--fields", "id"))
+    assert first == {"runs": [{"id": ids[2]}, {"id": ids[1]}], "next": ids[1]}
+    rest = answer(command("runs", "list", "--before", first["next"], "--json", "--fields", "id"))
+    assert rest == {"runs": [{"id": ids[0]}], "next": None}
+    assert command("runs", "list", "tag.n:0,2", "--fields", "id").stdout.split() == [ids[2], ids[0]]
+    assert command("runs", "list", "tag.n:0 status:pending", "--fields", "tags.n").stdout == "0\n"
+
+
+def test_a_run_has_short_names(command: Command) -> None:
+    first, second = submitted(command, "order"), submitted(command, "order")
+
+    for name, run_id in (("@", second), ("@~1", first), (second[:-4], second), (second, second)):
+        assert answer(command("runs", "show", name, "--json"))["run"]["id"] == run_id
+
+
+def test_a_run_is_shown_with_its_tasks(command: Command) -> None:
+    command("run", "order", "-P", "fail:=true", code=5)
+
+    shown = command("runs", "show", "@").stdout
+    assert "ValueError: no stock" in shown
+    tasks = answer(command("runs", "show", "@", "--json"))["run"]["tasks"]
+    assert [(task["task"], task["status"]) for task in tasks] == [
+        ("charge", "Completed"),
+        ("send", "Failed"),
+    ]
+    assert "no stock" in command("runs", "explain", "@").stdout
+    assert "flowchart" in command("runs", "graph", "@").stdout
+    attempts = answer(command("runs", "attempts", "@", "--task", "send", "--json"))["attempts"]
+    assert [each["error"] for each in attempts] == ["ValueError: no stock"]
+    kinds = [
+        json.loads(line)["kind"]
+        for line in command("runs", "tail", "@", "--json").stdout.splitlines()
+    ]
+    assert kinds == [
+        "created",
+        "started",
+        "task_started",
+        "task_completed",
+        "task_started",
+        "task_failed",
+        "ended",
+    ]
+
+
+def test_watch_and_wait_say_by_their_code_how_a_run_ended(command: Command) -> None:
+    command("run", "order", code=0)
+    command("runs", "wait", "@", code=0)
+    command("run", "order", "-P", "fail:=true", code=5)
+    command("runs", "wait", "@", code=5)
+    assert "Failed" in command("runs", "watch", "@", code=5).stdout
+    last = command("runs", "watch", "@", "--json", code=5).stdout.splitlines()[-1]
+    assert json.loads(last)["run"]["status"] == "Failed"
+    submitted(command, "order")
+    command("runs", "cancel", "@")
+    command("runs", "wait", "@", code=6)
+    command("runs", "show", "@", code=0)  # looking at it is no failure
+
+
+def test_a_wait_that_is_over_first_exits_with_7(command: Command) -> None:
+    submitted(command, "order")
+
+    assert "goes on" in command("runs", "wait", "@", "--timeout", "0.01", code=7).stderr
+
+
+def test_watch_tells_what_changes_meanwhile(command: Command, worker: cloaca.DefaultRunner) -> None:
+    run = worker.submit("ask")
+    worker.send(run.id, "answer", 42)
+    _until_asked(worker)
+    worker.approve(run.id, "sign")
+
+    lines = command("runs", "watch", run.id).stdout.splitlines()
+
+    assert lines[-1].split()[1:4] == ["ask", run.id, "Completed"]
+
+
+def _until_asked(worker: cloaca.DefaultRunner) -> None:
+    """Wait until the newest run waits for a person."""
+    for _ in worker.get_run(worker.list_runs(limit=1)[0].id).watch():
+        if worker.waiting_for_people():
+            return
+
+
+def test_status_is_one_screen(command: Command) -> None:
+    submitted(command, "order")
+    command("run", "order", "-P", "fail:=true", code=5)
+
+    shown = command("status").stdout
+    assert "1 Pending" in shown
+    assert "1 in the last hour" in shown
+    assert "none: start one" in shown
+    assert answer(command("status", "--json"))["status"]["failed"] == 1
+
+
+def test_workflows_are_known_without_their_code(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command("run", "order")
+    monkeypatch.delenv("CLOACA_APP")
+
+    found = answer(command("workflows", "list", "--json"))["workflows"]
+    assert [each["workflow_name"] for each in found] == ["ask", "order", "stop_itself"]
+    assert "charge" in command("workflows", "show", "order").stdout
+    assert "n0 --> n1" in command("workflows", "graph", "order").stdout
+    submitted(command, "order")
+    command("run", "order", code=2)  # to execute it takes the code
+
+
+def test_a_database_without_tables_exits_with_4_and_gets_none(
+    command: Command, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOACA_DATABASE_URL", empty_database_url)
+    for arguments in (["runs", "list"], ["status"], ["workflows", "list"]) * 2:
+        command(*arguments, code=4)
+
+
+@pytest.mark.backend("sqlite", reason="a file")
+def test_a_file_that_is_not_there_exits_with_4_and_stays_away(
+    command: Command, tmp_path: Path
+) -> None:
+    url = f"sqlite://{tmp_path}/nothing.db"
+    for arguments in (["runs", "list"], ["runs", "cancel", "@"], ["doctor"], ["db", "status"]):
+        command(*arguments, "--database-url", url, code=4)
+
+    assert not (tmp_path / "nothing.db").exists()
+
+
+# -- steer ---------------------------------------------------------------------------------------
+
+
+def test_runs_are_steered_by_their_ids_without_a_question(command: Command) -> None:
+    run_id = submitted(command, "order")
+
+    paused = answer(command("runs", "pause", "@", "--reason", "wait", "--by", "ann", "--json"))
+    assert paused["runs"] == [{"id": run_id, "status": "Paused", "changed": True}]
+    command("runs", "resume", "@")
+    assert "as it was" not in command("runs", "cancel", run_id[:20]).stdout
+    assert "as it was" in command("runs", "cancel", run_id[:20]).stdout
+    acts = answer(command("actions", "list", "--json"))["actions"]
+    assert [act["kind"] for act in acts] == ["cancel", "cancel", "resume", "pause"]
+    assert acts[-1]["by"] == "ann"
+
+
+def test_many_runs_are_steered_only_when_it_is_confirmed(
+    command: Command, database_url: str, shop: str
+) -> None:
+    other = submitted(command, "order")
+    with cloaca.Client(database_url, registry=imported(shop)) as client:
+        client.submit_many("order", [{}] * 12, tags={"shop": "oslo"})
+
+    asked = command("runs", "cancel", "tag.shop:oslo", code=3)
+    assert "12 runs to cancel" in asked.stderr
+    assert "and 2 more" in asked.stderr
+    assert answer(command("runs", "cancel", "tag.shop:oslo", "--dry-run", "--json"))["result"] == {
+        "matched": 12, "changed": 12, "refused": 0,
+    }  # fmt: skip
+    assert "12 changed" in command("runs", "cancel", "tag.shop:oslo", "--yes").stdout
+    assert answer(command("runs", "show", other, "--json"))["run"]["status"] == "Pending"
+    assert "1 run: 1 changed" in command("runs", "pause", "--all", "--yes").stdout
+
+
+def test_without_a_run_a_term_or_all_nothing_is_steered(command: Command) -> None:
+    for verb in ("cancel", "pause", "resume", "retry"):
+        command("runs", verb, code=2)
+        command("runs", verb, "--all", "status:paused", code=2)
+        command("runs", verb, "@", "status:paused", code=2)
+
+
+def test_a_person_can_say_no(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloaca_core.cli.steer_runs.asks", lambda: True)
+    submitted(command, "order")
+
+    assert "Nothing was done" in command("runs", "cancel", "--all", code=3, input="n\n").stderr
+    command("runs", "cancel", "--all", input="y\n")
+    assert answer(command("runs", "show", "@", "--json"))["run"]["status"] == "Cancelled"
+
+
+def test_a_retry_and_a_fork_show_their_plans(command: Command) -> None:
+    command("run", "order", "-P", "fail:=true", code=5)
+
+    plan = command("runs", "retry", "@", "--plan").stdout
+    assert [line.split()[:2] for line in plan.splitlines()] == [["keep", "charge"], ["run", "send"]]
+    assert command("runs", "fork", "@", "send", "--plan").stdout.startswith("keep  charge")
+    fork = answer(command("runs", "fork", "@", "send", "-P", "fail:=false", "--json"))["run"]
+    assert fork["created"]
+    assert answer(command("runs", "retry", "@~1", "--json"))["runs"][0]["status"] == "Pending"
+    command("runs", "retry", "status:failed", "--plan", code=2)
+
+
+def test_a_run_is_told_what_it_waits_for(command: Command, worker: cloaca.DefaultRunner) -> None:
+    run = worker.submit("ask")
+    assert "sent" in command("runs", "send", "@", "answer", '{"n": 42}', "--key", "a").stdout
+    assert "had been" in command("runs", "send", "@", "answer", "1", "--key", "a").stdout
+    _until_asked(worker)
+
+    (open_one,) = answer(command("approvals", "list", "--json"))["approvals"]
+    assert (open_one["run_id"], open_one["task_id"]) == (run.id, "sign")
+    command("runs", "approve", "@", "sign", "--note", "fine", "--by", "ann")
+    assert run.result(PATIENCE).final_context.get("answer") == {"n": 42}
+    command("runs", "approve", "@", "sign", code=1)
+
+
+def test_workflows_are_paused_and_resumed(command: Command) -> None:
+    assert command("workflows", "pause", "order").stdout == "order: paused\n"
+    assert command("workflows", "pause", "order").stdout == "order: as it was\n"
+    assert command("workflows", "resume", "order").stdout == "order: resumed\n"
+
+
+# -- schedules, triggers, the rest ---------------------------------------------------------------
+
+
+def test_schedules_come_and_go(command: Command) -> None:
+    assert "At 02:00" in command("schedules", "explain", "0 2 * * *", "--tz", "Europe/Oslo").stdout
+    add = ("schedules", "add", "nightly", "order", "0 2 * * *", "--tz", "Europe/Oslo")
+    made = answer(command(*add, "-P", "amount:=9", "--json"))["schedule"]
+    assert (made["name"], made["timezone"]) == ("nightly", "Europe/Oslo")
+    assert "nightly" in command("schedules", "list").stdout
+    assert "Europe/Oslo" in command("schedules", "next", made["id"][:-2]).stdout
+    period = ("2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z")
+    assert "2 ticks would run" in command("schedules", "preview", "nightly", *period).stdout
+    command("schedules", "backfill", "nightly", *period, code=3)
+    runs = answer(command("schedules", "backfill", "nightly", *period, "--yes", "--json"))
+    assert len(runs["backfill"]["run_ids"]) == 2
+    ticks = answer(command("schedules", "history", "nightly", "--json"))["ticks"]
+    assert {each["workflow_execution_id"] for each in ticks} == set(runs["backfill"]["run_ids"])
+    command("schedules", "disable", "nightly")
+    assert answer(command("schedules", "list", "--enabled", "--json"))["schedules"] == []
+    command("schedules", "enable", "nightly")
+    command("schedules", "delete", "nightly", code=3)
+    command("schedules", "delete", "nightly", "--yes")
+    command("schedules", "show", "nightly", code=1)
+
+
+def test_triggers_are_enabled_and_disabled(command: Command, database_url: str) -> None:
+    registry = cloaca.Registry()
+    with cloaca.WorkflowBuilder("mail", registry=registry):
+
+        @cloaca.task
+        def send(context: cloaca.Context) -> None: ...
+
+    @cloaca.trigger(on="mail", poll_interval="1h", registry=registry)
+    def arrived() -> bool:
+        return False
+
+    with cloaca.DefaultRunner(database_url, registry=registry):
+        assert "arrived" in command("triggers", "list").stdout
+        assert command("triggers", "disable", "arrived").stdout == "arrived is disabled\n"
+        assert not answer(command("triggers", "show", "arrived", "--json"))["trigger"]["enabled"]
+        command("triggers", "enable", "arrived")
+        assert answer(command("triggers", "history", "arrived", "--json"))["fired"] == []
+        command("triggers", "show", "arived", code=1)
+        (runner,) = answer(command("runners", "list", "--json"))["runners"]
+        assert runner["alive"]
+
+
+def test_the_database_is_looked_at_upgraded_and_pruned(command: Command) -> None:
+    command("db", "upgrade")
+    assert answer(command("db", "status", "--json"))["database"]["schema"] > 0
+    assert command("db", "check").stdout == "The database is sound.\n"
+    command("run", "order")
+    assert (
+        "1 run would be deleted"
+        in command("db", "prune", "--before", "2091-01-01T00:00:00Z", "--dry-run").stdout
+    )
+    command("db", "prune", "--before", "2091-01-01T00:00:00Z", code=3)
+    assert (
+        "1 run deleted"
+        in command("db", "prune", "--before", "2091-01-01T00:00:00Z", "--yes").stdout
+    )
+
+
+def test_a_check_that_finds_something_exits_with_8(command: Command, tmp_path: Path) -> None:
+    assert "public::embedded::order" in command("workflows", "check").stdout
+    (tmp_path / "no_workflows.py").write_text("import cloaca\nregistry = cloaca.Registry()\n")
+    command("workflows", "check", "-A", "no_workflows:registry", code=8)
+
+
+def test_the_doctor_says_what_to_do(command: Command) -> None:
+    command("workflows", "pause", "order")
+
+    shown = command("doctor", code=8).stdout
+    assert "[workflow_paused]" in shown
+    codes = [
+        each["code"]
+        for each in answer(command("doctor", "--json", code=8))["diagnosis"]["findings"]
+    ]
+    assert "workflow_paused" in codes
+
+
+def test_settings_and_backends_are_shown(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOACA_LEASE_SECONDS", "20")
+    rows = answer(command("config", "show", "--json"))["settings"]
+    settings = {row["setting"]: (row["value"], row["origin"]) for row in rows}
+
+    assert settings["lease_seconds"] == (20, "CLOACA_LEASE_SECONDS")
+    assert settings["max_active_runs"] == (1000, None)
+    assert "usable" in command("backends").stdout
+
+
+@pytest.mark.backend("sqlite", reason="tenants that are files")
+def test_tenants_that_are_files(command: Command, tmp_path: Path) -> None:
+    folder = str(tmp_path / "tenants")
+    url = command("tenants", "create", "acme", "--directory", folder).stdout.strip()
+
+    assert command("runs", "list", "--database-url", url).stderr == "No such runs.\n"
+    assert answer(command("tenants", "list", "--directory", folder, "--json"))["tenants"] == [
+        {"name": "acme"}
+    ]
+    command("tenants", "create", "1acme", "--directory", folder, code=2)
+    command("tenants", "remove", "acme", "--directory", folder, code=3)
+    command("tenants", "remove", "acme", "--directory", folder, "--yes")
+
+
+def test_the_module_is_a_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["cloaca", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert (ended.value.code, capsys.readouterr().out) == (
+        0,
+        f"cloaca, version {cloaca.__version__}\n",
+    )

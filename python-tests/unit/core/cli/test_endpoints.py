@@ -1,0 +1,69 @@
+"""What a worker answers to probes."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import Any
+
+import pytest
+
+from cloaca_core.cli.endpoints import LOOPBACK, Probes, answer, served
+
+
+def healthy() -> dict[str, Any]:
+    return {"active_runs": 3}
+
+
+def hanging() -> dict[str, Any]:
+    raise TimeoutError("no answer after 2 s")
+
+
+READY = Probes(healthy, lambda: True, lambda: "cloaca_runs_total 7\n")
+DRAINING = Probes(hanging, lambda: False)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "probes", "path"),
+    [
+        (200, '{"active_runs": 3}', READY, "/health"),
+        (200, '{"active_runs": 3}', READY, "/health?verbose=1"),
+        (503, '{"error": "TimeoutError: no answer after 2 s"}', DRAINING, "/health"),
+        (200, '{"ready": true}', READY, "/ready"),
+        (503, '{"ready": false}', DRAINING, "/ready"),
+        (200, "cloaca_runs_total 7\n", READY, "/metrics"),
+        (404, 'metrics need the extra: pip install "cloaca[metrics]"\n', DRAINING, "/metrics"),
+        (404, "/health, /ready, /metrics\n", READY, "/"),
+    ],
+)
+def test_each_path_has_its_answer(status: int, text: str, probes: Probes, path: str) -> None:
+    assert answer(probes, path)[:2] == (status, text)
+
+
+def asked(port: int, path: str, host: str | None = None) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=30)
+    try:
+        connection.request("GET", path, headers={} if host is None else {"Host": host})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def test_they_are_served_on_loopback_while_the_block_lasts() -> None:
+    with served(0, READY) as port:
+        status, body = asked(port, "/health")
+
+        assert (status, json.loads(body)) == (200, {"active_runs": 3})
+    with pytest.raises(ConnectionRefusedError):
+        asked(port, "/health")
+
+
+@pytest.mark.parametrize(
+    ("status", "host"),
+    [(200, "localhost"), (200, "localhost:9000"), (200, "[::1]:9000"), (200, "127.0.0.1"),
+     (400, "evil.example"), (400, "evil.example:80"), (400, "localhost.evil.example")],
+)  # fmt: skip
+def test_a_page_in_a_browser_that_names_another_host_is_refused(status: int, host: str) -> None:
+    with served(0, READY) as port:
+        assert asked(port, "/ready", host)[0] == status

@@ -1,0 +1,129 @@
+"""Which database and which workflows a command works with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+import cloaca
+from cloaca_core.cli.where import Where, imported, url_with_mode, without_password
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, without anything that says where."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("CLOACA_DATABASE_URL", "CLOACA_APP", "CLOACA_SCHEMA"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_an_option_counts_before_a_variable_and_that_before_a_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "pyproject.toml").write_text('[tool.cloaca]\ndatabase_url = "sqlite://a.db"\n')
+    assert Where().url() == "sqlite://a.db"
+    (folder / "cloaca.toml").write_text('database_url = "sqlite://b.db"\napp = "shop"\n')
+    assert (Where().url(), Where().app_name()) == ("sqlite://b.db", "shop")
+    monkeypatch.setenv("CLOACA_DATABASE_URL", "sqlite://c.db")
+    assert Where().url() == "sqlite://c.db"
+    assert Where(database_url="sqlite://d.db").url() == "sqlite://d.db"
+
+
+def test_a_setting_beside_it_in_the_file_is_still_one_of_runners(folder: Path) -> None:
+    (folder / "cloaca.toml").write_text('schema = "acme"\nlease_seconds = 20\n')
+
+    assert Where().schema_name() == "acme"
+    assert cloaca.DefaultRunnerConfig().lease_seconds == 20
+
+
+def test_a_value_that_is_no_text_is_refused(folder: Path) -> None:
+    (folder / "cloaca.toml").write_text("app = 7\n")
+
+    with pytest.raises(cloaca.ConfigError, match=r"\./cloaca.toml: app must be text, got 7"):
+        Where().app_name()
+
+
+def test_without_a_database_it_says_how_to_name_one() -> None:
+    with pytest.raises(click.UsageError, match="--database-url"):
+        Where().url()
+    with pytest.raises(click.UsageError, match="-A MODULE"):
+        Where().needed_registry()
+
+
+@pytest.mark.parametrize(
+    ("expected", "url", "mode"),
+    [
+        ("sqlite://w.db?mode=ro", "sqlite://w.db", "ro"),
+        ("w.db?mode=rw", "w.db", "rw"),
+        ("w.db", "w.db", "rwc"),
+        # what the URL says itself counts
+        ("sqlite://w.db?mode=rwc", "sqlite://w.db?mode=rwc", "ro"),
+        ("sqlite://w.db?_busy_timeout=9&mode=ro", "sqlite://w.db?_busy_timeout=9", "ro"),
+        # a client refuses it with a reason of its own
+        (":memory:", ":memory:", "ro"),
+    ],
+)
+def test_looking_is_read_only_and_steering_makes_no_file(
+    expected: str, url: str, mode: str
+) -> None:
+    assert url_with_mode(url, mode) == expected  # type: ignore[arg-type] # of the parameters
+
+
+@pytest.mark.backend("postgres", reason="its URLs have modes of their own")
+def test_a_server_is_looked_at_read_only_and_has_no_other_mode() -> None:
+    url = "postgresql://app@db.example/work?schema=acme"
+
+    assert url_with_mode(url, "ro") == f"{url}&mode=ro"
+    assert url_with_mode(url, "rw") == url
+
+
+@pytest.mark.parametrize(
+    ("expected", "url"),
+    [
+        ("postgresql://app:***@db/work", "postgresql://app:secret@db/work"),
+        ("postgresql://app:***@db/work", "postgresql://app:se@cret@db/work"),
+        ("postgresql://app@db/work", "postgresql://app@db/work"),
+        ("sqlite://work.db", "sqlite://work.db"),
+        ("work.db", "work.db"),
+    ],
+)
+def test_a_password_is_not_shown(expected: str, url: str) -> None:
+    assert without_password(url) == expected
+
+
+class TestImported:
+    def test_a_module_of_the_working_directory_with_its_own_registry(self, folder: Path) -> None:
+        (folder / "own_where.py").write_text("import cloaca\nclass a: r = cloaca.Registry()\n")
+
+        assert imported("own_where:a.r").namespaces() == []
+
+    def test_without_a_registry_it_is_the_programs(self, folder: Path) -> None:
+        from cloaca_core.definition.registry import default_registry
+
+        (folder / "plain_where.py").write_text("")
+
+        assert imported("plain_where") is default_registry()
+
+    @pytest.mark.parametrize(
+        ("name", "says"),
+        [
+            ("nowhere_at_all", "there is no module 'nowhere_at_all'"),
+            ("odd_where:missing", "odd_where has no 'missing'"),
+            ("odd_where:number", "odd_where:number is no Registry, but a int"),
+        ],
+    )
+    def test_what_is_not_there_is_said(self, folder: Path, name: str, says: str) -> None:
+        (folder / "odd_where.py").write_text("number = 7\n")
+
+        with pytest.raises(click.BadParameter, match=says):
+            imported(name)
+
+    def test_a_module_that_lacks_another_one_says_so_itself(self, folder: Path) -> None:
+        (folder / "lacking_where.py").write_text("import nothing_of_that_name\n")
+
+        with pytest.raises(ModuleNotFoundError, match="nothing_of_that_name"):
+            imported("lacking_where")

@@ -1,0 +1,61 @@
+"""Times and durations as people read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from cloaca_core.cli.words import PLAIN_SIGNS, SIGNS, STYLES, ago, counted, duration, first_line
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("", None),
+        ("7 ms", 0.007),
+        ("999 ms", 0.9994),
+        ("1.0 s", 1.0),
+        ("59.9 s", 59.94),
+        ("1m 00s", 60.0),
+        ("59m 59s", 3599.9),
+        ("1h 00m", 3600.0),
+        ("2h 05m", 7530.0),
+        ("3d 04h", 273_700.0),
+    ],
+)
+def test_a_duration_has_two_units_at_most(text: str, seconds: float | None) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("", None),
+        ("now", "2026-03-01T12:00:00+00:00"),
+        ("5s ago", "2026-03-01T11:59:55+00:00"),
+        ("2m ago", "2026-03-01T11:57:30+00:00"),
+        ("3d ago", "2026-02-26T12:00:00+00:00"),
+        ("in 1h", "2026-03-01T13:00:00+00:00"),
+        ("in 2h", "2026-03-01T15:00:00+01:00"),
+    ],
+)
+def test_an_instant_is_so_long_ago(text: str, instant: str | None) -> None:
+    assert ago(instant, datetime(2026, 3, 1, 12, tzinfo=UTC)) == text
+
+
+def test_small_words() -> None:
+    assert (counted(1, "run"), counted(2000, "run")) == ("1 run", "2,000 runs")
+    assert (first_line("\n a\nb"), first_line(None)) == ("a", "")
+
+
+def test_each_state_has_a_style_and_two_signs_of_one_character() -> None:
+    assert set(STYLES) == set(SIGNS) == set(PLAIN_SIGNS)
+    assert {len(each) for each in (*SIGNS.values(), *PLAIN_SIGNS.values())} == {1}
+    assert all(each.isascii() for each in PLAIN_SIGNS.values())
+
+
+def test_no_colour_is_one_that_light_or_dark_terminals_cannot_show() -> None:
+    used = {word for style in STYLES.values() for word in style.split()}
+
+    assert used <= {"green", "red", "cyan", "magenta", "bold", "dim"}
