@@ -127,12 +127,8 @@ def _by_task(
 
 def _task_of(run_id: str, child: ChildRow, tasks: Mapping[str, TaskResult]) -> str:
     own, key = f"{run_id}{SEPARATOR}", child.idempotency_key or ""
-    if not key.startswith(own):
-        return ""
-    task, _, _ = key.removeprefix(own).rpartition(SEPARATOR)
-    while task and task not in tasks:  # a key has the number of the call, perhaps an attempt too
-        task, _, _ = task.rpartition(SEPARATOR)
-    return task
+    task = key.removeprefix(own).partition(SEPARATOR)[0]
+    return task if key.startswith(own) and task in tasks else ""
 
 
 def latest_attempts(view: RunView) -> dict[str, AttemptRow]:
