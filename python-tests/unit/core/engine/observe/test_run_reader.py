@@ -8,7 +8,7 @@ from model.memory_store import MemoryStore
 from model.orchestration import PAIR, Scene
 
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
-from cloaca_core._engine.observe.run_reader import Awaited, RunReader
+from cloaca_core._engine.observe.run_reader import Awaited, RunReader, with_begun
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core.conformance.rows import (
     LATER,
@@ -222,3 +222,28 @@ async def test_a_run_tells_its_open_waits_until_it_has_ended(desk: Desk) -> None
 
     await record(desk.store, ends=[run_end("r")])
     assert (await desk.reader.facts("r")).waits == []
+
+
+async def test_a_body_that_has_ended_runs_until_that_is_written(desk: Desk) -> None:
+    """Else it would not have begun for a moment."""
+    desk.scene.adopt(PAIR)
+    first = desk.scene.begin()
+
+    desk.scene.executor.end(first)  # its report is on the way
+    assert await desk.tasks_said() == [("a", "Running")]
+    desk.scene.executor.report(first)
+    assert await desk.tasks_said() == [("a", "Running")]
+
+
+def test_a_row_counts_more_than_what_has_begun() -> None:
+    done, failed = attempt("r", "a"), attempt("r", "b", status="Failed", error="no")
+    waiting = attempt("r", "c", status="Waiting")
+
+    found = with_begun([done], [done._replace(status="Running"), failed, waiting])
+
+    assert [(row.task_id, row.status) for row in found] == [
+        ("a", "Completed"),
+        ("b", "Running"),
+        ("c", "Waiting"),
+    ]
+    assert (found[1].ended_at, found[1].error_message) == (None, None)
