@@ -56,7 +56,7 @@ class RecordingDialect:
         return await self.write(steps)
 
     def set_watched(self, *, watched: bool) -> None:
-        raise AssertionError("no test watches")
+        self.watched = watched
 
     def lease_clock(self) -> int:
         return 7
