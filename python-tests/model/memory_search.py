@@ -11,6 +11,7 @@ from model.memory_standing import MemoryStanding
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.search import Condition, Counted, Found, RunSearch, WorkflowCounts
 from cloaca_core.records.states import RunStatus
+from cloaca_core.records.steering import ChildRow
 
 
 class MemorySearches(MemoryStanding):
@@ -26,6 +27,14 @@ class MemorySearches(MemoryStanding):
 
     async def runs_of(self, run_ids: Collection[str]) -> list[RunRow]:
         return [run for run in self._newest() if run.id in run_ids]
+
+    async def children_of(self, parent_ids: Sequence[str], most: int) -> list[ChildRow]:
+        children = await self.children(parent_ids)
+        return [
+            child
+            for parent_id in parent_ids
+            for child in [each for each in children if each.parent_id == parent_id][:most]
+        ]
 
     async def actors(self, names: Collection[str]) -> list[str]:
         known = {row.asked_by for row in self.noted.values()}

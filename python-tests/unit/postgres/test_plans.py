@@ -452,6 +452,7 @@ _SEARCHED: dict[str, dict[str, object]] = {
     "ended_ids": _PAGE | {"value": "Failed"},
     "workflow_ids": _PAGE | {"value": "rare"},
     "child_ids": _PAGE | {"value": "few"},
+    "first_children": {"value": "parent", "most": LIMIT},
     "tagged_ids": _PAGE | {"key": "some", "value": "rare"},
     "acted_ids": _PAGE | {"value": "nobody"},
     "list_actors": {"names": ["ann", "bob"]},

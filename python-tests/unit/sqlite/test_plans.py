@@ -159,6 +159,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "ended_ids": _PAGE | {"value": "Completed", "after": "x"},
     "workflow_ids": _PAGE | {"value": "none"},
     "child_ids": _PAGE | {"value": "few"},
+    "first_children": {"value": "parent", "most": LIMIT},
     "tagged_ids": _PAGE | {"key": "team", "value": "none"},
     "acted_ids": _PAGE | {"value": "nobody"},
     "list_actors": {"names": ["ann", "bob"]},

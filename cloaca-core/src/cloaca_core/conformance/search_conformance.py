@@ -141,6 +141,22 @@ class SearchConformance:
         assert [each.id for each in await searched.runs_of("ac")] == ["c", "a"]
         assert await searched.runs_of([]) == []
 
+    async def test_the_first_children_of_each_run_are_found(self, store: Store) -> None:
+        await submit(store, *[new_run(name, owner=None) for name in "ab"])
+        attached = [new_run(f"k{n}", owner=None, parent="a", key=f"key {n}") for n in range(3)]
+        await submit(store, *attached, new_run("m", owner=None, parent="b"))
+        await submit(store, new_run("d", owner=None, parent="a", detached=True))
+
+        found = await store.children_of(["b", "a", "none"], 2)
+
+        assert [(each.parent_id, each.id) for each in found] == [
+            ("b", "m"),
+            ("a", "k0"),
+            ("a", "k1"),
+        ]
+        assert found[1:] == (await store.children(["a"]))[:2]
+        assert await store.children_of([], 2) == []
+
     async def test_who_has_acted_is_found_by_the_name_before_the_host(self, store: Store) -> None:
         await submit(store, *[new_run(name, owner=None) for name in "abcd"])
         people = ("ann@desk", "ann@den", "anna@desk", "ann")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MOST_RUNS: Final = 200
 """Runs below the first one that are read; the others are counted."""
+MOST_COUNTED: Final = 1_000
+"""Children of each run that are counted."""
 
 _ENDED: Final = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 
@@ -78,7 +80,7 @@ async def read_family(engine: Engine, run_id: str, depth: int) -> Family:
     children: dict[str, list[ChildRow]] = defaultdict(list)
     while level:
         views |= await read_views(engine, level)
-        for child in await engine.store.children([row.id for row in level]):
+        for child in await engine.store.children_of([row.id for row in level], MOST_COUNTED):
             children[child.parent_id].append(child)
         depth -= 1
         level = [] if depth < 0 else await _below(engine, level, children, MOST_RUNS - len(views))

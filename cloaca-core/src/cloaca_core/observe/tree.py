@@ -62,7 +62,8 @@ class TaskNode(Shown):
 @dataclass(frozen=True, slots=True)
 class RunTree(Shown):
     """A run, its tasks in definition order, and its children: under the task that has submitted
-    them, or in ``children`` where that is not known. ``hidden`` counts children that are not shown.
+    them, or in ``children`` where that is not known. ``hidden`` counts children that are not
+    shown, of the first 1,000.
     """
 
     run: RunLine

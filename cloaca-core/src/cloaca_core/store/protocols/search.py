@@ -7,6 +7,7 @@ from typing import Protocol
 
 from cloaca_core.records.runs import RunRow
 from cloaca_core.records.search import Counted, Found, RunSearch, WorkflowCounts
+from cloaca_core.records.steering import ChildRow
 
 
 class SearchStore(Protocol):
@@ -27,6 +28,11 @@ class SearchStore(Protocol):
 
     async def runs_of(self, run_ids: Collection[str]) -> list[RunRow]:
         """Those of these runs that are there, newest first, without payloads."""
+
+    async def children_of(self, parent_ids: Sequence[str], most: int) -> list[ChildRow]:
+        """The first ``most`` runs that each of these has submitted, without detached ones, in the
+        order of the parents given, then of the ids.
+        """
 
     async def actors(self, names: Collection[str]) -> list[str]:
         """Those who have acted on anything and have one of these names, or one that goes on with

@@ -331,6 +331,7 @@ class SearchQueries(NamedTuple):
     ended_ids: Statement
     workflow_ids: Statement
     child_ids: Statement
+    first_children: Statement
     tagged_ids: Statement
     acted_ids: Statement
     match_runs: Statement

@@ -11,6 +11,7 @@ from typing import Final
 from cloaca_core.records.runs import RunRow
 from cloaca_core.records.search import Condition, Counted, Found, RunSearch, WorkflowCounts
 from cloaca_core.records.states import RunStatus
+from cloaca_core.records.steering import ChildRow
 from cloaca_core.store.sql.base import SqlPart
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement, counting
@@ -48,6 +49,12 @@ class SqlSearches(SqlPart):
             return []
         (rows,) = await self._dialect.read([self._match(run_ids, RunSearch())])
         return list(map(RunRow._make, rows))
+
+    async def children_of(self, parent_ids: Sequence[str], most: int) -> list[ChildRow]:
+        first = self._queries.search.first_children
+        steps = [Step.of(first, {"value": each, "most": most}) for each in parent_ids]
+        answers = await self._dialect.read(steps) if steps else []
+        return [ChildRow._make(row) for rows in answers for row in rows]
 
     async def actors(self, names: Collection[str]) -> list[str]:
         asked = self._dialect.array(names)

@@ -40,6 +40,17 @@ WHERE parent_id = :value AND parent_id IS NOT NULL AND id < :before AND id >= :a
 ORDER BY id DESC LIMIT :most;
 
 
+-- name: first_children
+-- The first runs that one has submitted and that end with it.
+SELECT parent_id, id, status, idempotency_key, workflow, round FROM cloaca_run
+WHERE parent_id = :value AND parent_id IS NOT NULL AND detached = 0
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
+    )
+ORDER BY id LIMIT :most;
+
+
 -- name: tagged_ids
 -- The newest runs that have one tag.
 SELECT run_id FROM cloaca_run_tag

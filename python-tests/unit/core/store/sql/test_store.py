@@ -77,6 +77,9 @@ class RecordingDialect:
     async def wait_changed(self) -> Change:
         return Change.RUNS
 
+    def set_watched(self, *, watched: bool) -> None:
+        pass
+
     def set_contended(self, *, contended: bool) -> None:
         pass
 
