@@ -9,12 +9,13 @@ import click
 
 from cloaca_core.cli import exits
 from cloaca_core.cli.arguments import DURATION, LIMIT, context_of, context_options, tags_of
+from cloaca_core.cli.live import follow
 from cloaca_core.cli.output import Output, json_text, note, output_options
 from cloaca_core.cli.where import Where, app_options, opened, pass_where
 
 if TYPE_CHECKING:
+    from cloaca_core.observe import Observer
     from cloaca_core.runner.handles import RunHandle
-    from cloaca_core.runner.own_runner import OwnRunner
 
 
 @click.command("run")
@@ -78,6 +79,7 @@ def _run(
     where: Where, out: Output, workflow: str, context: dict[str, Any], options: dict[str, Any]
 ) -> int:
     """Run it to its end; the exit code."""
+    from cloaca_core.observe import Observer
     from cloaca_core.runner.own_runner import OwnRunner
 
     registry, url, schema = where.needed_registry(), where.url(), where.schema_name()
@@ -88,22 +90,25 @@ def _run(
             run = runner.begin_run(name, context, **options)
             if not run.created:
                 note(f"run {run.id} has this key already")
-            return _to_its_end(runner, run, out)
+            return _to_its_end(Observer(runner), run, out)
     except KeyboardInterrupt:
-        if run is not None:
-            note(f"\nThe run is left to the workers of this database: cloaca runs watch {run.id}")
+        note(f"\n{_left(run)}")
         return exits.INTERRUPTED
 
 
-def _to_its_end(runner: OwnRunner, run: RunHandle, out: Output) -> int:
-    from cloaca_core.cli.live import follow
-    from cloaca_core.observe import Observer
+def _left(run: RunHandle | None) -> str:
+    """Where the run is to be found that Ctrl-C has left."""
+    if run is None:
+        return "If the run has begun, it is left to the workers of this database: cloaca runs list"
+    return f"The run is left to the workers of this database: cloaca runs watch {run.id}"
 
+
+def _to_its_end(observer: Observer, run: RunHandle, out: Output) -> int:
     if not (out.as_json or out.fields):
-        follow(Observer(runner).watch(run.id))
+        follow(observer.watch(run.id))
     result = run.result()
     found = json.loads(result.final_context.to_json())
-    form = {**Observer(runner).run(run.id).wait().to_dict(), "context": found}
+    form = {**observer.run(run.id).wait().to_dict(), "context": found}
     if out.as_json or out.fields:
         out.one("run", form, list)
     elif result.status == "Completed":

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -57,7 +57,11 @@ def command(ctx: click.Context, where: Where, port: int | None, ready_file: str 
             signals.caught(),
             opened(lambda: Worker(url, schema=schema, registry=registry)) as runner,
         ):
-            _work(runner, signals, port, ready_file)
+            try:
+                _work(runner, signals, port, ready_file)
+            except KeyboardInterrupt:  # perhaps before the shutdown has begun
+                runner.hurry()
+                raise
     except KeyboardInterrupt:
         note("Ended at once; other runners take over what was under way.")
         ctx.exit(exits.INTERRUPTED)
@@ -130,7 +134,12 @@ def _probes(runner: Worker, signals: Signals) -> Probes:
     def is_ready() -> bool:
         return not signals.draining
 
-    return Probes(lambda: runner.health_within(PATIENCE), is_ready)
+    def health() -> dict[str, Any]:
+        if signals.draining:  # a runner that shuts down takes no calls
+            return {"draining": True}
+        return runner.health_within(PATIENCE)
+
+    return Probes(health, is_ready)
 
 
 @contextmanager

@@ -18,3 +18,7 @@ class Worker(DefaultRunner):
     def health_within(self, seconds: float) -> dict[str, Any]:
         """The same as ``health()``; ``PipelineTimeoutError`` if it does not come so soon."""
         return self._calls.claiming.health(seconds).wait()
+
+    def hurry(self) -> None:
+        """Let its shutdown, now or later, wait for no body."""
+        self._host.hurry()

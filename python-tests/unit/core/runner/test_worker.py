@@ -39,3 +39,23 @@ def test_its_health_comes_within_a_time_or_not_at_all(database_url: str) -> None
         assert worker.health_within(PATIENCE)["active_runs"] == 0
         with pytest.raises(cloaca.PipelineTimeoutError):
             worker.health_within(0)
+
+
+def test_it_can_be_told_to_wait_for_no_body_before_it_shuts_down(database_url: str) -> None:
+    registry = cloaca.Registry()
+    begun, over = threading.Event(), threading.Event()
+    with cloaca.WorkflowBuilder("held", registry=registry):
+
+        @cloaca.task
+        def hold(context: cloaca.Context) -> None:
+            begun.set()
+            over.wait(PATIENCE)
+
+    config = cloaca.DefaultRunnerConfig(shutdown_grace_seconds=3600)
+    worker = Worker(database_url, registry=registry, config=config)
+    worker.submit("held")
+    assert begun.wait(PATIENCE)
+
+    worker.hurry()
+    worker.shutdown()
+    over.set()

@@ -1,0 +1,203 @@
+"""``cloaca worker`` as a process manager starts and ends it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+import cloaca
+
+PATIENCE = 30
+READY = "The worker is ready; Ctrl-C ends it.\n"
+DRAINS = "no more runs are claimed; again ends it at once."
+HELD = """
+import sys
+import cloaca
+
+with cloaca.WorkflowBuilder("held"):
+
+    @cloaca.task
+    def hold(context):
+        print("begun", flush=True)
+        return {"heard": sys.stdin.readline().strip()}
+"""
+
+
+class Program:
+    """A worker in a process of its own; the body of its workflow waits for a line on stdin."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def told(self) -> str:
+        """The next line that it writes for people."""
+        assert self.process.stderr is not None
+        return self.process.stderr.readline()
+
+    def begun(self) -> None:
+        """Wait until a body has begun."""
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "begun\n"
+
+    def drain(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Send the first signal, and wait until it is heeded."""
+        self.process.send_signal(number)
+        assert DRAINS in self.told()
+
+    def say(self, line: str) -> None:
+        """Let the body that waits end."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def end(self) -> int:
+        """Wait for its end; its exit code. Its stdin stays open: else the body would go on."""
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def worker(url: str, folder: Path, *options: str, **variables: str) -> Iterator[Program]:
+    """A worker of the workflow ``held``."""
+    (folder / "held.py").write_text(HELD)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cloaca", "worker", "-A", "held", "--database-url", url, *options],
+        cwd=folder,
+        env={**os.environ, "CLOACA_SHUTDOWN_GRACE_SECONDS": "600", **variables},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield Program(process)
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[cloaca.Client]:
+    with cloaca.Client(database_url, registry=cloaca.Registry()) as found:
+        yield found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_drains(
+    database_url: str, client: cloaca.Client, tmp_path: Path, number: signal.Signals
+) -> None:
+    ready = tmp_path / "ready"
+    with worker(database_url, tmp_path, "--ready-file", str(ready)) as program:
+        assert program.told() == READY
+        assert ready.read_text() == f"{program.process.pid}\n"
+        run = client.submit("held")
+        program.begun()
+
+        program.drain(number)
+        later = client.submit("held")
+        assert not ready.exists()
+        program.say("done")
+
+        assert program.end() == 0
+    assert run.result(PATIENCE).final_context.get("heard") == "done"
+    assert later.status() == "Pending"
+
+
+def test_the_second_signal_ends_it_at_once_and_the_run_goes_on_elsewhere(
+    database_url: str, client: cloaca.Client, tmp_path: Path
+) -> None:
+    with worker(database_url, tmp_path) as program:
+        assert program.told() == READY
+        run = client.submit("held")
+        program.begun()
+        program.drain()
+        program.process.send_signal(signal.SIGTERM)
+
+        assert program.end() == 130
+    with worker(database_url, tmp_path) as another:
+        another.begun()
+        another.say("again")
+
+        assert run.result(PATIENCE).final_context.get("heard") == "again"
+
+
+def test_it_answers_probes_on_loopback_and_is_not_ready_while_it_drains(
+    database_url: str, client: cloaca.Client, tmp_path: Path
+) -> None:
+    with worker(database_url, tmp_path, "--health", "0") as program:
+        (port,) = re.findall(r"^http://127\.0\.0\.1:(\d+)/health$", program.told().strip())
+        assert program.told() == READY
+        client.submit("held")
+        program.begun()
+
+        assert asked(port, "/ready") == (200, {"ready": True})
+        status, health = asked(port, "/health")
+        assert (status, health["active_runs"], health["running_bodies"]) == (200, 1, 1)
+        program.drain()
+        assert asked(port, "/ready") == (503, {"ready": False})
+        assert asked(port, "/health") == (200, {"draining": True})
+        program.say("done")
+        assert program.end() == 0
+
+
+def asked(port: str, path: str) -> tuple[int, dict[str, object]]:
+    with closing(http.client.HTTPConnection("127.0.0.1", int(port), timeout=PATIENCE)) as it:
+        it.request("GET", path)
+        response = it.getresponse()
+        return response.status, json.loads(response.read())
+
+
+def test_systemd_is_told_when_it_is_ready_and_when_it_stops(
+    database_url: str, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(path)
+        receiver.settimeout(PATIENCE)
+        with worker(database_url, tmp_path, NOTIFY_SOCKET=path) as program:
+            assert receiver.recv(200).decode().splitlines() == [
+                "READY=1",
+                f"MAINPID={program.process.pid}",
+            ]
+            program.process.send_signal(signal.SIGTERM)
+            assert receiver.recv(200) == b"STOPPING=1"
+            assert program.end() == 0
+
+
+def test_ctrl_c_leaves_a_run_to_the_workers_and_says_how_to_find_it(
+    database_url: str, client: cloaca.Client, tmp_path: Path
+) -> None:
+    (tmp_path / "held.py").write_text(HELD)
+    command = ["run", "held", "-A", "held", "--database-url", database_url]
+    with subprocess.Popen(
+        [sys.executable, "-m", "cloaca", *command],
+        cwd=tmp_path,
+        env={**os.environ, "CLOACA_SHUTDOWN_GRACE_SECONDS": "0"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        awaited = {"begun", "Running"}  # in any order: the body writes, and the command
+        while awaited:
+            awaited -= set(process.stdout.readline().split())
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(PATIENCE) == 130
+        assert process.stderr is not None
+        (run_id,) = re.findall(r"cloaca runs watch (\S+)", process.stderr.read())
+    with worker(database_url, tmp_path) as program:
+        program.begun()
+        program.say("later")
+        assert client.get_run(run_id).result(PATIENCE).final_context.get("heard") == "later"
