@@ -152,7 +152,7 @@ from cloaca_core.values.option_names import (
 )
 
 if TYPE_CHECKING:  # imported at first use: see _LATER
-    from cloaca import executors as executors, logs as logs, metrics as metrics
+    from cloaca import executors as executors, logs as logs, metrics as metrics, otel as otel
     from cloaca_core.definition.nodes.approval import (
         approval as approval,
     )
@@ -483,7 +483,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "new_rows": "cloaca_core.definition.triggers.new_rows",
     }
 
-    _MODULES = ("executors", "logs", "metrics")
+    _MODULES = ("executors", "logs", "metrics", "otel")
 
     def __getattr__(name: str) -> object:
         """Import costly things at first use: the drivers for ``__backend__``, the modules of

@@ -36,13 +36,14 @@ if TYPE_CHECKING:
     from cloaca_core._engine.engine import Engine
     from cloaca_core.executors.supply import Supply
     from cloaca_core.runner.executors import Executors
+    from cloaca_core.telemetry.watcher import SubmitTracer
 
 T = TypeVar("T")
 
 
 class EngineHost:
     """One engine on one loop thread. Methods may be called from any thread of the process that
-    opened it.
+    opened it. ``tracer`` makes the spans of submissions, None if the program does not trace.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class EngineHost:
         self._closing: concurrent.futures.Future[None] | None = None
         self._shutdown_over: asyncio.Event | None = None
         self._has_told_failure = False
+        self.tracer: SubmitTracer | None = None
         self._engine: Engine | None = None
         self._thread: LoopThread | None = None
 

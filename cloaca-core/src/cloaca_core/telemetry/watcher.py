@@ -23,6 +23,27 @@ class BodySpans(Protocol):
         """A block for the function of a step: its span is the current one."""
 
 
+class SubmitSpan(Protocol):
+    """The span of a submission. ``trace`` is what the row of its run has."""
+
+    trace: str | None
+
+    def accepted(self, run_id: str | None) -> None:
+        """The run is durable, or one that stands for it. Does nothing a second time."""
+
+    def failed(self, error: BaseException) -> None:
+        """It was not accepted; does nothing after ``accepted``."""
+
+
+class SubmitTracer(Protocol):
+    """Makes the spans of submissions. Any thread may ask."""
+
+    def begin(self, name: str, *, within: bool, runs: int = 1) -> SubmitSpan:
+        """The span of a submission that is sent now, in the context of the caller: ``name`` is its
+        name, ``runs`` how many it submits. With ``within`` they belong to the caller's trace.
+        """
+
+
 class WatchedRun(Protocol):
     """A run of this runner. ``spans`` are those of its bodies, None if no program traces."""
 

@@ -60,10 +60,11 @@ class Forks:
         content: str | None,
         tags: str | None,
         idempotency_key: str | None,
+        trace: str | None = None,
     ) -> tuple[str, bool]:
         """Make a run of another one; the id of the run that stands for it, and whether that was
         made now. ``content`` and ``tags`` are JSON objects; without ``tags`` it has those of the
-        other.
+        other. ``trace`` is in the form of rows.
         """
         row = await self._run(run_id)
         definition, chosen = await self._planned(row, from_task)
@@ -82,6 +83,7 @@ class Forks:
             created_at=act.now,
             memos_of=memos_kept(definition.graph, chosen, from_task),
             round=row.round,
+            trace=trace,
         )
         failpoints.hit("fork.before_commit")
         while (made := await self._store.fork(new, act)) is None:

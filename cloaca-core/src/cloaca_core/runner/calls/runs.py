@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
@@ -16,6 +16,15 @@ from cloaca_core.runner.calls.arguments import Requests, Selection, checked_run_
 from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.calls.names import FilterByName
 from cloaca_core.runner.calls.start_options import NO_OPTIONS, StartOptions
+from cloaca_core.runner.calls.tracing import (
+    executed,
+    first,
+    is_attached,
+    name_of,
+    only,
+    stamped,
+    traced,
+)
 from cloaca_core.runner.results import (
     PipelineResult,
     RunInfo,
@@ -115,7 +124,12 @@ class RunCalls:
         )
         accepted: list[str] = []
         return Call(
-            lambda: self._host.send(_executing(numbered(request), accepted)),
+            lambda: executed(
+                self._host.tracer,
+                numbered(request),
+                accepted.append,
+                lambda sent, heard: self._host.send(_executing(sent, heard)),
+            ),
             execute_result,
             timeout=seconds,
             run=accepted,
@@ -151,7 +165,7 @@ class RunCalls:
             request = replace(request, message=self.messages.first(send))
         if by_right:
             request = replace(request, by_right=True)
-        return Call(lambda: self._host.send(_submitting_one(numbered(request))), unchanged)
+        return Call(lambda: self._sent(numbered(request), _submitting_one, first), unchanged)
 
     def outgoing(
         self,
@@ -184,6 +198,8 @@ class RunCalls:
         )
         if send is not None:
             request = replace(request, message=self.messages.first(send))
+        if self._host.tracer is not None:
+            request = stamped(self._host.tracer, request)
         outgoing = self._host.engine.outgoing
         return Call(
             lambda: self._host.send(lambda engine: engine.definitions.resolved(request)),
@@ -206,7 +222,7 @@ class RunCalls:
         if (name := requests.unregistered(workflow_name)) is not None:
             yield self._ask(_none_accepted, lambda engine: engine.definitions.find(name))
         for request in requests.many(workflow_name, contexts, tags, time_limit, start):
-            yield self._ask(unchanged, _submitting(request))
+            yield Call(partial(self._sent, request, _submitting, only), unchanged)
 
     def get_run(self, run_id: str) -> Call[str]:
         """The id of a run that is in the database."""
@@ -281,6 +297,24 @@ class RunCalls:
     ) -> Call[T]:
         return Call(lambda: self._host.send(ask), read)
 
+    def _sent(
+        self,
+        request: Request,
+        ask: Callable[[Request], Callable[[Engine], Coroutine[Any, Any, A]]],
+        read: Callable[[A], str | None],
+    ) -> concurrent.futures.Future[A]:
+        """Send a submission, within a span if the program traces."""
+        if (tracer := self._host.tracer) is None:
+            return self._host.send(ask(request))
+        return traced(
+            tracer,
+            name_of(request),
+            lambda trace: self._host.send(ask(replace(request, trace=trace))),
+            read=read,
+            within=is_attached(request),
+            runs=len(request.texts),
+        )
+
     def _open_requests(self) -> Requests:
         """The object that checks arguments; a closed runner raises first."""
         self._host.refuse_closed()
@@ -310,11 +344,11 @@ def telling_accepted(handles: list[Any]) -> Iterator[None]:
 
 
 def _executing(
-    request: Request, accepted: list[str]
+    request: Request, accepted: Callable[[str], None]
 ) -> Callable[[Engine], Coroutine[Any, Any, Ended]]:
     """Submit a run and wait for its end, on behalf of the calling body, if there is one."""
     work = CURRENT_WORK.get()
-    return lambda engine: engine.execute(request, work, accepted.append)
+    return lambda engine: engine.execute(request, work, accepted)
 
 
 def _submitting(request: Request) -> Callable[[Engine], Coroutine[Any, Any, list[str]]]:

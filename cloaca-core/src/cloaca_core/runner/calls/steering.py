@@ -19,12 +19,14 @@ from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.calls.names import looked_up, name_to_look_up
 from cloaca_core.runner.calls.orders import checked_order
 from cloaca_core.runner.calls.start_options import checked_instant, checked_seconds
+from cloaca_core.runner.calls.tracing import FORK, first, traced
 from cloaca_core.runner.results import Plan, PlanItem, Steered
 from cloaca_core.values import option_names
 from cloaca_core.values.arguments import refuse_other_types
 from cloaca_core.values.text import checked_text
 
 if TYPE_CHECKING:
+    import concurrent.futures
     from collections.abc import Callable, Coroutine, Sequence
     from datetime import datetime, timedelta
     from typing import Any
@@ -151,14 +153,21 @@ class SteeringCalls:
         content = self._content(context)
         key = None if idempotency_key is None else checked_text("idempotency_key", idempotency_key)
         text = None if tags is None else tags_json(tags)
-        return Call(
-            lambda: self._host.send(
+
+        def send(trace: str | None) -> concurrent.futures.Future[tuple[str, bool]]:
+            return self._host.send(
                 lambda engine: engine.steering.forks.fork(
-                    checked, task, order, content=content, tags=text, idempotency_key=key
+                    checked,
+                    task,
+                    order,
+                    content=content,
+                    tags=text,
+                    idempotency_key=key,
+                    trace=trace,
                 )
-            ),
-            unchanged,
-        )
+            )
+
+        return Call(lambda: traced(self._host.tracer, FORK, send, read=first), unchanged)
 
     def plan_fork(self, run_id: str, from_task: str) -> Call[Plan]:
         """Plan a fork; writes nothing."""
