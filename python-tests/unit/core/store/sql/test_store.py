@@ -55,9 +55,6 @@ class RecordingDialect:
     async def read(self, steps: Sequence[Step]) -> Answers:
         return await self.write(steps)
 
-    def set_watched(self, *, watched: bool) -> None:
-        self.watched = watched
-
     def lease_clock(self) -> int:
         return 7
 
