@@ -437,6 +437,40 @@ def test_the_database_is_looked_at_upgraded_and_pruned(command: Command) -> None
     )
 
 
+@pytest.mark.backend("sqlite", reason="PostgreSQL has pg_dump")
+def test_a_database_is_backed_up_and_copied(command: Command, tmp_path: Path) -> None:
+    command("run", "order")
+    backup = tmp_path / "backup.db"
+    assert str(backup) in command("db", "backup", str(backup)).stdout
+    command("db", "backup", str(backup), code=1)  # it is there
+    copy = f"sqlite://{tmp_path}/copy.db"
+    report = answer(command("db", "copy", f"sqlite://{backup}", copy, "--json"))["copy"]
+    assert {"table": "run", "rows": 1, "copied": 1} in [
+        {key: each[key] for key in ("table", "rows", "copied")} for each in report["tables"]
+    ]
+    listed = command("runs", "list", "--database-url", copy, "--fields", "status").stdout
+    assert listed == "Completed\n"
+    command("db", "copy", f"sqlite://{tmp_path}/nothing.db", copy, code=4)
+    command("db", "import-0x", f"sqlite://{backup}", code=1)  # no release of 0.x has made it
+
+
+@pytest.mark.backend("sqlite", reason="one file is made, of either backend's answers")
+def test_a_failed_run_becomes_a_test(command: Command, tmp_path: Path) -> None:
+    command("run", "order", "-P", "fail:=true", "-P", "card=1234", code=5)
+
+    command("runs", "export", "@", "-o", "case.json", "--mask", "card")
+    case = (tmp_path / "case.json").read_text()
+    assert "no stock" in case
+    assert "1234" not in case
+    assert json.loads(command("runs", "export", "@").stdout)
+
+
+def test_an_upgrade_can_be_read_before(command: Command) -> None:
+    command("db", "upgrade")
+    assert command("db", "upgrade", "--dump-sql").stdout == ""
+    assert command("db", "upgrade").stdout.startswith("0 migrations applied")
+
+
 def test_a_check_that_finds_something_exits_with_8(command: Command, tmp_path: Path) -> None:
     assert "public::embedded::order" in command("workflows", "check").stdout
     (tmp_path / "no_workflows.py").write_text("import cloaca\nregistry = cloaca.Registry()\n")

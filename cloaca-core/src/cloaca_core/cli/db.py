@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING
 import click
 
 from cloaca_core.cli import exits
-from cloaca_core.cli.doctor import diagnosed
+from cloaca_core.cli.columns import counts_text
 from cloaca_core.cli.output import Output, note, output_options
 from cloaca_core.cli.steer_runs import confirm
-from cloaca_core.cli.where import Where, database_options, pass_where
+from cloaca_core.cli.where import Where, database_options, opening, pass_where
 from cloaca_core.cli.words import counted
 
 if TYPE_CHECKING:
-    from cloaca_core.doctor.diagnosis import Diagnosis
     from cloaca_core.runner.results import PruneResult
+    from cloaca_core.transfer.copy import CopyProgress
+    from cloaca_core.transfer.import_0x import ImportReport
+    from cloaca_core.transfer.status import DatabaseStatus
 
 
 @click.group("db")
 def command() -> None:
-    """Look at the database itself, upgrade and prune it."""
+    """Look at the database itself; upgrade, check, copy, back up and prune it."""
 
 
 @command.command()
@@ -29,18 +31,34 @@ def command() -> None:
 @output_options
 @pass_where
 def status(where: Where, out: Output) -> None:
-    """Show the versions of server and driver, the schema and the size; changes nothing."""
-    found = diagnosed(where)
-    form = {name: value for name, value in found.to_dict().items() if name != "findings"}
-    out.one("database", form, lambda: _facts(found))
+    """Show versions, schema, size and numbers of runs, also of a database of another version."""
+    found = _status(where)
+    out.one("database", found.to_dict(), lambda: _facts(found))
 
 
-def _facts(found: Diagnosis) -> Iterator[str]:
-    yield f"backend  {found.backend}"
-    for name, version in found.versions.items():
-        yield f"{name:8} {version}"
-    yield f"schema   {found.schema}"
-    yield f"size     {_size(found.size)}"
+def _status(where: Where) -> DatabaseStatus:
+    from cloaca_core.transfer.status import database_status
+
+    url, schema = where.url(), where.schema_name()
+    with opening():
+        return database_status(url, schema=schema)
+
+
+def _facts(found: DatabaseStatus) -> Iterator[str]:
+    facts = {
+        "backend": found.backend,
+        **found.versions,
+        "schema": f"{found.schema} of {found.known}",
+        "size": _size(found.size),
+        "runs": counts_text(found.runs) or "none",
+        "runners": ", ".join(found.runners) or "none",
+    }
+    for name, value in facts.items():
+        yield f"{name:11}{value}"
+    for each in found.pending:
+        yield f"{'pending':11}{each.number} {each.name}"
+    if found.refusal is not None:
+        yield f"{'refused':11}{found.refusal}"
 
 
 def _size(count: int) -> str:
@@ -54,29 +72,142 @@ def _size(count: int) -> str:
 
 
 @command.command()
+@click.option("--dump-sql", is_flag=True, help="Only write the statements that it would execute.")
 @database_options
+@output_options
 @pass_where
-def upgrade(where: Where) -> None:
-    """Bring the tables to this version, or make them; safe while runners of this version work."""
-    with where.client("rwc"):
-        pass
-    note("The database is of this version.")
+def upgrade(where: Where, out: Output, dump_sql: bool) -> None:
+    """Bring the tables to this version, or make them. Stop runners of an earlier version before."""
+    from cloaca_core.transfer.status import upgrade_database
+
+    if dump_sql:
+        click.echo(_status(where).sql, nl=False)
+        return
+    url, schema = where.url(), where.schema_name()
+    with opening():
+        done = upgrade_database(url, schema=schema)
+    applied = counted(len(done.applied), "migration")
+    out.one("upgrade", done.to_dict(), lambda: [f"{applied} applied; schema {done.schema}"])
 
 
 @command.command()
-@click.option("--deep", is_flag=True, help="Read all pages and indexes, too: may take minutes.")
 @database_options
 @output_options
 @pass_where
 @click.pass_context
-def check(ctx: click.Context, where: Where, out: Output, deep: bool) -> None:
-    """Exit with 8 if the database is not of this version, or damaged (--deep); changes nothing."""
-    found = diagnosed(where, deep=deep)
-    errors = [each for each in found.findings if each.severity == "error"]
-    form = {"sound": not errors, "findings": [each.to_dict() for each in errors]}
-    lines = [line for each in errors for line in (each.text, f"  → {each.cure}")]
+def check(ctx: click.Context, where: Where, out: Output) -> None:
+    """Find what is damaged: tables, indexes, pages, rows without a run. Reads all of it.
+
+    Exits with 8 if something is.
+    """
+    from cloaca_core.doctor.diagnosis import check as checked
+
+    url, schema = where.url(), where.schema_name()
+    with opening():
+        found = checked(url, schema=schema)
+    form = {"sound": not found, "findings": [each.to_dict() for each in found]}
+    lines = [line for each in found for line in (each.text, f"  → {each.cure}")]
     out.one("check", form, lambda: lines or ["The database is sound."])
-    ctx.exit(exits.FOUND if errors else exits.OK)
+    ctx.exit(exits.FOUND if found else exits.OK)
+
+
+@command.command()
+@click.argument("file")
+@database_options
+@output_options
+@pass_where
+def backup(where: Where, out: Output, file: str) -> None:
+    """Write a SQLite database as of this moment into a new FILE, and check that; runners go on."""
+    from cloaca_core.transfer.backup import back_up
+
+    url = where.url()
+    with opening():
+        done = back_up(url, file)
+    form = {"path": done.path, "size": done.size}
+    out.one("backup", form, lambda: [f"{done.path}: {_size(done.size)}"])
+
+
+@command.command()
+@click.argument("source")
+@click.argument("target")
+@click.option("--paused", is_flag=True, help="Pause workflows whose runs have not ended.")
+@click.option("--source-schema", metavar="NAME", help="The schema of the source on PostgreSQL.")
+@click.option("--target-schema", metavar="NAME", help="The schema of the target on PostgreSQL.")
+@output_options
+def copy(
+    out: Output,
+    source: str,
+    target: str,
+    paused: bool,
+    source_schema: str | None,
+    target_schema: str | None,
+) -> None:
+    """Copy the database SOURCE into TARGET, which is empty or the beginning of this copy.
+
+    Both are URLs. Stop the runners of both before. A copy that was broken off goes on when it is
+    called again; in the end both are compared row by row. Runs that have not ended are refused,
+    unless --paused.
+    """
+    from cloaca_core.transfer.copy import copy_database
+
+    with opening():
+        done = copy_database(
+            source,
+            target,
+            paused=paused,
+            source_schema=source_schema,
+            target_schema=target_schema,
+            progress=_Progress(),
+        )
+    held = f"; paused in both: {', '.join(done.paused)}" if done.paused else ""
+    out.one("copy", done.to_dict(), lambda: [f"{counted(done.rows, 'row')} are the same{held}"])
+
+
+class _Progress:
+    """Notes each table that is begun, once."""
+
+    def __init__(self) -> None:
+        self._told: tuple[str, str] | None = None
+
+    def __call__(self, progress: CopyProgress) -> None:
+        now = (progress.phase, progress.table)
+        if now != self._told:
+            self._told = now
+            note(f"{progress.phase}  {progress.table}")
+
+
+@command.command("import-0x")
+@click.argument("source")
+@click.option("--yes", is_flag=True, help="Do it: without, it is a dry run.")
+@click.option("--source-schema", metavar="NAME", help="The schema of the source on PostgreSQL.")
+@database_options
+@output_options
+@pass_where
+def import_0x(where: Where, out: Output, source: str, yes: bool, source_schema: str | None) -> None:
+    """Take over history, schedules and unfinished runs of a database of cloaca 0.2 or 0.12.
+
+    SOURCE is its URL; it is only read. Stop its programs before. Without --yes nothing is written.
+    """
+    from cloaca_core.transfer.import_0x import import_0x as imported
+
+    url, schema = where.url(), where.schema_name()
+    with opening():
+        done = imported(
+            source, url, dry_run=not yes, source_schema=source_schema, target_schema=schema
+        )
+    out.one("import", done.to_dict(), lambda: _imported(done))
+
+
+def _imported(done: ImportReport) -> Iterator[str]:
+    verb = "would be taken over" if done.dry_run else "taken over"
+    schedules = counted(done.schedules, "schedule")
+    yield f"of cloaca {done.release}: {counts_text(done.runs) or 'no runs'}, {schedules} {verb}"
+    if done.known:
+        yield f"{done.known:,} were taken over before"
+    for each in done.refused:
+        yield f"refused: {each}"
+    if done.dry_run:
+        yield "Nothing was written: say --yes to do it."
 
 
 @command.command()

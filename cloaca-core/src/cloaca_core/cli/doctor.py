@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from cloaca_core.cli import exits
-from cloaca_core.cli.failures import Failure
 from cloaca_core.cli.output import Output, output_options
-from cloaca_core.cli.where import Where, database_options, pass_where
+from cloaca_core.cli.where import Where, database_options, opening, pass_where
 from cloaca_core.cli.words import counted
-from cloaca_core.errors import BackendError, StoreError
 
 if TYPE_CHECKING:
     from cloaca_core.doctor.diagnosis import Diagnosis
@@ -29,20 +27,13 @@ def command(ctx: click.Context, where: Where, out: Output, deep: bool) -> None:
 
     Each finding has a line that says what to do. Exits with 8 if there is one.
     """
-    found = diagnosed(where, deep=deep)
-    out.one("diagnosis", found.to_dict(), lambda: _lines(found))
-    ctx.exit(exits.OK if found.is_sound else exits.FOUND)
-
-
-def diagnosed(where: Where, *, deep: bool = False) -> Diagnosis:
-    """The findings about a database."""
     from cloaca_core.doctor.diagnosis import diagnose
 
     url, schema = where.url(), where.schema_name()
-    try:
-        return diagnose(url, schema=schema, deep=deep)
-    except (StoreError, BackendError) as error:
-        raise Failure(str(error), exits.NO_DATABASE) from error
+    with opening():
+        found = diagnose(url, schema=schema, deep=deep)
+    out.one("diagnosis", found.to_dict(), lambda: _lines(found))
+    ctx.exit(exits.OK if found.is_sound else exits.FOUND)
 
 
 def _lines(found: Diagnosis) -> Iterator[str]:

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 PATIENCE: Final = 2.0
 """Seconds that a probe waits for the engine."""
 LOOPBACK: Final = "127.0.0.1"
+_TEXT: Final = "text/plain; charset=utf-8"
 _HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -46,12 +47,12 @@ def answer(probes: Probes, path: str) -> Answer:
             ready = probes.is_ready()
             return Answer(200 if ready else 503, json.dumps({"ready": ready}))
         case "/metrics" if probes.metrics is not None:
-            return Answer(200, probes.metrics(), "text/plain; version=0.0.4; charset=utf-8")
+            return _metrics(probes.metrics)
         case "/metrics":
             text = 'metrics need the extra: pip install "cloaca[metrics]"\n'
-            return Answer(404, text, "text/plain; charset=utf-8")
+            return Answer(404, text, _TEXT)
         case _:
-            return Answer(404, "/health, /ready, /metrics\n", "text/plain; charset=utf-8")
+            return Answer(404, "/health, /ready, /metrics\n", _TEXT)
 
 
 def _health(probes: Probes) -> Answer:
@@ -60,6 +61,13 @@ def _health(probes: Probes) -> Answer:
     except Exception as error:  # noqa: BLE001 - whatever it is, the engine did not answer
         return Answer(503, json.dumps({"error": f"{type(error).__name__}: {error}"}))
     return Answer(200, json.dumps(found, default=str))
+
+
+def _metrics(render: Callable[[], str]) -> Answer:
+    try:
+        return Answer(200, render(), "text/plain; version=0.0.4; charset=utf-8")
+    except Exception as error:  # noqa: BLE001 - as above; it may shut down
+        return Answer(503, f"{type(error).__name__}: {error}\n", _TEXT)
 
 
 @contextmanager
@@ -91,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         host = (self.headers.get("Host") or LOOPBACK).rpartition(":")
         name = host[0] if host[1] and host[2].isdigit() else "".join(host)
         if name.lower() not in _HOSTS:
-            self._send(Answer(400, "this host is not served\n", "text/plain; charset=utf-8"))
+            self._send(Answer(400, "this host is not served\n", _TEXT))
             return
         self._send(answer(self.asked, self.path))
 

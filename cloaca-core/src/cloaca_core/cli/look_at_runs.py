@@ -10,7 +10,14 @@ import click
 from cloaca_core.cli import exits
 from cloaca_core.cli.arguments import DURATION
 from cloaca_core.cli.columns import run_columns, tags_text, wait_text, when
-from cloaca_core.cli.output import Column, Output, output_options, terminal_width
+from cloaca_core.cli.output import (
+    Column,
+    Output,
+    json_text,
+    note,
+    output_options,
+    terminal_width,
+)
 from cloaca_core.cli.where import Where, database_options, pass_where
 from cloaca_core.cli.words import ago, clock, duration, first_line
 
@@ -172,6 +179,29 @@ def explain(where: Where, out: Output, run: str) -> None:
     with where.observing() as observer:
         found = observer.explain(run).wait()
     out.one("explanation", json_form(found), lambda: [str(found)])
+
+
+@click.command()
+@click.argument("run")
+@click.option("-o", "--output", metavar="FILE", default="-", help="A file; stdout if not given.")
+@click.option("--mask", multiple=True, metavar="KEY", help="Hide its values; * hides all values.")
+@database_options
+@pass_where
+def export(where: Where, run: str, output: str, mask: tuple[str, ...]) -> None:
+    """Write a run as a JSON file: input, results, memos, messages and error.
+
+    `harness.load(FILE)` of the test kit calls its failed task with exactly that.
+    """
+    from cloaca_core.observe import Observer
+    from cloaca_core.transfer.case import export_case
+
+    with where.looking() as client:
+        run_id = Observer(client).resolve(run).wait()
+        found = export_case(client, run_id, mask=mask)
+    with click.open_file(output, "w", encoding="utf-8") as file:
+        file.write(json_text(found, 2) + "\n")
+    if output != "-":
+        note(f"{output}: harness.load({output!r}) in a test calls its failed task again.")
 
 
 @click.command()

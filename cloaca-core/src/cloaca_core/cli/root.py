@@ -30,7 +30,7 @@ COMMANDS = {
     "runners": _group("runners", "List the runners of a database."),
     "actions": _group("actions", "List who has asked what of runs and workflows."),
     "tenants": _group("tenants", "List, create and remove tenants."),
-    "db": _group("db", "Look at the database itself, upgrade and prune it."),
+    "db": _group("db", "Look at the database itself; upgrade, check, copy and prune it."),
     "doctor": _group("doctor", "Find what is wrong with a database and around it."),
     "config": _group("config", "Show the settings and where they come from."),
     "backends": _group("backends", "List the installed backends."),

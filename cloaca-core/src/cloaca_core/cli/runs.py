@@ -19,6 +19,7 @@ COMMANDS = {
     "attempts": Part(_LOOK, "attempts", "List the attempts of a run's tasks."),
     "graph": Part(_LOOK, "graph", "Draw a run's tasks as a Mermaid flowchart."),
     "explain": Part(_LOOK, "explain", "Say why a run and its tasks are as they are."),
+    "export": Part(_LOOK, "export", "Write a run as a file, for a test to load."),
     "wait": Part(_LOOK, "wait", "Wait for the end of a run."),
     "cancel": Part(_STEER, "cancel", "End runs as Cancelled."),
     "pause": Part(_STEER, "pause", "Start no more tasks of runs."),

@@ -17,7 +17,12 @@ import click
 
 from cloaca_core.cli import exits
 from cloaca_core.cli.failures import Failure
-from cloaca_core.errors import BackendError, StoreError
+from cloaca_core.errors import (
+    BackendError,
+    StoreOpenError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+)
 
 if TYPE_CHECKING:
     from cloaca_core.definition.registry import Registry
@@ -105,22 +110,27 @@ def opened(open_: Callable[[], C]) -> Iterator[C]:
     """What ``open_`` opens, closed at the end. A database that cannot be opened is a failure of its
     own, whatever the reason.
     """
-    try:
+    with opening():
         found: Any = open_()
-    except (StoreError, BackendError) as error:
-        raise Failure(str(error), exits.NO_DATABASE) from error
     with found:
         yield found
+
+
+@contextmanager
+def opening() -> Iterator[None]:
+    """A database that cannot be opened within the block ends the command with a code of its own."""
+    try:
+        yield
+    except (StoreOpenError, StoreUnavailableError, StoreReadOnlyError, BackendError) as error:
+        raise Failure(str(error), exits.NO_DATABASE) from error
 
 
 def url_with_mode(url: str, mode: Mode) -> str:
     """The URL with the mode in which it is to be opened, unless it names one itself."""
     from cloaca_core.store.backends import backend_for
 
-    try:
+    with opening():
         backend = backend_for(url).name
-    except BackendError as error:
-        raise Failure(str(error), exits.NO_DATABASE) from error
     path, _, query = url.partition("?")
     is_known = (mode == "ro" and backend in ("sqlite", "postgres")) or backend == "sqlite"
     is_given = any(each.startswith("mode=") for each in query.split("&"))

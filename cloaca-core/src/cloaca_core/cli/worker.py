@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,6 +20,7 @@ import click
 from cloaca_core.cli import exits, systemd
 from cloaca_core.cli.output import note
 from cloaca_core.cli.where import Where, app_options, opened, pass_where
+from cloaca_core.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from cloaca_core.cli.endpoints import Probes
@@ -139,7 +140,18 @@ def _probes(runner: Worker, signals: Signals) -> Probes:
             return {"draining": True}
         return runner.health_within(PATIENCE)
 
-    return Probes(health, is_ready)
+    return Probes(health, is_ready, _metrics(runner))
+
+
+def _metrics(runner: Worker) -> Callable[[], str] | None:
+    """The text for Prometheus, counted from now on; None where the extra is not installed."""
+    from cloaca_core.runner.metrics import render
+
+    try:
+        render(runner)
+    except MissingExtraError:
+        return None
+    return lambda: render(runner)
 
 
 @contextmanager

@@ -23,6 +23,13 @@ READY = Probes(healthy, lambda: True, lambda: "cloaca_runs_total 7\n")
 DRAINING = Probes(hanging, lambda: False)
 
 
+def closed() -> str:
+    raise RuntimeError("the runner has been shut down")
+
+
+CLOSED = Probes(healthy, lambda: True, closed)
+
+
 @pytest.mark.parametrize(
     ("status", "text", "probes", "path"),
     [
@@ -32,6 +39,7 @@ DRAINING = Probes(hanging, lambda: False)
         (200, '{"ready": true}', READY, "/ready"),
         (503, '{"ready": false}', DRAINING, "/ready"),
         (200, "cloaca_runs_total 7\n", READY, "/metrics"),
+        (503, "RuntimeError: the runner has been shut down\n", CLOSED, "/metrics"),
         (404, 'metrics need the extra: pip install "cloaca[metrics]"\n', DRAINING, "/metrics"),
         (404, "/health, /ready, /metrics\n", READY, "/"),
     ],
