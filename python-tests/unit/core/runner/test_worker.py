@@ -43,13 +43,14 @@ def test_its_health_comes_within_a_time_or_not_at_all(database_url: str) -> None
 
 def test_it_can_be_told_to_wait_for_no_body_before_it_shuts_down(database_url: str) -> None:
     registry = cloaca.Registry()
-    begun, over = threading.Event(), threading.Event()
+    begun, over, ended = threading.Event(), threading.Event(), threading.Event()
     with cloaca.WorkflowBuilder("held", registry=registry):
 
         @cloaca.task
         def hold(context: cloaca.Context) -> None:
             begun.set()
-            over.wait(PATIENCE)
+            over.wait(PATIENCE / 3)
+            ended.set()
 
     config = cloaca.DefaultRunnerConfig(shutdown_grace_seconds=3600)
     worker = Worker(database_url, registry=registry, config=config)
@@ -58,4 +59,6 @@ def test_it_can_be_told_to_wait_for_no_body_before_it_shuts_down(database_url: s
 
     worker.hurry()
     worker.shutdown()
+
+    assert not ended.is_set()
     over.set()
