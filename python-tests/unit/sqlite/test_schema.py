@@ -55,10 +55,16 @@ _SMALL_IN = {
     "list_open_approvals": {"asked"},  # by the index of these, up to a limit
     "list_active_runs": {"cloaca_run"},  # as far as it may be claimed; see below
     "count_active_runs": {"cloaca_run"},  # as above
+    "active_ids": {"cloaca_run"},  # as above
     "read_gauges": {
         "cloaca_run",
         "pages",
     },  # by the indexes of those that have not ended; see below
+    "match_runs": {"term", "given"},  # for each run that was asked for
+    "list_actors": {"asked", "actor"},  # a row for each person
+    "count_newest": {"newest"},  # at most as many as are to be counted
+    "count_owned": {"owned"},  # as above
+    "longest_claimable": {"waiting", "levels"},  # a row for each workflow and priority
 }
 
 
@@ -86,6 +92,13 @@ def test_no_statement_reads_a_whole_table(raw: sqlite3.Connection, statement: St
         "list_runs_of_workflow",
         "list_runs_of_parent",
         "list_runs_of_tag",
+        "newest_ids",
+        "ended_ids",
+        "workflow_ids",
+        "child_ids",
+        "tagged_ids",
+        "acted_ids",
+        "failed_ids",
     ],
 )
 def test_a_listing_is_cut_by_its_index_without_sorting(raw: sqlite3.Connection, name: str) -> None:
@@ -95,7 +108,7 @@ def test_a_listing_is_cut_by_its_index_without_sorting(raw: sqlite3.Connection, 
     assert "ORDER BY" not in " ".join(_plan(raw, statement))
 
 
-@pytest.mark.parametrize("name", ["list_active_runs", "count_active_runs"])
+@pytest.mark.parametrize("name", ["list_active_runs", "count_active_runs", "active_ids"])
 def test_active_runs_are_found_by_their_status_beside_those_that_may_be_claimed(
     raw: sqlite3.Connection, name: str
 ) -> None:
