@@ -209,6 +209,13 @@ async def follow_ups(store: Store, runs: list[str]) -> list[object]:
     return [sorted(map(comparable, found)), sorted(texts)]
 
 
+async def longest_claimable(store: Store) -> str | None:
+    """The id of that run; of one that follows another only its workflow, as stores make its id."""
+    found = await store.longest_claimable()
+    row = None if found is None else await store.get_run(found)
+    return row.workflow if row is not None and row.workflow == ALERTS else found
+
+
 def comparable(answer: object) -> Any:
     """An answer in which instants of the store's own clock are the same, and ids that it makes."""
     if isinstance(answer, RunRow) and answer.ended_at is not None and answer.ended_at > TODAY:
@@ -367,7 +374,8 @@ class StoreAgainstModel(RuleBasedStateMachine):
             wanted, runs = RunSearch(conditions, look_at=look_at, **bounds), list[RunRow]()
             while True:
                 found = await store.search(wanted)
-                runs += found.rows
+                # The ids of runs that follow others are made by the store.
+                runs += [row for row in found.rows if row.workflow != ALERTS]
                 if found.reached is None:
                     return runs
                 wanted = wanted._replace(before=found.reached)
@@ -380,7 +388,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.same(model.count_under_way(most + 1), store.count_under_way(most + 1))
         self.same(model.failed_since(since, most), store.failed_since(since, most))
         self.same(model.actors(names), store.actors(names))
-        self.same(model.longest_claimable(), store.longest_claimable())
+        self.same(longest_claimable(model), longest_claimable(store))
         workflows, runners = [WORKFLOW, "none"], ["r1", "r2"]
         self.same(
             model.count_of_workflows(workflows, most + 1),

@@ -677,7 +677,7 @@ def test_the_way_it_went_is_in_its_events(runner: cloaca.DefaultRunner, gate: Ga
     gate.open.set()
 
     kinds = [(event.kind, event.detail) for event in run.events()]
-    assert ("cancelled", "by ann: why") in kinds
+    assert ("cancel_requested", "by ann: why") in kinds
     assert ("task_cancelled", "cancelled by ann: why") in kinds
     assert kinds[-1] == ("ended", "cancelled by ann: why")
     assert [action.kind for action in runner.actions() if action.run_id == run.id] == ["cancel"]

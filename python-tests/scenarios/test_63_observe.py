@@ -173,7 +173,7 @@ def test_a_graph_has_the_states_of_its_run(observer: Observer, runs: list[str]) 
     alone = observer.workflow_graph("order").wait()
     assert [node.status for node in alone.nodes] == [None, None]
     with pytest.raises(cloaca.WorkflowNotFoundError):
-        observer.workflow_graph("other").wait()
+        observer.workflow_graph("none_of_this_name").wait()
 
 
 def test_a_timeline_tells_waiting_for_a_place_from_running(

@@ -81,7 +81,8 @@ INSERT INTO cloaca_run (
     context_hash, reason_code, limit_seconds, priority, claimable_at, due_at, start_by, came_due,
     round, cancel_at, paused_at, paused_until, stood_still, steer_reason, detached, children_at,
     time_limit, deadline_at, reason_tasks, pause_id, paused_with, pause_follows, follows,
-    follows_round, follows_place, replacements, root_id, cancels_children, messages, rests_since
+    follows_round, follows_place, replacements, root_id, cancels_children, messages, rests_since,
+    trace
 )
 SELECT * FROM unnest(
     CAST(:id AS TEXT[]), CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]),
@@ -102,7 +103,7 @@ SELECT * FROM unnest(
     CAST(:follows_round AS BIGINT[]), CAST(:follows_place AS BIGINT[]),
     CAST(:replacements AS INTEGER[]), CAST(:root_id AS TEXT[]),
     CAST(:cancels_children AS INTEGER[]), CAST(:messages AS BIGINT[]),
-    CAST(:rests_since AS BIGINT[])
+    CAST(:rests_since AS BIGINT[]), CAST(:trace AS TEXT[])
 );
 
 

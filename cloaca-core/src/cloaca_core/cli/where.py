@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
 import click
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 Mode: TypeAlias = Literal["ro", "rw", "rwc"]
 
 
@@ -184,8 +186,9 @@ def where_of(ctx: click.Context) -> Where:
     return found
 
 
-pass_where = click.make_pass_decorator(Where, ensure=True)
-"""Calls a command with ``Where`` as its first argument."""
+def pass_where(command: Callable[Concatenate[Where, _P], _R]) -> Callable[_P, _R]:
+    """Call a command with ``Where`` as its first argument."""
+    return click.make_pass_decorator(Where, ensure=True)(command)
 
 
 def _keep(ctx: click.Context, option: click.Parameter, value: str | None) -> None:

@@ -145,6 +145,7 @@ TABLES: Final = (
             "cancels_children",
             "messages",
             "rests_since",
+            "trace",
         ),
         ("id",),
     ),

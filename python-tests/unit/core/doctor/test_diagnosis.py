@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from durability import beside_durability
 
 import cloaca
 from cloaca_core.doctor.diagnosis import Diagnosis, diagnose
@@ -37,7 +38,7 @@ def test_it_can_be_written_as_json() -> None:
 def test_a_clock_that_differs_from_the_database_is_found(postgres_url: str) -> None:
     cloaca.DefaultRunner(postgres_url).shutdown()
 
-    (finding,) = diagnose(postgres_url, clock=FastClock()).findings
+    (finding,) = beside_durability(diagnose(postgres_url, clock=FastClock()).findings)
 
     assert finding.code == "clock_difference"
     assert "3,600.0 s ahead of" in finding.text

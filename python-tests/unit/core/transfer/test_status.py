@@ -50,7 +50,7 @@ def test_another_programs_file_is_not_upgraded(tmp_path: Path) -> None:
 def test_what_was_applied_is_told(tmp_path: Path) -> None:
     file = tmp_path / "work.db"
     cloaca.DefaultRunner(file).shutdown()
-    with closing(sqlite3.connect(file)) as raw, raw:  # as if the last two had not been applied
+    with closing(sqlite3.connect(file)) as raw, raw:  # as if the last ones had not been applied
         raw.execute("DELETE FROM cloaca_migration WHERE number > 21")
         for name in ("cloaca_wait", "cloaca_message"):
             raw.execute(f"DROP TABLE {name}")
@@ -59,5 +59,6 @@ def test_what_was_applied_is_told(tmp_path: Path) -> None:
 
     status = database_status(file)
 
-    assert (status.schema, [each.number for each in status.pending]) == (21, [22, 23])
+    assert status.schema == 21
+    assert [each.number for each in status.pending] == list(range(22, status.known + 1))
     assert status.runs == {}
