@@ -114,8 +114,9 @@ TELEMETRY: Mapping[str, tuple[str, ...]] = {
     "metrics": ("prometheus-client>=0.21",),
     "otel": ("opentelemetry-api>=1.27",),
 }
-COMMANDS: Mapping[str, tuple[str, ...]] = {"cli": ("rich>=14",)}
-"""By extra of ``cloaca``: tables and live views on a terminal; without it they are plain lines."""
+# By extra of ``cloaca``, for its commands: tables and live views on a terminal, which are plain
+# lines without it; and `cloaca mcp`, whose package has another API since its version 2.
+COMMANDS: Mapping[str, tuple[str, ...]] = {"cli": ("rich>=14",), "mcp": ("mcp>=2",)}
 BESIDE: Mapping[str, tuple[str, ...]] = {**EXECUTORS, "loky": ("loky>=3.4", "cloudpickle>=3")}
 """Requirements of tests by the engine that bodies run on: those of the extras, and of loky."""
 
@@ -176,7 +177,7 @@ def installed_first(distribution: Distribution) -> list[str]:
 
 
 def extras() -> dict[str, list[str]]:
-    """The extras of ``cloaca``: one per backend, one for all of them, that of the command line, one
+    """The extras of ``cloaca``: one per backend, one for all of them, those of its commands, one
     per foreign executor, and those of telemetry.
     """
     by_backend = {each.backend: [f"{each.name}=={version()}"] for each in BACKENDS}

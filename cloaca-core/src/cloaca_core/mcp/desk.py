@@ -1,0 +1,31 @@
+"""What tools work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloaca_core.observe import Observer
+
+if TYPE_CHECKING:
+    from cloaca_core.runner.client import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A client that is open and stays its owner's, and where its database is. Any thread may
+    use it.
+    """
+
+    client: Client
+    url: str
+    schema: str | None = None
+
+    @property
+    def observer(self) -> Observer:
+        """The answers to what is asked of runs."""
+        return Observer(self.client)
+
+    def run_id(self, ref: str) -> str:
+        """The id of the run that a reference names; see ``Observer``."""
+        return self.observer.resolve(ref).wait()
