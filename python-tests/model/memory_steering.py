@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from model.memory_memos import MemoryMemos
+from model.memory_task_logs import MemoryTaskLogs
 from model.memory_waits import MemoryWaits
 
 from cloaca_core.records.batch import Batch
@@ -59,7 +60,7 @@ class Marks:
         return None if self.paused_at is None else RunStatus.PAUSED
 
 
-class MemorySteering(MemoryMemos, MemoryWaits):
+class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
     """Part of ``MemoryStore``, which has the runs and knows what waits behind them."""
 
     def __init__(self) -> None:

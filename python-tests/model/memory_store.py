@@ -16,6 +16,7 @@ from model.memory_memos import MemoryMemos
 from model.memory_schedules import MemorySchedules, run_of
 from model.memory_search import MemorySearches
 from model.memory_steering import Marks
+from model.memory_task_logs import MemoryTaskLogs
 from model.memory_triggers import MemoryTriggers, run_of_event
 from model.memory_upkeep import MemoryUpkeep
 from model.memory_waits import MemoryWaits, refuse_unstorable
@@ -64,6 +65,7 @@ class MemoryStore(
         MemoryTriggers.__init__(self)
         MemoryDefinitions.__init__(self)
         MemoryMemos.__init__(self)
+        MemoryTaskLogs.__init__(self)
         MemoryWaits.__init__(self)
         self.keys: dict[tuple[str, str], str] = {}
         self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
@@ -113,6 +115,7 @@ class MemoryStore(
             if attempt.run_id in current:
                 self._record(attempt)
         self.keep(batch, current)
+        self.keep_lines(batch, current)
         self.pause_exhausted(batch, current)
         for end in batch.ends:
             run_row = self.runs.get(end.id)
@@ -482,3 +485,4 @@ def _matches(run: RunRow, wanted: RunFilter) -> bool:
 def _refuse_unstorable(batch: Batch) -> None:
     recorded = (*batch.new_runs, *batch.attempts, *batch.ends, *batch.memos)
     refuse_unstorable(*recorded, *batch.waits, *batch.closed, *batch.messages)
+    refuse_unstorable(*batch.lines, *batch.progress)

@@ -17,6 +17,7 @@ from cloaca_core.records.memos import MemoRow
 from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
 from cloaca_core.records.schedules import Firing, ScheduleRow, TickRow
 from cloaca_core.records.steering import ActRow, ForkRow, ReplacementRow, RoundRow
+from cloaca_core.records.task_logs import LogChunk, ProgressRow
 from cloaca_core.records.triggers import NewEvent
 from cloaca_core.records.upkeep import DoomedRun, KeptWorkflow, Shift, Upkeep, Weight
 from cloaca_core.records.waits import MessageRow, WaitRow
@@ -58,6 +59,8 @@ class MemoryUpkeep:
         self.replaced: dict[tuple[str, int], ReplacementRow] = {}
         self.unserved: dict[tuple[str, str], str] = {}
         self.kept_memos: dict[tuple[str, str, str, str, int], MemoRow] = {}
+        self.kept_lines: dict[tuple[str, int], LogChunk] = {}
+        self.told: dict[tuple[str, str, int], ProgressRow] = {}
         self.open_waits: dict[tuple[str, str, str, str, int], WaitRow] = {}
         self.mailbox: dict[tuple[str, str], MessageRow] = {}
         self.tag_rows: dict[str, int] = {}
@@ -115,6 +118,8 @@ class MemoryUpkeep:
             self.replaced,
             self.unserved,
             self.kept_memos,
+            self.kept_lines,
+            self.told,
             self.open_waits,
             self.mailbox,
         )
@@ -226,29 +231,18 @@ class MemoryUpkeep:
     async def trim_run(self, shift: Shift, run_id: str, limit: int) -> int | None:
         if not self._has_shift(shift):
             return None
-        keys = [key for key in self.attempts if key[0] == run_id][:limit]
-        acts = [key for key in self.noted if key[0] == run_id][:limit]
-        restarts = [key for key in self.restarted if key[0] == run_id][:limit]
-        for key in keys:
-            del self.attempts[key]
-        for act in acts:
-            del self.noted[act]
-        for restart in restarts:
-            del self.restarted[restart]
-        replaced = [key for key in self.replaced if key[0] == run_id][:limit]
-        for replacement in replaced:
-            del self.replaced[replacement]
-        memos = [memo for memo in self.kept_memos if memo[0] == run_id][:limit]
-        for memo in memos:
-            del self.kept_memos[memo]
-        waits = [wait for wait in self.open_waits if wait[0] == run_id][:limit]
-        for wait in waits:
-            del self.open_waits[wait]
-        messages = [message for message in self.mailbox if message[0] == run_id][:limit]
-        for message in messages:
-            del self.mailbox[message]
-        trimmed = len(keys) + len(acts) + len(restarts) + len(replaced) + len(memos)
-        return trimmed + len(waits) + len(messages)
+        tables: tuple[dict[Any, Any], ...] = (
+            self.attempts,
+            self.noted,
+            self.restarted,
+            self.replaced,
+            self.kept_memos,
+            self.kept_lines,
+            self.told,
+            self.open_waits,
+            self.mailbox,
+        )
+        return sum(_trim(table, run_id, limit) for table in tables)
 
     async def ticking_schedules(self, workflow: str) -> list[str]:
         return sorted(each.id for each in self.schedules.values() if each.workflow == workflow)
@@ -281,6 +275,14 @@ class MemoryUpkeep:
 
     async def give_back(self, limit: int) -> int | None:  # noqa: ARG002 - it has no pages
         return None
+
+
+def _trim(table: dict[Any, Any], run_id: str, limit: int) -> int:
+    """Delete up to so many rows of a run; how many."""
+    keys = [key for key in table if key[0] == run_id][:limit]
+    for key in keys:
+        del table[key]
+    return len(keys)
 
 
 def _mark(schedule: ScheduleRow) -> int:

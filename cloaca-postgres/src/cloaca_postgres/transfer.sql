@@ -220,6 +220,30 @@ SELECT * FROM unnest(
 );
 
 
+-- name: put_task_log
+-- Write lines of bodies.
+INSERT INTO cloaca_task_log (
+    run_id, position, task_id, attempt, number, size, lines
+)
+SELECT * FROM unnest(
+    CAST(:run_id AS TEXT[]), CAST(:position AS BIGINT[]), CAST(:task_id AS TEXT[]),
+    CAST(:attempt AS BIGINT[]), CAST(:number AS BIGINT[]), CAST(:size AS BIGINT[]),
+    CAST(:lines AS TEXT[])
+);
+
+
+-- name: put_progress
+-- Write the progress of attempts.
+INSERT INTO cloaca_progress (
+    run_id, task_id, attempt, done, total, detail, told_at
+)
+SELECT * FROM unnest(
+    CAST(:run_id AS TEXT[]), CAST(:task_id AS TEXT[]), CAST(:attempt AS BIGINT[]),
+    CAST(:done AS DOUBLE PRECISION[]), CAST(:total AS DOUBLE PRECISION[]),
+    CAST(:detail AS TEXT[]), CAST(:told_at AS BIGINT[])
+);
+
+
 -- name: put_act
 -- Write acts.
 INSERT INTO cloaca_act (

@@ -51,7 +51,9 @@ WATCHED_APART_S: Final = 0.1
 """Seconds between two announcements of steps, while a listener watches runs."""
 APART_POLLING_S: Final = 0.1
 LAST_DELAY_S: Final = 1.0
-_OF_RUNS: Final = frozenset(("record_attempt", "record_memo", "record_wait"))
+_OF_RUNS: Final = frozenset(
+    ("record_attempt", "record_memo", "record_wait", "record_lines", "record_progress")
+)
 _GROWTH: Final = 1.5
 _DEADLINE_S: Final = 5.0
 _WRITTEN: Final = step(STATEMENTS.runs_written)

@@ -39,6 +39,7 @@ def _plan(raw: sqlite3.Connection, statement: Statement) -> list[str]:
 _SMALL_IN = {
     "insert_plain_run": {"new"},  # the rows that are written
     "record_attempt": {"new"},  # as above
+    "record_lines": {"new"},  # as above
     "list_waiting": {"runner", "waiting", "planned", "counted"},  # for each workflow at most 1,000
     "claimable_ahead": {"runner", "counted"},  # at most as many as are to be counted
     "runner_loads": {"runner", "counted"},  # as above

@@ -30,6 +30,7 @@ for _part in (
         "payload",
         "record",
         "schedule",
+        "task_log",
         "trigger",
         "upkeep",
         "wait",

@@ -12,6 +12,7 @@ from cloaca_core.records.runs import AttemptRow, NewRun, Park, RunEnd, RunFilter
 from cloaca_core.records.schedules import Firing, NewTick, ScheduleRow
 from cloaca_core.records.states import RunStatus, TaskStatus, TickOutcome
 from cloaca_core.records.steering import Act
+from cloaca_core.records.task_logs import LogChunk, OldChunk, ProgressRow
 from cloaca_core.records.triggers import NewEvent, TriggerRow
 from cloaca_core.records.waits import (
     APPROVAL,
@@ -105,6 +106,33 @@ def attempt(
         crashes=crashes,
         reason_code=reason,
     )
+
+
+def chunk(
+    run_id: str,
+    position: int = 2,
+    *,
+    task_id: str = "load",
+    attempt: int = 1,
+    number: int = 1,
+    size: int = 2,
+    lines: str = '[[1,"INFO","app","a"],[2,"INFO","app","é"]]',
+) -> LogChunk:
+    """Lines of a body."""
+    return LogChunk(run_id, position, task_id, attempt, number, size, lines)
+
+
+def told(
+    run_id: str,
+    done: float = 3.0,
+    total: float | None = 10.0,
+    detail: str | None = "loading",
+    *,
+    task_id: str = "load",
+    attempt: int = 1,
+) -> ProgressRow:
+    """How far a body has come."""
+    return ProgressRow(run_id, task_id, attempt, done, total, detail, NOW)
 
 
 def memo(
@@ -398,6 +426,23 @@ async def record(
     attempts, ends = list(attempts), list(ends)
     fences = {row.run_id: row.epoch for row in attempts} | {end.id: end.epoch for end in ends}
     return await store.commit(Batch(runner_id, [], attempts, ends, fences))
+
+
+async def keep_lines(
+    store: Store, *rows: LogChunk | OldChunk | ProgressRow, epoch: int = 1, runner_id: str = "r1"
+) -> Committed:
+    """Commit chunks, deletions and progress alone, under this epoch."""
+    batch = Batch(
+        runner_id,
+        [],
+        [],
+        [],
+        {row.run_id: epoch for row in rows},
+        lines=[row for row in rows if isinstance(row, LogChunk)],
+        old_lines=[row for row in rows if isinstance(row, OldChunk)],
+        progress=[row for row in rows if isinstance(row, ProgressRow)],
+    )
+    return await store.commit(batch)
 
 
 async def keep(store: Store, *memos: MemoRow, epoch: int = 1, runner_id: str = "r1") -> Committed:

@@ -31,6 +31,7 @@ from cloaca_core.conformance.steering.standing_conformance import StandingConfor
 from cloaca_core.conformance.steering.steering_conformance import SteeringConformance
 from cloaca_core.conformance.steering.turn_conformance import TurnConformance
 from cloaca_core.conformance.steering.unserved_conformance import UnservedConformance
+from cloaca_core.conformance.task_log_conformance import TaskLogConformance
 from cloaca_core.conformance.trigger_conformance import TriggerConformance
 from cloaca_core.conformance.upkeep_conformance import UpkeepConformance
 from cloaca_core.conformance.wait_conformance import WaitConformance
@@ -60,6 +61,7 @@ class StoreConformance(
     DefinitionConformance,
     FollowUpConformance,
     MemoConformance,
+    TaskLogConformance,
     WaitConformance,
     MessageConformance,
     UpkeepConformance,

@@ -10,6 +10,7 @@ from cloaca_core.records.follow_ups import NewFollowUp
 from cloaca_core.records.memos import MemoRow
 from cloaca_core.records.runs import AttemptRow, Exhausted, NewRun, Park, RunEnd, WaitingRow
 from cloaca_core.records.schedules import Cancellation, Firing, NewTick
+from cloaca_core.records.task_logs import LogChunk, OldChunk, ProgressRow
 from cloaca_core.records.triggers import NewEvent, TriggerRow
 from cloaca_core.records.waits import ClosedWait, NewMessage, WaitRow, WaitTimeout
 
@@ -25,10 +26,11 @@ class Batch(NamedTuple):
     """The records of one journal transaction, all of one runner.
 
     ``fences`` maps each run of ``attempts``, ``ends``, ``parks``, ``exhausted``, ``memos``,
-    ``waits``, ``timeouts`` and ``closed`` to the epoch of their owner; runs of ``new_runs`` are not
-    in it. ``messages`` are sent to runs of ``new_runs``, at most one to each. ``firings`` has one
-    entry for each schedule of ``cancellations`` and of ``ticks`` with a generation; ``turns`` has
-    the triggers whose polls found the ``events``. ``follow_ups`` are of runs of ``ends``.
+    ``waits``, ``timeouts``, ``closed``, ``lines``, ``old_lines`` and ``progress`` to the epoch of
+    their owner; runs of ``new_runs`` are not in it. ``messages`` are sent to runs of ``new_runs``,
+    at most one to each. ``firings`` has one entry for each schedule of ``cancellations`` and of
+    ``ticks`` with a generation; ``turns`` has the triggers whose polls found the ``events``.
+    ``follow_ups`` are of runs of ``ends``.
     """
 
     runner_id: str
@@ -49,6 +51,9 @@ class Batch(NamedTuple):
     timeouts: Sequence[WaitTimeout] = ()
     closed: Sequence[ClosedWait] = ()
     messages: Sequence[NewMessage] = ()
+    lines: Sequence[LogChunk] = ()
+    old_lines: Sequence[OldChunk] = ()
+    progress: Sequence[ProgressRow] = ()
 
 
 class Committed(NamedTuple):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.steering import RestartRow
+from cloaca_core.records.task_logs import ProgressRow
 from cloaca_core.records.waits import WaitRow
 
 
@@ -75,7 +76,7 @@ class Standing(NamedTuple):
     were counted. ``paused`` is the pause of its workflow. ``attempts`` have no ``change``.
     ``lacking`` has the runners that have left the run, by id, with the tasks that they lack.
     ``waits`` are open; a run that has ended has none. ``steps`` says how many steps each task has
-    kept, if it has kept any.
+    kept, if it has kept any. ``progress`` is that of attempts that told it.
     """
 
     row: RunRow
@@ -90,3 +91,4 @@ class Standing(NamedTuple):
     waits: Sequence[WaitRow] = ()
     unread: Sequence[Unread] = ()
     steps: Mapping[str, int] = MappingProxyType({})
+    progress: Sequence[ProgressRow] = ()

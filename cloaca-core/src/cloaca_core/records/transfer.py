@@ -318,6 +318,41 @@ TABLES: Final = (
         ),
     ),
     Table(
+        "task_log",
+        (
+            "run_id",
+            "position",
+            "task_id",
+            "attempt",
+            "number",
+            "size",
+            "lines",
+        ),
+        (
+            "run_id",
+            "position",
+        ),
+        frozenset(["position"]),
+    ),
+    Table(
+        "progress",
+        (
+            "run_id",
+            "task_id",
+            "attempt",
+            "done",
+            "total",
+            "detail",
+            "told_at",
+        ),
+        (
+            "run_id",
+            "task_id",
+            "attempt",
+        ),
+        frozenset(["attempt"]),
+    ),
+    Table(
         "act",
         (
             "id",
@@ -437,5 +472,7 @@ OF_RUNS: Final = (
     "memo",
     "wait",
     "message",
+    "task_log",
+    "progress",
 )
 """Tables whose rows go with their run."""

@@ -38,6 +38,7 @@ from cloaca_core.store.protocols.runs import Landed, RunStore
 from cloaca_core.store.protocols.schedules import ScheduleStore
 from cloaca_core.store.protocols.search import SearchStore
 from cloaca_core.store.protocols.steering import SteeringStore
+from cloaca_core.store.protocols.task_logs import TaskLogStore
 from cloaca_core.store.protocols.triggers import TriggerStore
 from cloaca_core.store.protocols.upkeep import UpkeepStore
 from cloaca_core.store.protocols.waits import WaitStore
@@ -70,6 +71,7 @@ __all__ = [
     "SteeringStore",
     "Store",
     "StoreOptions",
+    "TaskLogStore",
     "TenantBackend",
     "TransferStore",
     "TriggerStore",
@@ -95,6 +97,7 @@ class Store(
     GaugeStore,
     MemoStore,
     SearchStore,
+    TaskLogStore,
     UpkeepStore,
     WaitStore,
     Protocol,

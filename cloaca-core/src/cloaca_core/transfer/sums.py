@@ -32,6 +32,6 @@ class TableSum:
 
 
 def digest_of(row: tuple[Any, ...]) -> int:
-    """The digest of a row of texts, whole numbers and None."""
+    """The digest of a row of texts, numbers and None."""
     encoded = json.dumps(row, separators=(",", ":")).encode()
     return int.from_bytes(blake2b(encoded, digest_size=_BYTES).digest())

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 23, digest 7e49befe2873982c42a63cd4f626a3fa1f03ae3bbd1a3d45144450fb7bf0af8d
+-- Made from migrations 1 to 24, digest d9d794a52e92bbf1cbce7dfba33c3d474096be6fec0fefddfc809724f72b5002
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -354,6 +354,36 @@ CREATE TABLE cloaca_message (
     toast.autovacuum_vacuum_threshold=2000
 );
 
+CREATE TABLE cloaca_task_log (
+    run_id text COLLATE "C" NOT NULL,
+    position bigint NOT NULL,
+    task_id text COLLATE "C" NOT NULL,
+    attempt bigint NOT NULL,
+    number bigint NOT NULL,
+    size bigint NOT NULL,
+    lines text NOT NULL,
+    PRIMARY KEY (run_id, "position")
+) WITH (
+    autovacuum_vacuum_scale_factor=0.02,
+    autovacuum_vacuum_threshold=2000,
+    toast.autovacuum_vacuum_scale_factor=0.02,
+    toast.autovacuum_vacuum_threshold=2000
+);
+
+CREATE TABLE cloaca_progress (
+    run_id text COLLATE "C" NOT NULL,
+    task_id text COLLATE "C" NOT NULL,
+    attempt bigint NOT NULL,
+    done double precision NOT NULL,
+    total double precision,
+    detail text,
+    told_at bigint NOT NULL,
+    PRIMARY KEY (run_id, task_id, attempt)
+) WITH (
+    autovacuum_vacuum_scale_factor=0.02,
+    autovacuum_vacuum_threshold=2000
+);
+
 CREATE UNIQUE INDEX cloaca_run_key ON cloaca_run USING btree (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
 CREATE INDEX cloaca_run_of_workflow ON cloaca_run USING btree (workflow, id);
@@ -514,6 +544,24 @@ SELECT cloaca_message.run_id,
            FROM cloaca_tombstone gone
              JOIN cloaca_run run ON gone.root_id = COALESCE(run.root_id, run.id)
           WHERE run.id = cloaca_message.run_id));
+
+CREATE VIEW cloaca_task_log_readable AS
+SELECT log.run_id,
+    log.task_id,
+    log.attempt,
+    log.number + line.place - 1 AS number,
+    to_timestamp((((line.items ->> 0)::bigint)::numeric / 1000000.0)::double precision) AS logged_at,
+    line.items ->> 1 AS level,
+    line.items ->> 2 AS logger,
+    line.items ->> 3 AS message,
+    line.items ->> 4 AS fields,
+    log."position" - log.size + line.place AS "position"
+   FROM cloaca_task_log log,
+    LATERAL json_array_elements(log.lines::json) WITH ORDINALITY line(items, place)
+  WHERE NOT (EXISTS ( SELECT 1
+           FROM cloaca_tombstone gone
+             JOIN cloaca_run run ON gone.root_id = COALESCE(run.root_id, run.id)
+          WHERE run.id = log.run_id));
 
 INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
 VALUES (1, 0, NULL, 0, 0);

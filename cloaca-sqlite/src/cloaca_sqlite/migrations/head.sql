@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 25, digest 5b5d99385ae3353beae894090f4b7ac7c72b9d72f783d785b9780ef602f849fe
+-- Made from migrations 1 to 26, digest f8d3e532436cf6ae235dff596be02db5312a5cb19093ae095815b7b4896c73cb
 
 PRAGMA application_id = 1668050785;
 
@@ -470,6 +470,44 @@ WHERE NOT EXISTS (
 CREATE INDEX cloaca_act_by ON cloaca_act (asked_by, run_id);
 
 CREATE INDEX cloaca_run_failed ON cloaca_run (ended_at, id) WHERE status = 'Failed';
+
+CREATE TABLE cloaca_task_log (
+    run_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    task_id TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    lines TEXT NOT NULL,
+    PRIMARY KEY (run_id, position)
+) STRICT;
+
+CREATE TABLE cloaca_progress (
+    run_id TEXT NOT NULL,
+    task_id TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    done REAL NOT NULL,
+    total REAL,
+    detail TEXT,
+    told_at INTEGER NOT NULL,
+    PRIMARY KEY (run_id, task_id, attempt)
+) STRICT;
+
+CREATE VIEW cloaca_task_log_readable AS
+SELECT
+    log.run_id, log.task_id, log.attempt, log.number + line.key AS number,
+    datetime(json_extract(line.value, '$[0]') / 1000000, 'unixepoch') AS logged_at,
+    json_extract(line.value, '$[1]') AS level,
+    json_extract(line.value, '$[2]') AS logger,
+    json_extract(line.value, '$[3]') AS message,
+    json_extract(line.value, '$[4]') AS fields,
+    log.position - log.size + 1 + line.key AS position
+FROM cloaca_task_log AS log, json_each(log.lines) AS line
+WHERE NOT EXISTS (
+    SELECT 1 FROM cloaca_tombstone AS gone
+    JOIN cloaca_run AS run ON gone.root_id = coalesce(run.root_id, run.id)
+    WHERE run.id = log.run_id
+);
 
 INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
 VALUES (1, 0, NULL, 0, 0);

@@ -52,14 +52,16 @@ class RunStore(Protocol):
         paused or claimable at once; what it had ``rested`` before counts in any case. An exhausted
         run is Paused, until it is resumed, and that is noted as an act by its id: so the batch,
         sent again, does not pause it again. A memo replaces an earlier one with its key that was
-        made for another input or by an earlier attempt, else it changes nothing. A wait replaces
-        one with its key. A timeout is written, and named in ``timed_out``, unless more messages
-        than the ``seen`` ones were sent to the run, or one of it has no number yet. A closed wait
-        is deleted, and its message is read; deletions come before timeouts, and these before new
-        waits. A message to a new run is number 1 of it, and is written only with the run: one that
-        was there before, or that has its key, does not get it. A batch that is sent again after its
-        parks were written finds their runs without owner, so not in ``current``. A follow-up is
-        inserted if its run has ended as the follow-up's ``status``.
+        made for another input or by an earlier attempt, else it changes nothing. A chunk of lines
+        with the position of an earlier one changes nothing, progress replaces what its attempt told
+        before, and old chunks are deleted. A wait replaces one with its key. A timeout
+        is written, and named in ``timed_out``, unless more messages than the ``seen`` ones were
+        sent to the run, or one of it has no number yet. A closed wait is deleted, and its message
+        is read; deletions come before timeouts, and these before new waits. A message to a new run
+        is number 1 of it, and is written only with the run: one that was there before, or that has
+        its key, does not get it. A batch that is sent again after its parks were written finds
+        their runs without owner, so not in ``current``. A follow-up is inserted if its run has
+        ended as the follow-up's ``status``.
 
         Firings and their ticks: written only if the schedule, which is locked first, is enabled and
         still has the generation that the decision was based on. A tick that is there already stays;

@@ -12,10 +12,10 @@ class UpkeepStore(Protocol):
     """Deletes trees of runs that have ended long ago. A tree is a run without a parent, or one that
     is detached from it, and all runs below it, up to those that are detached.
 
-    A tree that is hidden is seen by no other operation, but for ``load_attempts``, ``memos`` and
-    ``ended``, and nothing is done to its runs; a run whose parent is in it is not inserted (see
-    ``Committed.orphans``). Its idempotency keys are free: ``commit`` holds back a run with one of
-    them, and ``insert_when_free`` inserts it.
+    A tree that is hidden is seen by no other operation, but for ``load_attempts``, ``memos``,
+    ``log_chunks``, ``progress`` and ``ended``, and nothing is done to its runs; a run whose parent
+    is in it is not inserted (see ``Committed.orphans``). Its idempotency keys are free: ``commit``
+    holds back a run with one of them, and ``insert_when_free`` inserts it.
 
     Each operation with a ``Shift`` does nothing, and answers None, if another holder prunes.
     """

@@ -231,6 +231,16 @@ class MemoQueries(NamedTuple):
     copy_memos: Statement
 
 
+class TaskLogQueries(NamedTuple):
+    """The statements of ``task_logs.sql``."""
+
+    record_lines: Statement
+    drop_lines: Statement
+    record_progress: Statement
+    list_lines: Statement
+    list_progress: Statement
+
+
 class WaitQueries(NamedTuple):
     """The statements of ``waits.sql``."""
 
@@ -270,6 +280,7 @@ class StandingQueries(NamedTuple):
     open_waits_of_run: Statement
     unread_of_run: Statement
     kept_steps: Statement
+    progress_of_run: Statement
 
 
 class GaugeQueries(NamedTuple):
@@ -304,6 +315,8 @@ class UpkeepQueries(NamedTuple):
     erase_replacements: Statement
     erase_unserved: Statement
     erase_memos: Statement
+    erase_lines: Statement
+    erase_progress: Statement
     erase_waits: Statement
     erase_messages: Statement
     erase_runs: Statement
@@ -313,6 +326,8 @@ class UpkeepQueries(NamedTuple):
     trim_restarts: Statement
     trim_replacements: Statement
     trim_memos: Statement
+    trim_lines: Statement
+    trim_progress: Statement
     trim_waits: Statement
     trim_messages: Statement
     list_ticking: Statement
@@ -365,6 +380,7 @@ class Queries(NamedTuple):
     definitions: DefinitionQueries
     follow_ups: FollowUpQueries
     memos: MemoQueries
+    task_logs: TaskLogQueries
     waits: WaitQueries
     standing: StandingQueries
     upkeep: UpkeepQueries
@@ -424,6 +440,7 @@ def load_queries(package: str, wording: Wording) -> Queries:
         definitions=DefinitionQueries(**of("definitions", DefinitionQueries._fields)),
         follow_ups=FollowUpQueries(**of("follow_ups", FollowUpQueries._fields)),
         memos=MemoQueries(**of("memos", MemoQueries._fields)),
+        task_logs=TaskLogQueries(**of("task_logs", TaskLogQueries._fields)),
         waits=WaitQueries(**of("waits", WaitQueries._fields)),
         standing=StandingQueries(**of("standing", StandingQueries._fields)),
         upkeep=UpkeepQueries(**of("upkeep", UpkeepQueries._fields)),

@@ -12,6 +12,7 @@ from cloaca_core.records.memos import MemoRow
 from cloaca_core.records.runs import AttemptRow, Exhausted, NewRun, Park, RunEnd
 from cloaca_core.records.schedules import Cancellation, Firing, NewTick
 from cloaca_core.records.states import ReasonCode
+from cloaca_core.records.task_logs import LogChunk, OldChunk, ProgressRow
 from cloaca_core.records.triggers import NewEvent, TriggerRow
 from cloaca_core.records.waits import ClosedWait, NewMessage, WaitRow, WaitTimeout
 from cloaca_core.store.sql.base import Queries, pair
@@ -42,6 +43,9 @@ class BatchSteps:
         self._pause_row = q.runs.pause_exhausted.binder(Exhausted._fields + guard)
         self._note_row = q.runs.note_exhausted.binder(Exhausted._fields + guard)
         self._memo_row = q.memos.record_memo.binder(MemoRow._fields + guard)
+        self._line_row = q.task_logs.record_lines.binder(LogChunk._fields + guard)
+        self._old_line_row = q.task_logs.drop_lines.binder(OldChunk._fields + guard)
+        self._progress_row = q.task_logs.record_progress.binder(ProgressRow._fields + guard)
         self._wait_row = q.waits.record_wait.binder(WaitRow._fields + guard)
         self._timeout_row = q.waits.time_out_wait.binder(WaitTimeout._fields + guard)
         self._taken_row = q.waits.take_message.binder(ClosedWait._fields + guard)
@@ -224,6 +228,7 @@ class BatchSteps:
             row = self._memo_row
             rows = [row((*item, runner, fences[item.run_id])) for item in batch.memos]
             steps["memos"] = Step(self._queries.memos.record_memo, rows=rows)
+        steps |= self._line_steps(batch)
         if batch.ends:
             ends, contexts = self._payloads.split_ends(batch.ends, runner, fences)
             row = self._end_row
@@ -243,6 +248,25 @@ class BatchSteps:
             row = self._park_row
             rows = [row((*item, runner, fences[item.id])) for item in batch.parks]
             steps["parks"] = Step(q.park_run, rows=rows)
+        return steps
+
+    def _line_steps(self, batch: Batch) -> dict[str, Step]:
+        """Lines and progress of bodies; before ends and parks, after which others own the runs."""
+        q, runner, fences = self._queries.task_logs, batch.runner_id, batch.fences
+        steps: dict[str, Step] = {}
+        if batch.lines:
+            lines = [self._line_row((*row, runner, fences[row.run_id])) for row in batch.lines]
+            steps["lines"] = Step(q.record_lines, rows=lines)
+        if batch.old_lines:
+            old = [
+                self._old_line_row((*row, runner, fences[row.run_id])) for row in batch.old_lines
+            ]
+            steps["old_lines"] = Step(q.drop_lines, rows=old)
+        if batch.progress:
+            told = [
+                self._progress_row((*row, runner, fences[row.run_id])) for row in batch.progress
+            ]
+            steps["progress"] = Step(q.record_progress, rows=told)
         return steps
 
     def _wait_steps(self, batch: Batch) -> dict[str, Step]:

@@ -16,6 +16,7 @@ from cloaca_core.records.standing import (
     WorkflowPause,
 )
 from cloaca_core.records.steering import RestartRow
+from cloaca_core.records.task_logs import ProgressRow
 from cloaca_core.records.waits import WaitRow
 from cloaca_core.store.sql.base import SqlPart, steps_of
 from cloaca_core.store.sql.queries import Row
@@ -34,7 +35,7 @@ class SqlStandings(SqlPart):
         if not runs:
             return None
         ((ahead,),) = aheads
-        waits, unread, steps = of_waits
+        waits, unread, steps, progress = of_waits
         return Standing(
             row=RunRow._make(runs[0][:_RUN]),
             holds=Holds._make(runs[0][_RUN:]),
@@ -48,6 +49,7 @@ class SqlStandings(SqlPart):
             waits=list(map(WaitRow._make, waits)),
             unread=list(map(Unread._make, unread)),
             steps=dict(steps),
+            progress=list(map(ProgressRow._make, progress)),
         )
 
 

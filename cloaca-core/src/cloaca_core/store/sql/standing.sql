@@ -142,3 +142,10 @@ SELECT task_id, count(*) FROM cloaca_memo
 WHERE run_id = :run_id AND kind = 'step'
 GROUP BY task_id
 ORDER BY task_id;
+
+
+-- name: progress_of_run
+-- Read how far the attempts of a run have come that told it.
+SELECT run_id, task_id, attempt, done, total, detail, told_at FROM cloaca_progress
+WHERE run_id = :run_id
+ORDER BY task_id, attempt;

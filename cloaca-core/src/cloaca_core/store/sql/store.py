@@ -33,6 +33,7 @@ from cloaca_core.store.sql.schedules import SqlSchedules
 from cloaca_core.store.sql.search import SqlSearches
 from cloaca_core.store.sql.standing import SqlStandings
 from cloaca_core.store.sql.steering import SqlSteering
+from cloaca_core.store.sql.task_logs import SqlTaskLogs
 from cloaca_core.store.sql.triggers import SqlTriggers
 from cloaca_core.store.sql.upkeep import SqlUpkeep
 from cloaca_core.store.sql.waits import SqlWaits
@@ -55,6 +56,7 @@ class SqlStore(
     SqlGauges,
     SqlMemos,
     SqlSearches,
+    SqlTaskLogs,
     SqlStandings,
     SqlUpkeep,
     SqlWaits,

@@ -420,6 +420,58 @@ INSERT INTO cloaca_message (
 );
 
 
+-- name: page_task_log
+-- Read lines of bodies after a key.
+SELECT
+    run_id, position, task_id, attempt, number, size, lines
+FROM cloaca_task_log
+WHERE (run_id, position) > (:run_id, :position)
+ORDER BY run_id, position
+LIMIT :limit;
+
+
+-- name: last_task_log
+-- Read the last key of lines of bodies.
+SELECT run_id, position FROM cloaca_task_log
+ORDER BY run_id DESC, position DESC
+LIMIT 1;
+
+
+-- name: put_task_log
+-- Write lines of bodies.
+INSERT INTO cloaca_task_log (
+    run_id, position, task_id, attempt, number, size, lines
+) VALUES (
+    :run_id, :position, :task_id, :attempt, :number, :size, :lines
+);
+
+
+-- name: page_progress
+-- Read the progress of attempts after a key.
+SELECT
+    run_id, task_id, attempt, done, total, detail, told_at
+FROM cloaca_progress
+WHERE (run_id, task_id, attempt) > (:run_id, :task_id, :attempt)
+ORDER BY run_id, task_id, attempt
+LIMIT :limit;
+
+
+-- name: last_progress
+-- Read the last key of the progress of attempts.
+SELECT run_id, task_id, attempt FROM cloaca_progress
+ORDER BY run_id DESC, task_id DESC, attempt DESC
+LIMIT 1;
+
+
+-- name: put_progress
+-- Write the progress of attempts.
+INSERT INTO cloaca_progress (
+    run_id, task_id, attempt, done, total, detail, told_at
+) VALUES (
+    :run_id, :task_id, :attempt, :done, :total, :detail, :told_at
+);
+
+
 -- name: page_act
 -- Read acts after a key.
 SELECT
@@ -637,6 +689,18 @@ WHERE NOT EXISTS (SELECT 1 FROM cloaca_run AS run WHERE run.id = stray.run_id);
 -- name: strays_message
 -- Count messages whose run is not there.
 SELECT count(*) FROM cloaca_message AS stray
+WHERE NOT EXISTS (SELECT 1 FROM cloaca_run AS run WHERE run.id = stray.run_id);
+
+
+-- name: strays_task_log
+-- Count lines of bodies whose run is not there.
+SELECT count(*) FROM cloaca_task_log AS stray
+WHERE NOT EXISTS (SELECT 1 FROM cloaca_run AS run WHERE run.id = stray.run_id);
+
+
+-- name: strays_progress
+-- Count the progress of attempts whose run is not there.
+SELECT count(*) FROM cloaca_progress AS stray
 WHERE NOT EXISTS (SELECT 1 FROM cloaca_run AS run WHERE run.id = stray.run_id);
 
 

@@ -85,6 +85,8 @@ class SqlUpkeep(SqlPart):
             q.erase_replacements,
             q.erase_unserved,
             q.erase_memos,
+            q.erase_lines,
+            q.erase_progress,
             q.erase_waits,
             q.erase_messages,
             q.erase_runs,
@@ -108,6 +110,8 @@ class SqlUpkeep(SqlPart):
             q.trim_restarts,
             q.trim_replacements,
             q.trim_memos,
+            q.trim_lines,
+            q.trim_progress,
             q.trim_waits,
             q.trim_messages,
         )

@@ -114,6 +114,8 @@ SELECT count(*) AS runs, coalesce(sum(
     + (SELECT count(*) FROM cloaca_replacement AS item WHERE item.run_id = tree.id)
     + (SELECT count(*) FROM cloaca_unserved AS item WHERE item.run_id = tree.id)
     + (SELECT count(*) FROM cloaca_memo AS item WHERE item.run_id = tree.id)
+    + (SELECT count(*) FROM cloaca_task_log AS item WHERE item.run_id = tree.id)
+    + (SELECT count(*) FROM cloaca_progress AS item WHERE item.run_id = tree.id)
     + (SELECT count(*) FROM cloaca_wait AS item WHERE item.run_id = tree.id)
     + (SELECT count(*) FROM cloaca_message AS item WHERE item.run_id = tree.id)
 ), 0) AS all_rows
@@ -166,6 +168,12 @@ SELECT doomed.id, 1
     ) AS counted)
     + (SELECT count(*) FROM (
         SELECT 1 FROM cloaca_memo AS item WHERE item.run_id = doomed.id LIMIT :most
+    ) AS counted)
+    + (SELECT count(*) FROM (
+        SELECT 1 FROM cloaca_task_log AS item WHERE item.run_id = doomed.id LIMIT :most
+    ) AS counted)
+    + (SELECT count(*) FROM (
+        SELECT 1 FROM cloaca_progress AS item WHERE item.run_id = doomed.id LIMIT :most
     ) AS counted)
     + (SELECT count(*) FROM (
         SELECT 1 FROM cloaca_wait AS item WHERE item.run_id = doomed.id LIMIT :most
@@ -303,6 +311,20 @@ WHERE run_id IN :ids AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND ho
 RETURNING 1;
 
 
+-- name: erase_lines
+-- Delete what bodies of these runs have logged.
+DELETE FROM cloaca_task_log
+WHERE run_id IN :ids AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
+RETURNING 1;
+
+
+-- name: erase_progress
+-- Delete how far bodies of these runs had come.
+DELETE FROM cloaca_progress
+WHERE run_id IN :ids AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
+RETURNING 1;
+
+
 -- name: erase_waits
 -- Delete what these runs waited for.
 DELETE FROM cloaca_wait
@@ -384,6 +406,30 @@ DELETE FROM cloaca_memo
 WHERE run_id = :run_id
     AND (task_id, kind, name, number) IN (
         SELECT chosen.task_id, chosen.kind, chosen.name, chosen.number FROM cloaca_memo AS chosen
+        WHERE chosen.run_id = :run_id LIMIT :limit
+    )
+    AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
+RETURNING 1;
+
+
+-- name: trim_lines
+-- Delete some of what bodies of a hidden run have logged.
+DELETE FROM cloaca_task_log
+WHERE run_id = :run_id
+    AND position IN (
+        SELECT chosen.position FROM cloaca_task_log AS chosen
+        WHERE chosen.run_id = :run_id LIMIT :limit
+    )
+    AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
+RETURNING 1;
+
+
+-- name: trim_progress
+-- Delete some of how far bodies of a hidden run had come.
+DELETE FROM cloaca_progress
+WHERE run_id = :run_id
+    AND (task_id, attempt) IN (
+        SELECT chosen.task_id, chosen.attempt FROM cloaca_progress AS chosen
         WHERE chosen.run_id = :run_id LIMIT :limit
     )
     AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)

@@ -1,0 +1,19 @@
+"""Task logs: the contract of lines that bodies have logged, and of their progress."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cloaca_core.records.task_logs import ChunkFilter, LogChunk, ProgressRow
+
+
+class TaskLogStore(Protocol):
+    """Lines and progress of attempts, as ``Batch.lines``, ``old_lines`` and ``progress``."""
+
+    async def log_chunks(self, wanted: ChunkFilter) -> list[LogChunk]:
+        """The chunks that match, by position. The first of them may begin with lines up to
+        ``after``. Only reads.
+        """
+
+    async def progress(self, run_id: str) -> list[ProgressRow]:
+        """How far the attempts of a run have come that told it, by task and attempt. Only reads."""

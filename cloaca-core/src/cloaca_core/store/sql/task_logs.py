@@ -1,0 +1,18 @@
+"""Task logs in SQL."""
+
+from __future__ import annotations
+
+from cloaca_core.records.task_logs import ChunkFilter, LogChunk, ProgressRow
+from cloaca_core.store.sql.base import SqlPart
+
+
+class SqlTaskLogs(SqlPart):
+    """The operations on task logs. Contracts: see ``TaskLogStore``."""
+
+    async def log_chunks(self, wanted: ChunkFilter) -> list[LogChunk]:
+        found = await self._read(self._queries.task_logs.list_lines, **wanted._asdict())
+        return list(map(LogChunk._make, found))
+
+    async def progress(self, run_id: str) -> list[ProgressRow]:
+        found = await self._read(self._queries.task_logs.list_progress, run_id=run_id)
+        return list(map(ProgressRow._make, found))

@@ -1,0 +1,43 @@
+"""The part of the store contract about task logs, as plain Python over dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from cloaca_core.records.batch import Batch
+from cloaca_core.records.task_logs import ChunkFilter, LogChunk, ProgressRow
+
+
+class MemoryTaskLogs:
+    """Part of ``MemoryStore``."""
+
+    def __init__(self) -> None:
+        self.kept_lines: dict[tuple[str, int], LogChunk] = {}
+        self.told: dict[tuple[str, str, int], ProgressRow] = {}
+
+    def keep_lines(self, batch: Batch, current: Collection[str]) -> None:
+        """Write the lines and the progress of runs that are the runner's own."""
+        for chunk in batch.lines:
+            if chunk.run_id in current:
+                self.kept_lines.setdefault((chunk.run_id, chunk.position), chunk)
+        for old in batch.old_lines:
+            if old.run_id in current:
+                self.kept_lines.pop((old.run_id, old.position), None)
+        for row in batch.progress:
+            if row.run_id in current:
+                self.told[row.run_id, row.task_id, row.attempt] = row
+
+    async def log_chunks(self, wanted: ChunkFilter) -> list[LogChunk]:
+        """The chunks that match, by position."""
+        return [
+            chunk
+            for (run_id, position), chunk in sorted(self.kept_lines.items())
+            if run_id == wanted.run_id
+            and position > wanted.after
+            and wanted.task_id in (None, chunk.task_id)
+            and wanted.attempt in (None, chunk.attempt)
+        ][: wanted.limit]
+
+    async def progress(self, run_id: str) -> list[ProgressRow]:
+        """How far the attempts of a run have come, by task and attempt."""
+        return [row for key, row in sorted(self.told.items()) if key[0] == run_id]
