@@ -25,6 +25,7 @@ from cloaca_core.settings import (
     Setting,
     Table,
     flag,
+    log_level,
     number,
     one_of,
     optional,
@@ -208,6 +209,9 @@ class DefaultRunnerConfig:
     )
     runner_id: Setting[str | None] = Setting(
         optional(text(255)), None, "This runner's name in the database; None, a new one each time"
+    )
+    task_log_level: Setting[str] = Setting(
+        log_level(), "INFO", "The least level of the lines of task bodies that are kept"
     )
     executors: Table[str] = Table(
         table('a table such as {"cpu": "package.module:name"}', _is_path, str),

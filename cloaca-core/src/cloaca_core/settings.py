@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, overload
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
+from cloaca_core.values.log_levels import LEVELS, OFF, is_setting
 from cloaca_core.values.no_limit import NO_LIMIT, WORD, NoLimit
 
 T = TypeVar("T")
@@ -67,6 +68,12 @@ def one_of(choices: tuple[StrT, ...]) -> Kind[StrT]:
     """One of these strings."""
     listed = " or ".join(map(repr, choices))
     return Kind(listed, (str,), choices.__contains__, str)
+
+
+def log_level() -> Kind[str]:
+    """The name of a level of ``logging``, or the word for none; case does not count."""
+    listed = ", ".join(map(repr, LEVELS))
+    return Kind(f"{listed} or {OFF!r}", (str,), is_setting, str)
 
 
 def text(longest: int) -> Kind[str]:

@@ -49,6 +49,7 @@ KEYWORD_ONLY = {
     "retention_days": 90,
     "connect_timeout_seconds": 5,
     "runner_id": None,
+    "task_log_level": "INFO",
     "executors": {},
     "executor_slots": {},
 }
@@ -118,7 +119,7 @@ class TestFields:
         value = {
             bool: False,
             int: 77,
-            str: "always",
+            str: "none" if name == "task_log_level" else "always",
             type(None): "me",
             dict: TABLES.get(name),
         }[type(DEFAULTS[name])]
@@ -579,7 +580,9 @@ class TestAsAValue:
     def test_its_repr_has_every_field(self) -> None:
         shown = repr(DefaultRunnerConfig(runner_id="me"))
         assert shown.startswith("DefaultRunnerConfig(max_concurrent_tasks=4, executor_poll_")
-        assert shown.endswith(", runner_id='me', executors={}, executor_slots={})")
+        assert shown.endswith(
+            ", runner_id='me', task_log_level='INFO', executors={}, executor_slots={})"
+        )
 
     def test_configs_with_equal_settings_are_equal(self) -> None:
         assert DefaultRunnerConfig(4) == DefaultRunnerConfig() != DefaultRunnerConfig(5)

@@ -51,7 +51,7 @@ DOOR = {
     "cloaca_core.records", "cloaca_core.records.states", "cloaca_core.settings",
     "cloaca_core.store", "cloaca_core.store.backends", "cloaca_core.store.urls",
     "cloaca_core.values", "cloaca_core.values.arguments", "cloaca_core.values.durations",
-    "cloaca_core.values.json_values", "cloaca_core.values.missing",
+    "cloaca_core.values.json_values", "cloaca_core.values.log_levels", "cloaca_core.values.missing",
     "cloaca_core.values.namespace", "cloaca_core.values.nearest", "cloaca_core.values.no_limit",
     "cloaca_core.values.node",
     "cloaca_core.values.option_names", "cloaca_core.values.retention",

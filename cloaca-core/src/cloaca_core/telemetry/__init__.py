@@ -1,1 +1,1 @@
-"""What programs tell of their runs to logs, metrics and traces, in one vocabulary."""
+"""Tells what programs and bodies do to logs, metrics and traces. Knows no engine and no store."""

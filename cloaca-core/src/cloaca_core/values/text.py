@@ -10,6 +10,8 @@ MAX_TEXT = 64_000
 
 def storable_text(text: str) -> str:
     """Remove characters that databases refuse (NUL, lone surrogates); cut to ``MAX_TEXT``."""
+    if type(text) is str and text.isascii() and len(text) <= MAX_TEXT and "\0" not in text:
+        return text  # nearly all
     clean = text.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode("utf-8")
     if len(clean) <= MAX_TEXT:
         return clean

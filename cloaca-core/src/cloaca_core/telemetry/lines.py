@@ -1,0 +1,143 @@
+"""A line of a task's log, and the text in which lines are stored and sent.
+
+A line is made into its text at once, by the body that logs it: a text is one object, which the
+garbage collector need not look at, and the texts of many lines are one by joining them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from cloaca_core.values.text import MAX_TEXT, storable_text
+
+if TYPE_CHECKING:
+    from cloaca_core.telemetry.redaction import Redact
+
+LONGEST_NAME: Final = 255
+"""Characters of a logger's name, a level's name and a field's name that are kept."""
+HANDLE: Final = "handle"
+"""The name of the logger of lines that come by ``handle.log``."""
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class Line(NamedTuple):
+    """``at`` is in µs since 1970. ``fields`` are JSON values, or None."""
+
+    at: int
+    level: str
+    logger: str
+    message: str
+    fields: dict[str, Any] | None = None
+
+
+def text_of_record(record: logging.LogRecord, at: int, redact: Redact) -> str:
+    """The line of a record, which stays as it is. Reads it at once: its arguments may change."""
+    message = _message(record)
+    if record.exc_info or record.stack_info:
+        message = _with_traces(message, record)
+    return _text(at, _names(record.levelname, record.name), message, redact)
+
+
+def text_of_call(
+    message: object, level: str, fields: Mapping[str, object], at: int, redact: Redact
+) -> str:
+    """The line of a call of ``handle.log``."""
+    text = _text(at, _names(level, HANDLE), str(message), redact)
+    if not fields:
+        return text
+    told = {_name(redact(name)): _json(value, redact) for name, value in fields.items()}
+    return f"{text[:-1]},{_encode(told)}]"
+
+
+def redacted(text: str, redact: Redact) -> str:
+    """A line of another process, which may not know all secrets."""
+    at, level, logger, message, fields = Line(*json.loads(text))
+    found = _text(at, _names(level, logger), message, redact)
+    return found if fields is None else f"{found[:-1]},{_encode(_clean(fields, redact))}]"
+
+
+def _text(at: int, names: str, message: str, redact: Redact) -> str:
+    return f"[{at},{names},{encode_basestring(storable_text(redact(message)))}]"
+
+
+@lru_cache(maxsize=1024)
+def _names(level: str, logger: str) -> str:
+    """Both as JSON. There are few of them."""
+    return f"{encode_basestring(_name(level))},{encode_basestring(_name(logger))}"
+
+
+def _name(text: str) -> str:
+    return storable_text(text[:LONGEST_NAME])
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Its text; if its arguments do not fit, both as they are, since no body fails for that."""
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - arguments are the user's, and may raise anything
+        return f"{_shown(record.msg)} {_shown(record.args)}"
+
+
+def _with_traces(text: str, record: logging.LogRecord) -> str:
+    """With the traceback and the stack, as a formatter writes them."""
+    if record.exc_info and record.exc_info[0] is not None:
+        text = f"{text}\n{''.join(traceback.format_exception(*record.exc_info)).rstrip()}"
+    return f"{text}\n{record.stack_info}" if record.stack_info else text
+
+
+def _shown(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - as above
+        return f"<{type(value).__name__}>"
+
+
+def _json(value: object, redact: Redact) -> object:
+    """A value of a field: as JSON, or, where it has no such form or a long one, as text."""
+    if value is None or type(value) is int or type(value) is bool:
+        return value
+    if type(value) is str:
+        return storable_text(redact(value))
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except Exception:  # noqa: BLE001 - as above
+        text = _shown(value)
+    else:
+        if len(text) <= MAX_TEXT:
+            return _clean(json.loads(text), redact)
+    return storable_text(redact(text))
+
+
+def _clean(value: object, redact: Redact) -> object:
+    """A JSON value with clean texts."""
+    if isinstance(value, str):
+        return storable_text(redact(value))
+    if isinstance(value, list):
+        return [_clean(each, redact) for each in value]
+    if isinstance(value, dict):
+        return {storable_text(redact(key)): _clean(each, redact) for key, each in value.items()}
+    return value
+
+
+# -- many lines ----------------------------------------------------------------------------------
+
+
+def joined(lines: Iterable[str]) -> str:
+    """The texts of lines as one."""
+    return f"[{','.join(lines)}]"
+
+
+def lines_in(text: str) -> list[Line]:
+    """The lines of a joined text. A damaged one has no line: it must not hide others."""
+    try:
+        found: Sequence[Any] = json.loads(text)
+        return [Line(*each) for each in found]
+    except (ValueError, TypeError):
+        return []
