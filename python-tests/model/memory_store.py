@@ -69,6 +69,7 @@ class MemoryStore(
         MemoryWaits.__init__(self)
         self.keys: dict[tuple[str, str], str] = {}
         self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
+        self.is_watched: bool = False
 
     async def close(self) -> None:
         pass
@@ -460,7 +461,7 @@ class MemoryStore(
         return Change.ANYTHING
 
     def set_watched(self, *, watched: bool) -> None:
-        pass
+        self.is_watched = watched
 
     def set_contended(self, *, contended: bool) -> None:
         pass

@@ -17,6 +17,7 @@ from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core._engine.orchestrate.capacity import Capacity
 from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
 from cloaca_core._engine.plan.active_run import ActiveRun
+from cloaca_core._engine.record.log_book import LogBook
 from cloaca_core._engine.record.run_entry import RunEntry
 from cloaca_core._engine.record.start_marks import StartMarks
 from cloaca_core.config import DefaultRunnerConfig
@@ -99,6 +100,7 @@ class Scene:
             self._give_back,
             self.journal.store,
             iter(map(str, itertools.count(1))).__next__,
+            LogBook(config.task_log_level, self.clock),
         )
         self.drain = self.orchestrator.attempts.drain
         self.body_times = self.orchestrator.attempts._body_times

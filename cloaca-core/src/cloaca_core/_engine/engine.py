@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.explainer import Explainer
     from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
     from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
+    from cloaca_core._engine.observe.run_logs import RunLogs
     from cloaca_core._engine.observe.run_reader import RunReader
     from cloaca_core._engine.observe.watchers import Watchers
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
@@ -233,6 +234,12 @@ class Engine:
         """Wakes callers that watch runs; ``RunnerClosedError`` once the engine shuts down."""
         self._lifecycle.check_open()
         return self._parts.reading.watchers
+
+    @property
+    def run_logs(self) -> RunLogs:
+        """Reads what bodies have logged; ``RunnerClosedError`` once the engine shuts down."""
+        self._lifecycle.check_open()
+        return self._parts.reading.run_logs
 
     @property
     def explainer(self) -> Explainer:

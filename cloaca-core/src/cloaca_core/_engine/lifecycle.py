@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import SHUT_DOWN, RunnerClosedError, StoreError
 from cloaca_core.logs import SafeLogger
+from cloaca_core.telemetry import capture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,7 @@ class Lifecycle:
         self._base = parts.base
         self._orchestrator = parts.orchestration.orchestrator
         self._unsubscribe: Callable[[], None] = _nothing
+        self._captures = False
 
     def check_open(self) -> None:
         """Raise ``RunnerClosedError`` once the engine shuts down."""
@@ -55,6 +57,9 @@ class Lifecycle:
         wake = asyncio.get_running_loop().call_soon_threadsafe
         changed = self._parts.registry_changed
         self._unsubscribe = self._base.registry.on_change(lambda: wake(changed))
+        if self._base.works and not self._base.log_book.is_off:
+            capture.begin()
+            self._captures = True
         for each in self._parts.loops:
             each.start()
         self._tell_of("open")
@@ -67,6 +72,7 @@ class Lifecycle:
         await self._let_end()
         await self._end_cancelled()
         await self._tell_of_rests()
+        await self._write_lines()
         await self._leave()
         await self._close()
         self._tell_of("closed")
@@ -74,6 +80,7 @@ class Lifecycle:
     def clean_up(self) -> None:
         """End what the loop leaves behind when it has died."""
         self._unsubscribe()
+        self._end_capture()
         self._parts.orchestration.attempts.memos.give_up_all()
         self._base.executor.close()
         self._parts.firing.trigger_loop.stop()
@@ -97,6 +104,12 @@ class Lifecycle:
     async def _tell_of_rests(self) -> None:
         """Give runs back whose time limits stand still, as long as the table does not know it."""
         if self._orchestrator.tell_of_rests():
+            await self._drain_journal()
+
+    async def _write_lines(self) -> None:
+        """Write what bodies have logged that do not end in time."""
+        if self._base.log_book.has_lines:
+            self._base.journal.write_soon()
             await self._drain_journal()
 
     async def _drain_journal(self) -> None:
@@ -124,10 +137,16 @@ class Lifecycle:
         self._parts.submission.submitter.held_keys.fail_all(RunnerClosedError(SHUT_DOWN))
         self._parts.reading.completion.fail_all(RunnerClosedError(SHUT_DOWN))
         self._parts.reading.watchers.fail_all(RunnerClosedError(SHUT_DOWN))
+        self._end_capture()
         self._base.executor.close()
         await self._parts.firing.trigger_loop.close()
         self._parts.claims.takeover.close()
         await self._base.store.close()
+
+    def _end_capture(self) -> None:
+        if self._captures:
+            self._captures = False
+            capture.end()
 
     def _tell_of(self, state: str) -> None:
         if self._base.works:

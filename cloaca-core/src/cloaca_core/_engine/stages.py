@@ -19,6 +19,7 @@ from cloaca_core._engine.fire.trigger_loop import TriggerLoop
 from cloaca_core._engine.observe.changes import Changes
 from cloaca_core._engine.observe.completion import Completion
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
+from cloaca_core._engine.observe.run_logs import RunLogs
 from cloaca_core._engine.observe.run_reader import RunReader
 from cloaca_core._engine.observe.run_waits import RunWaits
 from cloaca_core._engine.observe.unserved_watch import UnservedWatch
@@ -30,6 +31,7 @@ from cloaca_core._engine.orchestrate.grace_period import GracePeriod
 from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core._engine.record.journal import Journal
+from cloaca_core._engine.record.log_book import LogBook
 from cloaca_core._engine.record.start_marks import StartMarks
 from cloaca_core._engine.recover.lease import Lease
 from cloaca_core._engine.recover.process_identity import this_process
@@ -88,7 +90,8 @@ class Base:
         self.runs = ActiveRuns()
         self.capacity = Capacity(config.max_active_runs, self.runs)
         self.capacity.paused = not self.works
-        self.journal = Journal(store, self.runner_id, self.start_marks)
+        self.log_book = LogBook(config.task_log_level, clock)
+        self.journal = Journal(store, self.runner_id, self.start_marks, self.log_book)
 
     def log_fields(self) -> dict[str, str]:
         """Returns the fields of a log record of this runner."""
@@ -118,6 +121,7 @@ class Orchestration:
             given_back,
             base.store,
             base.ids.next,
+            base.log_book,
             keeps=base.alone,
         )
         self.attempts = self.orchestrator.attempts
@@ -137,6 +141,7 @@ class Reading:
         self.reader = RunReader(store, registry, base.runs, self.definitions)
         self.completion = Completion(store, base.runs, self.reader, orchestrator.drop)
         self.watchers = Watchers(store)
+        self.run_logs = RunLogs(store, self.reader, self.watchers)
 
 
 class Claims:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overload
 
+from cloaca_core.values.arguments import number, wrong_type
+from cloaca_core.values.log_levels import checked_level
 from cloaca_core.values.missing import MISSING
 
 if TYPE_CHECKING:  # a program that only defines workflows does not load them
@@ -23,6 +25,16 @@ if TYPE_CHECKING:  # a program that only defines workflows does not load them
 P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class BodyLog(Protocol):
+    """The log of an attempt. Any thread of its body may call it."""
+
+    def log(self, message: object, level: str, number: int, fields: Mapping[str, object]) -> None:
+        """Keep a line, if its level is kept."""
+
+    def tell(self, done: float, total: float | None, text: str | None) -> None:
+        """Keep how far the body has come."""
 
 
 class RunningAttempt(Protocol):
@@ -55,6 +67,10 @@ class RunningAttempt(Protocol):
     @property
     def cancelled(self) -> bool:
         """True once its run is being cancelled."""
+
+    @property
+    def task_log(self) -> BodyLog:
+        """Its log."""
 
 
 class AttemptHandle:
@@ -104,6 +120,25 @@ class AttemptHandle:
         up and returns; each call into cloaca raises ``BodyCancelled`` then.
         """
         return self._attempt.cancelled or self._attempt.abandoned
+
+    def log(self, message: object, /, *, level: str | int = "INFO", **fields: object) -> None:
+        """Keep a line in the log of this task; see ``run.logs()``. Returns at once.
+
+        ``level`` is one of ``logging``, by name or by number; a line below the runner's
+        ``task_log_level`` is not kept. ``fields`` are kept beside the message: JSON values as they
+        are, others as text.
+        """
+        self._attempt.task_log.log(message, *checked_level(level), fields)
+
+    def progress(self, done: float, total: float | None = None, text: str | None = None) -> None:
+        """Tell how far the body has come: ``done`` of ``total``, which may be open, and a text of
+        which 255 characters are kept. Shown by ``run.tasks()`` and ``run.explain()``; the last call
+        counts. Returns at once.
+        """
+        if text is not None and not isinstance(text, str):
+            raise wrong_type("text", "a str or None", text)
+        whole = None if total is None else number("total", total)
+        self._attempt.task_log.tell(number("done", done), whole, text)
 
     def is_slot_held(self) -> bool:
         """False while the body waits for another run, and after the engine gave it up."""

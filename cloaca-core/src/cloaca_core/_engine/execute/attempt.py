@@ -13,7 +13,7 @@ import threading
 from abc import abstractmethod
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cloaca_core._engine.execute.forked import OneProcess
 from cloaca_core._engine.execute.outcome import (
@@ -32,8 +32,11 @@ from cloaca_core.definition.context import Context
 from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
 from cloaca_core.errors import BodyCancelled, BodySuspended, ContextValueError
 from cloaca_core.logs import SafeLogger
+from cloaca_core.telemetry import capture
 from cloaca_core.telemetry.events import TASK_STARTED
+from cloaca_core.telemetry.task_log import TaskLog
 from cloaca_core.values.json_values import encode
+from cloaca_core.values.log_levels import OFF, least_number
 from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
@@ -49,6 +52,36 @@ log = SafeLogger("cloaca.engine")
 
 _COUNTING = threading.Lock()
 """Held while calls of a body are counted: it may have several threads."""
+_OPENING = threading.Lock()
+"""Held while the log of an attempt is made, by the first of its threads that has a line."""
+
+
+class TaskLogs(Protocol):
+    """Makes the logs of attempts. ``least`` is the number of the least level that is kept."""
+
+    @property
+    def least(self) -> int:
+        """The number of a level."""
+
+    def open(self, attempt: Attempt) -> TaskLog:
+        """Make the log of an attempt. Any thread."""
+
+
+class _NoLogs:
+    """Keeps nothing."""
+
+    least: int = least_number(OFF)
+
+    def open(self, attempt: Attempt) -> TaskLog:
+        """Make a log that takes nothing."""
+        return TaskLog(self.least, attempt.time.wall, _unchanged)
+
+
+def _unchanged(text: str) -> str:
+    return text
+
+
+NO_LOGS: Final = _NoLogs()
 
 
 class AttemptWork(Work):
@@ -110,9 +143,13 @@ class Attempt(AttemptWork):
     ``steps`` makes the object that runs the steps of its body. ``ahead`` is set until the record
     that it was prepared ahead of is durable. ``leaving`` is set when the body was asked to leave in
     a wait; ``begun_at`` is when it had begun before it left, None if it has not left before.
+    ``logs`` makes its log, at the first line: it is the ``Sink`` of what its body logs.
     """
 
     __slots__ = (
+        "_log",
+        "_log_is_closed",
+        "_logs",
         "ahead",
         "begun_at",
         "context",
@@ -120,6 +157,7 @@ class Attempt(AttemptWork):
         "finds_children",
         "given",
         "index",
+        "least",
         "leaving",
         "marked",
         "max_bytes",
@@ -150,6 +188,7 @@ class Attempt(AttemptWork):
         clock: Clock,
         finished: Callable[[Work], None],
         steps: Callable[[Attempt], BodyCalls],
+        logs: TaskLogs = NO_LOGS,
     ) -> None:
         self.task: Task = owner.graph.tasks[index]
         super().__init__(owner, is_async=self.task.is_async, clock=clock, finished=finished)
@@ -171,6 +210,10 @@ class Attempt(AttemptWork):
         self.outcome: Outcome | None = None
         self.marked: bool = False
         self.ahead: bool = False
+        self._logs = logs
+        self.least: int = logs.least
+        self._log: TaskLog | None = None
+        self._log_is_closed = False
 
     @property
     def attempt(self) -> Attempt:
@@ -206,6 +249,33 @@ class Attempt(AttemptWork):
     def cancelled(self) -> bool:
         """Whether the body is to end: its run is being cancelled, or was."""
         return self.owner.cancelled
+
+    # -- its log -----------------------------------------------------------------------------
+
+    @property
+    def task_log(self) -> TaskLog:
+        """Its log; made when it is first asked for."""
+        if self._log is None:
+            with _OPENING:
+                if self._log is None:
+                    self._log = self._logs.open(self)
+                    self._log.closed = self._log_is_closed
+        return self._log
+
+    def take(self, record: logging.LogRecord) -> None:
+        """Keep a record that the body has logged; the next ones go to its log directly."""
+        log = self.task_log
+        capture.CURRENT.set(log)
+        log.take(record)
+
+    def close_log(self) -> None:
+        """Take no further line: the record of the attempt is about to be written."""
+        self._log_is_closed = True
+        log, self._log = self._log, None  # it knows the attempt, too
+        if log is not None:
+            log.closed = True
+
+    # ----------------------------------------------------------------------------------------
 
     def child_keys(self) -> list[str]:
         """By run, task and call; each further attempt may start a failed run anew."""
@@ -270,15 +340,19 @@ CURRENT_WORK: Final[ContextVar[AttemptWork | None]] = ContextVar("cloaca_work", 
 """The user code of an attempt that runs in this thread or coroutine."""
 
 
-def enter_span(attempt: Attempt) -> None:
-    """Make the span of an attempt the current one, in the context of its body or a follow-up."""
+def begin_here(work: AttemptWork) -> None:
+    """Note that this user code runs in this thread or coroutine from now on, and make the span of
+    its attempt the current one.
+    """
+    CURRENT_WORK.set(work)
+    attempt = work.attempt
+    capture.CURRENT.set(attempt)
     if (spans := attempt.owner.spans) is not None:
         spans.enter(attempt.task.id, attempt.number)
 
 
 def _call(attempt: Attempt) -> Outcome:
-    CURRENT_WORK.set(attempt)
-    enter_span(attempt)
+    begin_here(attempt)
     try:
         with OneProcess():
             value = attempt.task.function(*attempt.arguments())
@@ -292,8 +366,7 @@ def _call(attempt: Attempt) -> Outcome:
 
 
 async def _await(attempt: Attempt) -> Outcome:
-    CURRENT_WORK.set(attempt)
-    enter_span(attempt)
+    begin_here(attempt)
     try:
         with OneProcess():
             value = await attempt.task.function(*attempt.arguments())  # type: ignore[misc]  # by is_async

@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cloaca_core._engine.execute.attempt import CURRENT_WORK, AttemptWork, enter_span, outcome_of
+from cloaca_core._engine.execute.attempt import AttemptWork, begin_here, outcome_of
 from cloaca_core._engine.execute.forked import OneProcess
 from cloaca_core._engine.execute.work import LEAST_CHECK
 from cloaca_core._engine.runtime.deadlines import Deadlines
@@ -73,7 +73,7 @@ class Judgement(FollowUp):
             self._attempt.outcome = outcome
 
     def _judge(self) -> Raised:
-        CURRENT_WORK.set(self)
+        begin_here(self)
         return outcome_of(self._attempt, self._error)
 
     async def run_async(self) -> None:
@@ -120,8 +120,7 @@ class Callback(FollowUp):
             log.exception("%s raised", self, extra=self._attempt.log_ids())
 
     def _call(self) -> object:
-        CURRENT_WORK.set(self)
-        enter_span(self._attempt)
+        begin_here(self)
         return self._function(*self._arguments)
 
 

@@ -31,6 +31,7 @@ from cloaca_core.definition.context import Context
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.asked_wait import AskedWait
+    from cloaca_core._engine.execute.attempt import TaskLogs
     from cloaca_core._engine.execute.executor import Executor
     from cloaca_core._engine.execute.steps import Tell
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
@@ -89,6 +90,7 @@ class Attempts:
         capacity: Capacity,
         listener: AttemptListener,
         read_memos: ReadMemos,
+        logs: TaskLogs,
     ) -> None:
         self._executor = executor
         self._journal = journal
@@ -101,6 +103,7 @@ class Attempts:
         )
         self.memos: Memos = Memos(listener.keep, read_memos, listener, executor.call_made)
         self.steps: Callable[[Attempt], BodyCalls] = partial(AttemptWaits, self.memos)
+        self.logs: TaskLogs = logs
         self._follow_ups = FollowUps(executor)
         self._body_times = Deadlines(self._check_time)
         self.draining: bool = False
@@ -206,6 +209,7 @@ class Attempts:
         self._quarantine.over(attempt)
         self.waiting_bodies.give_up(attempt)
         self.memos.give_up(attempt)
+        attempt.close_log()  # before the record: its lines are written with it
         try:
             self._listener.concluded(attempt, outcome)
         finally:
@@ -258,6 +262,7 @@ class Attempts:
         self._follow_ups.give_up(attempt)
         self.waiting_bodies.give_up(attempt)
         self.memos.give_up(attempt)
+        attempt.close_log()
 
 
 def _callback(attempt: Attempt, outcome: Outcome) -> Callback | None:

@@ -123,6 +123,7 @@ class Launcher:
             clock=self._clock,
             finished=self._attempts.finished,
             steps=self._attempts.steps,
+            logs=self._attempts.logs,
         )
 
     # -- ahead of a record -------------------------------------------------------------------

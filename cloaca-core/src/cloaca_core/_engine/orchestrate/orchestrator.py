@@ -45,6 +45,7 @@ from cloaca_core.values.json_values import encode
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.asked_wait import AskedWait
+    from cloaca_core._engine.execute.attempt import TaskLogs
     from cloaca_core._engine.execute.executor import Executor
     from cloaca_core._engine.execute.steps import Tell
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
@@ -66,8 +67,8 @@ Ts = TypeVarTuple("Ts")
 
 class Orchestrator:
     """Belongs to the engine's loop. ``ended``, ``wished`` and ``given_back`` are called as
-    ``NextSteps`` says. ``new_id`` makes ids of runs that follow others. It ``keeps`` runs that
-    wait if nobody here would claim them again.
+    ``NextSteps`` says. ``new_id`` makes ids of runs that follow others, ``logs`` those of
+    attempts. It ``keeps`` runs that wait if nobody here would claim them again.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Orchestrator:
         given_back: Callable[[], None],
         store: Store,
         new_id: Callable[[], str],
+        logs: TaskLogs,
         *,
         keeps: bool = False,
     ) -> None:
@@ -94,7 +96,9 @@ class Orchestrator:
         self._new_id = new_id
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
         self._failures = Failures(config, runs, clock, self)
-        self.attempts: Attempts = Attempts(executor, journal, runs, capacity, self, store.memos)
+        self.attempts: Attempts = Attempts(
+            executor, journal, runs, capacity, self, store.memos, logs
+        )
         self._launcher = Launcher(config, self.attempts, runs, capacity, clock, self)
         self.steered: SteeredRuns = SteeredRuns(runs, self._launcher, self.attempts, clock, self)
         self._resting = RestingRuns(runs, self._failures)

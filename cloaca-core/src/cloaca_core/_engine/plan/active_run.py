@@ -40,7 +40,8 @@ class ActiveRun:
     of that which the table does not know. ``cancelled`` asks its bodies to end. ``met`` counts the
     commits that have met a wish. ``waits`` are its open waits, None before the first one. ``home``
     is the collection of a runner's runs that it came to. ``spans`` are those that its bodies make,
-    None unless the program traces.
+    None unless the program traces. ``lines`` counts the log lines of its bodies that were handed to
+    the journal.
     """
 
     __slots__ = (
@@ -53,6 +54,7 @@ class ActiveRun:
         "home",
         "id",
         "latest",
+        "lines",
         "met",
         "over",
         "parked",
@@ -84,6 +86,7 @@ class ActiveRun:
         self.id: str = row.id
         self.epoch: int = row.epoch
         self.row: RunRow = row
+        self.lines: int = 0
         self.graph: PlanGraph = graph
         self.plan: RunPlan = RunPlan(
             graph,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -13,8 +13,8 @@ from cloaca_core.errors import StoreError, StoreFullError, StoreUnavailableError
 from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.record.riders import Riders
     from cloaca_core.records.batch import Batch, Committed
-    from cloaca_core.records.runs import AttemptRow
     from cloaca_core.store.protocol import Landed
 
 log = SafeLogger("cloaca.journal")
@@ -37,12 +37,18 @@ def take(inbox: deque[Entry], most_keys: float) -> tuple[list[Entry], int]:
     return entries, weight
 
 
-def batch_of(runner_id: str, entries: Iterable[Entry], marks: Sequence[AttemptRow]) -> Batch:
+def batch_of(runner_id: str, entries: Iterable[Entry], riders: Riders) -> Batch:
     """The batch of these entries, written by this runner."""
-    draft = Draft(fences={row.run_id: row.epoch for row in marks})
+    draft = Draft(fences={row.run_id: row.epoch for row in riders.marks})
     for entry in entries:
         entry.add_to(draft)
-    draft.attempts.extend(marks)  # last: they are the newest
+    draft.attempts.extend(riders.marks)  # last: they are the newest
+    for each in riders.lines:
+        if draft.fences.setdefault(each.run_id, each.epoch) == each.epoch:
+            draft.lines.extend(each.chunks)
+            draft.old_lines.extend(each.old)
+            if each.progress is not None:
+                draft.progress.append(each.progress)
     return draft.batch(runner_id)
 
 

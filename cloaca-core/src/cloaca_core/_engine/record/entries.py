@@ -15,6 +15,7 @@ from cloaca_core.records.follow_ups import NewFollowUp
 from cloaca_core.records.memos import MemoRow
 from cloaca_core.records.runs import AttemptRow, Exhausted, NewRun, Park, RunEnd
 from cloaca_core.records.schedules import Cancellation, Firing, NewTick
+from cloaca_core.records.task_logs import LogChunk, OldChunk, ProgressRow
 from cloaca_core.records.triggers import NewEvent, TriggerRow
 from cloaca_core.records.waits import ClosedWait, NewMessage, WaitRow, WaitTimeout
 
@@ -40,6 +41,9 @@ class Draft:
     timeouts: list[WaitTimeout] = field(default_factory=list)
     closed: list[ClosedWait] = field(default_factory=list)
     messages: list[NewMessage] = field(default_factory=list)
+    lines: list[LogChunk] = field(default_factory=list)
+    old_lines: list[OldChunk] = field(default_factory=list)
+    progress: list[ProgressRow] = field(default_factory=list)
 
     def batch(self, runner_id: str) -> Batch:
         """The batch that is sent."""
@@ -62,6 +66,9 @@ class Draft:
             self.timeouts,
             self.closed,
             self.messages,
+            self.lines,
+            self.old_lines,
+            self.progress,
         )
 
 

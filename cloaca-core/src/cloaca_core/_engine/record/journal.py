@@ -24,6 +24,7 @@ from cloaca_core._engine.record.batching import (
     settle,
     take,
 )
+from cloaca_core._engine.record.riders import NO_RIDERS, Riders
 from cloaca_core._engine.record.telling import tell_of_commit
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.errors import StoreDataError, StoreError
@@ -32,10 +33,10 @@ from cloaca_core.values.backoff import Backoff
 
 if TYPE_CHECKING:
     from cloaca_core._engine.record.entries import Decision, Entry
+    from cloaca_core._engine.record.log_book import LogBook
     from cloaca_core._engine.record.start_marks import StartMarks
     from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core.records.batch import Batch, Committed
-    from cloaca_core.records.runs import AttemptRow
     from cloaca_core.store.protocol import Landed, Store
     from cloaca_core.telemetry.watcher import Watcher
 
@@ -52,11 +53,18 @@ LONGEST_PAUSE: Final = 1.0
 class Journal:
     """Group commit. All methods belong to the engine's loop.
 
-    Each commit takes the start marks that are due. ``writing`` is held from the making of a batch
-    until all its entries have been told the outcome. ``watchers`` are told of each commit.
+    Each commit takes the start marks that are due, and the lines that wait. ``writing`` is held
+    from the making of a batch until all its entries have been told the outcome. ``watchers`` are
+    told of each commit.
     """
 
-    def __init__(self, store: Store, runner_id: RunnerId, start_marks: StartMarks) -> None:
+    def __init__(
+        self,
+        store: Store,
+        runner_id: RunnerId,
+        start_marks: StartMarks,
+        log_book: LogBook | None = None,
+    ) -> None:
         self.failure: Exception | None = None
         self.writing: asyncio.Lock = asyncio.Lock()
         self.watchers: list[Watcher] = []
@@ -72,7 +80,10 @@ class Journal:
         self._room = asyncio.Event()
         self._room.set()
         self._mark_timer: asyncio.TimerHandle | None = None
-        self._marks_due = False
+        self._riders_due = False
+        self._log_book = log_book
+        if log_book is not None:
+            log_book.due = self.write_soon
 
     # -- producers ---------------------------------------------------------------------------
 
@@ -98,7 +109,11 @@ class Journal:
 
     def _mark(self) -> None:
         self._mark_timer = None
-        self._marks_due = True
+        self.write_soon()
+
+    def write_soon(self) -> None:
+        """Commit what rides with commits, also if there is nothing else."""
+        self._riders_due = True
         self._wake()
 
     def has_room(self) -> bool:
@@ -118,6 +133,8 @@ class Journal:
         submissions become runs without an owner.
         """
         self._keep([entry for entry in self._inbox if not entry.is_of_run])
+        if self._log_book is not None:
+            self._log_book.forget()
 
     def _keep(self, entries: Sequence[Entry]) -> None:
         self._inbox = deque(entries)
@@ -141,34 +158,35 @@ class Journal:
         """Wait for something to commit, and commit it."""
         await self._work.wait()
         async with self.writing:
-            entries, marks = self._take()
-            if entries or marks:
-                await self._write(entries, marks)
-        if not (self._inbox or self._marks_due):
+            entries, riders = self._take()
+            if entries or riders.are_any:
+                await self._write(entries, riders)
+        if not (self._inbox or self._riders_due):
             self._work.clear()
             self._idle.set()
 
-    def _take(self) -> tuple[list[Entry], list[AttemptRow]]:
+    def _take(self) -> tuple[list[Entry], Riders]:
         entries, weight = take(self._inbox, self._most_keys)
         self._bytes -= weight
         self._measure()
-        self._marks_due = False
+        self._riders_due = False
         marks = self._start_marks.take()
+        lines = () if self._log_book is None else self._log_book.take()
         if self._start_marks.are_coming:
             self.mark_soon()
-        return entries, marks
+        return entries, Riders(marks, lines) if marks or lines else NO_RIDERS
 
-    async def _write(self, entries: list[Entry], marks: list[AttemptRow]) -> None:
+    async def _write(self, entries: list[Entry], riders: Riders) -> None:
         """Commit these, trying until it works, and tell each entry the outcome."""
         began = asyncio.get_running_loop().time() if self.watchers else 0.0
         try:
-            batch = batch_of(self._runner_id.current, entries, marks)
+            batch = batch_of(self._runner_id.current, entries, riders)
             committed = await self._commit(batch, landing(entries))
         except StoreDataError as error:
-            await self._divide(entries, marks, error)
+            await self._divide(entries, riders, error)
         except StoreError as error:
-            if (rest := refuse_new_work(entries, error)) or marks:
-                await self._write(rest, marks)
+            if (rest := refuse_new_work(entries, error)) or riders.are_any:
+                await self._write(rest, riders)
         else:
             if self.watchers:
                 self._tell(entries, committed, began)
@@ -208,15 +226,13 @@ class Journal:
                     failpoints.hit("journal.after_commit")
                 return committed
 
-    async def _divide(
-        self, entries: list[Entry], marks: list[AttemptRow], error: StoreDataError
-    ) -> None:
-        """Find the value that failed the batch by halving; start marks are simply left out."""
-        if marks:
-            await self._write(entries, [])
+    async def _divide(self, entries: list[Entry], riders: Riders, error: StoreDataError) -> None:
+        """Find the value that failed the batch by halving; riders are simply left out."""
+        if riders.are_any:
+            await self._write(entries, NO_RIDERS)
         elif len(entries) == 1:
             refuse(entries[0], error)
         else:
             middle = len(entries) // 2
-            await self._write(entries[:middle], [])
-            await self._write(entries[middle:], [])
+            await self._write(entries[:middle], NO_RIDERS)
+            await self._write(entries[middle:], NO_RIDERS)

@@ -23,14 +23,18 @@ from cloaca_core._engine.record.batching import (
     take,
 )
 from cloaca_core._engine.record.entries import Draft, Entry
+from cloaca_core._engine.record.log_book import AttemptLines
+from cloaca_core._engine.record.riders import Riders
 from cloaca_core.conformance.rows import (
     NOW,
     attempt,
+    chunk,
     firing,
     new_event,
     new_run,
     new_tick,
     run_end,
+    told,
     trigger_row,
 )
 from cloaca_core.errors import (
@@ -43,6 +47,7 @@ from cloaca_core.errors import (
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runs import AttemptRow, Park
 from cloaca_core.records.states import TaskStatus
+from cloaca_core.records.task_logs import OldChunk
 
 NOTHING = Committed(frozenset(), {}, frozenset())
 AWAY = StoreUnavailableError("away")
@@ -126,10 +131,32 @@ def test_start_marks_are_fenced_and_come_after_the_records_of_entries() -> None:
         attempt("s", "a", status=TaskStatus.RUNNING, epoch=4),
     ]
 
-    batch = batch_of("me", [Row(attempts=[ended])], marks)
+    batch = batch_of("me", [Row(attempts=[ended])], Riders(marks))
 
     assert (batch.runner_id, batch.attempts) == ("me", [ended, *marks])
     assert batch.fences == {"r": 1, "s": 4}
+
+
+def test_lines_are_fenced_by_the_epoch_in_which_they_were_logged() -> None:
+    lines = AttemptLines("r", 1, [chunk("r")], [OldChunk("r", 1)], told("r"))
+    alone = AttemptLines("s", 4, [chunk("s")], [], None)
+
+    batch = batch_of("me", [Row(attempts=[attempt("r", "a")])], Riders((), [lines, alone]))
+
+    assert batch.fences == {"r": 1, "s": 4}
+    assert (batch.lines, batch.old_lines) == ([chunk("r"), chunk("s")], [OldChunk("r", 1)])
+    assert batch.progress == [told("r")]
+
+
+def test_lines_of_an_earlier_epoch_are_left_out() -> None:
+    """The run was lost and claimed again meanwhile; its owner then may not write them."""
+    late = AttemptLines("r", 1, [chunk("r")], [OldChunk("r", 1)], told("r"))
+    mark = attempt("r", "a", status=TaskStatus.RUNNING, epoch=3)
+
+    batch = batch_of("me", [], Riders([mark], [late]))
+
+    assert batch.fences == {"r": 3}
+    assert (batch.lines, batch.old_lines, batch.progress) == ([], [], [])
 
 
 def test_the_committing_thread_tells_only_entries_that_await_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from model.by_hand import HandMarks
@@ -14,9 +15,19 @@ from model.virtual_time import the_loop
 from cloaca_core._engine.record import batching, journal as module
 from cloaca_core._engine.record.entries import Draft, Entry, FiringEntry, SubmissionEntry
 from cloaca_core._engine.record.journal import Journal
+from cloaca_core._engine.record.log_book import AttemptLines
 from cloaca_core._engine.record.weight import ROW_BYTES, attempt_weight
 from cloaca_core._engine.recover.runner_id import RunnerId
-from cloaca_core.conformance.rows import attempt, firing, new_run, run_end, runner, submit
+from cloaca_core.conformance.rows import (
+    attempt,
+    chunk,
+    firing,
+    new_run,
+    run_end,
+    runner,
+    submit,
+    told,
+)
 from cloaca_core.errors import (
     StoreDataError,
     StoreError,
@@ -30,6 +41,9 @@ from cloaca_core.records.schedules import NewTick
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.store.protocol import Landed
 from cloaca_core.telemetry.watcher import Recorded, WatchedRun
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.record.log_book import LogBook
 
 pytestmark = pytest.mark.virtual_time
 
@@ -55,6 +69,7 @@ class Store(MemoryStore):
         if self.failures:
             raise self.failures.pop(0)
         texts = [*(row.input for row in batch.new_runs), *(row.change for row in batch.attempts)]
+        texts += [row.lines for row in batch.lines]
         if self.bad is not None and self.bad in texts:
             raise StoreDataError("a value cannot be stored")
         return await super().commit(batch, landed)
@@ -158,6 +173,21 @@ class Flawed(NewRuns):
         raise LookupError("a flaw of ours")
 
 
+class Book:
+    """``waiting`` are the lines that are taken next."""
+
+    def __init__(self) -> None:
+        self.waiting: list[AttemptLines] = []
+        self.due: Callable[[], None] = lambda: None
+
+    def take(self) -> list[AttemptLines]:
+        taken, self.waiting = self.waiting, []
+        return taken
+
+    def forget(self) -> None:
+        self.waiting.clear()
+
+
 class Desk:
     """A journal at work, with a run of its own in the store."""
 
@@ -165,7 +195,8 @@ class Desk:
         self.store = store
         self.marks = HandMarks()
         self.runner_id = RunnerId("r1")
-        self.journal = Journal(store, self.runner_id, self.marks)
+        self.book = Book()
+        self.journal = Journal(store, self.runner_id, self.marks, cast("LogBook", self.book))
 
     async def work(self) -> None:
         while True:
@@ -345,6 +376,58 @@ class TestStartMarks:
         await desk.journal.drained()
 
         assert row.fate == "recorded"
+
+
+class TestLines:
+    async def test_they_ride_with_the_next_commit(self, desk: Desk) -> None:
+        desk.book.waiting = [AttemptLines("other", 1, [chunk("other")], [], told("other"))]
+        desk.journal.add(Row([attempt("run")]))
+        await desk.journal.drained()
+
+        (batch,) = desk.store.batches
+        assert (batch.lines, batch.progress) == ([chunk("other")], [told("other")])
+        assert batch.fences == {"run": 1, "other": 1}
+
+    async def test_they_get_a_commit_of_their_own_when_they_are_due(self, desk: Desk) -> None:
+        desk.book.waiting = [AttemptLines("run", 1, [chunk("run")], [], None)]
+        await quiet()
+        assert desk.store.batches == []
+
+        desk.book.due()
+        await desk.journal.drained()
+
+        assert [batch.lines for batch in desk.store.batches] == [[chunk("run")]]
+
+    async def test_nothing_is_written_when_none_is_left(self, desk: Desk) -> None:
+        desk.book.due()
+        await desk.journal.drained()
+
+        assert desk.store.batches == []
+
+    async def test_lines_that_fail_a_batch_are_left_out(self, desk: Desk) -> None:
+        desk.store.bad = "bad"
+        desk.book.waiting = [AttemptLines("run", 1, [chunk("run", lines="bad")], [], None)]
+        row = Row([attempt("run")])
+        desk.journal.add(row)
+        await desk.journal.drained()
+
+        assert row.fate == "recorded"
+        assert desk.store.kept_lines == {}
+
+    async def test_they_go_with_the_runs_of_a_runner_that_was_declared_dead(
+        self, desk: Desk
+    ) -> None:
+        desk.store.open.clear()
+        desk.journal.add(Row([attempt("run")]))
+        await desk.store.asked.wait()
+        desk.book.waiting = [AttemptLines("run", 1, [chunk("run")], [], None)]
+
+        desk.journal.forget_runs()
+        desk.store.open.set()
+        desk.book.due()
+        await desk.journal.drained()
+
+        assert desk.store.kept_lines == {}
 
 
 class TestErrors:

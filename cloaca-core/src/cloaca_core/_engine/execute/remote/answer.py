@@ -15,12 +15,14 @@ from cloaca_core.executors.names import attribute
 
 class Answer(NamedTuple):
     """Sent as it is. ``change`` is the JSON of a body that returned, ``error`` that of a
-    ``RemoteError``; with neither, it was told to end. ``pickled`` is the exception.
+    ``RemoteError``; with neither, it was told to end. ``pickled`` is the exception, ``lines`` the
+    JSON of what the body has logged, if that is anything.
     """
 
     change: str | None = None
     error: str | None = None
     pickled: bytes | None = None
+    lines: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextvars
+import json
+import threading
 from enum import Enum
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
+from cloaca_core._engine.execute.remote.cancel_files import name_of
+from cloaca_core._engine.execute.remote.line_socket import LineSocket, SentLines
 from cloaca_core._engine.execute.threads import BodyThreads
 from cloaca_core._engine.execute.usage import Usage
 
@@ -42,6 +46,9 @@ class Carrier(Protocol):
     def cancel_files(self) -> CancelFiles:
         """The files that tell bodies to end."""
 
+    def line_socket(self) -> LineSocket | None:
+        """Brings lines of bodies on this host as they are logged; None where that cannot be."""
+
     def submit(self, attempt: Attempt) -> Future[Answer]:
         """Hand a body over."""
 
@@ -63,7 +70,7 @@ class RemoteAttempt(Attempt):
     no call of the user's executor holds the engine's loop up.
     """
 
-    __slots__ = ("_carrier", "_signals")
+    __slots__ = ("_carrier", "_newest_line", "_signals", "_taking")
 
     def __init__(self, carrier: Carrier, /, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -71,6 +78,8 @@ class RemoteAttempt(Attempt):
         self.place: str = carrier.place
         self._carrier = carrier
         self._signals: SimpleQueue[Signal] = SimpleQueue()
+        self._taking = threading.Lock()
+        self._newest_line = 0
 
     def run(self) -> None:
         """Hand the body over, and wait for the answer, in a copy of the context variables."""
@@ -84,14 +93,40 @@ class RemoteAttempt(Attempt):
 
     def _outcome(self) -> Outcome:
         CURRENT_WORK.set(self)
+        lines = self._carrier.line_socket()
+        if lines is not None:
+            lines.on(name_of(self), self.take_lines)
         self.clock.pause()
         try:
             future = self._carrier.submit(self)
         except BaseException as error:  # noqa: BLE001 - the executor is the user's
             return self._carrier.not_sent(self, error)
-        self.clock.start()
-        self._wait(future)
-        return self._carrier.outcome(self, future)
+        else:
+            self.clock.start()
+            self._wait(future)
+            self._take_last_lines(future, lines)
+            return self._carrier.outcome(self, future)
+        finally:
+            if lines is not None:
+                lines.off(name_of(self))
+
+    def _take_last_lines(self, future: Future[Answer], lines: LineSocket | None) -> None:
+        """Take the lines that came with the answer; those of a lost worker came before."""
+        if not future.cancelled() and future.exception() is None:
+            if (answered := future.result().lines) is not None:
+                self.take_lines(SentLines.from_json(json.loads(answered)))
+        elif lines is not None:
+            lines.sync(name_of(self))
+
+    def take_lines(self, sent: SentLines) -> None:
+        """Take lines that the worker has sent: as they were logged, or with the answer again."""
+        with self._taking:
+            for each in sent.lines:
+                if each[0] > self._newest_line:
+                    self._newest_line = each[0]
+                    self.task_log.put_sent(each)
+            if sent.told is not None:
+                self.task_log.put_told(sent.told)
 
     def _wait(self, future: Future[Answer]) -> None:
         future.add_done_callback(lambda _: self._signals.put(Signal.ANSWERED))

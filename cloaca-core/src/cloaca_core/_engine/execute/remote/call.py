@@ -8,6 +8,7 @@ from typing import Self
 
 from cloaca_core._version import __version__
 from cloaca_core.errors import ExecutorError
+from cloaca_core.values.log_levels import OFF, least_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class RemoteCall:
     """One body and its attempt, without the context, which is sent beside it as JSON.
 
     ``cancel_file`` is there once the body should end, if the worker can see the runner's files.
+    Lines from ``log_level`` on are kept, and sent to the socket beside that file, if there is one.
     """
 
     module: str
@@ -26,6 +28,7 @@ class RemoteCall:
     number: int
     epoch: int
     cancel_file: str
+    log_level: int = least_number(OFF)
     version: str = __version__
 
     def to_json(self) -> str:

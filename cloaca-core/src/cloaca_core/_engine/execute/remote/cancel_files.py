@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
 
 
+def name_of(attempt: Attempt) -> str:
+    """The name of an attempt among those of this runner."""
+    return f"{attempt.run_id}-{attempt.index}-{attempt.number}"
+
+
 class CancelFiles:
     """In a folder of this runner, which is made when it is first needed. Any thread may ask. When
     the folder is gone, all bodies should end.
@@ -27,7 +32,7 @@ class CancelFiles:
 
     def path(self, attempt: Attempt) -> Path:
         """The file of an attempt."""
-        return self._in_folder(f"{attempt.run_id}-{attempt.index}-{attempt.number}")
+        return self.beside(name_of(attempt))
 
     @contextmanager
     def of(self, attempt: Attempt) -> Iterator[Path]:
@@ -44,20 +49,21 @@ class CancelFiles:
         with suppress(OSError):
             file.touch()
 
-    def close(self) -> None:
-        """Remove the folder."""
-        with self._lock:
-            self._closed = True
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _in_folder(self, name: str) -> Path:
+    def beside(self, name: str) -> Path:
+        """A file of this name in the folder."""
         with self._lock:
             if self._folder is None or not _is_kept(self._folder):
                 self._folder = Path(tempfile.mkdtemp(prefix="cloaca-"))
                 if self._closed:
                     self._folder.rmdir()
             return self._folder / name
+
+    def close(self) -> None:
+        """Remove the folder."""
+        with self._lock:
+            self._closed = True
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _is_kept(folder: Path) -> bool:

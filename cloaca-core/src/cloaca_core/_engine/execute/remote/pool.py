@@ -16,6 +16,7 @@ from cloaca_core._engine.execute.remote import worker
 from cloaca_core._engine.execute.remote.answer import RemoteError
 from cloaca_core._engine.execute.remote.attempt import RemoteAttempt, RemoteThreads
 from cloaca_core._engine.execute.remote.call import RemoteCall
+from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
 from cloaca_core._engine.plan.restore import change_from_json
 from cloaca_core.errors import (
     BodyCancelled,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core._engine.execute.remote.answer import Answer
-    from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
+    from cloaca_core._engine.execute.remote.line_socket import LineSocket
     from cloaca_core.definition.task import Task
     from cloaca_core.executors.supply import Supply
 
@@ -55,11 +56,16 @@ class Pool:
     """
 
     def __init__(
-        self, supply: Supply, loop: asyncio.AbstractEventLoop, cancel_files: CancelFiles
+        self,
+        supply: Supply,
+        loop: asyncio.AbstractEventLoop,
+        cancel_files: CancelFiles,
+        line_socket: Callable[[], LineSocket | None] = lambda: None,
     ) -> None:
         self.place: str = place_of(supply.name)
         self.threads: RemoteThreads = RemoteThreads(supply.slots, loop)
         self.cancel_files: CancelFiles = cancel_files
+        self.line_socket: Callable[[], LineSocket | None] = line_socket
         self.breaks_whole: bool = False
         self._supply = supply
         self._is_away = False
@@ -86,6 +92,7 @@ class Pool:
             number=attempt.number,
             epoch=attempt.epoch,
             cancel_file=str(self.cancel_files.path(attempt)),
+            log_level=attempt.least,
         )
         given = encode(attempt.given)
         future = self._supply.submit(worker.run, call.to_json(), given, function)

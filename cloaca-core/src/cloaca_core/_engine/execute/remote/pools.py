@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
+from cloaca_core._engine.execute.remote.line_socket import IS_SUPPORTED, NAME, LineSocket
 from cloaca_core._engine.execute.remote.pool import Pool
 from cloaca_core._engine.execute.usage import Usage
 from cloaca_core.errors import ExecutorUnavailableError
 from cloaca_core.executors.supply import Supply
+from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator, Sequence
+
+
+log = SafeLogger("cloaca.engine")
 
 
 class Pools:
@@ -28,6 +34,7 @@ class Pools:
         self._loop = loop
         self._added = added
         self._cancel_files = CancelFiles()
+        self._line_socket = LazySocket(self._cancel_files)
         self._supplies = list(supplies)
         self._pools: dict[str, Pool] = {}
         for supply in supplies:
@@ -64,11 +71,42 @@ class Pools:
             pool.threads.close()
         for supply in self._supplies:
             supply.close()
+        self._line_socket.close()
         self._cancel_files.close()
 
     def _add(self, supply: Supply) -> None:
-        pool = self._pools[supply.name] = Pool(supply, self._loop, self._cancel_files)
+        pool = self._pools[supply.name] = Pool(
+            supply, self._loop, self._cancel_files, self._line_socket.get
+        )
         self._added(pool)
+
+
+class LazySocket:
+    """Makes the socket for lines of workers when it is first needed. Any thread may ask."""
+
+    def __init__(self, files: CancelFiles) -> None:
+        self._files = files
+        self._lock = threading.Lock()
+        self._made: LineSocket | None = None
+        self._is_over = not IS_SUPPORTED
+
+    def get(self) -> LineSocket | None:
+        """The socket; None where there can be none."""
+        with self._lock:
+            if self._made is None and not self._is_over:
+                try:
+                    self._made = LineSocket(self._files.beside(NAME))
+                except (OSError, RuntimeError) as error:  # no thread, or too long a path
+                    self._is_over = True
+                    log.info("lines of bodies on executors come with their answers: %s", error)
+            return self._made
+
+    def close(self) -> None:
+        """Close the socket, and make none any more."""
+        with self._lock:
+            self._is_over, made, self._made = True, self._made, None
+        if made is not None:
+            made.close()
 
 
 def _absent(name: str) -> Supply:

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import json
 import pickle
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from cloaca_core._engine.execute.forked import OneProcess
 from cloaca_core._engine.execute.outcome import raised
 from cloaca_core._engine.execute.remote.answer import Answer, RemoteError, pickled
 from cloaca_core._engine.execute.remote.call import RemoteCall
+from cloaca_core._engine.execute.remote.worker_log import WorkerLog
 from cloaca_core._engine.execute.returned import change_of
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.retry_after import RetryAfter
 from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
 from cloaca_core.errors import BodyCancelled, RunnerUsageError
 from cloaca_core.executors.names import found
+from cloaca_core.telemetry import capture
 from cloaca_core.values.json_values import JsonValue, decode
+
+if TYPE_CHECKING:
+    from cloaca_core.telemetry.task_log import TaskLog
 
 _NOT_OF_THE_BODY: Final = (str(Path(__file__)), str(Path(asyncio.__file__).parent))
 """Beginnings of the file names of frames that a traceback leaves out before the body's first."""
@@ -38,17 +45,49 @@ def run(call: str, given: str, function: bytes | None) -> Answer:
 def _answer(text: str, given: str, function: bytes | None) -> Answer:
     try:
         call = RemoteCall.from_json(text)
+    except Exception as error:  # noqa: BLE001 - the runner has another version
+        return _error(error)
+    try:
+        return _with_lines(call, given, function)
+    except (BodyCancelled, KeyboardInterrupt):  # by a signal, just before the body or after it
+        return Answer()
+
+
+def _with_lines(call: RemoteCall, given: str, function: bytes | None) -> Answer:
+    """The answer, with what the body has logged."""
+    log = WorkerLog(call)
+    with _captured(log):
+        answer = _answered(call, log, given, function)
+    sent = log.close()
+    return answer._replace(lines=json.dumps(sent.to_json())) if any(sent) else answer
+
+
+@contextmanager
+def _captured(log: TaskLog) -> Iterator[None]:
+    """A block whose records of ``logging`` are lines of this log."""
+    capture.CURRENT.set(log)
+    capture.begin()
+    try:
+        yield
+    finally:
+        capture.end()
+
+
+def _answered(call: RemoteCall, log: TaskLog, given: str, function: bytes | None) -> Answer:
+    try:
         context = cast("dict[str, JsonValue]", decode(given))
-        return Answer(change=_change(call, context, function))
+        return Answer(change=_change(call, log, context, function))
     except (KeyboardInterrupt, BodyCancelled):  # by signals: no error of the body
         return Answer()
     except BaseException as error:  # noqa: BLE001 - a body's SystemExit fails its attempt, no more
         return _error(error)
 
 
-def _change(call: RemoteCall, given: dict[str, JsonValue], function: bytes | None) -> str:
+def _change(
+    call: RemoteCall, log: TaskLog, given: dict[str, JsonValue], function: bytes | None
+) -> str:
     body = found(call.module, call.function) if function is None else _loaded(function)
-    attempt, context = WorkerAttempt(call), Context._view(given)
+    attempt, context = WorkerAttempt(call, log), Context._view(given)
     if attempt.cancelled:  # the signal may have come before there was a body to end
         raise BodyCancelled(f"run {call.run_id} is being cancelled")
     with OneProcess():
@@ -103,7 +142,8 @@ class WorkerAttempt:
     asked for anew where the worker sees the runner's files, and is False elsewhere.
     """
 
-    def __init__(self, call: RemoteCall) -> None:
+    def __init__(self, call: RemoteCall, log: TaskLog) -> None:
+        self.task_log: TaskLog = log
         self.run_id: str = call.run_id
         self.task_id: str = call.task_id
         self.number: int = call.number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
@@ -17,9 +18,11 @@ from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
 from cloaca_core._engine.execute.outcome import Outcome, Raised, Succeeded
 from cloaca_core._engine.execute.remote.answer import Answer
 from cloaca_core._engine.execute.remote.attempt import RemoteAttempt, RemoteThreads, Signal
-from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
+from cloaca_core._engine.execute.remote.cancel_files import CancelFiles, name_of
+from cloaca_core._engine.execute.remote.line_socket import LineSocket, Sender, SentLines
 from cloaca_core._engine.execute.work import Stage, Work
 from cloaca_core._engine.plan.merge import UNCHANGED
+from cloaca_core.telemetry.task_log import Told
 
 DONE = Succeeded(UNCHANGED, "{}")
 
@@ -51,6 +54,10 @@ class HandCarrier:
         self.refusal: BaseException | None = None
         self.while_submitting: Callable[[], None] = lambda: None
         self.seen: list[object] = []
+        self.lines: LineSocket | None = None
+
+    def line_socket(self) -> LineSocket | None:
+        return self.lines
 
     def submit(self, _: Attempt) -> Future[Answer]:
         self.while_submitting()
@@ -78,8 +85,9 @@ class HandCarrier:
         assert future.done()
         return DONE
 
-    def answer(self) -> None:
-        self.futures[-1].set_result(Answer("{}"))
+    def answer(self, lines: SentLines | None = None) -> None:
+        text = None if lines is None else json.dumps(lines.to_json())
+        self.futures[-1].set_result(Answer("{}", lines=text))
 
 
 class Scene:
@@ -163,6 +171,66 @@ class TestAnswers:
 
         assert scene.carrier.seen == [attempt]
         assert CURRENT_WORK.get() is None
+
+
+class SlowSocket(LineSocket):
+    """Reads nothing before somebody waits for that."""
+
+    def __init__(self, path: Path) -> None:
+        self._awaited = threading.Event()
+        super().__init__(path)
+
+    def _take(self, name: str, found: Any) -> None:
+        self._awaited.wait()
+        super()._take(name, found)
+
+    def sync(self, name: str) -> None:
+        self._awaited.set()
+        super().sync(name)
+
+    def close(self) -> None:
+        self._awaited.set()
+        super().close()
+
+
+class TestLines:
+    TEXTS = tuple([f'[5,"INFO","app","{message}"]' for message in "abc"])
+    LINES = tuple(enumerate(TEXTS, 1))
+
+    async def test_those_of_the_answer_are_kept(self, scene: Scene) -> None:
+        attempt = await scene.sent()
+        scene.carrier.answer(SentLines(self.LINES, Told(1, 2, "x", 9)))
+        await scene.reported.get()
+
+        assert attempt.task_log.waiting() == (1, list(self.TEXTS), [], Told(1, 2, "x", 9))
+
+    async def test_those_that_came_before_are_kept_once(self, scene: Scene, tmp_path: Path) -> None:
+        lines = scene.carrier.lines = LineSocket(tmp_path / "lines")
+        attempt = await scene.sent()
+        with Sender(lines.path) as sender:
+            sender.send(name_of(attempt), SentLines(self.LINES[:2]))
+        lines.sync(name_of(attempt))
+        assert attempt.task_log.waiting()[1] == list(self.TEXTS[:2])
+
+        scene.carrier.answer(SentLines(self.LINES))
+        await scene.reported.get()
+
+        assert attempt.task_log.waiting()[:2] == (3, list(self.TEXTS[2:]))
+        lines.close()
+
+    async def test_of_a_lost_worker_those_that_it_has_sent_are_waited_for(
+        self, scene: Scene, tmp_path: Path
+    ) -> None:
+        lines = scene.carrier.lines = SlowSocket(tmp_path / "lines")
+        attempt = await scene.sent()
+        with Sender(lines.path) as sender:
+            for each in self.LINES:
+                sender.send(name_of(attempt), SentLines([each]))
+        scene.carrier.futures[-1].set_exception(OSError("the worker is gone"))
+        await scene.reported.get()
+
+        assert attempt.task_log.waiting()[1] == list(self.TEXTS)
+        lines.close()
 
 
 class TestTime:

@@ -1,0 +1,102 @@
+"""The log of a body in a worker: sends each line, if it can, and keeps all for the answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core._engine.execute.remote.line_socket import IS_SUPPORTED, NAME, Sender, SentLines
+from cloaca_core.telemetry.redaction import Redaction
+from cloaca_core.telemetry.task_log import PART_BYTES, PART_LINES, Numbered, TaskLog, Told
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.execute.remote.call import RemoteCall
+
+_MOST_UNSENT: Final = 1_000
+"""Lines that wait for the socket to take more; beyond that the rest comes with the answer."""
+
+
+class WorkerLog(TaskLog):
+    """Takes the lines of the body, on any of its threads."""
+
+    __slots__ = (
+        "_kept_bytes",
+        "_kept_first",
+        "_kept_last",
+        "_kept_told",
+        "_lock",
+        "_name",
+        "_sender",
+        "_unsent",
+    )
+
+    def __init__(self, call: RemoteCall) -> None:
+        super().__init__(call.log_level, _now, Redaction())
+        self._name = Path(call.cancel_file).name
+        self._lock = threading.Lock()
+        self._kept_first: list[Numbered] = []
+        self._kept_last: deque[Numbered] = deque()
+        self._kept_bytes = 0
+        self._kept_told: Told | None = None
+        self._unsent: list[Numbered] = []
+        self._sender = _sender_to(call)
+
+    def waits(self) -> None:
+        """Send the line that waits, and keep it."""
+        with self._lock:
+            number, texts, last, told = self.waiting()
+            first = list(enumerate(texts, number))
+            self._kept_first += first
+            for each in last:
+                self._keep(each)
+            self._kept_told = told or self._kept_told
+            if self._sender is not None:
+                self._unsent += [*first, *last]
+                self._send(self._sender, told)
+
+    def _keep(self, each: Numbered) -> None:
+        self._kept_last.append(each)
+        self._kept_bytes += len(each[1])
+        while self._kept_bytes > PART_BYTES or len(self._kept_last) > PART_LINES:
+            self._kept_bytes -= len(self._kept_last.popleft()[1])
+
+    def _send(self, sender: Sender, told: Told | None) -> None:
+        try:
+            sender.send(self._name, SentLines(self._unsent, told))
+        except BlockingIOError:
+            if len(self._unsent) > _MOST_UNSENT:
+                self._end_sending(sender)
+        except OSError:
+            self._end_sending(sender)
+        else:
+            self._unsent = []
+
+    def _end_sending(self, sender: Sender) -> None:
+        """From now on lines come with the answer only: those that are sent have no gap."""
+        sender.close()
+        self._sender, self._unsent = None, []
+
+    def close(self) -> SentLines:
+        """Take no more lines; all that are kept."""
+        self.closed = True
+        with self._lock:
+            if self._sender is not None:
+                self._end_sending(self._sender)
+            return SentLines([*self._kept_first, *self._kept_last], self._kept_told)
+
+
+def _sender_to(call: RemoteCall) -> Sender | None:
+    """The socket of the runner; None if this worker does not see it."""
+    path = Path(call.cancel_file).with_name(NAME)
+    with suppress(OSError):
+        if IS_SUPPORTED and path.is_socket():
+            return Sender(path)
+    return None
+
+
+def _now() -> int:
+    return time.time_ns() // 1000

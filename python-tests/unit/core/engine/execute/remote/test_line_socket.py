@@ -1,0 +1,107 @@
+"""Lines of workers arrive in order, and none is waited for in vain."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from cloaca_core._engine.execute.remote.line_socket import LONGEST, LineSocket, Sender, SentLines
+from cloaca_core.telemetry.task_log import Told
+
+LINES = [(1, '[5,"INFO","app","ü"]'), (2, '[6,"INFO","app","b",{"rows":1}]')]
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> Iterator[LineSocket]:
+    made = LineSocket(tmp_path / "lines")
+    yield made
+    made.close()
+
+
+def test_lines_come_as_they_were_sent(lines: LineSocket) -> None:
+    came: list[SentLines] = []
+    lines.on("one", came.append)
+    sent = SentLines(LINES, Told(1, 2.0, "x", 7))
+    with Sender(lines.path) as sender:
+        sender.send("one", sent)
+        sender.send("one", SentLines(LINES[:1]))
+    lines.sync("one")
+
+    assert came == [sent, SentLines(LINES[:1])]
+
+
+def test_each_attempt_has_its_own(lines: LineSocket) -> None:
+    came: dict[str, list[SentLines]] = {"one": [], "two": []}
+    for name, taken in came.items():
+        lines.on(name, taken.append)
+    with Sender(lines.path) as sender:
+        for name in ("one", "two", "three"):
+            sender.send(name, SentLines(LINES))
+        lines.sync("one")
+        lines.off("two")
+        sender.send("two", SentLines(LINES))
+    lines.sync("one")
+
+    assert came == {"one": [SentLines(LINES)], "two": [SentLines(LINES)]}
+
+
+def test_a_message_of_others_is_passed_over(lines: LineSocket) -> None:
+    came: list[SentLines] = []
+    lines.on("one", came.append)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stranger:
+        for message in (b"", b"{", b"3", b'["one", 3]', b'["one"]', b'["one", [3, 4]]'):
+            stranger.sendto(message, str(lines.path))
+    with Sender(lines.path) as sender:
+        sender.send("one", SentLines(LINES))
+    lines.sync("one")
+
+    assert came == [SentLines(LINES)]
+
+
+def test_too_long_a_message_is_refused(lines: LineSocket) -> None:
+    with Sender(lines.path) as sender, pytest.raises(OSError, match="too long"):
+        sender.send("one", SentLines([(1, "x" * LONGEST)]))
+
+
+def test_sending_never_waits(lines: LineSocket) -> None:
+    """Its reader is held up: the socket is full some time."""
+    hold, held = threading.Event(), threading.Event()
+
+    def take(_: SentLines) -> None:
+        held.set()
+        hold.wait()
+
+    lines.on("one", take)
+    with Sender(lines.path) as sender:
+        sender.send("one", SentLines(LINES))
+        held.wait()
+        with pytest.raises(BlockingIOError):
+            _send_for_ever(sender)
+        hold.set()
+    lines.sync("one")
+
+
+def _send_for_ever(sender: Sender) -> None:
+    while True:
+        sender.send("one", SentLines(LINES))
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_its_thread_ends_with_it(tmp_path: Path, is_there: bool) -> None:
+    """Also if its file was removed, as old temporary files are."""
+    before = set(threading.enumerate())
+    lines = LineSocket(tmp_path / "lines")
+    (thread,) = set(threading.enumerate()) - before
+    if not is_there:
+        lines.path.unlink()
+
+    lines.close()
+    thread.join()
+
+    with suppress(OSError):
+        lines.sync("one")  # does not hang
