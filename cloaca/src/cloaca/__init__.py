@@ -219,6 +219,7 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
         PipelineResult as PipelineResult,
         Plan as Plan,
         PlanItem as PlanItem,
+        Progress as Progress,
         PruneResult as PruneResult,
         RunInfo as RunInfo,
         RunSnapshot as RunSnapshot,
@@ -230,6 +231,7 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.runner.sqlite_tenants import (
         SqliteTenants as SqliteTenants,
     )
+    from cloaca_core.runner.task_logs import LogLine as LogLine
     from cloaca_core.schedules.explain import (
         ClockChange as ClockChange,
         ScheduleExplanation as ScheduleExplanation,
@@ -319,6 +321,8 @@ __all__ = [
     "RunEvent",
     "AttemptInfo",
     "RoundInfo",
+    "LogLine",
+    "Progress",
     "Action",
     "OpenApproval",
     "Explanation",
@@ -457,6 +461,8 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "PlanItem": "cloaca_core.runner.results",
         "PruneResult": "cloaca_core.runner.results",
         "TaskResult": "cloaca_core.runner.results",
+        "Progress": "cloaca_core.runner.results",
+        "LogLine": "cloaca_core.runner.task_logs",
         "Wait": "cloaca_core.runner.results",
         "WorkflowResult": "cloaca_core.runner.results",
         # cron's fields and time zones

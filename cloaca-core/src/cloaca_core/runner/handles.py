@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cloaca_core.runner.calls.runs import RunCalls
     from cloaca_core.runner.explain.explanation import Explanation
     from cloaca_core.runner.history import AttemptInfo, RoundInfo, RunEvent
+    from cloaca_core.runner.task_logs import LogLine
 
 
 class _Run:
@@ -103,6 +104,34 @@ class RunHandle(_Run):
         by ``list_runs(parent_id=…)``.
         """
         return self._calls.children(self._id, limit).wait()
+
+    def logs(
+        self,
+        task: str | None = None,
+        attempt: int | None = None,
+        after: LogLine | int | None = None,
+        *,
+        limit: int = 10_000,
+    ) -> list[LogLine]:
+        """The lines that bodies have logged, by ``logging`` and ``handle.log``, in the order in
+        which they were written; of one task or attempt, if given, and after a line that was read
+        before (or its ``position``). The ``limit`` first of them.
+
+        A line is there a tenth of a second after it was logged, the last ones of an attempt when
+        that is recorded. The first 5,000 lines of an attempt (and 512 KiB) are kept, and its last.
+        """
+        return self._calls.task_logs.logs(self._id, task, attempt, after, limit).wait()
+
+    def follow_logs(
+        self,
+        task: str | None = None,
+        attempt: int | None = None,
+        after: LogLine | int | None = None,
+    ) -> Iterator[LogLine]:
+        """The lines as they come, from the first one or ``after`` another, up to the end of the
+        run; blocks while there is none. Those of other processes come within 200 ms.
+        """
+        return self._calls.task_logs.follow(self._id, task, attempt, after).lines()
 
     def outputs(self) -> dict[str, dict[str, Any]]:
         """The keys that each completed task has set in the context, with their values, by task;
@@ -317,6 +346,26 @@ class AsyncRunHandle(_Run):
     async def children(self, *, limit: int = 100) -> list[RunInfo]:
         """The runs that bodies of this one have submitted; see ``RunHandle.children``."""
         return await self._calls.children(self._id, limit)
+
+    async def logs(
+        self,
+        task: str | None = None,
+        attempt: int | None = None,
+        after: LogLine | int | None = None,
+        *,
+        limit: int = 10_000,
+    ) -> list[LogLine]:
+        """The lines that bodies have logged; see ``RunHandle.logs``."""
+        return await self._calls.task_logs.logs(self._id, task, attempt, after, limit)
+
+    def follow_logs(
+        self,
+        task: str | None = None,
+        attempt: int | None = None,
+        after: LogLine | int | None = None,
+    ) -> AsyncIterator[LogLine]:
+        """The lines as they come, for ``async for``; see ``RunHandle.follow_logs``."""
+        return self._calls.task_logs.follow(self._id, task, attempt, after).lines_async()
 
     async def outputs(self) -> dict[str, dict[str, Any]]:
         """The keys that each completed task has set; see ``RunHandle.outputs``."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.recent_runs import Ended
     from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.records.standing import UnendedChild
+    from cloaca_core.records.task_logs import ProgressRow
 
 
 def rfc3339(instant: int) -> str:
@@ -60,6 +61,22 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a task has come, as its body has told last: ``done`` of ``total``, which may be open,
+    and a text. ``at`` is when it was told, RFC 3339 in UTC.
+    """
+
+    done: float
+    total: float | None
+    text: str | None
+    at: str
+
+    def __str__(self) -> str:
+        total = "" if self.total is None else f" of {self.total:,.10g}"
+        return f"{self.done:,.10g}{total}{'' if self.text is None else f': {self.text}'}"
+
+
+@dataclass(frozen=True, slots=True)
 class TaskResult:
     """How one task of a run ended, or its state until then.
 
@@ -67,8 +84,9 @@ class TaskResult:
     in the last one; ``error`` is ``Type: message`` of the last one; times are RFC 3339 in UTC. A
     Waiting task waits for its next attempt, at ``retry_at``, or, as a node or in its body, for an
     instant, an event, a person or another run: ``waits_for`` says for which, and of several waits
-    of one body the oldest. When a run is cancelled, so are its tasks that have not ended: those
-    that run, wait, or have not started.
+    of one body the oldest. ``progress`` is what the body of its latest attempt has told last by
+    ``handle.progress``; only ``run.tasks()`` shows it. When a run is cancelled, so are its tasks
+    that have not ended: those that run, wait, or have not started.
     """
 
     task_id: str
@@ -82,6 +100,7 @@ class TaskResult:
     skip_reason: str | None = None
     retry_at: str | None = None
     waits_for: Wait | None = None
+    progress: Progress | None = None
 
     @property
     def may_have_had_effects(self) -> bool:
@@ -371,12 +390,14 @@ def task_results(
     run: RunRow | None = None,
     children: Sequence[UnendedChild] = (),
     waits: Sequence[WaitRow] = (),
+    progress: Iterable[ProgressRow] = (),
 ) -> dict[str, TaskResult]:
     """The state of each task, by its latest attempt.
 
     The tasks of ``task_ids`` come first and in that order; those without an attempt are
     NotStarted. Once the run has ended nothing runs or waits any more: what a cancelled run leaves
     is Cancelled. ``children`` are the runs for which bodies may wait, ``waits`` the open waits.
+    ``progress`` is that of attempts that told it.
     """
     was_cancelled = run is not None and run.status == states.RunStatus.CANCELLED
     cancelled = run if was_cancelled else None
@@ -385,11 +406,22 @@ def task_results(
         known = latest.get(row.task_id)
         if known is None or known.attempt < row.attempt:
             latest[row.task_id] = row
+    told = latest_progress(progress)
     results = {task_id: _without_attempt(task_id, cancelled) for task_id in task_ids}
     for task_id, row in latest.items():
         left = row if run is None else left_by(row, run)
-        results[task_id] = _task_result(left, children, waits)
+        results[task_id] = _task_result(left, children, waits, told.get((task_id, row.attempt)))
     return results
+
+
+def progress_of(row: ProgressRow) -> Progress:
+    """The progress in a row."""
+    return Progress(row.done, row.total, row.detail, rfc3339(row.told_at))
+
+
+def latest_progress(rows: Iterable[ProgressRow]) -> dict[tuple[str, int], Progress]:
+    """The progress of each attempt that told it, by task and attempt."""
+    return {(row.task_id, row.attempt): progress_of(row) for row in rows}
 
 
 def _without_attempt(task_id: str, cancelled: RunRow | None) -> TaskResult:
@@ -465,7 +497,10 @@ def shown_wait(wait: WaitRow) -> Wait:
 
 
 def _task_result(
-    row: AttemptRow, children: Sequence[UnendedChild], open_waits: Sequence[WaitRow]
+    row: AttemptRow,
+    children: Sequence[UnendedChild],
+    open_waits: Sequence[WaitRow],
+    progress: Progress | None,
 ) -> TaskResult:
     waits = row.status == states.TaskStatus.FAILED and row.retry_at is not None
     return TaskResult(
@@ -480,6 +515,7 @@ def _task_result(
         skip_reason=row.skip_reason,
         retry_at=rfc3339_or_none(row.retry_at),
         waits_for=_wait(row, children, open_waits),
+        progress=progress,
     )
 
 

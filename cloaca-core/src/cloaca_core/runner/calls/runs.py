@@ -48,12 +48,14 @@ if TYPE_CHECKING:
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
+    from cloaca_core.records.task_logs import ProgressRow
     from cloaca_core.records.waits import NewMessage
     from cloaca_core.runner.calls.bulk import BulkCalls
     from cloaca_core.runner.calls.explain import ExplainCalls
     from cloaca_core.runner.calls.history import HistoryCalls
     from cloaca_core.runner.calls.messages import MessageCalls
     from cloaca_core.runner.calls.steering import SteeringCalls
+    from cloaca_core.runner.calls.task_logs import TaskLogCalls
     from cloaca_core.runner.calls.watch import Watch
     from cloaca_core.runner.host import EngineHost
     from cloaca_core.store.outbox import Outbox
@@ -106,6 +108,13 @@ class RunCalls:
         from cloaca_core.runner.calls.history import HistoryCalls
 
         return HistoryCalls(self._host)
+
+    @cached_property
+    def task_logs(self) -> TaskLogCalls:
+        """Calls that read what bodies have logged; imported at their first use."""
+        from cloaca_core.runner.calls.task_logs import TaskLogCalls
+
+        return TaskLogCalls(self._host)
 
     # -- of a runner -------------------------------------------------------------------------
 
@@ -368,13 +377,15 @@ class _Tasks(NamedTuple):
     attempts: list[AttemptRow]
     task_ids: list[str]
     awaited: Awaited
+    progress: list[ProgressRow]
 
 
 async def _tasks(engine: Engine, run_id: str) -> _Tasks:
     """All that is known of the tasks of a run; runs on the engine's loop."""
     reader = engine.reader
     row, attempts = await reader.current_attempts(run_id)
-    return _Tasks(row, attempts, await reader.task_ids(row), await reader.awaited(row, attempts))
+    task_ids, awaited = await reader.task_ids(row), await reader.awaited(row, attempts)
+    return _Tasks(row, attempts, task_ids, awaited, await engine.store.progress(run_id))
 
 
 class _Seen(NamedTuple):
@@ -428,6 +439,7 @@ def _task_results(found: _Tasks) -> dict[str, TaskResult]:
         run=found.row,
         children=found.awaited.children,
         waits=found.awaited.waits,
+        progress=found.progress,
     )
 
 

@@ -25,6 +25,7 @@ from cloaca_core.runner.explain.words import (
 from cloaca_core.runner.results import (
     Wait,
     children_of_task,
+    latest_progress,
     left_by,
     rfc3339,
     shown_wait,
@@ -196,8 +197,10 @@ class _Tasks:
         if self._is_orphaned:
             text = f"its body began{began}, in a runner that is gone: it may have had effects"
             return Why("owner_gone", text)
+        told = latest_progress(self._facts.standing.progress).get((row.task_id, row.attempt))
+        progress = "" if told is None else f"; it has come to {told}"
         died = f"; {counted(row.crashes, 'process has', 'processes have')} died in it"
-        return Why("running", f"its body began{began}{died if row.crashes else ''}")
+        return Why("running", f"its body began{began}{progress}{died if row.crashes else ''}")
 
     def _waiting(self, task: str, known: Attempts) -> Why:
         if known.row.retry_at is not None:
