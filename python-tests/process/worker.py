@@ -132,6 +132,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _mailed(registry)
     _waiting(registry)
     _waiting_at_once(registry)
+    _logged(registry)
     _stubborn(registry)
     _impatient(registry)
     _mended(registry)
@@ -332,6 +333,21 @@ def _waiting_at_once(registry: cloaca.Registry) -> None:
             note(handle)
             waits = (handle.wait_for("mail"), handle.sleep(0.1), handle.wait_for("mail"))
             context["trail"] = await asyncio.gather(*waits)
+
+
+def _logged(registry: cloaca.Registry) -> None:
+    """A body that logs before and after it may be held."""
+    with cloaca.WorkflowBuilder("logged", registry=registry):
+
+        @cloaca.task(id="t")
+        def body(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            for number in range(3):
+                logging.getLogger("app").info("line %d", number)
+            note(handle)
+            for number in range(3, 6):
+                handle.log(f"line {number}")
+            note(handle, "end")
+            context["trail"] = ["t"]
 
 
 def _stubborn(registry: cloaca.Registry) -> None:

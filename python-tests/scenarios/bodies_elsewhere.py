@@ -1,0 +1,32 @@
+"""Bodies that an executor finds by their names, in processes of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+
+import cloaca
+
+LOG = logging.getLogger("app.elsewhere")
+
+
+def logs_and_waits(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+    """Log, wait until something is written to the pipe ``go_on``, and log again."""
+    LOG.info("first, in %s", "another process")
+    handle.progress(1, 2, "half")
+    Path(context.get("go_on")).read_text(encoding="utf-8")
+    handle.log("last", process=os.getpid())
+
+
+async def logs_async(context: cloaca.Context) -> None:
+    """Log from a coroutine and from a thread of it."""
+    LOG.info("a")
+    await asyncio.to_thread(LOG.warning, "b")
+
+
+def logs_and_dies(context: cloaca.Context) -> None:
+    """Log, and end the process."""
+    LOG.error("the last words")
+    os._exit(1)
