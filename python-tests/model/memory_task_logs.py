@@ -13,7 +13,7 @@ class MemoryTaskLogs:
 
     def __init__(self) -> None:
         self.kept_lines: dict[tuple[str, int], LogChunk] = {}
-        self.told: dict[tuple[str, str, int], ProgressRow] = {}
+        self.latest: dict[tuple[str, str, int], ProgressRow] = {}
 
     def keep_lines(self, batch: Batch, current: Collection[str]) -> None:
         """Write the lines and the progress of runs that are the runner's own."""
@@ -25,7 +25,7 @@ class MemoryTaskLogs:
                 self.kept_lines.pop((old.run_id, old.position), None)
         for row in batch.progress:
             if row.run_id in current:
-                self.told[row.run_id, row.task_id, row.attempt] = row
+                self.latest[row.run_id, row.task_id, row.attempt] = row
 
     async def log_chunks(self, wanted: ChunkFilter) -> list[LogChunk]:
         """The chunks that match, by position."""
@@ -40,4 +40,4 @@ class MemoryTaskLogs:
 
     async def progress(self, run_id: str) -> list[ProgressRow]:
         """How far the attempts of a run have come, by task and attempt."""
-        return [row for key, row in sorted(self.told.items()) if key[0] == run_id]
+        return [row for key, row in sorted(self.latest.items()) if key[0] == run_id]

@@ -60,7 +60,7 @@ class MemoryUpkeep:
         self.unserved: dict[tuple[str, str], str] = {}
         self.kept_memos: dict[tuple[str, str, str, str, int], MemoRow] = {}
         self.kept_lines: dict[tuple[str, int], LogChunk] = {}
-        self.told: dict[tuple[str, str, int], ProgressRow] = {}
+        self.latest: dict[tuple[str, str, int], ProgressRow] = {}
         self.open_waits: dict[tuple[str, str, str, str, int], WaitRow] = {}
         self.mailbox: dict[tuple[str, str], MessageRow] = {}
         self.tag_rows: dict[str, int] = {}
@@ -119,7 +119,7 @@ class MemoryUpkeep:
             self.unserved,
             self.kept_memos,
             self.kept_lines,
-            self.told,
+            self.latest,
             self.open_waits,
             self.mailbox,
         )
@@ -238,7 +238,7 @@ class MemoryUpkeep:
             self.replaced,
             self.kept_memos,
             self.kept_lines,
-            self.told,
+            self.latest,
             self.open_waits,
             self.mailbox,
         )
