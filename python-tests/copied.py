@@ -18,7 +18,7 @@ _NUMBERS = (
     "retry_at crashes first_attempt with_children number calls opened_at timed_out sent_at "
     "changed tick ticks decided_until enabled jitter_seconds start_date end_date next_tick "
     "last_tick generation updated_at pruned_until poll_interval_ms allow_concurrent "
-    "last_poll_at next_poll_at"
+    "last_poll_at next_poll_at position size done total told_at"
 )
 NUMBERS = frozenset(_NUMBERS.split())
 """Columns that hold numbers."""

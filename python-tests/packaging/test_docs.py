@@ -14,6 +14,8 @@ from documents import DOCS, blocks_of, pages, readmes
 import cloaca
 from cloaca import databases
 from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.mcp.looking import LOOKING
+from cloaca_core.mcp.steering import STEERING
 from dev.project import ROOT, version
 
 REFERENCE = DOCS / "reference"
@@ -63,6 +65,13 @@ def test_every_finding_is_in_the_reference() -> None:
 
     assert len(codes) > 30
     assert sorted(codes - set(re.findall(r"`(\w+)`", text_of("databases.md")))) == []
+
+
+def test_every_tool_of_the_protocol_is_in_the_reference_with_its_arguments() -> None:
+    rows = rows_of("mcp.md")
+    named = {name: re.findall(r"`\[?(\w+)\]?`", cells[1]) for name, cells in rows.items()}
+
+    assert named == {tool.name: list(tool.arguments) for tool in (*LOOKING, *STEERING)}
 
 
 def test_every_setting_is_in_the_reference_with_its_default() -> None:

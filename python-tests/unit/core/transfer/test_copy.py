@@ -29,7 +29,7 @@ NOT_COPIED = {
     "cloaca_payload",  # they are in the rows of their runs
 }
 TABLE = re.compile(r"CREATE TABLE (cloaca_\w+) \((.*?)\n\)", re.DOTALL)
-COLUMN = re.compile(r"^ +([a-z_]+) (?:text|bigint|integer)", re.MULTILINE)
+COLUMN = re.compile(r"^ +([a-z_]+) (?:text|bigint|integer|double precision)", re.MULTILINE)
 
 
 class BrokenOffError(Exception):
