@@ -52,8 +52,6 @@ log = SafeLogger("cloaca.engine")
 
 _COUNTING = threading.Lock()
 """Held while calls of a body are counted: it may have several threads."""
-_OPENING = threading.Lock()
-"""Held while the log of an attempt is made, by the first of its threads that has a line."""
 
 
 class TaskLogs(Protocol):
@@ -150,6 +148,7 @@ class Attempt(AttemptWork):
         "_log",
         "_log_is_closed",
         "_logs",
+        "_opened",
         "ahead",
         "begun_at",
         "context",
@@ -213,6 +212,7 @@ class Attempt(AttemptWork):
         self._logs = logs
         self.least: int = logs.least
         self._log: TaskLog | None = None
+        self._opened: list[TaskLog] = []
         self._log_is_closed = False
 
     @property
@@ -255,12 +255,19 @@ class Attempt(AttemptWork):
     @property
     def task_log(self) -> TaskLog:
         """Its log; made when it is first asked for."""
-        if self._log is None:
-            with _OPENING:
-                if self._log is None:
-                    self._log = self._logs.open(self)
-                    self._log.closed = self._log_is_closed
-        return self._log
+        log = self._log
+        return self._open_log() if log is None else log
+
+    def _open_log(self) -> TaskLog:
+        """Without a lock, for which threads of bodies would queue: of several threads that are the
+        first ones at once, all take the log that came first into the list.
+        """
+        opened = self._opened
+        opened.append(self._logs.open(self))
+        self._log = log = opened[0]
+        if self._log_is_closed:
+            log.closed = True
+        return log
 
     def take(self, record: logging.LogRecord) -> None:
         """Keep a record that the body has logged; the next ones go to its log directly."""
@@ -271,8 +278,8 @@ class Attempt(AttemptWork):
     def close_log(self) -> None:
         """Take no further line: the record of the attempt is about to be written."""
         self._log_is_closed = True
-        log, self._log = self._log, None  # it knows the attempt, too
-        if log is not None:
+        opened, self._opened, self._log = self._opened, [], None  # it knows the attempt, too
+        for log in opened:
             log.closed = True
 
     # ----------------------------------------------------------------------------------------
