@@ -144,6 +144,7 @@ class Listener:
         self._watches_until = 0.0
         self._watched_until = 0.0
         self._steps_timer: asyncio.TimerHandle | None = None
+        self._steps_told_at = -WATCHED_APART_S
         self._closed = False
         self._task = asyncio.create_task(self._keep_listening(), name="cloaca-listener")
 
@@ -189,13 +190,15 @@ class Listener:
         self._to_tell.set()
 
     def _tell_of_steps_soon(self) -> None:
-        """Tell of steps with those that follow, if somebody still watches."""
+        """Tell of steps if somebody still watches: at once, or soon and with those that follow."""
         if self._steps_timer is None and self._now() < self._watched_until:
             loop = self._task.get_loop()
-            self._steps_timer = loop.call_later(WATCHED_APART_S, self._tell_of_steps)
+            at = max(self._now(), self._steps_told_at + WATCHED_APART_S)
+            self._steps_timer = loop.call_at(at, self._tell_of_steps)
 
     def _tell_of_steps(self) -> None:
         self._steps_timer = None
+        self._steps_told_at = self._now()
         self._tell_of(Message.STEPS)
 
     def _now(self) -> float:

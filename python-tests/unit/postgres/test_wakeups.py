@@ -266,21 +266,39 @@ async def scene() -> AsyncIterator[Heard]:
 
 
 @pytest.mark.virtual_time
-async def test_steps_are_told_only_while_somebody_watches(scene: Heard) -> None:
-    scene.listener.wrote([named("record_attempt")])
+@pytest.mark.parametrize("name", ["record_attempt", "record_lines", "record_progress"])
+async def test_steps_are_told_only_while_somebody_watches(scene: Heard, name: str) -> None:
+    scene.listener.wrote([named(name)])
     await asyncio.sleep(1)
     assert scene.session.messages == []
 
     scene.hear("another watches")
     assert await scene.sent() == ["steps"], "of what was written before"
-    scene.listener.wrote([named("record_attempt")])
-    scene.listener.wrote([named("record_attempt")])
+    scene.listener.wrote([named(name)])
+    scene.listener.wrote([named(name)])
     assert await scene.sent() == ["steps", "steps"]
 
     await asyncio.sleep(wakeups.HEARD_FOR_S)
-    scene.listener.wrote([named("record_attempt")])
+    scene.listener.wrote([named(name)])
     await asyncio.sleep(1)
     assert len(scene.session.messages) == 2
+
+
+@pytest.mark.virtual_time
+async def test_a_step_is_told_at_once_and_those_that_follow_together(scene: Heard) -> None:
+    scene.hear("another watches")
+    await scene.sent()
+    began = asyncio.get_running_loop().time()
+    scene.listener.wrote([named("record_lines")])
+    await scene.sent()
+    assert asyncio.get_running_loop().time() - began <= 2 * wakeups.APART_S
+
+    for _ in range(3):
+        scene.listener.wrote([named("record_lines")])
+    assert await scene.sent() == ["steps"] * 3
+    assert asyncio.get_running_loop().time() - began >= wakeups.WATCHED_APART_S
+    await asyncio.sleep(1)
+    assert len(scene.session.messages) == 3
 
 
 @pytest.mark.virtual_time
