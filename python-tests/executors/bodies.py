@@ -7,6 +7,7 @@ A body meets the test at named pipes in the folder that its context names: it sa
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import time
@@ -15,6 +16,7 @@ from typing import Any
 
 import cloaca
 
+LOG = logging.getLogger("app.there")
 POLL = 0.01
 """Seconds between two looks of a body at ``handle.cancelled``; there is no way to wait for it."""
 
@@ -67,6 +69,14 @@ def meeting(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, Any
     return {"met": handle.attempt}
 
 
+def logging_(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+    """Log, wait for the test, and log again."""
+    LOG.info("first of %d", 2)
+    handle.progress(1, 2, "half")
+    Path(context["folder"], "go").read_text(encoding="utf-8")
+    handle.log("second", process=os.getpid())
+
+
 def poison(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
     """Kill the worker, each time."""
     note(context, handle)
@@ -91,6 +101,7 @@ def registry() -> cloaca.Registry:
     for name, body, options in (
         ("raising", raising, {"retry_attempts": 1}),
         ("meeting", meeting, {}),
+        ("logging", logging_, {}),
         ("poison", poison, {}),
         ("heeding", heeding, {}),
         ("deaf", meeting, {"timeout_seconds": 5.0, "retry_attempts": 2, "retry_delay_ms": 1}),

@@ -65,6 +65,20 @@ class ExecutorContract:
             "here": os.getpid(),
         }
 
+    def test_lines_and_progress_come_back_while_the_body_runs(
+        self, open_on: Open, tmp_path: Path
+    ) -> None:
+        run = open_on().submit("logging", bodies.pipes(tmp_path))
+        following = run.follow_logs()
+        assert next(following).message == "first of 2"
+        write(tmp_path / "go")  # the body waits for it
+        (last,) = following
+
+        assert (last.number, last.message) == (2, "second")
+        assert last.fields is not None
+        assert last.fields["process"] != os.getpid()
+        assert str(run.tasks()["t"].progress) == "1 of 2: half"
+
     def test_an_error_comes_back_with_its_traceback(self, open_on: Open) -> None:
         run = open_on().submit("raising")
         assert run.result(WAIT).status == "Failed"
