@@ -78,7 +78,7 @@ class MemoryStanding(MemorySteering):
             waits=await self.waits([run_id]),
             unread=self._unread(run_id),
             steps=self._steps(run_id),
-            progress=await self.progress(run_id),
+            progress=await self.progress([run_id]),
         )
 
     def _unread(self, run_id: str) -> list[Unread]:

@@ -38,6 +38,6 @@ class MemoryTaskLogs:
             and wanted.attempt in (None, chunk.attempt)
         ][: wanted.limit]
 
-    async def progress(self, run_id: str) -> list[ProgressRow]:
-        """How far the attempts of a run have come, by task and attempt."""
-        return [row for key, row in sorted(self.latest.items()) if key[0] == run_id]
+    async def progress(self, run_ids: Collection[str]) -> list[ProgressRow]:
+        """How far the attempts of these runs have come, by run, task and attempt."""
+        return [row for key, row in sorted(self.latest.items()) if key[0] in run_ids]

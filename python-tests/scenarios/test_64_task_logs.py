@@ -250,6 +250,32 @@ class TestReading:
                 seen.release()
             assert messages(client.get_run(run.id).logs()) == ["0", "1", "2"]
 
+    def test_an_observer_names_the_run_once(
+        self, runner: cloaca.DefaultRunner, tmp_path: Path
+    ) -> None:
+        go_on, observer = tmp_path / "go_on", cloaca.Observer(runner)
+        os.mkfifo(go_on)
+        with cloaca.WorkflowBuilder("follows"):
+
+            @cloaca.task(id="load")
+            def load(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+                handle.log("first")
+                handle.progress(1, 2)
+                go_on.read_text(encoding="utf-8")
+                handle.log("last")
+
+        run = runner.submit("follows", {})
+        following = iter(observer.follow_logs("@"))
+        assert next(following).message == "first"
+        with cloaca.WorkflowBuilder("newer"):
+            cloaca.task(id="t")(lambda context: None)
+        runner.execute("newer", {})
+        assert str(observer.tree(run.id).wait().tasks[0].progress) == "1 of 2"
+        go_on.write_text("now", encoding="utf-8")
+
+        assert messages(list(following)) == ["last"]
+        assert messages(observer.logs(run.id, "load").wait()) == ["first", "last"]
+
     def test_an_unknown_run_is_told_so(self, runner: cloaca.DefaultRunner) -> None:
         with pytest.raises(cloaca.RunNotFoundError):
             runner.get_run("01a00000-0000-7000-8000-000000000000").logs()

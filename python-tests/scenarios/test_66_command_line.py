@@ -17,6 +17,8 @@ from cloaca_core.cli.where import imported
 
 PATIENCE = 30
 SHOP = """
+import logging
+
 import cloaca
 
 registry = cloaca.Registry()
@@ -40,6 +42,21 @@ with cloaca.WorkflowBuilder("ask", registry=registry):
         return {"answer": handle.wait_for("answer")}
 
     cloaca.approval(id="sign", prompt="Ship it?", dependencies=[wait])
+
+with cloaca.WorkflowBuilder("load", registry=registry):
+
+    @cloaca.task
+    def read(context, handle):
+        logging.getLogger("shop").warning("slow\\nvery")
+        handle.progress(1, 2, "reading")
+        handle.log("half", rows=3)
+        handle.wait_for("rest")
+        handle.progress(2, 2, "all of it")
+        handle.log("whole")
+
+    @cloaca.task
+    def other(context, handle):
+        handle.log("beside")
 
 with cloaca.WorkflowBuilder("stop_itself", registry=registry):
 
@@ -211,6 +228,57 @@ def test_a_run_is_shown_with_its_tasks(command: Command) -> None:
     ]
 
 
+def test_what_bodies_have_logged_is_written(command: Command, worker: cloaca.DefaultRunner) -> None:
+    run = worker.submit("load", send=("rest", None))
+    run.wait()
+
+    lines = command("runs", "logs", "@", "--task", "read").stdout.splitlines()
+    assert [line.split()[1:] for line in lines] == [
+        ["WARNING", "read", "slow"],
+        [],
+        ["INFO", "read", "half", '{"rows":', "3}"],
+        ["INFO", "read", "whole"],
+    ]
+    assert lines[1] == "  very"
+    first, *rest = [
+        json.loads(line)
+        for line in command("runs", "logs", run.id, "--json", "--task", "read").stdout.splitlines()
+    ]
+    assert (first["message"], first["number"], first["schema"]) == ("slow\nvery", 1, 1)
+    after = str(first["position"])
+    fields = ("--fields", "number,message", "--task", "read", "--attempt", "1")
+    assert command("runs", "logs", "@", "--after", after, *fields).stdout.splitlines() == [
+        f"{each['number']}\t{each['message']}" for each in rest
+    ]
+    assert command("runs", "logs", "@", "--attempt", "2").stdout == ""
+    assert "beside" in command("runs", "logs", "@").stdout
+
+
+def test_lines_are_followed_to_the_end_of_their_run(
+    command: Command, worker: cloaca.DefaultRunner
+) -> None:
+    run = worker.submit("load")
+    _until_progress(run)
+    assert "1 of 2: reading" in command("runs", "explain", "@").stdout
+    worker.send(run.id, "rest", None)
+
+    lines = command("runs", "logs", "-f", "@", "--task", "read", "--json").stdout.splitlines()
+
+    assert [json.loads(line)["message"] for line in lines] == ["slow\nvery", "half", "whole"]
+    shown = answer(command("runs", "show", "@", "--json"))["run"]["tasks"]
+    assert {task["task"]: (task["progress"] or {}).get("text") for task in shown} == {
+        "read": "all of it",
+        "other": None,
+    }
+
+
+def _until_progress(run: cloaca.RunHandle) -> None:
+    """Wait until its first task has told how far it is."""
+    for snapshot in run.watch():
+        if snapshot.tasks["read"].progress is not None:
+            return
+
+
 def test_watch_and_wait_say_by_their_code_how_a_run_ended(command: Command) -> None:
     command("run", "order", code=0)
     command("runs", "wait", "@", code=0)
@@ -267,7 +335,7 @@ def test_workflows_are_known_without_their_code(
     monkeypatch.delenv("CLOACA_APP")
 
     found = answer(command("workflows", "list", "--json"))["workflows"]
-    assert [each["workflow_name"] for each in found] == ["ask", "order", "stop_itself"]
+    assert [each["workflow_name"] for each in found] == ["ask", "load", "order", "stop_itself"]
     assert "charge" in command("workflows", "show", "order").stdout
     assert "n0 --> n1" in command("workflows", "graph", "order").stdout
     submitted(command, "order")

@@ -121,8 +121,8 @@ def task_about(task: TaskNode) -> str:
     words = [f"attempt {task.attempts}" if task.attempts > 1 else ""]
     if task.status == "Waiting" and task.waits_for is not None:
         words.append(wait_text(task.to_dict()["waits_for"]))
-    if (progress := getattr(task, "progress", None)) is not None and task.status == "Running":
-        words.append(str(progress))
+    if task.progress is not None and task.status in ("Running", "Waiting"):
+        words.append(str(task.progress))
     words.append(first_line(task.error) if task.status in ("Failed", "Waiting") else "")
     words.append(first_line(task.skip_reason) if task.status == "Skipped" else "")
     return "  ".join([each for each in words if each])

@@ -16,6 +16,7 @@ COMMANDS = {
     "show": Part(_LOOK, "show", "Show a run with its tasks and the runs below it."),
     "watch": Part("cloaca_core.cli.watch", "command", "Watch a run to its end."),
     "tail": Part(_LOOK, "tail", "Write a line for each new event of a run."),
+    "logs": Part("cloaca_core.cli.task_logs", "command", "Write what bodies of a run have logged."),
     "attempts": Part(_LOOK, "attempts", "List the attempts of a run's tasks."),
     "graph": Part(_LOOK, "graph", "Draw a run's tasks as a Mermaid flowchart."),
     "explain": Part(_LOOK, "explain", "Say why a run and its tasks are as they are."),

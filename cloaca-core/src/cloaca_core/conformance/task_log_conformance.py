@@ -102,11 +102,11 @@ class TaskLogConformance:
         await keep_lines(store, told("a", 4.0), told("a", 5.0, detail="storing"))
 
         expected = [told("a", 5.0, detail="storing"), later, other]
-        assert await store.progress("a") == expected
+        assert await store.progress(["a"]) == expected
         standing = await store.standing("a", 9)
         assert standing is not None
         assert standing.progress == expected
-        assert await store.progress("b") == []
+        assert await store.progress(["b"]) == await store.progress([]) == []
 
     async def test_only_the_owner_writes_lines(self, store: Store) -> None:
         await store.register(runner("r1"))
@@ -121,7 +121,7 @@ class TaskLogConformance:
         assert (await keep_lines(store, *rows)).current == frozenset()
 
         assert await store.log_chunks(ChunkFilter("a")) == [chunk("a", 1, size=1)]
-        assert await store.progress("a") == []
+        assert await store.progress(["a"]) == []
 
     async def test_lines_that_cannot_be_stored_fail_their_batch(self, store: Store) -> None:
         await store.register(runner("r1"))
@@ -146,7 +146,7 @@ class TaskLogConformance:
 
         assert await store.load_attempts(["a"]) == [done]
         assert await store.log_chunks(ChunkFilter("a")) == [chunk("a")]
-        assert await store.progress("a") == [told("a")]
+        assert await store.progress(["a"]) == [told("a")]
 
     async def test_long_lines_are_kept_whole(self, store: Store) -> None:
         await store.register(runner("r1"))
@@ -180,7 +180,7 @@ class TaskLogConformance:
         assert await store.fork(_fork("b"), act()) == "b"
 
         assert await store.log_chunks(ChunkFilter("b")) == []
-        assert await store.progress("b") == []
+        assert await store.progress(["b"]) == []
 
     # -- deletion ----------------------------------------------------------------------------
 
@@ -194,9 +194,9 @@ class TaskLogConformance:
         assert doomed.rows == 5
         assert await store.erase_runs(shift, ["a"]) == 5
         assert await store.log_chunks(ChunkFilter("a")) == []
-        assert await store.progress("a") == []
+        assert await store.progress(["a"]) == []
         assert await store.log_chunks(ChunkFilter("b")) == [chunk("b")]
-        assert await store.progress("b") == [told("b")]
+        assert await store.progress(["b"]) == [told("b")]
 
     async def test_many_lines_are_deleted_bit_by_bit(self, store: Store) -> None:
         shift = await _ended_with_lines(store)
@@ -205,7 +205,7 @@ class TaskLogConformance:
         assert [await store.trim_run(shift, "a", 2) for _ in range(3)] == [3, 1, 0]
 
         assert await store.log_chunks(ChunkFilter("a")) == []
-        assert await store.progress("a") == []
+        assert await store.progress(["a"]) == []
         assert await store.log_chunks(ChunkFilter("b")) == [chunk("b")]
 
 

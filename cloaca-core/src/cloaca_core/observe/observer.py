@@ -22,6 +22,12 @@ from cloaca_core.runner.calls.bulk import bulk_result
 from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.calls.history import history_and_tasks
 from cloaca_core.runner.calls.orders import checked_order
+from cloaca_core.runner.calls.task_logs import (
+    LINES_AT_ONCE,
+    Following,
+    lines_of,
+    wanted_lines,
+)
 from cloaca_core.runner.calls.watch import Watch
 from cloaca_core.runner.explain.answer import explanation
 from cloaca_core.runner.history import attempt_infos, round_infos, run_events
@@ -39,11 +45,13 @@ if TYPE_CHECKING:
     from cloaca_core.observe.statistics import WorkflowLine, WorkflowStatistics
     from cloaca_core.observe.timeline import Timeline
     from cloaca_core.observe.tree import RunTree
+    from cloaca_core.records.task_logs import LogChunk
     from cloaca_core.runner.async_client import AsyncClient
     from cloaca_core.runner.client import Client
     from cloaca_core.runner.explain.explanation import Explanation
     from cloaca_core.runner.history import AttemptInfo, RoundInfo, RunEvent
     from cloaca_core.runner.results import BulkResult
+    from cloaca_core.runner.task_logs import LogLine
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -187,6 +195,36 @@ class Observer:
     def rounds(self, ref: str) -> Call[list[RoundInfo]]:
         """The rounds of a run, oldest first; see ``RunHandle.rounds``."""
         return self._of_run(ref, lambda e, run_id: e.reader.history(run_id), round_infos)
+
+    def logs(
+        self,
+        ref: str,
+        task: str | None = None,
+        *,
+        attempt: int | None = None,
+        after: LogLine | int | None = None,
+        limit: int = 10_000,
+    ) -> Call[list[LogLine]]:
+        """The lines that bodies of a run have logged so far; see ``RunHandle.logs``."""
+        wanted = wanted_lines("", task, attempt, after, checked_limit(limit))
+
+        async def answer(engine: Engine, run_id: str) -> list[LogChunk]:
+            return await engine.run_logs.read(wanted._replace(run_id=run_id))
+
+        return self._of_run(ref, answer, lines_of(wanted))
+
+    def follow_logs(
+        self,
+        ref: str,
+        task: str | None = None,
+        *,
+        attempt: int | None = None,
+        after: LogLine | int | None = None,
+    ) -> Following:
+        """The lines of a run up to its end, as they come: ``for line in …`` or ``async for``."""
+        checked = ids.checked_ref(ref)
+        wanted = wanted_lines("", task, attempt, after, LINES_AT_ONCE)
+        return Following(self._host, wanted, lambda engine: ids.resolved(engine, checked))
 
     # -- all of it ---------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.records.steering import ChildRow, RestartRow
+    from cloaca_core.records.task_logs import ProgressRow
     from cloaca_core.records.waits import WaitRow
     from cloaca_core.values.instants import Instant
 
@@ -45,6 +46,7 @@ class RunView(NamedTuple):
     waits: Sequence[WaitRow]
     definition: Workflow | RecordedWorkflow | None
     tasks: Mapping[str, Task | RecordedTask]
+    progress: Sequence[ProgressRow] = ()
 
     @property
     def that_count(self) -> list[AttemptRow]:
@@ -105,13 +107,20 @@ async def read_views(engine: Engine, rows: Collection[RunRow]) -> dict[str, RunV
     restarts = _by_run(await store.restarts(retried)) if retried else {}
     waiting = [row.id for row in rows if row.ended_at is None]
     waits = _by_run(await store.waits(waiting)) if waiting else {}
+    progress = _by_run(await store.progress(ids))
     views = {}
     for row in rows:
         own = with_begun(attempts.get(row.id, []), begun[row.id])
         definition = await reader.definition(row)
         tasks = {} if definition is None else {task.id: task for task in definition.tasks}
         views[row.id] = RunView(
-            row, own, restarts.get(row.id, []), waits.get(row.id, []), definition, tasks
+            row,
+            own,
+            restarts.get(row.id, []),
+            waits.get(row.id, []),
+            definition,
+            tasks,
+            progress.get(row.id, []),
         )
     return views
 

@@ -10,7 +10,7 @@ from cloaca_core.definition.recorded import TASK
 from cloaca_core.observe.json_forms import Shown
 from cloaca_core.observe.listing import RunLine, run_line, seconds_between
 from cloaca_core.observe.reading import Family, RunView, read_family
-from cloaca_core.runner.results import Wait, task_results
+from cloaca_core.runner.results import Progress, Wait, task_results
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.option_names import TaskStatus
 
@@ -39,8 +39,8 @@ __all__ = [
 class TaskNode(Shown):
     """A task of a run, as ``TaskResult`` has it. ``kind`` is ``task``, or ``sleep``, ``event`` or
     ``approval`` for a node that waits, None where the definition is not known. ``seconds`` are
-    those of its latest attempt. ``children`` are the runs that its bodies have submitted, detached
-    ones aside.
+    those of its latest attempt, and so is ``progress``. ``children`` are the runs that its bodies
+    have submitted, detached ones aside.
     """
 
     task: str
@@ -57,6 +57,7 @@ class TaskNode(Shown):
     retry_at: str | None
     waits_for: Wait | None
     children: tuple[RunTree, ...] = ()
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ def _tree(family: Family, run_id: str) -> RunTree:
         run=view.row,
         children=family.unended(run_id),
         waits=view.waits,
+        progress=view.progress,
     )
     latest = latest_attempts(view)
     by_task = _by_task(run_id, shown, results)
@@ -170,6 +172,7 @@ def _node(
         retry_at=result.retry_at,
         waits_for=result.waits_for,
         children=tuple([_tree(family, child.id) for child in children]),
+        progress=result.progress,
     )
 
 

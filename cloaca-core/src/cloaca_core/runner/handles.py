@@ -131,7 +131,7 @@ class RunHandle(_Run):
         """The lines as they come, from the first one or ``after`` another, up to the end of the
         run; blocks while there is none. Those of other processes come within 200 ms.
         """
-        return self._calls.task_logs.follow(self._id, task, attempt, after).lines()
+        return iter(self._calls.task_logs.follow(self._id, task, attempt, after))
 
     def outputs(self) -> dict[str, dict[str, Any]]:
         """The keys that each completed task has set in the context, with their values, by task;
@@ -365,7 +365,7 @@ class AsyncRunHandle(_Run):
         after: LogLine | int | None = None,
     ) -> AsyncIterator[LogLine]:
         """The lines as they come, for ``async for``; see ``RunHandle.follow_logs``."""
-        return self._calls.task_logs.follow(self._id, task, attempt, after).lines_async()
+        return aiter(self._calls.task_logs.follow(self._id, task, attempt, after))
 
     async def outputs(self) -> dict[str, dict[str, Any]]:
         """The keys that each completed task has set; see ``RunHandle.outputs``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from model.families import attempt, child, family, run, tasks, view
 
+from cloaca_core.conformance.rows import told as told_row
 from cloaca_core.observe.tree import is_over, told, tree
 
 OF = tasks(load=[], send=["load"])
@@ -55,6 +56,19 @@ def test_a_child_that_goes_on_is_what_its_task_waits_for() -> None:
 
     assert found.tasks[0].waits_for is not None
     assert (found.tasks[0].waits_for.kind, found.tasks[0].waits_for.name) == ("run", "k")
+
+
+def test_progress_is_that_of_the_latest_attempt_and_a_change() -> None:
+    going = attempt("load", begins=10, ends=None, status="Running")
+    one = view(run(status="Running"), going)
+    half = one._replace(progress=[told_row("r", 1.0, 2.0, "half")])
+
+    (node,) = tree(family(half)).tasks
+
+    assert str(node.progress) == "1 of 2: half"
+    assert told(family(one)) != told(family(half))
+    (node,) = tree(family(half._replace(progress=[told_row("r", attempt=7)]))).tasks
+    assert node.progress is None
 
 
 def test_time_that_passes_is_no_change() -> None:

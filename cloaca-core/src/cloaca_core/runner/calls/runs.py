@@ -385,7 +385,7 @@ async def _tasks(engine: Engine, run_id: str) -> _Tasks:
     reader = engine.reader
     row, attempts = await reader.current_attempts(run_id)
     task_ids, awaited = await reader.task_ids(row), await reader.awaited(row, attempts)
-    return _Tasks(row, attempts, task_ids, awaited, await engine.store.progress(run_id))
+    return _Tasks(row, attempts, task_ids, awaited, await engine.store.progress([run_id]))
 
 
 class _Seen(NamedTuple):

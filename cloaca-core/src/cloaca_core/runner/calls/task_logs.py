@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cloaca_core._engine.observe.run_logs import News, Wanted
 from cloaca_core.errors import ConfigTypeError
 from cloaca_core.runner.calls.arguments import checked_limit
-from cloaca_core.runner.calls.call import Call
+from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.task_logs import LineReader, LogLine
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 
+    from cloaca_core._engine.engine import Engine
+    from cloaca_core.records.task_logs import LogChunk
     from cloaca_core.runner.host import EngineHost
 
 LINES_AT_ONCE = 1_000
@@ -35,59 +37,68 @@ class TaskLogCalls:
         limit: int,
     ) -> Call[list[LogLine]]:
         """The lines of a run so far."""
-        wanted = _wanted(run_id, task, attempt, after, checked_limit(limit))
+        wanted = wanted_lines(run_id, task, attempt, after, checked_limit(limit))
         return Call(
             lambda: self._host.send(lambda engine: engine.run_logs.read(wanted)),
-            lambda chunks: list(islice(LineReader(wanted.after).lines(chunks), wanted.limit)),
+            lines_of(wanted),
         )
 
     def follow(
         self, run_id: str, task: str | None, attempt: int | None, after: LogLine | int | None
     ) -> Following:
         """The lines of a run up to its end, as they come."""
-        return Following(self, _wanted(run_id, task, attempt, after, LINES_AT_ONCE))
-
-    def news(self, wanted: Wanted) -> Call[News]:
-        """Further lines, once there are any."""
-        return Call(
-            lambda: self._host.send(lambda engine: engine.run_logs.follow(wanted)), _unchanged
-        )
+        return Following(self._host, wanted_lines(run_id, task, attempt, after, LINES_AT_ONCE))
 
 
 class Following:
-    """Waits for lines of a run, from one call to the next."""
+    """The lines of a run up to its end, for ``for`` and for ``async for``: each step waits for
+    further ones. ``named`` finds the id of a run that was named otherwise, once. For one caller.
+    """
 
-    def __init__(self, calls: TaskLogCalls, wanted: Wanted) -> None:
-        self._calls = calls
+    def __init__(
+        self,
+        host: EngineHost,
+        wanted: Wanted,
+        named: Callable[[Engine], Coroutine[Any, Any, str]] | None = None,
+    ) -> None:
+        self._host = host
         self._wanted = wanted
+        self._named = named
         self._reader = LineReader(wanted.after)
 
-    def _next(self) -> Call[News]:
-        return self._calls.news(self._wanted._replace(after=self._reader.after))
-
-    def lines(self) -> Iterator[LogLine]:
-        """Blocks while there is no line."""
+    def __iter__(self) -> Iterator[LogLine]:
         while not (news := self._next().wait()).is_over:
             yield from self._reader.lines(news.chunks)
 
-    async def lines_async(self) -> AsyncIterator[LogLine]:
-        """The same, awaited."""
+    async def __aiter__(self) -> AsyncIterator[LogLine]:
         while not (news := await self._next()).is_over:
             for line in self._reader.lines(news.chunks):
                 yield line
 
+    def _next(self) -> Call[News]:
+        return Call(lambda: self._host.send(self._news), unchanged)
 
-def _unchanged(news: News) -> News:
-    return news
+    async def _news(self, engine: Engine) -> News:
+        """Further lines, once there are any; runs on the engine's loop."""
+        if self._named is not None:
+            self._wanted = self._wanted._replace(run_id=await self._named(engine))
+            self._named = None
+        return await engine.run_logs.follow(self._wanted._replace(after=self._reader.after))
 
 
-def _wanted(
+def lines_of(wanted: Wanted) -> Callable[[Sequence[LogChunk]], list[LogLine]]:
+    """Makes of chunks the lines that are wanted."""
+    return lambda chunks: list(islice(LineReader(wanted.after).lines(chunks), wanted.limit))
+
+
+def wanted_lines(
     run_id: str,
     task: str | None,
     attempt: int | None,
     after: LogLine | int | None,
     limit: int,
 ) -> Wanted:
+    """Checks the arguments."""
     if task is not None and not isinstance(task, str):
         raise _wrong_type("task", "a str or None", task)
     if attempt is not None and (isinstance(attempt, bool) or not isinstance(attempt, int)):

@@ -197,10 +197,13 @@ class _Tasks:
         if self._is_orphaned:
             text = f"its body began{began}, in a runner that is gone: it may have had effects"
             return Why("owner_gone", text)
-        told = latest_progress(self._facts.standing.progress).get((row.task_id, row.attempt))
-        progress = "" if told is None else f"; it has come to {told}"
         died = f"; {counted(row.crashes, 'process has', 'processes have')} died in it"
+        progress = self._progress(row)
         return Why("running", f"its body began{began}{progress}{died if row.crashes else ''}")
+
+    def _progress(self, row: AttemptRow) -> str:
+        told = latest_progress(self._facts.standing.progress).get((row.task_id, row.attempt))
+        return "" if told is None else f"; it has come to {told}"
 
     def _waiting(self, task: str, known: Attempts) -> Why:
         if known.row.retry_at is not None:
@@ -223,6 +226,7 @@ class _Tasks:
 
     def _waits(self, row: AttemptRow, waits: Sequence[WaitRow]) -> Why:
         text = wait_text(self._facts, row, waits, orphaned=self._is_orphaned)
+        text = f"{text}{self._progress(row)}"
         if self._run.status == RunStatus.CANCELLING:
             return Why("cancelling", f"{text}; the run is being cancelled")
         return Why(waits[0].kind, text, shown_wait(waits[0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 from cloaca_core.records.task_logs import ChunkFilter, LogChunk, ProgressRow
@@ -15,5 +16,7 @@ class TaskLogStore(Protocol):
         ``after``. Only reads.
         """
 
-    async def progress(self, run_id: str) -> list[ProgressRow]:
-        """How far the attempts of a run have come that told it, by task and attempt. Only reads."""
+    async def progress(self, run_ids: Collection[str]) -> list[ProgressRow]:
+        """How far the attempts of these runs have come that told it, by run, task and attempt. Only
+        reads.
+        """

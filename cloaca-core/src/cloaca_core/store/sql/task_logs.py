@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from cloaca_core.records.task_logs import ChunkFilter, LogChunk, ProgressRow
 from cloaca_core.store.sql.base import SqlPart
 
@@ -13,6 +15,7 @@ class SqlTaskLogs(SqlPart):
         found = await self._read(self._queries.task_logs.list_lines, **wanted._asdict())
         return list(map(LogChunk._make, found))
 
-    async def progress(self, run_id: str) -> list[ProgressRow]:
-        found = await self._read(self._queries.task_logs.list_progress, run_id=run_id)
+    async def progress(self, run_ids: Collection[str]) -> list[ProgressRow]:
+        ids = self._dialect.array(run_ids)
+        found = await self._read(self._queries.task_logs.list_progress, ids=ids)
         return list(map(ProgressRow._make, found))

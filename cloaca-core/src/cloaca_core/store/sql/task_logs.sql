@@ -50,8 +50,8 @@ LIMIT :limit;
 
 
 -- name: list_progress
--- Read how far the attempts of a run have come.
+-- Read how far the attempts of these runs have come.
 SELECT run_id, task_id, attempt, done, total, detail, told_at
 FROM cloaca_progress
-WHERE run_id = :run_id
-ORDER BY task_id, attempt;
+WHERE run_id IN :ids
+ORDER BY run_id, task_id, attempt;
