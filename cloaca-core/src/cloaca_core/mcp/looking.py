@@ -59,6 +59,22 @@ def explain_run(desk: Desk, run: str) -> Form:
     return {"explanation": json_form(desk.observer.explain(run).wait())}
 
 
+def get_logs(
+    desk: Desk,
+    run: str,
+    task: str | None = None,
+    attempt: int | None = None,
+    after: int | None = None,
+    limit: int = 100,
+) -> Form:
+    """The lines that bodies of a run have logged, in the order in which they were written."""
+    handle = desk.client.get_run(desk.run_id(run))
+    found = handle.logs(task, attempt, after, limit=limit + 1)
+    shown = [json_form(line) for line in found[:limit]]
+    following = shown[-1]["position"] if len(found) > limit else None
+    return page("lines", shown, lambda row: row["position"], following)
+
+
 def get_graph(desk: Desk, run: str | None = None, workflow: str | None = None) -> Form:
     """The graph of a run or of a workflow."""
     match run, workflow:
@@ -122,6 +138,20 @@ LOOKING: Final = (
         "execute it, and why none does. Begin here when a run has failed or does not go on.",
         explain_run,
         {"run": RUN},
+    ),
+    Tool(
+        "get_logs",
+        "Read logs of a run",
+        "List the lines that the tasks of a run have logged, in the order in which they were "
+        "written; those of one task or attempt, if given.",
+        get_logs,
+        {
+            "run": RUN,
+            "task": text("Only lines of this task."),
+            "attempt": whole("Only lines of this attempt.", 1, 1_000_000),
+            "after": whole("Go on after this position: the next of the answer before.", 0, 10**15),
+            "limit": whole("At most so many. Default: 100.", 1, 1_000),
+        },
     ),
     Tool(
         "get_graph",

@@ -17,6 +17,7 @@ from cloaca_core.mcp.looking import (
     doctor,
     explain_run,
     get_graph,
+    get_logs,
     get_run,
     list_runs,
     list_workflows,
@@ -40,7 +41,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
                 return {"paid": context["amount"]}
 
             @cloaca.task(dependencies=[charge], retry_attempts=1)
-            def send(context: cloaca.Context) -> dict[str, Any]:
+            def send(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, Any]:
+                for line in ("packed", "weighed"):
+                    handle.log(line, kilos=1)
                 if context["amount"] > 2:
                     raise ValueError("no stock")
                 return {"sent": True}
@@ -116,6 +119,16 @@ def test_a_failed_run_is_explained(desk: Desk) -> None:
     assert found["code"] == "task_failed"
     assert "ValueError: no stock" in found["why"]
     json.dumps(found)
+
+
+def test_lines_of_a_run_are_listed_in_pages(desk: Desk) -> None:
+    first = get_logs(desk, "@", limit=1)
+    second = get_logs(desk, "@", task="send", attempt=1, after=first["next"])
+
+    assert [each["message"] for each in first["lines"]] == ["packed"]
+    assert [each["message"] for each in second["lines"]] == ["weighed"]
+    assert (second["lines"][0]["fields"], second["next"]) == ({"kilos": 1}, None)
+    assert get_logs(desk, "@", task="charge") == {"lines": [], "next": None}
 
 
 def test_graphs_of_a_run_and_of_a_workflow(desk: Desk) -> None:

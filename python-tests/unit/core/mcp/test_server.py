@@ -20,6 +20,7 @@ LOOKING = [
     "list_runs",
     "get_run",
     "explain_run",
+    "get_logs",
     "get_graph",
     "doctor",
 ]
