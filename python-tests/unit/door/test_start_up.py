@@ -174,3 +174,99 @@ def test_the_default_of_the_pool_looks_for_both_backends_when_it_is_read() -> No
     modules = loaded("cloaca.DefaultRunnerConfig().db_pool_size")
 
     assert of(modules, "cloaca_sqlite.backend", "importlib.metadata") != []
+
+
+# -- the command line ----------------------------------------------------------------------------
+
+LIST = """
+from cloaca_core.cli.root import cli
+cli([*{arguments!r}], standalone_mode=False)
+"""
+TO_LOOK = """
+import json, sys
+{rest}
+print(json.dumps(sorted(sys.modules)))
+"""
+LISTS = (
+    ("runs", "list"), ("workflows", "list"), ("schedules", "list"), ("runners", "list"),
+    ("actions", "list"), ("status",),
+)  # fmt: skip
+NEVER_TO_LOOK = (
+    # What executes, claims, records and fires.
+    "cloaca_core._engine.claim", "cloaca_core._engine.orchestrate.orchestrator",
+    "cloaca_core._engine.fire.schedule_loop", "cloaca_core._engine.fire.trigger_loop",
+    "cloaca_core._engine.record.journal", "cloaca_core._engine.recover.takeover",
+    "cloaca_core._engine.engine", "cloaca_core._engine.parts", "cloaca_core._engine.stages",
+    "cloaca_core._engine.lifecycle", "cloaca_core._engine.steer.steering",
+    "cloaca_core._engine.execute.executor", "cloaca_core._engine.upkeep",
+    "cloaca_core.runner.default_runner", "cloaca_core.runner.worker",
+    # What a person's terminal needs, other programs' formats, and rare commands.
+    "rich", "opentelemetry", "prometheus_client", "mcp", "tomllib", "cloaca",
+    "cloaca_core.transfer", "cloaca_core.doctor", "cloaca_core.telemetry.run_metrics",
+)  # fmt: skip
+NEVER_TO_LIST_RUNS = (
+    *NEVER_TO_LOOK, "cloaca_core._engine.observe.run_reader", "cloaca_core._engine.plan.restore",
+    "cloaca_core._engine.observe.explainer", "cloaca_core._engine.orchestrate",
+    "cloaca_core.observe.tree", "cloaca_core.observe.graph", "cloaca_core.observe.changes",
+    "cloaca_core.observe.statistics", "cloaca_core.observe.timeline", "cloaca_core.runner.explain",
+    "cloaca_core.runner.history", "cloaca_core.runner.calls.steering", "cloaca_core.schedules",
+    "cronsim", "zoneinfo",
+)  # fmt: skip
+
+
+def modules_of(url: str, arguments: tuple[str, ...]) -> set[str]:
+    """The modules that a command has loaded at its end."""
+    program = TO_LOOK.format(rest=LIST.format(arguments=["--database-url", url, *arguments]))
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.fixture(scope="module")
+def looked_at(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database that is there."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('looked_at') / 'runs.db'}"
+    with cloaca.Client(url, registry=cloaca.Registry()):
+        return url
+
+
+@pytest.mark.parametrize("arguments", LISTS, ids=" ".join)
+def test_a_command_that_lists_loads_no_engine(looked_at: str, arguments: tuple[str, ...]) -> None:
+    modules = modules_of(looked_at, arguments)
+
+    assert of(modules, *NEVER_TO_LOOK) == []
+    assert of(modules, "psycopg", "cloaca_postgres") == []
+
+
+def test_a_list_of_runs_loads_no_view_but_its_own(looked_at: str) -> None:
+    modules = modules_of(looked_at, ("runs", "list"))
+
+    assert of(modules, *NEVER_TO_LIST_RUNS) == []
+    assert of(modules, "cloaca_core.observe.listing") != []
+
+
+def test_on_postgresql_neither(postgres_url: str) -> None:
+    with cloaca.Client(postgres_url, registry=cloaca.Registry()):
+        pass
+
+    modules = modules_of(postgres_url, ("runs", "list"))
+
+    assert of(modules, *set(NEVER_TO_LIST_RUNS) - {"zoneinfo"}) == []
+    assert of(modules, "cloaca_sqlite", "aiosqlite", "sqlite3") == []
+
+
+def test_the_help_loads_no_command() -> None:
+    modules = modules_of("sqlite://none.db", ("--help",))
+
+    ours = of(modules, "cloaca_core")
+    assert set(ours) <= {
+        "cloaca_core", "cloaca_core._version", "cloaca_core.cli", "cloaca_core.cli.exits",
+        "cloaca_core.cli.lazy", "cloaca_core.cli.root", "cloaca_core.errors", "cloaca_core.logs",
+    }  # fmt: skip
+    assert of(modules, "asyncio", "rich", "sqlite3") == []

@@ -9,26 +9,66 @@
     observer   the class that offers all of it
 
 Reads through the engine of a client; has no SQL, and writes nothing.
+
+A name is imported at its first use: a command needs few of these views, and is to be over soon.
 """
 
 from __future__ import annotations
 
-from cloaca_core.observe.changes import KeyChange as KeyChange, TaskChange as TaskChange
-from cloaca_core.observe.filters import Filter as Filter, Term as Term, parse as parse
-from cloaca_core.observe.graph import (
-    Graph as Graph,
-    GraphEdge as GraphEdge,
-    GraphNode as GraphNode,
-)
-from cloaca_core.observe.json_forms import json_form as json_form
-from cloaca_core.observe.listing import RunLine as RunLine, RunPage as RunPage
-from cloaca_core.observe.observer import Observer as Observer
-from cloaca_core.observe.overview import Overview as Overview, RunnerLine as RunnerLine
-from cloaca_core.observe.statistics import (
-    GridRow as GridRow,
-    TaskStatistics as TaskStatistics,
-    WorkflowLine as WorkflowLine,
-    WorkflowStatistics as WorkflowStatistics,
-)
-from cloaca_core.observe.timeline import Bar as Bar, Span as Span, Timeline as Timeline
-from cloaca_core.observe.tree import RunTree as RunTree, TaskNode as TaskNode
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloaca_core.observe.changes import KeyChange as KeyChange, TaskChange as TaskChange
+    from cloaca_core.observe.filters import Filter as Filter, Term as Term, parse as parse
+    from cloaca_core.observe.graph import (
+        Graph as Graph,
+        GraphEdge as GraphEdge,
+        GraphNode as GraphNode,
+    )
+    from cloaca_core.observe.json_forms import json_form as json_form
+    from cloaca_core.observe.listing import RunLine as RunLine, RunPage as RunPage
+    from cloaca_core.observe.observer import Observer as Observer
+    from cloaca_core.observe.overview import Overview as Overview, RunnerLine as RunnerLine
+    from cloaca_core.observe.statistics import (
+        GridRow as GridRow,
+        TaskStatistics as TaskStatistics,
+        WorkflowLine as WorkflowLine,
+        WorkflowStatistics as WorkflowStatistics,
+    )
+    from cloaca_core.observe.timeline import Bar as Bar, Span as Span, Timeline as Timeline
+    from cloaca_core.observe.tree import RunTree as RunTree, TaskNode as TaskNode
+
+if not TYPE_CHECKING:  # a checker would take every misspelt name for one of these
+    _LATER = {
+        "KeyChange": "changes",
+        "TaskChange": "changes",
+        "Filter": "filters",
+        "Term": "filters",
+        "parse": "filters",
+        "Graph": "graph",
+        "GraphEdge": "graph",
+        "GraphNode": "graph",
+        "json_form": "json_forms",
+        "RunLine": "listing",
+        "RunPage": "listing",
+        "Observer": "observer",
+        "Overview": "overview",
+        "RunnerLine": "overview",
+        "GridRow": "statistics",
+        "TaskStatistics": "statistics",
+        "WorkflowLine": "statistics",
+        "WorkflowStatistics": "statistics",
+        "Bar": "timeline",
+        "Span": "timeline",
+        "Timeline": "timeline",
+        "RunTree": "tree",
+        "TaskNode": "tree",
+    }
+
+    def __getattr__(name: str) -> object:
+        """Import the module of a name."""
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(_import_module(f"{__name__}.{_LATER[name]}"), name)
+        return found

@@ -23,7 +23,7 @@ from cloaca_core.values.json_values import JsonValue, decode
 from cloaca_core.values.option_names import TaskStatus
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core._engine.plan.graph import Node, NodeGraph
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.definition.workflow import Workflow
@@ -81,7 +81,7 @@ class Seen(NamedTuple):
     replacements: Sequence[ReplacementRow]
 
 
-async def read(engine: Engine, run_id: str, task: str, attempt: int | None) -> Seen:
+async def read(engine: Looks, run_id: str, task: str, attempt: int | None) -> Seen:
     """All that an attempt of a task has seen and made; runs on the engine's loop."""
     store, reader = engine.store, engine.reader
     run = await reader.get_run(run_id)

@@ -17,7 +17,7 @@ from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import TaskStatus
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core.definition.recorded import RecordedTask, RecordedWorkflow
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.workflow import Workflow
@@ -73,7 +73,7 @@ class Drawn(NamedTuple):
     definition: Workflow | RecordedWorkflow | None
 
 
-async def read_run(engine: Engine, run_id: str) -> Drawn:
+async def read_run(engine: Looks, run_id: str) -> Drawn:
     """A run and its definition, or else the newest one; runs on the engine's loop."""
     family = await read_family(engine, run_id, 0)
     view = family.views[run_id]
@@ -81,12 +81,12 @@ async def read_run(engine: Engine, run_id: str) -> Drawn:
     return Drawn(family, newest)
 
 
-async def read_workflow(engine: Engine, name: str) -> Workflow | RecordedWorkflow:
+async def read_workflow(engine: Looks, name: str) -> Workflow | RecordedWorkflow:
     """The definition of a workflow: that of the program, else the newest one."""
     return await newest_of(engine, await one_workflow(engine, name))
 
 
-async def one_workflow(engine: Engine, name: str) -> str:
+async def one_workflow(engine: Looks, name: str) -> str:
     """The full name of the one workflow of a name."""
     known = await named(engine, name)
     if len(known) > 1:
@@ -94,7 +94,7 @@ async def one_workflow(engine: Engine, name: str) -> str:
     return known[0]
 
 
-async def newest_of(engine: Engine, workflow: str) -> Workflow | RecordedWorkflow:
+async def newest_of(engine: Looks, workflow: str) -> Workflow | RecordedWorkflow:
     """The definition of a workflow of this full name."""
     if (found := await engine.definitions.newest(workflow)) is None:
         message = f"Workflow not found: {workflow}; no runner has recorded it in this database"

@@ -15,7 +15,7 @@ from cloaca_core.runner.calls.arguments import checked_run_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core.records.runs import RunRow
 
 NAMED: Final = 5
@@ -31,7 +31,7 @@ def checked_ref(ref: str) -> str:
     return checked_run_id(ref).strip().lower()
 
 
-async def resolved(engine: Engine, ref: str) -> str:
+async def resolved(engine: Looks, ref: str) -> str:
     """The id of the run that a reference names. ``RunNotFoundError`` for none,
     ``AmbiguousRunError`` for several.
     """
@@ -48,7 +48,7 @@ async def resolved(engine: Engine, ref: str) -> str:
     return found[0].id
 
 
-async def _at(engine: Engine, ref: str, place: int) -> str:
+async def _at(engine: Looks, ref: str, place: int) -> str:
     """The id of the run before which so many are newer. Hidden runs do not count."""
     wanted = RunSearch(look_at=max(_WINDOW, place + 1))
     while True:

@@ -22,7 +22,7 @@ from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import RunStatus
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core._engine.observe.run_reader import RunFacts
     from cloaca_core.records.runs import RunRow
     from cloaca_core.values.instants import Instant
@@ -123,6 +123,6 @@ class Alone(NamedTuple):
     now: Instant
 
 
-async def read_alone(engine: Engine, run_id: str) -> Alone:
+async def read_alone(engine: Looks, run_id: str) -> Alone:
     """All that is known of a run alone; runs on the engine's loop."""
     return Alone(await engine.reader.facts(run_id), await engine.store.now())

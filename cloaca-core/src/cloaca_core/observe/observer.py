@@ -1,41 +1,23 @@
-"""``Observer``: what is seen of runs, through a client that is open."""
+"""``Observer``: what is seen of runs, through a client that is open.
+
+Each method imports the view that it asks for: a command needs one of them, and is to be over soon.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from cloaca_core.errors import ConfigError
-from cloaca_core.observe import (
-    changes as of_changes,
-    graph as of_graph,
-    ids,
-    listing,
-    overview as of_overview,
-    search,
-    statistics as of_statistics,
-    timeline as of_timeline,
-    tree as of_tree,
-)
+from cloaca_core.observe import ids, listing, search
 from cloaca_core.observe.filters import Filter, parse
 from cloaca_core.runner.calls.arguments import checked_limit, checked_mark
-from cloaca_core.runner.calls.bulk import bulk_result
 from cloaca_core.runner.calls.call import Call, unchanged
-from cloaca_core.runner.calls.history import history_and_tasks
-from cloaca_core.runner.calls.orders import checked_order
-from cloaca_core.runner.calls.task_logs import (
-    LINES_AT_ONCE,
-    Following,
-    lines_of,
-    wanted_lines,
-)
-from cloaca_core.runner.calls.watch import Watch
-from cloaca_core.runner.explain.answer import explanation
-from cloaca_core.runner.history import attempt_infos, round_infos, run_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core._engine.steer.bulk import Steps
     from cloaca_core.observe.changes import TaskChange
     from cloaca_core.observe.graph import Graph
@@ -47,6 +29,8 @@ if TYPE_CHECKING:
     from cloaca_core.observe.tree import RunTree
     from cloaca_core.records.task_logs import LogChunk
     from cloaca_core.runner.async_client import AsyncClient
+    from cloaca_core.runner.calls.task_logs import Following
+    from cloaca_core.runner.calls.watch import Watch
     from cloaca_core.runner.client import Client
     from cloaca_core.runner.explain.explanation import Explanation
     from cloaca_core.runner.history import AttemptInfo, RoundInfo, RunEvent
@@ -86,7 +70,7 @@ class Observer:
         wanted, most = _filter(terms), checked_limit(limit)
         mark = None if before is None else checked_mark(before)
 
-        async def answer(engine: Engine) -> search.Page:
+        async def answer(engine: Looks) -> search.Page:
             return await search.page(engine, wanted, most, mark, thorough=thorough)
 
         return self._ask(answer, lambda page: listing.run_page(*page))
@@ -107,6 +91,9 @@ class Observer:
         """Cancel, pause, resume or retry all runs that match, as ``Client.cancel_many`` and its
         like do. Without a term it is refused; ``dry_run`` only counts.
         """
+        from cloaca_core.runner.calls.bulk import bulk_result
+        from cloaca_core.runner.calls.orders import checked_order
+
         wanted, order = _filter(terms), checked_order(kind, reason, by)
         if not wanted.terms:
             raise ConfigError(f"{kind} needs a term: without one it would be about all runs")
@@ -115,11 +102,13 @@ class Observer:
         async def answer(engine: Engine) -> Steps:
             return await search.steer(engine, wanted, order, grace, dry_run=dry_run)
 
-        return self._ask(answer, bulk_result)
+        return Call(lambda: self._host.send(answer), bulk_result)
 
     def workflows(self) -> Call[tuple[WorkflowLine, ...]]:
         """All workflows that are recorded in the database or registered here, by name."""
-        return self._ask(of_statistics.read_workflows, of_statistics.workflow_lines)
+        from cloaca_core.observe import statistics
+
+        return self._ask(statistics.read_workflows, statistics.workflow_lines)
 
     # -- one run -----------------------------------------------------------------------------
 
@@ -131,69 +120,89 @@ class Observer:
     def run(self, ref: str) -> Call[RunLine]:
         """One run, with all that a look at it tells."""
 
-        async def answer(engine: Engine, run_id: str) -> listing.Alone:
+        async def answer(engine: Looks, run_id: str) -> listing.Alone:
             return await listing.read_alone(engine, run_id)
 
         return self._of_run(ref, answer, lambda found: listing.run_alone(*found))
 
     def tree(self, ref: str, *, depth: int = 3) -> Call[RunTree]:
         """A run with its tasks and, down to ``depth`` levels, the runs that they submitted."""
-        return self._of_run(ref, lambda e, run: of_tree.read_family(e, run, depth), of_tree.tree)
+        from cloaca_core.observe import tree
+
+        return self._of_run(ref, lambda e, run: tree.read_family(e, run, depth), tree.tree)
 
     def timeline(self, ref: str, *, depth: int = 3) -> Call[Timeline]:
         """The attempts of a run, and of those below it, on a line of time."""
+        from cloaca_core.observe import timeline
+
         return self._of_run(
             ref,
-            lambda engine, run_id: of_timeline.read_past(engine, run_id, depth),
-            of_timeline.timeline,
+            lambda engine, run_id: timeline.read_past(engine, run_id, depth),
+            timeline.timeline,
         )
 
     def graph(self, ref: str) -> Call[Graph]:
         """The graph of a run's workflow, with the states of the run."""
-        return self._of_run(ref, of_graph.read_run, of_graph.graph_of_run)
+        from cloaca_core.observe import graph
+
+        return self._of_run(ref, graph.read_run, graph.graph_of_run)
 
     def workflow_graph(self, workflow_name: str) -> Call[Graph]:
         """The graph of a workflow: of the version registered here, else of the newest recorded."""
+        from cloaca_core.observe import graph
+
         name = search.checked_workflow(workflow_name)
-        return self._ask(
-            lambda engine: of_graph.read_workflow(engine, name), of_graph.graph_of_workflow
-        )
+        return self._ask(lambda engine: graph.read_workflow(engine, name), graph.graph_of_workflow)
 
     def changes(self, ref: str, task: str, *, attempt: int | None = None) -> Call[TaskChange]:
         """The input of a task of a run, and what it has made of it; of its latest attempt, or of
         another one. ``TaskNotFoundError`` (a KeyError) for a task without an attempt.
         """
+        from cloaca_core.observe import changes
+
         return self._of_run(
             ref,
-            lambda engine, run_id: of_changes.read(engine, run_id, task, attempt),
-            of_changes.task_change,
+            lambda engine, run_id: changes.read(engine, run_id, task, attempt),
+            changes.task_change,
         )
 
     def watch(self, ref: str, *, depth: int = 3) -> Watch[RunTree]:
         """The tree of a run, and another one each time that something in it has changed, until the
         run has ended: ``for tree in …`` or ``async for tree in …``.
         """
+        from cloaca_core.observe import tree
+        from cloaca_core.runner.calls.watch import Watch
+
         checked = ids.checked_ref(ref)
 
         async def read(engine: Engine) -> Family:
-            return await of_tree.read_family(engine, await ids.resolved(engine, checked), depth)
+            return await tree.read_family(engine, await ids.resolved(engine, checked), depth)
 
-        return Watch(self._host, read, of_tree.told, of_tree.tree, of_tree.is_over)
+        return Watch(self._host, read, tree.told, tree.tree, tree.is_over)
 
     def explain(self, ref: str) -> Call[Explanation]:
         """Why a run and each of its tasks is as it is; see ``RunHandle.explain``."""
+        from cloaca_core.runner.explain.answer import explanation
+
         return self._of_run(ref, lambda e, run_id: e.explainer.facts(run_id), explanation)
 
     def events(self, ref: str) -> Call[list[RunEvent]]:
         """The events of a run so far, in the order of time; see ``RunHandle.events``."""
+        from cloaca_core.runner.history import run_events
+
         return self._of_run(ref, lambda e, run_id: e.reader.history(run_id), run_events)
 
     def attempts(self, ref: str) -> Call[list[AttemptInfo]]:
         """All attempts of all tasks of a run; see ``RunHandle.attempts``."""
+        from cloaca_core.runner.calls.history import history_and_tasks
+        from cloaca_core.runner.history import attempt_infos
+
         return self._of_run(ref, history_and_tasks, lambda found: attempt_infos(*found))
 
     def rounds(self, ref: str) -> Call[list[RoundInfo]]:
         """The rounds of a run, oldest first; see ``RunHandle.rounds``."""
+        from cloaca_core.runner.history import round_infos
+
         return self._of_run(ref, lambda e, run_id: e.reader.history(run_id), round_infos)
 
     def logs(
@@ -206,6 +215,8 @@ class Observer:
         limit: int = 10_000,
     ) -> Call[list[LogLine]]:
         """The lines that bodies of a run have logged so far; see ``RunHandle.logs``."""
+        from cloaca_core.runner.calls.task_logs import lines_of, wanted_lines
+
         wanted = wanted_lines("", task, attempt, after, checked_limit(limit))
 
         async def answer(engine: Engine, run_id: str) -> list[LogChunk]:
@@ -222,6 +233,8 @@ class Observer:
         after: LogLine | int | None = None,
     ) -> Following:
         """The lines of a run up to its end, as they come: ``for line in …`` or ``async for``."""
+        from cloaca_core.runner.calls.task_logs import LINES_AT_ONCE, Following, wanted_lines
+
         checked = ids.checked_ref(ref)
         wanted = wanted_lines("", task, attempt, after, LINES_AT_ONCE)
         return Following(self._host, wanted, lambda engine: ids.resolved(engine, checked))
@@ -230,35 +243,37 @@ class Observer:
 
     def statistics(self, workflow_name: str, *, last: int = 50) -> Call[WorkflowStatistics]:
         """Counts and durations of a workflow, with a grid of its ``last`` runs and their tasks."""
+        from cloaca_core.observe import statistics
+
         name, most = search.checked_workflow(workflow_name), checked_limit(last)
-        return self._ask(
-            lambda engine: of_statistics.read(engine, name, most), of_statistics.statistics
-        )
+        return self._ask(lambda engine: statistics.read(engine, name, most), statistics.statistics)
 
     def overview(self) -> Call[Overview]:
         """What one looks at first."""
+        from cloaca_core.observe import overview
+
         backend = self._host.backend_name
-        return self._ask(of_overview.read, lambda state: of_overview.overview(backend, state))
+        return self._ask(overview.read, lambda state: overview.overview(backend, state))
 
     # -- all of these ------------------------------------------------------------------------
 
     def _of_run(
         self,
         ref: str,
-        ask: Callable[[Engine, str], Coroutine[Any, Any, A]],
+        ask: Callable[[Looks, str], Coroutine[Any, Any, A]],
         read: Callable[[A], T],
     ) -> Call[T]:
         checked = ids.checked_ref(ref)
 
-        async def answer(engine: Engine) -> A:
+        async def answer(engine: Looks) -> A:
             return await ask(engine, await ids.resolved(engine, checked))
 
         return self._ask(answer, read)
 
     def _ask(
-        self, ask: Callable[[Engine], Coroutine[Any, Any, A]], read: Callable[[A], T]
+        self, ask: Callable[[Looks], Coroutine[Any, Any, A]], read: Callable[[A], T]
     ) -> Call[T]:
-        return Call(lambda: self._host.send(ask), read)
+        return Call(lambda: self._host.read(ask), read)
 
 
 def _filter(terms: tuple[str | Filter, ...]) -> Filter:

@@ -14,8 +14,8 @@ from cloaca_core.values.instants import SECOND
 from cloaca_core.values.namespace import short_name
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.engine import Engine
     from cloaca_core._engine.observe.facts import RunnerState
+    from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core.records.runs import RunRow
     from cloaca_core.records.waits import OpenApprovalRow
     from cloaca_core.values.instants import Instant
@@ -79,7 +79,7 @@ class State(NamedTuple):
     retention_days: int | None
 
 
-async def read(engine: Engine) -> State:
+async def read(engine: Looks) -> State:
     """The state of the database; runs on the engine's loop."""
     store = engine.store
     now = await store.now()

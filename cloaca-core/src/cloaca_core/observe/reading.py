@@ -9,14 +9,14 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from cloaca_core._engine.observe.run_reader import with_begun
-from cloaca_core._engine.plan.restore import first_attempts
+from cloaca_core._engine.plan.counting import first_attempts
 from cloaca_core.records.standing import UnendedChild
 from cloaca_core.records.states import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core.definition.recorded import RecordedTask, RecordedWorkflow
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.workflow import Workflow
@@ -74,7 +74,7 @@ class Family(NamedTuple):
         ]
 
 
-async def read_family(engine: Engine, run_id: str, depth: int) -> Family:
+async def read_family(engine: Looks, run_id: str, depth: int) -> Family:
     """A run and up to ``depth`` levels of runs below it, ``MOST_RUNS`` at most."""
     now = await engine.store.now()
     level = [await engine.reader.get_run(run_id)]
@@ -90,14 +90,14 @@ async def read_family(engine: Engine, run_id: str, depth: int) -> Family:
 
 
 async def _below(
-    engine: Engine, level: Sequence[RunRow], children: Mapping[str, list[ChildRow]], most: int
+    engine: Looks, level: Sequence[RunRow], children: Mapping[str, list[ChildRow]], most: int
 ) -> list[RunRow]:
     """The rows of the next level, the newest of each parent first to be left out."""
     ids = [child.id for parent in level for child in children.get(parent.id, ())]
     return await engine.store.runs_of(ids[: max(most, 0)])
 
 
-async def read_views(engine: Engine, rows: Collection[RunRow]) -> dict[str, RunView]:
+async def read_views(engine: Looks, rows: Collection[RunRow]) -> dict[str, RunView]:
     """These runs with their attempts, by id."""
     store, reader = engine.store, engine.reader
     ids = [row.id for row in rows]

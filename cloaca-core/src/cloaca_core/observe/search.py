@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from cloaca_core._engine.steer.bulk import Steps
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.observe.ids import checked_ref, resolved as resolved_id
 from cloaca_core.observe.moments import read_moment
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.observe.onlooker import Looks
+    from cloaca_core._engine.steer.bulk import Steps
     from cloaca_core.observe.filters import Filter, Term
     from cloaca_core.records.order import Order
     from cloaca_core.records.runs import RunRow
@@ -53,7 +54,7 @@ class Page(NamedTuple):
 
 
 async def page(
-    engine: Engine, filter_: Filter, limit: int, before: str | None, *, thorough: bool = False
+    engine: Looks, filter_: Filter, limit: int, before: str | None, *, thorough: bool = False
 ) -> Page:
     """The next runs that match. Fewer than ``limit`` with a ``next``, if many did not match, unless
     it is to be ``thorough``.
@@ -77,7 +78,7 @@ async def page(
         wanted, window = wanted._replace(before=found.reached), min(window * _GROWTH, WINDOW)
 
 
-async def pages(engine: Engine, wanted: RunSearch) -> AsyncIterator[Sequence[RunRow]]:
+async def pages(engine: Looks, wanted: RunSearch) -> AsyncIterator[Sequence[RunRow]]:
     """All runs that match, newest first."""
     reached: str | None = wanted.before
     while True:
@@ -87,7 +88,7 @@ async def pages(engine: Engine, wanted: RunSearch) -> AsyncIterator[Sequence[Run
             return
 
 
-async def count(engine: Engine, filter_: Filter) -> int:
+async def count(engine: Looks, filter_: Filter) -> int:
     """How many runs match."""
     wanted = await resolved(engine, filter_, await engine.store.now())
     if wanted is None:
@@ -109,6 +110,8 @@ async def steer(
     """Carry an order out on all runs that match. Without a term about their state those are runs in
     the states that the order changes.
     """
+    from cloaca_core._engine.steer.bulk import Steps  # most programs only look
+
     bulk = engine.steering.bulk
     wanted = await resolved(engine, filter_, await engine.store.now())
     if wanted is None:
@@ -119,7 +122,7 @@ async def steer(
     return await bulk.steer_found(pages(engine, wanted), order, grace, dry_run=dry_run)
 
 
-async def resolved(engine: Engine, filter_: Filter, now: Instant) -> RunSearch | None:
+async def resolved(engine: Looks, filter_: Filter, now: Instant) -> RunSearch | None:
     """The search of a filter; None if no run can match."""
     search = RunSearch()
     for term in filter_.terms:
@@ -151,7 +154,7 @@ def _lowered(search: RunSearch, before: str) -> RunSearch:
     return search._replace(before=before if search.before is None else min(before, search.before))
 
 
-async def _condition(engine: Engine, term: Term) -> Condition | None:
+async def _condition(engine: Looks, term: Term) -> Condition | None:
     """The condition of a term. One without values is met by no run; None is one that all meet."""
     values = term.values
     if term.key == "status":
@@ -170,7 +173,7 @@ async def _condition(engine: Engine, term: Term) -> Condition | None:
     return Condition(cast("ConditionKind", term.key), values, term.negated, term.tag or "")
 
 
-async def named(engine: Engine, name: str) -> list[str]:
+async def named(engine: Looks, name: str) -> list[str]:
     """The full names of all workflows of a name that are registered here or recorded; the name in
     the program's namespace if there is none: runs of it may be there.
     """

@@ -20,7 +20,7 @@ from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import TaskStatus
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
@@ -113,7 +113,7 @@ class Recorded(NamedTuple):
     paused: frozenset[str]
 
 
-async def read_workflows(engine: Engine) -> Recorded:
+async def read_workflows(engine: Looks) -> Recorded:
     """All workflows; runs on the engine's loop."""
     store = engine.store
     names = {each.workflow for each in await store.list_definitions()}
@@ -164,7 +164,7 @@ class Sample(NamedTuple):
     failures: Sequence[RunRow]
 
 
-async def read(engine: Engine, name: str, last: int) -> Sample:
+async def read(engine: Looks, name: str, last: int) -> Sample:
     """A workflow and its last runs; runs on the engine's loop."""
     store = engine.store
     workflow = await one_workflow(engine, name)
@@ -178,7 +178,7 @@ async def read(engine: Engine, name: str, last: int) -> Sample:
     return Sample(await store.now(), definition, counted.counts, runs, failures.rows[:FAILURES])
 
 
-async def _with_attempts(engine: Engine, rows: Sequence[RunRow]) -> list[RunView]:
+async def _with_attempts(engine: Looks, rows: Sequence[RunRow]) -> list[RunView]:
     views: list[RunView] = []
     attempts = 0
     for first in range(0, len(rows), _AT_ONCE):

@@ -24,7 +24,7 @@ from cloaca_core.values.instants import SECOND
 from cloaca_core.values.option_names import TaskStatus
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core.definition.recorded import RecordedTask
     from cloaca_core.definition.task import Task
     from cloaca_core.records.runs import AttemptRow
@@ -89,7 +89,7 @@ class Past(NamedTuple):
     acts: Sequence[ActRow]
 
 
-async def read_past(engine: Engine, run_id: str, depth: int) -> Past:
+async def read_past(engine: Looks, run_id: str, depth: int) -> Past:
     """A run and those below it, with their rounds; runs on the engine's loop."""
     family = await read_family(engine, run_id, depth)
     rounds = {

@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK
+from cloaca_core._engine.observe.onlooker import Onlooker
 from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.runtime.loop_thread import LoopThread
 from cloaca_core.config import DefaultRunnerConfig, pool_size_of
@@ -29,11 +30,12 @@ from cloaca_core.errors import (
 )
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import Backend, Store, StoreOptions, TenantBackend
-from cloaca_core.store.urls import url_of
+from cloaca_core.store.urls import names_mode_ro, url_of
 from cloaca_core.values.arguments import refuse_other_types
 
 if TYPE_CHECKING:
     from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core.executors.supply import Supply
     from cloaca_core.runner.executors import Executors
     from cloaca_core.telemetry.watcher import SubmitTracer
@@ -83,6 +85,8 @@ class EngineHost:
         self._has_told_failure = False
         self.tracer: SubmitTracer | None = None
         self._engine: Engine | None = None
+        self._onlooker: Onlooker | None = None
+        self._growing = asyncio.Lock()
         self._thread: LoopThread | None = None
 
     # -- open and close ----------------------------------------------------------------------
@@ -128,9 +132,13 @@ class EngineHost:
             self._close_executors()
             raise
 
-    async def _started(self) -> Engine:
+    async def _started(self) -> Engine | None:
+        """The engine; None for a client that may only look, before a call needs one."""
         options = _store_options(self.config, self._schema, shared=not self._works)
         store = await self._open_store(options)
+        if not self._works and not store.writable:
+            self._onlooker = Onlooker(store, self.config, self.registry)
+            return None
         try:
             engine = self._new_engine(store)
             await engine.start()
@@ -160,18 +168,20 @@ class EngineHost:
             supplies=self._supplies,
         )
 
-    @staticmethod
-    def load_engine() -> None:
-        """Import the engine and all its parts. To be called while the database opens, which is
-        mostly waiting: else the import would come after it.
+    def load_engine(self) -> None:
+        """Import the engine and all its parts, unless the URL says that it is not needed. To be
+        called while the database opens, which is mostly waiting: else the import would come after
+        it.
         """
-        import_module("cloaca_core._engine.engine")
+        if self._works or not names_mode_ro(self._url):
+            import_module("cloaca_core._engine.engine")
 
     def begin(self) -> None:
         """Let the engine work: the last step of opening. A resumed body may use the variable to
         which the program is about to assign the runner.
         """
-        self.send(lambda engine: engine.begin(claims=self._claims))
+        if self._onlooker is None:
+            self.send(lambda engine: engine.begin(claims=self._claims))
 
     def close(self) -> concurrent.futures.Future[None]:
         """Begin to shut the engine down, or to undo an ``open`` that has not ended; every caller
@@ -253,8 +263,10 @@ class EngineHost:
             if not opening.cancelling():  # a second time would break off the store's closing
                 opening.cancel()
             await asyncio.wait([opening])
-        if self._engine is not None:
-            await self._engine.shutdown()
+        async with self._growing:
+            opened = self._engine or self._onlooker
+        if opened is not None:
+            await opened.shutdown()
 
     def end_thread(self) -> None:
         """Wait for the end of the loop thread, after the engine has shut down. If the engine had
@@ -274,7 +286,7 @@ class EngineHost:
 
     def __str__(self) -> str:
         """The backend and the state; not the URL, which may hold a password."""
-        is_open = self._engine is not None and self._closing is None
+        is_open = self._is_open() and self._closing is None
         return f"{self._backend.name}, {'open' if is_open else 'closed'}"
 
     # -- call --------------------------------------------------------------------------------
@@ -284,14 +296,40 @@ class EngineHost:
         ask: Callable[[Engine], Coroutine[Any, Any, T]],
     ) -> concurrent.futures.Future[T]:
         """Run ``ask`` with the engine on its loop."""
-        engine = self._open_engine()
+        thread = self._open_thread()
         self._refuse_own_thread()
-        assert self._thread is not None
-        return self._thread.submit(ask(engine))
+        if (engine := self._engine) is None:
+            return thread.submit(self._grown(ask))
+        return thread.submit(ask(engine))
+
+    def read(
+        self,
+        ask: Callable[[Looks], Coroutine[Any, Any, T]],
+    ) -> concurrent.futures.Future[T]:
+        """Run ``ask`` as ``send`` does. A client that may only look makes no engine for it."""
+        if self._engine is not None or self._onlooker is None:
+            return self.send(ask)
+        thread = self._open_thread()
+        self._refuse_own_thread()
+        return thread.submit(ask(self._onlooker))
+
+    async def _grown(self, ask: Callable[[Engine], Coroutine[Any, Any, T]]) -> T:
+        return await ask(await self._whole())
+
+    async def _whole(self) -> Engine:
+        """The engine; a client that has only looked so far makes it now."""
+        async with self._growing:
+            if self._engine is None:
+                assert self._onlooker is not None, "only an onlooker opens without an engine"
+                engine = self._new_engine(self._onlooker.store)
+                await engine.start()
+                await engine.begin(claims=self._claims)
+                self._engine = engine
+        return self._engine
 
     def refuse_closed(self) -> None:
         """Raise the error of a call, if the runner is not open."""
-        self._open_engine()
+        self._open_thread()
 
     @property
     def backend_name(self) -> str:
@@ -306,17 +344,24 @@ class EngineHost:
     @property
     def engine(self) -> Engine:
         """The engine, for attributes that any thread may read."""
-        return self._open_engine()
+        thread = self._open_thread()
+        if (engine := self._engine) is None:
+            self._refuse_own_thread()
+            return thread.submit(self._whole()).result()
+        return engine
 
-    def _open_engine(self) -> Engine:
+    def _is_open(self) -> bool:
+        return self._engine is not None or self._onlooker is not None
+
+    def _open_thread(self) -> LoopThread:
         self._refuse_foreign_process()
         if self._thread is not None and self._thread.failure is not None:
             raise RunnerClosedError(self._thread.failure)
         if self._closing is not None:
             raise RunnerClosedError(SHUT_DOWN)
-        if self._engine is None:
+        if self._thread is None or not self._is_open():
             raise RunnerUsageError("this runner is not open yet: use it in an `async with` block")
-        return self._engine
+        return self._thread
 
     def _refuse_foreign_process(self) -> None:
         if os.getpid() != self._pid:

@@ -47,3 +47,9 @@ def scheme_of(url: str, known: Collection[str]) -> str | None:
         return None
     scheme = word[1].lower()
     return scheme if url.startswith("//", word.end()) or scheme in known else None
+
+
+def names_mode_ro(url: str) -> bool:
+    """True when a URL says plainly that the database is only to be looked at."""
+    _, _, parameters = url.partition("?")
+    return "mode=ro" in parameters.split("&")

@@ -26,7 +26,7 @@ from cloaca_core.values.instants import instant_text
 from cloaca_core.values.json_values import decode
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core.runner.client import Client
     from cloaca_core.values.json_values import JsonValue
 
@@ -55,11 +55,11 @@ def export_case(client: Client, run_id: str, *, mask: Collection[str] = ()) -> d
     """
     refuse_other_types("run_id", run_id, str, "a str")
     host = client._host
-    call = Call(lambda: host.send(lambda engine: _read(engine, run_id)), lambda found: found)
+    call = Call(lambda: host.read(lambda engine: _read(engine, run_id)), lambda found: found)
     return _document(call.wait(), Masking(mask), sorted(mask))
 
 
-async def _read(engine: Engine, run_id: str) -> _Rows:
+async def _read(engine: Looks, run_id: str) -> _Rows:
     row, attempts = await engine.reader.current_attempts(run_id)
     workflow = await engine.reader.definition(row)
     if workflow is None:

@@ -72,6 +72,8 @@ class Host:
             future.set_result(self.answers[question[0]])
         return future
 
+    read = send
+
 
 def sync(host: Host, run_id: str = "r") -> RunHandle:
     return RunHandle(RunCalls(cast("EngineHost", host)), run_id)

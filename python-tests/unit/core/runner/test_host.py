@@ -16,6 +16,7 @@ from model.memory_store import MemoryStore
 
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
+from cloaca_core._engine.observe.onlooker import Looks
 from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.config import DefaultRunnerConfig
@@ -247,6 +248,96 @@ def test_opening_again_is_refused_and_harms_nothing(opened: EngineHost) -> None:
         opened.open()
 
     assert opened.send(nothing).result(WAIT) == "answered"
+
+
+# -- a client that may only look -----------------------------------------------------------------
+
+
+async def first_run(engine: Looks) -> object:
+    """A question that needs no engine."""
+    return await engine.store.get_run("r")
+
+
+@pytest.fixture
+def onlooker(backend: ModelBackend, registry: Registry) -> Iterator[EngineHost]:
+    """An open client of a store that was opened to be looked at."""
+    backend.store.writable = False
+    host = EngineHost("model://here", None, None, registry, works=False)
+    host.open().result(WAIT)
+    host.begin()
+    yield host
+    host.close().result(WAIT)
+    host.end_thread()
+
+
+def test_who_only_looks_has_no_engine(onlooker: EngineHost) -> None:
+    assert onlooker.read(first_run).result(WAIT) is None
+    assert onlooker._engine is None
+    assert str(onlooker) == "model, open"
+    onlooker.refuse_closed()
+
+
+def test_the_first_call_that_needs_an_engine_makes_the_one(
+    onlooker: EngineHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_are_sent = threading.Event()
+    made: list[Engine] = []
+    make = onlooker._new_engine
+
+    def noted(store: Store) -> Engine:
+        assert all_are_sent.wait(WAIT)
+        made.append(make(store))
+        return made[-1]
+
+    monkeypatch.setattr(onlooker, "_new_engine", noted)
+    calls = [onlooker.send(nothing) for _ in range(3)]
+    all_are_sent.set()
+
+    assert [call.result(WAIT) for call in calls] == ["answered"] * 3
+    assert made == [onlooker.engine]
+    assert onlooker.read(first_run).result(WAIT) is None
+
+
+def test_the_engine_s_attributes_are_there_for_who_has_only_looked(onlooker: EngineHost) -> None:
+    assert onlooker.engine.recent.get("nobody") is None
+
+
+@pytest.mark.parametrize("has_engine", [False, True])
+def test_the_store_of_who_only_looks_is_closed_at_the_end(
+    onlooker: EngineHost, backend: ModelBackend, has_engine: bool
+) -> None:
+    if has_engine:
+        onlooker.send(nothing).result(WAIT)
+
+    onlooker.close().result(WAIT)
+
+    assert backend.store.is_closed
+    for call in (lambda: onlooker.read(first_run), lambda: onlooker.engine):
+        with pytest.raises(RunnerClosedError):
+            call()
+
+
+def test_a_call_for_an_engine_that_the_end_overtakes_is_cut_short(
+    onlooker: EngineHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_asked, go_on = threading.Event(), threading.Event()
+    make = onlooker._new_engine
+
+    def slowly(store: Store) -> Engine:
+        is_asked.set()
+        assert go_on.wait(WAIT)
+        return make(store)
+
+    monkeypatch.setattr(onlooker, "_new_engine", slowly)
+    call = onlooker.send(nothing)
+    assert is_asked.wait(WAIT)
+    closing = onlooker.close()
+    go_on.set()
+
+    closing.result(WAIT)
+    assert call.result(WAIT) == "answered"  # it had begun before
+    with pytest.raises(RunnerClosedError):
+        onlooker.send(nothing)
 
 
 def test_nothing_is_worked_on_before_it_is_told_to_begin(

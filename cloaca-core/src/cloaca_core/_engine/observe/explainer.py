@@ -47,7 +47,7 @@ SLOTS_OF_EXECUTORS: Final = "executor_slots"
 
 class Explainer:
     """Belongs to the engine's loop. ``runner_id`` and ``capacity`` are None for one that does not
-    work.
+    work, ``executor`` for one that has no bodies either.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Explainer:
         identity: ProcessIdentity,
         runner_id: RunnerId | None,
         capacity: Capacity | None,
-        executor: Executor,
+        executor: Executor | None,
         *,
         recovers: bool,
     ) -> None:
@@ -168,10 +168,13 @@ class Explainer:
 
     def _lacking(self, workflow: Workflow) -> tuple[str, ...]:
         """The executors that tasks of a workflow ask for in vain."""
+        executor = self._executor
+        assert executor is not None, "one that works has one"
         wanted = dict.fromkeys(task.executor for task in workflow.tasks)
-        return tuple([name for name in wanted if name is not None and self._executor.lacks(name)])
+        return tuple([name for name in wanted if name is not None and executor.lacks(name)])
 
     def _active(self, run: ActiveRun) -> Active:
+        assert self._executor is not None, "one that owns a run has one"
         begun = {
             attempt.index
             for attempt in self._runs.attempts(run)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core._engine.execute.work import Stage
-from cloaca_core._engine.plan.restore import attempts_in, first_attempts
-from cloaca_core._engine.record import attempt_rows
+from cloaca_core._engine.plan.counting import attempts_in, first_attempts
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.runs import AttemptRow, RunFilter, RunRow
 from cloaca_core.records.states import TaskStatus
@@ -180,8 +179,11 @@ class RunReader:
 
     def running(self, run_id: str) -> list[AttemptRow]:
         """The start marks of the bodies of this run that run right now, durable or not."""
-        run = self._runs.get(run_id)
-        attempts = [] if run is None else self._runs.attempts(run)
+        if (run := self._runs.get(run_id)) is None:
+            return []
+        from cloaca_core._engine.record import attempt_rows  # who only looks has no bodies
+
+        attempts = self._runs.attempts(run)
         return [attempt_rows.start_mark(a) for a in attempts if a.stage is Stage.RUNNING]
 
     def begun(self, run_id: str) -> list[AttemptRow]:
@@ -190,6 +192,8 @@ class RunReader:
         """
         if (run := self._runs.get(run_id)) is None:
             return []
+        from cloaca_core._engine.record import attempt_rows  # who only looks has no bodies
+
         under_way = [a for a in self._runs.attempts(run) if a.stage in (Stage.RUNNING, Stage.RAN)]
         over = [row for row in run.latest.values() if row.attempt]
         return over + [attempt_rows.start_mark(each) for each in under_way]
@@ -199,6 +203,10 @@ def with_begun(rows: list[AttemptRow], begun: Sequence[AttemptRow]) -> list[Atte
     """The recorded attempts, and those that have begun and are not recorded: as running, also if
     they are over, as a process that dies now forgets that.
     """
+    if not begun:
+        return rows
+    from cloaca_core._engine.record import attempt_rows  # who only looks has no bodies
+
     recorded = {(each.task_id, each.attempt) for each in rows}
     return rows + [
         attempt_rows.as_begun(each)

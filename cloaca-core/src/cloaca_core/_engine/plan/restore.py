@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence, Set as AbstractSet
 from typing import NamedTuple, cast
 
+from cloaca_core._engine.plan.counting import first_attempts
 from cloaca_core._engine.plan.graph import Node, NodeGraph
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.planner import Completed, Failed, Known, Skipped
@@ -134,30 +135,6 @@ def come_due(past: Restored, now: int) -> Restored:
         for task, each in past.resume.items()
     }
     return past._replace(resume=resume)
-
-
-def first_attempts(restarts: Iterable[RestartRow]) -> dict[str, int]:
-    """The first attempt that counts of each task that was restarted."""
-    first: dict[str, int] = {}
-    for restart in restarts:
-        first[restart.task_id] = max(restart.first_attempt, first.get(restart.task_id, 0))
-    return first
-
-
-def attempts_in(
-    number: int, attempts: Iterable[AttemptRow], restarts: Sequence[RestartRow]
-) -> list[AttemptRow]:
-    """The attempts of a run that counted at the end of an earlier round of it."""
-    first = first_attempts([each for each in restarts if each.round <= number])
-    later = [each for each in restarts if each.round > number]
-    last: dict[str, int] = {}
-    for each in sorted(later, key=lambda each: -each.first_attempt):
-        last[each.task_id] = each.first_attempt - 1
-    return [
-        row
-        for row in attempts
-        if first.get(row.task_id, 0) <= row.attempt <= last.get(row.task_id, row.attempt)
-    ]
 
 
 def _fact(row: AttemptRow) -> Known | None:

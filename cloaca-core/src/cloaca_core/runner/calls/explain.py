@@ -23,5 +23,5 @@ class ExplainCalls:
         """Why a run and each of its tasks is as it is, and who may execute it."""
         checked = checked_run_id(run_id)
         return Call(
-            lambda: self._host.send(lambda engine: engine.explainer.facts(checked)), explanation
+            lambda: self._host.read(lambda engine: engine.explainer.facts(checked)), explanation
         )

@@ -19,7 +19,7 @@ from cloaca_core.runner.history import (
 )
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core._engine.observe.run_reader import History
     from cloaca_core.records.runs import AttemptRow
     from cloaca_core.runner.host import EngineHost
@@ -34,44 +34,44 @@ class HistoryCalls:
     def events(self, run_id: str) -> Call[list[RunEvent]]:
         """The events of a run so far."""
         return Call(
-            lambda: self._host.send(lambda engine: engine.reader.history(run_id)), run_events
+            lambda: self._host.read(lambda engine: engine.reader.history(run_id)), run_events
         )
 
     def attempts(self, run_id: str) -> Call[list[AttemptInfo]]:
         """All attempts of a run."""
         return Call(
-            lambda: self._host.send(lambda engine: history_and_tasks(engine, run_id)),
+            lambda: self._host.read(lambda engine: history_and_tasks(engine, run_id)),
             lambda answer: attempt_infos(*answer),
         )
 
     def rounds(self, run_id: str) -> Call[list[RoundInfo]]:
         """The rounds of a run, oldest first."""
         return Call(
-            lambda: self._host.send(lambda engine: engine.reader.history(run_id)), round_infos
+            lambda: self._host.read(lambda engine: engine.reader.history(run_id)), round_infos
         )
 
     def outputs(self, run_id: str) -> Call[dict[str, dict[str, Any]]]:
         """The keys that each completed task of a run has set."""
         return Call(
-            lambda: self._host.send(lambda engine: _attempts_and_tasks(engine, run_id)),
+            lambda: self._host.read(lambda engine: _attempts_and_tasks(engine, run_id)),
             lambda answer: outputs(*answer),
         )
 
     def actions(self, limit: int) -> Call[list[Action]]:
         """The acts on all runs and workflows, newest first."""
         most = checked_limit(limit)
-        return Call(lambda: self._host.send(lambda engine: engine.store.acts(None, most)), actions)
+        return Call(lambda: self._host.read(lambda engine: engine.store.acts(None, most)), actions)
 
 
 # -- on the engine's loop ------------------------------------------------------------------------
 
 
-async def history_and_tasks(engine: Engine, run_id: str) -> tuple[History, list[str]]:
+async def history_and_tasks(engine: Looks, run_id: str) -> tuple[History, list[str]]:
     """The past of a run, and the tasks of its definition."""
     history = await engine.reader.history(run_id)
     return history, await engine.reader.task_ids(history.row)
 
 
-async def _attempts_and_tasks(engine: Engine, run_id: str) -> tuple[list[AttemptRow], list[str]]:
+async def _attempts_and_tasks(engine: Looks, run_id: str) -> tuple[list[AttemptRow], list[str]]:
     row, attempts = await engine.reader.current_attempts(run_id)
     return attempts, await engine.reader.task_ids(row)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core.records.runs import RunFilter
     from cloaca_core.runner.host import EngineHost
 
@@ -21,7 +21,7 @@ def name_to_look_up(host: EngineHost, workflow_name: str) -> str | None:
     return workflow_name
 
 
-async def looked_up(engine: Engine, name: str | None, otherwise: str) -> str:
+async def looked_up(engine: Looks, name: str | None, otherwise: str) -> str:
     """The namespace of the workflow of a name that is to be looked up, or ``otherwise``; runs on
     the engine's loop.
     """
@@ -40,7 +40,7 @@ class FilterByName(NamedTuple):
         name = None if workflow_name is None else name_to_look_up(host, workflow_name)
         return cls(run_filter, name)
 
-    async def resolved(self, engine: Engine) -> RunFilter:
+    async def resolved(self, engine: Looks) -> RunFilter:
         """The filter with the namespace of its workflow; runs on the engine's loop."""
         if (workflow := self.run_filter.workflow) is None:
             return self.run_filter

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 
     from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core._engine.observe.recent_runs import Ended
     from cloaca_core._engine.observe.run_reader import Awaited, RunFacts
     from cloaca_core._engine.submit.request import Request
@@ -236,7 +237,7 @@ class RunCalls:
     def get_run(self, run_id: str) -> Call[str]:
         """The id of a run that is in the database."""
         checked = checked_run_id(run_id)
-        return self._ask(_id, lambda engine: engine.reader.get_run(checked))
+        return self._read(_id, lambda engine: engine.reader.get_run(checked))
 
     def list_runs(
         self, selection: Selection, limit: int, before: str | None = None
@@ -244,19 +245,19 @@ class RunCalls:
         """The runs that match, newest first."""
         run_filter = self._open_requests().run_filter(selection, limit, before)
         wanted = FilterByName.of(self._host, run_filter, selection.workflow_name)
-        return self._ask(_listing, lambda engine: _listed(engine, wanted))
+        return self._read(_listing, lambda engine: _listed(engine, wanted))
 
     def count_runs(self, selection: Selection) -> Call[int]:
         """How many runs match."""
         run_filter = self._open_requests().run_filter(selection)
         wanted = FilterByName.of(self._host, run_filter, selection.workflow_name)
-        return self._ask(unchanged, lambda engine: _counted(engine, wanted))
+        return self._read(unchanged, lambda engine: _counted(engine, wanted))
 
     # -- of a handle -------------------------------------------------------------------------
 
     def status(self, run_id: str) -> Call[RunStatus]:
         """The state of a run."""
-        return self._ask(run_status_name, lambda engine: engine.reader.get_run(run_id))
+        return self._read(run_status_name, lambda engine: engine.reader.get_run(run_id))
 
     def children(self, run_id: str, limit: int) -> Call[list[RunInfo]]:
         """The runs that bodies of a run have submitted, newest first."""
@@ -284,11 +285,11 @@ class RunCalls:
 
     def tasks(self, run_id: str) -> Call[dict[str, TaskResult]]:
         """The state of each task of a run."""
-        return self._ask(_task_results, lambda engine: _tasks(engine, run_id))
+        return self._read(_task_results, lambda engine: _tasks(engine, run_id))
 
     def info(self, run_id: str) -> Call[RunInfo]:
         """A run as it is now."""
-        return self._ask(_info, lambda engine: engine.reader.facts(run_id))
+        return self._read(_info, lambda engine: engine.reader.facts(run_id))
 
     def watch(self, run_id: str) -> Watch[RunSnapshot]:
         """The run now and after each change, until it has ended."""
@@ -305,6 +306,11 @@ class RunCalls:
         self, read: Callable[[A], T], ask: Callable[[Engine], Coroutine[Any, Any, A]]
     ) -> Call[T]:
         return Call(lambda: self._host.send(ask), read)
+
+    def _read(
+        self, read: Callable[[A], T], ask: Callable[[Looks], Coroutine[Any, Any, A]]
+    ) -> Call[T]:
+        return Call(lambda: self._host.read(ask), read)
 
     def _sent(
         self,
@@ -380,7 +386,7 @@ class _Tasks(NamedTuple):
     progress: list[ProgressRow]
 
 
-async def _tasks(engine: Engine, run_id: str) -> _Tasks:
+async def _tasks(engine: Looks, run_id: str) -> _Tasks:
     """All that is known of the tasks of a run; runs on the engine's loop."""
     reader = engine.reader
     row, attempts = await reader.current_attempts(run_id)
@@ -395,7 +401,7 @@ class _Seen(NamedTuple):
     tasks: _Tasks
 
 
-async def _seen(engine: Engine, run_id: str) -> _Seen:
+async def _seen(engine: Looks, run_id: str) -> _Seen:
     """All that a snapshot shows; runs on the engine's loop. The tasks are read last: those of a run
     that is seen to have ended are final.
     """
@@ -403,12 +409,12 @@ async def _seen(engine: Engine, run_id: str) -> _Seen:
     return _Seen(facts, await _tasks(engine, run_id))
 
 
-async def _listed(engine: Engine, wanted: FilterByName) -> list[RunRow]:
+async def _listed(engine: Looks, wanted: FilterByName) -> list[RunRow]:
     """The runs that match; runs on the engine's loop."""
     return await engine.reader.list_runs(await wanted.resolved(engine))
 
 
-async def _counted(engine: Engine, wanted: FilterByName) -> int:
+async def _counted(engine: Looks, wanted: FilterByName) -> int:
     """How many runs match; runs on the engine's loop."""
     return await engine.reader.count_runs(await wanted.resolved(engine))
 

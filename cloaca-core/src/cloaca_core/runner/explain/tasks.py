@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
+from cloaca_core._engine.plan.counting import first_attempts
 from cloaca_core._engine.plan.reasons import skip_reason
-from cloaca_core._engine.plan.restore import first_attempts
 from cloaca_core.definition.rules import rule_tasks
 from cloaca_core.errors import ExecutorUnavailableError
 from cloaca_core.records.states import UNCOUNTED, ReasonCode, RunStatus, TaskStatus

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
-from uuid import UUID
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from cloaca_core._engine.fire.tick_context import tick_name
 from cloaca_core._engine.fire.tick_rows import timing_of
 from cloaca_core.errors import ScheduleError
-from cloaca_core.records.schedules import ScheduleRow, TickRow
-from cloaca_core.runner.calls.firing.paging import checked_page
+from cloaca_core.records.schedules import ScheduleRow
+from cloaca_core.runner.calls.firing.schedule_lists import ScheduleLists, checked_id
 from cloaca_core.runner.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
 from cloaca_core.schedules.catch_up import catch_up_policy, next_due
 from cloaca_core.schedules.overlap import overlap_policy
 from cloaca_core.schedules.set_back import AHEAD, MOST_AHEAD, is_ahead
 from cloaca_core.store.protocol import CHANGE_TRIES
 from cloaca_core.values.arguments import flag, shown_number, text, whole
-from cloaca_core.values.instants import instant_text, read_instant
-from cloaca_core.values.namespace import SEPARATOR, check_name, short_name
+from cloaca_core.values.instants import read_instant
+from cloaca_core.values.namespace import SEPARATOR, check_name
 from cloaca_core.values.time_limits import read_time_limit, stored_limit
 
 if TYPE_CHECKING:
@@ -58,13 +56,13 @@ class ScheduleSpec:
     time_limit: Duration | NoLimit | None = None
 
 
-class ScheduleTable:
+class ScheduleTable(ScheduleLists):
     """Belongs to the engine's loop."""
 
     def __init__(
         self, store: Store, ids: RunIds, schedules: ScheduleLoop, changed: Callable[[], None]
     ) -> None:
-        self._store = store
+        super().__init__(store)
         self._ids = ids
         self._schedules = schedules
         self._changed = changed
@@ -104,19 +102,6 @@ class ScheduleTable:
         self._changed()
         return schedule_id
 
-    async def page(
-        self, enabled_only: bool | None, limit: int | None, offset: int | None
-    ) -> list[dict[str, Any]]:
-        """Schedules by workflow."""
-        only = False if enabled_only is None else flag("enabled_only", enabled_only)
-        rows = await self._store.list_schedules(enabled_only=only, **checked_page(limit, offset))
-        return [_schedule_dict(row) for row in rows]
-
-    async def get(self, schedule_id: str) -> dict[str, Any]:
-        """One schedule."""
-        with prefixed("Failed to get cron schedule: "):
-            return _schedule_dict(await self._known(schedule_id))
-
     async def update(self, schedule_id: str, cron_expression: str, timezone: str) -> None:
         """Change when it ticks, from now on."""
 
@@ -146,41 +131,13 @@ class ScheduleTable:
     async def delete(self, schedule_id: str) -> None:
         """Remove it; an unknown id changes nothing."""
         with prefixed("Failed to delete cron schedule: "):
-            await self._store.delete_schedule(_checked_id(schedule_id))
-
-    async def history(
-        self, schedule_id: str, limit: int | None, offset: int | None
-    ) -> list[dict[str, Any]]:
-        """The ticks that were decided, newest first."""
-        with prefixed("Failed to get cron execution history: "):
-            checked = _checked_id(schedule_id)
-        return [
-            _tick_dict(row)
-            for row in await self._store.list_ticks(checked, **checked_page(limit, offset))
-        ]
-
-    async def stats(self, since: str) -> dict[str, Any]:
-        """Counts of fired and lost ticks of all schedules since then."""
-        fired, lost = await self._store.count_ticks(read_instant("since", since))
-        total = fired + lost
-        return {
-            "total_executions": total,
-            "successful_executions": fired,
-            "lost_executions": lost,
-            "success_rate": 100.0 * fired / total if total else 0.0,
-        }
-
-    async def _known(self, schedule_id: str) -> ScheduleRow:
-        row = await self._store.get_schedule(_checked_id(schedule_id))
-        if row is None:
-            raise ScheduleError(f"Record not found: no schedule has the id {schedule_id!r}")
-        return row
+            await self._store.delete_schedule(checked_id(schedule_id))
 
     async def _change(
         self, schedule_id: str, changed: Callable[[ScheduleRow, int], ScheduleRow]
     ) -> None:
         """Change the current row of a schedule; one that has been deleted needs no change."""
-        checked = _checked_id(schedule_id)
+        checked = checked_id(schedule_id)
         for _ in range(CHANGE_TRIES):
             row = await self._store.get_schedule(checked)
             if row is None:
@@ -244,47 +201,3 @@ def _or(default: object, given: object) -> object:
 
 def _instant(name: str, moment: Moment) -> int | None:
     return None if moment is None else read_instant(name, moment)
-
-
-def _checked_id(schedule_id: object) -> str:
-    schedule_id = text("Invalid schedule ID: schedule_id", schedule_id)
-    try:
-        return str(UUID(schedule_id))
-    except ValueError:
-        raise ScheduleError(f"Invalid schedule ID: {schedule_id!r:.100}") from None
-
-
-# -- the dicts of 0.x ----------------------------------------------------------------------------
-
-
-def _schedule_dict(row: ScheduleRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "workflow_name": short_name(row.workflow),
-        "cron_expression": row.cron_expression,
-        "timezone": row.timezone,
-        "enabled": row.enabled,
-        "catchup_policy": row.catchup_policy,
-        "next_run_at": instant_text(row.next_tick),
-        "last_run_at": instant_text(row.last_tick),
-        "created_at": instant_text(row.created_at),
-        "updated_at": instant_text(row.updated_at),
-        "name": row.name,
-        "overlap_policy": row.overlap_policy,
-        "start_date": instant_text(row.start_date),
-        "end_date": instant_text(row.end_date),
-    }
-
-
-def _tick_dict(row: TickRow) -> dict[str, Any]:
-    decided = instant_text(row.created_at)
-    return {
-        "id": tick_name(row.schedule_id, row.tick),
-        "schedule_id": row.schedule_id,
-        "scheduled_time": instant_text(row.tick),
-        "claimed_at": decided,
-        "pipeline_execution_id": row.run_id,
-        "workflow_execution_id": row.run_id,
-        "created_at": decided,
-        "updated_at": decided,
-    }

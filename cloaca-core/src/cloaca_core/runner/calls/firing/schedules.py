@@ -7,10 +7,11 @@ a context belong to the caller; ``schedule_table`` checks and does all else, on 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
 
 from cloaca_core.definition.inputs import input_text, items_of
 from cloaca_core.runner.calls.call import Call, unchanged
+from cloaca_core.runner.calls.firing.schedule_lists import ScheduleLists
 from cloaca_core.runner.calls.firing.schedule_table import Moment, ScheduleSpec, ScheduleTable
 from cloaca_core.runner.calls.firing.table_calls import TableCalls
 from cloaca_core.runner.calls.names import name_to_look_up
@@ -20,10 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.runner.host import EngineHost
     from cloaca_core.values.durations import Duration
     from cloaca_core.values.no_limit import NoLimit
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class ScheduleOptions(TypedDict, total=False):
@@ -80,11 +85,11 @@ class ScheduleCalls(TableCalls[ScheduleTable]):
         self, enabled_only: bool | None, limit: int | None, offset: int | None
     ) -> Call[list[dict[str, Any]]]:
         """Some of the schedules, by workflow."""
-        return self._ask(ScheduleTable.page, enabled_only, limit, offset)
+        return self._look(ScheduleLists.page, enabled_only, limit, offset)
 
     def get(self, schedule_id: str) -> Call[dict[str, Any]]:
         """One schedule."""
-        return self._ask(ScheduleTable.get, schedule_id)
+        return self._look(ScheduleLists.get, schedule_id)
 
     def update(self, schedule_id: str, cron_expression: str, timezone: str) -> Call[None]:
         """Change when it ticks."""
@@ -102,11 +107,24 @@ class ScheduleCalls(TableCalls[ScheduleTable]):
         self, schedule_id: str, limit: int | None, offset: int | None
     ) -> Call[list[dict[str, Any]]]:
         """Some of its ticks, newest first."""
-        return self._ask(ScheduleTable.history, schedule_id, limit, offset)
+        return self._look(ScheduleLists.history, schedule_id, limit, offset)
 
     def stats(self, since: str) -> Call[dict[str, Any]]:
         """Counts of the ticks of all schedules."""
-        return self._ask(ScheduleTable.stats, since)
+        return self._look(ScheduleLists.stats, since)
+
+    def _look(
+        self,
+        method: Callable[Concatenate[ScheduleLists, P], Coroutine[Any, Any, T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Call[T]:
+        """A call that a client answers without an engine."""
+
+        async def answer(engine: Looks) -> T:
+            return await method(ScheduleLists(engine.store), *args, **kwargs)
+
+        return Call(lambda: self._host.read(answer), unchanged)
 
     def _put(
         self,
