@@ -99,6 +99,13 @@ def ending_a_fork(number: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def closing_its_pipes() -> None:
+    """Close all files of the worker, and live on."""
+    os.closerange(3, 1_000)
+    while True:
+        signal.pause()
+
+
 def dying_in_its_answer() -> bytes:
     """Have the worker die when it has written a half of its answer."""
 

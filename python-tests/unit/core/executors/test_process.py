@@ -76,6 +76,12 @@ def test_a_call_runs_in_another_process(executor: ProcessExecutor) -> None:
     assert executor.submit(calls.pid).result(WAIT) != os.getpid()
 
 
+def test_calls_and_answers_may_be_larger_than_a_pipe(executor: ProcessExecutor) -> None:
+    large = b"x" * 3_000_000
+
+    assert list(executor.map(bytes, [large] * 5, timeout=WAIT)) == [large] * 5
+
+
 def test_map_keeps_the_order_of_its_items(executor: ProcessExecutor) -> None:
     assert list(executor.map(calls.doubled, range(20), timeout=WAIT)) == list(range(0, 40, 2))
 
@@ -145,6 +151,13 @@ def test_a_worker_that_dies_in_the_middle_of_its_answer_is_lost(
     executor: ProcessExecutor,
 ) -> None:
     assert isinstance(executor.submit(calls.dying_in_its_answer).exception(WAIT), WorkerLost)
+
+
+def test_a_worker_that_closes_its_pipe_is_lost(executor: ProcessExecutor) -> None:
+    error = executor.submit(calls.closing_its_pipes).exception(WAIT)
+
+    assert isinstance(error, WorkerLost)
+    assert error.exit_code == -signal.SIGKILL
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only a handle tells of such a death")

@@ -4,24 +4,24 @@ Calls wait in one queue. A worker that becomes idle takes the first; one is star
 and there are fewer than ``size``. So a worker that is lost is replaced when a call needs it. One
 that cannot be started fails the first call that waits: there are never more attempts than calls.
 
-All choices are made under one lock. The members are called outside of it, since they call back from
-threads of their own.
+All choices are made under one lock. The members are called outside of it, since they call back.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor
 from functools import partial
 from threading import Event
 from typing import Any
 
 from cloaca_core.errors import WorkerLost
 from cloaca_core.executors._process.call import Call, Phase, pack
-from cloaca_core.executors._process.member import Member, exit_of
+from cloaca_core.executors._process.member import Lost, Member, exit_of
 from cloaca_core.executors._process.worker import Raised, Returned
 
 
@@ -38,6 +38,7 @@ class Crew:
         self._idle: list[Member] = []
         self._busy: set[Member] = set()
         self._leaving: set[Member] = set()
+        weakref.finalize(self, _dismiss, self._idle, self._owner).atexit = False
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
 
@@ -122,7 +123,8 @@ class Crew:
         """The idle workers, once no call can come for them."""
         if not self._closed or self._queue:
             return []
-        dismissed, self._idle = self._idle, []
+        dismissed = self._idle[:]
+        self._idle.clear()
         self._leaving.update(dismissed)
         return dismissed
 
@@ -136,14 +138,13 @@ class Crew:
             return False
         return True
 
-    def _started(self, member: Member, error: BaseException | None) -> None:
-        if error is None:
+    def _started(self, member: Member, answer: Returned | Raised | Lost) -> None:
+        if isinstance(answer, Lost):
+            self._not_started(member, _no_start(answer.exit_code), answer.exit_code)
+        else:
             with self._lock:
                 self._starting.remove(member)
                 self._idle.append(member)
-        else:
-            exit_code = member.exit_code()
-            self._not_started(member, _no_start(exit_code), exit_code)
         self._work_off()
         member.up.set()
 
@@ -164,11 +165,9 @@ class Crew:
 
     def _run(self, member: Member, call: Call[Any]) -> None:
         try:
-            answer = member.submit(call.packed)
-        except RuntimeError:  # of which BrokenExecutor is one; the other: the interpreter exits
+            member.submit(call.packed, partial(self._answered, member, call))
+        except BrokenExecutor:
             self._died_idle(member, call)
-        else:
-            answer.add_done_callback(partial(self._answered, member, call))
 
     def _died_idle(self, member: Member, call: Call[Any]) -> None:
         """Let the call wait again: no worker has seen it."""
@@ -181,10 +180,9 @@ class Crew:
             self._see_off(member)
         self._work_off()
 
-    def _answered(self, member: Member, call: Call[Any], answer: Future[Returned | Raised]) -> None:
-        error = answer.exception()
-        if isinstance(error, BrokenExecutor):
-            self._lost(member, call)
+    def _answered(self, member: Member, call: Call[Any], answer: Returned | Raised | Lost) -> None:
+        if isinstance(answer, Lost):
+            self._lost(member, call, answer.exit_code)
             return
         with self._lock:
             decided = call.runs_on(member)
@@ -193,12 +191,10 @@ class Crew:
                 self._busy.remove(member)
                 self._idle.append(member)
         self._work_off()
-        if decided and error is None:
-            call.end_with(answer.result())
-        elif decided:
-            call.set_exception(error)  # the worker had no memory to answer with, say
+        if decided:
+            call.end_with(answer)
 
-    def _lost(self, member: Member, call: Call[Any]) -> None:
+    def _lost(self, member: Member, call: Call[Any], exit_code: int | None) -> None:
         with self._lock:
             parted = self._part_from(member)
             decided = call.runs_on(member)
@@ -207,7 +203,6 @@ class Crew:
         if parted:
             self._see_off(member)
         if decided:
-            exit_code = member.exit_code()
             message = f"the worker process {_how(exit_code)} while it ran this call"
             call.set_exception(WorkerLost(message, exit_code=exit_code))
         self._work_off()
@@ -254,27 +249,22 @@ class Crew:
         return True
 
     def _see_off(self, member: Member) -> None:
-        """Wait for the worker's end on a thread of its own: this one may be the worker's.
-
-        The interpreter's exit, which ends the workers, waits for that thread, whichever starts it:
-        cut off while it removes a semaphore, it would leave one that multiprocessing warns of.
-        """
-        name = "cloaca worker's end"
-        try:
-            threading.Thread(target=self._end, args=(member,), name=name, daemon=False).start()
-        except RuntimeError:  # no thread can be started, as at the interpreter's exit
-            member.kill()
-            member.keep()
-            self._left(member)
-
-    def _end(self, member: Member) -> None:
-        member.end()
-        self._left(member)
+        """Let a worker end that runs no call. The thread that reads from it tells of the end."""
+        member.end(partial(self._left, member))
 
     def _left(self, member: Member) -> None:
         with self._changed:
             self._leaving.remove(member)
             self._changed.notify_all()
+
+
+def _dismiss(idle: list[Member], owner: int) -> None:
+    """Let the workers of a crew end that is no more used. Those of a forked process are its
+    parent's.
+    """
+    if os.getpid() == owner:
+        for member in idle:
+            member.dismiss()
 
 
 def _failed(error: Exception, give_up: Callable[[Call[Any]], bool]) -> Call[Any]:

@@ -1,130 +1,151 @@
-"""One worker process, and the standard library's pool that drives it.
-
-Each pool has a single worker, so a worker that dies breaks no other member and no other call.
-"""
+"""One worker process, the pipe to it, and the thread that reads from it."""
 
 from __future__ import annotations
 
 import functools
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
-from multiprocessing.context import SpawnContext, SpawnProcess
-from multiprocessing.queues import SimpleQueue
-from threading import Event, Lock
-from typing import Any
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.context import SpawnProcess
+from threading import Event, Lock, Thread
+from typing import TypeAlias
 
 from cloaca_core.executors._process.at_exit import AtExit
 from cloaca_core.executors._process.worker import (
+    NO_MORE,
     TELL,
     TO_ALL,
     Raised,
     Returned,
-    begin,
     process_handle,
-    run,
+    serve,
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The process has ended. ``exit_code`` is minus the number of the signal that ended it, or None
+    if another thread has just taken it.
+    """
+
+    exit_code: int | None
+
+
+Then: TypeAlias = Callable[[Returned | Raised | Lost], None]
+"""Is told one answer, or that there will be none. Called on the thread that reads."""
+
+
 class Member:
-    """A worker process that runs one call at a time. ``up`` is set when it is up, or cannot be."""
+    """A worker process that runs one call at a time. ``up`` is set when it is up, or cannot be.
+
+    The thread that reads keeps nothing of a call once that is answered: so an executor that is
+    dropped can be freed while its workers are idle.
+    """
 
     def __init__(self) -> None:
         self.up = Event()
-        self._ending = Lock()
-        self._context = _Context()
-        self._pool: ProcessPoolExecutor | None = None
+        self._lock = Lock()
+        self._is_over = True
+        self._then: Then | None = None
+        self._gone: Callable[[], None] | None = None
+        self._line: Connection
+        self._process: WorkerProcess
 
-    def start(self, then: Callable[[BaseException | None], None]) -> None:
-        """Start the process and return; ``then`` is told that it is up, or why it cannot be.
+    def start(self, then: Then) -> None:
+        """Start the process and return; ``then`` is told when it is up, or that it is lost.
 
-        Raises ``OSError`` if the system refuses a process, ``RuntimeError`` at the interpreter's
-        exit. ``then`` is not called after that.
+        Raises ``OSError`` if the system refuses a process, ``RuntimeError`` if it refuses a thread
+        and at the interpreter's exit. ``then`` is not called after that.
         """
-        exit_of(os.getpid()).add(self)
-        self._pool = ProcessPoolExecutor(1, mp_context=self._context, initializer=begin)
-        pid = self._pool.submit(os.getpid)
-        pid.add_done_callback(functools.partial(self._started, then))
+        if exit_of(os.getpid()).begun:
+            raise RuntimeError("the interpreter exits")
+        self._line, far_end = Pipe()
+        with far_end:
+            self._process = WorkerProcess(target=serve, args=(far_end,))
+            self._process.start()
+        self._then, self._is_over = then, False
+        try:
+            self._start_reading()
+        except RuntimeError:
+            self._is_over = True
+            self._end_process()
+            raise
 
-    def _started(self, then: Callable[[BaseException | None], None], pid: Future[int]) -> None:
-        self._context.answers.close_writer()
-        then(pid.exception())
-
-    def submit(self, packed: bytes) -> Future[Returned | Raised]:
+    def submit(self, packed: bytes, then: Then) -> None:
         """Run a packed call. Raises ``BrokenExecutor`` if the process is dead already."""
-        process = self._context.process
-        if self._pool is None or process is None or not process.is_alive():
-            raise BrokenExecutor("the worker process has died")
-        return self._pool.submit(run, packed)
+        with self._lock:
+            if self._is_over or not self._process.is_alive():
+                raise BrokenExecutor("the worker process has died")
+            self._then = then
+        # No lock, and no deadlock: an idle worker reads all of a call before it writes.
+        with suppress(OSError):  # it has just died, which the thread that reads will tell
+            self._line.send_bytes(packed)
 
     def kill(self) -> None:
         """End the process, whatever it does."""
-        if self._context.process is not None:
-            self._context.process.kill()
+        self._process.kill()
 
     def interrupt(self) -> None:
         """Tell the call that runs to end."""
-        if self._context.process is not None:
-            self._context.process.interrupt()
+        self._process.interrupt()
 
-    def end(self) -> None:
-        """Let an idle process end, and wait until nothing of this member is left."""
-        with self._ending:  # only the first shutdown waits for the pool's thread
-            if self._pool is not None:
-                self._pool.shutdown(wait=True)
+    def end(self, gone: Callable[[], None]) -> None:
+        """Let an idle process end; ``gone`` is called when it has, which may be at once."""
+        with self._lock:
+            is_over, self._gone = self._is_over, gone
+        if is_over:
+            gone()
+        else:
+            self.dismiss()
 
-    def keep(self) -> None:
-        """Keep the pool until this interpreter's end, as no thread can wait for its own.
+    def dismiss(self) -> None:
+        """Let an idle process end. Takes no lock: the garbage collector may call this."""
+        with suppress(OSError):
+            # Closing the pipe would not do: a process that this one has forked may hold it open.
+            self._line.send_bytes(NO_MORE)
 
-        The pool's thread holds a lock while it tidies up after a dead worker, and in Python 3.12
-        needs the same lock to free the pool, should it hold the last reference.
-        """
-        exit_of(os.getpid()).keep(self)
+    # -- on the thread that reads --------------------------------------------------------------
 
-    def exit_code(self) -> int | None:
-        """Wait for the end of a broken worker; minus the number of the signal that ended it.
+    def _start_reading(self) -> None:
+        # No daemon: the interpreter's exit, which kills the workers, lets it tell of that.
+        Thread(target=self._read, name="cloaca worker's answers", daemon=False).start()
 
-        None if there was no process, or if another thread has just taken its exit code.
-        """
-        process = self._context.process
-        if process is None or process.pid is None:
-            return None
-        process.kill()  # one that only closed its pipes lives on, and can answer no more
-        process.join()
-        return process.exitcode
+    def _read(self) -> None:
+        while not self._is_over:
+            self._tell(self._next())
 
+    def _next(self) -> Returned | Raised | Lost:
+        """The next answer; if there will be none, what has become of the process."""
+        with suppress(Exception):  # it has died in the middle of an answer, or no memory is left
+            ready = wait([self._line, self._process.sentinel])
+            if self._line in ready or self._line.poll():
+                answer: Returned | Raised = pickle.loads(self._line.recv_bytes())  # noqa: S301 - ours
+                return answer
+        return Lost(self._end_process())
 
-class _Context(SpawnContext):
-    """Makes what one pool of one worker needs, and keeps what the member wants to know of."""
+    def _tell(self, answer: Returned | Raised | Lost) -> None:
+        with self._lock:
+            self._is_over = isinstance(answer, Lost)
+            then, self._then = self._then, None
+            gone = self._gone
+        if then is not None:
+            then(answer)
+        if self._is_over and gone is not None:
+            gone()
 
-    process: WorkerProcess | None = None
-    answers: _Answers
-
-    # The standard library declares a class here, and calls it as a function.
-    def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]  # noqa: N802
-        self.process = WorkerProcess(*args, **kwargs)
-        return self.process
-
-    def SimpleQueue(self) -> SimpleQueue[Any]:  # noqa: N802 - the standard library's name
-        self.answers = _Answers(ctx=self)
-        return self.answers
-
-
-class _Answers(SimpleQueue[Any]):
-    """The pipe through which a worker answers."""
-
-    def close_writer(self) -> None:
-        """Close this process's own writing end.
-
-        A worker that dies in the middle of a large answer then ends the pool's read of it, which
-        would else wait for the rest for ever.
-        """
-        self._writer.close()  # type: ignore[attr-defined]  # it has no public way to the end
+    def _end_process(self) -> int | None:
+        self._process.kill()  # one that only closed its pipe lives on, and can answer no more
+        self._process.join()
+        return self._process.exitcode
 
 
 class WorkerProcess(SpawnProcess):
@@ -183,6 +204,8 @@ def _interrupts_blocked() -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
+    # multiprocessing has it started by the first process, and unblocks signals after that.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*TO_ALL, TELL})
     try:
         yield

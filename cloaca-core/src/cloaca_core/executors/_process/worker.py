@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from traceback import format_exception, format_exception_only
 from typing import Final
 
@@ -26,6 +26,8 @@ main process alone acts on them: its runner may let bodies come to their end.
 """
 TELL: Final = signal.SIGINT if sys.platform == "win32" else signal.SIGUSR1
 """Tells the call that runs to end. Windows has no such signal; there it is never sent."""
+NO_MORE: Final = b""
+"""Comes in the place of a call when there are no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,20 @@ class Raised:
     traceback: str
 
 
-def begin() -> None:
-    """Prepare the process: signals, and its end with its parent."""
+def serve(line: Connection) -> None:
+    """Prepare the process, say that it is up, and run the calls that come, one after another."""
+    _prepare()
+    _send(line, Returned(b""))
+    while (packed := line.recv_bytes()) != NO_MORE:
+        _send(line, run(packed))
+
+
+def _send(line: Connection, answer: Returned | Raised) -> None:
+    line.send_bytes(pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
+
+
+def _prepare() -> None:
+    """Signals, and the end with the parent."""
     for each in TO_ALL:
         # Not SIG_IGN: a program that a call starts inherits that, and could not be terminated.
         signal.signal(each, _left_to_the_main_process)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future
 from typing import Any
 
@@ -13,7 +15,8 @@ from unit import calls_for_workers as calls
 from cloaca_core.errors import WorkerLost
 from cloaca_core.executors._process import crew as crew_module
 from cloaca_core.executors._process.crew import Crew
-from cloaca_core.executors._process.worker import Raised, Returned, run
+from cloaca_core.executors._process.member import Lost, Then
+from cloaca_core.executors._process.worker import Returned, run
 
 WAIT = 30
 
@@ -26,56 +29,54 @@ class FakeMember:
 
     def __init__(self) -> None:
         self.up = threading.Event()
-        self.then: Callable[[BaseException | None], None] | None = None
+        self.then: Then | None = None
         self.packed: list[bytes] = []
-        self.answers: list[Future[Returned | Raised]] = []
+        self.told: list[Then] = []
         self.at_submit: Callable[[], None] = lambda: None
         self.killed = False
+        self.dismissed = False
         self.made.append(self)
 
-    def start(self, then: Callable[[BaseException | None], None]) -> None:
+    def start(self, then: Then) -> None:
         if self.refuse_start is not None:
             raise self.refuse_start
         self.then = then
 
-    def come_up(self, error: BaseException | None = None) -> None:
+    def come_up(self) -> None:
         assert self.then is not None
-        self.then(error)
+        self.then(Returned(b""))
 
-    def submit(self, packed: bytes) -> Future[Returned | Raised]:
+    def fail_to_start(self) -> None:
+        assert self.then is not None
+        self.then(Lost(-9))
+
+    def submit(self, packed: bytes, then: Then) -> None:
         self.at_submit()
         self.packed.append(packed)
-        self.answers.append(Future())
-        return self.answers[-1]
+        self.told.append(then)
 
     def answer(self) -> None:
-        self.answers[-1].set_result(run(self.packed[-1]))
+        self.told[-1](run(self.packed[-1]))
 
     def die(self) -> None:
-        self.answers[-1].set_exception(BrokenExecutor())
+        self.told[-1](Lost(-9))
 
     def kill(self) -> None:
         self.killed = True
 
-    def keep(self) -> None:
-        """There is no pool to keep."""
+    def end(self, gone: Callable[[], None]) -> None:
+        gone()
 
-    def end(self) -> None:
-        """Nothing is left at once."""
-
-    def exit_code(self) -> int:
-        return -9
+    def dismiss(self) -> None:
+        self.dismissed = True
 
 
 @pytest.fixture(autouse=True)
-def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FakeMember]]:
+def made(monkeypatch: pytest.MonkeyPatch) -> list[FakeMember]:
     """The members that crews of this test have made."""
     FakeMember.made, FakeMember.refuse_start = [], None
     monkeypatch.setattr(crew_module, "Member", FakeMember)
-    yield FakeMember.made
-    for thread in threading.enumerate():
-        if thread.name == "cloaca worker's end":
-            thread.join()
+    return FakeMember.made
 
 
 def submit(crew: Crew, number: int = 1) -> Future[int]:
@@ -137,7 +138,7 @@ def test_a_worker_that_cannot_start_fails_one_call_and_the_next_call_tries_again
     crew = Crew(1)
     first, up = crew.submit(calls.doubled, (1,), {})
     second = submit(crew)
-    made[0].come_up(BrokenExecutor())
+    made[0].fail_to_start()
 
     assert up is not None
     assert up.is_set()
@@ -155,7 +156,7 @@ def test_calls_beyond_counting_fail_where_the_system_refuses_processes(
     crew = Crew(1)
     futures = [submit(crew) for _ in range(2_000)]
     FakeMember.refuse_start = OSError("no more processes")
-    made[0].come_up(BrokenExecutor())
+    made[0].fail_to_start()
 
     assert all(map(lost, futures))
     assert "no more processes" in str(futures[1].exception(0))
@@ -215,7 +216,7 @@ def test_an_answer_after_the_cancel_is_dropped_and_the_worker_gets_no_other_call
     made[0].answer()
     assert future.cancelled()
     assert not other.done()
-    assert len(made[0].answers) == 1
+    assert len(made[0].told) == 1
     assert len(made) == 2
 
 
@@ -278,22 +279,24 @@ def test_a_closed_crew_runs_what_waits_and_starts_workers_for_it(made: list[Fake
     assert second.result(0) == 2
 
 
-def test_the_exit_of_the_interpreter_waits_for_the_last_of_a_worker(
+def test_an_idle_worker_ends_with_its_crew_but_in_a_forked_process(
     made: list[FakeMember], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also if a thread closes the crew for which it does not wait, as that of a runner."""
-    waited_for: list[bool] = []
-    monkeypatch.setattr(
-        FakeMember, "end", lambda _: waited_for.append(not threading.current_thread().daemon)
-    )
-    crew = Crew(1)
-    submit(crew)
-    made[0].come_up()
-    made[0].answer()
-    threading.Thread(target=crew.close, kwargs={"cancel_queued": True}, daemon=True).start()
-    crew.wait()
+    crew, parents = Crew(1), Crew(1)
+    for each in (crew, parents):
+        submit(each)
+        made[-1].come_up()
+        made[-1].answer()
+        made[-1].told.clear()
+        made[-1].then = None
+    del each, crew
+    gc.collect()
+    pid = os.getpid()
+    monkeypatch.setattr(os, "getpid", lambda: pid + 1)
+    del parents
+    gc.collect()
 
-    assert waited_for == [True]
+    assert [member.dismissed for member in made] == [True, False]
 
 
 def test_a_closed_crew_lets_idle_workers_end(made: list[FakeMember]) -> None:

@@ -1,31 +1,97 @@
-"""A worker process that is started while the interpreter exits does not outlive it."""
+"""A worker process: its start, the thread that reads from it, and its end."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import threading
+from concurrent.futures import Future
 
 import pytest
 from unit import calls_for_workers as calls
 
-from cloaca_core.executors._process import member
-from cloaca_core.executors._process.member import Member, WorkerProcess
+from cloaca_core.executors._process import member as module
+from cloaca_core.executors._process.member import Lost, Member, WorkerProcess
+from cloaca_core.executors._process.worker import Raised, Returned
+
+WAIT = 30
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def at_exit(monkeypatch: pytest.MonkeyPatch) -> None:
     """The interpreter exits."""
-    monkeypatch.setattr(member.exit_of(os.getpid()), "begun", True)
+    monkeypatch.setattr(module.exit_of(os.getpid()), "begun", True)
 
 
-def test_no_worker_is_started() -> None:
+def started() -> Member:
+    """A member that is up."""
+    member, up = Member(), Future[Returned | Raised | Lost]()
+    member.start(up.set_result)
+    assert up.result(WAIT) == Returned(b"")
+    return member
+
+
+def ends(member: Member) -> bool:
+    gone = threading.Event()
+    member.end(gone.set)
+    return gone.wait(WAIT)
+
+
+@pytest.mark.usefixtures("at_exit")
+def test_no_worker_is_started_while_the_interpreter_exits() -> None:
     with pytest.raises(RuntimeError, match="the interpreter exits"):
-        Member().start(lambda error: None)
+        Member().start(lambda _: None)
 
 
+@pytest.mark.usefixtures("at_exit")
 def test_a_process_that_was_being_started_is_killed() -> None:
     process = WorkerProcess(target=calls.doubled, args=(1,))
     process.start()
     process.join()
 
     assert process.exitcode == -signal.SIGKILL
+
+
+def test_a_process_that_no_thread_can_read_from_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("no thread")
+
+    before = set(multiprocessing.active_children())
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    member = Member()
+    with pytest.raises(RuntimeError, match="no thread"):
+        member.start(lambda _: None)
+
+    assert set(multiprocessing.active_children()) <= before
+    assert ends(member)
+
+
+def test_the_exit_of_the_interpreter_waits_for_the_thread_that_reads() -> None:
+    """Also if a daemon starts it, as the threads of a runner are."""
+    members = Future[Member]()
+    threading.Thread(target=lambda: members.set_result(started()), daemon=True).start()
+    member = members.result(WAIT)
+    names = {each.name for each in threading.enumerate() if not each.daemon}
+
+    assert "cloaca worker's answers" in names
+    assert ends(member)
+
+
+def test_an_idle_process_ends_though_another_holds_the_pipe_to_it() -> None:
+    """As one does that was forked from this one."""
+    member = started()
+    held = os.dup(member._line.fileno())
+    try:
+        assert ends(member)
+    finally:
+        os.close(held)
+
+
+def test_the_end_of_one_that_has_ended_is_told_at_once() -> None:
+    member = started()
+    assert ends(member)
+    told: list[bool] = []
+    member.end(lambda: told.append(True))
+
+    assert told == [True]
