@@ -215,12 +215,13 @@ class Observer:
         limit: int = 10_000,
     ) -> Call[list[LogLine]]:
         """The lines that bodies of a run have logged so far; see ``RunHandle.logs``."""
+        from cloaca_core._engine.observe.run_logs import lines_read
         from cloaca_core.runner.calls.task_logs import lines_of, wanted_lines
 
         wanted = wanted_lines("", task, attempt, after, checked_limit(limit))
 
-        async def answer(engine: Engine, run_id: str) -> list[LogChunk]:
-            return await engine.run_logs.read(wanted._replace(run_id=run_id))
+        async def answer(engine: Looks, run_id: str) -> list[LogChunk]:
+            return await lines_read(engine.store, engine.reader, wanted._replace(run_id=run_id))
 
         return self._of_run(ref, answer, lines_of(wanted))
 

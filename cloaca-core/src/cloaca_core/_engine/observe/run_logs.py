@@ -44,9 +44,8 @@ class RunLogs:
         self._watchers = watchers
 
     async def read(self, wanted: Wanted) -> list[LogChunk]:
-        """The chunks with the lines; ``RunNotFoundError`` when there is no such run."""
-        await self._reader.get_run(wanted.run_id)
-        return await self._chunks(wanted)
+        """As ``lines_read``."""
+        return await lines_read(self._store, self._reader, wanted)
 
     async def follow(self, wanted: Wanted) -> News:
         """Wait for further lines, or for the end of the run."""
@@ -63,22 +62,27 @@ class RunLogs:
 
     async def _look(self, wanted: Wanted) -> News | None:
         row = await self._reader.get_run(wanted.run_id)  # first: its end has the last lines
-        chunks = await self._chunks(wanted)
+        chunks = await _chunks(self._store, wanted)
         if chunks or row.ended_at is not None:
             return News(chunks, is_over=not chunks)
         return None
 
-    async def _chunks(self, wanted: Wanted) -> list[LogChunk]:
-        found: list[LogChunk] = []
-        lines, after = 0, wanted.after
-        while lines < wanted.limit:
-            chosen = ChunkFilter(
-                wanted.run_id, after, wanted.task_id, wanted.attempt, CHUNKS_AT_ONCE
-            )
-            page = await self._store.log_chunks(chosen)
-            found += page
-            lines += sum([chunk.size for chunk in page])
-            if len(page) < CHUNKS_AT_ONCE:
-                break
-            after = page[-1].position
-        return found
+
+async def lines_read(store: Store, reader: RunReader, wanted: Wanted) -> list[LogChunk]:
+    """The chunks with the lines; ``RunNotFoundError`` when there is no such run."""
+    await reader.get_run(wanted.run_id)
+    return await _chunks(store, wanted)
+
+
+async def _chunks(store: Store, wanted: Wanted) -> list[LogChunk]:
+    found: list[LogChunk] = []
+    lines, after = 0, wanted.after
+    while lines < wanted.limit:
+        chosen = ChunkFilter(wanted.run_id, after, wanted.task_id, wanted.attempt, CHUNKS_AT_ONCE)
+        page = await store.log_chunks(chosen)
+        found += page
+        lines += sum([chunk.size for chunk in page])
+        if len(page) < CHUNKS_AT_ONCE:
+            break
+        after = page[-1].position
+    return found
