@@ -88,7 +88,7 @@ def test_runs_are_listed_by_the_filter_of_the_command_line(desk: Desk) -> None:
 
     assert [run["status"] for run in found["runs"]] == ["Completed", "Completed"]
     with pytest.raises(cloaca.FilterError, match="did you mean status"):
-        list_runs(desk, filter="statu:failed")
+        list_runs(desk, filter="statsu:failed")
 
 
 def test_a_run_is_shown_with_its_tasks(desk: Desk) -> None:
