@@ -366,9 +366,10 @@ class MemoryStore(
         return False
 
     async def register(self, runner: RunnerRow) -> None:
-        fresh = runner._replace(beat=0, fenced=False)
+        fresh = runner._replace(beat=0, fenced=False, draining_since=None)
         found = self.registered.setdefault(runner.id, fresh)
-        if found._replace(beat=0, fenced=False, lease_until=runner.lease_until) != fresh:
+        as_fresh = found._replace(beat=0, fenced=False, lease_until=runner.lease_until)
+        if as_fresh._replace(draining_since=None) != fresh:
             raise StoreOpenError(f"runner_id {runner.id!r} is in use by another runner")
 
     async def beat(self, runner_id: str, lease_until: int) -> bool:
@@ -377,6 +378,14 @@ class MemoryStore(
         runner = self.registered[runner_id]
         self.registered[runner_id] = runner._replace(beat=runner.beat + 1, lease_until=lease_until)
         return True
+
+    async def drain(self, runner_id: str) -> int | None:
+        if not self._is_live(runner_id):
+            return None
+        runner = self.registered[runner_id]
+        since = self.wall_clock() if runner.draining_since is None else runner.draining_since
+        self.registered[runner_id] = runner._replace(draining_since=since)
+        return since
 
     async def unregister(self, runner_id: str) -> None:
         await self.release(runner_id, ())

@@ -32,7 +32,7 @@ SESSIONS = 4
 
 _FILL = (
     """INSERT INTO cloaca_runner VALUES
-        ('mine', '', '', 1, 1, 1, 1, 0, 1, 2), ('dead', '', '', 2, 1, 1, 1, 1, 1, 2)""",
+        ('mine', '', '', 1, 1, 1, 1, 0, 1, 2, NULL), ('dead', '', '', 2, 1, 1, 1, 1, 1, 2, NULL)""",
     """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, started_at,
             ended_at, idempotency_key, tags, input, parent_id, root_id)
         SELECT 'r' || lpad(n::text, 8, '0'),

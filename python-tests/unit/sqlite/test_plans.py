@@ -28,7 +28,7 @@ _FILL = (
         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < :many)
         SELECT n, printf('%08d', n) AS id, 'w' || (n % 3) AS workflow FROM n""",
     """INSERT INTO cloaca_runner VALUES
-        ('mine', '', '', 1, 1, 1, 1, 0, 1, 2), ('dead', '', '', 2, 1, 1, 1, 1, 1, 2)""",
+        ('mine', '', '', 1, 1, 1, 1, 0, 1, 2, NULL), ('dead', '', '', 2, 1, 1, 1, 1, 1, 2, NULL)""",
     # ended ones, of which one parent in ten was cancelled with its children
     """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, started_at,
             ended_at, tags, input, parent_id, steer_reason)

@@ -54,6 +54,26 @@ class LeaseConformance:
 
         assert await store.runners() == [runner("r1")._replace(beat=1, lease_until=2000)]
 
+    async def test_a_runner_is_asked_to_leave_once(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await store.register(runner("r2", started_at=NOW + 1))
+
+        since = await store.drain("r1")
+
+        assert since is not None
+        assert await store.drain("r1") == since
+        assert [each.draining_since for each in await store.runners()] == [since, None]
+        assert await store.beat("r1", 2000)
+        await store.register(runner("r1"))  # sent again
+        assert (await store.runners())[0].draining_since == since
+
+    async def test_nobody_asks_a_runner_to_leave_that_is_dead_or_gone(self, store: Store) -> None:
+        await store.register(runner("dead"))
+        await store.fence("dead", 0)
+
+        assert await store.drain("dead") is None
+        assert await store.drain("unknown") is None
+
     @pytest.mark.parametrize(
         "other",
         [

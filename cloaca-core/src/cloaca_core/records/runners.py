@@ -15,7 +15,8 @@ class RunnerRow(NamedTuple):
 
     ``boot_id``, ``pid_namespace``, ``pid`` and ``process_start`` identify its process (see
     ``_engine/recover/process_identity.py``); ``lease_until`` is on the store's own lease clock.
-    ``protocol`` says which states of runs the runner knows: see ``PROTOCOL``.
+    ``protocol`` says which states of runs the runner knows: see ``PROTOCOL``. ``draining_since`` is
+    when somebody asked the runner to leave, None if nobody has.
     """
 
     id: str
@@ -28,3 +29,4 @@ class RunnerRow(NamedTuple):
     fenced: bool
     started_at: int
     protocol: int = PROTOCOL
+    draining_since: int | None = None

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 24, digest d9d794a52e92bbf1cbce7dfba33c3d474096be6fec0fefddfc809724f72b5002
+-- Made from migrations 1 to 25, digest 5f3c2f7a1282a38536d7524d7aa269d5a4fdcba48c003831c7e44b5e91c81e9b
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -21,6 +21,7 @@ CREATE TABLE cloaca_runner (
     fenced integer NOT NULL,
     started_at bigint NOT NULL,
     protocol integer NOT NULL,
+    draining_since bigint,
     PRIMARY KEY (id)
 );
 

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 26, digest f8d3e532436cf6ae235dff596be02db5312a5cb19093ae095815b7b4896c73cb
+-- Made from migrations 1 to 27, digest 406e28be9492e6564c72b7d3327aca2629fd7c8e887cca9f16ed0d6a54dbe4c5
 
 PRAGMA application_id = 1668050785;
 
@@ -165,7 +165,7 @@ CREATE TABLE cloaca_runner (
     fenced INTEGER NOT NULL,
     started_at INTEGER NOT NULL,
     protocol INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+, draining_since INTEGER) STRICT, WITHOUT ROWID;
 
 CREATE INDEX cloaca_run_owned ON cloaca_run (owner, workflow, id, status)
 WHERE owner IS NOT NULL AND ended_at IS NULL;

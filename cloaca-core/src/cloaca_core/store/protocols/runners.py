@@ -32,6 +32,12 @@ class RunnerStore(Protocol):
     async def beat(self, runner_id: str, lease_until: int) -> bool:
         """Renew the lease and count the beat; false when the runner was fenced or removed."""
 
+    async def drain(self, runner_id: str) -> int | None:
+        """Ask this runner to leave: it reads that among ``runners()``. Returns since when that is
+        asked, which is the first time; None when it is not registered, or fenced. Other processes
+        hear of it as of a runner that comes or goes.
+        """
+
     async def release(self, runner_id: str, held: Collection[str]) -> int:
         """Give up this runner's runs except ``held``: no owner, epoch + 1, claimable by any runner.
         Those that are to be cancelled are Cancelled instead. Returns how many became claimable.

@@ -63,6 +63,7 @@ class RunnerQueries(NamedTuple):
     register: Statement
     get_runner: Statement
     list_runners: Statement
+    drain: Statement
     beat: Statement
     shut_out: Statement
     release: Statement

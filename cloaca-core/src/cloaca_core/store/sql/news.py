@@ -11,7 +11,7 @@ from typing import Final
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.dialect import Step
 
-_OF_RUNNERS: Final = ("release", "unregister", "register", "take_over_runs", "fence")
+_OF_RUNNERS: Final = ("release", "unregister", "register", "take_over_runs", "fence", "drain")
 _OF_SCHEDULES: Final = ("put_schedule", "retime_schedule", "add_trigger", "change_trigger")
 """Changes of schedules and triggers: runners fire only those they know of."""
 _OF_RUNS: Final = (
@@ -52,8 +52,8 @@ class News:
 
     def of(self, steps: Sequence[Step]) -> Change | None:
         """``ANYTHING`` if a runner came or went, took up or released work, if something is asked of
-        runs, or if a schedule or a trigger may be due sooner; ``RUNS`` if runs have ended or may be
-        claimed; else None.
+        runs or of a runner, or if a schedule or a trigger may be due sooner; ``RUNS`` if runs have
+        ended or may be claimed; else None.
         """
         found: Change | None = None
         for each in steps:

@@ -38,6 +38,11 @@ class SqlRunners(SqlPart):
         (rows,) = await self._dialect.write([Step(beat, values)], urgent=True)
         return bool(rows)
 
+    async def drain(self, runner_id: str) -> int | None:
+        now = await self._dialect.now()
+        rows = await self._write(self._queries.runners.drain, id=runner_id, now=now)
+        return rows[0][0] if rows else None
+
     async def unregister(self, runner_id: str) -> None:
         q, now = self._queries.runners, await self._dialect.now()
         # The runner first: a claim of its own that is still under way is seen by the release.
@@ -118,6 +123,11 @@ def _runner(row: Row) -> RunnerRow:
 
 
 def _same_process(found: RunnerRow, given: RunnerRow) -> bool:
-    """True when a row is this registration, apart from beats, lease and fence since then."""
-    as_given = found._replace(beat=given.beat, lease_until=given.lease_until, fenced=given.fenced)
+    """True when a row is this registration, apart from what others and its beats wrote since."""
+    as_given = found._replace(
+        beat=given.beat,
+        lease_until=given.lease_until,
+        fenced=given.fenced,
+        draining_since=given.draining_since,
+    )
     return as_given == given

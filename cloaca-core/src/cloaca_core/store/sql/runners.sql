@@ -14,13 +14,15 @@ ON CONFLICT DO NOTHING;
 
 -- name: get_runner
 -- Read one runner, to check whether its id belongs to the process that registered it.
-SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at, protocol
+SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at, protocol,
+    draining_since
 FROM cloaca_runner WHERE id = :id;
 
 
 -- name: list_runners
 -- List all runners, oldest first.
-SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at, protocol
+SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at, protocol,
+    draining_since
 FROM cloaca_runner ORDER BY started_at, id;
 
 
@@ -29,6 +31,13 @@ FROM cloaca_runner ORDER BY started_at, id;
 UPDATE cloaca_runner SET beat = beat + 1, lease_until = :lease_until
 WHERE id = :id AND fenced = 0
 RETURNING id;
+
+
+-- name: drain
+-- Ask a live runner to leave. The first time counts.
+UPDATE cloaca_runner SET draining_since = COALESCE(draining_since, :now)
+WHERE id = :id AND fenced = 0
+RETURNING draining_since;
 
 
 -- name: shut_out
