@@ -150,6 +150,39 @@ def test_it_answers_probes_on_loopback_and_is_not_ready_while_it_drains(
         assert program.end() == 0
 
 
+def test_it_leaves_when_it_is_asked_from_elsewhere(
+    database_url: str, client: cloaca.Client, tmp_path: Path
+) -> None:
+    with worker(database_url, tmp_path, "--health", "0") as program:
+        (port,) = re.findall(r"^http://127\.0\.0\.1:(\d+)/health$", program.told().strip())
+        assert program.told() == READY
+        run = client.submit("held")
+        program.begun()
+        (line,) = cloaca.Observer(client).overview().wait().runners
+
+        done = subprocess.run(
+            [sys.executable, "-m", "cloaca", "runners", "drain", line.id[:20]],
+            env={**os.environ, "CLOACA_DATABASE_URL": database_url},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout == f"{line.id}\n"
+        assert "two signals end it at once" in program.told()
+        later = client.submit("held")
+        (line,) = cloaca.Observer(client).overview().wait().runners
+        assert (line.alive, line.runs, line.draining_since is None) == (True, 1, False)
+        assert asked(port, "/ready") == (503, {"ready": False})
+        assert asked(port, "/health") == (200, {"draining": True})
+        program.process.send_signal(signal.SIGTERM)  # as a service manager that stops it as well
+        program.say("done")
+
+        assert program.end() == 0
+    assert run.result(PATIENCE).final_context.get("heard") == "done"
+    assert later.status() == "Pending"
+    assert cloaca.Observer(client).overview().wait().runners == ()
+
+
 def asked(port: str, path: str) -> tuple[int, dict[str, object]]:
     with closing(http.client.HTTPConnection("127.0.0.1", int(port), timeout=PATIENCE)) as it:
         it.request("GET", path)

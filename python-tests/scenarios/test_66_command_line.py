@@ -592,3 +592,27 @@ def test_the_module_is_a_program(
         0,
         f"cloaca, version {cloaca.__version__}\n",
     )
+
+
+# -- runners -------------------------------------------------------------------------------------
+
+
+def test_a_runner_is_asked_to_leave_by_the_beginning_of_its_id(
+    database_url: str, command: Command
+) -> None:
+    settings = [cloaca.DefaultRunnerConfig(runner_id=name) for name in ("east-1", "east-2")]
+    with (
+        cloaca.DefaultRunner(database_url, config=settings[0], registry=cloaca.Registry()),
+        cloaca.DefaultRunner(database_url, config=settings[1], registry=cloaca.Registry()) as other,
+    ):
+        assert "several runners" in command("runners", "drain", "east", code=1).stderr
+        assert "no runner has an id" in command("runners", "drain", "west", code=1).stderr
+
+        asked = command("runners", "drain", "east-1", "--json")
+        assert json.loads(asked.stdout) == {"schema": 1, "runner": {"id": "east-1"}}
+
+        listed = json.loads(command("runners", "list", "--json").stdout)["runners"]
+        draining = {each["id"]: each["draining_since"] is not None for each in listed}
+        assert draining.pop("east-1", True)  # or it has left already
+        assert draining == {"east-2": False}
+        assert other.health()["paused"] is False

@@ -54,9 +54,10 @@ if TYPE_CHECKING:
 
 class Engine:
     """Made and used on its loop only, but for ``recent``, ``runs.owns`` and the messages of
-    ``grace``. ``broken`` is called with the reason when a part has died, so that it cannot go on.
-    ``executor`` makes the place where bodies run: a simulation's may have no threads. ``supplies``
-    are the executors of the program.
+    ``grace``. ``broken`` is called with the reason when a part has died, so that it cannot go on,
+    and ``asked_to_leave`` when another program wants this runner to shut down. ``executor`` makes
+    the place where bodies run: a simulation's may have no threads. ``supplies`` are the executors
+    of the program.
 
     One that does not ``work`` is a client's: it has no row and no lease, and owns no run, but it
     steers those of others. Nor does one work that may only look. One that works ``alone`` owns the
@@ -71,6 +72,7 @@ class Engine:
         clock: Clock = SYSTEM_CLOCK,
         executor: type[Executor] = Executor,
         broken: Callable[[str], None] = lambda _: None,
+        asked_to_leave: Callable[[], None] = lambda: None,
         *,
         works: bool = True,
         alone: bool = False,
@@ -83,6 +85,7 @@ class Engine:
             clock,
             executor,
             broken,
+            asked_to_leave,
             works=works,
             alone=alone,
             supplies=supplies,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.observe.health import Health
+from cloaca_core._engine.recover.drain_wish import DrainWish
 from cloaca_core._engine.runtime.supervisor import supervised
 from cloaca_core._engine.stages import (
     Base,
@@ -50,6 +51,7 @@ class Parts:
         clock: Clock,
         executor: type[Executor],
         broken: Callable[[str], None],
+        asked_to_leave: Callable[[], None],
         *,
         works: bool,
         alone: bool,
@@ -106,6 +108,7 @@ class Parts:
             anything_changed=self.wake_all,
             watched=self.reading.watchers.wake,
         )
+        self.drain_wish = DrainWish(store, base.runner_id, asked_to_leave)
         self.loops = supervised(
             self._turns(), clock, longest_pauses={"lease": self.claims.lease.interval / 4}
         )
@@ -192,11 +195,13 @@ class Parts:
 
     # -- of everything else ------------------------------------------------------------------
 
-    def wake_all(self) -> None:
+    async def wake_all(self) -> None:
         """Another process may have changed anything."""
         self.firing.schedule_loop.wake()
         self.firing.trigger_loop.wake()
         self.claims.takeover.wake()
+        if self.base.works:
+            await self.drain_wish.look()
 
     def schedule_changed(self) -> None:
         """A schedule may be due sooner, or name a workflow that no runner has."""

@@ -46,7 +46,7 @@ from cloaca_core.values.ids import RunIds
 from cloaca_core.values.retention import DAY_US, UsualDays
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from cloaca_core._engine.execute.executor import Executor
     from cloaca_core._engine.plan.active_run import ActiveRun
@@ -242,7 +242,7 @@ class Upkeep:
         *,
         any_left: Callable[[], bool],
         runs_came: Callable[[], None],
-        anything_changed: Callable[[], None],
+        anything_changed: Callable[[], Awaitable[None]],
         watched: Callable[[], None],
     ) -> None:
         store, clock, days = base.store, base.clock, base.config.retention_days

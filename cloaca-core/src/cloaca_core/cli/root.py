@@ -27,7 +27,7 @@ COMMANDS = {
     "workflows": _group("workflows", "List, show, draw, check, pause and resume workflows."),
     "schedules": _group("schedules", "List, add, explain and change cron schedules."),
     "triggers": _group("triggers", "List, show, enable and disable triggers."),
-    "runners": _group("runners", "List the runners of a database."),
+    "runners": _group("runners", "List the runners of a database, and let one leave."),
     "actions": _group("actions", "List who has asked what of runs and workflows."),
     "tenants": _group("tenants", "List, create and remove tenants."),
     "db": _group("db", "Look at the database itself; upgrade, check, copy and prune it."),

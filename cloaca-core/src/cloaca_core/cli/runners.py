@@ -1,17 +1,27 @@
-"""``cloaca runners``: who executes runs."""
+"""``cloaca runners``: who executes runs, and who is to leave."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
 from cloaca_core.cli.columns import number, when
-from cloaca_core.cli.output import Column, Output, output_options
+from cloaca_core.cli.failures import Failure
+from cloaca_core.cli.output import Column, Output, note, output_options
 from cloaca_core.cli.where import Where, database_options, pass_where
+from cloaca_core.cli.words import runner_state
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloaca_core.cli.output import Form
+    from cloaca_core.observe import RunnerLine
 
 
 @click.group("runners")
 def command() -> None:
-    """List the runners of a database."""
+    """List the runners of a database, and let one leave."""
 
 
 @command.command("list")
@@ -25,9 +35,47 @@ def list_(where: Where, out: Output) -> None:
     out.listing("runners", rows, _COLUMNS, empty="No runner is there: start one, cloaca worker.")
 
 
+@command.command()
+@click.argument("runner")
+@database_options
+@output_options
+@pass_where
+def drain(where: Where, out: Output, runner: str) -> None:
+    """Ask a runner to leave, wherever it runs; returns at once.
+
+    RUNNER is its id, or the beginning of one that no other runner shares. It claims no more runs,
+    waits shutdown_grace_seconds for its bodies, and gives back what is left.
+    """
+    with where.observing() as observer:
+        runner_id = _named(runner, observer.overview().wait().runners).id
+    with where.client("rw") as client:
+        if not client.drain_runner(runner_id):
+            raise Failure(f"runner {runner_id} has left already, or was declared dead")
+    out.one("runner", {"id": runner_id}, lambda: [runner_id])
+    note("It leaves when its bodies have ended: cloaca runners list")
+
+
+def _named(runner: str, known: Sequence[RunnerLine]) -> RunnerLine:
+    """The runner of an id, or of the beginning of one."""
+    found = [each for each in known if each.id == runner]
+    found = found or [each for each in known if each.id.startswith(runner)]
+    match found:
+        case [only]:
+            return only
+        case []:
+            raise Failure(f"no runner has an id that begins with {runner!r}: cloaca runners list")
+        case _:
+            ids = ", ".join(each.id for each in found)
+            raise Failure(f"several runners have ids that begin with {runner!r}: {ids}")
+
+
+def _state(row: Form) -> str:
+    return runner_state(alive=row["alive"], draining=row["draining_since"] is not None)
+
+
 _COLUMNS = (
     Column("RUNNER", lambda row: row["id"], gives_way=True),
-    Column("STATE", lambda row: "alive" if row["alive"] else "gone"),
+    Column("STATE", _state),
     number("runs"),
     number("pid"),
     when("STARTED", "started_at"),

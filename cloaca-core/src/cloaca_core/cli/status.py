@@ -10,7 +10,7 @@ import click
 from cloaca_core.cli.columns import counts_text
 from cloaca_core.cli.output import Output, output_options
 from cloaca_core.cli.where import Where, database_options, pass_where
-from cloaca_core.cli.words import ago, counted, duration, first_line
+from cloaca_core.cli.words import ago, counted, duration, first_line, runner_state
 
 if TYPE_CHECKING:
     from cloaca_core.observe import Overview
@@ -81,7 +81,7 @@ def _runners(found: Overview) -> Iterator[str]:
     if not found.runners:
         yield "none: start one with cloaca worker"
     for each in found.runners:
-        state = "alive" if each.alive else "gone"
+        state = runner_state(alive=each.alive, draining=each.draining_since is not None)
         runs = counted(each.runs, "run")
         yield f"{each.id} {state}, {runs}, process {each.pid}, started {ago(each.started_at)}"
 

@@ -106,3 +106,10 @@ def counted(number: int, noun: str) -> str:
 def first_line(text: str | None) -> str:
     """The first line of a text; nothing for None."""
     return (text or "").strip().partition("\n")[0]
+
+
+def runner_state(*, alive: bool, draining: bool) -> str:
+    """The state of a runner."""
+    if not alive:
+        return "gone"
+    return "draining" if draining else "alive"

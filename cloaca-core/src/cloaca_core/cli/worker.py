@@ -1,7 +1,8 @@
 """``cloaca worker``: executes runs until a signal comes.
 
-The first signal drains: nothing more is claimed, and bodies have the grace period to end. The
-second one ends the worker at once; other runners take over what it leaves.
+The first signal drains: nothing more is claimed, and bodies have the grace period to end. So does
+``cloaca runners drain`` from elsewhere. The second signal ends the worker at once; other runners
+take over what it leaves.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _BROKEN: Final = 0
 """In place of a signal: the engine has died."""
+_ASKED: Final = -1
+"""In place of a signal: another program has asked the worker to leave."""
 
 
 @click.command("worker")
@@ -45,9 +48,9 @@ _BROKEN: Final = 0
 def command(ctx: click.Context, where: Where, port: int | None, ready_file: str | None) -> None:
     """Execute runs of the workflows that -A defines, and fire their schedules and triggers.
 
-    The first SIGTERM or Ctrl-C drains: no more runs are claimed, and bodies have
-    shutdown_grace_seconds to end. The second ends the worker at once. Its other settings come from
-    variables and files: see `cloaca config show`.
+    The first SIGTERM or Ctrl-C drains, as does `cloaca runners drain` from elsewhere: no more runs
+    are claimed, and bodies have shutdown_grace_seconds to end. The second signal ends the worker at
+    once. Its other settings come from variables and files: see `cloaca config show`.
     """
     from cloaca_core.runner.worker import Worker
 
@@ -74,6 +77,7 @@ class Signals:
     def __init__(self) -> None:
         # Only its put may interrupt itself, as a signal handler does.
         self._came: SimpleQueue[int] = SimpleQueue()
+        self._has_come: bool = False
         self.draining: bool = False
 
     @contextmanager
@@ -87,17 +91,24 @@ class Signals:
                 signal.signal(each, handler)
 
     def _take(self, number: int, _: FrameType | None) -> None:
-        if self.draining:
+        if self._has_come:
             raise KeyboardInterrupt
-        self.draining = True
+        self._has_come = self.draining = True
         self._came.put(number)
+
+    def asked(self) -> None:
+        """Another program has asked the worker to leave: the next signal is the first one yet."""
+        self.draining = True
+        self._came.put(_ASKED)
 
     def broken(self) -> None:
         """The engine has died: there is nothing to wait for."""
         self._came.put(_BROKEN)
 
     def wait(self) -> int:
-        """Wait for the first signal, and return it; 0 when the engine has died."""
+        """Wait for the first signal, and return it; 0 when the engine has died, -1 when another
+        program has asked the worker to leave.
+        """
         return self._came.get()
 
 
@@ -107,6 +118,7 @@ def _signals() -> list[signal.Signals]:
 
 def _work(runner: Worker, signals: Signals, port: int | None, ready_file: str | None) -> None:
     """Tell all who want to know that the runner works, and wait for a signal."""
+    runner.when_asked_to_leave(signals.asked)
     runner.when_over(signals.broken)
     with ExitStack() as stack:
         if port is not None:
@@ -116,8 +128,14 @@ def _work(runner: Worker, signals: Signals, port: int | None, ready_file: str | 
             came = signals.wait()
         if came == _BROKEN:
             return  # the runner raises the reason as it closes
-        note(f"{signal.Signals(came).name}: no more runs are claimed; again ends it at once.")
+        note(_told(came))
         runner.shutdown()
+
+
+def _told(came: int) -> str:
+    if came == _ASKED:
+        return "Asked to leave: no more runs are claimed; two signals end it at once."
+    return f"{signal.Signals(came).name}: no more runs are claimed; again ends it at once."
 
 
 @contextmanager

@@ -11,13 +11,16 @@ from cloaca_core.records.upkeep import Upkeep
 
 OVERDUE: Final = 5 * 60 * 1_000_000
 """µs. Work that a runner should have begun so long ago is not begun."""
+LEAVING_LONG: Final = 3600 * 1_000_000
+"""µs. A runner that was asked to leave so long ago waits for bodies that may hang."""
 LONG: Final = 30 * 24 * 3600 * 1_000_000
 """µs. Runs that were made so long ago and still wait may have been forgotten."""
 
 
 class SeenRunner(NamedTuple):
     """A registered runner. ``owned`` is how many runs it has; ``process_ended`` is only true where
-    that is certain, ``lease_over`` where its lease ended in the past.
+    that is certain, ``lease_over`` where its lease ended in the past. ``draining_since`` is when it
+    was asked to leave.
     """
 
     id: str
@@ -25,6 +28,7 @@ class SeenRunner(NamedTuple):
     fenced: bool
     process_ended: bool
     lease_over: bool
+    draining_since: int | None = None
 
 
 class Late(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from cloaca_core.doctor.facts import OVERDUE, Late, Work
+from cloaca_core.doctor.facts import LEAVING_LONG, OVERDUE, Late, Work
 from cloaca_core.records.findings import SEVERITIES, Finding, SchemaState
 from cloaca_core.values.instants import instant_text, nearest_shown
 
@@ -115,6 +115,13 @@ def _of_runners(work: Work) -> Iterator[Finding]:
                 "warning",
                 f"runner {each.id} has not renewed its lease, and owns {each.owned} runs",
                 "see whether its process hangs or was suspended; any other runner takes them over",
+            )
+        elif each.draining_since is not None and each.draining_since + LEAVING_LONG < work.now:
+            yield Finding(
+                "draining_long",
+                "warning",
+                f"runner {each.id} was asked to leave at {_at(each.draining_since)}, and has not",
+                "see which bodies it waits for; a second signal to its process ends it at once",
             )
 
 

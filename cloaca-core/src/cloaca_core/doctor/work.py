@@ -66,6 +66,7 @@ def _seen(store: Store, row: RunnerRow, owned: int) -> SeenRunner:
         row.fenced,
         process_ended=is_gone(mine, process_of(row)),
         lease_over=other_boot or row.lease_until + OVERDUE < store.lease_clock(),
+        draining_since=row.draining_since,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cloaca_core.observe.json_forms import Shown
 from cloaca_core.observe.listing import RunLine, run_line
 from cloaca_core.runner.approvals import OpenApproval, open_approvals
-from cloaca_core.runner.results import rfc3339
+from cloaca_core.runner.results import rfc3339, rfc3339_or_none
 from cloaca_core.values.instants import SECOND
 from cloaca_core.values.namespace import short_name
 
@@ -30,7 +30,8 @@ HOUR: Final = 3_600 * SECOND
 @dataclass(frozen=True, slots=True)
 class RunnerLine(Shown):
     """A runner in the table. ``alive`` is False for one that is gone and whose runs are about to be
-    taken over; ``runs`` counts those that it owns, up to 1,000.
+    taken over; ``runs`` counts those that it owns, up to 1,000. ``draining_since`` is when it was
+    asked to leave.
     """
 
     id: str
@@ -39,6 +40,7 @@ class RunnerLine(Shown):
     started_at: str
     pid: int
     is_here: bool
+    draining_since: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +131,5 @@ def _runner_line(state: RunnerState, now: Instant) -> RunnerLine:
         started_at=rfc3339(row.started_at),
         pid=row.pid,
         is_here=state.is_here,
+        draining_since=rfc3339_or_none(row.draining_since),
     )

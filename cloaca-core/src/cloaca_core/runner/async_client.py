@@ -453,6 +453,10 @@ class AsyncClient:
         """The state of the runner: its runs, bodies, loops and failing triggers."""
         return await self._calls.claiming.health()
 
+    async def drain_runner(self, runner_id: str) -> bool:
+        """Ask a runner of this database to leave, wherever it runs; see ``Client``."""
+        return await self._calls.claiming.drain(runner_id)
+
     # -- schedules ---------------------------------------------------------------------------
 
     async def register_cron_workflow(

@@ -541,6 +541,15 @@ class Client:
         """The state of the runner: its runs, bodies, loops and failing triggers."""
         return self._calls.claiming.health().wait()
 
+    def drain_runner(self, runner_id: str) -> bool:
+        """Ask a runner of this database to leave, wherever it runs. As soon as it hears of it, it
+        shuts down, as by ``shutdown()`` in its own program: it claims no more runs, waits
+        ``shutdown_grace_seconds`` for its bodies and gives back what is left. Then its calls raise
+        ``RunnerClosedError``. This returns at once: True if such a runner is registered and was not
+        declared dead, also if it was asked before.
+        """
+        return self._calls.claiming.drain(runner_id).wait()
+
     # -- schedules ---------------------------------------------------------------------------
 
     def register_cron_workflow(

@@ -84,6 +84,8 @@ class EngineHost:
         self._shutdown_over: asyncio.Event | None = None
         self._has_told_failure = False
         self.tracer: SubmitTracer | None = None
+        self.leaving: Callable[[], object] = _nothing
+        """Called on the engine's loop when a shutdown has begun that another program asked for."""
         self._engine: Engine | None = None
         self._onlooker: Onlooker | None = None
         self._growing = asyncio.Lock()
@@ -163,6 +165,7 @@ class EngineHost:
             self.config,
             self.registry,
             broken=self._break_down,
+            asked_to_leave=self._leave,
             works=self._works,
             alone=self._alone,
             supplies=self._supplies,
@@ -221,6 +224,13 @@ class EngineHost:
             self._thread.fail(reason)
             self._own_shutdown = self._thread.loop.create_task(self._shut_down())
             self._own_shutdown.add_done_callback(lambda _: closing.set_result(None))
+
+    def _leave(self) -> None:
+        """Shut down, as another program has asked: called on the engine's loop."""
+        with self._close_once:
+            if self._closing is None:
+                self._begin_to_close()
+        self.leaving()
 
     def tell_of_wait(self) -> None:
         """Log the bodies for which a shutdown that has just begun waits."""
@@ -384,6 +394,10 @@ def _stop_unless_failed(thread: LoopThread) -> None:
     """
     if thread.failure is None:
         thread.stop()
+
+
+def _nothing() -> None:
+    """Stands for a listener before there is one."""
 
 
 def _supplies(

@@ -15,6 +15,12 @@ class Worker(DefaultRunner):
         """Call ``callback`` once it has shut down or broken down, on any thread."""
         self._calls.claiming.when_over(callback)
 
+    def when_asked_to_leave(self, callback: Callable[[], object]) -> None:
+        """Call ``callback`` when a shutdown has begun that another program asked for; on a thread
+        that it must not hold up.
+        """
+        self._calls.claiming.when_asked_to_leave(callback)
+
     def health_within(self, seconds: float) -> dict[str, Any]:
         """The same as ``health()``; ``PipelineTimeoutError`` if it does not come so soon."""
         return self._calls.claiming.health(seconds).wait()

@@ -6,7 +6,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cloaca_core.cli.words import PLAIN_SIGNS, SIGNS, STYLES, ago, counted, duration, first_line
+from cloaca_core.cli.words import (
+    PLAIN_SIGNS,
+    SIGNS,
+    STYLES,
+    ago,
+    counted,
+    duration,
+    first_line,
+    runner_state,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +68,9 @@ def test_no_colour_is_one_that_light_or_dark_terminals_cannot_show() -> None:
     used = {word for style in STYLES.values() for word in style.split()}
 
     assert used <= {"green", "red", "cyan", "magenta", "bold", "dim"}
+
+
+def test_a_runner_that_is_gone_does_not_drain_any_more() -> None:
+    assert runner_state(alive=True, draining=False) == "alive"
+    assert runner_state(alive=True, draining=True) == "draining"
+    assert runner_state(alive=False, draining=True) == "gone"

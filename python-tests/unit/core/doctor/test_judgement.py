@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cloaca_core.doctor.facts import OVERDUE, Late, SeenRunner, Work
+from cloaca_core.doctor.facts import LEAVING_LONG, OVERDUE, Late, SeenRunner, Work
 from cloaca_core.doctor.judgement import MOST_APART, PRUNE_LATE, of_schema, of_work, worst_first
 from cloaca_core.records.findings import Finding, PendingMigration, SchemaState
 from cloaca_core.records.runs import WaitingRow
@@ -34,6 +34,7 @@ def test_sound_work_has_no_findings() -> None:
         ({"runners": [LIVE._replace(process_ended=True)]}, "runner_ended"),
         ({"runners": [LIVE._replace(fenced=True)]}, "runner_ended"),
         ({"runners": [LIVE._replace(lease_over=True)]}, "lease_over"),
+        ({"runners": [LIVE._replace(draining_since=NOW - LEAVING_LONG - 1)]}, "draining_long"),
         ({"waiting": waiting("run")}, "runs_unserved"),
         ({"waiting": waiting("schedule")}, "schedule_late"),
         ({"waiting": waiting("task_unserved")}, "tasks_unserved"),
@@ -61,6 +62,7 @@ def test_each_fact_has_its_finding_with_a_line_of_cure(change: dict[str, Any], c
     [
         # A runner that owns nothing has no lease, and its row does no harm when it is gone.
         {"runners": [LIVE._replace(owned=0, lease_over=True, process_ended=True)]},
+        {"runners": [LIVE._replace(draining_since=NOW - LEAVING_LONG)]},
         {"waiting": waiting("run", NOW)},  # made just now
         {"waiting": waiting("schedule", NOW + OVERDUE)},  # its tick is to come
         {"upkeep": Upkeep(keeps_all=False, due_at=0)},  # a new database, which no runner has pruned

@@ -37,6 +37,7 @@ from cloaca_core.records.runs import RunRow
 from cloaca_core.runner import host as module
 from cloaca_core.runner.calls.arguments import Requests
 from cloaca_core.runner.host import EngineHost
+from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import Store, StoreOptions, TenantBackend
 from cloaca_core.store.tenants import TenantConfig, TenantCredentials
 
@@ -916,4 +917,34 @@ def test_they_end_when_the_database_cannot_be_opened(
     host.open().result(WAIT)
     assert len(makers.made) == 2
     host.close().result(WAIT)
+    host.end_thread()
+
+
+def test_it_leaves_when_another_program_asks(
+    backend: ModelBackend, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed, told = asyncio.Event(), threading.Event()
+
+    async def wait_changed() -> Change:
+        await changed.wait()
+        changed.clear()
+        return Change.ANYTHING
+
+    async def ask(engine: Engine) -> None:
+        await engine.store.drain("r1")
+        changed.set()
+
+    monkeypatch.setattr(backend.store, "wait_changed", wait_changed)
+    host = EngineHost("model://here", DefaultRunnerConfig(runner_id="r1"), None, registry)
+    host.leaving = told.set
+    host.open().result(WAIT)
+    host.begin()
+
+    host.send(ask)
+
+    assert told.wait(WAIT)
+    with pytest.raises(RunnerClosedError):
+        host.send(nothing)
+    host.close().result(WAIT)
+    assert backend.store.is_closed
     host.end_thread()

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 class Changes:
-    """Belongs to the engine's loop. After each change ``runs_came`` is called, ``anything`` as well
-    unless only runs have come or gone, and then ``ended`` is awaited; after steps of runs nothing
-    of these. Last ``watched`` is called.
+    """Belongs to the engine's loop. After each change ``runs_came`` is called, ``anything`` awaited
+    as well unless only runs have come or gone, and then ``ended``; after steps of runs nothing of
+    these. Last ``watched`` is called.
     """
 
     def __init__(
         self,
         store: Store,
         runs_came: Callable[[], None],
-        anything: Callable[[], None],
+        anything: Callable[[], Awaitable[None]],
         ended: Callable[[], Awaitable[None]],
         watched: Callable[[], None],
     ) -> None:
@@ -45,5 +45,5 @@ class Changes:
     async def _tell(self, news: Change) -> None:
         self._runs_came()
         if news is Change.ANYTHING:
-            self._anything()
+            await self._anything()
         await self._ended()

@@ -6,10 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from cloaca_core.runner.calls.call import Call, unchanged
+from cloaca_core.values.text import checked_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cloaca_core._engine.engine import Engine
     from cloaca_core.runner.host import EngineHost
 
 
@@ -29,6 +31,19 @@ class ClaimingCalls:
         """Call ``callback`` once the engine has shut down or died, on a thread of its own."""
         never = self._host.send(lambda _: asyncio.Event().wait())
         never.add_done_callback(lambda _: callback())
+
+    def when_asked_to_leave(self, callback: Callable[[], object]) -> None:
+        """Call ``callback`` on the engine's loop when another program has made it shut down."""
+        self._host.leaving = callback
+
+    def drain(self, runner_id: str) -> Call[bool]:
+        """Ask another runner to leave; whether one of this id is there."""
+        checked = checked_text("runner_id", runner_id)
+
+        async def answer(engine: Engine) -> bool:
+            return await engine.store.drain(checked) is not None
+
+        return Call(lambda: self._host.send(answer), unchanged)
 
     def start(self) -> Call[None]:
         """Claim runs."""

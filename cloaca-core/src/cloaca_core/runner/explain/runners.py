@@ -39,6 +39,8 @@ def _judged(facts: Facts, runner: RunnerState) -> tuple[bool | None, str]:
     if facts.standing.row.owner == runner.load.row.id:
         lacks = _lacking(facts.here) if runner.is_here else ""
         return True, f"owns this run; {owns}{_lease(facts, runner)}{lacks}"
+    if (asked := runner.load.row.draining_since) is not None:
+        return False, f"was asked to leave {when(asked, facts.now)}, and claims no more; {owns}"
     if tasks := lacking_runners(facts).get(runner.load.row.id):
         return False, f"leaves this run, as its version of the workflow lacks {listed(tasks)}"
     if runner.is_here and facts.here is not None:
