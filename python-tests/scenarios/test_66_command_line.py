@@ -616,3 +616,26 @@ def test_a_runner_is_asked_to_leave_by_the_beginning_of_its_id(
         assert draining.pop("east-1", True)  # or it has left already
         assert draining == {"east-2": False}
         assert other.health()["paused"] is False
+
+
+# -- db sql --------------------------------------------------------------------------------------
+
+
+def test_a_statement_reads_tables_and_changes_none(command: Command) -> None:
+    command("run", "order", "--detach")
+    statement = "SELECT status, 1 AS one, 2 AS one FROM cloaca_run"
+
+    shown = command("db", "sql", statement)
+    assert [line.split() for line in shown.stdout.splitlines()] == [
+        ["status", "one", "one_2"],
+        ["Pending", "1", "2"],
+    ]
+    asked = command("db", "sql", "-", "--json", input=statement)
+    assert json.loads(asked.stdout) == {
+        "schema": 1,
+        "rows": [{"status": "Pending", "one": 1, "one_2": 2}],
+        "next": None,
+    }
+    assert "was refused" in command("db", "sql", "DELETE FROM cloaca_run", code=1).stderr
+    two = command("db", "sql", "SELECT 1 AS n UNION ALL SELECT 2", "--limit", "1", "--fields", "n")
+    assert (two.stdout, two.stderr) == ("1\n", "There are more: --limit 10\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from cloaca_core.store.protocol import Store, StoreOptions
@@ -11,6 +12,7 @@ from cloaca_postgres.opening import open_dialect, open_to_examine
 from cloaca_postgres.url import parse
 
 if TYPE_CHECKING:
+    from cloaca_core.records.answers import Bounds, Rows
     from cloaca_core.store.protocols.examination import Examiner
     from cloaca_core.store.protocols.old_work import OldWork
     from cloaca_core.store.tenants import TenantConfig, TenantCredentials
@@ -38,6 +40,14 @@ class PostgresBackend:
         target = parse(url)
         session, schema = await open_to_examine(target, options)
         return PostgresExaminer(session, schema, target.place, pooler=target.pooler)
+
+    async def query(self, url: str, options: StoreOptions, sql: str, bounds: Bounds) -> Rows:
+        from cloaca_postgres.query import query  # here: few programs take statements
+
+        target = parse(url)
+        session, schema = await open_to_examine(target, options)  # refuses what is not ours
+        session.close()
+        return await asyncio.to_thread(query, target, schema, options.connect_timeout, sql, bounds)
 
     async def read_old(self, url: str, options: StoreOptions) -> OldWork:
         from cloaca_postgres.old_work import PostgresOldWork  # here: it is done once

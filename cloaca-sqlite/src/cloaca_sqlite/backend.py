@@ -12,6 +12,7 @@ from cloaca_sqlite.opening import open_dialect, open_to_examine
 from cloaca_sqlite.url import SCHEMES, parse
 
 if TYPE_CHECKING:
+    from cloaca_core.records.answers import Bounds, Rows
     from cloaca_core.store.protocols.examination import Examiner
     from cloaca_core.store.protocols.old_work import OldWork
 
@@ -50,6 +51,17 @@ class SqliteBackend:
 
         target = parse(url)
         return SqliteExaminer(await open_to_examine(target), target.synchronous)
+
+    async def query(
+        self,
+        url: str,
+        options: StoreOptions,  # noqa: ARG002 - as above
+        sql: str,
+        bounds: Bounds,
+    ) -> Rows:
+        from cloaca_sqlite.query import query  # here: few programs take statements
+
+        return await query(await open_to_examine(parse(url)), sql, bounds)
 
     async def back_up(self, url: str, path: str) -> None:
         from cloaca_sqlite.backup import back_up  # here: few programs make backups

@@ -18,6 +18,7 @@ from cloaca_core.transfer.copy import (
     copy_database as copy,
 )
 from cloaca_core.transfer.import_0x import ImportReport as ImportReport, import_0x as import_0x
+from cloaca_core.transfer.query import QueryAnswer as QueryAnswer, query_database as query
 from cloaca_core.transfer.status import (
     DatabaseStatus as DatabaseStatus,
     UpgradeReport as UpgradeReport,
@@ -42,6 +43,8 @@ __all__ = [
     "CopyReport",
     "TableCopy",
     "CopyProgress",
+    "query",
+    "QueryAnswer",
     "import_0x",
     "ImportReport",
 ]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 import click
 
 from cloaca_core.cli import exits
+from cloaca_core.cli.arguments import DURATION
 from cloaca_core.cli.columns import counts_text
-from cloaca_core.cli.output import Output, note, output_options
+from cloaca_core.cli.output import Column, Output, note, output_options, plain
 from cloaca_core.cli.steer_runs import confirm
 from cloaca_core.cli.where import Where, database_options, opening, pass_where
 from cloaca_core.cli.words import counted
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 @click.group("db")
 def command() -> None:
-    """Look at the database itself; upgrade, check, copy, back up and prune it."""
+    """Look at the database itself; upgrade, check, query, copy, back up and prune it."""
 
 
 @command.command()
@@ -88,6 +91,44 @@ def upgrade(where: Where, out: Output, dump_sql: bool) -> None:
         done = upgrade_database(url, schema=schema)
     applied = counted(len(done.applied), "migration")
     out.one("upgrade", done.to_dict(), lambda: [f"{applied} applied; schema {done.schema}"])
+
+
+@command.command()
+@click.argument("statement")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=1_000, show_default=True)
+@click.option("--timeout", type=DURATION, default="30s", show_default=True)
+@database_options
+@output_options
+@pass_where
+def sql(where: Where, out: Output, statement: str, limit: int, timeout: float) -> None:
+    """Execute a STATEMENT that reads, and write its rows; - reads it from stdin.
+
+    The database is opened to be looked at: nothing can be written. Tables and columns may change
+    with each version of cloaca.
+    """
+    from cloaca_core.transfer.query import query_database
+
+    text = sys.stdin.read() if statement == "-" else statement
+    url, schema = where.url(), where.schema_name()
+    found = query_database(url, text, schema=schema, limit=limit, timeout=timeout)
+    names = _apart(found.columns)
+    rows = [dict(zip(names, row, strict=True)) for row in found.rows]
+    out.listing("rows", rows, [_cell(name) for name in names], empty="No rows.")
+    if found.more:
+        note(f"There are more: --limit {limit * 10}")
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """The names of columns, with a number where several have one."""
+    found: list[str] = []
+    for name in names:
+        candidates = chain([name], (f"{name}_{number}" for number in count(2)))
+        found.append(next(each for each in candidates if each not in found))
+    return found
+
+
+def _cell(name: str) -> Column:
+    return Column(name, lambda row: plain(row[name]), gives_way=True)
 
 
 @command.command()

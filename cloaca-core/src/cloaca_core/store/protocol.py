@@ -45,6 +45,7 @@ from cloaca_core.store.protocols.waits import WaitStore
 from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:  # of tools, which few programs use
+    from cloaca_core.records.answers import Bounds, Rows
     from cloaca_core.store.protocols.examination import Examiner
     from cloaca_core.store.protocols.old_work import OldWork
     from cloaca_core.store.protocols.transfer import Transfer
@@ -204,6 +205,17 @@ class ExaminedBackend(Backend, Protocol):
     async def examine(self, url: str, options: StoreOptions) -> Examiner:
         """Connect to a database that is there, and change nothing. ``StoreOpenError`` or
         ``StoreError`` when it cannot, or when another program made it.
+        """
+
+
+@runtime_checkable
+class QueriedBackend(Backend, Protocol):
+    """A backend that takes statements of a person's own."""
+
+    async def query(self, url: str, options: StoreOptions, sql: str, bounds: Bounds) -> Rows:
+        """Execute one statement that reads, in a database that is opened to be looked at: whatever
+        the statement is, nothing is written, and no other database or file is reached by it.
+        ``StoreError`` when it is refused, ``StoreUnavailableError`` when it takes too long.
         """
 
 
