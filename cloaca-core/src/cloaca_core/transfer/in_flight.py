@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core.errors import RunsInFlightError
 from cloaca_core.records.runs import RunFilter, RunRow
 from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import Act
+from cloaca_core.records.steering import Act, ActRow
 from cloaca_core.values.ids import RunIds
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ UNENDED: Final = (
     RunStatus.CANCELLING,
 )
 _PAGE: Final = 1000
+_MOST_ACTS: Final = 10_000
+"""So many of the last acts on workflows are looked at."""
+_ASKED_BY: Final = "cloaca db copy"
 _REASON: Final = "the database is being copied"
 
 
@@ -49,18 +52,31 @@ async def refuse_held(store: Store) -> None:
 
 
 async def pause_workflows(store: Store) -> list[str]:
-    """Pause every workflow that has runs which have not ended, or schedules; those that were not
-    paused before.
+    """Pause every workflow that has runs which have not ended, or schedules; those that are paused
+    for a copy now, also by a copy that was broken off.
+
+    One that is paused is left alone: to pause it again would be noted as an act, and the beginning
+    of a copy would not be one of this source any more.
     """
+    before = await store.paused_workflows()
     workflows = {row.workflow async for row in _unended(store)}
     workflows |= set(await _scheduled(store))
     ids, now = RunIds(), await store.now()
-    paused: list[str] = []
-    for workflow in sorted(workflows):
-        act = Act(ids.next(), "cloaca db copy", _REASON, _REASON, now)
+    paused = await _paused_for_a_copy(store) & before.keys()
+    for workflow in sorted(workflows - before.keys()):
+        act = Act(ids.next(), _ASKED_BY, _REASON, _REASON, now)
         if await store.pause_workflow(workflow, act, None):
-            paused.append(workflow)
-    return paused
+            paused.add(workflow)
+    return sorted(paused)
+
+
+async def _paused_for_a_copy(store: Store) -> set[str]:
+    """The workflows that a copy was the last to pause."""
+    last: dict[str, ActRow] = {}
+    for act in await store.acts("", _MOST_ACTS):  # newest first
+        if act.changed:
+            last.setdefault(act.workflow, act)
+    return {name for name, act in last.items() if act.asked_by == _ASKED_BY}
 
 
 async def _scheduled(store: Store) -> list[str]:

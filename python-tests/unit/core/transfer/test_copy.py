@@ -218,6 +218,31 @@ def test_runs_that_a_runner_holds_are_refused_also_when_all_is_paused(
         copy_database(file, other_file, paused=True)
 
 
+def test_a_copy_that_has_paused_workflows_goes_on_after_it_was_broken_off(
+    file: str, other_file: str
+) -> None:
+    without_pauses = [table for table in TABLES if table.name != "paused_workflow"]
+    asyncio.run(fill(file, range(3), without_pauses))
+    with pytest.raises(BrokenOffError):
+        copy_database(file, other_file, paused=True, progress=after("copy", "event", 1))
+    first = asyncio.run(rows_of(file))
+
+    report = copy_database(file, other_file, paused=True)
+
+    assert asyncio.run(rows_of(file)) == first  # no further act
+    assert asyncio.run(rows_of(other_file)) == first
+    assert report.paused == tuple(row[0] for row in first["paused_workflow"])
+    assert len(report.paused) == 2  # those of enabled schedules
+
+
+def test_a_workflow_that_a_person_had_paused_is_not_told_as_paused_for_the_copy(
+    file: str, other_file: str
+) -> None:
+    asyncio.run(fill(file, range(3)))  # each workflow is paused
+
+    assert copy_database(file, other_file, paused=True).paused == ()
+
+
 def test_that_nothing_is_pruned_is_copied_as_well(file: str, other_file: str) -> None:
     cloaca.DefaultRunner(file).shutdown()
 
