@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from cloaca_core._engine.orchestrate.adoption import keys_of, patches_of
 from cloaca_core._engine.plan.graph import plan_graph
-from cloaca_core._engine.plan.restore import restore
+from cloaca_core._engine.plan.restore import change_from_json, restore
 from cloaca_core._engine.plan.task_inputs import task_inputs
 from cloaca_core.errors import TransferError
 from cloaca_core.records.memos import MemoRow
@@ -49,9 +49,10 @@ def export_case(client: Client, run_id: str, *, mask: Collection[str] = ()) -> d
     """A run as a document that ``json.dump`` can write and ``harness.load`` reads.
 
     ``mask`` has names of keys whose values nobody is to read, at any depth of inputs, changes,
-    memos and messages; ``"*"`` masks every value. A text that was masked is also taken out of error
-    messages and tracebacks. Raises ``RunNotFoundError`` when there is no such run, and
-    ``TransferError`` when no definition of its workflow is known.
+    memos, messages and tags; ``"*"`` masks every value. A text or a number of at least four
+    characters that was masked is also taken out of error messages and tracebacks. Raises
+    ``RunNotFoundError`` when there is no such run, and ``TransferError`` when no definition of its
+    workflow is known.
     """
     refuse_other_types("run_id", run_id, str, "a str")
     host = client._host
@@ -86,9 +87,11 @@ async def _read(engine: Looks, run_id: str) -> _Rows:
 
 def _document(found: _Rows, masking: Masking, mask: Sequence[str]) -> dict[str, Any]:
     row = found.row
-    payload = masking.value(decode(row.input))
+    payload, tags = masking.value(decode(row.input)), masking.value(decode(row.tags))
     tasks = {each.task_id: _task(found, each, masking) for each in found.attempts}
     messages = [_message(each, masking) for each in found.messages]
+    # Last, when all values that errors are not to show are known:
+    errors = {each.task_id: _error(each, masking) for each in found.attempts}
     return {
         "kind": KIND,
         "schema": SCHEMA,
@@ -99,11 +102,11 @@ def _document(found: _Rows, masking: Masking, mask: Sequence[str]) -> dict[str, 
             "status": row.status,
             "round": row.round,
             "created_at": instant_text(row.created_at),
-            "tags": decode(row.tags),
+            "tags": tags,
             "error": masking.text(row.error_message),
         },
         "input": payload,
-        "tasks": tasks,
+        "tasks": {name: task | {"error": errors[name]} for name, task in tasks.items()},
         "messages": messages,
         "masked": list(mask),
     }
@@ -113,15 +116,20 @@ def _task(found: _Rows, row: AttemptRow, masking: Masking) -> dict[str, Any]:
     given = found.inputs[row.task_id]
     current = digest_of(cast("JsonValue", given))
     memos = [memo for memo in found.memos if memo.task_id == row.task_id]
-    shown = {
+    return {
         "status": row.status,
         "attempt": row.attempt,
         "started_at": instant_text(row.started_at),
         "input": masking.value(given),
-        "change": None if row.change is None else masking.value(decode(row.change)),
+        "change": None if row.change is None else _change(row.change, masking),
         "memos": [_memo(memo, masking) for memo in memos if memo.input_hash == current],
     }
-    return shown | {"error": _error(row, masking)}
+
+
+def _change(text: str, masking: Masking) -> dict[str, Any]:
+    """What a task has set and removed; of the latter there are only names."""
+    change = change_from_json(text)
+    return {"set": masking.value(dict(change.set)), "removed": list(change.removed)}
 
 
 def _error(row: AttemptRow, masking: Masking) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from typing import Any, Final
 
@@ -9,11 +10,11 @@ MASK: Final = "***"
 EVERYTHING: Final = "*"
 """In place of a key: every value is masked."""
 _SHORTEST: Final = 4
-"""A text that is shorter is not looked for in messages: it may stand there by chance."""
+"""A text or a number that is shorter is not looked for in messages: it may be there by chance."""
 
 
 class Masking:
-    """Masks the values of these keys, at any depth; remembers the texts that it has seen."""
+    """Masks the values of these keys, at any depth; remembers them as messages show them."""
 
     def __init__(self, keys: Collection[str]) -> None:
         self._keys = frozenset(keys)
@@ -33,7 +34,7 @@ class Masking:
         return value
 
     def text(self, text: str | None) -> str | None:
-        """A message without the texts that were masked before."""
+        """A message without the values that were masked before."""
         for each in sorted(self._texts, key=len, reverse=True):
             text = text.replace(each, MASK) if text is not None else None
         return text
@@ -44,6 +45,14 @@ class Masking:
             return {key: self._masked(each) for key, each in value.items()}
         if isinstance(value, list):
             return [self._masked(each) for each in value]
-        if isinstance(value, str) and len(value) >= _SHORTEST:
-            self._texts.add(value)
-        return None if value is None else MASK
+        if value is None or isinstance(value, bool):
+            return None if value is None else MASK
+        self._texts |= {form for form in _forms(value) if len(form) >= _SHORTEST}
+        return MASK
+
+
+def _forms(value: str | float) -> set[str]:
+    """A value as it stands in messages: as it is, within a repr, and within JSON."""
+    text = str(value)
+    quoted = [repr(text), json.dumps(text), json.dumps(text, ensure_ascii=False)]
+    return {text, *[each[1:-1] for each in quoted]}

@@ -70,6 +70,42 @@ def test_without_a_definition_there_is_no_case(tmp_path: Path, registry: cloaca.
         export_case(client, run_id)
 
 
+@pytest.fixture
+def leaky() -> cloaca.Registry:
+    """A workflow whose errors show a tag, a later value of its own, and a message."""
+    registry = cloaca.Registry()
+    with cloaca.WorkflowBuilder("leaky", registry=registry):
+
+        @cloaca.task(retry_attempts=0)
+        def first(context: cloaca.Context) -> None:
+            raise ValueError("no hunter2, no swordfish, no ann@example.org")
+
+        @cloaca.task
+        def second(context: cloaca.Context) -> dict[str, str]:
+            return {"password": "hunter2"}
+
+    return registry
+
+
+def test_masked_values_are_in_no_error_wherever_they_come_from(
+    tmp_path: Path, leaky: cloaca.Registry
+) -> None:
+    with cloaca.DefaultRunner(tmp_path / "work.db", registry=leaky) as runner:
+        runner.stop()
+        run = runner.submit("leaky", tags={"mail": "ann@example.org", "a": "b"})
+        run.send("hint", {"password": "swordfish"})
+        runner.start()
+        run.result(WAIT)
+
+        case = export_case(runner, run.id, mask=["password", "mail"])
+
+    assert case["run"]["tags"] == {"mail": "***", "a": "b"}
+    assert case["tasks"]["first"]["error"]["message"] == "no ***, no ***, no ***"
+    assert case["tasks"]["second"]["change"] == {"set": {"password": "***"}, "removed": []}
+    text = json.dumps(case)
+    assert [each for each in ("hunter2", "swordfish", "ann@") if each in text] == []
+
+
 def test_an_id_is_a_text(tmp_path: Path) -> None:
     cloaca.DefaultRunner(tmp_path / "work.db").shutdown()
     with cloaca.Client(tmp_path / "work.db") as client, pytest.raises(ConfigTypeError):
