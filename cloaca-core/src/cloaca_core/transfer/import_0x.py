@@ -161,6 +161,7 @@ class _Import:
                 self._known += 1
                 continue
             try:
+                await self._refuse_taken_name(row)
                 row = _timed(row)
             except ScheduleError as error:
                 self._refused.append(f"{row.cron_expression!r} of {workflow}: {error}")
@@ -170,6 +171,13 @@ class _Import:
             if not self._dry_run and self._store is not None:
                 await self._store.transfer().put(BY_NAME["schedule"], [_values(row)])
         return taken
+
+    async def _refuse_taken_name(self, row: ScheduleRow) -> None:
+        """Raise ``ScheduleError`` if a schedule of the target has the name."""
+        if row.name is None or self._store is None:
+            return
+        if await self._store.get_schedule_named(row.name) is not None:
+            raise ScheduleError(f"the target has a schedule named {row.name!r}")
 
     async def _now(self, otherwise: Instant) -> Instant:
         return otherwise if self._store is None else await self._store.now()

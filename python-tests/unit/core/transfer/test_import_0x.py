@@ -117,6 +117,27 @@ def test_a_schedule_that_cannot_be_read_is_told(target: str, tmp_path: Path) -> 
     assert "'often' of public::embedded::order" in report.refused[0]
 
 
+def test_a_schedule_whose_name_the_target_has_is_told_and_the_others_come(
+    target: str, tmp_path: Path, registry: cloaca.Registry
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "old.db")) as raw, raw:
+        raw.executescript((DATA / "cloaca_0_12_sqlite.sql").read_text("utf-8"))
+        raw.execute("UPDATE schedules SET instance_name = 'nightly' WHERE enabled = 1")
+    with cloaca.DefaultRunner(target, registry=registry) as runner:
+        runner.schedule("nightly", "order", "0 4 * * *", "UTC", params={"n": 1})
+
+    dry = import_0x(tmp_path / "old.db", target)
+    report = import_0x(tmp_path / "old.db", target, dry_run=False)
+
+    assert dry.refused == report.refused
+    assert "the target has a schedule named 'nightly'" in report.refused[0]
+    assert (dry.schedules, report.schedules) == (1, 1)
+    with cloaca.Client(target) as client:
+        found = {each["cron_expression"] for each in client.list_cron_schedules()}
+    assert "0 4 * * *" in found
+    assert "0 3 * * *" not in found
+
+
 def test_a_database_of_this_version_is_no_source(target: str, tmp_path: Path) -> None:
     cloaca.DefaultRunner(target).shutdown()
 
