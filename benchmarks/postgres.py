@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 import cloaca
-from benchmarks import measuring, pruning, schedules, sharing, steering, steps, workflows
+from benchmarks import measuring, pruning, schedules, sharing, steering, steps, task_logs, workflows
 from benchmarks.postgres_floor import PostgresFloor
 
 VARIABLE = "CLOACA_TEST_POSTGRES_URL"
@@ -48,6 +48,8 @@ def main() -> int:
     with _schema(url) as name:
         lines += steering.measure(_within(url, name))
         lines += steps.measure(_within(url, name))
+    with _schema(url) as name:
+        lines += task_logs.measure(_within(url, name))
     return measuring.report(lines + measuring.import_time())
 
 

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import cloaca
-from benchmarks import measuring, pruning, schedules, steering, steps, workflows
+from benchmarks import measuring, pruning, schedules, steering, steps, task_logs, workflows
 from benchmarks.sqlite_floor import SqliteFloor
 
 TARGETS = measuring.Targets(one=1.5, ratio=3, chain=6, fan_out=30, rate=8_000)
@@ -33,6 +33,7 @@ def main() -> int:
         lines += schedules.measure(f"{url}schedules.db")
         lines += steering.measure(f"{url}steering.db")
         lines += steps.measure(f"{url}steps.db")
+        lines += task_logs.measure(f"{url}task_logs.db")
     return measuring.report(lines + measuring.import_time())
 
 

@@ -24,6 +24,9 @@ LONGEST_NAME: Final = 255
 HANDLE: Final = "handle"
 """The name of the logger of lines that come by ``handle.log``."""
 
+_PLAIN: Final = frozenset((str, int, float))
+"""Types that are no mappings, which ``isinstance`` takes long to find out."""
+
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -43,6 +46,17 @@ def text_of_record(record: logging.LogRecord, at: int, redact: Redact) -> str:
     if record.exc_info or record.stack_info:
         message = _with_traces(message, record)
     return _text(at, _names(record.levelname, record.name), message, redact)
+
+
+def text_of_logged(
+    level: int, logger: str, message: object, args: tuple[object, ...], at: int, redact: Redact
+) -> str:
+    """The line of the record that would be made of such a call."""
+    names = _names(logging.getLevelName(level), logger)
+    text = redact(_filled(message, args))
+    if not text.isascii() or len(text) > MAX_TEXT or "\0" in text:
+        text = storable_text(text)
+    return f"[{at},{names},{encode_basestring(text)}]"
 
 
 def text_of_call(
@@ -83,6 +97,19 @@ def _message(record: logging.LogRecord) -> str:
         return record.getMessage()
     except Exception:  # noqa: BLE001 - arguments are the user's, and may raise anything
         return f"{_shown(record.msg)} {_shown(record.args)}"
+
+
+def _filled(message: object, args: tuple[object, ...]) -> str:
+    """As ``LogRecord`` does it: a single mapping stands for the arguments by name."""
+    try:
+        text = message if type(message) is str else str(message)
+        if not args:
+            return text
+        if len(args) == 1 and type(args[0]) not in _PLAIN and isinstance(args[0], Mapping):
+            return text % (args[0] or args)
+        return text % args
+    except Exception:  # noqa: BLE001 - as above
+        return f"{_shown(message)} {_shown(args)}"
 
 
 def _with_traces(text: str, record: logging.LogRecord) -> str:

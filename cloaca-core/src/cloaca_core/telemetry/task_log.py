@@ -13,7 +13,12 @@ from itertools import count
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
-from cloaca_core.telemetry.lines import redacted, text_of_call, text_of_record
+from cloaca_core.telemetry.lines import (
+    redacted,
+    text_of_call,
+    text_of_logged,
+    text_of_record,
+)
 from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:
@@ -86,6 +91,12 @@ class TaskLog:
         """Keep a record of ``logging``; raises nothing."""
         if not self.closed:
             self._put(next(self._numbers), text_of_record(record, self._wall(), self._redact))
+
+    def take_call(self, level: int, logger: str, message: object, args: tuple[object, ...]) -> None:
+        """Keep what a logger was called with; raises nothing."""
+        if not self.closed:
+            line = text_of_logged(level, logger, message, args, self._wall(), self._redact)
+            self._put(next(self._numbers), line)
 
     def log(self, message: object, level: str, number: int, fields: Mapping[str, object]) -> None:
         """Keep a line of ``handle.log``, if its level is kept."""

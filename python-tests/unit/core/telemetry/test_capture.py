@@ -21,9 +21,15 @@ class Notes:
     def __init__(self, least: int = logging.INFO) -> None:
         self.least = least
         self.messages: list[str] = []
+        self.without_record = 0
 
     def take(self, record: logging.LogRecord) -> None:
         self.messages.append(f"{record.name}: {record.getMessage()}")
+
+    def take_call(self, level: int, logger: str, message: object, args: tuple[object, ...]) -> None:
+        assert level >= self.least
+        self.messages.append(f"{logger}: {str(message) % args}")
+        self.without_record += 1
 
 
 class Shown(logging.Handler):
@@ -148,10 +154,13 @@ class TestTaken:
         assert [each.messages for each in notes] == [["app.part: 0"] * 2, ["app.part: 1"] * 2]
 
     @pytest.mark.parametrize("name", ["cloaca", "cloaca.engine"])
-    def test_not_the_records_of_this_package(self, name: str) -> None:
+    @pytest.mark.parametrize("level", [logging.INFO, logging.ERROR])  # one is shown
+    def test_not_the_records_of_this_package(
+        self, logger: logging.Logger, name: str, level: int
+    ) -> None:
         notes = Notes()
 
-        in_body(notes, lambda: logging.getLogger(name).error("a"))
+        in_body(notes, lambda: logger.manager.getLogger(name).log(level, "a"))
 
         assert notes.messages == []
 
@@ -313,10 +322,14 @@ class TestTheProgram:
         assert notes.messages == []
 
 
+def _methods() -> list[object]:
+    return [getattr(logging.Logger, name) for name in ("isEnabledFor", "callHandlers", "_log")]
+
+
 class TestWrapping:
     def test_the_methods_are_back_when_nobody_needs_them(self) -> None:
         capture.end()
-        before = (logging.Logger.isEnabledFor, logging.Logger.callHandlers)
+        before = _methods()
         capture.begin()
         capture.begin()
         assert logging.Logger.callHandlers is not before[1]
@@ -324,7 +337,7 @@ class TestWrapping:
         assert logging.Logger.callHandlers is not before[1]
         capture.end()
 
-        assert (logging.Logger.isEnabledFor, logging.Logger.callHandlers) == before
+        assert _methods() == before
         assert logging.Logger.callHandlers.__module__ == "logging"
         capture.begin()
 
@@ -350,3 +363,99 @@ class TestWrapping:
         monkeypatch.undo()
         logging.Logger.callHandlers = inner  # type: ignore[method-assign] # as before the test
         capture.begin()
+
+
+class Where(logging.Handler):
+    """Notes the functions that have logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.functions: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.functions.append(record.funcName)
+
+
+class TestRecordsThatNobodySees:
+    def test_none_is_made_of_a_line_that_the_program_does_not_show(
+        self, logger: logging.Logger
+    ) -> None:
+        notes = Notes()
+
+        def body() -> None:
+            logger.info("a %s", 1)
+            logger.warning("b")  # shown
+            logger.info("c", extra={"key": 1})
+            logger.info("d", stack_info=True)
+
+        in_body(notes, body)
+
+        assert notes.messages == [f"app.part: {each}" for each in ("a 1", "b", "c", "d")]
+        assert notes.without_record == 1
+
+    def test_a_filter_sees_a_record(self, logger: logging.Logger) -> None:
+        notes = Notes()
+        logger.addFilter(lambda record: record.msg != "secret")
+
+        def body() -> None:
+            logger.info("a")
+            logger.info("secret")
+
+        in_body(notes, body)
+
+        assert (notes.messages, notes.without_record) == (["app.part: a"], 0)
+
+    def test_a_factory_of_the_program_makes_it(
+        self, logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Hiding(logging.LogRecord):
+            def getMessage(self) -> str:  # noqa: N802 - the name that logging calls
+                return "hidden"
+
+        notes = Notes()
+        monkeypatch.setattr(logging, "_logRecordFactory", Hiding)
+
+        in_body(notes, lambda: logger.info("a"))
+
+        assert (notes.messages, notes.without_record) == (["app.part: hidden"], 0)
+
+    def test_a_logger_of_a_class_of_its_own_makes_it(self) -> None:
+        class Own(logging.Logger):
+            pass
+
+        notes, own = Notes(), Own("app.own")
+        own.parent = logging.getLogger()
+
+        in_body(notes, lambda: own.info("a"))
+
+        assert (notes.messages, notes.without_record) == (["app.own: a"], 0)
+
+    def test_a_level_that_is_set_later_counts(self, logger: logging.Logger) -> None:
+        notes = Notes()
+
+        def body() -> None:
+            logger.info("a")
+            logging.getLogger("app").setLevel(logging.WARNING)
+            logger.info("b")
+            logging.getLogger("app").setLevel(logging.NOTSET)
+            logging.disable(logging.INFO)
+            logger.info("c")
+            logging.disable(logging.NOTSET)
+            logger.info("d")
+
+        in_body(notes, body)
+
+        assert notes.messages == ["app.part: a", "app.part: d"]
+
+    def test_a_record_says_who_has_logged(self, logger: logging.Logger) -> None:
+        where = Where()
+        logger.addHandler(where)
+
+        def body() -> None:
+            logger.warning("a")
+            logger.info("b", extra={"key": 1})
+
+        body()
+        in_body(Notes(), body)
+
+        assert where.functions == ["body", "body"]

@@ -15,6 +15,7 @@ from cloaca_core.telemetry.lines import (
     lines_in,
     redacted,
     text_of_call,
+    text_of_logged,
     text_of_record,
 )
 from cloaca_core.telemetry.redaction import Redaction
@@ -33,6 +34,10 @@ def line_of_record(given: logging.LogRecord, at: int, redaction: Redaction) -> L
     return Line(*json.loads(text_of_record(given, at, redaction)))
 
 
+def line_of_logged(msg: object, *args: object) -> Line:
+    return Line(*json.loads(text_of_logged(30, "app.load", msg, args, 7, PLAIN)))
+
+
 def line_of_call(
     message: object, level: str, fields: dict[str, Any], at: int, redaction: Redaction
 ) -> Line:
@@ -46,6 +51,25 @@ class Mute:
         raise ZeroDivisionError
 
     __repr__ = __str__
+
+
+class TestCallsOfLoggers:
+    @pytest.mark.parametrize(
+        ("msg", "args"),
+        [
+            ("%s of %d", ("one", 2)),
+            ("100 %", ()),
+            ("%(a)s", ({"a": 1},)),
+            ("%s", ({},)),  # an empty mapping is a value
+            ("%s", (["list"],)),
+            ("%d", ("not a number",)),
+            (Mute(), ()),
+            (12, ()),
+            ("zero \0 and é " + "x" * 70_000, ()),
+        ],
+    )
+    def test_the_line_is_that_of_the_record(self, msg: object, args: tuple[object, ...]) -> None:
+        assert line_of_logged(msg, *args) == line_of_record(record(msg, *args), 7, PLAIN)
 
 
 class TestRecords:

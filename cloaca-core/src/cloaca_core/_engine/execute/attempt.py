@@ -275,6 +275,12 @@ class Attempt(AttemptWork):
         capture.CURRENT.set(log)
         log.take(record)
 
+    def take_call(self, level: int, logger: str, message: object, args: tuple[object, ...]) -> None:
+        """Keep what a logger was called with, as ``take`` keeps a record."""
+        log = self.task_log
+        capture.CURRENT.set(log)
+        log.take_call(level, logger, message, args)
+
     def close_log(self) -> None:
         """Take no further line: the record of the attempt is about to be written."""
         self._log_is_closed = True
