@@ -317,9 +317,8 @@ def test_a_backup_of_a_file_in_use_can_be_opened(database_url: str, tmp_path: Pa
 # -- a case --------------------------------------------------------------------------------------
 
 
-def test_every_failure_is_a_test(
-    runner: cloaca.DefaultRunner, own_databases: OwnDatabases, tmp_path: Path
-) -> None:
+@pytest.mark.backend("sqlite", reason="the harness has a case in a file of the embedded backend")
+def test_every_failure_is_a_test(runner: cloaca.DefaultRunner, tmp_path: Path) -> None:
     calls: list[str] = []
 
     def called(name: str) -> str:
@@ -347,16 +346,15 @@ def test_every_failure_is_a_test(
     assert case["tasks"]["charge"]["input"] == {"items": 3, "card": "4111-1111", "total": 60}
     assert case["tasks"]["charge"]["error"]["type"] == "ValueError"
     with (
-        harness(url=own_databases.new()) as h,
+        harness() as h,
         pytest.raises(ValueError, match=r"4111-1111 is short of 60 \(t-1234\)"),
     ):
         h.load(file).only_task()
     assert calls == ["token"]  # the step brings what it brought in production
 
 
-def test_what_is_masked_leaves_with_no_document(
-    runner: cloaca.DefaultRunner, own_databases: OwnDatabases
-) -> None:
+@pytest.mark.backend("sqlite", reason="the harness has a case in a file of the embedded backend")
+def test_what_is_masked_leaves_with_no_document(runner: cloaca.DefaultRunner) -> None:
     with cloaca.WorkflowBuilder("buy"):
 
         @cloaca.task(retry_attempts=1)
@@ -374,14 +372,12 @@ def test_what_is_masked_leaves_with_no_document(
     assert masked["tasks"]["charge"]["error"]["message"] == "*** is refused"
     assert masked["input"] == {"card": "***", "n": 5}
     assert masked["masked"] == ["card"]
-    elsewhere = own_databases.new()
-    with harness(url=elsewhere) as h, pytest.raises(ValueError, match=r"\*\*\* is refused"):
+    with harness() as h, pytest.raises(ValueError, match=r"\*\*\* is refused"):
         h.load(masked).only_task()
 
 
-def test_a_run_of_another_program_is_exported_by_what_it_has_recorded(
-    database_url: str, own_databases: OwnDatabases
-) -> None:
+@pytest.mark.backend("sqlite", reason="the harness has a case in a file of the embedded backend")
+def test_a_run_of_another_program_is_exported_by_what_it_has_recorded(database_url: str) -> None:
     registry = cloaca.Registry()
     define_shop(registry)
     with cloaca.DefaultRunner(database_url, registry=registry) as other:
@@ -392,8 +388,7 @@ def test_a_run_of_another_program_is_exported_by_what_it_has_recorded(
         with pytest.raises(cloaca.RunNotFoundError):
             cloaca.export_case(client, "01900000-0000-7000-8000-000000000000")
 
-    elsewhere = own_databases.new()
-    with harness(registry, url=elsewhere) as h, pytest.raises(ValueError, match="no money"):
+    with harness(registry) as h, pytest.raises(ValueError, match="no money"):
         h.load(case).only_task("charge")
 
 

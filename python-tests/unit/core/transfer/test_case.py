@@ -11,6 +11,7 @@ import pytest
 from scenarios.steering import until
 
 import cloaca
+from cloaca.testing import harness
 from cloaca_core.errors import ConfigTypeError, TransferError
 from cloaca_core.transfer.case import export_case
 
@@ -55,6 +56,24 @@ def test_it_has_all_of_a_run_that_goes_on(tmp_path: Path, registry: cloaca.Regis
     assert case["tasks"]["ok"]["input"]["token"] == "t"  # noqa: S105 - no secret
     assert "send" not in case["tasks"]
     assert [message["name"] for message in case["messages"]] == ["hint"]
+
+
+def test_a_failure_on_a_server_is_called_in_a_file(postgres_url: str) -> None:
+    registry = cloaca.Registry()
+    with cloaca.WorkflowBuilder("order", registry=registry):
+
+        @cloaca.task
+        def charge(context: cloaca.Context) -> None:
+            raise ValueError(f"{context['n']} is too much")
+
+    with cloaca.DefaultRunner(postgres_url, registry=registry) as runner:
+        run = runner.submit("order", {"n": 5})
+        assert run.result(WAIT).status == "Failed"
+        case = export_case(runner, run.id)
+
+    assert case["tasks"]["charge"]["error"]["message"] == "5 is too much"
+    with harness(registry) as h, pytest.raises(ValueError, match="5 is too much"):
+        h.load(case).only_task()
 
 
 def test_without_a_definition_there_is_no_case(tmp_path: Path, registry: cloaca.Registry) -> None:
