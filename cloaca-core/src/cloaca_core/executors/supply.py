@@ -67,6 +67,12 @@ class Supply:
         if isinstance(call, Interruptible):
             call.interrupt()
 
+    def calls_back(self, call: Future[T]) -> bool:
+        """Whether a callback of a call may submit another. That of an executor which is not ours
+        may run on a thread that all its calls need.
+        """
+        return isinstance(call, Interruptible)
+
     def cancel(self, call: Future[T]) -> None:
         """Cancel a call, unless this executor would only pretend to."""
         executor = self._executor

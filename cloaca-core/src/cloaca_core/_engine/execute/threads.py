@@ -13,7 +13,7 @@ import contextvars
 import threading
 from collections import deque
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.execute.slot_queue import SlotQueue
@@ -193,18 +193,27 @@ class BodyThreads:
             if self._queue.get() is None or (work := self._next()) is None:
                 continue
             self.running[thread] = work
-            try:
-                work.run()
-            except BaseException as error:  # noqa: BLE001 - any error would cost a slot
-                work.broke(error)
+            work = self._run(work)
             del self.running[thread]
-            with self._lock:
-                work.stage = Stage.RAN
-                leaves = work.leaves or not work.holds_slot  # another thread has its slot
+            leaves = self._has_run(work)
             self._reports.put(work)
             if leaves:
                 return
         self._reports.put(None)
+
+    def _run(self, work: Work) -> Work:
+        """Run work; the same work, or the last that has run in its slot after it."""
+        try:
+            work.run()
+        except BaseException as error:  # noqa: BLE001 - any error would cost a slot
+            work.broke(error)
+        return work
+
+    def _has_run(self, work: Work) -> bool:
+        """Note that work has run; whether its thread leaves, since another one has its slot."""
+        with self._lock:
+            work.stage = Stage.RAN
+            return work.leaves or not work.holds_slot
 
     def _next(self) -> Work | None:
         """Begin the work whose turn it is; None if it has been given up."""
@@ -216,6 +225,17 @@ class BodyThreads:
                 return None
             work.begin()
             return work
+
+    def _next_now(self) -> Work | None:
+        """As ``_next``, without waiting; None also if a thread is to look around."""
+        try:
+            item = self._queue.get_nowait()
+        except Empty:
+            return None
+        if item is None:
+            self._queue.put(None)
+            return None
+        return self._next()
 
     def _is_dismissed(self) -> bool:
         if not self._dismissals:

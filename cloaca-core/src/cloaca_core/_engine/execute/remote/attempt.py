@@ -1,122 +1,125 @@
-"""An attempt whose body runs on an executor; a thread of the runner hands it over and waits."""
+"""An attempt whose body runs on an executor, and the threads of its slots."""
 
 from __future__ import annotations
 
 import contextvars
 import json
 import threading
+from collections import deque
 from enum import Enum
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
-from cloaca_core._engine.execute.remote.cancel_files import name_of
+from cloaca_core._engine.execute.remote.cancel_files import CancelFiles, name_of
 from cloaca_core._engine.execute.remote.line_socket import LineSocket, SentLines
 from cloaca_core._engine.execute.threads import BodyThreads
 from cloaca_core._engine.execute.usage import Usage
+from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import Future
+    from pathlib import Path
 
     from cloaca_core._engine.execute.outcome import Outcome
     from cloaca_core._engine.execute.remote.answer import Answer
-    from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
+    from cloaca_core._engine.execute.remote.carrier import Carrier
     from cloaca_core._engine.execute.work import Work
+
+log = SafeLogger("cloaca.engine")
 
 
 class Signal(Enum):
-    """Wakes the thread that waits for the answer. ``CANCELLED`` has it tell the body to end;
-    ``GIVEN_UP`` also has the executor end it, if it can.
-    """
+    """Has the body told to end; ``GIVEN_UP`` also has the executor end it, if it can."""
 
-    ANSWERED = 0
     CANCELLED = 1
     GIVEN_UP = 2
 
 
-class Carrier(Protocol):
-    """Brings bodies to one executor, and tells what comes back. Called on the threads that wait."""
-
-    @property
-    def place(self) -> str:
-        """The place of work that runs there."""
-
-    @property
-    def cancel_files(self) -> CancelFiles:
-        """The files that tell bodies to end."""
-
-    def line_socket(self) -> LineSocket | None:
-        """Brings lines of bodies on this host as they are logged; None where that cannot be."""
-
-    def submit(self, attempt: Attempt) -> Future[Answer]:
-        """Hand a body over."""
-
-    def interrupt(self, call: Future[Answer]) -> None:
-        """Have the executor tell a call to end, if it can."""
-
-    def cancel(self, call: Future[Answer]) -> None:
-        """Have the executor end a call, if it can."""
-
-    def not_sent(self, attempt: Attempt, error: BaseException) -> Outcome:
-        """The outcome of an attempt that ``submit`` refused."""
-
-    def outcome(self, attempt: Attempt, future: Future[Answer]) -> Outcome:
-        """The outcome of an attempt whose call is done."""
-
-
 class RemoteAttempt(Attempt):
-    """Its time counts from when the executor has it. The thread alone talks with the executor: so
-    no call of the user's executor holds the engine's loop up.
+    """Its time counts from when the executor has it. The loop never talks with the executor: so no
+    call of the user's executor holds the engine up.
     """
 
-    __slots__ = ("_carrier", "_newest_line", "_signals", "_taking")
+    __slots__ = (
+        "_call",
+        "_carrier",
+        "_lines",
+        "_newest_line",
+        "_signals",
+        "_slot",
+        "_taking",
+        "_told",
+    )
 
     def __init__(self, carrier: Carrier, /, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.is_async: bool = False  # here; its body may be, there
         self.place: str = carrier.place
         self._carrier = carrier
-        self._signals: SimpleQueue[Signal] = SimpleQueue()
+        self._call: Future[Answer] | None = None
+        self._signals: deque[Signal] = deque()
+        self._slot: Slot | None = None
+        self._told: Path | None = None
+        self._lines: LineSocket | None = None
         self._taking = threading.Lock()
         self._newest_line = 0
 
     def run(self) -> None:
-        """Hand the body over, and wait for the answer, in a copy of the context variables."""
+        """Hand the body over and wait for the answer, on this thread."""
+        Slot(self).run()
+
+    def send(self, slot: Slot) -> Future[Answer] | None:
+        """Hand the body over for ``slot``, in a context of its own; None if it is not taken."""
         self._begin()
-        self._come_to(contextvars.copy_context().run(self._outcome))
-        self._end()
+        call = contextvars.Context().run(self._submit)
+        self._call, self._slot = call, slot
+        if self._signals:
+            slot.ring(self)
+        return call
 
-    def signal(self, signal: Signal) -> None:
-        """Tell the thread that waits, if there is one. Any thread may do so."""
-        self._signals.put(signal)
-
-    def _outcome(self) -> Outcome:
+    def _submit(self) -> Future[Answer] | None:
         CURRENT_WORK.set(self)
-        lines = self._carrier.line_socket()
-        if lines is not None:
-            lines.on(name_of(self), self.take_lines)
+        self._lines = self._carrier.line_socket()
+        if self._lines is not None:
+            self._lines.on(name_of(self), self.take_lines)
         self.clock.pause()
         try:
-            future = self._carrier.submit(self)
+            call = self._carrier.submit(self)
         except BaseException as error:  # noqa: BLE001 - the executor is the user's
-            return self._carrier.not_sent(self, error)
-        else:
-            self.clock.start()
-            self._wait(future)
-            self._take_last_lines(future, lines)
-            return self._carrier.outcome(self, future)
-        finally:
-            if lines is not None:
-                lines.off(name_of(self))
+            self._come_to(self._carrier.not_sent(self, error))
+            return None
+        self.clock.start()
+        return call
 
-    def _take_last_lines(self, future: Future[Answer], lines: LineSocket | None) -> None:
+    def frees_worker(self) -> bool:
+        """Whether its call, which is done, leaves a worker to the next attempt at once."""
+        return self._call is not None and self._carrier.frees_worker(self._call)
+
+    def conclude(self) -> None:
+        """Come to the outcome of the call, which is done."""
+        self.clock.pause()
+        if self._told is not None:
+            CancelFiles.remove(self._told)
+        if self._call is not None:
+            self._take_last_lines(self._call)
+            self._come_to(contextvars.Context().run(self._outcome, self._call))
+        if self._lines is not None:
+            self._lines.off(name_of(self))
+        self._end()
+
+    def _outcome(self, call: Future[Answer]) -> Outcome:
+        CURRENT_WORK.set(self)
+        return self._carrier.outcome(self, call)
+
+    def _take_last_lines(self, call: Future[Answer]) -> None:
         """Take the lines that came with the answer; those of a lost worker came before."""
-        if not future.cancelled() and future.exception() is None:
-            if (answered := future.result().lines) is not None:
+        if not call.cancelled() and call.exception() is None:
+            if (answered := call.result().lines) is not None:
                 self.take_lines(SentLines.from_json(json.loads(answered)))
-        elif lines is not None:
-            lines.sync(name_of(self))
+        elif self._lines is not None:
+            self._lines.sync(name_of(self))
 
     def take_lines(self, sent: SentLines) -> None:
         """Take lines that the worker has sent: as they were logged, or with the answer again."""
@@ -128,17 +131,85 @@ class RemoteAttempt(Attempt):
             if sent.told is not None:
                 self.task_log.put_told(sent.told)
 
-    def _wait(self, future: Future[Answer]) -> None:
-        future.add_done_callback(lambda _: self._signals.put(Signal.ANSWERED))
-        files, told = self._carrier.cancel_files, False
-        with files.of(self) as file:
-            while (signal := self._signals.get()) is not Signal.ANSWERED:
-                files.make(file)
-                if signal is Signal.GIVEN_UP:
-                    self._carrier.cancel(future)
-                elif not told:
-                    told = True  # once: it may be cleaning up
-                    self._carrier.interrupt(future)
+    def signal(self, signal: Signal) -> None:
+        """Have the thread of its slot act on this, once the executor has it. Any thread may ask."""
+        self._signals.append(signal)
+        if (slot := self._slot) is not None:
+            slot.ring(self)
+
+    def heed(self) -> None:
+        """Act on the signals, on the thread of its slot."""
+        while self._signals and (call := self._call) is not None and not call.done():
+            is_first = self._told is None
+            file = self._told = self._carrier.cancel_files.path(self)
+            CancelFiles.make(file)
+            try:
+                if self._signals.popleft() is Signal.GIVEN_UP:
+                    self._carrier.cancel(call)
+                elif is_first:  # once: it may be cleaning up
+                    self._carrier.interrupt(call)
+            except Exception:
+                log.exception("%s: its executor could not end it", self, extra=self.log_ids())
+            if call.done():  # and ``conclude`` may be over
+                CancelFiles.remove(file)
+
+
+class Slot:
+    """Its thread sends an attempt and waits. An answer that comes on a thread of our own has that
+    one send the next attempt at once, before it looks at the answer: the worker waits for it. So
+    attempts of ``followers`` follow one another without a switch to the slot's thread, which is
+    left to act on signals.
+    """
+
+    def __init__(self, attempt: RemoteAttempt, followers: RemoteThreads | None = None) -> None:
+        self._attempt = attempt
+        self._followers = followers
+        self._thread = threading.get_ident()
+        self._bell: SimpleQueue[RemoteAttempt | None] = SimpleQueue()
+
+    def run(self) -> RemoteAttempt:
+        """Run on this thread until no attempt follows at once; the last of them."""
+        self._send()
+        while (attempt := self._bell.get()) is not None:
+            attempt.heed()
+        _conclude(self._attempt)
+        return self._attempt
+
+    def ring(self, attempt: RemoteAttempt | None) -> None:
+        """Wake the thread: there are signals to an attempt, or none follows. Any thread may."""
+        self._bell.put(attempt)
+
+    def _send(self) -> None:
+        try:
+            call = self._attempt.send(self)
+        except BaseException as error:  # noqa: BLE001 - any error would cost a slot
+            self._attempt.broke(error)
+            call = None
+        if call is None:
+            self.ring(None)
+        else:
+            call.add_done_callback(self._answered)
+
+    def _answered(self, _: Future[Answer]) -> None:
+        done, followers = self._attempt, self._followers
+        if (
+            followers is None
+            or not done.frees_worker()
+            or (following := followers.follow(self._thread, done)) is None
+        ):
+            self.ring(None)
+            return
+        self._attempt = following
+        self._send()
+        _conclude(done)
+        followers.report(done)
+
+
+def _conclude(attempt: RemoteAttempt) -> None:
+    try:
+        attempt.conclude()
+    except BaseException as error:  # noqa: BLE001 - any error would cost a slot
+        attempt.broke(error)
 
 
 class RemoteThreads(BodyThreads):
@@ -157,16 +228,34 @@ class RemoteThreads(BodyThreads):
 
     def interrupt(self, work: Work) -> None:
         """Tell a body that its run is being cancelled."""
-        _signal(work, Signal.CANCELLED)
+        _remote(work).signal(Signal.CANCELLED)
 
     def abandon(self, work: Work, *, even_running: bool = True) -> bool:
         """Give work up, and end its body if the executor can; false as for all threads."""
         abandoned = super().abandon(work, even_running=even_running)
         if abandoned:
-            _signal(work, Signal.GIVEN_UP)
+            _remote(work).signal(Signal.GIVEN_UP)
         return abandoned
 
+    def _run(self, work: Work) -> Work:
+        return Slot(_remote(work), self).run()
 
-def _signal(work: Work, signal: Signal) -> None:
+    # -- on the thread on which an answer comes ------------------------------------------------
+
+    def follow(self, thread: int, done: RemoteAttempt) -> RemoteAttempt | None:
+        """Begin the attempt that has the slot of this thread after one that is done; None if the
+        thread must look itself.
+        """
+        if self._has_run(done) or self._dismissals or (work := self._next_now()) is None:
+            return None
+        self.running[thread] = work
+        return _remote(work)
+
+    def report(self, done: RemoteAttempt) -> None:
+        """Tell the loop that it has run."""
+        self._reports.put(done)
+
+
+def _remote(work: Work) -> RemoteAttempt:
     assert isinstance(work, RemoteAttempt)
-    work.signal(signal)
+    return work

@@ -6,8 +6,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,20 +33,16 @@ class CancelFiles:
         """The file of an attempt."""
         return self.beside(name_of(attempt))
 
-    @contextmanager
-    def of(self, attempt: Attempt) -> Iterator[Path]:
-        """The file of an attempt, which is removed at the end of the block."""
-        file = self.path(attempt)
-        try:
-            yield file
-        finally:
-            file.unlink(missing_ok=True)
-
     @staticmethod
     def make(file: Path) -> None:
         """Make the file of an attempt, unless the folder is gone."""
         with suppress(OSError):
             file.touch()
+
+    @staticmethod
+    def remove(file: Path) -> None:
+        """Remove the file of an attempt that is over, if it was made."""
+        file.unlink(missing_ok=True)
 
     def beside(self, name: str) -> Path:
         """A file of this name in the folder."""

@@ -107,6 +107,14 @@ class Pool:
         """Have the executor end a call, if it can."""
         self._supply.cancel(call)
 
+    def frees_worker(self, call: Future[Answer]) -> bool:
+        """Whether the body of a call has returned, on a worker whose next call may be submitted
+        from this callback. If it raised, user code may have to judge that first.
+        """
+        if not self._supply.calls_back(call) or call.cancelled() or call.exception() is not None:
+            return False
+        return call.result().change is not None
+
     def not_sent(self, attempt: Attempt, error: BaseException) -> Raised:
         """The outcome of an attempt that ``submit`` refused."""
         if isinstance(error, ExecutorUnavailableError):

@@ -20,6 +20,7 @@ from cloaca_core._engine.execute.remote.answer import Answer
 from cloaca_core._engine.execute.remote.attempt import RemoteAttempt, RemoteThreads, Signal
 from cloaca_core._engine.execute.remote.cancel_files import CancelFiles, name_of
 from cloaca_core._engine.execute.remote.line_socket import LineSocket, Sender, SentLines
+from cloaca_core._engine.execute.usage import Usage
 from cloaca_core._engine.execute.work import Stage, Work
 from cloaca_core._engine.plan.merge import UNCHANGED
 from cloaca_core.telemetry.task_log import Told
@@ -39,6 +40,18 @@ class HandClock:
     now = 0.0
 
 
+class HandFuture(Future[Answer]):
+    """Says when it is waited for."""
+
+    def __init__(self, waited_for: Event) -> None:
+        super().__init__()
+        self._waited_for = waited_for
+
+    def add_done_callback(self, fn: Callable[[Future[Answer]], object]) -> None:
+        super().add_done_callback(fn)
+        self._waited_for.set()
+
+
 class HandCarrier:
     """In place of a pool: says when a body was handed over, and takes its answer from the test."""
 
@@ -50,39 +63,48 @@ class HandCarrier:
         self.sent = Event()
         self.interrupted = Event()
         self.interrupts = 0
+        self.cannot_interrupt = False
         self.cancelled = Event()
         self.refusal: BaseException | None = None
+        self.senders: list[int] = []
         self.while_submitting: Callable[[], None] = lambda: None
         self.seen: list[object] = []
         self.lines: LineSocket | None = None
+        self.is_own = False
+        self.sent_before: list[int] = []
 
     def line_socket(self) -> LineSocket | None:
         return self.lines
 
     def submit(self, _: Attempt) -> Future[Answer]:
         self.while_submitting()
+        self.senders.append(threading.get_ident())
         self.seen.append(CURRENT_WORK.get())
         if self.refusal is not None:
             raise self.refusal
-        future: Future[Answer] = Future()
-        self.futures.append(future)
-        self.sent.set()
-        return future
+        self.futures.append(HandFuture(self.sent))
+        return self.futures[-1]
 
     def interrupt(self, call: Future[Answer]) -> None:
-        assert call is self.futures[-1]
+        assert call in self.futures
+        if self.cannot_interrupt:
+            raise OSError
         self.interrupts += 1
         self.interrupted.set()
 
     def cancel(self, call: Future[Answer]) -> None:
-        assert call is self.futures[-1]
+        assert call in self.futures
         self.cancelled.set()
+
+    def frees_worker(self, call: Future[Answer]) -> bool:
+        return self.is_own and call.exception() is None
 
     def not_sent(self, _: Attempt, error: BaseException) -> Outcome:
         return Raised(type(error).__name__, "", "", again=True)
 
     def outcome(self, _: Attempt, future: Future[Answer]) -> Outcome:
         assert future.done()
+        self.sent_before.append(len(self.futures))
         return DONE
 
     def answer(self, lines: SentLines | None = None) -> None:
@@ -324,6 +346,110 @@ class TestSlots:
         await asyncio.to_thread(scene.carrier.sent.wait)
         assert fourth.stage is Stage.RUNNING
         assert scene.threads.abandoned == 0
+
+
+class TestFollowers:
+    """Two slots are taken, and a third attempt waits."""
+
+    async def scene_of_three(self, scene: Scene) -> list[RemoteAttempt]:
+        scene.carrier.is_own = True
+        first, second = await scene.sent(), await scene.sent()
+        scene.threads.submit(third := scene.attempt())
+        return [first, second, third]
+
+    async def test_the_next_is_sent_where_the_answer_comes_and_before_it_is_looked_at(
+        self, scene: Scene
+    ) -> None:
+        attempts = await self.scene_of_three(scene)
+        first, _, third = attempts
+        scene.carrier.futures[0].set_result(Answer("{}"))
+
+        assert scene.carrier.senders[2] == threading.get_ident()
+        assert scene.carrier.sent_before == [3]
+        assert third.stage is Stage.RUNNING
+        assert scene.carrier.seen == attempts
+        assert CURRENT_WORK.get() is None
+        assert await scene.reported.get() is first
+        assert first.outcome == DONE
+        assert scene.threads.usage() == Usage(2, 2, 0, 0)
+
+    async def test_where_an_executor_is_not_ours_the_thread_of_the_slot_sends_it(
+        self, scene: Scene
+    ) -> None:
+        await self.scene_of_three(scene)
+        scene.carrier.is_own = False
+        scene.carrier.sent.clear()
+        scene.carrier.futures[0].set_result(Answer("{}"))
+        await asyncio.to_thread(scene.carrier.sent.wait)
+
+        assert scene.carrier.senders[2] == scene.carrier.senders[0]
+        assert scene.carrier.sent_before == [2]
+
+    async def test_after_the_last_the_thread_of_the_slot_waits_for_another(
+        self, scene: Scene
+    ) -> None:
+        attempts = await self.scene_of_three(scene)
+        for number in range(len(attempts)):
+            scene.carrier.futures[number].set_result(Answer("{}"))
+        assert {await scene.reported.get() for _ in attempts} == set(attempts)
+        fourth = await scene.sent()
+        scene.carrier.answer()
+
+        assert await scene.reported.get() is fourth
+        assert scene.threads.usage() == Usage(2, 0, 0, 0)
+
+    async def test_one_that_has_followed_is_told_to_end(self, scene: Scene) -> None:
+        _, _, third = await self.scene_of_three(scene)
+        scene.carrier.futures[0].set_result(Answer("{}"))
+        scene.threads.interrupt(third)
+        await asyncio.to_thread(scene.carrier.interrupted.wait)
+
+        assert scene.file(third).exists()
+
+    async def test_one_that_is_told_before_it_follows_is_told_then(self, scene: Scene) -> None:
+        _, _, third = await self.scene_of_three(scene)
+        third.signal(Signal.CANCELLED)
+        scene.carrier.futures[0].set_result(Answer("{}"))
+        await asyncio.to_thread(scene.carrier.interrupted.wait)
+
+        assert scene.file(third).exists()
+
+    async def test_one_that_was_given_up_does_not_follow(self, scene: Scene) -> None:
+        first, _, third = await self.scene_of_three(scene)
+        assert scene.threads.abandon(third)
+        scene.carrier.futures[0].set_result(Answer("{}"))
+
+        assert await scene.reported.get() is first
+        assert len(scene.carrier.futures) == 2
+
+    async def test_one_that_is_not_taken_ends_and_gives_the_slot_back(self, scene: Scene) -> None:
+        first, _, third = await self.scene_of_three(scene)
+        scene.carrier.refusal = RuntimeError()
+        scene.carrier.futures[0].set_result(Answer("{}"))
+
+        assert {await scene.reported.get(), await scene.reported.get()} == {first, third}
+        assert third.outcome == Raised("RuntimeError", "", "", again=True)
+        scene.carrier.refusal = None
+        assert (await scene.sent()).stage is Stage.RUNNING
+
+    async def test_none_follows_once_the_threads_are_to_end(self, scene: Scene) -> None:
+        first, _, third = await self.scene_of_three(scene)
+        scene.threads.close()
+        scene.carrier.futures[0].set_result(Answer("{}"))
+
+        assert await scene.reported.get() is first
+        assert third.stage is Stage.QUEUED
+
+
+class TestErrors:
+    async def test_an_executor_that_cannot_end_a_call_costs_no_slot(self, scene: Scene) -> None:
+        attempt = await scene.sent()
+        scene.carrier.cannot_interrupt = True
+        scene.threads.interrupt(attempt)
+        scene.carrier.answer()
+
+        assert await scene.reported.get() is attempt
+        assert attempt.outcome == DONE
 
 
 async def _until_free(scene: Scene) -> None:

@@ -36,8 +36,10 @@ def test_each_attempt_has_one_of_its_own() -> None:
 
 def test_it_is_removed_when_the_attempt_is_over() -> None:
     files = CancelFiles()
-    with files.of(attempt_of(RUN)) as told, files.of(attempt_of(RUN, 1)) as untold:
-        told.touch()
+    told, untold = files.path(attempt_of(RUN)), files.path(attempt_of(RUN, 1))
+    files.make(told)
+    for file in (told, untold):
+        files.remove(file)
 
     assert told.parent.is_dir()
     assert not told.exists()

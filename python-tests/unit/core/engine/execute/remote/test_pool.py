@@ -25,6 +25,7 @@ from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
 from cloaca_core._engine.execute.remote.pool import Pool
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core.errors import BodyCancelled, ExecutorError, WorkerLost
+from cloaca_core.executors._process.call import Call
 from cloaca_core.executors.by_value import ByValue
 from cloaca_core.executors.supply import Supply
 
@@ -322,6 +323,36 @@ class TestLosses:
             seen.append(scene.pool.breaks_whole)
 
         assert seen == [False, False, False, True, True]
+
+
+class TestFollowing:
+    """Whether the next body may be sent from the callback of a call."""
+
+    def own(self) -> Call[Answer]:
+        return Call(b"", lambda _: True)
+
+    async def test_a_body_that_returned_leaves_its_worker_at_once(self, scene: Scene) -> None:
+        call = self.own()
+        call.set_result(Answer("{}"))
+
+        assert scene.pool.frees_worker(call)
+
+    async def test_other_ends_are_looked_at_first(self, scene: Scene) -> None:
+        raised, told, lost, cancelled = self.own(), self.own(), self.own(), self.own()
+        raised.set_result(Answer(error=FAILED.to_json()))  # user code may judge that
+        told.set_result(Answer())
+        lost.set_exception(WorkerLost("gone"))
+        cancelled.end_cancelled()
+
+        assert not any(map(scene.pool.frees_worker, (raised, told, lost, cancelled)))
+
+    async def test_another_executor_calls_back_on_a_thread_that_it_may_need(
+        self, scene: Scene
+    ) -> None:
+        call: Future[Answer] = Future()
+        call.set_result(Answer("{}"))
+
+        assert not scene.pool.frees_worker(call)
 
 
 async def test_a_body_goes_there_and_back(scene: Scene) -> None:

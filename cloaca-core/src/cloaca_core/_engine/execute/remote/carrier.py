@@ -1,0 +1,49 @@
+"""The side of an executor that attempts know."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from cloaca_core._engine.execute.attempt import Attempt
+    from cloaca_core._engine.execute.outcome import Outcome
+    from cloaca_core._engine.execute.remote.answer import Answer
+    from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
+    from cloaca_core._engine.execute.remote.line_socket import LineSocket
+
+
+class Carrier(Protocol):
+    """Brings bodies to one executor, and tells what comes back. Any thread may call it."""
+
+    @property
+    def place(self) -> str:
+        """The place of work that runs there."""
+
+    @property
+    def cancel_files(self) -> CancelFiles:
+        """The files that tell bodies to end."""
+
+    def line_socket(self) -> LineSocket | None:
+        """Brings lines of bodies on this host as they are logged; None where that cannot be."""
+
+    def submit(self, attempt: Attempt) -> Future[Answer]:
+        """Hand a body over."""
+
+    def interrupt(self, call: Future[Answer]) -> None:
+        """Have the executor tell a call to end, if it can."""
+
+    def cancel(self, call: Future[Answer]) -> None:
+        """Have the executor end a call, if it can."""
+
+    def frees_worker(self, call: Future[Answer]) -> bool:
+        """Whether the body of a call has returned, on a worker whose next call may be submitted
+        from this callback. If it raised, user code may have to judge that first.
+        """
+
+    def not_sent(self, attempt: Attempt, error: BaseException) -> Outcome:
+        """The outcome of an attempt that ``submit`` refused."""
+
+    def outcome(self, attempt: Attempt, future: Future[Answer]) -> Outcome:
+        """The outcome of an attempt whose call is done."""
