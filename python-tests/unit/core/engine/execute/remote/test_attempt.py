@@ -97,7 +97,7 @@ class HandCarrier:
         self.cancelled.set()
 
     def frees_worker(self, call: Future[Answer]) -> bool:
-        return self.is_own and call.exception() is None
+        return self.is_own and not call.cancelled()
 
     def not_sent(self, _: Attempt, error: BaseException) -> Outcome:
         return Raised(type(error).__name__, "", "", again=True)
