@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from cloaca_core._version import __version__
 from cloaca_core.errors import ExecutorError
 from cloaca_core.values.log_levels import OFF, least_number
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteCall:
+class RemoteCall(NamedTuple):
     """One body and its attempt, without the context, which is sent beside it as JSON.
 
     ``cancel_file`` is there once the body should end, if the worker can see the runner's files.
@@ -33,7 +31,7 @@ class RemoteCall:
 
     def to_json(self) -> str:
         """The form in which it is sent."""
-        return json.dumps(asdict(self))
+        return json.dumps(self._asdict())
 
     @classmethod
     def from_json(cls, text: str) -> Self:

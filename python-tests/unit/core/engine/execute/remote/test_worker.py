@@ -8,7 +8,6 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +43,7 @@ def call_of(
         epoch=7,
         cancel_file=str(Path("not", "there")),
     )
-    return replace(call, **fields)
+    return call._replace(**fields)
 
 
 def answer(call: RemoteCall, given: dict[str, JsonValue] | None = None) -> Answer:
