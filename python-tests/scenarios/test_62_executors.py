@@ -324,7 +324,7 @@ def test_a_late_workflow_waits_for_its_executor(
     runner = open_on()
     define(registry, "late", crunching.sets, executor="gpu", **ONCE)
     run = runner.submit("late", {"n": 1})
-    until(lambda: bool(run.attempts()))
+    until(lambda: [each.status for each in run.attempts()] == ["Failed"])
     (attempt,) = run.attempts()
     runner.shutdown()
 

@@ -279,13 +279,20 @@ class TestSignals:
         await asyncio.to_thread(scene.carrier.interrupted.wait)
         assert file.exists()
         assert not scene.carrier.cancelled.is_set()
-        scene.threads.interrupt(attempt)  # it is told already
         scene.carrier.answer()
         await scene.reported.get()
 
         assert attempt.outcome == DONE
-        assert scene.carrier.interrupts == 1
         assert not file.exists()
+
+    async def test_one_that_is_told_again_is_left_to_clean_up(self, scene: Scene) -> None:
+        attempt = scene.attempt()
+        for signal in (Signal.CANCELLED, Signal.CANCELLED, Signal.GIVEN_UP):
+            attempt.signal(signal)
+        scene.threads.submit(attempt)
+        await asyncio.to_thread(scene.carrier.cancelled.wait)
+
+        assert scene.carrier.interrupts == 1
 
     async def test_one_that_is_given_up_is_told_and_ended(self, scene: Scene) -> None:
         attempt = await scene.sent()
