@@ -26,6 +26,7 @@ from cloaca_core._engine.plan.merge import UNCHANGED
 from cloaca_core.telemetry.task_log import Told
 
 DONE = Succeeded(UNCHANGED, "{}")
+WAIT = 10
 
 
 class HandClock:
@@ -276,7 +277,7 @@ class TestSignals:
         assert not file.exists()
 
         scene.threads.interrupt(attempt)
-        await asyncio.to_thread(scene.carrier.interrupted.wait)
+        assert await asyncio.to_thread(scene.carrier.interrupted.wait, WAIT)
         assert file.exists()
         assert not scene.carrier.cancelled.is_set()
         scene.carrier.answer()
@@ -290,7 +291,7 @@ class TestSignals:
         for signal in (Signal.CANCELLED, Signal.CANCELLED, Signal.GIVEN_UP):
             attempt.signal(signal)
         scene.threads.submit(attempt)
-        await asyncio.to_thread(scene.carrier.cancelled.wait)
+        assert await asyncio.to_thread(scene.carrier.cancelled.wait, WAIT)
 
         assert scene.carrier.interrupts == 1
 
@@ -299,7 +300,7 @@ class TestSignals:
         file = scene.file(attempt)
 
         assert scene.threads.abandon(attempt)
-        await asyncio.to_thread(scene.carrier.cancelled.wait)
+        assert await asyncio.to_thread(scene.carrier.cancelled.wait, WAIT)
         assert file.exists()
         assert not scene.carrier.interrupted.is_set()
 
@@ -307,7 +308,7 @@ class TestSignals:
         attempt = scene.attempt()
         attempt.signal(Signal.GIVEN_UP)
         scene.threads.submit(attempt)
-        await asyncio.to_thread(scene.carrier.cancelled.wait)
+        assert await asyncio.to_thread(scene.carrier.cancelled.wait, WAIT)
 
         assert scene.file(attempt).exists()
 
@@ -409,7 +410,7 @@ class TestFollowers:
         _, _, third = await self.scene_of_three(scene)
         scene.carrier.futures[0].set_result(Answer("{}"))
         scene.threads.interrupt(third)
-        await asyncio.to_thread(scene.carrier.interrupted.wait)
+        assert await asyncio.to_thread(scene.carrier.interrupted.wait, WAIT)
 
         assert scene.file(third).exists()
 
@@ -417,7 +418,7 @@ class TestFollowers:
         _, _, third = await self.scene_of_three(scene)
         third.signal(Signal.CANCELLED)
         scene.carrier.futures[0].set_result(Answer("{}"))
-        await asyncio.to_thread(scene.carrier.interrupted.wait)
+        assert await asyncio.to_thread(scene.carrier.interrupted.wait, WAIT)
 
         assert scene.file(third).exists()
 
