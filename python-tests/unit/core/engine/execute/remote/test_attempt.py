@@ -88,10 +88,10 @@ class HandCarrier:
 
     def interrupt(self, call: Future[Answer]) -> None:
         assert call in self.futures
-        if self.cannot_interrupt:
-            raise OSError
         self.interrupts += 1
         self.interrupted.set()
+        if self.cannot_interrupt:
+            raise OSError
 
     def cancel(self, call: Future[Answer]) -> None:
         assert call in self.futures
@@ -454,9 +454,10 @@ class TestErrors:
         attempt = await scene.sent()
         scene.carrier.cannot_interrupt = True
         scene.threads.interrupt(attempt)
+        assert await asyncio.to_thread(scene.carrier.interrupted.wait, WAIT)
         scene.carrier.answer()
 
-        assert await scene.reported.get() is attempt
+        assert await asyncio.wait_for(scene.reported.get(), WAIT) is attempt
         assert attempt.outcome == DONE
 
 
