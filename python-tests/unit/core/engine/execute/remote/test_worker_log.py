@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,7 +73,7 @@ def test_lines_are_sent_as_they_come(tmp_path: Path) -> None:
     lines = LineSocket(tmp_path / "lines")
     came: list[SentLines] = []
     lines.on("r-0-1", came.append)
-    log = WorkerLog(replace(CALL, cancel_file=str(tmp_path / "r-0-1")))
+    log = WorkerLog(CALL._replace(cancel_file=str(tmp_path / "r-0-1")))
 
     put(log, "a")
     log.tell(1, None, None)
@@ -93,7 +92,7 @@ def test_lines_that_could_not_be_sent_go_with_the_next_ones(
     lines = LineSocket(tmp_path / "lines")
     came: list[SentLines] = []
     lines.on("r-0-1", came.append)
-    log = WorkerLog(replace(CALL, cancel_file=str(tmp_path / "r-0-1")))
+    log = WorkerLog(CALL._replace(cancel_file=str(tmp_path / "r-0-1")))
     with monkeypatch.context() as patch:
         patch.setattr(Sender, "send", _is_full)
         put(log, "a")
@@ -114,7 +113,7 @@ def test_after_too_many_of_them_they_come_with_the_answer_alone(
     lines = LineSocket(tmp_path / "lines")
     came: list[SentLines] = []
     lines.on("r-0-1", came.append)
-    log = WorkerLog(replace(CALL, cancel_file=str(tmp_path / "r-0-1")))
+    log = WorkerLog(CALL._replace(cancel_file=str(tmp_path / "r-0-1")))
     with monkeypatch.context() as patch:
         patch.setattr(Sender, "send", _is_full)
         put(log, "a", "b", "c")
@@ -129,7 +128,7 @@ def test_after_too_many_of_them_they_come_with_the_answer_alone(
 
 def test_on_another_host_nothing_is_sent(tmp_path: Path) -> None:
     (tmp_path / "lines").touch()  # a file of others, and no socket
-    log = WorkerLog(replace(CALL, cancel_file=str(tmp_path / "r-0-1")))
+    log = WorkerLog(CALL._replace(cancel_file=str(tmp_path / "r-0-1")))
     put(log, "a")
 
     assert texts(log.close()) == [(1, "a")]
@@ -139,7 +138,7 @@ def test_a_runner_that_has_gone_does_not_matter(tmp_path: Path) -> None:
     before = set(threading.enumerate())
     lines = LineSocket(tmp_path / "lines")
     (thread,) = set(threading.enumerate()) - before
-    log = WorkerLog(replace(CALL, cancel_file=str(tmp_path / "r-0-1")))
+    log = WorkerLog(CALL._replace(cancel_file=str(tmp_path / "r-0-1")))
     lines.close()
     thread.join()
     put(log, "a", "b")
