@@ -444,7 +444,7 @@ def _workflows_elsewhere() -> cloaca.Registry:
 
 
 class TestKit:
-    def test_a_test_reads_lines_on_its_own_clock(self) -> None:
+    def test_a_test_reads_lines_on_its_own_clock(self, database_url: str) -> None:
         with cloaca.WorkflowBuilder("in_a_test"):
 
             @cloaca.task(id="load")
@@ -453,7 +453,7 @@ class TestKit:
                 if handle.attempt == 1:
                     raise cloaca.RetryAfter(600)
 
-        with harness() as h:
+        with harness(url=database_url) as h:
             run = h.run("in_a_test", {})
             assert messages(run.handle.logs()) == ["attempt 1"]
 
