@@ -18,6 +18,8 @@ from cloaca_core.errors import ConfigError
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 VARIABLE: Final = "CLOACA_LOG"
+_IS_ENABLED_FOR: Final = logging.Logger.isEnabledFor
+"""The method before runners wrap it (see ``telemetry.capture``)."""
 
 
 def arrange() -> None:
@@ -48,6 +50,12 @@ class SafeLogger(logging.LoggerAdapter[logging.Logger]):
         except Exception:  # noqa: BLE001 - a handler's fault must not fail the code that logs
             if logging.raiseExceptions:
                 traceback.print_exc()
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - overrides that of logging
+        """As that of the logger, but never true for the sake of a task's log: the engine asks
+        several times for each run, and its records are no lines of bodies.
+        """
+        return _IS_ENABLED_FOR(self.logger, level)
 
     def process(
         self, msg: Any, kwargs: MutableMapping[str, Any]

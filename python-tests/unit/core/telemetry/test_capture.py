@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from cloaca_core.logs import SafeLogger
 from cloaca_core.telemetry import capture
 
 
@@ -163,6 +164,16 @@ class TestTaken:
         in_body(notes, lambda: logger.manager.getLogger(name).log(level, "a"))
 
         assert notes.messages == []
+
+    def test_loggers_of_this_package_are_asked_without_a_detour(
+        self, logger: logging.Logger
+    ) -> None:
+        answers: list[bool] = []
+
+        in_body(Notes(), lambda: answers.append(SafeLogger(logger.name).isEnabledFor(20)))
+        in_body(Notes(), lambda: answers.append(logger.isEnabledFor(20)))
+
+        assert answers == [False, True]
 
     def test_those_of_a_program_with_a_similar_name(self) -> None:
         notes = Notes()
