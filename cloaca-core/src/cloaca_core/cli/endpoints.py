@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, Final, NamedTuple
 
+from cloaca_core.cli.failures import Failure
+
 PATIENCE: Final = 2.0
 """Seconds that a probe waits for the engine."""
 LOOPBACK: Final = "127.0.0.1"
@@ -77,7 +79,10 @@ def served(port: int, probes: Probes) -> Iterator[int]:
     class Handler(_Handler):
         asked = probes
 
-    server = ThreadingHTTPServer((LOOPBACK, port), Handler)
+    try:
+        server = ThreadingHTTPServer((LOOPBACK, port), Handler)
+    except OSError as error:
+        raise Failure(f"{LOOPBACK}:{port} cannot be served: {error.strerror}") from error
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, name="cloaca-endpoints", daemon=True)
     thread.start()

@@ -17,6 +17,7 @@ from cloaca_core.cli.output import (
     note,
     output_options,
     terminal_width,
+    write_file,
 )
 from cloaca_core.cli.where import Where, database_options, pass_where
 from cloaca_core.cli.words import ago, clock, duration, first_line
@@ -198,9 +199,11 @@ def export(where: Where, run: str, output: str, mask: tuple[str, ...]) -> None:
     with where.looking() as client:
         run_id = Observer(client).resolve(run).wait()
         found = export_case(client, run_id, mask=mask)
-    with click.open_file(output, "w", encoding="utf-8") as file:
-        file.write(json_text(found, 2) + "\n")
-    if output != "-":
+    text = json_text(found, 2)
+    if output == "-":
+        click.echo(text)
+    else:
+        write_file(output, f"{text}\n")
         note(f"{output}: harness.load({output!r}) in a test calls its failed task again.")
 
 

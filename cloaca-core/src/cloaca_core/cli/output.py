@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
+from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
@@ -136,6 +137,14 @@ def json_text(value: Any, indent: int | None = None) -> str:
 def note(text: str) -> None:
     """Tell something beside the data."""
     click.echo(text, err=True)
+
+
+def write_file(name: str, text: str) -> None:
+    """Write a text as a file; one that cannot be written ends the command with a message."""
+    try:
+        Path(name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.FileError(name, error.strerror) from error
 
 
 # -- tables --------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ class Root(LazyGroup):
             from cloaca_core.cli.failures import failure_of
 
             raise failure_of(error) from error
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):  # Abort: Ctrl-C where click asks
             click.echo("", err=True)
             ctx.exit(exits.INTERRUPTED)
 

@@ -6,12 +6,13 @@ makes a file; only ``run``, ``worker`` and ``db upgrade`` make a database.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeVar
 
 import click
 
@@ -34,6 +35,8 @@ C = TypeVar("C")
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 Mode: TypeAlias = Literal["ro", "rw", "rwc"]
+
+_PASSWORD: Final = re.compile(r"([?&](?:ssl)?password=)[^&]*", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -143,7 +146,7 @@ def url_with_mode(url: str, mode: Mode) -> str:
 
 def without_password(url: str) -> str:
     """The URL as it may be shown."""
-    before, sign, after = url.partition("://")
+    before, sign, after = _PASSWORD.sub(r"\1***", url).partition("://")
     user, at, host = after.rpartition("@")
     name, colon, _ = user.partition(":")
     return f"{before}{sign}{name}{colon}{'***' if colon else ''}{at}{host}"
@@ -156,6 +159,8 @@ def imported(name: str) -> Registry:
     from cloaca_core.definition.registry import Registry, default_registry
 
     module_name, _, attribute = name.partition(":")
+    if not module_name or module_name.startswith("."):
+        raise click.BadParameter(f"{name!r} is not MODULE[:REGISTRY]", param_hint="-A")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cloaca_core.cli import exits, systemd
-from cloaca_core.cli.output import note
+from cloaca_core.cli.output import note, write_file
 from cloaca_core.cli.where import Where, app_options, opened, pass_where
 from cloaca_core.errors import MissingExtraError
 
@@ -176,7 +176,7 @@ def _metrics(runner: Worker) -> Callable[[], str] | None:
 def _ready(file: str | None) -> Iterator[None]:
     """Say that the worker claims runs, within the block: to systemd, and by a file."""
     if file is not None:
-        Path(file).write_text(f"{os.getpid()}\n", encoding="utf-8")
+        write_file(file, f"{os.getpid()}\n")
     systemd.tell("READY=1", f"MAINPID={os.getpid()}")
     try:
         yield

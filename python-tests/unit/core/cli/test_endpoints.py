@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cloaca_core.cli.endpoints import LOOPBACK, Probes, answer, served
+from cloaca_core.cli.failures import Failure
 
 
 def healthy() -> dict[str, Any]:
@@ -75,3 +76,12 @@ def test_they_are_served_on_loopback_while_the_block_lasts() -> None:
 def test_a_page_in_a_browser_that_names_another_host_is_refused(status: int, host: str) -> None:
     with served(0, READY) as port:
         assert asked(port, "/ready", host)[0] == status
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with (
+        served(0, READY) as port,
+        pytest.raises(Failure, match=f"{LOOPBACK}:{port} cannot be served: "),
+        served(port, READY),
+    ):
+        pass

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
-from cloaca_core.cli.output import Column, Output, fitted, plain, table_lines
+from cloaca_core.cli.output import Column, Output, fitted, plain, table_lines, write_file
 
 ROWS: list[dict[str, Any]] = [
     {"id": "one", "about": "short", "count": 7, "tags": {"shop": "oslo"}},
@@ -106,3 +107,8 @@ def test_events_as_json_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_a_value_on_one_line(text: str, value: object) -> None:
     assert plain(value) == text
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(click.FileError, match="No such file or directory"):
+        write_file(str(tmp_path / "nowhere" / "case.json"), "{}")

@@ -100,3 +100,13 @@ def test_ctrl_c_ends_a_command_with_its_own_code(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("cloaca_core.store.backends.available_backends", interrupted)
 
     assert CliRunner().invoke(cli, ["backends"]).exit_code == 130
+
+
+def left_unanswered() -> None:
+    raise click.Abort  # as click does for Ctrl-C where it asks
+
+
+def test_ctrl_c_at_a_question_has_the_same_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloaca_core.store.backends.available_backends", left_unanswered)
+
+    assert CliRunner().invoke(cli, ["backends"]).exit_code == 130

@@ -87,6 +87,11 @@ def test_a_server_is_looked_at_read_only_and_has_no_other_mode() -> None:
         ("postgresql://app:***@db/work", "postgresql://app:secret@db/work"),
         ("postgresql://app:***@db/work", "postgresql://app:se@cret@db/work"),
         ("postgresql://app@db/work", "postgresql://app@db/work"),
+        (
+            "postgresql://db:5432/work?password=***&user=app",
+            "postgresql://db:5432/work?password=se@cret&user=app",
+        ),
+        ("postgresql://db/work?sslpassword=***", "postgresql://db/work?sslpassword=secret"),
         ("sqlite://work.db", "sqlite://work.db"),
         ("work.db", "work.db"),
     ],
@@ -112,6 +117,8 @@ class TestImported:
         ("name", "says"),
         [
             ("nowhere_at_all", "there is no module 'nowhere_at_all'"),
+            ("", r"'' is not MODULE\[:REGISTRY\]"),
+            (".odd_where", r"'.odd_where' is not MODULE\[:REGISTRY\]"),
             ("odd_where:missing", "odd_where has no 'missing'"),
             ("odd_where:number", "odd_where:number is no Registry, but a int"),
         ],
