@@ -16,6 +16,8 @@ from cloaca_postgres.statements import WORDING
 
 ANSWER_S: Final = 60.0
 _TABLES: Final[dict[Release, str]] = {"0.12": "workflow_executions", "0.2": "pipeline_executions"}
+_FIRST: Final = "0" * 32
+"""The id before every other."""
 _NAMES: Final = [release.replace(".", "") for release in _TABLES]
 _SQL: Final = load_statements(
     [package_files(__package__).joinpath("old_work.sql").read_text("utf-8")],
@@ -48,7 +50,7 @@ class PostgresOldWork:
         raise TransferError(f"{place}: schema {schema!r} was not made by cloaca 0.2 or 0.12")
 
     async def runs(self, after: str, limit: int) -> list[OldRun]:
-        found = await self._ask("runs", after=after, limit=limit)
+        found = await self._ask("runs", after=after or _FIRST, limit=limit)
         if not found:
             return []
         tasks: dict[str, list[OldTask]] = defaultdict(list)

@@ -18,8 +18,8 @@ SELECT
     CAST(NULL AS BIGINT), CAST(NULL AS TEXT)
 FROM pipeline_executions AS run
 LEFT JOIN contexts AS given ON given.id = run.context_id
-WHERE replace(CAST(run.id AS TEXT), '-', '') > CAST(:after AS TEXT) COLLATE "C"
-ORDER BY replace(CAST(run.id AS TEXT), '-', '') COLLATE "C"
+WHERE run.id > CAST(:after AS UUID)
+ORDER BY run.id
 LIMIT :limit;
 
 
@@ -35,8 +35,7 @@ SELECT
 FROM task_executions AS task
 LEFT JOIN task_execution_metadata AS kept ON kept.task_execution_id = task.id
 LEFT JOIN contexts AS made ON made.id = kept.context_id
-WHERE replace(CAST(task.pipeline_execution_id AS TEXT), '-', '') COLLATE "C"
-    BETWEEN CAST(:first AS TEXT) AND CAST(:last AS TEXT)
+WHERE task.pipeline_execution_id BETWEEN CAST(:first AS UUID) AND CAST(:last AS UUID)
 ORDER BY task.created_at, task.task_name;
 
 
@@ -66,8 +65,8 @@ SELECT
     CAST(extract(epoch FROM run.paused_at) * 1000000 AS BIGINT), run.pause_reason
 FROM workflow_executions AS run
 LEFT JOIN contexts AS given ON given.id = run.context_id
-WHERE replace(CAST(run.id AS TEXT), '-', '') > CAST(:after AS TEXT) COLLATE "C"
-ORDER BY replace(CAST(run.id AS TEXT), '-', '') COLLATE "C"
+WHERE run.id > CAST(:after AS UUID)
+ORDER BY run.id
 LIMIT :limit;
 
 
@@ -83,8 +82,7 @@ SELECT
 FROM task_executions AS task
 LEFT JOIN task_execution_metadata AS kept ON kept.task_execution_id = task.id
 LEFT JOIN contexts AS made ON made.id = kept.context_id
-WHERE replace(CAST(task.workflow_execution_id AS TEXT), '-', '') COLLATE "C"
-    BETWEEN CAST(:first AS TEXT) AND CAST(:last AS TEXT)
+WHERE task.workflow_execution_id BETWEEN CAST(:first AS UUID) AND CAST(:last AS UUID)
 ORDER BY task.created_at, task.task_name;
 
 

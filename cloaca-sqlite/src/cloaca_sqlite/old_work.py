@@ -68,10 +68,15 @@ class SqliteOldWork:
     async def close(self) -> None:
         await self._connection.close()
 
-    async def _ask(self, what: str, **values: object) -> list[Row]:
+    async def _ask(self, what: str, **values: str | int) -> list[Row]:
+        """The rows; ids are hex digits here, and blobs in the file."""
         statement = _SQL[f"{what}_{self.release.replace('.', '')}"]
-        bound = statement.bind(**values)
+        bound = statement.bind(**{name: _stored(value) for name, value in values.items()})
         return await self._connection.call(lambda raw: raw.execute(statement.sql, bound).fetchall())
+
+
+def _stored(value: str | int) -> bytes | int:
+    return bytes.fromhex(value) if isinstance(value, str) else value
 
 
 def _run(row: Row, tasks: Sequence[OldTask]) -> OldRun:

@@ -14,8 +14,8 @@ SELECT
     NULL, NULL
 FROM pipeline_executions AS run
 LEFT JOIN contexts AS given ON given.id = run.context_id
-WHERE lower(hex(run.id)) > :after
-ORDER BY lower(hex(run.id))
+WHERE run.id > :after
+ORDER BY run.id
 LIMIT :limit;
 
 
@@ -28,7 +28,7 @@ SELECT
 FROM task_executions AS task
 LEFT JOIN task_execution_metadata AS kept ON kept.task_execution_id = task.id
 LEFT JOIN contexts AS made ON made.id = kept.context_id
-WHERE lower(hex(task.pipeline_execution_id)) BETWEEN :first AND :last
+WHERE task.pipeline_execution_id BETWEEN :first AND :last
 ORDER BY task.created_at, task.task_name;
 
 
@@ -50,8 +50,8 @@ SELECT
     run.paused_at, run.pause_reason
 FROM workflow_executions AS run
 LEFT JOIN contexts AS given ON given.id = run.context_id
-WHERE lower(hex(run.id)) > :after
-ORDER BY lower(hex(run.id))
+WHERE run.id > :after
+ORDER BY run.id
 LIMIT :limit;
 
 
@@ -64,7 +64,7 @@ SELECT
 FROM task_executions AS task
 LEFT JOIN task_execution_metadata AS kept ON kept.task_execution_id = task.id
 LEFT JOIN contexts AS made ON made.id = kept.context_id
-WHERE lower(hex(task.workflow_execution_id)) BETWEEN :first AND :last
+WHERE task.workflow_execution_id BETWEEN :first AND :last
 ORDER BY task.created_at, task.task_name;
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
-from cloaca_sqlite.old_work import _instant, release_of
+from cloaca_sqlite.old_work import _SQL, _instant, release_of
 
+DATA = Path(__file__).parents[2] / "data"
 COMMON = {"contexts", "task_executions", "__diesel_schema_migrations"}
 
 
@@ -34,3 +39,26 @@ def test_a_release_is_known_by_its_tables(tables: set[str], release: str | None)
 )
 def test_instants_are_read_as_they_were_written(text: str | None, instant: int | None) -> None:
     assert _instant(text) == instant
+
+
+@pytest.mark.parametrize(
+    ("release", "runs", "owner"),
+    [
+        ("0_2", "pipeline_executions", "pipeline_execution_id"),
+        ("0_12", "workflow_executions", "workflow_execution_id"),
+    ],
+)
+def test_a_page_of_runs_is_found_by_their_ids(release: str, runs: str, owner: str) -> None:
+    name = release.replace("_", "")
+    with closing(sqlite3.connect(":memory:")) as raw:
+        raw.executescript((DATA / f"cloaca_{release}_sqlite.sql").read_text("utf-8"))
+        raw.execute(f"CREATE UNIQUE INDEX of_runs ON {runs} (id)")  # as the primary key of 0.x
+        raw.execute(f"CREATE INDEX of_tasks ON task_executions ({owner})")
+
+        plans = [
+            " ".join(str(row) for row in raw.execute(f"EXPLAIN QUERY PLAN {_SQL[each].sql}", ids))
+            for each, ids in ((f"runs_{name}", (b"", 1)), (f"tasks_{name}", (b"a", b"b")))
+        ]
+
+    assert "SEARCH run USING INDEX of_runs (id>?)" in plans[0]
+    assert f"SEARCH task USING INDEX of_tasks ({owner}>? AND {owner}<?)" in plans[1]

@@ -106,6 +106,18 @@ def test_an_import_that_is_made_again_changes_nothing(old: str, target: str) -> 
     assert again.to_dict()["unfinished"] == 0
 
 
+def test_runs_come_page_by_page(old: str, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = import_0x(old, target)
+    monkeypatch.setattr("cloaca_core.transfer.import_0x._PAGE", 1)
+
+    report = import_0x(old, target, dry_run=False)
+
+    assert report.runs == whole.runs
+    with cloaca.Client(target) as client:
+        failed = client.list_runs(status="Failed")
+        assert [each.id for each in failed if not client.get_run(each.id).attempts()] == []
+
+
 def test_a_schedule_that_cannot_be_read_is_told(target: str, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "old.db")) as raw, raw:
         raw.executescript((DATA / "cloaca_0_12_sqlite.sql").read_text("utf-8"))
