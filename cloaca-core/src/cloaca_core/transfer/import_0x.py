@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core._engine.fire.tick_rows import timing_of
 from cloaca_core._engine.runtime.loop_thread import run_on_own_loop
-from cloaca_core.errors import ScheduleError, StoreError, TransferError
+from cloaca_core.errors import ContextValueError, ScheduleError, StoreError, TransferError
 from cloaca_core.records.old_work import Release
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.transfer import BY_NAME
@@ -20,6 +20,7 @@ from cloaca_core.transfer.old_rows import NewRows, full_name, rows_of, schedule_
 from cloaca_core.transfer.opened import Place
 
 if TYPE_CHECKING:
+    from cloaca_core.records.old_work import OldRun, OldSchedule
     from cloaca_core.records.schedules import ScheduleRow
     from cloaca_core.store.protocol import TransferStore
     from cloaca_core.store.protocols.old_work import OldWork
@@ -33,7 +34,7 @@ _GOES_ON: Final = (RunStatus.PENDING, RunStatus.PAUSED)
 class ImportReport:
     """What an import has written, or would write. ``runs`` are counted by the status that they have
     here; those that go on are Pending or Paused. ``known`` are runs and schedules that an earlier
-    import had written. ``refused`` says which schedules cannot be taken over, and why.
+    import had written. ``refused`` says which runs and schedules cannot be taken over, and why.
     """
 
     release: Release
@@ -122,7 +123,7 @@ class _Import:
             after = page[-1].id
             for run in page:
                 self._full_names.setdefault(run.workflow, workflow_of(run))
-            await self._take([rows_of(run, self._old.release) for run in page])
+            await self._take([rows for run in page if (rows := self._rows_of(run)) is not None])
         schedules = await self._take_schedules()
         return ImportReport(
             release=self._old.release,
@@ -133,6 +134,14 @@ class _Import:
             workflows=tuple(sorted(self._workflows)),
             refused=tuple(self._refused),
         )
+
+    def _rows_of(self, run: OldRun) -> NewRows | None:
+        """The rows of a run; None for one whose values cannot be stored, which the report tells."""
+        try:
+            return rows_of(run, self._old.release)
+        except ContextValueError as error:
+            self._refused.append(f"run {run.id} of {workflow_of(run)}: {error}")
+            return None
 
     async def _take(self, rows: Sequence[NewRows]) -> None:
         """Write the runs that are not there; the run last, so that it is there as a whole."""
@@ -156,15 +165,13 @@ class _Import:
         taken = 0
         for old in await self._old.schedules():
             workflow = self._full_names.get(old.workflow) or full_name(old.workflow)
-            row = schedule_of(old, workflow, await self._now(old.created_at))
-            if self._store is not None and await self._store.get_schedule(row.id) is not None:
-                self._known += 1
-                continue
             try:
-                await self._refuse_taken_name(row)
-                row = _timed(row)
-            except ScheduleError as error:
-                self._refused.append(f"{row.cron_expression!r} of {workflow}: {error}")
+                row = await self._new_schedule(old, workflow)
+            except (ContextValueError, ScheduleError) as error:
+                self._refused.append(f"{old.cron_expression!r} of {workflow}: {error}")
+                continue
+            if row is None:
+                self._known += 1
                 continue
             self._workflows.add(workflow)
             taken += 1
@@ -172,12 +179,17 @@ class _Import:
                 await self._store.transfer().put(BY_NAME["schedule"], [_values(row)])
         return taken
 
-    async def _refuse_taken_name(self, row: ScheduleRow) -> None:
-        """Raise ``ScheduleError`` if a schedule of the target has the name."""
-        if row.name is None or self._store is None:
-            return
-        if await self._store.get_schedule_named(row.name) is not None:
-            raise ScheduleError(f"the target has a schedule named {row.name!r}")
+    async def _new_schedule(self, old: OldSchedule, workflow: str) -> ScheduleRow | None:
+        """The row of a schedule, None if it is there already; ``ScheduleError`` if its name is
+        taken or its expression is not understood.
+        """
+        row = schedule_of(old, workflow, await self._now(old.created_at))
+        if self._store is not None:
+            if await self._store.get_schedule(row.id) is not None:
+                return None
+            if row.name is not None and await self._store.get_schedule_named(row.name) is not None:
+                raise ScheduleError(f"the target has a schedule named {row.name!r}")
+        return _timed(row)
 
     async def _now(self, otherwise: Instant) -> Instant:
         return otherwise if self._store is None else await self._store.now()

@@ -129,6 +129,29 @@ def test_a_schedule_that_cannot_be_read_is_told(target: str, tmp_path: Path) -> 
     assert "'often' of public::embedded::order" in report.refused[0]
 
 
+def test_a_run_or_a_schedule_with_a_bad_value_is_told_and_the_others_come(
+    target: str, tmp_path: Path
+) -> None:
+    bad = r'{"a": "\u0000"}'
+    with closing(sqlite3.connect(tmp_path / "old.db")) as raw, raw:
+        raw.executescript((DATA / "cloaca_0_12_sqlite.sql").read_text("utf-8"))
+        raw.execute(
+            "UPDATE contexts SET value = ? WHERE id ="
+            " (SELECT context_id FROM workflow_executions WHERE status = 'Running')",
+            [bad],
+        )
+        raw.execute("UPDATE schedules SET params = ? WHERE enabled = 1", [bad])
+
+    report = import_0x(tmp_path / "old.db", target, dry_run=False)
+
+    assert sum(report.runs.values()) == 2
+    assert report.schedules == 1
+    run, schedule = report.refused
+    told = "of public::embedded::order: a: text with a NUL character cannot be stored"
+    assert run == f"run e38b3ee7763c4abdb836b88680f182a6 {told}"
+    assert schedule == f"'0 3 * * *' {told}"
+
+
 def test_a_schedule_whose_name_the_target_has_is_told_and_the_others_come(
     target: str, tmp_path: Path, registry: cloaca.Registry
 ) -> None:
