@@ -92,9 +92,7 @@ class Case:
 
 def read_case(case: str | os.PathLike[str] | Mapping[str, Any]) -> Mapping[str, Any]:
     """The document of a case, from its file or as it is; ``ConfigError`` for anything else."""
-    data: Any = case
-    if not isinstance(case, Mapping):
-        data = json.loads(Path(case).read_text(encoding="utf-8"))
+    data: Any = case if isinstance(case, Mapping) else _read(Path(case))
     if not isinstance(data, Mapping) or data.get("kind") != KIND:
         raise ConfigError(f"this is no case that cloaca has exported: {case!r:.80}", field="case")
     if data.get("schema") != SCHEMA:
@@ -103,6 +101,14 @@ def read_case(case: str | os.PathLike[str] | Mapping[str, Any]) -> Mapping[str, 
             field="case",
         )
     return data
+
+
+def _read(file: Path) -> Any:
+    """The JSON of a file; None for one that has no JSON."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:  # of the encoding, too
+        return None
 
 
 # -- rows ----------------------------------------------------------------------------------------

@@ -133,6 +133,18 @@ def test_other_documents_are_refused(data: dict[str, Any], message: str) -> None
         h.load(data)
 
 
+@pytest.mark.parametrize("content", [b"no JSON", b"\xff", b"[1]"], ids=["text", "bytes", "list"])
+def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "case.json"
+    file.write_bytes(content)
+
+    with (
+        harness(cloaca.Registry()) as h,
+        pytest.raises(ConfigError, match="no case that cloaca has exported"),
+    ):
+        h.load(file)
+
+
 def test_a_task_that_had_not_begun_is_refused(registry: cloaca.Registry) -> None:
     with harness(registry) as h, pytest.raises(TaskNotFoundError, match="had not begun"):
         h.load(case()).only_task("prepare")
