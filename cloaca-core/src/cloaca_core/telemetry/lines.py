@@ -27,6 +27,8 @@ HANDLE: Final = "handle"
 _PLAIN: Final = frozenset((str, int, float))
 """Types that are no mappings, which ``isinstance`` takes long to find out."""
 
+_LARGE: Final = 2**64
+"""Larger integers go the way of other values: Python writes none of thousands of digits."""
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -63,7 +65,7 @@ def text_of_call(
     message: object, level: str, fields: Mapping[str, object], at: int, redact: Redact
 ) -> str:
     """The line of a call of ``handle.log``."""
-    text = _text(at, _names(level, HANDLE), str(message), redact)
+    text = _text(at, _names(level, HANDLE), _shown(message), redact)
     if not fields:
         return text
     told = {_name(redact(name)): _json(value, redact) for name, value in fields.items()}
@@ -128,7 +130,7 @@ def _shown(value: object) -> str:
 
 def _json(value: object, redact: Redact) -> object:
     """A value of a field: as JSON, or, where it has no such form or a long one, as text."""
-    if value is None or type(value) is int or type(value) is bool:
+    if value is None or type(value) is bool or (type(value) is int and abs(value) < _LARGE):
         return value
     if type(value) is str:
         return storable_text(redact(value))

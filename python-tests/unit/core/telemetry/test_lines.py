@@ -163,6 +163,8 @@ class TestCalls:
             ({1, 2}, "{1, 2}"),
             (float("nan"), "nan"),
             (Mute(), "<Mute>"),
+            pytest.param(10**5_000, "<int>", id="more digits than Python makes a text of"),
+            (-(2**70), -(2**70)),
             ((1, 2), [1, 2]),
             ("a\0", "a\N{SYMBOL FOR NULL}"),
             ({"k": ["\ud800"]}, {"k": ["?"]}),
@@ -190,6 +192,7 @@ class TestCalls:
 
     def test_a_message_may_be_any_object(self) -> None:
         assert line_of_call(12, "INFO", {}, 7, PLAIN).message == "12"
+        assert line_of_call(Mute(), "INFO", {}, 7, PLAIN).message == "<Mute>"
 
 
 def test_names_are_cut_and_clean() -> None:
