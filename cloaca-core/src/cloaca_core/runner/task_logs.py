@@ -52,6 +52,7 @@ class LineReader:
             for line in self._lines_of(chunk):
                 self.after = line.position
                 yield line
+            self.after = max(self.after, chunk.position)  # also of one whose end is damaged
 
     def _lines_of(self, chunk: LogChunk) -> Iterator[LogLine]:
         key, first = (chunk.task_id, chunk.attempt), chunk.position - chunk.size + 1

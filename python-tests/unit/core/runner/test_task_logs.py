@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cloaca_core.records.task_logs import LogChunk, ProgressRow
 from cloaca_core.runner.results import Progress, latest_progress
 from cloaca_core.runner.task_logs import LineReader, LogLine
@@ -85,6 +87,15 @@ def test_a_damaged_chunk_hides_no_other() -> None:
     damaged = chunk(2, 1, "a", "b")._replace(lines="[[")
 
     assert seen(LineReader(), damaged, chunk(3, 3, "c")) == [(3, 3, "c", 2)]
+
+
+@pytest.mark.parametrize("text", ["[[", '[[1000000,"INFO","app","a"]]'], ids=["all", "the last"])
+def test_a_follower_does_not_ask_for_a_damaged_chunk_again(text: str) -> None:
+    reader = LineReader()
+
+    seen(reader, chunk(2, 1, "a", "b")._replace(lines=text))
+
+    assert reader.after == 2
 
 
 def test_progress_is_told_in_words() -> None:
