@@ -76,6 +76,21 @@ def test_a_failure_on_a_server_is_called_in_a_file(postgres_url: str) -> None:
         h.load(case).only_task()
 
 
+def test_messages_that_are_unread_are_there_after_however_many_others(
+    tmp_path: Path, registry: cloaca.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloaca_core.transfer.case._MOST_MESSAGES", 1)
+    with cloaca.DefaultRunner(tmp_path / "work.db", registry=registry) as runner:
+        run = runner.submit("order")
+        for number in range(3):
+            run.send("hint", number)
+        until(lambda: run.tasks()["ok"].status == "Waiting")
+
+        case = export_case(runner, run.id)
+
+    assert [each["payload"] for each in case["messages"]] == [0, 1, 2]
+
+
 def test_without_a_definition_there_is_no_case(tmp_path: Path, registry: cloaca.Registry) -> None:
     with cloaca.DefaultRunner(tmp_path / "work.db", registry=registry) as runner:
         runner.stop()
