@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core._engine.fire.tick_rows import timing_of
 from cloaca_core._engine.runtime.loop_thread import run_on_own_loop
-from cloaca_core.errors import ContextValueError, ScheduleError, StoreError, TransferError
+from cloaca_core.errors import (
+    ContextValueError,
+    ForeignDatabaseError,
+    NewerSchemaError,
+    NotADatabaseError,
+    ScheduleError,
+    StoreError,
+    TransferError,
+)
 from cloaca_core.records.old_work import Release
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.transfer import BY_NAME
@@ -98,10 +106,12 @@ async def _import(source: Place, target: Place, *, dry_run: bool) -> ImportRepor
 
 
 async def _is_missing(target: Place) -> bool:
-    """Whether there is no target yet, which a dry run must not make."""
+    """Whether there is no target yet, or one without tables, which a dry run must not make."""
     try:
         async with target.opened(read_only=True):
             return False
+    except (ForeignDatabaseError, NewerSchemaError, NotADatabaseError):
+        raise  # an import would fail as well
     except StoreError:
         return True
 

@@ -10,7 +10,7 @@ import pytest
 from own_database import OwnDatabases
 
 import cloaca
-from cloaca_core.errors import TransferError
+from cloaca_core.errors import ForeignDatabaseError, TransferError
 from cloaca_core.transfer.import_0x import ImportReport, import_0x
 
 DATA = Path(__file__).parents[3] / "data"
@@ -72,6 +72,15 @@ def test_a_dry_run_into_a_database_that_is_there_writes_nothing(old: str, target
     with cloaca.Client(target) as client:
         assert client.list_runs() == []
         assert client.list_cron_schedules() == []
+
+
+def test_a_dry_run_tells_that_the_target_is_another_programs(tmp_path: Path) -> None:
+    for name in ("old.db", "same.db"):
+        with closing(sqlite3.connect(tmp_path / name)) as raw:
+            raw.executescript((DATA / "cloaca_0_12_sqlite.sql").read_text("utf-8"))
+
+    with pytest.raises(ForeignDatabaseError):
+        import_0x(tmp_path / "old.db", tmp_path / "same.db")
 
 
 def test_history_is_there_and_what_was_not_finished_goes_on(
