@@ -154,7 +154,7 @@ class _Import:
             return None
 
     async def _take(self, rows: Sequence[NewRows]) -> None:
-        """Write the runs that are not there; the run last, so that it is there as a whole."""
+        """Write the runs that are not there, with all their rows, in one transaction."""
         new = [each for each in rows if not await self._has_run(each.id)]
         self._known += len(rows) - len(new)
         self._runs.update(each.status for each in new)
@@ -162,11 +162,13 @@ class _Import:
         self._workflows |= {each.run[workflow] for each in rows}
         if self._dry_run or self._store is None:
             return
-        transfer = self._store.transfer()
-        for each in new:
-            await transfer.put_new(
-                {"run_tag": each.tags, "attempt": each.attempts, "run": [each.run]}
-            )
+        await self._store.transfer().put_new(
+            {
+                "run_tag": [row for each in new for row in each.tags],
+                "attempt": [row for each in new for row in each.attempts],
+                "run": [each.run for each in new],
+            }
+        )
 
     async def _has_run(self, run_id: str) -> bool:
         return self._store is not None and await self._store.get_run(run_id) is not None

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from own_database import OwnDatabases
 
 import cloaca
 from cloaca_core.errors import ForeignDatabaseError, TransferError
+from cloaca_core.store.sql.transfer import SqlTransfer
 from cloaca_core.transfer.import_0x import ImportReport, import_0x
 
 DATA = Path(__file__).parents[3] / "data"
@@ -113,6 +116,23 @@ def test_an_import_that_is_made_again_changes_nothing(old: str, target: str) -> 
     assert (first.known, again.known) == (0, 5)
     assert (again.runs, again.schedules) == ({}, 0)
     assert again.to_dict()["unfinished"] == 0
+
+
+def test_a_page_of_runs_is_written_in_one_transaction(
+    old: str, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    put_new = SqlTransfer.put_new
+
+    async def counted(transfer: SqlTransfer, rows: Mapping[str, Sequence[tuple[Any, ...]]]) -> None:
+        written.extend(len(some) for name, some in rows.items() if name == "run")
+        await put_new(transfer, rows)
+
+    monkeypatch.setattr(SqlTransfer, "put_new", counted)
+
+    import_0x(old, target, dry_run=False)
+
+    assert written == [3]
 
 
 def test_runs_come_page_by_page(old: str, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
