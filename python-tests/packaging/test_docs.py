@@ -200,6 +200,15 @@ def test_every_page_is_in_the_navigation_and_in_the_list_for_machines() -> None:
 # -- nothing made up -----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "page", [*pages(), *readmes(), ROOT / "CHANGELOG.md"], ids=lambda page: page.name
+)
+def test_no_page_has_what_a_merge_has_left(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+
+    assert re.findall(r"(?m)^(?:<{7}|[|]{7}|={7}|>{7})(?: .*)?$", text) == []
+
+
 @pytest.mark.parametrize("page", [*pages(), *readmes()], ids=lambda page: page.name)
 def test_every_task_that_a_page_names_exists(page: Path) -> None:
     named = set(_TASK.findall(page.read_text(encoding="utf-8")))
