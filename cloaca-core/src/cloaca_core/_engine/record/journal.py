@@ -33,7 +33,7 @@ from cloaca_core.values.backoff import Backoff
 
 if TYPE_CHECKING:
     from cloaca_core._engine.record.entries import Decision, Entry
-    from cloaca_core._engine.record.log_book import LogBook
+    from cloaca_core._engine.record.log_book import AttemptLines, LogBook
     from cloaca_core._engine.record.start_marks import StartMarks
     from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core.records.batch import Batch, Committed
@@ -227,12 +227,29 @@ class Journal:
                 return committed
 
     async def _divide(self, entries: list[Entry], riders: Riders, error: StoreDataError) -> None:
-        """Find the value that failed the batch by halving; riders are simply left out."""
-        if riders.are_any:
+        """Find the value that failed the batch by halving; riders do not fail entries."""
+        if entries and riders.are_any:
+            await self._write_lines(riders.lines)
             await self._write(entries, NO_RIDERS)
+        elif riders.lines:
+            await self._divide_lines(riders.lines, error)
         elif len(entries) == 1:
             refuse(entries[0], error)
-        else:
+        elif entries:
             middle = len(entries) // 2
             await self._write(entries[:middle], NO_RIDERS)
             await self._write(entries[middle:], NO_RIDERS)
+
+    async def _write_lines(self, lines: Sequence[AttemptLines]) -> None:
+        """Commit lines alone, before the ends of their runs, after which none are taken."""
+        if lines:
+            await self._write([], Riders(lines=lines))
+
+    async def _divide_lines(self, lines: Sequence[AttemptLines], error: StoreDataError) -> None:
+        """Leave out those of the attempt that cannot be stored."""
+        if len(lines) == 1:
+            log.error("lines that run %s has logged are not kept: %s", lines[0].run_id, error)
+            return
+        middle = len(lines) // 2
+        await self._write_lines(lines[:middle])
+        await self._write_lines(lines[middle:])

@@ -414,6 +414,21 @@ class TestLines:
         assert row.fate == "recorded"
         assert desk.store.kept_lines == {}
 
+    async def test_those_of_others_are_kept_when_one_value_fails_the_batch(
+        self, desk: Desk
+    ) -> None:
+        desk.store.bad = "bad"
+        desk.book.waiting = [
+            AttemptLines("run", 1, [chunk("run")], [], None),
+            AttemptLines("other", 1, [chunk("other", lines="bad")], [], None),
+        ]
+        row = Row([attempt("run")._replace(change="bad")])
+        desk.journal.add(row)
+        await desk.journal.drained()
+
+        assert row.fate == "refused"
+        assert list(desk.store.kept_lines.values()) == [chunk("run")]
+
     async def test_they_go_with_the_runs_of_a_runner_that_was_declared_dead(
         self, desk: Desk
     ) -> None:
