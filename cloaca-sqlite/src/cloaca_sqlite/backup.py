@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
@@ -22,13 +23,11 @@ async def back_up(source: Connection, path: str) -> None:
     runner would make it begin again. In WAL mode no writer waits for that.
     """
     target = Path(path)
-    part = target.with_name(target.name + _UNFINISHED)
+    part = target.with_name(f"{target.name}.{secrets.token_hex(4)}{_UNFINISHED}")
     try:
         _refuse_present(target)
-        part.unlink(missing_ok=True)  # of a process that died
         await source.call(lambda raw: _copy(raw, part))
-        _refuse_present(target)
-        part.rename(target)
+        _name(part, target)
         _make_durable(target.parent)
     except OSError as error:
         raise TransferError(f"{target} cannot be written: {error.strerror}") from error
@@ -53,7 +52,22 @@ def _copy(raw: sqlite3.Connection, part: Path) -> None:
 
 def _refuse_present(target: Path) -> None:
     if target.exists():
-        raise TransferError(f"{target} is there already: a backup replaces no file")
+        raise _present(target)
+
+
+def _present(target: Path) -> TransferError:
+    return TransferError(f"{target} is there already: a backup replaces no file")
+
+
+def _name(part: Path, target: Path) -> None:
+    """Give the finished file its name, unless another backup has it by now."""
+    try:
+        target.hardlink_to(part)
+    except FileExistsError:
+        raise _present(target) from None
+    except OSError:  # a file system without links
+        _refuse_present(target)
+        part.rename(target)
 
 
 def _make_durable(place: Path) -> None:

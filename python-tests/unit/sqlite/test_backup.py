@@ -12,7 +12,7 @@ import pytest
 import cloaca
 from cloaca_core.errors import TransferError
 from cloaca_core.store.protocol import BackupBackend
-from cloaca_sqlite import BACKEND
+from cloaca_sqlite import BACKEND, backup as module
 
 
 @pytest.fixture
@@ -71,12 +71,26 @@ def test_a_folder_that_is_not_there_is_told(file: Path, tmp_path: Path) -> None:
         back_up(file, tmp_path / "none" / "backup.db")
 
 
-def test_what_a_process_that_died_has_left_is_no_obstacle(file: Path, tmp_path: Path) -> None:
-    (tmp_path / "backup.db.part").write_bytes(b"half")
+def test_of_two_backups_to_one_name_the_first_that_ends_has_it(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, copied = tmp_path / "backup.db", module._copy
 
-    back_up(file, tmp_path / "backup.db")
+    def copied_twice(raw: sqlite3.Connection, part: Path) -> None:
+        monkeypatch.setattr(module, "_copy", copied)
+        copied(raw, part)
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("INSERT INTO cloaca_workflow VALUES ('w', 'v', 'w', 'w', NULL)")
+        asyncio.run(BACKEND.back_up(str(file), str(target)))
 
-    assert sorted(path.name for path in tmp_path.glob("backup*")) == ["backup.db"]
+    monkeypatch.setattr(module, "_copy", copied_twice)
+
+    with pytest.raises(TransferError, match="is there already"):
+        back_up(file, target)
+
+    with closing(sqlite3.connect(target)) as copy:
+        assert copy.execute("SELECT workflow FROM cloaca_workflow").fetchall() == [("w",)]
+    assert [path.name for path in tmp_path.glob("backup*")] == ["backup.db"]
 
 
 def test_a_backup_of_a_damaged_file_is_refused(file: Path, tmp_path: Path) -> None:
