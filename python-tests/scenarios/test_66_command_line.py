@@ -386,10 +386,13 @@ def test_many_runs_are_steered_only_when_it_is_confirmed(
 
     asked = command("runs", "cancel", "tag.shop:oslo", code=3)
     assert "12 runs to cancel" in asked.stderr
+    assert "say --yes, or --dry-run to see only." in asked.stderr
     assert "and 2 more" in asked.stderr
     assert answer(command("runs", "cancel", "tag.shop:oslo", "--dry-run", "--json"))["result"] == {
         "matched": 12, "changed": 12, "refused": 0,
     }  # fmt: skip
+    chosen = command("runs", "cancel", "tag.shop:oslo", "--dry-run", "--fields", "matched")
+    assert chosen.stdout == "12\n"
     assert "12 changed" in command("runs", "cancel", "tag.shop:oslo", "--yes").stdout
     assert answer(command("runs", "show", other, "--json"))["run"]["status"] == "Pending"
     assert "1 run: 1 changed" in command("runs", "pause", "--all", "--yes").stdout
@@ -409,6 +412,18 @@ def test_a_person_can_say_no(command: Command, monkeypatch: pytest.MonkeyPatch) 
     assert "Nothing was done" in command("runs", "cancel", "--all", code=3, input="n\n").stderr
     command("runs", "cancel", "--all", input="y\n")
     assert answer(command("runs", "show", "@", "--json"))["run"]["status"] == "Cancelled"
+
+
+def test_of_several_runs_it_is_told_which_were_steered_before_one_is_refused(
+    command: Command,
+) -> None:
+    command("run", "order")
+    command("run", "order", "-P", "fail:=true", code=5)
+
+    done = command("runs", "retry", "@", "@~1", "--fields", "status,changed", code=1)
+
+    assert done.stdout == "Pending\ttrue\n"
+    assert "only a run that has failed or was cancelled can be retried" in done.stderr
 
 
 def test_a_retry_and_a_fork_show_their_plans(command: Command) -> None:
@@ -462,7 +477,8 @@ def test_schedules_come_and_go(command: Command) -> None:
     command("schedules", "disable", "nightly")
     assert answer(command("schedules", "list", "--enabled", "--json"))["schedules"] == []
     command("schedules", "enable", "nightly")
-    command("schedules", "delete", "nightly", code=3)
+    declined = command("schedules", "delete", "nightly", code=3).stderr
+    assert "say --yes." in declined  # it has no --dry-run
     command("schedules", "delete", "nightly", "--yes")
     command("schedules", "show", "nightly", code=1)
 

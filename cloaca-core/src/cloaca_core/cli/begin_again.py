@@ -25,7 +25,9 @@ class _Begun(NamedTuple):
 
 @click.command()
 @bulk_options
-@click.option("--task", "tasks", multiple=True, metavar="TASK", help="Run this task again, too.")
+@click.option(
+    "--task", "tasks", multiple=True, metavar="TASK", help="Run this, in place of what failed."
+)
 @click.option("--plan", is_flag=True, help="Only show what it would keep and run.")
 @click.option("--time-limit", type=LIMIT, help="The time limit of this round and later ones.")
 @act_options

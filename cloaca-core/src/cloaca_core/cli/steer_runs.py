@@ -178,10 +178,26 @@ def steer(
         observer = Observer(client)
         if wanted.refs:
             runs = [observer.resolve(ref).wait() for ref in wanted.refs]
-            rows = [_acted(client, observer, run, act, bulk) for run in runs]
-            out.listing("runs", rows, _ACTED, empty="No runs.")
+            _steer_each(client, observer, out, runs, act, bulk)
         else:
             _steer_many(observer, out, kind, wanted.terms, bulk, reason, by)
+
+
+def _steer_each(
+    client: Client,
+    observer: Observer,
+    out: Output,
+    runs: Sequence[str],
+    act: Callable[[Client, str], Any],
+    bulk: Bulk,
+) -> None:
+    """Act on these runs up to the first that is refused, and write which have been acted on."""
+    rows: list[Form] = []
+    try:
+        rows.extend(_acted(client, observer, run, act, bulk) for run in runs)
+    finally:
+        if rows:
+            out.listing("runs", rows, _ACTED, empty="No runs.")
 
 
 def _acted(
@@ -216,7 +232,7 @@ def _steer_many(
     """Show how many runs and which first, ask, and act."""
     filter_ = narrowed(kind, terms)
     count = observer.count(*filter_).wait()
-    if not out.as_json:
+    if not (out.as_json or out.fields):
         _preview(observer, kind, filter_, count)
     if count and not bulk.dry_run:
         confirm(f"{kind.capitalize()} {counted(count, 'run')}?", yes=bulk.yes)
@@ -260,7 +276,9 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     context = click.get_current_context()
     if not asks():
-        note(f"{question} Nothing was done: say --yes, or --dry-run to see only.")
+        can_be_tried = any(each.name == "dry_run" for each in context.command.params)
+        otherwise = ", or --dry-run to see only" if can_be_tried else ""
+        note(f"{question} Nothing was done: say --yes{otherwise}.")
         context.exit(exits.DECLINED)
     if not click.confirm(question, err=True):
         note("Nothing was done.")
