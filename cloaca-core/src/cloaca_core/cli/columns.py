@@ -49,7 +49,7 @@ def short_of(ids: Sequence[str]) -> int:
 
 
 def run_remark(row: Form) -> str:
-    """What else matters of a run: its error, its wait, or its tags."""
+    """The remark in a list of runs: error, reason, wait, due time or tags, the first there is."""
     if row["error_message"]:
         return first_line(row["error_message"])
     if row["reason"]:
@@ -67,7 +67,7 @@ def tags_text(tags: Mapping[str, str]) -> str:
 
 
 def wait_text(wait: Form) -> str:
-    """What a task or run waits for, in words."""
+    """The wait of a task or run, in words."""
     kind, name, until = wait["kind"], wait.get("name"), wait.get("until")
     words = {
         "retry": "next attempt",

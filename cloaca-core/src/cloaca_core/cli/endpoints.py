@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 
 
 class Probes(NamedTuple):
-    """What a worker tells of itself. ``health`` raises when the engine does not answer; ``metrics``
+    """The answers of a worker. ``health`` raises when the engine does not answer; ``metrics``
     is None where the extra is not installed.
     """
 

@@ -101,7 +101,7 @@ def _run_line(run: RunLine, branch: str) -> Line:
 
 
 def run_about(run: RunLine) -> str:
-    """What else is to be said of a run."""
+    """The remark at the end of a run's line: its wait, due time, round, error or reason."""
     if run.waits_for is not None:
         return wait_text(run.to_dict()["waits_for"])
     if run.status == "Pending" and run.due_at is not None:
@@ -117,7 +117,7 @@ def _task_line(task: TaskNode, branch: str) -> Line:
 
 
 def task_about(task: TaskNode) -> str:
-    """What else is to be said of a task."""
+    """The remark at the end of a task's line: attempt, wait, progress, error or skip reason."""
     words = [f"attempt {task.attempts}" if task.attempts > 1 else ""]
     if task.status == "Waiting" and task.waits_for is not None:
         words.append(wait_text(task.to_dict()["waits_for"]))
@@ -168,7 +168,7 @@ def name_width(lines: Sequence[Line], width: int | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a line of plain output tells of a task or run."""
+    """The state of a task or run, as a line of plain output shows it."""
 
     name: str
     status: str

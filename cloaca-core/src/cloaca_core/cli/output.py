@@ -161,7 +161,7 @@ def terminal_width() -> int | None:
 
 
 def rich_console() -> Console | None:
-    """A console for stdout; None where nobody looks, or ``rich`` is not installed."""
+    """A console for stdout; None if it is no terminal, or ``rich`` is not installed."""
     if not is_terminal():
         return None
     try:

@@ -42,7 +42,7 @@ _REF: Final = re.compile(r"@(~\d+)?|[0-9a-f-]+", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """What a command is to act on: runs by their names, or terms of a filter."""
+    """The runs that a command acts on, by their names or by the terms of a filter."""
 
     refs: tuple[str, ...]
     terms: tuple[str, ...]
@@ -58,7 +58,7 @@ class Bulk:
 
 
 def selected(words: Sequence[str], bulk: Bulk) -> Selected:
-    """What the words of a command select; without any, ``--all`` must say so."""
+    """The selection that the words of a command make; without words it needs ``--all``."""
     if bulk.all_ and words:
         raise click.UsageError("--all means all runs: leave out RUN and TERM, or --all")
     if bulk.all_:

@@ -41,7 +41,7 @@ _PASSWORD: Final = re.compile(r"([?&](?:ssl)?password=)[^&]*", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Where:
-    """What the options say; None for an option that is not given."""
+    """The values of the options; None for an option that is not given."""
 
     app: str | None = None
     database_url: str | None = None
@@ -112,8 +112,8 @@ class Where:
 
 @contextmanager
 def opened(open_: Callable[[], C]) -> Iterator[C]:
-    """What ``open_`` opens, closed at the end. A database that cannot be opened is a failure of its
-    own, whatever the reason.
+    """Open a client or runner, and close it at the end. A database that cannot be opened ends the
+    command with a code of its own.
     """
     with opening():
         found: Any = open_()

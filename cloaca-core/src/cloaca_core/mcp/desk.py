@@ -1,4 +1,4 @@
-"""What tools work with."""
+"""``Desk``: the client and the observer that tools call."""
 
 from __future__ import annotations
 

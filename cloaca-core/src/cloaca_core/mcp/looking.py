@@ -88,7 +88,7 @@ def get_graph(desk: Desk, run: str | None = None, workflow: str | None = None) -
 
 
 def doctor(desk: Desk, deep: bool = False) -> Form:
-    """What is wrong with the database and around it."""
+    """The findings about the database, its runners and what is installed."""
     from cloaca_core.doctor.diagnosis import diagnose
 
     return {"diagnosis": diagnose(desk.url, schema=desk.schema, deep=deep).to_dict()}

@@ -23,7 +23,7 @@ logger = SafeLogger("cloaca.mcp")
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a client is told of a tool before it is called: whether it only looks, whether it ends
+    """The hints that a client has of a tool before a call: whether it only looks, whether it ends
     or replaces anything, and whether a second call like the first changes nothing more.
     """
 

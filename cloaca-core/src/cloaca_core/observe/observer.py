@@ -250,7 +250,7 @@ class Observer:
         return self._ask(lambda engine: statistics.read(engine, name, most), statistics.statistics)
 
     def overview(self) -> Call[Overview]:
-        """What one looks at first."""
+        """The state of the database: open runs, recent failures, approvals and runners."""
         from cloaca_core.observe import overview
 
         backend = self._host.backend_name

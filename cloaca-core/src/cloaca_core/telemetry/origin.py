@@ -33,7 +33,7 @@ class Origin(NamedTuple):
 
 
 def origin_of(text: str | None) -> Origin | None:
-    """What a row has; None for nothing, and for what this version cannot read."""
+    """The origin in a row; None for no text, and for one that this version cannot read."""
     if text is None:
         return None
     match = _TRACEPARENT.fullmatch(text.removeprefix(_LINK))

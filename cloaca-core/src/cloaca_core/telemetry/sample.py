@@ -1,4 +1,4 @@
-"""What metrics show of a runner and its database, at one moment."""
+"""The numbers of a runner and its database at one moment, as metrics show them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the engine tells metrics and traces: facts, once they are durable.
+"""The facts that the engine tells metrics and traces, once they are durable.
 
-An engine that nobody watches makes none of these objects.
+An engine without a watcher makes none of these objects.
 """
 
 from __future__ import annotations
