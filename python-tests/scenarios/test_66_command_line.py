@@ -372,6 +372,9 @@ def test_runs_are_steered_by_their_ids_without_a_question(command: Command) -> N
     command("runs", "resume", "@")
     assert "as it was" not in command("runs", "cancel", run_id[:20]).stdout
     assert "as it was" in command("runs", "cancel", run_id[:20]).stdout
+    for verb, changes in (("retry", True), ("cancel", False)):
+        tried = answer(command("runs", verb, "@", "--dry-run", "--json"))["runs"]
+        assert tried == [{"id": run_id, "status": "Cancelled", "changed": changes}]
     acts = answer(command("actions", "list", "--json"))["actions"]
     assert [act["kind"] for act in acts] == ["cancel", "cancel", "resume", "pause"]
     assert acts[-1]["by"] == "ann"

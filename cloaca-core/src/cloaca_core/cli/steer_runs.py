@@ -30,11 +30,11 @@ SHOWN: Final = 10
 """Runs that are shown before a bulk verb acts."""
 ALL: Final = "since:1970-01-01"
 """The filter that every run meets."""
-_OF_KIND: Final[dict[Kind, str]] = {
-    "cancel": "status:Pending,Running,Waiting,Paused",
-    "pause": "status:Pending,Running,Waiting",
-    "resume": "status:Paused",
-    "retry": "status:Failed,Cancelled",
+_OF_KIND: Final[dict[Kind, tuple[str, ...]]] = {
+    "cancel": ("Pending", "Running", "Waiting", "Paused"),
+    "pause": ("Pending", "Running", "Waiting"),
+    "resume": ("Paused",),
+    "retry": ("Failed", "Cancelled"),
 }
 """The states of runs that a verb can act on."""
 _REF: Final = re.compile(r"@(~\d+)?|[0-9a-f-]+", re.IGNORECASE)
@@ -178,39 +178,38 @@ def steer(
         observer = Observer(client)
         if wanted.refs:
             runs = [observer.resolve(ref).wait() for ref in wanted.refs]
-            _steer_each(client, observer, out, runs, act, bulk)
+            one = _would_act(observer, kind) if bulk.dry_run else _acts(client, act)
+            _steer_each(out, runs, one)
         else:
             _steer_many(observer, out, kind, wanted.terms, bulk, reason, by)
 
 
-def _steer_each(
-    client: Client,
-    observer: Observer,
-    out: Output,
-    runs: Sequence[str],
-    act: Callable[[Client, str], Any],
-    bulk: Bulk,
-) -> None:
+def _steer_each(out: Output, runs: Sequence[str], one: Callable[[str], Form]) -> None:
     """Act on these runs up to the first that is refused, and write which have been acted on."""
     rows: list[Form] = []
     try:
-        rows.extend(_acted(client, observer, run, act, bulk) for run in runs)
+        rows.extend(one(run) for run in runs)
     finally:
         if rows:
             out.listing("runs", rows, _ACTED, empty="No runs.")
 
 
-def _acted(
-    client: Client,
-    observer: Observer,
-    run_id: str,
-    act: Callable[[Client, str], Any],
-    bulk: Bulk,
-) -> Form:
-    if bulk.dry_run:
-        return {"id": run_id, "status": observer.run(run_id).wait().status, "changed": False}
-    done = act(client, run_id)
-    return {"id": run_id, "status": done.status, "changed": done.changed}
+def _acts(client: Client, act: Callable[[Client, str], Any]) -> Callable[[str], Form]:
+    def one(run_id: str) -> Form:
+        done = act(client, run_id)
+        return {"id": run_id, "status": done.status, "changed": done.changed}
+
+    return one
+
+
+def _would_act(observer: Observer, kind: Kind) -> Callable[[str], Form]:
+    """The same for a dry run: by the state of the run."""
+
+    def one(run_id: str) -> Form:
+        status = observer.run(run_id).wait().status
+        return {"id": run_id, "status": status, "changed": status in _OF_KIND[kind]}
+
+    return one
 
 
 _ACTED = (
@@ -256,7 +255,7 @@ def narrowed(kind: Kind, terms: Sequence[str]) -> tuple[str, ...]:
     filter_ = parse(*terms)
     named = [str(term) for term in filter_.terms]
     if not any(term.key == "status" and not term.negated for term in filter_.terms):
-        named.append(_OF_KIND[kind])
+        named.append(f"status:{','.join(_OF_KIND[kind])}")
     return tuple(named)
 
 
