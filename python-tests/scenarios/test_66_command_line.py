@@ -408,6 +408,20 @@ def test_without_a_run_a_term_or_all_nothing_is_steered(command: Command) -> Non
         command("runs", verb, "@", "status:paused", code=2)
 
 
+def test_a_term_may_begin_with_a_minus(command: Command) -> None:
+    other, run_id = submitted(command, "order"), submitted(command, "ask")
+
+    for terms in (
+        ["-workflow:order"],
+        ["--", "-workflow:order"],
+        ["status:pending", "-id:" + other],
+    ):
+        assert command("runs", "list", "--fields", "id", *terms).stdout == f"{run_id}\n"
+    assert "1 run: 1 changed" in command("runs", "cancel", "-workflow:ask", "--yes").stdout
+    assert "no key 'stats'" in command("runs", "list", "-stats:failed", code=2).stderr
+    assert "-x" in command("runs", "list", "-x", code=2).stderr
+
+
 def test_a_person_can_say_no(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cloaca_core.cli.steer_runs.asks", lambda: True)
     submitted(command, "order")

@@ -25,6 +25,8 @@ _DURATION: Final = re.compile(
     re.IGNORECASE,
 )
 
+_NEGATED: Final = re.compile(r"-[a-z]+[.:]", re.IGNORECASE)
+
 
 class DurationType(_ParamType):
     """``90``, ``2.5s``, ``10m`` or ``1d12h``: seconds. ``none`` as well, if that ``may_be``."""
@@ -48,6 +50,17 @@ class DurationType(_ParamType):
             self.fail(f"{value!r} is no duration such as 90s, 10m or 1d12h{otherwise}", param, ctx)
         parts = zip(found.groups(), _SECONDS.values(), strict=True)
         return float(sum(float(count) * each for count, each in parts if count))
+
+
+class CommandWithTerms(click.Command):
+    """A command that takes terms of a filter, also those with ``-``, which are no options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put terms such as ``-status:failed`` behind ``--``; their order does not matter."""
+        end = args.index("--") if "--" in args else len(args)
+        terms = [each for each in args[:end] if _NEGATED.match(each)]
+        others = [each for each in args[:end] if not _NEGATED.match(each)]
+        return super().parse_args(ctx, [*others, "--", *terms, *args[end + 1 :]])
 
 
 DURATION: Final = DurationType()

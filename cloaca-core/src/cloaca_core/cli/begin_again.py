@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from cloaca_core.cli.arguments import LIMIT, act_options, context_of, context_options, tags_of
+from cloaca_core.cli.arguments import (
+    LIMIT,
+    CommandWithTerms,
+    act_options,
+    context_of,
+    context_options,
+    tags_of,
+)
 from cloaca_core.cli.output import Output, output_options
 from cloaca_core.cli.steer_runs import Bulk, bulk_options, selected, steer
 from cloaca_core.cli.where import Where, database_options, pass_where
@@ -23,7 +30,7 @@ class _Begun(NamedTuple):
     changed: bool
 
 
-@click.command()
+@click.command(cls=CommandWithTerms)
 @bulk_options
 @click.option(
     "--task", "tasks", multiple=True, metavar="TASK", help="Run this, in place of what failed."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cloaca_core.cli import exits
-from cloaca_core.cli.arguments import DURATION
+from cloaca_core.cli.arguments import DURATION, CommandWithTerms
 from cloaca_core.cli.columns import run_columns, tags_text, wait_text, when
 from cloaca_core.cli.output import (
     Column,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LIMIT = 20
 
 
-@click.command("list")
+@click.command("list", cls=CommandWithTerms)
 @click.argument("terms", nargs=-1, metavar="[TERM]...")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=LIMIT, show_default=True)
 @click.option("--before", metavar="ID", help="Only runs older than this one.")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 import click
 
 from cloaca_core.cli import exits
-from cloaca_core.cli.arguments import DURATION, act_options
+from cloaca_core.cli.arguments import DURATION, CommandWithTerms, act_options
 from cloaca_core.cli.columns import run_columns
 from cloaca_core.cli.output import Column, Form, Output, note, output_options, write_table
 from cloaca_core.cli.where import Where, database_options, pass_where
@@ -85,7 +85,7 @@ def bulk_options(function: F) -> F:
     return function
 
 
-@click.command()
+@click.command(cls=CommandWithTerms)
 @bulk_options
 @click.option("--grace", type=DURATION, help="How long bodies have to end; of runs by their ids.")
 @act_options
@@ -111,7 +111,7 @@ def cancel(
     )
 
 
-@click.command()
+@click.command(cls=CommandWithTerms)
 @bulk_options
 @click.option("--until", metavar="INSTANT", help="Go on by themselves then; of runs by their ids.")
 @act_options
@@ -137,7 +137,7 @@ def pause(
     )
 
 
-@click.command()
+@click.command(cls=CommandWithTerms)
 @bulk_options
 @act_options
 @database_options
