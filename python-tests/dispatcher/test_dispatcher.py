@@ -198,7 +198,7 @@ def test_forcing_a_backend_that_is_not_installed_says_so(no_backend: Installatio
 
 # -- tenants without PostgreSQL ------------------------------------------------------------------
 
-TENANTS = ("DatabaseAdmin", "SqliteTenants", "TenantConfig", "TenantCredentials")
+TENANTS = ("DatabaseAdmin", "SqliteTenants", "TenantConfig", "TenantCredentials", "TenantInfo")
 ADMIN = "repr(cloaca.DatabaseAdmin('postgresql://me:s3cret@localhost/work'))"
 WITH_SCHEMA = "cloaca.DefaultRunner.with_schema('postgresql://me:s3cret@localhost/work', 'a')"
 

@@ -67,6 +67,22 @@ def ask(url: str, statement: LiteralString, *names: str) -> list[tuple[Any, ...]
         return cursor.fetchall() if cursor.description else []
 
 
+def test_the_tenants_of_a_database_are_listed(admin_url: str, make: Make) -> None:
+    admin = cloaca.DatabaseAdmin(admin_url)
+    assert admin.list_tenants() == []
+    made = [make("zoo"), make("acme")]
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA theirs")
+        connection.execute("COMMENT ON SCHEMA theirs IS 'no tenant of ours'")
+
+    assert admin.list_tenants() == [
+        cloaca.TenantInfo("acme", made[1].username),
+        cloaca.TenantInfo("zoo", made[0].username),
+    ]
+    admin.remove_tenant("zoo", made[0].username)
+    assert [each.schema_name for each in admin.list_tenants()] == ["acme"]
+
+
 def test_two_tenants_with_the_same_names_never_meet(make: Make, registry: cloaca.Registry) -> None:
     tenants = [make("tenant_a"), make("tenant_b")]
     runners = [cloaca.DefaultRunner(each.connection_string, registry=registry) for each in tenants]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -598,6 +599,17 @@ def test_settings_and_backends_are_shown(command: Command, monkeypatch: pytest.M
     assert settings["lease_seconds"] == (20, "CLOACA_LEASE_SECONDS")
     assert settings["max_active_runs"] == (1000, None)
     assert "usable" in command("backends").stdout
+
+
+@pytest.mark.backend("postgres", reason="tenants that are schemas")
+def test_tenants_that_are_schemas(command: Command) -> None:
+    name = f"acme_{secrets.token_hex(4)}"
+    command("tenants", "create", name)
+
+    listed = answer(command("tenants", "list", "--json"))["tenants"]
+    assert {"name": name, "user": name} in listed
+    command("tenants", "remove", name, "--yes")
+    assert name not in command("tenants", "list").stdout
 
 
 @pytest.mark.backend("sqlite", reason="tenants that are files")

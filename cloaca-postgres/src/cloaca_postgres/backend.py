@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cloaca_core.records.answers import Bounds, Rows
     from cloaca_core.store.protocols.examination import Examiner
     from cloaca_core.store.protocols.old_work import OldWork
-    from cloaca_core.store.tenants import TenantConfig, TenantCredentials
+    from cloaca_core.store.tenants import TenantConfig, TenantCredentials, TenantInfo
 
 
 class PostgresBackend:
@@ -60,6 +60,11 @@ class PostgresBackend:
         from cloaca_postgres import tenants  # here: few programs make tenants
 
         return tenants.create_tenant(parse(url), config)
+
+    def list_tenants(self, url: str) -> list[TenantInfo]:
+        from cloaca_postgres import tenants  # here: as above
+
+        return tenants.list_tenants(parse(url))
 
     def remove_tenant(self, url: str, schema_name: str, username: str) -> None:
         from cloaca_postgres import tenants  # here: as above

@@ -33,7 +33,7 @@ from cloaca_core.store.migrate import (
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, parse
-from cloaca_core.store.tenants import TenantConfig, TenantCredentials
+from cloaca_core.store.tenants import TenantConfig, TenantCredentials, TenantInfo
 from cloaca_core.values.clock import SYSTEM_CLOCK
 from cloaca_postgres.errors import one_line, translated
 from cloaca_postgres.migrator import TABLE_WAIT_S, noted
@@ -50,6 +50,9 @@ _IDENTITY: Final = (
     *("sslcert", "sslkey", "sslpassword", "sslcertmode", "options"),
 )
 """Parameters of the administrator's login, which a tenant must not get."""
+
+_SCHEMA_MARK: Final = "cloaca tenant of role "
+"""Begins the comment of a tenant's schema; the name of its role follows."""
 
 _TRIES: Final = 5
 """Tries of a transaction that conflicts with another administrator's."""
@@ -91,6 +94,17 @@ def create_tenant(target: Target, config: TenantConfig) -> TenantCredentials:
         config.schema_name,
         _connection_string(target, config, password, database),
     )
+
+
+def list_tenants(target: Target) -> list[TenantInfo]:
+    """See ``TenantBackend.list_tenants``."""
+    mark = sql.Literal(_SCHEMA_MARK)
+    with closing(_connect(target)) as connection:
+        try:
+            rows = connection.execute(_STATEMENTS["list_tenants"].format(mark=mark)).fetchall()
+        except psycopg.Error as error:
+            raise translated(error, target.place) from error
+    return [TenantInfo(*row) for row in rows]
 
 
 def remove_tenant(target: Target, schema_name: str, username: str) -> None:
@@ -156,7 +170,7 @@ class _Admin:
         self._role = role
         self.database: str = connection.info.dbname
         self._marks: Mapping[str, str] = {
-            "schema": f"cloaca tenant of role {role}",
+            "schema": f"{_SCHEMA_MARK}{role}",
             "role": f"cloaca tenant {schema} in database {self.database}",
         }
         self._run("limit")

@@ -12,6 +12,14 @@ SELECT obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace
 WHERE nspname = {schema};
 
 
+-- name: list_tenants
+-- Read the names of all tenants' schemas and, from their comments, of their roles.
+SELECT nspname, substr(obj_description(oid, 'pg_namespace'), length({mark}) + 1)
+FROM pg_catalog.pg_namespace
+WHERE starts_with(obj_description(oid, 'pg_namespace'), {mark})
+ORDER BY nspname COLLATE "C";
+
+
 -- name: role_mark
 -- Read the comment of a role, which names the tenant; no row if the role does not exist.
 SELECT shobj_description(oid, 'pg_authid') FROM pg_catalog.pg_roles

@@ -240,6 +240,7 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.store.tenants import (
         TenantConfig as TenantConfig,
         TenantCredentials as TenantCredentials,
+        TenantInfo as TenantInfo,
     )
     from cloaca_core.transfer.case import (
         export_case as export_case,
@@ -349,6 +350,7 @@ __all__ = [
     "DatabaseAdmin",
     "TenantConfig",
     "TenantCredentials",
+    "TenantInfo",
     "SqliteTenants",
     # installed backends
     "BackendInfo",
@@ -483,6 +485,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "DatabaseAdmin": "cloaca_core.runner.database_admin",
         "TenantConfig": "cloaca_core.store.tenants",
         "TenantCredentials": "cloaca_core.store.tenants",
+        "TenantInfo": "cloaca_core.store.tenants",
         "trigger": "cloaca_core.definition.trigger",
         "TriggerResult": "cloaca_core.definition.triggers.result",
         "file_arrival": "cloaca_core.definition.triggers.file_arrival",

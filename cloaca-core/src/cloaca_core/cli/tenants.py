@@ -32,14 +32,21 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--directory", metavar="FOLDER", required=True, help="The folder of the files.")
+@_DIRECTORY
+@database_options
 @output_options
-def list_(out: Output, directory: str) -> None:
-    """List the tenants that are SQLite files in a folder."""
+@pass_where
+def list_(where: Where, out: Output, directory: str | None) -> None:
+    """List the tenants; those of PostgreSQL with their roles."""
     from cloaca_core.runner.sqlite_tenants import SqliteTenants
 
-    rows = [{"name": each} for each in SqliteTenants(directory).list()]
-    out.listing("tenants", rows, [text("name")], empty="No tenants.")
+    if directory is not None:
+        rows = [{"name": each} for each in SqliteTenants(directory).list()]
+        out.listing("tenants", rows, [text("name")], empty="No tenants.")
+        return
+    found = _admin(where).list_tenants()
+    rows = [{"name": each.schema_name, "user": each.username} for each in found]
+    out.listing("tenants", rows, [text("name"), text("user")], empty="No tenants.")
 
 
 @command.command()

@@ -18,7 +18,7 @@ from cloaca_core.values.json_values import JsonValue
 FORMS: Final = 1
 """The version of the forms, which are those of the command line."""
 
-logger = SafeLogger("cloaca.mcp")
+logger: SafeLogger = SafeLogger("cloaca.mcp")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from cloaca_core.store.protocol import TenantBackend
 from cloaca_core.store.tenants import (
     TenantConfig,
     TenantCredentials,
+    TenantInfo,
     checked_role_name,
     checked_tenant_name,
 )
@@ -29,8 +30,8 @@ _NO_SCHEMAS: Final = (
 class DatabaseAdmin:
     """The tenants of one PostgreSQL database, seen by a role that may make schemas and roles.
 
-    ``database_url`` is the administrator's. No connection is made before a tenant is made or
-    removed. Raises ``TenantError`` (a RuntimeError) "Invalid database URL" unless it names a
+    ``database_url`` is the administrator's. No connection is made before a method is
+    called. Raises ``TenantError`` (a RuntimeError) "Invalid database URL" unless it names a
     database with schemas, ``BackendNotFoundError`` when the backend is not installed.
     """
 
@@ -49,6 +50,11 @@ class DatabaseAdmin:
         refuse_other_types("config", config, TenantConfig, "a TenantConfig")
         with _explained("Failed to create tenant", config.schema_name):
             return self._backend.create_tenant(self._url, config)
+
+    def list_tenants(self) -> list[TenantInfo]:
+        """The tenants that such an administrator has made, by the names of their schemas."""
+        with _explained("Failed to list tenants"):
+            return self._backend.list_tenants(self._url)
 
     def remove_tenant(self, schema_name: str, username: str) -> None:
         """Remove a tenant's schema, with all of its work, and its role.
@@ -81,7 +87,7 @@ def _tenant_backend(url: str) -> TenantBackend:
 
 
 @contextmanager
-def _explained(what: str, tenant: str) -> Iterator[None]:
+def _explained(what: str, tenant: str = "") -> Iterator[None]:
     try:
         yield
     except (StoreError, TenantError) as error:

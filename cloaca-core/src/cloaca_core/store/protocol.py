@@ -49,7 +49,7 @@ if TYPE_CHECKING:  # of tools, which few programs use
     from cloaca_core.store.protocols.examination import Examiner
     from cloaca_core.store.protocols.old_work import OldWork
     from cloaca_core.store.protocols.transfer import Transfer
-    from cloaca_core.store.tenants import TenantConfig, TenantCredentials
+    from cloaca_core.store.tenants import TenantConfig, TenantCredentials, TenantInfo
 
 __all__ = [
     "Backend",
@@ -241,13 +241,16 @@ class OldBackend(Backend, Protocol):
 class TenantBackend(Backend, Protocol):
     """A backend that keeps tenants apart in one database, each in a schema of its own.
 
-    Both methods block, and raise ``StoreError``, or ``TenantError`` for a schema or role of that
+    All methods block, and raise ``StoreError``, or ``TenantError`` for a schema or role of that
     name which is not a tenant's; after a raise nothing has changed, but a tenant's sessions may
     have been ended. No tenant can hold up an operation on another one.
     """
 
     def create_tenant(self, url: str, config: TenantConfig) -> TenantCredentials:
         """Make the schema, or bring it up to date, and a role that reaches it and nothing else."""
+
+    def list_tenants(self, url: str) -> list[TenantInfo]:
+        """The tenants of the database, by the names of their schemas."""
 
     def remove_tenant(self, url: str, schema_name: str, username: str) -> None:
         """Remove both, whichever of them is there, and end the sessions of the role before."""

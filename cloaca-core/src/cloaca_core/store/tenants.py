@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from cloaca_core.errors import ConfigError, TenantNameError
 from cloaca_core.values.arguments import refuse_other_types
@@ -82,6 +82,13 @@ class TenantConfig:
             f"TenantConfig(schema_name={self.schema_name!r}, username={self.username!r}, "
             f"password={MASK!r})"
         )
+
+
+class TenantInfo(NamedTuple):
+    """A tenant that is there: its schema, and the role that reaches it."""
+
+    schema_name: str
+    username: str
 
 
 @dataclass(frozen=True, slots=True)

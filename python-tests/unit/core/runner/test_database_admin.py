@@ -16,7 +16,7 @@ from cloaca_core.errors import (
 from cloaca_core.runner import database_admin
 from cloaca_core.runner.database_admin import DatabaseAdmin
 from cloaca_core.store.protocol import StoreOptions
-from cloaca_core.store.tenants import TenantConfig, TenantCredentials
+from cloaca_core.store.tenants import TenantConfig, TenantCredentials, TenantInfo
 
 CONFIG = TenantConfig("acme", "acme_role", "secret")
 URL = "postgresql://admin@somewhere/db"
@@ -44,6 +44,10 @@ class FakeBackend:
     def create_tenant(self, url: str, config: TenantConfig) -> TenantCredentials:
         self._ask(url, config)
         return TenantCredentials(config.username, "pw", config.schema_name, "url")
+
+    def list_tenants(self, url: str) -> list[TenantInfo]:
+        self._ask(url)
+        return [TenantInfo("acme", "acme_role")]
 
     def remove_tenant(self, url: str, schema_name: str, username: str) -> None:
         self._ask(url, schema_name, username)

@@ -39,7 +39,7 @@ from cloaca_core.runner.calls.arguments import Requests
 from cloaca_core.runner.host import EngineHost
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import Store, StoreOptions, TenantBackend
-from cloaca_core.store.tenants import TenantConfig, TenantCredentials
+from cloaca_core.store.tenants import TenantConfig, TenantCredentials, TenantInfo
 
 WAIT = 10
 
@@ -103,6 +103,9 @@ class ModelOfTenants(ModelBackend):
     """One that has a schema for each tenant."""
 
     def create_tenant(self, url: str, config: TenantConfig) -> TenantCredentials:
+        raise NotImplementedError
+
+    def list_tenants(self, url: str) -> list[TenantInfo]:
         raise NotImplementedError
 
     def remove_tenant(self, url: str, schema_name: str, username: str) -> None:
