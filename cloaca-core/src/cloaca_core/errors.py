@@ -525,7 +525,7 @@ class BackendForcedError(BackendError, ValueError):
 
 
 class TenantError(CloacaError, RuntimeError):
-    """A tenant could not be made, listed or removed. ``tenant`` is its name, "" if there is none."""
+    """A tenant could not be made, listed or removed. ``tenant`` is its name, or "" without one."""
 
     def __init__(self, message: str, *, tenant: str = "") -> None:
         super().__init__(message)
