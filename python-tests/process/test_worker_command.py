@@ -234,3 +234,44 @@ def test_ctrl_c_leaves_a_run_to_the_workers_and_says_how_to_find_it(
         program.begun()
         program.say("later")
         assert client.get_run(run_id).result(PATIENCE).final_context.get("heard") == "later"
+
+
+@pytest.mark.backend("sqlite", reason="the database has no part in it")
+def test_it_begins_anew_when_its_code_changes(
+    database_url: str, client: cloaca.Client, tmp_path: Path
+) -> None:
+    module = tmp_path / "held.py"
+    with worker(database_url, tmp_path, "--reload") as program:
+        assert program.told() == READY
+        run = client.submit("held")
+        program.begun()
+
+        module.write_text(HELD.replace('"begun"', '"new code"'))
+        assert program.told() == f"{module} has changed.\n"
+        assert "It begins anew" in program.told()
+        program.say("done")  # bodies have the grace period
+        assert program.told() == READY
+        assert run.result(PATIENCE).final_context.get("heard") == "done"
+
+        client.submit("held")
+        assert program.process.stdout is not None
+        assert program.process.stdout.readline() == "new code\n"
+        program.drain()
+        program.say("over")
+        assert program.end() == 0
+
+
+@pytest.mark.backend("sqlite", reason="the database has no part in it")
+def test_it_waits_for_code_that_can_be_imported(database_url: str, tmp_path: Path) -> None:
+    module = tmp_path / "held.py"
+    with worker(database_url, tmp_path, "--reload") as program:
+        assert program.told() == READY
+        module.write_text("what is this")
+        while "cannot be imported" not in program.told():
+            continue
+
+        module.write_text(HELD)
+        assert program.told() == f"{module} has changed.\n"
+        assert program.told() == READY
+        program.drain()
+        assert program.end() == 0

@@ -3,18 +3,22 @@
 The first signal drains: nothing more is claimed, and bodies have the grace period to end. So does
 ``cloaca runners drain`` from elsewhere. The second signal ends the worker at once; other runners
 take over what it leaves.
+
+With ``--reload`` a change of the program's files drains as well, and the worker begins anew.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Event
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
@@ -25,12 +29,16 @@ from cloaca_core.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from cloaca_core.cli.endpoints import Probes
+    from cloaca_core.cli.reload import Watch
+    from cloaca_core.definition.registry import Registry
     from cloaca_core.runner.worker import Worker
 
 _BROKEN: Final = 0
 """In place of a signal: the engine has died."""
 _ASKED: Final = -1
 """In place of a signal: another program has asked the worker to leave."""
+_CHANGED: Final = -2
+"""In place of a signal: files of the program have changed."""
 
 
 @click.command("worker")
@@ -42,33 +50,88 @@ _ASKED: Final = -1
     help="Answer /health, /ready and /metrics on this port of 127.0.0.1; 0 is any.",
 )
 @click.option("--ready-file", metavar="FILE", help="A file that is there while it claims runs.")
+@click.option("--reload", is_flag=True, help="For development: begin anew when files change.")
 @app_options
 @pass_where
 @click.pass_context
-def command(ctx: click.Context, where: Where, port: int | None, ready_file: str | None) -> None:
+def command(
+    ctx: click.Context, where: Where, port: int | None, ready_file: str | None, reload: bool
+) -> None:
     """Execute runs of the workflows that -A defines, and fire their schedules and triggers.
 
     The first SIGTERM or Ctrl-C drains, as does `cloaca runners drain` from elsewhere: no more runs
     are claimed, and bodies have shutdown_grace_seconds to end. The second signal ends the worker at
     once. Its other settings come from variables and files: see `cloaca config show`.
-    """
-    from cloaca_core.runner.worker import Worker
 
-    registry, url, schema = where.needed_registry(), where.url(), where.schema_name()
+    With --reload it drains as well when a Python file changes below the working directory or in the
+    package of -A, and begins anew with the new code. No variable and no file switches that on.
+    """
     signals = Signals()
+    watch = _watch(where) if reload else None
+    registry = where.needed_registry() if watch is None else _registry(where, watch)
     try:
-        with (
-            signals.caught(),
-            opened(lambda: Worker(url, schema=schema, registry=registry)) as runner,
-        ):
-            try:
-                _work(runner, signals, port, ready_file)
-            except KeyboardInterrupt:  # perhaps before the shutdown has begun
-                runner.hurry()
-                raise
+        _execute(where, registry, signals, port, ready_file, watch)
     except KeyboardInterrupt:
         note("Ended at once; other runners take over what was under way.")
         ctx.exit(exits.INTERRUPTED)
+    if signals.begins_anew:
+        _begin_anew()
+
+
+def _execute(
+    where: Where,
+    registry: Registry,
+    signals: Signals,
+    port: int | None,
+    ready_file: str | None,
+    watch: Watch | None,
+) -> None:
+    """Work until the first signal and its grace period are over."""
+    from cloaca_core.runner.worker import Worker
+
+    url, schema = where.url(), where.schema_name()
+    with (
+        signals.caught(),
+        opened(lambda: Worker(url, schema=schema, registry=registry)) as runner,
+        nullcontext() if watch is None else watch.telling(signals.changed),
+    ):
+        try:
+            _work(runner, signals, port, ready_file)
+        except KeyboardInterrupt:  # perhaps before the shutdown has begun
+            runner.hurry()
+            raise
+
+
+def _watch(where: Where) -> Watch:
+    from cloaca_core.cli.reload import Watch, places_of
+
+    return Watch(places_of(where.app_name()))
+
+
+def _registry(where: Where, watch: Watch) -> Registry:
+    """The registry of the program. While its code cannot be imported, wait for the next change."""
+    try:
+        registry = where.needed_registry()
+    except click.ClickException:
+        raise  # what was given is wrong, not the code
+    except Exception:  # noqa: BLE001 # the program's own, of any kind
+        note(traceback.format_exc())
+        note("The program cannot be imported; the worker begins anew when a file changes.")
+        note(f"{watch.wait(_pause)} has changed.")
+        _begin_anew()
+    return registry
+
+
+def _pause() -> bool:
+    from cloaca_core.cli.reload import INTERVAL
+
+    return Event().wait(INTERVAL)
+
+
+def _begin_anew() -> NoReturn:
+    from cloaca_core.cli.reload import begin_anew
+
+    begin_anew()
 
 
 class Signals:
@@ -78,7 +141,14 @@ class Signals:
         # Only its put may interrupt itself, as a signal handler does.
         self._came: SimpleQueue[int] = SimpleQueue()
         self._has_come: bool = False
+        self._must_end: bool = False
+        self._code_has_changed: bool = False
         self.draining: bool = False
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether the worker drains for a change of its code, and has not been asked to end."""
+        return self._code_has_changed and not self._must_end
 
     @contextmanager
     def caught(self) -> Iterator[None]:
@@ -93,13 +163,19 @@ class Signals:
     def _take(self, number: int, _: FrameType | None) -> None:
         if self._has_come:
             raise KeyboardInterrupt
-        self._has_come = self.draining = True
+        self._has_come = self._must_end = self.draining = True
         self._came.put(number)
 
     def asked(self) -> None:
         """Another program has asked the worker to leave: the next signal is the first one yet."""
-        self.draining = True
+        self._must_end = self.draining = True
         self._came.put(_ASKED)
+
+    def changed(self, file: str) -> None:
+        """A file of the program has changed: the next signal is the first one yet."""
+        note(f"{file} has changed.")
+        self._code_has_changed = self.draining = True
+        self._came.put(_CHANGED)
 
     def broken(self) -> None:
         """The engine has died: there is nothing to wait for."""
@@ -107,7 +183,7 @@ class Signals:
 
     def wait(self) -> int:
         """Wait for the first signal, and return it; 0 when the engine has died, -1 when another
-        program has asked the worker to leave.
+        program has asked the worker to leave, -2 when files of the program have changed.
         """
         return self._came.get()
 
@@ -133,6 +209,8 @@ def _work(runner: Worker, signals: Signals, port: int | None, ready_file: str | 
 
 
 def _told(came: int) -> str:
+    if came == _CHANGED:
+        return "It begins anew: no more runs are claimed; two signals end it at once."
     if came == _ASKED:
         return "Asked to leave: no more runs are claimed; two signals end it at once."
     return f"{signal.Signals(came).name}: no more runs are claimed; again ends it at once."

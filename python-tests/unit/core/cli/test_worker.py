@@ -1,0 +1,38 @@
+"""What a worker does when several want it to drain."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from cloaca_core.cli.worker import Signals
+
+
+def test_a_change_of_the_code_alone_lets_a_worker_begin_anew() -> None:
+    signals = Signals()
+    assert not signals.begins_anew
+
+    signals.changed("shop.py")
+
+    assert (signals.wait(), signals.draining, signals.begins_anew) == (-2, True, True)
+
+
+def test_a_worker_that_is_asked_to_leave_meanwhile_does_not_begin_anew() -> None:
+    signals = Signals()
+    signals.changed("shop.py")
+
+    signals.asked()
+
+    assert not signals.begins_anew
+
+
+def test_a_signal_meanwhile_ends_it_after_the_drain_and_the_next_at_once() -> None:
+    signals = Signals()
+    with signals.caught():
+        signals.changed("shop.py")
+        signal.raise_signal(signal.SIGTERM)
+        assert not signals.begins_anew
+
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
