@@ -15,6 +15,7 @@ import cloaca
 from cloaca.__main__ import main
 from cloaca_core.cli.root import cli
 from cloaca_core.cli.where import imported
+from cloaca_core.observe import Observer
 
 PATIENCE = 30
 SHOP = """
@@ -400,6 +401,21 @@ def test_many_runs_are_steered_only_when_it_is_confirmed(
     assert "12 changed" in command("runs", "cancel", "tag.shop:oslo", "--yes").stdout
     assert answer(command("runs", "show", other, "--json"))["run"]["status"] == "Pending"
     assert "1 run: 1 changed" in command("runs", "pause", "--all", "--yes").stdout
+
+
+def test_the_command_line_and_an_observer_act_on_the_same_runs(
+    command: Command, database_url: str
+) -> None:
+    command("run", "order")
+    for _ in range(3):
+        submitted(command, "order")
+    command("runs", "pause", "@")
+
+    for terms in (["-status:paused"], ["status:paused,completed"], ["workflow:order"]):
+        done = command("runs", "cancel", *terms, "--dry-run", "--fields", "matched,changed")
+        with cloaca.Client(database_url, registry=cloaca.Registry()) as client:
+            found = Observer(client).steer("cancel", *terms, dry_run=True).wait()
+        assert done.stdout == f"{found.matched}\t{found.changed}\n"
 
 
 def test_without_a_run_a_term_or_all_nothing_is_steered(command: Command) -> None:

@@ -20,7 +20,7 @@ from cloaca_core.cli.where import Where, database_options, pass_where
 from cloaca_core.cli.words import counted
 
 if TYPE_CHECKING:
-    from cloaca_core.observe import Observer
+    from cloaca_core.observe import Filter, Observer
     from cloaca_core.runner.client import Client
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -30,13 +30,6 @@ SHOWN: Final = 10
 """Runs that are shown before a bulk verb acts."""
 ALL: Final = "since:1970-01-01"
 """The filter that every run meets."""
-_OF_KIND: Final[dict[Kind, tuple[str, ...]]] = {
-    "cancel": ("Pending", "Running", "Waiting", "Paused"),
-    "pause": ("Pending", "Running", "Waiting"),
-    "resume": ("Paused",),
-    "retry": ("Failed", "Cancelled"),
-}
-"""The states of runs that a verb can act on."""
 _REF: Final = re.compile(r"@(~\d+)?|[0-9a-f-]+", re.IGNORECASE)
 
 
@@ -204,10 +197,11 @@ def _acts(client: Client, act: Callable[[Client, str], Any]) -> Callable[[str], 
 
 def _would_act(observer: Observer, kind: Kind) -> Callable[[str], Form]:
     """The same for a dry run: by the state of the run."""
+    from cloaca_core.observe.steerable import is_steerable
 
     def one(run_id: str) -> Form:
         status = observer.run(run_id).wait().status
-        return {"id": run_id, "status": status, "changed": status in _OF_KIND[kind]}
+        return {"id": run_id, "status": status, "changed": is_steerable(kind, status)}
 
     return one
 
@@ -229,14 +223,17 @@ def _steer_many(
     by: str | None,
 ) -> None:
     """Show how many runs and which first, ask, and act."""
-    filter_ = narrowed(kind, terms)
-    count = observer.count(*filter_).wait()
+    from cloaca_core.observe import parse
+    from cloaca_core.observe.steerable import steerable
+
+    filter_ = steerable(kind, parse(*terms))
+    count = observer.count(filter_).wait()
     if not (out.as_json or out.fields):
         _preview(observer, kind, filter_, count)
     if count and not bulk.dry_run:
         confirm(f"{kind.capitalize()} {counted(count, 'run')}?", yes=bulk.yes)
     done = observer.steer(
-        kind, *filter_, reason=reason, by=by, dry_run=bulk.dry_run or not count
+        kind, filter_, reason=reason, by=by, dry_run=bulk.dry_run or not count
     ).wait()
     form = {"matched": done.matched, "changed": done.changed, "refused": done.refused}
     verb = "would be changed" if bulk.dry_run else "changed"
@@ -248,19 +245,8 @@ def _steer_many(
     )
 
 
-def narrowed(kind: Kind, terms: Sequence[str]) -> tuple[str, ...]:
-    """The terms of a verb; only runs that it can act on, unless they name states themselves."""
-    from cloaca_core.observe import parse
-
-    filter_ = parse(*terms)
-    named = [str(term) for term in filter_.terms]
-    if not any(term.key == "status" and not term.negated for term in filter_.terms):
-        named.append(f"status:{','.join(_OF_KIND[kind])}")
-    return tuple(named)
-
-
-def _preview(observer: Observer, kind: Kind, terms: Sequence[str], count: int) -> None:
-    page = observer.runs(*terms, limit=SHOWN).wait()
+def _preview(observer: Observer, kind: Kind, filter_: Filter, count: int) -> None:
+    page = observer.runs(filter_, limit=SHOWN).wait()
     rows = [run.to_dict() for run in page.runs]
     note(f"{counted(count, 'run')} to {kind}")
     if rows:

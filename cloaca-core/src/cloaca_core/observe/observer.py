@@ -89,7 +89,8 @@ class Observer:
         dry_run: bool = False,
     ) -> Call[BulkResult]:
         """Cancel, pause, resume or retry all runs that match, as ``Client.cancel_many`` and its
-        like do. Without a term it is refused; ``dry_run`` only counts.
+        like do: without a term ``status:…`` those in states that this changes. Without any term it
+        is refused; ``dry_run`` only counts.
         """
         from cloaca_core.runner.calls.bulk import bulk_result
         from cloaca_core.runner.calls.orders import checked_order

@@ -107,19 +107,16 @@ async def count(engine: Looks, filter_: Filter) -> int:
 async def steer(
     engine: Engine, filter_: Filter, order: Order, grace: float, *, dry_run: bool
 ) -> Steps:
-    """Carry an order out on all runs that match. Without a term about their state those are runs in
-    the states that the order changes.
-    """
+    """Carry an order out on all runs that match; see ``steerable`` for those without a state."""
     from cloaca_core._engine.steer.bulk import Steps  # most programs only look
+    from cloaca_core.observe.steerable import steerable
 
-    bulk = engine.steering.bulk
-    wanted = await resolved(engine, filter_, await engine.store.now())
+    narrowed = steerable(order.kind, filter_)
+    wanted = await resolved(engine, narrowed, await engine.store.now())
     if wanted is None:
         return Steps(0, 0)
-    if all(term.key != "status" for term in filter_.terms):
-        able = Condition("status", tuple(map(str, bulk.changes(order.kind))))
-        wanted = wanted._replace(conditions=(*wanted.conditions, able))
-    return await bulk.steer_found(pages(engine, wanted), order, grace, dry_run=dry_run)
+    found = pages(engine, wanted)
+    return await engine.steering.bulk.steer_found(found, order, grace, dry_run=dry_run)
 
 
 async def resolved(engine: Looks, filter_: Filter, now: Instant) -> RunSearch | None:

@@ -32,6 +32,11 @@ _STATES: Final[Mapping[str, Sequence[RunStatus]]] = {
 """The states that each kind of order changes."""
 
 
+def changed_states(kind: str) -> Sequence[RunStatus]:
+    """The states that a kind of order changes."""
+    return _STATES[kind]
+
+
 class Steps(NamedTuple):
     """How many runs were selected, and how many of them the order has changed, or would."""
 
@@ -71,10 +76,6 @@ class Bulk:
             return Steps(left_alone + changed, changed)
         matched, changed = await self._steer_all(wanted, able, order, grace) if able else (0, 0)
         return Steps(left_alone + matched, changed)
-
-    def changes(self, kind: str) -> Sequence[RunStatus]:
-        """The states that a kind of order changes."""
-        return _STATES[kind]
 
     async def steer_found(
         self,
