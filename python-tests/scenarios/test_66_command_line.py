@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
 import cloaca
@@ -700,3 +701,77 @@ def test_a_statement_reads_tables_and_changes_none(command: Command) -> None:
     assert "was refused" in command("db", "sql", "DELETE FROM cloaca_run", code=1).stderr
     two = command("db", "sql", "SELECT 1 AS n UNION ALL SELECT 2", "--limit", "1", "--fields", "n")
     assert (two.stdout, two.stderr) == ("1\n", "There are more: --limit 10\n")
+
+
+# -- completion ----------------------------------------------------------------------------------
+
+
+def offered(*arguments: str) -> dict[str, str | None]:
+    """What a shell offers for the last of the arguments, with what it tells about each."""
+    *before, incomplete = arguments
+    shell = ShellComplete(cli, {}, "cloaca", "_CLOACA_COMPLETE")
+    return {each.value: each.help for each in shell.get_completions(before, incomplete)}
+
+
+def test_runs_are_completed_newest_first_with_what_they_are(command: Command) -> None:
+    older, newer = submitted(command, "order"), submitted(command, "ask")
+    told = {newer: "ask Pending", older: "order Pending"}
+
+    assert list(offered("runs", "show", "").items()) == list(told.items())
+    assert offered("runs", "cancel", newer[:-1]) == {newer: told[newer]}
+    assert offered("runs", "list", "--before", older) == {older: told[older]}
+    assert offered("runs", "show", "zzz") == {}
+    assert offered("runs", "list", f"parent:{older[:-1]}") == {f"parent:{older}": told[older]}
+
+
+def test_names_of_workflows_are_completed(command: Command, worker: cloaca.DefaultRunner) -> None:
+    command("workflows", "pause", "load")
+
+    assert offered("run", "") == {"ask": None, "load": "paused", "order": None, "stop_itself": None}
+    assert offered("workflows", "show", "o") == {"order": None}
+    assert offered("approvals", "list", "--workflow", "o") == {"order": None}
+    assert offered("runs", "list", "workflow:o") == {"workflow:order": None}
+    assert offered("runs", "list", "workflow", ":", "o") == {"order": None}  # as bash passes it
+
+
+def test_schedules_are_completed(command: Command) -> None:
+    submitted(command, "order")
+    command("schedules", "add", "nightly", "order", "0 3 * * *")
+    command("schedules", "add", "hourly", "ask", "@hourly")
+    command("schedules", "disable", "hourly")
+
+    assert offered("schedules", "show", "") == {"hourly": "ask (disabled)", "nightly": "order"}
+    assert offered("schedules", "next", "n") == {"nightly": "order"}
+
+
+def test_triggers_are_completed(command: Command, database_url: str) -> None:
+    registry = cloaca.Registry()
+    with cloaca.WorkflowBuilder("mail", registry=registry):
+
+        @cloaca.task
+        def send(context: cloaca.Context) -> None: ...
+
+    @cloaca.trigger(on="mail", poll_interval="1h", registry=registry)
+    def arrived() -> bool:
+        return False
+
+    with cloaca.DefaultRunner(database_url, registry=registry):
+        assert offered("triggers", "show", "a") == {"arrived": "mail"}
+        assert offered("triggers", "show", "x") == {}
+
+
+def test_runners_are_completed(command: Command, worker: cloaca.DefaultRunner) -> None:
+    (line,) = cloaca.Observer(worker).overview().wait().runners
+
+    assert offered("runners", "drain", line.id[:8]) == {line.id: "alive"}
+
+
+def test_the_database_of_the_options_is_asked(
+    command: Command, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = submitted(command, "order")
+    monkeypatch.delenv("CLOACA_DATABASE_URL")
+
+    assert offered("runs", "show", "") == {}
+    assert offered("--database-url", database_url, "runs", "show", "").keys() == {run_id}
+    assert offered("runs", "show", "--database-url", database_url, "").keys() == {run_id}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cloaca_core.cli.arguments import read_json
+from cloaca_core.cli.completion import RUNS
 from cloaca_core.cli.output import Output, output_options
 from cloaca_core.cli.where import Where, database_options, pass_where
 
@@ -18,7 +19,7 @@ _BY = click.option("--by", metavar="NAME", help="Who asks; you, at this host.")
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=RUNS)
 @click.argument("event")
 @click.argument("payload", required=False, metavar="[JSON]")
 @click.option("--key", metavar="KEY", help="A second message with this key is not sent.")
@@ -43,7 +44,7 @@ def send(
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=RUNS)
 @click.argument("task")
 @click.argument("choice", default="approve")
 @click.option("--data", metavar="JSON", help="The data that go with the choice.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cloaca_core.cli.columns import when
+from cloaca_core.cli.completion import WORKFLOWS
 from cloaca_core.cli.output import Column, Output, output_options
 from cloaca_core.cli.where import Where, database_options, pass_where
 
@@ -15,7 +16,9 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--workflow", metavar="WORKFLOW", help="Only those of this workflow.")
+@click.option(
+    "--workflow", metavar="WORKFLOW", shell_complete=WORKFLOWS, help="Only those of this workflow."
+)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @database_options
 @output_options

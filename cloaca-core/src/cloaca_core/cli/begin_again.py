@@ -14,6 +14,7 @@ from cloaca_core.cli.arguments import (
     context_options,
     tags_of,
 )
+from cloaca_core.cli.completion import RUNS
 from cloaca_core.cli.output import Output, output_options
 from cloaca_core.cli.steer_runs import Bulk, bulk_options, selected, steer
 from cloaca_core.cli.where import Where, database_options, pass_where
@@ -93,7 +94,7 @@ def show_plan(out: Output, plan: Plan) -> None:
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=RUNS)
 @click.argument("task")
 @context_options
 @click.option("--key", metavar="KEY", help="The idempotency key of the new run.")

@@ -12,6 +12,7 @@ import click
 from cloaca_core.cli import exits
 from cloaca_core.cli.arguments import DURATION
 from cloaca_core.cli.columns import counts_text
+from cloaca_core.cli.completion import WORKFLOWS
 from cloaca_core.cli.output import Column, Output, note, output_options, plain
 from cloaca_core.cli.steer_runs import confirm
 from cloaca_core.cli.where import Where, database_options, opening, pass_where
@@ -253,7 +254,9 @@ def _imported(done: ImportReport) -> Iterator[str]:
 
 @command.command()
 @click.option("--before", metavar="INSTANT", help="Ended before: RFC 3339; no retention counts.")
-@click.option("--workflow", metavar="WORKFLOW", help="Only runs of this workflow.")
+@click.option(
+    "--workflow", metavar="WORKFLOW", shell_complete=WORKFLOWS, help="Only runs of this workflow."
+)
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @database_options

@@ -10,6 +10,7 @@ import click
 from cloaca_core.cli import exits
 from cloaca_core.cli.arguments import DURATION, CommandWithTerms
 from cloaca_core.cli.columns import run_columns, tags_text, wait_text, when
+from cloaca_core.cli.completion import RUNS, TERMS
 from cloaca_core.cli.output import (
     Column,
     Output,
@@ -30,9 +31,9 @@ LIMIT = 20
 
 
 @click.command("list", cls=CommandWithTerms)
-@click.argument("terms", nargs=-1, metavar="[TERM]...")
+@click.argument("terms", nargs=-1, metavar="[TERM]...", shell_complete=TERMS)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=LIMIT, show_default=True)
-@click.option("--before", metavar="ID", help="Only runs older than this one.")
+@click.option("--before", metavar="ID", help="Only runs older than this one.", shell_complete=RUNS)
 @database_options
 @output_options
 @pass_where
@@ -47,7 +48,7 @@ def list_(
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=RUNS)
 @click.option("--depth", type=click.IntRange(0, 20), default=3, show_default=True)
 @database_options
 @output_options
@@ -104,7 +105,7 @@ def _wait_form(run: RunLine) -> Form:
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=RUNS)
 @database_options
 @output_options
 @pass_where
@@ -130,7 +131,7 @@ def _event_line(event: Form) -> str:
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=RUNS)
 @click.option("--task", metavar="TASK", help="Only those of this task.")
 @database_options
 @output_options
@@ -157,7 +158,7 @@ _ATTEMPTS = (
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=RUNS)
 @database_options
 @output_options
 @pass_where
@@ -169,7 +170,7 @@ def graph(where: Where, out: Output, run: str) -> None:
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=RUNS)
 @database_options
 @output_options
 @pass_where
@@ -183,7 +184,7 @@ def explain(where: Where, out: Output, run: str) -> None:
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=RUNS)
 @click.option("-o", "--output", metavar="FILE", default="-", help="A file; stdout if not given.")
 @click.option("--mask", multiple=True, metavar="KEY", help="Hide its values; * hides all values.")
 @database_options
@@ -208,7 +209,7 @@ def export(where: Where, run: str, output: str, mask: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=RUNS)
 @click.option("--timeout", type=DURATION, help="Wait at most so long; then exit 7.")
 @database_options
 @output_options

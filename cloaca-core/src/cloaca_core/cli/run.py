@@ -9,6 +9,7 @@ import click
 
 from cloaca_core.cli import exits
 from cloaca_core.cli.arguments import DURATION, LIMIT, context_of, context_options, tags_of
+from cloaca_core.cli.completion import WORKFLOWS
 from cloaca_core.cli.live import follow
 from cloaca_core.cli.output import Output, json_text, note, output_options
 from cloaca_core.cli.where import Where, app_options, opened, pass_where
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@click.argument("workflow")
+@click.argument("workflow", shell_complete=WORKFLOWS)
 @context_options
 @click.option("--key", metavar="KEY", help="An idempotency key: one run has it, for ever.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="May be given again.")

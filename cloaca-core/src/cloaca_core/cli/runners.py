@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cloaca_core.cli.columns import number, when
+from cloaca_core.cli.completion import RUNNERS
 from cloaca_core.cli.failures import Failure
 from cloaca_core.cli.output import Column, Output, note, output_options
 from cloaca_core.cli.where import Where, database_options, pass_where
@@ -36,7 +37,7 @@ def list_(where: Where, out: Output) -> None:
 
 
 @command.command()
-@click.argument("runner")
+@click.argument("runner", shell_complete=RUNNERS)
 @database_options
 @output_options
 @pass_where

@@ -8,6 +8,7 @@ import click
 
 from cloaca_core.cli.arguments import context_of, context_options
 from cloaca_core.cli.columns import text, when
+from cloaca_core.cli.completion import SCHEDULES, WORKFLOWS
 from cloaca_core.cli.failures import Failure
 from cloaca_core.cli.output import Column, Form, Output, note, output_options
 from cloaca_core.cli.steer_runs import confirm
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 _MOST: Final = 10_000
 _LIMIT = click.option("--limit", type=click.IntRange(1, _MOST), default=100, show_default=True)
-_SCHEDULE = click.argument("schedule")
+_SCHEDULE = click.argument("schedule", shell_complete=SCHEDULES)
 _ZONE = click.option(
     "--tz", "timezone", metavar="ZONE", default="UTC", show_default=True, help="An IANA zone."
 )
@@ -114,7 +115,7 @@ def _explain(out: Output, found: Any) -> None:
 
 @command.command()
 @click.argument("name")
-@click.argument("workflow")
+@click.argument("workflow", shell_complete=WORKFLOWS)
 @click.argument("cron")
 @_ZONE
 @context_options

@@ -15,6 +15,7 @@ import click
 from cloaca_core.cli import exits
 from cloaca_core.cli.arguments import DURATION, CommandWithTerms, act_options
 from cloaca_core.cli.columns import run_columns
+from cloaca_core.cli.completion import RUNS_AND_TERMS
 from cloaca_core.cli.output import Column, Form, Output, note, output_options, write_table
 from cloaca_core.cli.where import Where, database_options, pass_where
 from cloaca_core.cli.words import counted
@@ -72,7 +73,7 @@ def bulk_options(function: F) -> F:
         click.option("--dry-run", is_flag=True, help="Only say which runs it would be."),
         click.option("--yes", is_flag=True, help="Do not ask."),
         click.option("--all", "all_", is_flag=True, help="All runs that this can be done to."),
-        click.argument("words", nargs=-1, metavar="[RUN|TERM]..."),
+        click.argument("words", nargs=-1, metavar="[RUN|TERM]...", shell_complete=RUNS_AND_TERMS),
     ):
         function = option(function)
     return function

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cloaca_core.cli import exits
+from cloaca_core.cli.completion import RUNS
 from cloaca_core.cli.output import Output, json_text, note, output_options
 from cloaca_core.cli.where import Where, database_options, pass_where
 from cloaca_core.cli.words import clock
@@ -21,7 +22,7 @@ PAGE = 10_000
 
 
 @click.command("logs")
-@click.argument("run")
+@click.argument("run", shell_complete=RUNS)
 @click.option("-f", "--follow", is_flag=True, help="Go on with each new line, until the run ends.")
 @click.option("--task", metavar="TASK", help="Only lines of this task.")
 @click.option("--attempt", type=click.IntRange(1), help="Only lines of this attempt.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cloaca_core.cli.columns import text, when
+from cloaca_core.cli.completion import TRIGGERS
 from cloaca_core.cli.failures import Failure
 from cloaca_core.cli.output import Column, Form, Output, output_options
 from cloaca_core.cli.where import Where, database_options, pass_where
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from cloaca_core.runner.client import Client
 
 _LIMIT = click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
-_TRIGGER = click.argument("trigger")
+_TRIGGER = click.argument("trigger", shell_complete=TRIGGERS)
 
 
 @click.group("triggers")

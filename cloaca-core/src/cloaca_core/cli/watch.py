@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 from cloaca_core.cli import exits
+from cloaca_core.cli.completion import RUNS
 from cloaca_core.cli.live import follow
 from cloaca_core.cli.output import Output, note, output_options
 from cloaca_core.cli.where import Where, database_options, pass_where
 
 
 @click.command("watch")
-@click.argument("run")
+@click.argument("run", shell_complete=RUNS)
 @click.option("--depth", type=click.IntRange(0, 20), default=3, show_default=True)
 @database_options
 @output_options

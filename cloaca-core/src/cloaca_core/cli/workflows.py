@@ -10,6 +10,7 @@ import click
 from cloaca_core.cli import exits
 from cloaca_core.cli.arguments import act_options
 from cloaca_core.cli.columns import counts_text, number
+from cloaca_core.cli.completion import WORKFLOWS
 from cloaca_core.cli.output import Column, Form, Output, note, output_options, table_lines
 from cloaca_core.cli.where import Where, app_options, database_options, pass_where
 from cloaca_core.cli.words import ago, duration, first_line
@@ -53,7 +54,7 @@ def _last(row: Form) -> str:
 
 
 @command.command()
-@click.argument("workflow")
+@click.argument("workflow", shell_complete=WORKFLOWS)
 @click.option("--last", type=click.IntRange(1, 1000), default=50, show_default=True)
 @database_options
 @output_options
@@ -86,7 +87,7 @@ _TASKS: Sequence[Column] = (
 
 
 @command.command()
-@click.argument("workflow")
+@click.argument("workflow", shell_complete=WORKFLOWS)
 @database_options
 @output_options
 @pass_where
@@ -126,7 +127,7 @@ _CHECKED = (
 
 
 @command.command()
-@click.argument("workflow")
+@click.argument("workflow", shell_complete=WORKFLOWS)
 @click.option("--until", metavar="INSTANT", help="Go on by itself then: RFC 3339.")
 @act_options
 @database_options
@@ -142,7 +143,7 @@ def pause(
 
 
 @command.command()
-@click.argument("workflow")
+@click.argument("workflow", shell_complete=WORKFLOWS)
 @act_options
 @database_options
 @output_options
