@@ -731,7 +731,6 @@ def test_names_of_workflows_are_completed(command: Command, worker: cloaca.Defau
     assert offered("workflows", "show", "o") == {"order": None}
     assert offered("approvals", "list", "--workflow", "o") == {"order": None}
     assert offered("runs", "list", "workflow:o") == {"workflow:order": None}
-    assert offered("runs", "list", "workflow", ":", "o") == {"order": None}  # as bash passes it
 
 
 def test_schedules_are_completed(command: Command) -> None:

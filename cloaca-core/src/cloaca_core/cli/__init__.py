@@ -8,6 +8,6 @@
 
 One module for each group of commands; ``live`` and ``lines`` show a run that goes on, ``endpoints``
 and ``systemd`` are the sides of a worker that other programs see, ``reload`` begins one anew when
-its code changes, and ``completion`` answers shells. Modules import at their top what
+its code changes, ``completion`` and ``bash`` answer shells. Modules import at their top what
 each command needs, and inside of functions what opens a database.
 """

@@ -2,7 +2,7 @@
 
 Looks read-only at the database that the options before the word, the variables or the files name.
 Offers nothing where it cannot look: a line that is being typed is no place for an error. Knows no
-shell but for one trait: bash takes a colon for a word of its own.
+shell; ``bash`` does.
 """
 
 from __future__ import annotations
@@ -140,35 +140,9 @@ def _runs_and_terms(where: Where, word: str) -> Iterator[Item]:
 
 def _from(offer: Offer) -> Complete:
     def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Item]:
-        return _offered(ctx, offer, incomplete)
+        return _within(PATIENCE, lambda: _quietly(offer, _where(ctx), incomplete))
 
     return complete
-
-
-def _terms_from(offer: Offer) -> Complete:
-    """The same for terms. Bash passes ``status:fa`` as three words, ``status``, ``:`` and ``fa``,
-    and puts what is offered in the place of the last; after a colon it puts it behind that.
-    """
-
-    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Item]:
-        words = ctx.params.get(param.name or "") or ()
-        match [*words, incomplete]:
-            case [*_, key, ":"]:
-                return _offered(ctx, _values_of(key), "")
-            case [*_, key, ":", word]:
-                return _offered(ctx, _values_of(key), word)
-            case _:
-                return _offered(ctx, offer, incomplete)
-
-    return complete
-
-
-def _values_of(key: str) -> Offer:
-    return lambda where, word: _values(where, key.removeprefix("-"), word)
-
-
-def _offered(ctx: click.Context, offer: Offer, word: str) -> list[Item]:
-    return _within(PATIENCE, lambda: _quietly(offer, _where(ctx), word))
 
 
 def _where(ctx: click.Context) -> Where:
@@ -208,5 +182,5 @@ WORKFLOWS: Final[Complete] = _from(_workflows)
 SCHEDULES: Final[Complete] = _from(_schedules)
 TRIGGERS: Final[Complete] = _from(_triggers)
 RUNNERS: Final[Complete] = _from(_runners)
-TERMS: Final[Complete] = _terms_from(_terms)
-RUNS_AND_TERMS: Final[Complete] = _terms_from(_runs_and_terms)
+TERMS: Final[Complete] = _from(_terms)
+RUNS_AND_TERMS: Final[Complete] = _from(_runs_and_terms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -78,4 +79,8 @@ def cli(ctx: click.Context, app: str | None, database_url: str | None, schema: s
 
 def main() -> None:
     """The program ``cloaca``."""
+    if "_CLOACA_COMPLETE" in os.environ:
+        from cloaca_core.cli import bash
+
+        bash.use()
     cli.main(prog_name="cloaca")
