@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
@@ -25,7 +26,7 @@ import click
 from cloaca_core.cli import exits, systemd
 from cloaca_core.cli.output import note, write_file
 from cloaca_core.cli.where import Where, app_options, opened, pass_where
-from cloaca_core.errors import MissingExtraError
+from cloaca_core.errors import MissingExtraError, RunnerClosedError
 
 if TYPE_CHECKING:
     from cloaca_core.cli.endpoints import Probes
@@ -135,11 +136,16 @@ def _begin_anew() -> NoReturn:
 
 
 class Signals:
-    """Notes the first signal to drain; raises KeyboardInterrupt for each later one."""
+    """Notes the first signal to drain; raises KeyboardInterrupt for each later one.
+
+    The wait reads from a socket, to which the interpreter writes as a signal comes: a wait for a
+    lock would miss one that comes just before it begins.
+    """
 
     def __init__(self) -> None:
         # Only its put may interrupt itself, as a signal handler does.
         self._came: SimpleQueue[int] = SimpleQueue()
+        self._sockets: tuple[socket.socket, socket.socket] | None = None
         self._has_come: bool = False
         self._must_end: bool = False
         self._code_has_changed: bool = False
@@ -153,12 +159,18 @@ class Signals:
     @contextmanager
     def caught(self) -> Iterator[None]:
         """Take the signals within the block."""
-        before = {each: signal.signal(each, self._take) for each in _signals()}
-        try:
-            yield
-        finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+        bell, ringer = socket.socketpair()
+        with bell, ringer:
+            ringer.setblocking(False)
+            self._sockets = bell, ringer
+            before = {each: signal.signal(each, self._take) for each in _signals()}
+            rung = signal.set_wakeup_fd(ringer.fileno(), warn_on_full_buffer=False)
+            try:
+                yield
+            finally:
+                signal.set_wakeup_fd(rung)
+                for each, handler in before.items():
+                    signal.signal(each, handler)
 
     def _take(self, number: int, _: FrameType | None) -> None:
         if self._has_come:
@@ -169,22 +181,32 @@ class Signals:
     def asked(self) -> None:
         """Another program has asked the worker to leave: the next signal is the first one yet."""
         self._must_end = self.draining = True
-        self._came.put(_ASKED)
+        self._note(_ASKED)
 
     def changed(self, file: str) -> None:
         """A file of the program has changed: the next signal is the first one yet."""
         note(f"{file} has changed.")
         self._code_has_changed = self.draining = True
-        self._came.put(_CHANGED)
+        self._note(_CHANGED)
 
     def broken(self) -> None:
         """The engine has died: there is nothing to wait for."""
-        self._came.put(_BROKEN)
+        self._note(_BROKEN)
+
+    def _note(self, reason: int) -> None:
+        self._came.put(reason)
+        if self._sockets is not None:
+            with suppress(OSError):  # full: what is in it wakes as well; or the worker is over
+                self._sockets[1].send(b"\0")
 
     def wait(self) -> int:
-        """Wait for the first signal, and return it; 0 when the engine has died, -1 when another
-        program has asked the worker to leave, -2 when files of the program have changed.
+        """Wait within ``caught`` for the first signal, and return it; 0 when the engine has died,
+        -1 when another program has asked the worker to leave, -2 when files of the program have
+        changed.
         """
+        while self._came.empty():
+            assert self._sockets is not None
+            self._sockets[0].recv(64)
         return self._came.get()
 
 
@@ -204,6 +226,9 @@ def _work(runner: Worker, signals: Signals, port: int | None, ready_file: str | 
             came = signals.wait()
         if came == _BROKEN:
             return  # the runner raises the reason as it closes
+        if came != _ASKED:  # then its shutdown has begun
+            with suppress(RunnerClosedError):  # as above, since then
+                runner.stop()
         note(_told(came))
         runner.shutdown()
 

@@ -36,3 +36,14 @@ def test_a_signal_meanwhile_ends_it_after_the_drain_and_the_next_at_once() -> No
 
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_signal_that_comes_just_before_the_wait_is_not_missed() -> None:
+    signals = Signals()
+    with signals.caught():
+        fd = signal.set_wakeup_fd(-1)  # where the interpreter notes a signal at once
+        signal.set_wakeup_fd(fd)
+
+        assert fd != -1
+        signal.raise_signal(signal.SIGTERM)
+        assert signals.wait() == signal.SIGTERM
