@@ -78,6 +78,7 @@ def _resolved(client: Client, run: str) -> str:
 
 
 def _tell(out: Output, run_id: str, done: Steered, verb: str) -> None:
-    form = {"id": run_id, "status": done.status, "changed": done.changed}
+    from cloaca_core.observe.run_forms import steered_form
+
     words = verb if done.changed else f"not {verb}: it had been"
-    out.one("run", form, lambda: [f"{run_id} {done.status}: {words}"])
+    out.one("run", steered_form(run_id, done), lambda: [f"{run_id} {done.status}: {words}"])

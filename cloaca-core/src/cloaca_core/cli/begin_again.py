@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,14 +21,7 @@ from cloaca_core.cli.where import Where, database_options, pass_where
 
 if TYPE_CHECKING:
     from cloaca_core.runner.client import Client
-    from cloaca_core.runner.results import Plan
-
-
-class _Begun(NamedTuple):
-    """A run that was begun again."""
-
-    status: str
-    changed: bool
+    from cloaca_core.runner.results import Plan, Steered
 
 
 @click.command(cls=CommandWithTerms)
@@ -68,10 +61,12 @@ def retry(
         _show_plans(where, out, wanted.refs, tasks)
         return
 
-    def begin(client: Client, run: str) -> _Begun:
+    def begin(client: Client, run: str) -> Steered:
+        from cloaca_core.runner.results import Steered
+
         limits = {} if time_limit is None else {"time_limit": time_limit}
         handle = client.retry(run, tasks=tasks or None, reason=reason, by=by, **limits)
-        return _Begun(handle.status(), changed=True)
+        return Steered(handle.status(), changed=True)
 
     steer(where, out, "retry", wanted, bulk, reason, by, begin)
 
@@ -123,6 +118,7 @@ def fork(
     as written just before TASK.
     """
     from cloaca_core.observe import Observer
+    from cloaca_core.observe.run_forms import forked_form
 
     with where.client("ro" if plan else "rw") as client:
         run_id = Observer(client).resolve(run).wait()
@@ -138,5 +134,4 @@ def fork(
             reason=reason,
             by=by,
         )
-        form = {"id": made.id, "created": made.created, "forked_from": run_id}
-        out.one("run", form, lambda: [made.id])
+        out.one("run", forked_form(made, run_id), lambda: [made.id])

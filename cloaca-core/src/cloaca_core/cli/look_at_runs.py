@@ -55,11 +55,12 @@ def list_(
 @pass_where
 def show(where: Where, out: Output, run: str, depth: int) -> None:
     """Show a run with its tasks and the runs below it."""
+    from cloaca_core.observe.run_forms import shown_form
+
     with where.observing() as observer:
         tree = observer.tree(run, depth=depth).wait()
         line = observer.run(run).wait()
-    below = {name: each for name, each in tree.to_dict().items() if name != "run"}
-    out.one("run", {**line.to_dict(), **below}, lambda: _shown(line, tree))
+    out.one("run", shown_form(line, tree), lambda: _shown(line, tree))
 
 
 def _shown(run: RunLine, tree: RunTree) -> Iterator[str]:

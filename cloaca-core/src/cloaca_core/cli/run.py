@@ -69,11 +69,12 @@ def command(
 def _detach(
     where: Where, out: Output, workflow: str, context: dict[str, Any], options: dict[str, Any]
 ) -> None:
+    from cloaca_core.observe.run_forms import submitted_form
+
     registry = where.registry()
     with where.client("rw" if registry is None else "rwc", registry) as client:
         made = client.submit(workflow, context, **options)
-        form = {"id": made.id, "created": made.created}
-        out.one("run", form, lambda: [made.id])
+        out.one("run", submitted_form(made), lambda: [made.id])
 
 
 def _run(

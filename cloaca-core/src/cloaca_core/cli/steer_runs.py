@@ -23,6 +23,7 @@ from cloaca_core.cli.words import counted
 if TYPE_CHECKING:
     from cloaca_core.observe import Filter, Observer
     from cloaca_core.runner.client import Client
+    from cloaca_core.runner.results import Steered
 
 F = TypeVar("F", bound=Callable[..., Any])
 Kind: TypeAlias = Literal["cancel", "pause", "resume", "retry"]
@@ -163,7 +164,7 @@ def steer(
     bulk: Bulk,
     reason: str | None,
     by: str | None,
-    act: Callable[[Client, str], Any],
+    act: Callable[[Client, str], Steered],
 ) -> None:
     """Act on each run that is named, or on all that the terms select."""
     from cloaca_core.observe import Observer
@@ -188,21 +189,21 @@ def _steer_each(out: Output, runs: Sequence[str], one: Callable[[str], Form]) ->
             out.listing("runs", rows, _ACTED, empty="No runs.")
 
 
-def _acts(client: Client, act: Callable[[Client, str], Any]) -> Callable[[str], Form]:
-    def one(run_id: str) -> Form:
-        done = act(client, run_id)
-        return {"id": run_id, "status": done.status, "changed": done.changed}
+def _acts(client: Client, act: Callable[[Client, str], Steered]) -> Callable[[str], Form]:
+    from cloaca_core.observe.run_forms import steered_form
 
-    return one
+    return lambda run_id: steered_form(run_id, act(client, run_id))
 
 
 def _would_act(observer: Observer, kind: Kind) -> Callable[[str], Form]:
     """The same for a dry run: by the state of the run."""
+    from cloaca_core.observe.run_forms import steered_form
     from cloaca_core.observe.steerable import is_steerable
+    from cloaca_core.runner.results import Steered
 
     def one(run_id: str) -> Form:
         status = observer.run(run_id).wait().status
-        return {"id": run_id, "status": status, "changed": is_steerable(kind, status)}
+        return steered_form(run_id, Steered(status, changed=is_steerable(kind, status)))
 
     return one
 

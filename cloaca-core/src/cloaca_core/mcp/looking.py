@@ -11,6 +11,7 @@ from cloaca_core.mcp.desk import Desk
 from cloaca_core.mcp.schemas import flag, text, whole
 from cloaca_core.mcp.tool import Tool
 from cloaca_core.observe import json_form
+from cloaca_core.observe.run_forms import shown_form
 
 RUN: Final = text(
     "A run: its id, the beginning of it that no other run shares, @ for the newest run or @~1 for "
@@ -47,8 +48,7 @@ def get_run(
     observer, run_id = desk.observer, desk.run_id(run)
     tree = observer.tree(run_id, depth=depth).wait()
     line = observer.run(run_id).wait()
-    below = {name: each for name, each in tree.to_dict().items() if name != "run"}
-    form: Form = {"run": {**line.to_dict(), **below}}
+    form: Form = {"run": shown_form(line, tree)}
     if task is not None:
         form["change"] = observer.changes(run_id, task, attempt=attempt).wait().to_dict()
     return form

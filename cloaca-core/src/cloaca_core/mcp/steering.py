@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from cloaca_core.mcp.bounds import Form
 from cloaca_core.mcp.desk import Desk
@@ -20,9 +20,8 @@ from cloaca_core.mcp.schemas import (
 )
 from cloaca_core.mcp.tool import Effect, Tool
 from cloaca_core.observe import json_form
-
-if TYPE_CHECKING:
-    from cloaca_core.runner.results import Steered
+from cloaca_core.observe.run_forms import forked_form, steered_form, submitted_form
+from cloaca_core.runner.results import Steered
 
 BY: Final = "mcp"
 _ADDS: Final = Effect(looks=False, repeats=False)
@@ -51,7 +50,7 @@ def submit(
         delay=delay,
         time_limit=time_limit,
     )
-    return {"run": {"id": made.id, "created": made.created}}
+    return {"run": submitted_form(made)}
 
 
 def cancel(desk: Desk, run: str, reason: str | None = None, grace: float | None = None) -> Form:
@@ -84,7 +83,7 @@ def retry(
     if plan:
         return {"plan": json_form(desk.client.plan_retry(run_id, tasks=tasks or None))}
     handle = desk.client.retry(run_id, tasks=tasks or None, reason=reason, by=BY)
-    return {"run": {"id": run_id, "status": handle.status(), "changed": True}}
+    return _steered(run_id, Steered(handle.status(), changed=True))
 
 
 def fork(
@@ -104,7 +103,7 @@ def fork(
     made = desk.client.fork(
         run_id, task, context=context, idempotency_key=key, tags=tags, reason=reason, by=BY
     )
-    return {"run": {"id": made.id, "created": made.created, "forked_from": run_id}}
+    return {"run": forked_form(made, run_id)}
 
 
 def send(desk: Desk, run: str, event: str, payload: Any = None, key: str | None = None) -> Form:
@@ -128,7 +127,7 @@ def approve(
 
 
 def _steered(run_id: str, done: Steered) -> Form:
-    return {"run": {"id": run_id, "status": done.status, "changed": done.changed}}
+    return {"run": steered_form(run_id, done)}
 
 
 _REASON: Final = text("Why, for the log of actions.")

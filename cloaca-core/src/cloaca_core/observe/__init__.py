@@ -5,6 +5,7 @@
     tree       a run, its tasks, its children
     timeline   attempts as bars          graph      nodes, edges, states; mermaid: as text
     changes    input, diff and result of a task
+    run_forms  JSON of answers about one run
     steerable  a filter, narrowed to the runs that an order changes
     statistics of workflows and tasks    overview   one screen
     observer   the class that offers all of it
