@@ -11,19 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from cloaca_core.values.duration_texts import seconds_of
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
     _ParamType = click.ParamType[Any]
 else:  # only newer versions of click know its type
     _ParamType = click.ParamType
-
-_SECONDS: Final = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_DURATION: Final = re.compile(
-    r"(?=[\d.])(?:(\d{1,6})w)?(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?"
-    r"(?:(\d{1,9}(?:\.\d{1,6})?)s?)?",
-    re.IGNORECASE,
-)
 
 _NEGATED: Final = re.compile(r"-[a-z]+[.:]", re.IGNORECASE)
 
@@ -44,12 +39,11 @@ class DurationType(_ParamType):
             from cloaca_core.values.no_limit import NO_LIMIT
 
             return NO_LIMIT
-        found = _DURATION.fullmatch(value.strip())
-        if found is None:
+        seconds = seconds_of(value.strip())
+        if seconds is None:
             otherwise = ", or none" if self._may_be_none else ""
             self.fail(f"{value!r} is no duration such as 90s, 10m or 1d12h{otherwise}", param, ctx)
-        parts = zip(found.groups(), _SECONDS.values(), strict=True)
-        return float(sum(float(count) * each for count, each in parts if count))
+        return seconds
 
 
 class CommandWithTerms(click.Command):

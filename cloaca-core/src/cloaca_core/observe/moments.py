@@ -7,13 +7,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from cloaca_core.errors import ScheduleError
+from cloaca_core.values.duration_texts import seconds_with_unit
 from cloaca_core.values.instants import SECOND, Instant, from_datetime, read_instant
 
-_SECONDS: Final = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_AGO: Final = re.compile(
-    r"(?=\d)(?:(\d{1,6})w)?(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s)?",
-    re.IGNORECASE,
-)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -30,9 +26,8 @@ def read_moment(text: str, now: Instant) -> Instant | None:
     """
     if text.lower() == "now":
         return now
-    if (ago := _AGO.fullmatch(text)) is not None:
-        parts = zip(ago.groups(), _SECONDS.values(), strict=True)
-        return now - SECOND * sum([int(count) * each for count, each in parts if count])
+    if (ago := seconds_with_unit(text)) is not None:
+        return now - round(ago * SECOND)
     if _DATE.fullmatch(text) is not None:
         return _midnight(text)
     try:

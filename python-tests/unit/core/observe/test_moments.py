@@ -27,7 +27,8 @@ NOW = 1_700_000_000 * SECOND
         ("12h1d", None),
         ("h", None),
         ("", None),
-        ("2", None),
+        ("2", None),  # a number is no time ago
+        ("1h30", None),
         ("-2h", None),
         ("yesterday", None),
     ],
