@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -571,6 +572,20 @@ def test_a_database_is_backed_up_and_copied(command: Command, tmp_path: Path) ->
     assert listed == "Completed\n"
     command("db", "copy", f"sqlite://{tmp_path}/nothing.db", copy, code=4)
     command("db", "import-0x", f"sqlite://{backup}", code=1)  # no release of 0.x has made it
+
+
+@pytest.mark.backend("sqlite", reason="the refusal is before either backend writes")
+def test_a_copy_with_open_runs_names_its_option(command: Command, tmp_path: Path) -> None:
+    submitted(command, "order")
+    source, copy = os.environ["CLOACA_DATABASE_URL"], f"sqlite://{tmp_path}/copy.db"
+
+    refused = command("db", "copy", source, copy, code=1).stderr
+
+    assert "1 run of the source has not ended: let it end, or say --paused" in refused
+    assert (
+        "order"
+        in answer(command("db", "copy", source, copy, "--paused", "--json"))["copy"]["paused"][0]
+    )
 
 
 @pytest.mark.backend("sqlite", reason="one file is made, of either backend's answers")

@@ -13,10 +13,12 @@ from cloaca_core.cli import exits
 from cloaca_core.cli.arguments import DURATION
 from cloaca_core.cli.columns import counts_text
 from cloaca_core.cli.completion import WORKFLOWS
+from cloaca_core.cli.failures import Failure
 from cloaca_core.cli.output import Column, Output, note, output_options, plain
 from cloaca_core.cli.steer_runs import confirm
 from cloaca_core.cli.where import Where, database_options, opening, pass_where
 from cloaca_core.cli.words import counted
+from cloaca_core.errors import RunsInFlightError
 
 if TYPE_CHECKING:
     from cloaca_core.runner.results import PruneResult
@@ -192,17 +194,31 @@ def copy(
     """
     from cloaca_core.transfer.copy import copy_database
 
-    with opening():
-        done = copy_database(
-            source,
-            target,
-            paused=paused,
-            source_schema=source_schema,
-            target_schema=target_schema,
-            progress=_Progress(),
-        )
+    try:
+        with opening():
+            done = copy_database(
+                source,
+                target,
+                paused=paused,
+                source_schema=source_schema,
+                target_schema=target_schema,
+                progress=_Progress(),
+            )
+    except RunsInFlightError as error:
+        if paused:
+            raise
+        raise Failure(_in_flight(error.runs)) from error
     held = f"; paused in both: {', '.join(done.paused)}" if done.paused else ""
     out.one("copy", done.to_dict(), lambda: [f"{counted(done.rows, 'row')} are the same{held}"])
+
+
+def _in_flight(runs: int) -> str:
+    """The refusal of a copy, with the option in the words of the command line."""
+    have, them = ("has", "it") if runs == 1 else ("have", "them")
+    return (
+        f"{counted(runs, 'run')} of the source {have} not ended: let {them} end, or say --paused, "
+        "which pauses their workflows in both databases"
+    )
 
 
 class _Progress:

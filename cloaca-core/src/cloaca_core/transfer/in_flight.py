@@ -31,9 +31,10 @@ _REASON: Final = "the database is being copied"
 async def refuse_in_flight(store: Store) -> None:
     """Raise ``RunsInFlightError`` if any run has not ended."""
     if found := await store.count_runs(RunFilter(statuses=UNENDED)):
+        have, them = ("has", "it") if found == 1 else ("have", "them")
         raise RunsInFlightError(
-            f"{found} run{'' if found == 1 else 's'} of the source have not ended: let them end, "
-            "or copy with paused=True, which pauses their workflows in both databases",
+            f"{found} run{'' if found == 1 else 's'} of the source {have} not ended: let {them} "
+            f"end, or copy with paused=True, which pauses their workflows in both databases",
             runs=found,
         )
 
@@ -44,9 +45,9 @@ async def refuse_held(store: Store) -> None:
     if rows:
         owners = ", ".join(sorted({str(row.owner) for row in rows}))
         raise RunsInFlightError(
-            f"{len(rows)} run{'' if len(rows) == 1 else 's'} of the source are held by runners "
-            f"({owners}): stop them. If their processes have died, open a runner once, which takes "
-            "the runs over",
+            f"{len(rows)} run{' of the source is' if len(rows) == 1 else 's of the source are'} "
+            f"held by runners ({owners}): stop them. If their processes have died, open a runner "
+            "once, which takes over what they hold",
             runs=len(rows),
         )
 

@@ -197,7 +197,9 @@ def test_runs_that_have_not_ended_are_refused(file: str, other_file: str) -> Non
     row[run.columns.index("ended_at")] = None
     asyncio.run(_put(file, tuple(row)))
 
-    with pytest.raises(RunsInFlightError, match="1 run of the source have not ended") as refused:
+    with pytest.raises(
+        RunsInFlightError, match="1 run of the source has not ended: let it end, "
+    ) as refused:
         copy_database(file, other_file)
 
     assert refused.value.runs == 1
@@ -214,7 +216,7 @@ def test_runs_that_a_runner_holds_are_refused_also_when_all_is_paused(
     row[run.columns.index("owner")] = "r1"
     asyncio.run(_put(file, tuple(row)))
 
-    with pytest.raises(RunsInFlightError, match=r"1 run of the source are held by runners \(r1\)"):
+    with pytest.raises(RunsInFlightError, match=r"1 run of the source is held by runners \(r1\)"):
         copy_database(file, other_file, paused=True)
 
 
