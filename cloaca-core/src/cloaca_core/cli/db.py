@@ -190,7 +190,7 @@ def copy(
 
     Both are URLs. Stop the runners of both before. A copy that was broken off goes on when it is
     called again; in the end both are compared row by row. Runs that have not ended are refused,
-    unless --paused.
+    unless --paused; workflows that are paused until an instant are refused also then.
     """
     from cloaca_core.transfer.copy import copy_database
 

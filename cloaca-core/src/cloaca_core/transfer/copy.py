@@ -97,8 +97,10 @@ def copy_database(
     Stop the runners of both databases before. Runs that have not ended are refused
     (``RunsInFlightError``), unless ``paused``: then their workflows, and those of enabled
     schedules, are paused in the source, and so in the copy; ``resume_workflow`` lets them go on, in
-    one of the two databases. Runs that a runner holds are refused in any case. Raises
-    ``TransferError`` when the target holds something else, or the source was changed meanwhile.
+    one of the two databases. Those that are paused until an instant are refused
+    (``TransferError``): both databases would go on with them then. Runs that a runner holds are
+    refused in any case. Raises ``TransferError`` when the target holds something else, or the
+    source was changed meanwhile.
     """
     source, target = Place.of(source_url, source_schema), Place.of(target_url, target_schema)
     return run_on_own_loop(_copy(source, target, progress, paused=paused))

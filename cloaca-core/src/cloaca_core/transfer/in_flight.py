@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.errors import RunsInFlightError
+from cloaca_core.errors import RunsInFlightError, TransferError
 from cloaca_core.records.runs import RunFilter, RunRow
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.steering import Act, ActRow
 from cloaca_core.values.ids import RunIds
+from cloaca_core.values.instants import instant_text
 
 if TYPE_CHECKING:
     from cloaca_core.store.protocol import Store
@@ -34,7 +35,7 @@ async def refuse_in_flight(store: Store) -> None:
         have, them = ("has", "it") if found == 1 else ("have", "them")
         raise RunsInFlightError(
             f"{found} run{'' if found == 1 else 's'} of the source {have} not ended: let {them} "
-            f"end, or copy with paused=True, which pauses their workflows in both databases",
+            "end, or copy with paused=True, which pauses their workflows in both databases",
             runs=found,
         )
 
@@ -57,11 +58,13 @@ async def pause_workflows(store: Store) -> list[str]:
     for a copy now, also by a copy that was broken off.
 
     One that is paused is left alone: to pause it again would be noted as an act, and the beginning
-    of a copy would not be one of this source any more.
+    of a copy would not be one of this source any more. ``TransferError`` if its pause ends by
+    itself: then its runs would start in both databases.
     """
     before = await store.paused_workflows()
     workflows = {row.workflow async for row in _unended(store)}
     workflows |= set(await _scheduled(store))
+    _refuse_ending({name: before[name] for name in workflows & before.keys()})
     ids, now = RunIds(), await store.now()
     paused = await _paused_for_a_copy(store) & before.keys()
     for workflow in sorted(workflows - before.keys()):
@@ -69,6 +72,18 @@ async def pause_workflows(store: Store) -> list[str]:
         if await store.pause_workflow(workflow, act, None):
             paused.add(workflow)
     return sorted(paused)
+
+
+def _refuse_ending(paused: Mapping[str, int | None]) -> None:
+    ending = [
+        f"{name} until {instant_text(end)}" for name, end in paused.items() if end is not None
+    ]
+    if ending:
+        raise TransferError(
+            f"workflows of the source are paused until an instant ({', '.join(sorted(ending))}): "
+            "both databases would start their runs then. Resume them, which lets the copy pause "
+            "them without an end"
+        )
 
 
 async def _paused_for_a_copy(store: Store) -> set[str]:

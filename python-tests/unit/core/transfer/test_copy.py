@@ -15,6 +15,7 @@ from copied import fill, row_of, rows_of
 
 import cloaca
 from cloaca_core.errors import RunsInFlightError, StoreError, TransferError
+from cloaca_core.records.steering import Act
 from cloaca_core.records.transfer import BY_NAME, TABLES
 from cloaca_core.store.migrate import load_head
 from cloaca_core.transfer.copy import CopyProgress, CopyReport, Progress, copy_database
@@ -240,9 +241,25 @@ def test_a_copy_that_has_paused_workflows_goes_on_after_it_was_broken_off(
 def test_a_workflow_that_a_person_had_paused_is_not_told_as_paused_for_the_copy(
     file: str, other_file: str
 ) -> None:
-    asyncio.run(fill(file, range(3)))  # each workflow is paused
+    without_pauses = [table for table in TABLES if table.name != "paused_workflow"]
+    asyncio.run(fill(file, range(3), without_pauses))
+    asyncio.run(_pause_all(file, None))
 
     assert copy_database(file, other_file, paused=True).paused == ()
+
+
+def test_a_workflow_that_would_go_on_by_itself_in_both_databases_is_refused(
+    file: str, other_file: str
+) -> None:
+    without_pauses = [table for table in TABLES if table.name != "paused_workflow"]
+    asyncio.run(fill(file, range(2), without_pauses))
+    asyncio.run(_pause_all(file, 4_000_000_000_000_000))
+    before = asyncio.run(rows_of(file))
+
+    with pytest.raises(TransferError, match=r"\(workflow 0.* until 2096-10-02T07:06:40.*Resume"):
+        copy_database(file, other_file, paused=True)
+
+    assert asyncio.run(rows_of(file)) == before  # nothing was paused
 
 
 def test_that_nothing_is_pruned_is_copied_as_well(file: str, other_file: str) -> None:
@@ -260,6 +277,14 @@ def test_that_nothing_is_pruned_is_copied_as_well(file: str, other_file: str) ->
     copy_database(file, other_file)
 
     assert asyncio.run(keeps())
+
+
+async def _pause_all(url: str, until: int | None) -> None:
+    """Have a person pause each workflow with a schedule."""
+    async with Place.of(url).opened() as store:
+        for row in await store.list_schedules(enabled_only=True, limit=10, offset=0):
+            act = Act(f"pause {row.workflow}", "ann", None, "paused", 1)
+            await store.pause_workflow(row.workflow, act, until)
 
 
 async def _put(url: str, row: tuple[object, ...]) -> None:
