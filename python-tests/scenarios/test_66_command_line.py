@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import pytest
 from click.shell_completion import ShellComplete
@@ -18,6 +18,7 @@ from cloaca.__main__ import main
 from cloaca_core.cli.root import cli
 from cloaca_core.cli.where import imported
 from cloaca_core.observe import Observer
+from cloaca_core.runner.calls.watch import Watch
 
 PATIENCE = 30
 SHOP = """
@@ -301,6 +302,22 @@ def test_a_wait_that_is_over_first_exits_with_7(command: Command) -> None:
     submitted(command, "order")
 
     assert "goes on" in command("runs", "wait", "@", "--timeout", "0.01", code=7).stderr
+
+
+@pytest.mark.parametrize("verb", ["watch", "wait", "tail"])
+def test_ctrl_c_says_that_the_run_goes_on(
+    command: Command, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    def interrupted(*_: object, **__: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    run_id = submitted(command, "order")
+    monkeypatch.setattr(cloaca.RunHandle, "wait", interrupted)
+    monkeypatch.setattr(Watch, "__iter__", interrupted)
+
+    done = command("runs", verb, "@", code=130)
+
+    assert done.stderr.strip() == f"The run goes on: cloaca runs {verb} {run_id}"
 
 
 def test_watch_tells_what_changes_meanwhile(command: Command, worker: cloaca.DefaultRunner) -> None:

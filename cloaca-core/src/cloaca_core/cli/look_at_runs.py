@@ -11,6 +11,7 @@ from cloaca_core.cli import exits
 from cloaca_core.cli.arguments import DURATION, CommandWithTerms
 from cloaca_core.cli.columns import run_columns, tags_text, wait_text, when
 from cloaca_core.cli.completion import RUNS, TERMS
+from cloaca_core.cli.leaving import leaving
 from cloaca_core.cli.output import (
     Column,
     Output,
@@ -111,17 +112,21 @@ def _wait_form(run: RunLine) -> Form:
 @output_options
 @pass_where
 def tail(where: Where, out: Output, run: str) -> None:
-    """Write the events of a run, and each new one as it comes, until the run has ended."""
+    """Write the events of a run, and each new one as it comes, until the run has ended.
+
+    Ctrl-C ends the command, and the run goes on.
+    """
     from cloaca_core.observe.json_forms import json_form
 
     told = 0
     with where.observing() as observer:
         run_id = observer.resolve(run).wait()
-        for _ in observer.watch(run_id, depth=0):
-            events = observer.events(run_id).wait()
-            for event in events[told:]:
-                out.event(json_form(event), _event_line(json_form(event)))
-            told = len(events)
+        with leaving(run_id, "tail"):
+            for _ in observer.watch(run_id, depth=0):
+                events = observer.events(run_id).wait()
+                for event in events[told:]:
+                    out.event(json_form(event), _event_line(json_form(event)))
+                told = len(events)
 
 
 def _event_line(event: Form) -> str:
@@ -217,13 +222,17 @@ def export(where: Where, run: str, output: str, mask: tuple[str, ...]) -> None:
 @pass_where
 @click.pass_context
 def wait(ctx: click.Context, where: Where, out: Output, run: str, timeout: float | None) -> None:
-    """Wait for the end of a run; the exit code says how it ended."""
+    """Wait for the end of a run; the exit code says how it ended.
+
+    Ctrl-C ends the wait, and the run goes on.
+    """
     from cloaca_core.observe import Observer
 
     with where.looking() as client:
         observer = Observer(client)
         run_id = observer.resolve(run).wait()
-        client.get_run(run_id).wait(timeout)
+        with leaving(run_id, "wait"):
+            client.get_run(run_id).wait(timeout)
         line = observer.run(run_id).wait()
     out.one("run", line.to_dict(), lambda: [ended_line(line)])
     ctx.exit(exits.of_status(line.status))

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloaca_core.cli import exits
 from cloaca_core.cli.completion import RUNS
-from cloaca_core.cli.output import Output, json_text, note, output_options
+from cloaca_core.cli.leaving import leaving
+from cloaca_core.cli.output import Output, json_text, output_options
 from cloaca_core.cli.where import Where, database_options, pass_where
 from cloaca_core.cli.words import clock
 
@@ -32,9 +32,7 @@ PAGE = 10_000
 @database_options
 @output_options
 @pass_where
-@click.pass_context
 def command(
-    ctx: click.Context,
     where: Where,
     out: Output,
     run: str,
@@ -52,7 +50,7 @@ def command(
 
     with where.observing() as observer:
         run_id = observer.resolve(run).wait()
-        try:
+        with leaving(run_id, "logs -f"):
             lines: Iterable[LogLine]
             if follow:
                 lines = observer.follow_logs(run_id, task, attempt=attempt, after=after)
@@ -60,9 +58,6 @@ def command(
                 lines = _so_far(observer, run_id, task, attempt, after)
             for line in lines:
                 out.event(json_form(line), _shown(line))
-        except KeyboardInterrupt:
-            note(f"\nThe run goes on: cloaca runs logs -f {run_id}")
-            ctx.exit(exits.INTERRUPTED)
 
 
 def _so_far(

@@ -6,8 +6,9 @@ import click
 
 from cloaca_core.cli import exits
 from cloaca_core.cli.completion import RUNS
+from cloaca_core.cli.leaving import leaving
 from cloaca_core.cli.live import follow
-from cloaca_core.cli.output import Output, note, output_options
+from cloaca_core.cli.output import Output, output_options
 from cloaca_core.cli.where import Where, database_options, pass_where
 
 
@@ -27,7 +28,7 @@ def command(ctx: click.Context, where: Where, out: Output, run: str, depth: int)
     with where.observing() as observer:
         run_id = observer.resolve(run).wait()
         trees = observer.watch(run_id, depth=depth)
-        try:
+        with leaving(run_id):
             if out.as_json or out.fields:
                 status = ""
                 for tree in trees:
@@ -35,7 +36,4 @@ def command(ctx: click.Context, where: Where, out: Output, run: str, depth: int)
                     status = tree.run.status
             else:
                 status = follow(trees).run.status
-        except KeyboardInterrupt:
-            note(f"\nThe run goes on: cloaca runs watch {run_id}")
-            ctx.exit(exits.INTERRUPTED)
     ctx.exit(exits.of_status(status))
