@@ -202,6 +202,9 @@ def test_a_run_has_short_names(command: Command) -> None:
 
     for name, run_id in (("@", second), ("@~1", first), (second[:-4], second), (second, second)):
         assert answer(command("runs", "show", name, "--json"))["run"]["id"] == run_id
+    for name in ("@", second[:-4], second):
+        assert command("runs", "list", "--before", name, "--fields", "id").stdout == f"{first}\n"
+    command("runs", "list", "--before", "f" * 8, code=1)
 
 
 def test_a_run_is_shown_with_its_tasks(command: Command) -> None:

@@ -34,7 +34,7 @@ LIMIT = 20
 @click.command("list", cls=CommandWithTerms)
 @click.argument("terms", nargs=-1, metavar="[TERM]...", shell_complete=TERMS)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=LIMIT, show_default=True)
-@click.option("--before", metavar="ID", help="Only runs older than this one.", shell_complete=RUNS)
+@click.option("--before", metavar="RUN", help="Only runs older than this one.", shell_complete=RUNS)
 @database_options
 @output_options
 @pass_where

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core.errors import AmbiguousRunError, RunNotFoundError
 from cloaca_core.records.search import Condition, RunSearch
 from cloaca_core.runner.calls.arguments import checked_run_id
+from cloaca_core.values.ids import is_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,11 @@ async def resolved(engine: Looks, ref: str) -> str:
     if len(found) > 1:
         raise _ambiguous(ref, found)
     return found[0].id
+
+
+async def marked(engine: Looks, ref: str) -> str:
+    """The same for a mark in the order of runs: a whole id is one also if its run is not there."""
+    return ref if is_run_id(ref) else await resolved(engine, ref)
 
 
 async def _at(engine: Looks, ref: str, place: int) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from cloaca_core.errors import ConfigError
 from cloaca_core.observe import ids, listing, search
 from cloaca_core.observe.filters import Filter, parse
-from cloaca_core.runner.calls.arguments import checked_limit, checked_mark
+from cloaca_core.runner.calls.arguments import checked_limit
 from cloaca_core.runner.calls.call import Call, unchanged
 
 if TYPE_CHECKING:
@@ -64,14 +64,16 @@ class Observer:
         before: str | None = None,
         thorough: bool = False,
     ) -> Call[RunPage]:
-        """Runs that match, newest first: at most ``limit``, older than the run ``before``. It comes
-        soon, perhaps with fewer runs and a ``next``; ``thorough`` looks on until it has all.
+        """Runs that match, newest first: at most ``limit``, older than the run ``before``, which is
+        named as in ``ref``. It comes soon, perhaps with fewer runs and a ``next``; ``thorough``
+        looks on until it has all.
         """
         wanted, most = _filter(terms), checked_limit(limit)
-        mark = None if before is None else checked_mark(before)
+        mark = None if before is None else ids.checked_ref(before)
 
         async def answer(engine: Looks) -> search.Page:
-            return await search.page(engine, wanted, most, mark, thorough=thorough)
+            at = None if mark is None else await ids.marked(engine, mark)
+            return await search.page(engine, wanted, most, at, thorough=thorough)
 
         return self._ask(answer, lambda page: listing.run_page(*page))
 

@@ -38,6 +38,15 @@ async def test_several_are_named(observed: Observed) -> None:
     assert several.value.candidates == ("a2", "a1")
 
 
+async def test_a_mark_is_a_reference_or_the_id_of_a_run_that_may_be_gone(
+    observed: Observed,
+) -> None:
+    gone = "0190abcd-0000-7000-8000-000000000000"
+
+    assert await ids.marked(observed.engine, "b") == "b1"
+    assert await ids.marked(observed.engine, gone) == gone
+
+
 def test_other_types_are_refused() -> None:
     with pytest.raises(ConfigTypeError):
         ids.checked_ref(3)  # type: ignore[arg-type]  # what a caller without types may give
