@@ -150,34 +150,34 @@ def write_file(name: str, text: str) -> None:
 # -- tables --------------------------------------------------------------------------------------
 
 
-def is_terminal() -> bool:
-    """Whether a person looks at stdout."""
-    return sys.stdout.isatty()
+def is_terminal(*, err: bool = False) -> bool:
+    """Whether a person looks at stdout, or at stderr."""
+    return (sys.stderr if err else sys.stdout).isatty()
 
 
-def terminal_width() -> int | None:
+def terminal_width(*, err: bool = False) -> int | None:
     """The width of the terminal; None where nothing is to be cut."""
-    return get_terminal_size().columns if is_terminal() else None
+    return get_terminal_size().columns if is_terminal(err=err) else None
 
 
-def rich_console() -> Console | None:
-    """A console for stdout; None if it is no terminal, or ``rich`` is not installed."""
-    if not is_terminal():
+def rich_console(*, err: bool = False) -> Console | None:
+    """A console for stdout or stderr; None if it is no terminal, or ``rich`` is not installed."""
+    if not is_terminal(err=err):
         return None
     try:
         from rich.console import Console
     except ImportError:
         return None
-    return Console(highlight=False, emoji=False, markup=False)
+    return Console(highlight=False, emoji=False, markup=False, stderr=err)
 
 
-def write_table(rows: Sequence[Form], columns: Sequence[Column]) -> None:
-    """Write rows below the titles of their columns."""
-    if (console := rich_console()) is not None:
+def write_table(rows: Sequence[Form], columns: Sequence[Column], *, err: bool = False) -> None:
+    """Write rows below the titles of their columns; to stderr if they are no data but a note."""
+    if (console := rich_console(err=err)) is not None:
         _write_rich(console, rows, columns)
         return
-    for line in table_lines(rows, columns, terminal_width()):
-        click.echo(line)
+    for line in table_lines(rows, columns, terminal_width(err=err)):
+        click.echo(line, err=err)
 
 
 def _write_rich(console: Console, rows: Sequence[Form], columns: Sequence[Column]) -> None:

@@ -252,7 +252,7 @@ def _preview(observer: Observer, kind: Kind, filter_: Filter, count: int) -> Non
     rows = [run.to_dict() for run in page.runs]
     note(f"{counted(count, 'run')} to {kind}")
     if rows:
-        write_table(rows, run_columns(rows))
+        write_table(rows, run_columns(rows), err=True)
     if count > len(rows):
         note(f"and {count - len(rows):,} more")
 
