@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
@@ -17,8 +18,10 @@ import cloaca
 from cloaca.__main__ import main
 from cloaca_core.cli.root import cli
 from cloaca_core.cli.where import imported
+from cloaca_core.conformance.rows import new_run, runner, submit
 from cloaca_core.observe import Observer
 from cloaca_core.runner.calls.watch import Watch
+from cloaca_core.transfer.opened import Place
 
 PATIENCE = 30
 SHOP = """
@@ -205,6 +208,24 @@ def test_a_run_has_short_names(command: Command) -> None:
     for name in ("@", second[:-4], second):
         assert command("runs", "list", "--before", name, "--fields", "id").stdout == f"{first}\n"
     command("runs", "list", "--before", "f" * 8, code=1)
+
+
+async def lose_a_runner(url: str) -> None:
+    """Have a runner own a run, of which nothing was heard since long ago."""
+    async with Place.of(url).opened() as store:
+        await store.register(runner("r1"))
+        await submit(store, new_run("ffff", owner="r1"))
+
+
+def test_a_run_whose_runner_is_gone_is_marked(command: Command, database_url: str) -> None:
+    submitted(command, "order")
+    asyncio.run(lose_a_runner(database_url))
+
+    lost = command("runs", "list", "status:running", "--json")
+    assert [row["runner_gone"] for row in answer(lost)["runs"]] == [True]
+    listed = command("runs", "list").stdout.splitlines()[1:]
+    assert [line.endswith("its runner is gone") for line in listed] == [True, False]
+    assert "runner      is gone" in command("runs", "show", "ffff").stdout
 
 
 def test_a_run_is_shown_with_its_tasks(command: Command) -> None:

@@ -49,7 +49,11 @@ def short_of(ids: Sequence[str]) -> int:
 
 
 def run_remark(row: Form) -> str:
-    """The remark in a list of runs: error, reason, wait, due time or tags, the first there is."""
+    """The remark in a list of runs: that its runner is gone, error, reason, wait, due time or tags,
+    the first there is.
+    """
+    if row.get("runner_gone"):
+        return "its runner is gone"
     if row["error_message"]:
         return first_line(row["error_message"])
     if row["reason"]:

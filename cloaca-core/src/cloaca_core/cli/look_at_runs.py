@@ -81,6 +81,7 @@ def header(run: RunLine) -> Iterator[str]:
         ("run", run.id),
         ("workflow", f"{run.workflow} {run.version}".rstrip()),
         ("status", f"{run.status}{f', round {run.round}' if run.round > 1 else ''}"),
+        ("runner", "is gone; another one takes the run over" if run.runner_gone else None),
         ("reason", run.reason),
         ("waits", None if run.waits_for is None else wait_text(_wait_form(run))),
         ("error", first_line(run.error_message)),

@@ -6,6 +6,7 @@
     timeline   attempts as bars          graph      nodes, edges, states; mermaid: as text
     changes    input, diff and result of a task
     run_forms  JSON of answers about one run
+    owners     runs whose runner is gone
     steerable  a filter, narrowed to the runs that an order changes
     statistics of workflows and tasks    overview   one screen
     observer   the class that offers all of it

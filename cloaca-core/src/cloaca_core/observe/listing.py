@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca_core.observe.json_forms import Shown
+from cloaca_core.observe.owners import without_runner
 from cloaca_core.records.waits import NEVER
 from cloaca_core.runner.results import (
     Wait,
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class RunLine(Shown):
     """A run, as ``RunInfo`` has it, with the full name of its workflow and its ``seconds`` from
-    start to end, or until now. Listings leave the last four None.
+    start to end, or until now. ``runner_gone`` is true while a runner owns it that has died or lost
+    its lease; lists of runs and a look at one tell that. Listings leave the last four None.
     """
 
     id: str
@@ -51,6 +53,7 @@ class RunLine(Shown):
     schedule_id: str | None
     reason: str | None
     due_at: str | None
+    runner_gone: bool | None = None
     active_bodies: int | None = None
     forked_from: str | None = None
     follows: str | None = None
@@ -92,11 +95,12 @@ def run_line(row: RunRow, now: Instant) -> RunLine:
     )
 
 
-def run_alone(facts: RunFacts, now: Instant) -> RunLine:
+def run_alone(facts: RunFacts, now: Instant, lost: Collection[str]) -> RunLine:
     """A run with what only a look at it tells."""
     line, main = run_line(facts.row, now), main_wait(facts.waits)
     return replace(
         line,
+        runner_gone=facts.row.id in lost,
         active_bodies=facts.active_bodies,
         forked_from=facts.forked_from,
         follows=facts.follows,
@@ -104,9 +108,12 @@ def run_alone(facts: RunFacts, now: Instant) -> RunLine:
     )
 
 
-def run_page(rows: Sequence[RunRow], next_id: str | None, now: Instant) -> RunPage:
-    """A page of runs."""
-    return RunPage(tuple([run_line(row, now) for row in rows]), next_id)
+def run_page(
+    rows: Sequence[RunRow], next_id: str | None, now: Instant, lost: Collection[str]
+) -> RunPage:
+    """A page of runs; those whose ids are ``lost`` have no runner any more."""
+    lines = [replace(run_line(row, now), runner_gone=row.id in lost) for row in rows]
+    return RunPage(tuple(lines), next_id)
 
 
 def seconds_between(start: Instant | None, end: Instant | None, now: Instant) -> float | None:
@@ -117,12 +124,14 @@ def seconds_between(start: Instant | None, end: Instant | None, now: Instant) ->
 
 
 class Alone(NamedTuple):
-    """A run, and when it was looked at."""
+    """A run, when it was looked at, and its id if it is ``lost``."""
 
     facts: RunFacts
     now: Instant
+    lost: Collection[str]
 
 
 async def read_alone(engine: Looks, run_id: str) -> Alone:
     """All that is known of a run alone; runs on the engine's loop."""
-    return Alone(await engine.reader.facts(run_id), await engine.store.now())
+    facts, now = await engine.reader.facts(run_id), await engine.store.now()
+    return Alone(facts, now, await without_runner(engine, [facts.row]))
