@@ -102,6 +102,12 @@ def command(database_url: str, shop: str, monkeypatch: pytest.MonkeyPatch) -> Co
     return call
 
 
+def shown_settings(command: Command, *options: str) -> dict[str, tuple[object, object]]:
+    """The value of each setting as `config show` has it, and what gives it."""
+    rows = answer(command("config", "show", "--json", *options))["settings"]
+    return {row["setting"]: (row["value"], row["origin"]) for row in rows}
+
+
 @pytest.fixture
 def worker(database_url: str, shop: str) -> Iterator[cloaca.DefaultRunner]:
     """A runner of the shop's workflows."""
@@ -668,8 +674,7 @@ def test_the_doctor_says_what_to_do(command: Command) -> None:
 
 def test_settings_and_backends_are_shown(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOACA_LEASE_SECONDS", "20")
-    rows = answer(command("config", "show", "--json"))["settings"]
-    settings = {row["setting"]: (row["value"], row["origin"]) for row in rows}
+    settings = shown_settings(command)
 
     assert settings["lease_seconds"] == (20, "CLOACA_LEASE_SECONDS")
     assert settings["max_active_runs"] == (1000, None)
@@ -685,6 +690,22 @@ def test_tenants_that_are_schemas(command: Command) -> None:
     assert {"name": name, "user": name} in listed
     command("tenants", "remove", name, "--yes")
     assert name not in command("tenants", "list").stdout
+
+
+def test_what_commands_go_by_is_shown_with_what_gives_it(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("cloaca.toml").write_text('app = "shop"\ndatabase_url = "sqlite://file.db"\n')
+    monkeypatch.delenv("CLOACA_APP", raising=False)
+    monkeypatch.setenv("CLOACA_DATABASE_URL", "sqlite://variable.db")
+    settings = shown_settings(command)
+
+    assert settings["app"] == ("shop", "./cloaca.toml")
+    assert settings["database_url"] == ("sqlite://variable.db", "CLOACA_DATABASE_URL")
+    assert settings["schema"] == (None, None)
+    by_option = shown_settings(command, "--database-url", "sqlite://option.db")
+    assert by_option["database_url"] == ("sqlite://option.db", "--database-url")
 
 
 @pytest.mark.backend("sqlite", reason="tenants that are files")

@@ -311,19 +311,29 @@ _Source: TypeAlias = dict[str, _Given]
 
 def command_line_value(name: str) -> str | None:
     """What a variable, else a file says for one of ``COMMAND_LINE``."""
-    if text := os.environ.get(ENVIRONMENT_PREFIX + name.upper()):
-        return text
+    return None if (found := _command_line(name)) is None else found[0]
+
+
+def origins() -> dict[str, str]:
+    """Which variable or file gives each setting that is given outside of the program, those of
+    ``COMMAND_LINE`` as well.
+    """
+    named = {name: found[1] for name in COMMAND_LINE if (found := _command_line(name)) is not None}
+    given = {name: found.origin for name, found in _given({}).items()}
+    return {name: origin.removesuffix(": ") for name, origin in (given | named).items()}
+
+
+def _command_line(name: str) -> tuple[str, str] | None:
+    """The value of one of ``COMMAND_LINE`` and what gives it, None if nothing does."""
+    variable = ENVIRONMENT_PREFIX + name.upper()
+    if text := os.environ.get(variable):
+        return text, variable
     for values, origin in _tables():
         if (value := values.get(name)) is not None:
             if not isinstance(value, str):
                 raise ConfigTypeError(f"{origin}{name} must be text, got {value!r}", field=name)
-            return value
+            return value, origin
     return None
-
-
-def origins() -> dict[str, str]:
-    """Which variable or file gives each setting that is given outside of the program."""
-    return {name: found.origin.removesuffix(": ") for name, found in _given({}).items()}
 
 
 def _given(arguments: _Source) -> _Source:

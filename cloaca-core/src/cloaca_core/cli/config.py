@@ -26,13 +26,12 @@ def show(where: Where, out: Output) -> None:
     """
     from cloaca_core.config import DefaultRunnerConfig, origins
 
-    known = origins()
+    known = origins() | where.options()
+    named = {"app": where.app_name(), "database_url": _url(where), "schema": where.schema_name()}
     rows = [
         {"setting": name, "value": value, "origin": known.get(name)}
-        for name, value in DefaultRunnerConfig().to_dict().items()
+        for name, value in (DefaultRunnerConfig().to_dict() | named).items()
     ]
-    named = {"app": where.app_name(), "database_url": _url(where), "schema": where.schema_name()}
-    rows += [{"setting": name, "value": value, "origin": None} for name, value in named.items()]
     out.listing("settings", rows, _COLUMNS, empty="No settings.")
 
 

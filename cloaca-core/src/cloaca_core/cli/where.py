@@ -64,6 +64,15 @@ class Where:
         """The module of the workflows, if any is named."""
         return self._value("app")
 
+    def options(self) -> dict[str, str]:
+        """The option that gives each value which is given by one."""
+        given = {"app": self.app, "database_url": self.database_url, "schema": self.schema}
+        return {
+            name: f"--{name.replace('_', '-')}"
+            for name, value in given.items()
+            if value is not None
+        }
+
     @contextmanager
     def looking(self) -> Iterator[Client]:
         """A client that may only look."""
