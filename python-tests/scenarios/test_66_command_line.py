@@ -599,7 +599,8 @@ def test_the_database_is_looked_at_upgraded_and_pruned(command: Command) -> None
         "1 run would be deleted"
         in command("db", "prune", "--before", "2091-01-01T00:00:00Z", "--dry-run").stdout
     )
-    command("db", "prune", "--before", "2091-01-01T00:00:00Z", code=3)
+    refused = command("db", "prune", "--before", "2091-01-01T00:00:00Z", code=3)
+    assert "say --yes, or --dry-run to see only." in refused.stderr
     assert (
         "1 run deleted"
         in command("db", "prune", "--before", "2091-01-01T00:00:00Z", "--yes").stdout
@@ -718,7 +719,8 @@ def test_tenants_that_are_files(command: Command, tmp_path: Path) -> None:
         {"name": "acme"}
     ]
     command("tenants", "create", "1acme", "--directory", folder, code=2)
-    command("tenants", "remove", "acme", "--directory", folder, code=3)
+    refused = command("tenants", "remove", "acme", "--directory", folder, code=3)
+    assert refused.stderr.endswith("Nothing was done: say --yes.\n")
     command("tenants", "remove", "acme", "--directory", folder, "--yes")
 
 
