@@ -511,6 +511,16 @@ def test_of_several_runs_it_is_told_which_were_steered_before_one_is_refused(
     assert "only a run that has failed or was cancelled can be retried" in done.stderr
 
 
+def test_why_a_run_was_cancelled_is_told_once(command: Command) -> None:
+    submitted(command, "order")
+    command("runs", "cancel", "@", "--by", "ann")
+
+    (line,) = [
+        each for each in command("runs", "show", "@").stdout.splitlines() if "⊘ order" in each
+    ]
+    assert line.count("cancelled by ann") == 1
+
+
 def test_a_retry_and_a_fork_show_their_plans(command: Command) -> None:
     command("run", "order", "-P", "fail:=true", code=5)
 

@@ -106,8 +106,10 @@ def run_about(run: RunLine) -> str:
         return wait_text(run.to_dict()["waits_for"])
     if run.status == "Pending" and run.due_at is not None:
         return f"due {ago(run.due_at)}"
-    words = [f"round {run.round}" if run.round > 1 else "", first_line(run.error_message)]
-    return "  ".join([each for each in (*words, run.reason or "") if each][:2])
+    error = first_line(run.error_message)
+    reason = run.reason if run.reason != error else None  # of a cancelled run both are the same
+    words = [f"round {run.round}" if run.round > 1 else "", error, reason]
+    return "  ".join([each for each in words if each][:2])
 
 
 def _task_line(task: TaskNode, branch: str) -> Line:
