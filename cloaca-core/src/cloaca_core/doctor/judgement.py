@@ -133,7 +133,7 @@ def _of_unserved(work: Work) -> Iterator[Finding]:
             yield Finding(
                 "runs_unserved",
                 "warning",
-                f"{count} wait for a runner since {_at(row.due_at)}",
+                f"{count} wait{_verb_s(row.found)} for a runner since {_at(row.due_at)}",
                 f"start a runner whose program has the workflow {row.workflow!r}",
             )
         elif row.kind == "schedule":
@@ -148,7 +148,7 @@ def _of_unserved(work: Work) -> Iterator[Finding]:
             yield Finding(
                 "tasks_unserved",
                 "warning",
-                f"{count} need tasks that no runner has",
+                f"{count} need{_verb_s(row.found)} tasks that no runner has",
                 "start a runner with the program that has these tasks, or cancel the runs",
             )
     for name in work.late_triggers:
@@ -179,7 +179,8 @@ def _of_late(work: Work) -> Iterator[Finding]:
         yield Finding(
             "waiting_long",
             "notice",
-            f"{_runs(work.forgotten)} wait since {_first(work.forgotten)}",
+            f"{_runs(work.forgotten)} wait{_verb_s(len(work.forgotten))} "
+            f"since {_first(work.forgotten)}",
             "cloaca runs explain says for what; cancel what nobody needs any more",
         )
 
@@ -245,3 +246,7 @@ def _at(instant: int) -> str:
 
 def _s(number: int) -> str:
     return "" if number == 1 else "s"
+
+
+def _verb_s(number: int) -> str:
+    return "s" if number == 1 else ""

@@ -19,8 +19,8 @@ LATE = [Late("r1", "w", LONG_AGO)]
 LIVE = SeenRunner("a", 1, fenced=False, process_ended=False, lease_over=False)
 
 
-def waiting(kind: str, since: int = LONG_AGO) -> list[WaitingRow]:
-    return [WaitingRow(kind, "shop::w", "r1", since, 2)]
+def waiting(kind: str, since: int = LONG_AGO, found: int = 2) -> list[WaitingRow]:
+    return [WaitingRow(kind, "shop::w", "r1", since, found)]
 
 
 def test_sound_work_has_no_findings() -> None:
@@ -55,6 +55,21 @@ def test_each_fact_has_its_finding_with_a_line_of_cure(change: dict[str, Any], c
     assert finding.code == code
     assert finding.cure
     assert "\n" not in finding.text + finding.cure
+
+
+@pytest.mark.parametrize(
+    ("kind", "found", "text"),
+    [
+        ("run", 1, "1 run of shop::w waits for"),
+        ("run", 2, "2 runs of shop::w wait for"),
+        ("task_unserved", 1, "1 run of shop::w needs tasks"),
+        ("task_unserved", 2, "2 runs of shop::w need tasks"),
+    ],
+)
+def test_one_run_and_several_are_told_apart(kind: str, found: int, text: str) -> None:
+    (finding,) = of_work(SOUND._replace(waiting=waiting(kind, found=found)))
+
+    assert finding.text.startswith(text)
 
 
 @pytest.mark.parametrize(
