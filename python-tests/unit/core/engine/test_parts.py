@@ -53,7 +53,7 @@ async def open_with_scheduled_run(scene: Scene, stopped: asyncio.Event) -> Engin
     ("change", "questions"),
     [
         (Change.RUNS, ["has_claimable"]),
-        (Change.ANYTHING, ["has_claimable", "next_due", "runners"]),
+        (Change.ANYTHING, ["has_claimable", "next_due", "runners", "runners"]),
     ],
 )
 async def test_an_idle_runner_asks_no_more_than_what_may_have_changed(

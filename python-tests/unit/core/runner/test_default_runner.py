@@ -371,6 +371,7 @@ def test_a_call_that_would_block_all_async_bodies_is_refused() -> None:
             "plan_fork": lambda: runner.plan_fork("r", "t"),
             "pause_workflow": lambda: runner.pause_workflow("w"),
             "resume_workflow": lambda: runner.resume_workflow("w"),
+            "drain_runner": lambda: runner.drain_runner("r"),
             "cancel_many": lambda: runner.cancel_many(status="Pending"),
             "pause_many": lambda: runner.pause_many(status="Pending"),
             "resume_many": lambda: runner.resume_many(status="Paused"),

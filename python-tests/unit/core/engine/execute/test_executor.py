@@ -89,10 +89,12 @@ class TestExecutorsOfTheProgram:
         assert wide.abandoned == 1
         await end(here)
         call.run()
-        next_one = self.attempt(wide, "cpu", reported)
-        wide.submit(next_one)
-        (await asyncio.to_thread(hand.next)).run()
-        assert await reported.get() is next_one
+        next_ones = [self.attempt(wide, "cpu", reported) for _ in range(3)]
+        for each in next_ones:
+            wide.submit(each)
+        for call in [await asyncio.to_thread(hand.next) for _ in range(3)]:  # in all slots again
+            call.run()
+        assert {await reported.get() for _ in range(3)} == set(next_ones)
         assert wide.abandoned == wide.backlog == 0
 
     async def test_a_body_that_is_interrupted_is_told(
