@@ -69,7 +69,7 @@ def test_the_page_about_production_shows_commands_of_each_kind() -> None:
 
     assert ["worker"] in shown
     assert ["worker", "--health", "8000", "--ready-file", "/tmp/ready"] in shown  # noqa: S108 - words
-    assert ["runs", "retry", "01a2", "--plan"] in shown
+    assert ["runs", "retry", "@", "--plan"] in shown
     assert ["runners", "drain", "ID"] in shown
     assert len(shown) > 20
 
