@@ -7,7 +7,7 @@ only the part that bash replaces is written.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from click.shell_completion import (
     BashComplete,
@@ -30,7 +30,7 @@ _WITH_LINE = (
 class Bash(BashComplete):
     """Completes whole words. A script of another version of click gives no line, only its words."""
 
-    source_template = BashComplete.source_template.replace(_CLICK, _WITH_LINE)
+    source_template: ClassVar[str] = BashComplete.source_template.replace(_CLICK, _WITH_LINE)
     _kept: str = ""
     """What bash leaves as it is of the word that is being typed."""
 
