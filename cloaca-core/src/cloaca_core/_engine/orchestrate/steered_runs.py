@@ -132,7 +132,8 @@ class SteeredRuns:
         ids = _ids(run, RUN_PAUSED) | {"task_id": row.task_id}
         log.warning("run %s is paused: %.500s", run.id, reason, extra=ids)
         act_id = f"exhausted{SEPARATOR}{row.task_id}{SEPARATOR}{row.attempt}"
-        return Exhausted(run.id, act_id, reason, self._clock.wall())
+        after_failure = (row.ended_at or 0) + 1  # the wall may have been set back since then
+        return Exhausted(run.id, act_id, reason, max(self._clock.wall(), after_failure))
 
     def note(self, run: ActiveRun, wish: RunStatus) -> None:
         """Start nothing more of a run of which a commit has shown that it is to be cancelled or
