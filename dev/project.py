@@ -115,8 +115,13 @@ TELEMETRY: Mapping[str, tuple[str, ...]] = {
     "otel": ("opentelemetry-api>=1.27",),
 }
 # By extra of ``cloaca``, for its commands: tables and live views on a terminal, which are plain
-# lines without it; and `cloaca mcp`, whose package has another API since its version 2.
-COMMANDS: Mapping[str, tuple[str, ...]] = {"cli": ("rich>=14",), "mcp": ("mcp>=2",)}
+# lines without it; the web page, of `cloaca ui` and of programs; and `cloaca mcp`, whose package has
+# another API since its version 2.
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "cli": ("rich>=14",),
+    "ui": ("starlette>=0.49", "uvicorn>=0.35", "jinja2>=3.1.6", "python-multipart>=0.0.20"),
+    "mcp": ("mcp>=2",),
+}
 BESIDE: Mapping[str, tuple[str, ...]] = {**EXECUTORS, "loky": ("loky>=3.4", "cloudpickle>=3")}
 """Requirements of tests by the engine that bodies run on: those of the extras, and of loky."""
 

@@ -245,6 +245,14 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.transfer.case import (
         export_case as export_case,
     )
+    from cloaca_core.ui.mounting import (
+        ui as ui,
+    )
+    from cloaca_core.ui.visitors import (
+        UiRequest as UiRequest,
+        Visitor as Visitor,
+        ui_without_auth as ui_without_auth,
+    )
     from cloaca_core.values.missing import MISSING as MISSING, Missing as Missing
 
 # Not in __all__: a star import would read it, and so import the drivers.
@@ -326,6 +334,10 @@ __all__ = [
     "Progress",
     "Action",
     "OpenApproval",
+    "ui",
+    "ui_without_auth",
+    "UiRequest",
+    "Visitor",
     "Explanation",
     "TaskExplanation",
     "RunnerExplanation",
@@ -467,6 +479,11 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "LogLine": "cloaca_core.runner.task_logs",
         "Wait": "cloaca_core.runner.results",
         "WorkflowResult": "cloaca_core.runner.results",
+        # few programs serve the page
+        "ui": "cloaca_core.ui.mounting",
+        "UiRequest": "cloaca_core.ui.visitors",
+        "Visitor": "cloaca_core.ui.visitors",
+        "ui_without_auth": "cloaca_core.ui.visitors",
         # cron's fields and time zones
         "ClockChange": "cloaca_core.schedules.explain",
         "ScheduleExplanation": "cloaca_core.schedules.explain",

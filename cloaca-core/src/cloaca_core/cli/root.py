@@ -35,6 +35,7 @@ COMMANDS = {
     "doctor": _group("doctor", "Find what is wrong with a database and around it."),
     "config": _group("config", "Show the settings and where they come from."),
     "backends": _group("backends", "List the installed backends."),
+    "ui": _group("ui", "Serve the web page: look at runs, understand them, put them right."),
     "mcp": _group("mcp", "Let an assistant look at runs, over the Model Context Protocol."),
 }
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cloaca_core.observe.tree import RunTree
     from cloaca_core.records.task_logs import LogChunk
     from cloaca_core.runner.async_client import AsyncClient
+    from cloaca_core.runner.calls.notices import NoticeStream
     from cloaca_core.runner.calls.task_logs import Following
     from cloaca_core.runner.calls.watch import Watch
     from cloaca_core.runner.client import Client
@@ -183,6 +184,14 @@ class Observer:
             return await tree.read_family(engine, await ids.resolved(engine, checked), depth)
 
         return Watch(self._host, read, tree.told, tree.tree, tree.is_over)
+
+    def notices(self) -> NoticeStream:
+        """Tells when anything in the database may have changed, a few times a second at most:
+        ``async with observer.notices() as notices``, then ``async for _ in notices``.
+        """
+        from cloaca_core.runner.calls.notices import NoticeStream
+
+        return NoticeStream(self._host)
 
     def explain(self, ref: str) -> Call[Explanation]:
         """Why a run and each of its tasks is as it is; see ``RunHandle.explain``."""

@@ -1,0 +1,1 @@
+"""Acts of visitors: forms of the page that change something."""

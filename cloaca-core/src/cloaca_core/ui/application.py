@@ -1,0 +1,97 @@
+"""The page as an ASGI application: guards around pages."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import BaseRoute, Mount, Route
+
+from cloaca_core.errors import CloacaError
+from cloaca_core.ui.asking import Handler, ask_of
+from cloaca_core.ui.desk import Desk, desk_of
+from cloaca_core.ui.guard.bodies import Bodies
+from cloaca_core.ui.guard.forms import SameOrigin
+from cloaca_core.ui.guard.headers import SafeHeaders
+from cloaca_core.ui.guard.hosts import Hosts, checked_hosts
+from cloaca_core.ui.guard.prefix import ForwardedPrefix
+from cloaca_core.ui.guard.visitors import Visitors
+from cloaca_core.ui.refusals import RefusedError, refusal_of
+from cloaca_core.ui.routes import ROUTES
+from cloaca_core.ui.static_files import KeptFiles
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from cloaca_core.runner.async_client import AsyncClient
+    from cloaca_core.runner.client import Client
+    from cloaca_core.ui.guard.entrance import Entrance
+    from cloaca_core.ui.visitors import Auth
+
+Application: TypeAlias = Callable[
+    [
+        MutableMapping[str, Any],
+        Callable[[], Awaitable[MutableMapping[str, Any]]],
+        Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ],
+    Awaitable[None],
+]
+"""An ASGI application."""
+
+
+def application(
+    client: Client | AsyncClient,
+    *,
+    auth: Auth,
+    hosts: Iterable[str],
+    read_only: bool,
+    forwarded_prefix: bool,
+    entrance: Entrance | None = None,
+) -> Application:
+    """The page of a client; see ``cloaca.ui``. ``entrance`` is that of ``cloaca ui``."""
+    desk = desk_of(client, read_only=read_only)
+    return Starlette(
+        routes=_routes(desk),
+        middleware=_guards(auth, checked_hosts(hosts), entrance, forwarded=forwarded_prefix),
+    )
+
+
+def _guards(
+    auth: Auth, hosts: frozenset[str], entrance: Entrance | None, *, forwarded: bool
+) -> Sequence[Middleware]:
+    """The guards from the outside in."""
+    return [
+        Middleware(SafeHeaders),
+        Middleware(Hosts, hosts),
+        *([Middleware(ForwardedPrefix)] if forwarded else []),
+        *([] if entrance is None else [Middleware(entrance.around)]),
+        Middleware(SameOrigin),
+        Middleware(Visitors, auth),
+        Middleware(Bodies),
+        Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5),
+    ]
+
+
+def _routes(desk: Desk) -> list[BaseRoute]:
+    pages: list[BaseRoute] = [
+        Route(path, partial(_answered, handler=handler, desk=desk), methods=[method])
+        for method, path, handler in ROUTES
+    ]
+    return [Mount("/static", KeptFiles()), *pages]
+
+
+async def _answered(request: Request, handler: Handler, desk: Desk) -> Response:
+    """The answer of a page, or the page that says why there is none."""
+    ask = ask_of(request, desk)
+    try:
+        return await handler(ask)
+    except CloacaError as error:
+        refusal = refusal_of(error)
+    except RefusedError as error:
+        refusal = error
+    return await ask.page("refusal.html", refusal.status, refusal=refusal)

@@ -1,0 +1,102 @@
+"""``Ask``: a request with all that a page needs to answer it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+from urllib.parse import unquote
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from cloaca_core.ui.desk import Desk
+from cloaca_core.ui.guard.forms import FIELD, check_token, keep_token, token_of
+from cloaca_core.ui.guard.headers import NONCE
+from cloaca_core.ui.guard.visitors import VISITOR
+from cloaca_core.ui.paths import Paths
+from cloaca_core.ui.refusals import RefusedError
+from cloaca_core.ui.templating import assets, templates
+from cloaca_core.ui.visitors import Visitor
+from cloaca_core.ui.words import Clock, zone_of
+
+_ZONE_COOKIE = "cloaca_zone"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request of a visitor. ``clock`` shows instants in the zone of the browser."""
+
+    request: Request
+    desk: Desk
+    visitor: Visitor
+    paths: Paths
+    clock: Clock
+
+    @property
+    def may_act(self) -> bool:
+        """Whether the page offers acts to this visitor."""
+        return self.visitor.may_steer and not self.desk.read_only
+
+    @property
+    def wants(self) -> str:
+        """The id of the element that a script wants anew; "" for a whole page."""
+        return self.request.headers.get("hx-target", "").partition("#")[2]
+
+    def query(self, name: str, default: str = "") -> str:
+        """A parameter of the address."""
+        return self.request.query_params.get(name, default)
+
+    async def page(self, template: str, status: int = 200, **facts: Any) -> Response:
+        """A page of a template. It is written on another thread: a long one takes its time."""
+        token = token_of(self.request)
+        given = {
+            "ask": self,
+            "at": self.paths,
+            "clock": self.clock,
+            "may_act": self.may_act,
+            "fragment": self.wants == "page",
+            "nonce": self.request.scope[NONCE],
+            "form_field": FIELD,
+            "form_token": token,
+            **facts,
+        }
+        text = await asyncio.to_thread(templates().get_template(template).render, given)
+        answer = HTMLResponse(text, status)
+        keep_token(self.request, answer, token)
+        return answer
+
+    async def form(self) -> FormData:
+        """The fields of a form of this page, from a visitor who may act; else ``RefusedError``."""
+        if self.desk.read_only:
+            raise RefusedError(403, "This page is read-only", "It was opened so by the program.")
+        if not self.visitor.may_steer:
+            raise RefusedError(403, "You may look, not act", "A visitor with the role steer may.")
+        form = await self.request.form(max_fields=1_000)
+        check_token(self.request, form)
+        return form
+
+    def back_to(self, address: str) -> Response:
+        """Go on at an address, after an act."""
+        return RedirectResponse(address, 303)
+
+
+Handler: TypeAlias = Callable[[Ask], Awaitable[Response]]
+Address: TypeAlias = tuple[str, str, Handler]
+"""Method, path and what answers it."""
+
+
+def ask_of(request: Request, desk: Desk) -> Ask:
+    """What a page needs of a request."""
+    base = request.scope.get("root_path", "").rstrip("/")
+    zone = zone_of(unquote(request.cookies.get(_ZONE_COOKIE, "")))
+    return Ask(
+        request=request,
+        desk=desk,
+        visitor=request.scope[VISITOR],
+        paths=Paths(base, assets()),
+        clock=Clock(zone, datetime.now(UTC)),
+    )

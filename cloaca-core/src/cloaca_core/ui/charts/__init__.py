@@ -1,0 +1,1 @@
+"""Charts as numbers for templates: pure, without a clock."""

@@ -1,0 +1,12 @@
+"""Lets a request through or refuses it, before a page sees it.
+
+    hosts      the name by which the page was asked for
+    prefix     a proxy's X-Forwarded-Prefix, if the program trusts it
+    bodies     the size of what is sent
+    headers    what a browser may do with an answer
+    visitors   who asks
+    forms      whether an act comes from this page
+    entrance   the one-time address of ``cloaca ui``
+
+Each is an ASGI application around another one.
+"""

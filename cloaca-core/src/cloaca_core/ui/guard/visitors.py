@@ -1,0 +1,46 @@
+"""Asks the program who a visitor is, and answers 401 where it is none."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Final
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+
+from cloaca_core.errors import ConfigTypeError
+from cloaca_core.ui.visitors import Auth, Visitor
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+VISITOR: Final = "cloaca.visitor"
+"""The key of the scope under which pages find the visitor."""
+
+
+class Visitors:
+    """Lets requests through for which ``auth`` returns a visitor."""
+
+    def __init__(self, app: ASGIApp, auth: Auth) -> None:
+        self._app = app
+        self._auth = auth
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visitor = await self._visitor(Request(scope))
+        if visitor is None:
+            answer = PlainTextResponse("Sign in first.\n", 401)
+            await answer(scope, receive, send)
+            return
+        await self._app({**scope, VISITOR: visitor}, receive, send)
+
+    async def _visitor(self, request: Request) -> Visitor | None:
+        found: object = self._auth(request)
+        if inspect.isawaitable(found):
+            found = await found
+        if found is not None and not isinstance(found, Visitor):
+            kind = type(found).__name__
+            raise ConfigTypeError(f"auth returns a cloaca.Visitor or None, not {kind}")
+        return found

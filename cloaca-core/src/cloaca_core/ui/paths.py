@@ -1,0 +1,47 @@
+"""Addresses within the page, below the path where it is mounted.
+
+Names that users choose stand in the query: in a path ``..`` would be lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """``base`` is the path of the mount without a slash at its end, "" at the root. ``assets`` is a
+    text that changes with the static files.
+    """
+
+    base: str
+    assets: str = ""
+
+    def now(self, **query: object) -> str:
+        """The page that opens first."""
+        return self._at("/", query)
+
+    def runs(self, q: str = "", **query: object) -> str:
+        """Runs that a filter selects."""
+        return self._at("/runs", {"q": q, **query})
+
+    def run(self, run_id: str, part: str = "", **query: object) -> str:
+        """A run, or a part of it: ``/cancel``, ``/export``."""
+        return self._at(f"/runs/{quote(run_id, safe='')}{part}", query)
+
+    def page(self, name: str, **query: object) -> str:
+        """The page of this name."""
+        return self._at(f"/{name}", query)
+
+    def workflow(self, name: str, part: str = "", **query: object) -> str:
+        """A workflow, or a part of it."""
+        return self._at(f"/workflow{part}", {"name": name, **query})
+
+    def static(self, name: str) -> str:
+        """A static file."""
+        return self._at(f"/static/{self.assets}/{name}", {})
+
+    def _at(self, path: str, query: dict[str, object]) -> str:
+        given = {key: value for key, value in query.items() if value not in (None, "", False)}
+        return f"{self.base}{path}{'?' if given else ''}{urlencode(given)}"

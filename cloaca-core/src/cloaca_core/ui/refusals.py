@@ -1,0 +1,49 @@
+"""What the page answers in place of what was asked: refusals, each with its status."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cloaca_core.errors import (
+    AmbiguousRunError,
+    CloacaError,
+    FilterError,
+    RunEndedError,
+    RunnerClosedError,
+    RunNotFoundError,
+    RunStateError,
+    StoreError,
+    TaskNotFoundError,
+    WorkflowNotFoundError,
+)
+
+
+class RefusedError(Exception):
+    """A request that is refused: ``title`` says what, ``help_`` what to do."""
+
+    def __init__(self, status: int, title: str, help_: str = "") -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title
+        self.help = help_
+
+
+_STATUS: Final[tuple[tuple[type[CloacaError], int, str], ...]] = (
+    (RunNotFoundError, 404, "There is no such run"),
+    (AmbiguousRunError, 404, "Several runs have ids that begin so"),
+    (TaskNotFoundError, 404, "There is no such task"),
+    (WorkflowNotFoundError, 404, "There is no such workflow"),
+    (FilterError, 422, "This filter cannot be read"),
+    (RunEndedError, 409, "The run has ended"),
+    (RunStateError, 409, "The run is in another state now"),
+    (RunnerClosedError, 503, "The program is shutting down"),
+    (StoreError, 503, "The database does not answer"),
+)
+
+
+def refusal_of(error: CloacaError) -> RefusedError:
+    """The refusal for an error of a call."""
+    for kind, status, title in _STATUS:
+        if isinstance(error, kind):
+            return RefusedError(status, title, str(error))
+    return RefusedError(422, "This cannot be done", str(error))

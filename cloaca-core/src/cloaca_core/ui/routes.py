@@ -1,0 +1,15 @@
+"""All addresses of the page. Each module of pages and acts has its own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cloaca_core.ui import live
+from cloaca_core.ui.asking import Address
+from cloaca_core.ui.pages import run, runs
+
+ROUTES: Final[tuple[Address, ...]] = (
+    *live.ROUTES,
+    *runs.ROUTES,
+    *run.ROUTES,
+)

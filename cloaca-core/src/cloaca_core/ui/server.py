@@ -1,0 +1,69 @@
+"""Serves the page of ``cloaca ui`` until a signal comes."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from cloaca_core.errors import ConfigError
+from cloaca_core.ui.application import application
+from cloaca_core.ui.guard.entrance import PARAMETER, Entrance
+from cloaca_core.ui.mounting import LOCAL
+from cloaca_core.ui.visitors import Visitor
+
+if TYPE_CHECKING:
+    from cloaca_core.runner.client import Client
+
+LOOPBACK: Final = "127.0.0.1"
+_GRACE: Final = 1
+"""Seconds in which answers may end after a signal. Streams of events never end by themselves."""
+
+
+def serve(
+    client: Client, *, port: int, name: str, read_only: bool, opened: Callable[[str], None]
+) -> None:
+    """Serve the page on loopback to the visitor of this name, until SIGINT or SIGTERM. ``opened``
+    is called with its one-time address when it answers. ``port`` 0 takes a free one.
+    """
+    entrance = Entrance(Visitor("view" if read_only else "steer", name))
+    app = application(
+        client,
+        auth=entrance.auth,
+        hosts=LOCAL,
+        read_only=read_only,
+        forwarded_prefix=False,
+        entrance=entrance,
+    )
+    config = uvicorn.Config(
+        app, log_level="warning", lifespan="off", timeout_graceful_shutdown=_GRACE
+    )
+    with closing(_bound(port)) as listener:
+        address = f"http://{LOOPBACK}:{listener.getsockname()[1]}/?{PARAMETER}={entrance.token}"
+        _Server(config, lambda: opened(address)).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, opened: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._opened = opened
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._opened()
+
+
+def _bound(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"port {port} cannot be had: {error.strerror}") from error
+    return listener
