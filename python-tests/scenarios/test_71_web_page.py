@@ -4,22 +4,28 @@ refuses.
 
 from __future__ import annotations
 
+import asyncio
 import re
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from html import unescape
 from typing import Any, TypeAlias
 
+import httpx2
 import pytest
-
-import cloaca
-
-pytest.importorskip("starlette")
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
+import cloaca
+
 App: TypeAlias = Any
 Scope: TypeAlias = MutableMapping[str, Any]
+WAIT = 20
 HOSTS = ("testserver",)
 ADDRESS = re.compile(r'(?:href|src|action|hx-get|hx-sse:connect)="([^"#][^"]*)"')
 SCRIPT = "<script>alert(1)</script>"
@@ -199,6 +205,26 @@ def test_nobody_enters_whom_the_program_does_not_know(client: cloaca.Client) -> 
     assert "ann · looks only" in answer.text
 
 
+async def test_an_auth_that_blocks_holds_up_no_other_request(client: cloaca.Client) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    def auth(request: cloaca.UiRequest) -> cloaca.Visitor:
+        if "slow" in request.query_params:
+            entered.set()
+            assert go_on.wait(WAIT)
+        return cloaca.Visitor("view", "ann")
+
+    browser = httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(page(client, auth=auth)), base_url="http://testserver"
+    )
+    async with browser, asyncio.timeout(WAIT):
+        slow = asyncio.ensure_future(browser.get("/runs?slow=1"))
+        assert await asyncio.to_thread(entered.wait, WAIT)
+        assert (await browser.get("/runs")).status_code == 200
+        go_on.set()
+        assert (await slow).status_code == 200
+
+
 def test_an_auth_that_returns_no_visitor_is_an_error(client: cloaca.Client) -> None:
     browser = TestClient(page(client, auth=lambda _: True))
 
@@ -286,3 +312,50 @@ def test_a_run_that_is_not_there_is_404_in_words(client: cloaca.Client) -> None:
 
     assert answer.status_code == 404
     assert "There is no such run" in answer.text
+
+
+# -- cloaca ui -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def serving(database_url: str, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The command, and the address that it prints."""
+    command = [sys.executable, "-m", "cloaca", "ui", "--database-url", database_url, *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        try:
+            yield program, program.stdout.readline().strip()
+        finally:
+            program.kill()
+
+
+def test_the_command_serves_whoever_opens_its_address_first(
+    database_url: str, run: cloaca.RunHandle
+) -> None:
+    with serving(database_url) as (program, address):
+        base = address.partition("?")[0]
+        with httpx2.Client(follow_redirects=True) as first, httpx2.Client() as second:
+            assert first.get(address).url == base
+            answer = first.get(f"{base}runs/{run.id}")
+            assert answer.status_code == 200
+            assert "may act" in answer.text
+            assert second.get(address).status_code == 401
+            assert second.get(f"{base}runs").status_code == 401
+        program.send_signal(signal.SIGINT)
+        assert program.wait(WAIT) == 0
+
+
+def test_the_command_offers_no_act_if_it_is_read_only(
+    database_url: str, run: cloaca.RunHandle
+) -> None:
+    with serving(database_url, "--read-only") as (_, address):
+        base = address.partition("?")[0]
+        with httpx2.Client(follow_redirects=True) as browser:
+            browser.get(address)
+            answer = browser.get(f"{base}runs/{run.id}")
+            refused = browser.post(
+                f"{base}runs/{run.id}/retry", headers={"origin": base.rstrip("/")}
+            )
+    assert "looks only" in answer.text
+    assert "<form method=" not in answer.text
+    assert refused.status_code in (403, 405)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
@@ -41,7 +41,8 @@ def serve(
     config = uvicorn.Config(
         app, log_level="warning", lifespan="off", timeout_graceful_shutdown=_GRACE
     )
-    with closing(_bound(port)) as listener:
+    # Ctrl-C is how it ends: uvicorn ends its answers, and raises the signal again.
+    with closing(_bound(port)) as listener, suppress(KeyboardInterrupt):
         address = f"http://{LOOPBACK}:{listener.getsockname()[1]}/?{PARAMETER}={entrance.token}"
         _Server(config, lambda: opened(address)).run(sockets=[listener])
 
