@@ -33,7 +33,7 @@ def fill(url: str, now: datetime) -> Shop:
         h.runner.send(completed, TEXT, TEXT)
         h.runner.pause_workflow(TEXT, reason=TEXT, by=SCRIPT)
         h.clock.to(now)
-        return Shop(failed, completed, paused, delayed, asks, waits, cancelled, photos=completed)
+        return Shop(failed, completed, paused, delayed, asks, waits, cancelled, child=completed)
 
 
 def _submitted(h: Harness) -> str:
