@@ -30,7 +30,8 @@ class Place:
     def path(self, shop: Shop) -> str:
         """Its address in the page of the shop."""
         run_id = getattr(shop, self.run) if self.run else ""
-        return self.route.replace("{run_id}", run_id) + quote(self.query, safe="?&=")
+        path = f"{self.route}{self.query}".replace("{run_id}", run_id)
+        return quote(path.replace("{schedule_id}", shop.schedule), safe="/?&=@")
 
 
 PLACES: Final = (
@@ -47,6 +48,7 @@ PLACES: Final = (
     Place("/runs/{run_id}", "answer_mail", "Send this answer to the customer?", run="asks"),
     Place("/runs/{run_id}", "close_the_day", "bank.file", run="waits"),
     Place("/runs/{run_id}", "sync_stock", "the shop counts its stock", run="paused"),
+    Place("/runs/{run_id}", "import_orders", "12,50 kr", run="stopped"),
     Place("/runs/{run_id}", "newsletter", "send_out", run="delayed"),
     Place("/runs/{run_id}", "order", "bob", run="cancelled"),
     Place("/runs/{run_id}", "resize_photos", "shrink", run="child"),
@@ -59,8 +61,15 @@ PLACES: Final = (
     Place("/workflow/start", "order", query="?name=order"),
     Place("/workflow/pause", "order", query="?name=order"),
     Place("/inbox", "Inbox", "Send this answer to the customer?"),
+    Place("/inbox/cancel", "Cancel", run="stopped", query="?run={run_id}"),
     Place("/schedules", "Schedules", "prices every night"),
+    Place("/schedules/new", "Add a schedule"),
+    Place("/schedules/{schedule_id}", "stock every half hour", "sync_stock"),
+    Place("/schedules/{schedule_id}/edit", "stock every half hour"),
+    Place("/schedules/{schedule_id}/delete", "stock every half hour"),
+    Place("/schedules/{schedule_id}/backfill", "stock every half hour"),
     Place("/triggers", "Triggers", "shelf_is_empty"),
+    Place("/trigger", "shelf_is_empty", "sync_stock", query="?name=shelf_is_empty"),
     Place("/runners", "Runners"),
     Place("/tenants", "Tenants"),
     Place("/actions", "Actions", "ann"),
@@ -69,7 +78,7 @@ _ROUTES = {path for method, path, _ in ROUTES if method == "GET"}
 FILES: Final = {
     f"/runs/{{run_id}}/{name}" for name in ("case", "input", "result", "export", "mermaid")
 } | {"/workflow/mermaid"}
-NO_PAGES: Final = {"/live", *FILES}
+NO_PAGES: Final = {"/live", "/runners/drain", *FILES}
 """Routes that are looked at by other tests than those of all pages."""
 
 

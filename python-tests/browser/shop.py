@@ -30,7 +30,7 @@ class PriceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """The ids of runs that a test or a picture is about."""
+    """The ids of runs that a test or a picture is about, and that of a schedule."""
 
     failed: str
     completed: str
@@ -40,6 +40,8 @@ class Shop:
     waits: str
     cancelled: str
     child: str
+    stopped: str
+    schedule: str
 
 
 def fill(url: str, now: datetime, *, nights: int = 2) -> Shop:
@@ -51,13 +53,14 @@ def fill(url: str, now: datetime, *, nights: int = 2) -> Shop:
         photos.runner = h.async_runner
         completed = _nights(h, nights, now)
         h.clock.to(now - timedelta(hours=HOURS))
-        _schedules(h)
+        schedule = _schedules(h)
         _orders(h)
         h.clock.to(now - timedelta(minutes=50))
         _stock(h)
         asks = [h.submit("answer_mail", {"customer": 8812 + n}) for n in range(2)]
         waits = h.submit("close_the_day")
         cancelled = _cancelled(h)
+        stopped = h.submit("import_orders", {"file": "orders-0311.csv"}, tags={"shop": "dk"})
         h.clock.to(now - timedelta(minutes=12))
         paused = _paused(h)
         h.fail("price_list", "fetch_feeds", TimeoutError("no answer in 15 s"))
@@ -75,6 +78,8 @@ def fill(url: str, now: datetime, *, nights: int = 2) -> Shop:
             waits=waits.id,
             cancelled=cancelled.id,
             child=child.id,
+            stopped=stopped.id,
+            schedule=schedule,
         )
 
 
@@ -91,11 +96,13 @@ def _nights(h: Harness, nights: int, now: datetime) -> HarnessRun:
     return run
 
 
-def _schedules(h: Harness) -> None:
-    h.runner.schedule("stock every half hour", "sync_stock", "*/30 * * * *", "UTC")
+def _schedules(h: Harness) -> str:
+    """Three schedules, of which one is switched off; the id of the first."""
+    first = h.runner.schedule("stock every half hour", "sync_stock", "*/30 * * * *", "UTC")
     h.runner.schedule("prices every night", "price_list", "0 2 * * *", "Europe/Copenhagen")
     weekly = h.runner.schedule("photos on Sundays", "resize_photos", "0 5 * * 0", "UTC")
     h.runner.set_cron_schedule_enabled(weekly, False)
+    return first
 
 
 def _orders(h: Harness) -> None:
@@ -249,8 +256,18 @@ def _small_ones(registry: cloaca.Registry) -> None:
         cloaca.task(id="list_photos")(_takes(1))
         cloaca.task(id="shrink", dependencies=["list_photos"])(_takes(9))
         cloaca.task(id="upload", dependencies=["shrink"])(_takes(4))
+    with cloaca.WorkflowBuilder("import_orders", registry=registry) as builder:
+        builder.exhausted_policy("pause")
+        cloaca.task(id="read_file")(_takes(3))
+        cloaca.task(id="check_rows", dependencies=["read_file"], retry_attempts=1)(_check_rows)
+        cloaca.task(id="store", dependencies=["check_rows"])(_takes(6))
     with cloaca.WorkflowBuilder("newsletter", registry=registry):
         cloaca.task(id="send_out")(_takes(30))
+
+
+async def _check_rows(context: cloaca.Context) -> None:
+    await asyncio.sleep(2)
+    raise ValueError("row 4,117: column amount holds '12,50 kr'")
 
 
 def _waiting_ones(registry: cloaca.Registry) -> None:
