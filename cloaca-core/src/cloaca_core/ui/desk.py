@@ -4,11 +4,12 @@ engine answers from its own, so nothing blocks here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cloaca_core.observe import Observer
 from cloaca_core.runner.calls.operations import Operations
+from cloaca_core.ui.kept import Kept
 
 if TYPE_CHECKING:
     from cloaca_core.runner.async_client import AsyncClient
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Desk:
     """An open client's calls: ``observer`` looks, ``calls`` act. ``read_only`` refuses all acts;
-    ``database`` is how the foot of the page names the database.
+    ``database`` is how the foot of the page names the database; ``kept`` has large runs as they
+    were seen last.
     """
 
     observer: Observer
     calls: Operations
     read_only: bool
     database: str
+    kept: Kept = field(default_factory=Kept)
 
 
 def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:

@@ -62,6 +62,14 @@ def first_line(text: str | None) -> str:
     return (text or "").strip().partition("\n")[0]
 
 
+def skipped(reason: str) -> str:
+    """Why a task was skipped, in few words."""
+    before, _, name = reason.partition("upstream failed: ")
+    if name and not before:
+        return f"{name} failed"
+    return "rule not met" if reason == "Trigger rules not satisfied" else reason
+
+
 def zone_of(name: str) -> tzinfo | None:
     """The time zone that a browser names; None, the zone of this machine, for an unknown one."""
     try:
@@ -74,7 +82,7 @@ class Clock:
     """Instants as a reader's clock shows them at ``now``. ``zone`` None is that of this machine."""
 
     def __init__(self, zone: tzinfo | None, now: datetime) -> None:
-        self._zone = zone
+        self.zone: tzinfo | None = zone
         self._now = now.astimezone(zone)
 
     def when(self, text: str | None) -> str:
@@ -97,7 +105,7 @@ class Clock:
 
     def local(self, text: str) -> datetime:
         """An instant in the reader's zone."""
-        return _instant(text).astimezone(self._zone)
+        return _instant(text).astimezone(self.zone)
 
     def full(self, text: str) -> str:
         """An instant with its date and zone, to be shown on demand."""
@@ -113,6 +121,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "duration": duration,
     "short_id": short_id,
     "first_line": first_line,
+    "skipped": skipped,
     "counted": counted,
 }
 """The filters of templates."""
