@@ -6,10 +6,11 @@ from typing import Final
 
 from cloaca_core.ui import live
 from cloaca_core.ui.asking import Address
-from cloaca_core.ui.pages import run, runs
+from cloaca_core.ui.pages import run, runs, workflow
 
 ROUTES: Final[tuple[Address, ...]] = (
     *live.ROUTES,
     *runs.ROUTES,
     *run.ROUTES,
+    *workflow.ROUTES,
 )
