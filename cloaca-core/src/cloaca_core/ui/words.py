@@ -87,6 +87,17 @@ class Clock:
         year = "" if at.year == self._now.year else f" {at:%Y}"
         return f"{at.day} {at:%b}{year} {at:%H:%M:%S}"
 
+    def minute(self, text: str) -> str:
+        """An instant to the minute, without its day if that is today: ``28 Nov 02:00``."""
+        at = self.local(text)
+        return f"{at:%H:%M}" if at.date() == self._now.date() else f"{self.day(text)} {at:%H:%M}"
+
+    def day(self, text: str) -> str:
+        """The day of an instant: ``9 Nov``."""
+        at = self.local(text)
+        year = "" if at.year == self._now.year else f" {at.year}"
+        return f"{at.day} {at:%b}{year}"
+
     def ago(self, text: str | None) -> str:
         """How long since an instant, or until it; nothing for None."""
         return "" if text is None else duration(abs(self.seconds_since(text)))
@@ -98,6 +109,18 @@ class Clock:
     def local(self, text: str) -> datetime:
         """An instant in the reader's zone."""
         return _instant(text).astimezone(self._zone)
+
+    def instant(self, text: str) -> datetime | None:
+        """The instant of a date and time as a browser writes them, in the reader's zone unless they
+        have one; None if they cannot be read.
+        """
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+        if at.tzinfo is not None:
+            return at
+        return at.astimezone() if self._zone is None else at.replace(tzinfo=self._zone)
 
     def full(self, text: str) -> str:
         """An instant with its date and zone, to be shown on demand."""
