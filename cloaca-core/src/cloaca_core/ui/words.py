@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
@@ -45,6 +46,12 @@ def duration(seconds: float | None) -> str:
         if whole >= unit:
             return f"{whole // unit} {name} {whole % unit // below:02d} {its_name}"
     raise AssertionError("there is a unit for a minute")
+
+
+def brief(seconds: float | None) -> str:
+    """The same without the unit of its second number, for narrow columns: ``1 m 04``."""
+    text = duration(seconds)
+    return text.rpartition(" ")[0] if text.count(" ") > 1 else text
 
 
 def short_id(run_id: str) -> str:
@@ -134,6 +141,8 @@ def _instant(text: str) -> datetime:
 
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "duration": duration,
+    "brief": brief,
+    "shell": shlex.quote,
     "short_id": short_id,
     "first_line": first_line,
     "counted": counted,

@@ -155,13 +155,11 @@ def _each(are: Sequence[bool], look: str, path: Callable[[int], str]) -> Iterato
 
 
 def _bars(runs: Sequence[GridRow]) -> Iterator[Mark]:
-    """A bar for each run that was started, as high as its work; failures have a mark above."""
+    """A bar for each run, as high as its work; failures have a mark above."""
     longest = max([run.work_seconds or 0 for run in runs], default=0) or 1
     paths: dict[str, list[str]] = {}
     for at, run in enumerate(runs):
-        if run.work_seconds is None:
-            continue
-        high = max(_LEAST, round(run.work_seconds / longest * _TALLEST))
+        high = max(_LEAST, round((run.work_seconds or 0) / longest * _TALLEST))
         x, top = at * STEP, _FLOOR - high
         path = f"M{x} {top}h{CELL}v{high}h-{CELL}z"
         if run.run.status == "Failed":

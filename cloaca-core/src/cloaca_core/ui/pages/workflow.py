@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cloaca_core.observe import Graph, GridRow, WorkflowStatistics
     from cloaca_core.ui.words import Clock
 
-MOST: Final = 60
+MOST: Final = 40
 """Tasks in the grid of a workflow that has more, unless all are asked for."""
 
 

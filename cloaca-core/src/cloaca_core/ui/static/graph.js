@@ -82,7 +82,7 @@
     // ---- where all stands ----
     draw() {
       const { units, pipesOf, place } = graphLayout;
-      this.units = this.small ? this.tasks.map((task, each) => ({ key: task.name, name: task.name, tasks: [each] })) : units(this.tasks);
+      this.units = units(this.tasks, this.small ? Infinity : undefined);
       this.pipes = pipesOf(this.tasks, this.units);
       const sizes = this.units.map((unit) => this.size(unit));
       const { places, paths, width: wide, height } = place(sizes, this.pipes);
@@ -102,7 +102,7 @@
         const least = task.status ? LEAST_OF_RUN : LEAST, words = Math.min(LONGEST, Math.max(label(task.name), task.status ? 0 : second(task.note)));
         return { width: Math.max(least, words + (this.icon(task) ? 27 : 14) + 14), height: HIGH };
       }
-      unit.label = unit.name ? `${unit.name}…` : counted(unit.tasks.length, "task");
+      unit.label = unit.name.length > 2 ? `${unit.name}…` : `${task.name} … ${this.tasks[unit.tasks.at(-1)].name}`;
       if (!this.open.has(unit.key)) return { width: Math.max(150, Math.min(LONGEST, label(unit.label)) + 62), height: HIGH };
       const names = unit.tasks.map((each) => label(this.tasks[each].name));
       unit.chip = Math.min(LONGEST_CHIP, Math.max(40, ...names)) + (task.status ? 37 : 24);
@@ -117,6 +117,7 @@
 
     node(unit, size, at) {
       const box = { ...at, ...size };
+      if (this.small) return this.plain(unit, box);
       if (unit.tasks.length === 1) {
         const node = this.task(unit.tasks[0], box, LONGEST);
         return { group: node.element, node, chips: [] };
@@ -135,31 +136,44 @@
       return { group: make("g", {}, element, ...chips.map((chip) => chip.element)), node, chips };
     }
 
+    // A box of a plan, which says no more than what becomes of its tasks.
+    plain(unit, box) {
+      const element = make("g", { transform: `translate(${box.x} ${box.y})`, role: "img" }), title = make("title");
+      element.append(title, make("rect", { width: box.width }));
+      return { group: element, node: { element, box, plan: unit.tasks, title }, chips: [] };
+    }
+
     task(each, box, most) {
-      const task = this.tasks[each], chip = box.height === CHIP, linked = Boolean(task.href) && !this.small;
+      const task = this.tasks[each], chip = box.height === CHIP, linked = Boolean(task.href);
       const element = make(linked ? "a" : "g", { "data-task": task.name, tabindex: "-1", transform: `translate(${box.x} ${box.y})`, ...(linked ? {} : { role: "img" }) });
       const node = { element, box, task: each, most, chip, title: make("title"), icon: make("use"), name: make("text"), second: make("text", { class: "n2" }) };
-      element.append(node.title, make("rect", { width: box.width }), make("rect", { class: "ring", width: box.width + 8 }));
-      if (!this.small) element.append(node.icon, node.name, node.second);
+      element.append(node.title, make("rect", { width: box.width }), make("rect", { class: "ring", width: box.width + 8 }), node.icon, node.name, node.second);
       return node;
     }
 
     // ---- how all is ----
     paint() {
-      for (const node of this.nodes) if (node.unit) this.paintGroup(node); else this.paintTask(node);
+      for (const node of this.nodes) if (node.plan) this.paintPlan(node); else if (node.unit) this.paintGroup(node); else this.paintTask(node);
       this.paintEdges();
       this.rove(this.nodes.find((node) => this.tasks[node.task]?.current) || this.roved || this.nodes[0], false);
     }
 
+    paintPlan({ element, title, plan }) {
+      const of = plan.map((each) => this.tasks[each]), most = Object.keys(PLANS).reverse().find((name) => of.some((task) => task.plan === name)) || "";
+      const names = of.length > 1 ? counted(of.length, "task") : of[0].name;
+      put(element, "class", `node ${most === "drop" && of.some((task) => task.plan === "again") ? "again" : most}`);
+      put(element, "aria-label", `${names}, ${PLANS[most] || ""}`);
+      say(title, of.length > 1 ? `${names}: ${of[0].name} …` : names);
+    }
+
     paintTask(node) {
       const task = this.tasks[node.task], { element, box } = node, icon = this.icon(task), x = icon ? 27 : 14;
-      put(element, "class", ["node", node.chip && "node-chip", task.status && `is-${task.status}`, task.kind !== "task" && "node-wait", task.plan].filter(Boolean).join(" "));
+      put(element, "class", ["node", node.chip && "node-chip", task.status && `is-${task.status}`, task.kind !== "task" && "node-wait"].filter(Boolean).join(" "));
       put(element, "aria-current", task.current ? "true" : null);
-      put(element, "aria-label", [task.name, task.kind === "task" ? "" : task.kind, PLANS[task.plan] || task.status, task.note, task.says].filter(Boolean).join(", "));
-      if (task.href && !this.small) put(element, "href", task.href);
+      put(element, "aria-label", [task.name, task.kind === "task" ? "" : task.kind, task.status, task.note, task.says].filter(Boolean).join(", "));
+      if (task.href) put(element, "href", task.href);
       say(node.title, [task.name, task.says].filter(Boolean).join("\n"));
-      if (this.small) return;
-      const note = node.chip ? "" : cut(task.note, box.width - x - 8, second), alone = !note;
+      const note = node.chip ? "" : this.short(task.note, box.width - x - 8), alone = !note;
       put(node.icon, "href", icon ? `#${icon}` : null);
       for (const [name, value] of Object.entries({ x: 7, y: node.chip ? 4.5 : 12, width: 15, height: 15 })) put(node.icon, name, String(value));
       say(node.name, cut(task.name, Math.min(node.most, box.width - x - 8), label));
@@ -169,6 +183,11 @@
       say(node.second, note);
       put(node.second, "x", String(x));
       put(node.second, "y", "31");
+    }
+
+    // How long it took is told before how often it was tried.
+    short(note, most) {
+      return second(note) <= most ? note : cut(note.split(" · ")[0], most, second);
     }
 
     paintGroup(node) {

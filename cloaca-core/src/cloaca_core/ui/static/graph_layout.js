@@ -41,10 +41,10 @@ globalThis.graphLayout = (() => {
       : of.map((each) => ({ key: `task ${tasks[each].name}`, tasks: [each], name: tasks[each].name })));
   };
 
-  const units = (tasks) => {
+  const units = (tasks, fan = FAN) => {
     const after = dependents(tasks), pipes = tasks.reduce((sum, task) => sum + task.after.length, 0);
     const same = (task, each) => `${task.after}/${after[each]}`;
-    if (tasks.length <= MOST && pipes <= PIPES) return grouped(tasks, same, FAN + 1);
+    if (tasks.length <= MOST && pipes <= PIPES) return grouped(tasks, same, fan + 1);
     const ways = [same, (task) => `${task.layer} ${stem(task.name)}`, (task) => task.layer];
     for (const way of ways) {
       const found = grouped(tasks, way, 2);
