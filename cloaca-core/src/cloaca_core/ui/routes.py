@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from cloaca_core.ui import live
+from cloaca_core.ui.acts import workflow_acts
 from cloaca_core.ui.asking import Address
-from cloaca_core.ui.pages import run, runs
+from cloaca_core.ui.pages import mermaid, run, runs, workflow, workflows
 
 ROUTES: Final[tuple[Address, ...]] = (
     *live.ROUTES,
     *runs.ROUTES,
     *run.ROUTES,
+    *workflows.ROUTES,
+    *workflow.ROUTES,
+    *workflow_acts.ROUTES,
+    *mermaid.ROUTES,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
@@ -45,6 +46,12 @@ def duration(seconds: float | None) -> str:
         if whole >= unit:
             return f"{whole // unit} {name} {whole % unit // below:02d} {its_name}"
     raise AssertionError("there is a unit for a minute")
+
+
+def brief(seconds: float | None) -> str:
+    """The same without the unit of its second number, for narrow columns: ``1 m 04``."""
+    text = duration(seconds)
+    return text.rpartition(" ")[0] if text.count(" ") > 1 else text
 
 
 def short_id(run_id: str) -> str:
@@ -95,6 +102,17 @@ class Clock:
         year = "" if at.year == self._now.year else f" {at:%Y}"
         return f"{at.day} {at:%b}{year} {at:%H:%M:%S}"
 
+    def minute(self, text: str) -> str:
+        """An instant to the minute, without its day if that is today: ``28 Nov 02:00``."""
+        at = self.local(text)
+        return f"{at:%H:%M}" if at.date() == self._now.date() else f"{self.day(text)} {at:%H:%M}"
+
+    def day(self, text: str) -> str:
+        """The day of an instant: ``9 Nov``."""
+        at = self.local(text)
+        year = "" if at.year == self._now.year else f" {at.year}"
+        return f"{at.day} {at:%b}{year}"
+
     def ago(self, text: str | None) -> str:
         """How long since an instant, or until it; nothing for None."""
         return "" if text is None else duration(abs(self.seconds_since(text)))
@@ -106,6 +124,18 @@ class Clock:
     def local(self, text: str) -> datetime:
         """An instant in the reader's zone."""
         return _instant(text).astimezone(self.zone)
+
+    def instant(self, text: str) -> datetime | None:
+        """The instant of a date and time as a browser writes them, in the reader's zone unless they
+        have one; None if they cannot be read.
+        """
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+        if at.tzinfo is not None:
+            return at
+        return at.astimezone() if self._zone is None else at.replace(tzinfo=self._zone)
 
     def full(self, text: str) -> str:
         """An instant with its date and zone, to be shown on demand."""
@@ -119,6 +149,8 @@ def _instant(text: str) -> datetime:
 
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "duration": duration,
+    "brief": brief,
+    "shell": shlex.quote,
     "short_id": short_id,
     "first_line": first_line,
     "skipped": skipped,
