@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from cloaca_core.ui import live
+from cloaca_core.ui.acts import run_acts
 from cloaca_core.ui.asking import Address
-from cloaca_core.ui.pages import run, runs
+from cloaca_core.ui.pages import downloads, plans, run, runs
 
 ROUTES: Final[tuple[Address, ...]] = (
     *live.ROUTES,
     *runs.ROUTES,
     *run.ROUTES,
+    *plans.ROUTES,
+    *run_acts.ROUTES,
+    *downloads.ROUTES,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
@@ -47,6 +48,13 @@ def duration(seconds: float | None) -> str:
     raise AssertionError("there is a unit for a minute")
 
 
+def seconds_between(since: str | None, until: str | None) -> float | None:
+    """Seconds from one instant to another, never below 0; None unless both are known."""
+    if since is None or until is None:
+        return None
+    return max(0.0, (_instant(until) - _instant(since)).total_seconds())
+
+
 def short_id(run_id: str) -> str:
     """The beginning of a run's id, which others of the same minute do not share."""
     return run_id[:13]
@@ -60,6 +68,45 @@ def counted(number: int, noun: str) -> str:
 def first_line(text: str | None) -> str:
     """The first line of a text; nothing for None."""
     return (text or "").strip().partition("\n")[0]
+
+
+def sentence(text: str) -> str:
+    """A text with a capital at its beginning and a full stop at its end."""
+    if not text:
+        return ""
+    return f"{text[0].upper()}{text[1:]}{'' if text[-1] in '.!?' else '.'}"
+
+
+def times(number: int) -> str:
+    """``once``, ``twice``, ``3 times``."""
+    return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
+
+
+def verb(choice: str) -> str:
+    """A choice as a button says it: ``Send it`` for ``send_it``."""
+    words = choice.replace("_", " ").strip() or choice
+    return f"{words[:1].upper()}{words[1:]}"
+
+
+def level(name: str) -> str:
+    """A level of a log in one short word."""
+    return {"WARNING": "warn", "CRITICAL": "fatal"}.get(name.upper(), name.lower())
+
+
+def level_class(name: str) -> str:
+    """The class of a level that is to be seen."""
+    return {"WARNING": " lv-w", "ERROR": " lv-e", "CRITICAL": " lv-e"}.get(name.upper(), "")
+
+
+def in_json(value: object) -> str:
+    """A value in one line."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def unquoted(text: str) -> str:
+    """JSON of a text without its quotes; other JSON as it is."""
+    found = json.loads(text)
+    return found if isinstance(found, str) else text
 
 
 def zone_of(name: str) -> tzinfo | None:
@@ -99,6 +146,11 @@ class Clock:
         """An instant in the reader's zone."""
         return _instant(text).astimezone(self._zone)
 
+    def tenth(self, text: str) -> str:
+        """A time of day to a tenth of a second: ``06:29:46.2``."""
+        at = self.local(text)
+        return f"{at:%H:%M:%S}.{at.microsecond // 100_000}"
+
     def full(self, text: str) -> str:
         """An instant with its date and zone, to be shown on demand."""
         return f"{self.local(text):%Y-%m-%d %H:%M:%S.%f %Z}"
@@ -114,5 +166,12 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "short_id": short_id,
     "first_line": first_line,
     "counted": counted,
+    "sentence": sentence,
+    "times": times,
+    "verb": verb,
+    "level_word": level,
+    "level_class": level_class,
+    "in_json": in_json,
+    "unquoted": unquoted,
 }
 """The filters of templates."""
