@@ -20,6 +20,8 @@ _INLINE: Final = 76
 """Characters up to which an object or a list stands in one line."""
 _FOLDED: Final = 600
 """Characters from which on a value within a payload is folded."""
+_ITEMS: Final = 12
+"""Items from which on it is folded."""
 _LONGEST: Final = 2_000
 """Characters of a line."""
 _MARKS: Final = {"+": "add", "-": "del", " ": ""}
@@ -95,6 +97,8 @@ def text(value: str | None, redact: Redact) -> Text:
 
 def says(value: Any) -> str:
     """How much a value is: ``12,374 items, 1.7 MB``."""
+    if value in ({}, []):
+        return "empty"
     size = size_words(len(_compact(value).encode()))
     if isinstance(value, dict):
         return f"{len(value):,} {'key' if len(value) == 1 else 'keys'}, {size}"
@@ -151,11 +155,14 @@ class _Writer:
     def value(self, head: str, value: Any, tail: str, *, depth: int) -> Iterator[Line]:
         """The lines of a value within its object or list: ``head`` is its key, ``tail`` a comma."""
         whole = _compact(value)
-        if len(whole) <= _INLINE or not isinstance(value, dict | list | str):
+        nested = isinstance(value, dict | list) and bool(value)
+        if (len(whole) <= _INLINE and (depth or not nested)) or not (
+            nested or isinstance(value, str)
+        ):
             yield self._line(depth, f"{head}{whole}{tail}")
         elif isinstance(value, str):
             yield self._long_text(head, value, whole, tail, depth)
-        elif depth and len(whole) > _FOLDED:
+        elif depth and (len(whole) > _FOLDED or len(value) > _ITEMS):
             yield self._folded(head, value, tail, depth)
         else:
             opens, closes = _brackets(value)

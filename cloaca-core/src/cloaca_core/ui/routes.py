@@ -7,7 +7,7 @@ from typing import Final
 from cloaca_core.ui import live
 from cloaca_core.ui.acts import run_acts
 from cloaca_core.ui.asking import Address
-from cloaca_core.ui.pages import downloads, plans, run, runs
+from cloaca_core.ui.pages import downloads, export, plans, run, runs
 
 ROUTES: Final[tuple[Address, ...]] = (
     *live.ROUTES,
@@ -16,4 +16,5 @@ ROUTES: Final[tuple[Address, ...]] = (
     *plans.ROUTES,
     *run_acts.ROUTES,
     *downloads.ROUTES,
+    *export.ROUTES,
 )

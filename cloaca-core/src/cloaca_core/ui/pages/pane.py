@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from cloaca_core.telemetry.redaction import Redact
     from cloaca_core.ui.asking import Ask
 
-LINES: Final = 200
-"""Lines of a log that show at first; a link shows ten times as many."""
+LINES: Final = 60
+"""Lines of a log that show at first; a link shows the older ones."""
 _ALL_LINES: Final = 10_000
 _SOON: Final = 0.001
 """Seconds that are told; less is nothing."""
@@ -266,15 +266,25 @@ def _between(one: AttemptInfo, other: AttemptInfo) -> float | None:
 
 
 def _tries(details: TaskDetails, redact: Redact) -> Iterator[Try]:
-    """The attempts, newest first."""
+    """The attempts, newest first. The error of the one that is shown stands above the list."""
     newest_first = _begun(details)[::-1]
+    shown = _shown_attempt(details)
     later: AttemptInfo | None = None
     for each in newest_first[:_SHOWN]:
-        same = later is not None and later.error == each.error
-        error = payloads.text(each.error, redact).text.strip().partition("\n")[0]
         waited = None if later is None else _between(each, later)
-        yield Try(each, "same error" if same and error else error, _seconds(each), waited)
+        yield Try(each, _said(each, later, shown, redact), _seconds(each), waited)
         later = each
+
+
+def _said(
+    attempt: AttemptInfo, later: AttemptInfo | None, shown: AttemptInfo | None, redact: Redact
+) -> str:
+    """The error of an attempt in the list."""
+    if attempt.error is None or attempt is shown:
+        return ""
+    if later is not None and later.error == attempt.error:
+        return "same error"
+    return payloads.text(attempt.error, redact).text.strip().partition("\n")[0]
 
 
 # -- what went wrong, and what it waits for ------------------------------------------------------

@@ -1,7 +1,7 @@
-// Copies a text of the pane.
+// Copies the text of an element.
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy]");
-  const source = button && document.querySelector(button.dataset.copy);
+  const button = event.target.closest("[data-copy-of]");
+  const source = button && document.getElementById(button.dataset.copyOf);
   if (!source) return;
   await navigator.clipboard.writeText(source.textContent);
   const label = button.querySelector("span"), before = label.textContent;
