@@ -224,8 +224,8 @@ def _shown_attempt(details: TaskDetails) -> AttemptInfo | None:
 
 
 def _begun(details: TaskDetails) -> list[AttemptInfo]:
-    """The attempts, without the mark of a task that was skipped."""
-    return [each for each in details.attempts if each.attempt > 0]
+    """The attempts, without the marks of a task that was skipped."""
+    return [each for each in details.attempts if each.status != "Skipped"]
 
 
 # -- what it took --------------------------------------------------------------------------------
