@@ -14,7 +14,7 @@ from cloaca_core.runner.calls.arguments import checked_limit
 from cloaca_core.runner.calls.call import Call, unchanged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine
+    from collections.abc import Callable, Collection, Coroutine, Sequence
 
     from cloaca_core._engine.engine import Engine
     from cloaca_core._engine.observe.onlooker import Looks
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cloaca_core.observe.listing import RunLine, RunPage
     from cloaca_core.observe.overview import Overview
     from cloaca_core.observe.reading import Family
+    from cloaca_core.observe.starters import Starter
     from cloaca_core.observe.statistics import WorkflowLine, WorkflowStatistics
     from cloaca_core.observe.task_details import TaskDetails
     from cloaca_core.observe.timeline import Timeline
@@ -285,6 +286,24 @@ class Observer:
 
         name, most = search.checked_workflow(workflow_name), checked_limit(last)
         return self._ask(lambda engine: statistics.read(engine, name, most), statistics.statistics)
+
+    def strips(
+        self, workflows: Sequence[str], *, last: int = 25
+    ) -> Call[dict[str, tuple[RunLine, ...]]]:
+        """The ``last`` runs of each of these workflows, named in full; newest first."""
+        from cloaca_core.observe import statistics
+
+        names, most = list(workflows), checked_limit(last)
+        return self._ask(
+            lambda engine: statistics.read_strips(engine, names, most), statistics.strips
+        )
+
+    def starters(self, workflow_name: str) -> Call[tuple[Starter, ...]]:
+        """The schedules and triggers of a workflow."""
+        from cloaca_core.observe import starters
+
+        name = search.checked_workflow(workflow_name)
+        return self._ask(lambda engine: starters.read(engine, name), starters.starters)
 
     def overview(self) -> Call[Overview]:
         """The state of the database: open runs, recent failures, approvals and runners."""

@@ -5,9 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from cloaca_core.ui import live
-from cloaca_core.ui.acts import run_acts
+from cloaca_core.ui.acts import run_acts, workflow_acts
 from cloaca_core.ui.asking import Address
-from cloaca_core.ui.pages import downloads, export, plans, run, runs
+from cloaca_core.ui.pages import (
+    downloads,
+    export,
+    mermaid,
+    plans,
+    run,
+    runs,
+    workflow,
+    workflows,
+)
 
 ROUTES: Final[tuple[Address, ...]] = (
     *live.ROUTES,
@@ -17,4 +26,8 @@ ROUTES: Final[tuple[Address, ...]] = (
     *run_acts.ROUTES,
     *downloads.ROUTES,
     *export.ROUTES,
+    *workflows.ROUTES,
+    *workflow.ROUTES,
+    *workflow_acts.ROUTES,
+    *mermaid.ROUTES,
 )

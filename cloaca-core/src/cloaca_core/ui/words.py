@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
@@ -53,6 +54,12 @@ def seconds_between(since: str | None, until: str | None) -> float | None:
     if since is None or until is None:
         return None
     return max(0.0, (_instant(until) - _instant(since)).total_seconds())
+
+
+def brief(seconds: float | None) -> str:
+    """The same without the unit of its second number, for narrow columns: ``1 m 04``."""
+    text = duration(seconds)
+    return text.rpartition(" ")[0] if text.count(" ") > 1 else text
 
 
 def short_id(run_id: str) -> str:
@@ -134,6 +141,17 @@ class Clock:
         year = "" if at.year == self._now.year else f" {at:%Y}"
         return f"{at.day} {at:%b}{year} {at:%H:%M:%S}"
 
+    def minute(self, text: str) -> str:
+        """An instant to the minute, without its day if that is today: ``28 Nov 02:00``."""
+        at = self.local(text)
+        return f"{at:%H:%M}" if at.date() == self._now.date() else f"{self.day(text)} {at:%H:%M}"
+
+    def day(self, text: str) -> str:
+        """The day of an instant: ``9 Nov``."""
+        at = self.local(text)
+        year = "" if at.year == self._now.year else f" {at.year}"
+        return f"{at.day} {at:%b}{year}"
+
     def ago(self, text: str | None) -> str:
         """How long since an instant, or until it; nothing for None."""
         return "" if text is None else duration(abs(self.seconds_since(text)))
@@ -151,6 +169,18 @@ class Clock:
         at = self.local(text)
         return f"{at:%H:%M:%S}.{at.microsecond // 100_000}"
 
+    def instant(self, text: str) -> datetime | None:
+        """The instant of a date and time as a browser writes them, in the reader's zone unless they
+        have one; None if they cannot be read.
+        """
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+        if at.tzinfo is not None:
+            return at
+        return at.astimezone() if self._zone is None else at.replace(tzinfo=self._zone)
+
     def full(self, text: str) -> str:
         """An instant with its date and zone, to be shown on demand."""
         return f"{self.local(text):%Y-%m-%d %H:%M:%S.%f %Z}"
@@ -163,6 +193,8 @@ def _instant(text: str) -> datetime:
 
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "duration": duration,
+    "brief": brief,
+    "shell": shlex.quote,
     "short_id": short_id,
     "first_line": first_line,
     "counted": counted,
