@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         GraphEdge as GraphEdge,
         GraphNode as GraphNode,
     )
+    from cloaca_core.observe.inspection import Inspection as Inspection
     from cloaca_core.observe.json_forms import json_form as json_form
     from cloaca_core.observe.listing import RunLine as RunLine, RunPage as RunPage
     from cloaca_core.observe.observer import Observer as Observer
@@ -56,6 +57,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for one of the
         "Graph": "graph",
         "GraphEdge": "graph",
         "GraphNode": "graph",
+        "Inspection": "inspection",
         "json_form": "json_forms",
         "RunLine": "listing",
         "RunPage": "listing",

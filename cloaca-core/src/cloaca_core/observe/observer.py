@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.steer.bulk import Steps
     from cloaca_core.observe.changes import TaskChange
     from cloaca_core.observe.graph import Graph
+    from cloaca_core.observe.inspection import Inspection
     from cloaca_core.observe.listing import RunLine, RunPage
     from cloaca_core.observe.overview import Overview
     from cloaca_core.observe.reading import Family
@@ -146,6 +147,16 @@ class Observer:
             ref,
             lambda engine, run_id: timeline.read_past(engine, run_id, depth),
             timeline.timeline,
+        )
+
+    def inspect(self, ref: str, *, depth: int = 3) -> Call[Inspection]:
+        """The tree, the timeline and the explanation of a run, of one read."""
+        from cloaca_core.observe import inspection
+
+        return self._of_run(
+            ref,
+            lambda engine, run_id: inspection.read(engine, run_id, depth),
+            inspection.inspection,
         )
 
     def graph(self, ref: str) -> Call[Graph]:

@@ -13,6 +13,7 @@ from cloaca_core.observe import Observer
 from cloaca_core.runner.calls.operations import Operations
 from cloaca_core.telemetry.redaction import Redact, Redaction
 from cloaca_core.transfer.case import case_call
+from cloaca_core.ui.kept import Kept
 
 if TYPE_CHECKING:
     from cloaca_core.runner.async_client import AsyncClient
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 class Desk:
     """An open client's calls: ``observer`` looks, ``calls`` act. ``read_only`` refuses all acts;
     ``database`` is how the foot of the page names the database. ``case`` makes a document of a run,
-    to be loaded into a test. ``redact`` hides secrets in all that is shown of payloads.
+    to be loaded into a test. ``redact`` hides secrets in all that is shown of payloads. ``kept``
+    has large runs as they were seen last.
     """
 
     observer: Observer
@@ -33,6 +35,7 @@ class Desk:
     database: str
     case: Callable[[str], Call[dict[str, Any]]]
     redact: Redact = field(default_factory=Redaction)
+    kept: Kept = field(default_factory=Kept)
 
 
 def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:

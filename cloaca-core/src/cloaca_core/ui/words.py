@@ -116,6 +116,14 @@ def unquoted(text: str) -> str:
     return found if isinstance(found, str) else text
 
 
+def skipped(reason: str) -> str:
+    """Why a task was skipped, in few words."""
+    before, _, name = reason.partition("upstream failed: ")
+    if name and not before:
+        return f"{name} failed"
+    return "rule not met" if reason == "Trigger rules not satisfied" else reason
+
+
 def zone_of(name: str) -> tzinfo | None:
     """The time zone that a browser names; None, the zone of this machine, for an unknown one."""
     try:
@@ -128,7 +136,7 @@ class Clock:
     """Instants as a reader's clock shows them at ``now``. ``zone`` None is that of this machine."""
 
     def __init__(self, zone: tzinfo | None, now: datetime) -> None:
-        self._zone = zone
+        self.zone: tzinfo | None = zone
         self._now = now.astimezone(zone)
 
     def when(self, text: str | None) -> str:
@@ -162,7 +170,7 @@ class Clock:
 
     def local(self, text: str) -> datetime:
         """An instant in the reader's zone."""
-        return _instant(text).astimezone(self._zone)
+        return _instant(text).astimezone(self.zone)
 
     def tenth(self, text: str) -> str:
         """A time of day to a tenth of a second: ``06:29:46.2``."""
@@ -179,7 +187,7 @@ class Clock:
             return None
         if at.tzinfo is not None:
             return at
-        return at.astimezone() if self._zone is None else at.replace(tzinfo=self._zone)
+        return at.astimezone() if self.zone is None else at.replace(tzinfo=self.zone)
 
     def full(self, text: str) -> str:
         """An instant with its date and zone, to be shown on demand."""
@@ -197,6 +205,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "shell": shlex.quote,
     "short_id": short_id,
     "first_line": first_line,
+    "skipped": skipped,
     "counted": counted,
     "sentence": sentence,
     "times": times,
