@@ -31,7 +31,8 @@ class PlanRow:
 @dataclass(frozen=True, slots=True)
 class PlanShown:
     """A plan. ``chosen`` are the tasks that the plan was asked for, or (``by_default``) those that
-    failed; ``hidden`` counts kept tasks without a row, ``count`` the tasks that run.
+    failed; ``hidden`` counts kept tasks without a row, ``count`` the tasks that run. ``drawn`` is
+    how each task stands in the graph.
     """
 
     act: Act
@@ -44,6 +45,7 @@ class PlanShown:
     by_default: bool
     names: tuple[str, ...]
     command: str
+    drawn: Mapping[str, str]
 
     @property
     def says(self) -> str:
@@ -99,6 +101,11 @@ def shown(
         by_default=by_default,
         names=tuple(statuses),
         command=_command(act, run_id, () if by_default else chosen),
+        drawn={
+            each.task: word
+            for word, items in (("again", plan.run), ("keep", plan.keep), ("drop", plan.drop))
+            for each in items
+        },
     )
 
 

@@ -25,6 +25,7 @@ def test_rows_begin_with_what_runs() -> None:
     assert (found.says, found.dropped) == ("Run 2, keep 1", 1)
     assert (found.chosen, found.by_default) == (("publish",), True)
     assert found.command == "runs retry 01a2"
+    assert found.drawn == {"publish": "again", "notify": "again", "load": "keep", "gone": "drop"}
 
 
 def test_a_choice_stands_in_the_command() -> None:

@@ -123,7 +123,8 @@ class Pane:
         most, kind = self.details.most_attempts, self.details.kind
         told = []
         if count and kind in (None, "task"):
-            told.append(counted(count, "attempt") if most is None else _of_most(count, most))
+            is_over = most is None or self.node.status == "Completed"
+            told.append(counted(count, "attempt") if is_over else _of_most(count, most or count))
         for verb, seconds in (
             ("queued", self.times.queued),
             ("ran", self.times.ran),

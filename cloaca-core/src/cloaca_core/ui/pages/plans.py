@@ -19,12 +19,15 @@ from cloaca_core.ui.refusals import RefusedError, refusal_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cloaca_core.observe.graph import Graph
     from cloaca_core.observe.listing import RunLine
     from cloaca_core.observe.tree import RunTree
     from cloaca_core.runner.results import Plan
 
 DIALOG: Final = "plan-body"
 _PLAN: Final = "run/rerun_body.html"
+_DRAWN: Final = 100
+"""Tasks that are drawn beside a plan at most."""
 
 
 async def retry(ask: Ask) -> Response:
@@ -131,7 +134,15 @@ async def _plan(
         context=filled.get("context", ""),
         reason=filled.get("reason", ""),
         errors=errors or {},
+        graph=await _graph(ask, tree),
     )
+
+
+async def _graph(ask: Ask, tree: RunTree) -> Graph | None:
+    """The graph beside a plan, unless it is too large to be read there."""
+    if not 1 < len(tree.tasks) <= _DRAWN:
+        return None
+    return await ask.desk.observer.graph(tree.run.id)
 
 
 def _all(ask: Ask, run_id: str, act: str, chosen: Sequence[str]) -> str:
