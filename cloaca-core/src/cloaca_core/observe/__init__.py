@@ -5,6 +5,7 @@
     tree       a run, its tasks, its children
     timeline   attempts as bars          graph      nodes, edges, states; mermaid: as text
     changes    input, diff and result of a task
+    task_details   one task, closely: attempts, kept values, messages, decision
     run_forms  JSON of answers about one run
     owners     runs whose runner is gone
     steerable  a filter, narrowed to the runs that an order changes

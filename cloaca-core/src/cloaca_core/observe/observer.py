@@ -14,7 +14,7 @@ from cloaca_core.runner.calls.arguments import checked_limit
 from cloaca_core.runner.calls.call import Call, unchanged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Sequence
 
     from cloaca_core._engine.engine import Engine
     from cloaca_core._engine.observe.onlooker import Looks
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cloaca_core.observe.reading import Family
     from cloaca_core.observe.starters import Starter
     from cloaca_core.observe.statistics import WorkflowLine, WorkflowStatistics
+    from cloaca_core.observe.task_details import TaskDetails
     from cloaca_core.observe.timeline import Timeline
     from cloaca_core.observe.tree import RunTree
     from cloaca_core.records.task_logs import LogChunk
@@ -181,6 +182,29 @@ class Observer:
             ref,
             lambda engine, run_id: changes.read(engine, run_id, task, attempt),
             changes.task_change,
+        )
+
+    def task(self, ref: str, task: str, *, attempt: int | None = None) -> Call[TaskDetails]:
+        """One task of a run, closely: attempts, kept values, messages, decision, and the input and
+        change of its latest attempt, or of another one. ``TaskNotFoundError`` (a KeyError) if the
+        run has no such task or attempt.
+        """
+        from cloaca_core.observe import task_details
+
+        return self._of_run(
+            ref,
+            lambda engine, run_id: task_details.read(engine, run_id, [task], attempt),
+            lambda rows: task_details.task_details(rows)[0],
+        )
+
+    def tasks(self, ref: str, tasks: Collection[str]) -> Call[tuple[TaskDetails, ...]]:
+        """Several tasks of a run, closely, in this order; reads the run once."""
+        from cloaca_core.observe import task_details
+
+        return self._of_run(
+            ref,
+            lambda engine, run_id: task_details.read(engine, run_id, tasks, None),
+            task_details.task_details,
         )
 
     def watch(self, ref: str, *, depth: int = 3) -> Watch[RunTree]:

@@ -27,6 +27,7 @@ from cloaca_core.values.json_values import decode
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.onlooker import Looks
+    from cloaca_core.runner.async_client import AsyncClient
     from cloaca_core.runner.client import Client
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.json_values import JsonValue
@@ -55,10 +56,19 @@ def export_case(client: Client, run_id: str, *, mask: Collection[str] = ()) -> d
     ``RunNotFoundError`` when there is no such run, and ``TransferError`` when no definition of its
     workflow is known.
     """
+    return case_call(client, run_id, mask=mask).wait()
+
+
+def case_call(
+    client: Client | AsyncClient, run_id: str, *, mask: Collection[str] = ()
+) -> Call[dict[str, Any]]:
+    """The same as a call, to be awaited in a program with a loop."""
     refuse_other_types("run_id", run_id, str, "a str")
     host = client._host
-    call = Call(lambda: host.read(lambda engine: _read(engine, run_id)), lambda found: found)
-    return _document(call.wait(), Masking(mask), sorted(mask))
+    return Call(
+        lambda: host.read(lambda engine: _read(engine, run_id)),
+        lambda found: _document(found, Masking(mask), sorted(mask)),
+    )
 
 
 async def _read(engine: Looks, run_id: str) -> _Rows:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -49,6 +49,12 @@ class Ask:
     def query(self, name: str, default: str = "") -> str:
         """A parameter of the address."""
         return self.request.query_params.get(name, default)
+
+    def here(self, **query: object) -> str:
+        """The address of this page with other parameters; an empty one is left out."""
+        given = {**self.request.query_params, **query}
+        found = urlencode({key: value for key, value in given.items() if value not in (None, "")})
+        return f"{self.request.url.path}{'?' if found else ''}{found}"
 
     async def page(self, template: str, status: int = 200, **facts: Any) -> Response:
         """A page of a template. It is written on another thread: a long one takes its time."""

@@ -5,14 +5,27 @@ from __future__ import annotations
 from typing import Final
 
 from cloaca_core.ui import live
-from cloaca_core.ui.acts import workflow_acts
+from cloaca_core.ui.acts import run_acts, workflow_acts
 from cloaca_core.ui.asking import Address
-from cloaca_core.ui.pages import mermaid, run, runs, workflow, workflows
+from cloaca_core.ui.pages import (
+    downloads,
+    export,
+    mermaid,
+    plans,
+    run,
+    runs,
+    workflow,
+    workflows,
+)
 
 ROUTES: Final[tuple[Address, ...]] = (
     *live.ROUTES,
     *runs.ROUTES,
     *run.ROUTES,
+    *plans.ROUTES,
+    *run_acts.ROUTES,
+    *downloads.ROUTES,
+    *export.ROUTES,
     *workflows.ROUTES,
     *workflow.ROUTES,
     *workflow_acts.ROUTES,

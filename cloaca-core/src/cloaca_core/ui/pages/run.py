@@ -71,7 +71,8 @@ async def run(ask: Ask) -> Response:
     seen = await _seen(ask, ask.request.path_params["run_id"])
     tree, node = _selected(seen.tree, ask.query("of"), ask.query("task"))
     place = _place(ask, seen, tree, node)
-    details = None if node is None else await pane.facts(ask, tree, node.task)
+    why = seen.explanation if tree is seen.tree else None
+    details = None if node is None else await pane.facts(ask, tree, node.task, why)
     if ask.wants == "pane":
         return await ask.page("run/pane.html", pane=details)
     parts = await _parts(ask, seen, place)
