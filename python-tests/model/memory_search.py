@@ -52,6 +52,15 @@ class MemorySearches(MemoryStanding):
         counts = dict(Counter([str(run.status) for run in newest]))
         return WorkflowCounts(workflow, counts, newest[0].id if newest else None)
 
+    async def count_made(
+        self, workflows: Sequence[str], after: str, most: int
+    ) -> list[dict[str, int]]:
+        return [self._made_in(workflow, after, most) for workflow in workflows]
+
+    def _made_in(self, workflow: str, after: str, most: int) -> dict[str, int]:
+        ids = [run.id for run in self._newest() if run.workflow == workflow and run.id >= after]
+        return dict(Counter([run_id[:8] for run_id in ids[:most]]))
+
     async def count_owned(self, runner_ids: Sequence[str], most: int) -> list[int]:
         owners = [run.owner for run in self.runs.values() if run.ended_at is None]
         return [min(most, owners.count(runner_id)) for runner_id in runner_ids]

@@ -194,6 +194,21 @@ class SearchConformance:
         assert one == WorkflowCounts(OTHER, {"Failed": 1}, "c")
         assert await searched.count_of_workflows([], 1) == []
 
+    async def test_the_newest_runs_of_workflows_are_counted_by_when_they_were_made(
+        self, store: Store
+    ) -> None:
+        made = ("0190aaa0-1", "0190aaa1-1", "0190aaa1-2", "0190aaa2-1", "0190aaa2-2")
+        await submit(store, *[new_run(name, owner=None) for name in made])
+        await submit(store, new_run("0190aaa3-1", owner=None, workflow=OTHER))
+
+        assert await store.count_made([OTHER, WORKFLOW, "none"], "0190aaa1-2", 9) == [
+            {"0190aaa3": 1},
+            {"0190aaa1": 1, "0190aaa2": 2},
+            {},
+        ]
+        assert await store.count_made([WORKFLOW], "", 3) == [{"0190aaa1": 1, "0190aaa2": 2}]
+        assert await store.count_made([], "", 3) == []
+
     async def test_failed_runs_are_found_by_their_ends(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(store, *[new_run(name) for name in "abcd"])

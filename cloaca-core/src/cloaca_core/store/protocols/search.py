@@ -45,6 +45,14 @@ class SearchStore(Protocol):
     async def count_of_workflows(self, workflows: Sequence[str], most: int) -> list[WorkflowCounts]:
         """For each of these workflows its newest ``most`` runs by state."""
 
+    async def count_made(
+        self, workflows: Sequence[str], after: str, most: int
+    ) -> list[dict[str, int]]:
+        """For each of these workflows its newest ``most`` runs with ids from ``after`` on, counted
+        by the first eight signs of their ids: those that were made within the same 65.536 s. Runs
+        that are hidden count until they are erased.
+        """
+
     async def count_owned(self, runner_ids: Sequence[str], most: int) -> list[int]:
         """How many runs that have not ended each of these runners owns, up to ``most``."""
 

@@ -353,6 +353,7 @@ class SearchQueries(NamedTuple):
     match_runs: Statement
     list_actors: Statement
     count_newest: Statement
+    count_made: Statement
     count_owned: Statement
     failed_ids: Statement
     longest_claimable: Statement

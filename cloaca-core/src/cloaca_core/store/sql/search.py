@@ -87,6 +87,15 @@ class SqlSearches(SqlPart):
             for workflow, counts, newest in zip(workflows, answers[::2], answers[1::2], strict=True)
         ]
 
+    async def count_made(
+        self, workflows: Sequence[str], after: str, most: int
+    ) -> list[dict[str, int]]:
+        count = self._queries.search.count_made
+        bounds = {"after": after, "most": most}
+        steps = [Step.of(count, {**bounds, "value": each}) for each in workflows]
+        answers = await self._dialect.read(steps) if steps else []
+        return [dict(rows) for rows in answers]
+
     async def count_owned(self, runner_ids: Sequence[str], most: int) -> list[int]:
         count = self._queries.search.count_owned
         steps = [Step.of(count, {"value": each, "most": most}) for each in runner_ids]
