@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from cloaca_core.records.runs import RunRow
-from cloaca_core.records.search import Counted, Found, RunSearch, WorkflowCounts
+from cloaca_core.records.search import Counted, Failure, Found, RunSearch, WorkflowCounts
 from cloaca_core.records.steering import ChildRow
 
 
@@ -46,11 +46,11 @@ class SearchStore(Protocol):
         """For each of these workflows its newest ``most`` runs by state."""
 
     async def count_made(
-        self, workflows: Sequence[str], after: str, most: int
-    ) -> list[dict[str, int]]:
-        """For each of these workflows its newest ``most`` runs with ids from ``after`` on, counted
-        by the first eight signs of their ids: those that were made within the same 65.536 s. Runs
-        that are hidden count until they are erased.
+        self, workflows: Sequence[str], edges: Sequence[str], most: int
+    ) -> list[list[int]]:
+        """For each of these workflows how many runs were made between one edge and the next, up to
+        ``most``. Edges ascend and are of ``first_id_of``. Runs that are hidden count until they are
+        erased.
         """
 
     async def count_owned(self, runner_ids: Sequence[str], most: int) -> list[int]:
@@ -58,6 +58,9 @@ class SearchStore(Protocol):
 
     async def failed_since(self, since: int, most: int) -> list[str]:
         """The ids of runs that Failed at ``since`` or later, up to ``most``, the last end first."""
+
+    async def failures_since(self, since: int, most: int) -> list[Failure]:
+        """The runs of ``failed_since`` with their workflows."""
 
     async def longest_claimable(self) -> str | None:
         """The id of the run that has been claimable for longest, None if there is none."""

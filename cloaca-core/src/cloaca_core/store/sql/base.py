@@ -356,6 +356,7 @@ class SearchQueries(NamedTuple):
     count_made: Statement
     count_owned: Statement
     failed_ids: Statement
+    list_failures: Statement
     longest_claimable: Statement
 
 

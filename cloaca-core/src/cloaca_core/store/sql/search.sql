@@ -99,14 +99,17 @@ GROUP BY status ORDER BY status;
 
 
 -- name: count_made
--- Count the newest runs of one workflow by when they were made: the first eight signs of an id are a slice
--- of 65.536 s. It reads an index alone, so runs that are about to be erased count.
-SELECT slice, count(*) FROM (
-    SELECT substr(id, 1, 8) AS slice FROM cloaca_run
-    WHERE workflow = :value AND id >= :after
-    ORDER BY id DESC LIMIT :most
-) AS made
-GROUP BY slice ORDER BY slice;
+-- Count the runs of one workflow with ids in each of these spans, up to a number. A span is two ids of 13
+-- signs, from and below which. It reads an index alone, so runs that are about to be erased count.
+SELECT (
+    SELECT count(*) FROM (
+        SELECT 1 FROM cloaca_run AS run
+        WHERE run.workflow = :value AND run.id >= substr(span.value, 1, 13)
+            AND run.id < substr(span.value, 14)
+        LIMIT :most
+    ) AS made
+)
+FROM :spans AS span ORDER BY span.value;
 
 
 -- name: count_owned
@@ -119,6 +122,16 @@ SELECT count(*) FROM (
 -- name: failed_ids
 -- The runs that failed last, from an instant on.
 SELECT run.id FROM cloaca_run AS run
+WHERE run.status = 'Failed' AND run.ended_at >= :since AND NOT EXISTS (
+    SELECT 1 FROM cloaca_tombstone AS gone
+    WHERE gone.root_id = coalesce(run.root_id, run.id)
+)
+ORDER BY run.ended_at DESC, run.id DESC LIMIT :most;
+
+
+-- name: list_failures
+-- The runs that failed last, from an instant on, with their workflows.
+SELECT run.id, run.workflow, run.ended_at FROM cloaca_run AS run
 WHERE run.status = 'Failed' AND run.ended_at >= :since AND NOT EXISTS (
     SELECT 1 FROM cloaca_tombstone AS gone
     WHERE gone.root_id = coalesce(run.root_id, run.id)
