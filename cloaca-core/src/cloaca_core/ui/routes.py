@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from cloaca_core.ui import live
+from cloaca_core.ui.acts import bulk_acts
 from cloaca_core.ui.asking import Address
 from cloaca_core.ui.pages import run, runs
 
 ROUTES: Final[tuple[Address, ...]] = (
     *live.ROUTES,
+    *bulk_acts.ROUTES,
     *runs.ROUTES,
     *run.ROUTES,
 )

@@ -57,6 +57,15 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+_FIRST_ERROR: Final = "; first error: "
+
+
+def cause(text: str | None) -> str:
+    """The first error of a run that failed, without the counts before it."""
+    line = first_line(text)
+    return line.partition(_FIRST_ERROR)[2] or line
+
+
 def first_line(text: str | None) -> str:
     """The first line of a text; nothing for None."""
     return (text or "").strip().partition("\n")[0]
@@ -99,6 +108,16 @@ class Clock:
         """An instant in the reader's zone."""
         return _instant(text).astimezone(self._zone)
 
+    def midnight(self) -> str:
+        """When the reader's day began, as a filter takes it."""
+        begun = self._now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return begun.isoformat(timespec="minutes")
+
+    @property
+    def zone(self) -> str:
+        """The name of the reader's zone."""
+        return getattr(self._zone, "key", None) or f"{self._now:%Z}"
+
     def full(self, text: str) -> str:
         """An instant with its date and zone, to be shown on demand."""
         return f"{self.local(text):%Y-%m-%d %H:%M:%S.%f %Z}"
@@ -113,6 +132,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "duration": duration,
     "short_id": short_id,
     "first_line": first_line,
+    "cause": cause,
     "counted": counted,
 }
 """The filters of templates."""
