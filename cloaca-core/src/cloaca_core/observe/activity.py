@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cloaca_core._engine.fire.tick_rows import timing_of
+from cloaca_core.errors import CronExpressionError
 from cloaca_core.observe.json_forms import Shown
 from cloaca_core.observe.listing import RunLine, run_line
 from cloaca_core.records.search import Condition, RunSearch
@@ -24,6 +27,7 @@ from cloaca_core.values.option_names import RunStatus as StatusName
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core.records.runs import RunRow
+    from cloaca_core.records.schedules import ScheduleRow
     from cloaca_core.records.search import Failure
     from cloaca_core.values.instants import Instant
 
@@ -43,6 +47,13 @@ FAILING: Final = 10
 """Failing workflows that are told."""
 LAST: Final = 20
 """Runs of a failing workflow that are told."""
+SCHEDULES: Final = 500
+"""Schedules that are looked at."""
+TICKS: Final = 30
+"""Ticks of each schedule."""
+NEXT: Final = 8
+AHEAD: Final = 6
+"""It looks ahead for a part of the time: this is how many of them it looks back."""
 HOUR: Final = 3_600 * SECOND
 _DAY: Final = 24 * HOUR
 _OPEN: Final = tuple(
@@ -108,8 +119,20 @@ class FailingWorkflow(Shown):
 
 
 @dataclass(frozen=True, slots=True)
+class Tick(Shown):
+    """A tick of a schedule to come. ``schedule`` is its name, None for one without."""
+
+    schedule: str | None
+    workflow_name: str
+    workflow: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Activity(Shown):
     """Runs from ``since`` to ``at``, by workflow: those with failures first, then by their number.
+    ``ticks`` are those of schedules until ``until``, a sixth of that time later; ``next`` is the
+    next one of each schedule, the first 8.
     ``failing`` are workflows that failed in the last 24 hours and go on failing. ``all_failures``
     is false if there were more failures than were looked at: the newest 1,000.
     """
@@ -119,6 +142,9 @@ class Activity(Shown):
     lanes: tuple[Lane, ...]
     failing: tuple[FailingWorkflow, ...]
     all_failures: bool
+    until: str
+    ticks: tuple[Tick, ...]
+    next: tuple[Tick, ...]
 
 
 class Seen(NamedTuple):
@@ -133,6 +159,12 @@ class Seen(NamedTuple):
     failures: Sequence[Failure]
     last: Mapping[str, Sequence[RunRow]]
     paused: frozenset[str]
+    schedules: Sequence[ScheduleRow]
+
+    @property
+    def until(self) -> Instant:
+        """How far it looks ahead."""
+        return self.now + (self.now - self.since) // AHEAD
 
 
 async def read(engine: Looks, length: int) -> Seen:
@@ -157,6 +189,7 @@ async def read(engine: Looks, length: int) -> Seen:
         failures=failures,
         last={name: await _newest(engine, name) for name in failed},
         paused=frozenset(await store.paused_workflows()),
+        schedules=await store.list_schedules(enabled_only=True, limit=SCHEDULES, offset=0),
     )
 
 
@@ -206,7 +239,28 @@ def activity(seen: Seen) -> Activity:
         lanes=_lanes(seen),
         failing=tuple([each for each in failing if each is not None]),
         all_failures=len(seen.failures) < FAILURES,
+        until=rfc3339(seen.until),
+        ticks=_ticks(seen),
+        next=_next(seen),
     )
+
+
+def _ticks(seen: Seen) -> tuple[Tick, ...]:
+    ticks = []
+    for row in seen.schedules:
+        with suppress(CronExpressionError):  # another version has written it
+            found = timing_of(row).between(seen.now, seen.until, TICKS)
+            ticks += [_tick(row, at) for at in found]
+    return tuple(ticks)
+
+
+def _next(seen: Seen) -> tuple[Tick, ...]:
+    rows = [(row.next_tick, row) for row in seen.schedules if row.next_tick is not None]
+    return tuple([_tick(row, at) for at, row in sorted(rows, key=lambda it: it[0])[:NEXT]])
+
+
+def _tick(row: ScheduleRow, at: Instant) -> Tick:
+    return Tick(row.name, short_name(row.workflow), row.workflow, rfc3339(at))
 
 
 def _lanes(seen: Seen) -> tuple[Lane, ...]:

@@ -7,10 +7,11 @@ from typing import Final
 from cloaca_core.ui import live
 from cloaca_core.ui.acts import bulk_acts
 from cloaca_core.ui.asking import Address
-from cloaca_core.ui.pages import run, runs
+from cloaca_core.ui.pages import now, run, runs
 
 ROUTES: Final[tuple[Address, ...]] = (
     *live.ROUTES,
+    *now.ROUTES,
     *bulk_acts.ROUTES,
     *runs.ROUTES,
     *run.ROUTES,
