@@ -62,9 +62,9 @@ async def read(engine: Looks, run_ids: Sequence[str]) -> Rows:
     tasks: dict[str, int] = {}
     counted: list[str] = []
     left = TASKS
+    sizes = await _sizes(engine, runs)
     for row in runs:
-        definition = await engine.reader.definition(row)
-        number = 0 if definition is None else len(definition.tasks)
+        number = sizes[row.workflow, row.version]
         if row.status != RunStatus.COMPLETED:
             if number > left:
                 continue
@@ -82,6 +82,13 @@ async def read(engine: Looks, run_ids: Sequence[str]) -> Rows:
         waits=await store.waits(still) if still else [],
         lost=await without_runner(engine, runs),
     )
+
+
+async def _sizes(engine: Looks, runs: Sequence[RunRow]) -> Mapping[tuple[str, str], int]:
+    """How many tasks each version of a workflow has; 0 where that is not known."""
+    versions = {(row.workflow, row.version): row for row in runs}
+    found = {key: await engine.reader.definition(row) for key, row in versions.items()}
+    return {key: 0 if it is None else len(it.tasks) for key, it in found.items()}
 
 
 def standings(rows: Rows) -> tuple[Standing, ...]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from cloaca_core.ui import words
+from cloaca_core.ui import run_words, words
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -27,6 +27,7 @@ def templates() -> Environment:
         auto_reload=False,
     )
     found.filters.update(words.FILTERS)
+    found.filters.update(run_words.FILTERS)
     found.globals.update(states=words.STATES)
     return found
 

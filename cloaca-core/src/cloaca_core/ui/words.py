@@ -7,12 +7,9 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from cloaca_core.observe.filters import Term
-
 _MINUTE: Final = 60
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
-_THOUSAND: Final = 1_000
 
 STATES: Final[Mapping[str, str]] = {
     "Pending": "pending",
@@ -50,18 +47,6 @@ def duration(seconds: float | None) -> str:
     raise AssertionError("there is a unit for a minute")
 
 
-def size(number: int | None) -> str:
-    """So many bytes: ``1.2 GB``; nothing for None."""
-    if number is None:
-        return ""
-    left = float(number)
-    for unit in ("B", "kB", "MB", "GB"):
-        if left < _THOUSAND:
-            return f"{left:.0f} {unit}" if unit == "B" or left >= 100 else f"{left:.1f} {unit}"
-        left /= _THOUSAND
-    return f"{left:,.1f} TB"
-
-
 def short_id(run_id: str) -> str:
     """The beginning of a run's id, which others of the same minute do not share."""
     return run_id[:13]
@@ -72,23 +57,9 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-_FIRST_ERROR: Final = "; first error: "
-
-
-def cause(text: str | None) -> str:
-    """The first error of a run that failed, without the counts before it."""
-    line = first_line(text)
-    return line.partition(_FIRST_ERROR)[2] or line
-
-
 def first_line(text: str | None) -> str:
     """The first line of a text; nothing for None."""
     return (text or "").strip().partition("\n")[0]
-
-
-def term(value: str) -> str:
-    """A value as a term of a filter has it."""
-    return str(Term("", (value,)))[1:]
 
 
 def zone_of(name: str) -> tzinfo | None:
@@ -155,11 +126,8 @@ def _instant(text: str) -> datetime:
 
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "duration": duration,
-    "size": size,
     "short_id": short_id,
     "first_line": first_line,
-    "cause": cause,
-    "term": term,
     "counted": counted,
 }
 """The filters of templates."""
