@@ -406,8 +406,19 @@ def test_a_file_that_is_not_there_exits_with_4_and_stays_away(
     command: Command, tmp_path: Path
 ) -> None:
     url = f"sqlite://{tmp_path}/nothing.db"
-    for arguments in (["runs", "list"], ["runs", "cancel", "@"], ["doctor"], ["db", "status"]):
-        command(*arguments, "--database-url", url, code=4)
+    for arguments in (
+        ["runs", "list"],
+        ["runs", "cancel", "@"],
+        ["doctor"],
+        ["db", "status"],
+        ["db", "prune", "--dry-run"],
+        ["db", "sql", "SELECT 1"],
+    ):
+        said = command(*arguments, "--database-url", url, code=4).stderr
+        assert "it does not exist. `cloaca run`" in said
+        assert "mode=" not in said  # which is no word of the user's
+    said = command("db", "copy", url, "a.db", code=4).stderr
+    assert said.endswith("it does not exist\n")  # no command should make a source
 
     assert not (tmp_path / "nothing.db").exists()
 

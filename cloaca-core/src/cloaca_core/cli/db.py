@@ -165,7 +165,7 @@ def backup(where: Where, out: Output, file: str) -> None:
     from cloaca_core.transfer.backup import back_up
 
     url = where.url()
-    with opening():
+    with opening(must_be_there=True):
         done = back_up(url, file)
     form = {"path": done.path, "size": done.size}
     out.one("backup", form, lambda: [f"{done.path}: {_size(done.size)}"])
@@ -195,7 +195,7 @@ def copy(
     from cloaca_core.transfer.copy import copy_database
 
     try:
-        with opening():
+        with opening(must_be_there=True):
             done = copy_database(
                 source,
                 target,
@@ -249,7 +249,7 @@ def import_0x(where: Where, out: Output, source: str, yes: bool, source_schema: 
     from cloaca_core.transfer.import_0x import import_0x as imported
 
     url, schema = where.url(), where.schema_name()
-    with opening():
+    with opening(must_be_there=True):
         done = imported(
             source, url, dry_run=not yes, source_schema=source_schema, target_schema=schema
         )
@@ -287,7 +287,7 @@ def prune(
     yes: bool,
 ) -> None:
     """Delete runs that ended before an instant, or as long ago as their retention says."""
-    with where.client("rw") as client:
+    with where.client("ro" if dry_run else "rw") as client:
         found = client.prune(before=before, workflow_name=workflow, dry_run=True)
         if not dry_run and found.runs:
             confirm(f"Delete {counted(found.runs, 'run')} with all of their records?", yes=yes)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, Literal, ParamSpec, T
 import click
 
 from cloaca_core.cli import exits
-from cloaca_core.cli.failures import Failure
+from cloaca_core.cli.failures import Failure, message_of
 from cloaca_core.errors import (
     BackendError,
     StoreOpenError,
@@ -131,12 +131,17 @@ def opened(open_: Callable[[], C]) -> Iterator[C]:
 
 
 @contextmanager
-def opening() -> Iterator[None]:
-    """A database that cannot be opened within the block ends the command with a code of its own."""
+def opening(*, must_be_there: bool = False) -> Iterator[None]:
+    """A database that cannot be opened within the block ends the command with a code of its own.
+
+    The message names the commands that make a database, unless it ``must_be_there`` as the source
+    of another one.
+    """
     try:
         yield
     except (StoreOpenError, StoreUnavailableError, StoreReadOnlyError, BackendError) as error:
-        raise Failure(str(error), exits.NO_DATABASE) from error
+        message = str(error) if must_be_there else message_of(error)
+        raise Failure(message, exits.NO_DATABASE) from error
 
 
 def url_with_mode(url: str, mode: Mode) -> str:

@@ -13,11 +13,9 @@ from cloaca_core._engine.fire.tick_rows import timing_of
 from cloaca_core._engine.runtime.loop_thread import run_on_own_loop
 from cloaca_core.errors import (
     ContextValueError,
-    ForeignDatabaseError,
-    NewerSchemaError,
-    NotADatabaseError,
     ScheduleError,
-    StoreError,
+    StoreOpenError,
+    StoreReadOnlyError,
     TransferError,
 )
 from cloaca_core.records.old_work import Release
@@ -110,10 +108,13 @@ async def _is_missing(target: Place) -> bool:
     try:
         async with target.opened(read_only=True):
             return False
-    except (ForeignDatabaseError, NewerSchemaError, NotADatabaseError):
-        raise  # an import would fail as well
-    except StoreError:
-        return True
+    except StoreOpenError as error:
+        if error.reason != "missing":
+            raise  # an import would fail as well
+    except StoreReadOnlyError as error:
+        if not error.is_unmade:
+            raise
+    return True
 
 
 class _Import:

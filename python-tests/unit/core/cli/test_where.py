@@ -8,7 +8,9 @@ import click
 import pytest
 
 import cloaca
-from cloaca_core.cli.where import Where, imported, url_with_mode, without_password
+from cloaca_core.cli.failures import Failure
+from cloaca_core.cli.where import Where, imported, opening, url_with_mode, without_password
+from cloaca_core.errors import StoreOpenError
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +100,21 @@ def test_a_server_is_looked_at_read_only_and_has_no_other_mode() -> None:
 )
 def test_a_password_is_not_shown(expected: str, url: str) -> None:
     assert without_password(url) == expected
+
+
+@pytest.mark.parametrize(
+    ("expected", "must_be_there"),
+    [("no file. `cloaca run`, `cloaca worker` and `cloaca db upgrade` make it", False),
+     # such as the source of a copy, which none of them is to make
+     ("no file", True)],
+)  # fmt: skip
+def test_a_database_that_cannot_be_opened_is_told_with_what_makes_it(
+    expected: str, must_be_there: bool
+) -> None:
+    with pytest.raises(Failure) as ended, opening(must_be_there=must_be_there):
+        raise StoreOpenError("no file", reason="missing")
+
+    assert (ended.value.message, ended.value.exit_code) == (expected, 4)
 
 
 class TestImported:
