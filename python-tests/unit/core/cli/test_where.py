@@ -9,7 +9,14 @@ import pytest
 
 import cloaca
 from cloaca_core.cli.failures import Failure
-from cloaca_core.cli.where import Where, imported, opening, url_with_mode, without_password
+from cloaca_core.cli.where import (
+    BrokenProgram,
+    Where,
+    imported,
+    opening,
+    url_with_mode,
+    without_password,
+)
 from cloaca_core.errors import StoreOpenError
 
 
@@ -149,5 +156,25 @@ class TestImported:
     def test_a_module_that_lacks_another_one_says_so_itself(self, folder: Path) -> None:
         (folder / "lacking_where.py").write_text("import nothing_of_that_name\n")
 
-        with pytest.raises(ModuleNotFoundError, match="nothing_of_that_name"):
+        with pytest.raises(BrokenProgram, match="nothing_of_that_name"):
             imported("lacking_where")
+
+    def test_a_module_that_raises_is_told_with_its_own_frames(self, folder: Path) -> None:
+        (folder / "broken_where.py").write_text("import cloaca\n1 / 0\n")
+
+        with pytest.raises(BrokenProgram) as ended:
+            imported("broken_where")
+
+        first, _, *frames, last = ended.value.message.splitlines()
+        assert (first, last) == (
+            "broken_where cannot be imported:",
+            "ZeroDivisionError: division by zero",
+        )
+        assert sum(line.startswith("  File ") for line in frames) == 1
+        assert ended.value.exit_code == 1
+
+    def test_a_definition_that_is_refused_says_itself_which(self, folder: Path) -> None:
+        (folder / "refused_where.py").write_text("import cloaca\ncloaca.WorkflowBuilder('')\n")
+
+        with pytest.raises(cloaca.DefinitionError):
+            imported("refused_where")
