@@ -187,7 +187,10 @@ def test_what_was_written_wrongly_exits_with_2(command: Command) -> None:
 
 
 def test_an_unknown_workflow_or_run_exits_with_1(command: Command) -> None:
-    assert "did you mean 'order'" in command("run", "ordre", code=1).stderr
+    for more in ([], ["--detach"]):
+        told = command("run", "ordre", *more, code=1).stderr
+        assert "did you mean 'order'" in told
+        assert told.endswith("Known workflows: order, ask, load, stop_itself\n")
     command("runs", "show", "abc", code=1)
     command("runs", "show", "@", code=1)
 
@@ -587,6 +590,27 @@ def test_schedules_come_and_go(command: Command) -> None:
     assert "say --yes." in declined  # it has no --dry-run
     command("schedules", "delete", "nightly", "--yes")
     command("schedules", "show", "nightly", code=1)
+
+
+def test_a_schedule_of_an_unknown_workflow_is_noted(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command("schedules", "add", "nightly", "order", "0 2 * * *").stderr == ""
+    monkeypatch.delenv("CLOACA_APP")
+    assert "a workflow 'order' here:" in command("schedules", "add", "a", "order", "@daily").stderr
+    with cloaca.Client(os.environ["CLOACA_DATABASE_URL"]) as client:
+        assert len(client.list_cron_schedules()) == 2  # it may come later
+
+
+def test_the_workflow_of_a_schedule_may_be_recorded(
+    command: Command, worker: cloaca.DefaultRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CLOACA_APP")
+
+    for name in ("order", "public::embedded::order"):
+        assert command("schedules", "add", "nightly", name, "0 2 * * *").stderr == ""
+    told = command("schedules", "add", "nightly", "ordre", "0 2 * * *").stderr
+    assert "did you mean 'order'" in told
 
 
 def test_triggers_are_enabled_and_disabled(command: Command, database_url: str) -> None:

@@ -10,9 +10,10 @@ from cloaca_core.cli.arguments import context_of, context_options
 from cloaca_core.cli.columns import text, when
 from cloaca_core.cli.completion import SCHEDULES, WORKFLOWS
 from cloaca_core.cli.failures import Failure
+from cloaca_core.cli.known_workflows import note_unknown
 from cloaca_core.cli.output import Column, Form, Output, note, output_options
 from cloaca_core.cli.steer_runs import confirm
-from cloaca_core.cli.where import Where, database_options, pass_where
+from cloaca_core.cli.where import Where, app_options, database_options, pass_where
 from cloaca_core.cli.words import counted
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _explain(out: Output, found: Any) -> None:
 @click.option("--jitter", type=click.IntRange(0), metavar="SECONDS", help="Spread the starts.")
 @click.option("--start", metavar="INSTANT", help="No tick before: RFC 3339.")
 @click.option("--end", metavar="INSTANT", help="No tick after: RFC 3339.")
-@database_options
+@app_options
 @output_options
 @pass_where
 def add(
@@ -142,7 +143,10 @@ def add(
     start: str | None,
     end: str | None,
 ) -> None:
-    """Add the schedule NAME of a workflow, or change it to these settings."""
+    """Add the schedule NAME of a workflow, or change it to these settings.
+
+    A workflow that no runner has recorded and -A does not define may come later: a note says so.
+    """
     with where.client("rw") as client:
         made = client.schedule(
             name,
@@ -156,6 +160,7 @@ def add(
             start_date=start,
             end_date=end,
         )
+        note_unknown(where, client, workflow)
         row = client.get_cron_schedule(made)
     out.one("schedule", row, lambda: [f"{name} {made}: next {row['next_run_at'] or 'never'}"])
 
