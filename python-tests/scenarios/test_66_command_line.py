@@ -122,6 +122,11 @@ def answer(done: Result) -> dict[str, Any]:
     return found
 
 
+def shown_facts(done: Result) -> dict[str, str]:
+    """The facts of one thing, by the words that begin their lines."""
+    return {line[:12].rstrip(): line[12:] for line in done.stdout.splitlines()}
+
+
 def submitted(command: Command, *arguments: str) -> str:
     """The id of a run that is submitted and not executed."""
     run_id: str = answer(command("run", *arguments, "--detach", "--json"))["run"]["id"]
@@ -547,6 +552,22 @@ def test_a_retry_and_a_fork_show_their_plans(command: Command) -> None:
     command("runs", "retry", "status:failed", "--plan", code=2)
 
 
+def test_the_plans_of_several_retries_are_one_document(command: Command) -> None:
+    command("run", "order", "-P", "fail:=true", code=5)
+    command("run", "order", "-P", "fail:=true", code=5)
+    ids = command("runs", "list", "--fields", "id").stdout.split()
+
+    found = answer(command("runs", "retry", *ids, "--plan", "--json"))
+    assert [(each["id"], each["run"][0]["task"]) for each in found["plans"]] == [
+        (run_id, "send") for run_id in ids
+    ]
+    alone = answer(command("runs", "retry", "@", "--plan", "--json"))
+    assert alone == {"plans": found["plans"][:1], "next": None}
+    lines = command("runs", "retry", *ids, "--plan").stdout.splitlines()
+    assert [line for line in lines if line.startswith("run ")][::2] == [f"run {id_}" for id_ in ids]
+    assert command("runs", "retry", *ids, "--plan", "--fields", "id").stdout.split() == ids
+
+
 def test_a_run_is_told_what_it_waits_for(command: Command, worker: cloaca.DefaultRunner) -> None:
     run = worker.submit("ask")
     assert "sent" in command("runs", "send", "@", "answer", '{"n": 42}', "--key", "a").stdout
@@ -575,6 +596,11 @@ def test_schedules_come_and_go(command: Command) -> None:
     made = answer(command(*add, "-P", "amount:=9", "--json"))["schedule"]
     assert (made["name"], made["timezone"]) == ("nightly", "Europe/Oslo")
     assert "nightly" in command("schedules", "list").stdout
+    facts = shown_facts(command("schedules", "show", "nightly"))
+    assert facts.keys() >= {"schedule", "workflow", "next", "catch-up", "overlap"}
+    assert facts["state"] == "enabled"
+    assert facts["cron"] == "0 2 * * * (At 02:00 every day)"
+    assert facts["last"] == "never"
     assert "Europe/Oslo" in command("schedules", "next", made["id"][:-2]).stdout
     period = ("2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z")
     assert "2 ticks would run" in command("schedules", "preview", "nightly", *period).stdout
@@ -624,8 +650,12 @@ def test_triggers_are_enabled_and_disabled(command: Command, database_url: str) 
     def arrived() -> bool:
         return False
 
-    with cloaca.DefaultRunner(database_url, registry=registry):
+    with cloaca.DefaultRunner(database_url, registry=registry) as program:
+        program.list_trigger_schedules()  # which writes those of the program first
         assert "arrived" in command("triggers", "list").stdout
+        facts = shown_facts(command("triggers", "show", "arrived"))
+        assert (facts["trigger"], facts["every"], facts["state"]) == ("arrived", "1h 00m", "enabled")
+        assert facts["overlap"].startswith("fires nothing while")
         assert command("triggers", "disable", "arrived").stdout == "arrived is disabled\n"
         assert not answer(command("triggers", "show", "arrived", "--json"))["trigger"]["enabled"]
         command("triggers", "enable", "arrived")
@@ -696,7 +726,8 @@ def test_a_failed_run_becomes_a_test(command: Command, tmp_path: Path) -> None:
 
 def test_an_upgrade_can_be_read_before(command: Command) -> None:
     command("db", "upgrade")
-    assert command("db", "upgrade", "--dump-sql").stdout == ""
+    dumped = command("db", "upgrade", "--dump-sql")
+    assert (dumped.stdout, "Nothing to do" in dumped.stderr) == ("", True)
     assert command("db", "upgrade").stdout.startswith("0 migrations applied")
 
 
@@ -880,7 +911,8 @@ def test_triggers_are_completed(command: Command, database_url: str) -> None:
     def arrived() -> bool:
         return False
 
-    with cloaca.DefaultRunner(database_url, registry=registry):
+    with cloaca.DefaultRunner(database_url, registry=registry) as program:
+        program.list_trigger_schedules()  # which writes those of the program first
         assert offered("triggers", "show", "a") == {"arrived": "mail"}
         assert offered("triggers", "show", "x") == {}
 

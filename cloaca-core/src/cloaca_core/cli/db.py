@@ -87,13 +87,22 @@ def upgrade(where: Where, out: Output, dump_sql: bool) -> None:
     from cloaca_core.transfer.status import upgrade_database
 
     if dump_sql:
-        click.echo(_status(where).sql, nl=False)
+        _dump(_status(where))
         return
     url, schema = where.url(), where.schema_name()
     with opening():
         done = upgrade_database(url, schema=schema)
     applied = counted(len(done.applied), "migration")
     out.one("upgrade", done.to_dict(), lambda: [f"{applied} applied; schema {done.schema}"])
+
+
+def _dump(found: DatabaseStatus) -> None:
+    """Write the statements of an upgrade; a note says why there are none."""
+    click.echo(found.sql, nl=False)
+    if found.refusal is not None:
+        note(f"An upgrade would be refused: {found.refusal}")
+    elif not found.pending:
+        note(f"Nothing to do: the tables are of this version, schema {found.schema}.")
 
 
 @command.command()
