@@ -717,11 +717,15 @@ def test_a_copy_with_open_runs_names_its_option(command: Command, tmp_path: Path
 def test_a_failed_run_becomes_a_test(command: Command, tmp_path: Path) -> None:
     command("run", "order", "-P", "fail:=true", "-P", "card=1234", code=5)
 
-    command("runs", "export", "@", "-o", "case.json", "--mask", "card")
+    told = command("runs", "export", "@", "-o", "case.json", "--mask", "card").stderr
+    assert told == "case.json: harness.load('case.json') in a test calls its failed task again.\n"
     case = (tmp_path / "case.json").read_text()
     assert "no stock" in case
     assert "1234" not in case
     assert json.loads(command("runs", "export", "@").stdout)
+    command("run", "order")
+    told = command("runs", "export", "@", "-o", "case.json").stderr
+    assert told == "case.json: no task of this run has failed.\n"
 
 
 def test_an_upgrade_can_be_read_before(command: Command) -> None:

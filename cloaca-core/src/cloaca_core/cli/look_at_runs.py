@@ -210,7 +210,15 @@ def export(where: Where, run: str, output: str, mask: tuple[str, ...]) -> None:
         click.echo(text)
     else:
         write_file(output, f"{text}\n")
-        note(f"{output}: harness.load({output!r}) in a test calls its failed task again.")
+        note(f"{output}: {_use(output, found)}")
+
+
+def _use(file: str, case: Form) -> str:
+    """What can be done with the file of a run."""
+    failed = [name for name, task in case["tasks"].items() if task["status"] == "Failed"]
+    if failed:
+        return f"harness.load({file!r}) in a test calls its failed task again."
+    return "no task of this run has failed."
 
 
 @click.command()
