@@ -654,7 +654,11 @@ def test_triggers_are_enabled_and_disabled(command: Command, database_url: str) 
         program.list_trigger_schedules()  # which writes those of the program first
         assert "arrived" in command("triggers", "list").stdout
         facts = shown_facts(command("triggers", "show", "arrived"))
-        assert (facts["trigger"], facts["every"], facts["state"]) == ("arrived", "1h 00m", "enabled")
+        assert (facts["trigger"], facts["every"], facts["state"]) == (
+            "arrived",
+            "1h 00m",
+            "enabled",
+        )
         assert facts["overlap"].startswith("fires nothing while")
         assert command("triggers", "disable", "arrived").stdout == "arrived is disabled\n"
         assert not answer(command("triggers", "show", "arrived", "--json"))["trigger"]["enabled"]
