@@ -700,7 +700,21 @@ def test_a_database_is_backed_up_and_copied(command: Command, tmp_path: Path) ->
     listed = command("runs", "list", "--database-url", copy, "--fields", "status").stdout
     assert listed == "Completed\n"
     command("db", "copy", f"sqlite://{tmp_path}/nothing.db", copy, code=4)
+    command("schedules", "add", "nightly", "order", "0 2 * * *", "--database-url", str(backup))
+    told = command("db", "copy", str(backup), f"{tmp_path}/other.db").stderr
+    assert "1 schedule is enabled in BOTH databases" in told
+    assert ": nightly. Disable it in one of the two" in told
     command("db", "import-0x", f"sqlite://{backup}", code=1)  # no release of 0.x has made it
+
+
+@pytest.mark.backend("sqlite", reason="the refusal is before either backend writes")
+def test_a_copy_while_a_runner_is_alive_needs_a_flag(
+    command: Command, worker: cloaca.DefaultRunner, tmp_path: Path
+) -> None:
+    source, copy = os.environ["CLOACA_DATABASE_URL"], f"sqlite://{tmp_path}/copy.db"
+
+    assert "are alive" in command("db", "copy", source, copy, code=1).stderr
+    command("db", "copy", source, copy, "--allow-runners")
 
 
 @pytest.mark.backend("sqlite", reason="the refusal is before either backend writes")

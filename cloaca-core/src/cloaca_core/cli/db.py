@@ -15,7 +15,7 @@ from cloaca_core.cli.columns import counts_text
 from cloaca_core.cli.completion import WORKFLOWS
 from cloaca_core.cli.failures import Failure
 from cloaca_core.cli.output import Column, Output, note, output_options, plain
-from cloaca_core.cli.steer_runs import confirm
+from cloaca_core.cli.steer_runs import SHOWN, confirm
 from cloaca_core.cli.where import Where, database_options, opening, pass_where
 from cloaca_core.cli.words import counted
 from cloaca_core.errors import RunsInFlightError
@@ -184,6 +184,7 @@ def backup(where: Where, out: Output, file: str) -> None:
 @click.argument("source")
 @click.argument("target")
 @click.option("--paused", is_flag=True, help="Pause workflows whose runs have not ended.")
+@click.option("--allow-runners", is_flag=True, help="Copy also if runners of SOURCE are alive.")
 @click.option("--source-schema", metavar="NAME", help="The schema of the source on PostgreSQL.")
 @click.option("--target-schema", metavar="NAME", help="The schema of the target on PostgreSQL.")
 @output_options
@@ -192,14 +193,16 @@ def copy(
     source: str,
     target: str,
     paused: bool,
+    allow_runners: bool,
     source_schema: str | None,
     target_schema: str | None,
 ) -> None:
     """Copy the database SOURCE into TARGET, which is empty or the beginning of this copy.
 
-    Both are URLs. Stop the runners of both before. A copy that was broken off goes on when it is
-    called again; in the end both are compared row by row. Runs that have not ended are refused,
-    unless --paused; workflows that are paused until an instant are refused also then.
+    Both are URLs. Stop the runners of both before: those that are alive are refused. A copy that
+    was broken off goes on when it is called again; in the end both are compared row by row. Runs
+    that have not ended are refused, unless --paused; workflows that are paused until an instant are
+    refused also then. Enabled schedules fire in both databases, unless --paused.
     """
     from cloaca_core.transfer.copy import copy_database
 
@@ -209,6 +212,7 @@ def copy(
                 source,
                 target,
                 paused=paused,
+                allow_runners=allow_runners,
                 source_schema=source_schema,
                 target_schema=target_schema,
                 progress=_Progress(),
@@ -217,8 +221,21 @@ def copy(
         if paused:
             raise
         raise Failure(_in_flight(error.runs)) from error
+    if done.schedules:
+        note(_firing(done.schedules))
     held = f"; paused in both: {', '.join(done.paused)}" if done.paused else ""
     out.one("copy", done.to_dict(), lambda: [f"{counted(done.rows, 'row')} are the same{held}"])
+
+
+def _firing(schedules: Sequence[str]) -> str:
+    """What becomes of schedules that are enabled in both databases."""
+    are, them = ("is", "it") if len(schedules) == 1 else ("are", "them")
+    more = f" and {len(schedules) - SHOWN:,} more" if len(schedules) > SHOWN else ""
+    return (
+        f"{counted(len(schedules), 'schedule')} {are} enabled in BOTH databases, and each database "
+        f"that has a runner fires {them}: {', '.join(schedules[:SHOWN])}{more}. Disable {them} in "
+        "one of the two: cloaca schedules disable"
+    )
 
 
 def _in_flight(runs: int) -> str:
