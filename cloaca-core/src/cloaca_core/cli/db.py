@@ -271,6 +271,8 @@ def import_0x(where: Where, out: Output, source: str, yes: bool, source_schema: 
     """Take over history, schedules and unfinished runs of a database of cloaca 0.2 or 0.12.
 
     SOURCE is its URL; it is only read. Stop its programs before. Without --yes nothing is written.
+    Called again it takes over what is missing: also runs that have been pruned here since, which
+    run again if they had not ended there.
     """
     from cloaca_core.transfer.import_0x import import_0x as imported
 

@@ -83,7 +83,8 @@ def import_0x(
     Stop the programs of the old database before; it is only read. Runs that have ended become
     history. Those that have not go on here: tasks that completed count, all others run, those that
     were running again. Schedules go on with their next tick. Each run has the tags
-    ``imported_from`` and ``imported_id``, its id there. What was imported before is left as it is.
+    ``imported_from`` and ``imported_id``, its id there. What was imported before is left as it is,
+    but a run that has been pruned since comes again, and runs again if it had not ended there.
     Raises ``TransferError`` when neither release made the source.
     """
     source, target = Place.of(source_url, source_schema), Place.of(target_url, target_schema)
