@@ -228,7 +228,7 @@ def copy(
 
 
 def _firing(schedules: Sequence[str]) -> str:
-    """What becomes of schedules that are enabled in both databases."""
+    """A warning about schedules that are enabled in both databases."""
     are, them = ("is", "it") if len(schedules) == 1 else ("are", "them")
     more = f" and {len(schedules) - SHOWN:,} more" if len(schedules) > SHOWN else ""
     return (

@@ -214,7 +214,7 @@ def export(where: Where, run: str, output: str, mask: tuple[str, ...]) -> None:
 
 
 def _use(file: str, case: Form) -> str:
-    """What can be done with the file of a run."""
+    """The use of the file of a run, in words."""
     failed = [name for name, task in case["tasks"].items() if task["status"] == "Failed"]
     if failed:
         return f"harness.load({file!r}) in a test calls its failed task again."

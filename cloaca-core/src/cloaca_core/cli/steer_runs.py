@@ -38,8 +38,8 @@ _REF: Final = re.compile(r"@(~\d+)?|[0-9a-f-]+", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a verb is asked for: the runs, by their names or by the terms of a filter, and how it is
-    to be done.
+    """The arguments of a verb: runs, by their names or by the terms of a filter, and the options of
+    acting on them.
     """
 
     refs: tuple[str, ...]

@@ -205,7 +205,7 @@ def imported(name: str) -> Registry:
 
 
 def _not_imported(module: str, error: Exception) -> click.ClickException:
-    """What ends a command whose program raises an error as it is imported."""
+    """The exception that ends a command whose program raises an error as it is imported."""
     from cloaca_core.cli.own_frames import told
 
     if isinstance(error, ModuleNotFoundError):

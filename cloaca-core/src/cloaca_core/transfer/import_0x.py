@@ -38,7 +38,7 @@ _GOES_ON: Final = (RunStatus.PENDING, RunStatus.PAUSED)
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import has written, or would write. ``runs`` are counted by the status that they have
+    """The result of an import, or of a dry run. ``runs`` are counted by the status that they have
     here; those that go on are Pending or Paused. ``known`` are runs and schedules that an earlier
     import had written. ``refused`` says which runs and schedules cannot be taken over, and why.
     """
