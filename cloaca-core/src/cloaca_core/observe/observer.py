@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from cloaca_core.observe.listing import RunLine, RunPage
     from cloaca_core.observe.overview import Overview
     from cloaca_core.observe.reading import Family
-    from cloaca_core.observe.starters import Starter
     from cloaca_core.observe.standings import Standing
+    from cloaca_core.observe.starters import Starter
     from cloaca_core.observe.statistics import WorkflowLine, WorkflowStatistics
     from cloaca_core.observe.task_details import TaskDetails
     from cloaca_core.observe.timeline import Timeline

@@ -13,8 +13,8 @@ from cloaca_core.observe import Observer
 from cloaca_core.runner.calls.operations import Operations
 from cloaca_core.telemetry.redaction import Redact, Redaction
 from cloaca_core.transfer.case import case_call
-from cloaca_core.ui.kept import Kept
 from cloaca_core.ui.checkup import Checkup
+from cloaca_core.ui.kept import Kept
 
 if TYPE_CHECKING:
     from cloaca_core.runner.async_client import AsyncClient

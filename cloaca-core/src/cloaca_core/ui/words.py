@@ -200,9 +200,9 @@ class Clock:
         return begun.isoformat(timespec="minutes")
 
     @property
-    def zone(self) -> str:
+    def zone_name(self) -> str:
         """The name of the reader's zone."""
-        return getattr(self._zone, "key", None) or f"{self._now:%Z}"
+        return getattr(self.zone, "key", None) or f"{self._now:%Z}"
 
     def full(self, text: str) -> str:
         """An instant with its date and zone, to be shown on demand."""
