@@ -61,5 +61,5 @@ def test_times_without_seconds_name_another_day() -> None:
 
 
 def test_the_zone_has_a_name() -> None:
-    assert CLOCK.zone == "Europe/Oslo"
+    assert CLOCK.zone_name == "Europe/Oslo"
     assert Clock(None, datetime.now(UTC)).zone
