@@ -29,7 +29,7 @@ def templates() -> Environment:
     )
     found.filters.update(words.FILTERS)
     found.filters["offers"] = offers
-    found.globals.update(states=words.STATES, pane=None, export=False, graph=None)
+    found.globals.update(states=words.STATES, pane=None, export=False, graph=None, scope="")
     return found
 
 
