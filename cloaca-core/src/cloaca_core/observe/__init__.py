@@ -9,6 +9,7 @@
     run_forms  JSON of answers about one run
     owners     runs whose runner is gone
     steerable  a filter, narrowed to the runs that an order changes
+    activity   of the last hours        standings  how far runs have come
     statistics of workflows and tasks    overview   one screen
     versions   in the last runs          starters   schedules and triggers of a workflow
     observer   the class that offers all of it

@@ -19,18 +19,21 @@ if TYPE_CHECKING:
     from cloaca_core._engine.engine import Engine
     from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core._engine.steer.bulk import Steps
+    from cloaca_core.observe.activity import Activity
     from cloaca_core.observe.changes import TaskChange
     from cloaca_core.observe.graph import Graph
     from cloaca_core.observe.inspection import Inspection
     from cloaca_core.observe.listing import RunLine, RunPage
     from cloaca_core.observe.overview import Overview
     from cloaca_core.observe.reading import Family
+    from cloaca_core.observe.standings import Standing
     from cloaca_core.observe.starters import Starter
     from cloaca_core.observe.statistics import WorkflowLine, WorkflowStatistics
     from cloaca_core.observe.task_details import TaskDetails
     from cloaca_core.observe.timeline import Timeline
     from cloaca_core.observe.tree import RunTree
     from cloaca_core.records.task_logs import LogChunk
+    from cloaca_core.runner.approvals import OpenApproval
     from cloaca_core.runner.async_client import AsyncClient
     from cloaca_core.runner.calls.notices import NoticeStream
     from cloaca_core.runner.calls.task_logs import Following
@@ -86,6 +89,20 @@ class Observer:
         """How many runs match."""
         wanted = _filter(terms)
         return self._ask(lambda engine: search.count(engine, wanted), unchanged)
+
+    def tally(self, *terms: str | Filter, most: int = 1_000) -> Call[search.Tally]:
+        """How many runs match, up to ``most``: soon, however many runs there are."""
+        wanted, bound = _filter(terms), checked_limit(most)
+        return self._ask(lambda engine: search.tally(engine, wanted, bound), unchanged)
+
+    def standings(self, *run_ids: str) -> Call[tuple[Standing, ...]]:
+        """Those of these runs that are there, newest first: how far each has come, and what it
+        waits for.
+        """
+        from cloaca_core.observe import standings
+
+        checked = [ids.checked_ref(each) for each in run_ids]
+        return self._ask(lambda engine: standings.read(engine, checked), standings.standings)
 
     def steer(
         self,
@@ -322,6 +339,25 @@ class Observer:
 
         backend = self._host.backend_name
         return self._ask(overview.read, lambda state: overview.overview(backend, state))
+
+    def approvals(self, limit: int = 100) -> Call[tuple[OpenApproval, ...]]:
+        """The approvals that wait for people, oldest first."""
+        from cloaca_core.runner.approvals import open_approvals
+
+        most = checked_limit(limit)
+        return self._ask(
+            lambda engine: engine.store.open_approvals(most),
+            lambda rows: tuple(open_approvals(rows)),
+        )
+
+    def activity(self, hours: float = 6) -> Call[Activity]:
+        """Runs of the last hours by workflow, at most 24, and the workflows that fail."""
+        from cloaca_core.observe import activity
+
+        if not 0 < hours <= 24:
+            raise ConfigError(f"hours must be above 0 and at most 24, not {hours!r:.80}")
+        length = round(hours * activity.HOUR)
+        return self._ask(lambda engine: activity.read(engine, length), activity.activity)
 
     # -- all of these ------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from cloaca_core.ui.desk import Desk
-from cloaca_core.ui.guard.forms import FIELD, check_token, keep_token, token_of
+from cloaca_core.ui.guard.forms import FIELD, checked_form, keep_token, token_of
 from cloaca_core.ui.guard.headers import NONCE
 from cloaca_core.ui.guard.visitors import VISITOR
 from cloaca_core.ui.paths import Paths
@@ -81,9 +81,7 @@ class Ask:
             raise RefusedError(403, "This page is read-only", "It was opened so by the program.")
         if not self.visitor.may_steer:
             raise RefusedError(403, "You may look, not act", "A visitor with the role steer may.")
-        form = await self.request.form(max_fields=1_000)
-        check_token(self.request, form)
-        return form
+        return await checked_form(self.request)
 
     def back_to(self, address: str) -> Response:
         """Go on at an address, after an act."""

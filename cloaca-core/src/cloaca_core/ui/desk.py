@@ -13,6 +13,7 @@ from cloaca_core.observe import Observer
 from cloaca_core.runner.calls.operations import Operations
 from cloaca_core.telemetry.redaction import Redact, Redaction
 from cloaca_core.transfer.case import case_call
+from cloaca_core.ui.checkup import Checkup
 from cloaca_core.ui.kept import Kept
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Desk:
     """An open client's calls: ``observer`` looks, ``calls`` act. ``read_only`` refuses all acts;
     ``database`` is how the foot of the page names the database. ``case`` makes a document of a run,
     to be loaded into a test. ``redact`` hides secrets in all that is shown of payloads. ``kept``
-    has large runs as they were seen last.
+    has large runs as they were seen last. ``checkup`` knows the health of the database.
     """
 
     observer: Observer
@@ -34,6 +35,7 @@ class Desk:
     read_only: bool
     database: str
     case: Callable[[str], Call[dict[str, Any]]]
+    checkup: Checkup
     redact: Redact = field(default_factory=Redaction)
     kept: Kept = field(default_factory=Kept)
 
@@ -42,5 +44,10 @@ def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:
     """The desk of a client, which stays its owner's."""
     host = client._host
     return Desk(
-        Observer(client), Operations(host), read_only, host.backend_name, partial(case_call, client)
+        observer=Observer(client),
+        calls=Operations(host),
+        read_only=read_only,
+        database=host.backend_name,
+        case=partial(case_call, client),
+        checkup=Checkup(client),
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from cloaca_core.ui import live
-from cloaca_core.ui.acts import run_acts, workflow_acts
+from cloaca_core.ui.acts import bulk_acts, run_acts, workflow_acts
 from cloaca_core.ui.asking import Address
 from cloaca_core.ui.pages import (
     downloads,
     export,
     mermaid,
+    now,
     plans,
     run,
     runs,
@@ -20,6 +21,8 @@ from cloaca_core.ui.pages import (
 
 ROUTES: Final[tuple[Address, ...]] = (
     *live.ROUTES,
+    *now.ROUTES,
+    *bulk_acts.ROUTES,
     *runs.ROUTES,
     *run.ROUTES,
     *plans.ROUTES,

@@ -9,7 +9,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from cloaca_core.ui import words
+from cloaca_core.ui import run_words, words
 from cloaca_core.ui.offers import offers
 
 HERE: Final = Path(__file__).parent
@@ -29,6 +29,7 @@ def templates() -> Environment:
     )
     found.filters.update(words.FILTERS)
     found.filters["offers"] = offers
+    found.filters.update(run_words.FILTERS)
     found.globals.update(states=words.STATES, pane=None, export=False, graph=None, scope="")
     return found
 

@@ -160,6 +160,11 @@ class Clock:
         year = "" if at.year == self._now.year else f" {at.year}"
         return f"{at.day} {at:%b}{year}"
 
+    def hour(self, text: str) -> str:
+        """A time without seconds: ``08:30`` for one of today, ``Sat 02:00`` for another."""
+        at = self.local(text)
+        return f"{at:%H:%M}" if at.date() == self._now.date() else f"{at:%a} {at:%H:%M}"
+
     def ago(self, text: str | None) -> str:
         """How long since an instant, or until it; nothing for None."""
         return "" if text is None else duration(abs(self.seconds_since(text)))
@@ -188,6 +193,16 @@ class Clock:
         if at.tzinfo is not None:
             return at
         return at.astimezone() if self.zone is None else at.replace(tzinfo=self.zone)
+
+    def midnight(self) -> str:
+        """When the reader's day began, as a filter takes it."""
+        begun = self._now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return begun.isoformat(timespec="minutes")
+
+    @property
+    def zone_name(self) -> str:
+        """The name of the reader's zone."""
+        return getattr(self.zone, "key", None) or f"{self._now:%Z}"
 
     def full(self, text: str) -> str:
         """An instant with its date and zone, to be shown on demand."""
