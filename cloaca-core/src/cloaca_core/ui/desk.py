@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloaca_core.observe import Observer
 from cloaca_core.runner.calls.operations import Operations
+from cloaca_core.telemetry.redaction import Redact, Redaction
 from cloaca_core.ui.kept import Kept
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class Desk:
     """An open client's calls: ``observer`` looks, ``calls`` act. ``read_only`` refuses all acts;
     ``database`` is how the foot of the page names the database; ``kept`` has large runs as they
-    were seen last.
+    were seen last, and ``redact`` hides secrets in what bodies have written.
     """
 
     observer: Observer
@@ -28,6 +29,7 @@ class Desk:
     read_only: bool
     database: str
     kept: Kept = field(default_factory=Kept)
+    redact: Redact = field(default_factory=Redaction)
 
 
 def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:

@@ -53,6 +53,10 @@ class Place:
         """The address with another task selected."""
         return replace(self, task=task, of="" if run_id == self.run_id else run_id).address()
 
+    def of_own_task(self, task: str) -> str:
+        """The address with a task of the page's run selected."""
+        return self.of_task(self.run_id, task)
+
     def of_view(self, view: str) -> str:
         """The address with another view."""
         return replace(self, view=view).address()
@@ -71,7 +75,8 @@ async def run(ask: Ask) -> Response:
     seen = await _seen(ask, ask.request.path_params["run_id"])
     tree, node = _selected(seen.tree, ask.query("of"), ask.query("task"))
     place = _place(ask, seen, tree, node)
-    details = None if node is None else await pane.facts(ask, tree, node.task)
+    why = seen.explanation if tree.run.id == place.run_id else None
+    details = None if node is None else await pane.facts(ask, tree, node.task, why)
     if ask.wants == "pane":
         return await ask.page("run/pane.html", pane=details)
     parts = await _parts(ask, seen, place)
@@ -91,7 +96,8 @@ async def run(ask: Ask) -> Response:
 
 async def _seen(ask: Ask, ref: str) -> Inspection:
     """The run; for a part of a large one that is on a page, as that page shows it."""
-    kept = ask.desk.kept.find(ref, ask.query("at")) if ask.wants != "page" else None
+    is_part = ask.wants == "pane" or _chunk_asked_for(ask) is not None
+    kept = ask.desk.kept.find(ref, ask.query("at")) if is_part else None
     if kept is not None:
         return kept
     # On another thread: a run of 10,000 tasks takes a while to be shaped.
@@ -111,6 +117,7 @@ async def _parts(ask: Ask, seen: Inspection, place: Place) -> dict[str, Any]:
         "chunks": chunks(seen.tree, seen.timeline, _wanted(ask, seen.tree, place)),
         "apart": apart(seen.tree, seen.timeline),
         "chart": chart(seen, ask.clock, ask.clock.zone, fold=place.fold),
+        "redact": ask.desk.redact,
         "graph": await _graph(ask, seen, place),
     }
 
@@ -142,7 +149,8 @@ def _wanted(ask: Ask, tree: RunTree, place: Place) -> set[int]:
     """The chunks to be sent with their rows: those that the address names, else the one of the
     selected task and the first.
     """
-    named = {int(part) for part in ask.query("rows").split(",") if part.isdecimal()}
+    parts = [int(part) for part in ask.query("rows").split(",") if part.isdecimal()]
+    named = {number for number in parts if number * CHUNK < len(tree.tasks)}
     if named:
         return set(sorted(named)[:_MOST_CHUNKS])
     return {0} if place.of or place.task is None else {0, chunk_of(tree, place.task)}
