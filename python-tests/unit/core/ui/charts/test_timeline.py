@@ -149,7 +149,7 @@ def test_a_long_note_is_cut_to_its_room(reason: str, shown: str) -> None:
 def test_a_task_that_has_not_begun_has_no_marks() -> None:
     found = drawn(attempt("send"))
 
-    assert (found.marks, found.note, found.took) == ((), None, "")
+    assert (list(found.marks), found.note, found.took) == ([], None, "")
 
 
 # -- the whole run -------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def test_pauses_and_rounds_stand_behind_all_rows() -> None:
     ]
     found = chart_of(family(view(run(), attempt("a", 1, 1, 49))), *acts, rounds=[second])
 
-    assert found.pauses == ((20, 20),)
+    assert list(found.pauses) == [(20, 20)]
     assert [(sign.x, sign.text) for sign in found.rounds] == [(50, "round 2")]
     assert found.now is None
 
