@@ -162,12 +162,13 @@ def bench(_: Context, backend: str = "sqlite", peers: bool = False) -> None:
     help={
         "crash": "kill it in the middle and go on; let a step fail, and retry",
         "dask": "run its steps on a Dask cluster of this machine",
+        "ui": "open its web page, which stays until Ctrl-C",
     }
 )
-def demo(_: Context, crash: bool = False, dask: bool = False) -> None:
+def demo(_: Context, crash: bool = False, dask: bool = False, ui: bool = False) -> None:
     """Watch a workflow run on real data."""
     with readable_failures():
-        demonstrating.demo(crash=crash, dask=dask)
+        demonstrating.demo(crash=crash, dask=dask, ui=ui)
 
 
 @task(name="all")

@@ -5,10 +5,13 @@
     tree       a run, its tasks, its children
     timeline   attempts as bars          graph      nodes, edges, states; mermaid: as text
     changes    input, diff and result of a task
+    task_details   one task, closely: attempts, kept values, messages, decision
     run_forms  JSON of answers about one run
     owners     runs whose runner is gone
     steerable  a filter, narrowed to the runs that an order changes
+    activity   of the last hours        standings  how far runs have come
     statistics of workflows and tasks    overview   one screen
+    versions   in the last runs          starters   schedules and triggers of a workflow
     observer   the class that offers all of it
 
 Reads through the engine of a client; has no SQL, and writes nothing.
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from cloaca_core.observe.listing import RunLine as RunLine, RunPage as RunPage
     from cloaca_core.observe.observer import Observer as Observer
     from cloaca_core.observe.overview import Overview as Overview, RunnerLine as RunnerLine
+    from cloaca_core.observe.starters import Starter as Starter
     from cloaca_core.observe.statistics import (
         GridRow as GridRow,
         TaskStatistics as TaskStatistics,
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     )
     from cloaca_core.observe.timeline import Bar as Bar, Span as Span, Timeline as Timeline
     from cloaca_core.observe.tree import RunTree as RunTree, TaskNode as TaskNode
+    from cloaca_core.observe.versions import VersionLine as VersionLine
 
 if not TYPE_CHECKING:  # a checker would take every misspelt name for one of these
     _LATER = {
@@ -60,6 +65,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for one of the
         "Observer": "observer",
         "Overview": "overview",
         "RunnerLine": "overview",
+        "Starter": "starters",
         "GridRow": "statistics",
         "TaskStatistics": "statistics",
         "WorkflowLine": "statistics",
@@ -69,6 +75,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for one of the
         "Timeline": "timeline",
         "RunTree": "tree",
         "TaskNode": "tree",
+        "VersionLine": "versions",
     }
 
     def __getattr__(name: str) -> object:

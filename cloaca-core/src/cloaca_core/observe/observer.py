@@ -14,21 +14,26 @@ from cloaca_core.runner.calls.arguments import checked_limit
 from cloaca_core.runner.calls.call import Call, unchanged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Collection, Coroutine, Sequence
 
     from cloaca_core._engine.engine import Engine
     from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core._engine.steer.bulk import Steps
+    from cloaca_core.observe.activity import Activity
     from cloaca_core.observe.changes import TaskChange
     from cloaca_core.observe.graph import Graph
     from cloaca_core.observe.inspection import Inspection
     from cloaca_core.observe.listing import RunLine, RunPage
     from cloaca_core.observe.overview import Overview
     from cloaca_core.observe.reading import Family
+    from cloaca_core.observe.standings import Standing
+    from cloaca_core.observe.starters import Starter
     from cloaca_core.observe.statistics import WorkflowLine, WorkflowStatistics
+    from cloaca_core.observe.task_details import TaskDetails
     from cloaca_core.observe.timeline import Timeline
     from cloaca_core.observe.tree import RunTree
     from cloaca_core.records.task_logs import LogChunk
+    from cloaca_core.runner.approvals import OpenApproval
     from cloaca_core.runner.async_client import AsyncClient
     from cloaca_core.runner.calls.notices import NoticeStream
     from cloaca_core.runner.calls.task_logs import Following
@@ -84,6 +89,20 @@ class Observer:
         """How many runs match."""
         wanted = _filter(terms)
         return self._ask(lambda engine: search.count(engine, wanted), unchanged)
+
+    def tally(self, *terms: str | Filter, most: int = 1_000) -> Call[search.Tally]:
+        """How many runs match, up to ``most``: soon, however many runs there are."""
+        wanted, bound = _filter(terms), checked_limit(most)
+        return self._ask(lambda engine: search.tally(engine, wanted, bound), unchanged)
+
+    def standings(self, *run_ids: str) -> Call[tuple[Standing, ...]]:
+        """Those of these runs that are there, newest first: how far each has come, and what it
+        waits for.
+        """
+        from cloaca_core.observe import standings
+
+        checked = [ids.checked_ref(each) for each in run_ids]
+        return self._ask(lambda engine: standings.read(engine, checked), standings.standings)
 
     def steer(
         self,
@@ -182,6 +201,29 @@ class Observer:
             changes.task_change,
         )
 
+    def task(self, ref: str, task: str, *, attempt: int | None = None) -> Call[TaskDetails]:
+        """One task of a run, closely: attempts, kept values, messages, decision, and the input and
+        change of its latest attempt, or of another one. ``TaskNotFoundError`` (a KeyError) if the
+        run has no such task or attempt.
+        """
+        from cloaca_core.observe import task_details
+
+        return self._of_run(
+            ref,
+            lambda engine, run_id: task_details.read(engine, run_id, [task], attempt),
+            lambda rows: task_details.task_details(rows)[0],
+        )
+
+    def tasks(self, ref: str, tasks: Collection[str]) -> Call[tuple[TaskDetails, ...]]:
+        """Several tasks of a run, closely, in this order; reads the run once."""
+        from cloaca_core.observe import task_details
+
+        return self._of_run(
+            ref,
+            lambda engine, run_id: task_details.read(engine, run_id, tasks, None),
+            task_details.task_details,
+        )
+
     def watch(self, ref: str, *, depth: int = 3) -> Watch[RunTree]:
         """The tree of a run, and another one each time that something in it has changed, until the
         run has ended: ``for tree in …`` or ``async for tree in …``.
@@ -273,12 +315,49 @@ class Observer:
         name, most = search.checked_workflow(workflow_name), checked_limit(last)
         return self._ask(lambda engine: statistics.read(engine, name, most), statistics.statistics)
 
+    def strips(
+        self, workflows: Sequence[str], *, last: int = 25
+    ) -> Call[dict[str, tuple[RunLine, ...]]]:
+        """The ``last`` runs of each of these workflows, named in full; newest first."""
+        from cloaca_core.observe import statistics
+
+        names, most = list(workflows), checked_limit(last)
+        return self._ask(
+            lambda engine: statistics.read_strips(engine, names, most), statistics.strips
+        )
+
+    def starters(self, workflow_name: str) -> Call[tuple[Starter, ...]]:
+        """The schedules and triggers of a workflow."""
+        from cloaca_core.observe import starters
+
+        name = search.checked_workflow(workflow_name)
+        return self._ask(lambda engine: starters.read(engine, name), starters.starters)
+
     def overview(self) -> Call[Overview]:
         """The state of the database: open runs, recent failures, approvals and runners."""
         from cloaca_core.observe import overview
 
         backend = self._host.backend_name
         return self._ask(overview.read, lambda state: overview.overview(backend, state))
+
+    def approvals(self, limit: int = 100) -> Call[tuple[OpenApproval, ...]]:
+        """The approvals that wait for people, oldest first."""
+        from cloaca_core.runner.approvals import open_approvals
+
+        most = checked_limit(limit)
+        return self._ask(
+            lambda engine: engine.store.open_approvals(most),
+            lambda rows: tuple(open_approvals(rows)),
+        )
+
+    def activity(self, hours: float = 6) -> Call[Activity]:
+        """Runs of the last hours by workflow, at most 24, and the workflows that fail."""
+        from cloaca_core.observe import activity
+
+        if not 0 < hours <= 24:
+            raise ConfigError(f"hours must be above 0 and at most 24, not {hours!r:.80}")
+        length = round(hours * activity.HOUR)
+        return self._ask(lambda engine: activity.read(engine, length), activity.activity)
 
     # -- all of these ------------------------------------------------------------------------
 

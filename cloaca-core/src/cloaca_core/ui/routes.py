@@ -5,11 +5,32 @@ from __future__ import annotations
 from typing import Final
 
 from cloaca_core.ui import live
+from cloaca_core.ui.acts import bulk_acts, run_acts, workflow_acts
 from cloaca_core.ui.asking import Address
-from cloaca_core.ui.pages import run, runs
+from cloaca_core.ui.pages import (
+    downloads,
+    export,
+    mermaid,
+    now,
+    plans,
+    run,
+    runs,
+    workflow,
+    workflows,
+)
 
 ROUTES: Final[tuple[Address, ...]] = (
     *live.ROUTES,
+    *now.ROUTES,
+    *bulk_acts.ROUTES,
     *runs.ROUTES,
     *run.ROUTES,
+    *plans.ROUTES,
+    *run_acts.ROUTES,
+    *downloads.ROUTES,
+    *export.ROUTES,
+    *workflows.ROUTES,
+    *workflow.ROUTES,
+    *workflow_acts.ROUTES,
+    *mermaid.ROUTES,
 )

@@ -58,10 +58,9 @@
     const at = (selector) => event.target.closest(selector);
     if (at("[aria-disabled='true']")) event.preventDefault();
     else if (at("[data-open]")) { if (open(at("[data-open]").dataset.open)) event.preventDefault(); }
+    else if (at("[data-close]")) at("dialog").close();
     else if (at("#theme")) nextTheme();
   });
 
   showTheme(root.dataset.theme || "system");
-  const again = () => htmx.trigger("#live", "changed");
-  if (root.dataset.zone === "new") document.addEventListener("htmx:after:process", again, { once: true });
 })();
