@@ -75,14 +75,13 @@ async def run(ask: Ask) -> Response:
     seen = await _seen(ask, ask.request.path_params["run_id"])
     tree, node = _selected(seen.tree, ask.query("of"), ask.query("task"))
     place = _place(ask, seen, tree, node)
-    why = seen.explanation if tree.run.id == place.run_id else None
-    details = None if node is None else await pane.facts(ask, tree, node.task, why)
+    chunk = _chunk_asked_for(ask)
+    if chunk is not None and chunk * CHUNK < len(seen.tree.tasks):
+        parts = await _parts(ask, seen, place)
+        return await ask.page("run/chunk.html", chunk=parts["chunks"][chunk], **parts)
+    details = await _pane(ask, seen, tree, node)
     if ask.wants == "pane":
         return await ask.page("run/pane.html", pane=details)
-    parts = await _parts(ask, seen, place)
-    chunk = _chunk_asked_for(ask)
-    if chunk is not None and chunk < len(parts["chunks"]):
-        return await ask.page("run/chunk.html", chunk=parts["chunks"][chunk], **parts)
     by = await _schedule_name(ask, seen)
     return await ask.page(
         "run.html",
@@ -90,7 +89,7 @@ async def run(ask: Ask) -> Response:
         cause=cause(seen, ask.clock),
         pane=details,
         work=_work(seen),
-        **parts,
+        **await _parts(ask, seen, place),
     )
 
 
@@ -105,6 +104,16 @@ async def _seen(ask: Ask, ref: str) -> Inspection:
     if len(seen.tree.tasks) > CHUNK:
         ask.desk.kept.keep(seen)
     return seen
+
+
+async def _pane(
+    ask: Ask, seen: Inspection, tree: RunTree, node: TaskNode | None
+) -> pane.Pane | None:
+    """What is known of the selected task."""
+    if node is None:
+        return None
+    is_own = tree.run.id == seen.tree.run.id
+    return await pane.facts(ask, tree, node.task, seen.explanation if is_own else None)
 
 
 async def _parts(ask: Ask, seen: Inspection, place: Place) -> dict[str, Any]:
