@@ -62,4 +62,4 @@ def test_times_without_seconds_name_another_day() -> None:
 
 def test_the_zone_has_a_name() -> None:
     assert CLOCK.zone_name == "Europe/Oslo"
-    assert Clock(None, datetime.now(UTC)).zone
+    assert Clock(None, datetime.now(UTC)).zone_name

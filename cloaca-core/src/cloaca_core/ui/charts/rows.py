@@ -14,6 +14,7 @@ from cloaca_core.observe import Bar, RunLine, RunTree, TaskNode, Timeline
 
 CHUNK: Final = 200
 """Tasks of a chunk."""
+_SMALL: Final = 10
 MOST_NESTED: Final = 50
 """Tasks of a run below the first one that are shown; its own page shows all."""
 
@@ -109,7 +110,7 @@ def _chunk(
     if number in wanted:
         rows = tuple(_rows(tree, timeline, places))
         return Chunk(number, len(places), sum(map(_height, rows)), rows)
-    height = sum(1 + sum(map(_closed_height, tree.tasks[n].children)) for n in places)
+    height = sum(1 + _height_below(tree.tasks[n].children) for n in places)
     return Chunk(number, len(places), height, None)
 
 
@@ -119,12 +120,15 @@ def _height(row: Row) -> int:
     return 1 + sum(below)
 
 
-def _closed_height(child: RunTree) -> int:
-    """The same of a run, without making its rows."""
-    if not _is_open(child):
-        return 1
-    nested = [each for node in child.tasks[:MOST_NESTED] for each in node.children]
-    return 1 + min(len(child.tasks), MOST_NESTED) + sum(map(_closed_height, nested))
+def _height_below(children: Sequence[RunTree]) -> int:
+    """The height of the runs below a task, without making their rows."""
+    height = 0
+    for child in children:
+        height += 1
+        if _is_open(child, children):
+            shown = child.tasks[:MOST_NESTED]
+            height += sum(1 + _height_below(node.children) for node in shown)
+    return height
 
 
 def _rows(tree: RunTree, timeline: Timeline, places: Iterable[int]) -> Iterator[Row]:
@@ -145,15 +149,15 @@ def _bars(tasks: Collection[str], bars: Sequence[Bar]) -> dict[str, list[Bar]]:
 
 def _branches(children: Sequence[RunTree], timeline: Timeline) -> tuple[Branch, ...]:
     lines = {each.run.id: each for each in timeline.children}
-    return tuple([_branch(child, lines[child.run.id]) for child in children])
+    return tuple([_branch(child, lines[child.run.id], children) for child in children])
 
 
-def _branch(child: RunTree, timeline: Timeline) -> Branch:
+def _branch(child: RunTree, timeline: Timeline, siblings: Sequence[RunTree]) -> Branch:
     shown = min(len(child.tasks), MOST_NESTED)
     rows = tuple(_rows(child, timeline, range(shown)))
-    return Branch(child.run, rows, len(child.tasks) - shown, _is_open(child))
+    return Branch(child.run, rows, len(child.tasks) - shown, _is_open(child, siblings))
 
 
-def _is_open(child: RunTree) -> bool:
-    """Runs that are over and well are folded away, unless they are small."""
-    return child.run.status != "Completed" or len(child.tasks) <= 5
+def _is_open(child: RunTree, siblings: Sequence[RunTree]) -> bool:
+    """Runs that are over and well are folded away, but for a small one without siblings."""
+    return child.run.status != "Completed" or (len(siblings) == 1 and len(child.tasks) <= _SMALL)

@@ -38,12 +38,15 @@ class Mark(NamedTuple):
 
 
 class Note(NamedTuple):
-    """A text beside the marks of a task, which ends at ``x`` if it stands before them."""
+    """A text beside the marks of a task, ``gap`` pixels from ``x``: behind them, before them (it
+    ends there) or over them.
+    """
 
     text: str
     x: float
-    is_before: bool
-    gap: int = 6
+    gap: int = 9
+    is_before: bool = False
+    is_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,12 +247,15 @@ def _placed(text: str, marks: Sequence[Mark]) -> Note | None:
     if not text or not marks:
         return None
     start, end = min(mark.x for mark in marks), max(mark.x + mark.width for mark in marks)
-    dashed = any(mark.kind == "dash" for mark in marks)
-    if end <= _ROOM:
-        cut = _cut(text, 100 - end)
-        return Note(cut, end, is_before=False, gap=24 if dashed else 9) if cut else None
-    cut = _cut(text, start)
-    return Note(cut, start, is_before=True, gap=9) if cut else None
+    behind = _cut(text, 100 - end)
+    if end <= _ROOM and behind:
+        dashed = any(mark.kind == "dash" for mark in marks)
+        return Note(behind, end, gap=24 if dashed else 9)
+    before = _cut(text, start)
+    if before:
+        return Note(before, start, is_before=True)
+    over = _cut(text, end - start)
+    return Note(over, start, gap=14, is_over=True) if over else None
 
 
 def _cut(text: str, room: float) -> str:

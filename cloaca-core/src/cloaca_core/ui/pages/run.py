@@ -53,6 +53,10 @@ class Place:
         """The address with another task selected."""
         return replace(self, task=task, of="" if run_id == self.run_id else run_id).address()
 
+    def of_own_task(self, task: str) -> str:
+        """The address with a task of the page's run selected."""
+        return self.of_task(self.run_id, task)
+
     def of_view(self, view: str) -> str:
         """The address with another view."""
         return replace(self, view=view).address()
@@ -71,14 +75,13 @@ async def run(ask: Ask) -> Response:
     seen = await _seen(ask, ask.request.path_params["run_id"])
     tree, node = _selected(seen.tree, ask.query("of"), ask.query("task"))
     place = _place(ask, seen, tree, node)
-    why = seen.explanation if tree is seen.tree else None
-    details = None if node is None else await pane.facts(ask, tree, node.task, why)
+    chunk = _chunk_asked_for(ask)
+    if chunk is not None and chunk * CHUNK < len(seen.tree.tasks):
+        parts = await _parts(ask, seen, place)
+        return await ask.page("run/chunk.html", chunk=parts["chunks"][chunk], **parts)
+    details = await _pane(ask, seen, tree, node)
     if ask.wants == "pane":
         return await ask.page("run/pane.html", pane=details)
-    parts = await _parts(ask, seen, place)
-    chunk = _chunk_asked_for(ask)
-    if chunk is not None and chunk < len(parts["chunks"]):
-        return await ask.page("run/chunk.html", chunk=parts["chunks"][chunk], **parts)
     by = await _schedule_name(ask, seen)
     return await ask.page(
         "run.html",
@@ -86,13 +89,14 @@ async def run(ask: Ask) -> Response:
         cause=cause(seen, ask.clock),
         pane=details,
         work=_work(seen),
-        **parts,
+        **await _parts(ask, seen, place),
     )
 
 
 async def _seen(ask: Ask, ref: str) -> Inspection:
     """The run; for a part of a large one that is on a page, as that page shows it."""
-    kept = ask.desk.kept.find(ref, ask.query("at")) if ask.wants != "page" else None
+    is_part = ask.wants == "pane" or _chunk_asked_for(ask) is not None
+    kept = ask.desk.kept.find(ref, ask.query("at")) if is_part else None
     if kept is not None:
         return kept
     # On another thread: a run of 10,000 tasks takes a while to be shaped.
@@ -100,6 +104,16 @@ async def _seen(ask: Ask, ref: str) -> Inspection:
     if len(seen.tree.tasks) > CHUNK:
         ask.desk.kept.keep(seen)
     return seen
+
+
+async def _pane(
+    ask: Ask, seen: Inspection, tree: RunTree, node: TaskNode | None
+) -> pane.Pane | None:
+    """What is known of the selected task."""
+    if node is None:
+        return None
+    is_own = tree.run.id == seen.tree.run.id
+    return await pane.facts(ask, tree, node.task, seen.explanation if is_own else None)
 
 
 async def _parts(ask: Ask, seen: Inspection, place: Place) -> dict[str, Any]:
@@ -112,6 +126,7 @@ async def _parts(ask: Ask, seen: Inspection, place: Place) -> dict[str, Any]:
         "chunks": chunks(seen.tree, seen.timeline, _wanted(ask, seen.tree, place)),
         "apart": apart(seen.tree, seen.timeline),
         "chart": chart(seen, ask.clock, ask.clock.zone, fold=place.fold),
+        "redact": ask.desk.redact,
         "graph": await _graph(ask, seen, place),
     }
 
@@ -143,7 +158,8 @@ def _wanted(ask: Ask, tree: RunTree, place: Place) -> set[int]:
     """The chunks to be sent with their rows: those that the address names, else the one of the
     selected task and the first.
     """
-    named = {int(part) for part in ask.query("rows").split(",") if part.isdecimal()}
+    parts = [int(part) for part in ask.query("rows").split(",") if part.isdecimal()]
+    named = {number for number in parts if number * CHUNK < len(tree.tasks)}
     if named:
         return set(sorted(named)[:_MOST_CHUNKS])
     return {0} if place.of or place.task is None else {0, chunk_of(tree, place.task)}

@@ -3,6 +3,8 @@
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
   const tasks = () => document.getElementById("run-tasks");
   const link = (row) => row.matches("a[href]") ? row : row.querySelector("a[href]");
+  const address = (row) => new URL(link(row).getAttribute("href"), location.href).href;
+  const runOf = (row) => row.dataset.run || tasks().dataset.run;
   const here = () => new URLSearchParams(location.search);
 
   // The page asks for itself anew with the chunks that are near the window; the others load again
@@ -25,7 +27,7 @@
   const again = () => htmx.trigger("#live", "changed");
 
   const mark = (row) => {
-    const same = (each) => each.dataset.task === row.dataset.task && each.dataset.run === row.dataset.run;
+    const same = (each) => each.dataset.task === row.dataset.task && runOf(each) === runOf(row);
     for (const each of all("[data-task]", tasks())) {
       if (same(each)) each.setAttribute("aria-current", "true"); else each.removeAttribute("aria-current");
     }
@@ -34,10 +36,10 @@
       for (const key of ["task", "of"]) if (now.has(key)) to.searchParams.set(key, now.get(key)); else to.searchParams.delete(key);
       each.href = to;
     }
-    document.dispatchEvent(new CustomEvent("cloaca:selected", { detail: { task: row.dataset.task, run: row.dataset.run } }));
+    document.dispatchEvent(new CustomEvent("cloaca:selected", { detail: { task: row.dataset.task, run: runOf(row) } }));
   };
   const select = (row) => {
-    go(link(row).href);
+    go(address(row));
     mark(row);
     const query = here();
     query.set("at", tasks().dataset.at);
