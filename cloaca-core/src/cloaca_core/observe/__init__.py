@@ -9,6 +9,8 @@
     owners     runs whose runner is gone
     steerable  a filter, narrowed to the runs that an order changes
     statistics of workflows and tasks    overview   one screen
+    inbox      what waits for a person
+    schedules  cron schedules, their ticks and the ticks of a period; triggers: event triggers
     observer   the class that offers all of it
 
 Reads through the engine of a client; has no SQL, and writes nothing.
