@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core.ui.words import Clock, duration
+
+if TYPE_CHECKING:
+    from cloaca_core.schedules.explain import ClockChange
 
 CATCH_UP: Final[Mapping[str, str]] = {
     "skip": "skip",
@@ -40,6 +43,8 @@ ACTS: Final[Mapping[str, str]] = {
 }
 """The kinds of acts as people read them."""
 
+_FAR: Final = 180 * 86_400
+"""Seconds to a tick that is told with its year."""
 _WORDS: Final = (
     (re.compile(r"^At (?=\d)"), ""),
     (re.compile(r"^Every (\d+)(?:st|nd|rd|th) minute of every hour$"), r"every \1 minutes"),
@@ -86,10 +91,21 @@ def _about(seconds: float) -> str:
     return f"{minutes} m" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} m"
 
 
-def tick(at: datetime) -> str:
-    """A tick in the zone of its schedule: ``Sat 28 Nov 02:00``, with seconds where it has some."""
+def tick(clock: Clock, at: datetime) -> str:
+    """A tick in the zone of its schedule: ``Sat 28 Nov 02:00``, with seconds where it has some and
+    with its year if it is far.
+    """
     seconds = f":{at:%S}" if at.second else ""
-    return f"{at:%a} {at.day} {at:%b} {at:%H:%M}{seconds}"
+    year = f" {at.year}" if clock.seconds_since(at.isoformat()) < -_FAR else ""
+    return f"{at:%a} {at.day} {at:%b}{year} {at:%H:%M}{seconds}"
+
+
+def clock_change(change: ClockChange) -> str:
+    """A change of the clock, and what it does to a schedule."""
+    at, before = change.at, change.at - timedelta(minutes=change.minutes)  # by the clock's hands
+    way = "forward" if change.minutes > 0 else "back"
+    day = f"{at:%a} {at.day} {at:%b} {at.year}"
+    return f"{day}: the clock goes {way} from {before:%H:%M} to {at:%H:%M}; {change.effect}"
 
 
 def offset(at: datetime) -> str:

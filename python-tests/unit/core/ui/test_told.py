@@ -8,12 +8,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cloaca_core.schedules.cron import CronExpression
-from cloaca_core.schedules.explain import in_words
-from cloaca_core.ui.told import coming, cron_words, every, offset, tick, zone_name
+from cloaca_core.schedules.explain import explain_schedule, in_words
+from cloaca_core.ui.told import clock_change, coming, cron_words, every, offset, tick, zone_name
 from cloaca_core.ui.words import Clock
 
 NOW = "2026-11-27T07:30:00+00:00"
 CLOCK = Clock(ZoneInfo("Europe/Oslo"), datetime.fromisoformat(NOW))
+
+SKIPS = "it skips 1 time of the schedule: run once, at the change"
+REPEATS = "it repeats 1 time of the schedule: run in the first pass only"
 
 
 @pytest.mark.parametrize(
@@ -60,8 +63,9 @@ def test_how_often_a_trigger_is_polled(seconds: float, words: str) -> None:
 def test_a_tick_stands_in_its_own_zone() -> None:
     at = datetime(2027, 3, 28, 1, 0, tzinfo=UTC)
 
-    assert tick(at.astimezone(ZoneInfo("Europe/Oslo"))) == "Sun 28 Mar 03:00"
-    assert tick(at.replace(second=5)) == "Sun 28 Mar 01:00:05"
+    assert tick(CLOCK, at.astimezone(ZoneInfo("Europe/Oslo"))) == "Sun 28 Mar 03:00"
+    assert tick(CLOCK, at.replace(second=5)) == "Sun 28 Mar 01:00:05"
+    assert tick(CLOCK, at.replace(month=6)) == "Mon 28 Jun 2027 01:00"
 
 
 @pytest.mark.parametrize(
@@ -80,3 +84,12 @@ def test_how_far_a_clock_is_from_utc(zone: str, words: str) -> None:
 def test_the_readers_zone_has_a_name() -> None:
     assert zone_name(CLOCK) == "Europe/Oslo"
     assert zone_name(Clock(UTC, datetime.now(UTC))) == "UTC"
+
+
+def test_a_clock_change_says_what_it_does_to_a_schedule() -> None:
+    found = explain_schedule("30 2 * * *", "Europe/Oslo", after="2026-11-27T00:00:00Z")
+
+    assert [clock_change(each) for each in found.clock_changes] == [
+        f"Sun 28 Mar 2027: the clock goes forward from 02:00 to 03:00; {SKIPS}",
+        f"Sun 31 Oct 2027: the clock goes back from 03:00 to 02:00; {REPEATS}",
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MOST: Final = 1_000
 """Runs of one back-fill."""
 USUAL: Final = timedelta(days=13)
+_FIRST_YEAR: Final = 1971
+"""No zone's clock has a day of it before 1970, where ticks begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,12 @@ def days_of(first: str, last: str, zone: tzinfo, now: datetime) -> Days:
 
 def _date(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
         raise ValueError(f"Write dates as 2026-03-29, not {text[:40]!r}.") from None
+    if _FIRST_YEAR <= found.year < MAXYEAR:
+        return found
+    raise ValueError(f"A period has dates from {_FIRST_YEAR} on.")
 
 
 async def _preview(ask: Ask, schedule_id: str, days: Days) -> Preview:
