@@ -1,6 +1,6 @@
 -- Searches that SQLite words in its own way, and why.
 --
--- * failed_ids: INDEXED BY names the index in the order of ends; that of all statuses reads all failures.
+-- * failed_ids, list_failures: INDEXED BY names the index in the order of ends; that of all statuses reads all failures.
 -- * active_ids: SQLite chooses an index without knowing the values and would take the primary key;
 --   INDEXED BY names the small ones.
 -- * match_runs: its conditions are JSON, which ->> takes apart. SQLite applies it to text; PostgreSQL
@@ -48,6 +48,16 @@ ORDER BY id DESC LIMIT :most;
 -- name: failed_ids
 -- The runs that failed last, from an instant on.
 SELECT run.id FROM cloaca_run AS run INDEXED BY cloaca_run_failed
+WHERE run.status = 'Failed' AND run.ended_at >= :since AND NOT EXISTS (
+    SELECT 1 FROM cloaca_tombstone AS gone
+    WHERE gone.root_id = coalesce(run.root_id, run.id)
+)
+ORDER BY run.ended_at DESC, run.id DESC LIMIT :most;
+
+
+-- name: list_failures
+-- The runs that failed last, from an instant on, with their workflows.
+SELECT run.id, run.workflow, run.ended_at FROM cloaca_run AS run INDEXED BY cloaca_run_failed
 WHERE run.status = 'Failed' AND run.ended_at >= :since AND NOT EXISTS (
     SELECT 1 FROM cloaca_tombstone AS gone
     WHERE gone.root_id = coalesce(run.root_id, run.id)

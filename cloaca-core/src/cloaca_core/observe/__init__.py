@@ -5,10 +5,15 @@
     tree       a run, its tasks, its children
     timeline   attempts as bars          graph      nodes, edges, states; mermaid: as text
     changes    input, diff and result of a task
+    task_details   one task, closely: attempts, kept values, messages, decision
     run_forms  JSON of answers about one run
     owners     runs whose runner is gone
     steerable  a filter, narrowed to the runs that an order changes
+    activity   of the last hours        standings  how far runs have come
     statistics of workflows and tasks    overview   one screen
+    versions   in the last runs          starters   schedules and triggers of a workflow
+    inbox      what waits for a person
+    schedules  cron schedules, their ticks and the ticks of a period; triggers: event triggers
     observer   the class that offers all of it
 
 Reads through the engine of a client; has no SQL, and writes nothing.
@@ -29,10 +34,12 @@ if TYPE_CHECKING:
         GraphEdge as GraphEdge,
         GraphNode as GraphNode,
     )
+    from cloaca_core.observe.inspection import Inspection as Inspection
     from cloaca_core.observe.json_forms import json_form as json_form
     from cloaca_core.observe.listing import RunLine as RunLine, RunPage as RunPage
     from cloaca_core.observe.observer import Observer as Observer
     from cloaca_core.observe.overview import Overview as Overview, RunnerLine as RunnerLine
+    from cloaca_core.observe.starters import Starter as Starter
     from cloaca_core.observe.statistics import (
         GridRow as GridRow,
         TaskStatistics as TaskStatistics,
@@ -41,6 +48,7 @@ if TYPE_CHECKING:
     )
     from cloaca_core.observe.timeline import Bar as Bar, Span as Span, Timeline as Timeline
     from cloaca_core.observe.tree import RunTree as RunTree, TaskNode as TaskNode
+    from cloaca_core.observe.versions import VersionLine as VersionLine
 
 if not TYPE_CHECKING:  # a checker would take every misspelt name for one of these
     _LATER = {
@@ -52,12 +60,14 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for one of the
         "Graph": "graph",
         "GraphEdge": "graph",
         "GraphNode": "graph",
+        "Inspection": "inspection",
         "json_form": "json_forms",
         "RunLine": "listing",
         "RunPage": "listing",
         "Observer": "observer",
         "Overview": "overview",
         "RunnerLine": "overview",
+        "Starter": "starters",
         "GridRow": "statistics",
         "TaskStatistics": "statistics",
         "WorkflowLine": "statistics",
@@ -67,6 +77,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for one of the
         "Timeline": "timeline",
         "RunTree": "tree",
         "TaskNode": "tree",
+        "VersionLine": "versions",
     }
 
     def __getattr__(name: str) -> object:

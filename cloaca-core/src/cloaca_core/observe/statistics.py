@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from cloaca_core.observe.graph import newest_of, one_workflow
 from cloaca_core.observe.json_forms import Shown
-from cloaca_core.observe.listing import RunLine, run_line
+from cloaca_core.observe.listing import RunLine, run_line, seconds_between
 from cloaca_core.observe.reading import RunView, read_views
 from cloaca_core.observe.tree import latest_attempts
+from cloaca_core.observe.versions import VersionLine, version_lines
 from cloaca_core.records.search import Condition, RunSearch
 from cloaca_core.records.states import RunStatus, TaskStatus as State
-from cloaca_core.runner.results import left_by
+from cloaca_core.runner.results import left_by, rfc3339_or_none
 from cloaca_core.values.instants import SECOND
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import TaskStatus
@@ -36,7 +37,9 @@ FAILURES: Final = 10
 ATTEMPTS: Final = 50_000
 """So many attempts are read: of a workflow with many tasks fewer runs are shown."""
 _AT_ONCE: Final = 10
-"""Runs whose attempts are read at once."""
+"""Runs whose attempts are read at once, at least."""
+_AT_ONCE_ATTEMPTS: Final = 4_000
+"""So many attempts are read at once, if that are more runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class WorkflowLine(Shown):
     last_run: RunLine | None
     schedules: int
     paused: bool
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +77,20 @@ class TaskStatistics(Shown):
 
 @dataclass(frozen=True, slots=True)
 class GridRow(Shown):
-    """A run and the states of its tasks, in the order of ``WorkflowStatistics.tasks``; None for a
-    task without a state.
+    """A run and its tasks, in the order of ``WorkflowStatistics.tasks``: their states, None for a
+    task without one; their attempts, 0 for one without any; and the seconds of the latest attempt,
+    None for one that has not ended.
+
+    ``queued_seconds`` are those from when the run was made to its start; ``work_seconds`` those
+    from its start to its end, or until now, without those in which it was paused or only waited.
     """
 
     run: RunLine
     statuses: tuple[TaskStatus | None, ...]
+    attempts: tuple[int, ...] = ()
+    seconds: tuple[float | None, ...] = ()
+    queued_seconds: float | None = None
+    work_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +98,10 @@ class WorkflowStatistics(Shown):
     """A workflow: its newest 2,000 runs by state, and of its last ``len(grid)`` runs durations and
     a grid, newest first.
 
-    ``p50`` and ``p95`` are seconds from start to end of those that completed; ``failures`` are the
-    newest that failed.
+    ``p50`` and ``p95`` are seconds from start to end of those that completed, ``work_p50`` and
+    ``work_p95`` the same of ``GridRow.work_seconds``; ``queue_p95`` is that of
+    ``GridRow.queued_seconds`` of all of them. ``failures`` are the newest that failed. ``history``
+    has the versions of its last runs. ``paused_until`` is when it goes on by itself.
     """
 
     workflow_name: str
@@ -100,6 +114,13 @@ class WorkflowStatistics(Shown):
     failures: tuple[RunLine, ...]
     tasks: tuple[TaskStatistics, ...]
     grid: tuple[GridRow, ...]
+    work_p50: float | None = None
+    work_p95: float | None = None
+    queue_p95: float | None = None
+    history: tuple[VersionLine, ...] = ()
+    description: str = ""
+    paused: bool = False
+    paused_until: str | None = None
 
 
 class Recorded(NamedTuple):
@@ -113,11 +134,20 @@ class Recorded(NamedTuple):
     paused: frozenset[str]
 
 
+async def read_names(engine: Looks) -> list[str]:
+    """The short names of all workflows, in order; runs on the engine's loop."""
+    return sorted({short_name(each) for each in await _names(engine)})
+
+
+async def _names(engine: Looks) -> set[str]:
+    recorded = {each.workflow for each in await engine.store.list_definitions()}
+    return recorded.union(engine.registry.namespaces())
+
+
 async def read_workflows(engine: Looks) -> Recorded:
     """All workflows; runs on the engine's loop."""
     store = engine.store
-    names = {each.workflow for each in await store.list_definitions()}
-    names.update(engine.registry.namespaces())
+    names = await _names(engine)
     found = [await engine.definitions.newest(name) for name in sorted(names)]
     definitions = [each for each in found if each is not None]
     most = min(COUNTED, max(50, COUNTED_OF_ALL // max(len(definitions), 1)))
@@ -151,7 +181,25 @@ def _workflow_line(definition: Workflow | RecordedWorkflow, found: Recorded) -> 
         last_run=None if newest is None else run_line(newest, found.now),
         schedules=found.schedules.get(name, 0),
         paused=name in found.paused,
+        description=definition.description,
     )
+
+
+async def read_strips(
+    engine: Looks, workflows: Sequence[str], last: int
+) -> tuple[Instant, dict[str, Sequence[RunRow]]]:
+    """The ``last`` runs of each of these workflows, and now; runs on the engine's loop."""
+    found = {}
+    for workflow in workflows:
+        of_it = Condition("workflow", (workflow,))
+        found[workflow] = (await engine.store.search(RunSearch((of_it,), look_at=last))).rows
+    return await engine.store.now(), found
+
+
+def strips(found: tuple[Instant, Mapping[str, Sequence[RunRow]]]) -> dict[str, tuple[RunLine, ...]]:
+    """The lines of these runs by workflow."""
+    now, rows = found
+    return {workflow: tuple([run_line(row, now) for row in of]) for workflow, of in rows.items()}
 
 
 class Sample(NamedTuple):
@@ -162,31 +210,46 @@ class Sample(NamedTuple):
     counts: Mapping[str, int]
     runs: Sequence[RunView]
     failures: Sequence[RunRow]
+    paused: bool = False
+    paused_until: Instant | None = None
 
 
-async def read(engine: Looks, name: str, last: int) -> Sample:
-    """A workflow and its last runs; runs on the engine's loop."""
+async def read(engine: Looks, name: str, last: int, *, failures: bool = True) -> Sample:
+    """A workflow and its last runs, with its newest failures, which takes most of the time; runs on
+    the engine's loop.
+    """
     store = engine.store
     workflow = await one_workflow(engine, name)
     definition = await newest_of(engine, workflow)
     (counted,) = await store.count_of_workflows([workflow], COUNTED)
     of_it = Condition("workflow", (workflow,))
     newest = await store.search(RunSearch((of_it,), look_at=last))
-    failed = Condition("status", (RunStatus.FAILED,))
-    failures = await store.search(RunSearch((of_it, failed), look_at=COUNTED))
+    failed = RunSearch((of_it, Condition("status", (RunStatus.FAILED,))), look_at=COUNTED)
+    broken = (await store.search(failed)).rows[:FAILURES] if failures else ()
     runs = await _with_attempts(engine, newest.rows)
-    return Sample(await store.now(), definition, counted.counts, runs, failures.rows[:FAILURES])
+    paused = await store.paused_workflows()
+    return Sample(
+        now=await store.now(),
+        definition=definition,
+        counts=counted.counts,
+        runs=runs,
+        failures=broken,
+        paused=workflow in paused,
+        paused_until=paused.get(workflow),
+    )
 
 
 async def _with_attempts(engine: Looks, rows: Sequence[RunRow]) -> list[RunView]:
+    """These runs with their attempts, up to ``ATTEMPTS``. After the first few it is known how many
+    can be read at once.
+    """
     views: list[RunView] = []
-    attempts = 0
-    for first in range(0, len(rows), _AT_ONCE):
-        if attempts >= ATTEMPTS:
-            break
-        found = await read_views(engine, rows[first : first + _AT_ONCE])
+    attempts, at_once = 0, _AT_ONCE
+    while len(views) < len(rows) and attempts < ATTEMPTS:
+        found = await read_views(engine, rows[len(views) : len(views) + at_once])
         views += found.values()
         attempts += sum([len(view.attempts) for view in found.values()])
+        at_once = max(_AT_ONCE, len(views) * _AT_ONCE_ATTEMPTS // max(attempts, 1))
     return views
 
 
@@ -195,11 +258,12 @@ def statistics(sample: Sample) -> WorkflowStatistics:
     name, now = sample.definition.namespace, sample.now
     latest = [_latest(view) for view in sample.runs]
     tasks = _tasks(sample, latest)
+    rows = [view.row for view in sample.runs]
     done = [
-        row.ended_at - row.started_at
-        for row in [view.row for view in sample.runs]
-        if row.status == RunStatus.COMPLETED and row.ended_at and row.started_at
+        row for row in rows if row.status == RunStatus.COMPLETED and row.ended_at and row.started_at
     ]
+    lengths = [(row.ended_at or 0) - (row.started_at or 0) for row in done]
+    work = [length - row.stood_still for length, row in zip(lengths, done, strict=True)]
     versions = dict.fromkeys([sample.definition.version, *[v.row.version for v in sample.runs]])
     return WorkflowStatistics(
         workflow_name=short_name(name),
@@ -207,17 +271,56 @@ def statistics(sample: Sample) -> WorkflowStatistics:
         version=sample.definition.version,
         versions=tuple(versions),
         counts=sample.counts,
-        p50=percentile(done, 50),
-        p95=percentile(done, 95),
+        p50=percentile(lengths, 50),
+        p95=percentile(lengths, 95),
         failures=tuple([run_line(row, now) for row in sample.failures]),
         tasks=tuple([_task(task, latest) for task in tasks]),
         grid=tuple(
             [
-                GridRow(run_line(view.row, now), tuple([_status(of.get(task)) for task in tasks]))
+                _grid_row(view.row, [of.get(task) for task in tasks], now)
                 for view, of in zip(sample.runs, latest, strict=True)
             ]
         ),
+        work_p50=percentile(work, 50),
+        work_p95=percentile(work, 95),
+        queue_p95=percentile([queued for row in rows if (queued := _queued(row)) is not None], 95),
+        history=version_lines(sample.definition, sample.runs),
+        description=sample.definition.description,
+        paused=sample.paused,
+        paused_until=rfc3339_or_none(sample.paused_until),
     )
+
+
+def _grid_row(row: RunRow, tasks: Sequence[AttemptRow | None], now: Instant) -> GridRow:
+    queued = _queued(row)
+    return GridRow(
+        run=run_line(row, now),
+        statuses=tuple([_status(each) for each in tasks]),
+        attempts=tuple([0 if each is None else each.attempt for each in tasks]),
+        seconds=tuple([_seconds(each) for each in tasks]),
+        queued_seconds=None if queued is None else queued / SECOND,
+        work_seconds=_work(row, now),
+    )
+
+
+def _queued(row: RunRow) -> int | None:
+    """For how long a run was there before it was started first, in µs; None if that is not known:
+    a later round has a start of its own.
+    """
+    if row.started_at is None or row.round > 1:
+        return None
+    return max(0, row.started_at - row.created_at)
+
+
+def _work(row: RunRow, now: Instant) -> float | None:
+    seconds = seconds_between(row.started_at, row.ended_at, now)
+    return None if seconds is None else max(0.0, seconds - row.stood_still / SECOND)
+
+
+def _seconds(row: AttemptRow | None) -> float | None:
+    if row is None or row.started_at is None or row.ended_at is None:
+        return None
+    return max(0, row.ended_at - row.started_at) / SECOND
 
 
 def _latest(view: RunView) -> dict[str, AttemptRow]:

@@ -353,8 +353,10 @@ class SearchQueries(NamedTuple):
     match_runs: Statement
     list_actors: Statement
     count_newest: Statement
+    count_made: Statement
     count_owned: Statement
     failed_ids: Statement
+    list_failures: Statement
     longest_claimable: Statement
 
 

@@ -58,6 +58,7 @@
     const at = (selector) => event.target.closest(selector);
     if (at("[aria-disabled='true']")) event.preventDefault();
     else if (at("[data-open]")) { if (open(at("[data-open]").dataset.open)) event.preventDefault(); }
+    else if (at("[data-close]")) at("dialog").close();
     else if (at("#theme")) nextTheme();
   });
 
