@@ -129,7 +129,7 @@
       const sign = make("path", { class: "node-sign", d: isOpen ? "M-4 2 0-2 4 2" : "M-4-2 0 2 4-2", transform: `translate(${size.width - 16} ${isOpen ? 15 : 20})` });
       if (isOpen) element.append(make("rect", { class: "node-frame", width: size.width, height: size.height }));
       else element.append(make("rect", { class: "under", x: 4, y: 4, width: size.width }), make("rect", { width: size.width }));
-      element.append(make("rect", { class: "ring", width: size.width + 8, ...(isOpen ? { height: HEAD + 4 } : {}) }), node.icon, name, node.second, sign);
+      element.append(make("rect", { class: "ring", width: size.width + 8, ...(isOpen ? { height: HEAD + 4 } : {}) }), node.icon, name, " ", node.second, sign);
       const chips = !isOpen ? [] : unit.tasks.map((each, place) => this.task(each, {
         x: at.x + PAD + (place % unit.columns) * (unit.chip + CHIP_GAP), y: at.y + HEAD + Math.floor(place / unit.columns) * (CHIP + CHIP_GAP), width: unit.chip, height: CHIP,
       }, LONGEST_CHIP));
@@ -147,7 +147,7 @@
       const task = this.tasks[each], chip = box.height === CHIP, linked = Boolean(task.href);
       const element = make(linked ? "a" : "g", { "data-task": task.name, tabindex: "-1", transform: `translate(${box.x} ${box.y})`, ...(linked ? {} : { role: "img" }) });
       const node = { element, box, task: each, most, chip, title: make("title"), icon: make("use"), name: make("text"), second: make("text", { class: "n2" }) };
-      element.append(node.title, make("rect", { width: box.width }), make("rect", { class: "ring", width: box.width + 8 }), node.icon, node.name, node.second);
+      element.append(node.title, make("rect", { width: box.width }), make("rect", { class: "ring", width: box.width + 8 }), node.icon, node.name, " ", node.second);
       return node;
     }
 
@@ -170,7 +170,7 @@
       const task = this.tasks[node.task], { element, box } = node, icon = this.icon(task), x = icon ? 27 : 14;
       put(element, "class", ["node", node.chip && "node-chip", task.status && `is-${task.status}`, task.kind !== "task" && "node-wait"].filter(Boolean).join(" "));
       put(element, "aria-current", task.current ? "true" : null);
-      put(element, "aria-label", [task.name, task.kind === "task" ? "" : task.kind, task.status, task.note, task.says].filter(Boolean).join(", "));
+      put(element, "aria-label", [task.name, task.note, task.kind === "task" ? "" : task.kind, task.status, task.says].filter(Boolean).join(", "));
       if (task.href) put(element, "href", task.href);
       say(node.title, [task.name, task.says].filter(Boolean).join("\n"));
       const note = node.chip ? "" : this.short(task.note, box.width - x - 8), alone = !note;
@@ -273,7 +273,7 @@
         made.addEventListener("click", act);
         bar.append(made);
       };
-      button("Fit", "Show all of the graph", () => this.home.fit());
+      button("Fit", "Fit all of the graph", () => this.home.fit());
       button("−", "Smaller", () => this.home.zoom(0.8));
       button("+", "Larger", () => this.home.zoom(1.25));
       button("SVG", "Save the graph as SVG", () => graphSave(this.svg, this.bounds, this.home.dataset.file));
