@@ -10,7 +10,7 @@ from benchmarks.from_wheels import bench as benchmarking, comparison as comparin
 from dev import check as checks, scrub as scrubbing
 from dev.console import readable_failures
 from dev.databases import heads, services
-from dev.docs import command_line, site
+from dev.docs import command_line, pictures, site
 from dev.environments import lock as locking
 from dev.packaging import (
     artefacts as packaging,
@@ -227,6 +227,13 @@ def write_cli(_: Context) -> None:
         command_line.write()
 
 
+@task(name="pictures")
+def draw_pictures(_: Context) -> None:
+    """Draw the documentation's pictures of the web page again, in Chromium."""
+    with readable_failures():
+        pictures.draw()
+
+
 @task(name="serve", help={"address": "where to listen, as host:port"})
 def serve_docs(_: Context, address: str = "localhost:8000") -> None:
     """Show the site, and build it again whenever a page changes."""
@@ -252,4 +259,4 @@ namespace = Collection(
 )
 namespace.add_collection(Collection("examples", run_examples))
 namespace.add_collection(Collection("services", up, down, reset, status))
-namespace.add_collection(Collection("docs", build_docs, write_cli, serve_docs))
+namespace.add_collection(Collection("docs", build_docs, write_cli, draw_pictures, serve_docs))

@@ -81,6 +81,15 @@ class Visit:
             page.goto(path)
         return page
 
+    def open_live(self, path: str) -> Page:
+        """The same, which is told of changes by now: the first event has come, and the page has
+        asked for itself anew.
+        """
+        page = self.open()
+        with page.expect_response(_is_asked_anew):
+            page.goto(path)
+        return page
+
     def close(self) -> None:
         """Close all pages."""
         for context in self._contexts:
@@ -103,6 +112,10 @@ class Visit:
     def _answered(self, response: Response) -> None:
         if response.status >= 400:
             self._noted.append(f"{response.status} {response.url}")
+
+
+def _is_asked_anew(response: Response) -> bool:
+    return response.request.headers.get("hx-target", "").endswith("#page")
 
 
 # -- what a page is like -------------------------------------------------------------------------

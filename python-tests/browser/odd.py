@@ -20,7 +20,7 @@ LOG: Final = logging.getLogger("odd")
 def fill(url: str, now: datetime) -> Shop:
     """Write the runs into an empty database; ``now`` is when they have happened."""
     with harness(_workflows(), url=url, now=now - timedelta(hours=1)) as h:
-        h.runner.schedule(TEXT, TEXT, "0 5 * * *", "UTC", params={TEXT: TEXT})
+        schedule = h.runner.schedule(TEXT, TEXT, "0 5 * * *", "UTC", params={TEXT: TEXT})
         failed = _submitted(h)
         h.fail(TEXT, TEXT, ValueError(TEXT))
         h.clock.advance(seconds=1)
@@ -33,7 +33,18 @@ def fill(url: str, now: datetime) -> Shop:
         h.runner.send(completed, TEXT, TEXT)
         h.runner.pause_workflow(TEXT, reason=TEXT, by=SCRIPT)
         h.clock.to(now)
-        return Shop(failed, completed, paused, delayed, asks, waits, cancelled, photos=completed)
+        return Shop(
+            failed=failed,
+            completed=completed,
+            paused=paused,
+            delayed=delayed,
+            asks=asks,
+            waits=waits,
+            cancelled=cancelled,
+            child=completed,
+            stopped=paused,
+            schedule=schedule,
+        )
 
 
 def _submitted(h: Harness) -> str:

@@ -30,22 +30,55 @@ class Place:
     def path(self, shop: Shop) -> str:
         """Its address in the page of the shop."""
         run_id = getattr(shop, self.run) if self.run else ""
-        return self.route.replace("{run_id}", run_id) + quote(self.query, safe="?&=")
+        path = f"{self.route}{self.query}".replace("{run_id}", run_id)
+        return quote(path.replace("{schedule_id}", shop.schedule), safe="/?&=@")
 
 
 PLACES: Final = (
+    Place("/", "Now", "price_list"),
     Place("/runs", "Runs", "terminal 7 did not answer"),
-    Place("/runs", "Runs", "", query="?q=status:failed"),
-    Place("/runs/{run_id}", "price_list", "publish", run="failed"),
-    Place("/runs/{run_id}", "price_list", "publish", run="completed"),
-    Place("/runs/{run_id}", "answer_mail", "send_answer", run="asks"),
-    Place("/runs/{run_id}", "close_the_day", "bank_file", run="waits"),
-    Place("/runs/{run_id}", "order", "reserve", run="paused"),
-    Place("/runs/{run_id}", "order", "reserve", run="delayed"),
-    Place("/runs/{run_id}", "order", "reserve", run="cancelled"),
+    Place("/runs", "Runs", query="?q=status:failed"),
+    Place("/runs", "Runs", "No run matches", query="?q=workflow:none"),
+    Place("/runs/start", "Start a run", "price_list"),
+    Place("/runs/bulk", "Retry", "price_list", query="?kind=retry&q=status:failed&all=1"),
+    Place("/runs/{run_id}", "price_list", "PriceError", run="failed"),
+    Place("/runs/{run_id}", "price_list", "PriceError", run="failed", query="?view=table"),
+    Place("/runs/{run_id}", "price_list", "PriceError", run="failed", query="?view=graph"),
+    Place("/runs/{run_id}", "price_list", "feeds", run="completed", query="?task=fetch_feeds"),
+    Place("/runs/{run_id}", "answer_mail", "Send this answer to the customer?", run="asks"),
+    Place("/runs/{run_id}", "close_the_day", "bank.file", run="waits"),
+    Place("/runs/{run_id}", "sync_stock", "the shop counts its stock", run="paused"),
+    Place("/runs/{run_id}", "import_orders", "12,50 kr", run="stopped"),
+    Place("/runs/{run_id}", "newsletter", "send_out", run="delayed"),
+    Place("/runs/{run_id}", "order", "bob", run="cancelled"),
+    Place("/runs/{run_id}", "resize_photos", "shrink", run="child"),
+    Place("/runs/{run_id}/retry", "Retry", "publish", run="failed"),
+    Place("/runs/{run_id}/fork", "Fork", "parse", run="completed", query="?task=parse"),
+    Place("/runs/{run_id}/cancel", "Cancel", "", run="waits"),
+    Place("/workflows", "Workflows", "price_list"),
+    Place("/workflow", "price_list", "Prices of six countries", query="?name=price_list"),
+    Place("/workflow", "newsletter", "the address list", query="?name=newsletter"),
+    Place("/workflow/start", "order", query="?name=order"),
+    Place("/workflow/pause", "order", query="?name=order"),
+    Place("/inbox", "Inbox", "Send this answer to the customer?"),
+    Place("/inbox/cancel", "Cancel", run="stopped", query="?run={run_id}"),
+    Place("/schedules", "Schedules", "prices every night"),
+    Place("/schedules/new", "Add a schedule"),
+    Place("/schedules/{schedule_id}", "stock every half hour", "sync_stock"),
+    Place("/schedules/{schedule_id}/edit", "stock every half hour"),
+    Place("/schedules/{schedule_id}/delete", "stock every half hour"),
+    Place("/schedules/{schedule_id}/backfill", "stock every half hour"),
+    Place("/triggers", "Triggers", "shelf_is_empty"),
+    Place("/trigger", "shelf_is_empty", "sync_stock", query="?name=shelf_is_empty"),
+    Place("/runners", "Runners"),
+    Place("/tenants", "Tenants"),
+    Place("/actions", "Actions", "ann"),
 )
 _ROUTES = {path for method, path, _ in ROUTES if method == "GET"}
-NO_PAGES: Final = {"/live"}
+FILES: Final = {
+    f"/runs/{{run_id}}/{name}" for name in ("case", "input", "result", "export", "mermaid")
+} | {"/workflow/mermaid"}
+NO_PAGES: Final = {"/live", "/runners/drain", *FILES}
 """Routes that are looked at by other tests than those of all pages."""
 
 

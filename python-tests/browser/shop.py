@@ -30,7 +30,7 @@ class PriceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """The ids of runs that a test or a picture is about."""
+    """The ids of runs that a test or a picture is about, and that of a schedule."""
 
     failed: str
     completed: str
@@ -39,48 +39,70 @@ class Shop:
     asks: str
     waits: str
     cancelled: str
-    photos: str
+    child: str
+    stopped: str
+    schedule: str
 
 
-def fill(url: str, now: datetime) -> Shop:
-    """Write the story into an empty database; ``now`` is when it ends."""
-    with harness(workflows(), url=url, now=now - timedelta(hours=HOURS)) as h:
-        _schedules(h)
-        first = h.submit("price_list", {"shop_key": "k", "good": True}, tags={"night": "Tuesday"})
+def fill(url: str, now: datetime, *, nights: int = 2) -> Shop:
+    """Write the story into an empty database; ``now`` is when it ends. It begins ``nights`` before,
+    each of which publishes prices.
+    """
+    photos = Photos()
+    with harness(workflows(photos), url=url, now=now - timedelta(days=nights)) as h:
+        photos.runner = h.async_runner
+        completed = _nights(h, nights, now)
+        h.clock.to(now - timedelta(hours=HOURS))
+        schedule = _schedules(h)
         _orders(h)
         h.clock.to(now - timedelta(minutes=50))
         _stock(h)
         asks = [h.submit("answer_mail", {"customer": 8812 + n}) for n in range(2)]
         waits = h.submit("close_the_day")
-        photos = h.submit("resize_photos", tags={"shop": "se"})
         cancelled = _cancelled(h)
+        stopped = h.submit("import_orders", {"file": "orders-0311.csv"}, tags={"shop": "dk"})
         h.clock.to(now - timedelta(minutes=12))
         paused = _paused(h)
         h.fail("price_list", "fetch_feeds", TimeoutError("no answer in 15 s"))
-        failed = h.submit("price_list", {"shop_key": "k"}, tags={"night": "Wednesday"})
+        failed = h.submit("price_list", {"shop_key": "k"})
         h.clock.to(now - timedelta(minutes=2))
-        delayed = h.submit("order", {"number": 1042}, delay=timedelta(hours=2), tags={"shop": "dk"})
+        delayed = h.submit("newsletter", {"issue": 13}, delay=timedelta(hours=2))
         h.clock.to(now)
+        (child, *_) = h.runner.list_runs(workflow_name="resize_photos", limit=1)
         return Shop(
             failed=failed.id,
-            completed=first.id,
+            completed=completed.id,
             paused=paused.id,
             delayed=delayed.id,
             asks=asks[0].id,
             waits=waits.id,
             cancelled=cancelled.id,
-            photos=photos.id,
+            child=child.id,
+            stopped=stopped.id,
+            schedule=schedule,
         )
 
 
 # -- the story -----------------------------------------------------------------------------------
 
 
-def _schedules(h: Harness) -> None:
-    h.runner.schedule("stock every half hour", "sync_stock", "*/30 * * * *", "UTC")
+def _nights(h: Harness, nights: int, now: datetime) -> HarnessRun:
+    """A run of each night, of which some took another try, and some failed; the last one."""
+    for night in range(nights):
+        h.clock.to(now - timedelta(days=nights - 1 - night, hours=HOURS + 2))
+        if night % 5 == 3:
+            h.fail("price_list", "fetch_feeds", TimeoutError("no answer in 15 s"))
+        run = h.submit("price_list", {"shop_key": "k", "good": night % 9 != 4})
+    return run
+
+
+def _schedules(h: Harness) -> str:
+    """Three schedules, of which one is switched off; the id of the first."""
+    first = h.runner.schedule("stock every half hour", "sync_stock", "*/30 * * * *", "UTC")
     h.runner.schedule("prices every night", "price_list", "0 2 * * *", "Europe/Copenhagen")
     weekly = h.runner.schedule("photos on Sundays", "resize_photos", "0 5 * * 0", "UTC")
     h.runner.set_cron_schedule_enabled(weekly, False)
+    return first
 
 
 def _orders(h: Harness) -> None:
@@ -110,7 +132,7 @@ def _cancelled(h: Harness) -> HarnessRun:
 
 def _paused(h: Harness) -> HarnessRun:
     """A run paused by a person, and a workflow that is paused."""
-    run = h.submit("order", {"number": 1041}, delay=timedelta(minutes=1), tags={"shop": "no"})
+    run = h.submit("sync_stock", delay=timedelta(minutes=1), tags={"shop": "no"})
     h.runner.pause(run.id, reason="the shop counts its stock", by="ann")
     h.runner.pause_workflow("newsletter", reason="the address list is being cleaned", by="ann")
     h.submit("newsletter", {"issue": 12})
@@ -120,10 +142,23 @@ def _paused(h: Harness) -> HarnessRun:
 # -- workflows -----------------------------------------------------------------------------------
 
 
-def workflows() -> cloaca.Registry:
+class Photos:
+    """Starts the run that resizes photos, within another one. ``runner`` comes after the workflows
+    that use it.
+    """
+
+    runner: cloaca.AsyncRunner
+
+    async def body(self, context: cloaca.Context) -> None:
+        """Wait for the end of that run."""
+        done = await self.runner.execute("resize_photos", {"photos": 12})
+        context.set("photos", done.status)
+
+
+def workflows(photos: Photos) -> cloaca.Registry:
     """The workflows of the shop, in a registry of their own."""
     registry = cloaca.Registry()
-    _price_list(registry)
+    _price_list(registry, photos)
     _small_ones(registry)
     _waiting_ones(registry)
     return registry
@@ -140,11 +175,12 @@ def _takes(seconds: float, said: str = "") -> Body:
     return body
 
 
-def _price_list(registry: cloaca.Registry) -> None:
+def _price_list(registry: cloaca.Registry, photos: Photos) -> None:
     with cloaca.WorkflowBuilder("price_list", registry=registry) as builder:
         builder.description("Prices of six countries, published once a night")
         cloaca.task(id="fetch_feeds", retry_attempts=2, retry_delay_ms=8_000)(_fetch_feeds)
         cloaca.task(id="parse", dependencies=["fetch_feeds"])(_takes(4, "parsed 6 feeds"))
+        cloaca.task(id="photos", dependencies=["parse"])(photos.body)
         cloaca.task(id="validate", dependencies=["parse"])(_takes(3))
         bad = cloaca.context_value("bad", "exists", True)
         cloaca.task(id="quarantine", dependencies=["validate"], trigger_rules=bad)(_takes(1))
@@ -220,8 +256,18 @@ def _small_ones(registry: cloaca.Registry) -> None:
         cloaca.task(id="list_photos")(_takes(1))
         cloaca.task(id="shrink", dependencies=["list_photos"])(_takes(9))
         cloaca.task(id="upload", dependencies=["shrink"])(_takes(4))
+    with cloaca.WorkflowBuilder("import_orders", registry=registry) as builder:
+        builder.exhausted_policy("pause")
+        cloaca.task(id="read_file")(_takes(3))
+        cloaca.task(id="check_rows", dependencies=["read_file"], retry_attempts=1)(_check_rows)
+        cloaca.task(id="store", dependencies=["check_rows"])(_takes(6))
     with cloaca.WorkflowBuilder("newsletter", registry=registry):
         cloaca.task(id="send_out")(_takes(30))
+
+
+async def _check_rows(context: cloaca.Context) -> None:
+    await asyncio.sleep(2)
+    raise ValueError("row 4,117: column amount holds '12,50 kr'")
 
 
 def _waiting_ones(registry: cloaca.Registry) -> None:

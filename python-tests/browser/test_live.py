@@ -28,11 +28,9 @@ def order(registry: cloaca.Registry) -> None:
 
 
 @pytest.fixture
-def runs(visit: Visit, program_page: Served) -> Page:
+def runs(visit: Visit) -> Page:
     """The list of runs, which is told of changes by now."""
-    page = visit.open("/runs")
-    program_page.wait_for_streams(1)
-    return page
+    return visit.open_live("/runs")
 
 
 def test_a_new_run_and_each_of_its_changes_show_without_a_reload(
@@ -49,30 +47,48 @@ def test_a_new_run_and_each_of_its_changes_show_without_a_reload(
     assert runs.evaluate("window.isTheSame")
 
 
-def test_what_somebody_writes_and_where_they_are_stays(
+def test_rows_stay_where_they_are_and_new_ones_wait_behind_a_link(
     runs: Page, program: cloaca.DefaultRunner
 ) -> None:
-    first = program.submit("order")
-    expect(runs.locator(f"#r-{first.id}")).to_be_visible()
-    field = runs.get_by_role("textbox", name="Filter")
+    shown = program.submit("order")
+    link = runs.locator(f"#r-{shown.id} a").first
+    link.focus()
+
+    new = program.submit("order")
+
+    expect(runs.locator("#runs-new")).to_have_text("1 new")
+    expect(link).to_be_focused()
+    expect(runs.locator("[data-row]")).to_have_count(1)
+    runs.locator("#runs-new").click()
+    expect(runs.locator(f"#r-{new.id}")).to_be_visible()
+
+
+def test_what_somebody_writes_and_picks_stays(runs: Page, program: cloaca.DefaultRunner) -> None:
+    shown = program.submit("order")
+    row = runs.locator(f"#r-{shown.id}")
+    row.get_by_role("checkbox").check()
+    field = runs.get_by_label("Filter runs")
     field.fill("status:fai")
 
-    second = program.submit("order")
+    program.cancel(shown.id)
 
-    expect(runs.locator(f"#r-{second.id}")).to_be_visible()
+    expect(row).to_contain_text("Cancelled")
+    expect(row.get_by_role("checkbox")).to_be_checked()
     expect(field).to_be_focused()
     expect(field).to_have_value("status:fai")
 
 
-def test_the_row_that_has_the_focus_keeps_it(runs: Page, program: cloaca.DefaultRunner) -> None:
-    first = program.submit("order")
-    link = runs.locator(f"#r-{first.id} a").first
-    link.focus()
+def test_details_stay_as_somebody_left_them(visit: Visit, program: cloaca.DefaultRunner) -> None:
+    run = program.submit("order", tags={"shop": "no"})
+    page = visit.open_live(f"/runs/{run.id}")
+    fold = page.locator("#pane-send")
+    expect(fold).to_have_attribute("open", "")
+    fold.locator("summary").click()
 
-    program.submit("order")
+    program.pause(run.id)
 
-    expect(runs.locator("[data-row]")).to_have_count(2)
-    expect(link).to_be_focused()
+    expect(page.locator("#run-head")).to_contain_text("Paused")
+    expect(fold).not_to_have_attribute("open", "")
 
 
 def test_a_hidden_tab_is_told_nothing_and_catches_up(
