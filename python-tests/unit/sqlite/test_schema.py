@@ -21,12 +21,20 @@ def _statements() -> list[Statement]:
     return [statement for noun in nouns for statement in noun or ()]
 
 
-@pytest.fixture
-def raw() -> Iterator[sqlite3.Connection]:
+@pytest.fixture(scope="module")
+def migrated() -> bytes:
+    """A database with every migration and no row."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
         for migration in load_migrations("cloaca_sqlite"):
             for statement in split_statements(migration.sql):
                 raw.execute(statement)
+        return raw.serialize()
+
+
+@pytest.fixture
+def raw(migrated: bytes) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
+        raw.deserialize(migrated)
         yield raw
 
 

@@ -47,7 +47,7 @@ _FAR: Final = 180 * 86_400
 """Seconds to a tick that is told with its year."""
 _WORDS: Final = (
     (re.compile(r"^At (?=\d)"), ""),
-    (re.compile(r"^Every (\d+)(?:st|nd|rd|th) minute of every hour$"), r"every \1 minutes"),
+    (re.compile(r"^Every (\d+)[a-z]{2} minute of every hour$"), r"every \1 minutes"),
     (re.compile(r"^At minute (\d+) of every hour$"), r"\1 past every hour"),
     (re.compile(r"^Every minute of every hour$|^Every minute$"), "every minute"),
     (re.compile(r"\bMonday through Friday\b"), "workdays"),

@@ -16,7 +16,7 @@ from cloaca_core.errors import WorkflowNotFoundError
         # full names are left out
         (["Known workflows: ask, bill"], ["bill", "ask", "public::embedded::ordnr"]),
         # the nearest one stands first
-        (["Known workflows: ordner, ask, bill"], ["bill", "ask", "ordner"]),
+        (["Known workflows: ordre, ask, bill"], ["bill", "ask", "ordre"]),
     ],
 )
 def test_names_are_listed(expected: list[str], known: list[str]) -> None:
