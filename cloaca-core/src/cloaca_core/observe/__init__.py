@@ -12,6 +12,8 @@
     activity   of the last hours        standings  how far runs have come
     statistics of workflows and tasks    overview   one screen
     versions   in the last runs          starters   schedules and triggers of a workflow
+    inbox      what waits for a person
+    schedules  cron schedules, their ticks and the ticks of a period; triggers: event triggers
     observer   the class that offers all of it
 
 Reads through the engine of a client; has no SQL, and writes nothing.

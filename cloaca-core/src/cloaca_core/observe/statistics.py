@@ -37,7 +37,9 @@ FAILURES: Final = 10
 ATTEMPTS: Final = 50_000
 """So many attempts are read: of a workflow with many tasks fewer runs are shown."""
 _AT_ONCE: Final = 10
-"""Runs whose attempts are read at once."""
+"""Runs whose attempts are read at once, at least."""
+_AT_ONCE_ATTEMPTS: Final = 4_000
+"""So many attempts are read at once, if that are more runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +134,20 @@ class Recorded(NamedTuple):
     paused: frozenset[str]
 
 
+async def read_names(engine: Looks) -> list[str]:
+    """The short names of all workflows, in order; runs on the engine's loop."""
+    return sorted({short_name(each) for each in await _names(engine)})
+
+
+async def _names(engine: Looks) -> set[str]:
+    recorded = {each.workflow for each in await engine.store.list_definitions()}
+    return recorded.union(engine.registry.namespaces())
+
+
 async def read_workflows(engine: Looks) -> Recorded:
     """All workflows; runs on the engine's loop."""
     store = engine.store
-    names = {each.workflow for each in await store.list_definitions()}
-    names.update(engine.registry.namespaces())
+    names = await _names(engine)
     found = [await engine.definitions.newest(name) for name in sorted(names)]
     definitions = [each for each in found if each is not None]
     most = min(COUNTED, max(50, COUNTED_OF_ALL // max(len(definitions), 1)))
@@ -203,16 +214,18 @@ class Sample(NamedTuple):
     paused_until: Instant | None = None
 
 
-async def read(engine: Looks, name: str, last: int) -> Sample:
-    """A workflow and its last runs; runs on the engine's loop."""
+async def read(engine: Looks, name: str, last: int, *, failures: bool = True) -> Sample:
+    """A workflow and its last runs, with its newest failures, which takes most of the time; runs on
+    the engine's loop.
+    """
     store = engine.store
     workflow = await one_workflow(engine, name)
     definition = await newest_of(engine, workflow)
     (counted,) = await store.count_of_workflows([workflow], COUNTED)
     of_it = Condition("workflow", (workflow,))
     newest = await store.search(RunSearch((of_it,), look_at=last))
-    failed = Condition("status", (RunStatus.FAILED,))
-    failures = await store.search(RunSearch((of_it, failed), look_at=COUNTED))
+    failed = RunSearch((of_it, Condition("status", (RunStatus.FAILED,))), look_at=COUNTED)
+    broken = (await store.search(failed)).rows[:FAILURES] if failures else ()
     runs = await _with_attempts(engine, newest.rows)
     paused = await store.paused_workflows()
     return Sample(
@@ -220,21 +233,23 @@ async def read(engine: Looks, name: str, last: int) -> Sample:
         definition=definition,
         counts=counted.counts,
         runs=runs,
-        failures=failures.rows[:FAILURES],
+        failures=broken,
         paused=workflow in paused,
         paused_until=paused.get(workflow),
     )
 
 
 async def _with_attempts(engine: Looks, rows: Sequence[RunRow]) -> list[RunView]:
+    """These runs with their attempts, up to ``ATTEMPTS``. After the first few it is known how many
+    can be read at once.
+    """
     views: list[RunView] = []
-    attempts = 0
-    for first in range(0, len(rows), _AT_ONCE):
-        if attempts >= ATTEMPTS:
-            break
-        found = await read_views(engine, rows[first : first + _AT_ONCE])
+    attempts, at_once = 0, _AT_ONCE
+    while len(views) < len(rows) and attempts < ATTEMPTS:
+        found = await read_views(engine, rows[len(views) : len(views) + at_once])
         views += found.values()
         attempts += sum([len(view.attempts) for view in found.values()])
+        at_once = max(_AT_ONCE, len(views) * _AT_ONCE_ATTEMPTS // max(attempts, 1))
     return views
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from cloaca_core._engine.observe.run_reader import MESSAGES_SHOWN, History, with_begun
 from cloaca_core._engine.plan.counting import first_attempts
+from cloaca_core._engine.plan.graph import plan_graph
 from cloaca_core._engine.steer.decisions import asked_in, decided_in
 from cloaca_core.definition.waits.kinds import Approval, WaitFor
 from cloaca_core.errors import ContextValueError, TaskNotFoundError
@@ -25,6 +26,7 @@ from cloaca_core.values.json_values import JsonValue, decode
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.onlooker import Looks
+    from cloaca_core._engine.plan.graph import Node, NodeGraph
     from cloaca_core.definition.recorded import RecordedTask, RecordedWorkflow
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.workflow import Workflow
@@ -167,21 +169,30 @@ def task_details(rows: Rows) -> tuple[TaskDetails, ...]:
     """The details of each task that was asked for, in that order."""
     nodes, first = rows.nodes, first_attempts(rows.restarts)
     counting = [row for row in rows.attempts if row.attempt >= first.get(row.task_id, 0)]
-    return tuple([_details(rows, task, nodes, counting, first.get(task, 1)) for task in rows.tasks])
+    graph = None if rows.definition is None else plan_graph(rows.definition)
+    past = _Past(counting, graph)
+    return tuple([_details(rows, task, nodes, past, first.get(task, 1)) for task in rows.tasks])
+
+
+class _Past(NamedTuple):
+    """The attempts that count, and the graph of the definition."""
+
+    counting: Sequence[AttemptRow]
+    graph: NodeGraph[Node] | None
 
 
 def _details(
     rows: Rows,
     task: str,
     nodes: Mapping[str, Task | RecordedTask],
-    counting: Sequence[AttemptRow],
+    past: _Past,
     first: int,
 ) -> TaskDetails:
     own = [row for row in rows.attempts if row.task_id == task]
     node = nodes.get(task)
     if node is None and not own:
         raise TaskNotFoundError(f"run {rows.run.id} has no task {task!r}", task_id=task)
-    change = _change(rows, task, own, counting)
+    change = _change(rows, task, own, past)
     waits = [each for each in rows.waits if each.task_id == task]
     wait = None if node is None else node.wait
     question = _question(rows, task, node, waits)
@@ -211,9 +222,7 @@ def _attempts(rows: Rows, task: str, own: Sequence[AttemptRow]) -> tuple[Attempt
     return tuple(attempt_infos(past, [task]))
 
 
-def _change(
-    rows: Rows, task: str, own: Sequence[AttemptRow], counting: Sequence[AttemptRow]
-) -> TaskChange | None:
+def _change(rows: Rows, task: str, own: Sequence[AttemptRow], past: _Past) -> TaskChange | None:
     found = {row.attempt: row for row in own}
     if rows.attempt is not None and rows.attempt not in found:
         message = f"run {rows.run.id} has no attempt {rows.attempt} of a task {task!r}"
@@ -221,9 +230,9 @@ def _change(
     if not found:
         return None
     row = found[max(found) if rows.attempt is None else rows.attempt]
-    return task_change(
-        Seen(rows.run, row, counting, rows.definition, rows.forks, rows.replacements)
-    )
+    definition, forks = rows.definition, rows.forks
+    seen = Seen(rows.run, row, past.counting, definition, forks, rows.replacements, past.graph)
+    return task_change(seen)
 
 
 def _kept(memos: Sequence[MemoRow], change: TaskChange | None) -> list[KeptValue]:

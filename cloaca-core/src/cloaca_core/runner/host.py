@@ -347,6 +347,21 @@ class EngineHost:
         return self._backend.name
 
     @property
+    def backend(self) -> Backend:
+        """The backend itself, for what it offers beside a store."""
+        return self._backend
+
+    @property
+    def url(self) -> str:
+        """The URL of the database; it may hold a password."""
+        return self._url
+
+    @property
+    def schema(self) -> str | None:
+        """The schema that it was opened with, if any."""
+        return self._schema
+
+    @property
     def works(self) -> bool:
         """Whether it executes bodies; a client leaves that to runners."""
         return self._works

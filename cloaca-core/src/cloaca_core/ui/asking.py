@@ -13,6 +13,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from cloaca_core.errors import CloacaError
 from cloaca_core.ui.desk import Desk
 from cloaca_core.ui.guard.forms import FIELD, checked_form, keep_token, token_of
 from cloaca_core.ui.guard.headers import NONCE
@@ -57,9 +58,13 @@ class Ask:
         return f"{self.request.url.path}{'?' if found else ''}{found}"
 
     async def page(self, template: str, status: int = 200, **facts: Any) -> Response:
-        """A page of a template. It is written on another thread: a long one takes its time."""
+        """A page of a template. It is written on another thread: a long one takes its time. One
+        that is ``still`` does not ask for itself anew: it is the answer to a form, or has one.
+        """
         token = token_of(self.request)
         given = {
+            "waiting": await self._waiting(),
+            "still": False,
             "ask": self,
             "at": self.paths,
             "clock": self.clock,
@@ -74,6 +79,13 @@ class Ask:
         answer = HTMLResponse(text, status)
         keep_token(self.request, answer, token)
         return answer
+
+    async def _waiting(self) -> int:
+        """How much waits for a person, for the side; 0 while the database does not answer."""
+        try:
+            return await self.desk.observer.waiting()
+        except CloacaError:
+            return 0
 
     async def form(self) -> FormData:
         """The fields of a form of this page, from a visitor who may act; else ``RefusedError``."""

@@ -15,6 +15,7 @@ from cloaca_core.telemetry.redaction import Redact, Redaction
 from cloaca_core.transfer.case import case_call
 from cloaca_core.ui.checkup import Checkup
 from cloaca_core.ui.kept import Kept
+from cloaca_core.ui.neighbours import Neighbours
 
 if TYPE_CHECKING:
     from cloaca_core.runner.async_client import AsyncClient
@@ -27,7 +28,8 @@ class Desk:
     """An open client's calls: ``observer`` looks, ``calls`` act. ``read_only`` refuses all acts;
     ``database`` is how the foot of the page names the database. ``case`` makes a document of a run,
     to be loaded into a test. ``redact`` hides secrets in all that is shown of payloads. ``kept``
-    has large runs as they were seen last. ``checkup`` knows the health of the database.
+    has large runs as they were seen last. ``checkup`` knows the health of the database,
+    ``neighbours`` are its tenants.
     """
 
     observer: Observer
@@ -36,6 +38,7 @@ class Desk:
     database: str
     case: Callable[[str], Call[dict[str, Any]]]
     checkup: Checkup
+    neighbours: Neighbours
     redact: Redact = field(default_factory=Redaction)
     kept: Kept = field(default_factory=Kept)
 
@@ -50,4 +53,5 @@ def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:
         database=host.backend_name,
         case=partial(case_call, client),
         checkup=Checkup(client),
+        neighbours=Neighbours(host),
     )

@@ -30,7 +30,7 @@ class Paths:
         """A run, or a part of it: ``/cancel``, ``/export``. A list is a parameter several times."""
         return self._at(f"/runs/{quote(run_id, safe='')}{part}", query)
 
-    def page(self, name: str, **query: object) -> str:
+    def page(self, name: str, /, **query: object) -> str:
         """The page of this name."""
         return self._at(f"/{name}", query)
 

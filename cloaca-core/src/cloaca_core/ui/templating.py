@@ -29,8 +29,8 @@ def templates() -> Environment:
     )
     found.filters.update(words.FILTERS)
     found.filters["offers"] = offers
-    found.globals.update(states=words.STATES, pane=None, export=False, graph=None)
     found.filters.update(run_words.FILTERS)
+    found.globals.update(states=words.STATES, pane=None, export=False, graph=None, scope="")
     return found
 
 

@@ -213,6 +213,12 @@ async def test_a_tally_is_bounded(text: str, most: int, expected: tuple[int, boo
     assert await search.tally(engine, parse(text), most) == expected
 
 
+async def test_a_tally_is_not_exact_where_the_last_window_has_more() -> None:
+    engine, _ = windows(every=2, runs=17)
+
+    assert await search.tally(engine, parse("status:failed"), 8) == (8, False)
+
+
 async def test_a_tally_ends_where_few_match(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "MOST_LOOKED_AT", 20)
     engine, _ = windows(every=10, runs=50)

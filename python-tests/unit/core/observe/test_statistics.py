@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from model.families import LATE, attempt, run, tasks, view
+from model.families import LATE, at, attempt, run, tasks, view
 
 from cloaca_core.definition.recorded import RecordedWorkflow
 from cloaca_core.observe.statistics import Sample, percentile, statistics
@@ -46,3 +46,43 @@ def test_tasks_of_other_versions_are_in_the_grid_too() -> None:
     assert [row.statuses for row in found.grid] == [("Failed", None), ("Completed", "Skipped")]
     assert (found.p50, found.versions) == (49.0, ("new", "0123456789abcdef"))
     assert [each.id for each in found.failures] == ["b"]
+
+
+def test_a_row_of_the_grid_tells_attempts_and_seconds() -> None:
+    of = tasks(load=[], send=["load"])
+    definition = RecordedWorkflow("public::embedded::flow", "flow", "new", ())
+    one = view(
+        run("a", status="Running"),
+        attempt("load", 2, 3, 7),
+        attempt("send", 1, 8, None, "Running"),
+        of=of,
+    )
+
+    (row,) = statistics(Sample(LATE, definition, {}, [one], [])).grid
+
+    assert (row.attempts, row.seconds) == ((2, 1), (4.0, None))
+    assert (row.queued_seconds, row.work_seconds) == (1.0, 99.0)
+
+
+def test_work_is_without_waits_and_only_a_first_round_was_queued() -> None:
+    definition = RecordedWorkflow("public::embedded::flow", "flow", "new", ())
+    runs = [
+        view(run("c", round=2, stood_still=40_000_000)),
+        view(run("b", started_at=at(20), ended_at=at(25))),
+        view(run("a", status="Pending", started_at=None)),
+    ]
+
+    found = statistics(Sample(LATE, definition, {}, runs, []))
+
+    assert [row.work_seconds for row in found.grid] == [9.0, 5.0, None]
+    assert [row.queued_seconds for row in found.grid] == [None, 20.0, None]
+    assert (found.work_p50, found.work_p95, found.queue_p95) == (5.0, 9.0, 20.0)
+    assert (found.p50, found.p95) == (5.0, 49.0)
+
+
+def test_a_paused_workflow_tells_until_when() -> None:
+    definition = RecordedWorkflow("public::embedded::flow", "flow", "new", (), "what it does")
+    paused = statistics(Sample(LATE, definition, {}, [], [], paused=True, paused_until=at(0)))
+    assert (paused.paused, paused.paused_until) == (True, "2023-11-14T22:13:20.000000+00:00")
+    assert paused.description == "what it does"
+    assert not statistics(Sample(LATE, definition, {}, [], [])).paused

@@ -141,14 +141,14 @@ async def _again(ask: Ask, form: FormData, act: str, **facts: Any) -> Response:
     shown = await pane.facts(ask, tree, _text(form, "task"))
     if shown is None or shown.task != _text(form, "task"):
         raise RefusedError(422, "This form cannot be read", facts["error"])
-    heading = f"Decide {shown.task}" if act == "approve" else f"Send {facts['event']}"
+    heading = "Decision" if act == "approve" else f"Send {facts['event']}"
     return await ask.page(
         "run/plan.html",
         422,
         run=tree.run,
         body="run/answer_body.html",
         heading=heading,
-        lede="",
+        lede=shown.task,
         act=act,
         pane=shown,
         **facts,

@@ -28,6 +28,7 @@ async def pause(ask: Ask) -> Response:
     name, reason = given.get("name", ""), given.get("reason", "").strip() or None
     try:
         until = _instant(ask, given.get("until", "").strip())
+        await _known(ask, name)
         await ask.desk.calls.runs.steering.pause_workflow(name, until, reason, ask.visitor.name)
     except ConfigError as error:
         return await _pause_page(ask, name, given, str(error))
@@ -38,6 +39,7 @@ async def resume(ask: Ask) -> Response:
     """Let runs of a workflow be claimed again."""
     given = await _given(ask)
     name, reason = given.get("name", ""), given.get("reason", "").strip() or None
+    await _known(ask, name)
     await ask.desk.calls.runs.steering.resume_workflow(name, reason, ask.visitor.name)
     return ask.back_to(ask.paths.workflow(name))
 
@@ -68,6 +70,13 @@ async def start(ask: Ask) -> Response:
     except (CloacaError, ValueError) as error:
         return await _start_page(ask, name, given, str(error))
     return ask.back_to(ask.paths.run(run_id))
+
+
+async def _known(ask: Ask, name: str) -> None:
+    """Refuse a name that no runner has recorded: programs may pause a workflow before its runner
+    is there, a form has it from a page.
+    """
+    await ask.desk.observer.workflow_graph(name)
 
 
 async def _given(ask: Ask) -> dict[str, str]:

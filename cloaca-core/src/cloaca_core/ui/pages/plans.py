@@ -15,6 +15,7 @@ from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.offers import offers
 from cloaca_core.ui.pages.pane import selected
 from cloaca_core.ui.refusals import RefusedError, refusal_of
+from cloaca_core.ui.words import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,6 +57,14 @@ async def cancel(ask: Ask) -> Response:
         lines=_told(run),
         children=_unended(tree),
     )
+
+
+async def form(ask: Ask) -> Response:
+    """The address of a form that stands in the pane: there, unless such a page is open."""
+    if ask.wants == "page":
+        return Response(status_code=204)
+    run_id = await ask.desk.observer.resolve(ask.request.path_params["run_id"])
+    return ask.back_to(ask.paths.run(run_id, task=ask.query("task")))
 
 
 async def retry_page(
@@ -102,7 +111,11 @@ def must_act(ask: Ask) -> None:
 async def question(
     ask: Ask, run: RunLine, body: str, *, refusal: RefusedError | None = None, **facts: Any
 ) -> Response:
-    """A question as a page, or as the content of the dialog."""
+    """A question as a page, or as the content of the dialog. A page that is open stays as it is:
+    what was typed into it is not to go when something changes.
+    """
+    if ask.wants == "page":
+        return Response(status_code=204)
     template = body if ask.wants == DIALOG else "run/plan.html"
     status = 200 if refusal is None else refusal.status
     return await ask.page(template, status, run=run, body=body, refusal=refusal, **facts)
@@ -152,6 +165,9 @@ def _all(ask: Ask, run_id: str, act: str, chosen: Sequence[str]) -> str:
 
 async def _refused(ask: Ask, run: RunLine, act: str, refusal: RefusedError) -> Response:
     """Why there is no plan."""
+    done = "retried" if act == "retry" else "forked"
+    why = str(refusal) if not refusal.help else refusal.help
+    refusal = RefusedError(refusal.status, f"This run cannot be {done}", sentence(why))
     return await question(
         ask,
         run,
@@ -188,4 +204,6 @@ ROUTES: Final[tuple[Address, ...]] = (
     ("GET", "/runs/{run_id}/retry", retry),
     ("GET", "/runs/{run_id}/fork", fork),
     ("GET", "/runs/{run_id}/cancel", cancel),
+    ("GET", "/runs/{run_id}/approve", form),
+    ("GET", "/runs/{run_id}/send", form),
 )

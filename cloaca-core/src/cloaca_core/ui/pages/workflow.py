@@ -27,7 +27,9 @@ async def workflow(ask: Ask) -> Response:
     """The page of a workflow."""
     observer, name = ask.desk.observer, ask.query("name")
     found, graph, starters = await asyncio.gather(
-        observer.statistics(name), observer.workflow_graph(name), observer.starters(name)
+        observer.statistics(name, failures=False),
+        observer.workflow_graph(name),
+        observer.starters(name),
     )
     return await ask.page(
         "workflow.html",

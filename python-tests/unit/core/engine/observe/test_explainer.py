@@ -204,7 +204,7 @@ async def test_a_client_is_no_runner() -> None:
     desk = await opened(works=False)
     facts = await desk.facts()
     assert facts.here is None
-    assert [each.is_here for each in facts.runners] == [False]
+    assert [each.is_here for each in facts.runner_acts] == [False]
 
 
 async def test_of_the_runner_here_all_is_known(desk: Desk) -> None:
@@ -247,8 +247,8 @@ async def test_a_workflow_of_almost_that_name_may_have_been_meant(desk: Desk) ->
 async def test_which_runner_is_the_one_here(desk: Desk) -> None:
     await desk.store.register(runner("r2", started_at=2**60))
     facts = await desk.facts()
-    assert [each.is_here for each in facts.runners] == [True, False]
-    assert [each.load.owned for each in facts.runners] == [1, 0]
+    assert [each.is_here for each in facts.runner_acts] == [True, False]
+    assert [each.load.owned for each in facts.runner_acts] == [1, 0]
 
 
 async def test_the_end_of_a_lease_is_told_as_an_instant(desk: Desk) -> None:
