@@ -31,7 +31,13 @@ def drawn(
 
 
 def node(task: str, status: TaskStatus | None = None, **fields: Any) -> GraphNode:
-    known = {"kind": "task", "attempts": 1, "seconds": 3.0, "rule": None, "layer": 0}
+    known: dict[str, Any] = {
+        "kind": "task",
+        "attempts": 1,
+        "seconds": 3.0,
+        "rule": None,
+        "layer": 0,
+    }
     return GraphNode(task=task, status=status, **(known | fields))
 
 
