@@ -165,7 +165,6 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_actors": {"names": ["ann", "bob"]},
     "match_runs": {"ids": _ENDED, "conditions": _CONDITIONS, "since": None, "until": None},
     "count_newest": {"value": "w1", "most": LIMIT},
-    "count_active": {"value": "Paused", "most": LIMIT},
     "count_made": {"value": "w1", "spans": [" " * 13 + "~" * 13], "most": LIMIT},
     "count_owned": {"value": "mine", "most": LIMIT},
     "failed_ids": {"since": MANY - LIMIT, "most": LIMIT},
