@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
 
-from cloaca_core.observe.activity import Lane
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.lanes import WIDTH, chart
 from cloaca_core.ui.charts.strip_of_runs import strip
@@ -36,11 +35,12 @@ async def now(ask: Ask) -> Response:
     asked = ask.query("hours")
     hours = asked if asked in PERIODS else "6"
     observer = ask.desk.observer
-    overview, activity, approvals, stopped, glance = await asyncio.gather(
+    overview, activity, approvals, stopped, newest, glance = await asyncio.gather(
         observer.overview(),
         observer.activity(float(hours)),
         observer.approvals(PEOPLE),
         _stopped(ask),
+        observer.runs(limit=1),
         ask.desk.checkup.look(),
     )
     failing = [each.workflow for each in activity.failing]
@@ -62,7 +62,7 @@ async def now(ask: Ask) -> Response:
         glance=glance,
         slots=await _slots(ask, overview),
         lede=lede(activity, len(approvals), len(stopped)),
-        is_new=is_new(activity.lanes, overview),
+        is_new=not newest.runs,
         paused=frozenset(overview.paused_workflows),
     )
 
@@ -102,11 +102,6 @@ def lede(activity: Activity, decisions: int, stopped: int) -> str:
         verb = "waits" if decisions + stopped == 1 else "wait"
         sentences.append(f"{' and '.join(waits)} {verb} for you.")
     return " ".join(sentences) or "Nothing fails, and nothing waits for you."
-
-
-def is_new(lanes: Sequence[Lane], overview: Overview) -> bool:
-    """Whether nothing has ever run here, as far as it is seen."""
-    return not lanes and not overview.counts and not overview.runners
 
 
 ROUTES: Final[tuple[Address, ...]] = (("GET", "/", now),)
