@@ -147,6 +147,17 @@ def test_what_fails_and_what_waits_stands_first(browser: TestClient, ids: list[s
     assert "1 alive" in told
 
 
+def test_a_runner_tells_how_its_slots_are_used(
+    runner: cloaca.DefaultRunner, ids: list[str]
+) -> None:
+    app = cloaca.ui(runner, auth=visitor("steer"), hosts=("testserver",))
+    with TestClient(app, headers=HERE) as browser:
+        told = words(page(browser, "/"))
+
+    assert f"Slots in use 0 of {cloaca.DefaultRunnerConfig().max_concurrent_tasks}" in told
+    assert "this program" in told
+
+
 def test_each_figure_leads_to_its_list(browser: TestClient, ids: list[str]) -> None:
     text = page(browser, "/")
     facts = text[text.index('id="now-facts"') : text.index('id="now-activity"')]

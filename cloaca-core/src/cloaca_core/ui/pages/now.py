@@ -75,13 +75,15 @@ async def _stopped(ask: Ask) -> Sequence[Standing]:
 
 
 async def _slots(ask: Ask, overview: Overview) -> tuple[int, int] | None:
-    """Bodies that run and slots for them, where one runner alone is alive, and it is here."""
+    """How many slots are in use, and of how many, where one runner alone is alive, and it is here.
+    Of the kinds of slots those count that are in use.
+    """
     alive = [each for each in overview.runners if each.alive]
     if len(alive) != 1 or not alive[0].is_here:
         return None
-    health = await ask.desk.calls.claiming.health()
-    own = health["executors"].values()
-    return sum(each["running"] for each in own), sum(each["slots"] for each in own)
+    slots = await ask.desk.calls.claiming.slots()
+    own = [each for each in slots.values() if each.used] or list(slots.values())[:1]
+    return sum([each.used for each in own]), sum([each.used + each.free for each in own])
 
 
 def lede(activity: Activity, decisions: int, stopped: int) -> str:
