@@ -197,6 +197,8 @@ def test_who_comes_too_late_is_told_so(page: Page, asked: cloaca.RunHandle) -> N
     assert answer.status_code == 409
     assert "bob was faster." in answer.text
     assert "was not recorded" in answer.text
+    assert 'hx-trigger="changed' not in answer.text  # there is no such page to ask for
+    assert 'hx-trigger="changed' in page.get("/inbox")
 
 
 def test_a_form_that_is_not_whole_and_one_of_another_run_are_refused(
