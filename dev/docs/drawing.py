@@ -36,13 +36,14 @@ COLOURS: Final = 256
 @dataclass(frozen=True, slots=True)
 class Picture:
     """``path`` may name a run by its field of ``Shop``, as ``{failed}``; ``height`` is in pixels of
-    the page.
+    the page; ``key`` opens a dialog.
     """
 
     file: str
     path: str
     height: int
     theme: Literal["light", "dark"] = "light"
+    key: str = ""
 
 
 PICTURES: Final = (
@@ -50,7 +51,7 @@ PICTURES: Final = (
     Picture("run-timeline-dark.png", "/runs/{failed}", 760, "dark"),
     Picture("run-graph.png", "/runs/{failed}?view=graph", 900),
     Picture("run-graph-dark.png", "/runs/{failed}?view=graph", 900, "dark"),
-    Picture("retry.png", "/runs/{failed}/retry", 640),
+    Picture("retry.png", "/runs/{failed}", 900, key="r"),
     Picture("now.png", "/", 900),
     Picture("runs.png", "/runs", 760),
     Picture("workflow.png", "/workflow?name=price_list", 720),
@@ -98,6 +99,9 @@ def _drawn(program: Browser, address: str, picture: Picture, shop: Shop) -> byte
     context.add_cookies([{"name": "cloaca_zone", "value": "UTC", "url": address}])
     page = context.new_page()
     _open(page, f"{address}{picture.path.format(**_fields(shop))}")
+    if picture.key:
+        page.keyboard.press(picture.key)
+        page.locator("dialog[open]").wait_for()
     drawn = page.screenshot()
     context.close()
     return drawn

@@ -78,7 +78,8 @@ _ROUTES = {path for method, path, _ in ROUTES if method == "GET"}
 FILES: Final = {
     f"/runs/{{run_id}}/{name}" for name in ("case", "input", "result", "export", "mermaid")
 } | {"/workflow/mermaid"}
-NO_PAGES: Final = {"/live", "/runners/drain", *FILES}
+WAYS_BACK: Final = {"/runs/{run_id}/approve", "/runs/{run_id}/send"}
+NO_PAGES: Final = {"/live", "/runners/drain", *FILES, *WAYS_BACK}
 """Routes that are looked at by other tests than those of all pages."""
 
 
