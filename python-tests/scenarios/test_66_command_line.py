@@ -182,6 +182,7 @@ def test_a_key_names_one_run(command: Command) -> None:
 
 
 def test_what_was_written_wrongly_exits_with_2(command: Command) -> None:
+    command("db", "upgrade")
     command("run", "order", "-P", "amount", code=2)
     command("run", "order", "-P", "amount:=x", code=2)
     command("run", "order", "--delay", "5m", code=2)  # it would have to wait so long

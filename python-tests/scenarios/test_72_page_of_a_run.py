@@ -302,7 +302,7 @@ def test_a_large_run_comes_in_chunks(page: TestClient, large: cloaca.RunHandle) 
     # 50 rows, of pieces of 32, 16 and 2
     last = part(html, "chunk-2")
     assert re.findall(r"rows-(\d+)", last)[:3] == ["32", "16", "2"]
-    assert words(last).startswith('id="chunk-2" class="tl-chunk" data-chunk="2"> Next 50')
+    assert words(last).startswith('id="chunk-2" class="tl-chunk" data-chunk="2"> Tasks 401 to 450')
 
     chunk = look(page, large.id, "div#chunk-2", rows=2, at=at)
     assert rows(chunk) == [f"t{number:03}" for number in range(400, 450)]

@@ -314,7 +314,7 @@ def test_who_may_not_act_changes_nothing(
 
 
 def _without(page: Page, address: str, fields: dict[str, object]) -> Response:
-    return page.post(address, data=fields)
+    return page.post(address, data={"other": 1, **fields})
 
 
 def _wrong(page: Page, address: str, fields: dict[str, object]) -> Response:

@@ -111,17 +111,25 @@ def statuses(runner: cloaca.DefaultRunner, run_ids: Sequence[str]) -> list[str]:
 # -- now -----------------------------------------------------------------------------------------
 
 
-def test_an_empty_database_says_what_to_do_next(
-    database_url: str, runner: cloaca.DefaultRunner
+def test_an_empty_database_says_how_to_start_a_first_run(
+    runner: cloaca.DefaultRunner, browser: TestClient
 ) -> None:
-    runner.shutdown()
-    with cloaca.Client(database_url) as client:
-        app = cloaca.ui(client, auth=visitor("steer"), hosts=("testserver",))
-        with TestClient(app) as browser:
-            text = words(page(browser, "/"))
-            assert "Nothing has run here yet" in text
-            assert '.execute("hello", {})' in text
-            assert "No run yet" in words(page(browser, "/runs"))
+    text = page(browser, "/")
+    lines = [
+        unescape(line) for line in re.findall(r"<span>(.*?)</span>", _after(text, "first-run"))
+    ]
+    assert "Nothing has run here yet" in words(text)
+    assert "No run yet" in words(page(browser, "/runs"))
+
+    program = re.sub(r'cloaca.DefaultRunner\("[^"]*"\)', "runner", "\n".join(lines[:3]))
+    exec(program, {"cloaca": cloaca, "runner": runner})  # noqa: S102 - the page's own lines
+
+    assert "Nothing has run here yet" not in page(browser, "/")
+    assert len(rows(page(browser, "/runs?q=workflow:greet status:completed"))) == 1
+
+
+def _after(text: str, mark: str) -> str:
+    return text[text.index(mark) :]
 
 
 def test_what_fails_and_what_waits_stands_first(browser: TestClient, ids: list[str]) -> None:
@@ -137,6 +145,17 @@ def test_what_fails_and_what_waits_stands_first(browser: TestClient, ids: list[s
     assert 'aria-label="order: 3 runs in 6 hours, 2 failed"' in text
     assert "Failed, last hour 2" in told
     assert "1 alive" in told
+
+
+def test_a_runner_tells_how_its_slots_are_used(
+    runner: cloaca.DefaultRunner, ids: list[str]
+) -> None:
+    app = cloaca.ui(runner, auth=visitor("steer"), hosts=("testserver",))
+    with TestClient(app, headers=HERE) as browser:
+        told = words(page(browser, "/"))
+
+    assert f"Slots in use 0 of {cloaca.DefaultRunnerConfig().max_concurrent_tasks}" in told
+    assert "this program" in told
 
 
 def test_each_figure_leads_to_its_list(browser: TestClient, ids: list[str]) -> None:

@@ -197,6 +197,8 @@ def test_who_comes_too_late_is_told_so(page: Page, asked: cloaca.RunHandle) -> N
     assert answer.status_code == 409
     assert "bob was faster." in answer.text
     assert "was not recorded" in answer.text
+    assert 'hx-trigger="changed' not in answer.text  # there is no such page to ask for
+    assert 'hx-trigger="changed' in page.get("/inbox")
 
 
 def test_a_form_that_is_not_whole_and_one_of_another_run_are_refused(
@@ -272,6 +274,9 @@ def test_schedules_are_added_explained_switched_changed_and_deleted(
     assert "field-error" in alone
 
     form = {"name": HOSTILE, "workflow": "nightly", "cron": "30 2 * * *", "timezone": "Europe/Oslo"}
+    asked = page.post("/schedules/new", **form, explain="yes")
+    assert asked.status_code == 200
+    assert "02:30 every day" in asked.text
     for wrong in ({"cron": "61 * * * *"}, {"timezone": "Moon/Sea"}, {"params": "[1]"}):
         assert page.post("/schedules/new", **{**form, **wrong}).status_code == 422
     assert runner.list_cron_schedules() == []
@@ -294,6 +299,7 @@ def test_schedules_are_added_explained_switched_changed_and_deleted(
     page.acted(f"{here}/switch", enabled="yes", on="one")
     assert runner.get_cron_schedule(made["id"])["enabled"] is True
 
+    assert "every minute" in page.post(f"{here}/edit", cron="* * * * *", explain="y").text.lower()
     assert page.post(f"{here}/edit", cron="0 0 31 2 *", timezone="UTC").status_code == 422
     assert "by its new times" in page.acted(f"{here}/edit", cron="5 * * * *", timezone="UTC")
     assert runner.get_cron_schedule(made["id"])["cron_expression"] == "5 * * * *"

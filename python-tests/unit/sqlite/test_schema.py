@@ -72,6 +72,7 @@ _SMALL_IN = {
     "match_runs": {"term", "given"},  # for each run that was asked for
     "list_actors": {"asked", "actor"},  # a row for each person
     "count_newest": {"newest"},  # at most as many as are to be counted
+    "count_active": {"cloaca_run"},  # those that may be claimed, up to as many as are counted
     "count_made": {"span", "made"},  # as above
     "count_owned": {"owned"},  # as above
     "longest_claimable": {"waiting", "levels"},  # a row for each workflow and priority

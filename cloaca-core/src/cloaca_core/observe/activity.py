@@ -40,7 +40,9 @@ WORKFLOWS: Final = 200
 COUNTED: Final = 12_000
 """Runs of a part that are counted, of all workflows together."""
 ROWS: Final = 1_000
-"""Runs that are read for workflows with few, and of those that have not ended."""
+"""Runs that are read for workflows with few."""
+OPEN: Final = 300
+"""Runs that are read of those that go on, the newest."""
 FAILURES: Final = 1_000
 """Failures that are looked at."""
 FAILING: Final = 10
@@ -56,13 +58,8 @@ AHEAD: Final = 6
 """It looks ahead for a part of the time: this is how many of them it looks back."""
 HOUR: Final = 3_600 * SECOND
 _DAY: Final = 24 * HOUR
-_OPEN: Final = tuple(
-    [
-        str(each)
-        for each in RunStatus
-        if each not in (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
-    ]
-)
+_OPEN: Final = ("Running", "Waiting", "Paused", "Cancelling")
+"""States of runs that go on. Pending ones are not read: there may be very many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +79,8 @@ class ActiveRun(Shown):
 @dataclass(frozen=True, slots=True)
 class Lane(Shown):
     """A workflow in the time. ``made`` counts the runs that were made in each of the equal parts,
-    up to ``counted`` in one; ``runs`` are all of them, oldest first, if they are few; else those
-    that have not ended. ``failures`` are the ids and ends of runs that failed, oldest first.
+    up to ``counted`` in one. ``runs`` are those that go on, and if there are few also those that
+    have ended, oldest first. ``failures`` are the ids and ends of runs that failed, oldest first.
     """
 
     workflow_name: str
@@ -202,12 +199,12 @@ async def _names(engine: Looks) -> list[str]:
 async def _rows(
     engine: Looks, made: Mapping[str, Sequence[int]], since: Instant
 ) -> Sequence[RunRow]:
-    """Runs that have not ended, and those of workflows with few runs, also if they were made up to
+    """Runs that go on, and those of workflows with few runs, also if they were made up to
     a day before and ended since.
     """
     few = tuple([name for name, parts in made.items() if sum(parts) <= FEW])
     is_open = Condition("status", _OPEN)
-    rows = list((await engine.store.search(RunSearch((is_open,), look_at=ROWS))).rows)
+    rows = list((await engine.store.search(RunSearch((is_open,), look_at=OPEN))).rows)
     if few:
         of_few = RunSearch((Condition("workflow", few),), look_at=ROWS)
         found = await engine.store.search(of_few._replace(after=first_id_of(since - _DAY)))

@@ -438,6 +438,11 @@ class Observer:
         backend = self._host.backend_name
         return self._ask(overview.read, lambda state: overview.overview(backend, state))
 
+    def under_way(self, most: int = 10_000) -> Call[dict[str, int]]:
+        """How many runs have not ended, by state, each up to ``most``; without zeros."""
+        bound = checked_limit(most)
+        return self._ask(lambda engine: engine.store.count_under_way(bound), unchanged)
+
     def approvals(self, limit: int = 100) -> Call[tuple[OpenApproval, ...]]:
         """The approvals that wait for people, oldest first."""
         from cloaca_core.runner.approvals import open_approvals

@@ -15,7 +15,7 @@ from cloaca_core.records.states import TickOutcome
 from cloaca_core.runner.calls.firing.schedule_lists import checked_id
 from cloaca_core.runner.results import rfc3339, rfc3339_or_none
 from cloaca_core.schedules.back_fill import check_period
-from cloaca_core.schedules.explain import ClockChange, explained
+from cloaca_core.schedules.explain import ClockChange, explained, in_words
 from cloaca_core.values.instants import SECOND, to_datetime
 from cloaca_core.values.json_values import decode
 from cloaca_core.values.namespace import short_name
@@ -248,7 +248,7 @@ def _ahead(timing: Timing, now: Instant) -> tuple[datetime, ...]:
 
 def _line(row: ScheduleRow, rows: Rows) -> ScheduleLine:
     timing, error = _timing(row)
-    words = None if timing is None else explained(timing.cron, rows.now).words
+    words = None if timing is None else in_words(timing.cron.normalized)
     day, in_day = ((), 0) if timing is None or not row.enabled else _day(timing, rows.now)
     ticks = [_tick(each, rows, timing) for each in rows.ticks[row.id]]
     limit = limit_of_row(row.time_limit)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 Act: TypeAlias = Literal["retry", "fork"]
 KEPT_SHOWN: Final = 12
 """Tasks that are kept and show at first."""
+RUN_SHOWN: Final = 100
+"""Tasks that run and show at first."""
 _BY_ITSELF: Final = "failed"
 _CHOSEN: Final = "chosen"
 
@@ -31,13 +33,16 @@ class PlanRow:
 @dataclass(frozen=True, slots=True)
 class PlanShown:
     """A plan. ``chosen`` are the tasks that the plan was asked for, or (``by_default``) those that
-    failed; ``hidden`` counts kept tasks without a row, ``count`` the tasks that run. ``drawn`` is
-    how each task stands in the graph.
+    failed, and ``unseen`` those of them without a row. ``hidden`` counts kept tasks without a row,
+    ``hidden_run`` those that run, ``count`` all that run. ``drawn`` is how each stands in the
+    graph.
     """
 
     act: Act
     rows: tuple[PlanRow, ...]
     hidden: int
+    hidden_run: int
+    unseen: tuple[str, ...]
     count: int
     kept: int
     dropped: int
@@ -69,6 +74,7 @@ def shown(
     if by_default:
         chosen = [each.task for each in plan.run if each.reason == _BY_ITSELF]
     kept = plan.keep if everything else plan.keep[:KEPT_SHOWN]
+    runs = plan.run if everything else plan.run[:RUN_SHOWN]
     again = {each.task for each in plan.run}
     rows = [
         *[
@@ -79,7 +85,7 @@ def shown(
                 statuses.get(each.task, ""),
                 _is_free(each.task, each.reason, chosen),
             )
-            for each in plan.run
+            for each in runs
         ],
         *[
             PlanRow(each.task, "drop", each.reason, statuses.get(each.task, ""), is_free=False)
@@ -94,6 +100,8 @@ def shown(
         act=act,
         rows=tuple(rows),
         hidden=len(plan.keep) - len(kept),
+        hidden_run=len(plan.run) - len(runs),
+        unseen=tuple([each.task for each in plan.run[len(runs) :] if each.task in set(chosen)]),
         count=len(plan.run),
         kept=len(plan.keep),
         dropped=len(plan.drop),

@@ -6,7 +6,7 @@ import pytest
 from model.families import FLOW, LATE, START, at, run
 from model.observed import Observed
 
-from cloaca_core.conformance.rows import new_run, submit
+from cloaca_core.conformance.rows import new_run, runner, submit
 from cloaca_core.observe import activity as views
 from cloaca_core.observe.activity import Seen, activity
 from cloaca_core.records.definitions import DefinitionRow
@@ -135,9 +135,10 @@ async def test_few_runs_are_read_and_many_counted(monkeypatch: pytest.MonkeyPatc
     now = await store.now()
     for workflow in (FLOW, OTHER):
         await store.record_definitions([DefinitionRow(workflow, "v", workflow[-5:], "{}", now)])
+    await store.register(runner("r1"))
     monkeypatch.setattr(views, "FEW", 2)
     made = [
-        new_run(f"{first_id_of(now - n * SECOND)}-7-{n}", owner=None, workflow=workflow)
+        new_run(f"{first_id_of(now - n * SECOND)}-7-{n}", workflow=workflow)
         for n, workflow in enumerate([FLOW, FLOW, FLOW, OTHER, OTHER], 1)
     ]
     await submit(store, *[each._replace(created_at=now) for each in made])

@@ -220,3 +220,19 @@ def test_odd_schemas_make_odd_fields_and_no_error() -> None:
     assert fields_of({"properties": {"x": True}})[0].kind == "json"
     assert fields_of({"properties": {"": {"type": "string"}}})[0].label == ""
     assert fields_of(of({"$ref": "#/nowhere"}))[0].kind == "json"
+
+
+def test_a_reference_is_followed_when_a_value_is_checked() -> None:
+    schema: Schema = {
+        **of({"$ref": "#/$defs/Few"}),
+        "$defs": {"Few": {"type": "integer", "maximum": 3}},
+    }
+
+    assert errors(entered(schema, {"data.x": "4"})) == {"x": "must not be more than 3, got 4"}
+
+
+def test_a_choice_takes_no_other_value_also_where_the_schema_would() -> None:
+    form: Schema = {"anyOf": [{"enum": ["card"]}, {"type": "null"}]}
+
+    assert errors(entered(of(form), {"data.x": "null"})) == {"x": "must be one of the choices"}
+    assert entered(of(form), {"data.x": ""}).value == {"x": None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloaca_core.runner.results import Plan, PlanItem
-from cloaca_core.ui.plan_rows import KEPT_SHOWN, PlanRow, shown
+from cloaca_core.ui.plan_rows import KEPT_SHOWN, RUN_SHOWN, PlanRow, shown
 
 PLAN = Plan(
     keep=(PlanItem("load", "succeeded"),),
@@ -51,3 +51,14 @@ def test_of_many_kept_tasks_the_first_have_rows() -> None:
     assert len(shown("retry", plan, {}, "01a2").rows) == KEPT_SHOWN
     assert shown("retry", plan, {}, "01a2").hidden == 20 - KEPT_SHOWN
     assert len(shown("retry", plan, {}, "01a2", everything=True).rows) == 20
+
+
+def test_of_many_tasks_that_run_the_first_have_rows_and_none_is_lost() -> None:
+    names = [f"t{number}" for number in range(RUN_SHOWN + 5)]
+    plan = Plan((), tuple([PlanItem(name, "failed") for name in names]), ())
+    found = shown("retry", plan, {}, "01a2")
+
+    assert (len(found.rows), found.hidden_run, found.count) == (RUN_SHOWN, 5, RUN_SHOWN + 5)
+    assert found.unseen == tuple(names[RUN_SHOWN:])
+    assert {row.task for row in found.rows} | set(found.unseen) == set(found.chosen)
+    assert shown("retry", plan, {}, "01a2", everything=True).unseen == ()

@@ -344,6 +344,7 @@ class SearchQueries(NamedTuple):
 
     newest_ids: Statement
     active_ids: Statement
+    count_active: Statement
     ended_ids: Statement
     workflow_ids: Statement
     child_ids: Statement

@@ -70,9 +70,8 @@ class SqlSearches(SqlPart):
 
     async def count_under_way(self, most: int) -> dict[str, int]:
         states = [str(status) for status in RunStatus if status not in _ENDED]
-        count = counting(self._queries.search.active_ids)
-        everything = {"before": AFTER_EVERY_ID, "after": "", "most": most}
-        steps = [Step.of(count, {**everything, "value": status}) for status in states]
+        count = self._queries.search.count_active
+        steps = [Step.of(count, {"most": most, "value": status}) for status in states]
         answers = await self._dialect.read(steps)
         counts = zip(states, answers, strict=True)
         return {status: number for status, ((number,),) in counts if number}

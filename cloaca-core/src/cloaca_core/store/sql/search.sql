@@ -19,6 +19,13 @@ WHERE ended_at IS NULL AND status = :value AND id < :before AND id >= :after
 ORDER BY id DESC LIMIT :most;
 
 
+-- name: count_active
+-- Count the unfinished runs of one status, in no order.
+SELECT count(*) FROM (
+    SELECT 1 FROM cloaca_run WHERE ended_at IS NULL AND status = :value LIMIT :most
+) AS active;
+
+
 -- name: ended_ids
 -- The newest ended runs of one status.
 SELECT id FROM cloaca_run

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 async def add(ask: Ask) -> Response:
     """Add a schedule. A name that is taken is refused: that would change the other one."""
     given = await given_to(ask)
+    if _only_asks(given):
+        return await pages.new_form(ask, given)
     try:
         schedule_id = await _added(ask, {name: text.strip() for name, text in given.items()})
     except StoreError:
@@ -30,6 +32,13 @@ async def add(ask: Ask) -> Response:
     except (CloacaError, ValueError) as error:
         return await pages.new_form(ask, given, error=str(error))
     return ask.back_to(ask.paths.page(f"schedules/{schedule_id}", done="added"))
+
+
+def _only_asks(given: Mapping[str, str]) -> bool:
+    """Whether the form asks, without a script, what its times mean. Its token stands in no address
+    so.
+    """
+    return "explain" in given
 
 
 async def _added(ask: Ask, given: Mapping[str, str]) -> str:
@@ -67,6 +76,8 @@ def _seconds(text: str) -> int:
 async def change(ask: Ask) -> Response:
     """Change when a schedule ticks."""
     given = await given_to(ask)
+    if _only_asks(given):
+        return await pages.edit_form(ask, given)
     schedule_id = await _known(ask)
     cron, zone = given.get("cron", "").strip(), given.get("timezone", "").strip()
     try:

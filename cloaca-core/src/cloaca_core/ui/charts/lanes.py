@@ -23,7 +23,7 @@ _TALLEST_FAILURES: Final = 8.0
 _GAP: Final = 1.5
 _NARROWEST: Final = 0.45
 """Per cent: a run that took no time is still seen."""
-_LABEL: Final = 4.5
+_LABEL: Final = 7.0
 """Per cent between two labels of the axis at least."""
 _TICK: Final = 1.6
 """Per cent that the circle of a tick takes."""

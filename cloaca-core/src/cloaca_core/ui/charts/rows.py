@@ -64,6 +64,11 @@ class Chunk:
     height: int
     rows: tuple[Row, ...] | None
 
+    @property
+    def first(self) -> int:
+        """The place of its first task, from 1."""
+        return self.number * CHUNK + 1
+
 
 def chunks(tree: RunTree, timeline: Timeline, wanted: Collection[int]) -> tuple[Chunk, ...]:
     """The chunks of a run, those that are wanted with their rows."""

@@ -95,7 +95,10 @@ def _wait(seen: Inspection, node: TaskNode, clock: Clock, notes: Sequence[str]) 
     latest = f" It waits until {until} at the latest." if until else ""
     match wait.kind:
         case "approval":
-            said = f"waits for a decision{since}.", f"It goes on when somebody decides.{latest}"
+            said = (
+                f"waits for a decision{since}.",
+                f"Decide it beside its task, or in the inbox.{latest}",
+            )
         case "event":
             said = (
                 f"waits for the message {wait.name}{since}.",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
 
-from cloaca_core.observe.activity import Lane
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.lanes import WIDTH, chart
 from cloaca_core.ui.charts.strip_of_runs import strip
@@ -36,11 +35,12 @@ async def now(ask: Ask) -> Response:
     asked = ask.query("hours")
     hours = asked if asked in PERIODS else "6"
     observer = ask.desk.observer
-    overview, activity, approvals, stopped, glance = await asyncio.gather(
+    overview, activity, approvals, stopped, newest, glance = await asyncio.gather(
         observer.overview(),
         observer.activity(float(hours)),
         observer.approvals(PEOPLE),
         _stopped(ask),
+        observer.runs(limit=1),
         ask.desk.checkup.look(),
     )
     failing = [each.workflow for each in activity.failing]
@@ -62,7 +62,7 @@ async def now(ask: Ask) -> Response:
         glance=glance,
         slots=await _slots(ask, overview),
         lede=lede(activity, len(approvals), len(stopped)),
-        is_new=is_new(activity.lanes, overview),
+        is_new=not newest.runs,
         paused=frozenset(overview.paused_workflows),
     )
 
@@ -75,13 +75,15 @@ async def _stopped(ask: Ask) -> Sequence[Standing]:
 
 
 async def _slots(ask: Ask, overview: Overview) -> tuple[int, int] | None:
-    """Bodies that run and slots for them, where one runner alone is alive, and it is here."""
+    """How many slots are in use, and of how many, where one runner alone is alive, and it is here.
+    Of the kinds of slots those count that are in use.
+    """
     alive = [each for each in overview.runners if each.alive]
     if len(alive) != 1 or not alive[0].is_here:
         return None
-    health = await ask.desk.calls.claiming.health()
-    own = health["executors"].values()
-    return sum(each["running"] for each in own), sum(each["slots"] for each in own)
+    slots = await ask.desk.calls.claiming.slots()
+    own = [each for each in slots.values() if each.used] or list(slots.values())[:1]
+    return sum([each.used for each in own]), sum([each.used + each.free for each in own])
 
 
 def lede(activity: Activity, decisions: int, stopped: int) -> str:
@@ -102,11 +104,6 @@ def lede(activity: Activity, decisions: int, stopped: int) -> str:
         verb = "waits" if decisions + stopped == 1 else "wait"
         sentences.append(f"{' and '.join(waits)} {verb} for you.")
     return " ".join(sentences) or "Nothing fails, and nothing waits for you."
-
-
-def is_new(lanes: Sequence[Lane], overview: Overview) -> bool:
-    """Whether nothing has ever run here, as far as it is seen."""
-    return not lanes and not overview.counts and not overview.runners
 
 
 ROUTES: Final[tuple[Address, ...]] = (("GET", "/", now),)

@@ -125,28 +125,30 @@ def _past(rows: Sequence[Standing], page: RunPage) -> frozenset[str]:
 
 async def _offers(ask: Ask, line: FilterLine) -> list[Offer]:
     """The filters that are offered to everybody."""
-    midnight = ask.clock.midnight()
-    wanted = (
-        ("Not completed", "-status:completed", ""),
-        ("Failed today", f"status:failed since:{midnight}", "failed"),
+    observer, most = ask.desk.observer, FEW_COUNTED
+    today = f"status:failed since:{ask.clock.midnight()}"
+    under_way, over, failed, people = await asyncio.gather(
+        observer.under_way(most + 1),
+        observer.tally("status:failed,cancelled", most=most + 1),
+        observer.tally(today, most=most + 1),
+        observer.approvals(most + 1),
     )
-    tallies = await asyncio.gather(
-        *[ask.desk.observer.tally(text, most=FEW_COUNTED) for _, text, _ in wanted],
-    )
-    people = await ask.desk.observer.approvals(FEW_COUNTED + 1)
-    offers = [
-        Offer(
-            label,
-            ask.paths.runs(text),
-            counted_up_to(tally),
-            state if tally.number else "",
-            is_here=line.text == str(filter_line([text]).filter),
-        )
-        for (label, text, state), tally in zip(wanted, tallies, strict=True)
+    left = sum(under_way.values()) + over.number
+    return [
+        _offer(ask, line, "Not completed", "-status:completed", left, ""),
+        _offer(ask, line, "Failed today", today, failed.number, "failed"),
+        Offer("Waiting for people", ask.paths.page("inbox"), *_counted(len(people), "waiting")),
     ]
-    number = f"{FEW_COUNTED}+" if len(people) > FEW_COUNTED else str(len(people))
-    state = "waiting" if people else ""
-    return [*offers, Offer("Waiting for people", ask.paths.page("inbox"), number, state)]
+
+
+def _offer(ask: Ask, line: FilterLine, label: str, text: str, number: int, state: str) -> Offer:
+    is_here = line.text == filter_line([text]).text
+    return Offer(label, ask.paths.runs(text), *_counted(number, state), is_here=is_here)
+
+
+def _counted(number: int, state: str) -> tuple[str, str]:
+    """A number up to a bound, and the state of its mark."""
+    return f"{number if number <= FEW_COUNTED else f'{FEW_COUNTED}+'}", state if number else ""
 
 
 async def start(ask: Ask) -> Response:

@@ -170,13 +170,15 @@
       const task = this.tasks[node.task], { element, box } = node, icon = this.icon(task), x = icon ? 27 : 14;
       put(element, "class", ["node", node.chip && "node-chip", task.status && `is-${task.status}`, task.kind !== "task" && "node-wait"].filter(Boolean).join(" "));
       put(element, "aria-current", task.current ? "true" : null);
-      put(element, "aria-label", [task.name, task.note, task.kind === "task" ? "" : task.kind, task.status, task.says].filter(Boolean).join(", "));
       if (task.href) put(element, "href", task.href);
       say(node.title, [task.name, task.says].filter(Boolean).join("\n"));
       const note = node.chip ? "" : this.short(task.note, box.width - x - 8), alone = !note;
       put(node.icon, "href", icon ? `#${icon}` : null);
       for (const [name, value] of Object.entries({ x: 7, y: node.chip ? 4.5 : 12, width: 15, height: 15 })) put(node.icon, name, String(value));
-      say(node.name, cut(task.name, Math.min(node.most, box.width - x - 8), label));
+      const name = cut(task.name, Math.min(node.most, box.width - x - 8), label);
+      say(node.name, name);
+      // What is read out begins with what is seen.
+      put(element, "aria-label", [`${name} ${note}`.trim(), name === task.name ? "" : task.name, task.kind === "task" ? "" : task.kind, task.status, note === task.note ? "" : task.note, task.says].filter(Boolean).join(", "));
       put(node.name, "x", alone && !icon ? String(box.width / 2) : String(x));
       put(node.name, "text-anchor", alone && !icon ? "middle" : null);
       put(node.name, "y", node.chip ? "16" : alone ? "24" : "17");
@@ -196,9 +198,9 @@
       const inOrder = WORST.filter((status) => counts.has(status)), isOpen = element.getAttribute("aria-expanded") === "true";
       const words = inOrder.map((status) => `${counts.get(status)} ${status}`).join(", ") || counted(of.length, "task");
       put(element, "class", `node node-group${inOrder.length ? ` is-${inOrder[0]}` : ""}`);
-      put(element, "aria-label", `${unit.label}: ${counted(of.length, "task")}${inOrder.length ? `, ${words}` : ""}`);
       put(node.icon, "href", inOrder.length ? `#st-${inOrder[0]}` : "#i-flow");
       say(node.second, isOpen ? "" : cut(inOrder.length > 1 ? words : inOrder.length ? `all ${words}` : words, node.box.width - 55, second));
+      put(element, "aria-label", [element.textContent, counted(of.length, "task"), inOrder.length ? words : ""].filter(Boolean).join(", "));
       element.classList.toggle("node-near", of.some((task) => task.current));
     }
 
@@ -273,7 +275,7 @@
         made.addEventListener("click", act);
         bar.append(made);
       };
-      button("Fit", "Fit all of the graph", () => this.home.fit());
+      button("Fit", "Fit the graph", () => this.home.fit());
       button("−", "Smaller", () => this.home.zoom(0.8));
       button("+", "Larger", () => this.home.zoom(1.25));
       button("SVG", "Save the graph as SVG", () => graphSave(this.svg, this.bounds, this.home.dataset.file));

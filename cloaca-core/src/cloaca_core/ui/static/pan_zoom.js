@@ -91,9 +91,10 @@
 
     #settle(mark = null) {
       const width = this.#svg.clientWidth || 1, fits = (width - 2 * EDGE) / this.#size.width;
-      const k = between(READABLE, fits, 1), most = Math.max(320, Math.round(innerHeight * 0.72));
+      const onPaper = matchMedia("print").matches, k = onPaper ? Math.min(fits, 1) : between(READABLE, fits, 1);
+      const most = onPaper ? Infinity : Math.max(320, Math.round(innerHeight * 0.72));
       this.#svg.setAttribute("height", between(120, Math.ceil(this.#size.height * k) + 2 * EDGE, most));
-      if (!this.#moved) this.#centre(k, EDGE);
+      if (!this.#moved || onPaper) this.#centre(k, EDGE);
       if (mark) this.reveal(mark);
       this.#apply();
     }

@@ -78,7 +78,7 @@ def waiting(kind: str) -> Family:
         (
             "approval",
             "waits for a decision since 22:14:50.",
-            "It goes on when somebody decides. It waits until 22:16:00 at the latest.",
+            "Decide it beside its task, or in the inbox. It waits until 22:16:00 at the latest.",
         ),
         (
             "event",
