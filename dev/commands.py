@@ -10,7 +10,7 @@ from benchmarks.from_wheels import bench as benchmarking, comparison as comparin
 from dev import check as checks, scrub as scrubbing
 from dev.console import readable_failures
 from dev.databases import heads, services
-from dev.docs import command_line, site
+from dev.docs import command_line, pictures, site
 from dev.environments import lock as locking
 from dev.packaging import (
     artefacts as packaging,
@@ -162,12 +162,13 @@ def bench(_: Context, backend: str = "sqlite", peers: bool = False) -> None:
     help={
         "crash": "kill it in the middle and go on; let a step fail, and retry",
         "dask": "run its steps on a Dask cluster of this machine",
+        "ui": "open its web page, which stays until Ctrl-C",
     }
 )
-def demo(_: Context, crash: bool = False, dask: bool = False) -> None:
+def demo(_: Context, crash: bool = False, dask: bool = False, ui: bool = False) -> None:
     """Watch a workflow run on real data."""
     with readable_failures():
-        demonstrating.demo(crash=crash, dask=dask)
+        demonstrating.demo(crash=crash, dask=dask, ui=ui)
 
 
 @task(name="all")
@@ -226,6 +227,13 @@ def write_cli(_: Context) -> None:
         command_line.write()
 
 
+@task(name="pictures")
+def draw_pictures(_: Context) -> None:
+    """Draw the documentation's pictures of the web page again, in Chromium."""
+    with readable_failures():
+        pictures.draw()
+
+
 @task(name="serve", help={"address": "where to listen, as host:port"})
 def serve_docs(_: Context, address: str = "localhost:8000") -> None:
     """Show the site, and build it again whenever a page changes."""
@@ -251,4 +259,4 @@ namespace = Collection(
 )
 namespace.add_collection(Collection("examples", run_examples))
 namespace.add_collection(Collection("services", up, down, reset, status))
-namespace.add_collection(Collection("docs", build_docs, write_cli, serve_docs))
+namespace.add_collection(Collection("docs", build_docs, write_cli, draw_pictures, serve_docs))

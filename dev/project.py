@@ -114,9 +114,9 @@ TELEMETRY: Mapping[str, tuple[str, ...]] = {
     "metrics": ("prometheus-client>=0.21",),
     "otel": ("opentelemetry-api>=1.27",),
 }
-# By extra of ``cloaca``, for its commands: tables and live views on a terminal, which are plain
-# lines without it; the web page, of `cloaca ui` and of programs; and `cloaca mcp`, whose package has
-# another API since its version 2.
+# By extra of ``cloaca``, for what people look with: tables and live views on a terminal, which are
+# plain lines without it; the web page; and `cloaca mcp`, whose package has another API since its
+# version 2.
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "cli": ("rich>=14",),
     "ui": ("starlette>=0.49", "uvicorn>=0.35", "jinja2>=3.1.6", "python-multipart>=0.0.20"),

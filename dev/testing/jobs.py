@@ -6,7 +6,9 @@ the embedded backend with the oldest Python, would take a tenth of a run; there 
 of the scenarios the tests that are of this backend alone. (The hosted matrix and ``--all-pythons``
 run everything on each Python.) The suites run on the oldest Python: those of EACH on every backend,
 those of ONCE where all backends are installed together. The files of EXECUTORS run on every
-backend, too, each in an environment that also has the engine that it is about.
+backend, too, each in an environment that also has the engine that it is about. The tests of the web
+page run on every backend with the newest Python, those of a backend in one process: they share a
+browser.
 
 Files share a process until it is expected to take ``SHARE_SECONDS``: starting pytest costs half a
 second of a core, and a process for each file found no more faults. Every test has its own database,
@@ -30,6 +32,7 @@ from dev.project import ALL, BACKENDS, BESIDE, PYTHON_LEAST, ROOT, SQLITE, TESTS
 EACH = ("process", "model", "pages")
 ONCE = ("unit", "virtual", "conformance", "packaging", "dispatcher")
 EXECUTORS = "executors"
+BROWSER = "browser"
 ON_DEMAND = ("executors/test_ray.py",)
 """Run by ``--file`` only: to install and start Ray takes longer than all other executors."""
 BACKEND_VARIABLE = "CLOACA_TEST_BACKEND"
@@ -37,6 +40,7 @@ BACKEND_VARIABLE = "CLOACA_TEST_BACKEND"
 SHARE_SECONDS = 45
 """Seconds that a process with several files may take, on a quiet machine."""
 SECONDS: dict[str, float] = {
+    "browser": 8,
     "conformance/test_postgres.py": 38,
     "conformance/test_sqlite.py": 22,
     "dispatcher": 20,
@@ -177,7 +181,7 @@ def plan(wanted: Wanted, found: Sequence[Interpreter]) -> list[Job]:
     names = _backends(wanted.backend)
     pythons = list(found) if wanted.all_pythons else [found[0]]
     if wanted.file is not None:
-        jobs = list(_jobs_of(test_file(wanted.file), names, pythons))
+        jobs = list(_jobs_of(test_file(wanted.file), names, pythons, newest=found[-1]))
         if not jobs:
             raise TaskFailed(f"--file {wanted.file!r} holds no test for {', '.join(names)}")
     else:
@@ -189,7 +193,8 @@ def _all_jobs(
     names: Sequence[str], pythons: Sequence[Interpreter], *, newest: Interpreter
 ) -> Iterator[Job]:
     for suite in _suites():
-        yield from _jobs_of(TESTS / suite, names, pythons)
+        yield from _jobs_of(TESTS / suite, names, pythons, newest=newest)
+    yield from _jobs_in_browser(TESTS / BROWSER, names, newest)
     for path in _executor_files():
         if path.relative_to(TESTS).as_posix() not in ON_DEMAND:
             yield from _jobs_beside(path, names, pythons)
@@ -216,9 +221,14 @@ def _backends(wanted: str | None) -> list[str]:
     return [each.backend for each in found]
 
 
-def _jobs_of(path: Path, backends: Sequence[str], pythons: Sequence[Interpreter]) -> Iterator[Job]:
+def _jobs_of(
+    path: Path, backends: Sequence[str], pythons: Sequence[Interpreter], *, newest: Interpreter
+) -> Iterator[Job]:
     """The jobs of a file or a folder."""
     parts = path.relative_to(TESTS).parts
+    if parts and parts[0] == BROWSER:
+        yield from _jobs_in_browser(path, backends, newest)
+        return
     if parts and parts[0] == EXECUTORS:
         for each in _executor_files() if path.is_dir() else [path]:
             yield from _jobs_beside(each, backends, pythons)
@@ -237,6 +247,13 @@ def _jobs_beside(
     share = Share(path.relative_to(TESTS).as_posix(), (path,))
     for backend in backends:
         yield from (Job(Target(each, installed, executor), share, backend) for each in pythons)
+
+
+def _jobs_in_browser(path: Path, backends: Sequence[str], newest: Interpreter) -> Iterator[Job]:
+    """A job per backend, on the newest Python, with only that backend installed."""
+    files = sorted(path.rglob("test_*.py")) if path.is_dir() else [path]
+    share = Share(path.relative_to(TESTS).as_posix(), tuple(files))
+    yield from (Job(Target(newest, backend), share, backend) for backend in backends)
 
 
 def _jobs_on_each(

@@ -25,8 +25,8 @@ from dev.environments import interpreters
 from dev.environments.sandbox import Sandbox
 from dev.packaging.artefacts import package
 from dev.project import ALL, POSTGRES, ROOT
-from dev.testing import junit, leftovers, results
-from dev.testing.jobs import BACKEND_VARIABLE, Job, Target, Wanted, plan
+from dev.testing import browser, junit, leftovers, results
+from dev.testing.jobs import BACKEND_VARIABLE, BROWSER, Job, Target, Wanted, plan
 from dev.testing.junit import Counts
 from dev.testing.results import Outcome
 
@@ -45,6 +45,8 @@ def test(wanted: Wanted) -> Counts:
     jobs = plan(wanted, interpreters.installed())
     leftovers.sweep(Path(tempfile.gettempdir()))
     package()
+    if any(job.share.name.startswith(BROWSER) for job in jobs):
+        browser.provide()
     with leftovers.run_folder() as folder, _server_for(jobs) as settings:
         if VARIABLE in settings:
             leftovers.sweep_server(settings[VARIABLE])

@@ -2,8 +2,8 @@
 
 The program is ``examples/cars``; this module starts and watches it and, with ``--crash``, kills it,
 and makes its last step fail by putting a folder where the report must go. With ``--dask`` its
-bodies run on a Dask cluster. All files are in ``.demo/``; its environments are kept until the
-sources of the wheels change.
+bodies run on a Dask cluster, with ``--ui`` its web page is served meanwhile. All files are in
+``.demo/``; its environments are kept until the sources of the wheels change.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from dev.console import TaskFailed, environment, say, step
 from dev.environments.sandbox import Sandbox
 from dev.packaging.artefacts import package
 from dev.project import DISTRIBUTIONS, EXECUTORS, ROOT, distributions_for
+from examples.from_wheels import demo_page
 from examples.from_wheels.demo_notes import Notes, read_notes
 
 FOLDER = ROOT / ".demo"
@@ -30,33 +31,47 @@ DATA = "vega-datasets==0.9.0"
 DISPLAY = "rich>=14"
 DASK = EXECUTORS["dask"]
 PAUSE = 0.3
+PAUSE_TO_WATCH = 2.0
+"""The same where somebody watches in a browser, which has to open first."""
 BRANCHES_BEFORE_THE_KILL = 5
 JOB_SECONDS = 60
 
 
-def demo(*, crash: bool = False, dask: bool = False) -> None:
+def demo(*, crash: bool = False, dask: bool = False, ui: bool = False) -> None:
     """Run the workflow and show its report; ``crash`` kills and resumes it on the way, lets it
-    fail, and runs it again. With ``dask`` its bodies run on a cluster of this machine.
+    fail, and runs it again. With ``dask`` its bodies run on a cluster of this machine. With ``ui``
+    its web page is served from before the run until Ctrl-C.
     """
     if crash and dask:
         raise TaskFailed("--crash follows the bodies of one process; leave out --crash or --dask")
-    python = _environment(FOLDER / "dask" if dask else FOLDER, DASK if dask else ())
+    python = _environment(_place(dask=dask, ui=ui), _beside(dask=dask, ui=ui))
     folder = _emptied(FOLDER / "run")
-    if dask:
-        on_dask(python, folder)
-    elif crash:
-        killed_and_resumed(python, folder)
-    else:
-        undisturbed(python, folder)
+    with demo_page.page(python, folder / "cars.db") if ui else nullcontext():
+        if dask:
+            on_dask(python, folder)
+        elif crash:
+            killed_and_resumed(python, folder)
+        else:
+            undisturbed(python, folder, PAUSE_TO_WATCH if ui else PAUSE)
+
+
+def _place(*, dask: bool, ui: bool) -> Path:
+    """The folder of the environment, one for each set of requirements."""
+    names = [name for name, wanted in (("dask", dask), ("ui", ui)) if wanted]
+    return FOLDER / "-".join(names)
+
+
+def _beside(*, dask: bool, ui: bool) -> tuple[str, ...]:
+    return (DASK if dask else ()) + (demo_page.NEEDED if ui else ())
 
 
 # -- without a crash -----------------------------------------------------------------------------
 
 
-def undisturbed(python: Path, folder: Path) -> None:
+def undisturbed(python: Path, folder: Path, pause: float = PAUSE) -> None:
     """Run it to its end and show its report and files."""
     step("running the workflow: 406 cars of 1970 to 1982, a branch for each model year")
-    with _started(python, folder, PAUSE) as process:
+    with _started(python, folder, pause) as process:
         _succeed(process)
     report = folder / "report.md"
     step("the report that it wrote")

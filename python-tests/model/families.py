@@ -103,6 +103,11 @@ def child(run_id: str, parent: str = "r", key: str | None = None, status: str = 
     return ChildRow(parent, run_id, status or "Completed", key, FLOW, 1)
 
 
+def wait(task: str, kind: str, name: str, since: int, until: int | None = None) -> WaitRow:
+    """An open wait of the first attempt of a task; its times are instants."""
+    return WaitRow("r", task, kind, name, 0, 1, "", since, until)
+
+
 def family(*views: RunView, children: Sequence[ChildRow] = ()) -> Family:
     """Runs of which the first is at the top."""
     by_parent: dict[str, list[ChildRow]] = {}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 
 from model.memory_standing import MemoryStanding
 
 from cloaca_core.records.runs import AttemptRow, RunRow
-from cloaca_core.records.search import Condition, Counted, Found, RunSearch, WorkflowCounts
+from cloaca_core.records.search import Condition, Counted, Failure, Found, RunSearch, WorkflowCounts
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.steering import ChildRow
 
@@ -52,6 +53,18 @@ class MemorySearches(MemoryStanding):
         counts = dict(Counter([str(run.status) for run in newest]))
         return WorkflowCounts(workflow, counts, newest[0].id if newest else None)
 
+    async def count_made(
+        self, workflows: Sequence[str], edges: Sequence[str], most: int
+    ) -> list[list[int]]:
+        return [
+            [min(most, self._made(each, low, high)) for low, high in pairwise(edges)]
+            for each in workflows
+        ]
+
+    def _made(self, workflow: str, low: str, high: str) -> int:
+        made = [run.id for run in self.runs.values() if run.workflow == workflow]
+        return len([run_id for run_id in made if low <= run_id < high])
+
     async def count_owned(self, runner_ids: Sequence[str], most: int) -> list[int]:
         owners = [run.owner for run in self.runs.values() if run.ended_at is None]
         return [min(most, owners.count(runner_id)) for runner_id in runner_ids]
@@ -64,6 +77,11 @@ class MemorySearches(MemoryStanding):
         ]
         newest = sorted([each for each in failed if each[0] >= since], reverse=True)
         return [run_id for _, run_id in newest][:most]
+
+    async def failures_since(self, since: int, most: int) -> list[Failure]:
+        ids = await self.failed_since(since, most)
+        rows = [self.runs[run_id] for run_id in ids]
+        return [Failure(row.id, row.workflow, row.ended_at or 0) for row in rows]
 
     async def longest_claimable(self) -> str | None:
         free = [run for run in self.runs.values() if self.is_claimable(run)]

@@ -124,8 +124,12 @@ def clock_was_put(walls: list[int]) -> dict[int, range]:
 def jobs_run(cron: PlainCron, walls: list[int], put: dict[int, range]) -> Iterator[int]:
     """At which of the minutes the daemon starts the job."""
     fixed = {} if cron.wildcard else put
+    minutes = cron.minutes_of_day  # asked here too, before a call: almost every minute is no tick
     for index, running in enumerate(walls):
-        if any(map(cron.names, fixed[index])) if index in fixed else cron.names(running):
+        if index in fixed:
+            if any(map(cron.names, fixed[index])):
+                yield index
+        elif running % 1440 in minutes and cron.names(running):
             yield index
 
 

@@ -395,6 +395,11 @@ class StoreAgainstModel(RuleBasedStateMachine):
             store.count_of_workflows(workflows, most + 1),
         )
         self.same(model.count_owned(runners, most), store.count_owned(runners, most))
+        edges = ["0" * 13, "f" * 13]
+        self.same(
+            model.count_made(workflows, edges, most + 1),
+            store.count_made(workflows, edges, most + 1),
+        )
 
     @rule(runner_id=RUNNERS, most=LIMITS)
     def list_waiting(self, runner_id: str, most: int) -> None:

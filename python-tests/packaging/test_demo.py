@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 
 from dev.console import TaskFailed, environment
 from dev.environments.sandbox import Sandbox
 from dev.project import ROOT
-from examples.from_wheels import demo, demo_notes
+from examples.from_wheels import demo, demo_notes, demo_page
 
 USED = """
     SELECT *, CAST(substr("Year", 1, 4) AS INTEGER) AS built FROM cars
@@ -38,8 +42,9 @@ COUNT_USED = f"SELECT count(*) FROM ({USED})"
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with the wheels and the data."""
-    return demo.install(Sandbox(tmp_path_factory.mktemp("demo") / "environment"))
+    """An environment with the wheels, the data and what the page needs."""
+    folder = tmp_path_factory.mktemp("demo") / "environment"
+    return demo.install(Sandbox(folder), demo_page.NEEDED)
 
 
 @pytest.fixture
@@ -146,6 +151,41 @@ def test_where_dask_is_missing_the_program_says_which_extra_brings_it(
 def test_a_demo_on_dask_is_not_killed_as_well() -> None:
     with pytest.raises(TaskFailed, match="leave out --crash or --dask"):
         demo.demo(crash=True, dask=True)
+
+
+WITH_ITS_PAGE = """
+import sys
+from pathlib import Path
+from examples.from_wheels import demo, demo_page
+with demo_page.page(Path(sys.argv[1]), Path(sys.argv[2], "cars.db")):
+    demo.undisturbed(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signal for one process alone")
+def test_its_page_shows_the_run_and_stays_until_ctrl_c(python: Path, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", WITH_ITS_PAGE, str(python), str(folder_in(tmp_path))],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as task:
+        assert task.stdout is not None
+        address = next(line.strip() for line in task.stdout if line.startswith("    http"))
+        browser = build_opener(HTTPCookieProcessor())
+        with suppress(HTTPError):
+            browser.open(address)  # its cookie counts, whatever page comes first
+        assert any("until Ctrl-C" in line for line in task.stdout)
+        with browser.open(f"{address.partition('?')[0]}runs") as answer:
+            page = answer.read().decode()
+        task.send_signal(signal.SIGINT)
+        _, errors = task.communicate()
+
+    assert "cars" in page
+    assert "Completed" in page
+    assert (task.returncode, errors) == (0, "")
 
 
 HIDE_CURSOR, SHOW_CURSOR, CTRL_C = b"\x1b[?25l", b"\x1b[?25h", b"\x03"

@@ -120,7 +120,7 @@ def test_a_wheel_holds_every_source_and_data_file(distribution: Distribution) ->
     expected = {
         path.relative_to(source).as_posix()
         for path in source.rglob("*")
-        if path.suffix in {".py", ".sql", ".toml", ".typed"} and path.is_file()
+        if path.is_file() and "__pycache__" not in path.parts
     }
     packaged = {name for name in contents(distribution.wheel()) if ".dist-info/" not in name}
     assert expected == packaged
@@ -165,6 +165,8 @@ def test_building_leaves_the_tree_clean() -> None:
         ("holds", {"cloaca_sqlite/dialect.py~": "x"}),
         ("holds", {"cloaca_sqlite/.#dialect.py": "x"}),
         ("holds", {"cloaca_sqlite/.env": "PASSWORD=x"}),
+        # Files of a web page, which another distribution has.
+        ("holds", {"cloaca_sqlite/page.html": "x"}),
     ],
 )
 def test_a_wheel_with_something_wrong_in_it_is_refused(

@@ -141,7 +141,8 @@ def test_work_of_another_log_is_not_written_over(fleet: Fleet) -> None:
     lone = fleet.start(hold=["b"])
     lone.submit("chain")  # what keeps it busy when it wakes up
     lone.hear("holding")
-    lone.signal(signal.SIGSTOP)
+    lone.tell("freeze")  # between its writes: who stops in one keeps the others out
+    lone.await_stop()
     delete(*log_files(fleet))
     other = fleet.start()
     theirs = acknowledged(other, 300)  # more than fits in a log that is not folded

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -360,6 +362,23 @@ async def test_an_async_runner_has_them_as_well(
         result = await runner.execute("crunch", {"n": 1})
 
     assert (result.status, result.final_context["n"]) == ("Completed", 2)
+
+
+async def test_an_async_runner_makes_them_while_the_loop_of_the_program_goes_on(
+    database_url: str, registry: cloaca.Registry
+) -> None:
+    goes_on = threading.Event()
+
+    def make() -> ThreadPoolExecutor:
+        assert goes_on.wait(WAIT)
+        return ThreadPoolExecutor(1)
+
+    define(registry, "crunch", crunching.sets, executor="cpu")
+    asyncio.get_running_loop().call_soon(goes_on.set)
+    async with cloaca.AsyncRunner(
+        database_url, registry=registry, executors={"cpu": make}
+    ) as runner:
+        assert (await runner.execute("crunch", {"n": 1})).status == "Completed"
 
 
 def test_an_executor_that_was_given_goes_on_and_one_that_was_made_ends_with_the_runner(

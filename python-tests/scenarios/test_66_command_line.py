@@ -122,6 +122,11 @@ def answer(done: Result) -> dict[str, Any]:
     return found
 
 
+def shown_facts(done: Result) -> dict[str, str]:
+    """The facts of one thing, by the words that begin their lines."""
+    return {line[:12].rstrip(): line[12:] for line in done.stdout.splitlines()}
+
+
 def submitted(command: Command, *arguments: str) -> str:
     """The id of a run that is submitted and not executed."""
     run_id: str = answer(command("run", *arguments, "--detach", "--json"))["run"]["id"]
@@ -177,6 +182,7 @@ def test_a_key_names_one_run(command: Command) -> None:
 
 
 def test_what_was_written_wrongly_exits_with_2(command: Command) -> None:
+    command("db", "upgrade")
     command("run", "order", "-P", "amount", code=2)
     command("run", "order", "-P", "amount:=x", code=2)
     command("run", "order", "--delay", "5m", code=2)  # it would have to wait so long
@@ -187,7 +193,10 @@ def test_what_was_written_wrongly_exits_with_2(command: Command) -> None:
 
 
 def test_an_unknown_workflow_or_run_exits_with_1(command: Command) -> None:
-    assert "did you mean 'order'" in command("run", "ordre", code=1).stderr
+    for more in ([], ["--detach"]):
+        told = command("run", "ordre", *more, code=1).stderr
+        assert "did you mean 'order'" in told
+        assert told.endswith("Known workflows: order, ask, load, stop_itself\n")
     command("runs", "show", "abc", code=1)
     command("runs", "show", "@", code=1)
 
@@ -406,8 +415,19 @@ def test_a_file_that_is_not_there_exits_with_4_and_stays_away(
     command: Command, tmp_path: Path
 ) -> None:
     url = f"sqlite://{tmp_path}/nothing.db"
-    for arguments in (["runs", "list"], ["runs", "cancel", "@"], ["doctor"], ["db", "status"]):
-        command(*arguments, "--database-url", url, code=4)
+    for arguments in (
+        ["runs", "list"],
+        ["runs", "cancel", "@"],
+        ["doctor"],
+        ["db", "status"],
+        ["db", "prune", "--dry-run"],
+        ["db", "sql", "SELECT 1"],
+    ):
+        said = command(*arguments, "--database-url", url, code=4).stderr
+        assert "it does not exist. `cloaca run`" in said
+        assert "mode=" not in said  # which is no word of the user's
+    said = command("db", "copy", url, "a.db", code=4).stderr
+    assert said.endswith("it does not exist\n")  # no command should make a source
 
     assert not (tmp_path / "nothing.db").exists()
 
@@ -533,6 +553,22 @@ def test_a_retry_and_a_fork_show_their_plans(command: Command) -> None:
     command("runs", "retry", "status:failed", "--plan", code=2)
 
 
+def test_the_plans_of_several_retries_are_one_document(command: Command) -> None:
+    command("run", "order", "-P", "fail:=true", code=5)
+    command("run", "order", "-P", "fail:=true", code=5)
+    ids = command("runs", "list", "--fields", "id").stdout.split()
+
+    found = answer(command("runs", "retry", *ids, "--plan", "--json"))
+    assert [(each["id"], each["run"][0]["task"]) for each in found["plans"]] == [
+        (run_id, "send") for run_id in ids
+    ]
+    alone = answer(command("runs", "retry", "@", "--plan", "--json"))
+    assert alone == {"plans": found["plans"][:1], "next": None}
+    lines = command("runs", "retry", *ids, "--plan").stdout.splitlines()
+    assert [line for line in lines if line.startswith("run ")][::2] == [f"run {id_}" for id_ in ids]
+    assert command("runs", "retry", *ids, "--plan", "--fields", "id").stdout.split() == ids
+
+
 def test_a_run_is_told_what_it_waits_for(command: Command, worker: cloaca.DefaultRunner) -> None:
     run = worker.submit("ask")
     assert "sent" in command("runs", "send", "@", "answer", '{"n": 42}', "--key", "a").stdout
@@ -561,6 +597,11 @@ def test_schedules_come_and_go(command: Command) -> None:
     made = answer(command(*add, "-P", "amount:=9", "--json"))["schedule"]
     assert (made["name"], made["timezone"]) == ("nightly", "Europe/Oslo")
     assert "nightly" in command("schedules", "list").stdout
+    facts = shown_facts(command("schedules", "show", "nightly"))
+    assert facts.keys() >= {"schedule", "workflow", "next", "catch-up", "overlap"}
+    assert facts["state"] == "enabled"
+    assert facts["cron"] == "0 2 * * * (At 02:00 every day)"
+    assert facts["last"] == "never"
     assert "Europe/Oslo" in command("schedules", "next", made["id"][:-2]).stdout
     period = ("2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z")
     assert "2 ticks would run" in command("schedules", "preview", "nightly", *period).stdout
@@ -578,6 +619,27 @@ def test_schedules_come_and_go(command: Command) -> None:
     command("schedules", "show", "nightly", code=1)
 
 
+def test_a_schedule_of_an_unknown_workflow_is_noted(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command("schedules", "add", "nightly", "order", "0 2 * * *").stderr == ""
+    monkeypatch.delenv("CLOACA_APP")
+    assert "a workflow 'order' here:" in command("schedules", "add", "a", "order", "@daily").stderr
+    with cloaca.Client(os.environ["CLOACA_DATABASE_URL"]) as client:
+        assert len(client.list_cron_schedules()) == 2  # it may come later
+
+
+def test_the_workflow_of_a_schedule_may_be_recorded(
+    command: Command, worker: cloaca.DefaultRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CLOACA_APP")
+
+    for name in ("order", "public::embedded::order"):
+        assert command("schedules", "add", "nightly", name, "0 2 * * *").stderr == ""
+    told = command("schedules", "add", "nightly", "ordre", "0 2 * * *").stderr
+    assert "did you mean 'order'" in told
+
+
 def test_triggers_are_enabled_and_disabled(command: Command, database_url: str) -> None:
     registry = cloaca.Registry()
     with cloaca.WorkflowBuilder("mail", registry=registry):
@@ -589,8 +651,16 @@ def test_triggers_are_enabled_and_disabled(command: Command, database_url: str) 
     def arrived() -> bool:
         return False
 
-    with cloaca.DefaultRunner(database_url, registry=registry):
+    with cloaca.DefaultRunner(database_url, registry=registry) as program:
+        program.list_trigger_schedules()  # which writes those of the program first
         assert "arrived" in command("triggers", "list").stdout
+        facts = shown_facts(command("triggers", "show", "arrived"))
+        assert (facts["trigger"], facts["every"], facts["state"]) == (
+            "arrived",
+            "1h 00m",
+            "enabled",
+        )
+        assert facts["overlap"].startswith("fires nothing while")
         assert command("triggers", "disable", "arrived").stdout == "arrived is disabled\n"
         assert not answer(command("triggers", "show", "arrived", "--json"))["trigger"]["enabled"]
         command("triggers", "enable", "arrived")
@@ -631,7 +701,21 @@ def test_a_database_is_backed_up_and_copied(command: Command, tmp_path: Path) ->
     listed = command("runs", "list", "--database-url", copy, "--fields", "status").stdout
     assert listed == "Completed\n"
     command("db", "copy", f"sqlite://{tmp_path}/nothing.db", copy, code=4)
+    command("schedules", "add", "nightly", "order", "0 2 * * *", "--database-url", str(backup))
+    told = command("db", "copy", str(backup), f"{tmp_path}/other.db").stderr
+    assert "1 schedule is enabled in BOTH databases" in told
+    assert ": nightly. Disable it in one of the two" in told
     command("db", "import-0x", f"sqlite://{backup}", code=1)  # no release of 0.x has made it
+
+
+@pytest.mark.backend("sqlite", reason="the refusal is before either backend writes")
+def test_a_copy_while_a_runner_is_alive_needs_a_flag(
+    command: Command, worker: cloaca.DefaultRunner, tmp_path: Path
+) -> None:
+    source, copy = os.environ["CLOACA_DATABASE_URL"], f"sqlite://{tmp_path}/copy.db"
+
+    assert "are alive" in command("db", "copy", source, copy, code=1).stderr
+    command("db", "copy", source, copy, "--allow-runners")
 
 
 @pytest.mark.backend("sqlite", reason="the refusal is before either backend writes")
@@ -652,16 +736,21 @@ def test_a_copy_with_open_runs_names_its_option(command: Command, tmp_path: Path
 def test_a_failed_run_becomes_a_test(command: Command, tmp_path: Path) -> None:
     command("run", "order", "-P", "fail:=true", "-P", "card=1234", code=5)
 
-    command("runs", "export", "@", "-o", "case.json", "--mask", "card")
+    told = command("runs", "export", "@", "-o", "case.json", "--mask", "card").stderr
+    assert told == "case.json: harness.load('case.json') in a test calls its failed task again.\n"
     case = (tmp_path / "case.json").read_text()
     assert "no stock" in case
     assert "1234" not in case
     assert json.loads(command("runs", "export", "@").stdout)
+    command("run", "order")
+    told = command("runs", "export", "@", "-o", "case.json").stderr
+    assert told == "case.json: no task of this run has failed.\n"
 
 
 def test_an_upgrade_can_be_read_before(command: Command) -> None:
     command("db", "upgrade")
-    assert command("db", "upgrade", "--dump-sql").stdout == ""
+    dumped = command("db", "upgrade", "--dump-sql")
+    assert (dumped.stdout, "Nothing to do" in dumped.stderr) == ("", True)
     assert command("db", "upgrade").stdout.startswith("0 migrations applied")
 
 
@@ -845,7 +934,8 @@ def test_triggers_are_completed(command: Command, database_url: str) -> None:
     def arrived() -> bool:
         return False
 
-    with cloaca.DefaultRunner(database_url, registry=registry):
+    with cloaca.DefaultRunner(database_url, registry=registry) as program:
+        program.list_trigger_schedules()  # which writes those of the program first
         assert offered("triggers", "show", "a") == {"arrived": "mail"}
         assert offered("triggers", "show", "x") == {}
 

@@ -73,7 +73,9 @@ Each class also derives from the built-in that cloaca 0.x raised in its place, s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
+
+OpenReason: TypeAlias = Literal["missing", "unreachable", "unfit"]
 
 
 class CloacaError(Exception):
@@ -561,7 +563,18 @@ class StoreError(CloacaError, RuntimeError):
 
 
 class StoreOpenError(StoreError, ValueError):
-    """The database cannot be opened as given."""
+    """The database cannot be opened as given.
+
+    ``reason`` is "missing" for a database that is not there, and that opening it to write would
+    make; "unreachable" where a server cannot be reached or lets nobody in, so that the same call
+    may succeed later; else "unfit".
+    """
+
+    def __init__(
+        self, message: str, *, database: str | None = None, reason: OpenReason = "unfit"
+    ) -> None:
+        super().__init__(message, database=database)
+        self.reason: OpenReason = reason
 
 
 class NotADatabaseError(StoreOpenError):
@@ -590,7 +603,17 @@ class StoreFullError(StoreUnavailableError):
 
 
 class StoreReadOnlyError(StoreError):
-    """The database cannot be written."""
+    """The database cannot be written.
+
+    ``is_unmade`` is true where it was opened to be looked at, and its schema or tables are missing
+    or of an earlier version: opening it to write would make them.
+    """
+
+    def __init__(
+        self, message: str, *, database: str | None = None, is_unmade: bool = False
+    ) -> None:
+        super().__init__(message, database=database)
+        self.is_unmade = is_unmade
 
 
 class StoreDataError(StoreError):

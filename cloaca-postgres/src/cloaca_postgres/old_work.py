@@ -29,6 +29,18 @@ _SQL: Final = load_statements(
 )
 
 
+async def _release_of(session: Session, schema: str, place: str) -> Release:
+    """The release that has made the tables of a schema; ``TransferError`` if neither has."""
+    statement = _SQL["old_tables"]
+    step = Step(statement, statement.bind(schema=schema))
+    (rows,) = await session.run([step], ANSWER_S)
+    tables = {name for (name,) in rows}
+    for release, table in _TABLES.items():
+        if {table, "contexts", "task_executions"} <= tables:
+            return release
+    raise TransferError(f"{place}: schema {schema!r} was not made by cloaca 0.2 or 0.12")
+
+
 class PostgresOldWork:
     """Contracts: see ``OldWork``."""
 
@@ -38,16 +50,12 @@ class PostgresOldWork:
 
     @classmethod
     async def of(cls, session: Session, schema: str, place: str) -> PostgresOldWork:
-        """The work in the schema of a session, which is closed if there is none."""
-        statement = _SQL["old_tables"]
-        step = Step(statement, statement.bind(schema=schema))
-        (rows,) = await session.run([step], ANSWER_S)
-        tables = {name for (name,) in rows}
-        for release, table in _TABLES.items():
-            if {table, "contexts", "task_executions"} <= tables:
-                return cls(session, release)
-        session.close()
-        raise TransferError(f"{place}: schema {schema!r} was not made by cloaca 0.2 or 0.12")
+        """The work in the schema of a session, which is closed after an error."""
+        try:
+            return cls(session, await _release_of(session, schema, place))
+        except BaseException:
+            session.close()
+            raise
 
     async def runs(self, after: str, limit: int) -> list[OldRun]:
         found = await self._ask("runs", after=after or _FIRST, limit=limit)

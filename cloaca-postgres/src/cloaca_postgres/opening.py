@@ -18,6 +18,7 @@ from cloaca_core.errors import (
     StoreFullError,
     StoreOpenError,
     StoreReadOnlyError,
+    StoreUnavailableError,
 )
 from cloaca_core.store.migrate import load_head, load_migrations, migrate, pending
 from cloaca_core.store.protocol import StoreOptions
@@ -49,7 +50,12 @@ async def open_dialect(target: Target, options: StoreOptions) -> PostgresDialect
     except _AS_THEY_ARE:
         raise
     except StoreError as error:
-        raise StoreOpenError(str(error)) from error
+        raise _not_opened(error) from error
+
+
+def _not_opened(error: StoreError) -> StoreOpenError:
+    is_transient = isinstance(error, StoreUnavailableError)
+    return StoreOpenError(str(error), reason="unreachable" if is_transient else "unfit")
 
 
 async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
@@ -90,7 +96,7 @@ async def open_to_examine(
     except _AS_THEY_ARE:
         raise
     except StoreError as error:
-        raise StoreOpenError(str(error)) from error
+        raise _not_opened(error) from error
     return session, schema
 
 
@@ -197,7 +203,8 @@ async def _find_schema(session: Session, target: Target, schema: str) -> None:
         return
     if target.read_only:
         raise StoreReadOnlyError(
-            f"{target.place}: there is no schema {schema!r}, and mode=ro makes none"
+            f"{target.place}: there is no schema {schema!r}, and opening it to look makes none",
+            is_unmade=True,
         )
     await _create_schema(session, schema)
 
@@ -218,7 +225,8 @@ async def _check(session: Session, schema: str, place: str, clock: Clock) -> Non
     if pending(await migrator.applied(), load_migrations(__package__)):
         raise StoreReadOnlyError(
             f"{place}: the tables of schema {schema!r} are missing or of an earlier version, and"
-            " mode=ro makes none"
+            " opening it to look makes none",
+            is_unmade=True,
         )
 
 

@@ -46,7 +46,8 @@ def _connected(target: Target, timeout: float) -> psycopg.Connection:
     try:
         connection = psycopg.connect(conninfo)
     except psycopg.Error as error:
-        raise StoreOpenError(f"{target.place}: {one_line(error)}") from error
+        message = f"{target.place}: {one_line(error)}"
+        raise StoreOpenError(message, reason="unreachable") from error
     connection.read_only = True
     return connection
 

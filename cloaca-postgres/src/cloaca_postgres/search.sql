@@ -1,6 +1,6 @@
 -- Searches that PostgreSQL words in its own way, and why; for rules read the head of runs.sql first.
 --
--- * active_ids, ended_ids: the + keeps PostgreSQL from another index than that of the status.
+-- * active_ids, count_active, ended_ids: the + keeps PostgreSQL from another index than that of the status.
 -- * longest_claimable: LATERAL; a join by id may read all runs, as its plan expects many workflows.
 -- * match_runs: a LIMIT keeps PostgreSQL from a join that would look at all tombstones for each run.
 --   Its conditions are JSON, which ->> takes apart and which must be cast for it. lower knows
@@ -12,6 +12,13 @@
 SELECT id FROM cloaca_run
 WHERE +ended_at IS NULL AND status = :value AND id < :before AND id >= :after
 ORDER BY id DESC LIMIT :most;
+
+
+-- name: count_active
+-- Count the unfinished runs of one status, in no order.
+SELECT count(*) FROM (
+    SELECT 1 FROM cloaca_run WHERE +ended_at IS NULL AND status = :value LIMIT :most
+) AS active;
 
 
 -- name: ended_ids

@@ -34,6 +34,16 @@ def release_of(tables: Collection[str]) -> Release | None:
     return None
 
 
+async def _known_release(connection: Connection) -> Release:
+    """The release that has made the tables of a file; ``TransferError`` if neither has."""
+    sql = _SQL["list_tables"].sql
+    rows = await connection.call(lambda raw: raw.execute(sql).fetchall())
+    release = release_of([name for (name,) in rows])
+    if release is None:
+        raise TransferError(f"{connection.raw.place} was not made by cloaca 0.2 or 0.12")
+    return release
+
+
 class SqliteOldWork:
     """Contracts: see ``OldWork``."""
 
@@ -43,15 +53,12 @@ class SqliteOldWork:
 
     @classmethod
     async def of(cls, connection: Connection) -> SqliteOldWork:
-        """The work in the file of an open connection, which is closed if there is none."""
-        sql = _SQL["list_tables"].sql
-        rows = await connection.call(lambda raw: raw.execute(sql).fetchall())
-        release = release_of([name for (name,) in rows])
-        if release is None:
-            place = connection.raw.place
+        """The work in the file of an open connection, which is closed after an error."""
+        try:
+            return cls(connection, await _known_release(connection))
+        except BaseException:
             await connection.close()
-            raise TransferError(f"{place} was not made by cloaca 0.2 or 0.12")
-        return cls(connection, release)
+            raise
 
     async def runs(self, after: str, limit: int) -> list[OldRun]:
         found = await self._ask("runs", after=after, limit=limit)

@@ -13,10 +13,12 @@ import stat
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote_from_bytes
 
 from cloaca_core.errors import (
     ForeignDatabaseError,
+    OpenReason,
     StoreError,
     StoreOpenError,
     StoreReadOnlyError,
@@ -47,6 +49,10 @@ _NO_FILES = {
 }
 _TABLES_OF_0X = {"__diesel_schema_migrations", "contexts", "task_executions"}
 """Tables that the SQLite databases of both cloaca 0.2 and 0.12 have."""
+_MISSING: Final = "it does not exist"
+_UNMADE: Final = (
+    "its tables are missing or of an earlier version, and opening it to look makes none"
+)
 _SYNCHRONOUS = {
     "NORMAL": ("PRAGMA synchronous = NORMAL", 1),
     "FULL": ("PRAGMA synchronous = FULL", 2),
@@ -204,20 +210,17 @@ def _connection(target: Target, path: str, mode: str) -> Connection:
 def _explained(error: StoreError, target: Target, path: str) -> StoreError | None:
     """A clearer error, with the cause that the file system shows, if it does."""
     code = code_of(error.__cause__) if error.__cause__ else None
+    if code not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+        return None
+    obstacle = _obstacle(Path(path), target.mode)
     if code == sqlite3.SQLITE_CANTOPEN:
-        reason = _obstacle(Path(path), target.mode) or "SQLite gives no reason"
-        message = f"{path} cannot be opened: {reason}{_other_reading(target)}"
-        return StoreOpenError(message, database=path)
-    if code == sqlite3.SQLITE_READONLY:
-        reason = _obstacle(Path(path), target.mode) or _why_read_only(target)
-        return StoreReadOnlyError(f"{path} cannot be written: {reason}", database=path)
-    return None
-
-
-def _why_read_only(target: Target) -> str:
-    if target.mode == READ_ONLY:
-        return "its tables are missing or of an earlier version, and mode=ro makes none"
-    return "it is read-only"
+        told = f"{obstacle or 'SQLite gives no reason'}{_other_reading(target)}"
+        reason: OpenReason = "missing" if obstacle == _MISSING else "unfit"
+        return StoreOpenError(f"{path} cannot be opened: {told}", database=path, reason=reason)
+    if obstacle is None and target.mode == READ_ONLY:
+        return StoreReadOnlyError(f"{path}: {_UNMADE}", database=path, is_unmade=True)
+    message = f"{path} cannot be written: {obstacle or 'it is read-only'}"
+    return StoreReadOnlyError(message, database=path)
 
 
 def _obstacle(path: Path, mode: str) -> str | None:
@@ -230,7 +233,7 @@ def _obstacle(path: Path, mode: str) -> str | None:
     if path.is_dir():
         return "it is a directory"
     if not path.exists() and mode != "rwc":
-        return f"it does not exist (mode={mode})"
+        return _MISSING
     if path.exists() and not os.access(path, os.R_OK if mode == READ_ONLY else os.R_OK | os.W_OK):
         return "permission denied"
     if not os.access(parent, os.W_OK | os.X_OK):

@@ -1,7 +1,7 @@
 -- Searches that SQLite words in its own way, and why.
 --
--- * failed_ids: INDEXED BY names the index in the order of ends; that of all statuses reads all failures.
--- * active_ids: SQLite chooses an index without knowing the values and would take the primary key;
+-- * failed_ids, list_failures: INDEXED BY names the index in the order of ends; that of all statuses reads all failures.
+-- * active_ids, count_active: SQLite chooses an index without knowing the values and would take the primary key;
 --   INDEXED BY names the small ones.
 -- * match_runs: its conditions are JSON, which ->> takes apart. SQLite applies it to text; PostgreSQL
 --   needs a cast to JSON, which in SQLite would be a cast to a number. CROSS JOIN keeps the order of the
@@ -45,9 +45,41 @@ SELECT id FROM (
 ORDER BY id DESC LIMIT :most;
 
 
+-- name: count_active
+-- Count the unfinished runs of one status, in no order: of the claimable ones the index has none by id.
+SELECT count(*) FROM (
+    SELECT 1 FROM cloaca_run INDEXED BY cloaca_run_owned
+    WHERE owner IS NOT NULL AND ended_at IS NULL AND status = :value
+    UNION ALL
+    SELECT 1 FROM cloaca_run INDEXED BY cloaca_run_held
+    WHERE owner IS NULL AND ended_at IS NULL
+        AND (behind IS NOT NULL OR paused_at IS NOT NULL OR due_at IS NOT NULL)
+        AND status = :value
+    UNION ALL
+    SELECT 1 FROM cloaca_run INDEXED BY cloaca_run_woken
+    WHERE owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL
+        AND due_at IS NULL AND status <> 'Pending' AND status = :value
+    UNION ALL
+    SELECT 1 FROM cloaca_run INDEXED BY cloaca_run_claimable
+    WHERE owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL
+        AND due_at IS NULL AND status = 'Pending' AND :value = 'Pending'
+    LIMIT :most
+);
+
+
 -- name: failed_ids
 -- The runs that failed last, from an instant on.
 SELECT run.id FROM cloaca_run AS run INDEXED BY cloaca_run_failed
+WHERE run.status = 'Failed' AND run.ended_at >= :since AND NOT EXISTS (
+    SELECT 1 FROM cloaca_tombstone AS gone
+    WHERE gone.root_id = coalesce(run.root_id, run.id)
+)
+ORDER BY run.ended_at DESC, run.id DESC LIMIT :most;
+
+
+-- name: list_failures
+-- The runs that failed last, from an instant on, with their workflows.
+SELECT run.id, run.workflow, run.ended_at FROM cloaca_run AS run INDEXED BY cloaca_run_failed
 WHERE run.status = 'Failed' AND run.ended_at >= :since AND NOT EXISTS (
     SELECT 1 FROM cloaca_tombstone AS gone
     WHERE gone.root_id = coalesce(run.root_id, run.id)

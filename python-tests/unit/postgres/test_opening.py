@@ -196,9 +196,10 @@ def test_a_program_may_ask_for_reading_only_beside_the_url(opened: str) -> None:
 
 
 def test_mode_ro_makes_no_schema(postgres_url: str, query: Query) -> None:
-    with pytest.raises(StoreReadOnlyError, match=r"there is no schema .* mode=ro makes none"):
+    with pytest.raises(StoreReadOnlyError, match=r"there is no schema .* makes none") as refusal:
         open_and_close(f"{postgres_url}&mode=ro")
 
+    assert refusal.value.is_unmade
     assert query("SELECT current_schema()") == [(None,)]
 
 
@@ -208,9 +209,10 @@ def test_mode_ro_migrates_nothing(
     later = KNOWN[-1]._replace(number=len(KNOWN) + 1, name="later")
     monkeypatch.setattr("cloaca_postgres.opening.load_migrations", lambda _: [*KNOWN, later])
 
-    with pytest.raises(StoreReadOnlyError, match="missing or of an earlier version, and mode=ro"):
+    with pytest.raises(StoreReadOnlyError, match="missing or of an earlier version") as refusal:
         open_and_close(f"{opened}&mode=ro")
 
+    assert refusal.value.is_unmade
     assert query("SELECT count(*) FROM cloaca_migration") == [(len(KNOWN),)]
 
 
@@ -377,8 +379,10 @@ def test_an_unknown_database_is_told_by_name(postgres_server: str) -> None:
     before, _, query = postgres_server.partition("?")
     url = f"{before.rsplit('/', 1)[0]}/no_such_database?{query}"
 
-    with pytest.raises(StoreOpenError, match='database "no_such_database" does not exist'):
+    with pytest.raises(StoreOpenError, match='"no_such_database" does not exist') as refusal:
         open_and_close(url)
+
+    assert refusal.value.reason == "unreachable"  # it would not be made either
 
 
 @pytest.mark.parametrize(

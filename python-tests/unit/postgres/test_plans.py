@@ -458,8 +458,11 @@ _SEARCHED: dict[str, dict[str, object]] = {
     "list_actors": {"names": ["ann", "bob"]},
     "match_runs": {"ids": _ENDED, "conditions": _CONDITIONS, "since": None, "until": None},
     "count_newest": {"value": "rare", "most": LIMIT},
+    "count_active": {"value": "Paused", "most": LIMIT},
+    "count_made": {"value": "rare", "spans": [" " * 13 + "~" * 13], "most": LIMIT},
     "count_owned": {"value": "third", "most": LIMIT},
     "failed_ids": {"since": FINISHED - 500, "most": LIMIT},
+    "list_failures": {"since": FINISHED - 500, "most": LIMIT},
     "longest_claimable": {},
 }
 _VALUES |= _SEARCHED

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from cloaca_sqlite.old_work import _SQL, _instant, release_of
+from cloaca_core.errors import StoreUnavailableError
+from cloaca_sqlite.old_work import _SQL, SqliteOldWork, _instant, release_of
 
 DATA = Path(__file__).parents[2] / "data"
 COMMON = {"contexts", "task_executions", "__diesel_schema_migrations"}
@@ -62,3 +65,25 @@ def test_a_page_of_runs_is_found_by_their_ids(release: str, runs: str, owner: st
 
     assert "SEARCH run USING INDEX of_runs (id>?)" in plans[0]
     assert f"SEARCH task USING INDEX of_tasks ({owner}>? AND {owner}<?)" in plans[1]
+
+
+class Busy:
+    """A connection whose first question fails."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    async def call(self, _: Callable[[sqlite3.Connection], object]) -> object:
+        raise StoreUnavailableError("the file is locked")
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def test_a_connection_does_not_stay_open_after_an_error() -> None:
+    connection = Busy()
+
+    with pytest.raises(StoreUnavailableError):
+        asyncio.run(SqliteOldWork.of(connection))  # type: ignore[arg-type] # all that is called
+
+    assert connection.closed

@@ -287,27 +287,29 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "reason"),
+    ("url", "obstacle", "reason"),
     [
-        ("missing/a.db", "the directory .*missing does not exist"),
-        ("folder", "it is a directory"),
-        ("absent.db?mode=rw", r"it does not exist \(mode=rw\)"),
-        ("absent.db?mode=ro", r"it does not exist \(mode=ro\)"),
-        (f"{'x' * 300}.db", "File name too long"),
-        (f"{'x' * 300}/a.db", "File name too long"),
+        # no mode makes a directory
+        ("missing/a.db", "the directory .*missing does not exist", "unfit"),
+        ("folder", "it is a directory", "unfit"),
+        ("absent.db?mode=rw", "it does not exist$", "missing"),
+        ("absent.db?mode=ro", "it does not exist$", "missing"),
+        (f"{'x' * 300}.db", "File name too long", "unfit"),
+        (f"{'x' * 300}/a.db", "File name too long", "unfit"),
     ],
 )
 def test_what_cannot_be_opened_is_named_with_the_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, reason: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, obstacle: str, reason: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
 
     with pytest.raises(
-        StoreOpenError, match=rf"{tmp_path}.* cannot be opened: {reason}"
+        StoreOpenError, match=rf"{tmp_path}.* cannot be opened: {obstacle}"
     ) as refusal:
         open_and_close(url)
 
+    assert refusal.value.reason == reason
     assert refusal.value.database == str(tmp_path / url.partition("?")[0])
 
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.store.protocol import Store
     from cloaca_core.telemetry.run_metrics import RunMetrics
-    from cloaca_core.telemetry.sample import Sample
+    from cloaca_core.telemetry.sample import Sample, SlotUse
     from cloaca_core.telemetry.watcher import Watcher
     from cloaca_core.values.ids import RunIds
 
@@ -286,7 +286,7 @@ class Engine:
             metrics,
             gauges,
             at=base.store.wall(),
-            slots=base.executor.slot_use() if base.works else {},
+            slots=self.slot_use(),
             recoveries=claims.takeover.recovered,
             lease_losses=claims.lease.losses,
             pruned_runs=self._parts.upkeep.pruner.pruned,
@@ -296,6 +296,10 @@ class Engine:
                 if each.last_success is not None
             },
         )
+
+    def slot_use(self) -> dict[str, SlotUse]:
+        """How the slots for bodies are used now, by their kind; none where bodies never run."""
+        return self._base.executor.slot_use() if self._base.works else {}
 
     async def _metrics(self) -> RunMetrics:
         """The watcher that counts what this engine does, from now on at the latest."""

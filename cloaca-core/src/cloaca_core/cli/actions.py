@@ -25,7 +25,7 @@ def list_(where: Where, out: Output, limit: int) -> None:
 
     with where.looking() as client:
         rows = [json_form(each) for each in client.actions(limit=limit)]
-    out.listing("actions", rows, _COLUMNS, empty="Nobody has asked anything.")
+    out.listing("actions", rows, _COLUMNS, empty="No actions.")
 
 
 _COLUMNS = (

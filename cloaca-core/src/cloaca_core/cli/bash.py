@@ -32,7 +32,7 @@ class Bash(BashComplete):
 
     source_template: ClassVar[str] = BashComplete.source_template.replace(_CLICK, _WITH_LINE)
     _kept: str = ""
-    """What bash leaves as it is of the word that is being typed."""
+    """The part of the word that is being typed which bash leaves as it is."""
 
     def get_completion_args(self) -> tuple[list[str], str]:
         """The words of the line after the program, and the one that is being typed."""
@@ -50,8 +50,8 @@ class Bash(BashComplete):
 
 
 def kept(line: str, word: str, breaks: str) -> str:
-    """What bash keeps of the word at the end of the line: all up to the last break in it, unless
-    the word is quoted.
+    """The part that bash keeps of the word at the end of the line: all up to the last break in it,
+    unless the word is quoted.
     """
     if line.removesuffix(word).endswith(("'", '"')):
         return ""

@@ -16,76 +16,64 @@ from cloaca_core.cli.arguments import (
 )
 from cloaca_core.cli.completion import RUNS
 from cloaca_core.cli.output import Output, output_options
-from cloaca_core.cli.steer_runs import Bulk, bulk_options, selected, steer
+from cloaca_core.cli.steer_runs import Asked, steer, steering_options
 from cloaca_core.cli.where import Where, database_options, pass_where
 
 if TYPE_CHECKING:
     from cloaca_core.runner.client import Client
-    from cloaca_core.runner.results import Plan, Steered
+    from cloaca_core.runner.results import Steered
 
 
 @click.command(cls=CommandWithTerms)
-@bulk_options
+@steering_options
 @click.option(
     "--task", "tasks", multiple=True, metavar="TASK", help="Run this, in place of what failed."
 )
 @click.option("--plan", is_flag=True, help="Only show what it would keep and run.")
 @click.option("--time-limit", type=LIMIT, help="The time limit of this round and later ones.")
-@act_options
 @database_options
 @output_options
 @pass_where
 def retry(
-    where: Where,
-    out: Output,
-    words: tuple[str, ...],
-    all_: bool,
-    yes: bool,
-    dry_run: bool,
-    tasks: tuple[str, ...],
-    plan: bool,
-    time_limit: Any,
-    reason: str | None,
-    by: str | None,
+    where: Where, out: Output, asked: Asked, tasks: tuple[str, ...], plan: bool, time_limit: Any
 ) -> None:
     """Begin runs again that have failed or were cancelled: their next round.
 
     Tasks run again that failed, were cancelled or never started, or those of --task, and all that
     depend on them.
     """
-    bulk = Bulk(all_, yes, dry_run)
-    wanted = selected(words, bulk)
-    if not wanted.refs and (tasks or plan or time_limit is not None):
+    if not asked.refs and (tasks or plan or time_limit is not None):
         raise click.UsageError("--task, --plan and --time-limit are for runs by their ids")
     if plan:
-        _show_plans(where, out, wanted.refs, tasks)
+        _show_plans(where, out, asked.refs, tasks)
         return
 
     def begin(client: Client, run: str) -> Steered:
         from cloaca_core.runner.results import Steered
 
         limits = {} if time_limit is None else {"time_limit": time_limit}
-        handle = client.retry(run, tasks=tasks or None, reason=reason, by=by, **limits)
+        how = {"reason": asked.reason, "by": asked.by, **limits}
+        handle = client.retry(run, tasks=tasks or None, **how)
         return Steered(handle.status(), changed=True)
 
-    steer(where, out, "retry", wanted, bulk, reason, by, begin)
+    steer(where, out, "retry", asked, begin)
 
 
 def _show_plans(where: Where, out: Output, refs: tuple[str, ...], tasks: tuple[str, ...]) -> None:
+    """Write the plan of each run, as one document."""
     from cloaca_core.observe import Observer
+    from cloaca_core.observe.json_forms import json_form
 
     with where.looking() as client:
         observer = Observer(client)
-        for ref in refs:
-            run_id = observer.resolve(ref).wait()
-            show_plan(out, client.plan_retry(run_id, tasks=tasks or None))
-
-
-def show_plan(out: Output, plan: Plan) -> None:
-    """Write a plan."""
-    from cloaca_core.observe.json_forms import json_form
-
-    out.one("plan", json_form(plan), lambda: [str(plan)])
+        runs = [observer.resolve(ref).wait() for ref in refs]
+        plans = [client.plan_retry(run, tasks=tasks or None) for run in runs]
+    rows = [{"id": run, **json_form(plan)} for run, plan in zip(runs, plans, strict=True)]
+    if out.as_json or out.fields:
+        out.listing("plans", rows, (), empty="No runs.")
+        return
+    for run, plan in zip(runs, plans, strict=True):
+        click.echo(f"run {run}\n{plan}" if len(runs) > 1 else str(plan))
 
 
 @click.command()
@@ -118,12 +106,14 @@ def fork(
     as written just before TASK.
     """
     from cloaca_core.observe import Observer
+    from cloaca_core.observe.json_forms import json_form
     from cloaca_core.observe.run_forms import forked_form
 
     with where.client("ro" if plan else "rw") as client:
         run_id = Observer(client).resolve(run).wait()
         if plan:
-            show_plan(out, client.plan_fork(run_id, task))
+            found = client.plan_fork(run_id, task)
+            out.one("plan", json_form(found), lambda: [str(found)])
             return
         made = client.fork(
             run_id,

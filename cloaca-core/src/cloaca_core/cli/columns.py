@@ -40,6 +40,16 @@ def run_columns(rows: Sequence[Form]) -> list[Column]:
     ]
 
 
+def fact_lines(facts: Mapping[str, str | None]) -> list[str]:
+    """The facts of one thing, a line each; those that it has not are left out."""
+    return [f"{name:12}{value}" for name, value in facts.items() if value]
+
+
+def moment(at: str | None) -> str | None:
+    """An instant, and how long ago it is."""
+    return None if at is None else f"{at} ({ago(at)})"
+
+
 def short_of(ids: Sequence[str]) -> int:
     """How many first characters tell these ids apart."""
     most = SHORTEST_ID

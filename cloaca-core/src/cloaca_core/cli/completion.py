@@ -1,4 +1,4 @@
-"""What a shell offers for a word that is being typed: ids and names that the database holds.
+"""Completes the word that is being typed in a shell: ids and names that the database holds.
 
 Looks read-only at the database that the options before the word, the variables or the files name.
 Offers nothing where it cannot look: a line that is being typed is no place for an error. Knows no
@@ -159,7 +159,7 @@ def _where(ctx: click.Context) -> Where:
 
 
 def _quietly(offer: Offer, where: Where, word: str) -> list[Item]:
-    """What is offered up to an error, of which nothing is written: the command will tell it."""
+    """The items up to an error, of which nothing is written: the command will tell it."""
     found = []
     with redirect_stderr(StringIO()), suppress(Exception):
         for item in islice(offer(where, word), MOST):

@@ -19,7 +19,7 @@ def command() -> None:
 @output_options
 @pass_where
 def show(where: Where, out: Output) -> None:
-    """Show each setting with its value, and the variable or file that gives it.
+    """Show each setting with its value, and the option, variable or file that gives it.
 
     These are the settings of programs that start in this folder with these variables. The password
     in a URL is not shown.

@@ -15,7 +15,7 @@ from cloaca_core.cli.columns import counts_text
 from cloaca_core.cli.completion import WORKFLOWS
 from cloaca_core.cli.failures import Failure
 from cloaca_core.cli.output import Column, Output, note, output_options, plain
-from cloaca_core.cli.steer_runs import confirm
+from cloaca_core.cli.steer_runs import SHOWN, confirm
 from cloaca_core.cli.where import Where, database_options, opening, pass_where
 from cloaca_core.cli.words import counted
 from cloaca_core.errors import RunsInFlightError
@@ -87,13 +87,22 @@ def upgrade(where: Where, out: Output, dump_sql: bool) -> None:
     from cloaca_core.transfer.status import upgrade_database
 
     if dump_sql:
-        click.echo(_status(where).sql, nl=False)
+        _dump(_status(where))
         return
     url, schema = where.url(), where.schema_name()
     with opening():
         done = upgrade_database(url, schema=schema)
     applied = counted(len(done.applied), "migration")
     out.one("upgrade", done.to_dict(), lambda: [f"{applied} applied; schema {done.schema}"])
+
+
+def _dump(found: DatabaseStatus) -> None:
+    """Write the statements of an upgrade; a note says why there are none."""
+    click.echo(found.sql, nl=False)
+    if found.refusal is not None:
+        note(f"An upgrade would be refused: {found.refusal}")
+    elif not found.pending:
+        note(f"Nothing to do: the tables are of this version, schema {found.schema}.")
 
 
 @command.command()
@@ -165,7 +174,7 @@ def backup(where: Where, out: Output, file: str) -> None:
     from cloaca_core.transfer.backup import back_up
 
     url = where.url()
-    with opening():
+    with opening(must_be_there=True):
         done = back_up(url, file)
     form = {"path": done.path, "size": done.size}
     out.one("backup", form, lambda: [f"{done.path}: {_size(done.size)}"])
@@ -175,6 +184,7 @@ def backup(where: Where, out: Output, file: str) -> None:
 @click.argument("source")
 @click.argument("target")
 @click.option("--paused", is_flag=True, help="Pause workflows whose runs have not ended.")
+@click.option("--allow-runners", is_flag=True, help="Copy also if runners of SOURCE are alive.")
 @click.option("--source-schema", metavar="NAME", help="The schema of the source on PostgreSQL.")
 @click.option("--target-schema", metavar="NAME", help="The schema of the target on PostgreSQL.")
 @output_options
@@ -183,23 +193,26 @@ def copy(
     source: str,
     target: str,
     paused: bool,
+    allow_runners: bool,
     source_schema: str | None,
     target_schema: str | None,
 ) -> None:
     """Copy the database SOURCE into TARGET, which is empty or the beginning of this copy.
 
-    Both are URLs. Stop the runners of both before. A copy that was broken off goes on when it is
-    called again; in the end both are compared row by row. Runs that have not ended are refused,
-    unless --paused; workflows that are paused until an instant are refused also then.
+    Both are URLs. Stop the runners of both before: those that are alive are refused. A copy that
+    was broken off goes on when it is called again; in the end both are compared row by row. Runs
+    that have not ended are refused, unless --paused; workflows that are paused until an instant are
+    refused also then. Enabled schedules fire in both databases, unless --paused.
     """
     from cloaca_core.transfer.copy import copy_database
 
     try:
-        with opening():
+        with opening(must_be_there=True):
             done = copy_database(
                 source,
                 target,
                 paused=paused,
+                allow_runners=allow_runners,
                 source_schema=source_schema,
                 target_schema=target_schema,
                 progress=_Progress(),
@@ -208,8 +221,21 @@ def copy(
         if paused:
             raise
         raise Failure(_in_flight(error.runs)) from error
+    if done.schedules:
+        note(_firing(done.schedules))
     held = f"; paused in both: {', '.join(done.paused)}" if done.paused else ""
     out.one("copy", done.to_dict(), lambda: [f"{counted(done.rows, 'row')} are the same{held}"])
+
+
+def _firing(schedules: Sequence[str]) -> str:
+    """A warning about schedules that are enabled in both databases."""
+    are, them = ("is", "it") if len(schedules) == 1 else ("are", "them")
+    more = f" and {len(schedules) - SHOWN:,} more" if len(schedules) > SHOWN else ""
+    return (
+        f"{counted(len(schedules), 'schedule')} {are} enabled in BOTH databases, and each database "
+        f"that has a runner fires {them}: {', '.join(schedules[:SHOWN])}{more}. Disable {them} in "
+        "one of the two: cloaca schedules disable"
+    )
 
 
 def _in_flight(runs: int) -> str:
@@ -245,11 +271,13 @@ def import_0x(where: Where, out: Output, source: str, yes: bool, source_schema: 
     """Take over history, schedules and unfinished runs of a database of cloaca 0.2 or 0.12.
 
     SOURCE is its URL; it is only read. Stop its programs before. Without --yes nothing is written.
+    Called again it takes over what is missing: also runs that have been pruned here since, which
+    run again if they had not ended there.
     """
     from cloaca_core.transfer.import_0x import import_0x as imported
 
     url, schema = where.url(), where.schema_name()
-    with opening():
+    with opening(must_be_there=True):
         done = imported(
             source, url, dry_run=not yes, source_schema=source_schema, target_schema=schema
         )
@@ -287,7 +315,7 @@ def prune(
     yes: bool,
 ) -> None:
     """Delete runs that ended before an instant, or as long ago as their retention says."""
-    with where.client("rw") as client:
+    with where.client("ro" if dry_run else "rw") as client:
         found = client.prune(before=before, workflow_name=workflow, dry_run=True)
         if not dry_run and found.runs:
             confirm(f"Delete {counted(found.runs, 'run')} with all of their records?", yes=yes)

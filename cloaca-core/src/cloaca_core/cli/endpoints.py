@@ -60,7 +60,7 @@ def answer(probes: Probes, path: str) -> Answer:
 def _health(probes: Probes) -> Answer:
     try:
         found = probes.health()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the engine did not answer
+    except Exception as error:  # noqa: BLE001 - after any error the engine did not answer
         return Answer(503, json.dumps({"error": f"{type(error).__name__}: {error}"}))
     return Answer(200, json.dumps(found, default=str))
 

@@ -21,7 +21,7 @@ MEANINGS: Final[Mapping[int, str]] = {
     ERROR: "an error: stderr says which",
     USAGE: "the command was called wrongly",
     DECLINED: "not done, as it was not confirmed: see `--yes`",
-    NO_DATABASE: "the database cannot be opened, whatever the reason",
+    NO_DATABASE: "the database cannot be opened, for any reason",
     RUN_FAILED: "the run has failed (`run`, `runs wait`, `runs watch`)",
     RUN_CANCELLED: "the run was cancelled (`run`, `runs wait`, `runs watch`)",
     TIMED_OUT: "the wait has timed out; the run goes on",

@@ -17,6 +17,8 @@ from cloaca_core.errors import (
     RunCancelledError,
     RunFailedError,
     ScheduleError,
+    StoreOpenError,
+    StoreReadOnlyError,
     WorkflowNotFoundError,
 )
 
@@ -39,6 +41,7 @@ _CODES: Final[tuple[tuple[type[CloacaError], int], ...]] = (
     (RunCancelledError, exits.RUN_CANCELLED),
     (RunFailedError, exits.RUN_FAILED),
     (WorkflowNotFoundError, exits.ERROR),
+    (StoreOpenError, exits.NO_DATABASE),
     # What these refuse was written on the command line, or in a file or variable beside it.
     (FilterError, exits.USAGE),
     (ConfigError, exits.USAGE),
@@ -55,4 +58,15 @@ def code_of(error: CloacaError) -> int:
 
 def failure_of(error: CloacaError) -> Failure:
     """The same error as a command ends with it."""
-    return Failure(str(error), code_of(error))
+    return Failure(message_of(error), code_of(error))
+
+
+def message_of(error: CloacaError) -> str:
+    """The text of an error, with the commands that make a database which is not there."""
+    match error:
+        case StoreOpenError(reason="missing"):
+            return f"{error}. `cloaca run`, `cloaca worker` and `cloaca db upgrade` make it"
+        case StoreReadOnlyError(is_unmade=True):
+            return f"{error}. `cloaca db upgrade` makes what is missing"
+        case _:
+            return str(error)

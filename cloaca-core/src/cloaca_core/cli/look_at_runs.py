@@ -9,8 +9,9 @@ import click
 
 from cloaca_core.cli import exits
 from cloaca_core.cli.arguments import DURATION, CommandWithTerms
-from cloaca_core.cli.columns import run_columns, tags_text, wait_text, when
+from cloaca_core.cli.columns import fact_lines, moment, run_columns, tags_text, wait_text, when
 from cloaca_core.cli.completion import RUNS, TERMS
+from cloaca_core.cli.graphs import write_graph
 from cloaca_core.cli.leaving import leaving
 from cloaca_core.cli.output import (
     Column,
@@ -22,7 +23,7 @@ from cloaca_core.cli.output import (
     write_file,
 )
 from cloaca_core.cli.where import Where, database_options, pass_where
-from cloaca_core.cli.words import ago, clock, duration, first_line
+from cloaca_core.cli.words import clock, duration, first_line
 
 if TYPE_CHECKING:
     from cloaca_core.cli.output import Form
@@ -75,31 +76,30 @@ def _shown(run: RunLine, tree: RunTree) -> Iterator[str]:
         yield f"Why it is so: cloaca runs explain {run.id}"
 
 
-def header(run: RunLine) -> Iterator[str]:
+def header(run: RunLine) -> list[str]:
     """The facts of a run, a line each; those that it has not are left out."""
-    facts = (
-        ("run", run.id),
-        ("workflow", f"{run.workflow} {run.version}".rstrip()),
-        ("status", f"{run.status}{f', round {run.round}' if run.round > 1 else ''}"),
-        ("runner", "is gone; another one takes the run over" if run.runner_gone else None),
-        ("reason", run.reason),
-        ("waits", None if run.waits_for is None else wait_text(_wait_form(run))),
-        ("error", first_line(run.error_message)),
-        ("created", f"{run.created_at} ({ago(run.created_at)})"),
-        ("started", run.started_at),
-        ("ended", run.ended_at),
-        ("took", duration(run.seconds)),
-        ("due", run.due_at),
-        ("priority", str(run.priority) if run.priority else None),
-        ("tags", tags_text(run.tags)),
-        ("parent", run.parent_id),
-        ("follows", run.follows),
-        ("forked from", run.forked_from),
-        ("schedule", run.schedule_id),
+    return fact_lines(
+        {
+            "run": run.id,
+            "workflow": f"{run.workflow} {run.version}".rstrip(),
+            "status": f"{run.status}{f', round {run.round}' if run.round > 1 else ''}",
+            "runner": "is gone; another one takes the run over" if run.runner_gone else None,
+            "reason": run.reason,
+            "waits": None if run.waits_for is None else wait_text(_wait_form(run)),
+            "error": first_line(run.error_message),
+            "created": moment(run.created_at),
+            "started": run.started_at,
+            "ended": run.ended_at,
+            "took": duration(run.seconds),
+            "due": run.due_at,
+            "priority": str(run.priority) if run.priority else None,
+            "tags": tags_text(run.tags),
+            "parent": run.parent_id,
+            "follows": run.follows,
+            "forked from": run.forked_from,
+            "schedule": run.schedule_id,
+        }
     )
-    for name, value in facts:
-        if value:
-            yield f"{name:12}{value}"
 
 
 def _wait_form(run: RunLine) -> Form:
@@ -171,9 +171,7 @@ _ATTEMPTS = (
 @pass_where
 def graph(where: Where, out: Output, run: str) -> None:
     """Draw a run's tasks as a Mermaid flowchart, with their states."""
-    with where.observing() as observer:
-        found = observer.graph(run).wait()
-    out.one("graph", found.to_dict(), lambda: [found.mermaid()])
+    write_graph(where, out, lambda observer: observer.graph(run))
 
 
 @click.command()
@@ -212,7 +210,15 @@ def export(where: Where, run: str, output: str, mask: tuple[str, ...]) -> None:
         click.echo(text)
     else:
         write_file(output, f"{text}\n")
-        note(f"{output}: harness.load({output!r}) in a test calls its failed task again.")
+        note(f"{output}: {_use(output, found)}")
+
+
+def _use(file: str, case: Form) -> str:
+    """The use of the file of a run, in words."""
+    failed = [name for name, task in case["tasks"].items() if task["status"] == "Failed"]
+    if failed:
+        return f"harness.load({file!r}) in a test calls its failed task again."
+    return "no task of this run has failed."
 
 
 @click.command()

@@ -10,6 +10,7 @@ import click
 from cloaca_core.cli import exits
 from cloaca_core.cli.arguments import DURATION, LIMIT, context_of, context_options, tags_of
 from cloaca_core.cli.completion import WORKFLOWS
+from cloaca_core.cli.known_workflows import naming_known, recorded_names
 from cloaca_core.cli.live import follow
 from cloaca_core.cli.output import Output, json_text, note, output_options
 from cloaca_core.cli.where import Where, app_options, opened, pass_where
@@ -73,7 +74,8 @@ def _detach(
 
     registry = where.registry()
     with where.client("rw" if registry is None else "rwc", registry) as client:
-        made = client.submit(workflow, context, **options)
+        with naming_known(lambda: recorded_names(client)):
+            made = client.submit(workflow, context, **options)
         out.one("run", submitted_form(made), lambda: [made.id])
 
 
@@ -85,7 +87,8 @@ def _run(
     from cloaca_core.runner.own_runner import OwnRunner
 
     registry, url, schema = where.needed_registry(), where.url(), where.schema_name()
-    name = registry.find(workflow).namespace
+    with naming_known(registry.names):
+        name = registry.find(workflow).namespace
     run: RunHandle | None = None
     try:
         with opened(lambda: OwnRunner(url, registry=registry, schema=schema)) as runner:

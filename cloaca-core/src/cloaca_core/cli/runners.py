@@ -42,7 +42,7 @@ def list_(where: Where, out: Output) -> None:
 @output_options
 @pass_where
 def drain(where: Where, out: Output, runner: str) -> None:
-    """Ask a runner to leave, wherever it runs; returns at once.
+    """Ask a runner to leave, on this machine or another; returns at once.
 
     RUNNER is its id, or the beginning of one that no other runner shares. It claims no more runs,
     waits shutdown_grace_seconds for its bodies, and gives back what is left.

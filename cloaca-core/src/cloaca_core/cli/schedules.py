@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cloaca_core.cli.arguments import context_of, context_options
-from cloaca_core.cli.columns import text, when
+from cloaca_core.cli.columns import fact_lines, moment, text, when
 from cloaca_core.cli.completion import SCHEDULES, WORKFLOWS
 from cloaca_core.cli.failures import Failure
+from cloaca_core.cli.known_workflows import note_unknown
 from cloaca_core.cli.output import Column, Form, Output, note, output_options
 from cloaca_core.cli.steer_runs import confirm
-from cloaca_core.cli.where import Where, database_options, pass_where
+from cloaca_core.cli.switches import Switched, add_switches, state
+from cloaca_core.cli.where import Where, app_options, database_options, pass_where
 from cloaca_core.cli.words import counted
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ _COLUMNS = (
     Column("WORKFLOW", lambda row: row["workflow_name"], gives_way=True),
     Column("CRON", lambda row: row["cron_expression"]),
     text("timezone"),
-    Column("STATE", lambda row: "enabled" if row["enabled"] else "disabled"),
+    Column("STATE", state),
     when("NEXT", "next_run_at"),
     when("LAST", "last_run_at"),
 )
@@ -68,11 +70,42 @@ def show(where: Where, out: Output, schedule: str) -> None:
     """Show a schedule."""
     with where.looking() as client:
         row = _found(client, schedule)
-    out.one("schedule", row, lambda: [f"{key:16}{_shown(value)}" for key, value in row.items()])
+    out.one("schedule", row, lambda: fact_lines(_facts(row)))
 
 
-def _shown(value: Any) -> str:
-    return "-" if value is None else str(value)
+def _facts(row: Form) -> dict[str, str | None]:
+    from cloaca_core.schedules.explain import explain_schedule
+
+    words = explain_schedule(row["cron_expression"], row["timezone"]).words
+    return {
+        "schedule": row["name"],
+        "id": row["id"],
+        "workflow": row["workflow_name"],
+        "cron": f"{row['cron_expression']} ({words})",
+        "timezone": row["timezone"],
+        "state": state(row),
+        "next": moment(row["next_run_at"]) or "never",
+        "last": moment(row["last_run_at"]) or "never",
+        "not before": row["start_date"],
+        "not after": row["end_date"],
+        "catch-up": _CATCH_UP[row["catchup_policy"]],
+        "overlap": _OVERLAP[row["overlap_policy"]],
+        "created": moment(row["created_at"]),
+        "changed": moment(row["updated_at"]),
+    }
+
+
+_CATCH_UP: Final = {
+    "skip": "drops ticks that were missed",
+    "run_once": "runs the newest of the ticks that were missed",
+    "run_all": "runs the ticks that were missed, the newest cron_max_catchup_executions",
+}
+_OVERLAP: Final = {
+    "allow": "starts a run beside those that go on",
+    "skip": "makes no run while one goes on",
+    "queue": "starts a run when the one before it has ended",
+    "cancel_old": "cancels the runs that go on first",
+}
 
 
 @command.command("next")
@@ -124,7 +157,7 @@ def _explain(out: Output, found: Any) -> None:
 @click.option("--jitter", type=click.IntRange(0), metavar="SECONDS", help="Spread the starts.")
 @click.option("--start", metavar="INSTANT", help="No tick before: RFC 3339.")
 @click.option("--end", metavar="INSTANT", help="No tick after: RFC 3339.")
-@database_options
+@app_options
 @output_options
 @pass_where
 def add(
@@ -142,7 +175,10 @@ def add(
     start: str | None,
     end: str | None,
 ) -> None:
-    """Add the schedule NAME of a workflow, or change it to these settings."""
+    """Add the schedule NAME of a workflow, or change it to these settings.
+
+    A workflow that no runner has recorded and -A does not define may come later: a note says so.
+    """
     with where.client("rw") as client:
         made = client.schedule(
             name,
@@ -156,37 +192,9 @@ def add(
             start_date=start,
             end_date=end,
         )
+        note_unknown(where, client, workflow)
         row = client.get_cron_schedule(made)
     out.one("schedule", row, lambda: [f"{name} {made}: next {row['next_run_at'] or 'never'}"])
-
-
-@command.command()
-@_SCHEDULE
-@database_options
-@output_options
-@pass_where
-def enable(where: Where, out: Output, schedule: str) -> None:
-    """Let a schedule tick from now on."""
-    _set_enabled(where, out, schedule, enabled=True)
-
-
-@command.command()
-@_SCHEDULE
-@database_options
-@output_options
-@pass_where
-def disable(where: Where, out: Output, schedule: str) -> None:
-    """Let a schedule tick no more until it is enabled."""
-    _set_enabled(where, out, schedule, enabled=False)
-
-
-def _set_enabled(where: Where, out: Output, schedule: str, *, enabled: bool) -> None:
-    with where.client("rw") as client:
-        found = _found(client, schedule)
-        client.set_cron_schedule_enabled(found["id"], enabled)
-        row = client.get_cron_schedule(found["id"])
-    state = "enabled" if enabled else "disabled"
-    out.one("schedule", row, lambda: [f"{row['name'] or row['id']} is {state}"])
 
 
 @command.command()
@@ -290,3 +298,17 @@ def _found(client: Client, name: str) -> Form:
         raise Failure(f"no schedule {name!r}")
     named = ", ".join([row["name"] or row["id"] for row in found[:5]])
     raise Failure(f"several schedules have ids that begin with {name!r}: {named}")
+
+
+add_switches(
+    command,
+    Switched(
+        noun="schedule",
+        names=SCHEDULES,
+        find=_found,
+        switch=lambda client, row, enabled: client.set_cron_schedule_enabled(row["id"], enabled),
+        title=lambda row: row["name"] or row["id"],
+    ),
+    enable="Let a schedule tick from now on.",
+    disable="Let a schedule tick no more until it is enabled.",
+)

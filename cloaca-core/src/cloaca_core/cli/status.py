@@ -24,7 +24,7 @@ _SHOWN = 5
 @pass_where
 def command(where: Where, out: Output) -> None:
     """Show what runs and waits, what failed in the last hour, what waits for people, which runners
-    are alive, and the oldest run that nobody has begun.
+    are alive, and the oldest run that no runner has begun.
     """
     with where.observing() as observer:
         found = observer.overview().wait()

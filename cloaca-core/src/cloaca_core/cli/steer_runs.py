@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 import click
@@ -36,147 +37,124 @@ _REF: Final = re.compile(r"@(~\d+)?|[0-9a-f-]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Selected:
-    """The runs that a command acts on, by their names or by the terms of a filter."""
+class Asked:
+    """The arguments of a verb: runs, by their names or by the terms of a filter, and the options of
+    acting on them.
+    """
 
     refs: tuple[str, ...]
     terms: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Bulk:
-    """The options of a verb that can act on many runs."""
-
-    all_: bool
     yes: bool
     dry_run: bool
+    reason: str | None
+    by: str | None
 
 
-def selected(words: Sequence[str], bulk: Bulk) -> Selected:
-    """The selection that the words of a command make; without words it needs ``--all``."""
-    if bulk.all_ and words:
+def selection(words: Sequence[str], *, all_: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of runs, or the terms, that the words of a command are; it needs one or the other,
+    or ``--all``.
+    """
+    if all_ and words:
         raise click.UsageError("--all means all runs: leave out RUN and TERM, or --all")
-    if bulk.all_:
-        return Selected((), (ALL,))
+    if all_:
+        return (), (ALL,)
     if not words:
         raise click.UsageError("name runs, or give a TERM, or --all for all of them")
     refs = tuple([word for word in words if _REF.fullmatch(word)])
     if not refs:
-        return Selected((), tuple(words))
+        return (), tuple(words)
     if len(refs) < len(words):
         raise click.UsageError("either runs by their ids, or TERMs: use id:… as a TERM")
-    return Selected(refs, ())
+    return refs, ()
 
 
-def bulk_options(function: F) -> F:
-    """Let a verb take runs or terms, and the options of acting on many."""
+def steering_options(function: F) -> F:
+    """Let a verb take runs or terms, and the options of acting on many, all as ``asked``."""
+
+    @wraps(function)
+    def with_asked(
+        *args: Any,
+        words: tuple[str, ...],
+        all_: bool,
+        yes: bool,
+        dry_run: bool,
+        reason: str | None,
+        by: str | None,
+        **options: Any,
+    ) -> Any:
+        refs, terms = selection(words, all_=all_)
+        return function(*args, asked=Asked(refs, terms, yes, dry_run, reason, by), **options)
+
+    found: Any = act_options(with_asked)
     for option in (
         click.option("--dry-run", is_flag=True, help="Only say which runs it would be."),
         click.option("--yes", is_flag=True, help="Do not ask."),
         click.option("--all", "all_", is_flag=True, help="All runs that this can be done to."),
         click.argument("words", nargs=-1, metavar="[RUN|TERM]...", shell_complete=RUNS_AND_TERMS),
     ):
-        function = option(function)
-    return function
+        found = option(found)
+    verb: F = found
+    return verb
 
 
 @click.command(cls=CommandWithTerms)
-@bulk_options
+@steering_options
 @click.option("--grace", type=DURATION, help="How long bodies have to end; of runs by their ids.")
-@act_options
 @database_options
 @output_options
 @pass_where
-def cancel(
-    where: Where,
-    out: Output,
-    words: tuple[str, ...],
-    all_: bool,
-    yes: bool,
-    dry_run: bool,
-    grace: float | None,
-    reason: str | None,
-    by: str | None,
-) -> None:
+def cancel(where: Where, out: Output, asked: Asked, grace: float | None) -> None:
     """End runs as Cancelled, with the runs that they have submitted."""
-    bulk = Bulk(all_, yes, dry_run)
-    steer(
-        *(where, out, "cancel", selected(words, bulk), bulk, reason, by),
-        lambda client, run: client.cancel(run, reason=reason, by=by, grace=grace),
-    )
+
+    def act(client: Client, run: str) -> Steered:
+        return client.cancel(run, reason=asked.reason, by=asked.by, grace=grace)
+
+    steer(where, out, "cancel", asked, act)
 
 
 @click.command(cls=CommandWithTerms)
-@bulk_options
+@steering_options
 @click.option("--until", metavar="INSTANT", help="Go on by themselves then; of runs by their ids.")
-@act_options
 @database_options
 @output_options
 @pass_where
-def pause(
-    where: Where,
-    out: Output,
-    words: tuple[str, ...],
-    all_: bool,
-    yes: bool,
-    dry_run: bool,
-    until: str | None,
-    reason: str | None,
-    by: str | None,
-) -> None:
+def pause(where: Where, out: Output, asked: Asked, until: str | None) -> None:
     """Start no more tasks of runs until they are resumed."""
-    bulk = Bulk(all_, yes, dry_run)
-    steer(
-        *(where, out, "pause", selected(words, bulk), bulk, reason, by),
-        lambda client, run: client.pause(run, reason=reason, by=by, until=until),
-    )
+
+    def act(client: Client, run: str) -> Steered:
+        return client.pause(run, reason=asked.reason, by=asked.by, until=until)
+
+    steer(where, out, "pause", asked, act)
 
 
 @click.command(cls=CommandWithTerms)
-@bulk_options
-@act_options
+@steering_options
 @database_options
 @output_options
 @pass_where
-def resume(
-    where: Where,
-    out: Output,
-    words: tuple[str, ...],
-    all_: bool,
-    yes: bool,
-    dry_run: bool,
-    reason: str | None,
-    by: str | None,
-) -> None:
+def resume(where: Where, out: Output, asked: Asked) -> None:
     """Let paused runs go on."""
-    bulk = Bulk(all_, yes, dry_run)
-    steer(
-        *(where, out, "resume", selected(words, bulk), bulk, reason, by),
-        lambda client, run: client.resume(run, reason=reason, by=by),
-    )
+
+    def act(client: Client, run: str) -> Steered:
+        return client.resume(run, reason=asked.reason, by=asked.by)
+
+    steer(where, out, "resume", asked, act)
 
 
 def steer(
-    where: Where,
-    out: Output,
-    kind: Kind,
-    wanted: Selected,
-    bulk: Bulk,
-    reason: str | None,
-    by: str | None,
-    act: Callable[[Client, str], Steered],
+    where: Where, out: Output, kind: Kind, asked: Asked, act: Callable[[Client, str], Steered]
 ) -> None:
     """Act on each run that is named, or on all that the terms select."""
     from cloaca_core.observe import Observer
 
-    with where.client("ro" if bulk.dry_run else "rw") as client:
+    with where.client("ro" if asked.dry_run else "rw") as client:
         observer = Observer(client)
-        if wanted.refs:
-            runs = [observer.resolve(ref).wait() for ref in wanted.refs]
-            one = _would_act(observer, kind) if bulk.dry_run else _acts(client, act)
+        if asked.refs:
+            runs = [observer.resolve(ref).wait() for ref in asked.refs]
+            one = _would_act(observer, kind) if asked.dry_run else _acts(client, act)
             _steer_each(out, runs, one)
         else:
-            _steer_many(observer, out, kind, wanted.terms, bulk, reason, by)
+            _steer_many(observer, out, kind, asked)
 
 
 def _steer_each(out: Output, runs: Sequence[str], one: Callable[[str], Form]) -> None:
@@ -215,30 +193,22 @@ _ACTED = (
 )
 
 
-def _steer_many(
-    observer: Observer,
-    out: Output,
-    kind: Kind,
-    terms: Sequence[str],
-    bulk: Bulk,
-    reason: str | None,
-    by: str | None,
-) -> None:
+def _steer_many(observer: Observer, out: Output, kind: Kind, asked: Asked) -> None:
     """Show how many runs and which first, ask, and act."""
     from cloaca_core.observe import parse
     from cloaca_core.observe.steerable import steerable
 
-    filter_ = steerable(kind, parse(*terms))
+    filter_ = steerable(kind, parse(*asked.terms))
     count = observer.count(filter_).wait()
     if not (out.as_json or out.fields):
         _preview(observer, kind, filter_, count)
-    if count and not bulk.dry_run:
-        confirm(f"{kind.capitalize()} {counted(count, 'run')}?", yes=bulk.yes)
-    done = observer.steer(
-        kind, filter_, reason=reason, by=by, dry_run=bulk.dry_run or not count
-    ).wait()
+    if count and not asked.dry_run:
+        confirm(f"{kind.capitalize()} {counted(count, 'run')}?", yes=asked.yes)
+    dry_run = asked.dry_run or not count
+    act = observer.steer(kind, filter_, reason=asked.reason, by=asked.by, dry_run=dry_run)
+    done = act.wait()
     form = {"matched": done.matched, "changed": done.changed, "refused": done.refused}
-    verb = "would be changed" if bulk.dry_run else "changed"
+    verb = "would be changed" if asked.dry_run else "changed"
     refused = f", {done.refused:,} refused" if done.refused else ""
     out.one(
         "result",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cloaca_core.cli.columns import text, when
+from cloaca_core.cli.columns import fact_lines, moment, text, when
 from cloaca_core.cli.completion import TRIGGERS
 from cloaca_core.cli.failures import Failure
 from cloaca_core.cli.output import Column, Form, Output, output_options
+from cloaca_core.cli.switches import Switched, add_switches, state
 from cloaca_core.cli.where import Where, database_options, pass_where
 from cloaca_core.cli.words import duration
 
@@ -42,7 +43,7 @@ _COLUMNS = (
     Column("TRIGGER", lambda row: row["trigger_name"], gives_way=True),
     text("workflow_name"),
     Column("EVERY", lambda row: _interval(row)),
-    Column("STATE", lambda row: "enabled" if row["enabled"] else "disabled"),
+    Column("STATE", state),
     when("LAST POLL", "last_poll_at"),
 )
 
@@ -60,36 +61,26 @@ def _interval(row: Form) -> str:
 def show(where: Where, out: Output, trigger: str) -> None:
     """Show a trigger."""
     with where.looking() as client:
-        _show(out, _found(client, trigger))
-
-
-@command.command()
-@_TRIGGER
-@database_options
-@output_options
-@pass_where
-def enable(where: Where, out: Output, trigger: str) -> None:
-    """Let a trigger fire from now on, in all programs that have it."""
-    _set_enabled(where, out, trigger, enabled=True)
-
-
-@command.command()
-@_TRIGGER
-@database_options
-@output_options
-@pass_where
-def disable(where: Where, out: Output, trigger: str) -> None:
-    """Let a trigger fire nothing until it is enabled, in all programs that have it."""
-    _set_enabled(where, out, trigger, enabled=False)
-
-
-def _set_enabled(where: Where, out: Output, trigger: str, *, enabled: bool) -> None:
-    with where.client("rw") as client:
-        _found(client, trigger)
-        client.set_trigger_enabled(trigger, enabled)
         row = _found(client, trigger)
-    state = "enabled" if enabled else "disabled"
-    out.one("trigger", row, lambda: [f"{trigger} is {state}"])
+    out.one("trigger", row, lambda: fact_lines(_facts(row)))
+
+
+def _facts(row: Form) -> dict[str, str | None]:
+    overlap = "starts runs beside those that go on" if row["allow_concurrent"] else _ONE_BY_ONE
+    return {
+        "trigger": row["trigger_name"],
+        "id": row["id"],
+        "workflow": row["workflow_name"],
+        "every": _interval(row),
+        "state": state(row),
+        "last poll": moment(row["last_poll_at"]) or "never",
+        "overlap": overlap,
+        "created": moment(row["created_at"]),
+        "changed": moment(row["updated_at"]),
+    }
+
+
+_ONE_BY_ONE: Final = "fires nothing while a run of the same context has not ended"
 
 
 @command.command()
@@ -119,9 +110,17 @@ def _found(client: Client, name: str) -> dict[str, Any]:
     return row
 
 
-def _show(out: Output, row: Form) -> None:
-    out.one(
-        "trigger",
-        row,
-        lambda: [f"{key:18}{'-' if value is None else value}" for key, value in row.items()],
-    )
+add_switches(
+    command,
+    Switched(
+        noun="trigger",
+        names=TRIGGERS,
+        find=_found,
+        switch=lambda client, row, enabled: client.set_trigger_enabled(
+            row["trigger_name"], enabled
+        ),
+        title=lambda row: row["trigger_name"],
+    ),
+    enable="Let a trigger fire from now on, in all programs that have it.",
+    disable="Let a trigger fire nothing until it is enabled, in all programs that have it.",
+)

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, Literal, ParamSpec, T
 import click
 
 from cloaca_core.cli import exits
-from cloaca_core.cli.failures import Failure
+from cloaca_core.cli.failures import Failure, message_of
 from cloaca_core.errors import (
     BackendError,
+    CloacaError,
     StoreOpenError,
     StoreReadOnlyError,
     StoreUnavailableError,
@@ -37,6 +38,10 @@ _R = TypeVar("_R")
 Mode: TypeAlias = Literal["ro", "rw", "rwc"]
 
 _PASSWORD: Final = re.compile(r"([?&](?:ssl)?password=)[^&]*", re.IGNORECASE)
+
+
+class BrokenProgram(Failure):
+    """The module of -A raises an error as it is imported; the message shows where."""
 
 
 @dataclass(slots=True)
@@ -131,12 +136,17 @@ def opened(open_: Callable[[], C]) -> Iterator[C]:
 
 
 @contextmanager
-def opening() -> Iterator[None]:
-    """A database that cannot be opened within the block ends the command with a code of its own."""
+def opening(*, must_be_there: bool = False) -> Iterator[None]:
+    """A database that cannot be opened within the block ends the command with a code of its own.
+
+    The message names the commands that make a database, unless it ``must_be_there`` as the source
+    of another one.
+    """
     try:
         yield
     except (StoreOpenError, StoreUnavailableError, StoreReadOnlyError, BackendError) as error:
-        raise Failure(str(error), exits.NO_DATABASE) from error
+        message = str(error) if must_be_there else message_of(error)
+        raise Failure(message, exits.NO_DATABASE) from error
 
 
 def url_with_mode(url: str, mode: Mode) -> str:
@@ -162,7 +172,10 @@ def without_password(url: str) -> str:
 
 
 def imported(name: str) -> Registry:
-    """The registry of ``module`` or ``module:registry``. The working directory is on the path."""
+    """The registry of ``module`` or ``module:registry``. The working directory is on the path.
+
+    ``BrokenProgram`` if the module raises an error, other than one of cloaca about a definition.
+    """
     from importlib import import_module
 
     from cloaca_core.definition.registry import Registry, default_registry
@@ -175,10 +188,10 @@ def imported(name: str) -> Registry:
         sys.path.insert(0, here)
     try:
         found: Any = import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise  # the module is there, and lacks one itself
-        raise click.BadParameter(f"there is no module {error.name!r}", param_hint="-A") from error
+    except CloacaError:
+        raise  # a definition that is refused says itself which
+    except Exception as error:
+        raise _not_imported(module_name, error) from error
     if not attribute:
         return default_registry()
     for each in attribute.split("."):
@@ -189,6 +202,17 @@ def imported(name: str) -> Registry:
         kind = type(found).__name__
         raise click.BadParameter(f"{name} is no Registry, but a {kind}", param_hint="-A")
     return found
+
+
+def _not_imported(module: str, error: Exception) -> click.ClickException:
+    """The exception that ends a command whose program raises an error as it is imported."""
+    from cloaca_core.cli.own_frames import told
+
+    if isinstance(error, ModuleNotFoundError):
+        missing = error.name or ""
+        if f"{module}.".startswith(f"{missing}."):  # else the module is there, and lacks one itself
+            return click.BadParameter(f"there is no module {missing!r}", param_hint="-A")
+    return BrokenProgram(f"{module} cannot be imported:\n{told(error)}")
 
 
 # -- options -------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -25,8 +24,8 @@ import click
 
 from cloaca_core.cli import exits, systemd
 from cloaca_core.cli.output import note, write_file
-from cloaca_core.cli.where import Where, app_options, opened, pass_where
-from cloaca_core.errors import MissingExtraError, RunnerClosedError
+from cloaca_core.cli.where import BrokenProgram, Where, app_options, opened, pass_where
+from cloaca_core.errors import CloacaError, MissingExtraError, RunnerClosedError
 
 if TYPE_CHECKING:
     from cloaca_core.cli.endpoints import Probes
@@ -113,10 +112,8 @@ def _registry(where: Where, watch: Watch) -> Registry:
     """The registry of the program. While its code cannot be imported, wait for the next change."""
     try:
         registry = where.needed_registry()
-    except click.ClickException:
-        raise  # what was given is wrong, not the code
-    except Exception:  # noqa: BLE001 # the program's own, of any kind
-        note(traceback.format_exc())
+    except (BrokenProgram, CloacaError) as error:
+        note(str(error))
         note("The program cannot be imported; the worker begins anew when a file changes.")
         note(f"{watch.wait(_pause)} has changed.")
         _begin_anew()

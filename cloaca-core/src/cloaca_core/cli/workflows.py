@@ -11,6 +11,7 @@ from cloaca_core.cli import exits
 from cloaca_core.cli.arguments import act_options
 from cloaca_core.cli.columns import counts_text, number
 from cloaca_core.cli.completion import WORKFLOWS
+from cloaca_core.cli.graphs import write_graph
 from cloaca_core.cli.output import Column, Form, Output, note, output_options, table_lines
 from cloaca_core.cli.where import Where, app_options, database_options, pass_where
 from cloaca_core.cli.words import ago, duration, first_line
@@ -93,9 +94,7 @@ _TASKS: Sequence[Column] = (
 @pass_where
 def graph(where: Where, out: Output, workflow: str) -> None:
     """Draw a workflow as a Mermaid flowchart."""
-    with where.observing() as observer:
-        found = observer.workflow_graph(workflow).wait()
-    out.one("graph", found.to_dict(), lambda: [found.mermaid()])
+    write_graph(where, out, lambda observer: observer.workflow_graph(workflow))
 
 
 @command.command()

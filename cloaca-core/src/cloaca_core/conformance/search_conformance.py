@@ -19,9 +19,10 @@ from cloaca_core.conformance.rows import (
     submit,
 )
 from cloaca_core.records.runs import RunRow
-from cloaca_core.records.search import Condition, Counted, RunSearch, WorkflowCounts
+from cloaca_core.records.search import Condition, Counted, Failure, RunSearch, WorkflowCounts
 from cloaca_core.records.states import RunStatus
 from cloaca_core.store.protocol import Store
+from cloaca_core.values.ids import first_id_of
 
 OTHER = "public::embedded::other"
 
@@ -194,6 +195,18 @@ class SearchConformance:
         assert one == WorkflowCounts(OTHER, {"Failed": 1}, "c")
         assert await searched.count_of_workflows([], 1) == []
 
+    async def test_runs_are_counted_by_when_they_were_made(self, store: Store) -> None:
+        edges = [first_id_of(second * 1_000_000) for second in (1, 2, 3)]
+        made = [first_id_of(int(at * 1_000_000)) + "-7" for at in (0.9, 1, 1.5, 1.999, 2, 3)]
+        await submit(store, *[new_run(name, owner=None) for name in made])
+        await submit(store, new_run(edges[1] + "-8", owner=None, workflow=OTHER))
+
+        everything = await store.count_made([OTHER, WORKFLOW, "none"], edges, 9)
+
+        assert everything == [[0, 1], [3, 1], [0, 0]]
+        assert await store.count_made([WORKFLOW], edges, 2) == [[2, 1]]
+        assert await store.count_made([], edges, 2) == []
+
     async def test_failed_runs_are_found_by_their_ends(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(store, *[new_run(name) for name in "abcd"])
@@ -205,6 +218,10 @@ class SearchConformance:
         assert await store.failed_since(NOW + 2, 9) == ["a", "b"]
         assert await store.failed_since(NOW, 2) == ["a", "b"]
         assert await store.failed_since(NOW + 4, 9) == []
+        assert await store.failures_since(NOW + 2, 9) == [
+            Failure("a", WORKFLOW, NOW + 3),
+            Failure("b", WORKFLOW, NOW + 2),
+        ]
 
     async def test_the_run_that_was_claimable_first_is_found(self, store: Store) -> None:
         """Not one that is held back, nor one of a workflow that is paused."""

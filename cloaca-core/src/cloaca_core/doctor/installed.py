@@ -1,4 +1,4 @@
-"""What is wrong with what is installed: by the metadata of packages, without a network."""
+"""Judges the installed packages by their metadata, without a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a database, by facts that were read before. Pure."""
+"""Judges a database by facts that were read before. Pure."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def of_strays(strays: Mapping[str, int]) -> list[Finding]:
             "stray_rows",
             "warning",
             f"{number} row{_s(number)} of {table} have no run any more",
-            "they do no harm; if nobody has deleted rows by hand, please report it",
+            "they do no harm; if no rows were deleted by hand, please report it",
         )
         for table, number in strays.items()
         if number
@@ -181,7 +181,7 @@ def _of_late(work: Work) -> Iterator[Finding]:
             "notice",
             f"{_runs(work.forgotten)} wait{_verb_s(len(work.forgotten))} "
             f"since {_first(work.forgotten)}",
-            "cloaca runs explain says for what; cancel what nobody needs any more",
+            "cloaca runs explain says for what; cancel runs that are not needed any more",
         )
 
 

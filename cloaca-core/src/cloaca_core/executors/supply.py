@@ -28,10 +28,15 @@ class Supply:
     def __init__(self, name: str, given: ExecutorLike | ByValue, slots: int | None = None) -> None:
         self.name: str = name
         self.by_value: bool = isinstance(given, ByValue)
+        self._source = given
         self._given = given.executor if isinstance(given, ByValue) else given
-        self._slots = slots
+        self._wanted_slots = self._slots = slots
         self._executor: Executor | None = None
         self._lock = threading.Lock()
+
+    def anew(self) -> Supply:
+        """The same, as it was before it was opened."""
+        return Supply(self.name, self._source, self._wanted_slots)
 
     def open(self) -> None:
         """Make the executor, if a function does that, and learn its size."""

@@ -5,11 +5,15 @@
     tree       a run, its tasks, its children
     timeline   attempts as bars          graph      nodes, edges, states; mermaid: as text
     changes    input, diff and result of a task
+    task_details   one task, closely: attempts, kept values, messages, decision
     run_forms  JSON of answers about one run
     owners     runs whose runner is gone
     steerable  a filter, narrowed to the runs that an order changes
+    activity   of the last hours        standings  how far runs have come
     statistics of workflows and tasks    overview   one screen
     versions   in the last runs          starters   schedules and triggers of a workflow
+    inbox      what waits for a person
+    schedules  cron schedules, their ticks and the ticks of a period; triggers: event triggers
     observer   the class that offers all of it
 
 Reads through the engine of a client; has no SQL, and writes nothing.
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
         GraphEdge as GraphEdge,
         GraphNode as GraphNode,
     )
+    from cloaca_core.observe.inspection import Inspection as Inspection
     from cloaca_core.observe.json_forms import json_form as json_form
     from cloaca_core.observe.listing import RunLine as RunLine, RunPage as RunPage
     from cloaca_core.observe.observer import Observer as Observer
@@ -55,6 +60,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for one of the
         "Graph": "graph",
         "GraphEdge": "graph",
         "GraphNode": "graph",
+        "Inspection": "inspection",
         "json_form": "json_forms",
         "RunLine": "listing",
         "RunPage": "listing",

@@ -70,7 +70,8 @@ class TaskChange(Shown):
 
 class Seen(NamedTuple):
     """The rows from which the input of an attempt is told: ``attempts`` are those that count,
-    ``row`` is the attempt in question.
+    ``row`` is the attempt in question. ``graph`` is that of the definition, where it is made
+    already: that takes long for many tasks.
     """
 
     run: RunRow
@@ -79,6 +80,7 @@ class Seen(NamedTuple):
     definition: Workflow | RecordedWorkflow | None
     forks: Sequence[ForkRow]
     replacements: Sequence[ReplacementRow]
+    graph: NodeGraph[Node] | None = None
 
 
 async def read(engine: Looks, run_id: str, task: str, attempt: int | None) -> Seen:
@@ -152,7 +154,7 @@ def _input(seen: Seen) -> dict[str, JsonValue] | None:
     """
     if seen.definition is None or seen.row not in seen.attempts:
         return None
-    graph: NodeGraph[Node] = plan_graph(seen.definition)
+    graph: NodeGraph[Node] = seen.graph or plan_graph(seen.definition)
     target = graph.position.get(seen.row.task_id)
     if target is None:
         return None

@@ -12,30 +12,40 @@ from cloaca_core.observe import ids, listing, owners, search
 from cloaca_core.observe.filters import Filter, parse
 from cloaca_core.runner.calls.arguments import checked_limit
 from cloaca_core.runner.calls.call import Call, unchanged
+from cloaca_core.values.instants import read_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Sequence
+    from datetime import datetime
 
     from cloaca_core._engine.engine import Engine
     from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core._engine.steer.bulk import Steps
+    from cloaca_core.observe.activity import Activity
     from cloaca_core.observe.changes import TaskChange
     from cloaca_core.observe.graph import Graph
+    from cloaca_core.observe.inbox import Inbox
+    from cloaca_core.observe.inspection import Inspection
     from cloaca_core.observe.listing import RunLine, RunPage
-    from cloaca_core.observe.overview import Overview
+    from cloaca_core.observe.overview import Overview, RunnerLine
     from cloaca_core.observe.reading import Family
+    from cloaca_core.observe.schedules import Period, SchedulePage, ScheduleView
+    from cloaca_core.observe.standings import Standing
     from cloaca_core.observe.starters import Starter
     from cloaca_core.observe.statistics import WorkflowLine, WorkflowStatistics
+    from cloaca_core.observe.task_details import TaskDetails
     from cloaca_core.observe.timeline import Timeline
     from cloaca_core.observe.tree import RunTree
+    from cloaca_core.observe.triggers import TriggerLine, TriggerPage
     from cloaca_core.records.task_logs import LogChunk
+    from cloaca_core.runner.approvals import OpenApproval
     from cloaca_core.runner.async_client import AsyncClient
     from cloaca_core.runner.calls.notices import NoticeStream
     from cloaca_core.runner.calls.task_logs import Following
     from cloaca_core.runner.calls.watch import Watch
     from cloaca_core.runner.client import Client
     from cloaca_core.runner.explain.explanation import Explanation
-    from cloaca_core.runner.history import AttemptInfo, RoundInfo, RunEvent
+    from cloaca_core.runner.history import Action, AttemptInfo, RoundInfo, RunEvent
     from cloaca_core.runner.results import BulkResult
     from cloaca_core.runner.task_logs import LogLine
 
@@ -84,6 +94,20 @@ class Observer:
         """How many runs match."""
         wanted = _filter(terms)
         return self._ask(lambda engine: search.count(engine, wanted), unchanged)
+
+    def tally(self, *terms: str | Filter, most: int = 1_000) -> Call[search.Tally]:
+        """How many runs match, up to ``most``: soon, however many runs there are."""
+        wanted, bound = _filter(terms), checked_limit(most)
+        return self._ask(lambda engine: search.tally(engine, wanted, bound), unchanged)
+
+    def standings(self, *run_ids: str) -> Call[tuple[Standing, ...]]:
+        """Those of these runs that are there, newest first: how far each has come, and what it
+        waits for.
+        """
+        from cloaca_core.observe import standings
+
+        checked = [ids.checked_ref(each) for each in run_ids]
+        return self._ask(lambda engine: standings.read(engine, checked), standings.standings)
 
     def steer(
         self,
@@ -147,6 +171,16 @@ class Observer:
             timeline.timeline,
         )
 
+    def inspect(self, ref: str, *, depth: int = 3) -> Call[Inspection]:
+        """The tree, the timeline and the explanation of a run, of one read."""
+        from cloaca_core.observe import inspection
+
+        return self._of_run(
+            ref,
+            lambda engine, run_id: inspection.read(engine, run_id, depth),
+            inspection.inspection,
+        )
+
     def graph(self, ref: str) -> Call[Graph]:
         """The graph of a run's workflow, with the states of the run."""
         from cloaca_core.observe import graph
@@ -170,6 +204,29 @@ class Observer:
             ref,
             lambda engine, run_id: changes.read(engine, run_id, task, attempt),
             changes.task_change,
+        )
+
+    def task(self, ref: str, task: str, *, attempt: int | None = None) -> Call[TaskDetails]:
+        """One task of a run, closely: attempts, kept values, messages, decision, and the input and
+        change of its latest attempt, or of another one. ``TaskNotFoundError`` (a KeyError) if the
+        run has no such task or attempt.
+        """
+        from cloaca_core.observe import task_details
+
+        return self._of_run(
+            ref,
+            lambda engine, run_id: task_details.read(engine, run_id, [task], attempt),
+            lambda rows: task_details.task_details(rows)[0],
+        )
+
+    def tasks(self, ref: str, tasks: Collection[str]) -> Call[tuple[TaskDetails, ...]]:
+        """Several tasks of a run, closely, in this order; reads the run once."""
+        from cloaca_core.observe import task_details
+
+        return self._of_run(
+            ref,
+            lambda engine, run_id: task_details.read(engine, run_id, tasks, None),
+            task_details.task_details,
         )
 
     def watch(self, ref: str, *, depth: int = 3) -> Watch[RunTree]:
@@ -254,6 +311,92 @@ class Observer:
         wanted = wanted_lines("", task, attempt, after, LINES_AT_ONCE)
         return Following(self._host, wanted, lambda engine: ids.resolved(engine, checked))
 
+    # -- what starts runs, and who executes them -----------------------------------------------
+
+    def inbox(self, *, limit: int = 20) -> Call[Inbox]:
+        """What waits for a person: open approvals, and runs that are paused since a task used up
+        its attempts; up to ``limit`` of each.
+        """
+        from cloaca_core.observe import inbox
+
+        most = checked_limit(limit)
+        return self._ask(lambda engine: inbox.read(engine, most), inbox.inbox)
+
+    def question(self, run_id: str, task: str) -> Call[OpenApproval | None]:
+        """An approval of a run if it is open, else None."""
+        from cloaca_core.observe import inbox
+
+        return self._ask(lambda engine: inbox.read_question(engine, run_id, task), inbox.question)
+
+    def waiting(self) -> Call[int]:
+        """How much waits for a person, of each kind up to 100."""
+        from cloaca_core.observe import inbox
+
+        return self._ask(inbox.count, unchanged)
+
+    def schedules(self, *, limit: int = 50, offset: int = 0) -> Call[SchedulePage]:
+        """Schedules by workflow, with their last ticks and those of the next 24 hours."""
+        from cloaca_core.observe import schedules
+
+        most = checked_limit(limit)
+        return self._ask(lambda engine: schedules.read_page(engine, most, offset), schedules.page)
+
+    def schedule(self, schedule_id: str) -> Call[ScheduleView]:
+        """One schedule; ``ScheduleError`` (a ValueError) if there is none of this id."""
+        from cloaca_core.observe import schedules
+
+        return self._ask(lambda engine: schedules.read_one(engine, schedule_id), schedules.view)
+
+    def schedule_id(self, name: str) -> Call[str | None]:
+        """The id of the schedule of this name, None if there is none."""
+        from cloaca_core.observe import schedules
+
+        return self._ask(lambda engine: schedules.read_id(engine, name), unchanged)
+
+    def workflow_names(self) -> Call[list[str]]:
+        """The names of all workflows that are recorded in the database or registered here."""
+        from cloaca_core.observe import statistics
+
+        return self._ask(statistics.read_names, unchanged)
+
+    def period(self, schedule_id: str, start: datetime | str, end: datetime | str) -> Call[Period]:
+        """The ticks of a schedule from ``start`` on and before ``end``, the first 2,000, and the
+        runs that they have; ``ScheduleError`` for a period that cannot be back-filled.
+        """
+        from cloaca_core.observe import schedules
+
+        first, last = read_instant("start", start), read_instant("end", end)
+        return self._ask(
+            lambda engine: schedules.read_period(engine, schedule_id, first, last),
+            schedules.period,
+        )
+
+    def triggers(self, *, limit: int = 50, offset: int = 0) -> Call[TriggerPage]:
+        """Triggers by name, with the runs that they fired last."""
+        from cloaca_core.observe import triggers
+
+        most = checked_limit(limit)
+        return self._ask(lambda engine: triggers.read_page(engine, most, offset), triggers.page)
+
+    def trigger(self, name: str) -> Call[TriggerLine]:
+        """One trigger; ``ScheduleError`` (a ValueError) if there is none of this name."""
+        from cloaca_core.observe import triggers
+
+        return self._ask(lambda engine: triggers.read_one(engine, name), triggers.one)
+
+    def runners(self) -> Call[tuple[RunnerLine, ...]]:
+        """The runners that are registered, oldest first."""
+        from cloaca_core.observe import overview
+
+        return self._ask(overview.read_runners, lambda found: overview.runner_lines(*found))
+
+    def actions(self, *, limit: int = 100) -> Call[list[Action]]:
+        """Who has asked what of runs and workflows, newest first; see ``Client.actions``."""
+        from cloaca_core.runner.history import actions
+
+        most = checked_limit(limit)
+        return self._ask(lambda engine: engine.store.acts(None, most), actions)
+
     # -- all of it ---------------------------------------------------------------------------
 
     def statistics(
@@ -294,6 +437,30 @@ class Observer:
 
         backend = self._host.backend_name
         return self._ask(overview.read, lambda state: overview.overview(backend, state))
+
+    def under_way(self, most: int = 10_000) -> Call[dict[str, int]]:
+        """How many runs have not ended, by state, each up to ``most``; without zeros."""
+        bound = checked_limit(most)
+        return self._ask(lambda engine: engine.store.count_under_way(bound), unchanged)
+
+    def approvals(self, limit: int = 100) -> Call[tuple[OpenApproval, ...]]:
+        """The approvals that wait for people, oldest first."""
+        from cloaca_core.runner.approvals import open_approvals
+
+        most = checked_limit(limit)
+        return self._ask(
+            lambda engine: engine.store.open_approvals(most),
+            lambda rows: tuple(open_approvals(rows)),
+        )
+
+    def activity(self, hours: float = 6) -> Call[Activity]:
+        """Runs of the last hours by workflow, at most 24, and the workflows that fail."""
+        from cloaca_core.observe import activity
+
+        if not 0 < hours <= 24:
+            raise ConfigError(f"hours must be above 0 and at most 24, not {hours!r:.80}")
+        length = round(hours * activity.HOUR)
+        return self._ask(lambda engine: activity.read(engine, length), activity.activity)
 
     # -- all of these ------------------------------------------------------------------------
 

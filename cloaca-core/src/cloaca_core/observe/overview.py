@@ -81,6 +81,11 @@ class State(NamedTuple):
     retention_days: int | None
 
 
+async def read_runners(engine: Looks) -> tuple[Sequence[RunnerState], Instant]:
+    """The runners as seen now; runs on the engine's loop."""
+    return await engine.explainer.runners(), await engine.store.now()
+
+
 async def read(engine: Looks) -> State:
     """The state of the database; runs on the engine's loop."""
     store = engine.store
@@ -116,10 +121,15 @@ def overview(backend: str, state: State) -> Overview:
         approvals=tuple(open_approvals(state.approvals)),
         oldest_pending=None if oldest is None else run_line(oldest, now),
         oldest_pending_seconds=waits,
-        runners=tuple([_runner_line(each, now) for each in state.runners]),
+        runners=runner_lines(state.runners, now),
         paused_workflows=tuple([short_name(each) for each in state.paused]),
         retention_days=state.retention_days,
     )
+
+
+def runner_lines(states: Sequence[RunnerState], now: Instant) -> tuple[RunnerLine, ...]:
+    """The lines of runners."""
+    return tuple([_runner_line(each, now) for each in states])
 
 
 def _runner_line(state: RunnerState, now: Instant) -> RunnerLine:

@@ -53,6 +53,13 @@ class Page(NamedTuple):
     now: Instant
 
 
+class Tally(NamedTuple):
+    """So many runs match; more of them, unless these are all."""
+
+    number: int
+    is_all: bool
+
+
 async def page(
     engine: Looks, filter_: Filter, limit: int, before: str | None, *, thorough: bool = False
 ) -> Page:
@@ -102,6 +109,23 @@ async def count(engine: Looks, filter_: Filter) -> int:
         if counted.reached is None:
             return number
         wanted = wanted._replace(before=counted.reached)
+
+
+async def tally(engine: Looks, filter_: Filter, most: int) -> Tally:
+    """How many runs match, up to ``most``; it looks at as many as for a page."""
+    wanted = await resolved(engine, filter_, await engine.store.now())
+    number = looked_at = 0
+    while wanted is not None:
+        window = min(most + 1, WINDOW)
+        counted = await engine.store.count_found(wanted._replace(look_at=window))
+        number += counted.number
+        looked_at += window
+        if counted.reached is None:
+            break
+        if number > most or looked_at >= MOST_LOOKED_AT:
+            return Tally(min(number, most), is_all=False)
+        wanted = wanted._replace(before=counted.reached)
+    return Tally(min(number, most), is_all=number <= most)
 
 
 async def steer(

@@ -134,11 +134,20 @@ class Recorded(NamedTuple):
     paused: frozenset[str]
 
 
+async def read_names(engine: Looks) -> list[str]:
+    """The short names of all workflows, in order; runs on the engine's loop."""
+    return sorted({short_name(each) for each in await _names(engine)})
+
+
+async def _names(engine: Looks) -> set[str]:
+    recorded = {each.workflow for each in await engine.store.list_definitions()}
+    return recorded.union(engine.registry.namespaces())
+
+
 async def read_workflows(engine: Looks) -> Recorded:
     """All workflows; runs on the engine's loop."""
     store = engine.store
-    names = {each.workflow for each in await store.list_definitions()}
-    names.update(engine.registry.namespaces())
+    names = await _names(engine)
     found = [await engine.definitions.newest(name) for name in sorted(names)]
     definitions = [each for each in found if each is not None]
     most = min(COUNTED, max(50, COUNTED_OF_ALL // max(len(definitions), 1)))

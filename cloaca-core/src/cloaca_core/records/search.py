@@ -56,6 +56,14 @@ class Counted(NamedTuple):
     reached: str | None
 
 
+class Failure(NamedTuple):
+    """A run that has failed, and when."""
+
+    run_id: str
+    workflow: str
+    ended_at: int
+
+
 class WorkflowCounts(NamedTuple):
     """The newest runs of a workflow by state, as far as they were counted, and the newest's id."""
 

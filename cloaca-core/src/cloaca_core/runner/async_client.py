@@ -79,7 +79,8 @@ class AsyncClient:
         self._calls = Operations(host)
 
     async def __aenter__(self) -> Self:
-        opening = self._host.open()  # outside ``try``: if it is open already, it stays open
+        # Outside ``try``: if it is open already, it stays open.
+        opening = self._host.open(may_block=False)
         try:
             self._host.load_engine()
             await awaited(opening)

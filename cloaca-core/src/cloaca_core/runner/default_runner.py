@@ -85,7 +85,9 @@ class DefaultRunner(Client):
         try:
             return cls(database_url, schema=schema)
         except StoreError as error:
-            raise StoreOpenError(f"Failed to create DefaultRunner with schema: {error}") from error
+            message = f"Failed to create DefaultRunner with schema: {error}"
+            reason = error.reason if isinstance(error, StoreOpenError) else "unfit"
+            raise StoreOpenError(message, reason=reason) from error
 
     # -- start and stop ----------------------------------------------------------------------
 

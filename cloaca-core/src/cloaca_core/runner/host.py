@@ -93,45 +93,48 @@ class EngineHost:
 
     # -- open and close ----------------------------------------------------------------------
 
-    def open(self) -> concurrent.futures.Future[None]:
+    def open(self, *, may_block: bool = True) -> concurrent.futures.Future[None]:
         """Start the thread and open the database on it; the future raises errors of that. To be
-        followed by ``begin`` when it is done.
+        followed by ``begin`` when it is done. Executors are made first, on the caller's thread if
+        it ``may_block``: that is user code, and may take its time. Else it has a thread of its own.
         """
         if self._closing is not None:
             raise RunnerClosedError(SHUT_DOWN)
         if self._thread is not None:
             self._refuse_foreign_process()
             raise RunnerUsageError("this runner is open already")
-        self._open_executors()
+        supplies = self._fit_supplies()
+        making = None
+        if supplies and may_block:
+            _make(supplies)
+        elif supplies:
+            making = _making(supplies)
         self._pid = os.getpid()  # one that was only made before a fork is opened in the child
         self._thread = thread = self._new_thread()  # known before it runs: Ctrl-C may come
         thread.start()
-        return thread.submit(self._open())
+        return thread.submit(self._open(making))
 
-    def _open_executors(self) -> None:
-        """Make executors here, on the caller's thread: that is user code, and may take its time."""
+    def _fit_supplies(self) -> tuple[Supply, ...]:
+        """The executors that are to be made, if the tasks can use them."""
         if not self._works or not (self._supplies or _wants_executors(self.registry)):
-            return
+            return ()
         from cloaca_core.runner.executors import refuse_unfit  # few programs have executors
 
         refuse_unfit(self._supplies, self.registry)
-        try:
-            for supply in self._supplies:
-                supply.open()
-        except BaseException:
-            self._close_executors()
-            raise
+        return self._supplies
 
-    def _close_executors(self) -> None:
-        for supply in self._supplies:
-            supply.close()
-
-    async def _open(self) -> None:
+    async def _open(self, making: concurrent.futures.Future[None] | None) -> None:
         self._opening = asyncio.current_task()
+        supplies = self._supplies
         try:
+            if making is not None:
+                await asyncio.wrap_future(making)
             self._engine = await self._started()
         except BaseException:
-            self._close_executors()
+            if making is None:
+                _close(supplies)
+            else:  # their functions may still be at it
+                making.add_done_callback(lambda _: _close(supplies))
             raise
 
     async def _started(self) -> Engine | None:
@@ -292,6 +295,7 @@ class EngineHost:
     def allow_another_try(self) -> None:
         """An opening that failed has been undone."""
         self._opening = self._closing = self._shutdown_over = self._thread = None
+        self._supplies = tuple([each.anew() for each in self._supplies])
         self._has_told_failure = False
 
     def __str__(self) -> str:
@@ -345,6 +349,21 @@ class EngineHost:
     def backend_name(self) -> str:
         """The backend of the database."""
         return self._backend.name
+
+    @property
+    def backend(self) -> Backend:
+        """The backend itself, for what it offers beside a store."""
+        return self._backend
+
+    @property
+    def url(self) -> str:
+        """The URL of the database; it may hold a password."""
+        return self._url
+
+    @property
+    def schema(self) -> str | None:
+        """The schema that it was opened with, if any."""
+        return self._schema
 
     @property
     def works(self) -> bool:
@@ -411,6 +430,38 @@ def _supplies(
     from cloaca_core.runner.executors import supplies  # few programs have executors
 
     return supplies(executors, executor_slots, config)
+
+
+def _make(supplies: tuple[Supply, ...]) -> None:
+    """Make executors, all or none."""
+    try:
+        for supply in supplies:
+            supply.open()
+    except BaseException:
+        _close(supplies)
+        raise
+
+
+def _making(supplies: tuple[Supply, ...]) -> concurrent.futures.Future[None]:
+    """Make executors on a thread; it cannot be cancelled."""
+    made = concurrent.futures.Future[None]()
+    made.set_running_or_notify_cancel()
+
+    def make() -> None:
+        try:
+            _make(supplies)
+        except BaseException as error:  # noqa: BLE001 # of user code; the future hands it on
+            made.set_exception(error)
+        else:
+            made.set_result(None)
+
+    threading.Thread(target=make, name="cloaca-executors", daemon=True).start()
+    return made
+
+
+def _close(supplies: tuple[Supply, ...]) -> None:
+    for supply in supplies:
+        supply.close()
 
 
 def _wants_executors(registry: Registry) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
 from cloaca_core._engine.plan.reasons import changed_tasks, passed_limit, told_overdue
@@ -18,7 +19,7 @@ from cloaca_core.errors import (
 from cloaca_core.records import states
 from cloaca_core.records.waits import APPROVAL, EVENT, NEVER, SLEEP, WaitRow
 from cloaca_core.runner.error_prefixes import EXECUTION
-from cloaca_core.values.instants import nearest_shown, to_datetime
+from cloaca_core.values.instants import SECOND, nearest_shown, to_datetime
 from cloaca_core.values.json_values import decode
 from cloaca_core.values.namespace import SEPARATOR, short_name
 from cloaca_core.values.option_names import RunStatus, TaskStatus, WaitKind
@@ -34,7 +35,14 @@ def rfc3339(instant: int) -> str:
     """An instant in µs since 1970 as text, UTC, with microseconds. An impossible one, from a
     damaged row, is shown as the nearest possible one.
     """
-    return to_datetime(nearest_shown(instant)).isoformat(timespec="microseconds")
+    second, fraction = divmod(nearest_shown(instant), SECOND)
+    return f"{_second_text(second)}.{fraction:06}+00:00"
+
+
+@lru_cache(maxsize=1_024)
+def _second_text(second: int) -> str:
+    """A second as text. A run of 10,000 tasks shows 50,000 instants, of few seconds."""
+    return f"{to_datetime(second * SECOND):%Y-%m-%dT%H:%M:%S}"
 
 
 def rfc3339_or_none(instant: int | None) -> str | None:

@@ -195,7 +195,10 @@ class Backend(Protocol):
         """Refuse a malformed URL with ``StoreOpenError`` (no I/O); never echoes a password."""
 
     async def open(self, url: str, options: StoreOptions) -> Store:
-        """Open and migrate the database. ``StoreOpenError`` or ``StoreError`` when it cannot."""
+        """Open and migrate the database. ``StoreOpenError``, with the ``reason``, or ``StoreError``
+        when it cannot. One that is looked at, and whose tables are missing or of an earlier
+        version, is a ``StoreReadOnlyError`` that ``is_unmade``.
+        """
 
 
 @runtime_checkable

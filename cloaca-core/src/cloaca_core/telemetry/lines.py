@@ -166,7 +166,15 @@ def joined(lines: Iterable[str]) -> str:
 def lines_in(text: str) -> list[Line]:
     """The lines of a joined text. A damaged one has no line: it must not hide others."""
     try:
-        found: Sequence[Any] = json.loads(text)
-        return [Line(*each) for each in found]
+        found: Sequence[Sequence[Any]] = json.loads(text)
+        return [_line(*each) for each in found]
     except (ValueError, TypeError):
         return []
+
+
+def _line(at: Any, level: Any, logger: Any, message: Any, fields: Any = None) -> Line:
+    """The line of these values; ``TypeError`` for one that was stored as another type."""
+    line = Line(at, level, logger, message, fields)
+    if not (isinstance(at, int) and all(isinstance(each, str) for each in line[1:4])):
+        raise TypeError(f"no line of a log: {line!r:.100}")
+    return line

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.runtime.call_future import CallFuture
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
+    from cloaca_core.executors.supply import Supply
     from cloaca_core.store.protocol import Store, StoreOptions
 
 T = TypeVar("T")
@@ -120,8 +121,9 @@ class HarnessHost(EngineHost):
 
         self.send(write).result()
 
-    def _open_executors(self) -> None:
-        """Open none: all bodies run on the test's thread, whatever executor they name."""
+    def _fit_supplies(self) -> tuple[Supply, ...]:
+        """None: all bodies run on the test's thread, also those that name an executor."""
+        return ()
 
     def _new_thread(self) -> LoopThread:
         return DrivenThread(self._driver, self._died)

@@ -27,6 +27,7 @@ from cloaca_core.values.json_values import decode
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.onlooker import Looks
+    from cloaca_core.runner.async_client import AsyncClient
     from cloaca_core.runner.client import Client
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.json_values import JsonValue
@@ -37,7 +38,7 @@ _MOST_MESSAGES: Final = 1000
 
 
 class _Rows(NamedTuple):
-    """What is known of a run: the attempt of each task that counts, in definition order."""
+    """The rows of a run: the attempt of each task that counts, in definition order."""
 
     row: RunRow
     attempts: Sequence[AttemptRow]
@@ -49,16 +50,25 @@ class _Rows(NamedTuple):
 def export_case(client: Client, run_id: str, *, mask: Collection[str] = ()) -> dict[str, Any]:
     """A run as a document that ``json.dump`` can write and ``harness.load`` reads.
 
-    ``mask`` has names of keys whose values nobody is to read, at any depth of inputs, changes,
+    ``mask`` has names of keys whose values are secret, at any depth of inputs, changes,
     memos, messages and tags; ``"*"`` masks every value. A text or a number of at least four
     characters that was masked is also taken out of error messages and tracebacks. Raises
     ``RunNotFoundError`` when there is no such run, and ``TransferError`` when no definition of its
     workflow is known.
     """
+    return case_call(client, run_id, mask=mask).wait()
+
+
+def case_call(
+    client: Client | AsyncClient, run_id: str, *, mask: Collection[str] = ()
+) -> Call[dict[str, Any]]:
+    """The same as a call, to be awaited in a program with a loop."""
     refuse_other_types("run_id", run_id, str, "a str")
     host = client._host
-    call = Call(lambda: host.read(lambda engine: _read(engine, run_id)), lambda found: found)
-    return _document(call.wait(), Masking(mask), sorted(mask))
+    return Call(
+        lambda: host.read(lambda engine: _read(engine, run_id)),
+        lambda found: _document(found, Masking(mask), sorted(mask)),
+    )
 
 
 async def _read(engine: Looks, run_id: str) -> _Rows:
@@ -135,7 +145,7 @@ def _task(found: _Rows, row: AttemptRow, masking: Masking) -> dict[str, Any]:
 
 
 def _change(text: str, masking: Masking) -> dict[str, Any]:
-    """What a task has set and removed; of the latter there are only names."""
+    """The keys that a task has set and removed; of the latter there are only names."""
     change = change_from_json(text)
     return {"set": masking.value(dict(change.set)), "removed": list(change.removed)}
 

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from cloaca_core._engine.runtime.loop_thread import run_on_own_loop
 from cloaca_core.errors import TransferError
 from cloaca_core.records.transfer import TABLES, Key, Table
-from cloaca_core.transfer.in_flight import pause_workflows, refuse_held, refuse_in_flight
+from cloaca_core.transfer.in_flight import (
+    firing_schedules,
+    pause_workflows,
+    refuse_alive,
+    refuse_held,
+    refuse_in_flight,
+)
 from cloaca_core.transfer.opened import Place
 from cloaca_core.transfer.pages import pages
 from cloaca_core.transfer.sums import TableSum
@@ -51,10 +57,14 @@ class TableCopy:
 
 @dataclass(frozen=True, slots=True)
 class CopyReport:
-    """``paused`` are the workflows that were paused for the copy, in both databases."""
+    """``paused`` are the workflows that were paused for the copy, in both databases. ``schedules``
+    are the names, else the ids, of those that are enabled and whose workflows are not paused: they
+    fire in each of the two databases that has a runner.
+    """
 
     tables: tuple[TableCopy, ...]
     paused: tuple[str, ...] = ()
+    schedules: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -74,6 +84,7 @@ class CopyReport:
                 for each in self.tables
             ],
             "paused": list(self.paused),
+            "schedules": list(self.schedules),
         }
 
 
@@ -85,6 +96,7 @@ def copy_database(
     target_url: str | PathLike[str],
     *,
     paused: bool = False,
+    allow_runners: bool = False,
     source_schema: str | None = None,
     target_schema: str | None = None,
     progress: Progress = lambda _: None,
@@ -94,20 +106,26 @@ def copy_database(
     If it is broken off, call it again: it goes on where it stopped. In the end both databases are
     read and compared, row by row. ``progress`` is called after each batch, on another thread.
 
-    Stop the runners of both databases before. Runs that have not ended are refused
-    (``RunsInFlightError``), unless ``paused``: then their workflows, and those of enabled
-    schedules, are paused in the source, and so in the copy; ``resume_workflow`` lets them go on, in
-    one of the two databases. Those that are paused until an instant are refused
+    Stop the runners of both databases before. Those of the source that are alive are refused
+    (``TransferError``), unless ``allow_runners``; those of the target in any case. Runs that have
+    not ended are refused (``RunsInFlightError``), unless ``paused``: then their workflows, and
+    those of enabled schedules, are paused in the source, and so in the copy; ``resume_workflow``
+    lets them go on, in one of the two databases. Those that are paused until an instant are refused
     (``TransferError``): both databases would go on with them then. Runs that a runner holds are
     refused in any case. Raises ``TransferError`` when the target holds something else, or the
     source was changed meanwhile.
     """
     source, target = Place.of(source_url, source_schema), Place.of(target_url, target_schema)
-    return run_on_own_loop(_copy(source, target, progress, paused=paused))
+    copying = _copy(source, target, progress, paused=paused, allow_runners=allow_runners)
+    return run_on_own_loop(copying)
 
 
-async def _copy(source: Place, target: Place, progress: Progress, *, paused: bool) -> CopyReport:
+async def _copy(
+    source: Place, target: Place, progress: Progress, *, paused: bool, allow_runners: bool
+) -> CopyReport:
     async with source.opened(read_only=True) as old:  # refused if it is of an earlier version
+        if not allow_runners:
+            await refuse_alive(old)
         held = await _hold(source, old) if paused else []
         if not paused:
             await refuse_in_flight(old)
@@ -116,7 +134,8 @@ async def _copy(source: Place, target: Place, progress: Progress, *, paused: boo
             copied = await _Copy(old.transfer(), new.transfer(), progress).all()
             if (await old.upkeep()).keeps_all:
                 await new.transfer().keep_all()
-    return CopyReport(copied, tuple(held))
+        firing = await firing_schedules(old)
+    return CopyReport(copied, tuple(held), tuple(firing))
 
 
 async def _hold(source: Place, old: TransferStore) -> list[str]:

@@ -13,11 +13,9 @@ from cloaca_core._engine.fire.tick_rows import timing_of
 from cloaca_core._engine.runtime.loop_thread import run_on_own_loop
 from cloaca_core.errors import (
     ContextValueError,
-    ForeignDatabaseError,
-    NewerSchemaError,
-    NotADatabaseError,
     ScheduleError,
-    StoreError,
+    StoreOpenError,
+    StoreReadOnlyError,
     TransferError,
 )
 from cloaca_core.records.old_work import Release
@@ -40,7 +38,7 @@ _GOES_ON: Final = (RunStatus.PENDING, RunStatus.PAUSED)
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import has written, or would write. ``runs`` are counted by the status that they have
+    """The result of an import, or of a dry run. ``runs`` are counted by the status that they have
     here; those that go on are Pending or Paused. ``known`` are runs and schedules that an earlier
     import had written. ``refused`` says which runs and schedules cannot be taken over, and why.
     """
@@ -85,7 +83,8 @@ def import_0x(
     Stop the programs of the old database before; it is only read. Runs that have ended become
     history. Those that have not go on here: tasks that completed count, all others run, those that
     were running again. Schedules go on with their next tick. Each run has the tags
-    ``imported_from`` and ``imported_id``, its id there. What was imported before is left as it is.
+    ``imported_from`` and ``imported_id``, its id there. What was imported before is left as it is,
+    but a run that has been pruned since comes again, and runs again if it had not ended there.
     Raises ``TransferError`` when neither release made the source.
     """
     source, target = Place.of(source_url, source_schema), Place.of(target_url, target_schema)
@@ -110,10 +109,13 @@ async def _is_missing(target: Place) -> bool:
     try:
         async with target.opened(read_only=True):
             return False
-    except (ForeignDatabaseError, NewerSchemaError, NotADatabaseError):
-        raise  # an import would fail as well
-    except StoreError:
-        return True
+    except StoreOpenError as error:
+        if error.reason != "missing":
+            raise  # an import would fail as well
+    except StoreReadOnlyError as error:
+        if not error.is_unmade:
+            raise
+    return True
 
 
 class _Import:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core._engine.recover.process_identity import is_gone, process_of, this_process
 from cloaca_core.errors import RunsInFlightError, TransferError
 from cloaca_core.records.runs import RunFilter, RunRow
 from cloaca_core.records.states import RunStatus
@@ -13,6 +14,8 @@ from cloaca_core.values.ids import RunIds
 from cloaca_core.values.instants import instant_text
 
 if TYPE_CHECKING:
+    from cloaca_core.records.runners import RunnerRow
+    from cloaca_core.records.schedules import ScheduleRow
     from cloaca_core.store.protocol import Store
 
 UNENDED: Final = (
@@ -53,6 +56,33 @@ async def refuse_held(store: Store) -> None:
         )
 
 
+async def refuse_alive(store: Store) -> None:
+    """Raise ``TransferError`` if a runner of the source is alive: what it writes during the copy or
+    later would be in one database only.
+    """
+    alive = [row.id for row in await store.runners() if _is_alive(store, row)]
+    if alive:
+        raise TransferError(
+            f"runners of the source are alive: {', '.join(alive)}. Stop them first; allow_runners "
+            "copies nevertheless"
+        )
+
+
+def _is_alive(store: Store, row: RunnerRow) -> bool:
+    """Whether a registered runner may still work."""
+    mine = this_process()
+    other_boot = store.lease_ends_with_boot and row.boot_id != mine.boot_id
+    lease_over = other_boot or row.lease_until < store.lease_clock()
+    return not (row.fenced or lease_over or is_gone(mine, process_of(row)))
+
+
+async def firing_schedules(store: Store) -> list[str]:
+    """The names, else the ids, of schedules that are enabled and whose workflows are not paused."""
+    paused = await store.paused_workflows()
+    rows = await _enabled(store)
+    return sorted([row.name or row.id for row in rows if row.workflow not in paused])
+
+
 async def pause_workflows(store: Store) -> list[str]:
     """Pause every workflow that has runs which have not ended, or schedules; those that are paused
     for a copy now, also by a copy that was broken off.
@@ -63,7 +93,7 @@ async def pause_workflows(store: Store) -> list[str]:
     """
     before = await store.paused_workflows()
     workflows = {row.workflow async for row in _unended(store)}
-    workflows |= set(await _scheduled(store))
+    workflows |= {row.workflow for row in await _enabled(store)}
     _refuse_ending({name: before[name] for name in workflows & before.keys()})
     ids, now = RunIds(), await store.now()
     paused = await _paused_for_a_copy(store) & before.keys()
@@ -95,10 +125,10 @@ async def _paused_for_a_copy(store: Store) -> set[str]:
     return {name for name, act in last.items() if act.asked_by == _ASKED_BY}
 
 
-async def _scheduled(store: Store) -> list[str]:
-    found: list[str] = []
+async def _enabled(store: Store) -> list[ScheduleRow]:
+    found: list[ScheduleRow] = []
     while rows := await store.list_schedules(enabled_only=True, limit=_PAGE, offset=len(found)):
-        found += [row.workflow for row in rows]
+        found += rows
     return found
 
 

@@ -1,4 +1,4 @@
-"""Replaces values in a payload that nobody is to read. Pure."""
+"""Replaces secret values in a payload. Pure."""
 
 from __future__ import annotations
 

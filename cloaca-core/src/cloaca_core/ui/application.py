@@ -12,13 +12,13 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Mount, Route
 
 from cloaca_core.errors import CloacaError
-from cloaca_core.ui.asking import Handler, ask_of
+from cloaca_core.ui.asking import Ask, Handler, ask_of
 from cloaca_core.ui.desk import Desk, desk_of
 from cloaca_core.ui.guard.bodies import Bodies
 from cloaca_core.ui.guard.forms import SameOrigin
 from cloaca_core.ui.guard.headers import SafeHeaders
 from cloaca_core.ui.guard.hosts import Hosts, checked_hosts
-from cloaca_core.ui.guard.prefix import ForwardedPrefix
+from cloaca_core.ui.guard.prefix import Prefix
 from cloaca_core.ui.guard.visitors import Visitors
 from cloaca_core.ui.refusals import RefusedError, refusal_of
 from cloaca_core.ui.routes import ROUTES
@@ -68,7 +68,7 @@ def _guards(
     return [
         Middleware(SafeHeaders),
         Middleware(Hosts, hosts),
-        *([Middleware(ForwardedPrefix)] if forwarded else []),
+        Middleware(Prefix, forwarded=forwarded),
         *([] if entrance is None else [Middleware(entrance.around)]),
         Middleware(SameOrigin),
         Middleware(Visitors, auth),
@@ -80,7 +80,7 @@ def _guards(
 def _routes(desk: Desk) -> list[BaseRoute]:
     pages: list[BaseRoute] = [
         Route(path, partial(_answered, handler=handler, desk=desk), methods=[method])
-        for method, path, handler in ROUTES
+        for method, path, handler in (*ROUTES, ("GET", "/{path:path}", _nothing))
     ]
     return [Mount("/static", KeptFiles()), *pages]
 
@@ -95,3 +95,7 @@ async def _answered(request: Request, handler: Handler, desk: Desk) -> Response:
     except RefusedError as error:
         refusal = error
     return await ask.page("refusal.html", refusal.status, refusal=refusal)
+
+
+async def _nothing(_: Ask) -> Response:
+    raise RefusedError(404, "There is no such page")

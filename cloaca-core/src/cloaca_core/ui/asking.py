@@ -7,14 +7,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from cloaca_core.errors import CloacaError
 from cloaca_core.ui.desk import Desk
-from cloaca_core.ui.guard.forms import FIELD, check_token, keep_token, token_of
+from cloaca_core.ui.guard.forms import FIELD, checked_form, keep_token, token_of
 from cloaca_core.ui.guard.headers import NONCE
 from cloaca_core.ui.guard.visitors import VISITOR
 from cloaca_core.ui.paths import Paths
@@ -50,10 +51,20 @@ class Ask:
         """A parameter of the address."""
         return self.request.query_params.get(name, default)
 
+    def here(self, **query: object) -> str:
+        """The address of this page with other parameters; an empty one is left out."""
+        given = {**self.request.query_params, **query}
+        found = urlencode({key: value for key, value in given.items() if value not in (None, "")})
+        return f"{self.request.url.path}{'?' if found else ''}{found}"
+
     async def page(self, template: str, status: int = 200, **facts: Any) -> Response:
-        """A page of a template. It is written on another thread: a long one takes its time."""
+        """A page of a template. It is written on another thread: a long one takes its time. One
+        that is ``still`` does not ask for itself anew: it is the answer to a form, or has one.
+        """
         token = token_of(self.request)
         given = {
+            "waiting": await self._waiting(),
+            "still": False,
             "ask": self,
             "at": self.paths,
             "clock": self.clock,
@@ -69,15 +80,20 @@ class Ask:
         keep_token(self.request, answer, token)
         return answer
 
+    async def _waiting(self) -> int:
+        """How much waits for a person, for the side; 0 while the database does not answer."""
+        try:
+            return await self.desk.observer.waiting()
+        except CloacaError:
+            return 0
+
     async def form(self) -> FormData:
         """The fields of a form of this page, from a visitor who may act; else ``RefusedError``."""
         if self.desk.read_only:
             raise RefusedError(403, "This page is read-only", "It was opened so by the program.")
         if not self.visitor.may_steer:
             raise RefusedError(403, "You may look, not act", "A visitor with the role steer may.")
-        form = await self.request.form(max_fields=1_000)
-        check_token(self.request, form)
-        return form
+        return await checked_form(self.request)
 
     def back_to(self, address: str) -> Response:
         """Go on at an address, after an act."""

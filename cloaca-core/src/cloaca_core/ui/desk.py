@@ -4,30 +4,54 @@ engine answers from its own, so nothing blocks here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from cloaca_core.observe import Observer
 from cloaca_core.runner.calls.operations import Operations
+from cloaca_core.telemetry.redaction import Redact, Redaction
+from cloaca_core.transfer.case import case_call
+from cloaca_core.ui.checkup import Checkup
+from cloaca_core.ui.kept import Kept
+from cloaca_core.ui.neighbours import Neighbours
 
 if TYPE_CHECKING:
     from cloaca_core.runner.async_client import AsyncClient
+    from cloaca_core.runner.calls.call import Call
     from cloaca_core.runner.client import Client
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
     """An open client's calls: ``observer`` looks, ``calls`` act. ``read_only`` refuses all acts;
-    ``database`` is how the foot of the page names the database.
+    ``database`` is how the foot of the page names the database. ``case`` makes a document of a run,
+    to be loaded into a test. ``redact`` hides secrets in all that is shown of payloads. ``kept``
+    has large runs as they were seen last. ``checkup`` knows the health of the database,
+    ``neighbours`` are its tenants.
     """
 
     observer: Observer
     calls: Operations
     read_only: bool
     database: str
+    case: Callable[[str], Call[dict[str, Any]]]
+    checkup: Checkup
+    neighbours: Neighbours
+    redact: Redact = field(default_factory=Redaction)
+    kept: Kept = field(default_factory=Kept)
 
 
 def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:
     """The desk of a client, which stays its owner's."""
     host = client._host
-    return Desk(Observer(client), Operations(host), read_only, host.backend_name)
+    return Desk(
+        observer=Observer(client),
+        calls=Operations(host),
+        read_only=read_only,
+        database=host.backend_name,
+        case=partial(case_call, client),
+        checkup=Checkup(client),
+        neighbours=Neighbours(host),
+    )

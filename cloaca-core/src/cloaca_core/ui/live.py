@@ -13,30 +13,24 @@ from starlette.responses import Response, StreamingResponse
 from cloaca_core.errors import CloacaError
 from cloaca_core.ui.asking import Address, Ask
 
-_CHANGED: Final = "event: changed\nid: {}\ndata: \n\n"
+_CHANGED: Final = "event: changed\ndata: \n\n"
+_FIRST: Final = f"retry: 1000\n{_CHANGED}"
 
 
 async def live(ask: Ask) -> Response:
     """The stream of events of one page."""
-    missed = "last-event-id" in ask.request.headers
     return StreamingResponse(
-        _events(ask, missed=missed),
-        media_type="text/event-stream",
-        headers={"x-accel-buffering": "no"},
+        _events(ask), media_type="text/event-stream", headers={"x-accel-buffering": "no"}
     )
 
 
-async def _events(ask: Ask, *, missed: bool) -> AsyncIterator[str]:
-    """Events from now on, and one at once for a page that was away meanwhile."""
-    yield "retry: 1000\n\n"
-    number = 0
-    if missed:
-        yield _CHANGED.format(number)
+async def _events(ask: Ask) -> AsyncIterator[str]:
+    """An event at once, for what has changed since the page was written, and then as it changes."""
     try:
         async with ask.desk.observer.notices() as notices:
+            yield _FIRST
             async for _ in notices:
-                number += 1
-                yield _CHANGED.format(number)
+                yield _CHANGED
     except CloacaError:
         return  # the program shuts down; the page asks again
 

@@ -27,10 +27,10 @@ class Paths:
         return self._at("/runs", {"q": q, **query})
 
     def run(self, run_id: str, part: str = "", **query: object) -> str:
-        """A run, or a part of it: ``/cancel``, ``/export``."""
+        """A run, or a part of it: ``/cancel``, ``/export``. A list is a parameter several times."""
         return self._at(f"/runs/{quote(run_id, safe='')}{part}", query)
 
-    def page(self, name: str, **query: object) -> str:
+    def page(self, name: str, /, **query: object) -> str:
         """The page of this name."""
         return self._at(f"/{name}", query)
 
@@ -43,5 +43,5 @@ class Paths:
         return self._at(f"/static/{self.assets}/{name}", {})
 
     def _at(self, path: str, query: dict[str, object]) -> str:
-        given = {key: value for key, value in query.items() if value not in (None, "", False)}
-        return f"{self.base}{path}{'?' if given else ''}{urlencode(given)}"
+        given = {key: value for key, value in query.items() if value not in (None, "", False, [])}
+        return f"{self.base}{path}{'?' if given else ''}{urlencode(given, doseq=True)}"

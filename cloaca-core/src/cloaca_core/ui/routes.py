@@ -5,16 +5,58 @@ from __future__ import annotations
 from typing import Final
 
 from cloaca_core.ui import live
-from cloaca_core.ui.acts import workflow_acts
+from cloaca_core.ui.acts import (
+    bulk_acts,
+    inbox_acts,
+    run_acts,
+    runner_acts,
+    schedule_acts,
+    trigger_acts,
+    workflow_acts,
+)
 from cloaca_core.ui.asking import Address
-from cloaca_core.ui.pages import mermaid, run, runs, workflow, workflows
+from cloaca_core.ui.pages import (
+    actions,
+    backfill,
+    downloads,
+    export,
+    inbox,
+    mermaid,
+    now,
+    plans,
+    run,
+    runners,
+    runs,
+    schedules,
+    tenants,
+    triggers,
+    workflow,
+    workflows,
+)
 
 ROUTES: Final[tuple[Address, ...]] = (
     *live.ROUTES,
+    *now.ROUTES,
+    *bulk_acts.ROUTES,
     *runs.ROUTES,
     *run.ROUTES,
+    *plans.ROUTES,
+    *run_acts.ROUTES,
+    *downloads.ROUTES,
+    *export.ROUTES,
     *workflows.ROUTES,
     *workflow.ROUTES,
     *workflow_acts.ROUTES,
     *mermaid.ROUTES,
+    *inbox.ROUTES,
+    *inbox_acts.ROUTES,
+    *schedules.ROUTES,
+    *backfill.ROUTES,
+    *schedule_acts.ROUTES,
+    *triggers.ROUTES,
+    *trigger_acts.ROUTES,
+    *runners.ROUTES,
+    *runner_acts.ROUTES,
+    *tenants.ROUTES,
+    *actions.ROUTES,
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
 
 LOOPBACK: Final = "127.0.0.1"
 _GRACE: Final = 1
-"""Seconds in which answers may end after a signal. Streams of events never end by themselves."""
+"""Seconds in which answers may end after a signal."""
 
 
 def serve(
     client: Client, *, port: int, name: str, read_only: bool, opened: Callable[[str], None]
 ) -> None:
-    """Serve the page on loopback to the visitor of this name, until SIGINT or SIGTERM. ``opened``
-    is called with its one-time address when it answers. ``port`` 0 takes a free one.
+    """Serve the page on loopback to the visitor of this name, until SIGINT or SIGTERM; the client
+    is closed then. ``opened`` is called with its one-time address when it answers. ``port`` 0 takes
+    a free one.
     """
     entrance = Entrance(Visitor("view" if read_only else "steer", name))
     app = application(
@@ -41,21 +43,31 @@ def serve(
     config = uvicorn.Config(
         app, log_level="warning", lifespan="off", timeout_graceful_shutdown=_GRACE
     )
-    with closing(_bound(port)) as listener:
+    # Ctrl-C is how it ends: uvicorn ends its answers, and raises the signal again.
+    with closing(_bound(port)) as listener, suppress(KeyboardInterrupt):
         address = f"http://{LOOPBACK}:{listener.getsockname()[1]}/?{PARAMETER}={entrance.token}"
-        _Server(config, lambda: opened(address)).run(sockets=[listener])
+        _Server(config, lambda: opened(address), client.shutdown).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it answers."""
+    """A server that says when it answers. At its end it first closes the client, which ends the
+    streams of events: they would not end by themselves.
+    """
 
-    def __init__(self, config: uvicorn.Config, opened: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, opened: Callable[[], None], close: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._opened = opened
+        self._close = close
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._opened()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.to_thread(self._close)
+        await super().shutdown(sockets)
 
 
 def _bound(port: int) -> socket.socket:

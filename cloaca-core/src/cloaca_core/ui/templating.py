@@ -9,7 +9,8 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from cloaca_core.ui import words
+from cloaca_core.ui import run_words, words
+from cloaca_core.ui.offers import offers
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -27,7 +28,9 @@ def templates() -> Environment:
         auto_reload=False,
     )
     found.filters.update(words.FILTERS)
-    found.globals.update(states=words.STATES)
+    found.filters["offers"] = offers
+    found.filters.update(run_words.FILTERS)
+    found.globals.update(states=words.STATES, pane=None, export=False, graph=None, scope="")
     return found
 
 

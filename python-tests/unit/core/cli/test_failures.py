@@ -16,6 +16,8 @@ from cloaca_core.errors import (
     RunCancelledError,
     RunFailedError,
     RunNotFoundError,
+    StoreOpenError,
+    StoreReadOnlyError,
     WorkflowNotFoundError,
 )
 
@@ -25,6 +27,8 @@ from cloaca_core.errors import (
     [
         (1, RunNotFoundError("no run", run_id="x")),
         (1, WorkflowNotFoundError("no workflow", name="x")),
+        (4, StoreOpenError("no host", reason="unreachable")),
+        (1, StoreReadOnlyError("no rights")),
         (2, FilterError("no key", term="x:y")),
         (2, ConfigError("bad value", field="x")),
         (2, CronExpressionError("bad cron")),
@@ -45,6 +49,25 @@ def test_an_error_has_the_code_of_its_kind(code: int, error: CloacaError) -> Non
 )
 def test_the_end_of_a_run_has_a_code(code: int, status: str) -> None:
     assert of_status(status) == code
+
+
+@pytest.mark.parametrize(
+    ("expected", "error"),
+    [
+        (
+            "no file. `cloaca run`, `cloaca worker` and `cloaca db upgrade` make it",
+            StoreOpenError("no file", reason="missing"),
+        ),
+        (
+            "no tables. `cloaca db upgrade` makes what is missing",
+            StoreReadOnlyError("no tables", is_unmade=True),
+        ),
+    ],
+)
+def test_what_is_not_there_yet_is_told_with_the_commands_that_make_it(
+    expected: str, error: CloacaError
+) -> None:
+    assert failure_of(error).message == expected
 
 
 def test_each_code_has_a_meaning() -> None:

@@ -8,7 +8,16 @@ import click
 import pytest
 
 import cloaca
-from cloaca_core.cli.where import Where, imported, url_with_mode, without_password
+from cloaca_core.cli.failures import Failure
+from cloaca_core.cli.where import (
+    BrokenProgram,
+    Where,
+    imported,
+    opening,
+    url_with_mode,
+    without_password,
+)
+from cloaca_core.errors import StoreOpenError
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +109,21 @@ def test_a_password_is_not_shown(expected: str, url: str) -> None:
     assert without_password(url) == expected
 
 
+@pytest.mark.parametrize(
+    ("expected", "must_be_there"),
+    [("no file. `cloaca run`, `cloaca worker` and `cloaca db upgrade` make it", False),
+     # such as the source of a copy, which none of them is to make
+     ("no file", True)],
+)  # fmt: skip
+def test_a_database_that_cannot_be_opened_is_told_with_what_makes_it(
+    expected: str, must_be_there: bool
+) -> None:
+    with pytest.raises(Failure) as ended, opening(must_be_there=must_be_there):
+        raise StoreOpenError("no file", reason="missing")
+
+    assert (ended.value.message, ended.value.exit_code) == (expected, 4)
+
+
 class TestImported:
     def test_a_module_of_the_working_directory_with_its_own_registry(self, folder: Path) -> None:
         (folder / "own_where.py").write_text("import cloaca\nclass a: r = cloaca.Registry()\n")
@@ -132,5 +156,25 @@ class TestImported:
     def test_a_module_that_lacks_another_one_says_so_itself(self, folder: Path) -> None:
         (folder / "lacking_where.py").write_text("import nothing_of_that_name\n")
 
-        with pytest.raises(ModuleNotFoundError, match="nothing_of_that_name"):
+        with pytest.raises(BrokenProgram, match="nothing_of_that_name"):
             imported("lacking_where")
+
+    def test_a_module_that_raises_is_told_with_its_own_frames(self, folder: Path) -> None:
+        (folder / "broken_where.py").write_text("import cloaca\n1 / 0\n")
+
+        with pytest.raises(BrokenProgram) as ended:
+            imported("broken_where")
+
+        first, _, *frames, last = ended.value.message.splitlines()
+        assert (first, last) == (
+            "broken_where cannot be imported:",
+            "ZeroDivisionError: division by zero",
+        )
+        assert sum(line.startswith("  File ") for line in frames) == 1
+        assert ended.value.exit_code == 1
+
+    def test_a_definition_that_is_refused_says_itself_which(self, folder: Path) -> None:
+        (folder / "refused_where.py").write_text("import cloaca\ncloaca.WorkflowBuilder('')\n")
+
+        with pytest.raises(cloaca.DefinitionError):
+            imported("refused_where")

@@ -222,3 +222,13 @@ class TestClosing:
         with pytest.raises(RuntimeError, match="the executor 'cpu' has been closed"):
             supply.submit(pow, 2, 3)
         assert len(maker.made) == 1
+
+
+def test_the_same_anew_has_not_been_opened() -> None:
+    maker = Maker(3, 4)
+    first = Supply("cpu", maker)
+    first.open()
+    again = first.anew()
+    again.open()
+
+    assert (first.slots, again.slots) == (3, 4)

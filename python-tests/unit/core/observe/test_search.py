@@ -197,6 +197,35 @@ async def test_counts_go_through_an_index_where_one_fits() -> None:
         assert await search.count(engine, parse(text)) == 25
 
 
+@pytest.mark.parametrize(
+    ("text", "most", "expected"),
+    [
+        ("status:failed", 25, (25, True)),
+        ("status:failed", 30, (25, True)),
+        ("status:failed", 24, (24, False)),
+        ("status:failed", 10, (10, False)),
+        ("by:nobody", 10, (0, True)),
+    ],
+)
+async def test_a_tally_is_bounded(text: str, most: int, expected: tuple[int, bool]) -> None:
+    engine, _ = windows(every=2, runs=50)
+
+    assert await search.tally(engine, parse(text), most) == expected
+
+
+async def test_a_tally_is_not_exact_where_the_last_window_has_more() -> None:
+    engine, _ = windows(every=2, runs=17)
+
+    assert await search.tally(engine, parse("status:failed"), 8) == (8, False)
+
+
+async def test_a_tally_ends_where_few_match(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "MOST_LOOKED_AT", 20)
+    engine, _ = windows(every=10, runs=50)
+
+    assert await search.tally(engine, parse("status:failed"), 10) == (2, False)
+
+
 def test_a_name_of_a_workflow_is_checked() -> None:
     assert search.checked_workflow("flow") == "flow"
     with pytest.raises(ConfigError):

@@ -923,6 +923,62 @@ def test_they_end_when_the_database_cannot_be_opened(
     host.end_thread()
 
 
+def test_they_can_be_made_while_the_caller_goes_on(backend: ModelBackend, makers: Makers) -> None:
+    caller, goes_on = threading.current_thread(), threading.Event()
+
+    def makes_later() -> ExecutorByHand:
+        assert threading.current_thread() is not caller
+        assert goes_on.wait(WAIT)
+        return makers.makes()
+
+    host = makers.host(cpu=makes_later)
+    opening = host.open(may_block=False)
+    assert backend.options == []
+    goes_on.set()
+    opening.result(WAIT)
+
+    assert len(makers.made) == 1
+    host.close().result(WAIT)
+    host.end_thread()
+    assert makers.ended.wait(WAIT)
+
+
+def test_an_error_of_theirs_comes_with_the_opening(backend: ModelBackend, makers: Makers) -> None:
+    host = makers.host(cpu=makers.makes, cluster=makers.refuses)
+
+    with pytest.raises(OSError, match="no such cluster"):
+        host.open(may_block=False).result(WAIT)
+
+    assert makers.ended.wait(WAIT)
+    assert backend.options == []
+    host.close().result(WAIT)
+    host.end_thread()
+
+
+def test_those_that_come_after_the_opening_was_given_up_end_at_once(
+    backend: ModelBackend, makers: Makers
+) -> None:
+    goes_on = threading.Event()
+
+    def makes_late() -> ExecutorByHand:
+        assert goes_on.wait(WAIT)
+        return makers.makes()
+
+    host = makers.host(cpu=makes_late, disk=makers.makes)
+    host.open(may_block=False)
+    host.close().result(WAIT)
+    host.end_thread()
+    host.allow_another_try()
+    goes_on.set()
+    assert makers.ended.wait(WAIT)
+    makers.ended.clear()
+
+    host.open(may_block=False).result(WAIT)  # it has executors of its own
+    host.close().result(WAIT)
+    host.end_thread()
+    assert makers.ended.wait(WAIT)
+
+
 def test_it_leaves_when_another_program_asks(
     backend: ModelBackend, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,12 @@ def test_a_reader_goes_on_from_answer_to_answer() -> None:
     assert seen(reader, chunk(3, 3, "c")) == [(3, 3, "c", 0)]
 
 
+def test_a_damaged_instant_hides_its_chunk_alone() -> None:
+    damaged = LogChunk("r", 1, "load", 1, 1, 1, '[[null,"INFO","app","a"]]')
+
+    assert seen(LineReader(), damaged, chunk(2, 2, "b")) == [(2, 2, "b", 1)]
+
+
 def test_lines_that_are_missing_are_counted_in_their_attempt() -> None:
     chunks = [chunk(1, 1, "a"), chunk(2, 1, "x", attempt=2), chunk(3, 9, "b")]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import TZPATH, ZoneInfo, available_timezones
@@ -23,6 +23,7 @@ from cloaca_core.schedules.zones import spans_from
 from cloaca_core.values.instants import SECOND, from_datetime, to_datetime
 
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC)
+DAYS = [FIRST + timedelta(days=each) for each in range((LAST - FIRST).days + 1)]
 
 
 def stored(zone: str) -> bytes | str:
@@ -63,13 +64,13 @@ def ahead(zone: ZoneInfo, at: datetime) -> timedelta:
 
 def jumps(zone: ZoneInfo) -> Iterator[Jump]:
     """Found by looking each day, then at the minutes of a day that has one."""
-    day = timedelta(days=1)
-    at, before = FIRST, ahead(zone, FIRST)
-    while at < LAST:
-        after = ahead(zone, at + day)
+    before = ahead(zone, FIRST)
+    for at, next_day in pairwise(DAYS):
+        after = next_day.astimezone(zone).utcoffset()
         if after != before:
+            assert after is not None
             yield Jump(first_minute(zone, at, after), before, after)
-        at, before = at + day, after
+            before = after
 
 
 def first_minute(zone: ZoneInfo, day: datetime, offset: timedelta) -> datetime:

@@ -65,9 +65,11 @@ def root() -> Iterator[logging.Logger]:
 
 @pytest.fixture
 def captured() -> Iterator[None]:
+    before = _methods()
     capture.begin()
     yield
     capture.end()
+    assert _methods() == before
 
 
 @pytest.fixture
@@ -355,6 +357,9 @@ class TestWrapping:
     def test_a_wrapper_that_the_program_puts_around_ours_stays(
         self, logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        capture.end()
+        plain = logging.Logger.callHandlers
+        capture.begin()
         inner, passed, notes = logging.Logger.callHandlers, [], Notes()
 
         def around(self: logging.Logger, record: logging.LogRecord) -> None:
@@ -372,7 +377,7 @@ class TestWrapping:
         assert notes.messages == ["app.part: b"]
         capture.end()
         monkeypatch.undo()
-        logging.Logger.callHandlers = inner  # type: ignore[method-assign] # as before the test
+        logging.Logger.callHandlers = plain  # type: ignore[method-assign] # as before the test
         capture.begin()
 
 

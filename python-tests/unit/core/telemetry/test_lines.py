@@ -227,6 +227,18 @@ def test_many_lines_are_one_text() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["", "[", "3", "[[1]]", '{"a": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[",
+        "3",
+        "[[1]]",
+        '{"a": 1}',
+        '[["1","INFO","app","a"]]',  # no number
+        '[[1,"INFO","app",2]]',
+        '["abcd"]',
+    ],
+)
 def test_a_damaged_text_gives_no_line(text: str) -> None:
     assert lines_in(text) == []

@@ -6,7 +6,7 @@ import asyncio
 import re
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from copied import fill, row_of, rows_of
 
 import cloaca
 from cloaca_core.errors import RunsInFlightError, StoreError, TransferError
+from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.steering import Act
 from cloaca_core.records.transfer import BY_NAME, TABLES
 from cloaca_core.store.migrate import load_head
@@ -183,6 +184,54 @@ def test_a_runner_that_is_registered_in_the_target_is_refused(file: str, other_f
         copy_database(file, other_file)
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_runner_of_the_source_that_is_alive_is_refused(
+    file: str, other_file: str, paused: bool
+) -> None:
+    with cloaca.DefaultRunner(file):
+        with pytest.raises(TransferError, match="runners of the source are alive: "):
+            copy_database(file, other_file, paused=paused)
+
+        assert copy_database(file, other_file, paused=paused, allow_runners=True).rows == 0
+    copy_database(file, other_file, paused=paused)
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        {"fenced": True},
+        {"lease_until": 1},
+        # of an earlier boot, whose clock tells nothing
+        {"boot_id": "another"},
+        # its process has ended
+        {"process_start": 1},
+    ],
+    ids=str,
+)
+def test_a_runner_of_the_source_that_is_gone_is_none(
+    file: str, other_file: str, gone: dict[str, object]
+) -> None:
+    with cloaca.DefaultRunner(file):
+        (alive,) = asyncio.run(_runners(file))
+    asyncio.run(_register(file, alive._replace(**gone)))  # type: ignore[arg-type] # of these
+
+    copy_database(file, other_file)
+
+
+def test_schedules_that_fire_in_both_databases_are_told(file: str, other_file: str) -> None:
+    registry = cloaca.Registry()
+    with cloaca.WorkflowBuilder("order", registry=registry):
+        cloaca.task(id="charge")(lambda _: None)
+    with cloaca.DefaultRunner(file, registry=registry) as runner:
+        for name in ("nightly", "hourly", "off"):
+            made = runner.schedule(name, "order", "@hourly", "UTC")
+        runner.set_cron_schedule_enabled(made, False)
+
+    assert copy_database(file, other_file).schedules == ("hourly", "nightly")
+    report = copy_database(file, f"{other_file}2", paused=True)
+    assert (report.schedules, report.paused) == ((), ("public::embedded::order",))
+
+
 def test_a_source_that_is_not_there_is_not_made(tmp_path: Path, file: str, other_file: str) -> None:
     with pytest.raises(StoreError, match="does not exist"):
         copy_database(file, other_file)
@@ -285,6 +334,20 @@ async def _pause_all(url: str, until: int | None) -> None:
         for row in await store.list_schedules(enabled_only=True, limit=10, offset=0):
             act = Act(f"pause {row.workflow}", "ann", None, "paused", 1)
             await store.pause_workflow(row.workflow, act, until)
+
+
+async def _runners(url: str) -> Sequence[RunnerRow]:
+    async with Place.of(url).opened(read_only=True) as store:
+        return await store.runners()
+
+
+async def _register(url: str, row: RunnerRow) -> None:
+    """Have a runner be registered, in this state."""
+    async with Place.of(url).opened() as store:
+        await store.register(row)
+        await store.beat(row.id, row.lease_until)
+        if row.fenced:
+            await store.fence(row.id, 1)
 
 
 async def _put(url: str, row: tuple[object, ...]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from own_database import OwnDatabases
 
 import cloaca
-from cloaca_core.errors import ForeignDatabaseError, TransferError
+from cloaca_core.errors import ForeignDatabaseError, StoreOpenError, TransferError
 from cloaca_core.store.sql.transfer import SqlTransfer
 from cloaca_core.transfer.import_0x import ImportReport, import_0x
 
@@ -75,6 +75,17 @@ def test_a_dry_run_into_a_database_that_is_there_writes_nothing(old: str, target
     with cloaca.Client(target) as client:
         assert client.list_runs() == []
         assert client.list_cron_schedules() == []
+
+
+@pytest.mark.backend("postgres", reason="a server")
+def test_a_dry_run_tells_that_the_target_cannot_be_reached(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "old.db")) as raw:
+        raw.executescript((DATA / "cloaca_0_2_sqlite.sql").read_text("utf-8"))
+
+    with pytest.raises(StoreOpenError) as refusal:
+        import_0x(tmp_path / "old.db", "postgresql://app@127.0.0.1:1/work")
+
+    assert refusal.value.reason == "unreachable"
 
 
 def test_a_dry_run_tells_that_the_target_is_another_programs(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ def jobs_of(wanted: Wanted, *found: Interpreter) -> dict[str, list[str]]:
         # These have an engine for bodies beside all backends.
         (["py311-all-dask", "py311-all-dask"], "executors/test_dask.py"),
         (["py311-all-loky", "py311-all-loky"], "executors/test_loky.py"),
+        # These share a browser, and say nothing new on another Python.
+        (["py313-postgres", "py313-sqlite"], "browser/test_every_page.py"),
         # A file that is about one backend alone.
         (["py311-sqlite", "py313-sqlite"], "scenarios/test_23_databases.py"),
         (["py311-postgres"], "scenarios/test_31_postgres_databases.py"),
@@ -93,6 +95,17 @@ def test_an_engine_for_bodies_needs_no_other_backend_than_sqlite() -> None:
 def test_the_folder_of_the_engines_has_a_job_for_each_of_them() -> None:
     names = {job.target.name for job in plan(Wanted(file="executors"), [OLD])}
     assert names == {"py311-all-dask", "py311-all-loky", "py311-all-ray"}
+
+
+def test_all_that_is_done_in_a_browser_is_one_job_for_each_backend() -> None:
+    for wanted in Wanted(), Wanted(all_pythons=True), Wanted(file="browser"):
+        jobs = [job for job in plan(wanted, [OLD, NEW]) if job.share.name == "browser"]
+
+        assert {job.target.name: job.backend for job in jobs} == {
+            "py313-postgres": "postgres",
+            "py313-sqlite": "sqlite",
+        }
+        assert len(jobs) == 2
 
 
 @pytest.mark.parametrize("minor", ["3.11", "3.13"])

@@ -77,6 +77,8 @@ def entry(**fields: object) -> str:
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
     monkeypatch.setattr(mutants, "ROOT", tmp_path / "tree")
+    # No test of the tiny project needs a plugin, and to import them takes most of its runs' time.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     return Tree(tmp_path / "tree")
 
 

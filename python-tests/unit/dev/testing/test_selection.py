@@ -32,7 +32,8 @@ def pytest_in(
     folder: Path, *options: str, before: Callable[[], object] | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """A run with our ``conftest.py`` and settings."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+    without = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+    command = [sys.executable, "-m", "pytest", "-q", *without, *options]
     places = ["--rootdir", str(ROOT), "--config-file", str(ROOT / "pytest.ini")]
     return subprocess.run(
         [*command, *places, "-p", "conftest", str(folder)],

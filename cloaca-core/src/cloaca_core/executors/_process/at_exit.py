@@ -1,4 +1,4 @@
-"""Ends worker processes when the interpreter exits, whatever calls they run.
+"""Ends worker processes when the interpreter exits, also in the middle of their calls.
 
 The interpreter waits for the threads that read from them, so an endless call in an executor that
 nothing shut down would hold it for ever.

@@ -91,7 +91,7 @@ class Member:
             self._line.send_bytes(packed)
 
     def kill(self) -> None:
-        """End the process, whatever it does."""
+        """End the process, also in the middle of a call."""
         self._process.kill()
 
     def interrupt(self) -> None:

@@ -93,7 +93,7 @@ def _told_to_end(*_: object) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process as soon as its parent has ended, whatever call it runs."""
+    """End this process as soon as its parent has ended, also in the middle of a call."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     assert parent.pid is not None

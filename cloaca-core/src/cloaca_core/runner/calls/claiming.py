@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from cloaca_core._engine.engine import Engine
     from cloaca_core.runner.host import EngineHost
+    from cloaca_core.telemetry.sample import SlotUse
 
 
 class ClaimingCalls:
@@ -26,6 +27,14 @@ class ClaimingCalls:
         return Call(
             lambda: self._host.send(lambda engine: engine.health()), unchanged, timeout=timeout
         )
+
+    def slots(self) -> Call[dict[str, SlotUse]]:
+        """How the slots for bodies are used now, by their kind; none where bodies never run."""
+
+        async def answer(engine: Engine) -> dict[str, SlotUse]:
+            return engine.slot_use()
+
+        return Call(lambda: self._host.send(answer), unchanged)
 
     def when_over(self, callback: Callable[[], object]) -> None:
         """Call ``callback`` once the engine has shut down or died, on a thread of its own."""

@@ -75,9 +75,14 @@ def place_of(traceback: str | None) -> str | None:
     frames = list(_FRAME.finditer(traceback or ""))
     if not frames:
         return None
-    own = [each for each in frames if not _NOT_THE_USERS.search(each["file"])]
+    own = [each for each in frames if is_the_users(each["file"])]
     frame = (own or frames)[-1]
     return f"{frame['name']} ({frame['file']}, line {frame['line']})"
+
+
+def is_the_users(file: str) -> bool:
+    """Whether a file of a traceback is the user's own: not of Python, of a package or of ours."""
+    return not _NOT_THE_USERS.search(file)
 
 
 def rule_text(rule: Rule) -> str:

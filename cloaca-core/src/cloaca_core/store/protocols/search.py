@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from cloaca_core.records.runs import RunRow
-from cloaca_core.records.search import Counted, Found, RunSearch, WorkflowCounts
+from cloaca_core.records.search import Counted, Failure, Found, RunSearch, WorkflowCounts
 from cloaca_core.records.steering import ChildRow
 
 
@@ -45,11 +45,22 @@ class SearchStore(Protocol):
     async def count_of_workflows(self, workflows: Sequence[str], most: int) -> list[WorkflowCounts]:
         """For each of these workflows its newest ``most`` runs by state."""
 
+    async def count_made(
+        self, workflows: Sequence[str], edges: Sequence[str], most: int
+    ) -> list[list[int]]:
+        """For each of these workflows how many runs were made between one edge and the next, up to
+        ``most``. Edges ascend and are of ``first_id_of``. Runs that are hidden count until they are
+        erased.
+        """
+
     async def count_owned(self, runner_ids: Sequence[str], most: int) -> list[int]:
         """How many runs that have not ended each of these runners owns, up to ``most``."""
 
     async def failed_since(self, since: int, most: int) -> list[str]:
         """The ids of runs that Failed at ``since`` or later, up to ``most``, the last end first."""
+
+    async def failures_since(self, since: int, most: int) -> list[Failure]:
+        """The runs of ``failed_since`` with their workflows."""
 
     async def longest_claimable(self) -> str | None:
         """The id of the run that has been claimable for longest, None if there is none."""

@@ -344,6 +344,7 @@ class SearchQueries(NamedTuple):
 
     newest_ids: Statement
     active_ids: Statement
+    count_active: Statement
     ended_ids: Statement
     workflow_ids: Statement
     child_ids: Statement
@@ -353,8 +354,10 @@ class SearchQueries(NamedTuple):
     match_runs: Statement
     list_actors: Statement
     count_newest: Statement
+    count_made: Statement
     count_owned: Statement
     failed_ids: Statement
+    list_failures: Statement
     longest_claimable: Statement
 
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from heapq import merge
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Final
 
 from cloaca_core.records.runs import RunRow
-from cloaca_core.records.search import Condition, Counted, Found, RunSearch, WorkflowCounts
+from cloaca_core.records.search import (
+    Condition,
+    Counted,
+    Failure,
+    Found,
+    RunSearch,
+    WorkflowCounts,
+)
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.steering import ChildRow
 from cloaca_core.store.sql.base import SqlPart
@@ -63,9 +70,8 @@ class SqlSearches(SqlPart):
 
     async def count_under_way(self, most: int) -> dict[str, int]:
         states = [str(status) for status in RunStatus if status not in _ENDED]
-        count = counting(self._queries.search.active_ids)
-        everything = {"before": AFTER_EVERY_ID, "after": "", "most": most}
-        steps = [Step.of(count, {**everything, "value": status}) for status in states]
+        count = self._queries.search.count_active
+        steps = [Step.of(count, {"most": most, "value": status}) for status in states]
         answers = await self._dialect.read(steps)
         counts = zip(states, answers, strict=True)
         return {status: number for status, ((number,),) in counts if number}
@@ -87,6 +93,16 @@ class SqlSearches(SqlPart):
             for workflow, counts, newest in zip(workflows, answers[::2], answers[1::2], strict=True)
         ]
 
+    async def count_made(
+        self, workflows: Sequence[str], edges: Sequence[str], most: int
+    ) -> list[list[int]]:
+        spans = self._dialect.array([low + high for low, high in pairwise(edges)])
+        asked = {"spans": spans, "most": most}
+        count = self._queries.search.count_made
+        steps = [Step.of(count, {**asked, "value": each}) for each in workflows]
+        answers = await self._dialect.read(steps) if steps else []
+        return [[number for (number,) in rows] for rows in answers]
+
     async def count_owned(self, runner_ids: Sequence[str], most: int) -> list[int]:
         count = self._queries.search.count_owned
         steps = [Step.of(count, {"value": each, "most": most}) for each in runner_ids]
@@ -96,6 +112,10 @@ class SqlSearches(SqlPart):
     async def failed_since(self, since: int, most: int) -> list[str]:
         rows = await self._read(self._queries.search.failed_ids, since=since, most=most)
         return [run_id for (run_id,) in rows]
+
+    async def failures_since(self, since: int, most: int) -> list[Failure]:
+        rows = await self._read(self._queries.search.list_failures, since=since, most=most)
+        return list(map(Failure._make, rows))
 
     async def longest_claimable(self) -> str | None:
         rows = await self._read(self._queries.search.longest_claimable)

@@ -19,6 +19,13 @@ WHERE ended_at IS NULL AND status = :value AND id < :before AND id >= :after
 ORDER BY id DESC LIMIT :most;
 
 
+-- name: count_active
+-- Count the unfinished runs of one status, in no order.
+SELECT count(*) FROM (
+    SELECT 1 FROM cloaca_run WHERE ended_at IS NULL AND status = :value LIMIT :most
+) AS active;
+
+
 -- name: ended_ids
 -- The newest ended runs of one status.
 SELECT id FROM cloaca_run
@@ -98,6 +105,20 @@ SELECT status, count(*) FROM (
 GROUP BY status ORDER BY status;
 
 
+-- name: count_made
+-- Count the runs of one workflow with ids in each of these spans, up to a number. A span is two ids of 13
+-- signs, from and below which. It reads an index alone, so runs that are about to be erased count.
+SELECT (
+    SELECT count(*) FROM (
+        SELECT 1 FROM cloaca_run AS run
+        WHERE run.workflow = :value AND run.id >= substr(span.value, 1, 13)
+            AND run.id < substr(span.value, 14)
+        LIMIT :most
+    ) AS made
+)
+FROM :spans AS span ORDER BY span.value;
+
+
 -- name: count_owned
 -- Count the unfinished runs of one runner.
 SELECT count(*) FROM (
@@ -108,6 +129,16 @@ SELECT count(*) FROM (
 -- name: failed_ids
 -- The runs that failed last, from an instant on.
 SELECT run.id FROM cloaca_run AS run
+WHERE run.status = 'Failed' AND run.ended_at >= :since AND NOT EXISTS (
+    SELECT 1 FROM cloaca_tombstone AS gone
+    WHERE gone.root_id = coalesce(run.root_id, run.id)
+)
+ORDER BY run.ended_at DESC, run.id DESC LIMIT :most;
+
+
+-- name: list_failures
+-- The runs that failed last, from an instant on, with their workflows.
+SELECT run.id, run.workflow, run.ended_at FROM cloaca_run AS run
 WHERE run.status = 'Failed' AND run.ended_at >= :since AND NOT EXISTS (
     SELECT 1 FROM cloaca_tombstone AS gone
     WHERE gone.root_id = coalesce(run.root_id, run.id)

@@ -1,7 +1,7 @@
 """Lets a request through or refuses it, before a page sees it.
 
     hosts      the name by which the page was asked for
-    prefix     a proxy's X-Forwarded-Prefix, if the program trusts it
+    prefix     the path of the mount
     bodies     the size of what is sent
     headers    what a browser may do with an answer
     visitors   who asks

@@ -27,6 +27,9 @@ FIELD: Final = "form_token"
 COOKIE: Final = "cloaca_form"
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 _LONG: Final = 200
+_KIND: Final = "application/x-www-form-urlencoded"
+FIELDS: Final = 2_000
+"""Fields of a form at most."""
 
 
 class SameOrigin:
@@ -80,14 +83,22 @@ def keep_token(request: Request, response: Response, token: str) -> None:
         )
 
 
-def check_token(request: Request, form: FormData) -> None:
-    """Refuse a form without the token, or with that of another browser."""
+async def checked_form(request: Request) -> FormData:
+    """The fields of a form of this page. ``RefusedError`` of one without the token, or with that of
+    another browser, and of one with files, which no page has.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip() != _KIND:
+        raise RefusedError(415, "This is no form of the page")
+    form = await request.form(max_fields=FIELDS)
     given, kept = form.get(FIELD), request.cookies.get(COOKIE)
-    if (
-        not isinstance(given, str)
-        or not kept
-        or not hmac.compare_digest(given.encode(), kept.encode())
-    ):
+    if not _is_same(given, kept):
         raise RefusedError(
             403, "This form is too old", "Go back, load the page again, and send the form anew."
         )
+    return form
+
+
+def _is_same(given: object, kept: str | None) -> bool:
+    if not isinstance(given, str) or not kept:
+        return False
+    return hmac.compare_digest(given.encode(), kept.encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from typing import TYPE_CHECKING, Final
 
@@ -37,7 +38,8 @@ class Visitors:
         await self._app({**scope, VISITOR: visitor}, receive, send)
 
     async def _visitor(self, request: Request) -> Visitor | None:
-        found: object = self._auth(request)
+        # A function may ask a database; that must not hold up other requests.
+        found: object = await asyncio.to_thread(self._auth, request)
         if inspect.isawaitable(found):
             found = await found
         if found is not None and not isinstance(found, Visitor):

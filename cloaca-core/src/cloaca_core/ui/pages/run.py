@@ -1,20 +1,193 @@
-"""One run: its state and why, and its tasks."""
+"""One run: its state and why, and its tasks as timeline, graph or table with one selected."""
 
 from __future__ import annotations
 
-from typing import Final
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from starlette.responses import Response
 
+from cloaca_core.errors import CloacaError
+from cloaca_core.observe import Graph, Inspection, RunTree, TaskNode
 from cloaca_core.ui.asking import Address, Ask
+from cloaca_core.ui.charts.rows import CHUNK, apart, chunk_of, chunks, first_to_see, found
+from cloaca_core.ui.charts.timeline import chart, worked
+from cloaca_core.ui.pages import pane
+from cloaca_core.ui.pages.cause import cause
+from cloaca_core.ui.paths import Paths
+
+VIEWS: Final = ("timeline", "graph", "table")
+_MOST_CHUNKS: Final = 60
+"""Chunks that one answer has with their rows at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where on the page of a run a visitor is; all of it is in the address. ``of`` is the run of
+    the selected task if that is one below the run of the page.
+    """
+
+    paths: Paths
+    run_id: str
+    view: str
+    task: str | None
+    of: str
+    fold: bool
+
+    def address(self, *, rows: int | None = None, at: str = "") -> str:
+        """The address of this place; ``rows`` is a chunk to be sent, ``at`` when the run was seen
+        whose chunk it is.
+        """
+        return self.paths.run(
+            self.run_id,
+            view=self.view,
+            task=self.task,
+            of=self.of,
+            fold="" if self.fold else "off",
+            rows=None if rows is None else str(rows),
+            at=at,
+        )
+
+    def of_task(self, run_id: str, task: str) -> str:
+        """The address with another task selected."""
+        return replace(self, task=task, of="" if run_id == self.run_id else run_id).address()
+
+    def of_own_task(self, task: str) -> str:
+        """The address with a task of the page's run selected."""
+        return self.of_task(self.run_id, task)
+
+    def of_view(self, view: str) -> str:
+        """The address with another view."""
+        return replace(self, view=view).address()
+
+    def folded(self, *, fold: bool) -> str:
+        """The address with long waits folded or not."""
+        return replace(self, fold=fold).address()
+
+    def is_at(self, run_id: str, task: str) -> bool:
+        """Whether this task is the selected one."""
+        return task == self.task and run_id == (self.of or self.run_id)
 
 
 async def run(ask: Ask) -> Response:
-    """The page of a run."""
-    ref = ask.request.path_params["run_id"]
-    tree = await ask.desk.observer.tree(ref, depth=1)
-    explanation = await ask.desk.observer.explain(tree.run.id)
-    return await ask.page("run.html", tree=tree, run=tree.run, explanation=explanation)
+    """The page of a run, or the part of it that a script asks for."""
+    seen = await _seen(ask, ask.request.path_params["run_id"])
+    tree, node = _selected(seen.tree, ask.query("of"), ask.query("task"))
+    place = _place(ask, seen, tree, node)
+    chunk = _chunk_asked_for(ask)
+    if chunk is not None and chunk * CHUNK < len(seen.tree.tasks):
+        parts = await _parts(ask, seen, place)
+        return await ask.page("run/chunk.html", chunk=parts["chunks"][chunk], **parts)
+    details = await _pane(ask, seen, tree, node)
+    if ask.wants == "pane":
+        return await ask.page("run/pane.html", pane=details)
+    by = await _schedule_name(ask, seen)
+    return await ask.page(
+        "run.html",
+        by=by,
+        cause=cause(seen, ask.clock),
+        pane=details,
+        work=_work(seen),
+        **await _parts(ask, seen, place),
+    )
+
+
+async def _seen(ask: Ask, ref: str) -> Inspection:
+    """The run; for a part of a large one that is on a page, as that page shows it."""
+    is_part = ask.wants == "pane" or _chunk_asked_for(ask) is not None
+    kept = ask.desk.kept.find(ref, ask.query("at")) if is_part else None
+    if kept is not None:
+        return kept
+    # On another thread: a run of 10,000 tasks takes a while to be shaped.
+    seen = await asyncio.to_thread(ask.desk.observer.inspect(ref).wait)
+    if len(seen.tree.tasks) > CHUNK:
+        ask.desk.kept.keep(seen)
+    return seen
+
+
+async def _pane(
+    ask: Ask, seen: Inspection, tree: RunTree, node: TaskNode | None
+) -> pane.Pane | None:
+    """What is known of the selected task."""
+    if node is None:
+        return None
+    is_own = tree.run.id == seen.tree.run.id
+    return await pane.facts(ask, tree, node.task, seen.explanation if is_own else None)
+
+
+async def _parts(ask: Ask, seen: Inspection, place: Place) -> dict[str, Any]:
+    """What the views of the tasks show."""
+    return {
+        "seen": seen,
+        "tree": seen.tree,
+        "run": seen.tree.run,
+        "place": place,
+        "chunks": chunks(seen.tree, seen.timeline, _wanted(ask, seen.tree, place)),
+        "apart": apart(seen.tree, seen.timeline),
+        "chart": chart(seen, ask.clock, ask.clock.zone, fold=place.fold),
+        "redact": ask.desk.redact,
+        "graph": await _graph(ask, seen, place),
+    }
+
+
+async def _graph(ask: Ask, seen: Inspection, place: Place) -> Graph | None:
+    return await ask.desk.observer.graph(seen.tree.run.id) if place.view == "graph" else None
+
+
+def _selected(top: RunTree, of: str, task: str) -> tuple[RunTree, TaskNode | None]:
+    """The task that the address names and its run; else the one to begin with."""
+    tree = (found(top, of) if of else top) or top
+    named = next((node for node in tree.tasks if node.task == task), None)
+    return (tree, named) if named is not None else (top, first_to_see(top))
+
+
+def _place(ask: Ask, seen: Inspection, tree: RunTree, node: TaskNode | None) -> Place:
+    run_id, view = seen.tree.run.id, ask.query("view")
+    return Place(
+        paths=ask.paths,
+        run_id=run_id,
+        view=view if view in VIEWS else VIEWS[0],
+        task=None if node is None else node.task,
+        of="" if tree.run.id == run_id else tree.run.id,
+        fold=ask.query("fold") != "off",
+    )
+
+
+def _wanted(ask: Ask, tree: RunTree, place: Place) -> set[int]:
+    """The chunks to be sent with their rows: those that the address names, else the one of the
+    selected task and the first.
+    """
+    parts = [int(part) for part in ask.query("rows").split(",") if part.isdecimal()]
+    named = {number for number in parts if number * CHUNK < len(tree.tasks)}
+    if named:
+        return set(sorted(named)[:_MOST_CHUNKS])
+    return {0} if place.of or place.task is None else {0, chunk_of(tree, place.task)}
+
+
+def _chunk_asked_for(ask: Ask) -> int | None:
+    """The chunk that a script wants alone."""
+    name, _, number = ask.wants.partition("-")
+    return int(number) if name == "chunk" and number.isdecimal() else None
+
+
+def _work(seen: Inspection) -> float | None:
+    """Seconds in which bodies ran, where that is much less than the run took."""
+    took = seen.tree.run.seconds
+    done = sum(end - start for start, end in worked(seen.timeline))
+    return done if took is not None and 0 < done < took * 0.9 else None
+
+
+async def _schedule_name(ask: Ask, seen: Inspection) -> str | None:
+    """The name of the schedule that made the run; its workflow's for one without a name."""
+    schedule_id = seen.tree.run.schedule_id
+    if schedule_id is None:
+        return None
+    try:
+        schedule = await ask.desk.calls.schedules.get(schedule_id)
+    except CloacaError:
+        return "that is gone"
+    return str(schedule["name"] or seen.tree.run.workflow_name)
 
 
 ROUTES: Final[tuple[Address, ...]] = (("GET", "/runs/{run_id}", run),)

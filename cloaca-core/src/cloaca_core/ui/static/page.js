@@ -63,6 +63,4 @@
   });
 
   showTheme(root.dataset.theme || "system");
-  const again = () => htmx.trigger("#live", "changed");
-  if (root.dataset.zone === "new") document.addEventListener("htmx:after:process", again, { once: true });
 })();

@@ -5,8 +5,5 @@
   const asked = new URLSearchParams(location.search).get("theme") || stored();
   if (asked === "light" || asked === "dark") root.dataset.theme = asked;
   const zone = encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone || "");
-  if (!document.cookie.includes(`cloaca_zone=${zone}`)) {
-    document.cookie = `cloaca_zone=${zone}; path=/; max-age=31536000; SameSite=Strict`;
-    root.dataset.zone = "new";
-  }
+  document.cookie = `cloaca_zone=${zone}; path=/; max-age=31536000; SameSite=Strict`;
 })();

@@ -688,3 +688,30 @@ async def test_the_time_limit_stands_still() -> None:
     await scene.journal.commit()
 
     assert [end.error_message for _, end in scene.ended] == ["Pipeline timeout after 10s"]
+
+
+# -- a task has used up its attempts ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("expected", "ended_at"),
+    [
+        (NOW, NOW - SECOND),
+        (NOW + 1, NOW),
+        # the wall was set back since
+        (NOW + SECOND + 1, NOW + SECOND),
+        # a row without an end
+        (NOW, None),
+    ],
+)
+async def test_the_pause_comes_after_the_failure(
+    scene: Scene, steered: SteeredRuns, expected: int, ended_at: int | None
+) -> None:
+    run = scene.adopt(PAIR)
+    failed = attempt_row(run.id, "a", 3, error="no stock")._replace(ended_at=ended_at)
+
+    found = steered.exhausted(run, failed, "ValueError: no stock")
+
+    assert found.noted_at == expected
+    assert (found.id, found.act_id) == (run.id, "exhausted::a::3")
+    assert found.reason == "a has used up its attempts: ValueError: no stock"

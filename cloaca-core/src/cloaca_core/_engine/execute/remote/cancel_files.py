@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 import threading
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cloaca_core._engine.execute.remote.temporary_folder import TemporaryFolder
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cloaca_core._engine.execute.attempt import Attempt
 
 
@@ -25,7 +25,7 @@ class CancelFiles:
     """
 
     def __init__(self) -> None:
-        self._folder: Path | None = None
+        self._folder: TemporaryFolder | None = None
         self._closed = False
         self._lock = threading.Lock()
 
@@ -47,26 +47,17 @@ class CancelFiles:
     def beside(self, name: str) -> Path:
         """A file of this name in the folder."""
         with self._lock:
-            if self._folder is None or not _is_kept(self._folder):
-                self._folder = Path(tempfile.mkdtemp(prefix="cloaca-"))
+            if self._folder is None or not self._folder.keep():
+                if self._folder is not None:
+                    self._folder.close()
+                self._folder = TemporaryFolder()
                 if self._closed:
-                    self._folder.rmdir()
-            return self._folder / name
+                    self._folder.close()
+            return self._folder.path / name
 
     def close(self) -> None:
         """Remove the folder."""
         with self._lock:
             self._closed = True
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _is_kept(folder: Path) -> bool:
-    """Renew the time of the folder: else a service that removes old temporary files would take it
-    from a runner that is open for days, and tell bodies to end. False if it is gone all the same.
-    """
-    try:
-        os.utime(folder)
-    except OSError:
-        return False
-    return True
+            self._folder.close()

@@ -90,10 +90,14 @@ class LineSocket:
             sender.send("", None)
 
     def _read(self) -> None:
-        with self._socket:
+        """Take messages until the end, or until the socket fails, as when the program closes its
+        descriptor: then lines come with the answers alone.
+        """
+        with suppress(OSError), self._socket:
             while not self._closed:
+                message = self._socket.recv(LONGEST + 1)
                 with suppress(OSError, ValueError, TypeError):  # a message that is none of ours
-                    self._take(*json.loads(self._socket.recv(LONGEST + 1)))
+                    self._take(*json.loads(message))
 
     def _take(self, name: str, found: Sequence[Any] | None) -> None:
         if found is not None and (take := self._takers.get(name)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def test_the_folder_is_never_old_while_bodies_are_sent() -> None:
 
 def test_one_that_was_removed_is_made_anew_for_the_next_bodies(home: Path) -> None:
     files = CancelFiles()
-    files.path(attempt_of(RUN)).parent.rmdir()
+    shutil.rmtree(files.path(attempt_of(RUN)).parent)
     files.path(attempt_of(RUN)).touch()
     files.close()
 

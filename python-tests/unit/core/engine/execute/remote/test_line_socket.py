@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 from collections.abc import Iterator
@@ -89,6 +90,32 @@ def test_sending_never_waits(lines: LineSocket) -> None:
 def _send_for_ever(sender: Sender) -> None:
     while True:
         sender.send("one", SentLines(LINES))
+
+
+def test_its_thread_ends_when_the_socket_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Instead of failing again, as fast as it can."""
+
+    asked: list[object] = []
+
+    class Failing(socket.socket):
+        def recv(self, *args: object) -> bytes:
+            asked.append(args)
+            if len(asked) > 1:
+                raise SystemExit  # which ends a thread
+            raise OSError(errno.EBADF, "the program has closed it")
+
+    before = set(threading.enumerate())
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "socket", Failing)
+        lines = LineSocket(tmp_path / "lines")
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+
+    assert len(asked) == 1
+    lines.sync("one")  # does not wait
+    lines.close()
 
 
 @pytest.mark.parametrize("is_there", [True, False])

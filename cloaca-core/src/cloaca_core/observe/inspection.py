@@ -1,0 +1,66 @@
+"""All that the page of a run shows, of one read: its tasks, their bars and why it is as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from cloaca_core.observe import timeline as lines, tree as trees
+from cloaca_core.observe.json_forms import Shown
+from cloaca_core.observe.listing import Alone, read_alone, run_alone
+from cloaca_core.runner.explain.answer import explanation
+from cloaca_core.runner.results import rfc3339
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.observe.facts import Facts
+    from cloaca_core._engine.observe.onlooker import Looks
+    from cloaca_core.runner.explain.explanation import Explanation
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection(Shown):
+    """A run's ``tree``, whose run is as ``Observer.run`` has it, its ``timeline`` and
+    ``explanation``. ``runner`` is the id of the runner that owns it, None for a run without one.
+    ``rounds`` are the instants (RFC 3339) at which its rounds after the first began.
+    """
+
+    tree: trees.RunTree
+    timeline: lines.Timeline
+    explanation: Explanation
+    runner: str | None
+    rounds: tuple[str, ...]
+
+
+class Evidence(NamedTuple):
+    """The rows of all that is shown."""
+
+    past: lines.Past
+    alone: Alone
+    facts: Facts
+
+
+async def read(engine: Looks, run_id: str, depth: int) -> Evidence:
+    """Read a family once, and what only its top shows; runs on the engine's loop."""
+    past = await lines.read_past(engine, run_id, depth)
+    alone = await read_alone(engine, run_id)
+    return Evidence(past, alone, await engine.explainer.facts(run_id))
+
+
+def inspection(found: Evidence) -> Inspection:
+    """Shape all of it."""
+    family = found.past.family
+    row = family.views[family.top].row
+    return Inspection(
+        tree=replace(trees.tree(family), run=run_alone(*found.alone)),
+        timeline=lines.timeline(found.past),
+        explanation=explanation(found.facts),
+        runner=row.owner,
+        rounds=_begun_again(found.past),
+    )
+
+
+def _begun_again(past: lines.Past) -> tuple[str, ...]:
+    row = past.family.views[past.family.top].row
+    begun = {each.round: each.started_at for each in past.rounds.get(row.id, ())}
+    begun[row.round] = row.started_at
+    return tuple([rfc3339(at) for number, at in sorted(begun.items()) if number > 1 and at])

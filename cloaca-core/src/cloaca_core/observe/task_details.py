@@ -1,0 +1,327 @@
+"""One task of a run, closely: its attempts, its change, kept values, messages and decisions.
+
+Reads the rows of a run once, however many of its tasks are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from cloaca_core._engine.observe.run_reader import MESSAGES_SHOWN, History, with_begun
+from cloaca_core._engine.plan.counting import first_attempts
+from cloaca_core._engine.plan.graph import plan_graph
+from cloaca_core._engine.steer.decisions import asked_in, decided_in
+from cloaca_core.definition.waits.kinds import Approval, WaitFor
+from cloaca_core.errors import ContextValueError, TaskNotFoundError
+from cloaca_core.observe.changes import Seen, TaskChange, task_change
+from cloaca_core.observe.json_forms import Shown
+from cloaca_core.observe.tree import kind_of
+from cloaca_core.records.waits import APPROVAL, EVENT
+from cloaca_core.runner.history import AttemptInfo, attempt_infos
+from cloaca_core.runner.results import rfc3339, rfc3339_or_none
+from cloaca_core.values.digests import digest_of
+from cloaca_core.values.json_values import JsonValue, decode
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.observe.onlooker import Looks
+    from cloaca_core._engine.plan.graph import Node, NodeGraph
+    from cloaca_core.definition.recorded import RecordedTask, RecordedWorkflow
+    from cloaca_core.definition.task import Task
+    from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.records.memos import MemoRow
+    from cloaca_core.records.runs import AttemptRow, RunRow
+    from cloaca_core.records.steering import ForkRow, ReplacementRow, RestartRow, RoundRow
+    from cloaca_core.records.waits import MessageRow, WaitRow
+
+
+@dataclass(frozen=True, slots=True)
+class KeptValue(Shown):
+    """A value that a body gets again when it runs again: ``kind`` is ``step``, or that of a wait
+    which is over. ``counts`` is False for one that was kept for another input of the task, None
+    where that cannot be told.
+    """
+
+    kind: str
+    name: str
+    number: int
+    attempt: int
+    at: str
+    value: Any
+    counts: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskMessage(Shown):
+    """A message that a task has taken, or that is there for it. ``kind`` is event or approval."""
+
+    kind: str
+    name: str
+    payload: Any
+    sent_by: str | None
+    sent_at: str
+    is_taken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Shown):
+    """What an approval asks: ``schema`` is that of the data that go with a choice. ``is_open``
+    while it waits for an answer, since ``opened_at``, until ``expires_at`` where that has an end.
+    """
+
+    prompt: str
+    choices: tuple[str, ...]
+    schema: Mapping[str, Any] | None
+    opened_at: str | None
+    expires_at: str | None
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDecision(Shown):
+    """The answer to an approval. ``by`` is None for the choice that a timeout has made."""
+
+    choice: str
+    by: str | None
+    at: str | None
+    note: str | None
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDetails(Shown):
+    """A task of a run. ``attempts`` are all, of all rounds, oldest first; ``change`` is that of one
+    attempt, None for a task without any. ``most_attempts`` bounds the attempts of a round, and
+    ``event`` is the one that a node waits for; None where they are not known.
+    """
+
+    run_id: str
+    task: str
+    kind: str | None
+    event: str | None
+    most_attempts: int | None
+    first_attempt: int
+    attempts: tuple[AttemptInfo, ...]
+    change: TaskChange | None
+    kept: tuple[KeptValue, ...]
+    messages: tuple[TaskMessage, ...]
+    question: Question | None
+    decision: TaskDecision | None
+
+
+class Rows(NamedTuple):
+    """The rows of a run that its tasks are told from; ``memos`` are those of ``tasks`` alone."""
+
+    tasks: Sequence[str]
+    attempt: int | None
+    run: RunRow
+    attempts: Sequence[AttemptRow]
+    restarts: Sequence[RestartRow]
+    rounds: Sequence[RoundRow]
+    definition: Workflow | RecordedWorkflow | None
+    forks: Sequence[ForkRow]
+    replacements: Sequence[ReplacementRow]
+    waits: Sequence[WaitRow]
+    messages: Sequence[MessageRow]
+    memos: Mapping[str, Sequence[MemoRow]]
+
+    @property
+    def nodes(self) -> Mapping[str, Task | RecordedTask]:
+        """The tasks of the definition by id."""
+        return {} if self.definition is None else {each.id: each for each in self.definition.tasks}
+
+
+async def read(engine: Looks, run_id: str, tasks: Collection[str], attempt: int | None) -> Rows:
+    """All that is known of tasks of a run, of an attempt or (None) the latest; runs on the engine's
+    loop.
+    """
+    store, reader = engine.store, engine.reader
+    run = await reader.get_run(run_id)
+    begun = reader.begun(run_id)
+    again = run.round > 1
+    return Rows(
+        tasks=list(tasks),
+        attempt=attempt,
+        run=run,
+        attempts=with_begun(await store.load_attempts([run_id]), begun),
+        restarts=await store.restarts([run_id]) if again else [],
+        rounds=[r for r in await store.rounds(run_id) if r.round < run.round] if again else [],
+        definition=await reader.definition(run),
+        forks=await store.forks([run_id]),
+        replacements=await store.replacements([run_id]),
+        waits=[] if run.ended_at is not None else await store.waits([run_id]),
+        messages=await _messages(engine, run_id),
+        memos={task: await store.memos(run_id, task) for task in tasks},
+    )
+
+
+async def _messages(engine: Looks, run_id: str) -> list[MessageRow]:
+    """The first messages of a run, and all that no task has taken."""
+    first = await engine.store.sent(run_id, MESSAGES_SHOWN)
+    if len(first) < MESSAGES_SHOWN:
+        return first
+    known = {each.id for each in first}
+    return first + [each for each in await engine.store.messages([run_id]) if each.id not in known]
+
+
+def task_details(rows: Rows) -> tuple[TaskDetails, ...]:
+    """The details of each task that was asked for, in that order."""
+    nodes, first = rows.nodes, first_attempts(rows.restarts)
+    counting = [row for row in rows.attempts if row.attempt >= first.get(row.task_id, 0)]
+    graph = None if rows.definition is None else plan_graph(rows.definition)
+    past = _Past(counting, graph)
+    return tuple([_details(rows, task, nodes, past, first.get(task, 1)) for task in rows.tasks])
+
+
+class _Past(NamedTuple):
+    """The attempts that count, and the graph of the definition."""
+
+    counting: Sequence[AttemptRow]
+    graph: NodeGraph[Node] | None
+
+
+def _details(
+    rows: Rows,
+    task: str,
+    nodes: Mapping[str, Task | RecordedTask],
+    past: _Past,
+    first: int,
+) -> TaskDetails:
+    own = [row for row in rows.attempts if row.task_id == task]
+    node = nodes.get(task)
+    if node is None and not own:
+        raise TaskNotFoundError(f"run {rows.run.id} has no task {task!r}", task_id=task)
+    change = _change(rows, task, own, past)
+    waits = [each for each in rows.waits if each.task_id == task]
+    wait = None if node is None else node.wait
+    question = _question(rows, task, node, waits)
+    return TaskDetails(
+        run_id=rows.run.id,
+        task=task,
+        kind=kind_of(node),
+        event=wait.event if isinstance(wait, WaitFor) else None,
+        most_attempts=None if node is None or wait is not None else _most(node),
+        first_attempt=first,
+        attempts=_attempts(rows, task, own),
+        change=change,
+        kept=tuple(_kept(rows.memos.get(task, ()), change)),
+        messages=tuple(_told(rows.messages, task, {w.name for w in waits if w.kind == EVENT})),
+        question=question,
+        decision=_decision(rows, task, question, change),
+    )
+
+
+def _most(node: Task | RecordedTask) -> int:
+    return max(node.retry.max_attempts, 1)
+
+
+def _attempts(rows: Rows, task: str, own: Sequence[AttemptRow]) -> tuple[AttemptInfo, ...]:
+    restarts = [each for each in rows.restarts if each.task_id == task]
+    past = History(rows.run, list(own), restarts, list(rows.rounds), [])
+    return tuple(attempt_infos(past, [task]))
+
+
+def _change(rows: Rows, task: str, own: Sequence[AttemptRow], past: _Past) -> TaskChange | None:
+    found = {row.attempt: row for row in own}
+    if rows.attempt is not None and rows.attempt not in found:
+        message = f"run {rows.run.id} has no attempt {rows.attempt} of a task {task!r}"
+        raise TaskNotFoundError(message, task_id=task)
+    if not found:
+        return None
+    row = found[max(found) if rows.attempt is None else rows.attempt]
+    definition, forks = rows.definition, rows.forks
+    seen = Seen(rows.run, row, past.counting, definition, forks, rows.replacements, past.graph)
+    return task_change(seen)
+
+
+def _kept(memos: Sequence[MemoRow], change: TaskChange | None) -> list[KeptValue]:
+    """The values in the order in which they were kept."""
+    known = None if change is None else change.input
+    current = None if known is None else digest_of(cast("JsonValue", known))
+    return [
+        KeptValue(
+            kind=memo.kind,
+            name=memo.name,
+            number=memo.number,
+            attempt=memo.attempt,
+            at=rfc3339(memo.created_at),
+            value=_value(memo.value),
+            counts=None if current is None else memo.input_hash == current,
+        )
+        for memo in sorted(memos, key=lambda memo: memo.created_at)
+    ]
+
+
+def _told(messages: Sequence[MessageRow], task: str, awaited: set[str]) -> list[TaskMessage]:
+    """The events that a task has taken, and those that are there for its waits."""
+    return [
+        TaskMessage(
+            kind=each.kind,
+            name=each.name,
+            payload=_value(each.payload),
+            sent_by=each.sent_by or None,
+            sent_at=rfc3339(each.sent_at),
+            is_taken=each.taken_by is not None,
+        )
+        for each in messages
+        if each.kind == EVENT
+        and (each.taken_by == task or (each.taken_by is None and each.name in awaited))
+    ]
+
+
+def _question(
+    rows: Rows, task: str, node: Task | RecordedTask | None, waits: Sequence[WaitRow]
+) -> Question | None:
+    """What an approval asks: as its open wait has it, else as its definition has it."""
+    opened = next((each for each in waits if each.kind == APPROVAL), None)
+    wait = None if node is None else node.wait
+    if opened is not None:
+        prompt, choices, schema = asked_in(opened.detail)
+    elif isinstance(wait, Approval):
+        prompt, choices = wait.prompt, wait.choices
+        schema = None if wait.schema is None else dict(wait.schema)
+    else:
+        return None
+    is_open = opened is not None and not opened.timed_out and not _unread(rows.messages, task)
+    return Question(
+        prompt=prompt,
+        choices=tuple(choices),
+        schema=schema,
+        opened_at=None if opened is None else rfc3339(opened.opened_at),
+        expires_at=None if opened is None else rfc3339_or_none(opened.due_at),
+        is_open=is_open,
+    )
+
+
+def _unread(messages: Sequence[MessageRow], task: str) -> list[MessageRow]:
+    """The decisions of an approval that the run has still to take."""
+    decisions = [each for each in messages if each.kind == APPROVAL and each.name == task]
+    return [each for each in decisions if each.taken_by is None]
+
+
+def _decision(
+    rows: Rows, task: str, question: Question | None, change: TaskChange | None
+) -> TaskDecision | None:
+    """The answer that counts: the last one sent, else that which a timeout has recorded."""
+    if question is None or question.is_open:
+        return None
+    sent = [each for each in rows.messages if each.kind == APPROVAL and each.name == task]
+    if sent:
+        found, told = _value(sent[-1].payload), decided_in(sent[-1].payload)
+        data = found.get("data") if isinstance(found, dict) else None
+        by = told.by or sent[-1].sent_by or None
+        return TaskDecision(told.choice, by, rfc3339(sent[-1].sent_at), told.note, data)
+    recorded = None if change is None else change.result.get(task)
+    if not isinstance(recorded, dict) or not isinstance(recorded.get("choice"), str):
+        return None
+    at = recorded.get("at")
+    return TaskDecision(recorded["choice"], None, at if isinstance(at, str) else None, None, None)
+
+
+def _value(text: str) -> Any:
+    """A value of a row; of a damaged one its text."""
+    try:
+        return decode(text)
+    except ContextValueError:
+        return text

@@ -1,0 +1,110 @@
+"""Decides approvals, and what becomes of runs that a failure has paused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.errors import (
+    AlreadyDecidedError,
+    ConfigError,
+    ContextError,
+    ContextValueError,
+    RunEndedError,
+    RunStateError,
+)
+from cloaca_core.ui.acts.given import given_to, needed
+from cloaca_core.ui.asking import Address, Ask
+from cloaca_core.ui.forms import Entered, entered
+from cloaca_core.ui.pages.inbox import Late, Wrong, shown
+from cloaca_core.values.json_values import JsonValue, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.responses import Response
+
+REJECT: Final = "reject"
+_NOT_RECORDED: Final = "Your choice was not recorded."
+
+
+async def decide(ask: Ask) -> Response:
+    """Send the decision of an approval."""
+    given = await given_to(ask)
+    run_id, task, choice = (needed(given, name) for name in ("run", "task", "choice"))
+    note = given.get("note", "").strip()
+    asked = await ask.desk.observer.question(run_id, task)
+    data = entered(None if asked is None else asked.schema, given)
+    if not data.is_right and choice != REJECT:
+        return await shown(ask, 422, wrong=Wrong(run_id, task, data.fields, note, error=data.error))
+    try:
+        await ask.desk.calls.runs.messages.approve(
+            run_id, task, choice, data_of(data), note or None, ask.visitor.name
+        )
+    except (AlreadyDecidedError, RunEndedError) as error:
+        return await shown(ask, 409, late=_late(ask, error))
+    except (ConfigError, ContextError) as error:
+        return await shown(ask, 422, wrong=Wrong(run_id, task, data.fields, note, error=str(error)))
+    return ask.back_to(ask.paths.page("inbox", run=run_id, task=task))
+
+
+def data_of(data: Entered) -> JsonValue:
+    """The data to send: of a rejection that was not filled in none."""
+    return data.value if data.is_right else None
+
+
+def _late(ask: Ask, error: AlreadyDecidedError | RunEndedError) -> Late:
+    if isinstance(error, AlreadyDecidedError) and error.by is not None and error.at is not None:
+        when = ask.clock.when(error.at)
+        return Late(f"{error.by} was faster.", f"It was decided at {when}. {_NOT_RECORDED}")
+    if isinstance(error, AlreadyDecidedError):
+        return Late("It is decided already.", _NOT_RECORDED)
+    return Late(f"The run is {error.status} already.", _NOT_RECORDED)
+
+
+async def resume(ask: Ask) -> Response:
+    """Give the task of a paused run fresh attempts, with other values of some keys."""
+    given = await given_to(ask)
+    run_id, text = needed(given, "run"), given.get("context", "").strip()
+    try:
+        context = _object(text)
+        done = await ask.desk.calls.runs.steering.resume(run_id, context, None, ask.visitor.name)
+    except RunStateError as error:
+        return await shown(
+            ask, 409, late=Late(f"The run is {error.status} now.", "Nothing changed.")
+        )
+    except (ConfigError, ContextError, ValueError) as error:
+        return await shown(ask, 422, wrong=Wrong(run_id, context=text, error=str(error)))
+    if not done.changed:
+        gone = Late(f"The run is {done.status} already.", "It was resumed before.")
+        return await shown(ask, 409, late=gone)
+    return ask.back_to(ask.paths.page("inbox", run=run_id))
+
+
+def _object(text: str) -> Mapping[str, JsonValue] | None:
+    """The keys that are to be replaced; None for none."""
+    if not text:
+        return None
+    try:
+        value = decode(text)
+    except ContextValueError as error:
+        raise ValueError(f"This is not JSON: {error}") from None
+    if isinstance(value, dict):
+        return value or None
+    raise ValueError('Write an object, such as {"terminal": 4}')
+
+
+async def cancel(ask: Ask) -> Response:
+    """Cancel a run."""
+    given = await given_to(ask)
+    run_id = needed(given, "run")
+    await ask.desk.calls.runs.steering.cancel(
+        run_id, given.get("reason", "").strip() or None, None, True, ask.visitor.name
+    )
+    return ask.back_to(ask.paths.page("inbox"))
+
+
+ROUTES: Final[tuple[Address, ...]] = (
+    ("POST", "/inbox/decide", decide),
+    ("POST", "/inbox/resume", resume),
+    ("POST", "/inbox/cancel", cancel),
+)

@@ -1,0 +1,219 @@
+"""Acts on a run. Each goes back to the run, a fork to the new one; the visitor's name is in the log
+of actions.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from cloaca_core.definition.waits.kinds import REJECT
+from cloaca_core.errors import ConfigError, ContextValueError, RunStateError
+from cloaca_core.ui import schema_fields
+from cloaca_core.ui.asking import Address, Ask
+from cloaca_core.ui.pages import pane, plans
+from cloaca_core.ui.refusals import RefusedError
+
+_LONGEST: Final = 1_000
+"""Characters of a reason or a note."""
+
+
+async def cancel(ask: Ask) -> Response:
+    """Cancel a run, with its children unless the form leaves them out."""
+    form = await ask.form()
+    run_id = await _run_id(ask)
+    children = "children" in form or "asked" not in form
+    steering = ask.desk.calls.runs.steering
+    await steering.cancel(run_id, _reason(form), None, children, ask.visitor.name)
+    return _back(ask, run_id, form)
+
+
+async def pause(ask: Ask) -> Response:
+    """Pause a run, perhaps until an instant."""
+    form = await ask.form()
+    run_id = await _run_id(ask)
+    until = _text(form, "until") or None
+    steering = ask.desk.calls.runs.steering
+    await steering.pause(run_id, _reason(form), until, True, ask.visitor.name)
+    return _back(ask, run_id, form)
+
+
+async def resume(ask: Ask) -> Response:
+    """Let a paused run go on, perhaps with other values of keys."""
+    form = await ask.form()
+    run_id = await _run_id(ask)
+    context = _object(form, "context")
+    steering = ask.desk.calls.runs.steering
+    await steering.resume(run_id, context, _reason(form), ask.visitor.name)
+    return _back(ask, run_id, form)
+
+
+async def retry(ask: Ask) -> Response:
+    """Begin the next round, as the plan says that the form shows; show a new plan if other tasks
+    are chosen than those that it is for.
+    """
+    form = await ask.form()
+    tasks, planned = _texts(form, "task"), _texts(form, "planned")
+    if "replan" in form or set(tasks) != set(planned):
+        return await plans.retry_page(ask, tasks, _filled(form))
+    run_id = await _run_id(ask)
+    chosen = None if "default" in form or not tasks else tasks
+    steering = ask.desk.calls.runs.steering
+    await steering.retry(run_id, chosen, None, True, _reason(form), ask.visitor.name)
+    return _back(ask, run_id, form)
+
+
+async def fork(ask: Ask) -> Response:
+    """Make a new run from a task on; goes to the new run."""
+    form = await ask.form()
+    task, planned = _text(form, "task"), _texts(form, "planned")
+    if "replan" in form or (planned and planned != [task]) or not task:
+        return await plans.fork_page(ask, task, _filled(form))
+    run_id = await _run_id(ask)
+    try:
+        context = _object(form, "context")
+        made, _ = await ask.desk.calls.runs.steering.fork(
+            run_id, task, context, None, None, _reason(form), ask.visitor.name
+        )
+    except (ContextValueError, ConfigError) as error:
+        return await plans.fork_page(ask, task, _filled(form), {"context": str(error)})
+    return ask.back_to(ask.paths.run(made))
+
+
+async def send(ask: Ask) -> Response:
+    """Send an event to a run."""
+    form = await ask.form()
+    run_id = await _run_id(ask)
+    event, text = _text(form, "event"), _text(form, "payload")
+    try:
+        payload = _json(text, "The payload")
+        await ask.desk.calls.runs.messages.send(
+            run_id, event, payload, _text(form, "key") or None, ask.visitor.name
+        )
+    except RunStateError:
+        raise
+    except (ConfigError, ContextValueError) as error:
+        return await _again(ask, form, "send", event=event, payload=text, error=str(error))
+    return _back(ask, run_id, form)
+
+
+async def approve(ask: Ask) -> Response:
+    """Decide an approval that is open."""
+    form = await ask.form()
+    run_id = await _run_id(ask)
+    task, choice, note = _text(form, "task"), _text(form, "choice"), _text(form, "note")
+    details = await pane.task_of(ask, run_id, task)
+    if details.question is None:
+        raise RefusedError(404, "There is no such approval", f"{task} asks nobody.")
+    schema = details.question.schema
+    entered = schema_fields.entered(schema, lambda name: _given(form, name))
+    if choice == REJECT and schema_fields.is_empty(schema, lambda name: _given(form, name)):
+        entered = schema_fields.Entered(None, ())
+    if entered.is_wrong:
+        return await _again(ask, form, "approve", fields=entered.fields, note=note, error="")
+    try:
+        await ask.desk.calls.runs.messages.approve(
+            run_id, task, choice, entered.data, _bounded("note", note) or None, ask.visitor.name
+        )
+    except RunStateError:
+        raise
+    except (ConfigError, ContextValueError) as error:
+        fields = schema_fields.entered(schema, lambda name: _given(form, name)).fields
+        return await _again(ask, form, "approve", fields=fields, note=note, error=str(error))
+    return _back(ask, run_id, form)
+
+
+# -- answers -------------------------------------------------------------------------------------
+
+
+def _back(ask: Ask, run_id: str, form: FormData) -> Response:
+    """The page of the run, at the task where the form stood."""
+    tasks = _texts(form, "task")
+    return ask.back_to(ask.paths.run(run_id, task=tasks[0] if len(tasks) == 1 else ""))
+
+
+async def _again(ask: Ask, form: FormData, act: str, **facts: Any) -> Response:
+    """The form once more, with what was filled in and what is wrong with it."""
+    tree = await ask.desk.observer.tree(ask.request.path_params["run_id"], depth=0)
+    shown = await pane.facts(ask, tree, _text(form, "task"))
+    if shown is None or shown.task != _text(form, "task"):
+        raise RefusedError(422, "This form cannot be read", facts["error"])
+    heading = "Decision" if act == "approve" else f"Send {facts['event']}"
+    return await ask.page(
+        "run/plan.html",
+        422,
+        run=tree.run,
+        body="run/answer_body.html",
+        heading=heading,
+        lede=shown.task,
+        act=act,
+        pane=shown,
+        **facts,
+    )
+
+
+def _filled(form: FormData) -> dict[str, str]:
+    return {"context": _text(form, "context"), "reason": _text(form, "reason")}
+
+
+# -- fields --------------------------------------------------------------------------------------
+
+
+async def _run_id(ask: Ask) -> str:
+    return await ask.desk.observer.resolve(ask.request.path_params["run_id"])
+
+
+def _given(form: FormData, name: str) -> str | None:
+    """The text of a field; None where it is not there. Files are not taken."""
+    value = form.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _text(form: FormData, name: str) -> str:
+    return (_given(form, name) or "").strip()
+
+
+def _texts(form: FormData, name: str) -> list[str]:
+    return [each for each in form.getlist(name) if isinstance(each, str) and each]
+
+
+def _reason(form: FormData) -> str | None:
+    return _bounded("reason", _text(form, "reason")) or None
+
+
+def _bounded(name: str, text: str) -> str:
+    if len(text) > _LONGEST:
+        raise RefusedError(422, f"This {name} is too long", f"It may have {_LONGEST:,} characters.")
+    return text
+
+
+def _json(text: str, what: str) -> Any:
+    """A JSON value; None for an empty field."""
+    if not text:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{what} is not JSON: {error}") from error
+
+
+def _object(form: FormData, name: str) -> dict[str, Any] | None:
+    """A JSON object; None for an empty field."""
+    found = _json(_text(form, name), "This")
+    if found is not None and not isinstance(found, dict):
+        raise ConfigError('This is to be a JSON object: {"key": "value"}.')
+    return found or None
+
+
+ROUTES: Final[tuple[Address, ...]] = (
+    ("POST", "/runs/{run_id}/cancel", cancel),
+    ("POST", "/runs/{run_id}/pause", pause),
+    ("POST", "/runs/{run_id}/resume", resume),
+    ("POST", "/runs/{run_id}/retry", retry),
+    ("POST", "/runs/{run_id}/fork", fork),
+    ("POST", "/runs/{run_id}/send", send),
+    ("POST", "/runs/{run_id}/approve", approve),
+)

@@ -1,0 +1,24 @@
+"""Enables and disables triggers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.ui.acts.given import given_to, needed
+from cloaca_core.ui.asking import Address, Ask
+from cloaca_core.ui.pages.triggers import known
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+
+async def switch(ask: Ask) -> Response:
+    """Enable or disable a trigger, in all programs that have it."""
+    given = await given_to(ask)
+    name = (await known(ask, ask.query("name"))).name
+    await ask.desk.calls.triggers.set_enabled(name, needed(given, "enabled") == "yes")
+    one = given.get("on") == "one"
+    return ask.back_to(ask.paths.page("trigger", name=name) if one else ask.paths.page("triggers"))
+
+
+ROUTES: Final[tuple[Address, ...]] = (("POST", "/trigger/switch", switch),)

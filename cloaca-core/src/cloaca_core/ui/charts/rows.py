@@ -1,0 +1,168 @@
+"""The rows of a run: its tasks with their bars, and below each the runs that it has submitted.
+
+Pure. Rows are sent in chunks: ``chunks`` cuts the tasks of the run at the top, and only those of
+the wanted chunks become rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cloaca_core.observe import Bar, RunLine, RunTree, TaskNode, Timeline
+
+CHUNK: Final = 200
+"""Tasks of a chunk."""
+_SMALL: Final = 10
+MOST_NESTED: Final = 50
+"""Tasks of a run below the first one that are shown; its own page shows all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A task of the run ``run_id``. ``key`` is unique on the page, and stays while the run has the
+    definition that it has.
+    """
+
+    key: str
+    run_id: str
+    node: TaskNode
+    bars: tuple[Bar, ...]
+    branches: tuple[Branch, ...]
+
+    @property
+    def queued(self) -> float | None:
+        """Seconds for which its attempts were ready and had not begun; None for none."""
+        return sum(bar.queued_seconds or 0.0 for bar in self.bars) or None
+
+    @property
+    def ran(self) -> float | None:
+        """Seconds that its attempts have taken; None for none that has begun."""
+        seconds = [bar.seconds for bar in self.bars if bar.seconds is not None]
+        return sum(seconds) if seconds else None
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A run below another one; ``hidden`` of its tasks are not shown. One that is open shows its
+    rows from the start.
+    """
+
+    run: RunLine
+    rows: tuple[Row, ...]
+    hidden: int
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """``rows`` is None for a chunk that was not asked for, which is ``height`` rows high."""
+
+    number: int
+    tasks: int
+    height: int
+    rows: tuple[Row, ...] | None
+
+    @property
+    def first(self) -> int:
+        """The place of its first task, from 1."""
+        return self.number * CHUNK + 1
+
+
+def chunks(tree: RunTree, timeline: Timeline, wanted: Collection[int]) -> tuple[Chunk, ...]:
+    """The chunks of a run, those that are wanted with their rows."""
+    cut = [
+        range(start, min(start + CHUNK, len(tree.tasks)))
+        for start in range(0, len(tree.tasks), CHUNK)
+    ]
+    return tuple(
+        _chunk(tree, timeline, number, places, wanted) for number, places in enumerate(cut)
+    )
+
+
+def apart(tree: RunTree, timeline: Timeline) -> tuple[Branch, ...]:
+    """The runs below a run of which it is not known which task has submitted them."""
+    return _branches(tree.children, timeline)
+
+
+def chunk_of(tree: RunTree, task: str) -> int:
+    """The chunk that has a task of the run at the top; the first for another one."""
+    places = (n for n, node in enumerate(tree.tasks) if node.task == task)
+    return next(places, 0) // CHUNK
+
+
+def found(tree: RunTree, run_id: str) -> RunTree | None:
+    """The run of this id within a tree."""
+    if tree.run.id == run_id:
+        return tree
+    below = [*tree.children, *[child for node in tree.tasks for child in node.children]]
+    return next((hit for child in below if (hit := found(child, run_id)) is not None), None)
+
+
+def first_to_see(tree: RunTree) -> TaskNode | None:
+    """The task that a page opens at: the first that failed, else one under way, else the first."""
+    for states in (("Failed",), ("Running",), ("Waiting",)):
+        for node in tree.tasks:
+            if node.status in states:
+                return node
+    return tree.tasks[0] if tree.tasks else None
+
+
+def _chunk(
+    tree: RunTree, timeline: Timeline, number: int, places: range, wanted: Collection[int]
+) -> Chunk:
+    if number in wanted:
+        rows = tuple(_rows(tree, timeline, places))
+        return Chunk(number, len(places), sum(map(_height, rows)), rows)
+    height = sum(1 + _height_below(tree.tasks[n].children) for n in places)
+    return Chunk(number, len(places), height, None)
+
+
+def _height(row: Row) -> int:
+    """How many rows a row and what is open below it take."""
+    below = [1 + (sum(map(_height, each.rows)) if each.is_open else 0) for each in row.branches]
+    return 1 + sum(below)
+
+
+def _height_below(children: Sequence[RunTree]) -> int:
+    """The height of the runs below a task, without making their rows."""
+    height = 0
+    for child in children:
+        height += 1
+        if _is_open(child, children):
+            shown = child.tasks[:MOST_NESTED]
+            height += sum(1 + _height_below(node.children) for node in shown)
+    return height
+
+
+def _rows(tree: RunTree, timeline: Timeline, places: Iterable[int]) -> Iterator[Row]:
+    nodes = [(n, tree.tasks[n]) for n in places]
+    bars = _bars({node.task for _, node in nodes}, timeline.bars)
+    for n, node in nodes:
+        branches = _branches(node.children, timeline)
+        yield Row(f"{tree.run.id}-{n}", tree.run.id, node, tuple(bars[node.task]), branches)
+
+
+def _bars(tasks: Collection[str], bars: Sequence[Bar]) -> dict[str, list[Bar]]:
+    found: dict[str, list[Bar]] = {task: [] for task in tasks}
+    for bar in bars:
+        if bar.task in found:
+            found[bar.task].append(bar)
+    return found
+
+
+def _branches(children: Sequence[RunTree], timeline: Timeline) -> tuple[Branch, ...]:
+    lines = {each.run.id: each for each in timeline.children}
+    return tuple([_branch(child, lines[child.run.id], children) for child in children])
+
+
+def _branch(child: RunTree, timeline: Timeline, siblings: Sequence[RunTree]) -> Branch:
+    shown = min(len(child.tasks), MOST_NESTED)
+    rows = tuple(_rows(child, timeline, range(shown)))
+    return Branch(child.run, rows, len(child.tasks) - shown, _is_open(child, siblings))
+
+
+def _is_open(child: RunTree, siblings: Sequence[RunTree]) -> bool:
+    """Runs that are over and well are folded away, but for a small one without siblings."""
+    return child.run.status != "Completed" or (len(siblings) == 1 and len(child.tasks) <= _SMALL)

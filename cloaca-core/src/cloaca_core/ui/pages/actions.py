@@ -1,0 +1,48 @@
+"""Who has asked what of runs and workflows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.ui import told
+from cloaca_core.ui.asking import Address, Ask
+from cloaca_core.ui.pages.schedules import number_of
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from cloaca_core.runner.history import Action
+
+LOOKED_AT: Final = 1_000
+"""Acts among which a person or a kind is looked for, the newest."""
+PAGE: Final = 50
+_PEOPLE: Final = 12
+
+
+async def actions(ask: Ask) -> Response:
+    """The page of acts, newest first."""
+    by, kind, before = ask.query("by"), ask.query("kind"), number_of(ask.query("before"))
+    acts = await ask.desk.observer.actions(limit=LOOKED_AT)
+    found = chosen(acts, by, kind)
+    return await ask.page(
+        "actions.html",
+        told=told,
+        by=by,
+        kind=kind,
+        any=bool(acts),
+        people=[name for name, _ in Counter([act.by for act in acts]).most_common(_PEOPLE)],
+        kinds=[name for name in told.ACTS if any(act.kind == name for act in acts)],
+        acts=found[before : before + PAGE],
+        older=before + PAGE if len(found) > before + PAGE else None,
+        all_seen=len(acts) < LOOKED_AT,
+    )
+
+
+def chosen(acts: Sequence[Action], by: str, kind: str) -> list[Action]:
+    """Those acts of a person, or of all, that are of a kind, or of any."""
+    return [act for act in acts if by in ("", act.by) and kind in ("", act.kind)]
+
+
+ROUTES: Final[tuple[Address, ...]] = (("GET", "/actions", actions),)

@@ -1,0 +1,129 @@
+"""What waits for a person: decisions, and runs that a failure has paused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from starlette.responses import Response
+
+from cloaca_core.observe.inbox import Question
+from cloaca_core.runner.history import Action
+from cloaca_core.ui.asking import Address, Ask
+from cloaca_core.ui.facts import Facts, facts_of
+from cloaca_core.ui.forms import Field, fields_of
+from cloaca_core.ui.refusals import RefusedError
+
+PAGE: Final = 20
+ACTS: Final = 200
+"""Acts that are looked through for the decisions among them."""
+LATELY: Final = 8
+_DECISIONS: Final = ("approve", "resume")
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A form that was filled in wrongly: what it had, and why it was refused."""
+
+    run_id: str
+    task: str = ""
+    fields: tuple[Field, ...] = ()
+    note: str = ""
+    context: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A decision that another person has taken before."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A decision as it is shown. ``id`` is that of its element."""
+
+    id: str
+    question: Question
+    facts: Facts
+    fields: tuple[Field, ...]
+    note: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision that was taken: ``what`` of a task or a run."""
+
+    action: Action
+    task: str
+    choice: str
+    rejects: bool = field(default=False)
+
+
+async def inbox(ask: Ask) -> Response:
+    """The page of the inbox."""
+    return await shown(ask)
+
+
+async def shown(
+    ask: Ask, status: int = 200, *, wrong: Wrong | None = None, late: Late | None = None
+) -> Response:
+    """The inbox, with a form as it was filled in wrongly, or with what came too late."""
+    found = await ask.desk.observer.inbox(limit=PAGE)
+    lately = decided_in(await ask.desk.observer.actions(limit=ACTS))
+    return await ask.page(
+        "inbox.html",
+        status,
+        inbox=found,
+        cards=[card(each, wrong) for each in found.questions],
+        decided=lately[:LATELY],
+        done=_done(ask, lately),
+        wrong=wrong,
+        late=late,
+        still=status != 200,
+    )
+
+
+def card(question: Question, wrong: Wrong | None) -> Card:
+    """The card of a decision; that which was filled in wrongly keeps what it had."""
+    asked = question.approval
+    name, facts = f"ask-{asked.run_id}-{asked.task_id}", facts_of(question.facts)
+    if wrong is not None and (wrong.run_id, wrong.task) == (asked.run_id, asked.task_id):
+        return Card(name, question, facts, wrong.fields, wrong.note, wrong.error)
+    return Card(name, question, facts, fields_of(asked.schema))
+
+
+def decided_in(acts: Sequence[Action]) -> list[Decided]:
+    """The decisions among acts, newest first."""
+    return [_decided(each) for each in acts if each.kind in _DECISIONS and each.changed]
+
+
+def _decided(act: Action) -> Decided:
+    if act.kind != "approve":
+        return Decided(act, "", "resumed" if act.reason is None else f"resumed, {act.reason}")
+    task, _, choice = (act.reason or "").partition(": ")
+    return Decided(act, task, choice, choice.partition(",")[0] == "reject")
+
+
+def _done(ask: Ask, lately: Sequence[Decided]) -> Decided | None:
+    """The decision that has just been taken here, by the address; only one that is in the log."""
+    wanted = (ask.query("run"), ask.query("task"))
+    return next((each for each in lately if (each.action.run_id, each.task) == wanted), None)
+
+
+async def cancel(ask: Ask) -> Response:
+    """The question before a run is cancelled."""
+    if not ask.may_act:
+        raise RefusedError(403, "You may look, not act", "A visitor with the role steer may.")
+    run = await ask.desk.observer.run(ask.query("run"))
+    return await ask.page("inbox_cancel.html", run=run, still=True)
+
+
+ROUTES: Final[tuple[Address, ...]] = (
+    ("GET", "/inbox", inbox),
+    ("GET", "/inbox/cancel", cancel),
+)

@@ -1,0 +1,88 @@
+// The page of a run: one selection for its views and the pane, kept in the address.
+(() => {
+  const all = (selector, from = document) => [...from.querySelectorAll(selector)];
+  const tasks = () => document.getElementById("run-tasks");
+  const link = (row) => row.matches("a[href]") ? row : row.querySelector("a[href]");
+  const address = (row) => new URL(link(row).getAttribute("href"), location.href).href;
+  const runOf = (row) => row.dataset.run || tasks().dataset.run;
+  const here = () => new URLSearchParams(location.search);
+
+  // The page asks for itself anew with the chunks that are near the window; the others load again
+  // when they come near.
+  const near = (chunk) => {
+    const box = chunk.getBoundingClientRect();
+    return box.bottom > -innerHeight && box.top < 2 * innerHeight;
+  };
+  document.addEventListener("htmx:config:request", (event) => {
+    const { ctx } = event.detail;
+    if (ctx.sourceElement.id !== "page") return;
+    const rows = all("[data-chunk][data-loaded]").filter(near).map((each) => each.dataset.chunk);
+    if (!rows.length) return;
+    const query = here();
+    query.set("rows", rows.join(","));
+    ctx.request.action = `${location.pathname}?${query}`;
+  });
+
+  const go = (address) => history.replaceState(null, "", address);
+  const again = () => htmx.trigger("#live", "changed");
+
+  const mark = (row) => {
+    const same = (each) => each.dataset.task === row.dataset.task && runOf(each) === runOf(row);
+    for (const each of all("[data-task]", tasks())) {
+      if (same(each)) each.setAttribute("aria-current", "true"); else each.removeAttribute("aria-current");
+    }
+    for (const each of all("#run-views a, #fold")) {
+      const to = new URL(each.href), now = here();
+      for (const key of ["task", "of"]) if (now.has(key)) to.searchParams.set(key, now.get(key)); else to.searchParams.delete(key);
+      each.href = to;
+    }
+    document.dispatchEvent(new CustomEvent("cloaca:selected", { detail: { task: row.dataset.task, run: runOf(row) } }));
+  };
+  const select = (row) => {
+    go(address(row));
+    mark(row);
+    const query = here();
+    query.set("at", tasks().dataset.at);
+    htmx.ajax("GET", `${location.pathname}?${query}`, { source: "#pane", target: "#pane", swap: "innerMorph" });
+  };
+
+  // j and k move the selection; below the last row that is loaded the next ones come.
+  const move = (step) => {
+    const list = all("[data-task]", tasks()).filter((row) => link(row) && row.checkVisibility());
+    const at = list.findIndex((row) => row.hasAttribute("aria-current"));
+    const next = list[Math.min(list.length - 1, Math.max(0, at + step))];
+    if (!next) return;
+    if (next !== list[at]) select(next);
+    else if (step > 0) document.querySelector(".rest")?.scrollIntoView({ block: "end" });
+    link(next).focus({ preventScroll: true });
+    next.scrollIntoView({ block: "nearest" });
+  };
+
+  document.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    const row = event.target.closest("#run-tasks [data-task]"), stay = event.target.closest("#run-views a, [data-stay]");
+    if (row && link(row)) select(row);
+    else if (stay) { go(stay.href); again(); }
+    else return;
+    event.preventDefault();
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === " " && event.target.closest("[data-stay]")) event.target.click();
+    else if (event.target.closest("input, textarea, select, dialog") || !tasks()) return;
+    else if (event.key === "j") move(1);
+    else if (event.key === "k") move(-1);
+    else return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, { capture: true });
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.classList.add("done");
+    setTimeout(() => button.classList.remove("done"), 1200);
+  });
+})();

@@ -1,0 +1,106 @@
+"""Fixtures of the tests in a browser: one browser for all, and a context of its own for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from own_database import OwnDatabases
+from playwright.sync_api import Browser, expect, sync_playwright
+
+import cloaca
+from browser import shop as shops
+from browser.looking import Visit
+from browser.serving import Served, served
+from browser.shop import Shop
+from dev.console import TaskFailed
+from dev.testing import browser as programs
+
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser of all tests."""
+    try:
+        program = programs.program()
+    except TaskFailed as failure:
+        pytest.fail(str(failure), pytrace=False)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, args=programs.options(), timeout=60_000
+        )
+        yield browser
+        browser.close()
+
+
+# -- a shop to look at ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def shop_url(
+    databases_in: Callable[[Path], OwnDatabases], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A database for the shop, which tests only look at."""
+    databases = databases_in(tmp_path_factory.mktemp("shop"))
+    yield databases.new()
+    databases.close()
+
+
+@pytest.fixture(scope="session")
+def shop(shop_url: str) -> Shop:
+    """The runs of the shop, up to now."""
+    return shops.fill(shop_url, datetime.now(UTC))
+
+
+@pytest.fixture(scope="session")
+def shop_page(shop: Shop, shop_url: str) -> Iterator[Served]:
+    """The page of the shop, of a program that runs nothing."""
+    client = cloaca.Client(shop_url, registry=cloaca.Registry())
+    with client, served(client) as page:
+        yield page
+
+
+@pytest.fixture
+def look(chromium: Browser, shop_page: Served) -> Iterator[Visit]:
+    """A visit to the page of the shop; at its end it has had no faults."""
+    yield from _visit(chromium, shop_page)
+
+
+# -- a program to act on -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def registry() -> cloaca.Registry:
+    """That of the test's program."""
+    return cloaca.Registry()
+
+
+@pytest.fixture
+def program(database_url: str, registry: cloaca.Registry) -> Iterator[cloaca.DefaultRunner]:
+    """A program that runs the workflows of ``registry``, which tests fill as they go."""
+    config = cloaca.DefaultRunnerConfig(shutdown_grace_seconds=5)
+    with cloaca.DefaultRunner(database_url, config=config, registry=registry) as runner:
+        yield runner
+
+
+@pytest.fixture
+def program_page(program: cloaca.DefaultRunner) -> Iterator[Served]:
+    """The page that the program serves."""
+    with served(program) as page:
+        yield page
+
+
+@pytest.fixture
+def visit(chromium: Browser, program_page: Served) -> Iterator[Visit]:
+    """A visit to that page; at its end it has had no faults."""
+    yield from _visit(chromium, program_page)
+
+
+def _visit(browser: Browser, page: Served) -> Iterator[Visit]:
+    visit = Visit(browser, page.address)
+    yield visit
+    visit.close()
+    assert visit.faults == []

@@ -1,0 +1,275 @@
+"""Each act by its form: what it changes, and who stands in the log of actions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+import cloaca
+from browser.looking import Visit
+from browser.serving import PATIENCE, Served, served
+
+ANN = cloaca.Visitor("steer", "ann")
+
+
+class ShopError(Exception):
+    """A shop refuses a price."""
+
+
+@pytest.fixture
+def program_page(program: cloaca.DefaultRunner) -> Iterator[Served]:
+    """The page that the program serves to ann."""
+    with served(program, auth=lambda _: ANN) as page:
+        yield page
+
+
+@pytest.fixture(autouse=True)
+def price_list(registry: cloaca.Registry) -> None:
+    """The workflow ``price_list``: fetch, publish, which fails unless ``good``, and tell."""
+    with cloaca.WorkflowBuilder("price_list", registry=registry):
+
+        @cloaca.task
+        def fetch(context: cloaca.Context) -> None:
+            context.set("feeds", 6)
+
+        @cloaca.task(dependencies=[fetch], retry_attempts=1)
+        def publish(context: cloaca.Context) -> None:
+            if not context.get("good"):
+                raise ShopError("422 price is below cost")
+
+        @cloaca.task(dependencies=[publish])
+        def tell(context: cloaca.Context) -> None:
+            context.set("told", True)
+
+
+@pytest.fixture(autouse=True)
+def waiting_ones(registry: cloaca.Registry) -> None:
+    """``order`` waits for its payment, ``mail`` for a person."""
+    with cloaca.WorkflowBuilder("order", registry=registry):
+        cloaca.wait_for("paid", "paid")
+    with cloaca.WorkflowBuilder("mail", registry=registry):
+        cloaca.approval("send_it", "Send this answer?", choices=["send", "reject"])
+
+
+@pytest.fixture
+def failed(program: cloaca.DefaultRunner) -> cloaca.RunHandle:
+    """A run of ``price_list`` that has failed."""
+    run = program.submit("price_list")
+    run.wait(PATIENCE)
+    return run
+
+
+def last_act(program: cloaca.DefaultRunner) -> tuple[str, str | None]:
+    """The kind of the newest action in the log, and who did it."""
+    (action,) = program.actions(limit=1)
+    return action.kind, action.by
+
+
+def head(page: Page, state: str) -> None:
+    """Wait until the head of the run says so."""
+    expect(page.locator("#run-head .state-pill")).to_have_text(state)
+
+
+def in_round(page: Page, number: int) -> None:
+    """Wait until the head of the run says so."""
+    expect(page.locator("#run-facts")).to_contain_text(re.compile(rf"Round\s*{number}"))
+
+
+# -- a run ---------------------------------------------------------------------------------------
+
+
+def test_a_retry_shows_its_plan_first_and_runs_what_that_says(
+    visit: Visit, program: cloaca.DefaultRunner, failed: cloaca.RunHandle
+) -> None:
+    page = visit.open(f"/runs/{failed.id}")
+
+    page.locator("#act-retry").click()
+    plan = page.get_by_role("dialog")
+    expect(plan.locator("#plan-act")).to_have_text("Run 2, keep 1")
+    plan.get_by_label("Reason").fill("once more")
+    plan.locator("#plan-act").click()
+
+    in_round(page, 2)
+    head(page, "Failed")
+    assert last_act(program) == ("retry", "ann")
+    assert [each.reason for each in program.actions(limit=1)] == ["once more"]
+
+
+def test_a_fork_begins_where_the_form_says_and_leads_to_the_new_run(
+    visit: Visit, program: cloaca.DefaultRunner, failed: cloaca.RunHandle
+) -> None:
+    page = visit.open(f"/runs/{failed.id}")
+
+    page.locator("#act-fork").click()
+    plan = page.get_by_role("dialog")
+    plan.get_by_label("From").select_option("publish")
+    plan.get_by_label("Keys of the context").fill('{"good": true}')
+    plan.locator("#plan-act").click()
+
+    head(page, "Completed")
+    expect(page.locator("#run-facts")).to_contain_text("Fork of")
+    assert failed.id not in page.url
+    assert last_act(program) == ("fork", "ann")
+
+
+def test_a_run_is_paused_goes_on_and_is_cancelled(
+    visit: Visit, program: cloaca.DefaultRunner
+) -> None:
+    run = program.submit("order")
+    page = visit.open(f"/runs/{run.id}")
+
+    page.locator("#act-pause").click()
+    head(page, "Paused")
+    page.locator("#act-resume").click()
+    head(page, "Waiting")
+    page.locator("#act-cancel").click()
+    page.get_by_role("dialog").locator("#plan-act").click()
+    head(page, "Cancelled")
+
+    assert [each.kind for each in reversed(program.actions())] == ["pause", "resume", "cancel"]
+    assert {each.by for each in program.actions()} == {"ann"}
+
+
+def test_an_event_is_sent(visit: Visit, program: cloaca.DefaultRunner) -> None:
+    run = program.submit("order")
+    page = visit.open(f"/runs/{run.id}")
+
+    page.locator("#send-payload").fill('{"amount": 30}')
+    page.locator("#send").get_by_role("button", name="Send").click()
+
+    head(page, "Completed")
+    assert run.result().final_context["paid"] == {"amount": 30}
+
+
+def test_an_approval_is_decided(visit: Visit, program: cloaca.DefaultRunner) -> None:
+    run = program.submit("mail")
+    page = visit.open(f"/runs/{run.id}")
+
+    page.locator("#approve").get_by_label("Note").fill("well written")
+    page.locator("#approve").get_by_role("button", name="Send").click()
+
+    head(page, "Completed")
+    decision = run.result().final_context["send_it"]
+    assert (decision["choice"], decision["by"], decision["note"]) == ("send", "ann", "well written")
+
+
+def test_acts_that_cannot_apply_keep_their_place_and_say_why(
+    visit: Visit, failed: cloaca.RunHandle
+) -> None:
+    page = visit.open(f"/runs/{failed.id}")
+
+    for name in "pause", "cancel":
+        act = page.locator(f"#act-{name}")
+        expect(act).to_have_attribute("aria-disabled", "true")
+        expect(act).to_have_attribute("title", re.compile("."))
+        act.click(force=True)
+
+    head(page, "Failed")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_the_keys_r_and_c_ask_before_they_act(
+    visit: Visit, program: cloaca.DefaultRunner, failed: cloaca.RunHandle
+) -> None:
+    waiting = program.submit("order")
+    page = visit.open(f"/runs/{failed.id}")
+    page.keyboard.press("r")
+    expect(page.get_by_role("dialog").locator("#plan-act")).to_be_focused()
+    page.keyboard.press("Enter")
+    in_round(page, 2)
+
+    page.goto(f"/runs/{waiting.id}")
+    page.keyboard.press("c")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    head(page, "Waiting")
+
+
+# -- without scripts -----------------------------------------------------------------------------
+
+
+def test_acts_work_without_scripts(
+    visit: Visit, program: cloaca.DefaultRunner, failed: cloaca.RunHandle
+) -> None:
+    waiting = program.submit("order")
+    page = visit.open(f"/runs/{failed.id}", java_script_enabled=False)
+
+    page.locator("#act-retry").click()
+    page.locator("#plan-act").click()
+    in_round(page, 2)
+    page.goto(f"/runs/{waiting.id}")
+    page.locator("#act-pause").click()
+    head(page, "Paused")
+
+    assert [each.kind for each in program.actions()] == ["pause", "retry"]
+
+
+# -- many runs -----------------------------------------------------------------------------------
+
+
+def test_many_runs_are_cancelled_after_their_plan(
+    visit: Visit, program: cloaca.DefaultRunner
+) -> None:
+    runs = program.submit_many("order", [{}] * 3)
+    page = visit.open("/runs")
+
+    page.get_by_label("Select this page").check()
+    page.get_by_role("button", name="Cancel 3").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Cancel 3 runs?")
+    page.locator("#bulk-form").get_by_role("button").click()
+
+    expect(page.locator("#runs-done")).to_contain_text("3")
+    for run in runs:
+        expect(page.locator(f"#r-{run.id}")).to_contain_text("Cancelled")
+    assert last_act(program) == ("cancel", "ann")
+
+
+# -- a workflow ----------------------------------------------------------------------------------
+
+
+def test_a_run_is_started(visit: Visit, program: cloaca.DefaultRunner) -> None:
+    program.execute("price_list", {"good": True})
+    page = visit.open("/workflow?name=price_list")
+
+    page.get_by_role("link", name="Start a run").click()
+    form = page.get_by_role("dialog")
+    form.get_by_label("Context").fill('{"good": true}')
+    form.get_by_role("button", name="Start").click()
+
+    head(page, "Completed")
+    assert program.count_runs() == 2
+
+
+def test_a_workflow_is_paused_and_goes_on(visit: Visit, program: cloaca.DefaultRunner) -> None:
+    program.execute("price_list", {"good": True})
+    page = visit.open("/workflow?name=price_list")
+
+    page.get_by_role("link", name="Pause workflow").click()
+    page.get_by_role("dialog").get_by_label("Reason").fill("the list is being cleaned")
+    page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    expect(page.locator("#workflow-head")).to_contain_text("Paused")
+    assert [each.reason for each in program.actions()] == ["the list is being cleaned"]
+    page.get_by_role("button", name="Resume workflow").click()
+    expect(page.get_by_role("link", name="Pause workflow")).to_be_visible()
+
+    assert [each.kind for each in program.actions()] == ["resume", "pause"]
+
+
+# -- who may look only ---------------------------------------------------------------------------
+
+
+def test_a_visitor_who_looks_only_sees_no_act(
+    chromium: Browser, program: cloaca.DefaultRunner, failed: cloaca.RunHandle
+) -> None:
+    with served(program, auth=lambda _: cloaca.Visitor("view", "bob")) as page_of_bob:
+        visit = Visit(chromium, page_of_bob.address)
+        for path in f"/runs/{failed.id}", "/runs", "/workflow?name=price_list":
+            page = visit.open(path)
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            assert page.locator("form[method=post]").count() == 0
+        visit.close()
+        assert visit.faults == []

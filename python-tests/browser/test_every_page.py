@@ -1,0 +1,37 @@
+"""Every page: it opens without a fault, is read by everybody, and fits."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.looking import LAPTOP, PHONE, Visit, barriers, overflow
+from browser.places import PLACES, Place, without_place
+from browser.shop import Shop
+
+EACH_PLACE = pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
+
+
+def test_every_page_has_a_place_here() -> None:
+    assert without_place() == set()
+
+
+@EACH_PLACE
+@pytest.mark.parametrize("width", [LAPTOP, PHONE])
+def test_it_opens_without_a_fault_or_a_barrier_and_fits(
+    look: Visit, shop: Shop, place: Place, width: int
+) -> None:
+    page = look.open(place.path(shop), width=width)
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text(place.heading)
+    expect(page.locator("#page")).to_contain_text(place.text)
+    assert overflow(page) == []
+    assert barriers(page) == []
+
+
+@EACH_PLACE
+def test_it_is_read_without_scripts(look: Visit, shop: Shop, place: Place) -> None:
+    page = look.open(place.path(shop), java_script_enabled=False)
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text(place.heading)
+    expect(page.locator("#page")).to_contain_text(place.text)

@@ -1,0 +1,100 @@
+"""All of the page by the keyboard alone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from browser.looking import Visit
+from browser.places import PLACES, Place
+from browser.shop import Shop
+
+
+@pytest.fixture
+def runs(look: Visit) -> Page:
+    """The list of runs, of which the newest stands first."""
+    return look.open("/runs")
+
+
+def test_a_slash_leads_to_the_filter_and_enter_applies_it(runs: Page) -> None:
+    runs.keyboard.press("/")
+    runs.keyboard.type("workflow:close_the_day")
+    runs.keyboard.press("Enter")
+
+    expect(runs).to_have_url(re.compile("q=workflow%3Aclose_the_day"))
+    expect(runs.locator("[data-row]")).to_have_count(1)
+
+
+def test_j_and_k_move_through_the_rows_and_enter_opens_one(runs: Page) -> None:
+    links = [row.get_by_role("link").first for row in runs.locator("[data-row]").all()]
+
+    for key, row in ("j", 0), ("j", 1), ("j", 2), ("k", 1):
+        runs.keyboard.press(key)
+        expect(links[row]).to_be_focused()
+    address = links[1].get_attribute("href")
+    runs.keyboard.press("Enter")
+
+    expect(runs).to_have_url(re.compile(f"{address}$"))
+
+
+def test_a_question_mark_shows_the_keys_and_escape_hides_them(runs: Page) -> None:
+    keys = runs.get_by_role("dialog", name="Keys")
+
+    runs.keyboard.press("?")
+    expect(keys).to_be_visible()
+    runs.keyboard.press("Escape")
+
+    expect(keys).to_be_hidden()
+
+
+def test_keys_are_letters_where_somebody_writes(runs: Page) -> None:
+    field = runs.get_by_label("Filter runs")
+    field.focus()
+
+    runs.keyboard.type("/jkrc?")
+
+    expect(field).to_have_value("/jkrc?")
+    expect(runs.get_by_role("dialog", name="Keys")).to_be_hidden()
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
+def test_the_tab_key_reaches_every_control_and_shows_where_it_is(
+    look: Visit, shop: Shop, place: Place
+) -> None:
+    page = look.open(place.path(shop))
+    controls: list[str] = page.evaluate(CONTROLS)
+
+    reached, unseen = set(), set()
+    for _ in range(len(controls) + 1):
+        page.keyboard.press("Tab")
+        number, is_seen = page.evaluate(FOCUSED)
+        reached.add(number)
+        if not is_seen and number >= 0:
+            unseen.add(controls[number])
+
+    assert [name for number, name in enumerate(controls) if number not in reached] == []
+    assert unseen == set()
+
+
+CONTROLS = """() => {
+  const seen = (each) =>
+    each.checkVisibility({visibilityProperty: true}) && !each.closest("[inert]");
+  const all = "a[href], button:not(:disabled), input:not([type=hidden]):not(:disabled), select, "
+    + "textarea, summary, [tabindex='0']";
+  window.controls = [...document.querySelectorAll(all)].filter(seen)
+    .filter((each) => each.tabIndex >= 0)
+    // Of radio buttons the tab key reaches the chosen one, and arrows the others.
+    .filter((each) => each.type !== "radio" || each.checked);
+  return window.controls.map((each) => each.outerHTML.slice(0, 160));
+}"""
+FOCUSED = """() => {
+  const each = document.activeElement, box = each.getBoundingClientRect();
+  const marked = [each, ...each.querySelectorAll("*"), each.parentElement].some((part) => {
+    const {outlineStyle, outlineWidth, boxShadow} = getComputedStyle(part);
+    return (outlineStyle !== "none" && parseFloat(outlineWidth) > 0) || boxShadow !== "none";
+  });
+  const inside = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+  return [window.controls.indexOf(each), marked && inside];
+}"""

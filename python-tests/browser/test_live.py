@@ -1,0 +1,121 @@
+"""An open page follows the program, and costs nothing while nobody looks."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import cloaca
+from browser.looking import Visit
+from browser.serving import Served
+
+HIDDEN = """(hidden) => {
+  Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+  Object.defineProperty(document, "visibilityState",
+    {value: hidden ? "hidden" : "visible", configurable: true});
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+"""What a browser does when another tab covers a page."""
+
+
+@pytest.fixture(autouse=True)
+def order(registry: cloaca.Registry) -> None:
+    """The workflow ``order``, which waits for its payment."""
+    with cloaca.WorkflowBuilder("order", registry=registry):
+        cloaca.wait_for("paid", "paid")
+
+
+@pytest.fixture
+def runs(visit: Visit) -> Page:
+    """The list of runs, which is told of changes by now."""
+    return visit.open_live("/runs")
+
+
+def test_a_new_run_and_each_of_its_changes_show_without_a_reload(
+    runs: Page, program: cloaca.DefaultRunner
+) -> None:
+    runs.evaluate("window.isTheSame = true")
+
+    run = program.submit("order", tags={"shop": "no"})
+    row = runs.locator(f"#r-{run.id}")
+    expect(row).to_contain_text("Waiting")
+    program.cancel(run.id)
+    expect(row).to_contain_text("Cancelled")
+
+    assert runs.evaluate("window.isTheSame")
+
+
+def test_rows_stay_where_they_are_and_new_ones_wait_behind_a_link(
+    runs: Page, program: cloaca.DefaultRunner
+) -> None:
+    shown = program.submit("order")
+    link = runs.locator(f"#r-{shown.id} a").first
+    link.focus()
+
+    new = program.submit("order")
+
+    expect(runs.locator("#runs-new")).to_have_text("1 new")
+    expect(link).to_be_focused()
+    expect(runs.locator("[data-row]")).to_have_count(1)
+    runs.locator("#runs-new").click()
+    expect(runs.locator(f"#r-{new.id}")).to_be_visible()
+
+
+def test_what_somebody_writes_and_picks_stays(runs: Page, program: cloaca.DefaultRunner) -> None:
+    shown = program.submit("order")
+    row = runs.locator(f"#r-{shown.id}")
+    row.get_by_role("checkbox").check()
+    field = runs.get_by_label("Filter runs")
+    field.fill("status:fai")
+
+    program.cancel(shown.id)
+
+    expect(row).to_contain_text("Cancelled")
+    expect(row.get_by_role("checkbox")).to_be_checked()
+    expect(field).to_be_focused()
+    expect(field).to_have_value("status:fai")
+
+
+def test_details_stay_as_somebody_left_them(visit: Visit, program: cloaca.DefaultRunner) -> None:
+    run = program.submit("order", tags={"shop": "no"})
+    page = visit.open_live(f"/runs/{run.id}")
+    fold = page.locator("#pane-send")
+    expect(fold).to_have_attribute("open", "")
+    fold.locator("summary").click()
+
+    program.pause(run.id)
+
+    expect(page.locator("#run-head")).to_contain_text("Paused")
+    expect(fold).not_to_have_attribute("open", "")
+
+
+def test_a_hidden_tab_is_told_nothing_and_catches_up(
+    runs: Page, program: cloaca.DefaultRunner, program_page: Served
+) -> None:
+    runs.evaluate(HIDDEN, True)
+    program_page.wait_for_streams(0)
+    run = program.submit("order")
+
+    runs.evaluate(HIDDEN, False)
+
+    expect(runs.locator(f"#r-{run.id}")).to_be_visible()
+    program_page.wait_for_streams(1)
+
+
+def test_a_page_that_is_closed_leaves_no_stream(runs: Page, program_page: Served) -> None:
+    runs.close()
+    program_page.wait_for_streams(0)
+
+
+def test_a_browser_that_comes_for_the_first_time_gets_its_own_time_zone(
+    visit: Visit, program: cloaca.DefaultRunner
+) -> None:
+    run = program.submit("order")
+    page = visit.open(zone="Asia/Tokyo")
+    page.context.clear_cookies()
+
+    page.goto("/runs")
+
+    expect(page.locator(f"#r-{run.id} time").first).to_have_attribute("title", re.compile("JST"))

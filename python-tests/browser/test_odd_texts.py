@@ -1,0 +1,64 @@
+"""A script in any text that a user controls never runs, and shows as text that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from own_database import OwnDatabases
+from playwright.sync_api import Browser, expect
+
+import cloaca
+from browser import odd
+from browser.looking import LAPTOP, PHONE, Visit
+from browser.places import PLACES, Place
+from browser.serving import Served, served
+from browser.shop import Shop
+
+
+@pytest.fixture(scope="module")
+def odd_url(
+    databases_in: Callable[[Path], OwnDatabases], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    databases = databases_in(tmp_path_factory.mktemp("odd"))
+    yield databases.new()
+    databases.close()
+
+
+@pytest.fixture(scope="module")
+def runs(odd_url: str) -> Shop:
+    """Runs whose every text is a script."""
+    return odd.fill(odd_url, datetime.now(UTC))
+
+
+@pytest.fixture(scope="module")
+def odd_page(runs: Shop, odd_url: str) -> Iterator[Served]:
+    client = cloaca.Client(odd_url, registry=cloaca.Registry())
+    with client, served(client) as page:
+        yield page
+
+
+@pytest.fixture
+def look(chromium: Browser, odd_page: Served) -> Iterator[Visit]:
+    visit = Visit(chromium, odd_page.address)
+    yield visit
+    visit.close()
+    assert visit.faults == []  # a script that was refused is one, too
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
+@pytest.mark.parametrize("width", [LAPTOP, PHONE])
+def test_it_is_text(look: Visit, runs: Shop, place: Place, width: int) -> None:
+    page = look.open(place.path(runs), width=width)
+
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert page.evaluate("window.ran") is None
+    assert page.locator("#page img, #page script:not([nonce])").count() == 0
+
+
+def test_it_is_there_to_be_read(look: Visit, runs: Shop) -> None:
+    page = look.open(f"/runs/{runs.failed}")
+
+    expect(page.locator("#page")).to_contain_text(odd.SCRIPT)

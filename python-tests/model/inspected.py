@@ -1,0 +1,53 @@
+"""Runs as the observe layer shows them, made by hand: of rows as in ``families``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from model.families import run
+
+from cloaca_core.observe import Inspection
+from cloaca_core.observe.listing import run_line
+from cloaca_core.observe.reading import Family
+from cloaca_core.observe.timeline import Past, timeline
+from cloaca_core.observe.tree import tree
+from cloaca_core.records.steering import ActRow
+from cloaca_core.runner.explain.explanation import (
+    Explanation,
+    RunnerExplanation,
+    TaskExplanation,
+)
+from cloaca_core.runner.results import Wait
+
+
+def inspected(
+    known: Family,
+    *acts: ActRow,
+    code: str = "completed",
+    why: str = "",
+    waits_for: Wait | None = None,
+    tasks: Sequence[TaskExplanation] = (),
+    runners: Sequence[RunnerExplanation] = (),
+    notes: Sequence[str] = (),
+    rounds: Sequence[str] = (),
+) -> Inspection:
+    """What is seen of a family, with an explanation of these parts."""
+    seen = tree(known)
+    return Inspection(
+        tree=seen,
+        timeline=timeline(Past(known, {}, acts)),
+        explanation=Explanation(
+            run_id=seen.run.id,
+            workflow_name=seen.run.workflow_name,
+            status=seen.run.status,
+            code=code,
+            why=why,
+            waits_for=waits_for,
+            tasks=tuple(tasks),
+            runners=tuple(runners),
+            notes=tuple(notes),
+            at=run_line(run(), known.now).created_at,
+        ),
+        runner=None,
+        rounds=tuple(rounds),
+    )

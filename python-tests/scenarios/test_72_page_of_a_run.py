@@ -1,0 +1,343 @@
+"""72: people look at a run on the web page: what it is like and why, and its tasks, one of which is
+selected, as a timeline, a graph or a table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html import unescape
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import cloaca
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
+
+WAIT = 30
+HOSTILE = "<script>alert(1)</script>"
+OpenRunner = Callable[..., cloaca.DefaultRunner]
+
+
+@pytest.fixture
+def page(runner: cloaca.DefaultRunner) -> TestClient:
+    """The page of the test's database."""
+    from starlette.testclient import TestClient  # takes as long to import as all of the rest
+
+    return TestClient(cloaca.ui(runner, auth=cloaca.ui_without_auth, hosts=("testserver",)))
+
+
+def look(page: TestClient, run_id: str, target: str = "", **query: object) -> str:
+    """The page of a run; of the part that a script asks for by the id of its element."""
+    headers = {"hx-request": "true", "hx-target": target} if target else {}
+    given = {key: str(value) for key, value in query.items()}
+    answer = page.get(f"/runs/{run_id}", params=given, headers=headers)
+    assert answer.status_code == 200
+    return answer.text
+
+
+def words(html: str) -> str:
+    """The text of a piece of HTML, as a reader meets it."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+def part(html: str, element: str) -> str:
+    """What stands from the element of this id on."""
+    return html[html.index(f'id="{element}"') :]
+
+
+def rows(html: str) -> list[str]:
+    """The tasks that have a row, in its order."""
+    return [unescape(each) for each in re.findall(r'data-row data-task="([^"]*)"', html)]
+
+
+def selected(html: str) -> list[str]:
+    """The tasks whose rows are marked."""
+    return re.findall(r'data-task="([^"]*)" data-run="[^"]*"[^>]* aria-current="true"', html)
+
+
+@pytest.fixture
+def failed(runner: cloaca.DefaultRunner) -> cloaca.RunHandle:
+    """An order that has failed at its third task."""
+    with cloaca.WorkflowBuilder("order"):
+
+        @cloaca.task
+        def reserve(context: dict[str, Any]) -> None:
+            pass
+
+        @cloaca.task(dependencies=[reserve])
+        def charge(context: dict[str, Any]) -> None:
+            pass
+
+        @cloaca.task(dependencies=[charge], retry_attempts=2, retry_delay_ms=1)
+        def send(context: dict[str, Any]) -> None:
+            raise TimeoutError(f"no answer {HOSTILE}\nsecond line")
+
+        @cloaca.task(dependencies=[send])
+        def thank(context: dict[str, Any]) -> None:
+            pass
+
+    handle = runner.submit("order", {}, tags={"shop": HOSTILE}, priority=3)
+    handle.wait(WAIT)
+    return handle
+
+
+def test_the_head_says_what_the_run_is_like_and_why(
+    page: TestClient, failed: cloaca.RunHandle
+) -> None:
+    html = look(page, failed.id)
+    facts = words(part(html, "run-facts"))
+    cause = words(part(html, "run-explain"))
+
+    assert "order" in words(part(html, "run-head"))
+    assert f'data-copy="{failed.id}"' in html
+    assert re.search(r"Started \S+ Took \d.* Round 1 Version \w+ .*Priority 3 Tag shop=", facts)
+    assert f"send failed after 2 attempts: TimeoutError: no answer {HOSTILE}" in cause
+    assert "Skipped because of it: thank. A retry runs it again" in cause
+    assert "2 finished tasks stay." in cause
+
+
+def test_nothing_that_users_wrote_becomes_markup(
+    page: TestClient, failed: cloaca.RunHandle
+) -> None:
+    for view in ("timeline", "graph", "table"):
+        assert HOSTILE not in look(page, failed.id, view=view)
+
+
+def test_the_page_opens_at_the_task_that_failed(page: TestClient, failed: cloaca.RunHandle) -> None:
+    html = look(page, failed.id)
+
+    assert rows(html) == ["reserve", "charge", "send", "thank"]
+    assert selected(html) == ["send"]
+    assert words(part(html, "pane")).find("send") >= 0
+
+
+@pytest.mark.parametrize("view", ["timeline", "table"])
+def test_the_address_selects_the_view_and_the_task(
+    page: TestClient, failed: cloaca.RunHandle, view: str
+) -> None:
+    html = look(page, failed.id, view=view, task="charge")
+
+    assert f'id="run-{view}"' in html
+    assert selected(html) == ["charge"]
+    assert re.search(rf'id="view-{view}"[^>]*aria-current="true"', html)
+    assert re.search(r'id="view-graph" href="[^"]*view=graph&amp;task=charge"', html)
+
+
+def test_a_graph_has_the_selection_too(page: TestClient, failed: cloaca.RunHandle) -> None:
+    html = look(page, failed.id, view="graph", task="charge")
+
+    assert re.search(r'data-task="charge" aria-current="true"', part(html, "run-graph"))
+
+
+def test_a_view_or_task_that_is_not_there_is_left_aside(
+    page: TestClient, failed: cloaca.RunHandle
+) -> None:
+    html = look(page, failed.id, view="dance", task="nothing", of="nowhere", rows="x,-1,99999")
+
+    assert 'id="run-timeline"' in html
+    assert selected(html) == ["send"]
+
+
+def test_a_script_gets_the_pane_alone(page: TestClient, failed: cloaca.RunHandle) -> None:
+    html = look(page, failed.id, "aside#pane", task="charge")
+
+    assert "charge" in words(html)
+    assert "run-head" not in html
+    assert "<aside" not in html
+
+
+def test_attempts_are_drawn_with_their_failures(page: TestClient, failed: cloaca.RunHandle) -> None:
+    html = part(look(page, failed.id), "chunk-0")
+    send = html[html.index('data-task="send"') : html.index('data-task="thank"')]
+    thank = html[html.index('data-task="thank"') :]
+
+    assert send.count('class="f-bar is-failed"') == 2
+    assert send.count('href="#bad"') == 2
+    assert "2 tries" in words(send)
+    assert 'class="k-dash"' in thank
+    assert "send failed" in words(thank)
+
+
+def test_the_table_has_states_dependencies_and_first_lines_of_errors(
+    page: TestClient, failed: cloaca.RunHandle
+) -> None:
+    html = part(look(page, failed.id, view="table"), "run-table")
+    send = html[html.index('data-task="send"') : html.index('data-task="thank"')]
+
+    assert re.match(r".*send Failed 2 .*charge TimeoutError: no answer", words(send))
+    assert "second line" not in words(re.sub(r'title="[^"]*"', "", send))
+
+
+def test_an_unknown_run_is_not_found(page: TestClient, failed: cloaca.RunHandle) -> None:
+    assert page.get("/runs/ffffffff").status_code == 404
+
+
+# -- runs below ----------------------------------------------------------------------------------
+
+
+def test_runs_below_a_task_stand_under_it_and_can_be_selected(
+    page: TestClient, runner: cloaca.DefaultRunner
+) -> None:
+    with cloaca.WorkflowBuilder("photo"):
+
+        @cloaca.task
+        def shrink(context: dict[str, Any]) -> None:
+            pass
+
+    with cloaca.WorkflowBuilder("list"):
+
+        @cloaca.task
+        def photos(context: dict[str, Any]) -> None:
+            runner.execute("photo")
+
+        @cloaca.task(dependencies=[photos])
+        def publish(context: dict[str, Any]) -> None:
+            pass
+
+    handle = runner.submit("list")
+    handle.wait(WAIT)
+    (child,) = [run for run in runner.list_runs() if run.workflow_name == "photo"]
+    html = look(page, handle.id)
+
+    assert rows(html) == ["photos", "shrink", "publish"]
+    assert f'id="kids-{child.id}"' in html
+    assert f"task=shrink&amp;of={child.id}" in html
+
+    below = look(page, handle.id, task="shrink", of=child.id)
+    assert selected(below) == ["shrink"]
+    assert "shrink" in words(part(below, "pane"))
+    assert f"By run {child.id[:13]}".replace(child.id[:13], handle.id[:13]) in words(
+        part(look(page, child.id), "run-facts")
+    )
+
+
+# -- states --------------------------------------------------------------------------------------
+
+
+def waiting(runner: cloaca.DefaultRunner) -> cloaca.RunHandle:
+    """A run that waits for a decision."""
+    with cloaca.WorkflowBuilder("answer"):
+        cloaca.approval("sign", prompt="Send it?", choices=["yes", "no"])
+
+    handle = runner.submit("answer")
+    for snapshot in handle.watch():
+        if snapshot.run.status == "Waiting":
+            break
+    return handle
+
+
+def test_a_run_that_waits_says_for_what(page: TestClient, runner: cloaca.DefaultRunner) -> None:
+    html = look(page, waiting(runner).id)
+
+    assert "sign waits for a decision since" in words(part(html, "run-explain"))
+    assert 'class="f-hatch f-ask"' in html
+    assert selected(html) == ["sign"]
+
+
+def test_a_run_that_no_runner_has_begun_says_why(open_runner: OpenRunner) -> None:
+    from starlette.testclient import TestClient
+
+    with cloaca.WorkflowBuilder("later"):
+
+        @cloaca.task
+        def only(context: dict[str, Any]) -> None:
+            pass
+
+    runner = open_runner(start=False)
+    handle = runner.submit("later")
+    page = TestClient(cloaca.ui(runner, auth=cloaca.ui_without_auth, hosts=("testserver",)))
+    html = look(page, handle.id)
+
+    assert "claims nothing" in words(part(html, "run-explain"))
+    assert rows(html) == ["only"]
+    assert "Created" in words(part(html, "run-facts"))
+
+
+def test_a_paused_run_names_who_paused_it(page: TestClient, runner: cloaca.DefaultRunner) -> None:
+    handle = waiting(runner)
+    runner.pause(handle.id, reason="stock count", by="ann")
+    html = look(page, handle.id)
+
+    assert re.search(r"aused by ann: stock count", words(part(html, "run-explain")))
+    assert 'class="f-pause"' in html
+
+
+def test_a_second_round_shows_where_it_began(
+    page: TestClient, runner: cloaca.DefaultRunner, failed: cloaca.RunHandle
+) -> None:
+    runner.retry(failed.id).wait(WAIT)
+    html = look(page, failed.id)
+
+    assert "Round 2" in words(part(html, "run-facts"))
+    assert "<title>round 2</title>" in html
+
+
+# -- large runs ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def large(runner: cloaca.DefaultRunner) -> cloaca.RunHandle:
+    """A run of 450 tasks: two chunks and a part of one."""
+    with cloaca.WorkflowBuilder("large"):
+        for number in range(450):
+
+            @cloaca.task(id=f"t{number:03}")
+            def body(context: dict[str, Any]) -> None:
+                pass
+
+    handle = runner.submit("large")
+    handle.wait(WAIT)
+    return handle
+
+
+def test_a_large_run_comes_in_chunks(page: TestClient, large: cloaca.RunHandle) -> None:
+    html = look(page, large.id)
+    at = re.findall(r'data-at="([^"]+)"', html)[0]
+
+    assert rows(html) == [f"t{number:03}" for number in range(200)]
+    assert re.findall(r'data-chunk="(\d)"', html) == ["0", "1", "2"]
+    # 50 rows, of pieces of 32, 16 and 2
+    last = part(html, "chunk-2")
+    assert re.findall(r"rows-(\d+)", last)[:3] == ["32", "16", "2"]
+    assert words(last).startswith('id="chunk-2" class="tl-chunk" data-chunk="2"> Tasks 401 to 450')
+
+    chunk = look(page, large.id, "div#chunk-2", rows=2, at=at)
+    assert rows(chunk) == [f"t{number:03}" for number in range(400, 450)]
+    assert chunk.lstrip().startswith('<div id="chunk-2"')
+
+
+def test_without_a_script_a_link_leads_to_the_next_ones(
+    page: TestClient, large: cloaca.RunHandle
+) -> None:
+    html = look(page, large.id)
+    (link,) = re.findall(r'<a href="([^"]+)">Next 200</a>', html)
+    answer = page.get(unescape(link))
+
+    assert rows(answer.text) == [f"t{number:03}" for number in range(200, 400)]
+
+
+def test_a_live_look_keeps_the_chunks_that_are_there(
+    page: TestClient, large: cloaca.RunHandle
+) -> None:
+    html = look(page, large.id, "main#page", rows="0,2")
+
+    assert re.findall(r'data-chunk="(\d)" data-loaded', html) == ["0", "2"]
+    assert "<html" not in html
+
+
+def test_the_chunk_of_the_selected_task_is_there_at_once(
+    page: TestClient, large: cloaca.RunHandle
+) -> None:
+    html = look(page, large.id, task="t420")
+
+    assert selected(html) == ["t420"]
+    assert re.findall(r'data-chunk="(\d)" data-loaded', html) == ["0", "2"]
+
+
+def test_the_table_comes_in_chunks_too(page: TestClient, large: cloaca.RunHandle) -> None:
+    html = look(page, large.id, view="table", rows=1)
+
+    assert rows(html) == [f"t{number:03}" for number in range(200, 400)]

@@ -1,0 +1,54 @@
+"""All that the page of a run shows comes of one read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from model.families import LATE, at, attempt, family, run, tasks, view
+
+from cloaca_core._engine.observe.facts import Facts
+from cloaca_core._engine.observe.run_reader import RunFacts
+from cloaca_core.observe.inspection import Evidence, inspection
+from cloaca_core.observe.listing import Alone
+from cloaca_core.observe.timeline import Past, timeline
+from cloaca_core.observe.tree import tree
+from cloaca_core.records.standing import Holds, Standing
+from cloaca_core.records.steering import RoundRow
+from cloaca_core.runner.results import rfc3339
+
+if TYPE_CHECKING:
+    from cloaca_core.records.runs import RunRow
+
+
+def evidence(row: RunRow, *rounds: RoundRow) -> Evidence:
+    known = family(view(row, attempt("a"), of=tasks(a=[])))
+    past = Past(known, {"r": rounds}, ())
+    standing = Standing(row, Holds(), None, 0, [attempt("a")], [], [], [])
+    return Evidence(past, Alone(RunFacts(row, 0, "x"), LATE, ()), Facts(LATE, standing, ()))
+
+
+def test_it_has_what_each_view_shows_alone() -> None:
+    found = evidence(run(owner="left"))
+    seen = inspection(found)
+
+    assert seen.tree.tasks == tree(found.past.family).tasks
+    assert seen.timeline == timeline(found.past)
+    assert (seen.explanation.code, seen.explanation.run_id) == ("completed", "r")
+
+
+def test_its_run_tells_what_only_a_look_at_it_does() -> None:
+    seen = inspection(evidence(run(owner="left")))
+
+    assert (seen.tree.run.forked_from, seen.runner) == ("x", "left")
+
+
+def test_rounds_after_the_first_tell_when_they_began() -> None:
+    first = RoundRow("r", 1, "Failed", None, None, None, None, at(1), at(9) or 0)
+    second = RoundRow("r", 2, "Failed", None, None, None, None, at(20), at(25) or 0)
+    seen = inspection(evidence(run(round=3, started_at=at(30)), first, second))
+
+    assert seen.rounds == (rfc3339(at(20) or 0), rfc3339(at(30) or 0))
+
+
+def test_a_run_of_one_round_has_none() -> None:
+    assert inspection(evidence(run())).rounds == ()

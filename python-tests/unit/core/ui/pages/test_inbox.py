@@ -1,0 +1,64 @@
+"""What the inbox makes of approvals and acts."""
+
+from __future__ import annotations
+
+from cloaca_core.observe.inbox import Question
+from cloaca_core.runner.approvals import OpenApproval
+from cloaca_core.runner.history import Action
+from cloaca_core.ui.forms import Field
+from cloaca_core.ui.pages.inbox import Wrong, card, decided_in
+
+
+def question(run_id: str = "r", task: str = "sign") -> Question:
+    asked = OpenApproval(
+        run_id=run_id,
+        workflow_name="flow",
+        task_id=task,
+        prompt="ok?",
+        choices=("approve", "reject"),
+        schema={"type": "object", "properties": {"n": {"type": "integer"}}},
+        opened_at="2026-11-27T07:30:00+00:00",
+        expires_at=None,
+        tags={},
+    )
+    return Question(asked, {"sold": 1}, None)
+
+
+def act(kind: str, reason: str | None, *, changed: bool = True) -> Action:
+    return Action("a", "2026-11-27T07:30:00+00:00", kind, "r", "flow", "ann", reason, changed)
+
+
+def test_a_card_has_the_fields_and_the_facts_of_its_decision() -> None:
+    found = card(question(), None)
+
+    assert [field.name for field in found.fields] == ["data.n"]
+    assert found.facts.shown[0].label == "Sold"
+    assert (found.id, found.note, found.error) == ("ask-r-sign", "", "")
+
+
+def test_a_form_that_was_filled_in_wrongly_keeps_what_it_had_and_no_other_card_does() -> None:
+    filled = (Field("data.n", "n", "N", "integer", value="many", error="must be a whole number"),)
+    wrong = Wrong("r", "sign", filled, note="seen", error="no")
+
+    assert card(question(), wrong).fields == filled
+    assert (card(question(), wrong).note, card(question(), wrong).error) == ("seen", "no")
+    assert card(question(task="other"), wrong).note == ""
+    assert card(question(run_id="other"), wrong).fields != filled
+
+
+def test_decisions_are_told_from_other_acts() -> None:
+    acts = [
+        act("approve", "sign: approve, fine: by me"),
+        act("cancel", None),
+        act("approve", "sign: reject, too much"),
+        act("resume", "terminal is back"),
+        act("resume", None),
+        act("resume", None, changed=False),
+    ]
+
+    assert [(each.task, each.choice, each.rejects) for each in decided_in(acts)] == [
+        ("sign", "approve, fine: by me", False),
+        ("sign", "reject, too much", True),
+        ("", "resumed, terminal is back", False),
+        ("", "resumed", False),
+    ]
