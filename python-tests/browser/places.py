@@ -57,7 +57,7 @@ PLACES: Final = (
     Place("/runs/{run_id}/cancel", "Cancel", "", run="waits"),
     Place("/workflows", "Workflows", "price_list"),
     Place("/workflow", "price_list", "Prices of six countries", query="?name=price_list"),
-    Place("/workflow", "newsletter", "the address list", query="?name=newsletter"),
+    Place("/workflow", "newsletter", "Resume workflow", query="?name=newsletter"),
     Place("/workflow/start", "order", query="?name=order"),
     Place("/workflow/pause", "order", query="?name=order"),
     Place("/inbox", "Inbox", "Send this answer to the customer?"),
