@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from dev.console import TaskFailed
+from dev.environments import browser
 from dev.files import write_atomically
 from dev.project import ROOT
-from dev.testing import browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -11,8 +11,8 @@ import sys
 
 from dev.console import TaskFailed, environment, say, step
 from dev.docs.drawing import FOLDER, PICTURES
+from dev.environments import browser
 from dev.project import DISTRIBUTIONS, ROOT, TESTS
-from dev.testing import browser
 
 
 def draw() -> None:

@@ -21,11 +21,11 @@ from dev import process_groups
 from dev.console import environment, run, say, step
 from dev.databases import sources, urls
 from dev.databases.programs import VARIABLE
-from dev.environments import interpreters
+from dev.environments import browser, interpreters
 from dev.environments.sandbox import Sandbox
 from dev.packaging.artefacts import package
 from dev.project import ALL, POSTGRES, ROOT
-from dev.testing import browser, junit, leftovers, results
+from dev.testing import junit, leftovers, results
 from dev.testing.jobs import BACKEND_VARIABLE, BROWSER, Job, Target, Wanted, plan
 from dev.testing.junit import Counts
 from dev.testing.results import Outcome

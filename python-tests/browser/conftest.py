@@ -16,7 +16,7 @@ from browser.looking import Visit
 from browser.serving import Served, served
 from browser.shop import Shop
 from dev.console import TaskFailed
-from dev.testing import browser as programs
+from dev.environments import browser as programs
 
 expect.set_options(timeout=20_000)
 

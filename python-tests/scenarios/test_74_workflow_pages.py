@@ -213,7 +213,7 @@ def test_a_time_that_cannot_be_read_is_told_with_what_was_written(
 ) -> None:
     answer = web.act("pause", name="order", until="soon", reason="stock count")
     assert answer.status_code == 422
-    assert "until cannot be read" in answer.text
+    assert "Until cannot be read" in answer.text
     assert 'value="stock count"' in answer.text
     assert "Pause workflow…" in web.text("/workflow", name="order")
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         WorkflowLine as WorkflowLine,
         WorkflowStatistics as WorkflowStatistics,
     )
+    from cloaca_core.observe.task_details import TaskDetails as TaskDetails
     from cloaca_core.observe.timeline import Bar as Bar, Span as Span, Timeline as Timeline
     from cloaca_core.observe.tree import RunTree as RunTree, TaskNode as TaskNode
     from cloaca_core.observe.versions import VersionLine as VersionLine
@@ -72,6 +73,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for one of the
         "TaskStatistics": "statistics",
         "WorkflowLine": "statistics",
         "WorkflowStatistics": "statistics",
+        "TaskDetails": "task_details",
         "Bar": "timeline",
         "Span": "timeline",
         "Timeline": "timeline",

@@ -35,6 +35,7 @@
     while (keep > 3 && measure(short()) > most) keep -= 1;
     return short();
   };
+  const frame = ({ width, height }) => `M10 0h${width - 20}q10 0 10 10v${height - 20}q0 10-10 10h${20 - width}q-10 0-10-10v${20 - height}q0-10 10-10z`;
   const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
   // ---- the list ----
@@ -74,15 +75,21 @@
 
     refresh() {
       this.tasks = [...this.list.children].map(read);
-      const shape = JSON.stringify([this.tasks.map(({ name, kind, layer, after }) => [name, kind, layer, after]), [...this.open]]);
-      if (shape !== this.shape) { this.shape = shape; this.draw(); }
+      if (this.now() !== this.shape) { this.draw(); this.shape = this.now(); }
       this.paint();
+    }
+
+    // All that a place depends on.
+    now() {
+      return JSON.stringify([this.tasks.map(({ name, kind, layer, after }) => [name, kind, layer, after]), [...this.open]]);
     }
 
     // ---- where all stands ----
     draw() {
       const { units, pipesOf, place } = graphLayout;
       this.units = units(this.tasks, this.small ? Infinity : undefined);
+      // At first the group of the selected task is open.
+      if (!this.pipes) for (const unit of this.units) if (unit.tasks.length > 1 && unit.tasks.some((each) => this.tasks[each].current)) this.open.add(unit.key);
       this.pipes = pipesOf(this.tasks, this.units);
       const sizes = this.units.map((unit) => this.size(unit));
       const { places, paths, width: wide, height } = place(sizes, this.pipes);
@@ -127,9 +134,9 @@
       const name = make("text", { x: 27, y: isOpen ? 19 : 17 });
       name.textContent = cut(unit.label, LONGEST, label);
       const sign = make("path", { class: "node-sign", d: isOpen ? "M-4 2 0-2 4 2" : "M-4-2 0 2 4-2", transform: `translate(${size.width - 16} ${isOpen ? 15 : 20})` });
-      if (isOpen) element.append(make("rect", { class: "node-frame", width: size.width, height: size.height }));
+      if (isOpen) element.append(make("path", { class: "node-frame", d: frame(size) }));
       else element.append(make("rect", { class: "under", x: 4, y: 4, width: size.width }), make("rect", { width: size.width }));
-      element.append(make("rect", { class: "ring", width: size.width + 8, ...(isOpen ? { height: HEAD + 4 } : {}) }), node.icon, name, " ", node.second, sign);
+      element.append(make("rect", { class: "ring", width: size.width + 8 }), node.icon, name, " ", node.second, sign);
       const chips = !isOpen ? [] : unit.tasks.map((each, place) => this.task(each, {
         x: at.x + PAD + (place % unit.columns) * (unit.chip + CHIP_GAP), y: at.y + HEAD + Math.floor(place / unit.columns) * (CHIP + CHIP_GAP), width: unit.chip, height: CHIP,
       }, LONGEST_CHIP));

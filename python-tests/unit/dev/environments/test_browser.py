@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dev.console import TaskFailed
-from dev.testing import browser
+from dev.environments import browser
 
 
 class Machine:
