@@ -1,4 +1,4 @@
-"""Starts workers by forking a process that has imported everything already.
+"""Starts workers by forking a process that has imported and defined everything already.
 
 Two thirds of what a worker costs is Python's start and the imports, and the process tests start
 some hundred of them. A forked worker is a process like any other: it has a pid and a start time of
@@ -162,12 +162,14 @@ def _main() -> None:
     code = compile(Path(program).read_text(encoding="utf-8"), program, "exec", dont_inherit=True)
     for name in IMPORTED:
         _import(name)
+    worker: dict[str, Any] = {"__name__": "worker", "__file__": program}
+    exec(code, worker)  # noqa: S102  our own program
     gc.freeze()
     with socket.socket(fileno=handle) as tests:
         request = _Loop(tests).next_birth()
     if request is not None:
         _become(request, program)
-        exec(code, {"__name__": "__main__", "__file__": program})  # noqa: S102  our own program
+        worker["main"]()
 
 
 def _import(name: str) -> None:

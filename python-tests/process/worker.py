@@ -32,13 +32,17 @@ import cloaca
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.runtime import failpoints
 
-LEDGER = os.environ["CLOACA_TEST_LEDGER"]
-HELD = frozenset(filter(None, os.environ.get("CLOACA_TEST_HOLD", "").split(",")))
 FAN_WIDTH = 50
 
 _released = threading.Event()
 _speaking = threading.Lock()
 _own: list[Any] = []
+_opened: Future[cloaca.DefaultRunner] = Future()
+
+
+def held() -> frozenset[str]:
+    """The tasks that wait in their bodies."""
+    return frozenset(filter(None, os.environ.get("CLOACA_TEST_HOLD", "").split(",")))
 
 
 def say(*words: object) -> None:
@@ -54,10 +58,10 @@ def note(handle: cloaca.TaskHandle | cloaca.AsyncTaskHandle, name: str = "") -> 
     """
     name = name or handle.task_id
     line = f"{handle.run_id} {name} {handle.attempt} {handle.epoch} {os.getpid()}\n"
-    ledger = os.open(LEDGER, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    ledger = os.open(os.environ["CLOACA_TEST_LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(ledger, line.encode())
     os.close(ledger)
-    if name in HELD:
+    if name in held():
         say("holding", name, handle.run_id)
         _released.wait()
 
@@ -105,15 +109,11 @@ def _stop_at(setting: str) -> None:
     failpoints.hit = hit
 
 
-if "CLOACA_TEST_STOP" in os.environ:
-    _stop_at(os.environ["CLOACA_TEST_STOP"])
-
-
 # -- workflows -----------------------------------------------------------------------------------
 
 
 def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry) -> None:
-    """All workflows of the tests."""
+    """The workflows of the tests that are the same in every worker."""
     _traced("one", {"a": []}, registry)
     _traced("chain", {"a": [], "b": ["a"], "c": ["b"], "d": ["c"]}, registry)
     _traced("diamond", {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]}, registry)
@@ -126,7 +126,6 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _parent(runner, registry)
     _maker(runner, registry)
     _postponed(registry)
-    _versioned(registry)
     _followed(registry)
     _stepped(registry)
     _mailed(registry)
@@ -137,8 +136,6 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _impatient(registry)
     _mended(registry)
     _caring(runner, registry)
-    _renewed("continue", registry)
-    _renewed("fail", registry)
 
 
 def _traced(name: str, graph: dict[str, list[str]], registry: cloaca.Registry) -> None:
@@ -230,7 +227,7 @@ def _versioned(registry: cloaca.Registry) -> None:
     """
     with cloaca.WorkflowBuilder("versioned", registry=registry) as builder:
         builder.version_policy("fail")
-        _traced_task("v", (), retry_attempts=4 if "v" in HELD else 5)
+        _traced_task("v", (), retry_attempts=4 if "v" in held() else 5)
 
 
 def _followed(registry: cloaca.Registry) -> None:
@@ -385,7 +382,7 @@ def _mended(registry: cloaca.Registry) -> None:
 
 def _renewed(policy: cloaca.VersionPolicyName, registry: cloaca.Registry) -> None:
     """A workflow that fails in its first round, with another task where "renewal" is held."""
-    middle = "new" if "renewal" in HELD else "old"
+    middle = "new" if "renewal" in held() else "old"
     with cloaca.WorkflowBuilder(f"renewed-{policy}", registry=registry) as builder:
         builder.version_policy(policy)
         _signed_task("a", ())
@@ -742,19 +739,26 @@ def _exit(*_: object) -> None:
     sys.exit(-signal.SIGTERM)
 
 
+REGISTRY = cloaca.Registry()
+# Here, and not in main: the nursery does it once for all workers, before it forks them.
+define(_opened.result, REGISTRY)  # a recovered body may ask before the runner is assigned
+
+
 def main() -> None:
     """Open a runner on the URL given, with the settings given, and obey."""
     url, settings = sys.argv[1], json.loads(sys.argv[2])
-    registry = cloaca.Registry()
-    opened: Future[cloaca.DefaultRunner] = Future()
-    define(opened.result, registry)  # a recovered body may ask before the runner is assigned
+    if "CLOACA_TEST_STOP" in os.environ:
+        _stop_at(os.environ["CLOACA_TEST_STOP"])
+    _versioned(REGISTRY)
+    _renewed("continue", REGISTRY)
+    _renewed("fail", REGISTRY)
     if "executors" in settings:
-        importlib.import_module("far_bodies").define(registry)  # their workers find it by this name
+        importlib.import_module("far_bodies").define(REGISTRY)  # their workers find it by this name
         os.setpgid(0, 0)  # with its workers: a signal to the group is one to all of them
         signal.signal(signal.SIGTERM, _exit)
     config = cloaca.DefaultRunnerConfig(**settings)
-    with cloaca.DefaultRunner(url, config=config, registry=registry) as runner:
-        opened.set_result(runner)
+    with cloaca.DefaultRunner(url, config=config, registry=REGISTRY) as runner:
+        _opened.set_result(runner)
         say("ready")
         serve(runner)
 
