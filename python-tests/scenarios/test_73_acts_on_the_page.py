@@ -261,8 +261,8 @@ def test_an_approval_is_decided_with_its_data(
     fields = {"task": "decide", "choice": "approve", "note": "looked at it"}
     wrong = page.act(waiting, "approve", **fields, **{"data.amount": "much", "data.reason": ""})
     assert wrong.status_code == 422
-    assert "This is to be a number." in wrong.text
-    assert "Fill this in." in wrong.text
+    assert "Amount must be a number" in wrong.text
+    assert "Reason is needed" in wrong.text
     assert 'value="much"' in wrong.text
     assert 'value="looked at it"' in wrong.text
     assert acted(runner) == []

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias, cast
 
+from cloaca_core.definition.waits.kinds import REJECT
 from cloaca_core.errors import ContextValueError
 from cloaca_core.values.json_schema import Schema, mismatch
 from cloaca_core.values.json_values import JsonValue, decode, encode
@@ -93,6 +94,17 @@ def entered(schema: Mapping[str, JsonValue] | None, given: Mapping[str, str]) ->
         return Entered(value.get(""), tuple(fields))
     whole = "" if any(field.error for field in fields) else mismatch(root, value, WHOLE) or ""
     return Entered(cast("JsonValue", value), tuple(fields), whole)
+
+
+def decision_data(
+    schema: Mapping[str, JsonValue] | None, choice: str, given: Mapping[str, str]
+) -> Entered:
+    """The data of a decision. A rejection needs none: it has no value unless all of it is right."""
+    data = entered(schema, given)
+    if choice == REJECT and not data.is_right:
+        untouched = [replace(field, error="") for field in data.fields]
+        return Entered(None, tuple(untouched))
+    return data
 
 
 # -- from a schema to fields ---------------------------------------------------------------------

@@ -110,12 +110,6 @@ def in_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def unquoted(text: str) -> str:
-    """JSON of a text without its quotes; other JSON as it is."""
-    found = json.loads(text)
-    return found if isinstance(found, str) else text
-
-
 def skipped(reason: str) -> str:
     """Why a task was skipped, in few words."""
     before, _, name = reason.partition("upstream failed: ")
@@ -228,6 +222,5 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "level_word": level,
     "level_class": level_class,
     "in_json": in_json,
-    "unquoted": unquoted,
 }
 """The filters of templates."""

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from cloaca_core.definition.waits.json_schema import schema_of
-from cloaca_core.ui.forms import Entered, Field, entered, fields_of
+from cloaca_core.ui.forms import Entered, Field, decision_data, entered, fields_of
 from cloaca_core.values.json_values import JsonValue
 
 Schema = dict[str, JsonValue]
@@ -186,6 +186,7 @@ def test_yes_or_no_may_stay_open_where_it_is_not_needed() -> None:
     [
         {"type": "array", "items": {"type": "integer"}},
         {"anyOf": [{"type": "object", "properties": {}}, {"type": "null"}]},
+        {"type": "object"},
         {},
     ],
 )
@@ -194,6 +195,7 @@ def test_any_other_value_is_written_as_json(schema: Schema) -> None:
 
     assert (field.name, field.kind) == ("data", "json")
     assert entered(schema, {"data": "[1]"}).value == [1]
+    assert not entered(schema, {}).is_right
 
 
 def test_json_of_the_whole_is_checked_as_well() -> None:
@@ -236,3 +238,31 @@ def test_a_choice_takes_no_other_value_also_where_the_schema_would() -> None:
 
     assert errors(entered(of(form), {"data.x": "null"})) == {"x": "must be one of the choices"}
     assert entered(of(form), {"data.x": ""}).value == {"x": None}
+
+
+def test_a_field_has_the_title_and_the_description_of_its_property() -> None:
+    field = fields_of(of({"type": "number", "title": "Sum", "description": "In euro"}))[0]
+
+    assert (field.label, field.hint) == ("Sum", "In euro")
+
+
+def test_a_whole_number_stays_one() -> None:
+    found = by_key(entered(of({"type": "number"}), {"data.x": "12"}).fields)
+    value = entered(of({"type": "number"}), {"data.x": "12"}).value
+
+    assert found["x"].value == "12"
+    assert isinstance(value, dict)
+    assert isinstance(value["x"], int)
+
+
+@pytest.mark.parametrize("given", [{}, {"data.amount": " "}, {**GOOD, "data.amount": "many"}])
+def test_a_rejection_needs_no_data_and_another_choice_does(given: dict[str, str]) -> None:
+    rejected = decision_data(REFUND, "reject", given)
+
+    assert rejected.is_right
+    assert rejected.value is None
+    assert not decision_data(REFUND, "approve", given).is_right
+
+
+def test_a_rejection_has_the_data_that_are_right() -> None:
+    assert decision_data(REFUND, "reject", GOOD) == entered(REFUND, GOOD)

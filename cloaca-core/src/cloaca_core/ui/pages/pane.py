@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import TaskNotFoundError
 from cloaca_core.ui import payloads, tracebacks
+from cloaca_core.ui.forms import Field, fields_of
 from cloaca_core.ui.offers import ENDED
 from cloaca_core.ui.refusals import RefusedError
-from cloaca_core.ui.schema_fields import Field, fields_of
 from cloaca_core.ui.words import counted, duration, seconds_between
 
 if TYPE_CHECKING:
