@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.lanes import WIDTH, chart
-from cloaca_core.ui.charts.strip_of_runs import strip
+from cloaca_core.ui.charts.strip import strip
 from cloaca_core.ui.words import STATES, counted
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from cloaca_core.schedules.explain import ScheduleExplanation, explain_schedule
 from cloaca_core.ui import told
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.day import Hour, Lane, hours, lane
-from cloaca_core.ui.charts.last_runs import Strip, strip
+from cloaca_core.ui.charts.strip import Strip, strip
 from cloaca_core.ui.refusals import RefusedError
 from cloaca_core.ui.secrets import masked
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 PAGE: Final = 30
 LANES: Final = 10
 LATELY: Final = 20
+"""Ticks of the strip of a schedule in the list."""
+STRIP: Final = 60
+"""The same on its own page."""
 SHOWN: Final = 50
 """Ticks of a history that are shown at once."""
 _LINES: Final = 60
@@ -86,9 +89,7 @@ async def schedules(ask: Ask) -> Response:
         told=told,
         found=found,
         rows=[
-            Row(
-                line, strip(_statuses(line.ticks), LATELY), line.enabled and is_late(line, found.at)
-            )
+            Row(line, _strip(line.ticks, LATELY), line.enabled and is_late(line, found.at))
             for line in found.schedules
         ],
         day=_day(on, datetime.fromisoformat(found.at), ask) if not offset else None,
@@ -113,8 +114,10 @@ def number_of(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
 
 
-def _statuses(ticks: Sequence[TickLine]) -> list[str | None]:
-    return [None if each.run is None else each.run.status for each in ticks[-LATELY:]]
+def _strip(ticks: Sequence[TickLine], most: int) -> Strip:
+    """The strip of the newest ticks."""
+    statuses = [None if each.run is None else each.run.status for each in ticks[-most:]]
+    return strip(statuses, min(most, LATELY), "tick")
 
 
 def _day(lines: Sequence[ScheduleLine], now: datetime, ask: Ask) -> Day | None:
@@ -140,7 +143,7 @@ async def schedule(ask: Ask) -> Response:
         told=told,
         view=view,
         line=view.line,
-        strip=strip([None if t.run is None else t.run.status for t in ticks[:60][::-1]], 0),
+        strip=_strip(view.line.ticks, STRIP),
         ticks=ticks[before : before + SHOWN],
         older=before + SHOWN if len(ticks) > before + SHOWN else None,
         late=view.line.enabled and is_late(view.line, view.at),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core.errors import ScheduleError
 from cloaca_core.ui import told
 from cloaca_core.ui.asking import Address, Ask
-from cloaca_core.ui.charts.last_runs import Strip, strip
+from cloaca_core.ui.charts.strip import Strip, strip
 from cloaca_core.ui.pages.schedules import number_of
 from cloaca_core.ui.refusals import RefusedError
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PAGE: Final = 50
 LATELY: Final = 20
 SHOWN: Final = 50
+STRIP: Final = 60
+"""Events of the strip of one trigger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,9 @@ async def triggers(ask: Ask) -> Response:
     )
 
 
-def _strip(events: Sequence[EventLine], places: int) -> Strip:
+def _strip(events: Sequence[EventLine], places: int = 0) -> Strip:
     statuses = [None if each.run is None else each.run.status for each in events]
-    return strip(statuses[-60:], places)
+    return strip(statuses[-STRIP:], places, "event")
 
 
 async def trigger(ask: Ask) -> Response:
@@ -58,7 +60,7 @@ async def trigger(ask: Ask) -> Response:
         "trigger.html",
         told=told,
         line=line,
-        strip=_strip(line.events, 0),
+        strip=_strip(line.events),
         events=events[before : before + SHOWN],
         older=before + SHOWN if len(events) > before + SHOWN else None,
     )

@@ -59,7 +59,7 @@ def line(workflow: WorkflowLine, runs: Sequence[RunLine]) -> Line:
         for run in runs
         if run.status == "Completed" and run.seconds is not None
     ]
-    return Line(workflow, strip([run.status for run in runs], LAST), percentile(done, 50))
+    return Line(workflow, strip([run.status for run in reversed(runs)], LAST), percentile(done, 50))
 
 
 def runs_of(workflow: str, **terms: str) -> str:
