@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from cloaca_core.errors import CloacaError
+from cloaca_core.observe.inbox import WaitingForPeople
 from cloaca_core.ui.desk import Desk
 from cloaca_core.ui.guard.forms import FIELD, checked_form, keep_token, token_of
 from cloaca_core.ui.guard.headers import NONCE
@@ -63,7 +64,7 @@ class Ask:
         """
         token = token_of(self.request)
         given = {
-            "waiting": await self._waiting(),
+            "waiting": await self.waiting(),
             "still": False,
             "ask": self,
             "at": self.paths,
@@ -80,12 +81,12 @@ class Ask:
         keep_token(self.request, answer, token)
         return answer
 
-    async def _waiting(self) -> int:
-        """How much waits for a person, for the side; 0 while the database does not answer."""
+    async def waiting(self) -> WaitingForPeople:
+        """How much waits for a person, for the side; nothing while the database does not answer."""
         try:
             return await self.desk.observer.waiting()
         except CloacaError:
-            return 0
+            return WaitingForPeople(0, 0)
 
     async def form(self) -> FormData:
         """The fields of a form of this page, from a visitor who may act; else ``RefusedError``."""

@@ -72,6 +72,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def up_to_99(number: int) -> str:
+    """A number that was not counted further than that: ``7``, ``99+``."""
+    return "99+" if number > 99 else str(number)
+
+
 def first_line(text: str | None) -> str:
     """The first line of a text; nothing for None."""
     return (text or "").strip().partition("\n")[0]
@@ -216,6 +221,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "first_line": first_line,
     "skipped": skipped,
     "counted": counted,
+    "up_to_99": up_to_99,
     "sentence": sentence,
     "times": times,
     "verb": verb,
