@@ -12,9 +12,9 @@ from cloaca_core.errors import (
     RunEndedError,
     RunStateError,
 )
-from cloaca_core.ui.acts.given import given_to, needed
 from cloaca_core.ui.asking import Address, Ask
-from cloaca_core.ui.forms import decision_data
+from cloaca_core.ui.forms.form_texts import given_to, needed
+from cloaca_core.ui.forms.schema_fields import decision_data
 from cloaca_core.ui.pages.inbox import Late, Wrong, shown
 from cloaca_core.values.json_values import JsonValue, decode
 

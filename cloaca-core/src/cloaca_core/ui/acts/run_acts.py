@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from cloaca_core.errors import ConfigError, ContextValueError, RunStateError
 from cloaca_core.ui.asking import Address, Ask
-from cloaca_core.ui.forms import decision_data
+from cloaca_core.ui.forms.schema_fields import decision_data
 from cloaca_core.ui.pages import pane, plans
 from cloaca_core.ui.refusals import RefusedError
 

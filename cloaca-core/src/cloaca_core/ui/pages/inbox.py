@@ -11,9 +11,8 @@ from starlette.responses import Response
 from cloaca_core.observe.inbox import Question
 from cloaca_core.runner.history import Action
 from cloaca_core.ui.asking import Address, Ask
-from cloaca_core.ui.facts import Facts, facts_of
-from cloaca_core.ui.forms import Field, fields_of
-from cloaca_core.ui.refusals import RefusedError
+from cloaca_core.ui.forms.schema_fields import Field, fields_of
+from cloaca_core.ui.payloads.context_facts import Facts, facts_of
 
 PAGE: Final = 20
 ACTS: Final = 200
@@ -117,8 +116,7 @@ def _done(ask: Ask, lately: Sequence[Decided]) -> Decided | None:
 
 async def cancel(ask: Ask) -> Response:
     """The question before a run is cancelled."""
-    if not ask.may_act:
-        raise RefusedError(403, "You may look, not act", "A visitor with the role steer may.")
+    ask.must_act()
     run = await ask.desk.observer.run(ask.query("run"))
     return await ask.page("inbox_cancel.html", run=run, still=True)
 

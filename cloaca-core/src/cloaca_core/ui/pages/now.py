@@ -10,7 +10,7 @@ from starlette.responses import Response
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.lanes import WIDTH, chart
 from cloaca_core.ui.charts.strip import strip
-from cloaca_core.ui.words import STATES, counted, up_to_99
+from cloaca_core.ui.words.texts import STATES, counted, up_to_99
 
 if TYPE_CHECKING:
     from cloaca_core.observe.inbox import WaitingForPeople
@@ -34,7 +34,7 @@ async def now(ask: Ask) -> Response:
         observer.inbox(limit=ASKED, facts=False),
         ask.waiting(),
         observer.runs(limit=1),
-        ask.desk.checkup.look(),
+        ask.desk.health.look(),
     )
     failing = [each.workflow for each in activity.failing]
     drawn = chart(activity, ask.clock.local, STATES, failing)

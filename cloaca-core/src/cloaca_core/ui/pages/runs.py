@@ -15,9 +15,9 @@ from starlette.responses import Response
 
 from cloaca_core.observe import RunPage
 from cloaca_core.ui.asking import Address, Ask
-from cloaca_core.ui.done import done_of
-from cloaca_core.ui.filter_line import HINTS, FilterLine, filter_line
-from cloaca_core.ui.words import up_to_99
+from cloaca_core.ui.forms.filter_line import HINTS, FilterLine, filter_line
+from cloaca_core.ui.runs.bulk_result import bulk_done
+from cloaca_core.ui.words.texts import up_to_99
 from cloaca_core.values.ids import is_run_id
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ async def runs(ask: Ask) -> Response:
         older_trail=[*trail, before or ""][-TRAIL:],
         total=_total(page, before, tally),
         offers=offers,
-        done=done_of(ask),
+        done=bulk_done(ask.request.query_params),
         size=PAGE,
     )
 
@@ -152,6 +152,7 @@ def _counted(number: int, state: str) -> tuple[str, str]:
 
 async def start(ask: Ask) -> Response:
     """The workflows of which a run can be started."""
+    ask.must_act()
     found = await ask.desk.observer.workflows()
     return await ask.page("start.html", workflows=found)
 

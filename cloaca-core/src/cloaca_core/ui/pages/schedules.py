@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import CronExpressionError, ScheduleError
 from cloaca_core.schedules.explain import ScheduleExplanation, explain_schedule
-from cloaca_core.ui import told
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.day import Hour, Lane, hours, lane
 from cloaca_core.ui.charts.strip import Strip, strip
+from cloaca_core.ui.payloads.masking import masked
 from cloaca_core.ui.refusals import RefusedError
-from cloaca_core.ui.secrets import masked
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -81,12 +80,11 @@ class Form:
 
 async def schedules(ask: Ask) -> Response:
     """The page of all schedules."""
-    offset = number_of(ask.query("after"))
+    offset = ask.number("after")
     found = await ask.desk.observer.schedules(limit=PAGE, offset=offset)
     on = [line for line in found.schedules if line.enabled]
     return await ask.page(
         "schedules.html",
-        told=told,
         found=found,
         rows=[
             Row(line, _strip(line.ticks, LATELY), line.enabled and is_late(line, found.at))
@@ -107,11 +105,6 @@ def is_late(line: ScheduleLine, now: str) -> bool:
         return False
     late = datetime.fromisoformat(now) - datetime.fromisoformat(line.due_at)
     return late.total_seconds() > _LATE
-
-
-def number_of(text: str) -> int:
-    """A number in an address, 0 for any other text."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
 
 
 def _strip(ticks: Sequence[TickLine], most: int) -> Strip:
@@ -136,11 +129,10 @@ async def schedule(ask: Ask) -> Response:
     """The page of one schedule."""
     view = await view_of(ask)
     ticks = view.line.ticks[::-1]
-    before = number_of(ask.query("before"))
-    made = number_of(ask.query("made"))
+    before = ask.number("before")
+    made = ask.number("made")
     return await ask.page(
         "schedule.html",
-        told=told,
         view=view,
         line=view.line,
         strip=_strip(view.line.ticks, STRIP),
@@ -192,13 +184,11 @@ async def new(ask: Ask) -> Response:
 
 async def new_form(ask: Ask, given: Mapping[str, str], *, error: str = "") -> Response:
     """The form as it was filled in; with ``error`` it was refused."""
-    _refuse_looker(ask)
+    ask.must_act()
     form = await form_of({"timezone": "UTC", **given}, error)
     workflows = await ask.desk.observer.workflow_names()
     status = 422 if error else 200
-    return await ask.page(
-        "schedule_new.html", status, told=told, form=form, workflows=workflows, still=True
-    )
+    return await ask.page("schedule_new.html", status, form=form, workflows=workflows, still=True)
 
 
 async def edit(ask: Ask) -> Response:
@@ -211,17 +201,17 @@ async def edit(ask: Ask) -> Response:
 
 async def edit_form(ask: Ask, given: Mapping[str, str], *, error: str = "") -> Response:
     """The form as it was filled in; with ``error`` it was refused."""
-    _refuse_looker(ask)
+    ask.must_act()
     line = (await view_of(ask)).line
     known = {"cron": line.cron_expression, "timezone": line.timezone}
     form = await form_of({**known, **given}, error)
     status = 422 if error else 200
-    return await ask.page("schedule_edit.html", status, told=told, line=line, form=form, still=True)
+    return await ask.page("schedule_edit.html", status, line=line, form=form, still=True)
 
 
 async def explanation(ask: Ask, given: Mapping[str, str]) -> Response:
     """What the times of a form mean, alone."""
-    return await ask.page("parts/explanation.html", told=told, form=await form_of(given))
+    return await ask.page("parts/explanation.html", form=await form_of(given))
 
 
 async def form_of(given: Mapping[str, str], error: str = "") -> Form:
@@ -239,14 +229,9 @@ async def form_of(given: Mapping[str, str], error: str = "") -> Form:
 
 async def delete(ask: Ask) -> Response:
     """The question before a schedule is deleted."""
-    _refuse_looker(ask)
+    ask.must_act()
     view = await view_of(ask)
     return await ask.page("schedule_delete.html", line=view.line, still=True)
-
-
-def _refuse_looker(ask: Ask) -> None:
-    if not ask.may_act:
-        raise RefusedError(403, "You may look, not act", "A visitor with the role steer may.")
 
 
 ROUTES: Final[tuple[Address, ...]] = (

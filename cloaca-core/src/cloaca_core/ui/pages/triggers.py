@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import ScheduleError
-from cloaca_core.ui import told
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.strip import Strip, strip
-from cloaca_core.ui.pages.schedules import number_of
 from cloaca_core.ui.refusals import RefusedError
 
 if TYPE_CHECKING:
@@ -36,11 +34,10 @@ class Row:
 
 async def triggers(ask: Ask) -> Response:
     """The page of all triggers."""
-    offset = number_of(ask.query("after"))
+    offset = ask.number("after")
     found = await ask.desk.observer.triggers(limit=PAGE, offset=offset)
     return await ask.page(
         "triggers.html",
-        told=told,
         rows=[Row(line, _strip(line.events, LATELY)) for line in found.triggers],
         on=sum([line.enabled for line in found.triggers]),
         after=offset + PAGE if found.more else None,
@@ -55,10 +52,9 @@ def _strip(events: Sequence[EventLine], places: int = 0) -> Strip:
 async def trigger(ask: Ask) -> Response:
     """The page of one trigger."""
     line = await known(ask, ask.query("name"))
-    events, before = line.events[::-1], number_of(ask.query("before"))
+    events, before = line.events[::-1], ask.number("before")
     return await ask.page(
         "trigger.html",
-        told=told,
         line=line,
         strip=_strip(line.events),
         events=events[before : before + SHOWN],

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.grid import chosen, grid
 from cloaca_core.ui.charts.spark import spark
-from cloaca_core.ui.failing import failing
 from cloaca_core.ui.pages.workflows import runs_of
+from cloaca_core.ui.runs.failing_runs import failing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from cloaca_core.observe import Graph, GridRow, WorkflowStatistics
-    from cloaca_core.ui.words import Clock
+    from cloaca_core.ui.words.texts import Clock
 
 MOST: Final = 40
 """Tasks in the grid of a workflow that has more, unless all are asked for."""

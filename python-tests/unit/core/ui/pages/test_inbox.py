@@ -5,7 +5,7 @@ from __future__ import annotations
 from cloaca_core.observe.inbox import Question
 from cloaca_core.runner.approvals import OpenApproval
 from cloaca_core.runner.history import Action
-from cloaca_core.ui.forms import Field
+from cloaca_core.ui.forms.schema_fields import Field
 from cloaca_core.ui.pages.inbox import Wrong, card, decided_in
 
 

@@ -1,0 +1,40 @@
+"""Values under keys that name secrets."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloaca_core.ui.payloads.masking import HIDDEN, is_secret, masked
+from cloaca_core.values.json_values import JsonValue
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "password",
+        "DB_PASSWORD",
+        "api_token",
+        "api-key",
+        "apiKey",
+        "client_secret",
+        "pin",
+        "Authorization",
+    ],
+)
+def test_keys_that_name_secrets(key: str) -> None:
+    assert is_secret(key)
+
+
+@pytest.mark.parametrize("key", ["amount", "pinned", "key", "author", "compass", "shipping"])
+def test_other_keys(key: str) -> None:
+    assert not is_secret(key)
+
+
+def test_secrets_are_hidden_at_any_depth_and_their_absence_is_not() -> None:
+    value: JsonValue = {
+        "a": [{"token": "s3cret", "n": 1}],
+        "password": {"x": "s3cret"},
+        "secret": None,
+    }
+
+    assert masked(value) == {"a": [{"token": HIDDEN, "n": 1}], "password": HIDDEN, "secret": None}
