@@ -14,6 +14,7 @@ from typing import Final, Literal, TypeAlias, cast
 
 from cloaca_core.definition.waits.kinds import REJECT
 from cloaca_core.errors import ContextValueError
+from cloaca_core.ui.words.texts import words_of
 from cloaca_core.values.json_schema import Schema, mismatch
 from cloaca_core.values.json_values import JsonValue, decode, encode
 
@@ -225,8 +226,7 @@ def _label_of(value: JsonValue) -> str:
 
 def _label(key: str, form: Schema) -> str:
     """The title of a property, else its key as words. That of a type would not tell two apart."""
-    words = _text(form.get("title")) or key.replace("_", " ").strip() or key
-    return words[:1].upper() + words[1:]
+    return words_of(_text(form.get("title")) or key)
 
 
 def _shown(kind: Kind, value: JsonValue) -> str:

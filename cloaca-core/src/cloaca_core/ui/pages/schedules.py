@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from cloaca_core.observe.schedules import ScheduleLine, ScheduleView, TickLine
+    from cloaca_core.telemetry.redaction import Redact
     from cloaca_core.values.json_values import JsonValue
 
 PAGE: Final = 30
@@ -140,15 +141,15 @@ async def schedule(ask: Ask) -> Response:
         older=before + SHOWN if len(ticks) > before + SHOWN else None,
         late=view.line.enabled and is_late(view.line, view.at),
         counts=_counts(ticks),
-        params=_lines(view.line.params),
+        params=_lines(view.line.params, ask.desk.redact),
         made=made,
         said=_SAID.get(ask.query("done"), ""),
     )
 
 
-def _lines(params: Mapping[str, JsonValue]) -> list[str]:
+def _lines(params: Mapping[str, JsonValue], redact: Redact) -> list[str]:
     """The context of a schedule's runs as lines of JSON, without secrets; none of an empty one."""
-    text = json.dumps(masked(dict(params)), indent=2, ensure_ascii=False)
+    text = json.dumps(masked(params, redact), indent=2, ensure_ascii=False)
     return text.split("\n")[:_LINES] if params else []
 
 

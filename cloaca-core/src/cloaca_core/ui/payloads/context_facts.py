@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.ui.payloads.masking import masked
+from cloaca_core.ui.words.texts import words_of
 from cloaca_core.values.json_values import JsonValue, encode
+
+if TYPE_CHECKING:
+    from cloaca_core.telemetry.redaction import Redact
 
 MOST: Final = 8
 """Keys that are shown, the newest."""
@@ -28,15 +32,14 @@ class Facts(NamedTuple):
     hidden: int
 
 
-def facts_of(context: Mapping[str, JsonValue] | None) -> Facts:
+def facts_of(context: Mapping[str, JsonValue] | None, redact: Redact) -> Facts:
     """The facts of a context; none of one that is not known."""
     items = list((context or {}).items())
-    return Facts(tuple([_fact(*each) for each in items[-MOST:]]), max(0, len(items) - MOST))
+    return Facts(tuple([_fact(*each, redact) for each in items[-MOST:]]), max(0, len(items) - MOST))
 
 
-def _fact(key: str, value: JsonValue) -> Fact:
-    safe = masked(value, key)
+def _fact(key: str, value: JsonValue, redact: Redact) -> Fact:
+    safe = masked(value, redact, key)
     text = safe if isinstance(safe, str) else encode(safe)
     short = text if len(text) <= _LONG else f"{text[:_LONG]}…"
-    words = key.replace("_", " ").strip() or key
-    return Fact(words[:1].upper() + words[1:], short, isinstance(safe, list | dict))
+    return Fact(redact(words_of(key)), short, isinstance(safe, list | dict))

@@ -6,9 +6,12 @@ Everything that users have written into a run passes through here before a templ
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from cloaca_core.observe.changes import key_change
+from cloaca_core.ui.payloads.masking import masked
 
 if TYPE_CHECKING:
     from cloaca_core.observe.changes import KeyChange
@@ -65,20 +68,9 @@ class Text:
     is_cut: bool
 
 
-def hidden(value: Any, redact: Redact) -> Any:
-    """A copy of a JSON value without secrets, in keys too."""
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, Mapping):
-        return {redact(str(key)): hidden(each, redact) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [hidden(each, redact) for each in value]
-    return value
-
-
 def payload(value: Any, redact: Redact) -> Payload:
     """A JSON value as lines."""
-    shown = hidden(value, redact)
+    shown = masked(value, redact)
     writer = _Writer()
     lines = tuple(writer.value("", shown, "", depth=0))
     return Payload(lines, says(shown), writer.is_cut)
@@ -86,7 +78,7 @@ def payload(value: Any, redact: Redact) -> Payload:
 
 def document(value: Any, redact: Redact) -> str:
     """All of a JSON value, as a file."""
-    return json.dumps(hidden(value, redact), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(masked(value, redact), indent=2, ensure_ascii=False) + "\n"
 
 
 def text(value: str | None, redact: Redact) -> Text:
@@ -124,7 +116,7 @@ def changes(changed: Sequence[KeyChange], redact: Redact) -> tuple[Line, ...]:
         if left <= 0:
             lines.append(Line(0, "", note=f"{len(changed) - len(lines):,} more"))
             break
-        found = list(_key_lines(each, redact, left))
+        found = list(_key_lines(_masked(each, redact), left))
         lines += found
         left -= sum(_size(line) for line in found)
     return tuple(lines)
@@ -222,16 +214,25 @@ def _compact(value: Any) -> str:
 # -- changes as lines ----------------------------------------------------------------------------
 
 
-def _key_lines(change: KeyChange, redact: Redact, left: int) -> Iterator[Line]:
+def _masked(change: KeyChange, redact: Redact) -> KeyChange:
+    """The change of the values without secrets. Its diff is made anew: it has them too."""
+    key = redact(change.key)
+    before, after = [masked(each, redact, change.key) for each in (change.before, change.after)]
+    if (key, before, after) == (change.key, change.before, change.after):
+        return change
+    return key_change(key, change.kind, before, after)
+
+
+def _key_lines(change: KeyChange, left: int) -> Iterator[Line]:
     """A short value in a line; a longer one folded, with the lines of its diff."""
-    name = _compact(redact(change.key))
-    before, after = hidden(change.before, redact), hidden(change.after, redact)
+    name = _compact(change.key)
+    before, after = change.before, change.after
     if change.kind == "changed":
         if len(_compact(before)) + len(_compact(after)) <= 2 * _INLINE:
             yield Line(0, f"{name}: {_compact(before)}", mark="del")
             yield Line(0, f"{name}: {_compact(after)}", mark="add")
         else:
-            inner = tuple(_diff_lines(change.diff, redact, left))
+            inner = tuple(_diff_lines(change.diff, left))
             marks = [each.mark for each in inner]
             note = f"+{marks.count('add')} {_MINUS}{marks.count('del')} lines"
             yield Line(0, f"{name}: ", note=note, lines=inner)
@@ -241,11 +242,11 @@ def _key_lines(change: KeyChange, redact: Redact, left: int) -> Iterator[Line]:
         yield Line(0, f"{name}: {whole}", mark=mark)
         return
     opens, closes = _brackets(value) if isinstance(value, dict | list) else ('"', '"')
-    lines = tuple(_diff_lines(change.diff, redact, left))
+    lines = tuple(_diff_lines(change.diff, left))
     yield Line(0, f"{name}: {opens} ", says(value), f" {closes}", lines, mark)
 
 
-def _diff_lines(diff: Sequence[str], redact: Redact, left: int) -> Iterator[Line]:
+def _diff_lines(diff: Sequence[str], left: int) -> Iterator[Line]:
     for place, each in enumerate(diff):
         if left <= 0:
             yield Line(0, "", note=f"{len(diff) - place:,} more lines")
@@ -253,7 +254,7 @@ def _diff_lines(diff: Sequence[str], redact: Redact, left: int) -> Iterator[Line
         if each.startswith("@@"):
             yield Line(0, "", note="…")
             continue
-        shown = redact(each[1:])[:_LONGEST]
+        shown = each[1:][:_LONGEST]
         left -= len(shown)
         yield Line(0, shown, mark=_MARKS.get(each[:1], ""))
 

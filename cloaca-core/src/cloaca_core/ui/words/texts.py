@@ -94,9 +94,9 @@ def times(number: int) -> str:
     return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
 
 
-def verb(choice: str) -> str:
-    """A choice as a button says it: ``Send it`` for ``send_it``."""
-    words = choice.replace("_", " ").strip() or choice
+def words_of(name: str) -> str:
+    """A name of a program as words, for a label or a button: ``Send it`` for ``send_it``."""
+    words = name.replace("_", " ").strip() or name
     return f"{words[:1].upper()}{words[1:]}"
 
 
@@ -224,7 +224,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "up_to_99": up_to_99,
     "sentence": sentence,
     "times": times,
-    "verb": verb,
+    "words_of": words_of,
     "level_word": level,
     "level_class": level_class,
     "in_json": in_json,

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from cloaca_core.observe.changes import KeyChange
+from cloaca_core.observe.changes import KeyChange, key_change
 from cloaca_core.telemetry.redaction import Redaction
 from cloaca_core.ui.payloads import json_lines
 from cloaca_core.ui.payloads.json_lines import LIMIT, Line, Payload
+from cloaca_core.values.json_values import JsonValue
 
 
 def plain(text: str) -> str:
@@ -164,3 +165,21 @@ def test_secrets_are_hidden_in_changes() -> None:
     ]
 
     assert "hunter2" not in "".join(drawn(json_lines.changes(changed, redact)))
+
+
+def test_values_under_keys_that_name_secrets_are_hidden_in_all_that_is_shown() -> None:
+    before: JsonValue = {"api_token": "old" * 99, "n": 1}
+    after: JsonValue = {"api_token": "new" * 99, "n": 2}
+    changed = [
+        key_change("login", "changed", before, after),
+        key_change("password", "added", None, "new" * 99),
+    ]
+
+    everything = "".join(drawn(json_lines.payload(after, plain).lines))
+    everything += json_lines.document(after, plain)
+    everything += "".join(drawn(json_lines.changes(changed, plain)))
+
+    assert "new" not in everything
+    assert "old" not in everything
+    assert everything.count('"api_token": "***"') >= 3
+    assert '"password": "***"' in everything

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.ui.payloads.masking import HIDDEN, is_secret, masked
+from cloaca_core.telemetry.redaction import HIDDEN, Redaction
+from cloaca_core.ui.payloads.masking import is_secret, masked
 from cloaca_core.values.json_values import JsonValue
 
 
@@ -37,4 +38,18 @@ def test_secrets_are_hidden_at_any_depth_and_their_absence_is_not() -> None:
         "secret": None,
     }
 
-    assert masked(value) == {"a": [{"token": HIDDEN, "n": 1}], "password": HIDDEN, "secret": None}
+    assert masked(value, Redaction()) == {
+        "a": [{"token": HIDDEN, "n": 1}],
+        "password": HIDDEN,
+        "secret": None,
+    }
+
+
+def test_secrets_that_are_known_are_hidden_wherever_they_stand() -> None:
+    redact = Redaction()
+    redact.add("hunter2")
+
+    assert masked({"hunter2": ["a hunter2 b", 1, True]}, redact) == {
+        HIDDEN: [f"a {HIDDEN} b", 1, True]
+    }
+    assert masked("hunter2", redact, "pin") == HIDDEN
