@@ -23,7 +23,7 @@ from cloaca_core.ui.paths import Paths, number_in
 from cloaca_core.ui.refusals import RefusedError
 from cloaca_core.ui.templating import assets, templates
 from cloaca_core.ui.visitors import Visitor
-from cloaca_core.ui.words.texts import Clock, zone_of
+from cloaca_core.ui.words.clock import Clock, zone_of
 
 _ZONE_COOKIE = "cloaca_zone"
 

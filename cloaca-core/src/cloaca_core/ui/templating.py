@@ -10,7 +10,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cloaca_core.ui.runs.allowed_acts import allowed_acts
-from cloaca_core.ui.words import run_texts, schedule_texts, texts
+from cloaca_core.ui.words import schedule_texts, texts
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -29,7 +29,6 @@ def templates() -> Environment:
     )
     found.filters.update(texts.FILTERS)
     found.filters["allowed_acts"] = allowed_acts
-    found.filters.update(run_texts.FILTERS)
     found.globals.update(
         states=texts.STATES, words=schedule_texts, pane=None, export=False, graph=None, scope=""
     )

@@ -13,7 +13,8 @@ from cloaca_core.ui.forms.schema_fields import Field, fields_of
 from cloaca_core.ui.payloads import json_lines, tracebacks
 from cloaca_core.ui.refusals import RefusedError
 from cloaca_core.ui.runs.allowed_acts import ENDED
-from cloaca_core.ui.words.texts import counted, duration, seconds_between
+from cloaca_core.ui.words.clock import seconds_between
+from cloaca_core.ui.words.texts import counted, duration
 
 if TYPE_CHECKING:
     from cloaca_core.observe.listing import RunLine

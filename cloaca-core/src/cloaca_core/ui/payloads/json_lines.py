@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core.observe.changes import key_change
 from cloaca_core.ui.payloads.masking import masked
+from cloaca_core.ui.words.texts import counted, size
 
 if TYPE_CHECKING:
     from cloaca_core.observe.changes import KeyChange
@@ -91,21 +92,12 @@ def says(value: Any) -> str:
     """How much a value is: ``12,374 items, 1.7 MB``."""
     if value in ({}, []):
         return "empty"
-    size = size_words(len(_compact(value).encode()))
+    bytes_ = size(len(_compact(value).encode()))
     if isinstance(value, dict):
-        return f"{len(value):,} {'key' if len(value) == 1 else 'keys'}, {size}"
+        return f"{counted(len(value), 'key')}, {bytes_}"
     if isinstance(value, list):
-        return f"{len(value):,} {'item' if len(value) == 1 else 'items'}, {size}"
-    return size
-
-
-def size_words(size: int) -> str:
-    """A number of bytes in words."""
-    if size < 1_000:
-        return f"{size} {'byte' if size == 1 else 'bytes'}"
-    if size < 1_000_000:
-        return f"{size / 1_000:.1f} kB"
-    return f"{size / 1_000_000:.1f} MB"
+        return f"{counted(len(value), 'item')}, {bytes_}"
+    return bytes_
 
 
 def changes(changed: Sequence[KeyChange], redact: Redact) -> tuple[Line, ...]:
@@ -183,7 +175,7 @@ class _Writer:
     def _long_text(self, head: str, value: str, whole: str, tail: str, depth: int) -> Line:
         if len(whole) <= _FOLDED:
             return self._line(depth, f"{head}{whole}{tail}")
-        note = f"… {size_words(len(value.encode()))}"
+        note = f"… {size(len(value.encode()))}"
         first = self._line(depth, f"{head}{whole[:_INLINE]}", note=note, tail=f'"{tail}')
         inner: list[Line] = []
         for each in value.split("\n"):

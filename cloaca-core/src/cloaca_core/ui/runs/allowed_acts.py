@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from cloaca_core.observe.listing import RunLine
-    from cloaca_core.ui.words.texts import Clock
+    from cloaca_core.ui.words.clock import Clock
 
 ENDED: Final = ("Completed", "Failed", "Cancelled")
 

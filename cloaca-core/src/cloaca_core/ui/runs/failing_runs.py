@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.ui.words.texts import first_line
+from cloaca_core.ui.words.texts import first_error
 
 if TYPE_CHECKING:
     from cloaca_core.observe import RunLine
 
 _ENDED: Final = ("Completed", "Failed", "Cancelled")
-_FIRST: Final = "; first error: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ def failing(runs: Sequence[RunLine]) -> Failing | None:
     failed = list(takewhile(lambda run: run.status == "Failed", ended))
     if not failed:
         return None
-    errors = [error_of(run) for run in failed]
+    errors = [first_error(run.error_message) for run in failed]
     before = [run for run in ended if run.status == "Completed"]
     return Failing(
         newest=failed[0],
@@ -44,9 +43,3 @@ def failing(runs: Sequence[RunLine]) -> Failing | None:
         error=errors[0],
         same=len(set(errors)) == 1,
     )
-
-
-def error_of(run: RunLine) -> str:
-    """The first error of a run in one line, without the counts of its tasks."""
-    message = first_line(run.error_message)
-    return message.partition(_FIRST)[2] or message

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.ui.words.texts import Clock, duration
+from cloaca_core.ui.words.texts import duration
 
 if TYPE_CHECKING:
     from cloaca_core.schedules.explain import ClockChange
+    from cloaca_core.ui.words.clock import Clock
 
 CATCH_UP: Final[Mapping[str, str]] = {
     "skip": "skip",
@@ -115,8 +116,3 @@ def offset(at: datetime) -> str:
         return "UTC"
     hours, rest = divmod(abs(minutes), 60)
     return f"UTC{'+' if minutes > 0 else '-'}{hours}{f':{rest:02d}' if rest else ''}"
-
-
-def zone_name(clock: Clock) -> str:
-    """The IANA name of a reader's zone; UTC where it has none."""
-    return str(getattr(clock.local("2026-01-01T00:00:00+00:00").tzinfo, "key", "UTC"))

@@ -1,17 +1,19 @@
-"""Durations, counts and states as the page writes them."""
+"""Durations, sizes, counts, states and errors as the page writes them."""
 
 from __future__ import annotations
 
 import json
 import shlex
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
-from zoneinfo import ZoneInfo
+
+from cloaca_core.observe.filters import Term
 
 _MINUTE: Final = 60
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
+_THOUSAND: Final = 1_000
+_FIRST_ERROR: Final = "; first error: "
 
 STATES: Final[Mapping[str, str]] = {
     "Pending": "pending",
@@ -49,13 +51,6 @@ def duration(seconds: float | None) -> str:
     raise AssertionError("there is a unit for a minute")
 
 
-def seconds_between(since: str | None, until: str | None) -> float | None:
-    """Seconds from one instant to another, never below 0; None unless both are known."""
-    if since is None or until is None:
-        return None
-    return max(0.0, (_instant(until) - _instant(since)).total_seconds())
-
-
 def brief(seconds: float | None) -> str:
     """The same without the unit of its second number, for narrow columns: ``1 m 04``."""
     text = duration(seconds)
@@ -77,9 +72,34 @@ def up_to_99(number: int) -> str:
     return "99+" if number > 99 else str(number)
 
 
+def size(number: int | None) -> str:
+    """So many bytes: ``1.2 GB``; nothing for None."""
+    if number is None:
+        return ""
+    if number < _THOUSAND:
+        return counted(number, "byte")
+    left = float(number)
+    for unit in ("kB", "MB", "GB"):
+        left /= _THOUSAND
+        if left < _THOUSAND:
+            return f"{left:.0f} {unit}" if left >= 100 else f"{left:.1f} {unit}"
+    return f"{left / _THOUSAND:,.1f} TB"
+
+
 def first_line(text: str | None) -> str:
     """The first line of a text; nothing for None."""
     return (text or "").strip().partition("\n")[0]
+
+
+def first_error(text: str | None) -> str:
+    """The first error of a run in one line, without the counts of its tasks before it."""
+    line = first_line(text)
+    return line.partition(_FIRST_ERROR)[2] or line
+
+
+def term(value: str) -> str:
+    """A value as a term of a filter has it."""
+    return str(Term("", (value,)))[1:]
 
 
 def sentence(text: str) -> str:
@@ -123,102 +143,15 @@ def skipped(reason: str) -> str:
     return "rule not met" if reason == "Trigger rules not satisfied" else reason
 
 
-def zone_of(name: str) -> tzinfo | None:
-    """The time zone that a browser names; None, the zone of this machine, for an unknown one."""
-    try:
-        return ZoneInfo(name)
-    except (ValueError, OSError, KeyError):
-        return None
-
-
-class Clock:
-    """Instants as a reader's clock shows them at ``now``. ``zone`` None is that of this machine."""
-
-    def __init__(self, zone: tzinfo | None, now: datetime) -> None:
-        self.zone: tzinfo | None = zone
-        self._now = now.astimezone(zone)
-
-    def when(self, text: str | None) -> str:
-        """A time of today as ``08:13:58``, of another day with its date; nothing for None."""
-        if text is None:
-            return ""
-        at = self.local(text)
-        if at.date() == self._now.date():
-            return f"{at:%H:%M:%S}"
-        year = "" if at.year == self._now.year else f" {at:%Y}"
-        return f"{at.day} {at:%b}{year} {at:%H:%M:%S}"
-
-    def minute(self, text: str) -> str:
-        """An instant to the minute, without its day if that is today: ``28 Nov 02:00``."""
-        at = self.local(text)
-        return f"{at:%H:%M}" if at.date() == self._now.date() else f"{self.day(text)} {at:%H:%M}"
-
-    def day(self, text: str) -> str:
-        """The day of an instant: ``9 Nov``."""
-        at = self.local(text)
-        year = "" if at.year == self._now.year else f" {at.year}"
-        return f"{at.day} {at:%b}{year}"
-
-    def hour(self, text: str) -> str:
-        """A time without seconds: ``08:30`` for one of today, ``Sat 02:00`` for another."""
-        at = self.local(text)
-        return f"{at:%H:%M}" if at.date() == self._now.date() else f"{at:%a} {at:%H:%M}"
-
-    def ago(self, text: str | None) -> str:
-        """How long since an instant, or until it; nothing for None."""
-        return "" if text is None else duration(abs(self.seconds_since(text)))
-
-    def seconds_since(self, text: str) -> float:
-        """Seconds since an instant; below 0 for one to come."""
-        return (self._now - _instant(text)).total_seconds()
-
-    def local(self, text: str) -> datetime:
-        """An instant in the reader's zone."""
-        return _instant(text).astimezone(self.zone)
-
-    def tenth(self, text: str) -> str:
-        """A time of day to a tenth of a second: ``06:29:46.2``."""
-        at = self.local(text)
-        return f"{at:%H:%M:%S}.{at.microsecond // 100_000}"
-
-    def instant(self, text: str) -> datetime | None:
-        """The instant of a date and time as a browser writes them, in the reader's zone unless they
-        have one; None if they cannot be read.
-        """
-        try:
-            at = datetime.fromisoformat(text)
-        except ValueError:
-            return None
-        if at.tzinfo is not None:
-            return at
-        return at.astimezone() if self.zone is None else at.replace(tzinfo=self.zone)
-
-    def midnight(self) -> str:
-        """When the reader's day began, as a filter takes it."""
-        begun = self._now.replace(hour=0, minute=0, second=0, microsecond=0)
-        return begun.isoformat(timespec="minutes")
-
-    @property
-    def zone_name(self) -> str:
-        """The name of the reader's zone."""
-        return getattr(self.zone, "key", None) or f"{self._now:%Z}"
-
-    def full(self, text: str) -> str:
-        """An instant with its date and zone, to be shown on demand."""
-        return f"{self.local(text):%Y-%m-%d %H:%M:%S.%f %Z}"
-
-
-def _instant(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "duration": duration,
     "brief": brief,
     "shell": shlex.quote,
     "short_id": short_id,
+    "size": size,
     "first_line": first_line,
+    "first_error": first_error,
+    "term": term,
     "skipped": skipped,
     "counted": counted,
     "up_to_99": up_to_99,

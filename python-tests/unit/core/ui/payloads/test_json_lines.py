@@ -106,14 +106,6 @@ def test_a_text_is_cut_at_the_limit() -> None:
     assert json_lines.text(None, plain) == json_lines.Text("", False)
 
 
-@pytest.mark.parametrize(
-    ("size", "words"),
-    [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1_000, "1.0 kB"), (1_750_000, "1.8 MB")],
-)
-def test_a_size_is_said_in_words(size: int, words: str) -> None:
-    assert json_lines.size_words(size) == words
-
-
 # -- changes -------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from model.families import LATE, run
 
 from cloaca_core.observe.listing import run_line
 from cloaca_core.ui.runs.allowed_acts import AllowedActs, allowed_acts
-from cloaca_core.ui.words.texts import Clock
+from cloaca_core.ui.words.clock import Clock
 
 OVER = "Ended at 22:14:10"
 

@@ -9,6 +9,7 @@ import pytest
 
 from cloaca_core.schedules.cron import CronExpression
 from cloaca_core.schedules.explain import explain_schedule, in_words
+from cloaca_core.ui.words.clock import Clock
 from cloaca_core.ui.words.schedule_texts import (
     clock_change,
     coming,
@@ -16,9 +17,7 @@ from cloaca_core.ui.words.schedule_texts import (
     every,
     offset,
     tick,
-    zone_name,
 )
-from cloaca_core.ui.words.texts import Clock
 
 NOW = "2026-11-27T07:30:00+00:00"
 CLOCK = Clock(ZoneInfo("Europe/Oslo"), datetime.fromisoformat(NOW))
@@ -87,11 +86,6 @@ def test_a_tick_stands_in_its_own_zone() -> None:
 )
 def test_how_far_a_clock_is_from_utc(zone: str, words: str) -> None:
     assert offset(datetime(2026, 11, 27, tzinfo=ZoneInfo(zone))) == words
-
-
-def test_the_readers_zone_has_a_name() -> None:
-    assert zone_name(CLOCK) == "Europe/Oslo"
-    assert zone_name(Clock(UTC, datetime.now(UTC))) == "UTC"
 
 
 def test_a_clock_change_says_what_it_does_to_a_schedule() -> None:

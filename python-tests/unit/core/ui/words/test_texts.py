@@ -1,16 +1,21 @@
-"""Durations and instants as the page writes them."""
+"""Durations, sizes, counts and errors as the page writes them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
-
 import pytest
 
-from cloaca_core.ui.words.texts import Clock, duration, first_line, short_id, zone_of
-
-NOW = datetime(2026, 11, 27, 8, 14, 30, tzinfo=UTC)
-CLOCK = Clock(ZoneInfo("Europe/Oslo"), NOW)
+from cloaca_core.observe.filters import parse
+from cloaca_core.ui.words.texts import (
+    brief,
+    duration,
+    first_error,
+    first_line,
+    short_id,
+    size,
+    term,
+    up_to_99,
+    words_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,32 +41,61 @@ def test_a_duration_has_two_units_at_most(seconds: float | None, text: str) -> N
     assert duration(seconds) == text
 
 
-def test_an_instant_is_told_on_the_clock_of_the_reader() -> None:
-    assert CLOCK.when("2026-11-27T07:13:58.5Z") == "08:13:58"
-    assert CLOCK.when("2026-11-26T23:30:00Z") == "00:30:00"  # today in Oslo
-    assert CLOCK.when("2026-11-26T22:30:00Z") == "26 Nov 23:30:00"
-    assert CLOCK.when("2025-07-01T10:00:00Z") == "1 Jul 2025 12:00:00"
-    assert CLOCK.when(None) == ""
-    assert CLOCK.full("2026-07-01T10:00:00Z") == "2026-07-01 12:00:00.000000 CEST"
-
-
-def test_how_long_ago_and_in_how_long() -> None:
-    assert CLOCK.ago("2026-11-27T08:13:26Z") == "1 m 04 s"
-    assert CLOCK.ago("2026-11-27T08:15:34Z") == "1 m 04 s"
-    assert CLOCK.seconds_since("2026-11-27T08:15:34Z") == -64
-    assert CLOCK.ago(None) == ""
-
-
-@pytest.mark.parametrize("name", ["", "Nowhere/Else", "../../etc/passwd", "\0", "/etc/localtime"])
-def test_a_zone_that_is_none_is_that_of_this_machine(name: str) -> None:
-    assert zone_of(name) is None
-
-
-def test_a_zone_of_a_browser() -> None:
-    assert zone_of("Europe/Oslo") == ZoneInfo("Europe/Oslo")
-
-
 def test_short_texts() -> None:
     assert first_line(" a\nb") == "a"
     assert first_line(None) == ""
     assert short_id("01a21bda-6da4-7000-8000-000000000000") == "01a21bda-6da4"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(None, ""), (0.25, "250 ms"), (41, "41 s"), (64, "1 m 04"), (5_400, "1 h 30")],
+)
+def test_a_narrow_column_leaves_out_the_last_unit(seconds: float | None, expected: str) -> None:
+    assert brief(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, ""),
+        (
+            "1 task(s) failed, 0 completed; first error: load: OSError: gone\nand more",
+            "load: OSError: gone",
+        ),
+        ("deadline of 5 s exceeded", "deadline of 5 s exceeded"),
+    ],
+)
+def test_the_first_error_stands_without_counts(text: str | None, expected: str) -> None:
+    assert first_error(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (None, ""),
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1_000, "1.0 kB"),
+        (1_750_000, "1.8 MB"),
+        (503_808, "504 kB"),
+        (1_234_567_890, "1.2 GB"),
+        (2_500_000_000_000, "2.5 TB"),
+    ],
+)
+def test_a_size_has_a_unit(number: int | None, expected: str) -> None:
+    assert size(number) == expected
+
+
+@pytest.mark.parametrize("value", ["order", "a::b::order", "a b", 'x"y,z', "-x", ""])
+def test_a_value_stands_in_a_filter_as_it_is(value: str) -> None:
+    assert parse(f"workflow:{term(value)}").terms[0].values == (value,)
+
+
+def test_a_number_that_was_counted_so_far() -> None:
+    assert [up_to_99(number) for number in (0, 99, 100)] == ["0", "99", "99+"]
+
+
+def test_a_name_of_a_program_as_words() -> None:
+    assert [words_of(name) for name in ("send_it", "_", "")] == ["Send it", "_", ""]
