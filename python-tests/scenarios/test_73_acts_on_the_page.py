@@ -261,8 +261,8 @@ def test_an_approval_is_decided_with_its_data(
     fields = {"task": "decide", "choice": "approve", "note": "looked at it"}
     wrong = page.act(waiting, "approve", **fields, **{"data.amount": "much", "data.reason": ""})
     assert wrong.status_code == 422
-    assert "This is to be a number." in wrong.text
-    assert "Fill this in." in wrong.text
+    assert "Amount must be a number" in wrong.text
+    assert "Reason is needed" in wrong.text
     assert 'value="much"' in wrong.text
     assert 'value="looked at it"' in wrong.text
     assert acted(runner) == []
@@ -297,6 +297,19 @@ ACTS: dict[str, dict[str, object]] = {
     "approve": {"task": "decide", "choice": "reject"},
 }
 
+FORMS = (
+    "/runs/{run}/retry",
+    "/runs/{run}/fork",
+    "/runs/{run}/cancel",
+    "/runs/bulk?kind=cancel&all=1",
+    "/runs/start",
+    "/workflow/start?name=refund",
+    "/workflow/pause?name=refund",
+    "/schedules/new",
+    "/inbox/cancel?run={run}",
+    "/runners/drain?runner=any",
+)
+
 
 @pytest.mark.parametrize("options", [{"role": "view"}, {"read_only": True}], ids=["view", "read"])
 def test_who_may_not_act_changes_nothing(
@@ -306,8 +319,8 @@ def test_who_may_not_act_changes_nothing(
 
     for act, fields in ACTS.items():
         assert page.act(waiting, act, **fields).status_code == 403, act
-    for plan in ("retry", "fork", "cancel"):
-        assert page.get(f"/runs/{waiting.id}/{plan}").status_code == 403
+    for form in FORMS:
+        assert page.get(form.format(run=waiting.id)).status_code == 403, form
     assert waiting.tasks()["decide"].status == "Waiting"
     assert acted(runner) == []
     assert page.get(f"/runs/{waiting.id}/export").status_code == 200

@@ -115,7 +115,7 @@ def test_the_list_tells_how_each_workflow_goes(
     runner.pause_workflow("idle")
     page = web.text("/workflows")
     assert "Charges and sends what was ordered." in page
-    assert 'aria-label="Last 2 runs: 1 failed, 1 completed"' in page
+    assert 'aria-label="Last 2 runs: 1 completed, 1 failed"' in page
     assert f"/runs/{runs[1]}" in page
     assert "1 schedule" in page
     assert page.count("Paused") == 1

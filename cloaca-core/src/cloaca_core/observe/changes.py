@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, cast
 
 from cloaca_core._engine.observe.run_reader import with_begun
 from cloaca_core._engine.orchestrate.adoption import keys_of, patches_of
@@ -34,6 +34,7 @@ LINES: Final = 400
 """Lines of a diff at most."""
 COMPARED: Final = 4_000
 """Lines of both values that are compared line by line; that takes long for many."""
+ChangeKind: TypeAlias = Literal["added", "changed", "removed"]
 _FINAL: Final = (State.COMPLETED, State.FAILED, State.SKIPPED, State.CANCELLED)
 
 
@@ -45,7 +46,7 @@ class KeyChange(Shown):
     """
 
     key: str
-    kind: Literal["added", "changed", "removed"]
+    kind: ChangeKind
     before: Any
     after: Any
     diff: tuple[str, ...]
@@ -127,13 +128,18 @@ def _changes(given: Mapping[str, JsonValue], change: Change) -> Iterator[KeyChan
     """The changes by key. A key that is set to the value that it had is none."""
     for key, after in change.set.items():
         if key not in given:
-            yield KeyChange(key, "added", None, after, tuple(_diff((), _lines(after))))
+            yield key_change(key, "added", None, after)
         elif given[key] != after:
-            lines = _diff(_lines(given[key]), _lines(after))
-            yield KeyChange(key, "changed", given[key], after, tuple(lines))
+            yield key_change(key, "changed", given[key], after)
     for key in change.removed:
-        before = given.get(key)
-        yield KeyChange(key, "removed", before, None, tuple(_diff(_lines(before), ())))
+        yield key_change(key, "removed", given.get(key), None)
+
+
+def key_change(key: str, kind: ChangeKind, before: JsonValue, after: JsonValue) -> KeyChange:
+    """A change of a key, with its diff."""
+    old = () if kind == "added" else _lines(before)
+    new = () if kind == "removed" else _lines(after)
+    return KeyChange(key, kind, before, after, tuple(_diff(old, new)))
 
 
 def _lines(value: JsonValue) -> list[str]:

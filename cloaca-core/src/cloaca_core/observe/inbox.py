@@ -78,6 +78,20 @@ class Inbox(Shown):
     more: bool
 
 
+class WaitingForPeople(NamedTuple):
+    """How many ``decisions`` wait for a person, and how many runs that a failure has ``stopped``;
+    each up to ``COUNTED`` and one more.
+    """
+
+    decisions: int
+    stopped: int
+
+    @property
+    def total(self) -> int:
+        """All that waits."""
+        return self.decisions + self.stopped
+
+
 class Open(NamedTuple):
     """An open approval, what it sees, and the choice that is taken for a person who does not
     answer.
@@ -97,22 +111,24 @@ class Found(NamedTuple):
     more: bool
 
 
-async def read(engine: Looks, most: int) -> Found:
-    """What waits, ``most`` of each kind; runs on the engine's loop."""
+async def read(engine: Looks, most: int, *, facts: bool) -> Found:
+    """What waits, ``most`` of each kind; runs on the engine's loop. Without ``facts`` an approval
+    comes without what it sees, which is a read of its run.
+    """
     store = engine.store
     approvals = await store.open_approvals(most + 1)
     paused = await _paused(engine, LOOKED_AT)
     shown = paused[-most:][::-1]
-    opened = await _opened(engine, approvals[:most])
+    opened = await (_opened if facts else _unread)(engine, approvals[:most])
     views = await read_views(engine, shown)
     more = len(approvals) > most or len(paused) > most
     return Found(await store.now(), opened, [views[row.id] for row in shown], more)
 
 
-async def count(engine: Looks) -> int:
-    """How much waits, of each kind up to ``COUNTED`` and one; runs on the engine's loop."""
+async def count(engine: Looks) -> WaitingForPeople:
+    """How much waits; runs on the engine's loop."""
     approvals = await engine.store.open_approvals(COUNTED + 1)
-    return len(approvals) + len(await _paused(engine, COUNTED + 1))
+    return WaitingForPeople(len(approvals), len(await _paused(engine, COUNTED + 1)))
 
 
 async def read_question(engine: Looks, run_id: str, task_id: str) -> OpenApprovalRow | None:
@@ -142,6 +158,10 @@ async def _paused(engine: Looks, look_at: int) -> list[RunRow]:
     """Runs that a failure has paused, newest first."""
     found = await engine.store.search(_PAUSED._replace(look_at=look_at))
     return [row for row in found.rows if USED_UP in (row.steer_reason or "")]
+
+
+async def _unread(_: Looks, rows: Sequence[OpenApprovalRow]) -> list[Open]:
+    return [Open(row, None, None) for row in rows]
 
 
 async def _opened(engine: Looks, rows: Sequence[OpenApprovalRow]) -> list[Open]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cloaca_core.observe.activity import Activity
     from cloaca_core.observe.changes import TaskChange
     from cloaca_core.observe.graph import Graph
-    from cloaca_core.observe.inbox import Inbox
+    from cloaca_core.observe.inbox import Inbox, WaitingForPeople
     from cloaca_core.observe.inspection import Inspection
     from cloaca_core.observe.listing import RunLine, RunPage
     from cloaca_core.observe.overview import Overview, RunnerLine
@@ -313,14 +313,15 @@ class Observer:
 
     # -- what starts runs, and who executes them -----------------------------------------------
 
-    def inbox(self, *, limit: int = 20) -> Call[Inbox]:
+    def inbox(self, *, limit: int = 20, facts: bool = True) -> Call[Inbox]:
         """What waits for a person: open approvals, and runs that are paused since a task used up
-        its attempts; up to ``limit`` of each.
+        its attempts; up to ``limit`` of each. It comes sooner without ``facts``: then approvals
+        have no ``facts`` and no ``default``.
         """
         from cloaca_core.observe import inbox
 
         most = checked_limit(limit)
-        return self._ask(lambda engine: inbox.read(engine, most), inbox.inbox)
+        return self._ask(lambda engine: inbox.read(engine, most, facts=facts), inbox.inbox)
 
     def question(self, run_id: str, task: str) -> Call[OpenApproval | None]:
         """An approval of a run if it is open, else None."""
@@ -328,8 +329,8 @@ class Observer:
 
         return self._ask(lambda engine: inbox.read_question(engine, run_id, task), inbox.question)
 
-    def waiting(self) -> Call[int]:
-        """How much waits for a person, of each kind up to 100."""
+    def waiting(self) -> Call[WaitingForPeople]:
+        """How many decisions and how many stopped runs wait for a person, each up to 100."""
         from cloaca_core.observe import inbox
 
         return self._ask(inbox.count, unchanged)
@@ -442,16 +443,6 @@ class Observer:
         """How many runs have not ended, by state, each up to ``most``; without zeros."""
         bound = checked_limit(most)
         return self._ask(lambda engine: engine.store.count_under_way(bound), unchanged)
-
-    def approvals(self, limit: int = 100) -> Call[tuple[OpenApproval, ...]]:
-        """The approvals that wait for people, oldest first."""
-        from cloaca_core.runner.approvals import open_approvals
-
-        most = checked_limit(limit)
-        return self._ask(
-            lambda engine: engine.store.open_approvals(most),
-            lambda rows: tuple(open_approvals(rows)),
-        )
 
     def activity(self, hours: float = 6) -> Call[Activity]:
         """Runs of the last hours by workflow, at most 24, and the workflows that fail."""

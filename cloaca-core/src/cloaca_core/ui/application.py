@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from cloaca_core.errors import CloacaError
 from cloaca_core.ui.asking import Ask, Handler, ask_of
-from cloaca_core.ui.desk import Desk, desk_of
+from cloaca_core.ui.desk.desk import Desk, desk_of
 from cloaca_core.ui.guard.bodies import Bodies
 from cloaca_core.ui.guard.forms import SameOrigin
 from cloaca_core.ui.guard.headers import SafeHeaders

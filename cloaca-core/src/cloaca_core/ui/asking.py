@@ -14,15 +14,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from cloaca_core.errors import CloacaError
-from cloaca_core.ui.desk import Desk
+from cloaca_core.observe.inbox import WaitingForPeople
+from cloaca_core.ui.desk.desk import Desk
 from cloaca_core.ui.guard.forms import FIELD, checked_form, keep_token, token_of
 from cloaca_core.ui.guard.headers import NONCE
 from cloaca_core.ui.guard.visitors import VISITOR
-from cloaca_core.ui.paths import Paths
+from cloaca_core.ui.paths import Paths, number_in
 from cloaca_core.ui.refusals import RefusedError
 from cloaca_core.ui.templating import assets, templates
 from cloaca_core.ui.visitors import Visitor
-from cloaca_core.ui.words import Clock, zone_of
+from cloaca_core.ui.words.clock import Clock, zone_of
 
 _ZONE_COOKIE = "cloaca_zone"
 
@@ -51,6 +52,10 @@ class Ask:
         """A parameter of the address."""
         return self.request.query_params.get(name, default)
 
+    def number(self, name: str) -> int:
+        """A number in the address; 0 for any other text."""
+        return number_in(self.request.query_params, name)
+
     def here(self, **query: object) -> str:
         """The address of this page with other parameters; an empty one is left out."""
         given = {**self.request.query_params, **query}
@@ -63,7 +68,7 @@ class Ask:
         """
         token = token_of(self.request)
         given = {
-            "waiting": await self._waiting(),
+            "waiting": await self.waiting(),
             "still": False,
             "ask": self,
             "at": self.paths,
@@ -80,20 +85,24 @@ class Ask:
         keep_token(self.request, answer, token)
         return answer
 
-    async def _waiting(self) -> int:
-        """How much waits for a person, for the side; 0 while the database does not answer."""
+    async def waiting(self) -> WaitingForPeople:
+        """How much waits for a person, for the side; nothing while the database does not answer."""
         try:
             return await self.desk.observer.waiting()
         except CloacaError:
-            return 0
+            return WaitingForPeople(0, 0)
 
     async def form(self) -> FormData:
         """The fields of a form of this page, from a visitor who may act; else ``RefusedError``."""
+        self.must_act()
+        return await checked_form(self.request)
+
+    def must_act(self) -> None:
+        """Refuse a visitor who may not act: a form or a plan is the first half of an act."""
         if self.desk.read_only:
             raise RefusedError(403, "This page is read-only", "It was opened so by the program.")
         if not self.visitor.may_steer:
             raise RefusedError(403, "You may look, not act", "A visitor with the role steer may.")
-        return await checked_form(self.request)
 
     def back_to(self, address: str) -> Response:
         """Go on at an address, after an act."""

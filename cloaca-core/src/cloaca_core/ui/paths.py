@@ -6,7 +6,14 @@ Names that users choose stand in the query: in a path ``..`` would be lost.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DIGITS: Final = 9
+"""Digits of a number in an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +52,9 @@ class Paths:
     def _at(self, path: str, query: dict[str, object]) -> str:
         given = {key: value for key, value in query.items() if value not in (None, "", False, [])}
         return f"{self.base}{path}{'?' if given else ''}{urlencode(given, doseq=True)}"
+
+
+def number_in(query: Mapping[str, str], name: str) -> int:
+    """A number among the parameters of an address; 0 for any other text, and for a longer one."""
+    text = query.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else 0

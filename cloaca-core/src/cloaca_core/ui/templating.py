@@ -9,8 +9,8 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from cloaca_core.ui import run_words, words
-from cloaca_core.ui.offers import offers
+from cloaca_core.ui.runs.allowed_acts import allowed_acts
+from cloaca_core.ui.words import schedule_texts, texts
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -27,10 +27,11 @@ def templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    found.filters.update(words.FILTERS)
-    found.filters["offers"] = offers
-    found.filters.update(run_words.FILTERS)
-    found.globals.update(states=words.STATES, pane=None, export=False, graph=None, scope="")
+    found.filters.update(texts.FILTERS)
+    found.filters["allowed_acts"] = allowed_acts
+    found.globals.update(
+        states=texts.STATES, words=schedule_texts, pane=None, export=False, graph=None, scope=""
+    )
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.ui.paths import Paths
+from cloaca_core.ui.paths import Paths, number_in
 
 AT = Paths("/ops", "abc")
 
@@ -34,3 +34,12 @@ def test_a_name_of_a_workflow_can_be_anything(name: str) -> None:
 
 def test_an_id_cannot_leave_its_place() -> None:
     assert AT.run("../x?y") == "/ops/runs/..%2Fx%3Fy"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("12", 12), ("", 0), ("-1", 0), ("x", 0), ("²", 0), ("1" * 9, 111_111_111), ("1" * 10, 0)],
+)
+def test_numbers_in_addresses(text: str, number: int) -> None:
+    assert number_in({"page": text}, "page") == number
+    assert number_in({}, "page") == 0

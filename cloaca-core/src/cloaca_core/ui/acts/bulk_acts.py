@@ -17,9 +17,9 @@ from starlette.responses import Response
 from cloaca_core.observe.filters import Filter, Term, parse
 from cloaca_core.observe.steerable import steerable
 from cloaca_core.ui.asking import Address, Ask
-from cloaca_core.ui.done import PAST
 from cloaca_core.ui.pages.runs import COUNTED, counted_up_to
 from cloaca_core.ui.refusals import RefusedError
+from cloaca_core.ui.runs.bulk_result import PAST
 from cloaca_core.values.ids import is_run_id
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def chosen(given: QueryParams | FormData) -> Chosen:
 
 async def plan(ask: Ask) -> Response:
     """What an act would change, with a form that asks for it."""
-    refuse_lookers(ask)
+    ask.must_act()
     it = chosen(ask.request.query_params)
     narrowed = steerable(it.kind, it.filter)
     tally = await ask.desk.observer.tally(narrowed, most=COUNTED)
@@ -112,12 +112,6 @@ async def act(ask: Ask) -> Response:
     result = await ask.desk.observer.steer(it.kind, it.filter, reason=reason, by=ask.visitor.name)
     done = {"done": it.kind, "changed": str(result.changed), "refused": result.refused or None}
     return ask.back_to(ask.paths.runs(it.q, **done))
-
-
-def refuse_lookers(ask: Ask) -> None:
-    """Refuse a visitor who may not act: a plan is the first half of an act."""
-    if not ask.may_act:
-        raise RefusedError(403, "You may look, not act", "A visitor with the role steer may.")
 
 
 def _text(given: Sequence[object]) -> str | None:

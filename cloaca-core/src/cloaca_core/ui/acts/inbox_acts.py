@@ -12,9 +12,9 @@ from cloaca_core.errors import (
     RunEndedError,
     RunStateError,
 )
-from cloaca_core.ui.acts.given import given_to, needed
 from cloaca_core.ui.asking import Address, Ask
-from cloaca_core.ui.forms import Entered, entered
+from cloaca_core.ui.forms.form_texts import given_to, needed
+from cloaca_core.ui.forms.schema_fields import decision_data
 from cloaca_core.ui.pages.inbox import Late, Wrong, shown
 from cloaca_core.values.json_values import JsonValue, decode
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-REJECT: Final = "reject"
 _NOT_RECORDED: Final = "Your choice was not recorded."
 
 
@@ -33,23 +32,18 @@ async def decide(ask: Ask) -> Response:
     run_id, task, choice = (needed(given, name) for name in ("run", "task", "choice"))
     note = given.get("note", "").strip()
     asked = await ask.desk.observer.question(run_id, task)
-    data = entered(None if asked is None else asked.schema, given)
-    if not data.is_right and choice != REJECT:
+    data = decision_data(None if asked is None else asked.schema, choice, given)
+    if not data.is_right:
         return await shown(ask, 422, wrong=Wrong(run_id, task, data.fields, note, error=data.error))
     try:
         await ask.desk.calls.runs.messages.approve(
-            run_id, task, choice, data_of(data), note or None, ask.visitor.name
+            run_id, task, choice, data.value, note or None, ask.visitor.name
         )
     except (AlreadyDecidedError, RunEndedError) as error:
         return await shown(ask, 409, late=_late(ask, error))
     except (ConfigError, ContextError) as error:
         return await shown(ask, 422, wrong=Wrong(run_id, task, data.fields, note, error=str(error)))
     return ask.back_to(ask.paths.page("inbox", run=run_id, task=task))
-
-
-def data_of(data: Entered) -> JsonValue:
-    """The data to send: of a rejection that was not filled in none."""
-    return data.value if data.is_right else None
 
 
 def _late(ask: Ask, error: AlreadyDecidedError | RunEndedError) -> Late:

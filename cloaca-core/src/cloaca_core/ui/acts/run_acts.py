@@ -10,10 +10,9 @@ from typing import Any, Final
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from cloaca_core.definition.waits.kinds import REJECT
 from cloaca_core.errors import ConfigError, ContextValueError, RunStateError
-from cloaca_core.ui import schema_fields
 from cloaca_core.ui.asking import Address, Ask
+from cloaca_core.ui.forms.schema_fields import decision_data
 from cloaca_core.ui.pages import pane, plans
 from cloaca_core.ui.refusals import RefusedError
 
@@ -108,21 +107,18 @@ async def approve(ask: Ask) -> Response:
     details = await pane.task_of(ask, run_id, task)
     if details.question is None:
         raise RefusedError(404, "There is no such approval", f"{task} asks nobody.")
-    schema = details.question.schema
-    entered = schema_fields.entered(schema, lambda name: _given(form, name))
-    if choice == REJECT and schema_fields.is_empty(schema, lambda name: _given(form, name)):
-        entered = schema_fields.Entered(None, ())
-    if entered.is_wrong:
-        return await _again(ask, form, "approve", fields=entered.fields, note=note, error="")
+    given = {name: text for name, text in form.items() if isinstance(text, str)}
+    data = decision_data(details.question.schema, choice, given)
+    if not data.is_right:
+        return await _again(ask, form, "approve", fields=data.fields, note=note, error=data.error)
     try:
         await ask.desk.calls.runs.messages.approve(
-            run_id, task, choice, entered.data, _bounded("note", note) or None, ask.visitor.name
+            run_id, task, choice, data.value, _bounded("note", note) or None, ask.visitor.name
         )
     except RunStateError:
         raise
     except (ConfigError, ContextValueError) as error:
-        fields = schema_fields.entered(schema, lambda name: _given(form, name)).fields
-        return await _again(ask, form, "approve", fields=fields, note=note, error=str(error))
+        return await _again(ask, form, "approve", fields=data.fields, note=note, error=str(error))
     return _back(ask, run_id, form)
 
 

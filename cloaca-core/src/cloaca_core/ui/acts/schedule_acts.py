@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import CloacaError, ScheduleError, StoreError
-from cloaca_core.ui.acts.given import given_to, needed
 from cloaca_core.ui.asking import Address, Ask
+from cloaca_core.ui.forms.form_texts import given_to, needed
 from cloaca_core.ui.pages import schedules as pages
 from cloaca_core.ui.pages.backfill import MOST
 from cloaca_core.ui.refusals import RefusedError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.ui.acts.given import given_to, needed
 from cloaca_core.ui.asking import Address, Ask
+from cloaca_core.ui.forms.form_texts import given_to, needed
 from cloaca_core.ui.pages.triggers import known
 
 if TYPE_CHECKING:

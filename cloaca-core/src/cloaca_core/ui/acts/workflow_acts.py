@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core.errors import CloacaError, ConfigError, ContextError, WorkflowNotFoundError
 from cloaca_core.runner.calls.start_options import StartOptions
 from cloaca_core.ui.asking import Address, Ask
+from cloaca_core.ui.forms.form_texts import given_to
 from cloaca_core.values.duration_texts import seconds_of
 from cloaca_core.values.json_values import decode
 
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 
 async def pause_form(ask: Ask) -> Response:
     """Ask until when and why, as a page of its own."""
+    ask.must_act()
     return await _pause_page(ask, ask.query("name"), {})
 
 
 async def pause(ask: Ask) -> Response:
     """Have no run of a workflow claimed."""
-    given = await _given(ask)
+    given = await given_to(ask)
     name, reason = given.get("name", ""), given.get("reason", "").strip() or None
     try:
         until = _instant(ask, given.get("until", "").strip())
@@ -37,7 +39,7 @@ async def pause(ask: Ask) -> Response:
 
 async def resume(ask: Ask) -> Response:
     """Let runs of a workflow be claimed again."""
-    given = await _given(ask)
+    given = await given_to(ask)
     name, reason = given.get("name", ""), given.get("reason", "").strip() or None
     await _known(ask, name)
     await ask.desk.calls.runs.steering.resume_workflow(name, reason, ask.visitor.name)
@@ -46,12 +48,13 @@ async def resume(ask: Ask) -> Response:
 
 async def start_form(ask: Ask) -> Response:
     """Ask for what a run needs, as a page of its own."""
+    ask.must_act()
     return await _start_page(ask, ask.query("name"), {})
 
 
 async def start(ask: Ask) -> Response:
     """Start a run, and go on to it."""
-    given = await _given(ask)
+    given = await given_to(ask)
     name = given.get("name", "")
     try:
         run_id, _ = await ask.desk.calls.runs.submit(
@@ -77,12 +80,6 @@ async def _known(ask: Ask, name: str) -> None:
     is there, a form has it from a page.
     """
     await ask.desk.observer.workflow_graph(name)
-
-
-async def _given(ask: Ask) -> dict[str, str]:
-    """The texts of the form."""
-    form = await ask.form()
-    return {key: value for key, value in form.items() if isinstance(value, str)}
 
 
 async def _pause_page(ask: Ask, name: str, given: Mapping[str, str], error: str = "") -> Response:

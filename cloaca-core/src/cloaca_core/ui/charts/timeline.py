@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 from cloaca_core.observe import Bar, Inspection, RunLine, Span, TaskNode, Timeline
 from cloaca_core.ui.charts.axis import Axis, axis, merged
 from cloaca_core.ui.charts.rows import Row
-from cloaca_core.ui.words import Clock, duration, skipped
+from cloaca_core.ui.words.clock import Clock
+from cloaca_core.ui.words.texts import duration, skipped
 
 _LEAST: Final = 0.5
 """Per cent that a mark is wide at least."""

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.ui import told
 from cloaca_core.ui.asking import Address, Ask
-from cloaca_core.ui.pages.schedules import number_of
+from cloaca_core.ui.words import schedule_texts
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -23,17 +22,16 @@ _PEOPLE: Final = 12
 
 async def actions(ask: Ask) -> Response:
     """The page of acts, newest first."""
-    by, kind, before = ask.query("by"), ask.query("kind"), number_of(ask.query("before"))
+    by, kind, before = ask.query("by"), ask.query("kind"), ask.number("before")
     acts = await ask.desk.observer.actions(limit=LOOKED_AT)
     found = chosen(acts, by, kind)
     return await ask.page(
         "actions.html",
-        told=told,
         by=by,
         kind=kind,
         any=bool(acts),
         people=[name for name, _ in Counter([act.by for act in acts]).most_common(_PEOPLE)],
-        kinds=[name for name in told.ACTS if any(act.kind == name for act in acts)],
+        kinds=[name for name in schedule_texts.ACTS if any(act.kind == name for act in acts)],
         acts=found[before : before + PAGE],
         older=before + PAGE if len(found) > before + PAGE else None,
         all_seen=len(acts) < LOOKED_AT,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from cloaca_core.errors import ScheduleError
-from cloaca_core.ui import told
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.calendar import Calendar, calendar
 from cloaca_core.ui.pages.schedules import view_of
@@ -60,7 +59,6 @@ async def backfill(ask: Ask) -> Response:
     return await ask.page(
         "backfill.html",
         422 if error else 200,
-        told=told,
         line=view.line,
         days=days,
         preview=preview,

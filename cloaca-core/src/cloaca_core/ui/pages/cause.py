@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from cloaca_core.observe import Inspection, TaskNode
-from cloaca_core.ui.words import Clock, counted, first_line
+from cloaca_core.ui.words.clock import Clock
+from cloaca_core.ui.words.texts import counted, first_line
 
 _NAMED: Final = 3
 """Tasks that are named; more are counted."""

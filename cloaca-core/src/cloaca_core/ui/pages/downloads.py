@@ -8,9 +8,9 @@ from typing import Final
 
 from starlette.responses import Response
 
-from cloaca_core.ui import payloads
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.pages.pane import task_of
+from cloaca_core.ui.payloads import json_lines
 from cloaca_core.ui.refusals import RefusedError
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
@@ -57,7 +57,7 @@ async def _of_task(ask: Ask, part: str) -> Response:
 
 
 async def _json(ask: Ask, value: object, name: str) -> Response:
-    content = await asyncio.to_thread(payloads.document, value, ask.desk.redact)
+    content = await asyncio.to_thread(json_lines.document, value, ask.desk.redact)
     return attachment(content, name, "application/json")
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
 
 from cloaca_core.observe.inbox import Question
 from cloaca_core.runner.history import Action
 from cloaca_core.ui.asking import Address, Ask
-from cloaca_core.ui.facts import Facts, facts_of
-from cloaca_core.ui.forms import Field, fields_of
-from cloaca_core.ui.refusals import RefusedError
+from cloaca_core.ui.forms.schema_fields import Field, fields_of
+from cloaca_core.ui.payloads.context_facts import Facts, facts_of
+
+if TYPE_CHECKING:
+    from cloaca_core.telemetry.redaction import Redact
 
 PAGE: Final = 20
 ACTS: Final = 200
@@ -79,7 +81,7 @@ async def shown(
         "inbox.html",
         status,
         inbox=found,
-        cards=[card(each, wrong) for each in found.questions],
+        cards=[card(each, wrong, ask.desk.redact) for each in found.questions],
         decided=lately[:LATELY],
         done=_done(ask, lately),
         wrong=wrong,
@@ -88,10 +90,10 @@ async def shown(
     )
 
 
-def card(question: Question, wrong: Wrong | None) -> Card:
+def card(question: Question, wrong: Wrong | None, redact: Redact) -> Card:
     """The card of a decision; that which was filled in wrongly keeps what it had."""
     asked = question.approval
-    name, facts = f"ask-{asked.run_id}-{asked.task_id}", facts_of(question.facts)
+    name, facts = f"ask-{asked.run_id}-{asked.task_id}", facts_of(question.facts, redact)
     if wrong is not None and (wrong.run_id, wrong.task) == (asked.run_id, asked.task_id):
         return Card(name, question, facts, wrong.fields, wrong.note, wrong.error)
     return Card(name, question, facts, fields_of(asked.schema))
@@ -117,8 +119,7 @@ def _done(ask: Ask, lately: Sequence[Decided]) -> Decided | None:
 
 async def cancel(ask: Ask) -> Response:
     """The question before a run is cancelled."""
-    if not ask.may_act:
-        raise RefusedError(403, "You may look, not act", "A visitor with the role steer may.")
+    ask.must_act()
     run = await ask.desk.observer.run(ask.query("run"))
     return await ask.page("inbox_cancel.html", run=run, still=True)
 

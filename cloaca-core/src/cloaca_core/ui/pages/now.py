@@ -9,25 +9,18 @@ from starlette.responses import Response
 
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.lanes import WIDTH, chart
-from cloaca_core.ui.charts.strip_of_runs import strip
-from cloaca_core.ui.words import STATES, counted
+from cloaca_core.ui.charts.strip import strip
+from cloaca_core.ui.words.texts import STATES, counted, up_to_99
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cloaca_core.observe.activity import Activity
+    from cloaca_core.observe.inbox import WaitingForPeople
     from cloaca_core.observe.overview import Overview
-    from cloaca_core.observe.standings import Standing
 
 PERIODS: Final = ("1", "6", "24")
 LANES: Final = 12
 """Workflows of which a lane is drawn."""
-PEOPLE: Final = 50
-"""Approvals and paused runs that are looked at."""
 ASKED: Final = 6
-"""The same that are shown."""
-STOPPED: Final = "status:paused by:cloaca"
-"""Runs that the engine has paused, after a failure."""
+"""Decisions that are shown, and runs that a failure has stopped."""
 
 
 async def now(ask: Ask) -> Response:
@@ -35,13 +28,13 @@ async def now(ask: Ask) -> Response:
     asked = ask.query("hours")
     hours = asked if asked in PERIODS else "6"
     observer = ask.desk.observer
-    overview, activity, approvals, stopped, newest, glance = await asyncio.gather(
+    overview, activity, inbox, waiting, newest, glance = await asyncio.gather(
         observer.overview(),
         observer.activity(float(hours)),
-        observer.approvals(PEOPLE),
-        _stopped(ask),
+        observer.inbox(limit=ASKED, facts=False),
+        ask.waiting(),
         observer.runs(limit=1),
-        ask.desk.checkup.look(),
+        ask.desk.health.look(),
     )
     failing = [each.workflow for each in activity.failing]
     drawn = chart(activity, ask.clock.local, STATES, failing)
@@ -56,22 +49,14 @@ async def now(ask: Ask) -> Response:
         more_lanes=drawn.lanes[LANES:],
         histogram_width=WIDTH,
         strips=[strip(each.last) for each in activity.failing],
-        approvals=approvals,
-        stopped=stopped,
-        asked=ASKED,
+        inbox=inbox,
+        waiting=waiting,
         glance=glance,
         slots=await _slots(ask, overview),
-        lede=lede(activity, len(approvals), len(stopped)),
+        lede=lede(len(activity.failing), waiting),
         is_new=not newest.runs,
         paused=frozenset(overview.paused_workflows),
     )
-
-
-async def _stopped(ask: Ask) -> Sequence[Standing]:
-    """Runs that were paused by a failure, the one that waits longest first."""
-    page = await ask.desk.observer.runs(STOPPED, limit=PEOPLE)
-    found = await ask.desk.observer.standings(*[run.id for run in page.runs]) if page.runs else ()
-    return [each for each in reversed(found) if each.stopped_by is not None]
 
 
 async def _slots(ask: Ask, overview: Overview) -> tuple[int, int] | None:
@@ -86,22 +71,15 @@ async def _slots(ask: Ask, overview: Overview) -> tuple[int, int] | None:
     return sum([each.used for each in own]), sum([each.used + each.free for each in own])
 
 
-def lede(activity: Activity, decisions: int, stopped: int) -> str:
+def lede(failing: int, waiting: WaitingForPeople) -> str:
     """The state of things in a sentence or two."""
-    fails = len(activity.failing)
-    waits = [
-        text
-        for number, text in (
-            (decisions, counted(decisions, "decision")),
-            (stopped, counted(stopped, "paused run")),
-        )
-        if number
-    ]
+    counts = ((waiting.decisions, "decision"), (waiting.stopped, "paused run"))
+    waits = [f"{up_to_99(n)} {noun}{'' if n == 1 else 's'}" for n, noun in counts if n]
     sentences = []
-    if fails:
-        sentences.append(f"{counted(fails, 'workflow')} {'fails' if fails == 1 else 'fail'}.")
+    if failing:
+        sentences.append(f"{counted(failing, 'workflow')} {'fails' if failing == 1 else 'fail'}.")
     if waits:
-        verb = "waits" if decisions + stopped == 1 else "wait"
+        verb = "waits" if waiting.total == 1 else "wait"
         sentences.append(f"{' and '.join(waits)} {verb} for you.")
     return " ".join(sentences) or "Nothing fails, and nothing waits for you."
 

@@ -9,11 +9,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import TaskNotFoundError
-from cloaca_core.ui import payloads, tracebacks
-from cloaca_core.ui.offers import ENDED
+from cloaca_core.ui.forms.schema_fields import Field, fields_of
+from cloaca_core.ui.payloads import json_lines, tracebacks
 from cloaca_core.ui.refusals import RefusedError
-from cloaca_core.ui.schema_fields import Field, fields_of
-from cloaca_core.ui.words import counted, duration, seconds_between
+from cloaca_core.ui.runs.allowed_acts import ENDED
+from cloaca_core.ui.words.clock import seconds_between
+from cloaca_core.ui.words.texts import counted, duration
 
 if TYPE_CHECKING:
     from cloaca_core.observe.listing import RunLine
@@ -39,9 +40,9 @@ _SHOWN: Final = 100
 class Trouble:
     """The error of an attempt."""
 
-    text: payloads.Text
+    text: json_lines.Text
     traceback: tracebacks.Traceback
-    whole: payloads.Text
+    whole: json_lines.Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Shown:
 
     name: str
     detail: KeptValue | TaskMessage
-    value: payloads.Payload
+    value: json_lines.Payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +101,14 @@ class Pane:
     tries: tuple[Try, ...]
     steps: tuple[Shown, ...]
     messages: tuple[Shown, ...]
-    input: payloads.Payload | None
-    changed: tuple[payloads.Line, ...]
+    input: json_lines.Payload | None
+    changed: tuple[json_lines.Line, ...]
     changed_words: str
-    result: payloads.Payload | None
+    result: json_lines.Payload | None
     log: Log
     why: str
     fields: tuple[Field, ...]
-    decided: payloads.Payload | None
+    decided: json_lines.Payload | None
     event: str | None
     children: tuple[RunTree, ...]
 
@@ -196,10 +197,10 @@ def shaped(
         tries=tuple(_tries(details, redact)),
         steps=tuple([_kept(each, redact) for each in details.kept[:_SHOWN]]),
         messages=tuple([_message(each, redact) for each in details.messages[:_SHOWN]]),
-        input=None if given is None else payloads.payload(given, redact),
-        changed=() if change is None else payloads.changes(change.changes, redact),
-        changed_words="" if change is None else payloads.changed_words(change.changes),
-        result=payloads.payload(result, redact) if result else None,
+        input=None if given is None else json_lines.payload(given, redact),
+        changed=() if change is None else json_lines.changes(change.changes, redact),
+        changed_words="" if change is None else json_lines.changed_words(change.changes),
+        result=json_lines.payload(result, redact) if result else None,
         log=log,
         why=redact(why),
         fields=fields_of(question.schema) if question is not None and is_open else (),
@@ -285,7 +286,7 @@ def _said(
         return ""
     if later is not None and later.error == attempt.error:
         return "same error"
-    return payloads.text(attempt.error, redact).text.strip().partition("\n")[0]
+    return json_lines.text(attempt.error, redact).text.strip().partition("\n")[0]
 
 
 # -- what went wrong, and what it waits for ------------------------------------------------------
@@ -294,8 +295,8 @@ def _said(
 def _trouble(attempt: AttemptInfo | None, redact: Redact) -> Trouble | None:
     if attempt is None or attempt.error is None:
         return None
-    whole = payloads.text(attempt.traceback, redact)
-    error = payloads.text(attempt.error, redact)
+    whole = json_lines.text(attempt.traceback, redact)
+    error = json_lines.text(attempt.error, redact)
     return Trouble(error, tracebacks.parsed(whole.text), whole)
 
 
@@ -324,15 +325,15 @@ def _event(tree: RunTree, node: TaskNode, details: TaskDetails) -> str | None:
 def _kept(kept: KeptValue, redact: Redact) -> Shown:
     name = redact(kept.name) or kept.kind
     number = f" {kept.number}" if kept.number > 1 else ""
-    return Shown(f"{name}{number}", kept, payloads.payload(kept.value, redact))
+    return Shown(f"{name}{number}", kept, json_lines.payload(kept.value, redact))
 
 
 def _message(message: TaskMessage, redact: Redact) -> Shown:
-    return Shown(redact(message.name), message, payloads.payload(message.payload, redact))
+    return Shown(redact(message.name), message, json_lines.payload(message.payload, redact))
 
 
-def _data(data: object, redact: Redact) -> payloads.Payload | None:
-    return None if data is None else payloads.payload(data, redact)
+def _data(data: object, redact: Redact) -> json_lines.Payload | None:
+    return None if data is None else json_lines.payload(data, redact)
 
 
 async def _log(ask: Ask, details: TaskDetails) -> Log:
@@ -347,7 +348,7 @@ async def _log(ask: Ask, details: TaskDetails) -> Log:
 
 def newest(lines: Sequence[LogLine], most: int) -> Log:
     """The newest ``most`` lines, as many as the limit of characters lets show."""
-    left, first = payloads.LIMIT * (1 if most == LINES else 8), len(lines)
+    left, first = json_lines.LIMIT * (1 if most == LINES else 8), len(lines)
     while first > max(len(lines) - most, 0) and left > 0:
         first -= 1
         left -= len(lines[first].message)

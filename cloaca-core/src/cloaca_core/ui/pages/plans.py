@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 
 from cloaca_core.errors import CloacaError
-from cloaca_core.ui import plan_rows
 from cloaca_core.ui.asking import Address, Ask
-from cloaca_core.ui.offers import offers
 from cloaca_core.ui.pages.pane import selected
 from cloaca_core.ui.refusals import RefusedError, refusal_of
-from cloaca_core.ui.words import sentence
+from cloaca_core.ui.runs import plan_rows
+from cloaca_core.ui.runs.allowed_acts import allowed_acts
+from cloaca_core.ui.words.texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,9 +43,9 @@ async def fork(ask: Ask) -> Response:
 
 async def cancel(ask: Ask) -> Response:
     """Ask before a run is cancelled."""
-    must_act(ask)
+    ask.must_act()
     tree = await ask.desk.observer.tree(ask.request.path_params["run_id"], depth=1)
-    run, why = tree.run, offers(tree.run, ask.clock).cancel
+    run, why = tree.run, allowed_acts(tree.run, ask.clock).cancel
     refusal = RefusedError(409, "This run cannot be cancelled", f"{why}.") if why else None
     return await question(
         ask,
@@ -71,7 +71,7 @@ async def retry_page(
     ask: Ask, tasks: Sequence[str], filled: Mapping[str, str] | None = None
 ) -> Response:
     """The plan of a retry of these tasks, or (none) of what failed."""
-    must_act(ask)
+    ask.must_act()
     tree = await _tree(ask)
     try:
         plan = await ask.desk.calls.runs.steering.plan_retry(tree.run.id, tasks or None)
@@ -88,7 +88,7 @@ async def fork_page(
     errors: Mapping[str, str] | None = None,
 ) -> Response:
     """The plan of a fork from a task on, by default from the one that is selected."""
-    must_act(ask)
+    ask.must_act()
     tree = await _tree(ask)
     wanted = task or selected(tree)
     if not wanted:
@@ -100,12 +100,6 @@ async def fork_page(
         return await _refused(ask, tree.run, "fork", refusal_of(error))
     lede = "makes a new run, which begins with the results that are kept"
     return await _plan(ask, tree, "fork", plan, [wanted], lede, filled or {}, errors or {})
-
-
-def must_act(ask: Ask) -> None:
-    """Refuse a visitor who may not act: there is nothing to ask."""
-    if not ask.may_act:
-        raise RefusedError(403, "You may look, not act", "A visitor with the role steer may.")
 
 
 async def question(

@@ -96,13 +96,13 @@ async def run(ask: Ask) -> Response:
 async def _seen(ask: Ask, ref: str) -> Inspection:
     """The run; for a part of a large one that is on a page, as that page shows it."""
     is_part = ask.wants == "pane" or _chunk_asked_for(ask) is not None
-    kept = ask.desk.kept.find(ref, ask.query("at")) if is_part else None
+    kept = ask.desk.seen_runs.find(ref, ask.query("at")) if is_part else None
     if kept is not None:
         return kept
     # On another thread: a run of 10,000 tasks takes a while to be shaped.
     seen = await asyncio.to_thread(ask.desk.observer.inspect(ref).wait)
     if len(seen.tree.tasks) > CHUNK:
-        ask.desk.kept.keep(seen)
+        ask.desk.seen_runs.keep(seen)
     return seen
 
 

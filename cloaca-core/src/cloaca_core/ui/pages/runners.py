@@ -29,8 +29,7 @@ async def runners(ask: Ask) -> Response:
 
 async def drain(ask: Ask) -> Response:
     """The question before a runner is asked to leave."""
-    if not ask.may_act:
-        raise RefusedError(403, "You may look, not act", "A visitor with the role steer may.")
+    ask.must_act()
     return await ask.page("runner_drain.html", runner=await known(ask, ask.query("runner")))
 
 

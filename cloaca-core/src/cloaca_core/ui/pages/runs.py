@@ -15,8 +15,9 @@ from starlette.responses import Response
 
 from cloaca_core.observe import RunPage
 from cloaca_core.ui.asking import Address, Ask
-from cloaca_core.ui.done import done_of
-from cloaca_core.ui.filter_line import HINTS, FilterLine, filter_line
+from cloaca_core.ui.forms.filter_line import HINTS, FilterLine, filter_line
+from cloaca_core.ui.runs.bulk_result import bulk_done
+from cloaca_core.ui.words.texts import up_to_99
 from cloaca_core.values.ids import is_run_id
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 PAGE: Final = 50
 COUNTED: Final = 1_000
 """Runs that are counted at most."""
-FEW_COUNTED: Final = 99
-"""The same for a filter that is only offered."""
 TRAIL: Final = 20
 """Pages to which Newer goes back."""
 _SLOW: Final = ("error", "task")
@@ -74,7 +73,7 @@ async def runs(ask: Ask) -> Response:
         older_trail=[*trail, before or ""][-TRAIL:],
         total=_total(page, before, tally),
         offers=offers,
-        done=done_of(ask),
+        done=bulk_done(ask.request.query_params),
         size=PAGE,
     )
 
@@ -125,19 +124,19 @@ def _past(rows: Sequence[Standing], page: RunPage) -> frozenset[str]:
 
 async def _offers(ask: Ask, line: FilterLine) -> list[Offer]:
     """The filters that are offered to everybody."""
-    observer, most = ask.desk.observer, FEW_COUNTED
+    observer, most = ask.desk.observer, 99
     today = f"status:failed since:{ask.clock.midnight()}"
     under_way, over, failed, people = await asyncio.gather(
         observer.under_way(most + 1),
         observer.tally("status:failed,cancelled", most=most + 1),
         observer.tally(today, most=most + 1),
-        observer.approvals(most + 1),
+        observer.waiting(),
     )
     left = sum(under_way.values()) + over.number
     return [
         _offer(ask, line, "Not completed", "-status:completed", left, ""),
         _offer(ask, line, "Failed today", today, failed.number, "failed"),
-        Offer("Waiting for people", ask.paths.page("inbox"), *_counted(len(people), "waiting")),
+        Offer("Waiting for people", ask.paths.page("inbox"), *_counted(people.total, "waiting")),
     ]
 
 
@@ -148,11 +147,12 @@ def _offer(ask: Ask, line: FilterLine, label: str, text: str, number: int, state
 
 def _counted(number: int, state: str) -> tuple[str, str]:
     """A number up to a bound, and the state of its mark."""
-    return f"{number if number <= FEW_COUNTED else f'{FEW_COUNTED}+'}", state if number else ""
+    return up_to_99(number), state if number else ""
 
 
 async def start(ask: Ask) -> Response:
     """The workflows of which a run can be started."""
+    ask.must_act()
     found = await ask.desk.observer.workflows()
     return await ask.page("start.html", workflows=found)
 

@@ -11,22 +11,25 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import CronExpressionError, ScheduleError
 from cloaca_core.schedules.explain import ScheduleExplanation, explain_schedule
-from cloaca_core.ui import told
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.day import Hour, Lane, hours, lane
-from cloaca_core.ui.charts.last_runs import Strip, strip
+from cloaca_core.ui.charts.strip import Strip, strip
+from cloaca_core.ui.payloads.masking import masked
 from cloaca_core.ui.refusals import RefusedError
-from cloaca_core.ui.secrets import masked
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from cloaca_core.observe.schedules import ScheduleLine, ScheduleView, TickLine
+    from cloaca_core.telemetry.redaction import Redact
     from cloaca_core.values.json_values import JsonValue
 
 PAGE: Final = 30
 LANES: Final = 10
 LATELY: Final = 20
+"""Ticks of the strip of a schedule in the list."""
+STRIP: Final = 60
+"""The same on its own page."""
 SHOWN: Final = 50
 """Ticks of a history that are shown at once."""
 _LINES: Final = 60
@@ -78,17 +81,14 @@ class Form:
 
 async def schedules(ask: Ask) -> Response:
     """The page of all schedules."""
-    offset = number_of(ask.query("after"))
+    offset = ask.number("after")
     found = await ask.desk.observer.schedules(limit=PAGE, offset=offset)
     on = [line for line in found.schedules if line.enabled]
     return await ask.page(
         "schedules.html",
-        told=told,
         found=found,
         rows=[
-            Row(
-                line, strip(_statuses(line.ticks), LATELY), line.enabled and is_late(line, found.at)
-            )
+            Row(line, _strip(line.ticks, LATELY), line.enabled and is_late(line, found.at))
             for line in found.schedules
         ],
         day=_day(on, datetime.fromisoformat(found.at), ask) if not offset else None,
@@ -108,13 +108,10 @@ def is_late(line: ScheduleLine, now: str) -> bool:
     return late.total_seconds() > _LATE
 
 
-def number_of(text: str) -> int:
-    """A number in an address, 0 for any other text."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
-
-
-def _statuses(ticks: Sequence[TickLine]) -> list[str | None]:
-    return [None if each.run is None else each.run.status for each in ticks[-LATELY:]]
+def _strip(ticks: Sequence[TickLine], most: int) -> Strip:
+    """The strip of the newest ticks."""
+    statuses = [None if each.run is None else each.run.status for each in ticks[-most:]]
+    return strip(statuses, min(most, LATELY), "tick")
 
 
 def _day(lines: Sequence[ScheduleLine], now: datetime, ask: Ask) -> Day | None:
@@ -133,27 +130,26 @@ async def schedule(ask: Ask) -> Response:
     """The page of one schedule."""
     view = await view_of(ask)
     ticks = view.line.ticks[::-1]
-    before = number_of(ask.query("before"))
-    made = number_of(ask.query("made"))
+    before = ask.number("before")
+    made = ask.number("made")
     return await ask.page(
         "schedule.html",
-        told=told,
         view=view,
         line=view.line,
-        strip=strip([None if t.run is None else t.run.status for t in ticks[:60][::-1]], 0),
+        strip=_strip(view.line.ticks, STRIP),
         ticks=ticks[before : before + SHOWN],
         older=before + SHOWN if len(ticks) > before + SHOWN else None,
         late=view.line.enabled and is_late(view.line, view.at),
         counts=_counts(ticks),
-        params=_lines(view.line.params),
+        params=_lines(view.line.params, ask.desk.redact),
         made=made,
         said=_SAID.get(ask.query("done"), ""),
     )
 
 
-def _lines(params: Mapping[str, JsonValue]) -> list[str]:
+def _lines(params: Mapping[str, JsonValue], redact: Redact) -> list[str]:
     """The context of a schedule's runs as lines of JSON, without secrets; none of an empty one."""
-    text = json.dumps(masked(dict(params)), indent=2, ensure_ascii=False)
+    text = json.dumps(masked(params, redact), indent=2, ensure_ascii=False)
     return text.split("\n")[:_LINES] if params else []
 
 
@@ -189,13 +185,11 @@ async def new(ask: Ask) -> Response:
 
 async def new_form(ask: Ask, given: Mapping[str, str], *, error: str = "") -> Response:
     """The form as it was filled in; with ``error`` it was refused."""
-    _refuse_looker(ask)
+    ask.must_act()
     form = await form_of({"timezone": "UTC", **given}, error)
     workflows = await ask.desk.observer.workflow_names()
     status = 422 if error else 200
-    return await ask.page(
-        "schedule_new.html", status, told=told, form=form, workflows=workflows, still=True
-    )
+    return await ask.page("schedule_new.html", status, form=form, workflows=workflows, still=True)
 
 
 async def edit(ask: Ask) -> Response:
@@ -208,17 +202,17 @@ async def edit(ask: Ask) -> Response:
 
 async def edit_form(ask: Ask, given: Mapping[str, str], *, error: str = "") -> Response:
     """The form as it was filled in; with ``error`` it was refused."""
-    _refuse_looker(ask)
+    ask.must_act()
     line = (await view_of(ask)).line
     known = {"cron": line.cron_expression, "timezone": line.timezone}
     form = await form_of({**known, **given}, error)
     status = 422 if error else 200
-    return await ask.page("schedule_edit.html", status, told=told, line=line, form=form, still=True)
+    return await ask.page("schedule_edit.html", status, line=line, form=form, still=True)
 
 
 async def explanation(ask: Ask, given: Mapping[str, str]) -> Response:
     """What the times of a form mean, alone."""
-    return await ask.page("parts/explanation.html", told=told, form=await form_of(given))
+    return await ask.page("parts/explanation.html", form=await form_of(given))
 
 
 async def form_of(given: Mapping[str, str], error: str = "") -> Form:
@@ -236,14 +230,9 @@ async def form_of(given: Mapping[str, str], error: str = "") -> Form:
 
 async def delete(ask: Ask) -> Response:
     """The question before a schedule is deleted."""
-    _refuse_looker(ask)
+    ask.must_act()
     view = await view_of(ask)
     return await ask.page("schedule_delete.html", line=view.line, still=True)
-
-
-def _refuse_looker(ask: Ask) -> None:
-    if not ask.may_act:
-        raise RefusedError(403, "You may look, not act", "A visitor with the role steer may.")
 
 
 ROUTES: Final[tuple[Address, ...]] = (

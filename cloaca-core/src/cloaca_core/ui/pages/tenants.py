@@ -16,7 +16,7 @@ async def tenants(ask: Ask) -> Response:
     """The page of tenants; where it cannot list them it says how to."""
     found, error = None, ""
     try:
-        found = await asyncio.to_thread(ask.desk.neighbours.list)
+        found = await asyncio.to_thread(ask.desk.tenants.list)
     except StoreError as refused:
         error = str(refused)
     return await ask.page("tenants.html", found=found, error=error)

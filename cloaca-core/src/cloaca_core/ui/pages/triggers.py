@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import ScheduleError
-from cloaca_core.ui import told
 from cloaca_core.ui.asking import Address, Ask
-from cloaca_core.ui.charts.last_runs import Strip, strip
-from cloaca_core.ui.pages.schedules import number_of
+from cloaca_core.ui.charts.strip import Strip, strip
 from cloaca_core.ui.refusals import RefusedError
 
 if TYPE_CHECKING:
@@ -22,6 +20,8 @@ if TYPE_CHECKING:
 PAGE: Final = 50
 LATELY: Final = 20
 SHOWN: Final = 50
+STRIP: Final = 60
+"""Events of the strip of one trigger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +34,29 @@ class Row:
 
 async def triggers(ask: Ask) -> Response:
     """The page of all triggers."""
-    offset = number_of(ask.query("after"))
+    offset = ask.number("after")
     found = await ask.desk.observer.triggers(limit=PAGE, offset=offset)
     return await ask.page(
         "triggers.html",
-        told=told,
         rows=[Row(line, _strip(line.events, LATELY)) for line in found.triggers],
         on=sum([line.enabled for line in found.triggers]),
         after=offset + PAGE if found.more else None,
     )
 
 
-def _strip(events: Sequence[EventLine], places: int) -> Strip:
+def _strip(events: Sequence[EventLine], places: int = 0) -> Strip:
     statuses = [None if each.run is None else each.run.status for each in events]
-    return strip(statuses[-60:], places)
+    return strip(statuses[-STRIP:], places, "event")
 
 
 async def trigger(ask: Ask) -> Response:
     """The page of one trigger."""
     line = await known(ask, ask.query("name"))
-    events, before = line.events[::-1], number_of(ask.query("before"))
+    events, before = line.events[::-1], ask.number("before")
     return await ask.page(
         "trigger.html",
-        told=told,
         line=line,
-        strip=_strip(line.events, 0),
+        strip=_strip(line.events),
         events=events[before : before + SHOWN],
         older=before + SHOWN if len(events) > before + SHOWN else None,
     )

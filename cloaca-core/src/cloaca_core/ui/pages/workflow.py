@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.grid import chosen, grid
 from cloaca_core.ui.charts.spark import spark
-from cloaca_core.ui.failing import failing
 from cloaca_core.ui.pages.workflows import runs_of
+from cloaca_core.ui.runs.failing_runs import failing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from cloaca_core.observe import Graph, GridRow, WorkflowStatistics
-    from cloaca_core.ui.words import Clock
+    from cloaca_core.ui.words.clock import Clock
 
 MOST: Final = 40
 """Tasks in the grid of a workflow that has more, unless all are asked for."""
@@ -59,10 +59,9 @@ def _drawn(found: WorkflowStatistics, clock: Clock, rows: str) -> dict[str, Any]
 
 def parts_of(runs: Sequence[GridRow], clock: Clock) -> list[str]:
     """The part of the axis in which each run was made: a day, or an hour where all are of one."""
-    made = [clock.local(row.run.created_at) for row in runs]
-    if len({at.date() for at in made}) > 1:
-        return [f"{at.day} {at:%b}" for at in made]
-    return [f"{at:%H}:00" for at in made]
+    made = [row.run.created_at for row in runs]
+    days = [clock.day(at) for at in made]
+    return days if len(set(days)) > 1 else [f"{clock.local(at):%H}:00" for at in made]
 
 
 def approval(found: WorkflowStatistics, graph: Graph) -> float | None:

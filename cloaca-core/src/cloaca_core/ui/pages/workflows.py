@@ -35,7 +35,7 @@ class Line:
 
 async def workflows(ask: Ask) -> Response:
     """A page of workflows by name, of those whose names have a text in them."""
-    q, start = ask.query("q").strip(), _number(ask.query("from"))
+    q, start = ask.query("q").strip(), ask.number("from")
     known = await ask.desk.observer.workflows()
     found = [each for each in known if q.casefold() in each.workflow.casefold()]
     shown = found[start : start + PAGE]
@@ -59,17 +59,13 @@ def line(workflow: WorkflowLine, runs: Sequence[RunLine]) -> Line:
         for run in runs
         if run.status == "Completed" and run.seconds is not None
     ]
-    return Line(workflow, strip([run.status for run in runs], LAST), percentile(done, 50))
+    return Line(workflow, strip([run.status for run in reversed(runs)], LAST), percentile(done, 50))
 
 
 def runs_of(workflow: str, **terms: str) -> str:
     """The filter for runs of a workflow that meet these terms as well."""
     all_of_them = {"workflow": workflow, **terms}
     return str(Filter(tuple([Term(key, (value,)) for key, value in all_of_them.items()])))
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else 0
 
 
 ROUTES: Final[tuple[Address, ...]] = (("GET", "/workflows", workflows),)

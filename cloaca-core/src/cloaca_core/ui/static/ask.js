@@ -27,14 +27,10 @@
 
   document.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
-    const link = event.target.closest("a[data-ask]"), close = event.target.closest("[data-close]");
-    if (link) {
-      event.preventDefault();
-      show(link.getAttribute("href")).catch(() => { location.href = link.href; });
-    } else if (close && dialog.contains(close)) {
-      event.preventDefault();
-      dialog.close();
-    }
+    const link = event.target.closest("a[data-ask]");
+    if (!link) return;
+    event.preventDefault();
+    show(link.getAttribute("href")).catch(() => { location.href = link.href; });
   });
   document.addEventListener("change", (event) => {
     const field = event.target.closest("[data-replan]");

@@ -1,4 +1,4 @@
-// Theme, keys and dialogs. Everything here only adds to pages that work without it.
+// Theme, keys, dialogs and copies. Everything here only adds to pages that work without it.
 (() => {
   const root = document.documentElement;
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
@@ -44,6 +44,20 @@
     if (dialog) dialog.showModal();
     return Boolean(dialog);
   };
+
+  // ---- a button copies its `data-copy`, or the text of the element `data-copy-of` ----
+  const copy = async (button) => {
+    const source = document.getElementById(button.dataset.copyOf);
+    await navigator.clipboard.writeText(source ? source.textContent : button.dataset.copy);
+    const label = button.querySelector("span"), before = label?.textContent;
+    button.classList.add("done");
+    if (label) label.textContent = "Copied";
+    setTimeout(() => {
+      button.classList.remove("done");
+      if (label) label.textContent = before;
+    }, 1500);
+  };
+
   const press = (key) => {
     const button = all(`[data-key="${key}"]:not([aria-disabled])`).find((each) => each.checkVisibility());
     if (button) button.click();
@@ -65,7 +79,8 @@
     const at = (selector) => event.target.closest(selector);
     if (at("[aria-disabled='true']")) event.preventDefault();
     else if (at("[data-open]")) { if (open(at("[data-open]").dataset.open)) event.preventDefault(); }
-    else if (at("[data-close]")) at("dialog").close();
+    else if (at("dialog [data-close]")) { at("dialog").close(); event.preventDefault(); }
+    else if (at("[data-copy], [data-copy-of]")) copy(at("[data-copy], [data-copy-of]"));
     else if (at("#theme")) nextTheme();
   });
 

@@ -77,12 +77,4 @@
     event.preventDefault();
     event.stopImmediatePropagation();
   }, { capture: true });
-
-  document.addEventListener("click", async (event) => {
-    const button = event.target.closest("[data-copy]");
-    if (!button) return;
-    await navigator.clipboard.writeText(button.dataset.copy);
-    button.classList.add("done");
-    setTimeout(() => button.classList.remove("done"), 1200);
-  });
 })();

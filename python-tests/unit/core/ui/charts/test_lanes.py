@@ -18,7 +18,8 @@ from cloaca_core.ui.charts.lanes import (
     histogram,
     part_of,
 )
-from cloaca_core.ui.words import STATES, Clock
+from cloaca_core.ui.words.clock import Clock
+from cloaca_core.ui.words.texts import STATES
 
 NOW = datetime(2026, 11, 27, 8, 14, tzinfo=UTC)
 

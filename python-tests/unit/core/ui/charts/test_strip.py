@@ -1,22 +1,40 @@
-"""The strip of a workflow's last runs."""
+"""The last runs as small bars."""
 
 from __future__ import annotations
 
-from cloaca_core.ui.charts.grid import Mark
-from cloaca_core.ui.charts.strip import strip
+from cloaca_core.ui.charts.strip import Strip, strip
 
 
-def test_the_newest_is_at_the_right_and_failures_are_higher() -> None:
-    found = strip(["Failed", "Completed", "Running"], 4)
-    assert found.width == 32
-    assert found.bars == (
-        Mark("Failed", "M24 1h6v13h-6z"),
-        Mark("Completed", "M16 5h6v9h-6z"),
-        Mark("Running", "M8 9h6v5h-6z"),
+def test_runs_stand_at_the_right_by_state_and_a_failed_one_is_higher() -> None:
+    assert strip(["Completed", "Failed"], 3) == Strip(
+        width=24,
+        bars=(("completed", "M8 5h6v9h-6z"), ("failed", "M16 1h6v13h-6z")),
+        hatched="",
+        dashes="",
+        label="Last 2 runs: 1 completed, 1 failed",
     )
-    assert found.words == "Last 3 runs: 1 failed, 1 completed, 1 running"
 
 
-def test_a_workflow_without_a_run_says_so() -> None:
-    assert strip([], 2).words == "No runs"
-    assert strip([], 2).bars == ()
+def test_waiting_runs_are_hatched_and_ticks_without_a_run_are_dashes() -> None:
+    found = strip(["Waiting", None, "Cancelled", "Running"], 0, "tick")
+
+    assert found.hatched == "M0 5h6v9h-6z"
+    assert found.dashes == "M8 12h6M16 12h6"
+    assert found.bars == (("running", "M24 9h6v5h-6z"),)
+    assert found.label == "Last 4 ticks: 1 waiting, 1 no run, 1 cancelled, 1 running"
+
+
+def test_without_runs_there_is_room_for_them() -> None:
+    assert strip([], 20) == Strip(160, (), "", "", "No runs yet")
+    assert strip([]) == Strip(8, (), "", "", "No runs yet")
+
+
+def test_runs_of_one_state_are_one_path_and_the_most_frequent_state_is_told_first() -> None:
+    found = strip(["Failed", "Completed", "Completed"])
+
+    assert dict(found.bars) == {
+        "failed": "M0 1h6v13h-6z",
+        "completed": "M8 5h6v9h-6zM16 5h6v9h-6z",
+    }
+    assert found.label == "Last 3 runs: 2 completed, 1 failed"
+    assert strip(["Cancelling"]).bars == (("cancelling", "M0 5h6v9h-6z"),)

@@ -16,7 +16,7 @@ from cloaca_core.records.waits import WaitRow
 from cloaca_core.runner.results import rfc3339
 from cloaca_core.ui.charts.rows import chunks
 from cloaca_core.ui.charts.timeline import Chart, Drawn, Mark, chart, worked
-from cloaca_core.ui.words import Clock
+from cloaca_core.ui.words.clock import Clock
 
 CLOCK = Clock(UTC, datetime.fromtimestamp(LATE / 1e6, UTC))
 UNDER_WAY = run(status="Running", owner="x")

@@ -12,7 +12,7 @@ from cloaca_core.observe.reading import Family
 from cloaca_core.runner.explain.explanation import RunnerExplanation, TaskExplanation
 from cloaca_core.runner.results import shown_wait
 from cloaca_core.ui.pages.cause import cause
-from cloaca_core.ui.words import Clock
+from cloaca_core.ui.words.clock import Clock
 
 CLOCK = Clock(UTC, datetime.fromtimestamp(LATE / 1e6, UTC))
 RUNNER = RunnerExplanation("a", alive=True, may_run=True, why="", active_runs=0, is_here=False)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from cloaca_core.observe.inbox import Question
 from cloaca_core.runner.approvals import OpenApproval
 from cloaca_core.runner.history import Action
-from cloaca_core.ui.forms import Field
+from cloaca_core.telemetry.redaction import Redaction
+from cloaca_core.ui.forms.schema_fields import Field
 from cloaca_core.ui.pages.inbox import Wrong, card, decided_in
 
 
@@ -29,7 +30,7 @@ def act(kind: str, reason: str | None, *, changed: bool = True) -> Action:
 
 
 def test_a_card_has_the_fields_and_the_facts_of_its_decision() -> None:
-    found = card(question(), None)
+    found = card(question(), None, Redaction())
 
     assert [field.name for field in found.fields] == ["data.n"]
     assert found.facts.shown[0].label == "Sold"
@@ -40,10 +41,13 @@ def test_a_form_that_was_filled_in_wrongly_keeps_what_it_had_and_no_other_card_d
     filled = (Field("data.n", "n", "N", "integer", value="many", error="must be a whole number"),)
     wrong = Wrong("r", "sign", filled, note="seen", error="no")
 
-    assert card(question(), wrong).fields == filled
-    assert (card(question(), wrong).note, card(question(), wrong).error) == ("seen", "no")
-    assert card(question(task="other"), wrong).note == ""
-    assert card(question(run_id="other"), wrong).fields != filled
+    assert card(question(), wrong, Redaction()).fields == filled
+    assert (
+        card(question(), wrong, Redaction()).note,
+        card(question(), wrong, Redaction()).error,
+    ) == ("seen", "no")
+    assert card(question(task="other"), wrong, Redaction()).note == ""
+    assert card(question(run_id="other"), wrong, Redaction()).fields != filled
 
 
 def test_decisions_are_told_from_other_acts() -> None:

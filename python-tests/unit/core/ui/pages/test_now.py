@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.observe.activity import Activity, FailingWorkflow
+from cloaca_core.observe.inbox import WaitingForPeople
 from cloaca_core.ui.pages.now import lede
-
-
-def activity(failing: int) -> Activity:
-    fails: list[FailingWorkflow] = [object()] * failing  # type: ignore[list-item]  # only counted
-    return Activity("", "", (), tuple(fails), all_failures=True, until="", ticks=(), next=())
 
 
 @pytest.mark.parametrize(
@@ -21,8 +16,9 @@ def activity(failing: int) -> Activity:
         (2, 3, 2, "2 workflows fail. 3 decisions and 2 paused runs wait for you."),
         (0, 1, 0, "1 decision waits for you."),
         (0, 0, 1, "1 paused run waits for you."),
+        (0, 100, 0, "99+ decisions wait for you."),
         (0, 1, 1, "1 decision and 1 paused run wait for you."),
     ],
 )
 def test_the_lede_is_short(failing: int, decisions: int, stopped: int, expected: str) -> None:
-    assert lede(activity(failing), decisions, stopped) == expected
+    assert lede(failing, WaitingForPeople(decisions, stopped)) == expected

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from cloaca_core.conformance.rows import NOW, schedule
 from cloaca_core.observe.schedules import Rows, page
 from cloaca_core.runner.results import rfc3339
-from cloaca_core.ui.pages.schedules import form_of, is_late, number_of
+from cloaca_core.ui.pages.schedules import form_of, is_late
 from cloaca_core.values.instants import SECOND
 
 
@@ -20,14 +18,6 @@ def test_a_tick_that_is_due_for_more_than_a_minute_is_late() -> None:
     assert not is_late(line, rfc3339(NOW + 60 * SECOND))
     assert is_late(line, rfc3339(NOW + 61 * SECOND))
     assert not is_late(replace(line, due_at=None), rfc3339(NOW + 61 * SECOND))
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [("12", 12), ("", 0), ("-1", 0), ("x", 0), ("²", 0), ("1" * 9, 0)],
-)
-def test_numbers_in_addresses(text: str, number: int) -> None:
-    assert number_of(text) == number
 
 
 async def test_a_form_explains_its_times_or_says_why_not() -> None:

@@ -10,7 +10,7 @@ from cloaca_core.observe.graph import Graph, GraphNode
 from cloaca_core.observe.listing import run_line
 from cloaca_core.observe.statistics import GridRow, TaskStatistics, WorkflowStatistics
 from cloaca_core.ui.pages.workflow import approval, parts_of
-from cloaca_core.ui.words import Clock
+from cloaca_core.ui.words.clock import Clock
 
 CLOCK = Clock(UTC, datetime(2023, 11, 15, tzinfo=UTC))
 

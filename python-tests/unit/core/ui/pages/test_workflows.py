@@ -20,7 +20,7 @@ def test_a_line_has_the_middle_of_those_that_completed() -> None:
     ]
     found = line(workflow, runs)
     assert found.p50 == 4.0
-    assert found.strip.words == "Last 4 runs: 3 completed, 1 failed"
+    assert found.strip.label == "Last 4 runs: 3 completed, 1 failed"
     assert line(workflow, []).p50 is None
 
 

@@ -1,0 +1,57 @@
+"""``Desk``: the calls by which the page looks and acts. Each is awaited on the server's loop; the
+engine answers from its own, so nothing blocks here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cloaca_core.observe import Observer
+from cloaca_core.runner.calls.operations import Operations
+from cloaca_core.telemetry.redaction import Redact, Redaction
+from cloaca_core.transfer.case import case_call
+from cloaca_core.ui.desk.health import Health
+from cloaca_core.ui.desk.seen_runs import SeenRuns
+from cloaca_core.ui.desk.tenants import Tenants
+
+if TYPE_CHECKING:
+    from cloaca_core.runner.async_client import AsyncClient
+    from cloaca_core.runner.calls.call import Call
+    from cloaca_core.runner.client import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """An open client's calls: ``observer`` looks, ``calls`` act. ``read_only`` refuses all acts;
+    ``database`` is how the foot of the page names the database. ``case`` makes a document of a run,
+    to be loaded into a test. ``redact`` hides secrets in all that is shown of payloads.
+    ``seen_runs`` has large runs as they were seen last. ``health`` and ``tenants`` are those of the
+    database.
+    """
+
+    observer: Observer
+    calls: Operations
+    read_only: bool
+    database: str
+    case: Callable[[str], Call[dict[str, Any]]]
+    health: Health
+    tenants: Tenants
+    redact: Redact = field(default_factory=Redaction)
+    seen_runs: SeenRuns = field(default_factory=SeenRuns)
+
+
+def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:
+    """The desk of a client, which stays its owner's."""
+    host = client._host
+    return Desk(
+        observer=Observer(client),
+        calls=Operations(host),
+        read_only=read_only,
+        database=host.backend_name,
+        case=partial(case_call, client),
+        health=Health(client),
+        tenants=Tenants(host),
+    )

@@ -1,0 +1,1 @@
+"""What visitors wrote: fields of schemas, texts of forms, the filter of an address."""

@@ -1,0 +1,1 @@
+"""Durations, counts, instants, schedules and acts in the words of a page. Pure."""

@@ -1,0 +1,106 @@
+"""``Clock``: instants as a reader's clock shows them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+from cloaca_core.ui.words.texts import duration
+
+
+def zone_of(name: str) -> tzinfo | None:
+    """The time zone that a browser names; None, the zone of this machine, for an unknown one."""
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        return None
+
+
+class Clock:
+    """Instants as a reader's clock shows them at ``now``. ``zone`` None is that of this machine."""
+
+    def __init__(self, zone: tzinfo | None, now: datetime) -> None:
+        self.zone: tzinfo | None = zone
+        self._now = now.astimezone(zone)
+
+    def when(self, text: str | None) -> str:
+        """A time of today as ``08:13:58``, of another day with its date; nothing for None."""
+        if text is None:
+            return ""
+        return self._at(text, "%H:%M:%S")
+
+    def minute(self, text: str) -> str:
+        """An instant to the minute, without its day if that is today: ``28 Nov 02:00``."""
+        return self._at(text, "%H:%M")
+
+    def day(self, text: str) -> str:
+        """The day of an instant: ``9 Nov``."""
+        at = self.local(text)
+        year = "" if at.year == self._now.year else f" {at.year}"
+        return f"{at.day} {at:%b}{year}"
+
+    def ago(self, text: str | None) -> str:
+        """How long since an instant, or until it; nothing for None."""
+        return "" if text is None else duration(abs(self.seconds_since(text)))
+
+    def seconds_since(self, text: str) -> float:
+        """Seconds since an instant; below 0 for one to come."""
+        return (self._now - _instant(text)).total_seconds()
+
+    def local(self, text: str) -> datetime:
+        """An instant in the reader's zone."""
+        return _instant(text).astimezone(self.zone)
+
+    def tenth(self, text: str) -> str:
+        """A time of day to a tenth of a second: ``06:29:46.2``."""
+        at = self.local(text)
+        return f"{at:%H:%M:%S}.{at.microsecond // 100_000}"
+
+    def instant(self, text: str) -> datetime | None:
+        """The instant of a date and time as a browser writes them, in the reader's zone unless they
+        have one; None if they cannot be read.
+        """
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+        if at.tzinfo is not None:
+            return at
+        return at.astimezone() if self.zone is None else at.replace(tzinfo=self.zone)
+
+    def midnight(self) -> str:
+        """When the reader's day began, as a filter takes it."""
+        begun = self._now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return begun.isoformat(timespec="minutes")
+
+    @property
+    def zone_name(self) -> str:
+        """The name of the reader's zone, perhaps a short one that no schedule takes: ``CEST``."""
+        return getattr(self.zone, "key", None) or f"{self._now:%Z}"
+
+    @property
+    def iana_zone(self) -> str:
+        """The IANA name of the reader's zone; UTC where it is not known."""
+        return str(getattr(self.zone, "key", "UTC"))
+
+    def full(self, text: str) -> str:
+        """An instant with its date and zone, to be shown on demand."""
+        return f"{self.local(text):%Y-%m-%d %H:%M:%S.%f %Z}"
+
+    def _at(self, text: str, time: str) -> str:
+        """A time of day, with its date unless that is today."""
+        at = self.local(text)
+        shown = format(at, time)
+        return shown if at.date() == self._now.date() else f"{self.day(text)} {shown}"
+
+
+def seconds_between(since: str | None, until: str | None) -> float | None:
+    """Seconds from one instant to another, never below 0; None unless both are known."""
+    if since is None or until is None:
+        return None
+    return max(0.0, (_instant(until) - _instant(since)).total_seconds())
+
+
+def _instant(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,0 +1,165 @@
+"""Durations, sizes, counts, states and errors as the page writes them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from cloaca_core.observe.filters import Term
+
+_MINUTE: Final = 60
+_HOUR: Final = 3_600
+_DAY: Final = 86_400
+_THOUSAND: Final = 1_000
+_FIRST_ERROR: Final = "; first error: "
+
+STATES: Final[Mapping[str, str]] = {
+    "Pending": "pending",
+    "NotStarted": "pending",
+    "Running": "running",
+    "Waiting": "waiting",
+    "Paused": "paused",
+    "Cancelling": "cancelling",
+    "Completed": "completed",
+    "Failed": "failed",
+    "Cancelled": "cancelled",
+    "Skipped": "skipped",
+}
+"""The name of each state in classes and symbols."""
+
+
+def duration(seconds: float | None) -> str:
+    """So much time in two units at most: ``1 m 04 s``; nothing for None."""
+    if seconds is None:
+        return ""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    for unit, name, below, its_name in (
+        (_DAY, "d", _HOUR, "h"),
+        (_HOUR, "h", _MINUTE, "m"),
+        (_MINUTE, "m", 1, "s"),
+    ):
+        if whole >= unit:
+            return f"{whole // unit} {name} {whole % unit // below:02d} {its_name}"
+    raise AssertionError("there is a unit for a minute")
+
+
+def brief(seconds: float | None) -> str:
+    """The same without the unit of its second number, for narrow columns: ``1 m 04``."""
+    text = duration(seconds)
+    return text.rpartition(" ")[0] if text.count(" ") > 1 else text
+
+
+def short_id(run_id: str) -> str:
+    """The beginning of a run's id, which others of the same minute do not share."""
+    return run_id[:13]
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 run`` or ``2 runs``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def up_to_99(number: int) -> str:
+    """A number that was not counted further than that: ``7``, ``99+``."""
+    return "99+" if number > 99 else str(number)
+
+
+def size(number: int | None) -> str:
+    """So many bytes: ``1.2 GB``; nothing for None."""
+    if number is None:
+        return ""
+    if number < _THOUSAND:
+        return counted(number, "byte")
+    left = float(number)
+    for unit in ("kB", "MB", "GB"):
+        left /= _THOUSAND
+        if left < _THOUSAND:
+            return f"{left:.0f} {unit}" if left >= 100 else f"{left:.1f} {unit}"
+    return f"{left / _THOUSAND:,.1f} TB"
+
+
+def first_line(text: str | None) -> str:
+    """The first line of a text; nothing for None."""
+    return (text or "").strip().partition("\n")[0]
+
+
+def first_error(text: str | None) -> str:
+    """The first error of a run in one line, without the counts of its tasks before it."""
+    line = first_line(text)
+    return line.partition(_FIRST_ERROR)[2] or line
+
+
+def term(value: str) -> str:
+    """A value as a term of a filter has it."""
+    return str(Term("", (value,)))[1:]
+
+
+def sentence(text: str) -> str:
+    """A text with a capital at its beginning and a full stop at its end."""
+    if not text:
+        return ""
+    return f"{text[0].upper()}{text[1:]}{'' if text[-1] in '.!?' else '.'}"
+
+
+def times(number: int) -> str:
+    """``once``, ``twice``, ``3 times``."""
+    return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
+
+
+def words_of(name: str) -> str:
+    """A name of a program as words, for a label or a button: ``Send it`` for ``send_it``."""
+    words = name.replace("_", " ").strip() or name
+    return f"{words[:1].upper()}{words[1:]}"
+
+
+def level(name: str) -> str:
+    """A level of a log in one short word."""
+    return {"WARNING": "warn", "CRITICAL": "fatal"}.get(name.upper(), name.lower())
+
+
+def level_class(name: str) -> str:
+    """The class of a level that is to be seen."""
+    return {"WARNING": " lv-w", "ERROR": " lv-e", "CRITICAL": " lv-e"}.get(name.upper(), "")
+
+
+def in_json(value: object) -> str:
+    """A value in one line."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def skipped(reason: str) -> str:
+    """Why a task was skipped, in few words."""
+    before, _, name = reason.partition("upstream failed: ")
+    if name and not before:
+        return f"{name} failed"
+    return "rule not met" if reason == "Trigger rules not satisfied" else reason
+
+
+FILTERS: Final[dict[str, Callable[..., Any]]] = {
+    "duration": duration,
+    "brief": brief,
+    "shell": shlex.quote,
+    "short_id": short_id,
+    "size": size,
+    "first_line": first_line,
+    "first_error": first_error,
+    "term": term,
+    "skipped": skipped,
+    "counted": counted,
+    "up_to_99": up_to_99,
+    "sentence": sentence,
+    "times": times,
+    "words_of": words_of,
+    "level_word": level,
+    "level_class": level_class,
+    "in_json": in_json,
+}
+"""The filters of templates."""

@@ -1,0 +1,101 @@
+"""Durations, sizes, counts and errors as the page writes them."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloaca_core.observe.filters import parse
+from cloaca_core.ui.words.texts import (
+    brief,
+    duration,
+    first_error,
+    first_line,
+    short_id,
+    size,
+    term,
+    up_to_99,
+    words_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, ""),
+        (0, "0 ms"),
+        (0.0421, "42 ms"),
+        (0.9994, "999 ms"),
+        (1, "1.0 s"),
+        (9.94, "9.9 s"),
+        (10.4, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 m 00 s"),
+        (64, "1 m 04 s"),
+        (3_599.6, "1 h 00 m"),
+        (4 * 3_600 + 24 * 60, "4 h 24 m"),
+        (86_400, "1 d 00 h"),
+        (90 * 86_400 + 3_600, "90 d 01 h"),
+    ],
+)
+def test_a_duration_has_two_units_at_most(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_short_texts() -> None:
+    assert first_line(" a\nb") == "a"
+    assert first_line(None) == ""
+    assert short_id("01a21bda-6da4-7000-8000-000000000000") == "01a21bda-6da4"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(None, ""), (0.25, "250 ms"), (41, "41 s"), (64, "1 m 04"), (5_400, "1 h 30")],
+)
+def test_a_narrow_column_leaves_out_the_last_unit(seconds: float | None, expected: str) -> None:
+    assert brief(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, ""),
+        (
+            "1 task(s) failed, 0 completed; first error: load: OSError: gone\nand more",
+            "load: OSError: gone",
+        ),
+        ("deadline of 5 s exceeded", "deadline of 5 s exceeded"),
+    ],
+)
+def test_the_first_error_stands_without_counts(text: str | None, expected: str) -> None:
+    assert first_error(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (None, ""),
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1_000, "1.0 kB"),
+        (1_750_000, "1.8 MB"),
+        (503_808, "504 kB"),
+        (1_234_567_890, "1.2 GB"),
+        (2_500_000_000_000, "2.5 TB"),
+    ],
+)
+def test_a_size_has_a_unit(number: int | None, expected: str) -> None:
+    assert size(number) == expected
+
+
+@pytest.mark.parametrize("value", ["order", "a::b::order", "a b", 'x"y,z', "-x", ""])
+def test_a_value_stands_in_a_filter_as_it_is(value: str) -> None:
+    assert parse(f"workflow:{term(value)}").terms[0].values == (value,)
+
+
+def test_a_number_that_was_counted_so_far() -> None:
+    assert [up_to_99(number) for number in (0, 99, 100)] == ["0", "99", "99+"]
+
+
+def test_a_name_of_a_program_as_words() -> None:
+    assert [words_of(name) for name in ("send_it", "_", "")] == ["Send it", "_", ""]
