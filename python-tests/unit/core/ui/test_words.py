@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -65,3 +65,15 @@ def test_short_texts() -> None:
     assert first_line(" a\nb") == "a"
     assert first_line(None) == ""
     assert short_id("01a21bda-6da4-7000-8000-000000000000") == "01a21bda-6da4"
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00", "9999-12-31T23:59:59-12:00"])
+def test_an_instant_of_no_year_in_utc_cannot_be_read(text: str) -> None:
+    assert CLOCK.instant(text) is None
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+00:00"])
+def test_an_instant_of_no_year_in_a_zone_is_shown_in_its_own(text: str) -> None:
+    for hours in (-12, 12):
+        there = Clock(timezone(timedelta(hours=hours)), NOW)
+        assert str(int(text[:4])) in there.when(text)
