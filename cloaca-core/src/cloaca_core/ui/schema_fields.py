@@ -12,6 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from cloaca_core.errors import ContextValueError
+from cloaca_core.values.json_values import decode
+
 Kind: TypeAlias = Literal["text", "number", "integer", "boolean", "enum", "json"]
 Filled: TypeAlias = Callable[[str], str | None]
 """Gives the text of a field by its name in the form; None where it is not there."""
@@ -199,8 +202,8 @@ def _number(text: str) -> tuple[Any, str]:
 
 def _json(text: str) -> tuple[Any, str]:
     try:
-        return json.loads(text), ""
-    except ValueError as error:
+        return decode(text), ""
+    except ContextValueError as error:
         return _LEFT_OUT, f"This is not JSON: {error}."
 
 

@@ -120,3 +120,11 @@ def test_a_reference_to_itself_ends() -> None:
 def test_a_form_is_empty_until_something_is_filled_in() -> None:
     assert is_empty(SCHEMA, {"data.amount": " "}.get)
     assert not is_empty(SCHEMA, {"data.amount": "1"}.get)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "NaN", "9" * 5_000])
+def test_json_that_cannot_be_read_is_an_error_of_its_field(text: str) -> None:
+    given = {**FULL, "data.more": text}
+    (more,) = [each for each in entered(SCHEMA, given.get).fields if each.key == "more"]
+
+    assert more.error.startswith("This is not JSON: ")
