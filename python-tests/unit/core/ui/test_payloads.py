@@ -164,3 +164,14 @@ def test_secrets_are_hidden_in_changes() -> None:
     ]
 
     assert "hunter2" not in "".join(drawn(payloads.changes(changed, redact)))
+
+
+def test_what_is_nested_deeply_is_not_folded_further() -> None:
+    value: Any = 1
+    for _ in range(100):
+        value = [value, "x" * 300]
+    folds, lines = 0, shown(value).lines
+    while inner := [each for each in lines if each.lines]:
+        folds, lines = folds + 1, inner[0].lines or ()
+
+    assert folds == 11
