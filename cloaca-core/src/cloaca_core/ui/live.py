@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from cloaca_core.errors import CloacaError
 from cloaca_core.ui.asking import Address, Ask
+from cloaca_core.ui.guard.visitors import AGAIN
 
 _CHANGED: Final = "event: changed\ndata: \n\n"
 _FIRST: Final = f"retry: 1000\n{_CHANGED}"
@@ -25,11 +26,16 @@ async def live(ask: Ask) -> Response:
 
 
 async def _events(ask: Ask) -> AsyncIterator[str]:
-    """An event at once, for what has changed since the page was written, and then as it changes."""
+    """An event at once, for what has changed since the page was written, and then as it changes,
+    as long as the visitor is one.
+    """
+    again = ask.request.scope[AGAIN]
     try:
         async with ask.desk.observer.notices() as notices:
             yield _FIRST
             async for _ in notices:
+                if await again() is None:
+                    return
                 yield _CHANGED
     except CloacaError:
         return  # the program shuts down; the page asks again

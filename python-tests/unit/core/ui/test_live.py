@@ -92,3 +92,14 @@ async def test_a_stream_ends_with_the_program(client: cloaca.AsyncClient) -> Non
     await stream.until(1)
     await client.shutdown()
     await stream.over()
+
+
+async def test_a_stream_ends_when_its_visitor_is_none_any_more(client: cloaca.AsyncClient) -> None:
+    known = [cloaca.Visitor("view", "ann")]
+    app = cloaca.ui(client, auth=lambda _: known[0] if known else None, hosts=["here"])
+    stream = Stream(app)
+    await stream.until(1)
+    known.clear()
+    await client.submit("flow")
+    await stream.over()
+    assert stream.text.count("event: changed") == 1
