@@ -1,4 +1,4 @@
-"""Keeps what a test of the page defines from those after it."""
+"""Keeps what a test defines from those after it."""
 
 from __future__ import annotations
 
