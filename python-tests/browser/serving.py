@@ -28,6 +28,11 @@ class Served:
         self._changed = threading.Condition()
 
     @property
+    def port(self) -> int:
+        """Where it is served."""
+        return int(self.address.rpartition(":")[2])
+
+    @property
     def streams(self) -> int:
         """How many pages are told of changes now."""
         return self._streams
@@ -60,10 +65,11 @@ class Served:
 
 
 @contextmanager
-def served(client: cloaca.Client, **settings: Any) -> Iterator[Served]:
-    """Serve the page of a client; ``settings`` are those of ``cloaca.ui``."""
+def served(client: cloaca.Client, *, port: int = 0, **settings: Any) -> Iterator[Served]:
+    """Serve the page of a client; ``settings`` are those of ``cloaca.ui``. ``port`` 0 is any."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
         page = Served(f"http://127.0.0.1:{listener.getsockname()[1]}")
         app = cloaca.ui(client, **{"auth": cloaca.ui_without_auth, **settings})
         server = _Server(page.counted(app))

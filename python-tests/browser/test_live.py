@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 import cloaca
 from browser.looking import Visit
-from browser.serving import Served
+from browser.serving import Served, served
 
 HIDDEN = """(hidden) => {
   Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
@@ -135,3 +136,52 @@ def test_a_browser_that_comes_for_the_first_time_gets_its_own_time_zone(
     page.goto("/runs")
 
     expect(page.locator(f"#r-{run.id} time").first).to_have_attribute("title", re.compile("JST"))
+
+
+LOST = "Connection lost, trying again"
+
+
+def test_an_open_page_keeps_what_it_shows_when_the_program_stops_and_goes_on_with_it(
+    chromium: Browser, program: cloaca.DefaultRunner
+) -> None:
+    run = program.submit("order")
+    with served(program) as first:
+        visit = Visit(chromium, first.address)
+        page = visit.open_live("/runs")
+        row, state = page.locator(f"#r-{run.id}"), page.get_by_role("status").get_by_text("Live")
+        expect(state).to_be_visible()
+        expect(row).to_contain_text("Waiting")
+
+    expect(page.get_by_role("status").get_by_text(LOST)).to_be_visible()
+    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+    expect(row).to_contain_text("Waiting")
+
+    with served(program, port=first.port):
+        expect(state).to_be_visible()
+        program.cancel(run.id)
+        expect(row).to_contain_text("Cancelled")
+        visit.close()
+
+
+def test_an_open_page_keeps_what_it_shows_when_the_database_does_not_answer(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    place = tmp_path / "orders.db"
+    with (
+        cloaca.Client(f"sqlite://{place}?mode=rwc", registry=cloaca.Registry()) as client,
+        served(client) as program,
+    ):
+        visit = Visit(chromium, program.address)
+        page = visit.open_live("/runs")
+
+        place.rename(tmp_path / "elsewhere.db")
+        page.evaluate("htmx.trigger('#live', 'changed')")
+
+        expect(page.get_by_role("status").get_by_text(LOST)).to_be_visible()
+        expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+        page.reload()
+        expect(page.get_by_role("heading", name="The database is gone")).to_be_visible()
+        (tmp_path / "elsewhere.db").rename(place)
+        expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+        expect(page.get_by_role("status").get_by_text("Live")).to_be_visible()
+        visit.close()

@@ -554,12 +554,14 @@ class StoreError(CloacaError, RuntimeError):
     """The database refused or failed an operation.
 
     ``database`` names the database: for a file its absolute path; never a password. None when it
-    is not known, as for a URL that cannot be read.
+    is not known, as for a URL that cannot be read. ``is_gone`` is true where the file was deleted,
+    moved or replaced while it was open.
     """
 
-    def __init__(self, message: str, *, database: str | None = None) -> None:
+    def __init__(self, message: str, *, database: str | None = None, is_gone: bool = False) -> None:
         super().__init__(message)
         self.database = database
+        self.is_gone = is_gone
 
 
 class StoreOpenError(StoreError, ValueError):

@@ -241,6 +241,7 @@ def moved(place: str) -> StoreError:
         " is written now would be lost: put it back before this runner is shut down (what"
         " was committed last is still in the -wal file beside it)",
         database=place,
+        is_gone=True,
     )
 
 

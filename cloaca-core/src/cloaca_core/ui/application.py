@@ -94,7 +94,9 @@ async def _answered(request: Request, handler: Handler, desk: Desk) -> Response:
         refusal = refusal_of(error)
     except RefusedError as error:
         refusal = error
-    return await ask.page("refusal.html", refusal.status, refusal=refusal)
+    # A refusal goes away by itself only if the program or the database comes back.
+    still = refusal.status < 500
+    return await ask.page("refusal.html", refusal.status, refusal=refusal, still=still)
 
 
 async def _nothing(_: Ask) -> Response:

@@ -19,7 +19,10 @@ _FIRST: Final = f"retry: 1000\n{_CHANGED}"
 
 
 async def live(ask: Ask) -> Response:
-    """The stream of events of one page."""
+    """The stream of events of one page; a refusal while the database does not answer, so that the
+    page knows.
+    """
+    await ask.desk.observer.waiting()
     return StreamingResponse(
         _events(ask), media_type="text/event-stream", headers={"x-accel-buffering": "no"}
     )

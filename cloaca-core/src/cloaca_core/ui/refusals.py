@@ -12,7 +12,11 @@ from cloaca_core.errors import (
     RunnerClosedError,
     RunNotFoundError,
     RunStateError,
+    StoreDataError,
     StoreError,
+    StoreFullError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
     TaskNotFoundError,
     WorkflowNotFoundError,
 )
@@ -37,12 +41,22 @@ _STATUS: Final[tuple[tuple[type[CloacaError], int, str], ...]] = (
     (RunEndedError, 409, "The run has ended"),
     (RunStateError, 409, "The run is in another state now"),
     (RunnerClosedError, 503, "The program is shutting down"),
-    (StoreError, 503, "The database does not answer"),
+    (StoreFullError, 503, "There is no space left for the database"),
+    (StoreUnavailableError, 503, "The database does not answer"),
+    (StoreReadOnlyError, 503, "The database cannot be written"),
+    (StoreDataError, 422, "The database does not take this value"),
+    (StoreError, 503, "The database has failed"),
+)
+_GONE: Final = (
+    "Its file was deleted, moved or replaced while this program had it open. Put it back where it "
+    "was, and this page goes on by itself; or start the program again with the right one."
 )
 
 
 def refusal_of(error: CloacaError) -> RefusedError:
     """The refusal for an error of a call."""
+    if isinstance(error, StoreError) and error.is_gone:
+        return RefusedError(503, "The database is gone", _GONE)
     for kind, status, title in _STATUS:
         if isinstance(error, kind):
             return RefusedError(status, title, str(error))

@@ -1,0 +1,60 @@
+// The page asks for itself anew when something has changed, and says whether it is up to date. An
+// answer that is a refusal is not shown: an open page keeps what it has.
+(() => {
+  const TEXTS = { live: "Live", lost: "Connection lost, trying again", old: "Not up to date" };
+  const AGAIN = 5_000;  // milliseconds
+  let stream = "live", page = "live", later;
+
+  const show = () => {
+    const live = document.getElementById("live"), state = stream === "live" ? page : stream;
+    const text = document.getElementById("live-state");
+    if (live.dataset.state === state) return;
+    live.dataset.state = state;
+    live.title = state === "live" ? "Changes show as they happen" : TEXTS[state];
+    text.textContent = TEXTS[state];
+  };
+  const failed = (status) => status === undefined || status === 401 || status >= 500 ? "lost" : "old";
+  const tryAgain = (name) => {
+    clearTimeout(later);
+    later = setTimeout(() => htmx.trigger("#live", name), AGAIN);
+  };
+
+  // ---- the page asks at the address that it has now ----
+  document.addEventListener("htmx:config:request", (event) => {
+    const { ctx } = event.detail;
+    if (ctx.sourceElement.id === "page") ctx.request.action = location.pathname + location.search;
+  });
+
+  // ---- an answer, or none, to an element of the page or to the first request of the stream ----
+  const answered = (source, status) => {
+    const state = status < 400 ? "live" : failed(status);
+    if (source === "live") stream = state; else page = state;
+    if (state === "lost") tryAgain(source === "live" ? "seen" : "changed");
+    show();
+  };
+  const isWhole = ({ sourceElement }) => ["page", "live"].includes(sourceElement.id);
+  const isDialog = ({ sourceElement }) => sourceElement === document.body;  // it shows its refusals
+  document.addEventListener("htmx:after:request", (event) => {
+    const { ctx } = event.detail, { status } = ctx.response;
+    if (isDialog(ctx) || (status < 500 && !isWhole(ctx))) return;
+    answered(ctx.sourceElement.id, status);
+    if (status >= 400) event.preventDefault();
+  });
+  document.addEventListener("htmx:error", (event) => {
+    const { ctx } = event.detail;
+    if (ctx?.request && !ctx.response && !isDialog(ctx)) answered(ctx.sourceElement.id, undefined);
+  });
+
+  // ---- the stream, which htmx opens again by itself ----
+  const streamIs = (state) => () => { stream = state; show(); };
+  document.addEventListener("htmx:sse:error", streamIs("lost"));
+  document.addEventListener("htmx:sse:after:connection", streamIs("live"));
+  document.addEventListener("htmx:sse:close", () => { answered("live", undefined); });
+
+  // ---- it opens when the page is seen; htmx closes it while it is not ----
+  const seen = () => {
+    if (document.hidden) document.addEventListener("visibilitychange", seen, { once: true });
+    else htmx.trigger("#live", "seen");
+  };
+  document.addEventListener("DOMContentLoaded", seen);  // after htmx, which has listened before
+})();
