@@ -327,6 +327,7 @@ def test_a_back_fill_makes_the_runs_that_its_preview_shows(
     assert "5 ticks: 2 have a run, 3 would be made." in text
     assert text.count('class="make"') == 3
     assert "Make 3 runs" in text
+    assert "cloaca schedules backfill" in text
     sent = dict(HIDDEN.findall(text))
     after = page.acted(here, start=sent["start"], end=unescape(sent["end"]))
     assert "3 runs made." in after

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core.ui.words.clock import zone_of
 from cloaca_core.ui.words.texts import duration
 
 if TYPE_CHECKING:
@@ -93,12 +94,27 @@ def _about(seconds: float) -> str:
 
 
 def tick(clock: Clock, at: datetime) -> str:
-    """A tick in the zone of its schedule: ``Sat 28 Nov 02:00``, with seconds where it has some and
+    """A tick by the clock of its zone: ``Sat 28 Nov 02:00``, with seconds where it has some and
     with its year if it is far.
     """
     seconds = f":{at:%S}" if at.second else ""
     year = f" {at.year}" if clock.seconds_since(at.isoformat()) < -_FAR else ""
     return f"{at:%a} {at.day} {at:%b}{year} {at:%H:%M}{seconds}"
+
+
+def there(clock: Clock, text: str, zone: str | None) -> str:
+    """What the clock shows at an instant in the zone of a schedule, to stand beside the reader's
+    time: ``02:00 Europe/Oslo``, with its weekday if that is another; nothing if it shows the same.
+    """
+    known = zone_of(zone or "")
+    if known is None:
+        return ""
+    here = clock.local(text)
+    at = here.astimezone(known)
+    if at.replace(tzinfo=None) == here.replace(tzinfo=None):
+        return ""
+    day = "" if at.date() == here.date() else f"{at:%a} "
+    return f"{day}{at:%H:%M} {zone}"
 
 
 def clock_change(change: ClockChange) -> str:

@@ -16,6 +16,7 @@ from cloaca_core.ui.words.schedule_texts import (
     cron_words,
     every,
     offset,
+    there,
     tick,
 )
 
@@ -95,3 +96,12 @@ def test_a_clock_change_says_what_it_does_to_a_schedule() -> None:
         f"Sun 28 Mar 2027: the clock goes forward from 02:00 to 03:00; {SKIPS}",
         f"Sun 31 Oct 2027: the clock goes back from 03:00 to 02:00; {REPEATS}",
     ]
+
+
+def test_a_tick_has_the_time_of_its_schedule_s_zone_beside_it_where_that_is_another() -> None:
+    at = "2026-11-28T23:30:00Z"
+
+    assert there(CLOCK, at, "America/New_York") == "Sat 18:30 America/New_York"
+    assert there(CLOCK, "2026-11-28T10:00:00Z", "UTC") == "10:00 UTC"
+    assert there(CLOCK, at, "Europe/Berlin") == ""
+    assert there(CLOCK, at, None) == there(CLOCK, at, "no/zone") == ""
