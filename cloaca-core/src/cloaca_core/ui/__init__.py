@@ -9,7 +9,7 @@
     desk         the calls by which the page looks and acts
     pages/       what is shown; acts/ what is changed; charts/ pictures as numbers
     templates/   how it looks; static/ styles and scripts; LANGUAGE.md the visual language
-    live         tells an open page that something has changed
+    live         tells an open page that something has changed; streams counts those that hear it
 
 Needs the extra ``ui``, but for ``visitors``. Has no SQL: it asks ``observe`` and calls ``runner``.
 """

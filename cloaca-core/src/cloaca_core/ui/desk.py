@@ -16,6 +16,7 @@ from cloaca_core.transfer.case import case_call
 from cloaca_core.ui.checkup import Checkup
 from cloaca_core.ui.kept import Kept
 from cloaca_core.ui.neighbours import Neighbours
+from cloaca_core.ui.streams import Streams
 
 if TYPE_CHECKING:
     from cloaca_core.runner.async_client import AsyncClient
@@ -29,7 +30,7 @@ class Desk:
     ``database`` is how the foot of the page names the database. ``case`` makes a document of a run,
     to be loaded into a test. ``redact`` hides secrets in all that is shown of payloads. ``kept``
     has large runs as they were seen last. ``checkup`` knows the health of the database,
-    ``neighbours`` are its tenants.
+    ``neighbours`` are its tenants. ``streams`` are the open pages that hear of changes.
     """
 
     observer: Observer
@@ -41,6 +42,7 @@ class Desk:
     neighbours: Neighbours
     redact: Redact = field(default_factory=Redaction)
     kept: Kept = field(default_factory=Kept)
+    streams: Streams = field(default_factory=Streams)
 
 
 def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:
