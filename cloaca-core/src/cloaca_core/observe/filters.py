@@ -41,6 +41,8 @@ _KEY: Final = re.compile(r"[A-Za-z_]+")
 _ID: Final = re.compile(r"[0-9a-f-]+", re.IGNORECASE)
 _STATUSES: Final = {str(status).lower(): str(status) for status in RunStatus}
 _LONGEST: Final = 1_000
+MOST_TERMS: Final = 100
+"""Terms of a text at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,11 @@ def parse(*texts: str) -> Filter:
 
 
 def _terms(text: str) -> Iterator[Term]:
-    reader = _Reader(text, spaces=False)
+    reader, number = _Reader(text, spaces=False), 0
     while reader.more():
+        number += 1
+        if number > MOST_TERMS:
+            raise FilterError(f"a filter has at most {MOST_TERMS} terms", term=f"{text:.80}")
         yield reader.term()
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cloaca_core.errors import FilterError
-from cloaca_core.observe.filters import KEYS, Filter, Term, parse
+from cloaca_core.observe.filters import KEYS, MOST_TERMS, Filter, Term, parse
 
 STATUS = Term("status", ("Failed",))
 
@@ -120,3 +120,11 @@ def test_any_text_is_a_filter_or_a_filter_error(text: str) -> None:
     except FilterError:
         return
     assert parse(str(found)) == found
+
+
+def test_a_text_has_so_many_terms_at_most() -> None:
+    texts = [f"error:{number}" for number in range(MOST_TERMS + 1)]
+
+    assert len(parse(" ".join(texts[1:])).terms) == MOST_TERMS
+    with pytest.raises(FilterError, match="at most 100 terms"):
+        parse(" ".join(texts))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 LIMIT: Final = 1_048_576
 """Bytes of a request's body at most."""
+_DIGITS: Final = 20
+"""Digits of a length that is read; Python does not read one of thousands."""
 
 
 class _TooLargeError(Exception):
@@ -50,4 +52,6 @@ class Bodies:
 
 def _length(scope: Scope) -> int:
     given = Headers(scope=scope).get("content-length", "")
-    return int(given) if given.isascii() and given.isdigit() else 0
+    if not (given.isascii() and given.isdigit()):
+        return 0
+    return int(given) if len(given) < _DIGITS else LIMIT + 1

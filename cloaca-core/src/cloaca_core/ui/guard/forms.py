@@ -61,7 +61,15 @@ def comes_from_here(request: Request) -> bool:
         return False
     if site is not None and site != "same-origin":
         return False
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    return origin is None or _place_of(origin) == request.headers.get("host")
+
+
+def _place_of(origin: str) -> str | None:
+    """Host and port of an origin; None for one that cannot be read."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def token_of(request: Request) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
+from starlette.websockets import WebSocketClose
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
 
@@ -14,14 +16,23 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:/?#@\s]+)(:[0-9]{1,5})?", re.IGNORECASE)
+"""A name or an address, perhaps with a port."""
+
+
 class Hosts:
-    """Lets requests through whose Host header names one of ``hosts``, at any port."""
+    """Lets requests through whose Host header names one of ``hosts``, at any port. Closes web
+    sockets, of which the page has none: a browser opens them for any site.
+    """
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
         self._app = app
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await WebSocketClose()(scope, receive, send)
+            return
         if scope["type"] == "http" and (name := _host(scope)) not in self._hosts:
             text = f"The page is not asked for by this name: add {name!r} to hosts=.\n"
             answer = PlainTextResponse(text, 400)
@@ -42,7 +53,7 @@ def checked_hosts(hosts: Iterable[str]) -> frozenset[str]:
 
 def _host(scope: Scope) -> str:
     given = Headers(scope=scope).getlist("host")
-    return _name(given[0]) if len(given) == 1 else ""
+    return _name(given[0]) if len(given) == 1 and _HOST.fullmatch(given[0].strip()) else ""
 
 
 def _name(host: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 VISITOR: Final = "cloaca.visitor"
 """The key of the scope under which pages find the visitor."""
+AGAIN: Final = "cloaca.visitor_again"
+"""The key of the scope under which an answer that goes on can ask who the visitor is by now."""
 
 
 class Visitors:
@@ -30,12 +33,13 @@ class Visitors:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visitor = await self._visitor(Request(scope))
+        again = partial(self._visitor, Request(scope))
+        visitor = await again()
         if visitor is None:
             answer = PlainTextResponse("Sign in first.\n", 401)
             await answer(scope, receive, send)
             return
-        await self._app({**scope, VISITOR: visitor}, receive, send)
+        await self._app({**scope, VISITOR: visitor, AGAIN: again}, receive, send)
 
     async def _visitor(self, request: Request) -> Visitor | None:
         # A function may ask a database; that must not hold up other requests.

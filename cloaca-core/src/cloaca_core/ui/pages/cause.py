@@ -120,5 +120,13 @@ def _wait(seen: Inspection, node: TaskNode, clock: Clock, notes: Sequence[str]) 
 
 def _sentence(text: str, clock: Clock) -> str:
     """A text of ``explain`` as a sentence, with instants of the reader's clock."""
-    shown = _INSTANT.sub(lambda found: clock.when(found[0].replace("Z", "+00:00")), text)
+    shown = _INSTANT.sub(lambda found: _when(found[0], clock), text)
     return f"{shown[:1].upper()}{shown[1:]}{'' if shown.endswith(('.', '!', '?')) else '.'}"
+
+
+def _when(text: str, clock: Clock) -> str:
+    """An instant as the reader's clock shows it; a reason may hold what only looks like one."""
+    try:
+        return clock.when(text.replace("Z", "+00:00"))
+    except ValueError:
+        return text

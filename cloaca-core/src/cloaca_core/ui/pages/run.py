@@ -20,6 +20,7 @@ from cloaca_core.ui.paths import Paths
 VIEWS: Final = ("timeline", "graph", "table")
 _MOST_CHUNKS: Final = 60
 """Chunks that one answer has with their rows at most."""
+_DIGITS: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +159,8 @@ def _wanted(ask: Ask, tree: RunTree, place: Place) -> set[int]:
     """The chunks to be sent with their rows: those that the address names, else the one of the
     selected task and the first.
     """
-    parts = [int(part) for part in ask.query("rows").split(",") if part.isdecimal()]
-    named = {number for number in parts if number * CHUNK < len(tree.tasks)}
+    parts = [_number(part) for part in ask.query("rows").split(",")]
+    named = {each for each in parts if each is not None and each * CHUNK < len(tree.tasks)}
     if named:
         return set(sorted(named)[:_MOST_CHUNKS])
     return {0} if place.of or place.task is None else {0, chunk_of(tree, place.task)}
@@ -168,7 +169,12 @@ def _wanted(ask: Ask, tree: RunTree, place: Place) -> set[int]:
 def _chunk_asked_for(ask: Ask) -> int | None:
     """The chunk that a script wants alone."""
     name, _, number = ask.wants.partition("-")
-    return int(number) if name == "chunk" and number.isdecimal() else None
+    return _number(number) if name == "chunk" else None
+
+
+def _number(text: str) -> int | None:
+    """The number of a chunk; None for any other text."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS else None
 
 
 def _work(seen: Inspection) -> float | None:

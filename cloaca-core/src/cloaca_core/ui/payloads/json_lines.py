@@ -26,6 +26,8 @@ _FOLDED: Final = 600
 """Characters from which on a value within a payload is folded."""
 _ITEMS: Final = 12
 """Items from which on it is folded."""
+_DEEPEST: Final = 12
+"""Levels of folds; what is deeper stands in one line. Each level is written out to be measured."""
 _LONGEST: Final = 2_000
 """Characters of a line."""
 _MARKS: Final = {"+": "add", "-": "del", " ": ""}
@@ -146,6 +148,8 @@ class _Writer:
             yield self._line(depth, f"{head}{whole}{tail}")
         elif isinstance(value, str):
             yield self._long_text(head, value, whole, tail, depth)
+        elif depth >= _DEEPEST:
+            yield self._line(depth, f"{head}{whole}{tail}")
         elif depth and (len(whole) > _FOLDED or len(value) > _ITEMS):
             yield self._folded(head, value, tail, depth)
         else:

@@ -11,7 +11,8 @@ from typing import Final
 from cloaca_core.runner.explain.words import is_the_users
 
 _FRAME: Final = re.compile(
-    r'^  File "(?P<file>[^"\n]+)", line (?P<line>\d+), in (?P<name>.+)\n(?P<source>(?:    .*\n?)*)',
+    r'^  File "(?P<file>[^"\n]+)", line (?P<line>\d{1,9}), in (?P<name>.+)\n'
+    r"(?P<source>(?:    .*\n?)*)",
     re.MULTILINE,
 )
 _CHAIN: Final = re.compile(

@@ -49,7 +49,11 @@ class Clock:
 
     def local(self, text: str) -> datetime:
         """An instant in the reader's zone."""
-        return _instant(text).astimezone(self.zone)
+        at = _instant(text)
+        try:
+            return at.astimezone(self.zone)
+        except (ValueError, OverflowError):  # there it is before year 1, or after year 9999
+            return at
 
     def tenth(self, text: str) -> str:
         """A time of day to a tenth of a second: ``06:29:46.2``."""
@@ -62,11 +66,12 @@ class Clock:
         """
         try:
             at = datetime.fromisoformat(text)
-        except ValueError:
+            if at.tzinfo is None:
+                at = at.astimezone() if self.zone is None else at.replace(tzinfo=self.zone)
+            at.astimezone(UTC)
+        except (ValueError, OverflowError):  # in another zone it may be before year 1
             return None
-        if at.tzinfo is not None:
-            return at
-        return at.astimezone() if self.zone is None else at.replace(tzinfo=self.zone)
+        return at
 
     def midnight(self) -> str:
         """When the reader's day began, as a filter takes it."""

@@ -42,3 +42,8 @@ def test_a_body_up_to_the_limit_is_read(browser: TestClient, size: int) -> None:
 def test_a_longer_one_is_refused_by_its_header_or_as_it_comes(browser: TestClient) -> None:
     assert browser.post("/", content=b"x" * (LIMIT + 1)).status_code == 413
     assert browser.post("/", content=in_parts(LIMIT + 1)).status_code == 413
+
+
+def test_a_length_of_thousands_of_digits_is_too_large(browser: TestClient) -> None:
+    length = {"content-length": "9" * 5_000}
+    assert browser.post("/", content=b"x", headers=length).status_code == 413

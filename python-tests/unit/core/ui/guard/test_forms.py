@@ -72,6 +72,8 @@ def test_a_browser_keeps_its_token(browser: TestClient) -> None:
         {},  # no browser of today
         {"origin": "http://evil.example"},
         {"origin": "null"},  # a sandboxed frame, a file
+        {"origin": "http://[evil"},  # no address at all
+        {"origin": "http://evil@testserver"},
         {"origin": "http://testserver:8000"},
         {"origin": "http://testserver.evil.example"},
         {"sec-fetch-site": "cross-site"},

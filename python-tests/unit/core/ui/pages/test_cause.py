@@ -130,3 +130,11 @@ def test_what_is_not_known_is_told_also_of_a_run_that_goes_its_way() -> None:
 
     assert found is not None
     assert found.more == ("It is old.",)
+
+
+def test_a_reason_that_only_looks_like_an_instant_stays_as_it_is() -> None:
+    known = family(view(run(status="Paused"), of=tasks(a=[])))
+    told = cause(inspected(known, code="paused", why="paused: 9999-99-99T99:99:99Z"), CLOCK)
+
+    assert told is not None
+    assert told.text == "Paused: 9999-99-99T99:99:99Z."

@@ -175,3 +175,14 @@ def test_values_under_keys_that_name_secrets_are_hidden_in_all_that_is_shown() -
     assert "old" not in everything
     assert everything.count('"api_token": "***"') >= 3
     assert '"password": "***"' in everything
+
+
+def test_what_is_nested_deeply_is_not_folded_further() -> None:
+    value: Any = 1
+    for _ in range(100):
+        value = [value, "x" * 300]
+    folds, lines = 0, shown(value).lines
+    while inner := [each for each in lines if each.lines]:
+        folds, lines = folds + 1, inner[0].lines or ()
+
+    assert folds == 11

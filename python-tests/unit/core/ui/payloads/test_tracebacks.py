@@ -85,3 +85,9 @@ def test_a_real_traceback_is_read() -> None:
 def test_any_other_text_has_no_frame() -> None:
     for text in ("", "<the traceback cannot be formatted: ValueError>", "\n\n  File"):
         assert parsed(text).main is None
+
+
+def test_a_line_of_thousands_of_digits_is_none() -> None:
+    found = parsed(f'  File "/srv/shop/a.py", line {"9" * 5_000}, in f\n    y\n')
+
+    assert found.main is None

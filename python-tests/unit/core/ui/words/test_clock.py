@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -70,3 +70,15 @@ def test_a_schedule_takes_the_zone_of_the_reader_by_its_iana_name() -> None:
     assert CLOCK.iana_zone == "Europe/Oslo"
     assert Clock(UTC, datetime.now(UTC)).iana_zone == "UTC"
     assert Clock(None, datetime.now(UTC)).iana_zone == "UTC"
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00", "9999-12-31T23:59:59-12:00"])
+def test_an_instant_of_no_year_in_utc_cannot_be_read(text: str) -> None:
+    assert CLOCK.instant(text) is None
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+00:00"])
+def test_an_instant_of_no_year_in_a_zone_is_shown_in_its_own(text: str) -> None:
+    for hours in (-12, 12):
+        there = Clock(timezone(timedelta(hours=hours)), datetime(2026, 11, 27, tzinfo=UTC))
+        assert str(int(text[:4])) in there.when(text)
