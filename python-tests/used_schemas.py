@@ -12,6 +12,7 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -119,7 +120,8 @@ def _make_tables(url: str) -> None:
     async def open_and_close() -> None:
         await (await BACKEND.open(url, StoreOptions())).close()
 
-    asyncio.run(open_and_close())
+    with ThreadPoolExecutor(1) as pool:  # where a browser is driven, this thread has a loop
+        pool.submit(lambda: asyncio.run(open_and_close())).result()
 
 
 @contextmanager

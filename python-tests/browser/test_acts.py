@@ -259,6 +259,67 @@ def test_a_workflow_is_paused_and_goes_on(visit: Visit, program: cloaca.DefaultR
     assert [each.kind for each in program.actions()] == ["resume", "pause"]
 
 
+# -- schedules, decisions, runners ---------------------------------------------------------------
+
+
+def test_a_schedule_is_switched_off_and_on(visit: Visit, program: cloaca.DefaultRunner) -> None:
+    program.execute("price_list", {"good": True})
+    schedule = program.schedule("every night", "price_list", "0 2 * * *", "UTC")
+    page = visit.open("/schedules")
+    switch = page.locator(f"#s-{schedule} form button")
+
+    switch.click()
+    expect(switch).to_have_attribute("aria-checked", "false")
+    assert not program.get_cron_schedule(schedule)["enabled"]
+    switch.click()
+    expect(switch).to_have_attribute("aria-checked", "true")
+
+    assert program.get_cron_schedule(schedule)["enabled"]
+
+
+def test_past_ticks_get_their_runs_after_the_preview(
+    visit: Visit, program: cloaca.DefaultRunner
+) -> None:
+    program.execute("price_list", {"good": True})
+    params = {"good": True}
+    night = program.schedule("nightly", "price_list", "0 2 * * *", "UTC", params=params)
+    page = visit.open(f"/schedules/{night}/backfill")
+
+    page.get_by_label("From").fill("2026-03-02")
+    page.get_by_label("To").fill("2026-03-04")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("#backfill-count")).to_contain_text("3 would be made")
+    page.get_by_role("button", name="Make 3 runs").click()
+
+    expect(page.locator("#schedule-made")).to_contain_text("3 runs made")
+    assert program.count_runs() == 4
+
+
+def test_an_approval_is_decided_in_the_inbox(visit: Visit, program: cloaca.DefaultRunner) -> None:
+    run = program.submit("mail")
+    page = visit.open("/inbox")
+
+    page.get_by_role("button", name="Reject").click()
+
+    expect(page.locator("#inbox-done")).to_contain_text("reject")
+    run.wait(PATIENCE)
+    assert last_act(program) == ("approve", "ann")
+
+
+def test_a_runner_is_asked_to_leave(
+    visit: Visit, program: cloaca.DefaultRunner, database_url: str
+) -> None:
+    with cloaca.DefaultRunner(database_url, registry=cloaca.Registry()):
+        runners = cloaca.Observer(program).overview().wait().runners
+        (other,) = [each.id for each in runners if not each.is_here]
+        page = visit.open("/runners")
+
+        page.locator(f"#runner-{other}").get_by_role("link", name="Drain").click()
+        page.get_by_role("dialog").get_by_role("button", name="Drain runner").click()
+
+        expect(page.locator("#runners-drained, #runners-left")).to_be_visible()
+
+
 # -- who may look only ---------------------------------------------------------------------------
 
 

@@ -104,6 +104,22 @@ def test_a_hidden_tab_is_told_nothing_and_catches_up(
     program_page.wait_for_streams(1)
 
 
+def test_a_page_that_opens_out_of_sight_listens_when_it_is_seen(
+    visit: Visit, program: cloaca.DefaultRunner, program_page: Served
+) -> None:
+    page = visit.open()
+    page.add_init_script(f"({HIDDEN})(true)")
+    page.goto("/runs")
+    page.wait_for_load_state("networkidle")
+    program_page.wait_for_streams(0)
+    run = program.submit("order")
+
+    page.evaluate(HIDDEN, False)
+
+    expect(page.locator(f"#r-{run.id}")).to_be_visible()
+    program_page.wait_for_streams(1)
+
+
 def test_a_page_that_is_closed_leaves_no_stream(runs: Page, program_page: Served) -> None:
     runs.close()
     program_page.wait_for_streams(0)

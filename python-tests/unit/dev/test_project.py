@@ -55,7 +55,7 @@ def test_every_internal_requirement_is_an_exact_pin() -> None:
 def test_all_backends_bring_no_engine_for_bodies() -> None:
     extras = project.extras()
     assert list(extras) == [
-        *("sqlite", "postgres", "all", "cli", "mcp", "dask", "ray"),
+        *("sqlite", "postgres", "all", "cli", "ui", "mcp", "dask", "ray"),
         *("metrics", "otel"),
     ]
     assert not {*extras["dask"], *extras["ray"]} & set(extras["all"])

@@ -30,7 +30,7 @@ class Desk:
     ``database`` is how the foot of the page names the database. ``case`` makes a document of a run,
     to be loaded into a test. ``redact`` hides secrets in all that is shown of payloads.
     ``seen_runs`` has large runs as they were seen last. ``health`` and ``tenants`` are those of the
-    database. ``streams`` are the open pages that hear of changes.
+    database. ``streams`` counts the live streams that are open.
     """
 
     observer: Observer

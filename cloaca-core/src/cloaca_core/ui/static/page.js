@@ -23,6 +23,13 @@
     if (ctx.sourceElement.id === "page") ctx.request.action = location.pathname + location.search;
   });
 
+  // ---- the stream of events opens when the page is seen; htmx closes it while it is not ----
+  const seen = () => {
+    if (document.hidden) document.addEventListener("visibilitychange", seen, { once: true });
+    else htmx.trigger("#live", "seen");
+  };
+  document.addEventListener("DOMContentLoaded", seen);  // after htmx, which has listened before
+
   // ---- rows: j and k move, enter opens ----
   const rows = () => all("[data-row]").filter((row) => row.checkVisibility());
   const link = (row) => row.matches("a") ? row : row.querySelector("a[href]");

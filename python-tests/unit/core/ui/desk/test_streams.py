@@ -9,14 +9,13 @@ from cloaca_core.ui.desk.streams import Streams
 
 def test_there_are_many_while_so_many_are_open() -> None:
     streams = Streams(most=2)
-    seen = []
+    seen = [streams.are_many]
     with streams.one():
         seen.append(streams.are_many)
         with streams.one():
             seen.append(streams.are_many)
         seen.append(streams.are_many)
-
-    assert seen == [False, True, False]
+    assert seen == [False, False, True, False]
 
 
 def test_a_stream_that_breaks_is_open_no_more() -> None:

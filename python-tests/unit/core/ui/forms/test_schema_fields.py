@@ -148,6 +148,8 @@ def test_values_of_other_forms_are_read(form: Schema, text: str, value: JsonValu
         ({"type": "string", "minLength": 3}, "ab", "must have 3 characters or more, not 2"),
         ({"type": "array", "items": {"type": "integer"}}, '["a"]', "[0] must be an integer, not a"),
         ({"type": "object"}, "{", "must be JSON"),
+        ({"type": "object"}, "[" * 100_000, "must be JSON"),
+        ({"type": "object"}, "NaN", "must be JSON"),
         ({"type": "object"}, "[]", "must be an object, not a list"),
     ],
 )

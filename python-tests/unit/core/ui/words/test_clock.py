@@ -10,7 +10,8 @@ import pytest
 from cloaca_core.observe.filters import parse
 from cloaca_core.ui.words.clock import Clock, zone_of
 
-CLOCK = Clock(ZoneInfo("Europe/Oslo"), datetime(2026, 11, 27, 8, 14, 30, tzinfo=UTC))
+NOW = datetime(2026, 11, 27, 8, 14, 30, tzinfo=UTC)
+CLOCK = Clock(ZoneInfo("Europe/Oslo"), NOW)
 
 
 def test_days_and_minutes_are_those_of_the_reader() -> None:
@@ -80,5 +81,5 @@ def test_an_instant_of_no_year_in_utc_cannot_be_read(text: str) -> None:
 @pytest.mark.parametrize("text", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+00:00"])
 def test_an_instant_of_no_year_in_a_zone_is_shown_in_its_own(text: str) -> None:
     for hours in (-12, 12):
-        there = Clock(timezone(timedelta(hours=hours)), datetime(2026, 11, 27, tzinfo=UTC))
+        there = Clock(timezone(timedelta(hours=hours)), NOW)
         assert str(int(text[:4])) in there.when(text)
