@@ -113,7 +113,7 @@ async def test_a_stream_ends_when_its_visitor_is_none_any_more(client: cloaca.As
 async def test_one_stream_too_many_is_refused(
     client: cloaca.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloaca_core.ui.streams.Streams.__init__.__defaults__", (1,))
+    monkeypatch.setattr("cloaca_core.ui.desk.streams.Streams.__init__.__defaults__", (1,))
     app = page(client)
     first = Stream(app)
     await first.until(1)

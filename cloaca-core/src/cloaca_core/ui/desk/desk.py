@@ -15,8 +15,8 @@ from cloaca_core.telemetry.redaction import Redact, Redaction
 from cloaca_core.transfer.case import case_call
 from cloaca_core.ui.desk.health import Health
 from cloaca_core.ui.desk.seen_runs import SeenRuns
+from cloaca_core.ui.desk.streams import Streams
 from cloaca_core.ui.desk.tenants import Tenants
-from cloaca_core.ui.streams import Streams
 
 if TYPE_CHECKING:
     from cloaca_core.runner.async_client import AsyncClient

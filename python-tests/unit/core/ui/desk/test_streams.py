@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.ui.streams import Streams
+from cloaca_core.ui.desk.streams import Streams
 
 
 def test_there_are_many_while_so_many_are_open() -> None:
