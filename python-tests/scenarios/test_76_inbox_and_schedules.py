@@ -224,7 +224,7 @@ def test_a_run_that_a_failure_has_paused_goes_on_with_other_keys(
 
     wrong = page.post("/inbox/resume", run=stopped.id, context="[4]")
     assert wrong.status_code == 422
-    assert "Write an object" in unescape(wrong.text)
+    assert "must be a JSON object" in unescape(wrong.text)
     assert stopped.status() == "Paused"
 
     after = page.acted("/inbox/resume", run=stopped.id, context='{"terminal": 4}')

@@ -276,6 +276,15 @@ def test_odd_texts_break_no_act(shop: Shop, web: TestClient, odd: str) -> None:
         assert web.get(shop.address(path)).status_code < 500, path
 
 
+@pytest.mark.parametrize("path", ["/nothing", "//evil.example/x"])
+def test_a_page_that_is_not_there_asks_for_nothing(web: TestClient, path: str) -> None:
+    answer = web.get(f"{HOME}{path}")
+    assert answer.status_code == 404
+    assert "There is no such page" in answer.text
+    assert 'hx-trigger="changed' not in answer.text
+    assert "evil.example" not in answer.text
+
+
 def test_a_form_is_bounded(web: TestClient) -> None:
     kind = {"content-type": "application/x-www-form-urlencoded"}
     many = f"form_token={token(web)}&{'&'.join(['id=1'] * 100_000)}"

@@ -55,7 +55,9 @@ FROM unnest(
     CAST(:id AS TEXT[]), CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]),
     CAST(:input AS TEXT[]), CAST(:tags AS TEXT[]), CAST(:idempotency_key AS TEXT[]),
     CAST(:created_at AS BIGINT[]), CAST(:owner AS TEXT[])
-) AS new (id, workflow, version, input, tags, idempotency_key, created_at, owner)
+) WITH ORDINALITY AS new (
+    id, workflow, version, input, tags, idempotency_key, created_at, owner, place
+)
 LEFT JOIN live ON live.id = new.owner
     AND NOT EXISTS (
         SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = new.workflow
@@ -68,7 +70,7 @@ WHERE CASE
             hashtextextended(new.workflow COLLATE "C", (SELECT value FROM seed))
         ))
 END
-ORDER BY new.idempotency_key COLLATE "C", new.workflow COLLATE "C"
+ORDER BY new.idempotency_key COLLATE "C", new.workflow COLLATE "C", new.place
 ON CONFLICT DO NOTHING;
 
 
@@ -78,7 +80,7 @@ ON CONFLICT DO NOTHING;
 -- or whose idempotency key another run has, changes nothing; nor does one of a hidden tree, or one whose
 -- parent is being cancelled, or was: the transaction has locked the parents before (lock_runs), so that
 -- none is cancelled until it ends. Keys are inserted in a fixed order, as two batches with the same keys
--- could deadlock otherwise.
+-- could deadlock otherwise; of two runs with one key the first comes first, which a sort does not keep.
 -- A key that a user's transaction says it is writing (see outbox.sql) is passed over, as inserting
 -- it would wait for the end of that transaction. The batch takes a shared lock on each key. Other
 -- batches can take it as well; a user's transaction cannot, and learns that it must make way for
@@ -122,9 +124,9 @@ FROM unnest(
     CAST(:priority AS BIGINT[]), CAST(:due_at AS BIGINT[]), CAST(:detached AS INTEGER[]),
     CAST(:time_limit AS BIGINT[]), CAST(:deadline_at AS BIGINT[]), CAST(:start_by AS BIGINT[]),
     CAST(:trace AS TEXT[])
-) AS new (
+) WITH ORDINALITY AS new (
     id, workflow, version, input, tags, idempotency_key, parent_id, created_at, owner, priority,
-    due_at, detached, time_limit, deadline_at, start_by, trace
+    due_at, detached, time_limit, deadline_at, start_by, trace, place
 )
 LEFT JOIN live ON live.id = new.owner AND new.due_at IS NULL
     AND NOT EXISTS (
@@ -152,7 +154,7 @@ END
                 )
         )
     )
-ORDER BY new.idempotency_key COLLATE "C", new.workflow COLLATE "C"
+ORDER BY new.idempotency_key COLLATE "C", new.workflow COLLATE "C", new.place
 ON CONFLICT DO NOTHING;
 
 

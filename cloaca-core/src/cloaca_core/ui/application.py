@@ -99,5 +99,7 @@ async def _answered(request: Request, handler: Handler, desk: Desk) -> Response:
     return await ask.page("refusal.html", refusal.status, refusal=refusal, still=still)
 
 
-async def _nothing(_: Ask) -> Response:
-    raise RefusedError(404, "There is no such page")
+async def _nothing(ask: Ask) -> Response:
+    """Still: a path such as ``//other.example`` is no address to ask for anew."""
+    refusal = RefusedError(404, "There is no such page")
+    return await ask.page("refusal.html", refusal.status, refusal=refusal, still=True)

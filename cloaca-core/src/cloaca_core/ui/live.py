@@ -13,15 +13,20 @@ from starlette.responses import Response, StreamingResponse
 from cloaca_core.errors import CloacaError
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.guard.visitors import AGAIN
+from cloaca_core.ui.refusals import RefusedError
 
 _CHANGED: Final = "event: changed\ndata: \n\n"
 _FIRST: Final = f"retry: 1000\n{_CHANGED}"
 
 
 async def live(ask: Ask) -> Response:
-    """The stream of events of one page; a refusal while the database does not answer, so that the
-    page knows.
+    """The stream of events of one page; 503 while many others are open, or while the database does
+    not answer, so that the page knows.
     """
+    if ask.desk.streams.are_many:
+        raise RefusedError(
+            503, "Many pages are open", "This one shows changes when it is reloaded."
+        )
     await ask.desk.observer.waiting()
     return StreamingResponse(
         _events(ask), media_type="text/event-stream", headers={"x-accel-buffering": "no"}
@@ -34,12 +39,13 @@ async def _events(ask: Ask) -> AsyncIterator[str]:
     """
     again = ask.request.scope[AGAIN]
     try:
-        async with ask.desk.observer.notices() as notices:
-            yield _FIRST
-            async for _ in notices:
-                if await again() is None:
-                    return
-                yield _CHANGED
+        with ask.desk.streams.one():
+            async with ask.desk.observer.notices() as notices:
+                yield _FIRST
+                async for _ in notices:
+                    if await again() is None:
+                        return
+                    yield _CHANGED
     except CloacaError:
         return  # the program shuts down; the page asks again
 

@@ -47,6 +47,11 @@ class Stream:
             while self.text.count("event: changed") < number:
                 self.text += await self._parts.get()
 
+    async def all(self) -> str:
+        """All that has come, after the end."""
+        await self.over()
+        return "".join([self._parts.get_nowait() for _ in range(self._parts.qsize())])
+
     async def leave(self) -> None:
         """Leave, as a browser does that closes the tab."""
         self._gone.set()
@@ -103,3 +108,17 @@ async def test_a_stream_ends_when_its_visitor_is_none_any_more(client: cloaca.As
     await client.submit("flow")
     await stream.over()
     assert stream.text.count("event: changed") == 1
+
+
+async def test_one_stream_too_many_is_refused(
+    client: cloaca.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloaca_core.ui.desk.streams.Streams.__init__.__defaults__", (1,))
+    app = page(client)
+    first = Stream(app)
+    await first.until(1)
+    assert "Many pages are open" in await Stream(app).all()
+    await first.leave()
+    third = Stream(app)
+    await third.until(1)
+    await third.leave()

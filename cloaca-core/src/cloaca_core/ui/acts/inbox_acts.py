@@ -8,19 +8,15 @@ from cloaca_core.errors import (
     AlreadyDecidedError,
     ConfigError,
     ContextError,
-    ContextValueError,
     RunEndedError,
     RunStateError,
 )
 from cloaca_core.ui.asking import Address, Ask
-from cloaca_core.ui.forms.form_texts import given_to, needed
+from cloaca_core.ui.forms.form_texts import given_to, needed, object_of
 from cloaca_core.ui.forms.schema_fields import decision_data
 from cloaca_core.ui.pages.inbox import Late, Wrong, shown
-from cloaca_core.values.json_values import JsonValue, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from starlette.responses import Response
 
 _NOT_RECORDED: Final = "Your choice was not recorded."
@@ -60,31 +56,18 @@ async def resume(ask: Ask) -> Response:
     given = await given_to(ask)
     run_id, text = needed(given, "run"), given.get("context", "").strip()
     try:
-        context = _object(text)
+        context = object_of(text, "context") or None
         done = await ask.desk.calls.runs.steering.resume(run_id, context, None, ask.visitor.name)
     except RunStateError as error:
         return await shown(
             ask, 409, late=Late(f"The run is {error.status} now.", "Nothing changed.")
         )
-    except (ConfigError, ContextError, ValueError) as error:
+    except (ConfigError, ContextError) as error:
         return await shown(ask, 422, wrong=Wrong(run_id, context=text, error=str(error)))
     if not done.changed:
         gone = Late(f"The run is {done.status} already.", "It was resumed before.")
         return await shown(ask, 409, late=gone)
     return ask.back_to(ask.paths.page("inbox", run=run_id))
-
-
-def _object(text: str) -> Mapping[str, JsonValue] | None:
-    """The keys that are to be replaced; None for none."""
-    if not text:
-        return None
-    try:
-        value = decode(text)
-    except ContextValueError as error:
-        raise ValueError(f"This is not JSON: {error}") from None
-    if isinstance(value, dict):
-        return value or None
-    raise ValueError('Write an object, such as {"terminal": 4}')
 
 
 async def cancel(ask: Ask) -> Response:

@@ -4,7 +4,6 @@ of actions.
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from starlette.datastructures import FormData
@@ -12,6 +11,7 @@ from starlette.responses import Response
 
 from cloaca_core.errors import ConfigError, ContextValueError, RunStateError
 from cloaca_core.ui.asking import Address, Ask
+from cloaca_core.ui.forms.form_texts import json_of, object_of
 from cloaca_core.ui.forms.schema_fields import decision_data
 from cloaca_core.ui.pages import pane, plans
 from cloaca_core.ui.refusals import RefusedError
@@ -44,7 +44,7 @@ async def resume(ask: Ask) -> Response:
     """Let a paused run go on, perhaps with other values of keys."""
     form = await ask.form()
     run_id = await _run_id(ask)
-    context = _object(form, "context")
+    context = object_of(_text(form, "context"), "context") or None
     steering = ask.desk.calls.runs.steering
     await steering.resume(run_id, context, _reason(form), ask.visitor.name)
     return _back(ask, run_id, form)
@@ -73,7 +73,7 @@ async def fork(ask: Ask) -> Response:
         return await plans.fork_page(ask, task, _filled(form))
     run_id = await _run_id(ask)
     try:
-        context = _object(form, "context")
+        context = object_of(_text(form, "context"), "context") or None
         made, _ = await ask.desk.calls.runs.steering.fork(
             run_id, task, context, None, None, _reason(form), ask.visitor.name
         )
@@ -88,7 +88,7 @@ async def send(ask: Ask) -> Response:
     run_id = await _run_id(ask)
     event, text = _text(form, "event"), _text(form, "payload")
     try:
-        payload = _json(text, "The payload")
+        payload = json_of(text, "payload")
         await ask.desk.calls.runs.messages.send(
             run_id, event, payload, _text(form, "key") or None, ask.visitor.name
         )
@@ -106,7 +106,7 @@ async def approve(ask: Ask) -> Response:
     task, choice, note = _text(form, "task"), _text(form, "choice"), _text(form, "note")
     details = await pane.task_of(ask, run_id, task)
     if details.question is None:
-        raise RefusedError(404, "There is no such approval", f"{task} asks nobody.")
+        raise RefusedError(404, "There is no such approval", f"{task} asks for no decision.")
     given = {name: text for name, text in form.items() if isinstance(text, str)}
     data = decision_data(details.question.schema, choice, given)
     if not data.is_right:
@@ -184,24 +184,6 @@ def _bounded(name: str, text: str) -> str:
     if len(text) > _LONGEST:
         raise RefusedError(422, f"This {name} is too long", f"It may have {_LONGEST:,} characters.")
     return text
-
-
-def _json(text: str, what: str) -> Any:
-    """A JSON value; None for an empty field."""
-    if not text:
-        return None
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{what} is not JSON: {error}") from error
-
-
-def _object(form: FormData, name: str) -> dict[str, Any] | None:
-    """A JSON object; None for an empty field."""
-    found = _json(_text(form, name), "This")
-    if found is not None and not isinstance(found, dict):
-        raise ConfigError('This is to be a JSON object: {"key": "value"}.')
-    return found or None
 
 
 ROUTES: Final[tuple[Address, ...]] = (

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.errors import CloacaError, ScheduleError, StoreError
+from cloaca_core.errors import CloacaError, RunnerClosedError, ScheduleError, StoreError
 from cloaca_core.ui.asking import Address, Ask
-from cloaca_core.ui.forms.form_texts import given_to, needed
+from cloaca_core.ui.forms.form_texts import given_to, needed, object_of
 from cloaca_core.ui.pages import schedules as pages
 from cloaca_core.ui.pages.backfill import MOST
 from cloaca_core.ui.refusals import RefusedError
-from cloaca_core.values.json_values import decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.responses import Response
-
-    from cloaca_core.values.json_values import JsonValue
 
 
 async def add(ask: Ask) -> Response:
@@ -27,7 +24,7 @@ async def add(ask: Ask) -> Response:
         return await pages.new_form(ask, given)
     try:
         schedule_id = await _added(ask, {name: text.strip() for name, text in given.items()})
-    except StoreError:
+    except (RunnerClosedError, StoreError):
         raise
     except (CloacaError, ValueError) as error:
         return await pages.new_form(ask, given, error=str(error))
@@ -51,20 +48,11 @@ async def _added(ask: Ask, given: Mapping[str, str]) -> str:
         given.get("workflow", ""),
         given.get("cron", ""),
         given.get("timezone", "") or "UTC",
-        _params(given.get("params", "")),
+        object_of(given.get("params", ""), "context"),
         catchup_policy=given.get("catchup") or None,
         overlap_policy=given.get("overlap") or None,
         jitter_seconds=_seconds(jitter) if jitter else None,
     )
-
-
-def _params(text: str) -> dict[str, JsonValue] | None:
-    if not text:
-        return None
-    value = decode(text)
-    if isinstance(value, dict):
-        return value
-    raise ValueError('The context must be a JSON object, such as {"shop": "no"}.')
 
 
 def _seconds(text: str) -> int:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.errors import CloacaError, ConfigError, ContextError, WorkflowNotFoundError
+from cloaca_core.errors import (
+    CloacaError,
+    ConfigError,
+    RunnerClosedError,
+    StoreError,
+    WorkflowNotFoundError,
+)
 from cloaca_core.runner.calls.start_options import StartOptions
 from cloaca_core.ui.asking import Address, Ask
-from cloaca_core.ui.forms.form_texts import given_to
+from cloaca_core.ui.forms.form_texts import given_to, object_of
 from cloaca_core.values.duration_texts import seconds_of
-from cloaca_core.values.json_values import decode
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -59,7 +64,7 @@ async def start(ask: Ask) -> Response:
     try:
         run_id, _ = await ask.desk.calls.runs.submit(
             name,
-            context_of(given.get("context", "")),
+            object_of(given.get("context", ""), "context"),
             given.get("key", "").strip() or None,
             tags_of(given.get("tags", "")),
             None,
@@ -68,9 +73,9 @@ async def start(ask: Ask) -> Response:
                 delay=_delay(given.get("delay", "")),
             ),
         )
-    except WorkflowNotFoundError:
+    except (WorkflowNotFoundError, RunnerClosedError, StoreError):
         raise
-    except (CloacaError, ValueError) as error:
+    except CloacaError as error:
         return await _start_page(ask, name, given, str(error))
     return ask.back_to(ask.paths.run(run_id))
 
@@ -105,19 +110,6 @@ def _instant(ask: Ask, text: str) -> datetime | None:
     if (instant := ask.clock.instant(text)) is None:
         raise ConfigError(f"until cannot be read: {text!r:.80}")
     return instant
-
-
-def context_of(text: str) -> dict[str, object] | None:
-    """The context of a run: a JSON object, None for none; else ``ContextError``."""
-    if not text.strip():
-        return None
-    try:
-        read = decode(text)
-    except ValueError as error:
-        raise ContextError(f"the context is not JSON: {error}") from error
-    if not isinstance(read, dict):
-        raise ContextError("the context must be a JSON object: its keys are those of the context")
-    return {str(key): value for key, value in read.items()}
 
 
 def tags_of(text: str) -> dict[str, str]:

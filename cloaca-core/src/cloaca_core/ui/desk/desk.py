@@ -15,6 +15,7 @@ from cloaca_core.telemetry.redaction import Redact, Redaction
 from cloaca_core.transfer.case import case_call
 from cloaca_core.ui.desk.health import Health
 from cloaca_core.ui.desk.seen_runs import SeenRuns
+from cloaca_core.ui.desk.streams import Streams
 from cloaca_core.ui.desk.tenants import Tenants
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Desk:
     ``database`` is how the foot of the page names the database. ``case`` makes a document of a run,
     to be loaded into a test. ``redact`` hides secrets in all that is shown of payloads.
     ``seen_runs`` has large runs as they were seen last. ``health`` and ``tenants`` are those of the
-    database.
+    database. ``streams`` counts the live streams that are open.
     """
 
     observer: Observer
@@ -41,6 +42,7 @@ class Desk:
     tenants: Tenants
     redact: Redact = field(default_factory=Redaction)
     seen_runs: SeenRuns = field(default_factory=SeenRuns)
+    streams: Streams = field(default_factory=Streams)
 
 
 def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:

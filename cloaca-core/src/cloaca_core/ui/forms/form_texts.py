@@ -1,10 +1,12 @@
-"""The texts of a form that a visitor who may act has sent."""
+"""The texts of a form that a visitor who may act has sent, and the JSON in them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from cloaca_core.errors import ConfigError, ContextValueError
 from cloaca_core.ui.refusals import RefusedError
+from cloaca_core.values.json_values import JsonValue, decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,3 +26,21 @@ def needed(given: Mapping[str, str], name: str) -> str:
     if not (found := given.get(name, "")):
         raise RefusedError(422, "This form is not whole", f"It has no {name!r}.")
     return found
+
+
+def json_of(text: str, name: str) -> JsonValue:
+    """The JSON value of a text, None for an empty one; ``ConfigError`` says why it is none."""
+    if not text.strip():
+        return None
+    try:
+        return decode(text)
+    except ContextValueError as error:
+        raise ConfigError(f"the {name} is not JSON: {error}") from error
+
+
+def object_of(text: str, name: str) -> dict[str, JsonValue] | None:
+    """The JSON object of a text, None for an empty one; ``ConfigError`` says why it is none."""
+    found = json_of(text, name)
+    if isinstance(found, dict) or not text.strip():
+        return cast("dict[str, JsonValue] | None", found)
+    raise ConfigError(f'the {name} must be a JSON object, such as {{"key": "value"}}')

@@ -93,7 +93,7 @@ def keep_token(request: Request, response: Response, token: str) -> None:
 
 async def checked_form(request: Request) -> FormData:
     """The fields of a form of this page. ``RefusedError`` of one without the token, or with that of
-    another browser, and of one with files, which no page has.
+    another browser, of one with files, which no page has, and of texts that no database keeps.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip() != _KIND:
         raise RefusedError(415, "This is no form of the page")
@@ -103,6 +103,8 @@ async def checked_form(request: Request) -> FormData:
         raise RefusedError(
             403, "This form is too old", "Go back, load the page again, and send the form anew."
         )
+    if any("\0" in text for _, text in form.multi_items() if isinstance(text, str)):
+        raise RefusedError(422, "This form cannot be read", "A text in it has a NUL character.")
     return form
 
 

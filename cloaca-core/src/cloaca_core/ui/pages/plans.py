@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 
-from cloaca_core.errors import CloacaError
+from cloaca_core.errors import CloacaError, RunnerClosedError, StoreError
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.pages.pane import selected
 from cloaca_core.ui.refusals import RefusedError, refusal_of
@@ -75,6 +75,8 @@ async def retry_page(
     tree = await _tree(ask)
     try:
         plan = await ask.desk.calls.runs.steering.plan_retry(tree.run.id, tasks or None)
+    except (RunnerClosedError, StoreError):
+        raise
     except CloacaError as error:
         return await _refused(ask, tree.run, "retry", refusal_of(error))
     lede = f"opens round {tree.run.round + 1} of the same run"
@@ -96,6 +98,8 @@ async def fork_page(
         return await _refused(ask, tree.run, "fork", refusal)
     try:
         plan = await ask.desk.calls.runs.steering.plan_fork(tree.run.id, wanted)
+    except (RunnerClosedError, StoreError):
+        raise
     except CloacaError as error:
         return await _refused(ask, tree.run, "fork", refusal_of(error))
     lede = "makes a new run, which begins with the results that are kept"

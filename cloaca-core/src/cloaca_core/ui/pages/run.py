@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from cloaca_core.errors import CloacaError
+from cloaca_core.errors import ScheduleError
 from cloaca_core.observe import Graph, Inspection, RunTree, TaskNode
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.rows import CHUNK, apart, chunk_of, chunks, first_to_see, found
@@ -83,7 +83,7 @@ async def run(ask: Ask) -> Response:
     details = await _pane(ask, seen, tree, node)
     if ask.wants == "pane":
         return await ask.page("run/pane.html", pane=details)
-    by = await _schedule_name(ask, seen)
+    by = await schedule_name(ask, seen)
     return await ask.page(
         "run.html",
         by=by,
@@ -184,14 +184,14 @@ def _work(seen: Inspection) -> float | None:
     return done if took is not None and 0 < done < took * 0.9 else None
 
 
-async def _schedule_name(ask: Ask, seen: Inspection) -> str | None:
+async def schedule_name(ask: Ask, seen: Inspection) -> str | None:
     """The name of the schedule that made the run; its workflow's for one without a name."""
     schedule_id = seen.tree.run.schedule_id
     if schedule_id is None:
         return None
     try:
         schedule = await ask.desk.calls.schedules.get(schedule_id)
-    except CloacaError:
+    except ScheduleError:
         return "that is gone"
     return str(schedule["name"] or seen.tree.run.workflow_name)
 

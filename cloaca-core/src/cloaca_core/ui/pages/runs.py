@@ -1,7 +1,7 @@
 """Runs that a filter selects. The filter is the address.
 
 A page that is open asks for itself anew with the ids of the rows that it shows. These stay where
-they are, in whatever state they are now, and what is new is only counted.
+they are, with the states of now, and what is new is only counted.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _past(rows: Sequence[Standing], page: RunPage) -> frozenset[str]:
 
 
 async def _offers(ask: Ask, line: FilterLine) -> list[Offer]:
-    """The filters that are offered to everybody."""
+    """The filters that every visitor is offered."""
     observer, most = ask.desk.observer, 99
     today = f"status:failed since:{ask.clock.midnight()}"
     under_way, over, failed, people = await asyncio.gather(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from cloaca_core.runner.results import Plan
+    from cloaca_core.runner.results import Plan, PlanItem
 
 Act: TypeAlias = Literal["retry", "fork"]
 KEPT_SHOWN: Final = 12
@@ -77,24 +77,9 @@ def shown(
     runs = plan.run if everything else plan.run[:RUN_SHOWN]
     again = {each.task for each in plan.run}
     rows = [
-        *[
-            PlanRow(
-                each.task,
-                "run",
-                _why_run(each.reason),
-                statuses.get(each.task, ""),
-                _is_free(each.task, each.reason, chosen),
-            )
-            for each in runs
-        ],
-        *[
-            PlanRow(each.task, "drop", each.reason, statuses.get(each.task, ""), is_free=False)
-            for each in plan.drop
-        ],
-        *[
-            PlanRow(each.task, "keep", each.reason, statuses.get(each.task, ""), is_free=True)
-            for each in kept
-        ],
+        *[_run_row(each, statuses, chosen) for each in runs],
+        *[_row(each, "drop", statuses) for each in plan.drop],
+        *[_row(each, "keep", statuses) for each in kept],
     ]
     return PlanShown(
         act=act,
@@ -109,21 +94,26 @@ def shown(
         by_default=by_default,
         names=tuple(statuses),
         command=_command(act, run_id, () if by_default else chosen),
-        drawn={
-            each.task: word
-            for word, items in (("again", plan.run), ("keep", plan.keep), ("drop", plan.drop))
-            for each in items
-        },
+        drawn=_drawn(plan),
     )
 
 
-def _is_free(task: str, reason: str, chosen: Collection[str]) -> bool:
-    """Whether it runs because it was chosen, or failed; others run because of what they are."""
-    return task in chosen and reason in (_CHOSEN, _BY_ITSELF)
+def _run_row(item: PlanItem, statuses: Mapping[str, str], chosen: Collection[str]) -> PlanRow:
+    """A task that runs. It is free if it was chosen, or failed; others only follow from it."""
+    is_free = item.task in chosen and item.reason in (_CHOSEN, _BY_ITSELF)
+    why = item.reason.replace("depends on ", "comes after ", 1)
+    return PlanRow(item.task, "run", why, statuses.get(item.task, ""), is_free)
 
 
-def _why_run(reason: str) -> str:
-    return reason.replace("depends on ", "comes after ", 1)
+def _row(item: PlanItem, verdict: Literal["keep", "drop"], statuses: Mapping[str, str]) -> PlanRow:
+    status = statuses.get(item.task, "")
+    return PlanRow(item.task, verdict, item.reason, status, is_free=verdict == "keep")
+
+
+def _drawn(plan: Plan) -> dict[str, str]:
+    """How each task stands in the graph."""
+    groups = (("again", plan.run), ("keep", plan.keep), ("drop", plan.drop))
+    return {each.task: word for word, items in groups for each in items}
 
 
 def _command(act: Act, run_id: str, chosen: Collection[str]) -> str:

@@ -4,22 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.errors import ConfigError, ContextError
-from cloaca_core.ui.acts.workflow_acts import context_of, tags_of
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("", None), (" \n", None), ("{}", {}), ('{"amount": 1}', {"amount": 1})],
-)
-def test_a_context_is_a_json_object_or_nothing(text: str, expected: object) -> None:
-    assert context_of(text) == expected
-
-
-@pytest.mark.parametrize("text", ["[1]", "1", "{", "null"])
-def test_another_context_is_refused(text: str) -> None:
-    with pytest.raises(ContextError, match="context"):
-        context_of(text)
+from cloaca_core.errors import ConfigError
+from cloaca_core.ui.acts.workflow_acts import tags_of
 
 
 def test_tags_are_lines() -> None:

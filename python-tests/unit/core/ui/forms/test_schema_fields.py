@@ -148,6 +148,8 @@ def test_values_of_other_forms_are_read(form: Schema, text: str, value: JsonValu
         ({"type": "string", "minLength": 3}, "ab", "must have 3 characters or more, not 2"),
         ({"type": "array", "items": {"type": "integer"}}, '["a"]', "[0] must be an integer, not a"),
         ({"type": "object"}, "{", "must be JSON"),
+        ({"type": "object"}, "[" * 100_000, "must be JSON"),
+        ({"type": "object"}, "NaN", "must be JSON"),
         ({"type": "object"}, "[]", "must be an object, not a list"),
     ],
 )
@@ -266,3 +268,10 @@ def test_a_rejection_needs_no_data_and_another_choice_does(given: dict[str, str]
 
 def test_a_rejection_has_the_data_that_are_right() -> None:
     assert decision_data(REFUND, "reject", GOOD) == entered(REFUND, GOOD)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "NaN", "9" * 5_000])
+def test_json_that_cannot_be_read_is_an_error_of_its_field(text: str) -> None:
+    assert errors(entered(of({"type": "array"}), {"data.x": text}))["x"].startswith(
+        "must be JSON: "
+    )

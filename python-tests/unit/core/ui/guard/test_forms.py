@@ -139,3 +139,9 @@ def test_a_cookie_that_is_none_of_ours_is_replaced(browser: TestClient, kept: st
     browser.cookies[COOKIE] = kept
 
     assert browser.get("/").text != kept
+
+
+def test_a_text_that_no_database_keeps_is_refused(browser: TestClient) -> None:
+    given = {FIELD: browser.get("/").text, "reason": "a\0b"}
+
+    assert browser.post("/act", data=given, headers=HERE).status_code == 422
