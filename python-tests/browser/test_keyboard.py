@@ -66,7 +66,8 @@ def test_the_tab_key_reaches_every_control_and_shows_where_it_is(
     page = look.open(place.path(shop))
     controls: dict[str, int] = page.evaluate(CONTROLS)
 
-    reached, unseen = set(), set()
+    reached: set[str] = set()
+    unseen: set[str] = set()
     # Twice round at most: what scrolls is a stop too, and an open page asks for itself meanwhile.
     for _ in range(2 * sum(controls.values())):
         if reached.issuperset(controls):
