@@ -30,6 +30,7 @@ def inspected(
     runners: Sequence[RunnerExplanation] = (),
     notes: Sequence[str] = (),
     rounds: Sequence[str] = (),
+    lease_until: str | None = None,
 ) -> Inspection:
     """What is seen of a family, with an explanation of these parts."""
     seen = tree(known)
@@ -49,5 +50,6 @@ def inspected(
             at=run_line(run(), known.now).created_at,
         ),
         runner=None,
+        lease_until=lease_until,
         rounds=tuple(rounds),
     )

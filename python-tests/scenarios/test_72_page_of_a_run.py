@@ -156,7 +156,7 @@ def test_attempts_are_drawn_with_their_failures(page: TestClient, failed: cloaca
 
     assert send.count('class="f-bar is-failed"') == 2
     assert send.count('href="#bad"') == 2
-    assert "2 tries" in words(send)
+    assert "2 attempts" in words(send)
     assert 'class="k-dash"' in thank
     assert "send failed" in words(thank)
 
@@ -209,9 +209,9 @@ def test_runs_below_a_task_stand_under_it_and_can_be_selected(
     below = look(page, handle.id, task="shrink", of=child.id)
     assert selected(below) == ["shrink"]
     assert "shrink" in words(part(below, "pane"))
-    assert f"By run {child.id[:13]}".replace(child.id[:13], handle.id[:13]) in words(
-        part(look(page, child.id), "run-facts")
-    )
+    shown = f"{handle.id[:8]}…{handle.id[-4:]}"
+    assert f"By run {shown}" in words(part(look(page, child.id), "run-facts"))
+    assert f">cloaca runs show {child.id}<" in look(page, child.id)
 
 
 # -- states --------------------------------------------------------------------------------------

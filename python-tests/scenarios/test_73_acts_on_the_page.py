@@ -140,7 +140,7 @@ def test_a_retry_does_what_its_plan_says(
     assert plan.status_code == 200
     assert verdicts(plan) == {"charge": "run", "ship": "run", "reserve": "keep"}
     assert "Run 2, keep 1" in plan.text
-    assert f"cloaca runs retry {failed.id[:13]}" in plan.text
+    assert f"cloaca runs retry {failed.id}" in plan.text
 
     answer = page.act(failed, "retry", task="charge", planned="charge", default=1, reason="again")
 
@@ -199,7 +199,7 @@ def test_a_fork_begins_with_other_keys(
 ) -> None:
     plan = page.get(f"/runs/{failed.id}/fork?task=charge")
     assert verdicts(plan) == {"charge": "run", "ship": "run", "reserve": "keep"}
-    assert f"cloaca runs fork {failed.id[:13]} charge" in plan.text
+    assert f"cloaca runs fork {failed.id} charge" in plan.text
 
     answer = page.act(failed, "fork", task="charge", planned="charge", context='{"paid": true}')
 

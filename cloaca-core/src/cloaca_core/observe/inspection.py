@@ -9,7 +9,7 @@ from cloaca_core.observe import timeline as lines, tree as trees
 from cloaca_core.observe.json_forms import Shown
 from cloaca_core.observe.listing import Alone, read_alone, run_alone
 from cloaca_core.runner.explain.answer import explanation
-from cloaca_core.runner.results import rfc3339
+from cloaca_core.runner.results import rfc3339, rfc3339_or_none
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.facts import Facts
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Inspection(Shown):
     """A run's ``tree``, whose run is as ``Observer.run`` has it, its ``timeline`` and
-    ``explanation``. ``runner`` is the id of the runner that owns it, None for a run without one.
+    ``explanation``. ``runner`` is the id of the runner that owns it, None for a run without one;
+    ``lease_until`` the instant (RFC 3339) up to which that one counts as alive unless it renews its
+    lease, None where it needs none.
     ``rounds`` are the instants (RFC 3339) at which its rounds after the first began.
     """
 
@@ -28,6 +30,7 @@ class Inspection(Shown):
     timeline: lines.Timeline
     explanation: Explanation
     runner: str | None
+    lease_until: str | None
     rounds: tuple[str, ...]
 
 
@@ -55,8 +58,15 @@ def inspection(found: Evidence) -> Inspection:
         timeline=lines.timeline(found.past),
         explanation=explanation(found.facts),
         runner=row.owner,
+        lease_until=_lease_until(found.facts),
         rounds=_begun_again(found.past),
     )
+
+
+def _lease_until(facts: Facts) -> str | None:
+    owner = facts.standing.row.owner
+    states = [each for each in facts.runners if each.load.row.id == owner and not each.is_here]
+    return rfc3339_or_none(states[0].lease_until) if states else None
 
 
 def _begun_again(past: lines.Past) -> tuple[str, ...]:

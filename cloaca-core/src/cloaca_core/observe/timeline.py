@@ -210,7 +210,7 @@ class _Queue:
             return None
         before = self._attempts.get((row.task_id, row.attempt - 1))
         if before is not None and before.retry_at is not None:
-            return min(before.retry_at, begun)
+            return min(max(before.retry_at, started), begun)
         task = self._view.tasks.get(row.task_id)
         needed = () if task is None else task.dependencies
         ends = [

@@ -82,6 +82,21 @@ def test_an_attempt_of_an_earlier_round_is_in_its_round() -> None:
     ]
 
 
+def test_a_task_that_was_to_be_tried_again_is_ready_with_its_next_round() -> None:
+    earlier = RoundRow("r", 1, "Cancelled", None, None, None, None, at(1), at(10) or 0)
+    attempts = (attempt("load", 1, 1, 2, "Failed", retry=5), attempt("load", 2, 21, 22))
+    known = family(
+        view(
+            run(round=2, started_at=at(20)),
+            *attempts,
+            of=OF,
+            restarts=(RestartRow("r", "load", 2, 2),),
+        )
+    )
+
+    assert of(known, rounds=(earlier,)).bars[1].queued_at == second(20)
+
+
 def test_an_open_wait_is_a_part_of_its_bar() -> None:
     wait = WaitRow("r", "load", "event", "paid", 1, 1, "", at(3) or 0, None)
     waiting = attempt("load", 1, 2, None, "Waiting")

@@ -64,7 +64,7 @@ def test_a_task_of_a_run_tells_how_long_and_how_often() -> None:
         node("c", "Skipped"),
         node("d", "NotStarted", seconds=None, attempts=0),
     )
-    assert notes_of(page) == ["1 m 04 s · 2 tries", "3 tries", "skipped", "not begun"]
+    assert notes_of(page) == ["1 m 04 s · 2 attempts", "3 attempts", "skipped", "not begun"]
     assert re.findall(r'data-status="([^"]*)"', page) == [
         "completed",
         "failed",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
@@ -20,6 +20,8 @@ LONG: Final = 600.0
 _ALL_FOLDS: Final = 30.0
 """Per cent of the width that all folds together take at most."""
 _FOLD: Final = 7.0
+_MUCH: Final = 0.1
+"""The part of the width above which a time between two rounds is folded."""
 _EDGE: Final = 0.04
 """How much of a folded time stays on each side of it, as a part of the times that are not."""
 _MOST_TICKS: Final = 8
@@ -101,11 +103,16 @@ def axis(
     zone: tzinfo | None,
     *,
     fold: bool = True,
+    rounds: Collection[float] = (),
 ) -> Axis:
-    """The axis from ``begins`` to ``ends``; times of ``LONG`` without ``work`` are folded."""
+    """The axis from ``begins`` to ``ends``; times of ``LONG`` without ``work`` are folded, and
+    shorter ones before the begin of one of the ``rounds`` that would take much of the width.
+    """
     ends = max(ends, begins + 0.001)
     busy = merged(work)
-    waits = [(a, b) for a, b in _gaps(begins, ends, busy) if b - a > LONG] if busy else []
+    much = min((ends - begins) * _MUCH, LONG)
+    gaps = _gaps(begins, ends, busy) if busy else ()
+    waits = [(a, b) for a, b in gaps if b - a > (much if _holds(a, b, rounds) else LONG)]
     pieces = tuple(_pieces(begins, ends, waits if fold else []))
     folded = [_fold(piece) for piece in pieces if piece.is_folded]
     marks = list(_ticks(pieces, zone))
@@ -124,6 +131,10 @@ def merged(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
         else:
             found.append((start, end))
     return found
+
+
+def _holds(since: float, until: float, instants: Collection[float]) -> bool:
+    return any(since < each <= until for each in instants)
 
 
 def _gaps(

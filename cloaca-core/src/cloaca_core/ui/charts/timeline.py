@@ -93,7 +93,14 @@ class Chart:
 def chart(seen: Inspection, clock: Clock, zone: tzinfo | None, *, fold: bool) -> Chart:
     """The chart of a run and those below it."""
     timeline = seen.timeline
-    scale = axis(second(timeline.begins), second(timeline.ends), worked(timeline), zone, fold=fold)
+    scale = axis(
+        second(timeline.begins),
+        second(timeline.ends),
+        worked(timeline),
+        zone,
+        fold=fold,
+        rounds=[second(each) for each in seen.rounds],
+    )
     pauses = [_mark("", scale, each.since, each.until or timeline.at) for each in timeline.pauses]
     rounds = [Sign(_x(scale, at), f"round {n}") for n, at in enumerate(seen.rounds, 2)]
     is_over = timeline.run.ended_at is not None
@@ -149,7 +156,7 @@ def took(node: TaskNode, bars: Sequence[Bar], at: str) -> str:
         return ""
     ours = [bar for bar in begun if bar.round == begun[-1].round]
     if node.status == "Failed" and len(ours) > 1:
-        return f"{len(ours)} tries"
+        return f"{len(ours)} attempts"
     start, end = ours[0].started_at or at, ours[-1].ended_at or at
     return duration(max(0.0, second(end) - second(start)))
 

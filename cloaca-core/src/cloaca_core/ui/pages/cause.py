@@ -26,19 +26,24 @@ _HELP: Final[dict[str, str]] = {
 }
 _QUIET: Final = frozenset(("running", "limit", "ready", "turn"))
 """Codes of runs that go their way."""
+_FAILED: Final = {1: ("it", "it"), 2: ("both", "them")}
+"""So many failed tasks in a sentence: those that a retry runs, and because of which others did not.
+"""
 _NO_RUNNER: Final = "No runner is open on this database that could go on with it."
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
     """``task`` is the one to blame, if one is: its name comes before ``text``. ``more`` are further
-    sentences.
+    sentences. ``also`` are tasks that failed as it did, and ``unnamed`` counts still others.
     """
 
     state: str
     task: str | None
     text: str
     more: tuple[str, ...]
+    also: tuple[str, ...] = ()
+    unnamed: int = 0
 
 
 def cause(seen: Inspection, clock: Clock) -> Cause | None:
@@ -62,20 +67,29 @@ def cause(seen: Inspection, clock: Clock) -> Cause | None:
 
 
 def _failure(seen: Inspection, failed: Sequence[TaskNode], notes: Sequence[str]) -> Cause:
-    first, others = failed[0], len(failed) - 1
-    tries = f" after {first.attempts} attempts" if first.attempts > 1 else ""
+    first, others = failed[0], tuple([node.task for node in failed[1:]])
+    count = _attempts(seen, first.task)
+    after = f" after {count} attempts" if count > 1 else ""
     error = first_line(first.error) or "no error is recorded"
-    also = [f"{counted(others, 'more task')} failed."] if others else []
-    more = " ".join([*also, _left_behind(seen)])
-    return Cause("Failed", first.task, f"failed{tries}: {error}", (more, *notes))
+    more = (_left_behind(seen, len(failed)), *notes)
+    text = f"failed{after}: {error}"
+    return Cause("Failed", first.task, text, more, others[:_NAMED], len(others[_NAMED:]))
 
 
-def _left_behind(seen: Inspection) -> str:
-    """What did not run because of it, and what a retry does."""
+def _attempts(seen: Inspection, task: str) -> int:
+    """How often a task has begun in the last round in which it has."""
+    bars = [bar for bar in seen.timeline.bars if bar.task == task and bar.started_at is not None]
+    return sum(bar.round == bars[-1].round for bar in bars)
+
+
+def _left_behind(seen: Inspection, failed: int) -> str:
+    """What did not run because of them, and what a retry does."""
     behind = [each.task for each in seen.explanation.tasks if each.code == "upstream_failed"]
     done = sum(node.status == "Completed" for node in seen.tree.tasks)
-    skipped = f"Skipped because of it: {_listed(behind)}. " if behind else ""
-    again = "A retry runs it again, and what comes after it" if behind else "A retry runs it again"
+    it, them = _FAILED.get(failed, (f"all {failed:,}", "them"))
+    skipped = f"Skipped because of {them}: {_listed(behind)}. " if behind else ""
+    after = f", and what comes after {them}" if behind else ""
+    again = f"A retry runs {it} again{after}"
     return f"{skipped}{again}; {counted(done, 'finished task')} stay{'s' if done == 1 else ''}."
 
 

@@ -59,6 +59,10 @@ class InFile:
         place = self.places.get(task) if run_id == self.run_id else None
         return "#page" if place is None else f"#task-{place}"
 
+    def of_own_task(self, task: str) -> str:
+        """The address of a task of the run of the file."""
+        return self.of_task(self.run_id, task)
+
     def is_at(self, _: str, __: str) -> bool:
         """No task is selected."""
         return False

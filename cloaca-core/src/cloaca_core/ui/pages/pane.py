@@ -250,11 +250,9 @@ def _times(tree: RunTree, node: TaskNode, details: TaskDetails) -> Times:
 
 
 def _ready(tree: RunTree, node: TaskNode) -> str | None:
-    """When a task could begin: after those that it depends on, else with its run."""
+    """When a task could begin: after those that it depends on, with the round at the earliest."""
     ended = {each.task: each.ended_at for each in tree.tasks}
-    found = [ended.get(name) for name in node.depends_on]
-    if not found:
-        return tree.run.started_at
+    found = [tree.run.started_at, *[ended.get(name) for name in node.depends_on]]
     known = [each for each in found if each is not None]
     return max(known) if len(known) == len(found) else None
 
@@ -264,6 +262,9 @@ def _seconds(attempt: AttemptInfo) -> float | None:
 
 
 def _between(one: AttemptInfo, other: AttemptInfo) -> float | None:
+    """Seconds between two attempts; None for those of two rounds: the run had ended."""
+    if one.round != other.round:
+        return None
     return seconds_between(one.ended_at, other.started_at)
 
 

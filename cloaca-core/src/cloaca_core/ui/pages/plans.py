@@ -132,7 +132,7 @@ async def _plan(
     run = tree.run
     statuses = {each.task: each.status for each in tree.tasks}
     everything = ask.query("all") == "1"
-    rows = plan_rows.shown(act, plan, statuses, run.id[:13], chosen, everything=everything)
+    rows = plan_rows.shown(act, plan, statuses, run.id, chosen, everything=everything)
     return await question(
         ask,
         run,

@@ -16,6 +16,7 @@ from cloaca_core.ui.charts.timeline import chart, worked
 from cloaca_core.ui.pages import pane
 from cloaca_core.ui.pages.cause import cause
 from cloaca_core.ui.paths import Paths
+from cloaca_core.ui.runs.gone_runner import seconds_to_ask, stopped
 
 VIEWS: Final = ("timeline", "graph", "table")
 _MOST_CHUNKS: Final = 60
@@ -101,7 +102,7 @@ async def _seen(ask: Ask, ref: str) -> Inspection:
     if kept is not None:
         return kept
     # On another thread: a run of 10,000 tasks takes a while to be shaped.
-    seen = await asyncio.to_thread(ask.desk.observer.inspect(ref).wait)
+    seen = stopped(await asyncio.to_thread(ask.desk.observer.inspect(ref).wait))
     if len(seen.tree.tasks) > CHUNK:
         ask.desk.seen_runs.keep(seen)
     return seen
@@ -127,6 +128,7 @@ async def _parts(ask: Ask, seen: Inspection, place: Place) -> dict[str, Any]:
         "chunks": chunks(seen.tree, seen.timeline, _wanted(ask, seen.tree, place)),
         "apart": apart(seen.tree, seen.timeline),
         "chart": chart(seen, ask.clock, ask.clock.zone, fold=place.fold),
+        "ask_in": seconds_to_ask(seen),
         "redact": ask.desk.redact,
         "graph": await _graph(ask, seen, place),
     }

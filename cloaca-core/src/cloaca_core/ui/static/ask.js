@@ -15,13 +15,18 @@
     await fetched(address);
     if (!page && !dialog.open) dialog.showModal();
   };
+  const typed = () => [...place.querySelectorAll("textarea[id], input.input[id]")].map((each) => [each.id, each.value]);
   const again = async (form) => {
     const tasks = new FormData(form).getAll("task").map((task) => ["task", task]);
-    const typed = [...form.querySelectorAll("textarea[id], input.input[id]")].map((each) => [each.id, each.value]);
-    const focused = document.activeElement && document.activeElement.value;
-    await fetched(`${form.getAttribute("action")}?${new URLSearchParams(tasks)}`);
-    for (const [id, value] of typed) document.getElementById(id).value = value;
-    const field = [...place.querySelectorAll("[data-replan]")].find((each) => each.value === focused);
+    // What is typed until the answer is there stays.
+    let kept = [], focused = document.activeElement;
+    const keep = () => { kept = typed(); focused = document.activeElement; };
+    document.addEventListener("htmx:before:swap", keep);
+    await fetched(`${form.getAttribute("action")}?${new URLSearchParams(tasks)}`)
+      .finally(() => document.removeEventListener("htmx:before:swap", keep));
+    for (const [id, value] of kept) document.getElementById(id).value = value;
+    const fields = [...place.querySelectorAll("[data-replan]"), ...place.querySelectorAll(".input[id]")];
+    const field = fields.find((each) => focused.id ? each.id === focused.id : each.value === focused.value);
     if (field) field.focus();
   };
 

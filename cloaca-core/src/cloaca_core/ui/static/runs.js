@@ -65,21 +65,25 @@
     for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
     return made;
   };
+  // They are made anew only when they change: one of them may have the focus.
   const showKept = () => {
-    const bar = byId("runs-saved"), filters = kept();
+    const bar = byId("runs-saved"), list = byId("runs-kept"), filters = kept();
     if (!bar) return;
-    all("#runs-saved .kept").forEach((old) => old.remove());
+    const shown = JSON.stringify([filters, bar.dataset.here]);
+    if (list.filters === shown) return;
+    list.filters = shown;
+    list.replaceChildren();
     for (const filter of filters) {
       const link = element("a", filter, { class: "kept", href: `${bar.dataset.runs}?${new URLSearchParams({ q: filter })}` });
       if (filter === bar.dataset.here) link.setAttribute("aria-current", "true");
-      bar.append(link);
+      list.append(link);
     }
     const here = bar.dataset.here;
     if (!here) return;
     const isKept = filters.includes(here);
     const button = element("button", isKept ? "Forget this filter" : "Save this filter", { type: "button", class: "btn btn-quiet btn-small kept" });
     button.addEventListener("click", () => keep(isKept ? filters.filter((each) => each !== here) : [...filters, here]));
-    if (isKept || !document.querySelector("#runs-saved a[aria-current]")) bar.append(button);
+    if (isKept || !document.querySelector("#runs-saved a[aria-current]")) list.append(button);
   };
 
   document.addEventListener("htmx:after:swap", () => { count(); showKept(); });

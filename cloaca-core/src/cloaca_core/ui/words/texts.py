@@ -13,6 +13,8 @@ _MINUTE: Final = 60
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
 _THOUSAND: Final = 1_000
+_SHORT: Final = 13
+"""Letters of an id that is shown whole."""
 _FIRST_ERROR: Final = "; first error: "
 
 STATES: Final[Mapping[str, str]] = {
@@ -58,8 +60,8 @@ def brief(seconds: float | None) -> str:
 
 
 def short_id(run_id: str) -> str:
-    """The beginning of a run's id, which others of the same minute do not share."""
-    return run_id[:13]
+    """Both ends of an id: runs of one millisecond differ only at the end of theirs."""
+    return run_id if len(run_id) <= _SHORT else f"{run_id[:8]}…{run_id[-4:]}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -69,6 +69,14 @@ def test_a_wait_is_folded_above_ten_minutes(wait: float, folds: int) -> None:
     assert (len(found.folds), found.can_fold) == (folds, folds == 1)
 
 
+@pytest.mark.parametrize(("wait", "folds"), [(200, 1), (10, 0)])
+def test_a_time_between_two_rounds_is_folded_if_it_takes_much(wait: float, folds: int) -> None:
+    work = [(after(0), after(50)), (after(50 + wait), after(100 + wait))]
+    found = axis(after(0), after(100 + wait), work, UTC, rounds=[after(50 + wait)])
+
+    assert (len(found.folds), found.can_fold) == (folds, folds == 1)
+
+
 def test_unfolded_the_wait_has_its_length() -> None:
     found = of(1_000, (0, 50), (950, 1_000), fold=False)
 

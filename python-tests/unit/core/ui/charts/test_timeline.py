@@ -57,7 +57,7 @@ def test_a_failure_has_its_sign_in_its_middle_and_above_all() -> None:
 def test_a_failed_task_tells_how_often_it_was_tried() -> None:
     found = drawn(attempt("load", 1, 1, 2, "Failed", retry=3), attempt("load", 2, 3, 4, "Failed"))
 
-    assert found.took == "2 tries"
+    assert found.took == "2 attempts"
 
 
 def test_a_short_attempt_can_be_seen() -> None:
@@ -166,6 +166,14 @@ def test_pauses_and_rounds_stand_behind_all_rows() -> None:
     assert list(found.pauses) == [(20, 20)]
     assert [(sign.x, sign.text) for sign in found.rounds] == [(50, "round 2")]
     assert found.now is None
+
+
+def test_the_time_between_two_rounds_is_folded() -> None:
+    second = rfc3339(START + 40_000_000)
+    known = family(view(run(), attempt("a", 1, 1, 10), attempt("a", 2, 40, 50)))
+    (fold,) = chart_of(known, rounds=[second]).axis.folds
+
+    assert (fold.label.text, chart_of(known).axis.folds) == ("28 s", ())
 
 
 def test_a_run_that_has_not_ended_shows_now() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -38,6 +39,33 @@ def test_a_failed_run_names_its_task_and_error() -> None:
             "1 finished task stays."
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "also", "unnamed", "again"),
+    [
+        ("ab", ("b",), 0, "A retry runs both again; 0 finished tasks stay."),
+        ("abcdef", ("b", "c", "d"), 2, "A retry runs all 6 again; 0 finished tasks stay."),
+    ],
+)
+def test_all_that_failed_are_told(
+    names: str, also: tuple[str, ...], unnamed: int, again: str
+) -> None:
+    tried = [attempt(name, 1, 1, 2, "Failed") for name in names]
+    known = family(view(run(status="Failed"), *tried, of=tasks(**{name: [] for name in names})))
+    found = cause(inspected(known, code="task_failed"), CLOCK)
+
+    assert found is not None
+    assert (found.task, found.also, found.unnamed, found.more) == ("a", also, unnamed, (again,))
+
+
+def test_the_attempts_of_a_failure_are_those_of_its_round() -> None:
+    seen = inspected(failed(4), code="task_failed")
+    bars = [replace(bar, round=1 if n < 3 else 2) for n, bar in enumerate(seen.timeline.bars)]
+    found = cause(replace(seen, timeline=replace(seen.timeline, bars=tuple(bars))), CLOCK)
+
+    assert found is not None
+    assert found.text == "failed after 2 attempts: ValueError: it broke"
 
 
 def test_many_tasks_that_were_left_out_are_counted() -> None:

@@ -81,6 +81,24 @@ def test_attempts_come_newest_first_with_the_waits_after_them() -> None:
     assert [each.says for each in pane("send", *FAILS).tries] == ["", "same error", "same error"]
 
 
+def test_the_time_between_two_rounds_is_neither_a_wait_nor_queueing() -> None:
+    attempts = (
+        attempt("load", 1, 1, 2),
+        attempt("send", 1, 2, 3, "Failed"),
+        attempt("send", 2, 45, 46, "Failed"),
+    )
+    top = told(*attempts)
+    top = replace(top, run=replace(top.run, round=2, started_at="2023-11-14T22:14:03+00:00"))
+    found = replace(details("send", *attempts), kind="task", most_attempts=1, first_attempt=2)
+    rounds = [replace(each, round=n) for n, each in enumerate(found.attempts, 1)]
+    shown = shaped(
+        top, top.tasks[1], replace(found, attempts=tuple(rounds)), Log((), 0, 0), "", plain
+    )
+
+    assert [each.waited for each in shown.tries] == [None, None]
+    assert shown.words == "1 attempt · queued 2.0 s · ran 1.0 s"
+
+
 def test_a_skipped_task_has_no_attempt() -> None:
     skipped = attempt("send", 0, None, 3, "Skipped")
     found = pane("send", FAILS[0], skipped, why="it was skipped")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -97,3 +100,52 @@ async def test_a_schedule_that_was_deleted_is_gone_and_one_that_cannot_be_read_i
     assert await name_of_schedule(ScheduleError("no such schedule")) == "that is gone"
     with pytest.raises(StoreUnavailableError):
         await name_of_schedule(StoreUnavailableError("busy"))
+
+
+def test_all_failed_tasks_are_linked_and_attempts_say_their_round(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    with cloaca.WorkflowBuilder("both"):
+
+        @cloaca.task(retry_attempts=1)
+        def one(context: dict[str, Any]) -> None:
+            raise ValueError("it broke")
+
+        @cloaca.task(retry_attempts=1)
+        def other(context: dict[str, Any]) -> None:
+            raise ValueError("it broke too")
+
+    handle = runner.submit("both")
+    handle.wait(WAIT)
+    handle.retry()
+    handle.wait(WAIT)
+    page = TestClient(cloaca.ui(runner, auth=cloaca.ui_without_auth, hosts=("testserver",)))
+    html = page.get(f"/runs/{handle.id}").text
+
+    assert f'href="/runs/{handle.id}?view=timeline&amp;task=other"><code>other</code></a>' in html
+    assert "A retry runs both again" in html
+    assert [f" in round {n}" in html for n in (1, 2)] == [True, True]
+    assert 'href="#task-2"><code>other</code>' in page.get(f"/runs/{handle.id}/export").text
+
+
+def test_a_page_knows_when_the_lease_of_a_runner_ends(tmp_path: Path) -> None:
+    begun, end = Event(), Event()
+    with cloaca.WorkflowBuilder("long"):
+
+        @cloaca.task
+        def works(context: dict[str, Any]) -> None:
+            begun.set()
+            end.wait(WAIT)
+
+    url = f"sqlite:///{tmp_path / 'cloaca.db'}"
+    with cloaca.DefaultRunner(url) as runner, cloaca.Client(url) as client:
+        handle = runner.submit("long")
+        begun.wait(WAIT)
+        page = TestClient(cloaca.ui(client, auth=cloaca.ui_without_auth, hosts=("testserver",)))
+        running = page.get(f"/runs/{handle.id}").text
+        end.set()
+        handle.wait(WAIT)
+        ended = page.get(f"/runs/{handle.id}").text
+
+    assert re.search(r'data-ask-in="\d+\.', running)
+    assert "data-ask-in" not in ended

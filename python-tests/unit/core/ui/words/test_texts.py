@@ -44,7 +44,12 @@ def test_a_duration_has_two_units_at_most(seconds: float | None, text: str) -> N
 def test_short_texts() -> None:
     assert first_line(" a\nb") == "a"
     assert first_line(None) == ""
-    assert short_id("01a21bda-6da4-7000-8000-000000000000") == "01a21bda-6da4"
+
+
+def test_ids_of_one_millisecond_differ_when_they_are_short() -> None:
+    assert short_id("01a21c2b-d36d-7000-8000-0000000c9fda") == "01a21c2b…9fda"
+    assert short_id("01a21c2b-d36d-7000-8000-0000000c9fdb") == "01a21c2b…9fdb"
+    assert short_id("an odd one") == "an odd one"
 
 
 @pytest.mark.parametrize(
