@@ -230,7 +230,23 @@ def test_an_error_of_the_grammar_is_told_at_the_line(browser: TestClient, ids: l
 
     assert "no key 'statsu' (did you mean status?)" in words(text)
     assert 'value="statsu:failed"' in text
-    assert rows(text) == ids[2::-1]
+
+
+@pytest.mark.parametrize("q", ["foo:bar", "statsu:failed&q=workflow:order"])
+def test_a_filter_that_cannot_be_read_lists_no_run_and_offers_no_act(
+    runner: cloaca.DefaultRunner, browser: TestClient, ids: list[str], q: str
+) -> None:
+    for text in (page(browser, f"/runs?q={q}"), again(browser, f"/runs?q={q}", ids)):
+        assert "This filter cannot be read" in words(text)
+        assert rows(text) == []
+        assert 'name="kind"' not in text
+        assert "cloaca runs list" not in words(text)
+
+    asked = {"kind": "cancel", "q": "foo:bar", "all": "1"}
+    assert browser.get("/runs/bulk", params=asked).status_code == 422
+    sent = {**form(page(browser, "/runs/bulk?kind=cancel&all=1")), **asked}
+    assert browser.post("/runs/bulk", data=sent).status_code == 422
+    assert statuses(runner, ids[3:]) == ["Waiting"]
 
 
 def test_pages_go_on_and_back(

@@ -53,11 +53,9 @@ async def runs(ask: Ask) -> Response:
         return ask.back_to(ask.paths.runs(line.text))
     before = ask.query("before") or None
     page, tally, offers = await asyncio.gather(
-        ask.desk.observer.runs(line.filter, limit=PAGE, before=before),
-        _tally(ask, line.filter),
-        _offers(ask, line),
+        _page(ask, line, before), _tally(ask, line.filter), _offers(ask, line)
     )
-    shown = _shown(ask)
+    shown = [] if line.error else _shown(ask)
     rows = await ask.desk.observer.standings(*(shown or [run.id for run in page.runs]))
     trail = _trail(ask)
     return await ask.page(
@@ -76,6 +74,15 @@ async def runs(ask: Ask) -> Response:
         done=bulk_done(ask.request.query_params),
         size=PAGE,
     )
+
+
+async def _page(ask: Ask, line: FilterLine, before: str | None) -> RunPage:
+    """The runs that match: none as long as a term cannot be read, for acts must not be offered on
+    more runs than were meant.
+    """
+    if line.error:
+        return RunPage((), None)
+    return await ask.desk.observer.runs(line.filter, limit=PAGE, before=before)
 
 
 async def _tally(ask: Ask, filter_: Filter) -> Tally | None:
