@@ -13,6 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import cloaca
+from cloaca_core.ui.desk import health
 from cloaca_core.ui.pages import runs as runs_page
 
 WAIT = 30
@@ -130,6 +131,25 @@ def test_an_empty_database_says_how_to_start_a_first_run(
 
 def _after(text: str, mark: str) -> str:
     return text[text.index(mark) :]
+
+
+def test_a_paused_workflow_is_told_with_the_line_that_resumes_it(
+    runner: cloaca.DefaultRunner,
+    browser: TestClient,
+    ids: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(health, "PATIENCE", WAIT)
+    monkeypatch.setattr(health, "KEPT", 0.0)
+    runner.schedule("daily", "order", "0 5 * * *", "UTC")
+    assert "paused" not in words(_after(page(browser, "/"), 'id="now-next"'))
+    runner.pause_workflow("order")
+
+    text = page(browser, "/")
+
+    assert "paused" in words(_after(text, 'id="now-next"'))
+    assert "Paused 1 workflow: order" in words(text)
+    assert 'data-copy="cloaca workflows resume order"' in text
 
 
 def test_what_fails_and_what_waits_stands_first(browser: TestClient, ids: list[str]) -> None:
