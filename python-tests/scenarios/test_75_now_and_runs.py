@@ -287,7 +287,7 @@ def test_saved_filters_tell_how_many_match(browser: TestClient, ids: list[str]) 
     told = words(page(browser, "/runs"))
 
     assert "Not completed 3" in told
-    assert "Failed today 2" in told
+    assert "Failed today 2 Failed yesterday 0" in told
     assert "Waiting for people 1" in told
 
 

@@ -132,17 +132,21 @@ def _past(rows: Sequence[Standing], page: RunPage) -> frozenset[str]:
 async def _offers(ask: Ask, line: FilterLine) -> list[Offer]:
     """The filters that every visitor is offered."""
     observer, most = ask.desk.observer, 99
-    today = f"status:failed since:{ask.clock.midnight()}"
-    under_way, over, failed, people = await asyncio.gather(
+    begun, before = ask.clock.midnight(), ask.clock.midnight(1)
+    today = f"status:failed since:{begun}"
+    yesterday = f"status:failed since:{before} until:{begun}"
+    under_way, over, failed, failed_before, people = await asyncio.gather(
         observer.under_way(most + 1),
         observer.tally("status:failed,cancelled", most=most + 1),
         observer.tally(today, most=most + 1),
+        observer.tally(yesterday, most=most + 1),
         observer.waiting(),
     )
     left = sum(under_way.values()) + over.number
     return [
         _offer(ask, line, "Not completed", "-status:completed", left, ""),
         _offer(ask, line, "Failed today", today, failed.number, "failed"),
+        _offer(ask, line, "Failed yesterday", yesterday, failed_before.number, "failed"),
         Offer("Waiting for people", ask.paths.page("inbox"), *_counted(people.total, "waiting")),
     ]
 
