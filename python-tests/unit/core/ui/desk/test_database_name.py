@@ -11,6 +11,10 @@ from cloaca_core.ui.desk.database_name import database_name
     ("url", "backend", "expected"),
     [
         ("sqlite:///shop.db", "sqlite", "shop.db · SQLite"),
+        ("sqlite://orders.db", "sqlite", "orders.db · SQLite"),
+        ("~/orders.db", "sqlite", "orders.db · SQLite"),
+        ("orders.db", "sqlite", "orders.db · SQLite"),
+        ("sqlite://data/orders.db?x=a/b", "sqlite", "orders.db · SQLite"),
         ("sqlite:////srv/secret%20folder/my%20shop.db?mode=rwc", "sqlite", "my shop.db · SQLite"),
         ("sqlite:///C:\\data\\shop.db", "sqlite", "shop.db · SQLite"),
         ("sqlite://", "sqlite", "SQLite"),
