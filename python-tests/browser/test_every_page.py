@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import urlsplit
+
 import pytest
 from playwright.sync_api import expect
 
@@ -35,3 +38,23 @@ def test_it_is_read_without_scripts(look: Visit, shop: Shop, place: Place) -> No
 
     expect(page.get_by_role("heading", level=1)).to_contain_text(place.heading)
     expect(page.locator("#page")).to_contain_text(place.text)
+
+
+def test_a_row_of_runs_opens_its_run_wherever_it_is_clicked(look: Visit, shop: Shop) -> None:
+    page = look.open("/runs?q=status:failed")
+    row = page.locator(f"#r-{shop.failed}")
+
+    row.get_by_role("checkbox").check()
+    assert urlsplit(page.url).path == "/runs"
+    row.click(position={"x": 60, "y": 5})
+    expect(page).to_have_url(re.compile(f"/runs/{shop.failed}$"))
+
+
+def test_an_error_has_the_whole_row_of_a_phone(look: Visit, shop: Shop) -> None:
+    page = look.open("/runs?q=status:failed", width=PHONE)
+    row = page.locator(f"#r-{shop.failed}")
+    whole, error = row.bounding_box(), row.locator(".p-full").bounding_box()
+
+    assert whole is not None
+    assert error is not None
+    assert error["width"] > whole["width"] * 0.8

@@ -1,4 +1,4 @@
-"""A script in any text that a user controls never runs, and shows as text."""
+"""A script in any text that a user controls never runs, and shows as text that fits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect
 
 import cloaca
 from browser import odd
-from browser.looking import LAPTOP, PHONE, Visit
+from browser.looking import LAPTOP, PHONE, Visit, overflow
 from browser.places import PLACES, Place
 from browser.serving import Served, served
 from browser.shop import Shop
@@ -57,6 +57,7 @@ def test_it_is_text(look: Visit, runs: Shop, place: Place, width: int) -> None:
 
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     assert page.evaluate("window.ran") is None
+    assert overflow(page) == []
     assert page.locator("#page img, #page script:not([nonce])").count() == 0
 
 

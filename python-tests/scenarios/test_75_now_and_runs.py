@@ -13,6 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import cloaca
+from cloaca_core.ui.desk import health
 from cloaca_core.ui.pages import runs as runs_page
 
 WAIT = 30
@@ -132,6 +133,25 @@ def _after(text: str, mark: str) -> str:
     return text[text.index(mark) :]
 
 
+def test_a_paused_workflow_is_told_with_the_line_that_resumes_it(
+    runner: cloaca.DefaultRunner,
+    browser: TestClient,
+    ids: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(health, "PATIENCE", WAIT)
+    monkeypatch.setattr(health, "KEPT", 0.0)
+    runner.schedule("daily", "order", "0 5 * * *", "UTC")
+    assert "paused" not in words(_after(page(browser, "/"), 'id="now-next"'))
+    runner.pause_workflow("order")
+
+    text = page(browser, "/")
+
+    assert "paused" in words(_after(text, 'id="now-next"'))
+    assert "Paused 1 workflow: order" in words(text)
+    assert 'data-copy="cloaca workflows resume order"' in text
+
+
 def test_what_fails_and_what_waits_stands_first(browser: TestClient, ids: list[str]) -> None:
     text = page(browser, "/")
     told = words(text)
@@ -230,7 +250,23 @@ def test_an_error_of_the_grammar_is_told_at_the_line(browser: TestClient, ids: l
 
     assert "no key 'statsu' (did you mean status?)" in words(text)
     assert 'value="statsu:failed"' in text
-    assert rows(text) == ids[2::-1]
+
+
+@pytest.mark.parametrize("q", ["foo:bar", "statsu:failed&q=workflow:order"])
+def test_a_filter_that_cannot_be_read_lists_no_run_and_offers_no_act(
+    runner: cloaca.DefaultRunner, browser: TestClient, ids: list[str], q: str
+) -> None:
+    for text in (page(browser, f"/runs?q={q}"), again(browser, f"/runs?q={q}", ids)):
+        assert "This filter cannot be read" in words(text)
+        assert rows(text) == []
+        assert 'name="kind"' not in text
+        assert "cloaca runs list" not in words(text)
+
+    asked = {"kind": "cancel", "q": "foo:bar", "all": "1"}
+    assert browser.get("/runs/bulk", params=asked).status_code == 422
+    sent = {**form(page(browser, "/runs/bulk?kind=cancel&all=1")), **asked}
+    assert browser.post("/runs/bulk", data=sent).status_code == 422
+    assert statuses(runner, ids[3:]) == ["Waiting"]
 
 
 def test_pages_go_on_and_back(
@@ -251,7 +287,7 @@ def test_saved_filters_tell_how_many_match(browser: TestClient, ids: list[str]) 
     told = words(page(browser, "/runs"))
 
     assert "Not completed 3" in told
-    assert "Failed today 2" in told
+    assert "Failed today 2 Failed yesterday 0" in told
     assert "Waiting for people 1" in told
 
 

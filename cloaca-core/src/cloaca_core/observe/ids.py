@@ -43,7 +43,7 @@ async def resolved(engine: Looks, ref: str) -> str:
     wanted = RunSearch((Condition("id", (ref,)),), look_at=NAMED)
     found = (await engine.store.search(wanted)).rows
     if not found:
-        raise RunNotFoundError(f"no run with an id that begins with {ref!r}", run_id=ref)
+        raise RunNotFoundError(f"no run has an id that begins with {ref!r}", run_id=ref)
     if len(found) > 1:
         raise _ambiguous(ref, found)
     return found[0].id

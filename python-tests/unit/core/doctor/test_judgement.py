@@ -111,6 +111,13 @@ def test_tables_that_are_not_of_this_version_are_found(schema: SchemaState, code
     assert [each.code for each in of_schema(schema)] == [code]
 
 
+def test_a_paused_workflow_is_resumed_by_a_line_for_a_shell() -> None:
+    (finding,) = of_work(SOUND._replace(paused_workflows=["public::embedded::close the day"]))
+
+    assert finding.text == "the workflow close the day is paused: none of its runs begins"
+    assert finding.cure == "cloaca workflows resume 'close the day'"
+
+
 def test_the_worst_findings_come_first() -> None:
     notice, error = Finding("a", "notice", "", ""), Finding("b", "error", "", "")
     warnings = [Finding("c", "warning", "", ""), Finding("d", "warning", "", "")]

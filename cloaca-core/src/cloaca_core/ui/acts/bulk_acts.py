@@ -66,7 +66,9 @@ class Chosen:
 
 
 def chosen(given: QueryParams | FormData) -> Chosen:
-    """What a form has chosen; ``RefusedError`` if it has chosen nothing."""
+    """What a form has chosen. ``RefusedError`` if that is nothing, ``FilterError`` if the filter
+    cannot be read, even where runs are chosen by their ids.
+    """
     kind, q = given.get("kind"), given.get("q")
     if kind not in PAST:
         raise RefusedError(404, "There is no such act", f"There are {', '.join(PAST)}.")
@@ -75,8 +77,9 @@ def chosen(given: QueryParams | FormData) -> Chosen:
         ids = []
     elif not ids:
         raise RefusedError(422, "No run is selected", "Go back and select some.")
-    text = q if isinstance(q, str) else ""
-    return Chosen(cast("Kind", kind), text.strip(), tuple(dict.fromkeys(ids[:MOST_IDS])))
+    text = q.strip() if isinstance(q, str) else ""
+    parse(text)
+    return Chosen(cast("Kind", kind), text, tuple(dict.fromkeys(ids[:MOST_IDS])))
 
 
 async def plan(ask: Ask) -> Response:

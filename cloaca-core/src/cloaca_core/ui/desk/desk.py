@@ -13,6 +13,7 @@ from cloaca_core.observe import Observer
 from cloaca_core.runner.calls.operations import Operations
 from cloaca_core.telemetry.redaction import Redact, Redaction
 from cloaca_core.transfer.case import case_call
+from cloaca_core.ui.desk.database_name import database_name
 from cloaca_core.ui.desk.health import Health
 from cloaca_core.ui.desk.seen_runs import SeenRuns
 from cloaca_core.ui.desk.streams import Streams
@@ -27,16 +28,17 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Desk:
     """An open client's calls: ``observer`` looks, ``calls`` act. ``read_only`` refuses all acts;
-    ``database`` is how the foot of the page names the database. ``case`` makes a document of a run,
-    to be loaded into a test. ``redact`` hides secrets in all that is shown of payloads.
-    ``seen_runs`` has large runs as they were seen last. ``health`` and ``tenants`` are those of the
-    database. ``streams`` counts the live streams that are open.
+    ``database`` is its backend, and ``database_name`` is how the page names it. ``case`` makes a
+    document of a run, to be loaded into a test. ``redact`` hides secrets in all that is shown of
+    payloads. ``seen_runs`` has large runs as they were seen last. ``health`` and ``tenants`` are
+    those of the database. ``streams`` counts the live streams that are open.
     """
 
     observer: Observer
     calls: Operations
     read_only: bool
     database: str
+    database_name: str
     case: Callable[[str], Call[dict[str, Any]]]
     health: Health
     tenants: Tenants
@@ -53,6 +55,7 @@ def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:
         calls=Operations(host),
         read_only=read_only,
         database=host.backend_name,
+        database_name=database_name(host.url, host.backend_name),
         case=partial(case_call, client),
         health=Health(client),
         tenants=Tenants(host),

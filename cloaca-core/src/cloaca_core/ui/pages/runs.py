@@ -53,11 +53,9 @@ async def runs(ask: Ask) -> Response:
         return ask.back_to(ask.paths.runs(line.text))
     before = ask.query("before") or None
     page, tally, offers = await asyncio.gather(
-        ask.desk.observer.runs(line.filter, limit=PAGE, before=before),
-        _tally(ask, line.filter),
-        _offers(ask, line),
+        _page(ask, line, before), _tally(ask, line.filter), _offers(ask, line)
     )
-    shown = _shown(ask)
+    shown = [] if line.error else _shown(ask)
     rows = await ask.desk.observer.standings(*(shown or [run.id for run in page.runs]))
     trail = _trail(ask)
     return await ask.page(
@@ -76,6 +74,15 @@ async def runs(ask: Ask) -> Response:
         done=bulk_done(ask.request.query_params),
         size=PAGE,
     )
+
+
+async def _page(ask: Ask, line: FilterLine, before: str | None) -> RunPage:
+    """The runs that match: none as long as a term cannot be read, for acts must not be offered on
+    more runs than were meant.
+    """
+    if line.error:
+        return RunPage((), None)
+    return await ask.desk.observer.runs(line.filter, limit=PAGE, before=before)
 
 
 async def _tally(ask: Ask, filter_: Filter) -> Tally | None:
@@ -125,17 +132,21 @@ def _past(rows: Sequence[Standing], page: RunPage) -> frozenset[str]:
 async def _offers(ask: Ask, line: FilterLine) -> list[Offer]:
     """The filters that every visitor is offered."""
     observer, most = ask.desk.observer, 99
-    today = f"status:failed since:{ask.clock.midnight()}"
-    under_way, over, failed, people = await asyncio.gather(
+    begun, before = ask.clock.midnight(), ask.clock.midnight(1)
+    today = f"status:failed since:{begun}"
+    yesterday = f"status:failed since:{before} until:{begun}"
+    under_way, over, failed, failed_before, people = await asyncio.gather(
         observer.under_way(most + 1),
         observer.tally("status:failed,cancelled", most=most + 1),
         observer.tally(today, most=most + 1),
+        observer.tally(yesterday, most=most + 1),
         observer.waiting(),
     )
     left = sum(under_way.values()) + over.number
     return [
         _offer(ask, line, "Not completed", "-status:completed", left, ""),
         _offer(ask, line, "Failed today", today, failed.number, "failed"),
+        _offer(ask, line, "Failed yesterday", yesterday, failed_before.number, "failed"),
         Offer("Waiting for people", ask.paths.page("inbox"), *_counted(people.total, "waiting")),
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from cloaca_core.ui.words.texts import duration
@@ -73,9 +73,10 @@ class Clock:
             return None
         return at
 
-    def midnight(self) -> str:
-        """When the reader's day began, as a filter takes it."""
+    def midnight(self, days_ago: int = 0) -> str:
+        """When the reader's day began, or one before it, as a filter takes it."""
         begun = self._now.replace(hour=0, minute=0, second=0, microsecond=0)
+        begun -= timedelta(days=days_ago)
         return begun.isoformat(timespec="minutes")
 
     @property

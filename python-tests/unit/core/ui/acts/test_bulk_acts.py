@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.datastructures import QueryParams
 
+from cloaca_core.errors import FilterError
 from cloaca_core.ui.acts.bulk_acts import MOST_IDS, Chosen, chosen
 from cloaca_core.ui.refusals import RefusedError
 
@@ -43,6 +44,12 @@ def test_only_so_many_ids_are_taken() -> None:
     ids = [("id", f"01a21be5-11f8-7698-b160-{number:012d}") for number in range(MOST_IDS + 5)]
 
     assert len(given(("kind", "retry"), *ids).ids) == MOST_IDS
+
+
+@pytest.mark.parametrize("which", [("all", "1"), ("id", ONE)])
+def test_a_filter_that_cannot_be_read_chooses_nothing(which: tuple[str, str]) -> None:
+    with pytest.raises(FilterError, match="no key 'foo'"):
+        given(("kind", "cancel"), which, ("q", "foo:bar"))
 
 
 @pytest.mark.parametrize(

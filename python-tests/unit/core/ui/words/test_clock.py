@@ -59,7 +59,17 @@ def test_a_zone_of_a_browser() -> None:
 
 def test_midnight_of_the_reader_begins_the_day() -> None:
     assert CLOCK.midnight() == "2026-11-27T00:00+01:00"
-    assert parse(f"since:{CLOCK.midnight()}").terms
+    assert CLOCK.midnight(1) == "2026-11-26T00:00+01:00"
+    assert parse(f"since:{CLOCK.midnight(1)} until:{CLOCK.midnight()}").terms
+
+
+def test_a_day_is_as_long_as_the_clocks_of_the_reader_make_it() -> None:
+    after_the_change = datetime(2026, 10, 25, 12, tzinfo=UTC)
+
+    clock = Clock(ZoneInfo("Europe/Oslo"), after_the_change)
+
+    assert clock.midnight() == "2026-10-25T00:00+02:00"
+    assert Clock(clock.zone, after_the_change + timedelta(days=1)).midnight(1) == clock.midnight()
 
 
 def test_the_zone_has_a_name() -> None:
