@@ -30,11 +30,11 @@
   // A page that is out of sight asks when it is seen again.
   let timer = 0, armed = "";
   const arm = () => {
-    const { at, askIn } = tasks()?.dataset || {};
+    const { at, lease } = tasks()?.dataset || {};
     if (at === armed) return;
     clearTimeout(timer);
     armed = at;
-    if (askIn) timer = setTimeout(() => { if (!document.hidden) again(); }, Math.min(askIn * 1000 + 200, 2 ** 31 - 1));
+    if (lease) timer = setTimeout(() => { if (!document.hidden) again(); }, Math.min(lease * 1000 + 200, 2 ** 31 - 1));
   };
   document.addEventListener("htmx:after:swap", arm);
   arm();

@@ -147,5 +147,5 @@ def test_a_page_knows_when_the_lease_of_a_runner_ends(tmp_path: Path) -> None:
         handle.wait(WAIT)
         ended = page.get(f"/runs/{handle.id}").text
 
-    assert re.search(r'data-ask-in="\d+\.', running)
-    assert "data-ask-in" not in ended
+    assert re.search(r'data-lease="\d+\.', running)
+    assert "data-lease" not in ended
