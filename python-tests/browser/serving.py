@@ -90,6 +90,11 @@ class _Server(uvicorn.Server):
         super().__init__(uvicorn.Config(app, log_level="warning", lifespan="off", ws="none"))
         self.answers = threading.Event()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.close()  # else a page hears of the end when it is collected
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.answers.set()

@@ -163,6 +163,7 @@ def test_an_open_page_keeps_what_it_shows_when_the_program_stops_and_goes_on_wit
         visit.close()
 
 
+@pytest.mark.backend("sqlite", reason="the database is a file, which is moved away")
 def test_an_open_page_keeps_what_it_shows_when_the_database_does_not_answer(
     chromium: Browser, tmp_path: Path
 ) -> None:
