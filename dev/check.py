@@ -15,7 +15,7 @@ from dev.environments import lock
 from dev.environments.sandbox import Sandbox
 from dev.packaging import rendering
 from dev.packaging.artefacts import package
-from dev.project import CORE, DISTRIBUTIONS, DOOR, ROOT
+from dev.project import COMMANDS, CORE, DISTRIBUTIONS, DOOR, ROOT
 
 TYPED_FOLDERS = ("dev", "python-tests", "benchmarks", "examples")
 
@@ -72,7 +72,7 @@ def _verify_types() -> None:
     package()
     with tempfile.TemporaryDirectory(prefix="cloaca-types-") as name:
         box = Sandbox(Path(name) / "environment").create()
-        box.install_for("sqlite")
+        box.install_for("sqlite", beside=COMMANDS["ui"])
         # Pyright takes the first Python on PATH here and ignores --pythonpath. It runs outside of
         # the checkout, whose folder cloaca/ would be taken for the package.
         path = os.pathsep.join([str(box.python.parent), os.environ["PATH"]])

@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 from dev.console import TaskFailed
-from dev.packaging.artefacts import check_same, check_wheel, contents, warn_of_size
+from dev.packaging.artefacts import (
+    LARGE_WHEEL,
+    check_same,
+    check_wheel,
+    contents,
+    warn_of_size,
+)
 from dev.project import (
     BUILDER,
     DISTRIBUTIONS,
@@ -47,8 +53,10 @@ def test_a_wheel_is_pure_typed_and_stays_in_its_package(distribution: Distributi
 def test_of_a_large_wheel_a_warning_is_all(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wheel = _copy_with(SQLITE.wheel(), tmp_path, {"cloaca_sqlite/large.py": "x" * 1_300_001})
-    assert wheel.stat().st_size > 1_300_000  # it was stored as it is
+    wheel = _copy_with(
+        SQLITE.wheel(), tmp_path, {"cloaca_sqlite/large.py": "x" * (LARGE_WHEEL + 1)}
+    )
+    assert wheel.stat().st_size > LARGE_WHEEL  # it was stored as it is
     check_wheel(wheel)
     warn_of_size(wheel)
     assert f"warning: {wheel.name} has 1" in capsys.readouterr().out
