@@ -1,4 +1,4 @@
-"""The one-time address of ``cloaca ui``: whoever opens it first has the page, and keeps it."""
+"""The one-time address of ``cloaca ui``: the browser that opens it first has the page."""
 
 from __future__ import annotations
 
