@@ -68,8 +68,8 @@ def test_the_tab_key_reaches_every_control_and_shows_where_it_is(
 
     reached: set[str] = set()
     unseen: set[str] = set()
-    # Twice round at most: what scrolls is a stop too, and an open page asks for itself meanwhile.
-    for _ in range(2 * sum(controls.values())):
+    # Once round, from the document that has the focus at first.
+    for _ in range(sum(controls.values()) + 1):
         if reached.issuperset(controls):
             break
         page.keyboard.press("Tab")
