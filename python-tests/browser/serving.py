@@ -81,6 +81,7 @@ def served(client: cloaca.Client, *, port: int = 0, **settings: Any) -> Iterator
         finally:
             server.should_exit = server.force_exit = True
             thread.join(PATIENCE)
+            assert not thread.is_alive(), "the server did not end"
 
 
 class _Server(uvicorn.Server):
@@ -91,9 +92,11 @@ class _Server(uvicorn.Server):
         self.answers = threading.Event()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().shutdown(sockets)
+        for server in self.servers:
+            server.close()
         for connection in list(self.server_state.connections):
-            connection.transport.close()  # else a page hears of the end when it is collected
+            connection.transport.close()  # asyncio 3.12 waits for them, as long as they are open
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
