@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 import cloaca
 from browser.looking import Visit
@@ -113,6 +113,31 @@ def test_a_fork_begins_where_the_form_says_and_leads_to_the_new_run(
     expect(page.locator("#run-facts")).to_contain_text("Fork of")
     assert failed.id not in page.url
     assert last_act(program) == ("fork", "ann")
+
+
+def test_what_is_typed_and_chosen_while_a_plan_is_made_anew_stays(
+    visit: Visit, program: cloaca.DefaultRunner, failed: cloaca.RunHandle
+) -> None:
+    page = visit.open(f"/runs/{failed.id}")
+    page.locator("#act-fork").click()
+    plan = page.get_by_role("dialog")
+    task, keys = plan.get_by_label("From"), plan.get_by_label("Keys of the context")
+    asked: list[Route] = []
+    page.route(re.compile("/fork.task="), lambda route: asked.append(route), times=1)
+
+    with page.expect_request(re.compile("/fork.task=tell")):
+        task.select_option("tell")
+    for other in ("fetch", "publish"):
+        task.select_option(other)
+    keys.fill('{"good": true}')
+    asked[0].continue_()
+
+    expect(plan.locator("#plan-act")).to_have_text("Fork, run 2, keep 1")
+    expect(task).to_have_value("publish")
+    expect(keys).to_have_value('{"good": true}')
+    expect(keys).to_be_focused()
+    plan.locator("#plan-act").click()
+    head(page, "Completed")
 
 
 def test_a_run_is_paused_goes_on_and_is_cancelled(

@@ -10,24 +10,27 @@
   const place = page || body;
   if (!page) document.body.append(dialog);
 
-  const fetched = (address) => htmx.ajax("GET", address, { target: place, swap: "innerHTML", headers: { "HX-Target": "div#plan-body" } });
-  const show = async (address) => {
-    await fetched(address);
+  const fetched = (address, swap) => htmx.ajax("GET", address, { target: place, swap, headers: { "HX-Target": "div#plan-body" } });
+  // What is typed and where the focus is stays when a plan is made anew.
+  const show = async (address, link) => {
+    await fetched(address, place.contains(link) ? "innerMorph" : "innerHTML");
     if (!page && !dialog.open) dialog.showModal();
   };
-  const typed = () => [...place.querySelectorAll("textarea[id], input.input[id]")].map((each) => [each.id, each.value]);
+  let asking = false, changed = false;
   const again = async (form) => {
-    const tasks = new FormData(form).getAll("task").map((task) => ["task", task]);
-    // What is typed until the answer is there stays.
-    let kept = [], focused = document.activeElement;
-    const keep = () => { kept = typed(); focused = document.activeElement; };
-    document.addEventListener("htmx:before:swap", keep);
-    await fetched(`${form.getAttribute("action")}?${new URLSearchParams(tasks)}`)
-      .finally(() => document.removeEventListener("htmx:before:swap", keep));
-    for (const [id, value] of kept) document.getElementById(id).value = value;
-    const fields = [...place.querySelectorAll("[data-replan]"), ...place.querySelectorAll(".input[id]")];
-    const field = fields.find((each) => focused.id ? each.id === focused.id : each.value === focused.value);
-    if (field) field.focus();
+    changed = true;
+    if (asking) return;
+    asking = true;
+    try {
+      while (changed) {
+        changed = false;
+        const tasks = new FormData(form).getAll("task").map((task) => ["task", task]);
+        await fetched(`${form.getAttribute("action")}?${new URLSearchParams(tasks)}`, "innerMorph");
+      }
+      for (const box of place.querySelectorAll("[data-replan][type=checkbox]")) box.checked = box.defaultChecked;
+    } finally {
+      asking = false;
+    }
   };
 
   document.addEventListener("click", (event) => {
@@ -35,7 +38,7 @@
     const link = event.target.closest("a[data-ask]");
     if (!link) return;
     event.preventDefault();
-    show(link.getAttribute("href")).catch(() => { location.href = link.href; });
+    show(link.getAttribute("href"), link).catch(() => { location.href = link.href; });
   });
   document.addEventListener("change", (event) => {
     const field = event.target.closest("[data-replan]");
