@@ -130,7 +130,8 @@ def test_what_is_typed_and_chosen_while_a_plan_is_made_anew_stays(
     for other in ("fetch", "publish"):
         task.select_option(other)
     keys.fill('{"good": true}')
-    asked[0].continue_()
+    with page.expect_response(re.compile("/fork.task=publish")):
+        asked[0].continue_()
 
     expect(plan.locator("#plan-act")).to_have_text("Fork, run 2, keep 1")
     expect(task).to_have_value("publish")

@@ -32,6 +32,9 @@
       asking = false;
     }
   };
+  document.addEventListener("htmx:before:settle", () => {
+    if (asking) for (const each of place.querySelectorAll("[autofocus]")) each.removeAttribute("autofocus");
+  });
 
   document.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
