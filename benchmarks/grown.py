@@ -8,23 +8,15 @@ from __future__ import annotations
 
 import argparse
 import random
-import sqlite3
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
-
-import psycopg
-from psycopg import sql
 
 import cloaca
-from benchmarks import workflows
+from benchmarks import filled, workflows
 from benchmarks.measuring import Line, report
 
 BLOCKS = 300
@@ -34,90 +26,6 @@ PAGE = 100
 MOST_SLOWER = 5.0
 """In percent, compared with an empty database."""
 MOST_FOR_A_PAGE_MS = 50.0
-
-_YEARS_US = 10 * 365 * 86_400 * 1_000_000
-_OURS = "public::embedded::one"
-_PARENT = "0190aaaa-0000-7000-8000-000000000000"
-
-_NUMBERS = {
-    "sqlite": "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < :runs)",
-    "postgres": "WITH n (n) AS (SELECT generate_series(1, CAST(:runs AS BIGINT)))",
-}
-_ID = {
-    "sqlite": "substr(printf('%012x', made / 1000), 1, 8) || '-'"
-    " || substr(printf('%012x', made / 1000), 9, 4) || printf('-7000-8000-%012d', n)",
-    "postgres": "substr(lpad(to_hex(made / 1000), 12, '0'), 1, 8) || '-'"
-    " || substr(lpad(to_hex(made / 1000), 12, '0'), 9, 4)"
-    " || '-7000-8000-' || lpad(CAST(n AS TEXT), 12, '0')",
-}
-# One made each second, the ended ones first. One in a hundred has failed, one in ten has a tag.
-_ENDED = """
-INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, claimable_at,
-    started_at, ended_at, tags, error_message, input, final_context, parent_id)
-{numbers}
-SELECT {id}, CASE WHEN n % 2 = 0 THEN :ours ELSE 'other' END, 'v',
-    CASE WHEN n % 100 = 0 THEN 'Failed' ELSE 'Completed' END, 'gone', 1, made, made, made,
-    made + 2000, CASE WHEN n % 10 = 0 THEN '{{"kind":"k' || (n % 1000) || '"}}' ELSE '{{}}' END,
-    CASE WHEN n % 100 = 0 THEN 'Task ''only'' failed: ValueError: order ' || n END,
-    '{{"order":1}}', '{{"order":1}}', CASE WHEN n % 1000 = 1 THEN :parent END
-FROM (SELECT n, :start + n * 1000000 AS made FROM n) AS made
-"""
-# A half is due in years, a quarter is paused, a quarter has no runner.
-_WAITING = """
-INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, claimable_at, started_at,
-    due_at, paused_at, priority, tags, input)
-{numbers}
-SELECT {id}, CASE WHEN n % 4 = 3 THEN 'unserved' ELSE :ours END, 'v',
-    CASE n % 4 WHEN 3 THEN 'Pending' WHEN 2 THEN 'Paused' ELSE 'Waiting' END, 1, made, made,
-    CASE WHEN n % 4 <> 3 THEN made END, CASE WHEN n % 4 < 2 THEN made + :years END,
-    CASE WHEN n % 4 = 2 THEN made END, n % 3, '{{}}', '{{"order":1}}'
-FROM (SELECT n, :start + (:runs + n) * 1000000 AS made FROM n) AS made
-"""
-_REST = (
-    """INSERT INTO cloaca_attempt (run_id, task_id, attempt, epoch, status, started_at, ended_at,
-        crashes, change)
-    SELECT id, 'only', 1, 1, status, started_at, ended_at, 0, '{"set":{},"removed":[]}'
-    FROM cloaca_run WHERE ended_at IS NOT NULL""",
-    """INSERT INTO cloaca_run_tag (run_id, tag, content)
-    SELECT id, 'kind', substr(tags, 10, length(tags) - 11) FROM cloaca_run WHERE tags <> '{}'""",
-)
-
-
-# -- fill ----------------------------------------------------------------------------------------
-
-
-def _filling(backend: str) -> list[str]:
-    texts = [each.format(numbers=_NUMBERS[backend], id=_ID[backend]) for each in (_ENDED, _WAITING)]
-    return [*texts, *_REST]
-
-
-def _values(runs: int) -> dict[str, object]:
-    start = time.time_ns() // 1000 - (2 * runs + 3600) * 1_000_000
-    return {"runs": runs, "start": start, "ours": _OURS, "parent": _PARENT, "years": _YEARS_US}
-
-
-def _fill_sqlite(path: Path, runs: int) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
-        raw.execute("PRAGMA synchronous = OFF")
-        raw.execute("PRAGMA cache_size = -1000000")
-        raw.execute("BEGIN")
-        for text in _filling("sqlite"):
-            raw.execute(text, _values(runs))
-        raw.execute("COMMIT")
-        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _fill_postgres(url: str, schema: str, runs: int) -> None:
-    with psycopg.connect(url, autocommit=True) as raw:
-        raw.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(schema)))
-        raw.execute("SET synchronous_commit = off")
-        for text in _filling("postgres"):
-            worded = text.replace("%", "%%")
-            for name in _values(0):
-                worded = worded.replace(f":{name}", f"%({name})s")
-            raw.execute(worded.encode(), _values(runs))
-        raw.execute("VACUUM ANALYZE")
-
 
 # -- measure -------------------------------------------------------------------------------------
 
@@ -176,7 +84,7 @@ def _filters(runs: int) -> dict[str, dict[str, Any]]:
         "a workflow that failed": {"workflow_name": "one", "status": "Failed"},
         "a workflow that waits": {"workflow_name": "one", "status": "Waiting"},
         "a tag": {"tags": {"kind": "k10"}},
-        "a parent": {"parent_id": _PARENT},
+        "a parent": {"parent_id": filled.PARENT},
         "an hour": {"since": end, "until": end + timedelta(hours=1)},
         "an hour that failed": {
             "since": end,
@@ -212,48 +120,18 @@ def _timed(look: Callable[[], Any]) -> tuple[Any, float]:
     return found, min(took)
 
 
-# -- databases -----------------------------------------------------------------------------------
-
-
-@contextmanager
-def _sqlite_pair(runs: int) -> Iterator[tuple[str, str]]:
-    """Files in the present folder: one in memory would not tell what a disk makes of them."""
-    with tempfile.TemporaryDirectory(prefix="cloaca-grown-", dir=Path.cwd()) as name:
-        urls = [f"sqlite:///{name}/{each}.db" for each in ("grown", "empty")]
-        cloaca.DefaultRunner(urls[0]).shutdown()
-        _fill_sqlite(Path(name) / "grown.db", runs)
-        yield urls[0], urls[1]
-
-
-@contextmanager
-def _postgres_pair(url: str, runs: int) -> Iterator[tuple[str, str]]:
-    schemas = [f"cloaca_grown_{uuid4().hex}" for _ in range(2)]
-    urls = [f"{url}{'&' if '?' in url else '?'}schema={each}" for each in schemas]
-    try:
-        for each in urls:
-            cloaca.DefaultRunner(each).shutdown()
-        _fill_postgres(url, schemas[0], runs)
-        yield urls[0], urls[1]
-    finally:
-        with psycopg.connect(url, autocommit=True) as raw:
-            for schema in schemas:
-                drop = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE")
-                raw.execute(drop.format(sql.Identifier(schema)))
-
-
 def main() -> int:
     """Fill, measure, and print a line per figure."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.grown")
     parser.add_argument("database", help="sqlite, or the URL of a PostgreSQL")
     parser.add_argument("--runs", type=int, default=1_000_000)
     given = parser.parse_args()
-    is_sqlite, runs = given.database == "sqlite", given.runs
     workflows.define()
     start = time.perf_counter()
-    pair = _sqlite_pair(runs) if is_sqlite else _postgres_pair(given.database, runs)
-    with pair as (grown, empty):
+    with filled.databases(given.database, ["grown", "empty"]) as (grown, empty):
+        filled.fill(grown, given.runs, given.runs)
         print(f"filled in {time.perf_counter() - start:.0f} s", flush=True)
-        lines = [*_looked_at(grown, runs), *_compared(grown, empty)]
+        lines = [*_looked_at(grown, given.runs), *_compared(grown, empty)]
     return report(lines)
 
 
