@@ -71,13 +71,15 @@ class Sign(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Chart:
     """What all rows have behind them: ``pauses`` as x and width, the begin of each further round,
-    and ``now`` for a run that has not ended.
+    and ``now`` for a run that has not ended. ``work`` is how many seconds bodies ran, and did not
+    wait, at once or alone.
     """
 
     axis: Axis
     pauses: tuple[tuple[float, float], ...]
     rounds: tuple[Sign, ...]
     now: float | None
+    work: float
     clock: Clock
     at: str
 
@@ -93,10 +95,11 @@ class Chart:
 def chart(seen: Inspection, clock: Clock, zone: tzinfo | None, *, fold: bool) -> Chart:
     """The chart of a run and those below it."""
     timeline = seen.timeline
+    work = merged(_work(timeline))
     scale = axis(
         second(timeline.begins),
         second(timeline.ends),
-        worked(timeline),
+        work,
         zone,
         fold=fold,
         rounds=[second(each) for each in seen.rounds],
@@ -109,14 +112,10 @@ def chart(seen: Inspection, clock: Clock, zone: tzinfo | None, *, fold: bool) ->
         pauses=tuple((each.x, each.width) for each in pauses),
         rounds=tuple(rounds),
         now=None if is_over else _x(scale, timeline.at),
+        work=sum(end - start for start, end in work),
         clock=clock,
         at=timeline.at,
     )
-
-
-def worked(timeline: Timeline) -> list[tuple[float, float]]:
-    """The times in which a body of a run, or of those below it, has run and did not wait."""
-    return merged(_work(timeline))
 
 
 def second(text: str) -> float:
@@ -125,6 +124,7 @@ def second(text: str) -> float:
 
 
 def _work(timeline: Timeline) -> Iterator[tuple[float, float]]:
+    """The times in which a body of a run, or of those below it, has run and did not wait."""
     for bar in timeline.bars:
         if bar.started_at is not None:
             waits = [each.since for each in bar.waits]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import quote_plus
 
 from starlette.responses import Response
 
@@ -12,7 +14,7 @@ from cloaca_core.errors import ScheduleError
 from cloaca_core.observe import Graph, Inspection, RunTree, TaskNode
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.rows import CHUNK, apart, chunk_of, chunks, first_to_see, found
-from cloaca_core.ui.charts.timeline import chart, worked
+from cloaca_core.ui.charts.timeline import Chart, chart
 from cloaca_core.ui.pages import pane
 from cloaca_core.ui.pages.cause import cause
 from cloaca_core.ui.paths import Paths
@@ -59,6 +61,11 @@ class Place:
         """The address with a task of the page's run selected."""
         return self.of_task(self.run_id, task)
 
+    def to_own_tasks(self) -> Callable[[str], str]:
+        """The same as ``of_own_task``, for thousands of tasks."""
+        others = replace(self, task=None, of="").address()
+        return lambda task: f"{others}&task={quote_plus(task)}"
+
     def of_view(self, view: str) -> str:
         """The address with another view."""
         return replace(self, view=view).address()
@@ -85,13 +92,14 @@ async def run(ask: Ask) -> Response:
     if ask.wants == "pane":
         return await ask.page("run/pane.html", pane=details)
     by = await schedule_name(ask, seen)
+    parts = await _parts(ask, seen, place)
     return await ask.page(
         "run.html",
         by=by,
         cause=cause(seen, ask.clock),
         pane=details,
-        work=_work(seen),
-        **await _parts(ask, seen, place),
+        work=_work(seen, parts["chart"]),
+        **parts,
     )
 
 
@@ -179,10 +187,9 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS else None
 
 
-def _work(seen: Inspection) -> float | None:
+def _work(seen: Inspection, drawn: Chart) -> float | None:
     """Seconds in which bodies ran, where that is much less than the run took."""
-    took = seen.tree.run.seconds
-    done = sum(end - start for start, end in worked(seen.timeline))
+    took, done = seen.tree.run.seconds, drawn.work
     return done if took is not None and 0 < done < took * 0.9 else None
 
 

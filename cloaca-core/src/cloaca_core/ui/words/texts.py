@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from cloaca_core.observe import GraphNode
 from cloaca_core.observe.filters import Term
 
 _MINUTE: Final = 60
@@ -137,6 +138,14 @@ def in_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
+def graph_note(node: GraphNode) -> str:
+    """The second line of a task of a run in its graph: what it took, else how it is."""
+    took = duration(node.seconds) if node.status != "Skipped" else ""
+    attempts = f"{node.attempts} attempts" if node.attempts > 1 else ""
+    status = "not begun" if node.status == "NotStarted" else str(node.status).lower()
+    return " · ".join(filter(None, (took, attempts))) or status
+
+
 def skipped(reason: str) -> str:
     """Why a task was skipped, in few words."""
     before, _, name = reason.partition("upstream failed: ")
@@ -155,6 +164,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "first_error": first_error,
     "term": term,
     "skipped": skipped,
+    "graph_note": graph_note,
     "counted": counted,
     "up_to_99": up_to_99,
     "sentence": sentence,

@@ -33,7 +33,12 @@ def test_the_first_chunk_can_be_named() -> None:
 def test_another_task_keeps_the_view() -> None:
     assert PLACE.of_task("r", "c") == "/base/runs/r?view=table&task=c&fold=off"
     assert PLACE.of_task("other", "c") == "/base/runs/r?view=table&task=c&of=other&fold=off"
-    assert PLACE.of_own_task("c") == PLACE.of_task("r", "c")
+    assert PLACE.of_own_task("c & d") == PLACE.of_task("r", "c & d")
+
+
+def test_the_addresses_of_many_tasks_lead_where_each_does() -> None:
+    to_task = PLACE.to_own_tasks()
+    assert to_task("c & d") == "/base/runs/r?view=table&fold=off&task=c+%26+d"
 
 
 def test_another_view_and_folds_keep_the_task() -> None:

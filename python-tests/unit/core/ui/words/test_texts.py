@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from cloaca_core.observe import GraphNode
 from cloaca_core.observe.filters import parse
 from cloaca_core.ui.words.texts import (
     brief,
     duration,
     first_error,
     first_line,
+    graph_note,
     short_id,
     size,
     term,
     up_to_99,
     words_of,
 )
+from cloaca_core.values.option_names import TaskStatus
 
 
 @pytest.mark.parametrize(
@@ -104,3 +107,19 @@ def test_a_number_that_was_counted_so_far() -> None:
 
 def test_a_name_of_a_program_as_words() -> None:
     assert [words_of(name) for name in ("send_it", "_", "")] == ["Send it", "_", ""]
+
+
+@pytest.mark.parametrize(
+    ("status", "attempts", "seconds", "expected"),
+    [
+        ("Completed", 1, 1.5, "1.5 s"),
+        ("Failed", 3, 0.25, "250 ms · 3 attempts"),
+        ("Waiting", 2, None, "2 attempts"),
+        ("NotStarted", 0, None, "not begun"),
+        ("Skipped", 1, 0.0, "skipped"),
+    ],
+)
+def test_a_task_in_a_graph_says_what_it_took(
+    status: TaskStatus, attempts: int, seconds: float | None, expected: str
+) -> None:
+    assert graph_note(GraphNode("a", "task", status, attempts, seconds, None, 0)) == expected
