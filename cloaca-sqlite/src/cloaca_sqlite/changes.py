@@ -4,6 +4,9 @@ Other stores send word of what must be acted on soon. For all else ``PRAGMA data
 polled on this store's writing connection, where it changes only when others commit: soon after the
 last change and then less and less often, down to once a second. An idle file is polled without
 reading a table.
+
+While runs are watched, the log of the file is glanced at ten times a second, and only when it was
+written is the counter read at once: no store sends word of steps.
 """
 
 from __future__ import annotations
@@ -20,10 +23,10 @@ from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row
 from cloaca_core.values.backoff import Backoff
 from cloaca_sqlite.driver import Connection, run_steps
+from cloaca_sqlite.log_glances import LogGlances
 from cloaca_sqlite.wake_socket import stronger
 
 LAST_DELAY_S = 1.0
-WATCHED_DELAY_S = 0.1
 _GROWTH = 1.5
 
 _Version: TypeAlias = tuple[sqlite3.Connection, int]
@@ -47,8 +50,6 @@ class WakeSource(Protocol):
 class ChangeWatch:
     """Waits for changes by others; polls only while a coroutine waits.
 
-    While runs are watched, it is polled ten times a second: no store sends word of steps.
-
     A wait begins with a look at the file. While others can send word, the next look waits for its
     time: else each commit of a busy neighbour would lead to one.
     """
@@ -65,13 +66,15 @@ class ChangeWatch:
         self._backoff = Backoff(first_delay, max(first_delay, LAST_DELAY_S), _GROWTH)
         self._look_at = 0.0
         self._is_watched = False
+        self._glances: LogGlances | None = None
+        if connection is not None:
+            self._glances = LogGlances(connection.path, self._log_was_written)
         if wakeups is not None:
             wakeups.heard = self._hear
 
     def set_watched(self, *, watched: bool) -> None:
         """See ``Store.set_watched``."""
         if watched and not self._is_watched:
-            self._look_at = min(self._look_at, _now() + WATCHED_DELAY_S)
             self._woken.set()
         self._is_watched = watched
 
@@ -106,19 +109,16 @@ class ChangeWatch:
 
     async def _look(self) -> bool:
         """Whether the file has changed; sets when the next look is due."""
-        if self._connection is None:
+        if self._connection is None or self._glances is None:
             self._look_at = math.inf
             return False
+        self._glances.note()  # before the look: what is written meanwhile is not missed
         if has_changed := await self._has_changed(self._connection):
             self._backoff.reset()
-            self._look_at = _now() + self._shortened(self._backoff.first)
+            self._look_at = _now() + self._backoff.first
         else:
-            self._look_at = _now() + self._shortened(self._backoff.next())
+            self._look_at = _now() + self._backoff.next()
         return has_changed
-
-    def _shortened(self, delay: float) -> float:
-        """The seconds to the next look, as long as runs are watched."""
-        return min(delay, WATCHED_DELAY_S) if self._is_watched else delay
 
     async def _has_changed(self, connection: Connection) -> bool:
         version, listed = await connection.call(self._read)
@@ -138,9 +138,21 @@ class ChangeWatch:
         return version, listed
 
     async def _pause(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(None if math.isinf(self._look_at) else self._look_at):
-                await self._woken.wait()
+        """Until word comes, the next look is due or, while runs are watched, the log is written."""
+        glances = self._glances if self._is_watched else None
+        if glances is not None:
+            glances.begin()
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(None if math.isinf(self._look_at) else self._look_at):
+                    await self._woken.wait()
+        finally:
+            if glances is not None:
+                glances.end()
+
+    def _log_was_written(self) -> None:
+        self._look_at = 0.0
+        self._woken.set()
 
 
 def _now() -> float:

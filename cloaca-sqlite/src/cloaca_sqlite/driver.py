@@ -66,7 +66,7 @@ class Connection(aiosqlite.Connection):
         super().__init__(lambda: connect(uri, path, read_only=read_only), iter_chunk_size=64)
         self._thread.daemon = True
         self._uri = uri
-        self._path = path
+        self.path = path
         self._busy_timeout = busy_timeout
         self._closing = threading.Event()
         self._courtesy = Courtesy()
@@ -84,7 +84,7 @@ class Connection(aiosqlite.Connection):
             if self._stopped is not None:
                 await self._stopped
             if isinstance(error, DRIVER_ERRORS):
-                raise translated(error, self._path) from error
+                raise translated(error, self.path) from error
             raise
 
     async def settle(self, configure: Callable[[sqlite3.Connection], object] | None = None) -> None:
@@ -150,11 +150,11 @@ class Connection(aiosqlite.Connection):
             except LogLostError:
                 await self.siblings.renew(self, raw)
             except DRIVER_ERRORS as error:
-                raise translated(error, self._path) from error
+                raise translated(error, self.path) from error
             else:
                 return result
         raise StoreUnavailableError(
-            f"{self._path}: its -wal or -shm file is deleted again and again", database=self._path
+            f"{self.path}: its -wal or -shm file is deleted again and again", database=self.path
         )
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
@@ -162,12 +162,12 @@ class Connection(aiosqlite.Connection):
         try:
             result: T = await self._execute(work)  # type: ignore[no-untyped-call] # aiosqlite's own
         except DRIVER_ERRORS as error:
-            raise translated(error, self._path) from error
+            raise translated(error, self.path) from error
         return result
 
     def _refuse_closed(self) -> None:
         if self._closing.is_set():
-            raise StoreError(f"{self._path}: the store is closed", database=self._path)
+            raise StoreError(f"{self.path}: the store is closed", database=self.path)
 
     # -- reconnect ---------------------------------------------------------------------------
 
@@ -200,7 +200,7 @@ class Connection(aiosqlite.Connection):
     def _connect_again(self) -> None:
         if self.raw.is_open:  # by a caller that was cancelled meanwhile
             return
-        raw = connect_again(self._uri, self._path, self.raw)
+        raw = connect_again(self._uri, self.path, self.raw)
         try:
             with GATE:
                 self._settle(raw)

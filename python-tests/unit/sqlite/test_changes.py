@@ -6,6 +6,7 @@ Looks at the file that are due by time are counted on a clock that stands still.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from cloaca_core.store.sql.queries import Row, Statement
 from cloaca_sqlite import changes
 from cloaca_sqlite.changes import ChangeWatch
 from cloaca_sqlite.driver import Connection
+from cloaca_sqlite.log_glances import LogGlances
 
 pytestmark = pytest.mark.asyncio
 
@@ -297,15 +299,59 @@ async def test_listeners_are_listed_when_the_file_has_changed_and_not_before(
     assert messages.lists == [[], [(1,)]]
 
 
-async def test_while_runs_are_watched_the_file_is_looked_at_often(
+async def test_while_runs_are_watched_a_commit_of_another_ends_the_wait_before_the_next_look(
+    two: tuple[Connection, Connection],
+) -> None:
+    watch = ChangeWatch(two[0], 3600.0)
+    watch.set_watched(watched=True)
+    await watch.wait()
+    waiting = asyncio.create_task(watch.wait())
+    await two[0].call(lambda _: None)  # after the look with which a wait begins
+
+    await _write(two[1])
+
+    assert await asyncio.wait_for(waiting, 60) is Change.ANYTHING
+
+
+async def test_a_commit_during_a_look_is_seen_by_the_next_glance(
     two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch = ChangeWatch(two[0], 1.0)
-    await watch.wait()
-
+    watch = ChangeWatch(two[0], 3600.0)
     watch.set_watched(watched=True)
+    read = ChangeWatch._has_changed
 
-    assert await _polls(watch, monkeypatch, 3) == [changes.WATCHED_DELAY_S] * 3
+    async def read_and_write(self: ChangeWatch, connection: Connection) -> bool:
+        found = await read(self, connection)
+        await _write(two[1])
+        return found
+
+    monkeypatch.setattr(ChangeWatch, "_has_changed", read_and_write)
+    await watch.wait()
+    watch._look_at = math.inf
+
+    await asyncio.wait_for(watch._pause(), 60)
+
+
+async def test_while_nobody_watches_the_log_is_not_glanced_at(
+    two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = ChangeWatch(two[0], 3600.0)
+    await watch.wait()
+    monkeypatch.setattr(LogGlances, "begin", None)  # a glance would raise
+    watch._look_at = changes._now()
+
+    await watch._pause()
+
+
+async def test_a_file_in_memory_has_no_log_to_glance_at() -> None:
+    watch = ChangeWatch(None, 0.1)
+    watch.set_watched(watched=True)
+    waiting = asyncio.create_task(watch.wait())
+    await asyncio.sleep(0)
+
+    watch.stop()
+
+    assert await waiting is Change.ANYTHING
 
 
 async def test_a_watch_that_begins_does_not_wait_for_a_look_that_is_far_away(
