@@ -75,6 +75,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
+from cloaca_core._version import __version__
+
 OpenReason: TypeAlias = Literal["missing", "unreachable", "unfit"]
 
 
@@ -472,9 +474,10 @@ class MissingExtraError(CloacaError, ImportError):
 
 def missing_extra(feature: str, extra: str, package: str) -> MissingExtraError:
     """Make the error for a feature whose package is not installed; the caller raises it from the
-    ImportError.
+    ImportError. Its command has the version: without one, pip would install another project's code.
     """
-    message = f"{feature} needs the package {package}: pip install 'cloaca[{extra}]'"
+    command = f'pip install "cloaca[{extra}]=={__version__}"'
+    message = f"{feature} needs the package {package}: {command}"
     return MissingExtraError(message, extra=extra, package=package)
 
 

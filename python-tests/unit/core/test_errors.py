@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cloaca_core import errors
+from cloaca_core._version import __version__
 from cloaca_core.errors import (
     AmbiguousBackendError,
     BodyCancelled,
@@ -152,9 +153,8 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
     error = missing_extra("cloaca.metrics", "metrics", "prometheus_client")
 
     assert (error.extra, error.package) == ("metrics", "prometheus_client")
-    assert str(error) == (
-        "cloaca.metrics needs the package prometheus_client: pip install 'cloaca[metrics]'"
-    )
+    command = f'pip install "cloaca[metrics]=={__version__}"'
+    assert str(error) == f"cloaca.metrics needs the package prometheus_client: {command}"
 
 
 @pytest.mark.parametrize("kind", [ContextKeyError, CloacaError, PipelineTimeoutError])

@@ -51,7 +51,7 @@ def answer(probes: Probes, path: str) -> Answer:
         case "/metrics" if probes.metrics is not None:
             return _metrics(probes.metrics)
         case "/metrics":
-            text = 'metrics need the extra: pip install "cloaca[metrics]"\n'
+            text = "metrics need the extra metrics: pip install prometheus-client\n"
             return Answer(404, text, _TEXT)
         case _:
             return Answer(404, "/health, /ready, /metrics\n", _TEXT)

@@ -206,6 +206,6 @@ def _imported() -> _Ray:
         return cast("_Ray", importlib.import_module("ray"))
     except ImportError as error:
         raise ConfigError(
-            "executors: ray(...) needs Ray, which cannot be imported; `pip install cloaca[ray]`",
+            "executors: ray(...) needs Ray, which cannot be imported: pip install ray cloudpickle",
             field="executors",
         ) from error

@@ -41,7 +41,12 @@ CLOSED = Probes(healthy, lambda: True, closed)
         (503, '{"ready": false}', DRAINING, "/ready"),
         (200, "cloaca_runs_total 7\n", READY, "/metrics"),
         (503, "RuntimeError: the runner has been shut down\n", CLOSED, "/metrics"),
-        (404, 'metrics need the extra: pip install "cloaca[metrics]"\n', DRAINING, "/metrics"),
+        (
+            404,
+            "metrics need the extra metrics: pip install prometheus-client\n",
+            DRAINING,
+            "/metrics",
+        ),
         (404, "/health, /ready, /metrics\n", READY, "/"),
     ],
 )

@@ -117,4 +117,5 @@ def test_without_the_extra_it_says_how_to_install_it(monkeypatch: pytest.MonkeyP
     done = CliRunner().invoke(cli, ["mcp", "--database-url", "sqlite:///none.db"])
 
     assert done.exit_code == 1
-    assert done.stderr == ("Error: cloaca mcp needs the package mcp: pip install 'cloaca[mcp]'\n")
+    command = f'pip install "cloaca[mcp]=={cloaca.__version__}"'
+    assert done.stderr == f"Error: cloaca mcp needs the package mcp: {command}\n"

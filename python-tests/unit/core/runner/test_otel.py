@@ -16,7 +16,7 @@ def test_the_extra_is_named_where_the_package_is_missing(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with (
         cloaca.DefaultRunner(":memory:") as runner,
-        pytest.raises(MissingExtraError, match=r"pip install 'cloaca\[otel\]'") as caught,
+        pytest.raises(MissingExtraError, match=r"pip install \"cloaca\[otel\]==") as caught,
     ):
         cloaca.otel.instrument(runner)
 
