@@ -138,6 +138,22 @@ def test_a_browser_that_comes_for_the_first_time_gets_its_own_time_zone(
     expect(page.locator(f"#r-{run.id} time").first).to_have_attribute("title", re.compile("JST"))
 
 
+def test_a_page_that_is_one_too_many_says_so_and_is_live_once_another_closes(
+    chromium: Browser, program: cloaca.DefaultRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloaca_core.ui.desk.streams.Streams.__init__.__defaults__", (1,))
+    with served(program) as page:
+        visit = Visit(chromium, page.address)
+        first = visit.open_live("/runs")
+        second = visit.open("/runs")
+        expect(second.get_by_role("status")).to_have_text("Many pages are open, trying again")
+
+        first.close()
+
+        expect(second.get_by_role("status")).to_have_text("Live")
+        visit.close()
+
+
 LOST = "Connection lost, trying again"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlencode
 
@@ -24,6 +23,8 @@ from cloaca_core.ui.refusals import RefusedError
 from cloaca_core.ui.templating import assets, templates
 from cloaca_core.ui.visitors import Visitor
 from cloaca_core.ui.words.clock import Clock, zone_of
+from cloaca_core.values.clock import SYSTEM_CLOCK
+from cloaca_core.values.instants import to_datetime
 
 _ZONE_COOKIE = "cloaca_zone"
 
@@ -123,5 +124,5 @@ def ask_of(request: Request, desk: Desk) -> Ask:
         desk=desk,
         visitor=request.scope[VISITOR],
         paths=Paths(base, assets()),
-        clock=Clock(zone, datetime.now(UTC)),
+        clock=Clock(zone, to_datetime(SYSTEM_CLOCK.wall())),
     )

@@ -20,12 +20,12 @@ _FIRST: Final = f"retry: 1000\n{_CHANGED}"
 
 
 async def live(ask: Ask) -> Response:
-    """The stream of events of one page; 503 while many others are open, or while the database does
-    not answer, so that the page knows.
+    """The stream of events of one page; 429 while many others are open, and 503 while the database
+    does not answer, so that the page knows.
     """
     if ask.desk.streams.are_many:
         raise RefusedError(
-            503, "Many pages are open", "This one shows changes when it is reloaded."
+            429, "Many pages are open", "This one shows changes when it is reloaded."
         )
     await ask.desk.observer.waiting()
     return StreamingResponse(

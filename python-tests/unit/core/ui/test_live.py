@@ -20,6 +20,7 @@ class Stream:
         self._parts: asyncio.Queue[str] = asyncio.Queue()
         self._gone = asyncio.Event()
         self.text = ""
+        self.status = 0
         scope = {
             "type": "http",
             "method": "GET",
@@ -38,7 +39,9 @@ class Stream:
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Any) -> None:
-        if message["type"] == "http.response.body":
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        else:
             self._parts.put_nowait(message["body"].decode())
 
     async def until(self, number: int) -> None:
@@ -117,7 +120,9 @@ async def test_one_stream_too_many_is_refused(
     app = page(client)
     first = Stream(app)
     await first.until(1)
-    assert "Many pages are open" in await Stream(app).all()
+    second = Stream(app)
+    assert "Many pages are open" in await second.all()
+    assert second.status == 429
     await first.leave()
     third = Stream(app)
     await third.until(1)

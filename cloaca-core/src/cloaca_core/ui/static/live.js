@@ -1,7 +1,7 @@
 // The page asks for itself anew when something has changed, and says whether it is up to date. An
 // answer that is a refusal is not shown: an open page keeps what it has.
 (() => {
-  const TEXTS = { live: "Live", lost: "Connection lost, trying again", old: "Not up to date" };
+  const TEXTS = { live: "Live", lost: "Connection lost, trying again", many: "Many pages are open, trying again", old: "Not up to date" };
   const AGAIN = 5_000;  // milliseconds
   let stream = "live", page = "live", later;
 
@@ -13,7 +13,10 @@
     live.title = state === "live" ? "Changes show as they happen" : TEXTS[state];
     text.textContent = TEXTS[state];
   };
-  const failed = (status) => status === undefined || status === 401 || status >= 500 ? "lost" : "old";
+  const failed = (status) => {
+    if (status === 429) return "many";
+    return status === undefined || status === 401 || status >= 500 ? "lost" : "old";
+  };
   const tryAgain = (name) => {
     clearTimeout(later);
     later = setTimeout(() => htmx.trigger("#live", name), AGAIN);
@@ -29,7 +32,7 @@
   const answered = (source, status) => {
     const state = status < 400 ? "live" : failed(status);
     if (source === "live") stream = state; else page = state;
-    if (state === "lost") tryAgain(source === "live" ? "seen" : "changed");
+    if (state === "lost" || state === "many") tryAgain(source === "live" ? "seen" : "changed");
     show();
   };
   const isWhole = ({ sourceElement }) => ["page", "live"].includes(sourceElement.id);
@@ -47,7 +50,7 @@
 
   // ---- the stream, which htmx opens again by itself ----
   const streamIs = (state) => () => { stream = state; show(); };
-  document.addEventListener("htmx:sse:error", streamIs("lost"));
+  document.addEventListener("htmx:sse:error", ({ detail }) => streamIs(failed(detail.status))());
   document.addEventListener("htmx:sse:after:connection", streamIs("live"));
   document.addEventListener("htmx:sse:close", () => { answered("live", undefined); });
 
