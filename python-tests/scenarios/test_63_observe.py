@@ -355,3 +355,56 @@ def test_a_watch_ends_with_its_client(database_url: str, runner: cloaca.DefaultR
     with pytest.raises(cloaca.RunnerClosedError):
         list(snapshots)
     closing.join()
+
+
+class TestSnapshots:
+    """A snapshot that is known is given back as long as nothing in it can have changed."""
+
+    def test_of_a_run_that_has_ended_it_stays(self, observer: Observer, runs: list[str]) -> None:
+        known = observer.snapshot(runs[0]).wait()
+
+        assert known.inspection.tree == observer.inspect(runs[0]).wait().tree
+        assert observer.snapshot(runs[0], known).wait() is known
+
+    def test_of_another_run_it_says_nothing(self, observer: Observer, runs: list[str]) -> None:
+        known = observer.snapshot(runs[0]).wait()
+
+        assert observer.snapshot(runs[1], known).wait().inspection.tree.run.id == runs[1]
+
+    def test_after_a_retry_it_is_another(
+        self, observer: Observer, runner: cloaca.DefaultRunner, runs: list[str]
+    ) -> None:
+        known = observer.snapshot(runs[2]).wait()
+        runner.retry(runs[2]).wait(WAIT)
+
+        assert observer.snapshot(runs[2], known).wait().inspection.tree.run.round == 2
+
+    def test_of_a_run_that_goes_on_it_is_always_another(
+        self, observer: Observer, runner: cloaca.DefaultRunner
+    ) -> None:
+        with cloaca.WorkflowBuilder("waiting"):
+            cloaca.wait_for("paid", "paid")
+        run = runner.submit("waiting")
+        known = observer.snapshot(run.id).wait()
+
+        assert observer.snapshot(run.id, known).wait() is not known
+
+    def test_after_a_retry_of_a_run_below_it_is_another(
+        self, observer: Observer, runner: cloaca.DefaultRunner
+    ) -> None:
+        order()
+        with cloaca.WorkflowBuilder("day"):
+
+            @cloaca.task
+            def sell(context: cloaca.Context) -> None:
+                runner.execute("order", {"amount": 1, "lost": True})
+
+        top = runner.submit("day")
+        top.wait(WAIT)
+        known = observer.snapshot(top.id).wait()
+        (below,) = known.inspection.tree.tasks[0].children
+
+        runner.retry(below.run.id).wait(WAIT)
+
+        seen = observer.snapshot(top.id, known).wait().inspection
+        assert seen.tree.tasks[0].children[0].run.round == 2

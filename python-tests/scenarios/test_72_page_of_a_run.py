@@ -309,6 +309,28 @@ def test_a_large_run_comes_in_chunks(page: TestClient, large: cloaca.RunHandle) 
     assert chunk.lstrip().startswith('<div id="chunk-2"')
 
 
+def test_a_large_run_that_has_ended_is_as_it_was_seen_until_somebody_steers_it(
+    page: TestClient, runner: cloaca.DefaultRunner
+) -> None:
+    with cloaca.WorkflowBuilder("large"):
+        for number in range(210):
+
+            @cloaca.task(id=f"t{number:03}", retry_attempts=1)
+            def body(context: dict[str, Any]) -> None:
+                raise ValueError("422")
+
+    run = runner.submit("large")
+    run.wait(WAIT)
+    first = re.findall(r'data-at="([^"]+)"', look(page, run.id))
+    assert re.findall(r'data-at="([^"]+)"', look(page, run.id)) == first
+
+    runner.retry(run.id).wait(WAIT)
+
+    html = look(page, run.id)
+    assert re.findall(r'data-at="([^"]+)"', html) != first
+    assert "Round 2" in words(part(html, "run-facts"))
+
+
 def test_without_a_script_a_link_leads_to_the_next_ones(
     page: TestClient, large: cloaca.RunHandle
 ) -> None:

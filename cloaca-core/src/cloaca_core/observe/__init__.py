@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         GraphEdge as GraphEdge,
         GraphNode as GraphNode,
     )
-    from cloaca_core.observe.inspection import Inspection as Inspection
+    from cloaca_core.observe.inspection import Inspection as Inspection, Snapshot as Snapshot
     from cloaca_core.observe.json_forms import json_form as json_form
     from cloaca_core.observe.listing import RunLine as RunLine, RunPage as RunPage
     from cloaca_core.observe.observer import Observer as Observer
@@ -62,6 +62,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for one of the
         "GraphEdge": "graph",
         "GraphNode": "graph",
         "Inspection": "inspection",
+        "Snapshot": "inspection",
         "json_form": "json_forms",
         "RunLine": "listing",
         "RunPage": "listing",

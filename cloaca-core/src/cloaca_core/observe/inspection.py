@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from cloaca_core.observe import timeline as lines, tree as trees
 from cloaca_core.observe.json_forms import Shown
 from cloaca_core.observe.listing import Alone, read_alone, run_alone
+from cloaca_core.observe.reading import read_kin
 from cloaca_core.runner.explain.answer import explanation
 from cloaca_core.runner.results import rfc3339, rfc3339_or_none
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from cloaca_core._engine.observe.facts import Facts
     from cloaca_core._engine.observe.onlooker import Looks
+    from cloaca_core.records.runs import RunRow
+    from cloaca_core.records.steering import ChildRow
     from cloaca_core.runner.explain.explanation import Explanation
 
 
@@ -34,6 +39,21 @@ class Inspection(Shown):
     rounds: tuple[str, ...]
 
 
+class Snapshot(NamedTuple):
+    """An inspection with the rows of its runs and their children: where all runs have ended, and
+    these rows are the same, all else is as it was.
+    """
+
+    inspection: Inspection
+    rows: Mapping[str, RunRow]
+    children: Mapping[str, Sequence[ChildRow]]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing changes any more unless somebody steers one of the runs."""
+        return all(row.ended_at is not None for row in self.rows.values())
+
+
 class Evidence(NamedTuple):
     """The rows of all that is shown."""
 
@@ -47,6 +67,26 @@ async def read(engine: Looks, run_id: str, depth: int) -> Evidence:
     past = await lines.read_past(engine, run_id, depth)
     alone = await read_alone(engine, run_id)
     return Evidence(past, alone, await engine.explainer.facts(run_id))
+
+
+async def read_again(
+    engine: Looks, run_id: str, depth: int, known: Snapshot | None
+) -> Evidence | Snapshot:
+    """The same; of a family that has ended, and is as it is known, no more than its rows."""
+    if known is not None and known.has_ended:
+        kin = await read_kin(engine, run_id, depth)
+        if kin.rows == known.rows and kin.children == known.children:
+            return known
+    return await read(engine, run_id, depth)
+
+
+def snapshot(found: Evidence | Snapshot) -> Snapshot:
+    """Shape what was read; what is known stays."""
+    if isinstance(found, Snapshot):
+        return found
+    family = found.past.family
+    rows = {run_id: view.row for run_id, view in family.views.items()}
+    return Snapshot(inspection(found), rows, family.children)
 
 
 def inspection(found: Evidence) -> Inspection:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cloaca_core.observe.changes import TaskChange
     from cloaca_core.observe.graph import Graph
     from cloaca_core.observe.inbox import Inbox, WaitingForPeople
-    from cloaca_core.observe.inspection import Inspection
+    from cloaca_core.observe.inspection import Inspection, Snapshot
     from cloaca_core.observe.listing import RunLine, RunPage
     from cloaca_core.observe.overview import Overview, RunnerLine
     from cloaca_core.observe.reading import Family
@@ -179,6 +179,20 @@ class Observer:
             ref,
             lambda engine, run_id: inspection.read(engine, run_id, depth),
             inspection.inspection,
+        )
+
+    def snapshot(
+        self, ref: str, known: Snapshot | None = None, *, depth: int = 3
+    ) -> Call[Snapshot]:
+        """The same, to be asked for again: ``known`` itself if the run and all below it had ended
+        then, and nobody has steered one of them since. That takes two short reads.
+        """
+        from cloaca_core.observe import inspection
+
+        return self._of_run(
+            ref,
+            lambda engine, run_id: inspection.read_again(engine, run_id, depth, known),
+            inspection.snapshot,
         )
 
     def graph(self, ref: str) -> Call[Graph]:

@@ -55,6 +55,16 @@ class RunView(NamedTuple):
         return [each for each in self.attempts if each.attempt >= first.get(each.task_id, 0)]
 
 
+class Kin(NamedTuple):
+    """The rows of a run and of those below it, at the instant ``now``. ``children`` are by parent,
+    detached ones aside; those that are not in ``rows`` are only counted.
+    """
+
+    now: Instant
+    rows: Mapping[str, RunRow]
+    children: Mapping[str, Sequence[ChildRow]]
+
+
 class Family(NamedTuple):
     """A run and those below it, at the instant ``now``. ``children`` are by parent, detached ones
     aside; of those that are not in ``views`` only this is known.
@@ -76,17 +86,23 @@ class Family(NamedTuple):
 
 async def read_family(engine: Looks, run_id: str, depth: int) -> Family:
     """A run and up to ``depth`` levels of runs below it, ``MOST_RUNS`` at most."""
+    now, rows, children = await read_kin(engine, run_id, depth)
+    return Family(now, run_id, await read_views(engine, rows.values()), children)
+
+
+async def read_kin(engine: Looks, run_id: str, depth: int) -> Kin:
+    """The rows of a family, without what its runs have done."""
     now = await engine.store.now()
     level = [await engine.reader.get_run(run_id)]
-    views: dict[str, RunView] = {}
+    rows: dict[str, RunRow] = {}
     children: dict[str, list[ChildRow]] = defaultdict(list)
     while level:
-        views |= await read_views(engine, level)
+        rows |= {row.id: row for row in level}
         for child in await engine.store.children_of([row.id for row in level], MOST_COUNTED):
             children[child.parent_id].append(child)
         depth -= 1
-        level = [] if depth < 0 else await _below(engine, level, children, MOST_RUNS - len(views))
-    return Family(now, run_id, views, children)
+        level = [] if depth < 0 else await _below(engine, level, children, MOST_RUNS - len(rows))
+    return Kin(now, rows, children)
 
 
 async def _below(

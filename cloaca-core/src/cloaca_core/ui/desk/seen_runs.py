@@ -1,4 +1,6 @@
-"""Keeps what was seen of large runs, so that their rows, which come in chunks, fit together."""
+"""Keeps what was seen of large runs: their rows, which come in chunks, fit together, and one that
+has ended is not read anew each time that anything in the database has changed.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Final
 
-from cloaca_core.observe import Inspection
+from cloaca_core.observe import Inspection, Snapshot
 
 _MOST_TASKS: Final = 30_000
 """Tasks of all runs that are kept together; about 1 kB each."""
@@ -19,7 +21,7 @@ class SeenRuns:
 
     def __init__(self, most_tasks: int = _MOST_TASKS) -> None:
         self._most = most_tasks
-        self._runs: OrderedDict[tuple[str, str], Inspection] = OrderedDict()
+        self._runs: OrderedDict[tuple[str, str], Snapshot] = OrderedDict()
         self._lock = Lock()
 
     def find(self, run_id: str, at: str) -> Inspection | None:
@@ -28,11 +30,19 @@ class SeenRuns:
             seen = self._runs.get((run_id, at))
             if seen is not None:
                 self._runs.move_to_end((run_id, at))
-            return seen
+            return None if seen is None else seen.inspection
 
-    def keep(self, seen: Inspection) -> None:
-        """Keep a run, and drop others that are too many by now."""
+    def latest(self, run_id: str) -> Snapshot | None:
+        """A run as it was seen last, if that was kept."""
         with self._lock:
-            self._runs[seen.tree.run.id, seen.timeline.at] = seen
-            while sum(len(each.tree.tasks) for each in self._runs.values()) > self._most:
+            seen = [each for (kept, _), each in self._runs.items() if kept == run_id]
+            return max(seen, key=lambda each: each.inspection.timeline.at, default=None)
+
+    def keep(self, snapshot: Snapshot) -> None:
+        """Keep a run, and drop others that are too many by now."""
+        seen = snapshot.inspection
+        with self._lock:
+            self._runs[seen.tree.run.id, seen.timeline.at] = snapshot
+            self._runs.move_to_end((seen.tree.run.id, seen.timeline.at))
+            while sum(len(each.inspection.tree.tasks) for each in self._runs.values()) > self._most:
                 self._runs.popitem(last=False)

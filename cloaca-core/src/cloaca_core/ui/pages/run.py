@@ -109,10 +109,12 @@ async def _seen(ask: Ask, ref: str) -> Inspection:
     kept = ask.desk.seen_runs.find(ref, ask.query("at")) if is_part else None
     if kept is not None:
         return kept
+    look = ask.desk.observer.snapshot(ref, ask.desk.seen_runs.latest(ref))
     # On another thread: a run of 10,000 tasks takes a while to be shaped.
-    seen = stopped(await asyncio.to_thread(ask.desk.observer.inspect(ref).wait))
+    found = await asyncio.to_thread(look.wait)
+    seen = stopped(found.inspection)
     if len(seen.tree.tasks) > CHUNK:
-        ask.desk.seen_runs.keep(seen)
+        ask.desk.seen_runs.keep(found._replace(inspection=seen))
     return seen
 
 
