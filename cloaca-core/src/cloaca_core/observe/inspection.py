@@ -40,8 +40,8 @@ class Inspection(Shown):
 
 
 class Snapshot(NamedTuple):
-    """An inspection with the rows of its runs and their children: where all runs have ended, and
-    these rows are the same, all else is as it was.
+    """An inspection with the rows of its runs, without their payloads, and of their children: where
+    all runs have ended, and these rows are the same, all else is as it was.
     """
 
     inspection: Inspection
@@ -75,7 +75,7 @@ async def read_again(
     """The same; of a family that has ended, and is as it is known, no more than its rows."""
     if known is not None and known.has_ended:
         kin = await read_kin(engine, run_id, depth)
-        if kin.rows == known.rows and kin.children == known.children:
+        if _bare(kin.rows) == known.rows and kin.children == known.children:
             return known
     return await read(engine, run_id, depth)
 
@@ -86,7 +86,7 @@ def snapshot(found: Evidence | Snapshot) -> Snapshot:
         return found
     family = found.past.family
     rows = {run_id: view.row for run_id, view in family.views.items()}
-    return Snapshot(inspection(found), rows, family.children)
+    return Snapshot(inspection(found), _bare(rows), family.children)
 
 
 def inspection(found: Evidence) -> Inspection:
@@ -101,6 +101,11 @@ def inspection(found: Evidence) -> Inspection:
         lease_until=_lease_until(found.facts),
         rounds=_begun_again(found.past),
     )
+
+
+def _bare(rows: Mapping[str, RunRow]) -> dict[str, RunRow]:
+    """Rows without payloads, which are large, and change with the round of a run only."""
+    return {each: row._replace(input="", final_context=None) for each, row in rows.items()}
 
 
 def _lease_until(facts: Facts) -> str | None:

@@ -8,7 +8,7 @@ from model.families import LATE, at, attempt, family, run, tasks, view
 
 from cloaca_core._engine.observe.facts import Facts
 from cloaca_core._engine.observe.run_reader import RunFacts
-from cloaca_core.observe.inspection import Evidence, inspection
+from cloaca_core.observe.inspection import Evidence, inspection, snapshot
 from cloaca_core.observe.listing import Alone
 from cloaca_core.observe.timeline import Past, timeline
 from cloaca_core.observe.tree import tree
@@ -52,3 +52,20 @@ def test_rounds_after_the_first_tell_when_they_began() -> None:
 
 def test_a_run_of_one_round_has_none() -> None:
     assert inspection(evidence(run())).rounds == ()
+
+
+def test_a_snapshot_keeps_no_payloads() -> None:
+    kept = snapshot(evidence(run(input='{"large": 1}', final_context='{"large": 1}')))
+
+    assert [(row.input, row.final_context) for row in kept.rows.values()] == [("", None)]
+    assert kept.has_ended
+
+
+def test_a_snapshot_that_is_known_stays() -> None:
+    known = snapshot(evidence(run()))
+
+    assert snapshot(known) is known
+
+
+def test_a_snapshot_of_a_run_that_goes_on_has_not_ended() -> None:
+    assert not snapshot(evidence(run(status="Running", ended_at=None))).has_ended
