@@ -657,7 +657,7 @@ def test_triggers_are_enabled_and_disabled(command: Command, database_url: str) 
         facts = shown_facts(command("triggers", "show", "arrived"))
         assert (facts["trigger"], facts["every"], facts["state"]) == (
             "arrived",
-            "1h 00m",
+            "1 h 00 m",
             "enabled",
         )
         assert facts["overlap"].startswith("fires nothing while")

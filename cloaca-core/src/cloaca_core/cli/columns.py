@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from cloaca_core.cli.output import Column, Form
-from cloaca_core.cli.words import ago, duration, first_line
+from cloaca_core.cli.words import ago
+from cloaca_core.values.wording import duration, first_line
 
 SHORTEST_ID: Final = 18
 """Characters of an id: its millisecond and what tells apart nearly all runs of one."""

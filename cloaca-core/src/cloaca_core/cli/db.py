@@ -17,8 +17,8 @@ from cloaca_core.cli.failures import Failure
 from cloaca_core.cli.output import Column, Output, note, output_options, plain
 from cloaca_core.cli.steer_runs import SHOWN, confirm
 from cloaca_core.cli.where import Where, database_options, opening, pass_where
-from cloaca_core.cli.words import counted
 from cloaca_core.errors import RunsInFlightError
+from cloaca_core.values.wording import counted
 
 if TYPE_CHECKING:
     from cloaca_core.runner.results import PruneResult

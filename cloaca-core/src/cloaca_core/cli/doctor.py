@@ -10,7 +10,7 @@ import click
 from cloaca_core.cli import exits
 from cloaca_core.cli.output import Output, output_options
 from cloaca_core.cli.where import Where, database_options, opening, pass_where
-from cloaca_core.cli.words import counted
+from cloaca_core.values.wording import counted
 
 if TYPE_CHECKING:
     from cloaca_core.doctor.diagnosis import Diagnosis

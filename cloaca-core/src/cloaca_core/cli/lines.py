@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.cli.columns import counts_text, wait_text
 from cloaca_core.cli.output import cut
-from cloaca_core.cli.words import PLAIN_SIGNS, SIGNS, STYLES, ago, clock, duration, first_line
+from cloaca_core.cli.words import PLAIN_SIGNS, SIGNS, STYLES, ago, clock
+from cloaca_core.values.wording import duration, first_line
 
 if TYPE_CHECKING:
     from cloaca_core.observe import RunLine, RunTree, TaskNode

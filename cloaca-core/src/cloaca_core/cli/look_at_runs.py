@@ -23,7 +23,8 @@ from cloaca_core.cli.output import (
     write_file,
 )
 from cloaca_core.cli.where import Where, database_options, pass_where
-from cloaca_core.cli.words import clock, duration, first_line
+from cloaca_core.cli.words import clock
+from cloaca_core.values.wording import duration, first_line
 
 if TYPE_CHECKING:
     from cloaca_core.cli.output import Form

@@ -15,7 +15,7 @@ from cloaca_core.cli.output import Column, Form, Output, note, output_options
 from cloaca_core.cli.steer_runs import confirm
 from cloaca_core.cli.switches import Switched, add_switches, state
 from cloaca_core.cli.where import Where, app_options, database_options, pass_where
-from cloaca_core.cli.words import counted
+from cloaca_core.values.wording import counted
 
 if TYPE_CHECKING:
     from cloaca_core.runner.client import Client

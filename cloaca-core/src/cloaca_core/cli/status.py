@@ -10,7 +10,8 @@ import click
 from cloaca_core.cli.columns import counts_text
 from cloaca_core.cli.output import Output, output_options
 from cloaca_core.cli.where import Where, database_options, pass_where
-from cloaca_core.cli.words import ago, counted, duration, first_line, runner_state
+from cloaca_core.cli.words import ago, runner_state
+from cloaca_core.values.wording import counted, duration, first_line
 
 if TYPE_CHECKING:
     from cloaca_core.observe import Overview

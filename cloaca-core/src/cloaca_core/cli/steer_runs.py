@@ -19,7 +19,7 @@ from cloaca_core.cli.columns import run_columns
 from cloaca_core.cli.completion import RUNS_AND_TERMS
 from cloaca_core.cli.output import Column, Form, Output, note, output_options, write_table
 from cloaca_core.cli.where import Where, database_options, pass_where
-from cloaca_core.cli.words import counted
+from cloaca_core.values.wording import counted
 
 if TYPE_CHECKING:
     from cloaca_core.observe import Filter, Observer

@@ -12,7 +12,7 @@ from cloaca_core.cli.failures import Failure
 from cloaca_core.cli.output import Column, Form, Output, output_options
 from cloaca_core.cli.switches import Switched, add_switches, state
 from cloaca_core.cli.where import Where, database_options, pass_where
-from cloaca_core.cli.words import duration
+from cloaca_core.values.wording import duration
 
 if TYPE_CHECKING:
     from cloaca_core.runner.client import Client

@@ -1,4 +1,4 @@
-"""Times, durations and states as people read them."""
+"""Times and states as people read them."""
 
 from __future__ import annotations
 
@@ -51,25 +51,6 @@ PLAIN_SIGNS: Final[Mapping[str, str]] = {
 """For terminals without Unicode."""
 
 
-def duration(seconds: float | None) -> str:
-    """So much time, with two units at most; nothing for None."""
-    if seconds is None:
-        return ""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < _MINUTE:
-        return f"{seconds:.1f} s"
-    whole = int(seconds)
-    for unit, name, below, its_name in (
-        (_DAY, "d", _HOUR, "h"),
-        (_HOUR, "h", _MINUTE, "m"),
-        (_MINUTE, "m", 1, "s"),
-    ):
-        if whole >= unit:
-            return f"{whole // unit}{name} {whole % unit // below:02d}{its_name}"
-    raise AssertionError("there is a unit for a minute")
-
-
 def instant(text: str) -> datetime:
     """The instant of RFC 3339 text."""
     return datetime.fromisoformat(text)
@@ -96,16 +77,6 @@ def _about(seconds: float) -> str:
 def clock(text: str | None) -> str:
     """The time of an instant on the reader's clock; nothing for None."""
     return "" if text is None else f"{instant(text).astimezone():%H:%M:%S}"
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 run`` or ``2 runs``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def first_line(text: str | None) -> str:
-    """The first line of a text; nothing for None."""
-    return (text or "").strip().partition("\n")[0]
 
 
 def runner_state(*, alive: bool, draining: bool) -> str:

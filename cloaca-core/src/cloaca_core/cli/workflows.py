@@ -14,7 +14,8 @@ from cloaca_core.cli.completion import WORKFLOWS
 from cloaca_core.cli.graphs import write_graph
 from cloaca_core.cli.output import Column, Form, Output, note, output_options, table_lines
 from cloaca_core.cli.where import Where, app_options, database_options, pass_where
-from cloaca_core.cli.words import ago, duration, first_line
+from cloaca_core.cli.words import ago
+from cloaca_core.values.wording import duration, first_line
 
 if TYPE_CHECKING:
     from cloaca_core.observe import WorkflowStatistics

@@ -1,4 +1,4 @@
-"""Times and durations as people read them."""
+"""Times and states as people read them."""
 
 from __future__ import annotations
 
@@ -6,35 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cloaca_core.cli.words import (
-    PLAIN_SIGNS,
-    SIGNS,
-    STYLES,
-    ago,
-    counted,
-    duration,
-    first_line,
-    runner_state,
-)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("", None),
-        ("7 ms", 0.007),
-        ("999 ms", 0.9994),
-        ("1.0 s", 1.0),
-        ("59.9 s", 59.94),
-        ("1m 00s", 60.0),
-        ("59m 59s", 3599.9),
-        ("1h 00m", 3600.0),
-        ("2h 05m", 7530.0),
-        ("3d 04h", 273_700.0),
-    ],
-)
-def test_a_duration_has_two_units_at_most(text: str, seconds: float | None) -> None:
-    assert duration(seconds) == text
+from cloaca_core.cli.words import PLAIN_SIGNS, SIGNS, STYLES, ago, runner_state
 
 
 @pytest.mark.parametrize(
@@ -51,11 +23,6 @@ def test_a_duration_has_two_units_at_most(text: str, seconds: float | None) -> N
 )
 def test_an_instant_is_so_long_ago(text: str, instant: str | None) -> None:
     assert ago(instant, datetime(2026, 3, 1, 12, tzinfo=UTC)) == text
-
-
-def test_small_words() -> None:
-    assert (counted(1, "run"), counted(2000, "run")) == ("1 run", "2,000 runs")
-    assert (first_line("\n a\nb"), first_line(None)) == ("a", "")
 
 
 def test_each_state_has_a_style_and_two_signs_of_one_character() -> None:

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cloaca_core.runner.explain.words import counted, listed
+from cloaca_core.runner.explain.words import listed
 from cloaca_core.runner.results import Wait
 from cloaca_core.values.option_names import RunStatus, TaskStatus
+from cloaca_core.values.wording import counted
 
 LINES: Final = 20
 """Tasks of which each has a line; of more, those in one state for one reason share a line."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from cloaca_core._engine.plan.restore import has_begun
 from cloaca_core.runner.explain.explanation import RunnerExplanation
 from cloaca_core.runner.explain.tasks import latest_attempts
-from cloaca_core.runner.explain.words import counted, instant, listed, when
+from cloaca_core.runner.explain.words import instant, listed, when
 from cloaca_core.values.namespace import short_name
+from cloaca_core.values.wording import counted
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.facts import Facts, Here, RunnerState

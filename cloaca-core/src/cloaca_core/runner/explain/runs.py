@@ -10,9 +10,10 @@ from cloaca_core.records.waits import NEVER
 from cloaca_core.runner.explain.runners import change_of_version, how_it_went, lacking_runners
 from cloaca_core.runner.explain.tasks import Why, latest_attempts, owner_is_gone, tasks_of
 from cloaca_core.runner.explain.waits import bodies_in_memory, unread_text
-from cloaca_core.runner.explain.words import counted, instant, listed, moment, short, when
+from cloaca_core.runner.explain.words import instant, listed, moment, short, when
 from cloaca_core.runner.results import WAITS, Wait, rfc3339
 from cloaca_core.values.namespace import short_name
+from cloaca_core.values.wording import counted
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.facts import Facts, Here, RunnerState

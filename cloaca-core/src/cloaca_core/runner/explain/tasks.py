@@ -13,15 +13,7 @@ from cloaca_core.errors import ExecutorUnavailableError
 from cloaca_core.records.states import UNCOUNTED, ReasonCode, RunStatus, TaskStatus
 from cloaca_core.runner.explain.explanation import TaskExplanation
 from cloaca_core.runner.explain.waits import has_left, wait_text
-from cloaca_core.runner.explain.words import (
-    counted,
-    listed,
-    moment,
-    place_of,
-    rule_text,
-    short,
-    when,
-)
+from cloaca_core.runner.explain.words import listed, moment, place_of, rule_text, short, when
 from cloaca_core.runner.results import (
     Wait,
     children_of_task,
@@ -33,6 +25,7 @@ from cloaca_core.runner.results import (
 )
 from cloaca_core.values import option_names
 from cloaca_core.values.namespace import short_name
+from cloaca_core.values.wording import counted
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.usage import Usage

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from cloaca_core._engine.steer.decisions import asked_in
 from cloaca_core.records.states import ReasonCode, TaskStatus
 from cloaca_core.records.waits import APPROVAL, EVENT, SLEEP, WaitRow
-from cloaca_core.runner.explain.words import counted, listed, moment, short
+from cloaca_core.runner.explain.words import listed, moment, short
 from cloaca_core.runner.results import waits_of_attempt
+from cloaca_core.values.wording import counted
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.facts import Facts

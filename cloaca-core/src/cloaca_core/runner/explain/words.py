@@ -51,11 +51,6 @@ def _span(length: int) -> str:
     return f"{seconds} s"
 
 
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """A number of things."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {plural or f'{noun}s'}"
-
-
 def listed(names: Sequence[str]) -> str:
     """Names; of many the first ones, and how many more there are."""
     if len(names) <= NAMED:

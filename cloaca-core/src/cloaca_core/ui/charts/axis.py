@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 
-from cloaca_core.ui.words.texts import duration
+from cloaca_core.values.wording import duration
 
 LONG: Final = 600.0
 """Seconds without work above which a time is folded."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cloaca_core.ui.words.texts import STATES, counted
+from cloaca_core.ui.words.texts import STATES
+from cloaca_core.values.wording import counted
 
 _STEP: Final = 8
 _WIDTH: Final = 6

@@ -14,7 +14,8 @@ from cloaca_core.observe import Bar, Inspection, RunLine, Span, TaskNode, Timeli
 from cloaca_core.ui.charts.axis import Axis, axis, merged
 from cloaca_core.ui.charts.rows import Row
 from cloaca_core.ui.words.clock import Clock
-from cloaca_core.ui.words.texts import duration, skipped
+from cloaca_core.ui.words.texts import skipped
+from cloaca_core.values.wording import duration
 
 _LEAST: Final = 0.5
 """Per cent that a mark is wide at least."""

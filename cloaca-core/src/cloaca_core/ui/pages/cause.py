@@ -9,7 +9,7 @@ from typing import Final
 
 from cloaca_core.observe import Inspection, TaskNode
 from cloaca_core.ui.words.clock import Clock
-from cloaca_core.ui.words.texts import counted, first_line
+from cloaca_core.values.wording import counted, first_line
 
 _NAMED: Final = 3
 """Tasks that are named; more are counted."""

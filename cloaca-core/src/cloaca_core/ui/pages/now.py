@@ -10,7 +10,8 @@ from starlette.responses import Response
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.lanes import WIDTH, chart
 from cloaca_core.ui.charts.strip import strip
-from cloaca_core.ui.words.texts import STATES, counted, up_to_99
+from cloaca_core.ui.words.texts import STATES, up_to_99
+from cloaca_core.values.wording import counted
 
 if TYPE_CHECKING:
     from cloaca_core.observe.inbox import WaitingForPeople

@@ -14,7 +14,7 @@ from cloaca_core.ui.payloads import json_lines, tracebacks
 from cloaca_core.ui.refusals import RefusedError
 from cloaca_core.ui.runs.allowed_acts import ENDED
 from cloaca_core.ui.words.clock import seconds_between
-from cloaca_core.ui.words.texts import counted, duration
+from cloaca_core.values.wording import counted, duration
 
 if TYPE_CHECKING:
     from cloaca_core.observe.listing import RunLine

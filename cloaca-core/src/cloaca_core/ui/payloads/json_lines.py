@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core.observe.changes import key_change
 from cloaca_core.ui.payloads.masking import masked
-from cloaca_core.ui.words.texts import counted, size
+from cloaca_core.ui.words.texts import size
+from cloaca_core.values.wording import counted
 
 if TYPE_CHECKING:
     from cloaca_core.observe.changes import KeyChange

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.ui.paths import number_in
-from cloaca_core.ui.words.texts import counted
+from cloaca_core.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

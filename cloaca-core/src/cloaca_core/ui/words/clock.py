@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-from cloaca_core.ui.words.texts import duration
+from cloaca_core.values.wording import duration
 
 
 def zone_of(name: str) -> tzinfo | None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.ui.words.clock import zone_of
-from cloaca_core.ui.words.texts import duration
+from cloaca_core.values.wording import duration
 
 if TYPE_CHECKING:
     from cloaca_core.schedules.explain import ClockChange

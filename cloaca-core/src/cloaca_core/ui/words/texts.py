@@ -1,4 +1,4 @@
-"""Durations, sizes, counts, states and errors as the page writes them."""
+"""Sizes, states, errors and names as the page writes them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from typing import Any, Final
 
 from cloaca_core.observe import GraphNode
 from cloaca_core.observe.filters import Term
+from cloaca_core.values.wording import counted, duration, first_line
 
-_MINUTE: Final = 60
-_HOUR: Final = 3_600
-_DAY: Final = 86_400
 _THOUSAND: Final = 1_000
 _SHORT: Final = 13
 """Letters of an id that is shown whole."""
@@ -33,29 +31,8 @@ STATES: Final[Mapping[str, str]] = {
 """The name of each state in classes and symbols."""
 
 
-def duration(seconds: float | None) -> str:
-    """So much time in two units at most: ``1 m 04 s``; nothing for None."""
-    if seconds is None:
-        return ""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < _MINUTE:
-        return f"{whole} s"
-    for unit, name, below, its_name in (
-        (_DAY, "d", _HOUR, "h"),
-        (_HOUR, "h", _MINUTE, "m"),
-        (_MINUTE, "m", 1, "s"),
-    ):
-        if whole >= unit:
-            return f"{whole // unit} {name} {whole % unit // below:02d} {its_name}"
-    raise AssertionError("there is a unit for a minute")
-
-
 def brief(seconds: float | None) -> str:
-    """The same without the unit of its second number, for narrow columns: ``1 m 04``."""
+    """A duration without the unit of its second number, for narrow columns: ``1 m 04``."""
     text = duration(seconds)
     return text.rpartition(" ")[0] if text.count(" ") > 1 else text
 
@@ -63,11 +40,6 @@ def brief(seconds: float | None) -> str:
 def short_id(run_id: str) -> str:
     """Both ends of an id: runs of one millisecond differ only at the end of theirs."""
     return run_id if len(run_id) <= _SHORT else f"{run_id[:8]}…{run_id[-4:]}"
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 run`` or ``2 runs``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def up_to_99(number: int) -> str:
@@ -87,11 +59,6 @@ def size(number: int | None) -> str:
         if left < _THOUSAND:
             return f"{left:.0f} {unit}" if left >= 100 else f"{left:.1f} {unit}"
     return f"{left / _THOUSAND:,.1f} TB"
-
-
-def first_line(text: str | None) -> str:
-    """The first line of a text; nothing for None."""
-    return (text or "").strip().partition("\n")[0]
 
 
 def first_error(text: str | None) -> str:

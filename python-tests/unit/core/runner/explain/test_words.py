@@ -5,15 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloaca_core.definition import rules
-from cloaca_core.runner.explain.words import (
-    counted,
-    instant,
-    listed,
-    place_of,
-    rule_text,
-    short,
-    when,
-)
+from cloaca_core.runner.explain.words import instant, listed, place_of, rule_text, short, when
 from cloaca_core.values.instants import SECOND
 
 NOW = 1_700_000_000 * SECOND
@@ -47,14 +39,6 @@ def test_an_impossible_instant_is_said_as_the_last_one() -> None:
 )
 def test_how_far_an_instant_is_away(away: int, expected: str) -> None:
     assert when(NOW + away, NOW) == f"at {instant(NOW + away)}, {expected}"
-
-
-def test_a_number_of_things() -> None:
-    assert (counted(1, "run"), counted(0, "run"), counted(1200, "run")) == (
-        "1 run",
-        "0 runs",
-        "1,200 runs",
-    )
 
 
 @pytest.mark.parametrize(

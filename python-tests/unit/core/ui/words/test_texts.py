@@ -8,9 +8,7 @@ from cloaca_core.observe import GraphNode
 from cloaca_core.observe.filters import parse
 from cloaca_core.ui.words.texts import (
     brief,
-    duration,
     first_error,
-    first_line,
     graph_note,
     short_id,
     size,
@@ -19,34 +17,6 @@ from cloaca_core.ui.words.texts import (
     words_of,
 )
 from cloaca_core.values.option_names import TaskStatus
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, ""),
-        (0, "0 ms"),
-        (0.0421, "42 ms"),
-        (0.9994, "999 ms"),
-        (1, "1.0 s"),
-        (9.94, "9.9 s"),
-        (10.4, "10 s"),
-        (59.4, "59 s"),
-        (59.6, "1 m 00 s"),
-        (64, "1 m 04 s"),
-        (3_599.6, "1 h 00 m"),
-        (4 * 3_600 + 24 * 60, "4 h 24 m"),
-        (86_400, "1 d 00 h"),
-        (90 * 86_400 + 3_600, "90 d 01 h"),
-    ],
-)
-def test_a_duration_has_two_units_at_most(seconds: float | None, text: str) -> None:
-    assert duration(seconds) == text
-
-
-def test_short_texts() -> None:
-    assert first_line(" a\nb") == "a"
-    assert first_line(None) == ""
 
 
 def test_ids_of_one_millisecond_differ_when_they_are_short() -> None:

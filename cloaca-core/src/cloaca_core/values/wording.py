@@ -1,0 +1,40 @@
+"""Durations, counts and first lines in words, the same on every screen."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_MINUTE: Final = 60
+_HOUR: Final = 3_600
+_DAY: Final = 86_400
+
+
+def duration(seconds: float | None) -> str:
+    """So much time in two units at most: ``1 m 04 s``; nothing for None."""
+    if seconds is None:
+        return ""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    for unit, name, below, its_name in (
+        (_DAY, "d", _HOUR, "h"),
+        (_HOUR, "h", _MINUTE, "m"),
+        (_MINUTE, "m", 1, "s"),
+    ):
+        if whole >= unit:
+            return f"{whole // unit} {name} {whole % unit // below:02d} {its_name}"
+    raise AssertionError("there is a unit for a minute")
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """``1 run`` or ``2 runs``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {plural or f'{noun}s'}"
+
+
+def first_line(text: str | None) -> str:
+    """The first line of a text; nothing for None."""
+    return (text or "").strip().partition("\n")[0]
