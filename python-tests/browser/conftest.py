@@ -81,7 +81,8 @@ def registry() -> cloaca.Registry:
 @pytest.fixture
 def program(database_url: str, registry: cloaca.Registry) -> Iterator[cloaca.DefaultRunner]:
     """A program that runs the workflows of ``registry``, which tests fill as they go."""
-    config = cloaca.DefaultRunnerConfig(shutdown_grace_seconds=5)
+    # What waits is Waiting at once, where a program would leave it ten seconds in memory.
+    config = cloaca.DefaultRunnerConfig(shutdown_grace_seconds=5, evict_after_seconds=0.2)
     with cloaca.DefaultRunner(database_url, config=config, registry=registry) as runner:
         yield runner
 

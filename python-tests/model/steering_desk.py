@@ -70,6 +70,7 @@ class SteeringDesk:
             lambda: self.told.append("runs came"),
             self._hear_of_ends,
             lambda: self.told.append("lost runs"),
+            lambda: self.told.append("paused"),
         )
 
     async def _hear_of_ends(self) -> None:

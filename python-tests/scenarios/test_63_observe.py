@@ -408,3 +408,50 @@ class TestSnapshots:
 
         seen = observer.snapshot(top.id, known).wait().inspection
         assert seen.tree.tasks[0].children[0].run.round == 2
+
+
+def schedule_of(client: cloaca.Client) -> str:
+    """The id of the only schedule."""
+    (found,) = client.list_cron_schedules()
+    return str(found["id"])
+
+
+class TestNotices:
+    """Who listens hears of all that this program does itself, also of runs that nobody executes."""
+
+    @pytest.mark.parametrize(
+        "act",
+        [
+            lambda client, run: client.pause(run),
+            lambda client, run: client.cancel(run),
+            lambda client, _: client.pause_workflow("order"),
+            lambda client, _: client.resume_workflow("order"),
+            lambda client, _: client.schedule("at two", "order", "0 2 * * *", "UTC"),
+            lambda client, _: client.set_cron_schedule_enabled(schedule_of(client), False),
+            lambda client, _: client.delete_cron_schedule(schedule_of(client)),
+            lambda client, _: client.set_trigger_enabled("no such trigger", False),
+            lambda client, _: client.prune(before="2020-01-01T00:00:00+00:00"),
+        ],
+        ids=[
+            "pause",
+            "cancel",
+            "pause a workflow",
+            "resume a workflow",
+            "add a schedule",
+            "switch a schedule",
+            "delete a schedule",
+            "switch a trigger",
+            "prune",
+        ],
+    )
+    async def test_an_act_is_heard(
+        self, database_url: str, act: Callable[[cloaca.Client, str], object]
+    ) -> None:
+        order()
+        with cloaca.Client(database_url) as client:
+            run = client.submit("order", {"amount": 1})
+            client.schedule("at one", "order", "0 1 * * *", "UTC")
+            async with Observer(client).notices() as notices:
+                heard = asyncio.ensure_future(anext(aiter(notices)))
+                await asyncio.to_thread(act, client, run.id)
+                await asyncio.wait_for(heard, WAIT)

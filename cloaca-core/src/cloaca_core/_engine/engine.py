@@ -323,5 +323,9 @@ class Engine:
         return self._base.store
 
     def schedule_changed(self) -> None:
-        """A schedule may be due sooner, or name a workflow that no runner has."""
+        """A schedule may be due sooner, be gone, or name a workflow that no runner has."""
         self._parts.schedule_changed()
+
+    def trigger_changed(self) -> None:
+        """A trigger was switched."""
+        self._parts.trigger_changed()

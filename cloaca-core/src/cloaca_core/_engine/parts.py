@@ -85,6 +85,7 @@ class Parts:
             self.runs_came,
             completion.notice_ends_elsewhere,
             self.suspect_orphans,
+            self.reading.watchers.wake,
         )
         self.messages = Messages(store, self.reading.reader, base.ids, self.message_came)
         self.claims = Claims(
@@ -207,6 +208,12 @@ class Parts:
         """A schedule may be due sooner, or name a workflow that no runner has."""
         self.firing.schedule_loop.wake()
         self.upkeep.unserved.look_soon()
+        self.reading.watchers.wake()
+
+    def trigger_changed(self) -> None:
+        """A trigger was switched."""
+        self.firing.trigger_loop.wake()
+        self.reading.watchers.wake()
 
     def registry_changed(self) -> None:
         """The program has registered something."""

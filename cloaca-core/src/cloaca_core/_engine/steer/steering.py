@@ -49,10 +49,12 @@ class Steering:
         runs_came: Callable[[], None],
         hear_of_ends: Callable[[], Awaitable[None]],
         lost_runs: Callable[[], None],
+        paused: Callable[[], None],
     ) -> None:
         self._store = store
         self._acts = acts = Acts(ids, store.wall)
         self._runs_came = runs_came
+        self._paused = paused
         ends, newest = UnseenEnds(hear_of_ends), NewestDefinitions(definitions)
         self.due_runs: DueRuns = DueRuns(store, acts, ends, runs_came)
         self.children: Children = Children(store, acts, ends, runs_came)
@@ -90,6 +92,7 @@ class Steering:
         act = self._acts.of(order)
         acted = await self._store.pause(run_ids, act, until, children=children)
         await self.loop.heed_if_ours(run_ids)
+        self._paused()
         return acted
 
     async def resume(
@@ -107,6 +110,7 @@ class Steering:
         """Have no run of a workflow claimed, until an instant or (None) until that is ended."""
         changed = await self._store.pause_workflow(workflow, self._acts.of(order), until)
         self.loop.wake()
+        self._paused()
         return changed
 
     async def resume_workflow(self, workflow: str, order: Order) -> bool:

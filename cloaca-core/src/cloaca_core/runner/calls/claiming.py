@@ -50,7 +50,9 @@ class ClaimingCalls:
         checked = checked_text("runner_id", runner_id)
 
         async def answer(engine: Engine) -> bool:
-            return await engine.store.drain(checked) is not None
+            is_there = await engine.store.drain(checked) is not None
+            engine.watchers.wake()
+            return is_there
 
         return Call(lambda: self._host.send(answer), unchanged)
 

@@ -39,7 +39,9 @@ class UpkeepCalls:
             workflow = None if full_name is None else await looked_up(engine, name, full_name)
             if dry_run:
                 return await engine.pruner.count(instant, workflow)
-            return await engine.pruner.prune(instant, workflow)
+            pruned = await engine.pruner.prune(instant, workflow)
+            engine.watchers.wake()
+            return pruned
 
         return Call(
             lambda: self._host.send(answer),

@@ -132,6 +132,7 @@ class ScheduleTable(ScheduleLists):
         """Remove it; an unknown id changes nothing."""
         with prefixed("Failed to delete cron schedule: "):
             await self._store.delete_schedule(checked_id(schedule_id))
+        self._changed()
 
     async def _change(
         self, schedule_id: str, changed: Callable[[ScheduleRow, int], ScheduleRow]

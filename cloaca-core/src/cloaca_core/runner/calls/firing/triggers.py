@@ -41,5 +41,4 @@ class TriggerCalls(TableCalls[TriggerTable]):
 
 
 def _table(engine: Engine) -> TriggerTable:
-    loop = engine.trigger_loop
-    return TriggerTable(engine.store, loop.sync, loop.wake)
+    return TriggerTable(engine.store, engine.trigger_loop.sync, engine.trigger_changed)
