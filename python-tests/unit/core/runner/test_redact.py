@@ -9,6 +9,7 @@ import pytest
 
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import ConfigError, ConfigTypeError
+from cloaca_core.runner.async_runner import AsyncRunner
 from cloaca_core.runner.redact import Sources
 from cloaca_core.telemetry.redaction import Redaction
 
@@ -110,3 +111,12 @@ def test_an_error_of_a_function_is_named_without_its_text() -> None:
     ) as found:
         sources(fails).load(Redaction())
     assert isinstance(found.value.__cause__, PermissionError)
+
+
+def test_a_runner_knows_the_password_of_its_database_before_it_opens() -> None:
+    runner = AsyncRunner("postgresql://app:p%40ssword@host/db", redact=["s3cret"])
+
+    assert runner._host.redact("as app, with p%40ssword, p@ssword and s3cret") == (
+        "as app, with ***, *** and ***"
+    )
+    assert AsyncRunner(":memory:")._host.redact.is_empty
