@@ -17,6 +17,7 @@ from typing import Any
 import cloaca
 
 LOG = logging.getLogger("app.there")
+SECRET = "c4nary-7f3a"  # noqa: S105 - it opens nothing
 POLL = 0.01
 """Seconds between two looks of a body at ``handle.cancelled``; there is no way to wait for it."""
 
@@ -57,6 +58,16 @@ async def awaited(context: cloaca.Context, handle: cloaca.AsyncTaskHandle) -> di
 def raising(context: cloaca.Context) -> None:
     """Raise."""
     raise LookupError("nothing here")
+
+
+def telling(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+    """Log a secret, and raise an error with it and another one in its cause."""
+    LOG.info("with %s", SECRET)
+    handle.progress(1, 2, f"with {SECRET}")
+    try:
+        raise LookupError(SECRET)
+    except LookupError as error:
+        raise ValueError(f"no answer with {SECRET}") from error
 
 
 def meeting(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, Any]:
@@ -100,6 +111,7 @@ def registry() -> cloaca.Registry:
         cloaca.task(id="here", dependencies=[other])(lambda context: {"here": os.getpid()})
     for name, body, options in (
         ("raising", raising, {"retry_attempts": 1}),
+        ("telling", telling, {"retry_attempts": 1}),
         ("meeting", meeting, {}),
         ("logging", logging_, {}),
         ("poison", poison, {}),

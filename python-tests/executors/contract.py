@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -32,7 +32,10 @@ class ExecutorContract:
         opened: list[cloaca.DefaultRunner] = []
 
         def open_one(
-            executor: Any = given, registry: cloaca.Registry | None = None, **settings: Any
+            executor: Any = given,
+            registry: cloaca.Registry | None = None,
+            redact: Collection[str] = (),
+            **settings: Any,
         ) -> cloaca.DefaultRunner:
             opened.append(
                 cloaca.DefaultRunner(
@@ -40,6 +43,7 @@ class ExecutorContract:
                     config=cloaca.DefaultRunnerConfig(shutdown_grace_seconds=5, **settings),
                     registry=registry or bodies.registry(),
                     executors={"there": executor},
+                    redact=redact,
                 )
             )
             return opened[-1]
@@ -87,6 +91,17 @@ class ExecutorContract:
         assert attempt.error == "LookupError: nothing here"
         assert attempt.traceback is not None
         assert "bodies.py" in attempt.traceback
+
+    def test_secrets_are_hidden_in_what_comes_back(self, open_on: Open) -> None:
+        run = open_on(redact=[bodies.SECRET]).submit("telling")
+        assert run.result(WAIT).status == "Failed"
+
+        (attempt,), (line,) = run.attempts(), run.logs()
+        assert attempt.error == "ValueError: no answer with ***"
+        assert "LookupError: ***" in str(attempt.traceback)
+        assert bodies.SECRET not in str(attempt.traceback)
+        assert line.message == "with ***"
+        assert str(run.tasks()["t"].progress) == "1 of 2: with ***"
 
     def test_a_closure_is_refused_unless_the_executor_takes_functions_by_value(
         self, open_on: Open, given: Executor

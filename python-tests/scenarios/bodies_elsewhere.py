@@ -30,3 +30,18 @@ def logs_and_dies(context: cloaca.Context) -> None:
     """Log, and end the process."""
     LOG.error("the last words")
     os._exit(1)
+
+
+SECRET = 'c4nary-"7f3a" e1'  # noqa: S105 - it opens nothing
+"""What a worker has from elsewhere, as from its own environment."""
+
+
+def tells_a_secret(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+    """Log a secret, and raise an error with it and another one in its cause."""
+    LOG.warning("with %s", SECRET)
+    handle.progress(1, 2, "x" * 250 + SECRET)
+    handle.log("called", key={"of": [SECRET]})
+    try:
+        raise LookupError(SECRET)
+    except LookupError as error:
+        raise ValueError(f"no answer with {SECRET}") from error

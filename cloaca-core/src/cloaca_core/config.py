@@ -25,6 +25,7 @@ from cloaca_core.settings import (
     Setting,
     Table,
     flag,
+    import_path,
     log_level,
     number,
     one_of,
@@ -222,6 +223,12 @@ class DefaultRunnerConfig:
         table('a table such as {"cpu": 4}, from 1 on', _is_slots, int),
         meaning="Bodies at once on an executor, by default as many as it has workers",
         default_factory=dict,
+    )
+    redact: Setting[str | None] = Setting(
+        optional(import_path()),
+        None,
+        "Secrets to hide in logs and errors: a collection of texts, or a function that returns "
+        "one, to import",
     )
     workflow_timeout_seconds: _WorkflowTimeout = _WorkflowTimeout()
     _origin: InitVar[DefaultRunnerConfig | None] = _Origin()

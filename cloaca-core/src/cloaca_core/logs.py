@@ -1,7 +1,8 @@
 """Set-up of the ``cloaca`` loggers, which write to no terminal unless the user asks.
 
 A program that configures ``logging`` gets their records as usual; ``CLOACA_LOG=info`` (any level)
-shows them on stderr without that. Sets no level of a logger that the user did not name.
+shows them on stderr without that. Sets no level of a logger that the user did not name. Records
+show no secret that a runner of this process knows.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, Final, TextIO
 
+from cloaca_core.clean_records import cleaned
 from cloaca_core.errors import ConfigError
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -46,7 +48,9 @@ class SafeLogger(logging.LoggerAdapter[logging.Logger]):
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         """As ``Logger.log``."""
         try:
-            super().log(level, msg, *args, stacklevel=2, **kwargs)  # the caller's line
+            if self.isEnabledFor(level):
+                msg, args, kwargs = cleaned(msg, args, kwargs)
+                super().log(level, msg, *args, stacklevel=2, **kwargs)  # the caller's line
         except Exception:  # noqa: BLE001 - a handler's fault must not fail the code that logs
             if logging.raiseExceptions:
                 traceback.print_exc()

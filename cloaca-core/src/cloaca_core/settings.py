@@ -31,6 +31,8 @@ class Kind(Generic[T]):
     fits: Callable[[Any], bool]
     parse: Callable[[str], object]
     means_none: Callable[[object], bool] = lambda _: False
+    shows: bool = True
+    """Whether an error shows the value that is refused."""
 
 
 def whole(least: int, most: float = math.inf) -> Kind[int]:
@@ -84,6 +86,12 @@ def text(longest: int) -> Kind[str]:
         lambda value: 1 <= len(value) <= longest and value.isprintable(),
         str,
     )
+
+
+def import_path() -> Kind[str]:
+    """A path to an object. One that is refused is not shown, as it may be meant for the object."""
+    expected = 'a path such as "package.module:name"'
+    return Kind(expected, (str,), lambda value: all(value.partition(":")), str, shows=False)
 
 
 def optional(kind: Kind[T]) -> Kind[T | None]:
@@ -212,7 +220,8 @@ class Setting(Generic[T]):
         """``value`` when it is acceptable, else a ``ConfigError`` that names the setting."""
         if self._kind.means_none(value):
             return cast("T", None)
-        refusal = f"{origin}{self.name} must be {self._kind.expected}, got {value!r:.200}"
+        got = f"{value!r:.200}" if self._kind.shows else f"another {type(value).__name__}"
+        refusal = f"{origin}{self.name} must be {self._kind.expected}, got {got}"
         # bool is a subclass of int, but True is not a number of tasks.
         if not isinstance(value, self._kind.types) or (
             isinstance(value, bool) and bool not in self._kind.types

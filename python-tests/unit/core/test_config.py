@@ -52,6 +52,7 @@ KEYWORD_ONLY = {
     "task_log_level": "INFO",
     "executors": {},
     "executor_slots": {},
+    "redact": None,
 }
 TABLES: dict[str, Any] = {"executors": {"cpu": "pools:cpu"}, "executor_slots": {"cpu": 4}}
 DEFAULTS: dict[str, Any] = {**POSITIONAL, **KEYWORD_ONLY}
@@ -120,7 +121,7 @@ class TestFields:
             bool: False,
             int: 77,
             str: "none" if name == "task_log_level" else "always",
-            type(None): "me",
+            type(None): "app:secrets" if name == "redact" else "me",
             dict: TABLES.get(name),
         }[type(DEFAULTS[name])]
         assert getattr(config_of(name, value), name) == value
@@ -161,7 +162,7 @@ class TestFields:
     def test_none_can_be_assigned_only_where_it_means_something(self) -> None:
         config = DefaultRunnerConfig()
         for name in DEFAULTS:
-            if name in (*TIMEOUTS[:2], "retention_days", "runner_id"):
+            if name in (*TIMEOUTS[:2], "retention_days", "runner_id", "redact"):
                 setattr(config, name, None)
             else:
                 with pytest.raises(ConfigTypeError, match=f"^{name} must be .*, got None$"):
@@ -174,6 +175,22 @@ class TestFields:
     @pytest.mark.parametrize("name", ["lease_seconds", "shutdown_grace_seconds"])
     def test_the_seconds_that_0x_did_not_have_may_be_fractions(self, name: str) -> None:
         assert getattr(config_of(name, 0.5), name) == 0.5
+
+
+class TestRedact:
+    @pytest.mark.parametrize("wrong", ["s3cret", ["s3cret"], ":s3cret", "s3cret:"])
+    def test_secrets_themselves_are_refused_and_not_shown(self, wrong: Any) -> None:
+        with pytest.raises(ConfigError) as caught:
+            config_of("redact", wrong)
+
+        assert "s3cret" not in str(caught.value)
+        assert str(caught.value).startswith('redact must be a path such as "package.module:name"')
+
+    def test_the_variable_that_has_them_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CLOACA_REDACT", "s3cret")
+
+        with pytest.raises(ConfigError, match=r"^CLOACA_REDACT: redact .* got another str$"):
+            DefaultRunnerConfig()
 
 
 class TestTables:
@@ -581,7 +598,7 @@ class TestAsAValue:
         shown = repr(DefaultRunnerConfig(runner_id="me"))
         assert shown.startswith("DefaultRunnerConfig(max_concurrent_tasks=4, executor_poll_")
         assert shown.endswith(
-            ", runner_id='me', task_log_level='INFO', executors={}, executor_slots={})"
+            ", runner_id='me', task_log_level='INFO', executors={}, executor_slots={}, redact=None)"
         )
 
     def test_configs_with_equal_settings_are_equal(self) -> None:

@@ -39,8 +39,8 @@ with cloaca.DefaultRunner({url!r}) as runner:
 
 DOOR = {
     "cloaca", "cloaca._check", "cloaca._version", "cloaca.greeting",
-    "cloaca_core", "cloaca_core._version", "cloaca_core.config", "cloaca_core.definition",
-    "cloaca_core.definition.builder", "cloaca_core.definition.callables",
+    "cloaca_core", "cloaca_core._version", "cloaca_core.clean_records", "cloaca_core.config",
+    "cloaca_core.definition", "cloaca_core.definition.builder", "cloaca_core.definition.callables",
     "cloaca_core.definition.context", "cloaca_core.definition.fingerprint",
     "cloaca_core.definition.graph", "cloaca_core.definition.registry",
     "cloaca_core.definition.retry", "cloaca_core.definition.retry_after",
@@ -267,6 +267,7 @@ def test_the_help_loads_no_command() -> None:
     ours = of(modules, "cloaca_core")
     assert set(ours) <= {
         "cloaca_core", "cloaca_core._version", "cloaca_core.cli", "cloaca_core.cli.exits",
-        "cloaca_core.cli.lazy", "cloaca_core.cli.root", "cloaca_core.errors", "cloaca_core.logs",
+        "cloaca_core.clean_records", "cloaca_core.cli.lazy", "cloaca_core.cli.root",
+        "cloaca_core.errors", "cloaca_core.logs",
     }  # fmt: skip
     assert of(modules, "asyncio", "rich", "sqlite3") == []

@@ -15,6 +15,7 @@ from cloaca_core._engine.lifecycle import Lifecycle
 from cloaca_core._engine.parts import Parts
 from cloaca_core._engine.record.telling import tell_of_adoption
 from cloaca_core.errors import ConfigError, StoreReadOnlyError, StoreUnavailableError
+from cloaca_core.telemetry.redaction import Redaction
 from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Engine:
     ``grace``. ``broken`` is called with the reason when a part has died, so that it cannot go on,
     and ``asked_to_leave`` when another program wants this runner to shut down. ``executor`` makes
     the place where bodies run: a simulation's may have no threads. ``supplies`` are the executors
-    of the program.
+    of the program, and ``redact`` hides its secrets.
 
     One that does not ``work`` is a client's: it has no row and no lease, and owns no run, but it
     steers those of others. Nor does one work that may only look. One that works ``alone`` owns the
@@ -77,6 +78,7 @@ class Engine:
         works: bool = True,
         alone: bool = False,
         supplies: Sequence[Supply] = (),
+        redact: Redaction | None = None,
     ) -> None:
         self._parts = parts = Parts(
             store,
@@ -89,6 +91,7 @@ class Engine:
             works=works,
             alone=alone,
             supplies=supplies,
+            redact=Redaction() if redact is None else redact,
         )
         self._base = base = parts.base
         self._submission = parts.submission

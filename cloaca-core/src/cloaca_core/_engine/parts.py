@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cloaca_core.records.runs import RunEnd
     from cloaca_core.records.waits import NewMessage
     from cloaca_core.store.protocol import Store
+    from cloaca_core.telemetry.redaction import Redaction
     from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")
@@ -56,6 +57,7 @@ class Parts:
         works: bool,
         alone: bool,
         supplies: Sequence[Supply],
+        redact: Redaction,
     ) -> None:
         self._broken = broken
         self.base = base = Base(
@@ -68,6 +70,7 @@ class Parts:
             works=works,
             alone=alone,
             supplies=supplies,
+            redact=redact,
         )
         self.orchestration = Orchestration(
             base, ended=self.ended, wished=self.wished, given_back=self.given_back

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from cloaca_core.executors.supply import Supply
     from cloaca_core.records.runs import RunEnd
     from cloaca_core.store.protocol import Store
+    from cloaca_core.telemetry.redaction import Redaction
     from cloaca_core.values.clock import Clock
 
 
@@ -74,8 +75,10 @@ class Base:
         works: bool,
         alone: bool,
         supplies: Sequence[Supply],
+        redact: Redaction,
     ) -> None:
         self.alone = alone
+        self.redact = redact
         self.store = store
         self.config = config
         self.registry = registry
@@ -90,7 +93,7 @@ class Base:
         self.runs = ActiveRuns()
         self.capacity = Capacity(config.max_active_runs, self.runs)
         self.capacity.paused = not self.works
-        self.log_book = LogBook(config.task_log_level, clock)
+        self.log_book = LogBook(config.task_log_level, clock, redact)
         self.journal = Journal(store, self.runner_id, self.start_marks, self.log_book)
 
     def log_fields(self) -> dict[str, str]:
@@ -228,7 +231,15 @@ class Firing:
             cancelled=completion.notice_ends_elsewhere,
         )
         self.trigger_loop = TriggerLoop(
-            store, journal, registry, base.config, base.ids, runs_came, base.clock, part_died
+            store,
+            journal,
+            registry,
+            base.config,
+            base.ids,
+            runs_came,
+            base.clock,
+            part_died,
+            base.redact,
         )
 
 

@@ -100,6 +100,7 @@ class Where:
 
         url = url_with_mode(self.url(), mode)
         known = Registry() if registry is None else registry
+        _put_here_on_path()  # a setting may name an object of the program
         with opened(lambda: Client(url, schema=self.schema_name(), registry=known)) as client:
             yield client
 
@@ -183,9 +184,7 @@ def imported(name: str) -> Registry:
     module_name, _, attribute = name.partition(":")
     if not module_name or module_name.startswith("."):
         raise click.BadParameter(f"{name!r} is not MODULE[:REGISTRY]", param_hint="-A")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    _put_here_on_path()
     try:
         found: Any = import_module(module_name)
     except CloacaError:
@@ -202,6 +201,13 @@ def imported(name: str) -> Registry:
         kind = type(found).__name__
         raise click.BadParameter(f"{name} is no Registry, but a {kind}", param_hint="-A")
     return found
+
+
+def _put_here_on_path() -> None:
+    """Let modules of the working directory be imported."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
 
 
 def _not_imported(module: str, error: Exception) -> click.ClickException:

@@ -27,6 +27,7 @@ from cloaca_core.runner.calls.runs import telling_accepted
 from cloaca_core.runner.calls.start_options import StartOptions
 from cloaca_core.runner.handles import AsyncRunHandle
 from cloaca_core.runner.host import EngineHost
+from cloaca_core.runner.redact import Secrets
 from cloaca_core.runner.results import (
     Backfill,
     BulkResult,
@@ -71,8 +72,9 @@ class AsyncClient:
         config: DefaultRunnerConfig | None = None,
         schema: str | None = None,
         registry: Registry | None = None,
+        redact: Secrets | None = None,
     ) -> None:
-        self._use(EngineHost(database_url, config, schema, registry, works=False))
+        self._use(EngineHost(database_url, config, schema, registry, works=False, redact=redact))
 
     def _use(self, host: EngineHost) -> None:
         self._host = host

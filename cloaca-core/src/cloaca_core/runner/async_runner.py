@@ -13,6 +13,7 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry
 from cloaca_core.runner.async_client import AsyncClient
 from cloaca_core.runner.host import EngineHost
+from cloaca_core.runner.redact import Secrets
 
 if TYPE_CHECKING:
     from cloaca_core.runner.executors import Executors
@@ -37,6 +38,7 @@ class AsyncRunner(AsyncClient):
         start: bool = True,
         executors: Executors | None = None,
         executor_slots: Mapping[str, int] | None = None,
+        redact: Secrets | None = None,
     ) -> None:
         self._use(
             EngineHost(
@@ -47,6 +49,7 @@ class AsyncRunner(AsyncClient):
                 start=start,
                 executors=executors,
                 executor_slots=executor_slots,
+                redact=redact,
             )
         )
 

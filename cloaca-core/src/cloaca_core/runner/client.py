@@ -25,6 +25,7 @@ from cloaca_core.runner.calls.runs import telling_accepted
 from cloaca_core.runner.calls.start_options import StartOptions
 from cloaca_core.runner.handles import RunHandle
 from cloaca_core.runner.host import EngineHost
+from cloaca_core.runner.redact import Secrets
 from cloaca_core.runner.results import (
     Backfill,
     BulkResult,
@@ -65,6 +66,7 @@ class Client:
     * ``config``: the settings; ``DefaultRunnerConfig()``
     * ``schema``: letters, digits and underscores, for PostgreSQL only; none
     * ``registry``: the ``Registry`` that is looked into first; the program's own
+    * ``redact``: secrets to hide in its log records and on its page, as for a ``DefaultRunner``
 
     A URL or file that cannot be used raises ``StoreOpenError`` (a ValueError), ``:memory:`` as well
     (no runner could open it), a missing backend ``BackendError`` (an ImportError), a wrong setting
@@ -83,8 +85,9 @@ class Client:
         config: DefaultRunnerConfig | None = None,
         schema: str | None = None,
         registry: Registry | None = None,
+        redact: Secrets | None = None,
     ) -> None:
-        self._open(EngineHost(database_url, config, schema, registry, works=False))
+        self._open(EngineHost(database_url, config, schema, registry, works=False, redact=redact))
 
     def _open(self, host: EngineHost) -> None:
         """Open the database; a failure leaves nothing behind."""

@@ -14,6 +14,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import ConfigTypeError, StoreError, StoreOpenError
 from cloaca_core.runner.client import Client
 from cloaca_core.runner.host import EngineHost
+from cloaca_core.runner.redact import Secrets
 
 if TYPE_CHECKING:
     from cloaca_core.runner.executors import Executors
@@ -36,6 +37,9 @@ class DefaultRunner(Client):
       ``concurrent.futures.Executor``, which stays yours, or a function that makes one, which the
       runner calls again when the executor has broken, and shuts down; none
     * ``executor_slots``: how many bodies run at once on each; as many as the executor has workers
+    * ``redact``: secrets to hide in what is logged and recorded of bodies, as a collection of texts
+      or a function that returns one, which is called when it opens; the password of the URL is
+      one of them anyway
 
     It submits the workflows of its registry; a ``Client`` submits those of other programs too.
 
@@ -56,6 +60,7 @@ class DefaultRunner(Client):
         start: bool = True,
         executors: Executors | None = None,
         executor_slots: Mapping[str, int] | None = None,
+        redact: Secrets | None = None,
     ) -> None:
         self._open(
             EngineHost(
@@ -66,6 +71,7 @@ class DefaultRunner(Client):
                 start=start,
                 executors=executors,
                 executor_slots=executor_slots,
+                redact=redact,
             )
         )
 

@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +20,7 @@ from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.observe.onlooker import Onlooker
 from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.runtime.loop_thread import LoopThread
+from cloaca_core.clean_records import redact_with
 from cloaca_core.config import DefaultRunnerConfig, pool_size_of
 from cloaca_core.definition.registry import Registry, default_registry
 from cloaca_core.errors import (
@@ -28,9 +30,11 @@ from cloaca_core.errors import (
     RunnerClosedError,
     RunnerUsageError,
 )
+from cloaca_core.runner.redact import Sources
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import Backend, Store, StoreOptions, TenantBackend
-from cloaca_core.store.urls import names_mode_ro, url_of
+from cloaca_core.store.urls import names_mode_ro, passwords_in, url_of
+from cloaca_core.telemetry.redaction import Redaction
 from cloaca_core.values.arguments import refuse_other_types
 
 if TYPE_CHECKING:
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core.executors.supply import Supply
     from cloaca_core.runner.executors import Executors
+    from cloaca_core.runner.redact import Secrets
     from cloaca_core.telemetry.watcher import SubmitTracer
 
 T = TypeVar("T")
@@ -60,6 +65,7 @@ class EngineHost:
         alone: bool = False,
         executors: Executors | None = None,
         executor_slots: Mapping[str, int] | None = None,
+        redact: Secrets | None = None,
     ) -> None:
         _refuse_type("config", config, DefaultRunnerConfig)
         _refuse_type("registry", registry, Registry)
@@ -72,6 +78,11 @@ class EngineHost:
         self._backend.check_url(url)
         _refuse_schema(schema, self._backend)
         self._schema = schema
+        self._secrets = Sources(redact, self.config)
+        self.redact: Redaction = Redaction()
+        """Hides the secrets of the program, of which functions return some when it opens."""
+        self.redact.add(*passwords_in(url), *self._secrets.texts)
+        redact_with(self.redact)
         self._supplies = _supplies(executors, executor_slots, self.config) if works else ()
         self._claims = start
         self._works = works
@@ -95,8 +106,9 @@ class EngineHost:
 
     def open(self, *, may_block: bool = True) -> concurrent.futures.Future[None]:
         """Start the thread and open the database on it; the future raises errors of that. To be
-        followed by ``begin`` when it is done. Executors are made first, on the caller's thread if
-        it ``may_block``: that is user code, and may take its time. Else it has a thread of its own.
+        followed by ``begin`` when it is done. Secrets are asked for and executors made first, on
+        the caller's thread if it ``may_block``: that is user code, and may take its time. Else it
+        has a thread of its own.
         """
         if self._closing is not None:
             raise RunnerClosedError(SHUT_DOWN)
@@ -105,14 +117,18 @@ class EngineHost:
             raise RunnerUsageError("this runner is open already")
         supplies = self._fit_supplies()
         making = None
-        if supplies and may_block:
-            _make(supplies)
-        elif supplies:
-            making = _making(supplies)
+        if supplies or self._secrets.has_functions:
+            make = partial(self._make, supplies)
+            making = make() if may_block else _beside(make)
         self._pid = os.getpid()  # one that was only made before a fork is opened in the child
         self._thread = thread = self._new_thread()  # known before it runs: Ctrl-C may come
         thread.start()
         return thread.submit(self._open(making))
+
+    def _make(self, supplies: tuple[Supply, ...]) -> None:
+        """Call the program's functions; a failure leaves nothing behind."""
+        self._secrets.load(self.redact)
+        _make(supplies)
 
     def _fit_supplies(self) -> tuple[Supply, ...]:
         """The executors that are to be made, if the tasks can use them."""
@@ -172,6 +188,7 @@ class EngineHost:
             works=self._works,
             alone=self._alone,
             supplies=self._supplies,
+            redact=self.redact,
         )
 
     def load_engine(self) -> None:
@@ -442,20 +459,20 @@ def _make(supplies: tuple[Supply, ...]) -> None:
         raise
 
 
-def _making(supplies: tuple[Supply, ...]) -> concurrent.futures.Future[None]:
-    """Make executors on a thread; it cannot be cancelled."""
+def _beside(make: Callable[[], None]) -> concurrent.futures.Future[None]:
+    """Call a function of the program on a thread of its own; it cannot be cancelled."""
     made = concurrent.futures.Future[None]()
     made.set_running_or_notify_cancel()
 
-    def make() -> None:
+    def call() -> None:
         try:
-            _make(supplies)
+            make()
         except BaseException as error:  # noqa: BLE001 # of user code; the future hands it on
             made.set_exception(error)
         else:
             made.set_result(None)
 
-    threading.Thread(target=make, name="cloaca-executors", daemon=True).start()
+    threading.Thread(target=call, name="cloaca-opening", daemon=True).start()
     return made
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection
-from urllib.parse import quote_from_bytes
+from urllib.parse import quote_from_bytes, unquote, urlsplit
 
 _WORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_PASSWORDS = ("password", "sslpassword")
 
 
 def url_of(database_url: str | os.PathLike[str]) -> str:
@@ -53,3 +54,21 @@ def names_mode_ro(url: str) -> bool:
     """True when a URL says plainly that the database is only to be looked at."""
     _, _, parameters = url.partition("?")
     return "mode=ro" in parameters.split("&")
+
+
+def passwords_in(url: str) -> set[str]:
+    """The passwords of a URL, each as it is written there and as it is meant."""
+    if "@" not in url and "password=" not in url.lower():
+        return set()  # nearly all
+    try:
+        parts = urlsplit(url)
+        written = {parts.password or ""} | _password_parameters(parts.query)
+    except ValueError:  # no URL of a server
+        return set()
+    return (written | set(map(unquote, written))) - {""}
+
+
+def _password_parameters(query: str) -> set[str]:
+    """The values of ``password`` and ``sslpassword``, as they are written."""
+    pairs = [each.partition("=") for each in query.split("&")]
+    return {value for name, _, value in pairs if name.lower() in _PASSWORDS}

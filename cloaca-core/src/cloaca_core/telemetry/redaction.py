@@ -1,14 +1,21 @@
-"""Removes the values of secrets from texts that are kept or shown.
+"""Removes secrets from texts that are kept, logged or shown.
 
-Nothing adds a value yet: the provider of secrets will, when a body has got one.
+It knows texts, not keys: a value that is encoded in another way than below passes.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Final, Protocol
 
+from cloaca_core.values.text import storable_text
+
 HIDDEN: Final = "***"
-"""Stands in the place of a value."""
+"""Stands in the place of a secret."""
+LEAST: Final = 4
+"""Characters of a secret, at least: shorter texts are part of ordinary words."""
+LEAST_LINE: Final = 8
+"""Characters of a line that is hidden by itself, at least, if its secret has several lines."""
 
 
 class Redact(Protocol):
@@ -17,21 +24,47 @@ class Redact(Protocol):
     def __call__(self, text: str) -> str: ...
 
 
+def unchanged(text: str) -> str:
+    """Hides nothing."""
+    return text
+
+
 class Redaction:
-    """Replaces values that were added; any thread may add one. Empty values are left out, as they
-    are in every text.
+    """Replaces the secrets that were added, also in the forms that JSON and ``repr`` write. Any
+    thread may add and replace. Its repr does not show them.
     """
 
     def __init__(self) -> None:
-        self._values: tuple[str, ...] = ()
+        self._forms: tuple[str, ...] = ()
 
-    def add(self, value: str) -> None:
-        """Hide this value from now on. The longest come first: one may contain another."""
-        if value:
-            self._values = tuple(sorted({*self._values, value}, key=len, reverse=True))
+    @property
+    def is_empty(self) -> bool:
+        """Whether it knows no secret, so that every text stays as it is."""
+        return not self._forms
+
+    def add(self, *secrets: str) -> None:
+        """Hide these from now on. The longest come first: one may contain another."""
+        forms = {form for secret in secrets for form in _forms(secret)}
+        self._forms = tuple(sorted({*self._forms, *forms}, key=lambda form: (-len(form), form)))
 
     def __call__(self, text: str) -> str:
-        for value in self._values:
-            if value in text:
-                text = text.replace(value, HIDDEN)
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, HIDDEN)
         return text
+
+
+def _forms(secret: str) -> set[str]:
+    """The forms in which texts have a secret. A traceback of several errors indents each line, so
+    of a secret of several lines each long one is hidden by itself, too.
+    """
+    lines = {line.strip() for line in secret.splitlines()}
+    parts = {secret, *(line for line in lines if len(line) >= LEAST_LINE)}
+    written = {text for part in parts for text in _written(part)}
+    return {text for text in written if len(text) >= LEAST}
+
+
+def _written(text: str) -> set[str]:
+    """The text as it is, as it is stored, in JSON and in a ``repr``."""
+    escaped = (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+    return {text, storable_text(text), *escaped, repr(text)[1:-1], ascii(text)[1:-1]}

@@ -48,7 +48,8 @@ class Told(NamedTuple):
 
 class TaskLog:
     """Keeps lines from the level ``least`` on; ``wall`` is the clock in µs. ``waits`` is called
-    when the first line waits to be taken. A ``closed`` log takes nothing more.
+    when the first line waits to be taken. A ``closed`` log takes nothing more. Of the text of
+    progress the first ``longest_detail`` characters are kept.
     """
 
     __slots__ = (
@@ -66,6 +67,8 @@ class TaskLog:
         "is_listed",
         "least",
     )
+
+    longest_detail: int = LONGEST_DETAIL
 
     def __init__(self, least: int, wall: Callable[[], int], redact: Redact) -> None:
         self.least: int = least
@@ -106,15 +109,16 @@ class TaskLog:
 
     def tell(self, done: float, total: float | None, text: str | None) -> None:
         """Keep how far the body has come, in the place of what it told before."""
-        if text is not None:
-            text = storable_text(self._redact(text)[:LONGEST_DETAIL])
         self.put_told(Told(done, total, text, self._wall()))
 
     def put_told(self, told: Told) -> None:
         """Keep progress, also of another process."""
         if not self.closed:
-            self._told = told
+            self._told = told if told.detail is None else self._clean(told, told.detail)
             self._list()
+
+    def _clean(self, told: Told, detail: str) -> Told:
+        return told._replace(detail=storable_text(self._redact(detail)[: self.longest_detail]))
 
     def put_sent(self, each: Numbered) -> None:
         """Keep a line that another process has numbered: the first ones without a gap, in order."""

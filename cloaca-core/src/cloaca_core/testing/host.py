@@ -145,7 +145,9 @@ class HarnessHost(EngineHost):
         from cloaca_core._engine.engine import Engine
         from cloaca_core.testing.executor import DrivenExecutor, DrivenPolls
 
-        engine = Engine(store, self.config, self.registry, self._clock, DrivenExecutor)
+        engine = Engine(
+            store, self.config, self.registry, self._clock, DrivenExecutor, redact=self.redact
+        )
         engine.sweeps.off = True  # each hour would cost a test of weeks more than all else
         engine.trigger_loop.places = DrivenPolls(self._driver)
         engine.claimer.patience = 0  # it would need time to pass

@@ -18,6 +18,7 @@ from cloaca_core.errors import StoreDataError
 MAY_BE_IMPORTED = {
     "cloaca_core",
     "cloaca_core._version",
+    "cloaca_core.clean_records",
     "cloaca_core.cli",
     "cloaca_core.cli.exits",
     "cloaca_core.cli.failures",

@@ -70,7 +70,7 @@ def test_both_are_made_from_the_same_parameters(kind: type) -> None:
     bare = [each.replace(annotation=inspect.Parameter.empty) for each in parameters]
 
     assert str(inspect.Signature(bare)) == (
-        "(database_url, *, config=None, schema=None, registry=None)"
+        "(database_url, *, config=None, schema=None, registry=None, redact=None)"
     )
 
 

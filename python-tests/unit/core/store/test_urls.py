@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from cloaca_core.store.urls import may_have_scheme, scheme_of, url_of
+from cloaca_core.store.urls import may_have_scheme, passwords_in, scheme_of, url_of
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,24 @@ def test_a_path_is_a_file_whatever_it_looks_like(path: os.PathLike[str], url: st
 @pytest.mark.parametrize("url", ["work.db", "postgresql://host/work", ""])
 def test_a_text_stays_as_it_is(url: str) -> None:
     assert url_of(url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("sqlite:///work.db", set()),
+        ("sqlite:////home/ann@home/a:b.db", set()),
+        ("work@home.db", set()),
+        ("postgresql://app@host/db", set()),
+        ("postgresql://app:s3cret@host:5432/db", {"s3cret"}),
+        ("postgresql://app:p%40ss%3Aword@a:1,b:2/db", {"p%40ss%3Aword", "p@ss:word"}),
+        ("postgresql://app:@host/db", set()),
+        ("postgresql://host/db?user=app&password=s3%24cret", {"s3%24cret", "s3$cret"}),
+        ("postgresql://app:one@host/db?sslpassword=two&PASSWORD=three", {"one", "two", "three"}),
+        ("postgresql://[app:s3cret@host", set()),  # no URL: its backend refuses it
+    ],
+)
+def test_the_passwords_of_a_url_are_found_as_written_and_as_meant(
+    url: str, found: set[str]
+) -> None:
+    assert passwords_in(url) == found

@@ -110,7 +110,18 @@ def test_secrets_are_hidden_in_lines_and_progress() -> None:
     desk.log.put_sent((3, '[1,"INFO","app","c s3cret"]'))
     desk.log.tell(1, 2, "d s3cret")
 
-    assert "s3cret" not in str(desk.log.waiting())
+    lines = desk.log.waiting()
+    assert "s3cret" not in str(lines)
+    assert lines[3] == Told(1, 2, "d ***", 3)
+
+
+def test_a_secret_is_hidden_in_progress_of_another_process_before_the_text_is_cut() -> None:
+    desk = Desk()
+    desk.redaction.add("s3cret")
+
+    desk.log.put_told(Told(1, None, "x" * 252 + "s3cret" * 9, 7))
+
+    assert desk.log.waiting()[3] == Told(1, None, "x" * 252 + "***", 7)
 
 
 class TestBounds:

@@ -34,6 +34,7 @@ from cloaca_core.errors import BodyCancelled, BodySuspended, ContextValueError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.telemetry import capture
 from cloaca_core.telemetry.events import TASK_STARTED
+from cloaca_core.telemetry.redaction import Redact, unchanged
 from cloaca_core.telemetry.task_log import TaskLog
 from cloaca_core.values.json_values import encode
 from cloaca_core.values.log_levels import OFF, least_number
@@ -61,6 +62,10 @@ class TaskLogs(Protocol):
     def least(self) -> int:
         """The number of a level."""
 
+    @property
+    def redact(self) -> Redact:
+        """Hides secrets in texts of bodies."""
+
     def open(self, attempt: Attempt) -> TaskLog:
         """Make the log of an attempt. Any thread."""
 
@@ -69,14 +74,11 @@ class _NoLogs:
     """Keeps nothing."""
 
     least: int = least_number(OFF)
+    redact: Redact = staticmethod(unchanged)
 
     def open(self, attempt: Attempt) -> TaskLog:
         """Make a log that takes nothing."""
-        return TaskLog(self.least, attempt.time.wall, _unchanged)
-
-
-def _unchanged(text: str) -> str:
-    return text
+        return TaskLog(self.least, attempt.time.wall, unchanged)
 
 
 NO_LOGS: Final = _NoLogs()
@@ -250,6 +252,11 @@ class Attempt(AttemptWork):
         """Whether the body is to end: its run is being cancelled, or was."""
         return self.owner.cancelled
 
+    @property
+    def redact(self) -> Redact:
+        """Hides secrets in texts of its body."""
+        return self._logs.redact
+
     # -- its log -----------------------------------------------------------------------------
 
     @property
@@ -316,7 +323,7 @@ class Attempt(AttemptWork):
 
     def broke(self, error: BaseException) -> None:
         """Fail for good: the error may come from the retry policy itself."""
-        self._come_to(raised(error, again=False))
+        self._come_to(raised(error, again=False, redact=self.redact))
 
     def __str__(self) -> str:
         """The beginning of log lines about this attempt."""
@@ -424,6 +431,7 @@ def outcome_of(attempt: Attempt, error: BaseException) -> Raised:
         error,
         who=attempt,
         ids=attempt.log_ids(),
+        redact=attempt.redact,
         skip_frames=1,
     )
 

@@ -12,6 +12,7 @@ from cloaca_core._engine.plan.merge import Change
 from cloaca_core.definition.retry import RetryPolicy
 from cloaca_core.definition.retry_after import RetryAfter
 from cloaca_core.logs import SafeLogger
+from cloaca_core.telemetry.redaction import Redact, unchanged
 from cloaca_core.values.text import storable_text
 
 log = SafeLogger("cloaca.engine")
@@ -61,12 +62,16 @@ class Suspended:
 Outcome: TypeAlias = Succeeded | Raised | CutOff | Suspended
 
 
-def raised(error: BaseException, *, again: bool, skip_frames: int = 0) -> Raised:
-    """The outcome for an exception; ``skip_frames`` of ours are left out of the traceback."""
+def raised(
+    error: BaseException, *, again: bool, redact: Redact = unchanged, skip_frames: int = 0
+) -> Raised:
+    """The outcome for an exception; ``skip_frames`` of ours are left out of the traceback. Secrets
+    are hidden before long texts are cut, which might leave a part of one.
+    """
     return Raised(
         type=storable_text(_class_name(error)),
-        message=storable_text(_message(error)),
-        traceback=storable_text(_formatted(error, skip_frames)),
+        message=storable_text(redact(_message(error))),
+        traceback=storable_text(redact(_formatted(error, skip_frames))),
         again=again,
     )
 
@@ -100,35 +105,38 @@ def judged(
     *,
     who: object,
     ids: Mapping[str, object],
+    redact: Redact,
     skip_frames: int = 0,
 ) -> Raised:
     """The outcome for an exception of the attempt that counts as number ``attempt`` (from 1).
 
     Calls the user's retry condition if there is one, so it belongs on a thread of the bodies;
     a condition that raises is logged with ``ids``, in a text that begins with ``who``, and counts
-    as no. ``skip_frames`` frames of ours are left out of the traceback.
+    as no. ``redact`` and ``skip_frames`` are those of ``raised``.
     """
     try:
         if isinstance(error, RetryAfter):
-            return _asked(policy, attempt, error, skip_frames)
+            return _asked(policy, attempt, error, redact, skip_frames)
         with OneProcess():
             again = policy.retries(attempt, error)
     except BaseException:  # SystemExit as well: it would end a thread of the bodies
         message = "%s: the retry condition raised; no further attempt"
         log.exception(message, who, extra=ids)
         again = False
-    return raised(error, again=again, skip_frames=skip_frames)
+    return raised(error, again=again, redact=redact, skip_frames=skip_frames)
 
 
-def _asked(policy: RetryPolicy, attempt: int, asked: RetryAfter, skip_frames: int) -> Raised:
+def _asked(
+    policy: RetryPolicy, attempt: int, asked: RetryAfter, redact: Redact, skip_frames: int
+) -> Raised:
     """The outcome of an attempt whose body asked for another one. Its error is the cause, and its
     traceback shows both.
     """
     error = asked if asked.cause is None else asked.cause
     again = not asked.count or attempt < policy.max_attempts
     return replace(
-        raised(error, again=again),
-        traceback=storable_text(_formatted(asked, skip_frames)),
+        raised(error, again=again, redact=redact),
+        traceback=storable_text(redact(_formatted(asked, skip_frames))),
         after=asked.seconds if again else None,
         counts=asked.count,
     )

@@ -291,7 +291,8 @@ class _Tries:
         if (policy := self._call.retry) is None:
             return None
         who, ids = f"{self._attempt} step {self._call.name!r}", self._attempt.log_ids()
-        outcome = judged(policy, self._counted + 1, error, who=who, ids=ids)
+        redact = self._attempt.redact
+        outcome = judged(policy, self._counted + 1, error, who=who, ids=ids, redact=redact)
         if not outcome.again:
             return None
         self._counted += outcome.counts

@@ -20,6 +20,7 @@ from cloaca_core._engine.runtime import failpoints
 from cloaca_core._engine.runtime.wakeup import Wakeup
 from cloaca_core.errors import CloacaError
 from cloaca_core.logs import SafeLogger
+from cloaca_core.telemetry.redaction import unchanged
 from cloaca_core.values.instants import SECOND, to_datetime
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.triggers.definition import Trigger
     from cloaca_core.records.triggers import TriggerRow
     from cloaca_core.store.protocol import Store
+    from cloaca_core.telemetry.redaction import Redact
     from cloaca_core.values.clock import Clock
     from cloaca_core.values.ids import RunIds
 
@@ -56,7 +58,7 @@ class Failure(NamedTuple):
 class TriggerLoop:
     """Belongs to the engine's loop. ``made`` is called when runs have become claimable.
     ``broken`` is called with the reason when a loop that polls run on has died. ``places`` and
-    ``longest_sleep`` (seconds) are others in a simulation.
+    ``longest_sleep`` (seconds) are others in a simulation. ``redact`` hides secrets in errors.
     """
 
     def __init__(
@@ -69,7 +71,9 @@ class TriggerLoop:
         made: Callable[[], None],
         clock: Clock,
         broken: Callable[[str], None] = lambda _: None,
+        redact: Redact = unchanged,
     ) -> None:
+        self._redact = redact
         self.sync: TriggerSync = TriggerSync(store, registry, ids)
         self._failed: dict[str, Failure] = {}
         self._store = store
@@ -272,6 +276,7 @@ class TriggerLoop:
         """Log an error of a trigger once, not at each poll; errors of one ``kind``, by default
         those of one message, count as the same.
         """
+        message = self._redact(message)
         failure = Failure(message, message if kind is None else kind)
         before = self._failed.get(name)
         if before is None or before.kind != failure.kind:

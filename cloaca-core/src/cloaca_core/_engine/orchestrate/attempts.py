@@ -181,8 +181,14 @@ class Attempts:
             then = partial(self._listener.guarded, attempt.owner, self._conclude, attempt)
             self._follow_ups.run(Judgement(attempt, error), then)
         else:
-            ids = attempt.log_ids()
-            attempt.outcome = judged(retry, attempt.counted, error, who=attempt, ids=ids)
+            attempt.outcome = judged(
+                retry,
+                attempt.counted,
+                error,
+                who=attempt,
+                ids=attempt.log_ids(),
+                redact=attempt.redact,
+            )
             self._conclude(attempt)
 
     # -- conclude ----------------------------------------------------------------------------

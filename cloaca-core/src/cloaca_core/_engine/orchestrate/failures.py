@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.record.run_entry import RunEntry
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.errors import StoreError
+    from cloaca_core.telemetry.redaction import Redact
     from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")
@@ -58,15 +59,21 @@ class RunSteps(Protocol):
 
 
 class Failures:
-    """Belongs to the engine's loop."""
+    """Belongs to the engine's loop. ``redact`` hides secrets in errors."""
 
     def __init__(
-        self, config: DefaultRunnerConfig, runs: ActiveRuns, clock: Clock, steps: RunSteps
+        self,
+        config: DefaultRunnerConfig,
+        runs: ActiveRuns,
+        clock: Clock,
+        steps: RunSteps,
+        redact: Redact,
     ) -> None:
         self._config = config
         self._runs = runs
         self._clock = clock
         self._steps = steps
+        self._redact = redact
         self._run_times = Deadlines(self._expire)
 
     # -- time --------------------------------------------------------------------------------
@@ -151,7 +158,7 @@ class Failures:
         """The database will not take these rows of a run."""
         run = entry.run
         log.error("run %s: a record was refused: %s", run.id, error, extra={"run_id": run.id})
-        text = storable_text(f"a result could not be stored: {error}")
+        text = storable_text(self._redact(f"a result could not be stored: {error}"))
         reason = Reason(ReasonCode.UNSTORABLE, text)
         if not run.over:
             self.break_off(run, reason)
@@ -168,7 +175,7 @@ class Failures:
         """End a run of which a step failed by an error in the engine, rather than let it hang."""
         if not run.over and self._runs.get(run.id) is run:
             self._steps.stop(run)
-            text = storable_text(f"internal error: {error!r}")
+            text = storable_text(self._redact(f"internal error: {error!r}"))
             self._end_bare(run, Reason(ReasonCode.INTERNAL_ERROR, text))
 
     def break_off(self, run: ActiveRun, reason: Reason) -> None:

@@ -95,7 +95,8 @@ class Orchestrator:
         self._clock = clock
         self._new_id = new_id
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
-        self._failures = Failures(config, runs, clock, self)
+        self._redact = logs.redact
+        self._failures = Failures(config, runs, clock, self, logs.redact)
         self.attempts: Attempts = Attempts(
             executor, journal, runs, capacity, self, store.memos, logs
         )
@@ -255,8 +256,10 @@ class Orchestrator:
         closed: Sequence[ClosedWait] = (),
     ) -> None:
         """A task has failed for good. By the policy of its workflow the run pauses for it; then the
-        plan does not learn of it, as the task is to be tried again.
+        plan does not learn of it, as the task is to be tried again. The error of a node may quote
+        its context.
         """
+        error, row = self._redact(error), self._clean(row)
         if not run.graph.pauses:
             self.follow(run, run.plan.failed(task, error), [row], closed)
             return
@@ -267,6 +270,10 @@ class Orchestrator:
         self._journal.add(
             RunEntry(self._next_steps, run, [row], None, [task], exhausted=exhausted, waits=rows)
         )
+
+    def _clean(self, row: AttemptRow) -> AttemptRow:
+        message = row.error_message
+        return row if message is None else row._replace(error_message=self._redact(message))
 
     def _retry(self, attempt: Attempt, failure: Raised, closed: Sequence[ClosedWait]) -> None:
         run, now = attempt.owner, self._clock.wall()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.records.task_logs import LogChunk, OldChunk, ProgressRow
 from cloaca_core.telemetry.lines import joined
-from cloaca_core.telemetry.redaction import Redaction
+from cloaca_core.telemetry.redaction import unchanged
 from cloaca_core.telemetry.task_log import PART_BYTES, PART_LINES, Numbered, TaskLog, Told
 from cloaca_core.values.log_levels import is_off, least_number
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from cloaca_core._engine.execute.attempt import Attempt
+    from cloaca_core.telemetry.redaction import Redact
     from cloaca_core.values.clock import Clock
 
 DELAY: Final = 0.02
@@ -47,12 +48,12 @@ class AttemptLines(NamedTuple):
 
 class LogBook:
     """Makes the logs of attempts. Belongs to the engine's loop, but for ``open`` and what the logs
-    call. ``due`` is called when lines have waited for long enough.
+    call. ``due`` is called when lines have waited for long enough. ``redact`` hides secrets.
     """
 
-    def __init__(self, level: str, clock: Clock, redaction: Redaction | None = None) -> None:
+    def __init__(self, level: str, clock: Clock, redact: Redact = unchanged) -> None:
         self.least: int = least_number(level)
-        self.redaction: Redaction = redaction or Redaction()
+        self.redact: Redact = redact
         self.due: Callable[[], None] = _nothing
         self._wall = clock.wall
         self._loop = asyncio.get_running_loop()
@@ -126,7 +127,7 @@ class AttemptLog(TaskLog):
     __slots__ = ("_book", "attempt", "tail")
 
     def __init__(self, book: LogBook, attempt: Attempt, wall: Callable[[], int]) -> None:
-        super().__init__(book.least, wall, book.redaction)
+        super().__init__(book.least, wall, book.redact)
         self._book = book
         self.attempt: Attempt = attempt
         self.tail: list[tuple[int, int, int]] = []

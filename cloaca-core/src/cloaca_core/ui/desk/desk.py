@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 class Desk:
     """An open client's calls: ``observer`` looks, ``calls`` act. ``read_only`` refuses all acts;
     ``database`` is its backend, and ``database_name`` is how the page names it. ``case`` makes a
-    document of a run, to be loaded into a test. ``redact`` hides secrets in all that is shown of
-    payloads. ``seen_runs`` has large runs as they were seen last. ``health`` and ``tenants`` are
-    those of the database. ``streams`` counts the live streams that are open.
+    document of a run, to be loaded into a test. ``redact`` hides the secrets of the client in
+    all that is shown of payloads and texts. ``seen_runs`` has large runs as they were seen last.
+    ``health`` and ``tenants`` are those of the database. ``streams`` counts the live streams that
+    are open.
     """
 
     observer: Observer
@@ -59,4 +60,5 @@ def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:
         case=partial(case_call, client),
         health=Health(client),
         tenants=Tenants(host),
+        redact=host.redact,
     )

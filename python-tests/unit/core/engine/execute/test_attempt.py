@@ -342,13 +342,14 @@ class Logs:
     least = 20
 
     def __init__(self) -> None:
+        self.redact = Redaction()
         self.made: list[TaskLog] = []
         self.meanwhile: Callable[[], object] = list
 
     def open(self, _: Attempt) -> TaskLog:
         meanwhile, self.meanwhile = self.meanwhile, list
         meanwhile()
-        self.made.append(TaskLog(self.least, lambda: 1, Redaction()))
+        self.made.append(TaskLog(self.least, lambda: 1, self.redact))
         return self.made[-1]
 
 

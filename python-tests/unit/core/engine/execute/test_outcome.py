@@ -78,7 +78,11 @@ def with_condition(condition: object) -> RetryPolicy:
 
 
 def judgement(policy: RetryPolicy, attempt: int, error: BaseException) -> Raised:
-    return judged(policy, attempt, error, who="run r", ids={"run_id": "r"})
+    return judged(policy, attempt, error, who="run r", ids={"run_id": "r"}, redact=hidden)
+
+
+def hidden(text: str) -> str:
+    return text.replace("s3cret", "***")
 
 
 class TestRaised:
@@ -106,6 +110,25 @@ class TestRaised:
 
         assert len(outcome.message) < MAX_TEXT + 100
         assert "characters left out" in outcome.message
+
+    def test_secrets_are_hidden_in_the_message_and_in_the_whole_traceback(self) -> None:
+        cause = caught(LookupError("by s3cret"))
+        error = caught(ValueError("bad s3cret"))
+        error.__cause__ = cause
+        error.add_note("see s3cret")
+
+        outcome = raised(error, again=False, redact=hidden)
+
+        assert outcome.message == "bad ***"
+        assert "LookupError: by ***" in outcome.traceback
+        assert "s3cret" not in str(outcome) + outcome.traceback
+
+    def test_secrets_are_hidden_before_a_long_text_is_cut(self) -> None:
+        at_the_cut = "x" * (MAX_TEXT // 2 - 3) + "s3cret" + "x" * MAX_TEXT
+
+        outcome = raised(caught(ValueError(at_the_cut)), again=False, redact=hidden)
+
+        assert "s3c" not in outcome.message + outcome.traceback
 
     def test_an_exception_that_cannot_be_shown_is_still_one(self) -> None:
         outcome = raised(caught(HostileError()), again=False)

@@ -154,7 +154,7 @@ class Pool:
         if attempt.cancelled:
             return CutOff()
         error = WorkerLost(f"executor {self._supply.name!r} lost the worker of this body: {why}")
-        return replace(_again(error, after=attempt.crashes), crashed=True)
+        return replace(_again(attempt, error, after=attempt.crashes), crashed=True)
 
     def _unavailable(self, attempt: Attempt, why: str) -> Raised:
         error = ExecutorUnavailableError(f"executor {self._supply.name!r} {why}")
@@ -165,7 +165,7 @@ class Pool:
         if not self._is_away:
             self._is_away = True
             log.warning("bodies are put off until their executor takes calls: %.500s", error)
-        return _again(error, after=attempt.uncounted)
+        return _again(attempt, error, after=attempt.uncounted)
 
 
 def place_of(executor: str) -> str:
@@ -181,15 +181,22 @@ def _by_value(task: Task) -> bytes:
         raise ExecutorError(f"task {task.id!r} cannot be sent by value: {_text(error)}") from error
 
 
-def _again(error: BaseException, *, after: int) -> Raised:
+def _again(attempt: Attempt, error: BaseException, *, after: int) -> Raised:
     """The outcome of an attempt that does not count as one of the task's; ``after`` so many."""
     pause = min(2.0 ** min(after, MOST_DOUBLED), LONGEST_PAUSE)
-    shown = replace(raised(error, again=True), traceback="")
+    shown = replace(raised(error, again=True, redact=attempt.redact), traceback="")
     return replace(shown, after=pause, counts=False)
 
 
 def _judged(attempt: Attempt, error: BaseException) -> Raised:
-    return judged(attempt.task.retry, attempt.counted, error, who=attempt, ids=attempt.log_ids())
+    return judged(
+        attempt.task.retry,
+        attempt.counted,
+        error,
+        who=attempt,
+        ids=attempt.log_ids(),
+        redact=attempt.redact,
+    )
 
 
 def _returned(attempt: Attempt, text: str) -> Outcome:
@@ -202,8 +209,10 @@ def _returned(attempt: Attempt, text: str) -> Outcome:
 
 
 def _raised(attempt: Attempt, error: RemoteError, pickled: bytes | None) -> Outcome:
-    outcome = _judged(attempt, error.exception(pickled))
-    return replace(outcome, type=error.type, message=error.message, traceback=error.traceback)
+    """The outcome of a body that raised, with the texts of its worker, which knows no secret."""
+    outcome, redact = _judged(attempt, error.exception(pickled)), attempt.redact
+    message, traceback = redact(error.message), redact(error.traceback)
+    return replace(outcome, type=error.type, message=message, traceback=traceback)
 
 
 def _text(error: BaseException) -> str:

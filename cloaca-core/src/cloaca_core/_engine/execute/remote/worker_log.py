@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.execute.remote.line_socket import IS_SUPPORTED, NAME, Sender, SentLines
-from cloaca_core.telemetry.redaction import Redaction
+from cloaca_core.telemetry.redaction import unchanged
 from cloaca_core.telemetry.task_log import PART_BYTES, PART_LINES, Numbered, TaskLog, Told
 
 if TYPE_CHECKING:
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 _MOST_UNSENT: Final = 1_000
 """Lines that wait for the socket to take more; beyond that the rest comes with the answer."""
+_LONGEST_DETAIL: Final = 4_000
+"""Characters of the text of progress that are sent."""
 
 
 class WorkerLog(TaskLog):
-    """Takes the lines of the body, on any of its threads."""
+    """Takes the lines of the body, on any of its threads. It knows no secrets: its runner hides
+    them, and so cuts the text of progress, of which a part of a secret might be left.
+    """
 
     __slots__ = (
         "_kept_bytes",
@@ -34,8 +38,10 @@ class WorkerLog(TaskLog):
         "_unsent",
     )
 
+    longest_detail = _LONGEST_DETAIL
+
     def __init__(self, call: RemoteCall) -> None:
-        super().__init__(call.log_level, _now, Redaction())
+        super().__init__(call.log_level, _now, unchanged)
         self._name = Path(call.cancel_file).name
         self._lock = threading.Lock()
         self._kept_first: list[Numbered] = []

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import BrokenExecutor, Future
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -24,10 +25,12 @@ from cloaca_core._engine.execute.remote.call import RemoteCall
 from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
 from cloaca_core._engine.execute.remote.pool import Pool
 from cloaca_core._engine.plan.merge import Change
+from cloaca_core._engine.record.log_book import LogBook
 from cloaca_core.errors import BodyCancelled, ExecutorError, WorkerLost
 from cloaca_core.executors._process.call import Call
 from cloaca_core.executors.by_value import ByValue
 from cloaca_core.executors.supply import Supply
+from cloaca_core.values.clock import SYSTEM_CLOCK
 
 FAILED = RemoteError(
     "NotFoundError", "users has no 7", "Traceback: …", bodies.__name__, "NotFoundError"
@@ -201,6 +204,18 @@ class TestAnswers:
         raised = scene.raised(Answer(error=FAILED.to_json()), options={"retry_attempts": 1})
 
         assert raised == Raised("NotFoundError", "users has no 7", "Traceback: …", again=False)
+
+    async def test_secrets_are_hidden_in_the_texts_of_the_worker(self, scene: Scene) -> None:
+        logs = LogBook("INFO", SYSTEM_CLOCK, lambda text: text.replace("7", "***"))
+        failed = replace(FAILED, traceback="Traceback: 7")
+
+        raised = scene.raised(
+            Answer(error=failed.to_json()), options={"retry_attempts": 1}, logs=logs
+        )
+        lost = scene.raised(WorkerLost("exit code 7"), logs=logs)
+
+        assert (raised.message, raised.traceback) == ("users has no ***", "Traceback: ***")
+        assert lost.message.endswith("exit code ***")
 
     @pytest.mark.parametrize("again", [True, False])
     async def test_the_retry_condition_judges_the_exception_itself(

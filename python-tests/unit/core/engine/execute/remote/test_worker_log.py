@@ -51,6 +51,17 @@ def test_all_lines_are_in_the_answer() -> None:
     assert sent.told[:3] == (1, 2, "x")
 
 
+def test_the_text_of_progress_is_left_to_its_runner_to_cut() -> None:
+    """It hides secrets first, of which a part might be left."""
+    log = WorkerLog(CALL)
+    log.tell(1, 2, "x" * 5_000)
+
+    told = log.close().told
+
+    assert told is not None
+    assert told.detail == "x" * 4_000
+
+
 def test_a_line_after_the_end_is_not_kept() -> None:
     log = WorkerLog(CALL)
     log.close()
