@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 import cloaca
+from browser.acting import last_act
 from browser.looking import Visit
-from browser.serving import PATIENCE, Served, served
-
-ANN = cloaca.Visitor("steer", "ann")
+from browser.serving import PATIENCE, served
 
 
 class ShopError(Exception):
     """A shop refuses a price."""
-
-
-@pytest.fixture
-def program_page(program: cloaca.DefaultRunner) -> Iterator[Served]:
-    """The page that the program serves to ann."""
-    with served(program, auth=lambda _: ANN) as page:
-        yield page
 
 
 @pytest.fixture(autouse=True)
@@ -60,12 +51,6 @@ def failed(program: cloaca.DefaultRunner) -> cloaca.RunHandle:
     run = program.submit("price_list")
     run.wait(PATIENCE)
     return run
-
-
-def last_act(program: cloaca.DefaultRunner) -> tuple[str, str | None]:
-    """The kind of the newest action in the log, and who did it."""
-    (action,) = program.actions(limit=1)
-    return action.kind, action.by
 
 
 def head(page: Page, state: str) -> None:
@@ -285,51 +270,7 @@ def test_a_workflow_is_paused_and_goes_on(visit: Visit, program: cloaca.DefaultR
     assert [each.kind for each in program.actions()] == ["resume", "pause"]
 
 
-# -- schedules, decisions, runners ---------------------------------------------------------------
-
-
-def test_a_schedule_is_switched_off_and_on(visit: Visit, program: cloaca.DefaultRunner) -> None:
-    program.execute("price_list", {"good": True})
-    schedule = program.schedule("every night", "price_list", "0 2 * * *", "UTC")
-    page = visit.open("/schedules")
-    switch = page.locator(f"#s-{schedule} form button")
-
-    switch.click()
-    expect(switch).to_have_attribute("aria-checked", "false")
-    assert not program.get_cron_schedule(schedule)["enabled"]
-    switch.click()
-    expect(switch).to_have_attribute("aria-checked", "true")
-
-    assert program.get_cron_schedule(schedule)["enabled"]
-
-
-def test_past_ticks_get_their_runs_after_the_preview(
-    visit: Visit, program: cloaca.DefaultRunner
-) -> None:
-    program.execute("price_list", {"good": True})
-    params = {"good": True}
-    night = program.schedule("nightly", "price_list", "0 2 * * *", "UTC", params=params)
-    page = visit.open(f"/schedules/{night}/backfill")
-
-    page.get_by_label("From").fill("2026-03-02")
-    page.get_by_label("To").fill("2026-03-04")
-    page.get_by_role("button", name="Show").click()
-    expect(page.locator("#backfill-count")).to_contain_text("3 would be made")
-    page.get_by_role("button", name="Make 3 runs").click()
-
-    expect(page.locator("#schedule-made")).to_contain_text("3 runs made")
-    assert program.count_runs() == 4
-
-
-def test_an_approval_is_decided_in_the_inbox(visit: Visit, program: cloaca.DefaultRunner) -> None:
-    run = program.submit("mail")
-    page = visit.open("/inbox")
-
-    page.get_by_role("button", name="Reject").click()
-
-    expect(page.locator("#inbox-done")).to_contain_text("reject")
-    run.wait(PATIENCE)
-    assert last_act(program) == ("approve", "ann")
+# -- runners ---------------------------------------------------------------------------------------
 
 
 def test_a_runner_is_asked_to_leave(
@@ -344,6 +285,33 @@ def test_a_runner_is_asked_to_leave(
         page.get_by_role("dialog").get_by_role("button", name="Drain runner").click()
 
         expect(page.locator("#runners-drained, #runners-left")).to_be_visible()
+
+
+# -- the log of actions --------------------------------------------------------------------------
+
+
+def test_the_log_of_actions_says_who_did_what_and_is_narrowed(
+    visit: Visit, program: cloaca.DefaultRunner
+) -> None:
+    run = program.submit("order")
+    program.pause(run.id, reason="the stock is counted", by="bob")
+    page = visit.open(f"/runs/{run.id}")
+    page.locator("#act-resume").click()
+    head(page, "Waiting")
+
+    page.goto("/actions")
+    rows = page.locator("#actions-list [data-row]")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("ann")
+    expect(rows.first).to_contain_text("resumed")
+    page.locator("#actions-people").get_by_role("link", name="bob").click()
+
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("the stock is counted")
+    page.locator("#actions-kinds").get_by_role("link", name="resumed").click()
+    expect(page.locator("#actions-list")).to_contain_text("No such action")
+    page.locator("#actions-list").get_by_role("link", name="All actions").click()
+    expect(rows).to_have_count(2)
 
 
 # -- who may look only ---------------------------------------------------------------------------
