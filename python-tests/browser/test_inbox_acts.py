@@ -137,21 +137,38 @@ def test_a_run_that_a_failure_has_paused_is_cancelled_after_a_question(
     visit: Visit, program: cloaca.DefaultRunner, stopped: cloaca.RunHandle
 ) -> None:
     page = visit.open("/inbox")
-    card_of(page, stopped)
-    page.reload()
     card = card_of(page, stopped)
-    question = page.get_by_role("dialog")
+    question = page.get_by_role("dialog", name="Cancel order?")
 
     card.get_by_role("link", name="Cancel run").click()
-    expect(question).to_contain_text("order")
-    question.get_by_role("button", name="Keep").click()
+    question.get_by_role("link", name="Keep").click()
     expect(question).to_be_hidden()
+    expect(card).to_be_visible()
     assert stopped.status() == "Paused"
     card.get_by_role("link", name="Cancel run").click()
     question.get_by_label("Reason").fill("sold out")
-    question.get_by_role("button", name="Cancel").click()
+    question.get_by_role("button", name="Cancel the run").click()
 
+    expect(page.locator("#inbox-done")).to_contain_text("order: cancelled, sold out.")
     expect(page.locator("#inbox-open")).to_contain_text("Nothing waits for you")
     assert stopped.status() == "Cancelled"
     assert last_act(program) == ("cancel", "ann")
     assert [each.reason for each in program.actions(limit=1)] == ["sold out"]
+
+
+def test_without_scripts_the_question_leads_back_to_the_inbox(
+    visit: Visit, stopped: cloaca.RunHandle
+) -> None:
+    page = visit.open("/inbox")
+    card_of(page, stopped)
+    page = visit.open("/inbox", java_script_enabled=False)
+    cancel = card_of(page, stopped).get_by_role("link", name="Cancel run")
+
+    cancel.click()
+    page.get_by_role("link", name="Keep").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Inbox")
+    cancel.click()
+    page.get_by_role("button", name="Cancel the run").click()
+
+    expect(page.locator("#inbox-done")).to_contain_text("order: cancelled.")
+    assert stopped.status() == "Cancelled"

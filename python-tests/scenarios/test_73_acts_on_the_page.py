@@ -306,7 +306,7 @@ FORMS = (
     "/workflow/start?name=refund",
     "/workflow/pause?name=refund",
     "/schedules/new",
-    "/inbox/cancel?run={run}",
+    "/runs/{run}/cancel?from=inbox",
     "/runners/drain?runner=any",
 )
 
