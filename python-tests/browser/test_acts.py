@@ -233,10 +233,14 @@ def test_many_runs_are_cancelled_after_their_plan(
     expect(page.get_by_role("heading", level=1)).to_have_text("Cancel 3 runs?")
     page.locator("#bulk-form").get_by_role("button").click()
 
-    expect(page.locator("#runs-done")).to_contain_text("3")
+    done = page.locator("#runs-done")
+    expect(done).to_have_text("3 runs are cancelled.")
     for run in runs:
         expect(page.locator(f"#r-{run.id}")).to_contain_text("Cancelled")
     assert last_act(program) == ("cancel", "ann")
+    program.submit("order")
+    expect(page.locator("#runs-new")).to_have_text("1 new")  # told of a change, it says so still
+    expect(done).to_be_visible()
 
 
 # -- a workflow ----------------------------------------------------------------------------------
