@@ -16,8 +16,8 @@ from cloaca_core.ui.forms.schema_fields import decision_data
 from cloaca_core.ui.pages import pane, plans
 from cloaca_core.ui.refusals import RefusedError
 
-_LONGEST: Final = 1_000
-"""Characters of a reason or a note."""
+_LONGEST: Final = 255
+"""Characters of a reason or a note, as the log of actions takes them."""
 
 
 async def cancel(ask: Ask) -> Response:
