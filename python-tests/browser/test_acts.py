@@ -301,7 +301,7 @@ def test_the_log_of_actions_says_who_did_what_and_is_narrowed(
     program.pause(run.id, reason="the stock is counted", by="bob")
     page = visit.open(f"/runs/{run.id}")
     page.locator("#act-resume").click()
-    head(page, "Waiting")
+    expect(page.locator("#act-pause")).to_be_visible()
 
     page.goto("/actions")
     rows = page.locator("#actions-list [data-row]")
