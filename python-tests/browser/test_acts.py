@@ -243,6 +243,37 @@ def test_many_runs_are_cancelled_after_their_plan(
     expect(done).to_be_visible()
 
 
+def test_many_runs_are_paused_and_resumed(visit: Visit, program: cloaca.DefaultRunner) -> None:
+    runs = program.submit_many("order", [{}] * 2)
+    page = visit.open("/runs")
+
+    for verb, done in ("Pause", "2 runs are paused."), ("Resume", "2 runs are resumed."):
+        page.get_by_label("Select this page").check()
+        page.get_by_role("button", name=f"{verb} 2").click()
+        page.locator("#bulk-form").get_by_role("button", name=verb).click()
+        expect(page.locator("#runs-done")).to_have_text(done)
+        assert last_act(program) == (verb.lower(), "ann")
+
+    assert "Paused" not in {run.status() for run in runs}
+
+
+def test_many_runs_begin_again_with_a_reason(
+    visit: Visit, program: cloaca.DefaultRunner, failed: cloaca.RunHandle
+) -> None:
+    program.execute("price_list", {"good": True})
+    page = visit.open("/runs?q=status:failed")
+
+    page.get_by_label("Select this page").check()
+    page.get_by_role("button", name="Retry 1").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Retry 1 run?")
+    page.get_by_label("Reason").fill("the list is mended")
+    page.locator("#bulk-form").get_by_role("button", name="Retry").click()
+
+    expect(page.locator("#runs-done")).to_have_text("1 run is begun again.")
+    assert [each.reason for each in program.actions()] == ["the list is mended"]
+    assert failed.info().round == 2
+
+
 # -- a workflow ----------------------------------------------------------------------------------
 
 
@@ -257,6 +288,26 @@ def test_a_run_is_started(visit: Visit, program: cloaca.DefaultRunner) -> None:
 
     head(page, "Completed")
     assert program.count_runs() == 2
+
+
+def test_a_context_that_is_no_object_is_told_and_stays(
+    visit: Visit, program: cloaca.DefaultRunner
+) -> None:
+    visit.expected = ["422"]
+    page = visit.open("/runs")
+    page.locator(".page-head").get_by_role("link", name="Start a run").click()
+    page.get_by_role("link", name="price_list").click()
+    context = page.get_by_label("Context")
+
+    context.fill("[1]")
+    page.get_by_role("button", name="Start run").click()
+    expect(page.get_by_role("alert")).to_contain_text("must be a JSON object")
+    expect(context).to_have_value("[1]")
+    assert program.count_runs() == 0
+    context.fill('{"good": true}')
+    page.get_by_role("button", name="Start run").click()
+
+    head(page, "Completed")
 
 
 def test_a_workflow_is_paused_and_goes_on(visit: Visit, program: cloaca.DefaultRunner) -> None:

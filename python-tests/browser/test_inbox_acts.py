@@ -1,4 +1,4 @@
-"""Acts of the inbox by its forms: decisions, and runs that a failure has paused."""
+"""Decisions by their forms, in the inbox and beside a task, and runs that a failure has paused."""
 
 from __future__ import annotations
 
@@ -80,6 +80,31 @@ def test_wrong_data_of_a_decision_are_told_and_stay(
     decided = run.result(PATIENCE).final_context["sign"]
     assert decided["data"] == {"amount": 30, "items": ["headphones"]}
     assert (decided["by"], decided["note"]) == ("ann", "the box was open")
+
+
+def test_data_of_a_decision_beside_its_task_are_told_and_stay_too(
+    visit: Visit, program: cloaca.DefaultRunner
+) -> None:
+    visit.expected = ["422"]
+    run = program.submit("refund")
+    page = visit.open(f"/runs/{run.id}")
+    form = page.locator("#approve")
+
+    form.get_by_label("Amount").fill("30")
+    form.get_by_label("Items").fill("headphones")
+    form.get_by_label("Note").fill("the box was open")
+    form.get_by_role("button", name="Approve").click()
+    expect(form).to_contain_text("Items must be JSON")
+    expect(form.get_by_label("Amount")).to_have_value("30")
+    expect(form.get_by_label("Note")).to_have_value("the box was open")
+    assert len(program.waiting_for_people()) == 1
+    form.get_by_label("Items").fill('["headphones"]')
+    form.get_by_role("button", name="Approve").click()
+
+    expect(page.locator("#run-head .state-pill")).to_have_text("Completed")
+    decided = run.result(PATIENCE).final_context["sign"]
+    assert decided["data"] == {"amount": 30, "items": ["headphones"]}
+    assert last_act(program) == ("approve", "ann")
 
 
 # -- runs that a failure has paused ---------------------------------------------------------------
