@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 import cloaca
 from browser import shop as shops
+from browser.acting import ANN
 from browser.looking import Visit
 from browser.serving import Served, served
 from browser.shop import Shop
@@ -89,8 +90,8 @@ def program(database_url: str, registry: cloaca.Registry) -> Iterator[cloaca.Def
 
 @pytest.fixture
 def program_page(program: cloaca.DefaultRunner) -> Iterator[Served]:
-    """The page that the program serves."""
-    with served(program) as page:
+    """The page that the program serves to ann."""
+    with served(program, auth=lambda _: ANN) as page:
         yield page
 
 

@@ -86,7 +86,7 @@ class Visit:
         asked for itself anew.
         """
         page = self.open()
-        with page.expect_response(_is_asked_anew):
+        with page.expect_response(is_asked_anew):
             page.goto(path)
         return page
 
@@ -114,7 +114,8 @@ class Visit:
             self._noted.append(f"{response.status} {response.url}")
 
 
-def _is_asked_anew(response: Response) -> bool:
+def is_asked_anew(response: Response) -> bool:
+    """Whether a page has asked for itself anew."""
     return response.request.headers.get("hx-target", "").endswith("#page")
 
 

@@ -61,7 +61,7 @@ PLACES: Final = (
     Place("/workflow/start", "order", query="?name=order"),
     Place("/workflow/pause", "order", query="?name=order"),
     Place("/inbox", "Inbox", "Send this answer to the customer?"),
-    Place("/inbox/cancel", "Cancel", run="stopped", query="?run={run_id}"),
+    Place("/runs/{run_id}/cancel", "Cancel", run="stopped", query="?from=inbox"),
     Place("/schedules", "Schedules", "prices every night"),
     Place("/schedules/new", "Add a schedule"),
     Place("/schedules/{schedule_id}", "stock every half hour", "sync_stock"),

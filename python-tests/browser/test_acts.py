@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 import cloaca
+from browser.acting import last_act
 from browser.looking import Visit
-from browser.serving import PATIENCE, Served, served
-
-ANN = cloaca.Visitor("steer", "ann")
+from browser.serving import PATIENCE, served
 
 
 class ShopError(Exception):
     """A shop refuses a price."""
-
-
-@pytest.fixture
-def program_page(program: cloaca.DefaultRunner) -> Iterator[Served]:
-    """The page that the program serves to ann."""
-    with served(program, auth=lambda _: ANN) as page:
-        yield page
 
 
 @pytest.fixture(autouse=True)
@@ -60,12 +51,6 @@ def failed(program: cloaca.DefaultRunner) -> cloaca.RunHandle:
     run = program.submit("price_list")
     run.wait(PATIENCE)
     return run
-
-
-def last_act(program: cloaca.DefaultRunner) -> tuple[str, str | None]:
-    """The kind of the newest action in the log, and who did it."""
-    (action,) = program.actions(limit=1)
-    return action.kind, action.by
 
 
 def head(page: Page, state: str) -> None:
@@ -248,10 +233,45 @@ def test_many_runs_are_cancelled_after_their_plan(
     expect(page.get_by_role("heading", level=1)).to_have_text("Cancel 3 runs?")
     page.locator("#bulk-form").get_by_role("button").click()
 
-    expect(page.locator("#runs-done")).to_contain_text("3")
+    done = page.locator("#runs-done")
+    expect(done).to_have_text("3 runs are cancelled.")
     for run in runs:
         expect(page.locator(f"#r-{run.id}")).to_contain_text("Cancelled")
     assert last_act(program) == ("cancel", "ann")
+    program.submit("order")
+    expect(page.locator("#runs-new")).to_have_text("1 new")  # told of a change, it says so still
+    expect(done).to_be_visible()
+
+
+def test_many_runs_are_paused_and_resumed(visit: Visit, program: cloaca.DefaultRunner) -> None:
+    runs = program.submit_many("order", [{}] * 2)
+    page = visit.open("/runs")
+
+    for verb, done in ("Pause", "2 runs are paused."), ("Resume", "2 runs are resumed."):
+        page.get_by_label("Select this page").check()
+        page.get_by_role("button", name=f"{verb} 2").click()
+        page.locator("#bulk-form").get_by_role("button", name=verb).click()
+        expect(page.locator("#runs-done")).to_have_text(done)
+        assert last_act(program) == (verb.lower(), "ann")
+
+    assert "Paused" not in {run.status() for run in runs}
+
+
+def test_many_runs_begin_again_with_a_reason(
+    visit: Visit, program: cloaca.DefaultRunner, failed: cloaca.RunHandle
+) -> None:
+    program.execute("price_list", {"good": True})
+    page = visit.open("/runs?q=status:failed")
+
+    page.get_by_label("Select this page").check()
+    page.get_by_role("button", name="Retry 1").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Retry 1 run?")
+    page.get_by_label("Reason").fill("the list is mended")
+    page.locator("#bulk-form").get_by_role("button", name="Retry").click()
+
+    expect(page.locator("#runs-done")).to_have_text("1 run is begun again.")
+    assert [each.reason for each in program.actions()] == ["the list is mended"]
+    assert failed.info().round == 2
 
 
 # -- a workflow ----------------------------------------------------------------------------------
@@ -270,6 +290,26 @@ def test_a_run_is_started(visit: Visit, program: cloaca.DefaultRunner) -> None:
     assert program.count_runs() == 2
 
 
+def test_a_context_that_is_no_object_is_told_and_stays(
+    visit: Visit, program: cloaca.DefaultRunner
+) -> None:
+    visit.expected = ["422"]
+    page = visit.open("/runs")
+    page.locator(".page-head").get_by_role("link", name="Start a run").click()
+    page.get_by_role("link", name="price_list").click()
+    context = page.get_by_label("Context")
+
+    context.fill("[1]")
+    page.get_by_role("button", name="Start run").click()
+    expect(page.get_by_role("alert")).to_contain_text("must be a JSON object")
+    expect(context).to_have_value("[1]")
+    assert program.count_runs() == 0
+    context.fill('{"good": true}')
+    page.get_by_role("button", name="Start run").click()
+
+    head(page, "Completed")
+
+
 def test_a_workflow_is_paused_and_goes_on(visit: Visit, program: cloaca.DefaultRunner) -> None:
     program.execute("price_list", {"good": True})
     page = visit.open("/workflow?name=price_list")
@@ -285,51 +325,7 @@ def test_a_workflow_is_paused_and_goes_on(visit: Visit, program: cloaca.DefaultR
     assert [each.kind for each in program.actions()] == ["resume", "pause"]
 
 
-# -- schedules, decisions, runners ---------------------------------------------------------------
-
-
-def test_a_schedule_is_switched_off_and_on(visit: Visit, program: cloaca.DefaultRunner) -> None:
-    program.execute("price_list", {"good": True})
-    schedule = program.schedule("every night", "price_list", "0 2 * * *", "UTC")
-    page = visit.open("/schedules")
-    switch = page.locator(f"#s-{schedule} form button")
-
-    switch.click()
-    expect(switch).to_have_attribute("aria-checked", "false")
-    assert not program.get_cron_schedule(schedule)["enabled"]
-    switch.click()
-    expect(switch).to_have_attribute("aria-checked", "true")
-
-    assert program.get_cron_schedule(schedule)["enabled"]
-
-
-def test_past_ticks_get_their_runs_after_the_preview(
-    visit: Visit, program: cloaca.DefaultRunner
-) -> None:
-    program.execute("price_list", {"good": True})
-    params = {"good": True}
-    night = program.schedule("nightly", "price_list", "0 2 * * *", "UTC", params=params)
-    page = visit.open(f"/schedules/{night}/backfill")
-
-    page.get_by_label("From").fill("2026-03-02")
-    page.get_by_label("To").fill("2026-03-04")
-    page.get_by_role("button", name="Show").click()
-    expect(page.locator("#backfill-count")).to_contain_text("3 would be made")
-    page.get_by_role("button", name="Make 3 runs").click()
-
-    expect(page.locator("#schedule-made")).to_contain_text("3 runs made")
-    assert program.count_runs() == 4
-
-
-def test_an_approval_is_decided_in_the_inbox(visit: Visit, program: cloaca.DefaultRunner) -> None:
-    run = program.submit("mail")
-    page = visit.open("/inbox")
-
-    page.get_by_role("button", name="Reject").click()
-
-    expect(page.locator("#inbox-done")).to_contain_text("reject")
-    run.wait(PATIENCE)
-    assert last_act(program) == ("approve", "ann")
+# -- runners ---------------------------------------------------------------------------------------
 
 
 def test_a_runner_is_asked_to_leave(
@@ -344,6 +340,33 @@ def test_a_runner_is_asked_to_leave(
         page.get_by_role("dialog").get_by_role("button", name="Drain runner").click()
 
         expect(page.locator("#runners-drained, #runners-left")).to_be_visible()
+
+
+# -- the log of actions --------------------------------------------------------------------------
+
+
+def test_the_log_of_actions_says_who_did_what_and_is_narrowed(
+    visit: Visit, program: cloaca.DefaultRunner
+) -> None:
+    run = program.submit("order")
+    program.pause(run.id, reason="the stock is counted", by="bob")
+    page = visit.open(f"/runs/{run.id}")
+    page.locator("#act-resume").click()
+    expect(page.locator("#act-pause")).to_be_visible()
+
+    page.goto("/actions")
+    rows = page.locator("#actions-list [data-row]")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("ann")
+    expect(rows.first).to_contain_text("resumed")
+    page.locator("#actions-people").get_by_role("link", name="bob").click()
+
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("the stock is counted")
+    page.locator("#actions-kinds").get_by_role("link", name="resumed").click()
+    expect(page.locator("#actions-list")).to_contain_text("No such action")
+    page.locator("#actions-list").get_by_role("link", name="All actions").click()
+    expect(rows).to_have_count(2)
 
 
 # -- who may look only ---------------------------------------------------------------------------

@@ -242,6 +242,26 @@ def test_a_run_is_paused_resumed_and_cancelled(
     assert page.act(listening, "pause").status_code == 409
 
 
+@pytest.mark.parametrize("act", ["retry", "fork", "cancel"])
+def test_a_reason_is_as_long_as_the_log_of_actions_takes_it(
+    runner: cloaca.DefaultRunner,
+    failed: cloaca.RunHandle,
+    listening: cloaca.RunHandle,
+    page: Page,
+    act: str,
+) -> None:
+    run, task = (listening, "bank_file") if act == "cancel" else (failed, "charge")
+    form = page.get(f"/runs/{run.id}/{act}").text
+    (field,) = [each for each in form.split("<") if 'name="reason"' in each]
+    assert 'maxlength="255"' in field
+
+    refused = page.act(run, act, task=task, planned=task, asked=1, reason="r" * 256)
+
+    assert (refused.status_code, "too long" in refused.text, acted(runner)) == (422, True, [])
+    assert page.act(run, act, task=task, planned=task, asked=1, reason="r" * 255).status_code == 303
+    assert [reason for _, _, reason in acted(runner)] == ["r" * 255]
+
+
 def test_an_event_is_sent(
     runner: cloaca.DefaultRunner, listening: cloaca.RunHandle, page: Page
 ) -> None:
@@ -306,7 +326,7 @@ FORMS = (
     "/workflow/start?name=refund",
     "/workflow/pause?name=refund",
     "/schedules/new",
-    "/inbox/cancel?run={run}",
+    "/runs/{run}/cancel?from=inbox",
     "/runners/drain?runner=any",
 )
 

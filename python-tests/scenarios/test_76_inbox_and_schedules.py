@@ -238,11 +238,16 @@ def test_a_run_that_a_failure_has_paused_goes_on_with_other_keys(
 def test_a_run_that_a_failure_has_paused_can_be_cancelled(
     page: Page, stopped: cloaca.RunHandle, runner: cloaca.DefaultRunner
 ) -> None:
-    assert "Cancel this run of order?" in page.get(f"/inbox/cancel?run={stopped.id}")
+    question = page.get(f"/runs/{stopped.id}/cancel?from=inbox")
+    assert "Cancel order?" in question
+    assert 'href="/inbox" data-close>Keep' in question
+    sent = dict(HIDDEN.findall(question))
     assert stopped.status() == "Paused"
 
-    page.acted("/inbox/cancel", run=stopped.id, reason="sold out")
+    after = page.acted(f"/runs/{stopped.id}/cancel", reason="sold out", **sent)
 
+    assert "order: cancelled, sold out." in after
+    assert "Nothing waits for you" in after
     assert stopped.status() == "Cancelled"
     (act, *_) = runner.actions()
     assert (act.kind, act.by, act.reason) == ("cancel", "ann", "sold out")
@@ -454,7 +459,7 @@ def test_who_may_not_act_sees_no_forms_and_changes_nothing(
     for looked in ("/inbox", "/schedules", at, f"{at}/backfill", "/triggers", "/runners"):
         assert 'method="post"' not in page.get(looked)
     for address in (
-        f"/inbox/cancel?run={stopped.id}",
+        f"/runs/{stopped.id}/cancel?from=inbox",
         "/schedules/new",
         f"{at}/edit",
         f"{at}/delete",
@@ -463,7 +468,7 @@ def test_who_may_not_act_sees_no_forms_and_changes_nothing(
     acts: list[tuple[str, dict[str, str]]] = [
         ("/inbox/decide", {"run": asked.id, "task": "sign", "choice": "reject"}),
         ("/inbox/resume", {"run": stopped.id, "context": '{"terminal": 4}'}),
-        ("/inbox/cancel", {"run": stopped.id}),
+        (f"/runs/{stopped.id}/cancel", {"from": "inbox"}),
         ("/schedules/new", {"name": "n", "workflow": "nightly", "cron": "0 1 * * *"}),
         (f"{at}/edit", {"cron": "0 1 * * *", "timezone": "UTC"}),
         (f"{at}/switch", {"enabled": "no"}),

@@ -26,7 +26,6 @@ DIGITS = "9" * 5_000
 ACTS = [path for method, path, _ in ROUTES if method == "POST"]
 PAGES = [path for method, path, _ in ROUTES if method == "GET" and path != "/live"]
 QUESTIONS = (
-    "/inbox/cancel",
     "/runs/bulk",
     "/runs/{run_id}/cancel",
     "/runs/{run_id}/fork",

@@ -1,4 +1,4 @@
-"""Decides approvals, and what becomes of runs that a failure has paused."""
+"""Decides approvals, and resumes runs that a failure has paused."""
 
 from __future__ import annotations
 
@@ -70,18 +70,7 @@ async def resume(ask: Ask) -> Response:
     return ask.back_to(ask.paths.page("inbox", run=run_id))
 
 
-async def cancel(ask: Ask) -> Response:
-    """Cancel a run."""
-    given = await given_to(ask)
-    run_id = needed(given, "run")
-    await ask.desk.calls.runs.steering.cancel(
-        run_id, given.get("reason", "").strip() or None, None, True, ask.visitor.name
-    )
-    return ask.back_to(ask.paths.page("inbox"))
-
-
 ROUTES: Final[tuple[Address, ...]] = (
     ("POST", "/inbox/decide", decide),
     ("POST", "/inbox/resume", resume),
-    ("POST", "/inbox/cancel", cancel),
 )

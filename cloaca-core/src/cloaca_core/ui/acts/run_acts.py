@@ -16,17 +16,21 @@ from cloaca_core.ui.forms.schema_fields import decision_data
 from cloaca_core.ui.pages import pane, plans
 from cloaca_core.ui.refusals import RefusedError
 
-_LONGEST: Final = 1_000
-"""Characters of a reason or a note."""
+_LONGEST: Final = 255
+"""Characters of a reason or a note, as the log of actions takes them."""
 
 
 async def cancel(ask: Ask) -> Response:
-    """Cancel a run, with its children unless the form leaves them out."""
+    """Cancel a run, with its children unless the form leaves them out; goes back to the inbox if
+    the form was opened there.
+    """
     form = await ask.form()
     run_id = await _run_id(ask)
     children = "children" in form or "asked" not in form
     steering = ask.desk.calls.runs.steering
     await steering.cancel(run_id, _reason(form), None, children, ask.visitor.name)
+    if _text(form, "from") == plans.INBOX:
+        return ask.back_to(ask.paths.page(plans.INBOX, run=run_id))
     return _back(ask, run_id, form)
 
 
@@ -143,6 +147,7 @@ async def _again(ask: Ask, form: FormData, act: str, **facts: Any) -> Response:
         422,
         run=tree.run,
         body="run/answer_body.html",
+        back=ask.paths.run(tree.run.id),
         heading=heading,
         lede=shown.task,
         act=act,

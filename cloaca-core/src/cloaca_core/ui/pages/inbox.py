@@ -13,6 +13,7 @@ from cloaca_core.runner.history import Action
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.forms.schema_fields import Field, fields_of
 from cloaca_core.ui.payloads.context_facts import Facts, facts_of
+from cloaca_core.ui.words.schedule_texts import ACTS as ACTS_TOLD
 
 if TYPE_CHECKING:
     from cloaca_core.telemetry.redaction import Redact
@@ -22,6 +23,7 @@ ACTS: Final = 200
 """Acts that are looked through for the decisions among them."""
 LATELY: Final = 8
 _DECISIONS: Final = ("approve", "resume")
+_DONE_HERE: Final = (*_DECISIONS, "cancel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +78,14 @@ async def shown(
 ) -> Response:
     """The inbox, with a form as it was filled in wrongly, or with what came too late."""
     found = await ask.desk.observer.inbox(limit=PAGE)
-    lately = decided_in(await ask.desk.observer.actions(limit=ACTS))
+    acts = await ask.desk.observer.actions(limit=ACTS)
     return await ask.page(
         "inbox.html",
         status,
         inbox=found,
         cards=[card(each, wrong, ask.desk.redact) for each in found.questions],
-        decided=lately[:LATELY],
-        done=_done(ask, lately),
+        decided=decided_in(acts)[:LATELY],
+        done=done_in(acts, ask.query("run"), ask.query("task")),
         wrong=wrong,
         late=late,
         still=status != 200,
@@ -106,25 +108,17 @@ def decided_in(acts: Sequence[Action]) -> list[Decided]:
 
 def _decided(act: Action) -> Decided:
     if act.kind != "approve":
-        return Decided(act, "", "resumed" if act.reason is None else f"resumed, {act.reason}")
+        did = ACTS_TOLD[act.kind]
+        return Decided(act, "", did if act.reason is None else f"{did}, {act.reason}")
     task, _, choice = (act.reason or "").partition(": ")
     return Decided(act, task, choice, choice.partition(",")[0] == "reject")
 
 
-def _done(ask: Ask, lately: Sequence[Decided]) -> Decided | None:
-    """The decision that has just been taken here, by the address; only one that is in the log."""
-    wanted = (ask.query("run"), ask.query("task"))
-    return next((each for each in lately if (each.action.run_id, each.task) == wanted), None)
+def done_in(acts: Sequence[Action], run_id: str, task: str) -> Decided | None:
+    """The newest decision about a task, or (``task`` empty) resume or cancel of a run."""
+    found = [_decided(each) for each in acts if each.kind in _DONE_HERE and each.changed]
+    wanted = (run_id, task)
+    return next((each for each in found if (each.action.run_id, each.task) == wanted), None)
 
 
-async def cancel(ask: Ask) -> Response:
-    """The question before a run is cancelled."""
-    ask.must_act()
-    run = await ask.desk.observer.run(ask.query("run"))
-    return await ask.page("inbox_cancel.html", run=run, still=True)
-
-
-ROUTES: Final[tuple[Address, ...]] = (
-    ("GET", "/inbox", inbox),
-    ("GET", "/inbox/cancel", cancel),
-)
+ROUTES: Final[tuple[Address, ...]] = (("GET", "/inbox", inbox),)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cloaca_core.runner.results import Plan
 
 DIALOG: Final = "plan-body"
+INBOX: Final = "inbox"
 _PLAN: Final = "run/rerun_body.html"
 _DRAWN: Final = 100
 """Tasks that are drawn beside a plan at most."""
@@ -42,15 +43,18 @@ async def fork(ask: Ask) -> Response:
 
 
 async def cancel(ask: Ask) -> Response:
-    """Ask before a run is cancelled."""
+    """Ask before a run is cancelled, from its page or (``from=inbox``) from the inbox."""
     ask.must_act()
     tree = await ask.desk.observer.tree(ask.request.path_params["run_id"], depth=1)
     run, why = tree.run, allowed_acts(tree.run, ask.clock).cancel
     refusal = RefusedError(409, "This run cannot be cancelled", f"{why}.") if why else None
+    from_inbox = ask.query("from") == INBOX
     return await question(
         ask,
         run,
         "run/cancel_body.html",
+        back=ask.paths.page(INBOX) if from_inbox else "",
+        from_inbox=from_inbox,
         heading=f"Cancel {run.workflow_name}?",
         lede="",
         refusal=refusal,
@@ -107,16 +111,24 @@ async def fork_page(
 
 
 async def question(
-    ask: Ask, run: RunLine, body: str, *, refusal: RefusedError | None = None, **facts: Any
+    ask: Ask,
+    run: RunLine,
+    body: str,
+    *,
+    back: str = "",
+    refusal: RefusedError | None = None,
+    **facts: Any,
 ) -> Response:
-    """A question as a page, or as the content of the dialog. A page that is open stays as it is:
-    what was typed into it is not to go when something changes.
+    """A question as a page, or as the content of the dialog; ``back`` is where it was asked for,
+    the page of the run by default. A page that is open stays as it is: what was typed into it is
+    not to go when something changes.
     """
     if ask.wants == "page":
         return Response(status_code=204)
     template = body if ask.wants == DIALOG else "run/plan.html"
     status = 200 if refusal is None else refusal.status
-    return await ask.page(template, status, run=run, body=body, refusal=refusal, **facts)
+    back = back or ask.paths.run(run.id)
+    return await ask.page(template, status, run=run, body=body, back=back, refusal=refusal, **facts)
 
 
 async def _plan(

@@ -10,7 +10,6 @@
     const shown = all("#runs-list [data-id]").map((row) => row.dataset.id);
     if (ctx.sourceElement.id !== "page" || !shown.length) return;
     const query = new URLSearchParams(location.search);
-    for (const name of ["done", "changed", "refused"]) query.delete(name);
     query.set("shown", shown.join(","));
     ctx.request.action = `${location.pathname}?${query}`;
   });

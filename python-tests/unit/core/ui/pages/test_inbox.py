@@ -7,7 +7,7 @@ from cloaca_core.runner.approvals import OpenApproval
 from cloaca_core.runner.history import Action
 from cloaca_core.telemetry.redaction import Redaction
 from cloaca_core.ui.forms.schema_fields import Field
-from cloaca_core.ui.pages.inbox import Wrong, card, decided_in
+from cloaca_core.ui.pages.inbox import Wrong, card, decided_in, done_in
 
 
 def question(run_id: str = "r", task: str = "sign") -> Question:
@@ -66,3 +66,23 @@ def test_decisions_are_told_from_other_acts() -> None:
         ("", "resumed, terminal is back", False),
         ("", "resumed", False),
     ]
+
+
+def test_the_act_that_was_done_last_with_a_run_is_told() -> None:
+    acts = [
+        act("cancel", None, changed=False),
+        act("cancel", "sold out"),
+        act("resume", None),
+        act("approve", "sign: approve"),
+        act("fork", None),
+    ]
+
+    def told(*since: Action, task: str = "") -> str | None:
+        found = done_in(since, "r", task)
+        return None if found is None else found.choice
+
+    assert told(*acts) == "cancelled, sold out"
+    assert told(*acts[2:]) == "resumed"
+    assert told(*acts, task="sign") == "approve"
+    assert told(*acts[3:]) is None
+    assert done_in(acts, "other", "") is None
