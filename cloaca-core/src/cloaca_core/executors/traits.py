@@ -16,6 +16,7 @@ class Traits:
 
     ``submit`` and ``shutdown`` are keyword arguments for these methods. ``cancels`` is False where
     ``Future.cancel()`` claims to have ended a call that goes on: then it is better not called.
+    ``depth`` is how many calls it is handed by default for each that it runs at once.
     """
 
     submit: Mapping[str, bool] = field(default_factory=dict)
@@ -23,6 +24,7 @@ class Traits:
         default_factory=lambda: {"wait": False, "cancel_futures": True}
     )
     cancels: bool = True
+    depth: int = 1
 
 
 _DASK: Final = Traits(
@@ -32,6 +34,9 @@ _DASK: Final = Traits(
     shutdown={"wait": False},
     # It forgets the call, and the thread of its worker is busy until the body ends.
     cancels=False,
+    # A thread that has no next call idles while its answer and that call travel, for longer than a
+    # short body takes.
+    depth=2,
 )
 _LOKY: Final = Traits(shutdown={"wait": False})
 _OTHERS: Final = Traits()
