@@ -7,12 +7,14 @@ events of Dask, which a client and the workers have in public.
 from __future__ import annotations
 
 import importlib
+import threading
 import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from functools import partial
+from itertools import count
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from cloaca_core.executors.foreign import Foreign, is_one_of
@@ -26,13 +28,17 @@ Begun: TypeAlias = Callable[[float], None]
 """Is told that a call runs, and for how many seconds. Must not wait: Dask's loop calls it."""
 
 
+_TOPICS_IN_USE: Final[set[str]] = set()
+_CHOOSING: Final = threading.Lock()
+
+
 class DaskStarts:
     """Submits calls to one executor of a Dask client whose beginning is told. Any thread."""
 
     def __init__(self, executor: Executor, client: _Client) -> None:
         self.executor: Executor = executor
         self._client = client
-        self._topic = f"cloaca-starts-{uuid.uuid4().hex}"
+        self._topic = _free_topic()
         self._waiting: dict[str, Begun] = {}
         self._is_subscribed = False
 
@@ -59,6 +65,7 @@ class DaskStarts:
         if self._is_subscribed:
             with suppress(Exception):  # the client may be closed, or have lost its scheduler
                 self._client.unsubscribe_topic(self._topic)
+        _TOPICS_IN_USE.discard(self._topic)
 
     def _subscribe(self) -> None:
         if not self._is_subscribed:
@@ -74,6 +81,18 @@ class DaskStarts:
         del self._waiting[name]
         if call.cancelled():  # a scheduler that has been started again knows no subscription
             self._is_subscribed = False
+
+
+def _free_topic() -> str:
+    """A topic that is this process's alone to use, on its clients: a client has one handler for
+    each. Other processes use it as well, as a scheduler keeps each topic for ever.
+    """
+    with _CHOOSING:
+        topic = next(
+            name for number in count() if (name := f"cloaca-starts-{number}") not in _TOPICS_IN_USE
+        )
+        _TOPICS_IN_USE.add(topic)
+    return topic
 
 
 def starts_of(executor: Executor) -> DaskStarts | None:

@@ -100,8 +100,7 @@ class Supply:
         """Shut down the executor, if a function made it. Returns at once: also while that function
         makes it anew, which may take for ever.
         """
-        if self._starts is not None:
-            self._starts.close()
+        self._end_reports()
         if not isinstance(self._given, Executor):
             threading.Thread(target=self._end, daemon=True).start()
 
@@ -125,9 +124,15 @@ class Supply:
         return starts.submit(begun, function, *args, **options)
 
     def _starts_on(self, executor: Executor) -> DaskStarts | None:
-        if self._starts is None or self._starts.executor is not executor:
-            self._starts = starts_of(executor)
-        return self._starts
+        with self._lock:
+            if self._starts is None or self._starts.executor is not executor:
+                self._end_reports()
+                self._starts = starts_of(executor)
+            return self._starts
+
+    def _end_reports(self) -> None:
+        if self._starts is not None:
+            self._starts.close()
 
     def _end(self) -> None:
         with self._lock:

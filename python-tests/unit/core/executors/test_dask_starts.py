@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from types import SimpleNamespace
 from typing import Any
@@ -37,8 +37,10 @@ class Scene:
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
+def scene() -> Iterator[Scene]:
+    scene = Scene()
+    yield scene
+    scene.starts.close()
 
 
 class TestRunner:
@@ -79,6 +81,18 @@ class TestRunner:
         scene.submit()
         scene.starts.close()
         assert scene.dask.client.topics == {}
+
+    def test_schedulers_keep_topics_so_they_are_used_again(self, scene: Scene) -> None:
+        first, second = Scene(), Scene()  # a client has one handler for a topic
+        before = {each.submit()[0] for each in (scene, first, second)}
+        second.starts.close()
+        third = Scene()
+        topic, _ = third.submit()
+        for each in (first, third):
+            each.starts.close()
+
+        assert len(before) == 3
+        assert topic in before
 
     def test_a_client_that_is_gone_does_not_hinder_that(self, scene: Scene) -> None:
         scene.submit()
