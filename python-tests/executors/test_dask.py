@@ -81,7 +81,7 @@ class TestDask(ExecutorContract):
 
 
 class TestBodiesThatWaitThere:
-    """A cluster is handed two bodies for each thread, so that no thread idles between them."""
+    """A cluster is handed three bodies for each thread, so that no thread idles between them."""
 
     @pytest.fixture
     def one_thread(self) -> Iterator[Client]:

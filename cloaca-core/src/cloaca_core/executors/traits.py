@@ -34,9 +34,9 @@ _DASK: Final = Traits(
     shutdown={"wait": False},
     # It forgets the call, and the thread of its worker is busy until the body ends.
     cancels=False,
-    # A thread that has no next call idles while its answer and that call travel, for longer than a
-    # short body takes.
-    depth=2,
+    # One runs, one follows, and one is on its way there or back: else the thread idles for the way,
+    # which is longer than a short body. Dask keeps the third until a worker has room for it.
+    depth=3,
 )
 _LOKY: Final = Traits(shutdown={"wait": False})
 _OTHERS: Final = Traits()

@@ -177,9 +177,9 @@ class TestCancelling:
 class TestDask:
     """A cluster is handed calls beyond those that it runs, and says when those begin."""
 
-    def test_each_thread_has_a_next_call(self) -> None:
+    def test_each_thread_has_further_calls(self) -> None:
         supply = opened(HandDask({"tcp://one": 2, "tcp://two": 1}))
-        assert (supply.slots, supply.at_once) == (6, 3)
+        assert (supply.slots, supply.at_once) == (9, 3)
 
     @pytest.mark.parametrize(
         ("threads", "expected"),

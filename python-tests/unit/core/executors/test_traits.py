@@ -20,7 +20,7 @@ def test_dask_runs_each_call_and_is_not_asked_to_cancel_one() -> None:
     dask = foreign("distributed.cfexecutor", "ClientExecutor", Executor)()
 
     assert traits_of(dask) == Traits(
-        submit={"pure": False}, shutdown={"wait": False}, cancels=False, depth=2
+        submit={"pure": False}, shutdown={"wait": False}, cancels=False, depth=3
     )
 
 
