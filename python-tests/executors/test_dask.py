@@ -104,12 +104,12 @@ class TestBodiesThatWaitThere:
             yield runner
 
     def test_a_time_limit_counts_from_when_the_body_begins(
-        self, runner: cloaca.DefaultRunner, tmp_path: Path
+        self, runner: cloaca.DefaultRunner, one_thread: Client, tmp_path: Path
     ) -> None:
         holding = runner.submit("meeting", bodies.pipes(tmp_path))
         read(tmp_path / "inside")
         brief = runner.submit("brief", {"folder": str(tmp_path)})
-        _until_running(runner, 2)
+        _until_one_waits(one_thread)
         assert runner.execute("as_long").status == "Failed"  # by then the limit would be over
         write(tmp_path / "go")
 
@@ -118,13 +118,13 @@ class TestBodiesThatWaitThere:
         assert [each.status for each in brief.attempts()] == ["Completed"]
 
     def test_a_body_that_has_waited_there_is_given_up_when_its_time_is_over(
-        self, runner: cloaca.DefaultRunner, tmp_path: Path
+        self, runner: cloaca.DefaultRunner, one_thread: Client, tmp_path: Path
     ) -> None:
         holding = runner.submit("meeting", bodies.pipes(tmp_path))
         read(tmp_path / "inside")
         (tmp_path / "next").mkdir()
         limited = runner.submit("limited", bodies.pipes(tmp_path / "next"))
-        _until_running(runner, 2)
+        _until_one_waits(one_thread)
         write(tmp_path / "go")
         holding.result(WAIT).raise_for_status()
         read(tmp_path / "next" / "inside")
@@ -134,12 +134,12 @@ class TestBodiesThatWaitThere:
         assert [each.error_type for each in limited.attempts()] == ["TimeoutError"]
 
     def test_a_body_that_had_not_begun_is_not_to_blame_for_the_end_of_its_worker(
-        self, runner: cloaca.DefaultRunner, tmp_path: Path
+        self, runner: cloaca.DefaultRunner, one_thread: Client, tmp_path: Path
     ) -> None:
         holding = runner.submit("meeting", bodies.pipes(tmp_path))
         worker = int(read(tmp_path / "inside"))
         brief = runner.submit("brief", {"folder": str(tmp_path)})
-        _until_running(runner, 2)
+        _until_one_waits(one_thread)
         os.kill(worker, signal.SIGKILL)
 
         assert holding.result(WAIT).status == "Failed"  # no loss is allowed it
@@ -148,9 +148,9 @@ class TestBodiesThatWaitThere:
         assert (lost.error_type, done.status) == ("WorkerLost", "Completed")
 
 
-def _until_running(runner: cloaca.DefaultRunner, bodies_there: int) -> None:
-    """Return when the executor has been handed so many bodies. Nothing tells when."""
-    while runner.health()["executors"]["there"]["running"] < bodies_there:
+def _until_one_waits(client: Client) -> None:
+    """Return when the worker has a body beside the one that it runs. Nothing tells when."""
+    while sum(map(len, client.processing().values())) < 2:
         pass
 
 
