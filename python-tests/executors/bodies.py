@@ -102,6 +102,17 @@ def heeding(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
     Path(context["folder"], "go").read_text(encoding="utf-8")
 
 
+def passing(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+    """Only be written down."""
+    note(context, handle)
+
+
+def lasting(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+    """Go on until the time is over."""
+    while not handle.cancelled:
+        time.sleep(POLL)
+
+
 def registry() -> cloaca.Registry:
     """The workflows: one task each, but for ``several``, which has one in each way to run."""
     made = cloaca.Registry()
@@ -109,6 +120,8 @@ def registry() -> cloaca.Registry:
         told = cloaca.task(id="told", executor="there")(facts)
         other = cloaca.task(id="other", executor="there", dependencies=[told])(awaited)
         cloaca.task(id="here", dependencies=[other])(lambda context: {"here": os.getpid()})
+    with cloaca.WorkflowBuilder("as_long", registry=made):
+        cloaca.task(id="t", timeout_seconds=1.5, retry_attempts=1)(lasting)
     for name, body, options in (
         ("raising", raising, {"retry_attempts": 1}),
         ("telling", telling, {"retry_attempts": 1}),
@@ -118,6 +131,7 @@ def registry() -> cloaca.Registry:
         ("heeding", heeding, {}),
         ("deaf", meeting, {"timeout_seconds": 5.0, "retry_attempts": 2, "retry_delay_ms": 1}),
         ("limited", heeding, {"timeout_seconds": 4.0, "retry_attempts": 1}),
+        ("brief", passing, {"timeout_seconds": 1.0, "retry_attempts": 1}),
     ):
         with cloaca.WorkflowBuilder(name, registry=made):
             cloaca.task(id="t", executor="there", **options)(body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -77,6 +78,81 @@ class TestDask(ExecutorContract):
         assert len(executions(tmp_path)) == 2
         done = [each for each in run.attempts() if each.status == "Completed"]
         assert [run.outputs()] == [{"t": {"met": each.attempt}} for each in done]
+
+
+class TestBodiesThatWaitThere:
+    """A cluster may be handed more bodies than it has threads, so that none idles between them."""
+
+    @pytest.fixture
+    def one_thread(self) -> Iterator[Client]:
+        with (
+            dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+            LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+
+    @pytest.fixture
+    def runner(self, one_thread: Client, database_url: str) -> Iterator[cloaca.DefaultRunner]:
+        with cloaca.DefaultRunner(
+            database_url,
+            registry=bodies.registry(),
+            executors={"there": one_thread.get_executor()},
+            executor_slots={"there": 3},
+            config=cloaca.DefaultRunnerConfig(max_recovery_attempts=0),
+        ) as runner:
+            runner.execute("several").raise_for_status()  # the start of workers would count
+            yield runner
+
+    def test_a_time_limit_counts_from_when_the_body_begins(
+        self, runner: cloaca.DefaultRunner, one_thread: Client, tmp_path: Path
+    ) -> None:
+        holding = runner.submit("meeting", bodies.pipes(tmp_path))
+        read(tmp_path / "inside")
+        brief = runner.submit("brief", {"folder": str(tmp_path)})
+        _until_one_waits(one_thread)
+        assert runner.execute("as_long").status == "Failed"  # by then the limit would be over
+        write(tmp_path / "go")
+
+        for run in (holding, brief):
+            run.result(WAIT).raise_for_status()
+        assert [each.status for each in brief.attempts()] == ["Completed"]
+
+    def test_a_body_that_has_waited_there_is_given_up_when_its_time_is_over(
+        self, runner: cloaca.DefaultRunner, one_thread: Client, tmp_path: Path
+    ) -> None:
+        holding = runner.submit("meeting", bodies.pipes(tmp_path))
+        read(tmp_path / "inside")
+        (tmp_path / "next").mkdir()
+        limited = runner.submit("limited", bodies.pipes(tmp_path / "next"))
+        _until_one_waits(one_thread)
+        write(tmp_path / "go")
+        holding.result(WAIT).raise_for_status()
+        read(tmp_path / "next" / "inside")
+
+        assert limited.result(WAIT).status == "Failed"
+        write(tmp_path / "next" / "go")
+        assert [each.error_type for each in limited.attempts()] == ["TimeoutError"]
+
+    def test_a_body_that_had_not_begun_is_not_to_blame_for_the_end_of_its_worker(
+        self, runner: cloaca.DefaultRunner, one_thread: Client, tmp_path: Path
+    ) -> None:
+        holding = runner.submit("meeting", bodies.pipes(tmp_path))
+        worker = int(read(tmp_path / "inside"))
+        brief = runner.submit("brief", {"folder": str(tmp_path)})
+        _until_one_waits(one_thread)
+        os.kill(worker, signal.SIGKILL)
+
+        assert holding.result(WAIT).status == "Failed"  # no loss is allowed it
+        brief.result(WAIT).raise_for_status()
+        lost, done = brief.attempts()
+        assert (lost.error_type, done.status) == ("WorkerLost", "Completed")
+
+
+def _until_one_waits(client: Client) -> None:
+    """Return when the worker has a body beside the one that it runs. Nothing tells when."""
+    while sum(map(len, client.processing().values())) < 2:
+        pass
 
 
 @pytest.mark.timeout(RETURN + 20)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.executors.by_value import ByValue
+from cloaca_core.executors.dask_starts import Begun, DaskStarts, starts_of
 from cloaca_core.executors.kinds import ExecutorLike, Interruptible
 from cloaca_core.executors.sizes import size_of
 from cloaca_core.executors.traits import traits_of
@@ -23,6 +24,8 @@ class Supply:
     """``submit`` may be called from any thread, between ``open`` and ``close``.
 
     An executor that was given as such stays the user's: it is never shut down, nor replaced.
+    ``at_once`` is how many calls run at once where it is told when further ones begin; None where
+    every call is taken to run as soon as it is submitted.
     """
 
     def __init__(self, name: str, given: ExecutorLike | ByValue, slots: int | None = None) -> None:
@@ -32,7 +35,9 @@ class Supply:
         self._given = given.executor if isinstance(given, ByValue) else given
         self._wanted_slots = self._slots = slots
         self._executor: Executor | None = None
+        self._starts: DaskStarts | None = None
         self._lock = threading.Lock()
+        self.at_once: int | None = None
 
     def anew(self) -> Supply:
         """The same, as it was before it was opened."""
@@ -40,9 +45,12 @@ class Supply:
 
     def open(self) -> None:
         """Make the executor, if a function does that, and learn its size."""
-        self._executor = self._made()
+        executor = self._executor = self._made()
+        self._starts = starts_of(executor)
+        if self._starts is not None:
+            self.at_once = self._threads(executor)
         if self._slots is None:
-            self._slots = size_of(self._executor)
+            self._slots = self.at_once or size_of(executor)
         if self._slots is None:
             raise ConfigError(
                 f"executors: how many calls {self.name!r} runs at once is not known; "
@@ -52,20 +60,24 @@ class Supply:
 
     @property
     def slots(self) -> int:
-        """How many calls run at once; once it is open."""
+        """How many calls it is handed at once; once it is open."""
         assert self._slots is not None
         return self._slots
 
-    def submit(self, function: Callable[..., T], *args: object) -> Future[T]:
-        """Submit a call. An executor that refuses it is made anew first, if a function made it."""
+    def submit(
+        self, function: Callable[..., T], *args: object, begun: Begun | None = None
+    ) -> Future[T]:
+        """Submit a call. An executor that refuses it is made anew first, if a function made it.
+        ``begun`` is called when the call is known to run, for one beyond those that run at once.
+        """
         executor = self._executor
         assert executor is not None
         try:
-            return _submit(executor, function, *args)
+            return self._submit(executor, begun, function, *args)
         except Exception:
             if isinstance(self._given, Executor):
                 raise
-            return _submit(self._renewed(executor), function, *args)
+            return self._submit(self._renewed(executor), begun, function, *args)
 
     def interrupt(self, call: Future[T]) -> None:
         """Tell a call to end, if it is one of ``ProcessExecutor``, which alone can."""
@@ -88,8 +100,39 @@ class Supply:
         """Shut down the executor, if a function made it. Returns at once: also while that function
         makes it anew, which may take for ever.
         """
+        self._end_reports()
         if not isinstance(self._given, Executor):
             threading.Thread(target=self._end, daemon=True).start()
+
+    def _threads(self, executor: Executor) -> int:
+        """How many calls run at once, as far as a program that said how many slots to use wants to
+        know: then its cluster may have no workers yet, or be away.
+        """
+        try:
+            return size_of(executor) or 0
+        except Exception:
+            if self._slots is None:
+                raise
+            return 0
+
+    def _submit(
+        self, executor: Executor, begun: Begun | None, function: Callable[..., T], *args: object
+    ) -> Future[T]:
+        options = traits_of(executor).submit
+        if begun is None or (starts := self._starts_on(executor)) is None:
+            return executor.submit(function, *args, **options)
+        return starts.submit(begun, function, *args, **options)
+
+    def _starts_on(self, executor: Executor) -> DaskStarts | None:
+        with self._lock:
+            if self._starts is None or self._starts.executor is not executor:
+                self._end_reports()
+                self._starts = starts_of(executor)
+            return self._starts
+
+    def _end_reports(self) -> None:
+        if self._starts is not None:
+            self._starts.close()
 
     def _end(self) -> None:
         with self._lock:
@@ -118,10 +161,6 @@ class Supply:
                 _shut_down(refused)
                 self._executor = self._made()
             return self._executor
-
-
-def _submit(executor: Executor, function: Callable[..., T], *args: object) -> Future[T]:
-    return executor.submit(function, *args, **traits_of(executor).submit)
 
 
 def _shut_down(executor: Executor) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import pytest
 from model.executor_by_hand import ExecutorByHand
 from unit.core.executors.foreign_classes import foreign
+from unit.core.executors.hand_dask import HandDask
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.executors.by_value import ByValue
@@ -171,6 +172,60 @@ class TestCancelling:
         future: Future[int] = Future()
         opened(dask, 2).cancel(future)
         assert not future.cancelled()
+
+
+class TestDask:
+    """A cluster may be handed calls beyond those that it runs, and says when those begin."""
+
+    def test_its_size_is_that_of_all_its_threads(self) -> None:
+        supply = opened(HandDask({"tcp://one": 2, "tcp://two": 1}))
+        assert (supply.slots, supply.at_once) == (3, 3)
+
+    @pytest.mark.parametrize(
+        ("threads", "expected"),
+        [
+            ({"tcp://one": 2}, 2),
+            ({}, 0),  # its workers come later
+            (OSError("no scheduler"), 0),
+        ],
+    )
+    def test_slots_that_are_given_stay_so(
+        self, threads: dict[str, int] | OSError, expected: int
+    ) -> None:
+        supply = opened(HandDask(threads), 5)
+        assert (supply.slots, supply.at_once) == (5, expected)
+
+    def test_without_given_slots_it_must_tell(self) -> None:
+        with pytest.raises(OSError, match="no scheduler"):
+            opened(HandDask(OSError("no scheduler")))
+
+    def test_other_executors_run_all_their_calls(self) -> None:
+        supply = opened(ExecutorByHand(3))
+        supply.submit(pow, 2, 3, begun=lambda _: None)
+        assert (supply.slots, supply.at_once) == (3, None)
+
+    def test_a_call_that_may_wait_has_its_beginning_told(self) -> None:
+        dask, told = HandDask({"tcp://one": 1}), list[float]()
+        supply = opened(dask)
+        supply.submit(pow, 2, 3)
+        supply.submit(pow, 2, 3, begun=told.append)
+        _, (topic, name, *call) = dask.calls[1]
+        dask.client.topics[topic]((0.0, (name, 0.5)))
+
+        assert dask.calls[0] == (pow, (2, 3))
+        assert (call, told) == ([pow, 2, 3], [0.5])
+        supply.close()
+        assert dask.client.topics == {}
+
+    def test_one_that_was_made_anew_has_reports_of_its_own(self) -> None:
+        made = [HandDask({"tcp://one": 1}) for _ in range(2)]
+        first, second = made
+        supply = opened(lambda: made.pop(0))
+        first.is_away = True
+        supply.submit(pow, 2, 3, begun=lambda _: None)
+
+        assert [len(each.calls) for each in (first, second)] == [0, 1]
+        assert list(second.client.topics) == [second.calls[0][1][0]]
 
 
 class TestClosing:

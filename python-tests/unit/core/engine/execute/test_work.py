@@ -86,6 +86,13 @@ class TestBodyClock:
 
         assert clock.spent() == 5
 
+    def test_it_may_have_begun_before_that_is_known(self, hands: HandClock) -> None:
+        clock = BodyClock(hands)
+        clock.start(2.0)
+        hands.now += 1
+        clock.pause()
+        assert clock.spent() == 3
+
     def test_pausing_what_never_ran_is_nothing(self, hands: HandClock) -> None:
         clock = BodyClock(hands)
         clock.pause()

@@ -38,13 +38,15 @@ class Signal(Enum):
 
 
 class RemoteAttempt(Attempt):
-    """Its time counts from when the executor has it. The loop never talks with the executor: so no
+    """Its time counts from when its body runs: from when the executor has it, or from when that
+    says so, if it may have to wait there. The loop never talks with the executor: so no
     call of the user's executor holds the engine up.
     """
 
     __slots__ = (
         "_call",
         "_carrier",
+        "_has_begun",
         "_lines",
         "_newest_line",
         "_signals",
@@ -58,6 +60,7 @@ class RemoteAttempt(Attempt):
         self.is_async: bool = False  # here; its body may be, there
         self.place: str = carrier.place
         self._carrier = carrier
+        self._has_begun = True
         self._call: Future[Answer] | None = None
         self._signals: deque[Signal] = deque()
         self._slot: Slot | None = None
@@ -86,12 +89,18 @@ class RemoteAttempt(Attempt):
             self._lines.on(name_of(self), self.take_lines)
         self.clock.pause()
         try:
-            call = self._carrier.submit(self)
+            runs = self._has_begun = self._carrier.runs_next()
+            call = self._carrier.submit(self, None if runs else self._begun)
         except BaseException as error:  # noqa: BLE001 - the executor is the user's
             self._come_to(self._carrier.not_sent(self, error))
             return None
-        self.clock.start()
+        if runs:
+            self.clock.start()
         return call
+
+    def _begun(self, seconds: float) -> None:
+        self._has_begun = True
+        self.clock.start(seconds)
 
     def frees_worker(self) -> bool:
         """Whether its call, which is done, leaves a worker to the next attempt at once."""
@@ -111,7 +120,7 @@ class RemoteAttempt(Attempt):
 
     def _outcome(self, call: Future[Answer]) -> Outcome:
         CURRENT_WORK.set(self)
-        return self._carrier.outcome(self, call)
+        return self._carrier.outcome(self, call, has_begun=self._has_begun)
 
     def _take_last_lines(self, call: Future[Answer]) -> None:
         """Take the lines that came with the answer; those of a lost worker came before."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
 
     from cloaca_core._engine.execute.attempt import Attempt
@@ -28,8 +29,15 @@ class Carrier(Protocol):
     def line_socket(self) -> LineSocket | None:
         """Brings lines of bodies on this host as they are logged; None where that cannot be."""
 
-    def submit(self, attempt: Attempt) -> Future[Answer]:
-        """Hand a body over."""
+    def runs_next(self) -> bool:
+        """Whether a body that is handed over now runs at once, as far as that can be known."""
+
+    def submit(
+        self, attempt: Attempt, begun: Callable[[float], None] | None = None
+    ) -> Future[Answer]:
+        """Hand a body over. ``begun`` is called when it is known that the body has run for so many
+        seconds; it is given for a body that may have to wait there.
+        """
 
     def interrupt(self, call: Future[Answer]) -> None:
         """Have the executor tell a call to end, if it can."""
@@ -45,5 +53,9 @@ class Carrier(Protocol):
     def not_sent(self, attempt: Attempt, error: BaseException) -> Outcome:
         """The outcome of an attempt that ``submit`` refused."""
 
-    def outcome(self, attempt: Attempt, future: Future[Answer]) -> Outcome:
-        """The outcome of an attempt whose call is done."""
+    def outcome(
+        self, attempt: Attempt, future: Future[Answer], *, has_begun: bool = True
+    ) -> Outcome:
+        """The outcome of an attempt whose call is done. A body that is not known to have begun is
+        not to blame for the end of its worker.
+        """

@@ -52,7 +52,8 @@ TOLD: Final = "it was told to end"
 
 class Pool:
     """``threads`` wait for the answers, one for each call that the executor runs at once. Methods
-    are called on them. ``breaks_whole`` is true once the executor has broken with all its calls.
+    are called on them. ``breaks_whole`` is true once the executor has broken with all its calls, or
+    lost a body together with the one before it.
     """
 
     def __init__(
@@ -74,9 +75,16 @@ class Pool:
         """Make an attempt that runs here; the arguments are those of ``Attempt``."""
         return RemoteAttempt(self, *arguments, **options)
 
-    def submit(self, attempt: Attempt) -> Future[Answer]:
-        """Hand a body over. ``ExecutorError`` if it cannot be sent; other errors are those of the
-        executor.
+    def runs_next(self) -> bool:
+        """Whether a body that is handed over now runs at once; its thread is counted already."""
+        at_once = self._supply.at_once
+        return at_once is None or len(self.threads.running) <= at_once
+
+    def submit(
+        self, attempt: Attempt, begun: Callable[[float], None] | None = None
+    ) -> Future[Answer]:
+        """Hand a body over. ``begun`` is called when it is known that the body has run for so many
+        seconds. ``ExecutorError`` if it cannot be sent; other errors are those of the executor.
         """
         task = attempt.task
         function = _by_value(task) if self._supply.by_value else None
@@ -95,7 +103,7 @@ class Pool:
             log_level=attempt.least,
         )
         given = encode(attempt.given)
-        future = self._supply.submit(worker.run, call.to_json(), given, function)
+        future = self._supply.submit(worker.run, call.to_json(), given, function, begun=begun)
         self._is_away = False
         return future
 
@@ -123,14 +131,18 @@ class Pool:
             return _judged(attempt, error)
         return self._unavailable(attempt, f"takes no call: {_text(error)}")
 
-    def outcome(self, attempt: Attempt, future: Future[Answer]) -> Outcome:
-        """The outcome of an attempt whose call is done."""
+    def outcome(
+        self, attempt: Attempt, future: Future[Answer], *, has_begun: bool = True
+    ) -> Outcome:
+        """The outcome of an attempt whose call is done. One of a body that is not known to have
+        begun is not to blame for the end of its worker.
+        """
         if future.cancelled():
             if attempt.abandoned:  # cancelled by its own thread
                 return CutOff()
             return self._unavailable(attempt, "has cancelled the call")
         if (error := future.exception()) is not None:
-            return self._failed(attempt, error)
+            return self._failed(attempt, error, has_begun=has_begun)
         answer = future.result()
         if answer.change is not None:
             return _returned(attempt, answer.change)
@@ -138,22 +150,27 @@ class Pool:
             return self._lost(attempt, TOLD)
         return _raised(attempt, RemoteError.from_json(answer.error), answer.pickled)
 
-    def _failed(self, attempt: Attempt, error: BaseException) -> Outcome:
+    def _failed(self, attempt: Attempt, error: BaseException, *, has_begun: bool) -> Outcome:
         """The outcome when the executor itself has an error to tell."""
         if is_worker_lost(error):
             self.breaks_whole |= isinstance(error, BrokenExecutor)
-            return self._lost(attempt, _text(error))
+            return self._lost(attempt, _text(error), has_begun=has_begun)
         if isinstance(error, KeyboardInterrupt | BodyCancelled):  # after the body, in the worker
             return self._lost(attempt, TOLD)
         wrapped = ExecutorError(f"executor {self._supply.name!r} could not run it: {_text(error)}")
         wrapped.__cause__ = error
         return _judged(attempt, wrapped)
 
-    def _lost(self, attempt: Attempt, why: str) -> Outcome:
-        """The outcome when the worker is gone; its run may be why."""
+    def _lost(self, attempt: Attempt, why: str, *, has_begun: bool = True) -> Outcome:
+        """The outcome when the worker is gone; its run may be why. Once a body has the benefit of
+        the doubt: one that kills its worker at once is not known to have begun.
+        """
         if attempt.cancelled:
             return CutOff()
         error = WorkerLost(f"executor {self._supply.name!r} lost the worker of this body: {why}")
+        self.breaks_whole |= not has_begun
+        if not has_begun and not attempt.uncounted:
+            return _again(attempt, error, after=attempt.crashes)
         return replace(_again(attempt, error, after=attempt.crashes), crashed=True)
 
     def _unavailable(self, attempt: Attempt, why: str) -> Raised:

@@ -28,12 +28,13 @@ class WorkerLog(TaskLog):
     """
 
     __slots__ = (
+        "_file",
         "_kept_bytes",
         "_kept_first",
         "_kept_last",
         "_kept_told",
         "_lock",
-        "_name",
+        "_may_send",
         "_sender",
         "_unsent",
     )
@@ -42,14 +43,15 @@ class WorkerLog(TaskLog):
 
     def __init__(self, call: RemoteCall) -> None:
         super().__init__(call.log_level, _now, unchanged)
-        self._name = Path(call.cancel_file).name
+        self._file = call.cancel_file
         self._lock = threading.Lock()
         self._kept_first: list[Numbered] = []
         self._kept_last: deque[Numbered] = deque()
         self._kept_bytes = 0
         self._kept_told: Told | None = None
         self._unsent: list[Numbered] = []
-        self._sender = _sender_to(call)
+        self._sender: Sender | None = None
+        self._may_send = IS_SUPPORTED
 
     def waits(self) -> None:
         """Send the line that waits, and keep it."""
@@ -60,9 +62,18 @@ class WorkerLog(TaskLog):
             for each in last:
                 self._keep(each)
             self._kept_told = told or self._kept_told
-            if self._sender is not None:
+            if (sender := self._opened()) is not None:
                 self._unsent += [*first, *last]
-                self._send(self._sender, told)
+                self._send(sender, told)
+
+    def _opened(self) -> Sender | None:
+        """The socket of the runner, from the first line on: most bodies log nothing. None if this
+        worker does not see it, or has ended sending.
+        """
+        if self._may_send and self._sender is None:
+            self._sender = _sender_to(Path(self._file).with_name(NAME))
+            self._may_send = self._sender is not None
+        return self._sender
 
     def _keep(self, each: Numbered) -> None:
         self._kept_last.append(each)
@@ -72,7 +83,7 @@ class WorkerLog(TaskLog):
 
     def _send(self, sender: Sender, told: Told | None) -> None:
         try:
-            sender.send(self._name, SentLines(self._unsent, told))
+            sender.send(Path(self._file).name, SentLines(self._unsent, told))
         except BlockingIOError:
             if len(self._unsent) > _MOST_UNSENT:
                 self._end_sending(sender)
@@ -84,7 +95,7 @@ class WorkerLog(TaskLog):
     def _end_sending(self, sender: Sender) -> None:
         """From now on lines come with the answer only: those that are sent have no gap."""
         sender.close()
-        self._sender, self._unsent = None, []
+        self._sender, self._may_send, self._unsent = None, False, []
 
     def close(self) -> SentLines:
         """Take no more lines; all that are kept."""
@@ -95,11 +106,10 @@ class WorkerLog(TaskLog):
             return SentLines([*self._kept_first, *self._kept_last], self._kept_told)
 
 
-def _sender_to(call: RemoteCall) -> Sender | None:
+def _sender_to(path: Path) -> Sender | None:
     """The socket of the runner; None if this worker does not see it."""
-    path = Path(call.cancel_file).with_name(NAME)
     with suppress(OSError):
-        if IS_SUPPORTED and path.is_socket():
+        if path.is_socket():
             return Sender(path)
     return None
 

@@ -72,12 +72,19 @@ class HandCarrier:
         self.seen: list[object] = []
         self.lines: LineSocket | None = None
         self.is_own = False
+        self.has_room = True
+        self.begun: Callable[[float], None] | None = None
+        self.had_begun: list[bool] = []
         self.sent_before: list[int] = []
 
     def line_socket(self) -> LineSocket | None:
         return self.lines
 
-    def submit(self, _: Attempt) -> Future[Answer]:
+    def runs_next(self) -> bool:
+        return self.has_room
+
+    def submit(self, _: Attempt, begun: Callable[[float], None] | None = None) -> Future[Answer]:
+        self.begun = begun
         self.while_submitting()
         self.senders.append(threading.get_ident())
         self.seen.append(CURRENT_WORK.get())
@@ -103,8 +110,9 @@ class HandCarrier:
     def not_sent(self, _: Attempt, error: BaseException) -> Outcome:
         return Raised(type(error).__name__, "", "", again=True)
 
-    def outcome(self, _: Attempt, future: Future[Answer]) -> Outcome:
+    def outcome(self, _: Attempt, future: Future[Answer], *, has_begun: bool = True) -> Outcome:
         assert future.done()
+        self.had_begun.append(has_begun)
         self.sent_before.append(len(self.futures))
         return DONE
 
@@ -268,6 +276,30 @@ class TestTime:
         await scene.reported.get()
 
         assert attempt.clock.spent() == 1
+        assert (scene.carrier.begun, scene.carrier.had_begun) == (None, [True])
+
+    async def test_nor_is_the_time_that_a_body_waits_there(self, scene: Scene) -> None:
+        scene.carrier.has_room = False
+        attempt = await scene.sent()
+        scene.clock.now += 100
+        assert attempt.clock.spent() == 0
+        assert scene.carrier.begun is not None
+        scene.carrier.begun(2.0)  # it has run for so long when this is known
+        scene.clock.now += 1
+        scene.carrier.answer()
+        await scene.reported.get()
+
+        assert attempt.clock.spent() == 3
+        assert scene.carrier.had_begun == [True]
+
+    async def test_a_body_may_be_over_before_it_is_known_to_have_begun(self, scene: Scene) -> None:
+        scene.carrier.has_room = False
+        attempt = await scene.sent()
+        scene.carrier.answer()
+        await scene.reported.get()
+
+        assert attempt.clock.spent() == 0
+        assert scene.carrier.had_begun == [False]
 
 
 class TestSignals:

@@ -6,7 +6,7 @@ import asyncio
 import pickle
 import sys
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from types import ModuleType
@@ -29,12 +29,26 @@ from cloaca_core._engine.record.log_book import LogBook
 from cloaca_core.errors import BodyCancelled, ExecutorError, WorkerLost
 from cloaca_core.executors._process.call import Call
 from cloaca_core.executors.by_value import ByValue
+from cloaca_core.executors.dask_starts import Begun, DaskStarts
 from cloaca_core.executors.supply import Supply
 from cloaca_core.values.clock import SYSTEM_CLOCK
 
 FAILED = RemoteError(
     "NotFoundError", "users has no 7", "Traceback: …", bodies.__name__, "NotFoundError"
 )
+
+
+class HandStarts(DaskStarts):
+    """Says when a call begins as the test does."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor = executor
+
+    def submit(
+        self, begun: Begun, function: Callable[..., Any], *args: object, **options: bool
+    ) -> Future[Any]:
+        self.begun = begun
+        return self.executor.submit(function, *args, **options)
 
 
 class Scene:
@@ -44,7 +58,7 @@ class Scene:
         self.executor = ExecutorByHand()
         self.cancel_files = CancelFiles()
         given = ByValue(self.executor) if by_value else self.executor
-        supply = Supply("cpu", given)
+        self.supply = supply = Supply("cpu", given)
         supply.open()
         self.pool = Pool(supply, asyncio.get_running_loop(), self.cancel_files)
 
@@ -61,7 +75,9 @@ class Scene:
             run.cancelled = True
         return attempt_of(run, make=self.pool.attempt, **fields)
 
-    def outcome(self, answer: Answer | BaseException | None, **fields: Any) -> Outcome:
+    def outcome(
+        self, answer: Answer | BaseException | None, *, has_begun: bool = True, **fields: Any
+    ) -> Outcome:
         """The outcome of an attempt whose call came to this; None stands for a cancelled one."""
         future: Future[Answer] = Future()
         if isinstance(answer, Answer):
@@ -70,7 +86,7 @@ class Scene:
             future.set_exception(answer)
         else:
             future.cancel()
-        return self.pool.outcome(self.attempt(**fields), future)
+        return self.pool.outcome(self.attempt(**fields), future, has_begun=has_begun)
 
     def raised(self, answer: Answer | BaseException | None, **fields: Any) -> Raised:
         outcome = self.outcome(answer, **fields)
@@ -338,6 +354,48 @@ class TestLosses:
             seen.append(scene.pool.breaks_whole)
 
         assert seen == [False, False, False, True, True]
+
+
+class TestBodiesThatWaitThere:
+    """An executor that is handed more bodies than it runs at once."""
+
+    @pytest.mark.parametrize(
+        ("at_once", "running", "expected"),
+        [
+            (None, 9, True),  # it does not tell when bodies begin
+            (2, 2, True),  # this one included
+            (2, 3, False),
+            (0, 1, False),  # its size is not known
+        ],
+    )
+    async def test_further_ones_wait(
+        self, scene: Scene, at_once: int | None, running: int, expected: bool
+    ) -> None:
+        scene.supply.at_once = at_once
+        scene.pool.threads.running |= {thread: scene.attempt() for thread in range(running)}
+        assert scene.pool.runs_next() is expected
+
+    async def test_one_that_is_not_known_to_have_begun_is_not_to_blame_once(
+        self, scene: Scene
+    ) -> None:
+        first = scene.raised(WorkerLost("gone"), has_begun=False)
+        second = scene.raised(WorkerLost("gone"), has_begun=False, number=2, uncounted=1)
+
+        assert (first.type, first.again, first.counts) == ("WorkerLost", True, False)
+        assert (first.crashed, second.crashed) == (False, True)
+
+    async def test_those_lost_together_run_one_at_a_time(self, scene: Scene) -> None:
+        scene.raised(WorkerLost("gone"), has_begun=False)
+        assert scene.pool.breaks_whole
+
+    async def test_the_executor_says_when_one_begins(self, scene: Scene) -> None:
+        told: list[float] = []
+        scene.supply.at_once = 0
+        scene.supply._starts = starts = HandStarts(scene.executor)
+        scene.pool.submit(scene.attempt(), told.append)
+        starts.begun(0.5)
+
+        assert told == [0.5]
 
 
 class TestFollowing:

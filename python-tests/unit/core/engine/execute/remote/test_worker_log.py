@@ -116,6 +116,20 @@ def test_lines_that_could_not_be_sent_go_with_the_next_ones(
     lines.close()
 
 
+def test_a_body_that_logs_nothing_needs_no_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines, opened = LineSocket(tmp_path / "lines"), list[Path]()
+    monkeypatch.setattr(module, "_sender_to", opened.append)
+    log = WorkerLog(CALL._replace(cancel_file=str(tmp_path / "r-0-1")))
+    assert opened == []
+    put(log, "a", "b")  # it finds none, and looks no further
+
+    assert opened == [tmp_path / "lines"]
+    log.close()
+    lines.close()
+
+
 def test_after_too_many_of_them_they_come_with_the_answer_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
