@@ -36,7 +36,7 @@ KEYS: Final = (
 SINGLE: Final = ("since", "until")
 """Keys of which a term has one value and no ``-``."""
 
-_PLAIN: Final = re.compile(r'[^\s,"-][^\s,":]*')
+_PLAIN: Final = re.compile(r'[^\s,":-][^\s,":]*')
 _KEY: Final = re.compile(r"[A-Za-z_]+")
 _ID: Final = re.compile(r"[0-9a-f-]+", re.IGNORECASE)
 _STATUSES: Final = {str(status).lower(): str(status) for status in RunStatus}

@@ -115,6 +115,11 @@ def test_the_text_of_a_filter_is_read_as_that_filter(terms: tuple[Term, ...]) ->
     assert parse(str(Filter(terms))) == Filter(terms)
 
 
+def test_a_colon_at_the_beginning_is_quoted() -> None:
+    term = Term("tag", (":b",), tag=":a")
+    assert parse(str(term)) == Filter((term,))
+
+
 @given(text=st.text(max_size=30))
 def test_any_text_is_a_filter_or_a_filter_error(text: str) -> None:
     try:
