@@ -99,5 +99,5 @@ def busy(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, int]:
     """Work that takes so long that a signal may come in its midst."""
     _note(handle)
     _say("busy")
-    time.sleep(0.01)
+    time.sleep(0.05)
     return {"attempt": handle.attempt}

@@ -1,7 +1,9 @@
 """Glances at the write-ahead log of a file: whether anybody has written to it.
 
-Costs a call of the system and reads nothing. Two commits within a tick of the file system's clock
-may leave the log with one time and one size; the second of them is not told.
+Costs a call of the system and reads nothing. A commit writes to the log first, and can be read only
+once that has reached the disk: so what a look finds written counts as known after a second look.
+Not told is a commit that takes longer than that, and the second of two within one tick of the file
+system's clock that leave the log of one size.
 """
 
 from __future__ import annotations
@@ -9,8 +11,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from typing import TypeAlias
 
 GLANCE_DELAY_S = 0.1
+
+_State: TypeAlias = tuple[int, int] | None
+"""When the log was written last, and its size; None while there is none."""
 
 
 class LogGlances:
@@ -20,12 +26,16 @@ class LogGlances:
         # SQLite keeps the log beside the file itself, not beside a link to it.
         self._log = f"{os.path.realpath(path)}-wal"
         self._written = written
-        self._seen: tuple[int, int] | None = None
+        self._known: _State = None
+        self._looked_at: _State = None
         self._timer: asyncio.TimerHandle | None = None
 
     def note(self) -> None:
-        """What was written up to now is known."""
-        self._seen = self._state()
+        """The file is looked at now: what was written up to the look before is known."""
+        state = self._state()
+        if state == self._looked_at:
+            self._known = state
+        self._looked_at = state
 
     def begin(self) -> None:
         """Glance until the log was written or ``end`` is called."""
@@ -38,13 +48,12 @@ class LogGlances:
             self._timer = None
 
     def _glance(self) -> None:
-        if self._state() == self._seen:
+        if self._state() == self._known:
             self.begin()
         else:
             self._written()
 
-    def _state(self) -> tuple[int, int] | None:
-        """When the log was written last, and its size; None while there is none."""
+    def _state(self) -> _State:
         try:
             found = os.stat(self._log)  # noqa: PTH116 - often, and at half the price
         except OSError:

@@ -45,6 +45,12 @@ class Ear:
         self.heard.set()
 
 
+def look_twice(glances: LogGlances) -> None:
+    """Know the log as it is."""
+    glances.note()
+    glances.note()
+
+
 async def _rounds(number: int) -> None:
     """Let the loop go round so often."""
     for _ in range(number):
@@ -65,7 +71,7 @@ async def test_a_log_that_was_written_is_told_once(
 ) -> None:
     ear = Ear()
     glances = LogGlances(str(log.with_name("runs.db")), ear.hear)
-    glances.note()
+    look_twice(glances)
     glances.begin()
     await _rounds(9)
     assert ear.times == 0
@@ -81,7 +87,7 @@ async def test_a_log_that_begins_is_told(tmp_path: Path) -> None:
     log = tmp_path / "runs.db-wal"
     ear = Ear()
     glances = LogGlances(str(log.with_name("runs.db")), ear.hear)
-    glances.note()
+    look_twice(glances)
     glances.begin()
 
     _write(log)
@@ -92,7 +98,7 @@ async def test_a_log_that_begins_is_told(tmp_path: Path) -> None:
 async def test_after_its_end_nothing_is_told(log: Path) -> None:
     ear = Ear()
     glances = LogGlances(str(log.with_name("runs.db")), ear.hear)
-    glances.note()
+    look_twice(glances)
     glances.begin()
     glances.end()
 
@@ -107,9 +113,26 @@ async def test_the_log_of_a_link_is_that_of_its_file(log: Path, tmp_path: Path) 
     link.symlink_to(log.with_name("runs.db"))
     ear = Ear()
     glances = LogGlances(str(link), ear.hear)
-    glances.note()
+    look_twice(glances)
     glances.begin()
 
     _write(log)
 
     await asyncio.wait_for(ear.heard.wait(), 60)
+
+
+async def test_what_one_look_has_found_written_is_told_once_more(log: Path) -> None:
+    """The commit may reach the disk, and so its readers, after that look."""
+    ear = Ear()
+    glances = LogGlances(str(log.with_name("runs.db")), ear.hear)
+    look_twice(glances)
+    _write(log)
+    glances.note()
+    glances.begin()
+
+    await asyncio.wait_for(ear.heard.wait(), 60)
+    glances.note()
+    glances.begin()
+    await _rounds(9)
+    assert ear.times == 1
+    glances.end()
