@@ -172,9 +172,8 @@ def test_an_array_is_no_setting_and_is_refused_by_its_name(name: str) -> None:
         lambda: setattr(config, name, array),
         lambda: dataclasses.replace(config, **{name: array}),
     ):
-        got = (
-            "another Array" if name == "redact" else r"array\("
-        )  # what may be a secret is not shown
+        # What may be a secret is not shown.
+        got = "another Array" if name == "redact" else r"array\("
         with pytest.raises(cloaca.ConfigTypeError, match=rf"^{shown} must be .*, got {got}"):
             refused()
 
