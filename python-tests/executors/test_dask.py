@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -59,6 +60,19 @@ class TestDask(ExecutorContract):
         client.wait_for_workers(1)
         executor: Executor = client.get_executor()
         return executor
+
+    def test_dask_forgets_a_call_once_its_answer_is_here(
+        self, open_on: Open, client: Client
+    ) -> None:
+        """It would run the body again if the worker died that has the answer."""
+        before = set(client.futures)
+        gc.disable()
+        try:
+            open_on().execute("several").raise_for_status()
+            client.run_on_scheduler(int)  # after the loop of the client has let go of it
+            assert set(client.futures) <= before
+        finally:
+            gc.enable()
 
     def test_a_body_whose_runner_is_killed_is_recorded_once(
         self, open_on: Open, client: Client, database_url: str, tmp_path: Path

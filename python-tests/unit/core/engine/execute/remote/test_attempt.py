@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -179,6 +181,18 @@ class TestAnswers:
 
         assert await scene.reported.get() is attempt
         assert attempt.outcome == DONE
+
+    async def test_its_call_is_forgotten_at_once(self, scene: Scene) -> None:
+        attempt = await scene.sent()
+        call = weakref.ref(scene.carrier.futures[0])
+        gc.disable()
+        try:
+            scene.carrier.answer()
+            assert await scene.reported.get() is attempt
+            scene.carrier.futures.clear()
+            assert call() is None
+        finally:
+            gc.enable()
 
     async def test_one_whose_body_is_awaited_there_has_a_place_of_its_own_here(
         self, scene: Scene
