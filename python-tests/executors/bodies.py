@@ -132,6 +132,7 @@ def registry() -> cloaca.Registry:
         ("deaf", meeting, {"timeout_seconds": 5.0, "retry_attempts": 2, "retry_delay_ms": 1}),
         ("limited", heeding, {"timeout_seconds": 4.0, "retry_attempts": 1}),
         ("brief", passing, {"timeout_seconds": 1.0, "retry_attempts": 1}),
+        ("passing", passing, {}),
     ):
         with cloaca.WorkflowBuilder(name, registry=made):
             cloaca.task(id="t", executor="there", **options)(body)

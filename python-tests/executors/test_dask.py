@@ -153,13 +153,13 @@ class TestBodiesThatWaitThere:
     ) -> None:
         holding = runner.submit("meeting", bodies.pipes(tmp_path))
         worker = int(read(tmp_path / "inside"))
-        brief = runner.submit("brief", {"folder": str(tmp_path)})
+        waiting = runner.submit("passing", {"folder": str(tmp_path)})
         _until_one_waits(one_thread)
         os.kill(worker, signal.SIGKILL)
 
         assert holding.result(WAIT).status == "Failed"  # no loss is allowed it
-        brief.result(WAIT).raise_for_status()
-        lost, done = brief.attempts()
+        waiting.result(WAIT).raise_for_status()
+        lost, done = waiting.attempts()
         assert (lost.error_type, done.status) == ("WorkerLost", "Completed")
 
 
