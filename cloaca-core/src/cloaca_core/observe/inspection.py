@@ -50,7 +50,7 @@ class Snapshot(NamedTuple):
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing changes any more unless somebody steers one of the runs."""
+        """Whether nothing changes any more unless one of the runs is steered."""
         return all(row.ended_at is not None for row in self.rows.values())
 
 

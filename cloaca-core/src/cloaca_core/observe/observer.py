@@ -185,7 +185,7 @@ class Observer:
         self, ref: str, known: Snapshot | None = None, *, depth: int = 3
     ) -> Call[Snapshot]:
         """The same, to be asked for again: ``known`` itself if the run and all below it had ended
-        then, and nobody has steered one of them since. That takes two short reads.
+        then, and none of them was steered since. That takes two short reads.
         """
         from cloaca_core.observe import inspection
 

@@ -423,8 +423,10 @@ def _has_passed(error: BaseException | None) -> bool:
     return isinstance(error, BodySuspended | asyncio.CancelledError)
 
 
-def outcome_of(attempt: Attempt, error: BaseException) -> Raised:
-    """The outcome that the task's retry policy gives to this error of the attempt."""
+def outcome_of(attempt: Attempt, error: BaseException, *, skip_frames: int = 1) -> Raised:
+    """The outcome that the task's retry policy gives to this error of the attempt. The traceback
+    of a body begins with one frame of ours.
+    """
     return judged(
         attempt.task.retry,
         attempt.counted,
@@ -432,7 +434,7 @@ def outcome_of(attempt: Attempt, error: BaseException) -> Raised:
         who=attempt,
         ids=attempt.log_ids(),
         redact=attempt.redact,
-        skip_frames=1,
+        skip_frames=skip_frames,
     )
 
 

@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVarTuple
 
-from cloaca_core._engine.execute.attempt import Attempt, AttemptWork
+from cloaca_core._engine.execute.attempt import Attempt, AttemptWork, outcome_of
 from cloaca_core._engine.execute.callbacks import Callback, FollowUps, Judgement
 from cloaca_core._engine.execute.outcome import (
     CutOff,
     Outcome,
     Succeeded,
     Suspended,
-    judged,
     raised,
 )
 from cloaca_core._engine.execute.waits import AttemptWaits
@@ -175,20 +174,12 @@ class Attempts:
 
     def _time_out(self, attempt: Attempt) -> None:
         error = TimeoutError("Task execution timeout")
-        retry = attempt.task.retry
-        if callable(retry.condition):
+        if callable(attempt.task.retry.condition):
             attempt.outcome = raised(error, again=False)
             then = partial(self._listener.guarded, attempt.owner, self._conclude, attempt)
             self._follow_ups.run(Judgement(attempt, error), then)
         else:
-            attempt.outcome = judged(
-                retry,
-                attempt.counted,
-                error,
-                who=attempt,
-                ids=attempt.log_ids(),
-                redact=attempt.redact,
-            )
+            attempt.outcome = outcome_of(attempt, error)
             self._conclude(attempt)
 
     # -- conclude ----------------------------------------------------------------------------

@@ -114,7 +114,7 @@ class RemoteAttempt(Attempt):
         if self._call is not None:
             self._take_last_lines(self._call)
             self._come_to(contextvars.Context().run(self._outcome, self._call))
-            # Dask runs a call again whose answer is lost with its worker, as long as somebody has
+            # Dask runs a call again whose answer is lost with its worker, as long as any object has
             # its future. That leads back here, so it would stay until garbage is collected.
             self._call = None
         if self._lines is not None:

@@ -10,8 +10,8 @@ from concurrent.futures import BrokenExecutor, Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from cloaca_core._engine.execute.attempt import check_size
-from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Succeeded, judged, raised
+from cloaca_core._engine.execute.attempt import check_size, outcome_of
+from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Succeeded, raised
 from cloaca_core._engine.execute.remote import worker
 from cloaca_core._engine.execute.remote.answer import RemoteError
 from cloaca_core._engine.execute.remote.attempt import RemoteAttempt, RemoteThreads
@@ -206,14 +206,7 @@ def _again(attempt: Attempt, error: BaseException, *, after: int) -> Raised:
 
 
 def _judged(attempt: Attempt, error: BaseException) -> Raised:
-    return judged(
-        attempt.task.retry,
-        attempt.counted,
-        error,
-        who=attempt,
-        ids=attempt.log_ids(),
-        redact=attempt.redact,
-    )
+    return outcome_of(attempt, error, skip_frames=0)
 
 
 def _returned(attempt: Attempt, text: str) -> Outcome:
