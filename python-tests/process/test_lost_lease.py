@@ -50,15 +50,15 @@ def test_who_waited_for_the_run_in_the_sleeping_process_hears_of_its_end(fleet: 
     other = fleet.start(lease_seconds=SHORT)
     run_id = sleeper.submit("chain")
     sleeper.hear("holding")
-    sleeper.tell("result", run_id)
-    sleeper.tell("release")  # after the result: the worker reads it when that wait is over
-    sleeper.signal(signal.SIGSTOP)
+    sleeper.tell("result_meanwhile", run_id)
+    sleeper.freeze()
     other.result(run_id)
     assert other.end()[0] == 0
 
     sleeper.signal(signal.SIGCONT)
 
     assert sleeper.hear("result")[:2] == [run_id, "Completed"]
+    sleeper.tell("release")
 
 
 def test_who_stood_still_for_less_than_its_lease_keeps_its_runs(fleet: Fleet) -> None:

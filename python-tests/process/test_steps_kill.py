@@ -74,7 +74,7 @@ def test_a_process_that_lost_its_run_keeps_nothing_more(fleet: Fleet) -> None:
     stopped = fleet.start(hold=["s3"], lease_seconds=2)
     run_id = stopped.submit("stepped")
     stopped.hear("holding")
-    stopped.signal(signal.SIGSTOP)
+    stopped.freeze()
     rescuer = fleet.start(lease_seconds=2)
     assert rescuer.result(run_id) == ("Completed", {"trail": STEPS})
     memos = "SELECT name, number, attempt, value, created_at FROM cloaca_memo ORDER BY number"

@@ -88,7 +88,7 @@ def test_a_process_that_lost_its_run_writes_no_further_line(
     run = client.get_run(stopped.submit("logged"))
     following = run.follow_logs()
     assert messages([next(following) for _ in BEFORE]) == BEFORE
-    stopped.signal(signal.SIGSTOP)
+    stopped.freeze()
     rescuer = fleet.start(lease_seconds=2)
     assert rescuer.result(run.id) == ("Completed", {"trail": ["t"]})
     kept = run.logs()

@@ -208,7 +208,7 @@ def test_an_owner_that_stands_still_keeps_nothing_of_a_body_that_another_has_fin
     other.hear("stopped")
     assert other.send(run_id, "a")
     owner.hear("holding")
-    owner.signal(signal.SIGSTOP)
+    owner.freeze()
     assert other.send(run_id, "b")
     rescuer = fleet.start(lease_seconds=SHORT, evict_after_seconds=evict)
     assert rescuer.result(run_id) == ("Completed", {"trail": TRAIL})

@@ -514,6 +514,11 @@ def _result(runner: cloaca.DefaultRunner, run_id: str) -> None:
     say("result", run_id, result.status, json.dumps(result.final_context.to_dict()))
 
 
+def _result_meanwhile(runner: cloaca.DefaultRunner, run_id: str) -> None:
+    """The same on a thread, so that other commands are obeyed while it waits."""
+    threading.Thread(target=_result, args=(runner, run_id), daemon=True).start()
+
+
 def _results(runner: cloaca.DefaultRunner, *run_ids: str) -> None:
     statuses = {runner.get_run(run_id).result().status for run_id in run_ids}
     say("results", *sorted(statuses))
@@ -712,6 +717,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "commit": _commit,
     "one_by_one": _one_by_one,
     "result": _result,
+    "result_meanwhile": _result_meanwhile,
     "results": _results,
     "read_file": _read_file,
     "limit": _limit,
