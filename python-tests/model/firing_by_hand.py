@@ -24,6 +24,7 @@ from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runs import RunRow
 from cloaca_core.runner.calls.firing.backfill import BackFilling
 from cloaca_core.runner.calls.firing.schedule_table import ScheduleSpec, ScheduleTable
+from cloaca_core.runner.calls.noted_acts import NotedActs
 from cloaca_core.store.protocol import Landed
 from cloaca_core.values.ids import RunIds
 
@@ -74,8 +75,9 @@ class Runner:
         self.loop = ScheduleLoop(
             seen, self.journal, self.registry, config, self.ids, self._count, self._hear
         )
-        self.calls = ScheduleTable(seen, self.ids, self.loop, self.loop.wake)
-        self.back_filling = BackFilling(seen, self.loop)
+        acts = NotedActs(seen, self.ids, "ann")
+        self.calls = ScheduleTable(seen, self.ids, acts, self.loop, self.loop.wake)
+        self.back_filling = BackFilling(seen, acts, self.loop)
         self.writer = SupervisedLoop("journal", self.journal.turn)
 
     def _count(self) -> None:

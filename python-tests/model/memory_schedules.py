@@ -5,17 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 
+from model.memory_acts import MemoryActs
+
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.runs import NewRun, RunRow
 from cloaca_core.records.schedules import Firing, NewTick, ScheduleRow, TickRow
 from cloaca_core.records.states import ReasonCode, RunStatus
+from cloaca_core.records.steering import ActRow
 
 
 def _wall_clock() -> int:
     return time.time_ns() // 1000
 
 
-class MemorySchedules:
+class MemorySchedules(MemoryActs):
     """Part of ``MemoryStore``; ``wall_clock`` may be a test's own."""
 
     def __init__(self) -> None:
@@ -137,8 +140,10 @@ class MemorySchedules:
     def wall(self) -> int:
         return self.wall_clock()
 
-    async def put_schedule(self, schedule: ScheduleRow) -> str:
+    async def put_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> str:
         there = None if schedule.name is None else await self.get_schedule_named(schedule.name)
+        if there is None or _settings(there) != _settings(schedule):
+            self.note_act(act)
         if there is None:
             self.schedules[schedule.id] = schedule
             return schedule.id
@@ -171,10 +176,11 @@ class MemorySchedules:
         rows = [row for row in self.schedules.values() if row.enabled or not enabled_only]
         return sorted(rows, key=lambda row: (row.workflow, row.id))[offset : offset + limit]
 
-    async def retime_schedule(self, schedule: ScheduleRow) -> bool:
+    async def retime_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
         row = self.schedules.get(schedule.id)
         if row is None or row.generation != schedule.generation:
             return False
+        self.note_act(act)
         self.schedules[row.id] = row._replace(
             cron_expression=schedule.cron_expression,
             timezone=schedule.timezone,
@@ -187,8 +193,13 @@ class MemorySchedules:
         )
         return True
 
-    async def delete_schedule(self, schedule_id: str) -> None:
-        self.schedules.pop(schedule_id, None)
+    async def delete_schedule(self, schedule_id: str, act: ActRow | None = None) -> None:
+        if self.schedules.pop(schedule_id, None) is not None:
+            self.note_act(act)
+
+    async def note_on_schedule(self, schedule_id: str, act: ActRow) -> None:
+        if schedule_id in self.schedules:
+            self.note_act(act)
 
     async def next_due(self, workflows: Collection[str]) -> int | None:
         return min((due_at for due_at, _ in self._due(workflows)), default=None)
@@ -243,6 +254,22 @@ class MemorySchedules:
         fired = [row for row in decided if row.run_id is not None]
         lost = sum(each.lost for each in self.lost.values() if each.decided_at >= since)
         return len(fired), len(decided) - len(fired) + lost
+
+
+def _settings(row: ScheduleRow) -> ScheduleRow:
+    """The row with what its settings are alone."""
+    return row._replace(
+        id="",
+        enabled=True,
+        decided_until=0,
+        next_tick=None,
+        due_at=None,
+        last_tick=None,
+        generation=0,
+        created_at=0,
+        updated_at=0,
+        pruned_until=None,
+    )
 
 
 def _ticks(row: ScheduleRow) -> tuple[object, ...]:

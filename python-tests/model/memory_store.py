@@ -34,6 +34,7 @@ from cloaca_core.records.runs import (
     WaitingRow,
 )
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
+from cloaca_core.records.steering import ActRow
 from cloaca_core.records.waits import NewMessage
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
@@ -379,10 +380,12 @@ class MemoryStore(
         self.registered[runner_id] = runner._replace(beat=runner.beat + 1, lease_until=lease_until)
         return True
 
-    async def drain(self, runner_id: str) -> int | None:
+    async def drain(self, runner_id: str, act: ActRow | None = None) -> int | None:
         if not self._is_live(runner_id):
             return None
         runner = self.registered[runner_id]
+        if runner.draining_since is None:
+            self.note_act(act)
         since = self.wall_clock() if runner.draining_since is None else runner.draining_since
         self.registered[runner_id] = runner._replace(draining_since=since)
         return since

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from model.memory_acts import MemoryActs
+
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.runs import NewRun, RunRow
+from cloaca_core.records.steering import ActRow
 from cloaca_core.records.triggers import EventRow, NewEvent, TriggerRow
 
 
-class MemoryTriggers:
+class MemoryTriggers(MemoryActs):
     """Part of ``MemoryStore``, which has the runs."""
 
     def __init__(self) -> None:
@@ -63,10 +66,11 @@ class MemoryTriggers:
         self.triggers[trigger.id] = trigger
         return True
 
-    async def change_trigger(self, trigger: TriggerRow) -> bool:
+    async def change_trigger(self, trigger: TriggerRow, act: ActRow | None = None) -> bool:
         row = self.triggers.get(trigger.id)
         if row is None or row.generation != trigger.generation:
             return False
+        self.note_act(act)
         self.triggers[row.id] = trigger._replace(
             name=row.name,
             last_poll_at=row.last_poll_at,

@@ -29,6 +29,7 @@ from cloaca_core.conformance.rows import (
     message,
     new_run,
     new_tick,
+    noted,
     run_end,
     runner,
     schedule,
@@ -41,7 +42,7 @@ from cloaca_core.records.runs import NewRun, Park, RunFilter, RunRow, Unserved, 
 from cloaca_core.records.schedules import NewTick, ScheduleRow
 from cloaca_core.records.search import Condition, RunSearch
 from cloaca_core.records.states import RunStatus, TaskStatus
-from cloaca_core.records.steering import Act, Reopening, RoundRow
+from cloaca_core.records.steering import Act, ActRow, Reopening, RoundRow
 from cloaca_core.records.waits import (
     APPROVAL,
     EVENT,
@@ -573,6 +574,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         expression=st.sampled_from(["* * * * *", "* * * * *", "@daily"]),
         end=st.none() | INSTANTS,
         enabled=st.sampled_from([True, True, False]),
+        number=st.none() | ACTS,
     )
     def put_schedule(
         self,
@@ -583,6 +585,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         expression: str,
         end: int | None,
         enabled: bool,
+        number: int | None,
     ) -> None:
         # An id is made for one schedule: it comes again only for one that has a name.
         if schedule_id in self.run(self._schedules()):
@@ -590,11 +593,25 @@ class StoreAgainstModel(RuleBasedStateMachine):
         row = schedule(schedule_id, name=name, workflow=workflow, due_at=due_at)._replace(
             cron_expression=expression, end_date=end, enabled=enabled
         )
-        self.same(self.model.put_schedule(row), self.store.put_schedule(row))
+        asked = self._noted("put", number)
+        self.same(self.model.put_schedule(row, asked), self.store.put_schedule(row, asked))
 
-    @rule(schedule_id=SCHEDULES, offset=OFFSETS, enabled=st.booleans(), due_at=DUE, until=INSTANTS)
+    @rule(
+        schedule_id=SCHEDULES,
+        offset=OFFSETS,
+        enabled=st.booleans(),
+        due_at=DUE,
+        until=INSTANTS,
+        number=st.none() | ACTS,
+    )
     def retime_schedule(
-        self, schedule_id: str, offset: int, enabled: bool, due_at: int | None, until: int
+        self,
+        schedule_id: str,
+        offset: int,
+        enabled: bool,
+        due_at: int | None,
+        until: int,
+        number: int | None,
     ) -> None:
         row = self.run(self._schedules()).get(schedule_id, schedule(schedule_id))
         wanted = row._replace(
@@ -605,13 +622,17 @@ class StoreAgainstModel(RuleBasedStateMachine):
             due_at=due_at,
             decided_until=until,
         )
-        self.same(self.model.retime_schedule(wanted), self.store.retime_schedule(wanted))
+        asked = self._noted("retime", number)
+        self.same(
+            self.model.retime_schedule(wanted, asked), self.store.retime_schedule(wanted, asked)
+        )
 
-    @rule(schedule_id=SCHEDULES, really=st.sampled_from([False, False, True]))
-    def delete_schedule(self, schedule_id: str, really: bool) -> None:
+    @rule(schedule_id=SCHEDULES, really=st.sampled_from([False, False, True]), number=ACTS)
+    def delete_schedule(self, schedule_id: str, really: bool, number: int) -> None:
         if really:
+            arguments = (schedule_id, self._noted("delete", number))
             self.same(
-                self.model.delete_schedule(schedule_id), self.store.delete_schedule(schedule_id)
+                self.model.delete_schedule(*arguments), self.store.delete_schedule(*arguments)
             )
 
     @rule(
@@ -671,6 +692,12 @@ class StoreAgainstModel(RuleBasedStateMachine):
         act_id = f"{kind} {number}"
         given = act(act_id, because=act_id, now=NOW + number)
         return self.asked.setdefault(act_id, given)
+
+    def _noted(self, kind: str, number: int | None) -> ActRow | None:
+        """An act on a schedule, as it is noted."""
+        if number is None:
+            return None
+        return noted(f"{kind} {number}", f"{kind}_schedule", at=NOW + number)
 
     async def _schedules(self) -> dict[str, ScheduleRow]:
         rows = await self.model.list_schedules(enabled_only=False, limit=9, offset=0)

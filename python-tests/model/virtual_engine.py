@@ -34,12 +34,13 @@ from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
 from cloaca_core.records.schedules import ScheduleRow, TickRow
-from cloaca_core.records.steering import Act, Acted
+from cloaca_core.records.steering import Act, Acted, ActRow
 from cloaca_core.records.triggers import TriggerRow
 from cloaca_core.records.waits import NewMessage
 from cloaca_core.runner.calls.arguments import Requests
 from cloaca_core.runner.calls.firing.schedule_table import ScheduleSpec, ScheduleTable
 from cloaca_core.runner.calls.firing.trigger_table import TriggerTable
+from cloaca_core.runner.calls.noted_acts import NotedActs
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import Landed
 from cloaca_core.testing.executor import LoopCoroutines
@@ -225,21 +226,21 @@ class VirtualStore(MemoryStore):
         await self._answer()
         await super().forget_children(parent_ids)
 
-    async def put_schedule(self, schedule: ScheduleRow) -> str:
+    async def put_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> str:
         await self._answer()
-        return self._changed(await super().put_schedule(schedule))
+        return self._changed(await super().put_schedule(schedule, act))
 
-    async def retime_schedule(self, schedule: ScheduleRow) -> bool:
+    async def retime_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
         await self._answer()
-        return self._changed(await super().retime_schedule(schedule))
+        return self._changed(await super().retime_schedule(schedule, act))
 
     async def add_trigger(self, trigger: TriggerRow) -> bool:
         await self._answer()
         return self._changed(await super().add_trigger(trigger))
 
-    async def change_trigger(self, trigger: TriggerRow) -> bool:
+    async def change_trigger(self, trigger: TriggerRow, act: ActRow | None = None) -> bool:
         await self._answer()
-        return self._changed(await super().change_trigger(trigger))
+        return self._changed(await super().change_trigger(trigger, act))
 
     async def take_polls(self, polls: Sequence[TriggerRow]) -> set[str]:
         self.asked.append(self.clock.monotonic())
@@ -361,16 +362,17 @@ class Program:
     async def schedule(self, expression: str, timezone: str = "UTC", **options: Any) -> str:
         """Add a schedule of the workflow ``flow``; its id."""
         engine = self.engine
-        table = ScheduleTable(
-            engine.store, engine.ids, engine.schedule_loop, engine.schedule_changed
-        )
+        ids, acts = engine.ids, NotedActs(engine.store, engine.ids, "ann")
+        loop, changed = engine.schedule_loop, engine.schedule_changed
+        table = ScheduleTable(engine.store, ids, acts, loop, changed)
         return await table.register(ScheduleSpec(FLOW, expression, timezone, **options))
 
     @property
     def triggers(self) -> TriggerTable:
         """The table of triggers, as its callers see it."""
         loop = self.engine.trigger_loop
-        return TriggerTable(self.engine.store, loop.sync, loop.wake)
+        acts = NotedActs(self.engine.store, self.engine.ids, "ann")
+        return TriggerTable(self.engine.store, acts, loop.sync, loop.wake)
 
     async def stop(self) -> None:
         """Shut it down."""

@@ -144,6 +144,62 @@ def test_who_asks_is_the_user_of_the_process_unless_it_is_said(
     assert "@" in action.by
 
 
+def test_who_changed_schedules_is_listed_but_not_who_declares_them_again(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    with cloaca.WorkflowBuilder("nightly"):
+        cloaca.task(id="only")(lambda context: None)
+    for _ in range(2):  # two starts of a program
+        schedule = runner.schedule("n", "nightly", "0 2 1 1 *", "UTC", by="ann")
+    runner.schedule("n", "nightly", "0 2 1 1 *", "UTC", params={"day": 1}, by="bob")
+    runner.update_cron_schedule(schedule, "0 3 1 1 *", "Asia/Tokyo", by="cleo")
+    runner.set_cron_schedule_enabled(schedule, False, by="dan")
+    runner.set_cron_schedule_enabled(schedule, False, by="eve")
+    runner.set_cron_schedule_enabled(schedule, True, by="fay")
+    years = ("2024-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
+    for name in ("guy", "hal"):
+        runner.backfill("n", *years, by=name)
+    runner.delete_cron_schedule(schedule, by="ida")
+    runner.delete_cron_schedule(schedule, by="jim")
+    alone = runner.register_cron_workflow("nightly", "@yearly", "UTC", by="kim")
+    runner.register_workflow_instance("nightly", "one", "@yearly", "UTC", by="lee")
+
+    assert [(a.kind, a.reason, a.by) for a in reversed(runner.actions())] == [
+        ("add_schedule", "n: 0 2 1 1 *, UTC", "ann"),
+        ("change_schedule", "n: 0 2 1 1 *, UTC", "bob"),
+        ("change_schedule", "n: 0 3 1 1 *, Asia/Tokyo", "cleo"),
+        ("disable_schedule", "n", "dan"),
+        ("enable_schedule", "n", "fay"),
+        ("backfill_schedule", "n: 2024-01-01T00:00:00+00:00 to 2026-01-01T00:00:00+00:00", "guy"),
+        ("delete_schedule", "n", "ida"),
+        ("add_schedule", f"{alone}: @yearly, UTC", "kim"),
+        ("add_schedule", "public::embedded::nightly::one: @yearly, UTC", "lee"),
+    ]
+    assert {(a.run_id, a.workflow_name, a.changed) for a in runner.actions()} == {
+        (None, "nightly", True)
+    }
+
+
+def test_who_switched_a_trigger_or_let_a_runner_leave_is_listed(
+    database_url: str, runner: cloaca.DefaultRunner
+) -> None:
+    cloaca.trigger(name="mail", on="letters", poll_interval="1h")(bool)
+    cloaca.trigger(name="clock", poll_interval="1h")(bool)
+    runner.set_trigger_enabled("mail", False, by="ann")
+    runner.set_trigger_enabled("mail", False, by="bob")
+    runner.set_trigger_enabled("clock", False, by="cleo")
+    config = cloaca.DefaultRunnerConfig(runner_id="other")
+    with cloaca.DefaultRunner(database_url, config=config, registry=cloaca.Registry()):
+        assert runner.drain_runner("other", by="dan")
+    assert not runner.drain_runner("other", by="eve")
+
+    assert [(a.kind, a.reason, a.by, a.workflow_name) for a in reversed(runner.actions())] == [
+        ("disable_trigger", "mail", "ann", "letters"),
+        ("disable_trigger", "clock", "cleo", ""),
+        ("drain_runner", "other", "dan", ""),
+    ]
+
+
 @pytest.mark.parametrize("limit", [0, -1, 2**70])
 def test_a_listing_of_nothing_is_refused(shared_runner: cloaca.DefaultRunner, limit: int) -> None:
     with pytest.raises(ValueError, match="limit"):
@@ -164,3 +220,25 @@ async def test_all_of_it_can_be_awaited(database_url: str) -> None:
         assert [each.round for each in await run.rounds()] == [1]
         assert await run.outputs() == {"only": {"n": 1}}
         assert [action.by for action in await runner.actions()] == ["ann"]
+
+
+async def test_who_changed_a_schedule_can_be_awaited(database_url: str) -> None:
+    with cloaca.WorkflowBuilder("nightly"):
+        cloaca.task(id="only")(lambda context: None)
+    cloaca.trigger(name="mail", on="nightly", poll_interval="1h")(bool)
+    config = cloaca.DefaultRunnerConfig(runner_id="self")
+    async with cloaca.AsyncRunner(database_url, config=config) as runner:
+        schedule = await runner.schedule("n", "nightly", "@yearly", "UTC", by="1")
+        await runner.update_cron_schedule(schedule, "@daily", "UTC", by="2")
+        await runner.set_cron_schedule_enabled(schedule, False, by="3")
+        await runner.backfill("n", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", by="4")
+        await runner.delete_cron_schedule(schedule, by="5")
+        await runner.register_cron_workflow("nightly", "@yearly", "UTC", by="6")
+        await runner.register_workflow_instance("nightly", "one", "@yearly", "UTC", by="7")
+        await runner.set_trigger_enabled("mail", False, by="8")
+        told = [action.by for action in await runner.actions()]
+        assert await runner.drain_runner("self", by="9")
+
+    assert told == list("87654321")
+    async with cloaca.AsyncClient(database_url) as client:
+        assert [action.by for action in await client.actions(limit=1)] == ["9"]

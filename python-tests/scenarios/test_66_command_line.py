@@ -615,8 +615,13 @@ def test_schedules_come_and_go(command: Command) -> None:
     command("schedules", "enable", "nightly")
     declined = command("schedules", "delete", "nightly", code=3).stderr
     assert "say --yes." in declined  # it has no --dry-run
-    command("schedules", "delete", "nightly", "--yes")
+    command("schedules", "delete", "nightly", "--yes", "--by", "ann")
     command("schedules", "show", "nightly", code=1)
+    acts = answer(command("actions", "list", "--json"))["actions"]
+    kinds = ["delete", "enable", "disable", "backfill", "add"]
+    assert [each["kind"] for each in acts] == [f"{kind}_schedule" for kind in kinds]
+    assert acts[0]["by"] == "ann"
+    assert "delete_schedule" in command("actions", "list").stdout
 
 
 def test_a_schedule_of_an_unknown_workflow_is_noted(
@@ -663,7 +668,9 @@ def test_triggers_are_enabled_and_disabled(command: Command, database_url: str) 
         assert facts["overlap"].startswith("fires nothing while")
         assert command("triggers", "disable", "arrived").stdout == "arrived is disabled\n"
         assert not answer(command("triggers", "show", "arrived", "--json"))["trigger"]["enabled"]
-        command("triggers", "enable", "arrived")
+        command("triggers", "enable", "arrived", "--by", "ann")
+        acts = answer(command("actions", "list", "--json"))["actions"]
+        assert (acts[0]["kind"], acts[0]["by"]) == ("enable_trigger", "ann")
         assert answer(command("triggers", "history", "arrived", "--json"))["fired"] == []
         command("triggers", "show", "arived", code=1)
         (runner,) = answer(command("runners", "list", "--json"))["runners"]
@@ -850,13 +857,15 @@ def test_a_runner_is_asked_to_leave_by_the_beginning_of_its_id(
         assert "several runners" in command("runners", "drain", "east", code=1).stderr
         assert "no runner has an id" in command("runners", "drain", "west", code=1).stderr
 
-        asked = command("runners", "drain", "east-1", "--json")
+        asked = command("runners", "drain", "east-1", "--by", "ann", "--json")
         assert json.loads(asked.stdout) == {"schema": 1, "runner": {"id": "east-1"}}
 
         listed = json.loads(command("runners", "list", "--json").stdout)["runners"]
         draining = {each["id"]: each["draining_since"] is not None for each in listed}
         assert draining.pop("east-1", True)  # or it has left already
         assert draining == {"east-2": False}
+        (act,) = answer(command("actions", "list", "--json"))["actions"]
+        assert (act["kind"], act["by"], act["reason"]) == ("drain_runner", "ann", "east-1")
         assert other.health()["paused"] is False
 
 

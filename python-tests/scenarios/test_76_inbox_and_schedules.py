@@ -312,6 +312,14 @@ def test_schedules_are_added_explained_switched_changed_and_deleted(
     assert "Delete the schedule" in page.get(f"{here}/delete")
     assert "is deleted" in page.acted(f"{here}/delete")
     assert runner.list_cron_schedules() == []
+    kinds = ["add", "disable", "enable", "change", "delete"]
+    assert [(act.kind, act.by) for act in reversed(runner.actions())] == [
+        (f"{kind}_schedule", "ann") for kind in kinds
+    ]
+    log = page.get("/actions?kind=change_schedule")
+    assert "schedule changed" in log
+    assert HOSTILE not in log
+    assert f"{HOSTILE}: 5 * * * *, UTC" in unescape(log)
     page.get(here, 404)
     assert page.post(f"{here}/delete").status_code == 404
 
@@ -390,6 +398,7 @@ def test_triggers_are_listed_and_switched(page: Page, runner: cloaca.DefaultRunn
     found = runner.get_trigger_schedule("mail & box")
     assert found is not None
     assert found["enabled"] is False
+    assert "trigger disabled" in page.get("/actions?by=ann")
     page.get("/trigger?name=none", 404)
     assert page.post("/trigger/switch?name=none", enabled="no").status_code == 404
 
@@ -410,6 +419,7 @@ def test_a_runner_is_asked_to_leave(
         after = page.acted("/runners/drain", runner="other")
 
         assert "It was asked to leave." in after
+        assert "runner asked to leave" in page.get("/actions?by=ann")
         assert "Draining" in after
         gate.open.set()
         until(lambda: 'id="runner-other"' not in page.get("/runners"))

@@ -23,6 +23,7 @@ from cloaca_core.definition.trigger import trigger
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.runs import RunEnd, RunRow
 from cloaca_core.runner.calls.firing.trigger_table import TriggerTable
+from cloaca_core.runner.calls.noted_acts import NotedActs
 from cloaca_core.values.clock import SYSTEM_CLOCK
 from cloaca_core.values.ids import RunIds
 
@@ -74,7 +75,8 @@ class Part:
         self.loop = TriggerLoop(
             store, self.journal, self.registry, config, ids, self.made.set, SYSTEM_CLOCK
         )
-        self.calls = TriggerTable(store, self.loop.sync, self.loop.wake)
+        acts = NotedActs(store, ids, "ann")
+        self.calls = TriggerTable(store, acts, self.loop.sync, self.loop.wake)
         self.writer = SupervisedLoop("journal", self.journal.turn)
         self.writer.start()
 

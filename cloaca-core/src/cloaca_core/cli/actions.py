@@ -11,7 +11,7 @@ from cloaca_core.cli.where import Where, database_options, pass_where
 
 @click.group("actions")
 def command() -> None:
-    """List who has asked what of runs and workflows."""
+    """List who has asked what of runs, workflows, schedules, triggers and runners."""
 
 
 @command.command("list")
@@ -20,7 +20,7 @@ def command() -> None:
 @output_options
 @pass_where
 def list_(where: Where, out: Output, limit: int) -> None:
-    """List the acts on runs and workflows, newest first."""
+    """List the acts, newest first. REASON names the schedule, the trigger or the runner."""
     from cloaca_core.observe.json_forms import json_form
 
     with where.looking() as client:

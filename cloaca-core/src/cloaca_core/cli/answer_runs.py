@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloaca_core.cli.arguments import read_json
+from cloaca_core.cli.arguments import by_option, read_json
 from cloaca_core.cli.completion import RUNS
 from cloaca_core.cli.output import Output, output_options
 from cloaca_core.cli.where import Where, database_options, pass_where
@@ -15,15 +15,13 @@ if TYPE_CHECKING:
     from cloaca_core.runner.client import Client
     from cloaca_core.runner.results import Steered
 
-_BY = click.option("--by", metavar="NAME", help="Who asks; you, at this host.")
-
 
 @click.command()
 @click.argument("run", shell_complete=RUNS)
 @click.argument("event")
 @click.argument("payload", required=False, metavar="[JSON]")
 @click.option("--key", metavar="KEY", help="A second message with this key is not sent.")
-@_BY
+@by_option
 @database_options
 @output_options
 @pass_where
@@ -49,7 +47,7 @@ def send(
 @click.argument("choice", default="approve")
 @click.option("--data", metavar="JSON", help="The data that go with the choice.")
 @click.option("--note", metavar="TEXT", help="A note, for the log of actions.")
-@_BY
+@by_option
 @database_options
 @output_options
 @pass_where

@@ -126,5 +126,10 @@ def context_options(function: F) -> F:
 
 def act_options(function: F) -> F:
     """Let a command take ``--reason`` and ``--by``, which the log of actions keeps."""
-    with_by = click.option("--by", metavar="NAME", help="Who asks; you, at this host.")(function)
+    with_by = by_option(function)
     return click.option("--reason", metavar="TEXT", help="Why, for the log of actions.")(with_by)
+
+
+def by_option(function: F) -> F:
+    """Let a command take ``--by``, which the log of actions keeps."""
+    return click.option("--by", metavar="NAME", help="Who asks; you, at this host.")(function)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cloaca_core.cli.arguments import by_option
 from cloaca_core.cli.columns import number, when
 from cloaca_core.cli.completion import RUNNERS
 from cloaca_core.cli.failures import Failure
@@ -38,10 +39,11 @@ def list_(where: Where, out: Output) -> None:
 
 @command.command()
 @click.argument("runner", shell_complete=RUNNERS)
+@by_option
 @database_options
 @output_options
 @pass_where
-def drain(where: Where, out: Output, runner: str) -> None:
+def drain(where: Where, out: Output, runner: str, by: str | None) -> None:
     """Ask a runner to leave, on this machine or another; returns at once.
 
     RUNNER is its id, or the beginning of one that no other runner shares. It claims no more runs,
@@ -50,7 +52,7 @@ def drain(where: Where, out: Output, runner: str) -> None:
     with where.observing() as observer:
         runner_id = _named(runner, observer.overview().wait().runners).id
     with where.client("rw") as client:
-        if not client.drain_runner(runner_id):
+        if not client.drain_runner(runner_id, by=by):
             raise Failure(f"runner {runner_id} has left already, or was declared dead")
     out.one("runner", {"id": runner_id}, lambda: [runner_id])
     note("It leaves when its bodies have ended: cloaca runners list")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cloaca_core.cli.arguments import context_of, context_options
+from cloaca_core.cli.arguments import by_option, context_of, context_options
 from cloaca_core.cli.columns import fact_lines, moment, text, when
 from cloaca_core.cli.completion import SCHEDULES, WORKFLOWS
 from cloaca_core.cli.failures import Failure
@@ -157,6 +157,7 @@ def _explain(out: Output, found: Any) -> None:
 @click.option("--jitter", type=click.IntRange(0), metavar="SECONDS", help="Spread the starts.")
 @click.option("--start", metavar="INSTANT", help="No tick before: RFC 3339.")
 @click.option("--end", metavar="INSTANT", help="No tick after: RFC 3339.")
+@by_option
 @app_options
 @output_options
 @pass_where
@@ -174,6 +175,7 @@ def add(
     jitter: int | None,
     start: str | None,
     end: str | None,
+    by: str | None,
 ) -> None:
     """Add the schedule NAME of a workflow, or change it to these settings.
 
@@ -191,6 +193,7 @@ def add(
             jitter_seconds=jitter,
             start_date=start,
             end_date=end,
+            by=by,
         )
         note_unknown(where, client, workflow)
         row = client.get_cron_schedule(made)
@@ -200,15 +203,16 @@ def add(
 @command.command()
 @_SCHEDULE
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@by_option
 @database_options
 @pass_where
-def delete(where: Where, schedule: str, yes: bool) -> None:
+def delete(where: Where, schedule: str, yes: bool, by: str | None) -> None:
     """Remove a schedule; its runs and history stay."""
     with where.client("rw") as client:
         row = _found(client, schedule)
         named = row["name"] or row["id"]
         confirm(f"Remove the schedule {named} of {row['workflow_name']}?", yes=yes)
-        client.delete_cron_schedule(row["id"])
+        client.delete_cron_schedule(row["id"], by=by)
     note(f"The schedule {named} is removed.")
 
 
@@ -260,11 +264,19 @@ def preview(
     "--limit", type=click.IntRange(1, 100_000), help="The oldest ones; 1,000 if not given."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@by_option
 @database_options
 @output_options
 @pass_where
 def backfill(
-    where: Where, out: Output, schedule: str, start: str, end: str, limit: int | None, yes: bool
+    where: Where,
+    out: Output,
+    schedule: str,
+    start: str,
+    end: str,
+    limit: int | None,
+    yes: bool,
+    by: str | None,
 ) -> None:
     """Make runs for the past ticks from START on and before END that have none."""
     with where.client("rw") as client:
@@ -272,7 +284,7 @@ def backfill(
         ticks = client.preview_backfill(schedule_id, start, end, limit=limit).scheduled_times
         if ticks:
             confirm(f"Make {counted(len(ticks), 'run')}?", yes=yes)
-        _tell(out, client.backfill(schedule_id, start, end, limit=limit), "run now")
+        _tell(out, client.backfill(schedule_id, start, end, limit=limit, by=by), "run now")
 
 
 def _tell(out: Output, found: Backfill, verb: str) -> None:
@@ -306,7 +318,9 @@ add_switches(
         noun="schedule",
         names=SCHEDULES,
         find=_found,
-        switch=lambda client, row, enabled: client.set_cron_schedule_enabled(row["id"], enabled),
+        switch=lambda client, row, enabled, by: client.set_cron_schedule_enabled(
+            row["id"], enabled, by=by
+        ),
         title=lambda row: row["name"] or row["id"],
     ),
     enable="Let a schedule tick from now on.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cloaca_core.cli.arguments import by_option
 from cloaca_core.cli.output import Form, Output, output_options
 from cloaca_core.cli.where import Where, database_options, pass_where
 
@@ -25,7 +26,7 @@ class Switched:
     noun: str
     names: Complete
     find: Callable[[Client, str], Form]
-    switch: Callable[[Client, Form, bool], None]
+    switch: Callable[[Client, Form, bool, str | None], None]
     title: Callable[[Form], str]
 
 
@@ -38,12 +39,13 @@ def add_switches(group: click.Group, kind: Switched, *, enable: str, disable: st
 def _switch(verb: str, line: str, kind: Switched, *, enabled: bool) -> click.Command:
     @click.command(verb, help=line)
     @click.argument("name", metavar=kind.noun.upper(), shell_complete=kind.names)
+    @by_option
     @database_options
     @output_options
     @pass_where
-    def command(where: Where, out: Output, name: str) -> None:
+    def command(where: Where, out: Output, name: str, by: str | None) -> None:
         with where.client("rw") as client:
-            kind.switch(client, kind.find(client, name), enabled)
+            kind.switch(client, kind.find(client, name), enabled, by)
             row = kind.find(client, name)
         out.one(kind.noun, row, lambda: [f"{kind.title(row)} is {state(row)}"])
 

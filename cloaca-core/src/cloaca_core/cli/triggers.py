@@ -116,8 +116,8 @@ add_switches(
         noun="trigger",
         names=TRIGGERS,
         find=_found,
-        switch=lambda client, row, enabled: client.set_trigger_enabled(
-            row["trigger_name"], enabled
+        switch=lambda client, row, enabled, by: client.set_trigger_enabled(
+            row["trigger_name"], enabled, by=by
         ),
         title=lambda row: row["trigger_name"],
     ),

@@ -11,7 +11,7 @@ from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, NewRun, Park, RunEnd, RunFilter, RunRow
 from cloaca_core.records.schedules import Firing, NewTick, ScheduleRow
 from cloaca_core.records.states import RunStatus, TaskStatus, TickOutcome
-from cloaca_core.records.steering import Act
+from cloaca_core.records.steering import Act, ActRow
 from cloaca_core.records.task_logs import LogChunk, OldChunk, ProgressRow
 from cloaca_core.records.triggers import NewEvent, TriggerRow
 from cloaca_core.records.waits import (
@@ -363,6 +363,13 @@ def new_event(
 def act(act_id: str = "x", *, because: str = "told to", now: int = LATER) -> Act:
     """An order about runs."""
     return Act(id=act_id, asked_by="ann", reason="a reason", because=because, now=now)
+
+
+def noted(
+    act_id: str = "x", kind: str = "change_schedule", *, workflow: str = WORKFLOW, at: int = LATER
+) -> ActRow:
+    """An act on no run, as it is noted."""
+    return ActRow(act_id, "", workflow, 0, kind, "ann", "nightly", 1, at)
 
 
 async def fire_events(

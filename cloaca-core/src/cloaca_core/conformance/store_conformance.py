@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from cloaca_core.conformance.act_conformance import ActConformance
 from cloaca_core.conformance.claim_conformance import ClaimConformance
 from cloaca_core.conformance.definition_conformance import DefinitionConformance
 from cloaca_core.conformance.follow_up_conformance import FollowUpConformance
@@ -47,6 +48,7 @@ class StoreConformance(
     ScheduleConformance,
     OverlapConformance,
     TriggerConformance,
+    ActConformance,
     SteeringConformance,
     StandingConformance,
     CancelledConformance,

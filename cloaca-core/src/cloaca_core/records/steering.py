@@ -169,7 +169,9 @@ class ChildRow(NamedTuple):
 
 
 class ActRow(NamedTuple):
-    """An act on a run as it was noted; ``run_id`` is empty for one on a workflow."""
+    """An act on a run as it was noted. ``run_id`` is empty for one on a workflow, a schedule, a
+    trigger or a runner; ``workflow`` is empty where none is concerned.
+    """
 
     id: str
     run_id: str

@@ -456,17 +456,23 @@ class AsyncClient:
         """The state of the runner: its runs, bodies, loops and failing triggers."""
         return await self._calls.claiming.health()
 
-    async def drain_runner(self, runner_id: str) -> bool:
+    async def drain_runner(self, runner_id: str, *, by: str | None = None) -> bool:
         """Ask a runner of this database to leave, wherever it runs; see ``Client``."""
-        return await self._calls.claiming.drain(runner_id)
+        return await self._calls.claiming.drain(runner_id, by)
 
     # -- schedules ---------------------------------------------------------------------------
 
     async def register_cron_workflow(
-        self, workflow_name: str, cron_expression: str, timezone: str
+        self,
+        workflow_name: str,
+        cron_expression: str,
+        timezone: str,
+        *,
+        by: str | None = None,
     ) -> str:
         """Run a workflow at the ticks of a cron expression; see ``Client``."""
-        return await self._calls.schedules.register(workflow_name, cron_expression, timezone)
+        call = self._calls.schedules.register(workflow_name, cron_expression, timezone, by)
+        return await call
 
     async def schedule(
         self,
@@ -482,6 +488,7 @@ class AsyncClient:
         end_date: datetime | str | None = None,
         params: ContextLike = None,
         time_limit: Duration | NoLimit | None = None,
+        by: str | None = None,
     ) -> str:
         """Add the schedule of this name, or change it; see ``Client``."""
         call = self._calls.schedules.put(
@@ -490,6 +497,7 @@ class AsyncClient:
             cron_expression,
             timezone,
             params,
+            by,
             catchup_policy=catchup_policy,
             overlap_policy=overlap_policy,
             jitter_seconds=jitter_seconds,
@@ -506,10 +514,12 @@ class AsyncClient:
         cron_expression: str,
         timezone: str,
         params: ContextLike = None,
+        *,
+        by: str | None = None,
     ) -> str:
         """Run a workflow by cron with parameters, under a name; see ``Client``."""
         call = self._calls.schedules.put_instance(
-            instance_name, workflow_name, cron_expression, timezone, params
+            instance_name, workflow_name, cron_expression, timezone, params, by
         )
         return await call
 
@@ -520,9 +530,10 @@ class AsyncClient:
         end: datetime | str,
         *,
         limit: int | None = None,
+        by: str | None = None,
     ) -> Backfill:
         """Run the ticks of a period of the past that have no run; see ``Client``."""
-        return await self._calls.backfill.run(schedule, start, end, limit)
+        return await self._calls.backfill.run(schedule, start, end, limit, by)
 
     async def preview_backfill(
         self,
@@ -549,18 +560,25 @@ class AsyncClient:
         return await self._calls.schedules.get(schedule_id)
 
     async def update_cron_schedule(
-        self, schedule_id: str, cron_expression: str, timezone: str
+        self,
+        schedule_id: str,
+        cron_expression: str,
+        timezone: str,
+        *,
+        by: str | None = None,
     ) -> None:
         """Let a schedule tick by another expression from now on."""
-        await self._calls.schedules.update(schedule_id, cron_expression, timezone)
+        await self._calls.schedules.update(schedule_id, cron_expression, timezone, by)
 
-    async def set_cron_schedule_enabled(self, schedule_id: str, enabled: bool) -> None:
+    async def set_cron_schedule_enabled(
+        self, schedule_id: str, enabled: bool, *, by: str | None = None
+    ) -> None:
         """Enable a schedule from now on, or disable it; an unknown id is no error."""
-        await self._calls.schedules.set_enabled(schedule_id, enabled)
+        await self._calls.schedules.set_enabled(schedule_id, enabled, by)
 
-    async def delete_cron_schedule(self, schedule_id: str) -> None:
+    async def delete_cron_schedule(self, schedule_id: str, *, by: str | None = None) -> None:
         """Remove a schedule; its runs and history stay. An unknown id is no error."""
-        await self._calls.schedules.delete(schedule_id)
+        await self._calls.schedules.delete(schedule_id, by)
 
     async def get_cron_execution_history(
         self, schedule_id: str, limit: int | None = None, offset: int | None = None
@@ -587,9 +605,11 @@ class AsyncClient:
         """One trigger; None for an unknown name."""
         return await self._calls.triggers.get(trigger_name)
 
-    async def set_trigger_enabled(self, trigger_name: str, enabled: bool) -> None:
+    async def set_trigger_enabled(
+        self, trigger_name: str, enabled: bool, *, by: str | None = None
+    ) -> None:
         """Enable a trigger from now on, or disable it; see ``Client``."""
-        await self._calls.triggers.set_enabled(trigger_name, enabled)
+        await self._calls.triggers.set_enabled(trigger_name, enabled, by)
 
     async def get_trigger_execution_history(
         self, trigger_name: str, limit: int | None = None, offset: int | None = None

@@ -544,19 +544,25 @@ class Client:
         """The state of the runner: its runs, bodies, loops and failing triggers."""
         return self._calls.claiming.health().wait()
 
-    def drain_runner(self, runner_id: str) -> bool:
+    def drain_runner(self, runner_id: str, *, by: str | None = None) -> bool:
         """Ask a runner of this database to leave, wherever it runs. As soon as it hears of it, it
         shuts down, as by ``shutdown()`` in its own program: it claims no more runs, waits
         ``shutdown_grace_seconds`` for its bodies and gives back what is left. Then its calls raise
         ``RunnerClosedError``. This returns at once: True if such a runner is registered and was not
-        declared dead, also if it was asked before.
+        declared dead, also if it was asked before. ``by`` is who asks, for ``actions()``; this user
+        at this host by default.
         """
-        return self._calls.claiming.drain(runner_id).wait()
+        return self._calls.claiming.drain(runner_id, by).wait()
 
     # -- schedules ---------------------------------------------------------------------------
 
     def register_cron_workflow(
-        self, workflow_name: str, cron_expression: str, timezone: str
+        self,
+        workflow_name: str,
+        cron_expression: str,
+        timezone: str,
+        *,
+        by: str | None = None,
     ) -> str:
         """Run a workflow at the ticks of a cron expression, from now on; returns the schedule's id.
 
@@ -566,7 +572,8 @@ class Client:
         late. A wrong expression or zone is a ``CronExpressionError`` (a ValueError) "Failed to
         register cron workflow: Invalid cron expression or timezone: …".
         """
-        return self._calls.schedules.register(workflow_name, cron_expression, timezone).wait()
+        call = self._calls.schedules.register(workflow_name, cron_expression, timezone, by)
+        return call.wait()
 
     def schedule(
         self,
@@ -582,10 +589,12 @@ class Client:
         end_date: datetime | str | None = None,
         params: ContextLike = None,
         time_limit: Duration | NoLimit | None = None,
+        by: str | None = None,
     ) -> str:
         """Add the schedule of this name, or change it to these settings; returns its id.
 
-        The same call again changes nothing, so a program may declare its schedules at each start.
+        The same call again changes nothing, so a program may declare its schedules at each start;
+        ``actions()`` tells who has added or changed it, ``by`` or this user at this host.
         ``catchup_policy`` is for ticks that no runner fired for a minute: "skip" drops them,
         "run_once" (the default) runs the newest, "run_all" the newest
         ``cron_max_catchup_executions``. ``jitter_seconds`` spreads the start of runs over so much
@@ -608,6 +617,7 @@ class Client:
             cron_expression,
             timezone,
             params,
+            by,
             catchup_policy=catchup_policy,
             overlap_policy=overlap_policy,
             jitter_seconds=jitter_seconds,
@@ -624,6 +634,8 @@ class Client:
         cron_expression: str,
         timezone: str,
         params: ContextLike = None,
+        *,
+        by: str | None = None,
     ) -> str:
         """Run a workflow by cron with parameters, as a named instance; returns the schedule's id.
 
@@ -634,7 +646,7 @@ class Client:
         ``register_cron_workflow``, with "Failed to register workflow instance: …".
         """
         call = self._calls.schedules.put_instance(
-            instance_name, workflow_name, cron_expression, timezone, params
+            instance_name, workflow_name, cron_expression, timezone, params, by
         )
         return call.wait()
 
@@ -645,6 +657,7 @@ class Client:
         end: datetime | str,
         *,
         limit: int | None = None,
+        by: str | None = None,
     ) -> Backfill:
         """Create runs for a period's past ticks that have none.
 
@@ -653,10 +666,11 @@ class Client:
         from ``start`` on and before ``end``, datetimes with a zone or RFC 3339, with at most
         100,000 ticks, all of them past. At most ``limit`` ticks run, 1,000 by default, the oldest.
         Their runs begin with the keys of runs made late. Each tick has at most one run for ever,
-        so the same call again goes on where this one ended, also after an error. Errors are
+        so the same call again goes on where this one ended, also after an error. ``actions()``
+        tells who asked, if there were ticks to run: ``by``, or this user at this host. Errors are
         ``ScheduleError`` (a ValueError) "Failed to back-fill schedule: …".
         """
-        return self._calls.backfill.run(schedule, start, end, limit).wait()
+        return self._calls.backfill.run(schedule, start, end, limit, by).wait()
 
     def preview_backfill(
         self,
@@ -682,17 +696,28 @@ class Client:
         """One schedule; ``ScheduleError`` (a ValueError) "Failed to get cron schedule: …"."""
         return self._calls.schedules.get(schedule_id).wait()
 
-    def update_cron_schedule(self, schedule_id: str, cron_expression: str, timezone: str) -> None:
-        """Let a schedule tick by another expression from now on."""
-        self._calls.schedules.update(schedule_id, cron_expression, timezone).wait()
+    def update_cron_schedule(
+        self,
+        schedule_id: str,
+        cron_expression: str,
+        timezone: str,
+        *,
+        by: str | None = None,
+    ) -> None:
+        """Let a schedule tick by another expression from now on. ``by`` is who asks, here and in
+        the next calls, as in ``schedule``.
+        """
+        self._calls.schedules.update(schedule_id, cron_expression, timezone, by).wait()
 
-    def set_cron_schedule_enabled(self, schedule_id: str, enabled: bool) -> None:
+    def set_cron_schedule_enabled(
+        self, schedule_id: str, enabled: bool, *, by: str | None = None
+    ) -> None:
         """Enable a schedule from now on, or disable it; an unknown id is no error."""
-        self._calls.schedules.set_enabled(schedule_id, enabled).wait()
+        self._calls.schedules.set_enabled(schedule_id, enabled, by).wait()
 
-    def delete_cron_schedule(self, schedule_id: str) -> None:
+    def delete_cron_schedule(self, schedule_id: str, *, by: str | None = None) -> None:
         """Remove a schedule; its runs and history stay. An unknown id is no error."""
-        self._calls.schedules.delete(schedule_id).wait()
+        self._calls.schedules.delete(schedule_id, by).wait()
 
     def get_cron_execution_history(
         self, schedule_id: str, limit: int | None = None, offset: int | None = None
@@ -726,13 +751,16 @@ class Client:
         """One trigger; None for an unknown name."""
         return self._calls.triggers.get(trigger_name).wait()
 
-    def set_trigger_enabled(self, trigger_name: str, enabled: bool) -> None:
+    def set_trigger_enabled(
+        self, trigger_name: str, enabled: bool, *, by: str | None = None
+    ) -> None:
         """Enable a trigger from now on, or disable it, for all programs that have it.
 
         That stays so when it is registered again. Once disabled it fires nothing, not even events
-        of a poll that is under way. An unknown name is no error.
+        of a poll that is under way. An unknown name is no error. ``by`` is who asks, for
+        ``actions()``; this user at this host by default.
         """
-        self._calls.triggers.set_enabled(trigger_name, enabled).wait()
+        self._calls.triggers.set_enabled(trigger_name, enabled, by).wait()
 
     def get_trigger_execution_history(
         self, trigger_name: str, limit: int | None = None, offset: int | None = None

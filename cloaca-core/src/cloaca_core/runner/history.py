@@ -91,11 +91,15 @@ class RoundInfo:
 class Action:
     """A wish about a run or (``run_id`` None) a workflow: ``kind`` is ``cancel``, ``pause``,
     ``resume``, ``retry``, ``fork``, ``send``, ``approve``, or ``expire`` for a run that had not
-    begun in time.
+    begun in time. Or one about a schedule (``add_schedule``, ``change_schedule``,
+    ``enable_schedule``, ``disable_schedule``, ``backfill_schedule``, ``delete_schedule``), a
+    trigger (``enable_trigger``, ``disable_trigger``) or a runner (``drain_runner``).
 
-    ``by`` is who has asked; ``changed`` is False if it was so already. Runs that one call has
-    cancelled, paused or resumed share an ``id``. ``at`` is RFC 3339 in UTC. ``reason`` is the event
-    of a ``send``, and ``TASK: CHOICE`` of an ``approve``.
+    ``by`` is who has asked; ``changed`` is False if it was so already. Of schedules, triggers and
+    runners only what changed something is there. Runs that one call has cancelled, paused or
+    resumed share an ``id``. ``at`` is RFC 3339 in UTC. ``reason`` is the event of a ``send``,
+    ``TASK: CHOICE`` of an ``approve``, and names the schedule, trigger or runner. ``workflow_name``
+    is empty for a runner, and for a trigger without a workflow.
     """
 
     id: str

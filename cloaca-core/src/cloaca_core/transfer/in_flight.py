@@ -120,7 +120,7 @@ async def _paused_for_a_copy(store: Store) -> set[str]:
     """The workflows that a copy was the last to pause."""
     last: dict[str, ActRow] = {}
     for act in await store.acts("", _MOST_ACTS):  # newest first
-        if act.changed:
+        if act.changed and act.kind in ("pause", "resume"):
             last.setdefault(act.workflow, act)
     return {name for name, act in last.items() if act.asked_by == _ASKED_BY}
 

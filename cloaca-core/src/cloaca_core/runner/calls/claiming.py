@@ -6,6 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from cloaca_core.runner.calls.call import Call, unchanged
+from cloaca_core.runner.calls.noted_acts import NotedActs
+from cloaca_core.runner.calls.orders import asker
 from cloaca_core.values.text import checked_text
 
 if TYPE_CHECKING:
@@ -45,12 +47,13 @@ class ClaimingCalls:
         """Call ``callback`` on the engine's loop when another program has made it shut down."""
         self._host.leaving = callback
 
-    def drain(self, runner_id: str) -> Call[bool]:
+    def drain(self, runner_id: str, by: str | None = None) -> Call[bool]:
         """Ask another runner to leave; whether one of this id is there."""
-        checked = checked_text("runner_id", runner_id)
+        checked, who = checked_text("runner_id", runner_id), asker(by)
 
         async def answer(engine: Engine) -> bool:
-            is_there = await engine.store.drain(checked) is not None
+            act = NotedActs(engine.store, engine.ids, who).row("drain_runner", checked)
+            is_there = await engine.store.drain(checked, act) is not None
             engine.watchers.wake()
             return is_there
 

@@ -12,8 +12,12 @@ from cloaca_core.values.text import checked_text, storable_text
 
 def checked_order(kind: str, reason: str | None, by: str | None) -> Order:
     """Check who asks and why."""
-    asked_by = _this_user() if by is None else checked_text("by", by)
-    return Order(kind, asked_by, None if reason is None else checked_text("reason", reason))
+    return Order(kind, asker(by), None if reason is None else checked_text("reason", reason))
+
+
+def asker(by: str | None) -> str:
+    """Who asks: as the caller says, else this user at this host."""
+    return _this_user() if by is None else checked_text("by", by)
 
 
 @lru_cache(maxsize=1)

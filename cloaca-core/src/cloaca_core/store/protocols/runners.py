@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.steering import ActRow
 
 
 class RunnerStore(Protocol):
@@ -32,10 +33,10 @@ class RunnerStore(Protocol):
     async def beat(self, runner_id: str, lease_until: int) -> bool:
         """Renew the lease and count the beat; false when the runner was fenced or removed."""
 
-    async def drain(self, runner_id: str) -> int | None:
+    async def drain(self, runner_id: str, act: ActRow | None = None) -> int | None:
         """Ask this runner to leave: it reads that among ``runners()``. Returns since when that is
-        asked, which is the first time; None when it is not registered, or fenced. Other processes
-        hear of it as of a runner that comes or goes.
+        asked, which is the first time, and only then the act is noted; None when it is not
+        registered, or fenced. Other processes hear of it as of a runner that comes or goes.
         """
 
     async def release(self, runner_id: str, held: Collection[str]) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from cloaca_core.records.schedules import ScheduleRow, TickRow
+from cloaca_core.records.steering import ActRow
 
 
 class ScheduleStore(Protocol):
@@ -20,8 +21,9 @@ class ScheduleStore(Protocol):
     def wall(self) -> int:
         """About what ``now`` would answer, without asking the database."""
 
-    async def put_schedule(self, schedule: ScheduleRow) -> str:
-        """Add a schedule, or change the one of its name; returns its id.
+    async def put_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> str:
+        """Add a schedule, or change the one of its name; returns its id. The act is noted unless
+        there is one of that name with these settings.
 
         A changed one keeps its id, whether it is enabled, its last tick and creation. If
         expression, zone and dates are the same, it also keeps its decided ticks; with another
@@ -40,14 +42,17 @@ class ScheduleStore(Protocol):
     ) -> list[ScheduleRow]:
         """Schedules by workflow, then by id."""
 
-    async def retime_schedule(self, schedule: ScheduleRow) -> bool:
-        """Replace expression, zone, enabled, ``decided_until``, ``next_tick``, ``due_at`` and
-        ``updated_at``; generation + 1. False, and nothing is done, when the schedule is not in the
-        generation of ``schedule`` any more: a concurrent change or firing was faster.
+    async def retime_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
+        """Note the act, and replace expression, zone, enabled, ``decided_until``, ``next_tick``,
+        ``due_at`` and ``updated_at``; generation + 1. False, and nothing is done, when the schedule
+        is not in the generation of ``schedule`` any more: a concurrent change or firing was faster.
         """
 
-    async def delete_schedule(self, schedule_id: str) -> None:
-        """Remove it, if it is there. Its ticks and runs stay."""
+    async def delete_schedule(self, schedule_id: str, act: ActRow | None = None) -> None:
+        """Note the act, and remove it, if it is there. Its ticks and runs stay."""
+
+    async def note_on_schedule(self, schedule_id: str, act: ActRow) -> None:
+        """Note an act on a schedule that changes nothing of it, if it is there."""
 
     async def next_due(self, workflows: Collection[str]) -> int | None:
         """When the first enabled schedule of these workflows is due, in past or future."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from cloaca_core.records.steering import ActRow
 from cloaca_core.records.triggers import EventRow, TriggerRow
 
 
@@ -16,10 +17,10 @@ class TriggerStore(Protocol):
         its name: of two concurrent callers one adds it.
         """
 
-    async def change_trigger(self, trigger: TriggerRow) -> bool:
-        """Replace all but id, name, ``last_poll_at`` and creation; generation + 1. False, and
-        nothing is done, when the trigger is not in the generation of ``trigger`` any more: a
-        concurrent change or poll was faster.
+    async def change_trigger(self, trigger: TriggerRow, act: ActRow | None = None) -> bool:
+        """Note the act, and replace all but id, name, ``last_poll_at`` and creation; generation
+        + 1. False, and nothing is done, when the trigger is not in the generation of ``trigger``
+        any more: a concurrent change or poll was faster.
         """
 
     async def take_polls(self, polls: Sequence[TriggerRow]) -> set[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from cloaca_core.records.steering import Acted
+from cloaca_core.records.steering import Acted, ActRow
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Dialect, Step
 from cloaca_core.store.sql.queries import Row, Statement, Wording, load_statements
@@ -64,6 +64,7 @@ class RunnerQueries(NamedTuple):
     get_runner: Statement
     list_runners: Statement
     drain: Statement
+    note_drain: Statement
     beat: Statement
     shut_out: Statement
     release: Statement
@@ -92,6 +93,8 @@ class ScheduleQueries(NamedTuple):
     outdate_schedule: Statement
     cancel_run: Statement
     start_next: Statement
+    note_put_schedule: Statement
+    note_schedule_act: Statement
     put_schedule: Statement
     get_schedule: Statement
     get_schedule_named: Statement
@@ -115,6 +118,7 @@ class TriggerQueries(NamedTuple):
     insert_event_run: Statement
     take_poll: Statement
     add_trigger: Statement
+    note_trigger_act: Statement
     change_trigger: Statement
     triggers_named: Statement
     list_triggers: Statement
@@ -462,6 +466,18 @@ def pair(first: str, second: str | None) -> str:
 def steps_of(statements: Sequence[Statement], known: Mapping[str, object]) -> list[Step]:
     """A step of each statement, with those of the known values that it takes."""
     return [Step.of(each, known) for each in statements]
+
+
+def of_act(act: ActRow) -> dict[str, object]:
+    """The values of an act that is about no run, by the names that statements have for them."""
+    return {
+        "act_id": act.id,
+        "act_workflow": act.workflow,
+        "act_kind": act.kind,
+        "asked_by": act.asked_by,
+        "act_reason": act.reason,
+        "acted_at": act.created_at,
+    }
 
 
 def acted(rows: Iterable[Row]) -> dict[str, Acted]:

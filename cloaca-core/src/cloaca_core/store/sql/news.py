@@ -34,6 +34,7 @@ _OF_ACTS: Final = (
     "note_retry",
     "note_forking",
     "note_workflow_act",
+    "note_schedule_act",
     "count_messages",
 )
 """Acts on runs: their owners are to heed them at once."""

@@ -7,7 +7,8 @@ from typing import Final
 
 from cloaca_core.errors import StoreOpenError
 from cloaca_core.records.runners import RunnerRow
-from cloaca_core.store.sql.base import SqlPart, steps_of
+from cloaca_core.records.steering import ActRow
+from cloaca_core.store.sql.base import SqlPart, of_act, steps_of
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row
 
@@ -38,10 +39,13 @@ class SqlRunners(SqlPart):
         (rows,) = await self._dialect.write([Step(beat, values)], urgent=True)
         return bool(rows)
 
-    async def drain(self, runner_id: str) -> int | None:
-        now = await self._dialect.now()
-        rows = await self._write(self._queries.runners.drain, id=runner_id, now=now)
-        return rows[0][0] if rows else None
+    async def drain(self, runner_id: str, act: ActRow | None = None) -> int | None:
+        q, known = self._queries.runners, {"id": runner_id, "now": await self._dialect.now()}
+        steps = [Step.of(q.drain, known)]
+        if act is not None:
+            steps.append(Step.of(q.note_drain, known | of_act(act)))
+        drained, *_ = await self._dialect.write(steps)
+        return drained[0][0] if drained else None
 
     async def unregister(self, runner_id: str) -> None:
         q, now = self._queries.runners, await self._dialect.now()

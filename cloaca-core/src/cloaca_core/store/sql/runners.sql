@@ -40,6 +40,16 @@ WHERE id = :id AND fenced = 0
 RETURNING draining_since;
 
 
+-- name: note_drain
+-- Note who has asked a runner to leave, if that was now and not before. Executed after drain.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT :act_id, '', :act_workflow, 0, :act_kind, :asked_by, CAST(:act_reason AS TEXT), 1, :acted_at
+WHERE EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :id AND draining_since = :now AND fenced = 0)
+ON CONFLICT DO NOTHING;
+
+
 -- name: shut_out
 -- Wait until the runner's open transactions have ended, and keep it from writing until this
 -- transaction ends. Where one transaction writes at a time, this transaction alone achieves both.

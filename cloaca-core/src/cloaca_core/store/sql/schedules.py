@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cloaca_core.records.schedules import ScheduleRow, TickRow
-from cloaca_core.store.sql.base import SqlPart
+from cloaca_core.records.steering import ActRow
+from cloaca_core.store.sql.base import SqlPart, of_act, steps_of
+from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row
 
 
 class SqlSchedules(SqlPart):
     """The operations on schedules. Contracts: see ``ScheduleStore``."""
 
-    async def put_schedule(self, schedule: ScheduleRow) -> str:
-        put = self._queries.schedules.put_schedule
-        values = schedule._asdict()
-        given = {name: values[name] for name in put.parameters}
-        ((schedule_id,),) = await self._write(put, **given)
+    async def put_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> str:
+        q, known = self._queries.schedules, schedule._asdict()
+        steps = [Step.of(q.put_schedule, known)]
+        if act is not None:
+            known["ids"] = self._dialect.array([schedule.id])
+            steps = steps_of([q.lock_schedules, q.note_put_schedule], known | of_act(act)) + steps
+        *_, ((schedule_id,),) = await self._dialect.write(steps)
         return str(schedule_id)
 
     async def get_schedule(self, schedule_id: str) -> ScheduleRow | None:
@@ -38,13 +42,27 @@ class SqlSchedules(SqlPart):
         )
         return list(map(_schedule, rows))
 
-    async def retime_schedule(self, schedule: ScheduleRow) -> bool:
-        retime = self._queries.schedules.retime_schedule
-        values = schedule._asdict()
-        return bool(await self._write(retime, **{name: values[name] for name in retime.parameters}))
+    async def retime_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
+        retime = Step.of(self._queries.schedules.retime_schedule, schedule._asdict())
+        noted = self._noted(schedule.id, schedule.generation, act)
+        *_, retimed = await self._dialect.write([*noted, retime])
+        return bool(retimed)
 
-    async def delete_schedule(self, schedule_id: str) -> None:
-        await self._write(self._queries.schedules.delete_schedule, id=schedule_id)
+    async def delete_schedule(self, schedule_id: str, act: ActRow | None = None) -> None:
+        delete = self._queries.schedules.delete_schedule
+        noted = self._noted(schedule_id, None, act)
+        await self._dialect.write([*noted, Step(delete, delete.bind(id=schedule_id))])
+
+    async def note_on_schedule(self, schedule_id: str, act: ActRow) -> None:
+        await self._dialect.write(self._noted(schedule_id, None, act))
+
+    def _noted(self, schedule_id: str, generation: int | None, act: ActRow | None) -> list[Step]:
+        """The steps that note an act on a schedule, in a generation or any."""
+        if act is None:
+            return []
+        q, ids = self._queries.schedules, self._dialect.array([schedule_id])
+        known = {"id": schedule_id, "ids": ids, "generation": generation, **of_act(act)}
+        return steps_of([q.lock_schedules, q.note_schedule_act], known)
 
     async def next_due(self, workflows: Collection[str]) -> int | None:
         wanted = self._dialect.array(workflows)

@@ -121,6 +121,41 @@ WHERE behind IS NOT NULL AND behind IN (
     );
 
 
+-- name: note_put_schedule
+-- Note that a schedule is added or changed, unless there is one of its name with these settings: a
+-- program that registers its schedules at each start asks for nothing new. Executed before
+-- put_schedule.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT :act_id, '', :act_workflow, 0, :act_kind, :asked_by, CAST(:act_reason AS TEXT), 1, :acted_at
+WHERE NOT EXISTS (
+    SELECT 1 FROM cloaca_schedule
+    WHERE name = CAST(:name AS TEXT) AND workflow = :workflow
+        AND cron_expression = :cron_expression AND timezone = :timezone
+        AND catchup_policy = :catchup_policy AND overlap_policy = :overlap_policy
+        AND jitter_seconds = :jitter_seconds AND params = :params
+        AND start_date IS NOT DISTINCT FROM CAST(:start_date AS BIGINT)
+        AND end_date IS NOT DISTINCT FROM CAST(:end_date AS BIGINT)
+        AND time_limit IS NOT DISTINCT FROM CAST(:time_limit AS BIGINT)
+)
+ON CONFLICT DO NOTHING;
+
+
+-- name: note_schedule_act
+-- Note an act on a schedule, if it is there and (unless :generation is NULL) in this generation.
+-- Executed after lock_schedules and before the change.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT :act_id, '', :act_workflow, 0, :act_kind, :asked_by, CAST(:act_reason AS TEXT), 1, :acted_at
+WHERE EXISTS (
+    SELECT 1 FROM cloaca_schedule
+    WHERE id = :id AND generation = coalesce(CAST(:generation AS BIGINT), generation)
+)
+ON CONFLICT DO NOTHING;
+
+
 -- name: put_schedule
 -- Add a schedule, or change the one that has this name. If its ticks stay the same, it goes on
 -- where it was: a program that registers its schedules at each start misses no tick. With another

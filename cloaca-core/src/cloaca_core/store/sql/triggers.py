@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from cloaca_core.records.steering import ActRow
 from cloaca_core.records.triggers import EventRow, TriggerRow
-from cloaca_core.store.sql.base import SqlPart
+from cloaca_core.store.sql.base import SqlPart, of_act, steps_of
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement
 
@@ -14,18 +15,26 @@ class SqlTriggers(SqlPart):
     """The operations on triggers. Contracts: see ``TriggerStore``."""
 
     async def add_trigger(self, trigger: TriggerRow) -> bool:
-        return bool(await self._put_trigger(self._queries.triggers.add_trigger, trigger))
+        return await self._put_trigger([self._queries.triggers.add_trigger], trigger, {})
 
-    async def change_trigger(self, trigger: TriggerRow) -> bool:
-        return bool(await self._put_trigger(self._queries.triggers.change_trigger, trigger))
+    async def change_trigger(self, trigger: TriggerRow, act: ActRow | None = None) -> bool:
+        q = self._queries.triggers
+        if act is None:
+            return await self._put_trigger([q.change_trigger], trigger, {})
+        noted = {"ids": self._dialect.array([trigger.id]), **of_act(act)}
+        statements = [q.lock_triggers, q.note_trigger_act, q.change_trigger]
+        return await self._put_trigger(statements, trigger, noted)
 
-    async def _put_trigger(self, put: Statement, trigger: TriggerRow) -> list[Row]:
-        flags = {
+    async def _put_trigger(
+        self, statements: Sequence[Statement], trigger: TriggerRow, more: Mapping[str, object]
+    ) -> bool:
+        """Whether the last of these statements has put it."""
+        known = trigger._asdict() | {
             "allow_concurrent": int(trigger.allow_concurrent),
             "enabled": int(trigger.enabled),
         }
-        values = trigger._asdict() | flags
-        return await self._write(put, **{name: values[name] for name in put.parameters})
+        *_, put = await self._dialect.write(steps_of(statements, {**known, **more}))
+        return bool(put)
 
     async def take_polls(self, polls: Sequence[TriggerRow]) -> set[str]:
         take = self._queries.triggers.take_poll

@@ -69,6 +69,17 @@ ON CONFLICT DO NOTHING
 RETURNING id;
 
 
+-- name: note_trigger_act
+-- Note an act on a trigger, if it is there and in this generation. Executed after lock_triggers and
+-- before change_trigger.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT :act_id, '', :act_workflow, 0, :act_kind, :asked_by, CAST(:act_reason AS TEXT), 1, :acted_at
+WHERE EXISTS (SELECT 1 FROM cloaca_trigger WHERE id = :id AND generation = :generation)
+ON CONFLICT DO NOTHING;
+
+
 -- name: change_trigger
 -- Change what a trigger does, whether it is polled, and when, if its generation is still
 -- :generation.

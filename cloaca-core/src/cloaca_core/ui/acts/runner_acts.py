@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 async def drain(ask: Ask) -> Response:
     """Ask a runner to leave, wherever it runs."""
     runner_id = needed(await given_to(ask), "runner")
-    if not await ask.desk.calls.claiming.drain(runner_id):
+    if not await ask.desk.calls.claiming.drain(runner_id, ask.visitor.name):
         raise RefusedError(409, "There is no such runner", "It has left, or was declared dead.")
     return ask.back_to(ask.paths.page("runners", drained=runner_id))
 

@@ -49,6 +49,7 @@ async def _added(ask: Ask, given: Mapping[str, str]) -> str:
         given.get("cron", ""),
         given.get("timezone", "") or "UTC",
         object_of(given.get("params", ""), "context"),
+        ask.visitor.name,
         catchup_policy=given.get("catchup") or None,
         overlap_policy=given.get("overlap") or None,
         jitter_seconds=_seconds(jitter) if jitter else None,
@@ -69,7 +70,7 @@ async def change(ask: Ask) -> Response:
     schedule_id = await _known(ask)
     cron, zone = given.get("cron", "").strip(), given.get("timezone", "").strip()
     try:
-        await ask.desk.calls.schedules.update(schedule_id, cron, zone)
+        await ask.desk.calls.schedules.update(schedule_id, cron, zone, ask.visitor.name)
     except ScheduleError as error:
         return await pages.edit_form(ask, given, error=str(error))
     return ask.back_to(ask.paths.page(f"schedules/{schedule_id}", done="changed"))
@@ -79,7 +80,8 @@ async def switch(ask: Ask) -> Response:
     """Enable or disable a schedule."""
     given = await given_to(ask)
     schedule_id = await _known(ask)
-    await ask.desk.calls.schedules.set_enabled(schedule_id, needed(given, "enabled") == "yes")
+    enabled = needed(given, "enabled") == "yes"
+    await ask.desk.calls.schedules.set_enabled(schedule_id, enabled, ask.visitor.name)
     return ask.back_to(_back(ask, given, schedule_id))
 
 
@@ -92,7 +94,7 @@ def _back(ask: Ask, given: Mapping[str, str], schedule_id: str) -> str:
 async def delete(ask: Ask) -> Response:
     """Delete a schedule."""
     await given_to(ask)
-    await ask.desk.calls.schedules.delete(await _known(ask))
+    await ask.desk.calls.schedules.delete(await _known(ask), ask.visitor.name)
     return ask.back_to(ask.paths.page("schedules", done="deleted"))
 
 
@@ -102,7 +104,8 @@ async def backfill(ask: Ask) -> Response:
     schedule_id = await _known(ask)
     start, end = needed(given, "start"), needed(given, "end")
     try:
-        made = await ask.desk.calls.backfill.run(schedule_id, start, end, MOST)
+        call = ask.desk.calls.backfill.run(schedule_id, start, end, MOST, ask.visitor.name)
+        made = await call
     except ScheduleError as error:
         raise RefusedError(422, "This period cannot be back-filled", str(error)) from error
     number = str(len(made.run_ids))

@@ -16,7 +16,8 @@ async def switch(ask: Ask) -> Response:
     """Enable or disable a trigger, in all programs that have it."""
     given = await given_to(ask)
     name = (await known(ask, ask.query("name"))).name
-    await ask.desk.calls.triggers.set_enabled(name, needed(given, "enabled") == "yes")
+    enabled = needed(given, "enabled") == "yes"
+    await ask.desk.calls.triggers.set_enabled(name, enabled, ask.visitor.name)
     one = given.get("on") == "one"
     return ask.back_to(ask.paths.page("trigger", name=name) if one else ask.paths.page("triggers"))
 

@@ -42,6 +42,15 @@ ACTS: Final[Mapping[str, str]] = {
     "send": "sent",
     "approve": "decided",
     "expire": "expired",
+    "add_schedule": "schedule added",
+    "change_schedule": "schedule changed",
+    "enable_schedule": "schedule enabled",
+    "disable_schedule": "schedule disabled",
+    "backfill_schedule": "schedule back-filled",
+    "delete_schedule": "schedule deleted",
+    "enable_trigger": "trigger enabled",
+    "disable_trigger": "trigger disabled",
+    "drain_runner": "runner asked to leave",
 }
 """The kinds of acts as people read them."""
 

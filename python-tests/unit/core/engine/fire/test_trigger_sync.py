@@ -12,6 +12,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.trigger import trigger
 from cloaca_core.errors import StoreError
+from cloaca_core.records.steering import ActRow
 from cloaca_core.records.triggers import TriggerRow
 from cloaca_core.values.ids import RunIds
 
@@ -165,11 +166,11 @@ async def test_a_change_that_a_poll_gets_in_the_way_of_is_made_again(registry: R
     class Busy(Store):
         busy = 1
 
-        async def change_trigger(self, trigger: TriggerRow) -> bool:
+        async def change_trigger(self, trigger: TriggerRow, act: ActRow | None = None) -> bool:
             if self.busy:
                 self.busy -= 1
                 await self.take_polls([row(self)])
-            return await super().change_trigger(trigger)
+            return await super().change_trigger(trigger, act)
 
     store = Busy()
     mine = declared(store, registry)

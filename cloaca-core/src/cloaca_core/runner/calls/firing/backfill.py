@@ -15,6 +15,8 @@ from cloaca_core._engine.fire.tick_rows import TICKS_PER_COMMIT, timing_of
 from cloaca_core.errors import ScheduleError
 from cloaca_core.records.schedules import ScheduleRow
 from cloaca_core.runner.calls.call import Call
+from cloaca_core.runner.calls.noted_acts import NotedActs
+from cloaca_core.runner.calls.orders import asker
 from cloaca_core.runner.error_prefixes import prefixed
 from cloaca_core.runner.results import Backfill
 from cloaca_core.schedules.back_fill import BackFill, back_fill, check_period
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from cloaca_core._engine.engine import Engine
     from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
+    from cloaca_core.records.steering import ActRow
     from cloaca_core.runner.host import EngineHost
     from cloaca_core.schedules.timing import Timing
     from cloaca_core.store.protocol import Store
@@ -64,10 +67,15 @@ class BackfillCalls:
         self._host = host
 
     def run(
-        self, schedule: str, start: datetime | str, end: datetime | str, limit: int | None
+        self,
+        schedule: str,
+        start: datetime | str,
+        end: datetime | str,
+        limit: int | None,
+        by: str | None = None,
     ) -> Call[Backfill]:
         """Run the ticks that have no run."""
-        return self._ask(BackFilling.run, BackfillSpec(schedule, start, end, limit))
+        return self._ask(BackFilling.run, BackfillSpec(schedule, start, end, limit), by)
 
     def preview(
         self, schedule: str, start: datetime | str, end: datetime | str, limit: int | None
@@ -79,11 +87,14 @@ class BackfillCalls:
         self,
         method: Callable[[BackFilling, BackfillSpec], Coroutine[Any, Any, Filled]],
         spec: BackfillSpec,
+        by: str | None = None,
     ) -> Call[Backfill]:
         """A call of a method of ``BackFilling``."""
+        who = asker(by)
 
         async def answer(engine: Engine) -> Filled:
-            return await method(BackFilling(engine.store, engine.schedule_loop), spec)
+            acts = NotedActs(engine.store, engine.ids, who)
+            return await method(BackFilling(engine.store, acts, engine.schedule_loop), spec)
 
         return Call(lambda: self._host.send(answer), _result)
 
@@ -100,8 +111,9 @@ _Fill: TypeAlias = Callable[[ScheduleRow, BackFill], Awaitable[Filled]]
 class BackFilling:
     """Runs past ticks, or tells which ones would run. Belongs to the engine's loop."""
 
-    def __init__(self, store: Store, schedules: ScheduleLoop) -> None:
+    def __init__(self, store: Store, acts: NotedActs, schedules: ScheduleLoop) -> None:
         self._store = store
+        self._acts = acts
         self._schedules = schedules
 
     async def preview(self, spec: BackfillSpec) -> Filled:
@@ -109,8 +121,25 @@ class BackFilling:
         return await self._all(spec, _previewed)
 
     async def run(self, spec: BackfillSpec) -> Filled:
-        """Make the runs of the period's ticks that have none."""
-        return await self._all(spec, self._make)
+        """Make the runs of the period's ticks that have none; who asked is noted before the first
+        of them, if there is any.
+        """
+        noted = False
+
+        async def make(row: ScheduleRow, page: BackFill) -> Filled:
+            nonlocal noted
+            if page.ticks and not noted:
+                await self._store.note_on_schedule(row.id, self._act(row, spec))
+                noted = True
+            return await self._make(row, page)
+
+        return await self._all(spec, make)
+
+    def _act(self, row: ScheduleRow, spec: BackfillSpec) -> ActRow:
+        start, end = read_instant("start", spec.start), read_instant("end", spec.end)
+        period = f"{to_datetime(start).isoformat()} to {to_datetime(end).isoformat()}"
+        about = f"{row.name or row.id}: {period}"
+        return self._acts.row("backfill_schedule", about, row.workflow)
 
     async def _all(self, spec: BackfillSpec, fill: _Fill) -> Filled:
         with prefixed(_PREFIX):

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
+    from cloaca_core.records.steering import ActRow
+    from cloaca_core.runner.calls.noted_acts import NotedActs
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.durations import Duration
     from cloaca_core.values.ids import RunIds
@@ -60,17 +62,23 @@ class ScheduleTable(ScheduleLists):
     """Belongs to the engine's loop."""
 
     def __init__(
-        self, store: Store, ids: RunIds, schedules: ScheduleLoop, changed: Callable[[], None]
+        self,
+        store: Store,
+        ids: RunIds,
+        acts: NotedActs,
+        schedules: ScheduleLoop,
+        changed: Callable[[], None],
     ) -> None:
         super().__init__(store)
         self._ids = ids
+        self._acts = acts
         self._schedules = schedules
         self._changed = changed
 
     async def register(self, spec: ScheduleSpec) -> str:
         """Add a schedule without a name."""
         with prefixed(CRON_WORKFLOW):
-            return await self._put(spec, self._ids.next())
+            return await self._put("add_schedule", spec, self._ids.next())
 
     async def put(self, spec: ScheduleSpec) -> str:
         """Add a schedule, or change the one of its name."""
@@ -93,14 +101,24 @@ class ScheduleTable(ScheduleLists):
             edge = now + AHEAD
             ahead = await self._store.schedules_ahead([known.workflow], now, edge, MOST_AHEAD)
             await self._schedules.cursor_correction.put_right(ahead, now)
-        schedule_id = self._ids.next() if known is None else known.id
-        return await self._put(replace(spec, name=name), schedule_id)
+        spec = replace(spec, name=name)
+        if known is None:
+            return await self._put("add_schedule", spec, self._ids.next())
+        return await self._put("change_schedule", spec, known.id)
 
-    async def _put(self, spec: ScheduleSpec, schedule_id: str) -> str:
+    async def _put(self, kind: str, spec: ScheduleSpec, schedule_id: str) -> str:
         now = await self._store.now()
-        schedule_id = await self._store.put_schedule(_due(_row(spec, schedule_id, now), now))
+        row = _due(_row(spec, schedule_id, now), now)
+        schedule_id = await self._store.put_schedule(row, self._act(kind, row))
         self._changed()
         return schedule_id
+
+    def _act(self, kind: str, row: ScheduleRow) -> ActRow:
+        """What is asked of a schedule: when it ticks belongs to it, unless that stays as it is."""
+        about = row.name or row.id
+        if kind in ("add_schedule", "change_schedule"):
+            about = f"{about}: {row.cron_expression}, {row.timezone}"
+        return self._acts.row(kind, about, row.workflow)
 
     async def update(self, schedule_id: str, cron_expression: str, timezone: str) -> None:
         """Change when it ticks, from now on."""
@@ -114,7 +132,7 @@ class ScheduleTable(ScheduleLists):
 
         with prefixed("Failed to update cron schedule: "):
             await self._known(schedule_id)
-            await self._change(schedule_id, changed)
+            await self._change("change_schedule", schedule_id, changed)
 
     async def set_enabled(self, schedule_id: str, enabled: bool) -> None:
         """Enable it from now on, or disable it; an unknown id changes nothing."""
@@ -125,17 +143,23 @@ class ScheduleTable(ScheduleLists):
             return _due(row._replace(enabled=enabled, updated_at=now), now)
 
         with prefixed("Failed to update cron schedule: "):
-            flag("enabled", enabled)
-            await self._change(schedule_id, changed)
+            kind = "enable_schedule" if flag("enabled", enabled) else "disable_schedule"
+            await self._change(kind, schedule_id, changed)
 
     async def delete(self, schedule_id: str) -> None:
         """Remove it; an unknown id changes nothing."""
         with prefixed("Failed to delete cron schedule: "):
-            await self._store.delete_schedule(checked_id(schedule_id))
+            row = await self._store.get_schedule(checked_id(schedule_id))
+            if row is not None:
+                act = self._act("delete_schedule", row)
+                await self._store.delete_schedule(row.id, act)
         self._changed()
 
     async def _change(
-        self, schedule_id: str, changed: Callable[[ScheduleRow, int], ScheduleRow]
+        self,
+        kind: str,
+        schedule_id: str,
+        changed: Callable[[ScheduleRow, int], ScheduleRow],
     ) -> None:
         """Change the current row of a schedule; one that has been deleted needs no change."""
         checked = checked_id(schedule_id)
@@ -144,7 +168,7 @@ class ScheduleTable(ScheduleLists):
             if row is None:
                 return
             new = changed(row, await self._store.now())
-            if new == row or await self._store.retime_schedule(new):
+            if new == row or await self._store.retime_schedule(new, self._act(kind, new)):
                 self._changed()
                 return
         raise ScheduleError("the schedule is changed by others all the time")

@@ -15,6 +15,8 @@ from cloaca_core.runner.calls.firing.schedule_lists import ScheduleLists
 from cloaca_core.runner.calls.firing.schedule_table import Moment, ScheduleSpec, ScheduleTable
 from cloaca_core.runner.calls.firing.table_calls import TableCalls
 from cloaca_core.runner.calls.names import name_to_look_up
+from cloaca_core.runner.calls.noted_acts import NotedActs
+from cloaca_core.runner.calls.orders import asker
 from cloaca_core.runner.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
 
 if TYPE_CHECKING:
@@ -48,11 +50,13 @@ class ScheduleCalls(TableCalls[ScheduleTable]):
     def __init__(self, host: EngineHost) -> None:
         super().__init__(host, _table)
 
-    def register(self, workflow_name: str, cron_expression: str, timezone: str) -> Call[str]:
+    def register(
+        self, workflow_name: str, cron_expression: str, timezone: str, by: str | None = None
+    ) -> Call[str]:
         """Add a schedule without a name; returns its id."""
         with prefixed(CRON_WORKFLOW):
             spec = self._spec(None, workflow_name, cron_expression, timezone, None)
-        return self._put(ScheduleTable.register, spec, workflow_name, CRON_WORKFLOW)
+        return self._put(ScheduleTable.register, spec, workflow_name, CRON_WORKFLOW, by)
 
     def put(
         self,
@@ -61,12 +65,13 @@ class ScheduleCalls(TableCalls[ScheduleTable]):
         cron_expression: str,
         timezone: str,
         params: ContextLike,
+        by: str | None = None,
         **options: Unpack[ScheduleOptions],
     ) -> Call[str]:
         """Add a schedule, or change the one of its name; returns its id."""
         with prefixed(SCHEDULE):
             spec = self._spec(name, workflow_name, cron_expression, timezone, params, **options)
-        return self._put(ScheduleTable.put, spec, workflow_name, SCHEDULE)
+        return self._put(ScheduleTable.put, spec, workflow_name, SCHEDULE, by)
 
     def put_instance(
         self,
@@ -75,11 +80,12 @@ class ScheduleCalls(TableCalls[ScheduleTable]):
         cron_expression: str,
         timezone: str,
         params: ContextLike,
+        by: str | None = None,
     ) -> Call[str]:
         """Add an instance of a workflow, or change it; returns the id of its schedule."""
         with prefixed(INSTANCE):
             spec = self._spec(instance_name, workflow_name, cron_expression, timezone, params)
-        return self._put(ScheduleTable.put_instance, spec, workflow_name, INSTANCE)
+        return self._put(ScheduleTable.put_instance, spec, workflow_name, INSTANCE, by)
 
     def page(
         self, enabled_only: bool | None, limit: int | None, offset: int | None
@@ -91,17 +97,19 @@ class ScheduleCalls(TableCalls[ScheduleTable]):
         """One schedule."""
         return self._look(ScheduleLists.get, schedule_id)
 
-    def update(self, schedule_id: str, cron_expression: str, timezone: str) -> Call[None]:
+    def update(
+        self, schedule_id: str, cron_expression: str, timezone: str, by: str | None = None
+    ) -> Call[None]:
         """Change when it ticks."""
-        return self._ask(ScheduleTable.update, schedule_id, cron_expression, timezone)
+        return self._ask_as(by, ScheduleTable.update, schedule_id, cron_expression, timezone)
 
-    def set_enabled(self, schedule_id: str, enabled: bool) -> Call[None]:
+    def set_enabled(self, schedule_id: str, enabled: bool, by: str | None = None) -> Call[None]:
         """Enable or disable it."""
-        return self._ask(ScheduleTable.set_enabled, schedule_id, enabled)
+        return self._ask_as(by, ScheduleTable.set_enabled, schedule_id, enabled)
 
-    def delete(self, schedule_id: str) -> Call[None]:
+    def delete(self, schedule_id: str, by: str | None = None) -> Call[None]:
         """Remove it."""
-        return self._ask(ScheduleTable.delete, schedule_id)
+        return self._ask_as(by, ScheduleTable.delete, schedule_id)
 
     def history(
         self, schedule_id: str, limit: int | None, offset: int | None
@@ -132,15 +140,17 @@ class ScheduleCalls(TableCalls[ScheduleTable]):
         spec: ScheduleSpec,
         workflow_name: str,
         prefix: str,
+        by: str | None,
     ) -> Call[str]:
         """A call that puts a schedule; its workflow may be known by its record alone."""
+        who = asker(by)
         if (name := name_to_look_up(self._host, workflow_name)) is None:
-            return self._ask(put, spec)
+            return self._ask_as(by, put, spec)
 
         async def answer(engine: Engine) -> str:
             with prefixed(prefix):
                 workflow = await engine.definitions.full_name(name, spec.workflow)
-            return await put(_table(engine), replace(spec, workflow=workflow))
+            return await put(_table(engine, who), replace(spec, workflow=workflow))
 
         return Call(lambda: self._host.send(answer), unchanged)
 
@@ -160,5 +170,7 @@ class ScheduleCalls(TableCalls[ScheduleTable]):
         return ScheduleSpec(workflow, cron_expression, timezone, name=name, params=text, **options)
 
 
-def _table(engine: Engine) -> ScheduleTable:
-    return ScheduleTable(engine.store, engine.ids, engine.schedule_loop, engine.schedule_changed)
+def _table(engine: Engine, by: str) -> ScheduleTable:
+    ids, acts = engine.ids, NotedActs(engine.store, engine.ids, by)
+    loop, changed = engine.schedule_loop, engine.schedule_changed
+    return ScheduleTable(engine.store, ids, acts, loop, changed)

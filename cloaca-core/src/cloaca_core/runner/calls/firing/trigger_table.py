@@ -22,14 +22,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cloaca_core._engine.fire.trigger_sync import TriggerSync
+    from cloaca_core.records.steering import ActRow
+    from cloaca_core.runner.calls.noted_acts import NotedActs
     from cloaca_core.store.protocol import Store
 
 
 class TriggerTable:
     """Belongs to the engine's loop. Writes the rows of registered triggers before any answer."""
 
-    def __init__(self, store: Store, sync: TriggerSync, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, acts: NotedActs, sync: TriggerSync, changed: Callable[[], None]
+    ) -> None:
         self._store = store
+        self._acts = acts
         self._sync = sync
         self._changed = changed
 
@@ -50,11 +55,11 @@ class TriggerTable:
 
     async def set_enabled(self, trigger_name: str, enabled: bool) -> None:
         """Enable it from now on, or disable it; an unknown name changes nothing."""
-        flag("enabled", enabled)
+        kind = "enable_trigger" if flag("enabled", enabled) else "disable_trigger"
         for _ in range(CHANGE_TRIES):
             row = await self._named(trigger_name)
             new = None if row is None else switched(row, enabled, await self._store.now())
-            if new is None or await self._store.change_trigger(new):
+            if new is None or await self._store.change_trigger(new, self._act(kind, new)):
                 self._changed()
                 return
         raise ScheduleError(f"trigger {trigger_name!r} is changed by others all the time")
@@ -68,6 +73,9 @@ class TriggerTable:
         if row is None:
             return []
         return [_event_dict(event) for event in await self._store.list_events(row.id, **page)]
+
+    def _act(self, kind: str, row: TriggerRow) -> ActRow:
+        return self._acts.row(kind, row.name, row.workflow)
 
     async def _named(self, trigger_name: str) -> TriggerRow | None:
         text("trigger_name", trigger_name)

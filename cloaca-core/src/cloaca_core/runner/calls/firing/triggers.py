@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloaca_core.runner.calls.firing.table_calls import TableCalls
 from cloaca_core.runner.calls.firing.trigger_table import TriggerTable
+from cloaca_core.runner.calls.noted_acts import NotedActs
 
 if TYPE_CHECKING:
     from cloaca_core._engine.engine import Engine
@@ -29,9 +30,9 @@ class TriggerCalls(TableCalls[TriggerTable]):
         """One trigger; None for an unknown name."""
         return self._ask(TriggerTable.get, trigger_name)
 
-    def set_enabled(self, trigger_name: str, enabled: bool) -> Call[None]:
+    def set_enabled(self, trigger_name: str, enabled: bool, by: str | None = None) -> Call[None]:
         """Enable or disable it."""
-        return self._ask(TriggerTable.set_enabled, trigger_name, enabled)
+        return self._ask_as(by, TriggerTable.set_enabled, trigger_name, enabled)
 
     def history(
         self, trigger_name: str, limit: int | None, offset: int | None
@@ -40,5 +41,6 @@ class TriggerCalls(TableCalls[TriggerTable]):
         return self._ask(TriggerTable.history, trigger_name, limit, offset)
 
 
-def _table(engine: Engine) -> TriggerTable:
-    return TriggerTable(engine.store, engine.trigger_loop.sync, engine.trigger_changed)
+def _table(engine: Engine, by: str) -> TriggerTable:
+    acts = NotedActs(engine.store, engine.ids, by)
+    return TriggerTable(engine.store, acts, engine.trigger_loop.sync, engine.trigger_changed)

@@ -301,3 +301,33 @@ def test_an_engine_that_shuts_down_refuses_a_call_before_it_looks_at_arguments(
                 call.wait()
     finally:
         engine._lifecycle.closing = False
+
+
+async def test_who_asked_is_noted_once_if_there_are_ticks_to_run(
+    store: Store, start: Start
+) -> None:
+    runner = start(store)
+    await hourly(runner)
+    store.noted.clear()
+
+    await runner.back_filling.preview(morning())
+    assert store.noted == {}
+    await runner.back_filling.run(morning())
+    await runner.back_filling.run(morning())  # all of them have
+
+    (act,) = store.noted.values()
+    about = "n: 2026-03-10T08:00:00+00:00 to 2026-03-10T12:00:00+00:00"
+    assert (act.kind, act.reason, act.asked_by) == ("backfill_schedule", about, "ann")
+
+
+async def test_a_back_fill_of_several_pages_is_noted_once(store: Store, start: Start) -> None:
+    runner = start(store)
+    await runner.calls.put(wanted("* * * * *", name="n"))
+    store.noted.clear()
+    ticks = 2 * TICKS_PER_COMMIT
+    period = (NOON - timedelta(minutes=ticks), NOON)
+
+    filled = await runner.back_filling.run(BackfillSpec("n", *period, ticks))
+
+    assert len(filled.ticks) == ticks
+    assert len(store.noted) == 1

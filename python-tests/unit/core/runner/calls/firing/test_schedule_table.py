@@ -29,6 +29,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.schedules import ScheduleRow, TickRow
 from cloaca_core.records.states import TickOutcome
+from cloaca_core.records.steering import ActRow
 from cloaca_core.runner.calls.firing.schedule_table import (
     LONGEST_JITTER,
     ScheduleSpec,
@@ -300,12 +301,12 @@ class Busy(Store):
         super().__init__()
         self.times = times
 
-    async def retime_schedule(self, schedule: ScheduleRow) -> bool:
+    async def retime_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
         if self.times:
             self.times -= 1
             row = self.schedules[schedule.id]
             self.schedules[row.id] = row._replace(generation=row.generation + 1, last_tick=7)
-        return await super().retime_schedule(schedule)
+        return await super().retime_schedule(schedule, act)
 
 
 async def test_a_change_that_a_firing_gets_in_the_way_of_is_made_again(start: Start) -> None:
@@ -332,9 +333,9 @@ async def test_a_change_is_given_up_in_the_end(start: Start) -> None:
 
 async def test_a_schedule_that_is_deleted_meanwhile_needs_no_change(start: Start) -> None:
     class Deleting(Store):
-        async def retime_schedule(self, schedule: ScheduleRow) -> bool:
+        async def retime_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
             self.schedules.clear()
-            return await super().retime_schedule(schedule)
+            return await super().retime_schedule(schedule, act)
 
     store = Deleting()
     runner = start(store)
@@ -488,3 +489,48 @@ async def test_a_tick_without_a_run_has_no_id_in_the_history(store: Store, start
     (row,) = await calls.history(schedule_id, None, None)
 
     assert (row["pipeline_execution_id"], row["workflow_execution_id"]) == (None, None)
+
+
+# -- the log of actions --------------------------------------------------------------------------
+
+
+def acts(store: Store) -> list[tuple[str, str | None]]:
+    """What was asked of schedules, oldest first."""
+    noted = store.noted.values()
+    assert {(act.run_id, act.workflow, act.asked_by) for act in noted} == {("", WORKFLOW, "ann")}
+    return [(act.kind, act.reason) for act in noted]
+
+
+async def test_each_change_of_a_schedule_is_noted_with_who_asked(
+    store: Store, start: Start
+) -> None:
+    runner = start(store)
+    schedule_id = await runner.calls.put(wanted("@hourly", name="n"))
+    await runner.calls.put(wanted("@hourly", name="n"))  # as a program does at each start
+    await runner.calls.put(wanted("@daily", name="n"))
+    await runner.calls.update(schedule_id, "@weekly", "Asia/Tokyo")
+    await runner.calls.set_enabled(schedule_id, False)
+    await runner.calls.set_enabled(schedule_id, False)  # it is
+    await runner.calls.set_enabled(schedule_id, True)
+    await runner.calls.delete(schedule_id)
+    await runner.calls.delete(schedule_id)
+
+    assert acts(store) == [
+        ("add_schedule", "n: @hourly, UTC"),
+        ("change_schedule", "n: @daily, UTC"),
+        ("change_schedule", "n: @weekly, Asia/Tokyo"),
+        ("disable_schedule", "n"),
+        ("enable_schedule", "n"),
+        ("delete_schedule", "n"),
+    ]
+
+
+async def test_a_schedule_without_a_name_is_noted_by_its_id(store: Store, start: Start) -> None:
+    runner = start(store)
+    schedule_id = await runner.calls.register(wanted("@hourly"))
+    await runner.calls.delete(schedule_id)
+
+    assert acts(store) == [
+        ("add_schedule", f"{schedule_id}: @hourly, UTC"),
+        ("delete_schedule", schedule_id),
+    ]

@@ -11,25 +11,34 @@ import pytest
 
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.runtime.loop_thread import LoopThread
+from cloaca_core.errors import ConfigError
 from cloaca_core.runner.calls.call import Call
 from cloaca_core.runner.calls.firing.table_calls import TableCalls
+from cloaca_core.runner.calls.orders import asker
 from cloaca_core.runner.host import EngineHost
 
 
 class Table:
     """Notes who asked for what, and on which thread."""
 
-    def __init__(self, engine: object) -> None:
+    def __init__(self, engine: object, by: str) -> None:
         self.engine = engine
+        self.by = by
 
     async def get(self, name: str, *, limit: int) -> tuple[object, str, int, str]:
         await asyncio.sleep(0)
         return self.engine, name, limit, threading.current_thread().name
 
+    async def who(self) -> str:
+        return self.by
+
 
 class Calls(TableCalls[Table]):
     def get(self, name: str, limit: int) -> Call[tuple[object, str, int, str]]:
         return self._ask(Table.get, name, limit=limit)
+
+    def who(self, by: str | None) -> Call[str]:
+        return self._ask_as(by, Table.who)
 
 
 class Host:
@@ -64,3 +73,17 @@ def test_nothing_is_sent_before_a_caller_waits(host: Host) -> None:
     call.wait()
 
     assert (before, host.sent) == (0, 1)
+
+
+def test_the_table_is_that_of_the_one_who_asks(host: Host) -> None:
+    calls = Calls(cast(EngineHost, host), Table)
+
+    assert calls.who("ann").wait() == "ann"
+    assert calls.who(None).wait() == asker(None)
+
+
+@pytest.mark.parametrize("by", ["", "a" * 256, "\0"])
+def test_a_name_that_no_database_takes_is_refused_at_the_call(host: Host, by: str) -> None:
+    with pytest.raises(ConfigError, match=r"^by must have 1 to 255 characters"):
+        Calls(cast(EngineHost, host), Table).who(by)
+    assert host.sent == 0

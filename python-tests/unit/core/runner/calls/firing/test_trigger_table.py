@@ -10,6 +10,7 @@ import pytest_asyncio
 from unit.triggering import SECOND, Part, Store
 
 from cloaca_core.errors import DefinitionError, DefinitionTypeError, ScheduleError
+from cloaca_core.records.steering import ActRow
 from cloaca_core.records.triggers import TriggerRow
 from cloaca_core.runner.calls.firing import trigger_table
 
@@ -130,11 +131,11 @@ async def test_a_change_that_polls_get_in_the_way_of_is_made_again(
     class Busy(Store):
         busy = 1
 
-        async def change_trigger(self, trigger: TriggerRow) -> bool:
+        async def change_trigger(self, trigger: TriggerRow, act: ActRow | None = None) -> bool:
             if self.busy:
                 self.busy -= 1
                 await self.take_polls(list(self.triggers.values()))
-            return await super().change_trigger(trigger)
+            return await super().change_trigger(trigger, act)
 
     store = Busy()
     part = Part(store)
@@ -176,3 +177,18 @@ async def test_a_page_is_not_negative(part: Part) -> None:
         await part.calls.page(None, -1, None)
     with pytest.raises(DefinitionError, match="offset must be at least 0, got -1"):
         await part.calls.history("t", None, -1)
+
+
+async def test_a_switch_is_noted_with_who_asked_if_it_changes_anything(
+    store: Store, part: Part
+) -> None:
+    await part.calls.set_enabled("t", False)
+    await part.calls.set_enabled("t", False)
+    await part.calls.set_enabled("none", False)
+    await part.calls.set_enabled("t", True)
+
+    noted = [(act.kind, act.reason, act.workflow, act.asked_by) for act in store.noted.values()]
+    assert noted == [
+        ("disable_trigger", "t", "public::embedded::orders", "ann"),
+        ("enable_trigger", "t", "public::embedded::orders", "ann"),
+    ]

@@ -47,7 +47,7 @@ def test_the_loop_that_polls_hears_of_a_change(host: EngineHost) -> None:
     """Others wake it as well, so it cannot be seen from its being awake."""
 
     async def table_of(engine: Engine) -> TriggerTable:
-        return module._table(engine)
+        return module._table(engine, "ann")
 
     table = host.send(table_of).result(WAIT)
 

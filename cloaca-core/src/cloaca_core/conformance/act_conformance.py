@@ -1,0 +1,137 @@
+"""Contract of acts that are about no run: on schedules, triggers and runners."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from cloaca_core.conformance.rows import LATER, NOW, noted, runner, schedule, trigger_row
+from cloaca_core.records.schedules import ScheduleRow
+from cloaca_core.store.protocol import Store
+
+
+class ActConformance:
+    """Part of ``StoreConformance``."""
+
+    async def test_a_schedule_that_is_added_or_changed_is_noted(self, store: Store) -> None:
+        await store.put_schedule(schedule(name="n"), noted("1", "add_schedule", at=NOW))
+        again = schedule("t", name="n")._replace(overlap_policy="skip")
+        await store.put_schedule(again, noted("2", "change_schedule"))
+
+        assert await store.acts(None, 9) == [
+            noted("2", "change_schedule"),
+            noted("1", "add_schedule", at=NOW),
+        ]
+        assert await store.acts("", 1) == [noted("2", "change_schedule")]
+
+    async def test_a_schedule_that_is_put_as_it_is_is_not_noted(self, store: Store) -> None:
+        full = schedule(name="n")._replace(start_date=1, end_date=2, time_limit=3)
+        await store.put_schedule(full)
+        await store.retime_schedule(full._replace(enabled=False))
+        moved = full._replace(id="t", created_at=LATER, updated_at=LATER, decided_until=LATER)
+
+        assert await store.put_schedule(moved, noted()) == "s"
+
+        assert await store.acts(None, 9) == []
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"workflow": "public::embedded::other"},
+            {"cron_expression": "@daily"},
+            {"timezone": "Asia/Tokyo"},
+            {"catchup_policy": "run_all"},
+            {"overlap_policy": "skip"},
+            {"jitter_seconds": 7},
+            {"params": "[]"},
+            {"start_date": 1},
+            {"start_date": None},
+            {"end_date": 9},
+            {"time_limit": None},
+            {"time_limit": -1},
+        ],
+        ids=str,
+    )
+    async def test_each_setting_counts(self, store: Store, change: dict[str, object]) -> None:
+        full = schedule(name="n")._replace(start_date=2, time_limit=3)
+        await store.put_schedule(full)
+
+        await store.put_schedule(ScheduleRow(**{**full._asdict(), **change}), noted())
+
+        assert await store.acts(None, 9) == [noted()]
+
+    async def test_each_schedule_without_a_name_is_noted(self, store: Store) -> None:
+        await store.put_schedule(schedule("s"), noted("1"))
+        await store.put_schedule(schedule("t"), noted("2"))
+
+        assert await store.acts(None, 9) == [noted("2"), noted("1")]
+
+    async def test_of_schedules_what_became_true_is_noted(self, store: Store) -> None:
+        await store.put_schedule(schedule())
+        off = schedule()._replace(enabled=False)
+
+        await store.retime_schedule(off, noted("1", "disable_schedule"))
+        await store.retime_schedule(off, noted("2", "disable_schedule"))  # of a generation ago
+        await store.note_on_schedule("s", noted("3", "backfill_schedule"))
+        await store.note_on_schedule("none", noted("4", "backfill_schedule"))
+        await store.delete_schedule("s", noted("5", "delete_schedule"))
+        await store.delete_schedule("s", noted("6", "delete_schedule"))
+
+        assert await store.acts(None, 9) == [
+            noted("5", "delete_schedule"),
+            noted("3", "backfill_schedule"),
+            noted("1", "disable_schedule"),
+        ]
+
+    async def test_of_concurrent_changes_of_a_schedule_one_is_noted(self, store: Store) -> None:
+        await store.put_schedule(schedule())
+        acts = [noted(str(number), "change_schedule") for number in range(4)]
+
+        changed = await asyncio.gather(
+            *[store.retime_schedule(schedule()._replace(timezone=act.id), act) for act in acts]
+        )
+
+        assert changed.count(True) == 1
+        assert await store.acts(None, 9) == [acts[changed.index(True)]]
+
+    async def test_an_act_that_is_sent_again_is_noted_once(self, store: Store) -> None:
+        await store.put_schedule(schedule())
+
+        await store.note_on_schedule("s", noted())
+        await store.note_on_schedule("s", noted())
+
+        assert await store.acts(None, 9) == [noted()]
+
+    async def test_of_triggers_what_became_true_is_noted(self, store: Store) -> None:
+        await store.add_trigger(trigger_row("t"))
+        off = trigger_row("t")._replace(enabled=False)
+
+        assert await store.change_trigger(off, noted("1", "disable_trigger"))
+        assert not await store.change_trigger(off, noted("2", "disable_trigger"))
+        assert not await store.change_trigger(trigger_row("none"), noted("3", "enable_trigger"))
+
+        assert await store.acts(None, 9) == [noted("1", "disable_trigger")]
+
+    async def test_of_concurrent_changes_of_a_trigger_one_is_noted(self, store: Store) -> None:
+        await store.add_trigger(trigger_row("t"))
+        acts = [noted(str(number), "enable_trigger") for number in range(4)]
+
+        changed = await asyncio.gather(
+            *[store.change_trigger(trigger_row("t"), act) for act in acts]
+        )
+
+        assert changed.count(True) == 1
+        assert await store.acts(None, 9) == [acts[changed.index(True)]]
+
+    async def test_who_asked_a_runner_to_leave_first_is_noted(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await store.register(runner("dead"))
+        await store.fence("dead", 0)
+
+        since = await store.drain("r1", noted("1", "drain_runner", workflow=""))
+        assert await store.drain("r1", noted("2", "drain_runner", workflow="")) == since
+        assert await store.drain("dead", noted("3", "drain_runner", workflow="")) is None
+        assert await store.drain("none", noted("4", "drain_runner", workflow="")) is None
+
+        assert await store.acts(None, 9) == [noted("1", "drain_runner", workflow="")]
