@@ -23,15 +23,17 @@ from cloaca_core.conformance.rows import (
     fire,
     new_run,
     new_tick,
+    noted,
     record,
     run_end,
     runner,
     schedule,
     submit,
+    trigger_row,
 )
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import Reopening
+from cloaca_core.records.steering import ActRow, Reopening
 from cloaca_core.records.upkeep import Shift
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_postgres import BACKEND
@@ -277,3 +279,46 @@ async def test_schedules_are_locked_before_runs_are_deleted(store: Store, mine: 
     await lock(mine, "cloaca_run", "a", wait=False)
     await mine.rollback()
     assert await operation == 2
+
+
+CHANGES: dict[str, tuple[str, Operation]] = {
+    "of a schedule": (
+        "cloaca_schedule",
+        lambda store: store.retime_schedule(schedule()._replace(enabled=False), noted()),
+    ),
+    "of a trigger": ("cloaca_trigger", lambda store: store.change_trigger(trigger_row(), noted())),
+}
+
+
+@pytest.mark.parametrize(("table", "change"), CHANGES.values(), ids=CHANGES)
+async def test_a_change_that_comes_too_late_is_not_noted(
+    store: Store, mine: Raw, table: str, change: Operation
+) -> None:
+    await store.put_schedule(schedule())
+    await store.add_trigger(trigger_row())
+    await mine.execute(f"UPDATE {table} SET generation = 1".encode())
+
+    operation = asyncio.create_task(change(store))
+    await blocks(mine)
+    await mine.commit()
+
+    assert await operation is False
+    assert await store.acts(None, 9) == []
+
+
+@pytest.mark.parametrize(
+    ("params", "kept"), [("[]", []), ("[1]", [noted()])], ids=["same", "other"]
+)
+async def test_a_schedule_that_is_put_is_compared_with_what_it_replaces(
+    store: Store, mine: Raw, params: str, kept: list[ActRow]
+) -> None:
+    await store.put_schedule(schedule(name="n"))
+    await mine.execute("UPDATE cloaca_schedule SET params = '[]'")
+
+    wanted = schedule(name="n")._replace(params=params)
+    operation = asyncio.create_task(store.put_schedule(wanted, noted()))
+    await blocks(mine)
+    await mine.commit()
+
+    assert await operation == "s"
+    assert await store.acts(None, 9) == kept
