@@ -196,6 +196,7 @@ class MemoryStore(
             owned = run.owner is not None and self._is_live(run.owner) and may_begin
             claimable_at = run.created_at if run.due_at is None else run.due_at
             self.tag_rows[run.id] = len(json.loads(run.tags))
+            self.note_act(_submission(run))
             self.marks[run.id] = Marks(
                 claimable_at, bool(run.detached), start_by=run.start_by, trace=run.trace
             )
@@ -493,6 +494,13 @@ def _matches(run: RunRow, wanted: RunFilter) -> bool:
         and (wanted.error is None or run.error_message is not None)
         and all(tags.get(tag) == content for tag, content in wanted.tags)
     )
+
+
+def _submission(run: NewRun) -> ActRow | None:
+    """The act that a submission is, if it is to be noted."""
+    if run.asked_by is None:
+        return None
+    return ActRow(run.id, run.id, run.workflow, 1, "submit", run.asked_by, None, 1, run.created_at)
 
 
 def _refuse_unstorable(batch: Batch) -> None:

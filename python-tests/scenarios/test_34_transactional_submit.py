@@ -129,6 +129,16 @@ def test_tags_find_it(runner: cloaca.DefaultRunner, mine: Any) -> None:
     assert (found.id, found.tags) == (handle.id, tags)
 
 
+def test_who_asks_for_it_is_noted_with_it(runner: cloaca.DefaultRunner, mine: Any) -> None:
+    handle = runner.submit("send", {"order": 7}, idempotency_key="k", connection=mine, by="ann")
+    runner.submit("send", {"order": 8}, idempotency_key="k", connection=mine, by="bob")
+    runner.submit("send", {"order": 9}, connection=mine)
+    assert runner.actions() == []
+    mine.commit()
+
+    assert [(a.kind, a.by, a.run_id) for a in runner.actions()] == [("submit", "ann", handle.id)]
+
+
 def test_several_runs_of_one_transaction_all_run(
     runner: cloaca.DefaultRunner, mine: Any, bodies: list[int]
 ) -> None:

@@ -144,6 +144,40 @@ def test_who_asks_is_the_user_of_the_process_unless_it_is_said(
     assert "@" in action.by
 
 
+def test_who_submitted_a_run_is_listed_if_it_is_said(runner: cloaca.DefaultRunner) -> None:
+    define_unsteady(broken := [True])
+    silent = runner.submit("unsteady")
+    asked = runner.submit("unsteady", idempotency_key="k", by="ann")
+    assert asked.result(WAIT).status == "Failed"
+    runner.submit("unsteady", idempotency_key="k", by="bob")  # which is there
+    broken.clear()
+    runner.submit("unsteady", idempotency_key="k", failed_policy="retry", by="cleo")
+    asked.result(WAIT).raise_for_status()
+
+    assert [(a.kind, a.by, a.run_id) for a in reversed(runner.actions())] == [
+        ("submit", "ann", asked.id),
+        ("retry", "cleo", asked.id),
+    ]
+    assert next((e.kind, e.detail) for e in asked.events()) == ("created", "by ann")
+    assert next((e.kind, e.detail) for e in silent.events()) == ("created", None)
+    assert "submit" not in [event.kind for event in asked.events()]
+    with pytest.raises(ValueError, match="by must have 1 to 255 characters"):
+        runner.submit("unsteady", by="")
+
+
+def test_who_submits_with_a_message_has_sent_it(runner: cloaca.DefaultRunner) -> None:
+    with cloaca.WorkflowBuilder("paid"):
+
+        @cloaca.task
+        def take(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, object]:
+            return {"sum": handle.wait_for("sum")}
+
+    run = runner.submit("paid", send=("sum", 3), by="ann")
+    run.result(WAIT).raise_for_status()
+
+    assert [e.detail for e in run.events() if e.kind == "sent"] == ["by ann: sum"]
+
+
 def test_who_changed_schedules_is_listed_but_not_who_declares_them_again(
     runner: cloaca.DefaultRunner,
 ) -> None:
@@ -210,7 +244,7 @@ async def test_all_of_it_can_be_awaited(database_url: str) -> None:
     with cloaca.WorkflowBuilder("simple"):
         cloaca.task(id="only")(lambda context: {"n": 1})
     async with cloaca.AsyncRunner(database_url) as runner:
-        run = await runner.submit("simple")
+        run = await runner.submit("simple", by="bob")
         await run.result(WAIT)
         await run.cancel(by="ann")
 
@@ -219,7 +253,7 @@ async def test_all_of_it_can_be_awaited(database_url: str) -> None:
         assert [attempt.task_id for attempt in await run.attempts()] == ["only"]
         assert [each.round for each in await run.rounds()] == [1]
         assert await run.outputs() == {"only": {"n": 1}}
-        assert [action.by for action in await runner.actions()] == ["ann"]
+        assert [action.by for action in await runner.actions()] == ["ann", "bob"]
 
 
 async def test_who_changed_a_schedule_can_be_awaited(database_url: str) -> None:

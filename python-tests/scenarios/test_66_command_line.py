@@ -177,6 +177,11 @@ def test_run_claims_no_other_run(command: Command) -> None:
 def test_a_key_names_one_run(command: Command) -> None:
     first = answer(command("run", "order", "--key", "k", "--detach", "--json"))["run"]
     again = answer(command("run", "order", "--key", "k", "--detach", "--json"))["run"]
+    command("run", "order", "--by", "ann")
+    started = answer(command("actions", "list", "--json"))["actions"]
+    assert [each["kind"] for each in started] == ["submit", "submit"]
+    assert started[0]["by"] == "ann"
+    assert (started[1]["run_id"], "@" in started[1]["by"]) == (first["id"], True)
 
     assert (first["created"], again) == (True, {"id": first["id"], "created": False})
 
@@ -447,8 +452,8 @@ def test_runs_are_steered_by_their_ids_without_a_question(command: Command) -> N
         tried = answer(command("runs", verb, "@", "--dry-run", "--json"))["runs"]
         assert tried == [{"id": run_id, "status": "Cancelled", "changed": changes}]
     acts = answer(command("actions", "list", "--json"))["actions"]
-    assert [act["kind"] for act in acts] == ["cancel", "cancel", "resume", "pause"]
-    assert acts[-1]["by"] == "ann"
+    assert [act["kind"] for act in acts] == ["cancel", "cancel", "resume", "pause", "submit"]
+    assert acts[-2]["by"] == "ann"
 
 
 def test_many_runs_are_steered_only_when_it_is_confirmed(

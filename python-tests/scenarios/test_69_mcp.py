@@ -101,8 +101,9 @@ async def test_an_assistant_steers_when_it_may(
         await asked(client, "retry", run=failed.id, reason="the stock came")
 
     failed.wait(PATIENCE)
-    (action,) = runner.actions()
+    action, submitted = runner.actions()
     assert [each["task"] for each in plan["run"]] == ["ship"]
     assert (action.kind, action.by, action.reason) == ("retry", "mcp", "the stock came")
+    assert (submitted.kind, submitted.by, submitted.run_id) == ("submit", "mcp", made["id"])
     assert len(failed.rounds()) == 2
     assert runner.get_run(made["id"]).info().tags == {"by": "mcp"}

@@ -231,6 +231,9 @@ def test_a_run_is_started_with_all_that_was_given(
     assert (info.tags, info.priority) == ({"shop": "no", "who": "ann"}, -5)
     again = web.act("start", name="order", **given)
     assert again.headers["location"] == answer.headers["location"]
+    assert [(act.kind, act.by, act.run_id) for act in runner.actions()] == [
+        ("submit", "ann", run_id)
+    ]
     later = web.act("start", name="order", delay="2h").headers["location"].removeprefix("/runs/")
     assert runner.get_run(later).info().due_at is not None
 

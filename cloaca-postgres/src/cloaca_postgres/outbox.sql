@@ -8,7 +8,7 @@ SELECT pg_catalog.current_database(), applied_at FROM {schema}.cloaca_migration 
 
 
 -- name: add_run
--- Add a run without an owner, with its tags, and notify the runners that listen when the
+-- Add a run without an owner, with its tags and who is to be noted to have asked for it, and notify the runners that listen when the
 -- transaction commits. If another run has the idempotency key, nothing changes and no row is
 -- returned.
 -- The lock of the key, held until the transaction ends, says that this transaction writes the key:
@@ -74,6 +74,15 @@ tags AS (
     INSERT INTO {schema}.cloaca_run_tag (run_id, tag, content)
     SELECT run.id, tag.key, tag.value
     FROM run CROSS JOIN pg_catalog.json_each_text(CAST(:tags AS JSON)) AS tag
+),
+submission AS (
+    INSERT INTO {schema}.cloaca_act (
+        id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+    )
+    SELECT
+        run.id, run.id, CAST(:workflow AS TEXT), 1, 'submit', CAST(:asked_by AS TEXT), NULL, 1,
+        CAST(:created_at AS BIGINT)
+    FROM run WHERE CAST(:asked_by AS TEXT) IS NOT NULL
 )
 -- Try the lock again: another transaction may have had it until the insert was done. The third
 -- column is false if it cannot be taken now either: then a runner's batch may be about to insert the

@@ -16,7 +16,7 @@
 -- lease; fence locks the row FOR UPDATE. So a write that is under way when a runner is fenced
 -- either commits before, and the takeover sees it, or finds the runner fenced.
 --
--- * insert_plain_run, insert_run, insert_tag, record_attempt, end_run, park_run, pause_exhausted,
+-- * insert_plain_run, insert_run, insert_tag, note_submission, record_attempt, end_run, park_run, pause_exhausted,
 --   note_exhausted: rows. The first two also pass over keys that a user's transaction writes. Of several
 --   rows for one attempt record_attempt writes one, as ON CONFLICT cannot update a row twice in one
 --   statement.
@@ -178,6 +178,18 @@ FROM unnest(CAST(:run_id AS TEXT[]), CAST(:tag AS TEXT[]), CAST(:content AS TEXT
 WHERE EXISTS (
     SELECT 1 FROM cloaca_run AS run WHERE run.id = ANY(ARRAY[new.run_id]) AND run.tags <> '{}'
 )
+ON CONFLICT DO NOTHING;
+
+
+-- name: note_submission
+-- Note who has submitted runs. Of runs that were not inserted because other runs have their keys nothing
+-- is noted.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT run.id, run.id, run.workflow, 1, 'submit', new.asked_by, NULL, 1, run.created_at
+FROM unnest(CAST(:id AS TEXT[]), CAST(:asked_by AS TEXT[])) AS new (id, asked_by)
+JOIN cloaca_run AS run ON run.id = ANY(ARRAY[new.id])
 ON CONFLICT DO NOTHING;
 
 

@@ -51,6 +51,7 @@ class _Statements(NamedTuple):
     add_run: Statement
     add_input: Statement
     add_tag: Statement
+    note_submission: Statement
     find_holder: Statement
     add_message: Statement
     note_message: Statement
@@ -158,7 +159,7 @@ def _submitted(raw: sqlite3.Connection, run: NewRun, message: NewMessage | None)
 
 def _written(raw: sqlite3.Connection, run: NewRun) -> str:
     """Write a run, unless its key is taken; return the id of the run with this key."""
-    add_run, add_input, add_tag, find_holder, *_ = _STATEMENTS
+    add_run, add_input, add_tag, note, find_holder, *_ = _STATEMENTS
     is_long = len(run.input) > LONGEST_IN_ROW
     cursor = raw.cursor()
     cursor.row_factory = None
@@ -168,6 +169,8 @@ def _written(raw: sqlite3.Connection, run: NewRun) -> str:
             cursor.execute(add_input.sql, add_input.bind(run_id=run.id, content=run.input))
         tags = [(run.id, tag, content) for tag, content in json.loads(run.tags).items()]
         cursor.executemany(add_tag.sql, tags)
+        if run.asked_by is not None:
+            cursor.execute(note.sql, Step.of(note, run._asdict()).params)
         return run.id
     key = find_holder.bind(workflow=run.workflow, idempotency_key=run.idempotency_key)
     if (found := cursor.execute(find_holder.sql, key).fetchone()) is None:

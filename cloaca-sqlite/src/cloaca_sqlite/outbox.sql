@@ -32,6 +32,14 @@ INSERT INTO main.cloaca_payload (run_id, round, content) VALUES (:run_id, 0, :co
 INSERT INTO main.cloaca_run_tag (run_id, tag, content) VALUES (:run_id, :tag, :content);
 
 
+-- name: note_submission
+-- Note who has submitted the run.
+INSERT INTO main.cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+VALUES (:id, :id, :workflow, 1, 'submit', :asked_by, NULL, 1, :created_at);
+
+
 -- name: find_holder
 -- Find the run that has an idempotency key. Returns bytes, as the connection's text_factory decides
 -- what texts become.

@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cloaca_core.cli import exits
-from cloaca_core.cli.arguments import DURATION, LIMIT, context_of, context_options, tags_of
+from cloaca_core.cli.arguments import (
+    DURATION,
+    LIMIT,
+    by_option,
+    context_of,
+    context_options,
+    tags_of,
+)
 from cloaca_core.cli.completion import WORKFLOWS
 from cloaca_core.cli.known_workflows import naming_known, recorded_names
 from cloaca_core.cli.live import follow
 from cloaca_core.cli.output import Output, json_text, note, output_options
 from cloaca_core.cli.where import Where, app_options, opened, pass_where
+from cloaca_core.runner.calls.orders import asker
 
 if TYPE_CHECKING:
     from cloaca_core.observe import Observer
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
 @click.option("--delay", type=DURATION, help="Begin so much later; with --detach.")
 @click.option("--time-limit", type=LIMIT, help="The time limit of the run, or none.")
 @click.option("--detach", is_flag=True, help="Only submit it, for a worker to execute.")
+@by_option
 @app_options
 @output_options
 @pass_where
@@ -46,6 +55,7 @@ def command(
     delay: float | None,
     time_limit: Any,
     detach: bool,
+    by: str | None,
 ) -> None:
     """Run WORKFLOW here and watch it to its end; the exit code says how it ended.
 
@@ -60,6 +70,7 @@ def command(
         "tags": tags_of(tags),
         "priority": priority,
         "time_limit": time_limit,
+        "by": asker(by),
     }
     if detach:
         _detach(where, out, workflow, context, {**options, "delay": delay})

@@ -1,4 +1,4 @@
-"""Contract of acts that are about no run: on schedules, triggers and runners."""
+"""Contract of acts on schedules, triggers and runners, and of submissions that are noted."""
 
 from __future__ import annotations
 
@@ -6,8 +6,19 @@ import asyncio
 
 import pytest
 
-from cloaca_core.conformance.rows import LATER, NOW, noted, runner, schedule, trigger_row
+from cloaca_core.conformance.rows import (
+    LATER,
+    NOW,
+    WORKFLOW,
+    new_run,
+    noted,
+    runner,
+    schedule,
+    submit,
+    trigger_row,
+)
 from cloaca_core.records.schedules import ScheduleRow
+from cloaca_core.records.steering import ActRow
 from cloaca_core.store.protocol import Store
 
 
@@ -124,6 +135,31 @@ class ActConformance:
         assert changed.count(True) == 1
         assert await store.acts(None, 9) == [acts[changed.index(True)]]
 
+    @pytest.mark.parametrize("owner", ["r1", None])
+    async def test_a_submission_is_noted_if_it_says_who_asks(
+        self, store: Store, owner: str | None
+    ) -> None:
+        await store.register(runner("r1"))
+        asked = new_run("a", key="k", owner=owner)._replace(asked_by="ann")
+        again = new_run("b", key="k", owner=owner)._replace(asked_by="bob")
+
+        for _ in range(2):  # sent again it is noted once
+            await submit(store, asked, new_run("c", owner=owner))
+        await submit(store, again)
+
+        assert await store.acts(None, 9) == [submission("a", "ann")]
+        assert await store.acts("a", 9) == [submission("a", "ann")]
+
+    async def test_a_submission_that_waited_for_its_key_is_noted(self, store: Store) -> None:
+        asked = new_run("a", key="k", owner=None)._replace(asked_by="ann")
+
+        for _ in range(2):
+            assert await store.insert_when_free(asked) == "a"
+        other = new_run("b", key="k", owner=None)._replace(asked_by="bob")
+        assert await store.insert_when_free(other) == "a"
+
+        assert await store.acts(None, 9) == [submission("a", "ann")]
+
     async def test_who_asked_a_runner_to_leave_first_is_noted(self, store: Store) -> None:
         await store.register(runner("r1"))
         await store.register(runner("dead"))
@@ -135,3 +171,8 @@ class ActConformance:
         assert await store.drain("none", noted("4", "drain_runner", workflow="")) is None
 
         assert await store.acts(None, 9) == [noted("1", "drain_runner", workflow="")]
+
+
+def submission(run_id: str, by: str) -> ActRow:
+    """The act of a submission, as it is noted."""
+    return ActRow(run_id, run_id, WORKFLOW, 1, "submit", by, None, 1, NOW)

@@ -49,6 +49,7 @@ def submit(
         priority=priority,
         delay=delay,
         time_limit=time_limit,
+        by=BY,
     )
     return {"run": submitted_form(made)}
 

@@ -18,6 +18,7 @@ class NewRun(NamedTuple):
     or 1) is not cancelled, paused or resumed with its parent. ``time_limit`` is in µs, -1 for none,
     None where none was given. ``deadline_at`` is the deadline of its parent. If it has not begun by
     ``start_by``, it is cancelled. ``trace`` says by which trace it was submitted, None for none.
+    With ``asked_by`` the submission is noted as an act, under the id of the run.
     """
 
     id: str
@@ -36,6 +37,7 @@ class NewRun(NamedTuple):
     deadline_at: int | None = None
     start_by: int | None = None
     trace: str | None = None
+    asked_by: str | None = None
 
     @property
     def is_plain(self) -> bool:

@@ -142,6 +142,7 @@ class AsyncClient:
         detached: bool = False,
         connection: object | None = None,
         send: tuple[str, object] | None = None,
+        by: str | None = None,
     ) -> AsyncRunHandle:
         """Accept a run and go on; see ``Client.submit``.
 
@@ -160,10 +161,19 @@ class AsyncClient:
                 start,
                 failed_policy,
                 send,
+                by,
             )
             return AsyncRunHandle(runs, *await call)
         outbox, run, message = await runs.outgoing(
-            workflow_name, context, idempotency_key, tags, time_limit, start, failed_policy, send
+            workflow_name,
+            context,
+            idempotency_key,
+            tags,
+            time_limit,
+            start,
+            failed_policy,
+            send,
+            by,
         )
         run_id = await outbox.submit_awaited(connection, run, message)
         return AsyncRunHandle(runs, run_id, run_id == run.id)

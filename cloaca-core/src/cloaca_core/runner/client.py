@@ -156,6 +156,7 @@ class Client:
         detached: bool = False,
         connection: object | None = None,
         send: tuple[str, object] | None = None,
+        by: str | None = None,
     ) -> RunHandle:
         """Accept a run and go on; it is durable when this returns.
 
@@ -168,6 +169,8 @@ class Client:
         ``send``, a pair of an event and its payload, is a first message to the run, written in the
         commit that makes it. A run that has the key already gets it as well, as from ``send``, also
         in the round that ``failed_policy`` begins; if it has ended, ``RunEndedError`` is raised.
+
+        ``by`` is who asks for the run; with it the submission is among ``actions()``.
 
         With a ``connection`` of your own to the database of this runner, the run is written in
         your transaction: it exists if and only if that commits, and then any runner may claim it.
@@ -193,10 +196,19 @@ class Client:
                 start,
                 failed_policy,
                 send,
+                by,
             )
             return RunHandle(runs, *call.wait())
         outbox, run, message = runs.outgoing(
-            workflow_name, context, idempotency_key, tags, time_limit, start, failed_policy, send
+            workflow_name,
+            context,
+            idempotency_key,
+            tags,
+            time_limit,
+            start,
+            failed_policy,
+            send,
+            by,
         ).wait()
         run_id = outbox.submit(connection, run, message)
         return RunHandle(runs, run_id, run_id == run.id)

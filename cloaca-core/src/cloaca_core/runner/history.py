@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from cloaca_core._engine.plan.restore import change_from_json
 from cloaca_core._engine.steer.decisions import decided_in, words
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from cloaca_core.records.runs import AttemptRow
     from cloaca_core.records.steering import ActRow, RestartRow, RoundRow
     from cloaca_core.records.waits import MessageRow
+
+_SUBMIT: Final = "submit"
+"""The kind of act that makes a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +93,11 @@ class RoundInfo:
 @dataclass(frozen=True, slots=True)
 class Action:
     """A wish about a run or (``run_id`` None) a workflow: ``kind`` is ``cancel``, ``pause``,
-    ``resume``, ``retry``, ``fork``, ``send``, ``approve``, or ``expire`` for a run that had not
-    begun in time. Or one about a schedule (``add_schedule``, ``change_schedule``,
-    ``enable_schedule``, ``disable_schedule``, ``backfill_schedule``, ``delete_schedule``), a
-    trigger (``enable_trigger``, ``disable_trigger``) or a runner (``drain_runner``).
+    ``resume``, ``retry``, ``fork``, ``send``, ``approve``, ``submit`` if it was said who asks, or
+    ``expire`` for a run that had not begun in time. Or one about a schedule (``add_schedule``,
+    ``change_schedule``, ``enable_schedule``, ``disable_schedule``, ``backfill_schedule``,
+    ``delete_schedule``), a trigger (``enable_trigger``, ``disable_trigger``) or a runner
+    (``drain_runner``).
 
     ``by`` is who has asked; ``changed`` is False if it was so already. Of schedules, triggers and
     runners only what changed something is there. Runs that one call has cancelled, paused or
@@ -132,9 +136,10 @@ def actions(acts: Sequence[ActRow]) -> list[Action]:
 def run_events(history: History) -> list[RunEvent]:
     """The events of a run, in the order of time."""
     row = history.row
-    follows = next((f"follows run {f.follows}" for f in history.follow_ups if f.id == row.id), None)
-    moments = [(row.created_at, RunEvent(rfc3339(row.created_at), "created", detail=follows))]
-    moments += [_act_event(act) for act in reversed(history.acts)]
+    moments = [
+        (row.created_at, RunEvent(rfc3339(row.created_at), "created", detail=_origin(history)))
+    ]
+    moments += [_act_event(act) for act in reversed(history.acts) if act.kind != _SUBMIT]
     sent = [_message_event(message) for message in history.messages]
     moments += [(max(at, row.created_at), event) for at, event in sent]
     for each in history.rounds:
@@ -150,6 +155,14 @@ def run_events(history: History) -> list[RunEvent]:
     moments += _end(row.ended_at, row.error_message or row.status)
     moments += [_follow_up_event(each) for each in history.follow_ups if each.id != row.id]
     return [event for _, event in sorted(moments, key=lambda moment: moment[0])]
+
+
+def _origin(history: History) -> str | None:
+    """Which run it follows, or who has submitted it, if that is known."""
+    for each in history.follow_ups:
+        if each.id == history.row.id:
+            return f"follows run {each.follows}"
+    return next((f"by {act.asked_by}" for act in history.acts if act.kind == _SUBMIT), None)
 
 
 def _start(at: int | None) -> list[tuple[int, RunEvent]]:

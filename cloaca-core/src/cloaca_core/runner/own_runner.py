@@ -49,6 +49,7 @@ class OwnRunner(Client):
         tags: Mapping[str, str] | None = None,
         time_limit: Duration | NoLimit | None = None,
         priority: int | None = None,
+        by: str | None = None,
     ) -> RunHandle:
         """Submit a run and begin it here; arguments and errors as in ``submit``. A run that has the
         key already stays where it is: ``created`` of the handle is False.
@@ -56,7 +57,7 @@ class OwnRunner(Client):
         runs = self._calls.runs
         start = StartOptions(priority, None, None, None, False)
         call = runs.submit(
-            workflow_name, context, idempotency_key, tags, time_limit, start, by_right=True
+            workflow_name, context, idempotency_key, tags, time_limit, start, by=by, by_right=True
         )
         return RunHandle(runs, *call.wait())
 

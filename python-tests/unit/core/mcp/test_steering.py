@@ -113,6 +113,7 @@ def test_a_run_is_paused_resumed_and_cancelled(desk: Desk) -> None:
     ]
     assert {each["run"]["id"] for each in done} == {run}
     assert logged(desk) == [
+        ("submit", "mcp", None),
         ("pause", "mcp", "too early"),
         ("pause", "mcp", None),
         ("resume", "mcp", "now"),

@@ -36,7 +36,7 @@ class Request:
     the run that has the key, if that has failed. ``by_right`` says that a body of ours waits for
     it: it begins even if no place is free, as its own parent holds one. ``message`` is sent to the
     run, which is one then, in the commit that inserts it; its ``run_id`` is still to be filled in.
-    ``trace`` is in the form of rows.
+    ``trace`` is in the form of rows. ``asked_by`` is who is to be noted to have submitted it.
     """
 
     workflow: Workflow | RecordedWorkflow | Unregistered
@@ -52,6 +52,7 @@ class Request:
     retry: Order | None = None
     message: NewMessage | None = None
     trace: str | None = None
+    asked_by: str | None = None
 
     @property
     def is_by_name(self) -> bool:

@@ -74,6 +74,7 @@ class RunRows:
             deadline_at,
             start_by,
             request.trace,
+            request.asked_by,
         )
 
 

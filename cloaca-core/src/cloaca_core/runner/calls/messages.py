@@ -53,10 +53,10 @@ class MessageCalls:
         message = self._event(checked_run_id(run_id), event, payload, key, by)
         return engine.outbox, _now(engine, message)
 
-    def first(self, send: tuple[str, object]) -> NewMessage:
+    def first(self, send: tuple[str, object], by: str | None) -> NewMessage:
         """The message that a new run begins with; ``run_id`` is still to be filled in."""
         event, payload = _pair(send)
-        return _now(self._host.engine, self._event("", event, payload, None, None))
+        return _now(self._host.engine, self._event("", event, payload, None, by))
 
     def approve(
         self,

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import getpass
 import socket
+from dataclasses import replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from cloaca_core.records.order import Order
 from cloaca_core.values.text import checked_text, storable_text
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.submit.request import Request
 
 
 def checked_order(kind: str, reason: str | None, by: str | None) -> Order:
@@ -28,6 +33,13 @@ def _this_user() -> str:
     except (OSError, KeyError, ImportError):  # a container's user may have no name
         user = "user"
     return storable_text(f"{user}@{socket.gethostname()}")[:255]
+
+
+def asked_for(request: Request, by: str) -> Request:
+    """The request with who has submitted it, also where that begins a run again."""
+    who = asker(by)
+    retry = None if request.retry is None else replace(request.retry, asked_by=who)
+    return replace(request, asked_by=who, retry=retry)
 
 
 def order_of_submission() -> Order:

@@ -15,6 +15,7 @@ from cloaca_core.errors import CloacaError, ConfigError
 from cloaca_core.runner.calls.arguments import Requests, Selection, checked_run_id, numbered
 from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.calls.names import FilterByName
+from cloaca_core.runner.calls.orders import asked_for
 from cloaca_core.runner.calls.start_options import NO_OPTIONS, StartOptions
 from cloaca_core.runner.calls.tracing import (
     executed,
@@ -155,12 +156,14 @@ class RunCalls:
         start: StartOptions = NO_OPTIONS,
         failed_policy: FailedPolicyName = "keep",
         send: tuple[str, object] | None = None,
+        by: str | None = None,
         *,
         by_right: bool = False,
     ) -> Call[tuple[str, bool]]:
         """Accept a run, with a first message to it; returns its id, or that of the run that has the
-        key already, and whether the run was made. One submitted ``by_right`` begins here, also
-        where no runs are claimed.
+        key already, and whether the run was made. That somebody has submitted it is noted only if
+        they say who they are. One submitted ``by_right`` begins here, also where no runs are
+        claimed.
         """
         request = self._open_requests().request(
             workflow_name,
@@ -172,7 +175,9 @@ class RunCalls:
             failed_policy=failed_policy,
         )
         if send is not None:
-            request = replace(request, message=self.messages.first(send))
+            request = replace(request, message=self.messages.first(send, by))
+        if by is not None:
+            request = asked_for(request, by)
         if by_right:
             request = replace(request, by_right=True)
         return Call(lambda: self._sent(numbered(request), _submitting_one, first), unchanged)
@@ -187,6 +192,7 @@ class RunCalls:
         start: StartOptions = NO_OPTIONS,
         failed_policy: FailedPolicyName = "keep",
         send: tuple[str, object] | None = None,
+        by: str | None = None,
     ) -> Call[tuple[Outbox, NewRun, NewMessage | None]]:
         """The row of a run that its submitter writes, a first message to it, and the outbox to
         write them with. Needs no hop to the engine's loop if the workflow is registered.
@@ -207,7 +213,9 @@ class RunCalls:
             start=start,
         )
         if send is not None:
-            request = replace(request, message=self.messages.first(send))
+            request = replace(request, message=self.messages.first(send, by))
+        if by is not None:
+            request = asked_for(request, by)
         if self._host.tracer is not None:
             request = stamped(self._host.tracer, request)
         outgoing = self._host.engine.outgoing

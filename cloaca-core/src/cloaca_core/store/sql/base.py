@@ -23,6 +23,7 @@ class RunQueries(NamedTuple):
     find_parents: Statement
     free_key: Statement
     insert_tag: Statement
+    note_submission: Statement
     owned_runs: Statement
     find_keys: Statement
     lock_runs: Statement

@@ -54,6 +54,7 @@ class BatchSteps:
         self._first_row = q.waits.count_first_message.binder(NewMessage._fields)
         self._owned_params = q.runs.owned_runs.binder(("ids", "runner_id"))
         self._fence_params = q.runs.fence_runs.binder(("ids", "runner_id"))
+        self._submission_row = q.runs.note_submission.binder(NewRun._fields)
         self._tag_row = q.runs.insert_tag.binder(("run_id", "tag", "content"))
         self._tick_row = q.schedules.insert_tick.binder(NewTick._fields)
         self._dropped_row = q.schedules.take_dropped_tick.binder(NewTick._fields)
@@ -92,6 +93,7 @@ class BatchSteps:
             steps["input"] = inputs
         if tags := _tag_rows([run]):
             steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
+        steps |= self._submission_steps([run])
         if message is not None:
             steps |= self._message_steps([message])
         wanted = self._array([pair(run.workflow, run.idempotency_key)])
@@ -173,7 +175,7 @@ class BatchSteps:
             return {}
         in_row, inputs = self._payloads.split_inputs(runs)
         steps = self._parent_steps(parents, q.lock_roots, "roots")
-        if all(run.is_plain for run in runs):
+        if is_plain := all(run.is_plain for run in runs):
             steps["runs"] = Step(q.insert_plain_run, rows=list(map(self._plain_row, in_row)))
         else:
             steps["runs"] = Step(q.insert_run, rows=list(map(self._run_row, in_row)))
@@ -181,6 +183,8 @@ class BatchSteps:
             steps["inputs"] = inputs
         if tags := _tag_rows(runs):
             steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
+        if not is_plain:
+            steps |= self._submission_steps(runs)
         if batch.messages:
             steps |= self._message_steps(batch.messages)
         if parents:
@@ -196,6 +200,12 @@ class BatchSteps:
         ]:
             steps["keys"] = Step(q.find_keys, q.find_keys.bind(keys=self._array(keys)))
         return steps | self._parent_steps(parents, q.find_parents, "parents")
+
+    def _submission_steps(self, runs: Sequence[NewRun]) -> dict[str, Step]:
+        """Who has submitted those of the runs of which that is to be noted."""
+        if rows := [self._submission_row(run) for run in runs if run.asked_by is not None]:
+            return {"submissions": Step(self._queries.runs.note_submission, rows=rows)}
+        return {}
 
     def _message_steps(self, messages: Sequence[NewMessage]) -> dict[str, Step]:
         """The first messages of new runs."""

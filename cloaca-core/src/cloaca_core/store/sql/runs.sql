@@ -118,6 +118,17 @@ WHERE EXISTS (SELECT 1 FROM cloaca_run WHERE id = :run_id)
 ON CONFLICT DO NOTHING;
 
 
+-- name: note_submission
+-- Note who has submitted a run. Does nothing if the run was not inserted because another run has its
+-- key.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+SELECT run.id, run.id, run.workflow, 1, 'submit', :asked_by, NULL, 1, run.created_at
+FROM cloaca_run AS run WHERE run.id = :id
+ON CONFLICT DO NOTHING;
+
+
 -- name: owned_runs
 -- Find those of these new runs that the runner owns, under their first epoch. There are none if the
 -- runner was fenced after it had sent them: then another runner is about to take them over.

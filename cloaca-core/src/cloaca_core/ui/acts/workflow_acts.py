@@ -72,6 +72,7 @@ async def start(ask: Ask) -> Response:
                 priority=_whole("priority", given.get("priority", "")),
                 delay=_delay(given.get("delay", "")),
             ),
+            by=ask.visitor.name,
         )
     except (WorkflowNotFoundError, RunnerClosedError, StoreError):
         raise

@@ -34,6 +34,7 @@ OUTCOMES: Final[Mapping[str, str]] = {
     "Backfilled": "back-filled",
 }
 ACTS: Final[Mapping[str, str]] = {
+    "submit": "started",
     "cancel": "cancelled",
     "pause": "paused",
     "resume": "resumed",

@@ -24,7 +24,7 @@ from cloaca_core.conformance.rows import (
 )
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.follow_ups import NewFollowUp
-from cloaca_core.records.runs import Park
+from cloaca_core.records.runs import NewRun, Park
 from cloaca_core.records.schedules import Cancellation
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.batch import BatchSteps, committed
@@ -171,6 +171,21 @@ def test_one_run_by_itself_is_inserted_and_asked_for(steps: BatchSteps) -> None:
 
     assert names("{}") == ["insert_unowned_run", "find_keys"]
     assert names('{"t":"x"}') == ["insert_unowned_run", "insert_tag", "find_keys"]
+
+
+def test_who_asked_for_a_run_costs_others_nothing(steps: BatchSteps) -> None:
+    asked = new_run("a", key="k")._replace(asked_by="ann")
+
+    def names(*runs: NewRun) -> list[str]:
+        found = steps.of(Batch("r1", list(runs), [], [], {}))
+        return [step.statement.name for step in found.values()]
+
+    assert "note_submission" not in names(new_run("b"), new_run("c", key="k"))
+    assert names(new_run("b"), asked)[:2] == ["insert_run", "note_submission"]
+    (noted,) = [
+        step for step in steps.of_one(asked).values() if step.statement.name == "note_submission"
+    ]
+    assert noted.rows == [("ann", "a")]
 
 
 def test_a_message_comes_with_a_run_by_itself(steps: BatchSteps) -> None:
