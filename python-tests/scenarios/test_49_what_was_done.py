@@ -204,7 +204,7 @@ def test_who_changed_schedules_is_listed_but_not_who_declares_them_again(
         ("change_schedule", "n: 0 3 1 1 *, Asia/Tokyo", "cleo"),
         ("disable_schedule", "n", "dan"),
         ("enable_schedule", "n", "fay"),
-        ("backfill_schedule", "n: 2024-01-01T00:00:00+00:00 to 2026-01-01T00:00:00+00:00", "guy"),
+        ("backfill_schedule", "n: 2024-01-01 00:00:00 to 2026-01-01 00:00:00 UTC", "guy"),
         ("delete_schedule", "n", "ida"),
         ("add_schedule", f"{alone}: @yearly, UTC", "kim"),
         ("add_schedule", "public::embedded::nightly::one: @yearly, UTC", "lee"),

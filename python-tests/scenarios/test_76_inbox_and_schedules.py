@@ -256,6 +256,15 @@ def test_a_run_that_a_failure_has_paused_can_be_cancelled(
     assert "No such action" in page.get("/actions?kind=fork")
 
 
+def test_the_inbox_is_there_when_a_workflow_was_resumed(
+    page: Page, runner: cloaca.DefaultRunner
+) -> None:
+    runner.pause_workflow("order", by="ann")
+    runner.resume_workflow("order", by="ann")
+
+    assert "Nothing waits for you" in page.get("/inbox")
+
+
 def test_a_run_that_a_person_has_paused_is_not_in_the_inbox(
     page: Page, stopped: cloaca.RunHandle
 ) -> None:
@@ -318,6 +327,9 @@ def test_schedules_are_added_explained_switched_changed_and_deleted(
     ]
     log = page.get("/actions?kind=change_schedule")
     assert "schedule changed" in log
+    assert "schedule added" not in log
+    assert "schedule added" in page.get("/actions?kind=schedules")
+    assert "schedule added" not in page.get("/actions?kind=triggers")
     assert HOSTILE not in log
     assert f"{HOSTILE}: 5 * * * *, UTC" in unescape(log)
     page.get(here, 404)

@@ -31,7 +31,7 @@ async def actions(ask: Ask) -> Response:
         kind=kind,
         any=bool(acts),
         people=[name for name, _ in Counter([act.by for act in acts]).most_common(_PEOPLE)],
-        kinds=[name for name in schedule_texts.ACTS if any(act.kind == name for act in acts)],
+        kinds=_kinds_of(acts),
         acts=found[before : before + PAGE],
         older=before + PAGE if len(found) > before + PAGE else None,
         all_seen=len(acts) < LOOKED_AT,
@@ -39,8 +39,21 @@ async def actions(ask: Ask) -> Response:
 
 
 def chosen(acts: Sequence[Action], by: str, kind: str) -> list[Action]:
-    """Those acts of a person, or of all, that are of a kind, or of any."""
-    return [act for act in acts if by in ("", act.by) and kind in ("", act.kind)]
+    """Those acts of a person, or of all, that are of a kind or group, or of any."""
+    return [act for act in acts if by in ("", act.by) and kind in ("", act.kind, _group(act.kind))]
+
+
+def _kinds_of(acts: Sequence[Action]) -> dict[str, str]:
+    """The kinds and groups of acts to choose from, with what people read."""
+    there = {_group(act.kind) or act.kind for act in acts}
+    kinds = {kind: told for kind, told in schedule_texts.ACTS.items() if kind in there}
+    return kinds | {group: group for group in schedule_texts.ACTS_ON if group in there}
+
+
+def _group(kind: str) -> str | None:
+    """The group that a kind belongs to, if it does."""
+    ends = schedule_texts.ACTS_ON.items()
+    return next((group for group, end in ends if kind.endswith(end)), None)
 
 
 ROUTES: Final[tuple[Address, ...]] = (("GET", "/actions", actions),)

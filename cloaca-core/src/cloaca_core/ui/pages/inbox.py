@@ -102,8 +102,9 @@ def card(question: Question, wrong: Wrong | None, redact: Redact) -> Card:
 
 
 def decided_in(acts: Sequence[Action]) -> list[Decided]:
-    """The decisions among acts, newest first."""
-    return [_decided(each) for each in acts if each.kind in _DECISIONS and each.changed]
+    """The decisions about runs among acts, newest first."""
+    of_runs = [each for each in acts if each.run_id is not None and each.changed]
+    return [_decided(each) for each in of_runs if each.kind in _DECISIONS]
 
 
 def _decided(act: Action) -> Decided:

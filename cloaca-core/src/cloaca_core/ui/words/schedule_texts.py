@@ -54,6 +54,12 @@ ACTS: Final[Mapping[str, str]] = {
     "drain_runner": "runner asked to leave",
 }
 """The kinds of acts as people read them."""
+ACTS_ON: Final[Mapping[str, str]] = {
+    "schedules": "_schedule",
+    "triggers": "_trigger",
+    "runners": "_runner",
+}
+"""Groups of kinds that are chosen together, by the ends of their names."""
 
 _FAR: Final = 180 * 86_400
 """Seconds to a tick that is told with its year."""

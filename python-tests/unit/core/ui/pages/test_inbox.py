@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cloaca_core.observe.inbox import Question
 from cloaca_core.runner.approvals import OpenApproval
 from cloaca_core.runner.history import Action
@@ -58,6 +60,7 @@ def test_decisions_are_told_from_other_acts() -> None:
         act("resume", "terminal is back"),
         act("resume", None),
         act("resume", None, changed=False),
+        replace(act("resume", "of all runs of a workflow"), run_id=None),
     ]
 
     assert [(each.task, each.choice, each.rejects) for each in decided_in(acts)] == [

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cloaca_core.store.protocol import Store
 
 DEFAULT_LIMIT: Final = 1_000
+_TIME: Final = "%Y-%m-%d %H:%M:%S"
 _PREFIX: Final = "Failed to back-fill schedule: "
 
 
@@ -136,9 +137,9 @@ class BackFilling:
         return await self._all(spec, make)
 
     def _act(self, row: ScheduleRow, spec: BackfillSpec) -> ActRow:
-        start, end = read_instant("start", spec.start), read_instant("end", spec.end)
-        period = f"{to_datetime(start).isoformat()} to {to_datetime(end).isoformat()}"
-        about = f"{row.name or row.id}: {period}"
+        start = to_datetime(read_instant("start", spec.start))
+        end = to_datetime(read_instant("end", spec.end))
+        about = f"{row.name or row.id}: {start:{_TIME}} to {end:{_TIME}} UTC"
         return self._acts.row("backfill_schedule", about, row.workflow)
 
     async def _all(self, spec: BackfillSpec, fill: _Fill) -> Filled:

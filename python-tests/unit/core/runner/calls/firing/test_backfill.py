@@ -316,7 +316,7 @@ async def test_who_asked_is_noted_once_if_there_are_ticks_to_run(
     await runner.back_filling.run(morning())  # all of them have
 
     (act,) = store.noted.values()
-    about = "n: 2026-03-10T08:00:00+00:00 to 2026-03-10T12:00:00+00:00"
+    about = "n: 2026-03-10 08:00:00 to 2026-03-10 12:00:00 UTC"
     assert (act.kind, act.reason, act.asked_by) == ("backfill_schedule", about, "ann")
 
 
