@@ -51,5 +51,6 @@ def inspected(
         ),
         runner=None,
         lease_until=lease_until,
+        submitted_by=None,
         rounds=tuple(rounds),
     )

@@ -234,6 +234,7 @@ def test_a_run_is_started_with_all_that_was_given(
     assert [(act.kind, act.by, act.run_id) for act in runner.actions()] == [
         ("submit", "ann", run_id)
     ]
+    assert "<dt>By</dt><dd>ann</dd>" in web.get(f"/runs/{run_id}").text
     later = web.act("start", name="order", delay="2h").headers["location"].removeprefix("/runs/")
     assert runner.get_run(later).info().due_at is not None
 

@@ -10,6 +10,7 @@ from cloaca_core.observe.json_forms import Shown
 from cloaca_core.observe.listing import Alone, read_alone, run_alone
 from cloaca_core.observe.reading import read_kin
 from cloaca_core.runner.explain.answer import explanation
+from cloaca_core.runner.history import submitter
 from cloaca_core.runner.results import rfc3339, rfc3339_or_none
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Inspection(Shown):
     ``lease_until`` the instant (RFC 3339) up to which that one counts as alive unless it renews its
     lease, None where it needs none.
     ``rounds`` are the instants (RFC 3339) at which its rounds after the first began.
+    ``submitted_by`` is who has submitted it, None if that was not said.
     """
 
     tree: trees.RunTree
@@ -37,6 +39,7 @@ class Inspection(Shown):
     runner: str | None
     lease_until: str | None
     rounds: tuple[str, ...]
+    submitted_by: str | None
 
 
 class Snapshot(NamedTuple):
@@ -100,6 +103,7 @@ def inspection(found: Evidence) -> Inspection:
         runner=row.owner,
         lease_until=_lease_until(found.facts),
         rounds=_begun_again(found.past),
+        submitted_by=submitter(found.past.acts),
     )
 
 

@@ -162,7 +162,13 @@ def _origin(history: History) -> str | None:
     for each in history.follow_ups:
         if each.id == history.row.id:
             return f"follows run {each.follows}"
-    return next((f"by {act.asked_by}" for act in history.acts if act.kind == _SUBMIT), None)
+    by = submitter(history.acts)
+    return None if by is None else f"by {by}"
+
+
+def submitter(acts: Sequence[ActRow]) -> str | None:
+    """Who has submitted a run, by the acts on it, if that was said."""
+    return next((act.asked_by for act in acts if act.kind == _SUBMIT), None)
 
 
 def _start(at: int | None) -> list[tuple[int, RunEvent]]:
