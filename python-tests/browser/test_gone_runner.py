@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 
 import cloaca
 from browser.acting import ANN
-from browser.looking import Visit, is_asked_anew
+from browser.looking import Visit
 from browser.serving import Served, served
 from process.fleet import Fleet, Worker
 
@@ -57,8 +57,7 @@ def test_it_says_so_once_the_lease_is_over(
     worker.hear("holding")
     page = visit.open_live(f"/runs/{run_id}")
     page.evaluate("window.isTheSame = true")
-    with page.expect_response(is_asked_anew):  # the lease that it has seen ends, and is renewed
-        expect(page.locator("#run-head .state-pill")).to_have_text("Running")
+    expect(page.locator("#run-head .state-pill")).to_have_text("Running")
     expect(page.locator("#run-explain")).to_have_count(0)
 
     stop(worker)
@@ -66,3 +65,17 @@ def test_it_says_so_once_the_lease_is_over(
     said = re.compile(f"Its runner .* is gone: .*{why}")
     expect(page.locator("#run-explain")).to_contain_text(said)
     assert page.evaluate("window.isTheSame")
+
+
+def test_lists_say_so_too(visit: Visit, fleet: Fleet) -> None:
+    worker = fleet.start(hold=["b"], lease_seconds=LEASE, runner_id="lost")
+    worker.submit("chain")
+    worker.hear("holding")
+    runs, runners = visit.open_live("/runs"), visit.open_live("/runners")
+    expect(runs.locator("#runs-list")).to_contain_text("Running")
+    expect(runners.locator("#runner-lost")).to_be_visible()
+
+    kill(worker)
+
+    expect(runs.locator("#runs-list")).to_contain_text("runner gone")
+    expect(runners.locator("#runner-lost")).to_contain_text("Gone")

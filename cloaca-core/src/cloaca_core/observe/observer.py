@@ -258,8 +258,9 @@ class Observer:
         return Watch(self._host, read, tree.told, tree.tree, tree.is_over)
 
     def notices(self) -> NoticeStream:
-        """Tells when anything in the database may have changed, a few times a second at most:
-        ``async with observer.notices() as notices``, then ``async for _ in notices``.
+        """Tells when anything in the database may have changed, or a runner counts as gone, a few
+        times a second at most: ``async with observer.notices() as notices``, then ``async for _ in
+        notices``.
         """
         from cloaca_core.runner.calls.notices import NoticeStream
 

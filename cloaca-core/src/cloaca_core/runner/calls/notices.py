@@ -1,4 +1,6 @@
-"""Notices that something in the database may have changed, for a view that then reads anew."""
+"""Notices that something in the database may have changed, or that a runner is gone, for a view
+that then reads anew.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from cloaca_core._engine.engine import Engine
-    from cloaca_core._engine.observe.watchers import Notices
+    from cloaca_core._engine.observe.lease_ends import LeaseEnds
     from cloaca_core.runner.host import EngineHost
 
 APART: Final = 0.1
@@ -28,7 +30,7 @@ class NoticeStream:
     def __init__(self, host: EngineHost) -> None:
         self._host = host
         self._listening = ExitStack()
-        self._notices: Notices | None = None
+        self._ends: LeaseEnds | None = None
         self._told = float("-inf")
 
     async def __aenter__(self) -> Self:
@@ -53,15 +55,18 @@ class NoticeStream:
     # On the engine's loop.
 
     async def _listen(self, engine: Engine) -> None:
-        self._notices = self._listening.enter_context(engine.watchers.listening())
+        from cloaca_core._engine.observe.lease_ends import LeaseEnds  # few programs listen
+
+        notices = self._listening.enter_context(engine.watchers.listening())
+        self._ends = LeaseEnds(notices, engine.explainer.runners_now)
 
     async def _leave(self, _: Engine) -> None:
         self._listening.close()
 
     async def _next(self, _: Engine) -> None:
-        if self._notices is None:
+        if self._ends is None:
             raise RuntimeError("enter the stream first")
-        await self._notices.next()
+        await self._ends.next()
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._told + APART - loop.time()))
         self._told = loop.time()

@@ -18,7 +18,7 @@ from cloaca_core.ui.charts.timeline import Chart, chart
 from cloaca_core.ui.pages import pane
 from cloaca_core.ui.pages.cause import cause
 from cloaca_core.ui.paths import Paths
-from cloaca_core.ui.runs.gone_runner import seconds_to_ask, stopped
+from cloaca_core.ui.runs.gone_runner import stopped
 
 VIEWS: Final = ("timeline", "graph", "table")
 _MOST_CHUNKS: Final = 60
@@ -138,7 +138,6 @@ async def _parts(ask: Ask, seen: Inspection, place: Place) -> dict[str, Any]:
         "chunks": chunks(seen.tree, seen.timeline, _wanted(ask, seen.tree, place)),
         "apart": apart(seen.tree, seen.timeline),
         "chart": chart(seen, ask.clock, ask.clock.zone, fold=place.fold),
-        "ask_in": seconds_to_ask(seen),
         "redact": ask.desk.redact,
         "graph": await _graph(ask, seen, place),
     }

@@ -27,16 +27,6 @@ def stopped(seen: Inspection) -> Inspection:
     )
 
 
-def seconds_to_ask(seen: Inspection) -> float | None:
-    """Seconds until the runner of a run counts as gone if it is not heard of; None for a run that
-    has none, and for one whose runner has no lease that ends.
-    """
-    if seen.tree.run.ended_at is not None or seen.lease_until is None:
-        return None
-    left = seconds_between(seen.timeline.at, seen.lease_until)
-    return left or None
-
-
 def _bar(bar: Bar, lost: str) -> Bar:
     if bar.status != "Running" or bar.started_at is None or bar.ended_at is not None:
         return bar

@@ -26,19 +26,6 @@
   const go = (address) => history.replaceState(null, "", address);
   const again = () => htmx.trigger("#live", "changed");
 
-  // That a runner is gone changes nothing in the database: when its lease ends, the page asks once.
-  // A page that is out of sight asks when it is seen again.
-  let timer = 0, armed = "";
-  const arm = () => {
-    const { at, lease } = tasks()?.dataset || {};
-    if (at === armed) return;
-    clearTimeout(timer);
-    armed = at;
-    if (lease) timer = setTimeout(() => { if (!document.hidden) again(); }, Math.min(lease * 1000 + 200, 2 ** 31 - 1));
-  };
-  document.addEventListener("htmx:after:swap", arm);
-  arm();
-
   const mark = (row) => {
     const same = (each) => each.dataset.task === row.dataset.task && runOf(each) === runOf(row);
     for (const each of all("[data-task]", tasks())) {

@@ -10,6 +10,7 @@ import pytest
 from model.memory_store import MemoryStore
 
 from cloaca_core._engine.engine import Engine
+from cloaca_core._engine.observe.facts import RunnerState
 from cloaca_core._engine.observe.watchers import Watchers
 from cloaca_core.errors import RunnerClosedError
 from cloaca_core.runner.calls.notices import APART, NoticeStream
@@ -28,15 +29,18 @@ class Store(MemoryStore):
 
 
 class SameLoop:
-    """A host whose engine is on the loop of its caller; it has watchers alone."""
+    """A host whose engine is on the loop of its caller; it has watchers, and no runners."""
 
     def __init__(self) -> None:
         self.store = Store()
         self.watchers = Watchers(self.store)
 
     def send(self, ask: Any) -> Any:
-        engine = cast("Engine", SimpleNamespace(watchers=self.watchers))
+        engine = cast("Engine", SimpleNamespace(watchers=self.watchers, explainer=self))
         return asyncio.run_coroutine_threadsafe(ask(engine), asyncio.get_running_loop())
+
+    async def runners_now(self) -> tuple[list[RunnerState], int]:
+        return [], 0
 
 
 def stream_of(host: SameLoop) -> NoticeStream:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from pathlib import Path
-from threading import Event
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -131,26 +128,3 @@ def test_all_failed_tasks_are_linked_and_attempts_say_their_round(
     assert "A retry runs both again" in html
     assert [f" in round {n}" in html for n in (1, 2)] == [True, True]
     assert 'href="#task-2"><code>other</code>' in page.get(f"/runs/{handle.id}/export").text
-
-
-def test_a_page_knows_when_the_lease_of_a_runner_ends(tmp_path: Path) -> None:
-    begun, end = Event(), Event()
-    with cloaca.WorkflowBuilder("long"):
-
-        @cloaca.task
-        def works(context: dict[str, Any]) -> None:
-            begun.set()
-            end.wait(WAIT)
-
-    url = f"sqlite:///{tmp_path / 'cloaca.db'}"
-    with cloaca.DefaultRunner(url) as runner, cloaca.Client(url) as client:
-        handle = runner.submit("long")
-        begun.wait(WAIT)
-        page = TestClient(cloaca.ui(client, auth=cloaca.ui_without_auth, hosts=("testserver",)))
-        running = page.get(f"/runs/{handle.id}").text
-        end.set()
-        handle.wait(WAIT)
-        ended = page.get(f"/runs/{handle.id}").text
-
-    assert re.search(r'data-lease="\d+\.', running)
-    assert "data-lease" not in ended

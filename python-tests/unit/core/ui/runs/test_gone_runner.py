@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from model.families import START, attempt, family, run, tasks, view
 from model.inspected import inspected
 
 from cloaca_core.observe import Inspection
 from cloaca_core.runner.results import rfc3339
-from cloaca_core.ui.runs.gone_runner import seconds_to_ask, stopped
+from cloaca_core.ui.runs.gone_runner import stopped
 
 RUNS = attempt("load", 1, 10, None, "Running")
 
@@ -47,8 +46,3 @@ def test_a_body_whose_runner_lives_goes_on() -> None:
     known = seen(40, gone=False)
 
     assert stopped(known) is known
-
-
-@pytest.mark.parametrize(("lease", "seconds"), [(130, 30), (100, None), (40, None), (None, None)])
-def test_a_page_asks_when_the_lease_ends(lease: float | None, seconds: float | None) -> None:
-    assert seconds_to_ask(seen(lease, gone=False)) == seconds
