@@ -151,20 +151,7 @@ class AsyncClient:
         """
         runs = self._calls.runs
         start = StartOptions(priority, run_at, delay, start_by, detached)
-        if connection is None:
-            call = runs.submit(
-                workflow_name,
-                context,
-                idempotency_key,
-                tags,
-                time_limit,
-                start,
-                failed_policy,
-                send,
-                by,
-            )
-            return AsyncRunHandle(runs, *await call)
-        outbox, run, message = await runs.outgoing(
+        asked = (
             workflow_name,
             context,
             idempotency_key,
@@ -175,6 +162,9 @@ class AsyncClient:
             send,
             by,
         )
+        if connection is None:
+            return AsyncRunHandle(runs, *await runs.submit(*asked))
+        outbox, run, message = await runs.outgoing(*asked)
         run_id = await outbox.submit_awaited(connection, run, message)
         return AsyncRunHandle(runs, run_id, run_id == run.id)
 

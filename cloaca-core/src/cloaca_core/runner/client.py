@@ -186,20 +186,7 @@ class Client:
         """
         runs = self._calls.runs
         start = StartOptions(priority, run_at, delay, start_by, detached)
-        if connection is None:
-            call = runs.submit(
-                workflow_name,
-                context,
-                idempotency_key,
-                tags,
-                time_limit,
-                start,
-                failed_policy,
-                send,
-                by,
-            )
-            return RunHandle(runs, *call.wait())
-        outbox, run, message = runs.outgoing(
+        asked = (
             workflow_name,
             context,
             idempotency_key,
@@ -209,7 +196,10 @@ class Client:
             failed_policy,
             send,
             by,
-        ).wait()
+        )
+        if connection is None:
+            return RunHandle(runs, *runs.submit(*asked).wait())
+        outbox, run, message = runs.outgoing(*asked).wait()
         run_id = outbox.submit(connection, run, message)
         return RunHandle(runs, run_id, run_id == run.id)
 
