@@ -9,7 +9,8 @@ they did.
 The levels of the task log are its own: that of the runner, and those of loggers below the root. The
 root's level says what the program shows. A record that only the task log wants is not handed to the
 program's handlers; filters of its logger see it, as they may hide secrets. Where there is no filter
-no such record is made, as that is most of what a line costs.
+no such record is made, as that is most of what a line costs: ``info``, ``debug`` and ``log`` hand
+over what they were called with.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final, Protocol, TypeAlias
+
+from cloaca_core.telemetry.lines import names_of
 
 
 class Sink(Protocol):
@@ -31,15 +34,17 @@ class Sink(Protocol):
     def take(self, record: logging.LogRecord) -> None:
         """Keep a record. Must neither raise nor log."""
 
-    def take_call(self, level: int, logger: str, message: object, args: tuple[object, ...]) -> None:
-        """Keep what a logger was called with, and no record was made of. Like ``take``."""
+    def take_call(self, names: str, message: object, args: tuple[object, ...]) -> None:
+        """Keep what a logger was called with, and no record was made of. Like ``take``. ``names``
+        are those of the level and the logger, see ``lines.names_of``.
+        """
 
 
 CURRENT: Final[ContextVar[Sink | None]] = ContextVar("cloaca_task_log", default=None)
 """The sink of the body that runs in this thread or coroutine."""
 
 _Method: TypeAlias = Callable[..., Any]
-_WRAPPED: Final = ("isEnabledFor", "callHandlers", "_log")
+_WRAPPED: Final = ("isEnabledFor", "callHandlers", "log", "info", "debug")
 _OURS: Final = "cloaca"
 """The logger of this package, whose records tell of the engine and not of a body."""
 
@@ -51,56 +56,85 @@ class _Wrappers:
 
     def __init__(self) -> None:
         self.is_active: bool = True
-        enabled, called, log = (getattr(logging.Logger, name) for name in _WRAPPED)
-        self._wrapped: tuple[_Method, ...] = (enabled, called, log)
+        enabled, called, log, info, debug = (getattr(logging.Logger, name) for name in _WRAPPED)
+        self._wrapped: tuple[_Method, ...] = (enabled, called, log, info, debug)
         self._wrappers: tuple[_Method, ...] = (
             self._around_is_enabled_for(enabled),
             self._around_call_handlers(called, enabled),
             self._around_log(log, enabled),
+            self._around_level(info, logging.INFO, enabled),
+            self._around_level(debug, logging.DEBUG, enabled),
         )
         for name, wrapper in zip(_WRAPPED, self._wrappers, strict=True):
             setattr(logging.Logger, name, wrapper)
 
     def _around_is_enabled_for(self, is_enabled_for: _Method) -> _Method:
-        def enabled(logger: logging.Logger, level: int) -> bool:
-            if is_enabled_for(logger, level):
-                return True
+        def enabled(logger: Any, level: int) -> bool:
             sink = CURRENT.get()
             if sink is None or level < sink.least or not self.is_active:
-                return False
-            return _passes(logger, level, is_enabled_for)
+                return is_enabled_for(logger, level)  # type: ignore[no-any-return]  # as logging's
+            try:
+                if logger._cache[~level] and not logger.disabled:
+                    return True
+            except (AttributeError, KeyError):
+                pass
+            return is_enabled_for(logger, level) or bool(_kept(logger, level, is_enabled_for))
 
         return enabled
 
     def _around_log(self, log: _Method, is_enabled_for: _Method) -> _Method:
-        plain_logger, plain_record = logging.Logger, logging.LogRecord
-        record_factory = logging.getLogRecordFactory
+        if not _is_plain(log):
+            return log
 
-        def logged(
-            logger: logging.Logger,
-            level: int,
-            msg: object,
-            args: tuple[object, ...],
-            exc_info: Any = None,
-            extra: Any = None,
-            stack_info: bool = False,
-            stacklevel: int = 1,
-        ) -> None:
+        def logged(logger: Any, level: Any, msg: object, *args: object, **options: Any) -> None:
             sink = CURRENT.get()
             if (
                 sink is not None
+                and not options
+                and type(level) is int
                 and level >= sink.least
-                and self.is_active
-                and not (exc_info or extra or stack_info or logger.filters)
-                and type(logger) is plain_logger
-                and record_factory() is plain_record
-                and _passes(logger, level, is_enabled_for)
-            ):  # nothing of the program would see the record: none is made
-                sink.take_call(level, logger.name, msg, args)
-            else:  # one level more: the frame of this function is none of the program's
-                log(logger, level, msg, args, exc_info, extra, stack_info, stacklevel + 1)
+                and (names := self._of_unseen(logger, level, is_enabled_for))
+            ):
+                sink.take_call(names, msg, args)
+                return
+            log(logger, level, msg, *args, **_one_deeper(options))
 
         return logged
+
+    def _around_level(self, method: _Method, level: int, is_enabled_for: _Method) -> _Method:
+        """Around ``info`` or ``debug``: most lines of bodies come this way, and most records that
+        the rest of the program does not show.
+        """
+        if not _is_plain(method):
+            return method
+
+        def called(logger: Any, msg: object, *args: object, **options: Any) -> None:
+            sink = CURRENT.get()
+            if (
+                sink is not None
+                and not options
+                and level >= sink.least
+                and (names := self._of_unseen(logger, level, is_enabled_for))
+            ):
+                sink.take_call(names, msg, args)
+                return
+            if logger.isEnabledFor(level):  # it asks the same; most calls end here
+                method(logger, msg, *args, **_one_deeper(options))
+
+        return called
+
+    def _of_unseen(self, logger: Any, level: int, is_enabled_for: _Method) -> str:
+        """The names of lines of this level, if nothing of the program would see the record, so that
+        none need be made; else nothing.
+        """
+        if (
+            type(logger) is logging.Logger
+            and not logger.filters
+            and logging.getLogRecordFactory() is logging.LogRecord
+            and self.is_active
+        ):
+            return _kept(logger, level, is_enabled_for)
+        return ""
 
     def _around_call_handlers(self, call_handlers: _Method, is_enabled_for: _Method) -> _Method:
         def called(logger: logging.Logger, record: logging.LogRecord) -> None:
@@ -109,7 +143,7 @@ class _Wrappers:
                 if is_enabled_for(logger, level):
                     if not _is_ours(logger.name):
                         sink.take(record)
-                elif _passes(logger, level, is_enabled_for):
+                elif _kept(logger, level, is_enabled_for):
                     sink.take(record)
                     return
             call_handlers(logger, record)
@@ -124,22 +158,34 @@ class _Wrappers:
                 setattr(logging.Logger, name, method)
 
 
+def _is_plain(method: _Method) -> bool:
+    """Whether it is that of ``logging``: one of the program's may do anything, and stays."""
+    return method.__module__ == logging.__name__
+
+
+def _one_deeper(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a call of ``logging`` from a wrapper, whose frame is none of the program's."""
+    return {**options, "stacklevel": options.get("stacklevel", 1) + 1}
+
+
 def _is_ours(name: str) -> bool:
     return name.startswith(_OURS) and (name == _OURS or name.startswith(f"{_OURS}."))
 
 
-def _passes(logger: logging.Logger, level: int, is_enabled_for: _Method) -> bool:
-    """Whether records of this level, which the program does not show, are for the task log. The
-    answer is kept where ``logging`` keeps its own, beside it: both are forgotten together.
+def _kept(logger: Any, level: int, is_enabled_for: _Method) -> str:
+    """The names that lines have of records of this level, if the program does not show those and
+    the task log takes them; else nothing. They are kept where ``logging`` keeps its own answers,
+    beside those: all are forgotten together.
     """
     if logger.disabled:
-        return False
-    answers: dict[int, bool] = vars(logger).get("_cache", {})
-    answer = answers.get(~level)
-    if answer is None:
-        answer = not is_enabled_for(logger, level) and _is_for_us(logger, level)
-        answers[~level] = answer
-    return answer
+        return ""
+    try:
+        names: str = logger._cache[~level]
+    except (AttributeError, KeyError):
+        is_kept = not is_enabled_for(logger, level) and _is_for_us(logger, level)
+        names = names_of(logging.getLevelName(level), logger.name) if is_kept else ""
+        vars(logger).get("_cache", {})[~level] = names
+    return names
 
 
 def _is_for_us(logger: logging.Logger, level: int) -> bool:

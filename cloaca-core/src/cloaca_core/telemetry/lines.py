@@ -47,15 +47,24 @@ def text_of_record(record: logging.LogRecord, at: int, redact: Redact) -> str:
     message = _message(record)
     if record.exc_info or record.stack_info:
         message = _with_traces(message, record)
-    return _text(at, _names(record.levelname, record.name), message, redact)
+    return _text(at, names_of(record.levelname, record.name), message, redact)
 
 
 def text_of_logged(
-    level: int, logger: str, message: object, args: tuple[object, ...], at: int, redact: Redact
+    names: str, message: object, args: tuple[object, ...], at: int, redact: Redact
 ) -> str:
-    """The line of the record that would be made of such a call."""
-    names = _names(logging.getLevelName(level), logger)
-    text = redact(_filled(message, args))
+    """The line of the record that would be made of such a call. The path of nearly all lines: what
+    changes nothing is left out.
+    """
+    if type(message) is str and (not args or type(args[0]) in _PLAIN):
+        try:
+            text = message % args if args else message
+        except Exception:  # noqa: BLE001 - as above
+            text = _filled(message, args)
+    else:
+        text = _filled(message, args)
+    if not redact.is_empty:
+        text = redact(text)
     if not text.isascii() or len(text) > MAX_TEXT or "\0" in text:
         text = storable_text(text)
     return f"[{at},{names},{encode_basestring(text)}]"
@@ -65,7 +74,7 @@ def text_of_call(
     message: object, level: str, fields: Mapping[str, object], at: int, redact: Redact
 ) -> str:
     """The line of a call of ``handle.log``."""
-    text = _text(at, _names(level, HANDLE), _shown(message), redact)
+    text = _text(at, names_of(level, HANDLE), _shown(message), redact)
     if not fields:
         return text
     told = {_name(redact(name)): _json(value, redact) for name, value in fields.items()}
@@ -75,7 +84,7 @@ def text_of_call(
 def redacted(text: str, redact: Redact) -> str:
     """A line of another process, which may not know all secrets."""
     at, level, logger, message, fields = Line(*json.loads(text))
-    found = _text(at, _names(level, logger), message, redact)
+    found = _text(at, names_of(level, logger), message, redact)
     return found if fields is None else f"{found[:-1]},{_encode(_clean(fields, redact))}]"
 
 
@@ -84,8 +93,8 @@ def _text(at: int, names: str, message: str, redact: Redact) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _names(level: str, logger: str) -> str:
-    """Both as JSON. There are few of them."""
+def names_of(level: str, logger: str) -> str:
+    """The names of a level and a logger as JSON. There are few of them."""
     return f"{encode_basestring(_name(level))},{encode_basestring(_name(logger))}"
 
 

@@ -21,12 +21,23 @@ LEAST_LINE: Final = 8
 class Redact(Protocol):
     """Makes a text that may be kept of one that a body has written. Any thread may call it."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it knows no secret, so that every text stays as it is."""
+
     def __call__(self, text: str) -> str: ...
 
 
-def unchanged(text: str) -> str:
+class _Unchanged:
     """Hides nothing."""
-    return text
+
+    is_empty: bool = True
+
+    def __call__(self, text: str) -> str:
+        return text
+
+
+unchanged: Final[Redact] = _Unchanged()
 
 
 class Redaction:
@@ -36,16 +47,13 @@ class Redaction:
 
     def __init__(self) -> None:
         self._forms: tuple[str, ...] = ()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether it knows no secret, so that every text stays as it is."""
-        return not self._forms
+        self.is_empty: bool = True
 
     def add(self, *secrets: str) -> None:
         """Hide these from now on. The longest come first: one may contain another."""
         forms = {form for secret in secrets for form in _forms(secret)}
         self._forms = tuple(sorted({*self._forms, *forms}, key=lambda form: (-len(form), form)))
+        self.is_empty = not self._forms
 
     def __call__(self, text: str) -> str:
         for form in self._forms:

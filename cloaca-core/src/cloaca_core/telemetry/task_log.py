@@ -1,8 +1,8 @@
 """The log of one attempt while its body runs: keeps the first lines and the last ones.
 
 Lines come from the threads and tasks of the body; one consumer takes them. No lock is shared: a
-thread that is preempted never holds the consumer up. So lines are added to and taken from queues,
-each in one atomic operation.
+thread that is preempted never holds the consumer up. So lines are added to and taken from lists and
+queues, each in one atomic operation.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class TaskLog:
         self._redact = redact
         self._numbers = count(1)
         self._room = PART_BYTES
-        self._first: deque[str] = deque()
+        self._first: list[str] = []
         self._first_taken = 0
         self._last: deque[Numbered] | None = None
         self._last_bytes = 0
@@ -95,11 +95,18 @@ class TaskLog:
         if not self.closed:
             self._put(next(self._numbers), text_of_record(record, self._wall(), self._redact))
 
-    def take_call(self, level: int, logger: str, message: object, args: tuple[object, ...]) -> None:
+    def take_call(self, names: str, message: object, args: tuple[object, ...]) -> None:
         """Keep what a logger was called with; raises nothing."""
         if not self.closed:
-            line = text_of_logged(level, logger, message, args, self._wall(), self._redact)
-            self._put(next(self._numbers), line)
+            line = text_of_logged(names, message, args, self._wall(), self._redact)
+            number = next(self._numbers)
+            if number <= PART_LINES and self._room > 0 and line.isascii():  # as _put, at once
+                self._room -= len(line)
+                self._first.append(line)
+                if not self.is_listed:
+                    self._list()
+            else:
+                self._put(number, line)
 
     def log(self, message: object, level: str, number: int, fields: Mapping[str, object]) -> None:
         """Keep a line of ``handle.log``, if its level is kept."""
@@ -162,7 +169,8 @@ class TaskLog:
         """
         self.is_listed = False  # first: a line that comes now lists the log again
         number = self._first_taken + 1
-        first = _all_of(self._first)
+        first = self._first[:]
+        del self._first[: len(first)]  # other threads only add, at the end
         self._first_taken += len(first)
         last: list[Numbered] = []
         if self._last is not None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import io
+import json
 import logging
 import logging.config
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -27,8 +29,8 @@ class Notes:
     def take(self, record: logging.LogRecord) -> None:
         self.messages.append(f"{record.name}: {record.getMessage()}")
 
-    def take_call(self, level: int, logger: str, message: object, args: tuple[object, ...]) -> None:
-        assert level >= self.least
+    def take_call(self, names: str, message: object, args: tuple[object, ...]) -> None:
+        _, logger = json.loads(f"[{names}]")
         self.messages.append(f"{logger}: {str(message) % args}")
         self.without_record += 1
 
@@ -264,12 +266,13 @@ class TestTheProgram:
 
         def body() -> None:
             logger.info("a")
+            logger.info("of a record", extra={"key": 1})
             logger.warning("b")
 
         in_body(notes, body)
 
         assert (shown.messages, own.messages) == (["b"], ["b"])
-        assert notes.messages == ["app.part: a", "app.part: b"]
+        assert notes.messages == ["app.part: a", "app.part: of a record", "app.part: b"]
 
     def test_a_basic_config_after_us_takes_effect(
         self, logger: logging.Logger, root: logging.Logger
@@ -336,7 +339,8 @@ class TestTheProgram:
 
 
 def _methods() -> list[object]:
-    return [getattr(logging.Logger, name) for name in ("isEnabledFor", "callHandlers", "_log")]
+    names = ("isEnabledFor", "callHandlers", "log", "info", "debug")
+    return [getattr(logging.Logger, name) for name in names]
 
 
 class TestWrapping:
@@ -400,14 +404,38 @@ class TestRecordsThatNobodySees:
 
         def body() -> None:
             logger.info("a %s", 1)
+            logger.log(logging.INFO, "a %s", 2)
             logger.warning("b")  # shown
             logger.info("c", extra={"key": 1})
             logger.info("d", stack_info=True)
 
         in_body(notes, body)
 
-        assert notes.messages == [f"app.part: {each}" for each in ("a 1", "b", "c", "d")]
-        assert notes.without_record == 1
+        assert notes.messages == [f"app.part: {each}" for each in ("a 1", "a 2", "b", "c", "d")]
+        assert notes.without_record == 2
+
+    def test_a_method_that_the_program_has_replaced_before_is_called(
+        self, logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        capture.end()
+        plain, notes = logging.Logger.info, Notes()
+
+        def shouting(self: logging.Logger, msg: object, *args: object, **options: Any) -> None:
+            plain(self, f"{msg}!", *args, **options)
+
+        monkeypatch.setattr(logging.Logger, "info", shouting)
+        capture.begin()
+
+        in_body(notes, lambda: logger.info("a"))
+
+        assert notes.messages == ["app.part: a!"]
+        capture.end()
+        monkeypatch.undo()
+        capture.begin()
+
+    def test_a_level_that_is_no_number_is_refused_as_ever(self, logger: logging.Logger) -> None:
+        with pytest.raises(TypeError, match="level must be an integer"):
+            in_body(Notes(), lambda: logger.log("INFO", "a"))  # type: ignore[arg-type]  # the test
 
     def test_a_filter_sees_a_record(self, logger: logging.Logger) -> None:
         notes = Notes()
@@ -466,12 +494,20 @@ class TestRecordsThatNobodySees:
     def test_a_record_says_who_has_logged(self, logger: logging.Logger) -> None:
         where = Where()
         logger.addHandler(where)
+        logger.setLevel(logging.DEBUG)
+
+        def within() -> None:
+            logger.info("of its caller", stacklevel=2)
 
         def body() -> None:
             logger.warning("a")
             logger.info("b", extra={"key": 1})
+            logger.info("c")
+            logger.debug("d")
+            logger.log(logging.INFO, "e")
+            within()
 
         body()
         in_body(Notes(), body)
 
-        assert where.functions == ["body", "body"]
+        assert where.functions == ["body"] * 12

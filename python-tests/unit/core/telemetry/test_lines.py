@@ -13,6 +13,7 @@ from cloaca_core.telemetry.lines import (
     Line,
     joined,
     lines_in,
+    names_of,
     redacted,
     text_of_call,
     text_of_logged,
@@ -35,7 +36,7 @@ def line_of_record(given: logging.LogRecord, at: int, redaction: Redaction) -> L
 
 
 def line_of_logged(msg: object, *args: object) -> Line:
-    return Line(*json.loads(text_of_logged(30, "app.load", msg, args, 7, PLAIN)))
+    return Line(*json.loads(text_of_logged(names_of("WARNING", "app.load"), msg, args, 7, PLAIN)))
 
 
 def line_of_call(

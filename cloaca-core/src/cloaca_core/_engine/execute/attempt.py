@@ -74,7 +74,7 @@ class _NoLogs:
     """Keeps nothing."""
 
     least: int = least_number(OFF)
-    redact: Redact = staticmethod(unchanged)
+    redact: Redact = unchanged
 
     def open(self, attempt: Attempt) -> TaskLog:
         """Make a log that takes nothing."""
@@ -282,11 +282,11 @@ class Attempt(AttemptWork):
         capture.CURRENT.set(log)
         log.take(record)
 
-    def take_call(self, level: int, logger: str, message: object, args: tuple[object, ...]) -> None:
+    def take_call(self, names: str, message: object, args: tuple[object, ...]) -> None:
         """Keep what a logger was called with, as ``take`` keeps a record."""
         log = self.task_log
         capture.CURRENT.set(log)
-        log.take_call(level, logger, message, args)
+        log.take_call(names, message, args)
 
     def close_log(self) -> None:
         """Take no further line: the record of the attempt is about to be written."""

@@ -62,6 +62,7 @@ class LogBook:
         self._listed: deque[AttemptLog] = deque()
         self._is_armed = False
         self._due_at = 0.0
+        self._taken_at = 0.0
 
     @property
     def is_off(self) -> bool:
@@ -78,10 +79,8 @@ class LogBook:
         """A log has its first line since it was taken. The loop is woken if it does not know yet
         that lines wait; not by a process that was forked off.
         """
-        if os.getpid() != self._pid:
-            return
-        self._listed.append(log)
-        if not self._is_armed:
+        self._listed.append(log)  # first: the loop looks for it after it has disarmed
+        if not self._is_armed and os.getpid() == self._pid:
             self._is_armed = True
             with suppress(RuntimeError):  # the loop has been closed
                 # Without the body's context, which the timer would keep.
@@ -90,18 +89,27 @@ class LogBook:
     # -- the loop ----------------------------------------------------------------------------
 
     def _arm(self) -> None:
-        self._loop.call_at(max(self._loop.time() + DELAY, self._due_at), self._time_is_over)
+        self._call_at(max(self._loop.time() + DELAY, self._due_at))
+
+    def _call_at(self, when: float) -> None:
+        self._loop.call_at(when, self._time_is_over, context=self._context)
 
     def _time_is_over(self) -> None:
+        """Lines are due, unless those that wait have come since a commit a moment ago."""
+        now, waited = self._loop.time(), self._taken_at + DELAY
+        if self._listed and now < waited:
+            self._call_at(waited)
+            return
         self._is_armed = False  # first: a log that is listed from now on arms it again
         if self._listed:
-            self._due_at = self._loop.time() + APART
+            self._due_at = now + APART
             self.due()
 
     def take(self) -> Sequence[AttemptLines]:
         """Take what waits; nearly always nothing."""
         if not self._listed:
             return ()
+        self._taken_at = self._loop.time()
         logs = [self._listed.popleft() for _ in range(len(self._listed))]
         return [rows for log in logs if (rows := _rows_of(log)) is not None]
 

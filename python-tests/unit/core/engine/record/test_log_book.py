@@ -120,17 +120,6 @@ class TestTaking:
         assert desk.book.is_off
         assert desk.book.take() == ()
 
-    async def test_a_process_that_was_forked_off_adds_nothing(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        desk = Desk()
-        parent = os.getpid()
-        monkeypatch.setattr(os, "getpid", lambda: parent + 1)
-
-        desk.body.put()
-
-        assert desk.book.take() == ()
-
 
 class TestDue:
     async def test_lines_are_due_when_they_have_waited(self) -> None:
@@ -169,6 +158,35 @@ class TestDue:
         await desk.due.wait()
 
         assert loop.time() - first == pytest.approx(log_book.APART)
+
+    async def test_lines_that_came_since_a_commit_wait_for_the_next_one(self) -> None:
+        desk = Desk()
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        for _ in range(9):  # commits that come often take all lines: none is made for them
+            desk.body.put()
+            await asyncio.sleep(log_book.DELAY * 0.75)
+            desk.book.take()
+        assert desk.times_due == 0
+        taken = loop.time()
+        desk.body.put()
+
+        await desk.due.wait()
+
+        assert taken - begun > log_book.DELAY
+        assert loop.time() - taken == pytest.approx(log_book.DELAY)
+
+    async def test_a_process_that_was_forked_off_does_not_wake_the_loop(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        desk = Desk()
+        parent = os.getpid()
+        monkeypatch.setattr(os, "getpid", lambda: parent + 1)
+
+        desk.body.put()
+        await asyncio.sleep(1)
+
+        assert desk.times_due == 0
 
     async def test_many_bodies_wake_the_loop_once(self) -> None:
         desk = Desk()
