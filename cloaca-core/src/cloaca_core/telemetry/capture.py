@@ -45,6 +45,9 @@ CURRENT: Final[ContextVar[Sink | None]] = ContextVar("cloaca_task_log", default=
 
 _Method: TypeAlias = Callable[..., Any]
 _WRAPPED: Final = ("isEnabledFor", "callHandlers", "log", "info", "debug")
+_record_factory: Final = logging.getLogRecordFactory
+_PLAIN_RECORD: Final = logging.LogRecord
+_PLAIN_LOGGER: Final = logging.Logger
 _OURS: Final = "cloaca"
 """The logger of this package, whose records tell of the engine and not of a body."""
 
@@ -128,13 +131,15 @@ class _Wrappers:
         none need be made; else nothing.
         """
         if (
-            type(logger) is logging.Logger
-            and not logger.filters
-            and logging.getLogRecordFactory() is logging.LogRecord
-            and self.is_active
+            logger.filters
+            or logger.disabled
+            or _record_factory() is not _PLAIN_RECORD
+            or type(logger) is not _PLAIN_LOGGER
+            or not self.is_active
         ):
-            return _kept(logger, level, is_enabled_for)
-        return ""
+            return ""
+        names: str | None = logger._cache.get(~level)  # type: ignore[attr-defined]  # undocumented
+        return _kept(logger, level, is_enabled_for) if names is None else names
 
     def _around_call_handlers(self, call_handlers: _Method, is_enabled_for: _Method) -> _Method:
         def called(logger: logging.Logger, record: logging.LogRecord) -> None:

@@ -150,7 +150,7 @@ class AttemptLog(TaskLog):
 def _rows_of(log: AttemptLog) -> AttemptLines | None:
     number, first, last, told = log.waiting()
     attempt = log.attempt
-    chunks = list(_chunks(attempt, number, first)) if first else []
+    chunks = _chunks(attempt, number, first) if first else []
     old: list[OldChunk] = []
     if last:
         newer = [chunk for part in _unbroken(last) for chunk in _chunks(attempt, *part)]
@@ -161,7 +161,7 @@ def _rows_of(log: AttemptLog) -> AttemptLines | None:
     progress = None if told is None else _progress_row(attempt, told)
     if not (chunks or old or progress):
         return None
-    return AttemptLines(attempt.run_id, attempt.epoch, chunks, old, progress)
+    return AttemptLines(attempt.owner.id, attempt.owner.epoch, chunks, old, progress)
 
 
 def _unbroken(lines: Sequence[Numbered]) -> Iterator[tuple[int, list[str]]]:
@@ -173,18 +173,17 @@ def _unbroken(lines: Sequence[Numbered]) -> Iterator[tuple[int, list[str]]]:
             begin = end
 
 
-def _chunks(attempt: Attempt, number: int, lines: Sequence[str]) -> Iterator[LogChunk]:
-    """Chunks of about ``CHUNK_BYTES`` at most."""
+def _chunks(attempt: Attempt, number: int, lines: Sequence[str]) -> list[LogChunk]:
+    """Chunks of about ``CHUNK_BYTES`` at most: nearly always one."""
     text, size = joined(lines), len(lines)
     if size > 1 and len(text) > CHUNK_BYTES:
         middle = size // 2
-        yield from _chunks(attempt, number, lines[:middle])
-        yield from _chunks(attempt, number + middle, lines[middle:])
-        return
+        later = number + middle
+        return _chunks(attempt, number, lines[:middle]) + _chunks(attempt, later, lines[middle:])
     run = attempt.owner
     run.lines += size
     position = run.epoch * POSITIONS + run.lines
-    yield LogChunk(run.id, position, attempt.task_id, attempt.number, number, size, text)
+    return [LogChunk(run.id, position, attempt.task_id, attempt.number, number, size, text)]
 
 
 def _outgrown(tail: list[tuple[int, int, int]]) -> list[int]:
