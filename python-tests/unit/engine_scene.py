@@ -12,7 +12,6 @@ from model.virtual_engine import VirtualExecutor
 from model.virtual_time import VirtualClock, the_loop
 
 from cloaca_core._engine.engine import Engine
-from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.observe.recent_runs import Ended
 from cloaca_core._engine.recover.lease import IDLE
@@ -29,6 +28,7 @@ from cloaca_core.records.definitions import DefinitionRow
 from cloaca_core.records.follow_ups import WhenEndedRow
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, RunRow
+from cloaca_core.runner.user_code import calling_work
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import Landed
 from cloaca_core.values.clock import Clock
@@ -164,7 +164,7 @@ class Scene:
 
     def request(self, name: str = "flow") -> Request:
         workflow = self.registry.find(name)
-        work = CURRENT_WORK.get()
+        work = calling_work()
         return Request(workflow, ["{}"], [{}], "{}", parent=None if work is None else work.attempt)
 
     async def execute(self, engine: Engine, name: str = "flow") -> Ended:

@@ -10,9 +10,9 @@ import pytest
 from model.virtual_engine import FLOW, World, at, world
 from model.virtual_time import BEGINNING
 
-from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core.definition.context import Context
 from cloaca_core.records.order import Order
+from cloaca_core.runner.user_code import calling_work
 from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
 
 pytestmark = pytest.mark.virtual_time
@@ -109,7 +109,7 @@ async def test_time_in_which_a_body_waits_for_another_run_counts_for_no_attempt(
 
         async def parent(context: Context) -> None:
             await asyncio.sleep(40 * MINUTES)
-            await program.engine.execute(program.request("child"), CURRENT_WORK.get())
+            await program.engine.execute(program.request("child"), calling_work())
             await asyncio.sleep(10 * MINUTES)
 
         w.define(parent, timeout_seconds=HOUR, retry_attempts=1)
@@ -128,7 +128,7 @@ async def test_after_the_child_what_is_left_of_the_limit_counts_on() -> None:
 
         async def parent(context: Context) -> None:
             await asyncio.sleep(40 * MINUTES)
-            await program.engine.execute(program.request("child"), CURRENT_WORK.get())
+            await program.engine.execute(program.request("child"), calling_work())
             await asyncio.sleep(30 * MINUTES)
 
         w.define(parent, timeout_seconds=HOUR, retry_attempts=1)

@@ -10,10 +10,10 @@ import pytest
 from model.virtual_engine import World, at, world
 from model.virtual_time import BEGINNING
 
-from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core.definition.context import Context
 from cloaca_core.records.order import Order
 from cloaca_core.runner.calls.start_options import StartOptions
+from cloaca_core.runner.user_code import calling_work
 
 pytestmark = pytest.mark.virtual_time
 
@@ -126,7 +126,7 @@ async def test_a_body_waits_for_a_run_that_starts_later() -> None:
 
         async def parent(_: Context) -> None:
             request = program.request("child", start=StartOptions(delay=DAY))
-            await program.engine.execute(request, CURRENT_WORK.get())
+            await program.engine.execute(request, calling_work())
 
         w.define(parent)
         program = await w.start(max_active_runs=1)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, cast
 
 from cloaca_core.definition.retry import BackoffStrategy, RetryPolicy
 from cloaca_core.definition.retry_condition import RetryCondition
@@ -105,15 +105,6 @@ class RecordedWorkflow:
             tags=MappingProxyType(read["tags"]),
             exhausted_policy=read.get("exhausted_policy", "fail"),
         )
-
-
-class Unregistered(NamedTuple):
-    """A name under which no workflow is registered in this program; perhaps a runner has recorded
-    one. ``refusal`` is the beginning of the error if there is none.
-    """
-
-    name: str
-    refusal: str
 
 
 # -- writing -------------------------------------------------------------------------------------

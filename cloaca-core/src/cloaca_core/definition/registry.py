@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.definition.workflow import Workflow
 from cloaca_core.errors import (
     AmbiguousWorkflowError,
     ConfigError,
@@ -27,6 +26,7 @@ from cloaca_core.values.nearest import nearest_name
 
 if TYPE_CHECKING:
     from cloaca_core.definition.triggers.definition import Trigger
+    from cloaca_core.definition.workflow import Workflow
 
 REMEMBERED: Final = 1000
 """Number of removed tasks of a workflow whose ids are kept, for error messages."""
@@ -51,7 +51,7 @@ class Registry:
 
     def register(self, workflow: Workflow) -> None:
         """Add a workflow; it replaces one of the same namespace."""
-        if not isinstance(workflow, Workflow):
+        if not _is_workflow(workflow):
             raise wrong_type("workflow", "a Workflow", workflow)
         self._change(lambda known: known.with_workflow(workflow))
 
@@ -275,12 +275,18 @@ def _construct(constructor: Callable[[], Workflow]) -> Workflow:
         raise DefinitionError(
             f"Failed to call workflow constructor: {type(error).__name__}: {error}"
         ) from error
-    if not isinstance(workflow, Workflow):
+    if not _is_workflow(workflow):
         raise DefinitionTypeError(
             f"Failed to call workflow constructor: it returned {type(workflow).__name__}, "
             "expected the Workflow that build() returns"
         )
     return workflow
+
+
+def _is_workflow(value: object) -> bool:
+    from cloaca_core.definition.workflow import Workflow  # programs that only look have none
+
+    return isinstance(value, Workflow)
 
 
 # -- the default registry ------------------------------------------------------------------------

@@ -1,7 +1,5 @@
 """A batch of the journal, its result, and the work that waits for a runner."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple

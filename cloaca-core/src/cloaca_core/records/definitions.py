@@ -1,7 +1,5 @@
 """The rows of recorded definitions; forms as in ``runs``."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

@@ -1,7 +1,5 @@
 """The rows of runs that follow the ends of others; forms as in ``runs``."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

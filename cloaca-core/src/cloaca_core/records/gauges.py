@@ -1,7 +1,5 @@
 """What metrics read from the database."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The rows of values that a task's body has obtained, and gets again when it runs again."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

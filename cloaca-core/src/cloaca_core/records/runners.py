@@ -1,7 +1,5 @@
 """The rows of runners; forms as in ``runs``."""
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 PROTOCOL: Final = 2

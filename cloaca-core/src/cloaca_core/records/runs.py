@@ -6,8 +6,6 @@ must pass ``storable_text`` when a record is built: one bad character must not f
 batch.
 """
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 

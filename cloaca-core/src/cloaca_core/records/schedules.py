@@ -1,7 +1,5 @@
 """The rows of schedules and their ticks; forms as in ``runs``."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

@@ -1,7 +1,5 @@
 """The rows of searches; forms as in ``runs``."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 

@@ -1,7 +1,5 @@
 """The rows from which it is explained why a run goes on or does not; forms as in ``runs``."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple

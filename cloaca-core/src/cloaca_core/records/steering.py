@@ -1,7 +1,5 @@
 """The rows of what is asked of runs; forms as in ``runs``."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple

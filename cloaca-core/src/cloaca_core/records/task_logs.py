@@ -1,7 +1,5 @@
 """The rows of lines that bodies of tasks have logged, and of their progress."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

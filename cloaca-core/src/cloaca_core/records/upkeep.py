@@ -1,7 +1,5 @@
 """The rows of upkeep; forms as in ``runs``."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

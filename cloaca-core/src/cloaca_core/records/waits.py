@@ -1,7 +1,5 @@
 """The rows of what runs wait for, and of messages to them; forms as in ``runs``."""
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 NEVER: Final = 2**62

@@ -16,7 +16,6 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.observe.onlooker import Onlooker
 from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.runtime.loop_thread import LoopThread
@@ -31,6 +30,7 @@ from cloaca_core.errors import (
     RunnerUsageError,
 )
 from cloaca_core.runner.redact import Sources
+from cloaca_core.runner.user_code import calling_work
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import Backend, Store, StoreOptions, TenantBackend
 from cloaca_core.store.urls import names_mode_ro, passwords_in, url_of
@@ -212,7 +212,7 @@ class EngineHost:
         """
         self._refuse_foreign_process()
         self._refuse_own_thread()
-        work = CURRENT_WORK.get()
+        work = calling_work()
         if work is not None and self._engine is not None and self._engine.runs.owns(work.attempt):
             raise RunnerUsageError(
                 "shutdown() inside a task body would wait for that body; "

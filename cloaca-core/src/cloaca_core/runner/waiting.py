@@ -12,7 +12,6 @@ import threading
 from collections.abc import Sequence
 from typing import TypeVar
 
-from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.runtime.loop_care import wake_timer
 from cloaca_core.errors import (
@@ -22,6 +21,7 @@ from cloaca_core.errors import (
     RunnerClosedError,
     RunnerUsageError,
 )
+from cloaca_core.runner.user_code import calling_work
 from cloaca_core.values.arguments import number
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ def wait_for(
     except TimeoutError:
         if not future.cancel():  # the engine raised it, or the end came at the last moment
             return future.result()
-        if CURRENT_WORK.get() is not None and isinstance(future, CallFuture):
+        if calling_work() is not None and isinstance(future, CallFuture):
             future.join()
         raise _no_end(timeout, run) from None
     finally:
@@ -97,7 +97,7 @@ def heed_cancel() -> None:
     """Raise ``BodyCancelled`` in a body whose run is being cancelled, ``CancelledError`` in a
     coroutine.
     """
-    work = CURRENT_WORK.get()
+    work = calling_work()
     if work is None or not work.attempt.cancelled:
         return
     message = f"run {work.attempt.owner.id} is being cancelled"
@@ -108,7 +108,7 @@ def refuse_blocking_call() -> None:
     """Refuse a blocking call on a loop that runs task bodies, as it would block all of them, and
     one of a body whose run is being cancelled.
     """
-    work = CURRENT_WORK.get()
+    work = calling_work()
     if work is None:
         return
     heed_cancel()

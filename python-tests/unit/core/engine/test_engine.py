@@ -14,7 +14,6 @@ from model.quiet import quiet
 from unit.engine_scene import FLOW, Scene, nothing
 
 from cloaca_core._engine.engine import Engine
-from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core._engine.plan.planner import RunPlan
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.conformance.rows import attempt, runner
@@ -30,6 +29,7 @@ from cloaca_core.records.order import Order
 from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.steering import News
+from cloaca_core.runner.user_code import calling_work
 
 pytestmark = pytest.mark.virtual_time
 
@@ -429,7 +429,7 @@ class TestWaitingBodies:
             running -= 1
 
         async def parent(context: Context) -> None:
-            work = CURRENT_WORK.get()
+            work = calling_work()
             children = [engine_of[0].execute(scene.request("child"), work) for _ in range(6)]
             await asyncio.gather(*children)
 

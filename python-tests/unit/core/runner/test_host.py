@@ -15,7 +15,8 @@ from model.executor_by_hand import ExecutorByHand
 from model.memory_store import MemoryStore
 
 from cloaca_core._engine.engine import Engine
-from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
+from cloaca_core._engine.execute.attempt import Attempt
+from cloaca_core._engine.execute.current_work import CURRENT_WORK
 from cloaca_core._engine.observe.onlooker import Looks
 from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.submit.request import Request

@@ -12,7 +12,7 @@ import pytest
 from model.runs import active_run, attempt_of, graph_of
 from model.virtual_time import the_loop
 
-from cloaca_core._engine.execute.attempt import CURRENT_WORK
+from cloaca_core._engine.execute.current_work import CURRENT_WORK
 from cloaca_core._engine.runtime import loop_care
 from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError

@@ -12,9 +12,9 @@ import logging
 import threading
 from abc import abstractmethod
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, Protocol
 
+from cloaca_core._engine.execute.current_work import CURRENT_WORK
 from cloaca_core._engine.execute.forked import OneProcess
 from cloaca_core._engine.execute.outcome import (
     CutOff,
@@ -354,10 +354,6 @@ class Attempt(AttemptWork):
     def _end(self) -> None:
         self.clock.pause()
         failpoints.hit("body.after")
-
-
-CURRENT_WORK: Final[ContextVar[AttemptWork | None]] = ContextVar("cloaca_work", default=None)
-"""The user code of an attempt that runs in this thread or coroutine."""
 
 
 def begin_here(work: AttemptWork) -> None:

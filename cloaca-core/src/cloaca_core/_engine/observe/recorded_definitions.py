@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.record.definition_recorder import definition_row
-from cloaca_core.definition.recorded import RecordedWorkflow, Unregistered
+from cloaca_core.definition.recorded import RecordedWorkflow
 from cloaca_core.definition.registry import ambiguous
+from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.errors import WorkflowNotFoundError
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.nearest import nearest_name

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.submit.start import AT_ONCE
-from cloaca_core.definition.recorded import Unregistered
+from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.values.namespace import SEPARATOR
 

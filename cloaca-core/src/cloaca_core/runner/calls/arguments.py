@@ -12,10 +12,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
-from cloaca_core._engine.execute.attempt import CURRENT_WORK
-from cloaca_core._engine.submit.request import Request
 from cloaca_core.definition.inputs import ContextLike, input_text, items_of
-from cloaca_core.definition.recorded import Unregistered
+from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.errors import (
     ConfigError,
     ConfigTypeError,
@@ -29,6 +27,7 @@ from cloaca_core.records.runs import RunFilter
 from cloaca_core.records.states import RunStatus
 from cloaca_core.runner.calls.start_options import NO_OPTIONS, StartOptions, checked_instant
 from cloaca_core.runner.error_prefixes import EXECUTION
+from cloaca_core.runner.user_code import calling_work
 from cloaca_core.values.arguments import shown_number
 from cloaca_core.values.ids import first_id_of, is_run_id
 from cloaca_core.values.json_values import JsonValue, encode, shown_path
@@ -38,6 +37,7 @@ from cloaca_core.values.time_limits import read_time_limit, stored_limit
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from cloaca_core._engine.submit.request import Request
     from cloaca_core._engine.submit.start import Start
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
@@ -207,8 +207,10 @@ def _request(
     start: Start,
     key: str | None = None,
 ) -> Request:
+    from cloaca_core._engine.submit.request import Request  # a program may only look
+
     texts, data = inputs
-    caller = CURRENT_WORK.get()
+    caller = calling_work()
     return Request(
         workflow=workflow,
         texts=texts,
@@ -229,7 +231,7 @@ def numbered(request: Request) -> Request:
     Called once, when a request is sent, since it counts the calls of a body: refused requests take
     no number.
     """
-    caller = CURRENT_WORK.get()
+    caller = calling_work()
     if caller is None or request.idempotency_key is not None:
         return request
     key, *further_keys = caller.child_keys()

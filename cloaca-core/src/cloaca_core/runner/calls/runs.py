@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from cloaca_core._engine.execute.attempt import CURRENT_WORK
 from cloaca_core.errors import CloacaError, ConfigError
 from cloaca_core.runner.calls.arguments import Requests, Selection, checked_run_id, numbered
 from cloaca_core.runner.calls.call import Call, unchanged
@@ -36,6 +35,7 @@ from cloaca_core.runner.results import (
     run_status_name,
     task_results,
 )
+from cloaca_core.runner.user_code import calling_work
 from cloaca_core.runner.waiting import checked_timeout, heed_cancel
 
 if TYPE_CHECKING:
@@ -344,7 +344,7 @@ class RunCalls:
         return self._requests
 
     def _asked_end(self, run_id: str) -> concurrent.futures.Future[Ended]:
-        work = CURRENT_WORK.get()
+        work = calling_work()
         return self._host.send(lambda engine: engine.wait(run_id, work))
 
     def _known_result(self, run_id: str) -> PipelineResult | None:
@@ -370,7 +370,7 @@ def _executing(
     request: Request, accepted: Callable[[str], None]
 ) -> Callable[[Engine], Coroutine[Any, Any, Ended]]:
     """Submit a run and wait for its end, on behalf of the calling body, if there is one."""
-    work = CURRENT_WORK.get()
+    work = calling_work()
     return lambda engine: engine.execute(request, work, accepted)
 
 

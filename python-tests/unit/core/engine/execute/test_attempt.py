@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import pytest
 from model.runs import active_run, attempt_of, graph_of
 
-from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt, AttemptWork
+from cloaca_core._engine.execute.attempt import Attempt
+from cloaca_core._engine.execute.current_work import CURRENT_WORK
 from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Succeeded, Suspended
 from cloaca_core._engine.execute.returned import change_of
-from cloaca_core._engine.execute.work import Stage
+from cloaca_core._engine.execute.work import Stage, Work
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.task_handle import TaskHandle
@@ -292,7 +293,7 @@ def raising(error: BaseException) -> Callable[[Context], None]:
 
 class TestSurroundings:
     def test_a_body_knows_which_attempt_it_is_and_nobody_else_does(self) -> None:
-        found: list[AttemptWork | None] = []
+        found: list[Work | None] = []
         attempt = attempt_with(lambda context: found.append(CURRENT_WORK.get()))
 
         attempt.run()

@@ -11,9 +11,10 @@ from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.definition.builder import WorkflowBuilder
-from cloaca_core.definition.recorded import RecordedWorkflow, Unregistered
+from cloaca_core.definition.recorded import RecordedWorkflow
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
+from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.errors import AmbiguousWorkflowError, WorkflowNotFoundError
 from cloaca_core.records.definitions import DefinitionRow

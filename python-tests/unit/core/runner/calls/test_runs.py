@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
+from cloaca_core._engine.execute.attempt import Attempt
+from cloaca_core._engine.execute.current_work import CURRENT_WORK
 from cloaca_core.errors import (
     CloacaError,
     ConfigError,

@@ -10,7 +10,8 @@ from enum import Enum
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
+from cloaca_core._engine.execute.attempt import Attempt
+from cloaca_core._engine.execute.current_work import CURRENT_WORK
 from cloaca_core._engine.execute.remote.cancel_files import CancelFiles, name_of
 from cloaca_core._engine.execute.remote.line_socket import LineSocket, SentLines
 from cloaca_core._engine.execute.threads import BodyThreads

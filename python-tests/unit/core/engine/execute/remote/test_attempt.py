@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from model.runs import active_run, attempt_of, graph_of
 
-from cloaca_core._engine.execute.attempt import CURRENT_WORK, Attempt
+from cloaca_core._engine.execute.attempt import Attempt
+from cloaca_core._engine.execute.current_work import CURRENT_WORK
 from cloaca_core._engine.execute.outcome import Outcome, Raised, Succeeded
 from cloaca_core._engine.execute.remote.answer import Answer
 from cloaca_core._engine.execute.remote.attempt import RemoteAttempt, RemoteThreads, Signal
