@@ -9,8 +9,8 @@ they did.
 The levels of the task log are its own: that of the runner, and those of loggers below the root. The
 root's level says what the program shows. A record that only the task log wants is not handed to the
 program's handlers; filters of its logger see it, as they may hide secrets. Where there is no filter
-no such record is made, as that is most of what a line costs: ``info``, ``debug`` and ``log`` hand
-over what they were called with.
+no such record is made, as that is most of what a line costs: in the place of ``info``, ``debug``
+and ``log`` stand methods that hand over what they were called with, or go on as those do.
 """
 
 from __future__ import annotations
@@ -64,50 +64,46 @@ class _Wrappers:
         self._wrappers: tuple[_Method, ...] = (
             self._around_is_enabled_for(enabled),
             self._around_call_handlers(called, enabled),
-            self._around_log(log, enabled),
-            self._around_level(info, logging.INFO, enabled),
-            self._around_level(debug, logging.DEBUG, enabled),
+            self._in_place_of_log(log, enabled),
+            self._in_place_of(info, logging.INFO, enabled),
+            self._in_place_of(debug, logging.DEBUG, enabled),
         )
         for name, wrapper in zip(_WRAPPED, self._wrappers, strict=True):
             setattr(logging.Logger, name, wrapper)
 
     def _around_is_enabled_for(self, is_enabled_for: _Method) -> _Method:
         def enabled(logger: Any, level: int) -> bool:
+            if is_enabled_for(logger, level):
+                return True
             sink = CURRENT.get()
             if sink is None or level < sink.least or not self.is_active:
-                return is_enabled_for(logger, level)  # type: ignore[no-any-return]  # as logging's
-            try:
-                if logger._cache[~level] and not logger.disabled:
-                    return True
-            except (AttributeError, KeyError):
-                pass
-            return is_enabled_for(logger, level) or bool(_kept(logger, level, is_enabled_for))
+                return False
+            return bool(_kept(logger, level, is_enabled_for))
 
         return enabled
 
-    def _around_log(self, log: _Method, is_enabled_for: _Method) -> _Method:
+    def _in_place_of_log(self, log: _Method, is_enabled_for: _Method) -> _Method:
         if not _is_plain(log):
             return log
 
         def logged(logger: Any, level: Any, msg: object, *args: object, **options: Any) -> None:
             sink = CURRENT.get()
-            if (
+            if type(level) is not int:
+                log(logger, level, msg, *args, **_one_deeper(options))  # it may refuse that
+            elif (
                 sink is not None
                 and not options
-                and type(level) is int
                 and level >= sink.least
                 and (names := self._of_unseen(logger, level, is_enabled_for))
             ):
                 sink.take_call(names, msg, args)
-                return
-            log(logger, level, msg, *args, **_one_deeper(options))
+            elif logger.isEnabledFor(level):
+                logger._log(level, msg, args, **_one_deeper(options))
 
         return logged
 
-    def _around_level(self, method: _Method, level: int, is_enabled_for: _Method) -> _Method:
-        """Around ``info`` or ``debug``: most lines of bodies come this way, and most records that
-        the rest of the program does not show.
-        """
+    def _in_place_of(self, method: _Method, level: int, is_enabled_for: _Method) -> _Method:
+        """In the place of ``info`` or ``debug``, by which most lines come."""
         if not _is_plain(method):
             return method
 
@@ -120,9 +116,8 @@ class _Wrappers:
                 and (names := self._of_unseen(logger, level, is_enabled_for))
             ):
                 sink.take_call(names, msg, args)
-                return
-            if logger.isEnabledFor(level):  # it asks the same; most calls end here
-                method(logger, msg, *args, **_one_deeper(options))
+            elif logger.isEnabledFor(level):  # as that of logging goes on
+                logger._log(level, msg, args, **_one_deeper(options))
 
         return called
 
@@ -170,7 +165,8 @@ def _is_plain(method: _Method) -> bool:
 
 def _one_deeper(options: dict[str, Any]) -> dict[str, Any]:
     """The options of a call of ``logging`` from a wrapper, whose frame is none of the program's."""
-    return {**options, "stacklevel": options.get("stacklevel", 1) + 1}
+    options["stacklevel"] = options.get("stacklevel", 1) + 1
+    return options
 
 
 def _is_ours(name: str) -> bool:

@@ -59,7 +59,7 @@ def text_of_logged(
     if type(message) is str and (not args or type(args[0]) in _PLAIN):
         try:
             text = message % args if args else message
-        except Exception:  # noqa: BLE001 - as above
+        except Exception:  # noqa: BLE001 - arguments are the user's, and may raise anything
             text = _filled(message, args)
     else:
         text = _filled(message, args)
@@ -89,7 +89,9 @@ def redacted(text: str, redact: Redact) -> str:
 
 
 def _text(at: int, names: str, message: str, redact: Redact) -> str:
-    return f"[{at},{names},{encode_basestring(storable_text(redact(message)))}]"
+    if not redact.is_empty:
+        message = redact(message)
+    return f"[{at},{names},{encode_basestring(storable_text(message))}]"
 
 
 @lru_cache(maxsize=1024)
