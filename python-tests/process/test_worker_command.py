@@ -1,4 +1,4 @@
-"""``cloaca worker`` as a process manager starts and ends it."""
+"""``cloaca worker`` as a process manager starts and ends it, and ``cloaca run`` at a terminal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ with cloaca.WorkflowBuilder("held"):
     @cloaca.task
     def hold(context):
         print("begun", flush=True)
-        return {"heard": sys.stdin.readline().strip()}
+        heard = sys.stdin.readline().strip()
+        if heard == "stderr":
+            print("for a file", file=sys.stderr)
+        return {"heard": heard}
 """
 
 
@@ -207,33 +210,61 @@ def test_systemd_is_told_when_it_is_ready_and_when_it_stops(
             assert program.end() == 0
 
 
+@contextmanager
+def run_command(url: str, folder: Path, stdout: int) -> Iterator[Program]:
+    """`cloaca run` of the workflow ``held``, whose body waits for a line on stdin."""
+    (folder / "held.py").write_text(HELD)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cloaca", "run", "held", "-A", "held", "--database-url", url],
+        cwd=folder,
+        env={**os.environ, "CLOACA_SHUTDOWN_GRACE_SECONDS": "0", "TERM": "xterm"},
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield Program(process)
+        finally:
+            process.kill()
+
+
 def test_ctrl_c_leaves_a_run_to_the_workers_and_says_how_to_find_it(
     database_url: str, client: cloaca.Client, tmp_path: Path
 ) -> None:
-    (tmp_path / "held.py").write_text(HELD)
-    command = ["run", "held", "-A", "held", "--database-url", database_url]
-    with subprocess.Popen(
-        [sys.executable, "-m", "cloaca", *command],
-        cwd=tmp_path,
-        env={**os.environ, "CLOACA_SHUTDOWN_GRACE_SECONDS": "0"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
+    with run_command(database_url, tmp_path, subprocess.PIPE) as command:
+        assert command.process.stdout is not None
         awaited = {"begun", "Running"}  # in any order: the body writes, and the command
         while awaited:
-            awaited -= set(process.stdout.readline().split())
-        process.send_signal(signal.SIGINT)
+            awaited -= set(command.process.stdout.readline().split())
+        command.process.send_signal(signal.SIGINT)
 
-        assert process.wait(PATIENCE) == 130
-        assert process.stderr is not None
-        (run_id,) = re.findall(r"cloaca runs watch (\S+)", process.stderr.read())
+        assert command.end() == 130
+        assert command.process.stderr is not None
+        (run_id,) = re.findall(r"cloaca runs watch (\S+)", command.process.stderr.read())
     with worker(database_url, tmp_path) as program:
         program.begun()
         program.say("later")
         assert client.get_run(run_id).result(PATIENCE).final_context.get("heard") == "later"
+
+
+@pytest.mark.backend("sqlite", reason="the database has no part in it")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no terminals to be had for a test")
+def test_on_a_terminal_a_run_is_drawn_and_what_is_for_a_file_goes_there(
+    database_url: str, tmp_path: Path
+) -> None:
+    seen, terminal = os.openpty()
+    with run_command(database_url, tmp_path, terminal) as command:
+        os.close(terminal)
+        shown = b""
+        while b"hold" not in shown:
+            shown += os.read(seen, 65536)
+        command.say("stderr")
+        assert command.process.stderr is not None
+        assert command.process.stderr.read() == "for a file\n"
+        assert command.end() == 0
+    os.close(seen)
 
 
 @pytest.mark.backend("sqlite", reason="the database has no part in it")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cloaca_core.cli.lines import name_width, news, pieces, states_of, tree_lines
-from cloaca_core.cli.output import rich_console
+from cloaca_core.cli.output import is_terminal, rich_console
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -42,7 +42,13 @@ def _on_terminal(console: Console, trees: Iterable[RunTree]) -> RunTree:
 
     rest: Iterator[RunTree] = iter(trees)
     view = View(next(rest), console.height - _SPARE)
-    with Live(view, console=console, refresh_per_second=4, vertical_overflow="crop"):
+    with Live(
+        view,
+        console=console,
+        refresh_per_second=4,
+        vertical_overflow="crop",
+        redirect_stderr=is_terminal(err=True),  # else lines for a file would go to the terminal
+    ):
         for tree in rest:
             view.show(tree)
         view.end()

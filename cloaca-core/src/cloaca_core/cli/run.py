@@ -113,10 +113,13 @@ def _run(
 
 
 def _left(run: RunHandle | None) -> str:
-    """Where the run is to be found that Ctrl-C has left."""
+    """Where the run is to be found that Ctrl-C has left. Its last task may have ended meanwhile."""
     if run is None:
         return "If the run has begun, it is left to the workers of this database: cloaca runs list"
-    return f"The run is left to the workers of this database: cloaca runs watch {run.id}"
+    return (
+        "Unless it has ended, the run is left to the workers of this database: "
+        f"cloaca runs watch {run.id}"
+    )
 
 
 def _to_its_end(observer: Observer, run: RunHandle, out: Output) -> int:
