@@ -413,6 +413,7 @@ def test_a_database_without_tables_exits_with_4_and_gets_none(
     monkeypatch.setenv("CLOACA_DATABASE_URL", empty_database_url)
     for arguments in (["runs", "list"], ["status"], ["workflows", "list"]) * 2:
         command(*arguments, code=4)
+    assert command("db", "upgrade").stdout.startswith("tables made; schema ")
 
 
 @pytest.mark.backend("sqlite", reason="a file")

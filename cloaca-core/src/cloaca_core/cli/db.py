@@ -92,8 +92,8 @@ def upgrade(where: Where, out: Output, dump_sql: bool) -> None:
     url, schema = where.url(), where.schema_name()
     with opening():
         done = upgrade_database(url, schema=schema)
-    applied = counted(len(done.applied), "migration")
-    out.one("upgrade", done.to_dict(), lambda: [f"{applied} applied; schema {done.schema}"])
+    changed = f"{counted(len(done.applied), 'migration')} applied" if done.before else "tables made"
+    out.one("upgrade", done.to_dict(), lambda: [f"{changed}; schema {done.schema}"])
 
 
 def _dump(found: DatabaseStatus) -> None:
