@@ -102,6 +102,8 @@ def test_who_has_acted_on_a_run_is_a_filter(
     for term in ("by:ann", "by:ann@desk", "by:bob,ann"):
         assert [run.id for run in observer.runs(term).wait().runs] == [runs[2]]
     assert [run.id for run in observer.runs("-by:ann").wait().runs] == [runs[1], runs[0]]
+    made = runner.submit("order", {"amount": 4}, by="eve")
+    assert [run.id for run in observer.runs("by:eve").wait().runs] == [made.id]
 
 
 def test_all_runs_of_a_filter_are_steered(

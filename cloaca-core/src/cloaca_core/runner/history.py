@@ -39,7 +39,8 @@ class RunEvent:
     ``paused``, ``resumed``, ``retried``, ``forked`` for what was asked of it, with ``by NAME:
     REASON`` as its ``detail``, and ``expired`` if it had not begun in time. ``sent`` is a message,
     with ``by NAME: EVENT``, ``approved`` the decision of the approval ``task_id``, with ``by NAME:
-    CHOICE``. ``at`` is RFC 3339 in UTC.
+    CHOICE``. ``created`` has ``by NAME`` if it was said who has submitted the run. ``at`` is RFC
+    3339 in UTC.
 
     A run that was retried has started and ended once in each round. The results that a fork began
     with follow its ``created``, with the times that they have in the other run.
