@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from cloaca_core.values.text import MAX_TEXT, storable_text
 
 if TYPE_CHECKING:
-    from cloaca_core.telemetry.redaction import Redact
+    from cloaca_core.telemetry.redaction import LineRedact
 
 LONGEST_NAME: Final = 255
 """Characters of a logger's name, a level's name and a field's name that are kept."""
@@ -42,7 +42,7 @@ class Line(NamedTuple):
     fields: dict[str, Any] | None = None
 
 
-def text_of_record(record: logging.LogRecord, at: int, redact: Redact) -> str:
+def text_of_record(record: logging.LogRecord, at: int, redact: LineRedact) -> str:
     """The line of a record, which stays as it is. Reads it at once: its arguments may change."""
     message = _message(record)
     if record.exc_info or record.stack_info:
@@ -51,7 +51,7 @@ def text_of_record(record: logging.LogRecord, at: int, redact: Redact) -> str:
 
 
 def text_of_logged(
-    names: str, message: object, args: tuple[object, ...], at: int, redact: Redact
+    names: str, message: object, args: tuple[object, ...], at: int, redact: LineRedact
 ) -> str:
     """The line of the record that would be made of such a call. The path of nearly all lines: what
     changes nothing is left out.
@@ -71,7 +71,7 @@ def text_of_logged(
 
 
 def text_of_call(
-    message: object, level: str, fields: Mapping[str, object], at: int, redact: Redact
+    message: object, level: str, fields: Mapping[str, object], at: int, redact: LineRedact
 ) -> str:
     """The line of a call of ``handle.log``."""
     text = _text(at, names_of(level, HANDLE), _shown(message), redact)
@@ -81,14 +81,14 @@ def text_of_call(
     return f"{text[:-1]},{_encode(told)}]"
 
 
-def redacted(text: str, redact: Redact) -> str:
+def redacted(text: str, redact: LineRedact) -> str:
     """A line of another process, which may not know all secrets."""
     at, level, logger, message, fields = Line(*json.loads(text))
     found = _text(at, names_of(level, logger), message, redact)
     return found if fields is None else f"{found[:-1]},{_encode(_clean(fields, redact))}]"
 
 
-def _text(at: int, names: str, message: str, redact: Redact) -> str:
+def _text(at: int, names: str, message: str, redact: LineRedact) -> str:
     if not redact.is_empty:
         message = redact(message)
     return f"[{at},{names},{encode_basestring(storable_text(message))}]"
@@ -139,7 +139,7 @@ def _shown(value: object) -> str:
         return f"<{type(value).__name__}>"
 
 
-def _json(value: object, redact: Redact) -> object:
+def _json(value: object, redact: LineRedact) -> object:
     """A value of a field: as JSON, or, where it has no such form or a long one, as text."""
     if value is None or type(value) is bool or (type(value) is int and abs(value) < _LARGE):
         return value
@@ -155,7 +155,7 @@ def _json(value: object, redact: Redact) -> object:
     return storable_text(redact(text))
 
 
-def _clean(value: object, redact: Redact) -> object:
+def _clean(value: object, redact: LineRedact) -> object:
     """A JSON value with clean texts."""
     if isinstance(value, str):
         return storable_text(redact(value))

@@ -21,11 +21,15 @@ LEAST_LINE: Final = 8
 class Redact(Protocol):
     """Makes a text that may be kept of one that a body has written. Any thread may call it."""
 
+    def __call__(self, text: str) -> str: ...
+
+
+class LineRedact(Redact, Protocol):
+    """Is asked for each line of a log, so it says first whether that is needed."""
+
     @property
     def is_empty(self) -> bool:
         """Whether it knows no secret, so that every text stays as it is."""
-
-    def __call__(self, text: str) -> str: ...
 
 
 class _Unchanged:
@@ -37,7 +41,7 @@ class _Unchanged:
         return text
 
 
-unchanged: Final[Redact] = _Unchanged()
+unchanged: Final[LineRedact] = _Unchanged()
 
 
 class Redaction:

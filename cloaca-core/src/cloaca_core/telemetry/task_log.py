@@ -24,7 +24,7 @@ from cloaca_core.values.text import storable_text
 if TYPE_CHECKING:
     import logging
 
-    from cloaca_core.telemetry.redaction import Redact
+    from cloaca_core.telemetry.redaction import LineRedact
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ class TaskLog:
 
     longest_detail: int = LONGEST_DETAIL
 
-    def __init__(self, least: int, wall: Callable[[], int], redact: Redact) -> None:
+    def __init__(self, least: int, wall: Callable[[], int], redact: LineRedact) -> None:
         self.least: int = least
         self.closed: bool = False
         self.is_listed: bool = False

@@ -34,7 +34,7 @@ from cloaca_core.errors import BodyCancelled, BodySuspended, ContextValueError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.telemetry import capture
 from cloaca_core.telemetry.events import TASK_STARTED
-from cloaca_core.telemetry.redaction import Redact, unchanged
+from cloaca_core.telemetry.redaction import LineRedact, unchanged
 from cloaca_core.telemetry.task_log import TaskLog
 from cloaca_core.values.json_values import encode
 from cloaca_core.values.log_levels import OFF, least_number
@@ -63,7 +63,7 @@ class TaskLogs(Protocol):
         """The number of a level."""
 
     @property
-    def redact(self) -> Redact:
+    def redact(self) -> LineRedact:
         """Hides secrets in texts of bodies."""
 
     def open(self, attempt: Attempt) -> TaskLog:
@@ -74,7 +74,7 @@ class _NoLogs:
     """Keeps nothing."""
 
     least: int = least_number(OFF)
-    redact: Redact = unchanged
+    redact: LineRedact = unchanged
 
     def open(self, attempt: Attempt) -> TaskLog:
         """Make a log that takes nothing."""
@@ -253,7 +253,7 @@ class Attempt(AttemptWork):
         return self.owner.cancelled
 
     @property
-    def redact(self) -> Redact:
+    def redact(self) -> LineRedact:
         """Hides secrets in texts of its body."""
         return self._logs.redact
 

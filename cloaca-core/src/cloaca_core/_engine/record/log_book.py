@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from cloaca_core._engine.execute.attempt import Attempt
-    from cloaca_core.telemetry.redaction import Redact
+    from cloaca_core.telemetry.redaction import LineRedact
     from cloaca_core.values.clock import Clock
 
 DELAY: Final = 0.02
@@ -51,9 +51,9 @@ class LogBook:
     call. ``due`` is called when lines have waited for long enough. ``redact`` hides secrets.
     """
 
-    def __init__(self, level: str, clock: Clock, redact: Redact = unchanged) -> None:
+    def __init__(self, level: str, clock: Clock, redact: LineRedact = unchanged) -> None:
         self.least: int = least_number(level)
-        self.redact: Redact = redact
+        self.redact: LineRedact = redact
         self.due: Callable[[], None] = _nothing
         self._wall = clock.wall
         self._loop = asyncio.get_running_loop()
