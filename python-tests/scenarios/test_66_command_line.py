@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeAlias
 import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
+from scenarios.steering import until
 
 import cloaca
 from cloaca.__main__ import main
@@ -628,6 +629,28 @@ def test_schedules_come_and_go(command: Command) -> None:
     assert [each["kind"] for each in acts] == [f"{kind}_schedule" for kind in kinds]
     assert acts[0]["by"] == "ann"
     assert "delete_schedule" in command("actions", "list").stdout
+
+
+def test_a_list_without_pages_says_that_it_is_cut(command: Command, database_url: str) -> None:
+    registry = cloaca.Registry()
+    with cloaca.WorkflowBuilder("mail", registry=registry):
+        for name in ("first", "second"):
+            cloaca.approval(name, "Send it?")
+            trigger = cloaca.trigger(name=name, on="mail", poll_interval="1h", registry=registry)
+            trigger(lambda: False)
+    with cloaca.DefaultRunner(database_url, registry=registry) as program:
+        program.list_trigger_schedules()  # which writes those of the program first
+        program.submit("mail", by="ann")
+        until(lambda: len(program.waiting_for_people()) == 2)
+    for name in ("a", "b"):
+        command("schedules", "add", name, "order", "0 2 * * *")
+    period = ("2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z")
+    command("schedules", "backfill", "a", *period, "--yes")
+    lists = [["actions", "list"], ["schedules", "list"], ["schedules", "history", "a"]]
+    for cut in (*lists, ["triggers", "list"], ["approvals", "list"]):
+        done = command(*cut, "--limit", "1")
+        assert (done.stdout.count("\n"), done.stderr[:22]) == (2, "There are more than 1:")
+        assert "There are more" not in command(*cut).stderr
 
 
 def test_a_schedule_of_an_unknown_workflow_is_noted(

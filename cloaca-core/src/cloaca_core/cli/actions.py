@@ -24,8 +24,8 @@ def list_(where: Where, out: Output, limit: int) -> None:
     from cloaca_core.observe.json_forms import json_form
 
     with where.looking() as client:
-        rows = [json_form(each) for each in client.actions(limit=limit)]
-    out.listing("actions", rows, _COLUMNS, empty="No actions.")
+        rows = [json_form(each) for each in client.actions(limit=limit + 1)]
+    out.listing("actions", rows, _COLUMNS, limit=limit, empty="No actions.")
 
 
 _COLUMNS = (

@@ -28,9 +28,9 @@ def list_(where: Where, out: Output, workflow: str | None, limit: int) -> None:
     from cloaca_core.observe.json_forms import json_form
 
     with where.looking() as client:
-        found = client.waiting_for_people(workflow_name=workflow, limit=limit)
+        found = client.waiting_for_people(workflow_name=workflow, limit=limit + 1)
     rows = [json_form(each) for each in found]
-    out.listing("approvals", rows, _COLUMNS, empty="Nothing waits for a person.")
+    out.listing("approvals", rows, _COLUMNS, limit=limit, empty="Nothing waits for a person.")
 
 
 _COLUMNS = (

@@ -60,9 +60,15 @@ class Output:
         columns: Sequence[Column],
         *,
         following: str | None = None,
+        limit: int | None = None,
         empty: str,
     ) -> None:
-        """Write a list. ``following`` is the id to go on before, ``empty`` the note for no rows."""
+        """Write a list. ``following`` is the id to go on before, ``empty`` the note for no rows.
+
+        Of a list that cannot be gone on with, ``limit`` rows are written; a note says so if there
+        are more ``rows``.
+        """
+        found, rows = len(rows), rows[:limit]
         if self.as_json:
             chosen = [self._chosen(row) for row in rows]
             self.document({name: chosen, "next": following})
@@ -74,6 +80,8 @@ class Output:
             write_table(rows, columns)
         if following is not None and not self.as_json:
             note(f"There are more: --before {following}")
+        if found > len(rows):
+            note(f"There are more than {limit}: give a larger --limit")
 
     def one(self, name: str, form: Form, text: Callable[[], Iterable[str]]) -> None:
         """Write one answer; ``text`` makes its lines for people."""

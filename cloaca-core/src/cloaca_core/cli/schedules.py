@@ -46,8 +46,8 @@ def command() -> None:
 def list_(where: Where, out: Output, enabled_only: bool, limit: int) -> None:
     """List the schedules, by workflow."""
     with where.looking() as client:
-        rows = client.list_cron_schedules(enabled_only=enabled_only or None, limit=limit)
-    out.listing("schedules", rows, _COLUMNS, empty="No schedules.")
+        rows = client.list_cron_schedules(enabled_only=enabled_only or None, limit=limit + 1)
+    out.listing("schedules", rows, _COLUMNS, limit=limit, empty="No schedules.")
 
 
 _COLUMNS = (
@@ -226,8 +226,8 @@ def history(where: Where, out: Output, schedule: str, limit: int) -> None:
     """List the ticks of a schedule that made runs, newest first."""
     with where.looking() as client:
         found = _found(client, schedule)
-        rows = client.get_cron_execution_history(found["id"], limit=limit)
-    out.listing("ticks", rows, _TICKS, empty="It has not ticked yet.")
+        rows = client.get_cron_execution_history(found["id"], limit=limit + 1)
+    out.listing("ticks", rows, _TICKS, limit=limit, empty="It has not ticked yet.")
 
 
 _TICKS = (

@@ -35,8 +35,8 @@ def command() -> None:
 def list_(where: Where, out: Output, enabled_only: bool, limit: int) -> None:
     """List the triggers that any program on this database has registered."""
     with where.looking() as client:
-        rows = client.list_trigger_schedules(enabled_only=enabled_only or None, limit=limit)
-    out.listing("triggers", rows, _COLUMNS, empty="No triggers.")
+        rows = client.list_trigger_schedules(enabled_only=enabled_only or None, limit=limit + 1)
+    out.listing("triggers", rows, _COLUMNS, limit=limit, empty="No triggers.")
 
 
 _COLUMNS = (
@@ -93,8 +93,8 @@ def history(where: Where, out: Output, trigger: str, limit: int) -> None:
     """List the runs that a trigger fired, newest first."""
     with where.looking() as client:
         _found(client, trigger)
-        rows = client.get_trigger_execution_history(trigger, limit=limit)
-    out.listing("fired", rows, _FIRED, empty="It has not fired yet.")
+        rows = client.get_trigger_execution_history(trigger, limit=limit + 1)
+    out.listing("fired", rows, _FIRED, limit=limit, empty="It has not fired yet.")
 
 
 _FIRED = (

@@ -407,7 +407,7 @@ class Observer:
         return self._ask(overview.read_runners, lambda found: overview.runner_lines(*found))
 
     def actions(self, *, limit: int = 100) -> Call[list[Action]]:
-        """Who has asked what of runs and workflows, newest first; see ``Client.actions``."""
+        """Who has asked what of the database, newest first; see ``Client.actions``."""
         from cloaca_core.runner.history import actions
 
         most = checked_limit(limit)

@@ -439,7 +439,7 @@ class AsyncClient:
         return await self._calls.runs.messages.waiting_for_people(workflow_name, limit)
 
     async def actions(self, *, limit: int = 100) -> list[Action]:
-        """The acts on runs and workflows, newest first; see ``Client.actions``."""
+        """The acts on all of the database, newest first; see ``Client.actions``."""
         return await self._calls.runs.history.actions(limit)
 
     async def prune(

@@ -516,10 +516,11 @@ class Client:
         return self._calls.runs.messages.waiting_for_people(workflow_name, limit).wait()
 
     def actions(self, *, limit: int = 100) -> list[Action]:
-        """The acts on runs and workflows, by whom and why, newest first, at most ``limit`` of them.
+        """All acts, by whom and why, newest first, at most ``limit`` of them.
 
         An act is a cancel, pause, resume, retry or fork, also one that found it done already; a
-        message that a run got after its submission; or that a run has expired.
+        message that a run got after its submission; a submission, if it was said who asks; that a
+        run has expired; or what has changed a schedule, a trigger or a runner. See ``Action``.
         """
         return self._calls.runs.history.actions(limit).wait()
 

@@ -91,6 +91,17 @@ def test_more_to_come_is_a_note(capsys: pytest.CaptureFixture[str]) -> None:
     assert "two" in told.out
 
 
+@pytest.mark.parametrize("out", [Output(), Output(as_json=True), Output(fields=("id",))])
+def test_a_list_that_is_cut_says_so(out: Output, capsys: pytest.CaptureFixture[str]) -> None:
+    listed(out, ROWS, limit=1)
+
+    told = capsys.readouterr()
+    assert told.err == "There are more than 1: give a larger --limit\n"
+    assert "two" not in told.out
+    listed(out, ROWS, limit=2)
+    assert capsys.readouterr().err == ""
+
+
 def test_events_as_json_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
     out = Output(as_json=True)
     out.event({"n": 1}, "first")
