@@ -17,9 +17,11 @@ from playwright.sync_api import (
     Response,
 )
 
+NARROW: Final = 320
 PHONE: Final = 390
+RAIL: Final = 721
 LAPTOP: Final = 1280
-HEIGHTS: Final = {PHONE: 844, LAPTOP: 900}
+HEIGHTS: Final = {NARROW: 640, PHONE: 844, RAIL: 900, LAPTOP: 900}
 
 Theme: TypeAlias = Literal["light", "dark"]
 
@@ -135,6 +137,29 @@ _OVERFLOW = """() => {
     .filter((each) => each.getBoundingClientRect().right > edge + 0.5);
   return [`${root.scrollWidth} > ${edge}`, ...wide.slice(0, 5).map((each) =>
     `${each.tagName.toLowerCase()}#${each.id}.${each.getAttribute("class") || ""}`)];
+}"""
+
+
+def cut_off(page: Page) -> list[str]:
+    """The elements with text of which the end is cut off by the panel that they stand in."""
+    found: list[str] = page.evaluate(_CUT_OFF)
+    return found
+
+
+_CUT_OFF = """() => {
+  const own = (each) =>
+    [...each.childNodes].some((node) => node.nodeType === 3 && /\\S/.test(node.data));
+  const scrolls = (each, panel) => {
+    for (let at = each; at !== panel; at = at.parentElement)
+      if (getComputedStyle(at).overflowX !== "visible") return true;
+    return false;
+  };
+  return [...document.querySelectorAll(".panel *:not(svg *)")].filter((each) => {
+    const panel = each.closest(".panel"), box = each.getBoundingClientRect();
+    return own(each) && box.width > 1 && box.right > panel.getBoundingClientRect().right + 0.5
+      && !scrolls(each, panel);
+  }).slice(0, 5).map((each) =>
+    `${each.tagName.toLowerCase()} ${each.textContent.trim().slice(0, 40)}`);
 }"""
 
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 import cloaca
 from browser.acting import last_act
-from browser.looking import Visit
+from browser.looking import PHONE, Visit
 from browser.serving import PATIENCE, served
 
 
@@ -180,6 +180,16 @@ def test_acts_that_cannot_apply_keep_their_place_and_say_why(
 
     head(page, "Failed")
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_on_a_phone_acts_that_cannot_apply_are_not_there(
+    visit: Visit, failed: cloaca.RunHandle
+) -> None:
+    page = visit.open(f"/runs/{failed.id}", width=PHONE)
+
+    expect(page.locator("#act-retry")).to_be_visible()
+    for name in "pause", "cancel":
+        expect(page.locator(f"#act-{name}")).to_be_hidden()
 
 
 def test_the_keys_r_and_c_ask_before_they_act(

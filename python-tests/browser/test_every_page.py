@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from browser.looking import LAPTOP, PHONE, Visit, barriers, overflow
+from browser.looking import LAPTOP, NARROW, PHONE, RAIL, Visit, barriers, cut_off, overflow
 from browser.places import PLACES, Place, without_place
 from browser.shop import Shop
 
@@ -29,7 +29,27 @@ def test_it_opens_without_a_fault_or_a_barrier_and_fits(
     expect(page.get_by_role("heading", level=1)).to_contain_text(place.heading)
     expect(page.locator("#page")).to_contain_text(place.text)
     assert overflow(page) == []
+    assert cut_off(page) == []
     assert barriers(page) == []
+
+
+@pytest.mark.parametrize("width", [NARROW, RAIL])
+def test_every_page_fits_where_its_layout_is_narrowest(look: Visit, shop: Shop, width: int) -> None:
+    page = look.open(width=width)
+    found = {}
+
+    for place in PLACES:
+        page.goto(place.path(shop))
+        found[place.name] = overflow(page) + cut_off(page)
+
+    assert {name: wide for name, wide in found.items() if wide} == {}
+
+
+def test_a_filter_that_cannot_be_read_fits_a_phone(look: Visit) -> None:
+    page = look.open(f"/runs?q={'x' * 3_000}", width=PHONE)
+
+    expect(page.locator("#runs-error")).to_contain_text("keys are status")
+    assert overflow(page) == []
 
 
 @EACH_PLACE
