@@ -45,6 +45,21 @@ def test_every_page_fits_where_its_layout_is_narrowest(look: Visit, shop: Shop, 
     assert {name: wide for name, wide in found.items() if wide} == {}
 
 
+def test_what_a_phone_has_no_tab_for_opens_above_the_last_one(look: Visit) -> None:
+    page = look.open("/", width=PHONE)
+    more = page.get_by_role("button", name="More")
+
+    more.click()
+    tab, list_ = more.bounding_box(), page.locator("#more").bounding_box()
+    page.locator("#more").get_by_role("link", name="Actions").click()
+
+    expect(page).to_have_url(re.compile("/actions$"))
+    assert tab is not None
+    assert list_ is not None
+    assert 0 < tab["y"] - (list_["y"] + list_["height"]) < 20
+    assert list_["x"] + list_["width"] > tab["x"]
+
+
 def test_a_filter_that_cannot_be_read_fits_a_phone(look: Visit) -> None:
     page = look.open(f"/runs?q={'x' * 3_000}", width=PHONE)
 
