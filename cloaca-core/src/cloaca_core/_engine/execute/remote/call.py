@@ -13,6 +13,7 @@ from cloaca_core.values.log_levels import OFF, least_number
 class RemoteCall(NamedTuple):
     """One body and its attempt, without the context, which is sent beside it as JSON.
 
+    ``module`` and ``function`` are empty for a body that is sent by value, which may have no name.
     ``cancel_file`` is there once the body should end, if the worker can see the runner's files.
     Lines from ``log_level`` on are kept, and sent to the socket beside that file, if there is one.
     """

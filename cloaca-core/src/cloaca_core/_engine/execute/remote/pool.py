@@ -88,11 +88,10 @@ class Pool:
         """
         task = attempt.task
         function = _by_value(task) if self._supply.by_value else None
-        if function is None and (reason := why_not_by_name(task.function)) is not None:
-            raise ExecutorError(cannot_travel(task.id, self._supply.name, reason))
+        module, name = self._name_of(task) if function is None else ("", "")
         call = RemoteCall(
-            module=task.function.__module__,
-            function=task.function.__qualname__,
+            module=module,
+            function=name,
             is_async=task.is_async,
             wants_handle=task.wants_handle,
             run_id=attempt.run_id,
@@ -106,6 +105,12 @@ class Pool:
         future = self._supply.submit(worker.run, call.to_json(), given, function, begun=begun)
         self._is_away = False
         return future
+
+    def _name_of(self, task: Task) -> tuple[str, str]:
+        """The module and the name by which a worker imports the body."""
+        if (reason := why_not_by_name(task.function)) is not None:
+            raise ExecutorError(cannot_travel(task.id, self._supply.name, reason))
+        return task.function.__module__, task.function.__qualname__
 
     def interrupt(self, call: Future[Answer]) -> None:
         """Have the executor tell a call to end, if it can."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import pickle
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -147,14 +148,18 @@ class TestSending:
         assert str(caught.value).startswith("task 't' cannot run on executor 'cpu'")
         assert "by_value" in str(caught.value)
 
-    async def test_by_value_the_function_itself_is_sent(
-        self, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        "body",
+        [lambda context: None, functools.partial(bodies.nothing)],
+    )
+    async def test_by_value_the_function_itself_is_sent_also_one_without_a_name(
+        self, monkeypatch: pytest.MonkeyPatch, body: Callable[..., object]
     ) -> None:
         stand_in = ModuleType("cloudpickle")
         stand_in.dumps = lambda function: repr(function).encode()  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "cloudpickle", stand_in)
         scene = Scene(by_value=True)
-        scene.pool.submit(scene.attempt(body := lambda context: None))
+        scene.pool.submit(scene.attempt(body))
 
         assert scene.executor.next().arguments[2] == repr(body).encode()
 
