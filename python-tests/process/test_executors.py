@@ -17,6 +17,8 @@ import pytest
 from process.fleet import Entry, Fleet, Worker
 
 WAIT = 30
+SHORT = 0.6
+"""Seconds of a lease that is to be lost."""
 OURS, STANDARD = "far_bodies:cpu", "far_bodies:pool"
 
 
@@ -159,6 +161,29 @@ def test_workers_end_with_their_runner_and_another_one_takes_its_runs_over(scene
     first, second = scene.executions(run_id)
     assert (first.attempt, second.attempt) == (1, 1)
     assert first.epoch < second.epoch
+
+
+@pytest.mark.parametrize("executor", [OURS, STANDARD])
+def test_a_result_that_comes_back_after_a_takeover_is_refused(scene: Scene, executor: str) -> None:
+    """A worker goes on while its runner stands still, which by then has lost the run."""
+    sleeper = scene.start(executor, lease_seconds=SHORT)
+    run_id = sleeper.submit("waits")
+    sleeper.hear("waiting")
+    sleeper.tell("freeze")
+    sleeper.await_stop()
+    scene.release()
+    other = scene.start(lease_seconds=SHORT)
+    other.hear("waiting")
+    scene.release()
+    finished = other.result(run_id)
+    sleeper.signal(signal.SIGCONT)
+
+    assert finished == ("Completed", {"attempt": 1})
+    assert sleeper.result(run_id) == finished
+    (last, *_) = reversed(scene.executions(run_id))
+    recorded = "SELECT attempt, epoch, status FROM cloaca_attempt WHERE run_id = ?"
+    assert scene.fleet.query(recorded, run_id) == [(1, last.epoch, "Completed")]
+    assert len(scene.executions(run_id)) == 2
 
 
 # -- the runner stops ------------------------------------------------------------------------------
