@@ -122,8 +122,12 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "ui": ("starlette>=0.49", "uvicorn>=0.35", "jinja2>=3.1.6", "python-multipart>=0.0.20"),
     "mcp": ("mcp>=2",),
 }
-BESIDE: Mapping[str, tuple[str, ...]] = {**EXECUTORS, "loky": ("loky>=3.4", "cloudpickle>=3")}
-"""Requirements of tests by the engine that bodies run on: those of the extras, and of loky."""
+BESIDE: Mapping[str, tuple[str, ...]] = {
+    **EXECUTORS,
+    "loky": ("loky>=3.4", "cloudpickle>=3"),
+    "stdlib": ("cloudpickle>=3",),
+}
+"""Requirements of tests by the engine that bodies run on: those of the extras, and of two pools."""
 
 
 def version() -> str:

@@ -47,6 +47,7 @@ SECONDS: dict[str, float] = {
     "executors/test_dask.py": 25,
     "executors/test_loky.py": 12,
     "executors/test_ray.py": 30,
+    "executors/test_stdlib.py": 12,
     "model/test_store_against_model.py": 28,
     "packaging": 2,
     "packaging/test_demo.py": 6,

@@ -63,7 +63,7 @@ def test_all_backends_bring_no_engine_for_bodies() -> None:
 
 def test_the_lock_has_the_engines_that_the_usual_tests_need() -> None:
     text = (project.ROOT / "dev" / "requirements.txt").read_text(encoding="utf-8")
-    needed = {each for name in ("dask", "loky") for each in project.BESIDE[name]}
+    needed = {each for name in ("dask", "loky", "stdlib") for each in project.BESIDE[name]}
     assert needed <= set(text.splitlines())
 
 

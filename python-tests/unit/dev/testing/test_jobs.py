@@ -94,7 +94,7 @@ def test_an_engine_for_bodies_needs_no_other_backend_than_sqlite() -> None:
 
 def test_the_folder_of_the_engines_has_a_job_for_each_of_them() -> None:
     names = {job.target.name for job in plan(Wanted(file="executors"), [OLD])}
-    assert names == {"py311-all-dask", "py311-all-loky", "py311-all-ray"}
+    assert names == {f"py311-all-{engine}" for engine in BESIDE}
 
 
 def test_all_that_is_done_in_a_browser_is_one_job_for_each_backend() -> None:
@@ -212,6 +212,7 @@ def test_one_python_means_everything_on_that_one() -> None:
         "py312-all",
         "py312-all-dask",
         "py312-all-loky",
+        "py312-all-stdlib",
     }
 
 
