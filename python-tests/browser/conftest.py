@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 import cloaca
 from browser import shop as shops
 from browser.acting import ANN
-from browser.looking import Visit
+from browser.looking import Look, Tabs, Visit
 from browser.serving import Served, served
 from browser.shop import Shop
 from dev.console import TaskFailed
@@ -64,10 +64,21 @@ def shop_page(shop: Shop, shop_url: str) -> Iterator[Served]:
         yield page
 
 
+@pytest.fixture(scope="session")
+def shop_tabs(chromium: Browser, shop_page: Served) -> Iterator[Tabs]:
+    """Tabs for tests that look at one page of the shop."""
+    tabs = Tabs(chromium, shop_page.address)
+    yield tabs
+    tabs.close()
+
+
 @pytest.fixture
-def look(chromium: Browser, shop_page: Served) -> Iterator[Visit]:
+def look(chromium: Browser, shop_page: Served, shop_tabs: Tabs) -> Iterator[Look]:
     """A visit to the page of the shop; at its end it has had no faults."""
-    yield from _visit(chromium, shop_page)
+    look = Look(chromium, shop_page.address, shop_tabs)
+    yield look
+    look.close()
+    assert look.faults == []
 
 
 # -- a program to act on -------------------------------------------------------------------------
@@ -98,11 +109,7 @@ def program_page(program: cloaca.DefaultRunner) -> Iterator[Served]:
 @pytest.fixture
 def visit(chromium: Browser, program_page: Served) -> Iterator[Visit]:
     """A visit to that page; at its end it has had no faults."""
-    yield from _visit(chromium, program_page)
-
-
-def _visit(browser: Browser, page: Served) -> Iterator[Visit]:
-    visit = Visit(browser, page.address)
+    visit = Visit(chromium, program_page.address)
     yield visit
     visit.close()
     assert visit.faults == []

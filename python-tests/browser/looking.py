@@ -12,6 +12,7 @@ from playwright.sync_api import (
     BrowserContext,
     CDPSession,
     ConsoleMessage,
+    Error,
     Page,
     Request,
     Response,
@@ -33,6 +34,33 @@ document.addEventListener("securitypolicyviolation", (event) =>
 """
 
 
+def new_context(
+    browser: Browser,
+    address: str,
+    *,
+    width: int = LAPTOP,
+    theme: Theme = "light",
+    zone: str = "UTC",
+    **options: Any,
+) -> BrowserContext:
+    """Storage of its own for pages at this address; ``options`` are those of the context. It has
+    the cookie of its time zone, as from a visitor's second page on.
+    """
+    context = browser.new_context(
+        base_url=address,
+        viewport={"width": width, "height": HEIGHTS[width]},
+        color_scheme=theme,
+        timezone_id=zone,
+        reduced_motion="reduce",
+        **options,
+    )
+    context.set_default_timeout(20_000)
+    context.add_cookies([{"name": "cloaca_zone", "value": quote(zone, safe=""), "url": address}])
+    if options.get("java_script_enabled", True):
+        context.add_init_script(_REFUSED)
+    return context
+
+
 class Visit:
     """The pages of one test. ``faults`` has what went wrong in any of them; a test that provokes
     one names a part of it in ``expected``.
@@ -50,33 +78,12 @@ class Visit:
         """What went wrong and was not expected."""
         return [each for each in self._noted if not any(part in each for part in self.expected)]
 
-    def open(
-        self,
-        path: str | None = None,
-        *,
-        width: int = LAPTOP,
-        theme: Theme = "light",
-        zone: str = "UTC",
-        **options: Any,
-    ) -> Page:
+    def open(self, path: str | None = None, **options: Any) -> Page:
         """A page in a context of its own, at this path if one is given; ``options`` are those of
-        the context. It has the cookie of its time zone, as from its second page on.
+        ``new_context``.
         """
-        context = self._browser.new_context(
-            base_url=self._address,
-            viewport={"width": width, "height": HEIGHTS[width]},
-            color_scheme=theme,
-            timezone_id=zone,
-            reduced_motion="reduce",
-            **options,
-        )
+        context = new_context(self._browser, self._address, **options)
         self._contexts.append(context)
-        context.set_default_timeout(20_000)
-        context.add_cookies(
-            [{"name": "cloaca_zone", "value": quote(zone, safe=""), "url": self._address}]
-        )
-        if options.get("java_script_enabled", True):
-            context.add_init_script(_REFUSED)
         page = context.new_page()
         self._watch(page)
         if path is not None:
@@ -99,9 +106,18 @@ class Visit:
 
     def _watch(self, page: Page) -> None:
         page.on("console", self._said)
-        page.on("pageerror", lambda error: self._noted.append(f"error: {error}"))
+        page.on("pageerror", self._broke)
         page.on("requestfailed", self._failed)
         page.on("response", self._answered)
+
+    def _ignore(self, page: Page) -> None:
+        page.remove_listener("console", self._said)
+        page.remove_listener("pageerror", self._broke)
+        page.remove_listener("requestfailed", self._failed)
+        page.remove_listener("response", self._answered)
+
+    def _broke(self, error: Error) -> None:
+        self._noted.append(f"error: {error}")
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
@@ -114,6 +130,63 @@ class Visit:
     def _answered(self, response: Response) -> None:
         if response.status >= 400:
             self._noted.append(f"{response.status} {response.url}")
+
+
+_EMPTY = "localStorage.clear(); sessionStorage.clear();"
+
+
+class Tabs:
+    """Tabs that stay open for tests that look at one page only, one for each width and the like.
+
+    A new tab has a process of its own in the browser, which costs more than showing the page does.
+    In a tab that stays nothing of a page is left for the next one but the files that every page
+    has: it runs no more, and what the browser stores for it is deleted.
+    """
+
+    def __init__(self, browser: Browser, address: str) -> None:
+        self._browser = browser
+        self._address = address
+        self._open: dict[tuple[int, bool], Page] = {}
+
+    def tab(self, width: int, *, scripts: bool) -> Page:
+        """The tab of this width, in the light theme, in which scripts run or do not."""
+        if (width, scripts) not in self._open:
+            context = new_context(
+                self._browser, self._address, width=width, java_script_enabled=scripts
+            )
+            if scripts:
+                context.add_init_script(_EMPTY)
+            self._open[width, scripts] = context.new_page()
+        page = self._open[width, scripts]
+        page.emulate_media(color_scheme="light")
+        return page
+
+    def close(self) -> None:
+        """Close all tabs."""
+        for page in self._open.values():
+            page.context.close()
+
+
+class Look(Visit):
+    """A visit that can also show pages in tabs which stay open."""
+
+    def __init__(self, browser: Browser, address: str, tabs: Tabs) -> None:
+        super().__init__(browser, address)
+        self._tabs = tabs
+        self._shown: list[Page] = []
+
+    def show(self, path: str, *, width: int = LAPTOP, scripts: bool = True) -> Page:
+        """The page at this path, in a tab of earlier tests: for a test that only looks at it."""
+        page = self._tabs.tab(width, scripts=scripts)
+        self._watch(page)
+        self._shown.append(page)
+        page.goto(path)
+        return page
+
+    def close(self) -> None:
+        for page in self._shown:
+            self._ignore(page)
+        super().close()
 
 
 def is_asked_anew(response: Response) -> bool:

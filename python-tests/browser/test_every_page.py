@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from browser.looking import LAPTOP, NARROW, PHONE, RAIL, Visit, barriers, cut_off, overflow
+from browser.looking import LAPTOP, NARROW, PHONE, RAIL, Look, barriers, cut_off, overflow
 from browser.places import PLACES, Place, without_place
 from browser.shop import Shop
 
@@ -22,9 +22,9 @@ def test_every_page_has_a_place_here() -> None:
 @EACH_PLACE
 @pytest.mark.parametrize("width", [LAPTOP, PHONE])
 def test_it_opens_without_a_fault_or_a_barrier_and_fits(
-    look: Visit, shop: Shop, place: Place, width: int
+    look: Look, shop: Shop, place: Place, width: int
 ) -> None:
-    page = look.open(place.path(shop), width=width)
+    page = look.show(place.path(shop), width=width)
 
     expect(page.get_by_role("heading", level=1)).to_contain_text(place.heading)
     expect(page.locator("#page")).to_contain_text(place.text)
@@ -34,7 +34,7 @@ def test_it_opens_without_a_fault_or_a_barrier_and_fits(
 
 
 @pytest.mark.parametrize("width", [NARROW, RAIL])
-def test_every_page_fits_where_its_layout_is_narrowest(look: Visit, shop: Shop, width: int) -> None:
+def test_every_page_fits_where_its_layout_is_narrowest(look: Look, shop: Shop, width: int) -> None:
     page = look.open(width=width)
     found = {}
 
@@ -45,7 +45,7 @@ def test_every_page_fits_where_its_layout_is_narrowest(look: Visit, shop: Shop, 
     assert {name: wide for name, wide in found.items() if wide} == {}
 
 
-def test_what_a_phone_has_no_tab_for_opens_above_the_last_one(look: Visit) -> None:
+def test_what_a_phone_has_no_tab_for_opens_above_the_last_one(look: Look) -> None:
     page = look.open("/", width=PHONE)
     more = page.get_by_role("button", name="More")
 
@@ -60,7 +60,7 @@ def test_what_a_phone_has_no_tab_for_opens_above_the_last_one(look: Visit) -> No
     assert list_["x"] + list_["width"] > tab["x"]
 
 
-def test_a_filter_that_cannot_be_read_fits_a_phone(look: Visit) -> None:
+def test_a_filter_that_cannot_be_read_fits_a_phone(look: Look) -> None:
     page = look.open(f"/runs?q={'x' * 3_000}", width=PHONE)
 
     expect(page.locator("#runs-error")).to_contain_text("keys are status")
@@ -68,14 +68,14 @@ def test_a_filter_that_cannot_be_read_fits_a_phone(look: Visit) -> None:
 
 
 @EACH_PLACE
-def test_it_is_read_without_scripts(look: Visit, shop: Shop, place: Place) -> None:
-    page = look.open(place.path(shop), java_script_enabled=False)
+def test_it_is_read_without_scripts(look: Look, shop: Shop, place: Place) -> None:
+    page = look.show(place.path(shop), scripts=False)
 
     expect(page.get_by_role("heading", level=1)).to_contain_text(place.heading)
     expect(page.locator("#page")).to_contain_text(place.text)
 
 
-def test_a_row_of_runs_opens_its_run_wherever_it_is_clicked(look: Visit, shop: Shop) -> None:
+def test_a_row_of_runs_opens_its_run_wherever_it_is_clicked(look: Look, shop: Shop) -> None:
     page = look.open("/runs?q=status:failed")
     row = page.locator(f"#r-{shop.failed}")
 
@@ -85,7 +85,7 @@ def test_a_row_of_runs_opens_its_run_wherever_it_is_clicked(look: Visit, shop: S
     expect(page).to_have_url(re.compile(f"/runs/{shop.failed}$"))
 
 
-def test_an_error_has_the_whole_row_of_a_phone(look: Visit, shop: Shop) -> None:
+def test_an_error_has_the_whole_row_of_a_phone(look: Look, shop: Shop) -> None:
     page = look.open("/runs?q=status:failed", width=PHONE)
     row = page.locator(f"#r-{shop.failed}")
     whole, error = row.bounding_box(), row.locator(".p-full").bounding_box()

@@ -7,13 +7,13 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.looking import Visit
+from browser.looking import Look
 from browser.places import PLACES, Place
 from browser.shop import Shop
 
 
 @pytest.fixture
-def runs(look: Visit) -> Page:
+def runs(look: Look) -> Page:
     """The list of runs, of which the newest stands first."""
     return look.open("/runs")
 
@@ -61,9 +61,9 @@ def test_keys_are_letters_where_somebody_writes(runs: Page) -> None:
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
 def test_the_tab_key_reaches_every_control_and_shows_where_it_is(
-    look: Visit, shop: Shop, place: Place
+    look: Look, shop: Shop, place: Place
 ) -> None:
-    page = look.open(place.path(shop))
+    page = look.show(place.path(shop))
     controls: dict[str, int] = page.evaluate(CONTROLS)
 
     reached: set[str] = set()

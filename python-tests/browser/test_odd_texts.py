@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect
 
 import cloaca
 from browser import odd
-from browser.looking import LAPTOP, PHONE, Visit, overflow
+from browser.looking import LAPTOP, PHONE, Look, Tabs, overflow
 from browser.places import PLACES, Place
 from browser.serving import Served, served
 from browser.shop import Shop
@@ -42,18 +42,25 @@ def odd_page(runs: Shop, odd_url: str) -> Iterator[Served]:
         yield page
 
 
+@pytest.fixture(scope="module")
+def odd_tabs(chromium: Browser, odd_page: Served) -> Iterator[Tabs]:
+    tabs = Tabs(chromium, odd_page.address)
+    yield tabs
+    tabs.close()
+
+
 @pytest.fixture
-def look(chromium: Browser, odd_page: Served) -> Iterator[Visit]:
-    visit = Visit(chromium, odd_page.address)
-    yield visit
-    visit.close()
-    assert visit.faults == []  # a script that was refused is one, too
+def look(chromium: Browser, odd_page: Served, odd_tabs: Tabs) -> Iterator[Look]:
+    look = Look(chromium, odd_page.address, odd_tabs)
+    yield look
+    look.close()
+    assert look.faults == []  # a script that was refused is one, too
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
 @pytest.mark.parametrize("width", [LAPTOP, PHONE])
-def test_it_is_text(look: Visit, runs: Shop, place: Place, width: int) -> None:
-    page = look.open(odd_path(place, runs), width=width)
+def test_it_is_text(look: Look, runs: Shop, place: Place, width: int) -> None:
+    page = look.show(odd_path(place, runs), width=width)
 
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     assert page.evaluate("window.ran") is None
@@ -66,7 +73,7 @@ def odd_path(place: Place, runs: Shop) -> str:
     return re.sub(r"(?<=\?(?:name|task)=)\w+", quote(odd.TEXT), place.path(runs))
 
 
-def test_it_is_there_to_be_read(look: Visit, runs: Shop) -> None:
-    page = look.open(f"/runs/{runs.failed}")
+def test_it_is_there_to_be_read(look: Look, runs: Shop) -> None:
+    page = look.show(f"/runs/{runs.failed}")
 
     expect(page.locator("#page")).to_contain_text(odd.SCRIPT)
