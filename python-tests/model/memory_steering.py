@@ -523,12 +523,15 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         """Those of these runs that are there, by id."""
         return [self.runs[run_id] for run_id in sorted(set(run_ids)) if run_id in self.runs]
 
-    async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
+    async def acts(
+        self, run_id: str | None, limit: int, *, submissions: bool = True
+    ) -> list[ActRow]:
         rows = [
             row
             for row in self.noted.values()
             if (run_id is None or (row.run_id == run_id and row.kind not in ("send", "approve")))
             and (not row.run_id or row.run_id in self.runs)
+            and (submissions or run_id is not None or row.kind != "submit")
         ]
         rows.sort(key=lambda row: (row.created_at, row.id, row.run_id), reverse=True)
         return rows[:limit]

@@ -563,6 +563,10 @@ class StoreAgainstModel(RuleBasedStateMachine):
     def list_acts(self, run_id: str, limit: int) -> None:
         for wanted in (run_id, None):
             self.same(self.model.acts(wanted, limit), self.store.acts(wanted, limit))
+        self.same(
+            self.model.acts(None, limit, submissions=False),
+            self.store.acts(None, limit, submissions=False),
+        )
 
     # -- schedules ---------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ import pytest
 from scenarios.steering import Gate, until
 
 import cloaca
+from cloaca_core.ui.pages.inbox import ACTS
 
 if TYPE_CHECKING:
     from httpx2 import Response
@@ -254,6 +255,21 @@ def test_a_run_that_a_failure_has_paused_can_be_cancelled(
     assert "sold out" in page.get("/actions")
     assert "sold out" not in page.get("/actions?by=cloaca")
     assert "No such action" in page.get("/actions?kind=fork")
+
+
+def test_many_runs_that_a_program_has_started_hide_no_decision(
+    page: Page, runner: cloaca.DefaultRunner, asked: cloaca.RunHandle
+) -> None:
+    runner.approve(asked.id, "sign", data={"amount": 1, "way": "card"}, by="ann")
+    asked.wait(WAIT)
+    nothing("parcel")
+    for number in range(ACTS + 1):
+        runner.submit("parcel", delay=3_600, by=f"shop {number % 2}")
+
+    assert "ann: approve" in page.get("/inbox")
+    decided = page.get("/actions?kind=approve")
+    assert "sign: approve" in decided
+    assert "started" in decided  # another kind to choose
 
 
 def test_the_inbox_is_there_when_a_workflow_was_resumed(

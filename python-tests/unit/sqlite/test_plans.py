@@ -234,6 +234,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_strays": {"ids": [*_OWNED, "l00000001"]},
     "forget_children": {"ids": [*_ENDED, "c00000001"]},
     "list_acts": {"limit": LIMIT},
+    "list_asked_acts": {"limit": LIMIT},
     "list_acts_of_run": {"run_id": "e00000001", "limit": LIMIT},
     "lock_owned": {"runner_id": "dead"},
     "mark_cancelled": {"runner_id": "dead", "held": [], "fenced": 1},

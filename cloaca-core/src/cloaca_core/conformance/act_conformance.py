@@ -10,6 +10,7 @@ from cloaca_core.conformance.rows import (
     LATER,
     NOW,
     WORKFLOW,
+    act,
     new_run,
     noted,
     runner,
@@ -149,6 +150,18 @@ class ActConformance:
 
         assert await store.acts(None, 9) == [submission("a", "ann")]
         assert await store.acts("a", 9) == [submission("a", "ann")]
+
+    async def test_submissions_do_not_crowd_out_what_was_asked_afterwards(
+        self, store: Store
+    ) -> None:
+        await store.put_schedule(schedule(), noted())
+        asked = [new_run(name, owner=None)._replace(asked_by="ann") for name in "abc"]
+        await submit(store, *asked)
+        await store.pause(["a"], act(now=LATER + 1), None, children=True)
+
+        paused = ActRow("x", "a", WORKFLOW, 1, "pause", "ann", "a reason", 1, LATER + 1)
+        assert await store.acts(None, 2, submissions=False) == [paused, noted()]
+        assert len(await store.acts(None, 9)) == 5
 
     async def test_a_submission_that_waited_for_its_key_is_noted(self, store: Store) -> None:
         asked = new_run("a", key="k", owner=None)._replace(asked_by="ann")

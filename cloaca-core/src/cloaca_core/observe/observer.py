@@ -406,12 +406,16 @@ class Observer:
 
         return self._ask(overview.read_runners, lambda found: overview.runner_lines(*found))
 
-    def actions(self, *, limit: int = 100) -> Call[list[Action]]:
-        """Who has asked what of the database, newest first; see ``Client.actions``."""
+    def actions(self, *, limit: int = 100, submissions: bool = True) -> Call[list[Action]]:
+        """Who has asked what of the database, newest first; see ``Client.actions``. Without
+        ``submissions``, of which there may be as many as runs, it goes back further.
+        """
         from cloaca_core.runner.history import actions
 
         most = checked_limit(limit)
-        return self._ask(lambda engine: engine.store.acts(None, most), actions)
+        return self._ask(
+            lambda engine: engine.store.acts(None, most, submissions=submissions), actions
+        )
 
     # -- all of it ---------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 27, digest 406e28be9492e6564c72b7d3327aca2629fd7c8e887cca9f16ed0d6a54dbe4c5
+-- Made from migrations 1 to 28, digest feba3f896dbf1f6c0237462c649c94d2b7a2332127a692b22e4a5a28c3b796a4
 
 PRAGMA application_id = 1668050785;
 
@@ -508,6 +508,8 @@ WHERE NOT EXISTS (
     JOIN cloaca_run AS run ON gone.root_id = coalesce(run.root_id, run.id)
     WHERE run.id = log.run_id
 );
+
+CREATE INDEX cloaca_act_asked ON cloaca_act (created_at, id) WHERE kind <> 'submit';
 
 INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
 VALUES (1, 0, NULL, 0, 0);

@@ -96,7 +96,9 @@ class SteeringStore(Protocol):
         workflow ends, or the first run expires that has not begun.
         """
 
-    async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
-        """The acts on any run or workflow, newest first; or those on one run but for its messages,
+    async def acts(
+        self, run_id: str | None, limit: int, *, submissions: bool = True
+    ) -> list[ActRow]:
+        """All acts, newest first, or all but submissions; or those on one run but for its messages,
         which ``sent`` has, also those that are no acts.
         """

@@ -171,6 +171,7 @@ class SteeringQueries(Statements):
     expire_runs: Statement
     list_pauses_over: Statement
     list_acts: Statement
+    list_asked_acts: Statement
     list_acts_of_run: Statement
     list_replacements: Statement
 

@@ -118,10 +118,13 @@ class SqlSteering(SqlPart):
         rows = await self._read(self._queries.steering.list_replacements, ids=ids)
         return list(map(ReplacementRow._make, rows))
 
-    async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
+    async def acts(
+        self, run_id: str | None, limit: int, *, submissions: bool = True
+    ) -> list[ActRow]:
         q = self._queries.steering
         if run_id is None:
-            rows = await self._read(q.list_acts, limit=limit)
+            listed = q.list_acts if submissions else q.list_asked_acts
+            rows = await self._read(listed, limit=limit)
         else:
             rows = await self._read(q.list_acts_of_run, run_id=run_id, limit=limit)
         return list(map(ActRow._make, rows))

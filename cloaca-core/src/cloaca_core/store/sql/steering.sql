@@ -325,6 +325,18 @@ FROM cloaca_act WHERE created_at >= 0
 ORDER BY created_at DESC, id DESC, run_id DESC LIMIT :limit;
 
 
+-- name: list_asked_acts
+-- The same but for submissions, of which there may be as many as runs.
+SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+FROM cloaca_act WHERE created_at >= 0 AND kind <> 'submit'
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_run AS run
+        JOIN cloaca_tombstone AS gone ON gone.root_id = coalesce(run.root_id, run.id)
+        WHERE run.id = cloaca_act.run_id
+    )
+ORDER BY created_at DESC, id DESC, run_id DESC LIMIT :limit;
+
+
 -- name: list_acts_of_run
 -- The acts on one run but for its messages, newest first.
 SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at

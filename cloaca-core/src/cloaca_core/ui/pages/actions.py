@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from cloaca_core.runner.history import Action
 
 LOOKED_AT: Final = 1_000
-"""Acts among which a person or a kind is looked for, the newest."""
+"""Acts among which a person or a kind is looked for, the newest. Submissions, of which there may be
+as many as runs, are not counted where other kinds are looked for.
+"""
 PAGE: Final = 50
 _PEOPLE: Final = 12
 
@@ -23,15 +26,19 @@ _PEOPLE: Final = 12
 async def actions(ask: Ask) -> Response:
     """The page of acts, newest first."""
     by, kind, before = ask.query("by"), ask.query("kind"), ask.number("before")
-    acts = await ask.desk.observer.actions(limit=LOOKED_AT)
-    found = chosen(acts, by, kind)
+    everything, asked = await asyncio.gather(
+        ask.desk.observer.actions(limit=LOOKED_AT),
+        ask.desk.observer.actions(limit=LOOKED_AT, submissions=False),
+    )
+    acts = everything if kind in ("", "submit") else asked
+    found, known = chosen(acts, by, kind), [*everything, *asked]
     return await ask.page(
         "actions.html",
         by=by,
         kind=kind,
         any=bool(acts),
-        people=[name for name, _ in Counter([act.by for act in acts]).most_common(_PEOPLE)],
-        kinds=_kinds_of(acts),
+        people=[name for name, _ in Counter([act.by for act in known]).most_common(_PEOPLE)],
+        kinds=_kinds_of(known),
         acts=found[before : before + PAGE],
         older=before + PAGE if len(found) > before + PAGE else None,
         all_seen=len(acts) < LOOKED_AT,

@@ -78,7 +78,7 @@ async def shown(
 ) -> Response:
     """The inbox, with a form as it was filled in wrongly, or with what came too late."""
     found = await ask.desk.observer.inbox(limit=PAGE)
-    acts = await ask.desk.observer.actions(limit=ACTS)
+    acts = await ask.desk.observer.actions(limit=ACTS, submissions=False)
     return await ask.page(
         "inbox.html",
         status,
