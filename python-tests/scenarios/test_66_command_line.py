@@ -595,6 +595,15 @@ def test_workflows_are_paused_and_resumed(command: Command) -> None:
     assert command("workflows", "resume", "order").stdout == "order: resumed\n"
 
 
+def test_a_workflow_that_is_paused_under_a_wrong_name_is_noted(
+    command: Command, worker: cloaca.DefaultRunner
+) -> None:
+    for name in ("order", "public::embedded::order"):
+        assert command("workflows", "pause", name).stderr == ""
+    for verb in ("pause", "resume"):
+        assert "did you mean 'order'" in command("workflows", verb, "ordre").stderr
+
+
 # -- schedules, triggers, the rest ---------------------------------------------------------------
 
 

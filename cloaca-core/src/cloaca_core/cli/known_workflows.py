@@ -39,9 +39,21 @@ def note_unknown(where: Where, client: Client, workflow: str) -> None:
     if workflow not in known and (registry := where.registry()) is not None:
         known += registry.names()
     if workflow not in known:
-        near = nearest_name(workflow, known)
-        hint = f" (did you mean {near!r}?)" if near else ""
-        note(f"No runner has recorded a workflow {workflow!r} here{hint}: {_WAITS}.")
+        _note(workflow, known, _WAITS)
+
+
+def note_unrecorded(client: Client, workflow: str) -> None:
+    """Note that no runner has recorded a workflow that is paused or resumed: it may come later, or
+    be misspelt.
+    """
+    if workflow not in (known := recorded_names(client)):
+        _note(workflow, known, "this counts once one has it")
+
+
+def _note(workflow: str, known: Iterable[str], end: str) -> None:
+    near = nearest_name(workflow, known)
+    hint = f" (did you mean {near!r}?)" if near else ""
+    note(f"No runner has recorded a workflow {workflow!r} here{hint}: {end}.")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from cloaca_core.cli.arguments import act_options
 from cloaca_core.cli.columns import counts_text, number
 from cloaca_core.cli.completion import WORKFLOWS
 from cloaca_core.cli.graphs import write_graph
+from cloaca_core.cli.known_workflows import note_unrecorded
 from cloaca_core.cli.output import Column, Form, Output, note, output_options, table_lines
 from cloaca_core.cli.where import Where, app_options, database_options, pass_where
 from cloaca_core.cli.words import ago
@@ -139,6 +140,7 @@ def pause(
     """Start no more runs of a workflow, in any process, until it is resumed."""
     with where.client("rw") as client:
         changed = client.pause_workflow(workflow, until=until, reason=reason, by=by)
+        note_unrecorded(client, workflow)
     _tell(out, workflow, "paused", changed)
 
 
@@ -152,6 +154,7 @@ def resume(where: Where, out: Output, workflow: str, reason: str | None, by: str
     """Let runs of a paused workflow start again."""
     with where.client("rw") as client:
         changed = client.resume_workflow(workflow, reason=reason, by=by)
+        note_unrecorded(client, workflow)
     _tell(out, workflow, "resumed", changed)
 
 
