@@ -42,6 +42,7 @@ APPLICATION_ID = 0x636C6F61
 """``cloa``; the first migration writes it into the file's header."""
 
 _NO_FILES = {
+    stat.S_ISDIR: "a directory",  # read-only, SQLite reports that the disk failed
     stat.S_ISFIFO: "a FIFO",
     stat.S_ISSOCK: "a socket",
     stat.S_ISCHR: "a device",

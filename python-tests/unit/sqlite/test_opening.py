@@ -292,6 +292,7 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
         # no mode makes a directory
         ("missing/a.db", "the directory .*missing does not exist", "unfit"),
         ("folder", "it is a directory", "unfit"),
+        ("folder?mode=ro", "it is a directory", "unfit"),
         ("absent.db?mode=rw", "it does not exist$", "missing"),
         ("absent.db?mode=ro", "it does not exist$", "missing"),
         (f"{'x' * 300}.db", "File name too long", "unfit"),

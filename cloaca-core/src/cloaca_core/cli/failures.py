@@ -8,6 +8,7 @@ import click
 
 from cloaca_core.cli import exits
 from cloaca_core.errors import (
+    BackendError,
     CloacaError,
     ConfigError,
     ContextError,
@@ -19,6 +20,8 @@ from cloaca_core.errors import (
     ScheduleError,
     StoreOpenError,
     StoreReadOnlyError,
+    StoreUnavailableError,
+    TenantError,
     WorkflowNotFoundError,
 )
 
@@ -42,6 +45,7 @@ _CODES: Final[tuple[tuple[type[CloacaError], int], ...]] = (
     (RunFailedError, exits.RUN_FAILED),
     (WorkflowNotFoundError, exits.ERROR),
     (StoreOpenError, exits.NO_DATABASE),
+    (BackendError, exits.NO_DATABASE),
     # What these refuse was written on the command line, or in a file or variable beside it.
     (FilterError, exits.USAGE),
     (ConfigError, exits.USAGE),
@@ -53,6 +57,9 @@ _CODES: Final[tuple[tuple[type[CloacaError], int], ...]] = (
 
 def code_of(error: CloacaError) -> int:
     """The exit code of an error."""
+    cause = error.__cause__
+    if isinstance(error, TenantError) and isinstance(cause, StoreOpenError | StoreUnavailableError):
+        return exits.NO_DATABASE
     return next((code for kind, code in _CODES if isinstance(error, kind)), exits.ERROR)
 
 

@@ -7,6 +7,7 @@ import pytest
 from cloaca_core.cli.exits import MEANINGS, of_status
 from cloaca_core.cli.failures import code_of, failure_of
 from cloaca_core.errors import (
+    BackendError,
     CloacaError,
     ConfigError,
     ContextValueError,
@@ -18,6 +19,8 @@ from cloaca_core.errors import (
     RunNotFoundError,
     StoreOpenError,
     StoreReadOnlyError,
+    StoreUnavailableError,
+    TenantError,
     WorkflowNotFoundError,
 )
 
@@ -28,6 +31,7 @@ from cloaca_core.errors import (
         (1, RunNotFoundError("no run", run_id="x")),
         (1, WorkflowNotFoundError("no workflow", name="x")),
         (4, StoreOpenError("no host", reason="unreachable")),
+        (4, BackendError("no backend")),
         (1, StoreReadOnlyError("no rights")),
         (2, FilterError("no key", term="x:y")),
         (2, ConfigError("bad value", field="x")),
@@ -42,6 +46,13 @@ from cloaca_core.errors import (
 def test_an_error_has_the_code_of_its_kind(code: int, error: CloacaError) -> None:
     assert code_of(error) == code
     assert (failure_of(error).exit_code, failure_of(error).message) == (code, str(error))
+
+
+def test_tenants_of_a_server_that_cannot_be_reached_have_its_code() -> None:
+    failed = TenantError("no tenants")
+    assert code_of(failed) == 1
+    failed.__cause__ = StoreUnavailableError("no host")
+    assert code_of(failed) == 4
 
 
 @pytest.mark.parametrize(
