@@ -85,6 +85,10 @@ _FILL = (
     """INSERT INTO cloaca_act
         SELECT 'a1', 'r' || lpad(n::text, 8, '0'), 'w', 1, 'cancel', 'ann', NULL, 1, n
         FROM generate_series(1, %(finished)s) AS n""",
+    # the newest acts are submissions
+    """INSERT INTO cloaca_act
+        SELECT run_id, run_id, 'w', 1, 'submit', 'ann', NULL, 1, created_at + %(finished)s
+        FROM cloaca_act""",
     """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
             schedule_id, behind)
         SELECT 'q' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Pending', 0, n, '{}', '{}',

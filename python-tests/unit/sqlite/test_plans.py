@@ -70,6 +70,11 @@ _FILL = (
         WHERE id BETWEEN 'e00000201' AND 'e00000210'""",
     """INSERT INTO cloaca_act
         SELECT 'a' || id, 'e' || id, workflow, 1, 'cancel', 'ann', NULL, 1, n FROM n""",
+    # the newest acts are submissions
+    """INSERT INTO cloaca_act
+        SELECT run_id, run_id, workflow, 1, 'submit', 'ann', NULL, 1,
+            created_at + (SELECT max(n) FROM n)
+        FROM cloaca_act""",
     # of many workflows, runs that follow those that have ended
     """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, ended_at, tags,
             input, follows, follows_round, follows_place)
