@@ -10,6 +10,9 @@ class MemoryActs:
 
     noted: dict[tuple[str, str], ActRow]
 
+    async def note(self, act: ActRow) -> None:
+        self.note_act(act)
+
     def note_act(self, act: ActRow | None) -> None:
         """Write an act down, if there is one, unless it is there."""
         if act is not None:

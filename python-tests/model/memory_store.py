@@ -179,7 +179,7 @@ class MemoryStore(
             met = tick.generation is not None
             self.insert(run_of(tick, tick.run_id), tick.schedule_id if met else None)
         for event in batch.events:  # one by one: whether it counts depends on those before it
-            if self.note(event):
+            if self.note_event(event):
                 self.insert(run_of_event(event), event.trigger_id)
         self.turn(batch)
 

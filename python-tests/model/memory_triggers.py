@@ -20,7 +20,7 @@ class MemoryTriggers(MemoryActs):
         self.triggers: dict[str, TriggerRow] = {}
         self.events: dict[str, NewEvent] = {}
 
-    def note(self, event: NewEvent) -> bool:
+    def note_event(self, event: NewEvent) -> bool:
         """Write an event if it may make a run; true if it has, also when it is sent again."""
         if event.id not in self.events and self._counts(event):
             self.events[event.id] = event

@@ -214,6 +214,21 @@ def test_who_changed_schedules_is_listed_but_not_who_declares_them_again(
     }
 
 
+def test_who_deleted_runs_is_listed(runner: cloaca.DefaultRunner) -> None:
+    with cloaca.WorkflowBuilder("simple"):
+        cloaca.task(id="only")(lambda context: None)
+    for _ in range(2):
+        runner.execute("simple", {})
+    never = "2020-01-01T00:00:00Z"
+    runner.prune(before=never, by="ann")
+    runner.prune(before="2100-01-01T00:00:00Z", dry_run=True, by="bob")
+    runner.prune(before="2100-01-01T00:00:00Z", workflow_name="simple", by="cleo")
+
+    (act,) = runner.actions()
+    what = "2 runs that ended before 2100-01-01 00:00:00 UTC"
+    assert (act.kind, act.by, act.reason, act.workflow_name) == ("prune", "cleo", what, "simple")
+
+
 def test_who_switched_a_trigger_or_let_a_runner_leave_is_listed(
     database_url: str, runner: cloaca.DefaultRunner
 ) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cloaca_core.cli import exits
-from cloaca_core.cli.arguments import DURATION
+from cloaca_core.cli.arguments import DURATION, by_option
 from cloaca_core.cli.columns import counts_text
 from cloaca_core.cli.completion import WORKFLOWS
 from cloaca_core.cli.failures import Failure
@@ -303,6 +303,7 @@ def _imported(done: ImportReport) -> Iterator[str]:
 )
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@by_option
 @database_options
 @output_options
 @pass_where
@@ -313,13 +314,14 @@ def prune(
     workflow: str | None,
     dry_run: bool,
     yes: bool,
+    by: str | None,
 ) -> None:
     """Delete runs that ended before an instant, or as long ago as their retention says."""
     with where.client("ro" if dry_run else "rw") as client:
         found = client.prune(before=before, workflow_name=workflow, dry_run=True)
         if not dry_run and found.runs:
             confirm(f"Delete {counted(found.runs, 'run')} with all of their records?", yes=yes)
-            found = client.prune(before=before, workflow_name=workflow)
+            found = client.prune(before=before, workflow_name=workflow, by=by)
     form = {"runs": found.runs, "rows": found.rows, "bytes": found.bytes}
     out.one("pruned", form, lambda: [_pruned(found, dry_run=dry_run)])
 

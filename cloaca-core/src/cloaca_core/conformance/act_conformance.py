@@ -155,8 +155,9 @@ class ActConformance:
         self, store: Store
     ) -> None:
         await store.put_schedule(schedule(), noted())
-        asked = [new_run(name, owner=None)._replace(asked_by="ann") for name in "abc"]
-        await submit(store, *asked)
+        after = LATER + 9
+        runs = [new_run(name, owner=None) for name in "abc"]
+        await submit(store, *[run._replace(asked_by="ann", created_at=after) for run in runs])
         await store.pause(["a"], act(now=LATER + 1), None, children=True)
 
         paused = ActRow("x", "a", WORKFLOW, 1, "pause", "ann", "a reason", 1, LATER + 1)
@@ -172,6 +173,12 @@ class ActConformance:
         assert await store.insert_when_free(other) == "a"
 
         assert await store.acts(None, 9) == [submission("a", "ann")]
+
+    async def test_an_act_on_nothing_that_is_there_is_noted_once(self, store: Store) -> None:
+        for _ in range(2):
+            await store.note(noted("1", "prune", workflow=""))
+
+        assert await store.acts(None, 9) == [noted("1", "prune", workflow="")]
 
     async def test_who_asked_a_runner_to_leave_first_is_noted(self, store: Store) -> None:
         await store.register(runner("r1"))

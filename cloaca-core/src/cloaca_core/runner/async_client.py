@@ -448,9 +448,10 @@ class AsyncClient:
         before: datetime | str | None = None,
         workflow_name: str | None = None,
         dry_run: bool = False,
+        by: str | None = None,
     ) -> PruneResult:
         """Delete runs that have ended long ago; see ``Client.prune``."""
-        return await self._calls.upkeep.prune(before, workflow_name, dry_run)
+        return await self._calls.upkeep.prune(before, workflow_name, dry_run, by)
 
     async def health(self) -> dict[str, Any]:
         """The state of the runner: its runs, bodies, loops and failing triggers."""

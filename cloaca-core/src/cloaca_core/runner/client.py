@@ -530,6 +530,7 @@ class Client:
         before: datetime | str | None = None,
         workflow_name: str | None = None,
         dry_run: bool = False,
+        by: str | None = None,
     ) -> PruneResult:
         """Delete runs that have ended long ago, each with all runs that it has submitted; returns
         when that is done.
@@ -539,9 +540,10 @@ class Client:
         retention of their workflow, or for ``retention_days``; runners do that by themselves every
         hour. With ``before``, no retention counts. ``workflow_name`` is that of the runs at the
         top. ``dry_run`` only counts. Runs that go vanish from every listing at once; those that
-        have not ended stay, as do those that are begun again meanwhile.
+        have not ended stay, as do those that are begun again meanwhile. ``actions()`` tells who has
+        deleted how many: ``by``, or this user at this host.
         """
-        return self._calls.upkeep.prune(before, workflow_name, dry_run).wait()
+        return self._calls.upkeep.prune(before, workflow_name, dry_run, by).wait()
 
     def health(self) -> dict[str, Any]:
         """The state of the runner: its runs, bodies, loops and failing triggers."""

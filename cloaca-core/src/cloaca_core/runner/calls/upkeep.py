@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 from cloaca_core.runner.calls.call import Call
 from cloaca_core.runner.calls.names import looked_up, name_to_look_up
+from cloaca_core.runner.calls.noted_acts import NotedActs
+from cloaca_core.runner.calls.orders import asker
 from cloaca_core.runner.calls.start_options import checked_instant
 from cloaca_core.runner.results import PruneResult
 from cloaca_core.values.arguments import refuse_other_types
+from cloaca_core.values.instants import to_datetime
+from cloaca_core.values.wording import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,9 +29,16 @@ class UpkeepCalls:
         self._host = host
 
     def prune(
-        self, before: datetime | str | None, workflow_name: str | None, dry_run: bool
+        self,
+        before: datetime | str | None,
+        workflow_name: str | None,
+        dry_run: bool,
+        by: str | None = None,
     ) -> Call[PruneResult]:
-        """Delete trees of runs that have ended long ago, or count them."""
+        """Delete trees of runs that have ended long ago, or count them. Who has deleted any is
+        noted.
+        """
+        who = asker(by)
         instant = None if before is None else checked_instant("before", before)
         refuse_other_types("dry_run", dry_run, bool, "a bool")
         full_name = name = None
@@ -40,6 +51,9 @@ class UpkeepCalls:
             if dry_run:
                 return await engine.pruner.count(instant, workflow)
             pruned = await engine.pruner.prune(instant, workflow)
+            if pruned.runs:
+                acts = NotedActs(engine.store, engine.ids, who)
+                await engine.store.note(acts.row("prune", _what(pruned, instant), workflow))
             engine.watchers.wake()
             return pruned
 
@@ -47,3 +61,11 @@ class UpkeepCalls:
             lambda: self._host.send(answer),
             lambda pruned: PruneResult(pruned.runs, pruned.rows, pruned.bytes),
         )
+
+
+def _what(pruned: Pruned, before: int | None) -> str:
+    """What was deleted, as the log of actions has it."""
+    runs = counted(pruned.runs, "run")
+    if before is None:
+        return f"{runs}, by retention"
+    return f"{runs} that ended before {to_datetime(before):%Y-%m-%d %H:%M:%S} UTC"

@@ -96,6 +96,9 @@ class SteeringStore(Protocol):
         workflow ends, or the first run expires that has not begun.
         """
 
+    async def note(self, act: ActRow) -> None:
+        """Note an act on no run, unless it is there."""
+
     async def acts(
         self, run_id: str | None, limit: int, *, submissions: bool = True
     ) -> list[ActRow]:

@@ -170,6 +170,7 @@ class SteeringQueries(Statements):
     note_expiry: Statement
     expire_runs: Statement
     list_pauses_over: Statement
+    note_act: Statement
     list_acts: Statement
     list_asked_acts: Statement
     list_acts_of_run: Statement

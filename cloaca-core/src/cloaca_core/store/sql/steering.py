@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from cloaca_core.records.states import ReasonCode
 from cloaca_core.records.steering import Act, Acted, ActRow, News, Parent, ReplacementRow, Wish
-from cloaca_core.store.sql.base import SqlPart, acted, steps_of
+from cloaca_core.store.sql.base import SqlPart, acted, of_act, steps_of
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement
 
@@ -117,6 +117,9 @@ class SqlSteering(SqlPart):
         ids = self._dialect.array(run_ids)
         rows = await self._read(self._queries.steering.list_replacements, ids=ids)
         return list(map(ReplacementRow._make, rows))
+
+    async def note(self, act: ActRow) -> None:
+        await self._write(self._queries.steering.note_act, **of_act(act))
 
     async def acts(
         self, run_id: str | None, limit: int, *, submissions: bool = True

@@ -313,6 +313,17 @@ WHERE paused_until IS NOT NULL AND ended_at IS NULL AND paused_until <= :now
 ORDER BY paused_until, id LIMIT :limit;
 
 
+-- name: note_act
+-- Note an act on no run.
+INSERT INTO cloaca_act (
+    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+)
+VALUES (
+    :act_id, '', :act_workflow, 0, :act_kind, :asked_by, CAST(:act_reason AS TEXT), 1, :acted_at
+)
+ON CONFLICT DO NOTHING;
+
+
 -- name: list_acts
 -- The acts on any run or workflow, newest first.
 SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at

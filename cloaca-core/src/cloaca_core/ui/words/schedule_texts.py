@@ -43,6 +43,7 @@ ACTS: Final[Mapping[str, str]] = {
     "send": "sent",
     "approve": "decided",
     "expire": "expired",
+    "prune": "deleted runs",
     "add_schedule": "schedule added",
     "change_schedule": "schedule changed",
     "enable_schedule": "schedule enabled",
