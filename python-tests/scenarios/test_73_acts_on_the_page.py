@@ -111,9 +111,10 @@ def listening(runner: cloaca.DefaultRunner) -> cloaca.RunHandle:
 
 
 def waits(run: cloaca.RunHandle) -> cloaca.RunHandle:
-    """The same run, once a task of it waits."""
+    """The same run, once it is recorded what a task of it waits for."""
     for snapshot in run.watch():
-        if any(task.waits_for is not None for task in snapshot.tasks.values()):
+        waits = [task.waits_for for task in snapshot.tasks.values() if task.waits_for is not None]
+        if any(each.since is not None for each in waits):
             return run
     raise AssertionError("it has ended")
 
