@@ -21,6 +21,7 @@ from cloaca_core.records.steering import (
     NewFork,
     News,
     Parent,
+    PauseRow,
     Reopening,
     ReplacementRow,
     RestartRow,
@@ -725,6 +726,19 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
 
     async def paused_workflows(self) -> dict[str, int | None]:
         return dict(self.workflow_pauses)
+
+    async def pauses(self) -> list[PauseRow]:
+        return [self._pause(*each) for each in sorted(self.workflow_pauses.items())]
+
+    def _pause(self, workflow: str, until: int | None) -> PauseRow:
+        about = ("", workflow, "pause", 1)
+        acts = [
+            act
+            for act in self.noted.values()
+            if (act.run_id, act.workflow, act.kind, act.changed) == about
+        ]
+        act = max(acts, key=lambda act: (act.created_at, act.id))
+        return PauseRow(workflow, act.created_at, until, act.asked_by, act.reason)
 
     def _forget_unchanged(self, run_id: str, act: Act) -> None:
         """An act of a runner's own that has changed nothing is noted nowhere."""

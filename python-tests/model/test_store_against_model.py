@@ -192,6 +192,7 @@ async def contents(store: Store) -> list[object]:
         store.open_approvals(9),
         store.children(["a", "b"]),
         store.paused_workflows(),
+        store.pauses(),
         *(store.news(each, [WORKFLOW], 9) for each in ("r1", "r2", "r3")),
         store.children_under_way(["a", "b"], 9),
         store.pauses_over(LATER, 9),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -602,6 +603,27 @@ def test_a_workflow_that_is_paused_under_a_wrong_name_is_noted(
         assert command("workflows", "pause", name).stderr == ""
     for verb in ("pause", "resume"):
         assert "did you mean 'order'" in command("workflows", verb, "ordre").stderr
+
+
+def test_a_paused_workflow_says_who_has_paused_it(
+    command: Command, worker: cloaca.DefaultRunner
+) -> None:
+    command("workflows", "pause", "order", "--by", "ann", "--reason", "stock count")
+
+    told = command("workflows", "show", "order").stdout
+    assert re.search(
+        r"^paused    by ann since 20\S+, until it is resumed: stock count$", told, re.MULTILINE
+    )
+    shown = answer(command("workflows", "show", "order", "--json"))["workflow"]
+    assert (shown["paused_by"], shown["pause_reason"]) == ("ann", "stock count")
+    assert (shown["paused_since"] is None, shown["paused_until"]) == (False, None)
+    assert "paused by ann" in command("workflows", "list").stdout
+    listed = answer(command("workflows", "list", "--json"))["workflows"]
+    by = {each["workflow_name"]: each["paused_by"] for each in listed}
+    assert (by["order"], by["ask"]) == ("ann", None)
+
+    command("workflows", "resume", "order")
+    assert "paused" not in command("workflows", "show", "order").stdout
 
 
 # -- schedules, triggers, the rest ---------------------------------------------------------------

@@ -89,6 +89,11 @@ _FILL = (
     """INSERT INTO cloaca_act
         SELECT run_id, run_id, 'w', 1, 'submit', 'ann', NULL, 1, created_at + %(finished)s
         FROM cloaca_act""",
+    # a workflow that was paused many times
+    """INSERT INTO cloaca_act
+        SELECT 'p' || lpad(n::text, 8, '0'), '', 'often', 0, 'pause', 'ann', NULL, 1, n
+        FROM generate_series(1, %(finished)s) AS n""",
+    "INSERT INTO cloaca_paused_workflow (workflow, paused_at) VALUES ('often', %(finished)s)",
     """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
             schedule_id, behind)
         SELECT 'q' || lpad(n::text, 8, '0'), 'w' || mod(n, 3), 'v', 'Pending', 0, n, '{}', '{}',
@@ -259,6 +264,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "set_version": {"runner_id": "mine", "ids": _MINE, "version": "v"},
     "run_as_it_stands": {"run_id": "q00000001"},
     "pause_of_workflow": {"run_id": "c00010000"},
+    "list_pauses": {},
     "claimable_ahead": {"run_id": "c00010000", "most": LIMIT},
     "outline_attempts": {"run_id": "c00010000"},
     "restarts_of_run": {"run_id": "c00010000"},
@@ -501,7 +507,8 @@ _READ = frozenset(
         ),
         *("list_children", "children_out_of_step", "list_follow_ups", "run_as_it_stands"),
         *("descendants_under_way", "descendants_out_of_step"),
-        *("pause_of_workflow", "claimable_ahead", "outline_attempts", "restarts_of_run"),
+        *("pause_of_workflow", "list_pauses", "claimable_ahead", "outline_attempts"),
+        "restarts_of_run",
         *("unended_children", "runner_loads", "runners_without_tasks", "list_left"),
         *("list_expired", "weigh_trees", "list_doomed"),
         *("list_unnumbered", "list_waits", "list_unread", "list_sent", "list_open_approvals"),

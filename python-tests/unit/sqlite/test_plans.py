@@ -75,6 +75,10 @@ _FILL = (
         SELECT run_id, run_id, workflow, 1, 'submit', 'ann', NULL, 1,
             created_at + (SELECT max(n) FROM n)
         FROM cloaca_act""",
+    # a workflow that was paused many times
+    """INSERT INTO cloaca_act
+        SELECT 'p' || id, '', 'often', 0, 'pause', 'ann', NULL, 1, n FROM n""",
+    "INSERT INTO cloaca_paused_workflow (workflow, paused_at) SELECT 'often', max(n) FROM n",
     # of many workflows, runs that follow those that have ended
     """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, ended_at, tags,
             input, follows, follows_round, follows_place)
@@ -202,6 +206,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_waiting": {"runner_id": "mine", "most": LIMIT},
     "run_as_it_stands": {"run_id": "h00000004"},
     "pause_of_workflow": {"run_id": "c00010000"},
+    "list_pauses": {},
     "claimable_ahead": {"run_id": "c00010000", "most": LIMIT},
     "outline_attempts": {"run_id": "c00010000"},
     "restarts_of_run": {"run_id": "c00010000"},

@@ -45,10 +45,17 @@ def list_(where: Where, out: Output) -> None:
 _COLUMNS = (
     Column("WORKFLOW", lambda row: row["workflow_name"], lambda row: row["workflow"], True),
     Column("TASKS", lambda row: str(row["tasks"]), right=True),
-    Column("STATE", lambda row: "paused" if row["paused"] else ""),
+    Column("STATE", lambda row: _state(row)),
     Column("LAST RUN", lambda row: _last(row)),
     Column("RUNS", lambda row: counts_text(row["counts"]), gives_way=True),
 )
+
+
+def _state(row: Form) -> str:
+    if not row["paused"]:
+        return ""
+    by = row["paused_by"]
+    return "paused" if by is None else f"paused by {by}"
 
 
 def _last(row: Form) -> str:
@@ -71,6 +78,8 @@ def show(where: Where, out: Output, workflow: str, last: int) -> None:
 
 def _shown(found: WorkflowStatistics) -> Iterator[str]:
     yield f"{found.workflow} {found.version}"
+    if found.paused:
+        yield f"paused    {_pause(found)}"
     yield f"runs      {counts_text(found.counts) or 'none'}"
     yield f"duration  p50 {duration(found.p50) or '-'}, p95 {duration(found.p95) or '-'}"
     if len(found.versions) > 1:
@@ -79,6 +88,13 @@ def _shown(found: WorkflowStatistics) -> Iterator[str]:
     yield from table_lines([each.to_dict() for each in found.tasks], _TASKS, None)
     for run in found.failures:
         yield f"{run.id} failed {ago(run.ended_at)}: {first_line(run.error_message)}"
+
+
+def _pause(found: WorkflowStatistics) -> str:
+    """By whom, since when and why a workflow is paused, and until when."""
+    by = f"by {found.paused_by} " if found.paused_by is not None else ""
+    reason = f": {first_line(found.pause_reason)}" if found.pause_reason else ""
+    return f"{by}since {found.paused_since}, until {found.paused_until or 'it is resumed'}{reason}"
 
 
 _TASKS: Sequence[Column] = (

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.records.search import WorkflowCounts
+    from cloaca_core.records.steering import PauseRow
     from cloaca_core.values.instants import Instant
 
 COUNTED: Final = 2_000
@@ -46,7 +47,8 @@ _AT_ONCE_ATTEMPTS: Final = 4_000
 class WorkflowLine(Shown):
     """A workflow that is recorded or registered here. ``counts`` are its newest runs by state, 50
     to 2,000 of them, the fewer the more workflows there are; ``schedules`` counts its schedules.
-    ``paused`` says that no run of it is claimed.
+    ``paused`` says that no run of it is claimed: since ``paused_since``, until ``paused_until`` or
+    (None) until it is resumed, because ``paused_by`` has asked for it, for ``pause_reason``.
     """
 
     workflow_name: str
@@ -58,6 +60,10 @@ class WorkflowLine(Shown):
     schedules: int
     paused: bool
     description: str = ""
+    paused_since: str | None = None
+    paused_until: str | None = None
+    paused_by: str | None = None
+    pause_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,8 @@ class WorkflowStatistics(Shown):
     ``p50`` and ``p95`` are seconds from start to end of those that completed, ``work_p50`` and
     ``work_p95`` the same of ``GridRow.work_seconds``; ``queue_p95`` is that of
     ``GridRow.queued_seconds`` of all of them. ``failures`` are the newest that failed. ``history``
-    has the versions of its last runs. ``paused_until`` is when it goes on by itself.
+    has the versions of its last runs. ``paused_since``, ``paused_until``, ``paused_by`` and
+    ``pause_reason`` are as in ``WorkflowLine``.
     """
 
     workflow_name: str
@@ -120,7 +127,10 @@ class WorkflowStatistics(Shown):
     history: tuple[VersionLine, ...] = ()
     description: str = ""
     paused: bool = False
+    paused_since: str | None = None
     paused_until: str | None = None
+    paused_by: str | None = None
+    pause_reason: str | None = None
 
 
 class Recorded(NamedTuple):
@@ -131,7 +141,7 @@ class Recorded(NamedTuple):
     counts: Mapping[str, WorkflowCounts]
     newest: Mapping[str, RunRow]
     schedules: Mapping[str, int]
-    paused: frozenset[str]
+    pauses: Mapping[str, PauseRow]
 
 
 async def read_names(engine: Looks) -> list[str]:
@@ -160,7 +170,7 @@ async def read_workflows(engine: Looks) -> Recorded:
         counts={each.workflow: each for each in counts},
         newest={row.workflow: row for row in newest},
         schedules=Counter([each.workflow for each in schedules]),
-        paused=frozenset(await store.paused_workflows()),
+        pauses={each.workflow: each for each in await store.pauses()},
     )
 
 
@@ -171,7 +181,7 @@ def workflow_lines(found: Recorded) -> tuple[WorkflowLine, ...]:
 
 def _workflow_line(definition: Workflow | RecordedWorkflow, found: Recorded) -> WorkflowLine:
     name = definition.namespace
-    newest = found.newest.get(name)
+    newest, pause = found.newest.get(name), found.pauses.get(name)
     return WorkflowLine(
         workflow_name=short_name(name),
         workflow=name,
@@ -180,8 +190,12 @@ def _workflow_line(definition: Workflow | RecordedWorkflow, found: Recorded) -> 
         counts=found.counts[name].counts,
         last_run=None if newest is None else run_line(newest, found.now),
         schedules=found.schedules.get(name, 0),
-        paused=name in found.paused,
+        paused=pause is not None,
         description=definition.description,
+        paused_since=rfc3339_or_none(pause and pause.since),
+        paused_until=rfc3339_or_none(pause and pause.until),
+        paused_by=pause and pause.asked_by,
+        pause_reason=pause and pause.reason,
     )
 
 
@@ -210,8 +224,7 @@ class Sample(NamedTuple):
     counts: Mapping[str, int]
     runs: Sequence[RunView]
     failures: Sequence[RunRow]
-    paused: bool = False
-    paused_until: Instant | None = None
+    pause: PauseRow | None = None
 
 
 async def read(engine: Looks, name: str, last: int, *, failures: bool = True) -> Sample:
@@ -227,15 +240,14 @@ async def read(engine: Looks, name: str, last: int, *, failures: bool = True) ->
     failed = RunSearch((of_it, Condition("status", (RunStatus.FAILED,))), look_at=COUNTED)
     broken = (await store.search(failed)).rows[:FAILURES] if failures else ()
     runs = await _with_attempts(engine, newest.rows)
-    paused = await store.paused_workflows()
+    pauses = [each for each in await store.pauses() if each.workflow == workflow]
     return Sample(
         now=await store.now(),
         definition=definition,
         counts=counted.counts,
         runs=runs,
         failures=broken,
-        paused=workflow in paused,
-        paused_until=paused.get(workflow),
+        pause=pauses[0] if pauses else None,
     )
 
 
@@ -255,7 +267,7 @@ async def _with_attempts(engine: Looks, rows: Sequence[RunRow]) -> list[RunView]
 
 def statistics(sample: Sample) -> WorkflowStatistics:
     """The statistics of a workflow's last runs."""
-    name, now = sample.definition.namespace, sample.now
+    name, now, pause = sample.definition.namespace, sample.now, sample.pause
     latest = [_latest(view) for view in sample.runs]
     tasks = _tasks(sample, latest)
     rows = [view.row for view in sample.runs]
@@ -286,8 +298,11 @@ def statistics(sample: Sample) -> WorkflowStatistics:
         queue_p95=percentile([queued for row in rows if (queued := _queued(row)) is not None], 95),
         history=version_lines(sample.definition, sample.runs),
         description=sample.definition.description,
-        paused=sample.paused,
-        paused_until=rfc3339_or_none(sample.paused_until),
+        paused=pause is not None,
+        paused_since=rfc3339_or_none(pause and pause.since),
+        paused_until=rfc3339_or_none(pause and pause.until),
+        paused_by=pause and pause.asked_by,
+        pause_reason=pause and pause.reason,
     )
 
 

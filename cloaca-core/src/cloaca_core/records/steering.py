@@ -166,6 +166,19 @@ class ChildRow(NamedTuple):
     round: int
 
 
+class PauseRow(NamedTuple):
+    """A workflow of which no run is claimed since ``since``, until ``until`` or (None) until it is
+    resumed. ``asked_by`` and ``reason`` are those of the act that paused it; None if that is not
+    known.
+    """
+
+    workflow: str
+    since: int
+    until: int | None
+    asked_by: str | None
+    reason: str | None
+
+
 class ActRow(NamedTuple):
     """An act on a run as it was noted. ``run_id`` is empty for one on a workflow, a schedule, a
     trigger or a runner; ``workflow`` is empty where none is concerned.

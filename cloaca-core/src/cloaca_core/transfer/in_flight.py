@@ -9,7 +9,7 @@ from cloaca_core._engine.recover.process_identity import is_gone, process_of, th
 from cloaca_core.errors import RunsInFlightError, TransferError
 from cloaca_core.records.runs import RunFilter, RunRow
 from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import Act, ActRow
+from cloaca_core.records.steering import Act
 from cloaca_core.values.ids import RunIds
 from cloaca_core.values.instants import instant_text
 
@@ -26,8 +26,6 @@ UNENDED: Final = (
     RunStatus.CANCELLING,
 )
 _PAGE: Final = 1000
-_MOST_ACTS: Final = 10_000
-"""So many of the last acts on workflows are looked at."""
 _ASKED_BY: Final = "cloaca db copy"
 _REASON: Final = "the database is being copied"
 
@@ -96,7 +94,7 @@ async def pause_workflows(store: Store) -> list[str]:
     workflows |= {row.workflow for row in await _enabled(store)}
     _refuse_ending({name: before[name] for name in workflows & before.keys()})
     ids, now = RunIds(), await store.now()
-    paused = await _paused_for_a_copy(store) & before.keys()
+    paused = await _paused_for_a_copy(store)
     for workflow in sorted(workflows - before.keys()):
         act = Act(ids.next(), _ASKED_BY, _REASON, _REASON, now)
         if await store.pause_workflow(workflow, act, None):
@@ -117,12 +115,8 @@ def _refuse_ending(paused: Mapping[str, int | None]) -> None:
 
 
 async def _paused_for_a_copy(store: Store) -> set[str]:
-    """The workflows that a copy was the last to pause."""
-    last: dict[str, ActRow] = {}
-    for act in await store.acts("", _MOST_ACTS):  # newest first
-        if act.changed and act.kind in ("pause", "resume"):
-            last.setdefault(act.workflow, act)
-    return {name for name, act in last.items() if act.asked_by == _ASKED_BY}
+    """The workflows that a copy has paused."""
+    return {each.workflow for each in await store.pauses() if each.asked_by == _ASKED_BY}
 
 
 async def _enabled(store: Store) -> list[ScheduleRow]:

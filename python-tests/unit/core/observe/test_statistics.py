@@ -7,6 +7,8 @@ from model.families import LATE, at, attempt, run, tasks, view
 
 from cloaca_core.definition.recorded import RecordedWorkflow
 from cloaca_core.observe.statistics import Sample, percentile, statistics
+from cloaca_core.records.steering import PauseRow
+from cloaca_core.values.instants import SECOND
 
 
 @pytest.mark.parametrize(
@@ -80,9 +82,15 @@ def test_work_is_without_waits_and_only_a_first_round_was_queued() -> None:
     assert (found.p50, found.p95) == (5.0, 49.0)
 
 
-def test_a_paused_workflow_tells_until_when() -> None:
+def test_a_paused_workflow_tells_by_whom_since_and_until_when_and_why() -> None:
     definition = RecordedWorkflow("public::embedded::flow", "flow", "new", (), "what it does")
-    paused = statistics(Sample(LATE, definition, {}, [], [], paused=True, paused_until=at(0)))
+    since = LATE - 160 * SECOND
+    pause = PauseRow(definition.namespace, since, at(0), "ann", "stock count")
+    paused = statistics(Sample(LATE, definition, {}, [], [], pause))
     assert (paused.paused, paused.paused_until) == (True, "2023-11-14T22:13:20.000000+00:00")
+    assert paused.paused_since == "2023-11-14T22:12:20.000000+00:00"
+    assert (paused.paused_by, paused.pause_reason) == ("ann", "stock count")
     assert paused.description == "what it does"
-    assert not statistics(Sample(LATE, definition, {}, [], [])).paused
+
+    without = statistics(Sample(LATE, definition, {}, [], []))
+    assert (without.paused, without.paused_since, without.paused_by) == (False, None, None)

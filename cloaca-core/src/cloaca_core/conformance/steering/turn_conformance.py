@@ -27,6 +27,7 @@ from cloaca_core.conformance.rows import (
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.runs import Park, RunRow, WaitingRow
 from cloaca_core.records.states import RunStatus, TaskStatus
+from cloaca_core.records.steering import PauseRow
 from cloaca_core.store.protocol import Store
 
 OTHER = "public::embedded::other"
@@ -218,6 +219,24 @@ class TurnConformance:
         assert await store.resume_workflow(WORKFLOW, act("v"))
         assert not await store.resume_workflow(WORKFLOW, act("w"))
         assert await store.paused_workflows() == {OTHER: None}
+
+    async def test_pauses_of_workflows_are_told_with_who_asked_for_them(self, store: Store) -> None:
+        assert await store.pauses() == []
+        await store.pause_workflow(WORKFLOW, act("1", now=NOW)._replace(asked_by="bob"), None)
+        await store.resume_workflow(WORKFLOW, act("2", now=NOW + 1))
+        await store.pause_workflow(WORKFLOW, act("3", now=NOW + 2), LATER)
+        await store.pause_workflow(WORKFLOW, act("4", now=NOW + 2)._replace(asked_by="cleo"), None)
+        cleo = act("5", now=NOW + 2)._replace(asked_by="cleo", reason=None)
+        await store.pause_workflow(OTHER, cleo, None)
+
+        assert sorted(await store.pauses()) == sorted(
+            [
+                PauseRow(WORKFLOW, NOW + 2, LATER, "ann", "a reason"),
+                PauseRow(OTHER, NOW + 2, None, "cleo", None),
+            ]
+        )
+        await store.resume_workflow(WORKFLOW, act("6"))
+        assert [each.workflow for each in await store.pauses()] == [OTHER]
 
     async def test_acts_on_workflows_that_are_sent_again_change_nothing(self, store: Store) -> None:
         for _ in range(2):

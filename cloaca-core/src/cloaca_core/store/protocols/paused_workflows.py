@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from cloaca_core.records.steering import Act
+from cloaca_core.records.steering import Act, PauseRow
 
 
 class PausedWorkflowStore(Protocol):
@@ -24,3 +24,6 @@ class PausedWorkflowStore(Protocol):
 
     async def paused_workflows(self) -> dict[str, int | None]:
         """Workflows that are paused, and until when. Only reads."""
+
+    async def pauses(self) -> list[PauseRow]:
+        """The pauses of workflows, by workflow, each with the act that began it. Only reads."""

@@ -229,6 +229,7 @@ class PausedWorkflowQueries(Statements):
     resume_workflow: Statement
     workflow_acted: Statement
     list_paused_workflows: Statement
+    list_pauses: Statement
 
 
 class DefinitionQueries(Statements):

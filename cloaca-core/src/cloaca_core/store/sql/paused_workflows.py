@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cloaca_core.records.steering import Act
+from cloaca_core.records.steering import Act, PauseRow
 from cloaca_core.store.sql.base import SqlPart, steps_of
 from cloaca_core.store.sql.queries import Statement
 
@@ -46,3 +46,7 @@ class SqlPausedWorkflows(SqlPart):
 
     async def paused_workflows(self) -> dict[str, int | None]:
         return dict(await self._read(self._queries.paused_workflows.list_paused_workflows))
+
+    async def pauses(self) -> list[PauseRow]:
+        rows = await self._read(self._queries.paused_workflows.list_pauses)
+        return [PauseRow(*row) for row in rows]

@@ -52,3 +52,15 @@ SELECT changed FROM cloaca_act WHERE run_id = '' AND id = :id;
 -- name: list_paused_workflows
 -- Workflows that are paused, and when those pauses end that have an end.
 SELECT workflow, paused_until FROM cloaca_paused_workflow ORDER BY workflow;
+
+
+-- name: list_pauses
+-- The pauses of workflows, each with who has asked for it: its act has the time of the pause.
+SELECT paused.workflow, paused.paused_at, paused.paused_until, act.asked_by, act.reason
+FROM cloaca_paused_workflow AS paused
+LEFT JOIN cloaca_act AS act ON act.run_id = '' AND act.id = (
+    SELECT max(latest.id) FROM cloaca_act AS latest
+    WHERE latest.created_at = paused.paused_at AND latest.created_at >= 0 AND latest.run_id = ''
+        AND latest.workflow = paused.workflow AND latest.kind = 'pause' AND latest.changed = 1
+)
+ORDER BY paused.workflow;
