@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from starlette.testclient import TestClient
 
 import cloaca
+from cloaca.testing import harness
 from cloaca_core.ui.desk import health
 from cloaca_core.ui.pages import runs as runs_page
 
@@ -150,6 +153,24 @@ def test_a_paused_workflow_is_told_with_the_line_that_resumes_it(
     assert "paused" in words(_after(text, 'id="now-next"'))
     assert "Paused 1 workflow: order" in words(text)
     assert 'data-copy="cloaca workflows resume order"' in text
+
+
+def test_work_that_is_late_is_told_on_the_clock_of_the_reader(
+    browser: TestClient, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "PATIENCE", WAIT)
+    registry = cloaca.Registry()
+    with cloaca.WorkflowBuilder("order", registry=registry):
+        cloaca.task(id="charge")(lambda context: None)
+    made = datetime.now(UTC) - timedelta(hours=1)
+    with harness(registry, url=database_url, now=made) as h:
+        h.submit("order", delay=timedelta(minutes=30))
+    browser.cookies.set("cloaca_zone", "Asia/Tokyo")
+
+    told = words(page(browser, "/"))
+
+    due = (made + timedelta(minutes=30)).astimezone(ZoneInfo("Asia/Tokyo"))
+    assert re.search(rf"Run \S+ should have gone on at (\d+ \w+ )?{due:%H:%M} ", told)
 
 
 def test_what_fails_and_what_waits_stands_first(browser: TestClient, ids: list[str]) -> None:

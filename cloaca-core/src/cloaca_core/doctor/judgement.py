@@ -130,21 +130,22 @@ def _of_runners(work: Work) -> Iterator[Finding]:
 def _of_unserved(work: Work) -> Iterator[Finding]:
     late = [row for row in work.waiting if row.due_at + OVERDUE < work.now]
     for row in late:
-        count = f"{row.found} run{_s(row.found)} of {row.workflow}"
+        workflow = short_name(row.workflow)
+        count = f"{row.found} run{_s(row.found)} of {workflow}"
         if row.kind == "run":
             yield Finding(
                 "runs_unserved",
                 "warning",
                 f"{count} wait{_verb_s(row.found)} for a runner since {_at(row.due_at)}",
-                f"start a runner whose program has the workflow {row.workflow!r}",
+                f"start a runner whose program has the workflow {workflow!r}",
             )
         elif row.kind == "schedule":
             yield Finding(
                 "schedule_late",
                 "warning",
-                f"{row.found} schedule{_s(row.found)} of {row.workflow} should have fired at "
+                f"{row.found} schedule{_s(row.found)} of {workflow} should have fired at "
                 f"{_at(row.due_at)}",
-                f"start a runner whose program has the workflow {row.workflow!r}",
+                f"start a runner whose program has the workflow {workflow!r}",
             )
         else:
             yield Finding(

@@ -60,16 +60,26 @@ def test_each_fact_has_its_finding_with_a_line_of_cure(change: dict[str, Any], c
 @pytest.mark.parametrize(
     ("kind", "found", "text"),
     [
-        ("run", 1, "1 run of shop::w waits for"),
-        ("run", 2, "2 runs of shop::w wait for"),
-        ("task_unserved", 1, "1 run of shop::w needs tasks"),
-        ("task_unserved", 2, "2 runs of shop::w need tasks"),
+        ("run", 1, "1 run of w waits for"),
+        ("run", 2, "2 runs of w wait for"),
+        ("task_unserved", 1, "1 run of w needs tasks"),
+        ("task_unserved", 2, "2 runs of w need tasks"),
     ],
 )
 def test_one_run_and_several_are_told_apart(kind: str, found: int, text: str) -> None:
     (finding,) = of_work(SOUND._replace(waiting=waiting(kind, found=found)))
 
     assert finding.text.startswith(text)
+
+
+@pytest.mark.parametrize("kind", ["run", "schedule"])
+def test_work_without_a_runner_has_the_short_name_of_its_workflow(kind: str) -> None:
+    row = WaitingRow(kind, "public::embedded::order", "r1", LONG_AGO, 1)
+
+    (finding,) = of_work(SOUND._replace(waiting=[row]))
+
+    assert f"1 {kind} of order " in finding.text
+    assert finding.cure == "start a runner whose program has the workflow 'order'"
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from cloaca_core.values.wording import duration
+
+_INSTANT: Final = re.compile(
+    r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)(?!\d)", re.ASCII
+)
 
 
 def zone_of(name: str) -> tzinfo | None:
@@ -32,6 +38,10 @@ class Clock:
     def minute(self, text: str) -> str:
         """An instant to the minute, without its day if that is today: ``28 Nov 02:00``."""
         return self._at(text, "%H:%M")
+
+    def retold(self, text: str) -> str:
+        """A sentence whose instants are in RFC 3339, with each of them as ``minute`` writes it."""
+        return _INSTANT.sub(self._found, text)
 
     def day(self, text: str) -> str:
         """The day of an instant: ``9 Nov``."""
@@ -92,6 +102,12 @@ class Clock:
     def full(self, text: str) -> str:
         """An instant with its date and zone, to be shown on demand."""
         return f"{self.local(text):%Y-%m-%d %H:%M:%S.%f %Z}"
+
+    def _found(self, found: re.Match[str]) -> str:
+        try:
+            return self.minute(found[0])
+        except ValueError:  # a name may look like an instant without being one
+            return found[0]
 
     def _at(self, text: str, time: str) -> str:
         """A time of day, with its date unless that is today."""

@@ -21,6 +21,20 @@ def test_days_and_minutes_are_those_of_the_reader() -> None:
     assert CLOCK.minute("2026-11-28T01:00:00+00:00") == "28 Nov 02:00"
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("wait since 2026-11-27T07:13:58.062451+00:00", "wait since 08:13"),
+        ("r1 since 2026-11-26T07:13:58Z, and has not", "r1 since 26 Nov 08:13, and has not"),
+        ("2026-11-27T09:00:00+05:00 to 2026-11-27T10:00:00Z", "05:00 to 11:00"),
+        ("runner 2026-13-40T99:00:00Z has ended", "runner 2026-13-40T99:00:00Z has ended"),
+        ("no time", "no time"),
+    ],
+)
+def test_instants_in_a_sentence_are_told_on_the_clock_of_the_reader(text: str, told: str) -> None:
+    assert CLOCK.retold(text) == told
+
+
 def test_a_time_that_a_browser_writes_is_in_the_readers_zone() -> None:
     written = CLOCK.instant("2026-07-01T09:00")
     assert written is not None
