@@ -60,6 +60,34 @@ def test_what_a_phone_has_no_tab_for_opens_above_the_last_one(look: Look) -> Non
     assert list_["x"] + list_["width"] > tab["x"]
 
 
+@pytest.mark.parametrize("path", ["/triggers", "/runners", "/actions"])
+def test_the_last_tab_of_a_phone_is_that_of_the_places_behind_it(look: Look, path: str) -> None:
+    page = look.show(path, width=PHONE)
+    marked = page.locator("#side-list [aria-current]").filter(visible=True)
+
+    expect(marked).to_have_text(["More"])
+
+
+def test_a_place_with_a_tab_of_its_own_marks_that_tab_alone(look: Look) -> None:
+    page = look.show("/inbox", width=PHONE)
+    marked = page.locator("#side-list [aria-current]").filter(visible=True)
+
+    expect(marked).to_have_count(1)
+    expect(marked).to_contain_text("Inbox")
+
+
+def test_a_schedule_on_the_page_of_its_workflow_has_its_name_and_both_clocks(look: Look) -> None:
+    page = look.show("/workflow?name=price_list")
+    schedule = page.locator("#workflow-starters li")
+    name = schedule.locator("b")
+
+    expect(name).to_have_text("prices every night")
+    assert name.evaluate("(each) => each.scrollWidth <= each.clientWidth")
+    expect(schedule).to_contain_text(
+        re.compile(r"(\d+ \w+ )?(\d\d:00) here is (\w+ )?02:00 in Europe/Copenhagen")
+    )
+
+
 def test_a_filter_that_cannot_be_read_fits_a_phone(look: Look) -> None:
     page = look.open(f"/runs?q={'x' * 3_000}", width=PHONE)
 

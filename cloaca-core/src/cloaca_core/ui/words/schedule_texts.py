@@ -121,7 +121,8 @@ def tick(clock: Clock, at: datetime) -> str:
 
 def there(clock: Clock, text: str, zone: str | None) -> str:
     """What the clock shows at an instant in the zone of a schedule, to stand beside the reader's
-    time: ``02:00 Europe/Oslo``, with its weekday if that is another; nothing if it shows the same.
+    time: ``02:00 in Europe/Oslo``, with its weekday if that is another; nothing if both are the
+    same.
     """
     known = zone_of(zone or "")
     if known is None:
@@ -131,7 +132,7 @@ def there(clock: Clock, text: str, zone: str | None) -> str:
     if at.replace(tzinfo=None) == here.replace(tzinfo=None):
         return ""
     day = "" if at.date() == here.date() else f"{at:%a} "
-    return f"{day}{at:%H:%M} {zone}"
+    return f"{day}{at:%H:%M} in {zone}"
 
 
 def clock_change(change: ClockChange) -> str:

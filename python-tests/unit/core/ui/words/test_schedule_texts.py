@@ -101,7 +101,7 @@ def test_a_clock_change_says_what_it_does_to_a_schedule() -> None:
 def test_a_tick_has_the_time_of_its_schedule_s_zone_beside_it_where_that_is_another() -> None:
     at = "2026-11-28T23:30:00Z"
 
-    assert there(CLOCK, at, "America/New_York") == "Sat 18:30 America/New_York"
-    assert there(CLOCK, "2026-11-28T10:00:00Z", "UTC") == "10:00 UTC"
+    assert there(CLOCK, at, "America/New_York") == "Sat 18:30 in America/New_York"
+    assert there(CLOCK, "2026-11-28T10:00:00Z", "UTC") == "10:00 in UTC"
     assert there(CLOCK, at, "Europe/Berlin") == ""
     assert there(CLOCK, at, None) == there(CLOCK, at, "no/zone") == ""
