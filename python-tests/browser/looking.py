@@ -236,8 +236,9 @@ _CUT_OFF = """() => {
 }"""
 
 
-def barriers(page: Page) -> list[str]:
-    """What axe-core finds, in both themes, that keeps somebody from reading or using the page.
+def barriers(page: Page, *, dark: bool = True) -> list[str]:
+    """What axe-core finds that keeps somebody from reading or using the page, as it is and, unless
+    not ``dark``, in the dark theme.
 
     The debugger gives it to the page: the page's policy would refuse it. The theme changes colours
     alone, so in the second one only contrast is asked for.
@@ -245,8 +246,9 @@ def barriers(page: Page) -> list[str]:
     session = page.context.new_cdp_session(page)
     session.send("Runtime.evaluate", {"expression": _AXE.read_text(encoding="utf-8")})
     found = _asked(session, "{}")
-    page.emulate_media(color_scheme="dark")
-    found += _asked(session, '{runOnly: ["color-contrast"]}')
+    if dark:
+        page.emulate_media(color_scheme="dark")
+        found += _asked(session, '{runOnly: ["color-contrast"]}')
     session.detach()
     return found
 

@@ -33,6 +33,16 @@ def test_it_opens_without_a_fault_or_a_barrier_and_fits(
     assert barriers(page) == []
 
 
+@EACH_PLACE
+def test_it_has_no_barrier_where_the_side_has_symbols_alone(
+    look: Look, shop: Shop, place: Place
+) -> None:
+    page = look.show(place.path(shop), width=RAIL)
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text(place.heading)
+    assert barriers(page, dark=False) == []
+
+
 @pytest.mark.parametrize("width", [NARROW, RAIL])
 def test_every_page_fits_where_its_layout_is_narrowest(look: Look, shop: Shop, width: int) -> None:
     page = look.open(width=width)

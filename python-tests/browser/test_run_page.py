@@ -1,0 +1,63 @@
+"""The page of a run on paper, and one of more tasks than are sent at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+import cloaca
+from browser.looking import Look, Visit
+from browser.shop import Shop
+
+VIEWS = pytest.mark.parametrize("view", ["timeline", "table"])
+
+
+@pytest.mark.parametrize("view", ["timeline", "graph", "table"])
+def test_on_paper_a_run_has_neither_navigation_nor_buttons(
+    look: Look, shop: Shop, view: str
+) -> None:
+    page = look.open(f"/runs/{shop.failed}?view={view}")
+    controls = page.locator("nav, button, .btn, #run-views, .skip").filter(visible=True)
+    expect(controls).not_to_have_count(0)
+
+    page.emulate_media(media="print")
+
+    expect(controls).to_have_count(0)
+    expect(page.get_by_role("heading", level=1)).to_have_text("price_list")
+    expect(page.locator("#run-tasks")).to_contain_text("publish")
+    expect(page.locator("#pane")).to_contain_text("PriceError")
+
+
+@pytest.fixture
+def large(program: cloaca.DefaultRunner, registry: cloaca.Registry) -> cloaca.RunHandle:
+    """A run of 450 tasks, of which none has begun: two chunks and a part of one."""
+    with cloaca.WorkflowBuilder("large", registry=registry):
+        for number in range(450):
+
+            @cloaca.task(id=f"t{number:03}")
+            def body(context: dict[str, Any]) -> None: ...
+
+    return program.submit("large", delay=3600)
+
+
+@VIEWS
+def test_further_rows_of_a_run_come_as_one_scrolls_to_them(
+    visit: Visit, large: cloaca.RunHandle, view: str
+) -> None:
+    page = visit.open_live(f"/runs/{large.id}?view={view}")
+    expect(_row(page, 199)).to_be_attached()
+    expect(_row(page, 200)).not_to_be_attached()
+
+    for last in (199, 399):
+        _row(page, last).scroll_into_view_if_needed()
+        expect(_row(page, last + 1)).to_be_attached()
+
+    _row(page, 449).scroll_into_view_if_needed()
+    expect(_row(page, 449)).to_be_in_viewport()
+
+
+def _row(page: Page, number: int) -> Locator:
+    """The row of a task."""
+    return page.locator(f'#run-tasks [data-task="t{number:03}"]')
