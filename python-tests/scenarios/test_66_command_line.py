@@ -653,7 +653,8 @@ def test_schedules_come_and_go(command: Command) -> None:
     command("schedules", "enable", "nightly")
     declined = command("schedules", "delete", "nightly", code=3).stderr
     assert "say --yes." in declined  # it has no --dry-run
-    command("schedules", "delete", "nightly", "--yes", "--by", "ann")
+    gone = answer(command("schedules", "delete", "nightly", "--yes", "--by", "ann", "--json"))
+    assert gone["schedule"] == {"id": made["id"], "name": "nightly"}
     command("schedules", "show", "nightly", code=1)
     acts = answer(command("actions", "list", "--json"))["actions"]
     kinds = ["delete", "enable", "disable", "backfill", "add"]
@@ -887,7 +888,8 @@ def test_tenants_that_are_files(command: Command, tmp_path: Path) -> None:
     command("tenants", "create", "1acme", "--directory", folder, code=2)
     refused = command("tenants", "remove", "acme", "--directory", folder, code=3)
     assert refused.stderr.endswith("Nothing was done: say --yes.\n")
-    command("tenants", "remove", "acme", "--directory", folder, "--yes")
+    gone = answer(command("tenants", "remove", "acme", "--directory", folder, "--yes", "--json"))
+    assert gone["tenant"] == {"name": "acme"}
 
 
 def test_the_module_is_a_program(

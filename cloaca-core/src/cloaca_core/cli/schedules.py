@@ -205,14 +205,16 @@ def add(
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @by_option
 @database_options
+@output_options
 @pass_where
-def delete(where: Where, schedule: str, yes: bool, by: str | None) -> None:
+def delete(where: Where, out: Output, schedule: str, yes: bool, by: str | None) -> None:
     """Remove a schedule; its runs and history stay."""
     with where.client("rw") as client:
         row = _found(client, schedule)
         named = row["name"] or row["id"]
         confirm(f"Remove the schedule {named} of {row['workflow_name']}?", yes=yes)
         client.delete_cron_schedule(row["id"], by=by)
+    out.one("schedule", {"id": row["id"], "name": row["name"]}, list)
     note(f"The schedule {named} is removed.")
 
 

@@ -81,8 +81,11 @@ def create(where: Where, out: Output, name: str, directory: str | None, user: st
 @_USER
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @database_options
+@output_options
 @pass_where
-def remove(where: Where, name: str, directory: str | None, user: str | None, yes: bool) -> None:
+def remove(
+    where: Where, out: Output, name: str, directory: str | None, user: str | None, yes: bool
+) -> None:
     """Remove a tenant with all of its work."""
     from cloaca_core.cli.steer_runs import confirm
     from cloaca_core.runner.sqlite_tenants import SqliteTenants
@@ -95,6 +98,7 @@ def remove(where: Where, name: str, directory: str | None, user: str | None, yes
             _admin(where).remove_tenant(name, user or name)
     except TenantNameError as error:
         raise click.BadParameter(str(error), param_hint="NAME") from error
+    out.one("tenant", {"name": name}, list)
     note(f"The tenant {name} is removed.")
 
 
