@@ -237,7 +237,7 @@ _CUT_OFF = """() => {
 
 
 def barriers(page: Page, *, dark: bool = True) -> list[str]:
-    """What axe-core finds that keeps somebody from reading or using the page, as it is and, unless
+    """What axe-core finds that keeps a visitor from reading or using the page, as it is and, unless
     not ``dark``, in the dark theme.
 
     The debugger gives it to the page: the page's policy would refuse it. The theme changes colours

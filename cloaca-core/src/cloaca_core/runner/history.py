@@ -98,7 +98,7 @@ class Action:
     ``expire`` for a run that had not begun in time. Or one about a schedule (``add_schedule``,
     ``change_schedule``, ``enable_schedule``, ``disable_schedule``, ``backfill_schedule``,
     ``delete_schedule``), a trigger (``enable_trigger``, ``disable_trigger``) or a runner
-    (``drain_runner``), or the deletion of runs that somebody asked for (``prune``).
+    (``drain_runner``), or what a call of ``prune`` has deleted.
 
     ``by`` is who has asked; ``changed`` is False if it was so already. Of schedules, triggers and
     runners only what changed something is there. Runs that one call has cancelled, paused or

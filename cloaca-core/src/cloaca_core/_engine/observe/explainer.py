@@ -98,11 +98,6 @@ class Explainer:
 
     async def runners(self) -> list[RunnerState]:
         """All registered runners, oldest first, and how many runs each owns, up to ``MOST``."""
-        states, _ = await self.runners_now()
-        return states
-
-    async def runners_now(self) -> tuple[list[RunnerState], Instant]:
-        """The same, and the time of the store at which they are so."""
         rows = sorted(await self._store.runners(), key=lambda row: (row.started_at, row.id))
         owned = await self._store.count_owned([row.id for row in rows], MOST)
         now = await self._store.now()
@@ -110,6 +105,12 @@ class Explainer:
             RunnerLoad(row, count, owns_workflow=False)
             for row, count in zip(rows, owned, strict=True)
         ]
+        return [self._state(each, now) for each in loads]
+
+    async def leases(self) -> tuple[list[RunnerState], Instant]:
+        """All registered runners, whose runs are not counted, and the time of the store."""
+        rows, now = await self._store.runners(), await self._store.now()
+        loads = [RunnerLoad(row, 0, owns_workflow=False) for row in rows]
         return [self._state(each, now) for each in loads], now
 
     def _with_running(self, standing: Standing, run_id: str) -> Standing:

@@ -1,4 +1,4 @@
-"""Tells a view when a runner counts as gone, which nobody writes down anywhere.
+"""Tells a view when a runner counts as gone, which no process records.
 
 Looks at the runners after each change, and at the moment at which the first lease ends that is not
 renewed by then.

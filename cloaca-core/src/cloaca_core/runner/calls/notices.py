@@ -58,7 +58,7 @@ class NoticeStream:
         from cloaca_core._engine.observe.lease_ends import LeaseEnds  # few programs listen
 
         notices = self._listening.enter_context(engine.watchers.listening())
-        self._ends = LeaseEnds(notices, engine.explainer.runners_now)
+        self._ends = LeaseEnds(notices, engine.explainer.leases)
 
     async def _leave(self, _: Engine) -> None:
         self._listening.close()

@@ -161,9 +161,8 @@ class RunCalls:
         by_right: bool = False,
     ) -> Call[tuple[str, bool]]:
         """Accept a run, with a first message to it; returns its id, or that of the run that has the
-        key already, and whether the run was made. That somebody has submitted it is noted only if
-        they say who they are. One submitted ``by_right`` begins here, also where no runs are
-        claimed.
+        key already, and whether the run was made. The submission is noted as an act only if ``by``
+        says who asks. One submitted ``by_right`` begins here, also where no runs are claimed.
         """
         request = self._open_requests().request(
             workflow_name,

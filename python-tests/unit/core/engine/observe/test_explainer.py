@@ -57,9 +57,12 @@ class Desk:
         self.works, self.recovers = works, recovers
 
     async def facts(self) -> Facts:
+        return await self.explainer().facts("r")
+
+    def explainer(self) -> Explainer:
         store: Store = self.store
         definitions = RecordedDefinitions(store, self.registry)
-        explainer = Explainer(
+        return Explainer(
             store,
             self.registry,
             self.scene.runs,
@@ -71,7 +74,6 @@ class Desk:
             self.scene.executor,
             recovers=self.recovers,
         )
-        return await explainer.facts("r")
 
     async def here(self) -> Here:
         here = (await self.facts()).here
@@ -276,3 +278,16 @@ async def test_this_runner_has_not_ended_even_if_its_row_says_so(desk: Desk) -> 
     (state,) = (await desk.facts()).runners
     assert not state.process_ended
     assert not replace(state, lease_until=1).is_gone(1_000)
+
+
+async def test_leases_are_told_without_a_count_of_runs(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A view asks for them after each change."""
+    await desk.add(alive("other", lease_until=60))
+    monkeypatch.setattr(LeasedStore, "count_owned", None)
+
+    states, now = await desk.explainer().leases()
+
+    found = {each.load.row.id: (each.lease_until, each.is_here) for each in states}
+    assert (now, found["other"], found["r1"][1]) == (1_000, (1_010, False), True)

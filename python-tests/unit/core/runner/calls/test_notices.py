@@ -39,7 +39,7 @@ class SameLoop:
         engine = cast("Engine", SimpleNamespace(watchers=self.watchers, explainer=self))
         return asyncio.run_coroutine_threadsafe(ask(engine), asyncio.get_running_loop())
 
-    async def runners_now(self) -> tuple[list[RunnerState], int]:
+    async def leases(self) -> tuple[list[RunnerState], int]:
         return [], 0
 
 
