@@ -31,7 +31,8 @@ async def actions(ask: Ask) -> Response:
         ask.desk.observer.actions(limit=LOOKED_AT, submissions=False),
     )
     acts = everything if kind in ("", "submit") else asked
-    found, known = chosen(acts, by, kind), [*everything, *asked]
+    found = chosen(acts, by, kind)
+    known = together(everything, asked)
     return await ask.page(
         "actions.html",
         by=by,
@@ -43,6 +44,11 @@ async def actions(ask: Ask) -> Response:
         older=before + PAGE if len(found) > before + PAGE else None,
         all_seen=len(acts) < LOOKED_AT,
     )
+
+
+def together(*lists: Sequence[Action]) -> list[Action]:
+    """The acts of all lists, each of them once."""
+    return list({(act.id, act.run_id): act for acts in lists for act in acts}.values())
 
 
 def chosen(acts: Sequence[Action], by: str, kind: str) -> list[Action]:

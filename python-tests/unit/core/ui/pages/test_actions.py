@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cloaca_core.runner.history import Action
-from cloaca_core.ui.pages.actions import chosen
+from cloaca_core.ui.pages.actions import chosen, together
 
 
 def act(by: str, kind: str) -> Action:
@@ -27,3 +29,11 @@ ACTS = [act("ann", "cancel"), act("bob", "cancel"), act("ann", "retry")]
 )
 def test_acts_are_chosen_by_person_and_kind(by: str, kind: str, expected: list[str]) -> None:
     assert [each.id for each in chosen(ACTS, by, kind)] == expected
+
+
+def test_an_act_of_two_lists_counts_once() -> None:
+    """One call that steers several runs makes an act of each, under one id."""
+    one, started = act("ann", "pause"), replace(act("bob", "submit"), id="other")
+    another = replace(one, run_id="another")
+
+    assert together([started, one, another], [one, another]) == [started, one, another]
