@@ -22,6 +22,11 @@ POLL = 0.01
 """Seconds between two looks of a body at ``handle.cancelled``; there is no way to wait for it."""
 
 
+def hear_interrupts() -> None:
+    """Have a worker handle SIGINT as Python does, even if the tests were started without that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def note(context: cloaca.Context, handle: cloaca.TaskHandle | cloaca.AsyncTaskHandle) -> None:
     """Write this execution of the body down."""
     path = Path(context["folder"], "executions")
@@ -60,6 +65,13 @@ def raising(context: cloaca.Context) -> None:
     raise LookupError("nothing here")
 
 
+def signalling(context: cloaca.Context) -> None:
+    """Raise by itself what signals raise."""
+    if context["kind"] == "interrupt":
+        raise KeyboardInterrupt("by hand")
+    raise cloaca.BodyCancelled("by hand")
+
+
 def telling(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
     """Log a secret, and raise an error with it and another one in its cause."""
     LOG.info("with %s", SECRET)
@@ -77,6 +89,14 @@ def meeting(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, Any
     if is_first:
         Path(context["folder"], "inside").write_text(str(os.getpid()), encoding="utf-8")
         Path(context["folder"], "go").read_text(encoding="utf-8")
+    return {"met": handle.attempt}
+
+
+async def waiting(context: cloaca.Context, handle: cloaca.AsyncTaskHandle) -> dict[str, Any]:
+    """Say that it is there, and wait for ever the first time, in the midst of an event loop."""
+    if handle.attempt == 1:
+        await asyncio.to_thread(Path(context["folder"], "inside").write_text, str(os.getpid()))
+        await asyncio.Event().wait()
     return {"met": handle.attempt}
 
 
@@ -124,8 +144,10 @@ def registry() -> cloaca.Registry:
         cloaca.task(id="t", timeout_seconds=1.5, retry_attempts=1)(lasting)
     for name, body, options in (
         ("raising", raising, {"retry_attempts": 1}),
+        ("signalling", signalling, {"retry_attempts": 2, "retry_delay_ms": 1}),
         ("telling", telling, {"retry_attempts": 1}),
         ("meeting", meeting, {}),
+        ("waiting", waiting, {}),
         ("logging", logging_, {}),
         ("poison", poison, {}),
         ("heeding", heeding, {}),

@@ -92,6 +92,19 @@ class ExecutorContract:
         assert attempt.traceback is not None
         assert "bodies.py" in attempt.traceback
 
+    @pytest.mark.parametrize(
+        ("kind", "error"), [("interrupt", "KeyboardInterrupt"), ("cancel", "BodyCancelled")]
+    )
+    def test_what_signals_raise_is_an_error_if_a_body_raises_it_itself(
+        self, open_on: Open, kind: str, error: str
+    ) -> None:
+        runner = open_on()
+        run = runner.submit("signalling", {"kind": kind})
+        assert run.result(WAIT).status == "Failed"
+
+        assert [each.error for each in run.attempts()] == [f"{error}: by hand"] * 2
+        runner.execute("several").raise_for_status()
+
     def test_secrets_are_hidden_in_what_comes_back(self, open_on: Open) -> None:
         run = open_on(redact=[bodies.SECRET]).submit("telling")
         assert run.result(WAIT).status == "Failed"
@@ -160,6 +173,25 @@ class ExecutorContract:
 
         assert [each.error_type for each in run.attempts()] == ["TimeoutError"]
         runner.execute("several").raise_for_status()
+
+
+class InterruptContract(ExecutorContract):
+    """The contract of one in whose workers SIGINT raises KeyboardInterrupt, as it does in Python.
+    To be sure, they are prepared by ``bodies.hear_interrupts``.
+
+    Ctrl-C in a terminal sends it to each process of the program.
+    """
+
+    @pytest.mark.parametrize("workflow", ["meeting", "waiting"])
+    def test_a_body_that_is_interrupted_from_outside_runs_again(
+        self, open_on: Open, tmp_path: Path, workflow: str
+    ) -> None:
+        run = open_on().submit(workflow, bodies.pipes(tmp_path))
+        os.kill(int(read(tmp_path / "inside")), signal.SIGINT)
+        run.result(WAIT).raise_for_status()
+
+        lost, done = run.attempts()
+        assert (lost.status, lost.error_type, done.status) == ("Failed", "WorkerLost", "Completed")
 
 
 def read(pipe: Path) -> str:

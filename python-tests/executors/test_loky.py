@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 
 import pytest
-from executors.contract import ExecutorContract
+from executors import bodies
+from executors.contract import InterruptContract
 from loky import get_reusable_executor
 
 
-class TestLoky(ExecutorContract):
+class TestLoky(InterruptContract):
     @pytest.fixture
     def given(self) -> object:
         """A function, so that the runner gets another one when it breaks."""
-        return functools.partial(get_reusable_executor, max_workers=2)
+        return functools.partial(
+            get_reusable_executor, max_workers=2, initializer=bodies.hear_interrupts
+        )

@@ -6,15 +6,17 @@ import multiprocessing
 from concurrent.futures import Executor, ProcessPoolExecutor
 
 import pytest
-from executors.contract import ExecutorContract
+from executors import bodies
+from executors.contract import InterruptContract
 
 
 def pool() -> Executor:
     """Two workers, which know nothing of the tests' process."""
-    return ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(2, mp_context=context, initializer=bodies.hear_interrupts)
 
 
-class TestStdlib(ExecutorContract):
+class TestStdlib(InterruptContract):
     @pytest.fixture
     def given(self) -> object:
         """A function, so that the runner gets another one when it breaks."""

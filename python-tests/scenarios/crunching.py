@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -100,6 +101,19 @@ def exits(context: cloaca.Context) -> None:
     raise SystemExit(3)
 
 
+def interrupts_itself(context: cloaca.Context) -> None:
+    raise KeyboardInterrupt("by hand")
+
+
+async def interrupts_itself_later(context: cloaca.Context) -> None:
+    await asyncio.sleep(0)
+    raise KeyboardInterrupt("by hand")
+
+
+def cuts_itself_off(context: cloaca.Context) -> None:
+    raise cloaca.BodyCancelled("by hand")
+
+
 def asks(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, int]:
     """For another attempt: first one that counts, then one that does not, for a reason."""
     if handle.attempt == 1:
@@ -123,6 +137,18 @@ def calls_sleep(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
 
 async def calls_wait_for(context: cloaca.Context, handle: cloaca.AsyncTaskHandle) -> None:
     await handle.wait_for("mail")
+
+
+def calls_sleep_until(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+    handle.sleep_until(datetime(2100, 1, 1, tzinfo=UTC))
+
+
+def calls_defer_until(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+    handle.defer_until(lambda: True)
+
+
+def calls_with_options(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+    handle.with_options(returns=int).step("name", int, 7)
 
 
 def holds(context: cloaca.Context) -> None:

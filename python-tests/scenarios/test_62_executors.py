@@ -165,6 +165,9 @@ ROWS = {
         },
     ),
     "exits": Row(crunching.exits, "Failed", ONCE),
+    "interrupts itself": Row(crunching.interrupts_itself, "Failed", {"retry_attempts": 2, **QUICK}),
+    "async, interrupts itself": Row(crunching.interrupts_itself_later, "Failed", ONCE),
+    "raises the signal to end": Row(crunching.cuts_itself_off, "Failed", ONCE),
     "asks": Row(crunching.asks, "Completed", {"retry_attempts": 2, **QUICK}),
     "asks in vain": Row(crunching.asks_in_vain, "Failed", {"retry_attempts": 2, **QUICK}),
 }
@@ -265,6 +268,9 @@ def test_its_handle_has_the_facts(
         (crunching.calls_step, "step", "let a further task go on from there"),
         (crunching.calls_sleep, "sleep or wait_for", "before this one, or in a node"),
         (crunching.calls_wait_for, "sleep or wait_for", "before this one, or in a node"),
+        (crunching.calls_sleep_until, "sleep or wait_for", "before this one, or in a node"),
+        (crunching.calls_defer_until, "defer_until", "wait in a task before this one"),
+        (crunching.calls_with_options, "with_options", "let a further task go on from there"),
     ],
 )
 def test_what_needs_the_engine_is_refused_with_what_to_do_instead(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import TypeVar
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
@@ -78,6 +78,10 @@ class Supply:
             if isinstance(self._given, Executor):
                 raise
             return self._submit(self._renewed(executor), begun, function, *args)
+
+    def stays_broken(self, error: BaseException) -> bool:
+        """Whether all further calls will meet this error of ``submit``, too."""
+        return isinstance(error, BrokenExecutor) and isinstance(self._given, Executor)
 
     def interrupt(self, call: Future[T]) -> None:
         """Tell a call to end, if it is one of ``ProcessExecutor``, which alone can."""

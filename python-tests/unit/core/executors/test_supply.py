@@ -135,6 +135,13 @@ class TestSubmitting:
             supply.submit(pow, 2, 3)
         assert executor.shutdowns == []
 
+    def test_one_that_was_given_stays_broken(self) -> None:
+        given, made = opened(ExecutorByHand()), opened(Maker())
+
+        assert given.stays_broken(BrokenProcessPool("terminated"))
+        assert not given.stays_broken(RuntimeError("busy"))
+        assert not made.stays_broken(BrokenProcessPool("terminated"))
+
     def test_an_error_of_the_new_one_is_told(self) -> None:
         maker = Maker()
         supply = opened(maker)

@@ -46,6 +46,12 @@ LONGEST_PAUSE: Final = 60.0
 MOST_DOUBLED: Final = 6
 """Losses after which the pause grows no more: an executor may be away for any number of them."""
 
+GIVE_A_FUNCTION: Final = (
+    ". It has broken for good, and is the program's own: give a function that makes it, which the "
+    "runner calls again, or restart the program"
+)
+"""What helps a program whose executor has broken."""
+
 TOLD: Final = "it was told to end"
 """Why a body came to no end of its own, though its worker lives."""
 
@@ -134,7 +140,8 @@ class Pool:
             return self._put_off(attempt, error)
         if isinstance(error, ExecutorError):
             return _judged(attempt, error)
-        return self._unavailable(attempt, f"takes no call: {_text(error)}")
+        hint = GIVE_A_FUNCTION if self._supply.stays_broken(error) else ""
+        return self._unavailable(attempt, f"takes no call: {_text(error)}{hint}")
 
     def outcome(
         self, attempt: Attempt, future: Future[Answer], *, has_begun: bool = True

@@ -16,6 +16,7 @@ from cloaca_core._engine.execute.forked import OneProcess
 from cloaca_core._engine.execute.outcome import raised
 from cloaca_core._engine.execute.remote.answer import Answer, RemoteError, pickled
 from cloaca_core._engine.execute.remote.call import RemoteCall
+from cloaca_core._engine.execute.remote.interrupts import Interrupts
 from cloaca_core._engine.execute.remote.worker_log import WorkerLog
 from cloaca_core._engine.execute.returned import change_of
 from cloaca_core.definition.context import Context
@@ -74,20 +75,27 @@ def _captured(log: TaskLog) -> Iterator[None]:
 
 
 def _answered(call: RemoteCall, log: TaskLog, given: str, function: bytes | None) -> Answer:
+    attempt, interrupts = WorkerAttempt(call, log), Interrupts()
     try:
-        context = cast("dict[str, JsonValue]", decode(given))
-        return Answer(change=_change(call, log, context, function))
-    except (KeyboardInterrupt, BodyCancelled):  # by signals: no error of the body
-        return Answer()
+        with interrupts:
+            context = cast("dict[str, JsonValue]", decode(given))
+            return Answer(change=_change(call, attempt, context, function))
     except BaseException as error:  # noqa: BLE001 - a body's SystemExit fails its attempt, no more
-        return _error(error)
+        return Answer() if _was_told(attempt, interrupts, error) else _error(error)
+
+
+def _was_told(attempt: WorkerAttempt, interrupts: Interrupts, error: BaseException) -> bool:
+    """Whether this is the signal to end, and no error that the body has raised by itself."""
+    if isinstance(error, KeyboardInterrupt):
+        return interrupts.came
+    return isinstance(error, BodyCancelled) and attempt.cancelled
 
 
 def _change(
-    call: RemoteCall, log: TaskLog, given: dict[str, JsonValue], function: bytes | None
+    call: RemoteCall, attempt: WorkerAttempt, given: dict[str, JsonValue], function: bytes | None
 ) -> str:
     body = found(call.module, call.function) if function is None else _loaded(function)
-    attempt, context = WorkerAttempt(call, log), Context._view(given)
+    context = Context._view(given)
     if attempt.cancelled:  # the signal may have come before there was a body to end
         raise BodyCancelled(f"run {call.run_id} is being cancelled")
     with OneProcess():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +98,27 @@ def exits(context: Context) -> None:
     raise SystemExit(3)
 
 
+def interrupts_itself(context: Context) -> None:
+    raise KeyboardInterrupt("by hand")
+
+
+def cuts_itself_off(context: Context) -> None:
+    raise BodyCancelled("by hand")
+
+
 def is_interrupted(context: Context) -> None:
-    raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
+
+
+async def is_interrupted_later(context: Context) -> None:
+    await asyncio.sleep(0)
+    signal.raise_signal(signal.SIGINT)
+    await asyncio.sleep(0)
 
 
 def is_cut_off(context: Context) -> None:
+    """As the process executor does it."""
+    Path(context["file"]).touch()
     raise BodyCancelled("told to end")
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextvars
 import os
 import pickle
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +24,14 @@ from cloaca_core.definition.retry_after import RetryAfter
 from cloaca_core.values.json_values import JsonValue, decode, encode
 
 BEFORE = contextvars.ContextVar("before", default="unset")
+
+
+@pytest.fixture
+def _python_handles_sigint() -> Iterator[None]:
+    """As it does in a worker; whoever started the tests may have had it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def call_of(
@@ -212,9 +222,42 @@ class TestErrors:
     def test_exit_fails_the_attempt_alone(self) -> None:
         assert error(call_of(bodies.exits)).type == "SystemExit"
 
-    @pytest.mark.parametrize("body", [bodies.is_interrupted, bodies.is_cut_off])
-    def test_to_be_told_to_end_is_no_error_of_the_body(self, body: Callable[..., Any]) -> None:
-        assert answer(call_of(body)) == Answer()
+    @pytest.mark.usefixtures("_python_handles_sigint")
+    @pytest.mark.parametrize("body", [bodies.is_interrupted, bodies.is_interrupted_later])
+    def test_an_interrupt_from_outside_is_no_error_of_the_body(
+        self, body: Callable[..., Any]
+    ) -> None:
+        is_async = body is bodies.is_interrupted_later
+
+        assert answer(call_of(body, is_async=is_async)) == Answer()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def test_to_be_told_to_end_is_no_error_of_the_body(self, tmp_path: Path) -> None:
+        file = tmp_path / "cancel"
+
+        assert answer(call_of(bodies.is_cut_off, cancel_file=str(file)), {"file": str(file)}) == (
+            Answer()
+        )
+
+    @pytest.mark.parametrize(
+        ("body", "type_"),
+        [
+            (bodies.interrupts_itself, "KeyboardInterrupt"),
+            (bodies.cuts_itself_off, "BodyCancelled"),
+        ],
+    )
+    def test_what_the_signals_raise_is_an_error_if_the_body_raises_it_itself(
+        self, tmp_path: Path, body: Callable[..., Any], type_: str
+    ) -> None:
+        raised = error(call_of(body, cancel_file=str(tmp_path / "cancel")))
+
+        assert (raised.type, raised.message) == (type_, "by hand")
+
+    def test_elsewhere_than_on_the_main_thread_an_interrupt_is_the_body_s_own(self) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            raised = pool.submit(error, call_of(bodies.interrupts_itself)).result()
+
+        assert raised.type == "KeyboardInterrupt"
 
     def test_a_value_that_is_no_change(self) -> None:
         raised = error(call_of(bodies.returns_a_number))
