@@ -828,6 +828,23 @@ def test_a_check_that_finds_something_exits_with_8(command: Command, tmp_path: P
     command("workflows", "check", "-A", "no_workflows:registry", code=8)
 
 
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [("cloaca.WorkflowBuilder('')", "DefinitionError: "), ("def", "SyntaxError: ")],
+)
+def test_a_program_that_cannot_be_imported_is_told_where(
+    command: Command, tmp_path: Path, line: str, error: str
+) -> None:
+    (tmp_path / "broken_app.py").write_text(f"import cloaca\n{line}\n")
+    checked = command("workflows", "check", "-A", "broken_app", code=8).stderr
+    run = command("run", "order", "-A", "broken_app", code=1).stderr
+
+    for told in (checked, run):
+        assert "broken_app cannot be imported:\n" in told
+        assert 'broken_app.py", line 2' in told
+        assert error in told.splitlines()[-1]
+
+
 def test_the_doctor_says_what_to_do(command: Command) -> None:
     command("workflows", "pause", "order")
 

@@ -20,7 +20,6 @@ from cloaca_core.cli import exits
 from cloaca_core.cli.failures import Failure, message_of
 from cloaca_core.errors import (
     BackendError,
-    CloacaError,
     StoreOpenError,
     StoreReadOnlyError,
     StoreUnavailableError,
@@ -37,6 +36,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 Mode: TypeAlias = Literal["ro", "rw", "rwc"]
 
+_NOT_OPENED: Final = (StoreOpenError, StoreUnavailableError, StoreReadOnlyError, BackendError)
 _PASSWORD: Final = re.compile(r"([?&](?:ssl)?password=)[^&]*", re.IGNORECASE)
 
 
@@ -145,7 +145,7 @@ def opening(*, must_be_there: bool = False) -> Iterator[None]:
     """
     try:
         yield
-    except (StoreOpenError, StoreUnavailableError, StoreReadOnlyError, BackendError) as error:
+    except _NOT_OPENED as error:
         message = str(error) if must_be_there else message_of(error)
         raise Failure(message, exits.NO_DATABASE) from error
 
@@ -175,7 +175,7 @@ def without_password(url: str) -> str:
 def imported(name: str) -> Registry:
     """The registry of ``module`` or ``module:registry``. The working directory is on the path.
 
-    ``BrokenProgram`` if the module raises an error, other than one of cloaca about a definition.
+    ``BrokenProgram`` if the module raises an error, also one of cloaca about a definition.
     """
     from importlib import import_module
 
@@ -187,8 +187,8 @@ def imported(name: str) -> Registry:
     _put_here_on_path()
     try:
         found: Any = import_module(module_name)
-    except CloacaError:
-        raise  # a definition that is refused says itself which
+    except _NOT_OPENED:
+        raise  # it opens a database as it is imported, and that is the cause
     except Exception as error:
         raise _not_imported(module_name, error) from error
     if not attribute:

@@ -14,7 +14,13 @@ from cloaca_core.cli.completion import WORKFLOWS
 from cloaca_core.cli.graphs import write_graph
 from cloaca_core.cli.known_workflows import note_unrecorded
 from cloaca_core.cli.output import Column, Form, Output, note, output_options, table_lines
-from cloaca_core.cli.where import Where, app_options, database_options, pass_where
+from cloaca_core.cli.where import (
+    BrokenProgram,
+    Where,
+    app_options,
+    database_options,
+    pass_where,
+)
 from cloaca_core.cli.words import ago
 from cloaca_core.values.wording import duration, first_line
 
@@ -122,12 +128,10 @@ def graph(where: Where, out: Output, workflow: str) -> None:
 @click.pass_context
 def check(ctx: click.Context, where: Where, out: Output) -> None:
     """Import the workflows of -A, which checks their definitions; opens no database."""
-    from cloaca_core.errors import DefinitionError
-
     try:
         found = where.needed_registry().workflows()
-    except DefinitionError as error:
-        note(f"{where.app_name()}: {error}")
+    except BrokenProgram as error:
+        note(error.message)
         ctx.exit(exits.FOUND)
     rows = [
         {"workflow_name": each.name, "workflow": each.namespace, "tasks": len(each.tasks)}

@@ -173,8 +173,22 @@ class TestImported:
         assert sum(line.startswith("  File ") for line in frames) == 1
         assert ended.value.exit_code == 1
 
-    def test_a_definition_that_is_refused_says_itself_which(self, folder: Path) -> None:
+    def test_a_definition_that_is_refused_is_told_with_the_line_of_the_program(
+        self, folder: Path
+    ) -> None:
         (folder / "refused_where.py").write_text("import cloaca\ncloaca.WorkflowBuilder('')\n")
 
-        with pytest.raises(cloaca.DefinitionError):
+        with pytest.raises(BrokenProgram) as ended:
             imported("refused_where")
+
+        assert 'refused_where.py", line 2' in ended.value.message
+        assert "DefinitionError: " in ended.value.message.splitlines()[-1]
+        assert ended.value.exit_code == 1
+
+    def test_a_database_that_the_program_cannot_open_stays_the_cause(self, folder: Path) -> None:
+        (folder / "opening_where.py").write_text(
+            "import cloaca\ncloaca.Client('sqlite:///not/there.db')\n"
+        )
+
+        with pytest.raises(cloaca.StoreOpenError):
+            imported("opening_where")
