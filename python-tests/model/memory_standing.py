@@ -108,13 +108,8 @@ class MemoryStanding(MemorySteering):
     def _pause_of(self, workflow: str) -> WorkflowPause | None:
         if workflow not in self.workflow_pauses:
             return None
-        acts = [
-            (act.created_at, act.id, act)
-            for act in self.noted.values()
-            if (act.run_id, act.workflow, act.kind, act.changed) == ("", workflow, "pause", 1)
-        ]
-        *_, act = max(acts)
-        return WorkflowPause(self.workflow_pauses[workflow], act.asked_by, act.reason)
+        pause = self.pause_of(workflow)
+        return WorkflowPause(pause.until, pause.asked_by, pause.reason)
 
     def _ahead(self, run: RunRow) -> int:
         def place(of: RunRow) -> tuple[int, int, str]:

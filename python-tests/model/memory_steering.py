@@ -16,6 +16,7 @@ from cloaca_core.records.steering import (
     Act,
     Acted,
     ActRow,
+    ActSearch,
     ChildRow,
     ForkRow,
     NewFork,
@@ -70,6 +71,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         self.marks: dict[str, Marks] = {}
         self.noted: dict[tuple[str, str], ActRow] = {}
         self.workflow_pauses: dict[str, int | None] = {}
+        self.workflows_paused_at: dict[str, int] = {}
         self.past_rounds: dict[tuple[str, int], RoundRow] = {}
         self.forked: dict[str, list[ForkRow]] = {}
         self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
@@ -524,18 +526,25 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         """Those of these runs that are there, by id."""
         return [self.runs[run_id] for run_id in sorted(set(run_ids)) if run_id in self.runs]
 
-    async def acts(
-        self, run_id: str | None, limit: int, *, submissions: bool = True
-    ) -> list[ActRow]:
-        rows = [
-            row
+    async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
+        found = await self.search_acts(ActSearch(), len(self.noted))
+        if run_id is not None:
+            found = [
+                row for row in found if row.run_id == run_id and row.kind not in ("send", "approve")
+            ]
+        return found[:limit]
+
+    async def search_acts(self, search: ActSearch, limit: int) -> list[ActRow]:
+        by, kinds, before, submissions = search
+        found = {
+            (row.created_at, row.id, row.run_id): row
             for row in self.noted.values()
-            if (run_id is None or (row.run_id == run_id and row.kind not in ("send", "approve")))
+            if by in (None, row.asked_by)
+            and (row.kind in kinds if kinds is not None else submissions or row.kind != "submit")
             and (not row.run_id or row.run_id in self.runs)
-            and (submissions or run_id is not None or row.kind != "submit")
-        ]
-        rows.sort(key=lambda row: (row.created_at, row.id, row.run_id), reverse=True)
-        return rows[:limit]
+        }
+        newest_first = sorted(found, reverse=True)
+        return [found[mark] for mark in newest_first if before is None or mark < before][:limit]
 
     # -- rounds ------------------------------------------------------------------------------
 
@@ -708,6 +717,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
     async def pause_workflow(self, workflow: str, act: Act, until: int | None) -> bool:
         if self._note_on_workflow(workflow, act, "pause", workflow not in self.workflow_pauses):
             self.workflow_pauses[workflow] = until
+            self.workflows_paused_at[workflow] = act.now
         return bool(self.noted["", act.id].changed)
 
     async def resume_workflow(self, workflow: str, act: Act) -> bool:
@@ -728,17 +738,19 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         return dict(self.workflow_pauses)
 
     async def pauses(self) -> list[PauseRow]:
-        return [self._pause(*each) for each in sorted(self.workflow_pauses.items())]
+        return [self.pause_of(workflow) for workflow in sorted(self.workflow_pauses)]
 
-    def _pause(self, workflow: str, until: int | None) -> PauseRow:
-        about = ("", workflow, "pause", 1)
+    def pause_of(self, workflow: str) -> PauseRow:
+        """The pause of a workflow that is paused."""
+        since, until = self.workflows_paused_at[workflow], self.workflow_pauses[workflow]
+        about = ("", workflow, "pause", 1, since)
         acts = [
             act
             for act in self.noted.values()
-            if (act.run_id, act.workflow, act.kind, act.changed) == about
+            if (act.run_id, act.workflow, act.kind, act.changed, act.created_at) == about
         ]
-        act = max(acts, key=lambda act: (act.created_at, act.id))
-        return PauseRow(workflow, act.created_at, until, act.asked_by, act.reason)
+        act = max(acts, key=lambda act: act.id)
+        return PauseRow(workflow, since, until, act.asked_by, act.reason)
 
     def _forget_unchanged(self, run_id: str, act: Act) -> None:
         """An act of a runner's own that has changed nothing is noted nowhere."""

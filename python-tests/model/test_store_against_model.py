@@ -42,7 +42,7 @@ from cloaca_core.records.runs import NewRun, Park, RunFilter, RunRow, Unserved, 
 from cloaca_core.records.schedules import NewTick, ScheduleRow
 from cloaca_core.records.search import Condition, RunSearch
 from cloaca_core.records.states import RunStatus, TaskStatus
-from cloaca_core.records.steering import Act, ActRow, Reopening, RoundRow
+from cloaca_core.records.steering import Act, ActMark, ActRow, ActSearch, Reopening, RoundRow
 from cloaca_core.records.waits import (
     APPROVAL,
     EVENT,
@@ -564,10 +564,24 @@ class StoreAgainstModel(RuleBasedStateMachine):
     def list_acts(self, run_id: str, limit: int) -> None:
         for wanted in (run_id, None):
             self.same(self.model.acts(wanted, limit), self.store.acts(wanted, limit))
-        self.same(
-            self.model.acts(None, limit, submissions=False),
-            self.store.acts(None, limit, submissions=False),
-        )
+
+    @rule(
+        by=st.sampled_from([None, "ann", "", "nobody"]),
+        kinds=st.none() | st.sets(st.sampled_from(["cancel", "pause", "submit", "no such"])),
+        before=st.none() | st.builds(ActMark, INSTANTS, st.sampled_from(["", "1", "3"]), RUNS),
+        submissions=st.booleans(),
+        limit=LIMITS,
+    )
+    def search_acts(
+        self,
+        by: str | None,
+        kinds: set[str] | None,
+        before: ActMark | None,
+        submissions: bool,
+        limit: int,
+    ) -> None:
+        search = ActSearch(by, kinds, before, submissions)
+        self.same(self.model.search_acts(search, limit), self.store.search_acts(search, limit))
 
     # -- schedules ---------------------------------------------------------------------------
 

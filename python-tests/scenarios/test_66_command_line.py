@@ -678,11 +678,40 @@ def test_a_list_without_pages_says_that_it_is_cut(command: Command, database_url
         command("schedules", "add", name, "order", "0 2 * * *")
     period = ("2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z")
     command("schedules", "backfill", "a", *period, "--yes")
-    lists = [["actions", "list"], ["schedules", "list"], ["schedules", "history", "a"]]
+    lists = [["schedules", "list"], ["schedules", "history", "a"]]
     for cut in (*lists, ["triggers", "list"], ["approvals", "list"]):
         done = command(*cut, "--limit", "1")
         assert (done.stdout.count("\n"), done.stderr[:22]) == (2, "There are more than 1:")
         assert "There are more" not in command(*cut).stderr
+
+
+def test_the_log_of_actions_is_gone_on_with_and_asked_for_a_person_or_an_act(
+    command: Command,
+) -> None:
+    for name in ("a", "b", "c"):
+        command("schedules", "add", name, "order", "0 2 * * *", "--by", "ann")
+    command("workflows", "pause", "order", "--by", "bob")
+
+    def acts(*options: str) -> list[tuple[str, str]]:
+        told = answer(command("actions", "list", "--json", *options))["actions"]
+        return [(each["kind"], each["by"]) for each in told]
+
+    added = ("add_schedule", "ann")
+    assert acts() == [("pause", "bob"), added, added, added]
+    assert acts("--by", "ann", "--kind", "add_schedule") == [added] * 3
+    assert acts("--kind", "pause", "--kind", "prune") == [("pause", "bob")]
+    assert acts("--by", "bob", "--kind", "add_schedule") == []
+
+    first = answer(command("actions", "list", "--limit", "2", "--json"))
+    assert (len(first["actions"]), acts("--before", first["next"])) == (2, [added, added])
+    cut = command("actions", "list", "--limit", "2").stderr
+    assert f"There are more: --before {first['next']}" in cut
+    assert answer(command("actions", "list", "--before", first["next"], "--json"))["next"] is None
+    assert (
+        "is not the mark of an action"
+        in command("actions", "list", "--before", "yesterday", code=2).stderr
+    )
+    assert "'paused' is not one of" in command("actions", "list", "--kind", "paused", code=2).stderr
 
 
 def test_a_schedule_of_an_unknown_workflow_is_noted(

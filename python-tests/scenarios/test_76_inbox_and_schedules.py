@@ -271,6 +271,16 @@ def test_many_runs_that_a_program_has_started_hide_no_decision(
     assert "sign: approve" in decided
     assert "started" in decided  # another kind to choose
 
+    # 101 of them are by shop 0: two whole pages, and one
+    address, shown = "/actions?by=shop+0", []
+    while address:
+        text = page.get(address)
+        shown += re.findall(r'<tr id="act-([^"]*)" data-row', text)
+        older = re.search(r'href="(/actions[^"]*)">Older actions', text)
+        address = unescape(older[1]) if older else ""
+    assert len(shown) == len(set(shown)) == 101
+    assert "is not the mark of an action" in page.get("/actions?before=junk", 422)
+
 
 def test_the_inbox_is_there_when_a_workflow_was_resumed(
     page: Page, runner: cloaca.DefaultRunner

@@ -93,6 +93,10 @@ _FILL = (
     """INSERT INTO cloaca_act
         SELECT 'p' || lpad(n::text, 8, '0'), '', 'often', 0, 'pause', 'ann', NULL, 1, n
         FROM generate_series(1, %(finished)s) AS n""",
+    # a person and a kind whose acts are older than those of others, and on older runs
+    """INSERT INTO cloaca_act
+        SELECT 'b' || n, 'b' || n, 'w', 1, 'retry', 'bob', NULL, 1, 1
+        FROM generate_series(1, %(finished)s) AS n""",
     "INSERT INTO cloaca_paused_workflow (workflow, paused_at) VALUES ('often', %(finished)s)",
     """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,
             schedule_id, behind)
@@ -176,6 +180,7 @@ _FILL = (
 )
 _MINE = [f"s{n:08}" for n in range(5, 5 * (LIMIT + 1), 5)]
 _ENDED = [f"r{n:08}" for n in range(1, LIMIT + 1)]
+_ACTS: dict[str, object] = {"at": 2**63 - 1, "act_id": "", "run_id": "", "limit": LIMIT}
 _LISTING: dict[str, object] = {
     "before": "\U0010ffff",
     "after": "",
@@ -302,8 +307,11 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_children": {"ids": ["few", "none"]},
     "list_strays": {"ids": [*_MINE, "l00000001"]},
     "forget_children": {"ids": [*_ENDED, "c00000001"]},
-    "list_acts": {"limit": LIMIT},
-    "list_asked_acts": {"limit": LIMIT},
+    "list_acts": _ACTS,
+    "list_asked_acts": _ACTS,
+    "list_acts_of_kind": _ACTS | {"kind": "retry"},
+    "list_acts_of_person": _ACTS
+    | {"asked_by": "bob", "of_any": 0, "kinds": ["retry"], "submissions": 1},
     "list_acts_of_run": {"run_id": "r00000001", "limit": LIMIT},
     "lock_schedules_of_owned": _GIVEN_UP,
     "lock_owned": {**_GIVEN_UP, "limit": LIMIT},
@@ -465,7 +473,7 @@ _SEARCHED: dict[str, dict[str, object]] = {
     "child_ids": _PAGE | {"value": "few"},
     "first_children": {"value": "parent", "most": LIMIT},
     "tagged_ids": _PAGE | {"key": "some", "value": "rare"},
-    "acted_ids": _PAGE | {"value": "nobody"},
+    "acted_ids": _PAGE | {"value": "bob"},
     "list_actors": {"names": ["ann", "bob"]},
     "match_runs": {"ids": _ENDED, "conditions": _CONDITIONS, "since": None, "until": None},
     "count_newest": {"value": "rare", "most": LIMIT},
@@ -503,6 +511,8 @@ _READ = frozenset(
             "children_under_way",
             "list_acts",
             "list_asked_acts",
+            "list_acts_of_kind",
+            "list_acts_of_person",
             "list_acts_of_run",
         ),
         *("list_children", "children_out_of_step", "list_follow_ups", "run_as_it_stands"),

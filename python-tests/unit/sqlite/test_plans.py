@@ -78,6 +78,9 @@ _FILL = (
     # a workflow that was paused many times
     """INSERT INTO cloaca_act
         SELECT 'p' || id, '', 'often', 0, 'pause', 'ann', NULL, 1, n FROM n""",
+    # a person and a kind whose acts are older than those of others, and on older runs
+    """INSERT INTO cloaca_act
+        SELECT 'b' || id, 'b' || id, 'w', 1, 'retry', 'bob', NULL, 1, 1 FROM n""",
     "INSERT INTO cloaca_paused_workflow (workflow, paused_at) SELECT 'often', max(n) FROM n",
     # of many workflows, runs that follow those that have ended
     """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, ended_at, tags,
@@ -129,6 +132,7 @@ _OWNED = [f"o{n:08}" for n in range(21, 21 + LIMIT)]
 _HELD = [f"h{n:08}" for n in range(1, LIMIT + 1)]
 _ENDED = [f"e{n:08}" for n in range(1, LIMIT + 1)]
 _ACT = {"id": "new", "now": 1, "asked_by": "ann", "reason": None, "because": "why"}
+_ACTS = {"at": 2**63 - 1, "act_id": "", "run_id": "", "limit": LIMIT}
 _CANCEL = {
     "ids": _OWNED + _HELD + _ENDED,
     **_ACT,
@@ -170,7 +174,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "child_ids": _PAGE | {"value": "few"},
     "first_children": {"value": "parent", "most": LIMIT},
     "tagged_ids": _PAGE | {"key": "team", "value": "none"},
-    "acted_ids": _PAGE | {"value": "nobody"},
+    "acted_ids": _PAGE | {"value": "bob"},
     "list_actors": {"names": ["ann", "bob"]},
     "match_runs": {"ids": _ENDED, "conditions": _CONDITIONS, "since": None, "until": None},
     "count_newest": {"value": "w1", "most": LIMIT},
@@ -243,8 +247,11 @@ _VALUES: dict[str, dict[str, object]] = {
     "descendants_out_of_step": {"ids": ["c00000001"], "limit": LIMIT},
     "list_strays": {"ids": [*_OWNED, "l00000001"]},
     "forget_children": {"ids": [*_ENDED, "c00000001"]},
-    "list_acts": {"limit": LIMIT},
-    "list_asked_acts": {"limit": LIMIT},
+    "list_acts": _ACTS,
+    "list_asked_acts": _ACTS,
+    "list_acts_of_kind": _ACTS | {"kind": "retry"},
+    "list_acts_of_person": _ACTS
+    | {"asked_by": "bob", "of_any": 0, "kinds": ["retry"], "submissions": 1},
     "list_acts_of_run": {"run_id": "e00000001", "limit": LIMIT},
     "lock_owned": {"runner_id": "dead"},
     "mark_cancelled": {"runner_id": "dead", "held": [], "fenced": 1},
@@ -329,6 +336,8 @@ def test_aged_places_cost_no_more_with_many_that_wait(filled: sqlite3.Connection
         ("message_unnumbered", "list_unnumbered"),
         ("message_key", "message_sent"),
         ("act_by", "acted_ids"),
+        ("act_of_kind", "list_acts_of_kind"),
+        ("act_of_person", "list_acts_of_person"),
         ("run_of_workflow", "workflow_ids"),
         ("run_of_status", "ended_ids"),
         ("run_tag_content", "tagged_ids"),

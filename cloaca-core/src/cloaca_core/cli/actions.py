@@ -7,6 +7,7 @@ import click
 from cloaca_core.cli.columns import when
 from cloaca_core.cli.output import Column, Output, output_options
 from cloaca_core.cli.where import Where, database_options, pass_where
+from cloaca_core.records.steering import ACT_KINDS
 
 
 @click.group("actions")
@@ -15,17 +16,40 @@ def command() -> None:
 
 
 @command.command("list")
+@click.option("--by", metavar="NAME", help="Only what NAME has asked.")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(ACT_KINDS),
+    metavar="ACT",
+    help="Only these acts; may be repeated.",
+)
+@click.option("--before", metavar="MARK", help="Only older ones; a list that is cut says its MARK.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @database_options
 @output_options
 @pass_where
-def list_(where: Where, out: Output, limit: int) -> None:
-    """List the acts, newest first. REASON names the schedule, the trigger or the runner."""
+def list_(
+    where: Where,
+    out: Output,
+    by: str | None,
+    kinds: tuple[str, ...],
+    before: str | None,
+    limit: int,
+) -> None:
+    """List the acts, newest first. REASON names the schedule, the trigger or the runner.
+
+    ACT is one of those in the second column.
+    """
     from cloaca_core.observe.json_forms import json_form
 
-    with where.looking() as client:
-        rows = [json_form(each) for each in client.actions(limit=limit + 1)]
-    out.listing("actions", rows, _COLUMNS, limit=limit, empty="No actions.")
+    with where.observing() as observer:
+        asked = observer.actions(limit=limit + 1, by=by, kinds=kinds or None, before=before)
+        acts = asked.wait()
+    more = acts[limit - 1].mark if len(acts) > limit else None
+    rows = [json_form(each) for each in acts[:limit]]
+    out.listing("actions", rows, _COLUMNS, following=more, empty="No actions.")
 
 
 _COLUMNS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from cloaca_core.conformance.rows import (
     trigger_row,
 )
 from cloaca_core.records.schedules import ScheduleRow
-from cloaca_core.records.steering import ActRow
+from cloaca_core.records.steering import ActMark, ActRow, ActSearch
 from cloaca_core.store.protocol import Store
 
 
@@ -161,8 +162,64 @@ class ActConformance:
         await store.pause(["a"], act(now=LATER + 1), None, children=True)
 
         paused = ActRow("x", "a", WORKFLOW, 1, "pause", "ann", "a reason", 1, LATER + 1)
-        assert await store.acts(None, 2, submissions=False) == [paused, noted()]
+        assert await store.search_acts(ActSearch(submissions=False), 2) == [paused, noted()]
         assert len(await store.acts(None, 9)) == 5
+
+    async def test_acts_are_looked_for_by_person_and_kind(self, store: Store) -> None:
+        acts = [
+            noted("1", "add_schedule")._replace(created_at=NOW + 1),
+            noted("2", "prune")._replace(created_at=NOW + 2, asked_by="bob"),
+            noted("3", "pause")._replace(created_at=NOW + 3),
+            noted("4", "pause")._replace(created_at=NOW + 4, asked_by="bob"),
+        ]
+        for each in acts:
+            await store.note(each)
+        await submit(store, new_run("a", owner=None)._replace(asked_by="ann"))
+
+        async def found(limit: int = 9, **search: Any) -> list[str]:
+            return [row.id for row in await store.search_acts(ActSearch(**search), limit)]
+
+        assert await found() == ["4", "3", "2", "1", "a"]
+        assert await found(by="ann") == ["3", "1", "a"]
+        assert await found(by="ann", submissions=False) == ["3", "1"]
+        assert await found(by="ann", kinds=["submit", "pause"], submissions=False) == ["3", "a"]
+        assert await found(by="an") == []
+        assert await found(kinds=["pause"]) == ["4", "3"]
+        assert await found(kinds=["prune", "pause", "add_schedule", "prune"], limit=3) == (
+            ["4", "3", "2"]
+        )
+        assert await found(kinds=["submit"], submissions=False) == ["a"]
+        assert await found(kinds=[]) == []
+        assert await found(by="bob", kinds=["pause"]) == ["4"]
+        assert await found(by="bob", kinds=[]) == []
+
+    @pytest.mark.parametrize(
+        "search",
+        [
+            ActSearch(),
+            ActSearch(submissions=False),
+            ActSearch(by="ann"),
+            ActSearch(kinds=["cancel", "prune"]),
+            ActSearch(by="ann", kinds=["cancel", "prune"]),
+        ],
+    )
+    async def test_acts_go_on_after_a_mark_also_in_the_midst_of_one_call(
+        self, store: Store, search: ActSearch
+    ) -> None:
+        """Runs that one call cancels share the id and the instant of their acts."""
+        await submit(store, *[new_run(name, owner=None) for name in "abc"])
+        await store.cancel(["a", "b", "c"], act("x", now=LATER), LATER, children=False)
+        await store.note(noted("w", "prune")._replace(created_at=LATER))
+        await store.note(noted("y", "prune")._replace(created_at=LATER))
+        await store.note(noted("z", "prune")._replace(created_at=LATER - 1))
+
+        pages, before = [], None
+        for _ in range(7):
+            page = await store.search_acts(search._replace(before=before), 1)
+            pages += [(row.id, row.run_id) for row in page]
+            before = next((ActMark(row.created_at, row.id, row.run_id) for row in page), before)
+
+        assert pages == [("y", ""), ("x", "c"), ("x", "b"), ("x", "a"), ("w", ""), ("z", "")]
 
     async def test_a_submission_that_waited_for_its_key_is_noted(self, store: Store) -> None:
         asked = new_run("a", key="k", owner=None)._replace(asked_by="ann")

@@ -30,7 +30,7 @@ from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.definitions import DefinitionRow
 from cloaca_core.records.runs import Unserved
 from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import NewFork, Reopening
+from cloaca_core.records.steering import ActSearch, NewFork, Reopening
 from cloaca_core.records.upkeep import KeptWorkflow, Shift, Upkeep, Weight
 from cloaca_core.store.protocol import Store
 
@@ -237,7 +237,8 @@ class UpkeepConformance:
         assert await store.list_runs(any_run(tags=(("t", "1"),))) == []
         assert await store.list_runs(any_run(parent_id="a")) == []
         assert await store.children(["a"]) == []
-        assert [row.run_id for row in await store.acts(None, 9)] == ["z"]
+        for search in (ActSearch(), ActSearch(by="ann"), ActSearch(kinds=["cancel"])):
+            assert [row.run_id for row in await store.search_acts(search, 9)] == ["z"]
 
     async def test_a_tree_is_hidden_once(self, store: Store) -> None:
         await ended_tree(store, "a")

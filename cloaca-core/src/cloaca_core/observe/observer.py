@@ -406,16 +406,26 @@ class Observer:
 
         return self._ask(overview.read_runners, lambda found: overview.runner_lines(*found))
 
-    def actions(self, *, limit: int = 100, submissions: bool = True) -> Call[list[Action]]:
-        """Who has asked what of the database, newest first; see ``Client.actions``. Without
-        ``submissions``, of which there may be as many as runs, it goes back further.
+    def actions(
+        self,
+        *,
+        limit: int = 100,
+        submissions: bool = True,
+        by: str | None = None,
+        kinds: Collection[str] | None = None,
+        before: str | None = None,
+    ) -> Call[list[Action]]:
+        """Who has asked what of the database, newest first; see ``Client.actions``. Only what
+        ``by`` has asked; only of these ``kinds``; only what is older than an action whose ``mark``
+        is ``before``. Without ``submissions``, of which there may be as many as runs, they are left
+        out unless ``kinds`` has them. A ``before`` that is no mark raises ``FilterError``.
         """
-        from cloaca_core.runner.history import actions
+        from cloaca_core.observe import actions
+        from cloaca_core.runner import history
 
+        search = actions.search(by, kinds, before, submissions=submissions)
         most = checked_limit(limit)
-        return self._ask(
-            lambda engine: engine.store.acts(None, most, submissions=submissions), actions
-        )
+        return self._ask(lambda engine: engine.store.search_acts(search, most), history.actions)
 
     # -- all of it ---------------------------------------------------------------------------
 

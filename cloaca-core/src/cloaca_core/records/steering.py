@@ -1,8 +1,8 @@
 """The rows of what is asked of runs; forms as in ``runs``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Act(NamedTuple):
@@ -179,6 +179,30 @@ class PauseRow(NamedTuple):
     reason: str | None
 
 
+ACT_KINDS: Final = (
+    "submit",
+    "cancel",
+    "pause",
+    "resume",
+    "retry",
+    "fork",
+    "send",
+    "approve",
+    "expire",
+    "prune",
+    "add_schedule",
+    "change_schedule",
+    "enable_schedule",
+    "disable_schedule",
+    "backfill_schedule",
+    "delete_schedule",
+    "enable_trigger",
+    "disable_trigger",
+    "drain_runner",
+)
+"""The kinds of acts that are noted."""
+
+
 class ActRow(NamedTuple):
     """An act on a run as it was noted. ``run_id`` is empty for one on a workflow, a schedule, a
     trigger or a runner; ``workflow`` is empty where none is concerned.
@@ -193,3 +217,24 @@ class ActRow(NamedTuple):
     reason: str | None
     changed: int
     created_at: int
+
+
+class ActMark(NamedTuple):
+    """The place of an act among all, which are listed newest first."""
+
+    created_at: int
+    id: str
+    run_id: str
+
+
+class ActSearch(NamedTuple):
+    """Which acts to look for: of one person, of these kinds, older than a mark; None for any.
+
+    Without ``submissions``, of which there may be as many as runs, they are left out unless they
+    are among ``kinds``.
+    """
+
+    by: str | None = None
+    kinds: Collection[str] | None = None
+    before: ActMark | None = None
+    submissions: bool = True

@@ -116,6 +116,11 @@ class Action:
     reason: str | None
     changed: bool
 
+    @property
+    def mark(self) -> str:
+        """Its place among all actions: ``Observer.actions(before=…)`` goes on from there."""
+        return "/".join([self.at, self.id, self.run_id or ""])
+
 
 def actions(acts: Sequence[ActRow]) -> list[Action]:
     """The actions of rows, in the same order."""

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 28, digest feba3f896dbf1f6c0237462c649c94d2b7a2332127a692b22e4a5a28c3b796a4
+-- Made from migrations 1 to 29, digest f10d57a2c348bd506f19b2411830b73680eea67752324cab5a2601100d95d6d2
 
 PRAGMA application_id = 1668050785;
 
@@ -510,6 +510,10 @@ WHERE NOT EXISTS (
 );
 
 CREATE INDEX cloaca_act_asked ON cloaca_act (created_at, id) WHERE kind <> 'submit';
+
+CREATE INDEX cloaca_act_of_person ON cloaca_act (asked_by, created_at, id, run_id, kind);
+
+CREATE INDEX cloaca_act_of_kind ON cloaca_act (kind, created_at, id, run_id);
 
 INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
 VALUES (1, 0, NULL, 0, 0);

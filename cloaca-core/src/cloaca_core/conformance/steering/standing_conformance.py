@@ -31,7 +31,7 @@ from cloaca_core.conformance.rows import (
 from cloaca_core.records.runs import NewRun
 from cloaca_core.records.standing import Holds, Standing, UnendedChild, Unread, WorkflowPause
 from cloaca_core.records.states import RunStatus, TaskStatus
-from cloaca_core.records.steering import Reopening, RestartRow
+from cloaca_core.records.steering import PauseRow, Reopening, RestartRow
 from cloaca_core.store.protocol import Store
 
 OTHER = "public::embedded::other"
@@ -109,6 +109,18 @@ class StandingConformance:
 
         assert (await _standing(store, "a")).paused == WorkflowPause(LATER + 9, "ann", "a reason")
         assert (await _standing(store, "b")).paused is None
+
+    async def test_who_has_paused_a_workflow_is_known_also_if_the_clock_was_set_back(
+        self, store: Store
+    ) -> None:
+        await submit(store, new_run("a", owner=None))
+        await store.pause_workflow(WORKFLOW, act("1", now=LATER), None)
+        await store.resume_workflow(WORKFLOW, act("2", now=LATER))
+        later = act("3", now=NOW)._replace(asked_by="bob", reason="again")
+        await store.pause_workflow(WORKFLOW, later, None)
+
+        assert (await _standing(store, "a")).paused == WorkflowPause(None, "bob", "again")
+        assert await store.pauses() == [PauseRow(WORKFLOW, NOW, None, "bob", "again")]
 
     async def test_the_runs_that_come_first_are_counted(self, store: Store) -> None:
         await store.register(runner("r1"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from cloaca_core.records.steering import Act, Acted, ActRow, News, ReplacementRow
+from cloaca_core.records.steering import Act, Acted, ActRow, ActSearch, News, ReplacementRow
 
 
 class SteeringStore(Protocol):
@@ -99,9 +99,10 @@ class SteeringStore(Protocol):
     async def note(self, act: ActRow) -> None:
         """Note an act on no run, unless it is there."""
 
-    async def acts(
-        self, run_id: str | None, limit: int, *, submissions: bool = True
-    ) -> list[ActRow]:
-        """All acts, newest first, or all but submissions; or those on one run but for its messages,
-        which ``sent`` has, also those that are no acts.
+    async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
+        """All acts, newest first; or those on one run but for its messages, which ``sent`` has,
+        also those that are no acts.
         """
+
+    async def search_acts(self, search: ActSearch, limit: int) -> list[ActRow]:
+        """The acts that are looked for, newest first, and by id where they are of one instant."""

@@ -173,6 +173,8 @@ class SteeringQueries(Statements):
     note_act: Statement
     list_acts: Statement
     list_asked_acts: Statement
+    list_acts_of_kind: Statement
+    list_acts_of_person: Statement
     list_acts_of_run: Statement
     list_replacements: Statement
 

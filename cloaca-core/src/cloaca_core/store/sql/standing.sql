@@ -22,15 +22,15 @@ WHERE run.id = :run_id
 
 
 -- name: pause_of_workflow
--- Read whether the workflow of a run is paused, and who has asked for that last.
+-- Read whether the workflow of a run is paused, and who has asked for that: its act has the time of the
+-- pause.
 SELECT paused.paused_until, act.asked_by, act.reason
 FROM cloaca_run AS run
 JOIN cloaca_paused_workflow AS paused ON paused.workflow = run.workflow
 LEFT JOIN cloaca_act AS act ON act.run_id = '' AND act.id = (
-    SELECT latest.id FROM cloaca_act AS latest
-    WHERE latest.run_id = '' AND latest.workflow = paused.workflow AND latest.kind = 'pause'
-        AND latest.changed = 1
-    ORDER BY latest.created_at DESC, latest.id DESC LIMIT 1
+    SELECT max(latest.id) FROM cloaca_act AS latest
+    WHERE latest.created_at = paused.paused_at AND latest.created_at >= 0 AND latest.run_id = ''
+        AND latest.workflow = paused.workflow AND latest.kind = 'pause' AND latest.changed = 1
 )
 WHERE run.id = :run_id;
 

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from cloaca_core.records.states import ReasonCode
-from cloaca_core.records.steering import Act, Acted, ActRow, News, Parent, ReplacementRow, Wish
+from cloaca_core.records.steering import (
+    Act,
+    Acted,
+    ActMark,
+    ActRow,
+    ActSearch,
+    News,
+    Parent,
+    ReplacementRow,
+    Wish,
+)
 from cloaca_core.store.sql.base import SqlPart, acted, of_act, steps_of
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement
+
+_AFTER_ALL: Final = ActMark(2**63 - 1, "", "")
+"""The mark of a list that begins with the newest act."""
 
 
 class SqlSteering(SqlPart):
@@ -121,13 +135,30 @@ class SqlSteering(SqlPart):
     async def note(self, act: ActRow) -> None:
         await self._write(self._queries.steering.note_act, **of_act(act))
 
-    async def acts(
-        self, run_id: str | None, limit: int, *, submissions: bool = True
-    ) -> list[ActRow]:
-        q = self._queries.steering
+    async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
         if run_id is None:
-            listed = q.list_acts if submissions else q.list_asked_acts
-            rows = await self._read(listed, limit=limit)
-        else:
-            rows = await self._read(q.list_acts_of_run, run_id=run_id, limit=limit)
+            return await self.search_acts(ActSearch(), limit)
+        rows = await self._read(self._queries.steering.list_acts_of_run, run_id=run_id, limit=limit)
         return list(map(ActRow._make, rows))
+
+    async def search_acts(self, search: ActSearch, limit: int) -> list[ActRow]:
+        q, kinds = self._queries.steering, search.kinds
+        at, act_id, run_id = search.before or _AFTER_ALL
+        place = {"at": at, "act_id": act_id, "run_id": run_id, "limit": limit}
+        if search.by is not None:
+            place |= {"asked_by": search.by, "submissions": int(search.submissions)}
+            place |= {"of_any": int(kinds is None), "kinds": self._dialect.array(kinds or ())}
+            found = await self._read(q.list_acts_of_person, **place)
+        elif kinds is not None:  # each of them by its index
+            found = []
+            for kind in set(kinds):
+                found += await self._read(q.list_acts_of_kind, kind=kind, **place)
+        else:
+            listed = q.list_acts if search.submissions else q.list_asked_acts
+            found = await self._read(listed, **place)
+        rows = sorted(map(ActRow._make, found), key=_place_of, reverse=True)
+        return rows[:limit]
+
+
+def _place_of(row: ActRow) -> ActMark:
+    return ActMark(row.created_at, row.id, row.run_id)

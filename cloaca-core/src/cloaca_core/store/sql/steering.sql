@@ -325,9 +325,11 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: list_acts
--- The acts on any run or workflow, newest first.
+-- The acts on any run or workflow, newest first, older than a mark.
 SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
-FROM cloaca_act WHERE created_at >= 0
+FROM cloaca_act
+WHERE created_at >= 0
+    AND (created_at, id, run_id) < (CAST(:at AS BIGINT), CAST(:act_id AS TEXT), CAST(:run_id AS TEXT))
     AND NOT EXISTS (
         SELECT 1 FROM cloaca_run AS run
         JOIN cloaca_tombstone AS gone ON gone.root_id = coalesce(run.root_id, run.id)
@@ -339,7 +341,39 @@ ORDER BY created_at DESC, id DESC, run_id DESC LIMIT :limit;
 -- name: list_asked_acts
 -- The same but for submissions, of which there may be as many as runs.
 SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
-FROM cloaca_act WHERE created_at >= 0 AND kind <> 'submit'
+FROM cloaca_act
+WHERE created_at >= 0 AND kind <> 'submit'
+    AND (created_at, id, run_id) < (CAST(:at AS BIGINT), CAST(:act_id AS TEXT), CAST(:run_id AS TEXT))
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_run AS run
+        JOIN cloaca_tombstone AS gone ON gone.root_id = coalesce(run.root_id, run.id)
+        WHERE run.id = cloaca_act.run_id
+    )
+ORDER BY created_at DESC, id DESC, run_id DESC LIMIT :limit;
+
+
+-- name: list_acts_of_kind
+-- The acts of one kind, newest first, older than a mark.
+SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+FROM cloaca_act
+WHERE kind = :kind
+    AND (created_at, id, run_id) < (CAST(:at AS BIGINT), CAST(:act_id AS TEXT), CAST(:run_id AS TEXT))
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_run AS run
+        JOIN cloaca_tombstone AS gone ON gone.root_id = coalesce(run.root_id, run.id)
+        WHERE run.id = cloaca_act.run_id
+    )
+ORDER BY created_at DESC, id DESC, run_id DESC LIMIT :limit;
+
+
+-- name: list_acts_of_person
+-- The acts of one person, newest first, older than a mark: of any or of these kinds.
+SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+FROM cloaca_act
+WHERE asked_by = :asked_by
+    AND (created_at, id, run_id) < (CAST(:at AS BIGINT), CAST(:act_id AS TEXT), CAST(:run_id AS TEXT))
+    AND (:of_any = 1 OR kind IN :kinds)
+    AND (:of_any = 0 OR :submissions = 1 OR kind <> 'submit')
     AND NOT EXISTS (
         SELECT 1 FROM cloaca_run AS run
         JOIN cloaca_tombstone AS gone ON gone.root_id = coalesce(run.root_id, run.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.ui.asking import Address, Ask
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from cloaca_core.runner.history import Action
 
 LOOKED_AT: Final = 1_000
-"""Acts among which a person or a kind is looked for, the newest. Submissions, of which there may be
-as many as runs, are not counted where other kinds are looked for.
+"""Acts whose people and kinds are offered, the newest; also those without submissions, of which
+there may be as many as runs.
 """
 PAGE: Final = 50
 _PEOPLE: Final = 12
@@ -25,24 +25,23 @@ _PEOPLE: Final = 12
 
 async def actions(ask: Ask) -> Response:
     """The page of acts, newest first."""
-    by, kind, before = ask.query("by"), ask.query("kind"), ask.number("before")
-    everything, asked = await asyncio.gather(
-        ask.desk.observer.actions(limit=LOOKED_AT),
-        ask.desk.observer.actions(limit=LOOKED_AT, submissions=False),
+    by, kind, before = ask.query("by"), ask.query("kind"), ask.query("before")
+    observer, kinds = ask.desk.observer, kinds_of(kind)
+    everything, asked, acts = await asyncio.gather(
+        observer.actions(limit=LOOKED_AT),
+        observer.actions(limit=LOOKED_AT, submissions=False),
+        observer.actions(limit=PAGE + 1, by=by or None, kinds=kinds, before=before or None),
     )
-    acts = everything if kind in ("", "submit") else asked
-    found = chosen(acts, by, kind)
     known = together(everything, asked)
     return await ask.page(
         "actions.html",
         by=by,
         kind=kind,
-        any=bool(acts),
+        any=bool(known),
         people=[name for name, _ in Counter([act.by for act in known]).most_common(_PEOPLE)],
-        kinds=_kinds_of(known),
-        acts=found[before : before + PAGE],
-        older=before + PAGE if len(found) > before + PAGE else None,
-        all_seen=len(acts) < LOOKED_AT,
+        kinds=_offered(known),
+        acts=acts[:PAGE],
+        older=acts[PAGE - 1].mark if len(acts) > PAGE else None,
     )
 
 
@@ -51,12 +50,14 @@ def together(*lists: Sequence[Action]) -> list[Action]:
     return list({(act.id, act.run_id): act for acts in lists for act in acts}.values())
 
 
-def chosen(acts: Sequence[Action], by: str, kind: str) -> list[Action]:
-    """Those acts of a person, or of all, that are of a kind or group, or of any."""
-    return [act for act in acts if by in ("", act.by) and kind in ("", act.kind, _group(act.kind))]
+def kinds_of(chosen: str) -> Collection[str] | None:
+    """The kinds of acts of a kind or group; None for any."""
+    if not chosen:
+        return None
+    return [kind for kind in schedule_texts.ACTS if _group(kind) == chosen] or [chosen]
 
 
-def _kinds_of(acts: Sequence[Action]) -> dict[str, str]:
+def _offered(acts: Sequence[Action]) -> dict[str, str]:
     """The kinds and groups of acts to choose from, with what people read."""
     there = {_group(act.kind) or act.kind for act in acts}
     kinds = {kind: told for kind, told in schedule_texts.ACTS.items() if kind in there}

@@ -6,29 +6,32 @@ from dataclasses import replace
 
 import pytest
 
+from cloaca_core.records.steering import ACT_KINDS
 from cloaca_core.runner.history import Action
-from cloaca_core.ui.pages.actions import chosen, together
+from cloaca_core.ui.pages.actions import kinds_of, together
+from cloaca_core.ui.words.schedule_texts import ACTS
 
 
 def act(by: str, kind: str) -> Action:
     return Action(f"{by}-{kind}", "2026-11-27T07:30:00+00:00", kind, "r", "flow", by, None, True)
 
 
-ACTS = [act("ann", "cancel"), act("bob", "cancel"), act("ann", "retry")]
-
-
 @pytest.mark.parametrize(
-    ("by", "kind", "expected"),
+    ("chosen", "kinds"),
     [
-        ("", "", ["ann-cancel", "bob-cancel", "ann-retry"]),
-        ("ann", "", ["ann-cancel", "ann-retry"]),
-        ("", "cancel", ["ann-cancel", "bob-cancel"]),
-        ("ann", "retry", ["ann-retry"]),
-        ("an", "", []),
+        ("", None),
+        ("cancel", ["cancel"]),
+        ("triggers", ["enable_trigger", "disable_trigger"]),
+        ("runners", ["drain_runner"]),
+        ("no such kind", ["no such kind"]),
     ],
 )
-def test_acts_are_chosen_by_person_and_kind(by: str, kind: str, expected: list[str]) -> None:
-    assert [each.id for each in chosen(ACTS, by, kind)] == expected
+def test_a_group_has_its_kinds(chosen: str, kinds: list[str] | None) -> None:
+    assert kinds_of(chosen) == kinds
+
+
+def test_each_kind_of_act_has_words() -> None:
+    assert tuple(ACTS) == ACT_KINDS
 
 
 def test_an_act_of_two_lists_counts_once() -> None:
