@@ -171,6 +171,7 @@ class ActConformance:
             noted("2", "prune")._replace(created_at=NOW + 2, asked_by="bob"),
             noted("3", "pause")._replace(created_at=NOW + 3),
             noted("4", "pause")._replace(created_at=NOW + 4, asked_by="bob"),
+            noted("5", "prune")._replace(created_at=NOW + 5),
         ]
         for each in acts:
             await store.note(each)
@@ -179,15 +180,14 @@ class ActConformance:
         async def found(limit: int = 9, **search: Any) -> list[str]:
             return [row.id for row in await store.search_acts(ActSearch(**search), limit)]
 
-        assert await found() == ["4", "3", "2", "1", "a"]
-        assert await found(by="ann") == ["3", "1", "a"]
-        assert await found(by="ann", submissions=False) == ["3", "1"]
+        assert await found() == ["5", "4", "3", "2", "1", "a"]
+        assert await found(by="ann") == ["5", "3", "1", "a"]
+        assert await found(by="ann", submissions=False) == ["5", "3", "1"]
         assert await found(by="ann", kinds=["submit", "pause"], submissions=False) == ["3", "a"]
         assert await found(by="an") == []
         assert await found(kinds=["pause"]) == ["4", "3"]
-        assert await found(kinds=["prune", "pause", "add_schedule", "prune"], limit=3) == (
-            ["4", "3", "2"]
-        )
+        assert await found(kinds=["prune", "pause", "prune"], limit=3) == ["5", "4", "3"]
+        assert await found(kinds=["prune", "pause", "add_schedule"]) == ["5", "4", "3", "2", "1"]
         assert await found(kinds=["submit"], submissions=False) == ["a"]
         assert await found(kinds=[]) == []
         assert await found(by="bob", kinds=["pause"]) == ["4"]

@@ -105,7 +105,7 @@ class StandingConformance:
         await store.pause_workflow(WORKFLOW, act("1", now=NOW)._replace(asked_by="bob"), None)
         await store.resume_workflow(WORKFLOW, act("2", now=NOW + 1))
         await store.pause_workflow(WORKFLOW, act("3", now=NOW + 2), LATER + 9)
-        await store.pause_workflow(WORKFLOW, act("4")._replace(asked_by="cleo"), None)
+        await store.pause_workflow(WORKFLOW, act("4", now=NOW + 2)._replace(asked_by="cleo"), None)
 
         assert (await _standing(store, "a")).paused == WorkflowPause(LATER + 9, "ann", "a reason")
         assert (await _standing(store, "b")).paused is None
@@ -114,9 +114,9 @@ class StandingConformance:
         self, store: Store
     ) -> None:
         await submit(store, new_run("a", owner=None))
-        await store.pause_workflow(WORKFLOW, act("1", now=LATER), None)
-        await store.resume_workflow(WORKFLOW, act("2", now=LATER))
-        later = act("3", now=NOW)._replace(asked_by="bob", reason="again")
+        await store.pause_workflow(WORKFLOW, act("z", now=LATER), None)
+        await store.resume_workflow(WORKFLOW, act("y", now=LATER))
+        later = act("a", now=NOW)._replace(asked_by="bob", reason="again")
         await store.pause_workflow(WORKFLOW, later, None)
 
         assert (await _standing(store, "a")).paused == WorkflowPause(None, "bob", "again")
