@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,8 @@ def run(tmp_path: Path) -> Iterator[Run]:
     yield run
     run.kill()
     leftovers.sweep(tmp_path)
+    with suppress(ProcessLookupError):  # a run that has removed its folder leaves its child alone
+        os.kill(int(run.said[1]), signal.SIGKILL)
 
 
 def test_the_folder_of_a_run_that_was_killed_is_removed(run: Run, tmp_path: Path) -> None:
