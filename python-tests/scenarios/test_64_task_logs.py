@@ -129,7 +129,10 @@ class TestLines:
 
         assert messages(run.logs()) == ["attempt 1", "attempt 2", "attempt 3"]
         assert messages(run.logs("load", 2)) == ["attempt 2"]
-        assert run.logs("other") == []
+        with pytest.raises(cloaca.TaskNotFoundError, match="has no task 'other'"):
+            run.logs("other")
+        with pytest.raises(KeyError, match="has no task 'other'"):
+            next(iter(run.follow_logs("other")))
 
     def test_a_body_that_was_given_up_keeps_its_lines_until_then(
         self, runner: cloaca.DefaultRunner

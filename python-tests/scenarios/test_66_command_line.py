@@ -180,6 +180,8 @@ def test_a_key_names_one_run(command: Command) -> None:
     first = answer(command("run", "order", "--key", "k", "--detach", "--json"))["run"]
     again = answer(command("run", "order", "--key", "k", "--detach", "--json"))["run"]
     command("run", "order", "--by", "ann")
+    assert re.search(r"^by +ann$", command("runs", "show", "@").stdout, re.MULTILINE)
+    assert answer(command("runs", "show", "@", "--json"))["run"]["submitted_by"] == "ann"
     started = answer(command("actions", "list", "--json"))["actions"]
     assert [each["kind"] for each in started] == ["submit", "submit"]
     assert started[0]["by"] == "ann"
@@ -291,6 +293,9 @@ def test_what_bodies_have_logged_is_written(command: Command, worker: cloaca.Def
         ["INFO", "read", "whole"],
     ]
     assert lines[1] == "  very"
+    for follow in ([], ["-f"]):
+        wrong = command("runs", "logs", "@", "--task", "raed", *follow, code=1).stderr
+        assert f"run {run.id} of load has no task 'raed'" in wrong
     first, *rest = [
         json.loads(line)
         for line in command("runs", "logs", run.id, "--json", "--task", "read").stdout.splitlines()

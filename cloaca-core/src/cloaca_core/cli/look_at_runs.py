@@ -63,13 +63,14 @@ def show(where: Where, out: Output, run: str, depth: int) -> None:
     with where.observing() as observer:
         tree = observer.tree(run, depth=depth).wait()
         line = observer.run(run).wait()
-    out.one("run", shown_form(line, tree), lambda: _shown(line, tree))
+        by = observer.submitted_by(run).wait()
+    out.one("run", shown_form(line, tree, by), lambda: _shown(line, tree, by))
 
 
-def _shown(run: RunLine, tree: RunTree) -> Iterator[str]:
+def _shown(run: RunLine, tree: RunTree, submitted_by: str | None) -> Iterator[str]:
     from cloaca_core.cli.lines import laid_out, tree_lines
 
-    yield from header(run)
+    yield from header(run, submitted_by)
     yield ""
     yield from laid_out(tree_lines(tree), terminal_width())
     if run.status not in ("Completed", "Cancelled"):
@@ -77,7 +78,7 @@ def _shown(run: RunLine, tree: RunTree) -> Iterator[str]:
         yield f"Why it is so: cloaca runs explain {run.id}"
 
 
-def header(run: RunLine) -> list[str]:
+def header(run: RunLine, submitted_by: str | None) -> list[str]:
     """The facts of a run, a line each; those that it has not are left out."""
     return fact_lines(
         {
@@ -89,6 +90,7 @@ def header(run: RunLine) -> list[str]:
             "waits": None if run.waits_for is None else wait_text(_wait_form(run)),
             "error": first_line(run.error_message),
             "created": moment(run.created_at),
+            "by": submitted_by,
             "started": run.started_at,
             "ended": run.ended_at,
             "took": duration(run.seconds),

@@ -48,7 +48,7 @@ def get_run(
     observer, run_id = desk.observer, desk.run_id(run)
     tree = observer.tree(run_id, depth=depth).wait()
     line = observer.run(run_id).wait()
-    form: Form = {"run": shown_form(line, tree)}
+    form: Form = {"run": shown_form(line, tree, observer.submitted_by(run_id).wait())}
     if task is not None:
         form["change"] = observer.changes(run_id, task, attempt=attempt).wait().to_dict()
     return form

@@ -278,6 +278,13 @@ class Observer:
 
         return self._of_run(ref, lambda e, run_id: e.reader.history(run_id), run_events)
 
+    def submitted_by(self, ref: str) -> Call[str | None]:
+        """Who has submitted a run; None if that was not said."""
+        from cloaca_core._engine.observe.run_reader import ACTS_SHOWN
+        from cloaca_core.runner.history import submitter
+
+        return self._of_run(ref, lambda e, run_id: e.store.acts(run_id, ACTS_SHOWN), submitter)
+
     def attempts(self, ref: str) -> Call[list[AttemptInfo]]:
         """All attempts of all tasks of a run; see ``RunHandle.attempts``."""
         from cloaca_core.runner.calls.history import history_and_tasks

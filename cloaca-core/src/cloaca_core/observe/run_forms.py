@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 Form: TypeAlias = dict[str, Any]
 
 
-def shown_form(line: RunLine, tree: RunTree) -> Form:
+def shown_form(line: RunLine, tree: RunTree, submitted_by: str | None) -> Form:
     """A run with all that a look at it tells, and beside that its tasks and children."""
     below = {name: each for name, each in tree.to_dict().items() if name != "run"}
-    return {**line.to_dict(), **below}
+    return {**line.to_dict(), "submitted_by": submitted_by, **below}
 
 
 def submitted_form(run: RunHandle) -> Form:

@@ -119,6 +119,7 @@ class RunHandle(_Run):
 
         A line is there a tenth of a second after it was logged, the last ones of an attempt when
         that is recorded. The first 5,000 lines of an attempt (and 512 KiB) are kept, and its last.
+        A task that the run has not raises ``TaskNotFoundError``, a KeyError.
         """
         return self._calls.task_logs.logs(self._id, task, attempt, after, limit).wait()
 

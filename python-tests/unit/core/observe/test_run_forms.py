@@ -39,9 +39,12 @@ def test_a_run_is_shown_with_its_tasks_beside_its_facts(
     database_url: str, registry: cloaca.Registry
 ) -> None:
     with cloaca.Client(database_url, registry=registry) as client:
-        run, observer = client.submit("order"), Observer(client)
-        form = shown_form(observer.run(run.id).wait(), observer.tree(run.id).wait())
+        run, observer = client.submit("order", by="ann"), Observer(client)
+        by = observer.submitted_by(run.id).wait()
+        form = shown_form(observer.run(run.id).wait(), observer.tree(run.id).wait(), by)
+        of_nobody = observer.submitted_by(client.submit("order").id).wait()
 
+    assert (form["submitted_by"], of_nobody) == ("ann", None)
     assert (form["id"], form["status"]) == (run.id, "Pending")
     assert [task["task"] for task in form["tasks"]] == ["charge"]
     assert "run" not in form

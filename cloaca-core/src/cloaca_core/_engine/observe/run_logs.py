@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cloaca_core.errors import StoreError
+from cloaca_core.errors import StoreError, TaskNotFoundError
 from cloaca_core.records.task_logs import ChunkFilter, LogChunk
+from cloaca_core.values.namespace import short_name
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.run_reader import RunReader
     from cloaca_core._engine.observe.watchers import Watchers
+    from cloaca_core.records.runs import RunRow
     from cloaca_core.store.protocol import Store
 
 CHUNKS_AT_ONCE: Final = 100
@@ -63,15 +65,34 @@ class RunLogs:
     async def _look(self, wanted: Wanted) -> News | None:
         row = await self._reader.get_run(wanted.run_id)  # first: its end has the last lines
         chunks = await _chunks(self._store, wanted)
+        if not chunks:
+            await _refuse_unknown_task(self._reader, row, wanted)
         if chunks or row.ended_at is not None:
             return News(chunks, is_over=not chunks)
         return None
 
 
 async def lines_read(store: Store, reader: RunReader, wanted: Wanted) -> list[LogChunk]:
-    """The chunks with the lines; ``RunNotFoundError`` when there is no such run."""
-    await reader.get_run(wanted.run_id)
-    return await _chunks(store, wanted)
+    """The chunks with the lines; ``RunNotFoundError`` when there is no such run,
+    ``TaskNotFoundError`` when the run has no such task.
+    """
+    row = await reader.get_run(wanted.run_id)
+    chunks = await _chunks(store, wanted)
+    if not chunks:
+        await _refuse_unknown_task(reader, row, wanted)
+    return chunks
+
+
+async def _refuse_unknown_task(reader: RunReader, row: RunRow, wanted: Wanted) -> None:
+    """Refuse lines of a task that the definition lacks, unless an earlier one had it."""
+    task = wanted.task_id
+    if task is None or not (known := await reader.task_ids(row)) or task in known:
+        return
+    history = await reader.history(row.id)
+    if task not in {attempt.task_id for attempt in history.attempts}:
+        raise TaskNotFoundError(
+            f"run {row.id} of {short_name(row.workflow)} has no task {task!r}", task_id=task
+        )
 
 
 async def _chunks(store: Store, wanted: Wanted) -> list[LogChunk]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -13,17 +14,38 @@ from cloaca_core._engine.observe import run_logs as module
 from cloaca_core._engine.observe.run_logs import News, RunLogs, Wanted
 from cloaca_core._engine.observe.run_reader import RunReader
 from cloaca_core._engine.observe.watchers import Watchers
-from cloaca_core.conformance.rows import chunk, keep_lines, new_run, record, run_end, runner, submit
-from cloaca_core.errors import RunnerClosedError, RunNotFoundError
+from cloaca_core.conformance.rows import (
+    attempt,
+    chunk,
+    keep_lines,
+    new_run,
+    record,
+    run_end,
+    runner,
+    submit,
+)
+from cloaca_core.errors import RunnerClosedError, RunNotFoundError, TaskNotFoundError
+from cloaca_core.records.runs import RunRow
+
+
+class Reader(RunReader):
+    """Knows these tasks as those of the definition."""
+
+    def __init__(self, tasks: Sequence[str], *parts: Any) -> None:
+        super().__init__(*parts)
+        self._tasks = tasks
+
+    async def task_ids(self, row: RunRow) -> list[str]:  # noqa: ARG002 - of each run
+        return list(self._tasks)
 
 
 class Desk:
     """Looks at runs ``a`` and ``b`` of a store."""
 
-    def __init__(self) -> None:
+    def __init__(self, tasks: Sequence[str] = ()) -> None:
         self.store = MemoryStore()
-        nothing: Any = None  # the reader of a row asks no other part
-        reader = RunReader(self.store, nothing, nothing, nothing)
+        nothing: Any = None  # the reader of a row asks no other part, but for who is asked here
+        reader = Reader(tasks, self.store, nothing, {}, nothing)
         self.watchers = Watchers(self.store)
         self.logs = RunLogs(self.store, reader, self.watchers)
 
@@ -65,6 +87,28 @@ async def test_an_unknown_run_is_told_so() -> None:
     with pytest.raises(RunNotFoundError):
         await desk.follow(run_id="c")
     assert not desk.store.is_watched
+
+
+async def test_a_task_that_the_run_has_not_is_refused() -> None:
+    desk = await Desk(["load"]).begin()
+    await keep_lines(desk.store, chunk("b", task_id="gone"))
+    await record(desk.store, [attempt("a", "removed")])
+
+    with pytest.raises(TaskNotFoundError, match="run a of orders has no task 'lod'"):
+        await desk.logs.read(desk.wanted(task_id="lod"))
+    with pytest.raises(TaskNotFoundError):
+        await desk.follow(task_id="lod")
+    assert not desk.store.is_watched
+
+    assert await desk.logs.read(desk.wanted(task_id="load")) == []
+    assert await desk.logs.read(desk.wanted(task_id="removed")) == []  # of an earlier definition
+    assert len(await desk.logs.read(desk.wanted(run_id="b", task_id="gone"))) == 1
+
+
+async def test_where_the_definition_is_not_known_any_task_may_be_one() -> None:
+    desk = await Desk().begin()
+
+    assert await desk.logs.read(desk.wanted(task_id="load")) == []
 
 
 async def test_lines_that_are_there_come_at_once() -> None:
