@@ -719,6 +719,19 @@ def test_the_log_of_actions_is_gone_on_with_and_asked_for_a_person_or_an_act(
     assert "'paused' is not one of" in command("actions", "list", "--kind", "paused", code=2).stderr
 
 
+def test_a_period_of_ticks_may_be_told_by_days(command: Command) -> None:
+    days = ("2026-01-01", "2026-01-02")  # in Oslo an hour earlier than in UTC
+    command("schedules", "add", "midnight", "order", "30 0 * * *", "--tz", "Europe/Oslo")
+    (tick,) = answer(command("schedules", "preview", "midnight", *days, "--json"))["backfill"][
+        "scheduled_times"
+    ]
+    assert tick.startswith("2025-12-31T23:30")
+    assert (
+        "expected a date and time"
+        in command("schedules", "preview", "midnight", "2026-13-01", "2026-01-02", code=2).stderr
+    )
+
+
 def test_a_schedule_of_an_unknown_workflow_is_noted(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

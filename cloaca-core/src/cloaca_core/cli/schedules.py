@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -252,9 +254,14 @@ _TICKS = (
 def preview(
     where: Where, out: Output, schedule: str, start: str, end: str, limit: int | None
 ) -> None:
-    """Say which ticks from START on and before END have no run yet, and `backfill` would run."""
+    """Say which ticks from START on and before END have no run yet, and `backfill` would run.
+
+    They are instants in RFC 3339, or dates: the beginning of that day in the schedule's time zone.
+    """
     with where.looking() as client:
-        found = client.preview_backfill(_found(client, schedule)["id"], start, end, limit=limit)
+        row = _found(client, schedule)
+        period = _instant(start, row), _instant(end, row)
+        found = client.preview_backfill(row["id"], *period, limit=limit)
     _tell(out, found, "would run")
 
 
@@ -280,13 +287,26 @@ def backfill(
     yes: bool,
     by: str | None,
 ) -> None:
-    """Make runs for the past ticks from START on and before END that have none."""
+    """Make runs for the past ticks from START on and before END that have none.
+
+    They are instants in RFC 3339, or dates: the beginning of that day in the schedule's time zone.
+    """
     with where.client("rw") as client:
-        schedule_id = _found(client, schedule)["id"]
-        ticks = client.preview_backfill(schedule_id, start, end, limit=limit).scheduled_times
+        row = _found(client, schedule)
+        period = _instant(start, row), _instant(end, row)
+        ticks = client.preview_backfill(row["id"], *period, limit=limit).scheduled_times
         if ticks:
             confirm(f"Make {counted(len(ticks), 'run')}?", yes=yes)
-        _tell(out, client.backfill(schedule_id, start, end, limit=limit, by=by), "run now")
+        _tell(out, client.backfill(row["id"], *period, limit=limit, by=by), "run now")
+
+
+def _instant(given: str, schedule: Form) -> str:
+    """An instant as it is given; for a date, when that day begins in the schedule's time zone."""
+    try:
+        day = date.fromisoformat(given)
+    except ValueError:
+        return given
+    return datetime.combine(day, time(), ZoneInfo(schedule["timezone"])).isoformat()
 
 
 def _tell(out: Output, found: Backfill, verb: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from cloaca_core.errors import ConfigError
 from cloaca_core.records.order import Order
 from cloaca_core.values.text import checked_text, storable_text
 
@@ -22,7 +23,11 @@ def checked_order(kind: str, reason: str | None, by: str | None) -> Order:
 
 def asker(by: str | None) -> str:
     """Who asks: as the caller says, else this user at this host."""
-    return _this_user() if by is None else checked_text("by", by)
+    if by is None:
+        return _this_user()
+    if not (who := checked_text("by", by)).strip():
+        raise ConfigError(f"by must name who asks, got {by!r:.80}", field="by")
+    return who
 
 
 @lru_cache(maxsize=1)

@@ -63,7 +63,9 @@ def test_any_name_of_a_user_can_be_stored(
     assert len(asked_by) <= 255
 
 
-@pytest.mark.parametrize(("reason", "by", "field"), [("", None, "reason"), (None, "", "by")])
+@pytest.mark.parametrize(
+    ("reason", "by", "field"), [("", None, "reason"), (None, "", "by"), (None, " \t", "by")]
+)
 def test_an_empty_text_is_refused_by_its_name(
     reason: str | None, by: str | None, field: str
 ) -> None:
