@@ -535,12 +535,12 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
         return found[:limit]
 
     async def search_acts(self, search: ActSearch, limit: int) -> list[ActRow]:
-        by, kinds, before, submissions = search
+        by, before = search.by, search.before
         found = {
             (row.created_at, row.id, row.run_id): row
             for row in self.noted.values()
             if by in (None, row.asked_by)
-            and (row.kind in kinds if kinds is not None else submissions or row.kind != "submit")
+            and search.has(row.kind)
             and (not row.run_id or row.run_id in self.runs)
         }
         newest_first = sorted(found, reverse=True)

@@ -310,8 +310,8 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_acts": _ACTS,
     "list_asked_acts": _ACTS,
     "list_acts_of_kind": _ACTS | {"kind": "retry"},
-    "list_acts_of_person": _ACTS
-    | {"asked_by": "bob", "of_any": 0, "kinds": ["retry"], "submissions": 1},
+    "list_acts_of_person": _ACTS | {"asked_by": "ann", "kind": "retry"},
+    "kinds_of_person": {"asked_by": "ann"},
     "list_acts_of_run": {"run_id": "r00000001", "limit": LIMIT},
     "lock_schedules_of_owned": _GIVEN_UP,
     "lock_owned": {**_GIVEN_UP, "limit": LIMIT},
@@ -513,6 +513,7 @@ _READ = frozenset(
             "list_asked_acts",
             "list_acts_of_kind",
             "list_acts_of_person",
+            "kinds_of_person",
             "list_acts_of_run",
         ),
         *("list_children", "children_out_of_step", "list_follow_ups", "run_as_it_stands"),

@@ -250,8 +250,8 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_acts": _ACTS,
     "list_asked_acts": _ACTS,
     "list_acts_of_kind": _ACTS | {"kind": "retry"},
-    "list_acts_of_person": _ACTS
-    | {"asked_by": "bob", "of_any": 0, "kinds": ["retry"], "submissions": 1},
+    "list_acts_of_person": _ACTS | {"asked_by": "ann", "kind": "retry"},
+    "kinds_of_person": {"asked_by": "ann"},
     "list_acts_of_run": {"run_id": "e00000001", "limit": LIMIT},
     "lock_owned": {"runner_id": "dead"},
     "mark_cancelled": {"runner_id": "dead", "held": [], "fenced": 1},

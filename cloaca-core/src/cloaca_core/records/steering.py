@@ -238,3 +238,9 @@ class ActSearch(NamedTuple):
     kinds: Collection[str] | None = None
     before: ActMark | None = None
     submissions: bool = True
+
+    def has(self, kind: str) -> bool:
+        """Whether acts of this kind are looked for."""
+        if self.kinds is not None:
+            return kind in self.kinds
+        return self.submissions or kind != "submit"

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 27, digest 11e8df070cf47b58dfad1920860d1365b6e2063b38c3b14ab025d8c5ab9d9b73
+-- Made from migrations 1 to 27, digest 5d361e722f3faf8bffb30f167b5699d715d20147f1c6c9e66bca51355ed3f568
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -463,7 +463,7 @@ CREATE INDEX cloaca_run_failed ON cloaca_run USING btree (ended_at, id) WHERE st
 
 CREATE INDEX cloaca_act_asked ON cloaca_act USING btree (created_at, id) WHERE kind <> 'submit'::text;
 
-CREATE INDEX cloaca_act_of_person ON cloaca_act USING btree (asked_by, created_at, id, run_id, kind);
+CREATE INDEX cloaca_act_of_person ON cloaca_act USING btree (asked_by, kind, created_at, id, run_id);
 
 CREATE INDEX cloaca_act_of_kind ON cloaca_act USING btree (kind, created_at, id, run_id);
 

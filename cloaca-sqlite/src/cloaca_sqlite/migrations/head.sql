@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 29, digest f10d57a2c348bd506f19b2411830b73680eea67752324cab5a2601100d95d6d2
+-- Made from migrations 1 to 29, digest e7f4c04dc3f1b9d246d18adb4bc58711f42e122dcb33737470969b41eebc49d7
 
 PRAGMA application_id = 1668050785;
 
@@ -511,7 +511,7 @@ WHERE NOT EXISTS (
 
 CREATE INDEX cloaca_act_asked ON cloaca_act (created_at, id) WHERE kind <> 'submit';
 
-CREATE INDEX cloaca_act_of_person ON cloaca_act (asked_by, created_at, id, run_id, kind);
+CREATE INDEX cloaca_act_of_person ON cloaca_act (asked_by, kind, created_at, id, run_id);
 
 CREATE INDEX cloaca_act_of_kind ON cloaca_act (kind, created_at, id, run_id);
 

@@ -175,6 +175,7 @@ class SteeringQueries(Statements):
     list_asked_acts: Statement
     list_acts_of_kind: Statement
     list_acts_of_person: Statement
+    kinds_of_person: Statement
     list_acts_of_run: Statement
     list_replacements: Statement
 

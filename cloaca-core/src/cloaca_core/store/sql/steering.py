@@ -144,18 +144,19 @@ class SqlSteering(SqlPart):
     async def search_acts(self, search: ActSearch, limit: int) -> list[ActRow]:
         q, kinds = self._queries.steering, search.kinds
         at, act_id, run_id = search.before or _AFTER_ALL
-        place = {"at": at, "act_id": act_id, "run_id": run_id, "limit": limit}
+        place: dict[str, object] = {"at": at, "act_id": act_id, "run_id": run_id, "limit": limit}
+        of_kind = q.list_acts_of_kind
         if search.by is not None:
-            place |= {"asked_by": search.by, "submissions": int(search.submissions)}
-            place |= {"of_any": int(kinds is None), "kinds": self._dialect.array(kinds or ())}
-            found = await self._read(q.list_acts_of_person, **place)
-        elif kinds is not None:  # each of them by its index
-            found = []
-            for kind in set(kinds):
-                found += await self._read(q.list_acts_of_kind, kind=kind, **place)
-        else:
+            place["asked_by"], of_kind = search.by, q.list_acts_of_person
+            known = [kind for (kind,) in await self._read(q.kinds_of_person, asked_by=search.by)]
+            kinds = [kind for kind in known if search.has(kind)]
+        if kinds is None:
             listed = q.list_acts if search.submissions else q.list_asked_acts
             found = await self._read(listed, **place)
+        else:  # each of them by its index
+            found = []
+            for kind in set(kinds):
+                found += await self._read(of_kind, kind=kind, **place)
         rows = sorted(map(ActRow._make, found), key=_place_of, reverse=True)
         return rows[:limit]
 

@@ -367,19 +367,31 @@ ORDER BY created_at DESC, id DESC, run_id DESC LIMIT :limit;
 
 
 -- name: list_acts_of_person
--- The acts of one person, newest first, older than a mark: of any or of these kinds.
+-- The acts of one kind of one person, newest first, older than a mark.
 SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
 FROM cloaca_act
-WHERE asked_by = :asked_by
+WHERE asked_by = :asked_by AND kind = :kind
     AND (created_at, id, run_id) < (CAST(:at AS BIGINT), CAST(:act_id AS TEXT), CAST(:run_id AS TEXT))
-    AND (:of_any = 1 OR kind IN :kinds)
-    AND (:of_any = 0 OR :submissions = 1 OR kind <> 'submit')
     AND NOT EXISTS (
         SELECT 1 FROM cloaca_run AS run
         JOIN cloaca_tombstone AS gone ON gone.root_id = coalesce(run.root_id, run.id)
         WHERE run.id = cloaca_act.run_id
     )
 ORDER BY created_at DESC, id DESC, run_id DESC LIMIT :limit;
+
+
+-- name: kinds_of_person
+-- The kinds of acts of one person: a step in the index for each.
+WITH RECURSIVE known (kind) AS (
+    SELECT min(act.kind) FROM cloaca_act AS act WHERE act.asked_by = :asked_by
+    UNION ALL
+    SELECT (
+        SELECT min(act.kind) FROM cloaca_act AS act
+        WHERE act.asked_by = :asked_by AND act.kind > known.kind
+    )
+    FROM known WHERE known.kind IS NOT NULL
+)
+SELECT kind FROM known WHERE kind IS NOT NULL;
 
 
 -- name: list_acts_of_run
