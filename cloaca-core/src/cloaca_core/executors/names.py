@@ -19,6 +19,10 @@ def found(module: str, name: str) -> Callable[..., object]:
         raise ExecutorError(
             f"the worker finds no {name} in the module {module}: {error}"
         ) from error
+    except (Exception, SystemExit) as error:
+        raise ExecutorError(
+            f"the worker cannot import the module {module}: {type(error).__name__}: {error}"
+        ) from error
     if not callable(function):
         raise ExecutorError(f"{name} of the module {module} is no function in the worker")
     return function

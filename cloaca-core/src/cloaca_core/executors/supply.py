@@ -81,7 +81,8 @@ class Supply:
 
     def stays_broken(self, error: BaseException) -> bool:
         """Whether all further calls will meet this error of ``submit``, too."""
-        return isinstance(error, BrokenExecutor) and isinstance(self._given, Executor)
+        is_over = isinstance(error, BrokenExecutor) or "shutdown" in str(error)
+        return is_over and isinstance(self._given, Executor)
 
     def interrupt(self, call: Future[T]) -> None:
         """Tell a call to end, if it is one of ``ProcessExecutor``, which alone can."""

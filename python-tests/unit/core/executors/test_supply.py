@@ -139,6 +139,7 @@ class TestSubmitting:
         given, made = opened(ExecutorByHand()), opened(Maker())
 
         assert given.stays_broken(BrokenProcessPool("terminated"))
+        assert given.stays_broken(RuntimeError("cannot schedule new futures after shutdown"))
         assert not given.stays_broken(RuntimeError("busy"))
         assert not made.stays_broken(BrokenProcessPool("terminated"))
 

@@ -83,7 +83,8 @@ class Member:
     def submit(self, packed: bytes, then: Then) -> None:
         """Run a packed call. Raises ``BrokenExecutor`` if the process is dead already."""
         with self._lock:
-            if self._is_over or not self._process.is_alive():
+            # Not is_alive: it says yes while the thread that reads takes the exit code.
+            if self._is_over or wait([self._process.sentinel], 0):
                 raise BrokenExecutor("the worker process has died")
             self._then = then
         # No lock, and no deadlock: an idle worker reads all of a call before it writes.

@@ -50,6 +50,7 @@ def serve(line: Connection) -> None:
     _prepare()
     _send(line, Returned(b""))
     while (packed := line.recv_bytes()) != NO_MORE:
+        _handle_signals()
         _send(line, run(packed))
 
 
@@ -59,15 +60,21 @@ def _send(line: Connection, answer: Returned | Raised) -> None:
 
 def _prepare() -> None:
     """Signals, and the end with the parent."""
+    _handle_signals()
+    if sys.platform != "win32":
+        os.register_at_fork(after_in_child=_reset_signals)
+        # Blocked since before the start: see WorkerProcess.start.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*TO_ALL, TELL})
+    threading.Thread(target=_end_with_parent, name="cloaca parent watch", daemon=True).start()
+
+
+def _handle_signals() -> None:
+    """Set the handlers; again before each call, as the one before may have set others."""
     for each in TO_ALL:
         # Not SIG_IGN: a program that a call starts inherits that, and could not be terminated.
         signal.signal(each, _left_to_the_main_process)
     if sys.platform != "win32":
         signal.signal(TELL, _told_to_end)
-        os.register_at_fork(after_in_child=_reset_signals)
-        # Blocked since before the start: see WorkerProcess.start.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*TO_ALL, TELL})
-    threading.Thread(target=_end_with_parent, name="cloaca parent watch", daemon=True).start()
 
 
 def _left_to_the_main_process(*_: object) -> None:
@@ -125,7 +132,21 @@ def run(packed: bytes) -> Returned | Raised:
         result = _called(function, args, kwargs)
         return Returned(pickle.dumps(result, pickle.HIGHEST_PROTOCOL))
     except BaseException as error:  # noqa: BLE001 - also SystemExit belongs to the caller
-        return Raised(_packed(error), "".join(format_exception(error)))
+        return Raised(_packed(error), _traceback(error))
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return "".join(format_exception_only(error)).strip()
+    except Exception:  # noqa: BLE001 - as below
+        return object.__repr__(error)
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        return "".join(format_exception(error))
+    except Exception:  # noqa: BLE001 - what it shows of the class is code of the user
+        return object.__repr__(error)
 
 
 def _called(
@@ -143,7 +164,7 @@ def _packed(error: BaseException) -> bytes:
     try:
         packed = pickle.dumps(error, pickle.HIGHEST_PROTOCOL)
         pickle.loads(packed)  # noqa: S301 - many classes can be pickled and not unpickled
-    except Exception:  # noqa: BLE001 - a class of the user may raise anything here
-        said = "".join(format_exception_only(error)).strip()
+    except BaseException:  # noqa: BLE001 - a class of the user may raise anything here, and exit
+        said = _said(error)
         return pickle.dumps(RuntimeError(f"an exception that cannot be pickled: {said}"))
     return packed

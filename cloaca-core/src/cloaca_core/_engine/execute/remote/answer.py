@@ -73,7 +73,7 @@ def pickled(error: BaseException) -> bytes | None:
     try:
         written = pickle.dumps(error)
         return written if type(_loads(written)) is type(error) else None
-    except Exception:  # noqa: BLE001 - user code pickles itself
+    except BaseException:  # noqa: BLE001 - user code pickles itself, and may exit
         return None
 
 

@@ -1,38 +1,63 @@
-"""Tells a KeyboardInterrupt that a signal has raised from one that a body raises by itself."""
+"""Tells what signals have raised in a body from what the body raises by itself."""
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import FrameType, TracebackType
+from typing import Any, Final
+
+from cloaca_core.errors import BodyCancelled
+
+SIGNALS: Final = (signal.SIGINT,) if sys.platform == "win32" else (signal.SIGINT, signal.SIGUSR1)
+"""SIGINT comes from outside, for example from Ctrl-C in a terminal, to a pool that leaves Python's
+own handler in place; SIGUSR1 from ``ProcessExecutor``, to tell a call to end.
+"""
 
 
 class Interrupts:
-    """A block in which SIGINT is noted before it is handled: ``came`` says whether it has come.
-
-    It comes from outside, for example from Ctrl-C in a terminal, to a pool that leaves Python's own
-    handler in place. Handlers run on the main thread only, so on others nothing comes.
+    """A block in which what the handlers of these signals raise is noted. Handlers run on the main
+    thread only, so on others nothing is.
     """
 
-    __slots__ = ("_handler", "came")
+    __slots__ = ("_handlers", "_raised")
 
     def __init__(self) -> None:
-        self.came = False
-        self._handler: Callable[[int, FrameType | None], object] | None = None
+        self._handlers: list[tuple[signal.Signals, Callable[..., Any], Callable[..., Any]]] = []
+        self._raised: list[BaseException] = []
+
+    def raised(self, error: BaseException) -> bool:
+        """Whether a signal has raised this error, or one that led to it."""
+        known, seen = {id(each) for each in self._raised}, set[int]()
+        found: BaseException | None = error
+        while known and found is not None and id(found) not in seen:
+            if id(found) in known:
+                return True
+            seen.add(id(found))
+            found = found.__context__ if found.__cause__ is None else found.__cause__
+        return False
 
     def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            handler = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in SIGNALS:
+            handler = signal.getsignal(number)
             if callable(handler):  # not one of the system's, nor one that was set outside of Python
-                self._handler = handler
-                signal.signal(signal.SIGINT, self._note)
+                noting = partial(self._note, handler)
+                self._handlers.append((number, handler, noting))
+                signal.signal(number, noting)
 
     def __exit__(self, _: object, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._handler is not None and signal.getsignal(signal.SIGINT) == self._note:
-            signal.signal(signal.SIGINT, self._handler)
+        for number, handler, noting in self._handlers:
+            if signal.getsignal(number) is noting:  # else the body has set one of its own
+                signal.signal(number, handler)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.came = True
-        assert self._handler is not None
-        self._handler(number, frame)
+    def _note(self, handler: Callable[..., Any], number: int, frame: FrameType | None) -> None:
+        try:
+            handler(number, frame)
+        except (KeyboardInterrupt, BodyCancelled) as error:
+            self._raised.append(error)
+            raise

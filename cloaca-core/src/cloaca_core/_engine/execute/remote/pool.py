@@ -47,10 +47,10 @@ MOST_DOUBLED: Final = 6
 """Losses after which the pause grows no more: an executor may be away for any number of them."""
 
 GIVE_A_FUNCTION: Final = (
-    ". It has broken for good, and is the program's own: give a function that makes it, which the "
-    "runner calls again, or restart the program"
+    ". It stays so, as it is the program's own: give a function that makes it, which the runner "
+    "calls again, or restart the program"
 )
-"""What helps a program whose executor has broken."""
+"""What helps a program whose executor has broken, or was shut down."""
 
 TOLD: Final = "it was told to end"
 """Why a body came to no end of its own, though its worker lives."""

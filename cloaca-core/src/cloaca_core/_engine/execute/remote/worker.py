@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import json
+import os
 import pickle
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from cloaca_core._engine.execute.returned import change_of
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.retry_after import RetryAfter
 from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
-from cloaca_core.errors import BodyCancelled, RunnerUsageError
+from cloaca_core.errors import BodyCancelled, ExecutorError, RunnerUsageError
 from cloaca_core.executors.names import found
 from cloaca_core.telemetry import capture
 from cloaca_core.values.json_values import JsonValue, decode
@@ -85,10 +86,8 @@ def _answered(call: RemoteCall, log: TaskLog, given: str, function: bytes | None
 
 
 def _was_told(attempt: WorkerAttempt, interrupts: Interrupts, error: BaseException) -> bool:
-    """Whether this is the signal to end, and no error that the body has raised by itself."""
-    if isinstance(error, KeyboardInterrupt):
-        return interrupts.came
-    return isinstance(error, BodyCancelled) and attempt.cancelled
+    """Whether this is a signal to end, and no error that the body has raised by itself."""
+    return interrupts.raised(error) or (isinstance(error, BodyCancelled) and attempt.cancelled)
 
 
 def _change(
@@ -104,7 +103,12 @@ def _change(
 
 
 def _loaded(function: bytes) -> Callable[..., object]:
-    loaded: Callable[..., object] = pickle.loads(function)  # noqa: S301 - the user gave it to this
+    try:
+        loaded: Callable[..., object] = pickle.loads(function)  # noqa: S301 - the user gave it to this
+    except Exception as error:
+        raise ExecutorError(
+            f"the worker cannot load the function: {type(error).__name__}: {error}"
+        ) from error
     return loaded
 
 
@@ -123,18 +127,28 @@ def _error(error: BaseException) -> Answer:
     """The answer of a body that raised."""
     asked = error if isinstance(error, RetryAfter) else None
     shown = error if asked is None or asked.cause is None else asked.cause
-    texts, whole = raised(shown, again=False), error.with_traceback(_of_body(error.__traceback__))
+    texts = raised(shown, again=False)
+    whole = BaseException.with_traceback(error, _of_body(error.__traceback__))
+    module, name = _class_of(shown)
     answered = RemoteError(
         type=texts.type,
         message=texts.message,
         traceback=raised(whole, again=False).traceback,
-        module=type(shown).__module__,
-        name=type(shown).__qualname__,
+        module=module,
+        name=name,
         after=None if asked is None else asked.seconds,
         counts=asked is None or asked.count,
         has_cause=shown is not error,
     )
     return Answer(error=answered.to_json(), pickled=pickled(shown))
+
+
+def _class_of(error: BaseException) -> tuple[str, str]:
+    """The module and the name of its class, as far as that tells them: both are user code."""
+    try:
+        return str(type(error).__module__), str(type(error).__qualname__)
+    except Exception:  # noqa: BLE001 - a metaclass may raise anything
+        return "", ""
 
 
 def _of_body(trace: TracebackType | None) -> TracebackType | None:
@@ -159,7 +173,8 @@ class WorkerAttempt:
         self.holds_slot: bool = True
         self.abandoned: bool = False
         self._file = Path(call.cancel_file)
-        self._sees_runner = self._file.parent.is_dir()
+        # The folder of another user on the same host is there, and must not be looked into.
+        self._sees_runner = os.access(self._file.parent, os.R_OK | os.X_OK)
 
     @property
     def cancelled(self) -> bool:

@@ -94,6 +94,38 @@ def asks_because(context: Context) -> None:
     raise RetryAfter(7) from NotFoundError("users", "7")
 
 
+class UnpicklableError(Exception):
+    def __reduce__(self) -> Any:
+        raise SystemExit("not to be pickled")
+
+
+class FrozenError(Exception):
+    def with_traceback(self, _: object) -> Any:
+        raise RuntimeError("frozen")
+
+
+class _Nameless(type):
+    @property
+    def __module__(cls) -> str:  # type: ignore[override]  # as user code may
+        raise ValueError("lazy")
+
+
+class NamelessError(Exception, metaclass=_Nameless):
+    pass
+
+
+def fails_without_pickle(context: Context) -> None:
+    raise UnpicklableError("m")
+
+
+def fails_frozen(context: Context) -> None:
+    raise FrozenError("m")
+
+
+def fails_nameless(context: Context) -> None:
+    raise NamelessError("m")
+
+
 def exits(context: Context) -> None:
     raise SystemExit(3)
 

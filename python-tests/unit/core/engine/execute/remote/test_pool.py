@@ -208,9 +208,9 @@ class TestNotSent:
         raised = scene.pool.not_sent(scene.attempt(), BrokenProcessPool("terminated"))
 
         assert raised.message == (
-            "executor 'cpu' takes no call: BrokenProcessPool: terminated. It has broken for good, "
-            "and is the program's own: give a function that makes it, which the runner calls "
-            "again, or restart the program"
+            "executor 'cpu' takes no call: BrokenProcessPool: terminated. It stays so, as it is "
+            "the program's own: give a function that makes it, which the runner calls again, or "
+            "restart the program"
         )
 
     async def test_a_body_that_cannot_be_sent_fails_as_by_its_policy(self, scene: Scene) -> None:

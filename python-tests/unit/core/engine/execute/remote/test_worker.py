@@ -219,6 +219,22 @@ class TestErrors:
         assert "NotFoundError: users has no 7\n" in asked.traceback
         assert asked.traceback.splitlines()[-1].endswith("RetryAfter: try again after 7 s")
 
+    @pytest.mark.parametrize(
+        ("body", "expected"),
+        [
+            (bodies.fails_without_pickle, "UnpicklableError"),
+            (bodies.fails_frozen, "FrozenError"),
+            (bodies.fails_nameless, "NamelessError"),
+        ],
+    )
+    def test_odd_classes_of_errors_are_told_as_others(
+        self, body: Callable[..., Any], expected: str
+    ) -> None:
+        raised = error(call_of(body))
+
+        assert (raised.type, raised.message) == (expected, "m")
+        assert raised.traceback
+
     def test_exit_fails_the_attempt_alone(self) -> None:
         assert error(call_of(bodies.exits)).type == "SystemExit"
 
@@ -278,6 +294,26 @@ class TestErrors:
 
         assert raised.type == "ExecutorError"
         assert expected in raised.message
+
+    @pytest.mark.parametrize("line", ["raise ValueError('no license')", "import sys; sys.exit(3)"])
+    def test_a_module_that_cannot_be_imported(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+    ) -> None:
+        (tmp_path / "broken_bodies.py").write_text(f"{line}\n")
+        monkeypatch.syspath_prepend(tmp_path)
+
+        raised = error(call_of(module="broken_bodies", function="f"))
+
+        assert raised.type == "ExecutorError"
+        assert "the worker cannot import the module broken_bodies: " in raised.message
+
+    def test_a_function_by_value_that_cannot_be_loaded(self) -> None:
+        answered = worker.run(call_of().to_json(), "{}", b"cno_such_module\nf\n.")
+        assert answered.error is not None
+        raised = RemoteError.from_json(answered.error)
+
+        assert raised.type == "ExecutorError"
+        assert "cannot load the function: ModuleNotFoundError" in raised.message
 
     def test_a_call_of_another_version(self) -> None:
         raised = error(call_of(version="0.1"))
