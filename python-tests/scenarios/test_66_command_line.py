@@ -719,6 +719,42 @@ def test_the_log_of_actions_is_gone_on_with_and_asked_for_a_person_or_an_act(
     assert "'paused' is not one of" in command("actions", "list", "--kind", "paused", code=2).stderr
 
 
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_argument_names_nothing(command: Command, empty: str) -> None:
+    """As of a variable of a shell that is not set: it must not be a filter that all runs meet."""
+    run = answer(command("run", "order", "--detach", "--json"))["run"]["id"]
+    command("schedules", "add", "only", "order", "@daily")
+    for verb in ("cancel", "pause", "resume", "retry"):
+        refused = command("runs", verb, empty, "--yes", code=2).stderr
+        assert "a RUN or TERM is empty" in refused
+    with cloaca.DefaultRunner(os.environ["CLOACA_DATABASE_URL"], registry=cloaca.Registry()):
+        command("runners", "drain", empty, code=2)
+    command("schedules", "delete", empty, "--yes", code=2)
+    command("schedules", "show", empty, code=2)
+
+    shown = answer(command("runs", "show", run, "--json"))["run"]
+    assert (shown["status"], shown["reason"]) == ("Pending", None)
+    assert "only" in command("schedules", "list").stdout
+    acts = answer(command("actions", "list", "--json"))["actions"]
+    assert [each["kind"] for each in acts] == ["add_schedule", "submit"]
+
+
+@pytest.mark.parametrize(
+    "asked", [("pause", "--until", "2027-01-01T00:00:00Z"), ("cancel", "--grace", "3s")]
+)
+def test_what_counts_for_runs_by_their_ids_is_refused_for_others(
+    command: Command, asked: tuple[str, str, str]
+) -> None:
+    verb, *option = asked
+    run = answer(command("run", "order", "--detach", "--json"))["run"]["id"]
+
+    refused = command("runs", verb, "workflow:order", *option, "--yes", code=2).stderr
+    assert f"{option[0]} is for runs by their ids" in refused
+    command("runs", verb, "--all", *option, "--yes", code=2)
+    assert answer(command("runs", "show", run, "--json"))["run"]["status"] == "Pending"
+    command("runs", verb, run, *option)
+
+
 def test_a_period_of_ticks_may_be_told_by_days(command: Command) -> None:
     days = ("2026-01-01", "2026-01-02")  # in Oslo an hour earlier than in UTC
     command("schedules", "add", "midnight", "order", "30 0 * * *", "--tz", "Europe/Oslo")

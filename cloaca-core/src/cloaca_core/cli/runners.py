@@ -60,6 +60,8 @@ def drain(where: Where, out: Output, runner: str, by: str | None) -> None:
 
 def _named(runner: str, known: Sequence[RunnerLine]) -> RunnerLine:
     """The runner of an id, or of the beginning of one."""
+    if not runner.strip():
+        raise click.UsageError("RUNNER is empty")
     found = [each for each in known if each.id == runner]
     found = found or [each for each in known if each.id.startswith(runner)]
     match found:

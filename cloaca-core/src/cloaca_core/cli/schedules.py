@@ -323,6 +323,8 @@ def _tell(out: Output, found: Backfill, verb: str) -> None:
 
 def _found(client: Client, name: str) -> Form:
     """The schedule of a name, an id, or the beginning of one."""
+    if not name.strip():
+        raise click.UsageError("SCHEDULE is empty")
     rows = client.list_cron_schedules(limit=_MOST)
     exact = [row for row in rows if name in (row["name"], row["id"])]
     found = exact or [row for row in rows if row["id"].startswith(name.lower())]

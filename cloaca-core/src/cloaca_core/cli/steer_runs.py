@@ -60,6 +60,8 @@ def selection(words: Sequence[str], *, all_: bool) -> tuple[tuple[str, ...], tup
         return (), (ALL,)
     if not words:
         raise click.UsageError("name runs, or give a TERM, or --all for all of them")
+    if not all(word.strip() for word in words):  # it would be a filter that every run meets
+        raise click.UsageError("a RUN or TERM is empty; --all means all runs")
     refs = tuple([word for word in words if _REF.fullmatch(word)])
     if not refs:
         return (), tuple(words)
@@ -105,6 +107,7 @@ def steering_options(function: F) -> F:
 @pass_where
 def cancel(where: Where, out: Output, asked: Asked, grace: float | None) -> None:
     """End runs as Cancelled, with the runs that they have submitted."""
+    _only_by_ids(asked, "--grace", grace)
 
     def act(client: Client, run: str) -> Steered:
         return client.cancel(run, reason=asked.reason, by=asked.by, grace=grace)
@@ -120,11 +123,17 @@ def cancel(where: Where, out: Output, asked: Asked, grace: float | None) -> None
 @pass_where
 def pause(where: Where, out: Output, asked: Asked, until: str | None) -> None:
     """Start no more tasks of runs until they are resumed."""
+    _only_by_ids(asked, "--until", until)
 
     def act(client: Client, run: str) -> Steered:
         return client.pause(run, reason=asked.reason, by=asked.by, until=until)
 
     steer(where, out, "pause", asked, act)
+
+
+def _only_by_ids(asked: Asked, option: str, value: object) -> None:
+    if value is not None and not asked.refs:
+        raise click.UsageError(f"{option} is for runs by their ids")
 
 
 @click.command(cls=CommandWithTerms)
