@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from threading import Event
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
 from cloaca_core.errors import ConfigError, ConfigTypeError, RunnerUsageError
@@ -18,11 +17,12 @@ from cloaca_core.values.arguments import shown_number
 
 if TYPE_CHECKING:
     from cloaca_core.executors._process.crew import Crew
+    from cloaca_core.executors._process.member import Member
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _Send: TypeAlias = Callable[
-    [Callable[..., Any], tuple[Any, ...], dict[str, Any]], tuple[Future[Any], Event | None]
+    [Callable[..., Any], tuple[Any, ...], dict[str, Any]], tuple[Future[Any], "Member | None"]
 ]
 
 
@@ -73,14 +73,15 @@ class ProcessExecutor(Executor):
         """Run ``fn(*args, **kwargs)`` in a worker process. Any thread may call this.
 
         If the call needs another worker, this returns when that is up, so that a caller's time
-        limit counts no start of a process. More calls than workers wait in their order. Raises
+        limit counts no start of a process; a worker that is not up after 120 s is killed, and its
+        call fails with ``WorkerLost``. More calls than workers wait in their order. Raises
         ``RuntimeError`` after ``shutdown`` and while a worker imports the main module,
         ``RunnerUsageError`` in a process that was forked from the owner's.
         """
         call, started = self._send(fn, args, kwargs)
         if started is not None:
             try:
-                started.wait()
+                self._crew.await_start(started)
             except BaseException:  # Ctrl-C: the caller gets no future of this call
                 call.cancel()
                 raise
@@ -114,7 +115,7 @@ class ProcessExecutor(Executor):
 
     def _send(
         self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Future[Any], Event | None]:
+    ) -> tuple[Future[Any], Member | None]:
         self._refuse_other_process()
         if not self._may_start:
             _refuse_main_import()

@@ -21,6 +21,7 @@ from cloaca_core.errors import (
     RunnerUsageError,
     WorkerLost,
 )
+from cloaca_core.executors._process import crew
 from cloaca_core.executors._process.call import Call
 from cloaca_core.executors.process import ProcessExecutor, process
 
@@ -171,6 +172,16 @@ def test_a_worker_is_lost_though_a_process_that_it_forked_lives(
         assert isinstance(future.exception(WAIT), WorkerLost)
     finally:
         os.kill(child, signal.SIGKILL)
+
+
+def test_a_worker_that_does_not_come_up_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ProcessExecutor(1) as executor:
+        monkeypatch.setattr(crew, "START_SECONDS", 0)
+        with pytest.raises(WorkerLost, match="while it started"):
+            executor.submit(calls.pid).result(WAIT)
+        monkeypatch.undo()
+
+        executor.submit(calls.pid).result(WAIT)
 
 
 def test_a_worker_that_died_idle_costs_no_call() -> None:

@@ -16,13 +16,15 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor
 from functools import partial
-from threading import Event
-from typing import Any
+from typing import Any, Final
 
 from cloaca_core.errors import WorkerLost
 from cloaca_core.executors._process.call import Call, Phase, pack
 from cloaca_core.executors._process.member import Lost, Member, exit_of
 from cloaca_core.executors._process.worker import Raised, Returned
+
+START_SECONDS: Final = 120.0
+"""How long a worker may take to start. It imports the program's main module, with all of that."""
 
 
 class Crew:
@@ -44,8 +46,8 @@ class Crew:
 
     def submit(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> tuple[Call[Any], Event | None]:
-        """Accept a call; beside it what is set when a worker that is started for it is up.
+    ) -> tuple[Call[Any], Member | None]:
+        """Accept a call; beside it the worker that is started for it, if one is.
 
         A call that cannot be pickled fails at once. Raises ``RuntimeError`` after ``close``.
         """
@@ -57,8 +59,15 @@ class Crew:
             if self._closed:
                 raise RuntimeError("this executor has been shut down and takes no more calls")
             self._queue.append(call)
-        started = self._work_off()
-        return call, None if started is None else started.up
+        return call, self._work_off()
+
+    def await_start(self, member: Member) -> None:
+        """Return when a worker is up or cannot be: one that takes too long, as what it imports
+        waits for something, is ended, and fails the first call that waits.
+        """
+        if not member.up.wait(START_SECONDS):
+            member.kill()
+            member.up.wait()
 
     def close(self, *, cancel_queued: bool) -> None:
         """Take no more calls, and let each worker end once no call waits."""
@@ -284,5 +293,5 @@ def _no_start(exit_code: int | None) -> str:
     return (
         f"the worker process {_how(exit_code)} while it started; if it wrote a traceback, that is "
         "on stderr. A worker imports the program's main module, which must start its work under "
-        '`if __name__ == "__main__":`'
+        f'`if __name__ == "__main__":`, and may take {START_SECONDS:.0f} s for it'
     )

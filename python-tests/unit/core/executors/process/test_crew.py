@@ -97,7 +97,7 @@ def test_each_call_starts_a_worker_before_any_is_up_and_no_more_than_the_size(
     started = [crew.submit(calls.doubled, (number,), {})[1] for number in range(5)]
 
     assert [each is not None for each in started] == [True, True, True, False, False]
-    assert started[:3] == [member.up for member in made]
+    assert list(started[:3]) == list[object](made)
 
 
 def test_a_call_for_which_a_worker_is_idle_starts_none(made: list[FakeMember]) -> None:
@@ -113,12 +113,12 @@ def test_a_call_for_which_a_worker_is_idle_starts_none(made: list[FakeMember]) -
 
 def test_up_is_set_when_the_call_is_with_a_worker(made: list[FakeMember]) -> None:
     crew = Crew(1)
-    future, up = crew.submit(calls.doubled, (1,), {})
+    future, started = crew.submit(calls.doubled, (1,), {})
 
-    assert up is not None
-    assert not up.is_set()
+    assert started is not None
+    assert not started.up.is_set()
     made[0].come_up()
-    assert up.is_set()
+    assert started.up.is_set()
     assert future.running()
 
 
@@ -136,18 +136,43 @@ def test_a_worker_that_cannot_start_fails_one_call_and_the_next_call_tries_again
     made: list[FakeMember],
 ) -> None:
     crew = Crew(1)
-    first, up = crew.submit(calls.doubled, (1,), {})
+    first, started = crew.submit(calls.doubled, (1,), {})
     second = submit(crew)
     made[0].fail_to_start()
 
-    assert up is not None
-    assert up.is_set()
+    assert started is not None
+    assert started.up.is_set()
     assert lost(first)
     assert "__main__" in str(first.exception(0))
     assert not second.done()
     made[1].come_up()
     made[1].answer()
     assert second.result(0) == 2
+
+
+def test_a_worker_that_takes_too_long_to_start_is_ended(
+    made: list[FakeMember], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew_module, "START_SECONDS", 0)
+    crew = Crew(1)
+    call, started = crew.submit(calls.doubled, (1,), {})
+    monkeypatch.setattr(made[0], "kill", made[0].fail_to_start)
+
+    assert started is not None
+    crew.await_start(started)
+
+    assert lost(call)
+
+
+def test_a_worker_that_is_up_is_not_waited_for(made: list[FakeMember]) -> None:
+    crew = Crew(1)
+    _, started = crew.submit(calls.doubled, (1,), {})
+    made[0].come_up()
+
+    assert started is not None
+    crew.await_start(started)
+
+    assert not made[0].killed
 
 
 def test_calls_beyond_counting_fail_where_the_system_refuses_processes(
