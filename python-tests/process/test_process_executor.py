@@ -281,3 +281,42 @@ def test_calls_and_cancels_at_once_mix_up_no_answers() -> None:
 
     assert len(done) == 3 * 40
     assert 0 < len(cancelled) < 3 * 40
+
+
+# -- main modules that workers cannot import -----------------------------------------------------
+
+OF_THE_MAIN_MODULE = """
+import cloaca
+
+with cloaca.WorkflowBuilder("w"):
+    @cloaca.task(executor="cpu")
+    def crunch(context):
+        pass
+
+if __name__ == "__main__":
+    try:
+        cloaca.DefaultRunner(":memory:", executors={"cpu": cloaca.executors.process(workers=1)})
+    except cloaca.ConfigError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("way", ["-c", "-", "-m"])
+def test_tasks_of_a_main_module_that_no_worker_can_import_are_refused_at_once(
+    tmp_path: Path, way: str
+) -> None:
+    """A worker that is spawned imports a script, or a module that ``-m`` names; no others."""
+    (tmp_path / "tool").mkdir()
+    (tmp_path / "tool" / "__main__.py").write_text(OF_THE_MAIN_MODULE)
+    given = {"-c": [OF_THE_MAIN_MODULE], "-": [], "-m": ["tool"]}[way]
+    done = subprocess.run(
+        [sys.executable, way, *given],
+        input=OF_THE_MAIN_MODULE if way == "-" else "",
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
+        cwd=tmp_path,
+    )
+
+    assert done.stdout.startswith("task 'crunch' cannot run on executor 'cpu'"), done.stderr
+    assert "by_value" in done.stdout

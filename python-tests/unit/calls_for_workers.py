@@ -40,6 +40,18 @@ def pid() -> int:
     return os.getpid()
 
 
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+def handlers() -> list[str]:
+    return [str(getattr(signal.getsignal(each), "__name__", "none")) for each in HANDLED]
+
+
+def ignoring() -> None:
+    for each in HANDLED:
+        signal.signal(each, signal.SIG_IGN)
+
+
 def unreadable() -> Unreadable:
     return Unreadable()
 

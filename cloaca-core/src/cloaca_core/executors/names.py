@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 from cloaca_core.errors import ExecutorError
 
@@ -48,6 +49,20 @@ def why_not_by_name(function: Callable[..., object]) -> str | None:
         return f"the module {module} has no {name}"
     if here is not function:
         return f"{name} of the module {module} is another object: it was defined again or wrapped"
+    return None
+
+
+def why_main_cannot_be_imported() -> str | None:
+    """The reason why a process that is spawned has no functions of the program's main module; None
+    if it has. The rules are those of ``multiprocessing.spawn``.
+    """
+    main = sys.modules["__main__"]
+    if main.__spec__ is not None:  # python -m
+        name = main.__spec__.name
+        return f"{name} is not imported by them" if name.split(".")[-1] == "__main__" else None
+    file = getattr(main, "__file__", None)
+    if file is None or not Path(file).exists():
+        return "the program is no file that they can import"
     return None
 
 

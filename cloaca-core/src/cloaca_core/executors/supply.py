@@ -11,6 +11,7 @@ from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.executors.by_value import ByValue
 from cloaca_core.executors.dask_starts import Begun, DaskStarts, starts_of
 from cloaca_core.executors.kinds import ExecutorLike, Interruptible
+from cloaca_core.executors.process import ProcessExecutor, process
 from cloaca_core.executors.sizes import size_of
 from cloaca_core.executors.traits import traits_of
 from cloaca_core.logs import SafeLogger
@@ -38,6 +39,13 @@ class Supply:
         self._starts: DaskStarts | None = None
         self._lock = threading.Lock()
         self.at_once: int | None = None
+
+    @property
+    def imports_main(self) -> bool:
+        """Whether its workers are known to have the functions of the program's main module only if
+        they can import it.
+        """
+        return isinstance(self._given, ProcessExecutor | process)
 
     def anew(self) -> Supply:
         """The same, as it was before it was opened."""

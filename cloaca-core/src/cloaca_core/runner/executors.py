@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.executors.by_value import ByValue
 from cloaca_core.executors.kinds import ExecutorLike
-from cloaca_core.executors.names import attribute, cannot_travel, why_not_by_name
+from cloaca_core.executors.names import (
+    attribute,
+    cannot_travel,
+    why_main_cannot_be_imported,
+    why_not_by_name,
+)
 from cloaca_core.executors.supply import Supply
 from cloaca_core.values.nearest import nearest_name
 
@@ -64,7 +69,7 @@ def refuse_unfit(found: tuple[Supply, ...], registry: Registry) -> None:
             if (supply := known.get(task.executor)) is None:
                 unknown.setdefault(task.executor, []).append(f"{workflow.namespace}::{task.id}")
             elif not supply.by_value:
-                _refuse_unsendable(task, supply.name)
+                _refuse_unsendable(task, supply)
     if unknown:
         raise ConfigError(_unknown(unknown, list(known)), field="executors")
 
@@ -80,9 +85,12 @@ def _named(tasks: list[str]) -> str:
     return ", ".join(tasks[:NAMED] + more)
 
 
-def _refuse_unsendable(task: Task, executor: str) -> None:
-    if (reason := why_not_by_name(task.function)) is not None:
-        raise ConfigError(cannot_travel(task.id, executor, reason), field="executors")
+def _refuse_unsendable(task: Task, supply: Supply) -> None:
+    reason = why_not_by_name(task.function)
+    if reason is None and supply.imports_main and task.function.__module__ == "__main__":
+        reason = why_main_cannot_be_imported()
+    if reason is not None:
+        raise ConfigError(cannot_travel(task.id, supply.name, reason), field="executors")
 
 
 # -- the arguments -------------------------------------------------------------------------------

@@ -5,14 +5,22 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from unit.core.executors import foreign_classes
 
 from cloaca_core.errors import ExecutorError
-from cloaca_core.executors.names import attribute, cannot_travel, found, why_not_by_name
+from cloaca_core.executors.names import (
+    attribute,
+    cannot_travel,
+    found,
+    why_main_cannot_be_imported,
+    why_not_by_name,
+)
 
 foreign = foreign_classes.foreign
 HERE = foreign.__module__
@@ -100,3 +108,35 @@ class TestWhyNot:
             "own, or give the executor as cloaca.executors.by_value(...), which sends functions "
             "with cloudpickle"
         )
+
+
+class TestMain:
+    """``multiprocessing.spawn`` imports a main module from its name or its file."""
+
+    @pytest.mark.parametrize(
+        ("spec", "file", "expected"),
+        [
+            (None, __file__, None),
+            ("app", __file__, None),
+            ("tools.app", __file__, None),
+            ("tools.__main__", __file__, "tools.__main__ is not imported by them"),
+            ("__main__", __file__, "__main__ is not imported by them"),
+            (None, None, "the program is no file that they can import"),
+            (None, "<stdin>", "the program is no file that they can import"),
+        ],
+        ids=["script", "-m app", "-m tools.app", "-m tools", "folder", "-c", "stdin"],
+    )
+    def test_it_is_known_which_can_be_imported(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        spec: str | None,
+        file: str | None,
+        expected: str | None,
+    ) -> None:
+        main = ModuleType("__main__")
+        main.__spec__ = None if spec is None else ModuleSpec(spec, None)
+        if file is not None:
+            main.__file__ = file
+        monkeypatch.setitem(sys.modules, "__main__", main)
+
+        assert why_main_cannot_be_imported() == expected

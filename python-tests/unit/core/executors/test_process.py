@@ -174,6 +174,14 @@ def test_a_worker_is_lost_though_a_process_that_it_forked_lives(
         os.kill(child, signal.SIGKILL)
 
 
+def test_handlers_that_a_call_has_set_are_gone_before_the_next() -> None:
+    with ProcessExecutor(1) as executor:
+        before = executor.submit(calls.handlers).result(WAIT)
+        executor.submit(calls.ignoring).result(WAIT)
+
+        assert executor.submit(calls.handlers).result(WAIT) == before
+
+
 def test_a_worker_that_does_not_come_up_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     with ProcessExecutor(1) as executor:
         monkeypatch.setattr(crew, "START_SECONDS", 0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import json
-import os
 import pickle
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -173,13 +172,23 @@ class WorkerAttempt:
         self.holds_slot: bool = True
         self.abandoned: bool = False
         self._file = Path(call.cancel_file)
-        # The folder of another user on the same host is there, and must not be looked into.
-        self._sees_runner = os.access(self._file.parent, os.R_OK | os.X_OK)
+        self._sees_runner = _may_be_looked_into(self._file.parent)
 
     @property
     def cancelled(self) -> bool:
         """Whether the body should end: the runner says so, or has gone."""
         return self._sees_runner and (self._file.exists() or not self._file.parent.is_dir())
+
+
+def _may_be_looked_into(folder: Path) -> bool:
+    """Whether this is a folder of this host, and of this worker's user."""
+    try:
+        (folder / "any").stat()
+    except PermissionError:
+        return False
+    except OSError:
+        return folder.is_dir()
+    return True
 
 
 class NoCalls:

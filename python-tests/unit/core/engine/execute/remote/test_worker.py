@@ -324,6 +324,22 @@ class TestErrors:
         )
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="drops its rights")
+def test_a_worker_of_another_user_sees_no_files_of_the_runner(tmp_path: Path) -> None:
+    """The folder of the runner is there, and only its user may look into it."""
+    file = tmp_path / "cancel"
+    file.touch()
+    tmp_path.chmod(0o700)
+    call = call_of(bodies.tells_facts, wants_handle=True, cancel_file=str(file))
+    assert answer(call) == Answer()  # it is told to end
+
+    os.seteuid(65534)
+    try:
+        assert change(call)["set"]["cancelled"] is False
+    finally:
+        os.seteuid(0)
+
+
 def test_a_worker_loads_no_engine() -> None:
     """Each of its processes would pay for that."""
     program = (
