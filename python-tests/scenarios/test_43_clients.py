@@ -123,6 +123,19 @@ async def test_an_async_client_does_the_same(async_client: cloaca.AsyncClient) -
 
 
 @pytest.mark.usefixtures("work_elsewhere")
+def test_the_runs_of_a_client_that_closes_at_once_are_started_at_once(
+    client: cloaca.Client, database_url: str
+) -> None:
+    """And not when the worker looks by itself, half a minute later on PostgreSQL."""
+    for _ in range(8):
+        with client_of(database_url) as short:
+            runs = [short.submit("nightly", {"shops": shops}) for shops in range(3)]
+
+        for run in runs:
+            assert client.get_run(run.id).result(WAIT / 2).status == "Completed"
+
+
+@pytest.mark.usefixtures("work_elsewhere")
 def test_many_runs_and_keys_are_accepted_as_by_a_runner(client: cloaca.Client) -> None:
     many = client.submit_many(NIGHTLY, [{"shops": n} for n in range(5)])
     keyed = [client.submit("nightly", {"shops": 9}, idempotency_key="k") for _ in range(2)]

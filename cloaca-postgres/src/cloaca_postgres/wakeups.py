@@ -5,7 +5,8 @@ makes a commit slower, and all notifying commits of a database wait for one anot
 runners are rare and must not be missed (no other runner watches a lease that it does not know of),
 so they are announced within their transaction. A listener that loses its connection takes that for
 a change, as it may have missed one. For changes of runs that were never announced, each listener
-compares now and then how much was written.
+compares now and then how much was written. One that is closed announces first what is due, without
+a pause: a command that submits a run ends at once.
 
 Steps of runs are announced only while a listener has said that it watches runs, which it says again
 and again; the others do not act on them.
@@ -51,6 +52,8 @@ WATCHED_APART_S: Final = 0.1
 """Seconds between two announcements of steps, while a listener watches runs."""
 APART_POLLING_S: Final = 0.1
 LAST_DELAY_S: Final = 1.0
+LEAVING_S: Final = 2.0
+"""Seconds for which ``close`` waits at most until changes are announced that are still due."""
 _OF_RUNS: Final = frozenset(
     ("record_attempt", "record_memo", "record_wait", "record_lines", "record_progress")
 )
@@ -79,7 +82,9 @@ class Wakeups(Protocol):
         """Set whether a caller watches runs here."""
 
     async def close(self) -> None:
-        """Stop; a waiting ``wait`` returns."""
+        """Announce what is due and stop; a waiting ``wait`` returns. No error of the database is
+        raised: others find then by themselves what was written.
+        """
 
 
 class Message(Enum):
@@ -140,17 +145,18 @@ class Listener:
         self._change: Change | None = None
         self._to_tell = asyncio.Event()
         self._due: set[Message] = set()
+        self._under_way: set[Message] = set()
         self._watches = False
         self._watches_until = 0.0
         self._watched_until = 0.0
         self._steps_timer: asyncio.TimerHandle | None = None
         self._steps_told_at = -WATCHED_APART_S
-        self._closed = False
+        self._closing = asyncio.Event()
         self._task = asyncio.create_task(self._keep_listening(), name="cloaca-listener")
 
     async def wait(self) -> Change:
         await self._changed.wait()
-        if not self._closed:
+        if not self._closing.is_set():
             self._changed.clear()
         change, self._change = self._change, None
         return change or Change.RUNS
@@ -179,10 +185,14 @@ class Listener:
         self._tell_of(Message.WATCHES)
 
     async def close(self) -> None:
-        self._closed = True
+        self._closing.set()
         self._changed.set()
         if self._steps_timer is not None:
             self._steps_timer.cancel()
+            self._tell_of_steps()
+        if self._due or self._under_way:
+            self._to_tell.set()
+            await asyncio.wait([self._task], timeout=LEAVING_S)
         await _ended(self._task)
 
     def _tell_of(self, message: Message) -> None:
@@ -205,14 +215,25 @@ class Listener:
         return self._task.get_loop().time()
 
     async def _keep_listening(self) -> None:
-        while True:
-            try:
-                await self._serve()
-            except StoreError as error:
-                log.info("no wake-ups until there is a connection again: %s", error)
-            except Exception:
-                log.exception("the listener failed; again in %.2f s", self._backoff.pause)
-            await self._backoff.wait()
+        """Serve until it is closed; after a failure one more connection may tell what is due."""
+        is_last = False
+        while not is_last:
+            is_last = self._closing.is_set()
+            if await self._has_served():
+                return
+            await _within(self._backoff.next(), self._closing)
+
+    async def _has_served(self) -> bool:
+        """Whether all was told until it was closed; False after a failure."""
+        try:
+            await self._serve()
+        except StoreError as error:
+            log.info("no wake-ups until there is a connection again: %s", error)
+        except Exception:
+            log.exception("the listener failed; again in %.2f s", self._backoff.pause)
+        else:
+            return True
+        return False
 
     async def _serve(self) -> None:
         session = await self._connect()
@@ -253,28 +274,39 @@ class Listener:
 
     async def _tell(self, session: Session) -> None:
         """Announce changes together; now and then check that the session is alive, and whether
-        others have written anything without an announcement.
+        others have written anything without an announcement. Return after the last announcement,
+        when it is closed.
         """
         now = self._now
         look_at = now() + WATCHDOG_S
-        while True:
+        is_last = False
+        while not is_last:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(look_at):
                     await self._to_tell.wait()
             if self._may_wait() and now() >= self._heard_until and not session.closed:
-                await asyncio.sleep(self._apart)
-            due, self._due = self._due, set()
-            self._to_tell.clear()
+                await _within(self._apart, self._closing)
+            is_last = self._closing.is_set()
             try:
-                await self._announce(session, due)
+                await self._tell_what_is_due(session)
                 if now() >= look_at:
                     await self._catch_up(session)
                     look_at = now() + WATCHDOG_S
             except StoreError:
-                self._due |= due | {Message.NEWS}
-                self._to_tell.set()
+                self._tell_of(Message.NEWS)
                 raise
-            await asyncio.sleep(APART_S)
+            await _within(APART_S, self._closing)
+
+    async def _tell_what_is_due(self, session: Session) -> None:
+        self._under_way, self._due = self._due, set()
+        self._to_tell.clear()
+        try:
+            await self._announce(session, self._under_way)
+        except StoreError:
+            self._due |= self._under_way
+            raise
+        finally:
+            self._under_way = set()
 
     def _may_wait(self) -> bool:
         """Whether nothing is due that somebody waits for."""
@@ -356,16 +388,26 @@ class Poller:
         self._closed.set()
         self._woken.set()
         await _ended(self._task)
+        if self._to_tell.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LEAVING_S):
+                    await self._tell_what_is_due()
 
     async def _tell(self) -> None:
         while True:
             await self._to_tell.wait()
-            self._to_tell.clear()
-            try:
-                await self._pool.run([self._announcements.message])
-            except StoreError:
-                self._to_tell.set()
+            await self._tell_what_is_due()
             await asyncio.sleep(APART_POLLING_S)
+
+    async def _tell_what_is_due(self) -> None:
+        self._to_tell.clear()
+        try:
+            await self._pool.run([self._announcements.message])
+        except StoreError:
+            self._to_tell.set()
+        except asyncio.CancelledError:  # whether it was told is not known
+            self._to_tell.set()
+            raise
 
 
 def stronger(one: Change | None, other: Change) -> Change:

@@ -23,7 +23,14 @@ from cloaca_postgres import BACKEND, wakeups
 from cloaca_postgres.dialect import PostgresDialect
 from cloaca_postgres.driver import Session
 from cloaca_postgres.pool import Pool
-from cloaca_postgres.wakeups import APART_S, WATCHDOG_S, Announcements, Listener, Poller
+from cloaca_postgres.wakeups import (
+    APART_S,
+    LEAVING_S,
+    WATCHDOG_S,
+    Announcements,
+    Listener,
+    Poller,
+)
 
 SOON = 60.0
 
@@ -232,6 +239,149 @@ async def test_after_word_from_elsewhere_a_runner_alone_tells_of_its_runs_at_onc
         await session.told.wait()
 
     await listener.close()
+
+
+# -- when it is closed ---------------------------------------------------------------------------
+
+
+class Sessions:
+    """Connects a listener; a connection that is not ``available`` is waited for."""
+
+    def __init__(self, *sessions: FakeSession, available: bool = True) -> None:
+        self._left = list(sessions)
+        self.asked_for = asyncio.Event()
+        self.available = asyncio.Event()
+        if available:
+            self.available.set()
+
+    async def connect(self) -> Session:
+        self.asked_for.set()
+        await self.available.wait()
+        if not self._left:
+            raise StoreUnavailableError("the server is down")
+        return cast("Session", self._left.pop(0))
+
+
+async def listening(sessions: Sessions) -> Listener:
+    """A listener that listens, and that holds its announcements back as it is alone."""
+    listener = Listener(sessions.connect, "s")
+    await listener.wait()
+    listener.set_contended(contended=False)
+    return listener
+
+
+async def test_a_store_that_is_closed_at_once_announces_what_it_has_written(
+    listener: Store, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakeups, "APART_ALONE_S", SOON)
+    for number in range(5):
+        waiting = asyncio.create_task(heard(listener))
+        store = await BACKEND.open(postgres_url, StoreOptions())
+        store.set_contended(contended=False)
+
+        await submit(store, new_run(str(number), owner=None))
+        await store.close()
+
+        await waiting
+
+
+@pytest.mark.virtual_time
+async def test_what_is_held_back_is_announced_without_a_pause_when_it_is_closed() -> None:
+    session = FakeSession()
+    listener = await listening(Sessions(session))
+    listener.wrote([named("end_run")])
+    await asyncio.sleep(APART_S)  # it holds it back
+    assert session.messages == []
+    began = the_loop().time()
+
+    await listener.close()
+
+    assert session.messages == [listener._announcements.sender]
+    assert session.closed
+    assert the_loop().time() == began
+
+
+@pytest.mark.virtual_time
+async def test_a_listener_that_has_nothing_to_announce_is_closed_without_a_message() -> None:
+    session = FakeSession()
+    listener = await listening(Sessions(session))
+
+    await listener.close()
+
+    assert session.messages == []
+    assert session.closed
+
+
+@pytest.mark.virtual_time
+async def test_a_listener_that_is_closed_before_it_is_connected_announces_then() -> None:
+    session = FakeSession()
+    sessions = Sessions(session, available=False)
+    listener = Listener(sessions.connect, "s")
+    await sessions.asked_for.wait()
+    listener.wrote([named("end_run")])
+    closing = asyncio.create_task(listener.close())
+    await asyncio.sleep(APART_S)
+    assert not closing.done()
+
+    sessions.available.set()
+    await closing
+
+    assert session.messages == [listener._announcements.sender]
+
+
+@pytest.mark.virtual_time
+async def test_a_listener_that_has_nothing_to_announce_waits_for_no_connection() -> None:
+    sessions = Sessions(available=False)
+    listener = Listener(sessions.connect, "s")
+    await sessions.asked_for.wait()
+    began = the_loop().time()
+
+    await listener.close()
+
+    assert the_loop().time() == began
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("next_ones", [[FakeSession], []], ids=["replaced", "server down"])
+async def test_a_connection_that_is_lost_when_it_is_closed_fails_nothing(
+    next_ones: list[type[FakeSession]],
+) -> None:
+    others = [make() for make in next_ones]
+    listener = await listening(Sessions(FakeSession(broken=True), *others))
+    listener.wrote([named("end_run")])
+
+    await listener.close()
+
+    assert [each.messages for each in others] == [[listener._announcements.sender]] * len(others)
+    assert listener._task.done()
+
+
+@pytest.mark.virtual_time
+async def test_a_listener_that_cannot_connect_is_closed_after_a_while() -> None:
+    sessions = Sessions(available=False)
+    listener = Listener(sessions.connect, "s")
+    await sessions.asked_for.wait()
+    listener.wrote([named("end_run")])
+    began = the_loop().time()
+
+    await listener.close()
+
+    assert the_loop().time() - began == pytest.approx(LEAVING_S)
+
+
+@pytest.mark.virtual_time
+async def test_steps_that_wait_for_their_time_are_told_when_it_is_closed() -> None:
+    scene = Heard()
+    await scene.listener.wait()  # it listens
+    scene.hear("another watches")
+    await scene.sent()
+    scene.listener.wrote([named("record_lines")])
+    await scene.sent()
+    scene.listener.wrote([named("record_lines")])
+
+    await scene.listener.close()
+
+    assert await scene.sent() == ["steps"] * 3
 
 
 # -- steps of runs -------------------------------------------------------------------------------
@@ -551,3 +701,64 @@ async def test_who_waits_returns_when_it_is_closed() -> None:
     await poller.close()
 
     await asyncio.wait_for(waiting, SOON / 2)
+
+
+class NotedServer:
+    """A pool that notes what it was asked; the answer comes when it is ``answering``."""
+
+    def __init__(self, *, is_down: bool = False) -> None:
+        self._is_down = is_down
+        self.asked: list[str] = []
+        self.is_asked = asyncio.Event()
+        self.answering = asyncio.Event()
+
+    async def run(self, steps: Sequence[Step]) -> list[list[Row]]:
+        self.asked += [each.statement.name for each in steps]
+        self.is_asked.set()
+        await self.answering.wait()
+        if self._is_down:
+            raise StoreUnavailableError("the server is down")
+        return [[(0,)] for _ in steps]
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("is_down", [False, True])
+async def test_behind_a_pooler_what_is_due_is_announced_when_it_is_closed(is_down: bool) -> None:
+    """Once more where the answer had not come."""
+    server = NotedServer(is_down=is_down)
+    poller = Poller(cast("Pool", server), "s", SOON)
+    poller.wrote([named("end_run")])
+    await server.is_asked.wait()
+    server.answering.set()
+    began = the_loop().time()
+
+    await poller.close()
+
+    assert server.asked == ["notify"] * 2
+    assert the_loop().time() == began
+
+
+@pytest.mark.virtual_time
+async def test_behind_a_pooler_nothing_is_announced_twice_when_it_is_closed() -> None:
+    server = NotedServer()
+    server.answering.set()
+    poller = Poller(cast("Pool", server), "s", SOON)
+    poller.wrote([named("end_run")])
+    await asyncio.sleep(APART_S)
+
+    await poller.close()
+
+    assert server.asked == ["notify"]
+
+
+@pytest.mark.virtual_time
+async def test_behind_a_pooler_a_server_that_does_not_answer_is_left_after_a_while() -> None:
+    server = NotedServer()
+    poller = Poller(cast("Pool", server), "s", SOON)
+    poller.wrote([named("end_run")])
+    await server.is_asked.wait()
+    began = the_loop().time()
+
+    await poller.close()
+
+    assert the_loop().time() - began == pytest.approx(LEAVING_S)
