@@ -234,6 +234,18 @@ def test_a_run_has_short_names(command: Command) -> None:
     command("runs", "list", "--before", "f" * 8, code=1)
 
 
+def test_a_term_takes_the_place_of_a_run(command: Command) -> None:
+    first, second = submitted(command, "order"), submitted(command, "order")
+
+    for term, run_id in (("id:@", second), ("id:@~1", first), ("-id:@", first)):
+        assert command("runs", "list", term, "--fields", "id").stdout == f"{run_id}\n"
+    wanted = ("id:@", "status:pending", "--fields", "matched,changed")
+    assert command("runs", "cancel", *wanted, "--dry-run").stdout == "1\t1\n"
+    for verb in (["list"], ["cancel", "--yes"]):
+        refused = command("runs", *verb, "id:@~2", code=1)
+        assert "there is no run @~2: there are fewer runs" in refused.stderr
+
+
 async def lose_a_runner(url: str) -> None:
     """Have a runner own a run, of which nothing was heard since long ago."""
     async with Place.of(url).opened() as store:

@@ -187,11 +187,18 @@ async def _condition(engine: Looks, term: Term) -> Condition | None:
         values = tuple(dict.fromkeys(names))
     elif term.key == "parent":
         values = tuple([await resolved_id(engine, checked_ref(each)) for each in values])
+    elif term.key == "id":
+        values = tuple([await _id(engine, each) for each in values])
     elif term.key == "by":
         values = tuple(await engine.store.actors(values))
     if term.negated and not values:
         return None
     return Condition(cast("ConditionKind", term.key), values, term.negated, term.tag or "")
+
+
+async def _id(engine: Looks, value: str) -> str:
+    """The beginning of an id; the id of the run whose place in the order of runs is given."""
+    return await resolved_id(engine, value) if value.startswith("@") else value
 
 
 async def named(engine: Looks, name: str) -> list[str]:

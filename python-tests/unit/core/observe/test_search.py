@@ -118,6 +118,33 @@ async def test_a_parent_is_named_as_any_run(observed: Observed) -> None:
         await search.resolved(observed.engine, parse("parent:c"), NOW)
 
 
+@pytest.mark.parametrize(
+    ("text", "values", "negated"),
+    [
+        ("id:@", ("b1",), False),
+        ("id:@~1", ("a1",), False),
+        ("-id:@", ("b1",), True),
+        ("id:@~1,b", ("a1", "b"), False),
+    ],
+)
+async def test_an_id_may_be_a_place_in_the_order_of_runs(
+    observed: Observed, text: str, values: tuple[str, ...], negated: bool
+) -> None:
+    await submit(observed.store, new_run("a1", owner=None), new_run("b1", owner=None))
+
+    found = await search.resolved(observed.engine, parse(text), NOW)
+
+    assert found == RunSearch((Condition("id", values, negated),))
+
+
+@pytest.mark.parametrize("text", ["id:@~2", "id:@x", "-id:@~2", "id:a,@~2"])
+async def test_a_place_without_a_run_is_not_found(observed: Observed, text: str) -> None:
+    await submit(observed.store, new_run("a1", owner=None), new_run("b1", owner=None))
+
+    with pytest.raises(RunNotFoundError):
+        await search.resolved(observed.engine, parse(text), NOW)
+
+
 async def test_people_are_named_without_their_host(observed: Observed) -> None:
     await submit(observed.store, new_run("a", owner=None))
     await observed.store.pause(["a"], act("p")._replace(asked_by="ann@desk"), None, children=False)
