@@ -10,7 +10,15 @@ from itertools import pairwise
 from model.memory_standing import MemoryStanding
 
 from cloaca_core.records.runs import AttemptRow, RunRow
-from cloaca_core.records.search import Condition, Counted, Failure, Found, RunSearch, WorkflowCounts
+from cloaca_core.records.search import (
+    Claimable,
+    Condition,
+    Counted,
+    Failure,
+    Found,
+    RunSearch,
+    WorkflowCounts,
+)
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.steering import ChildRow
 
@@ -83,10 +91,11 @@ class MemorySearches(MemoryStanding):
         rows = [self.runs[run_id] for run_id in ids]
         return [Failure(row.id, row.workflow, row.ended_at or 0) for row in rows]
 
-    async def longest_claimable(self) -> str | None:
+    async def longest_claimable(self) -> Claimable | None:
         free = [run for run in self.runs.values() if self.is_claimable(run)]
-        free.sort(key=lambda run: (self.marks_of(run).claimable_at, run.id))
-        return free[0].id if free else None
+        waits = [(self.marks_of(run).claimable_at, run.id) for run in free]
+        since, run_id = min(waits, default=(0, None))
+        return None if run_id is None else Claimable(run_id, since)
 
     def _newest(self) -> list[RunRow]:
         return [

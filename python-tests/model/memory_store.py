@@ -455,7 +455,9 @@ class MemoryStore(
         for workflow in {run.workflow for run in runs} - served:
             its = [run for run in runs if run.workflow == workflow]
             first, found = its[0], min(len(its), most)
-            rows.append(WaitingRow("run", workflow, first.id, first.created_at, found))
+            rows.append(
+                WaitingRow("run", workflow, first.id, self.marks_of(first).claimable_at, found)
+            )
         enabled = [each for each in self.schedules.values() if each.enabled]
         ticking = [(each.due_at, each) for each in enabled if each.due_at is not None]
         for workflow in {each.workflow for _, each in ticking} - served:

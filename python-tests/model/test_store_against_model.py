@@ -40,7 +40,7 @@ from cloaca_core.records.definitions import DefinitionRow
 from cloaca_core.records.follow_ups import FollowUpRow, NewFollowUp, WhenEndedRow
 from cloaca_core.records.runs import NewRun, Park, RunFilter, RunRow, Unserved, WaitingRow
 from cloaca_core.records.schedules import NewTick, ScheduleRow
-from cloaca_core.records.search import Condition, RunSearch
+from cloaca_core.records.search import Claimable, Condition, RunSearch
 from cloaca_core.records.states import RunStatus, TaskStatus
 from cloaca_core.records.steering import Act, ActMark, ActRow, ActSearch, Reopening, RoundRow
 from cloaca_core.records.waits import (
@@ -211,11 +211,13 @@ async def follow_ups(store: Store, runs: list[str]) -> list[object]:
     return [sorted(map(comparable, found)), sorted(texts)]
 
 
-async def longest_claimable(store: Store) -> str | None:
-    """The id of that run; of one that follows another only its workflow, as stores make its id."""
+async def longest_claimable(store: Store) -> Claimable | None:
+    """That run; of one that follows another only its workflow, as stores make its id."""
     found = await store.longest_claimable()
-    row = None if found is None else await store.get_run(found)
-    return row.workflow if row is not None and row.workflow == ALERTS else found
+    row = None if found is None else await store.get_run(found.run_id)
+    if found is None or row is None or row.workflow != ALERTS:
+        return found
+    return found._replace(run_id=row.workflow)
 
 
 def comparable(answer: object) -> Any:

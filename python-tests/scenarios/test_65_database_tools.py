@@ -118,6 +118,15 @@ def test_each_state_is_found(
 
 
 @pytest.mark.usefixtures("run")
+def test_an_old_run_that_may_be_claimed_only_since_now_is_served(
+    database_url: str, change: Callable[..., None]
+) -> None:
+    change(f"UPDATE cloaca_run SET created_at = {AGES_AGO}")
+
+    assert "runs_unserved" not in codes(databases.diagnose(database_url))
+
+
+@pytest.mark.usefixtures("run")
 def test_the_runs_of_a_process_that_has_ended_are_found(
     database_url: str, change: Callable[..., None]
 ) -> None:

@@ -76,6 +76,7 @@ with cloaca.WorkflowBuilder("stop_itself", registry=registry):
             client.cancel(client.list_runs(limit=1)[0].id, reason="enough")
         handle.sleep(60)
 """
+ORDER = "public::embedded::order"
 Command: TypeAlias = Callable[..., Result]
 
 
@@ -410,6 +411,36 @@ def test_status_is_one_screen(command: Command) -> None:
     assert "1 in the last hour" in shown
     assert "none: start one" in shown
     assert answer(command("status", "--json"))["status"]["failed"] == 1
+
+
+async def give_a_run_back(url: str) -> None:
+    """Have a runner begin the run that waits, and give it back as one that is stopped does."""
+    async with Place.of(url).opened() as store:
+        await store.register(runner("r1"))
+        await store.claim("r1", [ORDER], 1, await store.now(), 1)
+        await store.release("r1", [])
+
+
+def oldest_of(command: Command) -> str:
+    """The line of `cloaca status` about the run that waits for longest."""
+    lines = command("status").stdout.splitlines()
+    return next(line for line in lines if line.startswith("oldest"))
+
+
+def test_status_tells_which_run_waits_for_longest_for_a_runner(
+    command: Command, database_url: str
+) -> None:
+    fields = ("--json", "--fields", "oldest_pending_given_back")
+    assert oldest_of(command) == "oldest   no run waits for a runner"
+    run_id = submitted(command, "order")
+    assert re.fullmatch(rf"oldest   order {run_id} waits for .* for a runner", oldest_of(command))
+    assert answer(command("status", *fields))["status"] == {"oldest_pending_given_back": False}
+
+    asyncio.run(give_a_run_back(database_url))
+
+    back = "waits for .* at most for a runner; one has begun it and given it back"
+    assert re.fullmatch(rf"oldest   order {run_id} {back}", oldest_of(command))
+    assert answer(command("status", *fields))["status"] == {"oldest_pending_given_back": True}
 
 
 def test_workflows_are_known_without_their_code(

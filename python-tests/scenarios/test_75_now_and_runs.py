@@ -4,6 +4,7 @@ many runs after their plan.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,8 @@ from starlette.testclient import TestClient
 
 import cloaca
 from cloaca.testing import harness
+from cloaca_core.conformance.rows import runner as row_of_a_runner
+from cloaca_core.transfer.opened import Place
 from cloaca_core.ui.desk import health
 from cloaca_core.ui.pages import runs as runs_page
 
@@ -210,6 +213,35 @@ def test_each_figure_leads_to_its_list(browser: TestClient, ids: list[str]) -> N
     assert found["/runs?q=status%3Afailed+since%3A1h"] == 2
     assert found["/runs?q=status%3Awaiting"] == 1
     assert found["/runs?q=status%3Arunning"] == 0
+
+
+async def give_a_run_back(url: str) -> None:
+    """Have a runner begin the run that waits, and give it back as one that is stopped does."""
+    async with Place.of(url).opened() as store:
+        await store.register(row_of_a_runner("r1"))
+        await store.claim("r1", ["public::embedded::order"], 1, await store.now(), 1)
+        await store.release("r1", [])
+
+
+def test_the_run_that_waits_for_longest_for_a_runner_is_told(
+    browser: TestClient, client: cloaca.Client, database_url: str
+) -> None:
+    with cloaca.WorkflowBuilder("order"):
+        cloaca.task(id="charge")(lambda context: None)
+    run_id = client.submit("order").id
+    assert re.search(r"Waits for a runner [\d.]+ \w+", waits(browser))
+    assert "at most" not in waits(browser)
+
+    asyncio.run(give_a_run_back(database_url))
+
+    assert re.search(r"Waits for a runner [\d.]+ \w+ at most", waits(browser))
+    assert f'href="/runs/{run_id}"' in page(browser, "/")
+
+
+def waits(browser: TestClient) -> str:
+    """The words of the figures of the first page."""
+    text = page(browser, "/")
+    return words(text[text.index('id="now-facts"') : text.index('id="now-activity"')])
 
 
 @pytest.mark.parametrize("hours", ["1", "24", "6", "x"])

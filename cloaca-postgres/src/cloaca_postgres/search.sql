@@ -63,7 +63,7 @@ levels (workflow, priority) AS (
     )
     FROM levels WHERE levels.priority IS NOT NULL
 )
-SELECT first.id
+SELECT first.id, first.claimable_at
 FROM levels
 CROSS JOIN LATERAL (
     SELECT run.id, run.claimable_at FROM cloaca_run AS run

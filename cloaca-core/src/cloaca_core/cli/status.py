@@ -25,7 +25,7 @@ _SHOWN = 5
 @pass_where
 def command(where: Where, out: Output) -> None:
     """Show what runs and waits, what failed in the last hour, what waits for people, which runners
-    are alive, and the oldest run that no runner has begun.
+    are alive, and the run that waits for longest for a runner.
     """
     with where.observing() as observer:
         found = observer.overview().wait()
@@ -72,10 +72,14 @@ def _people(found: Overview) -> Iterator[str]:
 def _oldest(found: Overview) -> Iterator[str]:
     run = found.oldest_pending
     if run is None or found.oldest_pending_seconds is None:
-        yield "no run waits to be begun"
+        yield "no run waits for a runner"
         return
     waits = duration(found.oldest_pending_seconds)
-    yield f"{run.workflow_name} {run.id} waits for {waits} to be begun"
+    if found.oldest_pending_given_back:
+        how = f"{waits} at most for a runner; one has begun it and given it back"
+    else:
+        how = f"{waits} for a runner"
+    yield f"{run.workflow_name} {run.id} waits for {how}"
 
 
 def _runners(found: Overview) -> Iterator[str]:

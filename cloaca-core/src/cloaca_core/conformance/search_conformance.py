@@ -18,8 +18,15 @@ from cloaca_core.conformance.rows import (
     runner,
     submit,
 )
-from cloaca_core.records.runs import RunRow
-from cloaca_core.records.search import Condition, Counted, Failure, RunSearch, WorkflowCounts
+from cloaca_core.records.runs import RunRow, WaitingRow
+from cloaca_core.records.search import (
+    Claimable,
+    Condition,
+    Counted,
+    Failure,
+    RunSearch,
+    WorkflowCounts,
+)
 from cloaca_core.records.states import RunStatus
 from cloaca_core.store.protocol import Store
 from cloaca_core.values.ids import first_id_of
@@ -233,11 +240,33 @@ class SearchConformance:
             new_run("c", owner=None, created_at=NOW + 2, workflow=OTHER),
             new_run("d", owner=None, created_at=NOW, due_at=LATER),
         )
-        assert await store.longest_claimable() == "b"
+        assert await store.longest_claimable() == Claimable("b", NOW + 1)
         await store.pause(["b"], act("p"), None, children=False)
-        assert await store.longest_claimable() == "c"
+        assert await store.longest_claimable() == Claimable("c", NOW + 2)
         await store.pause_workflow(OTHER, act("q"), None)
-        assert await store.longest_claimable() == "a"
+        assert await store.longest_claimable() == Claimable("a", NOW + 3)
+
+    async def test_a_run_that_goes_on_may_be_claimed_since_then(self, store: Store) -> None:
+        await submit(store, new_run("a", owner=None))
+        await store.pause(["a"], act("p"), None, children=False)
+        await store.resume(["a"], act("q", now=LATER))
+
+        assert await store.longest_claimable() == Claimable("a", LATER)
+        waiting = await store.list_waiting("me", 9)
+        assert waiting.rows == [WaitingRow("run", WORKFLOW, "a", LATER, 1)]
+
+    async def test_a_run_that_was_given_back_keeps_its_place(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(
+            store,
+            new_run("a", owner=None, created_at=NOW),
+            new_run("b", owner=None, created_at=NOW + 1),
+        )
+        assert [run.id for run in await store.claim("r1", [WORKFLOW], 1, LATER, 1)] == ["a"]
+
+        await store.release("r1", [])
+
+        assert await store.longest_claimable() == Claimable("a", NOW)
 
     async def _found(self, store: Store, wanted: RunSearch) -> str:
         """The ids of all pages, one after the other."""

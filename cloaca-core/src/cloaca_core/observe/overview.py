@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.facts import RunnerState
     from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core.records.runs import RunRow
+    from cloaca_core.records.search import Claimable
     from cloaca_core.records.waits import OpenApprovalRow
     from cloaca_core.values.instants import Instant
 
@@ -49,9 +50,10 @@ class Overview(Shown):
 
     ``counts`` are the runs by state that have not ended, ``failed`` counts those that failed in the
     last hour, each up to 10,000; ``failures`` are the newest of them. ``approvals`` wait for
-    people, oldest first, at most 10. ``oldest_pending`` is the run that may have been claimed for
-    longest, made ``oldest_pending_seconds`` ago. ``retention_days`` is the setting of this program,
-    None for ever.
+    people, oldest first, at most 10. ``oldest_pending`` is the run that waits for longest for a
+    runner, for ``oldest_pending_seconds``. ``oldest_pending_given_back`` says that a runner has
+    begun it and given it back, as when it is stopped: it waits for so long at most, as the database
+    does not tell when that was. ``retention_days`` is the setting of this program, None for ever.
     """
 
     at: str
@@ -62,6 +64,7 @@ class Overview(Shown):
     approvals: tuple[OpenApproval, ...]
     oldest_pending: RunLine | None
     oldest_pending_seconds: float | None
+    oldest_pending_given_back: bool
     runners: tuple[RunnerLine, ...]
     paused_workflows: tuple[str, ...]
     retention_days: int | None
@@ -74,11 +77,19 @@ class State(NamedTuple):
     counts: Mapping[str, int]
     failed: Sequence[str]
     rows: Mapping[str, RunRow]
-    oldest: str | None
+    oldest: Claimable | None
     approvals: Sequence[OpenApprovalRow]
     runners: Sequence[RunnerState]
     paused: Sequence[str]
     retention_days: int | None
+
+
+class _Oldest(NamedTuple):
+    """The run that waits for longest for a runner: since then, or later if it was given back."""
+
+    row: RunRow
+    since: Instant
+    given_back: bool
 
 
 async def read_runners(engine: Looks) -> tuple[Sequence[RunnerState], Instant]:
@@ -92,7 +103,7 @@ async def read(engine: Looks) -> State:
     now = await store.now()
     failed = await store.failed_since(now - HOUR, COUNTED)
     oldest = await store.longest_claimable()
-    shown = [*failed[:SHOWN], *([] if oldest is None else [oldest])]
+    shown = [*failed[:SHOWN], *([] if oldest is None else [oldest.run_id])]
     rows = await store.runs_of(shown)
     return State(
         now=now,
@@ -110,8 +121,7 @@ async def read(engine: Looks) -> State:
 def overview(backend: str, state: State) -> Overview:
     """The overview of a state."""
     now, rows = state.now, state.rows
-    oldest = None if state.oldest is None else rows.get(state.oldest)
-    waits = None if oldest is None else max(0, now - oldest.created_at) / SECOND
+    oldest = _oldest(state)
     return Overview(
         at=rfc3339(now),
         backend=backend,
@@ -119,12 +129,26 @@ def overview(backend: str, state: State) -> Overview:
         failed=len(state.failed),
         failures=tuple([run_line(rows[each], now) for each in state.failed if each in rows]),
         approvals=tuple(open_approvals(state.approvals)),
-        oldest_pending=None if oldest is None else run_line(oldest, now),
-        oldest_pending_seconds=waits,
+        oldest_pending=None if oldest is None else run_line(oldest.row, now),
+        oldest_pending_seconds=None if oldest is None else max(0, now - oldest.since) / SECOND,
+        oldest_pending_given_back=oldest is not None and oldest.given_back,
         runners=runner_lines(state.runners, now),
         paused_workflows=tuple([short_name(each) for each in state.paused]),
         retention_days=state.retention_days,
     )
+
+
+def _oldest(state: State) -> _Oldest | None:
+    """The run that waits for longest. One that was begun since it may be claimed was given back
+    after that.
+    """
+    row = None if state.oldest is None else state.rows.get(state.oldest.run_id)
+    if state.oldest is None or row is None:
+        return None
+    since, begun = state.oldest.since, row.started_at
+    if begun is None or begun < since:
+        return _Oldest(row, since, given_back=False)
+    return _Oldest(row, begun, given_back=True)
 
 
 def runner_lines(states: Sequence[RunnerState], now: Instant) -> tuple[RunnerLine, ...]:

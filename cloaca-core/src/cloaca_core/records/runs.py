@@ -209,8 +209,9 @@ class WaitingRow(NamedTuple):
     runs that wait for one with their tasks ("task_unserved").
 
     ``first_run`` is the run that is claimed first, the oldest of those with ``task_unserved``, and
-    empty for schedules; ``due_at`` is when that run was made, or when the first schedule is due;
-    ``found`` is their number, as far as they were counted.
+    empty for schedules; ``due_at`` is since when that run may be claimed, with ``task_unserved``
+    when it was made, or when the first schedule is due; ``found`` is their number, as far as they
+    were counted. A run that a runner has given back may be claimed since before it did so.
     """
 
     kind: str

@@ -62,6 +62,15 @@ class Failure(NamedTuple):
     ended_at: int
 
 
+class Claimable(NamedTuple):
+    """A run that may be claimed, and since when. One that a runner has given back keeps its place
+    among those that wait: of that it is since when the runner could claim it.
+    """
+
+    run_id: str
+    since: int
+
+
 class WorkflowCounts(NamedTuple):
     """The newest runs of a workflow by state, as far as they were counted, and the newest's id."""
 

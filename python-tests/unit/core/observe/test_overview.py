@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from model.families import LATE, at, run
+import pytest
+from model.families import LATE, START, at, run
 
 from cloaca_core._engine.observe.facts import RunnerState
 from cloaca_core.conformance.rows import runner
 from cloaca_core.observe.overview import State, overview
+from cloaca_core.records.search import Claimable
 from cloaca_core.records.standing import RunnerLoad
 from cloaca_core.records.waits import OpenApprovalRow
+from cloaca_core.values.instants import SECOND
 
 
 def test_rows_are_shaped_and_runs_that_are_gone_left_out() -> None:
@@ -35,7 +38,7 @@ def test_rows_are_shaped_and_runs_that_are_gone_left_out() -> None:
             {"Pending": 1},
             ["f", "gone"],
             {"f": failed, "p": waits},
-            "p",
+            Claimable("p", START + 95 * SECOND),
             [approval],
             states,
             ["public::embedded::flow"],
@@ -46,7 +49,8 @@ def test_rows_are_shaped_and_runs_that_are_gone_left_out() -> None:
     assert (found.backend, found.counts, found.failed) == ("sqlite", {"Pending": 1}, 2)
     assert [each.id for each in found.failures] == ["f"]
     assert found.oldest_pending is not None
-    assert (found.oldest_pending.id, found.oldest_pending_seconds) == ("p", 10.0)
+    assert (found.oldest_pending.id, found.oldest_pending_seconds) == ("p", 5.0)
+    assert not found.oldest_pending_given_back
     assert [(each.id, each.alive, each.runs, each.is_here) for each in found.runners] == [
         ("r1", True, 3, True),
         ("r2", False, 0, False),
@@ -54,3 +58,31 @@ def test_rows_are_shaped_and_runs_that_are_gone_left_out() -> None:
     assert [each.prompt for each in found.approvals] == ["ok?"]
     assert (found.paused_workflows, found.retention_days) == (("flow",), 90)
     assert found.to_dict()["approvals"][0]["task_id"] == "sign"
+
+
+@pytest.mark.parametrize(
+    ("started_at", "seconds", "given_back"),
+    [
+        (None, 40.0, False),
+        (at(50), 40.0, False),  # it has rested since it was begun, and may be claimed again
+        (at(60), 40.0, True),  # it was claimed at once
+        (at(70), 30.0, True),  # for no longer, as a runner had it then
+    ],
+)
+def test_a_run_waits_for_a_runner_since_it_may_be_claimed(
+    started_at: int | None, seconds: float, given_back: bool
+) -> None:
+    row = run("p", status="Running", created_at=at(0), started_at=started_at)
+    oldest = Claimable("p", START + 60 * SECOND)
+
+    found = overview("sqlite", State(LATE, {}, [], {"p": row}, oldest, [], [], [], None))
+
+    assert (found.oldest_pending_seconds, found.oldest_pending_given_back) == (seconds, given_back)
+
+
+@pytest.mark.parametrize("oldest", [None, Claimable("gone", START)])
+def test_without_a_run_that_waits_there_is_no_oldest(oldest: Claimable | None) -> None:
+    found = overview("sqlite", State(LATE, {}, [], {}, oldest, [], [], [], None))
+
+    assert (found.oldest_pending, found.oldest_pending_seconds) == (None, None)
+    assert not found.oldest_pending_given_back

@@ -24,7 +24,7 @@ Kind: TypeAlias = Literal["run", "schedule", "trigger"]
 
 class Unmet(NamedTuple):
     """Work of one kind for one workflow. ``mark`` stays the same as long as no runner works on it;
-    ``since`` is when the oldest run was made, None for the other kinds.
+    ``since`` is since when the first run may be claimed, None for the other kinds.
     """
 
     kind: Kind
@@ -94,8 +94,8 @@ def follow(
 
 
 def _known_wait(unmet: Unmet, now: Instant, unseen_for: float) -> float:
-    """Seconds that a run made since the last look has waited. Older work counts from now: it may
-    have been released or become due only just.
+    """Seconds that a run that may be claimed since the last look has waited. Older work counts
+    from now: it may have been released only just.
     """
     age = 0.0 if unmet.since is None else (now - unmet.since) / SECOND
     return age if 0.0 < age <= unseen_for else 0.0

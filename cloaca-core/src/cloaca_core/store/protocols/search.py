@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from cloaca_core.records.runs import RunRow
-from cloaca_core.records.search import Counted, Failure, Found, RunSearch, WorkflowCounts
+from cloaca_core.records.search import Claimable, Counted, Failure, Found, RunSearch, WorkflowCounts
 from cloaca_core.records.steering import ChildRow
 
 
@@ -62,5 +62,5 @@ class SearchStore(Protocol):
     async def failures_since(self, since: int, most: int) -> list[Failure]:
         """The runs of ``failed_since`` with their workflows."""
 
-    async def longest_claimable(self) -> str | None:
-        """The id of the run that has been claimable for longest, None if there is none."""
+    async def longest_claimable(self) -> Claimable | None:
+        """The run that has been claimable for longest, None if there is none."""

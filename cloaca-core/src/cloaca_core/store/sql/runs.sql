@@ -558,7 +558,7 @@ planned (workflow) AS (
     )
     FROM planned WHERE planned.workflow IS NOT NULL
 )
-SELECT 'run' AS kind, waiting.workflow, oldest.id AS first_run, oldest.created_at AS due_at,
+SELECT 'run' AS kind, waiting.workflow, oldest.id AS first_run, oldest.claimable_at AS due_at,
     (
         SELECT count(*) FROM (
             SELECT 1 FROM cloaca_run AS run

@@ -10,6 +10,7 @@ from typing import Final
 
 from cloaca_core.records.runs import RunRow
 from cloaca_core.records.search import (
+    Claimable,
     Condition,
     Counted,
     Failure,
@@ -117,9 +118,9 @@ class SqlSearches(SqlPart):
         rows = await self._read(self._queries.search.list_failures, since=since, most=most)
         return list(map(Failure._make, rows))
 
-    async def longest_claimable(self) -> str | None:
+    async def longest_claimable(self) -> Claimable | None:
         rows = await self._read(self._queries.search.longest_claimable)
-        return next((run_id for (run_id,) in rows), None)
+        return next(map(Claimable._make, rows), None)
 
     async def _next_ids(self, wanted: RunSearch) -> list[str]:
         """The ids of the runs to look at, newest first: of the lists of all conditions that have an

@@ -183,7 +183,7 @@ levels (workflow, priority) AS (
     )
     FROM levels WHERE levels.priority IS NOT NULL
 )
-SELECT first.id FROM levels
+SELECT first.id, first.claimable_at FROM levels
 JOIN cloaca_run AS first ON first.id = (
     SELECT run.id FROM cloaca_run AS run
     WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
