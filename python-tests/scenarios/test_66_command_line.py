@@ -677,6 +677,25 @@ def test_a_paused_workflow_says_who_has_paused_it(
 # -- schedules, triggers, the rest ---------------------------------------------------------------
 
 
+def test_of_a_schedule_that_is_disabled_no_tick_comes(command: Command) -> None:
+    add = ("schedules", "add", "nightly", "order", "0 2 * * *")
+    made = command(*add).stdout
+    shown = answer(command("schedules", "show", "nightly", "--json"))["schedule"]
+    assert made.endswith(f"next {shown['next_run_at']}\n")
+    assert shown["next_run_at"] in command("schedules", "list").stdout
+
+    command("schedules", "disable", "nightly")
+
+    assert shown["next_run_at"] not in command("schedules", "list").stdout
+    facts = shown_facts(command("schedules", "show", "nightly"))
+    assert (facts["state"], facts["next"]) == ("disabled", "none while it is disabled")
+    as_json = answer(command("schedules", "show", "nightly", "--json"))["schedule"]
+    assert as_json["next_run_at"] == shown["next_run_at"]
+    listed = answer(command("schedules", "list", "--json"))["schedules"]
+    assert [each["next_run_at"] for each in listed] == [shown["next_run_at"]]
+    assert command(*add).stdout.endswith(": next none while it is disabled\n")  # it stays so
+
+
 def test_schedules_come_and_go(command: Command) -> None:
     assert "At 02:00" in command("schedules", "explain", "0 2 * * *", "--tz", "Europe/Oslo").stdout
     add = ("schedules", "add", "nightly", "order", "0 2 * * *", "--tz", "Europe/Oslo")

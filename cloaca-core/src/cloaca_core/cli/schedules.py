@@ -17,6 +17,7 @@ from cloaca_core.cli.output import Column, Form, Output, note, output_options
 from cloaca_core.cli.steer_runs import confirm
 from cloaca_core.cli.switches import Switched, add_switches, state
 from cloaca_core.cli.where import Where, app_options, database_options, pass_where
+from cloaca_core.cli.words import ago
 from cloaca_core.values.wording import counted
 
 if TYPE_CHECKING:
@@ -52,13 +53,21 @@ def list_(where: Where, out: Output, enabled_only: bool, limit: int) -> None:
     out.listing("schedules", rows, _COLUMNS, limit=limit, empty="No schedules.")
 
 
+def _coming(row: Form) -> str | None:
+    """When a schedule ticks next. The row of one that is disabled has a tick as well, which makes
+    no run.
+    """
+    tick: str | None = row["next_run_at"]
+    return tick if row["enabled"] else None
+
+
 _COLUMNS = (
     Column("SCHEDULE", lambda row: row["name"] or row["id"], gives_way=True),
     Column("WORKFLOW", lambda row: row["workflow_name"], gives_way=True),
     Column("CRON", lambda row: row["cron_expression"]),
     text("timezone"),
     Column("STATE", state),
-    when("NEXT", "next_run_at"),
+    Column("NEXT", lambda row: ago(_coming(row)), lambda row: _coming(row) or ""),
     when("LAST", "last_run_at"),
 )
 
@@ -86,7 +95,7 @@ def _facts(row: Form) -> dict[str, str | None]:
         "cron": f"{row['cron_expression']} ({words})",
         "timezone": row["timezone"],
         "state": state(row),
-        "next": moment(row["next_run_at"]) or "never",
+        "next": moment(_coming(row)) or _no_tick(row),
         "last": moment(row["last_run_at"]) or "never",
         "not before": row["start_date"],
         "not after": row["end_date"],
@@ -95,6 +104,11 @@ def _facts(row: Form) -> dict[str, str | None]:
         "created": moment(row["created_at"]),
         "changed": moment(row["updated_at"]),
     }
+
+
+def _no_tick(row: Form) -> str:
+    """Why no tick comes."""
+    return "never" if row["enabled"] else "none while it is disabled"
 
 
 _CATCH_UP: Final = {
@@ -199,7 +213,7 @@ def add(
         )
         note_unknown(where, client, workflow)
         row = client.get_cron_schedule(made)
-    out.one("schedule", row, lambda: [f"{name} {made}: next {row['next_run_at'] or 'never'}"])
+    out.one("schedule", row, lambda: [f"{name} {made}: next {_coming(row) or _no_tick(row)}"])
 
 
 @command.command()
