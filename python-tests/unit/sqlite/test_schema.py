@@ -75,6 +75,7 @@ _SMALL_IN = {
     "count_active": {"cloaca_run"},  # those that may be claimed, up to as many as are counted
     "count_made": {"span", "made"},  # as above
     "count_owned": {"owned"},  # as above
+    "kinds_of_person": {"known"},  # a row for each kind of act
     "longest_claimable": {"waiting", "levels"},  # a row for each workflow and priority
 }
 
