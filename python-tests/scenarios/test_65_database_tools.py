@@ -251,6 +251,26 @@ def test_work_goes_on_in_a_copy(new_database_url: Callable[[], str]) -> None:
         assert client.get_run(ids["order"]).status() == "Waiting"
 
 
+def test_a_copy_that_is_refused_leaves_the_work_of_the_source_going_on(
+    new_database_url: Callable[[], str],
+) -> None:
+    source, target = new_database_url(), new_database_url()
+    registry = cloaca.Registry()
+    define_shop(registry)
+    with cloaca.DefaultRunner(target, registry=registry) as runner:
+        runner.execute("pay", {"amount": 1, "fails": False}, timeout=WAIT)
+    with cloaca.DefaultRunner(source, registry=registry) as runner:
+        order = runner.submit("order", {}).id
+        until(lambda: runner.get_run(order).status() == "Waiting")
+
+    with pytest.raises(cloaca.TransferError, match="the target has other rows"):
+        databases.copy(source, target, paused=True)
+
+    with cloaca.DefaultRunner(source, registry=registry) as runner:
+        runner.get_run(order).approve("ok", by="ann")
+        assert runner.get_run(order).result(WAIT).status == "Completed"
+
+
 # -- state, check, backup ------------------------------------------------------------------------
 
 

@@ -8,7 +8,8 @@ tells how far it came, and checksums tell whether it holds the beginning of this
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -17,11 +18,14 @@ from cloaca_core._engine.runtime.loop_thread import run_on_own_loop
 from cloaca_core.errors import TransferError
 from cloaca_core.records.transfer import TABLES, Key, Table
 from cloaca_core.transfer.in_flight import (
+    Pauses,
     firing_schedules,
     pause_workflows,
     refuse_alive,
+    refuse_ending_pauses,
     refuse_held,
     refuse_in_flight,
+    resume_workflows,
 )
 from cloaca_core.transfer.opened import Place
 from cloaca_core.transfer.pages import pages
@@ -113,7 +117,7 @@ def copy_database(
     lets them go on, in one of the two databases. Those that are paused until an instant are refused
     (``TransferError``): both databases would go on with them then. Runs that a runner holds are
     refused in any case. Raises ``TransferError`` when the target holds something else, or the
-    source was changed meanwhile.
+    source was changed meanwhile. A copy that is refused leaves no workflow paused.
     """
     source, target = Place.of(source_url, source_schema), Place.of(target_url, target_schema)
     copying = _copy(source, target, progress, paused=paused, allow_runners=allow_runners)
@@ -126,25 +130,44 @@ async def _copy(
     async with source.opened(read_only=True) as old:  # refused if it is of an earlier version
         if not allow_runners:
             await refuse_alive(old)
-        held = await _hold(source, old) if paused else []
-        if not paused:
-            await refuse_in_flight(old)
+        await _refuse_at_work(old, paused=paused)
         async with target.opened() as new:
             await _refuse_runners(new)
-            copied = await _Copy(old.transfer(), new.transfer(), progress).all()
+            copy = _Copy(old.transfer(), new.transfer(), progress)
+            last = await copy.compared()
+            async with _held(source, old) if paused else nullcontext(Pauses()) as held:
+                if held.made:  # the target may have a pause that comes after one of these
+                    last = await copy.compared()
+                copied = await copy.completed(last)
             if (await old.upkeep()).keeps_all:
                 await new.transfer().keep_all()
         firing = await firing_schedules(old)
-    return CopyReport(copied, tuple(held), tuple(firing))
+    return CopyReport(copied, held.workflows, tuple(firing))
 
 
-async def _hold(source: Place, old: TransferStore) -> list[str]:
-    """Pause the workflows of a database whose runs no runner holds; those that were paused now."""
+async def _refuse_at_work(old: TransferStore, *, paused: bool) -> None:
+    """Raise ``TransferError`` if runs of the source have not ended, or cannot be paused."""
+    if not paused:
+        await refuse_in_flight(old)
+        return
     await refuse_held(old)
+    await refuse_ending_pauses(old)
+
+
+@asynccontextmanager
+async def _held(source: Place, old: TransferStore) -> AsyncIterator[Pauses]:
+    """Pause the workflows of the source. When the copy is refused nevertheless, those that were
+    paused here go on; when it is broken off they stay paused, for the call that goes on with it.
+    """
     async with source.opened() as writable:
-        held = await pause_workflows(writable)
-    await refuse_held(old)  # a runner may have claimed some before
-    return held
+        pauses = await pause_workflows(writable)
+    try:
+        await refuse_held(old)  # a runner may have claimed some before
+        yield pauses
+    except TransferError:
+        async with source.opened() as writable:
+            await resume_workflows(writable, pauses.made)
+        raise
 
 
 async def _refuse_runners(store: TransferStore) -> None:
@@ -159,9 +182,14 @@ class _Copy:
         self._new = new
         self._progress = progress
 
-    async def all(self) -> tuple[TableCopy, ...]:
-        """Copy what is missing; first compare what is there, in the end everything."""
-        last = {table.name: await self._compared(table) for table in TABLES}
+    async def compared(self) -> dict[str, Key | None]:
+        """The last key of each table that the target has; ``TransferError`` if it is no beginning
+        of a copy of the source.
+        """
+        return {table.name: await self._compared(table) for table in TABLES}
+
+    async def completed(self, last: Mapping[str, Key | None]) -> tuple[TableCopy, ...]:
+        """Copy what is missing after these keys; in the end compare everything."""
         copied = {table.name: await self._copied(table, last[table.name]) for table in TABLES}
         return tuple([await self._verified(table, copied) for table in TABLES])
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.recover.process_identity import is_gone, process_of, this_process
@@ -28,6 +29,17 @@ UNENDED: Final = (
 _PAGE: Final = 1000
 _ASKED_BY: Final = "cloaca db copy"
 _REASON: Final = "the database is being copied"
+_REFUSED: Final = "the copy of the database was refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """``workflows`` are paused for a copy, by name; of them ``made`` were paused by this call, the
+    others by a copy that was broken off.
+    """
+
+    workflows: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
 
 
 async def refuse_in_flight(store: Store) -> None:
@@ -81,25 +93,44 @@ async def firing_schedules(store: Store) -> list[str]:
     return sorted([row.name or row.id for row in rows if row.workflow not in paused])
 
 
-async def pause_workflows(store: Store) -> list[str]:
-    """Pause every workflow that has runs which have not ended, or schedules; those that are paused
-    for a copy now, also by a copy that was broken off.
+async def refuse_ending_pauses(store: Store) -> None:
+    """Raise ``TransferError`` if a workflow that is to be paused is paused until an instant: then
+    its runs would start in both databases.
+    """
+    workflows, before = await _to_be_paused(store), await store.paused_workflows()
+    _refuse_ending({name: before[name] for name in workflows & before.keys()})
+
+
+async def pause_workflows(store: Store) -> Pauses:
+    """Pause every workflow that has runs which have not ended, or schedules.
 
     One that is paused is left alone: to pause it again would be noted as an act, and the beginning
-    of a copy would not be one of this source any more. ``TransferError`` if its pause ends by
-    itself: then its runs would start in both databases.
+    of a copy would not be one of this source any more. ``TransferError`` as of
+    ``refuse_ending_pauses``, before anything is paused.
     """
-    before = await store.paused_workflows()
-    workflows = {row.workflow async for row in _unended(store)}
-    workflows |= {row.workflow for row in await _enabled(store)}
-    _refuse_ending({name: before[name] for name in workflows & before.keys()})
+    await refuse_ending_pauses(store)
+    workflows, before = await _to_be_paused(store), await store.paused_workflows()
     ids, now = RunIds(), await store.now()
-    paused = await _paused_for_a_copy(store)
+    earlier = await _paused_for_a_copy(store)
+    made: list[str] = []
     for workflow in sorted(workflows - before.keys()):
         act = Act(ids.next(), _ASKED_BY, _REASON, _REASON, now)
         if await store.pause_workflow(workflow, act, None):
-            paused.add(workflow)
-    return sorted(paused)
+            made.append(workflow)
+    return Pauses(tuple(sorted(earlier.union(made))), tuple(made))
+
+
+async def resume_workflows(store: Store, workflows: Iterable[str]) -> None:
+    """Let these workflows go on, but for those that a person has paused or resumed meanwhile."""
+    ids, now = RunIds(), await store.now()
+    for workflow in sorted(await _paused_for_a_copy(store) & set(workflows)):
+        await store.resume_workflow(workflow, Act(ids.next(), _ASKED_BY, _REFUSED, _REFUSED, now))
+
+
+async def _to_be_paused(store: Store) -> set[str]:
+    """The workflows that have runs which have not ended, or schedules, paused ones as well."""
+    workflows = {row.workflow async for row in _unended(store)}
+    return workflows | {row.workflow for row in await _enabled(store)}
 
 
 def _refuse_ending(paused: Mapping[str, int | None]) -> None:

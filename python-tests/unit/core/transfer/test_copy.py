@@ -6,7 +6,7 @@ import asyncio
 import re
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import cloaca
 from cloaca_core.errors import RunsInFlightError, StoreError, TransferError
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.steering import Act
-from cloaca_core.records.transfer import BY_NAME, TABLES
+from cloaca_core.records.transfer import BY_NAME, TABLES, Table
 from cloaca_core.store.migrate import load_head
 from cloaca_core.transfer.copy import CopyProgress, CopyReport, Progress, copy_database
 from cloaca_core.transfer.opened import Place
@@ -153,16 +153,9 @@ def test_a_target_with_other_rows_is_refused_before_anything_is_written(
 
 def test_a_source_that_changes_meanwhile_is_noticed(file: str, other_file: str) -> None:
     asyncio.run(fill(file, range(3)))
-    run = BY_NAME["run"]
-
-    def progress(done: CopyProgress) -> None:
-        if (done.phase, done.table) == ("copy", "schedule"):  # runs are done by then
-            others = threading.Thread(target=lambda: asyncio.run(fill(file, [9], [run])))
-            others.start()
-            others.join()
 
     with pytest.raises(TransferError, match="4 rows in the source and 3 in the target"):
-        copy_database(file, other_file, progress=progress)
+        copy_database(file, other_file, progress=adds_a_run(file))
 
 
 def test_progress_is_told_by_phase_and_table(file: str, other_file: str) -> None:
@@ -311,6 +304,164 @@ def test_a_workflow_that_would_go_on_by_itself_in_both_databases_is_refused(
     assert asyncio.run(rows_of(file)) == before  # nothing was paused
 
 
+# -- a copy that is refused leaves nothing paused ------------------------------------------------
+
+WITHOUT_PAUSES = [table for table in TABLES if table.name != "paused_workflow"]
+
+
+@pytest.fixture
+def source_with_schedules(file: str) -> str:
+    """A source with two schedules that are enabled, so that a copy pauses their workflows."""
+    asyncio.run(fill(file, range(3), WITHOUT_PAUSES))
+    return file
+
+
+def test_a_target_with_other_rows_is_refused_before_a_workflow_is_paused(
+    source_with_schedules: str, other_file: str
+) -> None:
+    asyncio.run(fill(other_file, [7], [BY_NAME["schedule"]]))
+    before = asyncio.run(rows_of(source_with_schedules))
+
+    with pytest.raises(TransferError, match="other rows in cloaca_schedule"):
+        copy_database(source_with_schedules, other_file, paused=True)
+
+    assert asyncio.run(rows_of(source_with_schedules)) == before
+
+
+def test_a_target_that_cannot_be_opened_is_refused_before_a_workflow_is_paused(
+    source_with_schedules: str, tmp_path: Path
+) -> None:
+    before = asyncio.run(rows_of(source_with_schedules))
+
+    with pytest.raises(StoreError):
+        copy_database(source_with_schedules, f"{tmp_path}/no such folder/x.db", paused=True)
+
+    assert asyncio.run(rows_of(source_with_schedules)) == before
+
+
+def test_a_target_with_a_runner_is_refused_before_a_workflow_is_paused(
+    source_with_schedules: str, other_file: str
+) -> None:
+    before = asyncio.run(rows_of(source_with_schedules))
+
+    with cloaca.DefaultRunner(other_file), pytest.raises(TransferError, match="registered"):
+        copy_database(source_with_schedules, other_file, paused=True)
+
+    assert asyncio.run(rows_of(source_with_schedules)) == before
+
+
+def test_a_copy_that_will_be_refused_for_a_pause_makes_no_target(
+    source_with_schedules: str, other_file: str
+) -> None:
+    asyncio.run(_pause_all(source_with_schedules, 4_000_000_000_000_000))
+
+    with pytest.raises(TransferError, match="are paused until an instant"):
+        copy_database(source_with_schedules, other_file, paused=True)
+
+    assert not Path(other_file.removeprefix("sqlite:///")).exists()
+
+
+def test_workflows_go_on_when_a_copy_is_refused_after_they_were_paused(
+    source_with_schedules: str, other_file: str
+) -> None:
+    with pytest.raises(TransferError, match="changed meanwhile"):
+        copy_database(
+            source_with_schedules,
+            other_file,
+            paused=True,
+            progress=adds_a_run(source_with_schedules),
+        )
+
+    assert asyncio.run(_paused(source_with_schedules)) == set()
+
+
+def test_a_workflow_that_a_person_pauses_during_a_copy_that_is_refused_stays_paused(
+    source_with_schedules: str, other_file: str
+) -> None:
+    adds = adds_a_run(source_with_schedules)
+
+    def progress(done: CopyProgress) -> None:
+        adds(done)
+        if (done.phase, done.table) == ("copy", "schedule"):
+            elsewhere(lambda: _pause_anew(source_with_schedules, "workflow 000001 äß漢"))
+
+    with pytest.raises(TransferError, match="changed meanwhile"):
+        copy_database(source_with_schedules, other_file, paused=True, progress=progress)
+
+    assert asyncio.run(_paused(source_with_schedules)) == {"workflow 000001 äß漢"}
+
+
+def test_a_copy_that_goes_on_and_is_refused_leaves_alone_what_the_first_call_has_paused(
+    source_with_schedules: str, other_file: str
+) -> None:
+    with pytest.raises(BrokenOffError):
+        copy_database(
+            source_with_schedules, other_file, paused=True, progress=after("copy", "tombstone", 1)
+        )
+    paused = asyncio.run(_paused(source_with_schedules))
+    assert len(paused) == 2
+
+    with pytest.raises(TransferError, match="changed meanwhile"):
+        copy_database(
+            source_with_schedules,
+            other_file,
+            paused=True,
+            progress=adds_a_run(source_with_schedules),
+        )
+
+    assert asyncio.run(_paused(source_with_schedules)) == paused
+
+
+def test_a_target_that_a_further_pause_makes_another_is_refused_before_anything_is_written(
+    source_with_schedules: str, other_file: str
+) -> None:
+    """Its key comes before those that the target has."""
+    copy_database(source_with_schedules, other_file, paused=True)
+    schedule = BY_NAME["schedule"]
+    row = list(row_of(schedule, 9))
+    row[schedule.columns.index("workflow")] = "a workflow"
+    asyncio.run(_put(source_with_schedules, tuple(row), schedule))
+    paused = asyncio.run(_paused(source_with_schedules))
+    before = asyncio.run(rows_of(other_file))
+
+    with pytest.raises(TransferError, match="other rows in cloaca_paused_workflow"):
+        copy_database(source_with_schedules, other_file, paused=True)
+
+    assert asyncio.run(_paused(source_with_schedules)) == paused
+    assert asyncio.run(rows_of(other_file)) == before
+
+
+def adds_a_run(url: str) -> Progress:
+    """A callback that adds a run to the source when runs have been copied."""
+    added: list[CopyProgress] = []
+
+    def progress(done: CopyProgress) -> None:
+        if (done.phase, done.table) == ("copy", "schedule") and not added:
+            added.append(done)
+            elsewhere(lambda: fill(url, [9], [BY_NAME["run"]]))
+
+    return progress
+
+
+def elsewhere(work: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Do this on a loop of its own, and wait for it."""
+    other = threading.Thread(target=lambda: asyncio.run(work()))
+    other.start()
+    other.join()
+
+
+async def _paused(url: str) -> set[str]:
+    async with Place.of(url).opened(read_only=True) as store:
+        return set(await store.paused_workflows())
+
+
+async def _pause_anew(url: str, workflow: str) -> None:
+    """Have a person take a pause over."""
+    async with Place.of(url).opened() as store:
+        await store.resume_workflow(workflow, Act("resumed", "ann", None, "resumed", 1))
+        await store.pause_workflow(workflow, Act("paused", "ann", None, "paused", 1), None)
+
+
 def test_that_nothing_is_pruned_is_copied_as_well(file: str, other_file: str) -> None:
     cloaca.DefaultRunner(file).shutdown()
 
@@ -350,6 +501,6 @@ async def _register(url: str, row: RunnerRow) -> None:
             await store.fence(row.id, 1)
 
 
-async def _put(url: str, row: tuple[object, ...]) -> None:
+async def _put(url: str, row: tuple[object, ...], table: Table = BY_NAME["run"]) -> None:
     async with Place.of(url).opened() as store:
-        await store.transfer().put(BY_NAME["run"], [row])
+        await store.transfer().put(table, [row])
