@@ -271,6 +271,13 @@ def test_a_copy_that_is_refused_leaves_the_work_of_the_source_going_on(
         assert runner.get_run(order).result(WAIT).status == "Completed"
 
 
+def test_a_database_is_not_copied_into_itself(database_url: str) -> None:
+    cloaca.DefaultRunner(database_url).shutdown()
+
+    with pytest.raises(cloaca.ConfigError, match="source and target are the same database"):
+        databases.copy(database_url, database_url)
+
+
 # -- state, check, backup ------------------------------------------------------------------------
 
 

@@ -147,6 +147,11 @@ class PostgresDialect:
         (((now,),),) = await self._reads.run([step(STATEMENTS.clock)])
         return int(now)
 
+    async def identity(self) -> str | None:
+        """Ask the server: several names may lead to it."""
+        (((identity,),),) = await self._reads.run([step(STATEMENTS.which_database)])
+        return str(identity)
+
     async def give_back(self, limit: int) -> int | None:  # noqa: ARG002 - the server does it
         """Do nothing: the server's vacuum makes the space of deleted rows free."""
         return None

@@ -82,6 +82,16 @@ SELECT
     CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT);
 
 
+-- name: which_database
+-- Read what tells this server, database and schema from others. The time of the server's start, in
+-- µs, tells it from its copies, which have the same system identifier.
+SELECT concat_ws(
+    ' ', extract(epoch FROM pg_postmaster_start_time()),
+    (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()),
+    current_schema()
+);
+
+
 -- name: clock
 -- Read the database's clock, in µs.
 SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT);

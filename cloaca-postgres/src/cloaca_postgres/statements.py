@@ -31,6 +31,7 @@ class _Statements(NamedTuple):
     refuse_writes: Statement
     refuse_writes_now: Statement
     where_am_i: Statement
+    which_database: Statement
     clock: Statement
     list_tables: Statement
     list_migrations: Statement

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from cloaca_core.errors import StoreError
@@ -114,6 +115,10 @@ class SqliteDialect:
         """The machine's clock, the same for all processes that share a file."""
         return self._clock.wall()
 
+    async def identity(self) -> str | None:
+        """The number of the file on its disk: several paths may lead to it."""
+        return None if self._reader is None else _number_of(self._writer.path)
+
     async def give_back(self, limit: int) -> int | None:
         """Cut free pages off the end of the file, but for an eighth of it, which new rows take."""
         return await self._writer.transact(lambda raw: _cut_off(raw, limit))
@@ -149,6 +154,14 @@ class SqliteDialect:
                 async with asyncio.timeout(_LEAVING_S):
                     await self.write(())
         wakeups.close()
+
+
+def _number_of(path: str) -> str | None:
+    """The numbers of a disk and of a file on it; None when the file is not there any more."""
+    with suppress(FileNotFoundError):
+        found = Path(path).stat()
+        return f"{found.st_dev} {found.st_ino}"
+    return None
 
 
 def _read(connection: sqlite3.Connection, steps: Sequence[Step]) -> Answers:

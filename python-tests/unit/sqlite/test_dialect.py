@@ -49,6 +49,21 @@ async def test_keys_take_no_locks_so_a_batch_may_have_any_number(dialect: Sqlite
     assert SqlStore(dialect).most_keys is None
 
 
+async def test_a_file_is_the_same_by_another_path(dialect: SqliteDialect, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    other = await open_dialect(parse(f"{tmp_path}/link/dialect.db"), StoreOptions())
+
+    assert await other.identity() == await dialect.identity()
+    await other.close()
+
+
+async def test_a_database_in_memory_is_the_same_as_no_other() -> None:
+    dialect = await open_dialect(parse(":memory:"), StoreOptions())
+
+    assert await dialect.identity() is None
+    await dialect.close()
+
+
 async def test_several_reads_share_a_snapshot(dialect: SqliteDialect) -> None:
     assert await dialect.read([Step(COUNT), Step(COUNT)]) == [[(0,)], [(0,)]]
     await submit(SqlStore(dialect), new_run("a"))

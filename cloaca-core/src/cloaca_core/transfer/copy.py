@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cloaca_core._engine.runtime.loop_thread import run_on_own_loop
-from cloaca_core.errors import TransferError
+from cloaca_core.errors import ConfigError, StoreError, TransferError
 from cloaca_core.records.transfer import TABLES, Key, Table
 from cloaca_core.transfer.in_flight import (
     Pauses,
@@ -117,7 +117,8 @@ def copy_database(
     lets them go on, in one of the two databases. Those that are paused until an instant are refused
     (``TransferError``): both databases would go on with them then. Runs that a runner holds are
     refused in any case. Raises ``TransferError`` when the target holds something else, or the
-    source was changed meanwhile. A copy that is refused leaves no workflow paused.
+    source was changed meanwhile, and ``ConfigError`` when both are the same database, by whatever
+    URLs. A copy that is refused leaves no workflow paused.
     """
     source, target = Place.of(source_url, source_schema), Place.of(target_url, target_schema)
     copying = _copy(source, target, progress, paused=paused, allow_runners=allow_runners)
@@ -128,6 +129,8 @@ async def _copy(
     source: Place, target: Place, progress: Progress, *, paused: bool, allow_runners: bool
 ) -> CopyReport:
     async with source.opened(read_only=True) as old:  # refused if it is of an earlier version
+        if source.backend is target.backend:
+            await _refuse_itself(old, target)
         if not allow_runners:
             await refuse_alive(old)
         await _refuse_at_work(old, paused=paused)
@@ -143,6 +146,20 @@ async def _copy(
                 await new.transfer().keep_all()
         firing = await firing_schedules(old)
     return CopyReport(copied, held.workflows, tuple(firing))
+
+
+async def _refuse_itself(old: TransferStore, target: Place) -> None:
+    """Raise ``ConfigError`` if the target is the source. It is only looked at: none is made for a
+    copy that may be refused for another reason.
+    """
+    ours, theirs = await old.transfer().identity(), None
+    with suppress(StoreError):  # it is not there yet, or it is refused when it is opened to write
+        async with target.opened(read_only=True) as new:
+            theirs = await new.transfer().identity()
+    if ours is not None and ours == theirs:
+        raise ConfigError(
+            "source and target are the same database: name another target", field="target_url"
+        )
 
 
 async def _refuse_at_work(old: TransferStore, *, paused: bool) -> None:

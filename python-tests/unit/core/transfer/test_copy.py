@@ -9,12 +9,14 @@ import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 from copied import fill, row_of, rows_of
+from own_database import OwnDatabases
 
 import cloaca
-from cloaca_core.errors import RunsInFlightError, StoreError, TransferError
+from cloaca_core.errors import ConfigError, RunsInFlightError, StoreError, TransferError
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.steering import Act
 from cloaca_core.records.transfer import BY_NAME, TABLES, Table
@@ -30,6 +32,7 @@ NOT_COPIED = {
     "cloaca_upkeep",
     "cloaca_payload",  # they are in the rows of their runs
 }
+WITHOUT_PAUSES = [table for table in TABLES if table.name != "paused_workflow"]
 TABLE = re.compile(r"CREATE TABLE (cloaca_\w+) \((.*?)\n\)", re.DOTALL)
 COLUMN = re.compile(r"^ +([a-z_]+) (?:text|bigint|integer|double precision)", re.MULTILINE)
 
@@ -304,9 +307,77 @@ def test_a_workflow_that_would_go_on_by_itself_in_both_databases_is_refused(
     assert asyncio.run(rows_of(file)) == before  # nothing was paused
 
 
-# -- a copy that is refused leaves nothing paused ------------------------------------------------
+# -- source and target are the same -------------------------------------------------------------
 
-WITHOUT_PAUSES = [table for table in TABLES if table.name != "paused_workflow"]
+
+@pytest.mark.parametrize("paused", [False, True])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "sqlite:///{folder}/source.db",
+        # another form of URL, with an option
+        "file:{folder}/source.db?_synchronous=NORMAL",
+        # relative, and around a corner
+        "./source.db",
+        "sqlite://../{folder.name}/./source.db",
+        # by links to the file and to its folder
+        "{folder}/link.db",
+        "{folder}/folder/source.db",
+    ],
+)
+def test_a_file_is_not_copied_into_itself(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelling: str, paused: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asyncio.run(fill(file, range(2), WITHOUT_PAUSES))
+    (tmp_path / "link.db").symlink_to("source.db")
+    (tmp_path / "folder").symlink_to(tmp_path)
+    before = asyncio.run(rows_of(file))
+
+    with pytest.raises(ConfigError, match="source and target are the same database") as refused:
+        copy_database(file, spelling.format(folder=tmp_path), paused=paused)
+
+    assert refused.value.field == "target_url"
+    assert asyncio.run(rows_of(file)) == before
+
+
+def test_a_database_that_is_at_work_is_not_copied_into_itself_either(file: str) -> None:
+    """No other refusal comes first, with advice that leads to this one."""
+    with cloaca.DefaultRunner(file), pytest.raises(ConfigError, match="are the same database"):
+        copy_database(file, file)
+
+
+@pytest.mark.parametrize("spelling", ["{url}", "{url}&application_name=other", "postgres:{rest}"])
+def test_a_schema_is_not_copied_into_itself(postgres_url: str, spelling: str) -> None:
+    asyncio.run(fill(postgres_url, range(2)))
+    same = spelling.format(url=postgres_url, rest=postgres_url.partition(":")[2])
+
+    with pytest.raises(ConfigError, match="source and target are the same database"):
+        copy_database(postgres_url, same)
+
+
+def test_a_schema_that_is_named_beside_the_url_is_not_copied_into_itself(
+    postgres_url: str,
+) -> None:
+    asyncio.run(fill(postgres_url, range(2)))
+    without, _, query = postgres_url.partition("?")
+    (schema,) = parse_qs(query)["schema"]
+
+    with pytest.raises(ConfigError, match="source and target are the same database"):
+        copy_database(postgres_url, without, target_schema=schema)
+
+
+def test_a_schema_is_copied_into_another_one_of_its_database(
+    postgres_url: str, postgres_schemas: OwnDatabases
+) -> None:
+    target = postgres_schemas.new()
+    asyncio.run(fill(postgres_url, range(2)))
+    asyncio.run(fill(target, []))  # its tables are there
+
+    assert copy_database(postgres_url, target).rows == 2 * len(TABLES)
+
+
+# -- a copy that is refused leaves nothing paused ------------------------------------------------
 
 
 @pytest.fixture

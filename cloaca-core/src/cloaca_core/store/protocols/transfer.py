@@ -13,6 +13,11 @@ class Transfer(Protocol):
     no runner is told. Of use while no runner works on the database.
     """
 
+    async def identity(self) -> str | None:
+        """A text that two open stores of this backend have in common if they are of the same
+        database, by whatever URLs, and of the same schema; None for one that no other can open.
+        """
+
     async def page(self, table: Table, after: Key, limit: int) -> list[tuple[Any, ...]]:
         """Up to ``limit`` rows whose key is after this one, in the order of the key; texts by their
         bytes. Only reads.

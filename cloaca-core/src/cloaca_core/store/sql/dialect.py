@@ -98,6 +98,9 @@ class Dialect(Protocol):
     def wall(self) -> int:
         """See ``Store.wall``."""
 
+    async def identity(self) -> str | None:
+        """See ``Transfer.identity``."""
+
     async def give_back(self, limit: int) -> int | None:
         """See ``Store.give_back``."""
 

@@ -22,6 +22,9 @@ class SqlTransfer:
         self._dialect = dialect
         self._statements = _load(dialect.sql_package, dialect.wording)
 
+    async def identity(self) -> str | None:
+        return await self._dialect.identity()
+
     async def page(self, table: Table, after: Key, limit: int) -> list[tuple[Any, ...]]:
         statement = self._statements[f"page_{table.name}"]
         values = dict(zip(table.key, after, strict=True))

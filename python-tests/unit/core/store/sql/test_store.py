@@ -62,6 +62,9 @@ class RecordingDialect:
     def lease_ends_with_boot(self) -> bool:
         return True
 
+    async def identity(self) -> str | None:
+        return None
+
     async def give_back(self, limit: int) -> int | None:
         return limit
 
