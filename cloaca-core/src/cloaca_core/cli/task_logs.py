@@ -8,7 +8,7 @@ import click
 
 from cloaca_core.cli.completion import RUNS
 from cloaca_core.cli.leaving import leaving
-from cloaca_core.cli.output import Output, json_text, output_options
+from cloaca_core.cli.output import Output, json_text, note, output_options
 from cloaca_core.cli.where import Where, database_options, pass_where
 from cloaca_core.cli.words import clock
 
@@ -56,8 +56,12 @@ def command(
                 lines = observer.follow_logs(run_id, task, attempt=attempt, after=after)
             else:
                 lines = _so_far(observer, run_id, task, attempt, after)
+            is_empty = True
             for line in lines:
                 out.event(json_form(line), _shown(line))
+                is_empty = False
+    if is_empty and not (out.as_json or out.fields):
+        note("No lines.")
 
 
 def _so_far(
