@@ -57,8 +57,8 @@ def why_main_cannot_be_imported() -> str | None:
     if it has. The rules are those of ``multiprocessing.spawn``.
     """
     main = sys.modules["__main__"]
-    if main.__spec__ is not None:  # python -m
-        name = main.__spec__.name
+    if (spec := getattr(main, "__spec__", None)) is not None:  # python -m
+        name: str = spec.name
         return f"{name} is not imported by them" if name.split(".")[-1] == "__main__" else None
     file = getattr(main, "__file__", None)
     if file is None or not Path(file).exists():
