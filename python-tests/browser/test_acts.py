@@ -112,14 +112,14 @@ def test_what_is_typed_and_chosen_while_a_plan_is_made_anew_stays(
 
     with page.expect_request(re.compile("/fork.task=tell")):
         task.select_option("tell")
-    for other in ("fetch", "publish"):
+    for other in ("publish", "fetch"):  # the plan of the last one was not shown before
         task.select_option(other)
     keys.fill('{"good": true}')
-    with page.expect_response(re.compile("/fork.task=publish")):
+    with page.expect_response(re.compile("/fork.task=fetch")):
         asked[0].continue_()
 
-    expect(plan.locator("#plan-act")).to_have_text("Fork, run 2, keep 1")
-    expect(task).to_have_value("publish")
+    expect(plan.locator("#plan-act")).to_have_text("Fork, run 3, keep 0")
+    expect(task).to_have_value("fetch")
     expect(keys).to_have_value('{"good": true}')
     expect(keys).to_be_focused()
     plan.locator("#plan-act").click()

@@ -308,8 +308,8 @@ def test_what_bodies_have_logged_is_written(command: Command, worker: cloaca.Def
     assert lines[1] == "  very"
     assert command("runs", "logs", "@", "--attempt", "9").stderr == "No lines.\n"
     for follow in ([], ["-f"]):
-        wrong = command("runs", "logs", "@", "--task", "raed", *follow, code=1).stderr
-        assert f"run {run.id} of load has no task 'raed'" in wrong
+        wrong = command("runs", "logs", "@", "--task", "gone", *follow, code=1).stderr
+        assert f"run {run.id} of load has no task 'gone'" in wrong
     first, *rest = [
         json.loads(line)
         for line in command("runs", "logs", run.id, "--json", "--task", "read").stdout.splitlines()

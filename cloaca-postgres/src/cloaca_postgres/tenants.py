@@ -344,7 +344,9 @@ class _Admin:
         return sql.Literal(self._role)
 
     def _answer(self, name: str, **parts: sql.Composable) -> object:
-        return self._rows(name, **parts)[0][0]
+        """The answer about a role; None if another administrator has removed that meanwhile."""
+        rows = self._rows(name, **parts)
+        return rows[0][0] if rows else None
 
     def _rows(self, name: str, **parts: sql.Composable) -> list[Row]:
         return self._connection.execute(self._composed(name, parts)).fetchall()

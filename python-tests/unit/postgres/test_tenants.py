@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import string
 
+import psycopg
 import pytest
 
 from cloaca_core.store.tenants import TenantConfig
-from cloaca_postgres.tenants import PASSWORD_LENGTH, _connection_string, _random_password
+from cloaca_postgres.tenants import PASSWORD_LENGTH, _Admin, _connection_string, _random_password
 from cloaca_postgres.url import Target, parse
 
 CONFIG = TenantConfig("acme", "acme's role")
@@ -75,3 +76,14 @@ def test_passwords_that_are_made_up_need_no_quoting_and_differ() -> None:
     assert len(made) == 100
     assert {len(each) for each in made} == {PASSWORD_LENGTH}
     assert set("".join(made)) <= set(string.ascii_letters + string.digits)
+
+
+def test_a_role_that_another_administrator_has_just_removed_need_not_be_shut_out(
+    postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was there when it was looked for first."""
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        admin = _Admin(connection, "no_such_schema", "no_such_role")
+        monkeypatch.setattr(admin, "_is_ours", lambda kind: kind == "role")
+
+        assert admin.shut_out() is False

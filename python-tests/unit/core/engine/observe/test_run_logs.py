@@ -94,10 +94,10 @@ async def test_a_task_that_the_run_has_not_is_refused() -> None:
     await keep_lines(desk.store, chunk("b", task_id="gone"))
     await record(desk.store, [attempt("a", "removed")])
 
-    with pytest.raises(TaskNotFoundError, match="run a of orders has no task 'lod'"):
-        await desk.logs.read(desk.wanted(task_id="lod"))
+    with pytest.raises(TaskNotFoundError, match="run a of orders has no task 'none'"):
+        await desk.logs.read(desk.wanted(task_id="none"))
     with pytest.raises(TaskNotFoundError):
-        await desk.follow(task_id="lod")
+        await desk.follow(task_id="none")
     assert not desk.store.is_watched
 
     assert await desk.logs.read(desk.wanted(task_id="load")) == []
