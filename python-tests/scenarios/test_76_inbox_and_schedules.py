@@ -280,6 +280,8 @@ def test_many_runs_that_a_program_has_started_hide_no_decision(
         address = unescape(older[1]) if older else ""
     assert len(shown) == len(set(shown)) == 101
     assert "is not the mark of an action" in page.get("/actions?before=junk", 422)
+    for wrong in ("by=%00", "kind=%00", "before=2026-11-27T07:30:00%2B00:00/%00/x"):
+        page.get(f"/actions?{wrong}", 422)
 
 
 def test_the_inbox_is_there_when_a_workflow_was_resumed(

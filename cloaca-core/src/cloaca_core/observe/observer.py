@@ -425,7 +425,8 @@ class Observer:
         """Who has asked what of the database, newest first; see ``Client.actions``. Only what
         ``by`` has asked; only of these ``kinds``; only what is older than an action whose ``mark``
         is ``before``. Without ``submissions``, of which there may be as many as runs, they are left
-        out unless ``kinds`` has them. A ``before`` that is no mark raises ``FilterError``.
+        out unless ``kinds`` has them. A ``before`` that is no mark raises ``FilterError``; names
+        have 1 to 255 characters, others are a ``ConfigError``.
         """
         from cloaca_core.observe import actions
         from cloaca_core.runner import history

@@ -117,8 +117,8 @@ def copy_database(
     lets them go on, in one of the two databases. Those that are paused until an instant are refused
     (``TransferError``): both databases would go on with them then. Runs that a runner holds are
     refused in any case. Raises ``TransferError`` when the target holds something else, or the
-    source was changed meanwhile, and ``ConfigError`` when both are the same database, by whatever
-    URLs. A copy that is refused leaves no workflow paused.
+    source was changed meanwhile, and ``ConfigError`` when both are the same database, also by
+    different URLs. A copy that is refused leaves no workflow paused.
     """
     source, target = Place.of(source_url, source_schema), Place.of(target_url, target_schema)
     copying = _copy(source, target, progress, paused=paused, allow_runners=allow_runners)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from cloaca_core.errors import ConfigTypeError, FilterError
+from cloaca_core.errors import ConfigError, ConfigTypeError, FilterError
 from cloaca_core.observe.actions import search
 from cloaca_core.records.steering import ActMark, ActRow, ActSearch
 from cloaca_core.runner.history import actions
@@ -32,7 +34,11 @@ def test_kinds_are_a_set() -> None:
 
 
 @pytest.mark.parametrize(
-    "before", ["", "yesterday", "2026-11-27T07:30:00+00:00", "x/y/z", "2026-11-27/x/y"]
+    "before",
+    [
+        *("", "yesterday", "2026-11-27T07:30:00+00:00", "x/y/z", "2026-11-27/x/y"),
+        "2026-11-27T07:30:00+00:00/x\0/y",
+    ],
 )
 def test_what_is_no_mark_is_refused(before: str) -> None:
     with pytest.raises(FilterError, match="is not the mark of an action"):
@@ -42,3 +48,18 @@ def test_what_is_no_mark_is_refused(before: str) -> None:
 def test_a_text_is_no_collection_of_kinds() -> None:
     with pytest.raises(ConfigTypeError, match="kinds: a collection of names"):
         search(None, "cancel", None, submissions=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"by": "\0"}, "by must have 1 to 255 characters, no NUL"),
+        ({"by": ""}, "by must have 1 to 255 characters"),
+        ({"by": 7}, "by must be a str, not int"),
+        ({"kinds": ["\0"]}, "an item of kinds must have 1 to 255 characters, no NUL"),
+        ({"before": 7}, "before must be a str, not int"),
+    ],
+)
+def test_what_no_database_can_look_for_is_refused(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        search(**{"by": None, "kinds": None, "before": None, **given}, submissions=True)

@@ -15,7 +15,7 @@ class Transfer(Protocol):
 
     async def identity(self) -> str | None:
         """A text that two open stores of this backend have in common if they are of the same
-        database, by whatever URLs, and of the same schema; None for one that no other can open.
+        database and schema, also by different URLs; None for one that no other can open.
         """
 
     async def page(self, table: Table, after: Key, limit: int) -> list[tuple[Any, ...]]:

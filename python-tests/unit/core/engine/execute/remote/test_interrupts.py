@@ -14,7 +14,7 @@ from cloaca_core.errors import BodyCancelled
 
 @pytest.fixture(autouse=True)
 def _python_handles_sigint() -> Iterator[None]:
-    """As it does in a worker; whoever started the tests may have had it ignored."""
+    """As it does in a worker; the tests may have been started with it ignored."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield

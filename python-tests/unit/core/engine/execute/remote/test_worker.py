@@ -28,7 +28,7 @@ BEFORE = contextvars.ContextVar("before", default="unset")
 
 @pytest.fixture
 def _python_handles_sigint() -> Iterator[None]:
-    """As it does in a worker; whoever started the tests may have had it ignored."""
+    """As it does in a worker; the tests may have been started with it ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
