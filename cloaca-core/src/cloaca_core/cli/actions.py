@@ -23,7 +23,7 @@ def command() -> None:
     multiple=True,
     type=click.Choice(ACT_KINDS),
     metavar="ACT",
-    help="Only these acts; may be repeated.",
+    help=f"Only these acts, of {', '.join(ACT_KINDS)}; may be repeated.",
 )
 @click.option("--before", metavar="MARK", help="Only older ones; a list that is cut says its MARK.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
@@ -38,10 +38,7 @@ def list_(
     before: str | None,
     limit: int,
 ) -> None:
-    """List the acts, newest first. REASON names the schedule, the trigger or the runner.
-
-    ACT is one of those in the second column.
-    """
+    """List the acts, newest first. REASON names the schedule, the trigger or the runner."""
     from cloaca_core.observe.json_forms import json_form
 
     with where.observing() as observer:
