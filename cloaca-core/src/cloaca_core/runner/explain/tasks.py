@@ -184,15 +184,16 @@ class _Tasks:
     # -- tasks under way ---------------------------------------------------------------------
 
     def _running(self, task: str, row: AttemptRow) -> Why:
-        began = "" if row.started_at is None else f" {when(row.started_at, self._facts.now)}"
-        if (executor := self._executor(task)) is not None:
-            began = f"{began}, on executor {executor}"
+        executor = self._executor(task)
+        began = "began" if executor is None else f"was handed to executor {executor}"
+        if row.started_at is not None:
+            began = f"{began} {when(row.started_at, self._facts.now)}"
         if self._is_orphaned:
-            text = f"its body began{began}, in a runner that is gone: it may have had effects"
+            text = f"its body {began}, in a runner that is gone: it may have had effects"
             return Why("owner_gone", text)
         died = f"; {counted(row.crashes, 'process has', 'processes have')} died in it"
         progress = self._progress(row)
-        return Why("running", f"its body began{began}{progress}{died if row.crashes else ''}")
+        return Why("running", f"its body {began}{progress}{died if row.crashes else ''}")
 
     def _progress(self, row: AttemptRow) -> str:
         told = latest_progress(self._facts.standing.progress).get((row.task_id, row.attempt))

@@ -167,7 +167,7 @@ def test_a_body_says_since_when_it_runs() -> None:
 
 def test_a_body_says_on_which_executor_it_runs() -> None:
     known = facts(OWNED, attempted("fetch", "Running"), tasks=ON_CPU, runners=[state()])
-    assert said(known, "fetch")[2] == f"its body began {AT_START}, on executor cpu"
+    assert said(known, "fetch")[2] == f"its body was handed to executor cpu {AT_START}"
 
 
 @pytest.mark.parametrize(
