@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,12 @@ async def waiting(context: cloaca.Context, handle: cloaca.AsyncTaskHandle) -> di
     return {"met": handle.attempt}
 
 
+def held(context: Mapping[str, Any]) -> None:
+    """Meet the test; no body, but a call of another user of the executor."""
+    Path(context["folder"], "inside").write_text(str(os.getpid()), encoding="utf-8")
+    Path(context["folder"], "go").read_text(encoding="utf-8")
+
+
 def logging_(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
     """Log, wait for the test, and log again."""
     LOG.info("first of %d", 2)
@@ -151,8 +158,8 @@ def registry() -> cloaca.Registry:
         ("logging", logging_, {}),
         ("poison", poison, {}),
         ("heeding", heeding, {}),
-        ("deaf", meeting, {"timeout_seconds": 5.0, "retry_attempts": 2, "retry_delay_ms": 1}),
-        ("limited", heeding, {"timeout_seconds": 4.0, "retry_attempts": 1}),
+        ("deaf", meeting, {"timeout_seconds": 2.0, "retry_attempts": 2, "retry_delay_ms": 1}),
+        ("limited", heeding, {"timeout_seconds": 1.0, "retry_attempts": 1}),
         ("brief", passing, {"timeout_seconds": 1.0, "retry_attempts": 1}),
         ("passing", passing, {}),
     ):

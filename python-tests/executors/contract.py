@@ -162,8 +162,8 @@ class ExecutorContract:
         runner.execute("several").raise_for_status()
 
     def test_a_body_is_told_that_its_time_is_over(self, open_on: Open, tmp_path: Path) -> None:
+        """From when it began: the workers are started for it, and import what they need."""
         runner = open_on()
-        runner.execute("several").raise_for_status()  # the start of workers would count
         run = runner.submit("limited", bodies.pipes(tmp_path))
         read(tmp_path / "inside")
 
@@ -173,6 +173,27 @@ class ExecutorContract:
 
         assert [each.error_type for each in run.attempts()] == ["TimeoutError"]
         runner.execute("several").raise_for_status()
+
+    def test_the_time_does_not_count_for_which_a_body_waits_there(
+        self, open_on: Open, given: Executor | Callable[[], Executor], tmp_path: Path
+    ) -> None:
+        """Behind calls of others, who use the executor, too."""
+        executor = given if isinstance(given, Executor) else given()
+        runner = open_on(executor)
+        folders = [tmp_path / name for name in ("one", "two")]
+        for folder in folders:
+            folder.mkdir()
+            executor.submit(bodies.held, bodies.pipes(folder))
+            read(folder / "inside")
+        run = runner.submit("brief", {"folder": str(tmp_path)})
+        assert runner.execute("as_long").status == "Failed"  # by then the limit would be over
+        for folder in folders:
+            write(folder / "go")
+
+        run.result(WAIT).raise_for_status()
+        assert [each.status for each in run.attempts()] == ["Completed"]
+        if executor is not given:
+            executor.shutdown()
 
 
 class InterruptContract(ExecutorContract):

@@ -115,7 +115,6 @@ class TestBodiesThatWaitThere:
             executor_slots={"there": 3},
             config=cloaca.DefaultRunnerConfig(max_recovery_attempts=0),
         ) as runner:
-            runner.execute("several").raise_for_status()  # the start of workers would count
             yield runner
 
     def test_a_time_limit_counts_from_when_the_body_begins(
@@ -131,6 +130,20 @@ class TestBodiesThatWaitThere:
         for run in (holding, brief):
             run.result(WAIT).raise_for_status()
         assert [each.status for each in brief.attempts()] == ["Completed"]
+
+    def test_nor_does_the_time_without_a_worker_count(
+        self, runner: cloaca.DefaultRunner, one_thread: Client, tmp_path: Path
+    ) -> None:
+        cluster = one_thread.cluster
+        assert isinstance(cluster, LocalCluster)
+        cluster.scale(0)
+        _until_none_works(one_thread)
+        run = runner.submit("brief", {"folder": str(tmp_path)})
+        assert runner.execute("as_long").status == "Failed"  # by then the limit would be over
+        cluster.scale(1)
+
+        run.result(WAIT).raise_for_status()
+        assert [each.status for each in run.attempts()] == ["Completed"]
 
     def test_a_body_that_has_waited_there_is_given_up_when_its_time_is_over(
         self, runner: cloaca.DefaultRunner, one_thread: Client, tmp_path: Path
@@ -166,6 +179,12 @@ class TestBodiesThatWaitThere:
 def _until_one_waits(client: Client) -> None:
     """Return when the worker has a body beside the one that it runs. Nothing tells when."""
     while sum(map(len, client.processing().values())) < 2:
+        pass
+
+
+def _until_none_works(client: Client) -> None:
+    """Return when the last worker has left. Nothing tells when."""
+    while client.nthreads():
         pass
 
 

@@ -41,7 +41,6 @@ class TestRay(ExecutorContract):
         self, open_on: Open, tmp_path: Path
     ) -> None:
         runner = open_on()
-        runner.execute("several").raise_for_status()  # the start of workers would count
         run = runner.submit("deaf", bodies.pipes(tmp_path))
         read(tmp_path / "inside")
         run.result(WAIT).raise_for_status()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -173,6 +174,11 @@ def cleans_up(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, b
     except cloaca.BodyCancelled:
         return {"cancelled": handle.cancelled}
     raise AssertionError("no signal has come")
+
+
+def keeps_the_lock(context: cloaca.Context) -> None:
+    """As ``sleeps``, and lets no other thread of its process run."""
+    re.match("(a+)+$", "a" * 64 + "b")
 
 
 def sleeps(context: cloaca.Context) -> None:

@@ -483,9 +483,12 @@ def test_a_body_that_cannot_be_ended_keeps_its_slot(
 # -- steering --------------------------------------------------------------------------------------
 
 
-def test_a_time_limit_ends_the_process(open_on: Open, registry: cloaca.Registry) -> None:
+@pytest.mark.parametrize("body", [crunching.sleeps, crunching.keeps_the_lock])
+def test_a_time_limit_ends_the_process(
+    open_on: Open, registry: cloaca.Registry, body: Callable[..., Any]
+) -> None:
     define(registry, "first", crunching.tells_process, executor="one")
-    define(registry, "stuck", crunching.sleeps, executor="one", timeout_seconds=0.1, **ONCE)
+    define(registry, "stuck", body, executor="one", timeout_seconds=0.1, **ONCE)
     runner = open_on({"one": cloaca.executors.process(1)})
     process = runner.execute("first").final_context["pid"]
 
@@ -493,6 +496,23 @@ def test_a_time_limit_ends_the_process(open_on: Open, registry: cloaca.Registry)
     assert "TimeoutError: Task execution timeout" in str(error)
     await_end(process)
     assert runner.execute("first").final_context["pid"] != process
+
+
+def test_the_time_does_not_count_for_which_a_body_waits_in_its_executor(
+    open_on: Open, registry: cloaca.Registry, meeting: Meeting
+) -> None:
+    """As on threads, where it waits for a slot; here are more slots than workers."""
+    define(registry, "holds", crunching.holds, executor="one")
+    define(registry, "sets", crunching.sets, executor="one", timeout_seconds=0.1, **ONCE)
+    runner = open_on({"one": cloaca.executors.process(1)}, {"one": 2})
+    held = runner.submit("holds", meeting.context)
+    meeting.told()
+    waiting = runner.submit("sets", {"n": 1})
+    with pytest.raises(cloaca.PipelineTimeoutError):
+        held.result(0.3)  # by then the limit would be over
+    meeting.let_go()
+
+    assert [run.result(WAIT).status for run in (held, waiting)] == ["Completed"] * 2
 
 
 def test_a_body_that_looks_at_its_handle_may_end_by_itself(

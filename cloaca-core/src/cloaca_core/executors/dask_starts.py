@@ -1,31 +1,25 @@
-"""Tells when calls begin that wait within a Dask cluster until a thread is free.
+"""Tells when calls begin that a Dask cluster has: they may wait there until a thread is free.
 
-A worker reports a call that has run for a moment; a shorter one costs no message. Reports are
-events of Dask, which a client and the workers have in public.
+Reports of workers are events of Dask, which a client and the workers have in public.
 """
 
 from __future__ import annotations
 
 import importlib
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from itertools import count
-from typing import Any, Final, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from cloaca_core.executors.foreign import Foreign, is_one_of
+from cloaca_core.executors.kinds import Begun, OnStart
+from cloaca_core.executors.watch import this_watch
 
 _T = TypeVar("_T")
-
-REPORT_AFTER: Final = 0.1
-"""Seconds that a call runs before its worker reports it."""
-
-Begun: TypeAlias = Callable[[float], None]
-"""Is told that a call runs, and for how many seconds. Must not wait: Dask's loop calls it."""
 
 
 _TOPICS_IN_USE: Final[set[str]] = set()
@@ -43,17 +37,18 @@ class DaskStarts:
         self._is_subscribed = False
 
     def submit(
-        self, begun: Begun, function: Callable[..., _T], *args: object, **options: bool
+        self, on_start: OnStart, function: Callable[..., _T], *args: object, **options: bool
     ) -> Future[_T]:
-        """Submit a call, with options of the executor; raises what that raises. ``begun`` is called
-        once if the call takes its time, at the latest when it is done.
+        """Submit a call of ``function(*args, start)``, with options of the executor; raises what
+        that raises. ``on_start`` is told of the block that the call puts into ``start.reported()``,
+        and once more if Dask runs the call again.
         """
         submit: Callable[..., Future[_T]] = self.executor.submit  # it takes options
         self._subscribe()
         name = uuid.uuid4().hex
-        self._waiting[name] = begun
+        self._waiting[name] = on_start.begun
         try:
-            call = submit(reported, self._topic, name, function, *args, **options)
+            call = submit(function, *args, Start(self._topic, name, on_start.within), **options)
         except BaseException:
             del self._waiting[name]
             raise
@@ -106,31 +101,23 @@ def starts_of(executor: Executor) -> DaskStarts | None:
 # -- in a worker -----------------------------------------------------------------------------
 
 
-def reported(topic: str, name: str, function: Callable[..., _T], *args: object) -> _T:
-    """Call the function, and have the worker report it if it takes its time. Called by Dask, so it
-    must stay importable by this name.
+class Start(NamedTuple):
+    """The start of one call, in a worker. A call that is shorter than ``after`` seconds costs no
+    message.
     """
-    start = _Start(topic, name, importlib.import_module("distributed").get_worker())
-    try:
-        return function(*args)
-    finally:
-        start.is_over = True
 
+    topic: str
+    name: str
+    after: float
 
-class _Start:
-    """Waits on the loop of the worker, so that the thread of the call pays one hop and no more."""
+    def reported(self) -> AbstractContextManager[None]:
+        """A block whose beginning is reported. Asked for on the call's thread, in its context."""
+        worker: _Worker = importlib.import_module("distributed").get_worker()
 
-    def __init__(self, topic: str, name: str, worker: _Worker) -> None:
-        self.is_over: bool = False
-        self._topic = topic
-        self._name = name
-        self._worker = worker
-        self._at = time.monotonic()
-        worker.loop.add_callback(worker.loop.call_later, REPORT_AFTER, self._report)
+        def report(seconds: float) -> None:
+            worker.log_event(self.topic, (self.name, seconds))
 
-    def _report(self) -> None:
-        if not self.is_over:
-            self._worker.log_event(self._topic, (self._name, time.monotonic() - self._at))
+        return this_watch().over(self.after, report)
 
 
 class _Client(Protocol):
@@ -141,18 +128,7 @@ class _Client(Protocol):
     def unsubscribe_topic(self, topic: str) -> None: ...
 
 
-class _Loop(Protocol):
-    """The part of a worker's loop that is used."""
-
-    def add_callback(self, callback: Callable[..., object], *args: object) -> None: ...
-
-    def call_later(self, delay: float, callback: Callable[[], None]) -> object: ...
-
-
 class _Worker(Protocol):
-    """The part of ``distributed.Worker`` that is used."""
-
-    @property
-    def loop(self) -> _Loop: ...
+    """The part of ``distributed.Worker`` that is used. Any thread may call it."""
 
     def log_event(self, topic: str, msg: object) -> None: ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 
 @runtime_checkable
@@ -13,6 +13,27 @@ class Interruptible(Protocol):
 
     def interrupt(self) -> None:
         """Tell it, if it runs."""
+
+
+Begun: TypeAlias = Callable[[float], None]
+"""Is told for how many seconds a call has run. Must not wait; any thread may call it."""
+
+
+class OnStart(NamedTuple):
+    """``begun`` is told when a call begins. Where that costs a message it is told up to ``within``
+    seconds later, and not at all of a call that has ended by then.
+    """
+
+    begun: Begun
+    within: float
+
+
+@runtime_checkable
+class TellsStart(Protocol):
+    """A future that tells when its call begins."""
+
+    def when_begun(self, begun: Begun) -> None:
+        """Tell when it does, or at once if it has; again if it begins once more."""
 
 
 ExecutorLike: TypeAlias = Executor | Callable[[], Executor]

@@ -69,6 +69,11 @@ class RayExecutor(Executor):
         """How many calls the cluster's CPUs of this moment run at once, at least one."""
         return max(1, int(self._ray.cluster_resources().get("CPU", 0) / self._num_cpus))
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the cluster has one node at this moment, which is then this host's."""
+        return len([each for each in self._ray.nodes() if each["Alive"]]) == 1
+
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Run ``fn(*args, **kwargs)`` on the cluster, as soon as CPUs are free. Any thread may call
         this. ``RuntimeError`` after ``shutdown``, and once Ray has been shut down.
@@ -193,6 +198,8 @@ class _Ray(Protocol):
     def shutdown(self) -> None: ...
 
     def cluster_resources(self) -> dict[str, float]: ...
+
+    def nodes(self) -> list[dict[str, Any]]: ...
 
     def cancel(self, reference: _Reference, *, force: bool) -> None: ...
 

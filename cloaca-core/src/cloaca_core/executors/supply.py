@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.executors.by_value import ByValue
-from cloaca_core.executors.dask_starts import Begun, DaskStarts, starts_of
-from cloaca_core.executors.kinds import ExecutorLike, Interruptible
+from cloaca_core.executors.dask_starts import DaskStarts, starts_of
+from cloaca_core.executors.kinds import ExecutorLike, Interruptible, OnStart, TellsStart
 from cloaca_core.executors.process import ProcessExecutor, process
+from cloaca_core.executors.ray import RayExecutor
 from cloaca_core.executors.sizes import size_of
 from cloaca_core.executors.traits import traits_of
 from cloaca_core.logs import SafeLogger
@@ -25,8 +26,8 @@ class Supply:
     """``submit`` may be called from any thread, between ``open`` and ``close``.
 
     An executor that was given as such stays the user's: it is never shut down, nor replaced.
-    ``at_once`` is how many calls run at once where it is told when further ones begin; None where
-    every call is taken to run as soon as it is submitted.
+    ``at_once`` is how many calls run at once where further ones are known to wait, as on Dask; None
+    where every call is taken to run.
     """
 
     def __init__(self, name: str, given: ExecutorLike | ByValue, slots: int | None = None) -> None:
@@ -73,19 +74,32 @@ class Supply:
         return self._slots
 
     def submit(
-        self, function: Callable[..., T], *args: object, begun: Begun | None = None
+        self, function: Callable[..., T], *args: object, on_start: OnStart | None = None
     ) -> Future[T]:
         """Submit a call. An executor that refuses it is made anew first, if a function made it.
-        ``begun`` is called when the call is known to run, for one beyond those that run at once.
+        ``on_start`` is for one that ``tells_starts``; on Dask the function is given a ``Start``.
         """
         executor = self._executor
         assert executor is not None
         try:
-            return self._submit(executor, begun, function, *args)
+            return self._submit(executor, on_start, function, *args)
         except Exception:
             if isinstance(self._given, Executor):
                 raise
-            return self._submit(self._renewed(executor), begun, function, *args)
+            return self._submit(self._renewed(executor), on_start, function, *args)
+
+    @property
+    def tells_starts(self) -> bool:
+        """Whether the executor tells when calls begin."""
+        return self._starts is not None or isinstance(self._executor, ProcessExecutor)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its calls are known to run on this host, as this user."""
+        executor = self._executor
+        if isinstance(executor, RayExecutor):
+            return executor.is_local
+        return executor is not None and traits_of(executor).is_local
 
     def stays_broken(self, error: BaseException) -> bool:
         """Whether all further calls will meet this error of ``submit``, too."""
@@ -129,12 +143,21 @@ class Supply:
             return 0
 
     def _submit(
-        self, executor: Executor, begun: Begun | None, function: Callable[..., T], *args: object
+        self,
+        executor: Executor,
+        on_start: OnStart | None,
+        function: Callable[..., T],
+        *args: object,
     ) -> Future[T]:
         options = traits_of(executor).submit
-        if begun is None or (starts := self._starts_on(executor)) is None:
+        if on_start is None:
             return executor.submit(function, *args, **options)
-        return starts.submit(begun, function, *args, **options)
+        if self._starts is not None and (starts := self._starts_on(executor)) is not None:
+            return starts.submit(on_start, function, *args, **options)
+        call = executor.submit(function, *args, **options)
+        if isinstance(call, TellsStart):
+            call.when_begun(on_start.begun)
+        return call
 
     def _starts_on(self, executor: Executor) -> DaskStarts | None:
         with self._lock:

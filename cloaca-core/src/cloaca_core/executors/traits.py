@@ -16,6 +16,7 @@ class Traits:
 
     ``submit`` and ``shutdown`` are keyword arguments for these methods. ``cancels`` is False where
     ``Future.cancel()`` claims to have ended a call that goes on: then it is better not called.
+    Where it ``is_local``, calls run in this process or in others of this host and this user.
     """
 
     submit: Mapping[str, bool] = field(default_factory=dict)
@@ -23,6 +24,7 @@ class Traits:
         default_factory=lambda: {"wait": False, "cancel_futures": True}
     )
     cancels: bool = True
+    is_local: bool = False
 
 
 _DASK: Final = Traits(
@@ -33,8 +35,15 @@ _DASK: Final = Traits(
     # It forgets the call, and the thread of its worker is busy until the body ends.
     cancels=False,
 )
-_LOKY: Final = Traits(shutdown={"wait": False})
+_LOKY: Final = Traits(shutdown={"wait": False}, is_local=True)
+_LOCAL: Final = Traits(is_local=True)
 _OTHERS: Final = Traits()
+
+_LOCAL_CLASSES: Final = (
+    Foreign("concurrent", "ProcessPoolExecutor"),
+    Foreign("concurrent", "ThreadPoolExecutor"),
+)
+"""By name, as the module of processes takes long to import."""
 
 
 def traits_of(executor: Executor) -> Traits:
@@ -43,4 +52,6 @@ def traits_of(executor: Executor) -> Traits:
         return _DASK
     if is_one_of(executor, Foreign("loky", "ProcessPoolExecutor")):
         return _LOKY
+    if is_one_of(executor, *_LOCAL_CLASSES):
+        return _LOCAL
     return _OTHERS

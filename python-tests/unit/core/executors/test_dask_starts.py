@@ -1,10 +1,11 @@
-"""A Dask cluster says when a call begins that had to wait there, once it has run for a moment."""
+"""A Dask cluster says when a call begins, which may have to wait there."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor
+from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 from unit.core.executors.foreign_classes import foreign
 from unit.core.executors.hand_dask import HandDask
 
-from cloaca_core.executors import dask_starts
-from cloaca_core.executors.dask_starts import REPORT_AFTER, DaskStarts, reported, starts_of
+from cloaca_core.executors.dask_starts import DaskStarts, Start, starts_of
+from cloaca_core.executors.kinds import OnStart
 
 
 class Scene:
@@ -26,14 +27,16 @@ class Scene:
         self.starts: DaskStarts = starts
         self.told: list[float] = []
 
-    def submit(self) -> tuple[str, str]:
-        """The topic and the name under which a call is reported."""
-        self.starts.submit(self.told.append, pow, 2, 3, pure=False)
-        _, (topic, name, *_) = self.dask.calls[-1]
-        return topic, name
+    def submit(self) -> Start:
+        """Submit a call; what reports it."""
+        self.starts.submit(OnStart(self.told.append, 0.5), pow, 2, 3, pure=False)
+        function, (*args, start) = self.dask.calls[-1]
+        assert (function, args) == (pow, [2, 3])
+        assert isinstance(start, Start)
+        return start
 
-    def report(self, topic: str, name: str, seconds: float) -> None:
-        self.dask.client.topics[topic]((0.0, (name, seconds)))
+    def report(self, start: Start, seconds: float) -> None:
+        self.dask.client.topics[start.topic]((0.0, (start.name, seconds)))
 
 
 @pytest.fixture
@@ -45,24 +48,31 @@ def scene() -> Iterator[Scene]:
 
 class TestRunner:
     def test_the_report_of_a_call_is_told(self, scene: Scene) -> None:
-        _, other = scene.submit()
-        topic, name = scene.submit()
-        scene.report(topic, name, 0.25)
+        other = scene.submit()
+        start = scene.submit()
+        scene.report(start, 0.25)
 
-        assert name != other
+        assert start.name != other.name
         assert scene.told == [0.25]
 
+    def test_that_of_a_call_that_dask_runs_again_is_told_again(self, scene: Scene) -> None:
+        start = scene.submit()
+        for seconds in (0.25, 0.5):
+            scene.report(start, seconds)
+
+        assert scene.told == [0.25, 0.5]
+
     def test_one_that_comes_after_the_answer_is_not(self, scene: Scene) -> None:
-        topic, name = scene.submit()
+        start = scene.submit()
         scene.dask.futures[0].set_result(8)
-        scene.report(topic, name, 0.25)
+        scene.report(start, 0.25)
 
         assert scene.told == []
 
     def test_a_call_that_is_refused_is_forgotten(self, scene: Scene) -> None:
         scene.dask.is_away = True
         with pytest.raises(RuntimeError, match="closed"):
-            scene.starts.submit(scene.told.append, pow, 2, 3, pure=False)
+            scene.starts.submit(OnStart(scene.told.append, 0.5), pow, 2, 3, pure=False)
         assert scene.starts._waiting == {}
 
     def test_it_subscribes_once_until_its_scheduler_is_lost(self, scene: Scene) -> None:
@@ -73,8 +83,8 @@ class TestRunner:
         scene.submit()
         assert topics == {}
         futures[0].cancel()
-        topic, _ = scene.submit()
-        assert list(topics) == [topic]
+        start = scene.submit()
+        assert list(topics) == [start.topic]
 
     def test_it_ends_its_subscription(self, scene: Scene) -> None:
         scene.starts.close()  # there is none
@@ -84,10 +94,10 @@ class TestRunner:
 
     def test_schedulers_keep_topics_so_they_are_used_again(self, scene: Scene) -> None:
         first, second = Scene(), Scene()  # a client has one handler for a topic
-        before = {each.submit()[0] for each in (scene, first, second)}
+        before = {each.submit().topic for each in (scene, first, second)}
         second.starts.close()
         third = Scene()
-        topic, _ = third.submit()
+        topic = third.submit().topic
         for each in (first, third):
             each.starts.close()
 
@@ -111,48 +121,23 @@ class TestRunner:
 
 
 class HandWorker:
-    """A worker whose loop the test turns."""
+    """Keeps the events that it is given."""
 
     def __init__(self) -> None:
-        self.loop = self
-        self.timers: list[tuple[float, Callable[[], None]]] = []
-        self.events: list[tuple[str, Any]] = []
-
-    def add_callback(self, callback: Callable[..., object], *args: Any) -> None:
-        callback(*args)
-
-    def call_later(self, delay: float, callback: Callable[[], None]) -> None:
-        self.timers.append((delay, callback))
+        self.events: SimpleQueue[tuple[str, Any]] = SimpleQueue()
 
     def log_event(self, topic: str, msg: Any) -> None:
-        self.events.append((topic, msg))
+        self.events.put((topic, msg))
 
 
-class TestWorker:
-    @pytest.fixture
-    def worker(self, monkeypatch: pytest.MonkeyPatch) -> HandWorker:
-        worker, times = HandWorker(), iter([10.0, 10.5])
-        distributed = SimpleNamespace(get_worker=lambda: worker)
-        monkeypatch.setitem(sys.modules, "distributed", distributed)
-        monkeypatch.setattr(dask_starts, "time", SimpleNamespace(monotonic=lambda: next(times)))
-        return worker
+def test_a_worker_reports_by_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = HandWorker()
+    distributed = SimpleNamespace(get_worker=lambda: worker)
+    monkeypatch.setitem(sys.modules, "distributed", distributed)
+    reported = Start("topic", "name", 0.01).reported()
+    monkeypatch.delitem(sys.modules, "distributed")  # another thread may not ask for its worker
+    with reported:
+        topic, (name, seconds) = worker.events.get(timeout=30)
 
-    def test_a_call_that_takes_its_time_is_reported(self, worker: HandWorker) -> None:
-        def lasting() -> str:
-            ((delay, report),) = worker.timers
-            assert delay == REPORT_AFTER
-            report()
-            return "done"
-
-        assert reported("topic", "name", lasting) == "done"
-        assert worker.events == [("topic", ("name", 0.5))]
-
-    def test_a_short_one_is_not(self, worker: HandWorker) -> None:
-        assert reported("topic", "name", pow, 2, 3) == 8
-        with pytest.raises(ZeroDivisionError):
-            reported("topic", "name", divmod, 1, 0)
-        for _, report in worker.timers:
-            report()
-
-        assert len(worker.timers) == 2
-        assert worker.events == []
+    assert (topic, name) == ("topic", "name")
+    assert seconds >= 0.01

@@ -14,6 +14,7 @@ from unit.core.executors.foreign_classes import foreign, foreign_error
 from cloaca_core.errors import ConfigError, ConfigTypeError, WorkerLost
 from cloaca_core.executors.ray import RayExecutor, ray
 from cloaca_core.executors.sizes import size_of
+from cloaca_core.executors.supply import Supply
 
 
 class Reference:
@@ -31,6 +32,8 @@ class FakeRay:
     def __init__(self, *, cpus: float = 4, connected: bool = True) -> None:
         self.cpus = cpus
         self.connected = connected
+        self.dead_nodes = 0
+        self.live_nodes = 1
         self.address: str | None = None
         self.options: dict[str, float] = {}
         self.sent: list[Reference] = []
@@ -50,6 +53,9 @@ class FakeRay:
 
     def cluster_resources(self) -> dict[str, float]:
         return {"CPU": self.cpus, "memory": 7.0}
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"Alive": False}] * self.dead_nodes + [{"Alive": True}] * self.live_nodes
 
     def cancel(self, reference: Reference, *, force: bool) -> None:
         assert force
@@ -124,6 +130,17 @@ def test_ray_runs_no_call_again_by_itself(library: FakeRay) -> None:
 )
 def test_its_size_is_that_of_the_cluster(library: FakeRay, num_cpus: float, size: int) -> None:
     assert size_of(ray(num_cpus=num_cpus)()) == size
+
+
+@pytest.mark.parametrize(("live", "dead", "expected"), [(1, 0, True), (1, 2, True), (2, 0, False)])
+def test_its_calls_are_known_to_run_here_if_there_is_one_node(
+    library: FakeRay, live: int, dead: int, expected: bool
+) -> None:
+    library.live_nodes, library.dead_nodes = live, dead
+    supply = Supply("cpu", ray())
+    supply.open()
+
+    assert supply.is_local is expected
 
 
 @pytest.mark.parametrize("num_cpus", [0, -1, float("nan"), float("inf")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, NoReturn
 
@@ -14,6 +14,9 @@ from unit.core.executors.hand_dask import HandDask
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.executors.by_value import ByValue
+from cloaca_core.executors.dask_starts import Start
+from cloaca_core.executors.kinds import OnStart
+from cloaca_core.executors.process import process
 from cloaca_core.executors.supply import Supply
 
 ENDED = {"wait": False, "cancel_futures": True}
@@ -209,19 +212,18 @@ class TestDask:
 
     def test_other_executors_run_all_their_calls(self) -> None:
         supply = opened(ExecutorByHand(3))
-        supply.submit(pow, 2, 3, begun=lambda _: None)
-        assert (supply.slots, supply.at_once) == (3, None)
+        assert (supply.slots, supply.at_once, supply.tells_starts) == (3, None, False)
 
-    def test_a_call_that_may_wait_has_its_beginning_told(self) -> None:
+    def test_a_call_has_its_beginning_told(self) -> None:
         dask, told = HandDask({"tcp://one": 1}), list[float]()
         supply = opened(dask)
-        supply.submit(pow, 2, 3)
-        supply.submit(pow, 2, 3, begun=told.append)
-        _, (topic, name, *call) = dask.calls[1]
-        dask.client.topics[topic]((0.0, (name, 0.5)))
+        supply.submit(pow, 2, 3, on_start=OnStart(told.append, 0.1))
+        function, (*args, start) = dask.calls[0]
+        assert isinstance(start, Start)
+        dask.client.topics[start.topic]((0.0, (start.name, 0.5)))
 
-        assert dask.calls[0] == (pow, (2, 3))
-        assert (call, told) == ([pow, 2, 3], [0.5])
+        assert supply.tells_starts
+        assert (function, args, start.after, told) == (pow, [2, 3], 0.1, [0.5])
         supply.close()
         assert dask.client.topics == {}
 
@@ -230,10 +232,32 @@ class TestDask:
         first, second = made
         supply = opened(lambda: made.pop(0))
         first.is_away = True
-        supply.submit(pow, 2, 3, begun=lambda _: None)
+        supply.submit(pow, 2, 3, on_start=OnStart(lambda _: None, 0.1))
 
         assert [len(each.calls) for each in (first, second)] == [0, 1]
-        assert list(second.client.topics) == [second.calls[0][1][0]]
+        assert list(second.client.topics) == [second.calls[0][1][-1].topic]
+
+
+def test_a_process_executor_tells_when_a_worker_has_a_call() -> None:
+    told: list[float] = []
+    supply = Supply("cpu", made := process(1)())
+    supply.open()
+    call = supply.submit(pow, 2, 3, on_start=OnStart(told.append, 0.1))
+
+    assert (supply.tells_starts, call.result()) == (True, 8)
+    assert told == [0.0]
+    made.shutdown()
+
+
+class TestPlaces:
+    """Whether calls are known to run on this host."""
+
+    def test_those_of_an_executor_that_is_not_open_are_not(self) -> None:
+        assert not Supply("cpu", ThreadPoolExecutor(1)).is_local
+
+    def test_it_is_known_by_the_kind(self) -> None:
+        kinds = [ThreadPoolExecutor(1), ExecutorByHand(), HandDask({"tcp://one": 1})]
+        assert [opened(each).is_local for each in kinds] == [True, False, False]
 
 
 class TestClosing:

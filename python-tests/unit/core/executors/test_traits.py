@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 
 from unit.core.executors.foreign_classes import foreign
 
@@ -13,7 +13,7 @@ ENDED = {"wait": False, "cancel_futures": True}
 
 def test_those_of_the_standard_library_are_used_as_documented() -> None:
     with ThreadPoolExecutor(1) as pool:
-        assert traits_of(pool) == Traits(submit={}, shutdown=ENDED, cancels=True)
+        assert traits_of(pool) == Traits(submit={}, shutdown=ENDED, cancels=True, is_local=True)
 
 
 def test_dask_runs_each_call_and_is_not_asked_to_cancel_one() -> None:
@@ -28,4 +28,15 @@ def test_loky_cancels_no_futures_at_its_end() -> None:
     base = foreign("loky.process_executor", "ProcessPoolExecutor", Executor)
     reusable = foreign("loky.reusable_executor", "_ReusablePoolExecutor", base)()
 
-    assert traits_of(reusable) == Traits(submit={}, shutdown={"wait": False}, cancels=True)
+    assert traits_of(reusable) == Traits(
+        submit={}, shutdown={"wait": False}, cancels=True, is_local=True
+    )
+
+
+def test_so_are_its_processes() -> None:
+    with ProcessPoolExecutor(1) as pool:
+        assert traits_of(pool) == Traits(submit={}, shutdown=ENDED, cancels=True, is_local=True)
+
+
+def test_others_may_run_anywhere() -> None:
+    assert traits_of(Executor()) == Traits(submit={}, shutdown=ENDED, cancels=True, is_local=False)

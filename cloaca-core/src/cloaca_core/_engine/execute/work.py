@@ -30,10 +30,14 @@ class BodyClock:
         self._spent = 0.0
         self._resumed: float | None = None
 
-    def start(self, ago: float = 0.0) -> None:
-        """The body begins or goes on, or did so some seconds ago; it may have gone on already."""
+    def start(self) -> None:
+        """The body begins or goes on; it may have gone on already."""
         if self._resumed is None:
-            self._resumed = self._now() - ago
+            self._resumed = self._now()
+
+    def restart(self, ago: float) -> None:
+        """The body has begun, or has once more, so many seconds ago."""
+        self._spent, self._resumed = 0.0, self._now() - ago
 
     def pause(self) -> None:
         """The body has ended, or waits for another run."""

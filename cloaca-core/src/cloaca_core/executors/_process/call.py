@@ -17,6 +17,7 @@ from cloaca_core.executors._process.worker import Raised, Returned
 
 if TYPE_CHECKING:
     from cloaca_core.executors._process.member import Member
+    from cloaca_core.executors.kinds import Begun
 
 _T = TypeVar("_T")
 
@@ -41,7 +42,8 @@ class Call(Future[_T]):
     """A call that an executor has accepted.
 
     ``packed`` is the pickled function with its arguments, ``member`` has the call while it runs.
-    ``give_up`` is the executor's part of ``cancel``, ``tell`` that of ``interrupt``.
+    ``give_up`` is the executor's part of ``cancel``, ``tell`` that of ``interrupt``, ``watch`` that
+    of ``when_begun``. ``begun`` is told each time that a worker gets the call.
     """
 
     def __init__(
@@ -49,13 +51,16 @@ class Call(Future[_T]):
         packed: bytes,
         give_up: Callable[[Call[Any]], bool],
         tell: Callable[[Call[Any]], None] = lambda _: None,
+        watch: Callable[[Call[Any], Begun], None] = lambda *_: None,
     ) -> None:
         super().__init__()
         self.packed = packed
         self.phase = Phase.QUEUED
         self.member: Member | None = None
+        self.begun: Begun | None = None
         self._give_up: Callable[[Call[Any]], bool] | None = give_up
         self._tell: Callable[[Call[Any]], None] | None = tell
+        self._watch: Callable[[Call[Any], Begun], None] | None = watch
 
     def cancel(self) -> bool:
         """Cancel the call, whether it waits or runs; False if it has ended.
@@ -72,6 +77,13 @@ class Call(Future[_T]):
         """
         if (tell := self._tell) is not None:
             tell(self)
+
+    def when_begun(self, begun: Begun) -> None:
+        """Call ``begun`` when a worker gets the call, or at once if one has it. If that worker had
+        died before, and another gets the call, once more.
+        """
+        if (watch := self._watch) is not None:
+            watch(self, begun)
 
     def running(self) -> bool:
         """Whether a worker has the call."""
@@ -94,7 +106,7 @@ class Call(Future[_T]):
     def decide(self, phase: Literal[Phase.ENDED, Phase.CANCELLED]) -> None:
         """Note how the call ends. Lets go of the executor: a future may be kept for long."""
         self.phase, self.member, self.packed = phase, None, b""
-        self._give_up = self._tell = None
+        self._give_up = self._tell = self._watch = self.begun = None
 
     # -- for the executor, outside of its lock: these wake threads and call callbacks ----------
 

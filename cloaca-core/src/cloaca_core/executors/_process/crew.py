@@ -16,12 +16,15 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core.errors import WorkerLost
 from cloaca_core.executors._process.call import Call, Phase, pack
 from cloaca_core.executors._process.member import Lost, Member, exit_of
 from cloaca_core.executors._process.worker import Raised, Returned
+
+if TYPE_CHECKING:
+    from cloaca_core.executors.kinds import Begun
 
 START_SECONDS: Final = 120.0
 """How long a worker may take to start. It imports the program's main module, with all of that."""
@@ -52,7 +55,7 @@ class Crew:
         A call that cannot be pickled fails at once. Raises ``RuntimeError`` after ``close``.
         """
         try:
-            call = Call[Any](pack(function, args, kwargs), self._give_up, self._tell)
+            call = Call[Any](pack(function, args, kwargs), self._give_up, self._tell, self._watch)
         except Exception as error:  # noqa: BLE001 - pickling calls code of the user
             return _failed(error, self._give_up), None
         with self._lock:
@@ -173,6 +176,8 @@ class Crew:
     # -- a call runs ---------------------------------------------------------------------------
 
     def _run(self, member: Member, call: Call[Any]) -> None:
+        if (begun := call.begun) is not None:
+            begun(0.0)
         try:
             member.submit(call.packed, partial(self._answered, member, call))
         except BrokenExecutor:
@@ -246,6 +251,15 @@ class Crew:
         with self._lock:
             if call.phase is Phase.RUNNING and call.member is not None:
                 call.member.interrupt()
+
+    def _watch(self, call: Call[Any], begun: Begun) -> None:
+        if os.getpid() != self._owner:
+            return
+        with self._lock:
+            call.begun = begun
+            runs = call.running()
+        if runs:
+            begun(0.0)
 
     # -- a worker leaves -----------------------------------------------------------------------
 

@@ -88,10 +88,20 @@ class TestBodyClock:
 
     def test_it_may_have_begun_before_that_is_known(self, hands: HandClock) -> None:
         clock = BodyClock(hands)
-        clock.start(2.0)
+        clock.restart(2.0)
         hands.now += 1
         clock.pause()
         assert clock.spent() == 3
+
+    def test_what_counted_before_a_body_began_once_more_is_dropped(self, hands: HandClock) -> None:
+        clock = BodyClock(hands)
+        clock.start()
+        hands.now += 5
+        clock.pause()
+        clock.restart(2.0)
+        hands.now += 10
+        clock.restart(1.0)
+        assert clock.spent() == 1
 
     def test_pausing_what_never_ran_is_nothing(self, hands: HandClock) -> None:
         clock = BodyClock(hands)

@@ -14,6 +14,7 @@ from unit import calls_for_workers as calls
 
 from cloaca_core.errors import WorkerLost
 from cloaca_core.executors._process import crew as crew_module
+from cloaca_core.executors._process.call import Call
 from cloaca_core.executors._process.crew import Crew
 from cloaca_core.executors._process.member import Lost, Then
 from cloaca_core.executors._process.worker import Returned, run
@@ -223,6 +224,64 @@ def test_a_call_that_meets_a_dead_worker_waits_for_another_in_its_turn(
     made[1].answer()
 
     assert future.result(0) == 8
+
+
+# -- beginnings ----------------------------------------------------------------------------------
+
+
+def begun_of(future: Future[int]) -> list[float]:
+    """What is told of the beginning of a call."""
+    told: list[float] = []
+    assert isinstance(future, Call)
+    future.when_begun(told.append)
+    return told
+
+
+def test_a_call_begins_when_a_worker_gets_it(made: list[FakeMember]) -> None:
+    crew = Crew(1)
+    first, second = begun_of(submit(crew)), begun_of(submit(crew))
+    assert (first, second) == ([], [])
+    made[0].come_up()
+    assert (first, second) == ([0.0], [])
+    made[0].answer()
+    assert (first, second) == ([0.0], [0.0])
+
+
+def test_that_of_one_that_runs_is_told_at_once(made: list[FakeMember]) -> None:
+    future = submit(Crew(1))
+    made[0].come_up()
+    assert begun_of(future) == [0.0]
+
+
+def test_that_of_one_that_is_over_is_not(made: list[FakeMember]) -> None:
+    future = submit(Crew(1))
+    made[0].come_up()
+    made[0].answer()
+    assert begun_of(future) == []
+
+
+def test_a_call_whose_worker_was_dead_begins_once_more(made: list[FakeMember]) -> None:
+    def dead() -> None:
+        raise BrokenExecutor
+
+    crew = Crew(1)
+    told = begun_of(submit(crew))
+    made[0].at_submit = dead
+    made[0].come_up()
+    assert told == [0.0]
+    made[1].come_up()
+    assert told == [0.0, 0.0]
+
+
+def test_one_of_a_forked_process_waits_for_no_lock(
+    made: list[FakeMember], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be held for ever there."""
+    future = submit(crew := Crew(1))
+    made[0].come_up()
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with crew._lock:
+        assert begun_of(future) == []
 
 
 # -- cancels -------------------------------------------------------------------------------------

@@ -16,13 +16,15 @@ from cloaca_core.executors.names import attribute
 class Answer(NamedTuple):
     """Sent as it is. ``change`` is the JSON of a body that returned, ``error`` that of a
     ``RemoteError``; with neither, it was told to end. ``pickled`` is the exception, ``lines`` the
-    JSON of what the body has logged, if that is anything.
+    JSON of what the body has logged, if that is anything. It ``is_apart`` if
+    its worker could not tell the runner that the body begins.
     """
 
     change: str | None = None
     error: str | None = None
     pickled: bytes | None = None
     lines: str | None = None
+    is_apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from enum import Enum
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.current_work import CURRENT_WORK
@@ -16,6 +16,7 @@ from cloaca_core._engine.execute.remote.cancel_files import CancelFiles, name_of
 from cloaca_core._engine.execute.remote.line_socket import LineSocket, SentLines
 from cloaca_core._engine.execute.threads import BodyThreads
 from cloaca_core._engine.execute.usage import Usage
+from cloaca_core.executors.kinds import OnStart
 from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
@@ -31,6 +32,13 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.engine")
 
 
+SOON: Final = 0.1
+"""Seconds after which it must be known that a body runs which had to wait there."""
+LATEST: Final = 10.0
+PART: Final = 0.1
+"""Of any other body so many seconds, or this part of its time limit, if that is less."""
+
+
 class Signal(Enum):
     """Has the body told to end; ``GIVEN_UP`` also has the executor end it, if it can."""
 
@@ -39,9 +47,9 @@ class Signal(Enum):
 
 
 class RemoteAttempt(Attempt):
-    """Its time counts from when its body runs: from when the executor has it, or from when that
-    says so, if it may have to wait there. The loop never talks with the executor: so no
-    call of the user's executor holds the engine up.
+    """Its time counts from when its body runs, as far as that can be known: it may wait in the
+    executor, for a worker that starts or behind calls of others. The loop never talks with the
+    executor: so no call of the user's executor holds the engine up.
     """
 
     __slots__ = (
@@ -87,21 +95,24 @@ class RemoteAttempt(Attempt):
         CURRENT_WORK.set(self)
         self._lines = self._carrier.line_socket()
         if self._lines is not None:
-            self._lines.on(name_of(self), self.take_lines)
+            self._lines.on(name_of(self), self)
         self.clock.pause()
         try:
-            runs = self._has_begun = self._carrier.runs_next()
-            call = self._carrier.submit(self, None if runs else self._begun)
+            self._has_begun = self._carrier.runs_next()
+            return self._carrier.submit(self, OnStart(self.begun, self._told_within()))
         except BaseException as error:  # noqa: BLE001 - the executor is the user's
             self._come_to(self._carrier.not_sent(self, error))
             return None
-        if runs:
-            self.clock.start()
-        return call
 
-    def _begun(self, seconds: float) -> None:
+    def _told_within(self) -> float:
+        if not self._has_begun:
+            return SOON
+        return min(self.timeout * PART, LATEST)
+
+    def begun(self, seconds: float) -> None:
+        """Its body runs, and has for so many seconds."""
         self._has_begun = True
-        self.clock.start(seconds)
+        self.clock.restart(seconds)
 
     def frees_worker(self) -> bool:
         """Whether its call, which is done, leaves a worker to the next attempt at once."""
@@ -252,6 +263,13 @@ class RemoteThreads(BodyThreads):
 
     def _run(self, work: Work) -> Work:
         return Slot(_remote(work), self).run()
+
+    def count_from_now(self) -> None:
+        """Have the time of all bodies count that are not known to run: nothing will tell that they
+        do. Any thread.
+        """
+        for work in list(self.running.values()):
+            work.clock.start()
 
     # -- on the thread on which an answer comes ------------------------------------------------
 

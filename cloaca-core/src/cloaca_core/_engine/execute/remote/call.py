@@ -16,6 +16,7 @@ class RemoteCall(NamedTuple):
     ``module`` and ``function`` are empty for a body that is sent by value, which may have no name.
     ``cancel_file`` is there once the body should end, if the worker can see the runner's files.
     Lines from ``log_level`` on are kept, and sent to the socket beside that file, if there is one.
+    That the body begins is told there, too, if the call ``tells_start``.
     """
 
     module: str
@@ -28,6 +29,7 @@ class RemoteCall(NamedTuple):
     epoch: int
     cancel_file: str
     log_level: int = least_number(OFF)
+    tells_start: bool = False
     version: str = __version__
 
     def to_json(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from concurrent.futures import Future
 
     from cloaca_core._engine.execute.attempt import Attempt
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.execute.remote.answer import Answer
     from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
     from cloaca_core._engine.execute.remote.line_socket import LineSocket
+    from cloaca_core.executors.kinds import OnStart
 
 
 class Carrier(Protocol):
@@ -32,12 +32,8 @@ class Carrier(Protocol):
     def runs_next(self) -> bool:
         """Whether a body that is handed over now runs at once, as far as that can be known."""
 
-    def submit(
-        self, attempt: Attempt, begun: Callable[[float], None] | None = None
-    ) -> Future[Answer]:
-        """Hand a body over. ``begun`` is called when it is known that the body has run for so many
-        seconds; it is given for a body that may have to wait there.
-        """
+    def submit(self, attempt: Attempt, on_start: OnStart) -> Future[Answer]:
+        """Hand a body over. Where it cannot be known when it begins, it does now."""
 
     def interrupt(self, call: Future[Answer]) -> None:
         """Have the executor tell a call to end, if it can."""

@@ -1,8 +1,8 @@
-"""Brings lines of bodies in workers on this host as they are logged.
+"""Brings lines of bodies in workers on this host as they are logged, and tells when they begin.
 
-A worker that sees the runner's folder sends each line to a datagram socket in it. Sending never
-waits; lines that were not sent come with the answer, as all others do again. One thread of the
-runner reads, so no call of a worker holds the engine's loop up.
+A worker that sees the runner's folder sends each line to a datagram socket in it. Sending a line
+never waits; those that were not sent come with the answer, as all others do again. One thread of
+the runner reads, so no call of a worker holds the engine's loop up.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self
 
 from cloaca_core.telemetry.task_log import Numbered, Told
 
@@ -47,14 +47,24 @@ class SentLines(NamedTuple):
         return cls(numbered, None if told is None else Told(*told))
 
 
+class Listener(Protocol):
+    """Is told about one attempt, on the thread that reads."""
+
+    def take_lines(self, sent: SentLines) -> None:
+        """Take lines that its worker has sent."""
+
+    def begun(self, seconds: float) -> None:
+        """Its body runs, and has for so many seconds."""
+
+
 class LineSocket:
-    """The end of the runner, at ``path``. ``on`` says who takes the lines of an attempt, by the
-    name under which its worker sends them. Any thread may call.
+    """The end of the runner, at ``path``. ``on`` says who is told about an attempt, by the name
+    under which its worker sends. Any thread may call.
     """
 
     def __init__(self, path: Path) -> None:
         self.path: Path = path
-        self._takers: dict[str, Callable[[SentLines], None]] = {}
+        self._listeners: dict[str, Listener] = {}
         self._synced: dict[str, threading.Event] = {}
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._closed = False
@@ -65,13 +75,13 @@ class LineSocket:
             self._socket.close()
             raise
 
-    def on(self, name: str, take: Callable[[SentLines], None]) -> None:
-        """Call ``take`` with the lines of this attempt, on the thread that reads."""
-        self._takers[name] = take
+    def on(self, name: str, listener: Listener) -> None:
+        """Tell about this attempt."""
+        self._listeners[name] = listener
 
     def off(self, name: str) -> None:
         """The attempt is over."""
-        self._takers.pop(name, None)
+        self._listeners.pop(name, None)
 
     def sync(self, name: str) -> None:
         """Return when all that was sent before has been taken, or a second later."""
@@ -99,11 +109,16 @@ class LineSocket:
                 with suppress(OSError, ValueError, TypeError):  # a message that is none of ours
                     self._take(*json.loads(message))
 
-    def _take(self, name: str, found: Sequence[Any] | None) -> None:
-        if found is not None and (take := self._takers.get(name)) is not None:
-            take(SentLines.from_json(found))
-        elif found is None and (read := self._synced.get(name)) is not None:
-            read.set()
+    def _take(self, name: str, found: Sequence[Any] | float | None) -> None:
+        if found is None:
+            if (read := self._synced.get(name)) is not None:
+                read.set()
+        elif (listener := self._listeners.get(name)) is None:
+            return
+        elif isinstance(found, float):
+            listener.begun(found)
+        else:
+            listener.take_lines(SentLines.from_json(found))
 
 
 class Sender:
@@ -114,11 +129,12 @@ class Sender:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.settimeout(wait)
 
-    def send(self, name: str, lines: SentLines | None) -> None:
-        """Send lines, or (None) a mark that is read after all that was sent before. ``OSError`` if
-        that cannot be done at once.
+    def send(self, name: str, sent: SentLines | float | None) -> None:
+        """Send lines, the seconds that the body has run, or (None) a mark that is read after all
+        that was sent before. ``OSError`` if that cannot be done at once.
         """
-        message = json.dumps([name, None if lines is None else lines.to_json()]).encode()
+        found = sent.to_json() if isinstance(sent, SentLines) else sent
+        message = json.dumps([name, found]).encode()
         if len(message) > LONGEST:
             raise OSError("too long for one message")
         self._socket.sendto(message, self._path)

@@ -17,6 +17,7 @@ from cloaca_core._engine.execute.remote.answer import RemoteError
 from cloaca_core._engine.execute.remote.attempt import RemoteAttempt, RemoteThreads
 from cloaca_core._engine.execute.remote.call import RemoteCall
 from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
+from cloaca_core._engine.execute.remote.line_socket import NAME
 from cloaca_core._engine.plan.restore import change_from_json
 from cloaca_core.errors import (
     BodyCancelled,
@@ -32,11 +33,13 @@ from cloaca_core.values.json_values import encode
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+    from pathlib import Path
 
     from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core._engine.execute.remote.answer import Answer
     from cloaca_core._engine.execute.remote.line_socket import LineSocket
     from cloaca_core.definition.task import Task
+    from cloaca_core.executors.kinds import OnStart
     from cloaca_core.executors.supply import Supply
 
 log = SafeLogger("cloaca.engine")
@@ -60,6 +63,9 @@ class Pool:
     """``threads`` wait for the answers, one for each call that the executor runs at once. Methods
     are called on them. ``breaks_whole`` is true once the executor has broken with all its calls, or
     lost a body together with the one before it.
+
+    When a body begins the executor tells, or a worker that sees this runner's folder. Elsewhere
+    each is taken to begin when it is handed over.
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class Pool:
         self.breaks_whole: bool = False
         self._supply = supply
         self._is_away = False
+        self._is_seen = supply.is_local
 
     def attempt(self, *arguments: Any, **options: Any) -> RemoteAttempt:
         """Make an attempt that runs here; the arguments are those of ``Attempt``."""
@@ -86,12 +93,13 @@ class Pool:
         at_once = self._supply.at_once
         return at_once is None or len(self.threads.running) <= at_once
 
-    def submit(
-        self, attempt: Attempt, begun: Callable[[float], None] | None = None
-    ) -> Future[Answer]:
-        """Hand a body over. ``begun`` is called when it is known that the body has run for so many
-        seconds. ``ExecutorError`` if it cannot be sent; other errors are those of the executor.
+    def submit(self, attempt: Attempt, on_start: OnStart) -> Future[Answer]:
+        """Hand a body over. Where it cannot be known when it begins, it does now. ``ExecutorError``
+        if it cannot be sent; other errors are those of the executor.
         """
+        file = self.cancel_files.path(attempt)
+        by_executor = self._supply.tells_starts
+        by_worker = not by_executor and self._is_seen and self._hears(file)
         task = attempt.task
         function = _by_value(task) if self._supply.by_value else None
         module, name = self._name_of(task) if function is None else ("", "")
@@ -104,13 +112,25 @@ class Pool:
             task_id=attempt.task_id,
             number=attempt.number,
             epoch=attempt.epoch,
-            cancel_file=str(self.cancel_files.path(attempt)),
+            cancel_file=str(file),
             log_level=attempt.least,
+            tells_start=by_worker,
         )
-        given = encode(attempt.given)
-        future = self._supply.submit(worker.run, call.to_json(), given, function, begun=begun)
+        future = self._supply.submit(
+            worker.run,
+            call.to_json(),
+            encode(attempt.given),
+            function,
+            on_start=on_start if by_executor else None,
+        )
         self._is_away = False
+        if not (by_executor or by_worker):
+            on_start.begun(0.0)
         return future
+
+    def _hears(self, file: Path) -> bool:
+        """Whether there is a socket beside this file. Old temporary files may have been removed."""
+        return self.line_socket() is not None and file.with_name(NAME).exists()
 
     def _name_of(self, task: Task) -> tuple[str, str]:
         """The module and the name by which a worker imports the body."""
@@ -156,11 +176,19 @@ class Pool:
         if (error := future.exception()) is not None:
             return self._failed(attempt, error, has_begun=has_begun)
         answer = future.result()
+        if answer.is_apart:
+            self._count_from_now()
         if answer.change is not None:
             return _returned(attempt, answer.change)
         if answer.error is None:
             return self._lost(attempt, TOLD)
         return _raised(attempt, RemoteError.from_json(answer.error), answer.pickled)
+
+    def _count_from_now(self) -> None:
+        """Workers cannot tell when bodies begin, though they were asked to."""
+        if self._is_seen:
+            self._is_seen = False
+            self.threads.count_from_now()
 
     def _failed(self, attempt: Attempt, error: BaseException, *, has_begun: bool) -> Outcome:
         """The outcome when the executor itself has an error to tell."""

@@ -7,16 +7,17 @@ import contextvars
 import json
 import pickle
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 
 from cloaca_core._engine.execute.forked import OneProcess
 from cloaca_core._engine.execute.outcome import raised
 from cloaca_core._engine.execute.remote.answer import Answer, RemoteError, pickled
 from cloaca_core._engine.execute.remote.call import RemoteCall
 from cloaca_core._engine.execute.remote.interrupts import Interrupts
+from cloaca_core._engine.execute.remote.line_socket import NAME, Sender
 from cloaca_core._engine.execute.remote.worker_log import WorkerLog
 from cloaca_core._engine.execute.returned import change_of
 from cloaca_core.definition.context import Context
@@ -28,39 +29,55 @@ from cloaca_core.telemetry import capture
 from cloaca_core.values.json_values import JsonValue, decode
 
 if TYPE_CHECKING:
+    from cloaca_core.executors.dask_starts import Start
     from cloaca_core.telemetry.task_log import TaskLog
 
 _NOT_OF_THE_BODY: Final = (str(Path(__file__)), str(Path(asyncio.__file__).parent))
 """Beginnings of the file names of frames that a traceback leaves out before the body's first."""
+_TELL_SECONDS: Final = 10.0
+"""How long a body may wait for its runner to take notice that it begins."""
 
 
-def run(call: str, given: str, function: bytes | None) -> Answer:
-    """Call the body, and answer. ``function`` is the body itself if it was sent by value.
+class _Sent(NamedTuple):
+    """What came from the runner."""
+
+    call: RemoteCall
+    given: str
+    function: bytes | None
+    reported: AbstractContextManager[None]
+
+
+def run(call: str, given: str, function: bytes | None, start: Start | None = None) -> Answer:
+    """Call the body, and answer. ``function`` is the body itself if it was sent by value, ``start``
+    reports that it runs, on Dask.
 
     Called by the executor, so it must stay importable by this name. Raises nothing but errors of
     the interpreter.
     """
-    return contextvars.Context().run(_answer, call, given, function)
+    reported = nullcontext() if start is None else start.reported()  # which asks the context
+    return contextvars.Context().run(_answer, call, given, function, reported)
 
 
-def _answer(text: str, given: str, function: bytes | None) -> Answer:
+def _answer(
+    call: str, given: str, function: bytes | None, reported: AbstractContextManager[None]
+) -> Answer:
     try:
-        call = RemoteCall.from_json(text)
+        sent = _Sent(RemoteCall.from_json(call), given, function, reported)
     except Exception as error:  # noqa: BLE001 - the runner has another version
         return _error(error)
     try:
-        return _with_lines(call, given, function)
+        return _with_lines(sent)
     except (BodyCancelled, KeyboardInterrupt):  # by a signal, just before the body or after it
         return Answer()
 
 
-def _with_lines(call: RemoteCall, given: str, function: bytes | None) -> Answer:
+def _with_lines(sent: _Sent) -> Answer:
     """The answer, with what the body has logged."""
-    log = WorkerLog(call)
+    log = WorkerLog(sent.call)
     with _captured(log):
-        answer = _answered(call, log, given, function)
-    sent = log.close()
-    return answer._replace(lines=json.dumps(sent.to_json())) if any(sent) else answer
+        answer = _answered(sent, log)
+    lines = log.close()
+    return answer._replace(lines=json.dumps(lines.to_json())) if any(lines) else answer
 
 
 @contextmanager
@@ -74,14 +91,14 @@ def _captured(log: TaskLog) -> Iterator[None]:
         capture.end()
 
 
-def _answered(call: RemoteCall, log: TaskLog, given: str, function: bytes | None) -> Answer:
-    attempt, interrupts = WorkerAttempt(call, log), Interrupts()
+def _answered(sent: _Sent, log: TaskLog) -> Answer:
+    attempt, interrupts = WorkerAttempt(sent.call, log), Interrupts()
     try:
         with interrupts:
-            context = cast("dict[str, JsonValue]", decode(given))
-            return Answer(change=_change(call, attempt, context, function))
+            answer = Answer(change=_change(sent, attempt))
     except BaseException as error:  # noqa: BLE001 - a body's SystemExit fails its attempt, no more
-        return Answer() if _was_told(attempt, interrupts, error) else _error(error)
+        answer = Answer() if _was_told(attempt, interrupts, error) else _error(error)
+    return answer._replace(is_apart=True) if attempt.is_apart else answer
 
 
 def _was_told(attempt: WorkerAttempt, interrupts: Interrupts, error: BaseException) -> bool:
@@ -89,14 +106,16 @@ def _was_told(attempt: WorkerAttempt, interrupts: Interrupts, error: BaseExcepti
     return interrupts.raised(error) or (isinstance(error, BodyCancelled) and attempt.cancelled)
 
 
-def _change(
-    call: RemoteCall, attempt: WorkerAttempt, given: dict[str, JsonValue], function: bytes | None
-) -> str:
+def _change(sent: _Sent, attempt: WorkerAttempt) -> str:
+    call, function = sent.call, sent.function
+    given = cast("dict[str, JsonValue]", decode(sent.given))
     body = found(call.module, call.function) if function is None else _loaded(function)
     context = Context._view(given)
     if attempt.cancelled:  # the signal may have come before there was a body to end
         raise BodyCancelled(f"run {call.run_id} is being cancelled")
-    with OneProcess():
+    if call.tells_start:
+        attempt.tell_start()
+    with OneProcess(), sent.reported:
         value = _called(call, attempt, body, context)
     return change_of(call.task_id, given, context, value).to_json()
 
@@ -160,7 +179,8 @@ def _of_body(trace: TracebackType | None) -> TracebackType | None:
 
 class WorkerAttempt:
     """The facts of an attempt, as its runner knew them when the body was sent; ``cancelled`` is
-    asked for anew where the worker sees the runner's files, and is False elsewhere.
+    asked for anew where the worker sees the runner's files, and is False elsewhere. It ``is_apart``
+    where it does not, or could not tell that the body begins.
     """
 
     def __init__(self, call: RemoteCall, log: TaskLog) -> None:
@@ -173,11 +193,20 @@ class WorkerAttempt:
         self.abandoned: bool = False
         self._file = Path(call.cancel_file)
         self._sees_runner = _may_be_looked_into(self._file.parent)
+        self.is_apart: bool = not self._sees_runner
 
     @property
     def cancelled(self) -> bool:
         """Whether the body should end: the runner says so, or has gone."""
         return self._sees_runner and (self._file.exists() or not self._file.parent.is_dir())
+
+    def tell_start(self) -> None:
+        """Tell the runner that the body begins; before that, as it may let no other thread run."""
+        try:
+            with Sender(self._file.with_name(NAME), wait=_TELL_SECONDS) as sender:
+                sender.send(self._file.name, 0.0)
+        except OSError:
+            self.is_apart = True
 
 
 def _may_be_looked_into(folder: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import math
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable
@@ -26,6 +27,7 @@ from cloaca_core._engine.execute.remote.line_socket import LineSocket, Sender, S
 from cloaca_core._engine.execute.usage import Usage
 from cloaca_core._engine.execute.work import Stage, Work
 from cloaca_core._engine.plan.merge import UNCHANGED
+from cloaca_core.executors.kinds import OnStart
 from cloaca_core.telemetry.task_log import Told
 
 DONE = Succeeded(UNCHANGED, "{}")
@@ -76,7 +78,8 @@ class HandCarrier:
         self.lines: LineSocket | None = None
         self.is_own = False
         self.has_room = True
-        self.begun: Callable[[float], None] | None = None
+        self.reports = False
+        self.told_within: list[float] = []
         self.had_begun: list[bool] = []
         self.sent_before: list[int] = []
 
@@ -86,13 +89,15 @@ class HandCarrier:
     def runs_next(self) -> bool:
         return self.has_room
 
-    def submit(self, _: Attempt, begun: Callable[[float], None] | None = None) -> Future[Answer]:
-        self.begun = begun
+    def submit(self, _: Attempt, on_start: OnStart) -> Future[Answer]:
+        self.told_within.append(on_start.within)
         self.while_submitting()
         self.senders.append(threading.get_ident())
         self.seen.append(CURRENT_WORK.get())
         if self.refusal is not None:
             raise self.refusal
+        if not self.reports:
+            on_start.begun(0.0)
         self.futures.append(HandFuture(self.sent))
         return self.futures[-1]
 
@@ -145,10 +150,10 @@ class Scene:
         made.stage = Stage.QUEUED
         return made
 
-    async def sent(self) -> RemoteAttempt:
+    async def sent(self, **fields: Any) -> RemoteAttempt:
         """An attempt whose body has been handed over."""
         self.carrier.sent.clear()
-        self.threads.submit(attempt := self.attempt())
+        self.threads.submit(attempt := self.attempt(**fields))
         await asyncio.to_thread(self.carrier.sent.wait)
         return attempt
 
@@ -291,15 +296,18 @@ class TestTime:
         await scene.reported.get()
 
         assert attempt.clock.spent() == 1
-        assert (scene.carrier.begun, scene.carrier.had_begun) == (None, [True])
+        assert scene.carrier.had_begun == [True]
 
-    async def test_nor_is_the_time_that_a_body_waits_there(self, scene: Scene) -> None:
-        scene.carrier.has_room = False
+    @pytest.mark.parametrize("has_room", [True, False])
+    async def test_nor_is_the_time_that_a_body_waits_there(
+        self, scene: Scene, has_room: bool
+    ) -> None:
+        """Also one that has a slot there by this runner's account: others may use it, too."""
+        scene.carrier.has_room, scene.carrier.reports = has_room, True
         attempt = await scene.sent()
         scene.clock.now += 100
         assert attempt.clock.spent() == 0
-        assert scene.carrier.begun is not None
-        scene.carrier.begun(2.0)  # it has run for so long when this is known
+        attempt.begun(2.0)  # it has run for so long when this is known
         scene.clock.now += 1
         scene.carrier.answer()
         await scene.reported.get()
@@ -308,13 +316,57 @@ class TestTime:
         assert scene.carrier.had_begun == [True]
 
     async def test_a_body_may_be_over_before_it_is_known_to_have_begun(self, scene: Scene) -> None:
-        scene.carrier.has_room = False
+        scene.carrier.has_room, scene.carrier.reports = False, True
         attempt = await scene.sent()
         scene.carrier.answer()
         await scene.reported.get()
 
         assert attempt.clock.spent() == 0
         assert scene.carrier.had_begun == [False]
+
+    @pytest.mark.parametrize(
+        ("has_room", "timeout", "expected"),
+        [
+            (False, 300.0, 0.1),  # it may be to blame for the end of its worker
+            (True, 2.0, 0.2),
+            (True, 100.0, 10.0),
+            (True, 101.0, 10.0),
+            (True, math.inf, 10.0),
+        ],
+    )
+    async def test_it_is_told_in_good_time_before_its_limit_is_over(
+        self, scene: Scene, has_room: bool, timeout: float, expected: float
+    ) -> None:
+        scene.carrier.has_room = has_room
+        await scene.sent(timeout=timeout)
+        scene.carrier.answer()
+        await scene.reported.get()
+
+        assert scene.carrier.told_within == [pytest.approx(expected)]
+
+    async def test_a_worker_on_this_host_tells_it_beside_its_lines(
+        self, scene: Scene, tmp_path: Path
+    ) -> None:
+        lines = scene.carrier.lines = LineSocket(tmp_path / "lines")
+        scene.carrier.reports = True
+        attempt = await scene.sent()
+        with Sender(lines.path) as sender:
+            sender.send(name_of(attempt), 2.0)
+        lines.sync(name_of(attempt))
+        assert attempt.clock.spent() == 2
+        scene.carrier.answer()
+        await scene.reported.get()
+        lines.close()
+
+    async def test_where_nothing_will_be_told_all_count_from_then(self, scene: Scene) -> None:
+        scene.carrier.reports = True
+        known, unknown = await scene.sent(), await scene.sent()
+        known.begun(3.0)
+        scene.clock.now += 1
+        scene.threads.count_from_now()
+        scene.clock.now += 1
+
+        assert (known.clock.spent(), unknown.clock.spent()) == (5, 1)
 
 
 class TestSignals:

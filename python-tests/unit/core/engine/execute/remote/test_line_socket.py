@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from unit.core.engine.execute.remote.heard import Heard
 
 from cloaca_core._engine.execute.remote.line_socket import LONGEST, LineSocket, Sender, SentLines
 from cloaca_core.telemetry.task_log import Told
@@ -25,21 +26,33 @@ def lines(tmp_path: Path) -> Iterator[LineSocket]:
 
 
 def test_lines_come_as_they_were_sent(lines: LineSocket) -> None:
-    came: list[SentLines] = []
-    lines.on("one", came.append)
+    came = Heard()
+    lines.on("one", came)
     sent = SentLines(LINES, Told(1, 2.0, "x", 7))
     with Sender(lines.path) as sender:
         sender.send("one", sent)
         sender.send("one", SentLines(LINES[:1]))
     lines.sync("one")
 
-    assert came == [sent, SentLines(LINES[:1])]
+    assert came.lines == [sent, SentLines(LINES[:1])]
+
+
+def test_a_body_that_has_begun_is_told_of(lines: LineSocket) -> None:
+    one, two = Heard(), Heard()
+    lines.on("one", one)
+    lines.on("two", two)
+    with Sender(lines.path) as sender:
+        for name, seconds in [("one", 0.0), ("two", 2.5), ("three", 1.0)]:
+            sender.send(name, seconds)
+    lines.sync("one")
+
+    assert (one.seconds, two.seconds) == ([0.0], [2.5])
 
 
 def test_each_attempt_has_its_own(lines: LineSocket) -> None:
-    came: dict[str, list[SentLines]] = {"one": [], "two": []}
-    for name, taken in came.items():
-        lines.on(name, taken.append)
+    came = {"one": Heard(), "two": Heard()}
+    for name, heard in came.items():
+        lines.on(name, heard)
     with Sender(lines.path) as sender:
         for name in ("one", "two", "three"):
             sender.send(name, SentLines(LINES))
@@ -48,20 +61,28 @@ def test_each_attempt_has_its_own(lines: LineSocket) -> None:
         sender.send("two", SentLines(LINES))
     lines.sync("one")
 
-    assert came == {"one": [SentLines(LINES)], "two": [SentLines(LINES)]}
+    assert [heard.lines for heard in came.values()] == [[SentLines(LINES)], [SentLines(LINES)]]
 
 
 def test_a_message_of_others_is_passed_over(lines: LineSocket) -> None:
-    came: list[SentLines] = []
-    lines.on("one", came.append)
+    came = Heard()
+    lines.on("one", came)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stranger:
-        for message in (b"", b"{", b"3", b'["one", 3]', b'["one"]', b'["one", [3, 4]]'):
+        for message in (
+            b"",
+            b"{",
+            b"3",
+            b'["one", 3]',
+            b'["one"]',
+            b'["one", [3, 4]]',
+            b'["one", true]',
+        ):
             stranger.sendto(message, str(lines.path))
     with Sender(lines.path) as sender:
         sender.send("one", SentLines(LINES))
     lines.sync("one")
 
-    assert came == [SentLines(LINES)]
+    assert (came.lines, came.seconds) == ([SentLines(LINES)], [])
 
 
 def test_too_long_a_message_is_refused(lines: LineSocket) -> None:
@@ -73,11 +94,12 @@ def test_sending_never_waits(lines: LineSocket) -> None:
     """Its reader is held up: the socket is full some time."""
     hold, held = threading.Event(), threading.Event()
 
-    def take(_: SentLines) -> None:
-        held.set()
-        hold.wait()
+    class Held(Heard):
+        def take_lines(self, _: SentLines) -> None:
+            held.set()
+            hold.wait()
 
-    lines.on("one", take)
+    lines.on("one", Held())
     with Sender(lines.path) as sender:
         sender.send("one", SentLines(LINES))
         held.wait()

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import pickle
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -17,6 +17,8 @@ import pytest
 from model.executor_by_hand import ExecutorByHand
 from model.runs import active_run, attempt_of, graph_of
 from unit.core.engine.execute.remote import bodies
+from unit.core.executors.foreign_classes import foreign
+from unit.core.executors.hand_dask import HandDask
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Succeeded
@@ -24,13 +26,14 @@ from cloaca_core._engine.execute.remote import worker
 from cloaca_core._engine.execute.remote.answer import Answer, RemoteError
 from cloaca_core._engine.execute.remote.call import RemoteCall
 from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
+from cloaca_core._engine.execute.remote.line_socket import NAME, LineSocket
 from cloaca_core._engine.execute.remote.pool import Pool
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.record.log_book import LogBook
 from cloaca_core.errors import BodyCancelled, ExecutorError, WorkerLost
 from cloaca_core.executors._process.call import Call
 from cloaca_core.executors.by_value import ByValue
-from cloaca_core.executors.dask_starts import Begun, DaskStarts
+from cloaca_core.executors.kinds import OnStart
 from cloaca_core.executors.supply import Supply
 from cloaca_core.values.clock import SYSTEM_CLOCK
 
@@ -48,29 +51,25 @@ class Sevens:
         return text.replace("7", "***")
 
 
-class HandStarts(DaskStarts):
-    """Says when a call begins as the test does."""
-
-    def __init__(self, executor: Executor) -> None:
-        self.executor = executor
-
-    def submit(
-        self, begun: Begun, function: Callable[..., Any], *args: object, **options: bool
-    ) -> Future[Any]:
-        self.begun = begun
-        return self.executor.submit(function, *args, **options)
-
-
 class Scene:
-    """A pool of one slot over an executor by hand."""
+    """A pool of one slot over an executor by hand; ``told`` has the seconds that bodies ran."""
 
     def __init__(self, *, by_value: bool = False) -> None:
         self.executor = ExecutorByHand()
         self.cancel_files = CancelFiles()
-        given = ByValue(self.executor) if by_value else self.executor
-        self.supply = supply = Supply("cpu", given)
-        supply.open()
-        self.pool = Pool(supply, asyncio.get_running_loop(), self.cancel_files)
+        self.told: list[float] = []
+        self.lines: LineSocket | None = None
+        self.over(ByValue(self.executor) if by_value else self.executor)
+
+    def over(self, executor: Executor | ByValue) -> None:
+        """Have the pool over this executor."""
+        self.supply = Supply("cpu", executor)
+        self.supply.open()
+        loop = asyncio.get_running_loop()
+        self.pool = Pool(self.supply, loop, self.cancel_files, lambda: self.lines)
+
+    def submit(self, attempt: Attempt) -> None:
+        self.pool.submit(attempt, OnStart(self.told.append, 0.5))
 
     def attempt(
         self,
@@ -115,7 +114,7 @@ async def scene() -> AsyncIterator[Scene]:
 class TestSending:
     async def test_the_body_goes_by_name_with_the_facts_of_its_attempt(self, scene: Scene) -> None:
         attempt = scene.attempt(bodies.tells_facts_later, given={"a": "ü"}, number=2)
-        scene.pool.submit(attempt)
+        scene.submit(attempt)
         call = scene.executor.next()
         text, given, function = call.arguments
 
@@ -143,7 +142,7 @@ class TestSending:
         self, scene: Scene
     ) -> None:
         with pytest.raises(ExecutorError) as caught:
-            scene.pool.submit(scene.attempt(lambda context: None))
+            scene.submit(scene.attempt(lambda context: None))
 
         assert str(caught.value).startswith("task 't' cannot run on executor 'cpu'")
         assert "by_value" in str(caught.value)
@@ -159,7 +158,7 @@ class TestSending:
         stand_in.dumps = lambda function: repr(function).encode()  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "cloudpickle", stand_in)
         scene = Scene(by_value=True)
-        scene.pool.submit(scene.attempt(body))
+        scene.submit(scene.attempt(body))
 
         assert scene.executor.next().arguments[2] == repr(body).encode()
 
@@ -169,7 +168,7 @@ class TestSending:
         monkeypatch.setitem(sys.modules, "cloudpickle", pickle)
         scene = Scene(by_value=True)
         with pytest.raises(ExecutorError, match="task 't' cannot be sent by value: "):
-            scene.pool.submit(scene.attempt(lambda context: None))
+            scene.submit(scene.attempt(lambda context: None))
 
 
 class TestEnding:
@@ -352,7 +351,7 @@ class TestLosses:
             "executor 'cpu' has cancelled the call"
         )
 
-        scene.pool.submit(scene.attempt())
+        scene.submit(scene.attempt())
         scene.raised(None)
         assert len(caplog.records) == 2
 
@@ -413,14 +412,98 @@ class TestBodiesThatWaitThere:
         scene.raised(WorkerLost("gone"), has_begun=False)
         assert scene.pool.breaks_whole
 
-    async def test_the_executor_says_when_one_begins(self, scene: Scene) -> None:
-        told: list[float] = []
-        scene.supply.at_once = 0
-        scene.supply._starts = starts = HandStarts(scene.executor)
-        scene.pool.submit(scene.attempt(), told.append)
-        starts.begun(0.5)
 
-        assert told == [0.5]
+class Local(foreign("concurrent.futures.thread", "ThreadPoolExecutor", ExecutorByHand)):  # type: ignore[misc]  # made there
+    """By its class, one whose calls run on this host."""
+
+
+class TestBeginnings:
+    """When a body begins that an executor has."""
+
+    def tells_start(self, text: str) -> bool:
+        """Whether a call is one whose worker tells the runner itself."""
+        return RemoteCall.from_json(text).tells_start
+
+    @pytest.fixture
+    def lines(self, scene: Scene) -> Iterator[LineSocket]:
+        scene.lines = LineSocket(scene.cancel_files.beside(NAME))
+        yield scene.lines
+        scene.lines.close()
+
+    @pytest.mark.parametrize("executor", [ExecutorByHand, Local])
+    async def test_it_is_taken_to_begin_where_nothing_is_told(
+        self, scene: Scene, executor: type[ExecutorByHand]
+    ) -> None:
+        """A system may have no sockets for the workers of this host."""
+        scene.over(made := executor())
+        scene.submit(scene.attempt())
+
+        assert scene.told == [0.0]
+        assert not self.tells_start(made.next().arguments[0])
+
+    @pytest.mark.usefixtures("lines")
+    async def test_workers_elsewhere_do_not_tell_it(self, scene: Scene) -> None:
+        scene.submit(scene.attempt())
+
+        assert scene.told == [0.0]
+
+    async def test_one_that_is_not_sent_does_not_begin(self, scene: Scene) -> None:
+        scene.executor.refusals.append(BrokenProcessPool("broken"))
+        with pytest.raises(BrokenProcessPool):
+            scene.submit(scene.attempt())
+
+        assert scene.told == []
+
+    @pytest.mark.usefixtures("lines")
+    async def test_workers_on_this_host_tell_it(self, scene: Scene) -> None:
+        scene.over(local := Local())
+        scene.submit(scene.attempt())
+        text, _, _, *start = local.next().arguments
+
+        assert scene.told == []
+        assert (self.tells_start(text), start) == (True, [])
+
+    async def test_they_do_not_where_old_temporary_files_were_removed(
+        self, scene: Scene, lines: LineSocket
+    ) -> None:
+        scene.over(local := Local())
+        lines.path.unlink()
+        scene.submit(scene.attempt())
+
+        assert scene.told == [0.0]
+        assert not self.tells_start(local.next().arguments[0])
+
+    async def test_dask_tells_it(self, scene: Scene) -> None:
+        scene.over(dask := HandDask({"tcp://one": 1}))
+        scene.submit(scene.attempt())
+        _, (text, _, _, start) = dask.calls[0]
+        assert scene.told == []
+        dask.client.topics[start.topic]((0.0, (start.name, 0.75)))
+
+        assert (start.after, scene.told) == (0.5, [0.75])
+        assert not self.tells_start(text)
+        scene.supply.close()
+
+    @pytest.mark.usefixtures("lines")
+    async def test_workers_that_see_no_folder_of_the_runner_do_not_tell_it(
+        self, scene: Scene
+    ) -> None:
+        """As those of another user. So bodies there count from when that is known."""
+        scene.over(Local())
+        waiting = scene.attempt()
+        scene.pool.threads.running[1] = waiting
+        scene.outcome(Answer("{}"))
+        assert not _counts(waiting)
+        scene.outcome(Answer("{}", is_apart=True))
+        assert _counts(waiting)
+        scene.submit(scene.attempt())
+
+        assert scene.told == [0.0]
+
+
+def _counts(attempt: Attempt) -> bool:
+    """Whether its time goes on."""
+    return attempt.clock._resumed is not None
 
 
 class TestFollowing:

@@ -10,17 +10,21 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
 from unit.core.engine.execute.remote import bodies
 from unit.core.engine.execute.remote.bodies import NotFoundError
+from unit.core.engine.execute.remote.heard import Heard
 
 from cloaca_core._engine.execute.remote import worker
 from cloaca_core._engine.execute.remote.answer import Answer, RemoteError
 from cloaca_core._engine.execute.remote.call import RemoteCall
+from cloaca_core._engine.execute.remote.line_socket import NAME, LineSocket
 from cloaca_core.definition.retry_after import RetryAfter
+from cloaca_core.executors.dask_starts import Start
 from cloaca_core.values.json_values import JsonValue, decode, encode
 
 BEFORE = contextvars.ContextVar("before", default="unset")
@@ -245,7 +249,7 @@ class TestErrors:
     ) -> None:
         is_async = body is bodies.is_interrupted_later
 
-        assert answer(call_of(body, is_async=is_async)) == Answer()
+        assert answer(call_of(body, is_async=is_async)) == Answer(is_apart=True)
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     def test_to_be_told_to_end_is_no_error_of_the_body(self, tmp_path: Path) -> None:
@@ -335,9 +339,72 @@ def test_a_worker_of_another_user_sees_no_files_of_the_runner(tmp_path: Path) ->
 
     os.seteuid(65534)
     try:
-        assert change(call)["set"]["cancelled"] is False
+        answered = answer(call)
     finally:
         os.seteuid(0)
+    assert answered.change is not None
+    assert '"cancelled":false' in answered.change
+    assert answered.is_apart
+
+
+class TestBeginnings:
+    """A body is told to have begun."""
+
+    def test_to_the_runner_on_this_host(self, tmp_path: Path) -> None:
+        lines, heard = LineSocket(tmp_path / NAME), Heard()
+        lines.on("r-0-2", heard)
+        call = call_of(cancel_file=str(tmp_path / "r-0-2"), tells_start=True)
+        assert answer(call) == Answer(NO_CHANGE)
+        lines.sync("r-0-2")
+        lines.close()
+
+        assert heard.seconds == [0.0]
+
+    def test_one_runs_whose_runner_takes_no_notice_and_says_so(self, tmp_path: Path) -> None:
+        call = call_of(cancel_file=str(tmp_path / "r-0-2"), tells_start=True)
+        assert answer(call) == Answer(NO_CHANGE, is_apart=True)
+
+    @pytest.mark.parametrize("by", ["nobody", "worker", "executor"])
+    def test_the_import_of_its_module_is_not_its_time(
+        self, monkeypatch: pytest.MonkeyPatch, by: str
+    ) -> None:
+        """On threads it has been imported already."""
+        steps = []
+
+        def found(*_: str) -> Callable[..., object]:
+            steps.append("found")
+            return lambda _: steps.append("runs")
+
+        monkeypatch.setattr(worker, "found", found)
+        tell = lambda _: steps.append("worker")  # noqa: E731 - a method
+        monkeypatch.setattr(worker.WorkerAttempt, "tell_start", tell)
+        start = cast("Start", HandStart(steps)) if by == "executor" else None
+        BROUGHT.set(True)
+        worker.run(call_of(tells_start=by == "worker").to_json(), "{}", None, start)
+
+        assert steps == ["found", *([] if by == "nobody" else [by]), "runs"]
+
+
+BROUGHT = contextvars.ContextVar("brought", default=False)
+
+
+class HandStart:
+    """As that of Dask, which asks the context of the call for its worker."""
+
+    def __init__(self, steps: list[str]) -> None:
+        self.steps = steps
+
+    def reported(self) -> AbstractContextManager[None]:
+        assert BROUGHT.get()
+        return self._block()
+
+    @contextmanager
+    def _block(self) -> Iterator[None]:
+        self.steps.append("executor")
+        yield
+
+
+NO_CHANGE = '{"set":{},"removed":[]}'
 
 
 def test_a_worker_loads_no_engine() -> None:

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from unit.core.engine.execute.remote.heard import Heard
 
 from cloaca_core._engine.execute.remote import worker_log as module
 from cloaca_core._engine.execute.remote.call import RemoteCall
@@ -82,8 +83,8 @@ def test_of_very_many_the_first_and_the_last_are() -> None:
 
 def test_lines_are_sent_as_they_come(tmp_path: Path) -> None:
     lines = LineSocket(tmp_path / "lines")
-    came: list[SentLines] = []
-    lines.on("r-0-1", came.append)
+    came = Heard()
+    lines.on("r-0-1", came)
     log = WorkerLog(CALL._replace(cancel_file=str(tmp_path / "r-0-1")))
 
     put(log, "a")
@@ -91,8 +92,8 @@ def test_lines_are_sent_as_they_come(tmp_path: Path) -> None:
     put(log, "b")
     lines.sync("r-0-1")
 
-    assert [texts(each) for each in came] == [[(1, "a")], [], [(2, "b")]]
-    assert came[1].told is not None
+    assert [texts(each) for each in came.lines] == [[(1, "a")], [], [(2, "b")]]
+    assert came.lines[1].told is not None
     assert texts(log.close()) == [(1, "a"), (2, "b")]
     lines.close()
 
@@ -101,8 +102,8 @@ def test_lines_that_could_not_be_sent_go_with_the_next_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = LineSocket(tmp_path / "lines")
-    came: list[SentLines] = []
-    lines.on("r-0-1", came.append)
+    came = Heard()
+    lines.on("r-0-1", came)
     log = WorkerLog(CALL._replace(cancel_file=str(tmp_path / "r-0-1")))
     with monkeypatch.context() as patch:
         patch.setattr(Sender, "send", _is_full)
@@ -111,7 +112,7 @@ def test_lines_that_could_not_be_sent_go_with_the_next_ones(
     put(log, "b")
     lines.sync("r-0-1")
 
-    assert [texts(each) for each in came] == [[(1, "a"), (2, "b")]]
+    assert [texts(each) for each in came.lines] == [[(1, "a"), (2, "b")]]
     log.close()
     lines.close()
 
@@ -136,8 +137,8 @@ def test_after_too_many_of_them_they_come_with_the_answer_alone(
     """Or the runner would take later lines for all that there were."""
     monkeypatch.setattr(module, "_MOST_UNSENT", 2)
     lines = LineSocket(tmp_path / "lines")
-    came: list[SentLines] = []
-    lines.on("r-0-1", came.append)
+    came = Heard()
+    lines.on("r-0-1", came)
     log = WorkerLog(CALL._replace(cancel_file=str(tmp_path / "r-0-1")))
     with monkeypatch.context() as patch:
         patch.setattr(Sender, "send", _is_full)
@@ -146,7 +147,7 @@ def test_after_too_many_of_them_they_come_with_the_answer_alone(
     put(log, "d")
     lines.sync("r-0-1")
 
-    assert came == []
+    assert came.lines == []
     assert [number for number, _ in log.close().lines] == [1, 2, 3, 4]
     lines.close()
 
