@@ -63,7 +63,10 @@ class DaskStarts:
         _TOPICS_IN_USE.discard(self._topic)
 
     def _subscribe(self) -> None:
-        if not self._is_subscribed:
+        """A scheduler that has been started again knows no subscription. If calls waited for the
+        last one, they have been cancelled; if there were none, nothing has told.
+        """
+        if not (self._is_subscribed and self._waiting):
             self._client.subscribe_topic(self._topic, self._reported)
             self._is_subscribed = True
 
@@ -74,7 +77,7 @@ class DaskStarts:
 
     def _over(self, name: str, call: Future[Any]) -> None:
         del self._waiting[name]
-        if call.cancelled():  # a scheduler that has been started again knows no subscription
+        if call.cancelled():  # perhaps with its scheduler
             self._is_subscribed = False
 
 

@@ -86,6 +86,15 @@ class TestRunner:
         start = scene.submit()
         assert list(topics) == [start.topic]
 
+    def test_one_that_was_lost_while_there_were_no_calls_is_made_again(self, scene: Scene) -> None:
+        """Then there is none that could be cancelled."""
+        scene.submit()
+        scene.dask.futures[0].set_result(8)
+        scene.dask.client.topics.clear()
+        start = scene.submit()
+
+        assert list(scene.dask.client.topics) == [start.topic]
+
     def test_it_ends_its_subscription(self, scene: Scene) -> None:
         scene.starts.close()  # there is none
         scene.submit()
