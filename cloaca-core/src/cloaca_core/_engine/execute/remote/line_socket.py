@@ -122,12 +122,19 @@ class LineSocket:
 
 
 class Sender:
-    """The end of a worker. With ``wait`` sending waits for so many seconds, else not at all."""
+    """The end of a worker. With ``wait`` sending waits for so many seconds, else not at all.
+    ``OSError`` if there is no runner's end, or one of another user.
+    """
 
     def __init__(self, path: Path, wait: float = 0.0) -> None:
-        self._path = str(path)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.settimeout(wait)
+        try:
+            # One without a peer can always be written to, as the system says: a wait would spin.
+            self._socket.connect(str(path))
+        except BaseException:
+            self._socket.close()
+            raise
 
     def send(self, name: str, sent: SentLines | float | None) -> None:
         """Send lines, the seconds that the body has run, or (None) a mark that is read after all
@@ -137,7 +144,7 @@ class Sender:
         message = json.dumps([name, found]).encode()
         if len(message) > LONGEST:
             raise OSError("too long for one message")
-        self._socket.sendto(message, self._path)
+        self._socket.send(message)
 
     def close(self) -> None:
         """Close the socket."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -112,6 +113,18 @@ def test_sending_never_waits(lines: LineSocket) -> None:
 def _send_for_ever(sender: Sender) -> None:
     while True:
         sender.send("one", SentLines(LINES))
+
+
+def test_the_system_wakes_one_that_waits(tmp_path: Path) -> None:
+    """Until there is room it is not ready, so a wait takes no processor."""
+    path = tmp_path / "lines"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as never_read:
+        never_read.bind(str(path))
+        with Sender(path) as sender:
+            assert select.select([], [sender._socket], [], 0)[1]
+            with pytest.raises(BlockingIOError):
+                _send_for_ever(sender)
+            assert not select.select([], [sender._socket], [], 0)[1]
 
 
 def test_its_thread_ends_when_the_socket_fails(
