@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -513,6 +514,30 @@ def test_the_time_does_not_count_for_which_a_body_waits_in_its_executor(
     meeting.let_go()
 
     assert [run.result(WAIT).status for run in (held, waiting)] == ["Completed"] * 2
+
+
+class Forgetful(ThreadPoolExecutor):
+    """Old temporary files are removed while calls wait there."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        for each in Path(tempfile.gettempdir()).glob("cloaca-*/lines"):
+            each.unlink()
+        return super().submit(fn, *args, **kwargs)
+
+
+def test_a_body_whose_worker_cannot_tell_that_it_begins_has_a_time_limit_all_the_same(
+    open_on: Open, registry: cloaca.Registry, meeting: Meeting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = crunching.looks_at_its_handle
+    define(registry, "looks", looks, executor="pool", timeout_seconds=0.2, **ONCE)
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        run = open_on({"pool": lambda: Forgetful(1)}).submit("looks", meeting.context)
+        meeting.told()
+        assert run.result(WAIT).status == "Failed"
+
+        kinds = [each.error_type for each in run.attempts()]
+        assert kinds == ["ExecutorUnavailableError", "TimeoutError"]
 
 
 def test_a_body_that_looks_at_its_handle_may_end_by_itself(

@@ -16,8 +16,8 @@ from cloaca_core.executors.names import attribute
 class Answer(NamedTuple):
     """Sent as it is. ``change`` is the JSON of a body that returned, ``error`` that of a
     ``RemoteError``; with neither, it was told to end. ``pickled`` is the exception, ``lines`` the
-    JSON of what the body has logged, if that is anything. It ``is_apart`` if
-    its worker could not tell the runner that the body begins.
+    JSON of what the body has logged, if that is anything. It ``is_apart`` if the body was not
+    called, since its worker cannot tell the runner that it begins.
     """
 
     change: str | None = None

@@ -55,6 +55,13 @@ GIVE_A_FUNCTION: Final = (
 )
 """What helps a program whose executor has broken, or was shut down."""
 
+UNHEARD: Final = (
+    "has a worker that sees no socket of this runner, as one of another user or host. It did not "
+    "call the body, as it could not tell when the body begins. From now on time limits there count "
+    "from when the executor has a body"
+)
+"""Why a body is called by another attempt."""
+
 TOLD: Final = "it was told to end"
 """Why a body came to no end of its own, though its worker lives."""
 
@@ -177,18 +184,23 @@ class Pool:
             return self._failed(attempt, error, has_begun=has_begun)
         answer = future.result()
         if answer.is_apart:
-            self._count_from_now()
+            return self._not_called(attempt)
         if answer.change is not None:
             return _returned(attempt, answer.change)
         if answer.error is None:
             return self._lost(attempt, TOLD)
         return _raised(attempt, RemoteError.from_json(answer.error), answer.pickled)
 
-    def _count_from_now(self) -> None:
-        """Workers cannot tell when bodies begin, though they were asked to."""
+    def _not_called(self, attempt: Attempt) -> Outcome:
+        """The outcome of a body that no worker has called, as it could not tell when it begins.
+        From now on none is asked to.
+        """
+        error = ExecutorUnavailableError(f"executor {self._supply.name!r} {UNHEARD}")
         if self._is_seen:
             self._is_seen = False
             self.threads.count_from_now()
+            log.warning("%s", error)
+        return CutOff() if attempt.cancelled else _again(attempt, error, after=attempt.uncounted)
 
     def _failed(self, attempt: Attempt, error: BaseException, *, has_begun: bool) -> Outcome:
         """The outcome when the executor itself has an error to tell."""

@@ -95,10 +95,11 @@ def _answered(sent: _Sent, log: TaskLog) -> Answer:
     attempt, interrupts = WorkerAttempt(sent.call, log), Interrupts()
     try:
         with interrupts:
-            answer = Answer(change=_change(sent, attempt))
+            return Answer(change=_change(sent, attempt))
+    except UnheardError:
+        return Answer(is_apart=True)
     except BaseException as error:  # noqa: BLE001 - a body's SystemExit fails its attempt, no more
-        answer = Answer() if _was_told(attempt, interrupts, error) else _error(error)
-    return answer._replace(is_apart=True) if attempt.is_apart else answer
+        return Answer() if _was_told(attempt, interrupts, error) else _error(error)
 
 
 def _was_told(attempt: WorkerAttempt, interrupts: Interrupts, error: BaseException) -> bool:
@@ -177,10 +178,13 @@ def _of_body(trace: TracebackType | None) -> TracebackType | None:
     return inner or trace
 
 
+class UnheardError(Exception):
+    """The runner cannot be told that the body begins."""
+
+
 class WorkerAttempt:
     """The facts of an attempt, as its runner knew them when the body was sent; ``cancelled`` is
-    asked for anew where the worker sees the runner's files, and is False elsewhere. It ``is_apart``
-    where it does not, or could not tell that the body begins.
+    asked for anew where the worker sees the runner's files, and is False elsewhere.
     """
 
     def __init__(self, call: RemoteCall, log: TaskLog) -> None:
@@ -193,7 +197,6 @@ class WorkerAttempt:
         self.abandoned: bool = False
         self._file = Path(call.cancel_file)
         self._sees_runner = _may_be_looked_into(self._file.parent)
-        self.is_apart: bool = not self._sees_runner
 
     @property
     def cancelled(self) -> bool:
@@ -201,12 +204,14 @@ class WorkerAttempt:
         return self._sees_runner and (self._file.exists() or not self._file.parent.is_dir())
 
     def tell_start(self) -> None:
-        """Tell the runner that the body begins; before that, as it may let no other thread run."""
+        """Tell the runner that the body begins; before that, as it may let no other thread run.
+        ``UnheardError`` if that cannot be done: the body would have no time limit.
+        """
         try:
             with Sender(self._file.with_name(NAME), wait=_TELL_SECONDS) as sender:
                 sender.send(self._file.name, 0.0)
-        except OSError:
-            self.is_apart = True
+        except OSError as error:
+            raise UnheardError from error
 
 
 def _may_be_looked_into(folder: Path) -> bool:

@@ -494,11 +494,19 @@ class TestBeginnings:
         scene.pool.threads.running[1] = waiting
         scene.outcome(Answer("{}"))
         assert not _counts(waiting)
-        scene.outcome(Answer("{}", is_apart=True))
+        raised = scene.raised(Answer(is_apart=True), uncounted=1)
         assert _counts(waiting)
         scene.submit(scene.attempt())
 
         assert scene.told == [0.0]
+        assert (raised.type, raised.again, raised.after) == ("ExecutorUnavailableError", True, 2.0)
+        assert (raised.counts, raised.crashed) == (False, False)
+        assert "did not call the body" in raised.message
+
+    async def test_one_that_was_not_called_is_not_called_again_after_a_cancel(
+        self, scene: Scene
+    ) -> None:
+        assert scene.outcome(Answer(is_apart=True), cancelled=True) == CutOff()
 
 
 def _counts(attempt: Attempt) -> bool:

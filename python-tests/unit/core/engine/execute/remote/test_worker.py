@@ -249,7 +249,7 @@ class TestErrors:
     ) -> None:
         is_async = body is bodies.is_interrupted_later
 
-        assert answer(call_of(body, is_async=is_async)) == Answer(is_apart=True)
+        assert answer(call_of(body, is_async=is_async)) == Answer()
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     def test_to_be_told_to_end_is_no_error_of_the_body(self, tmp_path: Path) -> None:
@@ -344,7 +344,6 @@ def test_a_worker_of_another_user_sees_no_files_of_the_runner(tmp_path: Path) ->
         os.seteuid(0)
     assert answered.change is not None
     assert '"cancelled":false' in answered.change
-    assert answered.is_apart
 
 
 class TestBeginnings:
@@ -360,9 +359,14 @@ class TestBeginnings:
 
         assert heard.seconds == [0.0]
 
-    def test_one_runs_whose_runner_takes_no_notice_and_says_so(self, tmp_path: Path) -> None:
+    def test_one_whose_runner_cannot_be_told_is_not_called(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """If it never ended its time limit would not end it."""
+        monkeypatch.setattr(worker, "_called", pytest.fail)
         call = call_of(cancel_file=str(tmp_path / "r-0-2"), tells_start=True)
-        assert answer(call) == Answer(NO_CHANGE, is_apart=True)
+
+        assert answer(call) == Answer(is_apart=True)
 
     @pytest.mark.parametrize("by", ["nobody", "worker", "executor"])
     def test_the_import_of_its_module_is_not_its_time(
