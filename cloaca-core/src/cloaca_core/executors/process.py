@@ -81,7 +81,7 @@ class ProcessExecutor(Executor):
         call, started = self._send(fn, args, kwargs)
         if started is not None:
             try:
-                self._crew.await_start(started)
+                started.up.wait()
             except BaseException:  # Ctrl-C: the caller gets no future of this call
                 call.cancel()
                 raise

@@ -21,7 +21,7 @@ from cloaca_core.errors import (
     RunnerUsageError,
     WorkerLost,
 )
-from cloaca_core.executors._process import crew
+from cloaca_core.executors._process import member
 from cloaca_core.executors._process.call import Call
 from cloaca_core.executors.process import ProcessExecutor, process
 
@@ -184,7 +184,7 @@ def test_handlers_that_a_call_has_set_are_gone_before_the_next() -> None:
 
 def test_a_worker_that_does_not_come_up_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     with ProcessExecutor(1) as executor:
-        monkeypatch.setattr(crew, "START_SECONDS", 0)
+        monkeypatch.setattr(member, "START_SECONDS", 0)
         with pytest.raises(WorkerLost, match="while it started"):
             executor.submit(calls.pid).result(WAIT)
         monkeypatch.undo()

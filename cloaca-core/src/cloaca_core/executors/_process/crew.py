@@ -16,18 +16,15 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from cloaca_core.errors import WorkerLost
 from cloaca_core.executors._process.call import Call, Phase, pack
-from cloaca_core.executors._process.member import Lost, Member, exit_of
+from cloaca_core.executors._process.member import START_SECONDS, Lost, Member, exit_of
 from cloaca_core.executors._process.worker import Raised, Returned
 
 if TYPE_CHECKING:
     from cloaca_core.executors.kinds import Begun
-
-START_SECONDS: Final = 120.0
-"""How long a worker may take to start. It imports the program's main module, with all of that."""
 
 
 class Crew:
@@ -63,14 +60,6 @@ class Crew:
                 raise RuntimeError("this executor has been shut down and takes no more calls")
             self._queue.append(call)
         return call, self._work_off()
-
-    def await_start(self, member: Member) -> None:
-        """Return when a worker is up or cannot be: one that takes too long, as what it imports
-        waits for something, is ended, and fails the first call that waits.
-        """
-        if not member.up.wait(START_SECONDS):
-            member.kill()
-            member.up.wait()
 
     def close(self, *, cancel_queued: bool) -> None:
         """Take no more calls, and let each worker end once no call waits."""

@@ -17,7 +17,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, Pipe, wait
 from multiprocessing.context import SpawnProcess
 from threading import Event, Lock, Thread
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from cloaca_core.executors._process.at_exit import AtExit
 from cloaca_core.executors._process.worker import (
@@ -29,6 +29,9 @@ from cloaca_core.executors._process.worker import (
     process_handle,
     serve,
 )
+
+START_SECONDS: Final = 120.0
+"""How long a process may take to start. It imports the program's main module, with all of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,8 @@ class Member:
         self._process: WorkerProcess
 
     def start(self, then: Then) -> None:
-        """Start the process and return; ``then`` is told when it is up, or that it is lost.
+        """Start the process and return; ``then`` is told when it is up, or that it is lost. One
+        that takes too long, as what it imports waits for something, is ended.
 
         Raises ``OSError`` if the system refuses a process, ``RuntimeError`` if it refuses a thread
         and at the interpreter's exit. ``then`` is not called after that.
@@ -121,13 +125,16 @@ class Member:
         Thread(target=self._read, name="cloaca worker's answers", daemon=False).start()
 
     def _read(self) -> None:
+        self._tell(self._next(START_SECONDS))
         while not self._is_over:
             self._tell(self._next())
 
-    def _next(self) -> Returned | Raised | Lost:
-        """The next answer; if there will be none, what has become of the process."""
+    def _next(self, seconds: float | None = None) -> Returned | Raised | Lost:
+        """The next answer, within so many seconds; if there will be none, what has become of the
+        process.
+        """
         with suppress(Exception):  # it has died in the middle of an answer, or no memory is left
-            ready = wait([self._line, self._process.sentinel])
+            ready = wait([self._line, self._process.sentinel], seconds)
             if self._line in ready or self._line.poll():
                 answer: Returned | Raised = pickle.loads(self._line.recv_bytes())  # noqa: S301 - ours
                 return answer

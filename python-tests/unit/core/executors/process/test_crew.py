@@ -151,31 +151,6 @@ def test_a_worker_that_cannot_start_fails_one_call_and_the_next_call_tries_again
     assert second.result(0) == 2
 
 
-def test_a_worker_that_takes_too_long_to_start_is_ended(
-    made: list[FakeMember], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(crew_module, "START_SECONDS", 0)
-    crew = Crew(1)
-    call, started = crew.submit(calls.doubled, (1,), {})
-    monkeypatch.setattr(made[0], "kill", made[0].fail_to_start)
-
-    assert started is not None
-    crew.await_start(started)
-
-    assert lost(call)
-
-
-def test_a_worker_that_is_up_is_not_waited_for(made: list[FakeMember]) -> None:
-    crew = Crew(1)
-    _, started = crew.submit(calls.doubled, (1,), {})
-    made[0].come_up()
-
-    assert started is not None
-    crew.await_start(started)
-
-    assert not made[0].killed
-
-
 def test_calls_beyond_counting_fail_where_the_system_refuses_processes(
     made: list[FakeMember],
 ) -> None:

@@ -38,6 +38,16 @@ def ends(member: Member) -> bool:
     return gone.wait(WAIT)
 
 
+def test_a_process_that_does_not_come_up_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for it, or nobody."""
+    monkeypatch.setattr(module, "START_SECONDS", 0)
+    member, told = Member(), Future[Returned | Raised | Lost]()
+    member.start(told.set_result)
+
+    assert told.result(WAIT) == Lost(-signal.SIGKILL)
+    assert ends(member)
+
+
 @pytest.mark.usefixtures("at_exit")
 def test_no_worker_is_started_while_the_interpreter_exits() -> None:
     with pytest.raises(RuntimeError, match="the interpreter exits"):
