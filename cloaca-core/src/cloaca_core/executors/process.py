@@ -99,7 +99,7 @@ class ProcessExecutor(Executor):
         Calls that run when an error, ``timeout`` (in seconds) or the caller ends the iterator are
         cancelled, and so their processes killed. ``chunksize`` has no effect.
         """
-        return _Hasty(self._send).map(fn, *iterables, timeout=timeout, chunksize=chunksize)
+        return self._hasty().map(fn, *iterables, timeout=timeout, chunksize=chunksize)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls, and let the workers end when they have run those accepted.
@@ -112,6 +112,10 @@ class ProcessExecutor(Executor):
         self._crew.close(cancel_queued=cancel_futures)
         if wait:
             self._crew.wait()
+
+    def _hasty(self) -> Executor:
+        """The same executor, whose ``submit`` does not wait for a worker to be up."""
+        return _Hasty(self._send)
 
     def _send(
         self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -131,7 +135,9 @@ class ProcessExecutor(Executor):
 
 
 class _Hasty(Executor):
-    """Submits without waiting for workers to be up, for the ``map`` of another executor."""
+    """Submits without waiting for workers to be up: for ``map``, and for runners, whose time limits
+    count from when a worker has the call.
+    """
 
     def __init__(self, send: _Send) -> None:
         self._send = send

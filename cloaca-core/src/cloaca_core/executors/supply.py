@@ -154,9 +154,13 @@ class Supply:
             return executor.submit(function, *args, **options)
         if self._starts is not None and (starts := self._starts_on(executor)) is not None:
             return starts.submit(on_start, function, *args, **options)
+        if isinstance(executor, ProcessExecutor):
+            executor = executor._hasty()
         call = executor.submit(function, *args, **options)
         if isinstance(call, TellsStart):
             call.when_begun(on_start.begun)
+        else:  # it was made anew, and is of another kind than before
+            on_start.begun(0.0)
         return call
 
     def _starts_on(self, executor: Executor) -> DaskStarts | None:

@@ -16,7 +16,7 @@ from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.executors.by_value import ByValue
 from cloaca_core.executors.dask_starts import Start
 from cloaca_core.executors.kinds import OnStart
-from cloaca_core.executors.process import process
+from cloaca_core.executors.process import ProcessExecutor, process
 from cloaca_core.executors.supply import Supply
 
 ENDED = {"wait": False, "cancel_futures": True}
@@ -247,6 +247,28 @@ def test_a_process_executor_tells_when_a_worker_has_a_call() -> None:
     assert (supply.tells_starts, call.result()) == (True, 8)
     assert told == [0.0]
     made.shutdown()
+
+
+def test_its_calls_are_submitted_without_waiting_for_a_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another worker may have the call before that is up, and the call may be cancelled."""
+    supply = Supply("cpu", made := process(1)())
+    supply.open()
+    monkeypatch.setattr(ProcessExecutor, "submit", pytest.fail)  # that waits
+
+    assert supply.submit(pow, 2, 3, on_start=OnStart(lambda _: None, 0.1)).result() == 8
+    made.shutdown()
+
+
+def test_a_call_of_an_executor_that_is_made_anew_and_tells_nothing_begins_at_once() -> None:
+    dask, told = HandDask({"tcp://one": 1}), list[float]()
+    dask.is_away = True
+    made = [dask, ExecutorByHand()]
+    supply = opened(lambda: made.pop(0))
+    supply.submit(pow, 2, 3, on_start=OnStart(told.append, 0.1))
+
+    assert told == [0.0]
 
 
 class TestPlaces:
