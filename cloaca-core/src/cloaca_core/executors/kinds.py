@@ -33,7 +33,7 @@ class TellsStart(Protocol):
     """A future that tells when its call begins."""
 
     def when_begun(self, begun: Begun) -> None:
-        """Tell when it does, or at once if it has; again if it begins once more."""
+        """Tell when it does, or at once if it has."""
 
 
 ExecutorLike: TypeAlias = Executor | Callable[[], Executor]

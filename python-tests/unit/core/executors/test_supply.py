@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -46,6 +47,7 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> None:
         def start(self) -> None:
             self._target()
 
+    importlib.import_module("cloaca_core.executors._process.member")  # it has the real one
     monkeypatch.setattr("threading.Thread", Thread)
 
 

@@ -43,7 +43,7 @@ class Call(Future[_T]):
 
     ``packed`` is the pickled function with its arguments, ``member`` has the call while it runs.
     ``give_up`` is the executor's part of ``cancel``, ``tell`` that of ``interrupt``, ``watch`` that
-    of ``when_begun``. ``begun`` is told each time that a worker gets the call.
+    of ``when_begun``. ``begun`` is told that a worker has got the call.
     """
 
     def __init__(
@@ -79,8 +79,8 @@ class Call(Future[_T]):
             tell(self)
 
     def when_begun(self, begun: Begun) -> None:
-        """Call ``begun`` when a worker gets the call, or at once if one has it. If that worker had
-        died before, and another gets the call, once more.
+        """Call ``begun`` when a worker gets the call, or at once if one has it. It may be called
+        twice for that.
         """
         if (watch := self._watch) is not None:
             watch(self, begun)

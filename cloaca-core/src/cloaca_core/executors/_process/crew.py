@@ -165,12 +165,13 @@ class Crew:
     # -- a call runs ---------------------------------------------------------------------------
 
     def _run(self, member: Member, call: Call[Any]) -> None:
-        if (begun := call.begun) is not None:
-            begun(0.0)
         try:
             member.submit(call.packed, partial(self._answered, member, call))
         except BrokenExecutor:
             self._died_idle(member, call)
+            return
+        if (begun := call.begun) is not None:  # else it may have ended already
+            begun(0.0)
 
     def _died_idle(self, member: Member, call: Call[Any]) -> None:
         """Let the call wait again: no worker has seen it."""

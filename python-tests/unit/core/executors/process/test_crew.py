@@ -235,7 +235,9 @@ def test_that_of_one_that_is_over_is_not(made: list[FakeMember]) -> None:
     assert begun_of(future) == []
 
 
-def test_a_call_whose_worker_was_dead_begins_once_more(made: list[FakeMember]) -> None:
+def test_a_call_whose_worker_was_dead_begins_on_the_next(made: list[FakeMember]) -> None:
+    """The next one may take longer to start than the call has time."""
+
     def dead() -> None:
         raise BrokenExecutor
 
@@ -243,9 +245,9 @@ def test_a_call_whose_worker_was_dead_begins_once_more(made: list[FakeMember]) -
     told = begun_of(submit(crew))
     made[0].at_submit = dead
     made[0].come_up()
-    assert told == [0.0]
+    assert told == []
     made[1].come_up()
-    assert told == [0.0, 0.0]
+    assert told == [0.0]
 
 
 def test_one_of_a_forked_process_waits_for_no_lock(
