@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 
 def name_of(attempt: Attempt) -> str:
-    """The name of an attempt among those of this runner."""
-    return f"{attempt.run_id}-{attempt.index}-{attempt.number}"
+    """The name of an attempt among those of this runner. One with the same number may go on there
+    that was given up with the lease of its run, before its start was recorded.
+    """
+    return f"{attempt.run_id}-{attempt.index}-{attempt.number}-{attempt.epoch}"
 
 
 class CancelFiles:

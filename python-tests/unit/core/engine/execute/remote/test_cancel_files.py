@@ -27,6 +27,7 @@ def test_each_attempt_has_one_of_its_own() -> None:
         attempt_of(RUN, 0, 2),
         attempt_of(RUN, 1, 1),
         attempt_of(active_run(graph_of(a={}), id="other")),
+        attempt_of(active_run(graph_of(a={}), epoch=RUN.epoch + 1)),
     ]
     paths = {files.path(each) for each in attempts}
 
