@@ -72,6 +72,8 @@ class RayExecutor(Executor):
     @property
     def is_local(self) -> bool:
         """Whether the cluster has one node at this moment, which is then this host's."""
+        if not self._ray.is_initialized():
+            return False
         return len([each for each in self._ray.nodes() if each["Alive"]]) == 1
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:

@@ -55,6 +55,7 @@ class FakeRay:
         return {"CPU": self.cpus, "memory": 7.0}
 
     def nodes(self) -> list[dict[str, Any]]:
+        assert self.connected
         return [{"Alive": False}] * self.dead_nodes + [{"Alive": True}] * self.live_nodes
 
     def cancel(self, reference: Reference, *, force: bool) -> None:
@@ -141,6 +142,14 @@ def test_its_calls_are_known_to_run_here_if_there_is_one_node(
     supply.open()
 
     assert supply.is_local is expected
+
+
+def test_they_are_not_once_ray_has_been_shut_down(library: FakeRay) -> None:
+    """It would not answer; a runner opens all the same, and puts its bodies off."""
+    executor = RayExecutor()
+    library.connected = False
+
+    assert not executor.is_local
 
 
 @pytest.mark.parametrize("num_cpus", [0, -1, float("nan"), float("inf")])
