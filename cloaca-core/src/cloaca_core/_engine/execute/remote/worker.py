@@ -116,7 +116,8 @@ def _change(sent: _Sent, attempt: WorkerAttempt) -> str:
         raise BodyCancelled(f"run {call.run_id} is being cancelled")
     if call.tells_start:
         attempt.tell_start()
-    with OneProcess(), sent.reported:
+    # A child that the body forks ends before it needs the lock of the reports: it may be held.
+    with sent.reported, OneProcess():
         value = _called(call, attempt, body, context)
     return change_of(call.task_id, given, context, value).to_json()
 

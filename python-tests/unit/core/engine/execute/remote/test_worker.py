@@ -8,10 +8,12 @@ import pickle
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
 import pytest
@@ -387,6 +389,30 @@ class TestBeginnings:
         worker.run(call_of(tells_start=by == "worker").to_json(), "{}", None, start)
 
         assert steps == ["found", *([] if by == "nobody" else [by]), "runs"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_a_child_that_a_body_has_forked_reports_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends before: a thread of its parent may have held the lock of the reports."""
+    parent, children = os.getpid(), list[int]()
+
+    @contextmanager
+    def block() -> Iterator[None]:
+        yield
+        if os.getpid() != parent:
+            os._exit(99)  # it has left the block of its body
+
+    def forks(_: object) -> None:
+        if (child := os.fork()) != 0:
+            children.append(child)
+
+    monkeypatch.setattr(worker, "found", lambda *_: forks)
+    start = cast("Start", SimpleNamespace(reported=block))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of any fork with threads
+        assert worker.run(call_of().to_json(), "{}", None, start).change == NO_CHANGE
+
+    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
 
 
 BROUGHT = contextvars.ContextVar("brought", default=False)
