@@ -7,6 +7,7 @@ moving data is all Ray's.
 from __future__ import annotations
 
 import importlib
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future, wait as all_done
@@ -71,10 +72,13 @@ class RayExecutor(Executor):
 
     @property
     def is_local(self) -> bool:
-        """Whether the cluster has one node at this moment, which is then this host's."""
+        """Whether the cluster has one node at this moment, and that is this host: a client of Ray
+        (``ray://``) is on none.
+        """
         if not self._ray.is_initialized():
             return False
-        return len([each for each in self._ray.nodes() if each["Alive"]]) == 1
+        hosts = [each["NodeManagerHostname"] for each in self._ray.nodes() if each["Alive"]]
+        return hosts == [socket.gethostname()]
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Run ``fn(*args, **kwargs)`` on the cluster, as soon as CPUs are free. Any thread may call

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -32,8 +33,8 @@ class FakeRay:
     def __init__(self, *, cpus: float = 4, connected: bool = True) -> None:
         self.cpus = cpus
         self.connected = connected
-        self.dead_nodes = 0
-        self.live_nodes = 1
+        self.dead_nodes: list[str] = []
+        self.live_nodes = [socket.gethostname()]
         self.address: str | None = None
         self.options: dict[str, float] = {}
         self.sent: list[Reference] = []
@@ -56,7 +57,11 @@ class FakeRay:
 
     def nodes(self) -> list[dict[str, Any]]:
         assert self.connected
-        return [{"Alive": False}] * self.dead_nodes + [{"Alive": True}] * self.live_nodes
+        nodes = [
+            *((name, False) for name in self.dead_nodes),
+            *((name, True) for name in self.live_nodes),
+        ]
+        return [{"NodeManagerHostname": name, "Alive": is_alive} for name, is_alive in nodes]
 
     def cancel(self, reference: Reference, *, force: bool) -> None:
         assert force
@@ -133,9 +138,21 @@ def test_its_size_is_that_of_the_cluster(library: FakeRay, num_cpus: float, size
     assert size_of(ray(num_cpus=num_cpus)()) == size
 
 
-@pytest.mark.parametrize(("live", "dead", "expected"), [(1, 0, True), (1, 2, True), (2, 0, False)])
-def test_its_calls_are_known_to_run_here_if_there_is_one_node(
-    library: FakeRay, live: int, dead: int, expected: bool
+HERE = socket.gethostname()
+
+
+@pytest.mark.parametrize(
+    ("live", "dead", "expected"),
+    [
+        ([HERE], [], True),
+        ([HERE], [HERE, "other"], True),  # the cluster had further ones
+        ([HERE, "other"], [], False),
+        (["other"], [], False),  # as to a client of Ray
+        ([], [HERE], False),
+    ],
+)
+def test_its_calls_are_known_to_run_here_if_that_is_the_one_node(
+    library: FakeRay, live: list[str], dead: list[str], expected: bool
 ) -> None:
     library.live_nodes, library.dead_nodes = live, dead
     supply = Supply("cpu", ray())
