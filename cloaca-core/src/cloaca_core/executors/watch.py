@@ -52,8 +52,12 @@ class Watch:
 
     def _look(self) -> None:
         while True:
-            for each in self._await_due():
-                each.report()
+            self._report_due()
+
+    def _report_due(self) -> None:
+        """By itself, so that a thread which waits keeps no call."""
+        for each in self._await_due():
+            each.report()
 
     def _await_due(self) -> list[_Running]:
         with self._lock:

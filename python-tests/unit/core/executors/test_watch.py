@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from queue import SimpleQueue
 
 import pytest
@@ -83,6 +84,23 @@ def test_one_that_cannot_be_told_of_is_tried_again(
 
     with watch.over(0.0, tell):
         told.get(timeout=WAIT)
+
+
+def test_one_that_is_over_is_not_kept(watch: Watch) -> None:
+    """It knows its worker, which a cluster in this process may have closed."""
+    told: SimpleQueue[str] = SimpleQueue()
+
+    class Teller:
+        def tell(self, _: float) -> None:
+            told.put("told")
+
+    teller = Teller()
+    weakref.finalize(teller, told.put, "gone")
+    with watch.over(0.0, teller.tell):
+        assert told.get(timeout=WAIT) == "told"
+    del teller
+
+    assert told.get(timeout=WAIT) == "gone"
 
 
 def test_a_process_that_was_forked_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
