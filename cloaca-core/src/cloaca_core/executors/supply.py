@@ -95,7 +95,9 @@ class Supply:
 
     @property
     def is_local(self) -> bool:
-        """Whether its calls are known to run on this host, as this user."""
+        """Whether its calls are known to run on this host, as this user. False of an executor that
+        tells when they begin.
+        """
         executor = self._executor
         if isinstance(executor, RayExecutor):
             return executor.is_local

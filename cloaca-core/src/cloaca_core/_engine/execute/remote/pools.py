@@ -82,7 +82,7 @@ class Pools:
 
 
 class LazySocket:
-    """Makes the socket for lines of workers when it is first needed. Any thread may ask."""
+    """Makes the socket to which workers send when it is first needed. Any thread may ask."""
 
     def __init__(self, files: CancelFiles) -> None:
         self._files = files
@@ -98,7 +98,11 @@ class LazySocket:
                     self._made = LineSocket(self._files.beside(NAME))
                 except (OSError, RuntimeError) as error:  # no thread, or too long a path
                     self._is_over = True
-                    log.info("lines of bodies on executors come with their answers: %s", error)
+                    log.info(
+                        "lines of bodies on executors come with their answers, and time limits of "
+                        "those in pools count from when these have them: %s",
+                        error,
+                    )
             return self._made
 
     def close(self) -> None:
