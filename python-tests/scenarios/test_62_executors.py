@@ -504,13 +504,13 @@ def test_the_time_does_not_count_for_which_a_body_waits_in_its_executor(
 ) -> None:
     """As on threads, where it waits for a slot; here are more slots than workers."""
     define(registry, "holds", crunching.holds, executor="one")
-    define(registry, "sets", crunching.sets, executor="one", timeout_seconds=0.1, **ONCE)
+    define(registry, "sets", crunching.sets, executor="one", timeout_seconds=0.5, **ONCE)
     runner = open_on({"one": cloaca.executors.process(1)}, {"one": 2})
     held = runner.submit("holds", meeting.context)
     meeting.told()
     waiting = runner.submit("sets", {"n": 1})
     with pytest.raises(cloaca.PipelineTimeoutError):
-        held.result(0.3)  # by then the limit would be over
+        held.result(0.8)  # by then the limit would be over
     meeting.let_go()
 
     assert [run.result(WAIT).status for run in (held, waiting)] == ["Completed"] * 2
