@@ -443,13 +443,13 @@ def test_a_run_that_is_paused_or_cancelled_names_the_bodies_that_still_run(
     run.pause(by="ann")
     found = run.explain()
     assert (found.status, found.code) == ("Paused", "paused")
-    assert found.why == "paused by ann, until it is resumed; bodies that still run: first"
+    assert found.why == "paused by ann, until it is resumed; bodies that have not ended: first"
 
     run.cancel(by="bob", reason="no use", grace=WAIT)
     found = run.explain()
     assert (found.status, found.code) == ("Cancelling", "cancelling")
     assert found.why.startswith("cancelled by bob: no use; it ends at ")
-    assert found.why.endswith(", at the latest; bodies that still run: first")
+    assert found.why.endswith(", at the latest; bodies that have not ended: first")
 
 
 # -- a run that waits for an instant, an event or a person ---------------------------------------

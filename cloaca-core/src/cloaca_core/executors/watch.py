@@ -7,14 +7,12 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import inf
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 Tell: TypeAlias = Callable[[float], None]
-"""Is told for how many seconds a call has run. One that raises is tried again."""
-AGAIN: Final = 1.0
-"""Seconds until then."""
+"""Is told for how many seconds a call has run."""
 
 
 class Watch:
@@ -75,12 +73,9 @@ class _Running:
         self._tell = tell
 
     def report(self) -> None:
-        now = time.monotonic()
-        try:
-            self._tell(now - self._since)
-            self.due = inf
-        except Exception:  # noqa: BLE001 - the connection may be there again
-            self.due = now + AGAIN
+        self.due = inf
+        with suppress(Exception):  # what it tells may be closing; the thread serves others, too
+            self._tell(time.monotonic() - self._since)
 
 
 def this_watch() -> Watch:

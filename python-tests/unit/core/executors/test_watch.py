@@ -6,10 +6,10 @@ import os
 import threading
 import weakref
 from queue import SimpleQueue
+from typing import NoReturn
 
 import pytest
 
-from cloaca_core.executors import watch as watch_module
 from cloaca_core.executors.watch import Watch, this_watch
 
 WAIT = 30
@@ -73,20 +73,17 @@ def test_all_have_one_thread(watch: Watch) -> None:
     assert threads() == before + 1
 
 
-def test_one_that_cannot_be_told_of_is_tried_again(
-    watch: Watch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watch_module, "AGAIN", 0.01)
-    told: SimpleQueue[float] = SimpleQueue()
-    refusals = [OSError("no connection"), OSError("nor now")]
+def test_one_that_cannot_be_told_of_does_not_hinder_others(watch: Watch) -> None:
+    told: SimpleQueue[str] = SimpleQueue()
 
-    def tell(seconds: float) -> None:
-        if refusals:
-            raise refusals.pop()
-        told.put(seconds)
+    def tell(_: float) -> NoReturn:
+        told.put("tried")
+        raise OSError("it is closing")
 
     with watch.over(0.0, tell):
-        told.get(timeout=WAIT)
+        assert told.get(timeout=WAIT) == "tried"
+        with watch.over(0.0, lambda _: told.put("other")):
+            assert told.get(timeout=WAIT) == "other"
 
 
 def test_one_that_is_over_is_not_kept(watch: Watch) -> None:

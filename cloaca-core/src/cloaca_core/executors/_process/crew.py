@@ -246,8 +246,9 @@ class Crew:
         if os.getpid() != self._owner:
             return
         with self._lock:
-            call.begun = begun
             runs = call.running()
+            if runs or call.phase is Phase.QUEUED:  # else it would keep what is told
+                call.begun = begun
         if runs:
             begun(0.0)
 

@@ -119,7 +119,9 @@ def _bodies(facts: Facts, tasks: Sequence[TaskExplanation]) -> Why:
     running = [each.task for each in tasks if each.code == "running" or each.task in waiting]
     if facts.active is None:
         return Why("", f"bodies recorded as running: {listed(running) if running else 'none'}")
-    return Why("", f"bodies that still run: {listed(running)}" if running else "no body of it runs")
+    if not running:
+        return Why("", "no body of it runs")
+    return Why("", f"bodies that have not ended: {listed(running)}")  # some may wait in executors
 
 
 def _orphaned(facts: Facts) -> list[Why]:

@@ -160,7 +160,7 @@ def test_of_a_run_of_this_process_it_is_known_which_bodies_run() -> None:
     known = facts(
         row, attempted("fetch", "Running"), active=Active(frozenset(["fetch"]), {}), runners=ours
     )
-    assert said(known)[1].endswith("; bodies that still run: fetch")
+    assert said(known)[1].endswith("; bodies that have not ended: fetch")
     known = facts(row, active=Active(frozenset(), {}), runners=ours)
     assert said(known)[1].endswith("; no body of it runs")
 
