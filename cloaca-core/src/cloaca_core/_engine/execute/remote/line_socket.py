@@ -106,7 +106,7 @@ class LineSocket:
         with suppress(OSError), self._socket:
             while not self._closed:
                 message = self._socket.recv(LONGEST + 1)
-                with suppress(OSError, ValueError, TypeError):  # a message that is none of ours
+                with suppress(Exception):  # a message that is none of ours; the next one may be
                     self._take(*json.loads(message))
 
     def _take(self, name: str, found: Sequence[Any] | float | None) -> None:

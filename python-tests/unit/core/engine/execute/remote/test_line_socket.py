@@ -86,6 +86,24 @@ def test_a_message_of_others_is_passed_over(lines: LineSocket) -> None:
     assert (came.lines, came.seconds) == ([SentLines(LINES)], [])
 
 
+def test_one_that_cannot_be_taken_costs_no_other(lines: LineSocket) -> None:
+    """All bodies would wait for their beginning to be told."""
+
+    class Refusing(Heard):
+        def take_lines(self, _: SentLines) -> None:
+            raise RecursionError
+
+    came = Heard()
+    lines.on("refusing", Refusing())
+    lines.on("one", came)
+    with Sender(lines.path) as sender:
+        sender.send("refusing", SentLines(LINES))
+        sender.send("one", 0.0)
+    lines.sync("one")
+
+    assert came.seconds == [0.0]
+
+
 def test_too_long_a_message_is_refused(lines: LineSocket) -> None:
     with Sender(lines.path) as sender, pytest.raises(OSError, match="too long"):
         sender.send("one", SentLines([(1, "x" * LONGEST)]))
