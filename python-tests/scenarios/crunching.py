@@ -98,6 +98,16 @@ def fails_without_pickle(context: cloaca.Context, handle: cloaca.TaskHandle) -> 
     return {"attempt": handle.attempt}
 
 
+def fails_with_a_class_of_its_own(
+    context: cloaca.Context, handle: cloaca.TaskHandle
+) -> dict[str, int]:
+    """As clients of web services do, which make classes of errors when they meet them."""
+    kind = type("ThrottledError", (BusyError, ConnectionError), {"__module__": "made.up"})
+    if handle.attempt <= 2:
+        raise kind("slow down")
+    return {"attempt": handle.attempt}
+
+
 def exits(context: cloaca.Context) -> None:
     raise SystemExit(3)
 

@@ -165,6 +165,21 @@ ROWS = {
             **QUICK,
         },
     ),
+    "retried by a base of its class": Row(
+        crunching.fails_with_a_class_of_its_own,
+        "Completed",
+        {"retry_condition": crunching.BusyError, **QUICK},
+    ),
+    "retried as transient by a base of its class": Row(
+        crunching.fails_with_a_class_of_its_own,
+        "Completed",
+        {"retry_condition": cloaca.RetryCondition.transient_only(), **QUICK},
+    ),
+    "retried by no base of its class": Row(
+        crunching.fails_with_a_class_of_its_own,
+        "Failed",
+        {"retry_condition": RuntimeError, **QUICK},
+    ),
     "exits": Row(crunching.exits, "Failed", ONCE),
     "interrupts itself": Row(crunching.interrupts_itself, "Failed", {"retry_attempts": 2, **QUICK}),
     "async, interrupts itself": Row(crunching.interrupts_itself_later, "Failed", ONCE),

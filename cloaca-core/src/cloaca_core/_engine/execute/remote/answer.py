@@ -31,8 +31,9 @@ class Answer(NamedTuple):
 class RemoteError:
     """An exception of a body. The texts are those that an attempt records.
 
-    ``module`` and ``name`` are its class. A body that asked to be tried again has the seconds as
-    ``after``; then the class is that of the cause, if it ``has_cause``.
+    ``module`` and ``name`` are its class, ``bases`` those of the exceptions that this derives from,
+    the nearest ones first. A body that asked to be tried again has the seconds as ``after``; then
+    the class is that of the cause, if it ``has_cause``.
     """
 
     type: str
@@ -43,6 +44,7 @@ class RemoteError:
     after: float | None = None
     counts: bool = True
     has_cause: bool = True
+    bases: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> str:
         """The form in which it is sent."""
@@ -51,23 +53,45 @@ class RemoteError:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """The inverse of ``to_json``."""
-        return cls(**json.loads(text))
+        members = json.loads(text)
+        bases = tuple((module, name) for module, name in members.pop("bases"))
+        return cls(**members, bases=bases)
 
     def exception(self, pickled: bytes | None) -> BaseException:
         """The exception, for retry conditions to judge. If it could not be pickled, one of its
-        class with its message as the only argument; if there is no such class here, a RuntimeError.
+        class with its message as the only argument. A class that is not here is replaced by one of
+        its name that derives from the same exceptions, as far as these are here.
         """
-        error = _unpickled(pickled) or self._bare()
+        error = _unpickled(pickled)
+        if error is None:
+            error = self._bare()
         if self.after is None:
             return error
         return RetryAfter(self.after, error if self.has_cause else None, count=self.counts)
 
     def _bare(self) -> BaseException:
-        with suppress(Exception):  # its __new__ is the user's
-            kind = attribute(sys.modules[self.module], self.name)
-            if isinstance(kind, type) and issubclass(kind, BaseException):
-                return kind.__new__(kind, self.message)
+        with suppress(Exception):  # its __new__ is the user's; or none of its bases is here
+            kind = _class_here(self.module, self.name)
+            if kind is None:
+                kind = _class_in_the_place_of(self)
+            return kind.__new__(kind, self.message)
         return RuntimeError(f"{self.type}: {self.message}")
+
+
+def _class_in_the_place_of(error: RemoteError) -> type[BaseException]:
+    """An exception class of the same name; it derives from the nearest bases that are here."""
+    bases = [kind for each in error.bases if (kind := _class_here(*each)) is not None]
+    nearest = [kind for kind in bases if sum(issubclass(each, kind) for each in bases) == 1]
+    return type(error.type, tuple(nearest), {"__module__": error.module})
+
+
+def _class_here(module: str, name: str) -> type[BaseException] | None:
+    """The exception class of this name; None if it is not in this process."""
+    try:
+        kind = attribute(sys.modules[module], name)
+    except (KeyError, AttributeError):
+        return None
+    return kind if isinstance(kind, type) and issubclass(kind, BaseException) else None
 
 
 def pickled(error: BaseException) -> bytes | None:

@@ -149,7 +149,7 @@ def _error(error: BaseException) -> Answer:
     shown = error if asked is None or asked.cause is None else asked.cause
     texts = raised(shown, again=False)
     whole = BaseException.with_traceback(error, _of_body(error.__traceback__))
-    module, name = _class_of(shown)
+    (module, name), *bases = _classes_of(shown)
     answered = RemoteError(
         type=texts.type,
         message=texts.message,
@@ -159,16 +159,20 @@ def _error(error: BaseException) -> Answer:
         after=None if asked is None else asked.seconds,
         counts=asked is None or asked.count,
         has_cause=shown is not error,
+        bases=tuple(bases),
     )
     return Answer(error=answered.to_json(), pickled=pickled(shown))
 
 
-def _class_of(error: BaseException) -> tuple[str, str]:
-    """The module and the name of its class, as far as that tells them: both are user code."""
+def _classes_of(error: BaseException) -> list[tuple[str, str]]:
+    """The modules and the names of its class and of the exceptions that this derives from, as far
+    as they tell them: all are user code.
+    """
     try:
-        return str(type(error).__module__), str(type(error).__qualname__)
+        kinds = [kind for kind in type(error).__mro__ if issubclass(kind, BaseException)]
+        return [(str(kind.__module__), str(kind.__qualname__)) for kind in kinds]
     except Exception:  # noqa: BLE001 - a metaclass may raise anything
-        return "", ""
+        return [("", "")]
 
 
 def _of_body(trace: TracebackType | None) -> TracebackType | None:

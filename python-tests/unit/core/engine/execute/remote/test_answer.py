@@ -21,6 +21,17 @@ ERROR = RemoteError(
 )
 
 
+class BusyError(Exception):
+    """Retried by its class."""
+
+
+class EmptyError(Exception):
+    """Counts as false."""
+
+    def __len__(self) -> int:
+        return 0
+
+
 class StubbornError(Exception):
     """No instance can be made of its class but by its own rules."""
 
@@ -47,7 +58,7 @@ def _poison() -> None:
 
 
 def test_it_comes_as_it_was_sent() -> None:
-    error = replace(ERROR, after=1.5, counts=False)
+    error = replace(ERROR, after=1.5, counts=False, bases=(("builtins", "LookupError"),))
 
     assert RemoteError.from_json(error.to_json()) == error
 
@@ -80,6 +91,9 @@ class TestException:
 
         assert (type(error), str(error)) == (ValueError, "bad")
 
+    def test_it_is_the_pickled_one_also_if_that_is_false(self) -> None:
+        assert type(ERROR.exception(pickle.dumps(EmptyError()))) is EmptyError
+
     @pytest.mark.parametrize(
         "written",
         [
@@ -111,6 +125,22 @@ class TestException:
         error = replace(ERROR, module=module, name=name).exception(None)
 
         assert (type(error), str(error)) == (RuntimeError, "NotFoundError: users has no 7")
+
+    def test_in_the_place_of_a_class_that_is_not_here_comes_one_of_its_name_and_bases(self) -> None:
+        """As of one that is defined within a function: retry conditions judge it by its bases."""
+        gone = ("not.imported.here", "MiddleError")
+        bases = (
+            gone,
+            (__name__, "BusyError"),
+            *(("builtins", each) for each in ("ConnectionError", "OSError", "Exception")),
+        )
+        error = replace(ERROR, name="f.<locals>.NotFoundError", bases=bases).exception(None)
+
+        assert (type(error).__name__, type(error).__bases__) == (
+            "NotFoundError",
+            (BusyError, ConnectionError),
+        )
+        assert str(error) == "users has no 7"
 
     def test_a_wish_for_another_attempt_comes_back_with_its_cause(self) -> None:
         error = replace(ERROR, after=7.0, counts=False).exception(None)

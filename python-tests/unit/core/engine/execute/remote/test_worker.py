@@ -188,6 +188,7 @@ class TestErrors:
         raised = RemoteError.from_json(answered.error)
         assert (raised.type, raised.message) == ("ValueError", "bad")
         assert (raised.module, raised.name) == ("builtins", "ValueError")
+        assert raised.bases == (("builtins", "Exception"), ("builtins", "BaseException"))
         assert (raised.after, raised.counts) == (None, True)
         assert pickle.loads(answered.pickled).args == ("bad",)  # noqa: S301 - our own
 
