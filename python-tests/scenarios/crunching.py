@@ -186,6 +186,19 @@ def cleans_up(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, b
     raise AssertionError("no signal has come")
 
 
+async def cleans_up_later(
+    context: cloaca.Context, handle: cloaca.AsyncTaskHandle
+) -> dict[str, bool]:
+    """As ``cleans_up``, and awaits something more."""
+    try:
+        await asyncio.to_thread(Path(context["told"]).write_text, str(os.getpid()))
+        await asyncio.sleep(3600)
+    except (asyncio.CancelledError, cloaca.BodyCancelled):
+        await asyncio.sleep(0)
+        return {"cancelled": handle.cancelled}
+    raise AssertionError("no signal has come")
+
+
 def keeps_the_lock(context: cloaca.Context) -> None:
     """As ``sleeps``, and lets no other thread of its process run."""
     re.match("(a+)+$", "a" * 64 + "b")

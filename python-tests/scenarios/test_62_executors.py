@@ -569,10 +569,15 @@ def test_a_body_that_looks_at_its_handle_may_end_by_itself(
     assert run.outputs() == {"t": {"ended": True}}
 
 
+@pytest.mark.parametrize("body", [crunching.cleans_up, crunching.cleans_up_later])
 def test_a_body_may_clean_up_when_a_cancel_interrupts_it(
-    open_on: Open, registry: cloaca.Registry, cpu: ProcessExecutor, meeting: Meeting
+    open_on: Open,
+    registry: cloaca.Registry,
+    cpu: ProcessExecutor,
+    meeting: Meeting,
+    body: Callable[..., Any],
 ) -> None:
-    define(registry, "cleans", crunching.cleans_up, executor="cpu")
+    define(registry, "cleans", body, executor="cpu")
     run = open_on({"cpu": cpu}).submit("cleans", meeting.context)
     meeting.told()
     run.cancel(grace=LONG)

@@ -140,7 +140,37 @@ def _called(
         handle = AsyncTaskHandle if call.is_async else TaskHandle
         arguments = (context, handle(attempt, NoCalls(call)))
     value = body(*arguments)
-    return asyncio.run(cast("Coroutine[Any, Any, object]", value)) if call.is_async else value
+    return _awaited(cast("Coroutine[Any, Any, object]", value)) if call.is_async else value
+
+
+def _awaited(coroutine: Coroutine[Any, Any, object]) -> object:
+    """The value of an async body. One that is told to end while it waits is cancelled there, as on
+    the loop of a runner: it may clean up, and return a value all the same.
+    """
+    with asyncio.Runner() as runner:
+        tasks: list[asyncio.Task[object]] = []
+        try:
+            return runner.run(_noted(coroutine, tasks))
+        except BodyCancelled as error:
+            (body,) = tasks
+            if body.done():  # it was raised in the body
+                raise
+            told = error
+        body.cancel()
+        try:
+            return runner.get_loop().run_until_complete(body)
+        except asyncio.CancelledError:
+            raise told from None
+
+
+async def _noted(
+    coroutine: Coroutine[Any, Any, object], tasks: list[asyncio.Task[object]]
+) -> object:
+    """Await a coroutine in a task that is noted first."""
+    task = asyncio.current_task()
+    assert task is not None
+    tasks.append(task)
+    return await coroutine
 
 
 def _error(error: BaseException) -> Answer:
