@@ -152,10 +152,9 @@ def _awaited(coroutine: Coroutine[Any, Any, object]) -> object:
         try:
             return runner.run(_noted(coroutine, tasks))
         except BodyCancelled as error:
-            (body,) = tasks
-            if body.done():  # it was raised in the body
+            if not tasks or tasks[0].done():  # it was raised in the body, or before it
                 raise
-            told = error
+            told, body = error, tasks[0]
         body.cancel()
         try:
             return runner.get_loop().run_until_complete(body)
