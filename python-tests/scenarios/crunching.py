@@ -108,6 +108,18 @@ def fails_with_a_class_of_its_own(
     return {"attempt": handle.attempt}
 
 
+def fails_for_a_cause(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, int]:
+    if handle.attempt <= 2:
+        try:
+            raise RowError("users", key=handle.attempt)
+        except RowError:
+            try:
+                raise OSError("disk")
+            except OSError as error:
+                raise ValueError("no answer") from error
+    return {"attempt": handle.attempt}
+
+
 def exits(context: cloaca.Context) -> None:
     raise SystemExit(3)
 

@@ -180,6 +180,17 @@ ROWS = {
         "Failed",
         {"retry_condition": RuntimeError, **QUICK},
     ),
+    "retried by its cause": Row(
+        crunching.fails_for_a_cause,
+        "Completed",
+        {
+            "retry_condition": lambda error: (
+                isinstance(error.__cause__, OSError)
+                and isinstance(error.__cause__.__context__, crunching.RowError)
+            ),
+            **QUICK,
+        },
+    ),
     "exits": Row(crunching.exits, "Failed", ONCE),
     "interrupts itself": Row(crunching.interrupts_itself, "Failed", {"retry_attempts": 2, **QUICK}),
     "async, interrupts itself": Row(crunching.interrupts_itself_later, "Failed", ONCE),

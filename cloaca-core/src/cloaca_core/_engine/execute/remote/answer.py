@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import NamedTuple, Self
@@ -13,11 +14,22 @@ from cloaca_core.definition.retry_after import RetryAfter
 from cloaca_core.executors.names import attribute
 
 
+class Behind(NamedTuple):
+    """An exception behind another: its cause, or the one that was handled when it was raised.
+    ``error`` is the JSON of a ``RemoteError``.
+    """
+
+    error: str
+    pickled: bytes | None
+    is_cause: bool
+
+
 class Answer(NamedTuple):
     """Sent as it is. ``change`` is the JSON of a body that returned, ``error`` that of a
-    ``RemoteError``; with neither, it was told to end. ``pickled`` is the exception, ``lines`` the
-    JSON of what the body has logged, if that is anything. It ``is_apart`` if the body was not
-    called, since its worker cannot tell the runner that it begins.
+    ``RemoteError``; with neither, it was told to end. ``pickled`` is the exception, ``behind`` has
+    those behind it, each behind the one before. ``lines`` is the JSON of what the body has logged,
+    if that is anything. It ``is_apart`` if the body was not called, since its worker cannot tell
+    the runner that it begins.
     """
 
     change: str | None = None
@@ -25,6 +37,7 @@ class Answer(NamedTuple):
     pickled: bytes | None = None
     lines: str | None = None
     is_apart: bool = False
+    behind: tuple[Behind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +70,22 @@ class RemoteError:
         bases = tuple((module, name) for module, name in members.pop("bases"))
         return cls(**members, bases=bases)
 
-    def exception(self, pickled: bytes | None) -> BaseException:
-        """The exception, for retry conditions to judge. If it could not be pickled, one of its
-        class with its message as the only argument. A class that is not here is replaced by one of
-        its name that derives from the same exceptions, as far as these are here.
+    def exception(self, pickled: bytes | None, behind: Sequence[Behind] = ()) -> BaseException:
+        """The exception, for retry conditions to judge, with those behind it. Of one that could not
+        be pickled another of its class, with its message as the only argument. A class that is not
+        here is replaced by one of its name that derives from the same exceptions, as far as these
+        are here.
         """
-        error = _unpickled(pickled)
-        if error is None:
-            error = self._bare()
+        error = self._itself(pickled)
+        with suppress(Exception):  # its class may refuse attributes
+            _put_behind(error, behind)
         if self.after is None:
             return error
         return RetryAfter(self.after, error if self.has_cause else None, count=self.counts)
+
+    def _itself(self, pickled: bytes | None) -> BaseException:
+        error = _unpickled(pickled)
+        return self._bare() if error is None else error
 
     def _bare(self) -> BaseException:
         with suppress(Exception):  # its __new__ is the user's; or none of its bases is here
@@ -76,6 +94,16 @@ class RemoteError:
                 kind = _class_in_the_place_of(self)
             return kind.__new__(kind, self.message)
         return RuntimeError(f"{self.type}: {self.message}")
+
+
+def _put_behind(error: BaseException, behind: Sequence[Behind]) -> None:
+    for each in behind:
+        next_one = RemoteError.from_json(each.error)._itself(each.pickled)
+        if each.is_cause:
+            error.__cause__ = next_one
+        else:
+            error.__context__ = next_one
+        error = next_one
 
 
 def _class_in_the_place_of(error: RemoteError) -> type[BaseException]:

@@ -189,7 +189,8 @@ class Pool:
             return _returned(attempt, answer.change)
         if answer.error is None:
             return self._lost(attempt, TOLD)
-        return _raised(attempt, RemoteError.from_json(answer.error), answer.pickled)
+        told = RemoteError.from_json(answer.error)
+        return _raised(attempt, told, told.exception(answer.pickled, answer.behind))
 
     def _not_called(self, attempt: Attempt) -> Outcome:
         """The outcome of a body that no worker has called, as it could not tell when it begins.
@@ -270,11 +271,11 @@ def _returned(attempt: Attempt, text: str) -> Outcome:
     return Succeeded(change, text)
 
 
-def _raised(attempt: Attempt, error: RemoteError, pickled: bytes | None) -> Outcome:
+def _raised(attempt: Attempt, told: RemoteError, error: BaseException) -> Outcome:
     """The outcome of a body that raised, with the texts of its worker, which knows no secret."""
-    outcome, redact = _judged(attempt, error.exception(pickled)), attempt.redact
-    message, traceback = redact(error.message), redact(error.traceback)
-    return replace(outcome, type=error.type, message=message, traceback=traceback)
+    outcome, redact = _judged(attempt, error), attempt.redact
+    message, traceback = redact(told.message), redact(told.traceback)
+    return replace(outcome, type=told.type, message=message, traceback=traceback)
 
 
 def _text(error: BaseException) -> str:

@@ -9,19 +9,17 @@ import pickle
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 
 from cloaca_core._engine.execute.forked import OneProcess
-from cloaca_core._engine.execute.outcome import raised
-from cloaca_core._engine.execute.remote.answer import Answer, RemoteError, pickled
+from cloaca_core._engine.execute.remote.answer import Answer
 from cloaca_core._engine.execute.remote.call import RemoteCall
 from cloaca_core._engine.execute.remote.interrupts import Interrupts
 from cloaca_core._engine.execute.remote.line_socket import NAME, Sender
+from cloaca_core._engine.execute.remote.worker_error import answer_of
 from cloaca_core._engine.execute.remote.worker_log import WorkerLog
 from cloaca_core._engine.execute.returned import change_of
 from cloaca_core.definition.context import Context
-from cloaca_core.definition.retry_after import RetryAfter
 from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
 from cloaca_core.errors import BodyCancelled, ExecutorError, RunnerUsageError
 from cloaca_core.executors.names import found
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
     from cloaca_core.executors.dask_starts import Start
     from cloaca_core.telemetry.task_log import TaskLog
 
-_NOT_OF_THE_BODY: Final = (str(Path(__file__)), str(Path(asyncio.__file__).parent))
-"""Beginnings of the file names of frames that a traceback leaves out before the body's first."""
 _TELL_SECONDS: Final = 10.0
 """How long a body may wait for its runner to take notice that it begins."""
 
@@ -64,7 +60,7 @@ def _answer(
     try:
         sent = _Sent(RemoteCall.from_json(call), given, function, reported)
     except Exception as error:  # noqa: BLE001 - the runner has another version
-        return _error(error)
+        return answer_of(error)
     try:
         return _with_lines(sent)
     except (BodyCancelled, KeyboardInterrupt):  # by a signal, just before the body or after it
@@ -99,7 +95,7 @@ def _answered(sent: _Sent, log: TaskLog) -> Answer:
     except UnheardError:
         return Answer(is_apart=True)
     except BaseException as error:  # noqa: BLE001 - a body's SystemExit fails its attempt, no more
-        return Answer() if _was_told(attempt, interrupts, error) else _error(error)
+        return Answer() if _was_told(attempt, interrupts, error) else answer_of(error)
 
 
 def _was_told(attempt: WorkerAttempt, interrupts: Interrupts, error: BaseException) -> bool:
@@ -170,46 +166,6 @@ async def _noted(
     assert task is not None
     tasks.append(task)
     return await coroutine
-
-
-def _error(error: BaseException) -> Answer:
-    """The answer of a body that raised."""
-    asked = error if isinstance(error, RetryAfter) else None
-    shown = error if asked is None or asked.cause is None else asked.cause
-    texts = raised(shown, again=False)
-    whole = BaseException.with_traceback(error, _of_body(error.__traceback__))
-    (module, name), *bases = _classes_of(shown)
-    answered = RemoteError(
-        type=texts.type,
-        message=texts.message,
-        traceback=raised(whole, again=False).traceback,
-        module=module,
-        name=name,
-        after=None if asked is None else asked.seconds,
-        counts=asked is None or asked.count,
-        has_cause=shown is not error,
-        bases=tuple(bases),
-    )
-    return Answer(error=answered.to_json(), pickled=pickled(shown))
-
-
-def _classes_of(error: BaseException) -> list[tuple[str, str]]:
-    """The modules and the names of its class and of the exceptions that this derives from, as far
-    as they tell them: all are user code.
-    """
-    try:
-        kinds = [kind for kind in type(error).__mro__ if issubclass(kind, BaseException)]
-        return [(str(kind.__module__), str(kind.__qualname__)) for kind in kinds]
-    except Exception:  # noqa: BLE001 - a metaclass may raise anything
-        return [("", "")]
-
-
-def _of_body(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback from the body's first frame on; the whole one if no frame is the body's."""
-    inner = trace
-    while inner is not None and inner.tb_frame.f_code.co_filename.startswith(_NOT_OF_THE_BODY):
-        inner = inner.tb_next
-    return inner or trace
 
 
 class UnheardError(Exception):

@@ -9,7 +9,7 @@ from typing import Any, Self
 import pytest
 from unit.core.engine.execute.remote.bodies import NotFoundError
 
-from cloaca_core._engine.execute.remote.answer import RemoteError, pickled
+from cloaca_core._engine.execute.remote.answer import Behind, RemoteError, pickled
 from cloaca_core.definition.retry_after import RetryAfter
 
 ERROR = RemoteError(
@@ -30,6 +30,13 @@ class EmptyError(Exception):
 
     def __len__(self) -> int:
         return 0
+
+
+class ClosedError(Exception):
+    """Takes no attributes."""
+
+    def __setattr__(self, *_: object) -> None:
+        raise AttributeError("closed")
 
 
 class StubbornError(Exception):
@@ -141,6 +148,32 @@ class TestException:
             (BusyError, ConnectionError),
         )
         assert str(error) == "users has no 7"
+
+    def test_those_behind_it_are_behind_it_again(self) -> None:
+        behind = [
+            Behind(ERROR.to_json(), pickle.dumps(OSError(5, "disk")), is_cause=True),
+            Behind(ERROR.to_json(), None, is_cause=False),
+        ]
+        error = ERROR.exception(pickle.dumps(ValueError("bad")), behind)
+        cause = error.__cause__
+
+        assert (type(error), repr(cause)) == (ValueError, repr(OSError(5, "disk")))
+        assert cause is not None
+        assert (type(cause.__context__), cause.__cause__) == (NotFoundError, None)
+
+    def test_they_are_behind_the_cause_of_a_wish_for_another_attempt(self) -> None:
+        behind = [Behind(ERROR.to_json(), None, is_cause=True)]
+        wish = replace(ERROR, after=7.0).exception(pickle.dumps(ValueError("bad")), behind)
+
+        assert isinstance(wish, RetryAfter)
+        assert wish.cause is not None
+        assert type(wish.cause.__cause__) is NotFoundError
+
+    def test_one_that_takes_none_comes_without(self) -> None:
+        behind = [Behind(ERROR.to_json(), None, is_cause=True)]
+        error = ERROR.exception(pickle.dumps(ClosedError()), behind)
+
+        assert type(error) is ClosedError
 
     def test_a_wish_for_another_attempt_comes_back_with_its_cause(self) -> None:
         error = replace(ERROR, after=7.0, counts=False).exception(None)
