@@ -56,9 +56,8 @@ GIVE_A_FUNCTION: Final = (
 """What helps a program whose executor has broken, or was shut down."""
 
 UNHEARD: Final = (
-    "has a worker that sees no socket of this runner, as one of another user or host. It did not "
-    "call the body, as it could not tell when the body begins. From now on time limits there count "
-    "from when the executor has a body"
+    "has a worker that could not tell this runner that the body begins, as one of another user or "
+    "host, and did not call it. From now on time limits there count from when the executor has a body"
 )
 """Why a body is called by another attempt."""
 

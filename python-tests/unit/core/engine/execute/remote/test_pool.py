@@ -501,7 +501,7 @@ class TestBeginnings:
         assert scene.told == [0.0]
         assert (raised.type, raised.again, raised.after) == ("ExecutorUnavailableError", True, 2.0)
         assert (raised.counts, raised.crashed) == (False, False)
-        assert "did not call the body" in raised.message
+        assert "did not call it" in raised.message
 
     async def test_one_that_was_not_called_is_not_called_again_after_a_cancel(
         self, scene: Scene
