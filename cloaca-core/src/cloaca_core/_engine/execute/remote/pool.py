@@ -57,7 +57,8 @@ GIVE_A_FUNCTION: Final = (
 
 UNHEARD: Final = (
     "has a worker that could not tell this runner that the body begins, as one of another user or "
-    "host, and did not call it. From now on time limits there count from when the executor has a body"
+    "host, and did not call it. From now on time limits there count from when the executor has the "
+    "body"
 )
 """Why a body is called by another attempt."""
 

@@ -54,7 +54,7 @@ def _told(error: BaseException) -> RemoteError:
 def _behind(error: BaseException) -> Iterator[Behind]:
     """The exceptions that a traceback shows above this one, the nearest first."""
     seen = {id(error)}
-    while len(seen) <= MOST_BEHIND:
+    for _ in range(MOST_BEHIND):
         cause, context = error.__cause__, error.__context__
         behind = context if cause is None and not error.__suppress_context__ else cause
         if behind is None or id(behind) in seen:
