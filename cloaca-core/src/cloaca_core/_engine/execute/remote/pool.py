@@ -107,22 +107,9 @@ class Pool:
         file = self.cancel_files.path(attempt)
         by_executor = self._supply.tells_starts
         by_worker = not by_executor and self._is_seen and self._hears(file)
-        task = attempt.task
-        function = _by_value(task) if self._supply.by_value else None
-        module, name = self._name_of(task) if function is None else ("", "")
-        call = RemoteCall(
-            module=module,
-            function=name,
-            is_async=task.is_async,
-            wants_handle=task.wants_handle,
-            run_id=attempt.run_id,
-            task_id=attempt.task_id,
-            number=attempt.number,
-            epoch=attempt.epoch,
-            cancel_file=str(file),
-            log_level=attempt.least,
-            tells_start=by_worker,
-        )
+        function = _by_value(attempt.task) if self._supply.by_value else None
+        name = self._name_of(attempt.task) if function is None else ("", "")
+        call = _call_of(attempt, name, file, tells_start=by_worker)
         future = self._supply.submit(
             worker.run,
             call.to_json(),
@@ -241,6 +228,26 @@ class Pool:
 def place_of(executor: str) -> str:
     """The place of work that runs on the executor of this name."""
     return f"executor {executor}"
+
+
+def _call_of(
+    attempt: Attempt, name: tuple[str, str], file: Path, *, tells_start: bool
+) -> RemoteCall:
+    """The call of a body that is imported by module and name; ``file`` tells it to end."""
+    module, function = name
+    return RemoteCall(
+        module=module,
+        function=function,
+        is_async=attempt.task.is_async,
+        wants_handle=attempt.task.wants_handle,
+        run_id=attempt.run_id,
+        task_id=attempt.task_id,
+        number=attempt.number,
+        epoch=attempt.epoch,
+        cancel_file=str(file),
+        log_level=attempt.least,
+        tells_start=tells_start,
+    )
 
 
 def _by_value(task: Task) -> bytes:
