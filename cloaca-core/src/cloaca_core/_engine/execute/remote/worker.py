@@ -8,6 +8,7 @@ import json
 import pickle
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 
@@ -144,28 +145,39 @@ def _awaited(coroutine: Coroutine[Any, Any, object]) -> object:
     the loop of a runner: it may clean up, and return a value all the same.
     """
     with asyncio.Runner() as runner:
-        tasks: list[asyncio.Task[object]] = []
+        loop, told = runner.get_loop(), list[BodyCancelled]()
+        body = loop.create_task(coroutine)
+        loop.set_exception_handler(partial(_heed, body, told))
         try:
-            return runner.run(_noted(coroutine, tasks))
-        except BodyCancelled as error:
-            if not tasks or tasks[0].done():  # it was raised in the body, or before it
-                raise
-            told, body = error, tasks[0]
-        body.cancel()
-        try:
-            return runner.get_loop().run_until_complete(body)
+            try:
+                return loop.run_until_complete(body)
+            except BodyCancelled as error:
+                if body.done():  # it was raised in the body
+                    raise
+                _tell(body, told, error)
+                return loop.run_until_complete(body)
         except asyncio.CancelledError:
-            raise told from None
+            if told:
+                raise told[0] from None
+            raise
 
 
-async def _noted(
-    coroutine: Coroutine[Any, Any, object], tasks: list[asyncio.Task[object]]
-) -> object:
-    """Await a coroutine in a task that is noted first."""
-    task = asyncio.current_task()
-    assert task is not None
-    tasks.append(task)
-    return await coroutine
+def _heed(
+    body: asyncio.Task[object],
+    told: list[BodyCancelled],
+    loop: asyncio.AbstractEventLoop,
+    context: dict[str, Any],
+) -> None:
+    """Heed a signal that was raised in a callback: the loop only logs what callbacks raise."""
+    if isinstance(error := context.get("exception"), BodyCancelled):
+        _tell(body, told, error)
+    else:
+        loop.default_exception_handler(context)
+
+
+def _tell(body: asyncio.Task[object], told: list[BodyCancelled], error: BodyCancelled) -> None:
+    told.append(error)
+    body.cancel()
 
 
 class UnheardError(Exception):

@@ -148,6 +148,23 @@ async def is_interrupted_later(context: Context) -> None:
     await asyncio.sleep(0)
 
 
+async def is_told_in_a_callback(context: Context) -> dict[str, str]:
+    """As when the signal comes while the loop calls something."""
+    asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGUSR1)
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        if "cleans" not in context:
+            raise
+    return {"cleaned": context["cleans"]}
+
+
+async def fails_in_a_callback(context: Context) -> None:
+    """Nothing waits for what callbacks raise."""
+    asyncio.get_running_loop().call_soon([].pop)
+    await asyncio.sleep(0)
+
+
 def is_cut_off(context: Context) -> None:
     """As the process executor does it."""
     Path(context["file"]).touch()

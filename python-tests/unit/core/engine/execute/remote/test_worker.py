@@ -26,6 +26,7 @@ from cloaca_core._engine.execute.remote.answer import Answer, RemoteError
 from cloaca_core._engine.execute.remote.call import RemoteCall
 from cloaca_core._engine.execute.remote.line_socket import NAME, LineSocket
 from cloaca_core.definition.retry_after import RetryAfter
+from cloaca_core.errors import BodyCancelled
 from cloaca_core.executors.dask_starts import Start
 from cloaca_core.values.json_values import JsonValue, decode, encode
 
@@ -38,6 +39,18 @@ def _python_handles_sigint() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def _handles_the_signal_to_end() -> Iterator[None]:
+    """As a worker of the process executor does."""
+
+    def end(*_: object) -> None:
+        raise BodyCancelled("told to end")
+
+    before = signal.signal(signal.SIGUSR1, end)
+    yield
+    signal.signal(signal.SIGUSR1, before)
 
 
 def call_of(
@@ -254,6 +267,17 @@ class TestErrors:
 
         assert answer(call_of(body, is_async=is_async)) == Answer()
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    @pytest.mark.usefixtures("_handles_the_signal_to_end")
+    def test_a_coroutine_is_cancelled_by_a_signal_in_a_callback(self) -> None:
+        call = call_of(bodies.is_told_in_a_callback, is_async=True)
+
+        assert change(call, {"cleans": "up"})["set"] == {"cleaned": "up"}
+        assert answer(call) == Answer()
+
+    def test_what_else_callbacks_raise_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
+        assert answer(call_of(bodies.fails_in_a_callback, is_async=True)).change == NO_CHANGE
+        assert "pop from empty list" in caplog.text
 
     def test_to_be_told_to_end_is_no_error_of_the_body(self, tmp_path: Path) -> None:
         file = tmp_path / "cancel"
