@@ -28,13 +28,5 @@ class OnStart(NamedTuple):
     within: float
 
 
-@runtime_checkable
-class TellsStart(Protocol):
-    """A future that tells when its call begins."""
-
-    def when_begun(self, begun: Begun) -> None:
-        """Tell when it does, or at once if it has."""
-
-
 ExecutorLike: TypeAlias = Executor | Callable[[], Executor]
 """An executor, which stays the user's, or a function that makes one for the runner."""

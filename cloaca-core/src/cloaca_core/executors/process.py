@@ -16,13 +16,15 @@ from cloaca_core.errors import ConfigError, ConfigTypeError, RunnerUsageError
 from cloaca_core.values.arguments import shown_number
 
 if TYPE_CHECKING:
+    from cloaca_core.executors._process.call import Call
     from cloaca_core.executors._process.crew import Crew
     from cloaca_core.executors._process.member import Member
+    from cloaca_core.executors.kinds import Begun
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _Send: TypeAlias = Callable[
-    [Callable[..., Any], tuple[Any, ...], dict[str, Any]], tuple[Future[Any], "Member | None"]
+    [Callable[..., Any], tuple[Any, ...], dict[str, Any]], tuple["Call[Any]", "Member | None"]
 ]
 
 
@@ -99,7 +101,7 @@ class ProcessExecutor(Executor):
         Calls that run when an error, ``timeout`` (in seconds) or the caller ends the iterator are
         cancelled, and so their processes killed. ``chunksize`` has no effect.
         """
-        return self._hasty().map(fn, *iterables, timeout=timeout, chunksize=chunksize)
+        return _Hasty(self._send).map(fn, *iterables, timeout=timeout, chunksize=chunksize)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls, and let the workers end when they have run those accepted.
@@ -113,13 +115,19 @@ class ProcessExecutor(Executor):
         if wait:
             self._crew.wait()
 
-    def _hasty(self) -> Executor:
-        """The same executor, whose ``submit`` does not wait for a worker to be up."""
-        return _Hasty(self._send)
+    def _submit_told(
+        self, begun: Begun, fn: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> Future[_T]:
+        """As ``submit``, for runners: it does not wait for a worker to be up, as time limits there
+        count from when ``begun`` is told that a worker has the call.
+        """
+        call, _ = self._send(fn, args, kwargs)
+        call.when_begun(begun)
+        return call
 
     def _send(
         self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Future[Any], Member | None]:
+    ) -> tuple[Call[Any], Member | None]:
         self._refuse_other_process()
         if not self._may_start:
             _refuse_main_import()
@@ -135,9 +143,7 @@ class ProcessExecutor(Executor):
 
 
 class _Hasty(Executor):
-    """Submits without waiting for workers to be up: for ``map``, and for runners, whose time limits
-    count from when a worker has the call.
-    """
+    """Submits without waiting for workers to be up, for the ``map`` of another executor."""
 
     def __init__(self, send: _Send) -> None:
         self._send = send

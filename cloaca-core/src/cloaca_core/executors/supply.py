@@ -10,7 +10,7 @@ from typing import TypeVar
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.executors.by_value import ByValue
 from cloaca_core.executors.dask_starts import DaskStarts, starts_of
-from cloaca_core.executors.kinds import ExecutorLike, Interruptible, OnStart, TellsStart
+from cloaca_core.executors.kinds import ExecutorLike, Interruptible, OnStart
 from cloaca_core.executors.process import ProcessExecutor, process
 from cloaca_core.executors.ray import RayExecutor
 from cloaca_core.executors.sizes import size_of
@@ -157,12 +157,9 @@ class Supply:
         if self._starts is not None and (starts := self._starts_on(executor)) is not None:
             return starts.submit(on_start, function, *args, **options)
         if isinstance(executor, ProcessExecutor):
-            executor = executor._hasty()
+            return executor._submit_told(on_start.begun, function, *args)
         call = executor.submit(function, *args, **options)
-        if isinstance(call, TellsStart):
-            call.when_begun(on_start.begun)
-        else:  # it was made anew, and is of another kind than before
-            on_start.begun(0.0)
+        on_start.begun(0.0)  # it was made anew, and is of another kind than before
         return call
 
     def _starts_on(self, executor: Executor) -> DaskStarts | None:

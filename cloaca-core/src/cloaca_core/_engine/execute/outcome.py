@@ -68,12 +68,18 @@ def raised(
     """The outcome for an exception; ``skip_frames`` of ours are left out of the traceback. Secrets
     are hidden before long texts are cut, which might leave a part of one.
     """
+    kind, message = class_and_message(error, redact)
     return Raised(
-        type=storable_text(_class_name(error)),
-        message=storable_text(redact(_message(error))),
+        type=kind,
+        message=message,
         traceback=storable_text(redact(_formatted(error, skip_frames))),
         again=again,
     )
+
+
+def class_and_message(error: BaseException, redact: Redact = unchanged) -> tuple[str, str]:
+    """The texts of an exception, whose code may raise anything."""
+    return storable_text(_class_name(error)), storable_text(redact(_message(error)))
 
 
 def _class_name(error: BaseException) -> str:

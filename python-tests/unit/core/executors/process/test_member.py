@@ -39,7 +39,7 @@ def ends(member: Member) -> bool:
 
 
 def test_a_process_that_does_not_come_up_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever waits for it, or nobody."""
+    """No call waits for its answers."""
     monkeypatch.setattr(module, "START_SECONDS", 0)
     member, told = Member(), Future[Returned | Raised | Lost]()
     member.start(told.set_result)

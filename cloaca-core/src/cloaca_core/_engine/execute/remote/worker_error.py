@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from cloaca_core._engine.execute.outcome import raised
+from cloaca_core._engine.execute.outcome import class_and_message, raised
 from cloaca_core._engine.execute.remote.answer import Answer, Behind, RemoteError, pickled
 from cloaca_core.definition.retry_after import RetryAfter
 
@@ -39,11 +39,11 @@ def answer_of(error: BaseException) -> Answer:
 
 def _told(error: BaseException) -> RemoteError:
     """Of this error all but its traceback."""
-    texts = raised(error, again=False)
+    kind, message = class_and_message(error)
     (module, name), *bases = _classes_of(error)
     return RemoteError(
-        type=texts.type,
-        message=texts.message,
+        type=kind,
+        message=message,
         traceback="",
         module=module,
         name=name,

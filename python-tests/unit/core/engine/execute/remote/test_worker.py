@@ -395,7 +395,7 @@ class TestBeginnings:
 
         assert answer(call) == Answer(is_apart=True)
 
-    @pytest.mark.parametrize("by", ["nobody", "worker", "executor"])
+    @pytest.mark.parametrize("by", ["none", "worker", "executor"])
     def test_the_import_of_its_module_is_not_its_time(
         self, monkeypatch: pytest.MonkeyPatch, by: str
     ) -> None:
@@ -413,7 +413,7 @@ class TestBeginnings:
         BROUGHT.set(True)
         worker.run(call_of(tells_start=by == "worker").to_json(), "{}", None, start)
 
-        assert steps == ["found", *([] if by == "nobody" else [by]), "runs"]
+        assert steps == ["found", *([] if by == "none" else [by]), "runs"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
