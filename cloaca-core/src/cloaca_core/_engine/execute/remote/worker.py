@@ -149,17 +149,23 @@ def _awaited(coroutine: Coroutine[Any, Any, object]) -> object:
         body = loop.create_task(coroutine)
         loop.set_exception_handler(partial(_heed, body, told))
         try:
-            try:
-                return loop.run_until_complete(body)
-            except BodyCancelled as error:
-                if body.done():  # it was raised in the body
-                    raise
-                _tell(body, told, error)
-                return loop.run_until_complete(body)
+            return _ended(loop, body, told)
         except asyncio.CancelledError:
             if told:
                 raise told[0] from None
             raise
+
+
+def _ended(
+    loop: asyncio.AbstractEventLoop, body: asyncio.Task[object], told: list[BodyCancelled]
+) -> object:
+    try:
+        return loop.run_until_complete(body)
+    except BodyCancelled as error:
+        if body.done():  # it was raised in the body
+            raise
+        _tell(body, told, error)
+    return loop.run_until_complete(body)
 
 
 def _heed(
