@@ -8,12 +8,8 @@ monotonic clock, which cannot be set, counts on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
-from cloaca_core.values.clock import SYSTEM_CLOCK
-
-CORRECTION: Final = 250_000
-"""µs. By less than that a reading corrects the last one; by more, the clock was set back."""
+from cloaca_core.values.clock import CORRECTION, SYSTEM_CLOCK
 
 
 class DatabaseClock:

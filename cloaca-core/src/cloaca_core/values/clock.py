@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
+
+CORRECTION: Final = 250_000
+"""µs. A wall that moves by less than that was corrected; by more, somebody set it."""
 
 
 class Clock:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core._engine.runtime.store_clock import seconds_early
 from cloaca_core.values.instants import SECOND
 
 if TYPE_CHECKING:
@@ -27,16 +28,23 @@ class BackOffs:
 
     def add(self, run: ActiveRun, task: int, resume: Resume, delay: float) -> None:
         """An attempt of a task is to wait for so many seconds."""
-        timer = self._loop.call_later(delay, self._end, run, task, resume._replace(retry_at=None))
         due_at = self._clock.wall() + round(delay * SECOND)
-        self._waiting.setdefault(run, {})[task] = (timer, resume._replace(retry_at=due_at))
+        self._wait(run, task, resume._replace(retry_at=due_at), delay)
 
-    def _end(self, run: ActiveRun, task: int, resume: Resume) -> None:
+    def _wait(self, run: ActiveRun, task: int, resume: Resume, delay: float) -> None:
+        timer = self._loop.call_later(delay, self._time_is_up, run, task, resume)
+        self._waiting.setdefault(run, {})[task] = (timer, resume)
+
+    def _time_is_up(self, run: ActiveRun, task: int, resume: Resume) -> None:
+        assert resume.retry_at is not None
+        if early := seconds_early(self._clock, resume.retry_at):
+            self._wait(run, task, resume, early)
+            return
         waiting = self._waiting[run]
         del waiting[task]
         if not waiting:
             del self._waiting[run]
-        self._is_due(run, task, resume)
+        self._is_due(run, task, resume._replace(retry_at=None))
 
     def has(self, run: ActiveRun) -> bool:
         """Whether attempts of this run wait for their time."""

@@ -15,6 +15,7 @@ from cloaca_core._engine.plan.reasons import Reason, overdue
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core._engine.record.end_row import end_row
 from cloaca_core._engine.runtime.deadlines import Deadlines
+from cloaca_core._engine.runtime.store_clock import seconds_early
 from cloaca_core.errors import RecoveryLimitError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.runs import AttemptRow, RunEnd
@@ -74,7 +75,7 @@ class Failures:
         self._clock = clock
         self._steps = steps
         self._redact = redact
-        self._run_times = Deadlines(self._expire)
+        self._run_times = Deadlines(self._time_is_up)
 
     # -- time --------------------------------------------------------------------------------
 
@@ -132,6 +133,14 @@ class Failures:
     def disarm(self, run: ActiveRun) -> None:
         """The run needs no deadline any more."""
         self._run_times.discard(run)
+
+    def _time_is_up(self, run: ActiveRun) -> None:
+        """The run's time has passed here: end it, unless by its deadline some is left."""
+        assert run.deadline is not None
+        if early := seconds_early(self._clock, run.deadline.at):
+            self._run_times.add(run, early)
+        else:
+            self._expire(run)
 
     def _expire(self, run: ActiveRun) -> None:
         """The run has passed its deadline."""

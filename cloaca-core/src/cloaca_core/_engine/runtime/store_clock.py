@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from cloaca_core.values.clock import Clock
+from cloaca_core.values.clock import CORRECTION, Clock
+from cloaca_core.values.instants import SECOND, Instant
 
 
 class HasClock(Protocol):
@@ -24,3 +25,11 @@ class StoreClock(Clock):
     def __init__(self, store: HasClock, machine: Clock) -> None:
         self.wall = store.wall  # type: ignore[method-assign]  # read several times for each run
         self.monotonic = machine.monotonic
+
+
+def seconds_early(clock: Clock, due: Instant) -> float:
+    """How long before its instant a timer has run out: the wall was corrected while it ran. 0 for a
+    timer that is not early, or whose wall was set: the time that it was to take has passed.
+    """
+    early = due - clock.wall()
+    return early / SECOND if 0 < early < CORRECTION else 0.0

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from model.hand_clock import HandClock
 from model.runs import active_run, graph_of
+from model.virtual_time import the_loop
 
 from cloaca_core._engine.orchestrate.back_offs import BackOffs
 from cloaca_core._engine.plan.active_run import ActiveRun
@@ -26,7 +27,8 @@ class Scene:
         self.due: list[tuple[ActiveRun, int, Resume]] = []
         self.came = asyncio.Event()
         self.run = active_run(GRAPH)
-        self.back_offs = BackOffs(HandClock(0.0), self._is_due)
+        self.clock = HandClock(0.0)
+        self.back_offs = BackOffs(self.clock, self._is_due)
 
     def _is_due(self, run: ActiveRun, task: int, resume: Resume) -> None:
         self.due.append((run, task, resume))
@@ -47,6 +49,42 @@ async def test_an_attempt_goes_on_as_it_was_when_its_time_has_come(scene: Scene)
     assert scene.due == [(scene.run, 0, FIRST._replace(retry_at=None))]
     assert not scene.back_offs.has(scene.run)
     assert not scene.back_offs._waiting
+
+
+@pytest.mark.parametrize(
+    ("shown", "waits_for"),
+    [
+        (59.9, 60.1),  # the wall was corrected: by it, some of the time is left
+        (0.0, 60.0),  # it was set back
+        (4000.0, 60.0),
+    ],
+)
+async def test_by_the_wall_no_attempt_goes_on_before_its_time(
+    scene: Scene, shown: float, waits_for: float
+) -> None:
+    beginning = the_loop().time()
+    scene.back_offs.add(scene.run, 0, FIRST, 60.0)
+    scene.clock.now = shown
+    the_loop().call_at(beginning + 60.05, setattr, scene.clock, "now", shown + 3600)
+
+    await scene.came.wait()
+
+    assert the_loop().time() - beginning == pytest.approx(waits_for)
+    assert scene.due == [(scene.run, 0, FIRST._replace(retry_at=None))]
+
+
+async def test_those_that_wait_on_are_taken_as_others(scene: Scene) -> None:
+    scene.back_offs.add(scene.run, 0, FIRST, 60.0)
+    scene.clock.now = 59.9
+    taken = the_loop().create_future()
+    the_loop().call_at(
+        the_loop().time() + 60.05,
+        lambda: taken.set_result(scene.back_offs.take(scene.run)),
+    )
+
+    assert await taken == {0: FIRST._replace(retry_at=MINUTE)}
+    await asyncio.sleep(3600)
+    assert scene.due == []
 
 
 async def test_it_waits_no_more_when_it_goes_on(scene: Scene) -> None:

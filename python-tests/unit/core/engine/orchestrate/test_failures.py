@@ -19,6 +19,7 @@ from model.virtual_time import the_loop
 from cloaca_core._engine.execute.work import Work
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.contexts import Contexts
+from cloaca_core._engine.plan.deadline import Deadline
 from cloaca_core._engine.plan.planner import RunPlan
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.config import DefaultRunnerConfig
@@ -70,6 +71,23 @@ class TestDeadlines:
             ("b", 1, "Cancelled"),
         ]
         assert the_loop().time() - beginning == 0.25
+
+    @pytest.mark.virtual_time
+    async def test_a_clock_that_is_corrected_meanwhile_ends_no_run_before_its_deadline(
+        self, scene: Scene
+    ) -> None:
+        began = time.time_ns() // 1000
+        scene.clock.shown = began + 750_000
+        beginning = the_loop().time()
+        run = scene.adopt(PAIR, started_at=began, epoch=3)
+        the_loop().call_at(beginning + 0.2, setattr, scene.clock, "shown", began + 900_000)
+        the_loop().call_at(beginning + 0.3, setattr, scene.clock, "shown", began + 1_000_000)
+
+        await scene.journal.commit()
+
+        assert scene.ended[0][1].reason_code == "deadline_exceeded"
+        assert run.deadline == Deadline(began + 1_000_000, 1)
+        assert the_loop().time() - beginning == pytest.approx(0.35)
 
     async def test_a_new_owner_gives_it_what_is_left_of_its_time(self, scene: Scene) -> None:
         began = time.time_ns() // 1000

@@ -205,6 +205,7 @@ class TestRetries:
         assert [row.retry_at for row in record.attempts] == [1_000 + 5_000]
         assert run.latest[0] == record.attempts[0]
 
+        scene.clock.shown += 5_000
         await scene.executor.sent()
 
         assert not scene.retries(run)
