@@ -182,7 +182,11 @@ class Supply:
     def _made(self) -> Executor:
         if isinstance(self._given, Executor):
             return self._given
-        made = self._given()
+        try:
+            made = self._given()
+        except Exception as error:
+            error.add_note(f"raised by the function that makes the executor {self.name!r}")
+            raise
         if not isinstance(made, Executor):
             raise ConfigTypeError(
                 f"executors: the function of {self.name!r} must return a "

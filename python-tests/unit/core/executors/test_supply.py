@@ -86,6 +86,15 @@ class TestOpening:
         with pytest.raises(ConfigTypeError, match="the function of 'cpu' must return a concurrent"):
             opened(lambda: "no executor")
 
+    def test_an_error_of_the_function_says_which_executor_it_makes(self) -> None:
+        def refuses() -> Executor:
+            raise OSError("no cluster there")
+
+        with pytest.raises(OSError, match="no cluster there") as caught:
+            opened(refuses)
+
+        assert caught.value.__notes__ == ["raised by the function that makes the executor 'cpu'"]
+
     def test_by_value_is_of_either(self) -> None:
         executor, maker = ExecutorByHand(2), Maker(3)
 
