@@ -46,13 +46,12 @@ def _known(runner: cloaca.DefaultRunner) -> None:
 def test_prune_deletes_runs_that_ended_before_an_instant(runner: cloaca.DefaultRunner) -> None:
     define_add()
     old = runner.execute("add", {}).execution_id
-    between = datetime.now(UTC)
-    new = runner.execute("add", {}).execution_id
+    new = runner.execute("add", {})
 
-    pruned = runner.prune(before=between)
+    pruned = runner.prune(before=new.end_time)
 
     assert (pruned.runs, pruned.rows >= 2) == (1, True)
-    assert [run.id for run in runner.list_runs()] == [new]
+    assert [run.id for run in runner.list_runs()] == [new.execution_id]
     with pytest.raises(cloaca.RunNotFoundError):
         runner.get_run(old)
 
@@ -187,11 +186,9 @@ def test_what_a_fork_has_copied_is_its_own(runner: cloaca.DefaultRunner) -> None
 
     source = runner.submit("two", {})
     source.result(WAIT)
-    ended = datetime.now(UTC)
     fork = source.fork("second")
-    fork.result(WAIT)
 
-    assert runner.prune(before=ended).runs == 1
+    assert runner.prune(before=fork.result(WAIT).end_time).runs == 1
     assert fork.outputs()["first"] == {"first": 1}
     assert fork.result(WAIT).final_context["second"] == 2
 
