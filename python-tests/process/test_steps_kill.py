@@ -53,13 +53,16 @@ def test_a_step_whose_value_was_kept_is_not_called_again_after_a_death_at(
 
 def test_a_body_that_comes_further_each_time_is_not_taken_for_poison(fleet: Fleet) -> None:
     """Each process dies once it has kept one more value; a task may take down one."""
-    victim = fleet.start(fault="journal.after_commit:2", max_recovery_attempts=1)
-    victim.tell("submit", "stepped")
+    victim = fleet.start(hold=["s1"], max_recovery_attempts=1)
+    run_id = victim.submit("stepped")
+    fleet.await_row(victim, "SELECT 1 FROM cloaca_attempt WHERE run_id = ?", run_id)
+    victim.tell("die", "journal.after_commit")
+    victim.hear("dying")
+    victim.tell("release")
     assert victim.exit_code() == -signal.SIGKILL
     for _ in STEPS[1:]:  # the first commit is that of the start mark
         victim = fleet.launch(fault="journal.after_commit:2", max_recovery_attempts=1)
         assert victim.exit_code() == -signal.SIGKILL
-    ((run_id,),) = fleet.query("SELECT id FROM cloaca_run")
 
     rescuer = fleet.start(max_recovery_attempts=1)
 

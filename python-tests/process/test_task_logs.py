@@ -48,15 +48,22 @@ def test_lines_that_another_process_has_seen_outlive_a_crash(
 
 @pytest.mark.parametrize("point", ["journal.before_commit", "journal.after_commit"])
 def test_a_crash_loses_the_tail_alone(fleet: Fleet, client: cloaca.Client, point: str) -> None:
-    """The first commit is that of the submission, the second that of the lines."""
-    victim = fleet.start(fault=f"{point}:2", hold=["end"])
-    victim.tell("submit", "logged")
+    """The next commit is that of the lines after those that have been seen."""
+    victim = fleet.start(hold=["t", "end"])
+    run = client.get_run(victim.submit("logged"))
+    following = run.follow_logs()
+    assert messages([next(following) for _ in BEFORE]) == BEFORE
+    fleet.await_row(victim, "SELECT 1 FROM cloaca_attempt WHERE run_id = ?", run.id)
+    victim.tell("die", point)
+    victim.hear("dying")
+    victim.tell("release", "t")
     assert victim.exit_code() == -signal.SIGKILL
-    (found,) = client.list_runs()
-    run = client.get_run(found.id)
     kept = messages(run.logs())
     assert kept == (BEFORE + AFTER)[: len(kept)]
-    assert bool(kept) is (point == "journal.after_commit")
+    if point == "journal.before_commit":
+        assert len(kept) == len(BEFORE)
+    else:
+        assert len(kept) > len(BEFORE)
 
     rescuer = fleet.start()
 
@@ -67,8 +74,7 @@ def test_a_crash_loses_the_tail_alone(fleet: Fleet, client: cloaca.Client, point
 def test_a_crash_before_the_end_is_recorded_loses_no_line_that_was_seen(
     fleet: Fleet, client: cloaca.Client
 ) -> None:
-    """The third commit is that of the end."""
-    victim = fleet.start(fault="journal.before_commit:3", hold=["end"])
+    victim = fleet.start(fault="run.before_end", hold=["end"])
     run = client.get_run(victim.submit("logged"))
     following = run.follow_logs()
     assert messages([next(following) for _ in BEFORE + AFTER]) == BEFORE + AFTER

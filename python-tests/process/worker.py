@@ -34,7 +34,7 @@ from cloaca_core._engine.runtime import failpoints
 
 FAN_WIDTH = 50
 
-_released = threading.Event()
+_gates: dict[str, threading.Event] = {}
 _speaking = threading.Lock()
 _own: list[Any] = []
 _opened: Future[cloaca.DefaultRunner] = Future()
@@ -43,6 +43,11 @@ _opened: Future[cloaca.DefaultRunner] = Future()
 def held() -> frozenset[str]:
     """The tasks that wait in their bodies."""
     return frozenset(filter(None, os.environ.get("CLOACA_TEST_HOLD", "").split(",")))
+
+
+def _gate(name: str) -> threading.Event:
+    """What bodies of this name wait for."""
+    return _gates.setdefault(name, threading.Event())
 
 
 def say(*words: object) -> None:
@@ -63,7 +68,7 @@ def note(handle: cloaca.TaskHandle | cloaca.AsyncTaskHandle, name: str = "") -> 
     os.close(ledger)
     if name in held():
         say("holding", name, handle.run_id)
-        _released.wait()
+        _gate(name).wait()
 
 
 @contextmanager
@@ -482,6 +487,12 @@ def _halt(runner: cloaca.DefaultRunner, setting: str) -> None:
     say("halting")
 
 
+def _die(runner: cloaca.DefaultRunner, setting: str) -> None:
+    """Kill this process when it comes to ``point:n``, counted from now on."""
+    failpoints.watch(failpoints._Fault(setting).reached)
+    say("dying")
+
+
 def _connect() -> Any:
     """A connection of this program's own to the database of its runner."""
     url = sys.argv[1]
@@ -569,8 +580,10 @@ def _shutdown(runner: cloaca.DefaultRunner) -> None:
     say("closed")
 
 
-def _release(runner: cloaca.DefaultRunner) -> None:
-    _released.set()
+def _release(runner: cloaca.DefaultRunner, *names: str) -> None:
+    """Let bodies of these names go on, or all."""
+    for name in names or held():
+        _gate(name).set()
 
 
 def _stop(runner: cloaca.DefaultRunner) -> None:
@@ -713,6 +726,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "fork": _fork,
     "prune": _prune,
     "halt": _halt,
+    "die": _die,
     "write": _write,
     "commit": _commit,
     "one_by_one": _one_by_one,
