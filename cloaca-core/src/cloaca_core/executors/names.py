@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import MethodType
 
 from cloaca_core.errors import ExecutorError
 
@@ -47,6 +48,8 @@ def why_not_by_name(function: Callable[..., object]) -> str | None:
         here = attribute(sys.modules[module], name)
     except (KeyError, AttributeError):
         return f"the module {module} has no {name}"
+    if isinstance(function, MethodType):  # each look at a classmethod makes another object
+        return None if here == function else f"{name} is bound to {function.__self__!r:.200}"
     if here is not function:
         return f"{name} of the module {module} is another object: it was defined again or wrapped"
     return None

@@ -31,11 +31,20 @@ class Jobs:
     def crunch() -> None:
         """Is found by its dotted name."""
 
+    @classmethod
+    def make(cls) -> type[Jobs]:
+        """Is bound to its class, or to one below."""
+        return cls
+
     def method(self) -> None:
         """Is one of an object."""
 
     def __call__(self) -> None:
         """Is called without a name."""
+
+
+class Nights(Jobs):
+    """Has no function of its own."""
 
 
 def replaced() -> None:
@@ -49,6 +58,7 @@ class TestFound:
     def test_it_is_the_one_of_its_module(self) -> None:
         assert found(HERE, "foreign") is foreign
         assert found(__name__, "Jobs.crunch") is Jobs.crunch
+        assert found(__name__, "Jobs.make")() is Jobs
 
     def test_its_module_is_imported(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "jobs_of_a_user.py").write_text("def crunch(): return 7\n")
@@ -79,7 +89,7 @@ def test_an_attribute_has_a_dotted_name() -> None:
 
 
 class TestWhyNot:
-    @pytest.mark.parametrize("function", [foreign, Jobs.crunch, functools.reduce])
+    @pytest.mark.parametrize("function", [foreign, Jobs.crunch, Jobs.make, functools.reduce])
     def test_what_can_be_imported_has_no_reason(self, function: Callable[..., Any]) -> None:
         assert why_not_by_name(function) is None
 
@@ -89,10 +99,18 @@ class TestWhyNot:
             (lambda: None, "TestWhyNot.<lambda> is defined within a function"),
             (functools.partial(foreign), "is no function of a module"),
             (Jobs(), "is no function of a module"),
-            (Jobs().method, f"Jobs.method of the module {__name__} is another object"),
+            (Jobs().method, f"Jobs.method is bound to <{__name__}.Jobs object at "),
+            (Nights.make, f"Jobs.make is bound to <class '{__name__}.Nights'>"),
             (first, f"replaced of the module {__name__} is another object: it was defined again"),
         ],
-        ids=["lambda", "partial", "callable object", "bound method", "replaced"],
+        ids=[
+            "lambda",
+            "partial",
+            "callable object",
+            "method of an object",
+            "method of a class below",
+            "replaced",
+        ],
     )
     def test_what_cannot_has_one(self, function: Callable[..., Any], reason: str) -> None:
         assert reason in (why_not_by_name(function) or "")
