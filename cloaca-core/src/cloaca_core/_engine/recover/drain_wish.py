@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core.store.protocol import Store
@@ -20,11 +20,20 @@ log = SafeLogger("cloaca.engine")
 
 
 class DrainWish:
-    """Belongs to the engine's loop. ``asked`` is called once, when the wish is seen."""
+    """Belongs to the engine's loop. ``asked`` is called once, when the wish is seen and the claim
+    that was under way is over: ``stop_claiming`` returns then.
+    """
 
-    def __init__(self, store: Store, runner_id: RunnerId, asked: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        runner_id: RunnerId,
+        stop_claiming: Callable[[], Awaitable[None]],
+        asked: Callable[[], None],
+    ) -> None:
         self._store = store
         self._runner_id = runner_id
+        self._stop_claiming = stop_claiming
         self._asked = asked
         self._is_seen = False
 
@@ -36,6 +45,7 @@ class DrainWish:
         for row in await self._store.runners():
             if row.id == mine and row.draining_since is not None:
                 self._is_seen = True
+                await self._stop_claiming()
                 message = "runner %s was asked to leave: it claims no more runs"
                 log.info(message, mine, extra={"runner_id": mine})
                 self._asked()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+
 import pytest
 from model.memory_store import MemoryStore
 
@@ -18,28 +21,55 @@ async def store() -> MemoryStore:
     return store
 
 
-async def test_it_is_seen_once(store: MemoryStore) -> None:
-    seen: list[None] = []
-    wish = DrainWish(store, RunnerId("r1"), lambda: seen.append(None))
+class Leaver:
+    """A runner that may be asked to leave; ``done`` has what it did then, in turn."""
 
-    await wish.look()
-    assert seen == []
+    def __init__(self, store: MemoryStore) -> None:
+        self.done: list[str] = []
+        self.runner_id = RunnerId("r1")
+        self.wish = DrainWish(
+            store, self.runner_id, self._stop_claiming, lambda: self.done.append("leaves")
+        )
+
+    async def _stop_claiming(self) -> None:
+        await asyncio.sleep(0)  # a claim is under way
+        self.done.append("claims no more")
+
+
+async def test_it_is_seen_once(store: MemoryStore) -> None:
+    leaver = Leaver(store)
+
+    await leaver.wish.look()
+    assert leaver.done == []
     await store.drain("r2")
-    await wish.look()
-    assert seen == []
+    await leaver.wish.look()
+    assert leaver.done == []
     await store.drain("r1")
-    await wish.look()
-    await wish.look()
-    assert seen == [None]
+    await asyncio.gather(leaver.wish.look(), leaver.wish.look())
+    assert leaver.done == ["claims no more", "leaves"]
+
+
+async def test_it_is_said_once_no_claim_is_under_way(
+    store: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "cloaca.engine")
+    leaver = Leaver(store)
+    await store.drain("r1")
+
+    looking = asyncio.create_task(leaver.wish.look())
+    while not leaver.done:
+        assert caplog.messages == []
+        await asyncio.sleep(0)
+    await looking
+
+    assert caplog.messages == ["runner r1 was asked to leave: it claims no more runs"]
 
 
 async def test_a_runner_that_has_a_new_id_was_not_asked(store: MemoryStore) -> None:
-    seen: list[None] = []
-    runner_id = RunnerId("r1")
-    wish = DrainWish(store, runner_id, lambda: seen.append(None))
+    leaver = Leaver(store)
     await store.drain("r1")
-    runner_id.current = "r2"
+    leaver.runner_id.current = "r2"
 
-    await wish.look()
+    await leaver.wish.look()
 
-    assert seen == []
+    assert leaver.done == []
