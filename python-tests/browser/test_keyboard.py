@@ -66,7 +66,7 @@ def test_the_tab_key_reaches_every_control_and_shows_where_it_is(
     page = look.show(place.path(shop))
 
     unreached, unseen = _tab_round(page)
-    while page.evaluate(HAVE_CHANGED):  # what is new has no name: once more
+    while page.evaluate("haveChanged"):  # by an update of the page: what is new has no name
         unreached, unseen = _tab_round(page)
 
     assert unreached == []
@@ -96,10 +96,11 @@ CONTROLS = """() => {
     each.checkVisibility({visibilityProperty: true}) && !each.closest("[inert]");
   const all = "a[href], button:not(:disabled), input:not([type=hidden]):not(:disabled), select, "
     + "textarea, summary, [tabindex='0']";
-  const found = [...document.querySelectorAll(all)].filter(seen)
+  const find = () => [...document.querySelectorAll(all)].filter(seen)
     .filter((each) => each.tabIndex >= 0)
     // Of radio buttons the tab key reaches the chosen one, and arrows the others.
     .filter((each) => each.type !== "radio" || each.checked);
+  const found = find();
   // Each has a name that stays when its text changes, as times do. The tab key stops at each part
   // of a date, and at the button of its calendar.
   const stops = {date: 4, time: 4, "datetime-local": 7};
@@ -107,12 +108,16 @@ CONTROLS = """() => {
     each.nameOfTest = `${place} ${each.outerHTML.slice(0, 160)}`;
     return [each.nameOfTest, stops[each.type] || 1];
   });
-  window.controlsOfTest = found;
+  window.haveChanged = false;
+  window.lookForChanges = () => {
+    const now = find();
+    window.haveChanged ||=
+      now.length !== found.length || now.some((each, place) => each !== found[place]);
+  };
   return Object.fromEntries(named);
 }"""
-HAVE_CHANGED = "() => !window.controlsOfTest.every((each) => each.isConnected)"
-"""Whether an update of the page has put others in the place of some controls."""
 FOCUSED = """() => {
+  lookForChanges();
   const each = document.activeElement, box = each.getBoundingClientRect();
   const marked = [each, ...each.querySelectorAll("*"), each.parentElement].some((part) => {
     const {outlineStyle, outlineWidth, boxShadow, stroke} = getComputedStyle(part);

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 CORRECTION: Final = 250_000
-"""µs. A wall that moves by less than that was corrected; by more, somebody set it."""
+"""µs. A wall that moves by less than that was corrected; by more, it was set."""
 
 
 class Clock:

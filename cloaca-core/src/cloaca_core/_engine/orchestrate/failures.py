@@ -135,7 +135,7 @@ class Failures:
         self._run_times.discard(run)
 
     def _time_is_up(self, run: ActiveRun) -> None:
-        """The run's time has passed here: end it, unless by its deadline some is left."""
+        """The timer of a run has ended: so does the run, unless its deadline is still ahead."""
         assert run.deadline is not None
         if early := seconds_early(self._clock, run.deadline.at):
             self._run_times.add(run, early)

@@ -20,8 +20,8 @@ log = SafeLogger("cloaca.engine")
 
 
 class DrainWish:
-    """Belongs to the engine's loop. ``asked`` is called once, when the wish is seen and the claim
-    that was under way is over: ``stop_claiming`` returns then.
+    """Belongs to the engine's loop. When the wish is seen, ``stop_claiming`` returns once no claim
+    is under way, and then ``asked`` is called, once.
     """
 
     def __init__(

@@ -28,8 +28,9 @@ class StoreClock(Clock):
 
 
 def seconds_early(clock: Clock, due: Instant) -> float:
-    """How long before its instant a timer has run out: the wall was corrected while it ran. 0 for a
-    timer that is not early, or whose wall was set: the time that it was to take has passed.
+    """Seconds from the end of a timer to the instant ``due`` that it stands for, which the wall has
+    not reached if it was corrected meanwhile. 0 if it has, and if the wall was set back: then the
+    time that the timer took counts.
     """
     early = due - clock.wall()
     return early / SECOND if 0 < early < CORRECTION else 0.0

@@ -22,17 +22,22 @@ async def store() -> MemoryStore:
 
 
 class Leaver:
-    """A runner that may be asked to leave; ``done`` has what it did then, in turn."""
+    """A runner that may be asked to leave; ``done`` has what it did then, in turn. It stops to
+    claim when ``claim_is_over``.
+    """
 
     def __init__(self, store: MemoryStore) -> None:
         self.done: list[str] = []
+        self.stops, self.claim_is_over = asyncio.Event(), asyncio.Event()
+        self.claim_is_over.set()
         self.runner_id = RunnerId("r1")
         self.wish = DrainWish(
             store, self.runner_id, self._stop_claiming, lambda: self.done.append("leaves")
         )
 
     async def _stop_claiming(self) -> None:
-        await asyncio.sleep(0)  # a claim is under way
+        self.stops.set()
+        await self.claim_is_over.wait()
         self.done.append("claims no more")
 
 
@@ -54,12 +59,13 @@ async def test_it_is_said_once_no_claim_is_under_way(
 ) -> None:
     caplog.set_level(logging.INFO, "cloaca.engine")
     leaver = Leaver(store)
+    leaver.claim_is_over.clear()
     await store.drain("r1")
 
     looking = asyncio.create_task(leaver.wish.look())
-    while not leaver.done:
-        assert caplog.messages == []
-        await asyncio.sleep(0)
+    await leaver.stops.wait()
+    assert (caplog.messages, leaver.done) == ([], [])
+    leaver.claim_is_over.set()
     await looking
 
     assert caplog.messages == ["runner r1 was asked to leave: it claims no more runs"]
