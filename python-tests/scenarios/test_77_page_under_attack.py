@@ -5,11 +5,14 @@ and nothing that is sent breaks a page.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
+from html import unescape
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlencode
 
 import pytest
+from scenarios.crawling import sources
 
 import cloaca
 from cloaca_core.ui.routes import ROUTES
@@ -137,6 +140,49 @@ def token(web: TestClient) -> str:
     """The token of the forms of a browser."""
     web.get("/runs/start")
     return web.cookies["cloaca_form"]
+
+
+# -- copied commands ------------------------------------------------------------------------------
+
+COPIED = re.compile(r'data-copy="([^"]*)"')
+SHELL = """$(touch x)`touch x`' ;touch x; "$HOME\\!"""
+"""A name of which a shell would run something, or change it."""
+
+
+def test_a_copied_command_is_one_command_with_the_names_as_they_are(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    with cloaca.WorkflowBuilder(SHELL):
+
+        @cloaca.task(id=SHELL, retry_attempts=1)
+        def fail(context: cloaca.Context) -> None:
+            raise ValueError(SHELL)
+
+    @cloaca.trigger(name=SHELL, on=SHELL, poll_interval="1h")
+    def never() -> bool:
+        return False
+
+    runner.schedule(SHELL, SHELL, "0 0 1 1 *", "UTC")
+    runner.submit(SHELL, tags={SHELL: SHELL}).wait(20)
+    runner.pause_workflow(SHELL)
+
+    pages = sources(runner).values()
+    copied = {unescape(each) for text in pages for each in COPIED.findall(text)}
+    commands = {each: shlex.split(each) for each in copied if each.startswith("cloaca ")}
+
+    assert {each: shlex.join(words) for each, words in commands.items()} == {
+        each: each for each in commands
+    }
+    assert {tuple(words[1:3]) for words in commands.values() if SHELL in words} == {
+        ("schedules", "delete"),
+        ("schedules", "backfill"),
+        ("workflows", "show"),
+        ("workflows", "pause"),
+        ("workflows", "resume"),
+        ("run", "--detach"),
+        ("runs", "fork"),
+        ("runs", "retry"),
+    }
 
 
 # -- acts ----------------------------------------------------------------------------------------

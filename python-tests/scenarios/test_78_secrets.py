@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import threading
 from collections.abc import Callable
-from html import unescape
 from typing import Any
 
 import pytest
 from own_database import OwnDatabases
 from scenarios import bodies_elsewhere
-from starlette.testclient import TestClient
+from scenarios.crawling import all_pages
 
 import cloaca
 from cloaca.executors import ProcessExecutor
@@ -22,8 +20,6 @@ SECRET = bodies_elsewhere.SECRET
 CANARY = "c4nary"
 """A part of the secret that no form of it lacks."""
 LOG = logging.getLogger("app.jobs")
-ADDRESS = re.compile(r'(?:href|hx-get|hx-sse:connect)="([^"#][^"]*)"')
-NO_PAGE = ("/live", "/static/", "mailto:", "http:", "https:")
 TABLES = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'cloaca_%'",
     "postgres": "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()",
@@ -35,19 +31,6 @@ def everything_in(own_databases: OwnDatabases, url: str, backend: str) -> str:
     tables = [name for (name,) in own_databases.query(url, TABLES[backend])]
     assert "cloaca_attempt" in tables
     return repr([own_databases.query(url, f"SELECT * FROM {name}") for name in tables])
-
-
-def all_pages(client: cloaca.Client) -> dict[str, str]:
-    """The text of each page that one comes to from the first one, by its address."""
-    app = cloaca.ui(client, auth=cloaca.ui_without_auth, hosts=["testserver"])
-    found, left = dict[str, str](), ["/"]
-    with TestClient(app) as browser:  # one loop for all requests, as of a server
-        while left:
-            address = left.pop()
-            if address not in found and not any(each in address for each in NO_PAGE):
-                found[address] = unescape(browser.get(address).text)
-                left += map(unescape, ADDRESS.findall(found[address]))
-    return found
 
 
 class TestBodies:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -10,6 +9,7 @@ from cloaca_core.doctor.facts import LEAVING_LONG, OVERDUE, Late, Work
 from cloaca_core.records.findings import SEVERITIES, Finding, SchemaState
 from cloaca_core.values.instants import instant_text, nearest_shown
 from cloaca_core.values.namespace import short_name
+from cloaca_core.values.shell import command
 
 MOST_APART: Final = 2_000_000
 """µs by which the clock of this computer may differ from the database's."""
@@ -194,7 +194,7 @@ def _of_pauses(work: Work) -> Iterator[Finding]:
             "workflow_paused",
             "notice",
             f"the workflow {short_name(workflow)} is paused: none of its runs begins",
-            f"cloaca workflows resume {shlex.quote(short_name(workflow))}",
+            command(["workflows", "resume"], [short_name(workflow)]),
         )
 
 

@@ -6,7 +6,6 @@ takes the same one.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
@@ -59,10 +58,10 @@ class Chosen:
         return parse(self.q or EVERYTHING)
 
     @property
-    def command(self) -> str:
-        """What acts on the same runs in a terminal."""
+    def words(self) -> list[str]:
+        """The words after ``cloaca`` that act on the same runs."""
         words = self.ids or tuple(map(str, parse(self.q).terms)) or ("--all",)
-        return " ".join(["runs", self.kind, *map(shlex.quote, words)])
+        return ["runs", self.kind, *words]
 
 
 def chosen(given: QueryParams | FormData) -> Chosen:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -58,9 +57,9 @@ class FilterLine:
         )
 
     @property
-    def command(self) -> str:
-        """The terms, as a shell takes them."""
-        return " ".join([shlex.quote(str(each)) for each in self.filter.terms])
+    def words(self) -> list[str]:
+        """The terms, each a word of a command line."""
+        return [str(each) for each in self.filter.terms]
 
     def with_tag(self, key: str, value: str) -> str:
         """The text of the filter with one more term."""

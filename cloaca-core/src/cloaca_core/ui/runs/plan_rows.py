@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
@@ -35,7 +34,7 @@ class PlanShown:
     """A plan. ``chosen`` are the tasks that the plan was asked for, or (``by_default``) those that
     failed, and ``unseen`` those of them without a row. ``hidden`` counts kept tasks without a row,
     ``hidden_run`` those that run, ``count`` all that run. ``drawn`` is how each stands in the
-    graph.
+    graph. ``words`` and ``last_words`` are the command that does the same.
     """
 
     act: Act
@@ -49,7 +48,8 @@ class PlanShown:
     chosen: tuple[str, ...]
     by_default: bool
     names: tuple[str, ...]
-    command: str
+    words: tuple[str, ...]
+    last_words: tuple[str, ...]
     drawn: Mapping[str, str]
 
     @property
@@ -93,7 +93,8 @@ def shown(
         chosen=tuple([each for each in chosen if each in again]),
         by_default=by_default,
         names=tuple(statuses),
-        command=_command(act, run_id, () if by_default else chosen),
+        words=_words(act, run_id, () if by_default else chosen),
+        last_words=tuple(chosen) if act == "fork" else (),
         drawn=_drawn(plan),
     )
 
@@ -116,9 +117,7 @@ def _drawn(plan: Plan) -> dict[str, str]:
     return {each.task: word for word, items in groups for each in items}
 
 
-def _command(act: Act, run_id: str, chosen: Collection[str]) -> str:
-    """The words after ``cloaca``."""
-    names = [shlex.quote(each) for each in chosen]
-    if act == "fork":
-        return " ".join(["runs fork", run_id, *names])
-    return " ".join(["runs retry", run_id, *[f"--task {each}" for each in names]])
+def _words(act: Act, run_id: str, chosen: Collection[str]) -> tuple[str, ...]:
+    """The words after ``cloaca``; behind those of a fork comes its task."""
+    tasks = () if act == "fork" else [word for each in chosen for word in ("--task", each)]
+    return ("runs", act, run_id, *tasks)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from cloaca_core.observe import GraphNode
 from cloaca_core.observe.filters import Term
+from cloaca_core.values.shell import command
 from cloaca_core.values.wording import counted, duration, first_line
 
 _THOUSAND: Final = 1_000
@@ -124,7 +124,7 @@ def skipped(reason: str) -> str:
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "duration": duration,
     "brief": brief,
-    "shell": shlex.quote,
+    "command": command,
     "short_id": short_id,
     "size": size,
     "first_line": first_line,

@@ -21,7 +21,7 @@ def test_runs_are_chosen_by_their_ids() -> None:
     it = given(("kind", "retry"), ("id", ONE), ("id", OTHER), ("id", ONE), ("q", "status:failed"))
 
     assert str(it.filter) == f"id:{ONE},{OTHER}"
-    assert it.command == f"runs retry {ONE} {OTHER}"
+    assert it.words == ["runs", "retry", ONE, OTHER]
     assert it.q == "status:failed"
 
 
@@ -29,7 +29,7 @@ def test_or_by_the_filter_of_the_list_whatever_is_selected() -> None:
     it = given(("kind", "cancel"), ("all", "1"), ("id", ONE), ("q", 'tag.k:"a b" since:1h'))
 
     assert str(it.filter) == 'tag.k:"a b" since:1h'
-    assert it.command == "runs cancel 'tag.k:\"a b\"' since:1h"
+    assert it.words == ["runs", "cancel", 'tag.k:"a b"', "since:1h"]
 
 
 def test_no_filter_means_all_runs() -> None:
@@ -37,7 +37,7 @@ def test_no_filter_means_all_runs() -> None:
     it = given(("kind", "pause"), ("all", "1"))
 
     assert str(it.filter) == "since:1970-01-01"
-    assert it.command == "runs pause --all"
+    assert it.words == ["runs", "pause", "--all"]
 
 
 def test_only_so_many_ids_are_taken() -> None:

@@ -60,7 +60,7 @@ def test_a_tag_is_one_more_term() -> None:
 
 
 def test_the_command_line_takes_the_same_terms() -> None:
-    assert filter_line(['tag.k:"a b" error:it\'s']).command == "'tag.k:\"a b\"' 'error:it'\"'\"'s'"
+    assert filter_line(['tag.k:"a b" error:it\'s']).words == ['tag.k:"a b"', "error:it's"]
 
 
 def test_every_hint_that_is_a_term_can_be_read() -> None:

@@ -24,7 +24,7 @@ def test_rows_begin_with_what_runs() -> None:
     )
     assert (found.says, found.dropped) == ("Run 2, keep 1", 1)
     assert (found.chosen, found.by_default) == (("publish",), True)
-    assert found.command == "runs retry 01a2"
+    assert found.words == ("runs", "retry", "01a2")
     assert found.drawn == {"publish": "again", "notify": "again", "load": "keep", "gone": "drop"}
 
 
@@ -34,14 +34,14 @@ def test_a_choice_stands_in_the_command() -> None:
 
     assert [row.is_free for row in found.rows] == [True, False]
     assert (found.chosen, found.by_default) == (("it's",), False)
-    assert found.command == """runs retry 01a2 --task 'it'"'"'s'"""
+    assert found.words == ("runs", "retry", "01a2", "--task", "it's")
 
 
 def test_a_fork_begins_at_its_task() -> None:
     found = shown("fork", PLAN, STATUSES, "01a2", ["publish"])
 
     assert (found.says, found.names) == ("Fork, run 2, keep 1", ("load", "publish", "notify"))
-    assert found.command == "runs fork 01a2 publish"
+    assert (found.words, found.last_words) == (("runs", "fork", "01a2"), ("publish",))
 
 
 def test_of_many_kept_tasks_the_first_have_rows() -> None:
