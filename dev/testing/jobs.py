@@ -7,8 +7,7 @@ of the scenarios the tests that are of this backend alone. (The hosted matrix an
 run everything on each Python.) The suites run on the oldest Python: those of EACH on every backend,
 those of ONCE where all backends are installed together. The files of EXECUTORS run on every
 backend, too, each in an environment that also has the engine that it is about. The tests of the web
-page run on every backend with the newest Python, those of a backend in one process: they share a
-browser.
+page run on every backend with the newest Python.
 
 Files share a process until it is expected to take ``SHARE_SECONDS``: starting pytest costs half a
 second of a core, and a process for each file found no more faults. Every test has its own database,
@@ -40,7 +39,13 @@ BACKEND_VARIABLE = "CLOACA_TEST_BACKEND"
 SHARE_SECONDS = 45
 """Seconds that a process with several files may take, on a quiet machine."""
 SECONDS: dict[str, float] = {
-    "browser": 8,
+    "browser": 10,
+    "browser/test_acts.py": 25,
+    "browser/test_every_page.py": 70,
+    "browser/test_gone_runner.py": 15,
+    "browser/test_keyboard.py": 27,
+    "browser/test_live.py": 30,
+    "browser/test_schedule_acts.py": 20,
     "conformance/test_postgres.py": 38,
     "conformance/test_sqlite.py": 22,
     "dispatcher": 20,
@@ -251,10 +256,10 @@ def _jobs_beside(
 
 
 def _jobs_in_browser(path: Path, backends: Sequence[str], newest: Interpreter) -> Iterator[Job]:
-    """A job per backend, on the newest Python, with only that backend installed."""
+    """Jobs per backend, on the newest Python, with only that backend installed."""
     files = sorted(path.rglob("test_*.py")) if path.is_dir() else [path]
-    share = Share(path.relative_to(TESTS).as_posix(), tuple(files))
-    yield from (Job(Target(newest, backend), share, backend) for backend in backends)
+    for share in shares(path.relative_to(TESTS).as_posix(), files):
+        yield from (Job(Target(newest, backend), share, backend) for backend in backends)
 
 
 def _jobs_on_each(

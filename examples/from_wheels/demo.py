@@ -34,7 +34,7 @@ PAUSE = 0.3
 PAUSE_TO_WATCH = 2.0
 """The same where somebody watches in a browser, which has to open first."""
 BRANCHES_BEFORE_THE_KILL = 5
-JOB_SECONDS = 60
+JOB_SECONDS = 300
 
 
 def demo(*, crash: bool = False, dask: bool = False, ui: bool = False) -> None:

@@ -19,7 +19,7 @@ from browser.shop import Shop
 from dev.console import TaskFailed
 from dev.environments import browser as programs
 
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,6 @@ def tell(blocks: Sequence[Block], folder: Path, server: str = SERVER) -> None:
         input=json.dumps(parts),
         capture_output=True,
         encoding="utf-8",
-        timeout=50,
         check=False,
     )
     assert (done.stdout.splitlines(), done.stderr) == (promised(blocks), "")
@@ -94,7 +93,6 @@ def printed_by(program: Path, folder: Path) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
-        timeout=50,
         check=True,
     )
     return done.stdout

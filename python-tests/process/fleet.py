@@ -20,7 +20,7 @@ from own_database import OwnDatabases
 from process.nursery import Nursery
 
 WORKER = Path(__file__).with_name("worker.py")
-PATIENCE = 40.0
+PATIENCE = 120.0
 """Seconds until a test gives up; nothing waits so long unless it is broken."""
 
 

@@ -97,15 +97,18 @@ def test_the_folder_of_the_engines_has_a_job_for_each_of_them() -> None:
     assert names == {f"py311-all-{engine}" for engine in BESIDE}
 
 
-def test_all_that_is_done_in_a_browser_is_one_job_for_each_backend() -> None:
+def test_what_is_done_in_a_browser_is_shared_out_once_for_each_backend() -> None:
+    """In one process it would be the longest of all, and the whole run would wait for it."""
+    files = sorted((TESTS / "browser").glob("test_*.py"))
     for wanted in Wanted(), Wanted(all_pythons=True), Wanted(file="browser"):
-        jobs = [job for job in plan(wanted, [OLD, NEW]) if job.share.name == "browser"]
+        jobs = [job for job in plan(wanted, [OLD, NEW]) if job.share.paths[0] in files]
 
-        assert {job.target.name: job.backend for job in jobs} == {
-            "py313-postgres": "postgres",
-            "py313-sqlite": "sqlite",
-        }
-        assert len(jobs) == 2
+        for backend in ("postgres", "sqlite"):
+            own = [job for job in jobs if job.target.name == f"py313-{backend}"]
+            assert sorted(path for job in own for path in job.share.paths) == files
+            assert {job.backend for job in own} == {backend}
+            assert all(len(job.share.paths) == 1 for job in own if job.share.seconds > 50)
+        assert {job.target.name for job in jobs} == {"py313-postgres", "py313-sqlite"}
 
 
 @pytest.mark.parametrize("minor", ["3.11", "3.13"])

@@ -34,8 +34,8 @@ def test_a_server_is_looked_for_only_when_a_test_needs_one(
 @pytest.mark.parametrize(
     ("expected", "code", "counts"),
     [
-        ("hung for 900 s and was killed in a.py::test_b", None, None),
-        ("hung for 900 s and was killed in a.py::test_b", None, Counts(3)),
+        ("began no test for 900 s and was killed in a.py::test_b", None, None),
+        ("began no test for 900 s and was killed in a.py::test_b", None, Counts(3)),
         ("pytest died with exit code 1 in a.py::test_b", 1, None),
         ("pytest ended with exit code 3", 3, Counts(3)),
         ("", 1, Counts(3, 1)),  # its failures speak for themselves
