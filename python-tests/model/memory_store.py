@@ -161,7 +161,7 @@ class MemoryStore(
             )
         return run._replace(
             status=end.status,
-            final_context=end.final_context,
+            final_context=run.input if end.final_context is None else end.final_context,
             error_message=end.error_message,
             ended_at=end.ended_at,
             reason_code=end.reason_code,

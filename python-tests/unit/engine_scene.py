@@ -68,7 +68,7 @@ class Store(MemoryStore):
 
     async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
         self._perhaps_fail("commit")
-        contexts = [end.final_context for end in batch.ends]
+        contexts = [end.final_context or "" for end in batch.ends]
         if self.refused is not None and any(self.refused in text for text in contexts):
             raise StoreDataError("the database will not have it")
         committed = await super().commit(batch, landed)

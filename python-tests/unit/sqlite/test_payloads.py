@@ -114,6 +114,18 @@ async def test_a_long_final_context_is_written_once(
     assert ended.final_context == LONG
 
 
+async def test_a_context_that_a_run_has_not_changed_is_not_written(
+    store: Store, raw: sqlite3.Connection, path: Path
+) -> None:
+    log = Log(raw, path)
+    await submit(store, new_run("a")._replace(input=LONG))
+
+    end = run_end("a", final_context=None)
+    assert await log.written(lambda: record(store, ends=[end])) < FEW
+
+    assert kept(raw) == [("a", 0)]
+
+
 async def test_runs_that_were_not_inserted_and_ends_that_were_refused_leave_nothing(
     store: Store, raw: sqlite3.Connection
 ) -> None:
@@ -160,12 +172,13 @@ async def test_payloads_that_an_earlier_version_wrote_into_the_row_are_read(
 
 
 async def test_people_see_payloads_wherever_they_lie(store: Store, raw: sqlite3.Connection) -> None:
-    ids = ("short", "long", "cancelled", "under way")
+    ids = ("short", "long", "cancelled", "unchanged", "under way")
     await submit(store, *[new_run(name)._replace(input=LONG) for name in ids[1:]])
     await submit(store, new_run("short"))
     await store.cancel(["cancelled"], act(), LATER, children=True)
     long = [run_end(name, final_context=LONG + " ") for name in ("long", "cancelled")]
-    await record(store, ends=[run_end("short"), *long])
+    unchanged = run_end("unchanged", final_context=None)
+    await record(store, ends=[run_end("short"), *long, unchanged])
 
     found = raw.execute("SELECT id, input, final_context FROM cloaca_run_readable")
 
@@ -173,6 +186,7 @@ async def test_people_see_payloads_wherever_they_lie(store: Store, raw: sqlite3.
         "short": ['{"amount":1}', '{"x":1}'],
         "long": [LONG, LONG + " "],
         "cancelled": [LONG, LONG],
+        "unchanged": [LONG, LONG],
         "under way": [LONG, None],
     }
 

@@ -140,6 +140,24 @@ class PayloadConformance:
         }
         assert {run.final_context for run in await store.list_runs(any_run())} == {""}
 
+    @pytest.mark.parametrize("text", [SHORT, LONG])
+    async def test_a_run_that_has_not_changed_its_input_ends_with_it(
+        self, store: Store, text: str
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a")._replace(input=text))
+        end = run_end("a", status=RunStatus.FAILED, final_context=None)
+
+        for _ in range(2):
+            await record(store, ends=[end])
+
+        run = await stored(store, "a")
+        assert (run.status, run.input, run.final_context) == (RunStatus.FAILED, text, text)
+        assert await store.ended(["a"]) == [run]
+        await store.retry([Reopening("a", 1, {})], act())
+        assert [each.final_context for each in await store.rounds("a")] == [text]
+        assert (await stored(store, "a")).final_context is None
+
     async def test_an_end_that_is_refused_leaves_no_context(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))

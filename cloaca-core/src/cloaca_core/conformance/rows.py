@@ -235,7 +235,7 @@ def run_end(
     *,
     epoch: int = 1,
     status: str = RunStatus.COMPLETED,
-    final_context: str = '{"x":1}',
+    final_context: str | None = '{"x":1}',
     reason: str | None = None,
     limit: int | None = None,
 ) -> RunEnd:

@@ -144,6 +144,7 @@ class AttemptRow(NamedTuple):
 class RunEnd(NamedTuple):
     """The last write of a run: its final state, made under ``epoch``.
 
+    ``final_context`` is None if the run has not changed its input, which is not stored twice.
     ``schedule_id`` is that of its row: the schedule's next run may wait for this end.
     ``reason_code``, ``limit_seconds`` and ``reason_tasks`` are as in ``RunRow``.
     """
@@ -151,7 +152,7 @@ class RunEnd(NamedTuple):
     id: str
     epoch: int
     status: str
-    final_context: str
+    final_context: str | None
     error_message: str | None
     ended_at: int
     schedule_id: str | None = None

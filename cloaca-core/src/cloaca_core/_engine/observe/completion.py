@@ -134,7 +134,7 @@ def _ended(row: RunRow, end: RunEnd) -> RunRow:
         "",  # input
         row.tags,
         row.parent_id,
-        end.final_context,
+        row.input if end.final_context is None else end.final_context,
         end.error_message,
         row.created_at,
         row.started_at,

@@ -174,7 +174,7 @@ class Failures:
         elif entry.end is None:
             return  # the end is on its way
         elif entry.attempts or entry.end.final_context != "{}":
-            self._end_bare(run, reason)
+            self.end_bare(run, reason)
         else:
             self._steps.drop(run)  # not even the bare end can be written: a person must help
 
@@ -185,7 +185,7 @@ class Failures:
         if not run.over and self._runs.get(run.id) is run:
             self._steps.stop(run)
             text = storable_text(self._redact(f"internal error: {error!r}"))
-            self._end_bare(run, Reason(ReasonCode.INTERNAL_ERROR, text))
+            self.end_bare(run, Reason(ReasonCode.INTERNAL_ERROR, text))
 
     def break_off(self, run: ActiveRun, reason: Reason) -> None:
         """End a run that is not over yet, and cancel its attempts."""
@@ -195,7 +195,7 @@ class Failures:
             cut += attempt_rows.cut_waits(run, reason, now)
             self._steps.follow(run, Step(over=RunOver(RunStatus.FAILED, reason)), cut)
 
-    def _end_bare(self, run: ActiveRun, reason: Reason) -> None:
+    def end_bare(self, run: ActiveRun, reason: Reason) -> None:
         """End the run without its context, which may be what the database refused."""
         over = RunOver(RunStatus.FAILED, reason)
         self._steps.record(run, [], end_row(run, over, "{}", self._clock.wall()))

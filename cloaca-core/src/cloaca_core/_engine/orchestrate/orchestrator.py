@@ -149,6 +149,12 @@ class Orchestrator:
         self.runs.add(run)
         self._failures.break_off(run, reason)
 
+    def refuse_unreadable(self, run: ActiveRun, reason: Reason) -> None:
+        """End a run of ours whose rows cannot be read: it keeps no context, not even its input."""
+        self.runs.add(run)
+        self.stop(run)
+        self._failures.end_bare(run, reason)
+
     def drop(self, run: ActiveRun) -> None:
         """Forget a run that is no longer ours; outcomes of its bodies are ignored."""
         self.stop(run)
@@ -202,7 +208,9 @@ class Orchestrator:
             self.record(run, attempts, end, step.ready[len(ahead) :], ahead, closed)
 
     def _end(self, run: ActiveRun, over: RunOver) -> RunEnd:
-        context, now = encode(run.plan.contexts.final()), self._clock.wall()
+        contexts = run.plan.contexts
+        final, now = contexts.final(), self._clock.wall()
+        context = None if final is contexts.input else encode(final)
         self.stop(run)
         failpoints.hit("run.before_end")
         if (too_large := self._too_large(run, context)) is None:
@@ -212,10 +220,10 @@ class Orchestrator:
             reason = replace(first, text=f"{first.text}; {too_large.text}")
         return end_row(run, RunOver(RunStatus.FAILED, reason), "{}", now)
 
-    def _too_large(self, run: ActiveRun, context: str) -> Reason | None:
+    def _too_large(self, run: ActiveRun, context: str | None) -> Reason | None:
         """The reason if the final context is too large: several tasks together may exceed it."""
-        most = self._config.max_context_bytes
-        if run.size_bound <= most or (size := len(context.encode())) <= most:
+        most, handed_on = self._config.max_context_bytes, context or run.row.input
+        if run.size_bound <= most or (size := len(handed_on.encode())) <= most:
             return None
         text = f"the final context is {size} bytes long; max_context_bytes is {most}"
         return Reason(ReasonCode.CONTEXT_TOO_LARGE, text)

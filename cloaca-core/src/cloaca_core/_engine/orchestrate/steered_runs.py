@@ -235,7 +235,7 @@ class SteeredRuns:
         self, run: ActiveRun, rows: list[AttemptRow], closed: Sequence[ClosedWait] = ()
     ) -> None:
         reason, now = self._cancels[run].reason, self._clock.wall()
-        end = end_row(run, RunOver(RunStatus.CANCELLED, reason), run.row.input, now)
+        end = end_row(run, RunOver(RunStatus.CANCELLED, reason), None, now)
         rows += attempt_rows.cut_waits(run, reason, now)
         self._course.stop(run)
         self._course.record(run, rows, end, closed=closed)

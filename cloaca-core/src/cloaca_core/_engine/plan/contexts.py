@@ -23,12 +23,12 @@ class Contexts:
         "_any_completed",
         "_given",
         "_graph",
-        "_input",
         "_merged",
         "_out",
         "_patches",
         "_replaced",
         "_viewed",
+        "input",
         "replacements",
     )
 
@@ -40,7 +40,7 @@ class Contexts:
         replacements: Sequence[Keys] = (),
     ) -> None:
         self._graph = graph
-        self._input = run_input
+        self.input: dict[str, JsonValue] = run_input
         self._given: dict[int, Flow] = {}
         self._out: dict[int, Flow] = {}
         self._patches = patches or {}
@@ -97,7 +97,7 @@ class Contexts:
         """
         flow = self._given[task]
         if self._viewed is None or self._viewed[0] is not flow:
-            self._viewed = (flow, view(self._input, flow))
+            self._viewed = (flow, view(self.input, flow))
         return self._viewed[1]
 
     def seen_by(self, task: int) -> int:
@@ -112,13 +112,13 @@ class Contexts:
         return [task for task in tasks if seen_by(task) < count]
 
     def final(self) -> dict[str, JsonValue]:
-        """The merged contexts of the leaves; the input when no task completed. It may be shared: do
-        not change it.
+        """The merged contexts of the leaves; ``input`` itself when no task completed, or none has
+        changed it. It may be shared: do not change it.
         """
         ends = [self._out[leaf] for leaf in self._graph.leaves if leaf in self._out]
         if not self._any_completed or not ends:
-            return self._input
-        return view(self._input, merged(ends, self._ancestors))
+            return self.input
+        return view(self.input, merged(ends, self._ancestors))
 
     @property
     def _ancestors(self) -> Sequence[int]:

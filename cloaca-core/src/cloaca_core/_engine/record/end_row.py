@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from cloaca_core._engine.plan.planner import RunOver
 
 
-def end_row(run: ActiveRun, over: RunOver, context: str, now: int) -> RunEnd:
-    """The run ended at ``now``, with this final context as JSON."""
+def end_row(run: ActiveRun, over: RunOver, context: str | None, now: int) -> RunEnd:
+    """The run ended at ``now``, with this final context as JSON; None if that is its input."""
     reason = over.reason
     return RunEnd(
         run.id,

@@ -24,7 +24,7 @@ def attempt_weight(row: AttemptRow) -> int:
 
 def end_weight(end: RunEnd) -> int:
     """The weight of the end of a run."""
-    return len(end.final_context) + len(end.error_message or "")
+    return len(end.final_context or "") + len(end.error_message or "")
 
 
 def memo_weight(memo: MemoRow) -> int:

@@ -52,7 +52,7 @@ class Payloads:
         """Split the rows that end runs."""
         if self._queries is None:
             return ends, None
-        long = [end for end in ends if len(end.final_context) > LONGEST_IN_ROW]
+        long = [end for end in ends if len(end.final_context or "") > LONGEST_IN_ROW]
         if not long:
             return ends, None
         insert = self._queries.insert_final_context

@@ -112,6 +112,16 @@ async def test_the_end_has_the_reason_and_no_input(desk: Desk) -> None:
     assert (row.reason_tasks, row.input) == ('["b"]', "")
 
 
+async def test_one_that_has_not_changed_its_input_ended_with_it(desk: Desk) -> None:
+    run = desk.ours()
+
+    desk.completion.ended(run, run_end("r", final_context=None))
+
+    found = desk.completion.recent.get("r")
+    assert found is not None
+    assert (found.row.final_context, found.row.input) == (run.row.input, "")
+
+
 async def test_a_run_that_has_failed_here_is_read_anew_since_a_retry_may_have_begun_it_again(
     desk: Desk,
 ) -> None:

@@ -45,7 +45,7 @@ class TestTimeouts:
         assert (row.status, row.error_type) == ("Failed", "TimeoutError")
         assert row.error_message == "Task execution timeout"
         scene.executor.finish(body)
-        assert (await scene.the_end()).final_context == "{}"
+        assert (await scene.the_end()).final_context is None
 
     async def test_one_that_can_be_tried_again_is(self, scene: Scene) -> None:
         graph = self.graph(retry_attempts=2, retry_condition="transient", retry_delay_ms=0)

@@ -53,7 +53,7 @@ class TestDeadlines:
         assert {row.skip_reason for row in record.attempts} == {"Pipeline timeout after 1s"}
         assert {row.reason_code for row in record.attempts} == {"deadline_exceeded"}
         end = scene.ended[0][1]
-        assert end[2:5] == ("Failed", "{}", "Pipeline timeout after 1s")
+        assert end[2:5] == ("Failed", None, "Pipeline timeout after 1s")
         assert (end.reason_code, end.limit_seconds) == ("deadline_exceeded", 1)
         assert (body.abandoned, scene.executor.queued) == (True, [])
 

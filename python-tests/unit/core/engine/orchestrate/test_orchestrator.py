@@ -56,7 +56,7 @@ class TestSteps:
         ]
         assert scene.ended[0][1][2:5] == (
             "Failed",
-            '{"n":0}',
+            None,
             "1 task(s) failed, 0 completed, 2 skipped; first error: a: ValueError: bad",
         )
         assert [row.reason_code for row in record.attempts] == [

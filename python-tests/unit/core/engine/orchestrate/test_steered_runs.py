@@ -95,7 +95,7 @@ async def test_what_waits_for_a_slot_does_not_start_and_the_run_ends(scene: Scen
     rows, end = await ended(scene)
 
     assert rows == []
-    assert end[2:5] == (RunStatus.CANCELLED, '{"n":1}', "cancelled by ann")
+    assert end[2:5] == (RunStatus.CANCELLED, None, "cancelled by ann")
     assert end.reason_code == ReasonCode.CANCELLED
 
 
@@ -116,7 +116,7 @@ async def test_a_body_that_runs_is_told_and_waited_for(scene: Scene) -> None:
     rows, end = await ended(scene)
 
     assert (seen, rows) == ([True], [("a", 1, "Completed")])
-    assert (end.status, end.final_context) == ("Cancelled", '{"n":1}')
+    assert (end.status, end.final_context) == ("Cancelled", None)
 
 
 async def test_of_several_bodies_each_is_recorded_when_it_ends_and_the_last_with_the_end(

@@ -96,6 +96,13 @@ class TestFinalContext:
 
         assert contexts.final() == {"b": "b", "c": "c", "d": "d", "x": "a", "y": "input"}
 
+    def test_one_that_no_task_has_changed_is_the_input_itself(self) -> None:
+        contexts = Contexts(GRAPH, {"x": "input"})
+        for task in (A, B, C, D):
+            made(contexts, task)
+
+        assert contexts.final() is contexts.input
+
     def test_it_is_the_input_when_no_leaf_has_ended(self) -> None:
         contexts = Contexts(GRAPH, {"x": "input"})
         made(contexts, A, x="a")

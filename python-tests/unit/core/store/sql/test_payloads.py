@@ -57,6 +57,12 @@ def test_a_long_final_context_is_written_beside_under_the_fence_of_its_run(
     )
 
 
+def test_an_end_that_has_not_changed_the_input_has_no_payload(payloads: Payloads) -> None:
+    ends = [run_end("a", final_context=None)]
+
+    assert payloads.split_ends(ends, "r1", {"a": 1}) == (ends, None)
+
+
 def test_short_payloads_are_no_step_more(payloads: Payloads) -> None:
     runs, ends = [new_run("a")._replace(input=SHORT)], [run_end("a", final_context=SHORT)]
 
