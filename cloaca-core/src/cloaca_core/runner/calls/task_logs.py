@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cloaca_core._engine.observe.run_logs import News, Wanted
-from cloaca_core.errors import ConfigTypeError
+from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.runner.calls.arguments import checked_limit
 from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.task_logs import LineReader, LogLine
+from cloaca_core.values.arguments import shown_number
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -101,12 +103,20 @@ def wanted_lines(
     """Checks the arguments."""
     if task is not None and not isinstance(task, str):
         raise _wrong_type("task", "a str or None", task)
-    if attempt is not None and (isinstance(attempt, bool) or not isinstance(attempt, int)):
-        raise _wrong_type("attempt", "an int or None", attempt)
+    if attempt is not None:
+        _check_number("attempt", attempt, "an int or None", least=1)
     position = after.position if isinstance(after, LogLine) else after
-    if position is not None and (isinstance(position, bool) or not isinstance(position, int)):
-        raise _wrong_type("after", "a LogLine, its position or None", after)
+    if position is not None:
+        _check_number("after", position, "a LogLine, its position or None", least=0)
     return Wanted(run_id, task, attempt, position or 0, limit)
+
+
+def _check_number(name: str, given: object, accepted: str, *, least: int) -> None:
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise _wrong_type(name, accepted, given)
+    if not least <= given <= sys.maxsize:
+        text = f"{name} must be {least} to {sys.maxsize}, got {shown_number(given)}"
+        raise ConfigError(text, field=name)
 
 
 def _wrong_type(name: str, accepted: str, given: object) -> ConfigTypeError:
