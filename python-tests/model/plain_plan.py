@@ -29,7 +29,9 @@ class PlainTask:
     set: dict[str, Any] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
     fails: bool = False
-    runs_when: str = "default"  # or "always", "any failed", "any approved", "none failed by rule"
+    runs_when: str = (
+        "default"  # or "always", "any failed", "any approved", "none failed, one skipped"
+    )
     choice: str | None = None
 
     def __post_init__(self) -> None:
@@ -67,13 +69,14 @@ class PlainRun:
                 self._decide(needed)
         if name in self.status:
             return
-        if task.runs_when == "default":
-            bad = [n for n in task.dependencies if self._counts_as_failed(n)]
-            if bad:
-                self.because_of_failure.add(name)
-        else:
-            bad = [] if self._rule_holds(task) else [name]
-        self.status[name] = "Skipped" if bad else "Failed" if task.fails else "Completed"
+        runs = self._rule_holds(task)
+        asks = task.runs_when in ("default", "none failed, one skipped")
+        if asks and not runs and not self._none_failed(task):
+            self.because_of_failure.add(name)
+        self.status[name] = "Skipped" if not runs else "Failed" if task.fails else "Completed"
+
+    def _none_failed(self, task: PlainTask) -> bool:
+        return not any(self._counts_as_failed(n) for n in task.dependencies)
 
     def _counts_as_failed(self, name: str) -> bool:
         return (
@@ -86,6 +89,12 @@ class PlainRun:
         return self.status[name] == "Completed" and self.tasks[name].choice == choice
 
     def _rule_holds(self, task: PlainTask) -> bool:
+        skipped = [self.status[n] == "Skipped" for n in task.dependencies]
+        if task.runs_when == "default":
+            in_vain = task.choice is not None and bool(skipped) and all(skipped)
+            return self._none_failed(task) and not in_vain
+        if task.runs_when == "none failed, one skipped":
+            return self._none_failed(task) and any(skipped)
         if task.runs_when == "any failed":
             return any(self.status[n] == "Failed" for n in task.dependencies)
         if task.runs_when == "any approved":

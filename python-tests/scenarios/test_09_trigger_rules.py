@@ -12,6 +12,7 @@ from cloaca import (
     always,
     any_of,
     context_value,
+    none_failed,
     none_of,
     task_failed,
     task_skipped,
@@ -55,6 +56,11 @@ def judged(runner: cloaca.DefaultRunner, rule: dict[str, Any], given: dict[str, 
         (any_of(task_failed("good"), task_skipped("good")), False),
         (none_of(task_failed("good"), task_success("bad")), True),
         (none_of(task_failed("good"), task_failed("bad")), False),
+        (all_of(task_success("good"), any_of(task_success("bad"), task_skipped("off"))), True),
+        (none_of(all_of(task_success("good"), task_failed("bad"))), False),
+        (none_failed(), False),
+        (none_of(none_failed()), True),
+        (task_failed(fail), True),  # by its function
         (task_failed("off"), False),  # skipped is not failed
         (task_success("off"), False),  # … nor a success
         (task_failed("bad"), True),  # a bare condition means All of it
@@ -168,6 +174,62 @@ def cascade() -> str:
     return "cascade"
 
 
+def test_a_rule_of_its_own_lets_no_truck_leave_after_a_failure(
+    runner: cloaca.DefaultRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    abroad = context_value("abroad", "==", True)
+    with cloaca.WorkflowBuilder("parcels") as builder:
+        cloaca.task(id="charge", retry_attempts=1)(fail)
+        with_both = all_of(none_failed(), abroad)
+        cloaca.task(id="plane", dependencies=[fail], trigger_rules=with_both)(keep)
+        cloaca.task(id="after_plane", dependencies=["plane"])(keep)
+        cloaca.task(id="truck", dependencies=["charge"], trigger_rules=abroad)(keep)
+        cloaca.task(id="bike", dependencies=["charge"], trigger_rules=any_of())(keep)
+
+    tasks = runner.execute("parcels", {"abroad": True}).task_results
+
+    by_failure = ("Skipped", "upstream_failed")
+    assert {name: (task.status, task.skip_code) for name, task in tasks.items()} == {
+        "charge": ("Failed", None),
+        "plane": by_failure,
+        "after_plane": by_failure,
+        "truck": ("Completed", None),  # as in 0.12: its rule says nothing of the payment
+        "bike": ("Skipped", "trigger_rule"),
+    }
+    (told,) = builder.workflow.warnings()
+    assert told.startswith("task 'truck' may run although 'charge' failed: ")
+    assert [each.getMessage() for each in caplog.records if each.name == "cloaca.registry"] == [
+        f"workflow public::embedded::parcels: {told}"
+    ]
+
+
+def test_the_reason_of_a_skip_is_in_attempts_and_events(runner: cloaca.DefaultRunner) -> None:
+    run = runner.submit(cascade())
+    run.wait()
+
+    codes = {each.task_id: each.skip_code for each in run.attempts()}
+    assert (codes["bad"], codes["second"], codes["third"]) == (None, *["upstream_failed"] * 2)
+    told = {(each.kind, each.task_id): each.skip_code for each in run.events()}
+    assert told["task_skipped", "second"] == "upstream_failed"
+    assert told["task_failed", "bad"] is None
+
+
+def test_nobody_is_asked_about_work_that_rules_have_skipped(runner: cloaca.DefaultRunner) -> None:
+    large = context_value("amount", ">", 1_000)
+    with cloaca.WorkflowBuilder("asking"):
+        cloaca.task(id="price")(keep)
+        ok = cloaca.approval(
+            "ok", "Pay it?", dependencies=["price"], trigger_rules=all_of(none_failed(), large)
+        )
+        cloaca.sleep("rest", seconds=3_600, dependencies=[ok])
+        cloaca.task(id="pay", dependencies=[ok])(keep)
+
+    tasks = runner.execute("asking", {"amount": 900}).task_results
+
+    assert (tasks["ok"].skip_code, tasks["rest"].skip_code) == ("trigger_rule", "trigger_rule")
+    assert tasks["pay"].status == "Completed"
+
+
 def test_by_default_a_failure_skips_what_comes_after(runner: cloaca.DefaultRunner) -> None:
     tasks = runner.execute(cascade()).task_results
     assert {name: (task.status, task.skip_reason) for name, task in tasks.items()} == {
@@ -229,7 +291,7 @@ def test_a_rule_waits_until_all_dependencies_are_over(runner: cloaca.DefaultRunn
         {"type": "All", "conditions": "good"},
         {"type": "All", "conditions": [{"type": "TaskSuccess"}]},
         {"type": "All", "conditions": [{"type": "TaskSuccess", "task_name": 7}]},
-        {"type": "All", "conditions": [always()]},
+        {"type": "All", "conditions": [all_of("good")]},  # type: ignore[arg-type] # wrong
         {"type": "ContextValue", "key": "k", "operator": "~=", "value": 1},
         {"type": "ContextValue", "operator": "==", "value": 1},
         {"type": "Always", "surplus": 1},

@@ -974,6 +974,23 @@ def test_a_check_that_finds_something_exits_with_8(command: Command, tmp_path: P
     command("workflows", "check", "-A", "no_workflows:registry", code=8)
 
 
+def test_the_check_warns_of_a_rule_that_ignores_a_failure(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "ruled.py").write_text(
+        "import cloaca\n"
+        "with cloaca.WorkflowBuilder('parcel'):\n"
+        "    cloaca.task(id='charge')(print)\n"
+        "    late = cloaca.context_value('late', '==', True)\n"
+        "    cloaca.task(id='truck', dependencies=['charge'], trigger_rules=late)(print)\n"
+    )
+    warning = "task 'truck' may run although 'charge' failed"
+
+    checked = command("workflows", "check", "-A", "ruled")
+    (row,) = answer(command("workflows", "check", "-A", "ruled", "--json"))["workflows"]
+
+    assert f"warning: public::embedded::parcel: {warning}" in checked.stderr
+    assert [each[: len(warning)] for each in row["warnings"]] == [warning]
+
+
 @pytest.mark.parametrize(
     ("line", "error"),
     [("cloaca.WorkflowBuilder('')", "DefinitionError: "), ("def", "SyntaxError: ")],

@@ -127,17 +127,28 @@ def graph(where: Where, out: Output, workflow: str) -> None:
 @pass_where
 @click.pass_context
 def check(ctx: click.Context, where: Where, out: Output) -> None:
-    """Import the workflows of -A, which checks their definitions; opens no database."""
+    """Import the workflows of -A, which checks their definitions; opens no database.
+
+    Warnings tell of tasks that may run although a task that they depend on failed.
+    """
     try:
         found = where.needed_registry().workflows()
     except BrokenProgram as error:
         note(error.message)
         ctx.exit(exits.FOUND)
     rows = [
-        {"workflow_name": each.name, "workflow": each.namespace, "tasks": len(each.tasks)}
+        {
+            "workflow_name": each.name,
+            "workflow": each.namespace,
+            "tasks": len(each.tasks),
+            "warnings": list(each.warnings()),
+        }
         for each in found
     ]
     out.listing("workflows", rows, _CHECKED, empty=f"{where.app_name()} defines no workflow.")
+    for each in found:
+        for told in each.warnings():
+            note(f"warning: {each.namespace}: {told}")
     ctx.exit(exits.OK if rows else exits.FOUND)
 
 

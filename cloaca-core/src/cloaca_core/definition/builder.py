@@ -11,13 +11,12 @@ import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
+from cloaca_core.definition.references import Reference, is_reference
 from cloaca_core.definition.registry import Registry, default_registry
 from cloaca_core.definition.task import (
     Collector,
     DeclaredTask,
-    Reference,
     current_collector,
-    is_reference,
     no_open_block,
 )
 from cloaca_core.definition.task_block import Block

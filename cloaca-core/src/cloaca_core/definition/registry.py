@@ -54,6 +54,7 @@ class Registry:
         if not _is_workflow(workflow):
             raise wrong_type("workflow", "a Workflow", workflow)
         self._change(lambda known: known.with_workflow(workflow))
+        _warn_of(workflow)
 
     def register_constructor(self, name: str, constructor: Callable[[], Workflow]) -> None:
         """Call ``constructor`` and register what it returns, under ``name`` as well.
@@ -64,6 +65,7 @@ class Registry:
         check_name(name, "register_workflow_constructor(name=...)")
         workflow = _construct(constructor)
         self._change(lambda known: known.with_alias(name, workflow))
+        _warn_of(workflow)
 
     def register_trigger(self, trigger: Trigger) -> None:
         """Add a trigger; it replaces one of the same name."""
@@ -281,6 +283,11 @@ def _construct(constructor: Callable[[], Workflow]) -> Workflow:
             "expected the Workflow that build() returns"
         )
     return workflow
+
+
+def _warn_of(workflow: Workflow) -> None:
+    for told in workflow.warnings():
+        _log.warning("workflow %s: %s", workflow.namespace, told)
 
 
 def _is_workflow(value: object) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeAlias, TypeGuard, assert_never
 
+from cloaca_core.definition.references import Reference, TaskFunction, is_reference
 from cloaca_core.errors import (
     ContextTypeError,
     ContextValueError,
@@ -18,13 +19,17 @@ from cloaca_core.errors import (
     DefinitionTypeError,
 )
 from cloaca_core.records.states import TaskStatus
-from cloaca_core.values.arguments import text
+from cloaca_core.values.arguments import text, wrong_type
 from cloaca_core.values.json_values import JsonValue, copy_value, normalise
+from cloaca_core.values.nearest import nearest_name
 from cloaca_core.values.node import Node
 from cloaca_core.values.option_names import OperatorName
 
 RuleDict: TypeAlias = dict[str, Any]
 """A rule or a condition as it is written: ``{"type": …}``."""
+
+DEEPEST: Final = 32
+"""How deep rules may nest."""
 
 
 class Operator(StrEnum):
@@ -65,7 +70,11 @@ class ContextValue:
     value: JsonValue = field(hash=False)
 
 
-Condition: TypeAlias = TaskIs | Chosen | ContextValue
+@dataclass(frozen=True, slots=True)
+class NoneFailed:
+    """True when the default rule would let the task run: no direct dependency failed, was
+    rejected, or was skipped for one of these reasons.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +104,26 @@ class None_:  # noqa: N801 - None is taken
 
 
 Rule: TypeAlias = Always | All | Any_ | None_
+Leaf: TypeAlias = TaskIs | Chosen | ContextValue | NoneFailed
+Condition: TypeAlias = Leaf | Rule
+"""Rules nest: each is a condition of the rule around it."""
+
+
+class FunctionName(str):
+    """The name of a function that stands for a task in a rule, until the workflow is built: the
+    block finds the task of ``function``.
+    """
+
+    __slots__ = ("function",)
+
+    function: TaskFunction
+
+    @classmethod
+    def of(cls, function: TaskFunction) -> FunctionName:
+        """The name of this function."""
+        name = cls(function.__name__)
+        name.function = function
+        return name
 
 
 # -- as a user writes them -----------------------------------------------------------------------
@@ -106,32 +135,44 @@ def always() -> RuleDict:
 
 
 def all_of(*conditions: RuleDict) -> RuleDict:
-    """The task runs when every condition holds."""
+    """The task runs when every condition holds. A condition may be a rule: rules nest."""
     return {"type": "All", "conditions": list(conditions)}
 
 
 def any_of(*conditions: RuleDict) -> RuleDict:
-    """The task runs when at least one condition holds."""
+    """The task runs when at least one condition holds. A condition may be a rule: rules nest."""
     return {"type": "Any", "conditions": list(conditions)}
 
 
 def none_of(*conditions: RuleDict) -> RuleDict:
-    """The task runs when no condition holds."""
+    """The task runs when no condition holds. A condition may be a rule: rules nest."""
     return {"type": "None", "conditions": list(conditions)}
 
 
-def task_success(task_name: str | Node) -> RuleDict:
-    """The task of this id or full name, or this node, completed. TypeError for another type."""
+def none_failed() -> RuleDict:
+    """The default rule as a condition: no direct dependency failed, was rejected, or was skipped
+    for one of these reasons. A rule of one's own replaces the default rule, so a task that must
+    not run after a failure has ``all_of(none_failed(), …)``. Where its rule does not hold and this
+    condition is false, the task counts as skipped for the failure, as by the default rule.
+    """
+    return {"type": "NoneFailed"}
+
+
+def task_success(task_name: Reference) -> RuleDict:
+    """The task of this id or full name, function or node, completed. TypeError for another type."""
     return _task_condition("TaskSuccess", task_name)
 
 
-def task_failed(task_name: str | Node) -> RuleDict:
-    """The task of this id or full name, or this node, failed. TypeError for another type."""
+def task_failed(task_name: Reference) -> RuleDict:
+    """The task of this id or full name, function or node, failed. TypeError for another type."""
     return _task_condition("TaskFailed", task_name)
 
 
-def task_skipped(task_name: str | Node) -> RuleDict:
-    """The task of this id or full name, or this node, was skipped. TypeError for another type."""
+def task_skipped(task_name: Reference) -> RuleDict:
+    """The task of this id or full name, function or node, was skipped: by its own rule, or for a
+    failure. ``all_of(none_failed(), task_skipped(…))`` about a direct dependency leaves the
+    failures out. TypeError for another type.
+    """
     return _task_condition("TaskSkipped", task_name)
 
 
@@ -153,12 +194,25 @@ def context_value(key: str, operator: OperatorName, value: Any) -> RuleDict:
     type that has no JSON form.
     """
     written = {"type": "ContextValue", "key": key, "operator": operator, "value": value}
-    return _condition_dict(_parse_condition(written))
+    return to_dict(_parse(written, _Place()))
 
 
-def _task_condition(kind: str, task_name: str | Node) -> RuleDict:
-    name = task_name.id if isinstance(task_name, Node) else text("task_name", task_name)
+def _task_condition(kind: str, task_name: Reference) -> RuleDict:
+    name = _task_name(task_name)
+    if name is None:
+        raise wrong_type("task_name", "a task's id, function or node", task_name)
     return {"type": kind, "task_name": name}
+
+
+def _task_name(reference: object) -> str | None:
+    """The name of a task that an id, a node or a function stands for; None for other objects."""
+    if isinstance(reference, FunctionName):
+        return reference
+    if isinstance(reference, str):
+        return str.__str__(reference)
+    if isinstance(reference, Node):
+        return reference.id
+    return FunctionName.of(reference) if callable(reference) and is_reference(reference) else None
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -169,8 +223,14 @@ _TASK_STATES: Final = {
     "TaskSkipped": TaskStatus.SKIPPED,
 }
 _GROUPS: Final[dict[str, type[All | Any_ | None_]]] = {"All": All, "Any": Any_, "None": None_}
-_CONDITION_TYPES: Final = (*_TASK_STATES, "Chosen", "ContextValue")
-_RULE_TYPES: Final = ("Always", *_GROUPS, *_CONDITION_TYPES)
+_TYPES: Final = (
+    "Always",
+    *_GROUPS,
+    "NoneFailed",
+    *_TASK_STATES,
+    "Chosen",
+    "ContextValue",
+)
 
 _OPERATORS: Final = {operator.value.lower(): operator for operator in Operator} | {
     "==": Operator.EQUALS,
@@ -192,88 +252,148 @@ _PRESENCE: Final = (Operator.EXISTS, Operator.NOT_EXISTS)
 def parse_rule(raw: object) -> Rule:
     """Parse a rule from a dict; a single condition means ``All`` of it.
 
-    ``DefinitionError`` "@cloaca.task(trigger_rules=...): invalid trigger rule: …" otherwise.
+    ``DefinitionError`` "@cloaca.task(trigger_rules=...): invalid trigger rule: …" otherwise; in a
+    nested rule it names the place, as ``conditions[1].conditions[0]``.
     """
-    kind, fields = _type_and_fields(raw, _RULE_TYPES)
-    if kind == "Always":
-        _refuse_other_fields(kind, fields, ())
-        return Always()
-    if kind not in _GROUPS:
-        return All((_parse_condition(raw),))
-    _refuse_other_fields(kind, fields, ("conditions",))
-    listed = _required(kind, fields, "conditions")
-    if not isinstance(listed, list | tuple):
-        raise _wrong_type(f"conditions of {kind} must be a list", listed)
-    return _GROUPS[kind](tuple(_parse_condition(condition) for condition in listed))
+    parsed = _parse(raw, _Place())
+    return parsed if isinstance(parsed, Always | All | Any_ | None_) else All((parsed,))
 
 
-def _parse_condition(raw: object) -> Condition:
-    kind, fields = _type_and_fields(raw, _CONDITION_TYPES)
+def _parse(raw: object, at: _Place) -> Condition:
+    kind, fields = _type_and_fields(raw, at)
+    if kind in _GROUPS:
+        return _GROUPS[kind](_parse_conditions(kind, fields, at))
     if kind == "ContextValue":
-        _refuse_other_fields(kind, fields, ("key", "operator", "value"))
-        return _parse_context_value(kind, fields)
+        return _parse_context_value(kind, fields, at)
     if kind == "Chosen":
-        _refuse_other_fields(kind, fields, ("task_name", "choice"))
-        return Chosen(_text(kind, fields, "task_name"), _text(kind, fields, "choice"))
-    _refuse_other_fields(kind, fields, ("task_name",))
-    return TaskIs(_text(kind, fields, "task_name"), _TASK_STATES[kind])
+        _refuse_other_fields(kind, fields, ("task_name", "choice"), at)
+        return Chosen(_task(kind, fields, at), _text(kind, fields, "choice", at))
+    if kind in _TASK_STATES:
+        _refuse_other_fields(kind, fields, ("task_name",), at)
+        return TaskIs(_task(kind, fields, at), _TASK_STATES[kind])
+    _refuse_other_fields(kind, fields, (), at)
+    return NoneFailed() if kind == "NoneFailed" else Always()
 
 
-def _parse_context_value(kind: str, fields: Mapping[str, object]) -> ContextValue:
-    key = _text(kind, fields, "key")
-    written = _text(kind, fields, "operator")
+def _parse_conditions(kind: str, fields: Mapping[str, object], at: _Place) -> tuple[Condition, ...]:
+    _refuse_other_fields(kind, fields, ("conditions",), at)
+    listed = _required(kind, fields, "conditions", at)
+    if not isinstance(listed, list | tuple):
+        raise at.wrong_type(f"conditions of {kind} must be a list", listed)
+    return tuple([_parse(each, at.condition(index)) for index, each in enumerate(listed)])
+
+
+def _parse_context_value(kind: str, fields: Mapping[str, object], at: _Place) -> ContextValue:
+    _refuse_other_fields(kind, fields, ("key", "operator", "value"), at)
+    key = _text(kind, fields, "key", at)
+    written = _text(kind, fields, "operator", at)
     operator = _OPERATORS.get(written.replace("_", "").lower())
     if operator is None:
-        _refuse(f"unknown operator {written!a}: expected one of {_WRITTEN}")
+        at.refuse(f"unknown operator {written!a}: expected one of {_WRITTEN}")
     if operator in _PRESENCE:
         return ContextValue(key, operator, None)
+    value = _required(kind, fields, "value", at)
     try:
-        return ContextValue(key, operator, normalise(_required(kind, fields, "value"), "value"))
+        return ContextValue(key, operator, normalise(value, "value"))
     except ContextTypeError as error:
-        raise DefinitionTypeError(f"{_INVALID}{error}") from error
+        raise DefinitionTypeError(f"{at}{error}") from error
     except ContextValueError as error:
-        _refuse(str(error), error)
+        at.refuse(str(error), error)
 
 
-def _type_and_fields(raw: object, known: tuple[str, ...]) -> tuple[str, Mapping[str, object]]:
+def _type_and_fields(raw: object, at: _Place) -> tuple[str, Mapping[str, object]]:
     if not isinstance(raw, Mapping):
-        raise _wrong_type("expected a dict such as all_of(task_success('a'))", raw)
+        raise at.wrong_type("expected a dict such as all_of(task_success('a'))", raw, _hint(raw))
     kind = raw.get("type")
-    if not isinstance(kind, str) or kind not in known:
-        _refuse(f"unknown type {kind!a:.80}: expected one of {', '.join(known)}")
+    if not isinstance(kind, str) or kind not in _TYPES:
+        near = nearest_name(kind, _TYPES) if isinstance(kind, str) else None
+        hint = "" if near is None else f" (did you mean {near!r}?)"
+        at.refuse(f"unknown type {kind!a:.80}{hint}: expected one of {', '.join(_TYPES)}")
     return kind, raw
 
 
-def _refuse_other_fields(kind: str, fields: Mapping[str, object], known: tuple[str, ...]) -> None:
+_FUNCTIONS: Final[tuple[Callable[..., RuleDict], ...]] = (
+    always,
+    all_of,
+    any_of,
+    none_of,
+    none_failed,
+    task_success,
+    task_failed,
+    task_skipped,
+    chosen,
+    context_value,
+)
+
+
+def _hint(raw: object) -> str:
+    """What the author of a rule that is no dict may have meant."""
+    if raw in _FUNCTIONS:
+        return f"; call the function: {getattr(raw, '__name__', '')}(…)"
+    if isinstance(raw, list | tuple):
+        return "; all_of and any_of take conditions one by one: all_of(a, b), or all_of(*listed)"
+    if (name := _task_name(raw)) is not None:
+        return f"; about the end of a task: task_success({name!a:.80})"
+    return ""
+
+
+def _refuse_other_fields(
+    kind: str, fields: Mapping[str, object], known: tuple[str, ...], at: _Place
+) -> None:
     for name in fields:
         if name != "type" and name not in known:
             accepted = ", ".join(known) or "none"
-            _refuse(f"unknown field {name!a:.80} of {kind}: expected {accepted}")
+            at.refuse(f"unknown field {name!a:.80} of {kind}: expected {accepted}")
 
 
-def _required(kind: str, fields: Mapping[str, object], name: str) -> object:
+def _required(kind: str, fields: Mapping[str, object], name: str, at: _Place) -> object:
     if name not in fields:
-        _refuse(f"missing field {name!r} of {kind}")
+        at.refuse(f"missing field {name!r} of {kind}")
     return fields[name]
 
 
-def _text(kind: str, fields: Mapping[str, object], name: str) -> str:
-    value = _required(kind, fields, name)
+def _text(kind: str, fields: Mapping[str, object], name: str, at: _Place) -> str:
+    value = _required(kind, fields, name, at)
     if not isinstance(value, str):
-        raise _wrong_type(f"{name} of {kind} must be a str", value)
+        raise at.wrong_type(f"{name} of {kind} must be a str", value)
     return str.__str__(value)
 
 
+def _task(kind: str, fields: Mapping[str, object], at: _Place) -> str:
+    given = _required(kind, fields, "task_name", at)
+    name = _task_name(given)
+    if name is None:
+        raise at.wrong_type(f"task_name of {kind} must be a task's id, function or node", given)
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A place in a rule as it is written, and the errors about what stands there. As a text it is
+    the beginning of their messages.
+    """
+
+    path: tuple[int, ...] = ()
+
+    def condition(self, index: int) -> _Place:
+        """The place of one of the conditions of the rule that stands here."""
+        if len(self.path) == DEEPEST:
+            self.refuse(f"rules nest at most {DEEPEST} deep")
+        return _Place((*self.path, index))
+
+    def __str__(self) -> str:
+        path = ".".join(f"conditions[{index}]" for index in self.path)
+        return f"{_INVALID}{path}: " if path else _INVALID
+
+    def refuse(self, reason: str, cause: Exception | None = None) -> NoReturn:
+        raise DefinitionError(f"{self}{reason}") from cause
+
+    def wrong_type(self, expected: str, value: object, hint: str = "") -> DefinitionTypeError:
+        """An error that is a ValueError, as for every wrong rule, and a TypeError."""
+        return DefinitionTypeError(f"{self}{expected}, got {type(value).__name__}{hint}")
+
+
 _INVALID: Final = "@cloaca.task(trigger_rules=...): invalid trigger rule: "
-
-
-def _refuse(reason: str, cause: Exception | None = None) -> NoReturn:
-    raise DefinitionError(_INVALID + reason) from cause
-
-
-def _wrong_type(expected: str, value: object) -> DefinitionTypeError:
-    """An error that is a ValueError, as for every wrong rule, and a TypeError."""
-    return DefinitionTypeError(f"{_INVALID}{expected}, got {type(value).__name__}")
 
 
 # -- as a workflow handles them ------------------------------------------------------------------
@@ -281,52 +401,64 @@ def _wrong_type(expected: str, value: object) -> DefinitionTypeError:
 
 def rule_tasks(rule: Rule) -> tuple[str, ...]:
     """The names of the tasks in the rule, each once, in order."""
-    named = [c.task for c in _conditions(rule) if isinstance(c, TaskIs | Chosen)]
+    named = [leaf.task for leaf in _leaves(rule) if isinstance(leaf, TaskIs | Chosen)]
     return tuple(dict.fromkeys(named))
 
 
 def rule_choices(rule: Rule) -> list[Chosen]:
     """The conditions of the rule that ask for a choice."""
-    return [c for c in _conditions(rule) if isinstance(c, Chosen)]
+    return [leaf for leaf in _leaves(rule) if isinstance(leaf, Chosen)]
+
+
+def asks_none_failed(rule: Rule) -> bool:
+    """Whether ``none_failed()`` is anywhere in the rule."""
+    return any(isinstance(leaf, NoneFailed) for leaf in _leaves(rule))
+
+
+def _leaves(condition: Condition) -> Iterator[Leaf]:
+    match condition:
+        case Always():
+            return
+        case All(conditions) | Any_(conditions) | None_(conditions):
+            for each in conditions:
+                yield from _leaves(each)
+        case _:
+            yield condition
 
 
 def rename_tasks(rule: Rule, rename: Callable[[str], str]) -> Rule:
     """The same rule with its task names replaced by ``rename(name)``."""
     if isinstance(rule, Always):
         return rule
-    return replace(rule, conditions=tuple(_renamed(c, rename) for c in rule.conditions))
-
-
-def to_dict(rule: Rule) -> RuleDict:
-    """The rule as ``parse_rule`` reads it; equal rules give equal dicts."""
-    match rule:
-        case Always():
-            return always()
-        case All(conditions):
-            return all_of(*map(_condition_dict, conditions))
-        case Any_(conditions):
-            return any_of(*map(_condition_dict, conditions))
-        case None_(conditions):
-            return none_of(*map(_condition_dict, conditions))
-        case _:
-            assert_never(rule)
-
-
-def _conditions(rule: Rule) -> Iterator[Condition]:
-    return iter(() if isinstance(rule, Always) else rule.conditions)
+    return replace(rule, conditions=tuple([_renamed(each, rename) for each in rule.conditions]))
 
 
 def _renamed(condition: Condition, rename: Callable[[str], str]) -> Condition:
-    if isinstance(condition, TaskIs | Chosen):
-        return replace(condition, task=rename(condition.task))
-    return condition
+    match condition:
+        case TaskIs() | Chosen():
+            return replace(condition, task=rename(condition.task))
+        case ContextValue() | NoneFailed():
+            return condition
+        case _:
+            return rename_tasks(condition, rename)
 
 
 _TASK_TYPES: Final = {status: kind for kind, status in _TASK_STATES.items()}
 
 
-def _condition_dict(condition: Condition) -> RuleDict:
-    match condition:
+def to_dict(rule: Condition) -> RuleDict:
+    """The rule as ``parse_rule`` reads it; equal rules give equal dicts."""
+    match rule:
+        case Always():
+            return always()
+        case All(conditions):
+            return all_of(*map(to_dict, conditions))
+        case Any_(conditions):
+            return any_of(*map(to_dict, conditions))
+        case None_(conditions):
+            return none_of(*map(to_dict, conditions))
+        case NoneFailed():
+            return none_failed()
         case TaskIs(task, status):
             return {"type": _TASK_TYPES[status], "task_name": task}
         case Chosen(task, choice):
@@ -339,7 +471,7 @@ def _condition_dict(condition: Condition) -> RuleDict:
                 "value": copy_value(value),
             }
         case _:
-            assert_never(condition)
+            assert_never(rule)
 
 
 # -- evaluation ----------------------------------------------------------------------------------
@@ -350,29 +482,35 @@ def evaluate(
     status_of: Callable[[str], TaskStatus],
     choice_of: Callable[[str], str | None],
     context: Mapping[str, JsonValue],
+    none_failed: Callable[[], bool],
 ) -> bool:
     """True when the task may run, given the final states of tasks, the choices of those that are
-    Completed approvals (None for others), and the task's input.
+    Completed approvals (None for others), the task's input, and whether the default rule would let
+    it run.
     """
 
     def holds(condition: Condition) -> bool:
-        if isinstance(condition, TaskIs):
-            return status_of(condition.task) is condition.status
-        if isinstance(condition, Chosen):
-            return choice_of(condition.task) == condition.choice
-        return _value_holds(condition, context)
+        match condition:
+            case TaskIs(task, status):
+                return status_of(task) is status
+            case ContextValue():
+                return _value_holds(condition, context)
+            case Chosen(task, choice):
+                return choice_of(task) == choice
+            case NoneFailed():
+                return none_failed()
+            case Always():
+                return True
+            case All(conditions):
+                return all(map(holds, conditions))
+            case Any_(conditions):
+                return any(map(holds, conditions))
+            case None_(conditions):
+                return not any(map(holds, conditions))
+            case _:
+                assert_never(condition)
 
-    match rule:
-        case Always():
-            return True
-        case All(conditions):
-            return all(map(holds, conditions))
-        case Any_(conditions):
-            return any(map(holds, conditions))
-        case None_(conditions):
-            return not any(map(holds, conditions))
-        case _:
-            assert_never(rule)
+    return holds(rule)
 
 
 _TRUE_WHEN_MISSING: Final = (Operator.NOT_EQUALS, Operator.NOT_CONTAINS, Operator.NOT_EXISTS)

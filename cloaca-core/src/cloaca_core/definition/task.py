@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar, overload
 from cloaca_core.definition.callables import call_signature, is_async_callable, wrapped_signature
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.fingerprint import UNLESS_NONE
+from cloaca_core.definition.references import Reference, TaskFunction, is_reference
 from cloaca_core.definition.retry import RetryCondition, RetryPolicy, policy_from_arguments
 from cloaca_core.definition.rules import Rule, parse_rule
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
@@ -29,8 +30,6 @@ from cloaca_core.values.option_names import RetryBackoffName, RetryConditionName
 if TYPE_CHECKING:
     from cloaca_core.definition.waits.kinds import NodeWait
 
-TaskFunction: TypeAlias = Callable[..., object]
-Reference: TypeAlias = str | TaskFunction | Node
 OnSuccess: TypeAlias = Callable[[str, Context], object]
 OnFailure: TypeAlias = Callable[[str, str, Context], object]
 OnCancel: TypeAlias = Callable[[str, Context], object]
@@ -313,11 +312,6 @@ def _shown(given: object) -> str:
     if isinstance(given, Node):
         return repr(given.id)
     return getattr(given, "__name__", None) or repr(given)
-
-
-def is_reference(value: object) -> bool:
-    """True when the value can refer to a task: an id, a node or a function."""
-    return isinstance(value, str | Node) or (callable(value) and hasattr(value, "__name__"))
 
 
 def _checked_timeout(seconds: float | NoLimit | None) -> float | NoLimit | None:

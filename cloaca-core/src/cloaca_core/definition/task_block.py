@@ -11,8 +11,9 @@ from collections import defaultdict
 from types import MethodType
 from typing import TypeAlias
 
-from cloaca_core.definition.rules import rename_tasks
-from cloaca_core.definition.task import DeclaredTask, Reference, Task, TaskFunction
+from cloaca_core.definition.references import Reference, TaskFunction
+from cloaca_core.definition.rules import FunctionName, rename_tasks
+from cloaca_core.definition.task import DeclaredTask, Task
 from cloaca_core.errors import DefinitionError, WorkflowValidationError
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.node import Node
@@ -64,18 +65,17 @@ class Block:
         dependencies = tuple(dict.fromkeys(self._id_of(reference) for reference in references))
         rule = declared.options.rule
         return declared.resolved(
-            dependencies, None if rule is None else rename_tasks(rule, self._short)
+            dependencies, None if rule is None else rename_tasks(rule, self._id_of)
         )
 
     def _id_of(self, reference: Reference) -> str:
+        if isinstance(reference, FunctionName):
+            return self._id_of_function(reference.function)
         if isinstance(reference, str):
-            return self._short(reference)
+            return reference.removeprefix(self._prefix)
         if isinstance(reference, Node):
             return reference.id
         return self._id_of_function(reference)
-
-    def _short(self, name: str) -> str:
-        return name.removeprefix(self._prefix)
 
     def _id_of_function(self, function: TaskFunction) -> str:
         name: str = function.__name__

@@ -149,6 +149,17 @@ class Workflow:
         """Check the graph; always passes, since an invalid workflow cannot be made."""
         check_graph(self._namespace, self.tasks)
 
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed in the definition and may be a mistake, one sentence each: rules that let
+        a task run although a dependency failed, without mentioning it.
+        """
+        if all(task.rule is None for task in self._tasks.values()):
+            return ()
+        # Imported here: few workflows have rules, and each module is time to the first result.
+        from cloaca_core.definition.ignored_failures import ignored_failures
+
+        return tuple(map(str, ignored_failures(self.tasks)))
+
     # -- shape -----------------------------------------------------------------------------------
 
     def topological_sort(self) -> list[str]:
@@ -264,10 +275,13 @@ def _check_rule(
     """Refuse a rule about a task that may end later, or never: it could wait for ever."""
     unknown = set(named).difference(dependencies[task_id])
     for name in sorted(unknown and unknown - graph.ancestors(dependencies, task_id)):
+        told = "not one of its direct or transitive dependencies"
+        if name not in dependencies:
+            near = nearest_name(name, dependencies)
+            told = "no task of the workflow" + (f" (did you mean {near!r}?)" if near else "")
         raise WorkflowValidationError(
             "@cloaca.task(trigger_rules=...): invalid trigger rule: task "
-            f"'{_full(namespace, task_id)}' names '{_full(namespace, name)}', which is not one of "
-            "its direct or transitive dependencies"
+            f"'{_full(namespace, task_id)}' names '{_full(namespace, name)}', which is {told}"
         )
 
 

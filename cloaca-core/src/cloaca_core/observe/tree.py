@@ -58,6 +58,7 @@ class TaskNode(Shown):
     waits_for: Wait | None
     children: tuple[RunTree, ...] = ()
     progress: Progress | None = None
+    skip_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,7 @@ def _node(
         waits_for=result.waits_for,
         children=tuple([_tree(family, child.id) for child in children]),
         progress=result.progress,
+        skip_code=result.skip_code,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from cloaca_core._engine.plan.reasons import skip_code
 from cloaca_core._engine.plan.restore import change_from_json
 from cloaca_core._engine.steer.decisions import decided_in, words
 from cloaca_core.definition.context import Context
@@ -44,6 +45,7 @@ class RunEvent:
 
     A run that was retried has started and ended once in each round. The results that a fork began
     with follow its ``created``, with the times that they have in the other run.
+    ``skip_code`` is that of the ``TaskResult`` for ``task_skipped``.
     """
 
     at: str
@@ -51,6 +53,7 @@ class RunEvent:
     task_id: str | None = None
     attempt: int | None = None
     detail: str | None = None
+    skip_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class AttemptInfo:
 
     ``round`` is that of the run; ``error`` is ``Type: message``; times are RFC 3339 in UTC. Another
     attempt follows a failed one at ``retry_at``. ``crashes`` counts the processes that died while
-    the body ran.
+    the body ran. ``skip_code`` is that of the ``TaskResult``.
     """
 
     task_id: str
@@ -74,6 +77,7 @@ class AttemptInfo:
     traceback: str | None
     skip_reason: str | None
     crashes: int
+    skip_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +226,9 @@ def _attempt_events(row: AttemptRow) -> list[tuple[int, RunEvent]]:
         kind = f"task_{row.status.lower()}"
         detail = _error(row) or row.skip_reason
         at = rfc3339(row.ended_at)
-        events.append((row.ended_at, RunEvent(at, kind, row.task_id, row.attempt, detail)))
+        code = skip_code(row)
+        event = RunEvent(at, kind, row.task_id, row.attempt, detail, code)
+        events.append((row.ended_at, event))
     return events
 
 
@@ -252,6 +258,7 @@ def _attempt_info(rounds: Rounds, attempt: AttemptRow) -> AttemptInfo:
         traceback=row.error_traceback,
         skip_reason=row.skip_reason,
         crashes=row.crashes,
+        skip_code=skip_code(row),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
-from cloaca_core._engine.plan.reasons import changed_tasks, passed_limit, told_overdue
+from cloaca_core._engine.plan.reasons import changed_tasks, passed_limit, skip_code, told_overdue
 from cloaca_core.definition.context import Context
 from cloaca_core.errors import (
     ContextValueError,
@@ -93,8 +93,9 @@ class TaskResult:
     Waiting task waits for its next attempt, at ``retry_at``, or, as a node or in its body, for an
     instant, an event, a person or another run: ``waits_for`` says for which, and of several waits
     of one body the oldest. ``progress`` is what the body of its latest attempt has told last by
-    ``handle.progress``; only ``run.tasks()`` shows it. When a run is cancelled, so are its tasks
-    that have not ended: those that run, wait, or have not started.
+    ``handle.progress``; only ``run.tasks()`` shows it. ``skip_code`` says why a task was skipped:
+    ``trigger_rule``, ``upstream_failed`` or ``rejected``; None if it was not. When a run is
+    cancelled, so are its tasks that have not ended: those that run, wait, or have not started.
     """
 
     task_id: str
@@ -109,6 +110,7 @@ class TaskResult:
     retry_at: str | None = None
     waits_for: Wait | None = None
     progress: Progress | None = None
+    skip_code: str | None = None
 
     @property
     def may_have_had_effects(self) -> bool:
@@ -524,6 +526,7 @@ def _task_result(
         retry_at=rfc3339_or_none(row.retry_at),
         waits_for=_wait(row, children, open_waits),
         progress=progress,
+        skip_code=skip_code(row) if row.status == states.TaskStatus.SKIPPED else None,
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry, default_registry
-from cloaca_core.definition.rules import task_success
+from cloaca_core.definition.rules import all_of, any_of, parse_rule, task_failed, task_success
 from cloaca_core.definition.task import task
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.errors import CloacaError, DefinitionError
@@ -454,6 +454,23 @@ class TestValidation:
         ):
             task(id="a")(noop)
             task(id="b", trigger_rules=task_success("a"))(print)
+
+    def test_a_function_in_a_rule_is_found_as_in_dependencies(self, registry: Registry) -> None:
+        with WorkflowBuilder("w", registry=registry) as builder:
+            rule = any_of(task_failed(noop), all_of(task_success(noop)))
+            task(id="b", dependencies=[noop], trigger_rules=rule)(print)
+            task(id="a")(noop)
+        assert builder.workflow.task("b").rule == parse_rule(
+            any_of(task_failed("a"), all_of(task_success("a")))
+        )
+
+    def test_a_function_in_a_rule_that_is_no_task_is_named(self, registry: Registry) -> None:
+        told = "'public::embedded::w::b' names '.*::noop', which is no task of the workflow$"
+        with (
+            pytest.raises(ValueError, match=told),
+            WorkflowBuilder("w", registry=registry),
+        ):
+            task(id="b", trigger_rules=task_success(noop))(print)
 
     def test_an_id_that_is_taken_is_refused_where_it_is_used(self, registry: Registry) -> None:
         with WorkflowBuilder("w", registry=registry) as builder:

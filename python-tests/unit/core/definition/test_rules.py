@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -13,16 +15,20 @@ from cloaca_core.definition.rules import (
     Any_,
     Chosen,
     ContextValue,
+    FunctionName,
     None_,
+    NoneFailed,
     Operator,
     RuleDict,
     TaskIs,
     all_of,
     always,
     any_of,
+    asks_none_failed,
     chosen,
     context_value,
     evaluate,
+    none_failed,
     none_of,
     parse_rule,
     rename_tasks,
@@ -51,13 +57,17 @@ def holds(
     context: Mapping[str, JsonValue] | None = None,
     states: Mapping[str, TaskStatus] | None = None,
     choices: Mapping[str, str] | None = None,
+    *,
+    none_failed: bool = True,
 ) -> bool:
-    return evaluate(parse_rule(raw), (states or {}).__getitem__, (choices or {}).get, context or {})
+    status_of, choice_of = (states or {}).__getitem__, (choices or {}).get
+    return evaluate(parse_rule(raw), status_of, choice_of, context or {}, lambda: none_failed)
 
 
 class TestWriting:
     def test_the_functions_give_the_dicts_of_the_contract(self) -> None:
         assert always() == {"type": "Always"}
+        assert none_failed() == {"type": "NoneFailed"}
         assert task_success("a") == {"type": "TaskSuccess", "task_name": "a"}
         assert task_failed("a") == {"type": "TaskFailed", "task_name": "a"}
         assert task_skipped("a") == {"type": "TaskSkipped", "task_name": "a"}
@@ -87,9 +97,22 @@ class TestWriting:
             with pytest.raises(DefinitionTypeError, match=f"invalid trigger rule: {told}"):
                 context_value("k", "==", value)
 
-    def test_a_task_is_named_by_a_str(self) -> None:
-        with pytest.raises(DefinitionTypeError, match="task_name must be a str, got int"):
+    def test_a_task_is_named_as_in_dependencies(self) -> None:
+        accepted = "task_name must be a task's id, function or node, got int"
+        with pytest.raises(DefinitionTypeError, match=accepted):
             task_success(3)  # type: ignore[arg-type] # the point of the test
+
+    def test_a_function_stands_for_its_name_until_the_workflow_is_built(self) -> None:
+        def charge(context: object) -> None: ...
+
+        written = task_failed(charge)
+        assert written == {"type": "TaskFailed", "task_name": "charge"}
+        assert json.loads(json.dumps(written)) == written
+        by_hand = {"type": "TaskFailed", "task_name": charge}
+        for raw in (written, by_hand):
+            [name] = rule_tasks(parse_rule(raw))
+            assert isinstance(name, FunctionName)
+            assert name.function is charge
 
     def test_a_node_is_named_by_its_id(self) -> None:
         assert task_success(Node("a")) == {"type": "TaskSuccess", "task_name": "a"}
@@ -101,6 +124,10 @@ class TestWriting:
         assert chosen(Node("ok"), "approve") == chosen("ok", "approve") == written
         with pytest.raises(DefinitionTypeError, match="choice must be a str"):
             chosen("ok", 1)  # type: ignore[arg-type] # the point of the test
+
+
+def equals_nan() -> RuleDict:
+    return {"type": "ContextValue", "key": "k", "operator": "==", "value": [float("nan")]}
 
 
 class TestReading:
@@ -124,6 +151,7 @@ class TestReading:
             parse_rule(chosen("ok", "approve") | {"by": "ann"})
 
     def test_a_bare_condition_means_all_of_it(self) -> None:
+        assert parse_rule(none_failed()) == All((NoneFailed(),))
         assert parse_rule(task_success("a")) == All((TaskIs("a", TaskStatus.COMPLETED),))
 
     def test_conditions_may_be_a_tuple(self) -> None:
@@ -165,19 +193,60 @@ class TestReading:
         [
             ("expected a dict such as all_of(task_success('a')), got str", "Always"),
             ("expected a dict such as all_of(task_success('a')), got list", []),
-            ("unknown type None: expected one of Always, All, Any, None, Task", {}),
-            ("unknown type 'all': expected one of Always", {"type": "all", "conditions": []}),
+            ("unknown type None: expected one of Always, All, Any, None, NoneFailed, Task", {}),
+            (
+                "unknown type 'all' (did you mean 'All'?): expected one of Always",
+                {"type": "all", "conditions": []},
+            ),
             ("unknown type [1]", {"type": [1]}),
             ("unknown field 'conditions' of Always", {"type": "Always", "conditions": []}),
             ("missing field 'conditions' of All", {"type": "All"}),
             ("unknown field 'x' of All", {"type": "All", "conditions": [], "x": 1}),
             ("conditions of Any must be a list, got dict", {"type": "Any", "conditions": {}}),
-            ("unknown type 'All': expected one of TaskSuccess", all_of(all_of())),  # no nesting
-            ("unknown type 'Always'", any_of(always())),
-            ("expected a dict", none_of("a")),  # type: ignore[arg-type] # the point of the row
+            ("unknown type 'NoneFail' (did you mean 'NoneFailed'?)", {"type": "NoneFail"}),
+            ("unknown field 'x' of NoneFailed: expected none", none_failed() | {"x": 1}),
+            # In a nested rule the place is named.
+            (
+                "conditions[1].conditions[0]: missing field 'task_name' of TaskFailed",
+                all_of(always(), any_of({"type": "TaskFailed"})),
+            ),
+            (
+                "conditions[0]: unknown operator '=~'",
+                none_of({"type": "ContextValue", "key": "k", "operator": "=~", "value": 1}),
+            ),
+            ("conditions[0]: value[0]: nan", any_of(equals_nan())),
+            # What was meant.
+            (
+                (
+                    "conditions[0]: expected a dict such as all_of(task_success('a')), got str; "
+                    "about the end of a task: task_success('a')"
+                ),
+                none_of("a"),  # type: ignore[arg-type] # the point of the row
+            ),
+            (
+                (
+                    "expected a dict such as all_of(task_success('a')), got Node; "
+                    "about the end of a task: task_success('ok')"
+                ),
+                Node("ok"),
+            ),
+            (
+                (
+                    "conditions[0]: expected a dict such as all_of(task_success('a')), got list; "
+                    "all_of and any_of take conditions one by one: all_of(a, b), or all_of(*listed)"
+                ),
+                all_of([always()]),  # type: ignore[arg-type] # the point of the row
+            ),
+            (
+                (
+                    "expected a dict such as all_of(task_success('a')), got function; "
+                    "call the function: none_failed(…)"
+                ),
+                none_failed,
+            ),
             ("missing field 'task_name' of TaskSuccess", {"type": "TaskSuccess"}),
             (
-                "task_name of TaskFailed must be a str, got int",
+                "task_name of TaskFailed must be a task's id, function or node, got int",
                 {"type": "TaskFailed", "task_name": 1},
             ),
             (
@@ -192,10 +261,7 @@ class TestReading:
                 "unknown operator '=~': expected one of Equals (==), NotEquals (!=), Greater",
                 {"type": "ContextValue", "key": "k", "operator": "=~", "value": 1},
             ),
-            (
-                "value[0]: nan",
-                {"type": "ContextValue", "key": "k", "operator": "==", "value": [float("nan")]},
-            ),
+            ("value[0]: nan", equals_nan()),
         ],
     )
     def test_a_wrong_rule_is_a_value_error_that_says_where_it_came_from(
@@ -205,6 +271,20 @@ class TestReading:
             parse_rule(raw)
         assert str(caught.value).startswith(PREFIX + reason)
         assert isinstance(caught.value, ValueError)
+
+    def test_rules_nest_as_deep_as_anybody_needs(self) -> None:
+        rule = always()
+        for _ in range(32):
+            rule = all_of(rule)
+        parse_rule(rule)
+        with pytest.raises(DefinitionError, match="rules nest at most 32 deep"):
+            parse_rule(any_of(rule))
+
+    def test_a_rule_that_holds_itself_is_refused(self) -> None:
+        rule: dict[str, Any] = {"type": "All", "conditions": []}
+        rule["conditions"].append(rule)
+        with pytest.raises(DefinitionError, match="rules nest at most 32 deep"):
+            parse_rule(rule)
 
     @pytest.mark.parametrize(
         "raw",
@@ -236,8 +316,10 @@ def grouped(kind: str, conditions: list[RuleDict]) -> RuleDict:
     return {"type": kind, "conditions": conditions}
 
 
-RULES = st.just(always()) | st.builds(
-    grouped, st.sampled_from(["All", "Any", "None"]), st.lists(CONDITIONS)
+RULES = st.recursive(
+    CONDITIONS | st.just(always()) | st.just(none_failed()),
+    lambda inner: st.builds(grouped, st.sampled_from(["All", "Any", "None"]), st.lists(inner)),
+    max_leaves=6,
 )
 
 
@@ -273,6 +355,17 @@ class TestHandling:
         assert renamed == parse_rule(none_of(task_failed("b"), *others))
         assert rename_tasks(Always(), str.upper) == Always()
 
+    def test_nested_conditions_count_as_their_rules(self) -> None:
+        raw = all_of(none_failed(), any_of(task_failed("a"), none_of(chosen("ok", "approve"))))
+        rule = parse_rule(raw)
+        assert to_dict(rule) == raw
+        assert rule_tasks(rule) == ("a", "ok")
+        assert rule_choices(rule) == [Chosen("ok", "approve")]
+        assert asks_none_failed(rule)
+        assert not asks_none_failed(parse_rule(any_of(task_failed("a"))))
+        upper = any_of(task_failed("A"), none_of(chosen("OK", "approve")))
+        assert rename_tasks(rule, str.upper) == parse_rule(all_of(none_failed(), upper))
+
 
 class TestChoices:
     def test_it_is_the_one_that_was_made(self) -> None:
@@ -300,6 +393,9 @@ class TestGroups:
             (False, task_skipped("a")),
             (False, task_failed("c")),  # skipped is not failed
             (True, all_of(task_success("a"), context_value("n", ">", 1))),
+            (True, all_of(task_success("a"), any_of(task_success("b"), task_skipped("c")))),
+            (False, all_of(task_success("a"), none_of(any_of(), task_failed("b")))),
+            (False, none_of(any_of(task_success("b")), always())),
         ],
     )
     def test_a_rule_over_a_completed_b_failed_c_skipped(
@@ -311,6 +407,15 @@ class TestGroups:
             "c": TaskStatus.SKIPPED,
         }
         assert holds(raw, {"n": 2}, states) is expected
+
+
+class TestNoneFailed:
+    def test_it_is_what_the_default_rule_says(self) -> None:
+        for none_has in (True, False):
+            assert holds(none_failed(), none_failed=none_has) is none_has
+            rule = all_of(none_failed(), context_value("n", "==", 2))
+            assert holds(rule, {"n": 2}, none_failed=none_has) is none_has
+            assert holds(none_of(none_failed()), none_failed=none_has) is not none_has
 
 
 class TestOperators:

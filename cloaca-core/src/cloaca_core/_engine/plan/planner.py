@@ -16,7 +16,7 @@ from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.plan.replacements import Keys
 from cloaca_core._engine.plan.waits import choice_of
-from cloaca_core.definition.rules import evaluate
+from cloaca_core.definition.rules import Rule, asks_none_failed, evaluate
 from cloaca_core.definition.waits.kinds import REJECT
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.json_values import JsonValue
@@ -171,21 +171,42 @@ class RunPlan:
         return True
 
     def _reason_to_skip(self, task: int) -> Reason | None:
-        rule = self._graph.tasks[task].rule
-        if rule is None:
-            return self._failed_upstream(task)
+        node = self._graph.tasks[task]
+        if node.rule is not None:
+            return self._ruled_out(task, node.rule)
+        if self._default_rule != "always" and (reason := self._failed_upstream(task)) is not None:
+            self._blamed[task] = reason
+            return reason
+        if node.wait is not None and self._has_nothing_to_wait_for(task):
+            return Reason(ReasonCode.TRIGGER_RULE, "all that it depends on was skipped by rule")
+        return None
+
+    def _ruled_out(self, task: int, rule: Rule) -> Reason | None:
+        """Why a task with a rule of its own is skipped. If the rule asks ``none_failed()``, a
+        failure counts as the reason, and is handed down as by the default rule.
+        """
+
+        def none_failed() -> bool:
+            return self._failed_upstream(task) is None
+
         given = self.contexts.given(task)
-        if evaluate(rule, self._status_of, self._choice_of, given):
+        if evaluate(rule, self._status_of, self._choice_of, given, none_failed):
             return None
+        if asks_none_failed(rule) and (reason := self._failed_upstream(task)) is not None:
+            self._blamed[task] = reason
+            return reason
         return Reason(ReasonCode.TRIGGER_RULE, "Trigger rules not satisfied")
 
+    def _has_nothing_to_wait_for(self, node: int) -> bool:
+        """Whether a node without a body stands behind skipped tasks alone: nobody is to be asked
+        about work that is not done.
+        """
+        needed = self._graph.dependencies[node]
+        return bool(needed) and all(self.statuses[i] is TaskStatus.SKIPPED for i in needed)
+
     def _failed_upstream(self, task: int) -> Reason | None:
-        if self._default_rule == "always":
-            return None
         for dependency in self._graph.dependencies[task]:
-            reason = self._blame(dependency)
-            if reason is not None:
-                self._blamed[task] = reason
+            if (reason := self._blame(dependency)) is not None:
                 return reason
         return None
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
-from cloaca_core.records.states import ReasonCode
+from cloaca_core.records.states import ReasonCode, TaskStatus
 from cloaca_core.values.json_values import decode
 from cloaca_core.values.text import storable_text
 
@@ -89,6 +89,11 @@ def skip_reason(row: AttemptRow) -> Reason:
     """Why the task of this row was skipped."""
     text = row.skip_reason or ""
     return Reason(row.reason_code or _skip_code_of(text), text)
+
+
+def skip_code(row: AttemptRow) -> str | None:
+    """The code of why the task of this row was skipped; None if it was not."""
+    return skip_reason(row).code if row.status == TaskStatus.SKIPPED else None
 
 
 # -- rows without a code -------------------------------------------------------------------------

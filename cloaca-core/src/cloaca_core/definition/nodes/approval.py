@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from cloaca_core.definition.nodes.declare import declare
-from cloaca_core.definition.task import Reference
+from cloaca_core.definition.references import Reference
 from cloaca_core.definition.waits.kinds import REJECT, Approval
 from cloaca_core.definition.waits.options import read_timeout, short_text, storable
 from cloaca_core.errors import DefinitionError
@@ -30,6 +30,7 @@ def approval(
     default: str | Missing = MISSING,
     reject_policy: RejectPolicyName = "skip",
     dependencies: Sequence[Reference] | None = None,
+    trigger_rules: Mapping[str, object] | None = None,
 ) -> Node:
     """Make a node of the workflow whose builder block is open that waits until a person decides.
     The decision becomes the value of ``id`` in the context: an object with ``choice``, ``by``,
@@ -47,6 +48,8 @@ def approval(
     * ``reject_policy``: when "reject" is chosen, "skip" skips the tasks that depend on it by the
       default rule, and "fail" lets the node fail with ``ApprovalRejectedError``; skip
     * ``dependencies``: a list of ids, functions or nodes, also of tasks further down; none
+    * ``trigger_rules``: as a task's. Without one a node is skipped like a task, and also if all
+      tasks that it depends on were skipped by their rules
 
     ``DefinitionError`` (ValueError) or ``DefinitionTypeError`` (TypeError) names the option, what
     was given and what is accepted.
@@ -61,7 +64,7 @@ def approval(
         default=default if isinstance(default, Missing) else _choice(default, known),
         reject_policy=one_of("reject_policy", reject_policy, _REJECT_POLICIES),
     )
-    return declare("approval", id, wait, dependencies, in_body="handle.wait_for")
+    return declare("approval", id, wait, dependencies, trigger_rules, in_body="handle.wait_for")
 
 
 def _choices(given: object) -> tuple[str, ...]:

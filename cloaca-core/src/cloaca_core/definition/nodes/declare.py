@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
 
+from cloaca_core.definition.references import Reference
 from cloaca_core.definition.retry import RetryPolicy
+from cloaca_core.definition.rules import parse_rule
 from cloaca_core.definition.task import (
     DeclaredTask,
     Options,
-    Reference,
     checked_dependencies,
     current_collector,
     no_open_block,
@@ -27,6 +28,7 @@ def declare(
     node_id: str,
     wait: NodeWait,
     dependencies: Sequence[Reference] | None,
+    trigger_rules: Mapping[str, object] | None,
     *,
     in_body: str,
 ) -> Node:
@@ -38,7 +40,7 @@ def declare(
         dependencies=checked_dependencies(dependencies),
         retry=_ONCE,
         timeout_seconds=None,
-        rule=None,
+        rule=None if trigger_rules is None else parse_rule(trigger_rules),
         on_success=None,
         on_failure=None,
         on_cancel=None,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cloaca_core.definition.nodes.declare import declare
-from cloaca_core.definition.task import Reference
+from cloaca_core.definition.references import Reference
 from cloaca_core.definition.waits.kinds import Sleep
 from cloaca_core.definition.waits.options import read_until
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
@@ -25,6 +25,7 @@ def sleep(
     until: datetime | str | None = None,
     until_key: str | tuple[str, ...] | None = None,
     dependencies: Sequence[Reference] | None = None,
+    trigger_rules: Mapping[str, object] | None = None,
 ) -> Node:
     """Make a node of the workflow whose builder block is open that is Completed after a time, and
     changes nothing. No runner keeps the run in memory meanwhile.
@@ -36,6 +37,8 @@ def sleep(
     * ``until_key``: a key of the context, or a tuple of keys, one within the other; there the node
       finds such a text when it begins to wait
     * ``dependencies``: a list of ids, functions or nodes, also of tasks further down; none
+    * ``trigger_rules``: as a task's. Without one a node is skipped like a task, and also if all
+      tasks that it depends on were skipped by their rules
 
     Exactly one of ``seconds``, ``until`` and ``until_key`` is given. ``DefinitionError``
     (ValueError) or ``DefinitionTypeError`` (TypeError) names the option and what is accepted.
@@ -51,7 +54,7 @@ def sleep(
         until_key=None if until_key is None else _keys(until_key),
     )
     in_body = "handle.sleep or handle.sleep_until"
-    return declare("sleep", id, wait, dependencies, in_body=in_body)
+    return declare("sleep", id, wait, dependencies, trigger_rules, in_body=in_body)
 
 
 def _keys(given: object) -> tuple[str, ...]:

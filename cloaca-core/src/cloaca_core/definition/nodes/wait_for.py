@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloaca_core.definition.nodes.declare import declare
-from cloaca_core.definition.task import Reference
+from cloaca_core.definition.references import Reference
 from cloaca_core.definition.waits.kinds import WaitFor
 from cloaca_core.definition.waits.options import read_timeout, short_text
 from cloaca_core.errors import ContextError, ContextTypeError, DefinitionError, DefinitionTypeError
@@ -23,6 +23,7 @@ def wait_for(
     timeout: Duration | None = None,
     default: Any = MISSING,
     dependencies: Sequence[Reference] | None = None,
+    trigger_rules: Mapping[str, object] | None = None,
 ) -> Node:
     """Make a node of the workflow whose builder block is open that waits for an event of its run.
     The payload of the event becomes the value of ``id`` in the context. No runner keeps the run in
@@ -34,6 +35,8 @@ def wait_for(
     * ``default``: the value in place of a payload when the time is over, also None; without it the
       node fails with ``EventTimeoutError``
     * ``dependencies``: a list of ids, functions or nodes, also of tasks further down; none
+    * ``trigger_rules``: as a task's. Without one a node is skipped like a task, and also if all
+      tasks that it depends on were skipped by their rules
 
     ``DefinitionError`` (ValueError) or ``DefinitionTypeError`` (TypeError) names the option, what
     was given and what is accepted.
@@ -43,7 +46,7 @@ def wait_for(
         timeout=read_timeout(timeout, default),
         default=_storable(default),
     )
-    return declare("wait_for", id, wait, dependencies, in_body="handle.wait_for")
+    return declare("wait_for", id, wait, dependencies, trigger_rules, in_body="handle.wait_for")
 
 
 def _storable(default: object) -> JsonValue | Missing:

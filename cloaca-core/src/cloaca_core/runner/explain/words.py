@@ -6,11 +6,20 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, assert_never
 
-from cloaca_core.definition.rules import All, Always, Any_, Chosen, ContextValue, None_, TaskIs
+from cloaca_core.definition.rules import (
+    All,
+    Always,
+    Any_,
+    Chosen,
+    ContextValue,
+    None_,
+    NoneFailed,
+    TaskIs,
+)
 from cloaca_core.values.instants import SECOND, Instant, nearest_shown, to_datetime
 
 if TYPE_CHECKING:
-    from cloaca_core.definition.rules import Condition, Rule
+    from cloaca_core.definition.rules import Condition
 
 LONGEST: Final = 200
 """Characters of a text of the user's."""
@@ -80,8 +89,8 @@ def is_the_users(file: str) -> bool:
     return not _NOT_THE_USERS.search(file)
 
 
-def rule_text(rule: Rule) -> str:
-    """A trigger rule as the functions write it that make it."""
+def rule_text(rule: Condition) -> str:
+    """A trigger rule or condition as the functions write it that make it."""
     match rule:
         case Always():
             return "always()"
@@ -91,17 +100,8 @@ def rule_text(rule: Rule) -> str:
             return _of_conditions("any_of", conditions)
         case None_(conditions):
             return _of_conditions("none_of", conditions)
-        case _:
-            assert_never(rule)
-
-
-def _of_conditions(name: str, conditions: Sequence[Condition]) -> str:
-    texts = [_condition(each) for each in conditions]
-    return texts[0] if name == "all_of" and len(texts) == 1 else f"{name}({', '.join(texts)})"
-
-
-def _condition(condition: Condition) -> str:
-    match condition:
+        case NoneFailed():
+            return "none_failed()"
         case TaskIs(task, status):
             kind = {"Completed": "success", "Failed": "failed"}.get(str(status), "skipped")
             return f"task_{kind}({task!r})"
@@ -110,4 +110,9 @@ def _condition(condition: Condition) -> str:
         case ContextValue(key, operator, value):
             return f"context_value({key!r}, {str(operator)!r}, {short(repr(value))})"
         case _:
-            assert_never(condition)
+            assert_never(rule)
+
+
+def _of_conditions(name: str, conditions: Sequence[Condition]) -> str:
+    texts = [rule_text(each) for each in conditions]
+    return texts[0] if name == "all_of" and len(texts) == 1 else f"{name}({', '.join(texts)})"

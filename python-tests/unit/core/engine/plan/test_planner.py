@@ -14,6 +14,7 @@ from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
 from cloaca_core._engine.plan.merge import UNCHANGED, Change
 from cloaca_core._engine.plan.planner import (
     Completed,
+    DefaultRule,
     Failed,
     Known,
     RunOver,
@@ -25,7 +26,17 @@ from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.registry import Registry
-from cloaca_core.definition.rules import any_of, chosen, context_value, task_success
+from cloaca_core.definition.rules import (
+    all_of,
+    always,
+    any_of,
+    chosen,
+    context_value,
+    none_failed,
+    none_of,
+    task_skipped,
+    task_success,
+)
 from cloaca_core.definition.task import task as task_decorator
 from cloaca_core.records.states import RunStatus, TaskStatus
 
@@ -49,6 +60,7 @@ def plain_graphs(draw: st.DrawFn) -> list[PlainTask]:
         removed = draw(st.lists(st.sampled_from(KEYS), unique=True, max_size=1))
         choice = draw(st.sampled_from([None, None, None, "approve", "reject"]))
         rules = ["default", "default", "always", "any failed", "any approved"]
+        rules.append("none failed, one skipped")
         tasks.append(
             PlainTask(
                 f"t{number}",
@@ -56,7 +68,7 @@ def plain_graphs(draw: st.DrawFn) -> list[PlainTask]:
                 new,
                 [key for key in removed if key not in new],
                 fails=draw(st.sampled_from([False, False, False, True])),
-                runs_when=draw(st.sampled_from(rules)) if needed and not choice else "default",
+                runs_when=draw(st.sampled_from(rules)) if needed else "default",
                 choice=choice,
             )
         )
@@ -74,9 +86,6 @@ def graph_of(tasks: Sequence[PlainTask]) -> PlanGraph:
 
 
 def _declare(plain: PlainTask, approvals: Collection[str]) -> None:
-    if plain.choice is not None:
-        approval(plain.id, "may it go on?", dependencies=plain.dependencies)
-        return
     rules: dict[str, Any] | None = None
     if plain.runs_when == "always":
         rules = {"type": "Always"}
@@ -85,6 +94,11 @@ def _declare(plain: PlainTask, approvals: Collection[str]) -> None:
         rules = {"type": "Any", "conditions": failed}
     elif plain.runs_when == "any approved":
         rules = any_of(*[chosen(n, "approve") for n in plain.dependencies if n in approvals])
+    elif plain.runs_when == "none failed, one skipped":
+        rules = all_of(none_failed(), any_of(*map(task_skipped, plain.dependencies)))
+    if plain.choice is not None:
+        approval(plain.id, "ok?", dependencies=plain.dependencies, trigger_rules=rules)
+        return
 
     @task_decorator(id=plain.id, dependencies=plain.dependencies, trigger_rules=rules)
     def body(context: object) -> None:
@@ -399,6 +413,88 @@ class TestReasons:
 
         assert [(task, reason.text) for task, reason in step.skipped] == expected
         assert step.ready == ([] if expected else [3])
+
+    def test_a_rule_that_asks_for_no_failure_hands_one_down_as_the_default_rule_does(self) -> None:
+        """Also where its other conditions do not hold: what follows must not run either."""
+        abroad = context_value("abroad", "Equals", True)
+        builder = WorkflowBuilder("w", registry=Registry())
+        with builder:
+            task_decorator(id="charge")(print)
+            rule = all_of(none_failed(), abroad)
+            task_decorator(id="ship", dependencies=["charge"], trigger_rules=rule)(print)
+            task_decorator(id="thank", dependencies=["ship"])(print)
+            rule = all_of(task_success("charge"), abroad)
+            task_decorator(id="other", dependencies=["charge"], trigger_rules=rule)(print)
+            task_decorator(id="after other", dependencies=["other"])(print)
+        plan = RunPlan(plan_graph(builder.workflow), {"abroad": False})
+        plan.begin()
+
+        step = plan.failed(0, "ValueError: no")
+
+        assert step.skipped == [
+            (1, Reason("upstream_failed", "upstream failed: charge")),
+            (3, Reason("trigger_rule", "Trigger rules not satisfied")),
+            (2, Reason("upstream_failed", "upstream failed: ship")),
+        ]
+        assert step.ready == [4]
+
+    def test_without_a_failure_such_a_rule_skips_by_itself(self) -> None:
+        builder = WorkflowBuilder("w", registry=Registry())
+        with builder:
+            task_decorator(id="charge")(print)
+            for name, rule in (
+                ("abroad", all_of(none_failed(), context_value("abroad", "Exists", None))),
+                ("help", none_of(none_failed())),
+            ):
+                task_decorator(id=name, dependencies=["charge"], trigger_rules=rule)(print)
+            task_decorator(id="thank", dependencies=["abroad", "help"])(print)
+        plan = RunPlan(plan_graph(builder.workflow), {})
+        plan.begin()
+
+        step = plan.completed(0, UNCHANGED)
+
+        by_rule = Reason("trigger_rule", "Trigger rules not satisfied")
+        assert step.skipped == [(1, by_rule), (2, by_rule)]
+        assert step.ready == [3]
+
+    def test_it_asks_for_no_failure_also_where_the_default_rule_is_always(self) -> None:
+        builder = WorkflowBuilder("w", registry=Registry())
+        with builder:
+            task_decorator(id="charge")(print)
+            rule = none_failed()
+            task_decorator(id="ship", dependencies=["charge"], trigger_rules=rule)(print)
+            task_decorator(id="plain", dependencies=["ship"])(print)
+            task_decorator(id="asks", dependencies=["ship"], trigger_rules=rule)(print)
+        plan = RunPlan(plan_graph(builder.workflow), {}, default_rule="always")
+        plan.begin()
+
+        step = plan.failed(0, "ValueError: no")
+
+        assert [task for task, _ in step.skipped] == [1, 3]
+        assert step.ready == [2]
+
+    def test_a_node_behind_tasks_that_rules_have_skipped_is_skipped_by_rule(self) -> None:
+        builder = WorkflowBuilder("w", registry=Registry())
+        with builder:
+            for name in ("big", "foreign"):
+                rule = context_value(name, "Exists", None)
+                task_decorator(id=name, trigger_rules=rule)(print)
+            approval("ok", "Pay?", dependencies=["big", "foreign"])
+            approval("anyway", "Pay?", dependencies=["big", "foreign"], trigger_rules=always())
+            approval("first", "Pay?")
+            task_decorator(id="pay", dependencies=["ok"])(print)
+
+        defaults: tuple[DefaultRule, ...] = ("none_failed", "always")
+        for default in defaults:
+            graph = plan_graph(builder.workflow)
+            step = RunPlan(graph, {}, default_rule=default).begin()
+            assert (2, Reason("trigger_rule", "all that it depends on was skipped by rule")) in (
+                step.skipped
+            )
+            # One with a rule is judged by that; one without dependencies begins.
+            assert [graph.tasks[index].id for index in step.ready] == ["first", "anyway", "pay"]
+            step = RunPlan(graph, {"big": 1}, default_rule=default).begin()
+            assert [graph.tasks[index].id for index in step.ready] == ["big", "first"]
 
     def test_a_rule_is_asked_about_what_the_task_is_given(self) -> None:
         builder = WorkflowBuilder("w", registry=Registry())

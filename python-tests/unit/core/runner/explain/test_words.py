@@ -112,6 +112,10 @@ def test_an_error_without_lines_has_no_place(trace: str | None) -> None:
             rules.all_of(rules.task_failed("a"), rules.task_success("b")),
             "all_of(task_failed('a'), task_success('b'))",
         ),
+        (
+            rules.all_of(rules.none_failed(), rules.any_of(rules.always())),
+            "all_of(none_failed(), any_of(always()))",
+        ),
     ],
 )
 def test_a_rule_is_said_as_it_is_written(written: rules.RuleDict, expected: str) -> None:
