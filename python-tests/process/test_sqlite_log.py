@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import cloaca
 from process.fleet import Fleet, Worker
 
 pytestmark = pytest.mark.backend("sqlite", reason="a server's log is out of a program's reach")
@@ -132,6 +133,21 @@ def test_a_deletion_before_an_orderly_end_takes_nothing_with_it(fleet: Fleet) ->
     assert worker.end() == (0, "")
 
     assert ended(fleet) == runs
+
+
+def test_a_file_that_is_emptied_is_noticed_and_its_log_is_not_deleted(fleet: Fleet) -> None:
+    worker = fleet.start()
+    acknowledged(worker)
+    path, (log, _) = Path(fleet.url.removeprefix("sqlite://")), log_files(fleet)
+    path.write_bytes(b"")
+
+    assert "the file was emptied or cut short" in worker.refusal()
+
+    worker.kill()
+    before = log.read_bytes()
+    with pytest.raises(cloaca.StoreOpenError, match=r"it is empty, but .* beside it is not"):
+        cloaca.DefaultRunner(fleet.url)
+    assert (path.read_bytes(), log.read_bytes()) == (b"", before)
 
 
 def test_work_of_another_log_is_not_written_over(fleet: Fleet) -> None:

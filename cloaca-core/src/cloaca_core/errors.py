@@ -558,7 +558,7 @@ class StoreError(CloacaError, RuntimeError):
 
     ``database`` names the database: for a file its absolute path; never a password. None when it
     is not known, as for a URL that cannot be read. ``is_gone`` is true where the file was deleted,
-    moved or replaced while it was open.
+    moved, replaced or emptied while it was open.
     """
 
     def __init__(self, message: str, *, database: str | None = None, is_gone: bool = False) -> None:

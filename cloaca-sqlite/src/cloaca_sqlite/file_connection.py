@@ -62,6 +62,7 @@ class FileConnection(sqlite3.Connection):
     is_open: bool = True
     _is_held: bool = False
     _seen_at: float = 0.0
+    _size: int = 0
 
     # -- open --------------------------------------------------------------------------------
 
@@ -81,7 +82,7 @@ class FileConnection(sqlite3.Connection):
     # -- look --------------------------------------------------------------------------------
 
     def check_place(self) -> None:
-        """Raise if the file is not at its place or has two names.
+        """Raise if the file is not at its place, has lost its end or has two names.
 
         ``LogLostError`` when this connection was abandoned.
         """
@@ -89,8 +90,12 @@ class FileConnection(sqlite3.Connection):
             raise LogLostError
         if self.file is None:
             return
-        match whereabouts(self.file, self.place):
+        where, size = whereabouts(self.file, self.place)
+        match where:
             case Whereabouts.THERE:
+                if size != self._size:
+                    self._resized(size)
+            case Whereabouts.UNSEEN:
                 return
             case Whereabouts.ELSEWHERE:
                 raise moved(self.place)
@@ -98,6 +103,26 @@ class FileConnection(sqlite3.Connection):
                 raise linked(self.place)
             case other:
                 assert_never(other)
+
+    def _resized(self, size: int) -> None:
+        """Note a new size. Before there is a log, a process that makes the file may take its first
+        page back.
+        """
+        if self.log is not None:
+            if size < self._size and self._is_cut_off(self.log, size):
+                raise cut_off(self.place)
+            self._size = size
+
+    def _is_cut_off(self, log: LogFiles, size: int) -> bool:
+        """Whether pages of the database are missing in a file that has become smaller, and cannot
+        all be in the log. A file also becomes smaller when SQLite gives free pages back.
+        """
+        if not size:
+            return True
+        ((pages,),) = self.execute("PRAGMA page_count").fetchall()
+        ((page_size,),) = self.execute("PRAGMA page_size").fetchall()
+        missing = int(pages * page_size) - size
+        return missing > 0 and (in_log := log.size()) is not None and missing > in_log
 
     def check_log(self) -> None:
         """Raise ``LogLostError`` unless a process that opens the file now finds this log."""
@@ -126,7 +151,23 @@ class FileConnection(sqlite3.Connection):
             is_lost = self.has_lost_log()
             if is_lost:
                 self.fold()
-            self._close(last_may_fold=not is_lost)
+            self._close(last_may_fold=not is_lost and not self._has_holes())
+
+    def _has_holes(self) -> bool:
+        """Whether the file was cut off, and the log does not have all pages that it lacks: with the
+        log folded into it, it would be damaged. The cache may still have such pages.
+        """
+        if self.file is None or not self._size:
+            return False
+        where, size = whereabouts(self.file, self.place)
+        if where is not Whereabouts.THERE or size >= self._size:
+            return False
+        try:
+            self.execute("PRAGMA shrink_memory").fetchall()
+            (found,) = self.execute("PRAGMA quick_check").fetchone()
+        except sqlite3.Error:
+            return True
+        return bool(found != "ok")
 
     def abandon(self) -> None:
         """Close and leave the file as it is: others may have changed it meanwhile."""
@@ -240,6 +281,17 @@ def moved(place: str) -> StoreError:
         f"{place}: the file was deleted, moved or replaced while it was open, and what"
         " is written now would be lost: put it back before this runner is shut down (what"
         " was committed last is still in the -wal file beside it)",
+        database=place,
+        is_gone=True,
+    )
+
+
+def cut_off(place: str) -> StoreError:
+    """Make the error for a file that was emptied or cut short."""
+    return StoreError(
+        f"{place}: the file was emptied or cut short while it was open, and what is written now"
+        " would be lost: shut all programs down that have it open. If the -wal file beside it has"
+        " all of it, it is whole then; if not, both stay as they are: restore a backup",
         database=place,
         is_gone=True,
     )

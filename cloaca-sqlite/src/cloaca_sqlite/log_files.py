@@ -33,6 +33,13 @@ class LogFiles:
         log, index = f"{place}-wal", f"{place}-shm"
         return cls(file_id(log) or _NOWHERE, file_id(index) or _NOWHERE, log, index)
 
+    def size(self) -> int | None:
+        """The size of the log in bytes; None if it is gone."""
+        try:
+            return Path(self.log_path).stat().st_size
+        except OSError:
+            return None
+
     def are_lost(self) -> bool:
         """True when a process that opens the database now would not find these two."""
         try:

@@ -67,24 +67,26 @@ class Whereabouts(Enum):
     """Deleted, moved or replaced."""
     LINKED = auto()
     """It has a second name: a hard link."""
+    UNSEEN = auto()
+    """Nothing is certain: the path cannot be looked at."""
 
 
-def whereabouts(file: FileId, path: str) -> Whereabouts:
-    """The state of the file that was at this path, if it is certain."""
+def whereabouts(file: FileId, path: str) -> tuple[Whereabouts, int]:
+    """The state of the file that was at this path, and its size in bytes if it is there."""
     try:
         found = os.stat(path)  # noqa: PTH116 - each commit needs it: a Path takes 1.5 times as long
     except (FileNotFoundError, NotADirectoryError):
-        return Whereabouts.ELSEWHERE
+        return Whereabouts.ELSEWHERE, 0
     except OSError:  # a program may drop its right to read the folder and keep its files
-        return Whereabouts.THERE
+        return Whereabouts.UNSEEN, 0
     if (found.st_dev, found.st_ino) != file:
-        return Whereabouts.ELSEWHERE
-    return Whereabouts.LINKED if found.st_nlink > 1 else Whereabouts.THERE
+        return Whereabouts.ELSEWHERE, 0
+    return Whereabouts.LINKED if found.st_nlink > 1 else Whereabouts.THERE, found.st_size
 
 
 def is_elsewhere(file: FileId, path: str) -> bool:
     """True when a file that was at this path is certainly not there any more."""
-    return whereabouts(file, path) is Whereabouts.ELSEWHERE
+    return whereabouts(file, path)[0] is Whereabouts.ELSEWHERE
 
 
 def is_mount_point(path: Path) -> bool:

@@ -270,7 +270,9 @@ def _unfitness(path: Path) -> str | None:
     for is_kind, kind in _NO_FILES.items():
         if is_kind(found.st_mode):
             return f"it is {kind}, not a file"
-    return _second_name(path, found) if stat.S_ISREG(found.st_mode) else None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return _second_name(path, found) or (None if found.st_size else _emptied(path))
 
 
 def _dangling(path: Path) -> str | None:
@@ -278,6 +280,24 @@ def _dangling(path: Path) -> str | None:
     if path.is_symlink():
         return f"it is a symbolic link to {path.readlink()}, which does not exist"
     return None
+
+
+def _emptied(path: Path) -> str | None:
+    """The reason to make no new database of an empty file: SQLite would delete the log beside it,
+    which may have all of an earlier one.
+    """
+    log = Path(f"{path.resolve()}-wal")
+    try:
+        is_lost = log.stat().st_size > 0 and not path.stat().st_size  # no process makes it just now
+    except OSError:
+        return None
+    if not is_lost:
+        return None
+    return (
+        f"it is empty, but {log.name} beside it is not: the database was emptied while a program"
+        f" had it open, and {log.name} has what was committed last. Restore a backup, or move"
+        f" {log.name} away to begin a new database"
+    )
 
 
 def _second_name(path: Path, found: os.stat_result) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -76,6 +77,64 @@ def test_a_second_name_is_refused_until_it_is_gone(raw: FileConnection, path: Pa
     other.unlink()
 
     raw.check_place()
+
+
+def fill(raw: FileConnection, pages: int) -> None:
+    """Have at least so many pages in the file, and none in its log."""
+    raw.executemany("INSERT INTO t VALUES (zeroblob(4096))", [()] * pages)
+    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+@pytest.mark.parametrize("left", [0, 3])
+def test_a_file_that_was_emptied_or_cut_short_is_gone(
+    raw: FileConnection, path: Path, left: int
+) -> None:
+    fill(raw, 9)
+    raw.check_place()
+    os.truncate(path, left * 4096)
+
+    for _ in range(2):
+        with pytest.raises(StoreError, match="the file was emptied or cut short") as caught:
+            raw.check_place()
+        assert caught.value.is_gone
+
+
+@pytest.mark.parametrize("log_has_all", [True, False])
+def test_the_log_of_a_file_that_was_cut_off_goes_into_it_only_if_that_makes_it_whole(
+    raw: FileConnection, path: Path, *, log_has_all: bool
+) -> None:
+    if not log_has_all:
+        fill(raw, 9)
+    raw.execute("CREATE TABLE last (x)")
+    raw.execute("SELECT count(*) FROM t").fetchall()  # the cache has its pages
+    raw.check_place()
+    os.truncate(path, 0)
+
+    raw.close()
+
+    assert log_files(path)[0].exists() is not log_has_all
+    if log_has_all:
+        assert tables(path) == ["t", "last"]
+    else:
+        assert path.stat().st_size == 0
+
+
+def test_a_file_that_gave_free_pages_back_is_gone_on_with(path: Path) -> None:
+    """Also where it has grown again meanwhile, by pages that are in the log alone."""
+    with closing(sqlite3.connect(path)) as maker:
+        maker.execute("PRAGMA auto_vacuum = FULL")
+        maker.execute("CREATE TABLE t (x)")
+    with closing(opened(path)) as raw, closing(opened(path)) as other:
+        for grows in (False, True):
+            fill(other, 9)
+            raw.check_place()
+            before = path.stat().st_size
+            other.execute("DELETE FROM t")
+            fill(other, 1)
+            if grows:
+                other.executemany("INSERT INTO t VALUES (zeroblob(4096))", [()] * 20)
+            assert path.stat().st_size < before
+            raw.check_place()
 
 
 @pytest.mark.parametrize("file", [0, 1])

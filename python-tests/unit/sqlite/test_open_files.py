@@ -179,11 +179,12 @@ def test_a_file_may_be_there_by_two_names(tmp_path: Path) -> None:
     path.touch()
     file = file_id(str(path))
     assert file is not None
-    assert whereabouts(file, str(path)) is Whereabouts.THERE
+    path.write_text("abc")
+    assert whereabouts(file, str(path)) == (Whereabouts.THERE, 3)
 
     (tmp_path / "b.db").hardlink_to(path)
 
-    assert whereabouts(file, str(path)) is Whereabouts.LINKED
+    assert whereabouts(file, str(path)) == (Whereabouts.LINKED, 3)
     assert not is_elsewhere(file, str(path))
 
 

@@ -354,6 +354,20 @@ def test_what_is_no_file_of_its_own_is_refused_and_nothing_is_made(
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_an_empty_file_beside_the_log_of_an_earlier_one_is_no_new_database(tmp_path: Path) -> None:
+    path, log = tmp_path / "a.db", tmp_path / "a.db-wal"
+    path.touch()
+    log.write_bytes(b"commits")
+
+    with pytest.raises(StoreOpenError, match=r"a\.db cannot be opened: it is empty, but a\.db-wal"):
+        open_and_close(f"{path}")
+
+    assert (path.read_bytes(), log.read_bytes()) == (b"", b"commits")
+    log.write_bytes(b"")
+    open_and_close(f"{path}")
+    assert path.stat().st_size > 0
+
+
 def test_a_file_that_is_mounted_by_itself_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

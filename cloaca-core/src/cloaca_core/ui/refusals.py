@@ -48,8 +48,8 @@ _STATUS: Final[tuple[tuple[type[CloacaError], int, str], ...]] = (
     (StoreError, 503, "The database has failed"),
 )
 _GONE: Final = (
-    "Its file was deleted, moved or replaced while this program had it open. Put it back where it "
-    "was, and this page goes on by itself; or start the program again with the right one."
+    "Its file was deleted, moved, replaced or emptied while this program had it open. Put it back "
+    "where it was, and this page goes on by itself; or start the program again with the right one."
 )
 
 
