@@ -11,7 +11,6 @@ import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
-from cloaca_core.definition.references import Reference, is_reference
 from cloaca_core.definition.registry import Registry, default_registry
 from cloaca_core.definition.task import (
     Collector,
@@ -24,7 +23,7 @@ from cloaca_core.definition.workflow import Workflow
 from cloaca_core.errors import DefinitionError, DefinitionTypeError, WorkflowValidationError
 from cloaca_core.values.arguments import one_of, text, wrong_type
 from cloaca_core.values.namespace import SEPARATOR, check_name
-from cloaca_core.values.node import Node
+from cloaca_core.values.node import Node, Reference, is_reference
 from cloaca_core.values.option_names import ExhaustedPolicyName, VersionPolicyName
 from cloaca_core.values.retention import Retention, read_retention
 from cloaca_core.values.time_limits import TimeLimit, read_time_limit

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeAlias, TypeGuard, assert_never
 
-from cloaca_core.definition.references import Reference, TaskFunction, is_reference
 from cloaca_core.errors import (
     ContextTypeError,
     ContextValueError,
@@ -22,7 +21,7 @@ from cloaca_core.records.states import TaskStatus
 from cloaca_core.values.arguments import text, wrong_type
 from cloaca_core.values.json_values import JsonValue, copy_value, normalise
 from cloaca_core.values.nearest import nearest_name
-from cloaca_core.values.node import Node
+from cloaca_core.values.node import Node, Reference, TaskFunction, is_reference
 from cloaca_core.values.option_names import OperatorName
 
 RuleDict: TypeAlias = dict[str, Any]

@@ -11,12 +11,11 @@ from collections import defaultdict
 from types import MethodType
 from typing import TypeAlias
 
-from cloaca_core.definition.references import Reference, TaskFunction
 from cloaca_core.definition.rules import FunctionName, rename_tasks
 from cloaca_core.definition.task import DeclaredTask, Task
 from cloaca_core.errors import DefinitionError, WorkflowValidationError
 from cloaca_core.values.namespace import SEPARATOR
-from cloaca_core.values.node import Node
+from cloaca_core.values.node import Node, Reference, TaskFunction
 
 _Index: TypeAlias = defaultdict[object, dict[str, None]]
 """Maps a function's identity or name to the ids of its tasks, in definition order."""

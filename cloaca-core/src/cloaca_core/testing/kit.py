@@ -47,10 +47,10 @@ from cloaca_core.values.option_names import RunStatus
 if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.inputs import ContextLike
-    from cloaca_core.definition.references import TaskFunction
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.runner.handles import RunHandle
     from cloaca_core.runner.results import RunInfo
+    from cloaca_core.values.node import TaskFunction
 
 
 class _Runner(DefaultRunner):

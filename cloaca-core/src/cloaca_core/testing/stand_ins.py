@@ -14,7 +14,7 @@ from cloaca_core.errors import BodySignal, BodySuspended, ConfigError, ConfigTyp
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
-    from cloaca_core.definition.references import TaskFunction
+    from cloaca_core.values.node import TaskFunction
 
 
 OF_BODIES: Final = (BodySignal, SystemExit, GeneratorExit, asyncio.CancelledError)

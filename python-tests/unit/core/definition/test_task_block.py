@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from cloaca_core.definition.references import Reference
 from cloaca_core.definition.retry import RetryPolicy
 from cloaca_core.definition.rules import parse_rule, rule_tasks, task_success
 from cloaca_core.definition.task import DeclaredTask, Options
 from cloaca_core.definition.task_block import Block
 from cloaca_core.errors import DefinitionError, WorkflowValidationError
+from cloaca_core.values.node import Reference
 
 
 def noop(context: object) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from cloaca_core.definition.nodes.declare import declare
-from cloaca_core.definition.references import Reference
 from cloaca_core.definition.waits.kinds import REJECT, Approval
 from cloaca_core.definition.waits.options import read_timeout, short_text, storable
 from cloaca_core.errors import DefinitionError
@@ -14,7 +13,7 @@ from cloaca_core.values.arguments import one_of, text, wrong_type
 from cloaca_core.values.durations import Duration
 from cloaca_core.values.json_values import JsonValue
 from cloaca_core.values.missing import MISSING, Missing
-from cloaca_core.values.node import Node
+from cloaca_core.values.node import Node, Reference
 from cloaca_core.values.option_names import RejectPolicyName
 
 _REJECT_POLICIES: Final[dict[str, RejectPolicyName]] = {"skip": "skip", "fail": "fail"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
 
-from cloaca_core.definition.references import Reference
 from cloaca_core.definition.retry import RetryPolicy
 from cloaca_core.definition.rules import parse_rule
 from cloaca_core.definition.task import (
@@ -18,7 +17,7 @@ from cloaca_core.definition.task import (
 from cloaca_core.definition.waits.kinds import NodeWait
 from cloaca_core.errors import RunnerUsageError
 from cloaca_core.values.namespace import check_name
-from cloaca_core.values.node import Node
+from cloaca_core.values.node import Node, Reference
 
 _ONCE: Final = RetryPolicy(max_attempts=1)
 

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cloaca_core.definition.nodes.declare import declare
-from cloaca_core.definition.references import Reference
 from cloaca_core.definition.waits.kinds import Sleep
 from cloaca_core.definition.waits.options import read_until
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.values.arguments import wrong_type
 from cloaca_core.values.durations import Duration, read_seconds
-from cloaca_core.values.node import Node
+from cloaca_core.values.node import Node, Reference
 
 if TYPE_CHECKING:
     from datetime import datetime
