@@ -91,11 +91,9 @@ class Visit:
         return page
 
     def open_live(self, path: str) -> Page:
-        """The same, which is told of changes by now: the first event has come, and the page has
-        asked for itself anew.
-        """
+        """The same, which is told of changes by now: its stream is open."""
         page = self.open()
-        with page.expect_response(is_asked_anew):
+        with page.expect_response(lambda each: "/live?" in each.url):
             page.goto(path)
         return page
 
@@ -187,11 +185,6 @@ class Look(Visit):
         for page in self._shown:
             self._ignore(page)
         super().close()
-
-
-def is_asked_anew(response: Response) -> bool:
-    """Whether a page has asked for itself anew."""
-    return response.request.headers.get("hx-target", "").endswith("#page")
 
 
 # -- what a page is like -------------------------------------------------------------------------

@@ -188,6 +188,55 @@ def test_a_prefix_that_is_no_path_is_left_out(client: cloaca.Client, prefix: str
     assert all(each.startswith("/") and prefix not in each for each in ADDRESS.findall(text))
 
 
+# -- how it ends ---------------------------------------------------------------------------------
+
+PROGRAM = """
+import socket, sys
+from contextlib import asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.applications import Starlette
+
+import cloaca
+
+client = cloaca.Client(sys.argv[1])
+
+@asynccontextmanager
+async def lifespan(app):
+    yield
+    client.shutdown()
+    print("closed", flush=True)
+
+app = {"starlette": Starlette, "fastapi": FastAPI}[sys.argv[2]](lifespan=lifespan)
+app.mount("/cloaca", cloaca.ui(client, auth=cloaca.ui_without_auth))
+listener = socket.socket()
+listener.bind(("127.0.0.1", 0))
+listener.listen()
+print(listener.getsockname()[1], flush=True)
+uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process of Windows gets no SIGTERM")
+@pytest.mark.parametrize("framework", ["starlette", "fastapi"])
+def test_a_program_ends_when_it_is_asked_to_while_a_page_is_open(
+    database_url: str, run: cloaca.RunHandle, framework: str
+) -> None:
+    command = [sys.executable, "-c", PROGRAM, database_url, framework]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        try:
+            assert program.stdout is not None
+            live = f"http://127.0.0.1:{int(program.stdout.readline())}/cloaca/live"
+            with httpx2.stream("GET", live, timeout=WAIT) as stream:
+                assert next(stream.iter_lines()).startswith("id: ")
+                program.send_signal(signal.SIGTERM)
+                program.wait(WAIT)
+            assert program.stdout.read() == "closed\n"
+        finally:
+            program.kill()
+
+
 # -- who may enter -------------------------------------------------------------------------------
 
 

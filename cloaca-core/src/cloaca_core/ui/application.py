@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -87,15 +88,15 @@ def _routes(desk: Desk) -> list[BaseRoute]:
 
 async def _answered(request: Request, handler: Handler, desk: Desk) -> Response:
     """The answer of a page, or the page that says why there is none."""
-    ask = ask_of(request, desk)
+    ask = await ask_of(request, desk)
     try:
         return await handler(ask)
     except CloacaError as error:
         refusal = refusal_of(error)
     except RefusedError as error:
         refusal = error
-    # A refusal goes away by itself only if the program or the database comes back.
-    still = refusal.status < 500
+    # A refusal goes away by itself only if the program or the database comes back: no change tells.
+    still, ask = refusal.status < 500, replace(ask, mark="")
     return await ask.page("refusal.html", refusal.status, refusal=refusal, still=still)
 
 

@@ -31,13 +31,16 @@ _ZONE_COOKIE = "cloaca_zone"
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request of a visitor. ``clock`` shows instants in the zone of the browser."""
+    """A request of a visitor. ``clock`` shows instants in the zone of the browser. ``mark`` is that
+    of the latest change of the database before the page is made.
+    """
 
     request: Request
     desk: Desk
     visitor: Visitor
     paths: Paths
     clock: Clock
+    mark: str = ""
 
     @property
     def may_act(self) -> bool:
@@ -75,6 +78,7 @@ class Ask:
             "at": self.paths,
             "clock": self.clock,
             "may_act": self.may_act,
+            "mark": self.mark,
             "fragment": self.wants == "page",
             "nonce": self.request.scope[NONCE],
             "form_field": FIELD,
@@ -115,7 +119,7 @@ Address: TypeAlias = tuple[str, str, Handler]
 """Method, path and what answers it."""
 
 
-def ask_of(request: Request, desk: Desk) -> Ask:
+async def ask_of(request: Request, desk: Desk) -> Ask:
     """What a page needs of a request."""
     base = request.scope.get("root_path", "").rstrip("/")
     zone = zone_of(unquote(request.cookies.get(_ZONE_COOKIE, "")))
@@ -125,4 +129,5 @@ def ask_of(request: Request, desk: Desk) -> Ask:
         visitor=request.scope[VISITOR],
         paths=Paths(base, assets()),
         clock=Clock(zone, to_datetime(SYSTEM_CLOCK.wall())),
+        mark="" if "hx-target" in request.headers else await desk.changes.mark(),
     )

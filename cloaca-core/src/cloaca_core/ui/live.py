@@ -5,49 +5,70 @@ An event says no more than that. The page asks for itself anew, which keeps one 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from typing import Final
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response, StreamingResponse
 
-from cloaca_core.errors import CloacaError
 from cloaca_core.ui.asking import Address, Ask
-from cloaca_core.ui.guard.visitors import AGAIN
+from cloaca_core.ui.desk.signals import SIGNALS
 from cloaca_core.ui.refusals import RefusedError
 
-_CHANGED: Final = "event: changed\ndata: \n\n"
-_FIRST: Final = f"retry: 1000\n{_CHANGED}"
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from cloaca_core.ui.desk.changes import Changes
+
+LASTS: Final = 10.0
+"""Seconds of a stream; then the page opens another one at once. So every page notices within them
+that its visitor has signed out or that the database is gone, and a server that ends without a
+signal waits no longer.
+"""
+_CHANGED: Final = "event: changed\ndata: \n"
 
 
 async def live(ask: Ask) -> Response:
-    """The stream of events of one page; 429 while many others are open, and 503 while the database
-    does not answer, so that the page knows.
+    """The stream of events of one page; 429 while many others are open, and 503 while the server
+    ends or the database does not answer, so that the page knows.
+
+    ``since`` is the mark of the page, and the header Last-Event-ID that of the stream before.
     """
-    if ask.desk.streams.are_many:
-        raise RefusedError(
-            429, "Many pages are open", "This one shows changes when it is reloaded."
-        )
-    await ask.desk.observer.waiting()
-    return StreamingResponse(
-        _events(ask), media_type="text/event-stream", headers={"x-accel-buffering": "no"}
-    )
+    desk = ask.desk
+    if desk.changes.is_leaving:
+        raise RefusedError(503, "The program is shutting down")
+    await desk.observer.waiting()
+    seen = ask.request.headers.get("last-event-id") or ask.query("since")
+    held = ExitStack()
+    held.enter_context(desk.streams.one(ask.visitor.name))
+    held.enter_context(SIGNALS.telling(desk.changes.leave))
+    return _Stream(_events(desk.changes, seen), held)
 
 
-async def _events(ask: Ask) -> AsyncIterator[str]:
-    """An event at once, for what has changed since the page was written, and then as it changes,
-    as long as the visitor is one.
+class _Stream(StreamingResponse):
+    """Holds what its stream needs, however that ends."""
+
+    def __init__(self, events: AsyncIterator[str], held: ExitStack) -> None:
+        headers = {"x-accel-buffering": "no"}
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._held:
+            await super().__call__(scope, receive, send)
+
+
+async def _events(changes: Changes, seen: str) -> AsyncIterator[str]:
+    """The mark of the latest change, an event at once if the page is older, and then one for each
+    change.
     """
-    again = ask.request.scope[AGAIN]
-    try:
-        with ask.desk.streams.one():
-            async with ask.desk.observer.notices() as notices:
-                yield _FIRST
-                async for _ in notices:
-                    if await again() is None:
-                        return
-                    yield _CHANGED
-    except CloacaError:
-        return  # the program shuts down; the page asks again
+    clock = asyncio.get_running_loop().time
+    end = clock() + LASTS
+    mark: str | None = await changes.mark()
+    yield f"id: {mark}\n{'' if mark == seen else _CHANGED}\n"
+    while mark and (mark := await changes.after(mark, end - clock())):
+        yield f"id: {mark}\n{_CHANGED}\n"
 
 
 ROUTES: Final[tuple[Address, ...]] = (("GET", "/live", live),)

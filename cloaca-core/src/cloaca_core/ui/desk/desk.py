@@ -13,6 +13,7 @@ from cloaca_core.observe import Observer
 from cloaca_core.runner.calls.operations import Operations
 from cloaca_core.telemetry.redaction import Redact, Redaction
 from cloaca_core.transfer.case import case_call
+from cloaca_core.ui.desk.changes import Changes
 from cloaca_core.ui.desk.database_name import database_name
 from cloaca_core.ui.desk.health import Health
 from cloaca_core.ui.desk.seen_runs import SeenRuns
@@ -31,8 +32,8 @@ class Desk:
     ``database`` is its backend, and ``database_name`` is how the page names it. ``case`` makes a
     document of a run, to be loaded into a test. ``redact`` hides the secrets of the client in
     all that is shown of payloads and texts. ``seen_runs`` has large runs as they were seen last.
-    ``health`` and ``tenants`` are those of the database. ``streams`` counts the live streams that
-    are open.
+    ``health`` and ``tenants`` are those of the database. ``changes`` numbers its changes for open
+    pages, and ``streams`` counts the live streams of these.
     """
 
     observer: Observer
@@ -41,6 +42,7 @@ class Desk:
     database: str
     database_name: str
     case: Callable[[str], Call[dict[str, Any]]]
+    changes: Changes
     health: Health
     tenants: Tenants
     redact: Redact = field(default_factory=Redaction)
@@ -51,13 +53,15 @@ class Desk:
 def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:
     """The desk of a client, which stays its owner's."""
     host = client._host
+    observer = Observer(client)
     return Desk(
-        observer=Observer(client),
+        observer=observer,
         calls=Operations(host),
         read_only=read_only,
         database=host.backend_name,
         database_name=database_name(host.url, host.backend_name),
         case=partial(case_call, client),
+        changes=Changes(observer),
         health=Health(client),
         tenants=Tenants(host),
         redact=host.redact,

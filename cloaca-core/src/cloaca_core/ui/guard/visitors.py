@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
 VISITOR: Final = "cloaca.visitor"
 """The key of the scope under which pages find the visitor."""
-AGAIN: Final = "cloaca.visitor_again"
-"""The key of the scope under which an answer that goes on can ask who the visitor is by now."""
 
 
 class Visitors:
@@ -33,13 +30,12 @@ class Visitors:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        again = partial(self._visitor, Request(scope))
-        visitor = await again()
+        visitor = await self._visitor(Request(scope))
         if visitor is None:
             answer = PlainTextResponse("Sign in first.\n", 401)
             await answer(scope, receive, send)
             return
-        await self._app({**scope, VISITOR: visitor, AGAIN: again}, receive, send)
+        await self._app({**scope, VISITOR: visitor}, receive, send)
 
     async def _visitor(self, request: Request) -> Visitor | None:
         # A function may ask a database; that must not hold up other requests.
