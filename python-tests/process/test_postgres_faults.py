@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from own_database import PostgresSchemas
 
+import cloaca
 from process.fleet import Fleet, Worker
 from process.postgres_server import Server
 from process.proxy import Proxy, proxy
@@ -68,6 +70,26 @@ def test_a_run_goes_on_when_the_server_is_back(own_server: Server, fleet: Fleet)
 
     assert worker.result(run_id) == ("Completed", {"trail": CHAIN})
     assert fleet.executions(run_id) == ONCE
+
+
+def test_clients_that_know_names_alone_wait_for_the_server(
+    own_server: Server, fleet: Fleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One has found the workflow before, the other has not."""
+    fleet.start()
+    with (
+        cloaca.Client(fleet.url, registry=cloaca.Registry()) as known,
+        cloaca.Client(fleet.url, registry=cloaca.Registry()) as new,
+        ThreadPoolExecutor() as threads,
+    ):
+        known.submit("one")
+        own_server.go_down()
+        waiting = [threads.submit(client.execute, "one", {}) for client in (known, new)]
+        while not {"workflow", "commit"} <= {each.msg.split()[0] for each in caplog.records}:
+            continue  # "workflow one is not found, trying again", "commit failed, trying again"
+        own_server.come_back()
+
+        assert [each.result().status for each in waiting] == ["Completed", "Completed"]
 
 
 def test_restarts_under_load_lose_nothing_and_repeat_nothing(

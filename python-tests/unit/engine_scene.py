@@ -24,7 +24,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.errors import StoreDataError
 from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.definitions import DefinitionRow
+from cloaca_core.records.definitions import DefinitionName, DefinitionRow
 from cloaca_core.records.follow_ups import WhenEndedRow
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, RunRow
@@ -81,6 +81,10 @@ class Store(MemoryStore):
     ) -> None:
         self._perhaps_fail("record_definitions")
         await super().record_definitions(definitions, when_ended)
+
+    async def definitions_named(self, name: str) -> list[DefinitionName]:
+        self._perhaps_fail("definitions_named")
+        return await super().definitions_named(name)
 
     async def marked(self, run_id: str) -> None:
         """Return when it is written that a body of this run runs."""

@@ -8,14 +8,24 @@ recorded by ``journal``. ``stages`` makes these parts, ``parts`` connects them.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.lifecycle import Lifecycle
 from cloaca_core._engine.parts import Parts
+from cloaca_core._engine.record.journal import FIRST_PAUSE, LONGEST_PAUSE
 from cloaca_core._engine.record.telling import tell_of_adoption
-from cloaca_core.errors import ConfigError, StoreReadOnlyError, StoreUnavailableError
+from cloaca_core.definition.unregistered import Unregistered
+from cloaca_core.errors import (
+    ConfigError,
+    StoreFullError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+)
+from cloaca_core.logs import SafeLogger
 from cloaca_core.telemetry.redaction import Redaction
+from cloaca_core.values.backoff import Backoff
 from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
@@ -41,6 +51,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.upkeep.pruner import Pruner
     from cloaca_core._engine.upkeep.sweeps import Sweeps
     from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.definition.registry import Registry
     from cloaca_core.executors.supply import Supply
     from cloaca_core.records.runs import NewRun
@@ -51,6 +62,9 @@ if TYPE_CHECKING:
     from cloaca_core.telemetry.sample import Sample, SlotUse
     from cloaca_core.telemetry.watcher import Watcher
     from cloaca_core.values.ids import RunIds
+
+
+log = SafeLogger("cloaca.engine")
 
 
 class Engine:
@@ -198,7 +212,29 @@ class Engine:
         if workflow is not None and self._base.store.writable:
             with suppress(StoreUnavailableError):  # a runner tries again, beside this
                 await (recorder.record() if self._base.works else recorder.record_unknown(workflow))
-        return await self._parts.reading.definitions.resolved(request)
+        if isinstance(request.workflow, Unregistered):
+            return replace(request, workflow=await self.find(request.workflow))
+        return request
+
+    async def find(self, wanted: Unregistered) -> RecordedWorkflow:
+        """The recorded workflow of a name. Waits for the database, as the submission of its runs
+        does.
+        """
+        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+        while True:
+            self._lifecycle.check_open()
+            try:
+                return await self._parts.reading.definitions.find(wanted)
+            except StoreFullError:
+                raise
+            except StoreUnavailableError as error:
+                log.warning(
+                    "workflow %s is not found, trying again in %.2f s: %s",
+                    wanted.name,
+                    backoff.pause,
+                    error,
+                )
+                await backoff.wait()
 
     async def wait(self, run_id: str, waiting: AttemptWork | None) -> Ended:
         """Wait for the end of a run, on this runner or another."""

@@ -139,7 +139,7 @@ class Reading:
 
     def __init__(self, base: Base, orchestrator: Orchestrator) -> None:
         store, registry = base.store, base.registry
-        self.definitions = RecordedDefinitions(store, registry)
+        self.definitions = RecordedDefinitions(store, registry, base.clock)
         self.recorder = DefinitionRecorder(store, registry, base.clock)
         self.reader = RunReader(store, registry, base.runs, self.definitions)
         self.completion = Completion(store, base.runs, self.reader, orchestrator.drop)

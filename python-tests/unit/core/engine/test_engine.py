@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from dataclasses import replace
 from typing import NoReturn
 
 import pytest
 from model.by_hand import HandExecutor
 from model.memory_store import MemoryStore
 from model.quiet import quiet
+from model.virtual_time import the_loop
 from unit.engine_scene import FLOW, Scene, nothing
 
 from cloaca_core._engine.engine import Engine
@@ -20,8 +22,12 @@ from cloaca_core.conformance.rows import attempt, runner
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.task import task
+from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.errors import (
     ConfigError,
+    RunnerClosedError,
+    StoreError,
+    StoreFullError,
     StoreReadOnlyError,
     StoreUnavailableError,
 )
@@ -55,6 +61,48 @@ async def test_a_store_without_an_outbox_refuses_the_connections_of_others(scene
 
     assert refusal.value.field == "connection"
     assert scene.store.runs == {}
+
+
+async def test_a_client_that_knows_a_name_alone_waits_for_the_database(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As the journal does: after 0.05 s, 0.1 s and 0.2 s."""
+    scene.define(nothing)
+    await scene.open()
+    client = await scene.open(works=False)
+    scene.store.failures["definitions_named"] = [StoreUnavailableError("away")] * 3
+    start = the_loop().time()
+    request = replace(scene.request(), workflow=Unregistered("flow", ""))
+
+    (run_id,) = await client.submit(request)
+
+    assert the_loop().time() - start == pytest.approx(0.35)
+    assert scene.store.runs[run_id].workflow == FLOW
+    assert next(each.message for each in caplog.records) == (
+        "workflow flow is not found, trying again in 0.05 s: away"
+    )
+
+
+@pytest.mark.parametrize("failure", [StoreFullError("full"), StoreError("gone")])
+async def test_it_does_not_wait_for_what_lasts(scene: Scene, failure: StoreError) -> None:
+    scene.define(nothing)
+    client = await scene.open(works=False)
+    scene.store.failures["definitions_named"] = [failure]
+
+    with pytest.raises(type(failure)):
+        await client.find(Unregistered("flow", ""))
+
+
+async def test_a_client_that_closes_waits_no_more(scene: Scene) -> None:
+    client = await scene.open(works=False)
+    scene.store.failures["definitions_named"] = [StoreUnavailableError("away")] * 99
+    waiting = asyncio.create_task(client.find(Unregistered("flow", "")))
+    await quiet()
+
+    await client.shutdown()
+
+    with pytest.raises(RunnerClosedError):
+        await waiting
 
 
 async def test_metrics_count_from_the_first_sample_on(scene: Scene) -> None:

@@ -10,7 +10,8 @@ from cloaca_core._engine.record.definition_recorder import definition_row
 from cloaca_core.definition.recorded import RecordedWorkflow
 from cloaca_core.definition.registry import ambiguous
 from cloaca_core.definition.unregistered import Unregistered
-from cloaca_core.errors import WorkflowNotFoundError
+from cloaca_core.errors import StoreUnavailableError, WorkflowNotFoundError
+from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.nearest import nearest_name
 from cloaca_core.values.text import is_storable
@@ -23,14 +24,18 @@ if TYPE_CHECKING:
 
 MOST: Final = 1_000
 """Versions that are remembered. A recorded version never changes."""
+GOOD_FOR: Final = 1.0
+"""Seconds for which a name stands for the version that was found last."""
 
 
 class RecordedDefinitions:
     """Belongs to the engine's loop."""
 
-    def __init__(self, store: Store, registry: Registry) -> None:
+    def __init__(self, store: Store, registry: Registry, clock: Clock = SYSTEM_CLOCK) -> None:
         self._store = store
         self._registry = registry
+        self._clock = clock
+        self._found: dict[str, tuple[float, RecordedWorkflow]] = {}
         self._known: OrderedDict[tuple[str, str], RecordedWorkflow] = OrderedDict()
         self._kept: set[tuple[str, str]] = set()
 
@@ -41,19 +46,35 @@ class RecordedDefinitions:
         return replace(request, workflow=await self.find(request.workflow))
 
     async def find(self, wanted: Unregistered) -> RecordedWorkflow:
-        """The newest version of the one recorded workflow of this name.
+        """The newest version of the one recorded workflow of this name, as it was at most a second
+        ago, or as it was found last if the database does not answer.
 
         ``WorkflowNotFoundError`` when there is none, ``AmbiguousWorkflowError`` when there are
         several.
         """
+        if (found := self._found.get(wanted.name)) is None:
+            return await self._look_up(wanted)
+        (found_at, known), now = found, self._clock.monotonic()
+        if now - found_at < GOOD_FOR:
+            return known
+        self._found[wanted.name] = (now, known)  # others need not look it up at the same time
+        try:
+            return await self._look_up(wanted)
+        except StoreUnavailableError:
+            return known
+
+    async def _look_up(self, wanted: Unregistered) -> RecordedWorkflow:
         name = wanted.name
         found = await self._store.definitions_named(name) if is_storable(name) else []
         match found:
             case [only] if known := await self.version(only.workflow, only.version):
+                self._found[name] = (self._clock.monotonic(), known)
                 return known
             case [] | [_]:
+                self._found.pop(name, None)
                 raise WorkflowNotFoundError(wanted.refusal + await self._near(name), name=name)
             case _:
+                self._found.pop(name, None)
                 raise ambiguous(name, tuple([each.workflow for each in found]))
 
     async def full_name(self, name: str, otherwise: str) -> str:

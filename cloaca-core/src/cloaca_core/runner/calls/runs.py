@@ -237,7 +237,7 @@ class RunCalls:
         """
         requests = self._open_requests()
         if (name := requests.unregistered(workflow_name)) is not None:
-            yield self._ask(_none_accepted, lambda engine: engine.definitions.find(name))
+            yield self._ask(_none_accepted, lambda engine: engine.find(name))
         for request in requests.many(workflow_name, contexts, tags, time_limit, start):
             yield Call(partial(self._sent, request, _submitting, only), unchanged)
 

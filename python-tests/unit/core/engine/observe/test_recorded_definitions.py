@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from model.hand_clock import HandClock
 from model.memory_store import MemoryStore
@@ -16,14 +18,26 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.definition.workflow import Workflow
-from cloaca_core.errors import AmbiguousWorkflowError, WorkflowNotFoundError
-from cloaca_core.records.definitions import DefinitionRow
+from cloaca_core.errors import (
+    AmbiguousWorkflowError,
+    StoreUnavailableError,
+    WorkflowNotFoundError,
+)
+from cloaca_core.records.definitions import DefinitionName, DefinitionRow
 
 
 class Store(MemoryStore):
-    """The model, which counts how many definitions were read."""
+    """The model, which counts how many definitions were read, and names looked up."""
 
-    reads = 0
+    reads = lookups = 0
+    failure: Exception | None = None
+
+    async def definitions_named(self, name: str) -> list[DefinitionName]:
+        self.lookups += 1
+        if self.failure is not None:
+            raise self.failure
+        await asyncio.sleep(0)  # as a database takes a while
+        return await super().definitions_named(name)
 
     async def get_definition(self, workflow: str, version: str) -> DefinitionRow | None:
         self.reads += 1
@@ -32,8 +46,8 @@ class Store(MemoryStore):
 
 class Scene:
     def __init__(self) -> None:
-        self.store, self.registry = Store(), Registry()
-        self.definitions = RecordedDefinitions(self.store, self.registry)
+        self.store, self.registry, self.clock = Store(), Registry(), HandClock()
+        self.definitions = RecordedDefinitions(self.store, self.registry, self.clock)
 
     async def record(self, name: str, task_id: str = "t", tenant: str = "public") -> Workflow:
         """A runner elsewhere registers this workflow."""
@@ -59,6 +73,50 @@ async def test_a_name_leads_to_the_newest_version(scene: Scene) -> None:
     for name in ("flow", "public::embedded::flow"):
         found = await scene.find(name)
         assert (found.version, found.tasks[0].id) == (new.version, "new")
+
+
+async def test_a_name_is_looked_up_once_a_second(scene: Scene) -> None:
+    old = await scene.record("flow", "old")
+    assert (await scene.find("flow")).version == old.version
+    new = await scene.record("flow", "new")
+    scene.clock.now += 0.9
+    assert (await scene.find("flow")).version == old.version
+    assert scene.store.lookups == 1
+    scene.clock.now += 0.1
+
+    both = await asyncio.gather(scene.find("flow"), scene.find("flow"))
+
+    assert [each.version for each in both] == [new.version, old.version]  # the second as it was
+    assert scene.store.lookups == 2
+    assert (await scene.find("flow")).version == new.version
+    assert scene.store.lookups == 2
+
+
+async def test_as_long_as_the_database_is_away_the_version_found_last_counts(scene: Scene) -> None:
+    old = await scene.record("flow", "old")
+    await scene.find("flow")
+    new = await scene.record("flow", "new")
+    scene.store.failure = StoreUnavailableError("away")
+    for _ in range(2):
+        scene.clock.now += 3600
+        assert (await scene.find("flow")).version == old.version
+    with pytest.raises(StoreUnavailableError, match="away"):
+        await scene.find("public::embedded::flow")
+
+    scene.store.failure = None
+    scene.clock.now += 1
+    assert (await scene.find("flow")).version == new.version
+
+
+async def test_a_name_that_has_become_ambiguous_stands_for_none_any_more(scene: Scene) -> None:
+    await scene.record("flow", tenant="a")
+    await scene.find("flow")
+    await scene.record("flow", tenant="b")
+    scene.clock.now += 1
+
+    for _ in range(2):
+        with pytest.raises(AmbiguousWorkflowError):
+            await scene.find("flow")
 
 
 async def test_a_name_of_several_workflows_is_refused_with_them(scene: Scene) -> None:
