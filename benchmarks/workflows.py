@@ -14,9 +14,14 @@ def _nothing(context: cloaca.Context) -> None:
 
 
 def define() -> None:
-    """Register ``one``, ``chain`` and ``fan_out``."""
+    """Register ``one``, ``diamond``, ``chain`` and ``fan_out``."""
     with cloaca.WorkflowBuilder("one"):
         cloaca.task(id="only")(_nothing)
+    with cloaca.WorkflowBuilder("diamond"):
+        cloaca.task(id="first")(_nothing)
+        cloaca.task(id="left", dependencies=["first"])(_nothing)
+        cloaca.task(id="right", dependencies=["first"])(_nothing)
+        cloaca.task(id="last", dependencies=["left", "right"])(_nothing)
     with cloaca.WorkflowBuilder("chain"):
         for link in range(CHAIN):
             cloaca.task(id=f"t{link}", dependencies=[f"t{link - 1}"] if link else [])(_nothing)

@@ -6,7 +6,11 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
 
-from benchmarks.from_wheels import bench as benchmarking, comparison as comparing
+from benchmarks.from_wheels import (
+    bench as benchmarking,
+    comparison as comparing,
+    costs as counting,
+)
 from dev import check as checks, scrub as scrubbing
 from dev.console import readable_failures
 from dev.databases import heads, services
@@ -147,13 +151,23 @@ def debug_env(_: Context, backend: str = "sqlite") -> None:
     help={
         "backend": "the backend to measure on: sqlite (the default) or postgres",
         "peers": "measure comparable engines instead, on both backends: README's comparison",
+        "instructions": "count instructions and Python calls of a run instead, on both backends",
+        "beside": "with --instructions: a revision of this repository to count as well",
     }
 )
-def bench(_: Context, backend: str = "sqlite", peers: bool = False) -> None:
+def bench(
+    _: Context,
+    backend: str = "sqlite",
+    peers: bool = False,
+    instructions: bool = False,
+    beside: str | None = None,
+) -> None:
     """Measure against the bare driver's floor, in the same minute on the same disk."""
     with readable_failures():
         if peers:
             comparing.compare()
+        elif instructions:
+            counting.count_costs(beside)
         else:
             benchmarking.bench(backend)
 
