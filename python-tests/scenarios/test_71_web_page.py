@@ -282,11 +282,27 @@ def test_an_auth_that_returns_no_visitor_is_an_error(client: cloaca.Client) -> N
         browser.get("/runs")
 
 
+@pytest.mark.parametrize("found", [None, ValueError("no"), "ann"])
+def test_an_answer_has_the_policy_when_auth_fails(client: cloaca.Client, found: Any) -> None:
+    def auth(_: cloaca.UiRequest) -> Any:
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    answer = TestClient(page(client, auth=auth), raise_server_exceptions=False).get("/runs")
+
+    assert answer.status_code == (401 if found is None else 500)
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
 @pytest.mark.parametrize(
     ("role", "name", "message"),
     [
         ("admin", "ann", "a visitor's role is 'view' or 'steer', not 'admin'"),
         ("view", "", "name must have 1 to 255 characters"),
+        ("view", "ann\ncancel by bob", "a visitor's name has no line breaks"),
+        ("view", "ann\u2028bob", "a visitor's name has no line breaks"),
     ],
 )
 def test_a_visitor_has_a_role_and_a_name(role: Any, name: str, message: str) -> None:

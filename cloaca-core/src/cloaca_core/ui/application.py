@@ -56,18 +56,16 @@ def application(
 ) -> Application:
     """The page of a client; see ``cloaca.ui``. ``entrance`` is that of ``cloaca ui``."""
     desk = desk_of(client, read_only=read_only)
-    return Starlette(
-        routes=_routes(desk),
-        middleware=_guards(auth, checked_hosts(hosts), entrance, forwarded=forwarded_prefix),
-    )
+    guards = _guards(auth, checked_hosts(hosts), entrance, forwarded=forwarded_prefix)
+    # Outside of all else: an error of `auth` has an answer too.
+    return SafeHeaders(Starlette(routes=_routes(desk), middleware=guards))
 
 
 def _guards(
     auth: Auth, hosts: frozenset[str], entrance: Entrance | None, *, forwarded: bool
 ) -> Sequence[Middleware]:
-    """The guards from the outside in."""
+    """The guards from the outside in, below the headers."""
     return [
-        Middleware(SafeHeaders),
         Middleware(Hosts, hosts),
         Middleware(Prefix, forwarded=forwarded),
         *([] if entrance is None else [Middleware(entrance.around)]),

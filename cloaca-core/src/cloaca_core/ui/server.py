@@ -9,6 +9,9 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
 
 from cloaca_core.errors import ConfigError
 from cloaca_core.ui.application import application
@@ -17,6 +20,8 @@ from cloaca_core.ui.mounting import LOCAL
 from cloaca_core.ui.visitors import Visitor
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from cloaca_core.runner.client import Client
 
 LOOPBACK: Final = "127.0.0.1"
@@ -32,7 +37,7 @@ def serve(
     a free one.
     """
     entrance = Entrance(Visitor("view" if read_only else "steer", name))
-    app = application(
+    page = application(
         client,
         auth=entrance.auth,
         hosts=LOCAL,
@@ -40,13 +45,19 @@ def serve(
         forwarded_prefix=False,
         entrance=entrance,
     )
+    app = Starlette(routes=[Mount(entrance.path, page), Route("/{path:path}", _elsewhere)])
     config = uvicorn.Config(
         app, log_level="warning", lifespan="off", timeout_graceful_shutdown=_GRACE
     )
     # Ctrl-C is how it ends: uvicorn ends its answers, and raises the signal again.
     with closing(_bound(port)) as listener, suppress(KeyboardInterrupt):
-        address = f"http://{LOOPBACK}:{listener.getsockname()[1]}/?{PARAMETER}={entrance.token}"
+        address = f"http://{LOOPBACK}:{listener.getsockname()[1]}{entrance.path}/?{PARAMETER}={entrance.token}"
         _Server(config, lambda: opened(address), client.shutdown).run(sockets=[listener])
+
+
+def _elsewhere(_: Request) -> Response:
+    text = "The page is at the address that cloaca ui has printed.\n"
+    return PlainTextResponse(text, 404)
 
 
 class _Server(uvicorn.Server):

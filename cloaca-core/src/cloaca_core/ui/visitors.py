@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
+from unicodedata import category
 
 from cloaca_core.errors import ConfigError
 from cloaca_core.values.arguments import refuse_other_types
@@ -15,6 +16,8 @@ from cloaca_core.values.text import checked_text
 
 Role: TypeAlias = Literal["view", "steer"]
 ROLES: Final = get_args(Role)
+_BREAKS: Final = ("Cc", "Zl", "Zp")
+"""Categories of characters that a log or a terminal acts on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,11 @@ class Visitor:
         if self.role not in ROLES:
             raise ConfigError(f"a visitor's role is 'view' or 'steer', not {self.role!r}")
         checked_text("name", self.name)
+        if any(category(each) in _BREAKS for each in self.name):
+            raise ConfigError(
+                f"a visitor's name has no line breaks and no control characters: {self.name!r:.80}",
+                field="name",
+            )
 
     @property
     def may_steer(self) -> bool:

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 PARAMETER: Final = "token"
+_COOKIE: Final = "cloaca_visitor"
 
 
 class Entrance:
     """Gives the cookie of a session to the first request with the token, and knows visitors by it.
+    The page is to be mounted at ``path``.
 
     The token stands in an address, which browsers keep and terminals show; so it counts once.
     """
@@ -27,13 +29,13 @@ class Entrance:
         self.token: str = secrets.token_urlsafe(32)
         self._visitor = visitor
         self._session = secrets.token_urlsafe(32)
-        # Browsers share cookies between ports, on each of which another page may be.
-        self._cookie = f"cloaca_visitor_{secrets.token_hex(4)}"
+        # Browsers send cookies to all ports of a host, but only below their path.
+        self.path: str = f"/{secrets.token_urlsafe(16)}"
         self._is_used = False
 
     def auth(self, request: UiRequest) -> Visitor | None:
         """The visitor, if the request has the cookie of the session."""
-        given = request.cookies.get(self._cookie, "")
+        given = request.cookies.get(_COOKIE, "")
         return self._visitor if _same(given, self._session) else None
 
     def around(self, app: ASGIApp) -> ASGIApp:
@@ -54,8 +56,9 @@ class Entrance:
                 text = "This address has been used. Start cloaca ui again for another one.\n"
                 return PlainTextResponse(text, 401)
             self._is_used = True
-        answer = RedirectResponse(request.scope.get("root_path") or "/", 303)
-        answer.set_cookie(self._cookie, self._session, httponly=True, samesite="strict")
+        below = f"{request.scope.get('root_path', '')}/"
+        answer = RedirectResponse(below, 303)
+        answer.set_cookie(_COOKIE, self._session, path=below, httponly=True, samesite="strict")
         return answer
 
 
