@@ -11,7 +11,7 @@ from benchmarks.from_wheels import (
     comparison as comparing,
     costs as counting,
 )
-from dev import check as checks, scrub as scrubbing
+from dev import check as checks, measure as measuring, scrub as scrubbing
 from dev.console import readable_failures
 from dev.databases import heads, services
 from dev.docs import command_line, pictures, site
@@ -172,6 +172,13 @@ def bench(
             benchmarking.bench(backend)
 
 
+@task
+def measure(_: Context) -> None:
+    """Print how large and how deep the code is, beside the figures to reach."""
+    with readable_failures():
+        measuring.measure()
+
+
 @task(
     help={
         "crash": "kill it in the middle and go on; let a step fail, and retry",
@@ -269,6 +276,7 @@ namespace = Collection(
     debug_env,
     demo,
     bench,
+    measure,
     check,
 )
 namespace.add_collection(Collection("examples", run_examples))

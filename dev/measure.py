@@ -1,0 +1,200 @@
+"""Measures how large and how deep the code is: what a newcomer has to open, read and change.
+
+``invoke measure`` prints each figure beside the one to reach. Nothing fails: a figure that grows is
+a question for a review.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from dev.console import environment, say, step
+from dev.project import CORE, DISTRIBUTIONS, POSTGRES, REPORTS, ROOT
+
+OPTION = "start_by"
+"""A task option that has its way through all layers."""
+FACADES = ("Client", "AsyncClient", "RunHandle", "AsyncRunHandle", "Observer", "Harness")
+LONG_CLASS, MANY_METHODS, LONG_MODULE = 300, 25, 400
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured figure, and the one to reach."""
+
+    what: str
+    now: str
+    reach: str
+
+
+def measure() -> None:
+    """Print all figures."""
+    step("measuring the structure of the code")
+    found = list(figures())
+    width = max(len(each.what) for each in found)
+    say(f"{'':{width}}  {'now':>18}  to reach")
+    for each in found:
+        say(f"{each.what:{width}}  {each.now:>18}  {each.reach}")
+
+
+def figures() -> Iterator[Figure]:
+    """The figures, in the order of a run's way."""
+    yield Figure("files entered by execute of one task / moves", _entered("execute"), "45 / 170")
+    yield Figure("files entered from send to the result", _entered("send").split(" ")[0], "60")
+    yield Figure("members of the store's contract", str(_contract()), "50 and parts")
+    yield Figure(f"source files that name {OPTION}", str(_naming(OPTION)), "14")
+    yield Figure("functions whose body is one call", _forwarding(), "6 %")
+    yield Figure("statements that PostgreSQL rewords", str(_reworded()), "30")
+    yield Figure(
+        f"classes over {LONG_CLASS} lines or {MANY_METHODS} methods", _large_classes(), "none"
+    )
+    yield Figure(f"modules over {LONG_MODULE} lines; largest folder", _modules(), "few; 20")
+    yield Figure("lines of Python in the core; in all", _lines(), "52,000; 88,000")
+    yield Figure("wheel of the core; its requirements", _wheel(), "750 kB; 1")
+    yield Figure("tests of the last run; their processes' seconds", _tests(), "13,000")
+
+
+# -- how it runs -----------------------------------------------------------------------------------
+
+
+def _entered(way: str) -> str:
+    paths = os.pathsep.join(str(each.folder / "src") for each in DISTRIBUTIONS)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.entered", way],
+        cwd=ROOT,
+        env=environment({"PYTHONPATH": paths}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return " / ".join(done.stdout.split())
+
+
+# -- what it is made of ----------------------------------------------------------------------------
+
+
+@cache
+def _sources() -> dict[Path, ast.Module]:
+    """All modules of the distributions."""
+    paths = [path for each in DISTRIBUTIONS for path in (each.folder / "src").rglob("*.py")]
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(paths)}
+
+
+def _contract() -> int:
+    """The members that the protocols of a store have."""
+    store = CORE.folder / "src" / CORE.package / "store"
+    paths = [store / "protocol.py", *(store / "protocols").glob("*.py")]
+    classes = [node for path in paths for node in _classes(_sources()[path])]
+    return sum(len(_methods(node)) for node in classes if node.name.endswith("Store"))
+
+
+def _naming(option: str) -> int:
+    word = re.compile(rf"\b{option}\b")
+    return sum(1 for path in _sources() if word.search(path.read_text(encoding="utf-8")))
+
+
+def _forwarding() -> str:
+    functions = [
+        node
+        for tree in _sources().values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    share = sum(map(forwards, functions)) / len(functions)
+    return f"{100 * share:.1f} %"
+
+
+def forwards(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether its body is one call, whose answer it returns or drops."""
+    body = [each for each in function.body if not _is_docstring(each)]
+    if len(body) != 1 or not isinstance(body[0], ast.Return | ast.Expr):
+        return False
+    value = body[0].value
+    while isinstance(value, ast.Await):
+        value = value.value
+    return isinstance(value, ast.Call)
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _reworded() -> int:
+    """The shared statements that PostgreSQL has in words of its own."""
+    shared = _statements(CORE.folder / "src" / CORE.package / "store" / "sql")
+    return len(shared & _statements(POSTGRES.folder / "src" / POSTGRES.package))
+
+
+def _statements(folder: Path) -> set[str]:
+    found = re.compile(r"^-- name: (\w+)", re.MULTILINE)
+    return {
+        f"{path.name}:{name}"
+        for path in folder.glob("*.sql")
+        for name in found.findall(path.read_text(encoding="utf-8"))
+    }
+
+
+def _large_classes() -> str:
+    large = [
+        node.name
+        for path, tree in _sources().items()
+        for node in _classes(tree)
+        if "conformance" not in path.parts and node.name not in FACADES and _is_large(node)
+    ]
+    return f"{len(large)}"
+
+
+def _is_large(node: ast.ClassDef) -> bool:
+    length = (node.end_lineno or node.lineno) - node.lineno
+    return length > LONG_CLASS or len(_methods(node)) > MANY_METHODS
+
+
+def _classes(tree: ast.Module) -> list[ast.ClassDef]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+
+
+def _methods(node: ast.ClassDef) -> Sequence[ast.stmt]:
+    return [each for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def _modules() -> str:
+    long = sum(1 for path in _sources() if _length(path) > LONG_MODULE)
+    ((_, most),) = Counter(path.parent for path in _sources()).most_common(1)
+    return f"{long}; {most}"
+
+
+def _lines() -> str:
+    core = sum(_length(path) for path in _sources() if path.is_relative_to(CORE.folder))
+    return f"{core:,}; {sum(map(_length, _sources())):,}"
+
+
+@cache
+def _length(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+# -- what is built and tested ----------------------------------------------------------------------
+
+
+def _wheel() -> str:
+    wheel = CORE.wheel()
+    size = f"{wheel.stat().st_size / 1000:,.0f} kB" if wheel.exists() else "not built"
+    return f"{size}; {sum('sys_platform' not in each for each in CORE.third_party)}"
+
+
+def _tests() -> str:
+    report = REPORTS / "junit.xml"
+    if not report.exists():
+        return "not run"
+    suites = list(ET.parse(report).getroot().iter("testsuite"))  # noqa: S314 - we wrote it
+    tests = sum(int(each.get("tests", 0)) for each in suites)
+    return f"{tests:,}; {sum(float(each.get('time', 0)) for each in suites):,.0f}"
