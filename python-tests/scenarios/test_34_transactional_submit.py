@@ -218,9 +218,11 @@ def test_what_is_no_connection_is_refused_with_what_is_accepted(
 
 
 @pytest.mark.asyncio
-async def test_a_connection_of_sqlalchemy_is_refused_with_the_way_to_the_drivers(
+async def test_a_connection_of_a_framework_is_refused_with_the_way_to_the_drivers(
     database_url: str,
 ) -> None:
+    from django.db import connection as of_django
+
     given = type("Connection", (), {"__module__": "sqlalchemy.engine.base"})()
     awaited = type("AsyncConnection", (), {"__module__": "sqlalchemy.ext.asyncio.engine"})()
     with (
@@ -228,6 +230,11 @@ async def test_a_connection_of_sqlalchemy_is_refused_with_the_way_to_the_drivers
         pytest.raises(TypeError, match=r"give its \.connection\.driver_connection$"),
     ):
         runner.submit("send", {"order": 7}, connection=given)
+    with (
+        cloaca.DefaultRunner(database_url) as runner,
+        pytest.raises(TypeError, match=r"give its \.connection, after its \.ensure_connection\(\)"),
+    ):
+        runner.submit("send", {"order": 7}, connection=of_django)
     async with cloaca.AsyncRunner(database_url) as runner:
         with pytest.raises(TypeError, match=r"give \(await it\.get_raw_connection\(\)\)"):
             await runner.submit("send", {"order": 7}, connection=awaited)

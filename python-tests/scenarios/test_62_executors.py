@@ -331,7 +331,8 @@ def test_an_executor_that_is_not_there_is_refused_with_the_tasks_that_want_it(
 
     assert str(caught.value) == (
         "executors: tasks want executors that this runner has not: "
-        "'gpu' for public::embedded::crunch::t; there are 'cpu'"
+        "'gpu' for public::embedded::crunch::t; there are 'cpu': give it in a program as "
+        "DefaultRunner(..., executors={...}), to cloaca worker in [executors] of cloaca.toml"
     )
 
 
@@ -363,7 +364,10 @@ def test_a_late_workflow_waits_for_its_executor(
     (attempt,) = run.attempts()
     runner.shutdown()
 
-    why = "this runner was opened without an executor 'gpu': DefaultRunner(..., executors={...})"
+    why = (
+        "this runner was opened without an executor 'gpu': give it in a program as "
+        "DefaultRunner(..., executors={...}), to cloaca worker in [executors] of cloaca.toml"
+    )
     assert (attempt.status, attempt.error) == ("Failed", f"ExecutorUnavailableError: {why}")
     assert f"bodies are put off until their executor takes calls: {why}" in caplog.text
 

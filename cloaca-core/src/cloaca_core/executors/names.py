@@ -7,8 +7,15 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import MethodType
+from typing import Final
 
 from cloaca_core.errors import ExecutorError
+
+HOW_TO_GIVE: Final = (
+    "give it in a program as DefaultRunner(..., executors={...}), to cloaca worker in [executors] "
+    "of cloaca.toml"
+)
+"""The end of an error about an executor that a runner lacks."""
 
 
 def found(module: str, name: str) -> Callable[..., object]:

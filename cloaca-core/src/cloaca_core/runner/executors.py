@@ -11,6 +11,7 @@ from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.executors.by_value import ByValue
 from cloaca_core.executors.kinds import ExecutorLike
 from cloaca_core.executors.names import (
+    HOW_TO_GIVE,
     attribute,
     cannot_travel,
     why_main_cannot_be_imported,
@@ -77,7 +78,10 @@ def refuse_unfit(found: tuple[Supply, ...], registry: Registry) -> None:
 def _unknown(unknown: Mapping[str, list[str]], known: list[str]) -> str:
     wanted = "; ".join(f"{name!r} for {_named(tasks)}" for name, tasks in unknown.items())
     there = f"there are {', '.join(map(repr, known))}" if known else "none is given"
-    return f"executors: tasks want executors that this runner has not: {wanted}; {there}"
+    return (
+        f"executors: tasks want executors that this runner has not: {wanted}; {there}: "
+        f"{HOW_TO_GIVE}"
+    )
 
 
 def _named(tasks: list[str]) -> str:

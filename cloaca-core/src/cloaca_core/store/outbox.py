@@ -27,6 +27,14 @@ _SQLALCHEMY: Final = {
     "AsyncEngine": "the driver_connection of a raw connection of its",
 }
 """How to get the driver's connection from each class of SQLAlchemy's."""
+_OF_DJANGO: Final = (
+    "its .connection, after its .ensure_connection() (within transaction.atomic() it is there)"
+)
+_HINTS: Final = {
+    "sqlalchemy": _SQLALCHEMY,
+    "django": {"ConnectionProxy": _OF_DJANGO, "BaseDatabaseWrapper": _OF_DJANGO},
+}
+"""The same, by package. None of them need be installed: classes are recognised by their names."""
 
 
 class Outbox(Protocol):
@@ -81,12 +89,11 @@ def wrong_type(accepted: str, given: object) -> ConfigTypeError:
 
 
 def _hint_for(kind: type) -> str:
-    """The attribute of a SQLAlchemy object to give instead, also of a derived class; "" for other
-    objects. SQLAlchemy may not be installed, so its classes are recognised by their names.
-    """
+    """What of an object to give instead, also of one of a derived class; "" for other objects."""
     for base in kind.__mro__:
-        if base.__module__.partition(".")[0] == "sqlalchemy" and base.__name__ in _SQLALCHEMY:
-            return f": give {_SQLALCHEMY[base.__name__]}"
+        hints = _HINTS.get(base.__module__.partition(".")[0], {})
+        if base.__name__ in hints:
+            return f": give {hints[base.__name__]}"
     return ""
 
 

@@ -150,11 +150,12 @@ class TestFitness:
         assert str(caught.value) == (
             "executors: tasks want executors that this runner has not: "
             "'gpu' for public::embedded::w::a, public::embedded::w::c; "
-            "'far' for public::embedded::w::b; there are 'cpu'"
+            "'far' for public::embedded::w::b; there are 'cpu': give it in a program as "
+            "DefaultRunner(..., executors={...}), to cloaca worker in [executors] of cloaca.toml"
         )
         assert caught.value.field == "executors"
 
     def test_of_many_tasks_some_are_named(self) -> None:
         with pytest.raises(ConfigError) as caught:
             self.check({f"t{number}": ("gpu", body) for number in range(8)})
-        assert str(caught.value).endswith("w::t4, 3 more; none is given")
+        assert "w::t4, 3 more; none is given: give it in" in str(caught.value)

@@ -6,6 +6,10 @@ import pytest
 
 from cloaca_core.store.outbox import unusable, wrong_type
 
+OF_DJANGO = (
+    "give its .connection, after its .ensure_connection() (within transaction.atomic() it is there)"
+)
+
 
 def of(module: str, name: str, *bases: type) -> object:
     """An object of a class that calls itself so."""
@@ -43,11 +47,19 @@ def test_it_says_what_is_accepted_and_what_was_given() -> None:
             "give its .connection().connection.driver_connection",
             of("sqlmodel.orm.session", "Session", type(of("sqlalchemy.orm.session", "Session"))),
         ),
+        # ``django.db.connection`` stands for one of ``django.db.connections``.
+        (OF_DJANGO, of("django.utils.connection", "ConnectionProxy")),
+        (
+            OF_DJANGO,
+            of(
+                "django.db.backends.postgresql.base",
+                "DatabaseWrapper",
+                type(of("django.db.backends.base.base", "BaseDatabaseWrapper")),
+            ),
+        ),
     ],
 )
-def test_what_of_sqlalchemy_has_the_drivers_connection_is_told_how(
-    hint: str, given: object
-) -> None:
+def test_what_has_the_drivers_connection_is_told_how(hint: str, given: object) -> None:
     assert str(wrong_type("a psycopg.Connection", given)).endswith(f": {hint}")
 
 
@@ -59,7 +71,7 @@ def test_what_of_sqlalchemy_has_the_drivers_connection_is_told_how(
     ],
 )
 def test_nothing_is_said_of_what_is_not_known(given: object) -> None:
-    assert "driver_connection" not in str(wrong_type("a psycopg.Connection", given))
+    assert ": give" not in str(wrong_type("a psycopg.Connection", given))
 
 
 def test_what_cannot_be_used_is_a_value_of_the_same_field() -> None:

@@ -11,6 +11,7 @@ from cloaca_core._engine.execute.remote.line_socket import IS_SUPPORTED, NAME, L
 from cloaca_core._engine.execute.remote.pool import Pool
 from cloaca_core._engine.execute.usage import Usage
 from cloaca_core.errors import ExecutorUnavailableError
+from cloaca_core.executors.names import HOW_TO_GIVE
 from cloaca_core.executors.supply import Supply
 from cloaca_core.logs import SafeLogger
 
@@ -128,6 +129,5 @@ class AbsentExecutor(Executor):
     def submit(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse the call."""
         raise ExecutorUnavailableError(
-            f"this runner was opened without an executor {self._name!r}: "
-            "DefaultRunner(..., executors={...})"
+            f"this runner was opened without an executor {self._name!r}: {HOW_TO_GIVE}"
         )

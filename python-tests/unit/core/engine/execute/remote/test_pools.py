@@ -62,7 +62,8 @@ async def test_one_that_is_not_there_is_told_of_and_puts_bodies_off(scene: Scene
 
     assert attempt.outcome == Raised(
         "ExecutorUnavailableError",
-        "this runner was opened without an executor 'gpu': DefaultRunner(..., executors={...})",
+        "this runner was opened without an executor 'gpu': give it in a program as "
+        "DefaultRunner(..., executors={...}), to cloaca worker in [executors] of cloaca.toml",
         "",
         again=True,
         after=1.0,
