@@ -33,7 +33,7 @@ from cloaca_core.records.runs import (
     Unserved,
     WaitingRow,
 )
-from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
+from cloaca_core.records.states import SUSPECT_AFTER, ReasonCode, RunStatus, TaskStatus
 from cloaca_core.records.steering import ActRow
 from cloaca_core.records.waits import NewMessage
 from cloaca_core.store.changes import Change
@@ -427,7 +427,9 @@ class MemoryStore(
     def _count_crashes(self, run: RunRow) -> None:
         for key, row in self.attempts.items():
             running = row.status == TaskStatus.RUNNING
-            if row.run_id == run.id and row.epoch == run.epoch and running:
+            beside = row.reason_code is None and row.crashes < SUSPECT_AFTER
+            counts = beside or row.reason_code == ReasonCode.ALONE
+            if row.run_id == run.id and row.epoch == run.epoch and running and counts:
                 self.attempts[key] = row._replace(crashes=row.crashes + 1)
 
     # -- observe -----------------------------------------------------------------------------

@@ -61,7 +61,8 @@ def test_a_parent_is_not_blamed_for_what_its_child_does(fleet: Fleet) -> None:
     of_parent = "SELECT attempt, error_message FROM cloaca_attempt WHERE run_id = ?"
     assert fleet.query(of_parent, parent) == [(1, None)]
     assert {worker.exit_code() for worker in fleet.workers[:-1]} == {-signal.SIGKILL}
-    assert 2 <= len(fleet.workers) - 1 <= 3
+    # Two deaths while it is no suspect, two alone, and the first one perhaps without a mark.
+    assert len(fleet.workers) - 1 in (4, 5)
 
 
 @pytest.mark.parametrize("levels", [1, 2])

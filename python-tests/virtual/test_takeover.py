@@ -239,15 +239,15 @@ async def test_a_task_that_was_under_way_when_its_runner_was_lost_counts_a_crash
 async def test_a_task_whose_runners_are_lost_too_often_is_not_tried_again() -> None:
     async with world() as w:
         bodies = Bodies(w)
-        programs = [await w.start(lease_seconds=LEASE, max_recovery_attempts=1) for _ in range(3)]
+        programs = [await w.start(lease_seconds=LEASE, max_recovery_attempts=1) for _ in range(5)]
         run_id = await programs[0].submit()
-        for _ in range(2):
+        for _ in range(4):
             await asyncio.sleep(100)
             (owner,) = [each for each in programs if each.runner_id == w.run(run_id).owner]
             owner.store.answers.clear()
         await asyncio.sleep(100)
 
-        assert len(bodies.begun) == 2
+        assert len(bodies.begun) == 4  # twice beside others, twice alone
         run = w.run(run_id)
         assert run.status == "Failed"
         assert "RecoveryLimitError" in str(run.error_message)

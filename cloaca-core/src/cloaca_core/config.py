@@ -189,7 +189,7 @@ class DefaultRunnerConfig:
         "wait is over",
     )
     max_recovery_attempts: Setting[int] = Setting(
-        whole(0), 3, "How often a task may take its process down before it fails"
+        whole(0), 3, "How many processes may die while a task runs alone in them, before it fails"
     )
     default_trigger_rule: Setting[TriggerRuleName] = Setting(
         one_of(("none_failed", "always")),

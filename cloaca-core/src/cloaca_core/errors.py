@@ -405,9 +405,10 @@ class ApprovalRejectedError(CloacaError, RuntimeError):
 
 
 class RecoveryLimitError(CloacaError, RuntimeError):
-    """A task took its process down more often than ``max_recovery_attempts``.
+    """More than ``max_recovery_attempts`` processes died while a task ran alone in them, after two
+    that died while it ran beside others; or so many workers of its executor.
 
-    ``recoveries`` counts the processes that died, ``limit`` is that setting.
+    ``recoveries`` counts all of these processes, ``limit`` is that setting.
     """
 
     def __init__(

@@ -47,8 +47,10 @@ RETURNING runner.id;
 
 -- name: count_crashes
 -- First half of a takeover: find the first runs of a fenced runner that are not being cancelled, and
--- count a crash for each attempt that was running in the dead process. take_over_runs finds the same
--- runs: they are locked, and a fenced runner gets no new ones.
+-- count a crash for each attempt that was running in the dead process. A suspect is one for which
+-- :suspect_after crashes were counted: from then on only those count under which it ran alone. A body
+-- on an executor cannot have killed the process. take_over_runs finds the same runs: they are locked,
+-- and a fenced runner gets no new ones.
 WITH doomed AS MATERIALIZED (
     SELECT run.id, run.epoch FROM cloaca_run AS run
     WHERE run.owner = :runner_id AND run.ended_at IS NULL AND run.cancel_at IS NULL
@@ -59,7 +61,11 @@ WITH doomed AS MATERIALIZED (
 UPDATE cloaca_attempt AS attempt SET crashes = attempt.crashes + 1
 FROM doomed
 WHERE attempt.run_id = ANY(ARRAY[doomed.id]) AND attempt.epoch = doomed.epoch
-    AND attempt.status = 'Running';
+    AND attempt.status = 'Running'
+    AND (
+        attempt.reason_code = 'alone'
+        OR (attempt.reason_code IS NULL AND attempt.crashes < :suspect_after)
+    );
 
 
 -- name: take_over_runs

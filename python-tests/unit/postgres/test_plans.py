@@ -359,7 +359,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "owned_runs": {"ids": _MINE, "runner_id": "mine"},
     "find_keys": {"keys": ['["rare", "k1"]', '["w0", "k6"]']},
     "release": {"held": _MINE, "runner_id": "none"},
-    "count_crashes": {"runner_id": "dead", "limit": LIMIT},
+    "count_crashes": {"runner_id": "dead", "limit": LIMIT, "suspect_after": 2},
     "take_over_runs": {"runner_id": "dead", "limit": LIMIT},
     "remove_emptied_runner": {"runner_id": "dead"},
     "get_run": {"id": "r00000001"},

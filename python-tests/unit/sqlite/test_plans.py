@@ -260,7 +260,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "follow_ends": _CANCEL | {"reason_code": "cancelled"},
     "follow_cancelled": {"runner_id": "dead", "now": 1},
     "list_follow_ups": {"ids": [*_ENDED, "f00000001"]},
-    "count_crashes": {"runner_id": "dead", "limit": LIMIT},
+    "count_crashes": {"runner_id": "dead", "limit": LIMIT, "suspect_after": 2},
     "take_over_runs": {"runner_id": "dead", "limit": LIMIT},
 }
 

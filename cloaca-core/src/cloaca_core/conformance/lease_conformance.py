@@ -20,7 +20,7 @@ from cloaca_core.conformance.rows import (
 )
 from cloaca_core.errors import StoreOpenError
 from cloaca_core.records.runners import RunnerRow
-from cloaca_core.records.states import TaskStatus
+from cloaca_core.records.states import SUSPECT_AFTER, ReasonCode, TaskStatus
 from cloaca_core.store.protocol import Store
 
 
@@ -173,6 +173,29 @@ class LeaseConformance:
 
         crashes = {row.task_id: row.crashes for row in await store.load_attempts(["a"])}
         assert crashes == {"done": 0, "marked": 1, "older": 0}
+
+    @pytest.mark.parametrize(
+        ("code", "before", "after"),
+        [
+            (None, 0, 1),
+            (None, SUSPECT_AFTER - 1, SUSPECT_AFTER),
+            (None, SUSPECT_AFTER, SUSPECT_AFTER),  # others ran beside it
+            (ReasonCode.ALONE, SUSPECT_AFTER, SUSPECT_AFTER + 1),
+            (ReasonCode.ELSEWHERE, 0, 0),
+        ],
+    )
+    async def test_a_takeover_blames_a_suspect_only_if_it_ran_alone(
+        self, store: Store, code: str | None, before: int, after: int
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        mark = attempt("a", status=TaskStatus.RUNNING, crashes=before, reason=code)
+        await record(store, [mark])
+        await store.fence("r1", 0)
+
+        await store.take_over("r1", 10)
+
+        assert [row.crashes for row in await store.load_attempts(["a"])] == [after]
 
     async def test_a_takeover_leaves_ended_runs_and_live_runners(self, store: Store) -> None:
         await store.register(runner("r1"))

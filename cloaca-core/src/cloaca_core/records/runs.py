@@ -116,11 +116,13 @@ class AttemptRow(NamedTuple):
     (cut short with its run) or Skipped (attempt 0, no body ran). ``change`` is the JSON object
     ``{"set": {key: value}, "removed": [key]}`` of a completed one. ``retry_at`` is set on a failed
     attempt that another one follows. ``crashes`` counts how often a process died between this
-    attempt's start mark and its end. ``reason_code`` is the ``ReasonCode`` that goes with
-    ``skip_reason``, None in rows that an older version wrote; on a failed attempt it says that it
-    does not count as one of the task's attempts, or that it was the last of them and that the run
-    was paused for it. ``replacements`` is how many of the run's replacements of keys the attempt
-    has seen.
+    attempt's start mark and its end: up to ``SUSPECT_AFTER`` times beside other bodies, and from
+    then on while the body ran alone. For a body on an executor it counts the workers that died.
+    ``reason_code`` is the ``ReasonCode`` that goes with ``skip_reason``, None in rows that an older
+    version wrote; on a failed attempt it says that it does not count as one of the task's attempts,
+    or that it was the last of them and that the run was paused for it; on a running one that its
+    body runs alone, or on an executor. ``replacements`` is how many of the run's replacements of
+    keys the attempt has seen.
     """
 
     run_id: str

@@ -39,7 +39,8 @@ class ReasonCode(StrEnum):
     the code of its run. A row that completed has none, nor has a failed attempt, whose error
     type says why, unless it does not count as one of the task's attempts (with ``WORKER_LOST``
     as a process died under it), or is the last one and has paused its run. A waiting attempt
-    has one if its body has left memory meanwhile. Rows of an older version have none either.
+    has one if its body has left memory meanwhile; a running one if it is a suspect and runs alone,
+    or if it runs on an executor. Rows of an older version have none either.
     """
 
     TASK_FAILED = "task_failed"
@@ -59,10 +60,16 @@ class ReasonCode(StrEnum):
     EXHAUSTED = "exhausted"
     HAS_LEFT = "has_left"
     VERSION_CHANGED = "version_changed"
+    ALONE = "alone"
+    ELSEWHERE = "elsewhere"
 
 
 UNCOUNTED: Final = (ReasonCode.NOT_COUNTED, ReasonCode.WORKER_LOST)
 """The codes of attempts that use up none of the task's."""
+
+
+SUSPECT_AFTER: Final = 2
+"""Deaths of its process after which a body is a suspect, and runs alone."""
 
 
 class TickOutcome(StrEnum):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cloaca_core._engine.execute.coroutines import BodyLoop
 from cloaca_core._engine.execute.threads import BodyThreads
-from cloaca_core._engine.execute.work import COROUTINES, THREADS, Stage, Work
+from cloaca_core._engine.execute.work import COROUTINES, HERE, THREADS, Stage, Work
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.remote.pool import Pool
@@ -88,7 +88,7 @@ class Executor:
         """Whether this work, should its process die under it, takes other work with it: it runs in
         the engine's process, or on an executor that has broken with all that it ran.
         """
-        if work.place in {THREADS, COROUTINES}:
+        if work.place in HERE:
             return True
         return self._pools is not None and self._pools.has_broken(work.place)
 

@@ -11,6 +11,7 @@ from cloaca_core.values.clock import Clock
 
 THREADS: Final = "threads"
 COROUTINES: Final = "coroutines"
+HERE: Final = frozenset({THREADS, COROUTINES})
 """The places of work in the engine's own process; others are those of executors."""
 
 LEAST_CHECK: Final = 0.001

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core._engine.execute.work import Stage
+from cloaca_core._engine.execute.work import HERE, Stage
 from cloaca_core._engine.observe.facts import Active, Facts, Here, RunnerState
 from cloaca_core._engine.observe.unserved import nearest
+from cloaca_core._engine.plan.suspicion import is_suspect
 from cloaca_core._engine.recover.lease import IDLE
 from cloaca_core._engine.recover.process_identity import is_gone, process_of
 from cloaca_core.errors import RunNotFoundError
@@ -196,7 +197,14 @@ class Explainer:
             deadline=None if run.deadline is None else run.deadline.at,
             rests=run.rests_since is not None,
             executors=self._executor.usage(),
+            suspect=self._suspect(),
         )
+
+    def _suspect(self) -> tuple[str, str] | None:
+        """The task and the run of the first body here that runs alone, or is to."""
+        attempts = (attempt for run in self._runs for attempt in self._runs.attempts(run))
+        found = (each for each in attempts if each.place in HERE and is_suspect(each.crashes))
+        return next(((each.task_id, each.run_id) for each in found), None)
 
 
 def _setting(task: Task) -> str:

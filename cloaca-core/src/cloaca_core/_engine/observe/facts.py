@@ -71,7 +71,9 @@ class Here:
 class Active:
     """A run that this process owns. ``queued`` are the tasks that wait for a free slot, each with
     the setting that says how many there are; of ``executors``, how they are used. ``deadline`` is
-    the end of its time limit, which stands still while the run ``rests``.
+    the end of its time limit, which stands still while the run ``rests``. ``suspect`` is the task
+    and the run of a body that runs alone in this process, or waits until it may; other bodies do
+    not begin here until it has ended.
     """
 
     running: frozenset[str]
@@ -79,6 +81,7 @@ class Active:
     deadline: Instant | None = None
     rests: bool = False
     executors: Mapping[str, Usage] = field(default_factory=dict)
+    suspect: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ and its follow-ups run. The listener decides what the outcome means for the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVarTuple
+from typing import TYPE_CHECKING, Final, Protocol, TypeVarTuple
 
 from cloaca_core._engine.execute.attempt import Attempt, AttemptWork, outcome_of
 from cloaca_core._engine.execute.callbacks import Callback, FollowUps, Judgement
@@ -20,13 +20,15 @@ from cloaca_core._engine.execute.outcome import (
     raised,
 )
 from cloaca_core._engine.execute.waits import AttemptWaits
-from cloaca_core._engine.execute.work import LEAST_CHECK, Work
+from cloaca_core._engine.execute.work import HERE, LEAST_CHECK, Work
 from cloaca_core._engine.orchestrate.quarantine import Quarantine
 from cloaca_core._engine.orchestrate.waiting_bodies import WaitingBodies
+from cloaca_core._engine.plan.suspicion import is_suspect
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core._engine.record.memos import Memos
 from cloaca_core._engine.runtime.deadlines import Deadlines
 from cloaca_core.definition.context import Context
+from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.asked_wait import AskedWait
@@ -43,7 +45,11 @@ if TYPE_CHECKING:
     from cloaca_core.records.memos import MemoRow
     from cloaca_core.records.runs import AttemptRow
 
+log = SafeLogger("cloaca.engine")
+
 Ts = TypeVarTuple("Ts")
+
+ALONE: Final = "%s: runs alone in this process, since %d processes have died while it ran"
 
 
 class AttemptListener(Protocol):
@@ -96,11 +102,13 @@ class Attempts:
         self._runs = runs
         self._capacity = capacity
         self._listener = listener
-        self._quarantine = Quarantine(executor.slots, executor.shares_fate, self._mark_and_send)
+        self._quarantine = Quarantine(executor.slots, executor.shares_fate, self._under_way)
         self.waiting_bodies: WaitingBodies = WaitingBodies(
             executor, self._quarantine, runs, listener.mark, self._resumed, capacity.changed
         )
-        self.memos: Memos = Memos(listener.keep, read_memos, listener, executor.call_made)
+        self.memos: Memos = Memos(
+            listener.keep, read_memos, listener, self._quarantine.cleared, executor.call_made
+        )
         self.steps: Callable[[Attempt], BodyCalls] = partial(AttemptWaits, self.memos)
         self.logs: TaskLogs = logs
         self._follow_ups = FollowUps(executor)
@@ -116,8 +124,10 @@ class Attempts:
         return pool.attempt
 
     def expect(self, attempt: Attempt) -> bool:
-        """Prepare an attempt that ``let_go`` lets begin; false if it must wait for a slot."""
-        if not self._executor.expect(attempt):
+        """Prepare an attempt that ``let_go`` lets begin; false if it must wait for a slot, or for
+        a suspect.
+        """
+        if self._quarantine.closed or not self._executor.expect(attempt):
             return False
         attempt.ahead = True
         self._runs.begin(attempt)
@@ -132,17 +142,32 @@ class Attempts:
 
     def start(self, attempt: Attempt) -> None:
         """Send an attempt off; one of a recovered run only when its start mark is durable. Of those
-        with which an executor has broken as a whole, one at a time.
+        with which an executor has broken as a whole, one at a time; beside a suspect none.
         """
         self._runs.begin(attempt)
         if attempt.owner.recovered or (attempt.crashes and self._executor.shares_fate(attempt)):
-            self._quarantine.add(attempt)
+            self._quarantine.add(attempt, partial(self._mark_and_send, attempt))
+        elif self._quarantine.closed and attempt.place in HERE:
+            self._quarantine.hold(attempt, partial(self._send, attempt))
         else:
             self._send(attempt)
+
+    def runs_here(self, task: Task) -> bool:
+        """Whether the body of a task shares the engine's process with others."""
+        return self.maker(task) is Attempt
+
+    def _under_way(self) -> Iterator[Attempt]:
+        """The attempts that have begun or may begin, without those whose bodies wait."""
+        for run in self._runs:
+            for attempt in self._runs.attempts(run):
+                if not self.waiting_bodies.is_away(attempt):
+                    yield attempt
 
     def _mark_and_send(self, attempt: Attempt) -> None:
         if not self.draining:
             attempt.marked = True
+            if attempt.place in HERE and is_suspect(attempt.crashes):
+                log.warning(ALONE, attempt, attempt.crashes, extra=attempt.log_ids())
             then = partial(self._send, attempt)
             self._listener.mark(attempt, attempt_rows.start_mark(attempt), then)
 
@@ -203,13 +228,13 @@ class Attempts:
 
     def _hand_on(self, attempt: Attempt, outcome: Outcome) -> None:
         self._runs.discard(attempt)
-        self._quarantine.over(attempt)
         self.waiting_bodies.give_up(attempt)
         self.memos.give_up(attempt)
         attempt.close_log()  # before the record: its lines are written with it
         try:
             self._listener.concluded(attempt, outcome)
         finally:
+            self._quarantine.over(attempt)  # after the record: the next mark comes behind it
             self._capacity.changed()  # last: the run may have started attempts, and need its place
 
     # -- give up -----------------------------------------------------------------------------

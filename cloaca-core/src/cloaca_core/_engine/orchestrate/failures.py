@@ -149,10 +149,13 @@ class Failures:
 
     # -- refusals ----------------------------------------------------------------------------
 
-    def killed_too_often(self, run: ActiveRun, task: int, resume: Resume) -> None:
-        """Too many processes have died in this attempt for it to be started again."""
+    def killed_too_often(self, run: ActiveRun, task: int, resume: Resume, blamed: int) -> None:
+        """Too many processes have died in this attempt for it to be started again; so many of those
+        deaths count against it.
+        """
+        alone = "" if blamed == resume.crashes else f", {blamed} of them while it ran alone"
         error = RecoveryLimitError(
-            f"{resume.crashes} processes died while they ran this task; "
+            f"{resume.crashes} processes died while they ran this task{alone}; "
             f"max_recovery_attempts is {self._config.max_recovery_attempts}",
             run_id=run.id,
             task_id=run.graph.tasks[task].id,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVarTuple
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.orchestrate.back_offs import BackOffs
 from cloaca_core._engine.plan.restore import FRESH, Resume
+from cloaca_core._engine.plan.suspicion import blamed
 from cloaca_core.logs import SafeLogger
 from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
 
@@ -44,8 +45,10 @@ class LaunchListener(Protocol):
     def takes_wait(self, run: ActiveRun, task: int, resume: Resume) -> bool:
         """Whether a task waits in place of starting: a node, or one whose body has left."""
 
-    def killed_too_often(self, run: ActiveRun, task: int, resume: Resume) -> None:
-        """Too many processes have died in this attempt for it to be started again."""
+    def killed_too_often(self, run: ActiveRun, task: int, resume: Resume, blamed: int) -> None:
+        """Too many processes have died in this attempt for it to be started again; so many of those
+        deaths count against it.
+        """
 
 
 class Launcher:
@@ -67,6 +70,7 @@ class Launcher:
         self._clock = clock
         self._listener = listener
         self._loop = asyncio.get_running_loop()
+        self._most_blamed = config.max_recovery_attempts
         self._most_ahead = min(config.max_concurrent_tasks, LAUNCHES_PER_PASS)
         self.back_offs: BackOffs = BackOffs(clock, self._is_due)
 
@@ -98,12 +102,16 @@ class Launcher:
         delay = 0.0
         if resume.retry_at is not None:
             delay = _delay(resume.retry_at, resume.delay, self._clock.wall())
-        if resume.crashes > self._config.max_recovery_attempts:
-            self._listener.killed_too_often(run, task, resume)
+        if resume.crashes and (blamed := self._blamed(run, task, resume)) > self._most_blamed:
+            self._listener.killed_too_often(run, task, resume, blamed)
         elif delay > 0:
             self.back_offs.add(run, task, resume, delay)
         elif not self._attempts.draining:
             self._attempts.start(self._attempt(run, task, resume))
+
+    def _blamed(self, run: ActiveRun, task: int, resume: Resume) -> int:
+        """How many deaths count against this attempt."""
+        return blamed(resume.crashes, shared=self._attempts.runs_here(run.graph.tasks[task]))
 
     def _is_due(self, run: ActiveRun, task: int, resume: Resume) -> None:
         self._listener.guarded(run, self._launch, run, task, resume)

@@ -303,9 +303,11 @@ class Orchestrator:
         """Keys were replaced since these tasks were ready: decide anew whether they start."""
         self.follow(run, run.plan.again(tasks), [])
 
-    def killed_too_often(self, run: ActiveRun, task: int, resume: Resume) -> None:
-        """Too many processes have died in this attempt for it to be started again."""
-        self._failures.killed_too_often(run, task, resume)
+    def killed_too_often(self, run: ActiveRun, task: int, resume: Resume, blamed: int) -> None:
+        """Too many processes have died in this attempt for it to be started again; so many of those
+        deaths count against it.
+        """
+        self._failures.killed_too_often(run, task, resume, blamed)
 
     def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
         """Take a step of a run; an error in the engine ends the run."""

@@ -1,74 +1,173 @@
-"""Decides which bodies of recovered runs may start now, to find one that kills its process.
+"""Decides which bodies may start now, to find one that kills its process.
 
 Such a body is known by its durable start mark. So a body of a run that has lost a process before
 starts only when its mark is durable, and only as many are marked as can really run: a body that
-waits for a slot cannot have killed the process, and is not to be blamed. Bodies under which a
-process died before are suspects: those that would take other bodies with them run one at a time.
-Its owner marks and sends them.
+waits for a slot cannot have killed the process, and is not to be blamed. A body under which
+processes have died more than once is a suspect: it starts when no other body runs in this process
+any more, and none begins until it has ended or has come further. Bodies on executors go on beside
+it. Of bodies with which an executor has broken as a whole, one runs at a time.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeAlias
+
+from cloaca_core._engine.execute.work import HERE
+from cloaca_core._engine.plan.suspicion import is_suspect
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
 
+Go: TypeAlias = Callable[[], None]
+"""Lets an attempt start or go on; it is called once, when its turn has come."""
+
 
 class Quarantine:
-    """``go`` is called with each attempt whose turn it is. ``slots`` tells how many bodies a place
-    runs at once, ``shares_fate`` whether a body that takes its process down takes others with it.
+    """Belongs to the engine's loop. ``closed`` is true while no further body may begin in this
+    process: a suspect runs alone, or waits until the bodies that run have ended.
+
+    ``slots`` tells how many bodies a place runs at once, ``shares_fate`` whether a body that takes
+    its process down takes others with it. ``under_way`` lists the attempts whose bodies run or may
+    begin at any moment, and those that wait here.
     """
 
     def __init__(
         self,
         slots: Callable[[str], int],
         shares_fate: Callable[[Attempt], bool],
-        go: Callable[[Attempt], None],
+        under_way: Callable[[], Iterable[Attempt]],
     ) -> None:
-        self._go = go
         self._slots = slots
         self._shares_fate = shares_fate
+        self._under_way = under_way
         self._queues: dict[str, _Turnstile] = {}
-        self._suspects = _Turnstile(1)
+        self._broken = _Turnstile(1)
         self._turnstile_of: dict[Attempt, _Turnstile] = {}
+        self.closed: bool = False
+        self._suspects: OrderedDict[Attempt, Go] = OrderedDict()
+        self._held: OrderedDict[Attempt, Go] = OrderedDict()
+        self._alone: Attempt | None = None
+        self._before: set[Attempt] = set()
 
-    def add(self, attempt: Attempt) -> None:
-        """An attempt of a recovered run is ready."""
+    # -- ask ---------------------------------------------------------------------------------
+
+    def add(self, attempt: Attempt, go: Go) -> None:
+        """An attempt of a recovered run is ready, or one that lost the worker of its executor."""
+        if _is_suspect(attempt):
+            self._line_up(attempt, go)
+            return
         turnstile = self._turnstile_of[attempt] = self._place(attempt)
-        turnstile.waiting[attempt] = None
+        turnstile.waiting[attempt] = go
         self._admit(turnstile)
+
+    def hold(self, attempt: Attempt, go: Go) -> None:
+        """An attempt is ready to begin in this process, which is closed."""
+        self._held[attempt] = go
+
+    def come_back(self, attempt: Attempt, go: Go) -> None:
+        """A body that has waited for others is ready to go on."""
+        if attempt is self._alone or attempt in self._before:  # it has not given way yet
+            go()
+        elif _is_suspect(attempt):
+            self._line_up(attempt, go)
+        elif self.closed and attempt.place in HERE:
+            self._held[attempt] = go
+        else:
+            go()
+
+    # -- give way ----------------------------------------------------------------------------
 
     def over(self, attempt: Attempt) -> None:
         """An attempt has ended, was given up, or waits for others now. Unknown ones are ignored."""
-        # Not by ``_place``: a suspect that has come further is none any more.
-        if (turnstile := self._turnstile_of.pop(attempt, None)) is None:
-            return
-        turnstile.waiting.pop(attempt, None)
-        if attempt in turnstile.inside:
-            turnstile.inside.remove(attempt)
+        turnstile = self._turnstile_of.pop(attempt, None)
+        if turnstile is not None:
+            turnstile.waiting.pop(attempt, None)
+            turnstile.inside.discard(attempt)
+        if self.closed:
+            self._suspects.pop(attempt, None)
+            self._held.pop(attempt, None)
+            self._before.discard(attempt)
+            if attempt is self._alone:
+                self._alone = None
+            self._next()
+        if turnstile is not None:
             self._admit(turnstile)
 
+    def cleared(self, attempt: Attempt) -> None:
+        """An attempt has come further than where processes died: others may begin beside it. The
+        next suspect waits for its end.
+        """
+        if attempt is self._alone:
+            self._alone = None
+            self._before.add(attempt)
+            self._next()
+
+    # -- suspects ----------------------------------------------------------------------------
+
+    def _line_up(self, attempt: Attempt, go: Go) -> None:
+        self._suspects[attempt] = go
+        if not self.closed:
+            self.closed = True
+            self._before = set(filter(self._may_run, self._under_way()))
+        self._next()
+
+    def _may_run(self, attempt: Attempt) -> bool:
+        """Whether an attempt that is under way is in this process, and does not wait here."""
+        turnstile = self._turnstile_of.get(attempt)
+        waits = turnstile is not None and attempt in turnstile.waiting
+        return attempt.place in HERE and not waits and attempt not in self._suspects
+
+    def _next(self) -> None:
+        """Let the next suspect run alone, if nothing else runs; open if there is none."""
+        if self._alone is not None:
+            return
+        if not self._suspects:
+            self._open()
+        elif not self._before:
+            self._alone, go = self._suspects.popitem(last=False)
+            go()
+
+    def _open(self) -> None:
+        self.closed = False
+        self._before.clear()
+        while self._held and not self.closed:
+            _, go = self._held.popitem(last=False)
+            go()
+        for turnstile in list(self._queues.values()):
+            self._admit(turnstile)
+
+    # -- turnstiles --------------------------------------------------------------------------
+
     def _place(self, attempt: Attempt) -> _Turnstile:
-        if attempt.crashes and self._shares_fate(attempt):
-            return self._suspects
+        if attempt.place not in HERE and attempt.crashes and self._shares_fate(attempt):
+            return self._broken
         if attempt.place not in self._queues:
-            self._queues[attempt.place] = _Turnstile(self._slots(attempt.place))
+            slots = self._slots(attempt.place)
+            self._queues[attempt.place] = _Turnstile(slots, is_here=attempt.place in HERE)
         return self._queues[attempt.place]
 
     def _admit(self, turnstile: _Turnstile) -> None:
-        while turnstile.waiting and len(turnstile.inside) < turnstile.places:
-            attempt, _ = turnstile.waiting.popitem(last=False)
+        while turnstile.may_admit() and not (self.closed and turnstile.is_here):
+            attempt, go = turnstile.waiting.popitem(last=False)
             turnstile.inside.add(attempt)
-            self._go(attempt)
+            go()
 
 
 class _Turnstile:
     """A queue before a few places."""
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, *, is_here: bool = False) -> None:
         self.places = places
-        self.waiting: OrderedDict[Attempt, None] = OrderedDict()
+        self.is_here = is_here
+        self.waiting: OrderedDict[Attempt, Go] = OrderedDict()
         self.inside: set[Attempt] = set()
+
+    def may_admit(self) -> bool:
+        """Whether an attempt waits, and a place is free."""
+        return bool(self.waiting) and len(self.inside) < self.places
+
+
+def _is_suspect(attempt: Attempt) -> bool:
+    return attempt.place in HERE and is_suspect(attempt.crashes)

@@ -101,14 +101,22 @@ class WaitingBodies:
         finally:
             returned.set()
 
+    def is_away(self, attempt: Attempt) -> bool:
+        """Whether its body or its follow-up waits, and does not take its slot again yet."""
+        work = self._away.get(attempt)
+        return work is not None and work not in self._returning
+
     async def _return(self, work: AttemptWork) -> None:
+        attempt = work.attempt
+        if attempt.crashes or self._quarantine.closed:
+            await self._turn(attempt)
         await self._executor.reacquire_slot(work)
         del self._returning[work]
         if work.waits:  # again, while it waited for its slot
             if work.holds_slot:
                 self._executor.release_slot(work)
+            self._quarantine.over(attempt)
             return
-        attempt = work.attempt
         if self._away.get(attempt) is work:
             self._is_back(attempt)
         if attempt.owner.recovered and not work.abandoned:
@@ -136,6 +144,13 @@ class WaitingBodies:
         """Let other attempts start: this one may wait for one of them."""
         if work.waits:
             self._quarantine.over(work.attempt)
+
+    async def _turn(self, attempt: Attempt) -> None:
+        """Wait until the body may go on beside others; a suspect, until there are none."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._marking.setdefault(attempt, set()).add(turn)
+        self._quarantine.come_back(attempt, partial(self._is_marked, attempt, turn))
+        await turn
 
     async def _marked_again(self, attempt: Attempt) -> None:
         """Wait until the start mark of a recovered run's body is durable, as before its start. The

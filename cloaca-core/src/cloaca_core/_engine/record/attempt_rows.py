@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.execute.outcome import Raised, Succeeded, raised
+from cloaca_core._engine.execute.work import HERE
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core.records.runs import AttemptRow
-from cloaca_core.records.states import ReasonCode, TaskStatus
+from cloaca_core.records.states import SUSPECT_AFTER, ReasonCode, TaskStatus
 from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:
@@ -20,8 +21,15 @@ if TYPE_CHECKING:
 
 
 def start_mark(attempt: Attempt) -> AttemptRow:
-    """The body has started, or is about to."""
-    return _of_attempt(attempt, TaskStatus.RUNNING, None)
+    """The body has started, or is about to. Its code says under which deaths it is not to blame:
+    see ``RunnerStore.take_over``.
+    """
+    row = _of_attempt(attempt, TaskStatus.RUNNING, None)
+    if attempt.place not in HERE:
+        return row._replace(reason_code=str(ReasonCode.ELSEWHERE))
+    if attempt.crashes >= SUSPECT_AFTER:
+        return row._replace(reason_code=str(ReasonCode.ALONE))
+    return row
 
 
 def as_begun(row: AttemptRow) -> AttemptRow:

@@ -101,7 +101,8 @@ class BodyCall:
 
 class Memos:
     """``load``, ``keep`` and ``pause`` are called by bodies, on any thread; the rest belongs to the
-    engine's loop. ``call_made`` is called by each body before it waits for its answer.
+    engine's loop. ``cleared`` is called with an attempt once it is recorded that it has come
+    further than where processes died, ``call_made`` by each body before it waits for its answer.
     """
 
     def __init__(
@@ -109,8 +110,10 @@ class Memos:
         write: WriteMemo,
         read: ReadMemos,
         waiter: BodyWaiter,
+        cleared: Callable[[Attempt], None] = lambda _: None,
         call_made: Callable[[BodyCall], None] = lambda _: None,
     ) -> None:
+        self._cleared = cleared
         self._write_memo = write
         self._read = read
         self._waiter = waiter
@@ -187,11 +190,16 @@ class Memos:
     def _write(self, memo: MemoRow, call: BodyCall) -> None:
         attempt = call.attempt
         marks: list[AttemptRow] = []
+        then = partial(self.conclude, call, None)
         if attempt.crashes:  # it has come further than where processes died
             attempt.crashes = 0
             mark = attempt_rows.start_mark if attempt.holds_slot else attempt_rows.waiting_mark
-            marks = [mark(attempt)]
-        self._write_memo(attempt, memo, marks, call.answer, partial(self.conclude, call, None))
+            marks, then = [mark(attempt)], partial(self._clear, call)
+        self._write_memo(attempt, memo, marks, call.answer, then)
+
+    def _clear(self, call: BodyCall) -> None:
+        self._cleared(call.attempt)
+        self.conclude(call, None)
 
     def _begin_to_pause(self, seconds: float, call: BodyCall) -> None:
         if call.attempt.cancelled:

@@ -57,7 +57,10 @@ class BodyWaits:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def attend(self, call: BodyCall, wait: OpenWait, *, may_leave: bool) -> None:
-        """A body waits from now on."""
+        """A body waits from now on. It has come further than where processes died: the wait is
+        kept.
+        """
+        call.attempt.crashes = 0
         self._calls[wait] = call
         wait.attended = True
         self._away(call, partial(self._interrupt, call, wait))
@@ -99,7 +102,6 @@ class BodyWaits:
 
     def _away(self, call: BodyCall, interrupt: partial[None]) -> None:
         """The body gives its slot back: it takes no process down while it waits."""
-        call.attempt.crashes = 0
         call.interrupted = interrupt
         self._slots.release_slot(call.attempt)
 

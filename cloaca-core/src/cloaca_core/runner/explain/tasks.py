@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from cloaca_core._engine.plan.counting import first_attempts
 from cloaca_core._engine.plan.reasons import skip_reason
+from cloaca_core._engine.plan.suspicion import is_suspect
 from cloaca_core.definition.rules import rule_tasks
 from cloaca_core.errors import ExecutorUnavailableError
 from cloaca_core.records.states import UNCOUNTED, ReasonCode, RunStatus, TaskStatus
@@ -151,6 +152,8 @@ class _Tasks:
             begun = self._run.started_at is not None
             end = "when the run goes on" if begun else "with the run"
             return Why("run_held", f"{before}{self._may_run()}starts {end}")
+        if known is not None and self._is_suspect(task, known.row):
+            return self._suspected(known.row)
         if (active := self._facts.active) is not None and task in active.queued:
             return self._queued(task, before)
         return Why("ready", f"{before}runs already, or waits for a free slot of its runner")
@@ -166,10 +169,25 @@ class _Tasks:
         """Its dependencies that are not final."""
         return [each for each in shape.dependencies if self._status.get(each) not in _FINAL]
 
+    def _is_suspect(self, task: str, row: AttemptRow) -> bool:
+        return self._executor(task) is None and is_suspect(row.crashes)
+
+    def _suspected(self, row: AttemptRow) -> Why:
+        died = counted(row.crashes, "process has", "processes have")
+        text = (
+            f"{died} died while its body ran, so it is a suspect: it starts again once no other "
+            "body runs in the process of its runner, and runs alone there"
+        )
+        return Why("suspect", text)
+
     def _queued(self, task: str, before: str) -> Why:
         active = self._facts.active
         assert active is not None
         setting, executor = active.queued[task], self._executor(task)
+        if executor is None and active.suspect is not None:
+            suspect, run_id = active.suspect
+            text = f"waits for the end of task {suspect} of run {run_id}, a suspect that runs alone"
+            return Why("suspect", f"{before}{text}")
         if executor is None or (usage := active.executors.get(executor)) is None:
             text = f"waits for a free slot ({setting}), or is about to start"
         else:
@@ -192,6 +210,8 @@ class _Tasks:
             text = f"its body {began}, in a runner that is gone: it may have had effects"
             return Why("owner_gone", text)
         died = f"; {counted(row.crashes, 'process has', 'processes have')} died in it"
+        if row.reason_code == ReasonCode.ALONE:
+            died += ", so it is a suspect and runs alone: no other body begins in its process"
         progress = self._progress(row)
         return Why("running", f"its body {began}{progress}{died if row.crashes else ''}")
 

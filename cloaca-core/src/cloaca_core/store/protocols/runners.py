@@ -65,6 +65,8 @@ class RunnerStore(Protocol):
         others claimable; returns how many in all.
 
         Effect on each run: no owner, epoch + 1, recoveries + 1; on its attempts that carry the
-        old epoch and are Running: crashes + 1. When none is left the runner's row is removed and
-        the result is 0. Two concurrent callers never count one crash twice.
+        old epoch and are Running: crashes + 1, unless they run on an executor, or have
+        ``SUSPECT_AFTER`` crashes already and were not marked as running alone. When none is left
+        the runner's row is removed and the result is 0. Two concurrent callers never count one
+        crash twice.
         """

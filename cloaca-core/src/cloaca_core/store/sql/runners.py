@@ -7,6 +7,7 @@ from typing import Final
 
 from cloaca_core.errors import StoreOpenError
 from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.states import SUSPECT_AFTER
 from cloaca_core.records.steering import ActRow
 from cloaca_core.store.sql.base import SqlPart, of_act, steps_of
 from cloaca_core.store.sql.dialect import Step
@@ -112,7 +113,7 @@ class SqlRunners(SqlPart):
         *_, ended, _, freed, _, _ = await self._dialect.write(
             [
                 *ending,
-                Step(q.count_crashes, q.count_crashes.bind(**batch)),
+                Step(q.count_crashes, q.count_crashes.bind(**batch, suspect_after=SUSPECT_AFTER)),
                 Step(q.take_over_runs, q.take_over_runs.bind(**batch)),
                 Step(q.remove_emptied_runner, q.remove_emptied_runner.bind(runner_id=runner_id)),
                 Step(q.forget_runner, q.forget_runner.bind(runner_id=runner_id)),

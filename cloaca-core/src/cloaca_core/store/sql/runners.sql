@@ -84,10 +84,13 @@ RETURNING id;
 
 
 -- name: count_crashes
--- First half of a takeover: count a crash for each attempt that was running in the dead process.
+-- First half of a takeover: count a crash for each attempt that was running in the dead process. A
+-- suspect is one for which :suspect_after crashes were counted: from then on only those count under
+-- which it ran alone. A body on an executor cannot have killed the process.
 -- The runs are those that take_over_runs frees in the same transaction; none is being cancelled.
 UPDATE cloaca_attempt SET crashes = crashes + 1
 WHERE status = 'Running'
+    AND (reason_code = 'alone' OR (reason_code IS NULL AND crashes < :suspect_after))
     AND run_id IN (
         SELECT id FROM cloaca_run
         WHERE owner = :runner_id AND ended_at IS NULL AND cancel_at IS NULL

@@ -157,6 +157,16 @@ async def test_how_the_executors_of_its_tasks_are_used_is_known(
     assert active.executors == usage
 
 
+async def test_a_suspect_that_keeps_others_from_beginning_is_known(desk: Desk) -> None:
+    desk.scene.adopt(graph_of(a={}))
+    past = [attempt("r", "burn", status="Running", crashes=2)]
+    desk.scene.adopt(graph_of(burn={}), past=past, recoveries=2, id="other")
+
+    active = (await desk.facts()).active
+    assert active is not None
+    assert active.suspect == ("burn", "other")
+
+
 async def test_a_recorded_attempt_is_there_once(desk: Desk) -> None:
     desk.scene.adopt(PAIR)
     desk.scene.begin()

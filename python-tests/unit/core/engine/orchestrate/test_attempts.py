@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from model.by_hand import HandExecutor
 from model.orchestration import (
     CHAIN,
     PAIR,
@@ -18,8 +20,11 @@ from model.orchestration import (
 from model.runs import graph_of
 from model.virtual_time import the_loop
 
+from cloaca_core._engine.execute.attempt import Attempt
+from cloaca_core._engine.record import attempt_rows
 from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.context import Context
+from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import TaskStatus
 
 pytestmark = pytest.mark.virtual_time
@@ -28,6 +33,12 @@ pytestmark = pytest.mark.virtual_time
 @pytest.fixture
 async def scene() -> Scene:
     return Scene()
+
+
+def died(times: int, *names: str) -> list[AttemptRow]:
+    """The marks of tasks under which so many processes have died."""
+    status = TaskStatus.RUNNING
+    return [attempt_row("r", name, status=status, crashes=times) for name in names]
 
 
 class TestTimeouts:
@@ -225,26 +236,143 @@ class TestRecovery:
         scene.executor.run()
 
         assert [rows_of(record) for record in scene.journal.waiting[1:]] == [
-            [("c", 1, "Running")],
             [("a", 1, "Completed")],
+            [("c", 1, "Running")],
         ]
 
-    async def test_suspects_run_alone(self, scene: Scene) -> None:
-        past = [attempt_row("r", name, status=TaskStatus.RUNNING, crashes=1) for name in ("a", "b")]
-        scene.adopt(PAIR, past=past, recoveries=1)
-        assert [rows_of(record) for record in scene.journal.waiting] == [[("a", 1, "Running")]]
+    async def test_after_one_death_all_run_again_together(self) -> None:
+        scene = Scene(max_concurrent_tasks=2)
+        scene.adopt(PAIR, past=died(1, "a", "b"), recoveries=1)
+
+        assert [rows_of(record) for record in scene.journal.waiting] == [
+            [("a", 1, "Running")],
+            [("b", 1, "Running")],
+        ]
+
+
+class TestSuspects:
+    async def test_they_run_one_at_a_time_and_their_marks_say_so(self) -> None:
+        scene = Scene(max_concurrent_tasks=2)
+        scene.adopt(PAIR, past=died(2, "a", "b"), recoveries=2)
+        (record,) = scene.journal.waiting
+        assert [(row.task_id, row.reason_code) for row in record.attempts] == [("a", "alone")]
 
         written = await scene.finish()
 
         assert written == [
             ("a", 1, "Running"),
-            ("b", 1, "Running"),
             ("a", 1, "Completed"),
+            ("b", 1, "Running"),
             ("b", 1, "Completed"),
         ]
 
+    async def test_one_waits_until_what_runs_has_ended_and_nothing_begins_beside_it(self) -> None:
+        scene = Scene(max_concurrent_tasks=4)
+        scene.adopt(graph_of(early={}, late={"dependencies": ["early"]}), id="other")
+        scene.adopt(graph_of(a={}), past=died(2, "a"), recoveries=2)
+        scene.adopt(graph_of(fresh={}), id="fresh")
+        assert (scene.queued(), scene.journal.waiting) == (["early"], [])
+
+        scene.executor.run()
+        await scene.journal.commit()
+        await scene.journal.commit()
+
+        assert scene.queued() == ["a"]
+        assert scene.expected() == []
+        scene.executor.run()
+        assert scene.queued() == ["fresh", "late"]
+
+    async def test_a_run_that_ends_is_waited_for_no_more(self, scene: Scene) -> None:
+        other = scene.adopt(graph_of(early={}), id="other")
+        scene.adopt(graph_of(a={}), past=died(2, "a"), recoveries=2)
+        assert not scene.journal.waiting
+
+        scene.orchestrator.drop(other)
+
+        assert [rows_of(record) for record in scene.journal.waiting] == [[("a", 1, "Running")]]
+
+    async def test_a_body_that_waits_is_not_waited_for_and_comes_back_afterwards(self) -> None:
+        """Both would wait for ever if it waits for a run that waits for the suspect."""
+        scene = Scene(max_concurrent_tasks=4)
+        scene.adopt(graph_of(parent={}), id="other")
+        parent = scene.begin()
+        scene.adopt(graph_of(a={}), past=died(2, "a"), recoveries=2)
+        scene.waiting_bodies.release_slot(parent)
+        await scene.journal.commit()
+        await scene.journal.commit()
+        assert scene.queued() == ["a"]
+
+        back = asyncio.create_task(scene.waiting_bodies.reacquire_slot(parent))
+        await asyncio.sleep(0)
+        assert not parent.holds_slot
+        scene.executor.run()
+        await back
+
+        assert parent.holds_slot
+
+    async def test_a_suspect_that_waits_lets_others_begin_and_then_waits_for_its_turn(self) -> None:
+        scene = Scene(max_concurrent_tasks=4)
+        scene.adopt(graph_of(a={}), past=died(2, "a"), recoveries=2)
+        scene.adopt(graph_of(child={}), id="other")
+        await scene.journal.commit()
+        suspect = scene.begin()
+        scene.waiting_bodies.release_slot(suspect)
+        assert not scene.queued()
+        await scene.journal.commit()
+        assert scene.queued() == ["child"]
+
+        back = asyncio.create_task(scene.waiting_bodies.reacquire_slot(suspect))
+        await asyncio.sleep(0)
+        assert not suspect.holds_slot
+        scene.executor.run()
+        await asyncio.sleep(0)
+
+        assert rows_of(await scene.journal.commit()) == [("child", 1, "Completed")]
+        (mark,) = (await scene.journal.commit()).attempts
+        assert (mark.status, mark.reason_code) == ("Running", "alone")
+        await back
+
+    async def test_one_that_is_given_up_while_it_comes_back_waits_no_longer(self) -> None:
+        scene = Scene(max_concurrent_tasks=4)
+        run = scene.adopt(graph_of(parent={}), id="other")
+        parent = scene.begin()
+        scene.waiting_bodies.release_slot(parent)
+        scene.adopt(graph_of(a={}), past=died(2, "a"), recoveries=2)
+        back = asyncio.create_task(scene.waiting_bodies.reacquire_slot(parent))
+        await asyncio.sleep(0)
+
+        scene.orchestrator.drop(run)
+
+        await back
+        assert not parent.holds_slot
+
+    @pytest.mark.parametrize(("deaths", "status"), [(5, "Completed"), (6, "Failed")])
+    async def test_deaths_count_against_a_body_from_when_it_ran_alone(
+        self, deaths: int, status: str
+    ) -> None:
+        scene = Scene(max_recovery_attempts=3)
+        scene.adopt(graph_of(a={}), past=died(deaths, "a"), recoveries=deaths)
+
+        end = await scene.the_end()
+
+        assert end.status == status
+        if status == "Failed":
+            assert str(end.error_message).endswith(
+                "RecoveryLimitError: 6 processes died while they ran this task, 4 of them while it "
+                "ran alone; max_recovery_attempts is 3"
+            )
+
+
+class There(Attempt):
+    """An attempt on an executor."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.place = "executor there"
+
 
 class TestLostWorkers:
+    PAIR = graph_of(a={"executor": "there"}, b={"executor": "there"})
     PAST = tuple(
         attempt_row("r", name, status=TaskStatus.FAILED, error="WorkerLost", crashes=1)._replace(
             ended_at=1, retry_at=2, reason_code="worker_lost"
@@ -252,16 +380,24 @@ class TestLostWorkers:
         for name in ("a", "b")
     )
 
+    @pytest.fixture
+    async def scene(self, monkeypatch: pytest.MonkeyPatch) -> Scene:
+        """Its executor has broken with all its bodies."""
+        pool = SimpleNamespace(attempt=There)
+        monkeypatch.setattr(HandExecutor, "pool", lambda *_: pool)
+        monkeypatch.setattr(HandExecutor, "shares_fate", lambda *_: True)
+        return Scene()
+
     async def test_of_those_with_which_an_executor_broke_one_runs_at_a_time(
         self, scene: Scene
     ) -> None:
-        scene.adopt(PAIR, past=self.PAST)
+        scene.adopt(self.PAIR, past=self.PAST)
         assert not scene.executor.queued
 
         assert await scene.finish() == [
             ("a", 2, "Running"),
-            ("b", 2, "Running"),
             ("a", 2, "Completed"),
+            ("b", 2, "Running"),
             ("b", 2, "Completed"),
         ]
 
@@ -269,23 +405,36 @@ class TestLostWorkers:
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(scene.executor, "shares_fate", lambda _: False)
-        scene.adopt(PAIR, past=self.PAST)
+        scene.adopt(self.PAIR, past=self.PAST)
 
         assert scene.queued() == ["a", "b"]
 
     async def test_others_beside_them_wait_for_none(self, scene: Scene) -> None:
-        scene.adopt(PAIR, past=self.PAST[:1])
+        scene.adopt(self.PAIR, past=self.PAST[:1])
 
         assert scene.queued() == ["b"]
 
-    async def test_one_that_lost_too_many_fails_without_another(self) -> None:
-        scene = Scene(max_recovery_attempts=0)
-        scene.adopt(graph_of(a={}), past=self.PAST[:1])
+    async def test_one_that_lost_too_many_fails_without_another(self, scene: Scene) -> None:
+        lost = [self.PAST[0]._replace(crashes=4)]
+        scene.adopt(graph_of(a={"executor": "there"}), past=lost)
 
         assert (await scene.the_end()).status == "Failed"
         (run, end) = scene.ended[0]
-        assert "RecoveryLimitError: 1 processes died" in str(end.error_message)
+        assert str(end.error_message).endswith(
+            "RecoveryLimitError: 4 processes died while they ran this task; "
+            "max_recovery_attempts is 3"
+        )
         assert run.latest[0].attempt == 2
+
+    async def test_they_run_beside_a_suspect_and_the_death_of_that_is_not_theirs(
+        self, scene: Scene
+    ) -> None:
+        scene.adopt(graph_of(s={}), past=died(2, "s"), recoveries=2)
+        scene.adopt(graph_of(a={"executor": "there"}), id="far")
+        assert scene.queued() == ["a"]
+        body = scene.begin()
+
+        assert attempt_rows.start_mark(body).reason_code == "elsewhere"
 
 
 class TestPlaces:
@@ -400,8 +549,7 @@ class TestDraining:
         assert (scene.attempts(run), scene.journal.waiting) == ({}, [])
 
     async def test_a_mark_that_becomes_durable_then_starts_nothing(self, scene: Scene) -> None:
-        past = [attempt_row("r", name, status=TaskStatus.RUNNING, crashes=1) for name in ("a", "b")]
-        scene.adopt(PAIR, past=past, recoveries=1)
+        scene.adopt(PAIR, past=died(2, "a", "b"), recoveries=2)
         scene.drain()
         await scene.journal.commit()
 

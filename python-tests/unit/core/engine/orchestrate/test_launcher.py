@@ -325,7 +325,7 @@ class TestTimeLimits:
 
 
 class TestRecovery:
-    @pytest.mark.parametrize(("crashes", "status"), [(2, "Completed"), (3, "Failed")])
+    @pytest.mark.parametrize(("crashes", "status"), [(4, "Completed"), (5, "Failed")])
     async def test_one_that_has_killed_too_many_processes_fails_without_its_body(
         self, crashes: int, status: str
     ) -> None:
@@ -339,7 +339,8 @@ class TestRecovery:
         if status == "Failed":
             assert end.error_message == (
                 "1 task(s) failed, 0 completed, 1 skipped; first error: a: RecoveryLimitError: "
-                "3 processes died while they ran this task; max_recovery_attempts is 2"
+                "5 processes died while they ran this task, 3 of them while it ran alone; "
+                "max_recovery_attempts is 2"
             )
             row = scene.ended[0][0].latest[0]
-            assert (row.attempt, row.crashes, row.started_at) == (2, 3, None)
+            assert (row.attempt, row.crashes, row.started_at) == (2, 5, None)

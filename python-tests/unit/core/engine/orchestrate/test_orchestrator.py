@@ -108,8 +108,8 @@ class TestSteps:
 
 class TestLoss:
     async def test_the_next_suspect_may_start(self, scene: Scene) -> None:
-        past = [attempt_row("r", "a", status=TaskStatus.RUNNING, crashes=1)]
-        run = scene.adopt(CHAIN, past=past, recoveries=1)
+        past = [attempt_row("r", "a", status=TaskStatus.RUNNING, crashes=2)]
+        run = scene.adopt(CHAIN, past=past, recoveries=2)
         past = [past[0]._replace(run_id="other")]
         scene.adopt(CHAIN, past=past, recoveries=1, id="other")
         assert [record.run.id for record in scene.journal.waiting] == ["r"]

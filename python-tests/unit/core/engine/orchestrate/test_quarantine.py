@@ -1,8 +1,12 @@
-"""Bodies of recovered runs start as they fit; suspects one at a time."""
+"""Bodies of recovered runs start as they fit; a suspect runs alone in its process."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import cast
+
+import pytest
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.work import COROUTINES, THREADS
@@ -10,6 +14,8 @@ from cloaca_core._engine.orchestrate.quarantine import Quarantine
 
 FAR = "executor cpu"
 """A place whose workers die one by one."""
+FRAIL = "executor pool"
+"""A place that breaks with all its bodies."""
 
 
 class FakeAttempt:
@@ -21,119 +27,273 @@ class FakeAttempt:
 
 
 class Gate:
-    """A ``Quarantine`` with two slots for sync bodies and on ``FAR``, and one for coroutines;
-    ``gone`` is who may start.
+    """A ``Quarantine`` with two slots for sync bodies and on executors, and one for coroutines;
+    ``gone`` is who may start. ``running`` are bodies that run without having come by here.
     """
 
     def __init__(self) -> None:
         self.gone: list[Attempt] = []
-        self._quarantine = Quarantine(
+        self.running: list[Attempt] = []
+        self.quarantine = Quarantine(
             {THREADS: 2, COROUTINES: 1, FAR: 2}.__getitem__,
             lambda attempt: attempt.place != FAR,
-            self.gone.append,
+            lambda: [*self.running, *self.gone],
         )
 
     def add(self, count: int = 1, *, crashes: int = 0, place: str = THREADS) -> list[Attempt]:
-        attempts = [cast(Attempt, FakeAttempt(crashes, place)) for _ in range(count)]
-        for attempt in attempts:
-            self._quarantine.add(attempt)
-        return attempts
+        return self._each(self.quarantine.add, count, crashes, place)
+
+    def hold(self, count: int = 1) -> list[Attempt]:
+        """Attempts of runs that have lost no process come while it is closed."""
+        assert self.quarantine.closed
+        return self._each(self.quarantine.hold, count, 0, THREADS)
+
+    def runs(self, place: str = THREADS) -> Attempt:
+        """An attempt of such a run has begun before."""
+        self.running.append(cast(Attempt, FakeAttempt(place=place)))
+        return self.running[-1]
+
+    def come_back(self, attempt: Attempt) -> None:
+        self.quarantine.come_back(attempt, partial(self.gone.append, attempt))
 
     def over(self, attempt: Attempt) -> None:
-        self._quarantine.over(attempt)
+        for attempts in (self.gone, self.running):
+            if attempt in attempts:
+                attempts.remove(attempt)
+        self.quarantine.over(attempt)
+
+    def _each(
+        self,
+        call: Callable[[Attempt, Callable[[], None]], None],
+        count: int,
+        crashes: int,
+        place: str,
+    ) -> list[Attempt]:
+        attempts = [cast(Attempt, FakeAttempt(crashes, place)) for _ in range(count)]
+        for attempt in attempts:
+            call(attempt, partial(self.gone.append, attempt))
+        return attempts
 
 
-def test_as_many_go_as_there_are_slots_and_in_order() -> None:
-    gate = Gate()
-    attempts = gate.add(5)
-    assert gate.gone == attempts[:2]
-
-    gate.over(attempts[1])
-
-    assert gate.gone == attempts[:3]
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
 
 
-def test_sync_and_async_bodies_do_not_wait_for_each_other() -> None:
-    gate = Gate()
-    sync, coroutines = gate.add(3), gate.add(2, place=COROUTINES)
+class TestTurnstiles:
+    def test_as_many_go_as_there_are_slots_and_in_order(self, gate: Gate) -> None:
+        attempts = gate.add(5)
+        assert gate.gone == attempts[:2]
 
-    assert gate.gone == [*sync[:2], coroutines[0]]
+        gate.over(attempts[1])
+
+        assert gate.gone == [attempts[0], attempts[2]]
+
+    def test_sync_and_async_bodies_do_not_wait_for_each_other(self, gate: Gate) -> None:
+        sync, coroutines = gate.add(3), gate.add(2, place=COROUTINES)
+
+        assert gate.gone == [*sync[:2], coroutines[0]]
+
+    def test_after_one_death_bodies_go_together(self, gate: Gate) -> None:
+        """Their process was killed from outside, as far as anybody knows."""
+        attempts = gate.add(2, crashes=1)
+
+        assert gate.gone == attempts
+
+    def test_those_with_which_an_executor_broke_go_one_at_a_time(self, gate: Gate) -> None:
+        first, second = gate.add(2, crashes=1, place=FRAIL)
+        assert gate.gone == [first]
+
+        gate.over(first)
+
+        assert gate.gone == [second]
+
+    def test_those_that_take_nothing_with_them_go_as_there_are_slots(self, gate: Gate) -> None:
+        far = gate.add(3, crashes=3, place=FAR)
+
+        assert gate.gone == far[:2]
+
+    def test_one_that_is_given_up_while_it_waits_never_goes(self, gate: Gate) -> None:
+        attempts = gate.add(4)
+        gate.over(attempts[2])
+
+        gate.over(attempts[0])
+
+        assert gate.gone == [attempts[1], attempts[3]]
+
+    def test_telling_twice_frees_one_place(self, gate: Gate) -> None:
+        attempts = gate.add(5)
+        gate.over(attempts[0])
+        gate.over(attempts[0])
+
+        assert gate.gone == attempts[1:3]
+
+    def test_an_attempt_that_was_never_added_is_ignored(self, gate: Gate) -> None:
+        gate.over(cast(Attempt, FakeAttempt()))
+
+        assert gate.gone == []
+
+    def test_one_that_ends_at_once_lets_the_next_go(self) -> None:
+        """Acting on an attempt may end it before ``add`` of the next one."""
+        ended: list[Attempt] = []
+        quarantine = Quarantine(lambda _: 1, lambda _: True, lambda: ())
+
+        def go(attempt: Attempt) -> None:
+            ended.append(attempt)
+            quarantine.over(attempt)
+
+        attempts = [cast(Attempt, FakeAttempt(crashes)) for crashes in (0, 2, 0, 2)]
+        for attempt in attempts:
+            quarantine.add(attempt, partial(go, attempt))
+
+        assert ended == attempts
+        assert not quarantine.closed
 
 
-def test_suspects_go_one_at_a_time_whatever_their_kind() -> None:
-    gate = Gate()
-    first, second = gate.add(crashes=1) + gate.add(crashes=3, place=COROUTINES)
-    assert gate.gone == [first]
+class TestSuspects:
+    def test_they_go_one_at_a_time_whatever_their_kind(self, gate: Gate) -> None:
+        first, second = gate.add(crashes=2) + gate.add(crashes=5, place=COROUTINES)
+        assert gate.gone == [first]
 
-    gate.over(first)
+        gate.over(first)
 
-    assert gate.gone == [first, second]
+        assert gate.gone == [second]
+
+    def test_one_goes_when_the_last_body_that_runs_has_ended(self, gate: Gate) -> None:
+        recovered, other = gate.add(2)
+        running = gate.runs(COROUTINES)
+        (suspect,) = gate.add(crashes=2)
+        gate.over(recovered)
+        gate.over(running)
+        assert suspect not in gate.gone
+
+        gate.over(other)
+
+        assert gate.gone == [suspect]
+
+    def test_nothing_begins_beside_it_nor_while_it_waits(self, gate: Gate) -> None:
+        running = gate.runs()
+        (suspect,) = gate.add(crashes=2)
+        recovered, held = gate.add(), gate.hold()
+        gate.over(running)
+        assert gate.gone == [suspect]
+
+        gate.over(suspect)
+
+        assert gate.gone == [*held, *recovered]
+
+    def test_all_suspects_go_before_what_came_after_the_first(self, gate: Gate) -> None:
+        (first,) = gate.add(crashes=2)
+        held = gate.hold(3)
+        (second,) = gate.add(crashes=2)
+        gate.over(first)
+        assert gate.gone == [second]
+
+        gate.over(second)
+
+        assert gate.gone == held
+
+    def test_bodies_of_executors_go_beside_it(self, gate: Gate) -> None:
+        gate.runs(FAR)
+        (suspect,) = gate.add(crashes=2)
+
+        assert gate.gone == [suspect, *gate.add(place=FAR)]
+
+    def test_one_that_has_come_further_lets_others_begin_but_no_suspect(self, gate: Gate) -> None:
+        first, second = gate.add(2, crashes=2)
+        first.crashes = 0
+        gate.quarantine.cleared(first)
+        assert gate.gone == [first]
+
+        gate.over(first)
+
+        assert gate.gone == [second]
+        held = gate.hold()
+        gate.quarantine.cleared(second)
+        assert gate.gone == [second, *held]
+        assert not gate.quarantine.closed
+
+    def test_who_has_come_further_without_being_alone_changes_nothing(self, gate: Gate) -> None:
+        (suspect,) = gate.add(crashes=2)
+        held = gate.hold()
+        gate.quarantine.cleared(held[0])
+
+        assert gate.gone == [suspect]
+
+    @pytest.mark.parametrize("comes_alone", [False, True])
+    def test_one_that_is_given_up_while_it_waits_holds_nothing_up(
+        self, gate: Gate, comes_alone: bool
+    ) -> None:
+        running = gate.runs()
+        (suspect,) = gate.add(crashes=2)
+        others = [] if comes_alone else gate.add(crashes=2)
+        held = gate.hold()
+        gate.over(suspect)
+        assert gate.gone == (held if comes_alone else [])
+
+        gate.over(running)
+
+        assert gate.gone == (held if comes_alone else others)
+
+    def test_one_that_is_held_and_given_up_never_goes(self, gate: Gate) -> None:
+        (suspect,) = gate.add(crashes=2)
+        given_up, kept = gate.hold(2)
+        gate.over(given_up)
+
+        gate.over(suspect)
+
+        assert gate.gone == [kept]
+
+    def test_a_suspect_that_comes_as_it_opens_closes_it_again(self, gate: Gate) -> None:
+        (suspect,) = gate.add(crashes=2)
+        new = cast(Attempt, FakeAttempt(crashes=2))
+        first = gate.runs()
+        gate.quarantine.hold(first, lambda: gate.quarantine.add(new, lambda: gate.gone.append(new)))
+        held = gate.hold()
+        gate.over(suspect)
+        assert gate.gone == []
+
+        gate.over(first)
+        assert gate.gone == [new]
+        gate.over(new)
+
+        assert gate.gone == held
 
 
-def test_suspects_that_take_nothing_with_them_go_as_there_are_slots() -> None:
-    gate = Gate()
-    near, far = gate.add(crashes=1), gate.add(3, crashes=1, place=FAR)
-    assert gate.gone == [*near, *far[:2]]
+class TestComingBack:
+    def test_at_once_while_there_is_no_suspect(self, gate: Gate) -> None:
+        gate.come_back(attempt := cast(Attempt, FakeAttempt(crashes=1)))
 
-    gate.over(far[0])
+        assert gate.gone == [attempt]
 
-    assert gate.gone == [*near, *far]
+    def test_not_beside_a_suspect(self, gate: Gate) -> None:
+        (suspect,) = gate.add(crashes=2)
+        gate.come_back(attempt := cast(Attempt, FakeAttempt()))
+        assert gate.gone == [suspect]
 
+        gate.over(suspect)
 
-def test_a_suspect_that_has_come_further_lets_the_next_go_all_the_same() -> None:
-    """A step that it has taken shows that it is none."""
-    gate = Gate()
-    first, second = gate.add(2, crashes=1)
-    first.crashes = 0
-    gate.over(first)
+        assert gate.gone == [attempt]
 
-    assert gate.gone == [first, second]
+    def test_a_suspect_when_its_turn_has_come(self, gate: Gate) -> None:
+        (suspect,) = gate.add(crashes=2)
+        gate.over(suspect)
+        running = gate.runs()
+        gate.come_back(suspect)
+        assert gate.gone == []
 
+        gate.over(running)
 
-def test_the_unsuspected_do_not_wait_for_suspects() -> None:
-    gate = Gate()
-    suspects, others = gate.add(2, crashes=1), gate.add(2)
+        assert gate.gone == [suspect]
 
-    assert gate.gone == [suspects[0], *others]
+    def test_one_that_has_not_given_way_yet_goes_on(self, gate: Gate) -> None:
+        """Its wait was over before it was recorded; the suspect still waits for its end."""
+        running = gate.runs()
+        (suspect,) = gate.add(crashes=2)
+        gate.come_back(running)
+        assert gate.gone == [running]
 
+        gate.over(running)
+        gate.come_back(suspect)
 
-def test_one_that_is_given_up_while_it_waits_never_goes() -> None:
-    gate = Gate()
-    attempts = gate.add(4)
-    gate.over(attempts[2])
-
-    gate.over(attempts[0])
-
-    assert gate.gone == [attempts[0], attempts[1], attempts[3]]
-
-
-def test_telling_twice_frees_one_place() -> None:
-    gate = Gate()
-    attempts = gate.add(5)
-    gate.over(attempts[0])
-    gate.over(attempts[0])
-
-    assert gate.gone == attempts[:3]
-
-
-def test_an_attempt_that_was_never_added_is_ignored() -> None:
-    gate = Gate()
-    gate.over(cast(Attempt, FakeAttempt()))
-
-    assert gate.gone == []
-
-
-def test_one_that_ends_at_once_lets_the_next_go() -> None:
-    """Acting on an attempt may end it before ``add`` of the next one."""
-    ended: list[Attempt] = []
-
-    def go(attempt: Attempt) -> None:
-        ended.append(attempt)
-        quarantine.over(attempt)
-
-    quarantine = Quarantine(lambda _: 1, lambda _: True, go)
-    attempts = [cast(Attempt, FakeAttempt()) for _ in range(3)]
-    for attempt in attempts:
-        quarantine.add(attempt)
-
-    assert ended == attempts
+        assert gate.gone == [suspect] * 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -26,7 +27,8 @@ class Scene:
     def __init__(self) -> None:
         self.executor = HandExecutor()
         self.sent: list[Attempt] = []
-        self.quarantine = Quarantine(lambda _: 1, lambda _: True, self.sent.append)
+        self.under_way: list[Attempt] = []
+        self.quarantine = Quarantine(lambda _: 1, lambda _: True, lambda: self.under_way)
         self.runs = ActiveRuns()
         self.waiting_bodies = WaitingBodies(
             self.executor, self.quarantine, self.runs, self._mark, self._resume, self._place_free
@@ -48,6 +50,10 @@ class Scene:
         self.executor.begin(attempt)
         attempt.marked = True
         return attempt
+
+    def suspect(self, attempt: Attempt) -> None:
+        """It waits for its turn to run alone."""
+        self.quarantine.add(attempt, partial(self.sent.append, attempt))
 
     def waits(self, run: ActiveRun) -> bool:
         return self.runs.only_waits(run)
@@ -135,9 +141,9 @@ class TestGivingAway:
     async def test_its_blame_as_soon_as_that_is_durable(self, scene: Scene) -> None:
         """The one that it waits for may be suspected as well."""
         run = scene.run(recoveries=1)
-        parent, child = scene.body(run, 0, crashes=1), attempt_of(run, 1, crashes=1)
-        scene.quarantine.add(parent)
-        scene.quarantine.add(child)
+        parent, child = scene.body(run, 0, crashes=2), attempt_of(run, 1, crashes=2)
+        scene.suspect(parent)
+        scene.suspect(child)
 
         scene.waiting_bodies.release_slot(parent)
         assert scene.sent == [parent]
@@ -149,9 +155,9 @@ class TestGivingAway:
         self, scene: Scene
     ) -> None:
         run = scene.run(recoveries=1)
-        parent, other = scene.body(run, 0, crashes=1), attempt_of(run, 1, crashes=1)
-        scene.quarantine.add(parent)
-        scene.quarantine.add(other)
+        parent, other = scene.body(run, 0, crashes=2), attempt_of(run, 1, crashes=2)
+        scene.suspect(parent)
+        scene.suspect(other)
 
         scene.waiting_bodies.release_slot(parent)
         back = scene.reacquire_slot(parent)
@@ -207,6 +213,21 @@ class TestGoingOn:
         await scene.waiting_bodies.reacquire_slot(attempt)
 
         assert (attempt.holds_slot, runs(attempt), scene.resumed) == (True, True, [attempt])
+
+    async def test_a_suspect_does_not_wait_for_one_that_waits_again(self, scene: Scene) -> None:
+        attempt, first = await scene.waits_again()
+        assert not scene.waiting_bodies.is_away(attempt)  # it is about to have its slot
+        scene.under_way.append(attempt)
+        scene.suspect(suspect := attempt_of(scene.run(recoveries=2), 1, crashes=2))
+        assert not scene.sent
+
+        scene.executor.slot_free.set()
+        await first
+
+        assert scene.waiting_bodies.is_away(attempt)
+        assert scene.sent == [suspect]
+        scene.quarantine.over(suspect)
+        await scene.waiting_bodies.reacquire_slot(attempt)
 
     async def test_it_asks_for_its_slot_once_however_often_it_has_waited(
         self, scene: Scene

@@ -9,6 +9,7 @@ from model.runs import active_run, attempt_of, graph_of
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.outcome import Raised, Succeeded
+from cloaca_core._engine.execute.work import COROUTINES, THREADS
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.open_waits import OpenWaits
 from cloaca_core._engine.plan.reasons import Reason
@@ -59,13 +60,29 @@ def attempt() -> Attempt:
 
 
 class TestAttempts:
-    def test_one_that_runs(self, attempt: Attempt) -> None:
-        assert attempt_rows.start_mark(attempt) == BARE
+    @pytest.mark.parametrize(
+        ("crashes", "place", "code"),
+        [
+            (1, THREADS, None),
+            (2, THREADS, "alone"),
+            (2, COROUTINES, "alone"),
+            (0, "executor there", "elsewhere"),
+            (2, "executor there", "elsewhere"),
+        ],
+    )
+    def test_one_that_runs_says_which_deaths_are_not_its_own(
+        self, attempt: Attempt, crashes: int, place: str, code: str | None
+    ) -> None:
+        attempt.crashes, attempt.place = crashes, place
+
+        mark = attempt_rows.start_mark(attempt)
+
+        assert mark == BARE._replace(crashes=crashes, reason_code=code)
 
     def test_one_that_is_about_to_run_has_not_started(self) -> None:
-        attempt = attempt_of(RUN, 1, number=2, crashes=3)
+        attempt = attempt_of(RUN, 1, number=2, crashes=1)
 
-        assert attempt_rows.start_mark(attempt) == BARE._replace(started_at=None)
+        assert attempt_rows.start_mark(attempt) == BARE._replace(started_at=None, crashes=1)
 
     def test_one_that_waits_is_not_running_and_keeps_its_crashes(self, attempt: Attempt) -> None:
         assert attempt_rows.waiting_mark(attempt) == BARE._replace(status="Waiting")

@@ -36,7 +36,8 @@ class Kept:
         self.reads = 0
         self.waited: list[tuple[BodyCall, AskedWait | float]] = []
         self.withdrawn: list[BodyCall] = []
-        self.memos = Memos(self.scene.orchestrator.keep, self._read, self)
+        self.cleared: list[Attempt] = []
+        self.memos = Memos(self.scene.orchestrator.keep, self._read, self, self.cleared.append)
         self.run = self.scene.adopt(graph_of(t={}))
         self.attempt = self.scene.begin()
         self.told: list[Answer] = []
@@ -118,6 +119,13 @@ async def test_a_memo_shows_that_a_body_has_come_further_than_where_processes_di
 
     assert [(row.status, row.crashes) for row in first.attempts] == [("Running", 0)]
     assert second.attempts == []
+    assert kept.cleared == []
+    kept.scene.journal.waiting += [first, second]
+    await kept.scene.journal.commit()
+    await kept.scene.journal.commit()
+
+    assert kept.cleared == [kept.attempt]
+    assert kept.told == [None, None]
 
 
 async def test_a_body_that_is_given_up_is_told_at_once_and_once() -> None:

@@ -83,6 +83,13 @@ async def test_it_gives_its_slot_back_and_kills_no_process_meanwhile(scene: Scen
     assert scene.answers == []
 
 
+async def test_a_wait_that_is_not_kept_shows_no_progress(scene: Scene) -> None:
+    """A body that kills its process behind it comes to it each time."""
+    scene.waits.defer(BodyCall(scene.attempt, lambda _: None), 5)
+
+    assert (scene.slots, scene.attempt.crashes) == (["released"], 2)
+
+
 async def test_it_goes_on_with_its_slot_when_the_wait_is_over(scene: Scene) -> None:
     _, wait = scene.wait()
     scene.slot_free.clear()

@@ -179,6 +179,38 @@ def test_a_body_in_which_processes_died_says_so(crashes: int, died: str) -> None
     assert of(facts(OWNED, row, runners=[state()]), "fetch").why == text
 
 
+def test_a_suspect_says_that_it_runs_alone() -> None:
+    row = attempted("fetch", "Running", crashes=2, reason_code=ReasonCode.ALONE)
+    text = (
+        f"its body began {AT_START}; 2 processes have died in it, so it is a suspect and runs "
+        "alone: no other body begins in its process"
+    )
+    assert of(facts(OWNED, row, runners=[state()]), "fetch").why == text
+
+
+def test_a_suspect_says_why_it_waits() -> None:
+    row = run_row(owner="r2", epoch=2)
+    known = facts(row, attempted("fetch", "Running", crashes=2), runners=[state("r2")])
+    text = (
+        "2 processes have died while its body ran, so it is a suspect: it starts again once no "
+        "other body runs in the process of its runner, and runs alone there"
+    )
+    assert said(known, "fetch") == ("NotStarted", "suspect", text)
+
+
+def test_workers_that_died_make_no_suspect() -> None:
+    row = run_row(owner="r2", epoch=2)
+    mark = attempted("fetch", "Running", crashes=2, reason_code=ReasonCode.ELSEWHERE)
+    assert said(facts(row, mark, tasks=ON_CPU, runners=[state("r2")]), "fetch")[1] == "ready"
+
+
+def test_a_body_that_waits_for_a_suspect_names_it() -> None:
+    active = Active(frozenset(), {"fetch": "max_concurrent_tasks"}, suspect=("burn", "r7"))
+    known = facts(OWNED, runners=[state()], active=active)
+    text = "waits for the end of task burn of run r7, a suspect that runs alone"
+    assert said(known, "fetch") == ("Ready", "suspect", text)
+
+
 def test_a_body_of_a_runner_that_is_gone_may_have_had_effects() -> None:
     known = facts(OWNED, attempted("fetch", "Running"), runners=[state(process_ended=True)])
     text = f"its body began {AT_START}, in a runner that is gone: it may have had effects"
