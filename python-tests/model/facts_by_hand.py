@@ -127,10 +127,13 @@ def here(
     refuses: bool = False,
     near: str | None = None,
     lacks: tuple[str, ...] = (),
+    is_older: bool = False,
+    has_same_tasks: bool = False,
 ) -> Here:
     """The runner of this process, which has the workflow and ten places."""
     known = () if version is None else tasks
-    return Here(claims, 10, free, recovers, version, known, refuses, near, lacks)
+    of_version = (version, known, refuses, near, lacks, is_older, has_same_tasks)
+    return Here(claims, 10, free, recovers, *of_version)
 
 
 def facts(

@@ -594,6 +594,7 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
                 del self.unserved[key]
             self.runs[run.id] = run._replace(
                 version=run.version if seen.version is None else seen.version,
+                ran_version=run.ran_version if seen.version is None else None,
                 status=RunStatus.PENDING,
                 round=run.round + 1,
                 owner=None,

@@ -328,10 +328,11 @@ class MemoryStore(
         for key in [key for key in self.unserved if key[1] == runner_id]:
             del self.unserved[key]
 
-    async def set_version(self, runner_id: str, run_ids: Collection[str], version: str) -> None:
+    async def set_ran_version(self, runner_id: str, run_ids: Collection[str], version: str) -> None:
         for run in [self.runs[run_id] for run_id in run_ids if run_id in self.runs]:
             if run.ended_at is None and self._owns(runner_id, run.id, run.epoch):
-                self.runs[run.id] = run._replace(version=version)
+                ran = None if version == run.version else version
+                self.runs[run.id] = run._replace(ran_version=ran)
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
         return [row for key, row in sorted(self.attempts.items()) if key[0] in run_ids]

@@ -141,24 +141,32 @@ def test_under_the_same_version_it_goes_on(open_next: Open, gate: Gate) -> None:
         assert runner.get_run(run_id).result(WAIT).status == "Completed"
 
 
-def test_a_run_that_has_not_begun_runs_under_the_version_that_there_is(
+def test_a_run_that_has_not_begun_waits_for_a_runner_of_its_version(
     open_next: Open, gate: Gate
 ) -> None:
-    """And goes on under it when it has begun."""
-    define(gate)
+    own = define(gate)
     with open_next() as runner:
         runner.stop()
         run_id = runner.submit("versioned").id
-    later = define(gate, last="other end")
+    define(gate, last="other end")
     with open_next() as runner:
-        assert gate.inside.wait(WAIT)
+        while (why := runner.explain(run_id)).runners[0].may_run is not False:
+            continue
+        assert (why.status, why.code) == ("Pending", "version_unserved")
+        assert why.why == (
+            f"it waits for a runner with version {own.version} of its workflow, which has the "
+            f"version_policy fail: runner {why.runners[0].id} has another"
+        )
+        leaves = "leaves this run, as its version of the workflow is another one (version_policy)"
+        assert why.runners[0].why == leaves
     gate.open.set()
+    define(gate)
 
     with open_next() as runner:
         result = runner.get_run(run_id).result(WAIT)
 
-    assert (result.status, result.version) == ("Completed", later.version)
-    assert set(result.task_results) == {"first", "gate", "other end"}
+    assert (result.status, result.version) == ("Completed", own.version)
+    assert set(result.task_results) == {"first", "gate", "end"}
 
 
 def test_a_run_that_failed_so_can_be_begun_again_under_the_new_version(

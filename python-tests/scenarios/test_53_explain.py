@@ -248,7 +248,7 @@ def test_a_runner_with_another_version_says_what_becomes_of_the_run(
         found = client.explain(run_id)
         assert found.code == "no_runner"
         (note,) = found.notes
-        assert ", which lacks end; whether the run goes on under that one or fails" in note
+        assert ", which lacks end; whether the run goes on under that one, waits" in note
 
 
 # -- a run whose runner is gone ------------------------------------------------------------------

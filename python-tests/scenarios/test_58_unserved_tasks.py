@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -168,3 +169,85 @@ def test_a_client_plans_by_its_own_version_although_no_runner_has_that(
 
         opened(whole)
         assert run.result(WAIT).final_context == {"rows": 3, "loaded": True}
+
+
+# -- a deploy ------------------------------------------------------------------------------------
+
+RUNS = 40
+
+
+def test_a_run_is_left_by_runners_that_lack_a_task_of_the_version_it_was_submitted_as(
+    database_url: str,
+    opened: Open,
+    lacking: cloaca.Registry,
+    whole: cloaca.Registry,
+    service: Service,
+) -> None:
+    service.up = True
+    opened(lacking)
+    with cloaca.Client(database_url, registry=whole) as client:
+        runs = [client.submit("import") for _ in range(RUNS)]
+        why = left(runs[-1])
+        assert (why.status, why.code) == ("Pending", "task_unserved")
+
+        opened(whole)
+        results = [run.result(WAIT) for run in runs]
+
+        assert {each.status for each in results} == {"Completed"}
+        assert [each.final_context.get("loaded") for each in results] == [True] * RUNS
+        newer = whole.find("import").version
+        assert {(each.version, each.ran_version) for each in results} == {(newer, newer)}
+
+
+def test_runs_of_an_earlier_version_go_on_under_a_later_one_without_the_task_it_has_not(
+    database_url: str, opened: Open, lacking: cloaca.Registry, whole: cloaca.Registry
+) -> None:
+    """A task is taken out of the workflow: start new processes, then stop the old ones."""
+    with cloaca.DefaultRunner(database_url, registry=whole) as old:
+        old.stop()
+        run = old.submit("import")
+        assert run.info().ran_version is None
+        opened(lacking)
+        result = run.result(WAIT)
+
+    assert (result.status, result.final_context.to_dict()) == ("Completed", {"rows": 3})
+    submitted, ran = whole.find("import").version, lacking.find("import").version
+    assert (result.version, result.ran_version) == (submitted, ran)
+
+
+def test_runs_in_progress_go_on_under_a_later_version_with_its_new_task(
+    database_url: str, opened: Open, service: Service
+) -> None:
+    service.up = True
+    old, new = cloaca.Registry(), cloaca.Registry()
+    inside, may_end = threading.Event(), threading.Event()
+
+    def fetch(context: cloaca.Context) -> dict[str, int]:
+        inside.set()
+        may_end.wait(WAIT)
+        return {"rows": 3}
+
+    for registry, tasks in (old, 1), (new, 2):
+        with cloaca.WorkflowBuilder("import", registry=registry):
+            cloaca.task(id="fetch")(fetch)
+            if tasks == 2:
+                cloaca.task(id="load", dependencies=["fetch"])(service)
+    config = cloaca.DefaultRunnerConfig(shutdown_grace_seconds=0, max_active_runs=1)
+    first = cloaca.DefaultRunner(database_url, registry=old, config=config)
+    runs = [first.submit("import") for _ in range(3)]
+    assert inside.wait(WAIT)
+
+    opened(new)
+    first.shutdown()
+    may_end.set()
+
+    for run in runs:
+        result = run_of(database_url, run.id)
+        assert (result.status, result.final_context.get("loaded")) == ("Completed", True)
+        assert result.version == old.find("import").version
+        assert result.ran_version == new.find("import").version
+
+
+def run_of(database_url: str, run_id: str) -> cloaca.PipelineResult:
+    with cloaca.Client(database_url, registry=cloaca.Registry()) as client:
+        return client.get_run(run_id).result(WAIT)

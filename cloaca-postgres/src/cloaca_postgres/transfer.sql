@@ -82,7 +82,7 @@ INSERT INTO cloaca_run (
     round, cancel_at, paused_at, paused_until, stood_still, steer_reason, detached, children_at,
     time_limit, deadline_at, reason_tasks, pause_id, paused_with, pause_follows, follows,
     follows_round, follows_place, replacements, root_id, cancels_children, messages, rests_since,
-    trace
+    trace, ran_version
 )
 SELECT * FROM unnest(
     CAST(:id AS TEXT[]), CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]),
@@ -103,7 +103,7 @@ SELECT * FROM unnest(
     CAST(:follows_round AS BIGINT[]), CAST(:follows_place AS BIGINT[]),
     CAST(:replacements AS INTEGER[]), CAST(:root_id AS TEXT[]),
     CAST(:cancels_children AS INTEGER[]), CAST(:messages AS BIGINT[]),
-    CAST(:rests_since AS BIGINT[]), CAST(:trace AS TEXT[])
+    CAST(:rests_since AS BIGINT[]), CAST(:trace AS TEXT[]), CAST(:ran_version AS TEXT[])
 );
 
 

@@ -95,7 +95,7 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
     run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
     run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.messages,
-    0 AS claimable_at, NULL AS trace
+    0 AS claimable_at, NULL AS trace, run.ran_version
 FROM json_each(:ids) AS wanted
 CROSS JOIN cloaca_run AS run ON run.id = wanted.value
 WHERE (:since IS NULL OR run.created_at >= :since)

@@ -266,7 +266,7 @@ _VALUES: dict[str, dict[str, object]] = {
         "limit": LIMIT,
         "now": FINISHED - LIMIT,
     },
-    "set_version": {"runner_id": "mine", "ids": _MINE, "version": "v"},
+    "set_ran_version": {"runner_id": "mine", "ids": _MINE, "version": "v"},
     "run_as_it_stands": {"run_id": "q00000001"},
     "pause_of_workflow": {"run_id": "c00010000"},
     "list_pauses": {},

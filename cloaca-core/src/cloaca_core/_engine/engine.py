@@ -17,6 +17,7 @@ from cloaca_core._engine.parts import Parts
 from cloaca_core._engine.record.journal import FIRST_PAUSE, LONGEST_PAUSE
 from cloaca_core._engine.record.telling import tell_of_adoption
 from cloaca_core.definition.unregistered import Unregistered
+from cloaca_core.definition.workflow import Workflow
 from cloaca_core.errors import (
     ConfigError,
     StoreFullError,
@@ -205,13 +206,18 @@ class Engine:
         return await self._submission.waits.execute(await self._known(request), waiting, accepted)
 
     async def _known(self, request: Request) -> Request:
-        """The request with a workflow in place of a name. The workflows that follow its runs are
-        recorded first: others may end a run as soon as it is there.
+        """The request with a workflow in place of a name. The version by which a client submits,
+        and the workflows that follow its runs, are recorded first: others may run and end a run as
+        soon as it is there.
         """
-        recorder, workflow = self._parts.reading.recorder, request.followed
-        if workflow is not None and self._base.store.writable:
-            with suppress(StoreUnavailableError):  # a runner tries again, beside this
-                await (recorder.record() if self._base.works else recorder.record_unknown(workflow))
+        recorder, workflow = self._parts.reading.recorder, request.workflow
+        if self._base.works:
+            if request.followed is not None and self._base.store.writable:
+                with suppress(StoreUnavailableError):  # it tries again, beside this
+                    await recorder.record()
+        elif isinstance(workflow, Workflow) and self._base.store.writable:
+            with suppress(StoreUnavailableError):  # the next submission tries again
+                await recorder.record_unknown(workflow)
         if isinstance(request.workflow, Unregistered):
             return replace(request, workflow=await self.find(request.workflow))
         return request

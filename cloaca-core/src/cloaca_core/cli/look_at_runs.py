@@ -84,6 +84,7 @@ def header(run: RunLine, submitted_by: str | None) -> list[str]:
         {
             "run": run.id,
             "workflow": f"{run.workflow} {run.version}".rstrip(),
+            "ran by": _other_version(run),
             "status": f"{run.status}{f', round {run.round}' if run.round > 1 else ''}",
             "runner": "is gone; another one takes the run over" if run.runner_gone else None,
             "reason": run.reason,
@@ -103,6 +104,11 @@ def header(run: RunLine, submitted_by: str | None) -> list[str]:
             "schedule": run.schedule_id,
         }
     )
+
+
+def _other_version(run: RunLine) -> str | None:
+    """The version that the run ran by, if it is not the one that it was submitted with."""
+    return None if run.ran_version in (None, run.version) else f"version {run.ran_version}"
 
 
 def _wait_form(run: RunLine) -> Form:

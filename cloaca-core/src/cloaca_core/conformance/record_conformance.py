@@ -19,7 +19,7 @@ from cloaca_core.conformance.rows import (
 )
 from cloaca_core.errors import StoreDataError
 from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.runs import RunRow
+from cloaca_core.records.runs import RunFilter, RunRow
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.store.protocol import Store
 
@@ -302,29 +302,35 @@ class CommitConformance:
         row = await stored(store, "a")
         assert (row.time_limit, row.deadline_at) == (5, LATER)
 
-    async def test_the_version_under_which_a_run_begins_is_noted_by_its_owner(
-        self, store: Store
-    ) -> None:
+    async def test_the_version_that_a_run_runs_by_is_noted_by_its_owner(self, store: Store) -> None:
         await store.register(runner("r1"))
         await store.register(runner("r2"))
         await submit(store, new_run("a"), new_run("b"), new_run("c"))
         await submit(store, new_run("d", owner="r2"))
         await record(store, ends=[run_end("c")])
 
-        await store.set_version("r1", ["b", "a", "c", "d", "unknown"], "later")
+        await store.set_ran_version("r1", ["b", "a", "c", "d", "unknown"], "later")
 
-        versions = [(await stored(store, run_id)).version for run_id in "abcd"]
-        earlier = new_run("a").version
-        assert versions == ["later", "later", earlier, earlier]
+        rows = [await stored(store, run_id) for run_id in "abcd"]
+        assert [row.ran_version for row in rows] == ["later", "later", None, None]
+        submitted = new_run("a").version
+        assert {row.version for row in rows} == {submitted}
+        await store.set_ran_version("r1", ["b"], submitted)
+        assert (await stored(store, "b")).ran_version is None
+        listed = {row.id: row.ran_version for row in await store.list_runs(RunFilter())}
+        assert listed == {"a": "later", "b": None, "c": None, "d": None}
+        await store.release("r1", [])
+        (again,) = await store.claim("r2", [WORKFLOW], 1, LATER)
+        assert (again.id, again.ran_version) == ("a", "later")
 
     async def test_a_fenced_runner_notes_no_version(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
         assert await store.fence("r1", 0)
 
-        await store.set_version("r1", ["a"], "later")
+        await store.set_ran_version("r1", ["a"], "later")
 
-        assert (await stored(store, "a")).version == new_run("a").version
+        assert (await stored(store, "a")).ran_version is None
 
     async def test_the_reason_of_an_end_is_kept_wherever_the_run_is_read(
         self, store: Store

@@ -71,7 +71,9 @@ class RecordedTask:
 
 @dataclass(frozen=True, slots=True)
 class RecordedWorkflow:
-    """A version of a workflow; ``tasks`` are in definition order."""
+    """A version of a workflow; ``tasks`` are in definition order. ``recorded_at`` is when a program
+    recorded it first, in µs.
+    """
 
     namespace: str
     name: str
@@ -80,6 +82,7 @@ class RecordedWorkflow:
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     exhausted_policy: ExhaustedPolicyName = "fail"
+    recorded_at: int = field(default=0, compare=False)
 
     @property
     def graph(self) -> dict[str, tuple[str, ...]]:
@@ -104,6 +107,7 @@ class RecordedWorkflow:
             description=read["description"],
             tags=MappingProxyType(read["tags"]),
             exhausted_policy=read.get("exhausted_policy", "fail"),
+            recorded_at=row.recorded_at,
         )
 
 

@@ -151,8 +151,8 @@ def _of_unserved(work: Work) -> Iterator[Finding]:
             yield Finding(
                 "tasks_unserved",
                 "warning",
-                f"{count} need{_verb_s(row.found)} tasks that no runner has",
-                "start a runner with the program that has these tasks, or cancel the runs",
+                f"{count} need{_verb_s(row.found)} tasks, or a version, that no runner has",
+                "start a runner with the program that has them, or cancel the runs",
             )
     for name in work.late_triggers:
         yield Finding(

@@ -12,6 +12,7 @@ from cloaca_core.records.waits import NEVER
 from cloaca_core.runner.results import (
     Wait,
     main_wait,
+    ran_version,
     rfc3339,
     rfc3339_or_none,
     run_status_name,
@@ -53,6 +54,7 @@ class RunLine(Shown):
     schedule_id: str | None
     reason: str | None
     due_at: str | None
+    ran_version: str | None = None
     runner_gone: bool | None = None
     active_bodies: int | None = None
     forked_from: str | None = None
@@ -92,6 +94,7 @@ def run_line(row: RunRow, now: Instant) -> RunLine:
         schedule_id=row.schedule_id,
         reason=row.steer_reason,
         due_at=None if row.due_at == NEVER else rfc3339_or_none(row.due_at),
+        ran_version=ran_version(row),
     )
 
 

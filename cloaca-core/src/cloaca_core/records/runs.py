@@ -73,8 +73,10 @@ class RunRow(NamedTuple):
     stood still: it was paused, or rested, as in ``Park``. ``time_limit`` and ``deadline_at`` are as
     in ``NewRun``. ``reason_tasks`` is a JSON list of the tasks that ``reason_code`` is about, or
     None. ``messages`` is how many were sent to it. ``came_due`` is 2 for a run that was claimed
-    because its time had come. Only a claim tells since when it was claimable, as ``claimable_at``,
-    and its ``trace``, as in ``NewRun``.
+    because its time had come. ``version`` is the one that it was submitted with, or that a retry
+    was planned by; ``ran_version`` the one that its last owner ran it by, None if it is the same.
+    Only a claim tells since when it was claimable, as ``claimable_at``, and its ``trace``, as in
+    ``NewRun``.
     """
 
     id: str
@@ -107,6 +109,12 @@ class RunRow(NamedTuple):
     messages: int = 0
     claimable_at: int = 0
     trace: str | None = None
+    ran_version: str | None = None
+
+    @property
+    def runs_by(self) -> str:
+        """The version of its workflow that it runs by, or is to run by."""
+        return self.version if self.ran_version is None else self.ran_version
 
 
 class AttemptRow(NamedTuple):

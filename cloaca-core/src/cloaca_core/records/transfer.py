@@ -146,6 +146,7 @@ TABLES: Final = (
             "messages",
             "rests_since",
             "trace",
+            "ran_version",
         ),
         ("id",),
     ),

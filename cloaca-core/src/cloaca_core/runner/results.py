@@ -122,6 +122,8 @@ class TaskResult:
 class RunInfo:
     """A run as it is now, or one line of a listing. Times are RFC 3339 in UTC.
 
+    ``version`` is the version of its workflow that it was submitted with, or that a retry was
+    planned by; ``ran_version`` the one that its last runner ran it by, None before it has begun.
     ``round`` is 1 until a retry begins the next; ``parent_id`` is the run whose body has submitted
     it; ``reason`` says why it is paused or was cancelled, and who asked; ``due_at`` is when it may
     go on, None also for a run that waits for a message alone. ``active_bodies`` counts its bodies
@@ -150,6 +152,7 @@ class RunInfo:
     forked_from: str | None = None
     follows: str | None = None
     waits_for: Wait | None = None
+    ran_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +271,11 @@ class PipelineResult:
         return self._row.version
 
     @property
+    def ran_version(self) -> str | None:
+        """The version that its last runner ran it by; None if it never began."""
+        return ran_version(self._row)
+
+    @property
     def status(self) -> RunStatus:
         """Completed, Failed or Cancelled."""
         return run_status_name(self._row)
@@ -348,6 +356,11 @@ def execute_result(ended: Ended) -> PipelineResult:
     return PipelineResult(*ended)
 
 
+def ran_version(row: RunRow) -> str | None:
+    """The version of its workflow that a run ran by last; None before it has begun."""
+    return None if row.started_at is None else row.runs_by
+
+
 def run_status_name(row: RunRow) -> RunStatus:
     """The state of a run as users see it."""
     return cast("RunStatus", str(row.status))
@@ -381,6 +394,7 @@ def run_info(
         forked_from=forked_from,
         follows=follows,
         waits_for=None if main is None else shown_wait(main),
+        ran_version=ran_version(row),
     )
 
 

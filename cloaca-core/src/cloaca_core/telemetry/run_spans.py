@@ -200,7 +200,7 @@ class RunSpans:
     def _of_run(self) -> dict[str, str | int]:
         row = self._row
         found: dict[str, str | int] = {
-            "cloaca.workflow.version": row.version,
+            "cloaca.workflow.version": row.runs_by,
             "cloaca.run.round": row.round,
             "cloaca.run.recoveries": row.recoveries,
         }

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 27, digest 5d361e722f3faf8bffb30f167b5699d715d20147f1c6c9e66bca51355ed3f568
+-- Made from migrations 1 to 28, digest 867e430a27e634e8e126caee4bfe2e885cccf5a745aac6fc0865f84d376536ab
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -75,6 +75,7 @@ CREATE TABLE cloaca_run (
     messages bigint NOT NULL DEFAULT 0,
     rests_since bigint,
     trace text,
+    ran_version text,
     PRIMARY KEY (id)
 ) WITH (
     autovacuum_vacuum_scale_factor=0.02,

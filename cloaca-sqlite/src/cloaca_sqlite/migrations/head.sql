@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 29, digest e7f4c04dc3f1b9d246d18adb4bc58711f42e122dcb33737470969b41eebc49d7
+-- Made from migrations 1 to 30, digest c907b3eed0974b0a291ca8f9b8990c9c3e79c741dfb6f88f7775b948cf167add
 
 PRAGMA application_id = 1668050785;
 
@@ -28,7 +28,7 @@ CREATE TABLE cloaca_run (
     error_message TEXT,
     input TEXT NOT NULL,
     final_context TEXT
-, schedule_id TEXT, behind TEXT, context_hash TEXT, reason_code TEXT, limit_seconds INTEGER, priority INTEGER NOT NULL DEFAULT 0, claimable_at INTEGER NOT NULL DEFAULT 0, due_at INTEGER, start_by INTEGER, came_due INTEGER NOT NULL DEFAULT 0, round INTEGER NOT NULL DEFAULT 1, cancel_at INTEGER, paused_at INTEGER, paused_until INTEGER, stood_still INTEGER NOT NULL DEFAULT 0, steer_reason TEXT, detached INTEGER NOT NULL DEFAULT 0, children_at INTEGER, time_limit INTEGER, deadline_at INTEGER, reason_tasks TEXT, pause_id TEXT, paused_with TEXT, pause_follows INTEGER, follows TEXT, follows_round INTEGER, follows_place INTEGER, replacements INTEGER NOT NULL DEFAULT 0, root_id TEXT, cancels_children INTEGER, messages INTEGER NOT NULL DEFAULT 0, rests_since INTEGER, trace TEXT) STRICT;
+, schedule_id TEXT, behind TEXT, context_hash TEXT, reason_code TEXT, limit_seconds INTEGER, priority INTEGER NOT NULL DEFAULT 0, claimable_at INTEGER NOT NULL DEFAULT 0, due_at INTEGER, start_by INTEGER, came_due INTEGER NOT NULL DEFAULT 0, round INTEGER NOT NULL DEFAULT 1, cancel_at INTEGER, paused_at INTEGER, paused_until INTEGER, stood_still INTEGER NOT NULL DEFAULT 0, steer_reason TEXT, detached INTEGER NOT NULL DEFAULT 0, children_at INTEGER, time_limit INTEGER, deadline_at INTEGER, reason_tasks TEXT, pause_id TEXT, paused_with TEXT, pause_follows INTEGER, follows TEXT, follows_round INTEGER, follows_place INTEGER, replacements INTEGER NOT NULL DEFAULT 0, root_id TEXT, cancels_children INTEGER, messages INTEGER NOT NULL DEFAULT 0, rests_since INTEGER, trace TEXT, ran_version TEXT) STRICT;
 
 CREATE UNIQUE INDEX cloaca_run_key ON cloaca_run (workflow, idempotency_key)
 WHERE idempotency_key IS NOT NULL;

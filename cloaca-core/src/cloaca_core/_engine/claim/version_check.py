@@ -1,7 +1,8 @@
-"""Decides whether claimed runs go on by another version of their workflow than they began with.
+"""Decides whether claimed runs go on by another version of their workflow than they ran by before.
 
-Only workflows with the version policy "fail" ask. A run that no body has begun yet begins under the
-new version; that is noted in its row, so that a later owner does not take it for changed.
+With the version policy "fail" a run that has begun does not, unless the tasks are the same. The
+version by which a run goes on is noted in its row. ``UnservedRuns`` has left the runs that are for
+other runners.
 """
 
 from __future__ import annotations
@@ -77,34 +78,35 @@ class VersionCheck:
 
     async def of(self, rows: Sequence[RunRow], past: Mapping[str, PastRows]) -> list[Checked]:
         """The runs as they go on; nearly all as they are, without a statement."""
-        if not any(self._asks(workflow) for workflow in {row.workflow for row in rows}):
+        versions = {(row.workflow, row.version, row.ran_version) for row in rows}
+        if all(self._is_here(*each) for each in versions):
             return [Checked(row) for row in rows]
         checked = [await self._checked(row, past.get(row.id, NO_PAST)) for row in rows]
-        await self._note([c.row for c, row in zip(checked, rows, strict=True) if c.row != row])
+        await self._note([c.row for c, row in zip(checked, rows, strict=True) if c.row is not row])
         return checked
 
-    def _asks(self, workflow: str) -> bool:
+    def _is_here(self, workflow: str, version: str, ran_version: str | None) -> bool:
+        """Whether the version registered here is the one that such runs ran by, or are to."""
         registered = self._registry.get(workflow)
-        return registered is not None and registered.version_policy == "fail"
+        known = version if ran_version is None else ran_version
+        return registered is None or known in ("", registered.version)
 
     async def _checked(self, row: RunRow, past: PastRows) -> Checked:
         workflow = self._registry.get(row.workflow)
-        if workflow is None or workflow.version_policy != "fail":
+        if workflow is None or self._is_here(row.workflow, row.version, row.ran_version):
             return Checked(row)
-        if not row.version or row.version == workflow.version:
-            return Checked(row)
-        if not has_begun(row, past.attempts):
-            return Checked(row._replace(version=workflow.version))
-        change = await self._change(workflow, row, past.attempts)
-        if change == VersionChange():
-            return Checked(row)  # its tasks are the same; only what describes them has changed
-        return Checked(row, version_changed(row.version, workflow.version, change))
+        if workflow.version_policy == "fail" and has_begun(row, past.attempts):
+            change = await self._change(workflow, row, past.attempts)
+            if change != VersionChange():  # else only what describes the tasks has changed
+                return Checked(row, version_changed(row.runs_by, workflow.version, change))
+        here = workflow.version
+        return Checked(row._replace(ran_version=None if here == row.version else here))
 
     async def _change(
         self, workflow: Workflow, row: RunRow, attempts: Collection[AttemptRow]
     ) -> VersionChange | None:
         """The tasks that differ; None when no task is known to."""
-        earlier = await self._earlier.fingerprints(row.workflow, row.version)
+        earlier = await self._earlier.fingerprints(row.workflow, row.runs_by)
         if earlier is not None:
             return compared(earlier, fingerprints(workflow))
         known = {task.id for task in workflow.tasks}
@@ -112,6 +114,6 @@ class VersionCheck:
         return VersionChange(removed=tuple(gone)) if gone else None
 
     async def _note(self, begun: Sequence[RunRow]) -> None:
-        for version in sorted({row.version for row in begun}):
-            ids = [row.id for row in begun if row.version == version]
-            await self._store.set_version(self._runner_id.current, ids, version)
+        for version in sorted({row.runs_by for row in begun}):
+            ids = [row.id for row in begun if row.runs_by == version]
+            await self._store.set_ran_version(self._runner_id.current, ids, version)

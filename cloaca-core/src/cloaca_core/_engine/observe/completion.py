@@ -154,6 +154,7 @@ def _ended(row: RunRow, end: RunEnd) -> RunRow:
         row.messages,
         row.claimable_at,
         row.trace,
+        row.ran_version,
     )
 
 

@@ -14,6 +14,7 @@ from cloaca_core._engine.observe.unserved import nearest
 from cloaca_core._engine.plan.suspicion import is_suspect
 from cloaca_core._engine.recover.lease import IDLE
 from cloaca_core._engine.recover.process_identity import is_gone, process_of
+from cloaca_core.definition.version_change import fingerprints
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.standing import RunnerLoad
 from cloaca_core.records.states import TaskStatus
@@ -93,7 +94,7 @@ class Explainer:
             tasks=tasks,
             known_version=version,
             newest=await self._newest(standing.row),
-            here=self._here(standing.row),
+            here=await self._here(standing.row),
             active=None if active is None else self._active(active),
         )
 
@@ -153,7 +154,7 @@ class Explainer:
             return replace(state, lease_until=now)
         return replace(state, lease_until=now + row.lease_until - store.lease_clock())
 
-    def _here(self, row: RunRow) -> Here | None:
+    async def _here(self, row: RunRow) -> Here | None:
         if (capacity := self._capacity) is None:
             return None
         here = Here(
@@ -165,12 +166,25 @@ class Explainer:
         workflow = self._registry.get(row.workflow)
         if workflow is None:
             return replace(here, near=nearest(row.workflow, self._registry.namespaces()))
-        return replace(
+        here = replace(
             here,
             version=workflow.version,
             tasks=tuple([task.id for task in workflow.tasks]),
             refuses=workflow.version_policy == "fail",
             lacks=self._lacking(workflow),
+        )
+        return (
+            here if row.version == workflow.version else await self._compared(here, workflow, row)
+        )
+
+    async def _compared(self, here: Here, workflow: Workflow, row: RunRow) -> Here:
+        """With what ``UnservedRuns`` asks of a version other than the run's."""
+        own = await self._definitions.version(row.workflow, workflow.version)
+        other = await self._definitions.version(row.workflow, row.version)
+        return replace(
+            here,
+            is_older=own is not None and own.recorded_at <= row.created_at,
+            has_same_tasks=other is not None and other.fingerprints == fingerprints(workflow),
         )
 
     def _lacking(self, workflow: Workflow) -> tuple[str, ...]:

@@ -53,7 +53,9 @@ class Here:
     ``version`` is that of the run's workflow, and ``tasks`` are its tasks, if it is registered
     here; else ``near`` is the workflow that has almost its name. ``refuses`` is true for the
     version policy "fail", ``recovers`` for ``enable_recovery``. ``lacks`` are the executors that
-    these tasks ask for and this runner was not given.
+    these tasks ask for and this runner was not given. Of a version other than the run's,
+    ``is_older`` says that it was known when the run was submitted, ``has_same_tasks`` that the two
+    differ in their descriptions only.
     """
 
     claims: bool
@@ -65,6 +67,8 @@ class Here:
     refuses: bool = False
     near: str | None = None
     lacks: tuple[str, ...] = ()
+    is_older: bool = False
+    has_same_tasks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,11 +54,17 @@ class DefinitionRecorder:
         self._recorded = set(known)
 
     async def record_unknown(self, workflow: Workflow) -> None:
-        """Record a workflow of which no runner has recorded a version: so does a client."""
+        """Record the version by which a client submits runs, unless it is the newest: a runner that
+        lacks tasks of it is to leave them. It does not become the newest, which runners register;
+        only what follows the ends of runs is to be found under the first version of a workflow.
+        """
         if (name := _name_of(workflow)) in self._recorded:
             return
-        if not await self._store.newest_definitions([workflow.namespace]):
+        newest = await self._store.newest_definitions([workflow.namespace])
+        if not newest and workflow.when_ended:
             await self._write([workflow])
+        elif not newest or newest[0].version != workflow.version:
+            await self._store.keep_definition(definition_row(workflow, self._clock.wall()))
         self._recorded.add(name)
 
     async def _write(self, workflows: Sequence[Workflow]) -> None:

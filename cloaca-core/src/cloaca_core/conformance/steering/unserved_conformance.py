@@ -195,14 +195,16 @@ class UnservedConformance:
     ) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a"), new_run("b"), new_run("c"))
+        await store.set_ran_version("r1", ["a", "b", "c"], "y")
         ends = [run_end(name, status=RunStatus.FAILED) for name in ("a", "b", "c")]
         await record(store, ends=ends)
         versions = {"a": "x", "b": None, "c": "y"}
 
         await store.retry([Reopening(name, 1, {}, each) for name, each in versions.items()], act())
 
-        found = [(await stored(store, name)).version for name in ("a", "b", "c")]
-        assert found == ["x", "0123456789abcdef", "y"]
+        rows = [await stored(store, name) for name in ("a", "b", "c")]
+        found = [(row.version, row.ran_version) for row in rows]
+        assert found == [("x", None), ("0123456789abcdef", "y"), ("y", None)]
 
     async def test_who_has_left_a_run_and_what_they_lack_stands_with_it(self, store: Store) -> None:
         for name in ("r1", "r2"):

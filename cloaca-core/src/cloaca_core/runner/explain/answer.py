@@ -79,6 +79,6 @@ def _newer_version(facts: Facts) -> str | None:
         )
     return (
         f"the run was submitted with version {run.version} of the workflow, and the version that a "
-        f"runner has registered last is {version}{lacks}; whether the run goes on under that one "
-        "or fails (version_policy) is not recorded"
+        f"runner has registered last is {version}{lacks}; whether the run goes on under that one, "
+        "waits for a runner of its own or fails is not recorded"
     )

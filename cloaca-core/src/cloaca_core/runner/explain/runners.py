@@ -42,8 +42,8 @@ def _judged(facts: Facts, runner: RunnerState) -> tuple[bool | None, str]:
         return True, f"owns this run; {owns}{_lease(facts, runner)}{lacks}"
     if (asked := runner.load.row.draining_since) is not None:
         return False, f"was asked to leave {when(asked, facts.now)}, and claims no more; {owns}"
-    if tasks := lacking_runners(facts).get(runner.load.row.id):
-        return False, f"leaves this run, as its version of the workflow lacks {listed(tasks)}"
+    if (tasks := lacking_runners(facts).get(runner.load.row.id)) is not None:
+        return False, f"leaves this run, as its version of the workflow {_misfit(tasks)}"
     if runner.is_here and facts.here is not None:
         return _judged_here(facts, facts.here, owns)
     if runner.load.owns_workflow:
@@ -84,11 +84,11 @@ def change_of_version(facts: Facts, here: Here) -> str | None:
     made without a version begins under any.
     """
     run = facts.standing.row
-    if here.version in (None, run.version) or not run.version or facts.active is not None:
+    if here.version in (None, run.runs_by) or not run.version or facts.active is not None:
         return None
     if _is_refused(facts, here):
         return (
-            f"it has version {here.version} and the run began under {run.version}: the run fails "
+            f"it has version {here.version} and the run began under {run.runs_by}: the run fails "
             "when it is claimed, unless its tasks are the same (version_policy)"
         )
     lost = tasks_lost(facts, here.tasks)
@@ -96,26 +96,44 @@ def change_of_version(facts: Facts, here: Here) -> str | None:
     return f"the run goes on under version {here.version}{lacks}"
 
 
+def _misfit(tasks: Sequence[str]) -> str:
+    """Why a runner leaves a run: for tasks that it lacks, or for its version alone."""
+    return f"lacks {listed(tasks)}" if tasks else "is another one (version_policy)"
+
+
 def lacking_runners(facts: Facts) -> dict[str, tuple[str, ...]]:
     """The live runners that leave a run to others, oldest first, with the tasks that they lack:
-    those that have noted it, and the one of this process if it is to come to that.
+    those that have noted it, and the one of this process if it is to come to that. They lack none
+    of a run that is for runners of its version alone.
     """
     noted = facts.standing.lacking
     found = {}
     for each in facts.runners:
-        tasks = noted.get(each.load.row.id, ())
-        if not tasks and each.is_here and facts.here is not None:
+        tasks = noted.get(each.load.row.id)
+        if tasks is None and each.is_here and facts.here is not None:
             tasks = _lacking_here(facts, facts.here)
-        if tasks and not each.is_gone(facts.now):
+        if tasks is not None and not each.is_gone(facts.now):
             found[each.load.row.id] = tasks
     return found
 
 
-def _lacking_here(facts: Facts, here: Here) -> tuple[str, ...]:
+def _lacking_here(facts: Facts, here: Here) -> tuple[str, ...] | None:
     run = facts.standing.row
-    if here.version in (None, run.version) or facts.known_version != run.version:
-        return ()
-    return tuple(tasks_lost(facts, here.tasks)) if is_planned(facts) else ()
+    if here.version in (None, run.version) or not run.version:
+        return None
+    if is_planned(facts) or (here.is_older and not here.refuses):
+        lost = tasks_lost(facts, here.tasks) if facts.known_version == run.version else []
+        if lost:
+            return tuple(lost)
+    if not here.refuses or here.has_same_tasks or _has_begun(facts):
+        return None
+    return ()
+
+
+def _has_begun(facts: Facts) -> bool:
+    """Whether a body of the run may have begun; results that a fork copies have no epoch."""
+    own = [each for each in facts.standing.attempts if each.epoch]
+    return has_begun(facts.standing.row, own)
 
 
 def is_planned(facts: Facts) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cloaca_core.records.states import ReasonCode, RunStatus
@@ -280,7 +280,8 @@ def _unclaimed(facts: Facts) -> list[Why]:
         text = f"runner {names} has its workflow, and claims it when there is a place"
         return [Why("turn", f"{text}{_ahead(facts)}")]
     if lacking:
-        return [_task_unserved(lacking)]
+        by_task = {runner: tasks for runner, tasks in lacking.items() if tasks}
+        return [_task_unserved(by_task) if by_task else _version_unserved(facts, lacking)]
     return [_unserved(facts, live)]
 
 
@@ -292,6 +293,16 @@ def _task_unserved(lacking: Mapping[str, Sequence[str]]) -> Why:
     lack = f"runners {runners} lack {it}" if len(lacking) > 1 else f"runner {runners} lacks {it}"
     text = f"it waits for a runner whose version of its workflow has {named}: {lack}"
     return Why("task_unserved", text)
+
+
+def _version_unserved(facts: Facts, lacking: Collection[str]) -> Why:
+    """All runners that are known to have the workflow have it in another version."""
+    have = "runner {} has another" if len(lacking) == 1 else "runners {} have others"
+    text = (
+        f"it waits for a runner with version {facts.standing.row.version} of its workflow, which "
+        f"has the version_policy fail: {have.format(listed(list(lacking)))}"
+    )
+    return Why("version_unserved", text)
 
 
 def _not_claimed_here(facts: Facts, here: Here) -> Why:

@@ -122,9 +122,11 @@ class RunStore(Protocol):
         is left, and may keep a place of this claim from others.
         """
 
-    async def set_version(self, runner_id: str, run_ids: Collection[str], version: str) -> None:
-        """Note under which version of their workflow these runs begin. Runs that this runner does
-        not own, or that have ended, are not changed; nor is any once the runner is fenced.
+    async def set_ran_version(self, runner_id: str, run_ids: Collection[str], version: str) -> None:
+        """Note by which version of their workflow these runs run from now on. The one that they
+        were submitted with, or that their round was planned by, is noted as None. Runs that this
+        runner does not own, or that have ended, are not changed; nor is any once the runner is
+        fenced.
         """
 
     async def leave_unserved(self, runner_id: str, runs: Collection[Unserved]) -> set[str]:

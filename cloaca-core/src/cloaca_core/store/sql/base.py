@@ -56,7 +56,7 @@ class RunQueries(Statements):
     note_exhausted: Statement
     claim: Statement
     has_claimable: Statement
-    set_version: Statement
+    set_ran_version: Statement
     note_unserved: Statement
     leave_run: Statement
     list_left: Statement

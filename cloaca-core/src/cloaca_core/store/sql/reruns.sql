@@ -59,8 +59,8 @@ ON CONFLICT (run_id, task_id, first_attempt) DO UPDATE SET
 
 -- name: set_planned_version
 -- Note of runs that an act begins again by which version of their workflow that was planned.
-UPDATE cloaca_run SET version = :version
-WHERE id IN :ids AND version <> :version
+UPDATE cloaca_run SET version = :version, ran_version = NULL
+WHERE id IN :ids AND (version <> :version OR ran_version IS NOT NULL)
     AND (
         SELECT act.changed FROM cloaca_act AS act
         WHERE act.run_id = cloaca_run.id AND act.id = :id

@@ -56,11 +56,11 @@ class SqlRuns(SqlPart):
         )
         return len(due)
 
-    async def set_version(self, runner_id: str, run_ids: Collection[str], version: str) -> None:
+    async def set_ran_version(self, runner_id: str, run_ids: Collection[str], version: str) -> None:
         q, ids = self._queries.runs, self._dialect.array(run_ids)
         lock = Step(q.lock_runs, q.lock_runs.bind(ids=ids, runner_id=runner_id))
-        values = q.set_version.bind(ids=ids, runner_id=runner_id, version=version)
-        await self._dialect.write([lock, Step(q.set_version, values)])
+        values = q.set_ran_version.bind(ids=ids, runner_id=runner_id, version=version)
+        await self._dialect.write([lock, Step(q.set_ran_version, values)])
 
     async def make_claimable_after_set_back(
         self, workflows: Collection[str], now: int, limit: int

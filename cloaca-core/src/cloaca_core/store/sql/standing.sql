@@ -8,7 +8,7 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message, run.created_at,
     run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds, run.round,
     run.priority, run.due_at, run.steer_reason, run.stood_still, run.time_limit, run.deadline_at,
-    run.reason_tasks, run.came_due, run.messages, 0 AS claimable_at, NULL AS trace,
+    run.reason_tasks, run.came_due, run.messages, 0 AS claimable_at, NULL AS trace, run.ran_version,
     run.behind, earlier.status AS behind_status, run.paused_at, run.paused_until,
     run.cancel_at, run.start_by,
     CASE WHEN EXISTS (SELECT 1 FROM cloaca_fork WHERE run_id = run.id) THEN 1 ELSE 0 END AS forked

@@ -141,7 +141,7 @@ SELECT
     round, cancel_at, paused_at, paused_until, stood_still, steer_reason, detached, children_at,
     time_limit, deadline_at, reason_tasks, pause_id, paused_with, pause_follows, follows,
     follows_round, follows_place, replacements, root_id, cancels_children, messages, rests_since,
-    trace
+    trace, ran_version
 FROM cloaca_run
 WHERE id > :id
 ORDER BY id
@@ -164,7 +164,7 @@ INSERT INTO cloaca_run (
     round, cancel_at, paused_at, paused_until, stood_still, steer_reason, detached, children_at,
     time_limit, deadline_at, reason_tasks, pause_id, paused_with, pause_follows, follows,
     follows_round, follows_place, replacements, root_id, cancels_children, messages, rests_since,
-    trace
+    trace, ran_version
 ) VALUES (
     :id, :workflow, :version, :status, :owner, :epoch, :recoveries, :created_at, :started_at,
     :ended_at, :parent_id, :idempotency_key, :tags, :error_message, :input, :final_context,
@@ -172,7 +172,8 @@ INSERT INTO cloaca_run (
     :due_at, :start_by, :came_due, :round, :cancel_at, :paused_at, :paused_until, :stood_still,
     :steer_reason, :detached, :children_at, :time_limit, :deadline_at, :reason_tasks, :pause_id,
     :paused_with, :pause_follows, :follows, :follows_round, :follows_place, :replacements,
-    :root_id, :cancels_children, :messages, :rests_since, :trace
+    :root_id, :cancels_children, :messages, :rests_since, :trace,
+    :ran_version
 );
 
 

@@ -18,6 +18,7 @@ _HELP: Final[dict[str, str]] = {
     "no_runner": "It starts as soon as a program with this workflow opens a runner.",
     "unserved": "Open a runner in the program that defines this workflow.",
     "task_unserved": "Open a runner whose version of the workflow has these tasks.",
+    "version_unserved": "Open a runner in the program with this version of the workflow.",
     "stopped": "Start the runner, or open another one.",
     "paused": "Resume it to let it go on. What is done is kept.",
     "workflow_paused": "Resume the workflow to let its runs go on.",

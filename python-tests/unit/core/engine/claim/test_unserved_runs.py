@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Collection
 
@@ -15,7 +16,7 @@ from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.orchestrate.adoption import NO_PAST
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core._engine.recover.runner_id import RunnerId
-from cloaca_core.conformance.rows import LATER, attempt, new_run, runner, stored, submit
+from cloaca_core.conformance.rows import LATER, NOW, attempt, new_run, runner, stored, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
@@ -23,13 +24,20 @@ from cloaca_core.definition.workflow import Workflow
 from cloaca_core.records.runs import AttemptRow, RunRow, Unserved
 from cloaca_core.records.states import RunStatus, TaskStatus
 from cloaca_core.records.steering import ForkRow, RestartRow
+from cloaca_core.values.option_names import VersionPolicyName
 
 FORK = ForkRow("r", "s", "b", None, LATER)
 ENDED = [attempt("r", "a"), attempt("r", "b", status=TaskStatus.FAILED)]
 
 
-def define(registry: Registry, tasks: str) -> Workflow:
+def define(
+    registry: Registry,
+    tasks: str,
+    policy: VersionPolicyName = "continue",
+    description: str = "",
+) -> Workflow:
     with WorkflowBuilder("flow", registry=registry) as builder:
+        builder.version_policy(policy).description(description)
         for each in tasks:
             task(id=each)(nothing)
     return builder.workflow
@@ -56,9 +64,9 @@ class Store(MemoryStore):
 class Scene:
     """Runs of ``r1``, in which a version with fewer tasks is registered than was recorded."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, strict: bool = False) -> None:
         self.store, self.registry = Store(), Registry()
-        self.here = define(self.registry, "a")
+        self.here = define(self.registry, "a", "fail" if strict else "continue")
         self.planned = "not recorded"
         definitions = RecordedDefinitions(self.store, self.registry)
         self.told = 0
@@ -69,11 +77,11 @@ class Scene:
     def _runs_left(self) -> None:
         self.told += 1
 
-    async def record(self, tasks: str) -> None:
+    async def record(self, tasks: str, description: str = "", at: int = 0) -> None:
         """A runner elsewhere registers a version with these tasks; runs are planned by it."""
         elsewhere = Registry()
-        self.planned = define(elsewhere, tasks).version
-        await DefinitionRecorder(self.store, elsewhere, HandClock(0)).record()
+        self.planned = define(elsewhere, tasks, description=description).version
+        await DefinitionRecorder(self.store, elsewhere, HandClock(at / 1e6)).record()
 
     async def run(self, run_id: str = "r", *, round_: int = 2) -> RunRow:
         """A run that ``r1`` has claimed in this round, planned by the recorded version."""
@@ -117,7 +125,7 @@ async def test_a_retry_that_lacks_a_task_is_left_and_said_once(
     left = await stored(scene.store, "r")
     assert (left.owner, left.status, left.started_at) == (None, RunStatus.PENDING, None)
     text = (
-        f"run r is left to another runner: it was planned by version {scene.planned} of workflow "
+        f"run r is left to another runner: it is of version {scene.planned} of workflow "
         f"{row.workflow}, and version {scene.here.version}, which is registered here, lacks b, c"
     )
     assert [each.message for each in caplog.records] == [text]
@@ -146,16 +154,82 @@ async def test_only_a_task_that_is_to_run_counts(
     assert found == ([tasks] if tasks else [])
 
 
-async def test_a_fork_is_left_as_well_and_another_run_of_the_first_round_is_not(
-    scene: Scene,
-) -> None:
+async def test_a_fork_is_left_as_well(scene: Scene) -> None:
     await scene.record("ab")
-    plain, fork = await scene.run("p", round_=1), await scene.run("r", round_=1)
+    fork = await scene.run("r", round_=1)
     past = NO_PAST._replace(attempts=[attempt("r", "a", epoch=0)], forks=[FORK])
 
-    assert await scene.runs.leave([plain, fork], {"r": past}) == {"r"}
+    assert await scene.runs.leave([fork], {"r": past}) == {"r"}
     # the result that it begins with is none of its own
     assert scene.store.given == [Unserved("r", 1, '["b"]', 0)]
+
+
+@pytest.mark.parametrize(
+    ("recorded_at", "left"),
+    [
+        (NOW - 1, ["b"]),  # the version here was known when the run was submitted
+        (NOW, ["b"]),
+        (NOW + 1, []),  # it came later: the task was taken out
+        (None, []),  # nobody has recorded it before, so it comes now
+    ],
+)
+async def test_a_run_of_the_first_round_is_left_unless_the_version_here_is_newer_than_it(
+    scene: Scene, recorded_at: int | None, left: list[str]
+) -> None:
+    await scene.record("ab")
+    if recorded_at is not None:
+        await scene.record("a", at=recorded_at)
+        await scene.record("ab")
+    new, begun = await scene.run("n", round_=1), await scene.run("r", round_=1)
+    past = {"r": NO_PAST._replace(attempts=[attempt("r", "a")])}
+
+    assert await scene.runs.leave([new, begun], past) == ({"n", "r"} if left else set())
+    tasks = [(each.run_id, json.loads(each.tasks), each.has_begun) for each in scene.store.given]
+    assert tasks == ([("n", ["b"], 0), ("r", ["b"], 1)] if left else [])
+
+
+async def test_of_many_runs_that_are_left_the_first_one_is_a_warning(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    await scene.record("a", at=NOW)
+    await scene.record("ab")
+    rows = [await scene.run(name, round_=1) for name in ("p", "q", "r")]
+
+    with caplog.at_level(logging.INFO, "cloaca.engine"):
+        await scene.runs.leave(rows, {})
+
+    assert [each.levelname for each in caplog.records] == ["WARNING", "INFO", "INFO"]
+    assert scene.told == 1
+
+
+# -- version_policy("fail") ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tasks", ["a", "ab", None])  # with this or another task, or unknown
+async def test_a_run_that_has_not_begun_is_for_a_runner_of_its_version(tasks: str | None) -> None:
+    scene = Scene(strict=True)
+    if tasks is not None:
+        await scene.record(tasks, description="another")
+    row = await scene.run(round_=1)
+
+    with_same_tasks = tasks == "a"
+    assert await scene.runs.leave([row], {}) == (set() if with_same_tasks else {"r"})
+    assert scene.store.given == ([] if with_same_tasks else [Unserved("r", 1, "[]", 0)])
+
+
+async def test_one_that_has_begun_is_for_the_check_of_versions() -> None:
+    scene = Scene(strict=True)
+    await scene.record("ab")
+    row = await scene.run(round_=1)
+
+    assert await scene.left(row, [attempt("r", "a")]) == []
+
+
+async def test_one_that_a_retry_has_planned_is_left_for_its_tasks_first() -> None:
+    scene = Scene(strict=True)
+    await scene.record("ab")
+
+    assert await scene.left(await scene.run(), []) == ['["b"]']
 
 
 async def test_one_that_has_begun_in_its_round_stays_begun(scene: Scene) -> None:

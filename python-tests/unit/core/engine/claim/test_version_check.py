@@ -80,7 +80,19 @@ async def test_a_run_that_has_begun_under_another_version_does_not_go_on(scene: 
 
     refusal = version_changed(EARLIER, scene.workflow.version, None)
     assert await scene.of(row) == Checked(row, refusal)
-    assert (await stored(scene.store, "r")).version == EARLIER
+    assert (await stored(scene.store, "r")).ran_version is None
+
+
+async def test_the_version_that_it_ran_by_counts_and_not_the_one_it_was_submitted_with(
+    scene: Scene,
+) -> None:
+    row = await scene.run(ran_version=scene.workflow.version)
+    assert await scene.of(row) == Checked(row)
+
+    row = await scene.run(version=scene.workflow.version, ran_version="between")
+    refusal = version_changed("between", scene.workflow.version, None)
+    assert await scene.of(row) == Checked(row, refusal)
+    assert scene.earlier.asked == [(scene.workflow.namespace, "between")]
 
 
 async def test_tasks_that_it_has_begun_and_that_are_gone_are_named(scene: Scene) -> None:
@@ -130,17 +142,28 @@ async def test_one_whose_tasks_are_the_same_goes_on() -> None:
     scene.earlier._known = fingerprints(scene.workflow)
     row = await scene.run()
 
-    assert await scene.of(row) == Checked(row)
+    assert await scene.of(row) == Checked(row._replace(ran_version=scene.workflow.version))
+    assert (await stored(scene.store, "r")).ran_version == scene.workflow.version
 
 
-async def test_one_that_has_not_begun_begins_under_the_new_version(scene: Scene) -> None:
+async def test_the_version_by_which_one_begins_is_noted(scene: Scene) -> None:
     row = await scene.run()
 
     checked = await scene.of(row, NO_PAST)
 
-    assert checked == Checked(row._replace(version=scene.workflow.version))
-    assert (await stored(scene.store, "r")).version == scene.workflow.version
+    assert checked == Checked(row._replace(ran_version=scene.workflow.version))
+    noted = await stored(scene.store, "r")
+    assert (noted.version, noted.ran_version) == (EARLIER, scene.workflow.version)
     assert scene.earlier.asked == []
+
+
+async def test_one_that_comes_back_to_the_version_it_was_submitted_with_has_no_other(
+    scene: Scene,
+) -> None:
+    define(scene.registry, "continue")
+    row = await scene.run(version=scene.workflow.version, ran_version="between")
+
+    assert await scene.of(row) == Checked(row._replace(ran_version=None))
 
 
 @pytest.mark.parametrize("version", ["its own", ""])
@@ -158,9 +181,10 @@ async def test_without_the_policy_it_goes_on_by_the_ids_of_its_tasks(
     define(scene.registry, policy)
     row = await scene.run()
 
-    assert await scene.of(row) == Checked(row)
-    assert await scene.of(row, NO_PAST) == Checked(row)
-    assert (await stored(scene.store, "r")).version == EARLIER
+    goes_on = Checked(row._replace(ran_version=scene.workflow.version))
+    assert await scene.of(row) == goes_on
+    assert await scene.of(row, NO_PAST) == goes_on
+    assert (await stored(scene.store, "r")).ran_version == scene.workflow.version
 
 
 async def test_one_whose_workflow_has_gone_is_left_to_the_claimer(scene: Scene) -> None:

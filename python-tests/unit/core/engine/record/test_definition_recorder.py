@@ -139,5 +139,7 @@ async def test_a_client_records_what_no_runner_has() -> None:
 
     assert scene.store.writes == [["a"], ["b"]]
     assert [each.version for each in scene.store.newest.values()] == [old.version, other.version]
+    kept = await scene.store.get_definition(new.namespace, new.version)  # it is not the newest
+    assert kept is not None
     assert list(scene.store.when_ended.values()) == list(when_ended_rows(other))
     assert scene.store.looks == 3  # the runner's, and one for each of two

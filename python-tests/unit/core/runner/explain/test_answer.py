@@ -50,7 +50,7 @@ def test_runners_elsewhere_may_have_another_version() -> None:
     text = (
         "the run was submitted with version aaaaaaaaaaaaaaaa of the workflow, and the version that "
         "a runner has registered last is bbbbbbbbbbbbbbbb, which lacks report; whether the run "
-        "goes on under that one or fails (version_policy) is not recorded"
+        "goes on under that one, waits for a runner of its own or fails is not recorded"
     )
     assert explanation(facts(run_row(), newest=newest)).notes == (text,)
     assert explanation(facts(run_row(), newest=newest, here=here(version=None))).notes == (text,)

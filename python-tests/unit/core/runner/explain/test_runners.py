@@ -178,7 +178,11 @@ def test_a_task_that_runs_again_is_lacking() -> None:
 def test_a_runner_that_refuses_a_run_may_not_run_it() -> None:
     refusing = here(version=NEXT, refuses=True)
     ours = [state(is_here=True)]
-    assert only(facts(PENDING, runners=ours, here=refusing)).may_run
+    assert only(facts(PENDING, runners=ours, here=refusing)).why == (
+        "leaves this run, as its version of the workflow is another one (version_policy)"
+    )
+    alike = here(version=NEXT, refuses=True, has_same_tasks=True)
+    assert only(facts(PENDING, runners=ours, here=alike)).may_run
     begun = facts(run_row(), attempted("fetch", "Completed"), runners=ours, here=refusing)
     assert only(begun).may_run is False
     full = here(version=NEXT, free=0)
@@ -190,6 +194,14 @@ def test_a_run_that_a_process_may_have_begun_is_refused() -> None:
     text = change_of_version(facts(run_row(recoveries=1)), refusing)
     assert text is not None
     assert "the run fails when it is claimed" in text
+
+
+def test_a_runner_that_was_there_before_the_run_leaves_one_of_which_it_lacks_tasks() -> None:
+    ours, fewer = [state(is_here=True)], here(version=NEXT, tasks=("fetch", "load"))
+    assert only(facts(PENDING, runners=ours, here=fewer)).may_run  # its version came later
+    older = here(version=NEXT, tasks=("fetch", "load"), is_older=True)
+    known = only(facts(PENDING, runners=ours, here=older))
+    assert (known.may_run, known.why) == (False, LEAVES)
 
 
 # -- runners that lack a task --------------------------------------------------------------------

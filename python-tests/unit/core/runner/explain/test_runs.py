@@ -524,7 +524,7 @@ def test_a_run_that_has_begun_fails_where_the_policy_is_fail() -> None:
         "claimed, unless its tasks are the same (version_policy)"
     )
     known = facts(PENDING, runners=[HERE], here=refusing)
-    assert said(known)[1].endswith(f"the run goes on under version {NEXT}")
+    assert said(known)[0] == "version_unserved"
 
 
 def test_every_state_has_a_reason() -> None:
@@ -552,6 +552,18 @@ def test_a_run_waits_for_a_runner_with_its_tasks() -> None:
         "it waits for a runner whose version of its workflow has tasks load and report: runners "
         "r1 and r2 lack them"
     )
+
+
+def test_a_run_may_wait_for_a_runner_of_its_version() -> None:
+    text = (
+        f"it waits for a runner with version {PENDING.version} of its workflow, which has the "
+        "version_policy fail: "
+    )
+    left = {"r1": (), "r2": ()}
+    known = facts(PENDING, runners=[state()], lacking=left)
+    assert said(known) == ("version_unserved", f"{text}runner r1 has another")
+    known = facts(PENDING, runners=[state(), state("r2")], lacking=left)
+    assert said(known)[1] == f"{text}runners r1 and r2 have others"
 
 
 def test_a_runner_with_the_tasks_comes_first() -> None:
