@@ -37,11 +37,14 @@ SECRET = 'c4nary-"7f3a" e1'  # noqa: S105 - it opens nothing
 
 
 def tells_a_secret(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
-    """Log a secret, and raise an error with it and another one in its cause."""
+    """Log a secret, by a logger named so too, and raise an error with it and another one in its
+    cause.
+    """
     LOG.warning("with %s", SECRET)
+    logging.getLogger(f"of.{SECRET}").info("named so")
     handle.progress(1, 2, "x" * 250 + SECRET)
     handle.log("called", key={"of": [SECRET]})
     try:
         raise LookupError(SECRET)
     except LookupError as error:
-        raise ValueError(f"no answer with {SECRET}") from error
+        raise type(f"Error_{SECRET}", (ValueError,), {})(f"no answer with {SECRET}") from error

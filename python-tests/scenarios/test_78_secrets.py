@@ -59,7 +59,10 @@ class TestBodies:
                     raise LookupError(SECRET)
                 except LookupError as error:
                     LOG.exception("it is wrong")
-                    raise ValueError(f"no answer: {SECRET!r}, {{'key': {SECRET!r}}}") from error
+                    logging.getLogger(f"of.{SECRET}").warning("named so")
+                    logging.getLogger(f"of.{SECRET}").info("so is what nobody sees")
+                    kind = type(f"Error_{SECRET}", (ValueError,), {})
+                    raise kind(f"no answer: {SECRET!r}, {{'key': {SECRET!r}}}") from error
 
         with cloaca.DefaultRunner(database_url, redact=[SECRET]) as runner:
             run = runner.submit("pay")
@@ -74,7 +77,7 @@ class TestBodies:
         logged = [caplog.handler.format(each) + repr(vars(each)) for each in ours]
         for text in [*said, *told, *logged, stored, *pages.values()]:
             assert CANARY not in text
-        assert told == ["ValueError: no answer: '***', {'key': '***'}"] * 2
+        assert told == ["Error_***: no answer: '***', {'key': '***'}"] * 2
         assert tasks["charge"].progress is not None
         assert tasks["charge"].progress.text == "with ***"
         assert [line.message for line in lines][:2] == ["with ***", "calls ***"]
@@ -106,9 +109,10 @@ class TestBodies:
         for text in [repr(result), repr(tasks), repr(lines), caplog.text, stored]:
             assert CANARY not in text
             assert "c4na" not in text
-        assert [line.message for line in lines] == ["with ***", "called"]
+        assert [line.message for line in lines] == ["with ***", "named so", "called"]
+        assert lines[1].logger == "of.***"
         assert str(result.error_message).endswith(
-            "first error: body: ValueError: no answer with ***"
+            "first error: body: Error_***: no answer with ***"
         )
         assert "LookupError: ***" in str(tasks["body"].traceback)
 

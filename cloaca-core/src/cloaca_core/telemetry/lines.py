@@ -47,7 +47,7 @@ def text_of_record(record: logging.LogRecord, at: int, redact: LineRedact) -> st
     message = _message(record)
     if record.exc_info or record.stack_info:
         message = _with_traces(message, record)
-    return _text(at, names_of(record.levelname, record.name), message, redact)
+    return _text(at, record.levelname, record.name, message, redact)
 
 
 def text_of_logged(
@@ -63,8 +63,8 @@ def text_of_logged(
             text = _filled(message, args)
     else:
         text = _filled(message, args)
-    if not redact.is_empty:
-        text = redact(text)
+    if not redact.is_empty and redact(both := names + text) != both:
+        names, text = _hidden(names, redact), redact(text)
     if not text.isascii() or len(text) > MAX_TEXT or "\0" in text:
         text = storable_text(text)
     return f"[{at},{names},{encode_basestring(text)}]"
@@ -74,7 +74,7 @@ def text_of_call(
     message: object, level: str, fields: Mapping[str, object], at: int, redact: LineRedact
 ) -> str:
     """The line of a call of ``handle.log``."""
-    text = _text(at, names_of(level, HANDLE), _shown(message), redact)
+    text = _text(at, level, HANDLE, _shown(message), redact)
     if not fields:
         return text
     told = {_name(redact(name)): _json(value, redact) for name, value in fields.items()}
@@ -84,20 +84,26 @@ def text_of_call(
 def redacted(text: str, redact: LineRedact) -> str:
     """A line of another process, which may not know all secrets."""
     at, level, logger, message, fields = Line(*json.loads(text))
-    found = _text(at, names_of(level, logger), message, redact)
+    found = _text(at, level, logger, message, redact)
     return found if fields is None else f"{found[:-1]},{_encode(_clean(fields, redact))}]"
 
 
-def _text(at: int, names: str, message: str, redact: LineRedact) -> str:
+def _text(at: int, level: str, logger: str, message: str, redact: LineRedact) -> str:
     if not redact.is_empty:
-        message = redact(message)
-    return f"[{at},{names},{encode_basestring(storable_text(message))}]"
+        level, logger, message = redact(level), redact(logger), redact(message)
+    return f"[{at},{names_of(level, logger)},{encode_basestring(storable_text(message))}]"
 
 
 @lru_cache(maxsize=1024)
 def names_of(level: str, logger: str) -> str:
     """The names of a level and a logger as JSON. There are few of them."""
     return f"{encode_basestring(_name(level))},{encode_basestring(_name(logger))}"
+
+
+def _hidden(names: str, redact: LineRedact) -> str:
+    """Such names without secrets."""
+    level, logger = json.loads(f"[{names}]")
+    return names_of(redact(level), redact(logger))
 
 
 def _name(text: str) -> str:

@@ -191,6 +191,21 @@ class TestCalls:
 
         assert "s3cret" not in str(line_of_call("s3cret", "INFO", fields, 7, redaction))
 
+    def test_secrets_are_hidden_in_names(self) -> None:
+        redaction = Redaction()
+        redaction.add('s3"cret', "LOUD")
+        logger, level = 'app.s3"cret', "LOUD"
+        record = logging.LogRecord(logger, 7, "f.py", 1, "done", (), None)
+        record.levelname = level
+
+        texts = [
+            text_of_record(record, 7, redaction),
+            text_of_logged(names_of(level, logger), "done", (), 7, redaction),
+            redacted(text_of_record(record, 7, PLAIN), redaction),
+        ]
+
+        assert texts == ['[7,"***","app.***","done"]'] * 3
+
     def test_a_message_may_be_any_object(self) -> None:
         assert line_of_call(12, "INFO", {}, 7, PLAIN).message == "12"
         assert line_of_call(Mute(), "INFO", {}, 7, PLAIN).message == "<Mute>"

@@ -79,7 +79,7 @@ def raised(
 
 def class_and_message(error: BaseException, redact: Redact = unchanged) -> tuple[str, str]:
     """The texts of an exception, whose code may raise anything."""
-    return storable_text(_class_name(error)), storable_text(redact(_message(error)))
+    return storable_text(redact(_class_name(error))), storable_text(redact(_message(error)))
 
 
 def _class_name(error: BaseException) -> str:

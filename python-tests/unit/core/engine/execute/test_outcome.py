@@ -123,6 +123,14 @@ class TestRaised:
         assert "LookupError: by ***" in outcome.traceback
         assert "s3cret" not in str(outcome) + outcome.traceback
 
+    def test_secrets_are_hidden_in_the_name_of_the_class(self) -> None:
+        kind = type("Tells_s3cret", (ValueError,), {})
+
+        outcome = raised(caught(kind("bad")), again=False, redact=hidden)
+
+        assert outcome.type == "Tells_***"
+        assert "s3cret" not in outcome.traceback
+
     def test_secrets_are_hidden_before_a_long_text_is_cut(self) -> None:
         at_the_cut = "x" * (MAX_TEXT // 2 - 3) + "s3cret" + "x" * MAX_TEXT
 

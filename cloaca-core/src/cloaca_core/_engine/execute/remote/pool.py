@@ -281,8 +281,8 @@ def _returned(attempt: Attempt, text: str) -> Outcome:
 def _raised(attempt: Attempt, told: RemoteError, error: BaseException) -> Outcome:
     """The outcome of a body that raised, with the texts of its worker, which knows no secret."""
     outcome, redact = _judged(attempt, error), attempt.redact
-    message, traceback = redact(told.message), redact(told.traceback)
-    return replace(outcome, type=told.type, message=message, traceback=traceback)
+    kind, message, traceback = map(redact, (told.type, told.message, told.traceback))
+    return replace(outcome, type=kind, message=message, traceback=traceback)
 
 
 def _text(error: BaseException) -> str:
