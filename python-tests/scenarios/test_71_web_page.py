@@ -275,6 +275,31 @@ async def test_an_auth_that_blocks_holds_up_no_other_request(client: cloaca.Clie
         assert (await slow).status_code == 200
 
 
+async def test_slow_requests_of_a_stranger_hold_up_no_page(client: cloaca.Client) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    def auth(request: cloaca.UiRequest) -> cloaca.Visitor | None:
+        if "slow" in request.query_params:
+            entered.set()
+            go_on.wait(WAIT)
+            return None
+        return cloaca.Visitor("view", "ann")
+
+    app = page(client, auth=auth)
+    stranger, ann = [
+        httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app, client=(address, 1)), base_url="http://testserver"
+        )
+        for address in ("10.0.0.1", "10.0.0.2")
+    ]
+    async with stranger, ann, asyncio.timeout(WAIT):
+        slow = [asyncio.ensure_future(stranger.get("/runs?slow=1")) for _ in range(40)]
+        assert await asyncio.to_thread(entered.wait, WAIT)
+        assert (await ann.get("/runs")).status_code == 200
+        go_on.set()
+        assert {each.status_code for each in await asyncio.gather(*slow)} == {401}
+
+
 def test_an_auth_that_returns_no_visitor_is_an_error(client: cloaca.Client) -> None:
     browser = TestClient(page(client, auth=lambda _: True))
 

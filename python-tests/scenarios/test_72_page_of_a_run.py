@@ -363,3 +363,18 @@ def test_the_table_comes_in_chunks_too(page: TestClient, large: cloaca.RunHandle
     html = look(page, large.id, view="table", rows=1)
 
     assert rows(html) == [f"t{number:03}" for number in range(200, 400)]
+
+
+def test_a_visitor_has_so_many_exports_at_a_time(
+    runner: cloaca.DefaultRunner, failed: cloaca.RunHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from starlette.testclient import TestClient
+
+    monkeypatch.setattr("cloaca_core.ui.desk.places.EXPORTS_EACH", 0)
+    web = TestClient(cloaca.ui(runner, auth=cloaca.ui_without_auth, hosts=("testserver",)))
+
+    for file in ("export", "case"):
+        answer = web.get(f"/runs/{failed.id}/{file}")
+        assert answer.status_code == 429
+        assert "Another export is being made" in answer.text
+    assert web.get(f"/runs/{failed.id}").status_code == 200

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from html import unescape
@@ -48,6 +50,21 @@ class Page:
 
     def post(self, address: str, **options: Any) -> Response:
         return self._web.post(address, **options)
+
+
+@pytest.mark.backend("sqlite", reason="another program locks the file")
+def test_an_act_that_waits_for_a_locked_file_says_so(
+    page: Page, failed: cloaca.RunHandle, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloaca_core.ui.application.ACTING", 0.5)
+    file = database_url.partition("://")[2].partition("?")[0]
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        answer = page.act(failed, "retry", task="charge", planned="charge", default=1)
+        other.execute("ROLLBACK")
+
+    assert answer.status_code == 503
+    assert "It is not known whether this was done" in answer.text
 
 
 @dataclass

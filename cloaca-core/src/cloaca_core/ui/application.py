@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -21,7 +22,7 @@ from cloaca_core.ui.guard.headers import SafeHeaders
 from cloaca_core.ui.guard.hosts import Hosts, checked_hosts
 from cloaca_core.ui.guard.prefix import Prefix
 from cloaca_core.ui.guard.visitors import Visitors
-from cloaca_core.ui.refusals import RefusedError, refusal_of
+from cloaca_core.ui.refusals import RefusedError, late, refusal_of
 from cloaca_core.ui.routes import ROUTES
 from cloaca_core.ui.static_files import KeptFiles
 
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
     from cloaca_core.runner.client import Client
     from cloaca_core.ui.guard.entrance import Entrance
     from cloaca_core.ui.visitors import Auth
+
+READING: Final = 60.0
+"""Seconds that a visitor waits for a page or a file."""
+ACTING: Final = 15.0
+"""Seconds that a visitor waits for an act."""
 
 Application: TypeAlias = Callable[
     [
@@ -87,8 +93,14 @@ def _routes(desk: Desk) -> list[BaseRoute]:
 async def _answered(request: Request, handler: Handler, desk: Desk) -> Response:
     """The answer of a page, or the page that says why there is none."""
     ask = await ask_of(request, desk)
+    patience = READING if request.method == "GET" else ACTING
     try:
-        return await handler(ask)
+        async with asyncio.timeout(patience) as limit:
+            return await handler(ask)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        refusal = late(patience, acts=request.method != "GET")
     except CloacaError as error:
         refusal = refusal_of(error)
     except RefusedError as error:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import unquote, urlencode
 
 from starlette.datastructures import FormData
@@ -25,6 +24,8 @@ from cloaca_core.ui.visitors import Visitor
 from cloaca_core.ui.words.clock import Clock, zone_of
 from cloaca_core.values.clock import SYSTEM_CLOCK
 from cloaca_core.values.instants import to_datetime
+
+T = TypeVar("T")
 
 _ZONE_COOKIE = "cloaca_zone"
 
@@ -85,10 +86,14 @@ class Ask:
             "form_token": token,
             **facts,
         }
-        text = await asyncio.to_thread(templates().get_template(template).render, given)
+        text = await self.on_thread(templates().get_template(template).render, given)
         answer = HTMLResponse(text, status)
         keep_token(self.request, answer, token)
         return answer
+
+    async def on_thread(self, function: Callable[..., T], *args: Any) -> T:
+        """The result of a function that takes its time, so that the server's loop goes on."""
+        return await self.desk.threads.run(self.visitor.name, function, *args)
 
     async def waiting(self) -> WaitingForPeople:
         """How much waits for a person, for the side; nothing while the database does not answer."""

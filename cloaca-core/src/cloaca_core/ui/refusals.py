@@ -61,3 +61,16 @@ def refusal_of(error: CloacaError) -> RefusedError:
         if isinstance(error, kind):
             return RefusedError(status, title, str(error))
     return RefusedError(422, "This cannot be done", str(error))
+
+
+def late(seconds: float, *, acts: bool) -> RefusedError:
+    """The refusal of a request that has waited for so long."""
+    title = f"The database has not answered in {seconds:.0f} s"
+    if not acts:
+        return RefusedError(503, title)
+    return RefusedError(
+        503,
+        title,
+        "Another program may hold it. It is not known whether this was done: look before you ask "
+        "again.",
+    )

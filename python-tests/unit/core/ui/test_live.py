@@ -182,7 +182,7 @@ async def test_a_stream_ends_when_the_server_is_asked_to_end(
 async def test_one_stream_too_many_is_refused(
     client: cloaca.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloaca_core.ui.desk.streams.Streams.__init__.__defaults__", (1, 1))
+    monkeypatch.setattr("cloaca_core.ui.desk.places.STREAMS", 1)
     app = page(client)
     first = Stream(app)
     await first.until(1)

@@ -16,9 +16,10 @@ from cloaca_core.transfer.case import case_call
 from cloaca_core.ui.desk.changes import Changes
 from cloaca_core.ui.desk.database_name import database_name
 from cloaca_core.ui.desk.health import Health
+from cloaca_core.ui.desk.places import Places, exports, streams
 from cloaca_core.ui.desk.seen_runs import SeenRuns
-from cloaca_core.ui.desk.streams import Streams
 from cloaca_core.ui.desk.tenants import Tenants
+from cloaca_core.ui.threads import PAGES, Threads
 
 if TYPE_CHECKING:
     from cloaca_core.runner.async_client import AsyncClient
@@ -33,7 +34,8 @@ class Desk:
     document of a run, to be loaded into a test. ``redact`` hides the secrets of the client in
     all that is shown of payloads and texts. ``seen_runs`` has large runs as they were seen last.
     ``health`` and ``tenants`` are those of the database. ``changes`` numbers its changes for open
-    pages, and ``streams`` counts the live streams of these.
+    pages, and ``streams`` counts the live streams of these, as
+    ``exports`` counts files that are made of runs. ``threads`` make the pages.
     """
 
     observer: Observer
@@ -47,7 +49,9 @@ class Desk:
     tenants: Tenants
     redact: Redact = field(default_factory=Redaction)
     seen_runs: SeenRuns = field(default_factory=SeenRuns)
-    streams: Streams = field(default_factory=Streams)
+    streams: Places = field(default_factory=streams)
+    exports: Places = field(default_factory=exports)
+    threads: Threads = field(default_factory=lambda: Threads("pages", *PAGES))
 
 
 def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from cloaca_core.errors import ConfigTypeError
+from cloaca_core.ui.refusals import RefusedError
+from cloaca_core.ui.threads import AUTH, SECONDS, Threads
 from cloaca_core.ui.visitors import Auth, Visitor
 
 if TYPE_CHECKING:
@@ -25,12 +28,18 @@ class Visitors:
     def __init__(self, app: ASGIApp, auth: Auth) -> None:
         self._app = app
         self._auth = auth
+        self._threads = Threads("auth", *AUTH)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visitor = await self._visitor(Request(scope))
+        try:
+            visitor = await self._visitor(Request(scope))
+        except RefusedError as refusal:
+            answer = PlainTextResponse(f"{refusal.title}. {refusal.help}\n", refusal.status)
+            await answer(scope, receive, send)
+            return
         if visitor is None:
             answer = PlainTextResponse("Sign in first.\n", 401)
             await answer(scope, receive, send)
@@ -39,10 +48,21 @@ class Visitors:
 
     async def _visitor(self, request: Request) -> Visitor | None:
         # A function may ask a database; that must not hold up other requests.
-        found: object = await asyncio.to_thread(self._auth, request)
+        address = request.client.host if request.client else ""
+        found: object = await self._threads.run(address, self._auth, request)
         if inspect.isawaitable(found):
-            found = await found
+            found = await _in_time(found)
         if found is not None and not isinstance(found, Visitor):
             kind = type(found).__name__
             raise ConfigTypeError(f"auth returns a cloaca.Visitor or None, not {kind}")
         return found
+
+
+async def _in_time(found: Awaitable[object]) -> object:
+    try:
+        async with asyncio.timeout(SECONDS) as limit:
+            return await found
+    except TimeoutError as error:
+        if not limit.expired():  # the function has raised it
+            raise
+        raise RefusedError(503, "The program is busy", "Its auth has not answered.") from error

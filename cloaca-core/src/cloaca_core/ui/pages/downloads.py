@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Final
 
@@ -33,8 +32,9 @@ def attachment(content: str, name: str, media_type: str) -> Response:
 async def case(ask: Ask) -> Response:
     """A run as a document for ``harness.load``."""
     run = await ask.desk.observer.run(ask.request.path_params["run_id"])
-    found = await ask.desk.case(run.id)
-    return await _json(ask, found, file_name(run.workflow_name, run.id, "case", ending="json"))
+    with ask.desk.exports.one(ask.visitor.name):
+        found = await ask.desk.case(run.id)
+        return await _json(ask, found, file_name(run.workflow_name, run.id, "case", ending="json"))
 
 
 async def task_input(ask: Ask) -> Response:
@@ -57,7 +57,7 @@ async def _of_task(ask: Ask, part: str) -> Response:
 
 
 async def _json(ask: Ask, value: object, name: str) -> Response:
-    content = await asyncio.to_thread(json_lines.document, value, ask.desk.redact)
+    content = await ask.on_thread(json_lines.document, value, ask.desk.redact)
     return attachment(content, name, "application/json")
 
 

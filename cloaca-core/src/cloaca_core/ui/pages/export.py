@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -70,13 +69,18 @@ class InFile:
 
 async def export(ask: Ask) -> Response:
     """The run as a file."""
+    with ask.desk.exports.one(ask.visitor.name):
+        return await _file(ask)
+
+
+async def _file(ask: Ask) -> Response:
     observer, ref = ask.desk.observer, ask.request.path_params["run_id"]
     # On another thread: a run of 10,000 tasks takes a while to be shaped.
-    seen = await asyncio.to_thread(observer.inspect(ref).wait)
+    seen = await ask.on_thread(observer.inspect(ref).wait)
     run, nodes = seen.tree.run, detailed(seen.tree)
     details = await observer.tasks(run.id, [node.task for node in nodes])
     lines = await observer.logs(run.id)
-    text = await asyncio.to_thread(_written, ask, seen, nodes, details, lines)
+    text = await ask.on_thread(_written, ask, seen, nodes, details, lines)
     return attachment(text, file_name(run.workflow_name, run.id, ending="html"), "text/html")
 
 

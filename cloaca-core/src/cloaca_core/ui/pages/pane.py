@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -175,7 +174,7 @@ async def facts(
     if explanation is None and node.status not in ("Completed", "Failed", "Running"):
         explanation = await ask.desk.observer.explain(tree.run.id)
     why = _why(node, explanation)
-    return await asyncio.to_thread(shaped, tree, node, details, log, why, ask.desk.redact)
+    return await ask.on_thread(shaped, tree, node, details, log, why, ask.desk.redact)
 
 
 def shaped(

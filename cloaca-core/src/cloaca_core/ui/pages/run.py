@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -111,7 +110,7 @@ async def _seen(ask: Ask, ref: str) -> Inspection:
         return kept
     look = ask.desk.observer.snapshot(ref, ask.desk.seen_runs.latest(ref))
     # On another thread: a run of 10,000 tasks takes a while to be shaped.
-    found = await asyncio.to_thread(look.wait)
+    found = await ask.on_thread(look.wait)
     seen = stopped(found.inspection)
     if len(seen.tree.tasks) > CHUNK:
         ask.desk.seen_runs.keep(found._replace(inspection=seen))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -186,7 +185,7 @@ async def new(ask: Ask) -> Response:
 async def new_form(ask: Ask, given: Mapping[str, str], *, error: str = "") -> Response:
     """The form as it was filled in; with ``error`` it was refused."""
     ask.must_act()
-    form = await form_of({"timezone": "UTC", **given}, error)
+    form = await ask.on_thread(form_of, {"timezone": "UTC", **given}, error)
     workflows = await ask.desk.observer.workflow_names()
     status = 422 if error else 200
     return await ask.page("schedule_new.html", status, form=form, workflows=workflows, still=True)
@@ -205,24 +204,24 @@ async def edit_form(ask: Ask, given: Mapping[str, str], *, error: str = "") -> R
     ask.must_act()
     line = (await view_of(ask)).line
     known = {"cron": line.cron_expression, "timezone": line.timezone}
-    form = await form_of({**known, **given}, error)
+    form = await ask.on_thread(form_of, {**known, **given}, error)
     status = 422 if error else 200
     return await ask.page("schedule_edit.html", status, line=line, form=form, still=True)
 
 
 async def explanation(ask: Ask, given: Mapping[str, str]) -> Response:
     """What the times of a form mean, alone."""
-    return await ask.page("parts/explanation.html", form=await form_of(given))
+    return await ask.page("parts/explanation.html", form=await ask.on_thread(form_of, given))
 
 
-async def form_of(given: Mapping[str, str], error: str = "") -> Form:
-    """A form with what its times mean, or why they mean nothing."""
+def form_of(given: Mapping[str, str], error: str = "") -> Form:
+    """A form with what its times mean, or why they mean nothing; takes its time."""
     given = {name: given.get(name, "") for name in _FIELDS}
     cron, zone = given.get("cron", "").strip(), given.get("timezone", "").strip() or "UTC"
     if not cron:
         return Form(given, None, "", error)
     try:
-        found = await asyncio.to_thread(explain_schedule, cron, zone)
+        found = explain_schedule(cron, zone)
     except CronExpressionError as wrong:
         return Form(given, None, str(wrong), error)
     return Form(given, found, "", error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import StoreError
@@ -16,7 +15,7 @@ async def tenants(ask: Ask) -> Response:
     """The page of tenants; where it cannot list them it says how to."""
     found, error = None, ""
     try:
-        found = await asyncio.to_thread(ask.desk.tenants.list)
+        found = await ask.on_thread(ask.desk.tenants.list)
     except StoreError as refused:
         error = str(refused)
     return await ask.page("tenants.html", found=found, error=error)

@@ -42,7 +42,7 @@ async def workflow(ask: Ask) -> Response:
         asked=approval(found, graph),
         task_link=lambda task: f"{ask.paths.workflow(found.workflow, task=task)}#workflow-graph",
         runs_of=runs_of,
-        **await asyncio.to_thread(_drawn, found, ask.clock, ask.query("rows")),
+        **await ask.on_thread(_drawn, found, ask.clock, ask.query("rows")),
     )
 
 

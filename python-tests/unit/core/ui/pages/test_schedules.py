@@ -21,9 +21,9 @@ def test_a_tick_that_is_due_for_more_than_a_minute_is_late() -> None:
 
 
 async def test_a_form_explains_its_times_or_says_why_not() -> None:
-    good = await form_of({"cron": " 0 2 * * * ", "timezone": ""})
-    bad = await form_of({"cron": "0 2 * *", "timezone": "UTC"}, "refused")
-    none = await form_of({"name": "n"})
+    good = form_of({"cron": " 0 2 * * * ", "timezone": ""})
+    bad = form_of({"cron": "0 2 * *", "timezone": "UTC"}, "refused")
+    none = form_of({"name": "n"})
 
     assert good.explanation is not None
     assert good.explanation.words == "At 02:00 every day"
