@@ -110,11 +110,11 @@ def state(
     is_here: bool = False,
     fenced: bool = False,
     process_ended: bool = False,
-    lease_until: int | None = None,
+    lease_until: int = NOW + 3600 * SECOND,
 ) -> RunnerState:
     """A runner that is alive and owns nothing."""
     load = RunnerLoad(runner(runner_id)._replace(fenced=fenced), owned, owns_workflow)
-    return RunnerState(load, is_here, process_ended, lease_until)
+    return RunnerState(load, lease_until, is_here, process_ended)
 
 
 def here(

@@ -369,17 +369,19 @@ class MemoryStore(
         return False
 
     async def register(self, runner: RunnerRow) -> None:
-        fresh = runner._replace(beat=0, fenced=False, draining_since=None)
+        fresh = runner._replace(beat=0, fenced=False, draining_since=None, idle_since=None)
         found = self.registered.setdefault(runner.id, fresh)
         as_fresh = found._replace(beat=0, fenced=False, lease_until=runner.lease_until)
-        if as_fresh._replace(draining_since=None) != fresh:
+        if as_fresh._replace(draining_since=None, idle_since=None) != fresh:
             raise StoreOpenError(f"runner_id {runner.id!r} is in use by another runner")
 
-    async def beat(self, runner_id: str, lease_until: int) -> bool:
+    async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:
         if not self._is_live(runner_id):
             return False
         runner = self.registered[runner_id]
-        self.registered[runner_id] = runner._replace(beat=runner.beat + 1, lease_until=lease_until)
+        self.registered[runner_id] = runner._replace(
+            beat=runner.beat + 1, lease_until=lease_until, idle_since=idle_since
+        )
         return True
 
     async def drain(self, runner_id: str, act: ActRow | None = None) -> int | None:
@@ -449,8 +451,9 @@ class MemoryStore(
     async def count_runs(self, wanted: RunFilter) -> int:
         return len(await self.list_runs(wanted))
 
-    async def list_waiting(self, runner_id: str, most: int) -> Waiting:
-        live = [each for each in self.registered.values() if not each.fenced]
+    async def list_waiting(self, runner_id: str, most: int, gone: Collection[str] = ()) -> Waiting:
+        rows_of = self.registered.values()
+        live = [each for each in rows_of if not each.fenced and each.id not in gone]
         served = {run.workflow for each in live for run in self._active(each.id)}
         rows = []
         runs = [run for _, run in sorted(self.runs.items()) if self.is_claimable(run)]

@@ -333,9 +333,14 @@ class StoreAgainstModel(RuleBasedStateMachine):
             return
         self.same(self.model.unregister(runner_id), self.store.unregister(runner_id))
 
-    @rule(runner_id=RUNNERS, lease_until=st.integers(0, 2**62))
-    def beat(self, runner_id: str, lease_until: int) -> None:
-        self.same(self.model.beat(runner_id, lease_until), self.store.beat(runner_id, lease_until))
+    @rule(
+        runner_id=RUNNERS,
+        lease_until=st.integers(0, 2**62),
+        idle_since=st.none() | st.integers(0, 2**62),
+    )
+    def beat(self, runner_id: str, lease_until: int, idle_since: int | None) -> None:
+        beat = (runner_id, lease_until, idle_since)
+        self.same(self.model.beat(*beat), self.store.beat(*beat))
 
     @rule(runner_id=RUNNERS, offset=st.sampled_from([-1, 1, 0]))
     def fence(self, runner_id: str, offset: int) -> None:
@@ -405,10 +410,10 @@ class StoreAgainstModel(RuleBasedStateMachine):
             store.count_made(workflows, edges, most + 1),
         )
 
-    @rule(runner_id=RUNNERS, most=LIMITS)
-    def list_waiting(self, runner_id: str, most: int) -> None:
+    @rule(runner_id=RUNNERS, most=LIMITS, gone=st.lists(RUNNERS, max_size=2))
+    def list_waiting(self, runner_id: str, most: int, gone: list[str]) -> None:
         async def sorted_in(store: Store) -> Waiting:
-            waiting = await store.list_waiting(runner_id, most)
+            waiting = await store.list_waiting(runner_id, most, gone)
             return waiting._replace(rows=sorted(waiting.rows))
 
         self.same(sorted_in(self.model), sorted_in(self.store))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import math
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -30,7 +31,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.trigger import trigger
 from cloaca_core.executors.supply import Supply
-from cloaca_core.records.batch import Batch, Committed
+from cloaca_core.records.batch import Batch, Committed, Waiting
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
 from cloaca_core.records.schedules import ScheduleRow, TickRow
@@ -70,7 +71,7 @@ class VirtualStore(MemoryStore):
     While ``failure`` is set, what the view's engine writes raises it; while ``answers`` is cleared,
     nothing that it asks is answered; while it is ``silent``, it hears of no other. ``asked`` has
     the instants of all commits and polls that were tried, ``beats`` those of the beats that came
-    through, with their lease ends.
+    through, with their lease ends; ``looks`` counts what an idle engine reads.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -88,6 +89,8 @@ class VirtualStore(MemoryStore):
         self.silent = False
         self.asked: list[float] = []
         self.beats: list[tuple[float, int]] = []
+        self.looks = 0
+        self._told_until: float = math.inf
         self._news = asyncio.Event()
         self._views.append(self)
 
@@ -146,17 +149,34 @@ class VirtualStore(MemoryStore):
         await super().register(runner)
         self._changed(True)
 
-    async def beat(self, runner_id: str, lease_until: int) -> bool:
+    async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:
         await self._answer()
         self.beats.append((self.clock.monotonic(), lease_until))
-        return self._changed(await super().beat(runner_id, lease_until))
+        beaten = await super().beat(runner_id, lease_until, idle_since)
+        if lease_until < self._told_until:  # else they look again when the known one has ended
+            self._changed(beaten)
+        self._told_until = lease_until
+        return beaten
 
     async def unregister(self, runner_id: str) -> None:
         await self._answer()
         await super().unregister(runner_id)
         self._changed(True)
 
+    async def has_claimable(self, runner_id: str, workflows: Collection[str]) -> bool:
+        self.looks += 1
+        return await super().has_claimable(runner_id, workflows)
+
+    async def next_due(self, workflows: Collection[str]) -> int | None:
+        self.looks += 1
+        return await super().next_due(workflows)
+
+    async def list_waiting(self, runner_id: str, most: int, gone: Collection[str] = ()) -> Waiting:
+        self.looks += 1
+        return await super().list_waiting(runner_id, most, gone)
+
     async def runners(self) -> list[RunnerRow]:
+        self.looks += 1
         await self.answers.wait()
         return await super().runners()
 

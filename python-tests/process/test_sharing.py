@@ -7,7 +7,7 @@ from collections import Counter
 from process.fleet import Fleet
 
 RUNS = 500
-IDLE = "SELECT 1 FROM cloaca_runner WHERE pid = ? AND lease_until = 0"
+IDLE = "SELECT 1 FROM cloaca_runner WHERE pid = ? AND idle_since IS NOT NULL"
 WRITERS = 8
 RUNS_EACH = 40
 

@@ -313,6 +313,22 @@ def test_an_upgrade_applies_what_the_status_shows(
     assert databases.status(url).schema == report.schema == before.known
 
 
+def test_an_upgrade_is_refused_while_a_runner_is_alive(
+    database_url: str, change: Callable[..., None]
+) -> None:
+    """One that owns nothing, too: it would go on with tables that have changed."""
+    config = cloaca.DefaultRunnerConfig(runner_id="earlier")
+    with cloaca.DefaultRunner(database_url, config=config, registry=cloaca.Registry()):
+        newest = databases.status(database_url).known
+        change(f"DELETE FROM cloaca_migration WHERE number = {newest}")
+        assert databases.status(database_url).runners == ("earlier",)
+
+        with pytest.raises(cloaca.TransferError, match="runners are alive: earlier"):
+            databases.upgrade(database_url)
+
+        assert databases.status(database_url).schema == newest - 1
+
+
 def test_a_check_finds_rows_that_have_no_run(
     run: str, database_url: str, change: Callable[..., None]
 ) -> None:
@@ -346,6 +362,8 @@ def test_a_backup_of_a_file_in_use_can_be_opened(database_url: str, tmp_path: Pa
     assert databases.diagnose(tmp_path / "backup.db").is_sound
     with cloaca.Client(tmp_path / "backup.db") as client:
         assert client.get_run(first).status() == "Completed"
+        runners = cloaca.Observer(client).overview().wait().runners
+        assert [each.alive for each in runners] == [False]
         with pytest.raises(cloaca.RunNotFoundError):
             client.get_run(second).status()
 

@@ -940,10 +940,11 @@ def test_a_copy_with_open_runs_names_its_option(command: Command, tmp_path: Path
     refused = command("db", "copy", source, copy, code=1).stderr
 
     assert "1 run of the source has not ended: let it end, or say --paused" in refused
-    assert (
-        "order"
-        in answer(command("db", "copy", source, copy, "--paused", "--json"))["copy"]["paused"][0]
-    )
+    told = command("db", "copy", source, copy, "--paused", code=3).stderr
+    assert "Pause order in both databases, until they are resumed?" in told
+    copied = answer(command("db", "copy", source, copy, "--paused", "--yes", "--json"))["copy"]
+    assert "order" in copied["paused"][0]
+    command("db", "copy", source, copy, "--paused")  # it stands still: there is nothing to ask
 
 
 @pytest.mark.backend("sqlite", reason="one file is made, of either backend's answers")
@@ -1109,6 +1110,31 @@ def test_a_runner_is_asked_to_leave_by_the_beginning_of_its_id(
         (act,) = answer(command("actions", "list", "--json"))["actions"]
         assert (act["kind"], act["by"], act["reason"]) == ("drain_runner", "ann", "east-1")
         assert other.health()["paused"] is False
+
+
+def test_a_runner_that_died_elsewhere_is_alive_for_nobody(
+    database_url: str, command: Command, tmp_path: Path
+) -> None:
+    """It owned nothing, and nobody is there to remove it."""
+    command("db", "upgrade")
+
+    async def leave() -> None:
+        async with Place.of(database_url).opened() as store:
+            await store.register(runner("elsewhere"))
+
+    asyncio.run(leave())
+
+    (listed,) = answer(command("runners", "list", "--json"))["runners"]
+    assert (listed["id"], listed["alive"]) == ("elsewhere", False)
+    assert "elsewhere gone, 0 runs" in command("status").stdout
+    assert answer(command("db", "status", "--json"))["database"]["runners"] == []
+    run_id = submitted(command, "order")
+    (explained,) = answer(command("runs", "explain", run_id, "--json"))["explanation"]["runners"]
+    assert explained["alive"] is False
+    assert "has left already" in command("runners", "drain", "elsewhere", code=1).stderr
+    if database_url.startswith("sqlite"):
+        copy = f"sqlite://{tmp_path}/copy.db"
+        command("db", "copy", database_url, copy, "--paused", "--yes")
 
 
 # -- db sql --------------------------------------------------------------------------------------

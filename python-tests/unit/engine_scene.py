@@ -14,7 +14,6 @@ from model.virtual_time import VirtualClock, the_loop
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.observe.recent_runs import Ended
-from cloaca_core._engine.recover.lease import IDLE
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import new_run, runner, submit
@@ -124,9 +123,9 @@ class Store(MemoryStore):
         self.changed.clear()
         return self.change
 
-    async def beat(self, runner_id: str, lease_until: int) -> bool:
-        beaten = await super().beat(runner_id, lease_until)
-        if lease_until == IDLE:
+    async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:
+        beaten = await super().beat(runner_id, lease_until, idle_since)
+        if idle_since is not None:
             self.idle.set()
         return beaten
 

@@ -1,4 +1,4 @@
-"""A lease that is kept for a day, and the silence of a runner that owns nothing."""
+"""A lease that is kept for a day, and the few beats of a runner that owns nothing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from model.virtual_engine import World, world
 from model.virtual_time import the_loop
 
 from cloaca_core.definition.context import Context
+from cloaca_core.errors import StoreUnavailableError
 
 pytestmark = pytest.mark.virtual_time
 
@@ -18,8 +19,7 @@ DAY = 86_400.0
 LEASE = 1800.0
 BEAT = 600.0
 """A lease is renewed three times while it lasts."""
-IDLE = 0
-"""The lease end that a runner tells of when it owns nothing."""
+MINUTE = 60.0
 
 
 def define_sleeper(w: World, seconds: float) -> None:
@@ -44,15 +44,47 @@ async def test_a_runner_with_a_run_beats_three_times_a_lease_all_day() -> None:
         assert set(ends) == {LEASE}
 
 
-async def test_a_runner_that_owns_nothing_says_so_once_and_beats_no_more() -> None:
+async def test_a_runner_that_owns_nothing_beats_once_a_minute() -> None:
     async with world() as w:
-        define_sleeper(w, BEAT / 2)
-        program = await w.start(lease_seconds=LEASE)
-        await program.execute()
+        program = await w.start(lease_seconds=15)
+        await asyncio.sleep(MINUTE)
+        program.store.beats.clear()
 
         await asyncio.sleep(DAY)
 
-        assert [end for _, end in program.store.beats] == [IDLE]
+        beats = program.store.beats
+        assert len(beats) == DAY / MINUTE
+        assert {round(b - a, 6) for (a, _), (b, _) in pairwise(beats)} == {MINUTE}
+        assert {round(end / 1e6 - moment, 6) for moment, end in beats} == {3 * MINUTE}
+
+
+async def test_idle_runners_execute_less_than_one_statement_in_ten_seconds() -> None:
+    """However many there are: their beats do not wake one another."""
+    async with world() as w:
+        w.define(nothing)
+        programs = [await w.start(lease_seconds=15) for _ in range(4)]
+        await asyncio.sleep(5 * MINUTE)
+        for each in programs:
+            each.store.beats.clear()
+            each.store.asked.clear()
+            each.store.looks = 0
+
+        await asyncio.sleep(60 * MINUTE)
+
+        for each in programs:
+            made = len(each.store.beats) + len(each.store.asked) + each.store.looks
+            assert made <= 0.1 * 60 * MINUTE
+
+
+async def test_an_idle_runner_that_died_elsewhere_is_removed() -> None:
+    async with world() as w:
+        first, other = [await w.start(lease_seconds=15) for _ in range(2)]
+        await asyncio.sleep(5 * MINUTE)
+
+        other.store.failure = StoreUnavailableError("its machine is gone")
+        await asyncio.sleep(5 * MINUTE)
+
+        assert [row.id for row in await w.store.runners()] == [first.runner_id]
 
 
 async def test_an_idle_runner_beats_once_before_it_owns_a_run_again() -> None:
@@ -66,10 +98,8 @@ async def test_an_idle_runner_beats_once_before_it_owns_a_run_again() -> None:
         await program.execute()
         await asyncio.sleep(DAY)
 
-        assert program.store.beats == [
-            (start, round((start + LEASE) * 1e6)),
-            (start + BEAT, IDLE),
-        ]
+        in_time = [(moment - start, end / 1e6 - moment) for moment, end in program.store.beats]
+        assert in_time[:2] == [(0, LEASE), (BEAT, LEASE)]
 
 
 @pytest.mark.parametrize("works", [True, False], ids=["at work", "idle"])

@@ -1,4 +1,11 @@
--- Statements that look at the server and at what our schema consists of. None reads our tables.
+-- Statements that look at the server and at what our schema consists of. None but fleet reads our
+-- tables.
+
+
+-- name: fleet
+-- List the runners by the columns that the first version had already, oldest first.
+SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at
+FROM cloaca_runner ORDER BY started_at, id;
 
 
 -- name: list_made

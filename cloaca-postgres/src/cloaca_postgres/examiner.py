@@ -11,10 +11,12 @@ import psycopg
 
 from cloaca_core.errors import StoreError, StoreUnavailableError
 from cloaca_core.records.findings import DatabaseFacts, Finding, SchemaState
+from cloaca_core.records.runners import Fleet
 from cloaca_core.store.migrate import load_head, load_migrations, schema_state
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement, load_statements
+from cloaca_core.store.sql.runners import runner_of
 from cloaca_postgres.driver import Session
 from cloaca_postgres.migrator import PostgresMigrator
 from cloaca_postgres.server_facts import ServerFacts, findings_of
@@ -28,6 +30,7 @@ HEARD_WITHIN_S: Final = 5.0
 class _Examination(NamedTuple):
     """The statements of ``examination.sql``."""
 
+    fleet: Statement
     list_made: Statement
     server_facts: Statement
     connections: Statement
@@ -67,6 +70,12 @@ class PostgresExaminer:
         ((version, *_),) = await self._ask(_SQL.server_facts)
         ((size,),) = await self._ask(_SQL.size, schema=self._schema)
         return DatabaseFacts({"PostgreSQL": version, "psycopg": psycopg.__version__}, size)
+
+    async def fleet(self) -> Fleet:
+        there = await self._names(_SQL.list_made)
+        rows = await self._ask(_SQL.fleet) if "cloaca_runner" in there else []
+        ((now,),) = await self._ask(STATEMENTS.clock)
+        return Fleet(list(map(runner_of, rows)), int(now), ends_with_boot=False)
 
     async def settings(self) -> Sequence[Finding]:
         ((_, version, fsync, pages, vacuum, counts, most),) = await self._ask(_SQL.server_facts)

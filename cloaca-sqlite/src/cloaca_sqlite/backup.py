@@ -14,6 +14,7 @@ from cloaca_sqlite.driver import Connection
 
 _UNFINISHED: Final = ".part"
 _SOUND: Final = [("ok",)]
+_HAS_RUNNERS: Final = "SELECT 1 FROM sqlite_master WHERE name = 'cloaca_runner'"
 
 
 async def back_up(source: Connection, path: str) -> None:
@@ -42,12 +43,20 @@ def _copy(raw: sqlite3.Connection, part: Path) -> None:
     try:
         with closing(sqlite3.connect(part)) as copy:
             raw.backup(copy)
+            _fence(copy)
             found = copy.execute("PRAGMA quick_check(1)").fetchall()
     except sqlite3.Error as error:
         raise TransferError(f"the backup {part} failed: {error}") from error
     if found != _SOUND:
         raise TransferError(f"the database is damaged, so is its backup: {found[0][0]}")
     _make_durable(part)
+
+
+def _fence(copy: sqlite3.Connection) -> None:
+    """Declare all runners dead in the copy: they work on the original, and may do so for long."""
+    if copy.execute(_HAS_RUNNERS).fetchall():
+        copy.execute("UPDATE cloaca_runner SET fenced = 1")
+        copy.commit()
 
 
 def _refuse_present(target: Path) -> None:

@@ -104,7 +104,7 @@ class SqliteDialect:
 
     def lease_clock(self) -> int:
         """The time since boot, which counts on while the host sleeps and cannot be set."""
-        return _boot_time_ns() // 1000
+        return boot_time()
 
     @property
     def lease_ends_with_boot(self) -> bool:
@@ -202,3 +202,8 @@ if sys.platform == "linux":
 else:
     # This clock stops while the host sleeps: leases then last longer, which is safe.
     _boot_time_ns = time.monotonic_ns
+
+
+def boot_time() -> int:
+    """The time since boot, in µs."""
+    return _boot_time_ns() // 1000

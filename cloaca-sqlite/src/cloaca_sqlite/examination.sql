@@ -1,4 +1,11 @@
--- Statements that look at the file itself: its settings, its pages and what it consists of.
+-- Statements that look at the file itself: its settings, its pages and what it consists of, and at
+-- runners of any version.
+
+
+-- name: fleet
+-- List the runners by the columns that the first version had already, oldest first.
+SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at
+FROM cloaca_runner ORDER BY started_at, id;
 
 
 -- name: list_made

@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Final
 
 from cloaca_core.records.findings import DatabaseFacts, Finding, SchemaState
+from cloaca_core.records.runners import Fleet
 from cloaca_core.store.migrate import Applied, load_head, load_migrations, schema_state
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.queries import Row, load_statements
+from cloaca_core.store.sql.runners import runner_of
+from cloaca_sqlite.dialect import boot_time
 from cloaca_sqlite.driver import WORDING, Connection
 from cloaca_sqlite.file_facts import FileFacts, findings_of
 from cloaca_sqlite.migrator import SqliteMigrator
 
 _EXAMINATION: Final = load_statements(
     [package_files(__package__).joinpath("examination.sql").read_text("utf-8")],
-    required=("list_made", "journal_mode", "auto_vacuum", "pages", "integrity"),
+    required=("fleet", "list_made", "journal_mode", "auto_vacuum", "pages", "integrity"),
     wording=WORDING,
 )
 _SOUND: Final = "ok"
@@ -41,6 +44,11 @@ class SqliteExaminer:
         place = Path(self._connection.raw.place)
         versions = {"SQLite": sqlite3.sqlite_version, "aiosqlite": _version_of("aiosqlite")}
         return DatabaseFacts(versions, _size(place) + _size(_log(place)))
+
+    async def fleet(self) -> Fleet:
+        there = {name for (name,) in await self._ask("list_made")}
+        rows = await self._ask("fleet") if "cloaca_runner" in there else []
+        return Fleet(list(map(runner_of, rows)), boot_time(), ends_with_boot=True)
 
     async def settings(self) -> Sequence[Finding]:
         place = Path(self._connection.raw.place)

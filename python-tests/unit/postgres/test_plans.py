@@ -386,7 +386,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "newest_definitions": {"workflows": ["full1", "full2"]},
     "definitions_named": {"name": "name1"},
     "get_definition": {"workflow": "w1", "version": "v1"},
-    "list_waiting": {"runner_id": "mine", "most": LIMIT},
+    "list_waiting": {"runner_id": "mine", "most": LIMIT, "gone": ["dead"]},
     "follow_ends": {"ids": _ENDED, "now": 1, "reason_code": "cancelled"},
     "follow_cancelled": {"runner_id": "dead", "now": 1},
     "list_follow_ups": {"ids": [*_ENDED[:5], "u00000001", "none"]},

@@ -27,8 +27,9 @@ _FILL = (
     """CREATE TEMP TABLE n AS
         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < :many)
         SELECT n, printf('%08d', n) AS id, 'w' || (n % 3) AS workflow FROM n""",
-    """INSERT INTO cloaca_runner VALUES
-        ('mine', '', '', 1, 1, 1, 1, 0, 1, 2, NULL), ('dead', '', '', 2, 1, 1, 1, 1, 1, 2, NULL)""",
+    """INSERT INTO cloaca_runner (id, boot_id, pid_namespace, pid, process_start, beat, lease_until,
+            fenced, started_at, protocol)
+        VALUES ('mine', '', '', 1, 1, 1, 1, 0, 1, 2), ('dead', '', '', 2, 1, 1, 1, 1, 1, 2)""",
     # ended ones, of which one parent in ten was cancelled with its children
     """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, started_at,
             ended_at, tags, input, parent_id, steer_reason)
@@ -207,7 +208,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "next_due_run": {"workflows": _FLOWS},
     "make_due_claimable": _CLAIM | {"now": MANY},
     "make_claimable_after_set_back": _CLAIM | {"now": MANY - LIMIT},
-    "list_waiting": {"runner_id": "mine", "most": LIMIT},
+    "list_waiting": {"runner_id": "mine", "most": LIMIT, "gone": ["dead"]},
     "run_as_it_stands": {"run_id": "h00000004"},
     "pause_of_workflow": {"run_id": "c00010000"},
     "list_pauses": {},

@@ -34,6 +34,7 @@ from cloaca_core._engine.record.journal import Journal
 from cloaca_core._engine.record.log_book import LogBook
 from cloaca_core._engine.record.start_marks import StartMarks
 from cloaca_core._engine.recover.lease import Lease
+from cloaca_core._engine.recover.liveness import Liveness
 from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.recover.takeover import Takeover
@@ -86,6 +87,7 @@ class Base:
         self.works = works and store.writable
         self.ids = RunIds(clock)
         self.identity = this_process()
+        self.liveness = Liveness(store, self.identity)
         self.runner_id = RunnerId(config.runner_id or self.ids.next())
         slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
         self.executor = executor(*slots, asyncio.get_running_loop(), part_died, supplies)
@@ -257,7 +259,9 @@ class Upkeep:
         watched: Callable[[], None],
     ) -> None:
         store, clock, days = base.store, base.clock, base.config.retention_days
-        self.unserved = UnservedWatch(store, base.registry, base.runner_id, any_left, clock)
+        self.unserved = UnservedWatch(
+            store, base.registry, base.runner_id, base.liveness, any_left, clock
+        )
         ended = completion.notice_ends_elsewhere
         self.changes = Changes(store, runs_came, anything_changed, ended, watched)
         self.pruner = Pruner(

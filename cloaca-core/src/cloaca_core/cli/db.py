@@ -18,6 +18,7 @@ from cloaca_core.cli.output import Column, Output, note, output_options, plain
 from cloaca_core.cli.steer_runs import SHOWN, confirm
 from cloaca_core.cli.where import Where, database_options, opening, pass_where
 from cloaca_core.errors import RunsInFlightError
+from cloaca_core.values.namespace import short_name
 from cloaca_core.values.wording import counted
 
 if TYPE_CHECKING:
@@ -79,11 +80,15 @@ def _size(count: int) -> str:
 
 @command.command()
 @click.option("--dump-sql", is_flag=True, help="Only write the statements that it would execute.")
+@click.option("--allow-runners", is_flag=True, help="Upgrade also if runners are alive.")
 @database_options
 @output_options
 @pass_where
-def upgrade(where: Where, out: Output, dump_sql: bool) -> None:
-    """Bring the tables to this version, or make them. Stop runners of an earlier version before."""
+def upgrade(where: Where, out: Output, dump_sql: bool, allow_runners: bool) -> None:
+    """Bring the tables to this version, or make them.
+
+    Stop runners of an earlier version before: tables are not changed while one is alive.
+    """
     from cloaca_core.transfer.status import upgrade_database
 
     if dump_sql:
@@ -91,7 +96,7 @@ def upgrade(where: Where, out: Output, dump_sql: bool) -> None:
         return
     url, schema = where.url(), where.schema_name()
     with opening():
-        done = upgrade_database(url, schema=schema)
+        done = upgrade_database(url, schema=schema, allow_runners=allow_runners)
     changed = f"{counted(len(done.applied), 'migration')} applied" if done.before else "tables made"
     out.one("upgrade", done.to_dict(), lambda: [f"{changed}; schema {done.schema}"])
 
@@ -184,6 +189,7 @@ def backup(where: Where, out: Output, file: str) -> None:
 @click.argument("source")
 @click.argument("target")
 @click.option("--paused", is_flag=True, help="Pause workflows whose runs have not ended.")
+@click.option("--yes", is_flag=True, help="Do not ask before workflows are paused.")
 @click.option("--allow-runners", is_flag=True, help="Copy also if runners of SOURCE are alive.")
 @click.option("--source-schema", metavar="NAME", help="The schema of the source on PostgreSQL.")
 @click.option("--target-schema", metavar="NAME", help="The schema of the target on PostgreSQL.")
@@ -193,6 +199,7 @@ def copy(
     source: str,
     target: str,
     paused: bool,
+    yes: bool,
     allow_runners: bool,
     source_schema: str | None,
     target_schema: str | None,
@@ -201,11 +208,15 @@ def copy(
 
     Both are URLs. Stop the runners of both before: those that are alive are refused. A copy that
     was broken off goes on when it is called again; in the end both are compared row by row. Runs
-    that have not ended are refused, unless --paused; workflows that are paused until an instant are
-    refused also then. Enabled schedules fire in both databases, unless --paused.
+    that have not ended are refused, unless --paused, which asks before it pauses; workflows that
+    are paused until an instant are refused also then. Enabled schedules fire in both databases,
+    unless --paused.
     """
-    from cloaca_core.transfer.copy import copy_database
+    from cloaca_core.transfer.copy import copy_database, workflows_to_pause
 
+    if paused and not yes:
+        with opening(must_be_there=True):
+            _ask_to_pause(workflows_to_pause(source, schema=source_schema))
     try:
         with opening(must_be_there=True):
             done = copy_database(
@@ -225,6 +236,14 @@ def copy(
         note(_firing(done.schedules))
     held = f"; paused in both: {', '.join(done.paused)}" if done.paused else ""
     out.one("copy", done.to_dict(), lambda: [f"{counted(done.rows, 'row')} are the same{held}"])
+
+
+def _ask_to_pause(workflows: Sequence[str]) -> None:
+    """Ask before workflows stand still that go on now. Exits as declined otherwise."""
+    if workflows:
+        more = f" and {len(workflows) - SHOWN:,} more" if len(workflows) > SHOWN else ""
+        named = f"{', '.join(map(short_name, workflows[:SHOWN]))}{more}"
+        confirm(f"Pause {named} in both databases, until they are resumed?", yes=False)
 
 
 def _firing(schedules: Sequence[str]) -> str:

@@ -100,6 +100,16 @@ class LeaseConformance:
             runner("r2"),
         ]
 
+    async def test_a_beat_says_whether_the_runner_owns_nothing(self, store: Store) -> None:
+        await store.register(runner("r1"))
+
+        told = []
+        for idle_since in (NOW, NOW, None):
+            await store.beat("r1", 2000, idle_since)
+            told += [row.idle_since for row in await store.runners()]
+
+        assert told == [NOW, NOW, None]
+
     async def test_a_fenced_runner_does_not_beat_and_is_fenced_for_everybody(
         self, store: Store
     ) -> None:

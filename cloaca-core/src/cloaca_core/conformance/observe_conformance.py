@@ -257,6 +257,17 @@ class ObserveConformance:
             [WaitingRow("run", WORKFLOW, "waits", NOW, 1)], 0
         )
 
+    async def test_nor_do_those_of_a_runner_that_counts_as_gone(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await store.put_schedule(schedule())
+        await submit(store, new_run("owned"))
+        await submit(store, new_run("waits", owner=None))
+
+        found = await store.list_waiting("me", 9, ["r1"])
+
+        assert [row.kind for row in sorted(found.rows)] == ["run", "schedule"]
+        assert found.other_runners == 0
+
     async def test_other_runners_are_counted_as_long_as_they_live(self, store: Store) -> None:
         for name in ("r1", "r2", "dead"):
             await store.register(runner(name))
@@ -264,6 +275,7 @@ class ObserveConformance:
 
         assert (await store.list_waiting("r1", 9)).other_runners == 1
         assert (await store.list_waiting("unknown", 9)).other_runners == 2
+        assert (await store.list_waiting("unknown", 9, ["r2"])).other_runners == 1
 
     # -- the store itself --------------------------------------------------------------------
 

@@ -19,8 +19,8 @@ LONG: Final = 30 * 24 * 3600 * 1_000_000
 
 class SeenRunner(NamedTuple):
     """A registered runner. ``owned`` is how many runs it has; ``process_ended`` is only true where
-    that is certain, ``lease_over`` where its lease ended in the past. ``draining_since`` is when it
-    was asked to leave.
+    that is certain. It is alive unless one of these three is so. ``draining_since`` is when it was
+    asked to leave.
     """
 
     id: str

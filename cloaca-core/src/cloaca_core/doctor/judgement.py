@@ -104,14 +104,16 @@ def _of_runners(work: Work) -> Iterator[Finding]:
             "retry or cancel them; rows were changed by hand, or a restore was incomplete",
         )
     for each in work.runners:
-        if each.owned and (each.process_ended or each.fenced):
+        if not each.owned and (each.process_ended or each.fenced or each.lease_over):
+            continue  # it is gone, and there is nothing to take over
+        if each.process_ended or each.fenced:
             yield Finding(
                 "runner_ended",
                 "warning",
                 f"the process of runner {each.id} has ended; {each.owned} of its runs are left",
                 "start a runner on this database: it takes them over",
             )
-        elif each.owned and each.lease_over:
+        elif each.lease_over:
             yield Finding(
                 "lease_over",
                 "warning",

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core._engine.recover.process_identity import is_gone, process_of, this_process
+from cloaca_core._engine.recover.liveness import Liveness
+from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core.doctor.facts import LONG, OVERDUE, Late, SeenRunner, Work
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.runs import RunFilter, RunRow
@@ -22,16 +23,16 @@ _OWNED: Final = (RunStatus.RUNNING, RunStatus.CANCELLING, RunStatus.PAUSED)
 
 async def read_work(store: Store, here: int) -> Work:
     """Read it, in a few short queries; ``here`` is the wall clock of this computer, in µs."""
-    now = await store.now()
+    now, liveness = await store.now(), Liveness(store, this_process())
     before = await store.runners()
     owned = await _owned(store)
     registered = await store.runners()
     return Work(
         now=now,
         here=here,
-        runners=[_seen(store, each, owned[each.id]) for each in registered],
+        runners=[_seen(liveness, each, owned[each.id]) for each in registered],
         ownerless=_of_unknown(owned, [*before, *registered]),
-        waiting=(await store.list_waiting("", MOST)).rows,
+        waiting=(await store.list_waiting("", MOST, liveness.gone(registered))).rows,
         late_triggers=await _late_triggers(store, now),
         cancelling=await _cancelling(store, now),
         overdue=await _overdue(store, now),
@@ -57,15 +58,13 @@ def _of_unknown(owned: Counter[str], registered: Sequence[RunnerRow]) -> Mapping
     return {owner: runs for owner, runs in owned.items() if owner not in known}
 
 
-def _seen(store: Store, row: RunnerRow, owned: int) -> SeenRunner:
-    mine = this_process()
-    other_boot = store.lease_ends_with_boot and row.boot_id != mine.boot_id
+def _seen(liveness: Liveness, row: RunnerRow, owned: int) -> SeenRunner:
     return SeenRunner(
         row.id,
         owned,
         row.fenced,
-        process_ended=is_gone(mine, process_of(row)),
-        lease_over=other_boot or row.lease_until + OVERDUE < store.lease_clock(),
+        process_ended=liveness.has_ended(row),
+        lease_over=liveness.lease_left(row) <= 0,
         draining_since=row.draining_since,
     )
 

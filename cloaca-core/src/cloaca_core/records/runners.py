@@ -1,5 +1,6 @@
 """The rows of runners; forms as in ``runs``."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 PROTOCOL: Final = 2
@@ -14,7 +15,8 @@ class RunnerRow(NamedTuple):
     ``boot_id``, ``pid_namespace``, ``pid`` and ``process_start`` identify its process (see
     ``_engine/recover/process_identity.py``); ``lease_until`` is on the store's own lease clock.
     ``protocol`` says which states of runs the runner knows: see ``PROTOCOL``. ``draining_since`` is
-    when somebody asked the runner to leave, None if nobody has.
+    when somebody asked the runner to leave, None if nobody has; ``idle_since`` since when the
+    runner owns no run, by its own clock, None while it may own some.
     """
 
     id: str
@@ -28,3 +30,23 @@ class RunnerRow(NamedTuple):
     started_at: int
     protocol: int = PROTOCOL
     draining_since: int | None = None
+    idle_since: int | None = None
+
+
+class Fleet(NamedTuple):
+    """The runners of a database as one look found them, perhaps of an earlier version. ``clock`` is
+    the time by the clock of their leases; with ``ends_with_boot`` that begins again with each boot.
+    """
+
+    runners: Sequence[RunnerRow]
+    clock: int
+    ends_with_boot: bool
+
+    def lease_clock(self) -> int:
+        """See ``LeaseTime``."""
+        return self.clock
+
+    @property
+    def lease_ends_with_boot(self) -> bool:
+        """See ``LeaseTime``."""
+        return self.ends_with_boot

@@ -8,7 +8,7 @@ tells how far it came, and checksums tell whether it holds the beginning of this
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from os import PathLike
@@ -26,6 +26,7 @@ from cloaca_core.transfer.in_flight import (
     refuse_held,
     refuse_in_flight,
     resume_workflows,
+    unpaused,
 )
 from cloaca_core.transfer.opened import Place
 from cloaca_core.transfer.pages import pages
@@ -123,6 +124,18 @@ def copy_database(
     source, target = Place.of(source_url, source_schema), Place.of(target_url, target_schema)
     copying = _copy(source, target, progress, paused=paused, allow_runners=allow_runners)
     return run_on_own_loop(copying)
+
+
+def workflows_to_pause(
+    database_url: str | PathLike[str], *, schema: str | None = None
+) -> Sequence[str]:
+    """The full names of the workflows that a copy with ``paused`` pauses and that go on now."""
+    return run_on_own_loop(_to_pause(Place.of(database_url, schema)))
+
+
+async def _to_pause(source: Place) -> Sequence[str]:
+    async with source.opened(read_only=True) as store:
+        return await unpaused(store)
 
 
 async def _copy(

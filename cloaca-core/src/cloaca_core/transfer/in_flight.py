@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core._engine.recover.process_identity import is_gone, process_of, this_process
+from cloaca_core._engine.recover.liveness import Liveness
+from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core.errors import RunsInFlightError, TransferError
 from cloaca_core.records.runs import RunFilter, RunRow
 from cloaca_core.records.states import RunStatus
@@ -15,7 +16,6 @@ from cloaca_core.values.ids import RunIds
 from cloaca_core.values.instants import instant_text
 
 if TYPE_CHECKING:
-    from cloaca_core.records.runners import RunnerRow
     from cloaca_core.records.schedules import ScheduleRow
     from cloaca_core.store.protocol import Store
 
@@ -70,20 +70,16 @@ async def refuse_alive(store: Store) -> None:
     """Raise ``TransferError`` if a runner of the source is alive: what it writes during the copy or
     later would be in one database only.
     """
-    alive = [row.id for row in await store.runners() if _is_alive(store, row)]
-    if alive:
+    if alive := await living_runners(store):
         raise TransferError(
             f"runners of the source are alive: {', '.join(alive)}. Stop them first; allow_runners "
             "copies nevertheless"
         )
 
 
-def _is_alive(store: Store, row: RunnerRow) -> bool:
-    """Whether a registered runner may still work."""
-    mine = this_process()
-    other_boot = store.lease_ends_with_boot and row.boot_id != mine.boot_id
-    lease_over = other_boot or row.lease_until < store.lease_clock()
-    return not (row.fenced or lease_over or is_gone(mine, process_of(row)))
+async def living_runners(store: Store) -> list[str]:
+    """The ids of the runners that count as alive, idle ones too, oldest first."""
+    return Liveness(store, this_process()).alive(await store.runners())
 
 
 async def firing_schedules(store: Store) -> list[str]:
@@ -101,6 +97,11 @@ async def refuse_ending_pauses(store: Store) -> None:
     _refuse_ending({name: before[name] for name in workflows & before.keys()})
 
 
+async def unpaused(store: Store) -> list[str]:
+    """The full names of the workflows that a copy would pause, in alphabetical order."""
+    return sorted(await _to_be_paused(store) - (await store.paused_workflows()).keys())
+
+
 async def pause_workflows(store: Store) -> Pauses:
     """Pause every workflow that has runs which have not ended, or schedules.
 
@@ -109,11 +110,10 @@ async def pause_workflows(store: Store) -> Pauses:
     ``refuse_ending_pauses``, before anything is paused.
     """
     await refuse_ending_pauses(store)
-    workflows, before = await _to_be_paused(store), await store.paused_workflows()
     ids, now = RunIds(), await store.now()
     earlier = await _paused_for_a_copy(store)
     made: list[str] = []
-    for workflow in sorted(workflows - before.keys()):
+    for workflow in await unpaused(store):
         act = Act(ids.next(), _ASKED_BY, _REASON, _REASON, now)
         if await store.pause_workflow(workflow, act, None):
             made.append(workflow)

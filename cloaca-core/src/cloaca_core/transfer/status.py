@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
 
+from cloaca_core._engine.recover.liveness import Liveness
+from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core._engine.runtime.loop_thread import run_on_own_loop
 from cloaca_core.errors import StoreOpenError, StoreReadOnlyError, TransferError
 from cloaca_core.records.findings import PendingMigration, SchemaState
@@ -21,7 +23,7 @@ class DatabaseStatus:
     """``schema`` is the last migration that the database has, 0 for none, ``known`` that of this
     version; ``pending`` are the migrations in between. ``refusal`` says why this version cannot use
     the database, or is None. ``size`` is in bytes. ``runs`` are counted by status, and ``runners``
-    are those that are registered; both are empty where the tables are not of this version.
+    are those that are alive; ``runs`` are empty where the tables are not of this version.
     """
 
     backend: str
@@ -84,13 +86,14 @@ def database_status(
 
 
 def upgrade_database(
-    database_url: str | PathLike[str], *, schema: str | None = None
+    database_url: str | PathLike[str], *, schema: str | None = None, allow_runners: bool = False
 ) -> UpgradeReport:
     """Bring the tables of a database to this version, or make them; what that needed.
 
-    A runner that opens the database does the same. Stop those of an earlier version before.
+    A runner that opens the database does the same. Stop those of an earlier version before: while
+    any is alive, tables are not changed (``TransferError``), unless ``allow_runners``.
     """
-    return run_on_own_loop(_upgrade(Place.of(database_url, schema)))
+    return run_on_own_loop(_upgrade(Place.of(database_url, schema), allow_runners=allow_runners))
 
 
 async def _status(place: Place) -> DatabaseStatus:
@@ -100,9 +103,10 @@ async def _status(place: Place) -> DatabaseStatus:
     examiner = await backend.examine(place.url, StoreOptions(schema=place.schema))
     try:
         state, facts = await examiner.schema(), await examiner.facts()
+        fleet = await examiner.fleet()
     finally:
         await examiner.close()
-    runs, runners = await _work(place) if state.is_current else ({}, ())
+    runs = await _counted(place) if state.is_current else {}
     return DatabaseStatus(
         backend=backend.name,
         versions=facts.versions,
@@ -112,39 +116,44 @@ async def _status(place: Place) -> DatabaseStatus:
         pending=tuple(state.pending),
         refusal=state.refusal,
         runs=runs,
-        runners=runners,
+        runners=tuple(Liveness(fleet, this_process()).alive(fleet.runners)),
     )
 
 
-async def _work(place: Place) -> tuple[Mapping[str, int], tuple[str, ...]]:
+async def _counted(place: Place) -> Mapping[str, int]:
     async with place.opened(read_only=True) as store:
         counts = {
             status.value: await store.count_runs(RunFilter(statuses=(status,)))
             for status in RunStatus
         }
-        runners = tuple([each.id for each in await store.runners()])
-    return {status: number for status, number in counts.items() if number}, runners
+    return {status: number for status, number in counts.items() if number}
 
 
-async def _upgrade(place: Place) -> UpgradeReport:
-    before = await _state(place)
+async def _upgrade(place: Place, *, allow_runners: bool) -> UpgradeReport:
+    before, alive = await _state(place)
+    if before.applied and before.pending and alive and not allow_runners:
+        raise TransferError(
+            f"runners are alive: {', '.join(alive)}. Stop them before the tables change; "
+            "allow_runners upgrades nevertheless"
+        )
     async with place.opened():
         pass
-    after = await _state(place)
+    after, _ = await _state(place)
     return UpgradeReport(before.applied, after.applied, tuple(before.pending))
 
 
-async def _state(place: Place) -> SchemaState:
-    """How the tables stand; nothing is applied where there is no database yet, or one that will be
-    refused when it is opened.
+async def _state(place: Place) -> tuple[SchemaState, Sequence[str]]:
+    """How the tables stand, and the ids of the runners that are alive; nothing is applied where
+    there is no database yet, or one that will be refused when it is opened.
     """
     if not isinstance(place.backend, ExaminedBackend):
-        return SchemaState(0, 0)
+        return SchemaState(0, 0), ()
     try:
         examiner = await place.backend.examine(place.url, StoreOptions(schema=place.schema))
     except (StoreOpenError, StoreReadOnlyError):
-        return SchemaState(0, 0)
+        return SchemaState(0, 0), ()
     try:
-        return await examiner.schema()
+        fleet = await examiner.fleet()
+        return await examiner.schema(), Liveness(fleet, this_process()).alive(fleet.runners)
     finally:
         await examiner.close()

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 28, digest 867e430a27e634e8e126caee4bfe2e885cccf5a745aac6fc0865f84d376536ab
+-- Made from migrations 1 to 29, digest eac349308c82af58cdfd40c3768eb3577a85b1f19f0c8cc1bf3314c3cc782f94
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -22,6 +22,7 @@ CREATE TABLE cloaca_runner (
     started_at bigint NOT NULL,
     protocol integer NOT NULL,
     draining_since bigint,
+    idle_since bigint,
     PRIMARY KEY (id)
 );
 

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 30, digest c907b3eed0974b0a291ca8f9b8990c9c3e79c741dfb6f88f7775b948cf167add
+-- Made from migrations 1 to 31, digest a41ed1993e8c5e0a7a6a7cf6c5e7a06ff8a142332fb78299229cd5b366f2daa8
 
 PRAGMA application_id = 1668050785;
 
@@ -165,7 +165,7 @@ CREATE TABLE cloaca_runner (
     fenced INTEGER NOT NULL,
     started_at INTEGER NOT NULL,
     protocol INTEGER NOT NULL
-, draining_since INTEGER) STRICT, WITHOUT ROWID;
+, draining_since INTEGER, idle_since INTEGER) STRICT, WITHOUT ROWID;
 
 CREATE INDEX cloaca_run_owned ON cloaca_run (owner, workflow, id, status)
 WHERE owner IS NOT NULL AND ended_at IS NULL;

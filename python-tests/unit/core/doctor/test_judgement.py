@@ -85,8 +85,14 @@ def test_work_without_a_runner_has_the_short_name_of_its_workflow(kind: str) -> 
 @pytest.mark.parametrize(
     "change",
     [
-        # A runner that owns nothing has no lease, and its row does no harm when it is gone.
-        {"runners": [LIVE._replace(owned=0, lease_over=True, process_ended=True)]},
+        # The row of one that owned nothing does no harm when it is gone.
+        {"runners": [LIVE._replace(owned=0, process_ended=True)]},
+        {"runners": [LIVE._replace(owned=0, lease_over=True)]},
+        {
+            "runners": [
+                LIVE._replace(owned=0, lease_over=True, draining_since=NOW - LEAVING_LONG - 1)
+            ]
+        },
         {"runners": [LIVE._replace(draining_since=NOW - LEAVING_LONG)]},
         {"waiting": waiting("run", NOW)},  # made just now
         {"waiting": waiting("schedule", NOW + OVERDUE)},  # its tick is to come

@@ -27,8 +27,8 @@ def test_rows_are_shaped_and_runs_that_are_gone_left_out() -> None:
         tags="{}",
     )
     states = [
-        RunnerState(RunnerLoad(runner("r1"), 3, owns_workflow=False), is_here=True),
-        RunnerState(RunnerLoad(runner("r2"), 0, owns_workflow=False), process_ended=True),
+        RunnerState(RunnerLoad(runner("r1"), 3, owns_workflow=False), LATE + 1, is_here=True),
+        RunnerState(RunnerLoad(runner("r2"), 0, owns_workflow=False), LATE + 1, process_ended=True),
     ]
 
     found = overview(

@@ -10,7 +10,7 @@ import pytest
 from model.memory_store import MemoryStore
 
 from cloaca_core._engine.observe.facts import RunnerState
-from cloaca_core.conformance.rows import new_run, runner, submit
+from cloaca_core.conformance.rows import NOW, new_run, runner, submit
 from cloaca_core.observe.owners import without_runner
 from cloaca_core.records.standing import RunnerLoad
 
@@ -27,8 +27,10 @@ class Desk:
     async def runners(self) -> Sequence[RunnerState]:
         self.asked += 1
         return [
-            RunnerState(RunnerLoad(runner("r1"), 1, owns_workflow=False)),
-            RunnerState(RunnerLoad(runner("r2"), 1, owns_workflow=False), process_ended=True),
+            RunnerState(RunnerLoad(runner("r1"), 1, owns_workflow=False), 2**62),
+            RunnerState(
+                RunnerLoad(runner("r2"), 1, owns_workflow=False), NOW + 1, process_ended=True
+            ),
         ]
 
 

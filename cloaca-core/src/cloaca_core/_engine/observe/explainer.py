@@ -12,8 +12,7 @@ from cloaca_core._engine.execute.work import HERE, Stage
 from cloaca_core._engine.observe.facts import Active, Facts, Here, RunnerState
 from cloaca_core._engine.observe.unserved import nearest
 from cloaca_core._engine.plan.suspicion import is_suspect
-from cloaca_core._engine.recover.lease import IDLE
-from cloaca_core._engine.recover.process_identity import is_gone, process_of
+from cloaca_core._engine.recover.liveness import Liveness
 from cloaca_core.definition.version_change import fingerprints
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.standing import RunnerLoad
@@ -71,7 +70,7 @@ class Explainer:
         self._runs = runs
         self._reader = reader
         self._definitions = definitions
-        self._identity = identity
+        self._liveness = Liveness(store, identity)
         self._runner_id = runner_id
         self._capacity = capacity
         self._executor = executor
@@ -145,14 +144,14 @@ class Explainer:
         return None
 
     def _state(self, load: RunnerLoad, now: Instant) -> RunnerState:
-        row, store = load.row, self._store
+        row, liveness = load.row, self._liveness
         is_here = self._runner_id is not None and row.id == self._runner_id.current
-        state = RunnerState(load, is_here, not is_here and is_gone(self._identity, process_of(row)))
-        if row.lease_until == IDLE:
-            return state
-        if store.lease_ends_with_boot and row.boot_id != self._identity.boot_id:
-            return replace(state, lease_until=now)
-        return replace(state, lease_until=now + row.lease_until - store.lease_clock())
+        return RunnerState(
+            load,
+            now + liveness.lease_left(row),
+            is_here=is_here,
+            process_ended=not is_here and liveness.has_ended(row),
+        )
 
     async def _here(self, row: RunRow) -> Here | None:
         if (capacity := self._capacity) is None:

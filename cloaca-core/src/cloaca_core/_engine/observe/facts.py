@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from cloaca_core._engine.recover.liveness import counts_as_alive
+
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.usage import Usage
     from cloaca_core.definition.rules import Rule
@@ -90,19 +92,21 @@ class Active:
 
 @dataclass(frozen=True, slots=True)
 class RunnerState:
-    """A registered runner. ``process_ended`` is true if its process has certainly ended, which only
-    a process of the same machine can tell. ``lease_until`` is None while it needs no lease.
+    """A registered runner; its lease ends at ``lease_until``. ``process_ended`` is true if its
+    process has certainly ended, which only a process of the same machine can tell. One that
+    ``is_here`` needs no lease to be alive.
     """
 
     load: RunnerLoad
+    lease_until: Instant
     is_here: bool = False
     process_ended: bool = False
-    lease_until: Instant | None = None
 
     def is_gone(self, now: Instant) -> bool:
-        """Whether its runs are to be taken over by others."""
-        lease_over = self.lease_until is not None and self.lease_until <= now
-        return self.load.row.fenced or self.process_ended or (lease_over and not self.is_here)
+        """Whether it counts as dead, so that others take over its runs."""
+        left = 1 if self.is_here else self.lease_until - now
+        fenced, ended = self.load.row.fenced, self.process_ended
+        return not counts_as_alive(fenced=fenced, process_ended=ended, lease_left=left)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,9 +64,5 @@ def _gone(states: Sequence[RunnerState], now: Instant) -> frozenset[str]:
 
 def _seconds_left(states: Sequence[RunnerState], now: Instant) -> float | None:
     """Until the first lease of a live runner of another program ends; None if none does."""
-    ends = [
-        each.lease_until
-        for each in states
-        if each.lease_until is not None and not each.is_here and not each.is_gone(now)
-    ]
+    ends = [each.lease_until for each in states if not each.is_here and not each.is_gone(now)]
     return min([(end - now) / _SECOND for end in ends], default=None)

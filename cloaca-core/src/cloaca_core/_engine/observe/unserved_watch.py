@@ -31,6 +31,7 @@ from cloaca_core.values.instants import instant_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cloaca_core._engine.recover.liveness import Liveness
     from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core.definition.registry import Registry
     from cloaca_core.records.batch import Waiting
@@ -61,12 +62,14 @@ class UnservedWatch:
         store: Store,
         registry: Registry,
         runner_id: RunnerId,
+        liveness: Liveness,
         any_left: Callable[[], bool],
         clock: Clock,
     ) -> None:
         self._store = store
         self._registry = registry
         self._runner_id = runner_id
+        self._liveness = liveness
         self._any_left = any_left
         self._clock = clock
         self._wakeup = Wakeup()
@@ -139,7 +142,8 @@ class UnservedWatch:
     async def _judge(self, seen_at: float, unseen_for: float) -> None:
         current = self._runner_id.current
         self._left = await self._store.left_unserved(current) if self._any_left() else []
-        waiting = await self._store.list_waiting(current, MOST)
+        gone = self._liveness.gone(await self._store.runners())
+        waiting = await self._store.list_waiting(current, MOST, gone)
         triggers = await self._lacking_triggers()
         now = await self._store.now() if waiting.rows or triggers else 0
         known = self._registry.namespaces()

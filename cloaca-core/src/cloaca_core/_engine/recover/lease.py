@@ -1,13 +1,14 @@
 """Renews the lease by which this runner owns its runs, and notices when it is lost.
 
-A runner that owns nothing says so once (a lease that ends at ``IDLE``) and beats no more; before it
-owns something again it beats once, so that no other runner takes it for dead in between.
+A runner that owns nothing beats seldom, and takes a lease that lasts accordingly; before it owns
+something again it takes a short one, so that others soon notice if it dies.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.recover.process_identity import ProcessIdentity
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.lease")
 
 BEATS_PER_LEASE: Final = 3
-IDLE: Final = 0
-"""The lease end of a runner that owns nothing: it has no run to take over."""
+IDLE_BEAT: Final = 60.0
+"""Seconds between two beats of a runner that owns nothing."""
+IDLE_BEAT_NEARBY: Final = 600.0
+"""The same where all runners share a machine: their processes tell more than their beats, and each
+write to a file wakes all of its runners.
+"""
 NEVER: Final = float("-inf")
 
 
@@ -46,6 +51,8 @@ class Lease:
     ) -> None:
         self.runner_id: RunnerId = runner_id
         self.interval: float = seconds / BEATS_PER_LEASE
+        seldom = IDLE_BEAT_NEARBY if store.lease_ends_with_boot else IDLE_BEAT
+        self.idle_interval: float = max(seldom, self.interval)
         self.lost: asyncio.Event = asyncio.Event()
         self.losses: int = 0
         self._is_needed = is_needed
@@ -53,8 +60,9 @@ class Lease:
         self._clock = clock
         self._store = store
         self._identity = identity
-        self._seconds = seconds
         self._last_beat = NEVER
+        self._idle_beat = NEVER
+        self._idle_since: int | None = None
         self._needed = asyncio.Event()
         self._lock = asyncio.Lock()
 
@@ -65,12 +73,13 @@ class Lease:
                 id=self.runner_id.current,
                 **self._identity._asdict(),
                 beat=0,
-                lease_until=self._lease_end(),
+                lease_until=self._lease_end(self.interval),
                 fenced=False,
                 started_at=self._clock.wall(),
             )
         )
         self._last_beat = self._clock.monotonic()
+        self._idle_since = None
         self._needed.set()
 
     async def reenlist(self) -> None:
@@ -96,38 +105,74 @@ class Lease:
         async with self._lock:
             self.need()
             if not self.is_fresh():
-                await self._beat(self._lease_end())
+                await self._beat()
 
     async def prove(self) -> None:
         """Beat now: proof that the database takes writes, so other runners can beat as well."""
         async with self._lock:
-            await self._beat(self._lease_end() if self._is_needed() else IDLE)
+            if self._is_needed():
+                await self._beat()
+            else:
+                await self._beat_idly()
 
     async def turn(self) -> None:
-        """Beat when the time has come; sleep while nothing is owned."""
-        await self._needed.wait()
-        await asyncio.sleep(max(0.0, self._last_beat + self.interval - self._clock.monotonic()))
+        """Beat when the time has come: seldom while nothing is owned."""
+        if not await self._is_needed_by(self._idle_beat + self.idle_interval):
+            async with self._lock:
+                if not self._needed.is_set():  # nobody has taken a short one meanwhile
+                    await self._beat_idly()
+            return
+        await asyncio.sleep(self._until(self._last_beat + self.interval))
         async with self._lock:
             if self._is_needed():
-                await self._beat(self._lease_end())
+                await self._beat()
             else:
                 await self._become_idle()
+
+    async def _is_needed_by(self, instant: float) -> bool:
+        """Wait until the lease is needed, at most up to this monotonic instant."""
+        if not self._needed.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._until(instant)):
+                    await self._needed.wait()
+        return self._needed.is_set()
+
+    def _until(self, instant: float) -> float:
+        """Seconds until a monotonic instant; 0 for one that has passed."""
+        return max(0.0, instant - self._clock.monotonic())
 
     async def _become_idle(self) -> None:
         self._needed.clear()  # first: a caller that needs the lease meanwhile sets it again
         try:
-            await self._beat(IDLE)
+            await self._beat_idly()
         except BaseException:
             self._needed.set()  # not written: the lease would end, as if this runner were dead
             raise
 
-    async def _beat(self, lease_until: int) -> None:
-        sent = self._clock.monotonic() if lease_until != IDLE else NEVER
-        self._last_beat = min(self._last_beat, sent)  # an idle beat makes it stale at once
-        if await self._store.beat(self.runner_id.current, lease_until):
+    async def _beat(self) -> None:
+        """Take a lease under which this runner may own runs."""
+        sent = self._clock.monotonic()
+        self._idle_since = None
+        if await self._write(self._lease_end(self.interval)):
             self._last_beat = sent
+
+    async def _beat_idly(self) -> None:
+        """Take a long lease, under which this runner must own nothing: who took it for dead would
+        have to wait too long.
+        """
+        sent = self._clock.monotonic()
+        self._last_beat = NEVER  # it is stale at once
+        if self._idle_since is None:
+            self._idle_since = self._clock.wall()
+        await self._write(self._lease_end(self.idle_interval))
+        self._idle_beat = sent
+
+    async def _write(self, lease_until: int) -> bool:
+        """Write a beat; whether this runner still counts as alive."""
+        if await self._store.beat(self.runner_id.current, lease_until, self._idle_since):
             self._beaten()
-        elif not self.lost.is_set():
+            return True
+        if not self.lost.is_set():
             log.error(
                 "runner %s was declared dead by another runner",
                 self.runner_id.current,
@@ -135,6 +180,8 @@ class Lease:
             )
             self.losses += 1
             self.lost.set()
+        return False
 
-    def _lease_end(self) -> int:
-        return self._store.lease_clock() + int(self._seconds * 1e6)
+    def _lease_end(self, interval: float) -> int:
+        """The end of a lease that begins now, of a runner that beats in such intervals."""
+        return self._store.lease_clock() + round(interval * BEATS_PER_LEASE * 1e6)

@@ -18,17 +18,24 @@ STEP: Final = 0.5
 cannot end the lease of a live runner, and delays a takeover only by its own length.
 """
 LONGEST: Final = 4
-"""How many times our own lease a lease can last; if it lasts longer, it is on the other clock."""
+"""How many times our own lease a lease can last; if it lasts longer, it is on the other clock. A
+runner that owns nothing has a longer one, which is compared with ours at such a time.
+"""
 STALE: Final = 2
 """How many leases after a step every runner has noticed it, so the correction ends."""
 
 
 class LeaseClock:
-    """``read`` returns µs; ``lease`` is the length of our own in seconds."""
+    """``read`` returns µs; ``lease`` is the length of our own in seconds, ``idle_lease`` that while
+    we own nothing.
+    """
 
-    def __init__(self, read: Callable[[], int], lease: float, clock: Clock) -> None:
+    def __init__(
+        self, read: Callable[[], int], lease: float, idle_lease: float, clock: Clock
+    ) -> None:
         self._read = read
         self._lease = lease
+        self._idle_lease = idle_lease
         self._clock = clock
         self._ahead = self._measured()
         self._step = 0.0
@@ -41,14 +48,20 @@ class LeaseClock:
         if abs(step) >= STEP * self._lease:
             self._step = step
             self._stepped_at = self._clock.monotonic()
-        elif self._clock.monotonic() - self._stepped_at > STALE * self._lease:
+        elif self._clock.monotonic() - self._stepped_at > STALE * self._idle_lease:
             self._step = 0.0
 
-    def left(self, lease_until: int) -> float:
-        """Seconds until a lease ends; zero or less when it has ended."""
+    def left(self, lease_until: int, *, idle: bool) -> float:
+        """Seconds until the lease of a runner ends, zero or less when it has ended; ``idle`` if the
+        runner owns nothing.
+        """
         left = (lease_until - self._read()) / 1e6
-        possible = [each for each in (left, left + self._step) if each <= LONGEST * self._lease]
-        return max(possible) if self._step and possible else left
+        usual = self._idle_lease if idle else self._lease
+        has_noticed = self._clock.monotonic() - self._stepped_at > STALE * usual
+        if not self._step or has_noticed:
+            return left
+        possible = [each for each in (left, left + self._step) if each <= LONGEST * usual]
+        return max(possible, default=left)
 
     def _measured(self) -> float:
         return self._read() / 1e6 - self._clock.monotonic()

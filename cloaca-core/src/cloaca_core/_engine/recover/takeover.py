@@ -16,11 +16,11 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core._engine.recover.lease import BEATS_PER_LEASE, IDLE, Lease
+from cloaca_core._engine.recover.lease import BEATS_PER_LEASE, Lease
 from cloaca_core._engine.recover.lease_clock import LeaseClock
+from cloaca_core._engine.recover.liveness import Liveness
 from cloaca_core._engine.recover.process_identity import (
     ProcessIdentity,
-    is_gone,
     is_neighbour,
     process_of,
 )
@@ -80,11 +80,13 @@ class Takeover:
         self._identity = identity
         self._freed = freed
         self._clock = clock
+        self._liveness = Liveness(store, identity)
         # By runner id: a beat counter, and the monotonic time at which it was first seen so, or at
         # which the last chance of its runner began.
         self._seen: dict[str, tuple[int, float]] = {}
         self._warned: dict[str, tuple[int, float]] = {}
-        self._lease_clock = LeaseClock(store.lease_clock, lease.interval * BEATS_PER_LEASE, clock)
+        leases = (lease.interval * BEATS_PER_LEASE, lease.idle_interval * BEATS_PER_LEASE)
+        self._lease_clock = LeaseClock(store.lease_clock, *leases, clock)
         self._deaths = ProcessWatch(self.wake)
         self._due = asyncio.Event()
         self._due.set()
@@ -152,11 +154,10 @@ class Takeover:
 
     def _verdict(self, row: RunnerRow) -> Verdict:
         """Judge a runner by its row and the notes about it; changes nothing."""
-        if row.fenced or is_gone(self._identity, process_of(row)):
+        if row.fenced or self._liveness.has_ended(row):
             return Verdict.DEAD
         now, (_, since) = self._clock.monotonic(), self._seen[row.id]
-        has_ended = row.lease_until != IDLE and self._lease_left(row) < 0
-        if not has_ended or now - since < self._lease.interval:
+        if self._lease_left(row) >= 0 or now - since < self._lease.interval:
             return Verdict.ALIVE
         if row.id not in self._warned:
             return Verdict.SUSPECT
@@ -177,9 +178,9 @@ class Takeover:
 
     def _lease_left(self, row: RunnerRow) -> float:
         """Seconds until a lease ends. One of an earlier boot is over, where leases end with it."""
-        if self._store.lease_ends_with_boot and row.boot_id != self._identity.boot_id:
+        if self._liveness.is_of_earlier_boot(row):
             return -math.inf
-        return self._lease_clock.left(row.lease_until)
+        return self._lease_clock.left(row.lease_until, idle=row.idle_since is not None)
 
     def _last_chance(self) -> float:
         return min(LAST_CHANCE, self._lease.interval)
@@ -201,13 +202,13 @@ class Takeover:
         return True
 
     def _next_look(self, live: list[RunnerRow]) -> float | None:
-        """Seconds until the next sweep. None when no other runner holds a lease: taking one changes
-        the database, and that wakes us.
+        """Seconds until the next sweep. None when no other runner is there: one that comes changes
+        the database, as one whose lease ends sooner, and that wakes us.
         """
         if self._warned:
             first = min(since for _, since in self._warned.values())
             return max(0.0, first + self._last_chance() - self._clock.monotonic()) + A_LITTLE
-        left = [self._lease_left(row) for row in live if row.lease_until != IDLE]
-        if not left:
+        if not live:
             return None
-        return min(max(min(left), 0.0) + self._lease.interval, LONGEST_SLEEP)
+        left = min([self._lease_left(row) for row in live])
+        return min(max(left, 0.0) + self._lease.interval, LONGEST_SLEEP)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from cloaca_core._engine.recover.liveness import Liveness
+from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.calls.noted_acts import NotedActs
 from cloaca_core.runner.calls.orders import asker
@@ -48,12 +50,16 @@ class ClaimingCalls:
         self._host.leaving = callback
 
     def drain(self, runner_id: str, by: str | None = None) -> Call[bool]:
-        """Ask another runner to leave; whether one of this id is there."""
+        """Ask another runner to leave; whether one of this id is there and alive."""
         checked, who = checked_text("runner_id", runner_id), asker(by)
 
         async def answer(engine: Engine) -> bool:
-            act = NotedActs(engine.store, engine.ids, who).row("drain_runner", checked)
-            is_there = await engine.store.drain(checked, act) is not None
+            store = engine.store
+            alive = Liveness(store, this_process()).is_alive
+            if not any(row.id == checked and alive(row) for row in await store.runners()):
+                return False
+            act = NotedActs(store, engine.ids, who).row("drain_runner", checked)
+            is_there = await store.drain(checked, act) is not None
             engine.watchers.wake()
             return is_there
 

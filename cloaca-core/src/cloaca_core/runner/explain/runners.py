@@ -53,7 +53,7 @@ def _judged(facts: Facts, runner: RunnerState) -> tuple[bool | None, str]:
 
 def _lease(facts: Facts, runner: RunnerState) -> str:
     """Until when a runner of another process is taken for alive if it is heard of no more."""
-    if runner.is_here or runner.lease_until is None:
+    if runner.is_here:
         return ""
     return f"; its lease ends {when(runner.lease_until, facts.now)}, unless it renews it"
 
@@ -164,8 +164,7 @@ def how_it_went(facts: Facts, runner: RunnerState) -> str:
     if runner.load.row.fenced:
         return "was declared dead; its runs are taken over"
     if runner.process_ended:
-        if runner.lease_until is None or runner.lease_until <= facts.now:
+        if runner.lease_until <= facts.now:
             return "its process has ended"
         return f"its process has ended; its lease ends {when(runner.lease_until, facts.now)}"
-    assert runner.lease_until is not None
     return f"has not renewed its lease, which ended at {instant(runner.lease_until)}"

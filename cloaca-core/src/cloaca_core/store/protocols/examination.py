@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from cloaca_core.records.findings import DatabaseFacts, Finding, SchemaState
+from cloaca_core.records.runners import Fleet
 
 
 class Examiner(Protocol):
@@ -20,6 +21,9 @@ class Examiner(Protocol):
 
     async def facts(self) -> DatabaseFacts:
         """The versions of server and driver, and the size."""
+
+    async def fleet(self) -> Fleet:
+        """The runners that are registered, oldest first, of any version; none without tables."""
 
     async def settings(self) -> Sequence[Finding]:
         """What is wrong with the database's settings, with its place, or with how it is reached.

@@ -30,8 +30,10 @@ class RunnerStore(Protocol):
         ``StoreOpenError`` when another runner, of this process or not, has the id.
         """
 
-    async def beat(self, runner_id: str, lease_until: int) -> bool:
-        """Renew the lease and count the beat; false when the runner was fenced or removed."""
+    async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:
+        """Renew the lease, count the beat and note since when the runner owns nothing, if it does
+        so; false when the runner was fenced or removed.
+        """
 
     async def drain(self, runner_id: str, act: ActRow | None = None) -> int | None:
         """Ask this runner to leave: it reads that among ``runners()``. Returns since when that is

@@ -194,14 +194,15 @@ class RunStore(Protocol):
     async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
         """Those of these runs that have ended."""
 
-    async def list_waiting(self, runner_id: str, most: int) -> Waiting:
+    async def list_waiting(self, runner_id: str, most: int, gone: Collection[str] = ()) -> Waiting:
         """Work that waits for a runner with its workflow, by workflow and kind, in any order.
 
         Eligible: claimable runs, and enabled schedules with a tick to come or due (also of a paused
-        workflow), of workflows of which no runner that is registered and not fenced owns a run that
-        has not ended. At most ``most`` of each are counted; ``first_run`` is the run that is
-        claimed first. ``other_runners`` counts those that are registered and not fenced, beside
-        ``runner_id``. Only reads; may include work that a concurrent caller takes meanwhile.
+        workflow), of workflows of which no live runner owns a run that has not ended. A runner is
+        live if it is registered, not fenced and not among the ``gone``. At most ``most`` of each
+        are counted; ``first_run`` is the run that is claimed first. ``other_runners`` counts the
+        live runners beside ``runner_id``. Only reads; may include work that a concurrent caller
+        takes meanwhile.
         """
 
     async def standing(self, run_id: str, most: int) -> Standing | None:

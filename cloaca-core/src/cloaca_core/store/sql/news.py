@@ -46,10 +46,10 @@ KINDS: Final[Mapping[str, Change]] = {
 
 
 class News:
-    """Knows of one runner's commits whether its lease was news already."""
+    """Knows of one runner's commits until when others take it for alive."""
 
     def __init__(self) -> None:
-        self._has_lease: bool | None = None
+        self._lease_until: int | None = None
 
     def of(self, steps: Sequence[Step]) -> Change | None:
         """``ANYTHING`` if a runner came or went, took up or released work, if something is asked of
@@ -65,23 +65,27 @@ class News:
         return found
 
     def wrote(self, steps: Sequence[Step]) -> None:
-        """Note that these steps were committed: a lease is news when it begins and when it ends."""
+        """Note that these steps were committed: a lease that ends sooner than the one before is
+        news, as others look again when the one that they know of has ended.
+        """
         for each in steps:
             if each.statement.name == "beat":
-                self._has_lease = _has_lease(each)
+                self._lease_until = _lease_until(each)
 
     def _kind(self, one: Step) -> Change | None:
         name = one.statement.name
         if name in {"insert_run", "insert_plain_run"}:
             return Change.RUNS if _leaves_runs_unowned(one) else None
         if name == "beat":
-            return Change.ANYTHING if _has_lease(one) is not self._has_lease else None
+            known = self._lease_until
+            return Change.ANYTHING if known is None or _lease_until(one) < known else None
         return KINDS.get(name)
 
 
-def _has_lease(beat: Step) -> bool:
-    """False for a beat without a lease: the runner owns nothing."""
-    return bool(beat.params[beat.statement.parameters.index("lease_until")])
+def _lease_until(beat: Step) -> int:
+    until = beat.params[beat.statement.parameters.index("lease_until")]
+    assert isinstance(until, int), "a beat names the end of its lease"
+    return until
 
 
 def _leaves_runs_unowned(insert: Step) -> bool:

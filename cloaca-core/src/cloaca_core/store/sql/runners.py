@@ -31,12 +31,12 @@ class SqlRunners(SqlPart):
         register, get = self._queries.runners.register, self._queries.runners.get_runner
         insert = Step.of(register, runner._asdict())
         found = await self._dialect.write([insert, Step(get, (runner.id,))])
-        if not _same_process(_runner(found[1][0]), runner):
+        if not _same_process(runner_of(found[1][0]), runner):
             raise StoreOpenError(f"runner_id {runner.id!r} is in use by another runner")
 
-    async def beat(self, runner_id: str, lease_until: int) -> bool:
+    async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:
         beat = self._queries.runners.beat
-        values = beat.bind(id=runner_id, lease_until=lease_until)
+        values = beat.bind(id=runner_id, lease_until=lease_until, idle_since=idle_since)
         (rows,) = await self._dialect.write([Step(beat, values)], urgent=True)
         return bool(rows)
 
@@ -93,7 +93,7 @@ class SqlRunners(SqlPart):
         return [schedules, lock_runner, *others]
 
     async def runners(self) -> list[RunnerRow]:
-        return list(map(_runner, await self._read(self._queries.runners.list_runners)))
+        return list(map(runner_of, await self._read(self._queries.runners.list_runners)))
 
     async def fence(self, runner_id: str, seen_beat: int) -> bool:
         return bool(
@@ -122,8 +122,9 @@ class SqlRunners(SqlPart):
         return len(ended) + len(freed)
 
 
-def _runner(row: Row) -> RunnerRow:
-    runner = RunnerRow._make(row)
+def runner_of(row: Row) -> RunnerRow:
+    """A row as statements return it; columns that a version lacks may be missing at its end."""
+    runner = RunnerRow(*row)
     return runner._replace(fenced=bool(runner.fenced))
 
 
@@ -134,5 +135,6 @@ def _same_process(found: RunnerRow, given: RunnerRow) -> bool:
         lease_until=given.lease_until,
         fenced=given.fenced,
         draining_since=given.draining_since,
+        idle_since=given.idle_since,
     )
     return as_given == given

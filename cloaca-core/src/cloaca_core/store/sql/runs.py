@@ -166,8 +166,9 @@ class SqlRuns(SqlPart):
             return q.list_runs_of_workflow, {"workflow": workflow, "status": status}
         return q.list_runs, {}
 
-    async def list_waiting(self, runner_id: str, most: int) -> Waiting:
-        rows = await self._read(self._queries.runs.list_waiting, runner_id=runner_id, most=most)
+    async def list_waiting(self, runner_id: str, most: int, gone: Collection[str] = ()) -> Waiting:
+        known = {"runner_id": runner_id, "most": most, "gone": self._dialect.array(gone)}
+        rows = await self._read(self._queries.runs.list_waiting, **known)
         found = list(map(WaitingRow._make, rows))
         (others,) = [row.found for row in found if row.kind == "runner"]
         return Waiting([row for row in found if row.kind != "runner"], others)

@@ -588,7 +588,7 @@ WHERE waiting.workflow IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = waiting.workflow
 ) AND NOT EXISTS (
     SELECT 1 FROM cloaca_runner AS runner
-    WHERE runner.fenced = 0 AND EXISTS (
+    WHERE runner.fenced = 0 AND NOT runner.id IN :gone AND EXISTS (
         SELECT 1 FROM cloaca_run AS run
         WHERE run.owner = runner.id AND run.ended_at IS NULL
             AND run.workflow = waiting.workflow
@@ -611,7 +611,7 @@ SELECT 'schedule', planned.workflow, '', (
 FROM planned
 WHERE planned.workflow IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM cloaca_runner AS runner
-    WHERE runner.fenced = 0 AND EXISTS (
+    WHERE runner.fenced = 0 AND NOT runner.id IN :gone AND EXISTS (
         SELECT 1 FROM cloaca_run AS run
         WHERE run.owner = runner.id AND run.ended_at IS NULL
             AND run.workflow = planned.workflow
@@ -619,4 +619,4 @@ WHERE planned.workflow IS NOT NULL AND NOT EXISTS (
 )
 UNION ALL
 SELECT 'runner', '', '', 0, count(*) FROM cloaca_runner AS runner
-WHERE runner.fenced = 0 AND runner.id <> :runner_id;
+WHERE runner.fenced = 0 AND NOT runner.id IN :gone AND runner.id <> :runner_id;

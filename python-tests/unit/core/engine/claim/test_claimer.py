@@ -20,7 +20,6 @@ from cloaca_core._engine.claim.claimer import STILL_COMING
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.record import journal
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
-from cloaca_core._engine.recover.lease import IDLE, NEVER
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import LATER, act, attempt, new_run, record, runner, submit
@@ -75,11 +74,11 @@ class Store(MemoryStore):
         await self.free.wait()
         return await super().insert_when_free(run, message)
 
-    async def beat(self, runner_id: str, lease_until: int) -> bool:
+    async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:
         if self.busy_beats:
             self.busy_beats -= 1
             raise StoreUnavailableError("database is locked")
-        beaten = await super().beat(runner_id, lease_until)
+        beaten = await super().beat(runner_id, lease_until, idle_since)
         self.refused_beats += not beaten
         return beaten
 
@@ -435,10 +434,10 @@ async def test_nobody_asks_without_end_for_the_lease_of_a_runner_that_was_declar
 
 
 async def idle_engine(engine: Engine, store: Store) -> None:
-    """Let the engine tell all runners, by its beat, that it owns nothing."""
+    """Let the engine beat as one that owns nothing."""
     await quiet()
-    await store.beat(engine._parts.base.runner_id.current, IDLE)
-    engine._parts.claims.lease._last_beat = NEVER
+    await engine._parts.claims.lease.prove()
+    assert engine._parts.claims.lease.is_idle()
     store.claims = 0
 
 
@@ -449,7 +448,7 @@ async def test_an_idle_runner_looks_before_it_claims() -> None:
         await quiet()
 
         assert store.claims == 0
-        assert store.registered[engine._parts.base.runner_id.current].lease_until == IDLE
+        assert engine._parts.claims.lease.is_idle()
 
 
 async def test_it_has_a_lease_before_it_claims() -> None:
@@ -457,7 +456,7 @@ async def test_it_has_a_lease_before_it_claims() -> None:
         await idle_engine(engine, store)
         await backlog_of(1, engine, store)
 
-        assert store.registered[engine._parts.base.runner_id.current].lease_until != IDLE
+        assert not engine._parts.claims.lease.is_idle()
 
 
 async def test_a_claim_for_which_no_lease_could_be_had_is_made_again() -> None:

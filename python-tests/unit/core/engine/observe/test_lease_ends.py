@@ -22,7 +22,7 @@ SECOND = 1_000_000
 class Desk:
     """Runners as a view sees them, whose leases end so many seconds after the start."""
 
-    def __init__(self, **leases: float | None) -> None:
+    def __init__(self, **leases: float) -> None:
         self.leases = dict(leases)
         self.here: set[str] = set()
         self.looks = 0
@@ -41,14 +41,13 @@ class Desk:
             raise StoreUnavailableError("not now")
         return [self._state(*each) for each in self.leases.items()], round(self.seconds * SECOND)
 
-    def _state(self, name: str, lease: float | None) -> RunnerState:
-        until = None if lease is None else round(lease * SECOND)
+    def _state(self, name: str, lease: float) -> RunnerState:
         load = RunnerLoad(runner(name), 0, owns_workflow=False)
-        return RunnerState(load, is_here=name in self.here, lease_until=until)
+        return RunnerState(load, round(lease * SECOND), is_here=name in self.here)
 
 
 async def test_it_is_told_when_the_first_lease_ends() -> None:
-    desk = Desk(one=30, other=20, idle=None)
+    desk = Desk(one=30, other=20)
     with desk.watchers.listening() as notices:
         ends = LeaseEnds(notices, desk.look)
         await ends.next()

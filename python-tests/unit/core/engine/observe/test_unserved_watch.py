@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,6 +11,8 @@ from model.hand_clock import HandClock
 from model.memory_store import MemoryStore
 
 from cloaca_core._engine.observe.unserved_watch import PATIENCE, SETTLING, UnservedWatch
+from cloaca_core._engine.recover.liveness import Liveness
+from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core.conformance.rows import NOW, new_run, runner, schedule, submit, trigger_row
 from cloaca_core.definition.builder import WorkflowBuilder
@@ -32,11 +34,11 @@ class Store(MemoryStore):
     looks = 0
     broken = False
 
-    async def list_waiting(self, runner_id: str, most: int) -> Waiting:
+    async def list_waiting(self, runner_id: str, most: int, gone: Collection[str] = ()) -> Waiting:
         self.looks += 1
         if self.broken:
             raise StoreUnavailableError("no answer")
-        return await super().list_waiting(runner_id, most)
+        return await super().list_waiting(runner_id, most, gone)
 
 
 @dataclass
@@ -49,7 +51,12 @@ class Scene:
         self.store.wall_clock = lambda: NOW
         self.has_left = False
         self.watch = UnservedWatch(
-            self.store, self.registry, RunnerId("me"), lambda: self.has_left, self.clock
+            self.store,
+            self.registry,
+            RunnerId("me"),
+            Liveness(self.store, this_process()),
+            lambda: self.has_left,
+            self.clock,
         )
 
     def define(self, name: str) -> None:

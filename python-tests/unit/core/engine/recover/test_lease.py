@@ -1,4 +1,4 @@
-"""Who owns something beats, who owns nothing says so once, who was declared dead hears of it."""
+"""Who owns something beats, who owns nothing does so seldom, who was declared dead hears of it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from model.hand_clock import HandClock
 from model.memory_store import MemoryStore
 from model.quiet import quiet
 
-from cloaca_core._engine.recover.lease import IDLE, Lease
+from cloaca_core._engine.recover.lease import IDLE_BEAT, IDLE_BEAT_NEARBY, Lease
 from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core.errors import StoreUnavailableError
 
 SECONDS = 15.0
+IDLE = 3 * IDLE_BEAT
 
 
 class Store(MemoryStore):
@@ -25,30 +26,36 @@ class Store(MemoryStore):
         self.clock = clock
         self.beats: list[int] = []
         self.is_busy = False
+        self.nearby = False
         self.open = asyncio.Event()
         self.open.set()
 
     def lease_clock(self) -> int:
         return int(self.clock.now * 1e6)
 
-    async def beat(self, runner_id: str, lease_until: int) -> bool:
+    @property
+    def lease_ends_with_boot(self) -> bool:
+        return self.nearby
+
+    async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:
         await self.open.wait()
         if self.is_busy:
             raise StoreUnavailableError("database is locked")
         self.beats.append(lease_until)
-        return await super().beat(runner_id, lease_until)
+        return await super().beat(runner_id, lease_until, idle_since)
 
 
 class Holder:
     """A lease, registered, on clocks that stand still."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = SECONDS, *, nearby: bool = False) -> None:
         self.clock = HandClock()
         self.store = Store(self.clock)
+        self.store.nearby = nearby
         self.runner_id = RunnerId("me")
         self.owns = True
         self.lease = Lease(
-            self.store, self.runner_id, this_process(), SECONDS, lambda: self.owns, self.clock
+            self.store, self.runner_id, this_process(), seconds, lambda: self.owns, self.clock
         )
 
     async def turn_after(self, seconds: float) -> None:
@@ -82,19 +89,59 @@ async def test_three_beats_fit_into_a_lease(holder: Holder) -> None:
     assert holder.until == holder.in_seconds(SECONDS)
 
 
-async def test_a_runner_that_owns_nothing_says_so_and_then_beats_no_more(holder: Holder) -> None:
+async def test_a_runner_that_owns_nothing_beats_once_a_minute(holder: Holder) -> None:
     holder.owns = False
     await holder.turn_after(holder.lease.interval)
-    assert holder.store.beats == [IDLE]
     assert holder.lease.is_idle()
+    assert holder.until == holder.in_seconds(IDLE)
 
-    further = asyncio.create_task(holder.lease.turn())
-    holder.clock.now += 3600
+    early = asyncio.create_task(holder.lease.turn())
     await quiet()
+    assert not early.done()
+    early.cancel()
+    await holder.turn_after(60)
 
-    assert not further.done()
-    assert holder.store.beats == [IDLE]
-    further.cancel()
+    assert holder.until == holder.in_seconds(IDLE)
+    assert len(holder.store.beats) == 2
+
+
+async def test_a_lease_that_others_need_not_notice_soon_is_no_shorter_while_idle() -> None:
+    """In a test a lease may last for years, and then an idle runner beats as seldom."""
+    holder = Holder(seconds=86_400)
+    await holder.lease.register()
+    holder.owns = False
+    await holder.lease.prove()
+
+    assert holder.until == holder.in_seconds(86_400)
+
+
+async def test_beside_processes_that_can_be_seen_it_beats_every_ten_minutes() -> None:
+    """Each write to a file wakes all runners of the file."""
+    holder = Holder(nearby=True)
+    await holder.lease.register()
+    holder.owns = False
+    await holder.lease.prove()
+
+    assert holder.until == holder.in_seconds(3 * IDLE_BEAT_NEARBY)
+
+
+async def test_an_idle_beat_gives_way_to_a_lease_that_was_taken_meanwhile(holder: Holder) -> None:
+    """It would stretch the lease under which runs are owned."""
+    holder.owns = False
+    await holder.turn_after(holder.lease.interval)
+    holder.clock.now += 60
+    holder.store.open.clear()
+    steps = (holder.lease.prove, holder.lease.refresh, holder.lease.turn)
+    beating = []
+    for step in steps:  # each waits for the one before
+        beating.append(asyncio.create_task(step()))
+        await quiet()
+
+    holder.store.open.set()
+    await asyncio.gather(*beating)
+
+    assert holder.until == holder.in_seconds(SECONDS)
+    assert holder.lease.is_fresh()
 
 
 async def test_a_lease_counts_from_when_its_beat_was_sent(holder: Holder) -> None:
@@ -119,7 +166,7 @@ async def test_that_it_owns_nothing_is_said_again_when_that_has_failed(holder: H
 
     await holder.lease.turn()
 
-    assert holder.store.beats == [IDLE]
+    assert holder.until == holder.in_seconds(IDLE)
 
 
 async def test_it_beats_before_it_owns_something_again(holder: Holder) -> None:
@@ -159,7 +206,7 @@ async def test_it_is_not_fresh_while_it_is_told_to_be_idle(holder: Holder) -> No
     holder.store.open.set()
     await asyncio.gather(telling, beating)
 
-    assert holder.store.beats == [IDLE, holder.in_seconds(SECONDS)]
+    assert holder.store.beats == [holder.in_seconds(IDLE), holder.in_seconds(SECONDS)]
     assert holder.lease.is_fresh()
 
 
@@ -217,4 +264,4 @@ async def test_proving_that_the_database_takes_writes_says_what_is_true(
 
     await holder.lease.prove()
 
-    assert holder.until == (holder.in_seconds(SECONDS) if owns else IDLE)
+    assert holder.until == holder.in_seconds(SECONDS if owns else IDLE)

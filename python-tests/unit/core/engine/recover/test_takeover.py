@@ -11,7 +11,7 @@ from model.hand_clock import HandClock
 from model.memory_store import MemoryStore
 
 from cloaca_core._engine.recover import takeover
-from cloaca_core._engine.recover.lease import IDLE, Lease
+from cloaca_core._engine.recover.lease import IDLE_BEAT, Lease
 from cloaca_core._engine.recover.process_identity import ProcessIdentity, this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.recover.takeover import Takeover
@@ -50,10 +50,10 @@ class Store(MemoryStore):
     def lease_clock(self) -> int:
         return int((self.clock.now + self.set_by) * 1e6)
 
-    async def beat(self, runner_id: str, lease_until: int) -> bool:
+    async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:
         if self.broken:
             raise OSError("no writes now")
-        return await super().beat(runner_id, lease_until)
+        return await super().beat(runner_id, lease_until, idle_since)
 
     async def fence(self, runner_id: str, seen_beat: int) -> bool:
         if runner_id == self.lives:
@@ -241,13 +241,19 @@ class TestTheSilent:
 
         assert not scene.is_taken()
 
-    async def test_an_idle_runner_has_nothing_to_lose(self, scene: Scene) -> None:
-        await scene.other(lease=IDLE)
+    async def test_an_idle_runner_that_died_is_removed_too(self, scene: Scene) -> None:
+        """Its lease lasts longer, and is looked at as seldom as it is renewed."""
+        idle = 3 * IDLE_BEAT
+        await scene.other(lease=scene.store.lease_clock() + int(idle * 1e6))
+        scene.store.runs.clear()
+        for _ in range(3):
+            assert await scene.after(IDLE_BEAT - 1) == pytest.approx(IDLE_BEAT, abs=52)
+            assert "other" in scene.store.registered
 
-        for _ in range(4):
-            assert await scene.after(LEASE) is None
+        await scene.after(3 + BEAT)
+        await scene.after(CHANCE)
 
-        assert not scene.is_taken()
+        assert "other" not in scene.store.registered
 
 
 class TestDoubt:

@@ -169,7 +169,7 @@ def test_of_a_run_of_this_process_it_is_known_which_bodies_run() -> None:
     ("gone", "how"),
     [
         (state(fenced=True), "was declared dead; its runs are taken over"),
-        (state(process_ended=True), "its process has ended"),
+        (state(process_ended=True, lease_until=START), "its process has ended"),
         (
             state(process_ended=True, lease_until=LATER),
             f"its process has ended; its lease ends at {AT_LATER}",
