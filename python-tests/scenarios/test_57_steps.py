@@ -7,9 +7,8 @@ import contextvars
 import dataclasses
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -304,32 +303,70 @@ def test_a_step_within_a_step_is_refused(runner: cloaca.DefaultRunner) -> None:
     assert error == "StepInUseError: step 'inner' is called within another step"
 
 
-def test_one_name_from_two_threads_at_once_is_refused(runner: cloaca.DefaultRunner) -> None:
-    inside, leave = threading.Event(), threading.Event()
+def test_steps_of_one_name_may_overlap_and_find_their_values_again(
+    runner: cloaca.DefaultRunner,
+) -> None:
+    """Each takes its number when it begins."""
+    calls = Calls()
 
-    def slow() -> str:
-        inside.set()
-        leave.wait(WAIT)
-        return "slow"
+    async def body(context: Context, handle: cloaca.AsyncTaskHandle) -> dict[str, Any]:
+        last_begun = asyncio.Event()
 
-    def body(context: Context, handle: Handle) -> dict[str, Any]:
-        with ThreadPoolExecutor(1) as pool:
-            other = pool.submit(handle.step, "same", slow)
-            inside.wait(WAIT)
-            try:
-                with pytest.raises(cloaca.StepInUseError, match="is under way") as refusal:
-                    handle.step("same", lambda: "quick")
-                named = handle.step("another", lambda: "quick")
-            finally:
-                leave.set()
-            again = handle.step("same", lambda: "later") if other.result(WAIT) else None
-        return {"name": refusal.value.name, "values": [other.result(), named, again]}
+        async def page(number: int) -> Any:
+            if number == 3:
+                last_begun.set()
+            await last_begun.wait()
+            return calls.note(number)
+
+        found = await asyncio.gather(*[handle.step("page", page, n) for n in (1, 2, 3)])
+        failing_once(handle)
+        return {"found": found}
 
     define(body)
     result = runner.execute("stepped")
 
-    assert result.final_context["name"] == "same"
-    assert result.final_context["values"] == ["slow", "quick", "later"]
+    assert result.final_context["found"] == [1, 2, 3]
+    assert sorted(calls.made) == [1, 2, 3]
+
+
+@dataclasses.dataclass
+class Said:
+    """A part of the answer of a language model."""
+
+    content: str
+    part_kind: Literal["text"] = "text"
+
+
+@dataclasses.dataclass
+class Asked:
+    """Another part of it."""
+
+    tool: str
+    args: str | dict[str, Any] | None = None
+    part_kind: Literal["tool-call"] = "tool-call"
+
+
+@dataclasses.dataclass
+class Response:
+    """An answer of a language model, as libraries of agents have it."""
+
+    parts: list[Said | Asked]
+    kind: Literal["response"] = "response"
+
+
+def test_a_union_of_dataclasses_is_made_again(runner: cloaca.DefaultRunner) -> None:
+    answer = Response([Said("let me look"), Asked("search", {"word": "steps"})])
+
+    def ask() -> Response:
+        return answer
+
+    def body(context: Context, handle: Handle) -> dict[str, Any]:
+        found = handle.step("ask", ask)
+        failing_once(handle)
+        return {"same": found == answer, "is_it": found is answer}
+
+    define(body)
+    assert runner.execute("stepped").final_context.to_dict() == {"same": True, "is_it": False}
 
 
 @pytest.mark.parametrize("name", ["", "x" * 256, "a\0b", "\ud800", 7])

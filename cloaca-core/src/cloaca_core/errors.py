@@ -38,7 +38,7 @@
     │   └── WorkerLost                  … as its worker died under it
     ├── RunnerClosedError               (RuntimeError, ValueError) after shutdown()
     ├── RunnerUsageError                (RuntimeError) a call from where it would block for ever
-    ├── StepInUseError                  (RuntimeError) a step within a step, or a name twice at once
+    ├── StepInUseError                  (RuntimeError) a step within a step
     ├── MissingExtraError               (ImportError) a package of an extra is not installed
     ├── BackendError                    (ImportError)
     │   ├── BackendNotFoundError
@@ -455,7 +455,7 @@ class RunnerUsageError(CloacaError, RuntimeError):
 
 
 class StepInUseError(CloacaError, RuntimeError):
-    """A step was called within a step, or two of one name at once. ``name`` is that of the step."""
+    """A step was called within a step. ``name`` is that of the inner one."""
 
     def __init__(self, message: str, *, name: str) -> None:
         super().__init__(message)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import sys
 import typing
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, Literal, NewType, TypedDict, TypeVar
+from types import SimpleNamespace
+from typing import Annotated, Any, Literal, NewType, TypedDict, TypeVar, cast
 
 import pytest
 
@@ -47,6 +49,43 @@ class Bag(typing.Generic[T]):
 
     nodes: dict[str, Node]
     pair: tuple[int, Node | None] = (0, None)
+
+
+@dataclasses.dataclass
+class Text:
+    """A part of an answer of a language model."""
+
+    content: str
+    part_kind: Literal["text", "quote"] = "text"
+
+
+@dataclasses.dataclass
+class Call:
+    """Another part; it may hold parts, and its kind is no argument."""
+
+    name: str
+    args: str | dict[str, Any] | None = None
+    parts: list[Part] = dataclasses.field(default_factory=list)
+    part_kind: Literal["call"] = dataclasses.field(default="call", init=False)
+
+
+Part = Annotated[Text | Call, "told apart by part_kind"]
+
+
+@dataclasses.dataclass
+class Answer:
+    """Like the response of an agent's library."""
+
+    parts: Sequence[Part]
+    content: str | list[Part] | None = None
+    kind: Literal["response"] = "response"
+
+
+@dataclasses.dataclass
+class Untold:
+    """Its kind may be that of a text."""
+
+    part_kind: Literal["text", "other"]
 
 
 @dataclasses.dataclass
@@ -108,10 +147,71 @@ def test_json_values_are_kept_as_they_are(kind: Any) -> None:
         (tuple[Node, ...], (Node("a"), Node("b"))),
         (tuple, (1, 2)),
         (Annotated[list[Node], "some"], [Node("a")]),
+        (Text | Call, Text("a", "quote")),
+        (Call | Text | None, None),
+        (list[Part], [Text("a"), Call("f", {"x": 1}, [Call("g", "raw"), Text("b")])]),
+        (Answer, Answer([Call("f"), Text("a")])),
+        (Answer, Answer([], [Text("a"), Call("f")])),
+        (Node | str, Node("a")),
+        (Node | str | int, "a"),
+        (Node | list[Node] | Literal["none"], [Node("a")]),
     ],
 )
 def test_values_are_made_again(kind: Any, value: object) -> None:
     assert there_and_back(kind, value) == value
+
+
+def test_a_dataclass_with_annotations_of_pydantic_is_kept_by_pydantic(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Stands for pydantic, which is not there where this runs: an adapter for each type."""
+    made: list[Any] = []
+
+    class Discriminator:
+        __module__ = "pydantic.types"
+
+    class TypeAdapter:
+        def __init__(self, kind: Any) -> None:
+            made.append(kind)
+            self.validate_python = lambda value: kind(**value)
+
+        def dump_python(self, value: Any, *, mode: str) -> dict[str, Any]:
+            assert mode == "json"
+            return {"when": value.when, "part_kind": value.part_kind}
+
+    @dataclasses.dataclass
+    class Reply:
+        when: list[Annotated[Decimal, Discriminator()]]
+        part_kind: Literal["reply"] = "reply"
+
+    Reply.__annotations__ = {
+        "when": list[Annotated[Decimal, Discriminator()]],
+        "part_kind": Literal["reply"],
+    }
+    monkeypatch.setitem(
+        sys.modules, "pydantic", cast(Any, SimpleNamespace(TypeAdapter=TypeAdapter))
+    )
+
+    for _ in range(2):
+        assert there_and_back(Reply, Reply(cast(Any, [1]))) == Reply(cast(Any, [1]))
+    assert made == [Reply]
+    assert there_and_back(list[Reply | Text], [Text("a"), Reply([])]) == [Text("a"), Reply([])]
+    with pytest.raises(ContextTypeError, match="it must be Reply"):
+        form_of(Reply).dump(Text("a"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored"),
+    [
+        (Text | Call, {"part_kind": "gone", "content": "a"}),
+        (Text | Call, {"content": "a"}),
+        (Text | Call, "text"),
+        (Node | str, ["a"]),
+    ],
+)
+def test_a_stored_value_of_no_member_is_refused(kind: Any, stored: object) -> None:
+    with pytest.raises(ContextTypeError, match="it must be "):
+        form_of(kind).load(stored)
 
 
 def test_models_are_made_again_by_their_own_methods() -> None:
@@ -135,6 +235,10 @@ def test_fields_that_were_added_have_their_defaults_and_those_that_went_are_pass
         (dict[str, Node], [Node("a")]),
         (tuple[int, str], (1, "a", 2)),
         (Model, 3),
+        (Text | Call, Node("a")),
+        (Text | Call, Text("a", "call")),  # type: ignore[arg-type]  # that is what is tested
+        (Node | str, Text("a")),
+        (Node | str, [Node("a")]),
     ],
 )
 def test_a_value_of_another_type_is_refused(kind: Any, value: object) -> None:
@@ -149,6 +253,11 @@ def test_a_value_of_another_type_is_refused(kind: Any, value: object) -> None:
         (Colour, "Colour"),
         (Broken, "Decimal"),  # the field's
         (Node | Bag, "Node | "),
+        (Text | Untold, "Text | "),  # two of one kind
+        (Text | Node, "Text | "),  # one without a kind
+        (Node | dict[str, int], "Node | "),
+        (list[Node] | tuple[Text, ...], "list["),
+        (Model | Node, "Model | "),
         (set[int], "set"),
         (list[Decimal], "Decimal"),
         (Callable[[], int], "Callable"),

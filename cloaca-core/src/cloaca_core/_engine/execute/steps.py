@@ -82,8 +82,8 @@ _WITHIN: Final[ContextVar[Attempt | None]] = ContextVar("cloaca_step", default=N
 
 
 class AttemptSteps:
-    """The steps of one attempt. A body may have threads or tasks of its own, which call steps of
-    different names at once.
+    """The steps of one attempt. A body may have threads or tasks of its own, which call steps at
+    once: each takes its number when it begins.
 
     Memos are read once, at the first step, and only if there may be some: not in the first attempt
     of a run that has always been ours.
@@ -96,7 +96,6 @@ class AttemptSteps:
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._met: dict[str, int] = {}
-        self._in_use: set[str] = set()
         self._known: dict[tuple[str, str, int], MemoRow] | None = None
         if attempt.number == 1 and attempt.epoch == 1 and not attempt.has_left:
             self._known = {}
@@ -115,13 +114,13 @@ class AttemptSteps:
         """The value of a step, on a thread that may block."""
         call = step_call(name, function, args, kwargs, options, is_async=False)
         self._refuse_ended(is_async=False)
-        with self._numbered(call.name) as number:
-            self._read_memos()
-            if (text := self._kept(KIND, call.name, number)) is None:
-                text = self._text_of(call, self._called(call))
-                memo = self._memo(call.name, number, text)
-                answer_to(partial(self._keeper.keep, self._attempt, memo))
-            return _loaded(call, text)
+        number = self._number_of(call.name)
+        self._read_memos()
+        if (text := self._kept(KIND, call.name, number)) is None:
+            text = self._text_of(call, self._called(call))
+            memo = self._memo(call.name, number, text)
+            answer_to(partial(self._keeper.keep, self._attempt, memo))
+        return _loaded(call, text)
 
     def _read_memos(self) -> None:
         with self._reading:
@@ -152,13 +151,13 @@ class AttemptSteps:
         """The value of a step, on a loop."""
         call = step_call(name, function, args, kwargs, options, is_async=True)
         self._refuse_ended(is_async=True)
-        with self._numbered(call.name) as number:
-            await self._read_memos_async()
-            if (text := self._kept(KIND, call.name, number)) is None:
-                text = self._text_of(call, await self._called_async(call))
-                memo = self._memo(call.name, number, text)
-                await answer_on_loop(partial(self._keeper.keep, self._attempt, memo))
-            return _loaded(call, text)
+        number = self._number_of(call.name)
+        await self._read_memos_async()
+        if (text := self._kept(KIND, call.name, number)) is None:
+            text = self._text_of(call, await self._called_async(call))
+            memo = self._memo(call.name, number, text)
+            await answer_on_loop(partial(self._keeper.keep, self._attempt, memo))
+        return _loaded(call, text)
 
     async def _read_memos_async(self) -> None:
         if self._known is None:
@@ -194,23 +193,14 @@ class AttemptSteps:
         if attempt.stage is Stage.RAN:
             raise RunnerUsageError(f"{attempt}: its body has ended, and takes no further step")
 
-    @contextmanager
-    def _numbered(self, name: str) -> Iterator[int]:
-        """How often this attempt has met the name, now included. Held by one caller at a time."""
+    def _number_of(self, name: str) -> int:
+        """How often this attempt has met the name, now included. Steps of one name that are begun
+        in a fixed order find their values again, also if they overlap.
+        """
         self._refuse_within(f"step {name!r}", name)
         with self._lock:
-            if name in self._in_use:
-                raise StepInUseError(
-                    f"step {name!r} is under way: steps that run at once need names of their own",
-                    name=name,
-                )
-            self._in_use.add(name)
             number = self._met[name] = self._met.get(name, 0) + 1
-        try:
-            yield number
-        finally:
-            with self._lock:
-                self._in_use.discard(name)
+            return number
 
     def _refuse_within(self, what: str, name: str) -> None:
         """Refuse a step or a wait within the function of a step."""

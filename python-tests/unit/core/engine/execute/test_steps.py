@@ -17,7 +17,13 @@ from cloaca_core._engine.execute.steps import AttemptSteps, Tell, Withdraw
 from cloaca_core._engine.execute.work import Stage
 from cloaca_core.definition.retry import RetryPolicy
 from cloaca_core.definition.retry_after import RetryAfter
-from cloaca_core.errors import BodyCancelled, ContextValueError, RunnerUsageError, StoreDataError
+from cloaca_core.errors import (
+    BodyCancelled,
+    ContextValueError,
+    RunnerUsageError,
+    StepInUseError,
+    StoreDataError,
+)
 from cloaca_core.records.memos import MemoRow
 
 GRAPH = graph_of(t={})
@@ -179,7 +185,55 @@ def test_threads_of_one_body_read_once(keeper: Keeper) -> None:
     assert len(keeper.rows) == 9
 
 
-def test_a_name_is_free_again_after_an_error(keeper: Keeper) -> None:
+async def test_steps_of_one_name_that_overlap_find_their_values_again(keeper: Keeper) -> None:
+    """The second one ends first; each has the number of its begin."""
+    leave = asyncio.Event()
+
+    async def slow(value: str) -> str:
+        await leave.wait()
+        return value
+
+    async def quick(value: str) -> str:
+        leave.set()
+        return value
+
+    async def lost(value: str) -> str:
+        raise AssertionError(value)
+
+    steps, _ = steps_of(keeper)
+    first = [steps.step_async("s", slow, ("a",), {}), steps.step_async("s", quick, ("b",), {})]
+    assert await asyncio.gather(*first) == ["a", "b"]
+    assert [(row.number, row.value) for row in keeper.rows] == [(2, '"b"'), (1, '"a"')]
+
+    again, _ = steps_of(keeper, number=2)
+    second = [again.step_async("s", lost, (name,), {}) for name in "ab"]
+    assert await asyncio.gather(*second) == ["a", "b"]
+
+
+async def test_a_step_beside_is_none_within_and_one_within_a_step_is_refused(
+    keeper: Keeper,
+) -> None:
+    steps, _ = steps_of(keeper)
+    begun = asyncio.Event()
+
+    async def one() -> int:
+        await begun.wait()
+        return 1
+
+    async def inner() -> object:
+        return await steps.step_async("s", one, (), {})
+
+    async def other() -> int:
+        begun.set()
+        with pytest.raises(StepInUseError, match="'s' is called within another step"):
+            await inner()
+        return 2
+
+    found = await asyncio.gather(inner(), steps.step_async("s", other, (), {}))
+    assert list(found) == [1, 2]
+
+
+def test_an_error_takes_its_number_along(keeper: Keeper) -> None:
     steps, _ = steps_of(keeper)
 
     with pytest.raises(ZeroDivisionError):
