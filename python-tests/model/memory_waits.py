@@ -254,6 +254,7 @@ class MemoryWaits:
                         run_id=run.id,
                         workflow=run.workflow,
                         task_id=wait.task_id,
+                        name=wait.name,
                         opened_at=wait.opened_at,
                         due_at=wait.due_at,
                         detail=wait.detail,
@@ -262,7 +263,8 @@ class MemoryWaits:
                     )
                 )
         wanted = [row for row in rows if workflow in (None, row.workflow)]
-        return sorted(wanted, key=lambda row: (row.opened_at, row.run_id, row.task_id))[:limit]
+        by_age = sorted(wanted, key=lambda row: (row.opened_at, row.run_id, row.task_id, row.name))
+        return by_age[:limit]
 
     def mail_of(self, runner_id: str) -> dict[str, int]:
         """Runs of a runner that have unread messages, and how many were sent to each."""

@@ -133,6 +133,11 @@ class Worker:
         self.tell("send", run_id, payload)
         return self.hear("sent")[0]
 
+    def approve(self, run_id: str, name: str, by: str) -> str:
+        """Decide an approval; "True" if that was new, or the name of the error."""
+        self.tell("approve", run_id, name, by)
+        return self.hear("approved")[0]
+
     def refusal(self) -> str:
         """Submit runs until one is refused; the reason."""
         self.tell("fill")

@@ -195,6 +195,46 @@ def test_no_step_is_called_twice_although_the_owner_of_a_body_that_waits_dies_at
     is_over(fleet, run_id)
 
 
+def asked(fleet: Fleet) -> str:
+    """The run that asks a person, once it does."""
+    while not (found := fleet.query("SELECT run_id FROM cloaca_wait WHERE kind = 'approval'")):
+        continue
+    return str(found[0][0])
+
+
+def test_a_person_has_decided_although_the_owner_of_the_body_that_asked_dies(fleet: Fleet) -> None:
+    other = fleet.start()
+    other.tell("stop")
+    other.hear("stopped")
+    victim = fleet.start(fault="wait.before_close:1")
+    victim.tell("submit", "asking")
+    run_id = asked(fleet)
+    assert other.approve(run_id, "sign", "ann") == "True"
+    assert victim.exit_code() == -signal.SIGKILL
+    assert other.approve(run_id, "sign", "bob") == "AlreadyDecidedError"
+
+    rescuer = fleet.start()
+
+    assert rescuer.result(run_id) == ("Completed", {"trail": ["s0", "ann", "s1"]})
+    assert rescuer.approve(run_id, "sign", "bob") == "AlreadyDecidedError"
+    assert fleet.executions(run_id)["s0"] == 1
+    is_over(fleet, run_id)
+
+
+def test_a_person_is_asked_by_the_next_owner_of_a_body_that_was_leaving(fleet: Fleet) -> None:
+    victim = fleet.start(fault="body.left:1", evict_after_seconds=0)
+    victim.tell("submit", "asking")
+    assert victim.exit_code() == -signal.SIGKILL
+
+    rescuer = fleet.start(evict_after_seconds=0)
+    run_id = asked(fleet)
+    assert rescuer.approve(run_id, "sign", "ann") == "True"
+
+    assert rescuer.result(run_id) == ("Completed", {"trail": ["s0", "ann", "s1"]})
+    assert fleet.executions(run_id)["s0"] == 1
+    is_over(fleet, run_id)
+
+
 @BODIES
 @STAYING
 def test_an_owner_that_stands_still_keeps_nothing_of_a_body_that_another_has_finished(

@@ -135,6 +135,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _stepped(registry)
     _mailed(registry)
     _waiting(registry)
+    _asking(registry)
     _waiting_at_once(registry)
     _logged(registry)
     _stubborn(registry)
@@ -309,6 +310,21 @@ def _waiting(registry: cloaca.Registry) -> None:
             context["trail"] = [*trail, await handle.step("call", call, "s3")]
 
 
+def _asking(registry: cloaca.Registry) -> None:
+    """A body that pays, asks a person, and tells."""
+    with cloaca.WorkflowBuilder("asking", registry=registry):
+
+        @cloaca.task(id="t")
+        def body(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            def call(name: str) -> str:
+                note(handle, name)
+                return name
+
+            note(handle)
+            trail = [handle.step("call", call, "s0"), handle.approval("sign", "May it?")["by"]]
+            context["trail"] = [*trail, handle.step("call", call, "s1")]
+
+
 def _waiting_at_once(registry: cloaca.Registry) -> None:
     """Bodies with several waits at a time."""
     with cloaca.WorkflowBuilder("spread", registry=registry):
@@ -456,6 +472,14 @@ def _send(runner: cloaca.DefaultRunner, run_id: str, payload: str) -> None:
         say("sent", runner.send(run_id, "mail", payload, key=payload).changed)
     except cloaca.RunStateError as error:
         say("sent", type(error).__name__)
+
+
+def _approve(runner: cloaca.DefaultRunner, run_id: str, name: str, by: str) -> None:
+    """Decide an approval; whether that was new, or the name of the error."""
+    try:
+        say("approved", runner.approve(run_id, name, by=by).changed)
+    except cloaca.RunStateError as error:
+        say("approved", type(error).__name__)
 
 
 def _retry(runner: cloaca.DefaultRunner, run_id: str, *tasks: str) -> None:
@@ -722,6 +746,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "limited": _limited,
     "steer": _steer,
     "send": _send,
+    "approve": _approve,
     "retry": _retry,
     "fork": _fork,
     "prune": _prune,

@@ -394,6 +394,138 @@ def test_a_body_that_waits_before_and_after_a_child_makes_one(
         assert runner.count_runs(workflow_name="child") == 1
 
 
+def asked(runner: cloaca.Client, name: str) -> cloaca.OpenApproval:
+    """The approval of this name, once it is open."""
+    until(lambda: name in [each.name for each in runner.waiting_for_people()])
+    return next(each for each in runner.waiting_for_people() if each.name == name)
+
+
+@pytest.mark.parametrize("evict", [0, 10], ids=["leaves", "stays"])
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_a_body_asks_a_person(open_runner: OpenRunner, evict: float, is_async: bool) -> None:
+    """Twice by one name. A rejection skips nothing: the body decides."""
+    paid: list[int] = []
+
+    def body(context: Context, handle: Handle) -> None:
+        handle.step("pay", lambda: paid.append(1))
+        first = handle.approval("refund", "Pay 7?", schema=Terms)
+        again = handle.approval("refund", "Really?", choices=["yes", "reject"])
+        context.set("decided", [first, again])
+
+    async def coroutine(context: Context, handle: AsyncHandle) -> None:
+        async def pay() -> None:
+            paid.append(1)
+
+        await handle.step("pay", pay)
+        first = await handle.approval("refund", "Pay 7?", schema=Terms)
+        again = await handle.approval("refund", "Really?", choices=["yes", "reject"])
+        context.set("decided", [first, again])
+
+    define(coroutine if is_async else body)
+    with open_runner(evict_after_seconds=evict) as runner:
+        run = runner.submit("flow")
+        first = asked(runner, "refund")
+        assert (first.task_id, first.prompt, first.choices) == (
+            "t",
+            "Pay 7?",
+            ("approve", "reject"),
+        )
+        wait = run.info().waits_for
+        assert wait is not None
+        assert (wait.kind, wait.name) == ("approval", "refund")
+        if evict == 0:
+            until(lambda: waits(runner, run.id))
+        with pytest.raises(ValueError, match=r"^data\.limit must be an integer"):
+            run.approve("refund", data={"limit": "7"})
+        run.approve("refund", data=Terms(7), note="fine", by="ann")
+        until(lambda: [each.prompt for each in runner.waiting_for_people()] == ["Really?"])
+        run.approve("refund", "reject", by="bob")
+        result = run.result(WAIT)
+        with pytest.raises(cloaca.AlreadyDecidedError) as late:
+            run.approve("refund", "yes", by="cat")
+
+    one, two = result.final_context["decided"]
+    assert (one["choice"], one["by"], one["note"]) == ("approve", "ann", "fine")
+    assert one["data"]["limit"] == 7
+    assert (two["choice"], two["by"], two["data"]) == ("reject", "bob", None)
+    assert late.value.by == "bob"
+    assert paid == [1]
+
+
+@pytest.mark.parametrize("evict", [None, "always"])
+def test_a_body_that_asks_in_vain(database_url: str, evict: Any) -> None:
+    """A default decides, at an instant that stays; without one it is an error in the body."""
+    seen: list[Any] = []
+
+    def body(context: Context, handle: Handle) -> dict[str, Any]:
+        decided = handle.approval("refund", "Pay?", timeout=60, default="reject")
+        seen.append(decided)
+        with pytest.raises(cloaca.EventTimeoutError, match=r"waited 120s for a decision 'sign'$"):
+            handle.approval("sign", "Sign?", timeout=120)
+        return {"decided": decided}
+
+    define(body)
+    with harness(url=database_url, evict=evict) as h:
+        h.clock.to(NOON)
+        run = h.run("flow")
+        h.clock.advance(minutes=3)
+
+        assert run.context == {
+            "decided": {
+                "choice": "reject",
+                "by": None,
+                "at": "2026-03-10T12:01:00+00:00",
+                "note": None,
+                "data": None,
+            }
+        }
+        assert seen == [run.context["decided"]] * len(seen)
+
+
+def test_a_decision_is_remembered_in_the_next_round(runner: cloaca.DefaultRunner) -> None:
+    tries: list[int] = []
+
+    def body(context: Context, handle: Handle) -> None:
+        context["choice"] = handle.approval("refund", "Pay?")["choice"]
+        tries.append(1)
+        if len(tries) == 1:
+            raise ValueError("no money")
+
+    define(body, retry_attempts=1)
+    run = runner.submit("flow")
+    asked(runner, "refund")
+    run.approve("refund")
+    assert run.result(WAIT).status == "Failed"
+
+    assert runner.retry(run.id).result(WAIT).final_context["choice"] == "approve"
+    assert runner.waiting_for_people() == []
+
+
+def test_people_can_tell_the_approvals_of_a_run_apart(runner: cloaca.DefaultRunner) -> None:
+    def asks(context: Context, handle: Handle) -> None:
+        handle.approval("mine", "Mine?")
+
+    def asks_as(name: str) -> Callable[[Context, Handle], None]:
+        def body(context: Context, handle: Handle) -> None:
+            with pytest.raises(cloaca.DefinitionError, match=f"approval '{name}', by which task"):
+                handle.approval(name, "Yours?")
+
+        return body
+
+    with cloaca.WorkflowBuilder("flow"):
+        cloaca.task(id="first")(asks)
+        begun = cloaca.wait_for("begun")
+        cloaca.task(id="as_another", dependencies=[begun])(asks_as("mine"))
+        cloaca.task(id="as_a_node", dependencies=[begun])(asks_as("begun"))
+    run = runner.submit("flow")
+    asked(runner, "mine")
+    run.send("begun")
+    until(lambda: [statuses(run)[n] for n in ("as_another", "as_a_node")] == ["Completed"] * 2)
+    run.approve("mine")
+
+    assert run.result(WAIT).status == "Completed"
+
+
 @pytest.mark.parametrize("evict", [None, "always"])
 def test_a_body_waits_in_vain(database_url: str, evict: Any) -> None:
     def body(context: Context, handle: Handle) -> dict[str, Any]:

@@ -293,9 +293,13 @@ def test_its_handle_has_the_facts(
     ("body", "call", "instead"),
     [
         (crunching.calls_step, "step", "let a further task go on from there"),
-        (crunching.calls_sleep, "sleep or wait_for", "before this one, or in a node"),
-        (crunching.calls_wait_for, "sleep or wait_for", "before this one, or in a node"),
-        (crunching.calls_sleep_until, "sleep or wait_for", "before this one, or in a node"),
+        (crunching.calls_sleep, "sleep, wait_for or approval", "before this one, or in a node"),
+        (crunching.calls_wait_for, "sleep, wait_for or approval", "before this one, or in a node"),
+        (
+            crunching.calls_sleep_until,
+            "sleep, wait_for or approval",
+            "before this one, or in a node",
+        ),
         (crunching.calls_defer_until, "defer_until", "wait in a task before this one"),
         (crunching.calls_with_options, "with_options", "let a further task go on from there"),
     ],

@@ -293,6 +293,49 @@ def test_an_event_is_sent(
     assert acted(runner) == [("send", "ann", "bank.file")]
 
 
+def asking_body(runner: cloaca.DefaultRunner) -> cloaca.RunHandle:
+    """A run whose body asks a person, by another name than its task's."""
+    with cloaca.WorkflowBuilder("asking"):
+
+        @cloaca.task(id="pay")
+        def pay(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            context["choice"] = handle.approval("large", "More than 1,000?")["choice"]
+
+    run = runner.submit("asking")
+    while not runner.waiting_for_people():
+        continue
+    return run
+
+
+def test_a_question_of_a_body_is_decided_where_its_task_is_shown(
+    page: Page, runner: cloaca.DefaultRunner
+) -> None:
+    run = asking_body(runner)
+    shown = page.get(f"/runs/{run.id}?task=pay").text
+    assert "More than 1,000?" in shown
+    assert 'name="approval" value="large"' in shown
+
+    fields = {"task": "pay", "approval": "large", "choice": "approve"}
+    answer = page.act(run, "approve", **fields)
+
+    assert answer.headers["location"] == f"/runs/{run.id}?task=pay"
+    assert run.result(PATIENCE).final_context["choice"] == "approve"
+    assert acted(runner) == [("approve", "ann", "large: approve")]
+
+
+def test_a_question_of_a_body_is_decided_in_the_inbox(
+    page: Page, runner: cloaca.DefaultRunner
+) -> None:
+    run = asking_body(runner)
+    shown = page.get("/inbox").text
+    assert f'name="run" value="{run.id}"><input type="hidden" name="task" value="large"' in shown
+    fields = {"form_token": page.token, "run": run.id, "task": "large", "choice": "reject"}
+
+    assert page.post("/inbox/decide", data=fields).status_code == 303
+
+    assert run.result(PATIENCE).final_context["choice"] == "reject"
+
+
 def test_an_approval_is_decided_with_its_data(
     runner: cloaca.DefaultRunner, waiting: cloaca.RunHandle, page: Page
 ) -> None:

@@ -396,6 +396,21 @@ def no_event(task_id: str, event: str, timeout: float) -> EventTimeoutError:
     return EventTimeoutError(message, task_id=task_id, event=event, timeout=timeout)
 
 
+def name_taken(task_id: str, name: str, other: str) -> DefinitionError:
+    """Make the error for an approval whose name people cannot tell from another one's."""
+    return DefinitionError(
+        f"task {task_id!r} asks for an approval {name!r}, by which task {other!r} of the run is "
+        "known: name it otherwise"
+    )
+
+
+def no_decision(task_id: str, name: str, timeout: float) -> EventTimeoutError:
+    """Make the error for an approval that nobody decided in time; the caller raises it."""
+    of = "" if name == task_id else f" {name!r}"
+    message = f"task {task_id!r} waited {timeout:.10g}s for a decision{of}"
+    return EventTimeoutError(message, task_id=task_id, event=None, timeout=timeout)
+
+
 class ApprovalRejectedError(CloacaError, RuntimeError):
     """An approval with ``reject_policy="fail"`` was rejected. ``task_id`` is its id."""
 

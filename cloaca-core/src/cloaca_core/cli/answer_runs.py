@@ -61,7 +61,10 @@ def approve(
     note: str | None,
     by: str | None,
 ) -> None:
-    """Decide the approval TASK of a run that waits for it, with one of its choices."""
+    """Decide the approval TASK of a run that waits for it, with one of its choices.
+
+    TASK is the node, or the name by which the body of a task asks: APPROVAL in `approvals list`.
+    """
     value = None if data is None else read_json(data, "--data")
     with where.client("rw") as client:
         run_id = _resolved(client, run)

@@ -35,7 +35,7 @@ def list_(where: Where, out: Output, workflow: str | None, limit: int) -> None:
 
 _COLUMNS = (
     Column("RUN", lambda row: row["run_id"]),
-    Column("TASK", lambda row: row["task_id"]),
+    Column("APPROVAL", lambda row: row["name"]),
     Column("WORKFLOW", lambda row: row["workflow_name"], gives_way=True),
     when("SINCE", "opened_at"),
     when("UNTIL", "expires_at"),

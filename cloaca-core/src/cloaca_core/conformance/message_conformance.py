@@ -467,6 +467,7 @@ class MessageConformance:
             approval("c", "also"),
             approval("d", opened_at=NOW + 3)._replace(due_at=LATER, detail=detail),
             approval("e"),
+            approval("e", "refund")._replace(task_id="charge", number=1),  # of a body
             wait("a", due_at=LATER),
         )
         await store.cancel(["b"], act(), LATER, children=False)
@@ -474,12 +475,19 @@ class MessageConformance:
 
         found = await store.open_approvals(9)
 
-        ids = [(row.run_id, row.task_id) for row in found]
-        assert ids == [("c", "sign"), ("e", "sign"), ("a", "sign"), ("d", "sign")]
+        ids = [(row.run_id, row.task_id, row.name) for row in found]
+        assert ids == [
+            ("c", "sign", "sign"),
+            ("e", "charge", "refund"),
+            ("e", "sign", "sign"),
+            ("a", "sign", "sign"),
+            ("d", "sign", "sign"),
+        ]
         assert found[-1] == OpenApprovalRow(
             run_id="d",
             workflow=WORKFLOW,
             task_id="sign",
+            name="sign",
             opened_at=NOW + 3,
             due_at=LATER,
             detail=detail,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from cloaca_core.values.arguments import number, wrong_type
 from cloaca_core.values.log_levels import checked_level
-from cloaca_core.values.missing import MISSING
+from cloaca_core.values.missing import MISSING, Missing
 
 if TYPE_CHECKING:  # a program that only defines workflows does not load them
     from datetime import datetime
@@ -208,6 +208,30 @@ class TaskHandle(AttemptHandle):
 
         return self._steps.wait(event_call(event, timeout, default))
 
+    def approval(
+        self,
+        name: str,
+        prompt: str,
+        *,
+        choices: Sequence[str] = ("approve", "reject"),
+        schema: type | None = None,
+        timeout: Duration | None = None,
+        default: str | Missing = MISSING,
+    ) -> dict[str, Any]:
+        """Wait until a person decides, and return the decision: ``choice``, ``by``, ``at``,
+        ``note`` and ``data``, as ``cloaca.approval`` puts it into the context. It is among
+        ``waiting_for_people()``, and ``run.approve(name, …)`` decides it.
+
+        The options are those of ``cloaca.approval``. With "reject" nothing is skipped: the body
+        gets the choice, and decides what follows. After the timeout it gets ``default``, decided by
+        nobody, or ``EventTimeoutError`` if there is none. While one is open, its name is that of no
+        other task of the run, and of no approval of another task's body: ``DefinitionError``.
+        """
+        from cloaca_core.definition.waits.calls import approval_call
+
+        asked = approval_call(name, prompt, choices, schema, timeout, default)
+        return cast("dict[str, Any]", self._steps.wait(asked))
+
     def defer_until(self, condition: Callable[[], object], poll_interval_ms: float = 1000) -> None:
         """Wait until ``condition()`` is true, which is called on this thread every so many
         milliseconds. The slot is free in between; the body keeps its thread, and does not leave.
@@ -261,6 +285,22 @@ class AsyncTaskHandle(AttemptHandle):
         from cloaca_core.definition.waits.calls import event_call
 
         return await self._steps.wait_async(event_call(event, timeout, default))
+
+    async def approval(
+        self,
+        name: str,
+        prompt: str,
+        *,
+        choices: Sequence[str] = ("approve", "reject"),
+        schema: type | None = None,
+        timeout: Duration | None = None,
+        default: str | Missing = MISSING,
+    ) -> dict[str, Any]:
+        """As ``TaskHandle.approval``."""
+        from cloaca_core.definition.waits.calls import approval_call
+
+        asked = approval_call(name, prompt, choices, schema, timeout, default)
+        return cast("dict[str, Any]", await self._steps.wait_async(asked))
 
     async def defer_until(
         self, condition: Callable[[], object], poll_interval_ms: float = 1000

@@ -232,7 +232,9 @@ STEERING: Final = (
         approve,
         {
             "run": RUN,
-            "task": text("The task that is the approval."),
+            "task": text(
+                "The approval: the task that is one, or the name that the body of a task gave it."
+            ),
             "choice": text("One of its choices. Default: approve."),
             "data": anything("The JSON value that goes with the choice. Default: null."),
             "note": text("A note, for the log of actions."),

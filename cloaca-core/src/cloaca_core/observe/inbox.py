@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from cloaca_core._engine.steer.decisions import asked_in
 from cloaca_core.definition.graph import topological_order
 from cloaca_core.definition.waits.kinds import Approval
 from cloaca_core.errors import RunNotFoundError, TaskNotFoundError
@@ -131,15 +132,16 @@ async def count(engine: Looks) -> WaitingForPeople:
     return WaitingForPeople(len(approvals), len(await _paused(engine, COUNTED + 1)))
 
 
-async def read_question(engine: Looks, run_id: str, task_id: str) -> OpenApprovalRow | None:
+async def read_question(engine: Looks, run_id: str, name: str) -> OpenApprovalRow | None:
     """The approval of a run that is open, or None; runs on the engine's loop."""
     row = await engine.reader.get_run(run_id)
     for each in await engine.store.waits([run_id]):
-        if (each.kind, each.task_id, each.timed_out) == (APPROVAL, task_id, 0):
+        if (each.kind, each.name, each.timed_out) == (APPROVAL, name, 0):
             return OpenApprovalRow(
                 run_id=run_id,
                 workflow=row.workflow,
-                task_id=task_id,
+                task_id=each.task_id,
+                name=name,
                 opened_at=each.opened_at,
                 due_at=each.due_at,
                 detail=each.detail,
@@ -180,7 +182,8 @@ async def _one(engine: Looks, row: OpenApprovalRow, attempts: int) -> Open:
         seen = await changes.read(engine, row.run_id, row.task_id, None)
     except (RunNotFoundError, TaskNotFoundError):
         return Open(row, None, None)
-    return Open(row, changes.task_change(seen).input, _default(seen, row.task_id))
+    default = asked_in(row.detail).default or _default(seen, row.task_id)
+    return Open(row, changes.task_change(seen).input, default)
 
 
 def _default(seen: changes.Seen, task_id: str) -> str | None:

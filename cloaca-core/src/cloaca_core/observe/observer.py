@@ -345,11 +345,11 @@ class Observer:
         most = checked_limit(limit)
         return self._ask(lambda engine: inbox.read(engine, most, facts=facts), inbox.inbox)
 
-    def question(self, run_id: str, task: str) -> Call[OpenApproval | None]:
-        """An approval of a run if it is open, else None."""
+    def question(self, run_id: str, name: str) -> Call[OpenApproval | None]:
+        """The approval of this name, of a run, if it is open, else None."""
         from cloaca_core.observe import inbox
 
-        return self._ask(lambda engine: inbox.read_question(engine, run_id, task), inbox.question)
+        return self._ask(lambda engine: inbox.read_question(engine, run_id, name), inbox.question)
 
     def waiting(self) -> Call[WaitingForPeople]:
         """How many decisions and how many stopped runs wait for a person, each up to 100."""

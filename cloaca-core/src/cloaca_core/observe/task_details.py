@@ -68,8 +68,10 @@ class TaskMessage(Shown):
 class Question(Shown):
     """What an approval asks: ``schema`` is that of the data that go with a choice. ``is_open``
     while it waits for an answer, since ``opened_at``, until ``expires_at`` where that has an end.
+    ``name`` is what ``approve`` takes: of a question in a body not the task's.
     """
 
+    name: str
     prompt: str
     choices: tuple[str, ...]
     schema: Mapping[str, Any] | None
@@ -277,14 +279,16 @@ def _question(
     opened = next((each for each in waits if each.kind == APPROVAL), None)
     wait = None if node is None else node.wait
     if opened is not None:
-        prompt, choices, schema = asked_in(opened.detail)
+        prompt, choices, schema, _ = asked_in(opened.detail)
     elif isinstance(wait, Approval):
         prompt, choices = wait.prompt, wait.choices
         schema = None if wait.schema is None else dict(wait.schema)
     else:
         return None
-    is_open = opened is not None and not opened.timed_out and not _unread(rows.messages, task)
+    name = task if opened is None else opened.name
+    is_open = opened is not None and not opened.timed_out and not _unread(rows.messages, name)
     return Question(
+        name=name,
         prompt=prompt,
         choices=tuple(choices),
         schema=schema,
@@ -294,9 +298,9 @@ def _question(
     )
 
 
-def _unread(messages: Sequence[MessageRow], task: str) -> list[MessageRow]:
+def _unread(messages: Sequence[MessageRow], name: str) -> list[MessageRow]:
     """The decisions of an approval that the run has still to take."""
-    decisions = [each for each in messages if each.kind == APPROVAL and each.name == task]
+    decisions = [each for each in messages if each.kind == APPROVAL and each.name == name]
     return [each for each in decisions if each.taken_by is None]
 
 
@@ -306,7 +310,8 @@ def _decision(
     """The answer that counts: the last one sent, else that which a timeout has recorded."""
     if question is None or question.is_open:
         return None
-    sent = [each for each in rows.messages if each.kind == APPROVAL and each.name == task]
+    name = question.name
+    sent = [each for each in rows.messages if each.kind == APPROVAL and each.name == name]
     if sent:
         found, told = _value(sent[-1].payload), decided_in(sent[-1].payload)
         data = found.get("data") if isinstance(found, dict) else None

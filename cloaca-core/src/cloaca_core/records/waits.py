@@ -16,12 +16,12 @@ APPROVAL: Final = "approval"
 class WaitRow(NamedTuple):
     """An open wait of a run. Its key is (run_id, task_id, kind, name, number).
 
-    ``name`` is the event, for an approval the task's id, for a sleep empty. ``number`` says how
-    often a body has met that kind and name in one attempt, from 1; it is 0 for a node. ``attempt``
-    is that of the task, and ``input_hash`` as in ``MemoRow``, empty for a node. It ends at
-    ``due_at``, or (None) only by a message. ``detail`` is a JSON object that people need who answer
-    it: an approval's prompt, choices and schema. ``timed_out`` is 1 once it was decided that its
-    time is over: no message ends it any more.
+    ``name`` is the event, for an approval the node's id or what a body calls it, for a sleep empty.
+    ``number`` says how often a body has met that kind and name in one attempt, from 1; it is 0 for
+    a node. ``attempt`` is that of the task, and ``input_hash`` as in ``MemoRow``, empty for a node.
+    It ends at ``due_at``, or (None) only by a message. ``detail`` is a JSON object that people need
+    who answer it: an approval's prompt, choices, schema and default. ``timed_out`` is 1 once it was
+    decided that its time is over: no message ends it any more.
     """
 
     run_id: str
@@ -119,11 +119,12 @@ class Sent(NamedTuple):
 
 
 class OpenApprovalRow(NamedTuple):
-    """A decision that people have to take; ``detail`` is as in ``WaitRow``."""
+    """A decision that people have to take; ``detail`` and ``name`` are as in ``WaitRow``."""
 
     run_id: str
     workflow: str
     task_id: str
+    name: str
     opened_at: int
     due_at: int | None
     detail: str

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class OpenApproval:
     """An approval that waits for a person: the run goes on when ``approve`` gives it one of the
-    ``choices``.
+    ``choices``. ``name`` is what ``approve`` takes: the id of the node, or what the body of
+    ``task_id`` calls it.
 
     ``schema`` is the JSON schema of the ``data`` that go with the choice, None for none.
     ``opened_at`` is since when it waits, ``expires_at`` when its time is over, None where it has
@@ -33,10 +34,11 @@ class OpenApproval:
     opened_at: str
     expires_at: str | None
     tags: Mapping[str, str]
+    name: str
 
     def __str__(self) -> str:
         lines = [
-            f"{self.task_id} of {self.workflow_name}: {self.prompt}",
+            f"{self.name} of {self.workflow_name}: {self.prompt}",
             f"  choices  {', '.join(self.choices)}",
             f"  run      {self.run_id}",
             f"  since    {self.opened_at}",
@@ -67,6 +69,7 @@ def _open_approval(row: OpenApprovalRow) -> OpenApproval:
         opened_at=rfc3339(row.opened_at),
         expires_at=rfc3339_or_none(row.due_at),
         tags=tags_of(row.tags),
+        name=row.name,
     )
 
 

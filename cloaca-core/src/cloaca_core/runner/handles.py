@@ -253,6 +253,7 @@ class RunHandle(_Run):
     ) -> Steered:
         """Decide an approval of the run that is open; returns at once.
 
+        ``task_id`` is the node's id, or the name that a body gave to ``handle.approval``.
         ``choice`` is one of its choices, ``data`` a JSON value, a dataclass or a model that matches
         its schema (which a rejection may leave out), ``note`` a text of 1 to 255 characters, and
         ``by`` who decides: ``user@host``. Another choice, or data that do not match, is a

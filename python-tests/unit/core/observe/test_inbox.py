@@ -30,6 +30,7 @@ def test_an_approval_comes_with_what_it_sees_and_what_is_chosen_in_the_end() -> 
         run_id="r",
         workflow="public::embedded::flow",
         task_id="sign",
+        name="sign",
         opened_at=LATE,
         due_at=None,
         detail='{"prompt":"ok?","choices":["yes","no"]}',

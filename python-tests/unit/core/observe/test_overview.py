@@ -21,6 +21,7 @@ def test_rows_are_shaped_and_runs_that_are_gone_left_out() -> None:
         workflow="public::embedded::flow",
         run_status="Waiting",
         task_id="sign",
+        name="sign",
         detail='{"prompt":"ok?","choices":["yes"]}',
         opened_at=LATE,
         due_at=None,

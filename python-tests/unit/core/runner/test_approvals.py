@@ -9,7 +9,8 @@ NOW = 1_700_000_000_000_000
 ROW = OpenApprovalRow(
     run_id="r",
     workflow="public::embedded::order",
-    task_id="signed",
+    task_id="pay",
+    name="signed",
     opened_at=NOW,
     due_at=NOW + 60_000_000,
     detail=(
@@ -28,7 +29,7 @@ def test_it_has_what_the_rows_have() -> None:
     assert found == OpenApproval(
         run_id="r",
         workflow_name="order",
-        task_id="signed",
+        task_id="pay",
         prompt="Pay 90?",
         choices=("approve", "reject"),
         schema={
@@ -39,6 +40,7 @@ def test_it_has_what_the_rows_have() -> None:
         opened_at="2023-11-14T22:13:20.000000+00:00",
         expires_at="2023-11-14T22:14:20.000000+00:00",
         tags={"customer": "7"},
+        name="signed",
     )
 
 

@@ -9,7 +9,7 @@ class AskedWait(NamedTuple):
     """The wait is the ``number``-th of this kind and name in its attempt. It is over after so many
     ``seconds``, or at ``until``, an instant in µs, or (neither) only by a message. ``input_hash``
     is that of the task's input. ``may_leave``: the body's own thread or task waits, so that the
-    body can be unwound.
+    body can be unwound. ``detail`` is as in ``WaitRow``.
     """
 
     kind: str
@@ -19,3 +19,4 @@ class AskedWait(NamedTuple):
     until: int | None
     input_hash: str
     may_leave: bool
+    detail: str = "{}"

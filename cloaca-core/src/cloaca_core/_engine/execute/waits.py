@@ -23,8 +23,11 @@ from cloaca_core._engine.execute.steps import (
     answer_to,
     left_early,
 )
+from cloaca_core._engine.plan.waits import decision
 from cloaca_core.definition.waits.calls import WaitCall
-from cloaca_core.errors import no_event
+from cloaca_core.errors import no_decision, no_event
+from cloaca_core.records.waits import APPROVAL, SLEEP
+from cloaca_core.values.instants import read_instant
 from cloaca_core.values.json_values import decode
 from cloaca_core.values.missing import Missing
 
@@ -117,16 +120,26 @@ class AttemptWaits(AttemptSteps):
 
     def _asked(self, call: WaitCall, number: int, *, may_leave: bool) -> AskedWait:
         return AskedWait(
-            call.kind, call.name, number, call.seconds, call.until, self._hash(), may_leave
+            call.kind,
+            call.name,
+            number,
+            call.seconds,
+            call.until,
+            self._hash(),
+            may_leave,
+            call.detail,
         )
 
     def _outcome(self, call: WaitCall, text: str) -> object:
         """The value of the call: a payload, the default after a time-out, or nothing of a sleep."""
         value = _read(text)
-        if "payload" in value or not call.is_for_event:
+        if "payload" in value or call.kind == SLEEP:
             return value.get("payload")
         if isinstance(call.default, Missing):
-            raise no_event(self._attempt.task_id, call.name, call.seconds or 0.0)
+            made = no_decision if call.kind == APPROVAL else no_event
+            raise made(self._attempt.task_id, call.name, call.seconds or 0.0)
+        if call.kind == APPROVAL:
+            return decision(call.default, at=read_instant("at", value["over_at"]))
         return call.default
 
 

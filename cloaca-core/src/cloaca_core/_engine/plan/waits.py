@@ -17,8 +17,8 @@ from cloaca_core.errors import (
     CloacaError,
     ContextValueError,
     DefinitionTypeError,
-    EventTimeoutError,
     ScheduleError,
+    no_decision,
     no_event,
 )
 from cloaca_core.values.instants import Instant, instant_text, read_instant
@@ -79,7 +79,7 @@ def outcome_of_timeout(wait: NodeWait, task_id: str, now: Instant) -> WaitOutcom
             return Change({task_id: copy_value(wait.default)}, [])
         case Approval():
             if isinstance(wait.default, Missing):
-                return _failed(_undecided(task_id, _given(wait.timeout)))
+                return _failed(no_decision(task_id, task_id, _given(wait.timeout)))
             return _decided(wait, task_id, decision(wait.default, at=now))
         case _:
             assert_never(wait)
@@ -115,11 +115,6 @@ def _decided(wait: Approval, task_id: str, made: dict[str, JsonValue]) -> WaitOu
         message = f"task {task_id!r} was rejected{by}{note}"
         return _failed(ApprovalRejectedError(message, task_id=task_id))
     return Change({task_id: made}, [])
-
-
-def _undecided(task_id: str, timeout: float) -> EventTimeoutError:
-    message = f"task {task_id!r} waited {timeout:.10g}s for a decision"
-    return EventTimeoutError(message, task_id=task_id, event=None, timeout=timeout)
 
 
 def _failed(error: CloacaError) -> WaitFailed:

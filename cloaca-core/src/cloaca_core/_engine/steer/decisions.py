@@ -17,17 +17,20 @@ if TYPE_CHECKING:
 
 
 class Asked(NamedTuple):
-    """What an approval asks for: text for people, the choices, and the schema of data, if any."""
+    """What an approval asks for: text for people, the choices, the schema of data, if any, and the
+    choice at the end of its time, if it is known.
+    """
 
     prompt: str
     choices: tuple[str, ...]
     schema: Schema | None
+    default: str | None = None
 
 
 class Decision(NamedTuple):
     """The answer of a person to an approval."""
 
-    task_id: str
+    name: str
     choice: str
     by: str
     note: str | None
@@ -40,12 +43,12 @@ class Decision(NamedTuple):
             id=message_id,
             run_id=run_id,
             kind=APPROVAL,
-            name=self.task_id,
+            name=self.name,
             payload=encode(payload),
             dedupe_key=None,
             sent_by=self.by,
             sent_at=now,
-            reason=f"{self.task_id}: {words(self.choice, self.note)}",
+            reason=f"{self.name}: {words(self.choice, self.note)}",
         )
 
 
@@ -59,6 +62,7 @@ def asked_in(detail: str) -> Asked:
         if isinstance(choices, list)
         else (),
         schema if isinstance(schema, dict) else None,
+        _text(found.get("default")),
     )
 
 
@@ -69,7 +73,7 @@ def refuse_wrong(made: Decision, asked: Asked) -> None:
     if made.choice not in asked.choices:
         known, given = ", ".join(repr(each) for each in asked.choices), made.choice
         raise ConfigError(
-            f"choice must be one of {known} for {made.task_id!r}, got {given!r:.80}",
+            f"choice must be one of {known} for {made.name!r}, got {given!r:.80}",
             field="choice",
         )
     if asked.schema is None or (made.data is None and made.choice == REJECT):

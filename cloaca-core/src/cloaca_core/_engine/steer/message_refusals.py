@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from cloaca_core.records.waits import NewMessage, Sent, WaitRow
     from cloaca_core.store.protocol import Store
 
+_LOOKED_AT: Final = 1_000
+"""Messages of a run among which a decision of a body is looked for."""
 _MAY_BE_OPEN: Final = ("Running", "Waiting", "Paused")
 _TIME_OVER: Final = EventTimeoutError.__name__
 """Type of the error with which an approval fails that was not decided in time."""
@@ -75,7 +77,10 @@ class MessageRefusals:
             return _decided_already(run_id, task_id, row.status, decided)
         tasks = await self._reader.task_ids(row)
         if tasks and task_id not in tasks:
-            message = f"run {run_id} of {short_name(row.workflow)} has no task {task_id!r}"
+            message = (
+                f"run {run_id} of {short_name(row.workflow)} has no task {task_id!r}, and none of "
+                "its bodies asks for an approval of that name now"
+            )
             return TaskNotFoundError(message, task_id=task_id)
         return _not_open(run_id, task_id, row.status)
 
@@ -104,7 +109,16 @@ class MessageRefusals:
         _, attempts = await self._reader.current_attempts(run_id)
         its = [each for each in attempts if each.task_id == task_id]
         latest = max(its, key=lambda each: each.attempt, default=None)
-        return None if latest is None else _decided_by(latest)
+        if latest is not None:
+            return _decided_by(latest)
+        return await self._decided_in_a_body(run_id, task_id)
+
+    async def _decided_in_a_body(self, run_id: str, name: str) -> Decided | None:
+        """The last decision of this name that the body of a task has taken."""
+        sent = await self._store.sent(run_id, _LOOKED_AT)
+        its = [each for each in sent if (each.kind, each.name) == (APPROVAL, name)]
+        taken = [each for each in its if each.taken_by not in (None, name)]
+        return decided_in(taken[-1].payload) if taken else None
 
 
 def _decided_by(row: AttemptRow) -> Decided | None:

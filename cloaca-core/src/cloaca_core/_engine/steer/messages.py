@@ -60,21 +60,21 @@ class Messages:
 
     async def decide(self, run_id: str, decision: Decision) -> Sent:
         """Send the decision of an open approval, which must be one that it asks for."""
-        wait = await self._open_wait(run_id, decision.task_id)
+        wait = await self._open_wait(run_id, decision.name)
         if wait is None or wait.timed_out:
-            raise await self._refusals.of_decision(run_id, decision.task_id, wait)
+            raise await self._refusals.of_decision(run_id, decision.name, wait)
         try:
             refuse_wrong(decision, asked_in(wait.detail))
         except ConfigError as wrong:
-            raise await self._refusals.of_wrong_decision(run_id, decision.task_id, wrong) from None
+            raise await self._refusals.of_wrong_decision(run_id, decision.name, wrong) from None
         return await self.send(decision.message(self._ids.next(), run_id, self._store.wall()))
 
     async def open_approvals(self, limit: int, workflow: str | None) -> list[OpenApprovalRow]:
         """The decisions that people have to take, oldest first."""
         return await self._store.open_approvals(limit, workflow)
 
-    async def _open_wait(self, run_id: str, task_id: str) -> WaitRow | None:
-        for wait in await self._store.waits([run_id]):
-            if (wait.kind, wait.name) == (APPROVAL, task_id):
-                return wait
-        return None
+    async def _open_wait(self, run_id: str, name: str) -> WaitRow | None:
+        """The first approval of this name, one whose time is over only if there is no other."""
+        waits = await self._store.waits([run_id])
+        asked = [each for each in waits if (each.kind, each.name) == (APPROVAL, name)]
+        return min(asked, key=lambda each: each.timed_out, default=None)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import AttemptWork
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.record.memos import BodyCall, Memos
+    from cloaca_core.errors import CloacaError
     from cloaca_core.records.memos import MemoRow
 
 
@@ -81,6 +82,10 @@ class BodyWaits:
     def answer(self, call: BodyCall, memo: MemoRow) -> None:
         """The body comes to a wait that is over."""
         self._memos.conclude(call, [memo])
+
+    def refuse(self, call: BodyCall, error: CloacaError) -> None:
+        """The body may not wait for this; it goes on with the error."""
+        self._memos.conclude(call, error)
 
     def forget(self, wait: OpenWait) -> BodyCall | None:
         """The body waits no more; its call, if it has waited."""

@@ -16,7 +16,12 @@ from cloaca_core._engine.plan.waits import WaitOutcome, outcome_of_message, outc
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core._engine.record.wait_rows import WaitRows
 from cloaca_core._engine.runtime import failpoints
-from cloaca_core._engine.wait.rows import VALUE_OF_TIMEOUT, memo_of, value_of_message
+from cloaca_core._engine.wait.rows import (
+    is_of_message,
+    memo_of,
+    value_of_message,
+    value_of_timeout,
+)
 from cloaca_core.definition.waits.kinds import Sleep
 from cloaca_core.records.waits import SLEEP, ClosedWait, MessageRow, WaitTimeout
 
@@ -77,7 +82,7 @@ class WaitEnds:
         if wait.row.is_of_node and node is not None:
             self._end_node(run, wait, outcome_of_timeout(node, task_id, self._clock.wall()), None)
         else:
-            self._remember(run, wait, VALUE_OF_TIMEOUT, None)
+            self._remember(run, wait, value_of_timeout(wait.row, self._clock.wall()), None)
 
     def _is_decided(self, run: ActiveRun, wait: OpenWait, over: bool) -> None:
         """The table has decided whether the time of a wait is over."""
@@ -142,7 +147,7 @@ class WaitEnds:
         waits.remove(wait)
         if wait.attended:
             self._bodies.go_on(wait, memo)
-        elif wait.cut_off and memo.value != VALUE_OF_TIMEOUT:
+        elif wait.cut_off and is_of_message(memo):
             self._hand_on(run, wait, memo)
         elif is_open:
             waits.ended[wait.key] = memo  # for a body that has read its memos and comes here soon

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.execute.asked_wait import AskedWait
+from cloaca_core.definition.waits.approvals import detail_of
 from cloaca_core.definition.waits.kinds import Approval, NodeWait, WaitFor
 from cloaca_core.records.memos import MemoRow
 from cloaca_core.records.waits import APPROVAL, EVENT, SLEEP, MessageRow, NewMessage, WaitRow
-from cloaca_core.values.instants import SECOND
-from cloaca_core.values.json_values import JsonValue, encode
+from cloaca_core.values.instants import SECOND, Instant, instant_text
+from cloaca_core.values.json_values import encode
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core.records.runs import AttemptRow
 
-VALUE_OF_TIMEOUT: Final = "{}"
-"""The memo of a wait that was over by time."""
+_PAYLOAD: Final = '{"payload":'
+"""The beginning of the memo of a wait that a message has ended."""
 
 
 def row_of_node(node: NodeWait, mark: AttemptRow, due_at: int | None) -> WaitRow:
@@ -26,13 +27,7 @@ def row_of_node(node: NodeWait, mark: AttemptRow, due_at: int | None) -> WaitRow
         kind, name = EVENT, node.event
     elif isinstance(node, Approval):
         kind, name = APPROVAL, mark.task_id
-        schema = None if node.schema is None else dict(node.schema)
-        asked: dict[str, JsonValue] = {
-            "prompt": node.prompt,
-            "choices": list(node.choices),
-            "schema": schema,
-        }
-        detail = encode(asked)
+        detail = detail_of(node)
     assert mark.started_at is not None, "a node has opened"
     return WaitRow(
         mark.run_id, mark.task_id, kind, name, 0, mark.attempt, "", mark.started_at, due_at, detail
@@ -52,6 +47,7 @@ def row_of_body(attempt: Attempt, asked: AskedWait, now: int) -> WaitRow:
         asked.input_hash,
         now,
         due_at,
+        asked.detail,
     )
 
 
@@ -73,7 +69,19 @@ def row_of_message(message: NewMessage, number: int) -> MessageRow:
 
 def value_of_message(message: MessageRow) -> str:
     """The memo of a wait that this message has ended: its payload, as text of JSON."""
-    return f'{{"payload":{message.payload}}}'
+    return f"{_PAYLOAD}{message.payload}}}"
+
+
+def value_of_timeout(row: WaitRow, now: Instant) -> str:
+    """The memo of a wait that was over by time. The decision that an approval gets then says when,
+    the same each time that its body runs.
+    """
+    return encode({"over_at": instant_text(now)}) if row.kind == APPROVAL else "{}"
+
+
+def is_of_message(memo: MemoRow) -> bool:
+    """Whether a message has ended the wait of this memo."""
+    return memo.value.startswith(_PAYLOAD)
 
 
 def memo_of(row: WaitRow, value: str, now: int) -> MemoRow:

@@ -21,9 +21,9 @@ from cloaca_core._engine.wait.ends import WaitEnds
 from cloaca_core._engine.wait.mail import Mail
 from cloaca_core._engine.wait.rows import row_of_body, row_of_message, row_of_node
 from cloaca_core.definition.waits.kinds import Sleep
-from cloaca_core.errors import CloacaError
+from cloaca_core.errors import CloacaError, name_taken
 from cloaca_core.records.states import RunStatus
-from cloaca_core.records.waits import ClosedWait, NewMessage
+from cloaca_core.records.waits import APPROVAL, ClosedWait, NewMessage
 from cloaca_core.values.instants import SECOND
 
 if TYPE_CHECKING:
@@ -191,6 +191,9 @@ class Waits:
         """
         attempt, run = call.attempt, call.attempt.owner
         waits, now = run.open_waits(), self._clock.wall()
+        if asked.kind == APPROVAL and (other := self._asker(run, attempt.index, asked.name)):
+            self._bodies.refuse(call, name_taken(attempt.task_id, asked.name, other))
+            return
         key = WaitKey(attempt.index, asked.number, asked.kind, asked.name)
         memo, wait = waits.ended.pop(key, None), waits.get(key)
         if memo is None:
@@ -203,6 +206,15 @@ class Waits:
             self._write(run, wait)
         self._bodies.attend(call, wait, may_leave=asked.may_leave)
         self.check(run)
+
+    def _asker(self, run: ActiveRun, task: int, name: str) -> str | None:
+        """Another task that is decided by this name: people could not tell them apart."""
+        if (node := run.graph.position.get(name, task)) != task:
+            return run.graph.tasks[node].id
+        for wait in run.open_waits():
+            if (wait.row.kind, wait.row.name) == (APPROVAL, name) and wait.key.task != task:
+                return wait.row.task_id
+        return None
 
     def withdraw(self, call: BodyCall) -> None:
         """A body has cut its own wait off. An end that is on the way to the table is kept: if a

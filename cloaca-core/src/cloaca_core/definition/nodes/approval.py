@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from cloaca_core.definition.nodes.declare import declare
-from cloaca_core.definition.waits.kinds import REJECT, Approval
-from cloaca_core.definition.waits.options import read_timeout, short_text, storable
-from cloaca_core.errors import DefinitionError
-from cloaca_core.values.arguments import one_of, text, wrong_type
+from cloaca_core.definition.waits.approvals import read_approval
+from cloaca_core.definition.waits.kinds import REJECT
+from cloaca_core.values.arguments import one_of
 from cloaca_core.values.durations import Duration
-from cloaca_core.values.json_values import JsonValue
 from cloaca_core.values.missing import MISSING, Missing
 from cloaca_core.values.node import Node, Reference
 from cloaca_core.values.option_names import RejectPolicyName
@@ -53,39 +51,6 @@ def approval(
     ``DefinitionError`` (ValueError) or ``DefinitionTypeError`` (TypeError) names the option, what
     was given and what is accepted.
     """
-    known = _choices(choices)
-    wait = Approval(
-        prompt=storable("prompt", prompt),
-        choices=known,
-        data_type=schema,
-        schema=None if schema is None else _schema(schema),
-        timeout=read_timeout(timeout, default),
-        default=default if isinstance(default, Missing) else _choice(default, known),
-        reject_policy=one_of("reject_policy", reject_policy, _REJECT_POLICIES),
-    )
-    return declare("approval", id, wait, dependencies, trigger_rules, in_body="handle.wait_for")
-
-
-def _choices(given: object) -> tuple[str, ...]:
-    if not isinstance(given, list | tuple):
-        raise wrong_type("choices", "a list of str", given)
-    choices = tuple([short_text("a choice", each) for each in given])
-    if not choices:
-        raise DefinitionError("choices must have at least one choice")
-    if len(set(choices)) < len(choices):
-        raise DefinitionError(f"choices must differ, got {', '.join(choices)}")
-    return choices
-
-
-def _choice(default: object, choices: tuple[str, ...]) -> str:
-    if text("default", default) not in choices:
-        raise DefinitionError(
-            f"default must be one of the choices, {', '.join(choices)}; got {default!a:.80}"
-        )
-    return str.__str__(default)
-
-
-def _schema(kind: type) -> Mapping[str, JsonValue]:
-    from cloaca_core.definition.waits.json_schema import schema_of  # few approvals ask for data
-
-    return schema_of("schema", kind)
+    policy = one_of("reject_policy", reject_policy, _REJECT_POLICIES)
+    wait = read_approval(prompt, choices, schema, timeout, default, policy)
+    return declare("approval", id, wait, dependencies, trigger_rules, in_body="handle.approval")

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from cloaca_core.definition.steps import StepRunner
 from cloaca_core.definition.waits.options import read_timeout, read_until, short_text
 from cloaca_core.errors import DefinitionError
-from cloaca_core.records.waits import EVENT, SLEEP
+from cloaca_core.records.waits import APPROVAL, EVENT, SLEEP
 from cloaca_core.values.arguments import shown_number, wrong_type
 from cloaca_core.values.durations import LONGEST, Duration, read_seconds
 from cloaca_core.values.instants import Instant
-from cloaca_core.values.missing import MISSING
+from cloaca_core.values.missing import MISSING, Missing
 
 
 @dataclass(frozen=True, slots=True)
 class WaitCall:
-    """A wait to be made, whose arguments were checked. ``default`` is the value after a time-out;
-    without one that is an error.
+    """A wait to be made, whose arguments were checked. ``default`` is the value after a time-out,
+    of an approval the choice; without one that is an error. ``detail`` is as in ``WaitRow``.
     """
 
     kind: str
@@ -27,11 +27,7 @@ class WaitCall:
     seconds: float | None
     until: Instant | None = None
     default: Any = MISSING
-
-    @property
-    def is_for_event(self) -> bool:
-        """Whether a message may end it."""
-        return self.kind == EVENT
+    detail: str = "{}"
 
 
 class WaitMaker(Protocol):
@@ -68,6 +64,27 @@ def event_call(event: object, timeout: Duration | None, default: Any) -> WaitCal
     """A wait for an event."""
     seconds = read_timeout(timeout, default)
     return WaitCall(EVENT, short_text("event", event), seconds, None, default)
+
+
+def approval_call(
+    name: object,
+    prompt: str,
+    choices: Sequence[str],
+    schema: type | None,
+    timeout: Duration | None,
+    default: str | Missing,
+) -> WaitCall:
+    """A wait for a person's decision."""
+    from cloaca_core.definition.waits.approvals import detail_of, read_approval  # few bodies ask
+
+    asked = read_approval(prompt, choices, schema, timeout, default)
+    return WaitCall(
+        APPROVAL,
+        short_text("name", name),
+        asked.timeout,
+        default=asked.default,
+        detail=detail_of(asked),
+    )
 
 
 _LONGEST_MS: Final = LONGEST * 1000

@@ -70,7 +70,7 @@ class MessageCalls:
         """Send the decision of an approval that is open."""
         checked = checked_run_id(run_id)
         decision = Decision(
-            task_id=checked_text("task_id", task_id),
+            name=checked_text("task_id", task_id),
             choice=checked_text("choice", choice),
             by=checked_order("approve", None, by).asked_by,
             note=None if note is None else checked_text("note", note),

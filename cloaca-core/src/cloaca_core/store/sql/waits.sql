@@ -322,7 +322,7 @@ ORDER BY CASE WHEN sent.number IS NULL THEN 1 ELSE 0 END, sent.number, sent.id L
 -- name: list_open_approvals
 -- List the decisions that people have to take, the oldest first.
 SELECT
-    asked.run_id, run.workflow, asked.task_id, asked.opened_at, asked.due_at, asked.detail, run.status,
+    asked.run_id, run.workflow, asked.task_id, asked.name, asked.opened_at, asked.due_at, asked.detail, run.status,
     run.tags
 FROM cloaca_wait AS asked
 JOIN cloaca_run AS run ON run.id = asked.run_id
@@ -334,4 +334,4 @@ WHERE asked.kind = 'approval' AND asked.timed_out = 0
         WHERE decision.run_id = asked.run_id AND decision.kind = 'approval'
             AND decision.name = asked.name AND decision.taken_by IS NULL
     )
-ORDER BY asked.opened_at, asked.run_id, asked.task_id LIMIT :limit;
+ORDER BY asked.opened_at, asked.run_id, asked.task_id, asked.name, asked.number LIMIT :limit;

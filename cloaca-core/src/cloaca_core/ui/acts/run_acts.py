@@ -117,7 +117,12 @@ async def approve(ask: Ask) -> Response:
         return await _again(ask, form, "approve", fields=data.fields, note=note, error=data.error)
     try:
         await ask.desk.calls.runs.messages.approve(
-            run_id, task, choice, data.value, _bounded("note", note) or None, ask.visitor.name
+            run_id,
+            _text(form, "approval") or task,
+            choice,
+            data.value,
+            _bounded("note", note) or None,
+            ask.visitor.name,
         )
     except RunStateError:
         raise

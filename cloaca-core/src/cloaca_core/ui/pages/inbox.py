@@ -95,8 +95,8 @@ async def shown(
 def card(question: Question, wrong: Wrong | None, redact: Redact) -> Card:
     """The card of a decision; that which was filled in wrongly keeps what it had."""
     asked = question.approval
-    name, facts = f"ask-{asked.run_id}-{asked.task_id}", facts_of(question.facts, redact)
-    if wrong is not None and (wrong.run_id, wrong.task) == (asked.run_id, asked.task_id):
+    name, facts = f"ask-{asked.run_id}-{asked.name}", facts_of(question.facts, redact)
+    if wrong is not None and (wrong.run_id, wrong.task) == (asked.run_id, asked.name):
         return Card(name, question, facts, wrong.fields, wrong.note, wrong.error)
     return Card(name, question, facts, fields_of(asked.schema))
 

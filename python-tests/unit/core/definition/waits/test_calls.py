@@ -26,7 +26,6 @@ def test_a_sleep_takes_seconds(seconds: Any, in_seconds: float) -> None:
     call = sleep_call(seconds)
 
     assert call == WaitCall(SLEEP, "", in_seconds)
-    assert not call.is_for_event
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), "1", None])
@@ -49,10 +48,7 @@ def test_a_sleep_refuses_what_is_no_instant(instant: object) -> None:
 
 
 def test_a_wait_for_an_event_has_a_name() -> None:
-    call = event_call("paid", None, MISSING)
-
-    assert call == WaitCall(EVENT, "paid", None)
-    assert call.is_for_event
+    assert event_call("paid", None, MISSING) == WaitCall(EVENT, "paid", None)
 
 
 def test_a_wait_for_an_event_may_end_without_it() -> None:

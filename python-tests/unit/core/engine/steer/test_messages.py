@@ -56,6 +56,7 @@ class Post(MemoryStore):
         self.answer: Sent | None = Sent("Waiting", 1, changed=True)
         self.open: list[WaitRow] = []
         self.unread: list[MessageRow] = []
+        self.read: list[MessageRow] = []
         self.taken: list[NewMessage] = []
 
     async def send(self, message: NewMessage, most: int) -> Sent | None:
@@ -70,10 +71,15 @@ class Post(MemoryStore):
         unread = [message for message in self.unread if message.run_id in run_ids]
         return [message for message in unread if message.number > after]
 
+    async def sent(self, run_id: str, limit: int) -> list[MessageRow]:
+        return [each for each in self.read if each.run_id == run_id][:limit]
+
     async def open_approvals(
         self, limit: int, workflow: str | None = None
     ) -> list[OpenApprovalRow]:
-        return [OpenApprovalRow("r", str(workflow), "t", NOW, None, "{}", "Waiting", "{}")] * limit
+        return [
+            OpenApprovalRow("r", str(workflow), "t", "t", NOW, None, "{}", "Waiting", "{}")
+        ] * limit
 
 
 class Desk:
@@ -157,6 +163,27 @@ async def test_a_run_that_takes_no_message_is_told_with_the_reason(
 # -- decisions -----------------------------------------------------------------------------------
 
 
+async def test_of_two_questions_of_a_body_by_one_name_the_open_one_is_decided(desk: Desk) -> None:
+    over = WAIT._replace(task_id="t", number=1, timed_out=1, detail='{"choices":["no"]}')
+    desk.store.open = [over, WAIT._replace(task_id="t", number=2)]
+
+    await desk.messages.decide("r", APPROVE)
+
+    assert [each.name for each in desk.store.taken] == ["signed"]
+
+
+async def test_a_decision_that_a_body_has_taken_is_told(desk: Desk) -> None:
+    """That of a node is told by its record alone: it may be asked again."""
+    row = MessageRow("r", 1, "m", APPROVAL, "signed", PAYLOAD, None, "bob", NOW, "t")
+    desk.store.read = [row]
+    error = await desk.refused()
+    assert isinstance(error, AlreadyDecidedError)
+    assert error.by == "bob"
+
+    desk.store.read = [row._replace(taken_by="signed")]
+    assert type(await desk.refused()) is RunStateError
+
+
 async def test_a_decision_is_sent_once_its_approval_is_open(desk: Desk) -> None:
     other = WAIT._replace(task_id="other", name="other", detail="{}")
     event = WAIT._replace(kind=EVENT, detail="{}")
@@ -233,9 +260,10 @@ async def test_a_task_that_the_workflow_has_not_is_told_where_that_is_known(desk
     named = row._replace(workflow=workflow.namespace, version=workflow.version)
     desk.store.runs["r"] = named
 
-    error = await desk.refused(APPROVE._replace(task_id="signned"))
+    error = await desk.refused(APPROVE._replace(name="signned"))
     assert isinstance(error, TaskNotFoundError)
-    assert (str(error), error.task_id) == ("run r of flow has no task 'signned'", "signned")
+    told = "no task 'signned', and none of its bodies asks for an approval of that name now"
+    assert (str(error), error.task_id) == (f"run r of flow has {told}", "signned")
     assert type(await desk.refused()) is RunStateError
 
 

@@ -28,11 +28,17 @@ from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.nodes.sleep import sleep
 from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.registry import Registry
-from cloaca_core.errors import BodyCancelled, BodySuspended, StoreError, StoreUnavailableError
+from cloaca_core.errors import (
+    BodyCancelled,
+    BodySuspended,
+    DefinitionError,
+    StoreError,
+    StoreUnavailableError,
+)
 from cloaca_core.records.batch import Committed
 from cloaca_core.records.memos import MemoRow
 from cloaca_core.records.states import ReasonCode, RunStatus
-from cloaca_core.records.waits import EVENT, NEVER, SLEEP, ClosedWait, MessageRow, WaitRow
+from cloaca_core.records.waits import APPROVAL, EVENT, NEVER, SLEEP, ClosedWait, MessageRow, WaitRow
 from cloaca_core.values.no_limit import NO_LIMIT
 
 pytestmark = pytest.mark.virtual_time
@@ -478,6 +484,27 @@ class TestBodies:
         (entry,) = await desk.commit_all()
 
         assert (memos_in(entry), closed_in(entry)) == (["{}"], [None])
+
+    async def test_when_the_time_of_its_approval_is_over_is_kept(self, desk: Desk) -> None:
+        """So that the default decision is the same each time that the body runs."""
+        asked = AskedWait(APPROVAL, "sign", 1, 60.0, None, "h", may_leave=False, detail='{"a":1}')
+        await desk.waiting(asked)
+        assert [row.detail for each in desk.written for row in opened_in(each)] == ['{"a":1}']
+        await desk.pass_time(61)
+        _, end = await desk.commit_all()
+
+        assert memos_in(end) == ['{"over_at":"1970-01-01T00:17:41+00:00"}']
+
+    async def test_two_tasks_do_not_ask_by_one_name(self, desk: Desk) -> None:
+        asked = AskedWait(APPROVAL, "sign", 1, None, None, "h", may_leave=False)
+        first = await desk.waiting(asked, graph=PAIR)
+        before = len(desk.written)
+        other = desk.scene.begin()
+        for name in ("sign", "t"):
+            await desk.ask(other, asked._replace(name=name))
+
+        assert [type(answer) for answer in desk.told] == [DefinitionError, DefinitionError]
+        assert (len(desk.written), len(first.owner.open_waits())) == (before, 1)
 
     async def test_the_table_decides_about_its_event(self, desk: Desk) -> None:
         await desk.waiting(ASKED._replace(seconds=60.0, may_leave=False))

@@ -23,6 +23,7 @@ def question(run_id: str = "r", task: str = "sign") -> Question:
         opened_at="2026-11-27T07:30:00+00:00",
         expires_at=None,
         tags={},
+        name=task,
     )
     return Question(asked, {"sold": 1}, None)
 

@@ -249,7 +249,7 @@ class NoCalls:
 
     def wait(self, *_: object) -> NoReturn:
         """Refuse a wait."""
-        self._refuse("sleep or wait_for", "wait in a task before this one, or in a node")
+        self._refuse("sleep, wait_for or approval", "wait in a task before this one, or in a node")
 
     def defer(self, *_: object) -> NoReturn:
         """Refuse to wait for a condition."""

@@ -156,8 +156,12 @@ WITH_STEPS = "return its value, and let a further task go on from there"
 WITH_WAITS = "wait in a task before this one"
 REFUSED = [
     Refused("step", ["name", None], f"no step: … Instead, {WITH_STEPS}"),
-    Refused("sleep", [1], f"no sleep or wait_for: … Instead, {WITH_WAITS}, or in a node"),
-    Refused("wait_for", ["mail"], f"no sleep or wait_for: … Instead, {WITH_WAITS}, or in a node"),
+    Refused("sleep", [1], f"no sleep, wait_for or approval: … Instead, {WITH_WAITS}, or in a node"),
+    Refused(
+        "wait_for",
+        ["mail"],
+        f"no sleep, wait_for or approval: … Instead, {WITH_WAITS}, or in a node",
+    ),
 ]
 
 
