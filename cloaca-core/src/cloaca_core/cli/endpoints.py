@@ -7,6 +7,7 @@ Each request is answered on a thread of its own, which asks the engine and waits
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -80,10 +81,9 @@ def served(port: int, probes: Probes) -> Iterator[int]:
         asked = probes
 
     try:
-        server = ThreadingHTTPServer((LOOPBACK, port), Handler)
+        server = _Server((LOOPBACK, port), Handler)
     except OSError as error:
         raise Failure(f"{LOOPBACK}:{port} cannot be served: {error.strerror}") from error
-    server.daemon_threads = True
     thread = Thread(target=server.serve_forever, name="cloaca-endpoints", daemon=True)
     thread.start()
     try:
@@ -92,6 +92,15 @@ def served(port: int, probes: Probes) -> Iterator[int]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Write nothing of a client that has gone: a probe that takes too long is killed."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

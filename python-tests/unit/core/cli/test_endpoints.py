@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import struct
+import threading
 from typing import Any
 
 import pytest
@@ -81,6 +84,53 @@ def test_they_are_served_on_loopback_while_the_block_lasts() -> None:
 def test_a_page_in_a_browser_that_names_another_host_is_refused(status: int, host: str) -> None:
     with served(0, READY) as port:
         assert asked(port, "/ready", host)[0] == status
+
+
+def reset(connection: socket.socket) -> None:
+    """End it as a client does that is killed: by a reset."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /hea", b"GET /health HTTP/1.1\r\n\r\n"])
+def test_nothing_is_written_of_a_client_that_resets_its_connection(
+    said: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Before its request is read, within it, and before the answer is written."""
+    asks, is_gone = threading.Event(), threading.Event()
+
+    def health() -> dict[str, Any]:
+        asks.set()
+        is_gone.wait(30)
+        return {"active_runs": 3}
+
+    with served(0, READY._replace(health=health)) as port:
+        connection = socket.create_connection((LOOPBACK, port))
+        connection.sendall(said)
+        if said.endswith(b"\r\n\r\n"):
+            assert asks.wait(30)
+        assert asked(port, "/ready")[0] == 200  # so it was accepted before
+        reset(connection)
+        is_gone.set()
+        for thread in threading.enumerate():
+            if "process_request_thread" in thread.name:
+                thread.join()
+
+    assert capfd.readouterr().err == ""
+
+
+def test_an_error_of_ours_is_written(capfd: pytest.CaptureFixture[str]) -> None:
+    def is_ready() -> bool:
+        raise LookupError("ours")
+
+    with served(0, READY._replace(is_ready=is_ready)) as port:
+        with pytest.raises(http.client.RemoteDisconnected):
+            asked(port, "/ready")
+        for thread in threading.enumerate():
+            if "process_request_thread" in thread.name:
+                thread.join()
+
+    assert "LookupError: ours" in capfd.readouterr().err
 
 
 def test_a_port_that_is_taken_is_named() -> None:

@@ -46,12 +46,17 @@ class Raised:
 
 
 def serve(line: Connection) -> None:
-    """Prepare the process, say that it is up, and run the calls that come, one after another."""
+    """Prepare the process, say that it is up, and run the calls that come, one after another. Ends
+    the process, without a word, if the line breaks: its parent was killed.
+    """
     _prepare()
-    _send(line, Returned(b""))
-    while (packed := line.recv_bytes()) != NO_MORE:
-        _handle_signals()
-        _send(line, run(packed))
+    try:
+        _send(line, Returned(b""))
+        while (packed := line.recv_bytes()) != NO_MORE:
+            _handle_signals()
+            _send(line, run(packed))
+    except (EOFError, OSError):
+        os._exit(1)
 
 
 def _send(line: Connection, answer: Returned | Raised) -> None:

@@ -7,13 +7,15 @@ import os
 import signal
 import threading
 from concurrent.futures import Future
+from multiprocessing.connection import Pipe
 
 import pytest
 from unit import calls_for_workers as calls
 
 from cloaca_core.executors._process import member as module
+from cloaca_core.executors._process.call import pack
 from cloaca_core.executors._process.member import Lost, Member, WorkerProcess
-from cloaca_core.executors._process.worker import Raised, Returned
+from cloaca_core.executors._process.worker import Raised, Returned, serve
 
 WAIT = 30
 
@@ -46,6 +48,25 @@ def test_a_process_that_does_not_come_up_is_ended(monkeypatch: pytest.MonkeyPatc
 
     assert told.result(WAIT) == Lost(-signal.SIGKILL)
     assert ends(member)
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_a_process_whose_line_breaks_ends_without_a_word(
+    capfd: pytest.CaptureFixture[str], *, is_busy: bool
+) -> None:
+    """As where its parent was killed: its end may be noticed by the line first."""
+    line, far_end = Pipe()
+    with far_end:
+        process = WorkerProcess(target=serve, args=(far_end,))
+        process.start()
+    line.recv_bytes()  # it is up
+    if is_busy:
+        line.send_bytes(pack(calls.doubled, (1,), {}))
+    line.close()
+
+    process.join(WAIT)
+
+    assert (process.exitcode, capfd.readouterr().err) == (1, "")
 
 
 @pytest.mark.usefixtures("at_exit")
