@@ -87,6 +87,7 @@ SECONDS: dict[str, float] = {
     "unit/postgres/test_dialect.py": 6,
     "unit/postgres/test_outbox.py": 5,
     "unit/postgres/test_plans.py": 10,
+    "unit/postgres/test_store.py": 8,
     "unit/postgres/test_url.py": 5,
     "unit/sqlite/test_wakeups.py": 4,
     "virtual": 1,

@@ -117,3 +117,27 @@ def test_a_backlog_of_long_bodies_is_shared(fleet: Fleet) -> None:
 
     for worker in workers:
         worker.hear("holding")
+
+
+def test_no_run_is_left_behind_that_may_be_claimed_while_newer_ones_are(fleet: Fleet) -> None:
+    """One process is killed and one leaves; their runs are older than all that others claim."""
+    killed, leaving = (
+        fleet.start(hold=["busy"], max_active_runs=100, shutdown_grace_seconds=0) for _ in range(2)
+    )
+    run_ids = []
+    for worker in (killed, leaving):
+        worker.tell("submit", "busy", 40)
+        run_ids += worker.hear("submitted")
+        worker.hear("holding")
+    claiming = [fleet.start(max_active_runs=10) for _ in range(2)]
+    for worker in claiming:
+        worker.tell("submit", "busy", 200)
+        run_ids += worker.hear("submitted")
+
+    killed.kill()
+    leaving.tell("shutdown")
+    leaving.hear("closed")
+    claiming[0].tell("results", *run_ids)
+
+    assert claiming[0].hear("results") == ["Completed"]
+    assert {entry.run_id for entry in fleet.ledger()} == set(run_ids)

@@ -6,9 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from cloaca_core.store.protocol import Store, StoreOptions
-from cloaca_core.store.sql.store import SqlStore
 from cloaca_postgres._version import __version__
 from cloaca_postgres.opening import open_dialect, open_to_examine
+from cloaca_postgres.store import PostgresStore
 from cloaca_postgres.url import parse
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ class PostgresBackend:
         parse(url)
 
     async def open(self, url: str, options: StoreOptions) -> Store:
-        dialect = await open_dialect(parse(url), options)
-        return SqlStore(dialect, dialect.outbox)
+        return PostgresStore(await open_dialect(parse(url), options))
 
     async def examine(self, url: str, options: StoreOptions) -> Examiner:
         from cloaca_postgres.examiner import PostgresExaminer  # here: few programs examine

@@ -5,6 +5,7 @@ So lists never wait for a flush, nor a flush for lists, and a heartbeat waits fo
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
@@ -12,6 +13,7 @@ from cloaca_core.errors import StoreReadOnlyError, StoreUnavailableError
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.dialect import Answers, Step
+from cloaca_postgres.claim_marks import APART_POLLING_S, APART_S, ClaimMarks
 from cloaca_postgres.clock import DatabaseClock
 from cloaca_postgres.connecting import Connector
 from cloaca_postgres.driver import Session
@@ -20,7 +22,7 @@ from cloaca_postgres.outbox import PostgresOutbox
 from cloaca_postgres.pool import Pool
 from cloaca_postgres.statements import STATEMENTS, WORDING, step
 from cloaca_postgres.url import Target
-from cloaca_postgres.wakeups import Listener, Poller, Wakeups
+from cloaca_postgres.wakeups import Announcements, Listener, Poller, Wakeups
 
 _WRITERS: Final = 2
 """Sessions that write: the journal's, and one for work such as claims, which must not wait."""
@@ -76,11 +78,15 @@ class PostgresDialect:
             self._writes.add(first.writer)
             self._heart.add(first.heart)
         self._key_waits = KeyWaits(connector.connect_writer, place)
+        apart = APART_POLLING_S if target.pooler else APART_S
+        self.marks = ClaimMarks(self.wall, asyncio.get_running_loop().time, apart)
+        announcements = Announcements(schema, self.wall, self.marks.begin_with_oldest)
         self._wakeups: Wakeups
         if target.pooler:
-            self._wakeups = Poller(self._reads, schema, options.poll_interval)
+            self._wakeups = Poller(self._reads, announcements, options.poll_interval)
         else:
-            self._wakeups = Listener(connector.connect_reader, schema)
+            self._wakeups = Listener(connector.connect_reader, announcements)
+        self.marks.again = self._wakeups.return_in
 
     def array(self, values: Collection[str | int]) -> object:
         """A list, which the driver sends as an array."""
@@ -99,8 +105,8 @@ class PostgresDialect:
             answers = await self._timed(self._heart, all_steps)
         else:
             answers = await self._writes.run(all_steps)
-        self._wakeups.wrote(steps)
         answers = answers[: len(steps)]
+        self._wakeups.wrote(steps, answers)
         if landed is not None:
             landed(answers)
         return answers
@@ -108,7 +114,7 @@ class PostgresDialect:
     async def write_apart(self, steps: Sequence[Step], key: str) -> Answers:
         self._refuse_writes()
         answers = await self._key_waits.write(steps, key)
-        self._wakeups.wrote(steps)
+        self._wakeups.wrote(steps, answers)
         return answers
 
     def _refuse_writes(self) -> None:

@@ -23,15 +23,20 @@ from cloaca_core.store.outbox import delivered, unusable, wrong_type
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement, load_statements
+from cloaca_core.values.instants import SECOND
 from cloaca_postgres.driver import Session
 from cloaca_postgres.errors import translated
 from cloaca_postgres.statements import WORDING, step
-from cloaca_postgres.wakeups import channel_of
+from cloaca_postgres.wakeups import channel_of, since
 
 _SYNC: Final = "a psycopg.Connection"
 _EITHER: Final = "a psycopg.Connection or a psycopg.AsyncConnection"
 _SENDER: Final = "outbox"
 """Not a runner's name, so that every runner reacts to the message."""
+_TOLD_APART: Final = SECOND // 10
+"""µs. The runs that a transaction submits within such an interval have one message, as the server
+drops equal ones. It says since when they are claimable, as the commit may come much later.
+"""
 
 _Connection: TypeAlias = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 _T = TypeVar("_T")
@@ -214,7 +219,8 @@ class PostgresOutbox:
         transaction holds that.
         """
         add_run, find_holder = self._statements.add_run, self._statements.find_holder
-        values = {**run._asdict(), "channel": self._channel, "sender": _SENDER}
+        told = since(run.created_at // _TOLD_APART * _TOLD_APART)
+        values = {**run._asdict(), "channel": self._channel, "sender": f"{_SENDER} {told}"}
         added = yield Step.of(add_run, values)
         if added:
             ((_, _, had, number),) = added

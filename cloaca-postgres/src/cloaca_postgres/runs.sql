@@ -379,7 +379,8 @@ ON CONFLICT DO NOTHING;
 
 -- name: make_due_claimable
 -- Make claimable the runs of these workflows that have come due, those that came due first. For each
--- workflow at most :limit entries of the index are read and locked.
+-- workflow at most :limit entries of the index are read and locked. Answers since when they are claimable
+-- (see late_runs.py).
 WITH due AS MATERIALIZED (
     SELECT run.id
     FROM unnest(CAST(:workflows AS TEXT[])) AS wanted (workflow)
@@ -395,7 +396,7 @@ WITH due AS MATERIALIZED (
 UPDATE cloaca_run AS run SET due_at = NULL, claimable_at = run.due_at, came_due = 1
 FROM due
 WHERE run.id = ANY(ARRAY[due.id]) AND run.due_at <= :now AND +run.ended_at IS NULL
-RETURNING run.id;
+RETURNING run.id, run.claimable_at;
 
 
 -- name: make_claimable_after_set_back
@@ -423,36 +424,48 @@ RETURNING run.id;
 
 -- name: claim
 -- Make claimable runs of these workflows the runner's own: :aged of those that have been claimable
--- for longest, then those of the highest priority. For each workflow (and, for the first, each
--- priority in use) at most :limit entries of the index are read and locked, however many runs wait.
+-- for longest, then those of the highest priority. Each item of the lists is a range of priorities of
+-- one workflow, and the place in the order of claims after which runs are looked for (see
+-- claim_marks.py): of one priority that is an instant and an id, of several an instant. For each
+-- workflow (and, for the first, each priority in use) at most :limit entries of the index are read and
+-- locked after that place, however many runs wait.
 -- Those that the runner has left are read once: a look-up for each run would cost a tenth of the claim.
 -- A run that has not begun in time is left: it is about to be cancelled. A run that rests (greatest leaves
 -- a NULL out) has done so until it became claimable.
 WITH RECURSIVE live AS MATERIALIZED (
     SELECT id FROM cloaca_runner WHERE id = :runner_id AND fenced = 0 FOR KEY SHARE
 ),
-wanted (workflow) AS MATERIALIZED (
-    SELECT asked.workflow FROM live, unnest(CAST(:workflows AS TEXT[])) AS asked (workflow)
+wanted (workflow, lowest, highest, since, after) AS MATERIALIZED (
+    SELECT asked.workflow, asked.lowest, asked.highest, asked.since, asked.after
+    FROM live, unnest(
+        CAST(:workflow AS TEXT[]), CAST(:lowest AS BIGINT[]), CAST(:highest AS BIGINT[]),
+        CAST(:since AS BIGINT[]), CAST(:after AS TEXT[])
+    ) AS asked (workflow, lowest, highest, since, after)
     WHERE NOT EXISTS (
         SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = asked.workflow
     )
 ),
-levels (workflow, priority) AS (
-    SELECT wanted.workflow, (
-        SELECT max(run.priority) FROM cloaca_run AS run
-        WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
-            AND run.paused_at IS NULL AND run.due_at IS NULL
-            AND run.workflow = wanted.workflow
-    )
-    FROM wanted WHERE :aged > 0
+levels (workflow, priority, lowest, since, after) AS (
+    SELECT wanted.workflow, CASE
+        WHEN wanted.lowest = wanted.highest THEN wanted.lowest
+        ELSE (
+            SELECT max(run.priority) FROM cloaca_run AS run
+            WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+                AND run.paused_at IS NULL AND run.due_at IS NULL
+                AND run.workflow = wanted.workflow AND run.claimable_at >= wanted.since
+                AND run.priority >= wanted.lowest AND run.priority <= wanted.highest
+        )
+    END, wanted.lowest, wanted.since, wanted.after
+    FROM wanted
     UNION ALL
     SELECT levels.workflow, (
         SELECT max(run.priority) FROM cloaca_run AS run
         WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
             AND run.paused_at IS NULL AND run.due_at IS NULL
-            AND run.workflow = levels.workflow AND run.priority < levels.priority
-    )
-    FROM levels WHERE levels.priority IS NOT NULL
+            AND run.workflow = levels.workflow AND run.claimable_at >= levels.since
+            AND run.priority >= levels.lowest AND run.priority < levels.priority
+    ), levels.lowest, levels.since, levels.after
+    FROM levels WHERE levels.priority > levels.lowest
 ),
 longest AS MATERIALIZED (
     SELECT run.id
@@ -462,6 +475,7 @@ longest AS MATERIALIZED (
         WHERE candidate.owner IS NULL AND candidate.ended_at IS NULL AND candidate.behind IS NULL
             AND candidate.paused_at IS NULL AND candidate.due_at IS NULL
             AND candidate.workflow = levels.workflow AND candidate.priority = levels.priority
+            AND (candidate.claimable_at, candidate.id) > (levels.since, levels.after)
             AND candidate.id NOT IN (
                 SELECT noted.run_id FROM cloaca_unserved AS noted
                 WHERE noted.runner_id = :runner_id
@@ -473,19 +487,30 @@ longest AS MATERIALIZED (
 ),
 waiting AS MATERIALIZED (
     SELECT run.id, run.priority, run.claimable_at
-    FROM wanted
+    FROM (SELECT DISTINCT wanted.workflow FROM wanted) AS one
     CROSS JOIN LATERAL (
-        SELECT candidate.id, candidate.priority, candidate.claimable_at
-        FROM cloaca_run AS candidate
-        WHERE candidate.owner IS NULL AND candidate.ended_at IS NULL AND candidate.behind IS NULL
-            AND candidate.paused_at IS NULL AND candidate.due_at IS NULL
-            AND candidate.workflow = wanted.workflow
-            AND candidate.id NOT IN (
-                SELECT noted.run_id FROM cloaca_unserved AS noted
-                WHERE noted.runner_id = :runner_id
-            )
-        ORDER BY candidate.priority DESC, candidate.claimable_at, candidate.id LIMIT :limit
-        FOR NO KEY UPDATE SKIP LOCKED
+        SELECT each.id, each.priority, each.claimable_at
+        FROM (
+            SELECT levels.workflow, levels.priority, levels.since, levels.after
+            FROM levels WHERE levels.workflow = one.workflow AND levels.priority IS NOT NULL
+            ORDER BY levels.priority DESC
+        ) AS level
+        CROSS JOIN LATERAL (
+            SELECT candidate.id, candidate.priority, candidate.claimable_at
+            FROM cloaca_run AS candidate
+            WHERE candidate.owner IS NULL AND candidate.ended_at IS NULL
+                AND candidate.behind IS NULL AND candidate.paused_at IS NULL
+                AND candidate.due_at IS NULL
+                AND candidate.workflow = level.workflow AND candidate.priority = level.priority
+                AND (candidate.claimable_at, candidate.id) > (level.since, level.after)
+                AND candidate.id NOT IN (
+                    SELECT noted.run_id FROM cloaca_unserved AS noted
+                    WHERE noted.runner_id = :runner_id
+                )
+            ORDER BY candidate.claimable_at, candidate.id LIMIT :limit
+            FOR NO KEY UPDATE SKIP LOCKED
+        ) AS each
+        LIMIT :limit
     ) AS run
 ),
 chosen AS MATERIALIZED (
@@ -512,6 +537,44 @@ RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, r
     run.round, run.priority, run.due_at, run.steer_reason,
     run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.messages,
     run.claimable_at, run.trace, run.ran_version;
+
+
+-- name: has_claimable
+-- Tell whether a claim of the runner would find a run in these ranges, which are as for claim.
+SELECT EXISTS (
+    SELECT 1
+    FROM unnest(
+        CAST(:workflow AS TEXT[]), CAST(:lowest AS BIGINT[]), CAST(:highest AS BIGINT[]),
+        CAST(:since AS BIGINT[]), CAST(:after AS TEXT[])
+    ) AS wanted (workflow, lowest, highest, since, after)
+    WHERE NOT EXISTS (SELECT 1 FROM cloaca_paused_workflow WHERE workflow = wanted.workflow)
+        AND CASE
+            WHEN wanted.lowest = wanted.highest THEN (
+                SELECT waiting.id FROM cloaca_run AS waiting
+                WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL AND waiting.behind IS NULL
+                    AND waiting.paused_at IS NULL AND waiting.due_at IS NULL
+                    AND waiting.workflow = wanted.workflow AND waiting.priority = wanted.lowest
+                    AND (waiting.claimable_at, waiting.id) > (wanted.since, wanted.after)
+                    AND (
+                        SELECT noted.run_id FROM cloaca_unserved AS noted
+                        WHERE noted.run_id = waiting.id AND noted.runner_id = :runner_id LIMIT 1
+                    ) IS NULL
+                LIMIT 1
+            )
+            ELSE (
+                SELECT waiting.id FROM cloaca_run AS waiting
+                WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL AND waiting.behind IS NULL
+                    AND waiting.paused_at IS NULL AND waiting.due_at IS NULL
+                    AND waiting.workflow = wanted.workflow AND waiting.claimable_at >= wanted.since
+                    AND waiting.priority >= wanted.lowest AND waiting.priority <= wanted.highest
+                    AND (
+                        SELECT noted.run_id FROM cloaca_unserved AS noted
+                        WHERE noted.run_id = waiting.id AND noted.runner_id = :runner_id LIMIT 1
+                    ) IS NULL
+                LIMIT 1
+            )
+        END IS NOT NULL
+);
 
 
 -- name: list_ended_runs

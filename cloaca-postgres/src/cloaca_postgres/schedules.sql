@@ -141,7 +141,7 @@ WHERE run.id = ANY(ARRAY[old.id]) AND +run.ended_at IS NULL;
 -- of its schedule has not ended (several run at once if the overlap policy was changed), the run
 -- waits behind that one instead. The schedules are locked, so no other transaction can be about to
 -- end one of these runs or to put a run behind it. A deleted schedule cannot be locked: its waiting
--- runs are freed. Executed last, after the ends of runs.
+-- runs are freed. Executed last, after the ends of runs. Answers the freed runs (see late_runs.py).
 UPDATE cloaca_run AS next SET behind = (
     SELECT earlier.id
     FROM cloaca_run AS earlier
@@ -157,4 +157,5 @@ WHERE next.behind = ANY(ARRAY[wanted.id]) AND next.behind IS NOT NULL
     AND NOT EXISTS (
         SELECT 1 FROM cloaca_run AS before
         WHERE before.id = ANY(ARRAY[wanted.id]) AND +before.ended_at IS NULL
-    );
+    )
+RETURNING next.id;

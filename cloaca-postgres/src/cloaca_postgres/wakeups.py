@@ -10,6 +10,9 @@ a pause: a command that submits a run ends at once.
 
 Steps of runs are announced only while a listener has said that it watches runs, which it says again
 and again; the others do not act on them.
+
+A message that runs have become claimable late says since when they are so by their rows: the claims
+of a listener may look past them (see ``claim_marks``).
 """
 
 from __future__ import annotations
@@ -25,11 +28,12 @@ from typing import Final, Protocol
 from cloaca_core.errors import StoreError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.store.changes import Change
-from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_core.store.sql.news import News
 from cloaca_core.store.sql.queries import Row
 from cloaca_core.values.backoff import Backoff
 from cloaca_postgres.driver import Session
+from cloaca_postgres.late_runs import LATE, are_late, are_long_ago
 from cloaca_postgres.pool import FIRST_PAUSE_S, LONGEST_PAUSE_S, Pool
 from cloaca_postgres.statements import STATEMENTS, naming, step
 
@@ -58,6 +62,7 @@ _OF_RUNS: Final = frozenset(
     ("record_attempt", "record_memo", "record_wait", "record_lines", "record_progress")
 )
 _GROWTH: Final = 1.5
+_SINCE: Final = "since"
 _DEADLINE_S: Final = 5.0
 _WRITTEN: Final = step(STATEMENTS.runs_written)
 _NEWEST: Final = step(STATEMENTS.newest_transaction)
@@ -72,8 +77,11 @@ class Wakeups(Protocol):
     def within(self, steps: Sequence[Step]) -> Sequence[Step]:
         """Steps to run in the same transaction, after these."""
 
-    def wrote(self, steps: Sequence[Step]) -> None:
+    def wrote(self, steps: Sequence[Step], answers: Answers) -> None:
         """Note that these steps were committed."""
+
+    def return_in(self, seconds: float) -> None:
+        """Have ``wait`` return after so many seconds, as if runs had changed."""
 
     def set_contended(self, *, contended: bool) -> None:
         """Set whether other runners are known to listen."""
@@ -91,29 +99,33 @@ class Message(Enum):
     """The messages; their values stand after the sender."""
 
     NEWS = ""
+    LATE = "since 0"
+    """News, and runs have become claimable with instants that are long ago."""
     STEPS = "steps"
     WATCHES = "watches"
     """The sender watches runs: it is to hear of steps."""
 
 
 class Announcements:
-    """Chooses when to announce something, and makes the message."""
+    """Chooses when to announce something, and makes the message. ``came_late`` is called when runs
+    have become claimable, here or elsewhere, that claims may look past. ``wall`` is the database's
+    clock in µs.
+    """
 
-    def __init__(self, schema: str) -> None:
+    def __init__(self, schema: str, wall: Callable[[], int], came_late: Callable[[], None]) -> None:
+        self.came_late: Callable[[], None] = came_late
+        self._wall = wall
         self.sender: str = os.urandom(8).hex()
-        channel = channel_of(schema)
+        self.channel: str = channel_of(schema)
         self._messages = {
             each: step(
-                STATEMENTS.notify, channel=channel, sender=f"{self.sender} {each.value}".rstrip()
+                STATEMENTS.notify,
+                channel=self.channel,
+                sender=f"{self.sender} {each.value}".rstrip(),
             )
             for each in Message
         }
         self._news = News()
-
-    @property
-    def message(self) -> Step:
-        """The message that something has changed."""
-        return self.of(Message.NEWS)
 
     def of(self, message: Message) -> Step:
         """A message of this sender."""
@@ -121,22 +133,36 @@ class Announcements:
 
     def within(self, steps: Sequence[Step]) -> Sequence[Step]:
         """The message, if the steps change more than runs: it must not be missed."""
-        return [self.message] if self._news.of(steps) is Change.ANYTHING else ()
+        if self._news.of(steps) is not Change.ANYTHING:
+            return ()
+        return [self.of(Message.LATE if are_long_ago(steps) else Message.NEWS)]
 
-    def wrote(self, steps: Sequence[Step]) -> bool:
-        """True when these steps changed runs, so that the message is due after their commit."""
+    def wrote(self, steps: Sequence[Step], answers: Answers) -> Message | None:
+        """The message that is due after the commit of these steps."""
         change = self._news.of(steps)
         self._news.wrote(steps)
-        return change is Change.RUNS
+        if change is not None and are_late(steps, answers, self._wall()):
+            self.came_late()
+            if change is Change.RUNS or not are_long_ago(steps):  # else it is told already
+                return Message.LATE
+        return Message.NEWS if change is Change.RUNS else None
+
+    def heard(self, kind: str) -> None:
+        """Look whether a message of this kind tells of runs that claims may look past."""
+        word, _, instant = kind.partition(" ")
+        if word == _SINCE and not (instant.isdecimal() and int(instant) >= self._wall() - LATE):
+            self.came_late()
 
 
 class Listener:
     """Uses LISTEN and NOTIFY on one session, which it replaces when it is lost."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Session]], schema: str) -> None:
+    def __init__(
+        self, connect: Callable[[], Awaitable[Session]], announcements: Announcements
+    ) -> None:
         self._connect = connect
-        self._listen_step = naming("listen", "LISTEN {}", channel_of(schema))
-        self._announcements = Announcements(schema)
+        self._listen_step = naming("listen", "LISTEN {}", announcements.channel)
+        self._announcements = announcements
         self._written = 0
         self._apart = APART_S
         self._heard_until = 0.0
@@ -151,6 +177,7 @@ class Listener:
         self._watched_until = 0.0
         self._steps_timer: asyncio.TimerHandle | None = None
         self._steps_told_at = -WATCHED_APART_S
+        self._return_timer: asyncio.TimerHandle | None = None
         self._closing = asyncio.Event()
         self._task = asyncio.create_task(self._keep_listening(), name="cloaca-listener")
 
@@ -164,11 +191,19 @@ class Listener:
     def within(self, steps: Sequence[Step]) -> Sequence[Step]:
         return self._announcements.within(steps)
 
-    def wrote(self, steps: Sequence[Step]) -> None:
-        if self._announcements.wrote(steps):
-            self._tell_of(Message.NEWS)
+    def wrote(self, steps: Sequence[Step], answers: Answers) -> None:
+        if (message := self._announcements.wrote(steps, answers)) is not None:
+            self._tell_of(message)
         elif self._watched_until and are_of_runs(steps):
             self._tell_of_steps_soon()
+
+    def return_in(self, seconds: float) -> None:
+        if self._return_timer is None and not self._closing.is_set():
+            self._return_timer = self._task.get_loop().call_later(seconds, self._return)
+
+    def _return(self) -> None:
+        self._return_timer = None
+        self._report(Change.RUNS)
 
     def set_contended(self, *, contended: bool) -> None:
         if contended and self._apart != APART_S:
@@ -187,6 +222,8 @@ class Listener:
     async def close(self) -> None:
         self._closing.set()
         self._changed.set()
+        if self._return_timer is not None:
+            self._return_timer.cancel()
         if self._steps_timer is not None:
             self._steps_timer.cancel()
             self._tell_of_steps()
@@ -249,6 +286,7 @@ class Listener:
         session.lost = self._lost
         answers = await session.run([self._listen_step, _WRITTEN], _DEADLINE_S)
         self._written = _number(answers)  # earlier writes are visible from now on
+        self._announcements.came_late()  # perhaps: nothing was heard of them
         self._report(Change.ANYTHING)
 
     def _lost(self) -> None:
@@ -264,6 +302,7 @@ class Listener:
             self._watched_until = self._heard_until
             self._tell_of(Message.STEPS)  # of those that were written before this came
         elif kind != Message.STEPS.value:
+            self._announcements.heard(kind)
             self._report(Change.ANYTHING)
         elif self._watches or self._now() < self._watches_until:
             self._report(Change.STEPS)
@@ -310,10 +349,12 @@ class Listener:
 
     def _may_wait(self) -> bool:
         """Whether nothing is due that somebody waits for."""
-        return self._apart != APART_S and self._due <= {Message.NEWS}
+        return self._apart != APART_S and self._due <= {Message.NEWS, Message.LATE}
 
     async def _announce(self, session: Session, due: set[Message]) -> None:
-        if Message.NEWS in due:  # tells of steps too
+        if Message.LATE in due:  # tells of all other changes too
+            due = due - {Message.NEWS, Message.STEPS}
+        elif Message.NEWS in due:  # tells of steps too
             due = due - {Message.STEPS}
         messages = [self._announcements.of(each) for each in Message if each in due]
         if messages:
@@ -337,10 +378,13 @@ class Poller:
     idle runner polls once a second, one that hands out or ends runs more often.
     """
 
-    def __init__(self, pool: Pool, schema: str, first_delay: float) -> None:
+    def __init__(self, pool: Pool, announcements: Announcements, first_delay: float) -> None:
         self._pool = pool
-        self._announcements = Announcements(schema)
+        self._announcements = announcements
         self._to_tell = asyncio.Event()
+        self._due = Message.NEWS
+        self._returns = False
+        self._return_timer: asyncio.TimerHandle | None = None
         self._woken = asyncio.Event()
         self._closed = asyncio.Event()
         self._seen: int | None = None
@@ -353,6 +397,10 @@ class Poller:
             await self._rest()
             if self._closed.is_set() or await self._has_changed():
                 break
+            if self._returns:
+                self._returns = False
+                return Change.RUNS
+        self._returns = False
         return Change.ANYTHING
 
     async def _rest(self) -> None:
@@ -370,10 +418,19 @@ class Poller:
     def within(self, steps: Sequence[Step]) -> Sequence[Step]:
         return self._announcements.within(steps)
 
-    def wrote(self, steps: Sequence[Step]) -> None:
-        if self._announcements.wrote(steps):
-            self._to_tell.set()
+    def wrote(self, steps: Sequence[Step], answers: Answers) -> None:
+        if (message := self._announcements.wrote(steps, answers)) is not None:
+            self._tell_soon(message)
             self._woken.set()
+
+    def return_in(self, seconds: float) -> None:
+        if self._return_timer is None and not self._closed.is_set():
+            self._return_timer = self._task.get_loop().call_later(seconds, self._return)
+
+    def _return(self) -> None:
+        self._return_timer = None
+        self._returns = True
+        self._woken.set()
 
     def set_contended(self, *, contended: bool) -> None:
         """Do nothing."""
@@ -387,6 +444,8 @@ class Poller:
     async def close(self) -> None:
         self._closed.set()
         self._woken.set()
+        if self._return_timer is not None:
+            self._return_timer.cancel()
         await _ended(self._task)
         if self._to_tell.is_set():
             with suppress(TimeoutError):
@@ -401,13 +460,19 @@ class Poller:
 
     async def _tell_what_is_due(self) -> None:
         self._to_tell.clear()
+        told, self._due = self._due, Message.NEWS
         try:
-            await self._pool.run([self._announcements.message])
+            await self._pool.run([self._announcements.of(told)])
         except StoreError:
-            self._to_tell.set()
+            self._tell_soon(told)
         except asyncio.CancelledError:  # whether it was told is not known
-            self._to_tell.set()
+            self._tell_soon(told)
             raise
+
+    def _tell_soon(self, message: Message) -> None:
+        if message is Message.LATE:
+            self._due = message
+        self._to_tell.set()
 
 
 def stronger(one: Change | None, other: Change) -> Change:
@@ -420,6 +485,11 @@ def stronger(one: Change | None, other: Change) -> Change:
 def are_of_runs(steps: Sequence[Step]) -> bool:
     """Whether these steps record how runs go on."""
     return any(each.statement.name in _OF_RUNS for each in steps)
+
+
+def since(instant: int) -> str:
+    """The kind of a message that runs have become claimable that are so since this instant."""
+    return f"{_SINCE} {instant}"
 
 
 def channel_of(schema: str) -> str:

@@ -48,7 +48,11 @@ pytestmark = pytest.mark.asyncio
 SOON = 60
 CLAIM: dict[str, object] = {
     "runner_id": "r1",
-    "workflows": [WORKFLOW],
+    "workflow": [WORKFLOW],
+    "lowest": [0],
+    "highest": [0],
+    "since": [0],
+    "after": [""],
     "limit": 5,
     "aged": 0,
     "now": LATER,

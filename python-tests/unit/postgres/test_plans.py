@@ -12,12 +12,16 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from cloaca_core._engine.submit.run_rows import owned_row
+from cloaca_core.conformance.rows import new_run
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.queries import Statement
+from cloaca_postgres.claim_marks import ClaimMarks, Look
 from cloaca_postgres.driver import _numbered
 from cloaca_postgres.opening import open_dialect
 from cloaca_postgres.statements import STATEMENTS, WORDING
+from cloaca_postgres.store import columns_of
 from cloaca_postgres.url import parse as parse_url
 from dev.databases.urls import for_libpq
 
@@ -251,7 +255,15 @@ _SENT: dict[str, object] = {
 }
 _MAIL: dict[str, object] = {"ids": ["c00000001", *_MINE]}
 _FLOWS = ["w0", "w1", "none"]
-_CLAIM: dict[str, object] = {"runner_id": "mine", "workflows": ["w0", "w1", "w2"], "limit": LIMIT}
+_RANGES: dict[str, object] = {
+    "workflow": ["w0", "w1", "w2"],
+    "lowest": [-(2**63)] * 3,
+    "highest": [2**63 - 1] * 3,
+    "since": [-(2**63)] * 3,
+    "after": [""] * 3,
+    "runner_id": "mine",
+}
+_CLAIM: dict[str, object] = {**_RANGES, "limit": LIMIT}
 _STEERED: dict[str, object] = {"ids": _MINE + _ENDED + [f"h{n:08}" for n in range(1, LIMIT)]}
 _ACT = {"id": "new", "now": 1, "asked_by": "ann", "reason": None}
 _WISHED: dict[str, object] = {"id": "a1", "now": 1, "because": ""}
@@ -318,7 +330,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "mark_cancelled": {**_GIVEN_UP, "fenced": 1},
     "start_after_cancelled": {"runner_id": "dead"},
     "end_cancelled": {"runner_id": "dead", "now": 1},
-    "has_claimable": {"runner_id": "mine", "workflows": ["w0", "w1", "none"]},
+    "has_claimable": _RANGES,
     "note_unserved": _LEFT,
     "leave_run": {name: value for name, value in _LEFT.items() if name != "tasks"}
     | {"has_begun": 0},
@@ -638,16 +650,24 @@ def _explain(connection: psycopg.Connection, name: str, prepared: str) -> int:
 
 
 def _plan(connection: psycopg.Connection, name: str, prepared: str) -> list[dict[str, Any]]:
+    return list(_nodes(_executed(connection, name, prepared, _VALUES[name])))
+
+
+def _executed(
+    connection: psycopg.Connection, name: str, prepared: str, given_values: dict[str, object]
+) -> dict[str, Any]:
+    """The plan of a prepared statement, which is executed and undone."""
     statement = _statement(name)
     _, indexes = _numbered(statement)
-    bound = statement.bind(**_VALUES[name])
+    bound = statement.bind(**given_values)
     values = sql.SQL(", ").join([sql.Literal(bound[index]) for index in indexes])
     given = sql.SQL("({})").format(values) if indexes else sql.SQL("")
-    explain = sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {} {}")
+    explain = sql.SQL("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE {} {}")
     with connection.transaction(force_rollback=True):
         query = explain.format(sql.Identifier(prepared), given)
         (((plan,),),) = connection.execute(query).fetchall()
-    return list(_nodes(plan["Plan"]))
+    outermost: dict[str, Any] = plan["Plan"]
+    return outermost
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -704,6 +724,49 @@ def test_every_index_is_missed_when_it_is_not_there(filled: psycopg.Connection) 
         with filled.transaction(force_rollback=True):
             filled.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(index)))
             assert any(_rows_read(filled, name) > MOST for name in names), index
+
+
+@pytest.mark.parametrize("name", ["claim", "has_claimable"])
+def test_a_claim_after_its_mark_passes_over_what_was_claimed_since_a_snapshot(
+    postgres_database: str, name: str
+) -> None:
+    """The index keeps an entry of each run that was claimed while the snapshot is open."""
+    claimed = 3 * FINISHED
+    values = _RANGES | (
+        {"limit": LIMIT, "now": 1, "aged": 1, "store_now": 1} if name == "claim" else {}
+    )
+    marks = ClaimMarks(lambda: 10**15, lambda: 0.0)
+    first = marks.claim("mine", ["w"])
+    with _connected(postgres_database, f"dead_{name}") as connection, ExitStack() as after:
+        connection.execute(_FILL[0].encode())
+        connection.execute(
+            """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags,
+                    input, claimable_at)
+                SELECT 'd' || lpad(n::text, 8, '0'), 'w', 'v', 'Pending', 0, n, '{}', '{}', n
+                FROM generate_series(1, %s) AS n""",
+            [claimed],
+        )
+        connection.commit()
+        snapshot = after.enter_context(psycopg.connect(for_libpq(postgres_database)))
+        snapshot.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        snapshot.execute("SELECT count(*) FROM pg_class")
+        connection.execute("UPDATE cloaca_run SET owner = 'mine'")
+        connection.commit()
+        connection.execute("SELECT set_config('plan_cache_mode', 'force_generic_plan', false)")
+        connection.execute(b"PREPARE plan AS " + _numbered(_statement(name))[0])
+
+        def blocks(look: Look) -> int:
+            plan = _executed(connection, name, "plan", values | columns_of(look))
+            return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+        from_oldest = blocks(first)
+        last = owned_row(new_run(f"d{claimed:08}", workflow="w"))
+        marks.claimed(first, [last._replace(claimable_at=claimed)])
+
+        assert from_oldest > 500
+        assert blocks(marks.claim("mine", ["w"])) <= 20
+        marks.glanced(marks.glance("mine", ["w"]), found=False)
+        assert blocks(marks.glance("mine", ["w"])) <= 20
 
 
 def test_views_show_no_run_of_a_tree_that_is_being_deleted(filled: psycopg.Connection) -> None:

@@ -12,7 +12,7 @@ import pytest_asyncio
 from model.virtual_time import the_loop
 from psycopg import sql
 
-from cloaca_core.conformance.rows import attempt, new_run, record, run_end, runner, submit
+from cloaca_core.conformance.rows import NOW, attempt, new_run, record, run_end, runner, submit
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import Store, StoreOptions
@@ -22,6 +22,7 @@ from cloaca_core.store.sql.store import SqlStore
 from cloaca_postgres import BACKEND, wakeups
 from cloaca_postgres.dialect import PostgresDialect
 from cloaca_postgres.driver import Session
+from cloaca_postgres.late_runs import LATE
 from cloaca_postgres.pool import Pool
 from cloaca_postgres.wakeups import (
     APART_S,
@@ -29,7 +30,9 @@ from cloaca_postgres.wakeups import (
     WATCHDOG_S,
     Announcements,
     Listener,
+    Message,
     Poller,
+    since,
 )
 
 SOON = 60.0
@@ -59,6 +62,11 @@ async def other(postgres_url: str) -> AsyncIterator[Store]:
 # -- when it is announced ------------------------------------------------------------------------
 
 
+def announced(came_late: Callable[[], None] = lambda: None) -> Announcements:
+    """The announcements of a schema, at one instant of its database."""
+    return Announcements("s", lambda: NOW, came_late)
+
+
 def named(name: str) -> Step:
     return Step(Statement(name, "", ()))
 
@@ -67,27 +75,70 @@ def beat(lease_until: int) -> Step:
     return Step(Statement("beat", "", ("lease_until", "id")), (lease_until, "r1"))
 
 
-@pytest.mark.parametrize(("name", "expected"), [("end_run", True), ("claim", False)])
-def test_what_runs_do_is_told_after_it_is_committed(name: str, expected: bool) -> None:
-    announcements = Announcements("s")
+@pytest.mark.parametrize(("name", "expected"), [("end_run", Message.NEWS), ("claim", None)])
+def test_what_runs_do_is_told_after_it_is_committed(name: str, expected: Message | None) -> None:
+    announcements = announced()
 
     assert announcements.within([named(name)]) == ()
-    assert announcements.wrote([named(name)]) is expected
+    assert announcements.wrote([named(name)], [[]]) is expected
 
 
 def test_what_runners_do_is_told_in_its_own_transaction() -> None:
-    announcements, steps = Announcements("s"), [named("end_run"), named("release")]
+    announcements, steps = announced(), [named("end_run"), named("release")]
 
-    assert announcements.within(steps) == [announcements.message]
-    assert not announcements.wrote(steps)
+    assert announcements.within(steps) == [announcements.of(Message.LATE)]
+    assert not announcements.wrote(steps, [[], []])
+
+
+@pytest.mark.parametrize(
+    ("names", "within", "afterwards"),
+    [
+        (["end_run", "leave_run"], None, Message.LATE),
+        (["release"], Message.LATE, None),
+        (["note_cancel", "start_next"], Message.NEWS, Message.LATE),  # known by its answer only
+    ],
+)
+def test_runs_that_claims_may_look_past_are_told_as_such(
+    names: list[str], within: Message | None, afterwards: Message | None
+) -> None:
+    late: list[str] = []
+    announcements, steps = announced(lambda: late.append("here")), list(map(named, names))
+
+    told = announcements.within(steps)
+
+    assert list(told) == ([] if within is None else [announcements.of(within)])
+    assert announcements.wrote(steps, [[("a",)] for _ in steps]) is afterwards
+    assert late == ["here"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("", False),
+        (Message.STEPS.value, False),
+        (Message.LATE.value, True),
+        (since(NOW - LATE), False),
+        (since(NOW - LATE - 1), True),
+        ("since ever", True),  # by a program that is not ours
+    ],
+)
+def test_who_hears_of_runs_judges_whether_its_claims_may_look_past_them(
+    kind: str, expected: bool
+) -> None:
+    late: list[str] = []
+    announcements = Announcements("s", lambda: NOW, lambda: late.append("elsewhere"))
+
+    announcements.heard(kind)
+
+    assert late == ["elsewhere"] * expected
 
 
 def test_a_lease_is_told_until_it_is_committed() -> None:
-    announcements = Announcements("s")
+    announcements = announced()
     announcements.within([beat(5)])
-    assert announcements.within([beat(5)]) == [announcements.message]
+    assert announcements.within([beat(5)]) == [announcements.of(Message.NEWS)]
 
-    announcements.wrote([beat(5)])
+    announcements.wrote([beat(5)], [[]])
 
     assert announcements.within([beat(6)]) == ()
 
@@ -207,9 +258,9 @@ async def test_what_could_not_be_told_on_a_lost_connection_is_told_on_the_next_o
     async def connect() -> Session:
         return cast("Session", next(opened))
 
-    listener = Listener(connect, "s")
+    listener = Listener(connect, announced())
     await listener.wait()  # it listens
-    listener.wrote([named("end_run")])
+    listener.wrote([named("end_run")], [[]])
 
     async with asyncio.timeout(10):
         await sessions[1].told.wait()
@@ -229,11 +280,11 @@ async def test_after_word_from_elsewhere_a_runner_alone_tells_of_its_runs_at_onc
     async def connect() -> Session:
         return cast("Session", session)
 
-    listener = Listener(connect, "s")
+    listener = Listener(connect, announced())
     await listener.wait()  # it listens
     listener.set_contended(contended=False)
     cast("Callable[[str], None]", session.notified)("a client")
-    listener.wrote([named("end_run")])
+    listener.wrote([named("end_run")], [[]])
 
     async with asyncio.timeout(10):
         await session.told.wait()
@@ -264,7 +315,7 @@ class Sessions:
 
 async def listening(sessions: Sessions) -> Listener:
     """A listener that listens, and that holds its announcements back as it is alone."""
-    listener = Listener(sessions.connect, "s")
+    listener = Listener(sessions.connect, announced())
     await listener.wait()
     listener.set_contended(contended=False)
     return listener
@@ -289,7 +340,7 @@ async def test_a_store_that_is_closed_at_once_announces_what_it_has_written(
 async def test_what_is_held_back_is_announced_without_a_pause_when_it_is_closed() -> None:
     session = FakeSession()
     listener = await listening(Sessions(session))
-    listener.wrote([named("end_run")])
+    listener.wrote([named("end_run")], [[]])
     await asyncio.sleep(APART_S)  # it holds it back
     assert session.messages == []
     began = the_loop().time()
@@ -316,9 +367,9 @@ async def test_a_listener_that_has_nothing_to_announce_is_closed_without_a_messa
 async def test_a_listener_that_is_closed_before_it_is_connected_announces_then() -> None:
     session = FakeSession()
     sessions = Sessions(session, available=False)
-    listener = Listener(sessions.connect, "s")
+    listener = Listener(sessions.connect, announced())
     await sessions.asked_for.wait()
-    listener.wrote([named("end_run")])
+    listener.wrote([named("end_run")], [[]])
     closing = asyncio.create_task(listener.close())
     await asyncio.sleep(APART_S)
     assert not closing.done()
@@ -332,7 +383,7 @@ async def test_a_listener_that_is_closed_before_it_is_connected_announces_then()
 @pytest.mark.virtual_time
 async def test_a_listener_that_has_nothing_to_announce_waits_for_no_connection() -> None:
     sessions = Sessions(available=False)
-    listener = Listener(sessions.connect, "s")
+    listener = Listener(sessions.connect, announced())
     await sessions.asked_for.wait()
     began = the_loop().time()
 
@@ -348,7 +399,7 @@ async def test_a_connection_that_is_lost_when_it_is_closed_fails_nothing(
 ) -> None:
     others = [make() for make in next_ones]
     listener = await listening(Sessions(FakeSession(broken=True), *others))
-    listener.wrote([named("end_run")])
+    listener.wrote([named("end_run")], [[]])
 
     await listener.close()
 
@@ -359,9 +410,9 @@ async def test_a_connection_that_is_lost_when_it_is_closed_fails_nothing(
 @pytest.mark.virtual_time
 async def test_a_listener_that_cannot_connect_is_closed_after_a_while() -> None:
     sessions = Sessions(available=False)
-    listener = Listener(sessions.connect, "s")
+    listener = Listener(sessions.connect, announced())
     await sessions.asked_for.wait()
-    listener.wrote([named("end_run")])
+    listener.wrote([named("end_run")], [[]])
     began = the_loop().time()
 
     await listener.close()
@@ -375,9 +426,9 @@ async def test_steps_that_wait_for_their_time_are_told_when_it_is_closed() -> No
     await scene.listener.wait()  # it listens
     scene.hear("another watches")
     await scene.sent()
-    scene.listener.wrote([named("record_lines")])
+    scene.listener.wrote([named("record_lines")], [[]])
     await scene.sent()
-    scene.listener.wrote([named("record_lines")])
+    scene.listener.wrote([named("record_lines")], [[]])
 
     await scene.listener.close()
 
@@ -392,7 +443,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.session = FakeSession()
-        self.listener = Listener(self._connect, "s")
+        self.listener = Listener(self._connect, announced())
 
     async def _connect(self) -> Session:
         return cast("Session", self.session)
@@ -418,18 +469,18 @@ async def scene() -> AsyncIterator[Heard]:
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("name", ["record_attempt", "record_lines", "record_progress"])
 async def test_steps_are_told_only_while_somebody_watches(scene: Heard, name: str) -> None:
-    scene.listener.wrote([named(name)])
+    scene.listener.wrote([named(name)], [[]])
     await asyncio.sleep(1)
     assert scene.session.messages == []
 
     scene.hear("another watches")
     assert await scene.sent() == ["steps"], "of what was written before"
-    scene.listener.wrote([named(name)])
-    scene.listener.wrote([named(name)])
+    scene.listener.wrote([named(name)], [[]])
+    scene.listener.wrote([named(name)], [[]])
     assert await scene.sent() == ["steps", "steps"]
 
     await asyncio.sleep(wakeups.HEARD_FOR_S)
-    scene.listener.wrote([named(name)])
+    scene.listener.wrote([named(name)], [[]])
     await asyncio.sleep(1)
     assert len(scene.session.messages) == 2
 
@@ -439,12 +490,12 @@ async def test_a_step_is_told_at_once_and_those_that_follow_together(scene: Hear
     scene.hear("another watches")
     await scene.sent()
     began = asyncio.get_running_loop().time()
-    scene.listener.wrote([named("record_lines")])
+    scene.listener.wrote([named("record_lines")], [[]])
     await scene.sent()
     assert asyncio.get_running_loop().time() - began <= 2 * wakeups.APART_S
 
     for _ in range(3):
-        scene.listener.wrote([named("record_lines")])
+        scene.listener.wrote([named("record_lines")], [[]])
     assert await scene.sent() == ["steps"] * 3
     assert asyncio.get_running_loop().time() - began >= wakeups.WATCHED_APART_S
     await asyncio.sleep(1)
@@ -607,10 +658,10 @@ async def test_who_has_much_to_tell_still_notices_what_nobody_has_told() -> None
     async def connect() -> Session:
         return cast("Session", session)
 
-    listener = session.listener = Listener(connect, "s")
+    listener = session.listener = Listener(connect, announced())
     await listener.wait()  # it listens
     beginning = the_loop().time()
-    listener.wrote([named("end_run")])
+    listener.wrote([named("end_run")], [[]])
 
     assert await listener.wait() is Change.RUNS
     assert the_loop().time() - beginning == pytest.approx(WATCHDOG_S, abs=APART_S)
@@ -628,7 +679,7 @@ class BusySession(FakeSession):
     async def run(self, steps: Sequence[Step], deadline: float) -> list[list[Row]]:
         await super().run(steps, deadline)
         if steps[-1].statement.name == "notify":
-            self.listener.wrote([named("end_run")])
+            self.listener.wrote([named("end_run")], [[]])
         return [[(len(self.asked),)] for _ in steps]
 
 
@@ -662,7 +713,7 @@ def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 async def test_who_has_nothing_to_do_looks_once_a_second_whatever_others_write(
     rests: list[float],
 ) -> None:
-    poller = Poller(cast("Pool", BusyServer()), "s", 0.4)
+    poller = Poller(cast("Pool", BusyServer()), announced(), 0.4)
     for _ in range(5):
         await poller.wait()
 
@@ -671,13 +722,13 @@ async def test_who_has_nothing_to_do_looks_once_a_second_whatever_others_write(
 
 
 async def test_who_hands_out_or_ends_runs_looks_soon_but_rests_first(rests: list[float]) -> None:
-    poller = Poller(cast("Pool", BusyServer()), "s", 0.4)
+    poller = Poller(cast("Pool", BusyServer()), announced(), 0.4)
     await poller.wait()
     await poller.wait()
 
-    poller.wrote([named("end_run")])
+    poller.wrote([named("end_run")], [[]])
     await poller.wait()
-    poller.wrote([beat(0)])
+    poller.wrote([beat(0)], [[]])
     await poller.wait()
 
     assert rests == [0.4, 0.6, 0.9, 0.4, 0.4]
@@ -685,7 +736,7 @@ async def test_who_hands_out_or_ends_runs_looks_soon_but_rests_first(rests: list
 
 
 async def test_an_interval_above_a_second_is_kept(rests: list[float]) -> None:
-    poller = Poller(cast("Pool", BusyServer()), "s", 7.0)
+    poller = Poller(cast("Pool", BusyServer()), announced(), 7.0)
     await poller.wait()
     await poller.wait()
 
@@ -694,7 +745,7 @@ async def test_an_interval_above_a_second_is_kept(rests: list[float]) -> None:
 
 
 async def test_who_waits_returns_when_it_is_closed() -> None:
-    poller = Poller(cast("Pool", BusyServer()), "s", SOON)
+    poller = Poller(cast("Pool", BusyServer()), announced(), SOON)
     waiting = asyncio.create_task(poller.wait())
     await asyncio.sleep(0)
 
@@ -709,11 +760,13 @@ class NotedServer:
     def __init__(self, *, is_down: bool = False) -> None:
         self._is_down = is_down
         self.asked: list[str] = []
+        self.told: list[Step] = []
         self.is_asked = asyncio.Event()
         self.answering = asyncio.Event()
 
     async def run(self, steps: Sequence[Step]) -> list[list[Row]]:
         self.asked += [each.statement.name for each in steps]
+        self.told += [each for each in steps if each.statement.name == "notify"]
         self.is_asked.set()
         await self.answering.wait()
         if self._is_down:
@@ -726,8 +779,8 @@ class NotedServer:
 async def test_behind_a_pooler_what_is_due_is_announced_when_it_is_closed(is_down: bool) -> None:
     """Once more where the answer had not come."""
     server = NotedServer(is_down=is_down)
-    poller = Poller(cast("Pool", server), "s", SOON)
-    poller.wrote([named("end_run")])
+    poller = Poller(cast("Pool", server), announced(), SOON)
+    poller.wrote([named("end_run")], [[]])
     await server.is_asked.wait()
     server.answering.set()
     began = the_loop().time()
@@ -742,8 +795,8 @@ async def test_behind_a_pooler_what_is_due_is_announced_when_it_is_closed(is_dow
 async def test_behind_a_pooler_nothing_is_announced_twice_when_it_is_closed() -> None:
     server = NotedServer()
     server.answering.set()
-    poller = Poller(cast("Pool", server), "s", SOON)
-    poller.wrote([named("end_run")])
+    poller = Poller(cast("Pool", server), announced(), SOON)
+    poller.wrote([named("end_run")], [[]])
     await asyncio.sleep(APART_S)
 
     await poller.close()
@@ -754,11 +807,63 @@ async def test_behind_a_pooler_nothing_is_announced_twice_when_it_is_closed() ->
 @pytest.mark.virtual_time
 async def test_behind_a_pooler_a_server_that_does_not_answer_is_left_after_a_while() -> None:
     server = NotedServer()
-    poller = Poller(cast("Pool", server), "s", SOON)
-    poller.wrote([named("end_run")])
+    poller = Poller(cast("Pool", server), announced(), SOON)
+    poller.wrote([named("end_run")], [[]])
     await server.is_asked.wait()
     began = the_loop().time()
 
     await poller.close()
 
     assert the_loop().time() - began == pytest.approx(LEAVING_S)
+
+
+@pytest.mark.virtual_time
+async def test_behind_a_pooler_runs_that_claims_may_look_past_are_told_as_such() -> None:
+    """Also if the first message is lost, or if there is other news before it is told."""
+    server = NotedServer(is_down=True)
+    poller = Poller(cast("Pool", server), announcements := announced(), SOON)
+    poller.wrote([named("leave_run")], [[]])
+    poller.wrote([named("end_run")], [[]])
+    await server.is_asked.wait()
+    server.answering.set()
+    await asyncio.sleep(APART_S)
+
+    await poller.close()
+
+    assert server.told == [announcements.of(Message.LATE)] * 2
+
+
+# -- claim again ---------------------------------------------------------------------------------
+
+
+@pytest.mark.virtual_time
+async def test_who_waits_returns_after_a_time_as_well() -> None:
+    """The first time counts until it is over."""
+    listener = Listener(Sessions(FakeSession()).connect, announced())
+    await listener.wait()  # it listens
+    began = the_loop().time()
+    listener.return_in(3)
+    listener.return_in(1)
+
+    assert await listener.wait() is Change.RUNS
+    assert the_loop().time() - began == 3
+    listener.return_in(2)
+    assert await listener.wait() is Change.RUNS
+    assert the_loop().time() - began == 5
+    listener.return_in(9)
+    await listener.close()
+
+
+@pytest.mark.virtual_time
+async def test_behind_a_pooler_too() -> None:
+    server = NotedServer()
+    server.answering.set()
+    poller = Poller(cast("Pool", server), announced(), 1.0)
+    await poller.wait()
+    began = the_loop().time()
+    poller.return_in(2.5)
+
+    assert await poller.wait() is Change.RUNS
+    assert the_loop().time() - began == 3.5  # it rests before each look
+    poller.return_in(9)
+    await poller.close()

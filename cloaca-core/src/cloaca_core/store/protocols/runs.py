@@ -120,6 +120,11 @@ class RunStore(Protocol):
         ever given to two concurrent callers. Nothing is claimed for a runner that is fenced or not
         registered. The answer is in the order of ids. A run that has not begun by its ``start_by``
         is left, and may keep a place of this claim from others.
+
+        A store may pass over runs that by their rows have been claimable for longer than a second,
+        when none was left then, and this and ``has_claimable`` find them again: at once if they
+        have become claimable since by an operation that this store has heard of, else after some
+        seconds, when ``wait_changed`` returns.
         """
 
     async def set_ran_version(self, runner_id: str, run_ids: Collection[str], version: str) -> None:

@@ -30,14 +30,18 @@ class SqlRuns(SqlPart):
     async def claim(
         self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
     ) -> list[RunRow]:
+        wanted = self._dialect.array(workflows)
+        return await self._claim(
+            runner_id=runner_id, limit=limit, now=now, aged=aged, workflows=wanted
+        )
+
+    async def _claim(self, *, limit: int, aged: int, **values: object) -> list[RunRow]:
         rows = await self._write(
             self._queries.runs.claim,
-            runner_id=runner_id,
-            workflows=self._dialect.array(workflows),
             limit=limit,
-            now=now,
             aged=min(aged, limit),
             store_now=self._dialect.wall(),
+            **values,
         )
         # RETURNING answers in no order that a database would promise.
         return sorted(map(RunRow._make, rows))
@@ -94,8 +98,11 @@ class SqlRuns(SqlPart):
         await self._write(forget, runner_id=runner_id, workflows=wanted)
 
     async def has_claimable(self, runner_id: str, workflows: Collection[str]) -> bool:
-        q, wanted = self._queries.runs.has_claimable, self._dialect.array(workflows)
-        ((found,),) = await self._read(q, runner_id=runner_id, workflows=wanted)
+        wanted = self._dialect.array(workflows)
+        return await self._has_claimable(runner_id=runner_id, workflows=wanted)
+
+    async def _has_claimable(self, **values: object) -> bool:
+        ((found,),) = await self._read(self._queries.runs.has_claimable, **values)
         return bool(found)
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
