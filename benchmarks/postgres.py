@@ -15,7 +15,17 @@ import psycopg
 from psycopg import sql
 
 import cloaca
-from benchmarks import measuring, pruning, schedules, sharing, steering, steps, task_logs, workflows
+from benchmarks import (
+    measuring,
+    pruning,
+    schedules,
+    sharing,
+    snapshots,
+    steering,
+    steps,
+    task_logs,
+    workflows,
+)
 from benchmarks.postgres_floor import PostgresFloor
 
 VARIABLE = "CLOACA_TEST_POSTGRES_URL"
@@ -50,6 +60,8 @@ def main() -> int:
         lines += steps.measure(_within(url, name))
     with _schema(url) as name:
         lines += task_logs.measure(_within(url, name))
+    with _schema(url) as name, _connected(url, name) as raw:
+        lines += snapshots.measure(_within(url, name), raw)
     return measuring.report(lines + measuring.import_time())
 
 
