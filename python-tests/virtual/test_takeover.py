@@ -56,13 +56,15 @@ async def two(w: World) -> tuple[Program, Program, str]:
     return first, second, run_id
 
 
-async def test_a_runner_that_stands_still_loses_its_runs_a_beat_after_its_lease() -> None:
-    """The lease has ended 15 s after the last beat, the beat is looked for once more a beat later,
-    and half a second is left for it then.
+@pytest.mark.parametrize("later", [0.0, 1.5, 3.9, 5.0, 7.5, 10.0, 12.5])
+async def test_a_runner_that_stands_still_loses_its_runs_with_its_lease(later: float) -> None:
+    """Whenever it began to stand still. The lease has ended 15 s after the last beat, which another
+    runner has seen by then for a beat at least, and half a second is left for the next one.
     """
     async with world() as w:
         bodies = Bodies(w)
         first, second, run_id = await two(w)
+        await asyncio.sleep(later)
         last_beat = first.store.beats[-1][0]
 
         first.store.answers.clear()
@@ -70,7 +72,7 @@ async def test_a_runner_that_stands_still_loses_its_runs_a_beat_after_its_lease(
 
         assert len(bodies.begun) == 2
         silence = bodies.begun[1] - last_beat
-        assert silence == pytest.approx(LEASE + BEAT + LAST_CHANCE, abs=0.002)
+        assert silence == pytest.approx(LEASE + LAST_CHANCE, abs=0.01)
         assert (ended.row.status, ended.row.epoch, ended.row.recoveries) == ("Completed", 3, 1)
 
 
@@ -109,7 +111,7 @@ async def test_a_caller_hears_of_the_end_of_a_cancel_whose_runner_is_lost() -> N
         ended = await second.wait(run_id)
 
         silence = the_loop().time() - last_beat
-        assert silence == pytest.approx(LEASE + BEAT + LAST_CHANCE, abs=0.002)
+        assert silence == pytest.approx(LEASE + LAST_CHANCE, abs=0.01)
         assert ended.row.status == "Cancelled"
 
 
@@ -119,7 +121,7 @@ async def test_one_beat_in_its_last_chance_saves_it() -> None:
         first, _, run_id = await two(w)
 
         first.store.answers.clear()
-        await asyncio.sleep(LEASE + BEAT - 1 + LAST_CHANCE / 2)
+        await asyncio.sleep(LEASE - 1 + LAST_CHANCE / 2)
         first.store.answers.set()
         await asyncio.sleep(WORK)
 
@@ -167,7 +169,9 @@ async def test_after_a_sleep_of_the_host_who_wakes_first_takes_nothing(
 ) -> None:
     async with world() as w:
         bodies = Bodies(w)
-        first, _, run_id = await two(w)
+        first, second, run_id = await two(w)
+        second.engine._parts.claims.takeover.wake()
+        await asyncio.sleep(1)  # it has seen the last beat of the first one
 
         first.store.answers.clear()
         the_loop().stand_still(WORK / 2)

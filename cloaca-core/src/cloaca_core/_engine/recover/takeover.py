@@ -5,6 +5,10 @@ is taken over at once; any other needs both an ended lease and a beat counter th
 itself seen unchanged for a whole beat interval, on its own clock. Then it gets a last chance: a
 runner that stood still together with us (the host slept, the process was stopped, the database took
 no writes) beats as soon as it can, and this runner may only have been the first to wake.
+
+The next look comes when the lease ends that was seen last. A runner beats three times in a lease,
+so a look sees its last beat a beat interval before that lease ends, at the latest: the two
+conditions are met at once.
 """
 
 from __future__ import annotations
@@ -210,5 +214,10 @@ class Takeover:
             return max(0.0, first + self._last_chance() - self._clock.monotonic()) + A_LITTLE
         if not live:
             return None
-        left = min([self._lease_left(row) for row in live])
-        return min(max(left, 0.0) + self._lease.interval, LONGEST_SLEEP)
+        return min(min(map(self._until_suspect, live)) + A_LITTLE, LONGEST_SLEEP)
+
+    def _until_suspect(self, row: RunnerRow) -> float:
+        """Seconds until a runner has lost its lease and has been silent for a beat interval."""
+        _, since = self._seen[row.id]
+        beat_left = since + self._lease.interval - self._clock.monotonic()
+        return max(self._lease_left(row), beat_left, 0.0)
