@@ -352,3 +352,23 @@ def test_a_body_that_comes_back_in_a_forked_child_ends_that_child(database_url: 
     )
     ends_well(FORKING_BODY, database_url, output=output)
     assert stored(database_url) == ["Completed"] * 4
+
+
+CROWD = """
+sys.setswitchinterval(1e-6)
+with cloaca.WorkflowBuilder("parent"):
+    @cloaca.task
+    def only(context):
+        for _ in range(4):
+            runner.execute("quick")
+settings = cloaca.DefaultRunnerConfig(max_concurrent_tasks=300)
+runner = cloaca.DefaultRunner.with_config(sys.argv[1], settings)
+runs = [runner.submit("parent") for _ in range(300)]
+print(*{run.result(timeout=20).status for run in runs})
+runner.shutdown()
+"""
+
+
+def test_hundreds_of_bodies_that_wait_for_other_runs_lose_no_record(database_url: str) -> None:
+    """Threads are switched at nearly every moment, so that they meet the engine's loop anywhere."""
+    ends_well(CROWD, database_url, output="Completed\n")

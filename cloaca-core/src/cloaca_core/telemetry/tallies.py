@@ -26,7 +26,7 @@ class Count:
 
     def items(self) -> list[tuple[tuple[str, ...], int]]:
         """The labels and their number, in order."""
-        return sorted(self._found.items())
+        return sorted(self._found.copy().items())  # the engine's loop adds to it meanwhile
 
 
 class Distribution:
@@ -50,7 +50,7 @@ class Distribution:
         """The labels, the count up to each bound ("+Inf" at last), and the sum; in order."""
         return [
             (labels, list(self._up_to(counts)), total[0])
-            for labels, (counts, total) in sorted(self._found.items())
+            for labels, (counts, total) in sorted(self._found.copy().items())
         ]
 
     def _up_to(self, counts: Sequence[int]) -> Iterator[tuple[str, float]]:

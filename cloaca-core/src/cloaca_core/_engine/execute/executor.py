@@ -146,8 +146,10 @@ class Executor:
         self._place(work).interrupt(work)
 
     def running(self) -> Iterator[Work]:
-        """The work that runs right now."""
-        works = [work for each in self._on_threads for work in each.running.values()]
+        """The work that runs right now. Any thread may ask. Threads of bodies change what each
+        place has, so it is copied, in one operation of the interpreter.
+        """
+        works = [work for each in self._on_threads for work in list(each.running.values())]
         for work in [*works, *self._coroutines.running]:
             if work.stage is Stage.RUNNING:
                 yield work

@@ -133,8 +133,9 @@ class LoopThread:
         """
         self.failure = self.failure or failure  # a first failure is the cause of later ones
         self._is_open = False
-        while self._calls:
-            answer, coroutine = self._calls.popitem()
+        for answer in list(self._calls):  # callers take calls of their own back meanwhile
+            if (coroutine := self._calls.pop(answer, None)) is None:
+                continue
             self._cut_short(answer)
             if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED and self._has_ended:
                 coroutine.close()  # it will not begin any more

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from model.bodies import Body
 from model.executor_by_hand import ExecutorByHand
+from model.interleaved import interleaved
 from model.quiet import threads_end
 from model.runs import active_run, attempt_of, graph_of
 from unit.core.engine.execute.remote import bodies
@@ -54,6 +55,20 @@ async def test_the_use_of_slots_is_known_by_their_place(executor: Executor) -> N
     await end(body)
     await queued.begun.wait()
     await end(queued)
+
+
+async def test_threads_that_begin_and_end_bodies_disturb_no_look(executor: Executor) -> None:
+    body = await sent(executor, is_async=False)
+    running = executor._threads.running
+
+    def begins() -> None:
+        running[-len(running)] = Body(is_async=False)
+
+    with interleaved(Executor.running, begins):
+        seen = list(executor.running())
+
+    assert seen == [body]
+    await end(body)
 
 
 class TestExecutorsOfTheProgram:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import pytest
+from model.interleaved import interleaved
 
 from cloaca_core._engine.runtime import loop_care
 from cloaca_core._engine.runtime.loop_thread import LoopThread
@@ -158,6 +160,27 @@ class TestDeath:
         thread.stop()
 
         assert answer.cancelled()
+
+    @pytest.mark.parametrize("after", range(0, 60, 3))
+    def test_a_caller_that_takes_its_call_back_meanwhile_disturbs_no_other(
+        self, after: int
+    ) -> None:
+        thread = LoopThread()
+        thread._is_open = thread._has_ended = True
+        answers = [thread.submit(asyncio.sleep(0)) for _ in range(2)]
+        steps = itertools.count()
+
+        def take_back() -> None:
+            if next(steps) == after and thread._calls:
+                answer, coroutine = thread._calls.popitem()
+                answer.cancel()
+                coroutine.close()
+
+        with interleaved(LoopThread.fail, take_back):
+            thread.fail("because")
+
+        assert all(answer.done() for answer in answers)
+        thread.loop.close()
 
     def test_it_is_told_on_the_thread_and_in_the_log(
         self, caplog: pytest.LogCaptureFixture
