@@ -96,7 +96,7 @@ class Base:
         self.capacity = Capacity(config.max_active_runs, self.runs)
         self.capacity.paused = not self.works
         self.log_book = LogBook(config.task_log_level, clock, redact)
-        self.journal = Journal(store, self.runner_id, self.start_marks, self.log_book)
+        self.journal = Journal(store, self.runner_id, self.start_marks, self.log_book, part_died)
 
     def log_fields(self) -> dict[str, str]:
         """Returns the fields of a log record of this runner."""

@@ -1,49 +1,60 @@
-"""Puts journal entries into batches, and refuses them when the database takes none."""
+"""Puts journal entries into batches, and knows which errors of the database last."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from cloaca_core._engine.record.entries import Draft, Entry
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.errors import StoreError, StoreFullError, StoreUnavailableError
-from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.record.riders import Riders
+    from cloaca_core._engine.record.log_book import AttemptLines
     from cloaca_core.records.batch import Batch, Committed
+    from cloaca_core.records.runs import AttemptRow
     from cloaca_core.store.protocol import Landed
 
-log = SafeLogger("cloaca.journal")
+T = TypeVar("T")
 
 MAX_BATCH_ENTRIES: Final = 5_000
 MAX_BATCH_BYTES: Final = 16 << 20
 
 
-def take(inbox: deque[Entry], most_keys: float) -> tuple[list[Entry], int]:
-    """Take the oldest entries that fit into one batch; those, and their weight."""
+def fitting(inbox: Iterable[Entry], most_keys: float) -> tuple[list[Entry], int]:
+    """The oldest entries that fit into one batch, and their weight; at least one."""
     entries: list[Entry] = []
     weight = keys = 0
-    while (
-        inbox and len(entries) < MAX_BATCH_ENTRIES and weight < MAX_BATCH_BYTES and keys < most_keys
-    ):
-        entry = inbox.popleft()
+    for entry in inbox:
+        if len(entries) >= MAX_BATCH_ENTRIES or weight >= MAX_BATCH_BYTES or keys >= most_keys:
+            break
         entries.append(entry)
         weight += entry.weight
         keys += entry.keys
     return entries, weight
 
 
-def batch_of(runner_id: str, entries: Iterable[Entry], riders: Riders) -> Batch:
-    """The batch of these entries, written by this runner."""
-    draft = Draft(fences={row.run_id: row.epoch for row in riders.marks})
+def halves(many: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
+    """Both halves, in their order."""
+    middle = len(many) // 2
+    return many[:middle], many[middle:]
+
+
+def batch_of(
+    runner_id: str,
+    entries: Iterable[Entry],
+    marks: Sequence[AttemptRow] = (),
+    lines: Iterable[AttemptLines] = (),
+) -> Batch:
+    """The batch of these entries, written by this runner; marks and lines ride with them: no body
+    waits for those.
+    """
+    draft = Draft(fences={row.run_id: row.epoch for row in marks})
     for entry in entries:
         entry.add_to(draft)
-    draft.attempts.extend(riders.marks)  # last: they are the newest
-    for each in riders.lines:
+    draft.attempts.extend(marks)  # last: they are the newest
+    for each in lines:
         if draft.fences.setdefault(each.run_id, each.epoch) == each.epoch:
             draft.lines.extend(each.chunks)
             draft.old_lines.extend(each.old)
@@ -75,30 +86,3 @@ def lasts(error: StoreError) -> bool:
 def adds_work(batch: Batch) -> bool:
     """Whether the batch makes new runs or decisions, not only records about existing runs."""
     return any((batch.new_runs, batch.firings, batch.ticks, batch.events, batch.turns))
-
-
-def refuse_new_work(entries: Iterable[Entry], error: StoreError) -> list[Entry]:
-    """Refuse entries that would add work; returns the others, which record work that is done."""
-    kept: list[Entry] = []
-    for entry in list(entries):
-        if entry.is_of_run:
-            kept.append(entry)
-        else:
-            refuse(entry, error)
-    return kept
-
-
-def refuse(entry: Entry, error: StoreError) -> None:
-    """Tell an entry that it is refused; an error in handling that must not reach the others."""
-    try:
-        entry.refused(error)
-    except Exception:
-        log.exception("acting on a refused record failed")
-
-
-def settle(entry: Entry, committed: Committed) -> None:
-    """Tell an entry that it is durable; an error in handling that must not reach the others."""
-    try:
-        entry.settled(committed)
-    except Exception:
-        log.exception("acting on a committed record failed")

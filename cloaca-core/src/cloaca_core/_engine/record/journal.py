@@ -3,28 +3,27 @@
 Entries that arrive during a commit go into the next one, so a thousand runs share a commit and a
 lone run pays one per step. No accepted entry is dropped: an unavailable database is tried again
 until it answers, and a batch that fails because of one value is divided until only the entry with
-that value is refused. Knows nothing of tasks and retries.
+that value is refused. After any other error the next turn goes on with what was not committed. If
+an entry cannot be told its outcome, its caller or its run would wait for ever: then the engine
+ends. Knows nothing of tasks and retries.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cloaca_core._engine.record.batching import (
     adds_work,
     batch_of,
+    fitting,
+    halves,
     landing,
     lasts,
-    refuse,
-    refuse_new_work,
-    settle,
-    take,
 )
-from cloaca_core._engine.record.riders import NO_RIDERS, Riders
 from cloaca_core._engine.record.telling import tell_of_commit
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.errors import StoreDataError, StoreError
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.record.start_marks import StartMarks
     from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core.records.batch import Batch, Committed
+    from cloaca_core.records.runs import AttemptRow
     from cloaca_core.store.protocol import Landed, Store
     from cloaca_core.telemetry.watcher import Watcher
 
@@ -49,13 +49,19 @@ MARK_DELAY: Final = 0.05
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 1.0
 
+Part: TypeAlias = "tuple[Sequence[Entry], Sequence[AttemptRow], Sequence[AttemptLines]]"
+"""Entries that are committed together, with the start marks and the lines that ride with them."""
+
 
 class Journal:
     """Group commit. All methods belong to the engine's loop.
 
     Each commit takes the start marks that are due, and the lines that wait. ``writing`` is held
     from the making of a batch until all its entries have been told the outcome. ``watchers`` are
-    told of each commit.
+    told of each commit. ``broken`` is called with the reason when an entry cannot be told its
+    outcome. ``_parts`` were taken from the inbox and are not committed yet, ``_refusals`` are the
+    entries that are still to be told an error. An entry moves on in one assignment, so that an
+    error between two of them loses none.
     """
 
     def __init__(
@@ -64,6 +70,7 @@ class Journal:
         runner_id: RunnerId,
         start_marks: StartMarks,
         log_book: LogBook | None = None,
+        broken: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.failure: Exception | None = None
         self.writing: asyncio.Lock = asyncio.Lock()
@@ -73,6 +80,11 @@ class Journal:
         self._most_keys: float = inf if store.most_keys is None else store.most_keys
         self._inbox: deque[Entry] = deque()
         self._bytes = 0
+        self._parts: list[Part] = []
+        self._refusals: list[tuple[Entry, StoreError]] = []
+        self._lines: Sequence[AttemptLines] = ()
+        self._is_second_try = False
+        self._broken = broken
         self._start_marks = start_marks
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
@@ -132,13 +144,10 @@ class Journal:
         """Drop all records of runs: the runs are not ours any more. Other entries stay:
         submissions become runs without an owner.
         """
-        self._keep([entry for entry in self._inbox if not entry.is_of_run])
+        kept = deque([entry for entry in self._inbox if not entry.is_of_run])
+        self._inbox, self._bytes = kept, sum([entry.weight for entry in kept])
         if self._log_book is not None:
             self._log_book.forget()
-
-    def _keep(self, entries: Sequence[Entry]) -> None:
-        self._inbox = deque(entries)
-        self._bytes = sum([entry.weight for entry in entries])
         self._measure()
 
     def _measure(self) -> None:
@@ -155,48 +164,77 @@ class Journal:
     # -- the one consumer --------------------------------------------------------------------
 
     async def turn(self) -> None:
-        """Wait for something to commit, and commit it."""
+        """Wait for something to commit, and commit it. After an error the next turn goes on with
+        the parts that this one has not committed.
+        """
         await self._work.wait()
         async with self.writing:
-            entries, riders = self._take()
-            if entries or riders.are_any:
-                await self._write(entries, riders)
+            if self._refusals:
+                self._refuse()
+            if not self._parts:
+                self._take()
+            self._measure()
+            while self._parts:
+                await self._write(*self._parts[0])
         if not (self._inbox or self._riders_due):
             self._work.clear()
             self._idle.set()
 
-    def _take(self) -> tuple[list[Entry], Riders]:
-        entries, weight = take(self._inbox, self._most_keys)
-        self._bytes -= weight
-        self._measure()
-        self._riders_due = False
-        marks = self._start_marks.take()
-        lines = () if self._log_book is None else self._log_book.take()
+    def _take(self) -> None:
+        """Take a part from the inbox. Start marks come last: what they say of a body must not be
+        older than the entries that they ride with. Nothing raises after that.
+        """
+        self._riders_due = self._is_second_try = False
+        entries, weight = fitting(self._inbox, self._most_keys)
         if self._start_marks.are_coming:
             self.mark_soon()
-        return entries, Riders(marks, lines) if marks or lines else NO_RIDERS
+        if self._log_book is not None:
+            self._lines = self._lines or self._log_book.take()
+        part = (entries, self._start_marks.take(), self._lines)
+        self._parts = [part] if any(part) else []
+        self._lines = ()
+        self._bytes -= weight
+        for _ in entries:
+            self._inbox.popleft()
 
-    async def _write(self, entries: list[Entry], riders: Riders) -> None:
-        """Commit these, trying until it works, and tell each entry the outcome."""
+    async def _write(
+        self,
+        entries: Sequence[Entry],
+        marks: Sequence[AttemptRow],
+        lines: Sequence[AttemptLines],
+    ) -> None:
+        """Commit the first part, trying until it works, and tell each entry the outcome."""
         began = asyncio.get_running_loop().time() if self.watchers else 0.0
         try:
-            batch = batch_of(self._runner_id.current, entries, riders)
-            committed = await self._commit(batch, landing(entries))
+            batch = batch_of(self._runner_id.current, entries, marks, lines)
+            landed = landing(entries)
+        except Exception as error:  # noqa: BLE001 - it is raised, or an entry is refused for it
+            self._find_flaw(error)
+            return
+        try:
+            committed = await self._commit(batch, landed)
         except StoreDataError as error:
-            await self._divide(entries, riders, error)
+            self._divide(entries, marks, lines, error)
         except StoreError as error:
-            if (rest := refuse_new_work(entries, error)) or riders.are_any:
-                await self._write(rest, riders)
+            self._refuse_new_work(entries, marks, lines, error)
         else:
             if self.watchers:
                 self._tell(entries, committed, began)
+            del self._parts[0]
             for entry in entries:
-                settle(entry, committed)
+                try:
+                    entry.settled(committed)
+                except Exception as fault:
+                    log.exception("acting on a committed record failed")
+                    self._break_down(fault)
 
     def _tell(self, entries: Sequence[Entry], committed: Committed, began: float) -> None:
         """Tell those who watch, before the entries go on and change what they are about."""
-        seconds = asyncio.get_running_loop().time() - began
-        tell_of_commit(self.watchers, entries, committed, seconds, self._store.wall())
+        try:
+            seconds = asyncio.get_running_loop().time() - began
+            tell_of_commit(self.watchers, entries, committed, seconds, self._store.wall())
+        except Exception:
+            log.exception("metrics or traces were not told of a commit")
 
     async def _commit(self, batch: Batch, landed: Landed | None) -> Committed:
         """Try until the database answers. The same batch again is harmless.
@@ -216,7 +254,7 @@ class Journal:
                 log.warning("commit failed, trying again in %.2f s: %s", backoff.pause, error)
                 self.failure = error
                 if isinstance(error, StoreError) and lasts(error):
-                    self._keep(refuse_new_work(self._inbox, error))
+                    self._refuse_newcomers(error)
                     if adds_work(batch):
                         raise
                 await backoff.wait()
@@ -226,30 +264,78 @@ class Journal:
                     failpoints.hit("journal.after_commit")
                 return committed
 
-    async def _divide(self, entries: list[Entry], riders: Riders, error: StoreDataError) -> None:
-        """Find the value that failed the batch by halving; riders do not fail entries."""
-        if entries and riders.are_any:
-            await self._write_lines(riders.lines)
-            await self._write(entries, NO_RIDERS)
-        elif riders.lines:
-            await self._divide_lines(riders.lines, error)
-        elif len(entries) == 1:
-            refuse(entries[0], error)
-        elif entries:
-            middle = len(entries) // 2
-            await self._write(entries[:middle], NO_RIDERS)
-            await self._write(entries[middle:], NO_RIDERS)
+    # -- refuse ------------------------------------------------------------------------------
 
-    async def _write_lines(self, lines: Sequence[AttemptLines]) -> None:
-        """Commit lines alone, before the ends of their runs, after which none are taken."""
-        if lines:
-            await self._write([], Riders(lines=lines))
+    def _refuse_newcomers(self, error: StoreError) -> None:
+        """Refuse the entries of the inbox that would add work."""
+        kept = deque([entry for entry in self._inbox if entry.is_of_run])
+        refusals = [(entry, error) for entry in self._inbox if not entry.is_of_run]
+        weight = sum([entry.weight for entry in kept])
+        self._inbox, self._bytes, self._refusals = kept, weight, self._refusals + refusals
+        self._refuse()
+        self._measure()
 
-    async def _divide_lines(self, lines: Sequence[AttemptLines], error: StoreDataError) -> None:
-        """Leave out those of the attempt that cannot be stored."""
-        if len(lines) == 1:
-            log.error("lines that run %s has logged are not kept: %s", lines[0].run_id, error)
-            return
-        middle = len(lines) // 2
-        await self._write_lines(lines[:middle])
-        await self._write_lines(lines[middle:])
+    def _refuse_new_work(
+        self,
+        entries: Sequence[Entry],
+        marks: Sequence[AttemptRow],
+        lines: Sequence[AttemptLines],
+        error: StoreError,
+    ) -> None:
+        """Refuse the entries of the first part that would add work; the others stay."""
+        rest = ([entry for entry in entries if entry.is_of_run], marks, lines)
+        refusals = [(entry, error) for entry in entries if not entry.is_of_run]
+        self._parts[:1], self._refusals = [rest] if any(rest) else [], self._refusals + refusals
+        self._refuse()
+
+    def _find_flaw(self, error: Exception) -> None:
+        """No batch can be made of the first part: try again in the next turn, then divide it, for
+        an entry is at fault.
+        """
+        if not self._is_second_try:
+            self._is_second_try = True
+            raise error
+        self._divide(*self._parts[0], StoreDataError(f"no row can be made of a record: {error!r}"))
+
+    def _divide(
+        self,
+        entries: Sequence[Entry],
+        marks: Sequence[AttemptRow],
+        lines: Sequence[AttemptLines],
+        error: StoreDataError,
+    ) -> None:
+        """Find the value that failed the first part by halving; marks and lines do not fail
+        entries. Lines go first: none are taken after the end of their run.
+        """
+        parts: list[Part]
+        if entries and (marks or lines):
+            parts = [(entries, [], [])]
+            if lines:
+                parts.insert(0, ([], [], lines))
+        elif len(entries) > 1:
+            parts = [(half, [], []) for half in halves(entries)]
+        elif len(lines) > 1:
+            parts = [([], [], half) for half in halves(lines)]
+        else:
+            parts = []
+        refusals: list[tuple[Entry, StoreError]] = []
+        if not parts:
+            refusals = [(entry, error) for entry in entries]
+        self._parts[:1], self._refusals = parts, self._refusals + refusals
+        self._refuse()
+        for each in () if parts else lines:
+            log.error("lines that run %s has logged are not kept: %s", each.run_id, error)
+
+    def _refuse(self) -> None:
+        """Tell entries that they are refused; an error of one must not reach the others."""
+        while self._refusals:
+            entry, error = self._refusals.pop(0)
+            try:
+                entry.refused(error)
+            except Exception as fault:
+                log.exception("acting on a refused record failed")
+                self._break_down(fault)
+
+    def _break_down(self, fault: Exception) -> None:
+        """End the engine: a run stands still, or a caller waits for an answer that never comes."""
+        self._broken(f"the runner has broken down: it could not act on a record: {fault!r}")

@@ -13,6 +13,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cloaca_core.logs import SafeLogger
 from cloaca_core.records.task_logs import LogChunk, OldChunk, ProgressRow
 from cloaca_core.telemetry.lines import joined
 from cloaca_core.telemetry.redaction import unchanged
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core.telemetry.redaction import LineRedact
     from cloaca_core.values.clock import Clock
+
+log = SafeLogger("cloaca.journal")
 
 DELAY: Final = 0.02
 """Seconds after which lines get a commit of their own, if no other commit took them."""
@@ -110,8 +113,17 @@ class LogBook:
         if not self._listed:
             return ()
         self._taken_at = self._loop.time()
-        logs = [self._listed.popleft() for _ in range(len(self._listed))]
-        return [rows for log in logs if (rows := _rows_of(log)) is not None]
+        found: list[AttemptLines] = []
+        for _ in range(len(self._listed)):
+            attempt_log = self._listed.popleft()
+            try:
+                rows = _rows_of(attempt_log)
+            except Exception:  # of its own: the lines of others are kept
+                run_id = attempt_log.attempt.run_id
+                log.exception("lines that run %s has logged are not kept", run_id)
+            else:
+                found += [] if rows is None else [rows]
+        return found
 
     def forget(self) -> None:
         """Drop what waits: no run is ours any more."""

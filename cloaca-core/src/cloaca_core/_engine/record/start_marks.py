@@ -25,9 +25,10 @@ class StartMarks:
     def take(self) -> list[AttemptRow]:
         """The marks that are due, of bodies that run and have none yet; they count as written."""
         due = [a for a in self.running() if a.holds_slot and not (a.marked or a.abandoned)]
-        for attempt in due:
+        rows = [attempt_rows.start_mark(attempt) for attempt in due]
+        for attempt in due:  # last: none is lost if its row cannot be made
             attempt.marked = True
-        return [attempt_rows.start_mark(attempt) for attempt in due]
+        return rows
 
     @property
     def are_coming(self) -> bool:

@@ -1,9 +1,7 @@
-"""What goes into one batch, who hears of it, and what is refused while the database takes none."""
+"""What goes into one batch, who hears of it, and which errors of the database last."""
 
 from __future__ import annotations
 
-import logging
-from collections import deque
 from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any
@@ -15,16 +13,13 @@ from cloaca_core._engine.record.batching import (
     MAX_BATCH_BYTES,
     adds_work,
     batch_of,
+    fitting,
+    halves,
     landing,
     lasts,
-    refuse,
-    refuse_new_work,
-    settle,
-    take,
 )
 from cloaca_core._engine.record.entries import Draft, Entry
 from cloaca_core._engine.record.log_book import AttemptLines
-from cloaca_core._engine.record.riders import Riders
 from cloaca_core.conformance.rows import (
     NOW,
     attempt,
@@ -54,7 +49,7 @@ AWAY = StoreUnavailableError("away")
 
 
 class Row(Entry):
-    """An entry that notes in ``heard`` what it was told; with a ``fault`` it raises that then."""
+    """An entry that nobody tells anything."""
 
     def __init__(
         self,
@@ -64,27 +59,20 @@ class Row(Entry):
         keys: int = 0,
         is_of_run: bool = False,
         attempts: Sequence[AttemptRow] = (),
-        fault: Exception | None = None,
         landed: Callable[[Committed], None] | None = None,
     ) -> None:
         self.name, self.weight, self.keys, self.is_of_run = name, weight, keys, is_of_run
-        self.attempts, self.fault, self.landed = attempts, fault, landed
-        self.heard: list[object] = []
+        self.attempts, self.landed = attempts, landed
 
     def add_to(self, draft: Draft) -> None:
         draft.attempts.extend(self.attempts)
         draft.fences.update({row.run_id: row.epoch for row in self.attempts})
 
     def settled(self, committed: Committed) -> None:
-        self._hear(committed)
+        raise NotImplementedError
 
     def refused(self, error: StoreError) -> None:
-        self._hear(error)
-
-    def _hear(self, told: object) -> None:
-        self.heard.append(told)
-        if self.fault is not None:
-            raise self.fault
+        raise NotImplementedError
 
 
 # -- what fits -----------------------------------------------------------------------------------
@@ -101,24 +89,29 @@ class Row(Entry):
 )
 def test_a_batch_takes_the_oldest_up_to_its_bytes(weights: list[int], taken: int) -> None:
     entries = [Row(weight=weight) for weight in weights]
-    inbox: deque[Entry] = deque(entries)
 
-    assert take(inbox, inf) == (entries[:taken], sum(weights[:taken]))
-    assert list(inbox) == entries[taken:]
+    assert fitting(entries, inf) == (entries[:taken], sum(weights[:taken]))
 
 
 def test_a_batch_takes_so_many_entries_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batching, "MAX_BATCH_ENTRIES", 3)
-    inbox: deque[Entry] = deque([Row() for _ in range(4)])
 
-    assert [len(take(inbox, inf)[0]) for _ in range(3)] == [3, 1, 0]
+    assert len(fitting([Row() for _ in range(4)], inf)[0]) == 3
 
 
 @pytest.mark.parametrize(("most", "taken"), [(1, 2), (2, 4), (9, 5), (inf, 5)])
 def test_a_batch_takes_so_many_keys_that_may_be_held_at_most(most: float, taken: int) -> None:
-    inbox: deque[Entry] = deque([Row(keys=keys) for keys in (0, 1, 0, 1, 1)])
+    inbox = [Row(keys=keys) for keys in (0, 1, 0, 1, 1)]
 
-    assert len(take(inbox, most)[0]) == taken
+    assert len(fitting(inbox, most)[0]) == taken
+
+
+@pytest.mark.parametrize("many", [[1], [1, 2], [1, 2, 3]])
+def test_halves_have_all_of_it_in_order(many: list[int]) -> None:
+    first, second = halves(many)
+
+    assert [*first, *second] == many
+    assert len(second) - len(first) in (0, 1)
 
 
 # -- the batch -----------------------------------------------------------------------------------
@@ -131,7 +124,7 @@ def test_start_marks_are_fenced_and_come_after_the_records_of_entries() -> None:
         attempt("s", "a", status=TaskStatus.RUNNING, epoch=4),
     ]
 
-    batch = batch_of("me", [Row(attempts=[ended])], Riders(marks))
+    batch = batch_of("me", [Row(attempts=[ended])], marks)
 
     assert (batch.runner_id, batch.attempts) == ("me", [ended, *marks])
     assert batch.fences == {"r": 1, "s": 4}
@@ -141,7 +134,7 @@ def test_lines_are_fenced_by_the_epoch_in_which_they_were_logged() -> None:
     lines = AttemptLines("r", 1, [chunk("r")], [OldChunk("r", 1)], told("r"))
     alone = AttemptLines("s", 4, [chunk("s")], [], None)
 
-    batch = batch_of("me", [Row(attempts=[attempt("r", "a")])], Riders((), [lines, alone]))
+    batch = batch_of("me", [Row(attempts=[attempt("r", "a")])], lines=[lines, alone])
 
     assert batch.fences == {"r": 1, "s": 4}
     assert (batch.lines, batch.old_lines) == ([chunk("r"), chunk("s")], [OldChunk("r", 1)])
@@ -153,7 +146,7 @@ def test_lines_of_an_earlier_epoch_are_left_out() -> None:
     late = AttemptLines("r", 1, [chunk("r")], [OldChunk("r", 1)], told("r"))
     mark = attempt("r", "a", status=TaskStatus.RUNNING, epoch=3)
 
-    batch = batch_of("me", [], Riders([mark], [late]))
+    batch = batch_of("me", [], [mark], [late])
 
     assert batch.fences == {"r": 3}
     assert (batch.lines, batch.old_lines, batch.progress) == ([], [], [])
@@ -202,27 +195,3 @@ def test_only_an_outage_goes_away_soon(error: StoreError, expected: bool) -> Non
 )
 def test_records_about_existing_runs_add_no_work(rows: dict[str, Any], expected: bool) -> None:
     assert adds_work(Batch("me", [], [], [], {})._replace(**rows)) is expected
-
-
-def test_new_work_is_refused_and_records_of_runs_are_kept_in_their_order() -> None:
-    first, second = Row(is_of_run=True), Row(is_of_run=True)
-    new = [Row(fault=LookupError("a flaw of a listener")), Row()]
-
-    assert refuse_new_work([first, new[0], second, new[1]], AWAY) == [first, second]
-
-    assert [entry.heard for entry in new] == [[AWAY], [AWAY]]
-    assert first.heard == second.heard == []
-
-
-def test_an_error_in_a_listener_is_logged_and_reaches_no_other(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    flawed = Row(fault=LookupError("a flaw of a listener"))
-
-    settle(flawed, NOTHING)
-    refuse(flawed, AWAY)
-
-    assert flawed.heard == [NOTHING, AWAY]
-    assert [(each.levelno, each.exc_info is not None) for each in caplog.records] == [
-        (logging.ERROR, True)
-    ] * 2

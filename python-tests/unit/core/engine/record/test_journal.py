@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import pytest
 from model.by_hand import HandMarks
@@ -18,6 +18,7 @@ from cloaca_core._engine.record.journal import Journal
 from cloaca_core._engine.record.log_book import AttemptLines
 from cloaca_core._engine.record.weight import ROW_BYTES, attempt_weight
 from cloaca_core._engine.recover.runner_id import RunnerId
+from cloaca_core._engine.runtime import failpoints
 from cloaca_core.conformance.rows import (
     attempt,
     chunk,
@@ -173,6 +174,37 @@ class Flawed(NewRuns):
         raise LookupError("a flaw of ours")
 
 
+class Unwritable(Row):
+    """No row can be made of it the first so many times; then it is told this ``error``."""
+
+    def __init__(self, times: int, error: str = "a value cannot be stored") -> None:
+        super().__init__([attempt("run")])
+        self._times = times
+        self._error = error
+
+    def add_to(self, draft: Draft) -> None:
+        self._times -= 1
+        super().add_to(draft)
+        if self._times >= 0:
+            raise MemoryError
+
+    def refused(self, error: StoreError) -> None:
+        assert str(error) == self._error
+        self._note("refused")
+
+
+def fault(*_: object) -> NoReturn:
+    raise MemoryError
+
+
+def fault_after_commit(point: str) -> None:
+    if point == "journal.after_commit":
+        raise MemoryError
+
+
+CANNOT_ACT = "the runner has broken down: it could not act on a record: "
+
+
 class Book:
     """``waiting`` are the lines that are taken next."""
 
@@ -196,7 +228,14 @@ class Desk:
         self.marks = HandMarks()
         self.runner_id = RunnerId("r1")
         self.book = Book()
-        self.journal = Journal(store, self.runner_id, self.marks, cast("LogBook", self.book))
+        self.broken: list[str] = []
+        self.journal = Journal(
+            store,
+            self.runner_id,
+            self.marks,
+            cast("LogBook", self.book),
+            self.broken.append,
+        )
 
     async def work(self) -> None:
         while True:
@@ -312,6 +351,7 @@ class TestGroupCommit:
 
         assert other.fate == "recorded"
         assert "ZeroDivisionError" in caplog.text
+        assert desk.broken == [CANNOT_ACT + "ZeroDivisionError()"]
 
 
 class TestStartMarks:
@@ -573,6 +613,91 @@ class TestErrors:
         assert isinstance(bad.error, StoreDataError)
         assert good.committed is not None
         assert good.committed.owned == {"good"}
+
+
+class TestFaults:
+    """Errors of ours, anywhere in a turn: the next one goes on with what was not committed."""
+
+    @pytest.fixture
+    async def idle(self) -> Desk:
+        """A desk without a writer, with a run of its own."""
+        desk = await opened(most_keys=None)
+        await submit(desk.store, new_run("run"))
+        desk.store.batches.clear()
+        return desk
+
+    async def test_nothing_is_lost_if_the_marks_cannot_be_taken(
+        self, idle: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The threads of bodies had changed what was looked at: a whole batch was gone."""
+        rows = [Row([attempt("run", task)]) for task in "ab"]
+        idle.book.waiting = [AttemptLines("run", 1, [chunk("run")], [], None)]
+        idle.journal.add(rows[0])
+        with monkeypatch.context() as patched:
+            patched.setattr(idle.marks, "take", fault)
+            with pytest.raises(MemoryError):
+                await idle.journal.turn()
+        idle.journal.add(rows[1])
+        await idle.written(1)
+
+        (batch,) = idle.store.batches
+        assert [row.task_id for row in batch.attempts] == ["a", "b"]
+        assert batch.lines == [chunk("run")]
+
+    async def test_a_record_of_which_no_row_can_be_made_is_tried_once_more(
+        self, idle: Desk
+    ) -> None:
+        row = Unwritable(1)
+        idle.journal.add(row)
+        with pytest.raises(MemoryError):
+            await idle.journal.turn()
+        await idle.written(1)
+
+        assert row.fate == "recorded"
+        assert idle.broken == []
+
+    async def test_then_it_is_refused_and_the_others_are_written(self, idle: Desk) -> None:
+        rows = [Row([attempt("run", f"t{number}")]) for number in range(5)]
+        bad = Unwritable(100, error="no row can be made of a record: MemoryError()")
+        for row in (*rows[:2], bad, *rows[2:]):
+            idle.journal.add(row)
+        with pytest.raises(MemoryError):
+            await idle.journal.turn()
+        await idle.written(1)
+
+        assert bad.fate == "refused"
+        assert {row.fate for row in rows} == {"recorded"}
+        assert idle.broken == []
+
+    async def test_a_batch_may_be_committed_before_the_error(self, idle: Desk) -> None:
+        row = Row([attempt("run")], awaited=False)
+        idle.journal.add(row)
+        unwatch = failpoints.watch(fault_after_commit)
+        with pytest.raises(MemoryError):
+            await idle.journal.turn()
+        unwatch()
+        await idle.written(1)
+
+        assert row.fate == "recorded"
+        assert idle.store.batches == [idle.store.batches[0]] * 2
+
+    async def test_who_watches_and_fails_keeps_nobody_from_being_told(
+        self, idle: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(module, "tell_of_commit", fault)
+        idle.journal.watchers.append(NobodyWatching())
+        idle.journal.add(row := Row([attempt("run")]))
+        await idle.written(1)
+
+        assert row.fate == "recorded"
+        assert "metrics or traces were not told of a commit" in caplog.text
+
+    async def test_a_caller_who_cannot_be_answered_ends_the_engine(self, idle: Desk) -> None:
+        idle.store.bad = "bad"
+        idle.journal.add(Flawed("new", text="bad").entry)
+        await idle.written(1)
+
+        assert idle.broken == [CANNOT_ACT + "LookupError('a flaw of ours')"]
 
 
 class TestOwnership:
