@@ -92,6 +92,7 @@ SECONDS: dict[str, float] = {
     "unit/sqlite/test_wakeups.py": 4,
     "virtual": 1,
     "virtual/test_eviction.py": 10,
+    "virtual/test_faults_in_loops.py": 15,
     "scenarios/test_15_submit_many.py": 5,
     "scenarios/test_24_fork_and_exit.py": 7,
     "scenarios/test_26_readme.py": 8,

@@ -430,16 +430,22 @@ class World:
         trigger(name=name, on="flow", registry=self.registry, **options)(function)
 
     async def start(
-        self, clock: Clock | None = None, *, machine: Clock | None = None, **settings: Any
+        self,
+        clock: Clock | None = None,
+        *,
+        machine: Clock | None = None,
+        broken: Callable[[str], None] = lambda _: None,
+        **settings: Any,
     ) -> Program:
         """Start a program, by default by the clock on the wall; it beats seldom and has no time
         limit, unless the test sets one. Its store's clock is that of its machine, unless that has
-        another one, as a machine beside a database server may.
+        another one, as a machine beside a database server may. ``broken`` is called with the reason
+        for which its engine cannot go on.
         """
         clock = clock or self.clock
         view = self.store.view(clock)
         config = DefaultRunnerConfig(**{**CALM, **settings})
-        engine = Engine(view, config, self.registry, machine or clock, VirtualExecutor)
+        engine = Engine(view, config, self.registry, machine or clock, VirtualExecutor, broken)
         engine.trigger_loop.places = VirtualPolls(the_loop())
         await engine.start()
         await engine.begin()

@@ -116,7 +116,7 @@ class Parts:
             store, base.runner_id, self.claims.claimer.pause, asked_to_leave
         )
         self.loops = supervised(
-            self._turns(), clock, longest_pauses={"lease": self.claims.lease.interval / 4}
+            self._turns(), clock, {"lease": self.claims.lease.interval / 4}, self.wake_loops
         )
         self.health = Health(
             runner_id=base.runner_id if base.works else None,
@@ -201,6 +201,14 @@ class Parts:
 
     # -- of everything else ------------------------------------------------------------------
 
+    def wake_loops(self) -> None:
+        """A loop has failed by an error of ours, perhaps before it told another one of its news."""
+        self.runs_freed()
+        self.base.capacity.changed()
+        self.firing.schedule_loop.wake()
+        self.firing.trigger_loop.wake()
+        self.claims.takeover.wake()
+
     async def wake_all(self) -> None:
         """Another process may have changed anything."""
         self.firing.schedule_loop.wake()
@@ -248,4 +256,4 @@ class Parts:
         base.journal.forget_runs()
         await lease.reenlist()
         self.claims.claimer.wake()
-        await self.reading.completion.notice_ends_elsewhere()  # of runs that we took for ours, too
+        self.steering.loop.look_at_ends()  # of runs that we took for ours, too

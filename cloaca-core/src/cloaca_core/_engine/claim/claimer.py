@@ -142,12 +142,13 @@ class Claimer:
                 runner_id, now = self._lease.runner_id.current, self._clock.wall()
                 aged = (self._places_given + limit) // AGED_SHARE
                 rows = await self._store.claim(runner_id, workflows, limit, now, aged)
+                in_turn = sorted(rows, key=_turn)
+                self._capacity.expect(len(rows))
             except Exception:
                 self._suspect_for_long()
                 raise
+            self._claimed += in_turn
             self._places_given = (self._places_given + len(rows)) % AGED_SHARE
-            self._claimed += sorted(rows, key=_turn)
-            self._capacity.expect(len(rows))
         failpoints.hit("claim.after_commit")
         await self._begin_claimed()
         return len(rows)
@@ -166,9 +167,13 @@ class Claimer:
             self._drop(lacking)
         checked = await self._versions.of(self._claimed, past)
         mine = [each for each in checked if each.row.owner == self._lease.runner_id.current]
-        resumed = [self._resume(each, past.get(each.row.id, NO_PAST)) for each in mine]
         self._capacity.arrived(len(self._claimed))
-        self._claimed = []
+        self._claimed = []  # first: none of them is begun twice
+        try:
+            resumed = [self._resume(each, past.get(each.row.id, NO_PAST)) for each in mine]
+        except Exception:
+            self.suspect()
+            raise
         if not all(resumed):
             self.suspect()
 
@@ -190,9 +195,11 @@ class Claimer:
 
     def _drop(self, run_ids: Collection[str]) -> None:
         """Do not go on with these of the claimed runs. Those that are still ours are released."""
+        left = [row for row in self._claimed if row.id not in run_ids]
+        self._orphans.suspect()  # first: they are dropped here, and owned in the table
         self._capacity.arrived(len(run_ids))
-        self._claimed = [row for row in self._claimed if row.id not in run_ids]
-        self.suspect()
+        self._claimed = left
+        self.wake()
 
     def suspect(self) -> None:
         """There may be orphans: release them before the next claim."""

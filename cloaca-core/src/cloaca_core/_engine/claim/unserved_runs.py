@@ -87,6 +87,9 @@ class UnservedRuns:
                     misfits[row.id] = tasks
         if misfits:
             found = [row for row in rows if row.id in misfits]
+            for row in found:  # first: they are left also if an error comes after the write
+                if (version := self._version_here(row.workflow)) is not None:
+                    self._left_under[row.workflow] = version
             left = await self._store.leave_unserved(
                 self._runner_id.current,
                 [_unserved(row, misfits[row.id], past.get(row.id, NO_PAST)) for row in found],
@@ -138,7 +141,6 @@ class UnservedRuns:
         version = self._version_here(row.workflow)
         if version is None:
             return
-        self._left_under[row.workflow] = version
         said = (row.workflow, row.version, version)
         tell = log.info if said in self._said else log.warning
         self._said.add(said)

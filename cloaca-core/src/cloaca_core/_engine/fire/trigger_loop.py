@@ -211,7 +211,12 @@ class TriggerLoop:
     def _start(self, trigger: Trigger, row: TriggerRow) -> None:
         hangs = self._loop.call_later(HANGS, _tell_of_hanging, trigger.name)
         self._running[trigger] = hangs
-        self.places.start(Poll(trigger, row, self._clock, self._finished))
+        try:
+            self.places.start(Poll(trigger, row, self._clock, self._finished))
+        except Exception:
+            hangs.cancel()
+            del self._running[trigger]  # else it would never be polled again
+            raise
 
     def _finished(self, work: Work) -> None:
         assert isinstance(work, Poll)

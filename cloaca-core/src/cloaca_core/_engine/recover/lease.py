@@ -85,8 +85,8 @@ class Lease:
     async def reenlist(self) -> None:
         """Register under the new id, after the old one was declared dead."""
         async with self._lock:  # a beat under the old id that comes later would be lost again
-            self.lost.clear()
             await self.register()
+            self.lost.clear()  # last: what fails before this is tried again
 
     def is_idle(self) -> bool:
         """True when the row of this runner says that it owns nothing."""

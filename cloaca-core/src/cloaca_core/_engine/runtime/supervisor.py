@@ -21,7 +21,8 @@ class SupervisedLoop:
     """Runs ``turn`` again and again until it is stopped.
 
     An exception is logged and followed by a pause that doubles up to ``longest_pause`` seconds;
-    the next turn that succeeds resets it. ``turn`` itself waits for its event.
+    the next turn that succeeds resets it. ``turn`` itself waits for its event. After an error that
+    is not the database's ``faulted`` is called: the turn may have kept a wake-up from another loop.
     """
 
     def __init__(
@@ -30,12 +31,14 @@ class SupervisedLoop:
         turn: Callable[[], Awaitable[None]],
         clock: Clock = SYSTEM_CLOCK,
         longest_pause: float = LONGEST_PAUSE,
+        faulted: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
         self.last_success: float | None = None
         self.failure: Exception | None = None
         self._turn = turn
         self._longest_pause = longest_pause
+        self._faulted = faulted
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
 
@@ -63,6 +66,7 @@ class SupervisedLoop:
             except Exception as error:
                 log.exception("the %s loop failed, again in %.1f s", self.name, backoff.pause)
                 self.failure = error
+                self._faulted()
             else:
                 self.last_success = self._clock.wall() / 1e6
                 if self.failure is not None:
@@ -76,9 +80,10 @@ def supervised(
     turns: Mapping[str, Callable[[], Awaitable[None]]],
     clock: Clock,
     longest_pauses: Mapping[str, float],
+    faulted: Callable[[], None],
 ) -> list[SupervisedLoop]:
     """Make the loops of these turns, by their names; few need a longest pause of their own."""
     return [
-        SupervisedLoop(name, turn, clock, longest_pauses.get(name, LONGEST_PAUSE))
+        SupervisedLoop(name, turn, clock, longest_pauses.get(name, LONGEST_PAUSE), faulted)
         for name, turn in turns.items()
     ]

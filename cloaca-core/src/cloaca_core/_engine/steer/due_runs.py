@@ -50,9 +50,11 @@ class DueRuns:
         if late := await self._store.not_begun(now, RUNS_PER_ACT):
             await self._store.expire(late, self._acts.of_expiry(now))
             self._ends.note()  # a caller here may wait for one of them
-        await self._store.make_due_claimable(workflows, now, RUNS_PER_ACT)
-        await self._end_pauses(now)
-        self._runs_came()
+        try:
+            await self._store.make_due_claimable(workflows, now, RUNS_PER_ACT)
+            await self._end_pauses(now)
+        finally:
+            self._runs_came()  # also after an error: some may be claimable by then
         return 0.0
 
     async def _end_pauses(self, now: int) -> None:

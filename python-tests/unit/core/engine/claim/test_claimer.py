@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from model.virtual_time import the_loop
 import cloaca_core.definition.task
 from cloaca_core._engine.claim.claimer import STILL_COMING
 from cloaca_core._engine.engine import Engine
+from cloaca_core._engine.orchestrate.adoption import Adoption
 from cloaca_core._engine.record import journal
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core._engine.submit.request import Request
@@ -175,6 +177,34 @@ async def test_claimed_runs_begin_by_priority_in_any_order_of_their_rows() -> No
             await engine.wait(name, None)
 
     assert begun == ["b", "c", "a"]
+
+
+async def test_an_error_among_claimed_runs_begins_none_twice_and_loses_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[str] = []
+    resume, calls = Adoption.resume, itertools.count()
+
+    def resumed(*arguments: Any) -> None:
+        if next(calls) == 1:
+            raise MemoryError
+        resume(*arguments)
+
+    async with engine_with() as (engine, store, registry, _):
+        with WorkflowBuilder("note", registry=registry):
+            task = cloaca_core.definition.task.task(id="only")
+            task(lambda context, handle: begun.append(handle.run_id))
+        await engine.pause()
+        await store.register(runner("other"))
+        workflow = registry.find("note").namespace
+        for name in "abc":
+            await submit(store, new_run(name, owner=None, workflow=workflow))
+        monkeypatch.setattr(Adoption, "resume", resumed)
+        await engine.resume()
+        for name in "abc":
+            assert (await engine.wait(name, None)).row.status == "Completed"
+
+    assert sorted(begun) == ["a", "b", "c"]
 
 
 async def test_what_another_runner_only_looked_at_is_claimed_when_it_is_let_go() -> None:

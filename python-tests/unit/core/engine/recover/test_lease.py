@@ -13,6 +13,7 @@ from cloaca_core._engine.recover.lease import IDLE_BEAT, IDLE_BEAT_NEARBY, Lease
 from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.records.runners import RunnerRow
 
 SECONDS = 15.0
 IDLE = 3 * IDLE_BEAT
@@ -240,6 +241,23 @@ async def test_it_enlists_again_under_another_id(holder: Holder) -> None:
 
     assert not holder.lease.lost.is_set()
     assert holder.store.registered["me-again"].beat == 1
+
+
+async def test_one_that_could_not_enlist_knows_that_it_is_lost_still(
+    holder: Holder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(_: RunnerRow) -> None:
+        raise StoreUnavailableError("database is locked")
+
+    await holder.store.fence("me", 0)
+    await holder.turn_after(holder.lease.interval)
+    holder.runner_id.current = "me-again"
+    monkeypatch.setattr(holder.store, "register", fails)
+
+    with pytest.raises(StoreUnavailableError):
+        await holder.lease.reenlist()
+
+    assert holder.lease.lost.is_set()
 
 
 async def test_a_beat_that_is_under_way_cannot_lose_the_new_registration(holder: Holder) -> None:

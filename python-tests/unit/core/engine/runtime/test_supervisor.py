@@ -110,6 +110,23 @@ async def test_the_error_can_be_seen_until_the_next_success(
     assert seen == [error, None]
 
 
+async def test_an_error_that_is_not_the_databases_is_told_as_it_may_have_kept_a_wake_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told: list[Exception | None] = []
+    error = OSError("of ours")
+    loop = SupervisedLoop(
+        "claim",
+        turns := Turns(StoreUnavailableError("away"), error, None),
+        faulted=lambda: told.append(loop.failure),
+    )
+    loop.start()
+    await turns.done.wait()
+    await loop.stop()
+
+    assert told == [error]
+
+
 async def test_stopping_waits_until_the_turn_has_cleaned_up() -> None:
     cleaned: list[bool] = []
     started = asyncio.Event()
@@ -139,7 +156,7 @@ async def test_of_several_each_has_its_name_and_its_longest_pause(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     turns = {"lease": Turns(*[OSError()] * 3), "claim": Turns(*[OSError()] * 3)}
-    loops = supervised(turns, SYSTEM_CLOCK, {"lease": 0.05})
+    loops = supervised(turns, SYSTEM_CLOCK, {"lease": 0.05}, lambda: None)
 
     for each in loops:
         each.start()

@@ -1,0 +1,85 @@
+"""An error at one call that the engine makes, wherever that is: a fault of ours, or of memory."""
+
+from __future__ import annotations
+
+import asyncio
+import dis
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import CodeType, FrameType, MappingProxyType
+from typing import Any, Final, NamedTuple
+
+ENGINE: Final = "/cloaca_core/_engine/"
+LOOPS: Final = "/runtime/supervisor.py"
+"""What the loops themselves call after a fault is no part of a turn."""
+PREFIX: Final = "cloaca-"
+"""Begins the names of the loops' tasks."""
+_RESUME: Final = dis.opmap["RESUME"]
+
+
+class Site(NamedTuple):
+    """The function that calls one of the engine, that one, and its file, below the engine's."""
+
+    caller: str
+    callee: str
+    file: str
+
+
+class FaultError(Exception):
+    """The error that is raised: of no class that the engine knows."""
+
+
+class Calls:
+    """The calls of functions of the engine that its loops make while this is ``watching``: ``met``
+    has them by the name of the loop. Those of ``faults``, one of a loop, raise the first time. The
+    loops are tasks on the test's own loop.
+    """
+
+    def __init__(self, faults: Mapping[str, Site] = MappingProxyType({})) -> None:
+        self.met: dict[str, set[Site]] = {}
+        self._faults = dict(faults)
+        self._of_engine: dict[CodeType, bool] = {}
+        self._watches = False
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """A block in which calls are noted and faults come."""
+        before, self._watches = sys.gettrace(), True
+        self._watch()
+        try:
+            yield
+        finally:
+            self._watches = False
+            sys.settrace(before)
+
+    def _watch(self) -> None:
+        if self._watches:
+            sys.settrace(self._look)
+
+    def _look(self, frame: FrameType, _: str, __: Any) -> None:
+        code = frame.f_code
+        is_of_engine = self._of_engine.get(code)
+        if is_of_engine is None:
+            is_of_engine = ENGINE in code.co_filename and LOOPS not in code.co_filename
+            self._of_engine[code] = is_of_engine
+        if is_of_engine and _begins(frame, code):
+            self._note(frame, code)
+
+    def _note(self, frame: FrameType, code: CodeType) -> None:
+        task, caller = asyncio.current_task(), frame.f_back
+        if task is None or caller is None or not task.get_name().startswith(PREFIX):
+            return
+        loop, (_, file) = task.get_name().removeprefix(PREFIX), code.co_filename.split(ENGINE)
+        site = Site(caller.f_code.co_qualname, code.co_qualname, file)
+        self.met.setdefault(loop, set()).add(site)
+        if self._faults.get(loop) == site:
+            del self._faults[loop]
+            asyncio.get_running_loop().call_soon(self._watch)  # an error here ends the watching
+            raise FaultError(f"in the {loop} loop, {site}")
+
+
+def _begins(frame: FrameType, code: CodeType) -> bool:
+    """Whether the function has just been called: a coroutine comes here each time it goes on."""
+    found = code.co_code[frame.f_lasti : frame.f_lasti + 2]
+    return len(found) == 2 and found[0] == _RESUME and found[1] & 3 == 0

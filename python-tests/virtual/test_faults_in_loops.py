@@ -1,0 +1,216 @@
+"""An error at any call of a background loop: nothing is lost, and the loop goes on, or the engine
+ends with a reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import logging
+from collections.abc import Coroutine, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from model.faults import Calls, Site
+from model.virtual_engine import Program, World, world
+
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.context import Context
+from cloaca_core.definition.nodes.wait_for import wait_for
+from cloaca_core.definition.task import task
+from cloaca_core.definition.triggers.result import TriggerResult
+from cloaca_core.errors import CloacaError
+from cloaca_core.records.order import Order
+from cloaca_core.records.waits import EVENT, NewMessage
+from cloaca_core.runner.calls.start_options import StartOptions
+from cloaca_core.runner.user_code import calling_work
+
+pytestmark = pytest.mark.virtual_time
+
+LEASE = 15.0
+MINUTES = 3
+PARTS = {
+    "changes": ("observe", "parts.py", "runtime/wakeup.py"),
+    "claim": ("claim", "runtime/wakeup.py"),
+    "definitions": ("record", "runtime/wakeup.py"),
+    "journal": ("parts.py", "record", "submit"),
+    "lease": ("parts.py", "recover", "runtime/wakeup.py"),
+    "lost-lease": ("parts.py", "record", "recover", "runtime/wakeup.py"),
+    "schedules": ("fire", "record", "runtime/wakeup.py"),
+    "steering": ("parts.py", "steer", "runtime/wakeup.py"),
+    "takeover": ("parts.py", "recover", "runtime/wakeup.py"),
+    "triggers": ("fire", "runtime/wakeup.py"),
+    "unserved": ("observe", "runtime/wakeup.py"),
+    "upkeep": ("upkeep", "runtime/wakeup.py"),
+}
+"""Loops, and the folders and files of the engine that they are made of. What they call beyond these
+are steps of runs, an error in which ends the run.
+"""
+
+
+class Story:
+    """What happens in a program that uses all of its loops, in some minutes.
+
+    ``begun`` has the attempts whose bodies have begun, ``broken`` the reasons for which the engine
+    has ended.
+    """
+
+    def __init__(self, w: World) -> None:
+        self.w = w
+        self.begun: list[tuple[str, str, int, int]] = []
+        self.broken: list[str] = []
+        self._fired = itertools.count()
+        with WorkflowBuilder("flow", registry=w.registry):
+            task(id="quick")(self._quick)
+            task(id="slow", dependencies=["quick"], retry_attempts=2, retry_delay_ms=500)(
+                self._slow
+            )
+        with WorkflowBuilder("long", registry=w.registry):
+            task(id="t")(self._long)
+        with WorkflowBuilder("asks", registry=w.registry):
+            wait_for("answer")
+            task(id="after", dependencies=["answer"])(self._quick)
+
+    def _note(self) -> int:
+        work = calling_work()
+        assert work is not None
+        attempt = work.attempt
+        self.begun.append((attempt.run_id, attempt.task_id, attempt.number, attempt.epoch))
+        return attempt.number
+
+    def _quick(self, _: Context) -> None:
+        self._note()
+
+    async def _slow(self, _: Context) -> None:
+        await asyncio.sleep(2)
+        if self._note() == 1:
+            raise ValueError("not yet")
+
+    async def _long(self, _: Context) -> None:
+        self._note()
+        await asyncio.sleep(40)
+
+    def _fires(self) -> TriggerResult:
+        return TriggerResult.fire(idempotency_key=str(next(self._fired)))
+
+    # -- the course --------------------------------------------------------------------------
+
+    async def play(self, calls: Calls) -> None:
+        """All of it, with the fault of these calls."""
+        dead = await self._dies()
+        mine = await self.w.start(
+            lease_seconds=LEASE, max_active_runs=4, retention_days=2, broken=self.broken.append
+        )
+        await mine.schedule("* * * * *")
+        self.w.trigger(self._fires, poll_interval="30s")
+        with calls.watching():
+            await self._works(mine)
+        if not self.broken:
+            self._check(mine, dead)
+
+    async def _dies(self) -> str:
+        """A program dies in a run, days after another one that may be deleted by now; its id."""
+        program = await self.w.start(lease_seconds=LEASE)
+        await program.execute("flow")
+        await asyncio.sleep(timedelta(days=3).total_seconds())
+        run_id = await program.submit("long")
+        await asyncio.sleep(1)
+        program.store.answers.clear()
+        return run_id
+
+    async def _works(self, mine: Program) -> None:
+        asked: list[Coroutine[Any, Any, object]] = [
+            *(mine.execute("flow") for _ in range(5)),
+            mine.execute("flow", start=StartOptions(delay=timedelta(seconds=50))),
+            self._is_cancelled(mine),
+            self._is_paused(mine),
+            self._asks(mine),
+            self._is_fenced(mine),
+        ]
+        calls = [asyncio.create_task(each) for each in asked]
+        for _ in range(MINUTES * 4):
+            await asyncio.sleep(15)
+            mine.store._news.set()  # another program has written something
+        done, waiting = await asyncio.wait(calls, timeout=1)
+        for each in waiting:
+            each.cancel()
+        if not self.broken:
+            assert not waiting, f"{len(waiting)} callers wait for ever"
+        for each in done:
+            error = each.exception()
+            assert error is None or isinstance(error, CloacaError), error
+
+    async def _is_cancelled(self, mine: Program) -> None:
+        run_id = await mine.submit("long")
+        await asyncio.sleep(10)
+        await mine.engine.steering.cancel([run_id], Order("cancel", "ann", None), 5, children=True)
+        assert (await mine.wait(run_id)).row.status in {"Cancelled", "Failed"}
+
+    async def _is_paused(self, mine: Program) -> None:
+        run_id = await mine.submit("flow")
+        await mine.engine.steering.pause([run_id], Order("pause", "ann", None), None, children=True)
+        await asyncio.sleep(20)
+        await mine.engine.steering.resume([run_id], Order("resume", "ann", None))
+        await mine.wait(run_id)
+
+    async def _asks(self, mine: Program) -> None:
+        run_id = await mine.submit("asks")
+        await asyncio.sleep(60)
+        message = NewMessage(mine.engine.ids.next(), run_id, EVENT, "answer", "1", None, None, 0)
+        await mine.engine.messages.send(message)
+        await mine.wait(run_id)
+
+    async def _is_fenced(self, mine: Program) -> None:
+        await asyncio.sleep(71)
+        (row,) = [each for each in await self.w.store.runners() if each.id == mine.runner_id]
+        assert await self.w.store.fence(row.id, row.beat)
+
+    # -- what must be so in the end ----------------------------------------------------------
+
+    def _check(self, mine: Program, dead: str) -> None:
+        now = self.w.clock.wall()
+        for run in self.w.runs():
+            if run.created_at < now - 60_000_000 and run.due_at is None:
+                assert run.ended_at is not None, f"{run.workflow} {run.status} {run.owner}"
+        assert self.w.run(dead).ended_at is not None
+        assert len(self.w.ticks()) == MINUTES
+        assert len(self.w.store.events) >= MINUTES * 2 - 2  # a poll that was taken may be lost
+        assert len(self.begun) == len(set(self.begun)), "a body has begun twice"
+        assert all(not each._task.done() for each in mine.engine._parts.loops if each._task)
+
+
+async def played(faults: Mapping[str, Site]) -> dict[str, list[Site]]:
+    """Play the story with these faults; the calls of each loop of functions of its own parts."""
+    calls = Calls(faults)
+    async with world() as w:
+        await Story(w).play(calls)
+    return {
+        loop: sorted(site for site in calls.met.get(loop, ()) if site.file.startswith(parts))
+        for loop, parts in PARTS.items()
+    }
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+async def test_no_error_in_a_turn_loses_anything(caplog: pytest.LogCaptureFixture) -> None:
+    """The journal's faults come one by one, as they may end the engine; one of each other loop at
+    once.
+    """
+    caplog.set_level(logging.CRITICAL + 1, "cloaca")  # its records would keep what has failed
+    sites = await played({})
+    assert all(sites.values()), "the story does not use all loops"
+    faults: list[dict[str, Site]] = [{"journal": site} for site in sites.pop("journal")]
+    faults += [
+        {loop: site for loop, site in zip(sites, some, strict=True) if site}
+        for some in itertools.zip_longest(*sites.values())
+    ]
+
+    for each in faults:
+        try:
+            await played(each)
+        except BaseException as error:
+            error.add_note(f"after faults at {each}")
+            raise
+    gc.collect()  # here: of coroutines that were given to a call which has failed
