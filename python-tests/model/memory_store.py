@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from model.memory_definitions import MemoryDefinitions
 from model.memory_follow_ups import MemoryFollowUps
@@ -486,6 +486,9 @@ class MemoryStore(
 
     def set_contended(self, *, contended: bool) -> None:
         pass
+
+    def on_connected(self, connected: Callable[[], None]) -> None:
+        """Do nothing: no connection opens."""
 
 
 def _matches(run: RunRow, wanted: RunFilter) -> bool:

@@ -107,6 +107,14 @@ class VirtualStore(MemoryStore):
         """Let writes succeed again."""
         self.failure = None
 
+    def on_connected(self, connected: Callable[[], None]) -> None:
+        self._connected = connected
+
+    def reconnect(self) -> None:
+        """Let writes succeed again, over a connection that has just opened."""
+        self.recover()
+        self._connected()
+
     async def wait_changed(self) -> Change:
         await self._news.wait()
         self._news.clear()

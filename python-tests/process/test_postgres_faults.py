@@ -110,8 +110,9 @@ def test_restarts_under_load_lose_nothing_and_repeat_nothing(
     assert {executed[run_id] for run_id in run_ids} == {len(CHAIN)}
 
 
-def test_connections_that_break_at_any_moment_cost_nothing(fleet: Fleet) -> None:
-    worker = fleet.start()
+@pytest.mark.parametrize("places", [RUNS, RUNS // 10], ids=["submitted", "claimed"])
+def test_connections_that_break_at_any_moment_cost_nothing(fleet: Fleet, places: int) -> None:
+    worker = fleet.start(max_active_runs=places)
     worker.tell("submit", "chain", RUNS)
     kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ?"
 

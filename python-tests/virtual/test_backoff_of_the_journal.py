@@ -103,3 +103,20 @@ async def test_a_full_disk_refuses_new_runs_with_the_next_try_and_keeps_what_was
 
         assert (await program.wait(run_id)).row.status == "Completed"
         assert [run.id for run in w.runs()] == [run_id]
+
+
+async def test_runs_are_claimed_again_as_soon_as_there_is_a_connection() -> None:
+    """Claims had failed for an hour, 1 s apart; the next one would come up to a second later."""
+    async with world() as w:
+        define_sleeper(w, seconds=10)
+        other, program = await w.start(), await w.start()
+        program.store.failure = AWAY
+        await other.engine.pause()
+        run_id = await other.submit()
+        start = the_loop().time()
+        await asyncio.sleep(3600.25)
+        program.store.reconnect()
+
+        await program.wait(run_id)
+
+        assert since(start, [the_loop().time()]) == [3610.25]

@@ -5,6 +5,7 @@ A session sees only tables of its schema; connecting raises if that cannot be ve
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from cloaca_core.errors import StoreUnavailableError
@@ -35,9 +36,12 @@ _READER: Final = _Kind("force_custom_plan", durable=False)
 
 
 class Connector:
-    """Opens sessions in one schema; of a target that is read-only they cannot write."""
+    """Opens sessions in one schema; of a target that is read-only they cannot write. ``connected``
+    is called when one has opened.
+    """
 
     def __init__(self, target: Target, schema: str, timeout: float, clock: DatabaseClock) -> None:
+        self.connected: Callable[[], None] = _nothing
         self._target = target
         self._schema = schema
         self._timeout = timeout
@@ -77,7 +81,9 @@ class Connector:
             prepares=not pooler,
             prelude=self._enter(kind) if pooler else (),
         )
-        return await self._verified(session, kind)
+        await self._verified(session, kind)
+        self.connected()
+        return session
 
     async def _verified(self, session: Session, kind: _Kind) -> Session:
         try:
@@ -130,3 +136,7 @@ async def refuse_pooler(session: Session, place: str, timeout: float) -> None:
             f"{place}: a pooler such as PgBouncer stands before the database, which may give each"
             " transaction another session: add pooler=true to the URL"
         )
+
+
+def _nothing() -> None:
+    """Stands for a listener before there is one."""

@@ -64,6 +64,7 @@ class PostgresDialect:
         outbox: PostgresOutbox,
     ) -> None:
         self.outbox = outbox
+        self._connector = connector
         self.writable: bool = not target.read_only
         self._clock = clock
         self.wall: Callable[[], int] = clock.now
@@ -170,6 +171,9 @@ class PostgresDialect:
 
     def set_contended(self, *, contended: bool) -> None:
         self._wakeups.set_contended(contended=contended)
+
+    def on_connected(self, connected: Callable[[], None]) -> None:
+        self._connector.connected = connected
 
     async def close(self) -> None:
         await self._wakeups.close()

@@ -137,6 +137,9 @@ class SqliteDialect:
     def set_contended(self, *, contended: bool) -> None:
         self._writer.set_contended(contended=contended)
 
+    def on_connected(self, connected: Callable[[], None]) -> None:
+        """Do nothing: a file has no server."""
+
     async def close(self) -> None:
         self._watch.stop()
         if self._wakeups is not None:

@@ -70,6 +70,17 @@ async def test_each_kind_of_session_is_set_up_for_its_use(
     session.close()
 
 
+@pytest.mark.parametrize("kind", ["connect_writer", "connect_reader"])
+async def test_each_session_that_opens_is_told_of(connect: Connect, kind: str) -> None:
+    connector, told = connect(), []
+    connector.connected = lambda: told.append(kind)
+
+    for _ in range(2):
+        (await getattr(connector, kind)()).close()
+
+    assert told == [kind] * 2
+
+
 @pytest.mark.parametrize("pooler", ["false", "true"])
 @pytest.mark.parametrize("mode", ["rw", "ro"])
 async def test_a_session_of_who_looks_on_cannot_write(

@@ -118,6 +118,7 @@ class Parts:
         self.loops = supervised(
             self._turns(), clock, {"lease": self.claims.lease.interval / 4}, self.wake_loops
         )
+        store.on_connected(self.connected)
         self.health = Health(
             runner_id=base.runner_id if base.works else None,
             runs=base.runs,
@@ -200,6 +201,11 @@ class Parts:
         self.claims.claimer.suspect()
 
     # -- of everything else ------------------------------------------------------------------
+
+    def connected(self) -> None:
+        """A connection to the database has opened."""
+        for each in self.loops:
+            each.connected()
 
     def wake_loops(self) -> None:
         """A loop has failed by an error of ours, perhaps before it told another one of its news."""

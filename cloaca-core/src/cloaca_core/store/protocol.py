@@ -20,7 +20,7 @@ Follow-ups: each operation that ends a run inserts the runs that its workflow as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
@@ -141,6 +141,11 @@ class Store(
 
     def set_contended(self, *, contended: bool) -> None:
         """Say whether other live runners use this database, so that a busy writer makes room."""
+
+    def on_connected(self, connected: Callable[[], None]) -> None:
+        """Have this called on the loop each time that a connection to a server has opened: what
+        failed without one may be tried again. A store without a server never calls it.
+        """
 
 
 @runtime_checkable

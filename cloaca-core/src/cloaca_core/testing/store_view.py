@@ -131,6 +131,9 @@ class StoreView:
         """As the store's."""
         self._place.tell(lambda: self._store.set_contended(contended=contended))
 
+    def on_connected(self, connected: Callable[[], None]) -> None:
+        """Do nothing: connections open in real time."""
+
     async def close(self) -> None:
         """Leave it open: it is closed by the harness."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
-from cloaca_core.errors import StoreError
+from cloaca_core.errors import StoreError, StoreUnavailableError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.values.backoff import Backoff
 from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
@@ -14,15 +15,16 @@ from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 log = SafeLogger("cloaca.engine")
 
 FIRST_PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 5.0
+LONGEST_PAUSE: Final = 1.0
 
 
 class SupervisedLoop:
     """Runs ``turn`` again and again until it is stopped.
 
     An exception is logged and followed by a pause that doubles up to ``longest_pause`` seconds;
-    the next turn that succeeds resets it. ``turn`` itself waits for its event. After an error that
-    is not the database's ``faulted`` is called: the turn may have kept a wake-up from another loop.
+    the next turn that succeeds resets it, and so does a connection to a database that could not be
+    reached. ``turn`` itself waits for its event. After an error that is not the database's
+    ``faulted`` is called: the turn may have kept a wake-up from another loop.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class SupervisedLoop:
         self._longest_pause = longest_pause
         self._faulted = faulted
         self._clock = clock
+        self._connected = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -51,6 +54,10 @@ class SupervisedLoop:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+
+    def connected(self) -> None:
+        """A connection to the database has opened: a turn that failed without one is due."""
+        self._connected.set()
 
     async def _run(self) -> None:
         backoff = Backoff(FIRST_PAUSE, self._longest_pause)
@@ -73,7 +80,22 @@ class SupervisedLoop:
                     self.failure = None
                     backoff.reset()
                 continue
-            await backoff.wait()
+            await self._pause(backoff)
+
+    async def _pause(self, backoff: Backoff) -> None:
+        """Wait for the next turn: as long as ``FIRST_PAUSE`` also after connections that open, for
+        they may be lost at once.
+        """
+        self._connected.clear()
+        seconds = backoff.next()
+        await asyncio.sleep(min(seconds, FIRST_PAUSE))
+        if seconds > FIRST_PAUSE and not isinstance(self.failure, StoreUnavailableError):
+            await asyncio.sleep(seconds - FIRST_PAUSE)
+        elif seconds > FIRST_PAUSE:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds - FIRST_PAUSE):
+                    await self._connected.wait()
+                    backoff.reset()
 
 
 def supervised(

@@ -113,5 +113,8 @@ class Dialect(Protocol):
     def set_contended(self, *, contended: bool) -> None:
         """See ``Store.set_contended``."""
 
+    def on_connected(self, connected: Callable[[], None]) -> None:
+        """See ``Store.on_connected``."""
+
     async def close(self) -> None:
         """See ``Store.close``."""

@@ -132,3 +132,6 @@ class SqlStore(
 
     def set_contended(self, *, contended: bool) -> None:
         self._dialect.set_contended(contended=contended)
+
+    def on_connected(self, connected: Callable[[], None]) -> None:
+        self._dialect.on_connected(connected)

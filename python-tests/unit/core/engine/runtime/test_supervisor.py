@@ -11,7 +11,7 @@ from model.quiet import quiet
 from model.virtual_time import the_loop
 
 from cloaca_core._engine.runtime.supervisor import SupervisedLoop, supervised
-from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.errors import StoreReadOnlyError, StoreUnavailableError
 from cloaca_core.values.clock import SYSTEM_CLOCK
 
 pytestmark = pytest.mark.virtual_time
@@ -81,7 +81,34 @@ async def test_the_pause_doubles_up_to_its_limit_and_starts_anew_after_a_success
     await turns.done.wait()
     await loop.stop()
 
-    assert turns.gaps() == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 0.0, 0.1]
+    assert turns.gaps() == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0, 1.0, 0.0, 0.1]
+
+
+AWAY = StoreUnavailableError("away")
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds", "gaps"),
+    [
+        (AWAY, 0.05, [0.1, 0.2, 0.4, 0.1, 0.1]),  # not at once: the next one may be lost as well
+        (AWAY, 0.3, [0.1, 0.2, 0.4, 0.3, 0.1]),
+        (AWAY, 0.9, [0.1, 0.2, 0.4, 0.8, 0.1]),
+        (StoreReadOnlyError("a standby"), 0.3, [0.1, 0.2, 0.4, 0.8, 1.0]),
+        (OSError("of ours"), 0.3, [0.1, 0.2, 0.4, 0.8, 1.0]),
+    ],
+)
+async def test_a_connection_that_opens_ends_the_pause_of_who_had_none(
+    caplog: pytest.LogCaptureFixture, error: Exception, seconds: float, gaps: list[float]
+) -> None:
+    turns = Turns(*[error] * 5)
+    loop = SupervisedLoop("claim", turns)
+    the_loop().call_later(0.7 + seconds, loop.connected)
+
+    loop.start()
+    await turns.done.wait()
+    await loop.stop()
+
+    assert turns.gaps() == gaps
 
 
 async def test_the_limit_can_be_set(caplog: pytest.LogCaptureFixture) -> None:

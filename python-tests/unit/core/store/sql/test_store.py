@@ -83,6 +83,9 @@ class RecordingDialect:
     def set_contended(self, *, contended: bool) -> None:
         pass
 
+    def on_connected(self, connected: Callable[[], None]) -> None:
+        pass
+
     async def close(self) -> None:
         pass
 
