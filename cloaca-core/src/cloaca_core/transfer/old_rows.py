@@ -58,7 +58,7 @@ def rows_of(old: OldRun, release: Release) -> NewRows:
         ended_at=(old.ended_at or old.created_at) if ended else None,
         tags=encode(cast("dict[str, Any]", tags)),
         input=encode(given),
-        final_context=encode(given) if ended else None,
+        final_context=None,  # of one that has ended: its input
         error_message=_text(old.error),
         reason_code=ReasonCode.TASK_FAILED if status == RunStatus.FAILED else None,
         claimable_at=old.created_at,
