@@ -15,11 +15,15 @@ from scenarios.crawling import all_pages
 
 import cloaca
 from cloaca.executors import ProcessExecutor
+from cloaca_core.mcp.desk import Desk
+from cloaca_core.mcp.looking import LOOKING
+from cloaca_core.mcp.tool import Answered, called
 
 SECRET = bodies_elsewhere.SECRET
 CANARY = "c4nary"
 """A part of the secret that no form of it lacks."""
 LOG = logging.getLogger("app.jobs")
+TOOLS = {tool.name: tool for tool in LOOKING}
 TABLES = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'cloaca_%'",
     "postgres": "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()",
@@ -215,6 +219,43 @@ class TestPayloads:
         assert not [address for address, text in hidden.items() if CANARY in text]
         assert any("***" in text for text in hidden.values())
         assert any(CANARY in text for text in shown.values())
+
+    def test_what_has_a_secret_name_is_hidden_wherever_the_page_shows_it(
+        self, database_url: str
+    ) -> None:
+        url = f"amqp://ann:{CANARY}@queue/shop"
+        with cloaca.WorkflowBuilder("pay"):
+
+            @cloaca.task(id="sign_in")
+            def sign_in(context: cloaca.Context) -> None:
+                context.set("Authorization", {"Bearer": [CANARY]})
+
+            @cloaca.task(id="charge", dependencies=[sign_in], retry_attempts=1)
+            def charge(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+                handle.step("session_token", lambda: CANARY)
+                handle.log("signed in", cookie=CANARY, deep={"auth": CANARY}, broker=url)
+                handle.progress(1, 2, f"sends to {url}")
+                raise ConnectionError(f"no answer from {url}")
+
+        with cloaca.DefaultRunner(database_url) as runner:
+            given = {"basic_auth": CANARY, "broker": url}
+            runner.submit("pay", given, tags={"api_token": CANARY, "broker": url}).wait(20)
+            pages = all_pages(runner)
+            desk = Desk(runner, database_url)
+            (run,) = runner.list_runs()
+            told = [
+                called(tool, desk, {"run": run.id, **more})
+                for tool, more in (
+                    (TOOLS["get_run"], {"task": "charge"}),
+                    (TOOLS["get_run"], {"task": "sign_in"}),
+                    (TOOLS["get_logs"], {}),
+                )
+            ]
+
+        assert {each for each in pages if each.endswith(("/export", "/case"))}
+        assert [address for address, text in pages.items() if CANARY in text] == []
+        assert any("amqp://ann:***@queue/shop" in text for text in pages.values())
+        assert all(isinstance(each, Answered) and CANARY not in repr(each) for each in told)
 
 
 class TestPassword:

@@ -9,6 +9,7 @@ from cloaca_core.observe import Observer
 
 if TYPE_CHECKING:
     from cloaca_core.runner.client import Client
+    from cloaca_core.telemetry.redaction import Redact
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,11 @@ class Desk:
     client: Client
     url: str
     schema: str | None = None
+
+    @property
+    def redact(self) -> Redact:
+        """Hides the secrets of the client."""
+        return self.client._host.redact
 
     @property
     def observer(self) -> Observer:

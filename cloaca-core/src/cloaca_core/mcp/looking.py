@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -11,6 +12,7 @@ from cloaca_core.mcp.desk import Desk
 from cloaca_core.mcp.schemas import flag, text, whole
 from cloaca_core.mcp.tool import Tool
 from cloaca_core.observe import json_form
+from cloaca_core.observe.changes import masked_change
 from cloaca_core.observe.run_forms import shown_form
 
 RUN: Final = text(
@@ -50,7 +52,9 @@ def get_run(
     line = observer.run(run_id).wait()
     form: Form = {"run": shown_form(line, tree, observer.submitted_by(run_id).wait())}
     if task is not None:
-        form["change"] = observer.changes(run_id, task, attempt=attempt).wait().to_dict()
+        change, redact = observer.changes(run_id, task, attempt=attempt).wait(), desk.redact
+        changes = tuple([masked_change(each, redact) for each in change.changes])
+        form["change"] = replace(change, changes=changes).to_dict()
     return form
 
 

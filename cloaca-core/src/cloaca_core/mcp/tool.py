@@ -12,6 +12,7 @@ from cloaca_core.errors import CloacaError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.mcp.bounds import Form, bounded
 from cloaca_core.mcp.desk import Desk
+from cloaca_core.telemetry.masking import masked
 from cloaca_core.values.json_schema import Schema, mismatch
 from cloaca_core.values.json_values import JsonValue
 
@@ -90,7 +91,8 @@ def called(tool: Tool, desk: Desk, arguments: Mapping[str, JsonValue]) -> Outcom
     if (wrong := mismatch(tool.input_schema(), given, "arguments")) is not None:
         return Refused(wrong)
     try:
-        return Answered(bounded({"schema": FORMS, **tool.call(desk, **given)}))
+        form = masked({"schema": FORMS, **tool.call(desk, **given)}, desk.redact)
+        return Answered(bounded(form))
     except CloacaError as error:
         return Refused(str(error))
     except Exception as error:

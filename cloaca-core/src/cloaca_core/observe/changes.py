@@ -19,6 +19,7 @@ from cloaca_core.errors import ContextValueError, TaskNotFoundError
 from cloaca_core.observe.json_forms import Shown
 from cloaca_core.records.states import TaskStatus as State
 from cloaca_core.runner.results import left_by
+from cloaca_core.telemetry.masking import masked
 from cloaca_core.values.json_values import JsonValue, decode
 from cloaca_core.values.option_names import TaskStatus
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.records.steering import ForkRow, ReplacementRow
+    from cloaca_core.telemetry.redaction import Redact
 
 LINES: Final = 400
 """Lines of a diff at most."""
@@ -140,6 +142,15 @@ def key_change(key: str, kind: ChangeKind, before: JsonValue, after: JsonValue) 
     old = () if kind == "added" else _lines(before)
     new = () if kind == "removed" else _lines(after)
     return KeyChange(key, kind, before, after, tuple(_diff(old, new)))
+
+
+def masked_change(change: KeyChange, redact: Redact) -> KeyChange:
+    """The change of the values without secrets. Its diff is made anew: it has them too."""
+    key = redact(change.key)
+    before, after = [masked(each, redact, change.key) for each in (change.before, change.after)]
+    if (key, before, after) == (change.key, change.before, change.after):
+        return change
+    return key_change(key, change.kind, before, after)
 
 
 def _lines(value: JsonValue) -> list[str]:

@@ -60,14 +60,16 @@ def export_case(client: Client, run_id: str, *, mask: Collection[str] = ()) -> d
 
 
 def case_call(
-    client: Client | AsyncClient, run_id: str, *, mask: Collection[str] = ()
+    client: Client | AsyncClient, run_id: str, *, mask: Collection[str] = (), secrets: bool = False
 ) -> Call[dict[str, Any]]:
-    """The same as a call, to be awaited in a program with a loop."""
+    """The same as a call, to be awaited in a program with a loop. With ``secrets`` the values of
+    all keys, tags and steps whose name says that they are secret are masked too.
+    """
     refuse_other_types("run_id", run_id, str, "a str")
     host = client._host
     return Call(
         lambda: host.read(lambda engine: _read(engine, run_id)),
-        lambda found: _document(found, Masking(mask), sorted(mask)),
+        lambda found: _document(found, Masking(mask, secrets=secrets), sorted(mask)),
     )
 
 
@@ -166,7 +168,7 @@ def _memo(memo: MemoRow, masking: Masking) -> dict[str, Any]:
         "kind": memo.kind,
         "name": memo.name,
         "number": memo.number,
-        "value": masking.value(decode(memo.value)),
+        "value": masking.value(decode(memo.value), memo.name),
         "calls": memo.calls,
     }
 

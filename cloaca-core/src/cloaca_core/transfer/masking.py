@@ -1,10 +1,12 @@
-"""Replaces secret values in a payload. Pure."""
+"""Replaces secret values in a payload, and in the messages of errors. Pure."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection
 from typing import Any, Final
+
+from cloaca_core.telemetry.masking import is_secret
 
 MASK: Final = "***"
 EVERYTHING: Final = "*"
@@ -14,21 +16,21 @@ _SHORTEST: Final = 4
 
 
 class Masking:
-    """Masks the values of these keys, at any depth; remembers them as messages show them."""
+    """Masks the values of these keys, and with ``secrets`` of those that name one, at any depth;
+    remembers them as messages show them.
+    """
 
-    def __init__(self, keys: Collection[str]) -> None:
+    def __init__(self, keys: Collection[str], *, secrets: bool = False) -> None:
         self._keys = frozenset(keys)
+        self._secrets = secrets
         self._texts: set[str] = set()
 
-    def value(self, value: Any) -> Any:
-        """A copy in which the values of the keys are masked."""
-        if EVERYTHING in self._keys:
+    def value(self, value: Any, key: str = "") -> Any:
+        """A copy in which the values of the keys are masked; ``key`` is its own."""
+        if EVERYTHING in self._keys or self._hides(key):
             return self._masked(value)
         if isinstance(value, dict):
-            return {
-                key: self._masked(each) if key in self._keys else self.value(each)
-                for key, each in value.items()
-            }
+            return {name: self.value(each, name) for name, each in value.items()}
         if isinstance(value, list):
             return [self.value(each) for each in value]
         return value
@@ -38,6 +40,9 @@ class Masking:
         for each in sorted(self._texts, key=len, reverse=True):
             text = text.replace(each, MASK) if text is not None else None
         return text
+
+    def _hides(self, key: str) -> bool:
+        return key in self._keys or (self._secrets and key != "" and is_secret(key))
 
     def _masked(self, value: Any) -> Any:
         """The same shape; keys and the length of lists can be read."""

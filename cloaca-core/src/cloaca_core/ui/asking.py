@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from cloaca_core.errors import CloacaError
 from cloaca_core.observe.inbox import WaitingForPeople
+from cloaca_core.telemetry.masking import masked
 from cloaca_core.ui.desk.desk import Desk
 from cloaca_core.ui.guard.forms import FIELD, checked_form, keep_token, token_of
 from cloaca_core.ui.guard.headers import NONCE
@@ -90,6 +91,10 @@ class Ask:
         answer = HTMLResponse(text, status)
         keep_token(self.request, answer, token)
         return answer
+
+    def masked(self, value: Any) -> Any:
+        """A JSON value without secrets."""
+        return masked(value, self.desk.redact)
 
     async def on_thread(self, function: Callable[..., T], *args: Any) -> T:
         """The result of a function that takes its time, so that the server's loop goes on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -13,9 +14,10 @@ from cloaca_core.mcp.bounds import MOST, Form, size
 from cloaca_core.mcp.desk import Desk
 from cloaca_core.mcp.schemas import text, whole
 from cloaca_core.mcp.tool import FORMS, LOOKS, Answered, Refused, Tool, called, told
+from cloaca_core.telemetry.redaction import unchanged
 from cloaca_core.values.json_values import JsonValue
 
-NO_DESK = cast("Desk", None)
+NO_DESK = cast("Desk", SimpleNamespace(redact=unchanged))
 """The tools here ask no database."""
 
 

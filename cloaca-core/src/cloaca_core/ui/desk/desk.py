@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloaca_core.observe import Observer
 from cloaca_core.runner.calls.operations import Operations
+from cloaca_core.telemetry.masking import without_passwords
 from cloaca_core.telemetry.redaction import Redact, Redaction
 from cloaca_core.transfer.case import case_call
 from cloaca_core.ui.desk.changes import Changes
@@ -64,9 +65,9 @@ def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:
         read_only=read_only,
         database=host.backend_name,
         database_name=database_name(host.url, host.backend_name),
-        case=partial(case_call, client),
+        case=partial(case_call, client, secrets=True),
         changes=Changes(observer),
         health=Health(client),
         tenants=Tenants(host),
-        redact=host.redact,
+        redact=lambda text: without_passwords(host.redact(text)),
     )

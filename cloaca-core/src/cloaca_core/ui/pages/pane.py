@@ -325,7 +325,7 @@ def _event(tree: RunTree, node: TaskNode, details: TaskDetails) -> str | None:
 def _kept(kept: KeptValue, redact: Redact) -> Shown:
     name = redact(kept.name) or kept.kind
     number = f" {kept.number}" if kept.number > 1 else ""
-    return Shown(f"{name}{number}", kept, json_lines.payload(kept.value, redact))
+    return Shown(f"{name}{number}", kept, json_lines.payload(kept.value, redact, kept.name))
 
 
 def _message(message: TaskMessage, redact: Redact) -> Shown:

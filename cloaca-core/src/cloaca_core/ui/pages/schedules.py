@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import CronExpressionError, ScheduleError
 from cloaca_core.schedules.explain import ScheduleExplanation, explain_schedule
+from cloaca_core.telemetry.masking import masked
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.day import Hour, Lane, hours, lane
 from cloaca_core.ui.charts.strip import Strip, strip
-from cloaca_core.ui.payloads.masking import masked
 from cloaca_core.ui.refusals import RefusedError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cloaca_core.ui.payloads.masking import masked
+from cloaca_core.telemetry.masking import masked
 from cloaca_core.ui.words.texts import words_of
 from cloaca_core.values.json_values import JsonValue, encode
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from cloaca_core.observe.changes import key_change
-from cloaca_core.ui.payloads.masking import masked
+from cloaca_core.observe.changes import masked_change
+from cloaca_core.telemetry.masking import masked
 from cloaca_core.ui.words.texts import size
 from cloaca_core.values.wording import counted
 
@@ -72,9 +72,9 @@ class Text:
     is_cut: bool
 
 
-def payload(value: Any, redact: Redact) -> Payload:
-    """A JSON value as lines."""
-    shown = masked(value, redact)
+def payload(value: Any, redact: Redact, key: str = "") -> Payload:
+    """A JSON value as lines; ``key`` is its own."""
+    shown = masked(value, redact, key)
     writer = _Writer()
     lines = tuple(writer.value("", shown, "", depth=0))
     return Payload(lines, says(shown), writer.is_cut)
@@ -111,7 +111,7 @@ def changes(changed: Sequence[KeyChange], redact: Redact) -> tuple[Line, ...]:
         if left <= 0:
             lines.append(Line(0, "", note=f"{len(changed) - len(lines):,} more"))
             break
-        found = list(_key_lines(_masked(each, redact), left))
+        found = list(_key_lines(masked_change(each, redact), left))
         lines += found
         left -= sum(_size(line) for line in found)
     return tuple(lines)
@@ -209,15 +209,6 @@ def _compact(value: Any) -> str:
 
 
 # -- changes as lines ----------------------------------------------------------------------------
-
-
-def _masked(change: KeyChange, redact: Redact) -> KeyChange:
-    """The change of the values without secrets. Its diff is made anew: it has them too."""
-    key = redact(change.key)
-    before, after = [masked(each, redact, change.key) for each in (change.before, change.after)]
-    if (key, before, after) == (change.key, change.before, change.after):
-        return change
-    return key_change(key, change.kind, before, after)
 
 
 def _key_lines(change: KeyChange, left: int) -> Iterator[Line]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from cloaca_core.observe import GraphNode
 from cloaca_core.observe.filters import Term
+from cloaca_core.telemetry.masking import without_passwords
 from cloaca_core.values.shell import command
 from cloaca_core.values.wording import counted, duration, first_line
 
@@ -63,7 +64,7 @@ def size(number: int | None) -> str:
 
 def first_error(text: str | None) -> str:
     """The first error of a run in one line, without the counts of its tasks before it."""
-    line = first_line(text)
+    line = without_passwords(first_line(text))
     return line.partition(_FIRST_ERROR)[2] or line
 
 
@@ -127,7 +128,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "command": command,
     "short_id": short_id,
     "size": size,
-    "first_line": first_line,
+    "first_line": lambda text: without_passwords(first_line(text)),
     "first_error": first_error,
     "term": term,
     "skipped": skipped,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from cloaca_core.telemetry.masking import is_secret, masked, without_passwords
 from cloaca_core.telemetry.redaction import HIDDEN, Redaction
-from cloaca_core.ui.payloads.masking import is_secret, masked
 from cloaca_core.values.json_values import JsonValue
 
 
@@ -20,13 +20,20 @@ from cloaca_core.values.json_values import JsonValue
         "client_secret",
         "pin",
         "Authorization",
+        "Set-Cookie",
+        "auth",
+        "authHeader",
+        "oauth",
+        "authentication",
     ],
 )
 def test_keys_that_name_secrets(key: str) -> None:
     assert is_secret(key)
 
 
-@pytest.mark.parametrize("key", ["amount", "pinned", "key", "author", "compass", "shipping"])
+@pytest.mark.parametrize(
+    "key", ["amount", "pinned", "key", "author", "authority", "compass", "shipping"]
+)
 def test_other_keys(key: str) -> None:
     assert not is_secret(key)
 
@@ -53,3 +60,19 @@ def test_secrets_that_are_known_are_hidden_wherever_they_stand() -> None:
         HIDDEN: [f"a {HIDDEN} b", 1, True]
     }
     assert masked("hunter2", redact, "pin") == HIDDEN
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("to postgresql://ann:s3cret@db:5432/shop", "to postgresql://ann:***@db:5432/shop"),
+        ("redis://:s3cret@cache", "redis://:***@cache"),
+        ("a https://x:y@z and http://u:v@w.", "a https://x:***@z and http://u:***@w."),
+        ("https://ann@example.com:8000/a:b", "https://ann@example.com:8000/a:b"),
+        ("http://localhost:8000/users/@ann", "http://localhost:8000/users/@ann"),
+        ("no URL: ann@example.com", "no URL: ann@example.com"),
+    ],
+)
+def test_passwords_in_urls_are_hidden(text: str, expected: str) -> None:
+    assert without_passwords(text) == expected
+    assert masked([text], Redaction()) == [expected]
