@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 class HarnessClock:
     """Time passes only here, and all that is due meanwhile happens at its instant: ticks of
-    schedules, polls of triggers, next attempts, time limits.
+    schedules, next attempts, time limits. Triggers are polled when they are due too; one that finds
+    nothing new rests until a body has run, or the clock has come to where it goes.
     """
 
     def __init__(self, driver: Driver, clock: VirtualClock) -> None:

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core.errors import RunnerClosedError, RunnerUsageError
@@ -52,6 +52,15 @@ def despite_kills(look: Callable[[], T]) -> T:
             return look()
 
 
+class Happened(NamedTuple):
+    """How often the test has acted, and how many bodies have begun: all that a program of the test
+    can have changed.
+    """
+
+    acts: int
+    bodies: int
+
+
 class DrivenLoop(VirtualLoop):
     """The loop of one engine. It returns when nothing is left to do at this instant."""
 
@@ -77,7 +86,8 @@ class DrivenLoop(VirtualLoop):
 class Driver:
     """Of one harness. ``loop`` is the loop of its engine, another one after each kill; ``context``
     has the context variables of the test; ``killed`` is set from a kill until the next engine,
-    which ``revive`` starts. ``has_coroutines`` tells whether async bodies run.
+    which ``revive`` starts. ``has_coroutines`` tells whether async bodies run. ``look_again`` wakes
+    triggers that rest.
     """
 
     def __init__(self, stand_ins: StandIns, *, autoskip: bool) -> None:
@@ -86,6 +96,8 @@ class Driver:
         self.autoskip: bool = autoskip
         self.killed: bool = False
         self.has_coroutines: Callable[[], bool] = _never
+        self.look_again: Callable[[], object] = _never
+        self._acts = 0
         self.context: contextvars.Context = contextvars.copy_context()
         self.loop: DrivenLoop = DrivenLoop(self, BOOT)
         self._bodies: deque[Callable[[], None]] = deque()
@@ -97,6 +109,11 @@ class Driver:
     def queue(self, body: Callable[[], None]) -> None:
         """Have a sync body called, by a thread that waits."""
         self._bodies.append(body)
+
+    @property
+    def happened(self) -> Happened:
+        """What may have changed something."""
+        return Happened(self._acts, self.stand_ins.begun)
 
     def kill(self) -> None:
         """Let the engine come no further: all of its code is unwound from here on."""
@@ -204,20 +221,34 @@ class Driver:
 
     def go_to(self, when: float) -> None:
         """Let time pass until ``when``; all that is due meanwhile happens at its instant."""
-        self.settle()
+        self.act()
         while self._skip(when):
-            self.settle()
+            self._settle_with_triggers()
         self.loop.jump_to(when)
+        self.act()
+
+    def act(self) -> None:
+        """The test acts, or looks: do all that there is to do, with triggers that rested."""
+        self._acts += 1
+        self.look_again()
         self.settle()
+
+    def _settle_with_triggers(self) -> None:
+        """Do all that there is to do. Triggers that rest look again at what bodies have done."""
+        bodies = self.stand_ins.begun
+        self.settle()
+        if self.stand_ins.begun > bodies:
+            self.look_again()
+            self.settle()
 
     def go_on(self, more: Callable[[], bool]) -> None:
         """Do all that there is to do at this instant; with ``autoskip`` also later, while ``more``
         is to come.
         """
-        self.settle()
+        self.act()
         most = self.loop.time() + YEAR
         while self.autoskip and more() and self._skip(most):
-            self.settle()
+            self._settle_with_triggers()
 
     def _through_kills(self, act: Callable[[], object]) -> None:
         """Act; if that kills the engine, act once more with the next one."""

@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.coroutines import BodyLoop
 from cloaca_core._engine.execute.executor import Executor, PendingCall
 from cloaca_core._engine.execute.work import Stage, Work
-from cloaca_core._engine.fire.poll import MANY, Poll, PollPlaces
+from cloaca_core._engine.fire.poll import MANY, Poll, PollPlaces, Returned
 from cloaca_core._engine.runtime.mailbox import Mailbox
+from cloaca_core.errors import CloacaError
 from cloaca_core.testing.driver import DrivenLoop, EngineKilled
 
 if TYPE_CHECKING:
+    from cloaca_core.definition.triggers.definition import Trigger
     from cloaca_core.executors.supply import Supply
-    from cloaca_core.testing.driver import Driver
+    from cloaca_core.testing.driver import Driver, Happened
 
 
 class LoopCoroutines(BodyLoop):
@@ -150,15 +152,38 @@ class DrivenExecutor(Executor):
         return self._coroutines if work.is_async else self._calls
 
 
+class _Last(NamedTuple):
+    """The last poll of a trigger; how much had happened by then, and the events that the poll
+    before it has found.
+    """
+
+    poll: Poll
+    happened: Happened
+    known: set[object]
+
+
 class DrivenPolls(PollPlaces):
-    """Functions of triggers by way of the driver."""
+    """Functions of triggers by way of the driver. A trigger that has found nothing new rests until
+    a body has run, or the test has acted: each poll until then would find the same, and an hour
+    has 3,600 of a second each.
+    """
 
     def __init__(self, driver: Driver) -> None:
         super().__init__(driver.loop)
         self._driver = driver
         self._calls = _Calls(MANY, driver)
+        self._last: dict[Trigger, _Last] = {}
+
+    def rests(self, trigger: Trigger) -> bool:
+        last = self._last.get(trigger)
+        if last is None or last.happened != self._driver.happened:
+            return False
+        return _events(last.poll) <= last.known
 
     def start(self, poll: Poll) -> None:
+        before = self._last.get(poll.trigger)
+        known = set() if before is None else _events(before.poll)
+        self._last[poll.trigger] = _Last(poll, self._driver.happened, known)
         poll.stage = Stage.QUEUED
         if poll.is_async and poll.trigger not in self._loops:
             self._loops[poll.trigger] = _Coroutines(1, self._driver)
@@ -167,3 +192,16 @@ class DrivenPolls(PollPlaces):
     def close(self) -> None:
         super().close()
         self._calls.close()
+
+
+def _events(poll: Poll) -> set[object]:
+    """The events that a poll has found, by their keys; one without a key is like no other."""
+    if not isinstance(poll.outcome, Returned):
+        return set()
+    from cloaca_core.definition.triggers.result import read_results  # most tests have no trigger
+
+    try:
+        results = read_results(poll.outcome.value)
+    except CloacaError:
+        return set()
+    return {each.idempotency_key or object() for each in results if each.fires}

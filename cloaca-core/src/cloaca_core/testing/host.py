@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from cloaca_core._engine.runtime.loop_care import tell_of_callback
 from cloaca_core._engine.runtime.loop_thread import LoopThread
+from cloaca_core.errors import ConfigError
 from cloaca_core.records.transfer import BY_NAME
 from cloaca_core.runner.host import EngineHost
 from cloaca_core.store.protocol import TransferStore
@@ -121,6 +122,22 @@ class HarnessHost(EngineHost):
 
         self.send(write).result()
 
+    def poll(self, name: str) -> None:
+        """Let a trigger be due now."""
+
+        async def be_due(engine: Engine) -> None:
+            await engine.trigger_loop.sync.settle()
+            for row in await engine.store.triggers_named([name]):
+                if row.enabled and row.poll_interval_ms is not None:
+                    now = engine.store.wall()
+                    await engine.store.change_trigger(row._replace(next_poll_at=now))
+                    return
+                reason = "goes by the clock" if row.enabled else "is switched off"
+                raise ConfigError(f"trigger {name!r} {reason}", field="trigger")
+            raise ConfigError(f"there is no trigger {name!r}", field="trigger")
+
+        self.send(be_due).result()
+
     def _fit_supplies(self) -> tuple[Supply, ...]:
         """None: all bodies run on the test's thread, also those that name an executor."""
         return ()
@@ -150,6 +167,7 @@ class HarnessHost(EngineHost):
         )
         engine.sweeps.off = True  # each hour would cost a test of weeks more than all else
         engine.trigger_loop.places = DrivenPolls(self._driver)
+        self._driver.look_again = engine.trigger_loop.wake
         engine.claimer.patience = 0  # it would need time to pass
         # The clock is never set, so no loop has to look whether it was.
         engine.schedule_loop.longest_sleep = engine.trigger_loop.longest_sleep = math.inf

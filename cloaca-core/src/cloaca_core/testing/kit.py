@@ -243,6 +243,18 @@ class Harness:
         self._drive_to_end(found)
         return found
 
+    # -- triggers ----------------------------------------------------------------------------
+
+    def poll(self, trigger: str) -> None:
+        """Poll a trigger now, whether or not it is due, and do all that can be done then.
+
+        While the clock moves, a trigger that finds nothing new is not polled again until a body has
+        run, or the clock has come to where it goes: polls in between would find the same.
+        """
+        self._host.look()
+        despite_kills(lambda: self._host.poll(trigger))
+        self._driver.act()
+
     # -- other bodies ------------------------------------------------------------------------
 
     def replace(self, workflow: str, task: str, function: TaskFunction) -> None:

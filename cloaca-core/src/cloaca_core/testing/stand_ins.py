@@ -52,12 +52,13 @@ class _Failure:
 
 
 class StandIns:
-    """Of one harness. ``calls`` counts how often the body of each task of each run has begun;
-    ``errors`` has the last error of each, the newest last.
+    """Of one harness. ``calls`` counts how often the body of each task of each run has begun, and
+    ``begun`` all of them; ``errors`` has the last error of each, the newest last.
     """
 
     def __init__(self) -> None:
         self.calls: Counter[tuple[str, str]] = Counter()
+        self.begun: int = 0
         self.errors: dict[tuple[str, str], BaseException] = {}
         self._interruption: BaseException | None = None
         self._functions: dict[TaskKey, _Function] = {}
@@ -105,11 +106,15 @@ class StandIns:
         )
         attempt.is_async = is_async
 
+    def _count(self, place: tuple[str, str]) -> None:
+        self.calls[place] += 1
+        self.begun += 1
+
     def _watched(
         self, key: TaskKey, place: tuple[str, str], function: TaskFunction
     ) -> TaskFunction:
         def call(*arguments: Any) -> Any:
-            self.calls[place] += 1
+            self._count(place)
             try:
                 self._raise_failure(key)
                 return function(*arguments)
@@ -123,7 +128,7 @@ class StandIns:
         self, key: TaskKey, place: tuple[str, str], function: TaskFunction
     ) -> TaskFunction:
         async def call(*arguments: Any) -> Any:
-            self.calls[place] += 1
+            self._count(place)
             try:
                 self._raise_failure(key)
                 return await cast("Callable[..., Awaitable[Any]]", function)(*arguments)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-import itertools
 import socket
 import threading
 from collections import Counter
@@ -404,8 +403,92 @@ class TestTime:
 
         h.clock.advance(minutes=25)
 
-        gaps = {after - before for before, after in itertools.pairwise(polls)}
-        assert gaps == {timedelta(minutes=10)}
+        assert polls == [NOON + timedelta(minutes=10), NOON + timedelta(minutes=25)]
+
+    def test_a_trigger_that_finds_something_new_is_polled_each_time(
+        self, h: Harness, registry: cloaca.Registry
+    ) -> None:
+        define(registry, charge)
+
+        @cloaca.trigger(name="poll", on="flow", poll_interval="10m", registry=registry)
+        def poll() -> bool:
+            return True
+
+        h.clock.advance(minutes=35)
+
+        h.assert_submitted("flow", count=3)
+
+    def test_a_trigger_that_rests_sees_what_a_body_has_done(
+        self, h: Harness, registry: cloaca.Registry
+    ) -> None:
+        """The key that it finds again is nothing new."""
+        done: list[str] = []
+        polls: list[datetime] = []
+
+        def body(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            handle.sleep(1_800)
+            done.append("x")
+
+        define(registry, body)
+        with cloaca.WorkflowBuilder("told", registry=registry):
+            cloaca.task(id="t")(charge)
+
+        @cloaca.trigger(name="poll", on="told", poll_interval="1s", registry=registry)
+        def poll() -> list[cloaca.TriggerResult]:
+            polls.append(h.clock.now())
+            return [cloaca.TriggerResult.fire({"amount": 1}, idempotency_key=n) for n in done]
+
+        h.run("flow")
+        h.clock.advance(hours=1)
+
+        h.assert_submitted("told", count=1)
+        half = NOON + timedelta(minutes=30)
+        assert polls == [
+            NOON + timedelta(seconds=1),
+            half,
+            half + timedelta(seconds=1),
+            NOON + timedelta(hours=1),
+        ]
+
+    def test_a_trigger_that_rests_costs_no_time_where_time_passes_by_itself(
+        self, registry: cloaca.Registry
+    ) -> None:
+        polls: list[int] = []
+        with cloaca.WorkflowBuilder("flow", registry=registry):
+            cloaca.sleep("t", seconds=7_200)
+
+        @cloaca.trigger(name="poll", on="flow", poll_interval="1s", registry=registry)
+        def poll() -> bool:
+            polls.append(1)
+            return False
+
+        with harness(registry, autoskip=True) as h:
+            assert h.run("flow").status == "Completed"
+        assert len(polls) == 1
+
+    def test_a_trigger_is_polled_when_the_test_says_so(
+        self, h: Harness, registry: cloaca.Registry
+    ) -> None:
+        polls: list[datetime] = []
+        define(registry, charge)
+
+        @cloaca.trigger(name="poll", on="flow", poll_interval="1h", registry=registry)
+        def poll() -> bool:
+            polls.append(h.clock.now())
+            return len(polls) == 2
+
+        cloaca.trigger(name="nightly", on="flow", cron="0 3 * * *", registry=registry)(bool)
+        h.poll("poll")
+        h.poll("poll")
+
+        assert polls == [NOON, NOON]
+        h.assert_submitted("flow", count=1)
+        for name, told in (("pol", "there is no trigger 'pol'"), ("nightly", "goes by the clock")):
+            with pytest.raises(cloaca.ConfigError, match=told):
+                h.poll(name)
+        h.runner.set_trigger_enabled("poll", False)
+        with pytest.raises(cloaca.ConfigError, match="is switched off"):
+            h.poll("poll")
 
     def test_a_body_may_take_time(self, h: Harness, registry: cloaca.Registry) -> None:
         def slow(context: cloaca.Context) -> None:

@@ -100,6 +100,12 @@ class PollPlaces:
             place = self._loops[poll.trigger] = BodyLoop(1, self._loop, self._broken)
         place.submit(poll)
 
+    def rests(self, _: Trigger) -> bool:
+        """Whether a trigger needs no poll, as its last one would be the same again. A program never
+        knows that; a simulation does.
+        """
+        return False
+
     def keep(self, triggers: Collection[Trigger]) -> None:
         """End the loops of all other triggers."""
         for gone in self._loops.keys() - set(triggers):

@@ -143,7 +143,8 @@ class TriggerLoop:
         return _sleep([row for row in rows if row.enabled], now, self.longest_sleep)
 
     def _is_to_be_polled(self, trigger: Trigger) -> bool:
-        return trigger.workflow is not None and trigger not in self._running
+        is_free = trigger.workflow is not None and trigger not in self._running
+        return is_free and not self.places.rests(trigger)
 
     def _restore_rows(self, names: set[str]) -> None:
         """Write these rows again: another process has removed them."""
