@@ -30,6 +30,11 @@ class SeenRunner(NamedTuple):
     lease_over: bool
     draining_since: int | None = None
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it may begin runs."""
+        return not (self.fenced or self.process_ended or self.lease_over)
+
 
 class Late(NamedTuple):
     """A run and since when it should have gone on, or have ended."""

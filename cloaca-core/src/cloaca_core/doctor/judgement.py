@@ -130,15 +130,20 @@ def _of_runners(work: Work) -> Iterator[Finding]:
 
 
 def _of_unserved(work: Work) -> Iterator[Finding]:
-    late = [row for row in work.waiting if row.due_at + OVERDUE < work.now]
-    for row in late:
+    alive = any(each.is_alive for each in work.runners)
+    for row in work.waiting:
+        # Without a runner nothing will change soon: a run that waits is a finding at once.
+        patience = OVERDUE if alive or row.kind == "schedule" else 0
+        if row.due_at + patience >= work.now:
+            continue
         workflow = short_name(row.workflow)
         count = f"{row.found} run{_s(row.found)} of {workflow}"
         if row.kind == "run":
             yield Finding(
                 "runs_unserved",
                 "warning",
-                f"{count} wait{_verb_s(row.found)} for a runner since {_at(row.due_at)}",
+                f"{count} wait{_verb_s(row.found)} for a runner since {_at(row.due_at)}"
+                f"{'' if alive else ', and none is alive'}",
                 f"start a runner whose program has the workflow {workflow!r}",
             )
         elif row.kind == "schedule":

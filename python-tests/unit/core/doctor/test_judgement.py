@@ -57,6 +57,22 @@ def test_each_fact_has_its_finding_with_a_line_of_cure(change: dict[str, Any], c
     assert "\n" not in finding.text + finding.cure
 
 
+GONE = [
+    LIVE._replace(owned=0, fenced=True),
+    LIVE._replace(owned=0, process_ended=True),
+    LIVE._replace(owned=0, lease_over=True),
+]
+
+
+@pytest.mark.parametrize("kind", ["run", "task_unserved"])
+@pytest.mark.parametrize("runners", [[], GONE])
+def test_without_a_living_runner_a_run_that_waits_is_a_finding_at_once(
+    kind: str, runners: list[SeenRunner]
+) -> None:
+    (finding,) = of_work(SOUND._replace(waiting=waiting(kind, NOW - 1), runners=runners))
+    assert finding.code == {"run": "runs_unserved", "task_unserved": "tasks_unserved"}[kind]
+
+
 @pytest.mark.parametrize(
     ("kind", "found", "text"),
     [
@@ -94,8 +110,13 @@ def test_work_without_a_runner_has_the_short_name_of_its_workflow(kind: str) -> 
             ]
         },
         {"runners": [LIVE._replace(draining_since=NOW - LEAVING_LONG)]},
+        {
+            "waiting": waiting("run", NOW - OVERDUE),
+            "runners": [LIVE],
+        },  # a moment longer is too long
+        {"waiting": waiting("task_unserved", NOW - OVERDUE), "runners": [LIVE]},
         {"waiting": waiting("run", NOW)},  # made just now
-        {"waiting": waiting("schedule", NOW + OVERDUE)},  # its tick is to come
+        {"waiting": waiting("schedule", NOW - OVERDUE)},  # a schedule has time without a runner too
         {"upkeep": Upkeep(keeps_all=False, due_at=0)},  # a new database, which no runner has pruned
         {"upkeep": Upkeep(keeps_all=False, due_at=NOW - PRUNE_LATE - 1), "has_runs": False},
         {"here": NOW + MOST_APART},
