@@ -7,15 +7,13 @@ open, a new connection gets that index too; so all are closed before the first i
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, assert_never
+from collections.abc import Sequence
+from typing import Final, Protocol, assert_never
 
 from cloaca_core.errors import StoreError, StoreUnavailableError
 from cloaca_core.logs import SafeLogger
 from cloaca_sqlite.file_connection import FileConnection, Folding
 from cloaca_sqlite.open_files import OPEN_FILES
-
-if TYPE_CHECKING:
-    from cloaca_sqlite.driver import Connection
 
 log: Final = SafeLogger("cloaca.sqlite")
 
@@ -30,14 +28,31 @@ _UNSAVED: Final = (
 _READ: Final = "%s: the log beside it was replaced; the file, which is only read, is opened anew"
 
 
+class Member(Protocol):
+    """A connection of a store. All of it works on the connection's thread, but for ``raw``."""
+
+    @property
+    def raw(self) -> FileConnection:
+        """The underlying connection; a new one after each reconnect."""
+
+    async def fold(self) -> Folding:
+        """Move a lost log's content into the file, before the connection is abandoned."""
+
+    async def abandon(self) -> None:
+        """Close the underlying connection and leave the file as it is."""
+
+    async def open_again(self) -> None:
+        """Connect again, if the connection was abandoned."""
+
+
 class Siblings:
     """``members`` are opened in this order; the first one writes, if any does."""
 
-    def __init__(self, members: list[Connection]) -> None:
+    def __init__(self, members: Sequence[Member]) -> None:
         self._members = members
         self._renewing = asyncio.Lock()
 
-    async def renew(self, member: Connection, lost: FileConnection) -> None:
+    async def renew(self, member: Member, lost: FileConnection) -> None:
         """Open all of them again, unless that was done since ``member`` used ``lost``.
 
         A ``StoreError`` says why that is impossible now; the next operation tries again.
@@ -48,7 +63,7 @@ class Siblings:
             if any(each.raw.has_lost_log() for each in self._members):
                 await self._abandon()
             closed = [each for each in self._members if not each.raw.is_open]
-            if closed == self._members:
+            if len(closed) == len(self._members):
                 _refuse_lost_index(self._members[0].raw)
             for each in closed:
                 await each.open_again()
