@@ -115,6 +115,12 @@ class MemorySearches(MemoryStanding):
     def _is_met(self, run: RunRow, condition: Condition) -> bool:
         return any(self._matches(run, condition, value) for value in condition.values)
 
+    def _is_history(self, row: AttemptRow) -> bool:
+        """Whether a retry has the task begin anew after this attempt."""
+        return any(
+            key[:2] == (row.run_id, row.task_id) and key[2] > row.attempt for key in self.restarted
+        )
+
     def _matches(self, run: RunRow, condition: Condition, value: str) -> bool:
         match condition.kind:
             case "status":
@@ -131,6 +137,13 @@ class MemorySearches(MemoryStanding):
                 return value.lower() in (run.error_message or "").lower()
             case "task":
                 return any(k[:2] == (run.id, value) and k[2] for k in self.attempts)
+            case "reason":
+                of_run = [row for row in self.attempts.values() if row.run_id == run.id]
+                latest = {row.task_id: row for row in sorted(of_run, key=lambda row: row.attempt)}
+                return any(
+                    row.reason_code == value and not self._is_history(row)
+                    for row in latest.values()
+                )
             case "by":
                 return any(
                     row.run_id == run.id and row.asked_by == value for row in self.noted.values()

@@ -118,6 +118,20 @@ WHERE run.id IN :ids
                     ARRAY(SELECT jsonb_array_elements_text(term.value -> 3))
                 )
             )
+            WHEN 'reason' THEN EXISTS (
+                SELECT 1 FROM cloaca_attempt AS own
+                WHERE own.run_id = run.id AND (term.value -> 3) ? own.reason_code
+                    AND NOT EXISTS (
+                        SELECT 1 FROM cloaca_attempt AS later
+                        WHERE later.run_id = run.id AND later.task_id = own.task_id
+                            AND later.attempt > own.attempt
+                    )
+                    AND NOT EXISTS (
+                        SELECT 1 FROM cloaca_restart AS again
+                        WHERE again.run_id = run.id AND again.task_id = own.task_id
+                            AND again.first_attempt > own.attempt
+                    )
+            )
             WHEN 'by' THEN EXISTS (
                 SELECT 1 FROM cloaca_act AS own
                 WHERE own.run_id = run.id AND (term.value -> 3) ? own.asked_by

@@ -127,6 +127,21 @@ WHERE (:since IS NULL OR run.created_at >= :since)
                 CROSS JOIN cloaca_attempt AS own
                 WHERE own.run_id = run.id AND own.task_id = given.value AND own.attempt > 0
             )
+            WHEN 'reason' THEN EXISTS (
+                SELECT 1 FROM cloaca_attempt AS own
+                WHERE own.run_id = run.id
+                    AND own.reason_code IN (SELECT value FROM json_each(term.value -> 3))
+                    AND NOT EXISTS (
+                        SELECT 1 FROM cloaca_attempt AS later
+                        WHERE later.run_id = run.id AND later.task_id = own.task_id
+                            AND later.attempt > own.attempt
+                    )
+                    AND NOT EXISTS (
+                        SELECT 1 FROM cloaca_restart AS again
+                        WHERE again.run_id = run.id AND again.task_id = own.task_id
+                            AND again.first_attempt > own.attempt
+                    )
+            )
             WHEN 'by' THEN EXISTS (
                 SELECT 1 FROM cloaca_act AS own
                 WHERE own.run_id = run.id

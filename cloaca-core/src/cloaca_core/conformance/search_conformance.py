@@ -27,7 +27,7 @@ from cloaca_core.records.search import (
     RunSearch,
     WorkflowCounts,
 )
-from cloaca_core.records.states import RunStatus
+from cloaca_core.records.states import RunStatus, TaskStatus
 from cloaca_core.store.protocol import Store
 from cloaca_core.values.ids import first_id_of
 
@@ -44,6 +44,7 @@ OF_X = Condition("tag", ("x",), key="team")
 OF_OTHER = Condition("workflow", (OTHER,))
 OF_A = Condition("parent", ("a",))
 LOADED = Condition("task", ("load",))
+USED_UP = Condition("reason", ("exhausted",))
 BROKE = Condition("error", ("IT broke",))
 BY_ANN = Condition("by", ("ann@desk",))
 
@@ -54,7 +55,8 @@ class SearchConformance:
     @pytest.fixture
     async def searched(self, store: Store) -> Store:
         """Runs a to d: b and c are of another workflow, c and d children of a; c has failed, ann
-        has cancelled d; a and c have a tag, and a task of theirs has begun.
+        has cancelled d; a and c have a tag, and a task of theirs has begun. It has used up its
+        attempts, and was begun again in a.
         """
         await store.register(runner("r1"))
         await submit(store, new_run("a", tags='{"team":"x","tier":"1"}'))
@@ -65,7 +67,11 @@ class SearchConformance:
             new_run("d", owner=None, parent="a", created_at=NOW + 3, tags='{"team":"y"}'),
         )
         skipped = attempt("c", "save", 0, status="Skipped", reason="upstream_failed")
-        await record(store, [attempt("a"), attempt("c"), skipped])
+        used_up = [
+            attempt(run_id, status=TaskStatus.FAILED, error="bad", reason="exhausted")
+            for run_id in "ac"
+        ]
+        await record(store, [*used_up, attempt("a", number=2), skipped])
         await record(store, ends=[run_end("c", status=RunStatus.FAILED)])
         asked = act("ann", because="no more")._replace(asked_by="ann@desk")
         await store.cancel(["d"], asked, LATER, children=True)
@@ -95,6 +101,9 @@ class SearchConformance:
             ((no(LOADED),), "db"),
             # a task that was skipped has not begun
             ((Condition("task", ("save",)),), ""),
+            ((USED_UP,), "c"),
+            ((no(USED_UP),), "dba"),
+            ((Condition("reason", ("upstream_failed", "exhausted")),), "c"),
             ((BROKE,), "c"),
             ((no(BROKE),), "dba"),
             ((Condition("error", ("it_broke", "it%")),), ""),

@@ -14,7 +14,6 @@ from cloaca_core.observe import changes
 from cloaca_core.observe.json_forms import Shown
 from cloaca_core.observe.listing import RunLine, run_line
 from cloaca_core.observe.reading import read_views
-from cloaca_core.records.runs import USED_UP
 from cloaca_core.records.search import Condition, RunSearch
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.records.waits import APPROVAL, OpenApprovalRow
@@ -38,6 +37,7 @@ _PAUSED: Final = RunSearch(
     (
         Condition("status", (str(RunStatus.PAUSED),)),
         Condition("by", ("cloaca",)),  # the engine itself notes such a pause
+        Condition("reason", (str(ReasonCode.EXHAUSTED),)),
     )
 )
 
@@ -159,7 +159,7 @@ def question(row: OpenApprovalRow | None) -> OpenApproval | None:
 async def _paused(engine: Looks, look_at: int) -> list[RunRow]:
     """Runs that a failure has paused, newest first."""
     found = await engine.store.search(_PAUSED._replace(look_at=look_at))
-    return [row for row in found.rows if USED_UP in (row.steer_reason or "")]
+    return list(found.rows)
 
 
 async def _unread(_: Looks, rows: Sequence[OpenApprovalRow]) -> list[Open]:

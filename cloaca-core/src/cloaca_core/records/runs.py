@@ -200,10 +200,6 @@ class Exhausted(NamedTuple):
     noted_at: int
 
 
-USED_UP: Final = " has used up its attempts: "
-"""Stands in the reason of such a pause between the task and its error."""
-
-
 class Unserved(NamedTuple):
     """Gives a claimed run back to other runners, as this one lacks ``tasks`` (a JSON list of ids)
     that are to run. ``has_begun`` is 1 if a body may have begun in this round of the run, else 0.

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from cloaca_core.records.runs import RunRow
 
 ConditionKind: TypeAlias = Literal[
-    "status", "workflow", "tag", "task", "error", "parent", "by", "id"
+    "status", "workflow", "tag", "task", "error", "parent", "by", "id", "reason"
 ]
 
 
@@ -16,7 +16,8 @@ class Condition(NamedTuple):
     ``status``, ``workflow``, ``parent`` (an id) and ``tag``, whose ``key`` is that of the tag,
     equal one of them. ``task``: an attempt of that task was begun. ``error``: a part of the error
     message, where the case of the letters A to Z does not count. ``by``: who has acted on the run.
-    ``id``: its beginning.
+    ``id``: its beginning. ``reason``: the code of the latest attempt of one of its tasks, if a
+    retry has not made that history.
     """
 
     kind: ConditionKind

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from model.families import LATE, attempt, run, tasks, view
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
-from cloaca_core.observe.inbox import Found, Open, inbox
+from model.families import LATE, attempt, run, tasks, view
+from model.memory_store import MemoryStore
+
+from cloaca_core.conformance import rows
+from cloaca_core.observe.inbox import Found, Open, WaitingForPeople, count, inbox
 from cloaca_core.observe.reading import RunView
-from cloaca_core.records.runs import AttemptRow
+from cloaca_core.records.batch import Batch
+from cloaca_core.records.runs import AttemptRow, Exhausted
 from cloaca_core.records.steering import RestartRow
 from cloaca_core.records.waits import OpenApprovalRow
+
+if TYPE_CHECKING:
+    from cloaca_core._engine.observe.onlooker import Looks
 
 FLOW = tasks(reserve=[], charge=["reserve"], ship=["charge"], mail=["ship"], other=["reserve"])
 
@@ -80,3 +89,21 @@ def test_without_its_definition_a_run_is_stopped_all_the_same() -> None:
     (stopped,) = inbox(found(view(run("r", "Paused"), exhausted()))).stopped
 
     assert (stopped.fresh, stopped.after) == (None, ())
+
+
+async def test_the_code_of_an_attempt_tells_what_has_stopped_a_run_and_no_sentence() -> None:
+    """Anybody may write a reason, and ours may be worded in another way one day."""
+    store = MemoryStore()
+    await store.register(rows.runner("r1"))
+    await rows.submit(store, rows.new_run("stopped"), rows.new_run("paused"))
+    used_up = rows.attempt("stopped", status="Failed", error="bad", reason="exhausted")
+    pause = Exhausted("stopped", "exhausted::load::1", "in other words", rows.NOW)
+    fences = {"stopped": 1}
+    await store.commit(Batch("r1", [], [used_up], [], fences, exhausted=[pause]))
+    await rows.record(store, [rows.attempt("paused", status="Failed", error="bad")])
+    act = rows.act(because="load has used up its attempts: so I was told")
+    await store.pause(["paused"], act._replace(asked_by="cloaca"), None, children=True)
+
+    waiting = await count(cast("Looks", SimpleNamespace(store=store)))
+
+    assert waiting == WaitingForPeople(decisions=0, stopped=1)

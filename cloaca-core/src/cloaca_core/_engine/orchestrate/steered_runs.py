@@ -17,7 +17,7 @@ from cloaca_core._engine.record import attempt_rows
 from cloaca_core._engine.record.end_row import end_row
 from cloaca_core._engine.runtime.deadlines import Deadlines
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.runs import USED_UP, AttemptRow, Exhausted, Park, RunEnd
+from cloaca_core.records.runs import AttemptRow, Exhausted, Park, RunEnd
 from cloaca_core.records.states import RunStatus
 from cloaca_core.telemetry.events import RUN_CANCEL_REQUESTED, RUN_PAUSED
 from cloaca_core.values.namespace import SEPARATOR
@@ -128,7 +128,7 @@ class SteeredRuns:
 
     def exhausted(self, run: ActiveRun, row: AttemptRow, error: str) -> Exhausted:
         """The pause of a run whose task has used up its attempts with ``row``."""
-        reason = storable_text(f"{row.task_id}{USED_UP}{error}")
+        reason = storable_text(f"{row.task_id} has used up its attempts: {error}")
         ids = _ids(run, RUN_PAUSED) | {"task_id": row.task_id}
         log.warning("run %s is paused: %.500s", run.id, reason, extra=ids)
         act_id = f"exhausted{SEPARATOR}{row.task_id}{SEPARATOR}{row.attempt}"
