@@ -18,6 +18,7 @@ from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.current_work import CURRENT_WORK
 from cloaca_core._engine.observe.onlooker import Looks
+from cloaca_core._engine.record.entries import SubmissionEntry
 from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.config import DefaultRunnerConfig
@@ -696,6 +697,27 @@ class TestBreakDown:
         assert backend.store.is_closed
         assert opened._thread is not None
         assert opened._thread.loop.is_closed()
+
+    def test_so_does_a_record_that_cannot_be_acted_on(
+        self, opened: EngineHost, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A caller would wait for ever, or a run stand still, and health would say nothing."""
+
+        def fails(*_: object) -> NoReturn:
+            raise MemoryError
+
+        why = r"^the runner has broken down: it could not act on a record: MemoryError\(\)$"
+        hold(registry, lambda context: None)
+        monkeypatch.setattr(SubmissionEntry, "settled", fails)
+        request = held_run(opened)
+        with pytest.raises(RunnerClosedError, match=why):
+            opened.send(lambda engine: engine.submit(request)).result(WAIT)
+        with pytest.raises(RunnerClosedError, match=why):
+            opened.send(lambda engine: engine.health())
+
+        opened.close().result(WAIT)
+        with pytest.raises(RunnerClosedError, match=why):
+            opened.end_thread()
 
     def test_a_thread_that_dies_while_the_engine_breaks_down_keeps_nobody_waiting(
         self, opened: EngineHost, monkeypatch: pytest.MonkeyPatch
