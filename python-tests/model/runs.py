@@ -65,6 +65,18 @@ class NoSteps:
     def with_options(self, retry: object, returns: object, *, is_async: bool) -> Any:
         raise AssertionError(retry, returns, is_async)
 
+    def submit(self, *call: object) -> object:
+        raise AssertionError(call)
+
+    async def submit_async(self, *call: object) -> object:
+        raise AssertionError(call)
+
+    def submit_many(self, *call: object) -> object:
+        raise AssertionError(call)
+
+    async def submit_many_async(self, *call: object) -> object:
+        raise AssertionError(call)
+
     def wait(self, call: WaitCall) -> object:
         raise AssertionError(call)
 

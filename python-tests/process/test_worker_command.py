@@ -37,6 +37,28 @@ with cloaca.WorkflowBuilder("held"):
 """
 
 
+CHILDREN = """
+import cloaca
+
+with cloaca.WorkflowBuilder("double"):
+
+    @cloaca.task
+    def double(context):
+        return {"double": 2 * context["n"]}
+
+with cloaca.WorkflowBuilder("held"):
+
+    @cloaca.task(retry_attempts=2, retry_delay_ms=1)
+    def parent(context, handle):
+        one = handle.submit("double", {"n": 1})
+        many = handle.submit_many("double", [{"n": 2}, {"n": 3}])
+        if handle.attempt == 1:
+            raise OSError("once more")
+        doubles = [each.result().final_context["double"] for each in (one, *many)]
+        return {"doubles": doubles}
+"""
+
+
 class Program:
     """A worker in a process of its own; the body of its workflow waits for a line on stdin."""
 
@@ -70,9 +92,11 @@ class Program:
 
 
 @contextmanager
-def worker(url: str, folder: Path, *options: str, **variables: str) -> Iterator[Program]:
+def worker(
+    url: str, folder: Path, *options: str, code: str = HELD, **variables: str
+) -> Iterator[Program]:
     """A worker of the workflow ``held``."""
-    (folder / "held.py").write_text(HELD)
+    (folder / "held.py").write_text(code)
     process = subprocess.Popen(
         [sys.executable, "-m", "cloaca", "worker", "-A", "held", "--database-url", url, *options],
         cwd=folder,
@@ -114,6 +138,18 @@ def test_the_first_signal_drains(
         assert program.end() == 0
     assert run.result(PATIENCE).final_context.get("heard") == "done"
     assert later.status() == "Pending"
+
+
+def test_its_bodies_submit_runs_though_they_know_no_runner(
+    database_url: str, client: cloaca.Client, tmp_path: Path
+) -> None:
+    """The attempt that follows finds the runs that the first one has submitted."""
+    with worker(database_url, tmp_path, code=CHILDREN) as program:
+        assert program.told() == READY
+        run = client.submit("held")
+
+        assert run.result(PATIENCE).final_context.get("doubles") == [2, 4, 6]
+    assert len(run.children()) == 3
 
 
 def test_the_second_signal_ends_it_at_once_and_the_run_goes_on_elsewhere(

@@ -154,6 +154,10 @@ def calls_step(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
     handle.step("name", int, 7)
 
 
+def calls_submit(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+    handle.submit("calls")
+
+
 def calls_sleep(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
     handle.sleep(1)
 

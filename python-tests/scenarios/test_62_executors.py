@@ -302,6 +302,7 @@ def test_its_handle_has_the_facts(
         ),
         (crunching.calls_defer_until, "defer_until", "wait in a task before this one"),
         (crunching.calls_with_options, "with_options", "let a further task go on from there"),
+        (crunching.calls_submit, "submit", "and call submit in a task after this one"),
     ],
 )
 def test_what_needs_the_engine_is_refused_with_what_to_do_instead(

@@ -172,3 +172,18 @@ async def what_awaited_steps_return(handle: cloaca.AsyncTaskHandle) -> None:
     assert_type(await handle.step("price", price, "bolt"), float)
     assert_type(await handle.with_options(returns=int).step("price", price, "bolt"), int)
     handle.step("now", len, "bolt")  # type: ignore[arg-type,unused-coroutine]
+
+
+def what_a_body_submits(handle: cloaca.TaskHandle) -> None:
+    """Handles of runs, as from a runner."""
+    run = handle.submit("w", {"n": 1}, idempotency_key="k", priority=1, detached=True)
+    assert_type(run, cloaca.RunHandle)
+    assert_type(handle.submit_many("w", [{"n": 1}], delay=1.5), list[cloaca.RunHandle])
+    handle.submit("w", failed_policy="again")  # type: ignore[arg-type]
+    handle.submit_many("w", [{"n": 1}], idempotency_key="k")  # type: ignore[call-arg]
+
+
+async def what_an_async_body_submits(handle: cloaca.AsyncTaskHandle) -> None:
+    """The same, awaited."""
+    assert_type(await handle.submit("w"), cloaca.AsyncRunHandle)
+    assert_type(await handle.submit_many("w", ()), list[cloaca.AsyncRunHandle])

@@ -7,12 +7,14 @@ recorded by ``journal``. ``stages`` makes these parts, ``parts`` connects them.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.lifecycle import Lifecycle
+from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core._engine.parts import Parts
 from cloaca_core._engine.record.journal import FIRST_PAUSE, LONGEST_PAUSE
 from cloaca_core._engine.record.telling import tell_of_adoption
@@ -25,6 +27,7 @@ from cloaca_core.errors import (
     StoreUnavailableError,
 )
 from cloaca_core.logs import SafeLogger
+from cloaca_core.store.protocol import TransferStore
 from cloaca_core.telemetry.redaction import Redaction
 from cloaca_core.values.backoff import Backoff
 from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cloaca_core._engine.claim.claimer import Claimer
-    from cloaca_core._engine.execute.attempt import AttemptWork
+    from cloaca_core._engine.execute.attempt import Attempt, AttemptWork
     from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
     from cloaca_core._engine.fire.trigger_loop import TriggerLoop
     from cloaca_core._engine.observe.explainer import Explainer
@@ -42,7 +45,6 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.run_logs import RunLogs
     from cloaca_core._engine.observe.run_reader import RunReader
     from cloaca_core._engine.observe.watchers import Watchers
-    from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.grace_period import GracePeriod
     from cloaca_core._engine.recover.runner_id import RunnerId
     from cloaca_core._engine.steer.due_runs import DueRuns
@@ -205,11 +207,30 @@ class Engine:
         self._lifecycle.check_open()
         return await self._submission.waits.execute(await self._known(request), waiting, accepted)
 
+    async def database(self) -> str | None:
+        """What tells this database from others; None if no other program can open it."""
+        self._lifecycle.check_open()
+        store = self._base.store
+        return await store.transfer().identity() if isinstance(store, TransferStore) else None
+
+    async def _compare(self, parent: Attempt) -> None:
+        """Find out whether the runs of another engine are in this database: a body of theirs calls
+        a client, which is this.
+        """
+        home = parent.owner.home
+        if not isinstance(home, ActiveRuns) or home in self.runs.beside:
+            return
+        if (front := home.children.front) is not None:
+            theirs = await asyncio.wrap_future(front.database())
+            self.runs.beside[home] = theirs is not None and theirs == await self.database()
+
     async def _known(self, request: Request) -> Request:
         """The request with a workflow in place of a name. The version by which a client submits,
         and the workflows that follow its runs, are recorded first: others may run and end a run as
         soon as it is there.
         """
+        if request.parent is not None and request.parent.owner.home is not self.runs:
+            await self._compare(request.parent)
         recorder, workflow = self._parts.reading.recorder, request.workflow
         if self._base.works:
             if request.followed is not None and self._base.store.writable:

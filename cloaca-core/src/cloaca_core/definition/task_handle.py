@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from cloaca_core.values.arguments import number, wrong_type
@@ -12,6 +12,7 @@ from cloaca_core.values.missing import MISSING, Missing
 if TYPE_CHECKING:  # a program that only defines workflows does not load them
     from datetime import datetime
 
+    from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.retry import RetryPolicy
     from cloaca_core.definition.steps import (
         AsyncSteps,
@@ -20,7 +21,10 @@ if TYPE_CHECKING:  # a program that only defines workflows does not load them
         TypedSteps,
     )
     from cloaca_core.definition.waits.calls import BodyCalls
+    from cloaca_core.runner.handles import AsyncRunHandle, RunHandle
     from cloaca_core.values.durations import Duration
+    from cloaca_core.values.no_limit import NoLimit
+    from cloaca_core.values.option_names import FailedPolicyName
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -240,6 +244,70 @@ class TaskHandle(AttemptHandle):
 
         self._steps.defer(condition, poll_seconds(condition, poll_interval_ms))
 
+    def submit(
+        self,
+        workflow_name: str,
+        context: ContextLike = None,
+        *,
+        idempotency_key: str | None = None,
+        failed_policy: FailedPolicyName = "keep",
+        tags: Mapping[str, str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
+        priority: int | None = None,
+        run_at: datetime | str | None = None,
+        delay: Duration | None = None,
+        start_by: datetime | str | Duration | None = None,
+        detached: bool = False,
+        send: tuple[str, object] | None = None,
+        by: str | None = None,
+    ) -> RunHandle:
+        """Submit a run and go on, as ``runner.submit`` does in a body, also where there is no
+        runner at hand, as under ``cloaca worker``.
+
+        The run is a child of this one: it is cancelled, paused and begun again with it, unless it
+        is ``detached``. A body that runs again finds the child that it has submitted by the same
+        call, counted from its top; a further attempt starts anew one that failed. All options are
+        those of ``Client.submit``.
+        """
+        from cloaca_core.definition.child_calls import ChildOptions
+
+        options = ChildOptions(
+            tags,
+            time_limit,
+            priority,
+            run_at,
+            delay,
+            start_by,
+            detached,
+            idempotency_key,
+            failed_policy,
+            send,
+            by,
+        )
+        return cast("RunHandle", self._steps.submit(workflow_name, context, options))
+
+    def submit_many(
+        self,
+        workflow_name: str,
+        contexts: Iterable[ContextLike],
+        *,
+        tags: Mapping[str, str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
+        priority: int | None = None,
+        run_at: datetime | str | None = None,
+        delay: Duration | None = None,
+        start_by: datetime | str | Duration | None = None,
+        detached: bool = False,
+    ) -> list[RunHandle]:
+        """Submit a run for each context and go on. Each is a call of this body, as of ``submit``:
+        one that runs again finds them, in the order of their contexts.
+        """
+        from cloaca_core.definition.child_calls import ChildOptions
+
+        options = ChildOptions(tags, time_limit, priority, run_at, delay, start_by, detached)
+        submitted = self._steps.submit_many(workflow_name, contexts, options)
+        return cast("list[RunHandle]", submitted)
+
 
 class AsyncTaskHandle(AttemptHandle):
     """Passed to a body that is ``async def``, as ``TaskHandle`` to others."""
@@ -309,3 +377,59 @@ class AsyncTaskHandle(AttemptHandle):
         from cloaca_core.definition.waits.calls import poll_seconds
 
         await self._steps.defer_async(condition, poll_seconds(condition, poll_interval_ms))
+
+    async def submit(
+        self,
+        workflow_name: str,
+        context: ContextLike = None,
+        *,
+        idempotency_key: str | None = None,
+        failed_policy: FailedPolicyName = "keep",
+        tags: Mapping[str, str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
+        priority: int | None = None,
+        run_at: datetime | str | None = None,
+        delay: Duration | None = None,
+        start_by: datetime | str | Duration | None = None,
+        detached: bool = False,
+        send: tuple[str, object] | None = None,
+        by: str | None = None,
+    ) -> AsyncRunHandle:
+        """As ``TaskHandle.submit``."""
+        from cloaca_core.definition.child_calls import ChildOptions
+
+        options = ChildOptions(
+            tags,
+            time_limit,
+            priority,
+            run_at,
+            delay,
+            start_by,
+            detached,
+            idempotency_key,
+            failed_policy,
+            send,
+            by,
+        )
+        submitted = await self._steps.submit_async(workflow_name, context, options)
+        return cast("AsyncRunHandle", submitted)
+
+    async def submit_many(
+        self,
+        workflow_name: str,
+        contexts: Iterable[ContextLike],
+        *,
+        tags: Mapping[str, str] | None = None,
+        time_limit: Duration | NoLimit | None = None,
+        priority: int | None = None,
+        run_at: datetime | str | None = None,
+        delay: Duration | None = None,
+        start_by: datetime | str | Duration | None = None,
+        detached: bool = False,
+    ) -> list[AsyncRunHandle]:
+        """As ``TaskHandle.submit_many``."""
+        from cloaca_core.definition.child_calls import ChildOptions
+
+        options = ChildOptions(tags, time_limit, priority, run_at, delay, start_by, detached)
+        submitted = await self._steps.submit_many_async(workflow_name, contexts, options)
+        return cast("list[AsyncRunHandle]", submitted)

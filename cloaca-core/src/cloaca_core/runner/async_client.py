@@ -21,6 +21,7 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.inputs import ContextLike
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import RunnerClosedError
+from cloaca_core.runner.body_children import BodyChildren
 from cloaca_core.runner.calls.arguments import Selection
 from cloaca_core.runner.calls.operations import Operations
 from cloaca_core.runner.calls.runs import telling_accepted
@@ -79,6 +80,7 @@ class AsyncClient:
     def _use(self, host: EngineHost) -> None:
         self._host = host
         self._calls = Operations(host)
+        host.front = BodyChildren(self._calls.runs)
 
     async def __aenter__(self) -> Self:
         # Outside ``try``: if it is open already, it stays open.

@@ -19,6 +19,7 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.inputs import ContextLike
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import RunnerClosedError
+from cloaca_core.runner.body_children import BodyChildren
 from cloaca_core.runner.calls.arguments import Selection
 from cloaca_core.runner.calls.operations import Operations
 from cloaca_core.runner.calls.runs import telling_accepted
@@ -93,6 +94,7 @@ class Client:
         """Open the database; a failure leaves nothing behind."""
         self._host = host
         self._calls = Operations(host)
+        host.front = BodyChildren(self._calls.runs)
         try:
             opening = host.open()
             host.load_engine()

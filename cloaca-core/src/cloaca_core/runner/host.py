@@ -39,6 +39,7 @@ from cloaca_core.values.arguments import refuse_other_types
 
 if TYPE_CHECKING:
     from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.execute.children import Front
     from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core.executors.supply import Supply
     from cloaca_core.runner.executors import Executors
@@ -97,6 +98,8 @@ class EngineHost:
         self.tracer: SubmitTracer | None = None
         self.leaving: Callable[[], object] = _nothing
         """Called on the engine's loop when a shutdown has begun that another program asked for."""
+        self.front: Front | None = None
+        """Submits runs for bodies that ask for them through their handles."""
         self._engine: Engine | None = None
         self._onlooker: Onlooker | None = None
         self._growing = asyncio.Lock()
@@ -162,6 +165,7 @@ class EngineHost:
             return None
         try:
             engine = self._new_engine(store)
+            engine.runs.children.front = self.front
             await engine.start()
         except BaseException:
             await store.close()
@@ -357,6 +361,10 @@ class EngineHost:
                 await engine.begin(claims=self._claims)
                 self._engine = engine
         return self._engine
+
+    def database(self) -> concurrent.futures.Future[str | None]:
+        """What tells the database of this runner from others. Any thread may ask."""
+        return self.send(lambda engine: engine.database())
 
     def refuse_closed(self) -> None:
         """Raise the error of a call, if the runner is not open."""

@@ -104,6 +104,12 @@ class HarnessHost(EngineHost):
                 raise
         return future
 
+    def database(self) -> concurrent.futures.Future[str | None]:
+        """None at once: the engine is driven by the thread whose body would wait for the answer."""
+        future: concurrent.futures.Future[str | None] = concurrent.futures.Future()
+        future.set_result(None)
+        return future
+
     def look(self) -> None:
         """Others, such as the test, may have written into the database."""
         if self._view is not None and not self._is_in_memory:

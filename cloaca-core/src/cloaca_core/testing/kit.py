@@ -286,13 +286,13 @@ class Harness:
         """Call one body alone, once, and return the context after it; its error comes out as it was
         raised.
 
-        The run that it belongs to is in a database of its own, at this harness's time, which passes
-        there while the body waits. ``send`` is an event that it waits for, and the payload. A
-        function that stands in for the body here does so there.
+        The run that it belongs to is in a database of its own, and so are the runs that the body
+        submits, at this harness's time, which passes there while the body waits. ``send`` is an
+        event that it waits for, and the payload. A function that stands in for a body here does so
+        there.
         """
         key = self._key(workflow, task)
-        registry = Registry()
-        registry.register(alone(self._registry.find(workflow), task))
+        registry = self._with_only(workflow, task)
         inner = Harness(registry, autoskip=True, now=self.clock.now(), config=self._config)
         inner._stand_ins = inner._driver.stand_ins = self._stand_ins
         with inner:
@@ -307,13 +307,21 @@ class Harness:
         """
         return Case(read_case(case), self._call_prepared)
 
+    def _with_only(self, workflow: str, task: str) -> Registry:
+        """The workflows of this harness, of which this one has no other task: a body may submit
+        runs of any.
+        """
+        registry, found = Registry(), self._registry.find(workflow)
+        for each in self._registry.workflows():
+            registry.register(alone(found, task) if each is found else each)
+        return registry
+
     def _call_prepared(self, prepared: Prepared, task: str) -> dict[str, Any]:
         """Call the one task that is left of a run, whose rows are put into a database of their
         own.
         """
         key = self._key(prepared.workflow, task)
-        registry = Registry()
-        registry.register(alone(self._registry.find(key.workflow), task))
+        registry = self._with_only(key.workflow, task)
         start = to_datetime(prepared.now)
         inner = Harness(registry, autoskip=True, now=start, config=self._config)
         inner._stand_ins = inner._driver.stand_ins = self._stand_ins

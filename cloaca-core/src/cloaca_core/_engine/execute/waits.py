@@ -13,9 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from cloaca_core._engine.execute.asked_wait import AskedWait
+from cloaca_core._engine.execute.children import NO_CHILDREN, AttemptChildren, Children
 from cloaca_core._engine.execute.steps import (
     Answer,
-    AttemptSteps,
     MemoKeeper,
     Tell,
     Withdraw,
@@ -36,13 +36,16 @@ if TYPE_CHECKING:
     from cloaca_core.records.memos import MemoRow
 
 
-class AttemptWaits(AttemptSteps):
-    """The steps and waits of one attempt. It is made on the thread or in the task of the body,
-    which alone can be unwound.
+class AttemptWaits(AttemptChildren):
+    """The steps, waits and children of one attempt. It is made on the thread or in the task of the
+    body, which alone can be unwound.
     """
 
-    def __init__(self, keeper: MemoKeeper, attempt: Attempt) -> None:
+    def __init__(
+        self, keeper: MemoKeeper, attempt: Attempt, children: Children = NO_CHILDREN
+    ) -> None:
         super().__init__(keeper, attempt)
+        self._children = children
         self._waits_met: dict[tuple[str, str], int] = {}
         self._missed: dict[tuple[str, str], str] = {}
         self._thread = threading.get_ident()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+from cloaca_core._engine.execute.children import Children
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
@@ -27,6 +30,9 @@ class ActiveRuns:
         self._away: dict[ActiveRun, int] = {}
         self._lingering: set[ActiveRun] = set()
         self._attempt_over = asyncio.Event()
+        self.children: Children = Children()
+        self.beside: WeakKeyDictionary[ActiveRuns, bool] = WeakKeyDictionary()
+        """Those of other engines of this process: whether they are on the same database."""
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -50,8 +56,11 @@ class ActiveRuns:
         return self._runs.get(attempt.owner.id) is attempt.owner
 
     def made(self, attempt: Attempt) -> bool:
-        """True for an attempt of a run that is or was ours. Any thread may ask."""
-        return attempt.owner.home is self
+        """True for an attempt of a run that is or was ours, or of another engine that is known to
+        be on the same database. Any thread may ask.
+        """
+        home = attempt.owner.home
+        return home is self or (isinstance(home, ActiveRuns) and self.beside.get(home, False))
 
     def add(self, run: ActiveRun) -> None:
         """The run is ours from now on."""

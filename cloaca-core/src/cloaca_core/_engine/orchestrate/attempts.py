@@ -109,7 +109,9 @@ class Attempts:
         self.memos: Memos = Memos(
             listener.keep, read_memos, listener, self._quarantine.cleared, executor.call_made
         )
-        self.steps: Callable[[Attempt], BodyCalls] = partial(AttemptWaits, self.memos)
+        self.steps: Callable[[Attempt], BodyCalls] = partial(
+            AttemptWaits, self.memos, children=runs.children
+        )
         self.logs: TaskLogs = logs
         self._follow_ups = FollowUps(executor)
         self._body_times = Deadlines(self._check_time)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.submit.start import AT_ONCE
@@ -11,7 +11,7 @@ from cloaca_core.definition.workflow import Workflow
 from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core._engine.submit.start import Start
@@ -71,6 +71,11 @@ class Request:
         """The workflow, which is known by now."""
         assert not isinstance(self.workflow, Unregistered)
         return self.workflow
+
+    def parts(self) -> Iterator[Request]:
+        """A request for each of its runs."""
+        for position, text in enumerate(self.texts):
+            yield replace(self, texts=[text], data=self.data[position : position + 1])
 
     def message_to(self, run_id: str) -> NewMessage | None:
         """The message, to the run that was made."""

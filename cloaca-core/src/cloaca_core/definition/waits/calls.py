@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from cloaca_core.definition.child_calls import ChildMaker
 from cloaca_core.definition.steps import StepRunner
 from cloaca_core.definition.waits.options import read_timeout, read_until, short_text
 from cloaca_core.errors import DefinitionError
@@ -46,8 +47,8 @@ class WaitMaker(Protocol):
         """As ``defer``, on a loop."""
 
 
-class BodyCalls(StepRunner, WaitMaker, Protocol):
-    """Makes the steps and the waits of one attempt."""
+class BodyCalls(StepRunner, WaitMaker, ChildMaker, Protocol):
+    """Makes the steps, the waits and the children of one attempt."""
 
 
 def sleep_call(seconds: Duration) -> WaitCall:

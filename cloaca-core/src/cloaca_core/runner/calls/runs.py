@@ -5,6 +5,7 @@ Some are for a runner, others for a handle, which gives its run's id.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
@@ -117,6 +118,10 @@ class RunCalls:
         from cloaca_core.runner.calls.task_logs import TaskLogCalls
 
         return TaskLogCalls(self._host)
+
+    def database(self) -> concurrent.futures.Future[str | None]:
+        """What tells the database from others."""
+        return self._host.database()
 
     # -- of a runner -------------------------------------------------------------------------
 
@@ -240,6 +245,20 @@ class RunCalls:
             yield self._ask(_none_accepted, lambda engine: engine.find(name))
         for request in requests.many(workflow_name, contexts, tags, time_limit, start):
             yield Call(partial(self._sent, request, _submitting, only), unchanged)
+
+    def submit_each(
+        self,
+        workflow_name: str,
+        contexts: Iterable[ContextLike],
+        tags: Mapping[str, str] | None,
+        time_limit: Duration | NoLimit | None = None,
+        start: StartOptions = NO_OPTIONS,
+    ) -> Iterator[Call[list[tuple[str, bool]]]]:
+        """Accept many runs of a body, each as one call of it: if the body runs again, it finds
+        them. Their commits are shared; contexts are read as by ``submit_many``.
+        """
+        for request in self._open_requests().many(workflow_name, contexts, tags, time_limit, start):
+            yield Call(partial(self._sent, request, _submitting_each, _only_id), unchanged)
 
     def get_run(self, run_id: str) -> Call[str]:
         """The id of a run that is in the database."""
@@ -381,6 +400,22 @@ def _submitting(request: Request) -> Callable[[Engine], Coroutine[Any, Any, list
 def _submitting_one(request: Request) -> Callable[[Engine], Coroutine[Any, Any, tuple[str, bool]]]:
     """Submit one run."""
     return lambda engine: engine.submit_one(request)
+
+
+def _submitting_each(
+    request: Request,
+) -> Callable[[Engine], Coroutine[Any, Any, list[tuple[str, bool]]]]:
+    """Submit each run of a request by itself."""
+    each = [numbered(part) for part in request.parts()]
+
+    async def submitted(engine: Engine) -> list[tuple[str, bool]]:
+        return await asyncio.gather(*[engine.submit_one(part) for part in each])
+
+    return submitted
+
+
+def _only_id(answer: list[tuple[str, bool]]) -> str | None:
+    return only([run_id for run_id, _ in answer])
 
 
 class _Tasks(NamedTuple):

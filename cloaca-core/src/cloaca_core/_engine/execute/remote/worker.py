@@ -255,6 +255,24 @@ class NoCalls:
         """Refuse to wait for a condition."""
         self._refuse("defer_until", "wait in a task before this one")
 
+    def submit(self, *_: object) -> NoReturn:
+        """Refuse to submit a run."""
+        self._refuse("submit", "return what to submit, and call submit in a task after this one")
+
+    def submit_many(self, *_: object) -> NoReturn:
+        """Refuse to submit runs."""
+        self._refuse(
+            "submit_many", "return what to submit, and call submit_many in a task after this one"
+        )
+
+    async def submit_async(self, *_: object) -> NoReturn:
+        """As ``submit``."""
+        self.submit()
+
+    async def submit_many_async(self, *_: object) -> NoReturn:
+        """As ``submit_many``."""
+        self.submit_many()
+
     async def step_async(self, *_: object) -> NoReturn:
         """As ``step``."""
         self.step()
