@@ -23,6 +23,8 @@
 -- * find_keys: its list holds pairs, which ->> takes apart and which must be cast to JSON for it; and
 --   its plan: a join may read all keys of a table that was small when the plan was made.
 -- * lock_runs, fence_runs, lock_roots: lock runs by id.
+-- * claim, has_claimable: ranges to look in, as the index keeps entries of claimed runs (claim_marks.py).
+-- * make_due_claimable: answers instants too, for late_runs.py.
 -- * claim, make_due_claimable, make_claimable_after_set_back: lock runs and skip those that other
 --   transactions have locked, so that two runners that claim at once get different runs, and none
 --   waits for another.
@@ -429,9 +431,9 @@ RETURNING run.id;
 -- claim_marks.py): of one priority that is an instant and an id, of several an instant. For each
 -- workflow (and, for the first, each priority in use) at most :limit entries of the index are read and
 -- locked after that place, however many runs wait.
--- Those that the runner has left are read once: a look-up for each run would cost a tenth of the claim.
--- A run that has not begun in time is left: it is about to be cancelled. A run that rests (greatest leaves
--- a NULL out) has done so until it became claimable.
+-- Those that the runner has left are read once, as are paused workflows: a look-up for each run would
+-- cost a tenth of the claim. A run that has not begun in time is left: it is about to be cancelled. A run
+-- that rests (greatest leaves a NULL out) has done so until it became claimable.
 WITH RECURSIVE live AS MATERIALIZED (
     SELECT id FROM cloaca_runner WHERE id = :runner_id AND fenced = 0 FOR KEY SHARE
 ),
@@ -441,9 +443,7 @@ wanted (workflow, lowest, highest, since, after) AS MATERIALIZED (
         CAST(:workflow AS TEXT[]), CAST(:lowest AS BIGINT[]), CAST(:highest AS BIGINT[]),
         CAST(:since AS BIGINT[]), CAST(:after AS TEXT[])
     ) AS asked (workflow, lowest, highest, since, after)
-    WHERE NOT EXISTS (
-        SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = asked.workflow
-    )
+    WHERE asked.workflow NOT IN (SELECT paused.workflow FROM cloaca_paused_workflow AS paused)
 ),
 levels (workflow, priority, lowest, since, after) AS (
     SELECT wanted.workflow, CASE
@@ -487,21 +487,23 @@ longest AS MATERIALIZED (
 ),
 waiting AS MATERIALIZED (
     SELECT run.id, run.priority, run.claimable_at
-    FROM (SELECT DISTINCT wanted.workflow FROM wanted) AS one
+    FROM (
+        SELECT levels.workflow,
+            array_agg(levels.priority ORDER BY levels.priority DESC) AS priorities,
+            array_agg(levels.since ORDER BY levels.priority DESC) AS instants,
+            array_agg(levels.after ORDER BY levels.priority DESC) AS ids
+        FROM levels WHERE levels.priority IS NOT NULL GROUP BY levels.workflow
+    ) AS one
     CROSS JOIN LATERAL (
         SELECT each.id, each.priority, each.claimable_at
-        FROM (
-            SELECT levels.workflow, levels.priority, levels.since, levels.after
-            FROM levels WHERE levels.workflow = one.workflow AND levels.priority IS NOT NULL
-            ORDER BY levels.priority DESC
-        ) AS level
+        FROM unnest(one.priorities, one.instants, one.ids) AS level (priority, since, after)
         CROSS JOIN LATERAL (
             SELECT candidate.id, candidate.priority, candidate.claimable_at
             FROM cloaca_run AS candidate
             WHERE candidate.owner IS NULL AND candidate.ended_at IS NULL
                 AND candidate.behind IS NULL AND candidate.paused_at IS NULL
                 AND candidate.due_at IS NULL
-                AND candidate.workflow = level.workflow AND candidate.priority = level.priority
+                AND candidate.workflow = one.workflow AND candidate.priority = level.priority
                 AND (candidate.claimable_at, candidate.id) > (level.since, level.after)
                 AND candidate.id NOT IN (
                     SELECT noted.run_id FROM cloaca_unserved AS noted
@@ -547,7 +549,7 @@ SELECT EXISTS (
         CAST(:workflow AS TEXT[]), CAST(:lowest AS BIGINT[]), CAST(:highest AS BIGINT[]),
         CAST(:since AS BIGINT[]), CAST(:after AS TEXT[])
     ) AS wanted (workflow, lowest, highest, since, after)
-    WHERE NOT EXISTS (SELECT 1 FROM cloaca_paused_workflow WHERE workflow = wanted.workflow)
+    WHERE wanted.workflow NOT IN (SELECT paused.workflow FROM cloaca_paused_workflow AS paused)
         AND CASE
             WHEN wanted.lowest = wanted.highest THEN (
                 SELECT waiting.id FROM cloaca_run AS waiting
