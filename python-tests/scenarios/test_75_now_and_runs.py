@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 import cloaca
 from cloaca.testing import harness
 from cloaca_core.conformance.rows import runner as row_of_a_runner
+from cloaca_core.observe.activity import FEW
 from cloaca_core.transfer.opened import Place
 from cloaca_core.ui.desk import health
 from cloaca_core.ui.pages import runs as runs_page
@@ -119,7 +120,7 @@ def statuses(runner: cloaca.DefaultRunner, run_ids: Sequence[str]) -> list[str]:
 
 
 def test_an_empty_database_says_how_to_start_a_first_run(
-    runner: cloaca.DefaultRunner, browser: TestClient
+    runner: cloaca.DefaultRunner, browser: TestClient, database_url: str, backend_name: str
 ) -> None:
     text = page(browser, "/")
     lines = [
@@ -128,8 +129,11 @@ def test_an_empty_database_says_how_to_start_a_first_run(
     assert "Nothing has run here yet" in words(text)
     assert "No run yet" in words(page(browser, "/runs"))
 
-    program = re.sub(r'cloaca.DefaultRunner\("[^"]*"\)', "runner", "\n".join(lines[:3]))
-    exec(program, {"cloaca": cloaca, "runner": runner})  # noqa: S102 - the page's own lines
+    if backend_name == "sqlite":
+        name = database_url.partition("?")[0].rpartition("/")[2]
+        assert f'cloaca.DefaultRunner("sqlite://{name}")' in lines[3]
+    program = re.sub(r'cloaca.DefaultRunner\("[^"]*"\)', "runner", "\n".join(lines[:4]))
+    exec(program, {"runner": runner})  # noqa: S102 - the page's own lines
 
     assert "Nothing has run here yet" not in page(browser, "/")
     assert len(rows(page(browser, "/runs?q=workflow:greet status:completed"))) == 1
@@ -386,6 +390,24 @@ def test_a_page_that_shows_nothing_takes_what_comes(browser: TestClient, ids: li
     assert rows(again(browser, "/runs", ["no id"])) == ids[::-1]
 
 
+def test_the_failures_of_a_workflow_that_fails_now_and_then_are_counted(
+    runner: cloaca.DefaultRunner, browser: TestClient, ids: list[str]
+) -> None:
+    runner.submit("order").wait(WAIT)
+
+    assert "2 of the last 4 runs" in words(page(browser, "/"))
+
+
+def test_many_runs_are_not_drawn_as_completed_while_they_wait(
+    runner: cloaca.DefaultRunner, browser: TestClient, ids: list[str]
+) -> None:
+    for _ in range(FEW):
+        runner.submit("mail", delay=3_600)
+
+    drawn = re.findall(r'<path class="f-bar ([^"]*)" d="([^"]*)"', page(browser, "/"))
+    assert {state for state, path in drawn if path} == {"is-made"}
+
+
 # -- acts on many --------------------------------------------------------------------------------
 
 
@@ -405,8 +427,12 @@ def test_selected_runs_are_begun_again_after_their_plan(
     )
 
     assert answer.status_code == 303
-    assert answer.headers["location"] == "/runs?q=workflow%3Aorder&done=retry&changed=1"
-    assert "1 run is begun again." in words(page(browser, answer.headers["location"]))
+    told = answer.headers["location"]
+    assert told.startswith("/runs?q=workflow%3Aorder&done=retry&changed=1&refused=0&signed=")
+    assert "1 run is begun again." in words(page(browser, told))
+    forged = told.replace("changed=1", "changed=999999")
+    assert "are begun again" not in words(page(browser, forged))
+    assert "are begun again" not in words(page(browser, "/runs?done=retry&changed=999999"))
     assert cloaca.Observer(runner).run(ids[1]).wait().round == 2
     (act,) = runner.actions()
     assert (act.run_id, act.kind, act.by, act.reason) == (ids[1], "retry", "ann", "post is back")

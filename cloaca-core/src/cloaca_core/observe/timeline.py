@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core.definition.recorded import RecordedTask
     from cloaca_core.definition.task import Task
-    from cloaca_core.records.runs import AttemptRow
+    from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.records.steering import ActRow, RoundRow
     from cloaca_core.values.instants import Instant
 
@@ -48,7 +48,8 @@ class Span(Shown):
 class Bar(Shown):
     """An attempt of a task: it was ready at ``queued_at``, where that can be told, its body ran or
     waited from ``started_at`` to ``ended_at``, None while it lasts. A skipped task has none of the
-    three but its end.
+    three but its end. One that is ``kept`` ended in the run that this one was forked from: it has
+    taken this run no time.
     """
 
     task: str
@@ -63,6 +64,7 @@ class Bar(Shown):
     error: str | None
     crashes: int
     waits: tuple[Span, ...] = ()
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,8 @@ def _timeline(past: Past, run_id: str) -> Timeline:
     children = tuple([_timeline(past, child.id) for child in shown])
     row = view.row
     instants = [row.created_at, now if row.ended_at is None else row.ended_at]
-    instants += [each for a in view.attempts for each in (a.started_at, a.ended_at) if each]
+    own = [a for a in view.attempts if not _is_kept(a, row)]
+    instants += [each for a in own for each in (a.started_at, a.ended_at) if each]
     return Timeline(
         run=run_line(row, now),
         at=rfc3339(now),
@@ -146,7 +149,14 @@ def _bars(view: RunView, rounds: Sequence[RoundRow], now: Instant) -> list[Bar]:
     return bars
 
 
+def _is_kept(attempt: AttemptRow, run: RunRow) -> bool:
+    """Whether an attempt has ended before the run was made, of which it then is a copy."""
+    return attempt.ended_at is not None and attempt.ended_at < run.created_at
+
+
 def _bar(view: RunView, row: AttemptRow, number: int, queued: Instant | None, now: Instant) -> Bar:
+    kept = _is_kept(row, view.row)
+    queued = None if kept else queued
     return Bar(
         task=row.task_id,
         attempt=row.attempt,
@@ -156,10 +166,11 @@ def _bar(view: RunView, row: AttemptRow, number: int, queued: Instant | None, no
         started_at=rfc3339_or_none(row.started_at),
         ended_at=rfc3339_or_none(row.ended_at),
         queued_seconds=_apart(queued, row.started_at),
-        seconds=seconds_between(row.started_at, row.ended_at, now),
+        seconds=None if kept else seconds_between(row.started_at, row.ended_at, now),
         error=None if row.error_type is None else f"{row.error_type}: {row.error_message}",
         crashes=row.crashes,
-        waits=tuple(_waits(view, row)),
+        waits=() if kept else tuple(_waits(view, row)),
+        kept=kept,
     )
 
 
@@ -204,9 +215,11 @@ class _Queue:
                 self._ends.setdefault(row.task_id, []).append(row.ended_at)
 
     def since(self, row: AttemptRow, number: int) -> Instant | None:
-        """When the attempt was ready, at its start at the latest; None if it has not started."""
+        """When the attempt was ready, at its start at the latest; None if it has not started, or
+        if its process has died: its start is the last of several then, and a body ran before.
+        """
         begun, started = row.started_at, self._starts.get(number)
-        if begun is None or started is None:
+        if begun is None or started is None or row.crashes:
             return None
         before = self._attempts.get((row.task_id, row.attempt - 1))
         if before is not None and before.retry_at is not None:

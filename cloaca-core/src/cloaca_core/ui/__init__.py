@@ -12,7 +12,7 @@
     runs/         acts that a state allows, plans, failures of a workflow
     charts/       pictures as numbers  words/     numbers, instants and names as texts
     templating    templates/: how it looks; static_files, static/: styles and scripts
-    live          tells an open page that something has changed; streams: how many do
+    live          tells an open page that something has changed; threads: those that make pages
 
 ``LANGUAGE.md`` is the visual language. Needs the extra ``ui``, but for ``visitors``. Has no SQL: it
 asks ``observe`` and calls ``runner``.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import unquote, urlencode
 
 from starlette.datastructures import FormData
@@ -15,7 +16,13 @@ from cloaca_core.errors import CloacaError
 from cloaca_core.observe.inbox import WaitingForPeople
 from cloaca_core.telemetry.masking import masked
 from cloaca_core.ui.desk.desk import Desk
-from cloaca_core.ui.guard.forms import FIELD, checked_form, keep_token, token_of
+from cloaca_core.ui.guard.forms import (
+    FIELD,
+    checked_form,
+    keep_token,
+    signature_of,
+    token_of,
+)
 from cloaca_core.ui.guard.headers import NONCE
 from cloaca_core.ui.guard.visitors import VISITOR
 from cloaca_core.ui.paths import Paths, number_in
@@ -28,6 +35,9 @@ from cloaca_core.values.instants import to_datetime
 
 T = TypeVar("T")
 
+_TOLD: Final = ("done", "changed", "refused", "made")
+"""The parameters that tell of an act."""
+_SIGNED: Final = "signed"
 _ZONE_COOKIE = "cloaca_zone"
 
 
@@ -123,10 +133,29 @@ class Ask:
         """Go on at an address, after an act."""
         return RedirectResponse(address, 303)
 
+    def telling(self, **done: object) -> dict[str, str]:
+        """The parameters of an address that tell of an act, signed: a link from elsewhere cannot
+        tell of acts that nobody did.
+        """
+        told = {name: str(value) for name, value in done.items()}
+        return {**told, _SIGNED: signature_of(self.request, _text(told))}
+
+    @property
+    def told(self) -> dict[str, str]:
+        """The parameters of ``telling`` in the address; none without their signature."""
+        given = self.request.query_params
+        told = {name: given[name] for name in given if name in _TOLD}
+        signed = signature_of(self.request, _text(told))
+        return told if hmac.compare_digest(given.get(_SIGNED, "").encode(), signed.encode()) else {}
+
 
 Handler: TypeAlias = Callable[[Ask], Awaitable[Response]]
 Address: TypeAlias = tuple[str, str, Handler]
 """Method, path and what answers it."""
+
+
+def _text(told: Mapping[str, str]) -> str:
+    return urlencode(sorted(told.items()))
 
 
 async def ask_of(request: Request, desk: Desk) -> Ask:

@@ -97,6 +97,25 @@ def test_a_task_that_was_to_be_tried_again_is_ready_with_its_next_round() -> Non
     assert of(known, rounds=(earlier,)).bars[1].queued_at == second(20)
 
 
+def test_an_attempt_whose_process_died_was_not_queued_all_the_time() -> None:
+    """Its start is that of the body that runs now; another one ran before."""
+    again = attempt("load", 1, 9, 10)._replace(crashes=1)
+    (bar,) = of(family(view(run(), again, of=OF))).bars
+
+    assert (bar.queued_at, bar.queued_seconds, bar.seconds) == (None, None, 1.0)
+
+
+def test_a_result_that_a_fork_has_kept_took_it_no_time() -> None:
+    kept, own = attempt("load", 1, -90, -80), attempt("send", 1, 2, 3)
+    found = of(family(view(run(), kept, own, of=OF)))
+
+    assert [(bar.kept, bar.queued_seconds, bar.seconds) for bar in found.bars] == [
+        (True, None, None),
+        (False, 1.0, 1.0),
+    ]
+    assert found.begins == second(0)
+
+
 def test_an_open_wait_is_a_part_of_its_bar() -> None:
     wait = WaitRow("r", "load", "event", "paid", 1, 1, "", at(3) or 0, None)
     waiting = attempt("load", 1, 2, None, "Waiting")

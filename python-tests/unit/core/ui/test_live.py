@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -146,6 +147,26 @@ async def test_a_stream_ends_by_itself_so_that_its_visitor_is_asked_for_anew(
     monkeypatch.setattr(live, "LASTS", 0.0)
     stream = Stream(page(client))
     await stream.over()
+
+
+@pytest.mark.backend("sqlite", reason="the database is a file, which is moved away")
+async def test_a_page_learns_that_its_database_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "LASTS", 0.1)
+    place = tmp_path / "orders.db"
+    async with cloaca.AsyncClient(f"sqlite://{place}?mode=rwc") as client:
+        app = page(client)
+        stream = Stream(app)
+        await stream.until(1)
+        place.rename(tmp_path / "elsewhere.db")
+
+        await stream.over()
+        again = Stream(app)
+        await again.over()
+
+        assert again.status == 503
+        (tmp_path / "elsewhere.db").rename(place)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no loop of Windows takes signals")

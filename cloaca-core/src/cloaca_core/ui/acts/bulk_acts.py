@@ -112,7 +112,7 @@ async def act(ask: Ask) -> Response:
     it = chosen(form)
     reason = _text(form.getlist("reason"))
     result = await ask.desk.observer.steer(it.kind, it.filter, reason=reason, by=ask.visitor.name)
-    done = {"done": it.kind, "changed": str(result.changed), "refused": result.refused or None}
+    done = ask.telling(done=it.kind, changed=result.changed, refused=result.refused)
     return ask.back_to(ask.paths.runs(it.q, **done))
 
 

@@ -28,7 +28,7 @@ async def add(ask: Ask) -> Response:
         raise
     except (CloacaError, ValueError) as error:
         return await pages.new_form(ask, given, error=str(error))
-    return ask.back_to(ask.paths.page(f"schedules/{schedule_id}", done="added"))
+    return ask.back_to(ask.paths.page(f"schedules/{schedule_id}", **ask.telling(done="added")))
 
 
 def _only_asks(given: Mapping[str, str]) -> bool:
@@ -73,7 +73,7 @@ async def change(ask: Ask) -> Response:
         await ask.desk.calls.schedules.update(schedule_id, cron, zone, ask.visitor.name)
     except ScheduleError as error:
         return await pages.edit_form(ask, given, error=str(error))
-    return ask.back_to(ask.paths.page(f"schedules/{schedule_id}", done="changed"))
+    return ask.back_to(ask.paths.page(f"schedules/{schedule_id}", **ask.telling(done="changed")))
 
 
 async def switch(ask: Ask) -> Response:
@@ -95,7 +95,7 @@ async def delete(ask: Ask) -> Response:
     """Delete a schedule."""
     await given_to(ask)
     await ask.desk.calls.schedules.delete(await _known(ask), ask.visitor.name)
-    return ask.back_to(ask.paths.page("schedules", done="deleted"))
+    return ask.back_to(ask.paths.page("schedules", **ask.telling(done="deleted")))
 
 
 async def backfill(ask: Ask) -> Response:
@@ -108,8 +108,8 @@ async def backfill(ask: Ask) -> Response:
         made = await call
     except ScheduleError as error:
         raise RefusedError(422, "This period cannot be back-filled", str(error)) from error
-    number = str(len(made.run_ids))
-    return ask.back_to(ask.paths.page(f"schedules/{schedule_id}", done="filled", made=number))
+    told = ask.telling(done="filled", made=len(made.run_ids))
+    return ask.back_to(ask.paths.page(f"schedules/{schedule_id}", **told))
 
 
 async def _known(ask: Ask) -> str:

@@ -24,6 +24,7 @@ _ROOM: Final = 62.0
 _LETTERS: Final = 0.42
 """Letters of a note to a per cent of the width, on a small screen."""
 _LONGEST: Final = 34
+_KEPT: Final = "kept from the run before"
 
 
 class Mark(NamedTuple):
@@ -127,7 +128,7 @@ def second(text: str) -> float:
 def _work(timeline: Timeline) -> Iterator[tuple[float, float]]:
     """The times in which a body of a run, or of those below it, has run and did not wait."""
     for bar in timeline.bars:
-        if bar.started_at is not None:
+        if bar.started_at is not None and not bar.kept:
             waits = [each.since for each in bar.waits]
             end = min([bar.ended_at or timeline.at, *waits])
             if end > bar.started_at:
@@ -152,7 +153,7 @@ def drawn(node: TaskNode, bars: Sequence[Bar], scale: Axis, clock: Clock, at: st
 
 def took(node: TaskNode, bars: Sequence[Bar], at: str) -> str:
     """The time of a task from its first start of this round; of one that failed how often."""
-    begun = [bar for bar in bars if bar.started_at is not None]
+    begun = [bar for bar in bars if bar.started_at is not None and not bar.kept]
     if not begun or node.status == "Skipped":
         return ""
     ours = [bar for bar in begun if bar.round == begun[-1].round]
@@ -163,6 +164,9 @@ def took(node: TaskNode, bars: Sequence[Bar], at: str) -> str:
 
 
 def _attempt(node: TaskNode, bar: Bar, scale: Axis, clock: Clock, at: str) -> Iterator[Mark]:
+    if bar.kept:
+        yield Mark("dash", 0, 0, says=_KEPT)
+        return
     if bar.started_at is None:
         if bar.status == "Skipped" and bar.ended_at is not None:
             yield Mark("dash", _x(scale, bar.ended_at), 0, says=node.skip_reason or "skipped")
@@ -225,6 +229,8 @@ def _crashed(bar: Bar) -> str:
 
 
 def _text(node: TaskNode, bars: Sequence[Bar], clock: Clock) -> str:
+    if any(bar.kept for bar in bars) and bars[-1].kept:
+        return _KEPT
     if node.status == "Skipped":
         return skipped(node.skip_reason or "")
     if node.status == "Running" and node.progress is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 _BACKENDS: Final = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
 
@@ -13,6 +13,15 @@ def database_name(url: str, backend: str) -> str:
     title = _BACKENDS.get(backend, backend)
     name = _file(url) if backend == "sqlite" else _last(urlsplit(url).path)
     return f"{name} · {title}" if name else title
+
+
+def short_url(url: str, backend: str) -> str:
+    """The URL by which a program in the same folder, or on the same server, opens the database;
+    without user, password and folder.
+    """
+    if backend == "sqlite":
+        return f"sqlite://{quote(_file(url))}"
+    return f"postgresql://…/{quote(_last(urlsplit(url).path))}"
 
 
 def _file(url: str) -> str:

@@ -15,7 +15,7 @@ from cloaca_core.telemetry.masking import without_passwords
 from cloaca_core.telemetry.redaction import Redact, Redaction
 from cloaca_core.transfer.case import case_call
 from cloaca_core.ui.desk.changes import Changes
-from cloaca_core.ui.desk.database_name import database_name
+from cloaca_core.ui.desk.database_name import database_name, short_url
 from cloaca_core.ui.desk.health import Health
 from cloaca_core.ui.desk.places import Places, exports, streams
 from cloaca_core.ui.desk.seen_runs import SeenRuns
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Desk:
     """An open client's calls: ``observer`` looks, ``calls`` act. ``read_only`` refuses all acts;
-    ``database`` is its backend, and ``database_name`` is how the page names it. ``case`` makes a
+    ``database`` is its backend, ``database_name`` is how the page names it, and ``short_url`` how
+    a program opens it. ``case`` makes a
     document of a run, to be loaded into a test. ``redact`` hides the secrets of the client in
     all that is shown of payloads and texts. ``seen_runs`` has large runs as they were seen last.
     ``health`` and ``tenants`` are those of the database. ``changes`` numbers its changes for open
@@ -44,6 +45,7 @@ class Desk:
     read_only: bool
     database: str
     database_name: str
+    short_url: str
     case: Callable[[str], Call[dict[str, Any]]]
     changes: Changes
     health: Health
@@ -65,6 +67,7 @@ def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:
         read_only=read_only,
         database=host.backend_name,
         database_name=database_name(host.url, host.backend_name),
+        short_url=short_url(host.url, host.backend_name),
         case=partial(case_call, client, secrets=True),
         changes=Changes(observer),
         health=Health(client),

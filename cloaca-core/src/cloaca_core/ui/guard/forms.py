@@ -91,6 +91,11 @@ def keep_token(request: Request, response: Response, token: str) -> None:
         )
 
 
+def signature_of(request: Request, text: str) -> str:
+    """A signature that only an answer to this browser can have."""
+    return hmac.digest(token_of(request).encode(), text.encode(), "sha256").hex()
+
+
 async def checked_form(request: Request) -> FormData:
     """The fields of a form of this page. ``RefusedError`` of one without the token, or with that of
     another browser, of one with files, which no page has, and of texts that no database keeps.

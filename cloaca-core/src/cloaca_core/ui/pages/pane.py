@@ -242,7 +242,7 @@ def _times(tree: RunTree, node: TaskNode, details: TaskDetails) -> Times:
     if node.status == "Running" and node.seconds is not None:
         ran.append(node.seconds)
     return Times(
-        queued=seconds_between(_ready(tree, node), first),
+        queued=None if own and own[0].crashes else seconds_between(_ready(tree, node), first),
         ran=sum(ran) if ran else None,
         waited=sum(gaps) if gaps else None,
     )

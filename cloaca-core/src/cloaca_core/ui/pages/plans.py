@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DIALOG: Final = "plan-body"
 INBOX: Final = "inbox"
 _PLAN: Final = "run/rerun_body.html"
+_BY_RULE: Final = "trigger_rule"
 _DRAWN: Final = 100
 """Tasks that are drawn beside a plan at most."""
 
@@ -144,7 +145,10 @@ async def _plan(
     run = tree.run
     statuses = {each.task: each.status for each in tree.tasks}
     everything = ask.query("all") == "1"
-    rows = plan_rows.shown(act, plan, statuses, run.id, chosen, everything=everything)
+    by_rule = {each.task for each in tree.tasks if each.skip_code == _BY_RULE}
+    rows = plan_rows.shown(
+        act, plan, statuses, run.id, chosen, everything=everything, by_rule=by_rule
+    )
     return await question(
         ask,
         run,

@@ -71,7 +71,7 @@ async def runs(ask: Ask) -> Response:
         older_trail=[*trail, before or ""][-TRAIL:],
         total=_total(page, before, tally),
         offers=offers,
-        done=bulk_done(ask.request.query_params),
+        done=bulk_done(ask.told),
         size=PAGE,
     )
 

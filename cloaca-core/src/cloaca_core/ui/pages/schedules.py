@@ -14,6 +14,7 @@ from cloaca_core.telemetry.masking import masked
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.day import Hour, Lane, hours, lane
 from cloaca_core.ui.charts.strip import Strip, strip
+from cloaca_core.ui.paths import number_in
 from cloaca_core.ui.refusals import RefusedError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ async def schedules(ask: Ask) -> Response:
         next=min([t for line in on if (t := line.next_tick) and t > found.at], default=None),
         late=len([line for line in on if is_late(line, found.at)]),
         after=offset + PAGE if found.more else None,
-        said=_SAID.get(ask.query("done"), ""),
+        said=_SAID.get(ask.told.get("done", ""), ""),
     )
 
 
@@ -130,7 +131,7 @@ async def schedule(ask: Ask) -> Response:
     view = await view_of(ask)
     ticks = view.line.ticks[::-1]
     before = ask.number("before")
-    made = ask.number("made")
+    made = number_in(ask.told, "made")
     return await ask.page(
         "schedule.html",
         view=view,
@@ -142,7 +143,7 @@ async def schedule(ask: Ask) -> Response:
         counts=_counts(ticks),
         params=_lines(view.line.params, ask.desk.redact),
         made=made,
-        said=_SAID.get(ask.query("done"), ""),
+        said=_SAID.get(ask.told.get("done", ""), ""),
     )
 
 

@@ -107,9 +107,9 @@ def changes(changed: Sequence[KeyChange], redact: Redact) -> tuple[Line, ...]:
     """What a task has changed, as lines of a diff: a key in a line, or folded."""
     lines: list[Line] = []
     left = LIMIT
-    for each in changed:
+    for place, each in enumerate(changed):
         if left <= 0:
-            lines.append(Line(0, "", note=f"{len(changed) - len(lines):,} more"))
+            lines.append(Line(0, "", note=counted(len(changed) - place, "more key")))
             break
         found = list(_key_lines(masked_change(each, redact), left))
         lines += found
@@ -165,7 +165,8 @@ class _Writer:
         for place, (key, each) in enumerate(items):
             if self.left <= 0:
                 self.is_cut = True
-                yield self._line(depth, "", note=f"{len(items) - place:,} more")
+                noun = "more key" if keyed else "more item"
+                yield self._line(depth, "", note=counted(len(items) - place, noun))
                 return
             head = f"{_compact(key)}: " if keyed else ""
             tail = "" if place == len(items) - 1 else ","
@@ -194,7 +195,7 @@ class _Writer:
         most = max(min(_LONGEST, self.left), _INLINE)
         if len(text) > most:
             self.is_cut = True
-            text, note = text[:most], f"… {len(text) - most:,} more"
+            text, note = text[:most], f"… {counted(len(text) - most, 'more character')}"
         self.left -= len(text) + 2 * depth
         self._number += 1
         return Line(self._number, f"{'  ' * depth}{text}", note, tail)
@@ -237,7 +238,7 @@ def _key_lines(change: KeyChange, left: int) -> Iterator[Line]:
 def _diff_lines(diff: Sequence[str], left: int) -> Iterator[Line]:
     for place, each in enumerate(diff):
         if left <= 0:
-            yield Line(0, "", note=f"{len(diff) - place:,} more lines")
+            yield Line(0, "", note=counted(len(diff) - place, "more line"))
             return
         if each.startswith("@@"):
             yield Line(0, "", note="…")

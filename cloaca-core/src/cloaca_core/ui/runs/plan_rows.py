@@ -33,7 +33,8 @@ class PlanRow:
 class PlanShown:
     """A plan. ``chosen`` are the tasks that the plan was asked for, or (``by_default``) those that
     failed, and ``unseen`` those of them without a row. ``hidden`` counts kept tasks without a row,
-    ``hidden_run`` those that run, ``count`` all that run. ``drawn`` is how each stands in the
+    ``hidden_run`` those that run, ``count`` all that run, if the rules of ``undecided`` ones let
+    them this time. ``drawn`` is how each stands in the
     graph. ``words`` and ``last_words`` are the command that does the same.
     """
 
@@ -43,6 +44,7 @@ class PlanShown:
     hidden_run: int
     unseen: tuple[str, ...]
     count: int
+    undecided: int
     kept: int
     dropped: int
     chosen: tuple[str, ...]
@@ -55,7 +57,13 @@ class PlanShown:
     @property
     def says(self) -> str:
         """What the button does: ``Run 3, keep 14``."""
-        return f"{'Run' if self.act == 'retry' else 'Fork, run'} {self.count:,}, keep {self.kept:,}"
+        return f"{'Run' if self.act == 'retry' else 'Fork, run'} {self.runs}, keep {self.kept:,}"
+
+    @property
+    def runs(self) -> str:
+        """How many tasks run: ``2 to 3`` if a rule has skipped one of them, and decides anew."""
+        least = self.count - self.undecided
+        return f"{self.count:,}" if not self.undecided else f"{least:,} to {self.count:,}"
 
 
 def shown(
@@ -66,8 +74,10 @@ def shown(
     chosen: Sequence[str] = (),
     *,
     everything: bool = False,
+    by_rule: Collection[str] = (),
 ) -> PlanShown:
-    """The plan of an act on a run whose tasks have these states. Rows: first those that run, then
+    """The plan of an act on a run whose tasks have these states; rules have skipped those of
+    ``by_rule``. Rows: first those that run, then
     those that are dropped, then those that are kept, chosen ones before others.
     """
     by_default = act == "retry" and not chosen
@@ -77,7 +87,7 @@ def shown(
     runs = plan.run if everything else plan.run[:RUN_SHOWN]
     again = {each.task for each in plan.run}
     rows = [
-        *[_run_row(each, statuses, chosen) for each in runs],
+        *[_run_row(each, statuses, chosen, by_rule) for each in runs],
         *[_row(each, "drop", statuses) for each in plan.drop],
         *[_row(each, "keep", statuses) for each in kept],
     ]
@@ -88,6 +98,7 @@ def shown(
         hidden_run=len(plan.run) - len(runs),
         unseen=tuple([each.task for each in plan.run[len(runs) :] if each.task in set(chosen)]),
         count=len(plan.run),
+        undecided=sum(each.task in by_rule for each in plan.run),
         kept=len(plan.keep),
         dropped=len(plan.drop),
         chosen=tuple([each for each in chosen if each in again]),
@@ -99,10 +110,17 @@ def shown(
     )
 
 
-def _run_row(item: PlanItem, statuses: Mapping[str, str], chosen: Collection[str]) -> PlanRow:
+def _run_row(
+    item: PlanItem,
+    statuses: Mapping[str, str],
+    chosen: Collection[str],
+    by_rule: Collection[str],
+) -> PlanRow:
     """A task that runs. It is free if it was chosen, or failed; others only follow from it."""
     is_free = item.task in chosen and item.reason in (_CHOSEN, _BY_ITSELF)
     why = item.reason.replace("depends on ", "comes after ", 1)
+    if item.task in by_rule:
+        why = f"{why}; its rule decides anew"
     return PlanRow(item.task, "run", why, statuses.get(item.task, ""), is_free)
 
 

@@ -74,10 +74,14 @@ def term(value: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """A text with a capital at its beginning and a full stop at its end."""
+    """A text with a capital at its beginning and a full stop at its end. A first word that a
+    program chose, such as ``check_rows``, stays as it is.
+    """
     if not text:
         return ""
-    return f"{text[0].upper()}{text[1:]}{'' if text[-1] in '.!?' else '.'}"
+    first = text.split(maxsplit=1)[0].rstrip(".,:;!?")
+    begin = text[0].upper() if first.replace("-", "").isalpha() else text[0]
+    return f"{begin}{text[1:]}{'' if text[-1] in '.!?' else '.'}"
 
 
 def times(number: int) -> str:

@@ -122,6 +122,14 @@ def test_a_note_stands_over_marks_that_take_all_the_room() -> None:
     assert (found.note.text, found.note.is_over) == ("its process died 2 times", True)
 
 
+def test_a_result_that_a_fork_has_kept_has_no_bar() -> None:
+    found = drawn(attempt("load", 1, -90, -80))
+
+    assert places(found) == [("dash", 0, 0)]
+    assert found.note is not None
+    assert (found.note.text, found.took) == ("kept from the run before", "")
+
+
 def test_a_crash_is_marked() -> None:
     found = drawn(attempt("load", 1, 1, 11)._replace(crashes=1))
 

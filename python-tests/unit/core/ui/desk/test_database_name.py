@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.ui.desk.database_name import database_name
+from cloaca_core.ui.desk.database_name import database_name, short_url
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,14 @@ from cloaca_core.ui.desk.database_name import database_name
 )
 def test_it_has_neither_folder_nor_host_nor_password(url: str, backend: str, expected: str) -> None:
     assert database_name(url, backend) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "backend", "expected"),
+    [
+        ("sqlite:////srv/secret/my%20shop.db?mode=rwc", "sqlite", "sqlite://my%20shop.db"),
+        ("postgresql://ann:secret@db.example/shop", "postgres", "postgresql://…/shop"),
+    ],
+)
+def test_nor_has_the_url_for_a_first_run(url: str, backend: str, expected: str) -> None:
+    assert short_url(url, backend) == expected

@@ -143,8 +143,18 @@ def test_many_changes_are_cut() -> None:
     changed = [KeyChange(f"k{n}", "added", None, "x" * 900, ("+" + "x" * 900,)) for n in range(500)]
     lines = json_lines.changes(changed, plain)
 
-    assert lines[-1].note.endswith(" more")
+    shown = len(lines) - 1
+    assert lines[-1].note == f"{500 - shown} more keys"
     assert sum(map(len, drawn(lines))) < LIMIT + 5_000
+
+
+def test_keys_that_are_left_out_are_counted_as_keys() -> None:
+    """A changed key takes two lines."""
+    diff = ("-1", "+2")
+    many = [KeyChange(f"k{n}{'x' * 900}", "changed", 1, 2, diff) for n in range(500)]
+    lines = json_lines.changes(many, plain)
+
+    assert lines[-1].note == f"{500 - (len(lines) - 1) // 2} more keys"
 
 
 def test_secrets_are_hidden_in_changes() -> None:

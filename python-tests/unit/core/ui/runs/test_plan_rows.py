@@ -28,6 +28,13 @@ def test_rows_begin_with_what_runs() -> None:
     assert found.drawn == {"publish": "again", "notify": "again", "load": "keep", "gone": "drop"}
 
 
+def test_a_task_that_its_rule_has_skipped_may_be_skipped_again() -> None:
+    found = shown("fork", PLAN, STATUSES, "01a2", ["publish"], by_rule={"notify"})
+
+    assert found.says == "Fork, run 1 to 2, keep 1"
+    assert found.rows[1].why == "comes after publish; its rule decides anew"
+
+
 def test_a_choice_stands_in_the_command() -> None:
     plan = Plan((), (PlanItem("it's", "chosen"), PlanItem("b", "never started")), ())
     found = shown("retry", plan, {"it's": "Completed", "b": "NotStarted"}, "01a2", ["it's"])

@@ -10,6 +10,7 @@ from cloaca_core.ui.words.texts import (
     brief,
     first_error,
     graph_note,
+    sentence,
     short_id,
     size,
     term,
@@ -93,3 +94,17 @@ def test_a_task_in_a_graph_says_what_it_took(
     status: TaskStatus, attempts: int, seconds: float | None, expected: str
 ) -> None:
     assert graph_note(GraphNode("a", "task", status, attempts, seconds, None, 0)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("waits for a run", "Waits for a run."),
+        ("check_rows failed", "check_rows failed."),
+        ("send2 failed", "send2 failed."),
+        ("so it is!", "So it is!"),
+        ("", ""),
+    ],
+)
+def test_a_sentence_leaves_names_of_programs_as_they_are(text: str, expected: str) -> None:
+    assert sentence(text) == expected
