@@ -109,6 +109,7 @@ class MemorySearches(MemoryStanding):
             and (wanted.after is None or run.id >= wanted.after)
             and (wanted.since is None or run.created_at >= wanted.since)
             and (wanted.until is None or run.created_at < wanted.until)
+            and (wanted.ended_since is None or (run.ended_at or 0) >= wanted.ended_since)
             and all(self._is_met(run, each) != each.negated for each in wanted.conditions)
         )
 

@@ -385,6 +385,25 @@ def test_ctrl_c_says_that_the_run_goes_on(
     assert done.stderr.strip() == f"The run goes on: cloaca runs {verb} {run_id}"
 
 
+def test_a_list_says_what_a_run_waits_for_and_finds_runs_by_their_ends(
+    command: Command, worker: cloaca.DefaultRunner
+) -> None:
+    run = worker.submit("ask")
+    worker.send(run.id, "answer", 42)
+    _until_asked(worker)
+    for _ in run.watch():
+        if run.status() == "Waiting":
+            break
+
+    assert "waits for a decision: sign" in command("runs", "list", "status:waiting").stdout
+    assert answer(command("runs", "list", "ended-since:1h", "--json"))["runs"] == []
+    worker.approve(run.id, "sign")
+    run.wait()
+    (row,) = answer(command("runs", "list", "ended-since:1h", "--json"))["runs"]
+    assert row["id"] == run.id
+    assert answer(command("runs", "list", "ended-since:2099-01-01", "--json"))["runs"] == []
+
+
 def test_watch_tells_what_changes_meanwhile(command: Command, worker: cloaca.DefaultRunner) -> None:
     run = worker.submit("ask")
     worker.send(run.id, "answer", 42)

@@ -88,6 +88,7 @@ FROM cloaca_run AS run
 WHERE run.id IN :ids
     AND (CAST(:since AS BIGINT) IS NULL OR run.created_at >= :since)
     AND (CAST(:until AS BIGINT) IS NULL OR run.created_at < :until)
+    AND (CAST(:ended_since AS BIGINT) IS NULL OR run.ended_at >= :ended_since)
     AND NOT EXISTS (
         SELECT 1
         FROM (

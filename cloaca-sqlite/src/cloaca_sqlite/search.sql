@@ -100,6 +100,7 @@ FROM json_each(:ids) AS wanted
 CROSS JOIN cloaca_run AS run ON run.id = wanted.value
 WHERE (:since IS NULL OR run.created_at >= :since)
     AND (:until IS NULL OR run.created_at < :until)
+    AND (:ended_since IS NULL OR run.ended_at >= :ended_since)
     AND NOT EXISTS (
         SELECT 1 FROM json_each(:conditions) AS term
         WHERE (term.value ->> 1) = CASE term.value ->> 0

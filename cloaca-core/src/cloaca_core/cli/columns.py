@@ -85,13 +85,16 @@ def wait_text(wait: Form) -> str:
     """The wait of a task or run, in words."""
     kind, name, until = wait["kind"], wait.get("name"), wait.get("until")
     words = {
-        "retry": "next attempt",
+        "retry": "waits for its next attempt",
         "run": f"waits for run {name}" if name else "waits for a run",
-        "sleep": "sleeps",
+        "sleep": "waits for its time",
         "event": f"waits for event {name!r}",
         "approval": f"waits for a decision: {name}",
     }
-    return f"{words.get(kind, kind)} {ago(until) if until else ''}".rstrip()
+    text = words.get(kind, str(kind))
+    if not until:
+        return text
+    return f"{text}, {'time-out ' if kind in ('event', 'approval') else ''}{ago(until)}"
 
 
 def counts_text(counts: Mapping[str, int]) -> str:

@@ -223,6 +223,18 @@ class SearchConformance:
         assert await store.count_made([WORKFLOW], edges, 2) == [[2, 1]]
         assert await store.count_made([], edges, 2) == []
 
+    async def test_runs_are_found_from_an_end_on(self, store: Store) -> None:
+        """Whenever they were made; one that has not ended is none of them."""
+        await store.register(runner("r1"))
+        await submit(store, *[new_run(name) for name in "abcd"])
+        for name, at in (("a", NOW + 3), ("b", NOW + 1), ("c", NOW + 2)):
+            await record(store, ends=[run_end(name)._replace(ended_at=at)])
+
+        for since, expected in ((NOW + 2, "ca"), (NOW + 3, "a"), (NOW + 4, "")):
+            assert await self._found(store, RunSearch(ended_since=since)) == expected
+            counted = await store.count_found(RunSearch(ended_since=since))
+            assert counted.number == len(expected)
+
     async def test_failed_runs_are_found_by_their_ends(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(store, *[new_run(name) for name in "abcd"])

@@ -27,17 +27,18 @@ KEYS: Final = (
     "tag",
     "since",
     "until",
+    "ended-since",
     "task",
     "error",
     "parent",
     "by",
     "id",
 )
-SINGLE: Final = ("since", "until")
+SINGLE: Final = ("since", "until", "ended-since")
 """Keys of which a term has one value and no ``-``."""
 
 _PLAIN: Final = re.compile(r'[^\s,":-][^\s,":]*')
-_KEY: Final = re.compile(r"[A-Za-z_]+")
+_KEY: Final = re.compile(r"[A-Za-z_]+(?:-[A-Za-z]+)*")
 _ID: Final = re.compile(r"[0-9a-f-]+", re.IGNORECASE)
 _STATUSES: Final = {str(status).lower(): str(status) for status in RunStatus}
 _LONGEST: Final = 1_000

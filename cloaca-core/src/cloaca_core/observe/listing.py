@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca_core.observe.json_forms import Shown
 from cloaca_core.observe.owners import without_runner
+from cloaca_core.records.states import RunStatus as RowStatus
 from cloaca_core.records.waits import NEVER
 from cloaca_core.runner.results import (
     Wait,
@@ -26,7 +27,9 @@ from cloaca_core.values.option_names import RunStatus
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core._engine.observe.run_reader import RunFacts
+    from cloaca_core.observe.search import Page
     from cloaca_core.records.runs import RunRow
+    from cloaca_core.records.waits import WaitRow
     from cloaca_core.values.instants import Instant
 
 
@@ -34,7 +37,8 @@ if TYPE_CHECKING:
 class RunLine(Shown):
     """A run, as ``RunInfo`` has it, with the full name of its workflow and its ``seconds`` from
     start to end, or until now. ``runner_gone`` is true while a runner owns it that has died or lost
-    its lease; lists of runs and a look at one tell that. Listings leave the last four None.
+    its lease; lists of runs and a look at one tell that, and ``waits_for``. Listings leave the
+    three before that None.
     """
 
     id: str
@@ -111,12 +115,41 @@ def run_alone(facts: RunFacts, now: Instant, lost: Collection[str]) -> RunLine:
     )
 
 
-def run_page(
-    rows: Sequence[RunRow], next_id: str | None, now: Instant, lost: Collection[str]
-) -> RunPage:
-    """A page of runs; those whose ids are ``lost`` have no runner any more."""
-    lines = [replace(run_line(row, now), runner_gone=row.id in lost) for row in rows]
+class Listed(NamedTuple):
+    """Runs of a list, the ids of those that are ``lost``, and the waits of those that wait."""
+
+    page: Page
+    lost: Collection[str]
+    waits: Sequence[WaitRow]
+
+
+async def read_page(engine: Looks, page: Page) -> Listed:
+    """What a list says of its runs beside their rows; runs on the engine's loop."""
+    waiting = [row.id for row in page.rows if row.status == RowStatus.WAITING]
+    waits = await engine.store.waits(waiting) if waiting else []
+    return Listed(page, await without_runner(engine, page.rows), waits)
+
+
+def run_page(listed: Listed) -> RunPage:
+    """A page of runs."""
+    rows, next_id, now = listed.page
+    lines = [
+        replace(
+            run_line(row, now),
+            runner_gone=row.id in listed.lost,
+            waits_for=_wait_of(row, listed.waits) if row.status == RowStatus.WAITING else None,
+        )
+        for row in rows
+    ]
     return RunPage(tuple(lines), next_id)
+
+
+def _wait_of(row: RunRow, waits: Sequence[WaitRow]) -> Wait | None:
+    """The wait of a run that is told first; without one it waits for its next attempt."""
+    if (main := main_wait([each for each in waits if each.run_id == row.id])) is not None:
+        return shown_wait(main)
+    due = None if row.due_at == NEVER else rfc3339_or_none(row.due_at)
+    return None if due is None else Wait("retry", until=due)
 
 
 def seconds_between(start: Instant | None, end: Instant | None, now: Instant) -> float | None:

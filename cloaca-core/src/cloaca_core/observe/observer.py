@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from cloaca_core.errors import ConfigError
-from cloaca_core.observe import ids, listing, owners, search
+from cloaca_core.observe import ids, listing, search
 from cloaca_core.observe.filters import Filter, parse
 from cloaca_core.runner.calls.arguments import checked_limit
 from cloaca_core.runner.calls.call import Call, unchanged
@@ -83,12 +83,12 @@ class Observer:
         wanted, most = _filter(terms), checked_limit(limit)
         mark = None if before is None else ids.checked_ref(before)
 
-        async def answer(engine: Looks) -> tuple[search.Page, frozenset[str]]:
+        async def answer(engine: Looks) -> listing.Listed:
             at = None if mark is None else await ids.marked(engine, mark)
             page = await search.page(engine, wanted, most, at, thorough=thorough)
-            return page, await owners.without_runner(engine, page.rows)
+            return await listing.read_page(engine, page)
 
-        return self._ask(answer, lambda found: listing.run_page(*found[0], found[1]))
+        return self._ask(answer, listing.run_page)
 
     def count(self, *terms: str | Filter) -> Call[int]:
         """How many runs match."""

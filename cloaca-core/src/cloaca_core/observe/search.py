@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
+from cloaca_core.observe.filters import SINGLE
 from cloaca_core.observe.ids import checked_ref, resolved as resolved_id
 from cloaca_core.observe.moments import read_moment
 from cloaca_core.records.runs import RunFilter
@@ -147,7 +148,7 @@ async def resolved(engine: Looks, filter_: Filter, now: Instant) -> RunSearch | 
     """The search of a filter; None if no run can match."""
     search = RunSearch()
     for term in filter_.terms:
-        if term.key in ("since", "until"):
+        if term.key in SINGLE:
             search = _bounded(search, term, now)
             continue
         if (condition := await _condition(engine, term)) is None:
@@ -164,6 +165,9 @@ async def resolved(engine: Looks, filter_: Filter, now: Instant) -> RunSearch | 
 def _bounded(search: RunSearch, term: Term, now: Instant) -> RunSearch:
     at = read_moment(term.values[0], now)
     assert at is not None, "the term was checked when it was read"
+    if term.key == "ended-since":
+        at = at if search.ended_since is None else max(at, search.ended_since)
+        return search._replace(ended_since=at)
     if term.key == "since":
         at = at if search.since is None else max(at, search.since)
         return search._replace(since=at, after=first_id_of(at - _SKEW))
@@ -226,6 +230,8 @@ def checked_workflow(name: str) -> str:
 
 def _as_run_filter(search: RunSearch) -> RunFilter | None:
     """The same as a filter whose runs the store counts by an index; None if it is none."""
+    if search.ended_since is not None:
+        return None
     wanted = RunFilter((), before=search.before, after=search.after, limit=sys.maxsize)
     wanted = wanted._replace(since=search.since, until=search.until)
     for each in search.conditions:

@@ -28,7 +28,8 @@ class Condition(NamedTuple):
 
 class RunSearch(NamedTuple):
     """Selects runs that meet all conditions, with ids below ``before`` and at least ``after``,
-    made from ``since`` on and before ``until``. ``look_at`` is how many runs are looked at.
+    made from ``since`` on and before ``until``, and ended from ``ended_since`` on. ``look_at`` is
+    how many runs are looked at.
     """
 
     conditions: tuple[Condition, ...] = ()
@@ -36,6 +37,7 @@ class RunSearch(NamedTuple):
     after: str | None = None
     since: int | None = None
     until: int | None = None
+    ended_since: int | None = None
     look_at: int = 1_000
 
 

@@ -37,6 +37,7 @@ STATUS = Term("status", ("Failed",))
         (("workflow:acme::jobs::order",), (Term("workflow", ("acme::jobs::order",)),)),
         (("since:2026-03-29T02:30:00+01:00",), (Term("since", ("2026-03-29T02:30:00+01:00",)),)),
         (("since:1d12h",), (Term("since", ("1d12h",)),)),
+        (("ended-since:1d",), (Term("ended-since", ("1d",)),)),
         (("until:2026-03-29",), (Term("until", ("2026-03-29",)),)),
         # a bare word is the beginning of an id
         (("01A2-b",), (Term("id", ("01a2-b",)),)),
@@ -54,6 +55,8 @@ STATUS = Term("status", ("Failed",))
         (("status:failed,",), "empty value"),
         (("status:,failed",), "empty value"),
         (("-since:2h",), "one instant and no -"),
+        (("-ended-since:2h",), "one instant and no -"),
+        (("ended_since:2h",), "did you mean ended-since"),
         (("since:2h,3h",), "one instant and no -"),
         (("since:yesterday",), "such as 2h"),
         (("since:2026-03-29T02:30:00",), "with an offset"),

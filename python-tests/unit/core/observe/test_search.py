@@ -108,6 +108,14 @@ async def test_instants_bound_ids_as_well(observed: Observed) -> None:
     )
 
 
+async def test_an_end_bounds_no_ids(observed: Observed) -> None:
+    text = "ended-since:3h ended-since:2h status:failed"
+    found = await search.resolved(observed.engine, parse(text), NOW)
+
+    failed = Condition("status", ("Failed",))
+    assert found == RunSearch((failed,), ended_since=NOW - 2 * HOUR)
+
+
 async def test_a_parent_is_named_as_any_run(observed: Observed) -> None:
     await submit(observed.store, new_run("a1", owner=None), new_run("b1", owner=None))
 
@@ -220,7 +228,8 @@ async def test_counts_go_through_an_index_where_one_fits() -> None:
     assert await search.count(engine, parse("status:failed tag.a:b tag.c:d")) == 7
     (asked,) = store.counted
     assert (asked.statuses, asked.tags) == (("Failed",), (("a", "b"), ("c", "d")))
-    for text in ("-tag.a:b", "tag.a:b,c", "task:x", "status:failed status:completed"):
+    others = ("-tag.a:b", "tag.a:b,c", "task:x", "status:failed status:completed")
+    for text in (*others, "ended-since:2h"):
         assert await search.count(engine, parse(text)) == 25
 
 

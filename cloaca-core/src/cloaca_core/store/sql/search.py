@@ -171,6 +171,7 @@ class SqlSearches(SqlPart):
             "conditions": self._dialect.array(conditions),
             "since": wanted.since,
             "until": wanted.until,
+            "ended_since": wanted.ended_since,
         }
         return Step.of(self._queries.search.match_runs, values)
 
