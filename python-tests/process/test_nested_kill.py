@@ -34,6 +34,20 @@ def test_the_child_is_found_again_by_its_key(fleet: Fleet) -> None:
     assert fleet.executions(child) == Counter({"a": 2})
 
 
+def test_children_that_a_handle_has_submitted_are_found_again(fleet: Fleet) -> None:
+    victim = fleet.start(hold=["s"])
+    parent = victim.submit("submitter")
+    victim.hear("holding")
+    victim.kill()
+
+    rescuer = fleet.start()
+
+    assert rescuer.result(parent) == ("Completed", {"children": ["Completed"] * 3})
+    children = "SELECT count(*) FROM cloaca_run WHERE parent_id = ?"
+    assert fleet.query(children, parent) == [(3,)]
+    assert fleet.executions(parent) == Counter({"s": 2})
+
+
 @pytest.mark.parametrize("places", [1, 1000])
 def test_parent_and_child_go_on_although_both_were_cut_off(fleet: Fleet, places: int) -> None:
     """Neither waits for the other: not as suspects, not for a place, not for a slot."""

@@ -127,6 +127,7 @@ def define(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry
     _traced("fan", fan, registry)
     _poison(registry)
     _awaited(registry)
+    _submitter(registry)
     _busy(registry)
     _parent(runner, registry)
     _maker(runner, registry)
@@ -194,6 +195,17 @@ def _parent(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registr
             result = runner().execute(context.get("child", "one"))
             context["child_status"] = result.status
             context["trail"] = [*result.final_context.get("trail", []), "p"]
+
+
+def _submitter(registry: cloaca.Registry) -> None:
+    """A body that submits runs through its handle, and stops behind that."""
+    with cloaca.WorkflowBuilder("submitter", registry=registry):
+
+        @cloaca.task(id="s")
+        def submits(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+            children = [handle.submit("one"), *handle.submit_many("one", [None, None])]
+            note(handle)
+            context["children"] = [child.result().status for child in children]
 
 
 def _maker(runner: Callable[[], cloaca.DefaultRunner], registry: cloaca.Registry) -> None:
