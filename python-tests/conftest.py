@@ -75,6 +75,19 @@ def _named(name: str, *, reason: str) -> str:
     return name
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makemodule(module_path: Path) -> None:
+    """Before a module with property tests is imported: no example of them has a time limit, which
+    a busy machine would exceed. Other processes do not import the library, which takes a while.
+    """
+    if "hypothesis" in module_path.read_text(encoding="utf-8"):
+        from hypothesis import HealthCheck, settings
+
+        patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        settings.register_profile("patient", patient)
+        settings.load_profile("patient")
+
+
 # -- whose time it is ----------------------------------------------------------------------------
 
 

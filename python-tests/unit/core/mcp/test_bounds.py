@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from cloaca_core.mcp.bounds import AROUND, MOST, NOTES, ROW, bounded, page, size
 
@@ -107,7 +107,7 @@ VALUES = st.recursive(
 
 
 # How soon a value is made says how busy the machine is.
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(value=VALUES)
 def test_no_answer_is_longer_than_it_may_be(value: object) -> None:
     form = {"id": "1" * 36, "value": value}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from cloaca_core.errors import FilterError
 from cloaca_core.observe.filters import KEYS, MOST_TERMS, Filter, Term, parse
@@ -112,7 +112,6 @@ TERMS = st.one_of(
 
 
 # How soon terms are made says how busy the machine is.
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(terms=st.lists(TERMS, max_size=4).map(tuple))
 def test_the_text_of_a_filter_is_read_as_that_filter(terms: tuple[Term, ...]) -> None:
     assert parse(str(Filter(terms))) == Filter(terms)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given, settings, strategies as st
+from hypothesis import example, given, strategies as st
 
 from cloaca_core.errors import DefinitionError
 from cloaca_core.schedules.catch_up import (
@@ -99,7 +99,6 @@ class TestClocks:
         decision = decided(policy, 5 * HOUR, 4 * HOUR)
         assert (decision.run, decision.lost, decision.cursor) == ((), 0, 5 * HOUR)
 
-    @settings(deadline=None)
     @given(
         policy=st.sampled_from(POLICIES),
         expression=st.sampled_from(["* * * * *", "*/7 * * * *", "0 2 * * *", "*/20 * * * * *"]),
@@ -123,7 +122,6 @@ class TestClocks:
         assert run == sorted(set(run))
         assert len(run) + lost == timing.count(start, cursor)
 
-    @settings(deadline=None)
     @given(
         policy=st.sampled_from(POLICIES),
         jitter=st.integers(0, 200),

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from cronsim import CronSim
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from model.cron_texts import expressions
 
 from cloaca_core.errors import CronExpressionError, DefinitionTypeError
@@ -129,7 +129,6 @@ class TestJumps:
 
 
 class TestOrder:
-    @settings(deadline=None)
     @given(text=expressions(), zone=ZONES, instant=INSTANTS)
     def test_next_is_strictly_later_and_a_whole_second(
         self, text: str, zone: str, instant: int
@@ -139,7 +138,6 @@ class TestOrder:
             assert tick > instant
             assert tick % SECOND == 0
 
-    @settings(deadline=None)
     @given(text=expressions(), zone=ZONES, instant=INSTANTS)
     def test_no_tick_is_lost_or_doubled(self, text: str, zone: str, instant: int) -> None:
         """One by one, all at once and by counting: the same ticks."""
@@ -151,7 +149,6 @@ class TestOrder:
             assert cron.count(instant, until) == len(one_by_one)
             assert cron.newest(instant, until, 3) == one_by_one[-3:]
 
-    @settings(deadline=None)
     @given(text=expressions(), zone=ZONES, instant=INSTANTS, seconds=st.integers(0, 10**6))
     def test_a_tick_is_found_from_any_instant_before_it(
         self, text: str, zone: str, instant: int, seconds: int
@@ -162,7 +159,6 @@ class TestOrder:
             between = max(instant, tick - 1 - seconds)
             assert cron.next_after(between) == tick
 
-    @settings(deadline=None)
     @given(text=expressions(seconds=True), instant=INSTANTS)
     def test_without_jumps_it_is_what_cronsim_says(self, text: str, instant: int) -> None:
         """As far as cronsim goes: it knows no 15W and looks 50 years ahead."""

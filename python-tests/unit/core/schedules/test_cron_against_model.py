@@ -154,7 +154,7 @@ def ticks(cron: CronExpression, start: datetime, end: datetime) -> list[datetime
 
 
 # Enough minutes to meet sparse expressions, few enough to read each of them.
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     text=expressions(seconds=False),
     zone=st.sampled_from(ZONES),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from model.cron_texts import expressions
 
 from cloaca_core.errors import CronExpressionError
@@ -37,7 +37,6 @@ def test_the_first_time_after(expected: str | None, expression: str, after: str)
     assert found == (None if expected is None else wall(expected))
 
 
-@settings(deadline=None)
 @given(text=expressions(), start=st.integers(0, 4 * 10**9), times=st.integers(0, 50))
 def test_counting_is_walking(text: str, start: int, times: int) -> None:
     """From ``start`` on and before the last one that was walked to."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from model.cron_texts import expressions
 
 from cloaca_core.errors import CronExpressionError, ScheduleError
@@ -54,7 +54,6 @@ class TestWords:
     def test_it_is_said_in_words(self, words: str, expression: str) -> None:
         assert explain_schedule(expression, "UTC", after=NEW_YEAR).words == words
 
-    @settings(deadline=None)
     @given(expressions())
     def test_there_are_words_for_every_expression(self, text: str) -> None:
         explanation = explain_schedule(text, "UTC", after=NEW_YEAR)
@@ -63,7 +62,6 @@ class TestWords:
 
 
 class TestTicks:
-    @settings(deadline=None)
     @given(
         text=expressions(),
         zone=st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe", "Africa/Casablanca"]),

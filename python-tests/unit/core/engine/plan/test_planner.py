@@ -174,7 +174,7 @@ INPUTS = st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=3)
 
 
 class TestAgainstThePlainModel:
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(plain_graphs(), INPUTS, SEEDS)
     def test_the_end_is_the_models_in_every_order(
         self, tasks: list[PlainTask], run_input: dict[str, Any], seed: int
@@ -191,7 +191,7 @@ class TestAgainstThePlainModel:
         failed = "Failed" in model.status.values()
         assert driver.over.status is (RunStatus.FAILED if failed else RunStatus.COMPLETED)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(plain_graphs(), INPUTS, SEEDS, st.integers(0, 6))
     def test_a_new_owner_ends_where_the_old_one_would_have(
         self, tasks: list[PlainTask], run_input: dict[str, Any], seed: int, steps: int
@@ -208,7 +208,7 @@ class TestAgainstThePlainModel:
         assert dict(zip(model.order, map(str, plan.statuses), strict=True)) == model.status
         assert plan.contexts.final() == model.final()
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(plain_graphs(), INPUTS, SEEDS, REPLACED, st.integers(0, 6))
     def test_keys_that_were_replaced_are_what_later_tasks_see(
         self,
