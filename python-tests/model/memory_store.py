@@ -23,7 +23,7 @@ from model.memory_waits import MemoryWaits, refuse_unstorable
 
 from cloaca_core.errors import StoreOpenError, lost_parent
 from cloaca_core.records.batch import Batch, Committed, Waiting
-from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runners import RunnerName, RunnerRow
 from cloaca_core.records.runs import (
     AttemptRow,
     NewRun,
@@ -115,7 +115,7 @@ class MemoryStore(
         timed_out = self.note_waits(batch, current)
         for attempt in batch.attempts:
             if attempt.run_id in current:
-                self._record(attempt)
+                self._record(attempt._replace(runner=self.numbers.get(batch.runner_id)))
         self.keep(batch, current)
         self.keep_lines(batch, current)
         self.pause_exhausted(batch, current)
@@ -325,6 +325,7 @@ class MemoryStore(
                 del self.unserved[run_id, by]
 
     def _forget_runner(self, runner_id: str) -> None:
+        self.numbers.pop(runner_id, None)
         for key in [key for key in self.unserved if key[1] == runner_id]:
             del self.unserved[key]
 
@@ -368,12 +369,18 @@ class MemoryStore(
         """False: its clock is the process's own, and so are all its runners."""
         return False
 
-    async def register(self, runner: RunnerRow) -> None:
+    async def register(self, runner: RunnerRow, name: RunnerName | None = None) -> None:
         fresh = runner._replace(beat=0, fenced=False, draining_since=None, idle_since=None)
         found = self.registered.setdefault(runner.id, fresh)
         as_fresh = found._replace(beat=0, fenced=False, lease_until=runner.lease_until)
         if as_fresh._replace(draining_since=None, idle_since=None) != fresh:
             raise StoreOpenError(f"runner_id {runner.id!r} is in use by another runner")
+        if name is not None and runner.id not in self.numbers:
+            self.numbers[runner.id] = name.number
+            self.name_rows[name.number] = name
+
+    async def runner_names(self, numbers: Collection[int]) -> list[RunnerName]:
+        return [name for number, name in sorted(self.name_rows.items()) if number in numbers]
 
     async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:
         if not self._is_live(runner_id):

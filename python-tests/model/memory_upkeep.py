@@ -14,6 +14,7 @@ from model.memory_steering import Marks
 
 from cloaca_core.records.definitions import DefinitionName
 from cloaca_core.records.memos import MemoRow
+from cloaca_core.records.runners import RunnerName
 from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
 from cloaca_core.records.schedules import Firing, ScheduleRow, TickRow
 from cloaca_core.records.steering import ActRow, ForkRow, ReplacementRow, RoundRow
@@ -52,6 +53,9 @@ class MemoryUpkeep:
         self.keys: dict[tuple[str, str], str] = {}
         self.newest: dict[str, DefinitionName] = {}
         self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
+        self.numbers: dict[str, int] = {}
+        self.name_rows: dict[int, RunnerName] = {}
+        self.gone: dict[int, int] = {}
         self.noted: dict[tuple[str, str], ActRow] = {}
         self.past_rounds: dict[tuple[str, int], RoundRow] = {}
         self.restarted: dict[tuple[str, str, int], tuple[int, int]] = {}
@@ -249,6 +253,20 @@ class MemoryUpkeep:
 
     async def deleted_schedules(self) -> list[str]:
         return sorted({schedule_id for schedule_id, _ in self.ticks} - self.schedules.keys())
+
+    async def erase_names(self, shift: Shift, now: int, apart: int) -> int | None:
+        if not self._has_shift(shift):
+            return None
+        for number in self.name_rows.keys() - set(self.numbers.values()):
+            self.gone.setdefault(number, now)
+        oldest = min(
+            [run.created_at for run in (*self.runs.values(), *self.hidden.runs.values())],
+            default=now,
+        )
+        old = [number for number, at in self.gone.items() if at < oldest - apart]
+        for number in old:
+            del self.gone[number], self.name_rows[number]
+        return len(old)
 
     async def erase_ticks(
         self, shift: Shift, schedule_id: str, before: int, limit: int

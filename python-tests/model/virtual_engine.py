@@ -32,7 +32,7 @@ from cloaca_core.definition.task import task
 from cloaca_core.definition.trigger import trigger
 from cloaca_core.executors.supply import Supply
 from cloaca_core.records.batch import Batch, Committed, Waiting
-from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runners import RunnerName, RunnerRow
 from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
 from cloaca_core.records.schedules import ScheduleRow, TickRow
 from cloaca_core.records.steering import Act, Acted, ActRow
@@ -152,9 +152,9 @@ class VirtualStore(MemoryStore):
         await self._answer()
         return self._changed(await super().release(runner_id, held))
 
-    async def register(self, runner: RunnerRow) -> None:
+    async def register(self, runner: RunnerRow, name: RunnerName | None = None) -> None:
         await self._answer()
-        await super().register(runner)
+        await super().register(runner, name)
         self._changed(True)
 
     async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:

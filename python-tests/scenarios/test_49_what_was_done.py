@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 
 import pytest
@@ -96,6 +98,8 @@ def test_a_retried_run_shows_its_rounds_and_all_attempts(runner: cloaca.DefaultR
         ("store", 2, 2, "Completed"),
     ]
     assert run.attempts()[1].error == "OSError: no disk"
+    here = (runner.health()["runner_id"], os.getpid(), socket.gethostname())
+    assert {(a.runner, a.process, a.host) for a in run.attempts()} == {here}
     assert [(r.round, r.status) for r in run.rounds()] == [(1, "Failed"), (2, "Completed")]
     final = run.rounds()[1].final_context
     assert final is not None
@@ -291,3 +295,26 @@ async def test_who_changed_a_schedule_can_be_awaited(database_url: str) -> None:
     assert told == list("87654321")
     async with cloaca.AsyncClient(database_url) as client:
         assert [action.by for action in await client.actions(limit=1)] == ["9"]
+
+
+def test_each_attempt_names_its_runner_also_when_that_is_gone(database_url: str) -> None:
+    broken = [True]
+    define_unsteady(broken)
+    with cloaca.DefaultRunner(database_url) as first:
+        run_id = first.execute("unsteady", timeout=WAIT).execution_id
+        gone = first.health()["runner_id"]
+    broken.clear()
+    with cloaca.DefaultRunner(database_url) as second:
+        run = second.retry(run_id)
+        run.result(WAIT).raise_for_status()
+        fork = run.fork("store")
+        fork.result(WAIT).raise_for_status()
+        there = second.health()["runner_id"]
+
+        ran = [(a.task_id, a.attempt, a.runner) for a in run.attempts()]
+        assert ran == [("load", 1, gone), ("store", 1, gone), ("store", 2, there)]
+        place = f"process {os.getpid()} on {socket.gethostname()}"
+        started = [event.detail for event in run.events() if event.kind == "task_started"]
+        assert started == [place] * 3
+        kept = [(a.task_id, a.runner, a.host) for a in fork.attempts()]
+        assert kept == [("load", None, None), ("store", there, socket.gethostname())]

@@ -12,6 +12,17 @@ SELECT * FROM unnest(
 );
 
 
+-- name: put_runner_name
+-- Write names of runners.
+INSERT INTO cloaca_runner_name (
+    number, id, host, process, gone_at
+)
+SELECT * FROM unnest(
+    CAST(:number AS BIGINT[]), CAST(:id AS TEXT[]), CAST(:host AS TEXT[]),
+    CAST(:process AS BIGINT[]), CAST(:gone_at AS BIGINT[])
+);
+
+
 -- name: put_paused_workflow
 -- Write pauses of workflows.
 INSERT INTO cloaca_paused_workflow (
@@ -121,7 +132,8 @@ SELECT * FROM unnest(
 -- Write attempts.
 INSERT INTO cloaca_attempt (
     run_id, task_id, attempt, epoch, status, started_at, ended_at, retry_at, crashes, error_type,
-    error_message, skip_reason, change, error_traceback, reason_code, replacements
+    error_message, skip_reason, change, error_traceback, reason_code, replacements,
+    runner
 )
 SELECT * FROM unnest(
     CAST(:run_id AS TEXT[]), CAST(:task_id AS TEXT[]), CAST(:attempt AS BIGINT[]),
@@ -129,7 +141,7 @@ SELECT * FROM unnest(
     CAST(:ended_at AS BIGINT[]), CAST(:retry_at AS BIGINT[]), CAST(:crashes AS BIGINT[]),
     CAST(:error_type AS TEXT[]), CAST(:error_message AS TEXT[]), CAST(:skip_reason AS TEXT[]),
     CAST(:change AS TEXT[]), CAST(:error_traceback AS TEXT[]), CAST(:reason_code AS TEXT[]),
-    CAST(:replacements AS INTEGER[])
+    CAST(:replacements AS INTEGER[]), CAST(:runner AS BIGINT[])
 );
 
 

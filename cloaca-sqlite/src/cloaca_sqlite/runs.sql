@@ -64,12 +64,12 @@ WITH new (
 INSERT OR FAIL INTO cloaca_attempt (
     run_id, task_id, attempt, epoch, status, change, error_type, error_message,
     error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code,
-    replacements
+    replacements, runner
 )
 SELECT
     new.run_id, new.task_id, new.attempt, new.epoch, new.status, new.change, new.error_type,
     new.error_message, new.error_traceback, new.skip_reason, new.started_at, new.ended_at,
-    new.retry_at, new.crashes, new.reason_code, new.replacements
+    new.retry_at, new.crashes, new.reason_code, new.replacements, runner.number
 FROM new
 CROSS JOIN cloaca_run AS run
     ON run.id = new.run_id AND run.owner = new.runner_id AND run.epoch = new.fence
@@ -81,7 +81,8 @@ ON CONFLICT (run_id, task_id, attempt) DO UPDATE SET
     error_traceback = excluded.error_traceback, skip_reason = excluded.skip_reason,
     started_at = excluded.started_at, ended_at = excluded.ended_at,
     retry_at = excluded.retry_at, crashes = excluded.crashes,
-    reason_code = excluded.reason_code, replacements = excluded.replacements
+    reason_code = excluded.reason_code, replacements = excluded.replacements,
+    runner = excluded.runner
 WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled');
 
 

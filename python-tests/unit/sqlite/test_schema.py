@@ -56,6 +56,8 @@ _SMALL_IN = {
     "list_definitions": {"cloaca_workflow"},  # for a name that is unknown, to find a similar one
     "list_kept_workflows": {"run_of", "ticking", "used"},  # a row for each workflow
     "list_deleted_schedules": {"known"},  # a row for each schedule that has ticks
+    "note_gone": {"cloaca_runner_name"},  # a row for each runner; once an hour
+    "erase_names": {"cloaca_runner_name"},  # as above
     "weigh_trees": {"tree"},  # the runs that were asked for
     "list_doomed": {"gone", "doomed", "parts", "roots", "counted"},  # what is hidden, up to a limit
     "insert_message": {"counted"},  # at most as many as a run may have unread

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -58,19 +58,22 @@ def list_(
 @pass_where
 def show(where: Where, out: Output, run: str, depth: int) -> None:
     """Show a run with its tasks and the runs below it."""
-    from cloaca_core.observe.run_forms import shown_form
+    from cloaca_core.observe.run_forms import ran_in, shown_form
 
     with where.observing() as observer:
         tree = observer.tree(run, depth=depth).wait()
         line = observer.run(run).wait()
         by = observer.submitted_by(run).wait()
-    out.one("run", shown_form(line, tree, by), lambda: _shown(line, tree, by))
+        ran = ran_in(observer.attempts(run).wait())
+    out.one("run", shown_form(line, tree, by, ran), lambda: _shown(line, tree, by, ran))
 
 
-def _shown(run: RunLine, tree: RunTree, submitted_by: str | None) -> Iterator[str]:
+def _shown(
+    run: RunLine, tree: RunTree, submitted_by: str | None, ran: Sequence[Form]
+) -> Iterator[str]:
     from cloaca_core.cli.lines import laid_out, tree_lines
 
-    yield from header(run, submitted_by)
+    yield from header(run, submitted_by, ran)
     yield ""
     yield from laid_out(tree_lines(tree), terminal_width())
     if run.status not in ("Completed", "Cancelled"):
@@ -78,13 +81,14 @@ def _shown(run: RunLine, tree: RunTree, submitted_by: str | None) -> Iterator[st
         yield f"Why it is so: cloaca runs explain {run.id}"
 
 
-def header(run: RunLine, submitted_by: str | None) -> list[str]:
+def header(run: RunLine, submitted_by: str | None, ran: Sequence[Form] = ()) -> list[str]:
     """The facts of a run, a line each; those that it has not are left out."""
     return fact_lines(
         {
             "run": run.id,
             "workflow": f"{run.workflow} {run.version}".rstrip(),
             "ran by": _other_version(run),
+            "ran in": ", ".join([_place(each) for each in ran]) or None,
             "status": f"{run.status}{f', round {run.round}' if run.round > 1 else ''}",
             "runner": "is gone; another one takes the run over" if run.runner_gone else None,
             "reason": run.reason,
@@ -109,6 +113,10 @@ def header(run: RunLine, submitted_by: str | None) -> list[str]:
 def _other_version(run: RunLine) -> str | None:
     """The version that the run ran by, if it is not the one that it was submitted with."""
     return None if run.ran_version in (None, run.version) else f"version {run.ran_version}"
+
+
+def _place(ran: Form) -> str:
+    return f"process {ran['process']} on {ran['host']} (runner {ran['runner']})"
 
 
 def _wait_form(run: RunLine) -> Form:
@@ -162,6 +170,11 @@ def attempts(where: Where, out: Output, run: str, task: str | None) -> None:
     out.listing("attempts", rows, _ATTEMPTS, empty="No attempts.")
 
 
+def _process(attempt: Form) -> str:
+    """The process of the runner that ran an attempt, and its host."""
+    return "" if attempt["host"] is None else f"{attempt['process']}@{attempt['host']}"
+
+
 _ATTEMPTS = (
     Column("TASK", lambda row: row["task_id"], gives_way=True),
     Column("ATTEMPT", lambda row: str(row["attempt"]), right=True),
@@ -169,6 +182,7 @@ _ATTEMPTS = (
     Column("STATUS", lambda row: row["status"], is_status=True),
     when("STARTED", "started_at"),
     when("ENDED", "ended_at"),
+    Column("PROCESS", lambda row: _process(row), gives_way=True),
     Column("ABOUT", lambda row: first_line(row["error"] or row["skip_reason"]), gives_way=True),
 )
 

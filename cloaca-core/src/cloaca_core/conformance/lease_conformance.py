@@ -19,7 +19,7 @@ from cloaca_core.conformance.rows import (
     submit,
 )
 from cloaca_core.errors import StoreOpenError
-from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runners import RunnerName, RunnerRow
 from cloaca_core.records.states import SUSPECT_AFTER, ReasonCode, TaskStatus
 from cloaca_core.store.protocol import Store
 
@@ -45,6 +45,45 @@ class LeaseConformance:
         await store.register(runner("r1")._replace(beat=5, fenced=True))
 
         assert await store.runners() == [runner("r1")]
+
+    async def test_attempts_name_the_runner_that_recorded_them_also_when_it_is_gone(
+        self, store: Store
+    ) -> None:
+        first, second = RunnerName(2**46, "r1", "web-1", 17), RunnerName(5, "r2", "web-2", 17)
+        await store.register(runner("r1"), first)
+        await store.register(runner("r1"), first)
+        await store.register(runner("r2"), second)
+        await submit(store, new_run("a"))
+        await record(store, [attempt("a", "x"), attempt("a", "y", status=TaskStatus.RUNNING)])
+        await store.unregister("r1")
+        await store.claim("r2", [WORKFLOW], 1, LATER)
+        again = attempt("a", "y", epoch=3, status=TaskStatus.RUNNING)
+        await record(store, [again], runner_id="r2")
+
+        rows = [*await store.load_attempts(["a"]), *await store.outcomes(["a"])]
+        assert [row.runner for row in rows] == [first.number, second.number] * 2
+        stands = await store.standing("a", 9)
+        assert stands is not None
+        assert [row.runner for row in stands.attempts] == [first.number, second.number]
+        assert await store.runner_names([second.number, 9, first.number]) == [second, first]
+        assert await store.runner_names([]) == []
+
+    async def test_a_runner_without_a_name_records_attempts_without_one(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await record(store, [attempt("a")])
+
+        (row,) = await store.load_attempts(["a"])
+        assert row.runner is None
+
+    async def test_a_runner_that_is_refused_its_id_leaves_no_name(self, store: Store) -> None:
+        await store.register(runner("r1"), RunnerName(1, "r1", "web-1", 17))
+        with pytest.raises(StoreOpenError):
+            await store.register(
+                runner("r1", started_at=NOW + 1)._replace(pid=18), RunnerName(2, "r1", "web-1", 18)
+            )
+
+        assert [name.number for name in await store.runner_names([1, 2])] == [1]
 
     async def test_a_registration_sent_again_changes_nothing(self, store: Store) -> None:
         await store.register(runner("r1"))

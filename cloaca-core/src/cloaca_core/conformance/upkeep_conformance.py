@@ -28,6 +28,7 @@ from cloaca_core.conformance.rows import (
 )
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.definitions import DefinitionRow
+from cloaca_core.records.runners import RunnerName
 from cloaca_core.records.runs import Unserved
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.steering import ActSearch, NewFork, Reopening
@@ -352,6 +353,26 @@ class UpkeepConformance:
         assert await store.acts(None, 9) == []
         assert await store.acts("a", 9) == []
         assert await seen(store) == "b"
+
+    async def test_names_of_runners_are_kept_while_a_run_may_name_them(self, store: Store) -> None:
+        names = [RunnerName(number, f"r{number}", "web", 17) for number in (1, 2)]
+        for name in names:
+            await store.register(runner(name.id), name)
+        await submit(store, new_run("b"), new_run("d", owner=None, created_at=NOW + 31))
+        await record(store, [attempt("b")], [run_end("b")])
+        await store.unregister("r1")
+        await begin(store)
+
+        # the first call finds that r1 is gone
+        assert [await store.erase_names(SHIFT, NOW + now, 0) for now in (20, 90)] == [0, 0]
+        await store.hide_trees(SHIFT, ["b"], AFTER, LATER)
+        assert await store.erase_names(SHIFT, NOW + 91, 0) == 0
+        await store.erase_runs(SHIFT, ["b"])
+        assert await store.erase_names(SHIFT, NOW + 92, 11) == 0  # clocks may be so far apart
+        assert await store.runner_names([1, 2]) == names
+        assert await store.erase_names(SHIFT, NOW + 93, 10) == 1
+        assert await store.runner_names([1, 2]) == names[1:]
+        assert await store.erase_names(Shift("none", FAR), NOW + 94, 0) is None
 
     async def test_a_long_input_is_hidden_and_deleted_with_its_run(self, store: Store) -> None:
         await store.register(runner("r1"))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.memos import MemoRow
+    from cloaca_core.records.runners import RunnerName
     from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.records.steering import ForkRow, ReplacementRow, RestartRow, RoundRow
     from cloaca_core.records.waits import MessageRow, WaitRow
@@ -127,6 +128,7 @@ class Rows(NamedTuple):
     waits: Sequence[WaitRow]
     messages: Sequence[MessageRow]
     memos: Mapping[str, Sequence[MemoRow]]
+    names: Sequence[RunnerName] = ()
 
     @property
     def nodes(self) -> Mapping[str, Task | RecordedTask]:
@@ -140,13 +142,13 @@ async def read(engine: Looks, run_id: str, tasks: Collection[str], attempt: int 
     """
     store, reader = engine.store, engine.reader
     run = await reader.get_run(run_id)
-    begun = reader.begun(run_id)
+    attempts = with_begun(await store.load_attempts([run_id]), reader.begun(run_id))
     again = run.round > 1
     return Rows(
         tasks=list(tasks),
         attempt=attempt,
         run=run,
-        attempts=with_begun(await store.load_attempts([run_id]), begun),
+        attempts=attempts,
         restarts=await store.restarts([run_id]) if again else [],
         rounds=[r for r in await store.rounds(run_id) if r.round < run.round] if again else [],
         definition=await reader.definition(run),
@@ -155,6 +157,7 @@ async def read(engine: Looks, run_id: str, tasks: Collection[str], attempt: int 
         waits=[] if run.ended_at is not None else await store.waits([run_id]),
         messages=await _messages(engine, run_id),
         memos={task: await store.memos(run_id, task) for task in tasks},
+        names=await reader.names([row for row in attempts if row.task_id in tasks]),
     )
 
 
@@ -220,7 +223,7 @@ def _most(node: Task | RecordedTask) -> int:
 
 def _attempts(rows: Rows, task: str, own: Sequence[AttemptRow]) -> tuple[AttemptInfo, ...]:
     restarts = [each for each in rows.restarts if each.task_id == task]
-    past = History(rows.run, list(own), restarts, list(rows.rounds), [])
+    past = History(rows.run, list(own), restarts, list(rows.rounds), [], names=rows.names)
     return tuple(attempt_infos(past, [task]))
 
 

@@ -50,3 +50,14 @@ class Fleet(NamedTuple):
     def lease_ends_with_boot(self) -> bool:
         """See ``LeaseTime``."""
         return self.ends_with_boot
+
+
+class RunnerName(NamedTuple):
+    """Who a runner was, for attempts that it has run: they hold its ``number``. ``process`` is its
+    pid on ``host``. The name stays when the runner is gone, for as long as it is needed.
+    """
+
+    number: int
+    id: str
+    host: str
+    process: int

@@ -130,7 +130,9 @@ class AttemptRow(NamedTuple):
     version wrote; on a failed attempt it says that it does not count as one of the task's attempts,
     or that it was the last of them and that the run was paused for it; on a running one that its
     body runs alone, or on an executor. ``replacements`` is how many of the run's replacements of
-    keys the attempt has seen.
+    keys the attempt has seen. ``runner`` is the number of the runner that recorded it last, as in
+    ``RunnerName``, which the store sets; None in rows that an older version wrote, and for a result
+    that a fork has copied.
     """
 
     run_id: str
@@ -149,6 +151,7 @@ class AttemptRow(NamedTuple):
     crashes: int
     reason_code: str | None = None
     replacements: int = 0
+    runner: int | None = None
 
 
 class RunEnd(NamedTuple):

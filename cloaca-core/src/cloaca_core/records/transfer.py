@@ -43,6 +43,18 @@ TABLES: Final = (
         ("root_id",),
     ),
     Table(
+        "runner_name",
+        (
+            "number",
+            "id",
+            "host",
+            "process",
+            "gone_at",
+        ),
+        ("number",),
+        frozenset(["number"]),
+    ),
+    Table(
         "paused_workflow",
         (
             "workflow",
@@ -181,6 +193,7 @@ TABLES: Final = (
             "error_traceback",
             "reason_code",
             "replacements",
+            "runner",
         ),
         (
             "run_id",

@@ -6,7 +6,7 @@ Derived from the rows of the run each time, stored nowhere.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -24,6 +24,7 @@ from cloaca_core.values.option_names import RunStatus, TaskStatus
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.run_reader import History
     from cloaca_core.records.follow_ups import FollowUpRow
+    from cloaca_core.records.runners import RunnerName
     from cloaca_core.records.runs import AttemptRow
     from cloaca_core.records.steering import ActRow, RestartRow, RoundRow
     from cloaca_core.records.waits import MessageRow
@@ -40,8 +41,8 @@ class RunEvent:
     ``paused``, ``resumed``, ``retried``, ``forked`` for what was asked of it, with ``by NAME:
     REASON`` as its ``detail``, and ``expired`` if it had not begun in time. ``sent`` is a message,
     with ``by NAME: EVENT``, ``approved`` the decision of the approval ``task_id``, with ``by NAME:
-    CHOICE``. ``created`` has ``by NAME`` if it was said who has submitted the run. ``at`` is RFC
-    3339 in UTC.
+    CHOICE``. ``created`` has ``by NAME`` if it was said who has submitted the run, ``task_started``
+    the process and the host of its runner. ``at`` is RFC 3339 in UTC.
 
     A run that was retried has started and ended once in each round. The results that a fork began
     with follow its ``created``, with the times that they have in the other run.
@@ -62,7 +63,9 @@ class AttemptInfo:
 
     ``round`` is that of the run; ``error`` is ``Type: message``; times are RFC 3339 in UTC. Another
     attempt follows a failed one at ``retry_at``. ``crashes`` counts the processes that died while
-    the body ran. ``skip_code`` is that of the ``TaskResult``.
+    the body ran. ``skip_code`` is that of the ``TaskResult``. ``runner`` is the id of the runner
+    that ran it, ``process`` its pid on ``host``; None for a skip, a result that a fork has kept,
+    and where they are not known.
     """
 
     task_id: str
@@ -78,6 +81,9 @@ class AttemptInfo:
     skip_reason: str | None
     crashes: int
     skip_code: str | None = None
+    runner: str | None = None
+    process: int | None = None
+    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +162,9 @@ def run_events(history: History) -> list[RunEvent]:
         moments += _start(each.started_at)
     moments += _start(row.started_at)
     of_attempts, rounds = [], Rounds(history)
+    names = {name.number: name for name in history.names}
     for attempt in history.attempts:
-        of_attempts += _attempt_events(rounds.settled(attempt))
+        of_attempts += _attempt_events(rounds.settled(attempt), _name(names, attempt))
     of_attempts.sort(key=lambda moment: moment[0])
     moments += [(max(at, row.created_at), event) for at, event in of_attempts]
     for each in history.rounds:
@@ -217,11 +224,14 @@ def _told(by: str | None, text: str) -> str:
     return text if by is None else f"by {by}: {text}"
 
 
-def _attempt_events(row: AttemptRow) -> list[tuple[int, RunEvent]]:
+def _attempt_events(row: AttemptRow, name: RunnerName | None) -> list[tuple[int, RunEvent]]:
     events = []
     if row.started_at is not None:
-        at = rfc3339(row.started_at)
-        events.append((row.started_at, RunEvent(at, "task_started", row.task_id, row.attempt)))
+        detail = None if name is None else where(name.process, name.host)
+        started = RunEvent(
+            rfc3339(row.started_at), "task_started", row.task_id, row.attempt, detail
+        )
+        events.append((row.started_at, started))
     if row.ended_at is not None:
         kind = f"task_{row.status.lower()}"
         detail = _error(row) or row.skip_reason
@@ -239,11 +249,21 @@ def attempt_infos(history: History, task_ids: Sequence[str]) -> list[AttemptInfo
         history.attempts,
         key=lambda row: (place.get(row.task_id, len(place)), row.task_id, row.attempt),
     )
-    rounds = Rounds(history)
-    return [_attempt_info(rounds, row) for row in rows]
+    rounds, names = Rounds(history), {name.number: name for name in history.names}
+    return [_attempt_info(rounds, row, _name(names, row)) for row in rows]
 
 
-def _attempt_info(rounds: Rounds, attempt: AttemptRow) -> AttemptInfo:
+def _name(names: Mapping[int, RunnerName], row: AttemptRow) -> RunnerName | None:
+    """Who has run an attempt; None for a skip, which nobody runs."""
+    return None if row.runner is None or row.attempt == 0 else names.get(row.runner)
+
+
+def where(process: int, host: str) -> str:
+    """Where an attempt ran, in words."""
+    return f"process {process} on {host}"
+
+
+def _attempt_info(rounds: Rounds, attempt: AttemptRow, name: RunnerName | None) -> AttemptInfo:
     row = rounds.settled(attempt)
     return AttemptInfo(
         task_id=row.task_id,
@@ -259,6 +279,9 @@ def _attempt_info(rounds: Rounds, attempt: AttemptRow) -> AttemptInfo:
         skip_reason=row.skip_reason,
         crashes=row.crashes,
         skip_code=skip_code(row),
+        runner=name and name.id,
+        process=name and name.process,
+        host=name and name.host,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -13,13 +14,15 @@ _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as an object: ``time`` (RFC 3339 in UTC), ``level``, ``logger`` and
-    ``message``, then all that its caller gave as ``extra``, then ``exception`` and ``stack`` if it
-    has them.
+    """Formats a record as an object: ``time`` (RFC 3339 in UTC), ``level``, ``logger``,
+    ``message``, ``process`` and ``host``, then all that its caller gave as ``extra``, then
+    ``exception`` and ``stack`` if it has them.
 
     Records of cloaca have ``event``, ``run_id``, ``workflow``, ``task_id``, ``attempt`` and others
     there, as far as they apply. A value without a form in JSON is written as its text.
     """
+
+    _host = socket.gethostname()
 
     def format(self, record: logging.LogRecord) -> str:
         """The record, on one line."""
@@ -29,6 +32,8 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
+            "process": record.process,
+            "host": self._host,
         }
         found |= {k: v for k, v in vars(record).items() if k not in _OWN and k not in found}
         if record.exc_info and not record.exc_text:  # kept there, as the base class does

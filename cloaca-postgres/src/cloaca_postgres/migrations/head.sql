@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 29, digest eac349308c82af58cdfd40c3768eb3577a85b1f19f0c8cc1bf3314c3cc782f94
+-- Made from migrations 1 to 30, digest debdc5e4ecf8af3c10ac266097b73728b0f70a3379dff3ac0cbd97bf918e7234
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -23,6 +23,7 @@ CREATE TABLE cloaca_runner (
     protocol integer NOT NULL,
     draining_since bigint,
     idle_since bigint,
+    number bigint,
     PRIMARY KEY (id)
 );
 
@@ -102,6 +103,7 @@ CREATE TABLE cloaca_attempt (
     error_traceback text,
     reason_code text,
     replacements integer NOT NULL DEFAULT 0,
+    runner bigint,
     PRIMARY KEY (run_id, task_id, attempt)
 ) WITH (
     autovacuum_vacuum_scale_factor=0.02,
@@ -385,6 +387,15 @@ CREATE TABLE cloaca_progress (
 ) WITH (
     autovacuum_vacuum_scale_factor=0.02,
     autovacuum_vacuum_threshold=2000
+);
+
+CREATE TABLE cloaca_runner_name (
+    number bigint NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    host text NOT NULL,
+    process bigint NOT NULL,
+    gone_at bigint,
+    PRIMARY KEY (number)
 );
 
 CREATE UNIQUE INDEX cloaca_run_key ON cloaca_run USING btree (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 31, digest a41ed1993e8c5e0a7a6a7cf6c5e7a06ff8a142332fb78299229cd5b366f2daa8
+-- Made from migrations 1 to 32, digest a0a33e1047bbbe0de37bc597cd00d51641f86eb70473ab3b96b834f2d76be2f8
 
 PRAGMA application_id = 1668050785;
 
@@ -49,7 +49,7 @@ CREATE TABLE cloaca_attempt (
     error_message TEXT,
     skip_reason TEXT,
     change TEXT,
-    error_traceback TEXT, reason_code TEXT, replacements INTEGER NOT NULL DEFAULT 0,
+    error_traceback TEXT, reason_code TEXT, replacements INTEGER NOT NULL DEFAULT 0, runner INTEGER,
     PRIMARY KEY (run_id, task_id, attempt)
 ) STRICT;
 
@@ -165,7 +165,7 @@ CREATE TABLE cloaca_runner (
     fenced INTEGER NOT NULL,
     started_at INTEGER NOT NULL,
     protocol INTEGER NOT NULL
-, draining_since INTEGER, idle_since INTEGER) STRICT, WITHOUT ROWID;
+, draining_since INTEGER, idle_since INTEGER, number INTEGER) STRICT, WITHOUT ROWID;
 
 CREATE INDEX cloaca_run_owned ON cloaca_run (owner, workflow, id, status)
 WHERE owner IS NOT NULL AND ended_at IS NULL;
@@ -514,6 +514,14 @@ CREATE INDEX cloaca_act_asked ON cloaca_act (created_at, id) WHERE kind <> 'subm
 CREATE INDEX cloaca_act_of_person ON cloaca_act (asked_by, kind, created_at, id, run_id);
 
 CREATE INDEX cloaca_act_of_kind ON cloaca_act (kind, created_at, id, run_id);
+
+CREATE TABLE cloaca_runner_name (
+    number INTEGER NOT NULL PRIMARY KEY,
+    id TEXT NOT NULL,
+    host TEXT NOT NULL,
+    process INTEGER NOT NULL,
+    gone_at INTEGER
+) STRICT;
 
 INSERT INTO cloaca_upkeep (id, keeps_all, holder, held_until, due_at)
 VALUES (1, 0, NULL, 0, 0);

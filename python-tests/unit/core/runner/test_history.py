@@ -7,6 +7,7 @@ import pytest
 from cloaca_core._engine.observe.run_reader import History
 from cloaca_core.conformance.rows import attempt
 from cloaca_core.records.follow_ups import FollowUpRow
+from cloaca_core.records.runners import RunnerName
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.records.steering import ActRow, RestartRow, RoundRow
@@ -61,6 +62,27 @@ def retried(*attempts: AttemptRow, restarts: tuple[RestartRow, ...] = ()) -> His
     first = RoundRow("r", 1, "Failed", "it broke", None, None, "{}", START + 1, START + 3 * SECOND)
     row = run("Running", round=2, started_at=START + 13 * SECOND, ended_at=None, final_context=None)
     return History(row, list(attempts), list(restarts), [first], [])
+
+
+NAMED = attempt("r", "t")._replace(runner=7)
+NAMES = (RunnerName(7, "r1", "web-1", 4711),)
+
+
+class TestRunners:
+    def test_an_attempt_names_the_runner_that_ran_it(self) -> None:
+        history = of(run(), NAMED)._replace(names=NAMES)
+
+        (info,) = attempt_infos(history, ["t"])
+        assert (info.runner, info.process, info.host) == ("r1", 4711, "web-1")
+        (started,) = [e.detail for e in run_events(history) if e.kind == "task_started"]
+        assert started == "process 4711 on web-1"
+
+    def test_one_that_nobody_ran_or_knows_names_none(self) -> None:
+        skipped = NAMED._replace(attempt=0, status=TaskStatus.SKIPPED, started_at=None)
+        rows = (skipped, NAMED._replace(runner=8), NAMED._replace(attempt=2, runner=None))
+
+        infos = attempt_infos(of(run(), *rows)._replace(names=NAMES), ["t"])
+        assert {(each.runner, each.process, each.host) for each in infos} == {(None, None, None)}
 
 
 class TestEvents:

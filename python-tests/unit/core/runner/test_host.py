@@ -34,7 +34,7 @@ from cloaca_core.errors import (
     RunnerUsageError,
     StoreOpenError,
 )
-from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runners import RunnerName, RunnerRow
 from cloaca_core.records.runs import RunRow
 from cloaca_core.runner import host as module
 from cloaca_core.runner.calls.arguments import Requests
@@ -55,10 +55,10 @@ class ModelStore(MemoryStore):
         self.refusal: Exception | None = None
         self.claims = 0
 
-    async def register(self, runner: RunnerRow) -> None:
+    async def register(self, runner: RunnerRow, name: RunnerName | None = None) -> None:
         if self.refusal is not None:
             raise self.refusal
-        await super().register(runner)
+        await super().register(runner, name)
 
     async def claim(
         self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0

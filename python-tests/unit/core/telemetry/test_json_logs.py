@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import socket
 import sys
 from typing import Any
 
@@ -35,6 +37,8 @@ def test_a_record_is_an_object_with_its_ids() -> None:
         "level": "INFO",
         "logger": "cloaca.engine",
         "message": "run r: started",
+        "process": os.getpid(),
+        "host": socket.gethostname(),
         "event": "cloaca.run.started",
         "run_id": "r",
     }

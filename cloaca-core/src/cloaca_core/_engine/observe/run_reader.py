@@ -12,7 +12,7 @@ from cloaca_core.records.states import TaskStatus
 from cloaca_core.records.steering import ActRow, RestartRow, RoundRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.follow_ups import FollowUpRow
+    from cloaca_core.records.runners import RunnerName
     from cloaca_core.records.standing import UnendedChild
     from cloaca_core.records.waits import MessageRow, WaitRow
     from cloaca_core.store.protocol import Store
@@ -37,7 +38,7 @@ class History(NamedTuple):
     """A run with its past: all attempts, and of a run that was retried also its earlier rounds and
     restarted tasks. ``acts`` are newest first. ``follow_ups`` are the runs that follow its ends,
     and the run itself if it follows another. ``messages`` are those that were sent to it, which are
-    not among the acts.
+    not among the acts. ``names`` are those of the runners that have run its attempts.
     """
 
     row: RunRow
@@ -47,6 +48,7 @@ class History(NamedTuple):
     acts: list[ActRow]
     follow_ups: Sequence[FollowUpRow] = ()
     messages: Sequence[MessageRow] = ()
+    names: Sequence[RunnerName] = ()
 
 
 class RunFacts(NamedTuple):
@@ -103,7 +105,13 @@ class RunReader:
         follow_ups = await self._store.follow_ups([run_id])
         attempts = await self._attempts(run_id)
         messages = await self._store.sent(run_id, MESSAGES_SHOWN)
-        return History(row, attempts, restarts, rounds, acts, follow_ups, messages)
+        names = await self.names(attempts)
+        return History(row, attempts, restarts, rounds, acts, follow_ups, messages, names)
+
+    async def names(self, attempts: Iterable[AttemptRow]) -> list[RunnerName]:
+        """The names of the runners that have run these attempts."""
+        numbers = {each.runner for each in attempts if each.runner is not None}
+        return await self._store.runner_names(sorted(numbers))
 
     async def facts(self, run_id: str) -> RunFacts:
         """The run, what runs of it here, and the runs that it was made of or follows."""

@@ -7,13 +7,14 @@ something again it takes a short one, so that others soon notice if it dies.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core._engine.recover.process_identity import ProcessIdentity
+from cloaca_core._engine.recover.process_identity import ProcessIdentity, host_name
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runners import RunnerName, RunnerRow
 
 if TYPE_CHECKING:
     from cloaca_core._engine.recover.runner_id import RunnerId
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.lease")
 
 BEATS_PER_LEASE: Final = 3
+NUMBER_BITS: Final = 47
+"""Bits of the random number of a runner: six bytes in a row of SQLite, and none is drawn twice."""
 IDLE_BEAT: Final = 60.0
 """Seconds between two beats of a runner that owns nothing."""
 IDLE_BEAT_NEARBY: Final = 600.0
@@ -67,17 +70,17 @@ class Lease:
         self._lock = asyncio.Lock()
 
     async def register(self) -> None:
-        """Write the row of this runner."""
-        await self._store.register(
-            RunnerRow(
-                id=self.runner_id.current,
-                **self._identity._asdict(),
-                beat=0,
-                lease_until=self._lease_end(self.interval),
-                fenced=False,
-                started_at=self._clock.wall(),
-            )
+        """Write the row of this runner, and the name that its attempts are recorded under."""
+        row = RunnerRow(
+            id=self.runner_id.current,
+            **self._identity._asdict(),
+            beat=0,
+            lease_until=self._lease_end(self.interval),
+            fenced=False,
+            started_at=self._clock.wall(),
         )
+        number = secrets.randbits(NUMBER_BITS)
+        await self._store.register(row, RunnerName(number, row.id, host_name(), row.pid))
         self._last_beat = self._clock.monotonic()
         self._idle_since = None
         self._needed.set()

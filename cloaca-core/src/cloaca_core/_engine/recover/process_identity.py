@@ -8,8 +8,11 @@ process that cannot be read counts as alive; the lease decides then.
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:
     from cloaca_core.records.runners import RunnerRow
@@ -37,6 +40,11 @@ def this_process() -> ProcessIdentity:
         pid=os.getpid(),
         process_start=0 if stat is None else stat[1],
     )
+
+
+def host_name() -> str:
+    """The name of this machine, as people know it: it identifies nothing."""
+    return storable_text(socket.gethostname())[:255]
 
 
 def process_of(row: RunnerRow) -> ProcessIdentity:

@@ -170,6 +170,8 @@ class _Work:
         if (before_all := cutoff_of_deleted_schedules(rule, now)) is not None:
             for schedule_id in await self._store.deleted_schedules():
                 await self._erase_ticks(schedule_id, before_all)
+        names = self._store.erase_names(self._shift(), now, _CLOCKS_APART_US)
+        await self._step(names)
         await self._give_back()
         return self._done
 

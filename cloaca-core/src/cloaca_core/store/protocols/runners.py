@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runners import RunnerName, RunnerRow
 from cloaca_core.records.steering import ActRow
 
 
@@ -25,9 +25,16 @@ class RunnerStore(Protocol):
         that was taken before the last boot is over, although it may end in the future.
         """
 
-    async def register(self, runner: RunnerRow) -> None:
+    async def register(self, runner: RunnerRow, name: RunnerName | None = None) -> None:
         """Add this runner, with beat 0 and ``fenced`` false. Sent again it changes nothing;
         ``StoreOpenError`` when another runner, of this process or not, has the id.
+
+        Its attempts are recorded under the number of its ``name``, which stays when it is gone.
+        """
+
+    async def runner_names(self, numbers: Collection[int]) -> list[RunnerName]:
+        """The names of runners, also of those that are gone; none for a number that is not known
+        (any more). Only reads.
         """
 
     async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:

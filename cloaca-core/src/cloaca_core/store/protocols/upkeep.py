@@ -86,6 +86,12 @@ class UpkeepStore(Protocol):
         up to those gets a run (again).
         """
 
+    async def erase_names(self, shift: Shift, now: int, apart: int) -> int | None:
+        """Forget the names of runners of which no run can have an attempt any more: they were gone
+        by ``now``, more than ``apart`` before the oldest run was made; how many. Names of runners
+        that are gone since the last call are noted as such first.
+        """
+
     async def give_back(self, limit: int) -> int | None:
         """Give free space of the database back to the system, at most ``limit`` pages; how many
         bytes that was, 0 when there is no more to give, None where the database does so by itself

@@ -83,6 +83,8 @@ class RunnerQueries(Statements):
     """The statements of ``runners.sql``."""
 
     register: Statement
+    name_runner: Statement
+    runner_names: Statement
     get_runner: Statement
     list_runners: Statement
     drain: Statement
@@ -367,6 +369,8 @@ class UpkeepQueries(Statements):
     list_deleted_schedules: Statement
     lock_mark: Statement
     raise_mark: Statement
+    note_gone: Statement
+    erase_names: Statement
     erase_ticks: Statement
     erase_lost: Statement
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from cloaca_core.errors import StoreOpenError
-from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runners import RunnerName, RunnerRow
 from cloaca_core.records.states import SUSPECT_AFTER
 from cloaca_core.records.steering import ActRow
 from cloaca_core.store.sql.base import SqlPart, of_act, steps_of
@@ -27,10 +27,14 @@ class SqlRunners(SqlPart):
     def lease_ends_with_boot(self) -> bool:
         return self._dialect.lease_ends_with_boot
 
-    async def register(self, runner: RunnerRow) -> None:
-        register, get = self._queries.runners.register, self._queries.runners.get_runner
-        insert = Step.of(register, runner._asdict())
-        found = await self._dialect.write([insert, Step(get, (runner.id,))])
+    async def register(self, runner: RunnerRow, name: RunnerName | None = None) -> None:
+        q = self._queries.runners
+        known: dict[str, object] = {"number": None, **(name._asdict() if name else {})}
+        insert = Step.of(q.register, known | runner._asdict())
+        steps = [insert, Step(q.get_runner, (runner.id,))]
+        if name is not None:
+            steps.append(Step.of(q.name_runner, known))
+        found = await self._dialect.write(steps)
         if not _same_process(runner_of(found[1][0]), runner):
             raise StoreOpenError(f"runner_id {runner.id!r} is in use by another runner")
 
@@ -91,6 +95,13 @@ class SqlRunners(SqlPart):
             known,
         )
         return [schedules, lock_runner, *others]
+
+    async def runner_names(self, numbers: Collection[int]) -> list[RunnerName]:
+        if not numbers:
+            return []
+        wanted = self._dialect.array(numbers)
+        rows = await self._read(self._queries.runners.runner_names, numbers=wanted)
+        return list(map(RunnerName._make, rows))
 
     async def runners(self) -> list[RunnerRow]:
         return list(map(runner_of, await self._read(self._queries.runners.list_runners)))

@@ -4,12 +4,28 @@
 -- name: register
 -- Add a runner. Executed again, it changes nothing.
 INSERT INTO cloaca_runner (
-    id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at, protocol
+    id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at, protocol,
+    number
 )
 VALUES (
-    :id, :boot_id, :pid_namespace, :pid, :process_start, 0, :lease_until, 0, :started_at, :protocol
+    :id, :boot_id, :pid_namespace, :pid, :process_start, 0, :lease_until, 0, :started_at, :protocol,
+    CAST(:number AS BIGINT)
 )
 ON CONFLICT DO NOTHING;
+
+
+-- name: name_runner
+-- Write the name of a runner that was just added, which stays when the runner is gone.
+INSERT INTO cloaca_runner_name (number, id, host, process)
+SELECT runner.number, runner.id, CAST(:host AS TEXT), runner.pid
+FROM cloaca_runner AS runner
+WHERE runner.id = :id AND runner.number = CAST(:number AS BIGINT)
+ON CONFLICT DO NOTHING;
+
+
+-- name: runner_names
+-- Find the names of runners by their numbers.
+SELECT number, id, host, process FROM cloaca_runner_name WHERE number IN :numbers ORDER BY number;
 
 
 -- name: get_runner

@@ -367,7 +367,7 @@ RETURNING id;
 -- Read all attempts of these runs.
 SELECT run_id, task_id, attempt, epoch, status, change, error_type, error_message,
     error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code,
-    replacements
+    replacements, runner
 FROM cloaca_attempt WHERE run_id IN :ids
 ORDER BY run_id, task_id, attempt;
 
@@ -376,7 +376,7 @@ ORDER BY run_id, task_id, attempt;
 -- Read all attempts of these runs without what they have come to in full.
 SELECT run_id, task_id, attempt, epoch, status, NULL AS change, error_type, error_message,
     NULL AS error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code,
-    replacements
+    replacements, runner
 FROM cloaca_attempt WHERE run_id IN :ids
 ORDER BY run_id, task_id, attempt;
 

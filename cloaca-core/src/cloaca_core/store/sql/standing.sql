@@ -73,7 +73,8 @@ FROM cloaca_run AS run WHERE run.id = :run_id;
 -- name: outline_attempts
 -- Read all attempts of a run without the changes that they made.
 SELECT run_id, task_id, attempt, epoch, status, NULL AS change, error_type, error_message,
-    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code, replacements
+    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code, replacements,
+    runner
 FROM cloaca_attempt WHERE run_id = :run_id
 ORDER BY task_id, attempt;
 

@@ -28,6 +28,32 @@ INSERT INTO cloaca_tombstone (
 );
 
 
+-- name: page_runner_name
+-- Read names of runners after a key.
+SELECT
+    number, id, host, process, gone_at
+FROM cloaca_runner_name
+WHERE number > :number
+ORDER BY number
+LIMIT :limit;
+
+
+-- name: last_runner_name
+-- Read the last key of names of runners.
+SELECT number FROM cloaca_runner_name
+ORDER BY number DESC
+LIMIT 1;
+
+
+-- name: put_runner_name
+-- Write names of runners.
+INSERT INTO cloaca_runner_name (
+    number, id, host, process, gone_at
+) VALUES (
+    :number, :id, :host, :process, :gone_at
+);
+
+
 -- name: page_paused_workflow
 -- Read pauses of workflows after a key.
 SELECT
@@ -207,7 +233,8 @@ INSERT INTO cloaca_run_tag (
 -- Read attempts after a key.
 SELECT
     run_id, task_id, attempt, epoch, status, started_at, ended_at, retry_at, crashes, error_type,
-    error_message, skip_reason, change, error_traceback, reason_code, replacements
+    error_message, skip_reason, change, error_traceback, reason_code, replacements,
+    runner
 FROM cloaca_attempt
 WHERE (run_id, task_id, attempt) > (:run_id, :task_id, :attempt)
 ORDER BY run_id, task_id, attempt
@@ -225,11 +252,12 @@ LIMIT 1;
 -- Write attempts.
 INSERT INTO cloaca_attempt (
     run_id, task_id, attempt, epoch, status, started_at, ended_at, retry_at, crashes, error_type,
-    error_message, skip_reason, change, error_traceback, reason_code, replacements
+    error_message, skip_reason, change, error_traceback, reason_code, replacements,
+    runner
 ) VALUES (
     :run_id, :task_id, :attempt, :epoch, :status, :started_at, :ended_at, :retry_at, :crashes,
     :error_type, :error_message, :skip_reason, :change, :error_traceback, :reason_code,
-    :replacements
+    :replacements, :runner
 );
 
 

@@ -120,6 +120,12 @@ class SqlUpkeep(SqlPart):
         held, _, *erased = await self._dialect.write([self._renewed(shift), lock, *steps])
         return _rows(erased) if held else None
 
+    async def erase_names(self, shift: Shift, now: int, apart: int) -> int | None:
+        q, known = self._queries.upkeep, {"now": now, "apart": apart, "holder": shift.holder}
+        steps = [Step.of(each, known) for each in (q.note_gone, q.erase_names)]
+        held, _, erased = await self._dialect.write([self._renewed(shift), *steps])
+        return len(erased) if held else None
+
     async def ticking_schedules(self, workflow: str) -> list[str]:
         rows = await self._read(self._queries.upkeep.list_ticking, workflow=workflow)
         return [schedule_id for (schedule_id,) in rows]

@@ -509,6 +509,32 @@ WHERE id = :schedule_id
     AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder);
 
 
+-- name: note_gone
+-- Note of names of runners that those are gone: no attempt of theirs is recorded any more.
+UPDATE cloaca_runner_name SET gone_at = :now
+WHERE gone_at IS NULL
+    AND NOT EXISTS (
+        SELECT 1 FROM cloaca_runner AS runner
+        WHERE runner.id = cloaca_runner_name.id AND runner.number = cloaca_runner_name.number
+    )
+    AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder);
+
+
+-- name: erase_names
+-- Delete the names of runners that were gone before the oldest run was made. The clocks of programs may be
+-- :apart apart.
+DELETE FROM cloaca_runner_name
+WHERE gone_at < coalesce(
+        (
+            SELECT run.created_at FROM cloaca_run AS run
+            WHERE run.id = (SELECT min(first.id) FROM cloaca_run AS first)
+        ),
+        :now
+    ) - :apart
+    AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
+RETURNING 1;
+
+
 -- name: erase_ticks
 -- Forget the oldest :limit ticks of a schedule, deleted or not, that have no run (any more), were
 -- decided before :before, and cannot fire again.

@@ -29,7 +29,7 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import StoreFullError, StoreUnavailableError
 from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runners import RunnerName, RunnerRow
 from cloaca_core.records.runs import NewRun, RunRow
 from cloaca_core.records.steering import Reopening
 from cloaca_core.records.waits import NewMessage
@@ -84,9 +84,9 @@ class Store(MemoryStore):
         self.refused_beats += not beaten
         return beaten
 
-    async def register(self, row: RunnerRow) -> None:
+    async def register(self, row: RunnerRow, name: RunnerName | None = None) -> None:
         await self.registers.wait()
-        await super().register(row)
+        await super().register(row, name)
 
     async def claim(
         self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0

@@ -97,7 +97,7 @@ async def test_the_past_of_a_run_has_its_earlier_rounds_and_what_was_asked_of_it
     desk: Desk,
 ) -> None:
     store = desk.store
-    assert (await desk.reader.history("r"))[2:] == ([], [], [], [], [])
+    assert (await desk.reader.history("r"))[2:] == ([], [], [], [], [], [])
     await store.send(message("m", "r"), 9)
 
     await record(store, [attempt("r", "a")], [run_end("r", status="Failed")])

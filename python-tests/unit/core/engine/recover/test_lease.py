@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 from model.hand_clock import HandClock
@@ -13,7 +14,7 @@ from cloaca_core._engine.recover.lease import IDLE_BEAT, IDLE_BEAT_NEARBY, Lease
 from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runners import RunnerName, RunnerRow
 
 SECONDS = 15.0
 IDLE = 3 * IDLE_BEAT
@@ -81,6 +82,17 @@ async def holder(monkeypatch: pytest.MonkeyPatch) -> Holder:
 async def test_it_registers_with_a_lease(holder: Holder) -> None:
     assert holder.until == holder.in_seconds(SECONDS)
     assert holder.lease.is_fresh()
+
+
+async def test_it_registers_under_a_name_of_its_own_each_time(holder: Holder) -> None:
+    await holder.store.unregister("me")
+    await holder.lease.register()
+
+    numbers = list(holder.store.name_rows)
+    assert len(numbers) == 2
+    process = holder.store.registered["me"].pid
+    names = [(each.id, each.host, each.process) for each in holder.store.name_rows.values()]
+    assert names == [("me", socket.gethostname(), process)] * 2
 
 
 async def test_three_beats_fit_into_a_lease(holder: Holder) -> None:
@@ -246,7 +258,7 @@ async def test_it_enlists_again_under_another_id(holder: Holder) -> None:
 async def test_one_that_could_not_enlist_knows_that_it_is_lost_still(
     holder: Holder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fails(_: RunnerRow) -> None:
+    async def fails(_: RunnerRow, __: RunnerName) -> None:
         raise StoreUnavailableError("database is locked")
 
     await holder.store.fence("me", 0)

@@ -11,6 +11,7 @@ from model.virtual_time import BEGINNING, VirtualClock, the_loop
 
 from cloaca_core._engine.upkeep.pruner import EVERY_US, SHIFT_US, Pruned, Pruner, Sweep
 from cloaca_core.conformance.rows import attempt, new_run, record, run_end, runner, submit
+from cloaca_core.records.runners import RunnerName
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.upkeep import Shift
 from cloaca_core.values.ids import RunIds, first_id_of
@@ -85,6 +86,23 @@ async def test_a_sweep_deletes_what_was_kept_long_enough() -> None:
     await days_pass(1)
     assert (await upkeep.pruner.sweep()).pruned == Pruned(runs=2, rows=4)
     assert upkeep.pruner.pruned == 3
+
+
+async def test_names_of_runners_go_with_the_last_runs_that_may_name_them() -> None:
+    upkeep = Upkeep()
+    for number in (1, 2):
+        await upkeep.store.register(runner(f"r{number}"), RunnerName(number, "r", "web", 1))
+    await upkeep.add("a")
+    await upkeep.store.unregister("r2")
+
+    await upkeep.pruner.sweep()
+    assert list(upkeep.store.name_rows) == [1, 2]
+    await days_pass(91)
+    await submit(upkeep.store, new_run("z", owner=None, created_at=START + 91 * DAY_US))
+    await upkeep.pruner.sweep()
+
+    assert upkeep.left() == "z"
+    assert list(upkeep.store.name_rows) == [1]
 
 
 async def test_it_is_due_once_an_hour_for_all_runners() -> None:
