@@ -433,6 +433,22 @@ def test_status_is_one_screen(command: Command) -> None:
     assert answer(command("status", "--json"))["status"]["failed"] == 1
 
 
+def test_failures_are_told_by_their_errors(command: Command) -> None:
+    for _ in range(2):
+        command("run", "order", "-P", "fail:=true", code=5)
+
+    (row,) = answer(command("runs", "list", "--group", "error", "--json"))["failures"]
+    assert (row["runs"], row["workflows"]) == (2, ["order"])
+    assert "no stock" in row["error"]
+    shown = command("runs", "list", "--group", "error", "ended-since:1h").stdout.splitlines()
+    assert shown[0].split() == ["RUNS", "SINCE", "LAST", "WORKFLOWS", "NEWEST", "ERROR"]
+    assert command("runs", "list", "--group", "error", "ended-since:2099-01-01").stdout == ""
+    told = command("status").stdout
+    assert re.search(f"2 of order, since .*, {row['newest']} .*: .*no stock", told)
+    refused = command("runs", "list", "--group", "error", "--before", "@", code=2).stderr
+    assert "no --before" in refused
+
+
 async def give_a_run_back(url: str) -> None:
     """Have a runner begin the run that waits, and give it back as one that is stopped does."""
     async with Place.of(url).opened() as store:

@@ -37,17 +37,51 @@ LIMIT = 20
 @click.argument("terms", nargs=-1, metavar="[TERM]...", shell_complete=TERMS)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=LIMIT, show_default=True)
 @click.option("--before", metavar="RUN", help="Only runs older than this one.", shell_complete=RUNS)
+@click.option(
+    "--group",
+    type=click.Choice(["error"]),
+    help="In place of runs: the failed ones by their errors, how many and since when.",
+)
 @database_options
 @output_options
 @pass_where
 def list_(
-    where: Where, out: Output, terms: tuple[str, ...], limit: int, before: str | None
+    where: Where,
+    out: Output,
+    terms: tuple[str, ...],
+    limit: int,
+    before: str | None,
+    group: str | None,
 ) -> None:
     """List runs, newest first; those that meet all TERMs."""
+    if group is not None:
+        if before is not None:
+            raise click.UsageError("--group takes the newest runs, and no --before")
+        _list_groups(where, out, terms, limit)
+        return
     with where.observing() as observer:
         page = observer.runs(*terms, limit=limit, before=before).wait()
     rows = [run.to_dict() for run in page.runs]
     out.listing("runs", rows, run_columns(rows), following=page.next, empty="No such runs.")
+
+
+def _list_groups(where: Where, out: Output, terms: tuple[str, ...], limit: int) -> None:
+    with where.observing() as observer:
+        found = observer.failures(*terms).wait()
+    rows = [each.to_dict() for each in found.groups]
+    out.listing("failures", rows, _GROUPS, limit=limit, empty="No such run has failed.")
+    if not found.is_all and not out.as_json:
+        note("There are more failed runs: narrow them down, as by ended-since:1d")
+
+
+_GROUPS = (
+    Column("RUNS", lambda row: str(row["runs"]), right=True),
+    when("SINCE", "since"),
+    when("LAST", "last"),
+    Column("WORKFLOWS", lambda row: ", ".join(row["workflows"]), gives_way=True),
+    Column("NEWEST", lambda row: row["newest"]),
+    Column("ERROR", lambda row: row["error"], gives_way=True),
+)
 
 
 @click.command()

@@ -11,7 +11,7 @@ from cloaca_core.cli.columns import counts_text
 from cloaca_core.cli.output import Output, output_options
 from cloaca_core.cli.where import Where, database_options, pass_where
 from cloaca_core.cli.words import ago, runner_state
-from cloaca_core.values.wording import counted, duration, first_line
+from cloaca_core.values.wording import counted, duration
 
 if TYPE_CHECKING:
     from cloaca_core.observe import Overview
@@ -53,11 +53,12 @@ def _runs(found: Overview) -> Iterator[str]:
 
 def _failed(found: Overview) -> Iterator[str]:
     yield f"{found.failed:,} in the last hour" if found.failed else "none in the last hour"
-    for run in found.failures[:_SHOWN]:
-        when = ago(run.ended_at)
-        yield f"  {run.workflow_name} {run.id} {when}: {first_line(run.error_message)}"
-    if found.failed > _SHOWN:
-        yield "  all of them: cloaca runs list status:failed"
+    for each in found.failure_groups[:_SHOWN]:
+        since = "" if each.runs == 1 else f", since {ago(each.since)}"
+        where = ", ".join(each.workflows[:_SHOWN])
+        yield f"  {each.runs:,} of {where}{since}, {each.newest} {ago(each.last)}: {each.error}"
+    if len(found.failure_groups) > _SHOWN:
+        yield "  all of them: cloaca runs list --group error ended-since:1h"
 
 
 def _people(found: Overview) -> Iterator[str]:

@@ -11,6 +11,7 @@
     steerable  a filter, narrowed to the runs that an order changes
     activity   of the last hours        standings  how far runs have come
     statistics of workflows and tasks    overview   one screen
+    failure_groups   failed runs by their errors
     versions   in the last runs          starters   schedules and triggers of a workflow
     inbox      what waits for a person
     schedules  cron schedules, their ticks and the ticks of a period; triggers: event triggers
@@ -28,6 +29,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cloaca_core.observe.changes import KeyChange as KeyChange, TaskChange as TaskChange
+    from cloaca_core.observe.failure_groups import (
+        FailureGroup as FailureGroup,
+        FailureGroups as FailureGroups,
+    )
     from cloaca_core.observe.filters import Filter as Filter, Term as Term, parse as parse
     from cloaca_core.observe.graph import (
         Graph as Graph,
@@ -55,6 +60,8 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for one of the
     _LATER = {
         "KeyChange": "changes",
         "TaskChange": "changes",
+        "FailureGroup": "failure_groups",
+        "FailureGroups": "failure_groups",
         "Filter": "filters",
         "Term": "filters",
         "parse": "filters",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.steer.bulk import Steps
     from cloaca_core.observe.activity import Activity
     from cloaca_core.observe.changes import TaskChange
+    from cloaca_core.observe.failure_groups import FailureGroups
     from cloaca_core.observe.graph import Graph
     from cloaca_core.observe.inbox import Inbox, WaitingForPeople
     from cloaca_core.observe.inspection import Inspection, Snapshot
@@ -89,6 +90,15 @@ class Observer:
             return await listing.read_page(engine, page)
 
         return self._ask(answer, listing.run_page)
+
+    def failures(self, *terms: str | Filter) -> Call[FailureGroups]:
+        """The failed runs that match, up to 1,000 of the newest, in groups of one error each."""
+        from cloaca_core.observe import failure_groups
+
+        wanted = _filter(terms)
+        return self._ask(
+            lambda engine: failure_groups.read(engine, wanted), failure_groups.failure_groups
+        )
 
     def count(self, *terms: str | Filter) -> Call[int]:
         """How many runs match."""

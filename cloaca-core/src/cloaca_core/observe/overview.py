@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cloaca_core.observe.failure_groups import MOST, FailureGroup, grouped
 from cloaca_core.observe.json_forms import Shown
 from cloaca_core.observe.listing import RunLine, run_line
 from cloaca_core.runner.approvals import OpenApproval, open_approvals
@@ -49,9 +50,10 @@ class Overview(Shown):
     """The state of a database at the instant ``at``.
 
     ``counts`` are the runs by state that have not ended, ``failed`` counts those that failed in the
-    last hour, each up to 10,000; ``failures`` are the newest of them. ``approvals`` wait for
-    people, oldest first, at most 10. ``oldest_pending`` is the run that waits for longest for a
-    runner, for ``oldest_pending_seconds``. ``oldest_pending_given_back`` says that a runner has
+    last hour, each up to 10,000; ``failures`` are the newest of them, and ``failure_groups`` the
+    newest 1,000 by their errors. ``approvals`` wait for people, oldest first, at most 10.
+    ``oldest_pending`` is the run that waits for longest for a runner, for
+    ``oldest_pending_seconds``. ``oldest_pending_given_back`` says that a runner has
     begun it and given it back, as when it is stopped: it waits for so long at most, as the database
     does not tell when that was. ``retention_days`` is the setting of this program, None for ever.
     """
@@ -68,6 +70,7 @@ class Overview(Shown):
     runners: tuple[RunnerLine, ...]
     paused_workflows: tuple[str, ...]
     retention_days: int | None
+    failure_groups: tuple[FailureGroup, ...] = ()
 
 
 class State(NamedTuple):
@@ -103,7 +106,7 @@ async def read(engine: Looks) -> State:
     now = await store.now()
     failed = await store.failed_since(now - HOUR, COUNTED)
     oldest = await store.longest_claimable()
-    shown = [*failed[:SHOWN], *([] if oldest is None else [oldest.run_id])]
+    shown = [*failed[:MOST], *([] if oldest is None else [oldest.run_id])]
     rows = await store.runs_of(shown)
     return State(
         now=now,
@@ -122,12 +125,13 @@ def overview(backend: str, state: State) -> Overview:
     """The overview of a state."""
     now, rows = state.now, state.rows
     oldest = _oldest(state)
+    failed = [rows[each] for each in state.failed if each in rows]
     return Overview(
         at=rfc3339(now),
         backend=backend,
         counts=dict(state.counts),
         failed=len(state.failed),
-        failures=tuple([run_line(rows[each], now) for each in state.failed if each in rows]),
+        failures=tuple([run_line(each, now) for each in failed[:SHOWN]]),
         approvals=tuple(open_approvals(state.approvals)),
         oldest_pending=None if oldest is None else run_line(oldest.row, now),
         oldest_pending_seconds=None if oldest is None else max(0, now - oldest.since) / SECOND,
@@ -135,6 +139,7 @@ def overview(backend: str, state: State) -> Overview:
         runners=runner_lines(state.runners, now),
         paused_workflows=tuple([short_name(each) for each in state.paused]),
         retention_days=state.retention_days,
+        failure_groups=grouped(failed),
     )
 
 
