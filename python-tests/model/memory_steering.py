@@ -143,7 +143,12 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
             due_at = park.due_at if run.messages <= park.seen else None
             freed = run._replace(owner=None, epoch=run.epoch + 1, due_at=due_at, came_due=0)
             freed = self.stood_still(freed, park.rested)
-            self.runs[run.id] = freed._replace(status=self._status_without_owner(freed))
+            status = self._status_without_owner(freed)
+            if not park.begun:
+                paused = status == RunStatus.PAUSED
+                status = RunStatus.PAUSED if paused else RunStatus.PENDING
+                freed = freed._replace(started_at=None)
+            self.runs[run.id] = freed._replace(status=status)
             if park.rests and run.messages <= park.seen and marks.paused_at is None:
                 marks.rests_since = park.parked_at
 

@@ -370,10 +370,12 @@ class MemoryStore(
         return False
 
     async def register(self, runner: RunnerRow, name: RunnerName | None = None) -> None:
-        fresh = runner._replace(beat=0, fenced=False, draining_since=None, idle_since=None)
+        fresh = runner._replace(
+            beat=0, fenced=False, draining_since=None, idle_since=None, sharing=None
+        )
         found = self.registered.setdefault(runner.id, fresh)
         as_fresh = found._replace(beat=0, fenced=False, lease_until=runner.lease_until)
-        if as_fresh._replace(draining_since=None, idle_since=None) != fresh:
+        if as_fresh._replace(draining_since=None, idle_since=None, sharing=None) != fresh:
             raise StoreOpenError(f"runner_id {runner.id!r} is in use by another runner")
         if name is not None and runner.id not in self.numbers:
             self.numbers[runner.id] = name.number
@@ -382,12 +384,18 @@ class MemoryStore(
     async def runner_names(self, numbers: Collection[int]) -> list[RunnerName]:
         return [name for number, name in sorted(self.name_rows.items()) if number in numbers]
 
-    async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:
+    async def beat(
+        self,
+        runner_id: str,
+        lease_until: int,
+        idle_since: int | None = None,
+        sharing: str | None = None,
+    ) -> bool:
         if not self._is_live(runner_id):
             return False
         runner = self.registered[runner_id]
         self.registered[runner_id] = runner._replace(
-            beat=runner.beat + 1, lease_until=lease_until, idle_since=idle_since
+            beat=runner.beat + 1, lease_until=lease_until, idle_since=idle_since, sharing=sharing
         )
         return True
 

@@ -337,9 +337,12 @@ class StoreAgainstModel(RuleBasedStateMachine):
         runner_id=RUNNERS,
         lease_until=st.integers(0, 2**62),
         idle_since=st.none() | st.integers(0, 2**62),
+        sharing=st.none() | st.just("{}"),
     )
-    def beat(self, runner_id: str, lease_until: int, idle_since: int | None) -> None:
-        beat = (runner_id, lease_until, idle_since)
+    def beat(
+        self, runner_id: str, lease_until: int, idle_since: int | None, sharing: str | None
+    ) -> None:
+        beat = (runner_id, lease_until, idle_since, sharing)
         self.same(self.model.beat(*beat), self.store.beat(*beat))
 
     @rule(runner_id=RUNNERS, offset=st.sampled_from([-1, 1, 0]))

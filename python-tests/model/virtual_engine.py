@@ -32,7 +32,7 @@ from cloaca_core.definition.task import task
 from cloaca_core.definition.trigger import trigger
 from cloaca_core.executors.supply import Supply
 from cloaca_core.records.batch import Batch, Committed, Waiting
-from cloaca_core.records.runners import RunnerName, RunnerRow
+from cloaca_core.records.runners import RunnerName, RunnerRow, Sharing
 from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
 from cloaca_core.records.schedules import ScheduleRow, TickRow
 from cloaca_core.records.steering import Act, Acted, ActRow
@@ -91,6 +91,7 @@ class VirtualStore(MemoryStore):
         self.beats: list[tuple[float, int]] = []
         self.looks = 0
         self._told_until: float = math.inf
+        self._told_ask = 0
         self._news = asyncio.Event()
         self._views.append(self)
 
@@ -157,13 +158,20 @@ class VirtualStore(MemoryStore):
         await super().register(runner, name)
         self._changed(True)
 
-    async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:
+    async def beat(
+        self,
+        runner_id: str,
+        lease_until: int,
+        idle_since: int | None = None,
+        sharing: str | None = None,
+    ) -> bool:
         await self._answer()
         self.beats.append((self.clock.monotonic(), lease_until))
-        beaten = await super().beat(runner_id, lease_until, idle_since)
-        if lease_until < self._told_until:  # else they look again when the known one has ended
-            self._changed(beaten)
-        self._told_until = lease_until
+        beaten = await super().beat(runner_id, lease_until, idle_since, sharing)
+        asked = Sharing.of(sharing).asked
+        if lease_until < self._told_until or asked not in (0, self._told_ask):
+            self._changed(beaten)  # else they look again when the lease they know of has ended
+        self._told_until, self._told_ask = lease_until, asked
         return beaten
 
     async def unregister(self, runner_id: str) -> None:

@@ -101,6 +101,16 @@ def test_who_shuts_down_claims_nothing_more(fleet: Fleet) -> None:
     assert {(entry.pid, entry.epoch) for entry in mine} == {(staying.pid, 1)}
 
 
+def test_a_worker_that_is_idle_gets_runs_that_wait_for_a_slot_of_another(fleet: Fleet) -> None:
+    """They were owned by the other one from their submission on."""
+    busy, idle = [fleet.start(hold=["a"], max_concurrent_tasks=4) for _ in range(2)]
+    busy.tell("submit", "one", 40)
+    busy.hear("submitted")
+
+    for worker in (busy, idle):
+        worker.hear("holding")
+
+
 def test_a_backlog_of_long_bodies_is_shared(fleet: Fleet) -> None:
     """The first worker leaves the other one the runs that would only wait for its own slots."""
     workers = [fleet.start(hold=["a"]) for _ in range(2)]

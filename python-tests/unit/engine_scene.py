@@ -123,8 +123,14 @@ class Store(MemoryStore):
         self.changed.clear()
         return self.change
 
-    async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:
-        beaten = await super().beat(runner_id, lease_until, idle_since)
+    async def beat(
+        self,
+        runner_id: str,
+        lease_until: int,
+        idle_since: int | None = None,
+        sharing: str | None = None,
+    ) -> bool:
+        beaten = await super().beat(runner_id, lease_until, idle_since, sharing)
         if idle_since is not None:
             self.idle.set()
         return beaten

@@ -319,9 +319,11 @@ WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = 
 -- Give back runs that can do nothing before :due_at, or (NULL) while they are paused; those that are
 -- not (any more), or were sent more than :seen messages, may be claimed at once. A run that is to be
 -- cancelled stays with its owner, which ends it. If it rests (:rests 1), its time limit stands still from
--- now on; in a pause it does so already.
+-- now on; in a pause it does so already. Those of which nothing has begun (:begun 0) wait as before
+-- their claim.
 UPDATE cloaca_run AS run
 SET owner = NULL, epoch = run.epoch + 1, came_due = 0,
+    started_at = CASE WHEN new.begun = 1 THEN run.started_at END,
     stood_still = run.stood_still + new.rested, deadline_at = run.deadline_at + new.rested,
     rests_since = CASE
         WHEN new.rests = 1 AND run.messages <= new.seen AND run.paused_at IS NULL THEN new.parked_at
@@ -330,14 +332,15 @@ SET owner = NULL, epoch = run.epoch + 1, came_due = 0,
     claimable_at = CASE WHEN new.due_at IS NULL THEN run.claimable_at ELSE new.parked_at END,
     status = CASE
         WHEN run.paused_at IS NOT NULL THEN 'Paused'
+        WHEN new.begun = 0 THEN 'Pending'
         WHEN new.due_at IS NULL OR run.messages > new.seen THEN 'Running'
         ELSE 'Waiting'
     END
 FROM unnest(
     CAST(:id AS TEXT[]), CAST(:due_at AS BIGINT[]), CAST(:parked_at AS BIGINT[]),
     CAST(:seen AS BIGINT[]), CAST(:rests AS BIGINT[]), CAST(:rested AS BIGINT[]),
-    CAST(:runner_id AS TEXT[]), CAST(:fence AS BIGINT[])
-) AS new (id, due_at, parked_at, seen, rests, rested, runner_id, fence)
+    CAST(:begun AS BIGINT[]), CAST(:runner_id AS TEXT[]), CAST(:fence AS BIGINT[])
+) AS new (id, due_at, parked_at, seen, rests, rested, begun, runner_id, fence)
 JOIN cloaca_runner AS runner ON runner.id = new.runner_id AND runner.fenced = 0
 WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = new.fence
     AND +run.ended_at IS NULL AND run.cancel_at IS NULL;

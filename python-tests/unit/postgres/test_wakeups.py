@@ -71,8 +71,9 @@ def named(name: str) -> Step:
     return Step(Statement(name, "", ()))
 
 
-def beat(lease_until: int) -> Step:
-    return Step(Statement("beat", "", ("lease_until", "id")), (lease_until, "r1"))
+def beat(lease_until: int, sharing: str | None = None) -> Step:
+    parameters = ("lease_until", "sharing", "id")
+    return Step(Statement("beat", "", parameters), (lease_until, sharing, "r1"))
 
 
 @pytest.mark.parametrize(("name", "expected"), [("end_run", Message.NEWS), ("claim", None)])

@@ -93,6 +93,7 @@ class Parts:
         self.messages = Messages(store, self.reading.reader, base.ids, self.message_came)
         self.claims = Claims(
             base,
+            orchestrator,
             self.orchestration.adoption,
             self.steering,
             self.reading.definitions,
@@ -144,6 +145,7 @@ class Parts:
             turns |= {"definitions": self.reading.recorder.turn, "upkeep": upkeep.sweeps.turn}
             if base.config.enable_recovery:
                 turns["takeover"] = claims.takeover.turn
+                turns |= {"asking": claims.asking.turn, "giving": claims.giving.turn}
             if base.config.enable_cron_scheduling:
                 turns["schedules"] = self.firing.schedule_loop.turn
                 turns["triggers"] = self.firing.trigger_loop.turn

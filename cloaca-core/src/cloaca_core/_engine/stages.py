@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from cloaca_core._engine.claim.asking import Asking
 from cloaca_core._engine.claim.claimer import Claimer
 from cloaca_core._engine.claim.fair_share import FairShare
+from cloaca_core._engine.claim.giving import Giving
 from cloaca_core._engine.claim.orphans import Orphans
 from cloaca_core._engine.claim.unserved_runs import UnservedRuns
 from cloaca_core._engine.claim.version_check import VersionCheck
@@ -43,6 +45,7 @@ from cloaca_core._engine.submit.run_rows import RunRows
 from cloaca_core._engine.submit.submitter import Submitter
 from cloaca_core._engine.upkeep.pruner import Pruner
 from cloaca_core._engine.upkeep.sweeps import Sweeps
+from cloaca_core.records.runners import RunnerRow, Sharing
 from cloaca_core.values.ids import RunIds
 from cloaca_core.values.retention import DAY_US, UsualDays
 
@@ -155,6 +158,7 @@ class Claims:
     def __init__(
         self,
         base: Base,
+        orchestrator: Orchestrator,
         adoption: Adoption,
         steering: Steering,
         definitions: RecordedDefinitions,
@@ -165,9 +169,18 @@ class Claims:
     ) -> None:
         store, runner_id, clock = base.store, base.runner_id, base.clock
         seconds, needed = base.config.lease_seconds, base.capacity.is_in_use
-        self.lease = Lease(store, runner_id, base.identity, seconds, needed, clock, wished)
-        self.takeover = Takeover(store, self.lease, runner_id, base.identity, runs_freed, clock)
-        self.share = FairShare(self.takeover, base.executor)
+        identity = base.identity
+        self.lease = Lease(store, runner_id, identity, seconds, needed, clock, wished, self._tells)
+        self.takeover = Takeover(
+            store, self.lease, runner_id, identity, runs_freed, clock, self._see_others
+        )
+        self._serves = serves = base.registry.namespaces
+        executor, backlog = base.executor, orchestrator.attempts.backlog
+        self.asking = Asking(
+            executor, backlog, base.capacity, self.takeover, serves, self.lease.prove
+        )
+        self.share = FairShare(self.takeover, executor, backlog, self.asking.run_ended)
+        self.giving = Giving(orchestrator, base.capacity, self.share, serves, clock)
         self.unserved = UnservedRuns(store, base.registry, runner_id, definitions, runs_left)
         self.claimer = Claimer(
             store,
@@ -181,7 +194,17 @@ class Claims:
             VersionCheck(store, base.registry, runner_id),
             steering.children.stop_strays,
             clock,
+            self.asking.claimed,
         )
+
+    def _tells(self, idle: bool) -> Sharing:
+        """What others are told with a beat."""
+        asked = self.asking.ask(idle=idle)
+        serves = tuple(self._serves()) if asked else ()
+        return Sharing(asked, serves, self.giving.backlog())
+
+    def _see_others(self, rows: Sequence[RunnerRow]) -> None:
+        self.giving.others(rows)
 
 
 class Submission:

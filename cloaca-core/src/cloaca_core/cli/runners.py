@@ -33,8 +33,12 @@ def command() -> None:
 def list_(where: Where, out: Output) -> None:
     """List the runners that are registered, alive or gone, with the runs that they own."""
     with where.observing() as observer:
-        rows = [each.to_dict() for each in observer.overview().wait().runners]
+        found = observer.overview().wait().runners
+    rows = [each.to_dict() for each in found]
     out.listing("runners", rows, _COLUMNS, empty="No runner is there: start one, cloaca worker.")
+    for each in found:
+        if each.backlog:
+            note(each.backlog_text)
 
 
 @command.command()

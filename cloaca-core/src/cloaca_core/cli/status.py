@@ -90,6 +90,8 @@ def _runners(found: Overview) -> Iterator[str]:
         state = runner_state(alive=each.alive, draining=each.draining_since is not None)
         runs = counted(each.runs, "run")
         yield f"{each.id} {state}, {runs}, process {each.pid}, started {ago(each.started_at)}"
+        if each.backlog:
+            yield f"  {each.backlog_text}"
 
 
 def _kept(found: Overview) -> Iterator[str]:

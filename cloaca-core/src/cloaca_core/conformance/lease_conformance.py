@@ -19,7 +19,7 @@ from cloaca_core.conformance.rows import (
     submit,
 )
 from cloaca_core.errors import StoreOpenError
-from cloaca_core.records.runners import RunnerName, RunnerRow
+from cloaca_core.records.runners import RunnerName, RunnerRow, Sharing
 from cloaca_core.records.states import SUSPECT_AFTER, ReasonCode, TaskStatus
 from cloaca_core.store.protocol import Store
 
@@ -148,6 +148,17 @@ class LeaseConformance:
             told += [row.idle_since for row in await store.runners()]
 
         assert told == [NOW, NOW, None]
+
+    async def test_a_beat_has_what_the_runner_tells_others(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        texts = [Sharing(1, ("a", 'quote "'), 3).text(), None]
+
+        told = []
+        for text in texts:
+            await store.beat("r1", 2000, None, text)
+            told += [row.sharing for row in await store.runners()]
+
+        assert told == texts
 
     async def test_a_fenced_runner_does_not_beat_and_is_fenced_for_everybody(
         self, store: Store

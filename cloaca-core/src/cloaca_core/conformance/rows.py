@@ -485,9 +485,10 @@ async def park(
     seen: int = 0,
     rests: bool = False,
     rested: int = 0,
+    begun: bool = True,
 ) -> Committed:
     """Commit one park alone."""
-    parks = [Park(run_id, due_at, NOW, seen, int(rests), rested)]
+    parks = [Park(run_id, due_at, NOW, seen, int(rests), rested, int(begun))]
     return await store.commit(Batch(runner_id, [], [], [], {run_id: epoch}, parks=parks))
 
 

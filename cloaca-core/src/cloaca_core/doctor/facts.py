@@ -20,7 +20,8 @@ LONG: Final = 30 * 24 * 3600 * 1_000_000
 class SeenRunner(NamedTuple):
     """A registered runner. ``owned`` is how many runs it has; ``process_ended`` is only true where
     that is certain. It is alive unless one of these three is so. ``draining_since`` is when it was
-    asked to leave.
+    asked to leave. ``backlog`` counts its runs that wait for a slot while another runner ``asks``
+    for runs.
     """
 
     id: str
@@ -29,6 +30,8 @@ class SeenRunner(NamedTuple):
     process_ended: bool
     lease_over: bool
     draining_since: int | None = None
+    backlog: int = 0
+    asks: bool = False
 
     @property
     def is_alive(self) -> bool:

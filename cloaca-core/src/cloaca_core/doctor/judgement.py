@@ -10,6 +10,7 @@ from cloaca_core.records.findings import SEVERITIES, Finding, SchemaState
 from cloaca_core.values.instants import instant_text, nearest_shown
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.shell import command
+from cloaca_core.values.wording import slot_wait
 
 MOST_APART: Final = 2_000_000
 """µs by which the clock of this computer may differ from the database's."""
@@ -33,6 +34,7 @@ def of_work(work: Work) -> list[Finding]:
     """Findings about runs, runners, schedules, triggers and upkeep."""
     return [
         *_of_runners(work),
+        *_of_backlogs(work),
         *_of_unserved(work),
         *_of_late(work),
         *_of_pauses(work),
@@ -104,7 +106,7 @@ def _of_runners(work: Work) -> Iterator[Finding]:
             "retry or cancel them; rows were changed by hand, or a restore was incomplete",
         )
     for each in work.runners:
-        if not each.owned and (each.process_ended or each.fenced or each.lease_over):
+        if not each.owned and not each.is_alive:
             continue  # it is gone, and there is nothing to take over
         if each.process_ended or each.fenced:
             yield Finding(
@@ -126,6 +128,20 @@ def _of_runners(work: Work) -> Iterator[Finding]:
                 "warning",
                 f"runner {each.id} was asked to leave at {_at(each.draining_since)}, and has not",
                 "see which bodies it waits for; a second signal to its process ends it at once",
+            )
+
+
+def _of_backlogs(work: Work) -> Iterator[Finding]:
+    alive = [each for each in work.runners if each.is_alive]
+    for each in alive:
+        idle = [other.id for other in alive if other.asks and other is not each]
+        if each.backlog and idle:
+            yield Finding(
+                "runs_beside_idle",
+                "notice",
+                slot_wait(each.id, each.backlog, idle),
+                "the idle runner is given some within seconds; if this lasts, see whether it has "
+                "their tasks and executors: cloaca runs explain",
             )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core._engine.recover.liveness import Liveness
 from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core.doctor.facts import LONG, OVERDUE, Late, SeenRunner, Work
-from cloaca_core.records.runners import RunnerRow
+from cloaca_core.records.runners import RunnerRow, Sharing
 from cloaca_core.records.runs import RunFilter, RunRow
 from cloaca_core.records.states import RunStatus
 
@@ -59,6 +59,7 @@ def _of_unknown(owned: Counter[str], registered: Sequence[RunnerRow]) -> Mapping
 
 
 def _seen(liveness: Liveness, row: RunnerRow, owned: int) -> SeenRunner:
+    sharing = Sharing.of(row.sharing)
     return SeenRunner(
         row.id,
         owned,
@@ -66,6 +67,8 @@ def _seen(liveness: Liveness, row: RunnerRow, owned: int) -> SeenRunner:
         process_ended=liveness.has_ended(row),
         lease_over=liveness.lease_left(row) <= 0,
         draining_since=row.draining_since,
+        backlog=sharing.backlog,
+        asks=bool(sharing.asked),
     )
 
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cloaca_core.observe.failure_groups import MOST, FailureGroup, grouped
 from cloaca_core.observe.json_forms import Shown
 from cloaca_core.observe.listing import RunLine, run_line
+from cloaca_core.records.runners import Sharing
 from cloaca_core.runner.approvals import OpenApproval, open_approvals
 from cloaca_core.runner.results import rfc3339, rfc3339_or_none
 from cloaca_core.values.instants import SECOND
 from cloaca_core.values.namespace import short_name
+from cloaca_core.values.wording import slot_wait
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.facts import RunnerState
@@ -33,7 +35,8 @@ HOUR: Final = 3_600 * SECOND
 class RunnerLine(Shown):
     """A runner in the table. ``alive`` is False for one that is gone and whose runs are about to be
     taken over; ``runs`` counts those that it owns, up to 1,000. ``draining_since`` is when it was
-    asked to leave.
+    asked to leave. ``backlog`` counts its runs that wait for a slot although the runners
+    ``idle_beside`` have free ones: they are given some within seconds.
     """
 
     id: str
@@ -43,6 +46,13 @@ class RunnerLine(Shown):
     pid: int
     is_here: bool
     draining_since: str | None = None
+    backlog: int = 0
+    idle_beside: tuple[str, ...] = ()
+
+    @property
+    def backlog_text(self) -> str:
+        """A sentence about the backlog, empty without one."""
+        return slot_wait(self.id, self.backlog, self.idle_beside) if self.backlog else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +168,18 @@ def _oldest(state: State) -> _Oldest | None:
 
 def runner_lines(states: Sequence[RunnerState], now: Instant) -> tuple[RunnerLine, ...]:
     """The lines of runners."""
-    return tuple([_runner_line(each, now) for each in states])
+    told = {
+        each.load.row.id: Sharing.of(each.load.row.sharing)
+        for each in states
+        if not each.is_gone(now)
+    }
+    return tuple([_runner_line(each, now, told) for each in states])
 
 
-def _runner_line(state: RunnerState, now: Instant) -> RunnerLine:
+def _runner_line(state: RunnerState, now: Instant, told: Mapping[str, Sharing]) -> RunnerLine:
     row = state.load.row
+    idle = tuple([name for name, each in told.items() if each.asked and name != row.id])
+    backlog = told[row.id].backlog if idle and row.id in told else 0
     return RunnerLine(
         id=row.id,
         alive=not state.is_gone(now),
@@ -171,4 +188,6 @@ def _runner_line(state: RunnerState, now: Instant) -> RunnerLine:
         pid=row.pid,
         is_here=state.is_here,
         draining_since=rfc3339_or_none(row.draining_since),
+        backlog=backlog,
+        idle_beside=idle if backlog else (),
     )

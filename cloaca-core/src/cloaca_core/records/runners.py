@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from cloaca_core.values.json_values import decode, encode
+
 PROTOCOL: Final = 2
 """Runners of protocol 1, which named none, did not know of runs that are paused, wait for their
 time, or are being cancelled. A database in which there are such runs does not register them.
@@ -16,7 +18,8 @@ class RunnerRow(NamedTuple):
     ``_engine/recover/process_identity.py``); ``lease_until`` is on the store's own lease clock.
     ``protocol`` says which states of runs the runner knows: see ``PROTOCOL``. ``draining_since`` is
     when somebody asked the runner to leave, None if nobody has; ``idle_since`` since when the
-    runner owns no run, by its own clock, None while it may own some.
+    runner owns no run, by its own clock, None while it may own some; ``sharing`` is the text of a
+    ``Sharing``, None for an empty one.
     """
 
     id: str
@@ -31,6 +34,7 @@ class RunnerRow(NamedTuple):
     protocol: int = PROTOCOL
     draining_since: int | None = None
     idle_since: int | None = None
+    sharing: str | None = None
 
 
 class Fleet(NamedTuple):
@@ -61,3 +65,35 @@ class RunnerName(NamedTuple):
     id: str
     host: str
     process: int
+
+
+class Sharing(NamedTuple):
+    """What a runner tells others of its work with its beats.
+
+    ``asked`` is the number of its ask for runs of the workflows that it ``serves``, which stands as
+    long as it has free slots and finds nothing to claim; 0 without one. ``backlog`` counts its runs
+    that wait for a slot while another runner asks for such.
+    """
+
+    asked: int = 0
+    serves: tuple[str, ...] = ()
+    backlog: int = 0
+
+    @classmethod
+    def of(cls, text: str | None) -> "Sharing":
+        """Read it from its text; an empty one where there is none, or none that is understood."""
+        try:
+            match None if text is None else decode(text):
+                case {"asked": int(asked), "serves": list(serves), "backlog": int(backlog)}:
+                    return cls(asked, tuple(map(str, serves)), backlog)
+                case _:
+                    pass
+        except ValueError:
+            pass
+        return cls()
+
+    def text(self) -> str | None:
+        """The text of it; None for an empty one."""
+        if self == Sharing():
+            return None
+        return encode({"asked": self.asked, "serves": list(self.serves), "backlog": self.backlog})

@@ -181,7 +181,8 @@ class Park(NamedTuple):
     ``parked_at`` is now. Both are by the store's clock: if that is set back, the run does not wait
     for it. ``rests`` is 1 if its time limit stands still from now on until it is due, as all that
     is left of it waits for sleeps, events and approvals; ``rested`` is for how many µs it has done
-    so before, with this owner.
+    so before, with this owner. ``begun`` is 0 if no body of the run has ever begun: it then waits
+    for a runner as if it had not been claimed.
     """
 
     id: str
@@ -190,6 +191,7 @@ class Park(NamedTuple):
     seen: int = 0
     rests: int = 0
     rested: int = 0
+    begun: int = 1
 
 
 class Exhausted(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 _MINUTE: Final = 60
@@ -38,3 +39,10 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 def first_line(text: str | None) -> str:
     """The first line of a text; nothing for None."""
     return (text or "").strip().partition("\n")[0]
+
+
+def slot_wait(runner: str, runs: int, idle: Sequence[str]) -> str:
+    """Tells of runs that wait for a slot of a runner although others are idle."""
+    verb, are = "waits" if runs == 1 else "wait", "is" if len(idle) == 1 else "are"
+    others = idle[0] if len(idle) == 1 else f"{len(idle):,} others"
+    return f"{counted(runs, 'run')} {verb} for a slot of {runner} while {others} {are} idle"

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 30, digest debdc5e4ecf8af3c10ac266097b73728b0f70a3379dff3ac0cbd97bf918e7234
+-- Made from migrations 1 to 31, digest 22df311ded6691973ff2f68949bb8e12103a1dca3588652073a6b33211855018
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -24,6 +24,7 @@ CREATE TABLE cloaca_runner (
     draining_since bigint,
     idle_since bigint,
     number bigint,
+    sharing text,
     PRIMARY KEY (id)
 );
 

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 32, digest a0a33e1047bbbe0de37bc597cd00d51641f86eb70473ab3b96b834f2d76be2f8
+-- Made from migrations 1 to 33, digest f3b2d24e3dd1260153fa06b2f332a45c4dca35184179e4fc37d9390088921db4
 
 PRAGMA application_id = 1668050785;
 
@@ -165,7 +165,7 @@ CREATE TABLE cloaca_runner (
     fenced INTEGER NOT NULL,
     started_at INTEGER NOT NULL,
     protocol INTEGER NOT NULL
-, draining_since INTEGER, idle_since INTEGER, number INTEGER) STRICT, WITHOUT ROWID;
+, draining_since INTEGER, idle_since INTEGER, number INTEGER, sharing TEXT) STRICT, WITHOUT ROWID;
 
 CREATE INDEX cloaca_run_owned ON cloaca_run (owner, workflow, id, status)
 WHERE owner IS NOT NULL AND ended_at IS NULL;

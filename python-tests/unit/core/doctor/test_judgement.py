@@ -19,6 +19,9 @@ LATE = [Late("r1", "w", LONG_AGO)]
 LIVE = SeenRunner("a", 1, fenced=False, process_ended=False, lease_over=False)
 
 
+BESIDE_IDLE = "runs_beside_idle"
+
+
 def waiting(kind: str, since: int = LONG_AGO, found: int = 2) -> list[WaitingRow]:
     return [WaitingRow(kind, "shop::w", "r1", since, found)]
 
@@ -35,6 +38,7 @@ def test_sound_work_has_no_findings() -> None:
         ({"runners": [LIVE._replace(fenced=True)]}, "runner_ended"),
         ({"runners": [LIVE._replace(lease_over=True)]}, "lease_over"),
         ({"runners": [LIVE._replace(draining_since=NOW - LEAVING_LONG - 1)]}, "draining_long"),
+        ({"runners": [LIVE._replace(backlog=2), LIVE._replace(id="i", asks=True)]}, BESIDE_IDLE),
         ({"waiting": waiting("run")}, "runs_unserved"),
         ({"waiting": waiting("schedule")}, "schedule_late"),
         ({"waiting": waiting("task_unserved")}, "tasks_unserved"),
@@ -115,6 +119,8 @@ def test_work_without_a_runner_has_the_short_name_of_its_workflow(kind: str) -> 
             "runners": [LIVE],
         },  # a moment longer is too long
         {"waiting": waiting("task_unserved", NOW - OVERDUE), "runners": [LIVE]},
+        {"runners": [LIVE._replace(backlog=2)]},
+        {"runners": [LIVE._replace(backlog=2), LIVE._replace(owned=0, asks=True, fenced=True)]},
         {"waiting": waiting("run", NOW)},  # made just now
         {"waiting": waiting("schedule", NOW - OVERDUE)},  # a schedule has time without a runner too
         {"upkeep": Upkeep(keeps_all=False, due_at=0)},  # a new database, which no runner has pruned

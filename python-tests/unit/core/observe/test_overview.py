@@ -7,7 +7,8 @@ from model.families import LATE, START, at, run
 
 from cloaca_core._engine.observe.facts import RunnerState
 from cloaca_core.conformance.rows import runner
-from cloaca_core.observe.overview import State, overview
+from cloaca_core.observe.overview import State, overview, runner_lines
+from cloaca_core.records.runners import Sharing
 from cloaca_core.records.search import Claimable
 from cloaca_core.records.standing import RunnerLoad
 from cloaca_core.records.waits import OpenApprovalRow
@@ -87,3 +88,19 @@ def test_without_a_run_that_waits_there_is_no_oldest(oldest: Claimable | None) -
 
     assert (found.oldest_pending, found.oldest_pending_seconds) == (None, None)
     assert not found.oldest_pending_given_back
+
+
+def test_a_backlog_is_told_as_long_as_another_runner_is_idle() -> None:
+    def state(name: str, sharing: Sharing, until: int = LATE + 1) -> RunnerState:
+        row = runner(name)._replace(sharing=sharing.text())
+        return RunnerState(RunnerLoad(row, 3, owns_workflow=False), until)
+
+    busy, idle = state("busy", Sharing(backlog=2)), state("idle", Sharing(1, ("flow",)))
+    gone = state("gone", Sharing(1, ("flow",)), LATE)
+
+    found, alone = runner_lines([busy, idle], LATE), runner_lines([busy, gone], LATE)
+
+    text = "2 runs wait for a slot of busy while idle is idle"
+    assert [each.backlog_text for each in found] == [text, ""]
+    assert (found[0].backlog, found[0].idle_beside) == (2, ("idle",))
+    assert [each.backlog for each in alone] == [0, 0]

@@ -41,7 +41,7 @@ _OPEN: Final = (TaskStatus.WAITING, TaskStatus.RUNNING)
 
 class Claimer:
     """Belongs to the engine's loop. ``patience`` is how many seconds a claim waits for a good
-    number of places once one is free.
+    number of places once one is free. ``looked`` is called with how many runs a claim has found.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Claimer:
         versions: VersionCheck,
         stop_strays: Callable[[Mapping[str, str]], Awaitable[set[str]]],
         clock: Clock,
+        looked: Callable[[int], None],
     ) -> None:
         self._store = store
         self._lease = lease
@@ -68,6 +69,7 @@ class Claimer:
         self._unserved = unserved
         self._versions = versions
         self._stop_strays = stop_strays
+        self._looked = looked
         self._clock = clock
         self.patience: float = CLAIM_PATIENCE
         self._claimed: list[RunRow] = []
@@ -118,11 +120,14 @@ class Claimer:
             return
         await self._unserved.claim_again()
         if not workflows or not await self._is_worth_it(workflows):
+            self._looked(0)
             return
-        if await self._claim(workflows, limit) == limit:
+        count = await self._claim(workflows, limit)
+        if count == limit:
             self.wake()
         elif await self._has_claimable(workflows):
             asyncio.get_running_loop().call_later(CHOOSING, self.wake)
+        self._looked(count)
 
     async def _is_worth_it(self, workflows: Sequence[str]) -> bool:
         """Look before an idle runner takes a lease: taking it is a write, which wakes the other

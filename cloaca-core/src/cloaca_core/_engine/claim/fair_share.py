@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -17,26 +18,46 @@ ended since the last claim. So claims of quick runs grow, and long runs come as 
 
 
 class FairShare:
-    """Belongs to the engine's loop."""
+    """Belongs to the engine's loop. ``is_asked`` is set while another runner has nothing to do;
+    ``ended`` counts runs that have ended, and beside other runners ``freed`` is called with each.
+    ``backlog`` returns how many bodies wait for a slot.
+    """
 
-    def __init__(self, takeover: Takeover, executor: Executor) -> None:
+    def __init__(
+        self,
+        takeover: Takeover,
+        executor: Executor,
+        backlog: Callable[[], int],
+        freed: Callable[[], None],
+    ) -> None:
         self._takeover = takeover
         self._executor = executor
-        self._ended = 0
+        self._backlog = backlog
+        self._freed = freed
+        self._before_claim = 0
+        self.is_asked: bool = False
+        self.ended: int = 0
 
     def run_ended(self) -> None:
         """A run of ours has ended."""
-        self._ended += 1
+        self.ended += 1
+        if self._takeover.is_crowded:
+            self._freed()
 
     def claim_begins(self) -> None:
         """Count ended runs for the next claim from now on."""
-        self._ended = 0
+        self._before_claim = self.ended
 
     def most(self) -> int:
         """How many runs keep this runner busy for a while. Beside other runners it leaves them the
-        runs that would only wait here.
+        runs that would only wait here, and beside one that asks for runs all that would.
         """
         if not self._takeover.is_crowded:
             return MOST_CLAIMED
-        needed = AHEAD * (self._executor.thread_slots + self._ended) - self._executor.backlog
-        return min(needed, MOST_CLAIMED)
+        executor, backlog = self._executor, self._backlog()
+        ended = self.ended - self._before_claim
+        if self.is_asked and backlog:
+            return 0  # it would take back what it gives
+        if self.is_asked:
+            return min(executor.free_threads + ended, MOST_CLAIMED)
+        return min(AHEAD * (executor.thread_slots + ended) - backlog, MOST_CLAIMED)

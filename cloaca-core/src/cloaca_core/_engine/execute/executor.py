@@ -101,6 +101,12 @@ class Executor:
         """How many bodies run at once that hold a thread: here, or while another process works."""
         return sum(each.slots for each in self._on_threads)
 
+    @property
+    def free_threads(self) -> int:
+        """How many more bodies could hold a thread now."""
+        used = sum(work.holds_slot and not work.is_async for work in self.running())
+        return max(0, self.thread_slots - used)
+
     def submit(self, work: Work) -> None:
         """Queue work; its ``finished`` is called on the engine's loop unless it is abandoned."""
         work.stage = Stage.QUEUED

@@ -117,6 +117,10 @@ class Attempts:
         self._body_times = Deadlines(self._check_time)
         self.draining: bool = False
 
+    def backlog(self) -> int:
+        """How many attempts and follow-ups wait for a slot, or for their turn to get one."""
+        return self._executor.backlog + self._quarantine.waiting
+
     # -- start -------------------------------------------------------------------------------
 
     def maker(self, task: Task) -> Callable[..., Attempt]:

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 class Capacity:
     """Belongs to the engine's loop. While ``paused``, only runs for which a body here waits get a
-    place.
+    place. ``asked`` is called with each change while another runner asks for runs.
     """
 
     def __init__(self, most: int, runs: ActiveRuns) -> None:
         self.paused: bool = False
         self.most: int = most
+        self.asked: Callable[[], None] | None = None
         self._runs = runs
         self._expected = 0
         self._changed = asyncio.Event()
@@ -55,6 +56,8 @@ class Capacity:
 
     def changed(self) -> None:
         """A place may have become free, or a slot may need work."""
+        if self.asked is not None:
+            self.asked()
         if self._is_enough is not None and self._is_enough():
             self._is_enough = None  # the caller is awake: it asks for itself
             self._changed.set()

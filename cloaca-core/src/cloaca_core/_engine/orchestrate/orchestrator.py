@@ -112,7 +112,7 @@ class Orchestrator:
         self.waits: Waits = Waits(
             store, config.evict_after_seconds, runs, clock, self._bodies, self
         )
-        self._waiting = WaitingRuns(
+        self.waiting_runs: WaitingRuns = WaitingRuns(
             config, self._launcher, runs, clock, capacity.changed, self, keeps=keeps
         )
         self._next_steps = NextSteps(
@@ -121,7 +121,7 @@ class Orchestrator:
             self.attempts,
             self._launcher,
             self._resting,
-            self._waiting,
+            self.waiting_runs,
             self.steered,
             self._failures,
             ended,
@@ -164,7 +164,7 @@ class Orchestrator:
     def tell_of_rests(self) -> bool:
         """Give runs back of whose rests only this runner knows, as it leaves; whether any are."""
         for run in self.runs:
-            self.guarded(run, self._waiting.leave, run)
+            self.guarded(run, self.waiting_runs.leave, run)
         return any(run.parked for run in self.runs)
 
     def stop(self, run: ActiveRun) -> None:

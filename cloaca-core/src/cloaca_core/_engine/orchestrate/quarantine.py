@@ -51,6 +51,13 @@ class Quarantine:
         self._alone: Attempt | None = None
         self._before: set[Attempt] = set()
 
+    @property
+    def waiting(self) -> int:
+        """How many attempts wait here."""
+        turnstiles = [self._broken, *self._queues.values()]
+        queued = sum([len(each.waiting) for each in turnstiles])
+        return queued + len(self._suspects) + len(self._held)
+
     # -- ask ---------------------------------------------------------------------------------
 
     def add(self, attempt: Attempt, go: Go) -> None:

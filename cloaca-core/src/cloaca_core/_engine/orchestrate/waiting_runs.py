@@ -1,13 +1,15 @@
 """Gives runs back that wait: a run that waits is in no runner's memory.
 
 One that is due soon stays, and keeps its place. One that a message may let go on at any moment
-stays for a while, without a place.
+stays for a while, without a place. Of runs that wait for a slot some are given to a runner that has
+free ones (``claim/giving`` decides which).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from cloaca_core._engine.execute.work import Stage
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.runs import Park
 from cloaca_core.records.states import TaskStatus
@@ -15,8 +17,9 @@ from cloaca_core.records.waits import NEVER
 from cloaca_core.values.instants import SECOND, instant_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from cloaca_core._engine.execute.attempt import Attempt
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.launcher import Launcher
     from cloaca_core._engine.plan.active_run import ActiveRun
@@ -34,6 +37,9 @@ class ParkingCourse(Protocol):
 
     def park(self, run: ActiveRun, park: Park) -> None:
         """Have a run given back, and forget it when that is durable."""
+
+    def launch(self, run: ActiveRun, tasks: Sequence[int]) -> None:
+        """Start these tasks."""
 
 
 class WaitingRuns:
@@ -94,6 +100,32 @@ class WaitingRuns:
             if not (run.over or run.parked):
                 self._park(run, Park(run.id, None, self._clock.wall()))
 
+    def waits_for_slot(self, run: ActiveRun) -> bool:
+        """Whether no body of a run has begun here and all that are ready wait for a slot, and no
+        body or run here waits for it.
+        """
+        if run.over or run.parked or run.wish is not None or run.waits is not None or run.depth:
+            return False
+        attempts = self._runs.attempts(run)
+        if not attempts or not all(map(_waits, attempts)):
+            return False
+        if run.row.parent_id in self._runs or self._launcher.back_offs.has(run):
+            return False
+        return all(row.epoch != run.epoch for row in run.latest.values())
+
+    def give(self, run: ActiveRun) -> None:
+        """Give a run back that waits for a slot, unless a body of it begins at this moment."""
+        begun = bool(run.latest or run.recovered or run.row.round > 1)
+        run.parked = True
+        self._launcher.hold(run)
+        if self._runs.attempts(run):
+            run.parked = False
+            held, run.held = run.held, []
+            self._course.launch(run, held)
+        else:
+            seen, now = run.row.messages, self._clock.wall()
+            self._course.park(run, Park(run.id, None, now, seen, begun=int(begun)))
+
     def _park(self, run: ActiveRun, park: Park) -> None:
         run.parked = True
         self._launcher.hold(run)
@@ -111,3 +143,9 @@ class WaitingRuns:
         if lingers:
             self._place_free()
         return lingers
+
+
+def _waits(attempt: Attempt) -> bool:
+    """Whether an attempt has not begun, and is not about to: none is marked before its turn."""
+    has_begun = attempt.stage not in (Stage.HELD, Stage.QUEUED)
+    return not (has_begun or attempt.ahead or attempt.marked)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.recover.process_identity import ProcessIdentity, host_name
 from cloaca_core.logs import SafeLogger
-from cloaca_core.records.runners import RunnerName, RunnerRow
+from cloaca_core.records.runners import RunnerName, RunnerRow, Sharing
 
 if TYPE_CHECKING:
     from cloaca_core._engine.recover.runner_id import RunnerId
@@ -33,13 +33,15 @@ IDLE_BEAT_NEARBY: Final = 600.0
 write to a file wakes all of its runners.
 """
 NEVER: Final = float("-inf")
+NOTHING: Final = Sharing()
 
 
 class Lease:
     """The registration of one runner. Belongs to the engine's loop.
 
     ``is_needed`` is asked before each beat and ``beaten`` called after it; ``lost`` is set when the
-    runner was fenced, which ``losses`` counts. Runs are owned under ``runner_id``.
+    runner was fenced, which ``losses`` counts. Runs are owned under ``runner_id``. ``tells`` says
+    what others are told with a beat of a runner that owns nothing, or may own something.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Lease:
         is_needed: Callable[[], bool],
         clock: Clock,
         beaten: Callable[[], None] = lambda: None,
+        tells: Callable[[bool], Sharing] = lambda _: NOTHING,
     ) -> None:
         self.runner_id: RunnerId = runner_id
         self.interval: float = seconds / BEATS_PER_LEASE
@@ -60,6 +63,7 @@ class Lease:
         self.losses: int = 0
         self._is_needed = is_needed
         self._beaten = beaten
+        self._tells = tells
         self._clock = clock
         self._store = store
         self._identity = identity
@@ -172,7 +176,9 @@ class Lease:
 
     async def _write(self, lease_until: int) -> bool:
         """Write a beat; whether this runner still counts as alive."""
-        if await self._store.beat(self.runner_id.current, lease_until, self._idle_since):
+        idle = self._idle_since
+        sharing = self._tells(idle is not None).text()
+        if await self._store.beat(self.runner_id.current, lease_until, idle, sharing):
             self._beaten()
             return True
         if not self.lost.is_set():

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
@@ -65,8 +65,9 @@ class Verdict(Enum):
 class Takeover:
     """Belongs to the engine's loop. ``freed`` is called when runs have become claimable.
 
-    ``is_crowded`` says whether other live runners were there at the last sweep; ``recovered``
-    counts the runs that were freed.
+    ``is_crowded`` says whether other live runners were there at the last sweep, ``others_work``
+    whether one of them may own runs; ``recovered`` counts the runs that were freed. ``others`` is
+    called with those that live.
     """
 
     def __init__(
@@ -77,8 +78,10 @@ class Takeover:
         identity: ProcessIdentity,
         freed: Callable[[], None],
         clock: Clock,
+        others: Callable[[Sequence[RunnerRow]], None] = lambda _: None,
     ) -> None:
         self._store = store
+        self._others = others
         self._lease = lease
         self._runner_id = runner_id
         self._identity = identity
@@ -95,6 +98,7 @@ class Takeover:
         self._due = asyncio.Event()
         self._due.set()
         self.is_crowded: bool = False
+        self.others_work: bool = False
         self.recovered: int = 0
 
     def wake(self) -> None:
@@ -123,6 +127,8 @@ class Takeover:
         self._forget_all_but({row.id for row in others})
         live = [row for row in others if not await self._is_dealt_with(row)]
         self.is_crowded = bool(live)
+        self.others_work = any(row.idle_since is None for row in live)
+        self._others(live)
         self._store.set_contended(contended=self.is_crowded)
         self._deaths.watch([r.pid for r in live if is_neighbour(self._identity, process_of(r))])
         return self._next_look(live)

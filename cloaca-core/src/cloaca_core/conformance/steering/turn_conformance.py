@@ -343,6 +343,24 @@ class TurnConformance:
 
         assert [await stored(store, run_id) for run_id in ("a", "b")] == before
 
+    async def test_a_run_of_which_nothing_has_begun_waits_as_before_its_claim(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"), new_run("b"))
+        await store.pause(["b"], act(), None, children=False)
+        claimable_at = (await stored(store, "a")).claimable_at
+
+        for run_id in ("a", "b"):
+            assert (await park(store, run_id, None, begun=False)).current == {run_id}
+
+        a, b = await stored(store, "a"), await stored(store, "b")
+        assert (a.status, a.owner, a.started_at, a.epoch) == (RunStatus.PENDING, None, None, 2)
+        assert (b.status, b.owner, b.started_at) == (RunStatus.PAUSED, None, None)
+        assert a.claimable_at == claimable_at
+        (claimed,) = await store.claim("r1", [WORKFLOW], 9, NOW + 1)
+        assert (claimed.id, claimed.status, claimed.started_at) == ("a", RunStatus.RUNNING, NOW + 1)
+
     async def test_a_run_that_has_ended_is_not_parked(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))

@@ -37,9 +37,17 @@ class RunnerStore(Protocol):
         (any more). Only reads.
         """
 
-    async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:
+    async def beat(
+        self,
+        runner_id: str,
+        lease_until: int,
+        idle_since: int | None = None,
+        sharing: str | None = None,
+    ) -> bool:
         """Renew the lease, count the beat and note since when the runner owns nothing, if it does
-        so; false when the runner was fenced or removed.
+        so, and what it tells others (see ``Sharing``); false when the runner was fenced or removed.
+        Others hear at once of an ask with another number than the last, and of a lease that ends
+        sooner than the last.
         """
 
     async def drain(self, runner_id: str, act: ActRow | None = None) -> int | None:

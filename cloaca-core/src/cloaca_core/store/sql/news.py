@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from cloaca_core.records.runners import Sharing
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.dialect import Step
 
@@ -46,10 +47,11 @@ KINDS: Final[Mapping[str, Change]] = {
 
 
 class News:
-    """Knows of one runner's commits until when others take it for alive."""
+    """Knows of one runner's commits until when others take it for alive, and its last ask."""
 
     def __init__(self) -> None:
         self._lease_until: int | None = None
+        self._asked = 0
 
     def of(self, steps: Sequence[Step]) -> Change | None:
         """``ANYTHING`` if a runner came or went, took up or released work, if something is asked of
@@ -70,22 +72,32 @@ class News:
         """
         for each in steps:
             if each.statement.name == "beat":
-                self._lease_until = _lease_until(each)
+                self._lease_until, self._asked = _lease_until(each), _asked(each)
 
     def _kind(self, one: Step) -> Change | None:
         name = one.statement.name
         if name in {"insert_run", "insert_plain_run"}:
             return Change.RUNS if _leaves_runs_unowned(one) else None
         if name == "beat":
-            known = self._lease_until
-            return Change.ANYTHING if known is None or _lease_until(one) < known else None
+            return Change.ANYTHING if self._is_news(one) else None
         return KINDS.get(name)
+
+    def _is_news(self, beat: Step) -> bool:
+        """Whether a lease ends sooner than the one before, or the runner asks anew for runs."""
+        known = self._lease_until
+        return known is None or _lease_until(beat) < known or _asked(beat) not in (0, self._asked)
 
 
 def _lease_until(beat: Step) -> int:
     until = beat.params[beat.statement.parameters.index("lease_until")]
     assert isinstance(until, int), "a beat names the end of its lease"
     return until
+
+
+def _asked(beat: Step) -> int:
+    text = beat.params[beat.statement.parameters.index("sharing")]
+    assert text is None or isinstance(text, str), "it is the text of a Sharing"
+    return Sharing.of(text).asked
 
 
 def _leaves_runs_unowned(insert: Step) -> bool:

@@ -38,9 +38,16 @@ class SqlRunners(SqlPart):
         if not _same_process(runner_of(found[1][0]), runner):
             raise StoreOpenError(f"runner_id {runner.id!r} is in use by another runner")
 
-    async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:
+    async def beat(
+        self,
+        runner_id: str,
+        lease_until: int,
+        idle_since: int | None = None,
+        sharing: str | None = None,
+    ) -> bool:
         beat = self._queries.runners.beat
-        values = beat.bind(id=runner_id, lease_until=lease_until, idle_since=idle_since)
+        known = {"id": runner_id, "lease_until": lease_until}
+        values = beat.bind(**known, idle_since=idle_since, sharing=sharing)
         (rows,) = await self._dialect.write([Step(beat, values)], urgent=True)
         return bool(rows)
 
@@ -147,5 +154,6 @@ def _same_process(found: RunnerRow, given: RunnerRow) -> bool:
         fenced=given.fenced,
         draining_since=given.draining_since,
         idle_since=given.idle_since,
+        sharing=given.sharing,
     )
     return as_given == given

@@ -31,21 +31,22 @@ SELECT number, id, host, process FROM cloaca_runner_name WHERE number IN :number
 -- name: get_runner
 -- Read one runner, to check whether its id belongs to the process that registered it.
 SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at, protocol,
-    draining_since, idle_since
+    draining_since, idle_since, sharing
 FROM cloaca_runner WHERE id = :id;
 
 
 -- name: list_runners
 -- List all runners, oldest first.
 SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at, protocol,
-    draining_since, idle_since
+    draining_since, idle_since, sharing
 FROM cloaca_runner ORDER BY started_at, id;
 
 
 -- name: beat
 -- Renew a runner's lease, unless another runner has declared this one dead.
 UPDATE cloaca_runner
-SET beat = beat + 1, lease_until = :lease_until, idle_since = CAST(:idle_since AS BIGINT)
+SET beat = beat + 1, lease_until = :lease_until, idle_since = CAST(:idle_since AS BIGINT),
+    sharing = CAST(:sharing AS TEXT)
 WHERE id = :id AND fenced = 0
 RETURNING id;
 

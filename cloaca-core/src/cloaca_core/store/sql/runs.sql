@@ -214,9 +214,10 @@ SELECT EXISTS (
 -- Give back a run that can do nothing before :due_at, or (NULL) while it is paused; if it is not (any
 -- more), or was sent more than :seen messages, it may be claimed at once. A run that is to be cancelled
 -- stays with its owner, which ends it. If it rests (:rests 1), its time limit stands still from now on; in
--- a pause it does so already.
+-- a pause it does so already. One of which nothing has begun (:begun 0) waits as before its claim.
 UPDATE cloaca_run
 SET owner = NULL, epoch = epoch + 1, came_due = 0,
+    started_at = CASE WHEN :begun = 1 THEN started_at END,
     stood_still = stood_still + :rested, deadline_at = deadline_at + :rested,
     rests_since = CASE
         WHEN :rests = 1 AND messages <= :seen AND paused_at IS NULL THEN CAST(:parked_at AS BIGINT)
@@ -225,6 +226,7 @@ SET owner = NULL, epoch = epoch + 1, came_due = 0,
     claimable_at = CASE WHEN CAST(:due_at AS BIGINT) IS NULL THEN claimable_at ELSE :parked_at END,
     status = CASE
         WHEN paused_at IS NOT NULL THEN 'Paused'
+        WHEN :begun = 0 THEN 'Pending'
         WHEN CAST(:due_at AS BIGINT) IS NULL OR messages > :seen THEN 'Running'
         ELSE 'Waiting'
     END

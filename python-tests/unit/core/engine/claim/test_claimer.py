@@ -76,11 +76,17 @@ class Store(MemoryStore):
         await self.free.wait()
         return await super().insert_when_free(run, message)
 
-    async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:
+    async def beat(
+        self,
+        runner_id: str,
+        lease_until: int,
+        idle_since: int | None = None,
+        sharing: str | None = None,
+    ) -> bool:
         if self.busy_beats:
             self.busy_beats -= 1
             raise StoreUnavailableError("database is locked")
-        beaten = await super().beat(runner_id, lease_until, idle_since)
+        beaten = await super().beat(runner_id, lease_until, idle_since, sharing)
         self.refused_beats += not beaten
         return beaten
 

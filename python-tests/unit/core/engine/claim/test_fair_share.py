@@ -19,8 +19,13 @@ class Surroundings:
     """In place of the executor and the takeover: how busy it is here, and beside us."""
 
     thread_slots = SLOTS
+    free_threads: int = SLOTS
     backlog: int = 0
     is_crowded: bool = True
+    freed: int = 0
+
+    def free(self) -> None:
+        self.freed += 1
 
 
 @pytest.fixture
@@ -30,7 +35,8 @@ def around() -> Surroundings:
 
 @pytest.fixture
 def share(around: Surroundings) -> FairShare:
-    return FairShare(cast(Takeover, around), cast(Executor, around))
+    takeover, executor = cast(Takeover, around), cast(Executor, around)
+    return FairShare(takeover, executor, lambda: around.backlog, around.free)
 
 
 def test_a_runner_alone_takes_as_many_as_a_claim_may(
@@ -72,3 +78,31 @@ def test_they_do_not_grow_beyond_what_a_claim_may_take(share: FairShare) -> None
         share.run_ended()
 
     assert share.most() == MOST_CLAIMED
+
+
+@pytest.mark.parametrize(
+    ("free", "backlog", "most"),
+    [
+        (SLOTS, 0, SLOTS),
+        (1, 0, 1),
+        (0, 0, 0),
+        (1, 1, 0),  # it would take back what it has just given
+    ],
+)
+def test_beside_one_that_is_idle_it_takes_what_begins_at_once(
+    share: FairShare, around: Surroundings, free: int, backlog: int, most: int
+) -> None:
+    around.free_threads, around.backlog = free, backlog
+    share.is_asked = True
+
+    assert share.most() == most
+
+
+@pytest.mark.parametrize(("is_crowded", "told"), [(True, 1), (False, 0)])
+def test_a_free_slot_is_told_of_beside_others_alone(
+    share: FairShare, around: Surroundings, is_crowded: bool, told: int
+) -> None:
+    around.is_crowded = is_crowded
+    share.run_ended()
+
+    assert around.freed == told

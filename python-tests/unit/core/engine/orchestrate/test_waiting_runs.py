@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from model.hand_clock import HandClock
 from model.runs import active_run, graph_of
 
+from cloaca_core._engine.execute.attempt import Attempt
+from cloaca_core._engine.execute.work import Stage
 from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core._engine.orchestrate.waiting_runs import DUE_SOON, WaitingRuns
 from cloaca_core._engine.plan.active_run import ActiveRun
@@ -16,6 +19,7 @@ from cloaca_core._engine.plan.deadline import Deadline
 from cloaca_core._engine.plan.open_waits import OpenWait, OpenWaits
 from cloaca_core._engine.plan.restore import Resume
 from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.records.runs import Park
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.waits import APPROVAL, EVENT, NEVER, SLEEP, MessageRow, WaitRow
@@ -36,6 +40,7 @@ class Scene:
         self.retries_due: dict[int, int] = {}
         self.held: list[ActiveRun] = []
         self.parks: list[Park] = []
+        self.launched: list[tuple[str | int, ...]] = []
         self.places_free = 0
         self.clock = HandClock(NOW / 1e6)
         self.runs = ActiveRuns()
@@ -79,8 +84,38 @@ class Scene:
     def due(self, run: ActiveRun) -> dict[int, int]:
         return self.retries_due if run is self.run else {}
 
+    def has(self, run: ActiveRun) -> bool:
+        return bool(self.due(run))
+
     def hold(self, run: ActiveRun) -> None:
         self.held.append(run)
+        for each in self.runs.attempts(run):
+            if each.stage is Stage.QUEUED:
+                self.runs.discard(each)
+                run.held.append(each.index)
+
+    def launch(self, run: ActiveRun, tasks: Sequence[int]) -> None:
+        self.launched.append((run.id, *tasks))
+
+    # -- runs that wait for a slot ---------------------------------------------------------------
+
+    def queued(self, *stages: Stage, **fields: Any) -> ActiveRun:
+        """Attempts of the first tasks are at these stages."""
+        self.run = self.ready_run(**fields)
+        for index, stage in enumerate(stages):
+            attempt = SimpleNamespace(
+                owner=self.run, index=index, stage=stage, ahead=False, marked=False
+            )
+            self.runs.begin(cast(Attempt, attempt))
+        return self.run
+
+    def waits_for_slot(self) -> bool:
+        return self._waiting.waits_for_slot(self.run)
+
+    def give(self) -> list[Park]:
+        """Give the run to another runner; its parks."""
+        self._waiting.give(self.run)
+        return self.parks
 
     def park(self, run: ActiveRun, park: Park) -> None:
         assert self.held == [run], "a retry could still begin here"
@@ -313,3 +348,76 @@ class TestARunnerThatClaimsNothing:
         scene.run.rested = 1
 
         assert [park.due_at for park in scene.leave()] == [NOW + 9 * DUE_SOON]
+
+
+class TestWaitingForASlot:
+    @pytest.mark.parametrize("stage", [Stage.QUEUED, Stage.HELD])
+    def test_a_run_none_of_whose_bodies_has_begun_waits(self, scene: Scene, stage: Stage) -> None:
+        scene.queued(Stage.QUEUED, stage)
+
+        assert scene.waits_for_slot()
+
+    @pytest.mark.parametrize("stage", [Stage.RUNNING, Stage.RAN])
+    def test_one_with_a_body_that_has_begun_does_not(self, scene: Scene, stage: Stage) -> None:
+        scene.queued(Stage.QUEUED, stage)
+
+        assert not scene.waits_for_slot()
+
+    @pytest.mark.parametrize("sign", ["ahead", "marked"])
+    def test_nor_one_with_a_body_that_is_about_to_begin(self, scene: Scene, sign: str) -> None:
+        run = scene.queued(Stage.QUEUED)
+        (attempt,) = scene.runs.attempts(run)
+        setattr(attempt, sign, True)
+
+        assert not scene.waits_for_slot()
+
+    def test_nor_one_of_which_a_task_has_ended_here(self, scene: Scene) -> None:
+        run = scene.queued(Stage.QUEUED)
+        run.latest[B] = attempt_row("r", "b", epoch=run.epoch)
+        assert not scene.waits_for_slot()
+
+        run.latest[B] = attempt_row("r", "b", epoch=run.epoch - 1)  # with an earlier owner
+        assert scene.waits_for_slot()
+
+    def test_nor_one_that_a_body_or_a_run_here_waits_for(self, scene: Scene) -> None:
+        run = scene.queued(Stage.QUEUED)
+        run.depth = 1
+        assert not scene.waits_for_slot()
+
+        run.depth = 0
+        run.row = run.row._replace(parent_id="r")
+        assert not scene.waits_for_slot()
+
+    def test_nor_one_that_is_steered_or_parked(self, scene: Scene) -> None:
+        run = scene.queued(Stage.QUEUED)
+        run.wish = RunStatus.PAUSED
+        assert not scene.waits_for_slot()
+
+        run.wish, run.parked = None, True
+        assert not scene.waits_for_slot()
+
+    def test_nor_one_with_a_task_that_backs_off(self, scene: Scene) -> None:
+        scene.queued(Stage.QUEUED)
+        scene.retries_due = {B: NOW}
+
+        assert not scene.waits_for_slot()
+
+    def test_it_is_given_back_as_if_it_had_not_been_claimed(self, scene: Scene) -> None:
+        run = scene.queued(Stage.QUEUED, Stage.QUEUED)
+
+        assert scene.give() == [Park("r", None, NOW, begun=0)]
+        assert run.parked
+        assert not scene.runs.attempts(run)
+
+    def test_one_that_others_have_begun_stays_begun(self, scene: Scene) -> None:
+        run = scene.queued(Stage.QUEUED)
+        run.latest[B] = attempt_row("r", "b", epoch=run.epoch - 1)
+
+        assert scene.give() == [Park("r", None, NOW, begun=1)]
+
+    def test_it_stays_if_a_body_begins_at_this_moment(self, scene: Scene) -> None:
+        run = scene.queued(Stage.QUEUED, Stage.RUNNING)
+
+        assert scene.give() == []
+        assert not run.parked
+        assert scene.launched == [("r", A)]

@@ -39,12 +39,18 @@ class Store(MemoryStore):
     def lease_ends_with_boot(self) -> bool:
         return self.nearby
 
-    async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:
+    async def beat(
+        self,
+        runner_id: str,
+        lease_until: int,
+        idle_since: int | None = None,
+        sharing: str | None = None,
+    ) -> bool:
         await self.open.wait()
         if self.is_busy:
             raise StoreUnavailableError("database is locked")
         self.beats.append(lease_until)
-        return await super().beat(runner_id, lease_until, idle_since)
+        return await super().beat(runner_id, lease_until, idle_since, sharing)
 
 
 class Holder:

@@ -50,10 +50,16 @@ class Store(MemoryStore):
     def lease_clock(self) -> int:
         return int((self.clock.now + self.set_by) * 1e6)
 
-    async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:
+    async def beat(
+        self,
+        runner_id: str,
+        lease_until: int,
+        idle_since: int | None = None,
+        sharing: str | None = None,
+    ) -> bool:
         if self.broken:
             raise OSError("no writes now")
-        return await super().beat(runner_id, lease_until, idle_since)
+        return await super().beat(runner_id, lease_until, idle_since, sharing)
 
     async def fence(self, runner_id: str, seen_beat: int) -> bool:
         if runner_id == self.lives:

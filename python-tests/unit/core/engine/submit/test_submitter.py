@@ -71,10 +71,16 @@ class Store(MemoryStore):
         self.then()
         return committed._replace(held=frozenset(held))
 
-    async def beat(self, runner_id: str, lease_until: int, idle_since: int | None = None) -> bool:
+    async def beat(
+        self,
+        runner_id: str,
+        lease_until: int,
+        idle_since: int | None = None,
+        sharing: str | None = None,
+    ) -> bool:
         if self.beat_failures:
             raise self.beat_failures.pop(0)
-        return await super().beat(runner_id, lease_until, idle_since)
+        return await super().beat(runner_id, lease_until, idle_since, sharing)
 
 
 class Desk:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cloaca_core.records.runners import Sharing
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.dialect import Step
@@ -16,8 +17,9 @@ def insert(*owners: str | None) -> Step:
     return Step(Statement("insert_run", "", ("id", "owner")), rows=[("x", each) for each in owners])
 
 
-def beat(lease_until: int) -> Step:
-    return Step(Statement("beat", "", ("lease_until", "id")), (lease_until, "r1"))
+def beat(lease_until: int, sharing: str | None = None) -> Step:
+    parameters = ("lease_until", "sharing", "id")
+    return Step(Statement("beat", "", parameters), (lease_until, sharing, "r1"))
 
 
 def named(*names: str) -> list[Step]:
@@ -71,6 +73,18 @@ def test_a_lease_that_ends_sooner_than_others_know_is_news() -> None:
 
     told_of = Change.ANYTHING
     assert told == [told_of, None, None, None, told_of, None]
+
+
+def test_an_ask_is_news_when_it_is_a_new_one() -> None:
+    news = News()
+    told: list[Change | None] = []
+    for number, backlog in ((0, 0), (0, 4), (1, 0), (1, 0), (0, 0), (1, 0), (2, 0)):
+        step = beat(5, Sharing(number, (), backlog).text())
+        told.append(news.of([step]))
+        news.wrote([step])
+
+    told_of = Change.ANYTHING
+    assert told == [told_of, None, told_of, None, None, told_of, told_of]
 
 
 def test_a_lease_whose_beat_failed_is_news_still() -> None:
