@@ -286,6 +286,10 @@ class MemoryStore(
         )
 
     async def leave_unserved(self, runner_id: str, runs: Collection[Unserved]) -> set[str]:
+        known = self.runs | self.hidden.runs
+        for run_id, by in list(self.unserved):
+            if by == runner_id and run_id in known and known[run_id].ended_at is not None:
+                del self.unserved[run_id, by]
         for each in runs:
             run = self.runs.get(each.run_id)
             if run is None or not self._owns(runner_id, each.run_id, each.epoch):

@@ -332,6 +332,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "end_cancelled": {"runner_id": "dead", "now": 1},
     "has_claimable": _RANGES,
     "note_unserved": _LEFT,
+    "forget_ended": {"runner_id": "mine"},
     "leave_run": {name: value for name, value in _LEFT.items() if name != "tasks"}
     | {"has_begun": 0},
     "list_left": {"ids": _MINE, "runner_id": "mine"},

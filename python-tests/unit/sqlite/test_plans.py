@@ -198,6 +198,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "claim": _CLAIM | {"aged": 0},
     "has_claimable": {"runner_id": "mine", "workflows": _FLOWS},
     "note_unserved": _LEFT,
+    "forget_ended": {"runner_id": "mine"},
     "leave_run": _LEFT,
     "list_left": _LEFT,
     "forget_unserved": {"runner_id": "mine", "workflows": _FLOWS},

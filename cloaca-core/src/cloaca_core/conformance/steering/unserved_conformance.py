@@ -125,6 +125,24 @@ class UnservedConformance:
         await store.pause(["b"], act("s"), None, children=True)
         assert await store.left_unserved("r1") == []
 
+    async def test_notes_of_runs_that_have_ended_go_when_others_are_left(
+        self, store: Store
+    ) -> None:
+        for name in ("r1", "r2"):
+            await store.register(runner(name))
+        await submit(store, *[new_run(name, owner=None) for name in "abc"])
+        assert await claimed(store, 2) == ["a", "b"]
+        await _leave(store, "a", "b")
+        assert await claimed(store, 1, runner_id="r2") == ["a"]
+        await record(store, ends=[run_end("a", epoch=3)], runner_id="r2")
+        assert await _lacking(store, "a") == {"r1": ("gone",)}
+
+        assert await claimed(store) == ["c"]
+        await _leave(store, "c")
+
+        found = [await _lacking(store, name) for name in "abc"]
+        assert found == [{}, {"r1": ("gone",)}, {"r1": ("gone",)}]
+
     async def test_leaving_a_run_again_changes_nothing(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a", owner=None))

@@ -143,7 +143,7 @@ class RunStore(Protocol):
         to be cancelled, or has ended, is not changed; nor is any once the runner is fenced. This
         runner does not claim it any more until ``forget_unserved``, or until the run is begun
         again; every other one may. The notes go with the run, and when the runner is unregistered
-        or removed.
+        or removed; those about runs that have ended go when the runner leaves others.
         """
 
     async def left_unserved(self, runner_id: str) -> list[WaitingRow]:

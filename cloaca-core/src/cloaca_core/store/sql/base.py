@@ -58,6 +58,7 @@ class RunQueries(Statements):
     has_claimable: Statement
     set_ran_version: Statement
     note_unserved: Statement
+    forget_ended: Statement
     leave_run: Statement
     list_left: Statement
     count_left: Statement

@@ -81,7 +81,7 @@ class SqlRuns(SqlPart):
         q, array = self._queries.runs, self._dialect.array
         known: dict[str, object] = {"runner_id": runner_id}
         ids = array([run.run_id for run in runs])
-        steps = [*steps_of([q.lock_runs], {**known, "ids": ids})]
+        steps = [*steps_of([q.lock_runs, q.forget_ended], {**known, "ids": ids})]
         for run in sorted(runs):
             values = {**known, **run._asdict(), "ids": array([run.run_id]), "fence": run.epoch}
             steps += steps_of([q.note_unserved, q.leave_run], values)

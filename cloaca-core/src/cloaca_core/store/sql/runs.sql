@@ -290,6 +290,14 @@ WHERE id IN :ids AND owner = :runner_id AND epoch = :fence
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
 
 
+-- name: forget_ended
+-- Forget of a runner which runs it has left that have ended since, with others.
+DELETE FROM cloaca_unserved
+WHERE runner_id = :runner_id AND (
+    SELECT run.ended_at FROM cloaca_run AS run WHERE run.id = cloaca_unserved.run_id LIMIT 1
+) IS NOT NULL;
+
+
 -- name: list_left
 -- Find those of these runs that the runner has left.
 SELECT run_id FROM cloaca_unserved WHERE run_id IN :ids AND runner_id = :runner_id;
