@@ -115,7 +115,10 @@ class NextSteps:
             self._journal.mark_soon()
             if entry.run.wish is not None:
                 self._course.guarded(entry.run, self._launcher.landed, entry.run, entry.ahead)
-        self._course.guarded(entry.run, self._go_on, entry)
+        if entry.end is None:
+            self._course.guarded(entry.run, self._go_on, entry)
+        else:  # an error cannot end it once more: the journal hears of it
+            self._go_on(entry)
         if entry.flaw is not None:
             self._failures.broken(entry.run, entry.flaw)
 

@@ -74,15 +74,18 @@ async def test_the_old_end_of_one_that_was_claimed_again_leaves_the_new_one(
     assert list(scene.runs) == [new]
 
 
-async def test_a_flaw_after_the_end_leaves_the_end_alone(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_a_flaw_after_the_end_leaves_the_end_alone_and_reaches_the_journal(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Those who wait for the run would do so for ever."""
+
     def flawed(run: ActiveRun, end: RunEnd) -> None:
         raise LookupError("a flaw of ours")
 
     monkeypatch.setattr(scene.orchestrator._next_steps, "_ended", flawed)
     scene.adopt(graph_of(a={}))
 
-    assert await scene.finish() == [("a", 1, "Completed")]
+    with pytest.raises(LookupError, match="a flaw of ours"):
+        await scene.finish()
     assert not scene.journal.waiting
     assert not scene.runs
