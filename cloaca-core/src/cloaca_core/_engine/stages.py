@@ -174,14 +174,15 @@ class Claims:
         self.takeover = Takeover(
             store, self.lease, runner_id, identity, runs_freed, clock, self._see_others
         )
-        self._serves = serves = base.registry.namespaces
+        self.unserved = UnservedRuns(store, base.registry, runner_id, definitions, runs_left)
+        self._serves = serves = self.unserved.serves
         executor, backlog = base.executor, orchestrator.attempts.backlog
         self.asking = Asking(
             executor, backlog, base.capacity, self.takeover, serves, self.lease.prove
         )
         self.share = FairShare(self.takeover, executor, backlog, self.asking.run_ended)
-        self.giving = Giving(orchestrator, base.capacity, self.share, serves, clock)
-        self.unserved = UnservedRuns(store, base.registry, runner_id, definitions, runs_left)
+        known = base.registry.namespaces
+        self.giving = Giving(orchestrator, base.capacity, self.share, known, clock)
         self.claimer = Claimer(
             store,
             self.lease,

@@ -74,6 +74,10 @@ class UnservedRuns:
         """Whether runs were left, under a version that is registered still or has just changed."""
         return bool(self._left_under)
 
+    def serves(self) -> list[str]:
+        """The workflows of this runner of which it leaves no runs: others may give it theirs."""
+        return [each for each in self._registry.namespaces() if each not in self._left_under]
+
     async def leave(self, rows: Sequence[RunRow], past: Mapping[str, PastRows]) -> set[str]:
         """Give back the claimed runs that the version registered here does not fit; their ids.
         Nearly always there are none, which takes no statement.

@@ -278,15 +278,18 @@ async def test_runs_are_claimed_again_under_a_version_that_is_registered_later(
     scene: Scene,
 ) -> None:
     await scene.record("ab")
+    assert scene.runs.serves() == [scene.here.namespace]
     await scene.left(await scene.run(), [])
     await scene.runs.claim_again()
     assert scene.store.forgotten == []
+    assert scene.runs.serves() == []  # it asks for no more of them
 
     define(scene.registry, "ab")
     await scene.runs.claim_again()
     await scene.runs.claim_again()
 
     assert scene.store.forgotten == [[scene.here.namespace]]
+    assert scene.runs.serves() == [scene.here.namespace]
     assert await scene.store.has_claimable("r1", [scene.here.namespace])
 
 
