@@ -433,6 +433,18 @@ def test_status_is_one_screen(command: Command) -> None:
     assert answer(command("status", "--json"))["status"]["failed"] == 1
 
 
+def test_the_slowest_tasks_are_named(command: Command) -> None:
+    command("run", "order")
+
+    rows = answer(command("stats", "tasks", "--json"))["tasks"]
+    assert {row["workflow_name"] for row in rows} == {"order"}
+    assert [row["p95"] for row in rows] == sorted([row["p95"] for row in rows], reverse=True)
+    shown = command("stats", "tasks", "--since", "1h", "workflow:order").stdout.splitlines()
+    assert len(shown) == 1 + len(rows)
+    assert command("stats", "tasks", "--since", "2099-01-01").stdout == ""
+    command("stats", "tasks", "--since", "soon", code=2)
+
+
 def test_failures_are_told_by_their_errors(command: Command) -> None:
     for _ in range(2):
         command("run", "order", "-P", "fail:=true", code=5)

@@ -26,6 +26,7 @@ COMMANDS = {
     "runs": _group("runs", "List, watch and explain runs; cancel, pause, retry, fork them."),
     "approvals": _group("approvals", "List what waits for a person's decision."),
     "workflows": _group("workflows", "List, show, draw, check, pause and resume workflows."),
+    "stats": _group("stats", "Measure over all workflows: the slowest tasks."),
     "schedules": _group("schedules", "List, add, explain and change cron schedules."),
     "triggers": _group("triggers", "List, show, enable and disable triggers."),
     "runners": _group("runners", "List the runners of a database, and let one leave."),

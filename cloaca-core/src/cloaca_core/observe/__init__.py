@@ -12,6 +12,7 @@
     activity   of the last hours        standings  how far runs have come
     statistics of workflows and tasks    overview   one screen
     failure_groups   failed runs by their errors
+    task_times   the slowest tasks of all workflows
     versions   in the last runs          starters   schedules and triggers of a workflow
     inbox      what waits for a person
     schedules  cron schedules, their ticks and the ticks of a period; triggers: event triggers
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         WorkflowStatistics as WorkflowStatistics,
     )
     from cloaca_core.observe.task_details import TaskDetails as TaskDetails
+    from cloaca_core.observe.task_times import SlowestTasks as SlowestTasks, TaskTimes as TaskTimes
     from cloaca_core.observe.timeline import Bar as Bar, Span as Span, Timeline as Timeline
     from cloaca_core.observe.tree import RunTree as RunTree, TaskNode as TaskNode
     from cloaca_core.observe.versions import VersionLine as VersionLine
@@ -82,6 +84,8 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for one of the
         "WorkflowLine": "statistics",
         "WorkflowStatistics": "statistics",
         "TaskDetails": "task_details",
+        "SlowestTasks": "task_times",
+        "TaskTimes": "task_times",
         "Bar": "timeline",
         "Span": "timeline",
         "Timeline": "timeline",

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cloaca_core.observe.starters import Starter
     from cloaca_core.observe.statistics import WorkflowLine, WorkflowStatistics
     from cloaca_core.observe.task_details import TaskDetails
+    from cloaca_core.observe.task_times import SlowestTasks
     from cloaca_core.observe.timeline import Timeline
     from cloaca_core.observe.tree import RunTree
     from cloaca_core.observe.triggers import TriggerLine, TriggerPage
@@ -99,6 +100,13 @@ class Observer:
         return self._ask(
             lambda engine: failure_groups.read(engine, wanted), failure_groups.failure_groups
         )
+
+    def slowest_tasks(self, *terms: str | Filter) -> Call[SlowestTasks]:
+        """The tasks of the newest 2,000 runs that match, over all workflows, slowest first."""
+        from cloaca_core.observe import task_times
+
+        wanted = _filter(terms)
+        return self._ask(lambda engine: task_times.read(engine, wanted), task_times.slowest)
 
     def count(self, *terms: str | Filter) -> Call[int]:
         """How many runs match."""
