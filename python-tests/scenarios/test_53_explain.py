@@ -68,7 +68,7 @@ def looking(url: str) -> str:
 
 
 def tasks_of(explanation: cloaca.Explanation) -> dict[str, cloaca.TaskExplanation]:
-    return {each.task: each for each in explanation.tasks}
+    return {each.task_id: each for each in explanation.tasks}
 
 
 class Unanswered(Executor):
@@ -105,7 +105,7 @@ def test_a_run_for_later_says_when_it_starts(runner: cloaca.DefaultRunner) -> No
     assert found.code == "not_due"
     assert f"it starts at {instant:%Y-%m-%dT%H:%M:%SZ}, in 3 days" in found.why
     assert "it is cancelled if it has not begun by" in found.why
-    assert [(each.task, each.code) for each in found.tasks] == [
+    assert [(each.task_id, each.code) for each in found.tasks] == [
         ("a", "run_held"),
         ("b", "dependencies"),
     ]
@@ -630,7 +630,7 @@ def test_a_run_that_was_cancelled_says_by_whom_and_what_may_have_had_effects(
     assert found.why == "cancelled by ann: no use; cut off, and may have had effects: first"
     assert tasks_of(found)["first"].code == "cut_off"
     assert tasks_of(found)["second"].code == "cancelled"
-    assert {each.task: each.status for each in found.tasks} == {
+    assert {each.task_id: each.status for each in found.tasks} == {
         each.task_id: each.status for each in run.tasks().values()
     }
 

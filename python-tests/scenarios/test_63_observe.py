@@ -338,7 +338,7 @@ async def test_a_loop_watches_and_observes_too(
                 trees.append(tree)
                 for task in tree.tasks:
                     if task.status == "Running":
-                        gates.gates[task.task].set()
+                        gates.gates[task.task_id].set()
             async for snapshot in (await client.get_run(run.id)).watch():
                 assert snapshot.run.status == "Completed"
         assert (await observer.runs("status:completed")).runs[0].id == run.id

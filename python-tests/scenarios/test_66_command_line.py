@@ -271,7 +271,7 @@ def test_a_run_is_shown_with_its_tasks(command: Command) -> None:
     shown = command("runs", "show", "@").stdout
     assert "ValueError: no stock" in shown
     tasks = answer(command("runs", "show", "@", "--json"))["run"]["tasks"]
-    assert [(task["task"], task["status"]) for task in tasks] == [
+    assert [(task["task_id"], task["status"]) for task in tasks] == [
         ("charge", "Completed"),
         ("send", "Failed"),
     ]
@@ -336,7 +336,7 @@ def test_lines_are_followed_to_the_end_of_their_run(
 
     assert [json.loads(line)["message"] for line in lines] == ["slow\nvery", "half", "whole"]
     shown = answer(command("runs", "show", "@", "--json"))["run"]["tasks"]
-    assert {task["task"]: (task["progress"] or {}).get("text") for task in shown} == {
+    assert {task["task_id"]: (task["progress"] or {}).get("text") for task in shown} == {
         "read": "all of it",
         "other": None,
     }

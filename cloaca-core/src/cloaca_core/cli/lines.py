@@ -115,7 +115,7 @@ def run_about(run: RunLine) -> str:
 
 def _task_line(task: TaskNode, branch: str) -> Line:
     return Line(
-        branch, task.task, task.status, task.seconds, task_about(task), task.status == "Running"
+        branch, task.task_id, task.status, task.seconds, task_about(task), task.status == "Running"
     )
 
 
@@ -192,10 +192,10 @@ def states_of(tree: RunTree, path: str = "") -> Mapping[str, State]:
         name, run.status, run.round, run_about(run), run.seconds, at, is_top=not path
     )
     for task in tree.tasks:
-        key = f"{path}{task.task}"
+        key = f"{path}{task.task_id}"
         at = task.ended_at or task.started_at
         about, seconds = task_about(task), task.seconds
-        found[f"{path}task {task.task}"] = State(
+        found[f"{path}task {task.task_id}"] = State(
             key, task.status, task.attempts, about, seconds, at
         )
         for child in task.children:

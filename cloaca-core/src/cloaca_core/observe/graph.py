@@ -113,7 +113,7 @@ def graph_of_run(drawn: Drawn) -> Graph:
     """
     family, definition = drawn
     row = family.views[family.top].row
-    states = {node.task: node for node in tree(family).tasks}
+    states = {node.task_id: node for node in tree(family).tasks}
     if definition is not None:
         return _graph(row.workflow, row.version, row.id, definition.tasks, states)
     nodes = tuple([_unknown(node) for node in states.values()])
@@ -151,7 +151,7 @@ def _node(task: Task | RecordedTask, layer: int, state: TaskNode | None) -> Grap
 
 
 def _unknown(node: TaskNode) -> GraphNode:
-    return GraphNode(node.task, "task", node.status, node.attempts, node.seconds, None, 0)
+    return GraphNode(node.task_id, "task", node.status, node.attempts, node.seconds, None, 0)
 
 
 def _layers(tasks: Sequence[Task | RecordedTask]) -> dict[str, int]:

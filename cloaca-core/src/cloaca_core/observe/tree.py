@@ -43,7 +43,7 @@ class TaskNode(Shown):
     have submitted, detached ones aside.
     """
 
-    task: str
+    task_id: str
     kind: str | None
     status: TaskStatus
     depends_on: tuple[str, ...]
@@ -159,7 +159,7 @@ def _node(
     family: Family,
 ) -> TaskNode:
     return TaskNode(
-        task=result.task_id,
+        task_id=result.task_id,
         kind=kind_of(task),
         status=result.status,
         depends_on=() if task is None else task.dependencies,

@@ -95,7 +95,7 @@ def test_a_run_is_shown_with_its_tasks(desk: Desk) -> None:
     form = get_run(desk, "@")
 
     assert form["run"]["status"] == "Failed"
-    assert [(each["task"], each["status"]) for each in form["run"]["tasks"]] == [
+    assert [(each["task_id"], each["status"]) for each in form["run"]["tasks"]] == [
         ("charge", "Completed"),
         ("send", "Failed"),
     ]

@@ -46,5 +46,5 @@ def test_a_run_is_shown_with_its_tasks_beside_its_facts(
 
     assert (form["submitted_by"], of_nobody) == ("ann", None)
     assert (form["id"], form["status"]) == (run.id, "Pending")
-    assert [task["task"] for task in form["tasks"]] == ["charge"]
+    assert [task["task_id"] for task in form["tasks"]] == ["charge"]
     assert "run" not in form

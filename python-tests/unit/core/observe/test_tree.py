@@ -13,7 +13,7 @@ OF = tasks(load=[], send=["load"])
 def test_tasks_are_in_the_order_of_the_definition_with_their_states() -> None:
     found = tree(family(view(run(status="Running"), attempt("load", begins=1, ends=4), of=OF)))
 
-    assert [(each.task, each.status, each.depends_on) for each in found.tasks] == [
+    assert [(each.task_id, each.status, each.depends_on) for each in found.tasks] == [
         ("load", "Completed", ()),
         ("send", "NotStarted", ("load",)),
     ]

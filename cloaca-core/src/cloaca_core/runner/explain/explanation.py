@@ -19,7 +19,7 @@ LINES: Final = 20
 class TaskExplanation:
     """Why a task is as it is. ``code`` is for programs, ``why`` for people."""
 
-    task: str
+    task_id: str
     status: TaskStatus
     code: str
     why: str
@@ -71,7 +71,7 @@ class Explanation:
 
 def _task_rows(tasks: Sequence[TaskExplanation]) -> list[tuple[str, str, str]]:
     if len(tasks) <= LINES:
-        return [(each.task, each.status, _why(each)) for each in tasks]
+        return [(each.task_id, each.status, _why(each)) for each in tasks]
     groups: dict[tuple[str, str], list[TaskExplanation]] = {}
     for each in tasks:
         groups.setdefault((each.status, each.code), []).append(each)
@@ -82,9 +82,9 @@ def _group_row(group: Sequence[TaskExplanation]) -> tuple[str, str, str]:
     """One line for tasks in one state for one kind of reason."""
     first = group[0]
     alike = all(each.why == first.why for each in group)
-    why = _why(first) if alike or not _why(first) else f"{first.task}: {_why(first)}"
-    name = first.task if len(group) == 1 else counted(len(group), "task")
-    named = "" if len(group) == 1 else f" ({listed([each.task for each in group])})"
+    why = _why(first) if alike or not _why(first) else f"{first.task_id}: {_why(first)}"
+    name = first.task_id if len(group) == 1 else counted(len(group), "task")
+    named = "" if len(group) == 1 else f" ({listed([each.task_id for each in group])})"
     return f"{name}{named}", first.status, why
 
 

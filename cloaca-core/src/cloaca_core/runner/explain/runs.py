@@ -63,7 +63,7 @@ def _first_failure(code: str, error: str, tasks: Sequence[TaskExplanation]) -> W
     if not failed:
         return Why(code, error)
     more = f"; {counted(len(failed) - 1, 'more task')} failed" if len(failed) > 1 else ""
-    return Why(code, f"task {failed[0].task}: {failed[0].why}{more}")
+    return Why(code, f"task {failed[0].task_id}: {failed[0].why}{more}")
 
 
 def _left_behind(tasks: Sequence[TaskExplanation]) -> list[Why]:
@@ -116,7 +116,7 @@ def _until(facts: Facts, until: int | None) -> str:
 def _bodies(facts: Facts, tasks: Sequence[TaskExplanation]) -> Why:
     """The bodies that have not ended. Of those elsewhere the last starts may not be recorded."""
     waiting = bodies_in_memory(facts, [each.row for each in latest_attempts(facts).values()])
-    running = [each.task for each in tasks if each.code == "running" or each.task in waiting]
+    running = [each.task_id for each in tasks if each.code == "running" or each.task_id in waiting]
     if facts.active is None:
         return Why("", f"bodies recorded as running: {listed(running) if running else 'none'}")
     if not running:
@@ -155,7 +155,7 @@ def _under_way(facts: Facts, tasks: Sequence[TaskExplanation]) -> Why:
         ("ready", "tasks that run already, or wait for a free slot of their runner: {}"),
     ):
         if found := [each for each in tasks if each.code == code]:
-            named = listed([each.task for each in found])
+            named = listed([each.task_id for each in found])
             return Why(code, text.format(named) + end, found[0].waits_for)
     if (waiting := _waits(tasks)) is not None:
         return waiting._replace(text=f"{waiting.text}{end}")
@@ -178,7 +178,7 @@ def _waits(tasks: Sequence[TaskExplanation]) -> Why | None:
         return None
     first, others = waiting[0], len(waiting) - 1
     more = f"; {counted(others, 'more task')} {'waits' if others == 1 else 'wait'}"
-    text = f"task {first.task}: {first.why}{more if others else ''}"
+    text = f"task {first.task_id}: {first.why}{more if others else ''}"
     return Why(first.code, text, first.waits_for)
 
 

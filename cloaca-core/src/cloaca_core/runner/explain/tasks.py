@@ -402,7 +402,7 @@ def owner_is_gone(facts: Facts) -> bool:
 
 def tasks_of(tasks: Sequence[TaskExplanation], *codes: str) -> list[str]:
     """The tasks that are as they are for one of these reasons."""
-    return [each.task for each in tasks if each.code in codes]
+    return [each.task_id for each in tasks if each.code in codes]
 
 
 def _was_blamed(row: AttemptRow) -> bool:

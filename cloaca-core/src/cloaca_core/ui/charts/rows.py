@@ -88,7 +88,7 @@ def apart(tree: RunTree, timeline: Timeline) -> tuple[Branch, ...]:
 
 def chunk_of(tree: RunTree, task: str) -> int:
     """The chunk that has a task of the run at the top; the first for another one."""
-    places = (n for n, node in enumerate(tree.tasks) if node.task == task)
+    places = (n for n, node in enumerate(tree.tasks) if node.task_id == task)
     return next(places, 0) // CHUNK
 
 
@@ -138,10 +138,10 @@ def _height_below(children: Sequence[RunTree]) -> int:
 
 def _rows(tree: RunTree, timeline: Timeline, places: Iterable[int]) -> Iterator[Row]:
     nodes = [(n, tree.tasks[n]) for n in places]
-    bars = _bars({node.task for _, node in nodes}, timeline.bars)
+    bars = _bars({node.task_id for _, node in nodes}, timeline.bars)
     for n, node in nodes:
         branches = _branches(node.children, timeline)
-        yield Row(f"{tree.run.id}-{n}", tree.run.id, node, tuple(bars[node.task]), branches)
+        yield Row(f"{tree.run.id}-{n}", tree.run.id, node, tuple(bars[node.task_id]), branches)
 
 
 def _bars(tasks: Collection[str], bars: Sequence[Bar]) -> dict[str, list[Bar]]:

@@ -199,7 +199,7 @@ def _done(node: TaskNode, bar: Bar, ran: Mark) -> Iterator[Mark]:
 
 def _wait(node: TaskNode, wait: Span, scale: Axis, at: str) -> Mark:
     kind = "hatch" if node.kind == "task" else "ask"
-    named = "" if wait.name in (None, node.task) else f" {wait.name}"
+    named = "" if wait.name in (None, node.task_id) else f" {wait.name}"
     return _mark(kind, scale, wait.since, wait.until or at, says=f"{wait.kind}{named}")
 
 

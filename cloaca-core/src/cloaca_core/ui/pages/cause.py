@@ -68,13 +68,13 @@ def cause(seen: Inspection, clock: Clock) -> Cause | None:
 
 
 def _failure(seen: Inspection, failed: Sequence[TaskNode], notes: Sequence[str]) -> Cause:
-    first, others = failed[0], tuple([node.task for node in failed[1:]])
-    count = _attempts(seen, first.task)
+    first, others = failed[0], tuple([node.task_id for node in failed[1:]])
+    count = _attempts(seen, first.task_id)
     after = f" after {count} attempts" if count > 1 else ""
     error = first_line(first.error) or "no error is recorded"
     more = (_left_behind(seen, len(failed)), *notes)
     text = f"failed{after}: {error}"
-    return Cause("Failed", first.task, text, more, others[:_NAMED], len(others[_NAMED:]))
+    return Cause("Failed", first.task_id, text, more, others[:_NAMED], len(others[_NAMED:]))
 
 
 def _attempts(seen: Inspection, task: str) -> int:
@@ -85,7 +85,7 @@ def _attempts(seen: Inspection, task: str) -> int:
 
 def _left_behind(seen: Inspection, failed: int) -> str:
     """What did not run because of them, and what a retry does."""
-    behind = [each.task for each in seen.explanation.tasks if each.code == "upstream_failed"]
+    behind = [each.task_id for each in seen.explanation.tasks if each.code == "upstream_failed"]
     done = sum(node.status == "Completed" for node in seen.tree.tasks)
     it, them = _FAILED.get(failed, (f"all {failed:,}", "them"))
     skipped = f"Skipped because of {them}: {_listed(behind)}. " if behind else ""
@@ -130,7 +130,7 @@ def _wait(seen: Inspection, node: TaskNode, clock: Clock, notes: Sequence[str]) 
             said = "waits for another run to end.", "It goes on by itself."
     alive = any(runner.alive for runner in seen.explanation.runners)
     more = [said[1], *([] if alive else [_NO_RUNNER]), *notes]
-    return Cause("Waiting", node.task, said[0], tuple(more))
+    return Cause("Waiting", node.task_id, said[0], tuple(more))
 
 
 def _sentence(text: str, clock: Clock) -> str:

@@ -78,7 +78,7 @@ async def _file(ask: Ask) -> Response:
     # On another thread: a run of 10,000 tasks takes a while to be shaped.
     seen = await ask.on_thread(observer.inspect(ref).wait)
     run, nodes = seen.tree.run, detailed(seen.tree)
-    details = await observer.tasks(run.id, [node.task for node in nodes])
+    details = await observer.tasks(run.id, [node.task_id for node in nodes])
     lines = await observer.logs(run.id)
     text = await ask.on_thread(_written, ask, seen, nodes, details, lines)
     return attachment(text, file_name(run.workflow_name, run.id, ending="html"), "text/html")
@@ -88,8 +88,8 @@ def detailed(tree: RunTree) -> list[TaskNode]:
     """The tasks whose details are in the file, in definition order."""
     begun = [each for each in tree.tasks if each.status not in ("NotStarted", "Skipped")]
     chosen = sorted(begun, key=lambda each: each.status not in _FIRST)[:DETAILED]
-    names = {each.task for each in chosen}
-    return [each for each in begun if each.task in names]
+    names = {each.task_id for each in chosen}
+    return [each for each in begun if each.task_id in names]
 
 
 @cache
@@ -126,7 +126,7 @@ def _written(
             seen=seen,
             tree=tree,
             run=tree.run,
-            place=InFile(tree.run.id, {node.task: place for place, node in enumerate(nodes, 1)}),
+            place=InFile(tree.run.id, {node.task_id: place for place, node in enumerate(nodes, 1)}),
             chunks=[each for each in chunks(tree, seen.timeline, shown) if each.rows is not None],
             apart=apart(tree, seen.timeline),
             chart=chart(seen, ask.clock, ask.clock.zone, fold=True),
@@ -144,7 +144,7 @@ def _pane(
     ask: Ask, tree: RunTree, node: TaskNode, details: TaskDetails, lines: Sequence[LogLine]
 ) -> pane.Pane:
     number = 0 if details.change is None else details.change.attempt
-    own = [each for each in lines if each.task_id == node.task and each.attempt == number]
+    own = [each for each in lines if each.task_id == node.task_id and each.attempt == number]
     log = pane.newest(own, LINES)
     return pane.shaped(tree, node, details, log, "", ask.desk.redact)
 

@@ -114,7 +114,7 @@ class Pane:
     @property
     def task(self) -> str:
         """The id of the task."""
-        return self.node.task
+        return self.node.task_id
 
     @property
     def words(self) -> str:
@@ -146,16 +146,16 @@ def selected(tree: RunTree, wanted: str = "") -> str:
     """The task that is selected: the one that is wanted, else the first that failed, waits or runs,
     else the last that has ended; "" for a run without tasks.
     """
-    names = [each.task for each in tree.tasks]
+    names = [each.task_id for each in tree.tasks]
     if wanted in names:
         return wanted
     for status in ("Failed", "Waiting", "Running"):
         for each in tree.tasks:
             if each.status == status:
-                return each.task
+                return each.task_id
     ended = [each for each in tree.tasks if each.ended_at is not None and each.status != "Skipped"]
     if ended:
-        return max(ended, key=lambda each: each.ended_at or "").task
+        return max(ended, key=lambda each: each.ended_at or "").task_id
     return names[0] if names else ""
 
 
@@ -166,7 +166,7 @@ async def facts(
     its latest attempt, or of that in the address. None for a run without tasks.
     """
     name = selected(tree, task)
-    node = next((each for each in tree.tasks if each.task == name), None)
+    node = next((each for each in tree.tasks if each.task_id == name), None)
     if node is None:
         return None
     details = await ask.desk.observer.task(tree.run.id, name, attempt=_attempt_asked(ask))
@@ -250,7 +250,7 @@ def _times(tree: RunTree, node: TaskNode, details: TaskDetails) -> Times:
 
 def _ready(tree: RunTree, node: TaskNode) -> str | None:
     """When a task could begin: after those that it depends on, with the round at the earliest."""
-    ended = {each.task: each.ended_at for each in tree.tasks}
+    ended = {each.task_id: each.ended_at for each in tree.tasks}
     found = [tree.run.started_at, *[ended.get(name) for name in node.depends_on]]
     known = [each for each in found if each is not None]
     return max(known) if len(known) == len(found) else None
@@ -306,7 +306,7 @@ def _why(node: TaskNode, explanation: Explanation | None) -> str:
         return ""
     if node.waits_for is not None:
         return ""  # the pane tells it with its times
-    told = next((each.why for each in explanation.tasks if each.task == node.task), "")
+    told = next((each.why for each in explanation.tasks if each.task_id == node.task_id), "")
     return "" if told == node.status.lower() else told
 
 

@@ -143,9 +143,9 @@ async def _plan(
     errors: Mapping[str, str] | None = None,
 ) -> Response:
     run = tree.run
-    statuses = {each.task: each.status for each in tree.tasks}
+    statuses = {each.task_id: each.status for each in tree.tasks}
     everything = ask.query("all") == "1"
-    by_rule = {each.task for each in tree.tasks if each.skip_code == _BY_RULE}
+    by_rule = {each.task_id for each in tree.tasks if each.skip_code == _BY_RULE}
     rows = plan_rows.shown(
         act, plan, statuses, run.id, chosen, everything=everything, by_rule=by_rule
     )

@@ -124,7 +124,7 @@ async def _pane(
     if node is None:
         return None
     is_own = tree.run.id == seen.tree.run.id
-    return await pane.facts(ask, tree, node.task, seen.explanation if is_own else None)
+    return await pane.facts(ask, tree, node.task_id, seen.explanation if is_own else None)
 
 
 async def _parts(ask: Ask, seen: Inspection, place: Place) -> dict[str, Any]:
@@ -149,7 +149,7 @@ async def _graph(ask: Ask, seen: Inspection, place: Place) -> Graph | None:
 def _selected(top: RunTree, of: str, task: str) -> tuple[RunTree, TaskNode | None]:
     """The task that the address names and its run; else the one to begin with."""
     tree = (found(top, of) if of else top) or top
-    named = next((node for node in tree.tasks if node.task == task), None)
+    named = next((node for node in tree.tasks if node.task_id == task), None)
     return (tree, named) if named is not None else (top, first_to_see(top))
 
 
@@ -159,7 +159,7 @@ def _place(ask: Ask, seen: Inspection, tree: RunTree, node: TaskNode | None) -> 
         paths=ask.paths,
         run_id=run_id,
         view=view if view in VIEWS else VIEWS[0],
-        task=None if node is None else node.task,
+        task=None if node is None else node.task_id,
         of="" if tree.run.id == run_id else tree.run.id,
         fold=ask.query("fold") != "off",
     )

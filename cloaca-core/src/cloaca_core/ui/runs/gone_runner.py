@@ -18,7 +18,7 @@ def stopped(seen: Inspection) -> Inspection:
     bars = tuple([_bar(bar, lost) for bar in seen.timeline.bars])
     took = {bar.task: bar.seconds for bar in bars if bar.status == "Running"}
     tasks = tuple(
-        [replace(node, seconds=took.get(node.task, node.seconds)) for node in seen.tree.tasks]
+        [replace(node, seconds=took.get(node.task_id, node.seconds)) for node in seen.tree.tasks]
     )
     return replace(
         seen,

@@ -20,7 +20,7 @@ def test_a_run_is_explained_by_its_id(host: EngineHost) -> None:
     found = ExplainCalls(host).explain(run_id).wait()
 
     assert (found.run_id, found.workflow_name, found.code) == (run_id, "flow", "completed")
-    assert [each.task for each in found.tasks] == ["first", "second"]
+    assert [each.task_id for each in found.tasks] == ["first", "second"]
 
 
 def test_an_unknown_id_is_refused_when_it_is_looked_for(host: EngineHost) -> None:

@@ -15,7 +15,7 @@ def test_the_main_reason_comes_first() -> None:
     assert (found.run_id, found.workflow_name, found.status) == ("r", "flow", "Waiting")
     assert found.code == "retry"
     assert found.waits_for == Wait("retry", "fetch", "2023-11-14T22:14:21.000000+00:00")
-    assert [each.task for each in found.tasks] == ["fetch", "load", "report"]
+    assert [each.task_id for each in found.tasks] == ["fetch", "load", "report"]
     assert [each.id for each in found.runners] == ["r1"]
     assert (found.at, found.notes) == ("2023-11-14T22:14:20.000000+00:00", ())
 

@@ -56,9 +56,9 @@ def test_runners_and_notes_follow() -> None:
 
 
 def test_many_tasks_of_one_kind_share_a_line() -> None:
-    many = [replace(DONE, task=f"t{number}") for number in range(10_000)]
+    many = [replace(DONE, task_id=f"t{number}") for number in range(10_000)]
     waiting = [
-        replace(AFTER, task=f"w{number}", why=f"waits for t{number}") for number in range(30)
+        replace(AFTER, task_id=f"w{number}", why=f"waits for t{number}") for number in range(30)
     ]
     assert str(of([*many, LOAD, *waiting])).splitlines()[1:] == [
         "tasks:",
@@ -69,14 +69,14 @@ def test_many_tasks_of_one_kind_share_a_line() -> None:
 
 
 def test_equal_reasons_are_said_once() -> None:
-    many = [replace(AFTER, task=f"w{number}") for number in range(LINES + 1)]
+    many = [replace(AFTER, task_id=f"w{number}") for number in range(LINES + 1)]
     assert str(of(many)).splitlines()[2:] == [
         "  21 tasks (w0, w1, w2 and 18 more)  NotStarted  waits for load"
     ]
 
 
 def test_as_many_tasks_as_fit_have_lines_of_their_own() -> None:
-    many = [replace(DONE, task=f"t{number}") for number in range(LINES)]
+    many = [replace(DONE, task_id=f"t{number}") for number in range(LINES)]
     assert len(str(of(many)).splitlines()) == 2 + LINES
 
 

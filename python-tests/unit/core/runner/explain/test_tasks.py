@@ -35,7 +35,7 @@ AT_START = "at 2023-11-14T22:13:20Z, 60 s ago"
 
 
 def of(known: Facts, task: str) -> TaskExplanation:
-    (found,) = [each for each in explained_tasks(known) if each.task == task]
+    (found,) = [each for each in explained_tasks(known) if each.task_id == task]
     return found
 
 
@@ -480,7 +480,7 @@ def test_what_a_dead_process_left_is_cut_off_with_the_run() -> None:
 
 def test_tasks_that_the_definition_lacks_come_last() -> None:
     known = facts(OWNED, attempted("gone", "Completed"), DONE, runners=[state()])
-    tasks = [each.task for each in explained_tasks(known)]
+    tasks = [each.task_id for each in explained_tasks(known)]
     assert tasks == ["fetch", "load", "report", "gone"]
 
 

@@ -39,7 +39,7 @@ WAITING = TaskStatus.WAITING
 
 
 def of(known: Facts, task: str = "t") -> TaskExplanation:
-    (found,) = [each for each in explained_tasks(known) if each.task == task]
+    (found,) = [each for each in explained_tasks(known) if each.task_id == task]
     return found
 
 

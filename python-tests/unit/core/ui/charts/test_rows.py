@@ -58,7 +58,7 @@ def test_only_chunks_that_are_wanted_have_rows() -> None:
     ]
     assert cut[0].rows is None
     assert cut[1].rows is not None
-    assert [row.node.task for row in cut[1].rows][:2] == [f"t{CHUNK}", f"t{CHUNK + 1}"]
+    assert [row.node.task_id for row in cut[1].rows][:2] == [f"t{CHUNK}", f"t{CHUNK + 1}"]
 
 
 def test_keys_are_those_of_the_places_of_tasks() -> None:
@@ -149,7 +149,7 @@ def test_a_page_opens_at_what_asks_for_it(states: Sequence[str], first: str) -> 
     node = first_to_see(top)
 
     assert node is not None
-    assert node.task == first
+    assert node.task_id == first
 
 
 def test_a_run_without_tasks_opens_at_none() -> None:

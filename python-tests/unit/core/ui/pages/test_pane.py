@@ -52,7 +52,7 @@ def details(task: str, *attempts: AttemptRow, status: str = "Failed") -> TaskDet
 
 def pane(task: str, *attempts: AttemptRow, why: str = "") -> Pane:
     top = told(*attempts)
-    node = next(each for each in top.tasks if each.task == task)
+    node = next(each for each in top.tasks if each.task_id == task)
     found = replace(details(task, *attempts), kind="task", most_attempts=3)
     return shaped(top, node, found, Log((), 0, 0), why, plain)
 
