@@ -14,7 +14,7 @@ from benchmarks.from_wheels import (
 from dev import check as checks, measure as measuring, scrub as scrubbing
 from dev.console import readable_failures
 from dev.databases import heads, services
-from dev.docs import command_line, pictures, site
+from dev.docs import command_line, pictures, signatures, site
 from dev.environments import lock as locking
 from dev.packaging import (
     artefacts as packaging,
@@ -255,6 +255,13 @@ def draw_pictures(_: Context) -> None:
         pictures.draw()
 
 
+@task(name="signatures")
+def write_signatures(_: Context) -> None:
+    """Write the signatures on the reference pages again."""
+    with readable_failures():
+        signatures.write()
+
+
 @task(name="serve", help={"address": "where to listen, as host:port"})
 def serve_docs(_: Context, address: str = "localhost:8000") -> None:
     """Show the site, and build it again whenever a page changes."""
@@ -281,4 +288,6 @@ namespace = Collection(
 )
 namespace.add_collection(Collection("examples", run_examples))
 namespace.add_collection(Collection("services", up, down, reset, status))
-namespace.add_collection(Collection("docs", build_docs, write_cli, draw_pictures, serve_docs))
+namespace.add_collection(
+    Collection("docs", build_docs, write_cli, write_signatures, draw_pictures, serve_docs)
+)
