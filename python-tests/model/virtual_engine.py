@@ -169,7 +169,7 @@ class VirtualStore(MemoryStore):
         self.beats.append((self.clock.monotonic(), lease_until))
         beaten = await super().beat(runner_id, lease_until, idle_since, sharing)
         asked = Sharing.of(sharing).asked
-        if lease_until < self._told_until or asked not in (0, self._told_ask):
+        if lease_until < self._told_until or asked != self._told_ask:
             self._changed(beaten)  # else they look again when the lease they know of has ended
         self._told_until, self._told_ask = lease_until, asked
         return beaten

@@ -12,6 +12,7 @@ from model.virtual_time import the_loop
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.task_handle import AsyncTaskHandle
 from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.records.runners import Sharing
 from cloaca_core.records.runs import RunRow
 
 pytestmark = pytest.mark.virtual_time
@@ -155,14 +156,16 @@ async def test_callers_hear_the_end_of_a_run_that_was_given_away() -> None:
         assert {row.epoch for row in w.store.runs.values()} == {1, 3}
 
 
-async def test_a_runner_that_was_stopped_asks_for_nothing() -> None:
+async def test_a_runner_that_is_stopped_asks_no_more() -> None:
     async with world() as w:
         ran: list[str] = []
         define(w, ran)
         first, second = [await start(w) for _ in range(2)]
-        await second.engine.pause()
         await asyncio.sleep(60)
+        assert Sharing.of(w.store.registered[second.runner_id].sharing).asked
 
+        await second.engine.pause()
+        assert not Sharing.of(w.store.registered[second.runner_id].sharing).asked
         await all_of(first, 8)
 
         assert {row.epoch for row in w.store.runs.values()} == {1}

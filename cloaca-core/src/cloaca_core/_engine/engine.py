@@ -149,7 +149,7 @@ class Engine:
 
     async def pause(self) -> None:
         """Claim no further runs; runs submitted here wait in the table."""
-        await self.claimer.pause()
+        await self._parts.claims.pause()
 
     async def resume(self) -> None:
         """Claim again."""

@@ -113,9 +113,7 @@ class Parts:
             anything_changed=self.wake_all,
             watched=self.reading.watchers.wake,
         )
-        self.drain_wish = DrainWish(
-            store, base.runner_id, self.claims.claimer.pause, asked_to_leave
-        )
+        self.drain_wish = DrainWish(store, base.runner_id, self.claims.pause, asked_to_leave)
         self.loops = supervised(
             self._turns(), clock, {"lease": self.claims.lease.interval / 4}, self.wake_loops
         )

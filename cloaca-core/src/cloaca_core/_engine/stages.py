@@ -198,6 +198,11 @@ class Claims:
             self.asking.claimed,
         )
 
+    async def pause(self) -> None:
+        """Claim no more, and ask for nothing; a claim that is under way is over then."""
+        await self.claimer.pause()
+        await self.asking.withdraw()
+
     def _tells(self, idle: bool) -> Sharing:
         """What others are told with a beat."""
         asked = self.asking.ask(idle=idle)

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
+
+from cloaca_core.errors import StoreError
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.executor import Executor
@@ -43,6 +46,7 @@ class Asking:
         self._serves = serves
         self._tell = tell
         self._number = 0
+        self._stands = False
         self._has_worked = True  # since the last ask
         self._timer: asyncio.TimerHandle | None = None
         self._due = asyncio.Event()
@@ -75,9 +79,16 @@ class Asking:
         self._due.clear()
         await self._tell()
 
+    async def withdraw(self) -> None:
+        """This runner claims no more: tell others that it wants nothing, if it has asked."""
+        if self._stands:
+            with suppress(StoreError):  # the next beat tells them
+                await self._tell()
+
     def ask(self, *, idle: bool) -> int:
         """The number of the ask that stands, 0 without one; ``idle`` if we own nothing."""
-        if not self._is_hungry() or not (idle or self._takeover.is_crowded):
+        self._stands = self._is_hungry() and (idle or self._takeover.is_crowded)
+        if not self._stands:
             return 0
         if self._has_worked:
             self._has_worked = False

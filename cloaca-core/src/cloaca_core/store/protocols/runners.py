@@ -46,8 +46,8 @@ class RunnerStore(Protocol):
     ) -> bool:
         """Renew the lease, count the beat and note since when the runner owns nothing, if it does
         so, and what it tells others (see ``Sharing``); false when the runner was fenced or removed.
-        Others hear at once of an ask with another number than the last, and of a lease that ends
-        sooner than the last.
+        Others hear at once of an ask that is new or over, and of a lease that ends sooner than the
+        last.
         """
 
     async def drain(self, runner_id: str, act: ActRow | None = None) -> int | None:

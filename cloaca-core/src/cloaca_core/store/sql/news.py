@@ -83,9 +83,9 @@ class News:
         return KINDS.get(name)
 
     def _is_news(self, beat: Step) -> bool:
-        """Whether a lease ends sooner than the one before, or the runner asks anew for runs."""
+        """Whether a lease ends sooner than the one before, or an ask for runs is new or over."""
         known = self._lease_until
-        return known is None or _lease_until(beat) < known or _asked(beat) not in (0, self._asked)
+        return known is None or _lease_until(beat) < known or _asked(beat) != self._asked
 
 
 def _lease_until(beat: Step) -> int:

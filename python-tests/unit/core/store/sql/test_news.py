@@ -75,7 +75,7 @@ def test_a_lease_that_ends_sooner_than_others_know_is_news() -> None:
     assert told == [told_of, None, None, None, told_of, None]
 
 
-def test_an_ask_is_news_when_it_is_a_new_one() -> None:
+def test_an_ask_is_news_when_it_is_a_new_one_and_when_it_is_over() -> None:
     news = News()
     told: list[Change | None] = []
     for number, backlog in ((0, 0), (0, 4), (1, 0), (1, 0), (0, 0), (1, 0), (2, 0)):
@@ -84,7 +84,7 @@ def test_an_ask_is_news_when_it_is_a_new_one() -> None:
         news.wrote([step])
 
     told_of = Change.ANYTHING
-    assert told == [told_of, None, told_of, None, None, told_of, told_of]
+    assert told == [told_of, None, told_of, None, told_of, told_of, told_of]
 
 
 def test_a_lease_whose_beat_failed_is_news_still() -> None:
