@@ -39,9 +39,10 @@ NOTHING: Final = Sharing()
 class Lease:
     """The registration of one runner. Belongs to the engine's loop.
 
-    ``is_needed`` is asked before each beat and ``beaten`` called after it; ``lost`` is set when the
-    runner was fenced, which ``losses`` counts. Runs are owned under ``runner_id``. ``tells`` says
-    what others are told with a beat of a runner that owns nothing, or may own something.
+    ``is_needed`` is asked before each beat. ``beaten`` is called after one of a runner that may own
+    runs, of which something may have been asked. ``lost`` is set when the runner was fenced, which
+    ``losses`` counts. Runs are owned under ``runner_id``. ``tells`` says what others are told with
+    a beat of a runner that owns nothing, or may own something.
     """
 
     def __init__(
@@ -162,6 +163,7 @@ class Lease:
         self._idle_since = None
         if await self._write(self._lease_end(self.interval)):
             self._last_beat = sent
+            self._beaten()
 
     async def _beat_idly(self) -> None:
         """Take a long lease, under which this runner must own nothing: who took it for dead would
@@ -179,7 +181,6 @@ class Lease:
         idle = self._idle_since
         sharing = self._tells(idle is not None).text()
         if await self._store.beat(self.runner_id.current, lease_until, idle, sharing):
-            self._beaten()
             return True
         if not self.lost.is_set():
             log.error(

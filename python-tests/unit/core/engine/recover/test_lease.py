@@ -62,9 +62,19 @@ class Holder:
         self.store.nearby = nearby
         self.runner_id = RunnerId("me")
         self.owns = True
+        self.looks = 0
         self.lease = Lease(
-            self.store, self.runner_id, this_process(), seconds, lambda: self.owns, self.clock
+            self.store,
+            self.runner_id,
+            this_process(),
+            seconds,
+            lambda: self.owns,
+            self.clock,
+            self.count,
         )
+
+    def count(self) -> None:
+        self.looks += 1
 
     async def turn_after(self, seconds: float) -> None:
         self.clock.now += seconds
@@ -301,3 +311,15 @@ async def test_proving_that_the_database_takes_writes_says_what_is_true(
     await holder.lease.prove()
 
     assert holder.until == holder.in_seconds(SECONDS if owns else IDLE)
+
+
+@pytest.mark.parametrize(("owns", "looks"), [(True, 1), (False, 0)])
+async def test_a_runner_that_owns_nothing_does_not_look_what_is_asked_of_its_runs(
+    holder: Holder, owns: bool, looks: int
+) -> None:
+    """It would execute several statements with each beat."""
+    holder.owns = owns
+
+    await holder.lease.prove()
+
+    assert holder.looks == looks
