@@ -171,6 +171,28 @@ runner.shutdown()
     ends_well(program, new_database_url(), output="child 0\nparent Completed\n")
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_a_child_that_a_body_has_forked_submits_runs_of_its_own(
+    new_database_url: Callable[[], str],
+) -> None:
+    program = f"""
+warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of any fork with threads
+with cloaca.WorkflowBuilder("forks"):
+    @cloaca.task(retry_attempts=1)
+    def only(context):
+        pid = os.fork()
+        if pid == 0:
+            with cloaca.Client({new_database_url()!r}) as own:
+                own.submit("quick")
+            os._exit(0)
+        _, status = os.waitpid(pid, 0)
+        return {{"child": os.waitstatus_to_exitcode(status)}}
+with cloaca.DefaultRunner(sys.argv[1]) as runner:
+    print("child", runner.execute("forks").final_context["child"])
+"""
+    ends_well(program, new_database_url(), output="child 0\n")
+
+
 FORKING = """
 warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of any fork with threads
 def in_a_child(function):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -181,6 +182,31 @@ def test_a_client_that_a_body_calls_makes_children_if_it_is_on_the_same_database
     with cloaca.Client(elsewhere) as client:
         (other,) = client.list_runs()
     assert other.parent_id is None
+
+
+def test_a_client_makes_children_for_a_body_whose_runner_is_leaving(
+    runner: cloaca.DefaultRunner, database_url: str
+) -> None:
+    """The body has the grace period; its first call of the client comes within that."""
+    begun = threading.Event()
+
+    def body(context: Context) -> None:
+        begun.set()
+        with suppress(cloaca.RunnerClosedError):  # it is leaving
+            while True:
+                runner.list_runs(limit=1)
+        with cloaca.Client(database_url) as client:
+            client.submit("double", {"n": 1})
+
+    define("parent", body)
+    run = runner.submit("parent")
+    begun.wait(WAIT)
+    runner.shutdown()
+
+    with cloaca.Client(database_url) as client:
+        parent = client.get_run(run.id)
+        assert parent.status() == "Completed"
+        assert len(parent.children()) == 1
 
 
 def test_the_test_kit_has_the_children_too() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.lifecycle import Lifecycle
@@ -33,7 +33,7 @@ from cloaca_core.values.backoff import Backoff
 from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from cloaca_core._engine.claim.claimer import Claimer
     from cloaca_core._engine.execute.attempt import Attempt, AttemptWork
@@ -68,6 +68,8 @@ if TYPE_CHECKING:
 
 
 log = SafeLogger("cloaca.engine")
+
+T = TypeVar("T")
 
 
 class Engine:
@@ -208,8 +210,9 @@ class Engine:
         return await self._submission.waits.execute(await self._known(request), waiting, accepted)
 
     async def database(self) -> str | None:
-        """What tells this database from others; None if no other program can open it."""
-        self._lifecycle.check_open()
+        """What tells this database from others; None if no other program can open it. An engine
+        that shuts down answers as long as its bodies may run: they may ask.
+        """
         store = self._base.store
         return await store.transfer().identity() if isinstance(store, TransferStore) else None
 
@@ -221,8 +224,10 @@ class Engine:
         if not isinstance(home, ActiveRuns) or home in self.runs.beside:
             return
         if (front := home.children.front) is not None:
-            theirs = await asyncio.wrap_future(front.database())
-            self.runs.beside[home] = theirs is not None and theirs == await self.database()
+            what = "whether a body has submitted a child is not known"
+            theirs = await self._answered(lambda: asyncio.wrap_future(front.database()), what)
+            ours = await self._answered(self.database, what)
+            self.runs.beside[home] = theirs is not None and theirs == ours
 
     async def _known(self, request: Request) -> Request:
         """The request with a workflow in place of a name. The version by which a client submits,
@@ -247,20 +252,22 @@ class Engine:
         """The recorded workflow of a name. Waits for the database, as the submission of its runs
         does.
         """
+        definitions, what = self._parts.reading.definitions, f"workflow {wanted.name} is not found"
+        return await self._answered(lambda: definitions.find(wanted), what)
+
+    async def _answered(self, ask: Callable[[], Awaitable[T]], what: str) -> T:
+        """The answer of the database, however long it cannot be reached; until then ``what`` is so,
+        as the log says.
+        """
         backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             self._lifecycle.check_open()
             try:
-                return await self._parts.reading.definitions.find(wanted)
+                return await ask()
             except StoreFullError:
                 raise
             except StoreUnavailableError as error:
-                log.warning(
-                    "workflow %s is not found, trying again in %.2f s: %s",
-                    wanted.name,
-                    backoff.pause,
-                    error,
-                )
+                log.warning("%s, trying again in %.2f s: %s", what, backoff.pause, error)
                 await backoff.wait()
 
     async def wait(self, run_id: str, waiting: AttemptWork | None) -> Ended:

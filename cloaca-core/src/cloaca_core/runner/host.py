@@ -363,8 +363,17 @@ class EngineHost:
         return self._engine
 
     def database(self) -> concurrent.futures.Future[str | None]:
-        """What tells the database of this runner from others. Any thread may ask."""
-        return self.send(lambda engine: engine.database())
+        """What tells the database of this runner from others. Any thread may ask, also while the
+        runner shuts down: its bodies still run. None in a process that a body has forked: what that
+        submits is its own.
+        """
+        if os.getpid() != self._pid:
+            forked: concurrent.futures.Future[str | None] = concurrent.futures.Future()
+            forked.set_result(None)
+            return forked
+        if self._thread is None or (engine := self._engine) is None:
+            raise RunnerClosedError(SHUT_DOWN)
+        return self._thread.submit(engine.database())
 
     def refuse_closed(self) -> None:
         """Raise the error of a call, if the runner is not open."""

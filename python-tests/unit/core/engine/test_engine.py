@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import NoReturn
+from unittest.mock import create_autospec
 
 import pytest
 from model.by_hand import HandExecutor
@@ -16,6 +18,7 @@ from model.virtual_time import the_loop
 from unit.engine_scene import FLOW, Scene, nothing
 
 from cloaca_core._engine.engine import Engine
+from cloaca_core._engine.execute.children import Front
 from cloaca_core._engine.plan.planner import RunPlan
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.conformance.rows import attempt, runner
@@ -103,6 +106,33 @@ async def test_a_client_that_closes_waits_no_more(scene: Scene) -> None:
 
     with pytest.raises(RunnerClosedError):
         await waiting
+
+
+async def test_a_client_that_a_body_calls_waits_for_the_database_of_its_runner(
+    scene: Scene,
+) -> None:
+    """It asks whether the two are the same: after 0.05 s and 0.1 s."""
+    clients: list[Engine] = []
+
+    async def parent(context: Context) -> None:
+        await clients[0].submit(scene.request("child"))
+
+    scene.define(nothing, "child")
+    scene.define(parent)
+    engine = await scene.open()
+    clients.append(await scene.open(works=False))
+    engine.runs.children.front = front = create_autospec(Front)
+    answers: list[Future[str | None]] = [Future(), Future(), Future()]
+    for each in answers[:2]:
+        each.set_exception(StoreUnavailableError("away"))
+    answers[2].set_result(None)
+    front.database.side_effect = answers
+    start = the_loop().time()
+
+    assert (await scene.execute(engine)).row.status == "Completed"
+
+    assert the_loop().time() - start == pytest.approx(0.15)
+    assert len(scene.store.runs) == 2
 
 
 async def test_metrics_count_from_the_first_sample_on(scene: Scene) -> None:
