@@ -13,6 +13,7 @@ import sys
 import types
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
@@ -78,7 +79,9 @@ def signature(name: str) -> Iterator[str]:
 
 def _parameters(found: Any) -> list[str]:
     """Those of its constructor; none where programs do not construct it."""
-    if getattr(found, "_is_protocol", False) or found.__init__ is object.__init__:
+    if issubclass(found, Enum) or getattr(found, "_is_protocol", False):
+        return []
+    if found.__init__ is object.__init__:
         return []
     return _texts(inspect.signature(found.__init__))[1:]
 

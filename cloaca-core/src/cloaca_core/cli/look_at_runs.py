@@ -145,7 +145,7 @@ def header(run: RunLine, submitted_by: str | None, ran: Sequence[Form] = ()) -> 
 
 
 def _other_version(run: RunLine) -> str | None:
-    """The version that the run ran by, if it is not the one that it was submitted with."""
+    """The version that the run ran by, if it was submitted with another version."""
     return None if run.ran_version in (None, run.version) else f"version {run.ran_version}"
 
 

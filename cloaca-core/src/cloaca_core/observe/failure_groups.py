@@ -23,16 +23,16 @@ MOST: Final = 1_000
 """Failed runs that are grouped, the newest."""
 _FAILED: Final = Term("status", (str(RunStatus.FAILED),))
 _FIRST: Final = re.compile(r"^\d+ task\(s\) failed, .*?; first error: .*?: ")
-"""What stands before the error of a run's task: counts, and the task."""
+"""The text before the error of a run's task: counts, and the task."""
 _NUMBERS: Final = re.compile(r"[0-9a-fA-F]{8}[0-9a-fA-F-]*|\d+")
 """Numbers and ids, which differ from run to run."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailureGroup(Shown):
-    """Runs that failed with one error, numbers and ids in it aside: ``error`` is that of the
-    ``newest``, whose id that is. The first of the ``runs`` ended at ``since``, the newest one at
-    ``last``, both RFC 3339 in UTC.
+    """Runs that failed with one error, numbers and ids in it aside. ``newest`` is the id of the
+    newest run, and ``error`` its error. The first of the ``runs`` ended at ``since``, the newest
+    one at ``last``, both RFC 3339 in UTC.
     """
 
     error: str
@@ -72,7 +72,7 @@ def failure_groups(found: Failed) -> FailureGroups:
 
 
 def grouped(rows: Iterable[RunRow]) -> tuple[FailureGroup, ...]:
-    """The groups of failed runs, the largest first, then the one that has failed last."""
+    """The groups of failed runs: the largest first; of equal ones the latest failure first."""
     by_error: dict[str, list[RunRow]] = {}
     for row in rows:
         by_error.setdefault(_NUMBERS.sub("#", error_of(row)), []).append(row)

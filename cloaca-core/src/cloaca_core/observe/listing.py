@@ -124,7 +124,7 @@ class Listed(NamedTuple):
 
 
 async def read_page(engine: Looks, page: Page) -> Listed:
-    """What a list says of its runs beside their rows; runs on the engine's loop."""
+    """Read the owners and waits of the runs of a list; runs on the engine's loop."""
     waiting = [row.id for row in page.rows if row.status == RowStatus.WAITING]
     waits = await engine.store.waits(waiting) if waiting else []
     return Listed(page, await without_runner(engine, page.rows), waits)

@@ -28,8 +28,8 @@ _AT_ONCE: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class TaskTimes(Shown):
-    """A task with a body: how many of its attempts ``completed``, and their seconds: of 50 and 95
-    in a hundred no more, and the ``longest``, which was that of ``run``. Waits of the body count.
+    """A task with a body: how many of its attempts ``completed``, and their seconds: the 50th and
+    95th percentile, and the ``longest``, in the run with the id ``run``. Waits of the body count.
     """
 
     workflow_name: str

@@ -112,7 +112,7 @@ class Driver:
 
     @property
     def happened(self) -> Happened:
-        """What may have changed something."""
+        """The counts of acts and of begun bodies at this moment."""
         return Happened(self._acts, self.stand_ins.begun)
 
     def kill(self) -> None:

@@ -63,7 +63,7 @@ def application(
     """The page of a client; see ``cloaca.ui``. ``entrance`` is that of ``cloaca ui``."""
     desk = desk_of(client, read_only=read_only)
     guards = _guards(auth, checked_hosts(hosts), entrance, forwarded=forwarded_prefix)
-    # Outside of all else: an error of `auth` has an answer too.
+    # The outermost: the answer to an error of `auth` gets the headers too.
     return SafeHeaders(Starlette(routes=_routes(desk), middleware=guards))
 
 

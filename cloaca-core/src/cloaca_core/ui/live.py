@@ -33,7 +33,7 @@ async def live(ask: Ask) -> Response:
     """The stream of events of one page; 429 while many others are open, and 503 while the server
     ends or the database does not answer, so that the page knows.
 
-    ``since`` is the mark of the page, and the header Last-Event-ID that of the stream before.
+    ``since`` is the mark of the page; the header Last-Event-ID has the mark of the stream before.
     """
     desk = ask.desk
     if desk.changes.is_leaving:

@@ -18,7 +18,7 @@ EXPORTS_EACH: Final = 1
 
 
 class Places:
-    """What is under way, by visitor. Belongs to the server's loop."""
+    """Counts the work under way for each visitor. Belongs to the server's loop."""
 
     def __init__(self, most: int, each: int, title: str, help_: str) -> None:
         self._most = most

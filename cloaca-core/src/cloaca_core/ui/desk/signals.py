@@ -76,4 +76,4 @@ class Signals:
 
 
 SIGNALS: Final = Signals()
-"""Those of this process."""
+"""The signals of this process."""

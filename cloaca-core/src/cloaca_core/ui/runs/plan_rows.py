@@ -76,9 +76,9 @@ def shown(
     everything: bool = False,
     by_rule: Collection[str] = (),
 ) -> PlanShown:
-    """The plan of an act on a run whose tasks have these states; rules have skipped those of
-    ``by_rule``. Rows: first those that run, then
-    those that are dropped, then those that are kept, chosen ones before others.
+    """The plan of an act on a run whose tasks have these states; ``by_rule`` are the tasks that
+    their rules have skipped. Rows: first tasks that run, then dropped tasks, then kept ones; among
+    these the chosen ones first.
     """
     by_default = act == "retry" and not chosen
     if by_default:
@@ -136,6 +136,6 @@ def _drawn(plan: Plan) -> dict[str, str]:
 
 
 def _words(act: Act, run_id: str, chosen: Collection[str]) -> tuple[str, ...]:
-    """The words after ``cloaca``; behind those of a fork comes its task."""
+    """The words after ``cloaca``. A fork has its task in ``last_words``."""
     tasks = () if act == "fork" else [word for each in chosen for word in ("--task", each)]
     return ("runs", act, run_id, *tasks)
