@@ -56,6 +56,7 @@ def test_a_body_that_comes_further_each_time_is_not_taken_for_poison(fleet: Flee
     victim = fleet.start(hold=["s1"], max_recovery_attempts=1)
     run_id = victim.submit("stepped")
     fleet.await_row(victim, "SELECT 1 FROM cloaca_attempt WHERE run_id = ?", run_id)
+    victim.result(victim.submit("one"))  # the commit of that row is over
     victim.tell("die", "journal.after_commit")
     victim.hear("dying")
     victim.tell("release")

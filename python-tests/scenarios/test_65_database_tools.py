@@ -262,6 +262,28 @@ def test_work_goes_on_in_a_copy(new_database_url: Callable[[], str]) -> None:
         assert client.get_run(ids["order"]).status() == "Waiting"
 
 
+def test_a_target_that_a_runner_has_opened_before_is_empty(
+    new_database_url: Callable[[], str],
+) -> None:
+    source, target = new_database_url(), new_database_url()
+    registry = cloaca.Registry()
+    define_shop(registry)
+    with cloaca.DefaultRunner(source, registry=registry) as runner:
+        run_id = runner.submit("pay", {"amount": 1, "fails": False}).result(WAIT).execution_id
+    for _ in range(4):  # each leaves its name, and a number as random as those of the source
+        with cloaca.DefaultRunner(target, registry=cloaca.Registry()):
+            pass
+
+    databases.copy(source, target)
+
+    names = []
+    for url in (source, target):
+        with cloaca.Client(url) as client:
+            names += [each.runner for each in client.get_run(run_id).attempts()]
+    assert names[0] is not None
+    assert names == [names[0]] * 2
+
+
 def test_a_copy_that_is_refused_leaves_the_work_of_the_source_going_on(
     new_database_url: Callable[[], str],
 ) -> None:

@@ -13,14 +13,15 @@ SELECT * FROM unnest(
 
 
 -- name: put_runner_name
--- Write names of runners.
+-- Write names of runners that are not there yet.
 INSERT INTO cloaca_runner_name (
     number, id, host, process, gone_at
 )
 SELECT * FROM unnest(
     CAST(:number AS BIGINT[]), CAST(:id AS TEXT[]), CAST(:host AS TEXT[]),
     CAST(:process AS BIGINT[]), CAST(:gone_at AS BIGINT[])
-);
+)
+ON CONFLICT (number) DO NOTHING;
 
 
 -- name: put_paused_workflow

@@ -13,12 +13,17 @@ Key: TypeAlias = tuple[Any, ...]
 
 
 class Table(NamedTuple):
-    """``numbers`` are those of the key's columns that hold numbers; the others hold texts."""
+    """``numbers`` are those of the key's columns that hold numbers; the others hold texts.
+
+    ``may_have_others``: a target that is empty otherwise may have rows of its own, and a row that
+    it has already is left as it is.
+    """
 
     name: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
     numbers: frozenset[str] = frozenset()
+    may_have_others: bool = False
 
     @property
     def beginning(self) -> Key:
@@ -53,6 +58,7 @@ TABLES: Final = (
         ),
         ("number",),
         frozenset(["number"]),
+        may_have_others=True,  # of a runner that opened it before
     ),
     Table(
         "paused_workflow",

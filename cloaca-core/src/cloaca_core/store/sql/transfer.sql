@@ -46,12 +46,13 @@ LIMIT 1;
 
 
 -- name: put_runner_name
--- Write names of runners.
+-- Write names of runners that are not there yet.
 INSERT INTO cloaca_runner_name (
     number, id, host, process, gone_at
 ) VALUES (
     :number, :id, :host, :process, :gone_at
-);
+)
+ON CONFLICT (number) DO NOTHING;
 
 
 -- name: page_paused_workflow
