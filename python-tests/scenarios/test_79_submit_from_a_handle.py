@@ -209,21 +209,21 @@ def test_a_client_makes_children_for_a_body_whose_runner_is_leaving(
         assert len(parent.children()) == 1
 
 
-def test_the_test_kit_has_the_children_too() -> None:
+def test_the_test_kit_has_the_children_too(database_url: str) -> None:
     def body(context: Context, handle: Handle) -> dict[str, Any]:
         return {"double": handle.submit("double", {"n": 4}).result().final_context["double"]}
 
     define("parent", body)
-    with Harness() as h:
+    with Harness(url=database_url) as h:
         assert h.run("parent").context["double"] == 8
         h.assert_submitted("double", context={"n": 4}, count=1)
 
 
-def test_a_body_that_is_called_alone_in_a_test_has_them_as_well() -> None:
+def test_a_body_that_is_called_alone_in_a_test_has_them_as_well(database_url: str) -> None:
     def body(context: Context, handle: Handle) -> dict[str, Any]:
         return {"double": handle.submit("double", {"n": 4}).result().final_context["double"]}
 
     define("parent", body)
 
-    with Harness() as h:
+    with Harness(url=database_url) as h:
         assert h.only_task("parent", "t")["double"] == 8
