@@ -40,11 +40,11 @@ def tasks(where: Where, out: Output, terms: tuple[str, ...], since: str, limit: 
 
 
 _COLUMNS = (
-    Column("TASK", lambda row: row["task"]),
+    Column("TASK", lambda row: row["task_id"]),
     Column("WORKFLOW", lambda row: row["workflow_name"], gives_way=True),
     number("completed"),
     Column("P50", lambda row: duration(row["p50"]), right=True),
     Column("P95", lambda row: duration(row["p95"]), right=True),
     Column("LONGEST", lambda row: duration(row["longest"]), right=True),
-    Column("RUN", lambda row: row["run"]),
+    Column("RUN", lambda row: row["run_id"]),
 )

@@ -29,17 +29,17 @@ _AT_ONCE: Final = 200
 @dataclass(frozen=True, slots=True)
 class TaskTimes(Shown):
     """A task with a body: how many of its attempts ``completed``, and their seconds: the 50th and
-    95th percentile, and the ``longest``, in the run with the id ``run``. Waits of the body count.
+    95th percentile, and the ``longest``, in the run ``run_id``. Waits of the body count.
     """
 
     workflow_name: str
     workflow: str
-    task: str
+    task_id: str
     completed: int
     p50: float
     p95: float
     longest: float
-    run: str
+    run_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +103,10 @@ def _times(workflow: str, task: str, lengths: Iterable[tuple[int, str]]) -> Task
     return TaskTimes(
         workflow_name=short_name(workflow),
         workflow=workflow,
-        task=task,
+        task_id=task,
         completed=len(took),
         p50=percentile(took, 50) or 0.0,
         p95=percentile(took, 95) or 0.0,
         longest=longest / SECOND,
-        run=run,
+        run_id=run,
     )

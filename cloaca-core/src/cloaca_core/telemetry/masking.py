@@ -23,8 +23,12 @@ _SECRET: Final = re.compile(
     re.IGNORECASE,
 )
 """An author is none, nor is an authority."""
-_URL: Final = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@?#\"']*):[^\s/@\"']+(?=@)", re.IGNORECASE)
-"""The part of a URL before its host, with a password."""
+_URL: Final = re.compile(
+    r"(\b[a-z][a-z0-9+.-]*://[^\s/:@?#\"']*):(?!\d+[/?#])(?:(?!://)[^\s\"'])+(?=@)", re.IGNORECASE
+)
+"""The part of a URL before its host, with a password, which people write with any ``/`` and ``@``
+in it: it goes to the last ``@``, unless it begins as a port and a path do.
+"""
 
 
 def is_secret(key: str) -> bool:

@@ -27,7 +27,7 @@ def test_the_slowest_comes_first_of_all_workflows() -> None:
 
     found = slowest(Sampled(FLOWS, attempts, {(OTHER, "asks")}, True))
 
-    assert [(each.workflow_name, each.task, each.p95) for each in found.tasks] == [
+    assert [(each.workflow_name, each.task_id, each.p95) for each in found.tasks] == [
         ("other", "load", 30.0),
         ("flow", "save", 9.0),
         ("flow", "load", 2.0),

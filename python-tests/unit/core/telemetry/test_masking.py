@@ -67,6 +67,8 @@ def test_secrets_that_are_known_are_hidden_wherever_they_stand() -> None:
     [
         ("to postgresql://ann:s3cret@db:5432/shop", "to postgresql://ann:***@db:5432/shop"),
         ("redis://:s3cret@cache", "redis://:***@cache"),
+        ("postgresql://u:p@ss@h/db", "postgresql://u:***@h/db"),
+        ("postgresql://u:p/w?x#@h/db", "postgresql://u:***@h/db"),
         ("a https://x:y@z and http://u:v@w.", "a https://x:***@z and http://u:***@w."),
         ("https://ann@example.com:8000/a:b", "https://ann@example.com:8000/a:b"),
         ("http://localhost:8000/users/@ann", "http://localhost:8000/users/@ann"),
