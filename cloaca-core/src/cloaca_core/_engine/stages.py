@@ -235,6 +235,7 @@ class Submission:
             heed=steering.loop.heed,
             wake=claims.claimer.wake,
             timed=steering.loop.wake,
+            alone=base.alone,
         )
         bodies = orchestration.attempts.waiting_bodies
         self.waits = RunWaits(base.runs, self.submitter, completion, bodies)

@@ -59,8 +59,9 @@ def command(
 ) -> None:
     """Run WORKFLOW here and watch it to its end; the exit code says how it ended.
 
-    Executes this run and the runs that it executes, and claims nothing else. Ctrl-C leaves the run
-    to the workers of the database. With --detach it is only submitted, and its id is written.
+    Executes this run and the runs that its bodies submit, and claims nothing else. Ctrl-C leaves
+    the run to the workers of the database. With --detach it is only submitted, and its id is
+    written.
     """
     if delay is not None and not detach:
         raise click.UsageError("--delay needs --detach: this command would have to wait so long")

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 class OwnRunner(Client):
     """A runner for one run at a time, as a person starts it from a terminal.
 
-    It executes what ``begin`` is given and the runs that bodies of these execute. It claims
-    nothing, fires no schedule and no trigger, and takes no run of another runner over. When it
-    leaves, its runs that have not ended wait for other runners. ``registry`` and errors are as in
-    ``DefaultRunner``.
+    It executes what ``begin_run`` is given and the runs that bodies of these submit, detached ones
+    and those that are to wait for an instant aside. It claims nothing, fires no schedule and no
+    trigger, and takes no run of another runner over. When it leaves, its runs that have not ended
+    wait for other runners. ``registry`` and errors are as in ``DefaultRunner``.
     """
 
     def __init__(

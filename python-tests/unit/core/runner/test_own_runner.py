@@ -79,6 +79,32 @@ def test_it_executes_the_runs_that_a_body_executes(database_url: str) -> None:
     assert result.final_context.get("child") == "Completed"
 
 
+def test_it_executes_the_children_that_a_body_submits_and_no_detached_run(
+    database_url: str,
+) -> None:
+    registry = cloaca.Registry()
+    with cloaca.WorkflowBuilder("quick", registry=registry):
+
+        @cloaca.task
+        def only(context: cloaca.Context) -> dict[str, Any]:
+            return {"done": True}
+
+    with cloaca.WorkflowBuilder("parent", registry=registry):
+
+        @cloaca.task(retry_attempts=1)
+        def run_them(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, Any]:
+            apart = handle.submit("quick", detached=True)
+            children = [handle.submit("quick"), *handle.submit_many("quick", [{}, {}])]
+            ends = [each.result(PATIENCE).status for each in children]
+            return {"children": ends, "apart": apart.status()}
+
+    with OwnRunner(database_url, registry=registry) as runner:
+        result = runner.begin_run("parent").result(PATIENCE)
+
+    assert result.final_context.get("children") == ["Completed"] * 3
+    assert result.final_context.get("apart") == "Pending"
+
+
 def test_a_run_that_has_the_key_already_stays_where_it_is(runner: OwnRunner) -> None:
     first = runner.submit("quick", idempotency_key="k")
     again = runner.begin_run("quick", idempotency_key="k")

@@ -64,7 +64,9 @@ class Submitter:
         heed: Callable[[], Awaitable[None]],
         wake: Callable[[], None],
         timed: Callable[[], None],
+        alone: bool = False,
     ) -> None:
+        self._alone = alone
         self.held_keys: HeldKeys = HeldKeys(store)
         self._store = store
         self._journal = journal
@@ -187,9 +189,14 @@ class Submitter:
         """How many of these runs may be ours at once, at most those that are decoded."""
         if self._lease is None:
             return 0
-        if request.by_right:
+        if request.by_right or (self._alone and _is_child(request)):
             return len(request.data)
         return 0 if self._capacity.paused else min(self._capacity.free(), len(request.data))
+
+
+def _is_child(request: Request) -> bool:
+    """Whether the runs share the fate of the run whose body submits them."""
+    return request.parent is not None and not request.start.detached
 
 
 @dataclass(slots=True, eq=False)
