@@ -85,7 +85,9 @@ def test_clients_that_know_names_alone_wait_for_the_server(
         known.submit("one")
         own_server.go_down()
         waiting = [threads.submit(client.execute, "one", {}) for client in (known, new)]
-        while not {"workflow", "commit"} <= {each.msg.split()[0] for each in caplog.records}:
+        while not {"workflow", "commit"} <= {
+            each.getMessage().split()[0] for each in caplog.records
+        }:
             continue  # "workflow one is not found, trying again", "commit failed, trying again"
         own_server.come_back()
 

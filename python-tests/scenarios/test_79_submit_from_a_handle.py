@@ -219,11 +219,12 @@ def test_the_test_kit_has_the_children_too(database_url: str) -> None:
         h.assert_submitted("double", context={"n": 4}, count=1)
 
 
-def test_a_body_that_is_called_alone_in_a_test_has_them_as_well(database_url: str) -> None:
+@pytest.mark.backend("sqlite", reason="such a body has a database in memory")
+def test_a_body_that_is_called_alone_in_a_test_has_them_as_well() -> None:
     def body(context: Context, handle: Handle) -> dict[str, Any]:
         return {"double": handle.submit("double", {"n": 4}).result().final_context["double"]}
 
     define("parent", body)
 
-    with Harness(url=database_url) as h:
+    with Harness() as h:
         assert h.only_task("parent", "t")["double"] == 8
