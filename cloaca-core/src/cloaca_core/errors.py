@@ -405,7 +405,7 @@ def name_taken(task_id: str, name: str, other: str) -> DefinitionError:
 
 
 def no_decision(task_id: str, name: str, timeout: float) -> EventTimeoutError:
-    """Make the error for an approval that nobody decided in time; the caller raises it."""
+    """Make the error for an approval without a decision in time; the caller raises it."""
     of = "" if name == task_id else f" {name!r}"
     message = f"task {task_id!r} waited {timeout:.10g}s for a decision{of}"
     return EventTimeoutError(message, task_id=task_id, event=None, timeout=timeout)

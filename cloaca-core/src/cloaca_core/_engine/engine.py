@@ -210,7 +210,7 @@ class Engine:
         return await self._submission.waits.execute(await self._known(request), waiting, accepted)
 
     async def database(self) -> str | None:
-        """What tells this database from others; None if no other program can open it. An engine
+        """The identity of the database; None if no other program can open it. An engine
         that shuts down answers as long as its bodies may run: they may ask.
         """
         store = self._base.store

@@ -204,7 +204,7 @@ class Claims:
         await self.asking.withdraw()
 
     def _tells(self, idle: bool) -> Sharing:
-        """What others are told with a beat."""
+        """The ask and the backlog that other runners read with a beat."""
         asked = self.asking.ask(idle=idle)
         serves = tuple(self._serves()) if asked else ()
         return Sharing(asked, serves, self.giving.backlog())

@@ -224,7 +224,7 @@ class SearchConformance:
         assert await store.count_made([], edges, 2) == []
 
     async def test_runs_are_found_from_an_end_on(self, store: Store) -> None:
-        """Whenever they were made; one that has not ended is none of them."""
+        """Their creation does not count, and a run that has not ended is not found."""
         await store.register(runner("r1"))
         await submit(store, *[new_run(name) for name in "abcd"])
         for name, at in (("a", NOW + 3), ("b", NOW + 1), ("c", NOW + 2)):

@@ -1,6 +1,6 @@
 """Finds trigger rules that let a task run although a dependency failed, without a word about it.
 
-A rule of one's own replaces the default rule, "no dependency failed". Whoever writes one about a
+A task's own rule replaces the default rule, "no dependency failed". The author of a rule about a
 value of the context seldom means that too. Pure; the registry and the command line warn.
 """
 

@@ -326,7 +326,7 @@ _FUNCTIONS: Final[tuple[Callable[..., RuleDict], ...]] = (
 
 
 def _hint(raw: object) -> str:
-    """What the author of a rule that is no dict may have meant."""
+    """A hint for the author of a rule that is not a dict."""
     if raw in _FUNCTIONS:
         return f"; call the function: {getattr(raw, '__name__', '')}(…)"
     if isinstance(raw, list | tuple):

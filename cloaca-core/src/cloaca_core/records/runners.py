@@ -68,7 +68,7 @@ class RunnerName(NamedTuple):
 
 
 class Sharing(NamedTuple):
-    """What a runner tells others of its work with its beats.
+    """The load that a runner reports to other runners with its beats.
 
     ``asked`` is the number of its ask for runs of the workflows that it ``serves``, which stands as
     long as it has free slots and finds nothing to claim; 0 without one. ``backlog`` counts its runs

@@ -65,7 +65,7 @@ class BodyChildren:
         return handles
 
     def database(self) -> concurrent.futures.Future[str | None]:
-        """What tells the database from others."""
+        """The identity of the database."""
         return self._runs.database()
 
     def _one(self, name: str, context: ContextLike, of: ChildOptions) -> Call[tuple[str, bool]]:
@@ -89,7 +89,7 @@ class BodyChildren:
 
 @contextmanager
 def _calling(attempt: Attempt) -> Iterator[None]:
-    """A block whose calls are those of this body, whichever thread makes them."""
+    """Within the block, calls of this thread count as calls of this body."""
     token = CURRENT_WORK.set(attempt)
     try:
         yield

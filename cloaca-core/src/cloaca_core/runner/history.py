@@ -254,7 +254,7 @@ def attempt_infos(history: History, task_ids: Sequence[str]) -> list[AttemptInfo
 
 
 def _name(names: Mapping[int, RunnerName], row: AttemptRow) -> RunnerName | None:
-    """Who has run an attempt; None for a skip, which nobody runs."""
+    """The runner of an attempt; None for a skip, which has no runner."""
     return None if row.runner is None or row.attempt == 0 else names.get(row.runner)
 
 

@@ -91,7 +91,7 @@ class _Adapted(_Record):
 
 @functools.cache
 def _adapter(kind: Any) -> Any:
-    """What pydantic keeps values of this type with: made once, as that takes milliseconds."""
+    """The pydantic adapter of this type: made once, as that takes milliseconds."""
     return importlib.import_module("pydantic").TypeAdapter(kind)
 
 

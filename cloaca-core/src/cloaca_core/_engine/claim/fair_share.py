@@ -49,8 +49,8 @@ class FairShare:
         self._before_claim = self.ended
 
     def most(self) -> int:
-        """How many runs keep this runner busy for a while. Beside other runners it leaves them the
-        runs that would only wait here, and beside one that asks for runs all that would.
+        """The number of runs that keep this runner busy for a while. Beside other runners it claims
+        few runs that would wait for a slot; while another runner asks for runs, it claims none.
         """
         if not self._takeover.is_crowded:
             return MOST_CLAIMED

@@ -1,4 +1,4 @@
-"""Decides which of the runs that wait for a slot a runner gives to one that is idle. Pure."""
+"""Decides which waiting runs a busy runner gives to an idle runner. Pure."""
 
 from __future__ import annotations
 

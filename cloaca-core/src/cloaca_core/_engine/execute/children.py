@@ -41,7 +41,7 @@ class Front(Protocol):
         """The same on a loop."""
 
     def database(self) -> concurrent.futures.Future[str | None]:
-        """What tells the database of this engine from others; None if no other can open it."""
+        """The identity of this engine's database; None if no other program can open it."""
 
 
 class Children:

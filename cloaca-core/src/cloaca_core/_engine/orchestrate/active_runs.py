@@ -32,7 +32,7 @@ class ActiveRuns:
         self._attempt_over = asyncio.Event()
         self.children: Children = Children()
         self.beside: WeakKeyDictionary[ActiveRuns, bool] = WeakKeyDictionary()
-        """Those of other engines of this process: whether they are on the same database."""
+        """Runs of other engines in this process, and whether these use the same database."""
 
     def __len__(self) -> int:
         return len(self._runs)

@@ -1,11 +1,11 @@
-"""Decides which bodies may start now, to find one that kills its process.
+"""Decides which bodies may start now, so that a body that kills its process is found.
 
-Such a body is known by its durable start mark. So a body of a run that has lost a process before
-starts only when its mark is durable, and only as many are marked as can really run: a body that
-waits for a slot cannot have killed the process, and is not to be blamed. A body under which
-processes have died more than once is a suspect: it starts when no other body runs in this process
-any more, and none begins until it has ended or has come further. Bodies on executors go on beside
-it. Of bodies with which an executor has broken as a whole, one runs at a time.
+Its durable start mark names such a body. So a body of a run whose process died before starts only
+when its mark is durable, and only as many bodies are marked as can really run: a body that waits
+for a slot cannot have killed the process, and is not to be blamed. After two deaths of its process
+a body is a suspect: it starts when no other body runs in this process, and no other body begins
+until the suspect has ended or has come further. Bodies on executors run beside it. After an
+executor has broken, the bodies that it ran start again one at a time.
 """
 
 from __future__ import annotations

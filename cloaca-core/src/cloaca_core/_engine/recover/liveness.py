@@ -50,11 +50,11 @@ class Liveness:
         )
 
     def alive(self, rows: Iterable[RunnerRow]) -> list[str]:
-        """The ids of those of these runners that are alive."""
+        """The ids of the living runners among these rows."""
         return [row.id for row in rows if self.is_alive(row)]
 
     def gone(self, rows: Iterable[RunnerRow]) -> list[str]:
-        """The ids of those of these runners that are not alive."""
+        """The ids of the dead runners among these rows."""
         return [row.id for row in rows if not self.is_alive(row)]
 
     def has_ended(self, row: RunnerRow) -> bool:

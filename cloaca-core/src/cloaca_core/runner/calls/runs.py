@@ -120,7 +120,7 @@ class RunCalls:
         return TaskLogCalls(self._host)
 
     def database(self) -> concurrent.futures.Future[str | None]:
-        """What tells the database from others."""
+        """The identity of the database."""
         return self._host.database()
 
     # -- of a runner -------------------------------------------------------------------------
