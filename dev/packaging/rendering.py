@@ -19,6 +19,7 @@ from dev import project
 from dev.console import TaskFailed, say, step
 from dev.docs import pages
 from dev.files import digest, write_atomically
+from dev.packaging.awaiting import Awaiting, formatted
 from dev.project import ROOT, Distribution
 
 SUFFIX = ".j2"
@@ -131,6 +132,8 @@ def _render_one(templates: Environment, template: str, distribution: Distributio
         text = templates.get_template(template).render(values)
     except TemplateError as error:
         raise TaskFailed(f"templates/{template} for {distribution.name}: {error}") from error
+    if path.suffix == ".py":
+        text = formatted(text, path, ROOT / "ruff.toml")
     return Rendered(path, template, f"{text.rstrip()}\n".encode())
 
 
@@ -138,6 +141,7 @@ def _values(distribution: Distribution) -> dict[str, object]:
     return {
         "name": distribution.name,
         "package": distribution.package,
+        "awaiting": Awaiting(distribution.folder / "src" / distribution.package),
         "summary": distribution.summary,
         "backend": distribution.backend,
         "schemes": distribution.schemes,

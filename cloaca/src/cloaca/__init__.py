@@ -187,6 +187,9 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.runner.async_client import (
         AsyncClient as AsyncClient,
     )
+    from cloaca_core.runner.async_handles import (
+        AsyncRunHandle as AsyncRunHandle,
+    )
     from cloaca_core.runner.async_runner import (
         AsyncRunner as AsyncRunner,
     )
@@ -205,7 +208,6 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
         TaskExplanation as TaskExplanation,
     )
     from cloaca_core.runner.handles import (
-        AsyncRunHandle as AsyncRunHandle,
         RunHandle as RunHandle,
     )
     from cloaca_core.runner.history import (
@@ -454,7 +456,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "AsyncRunner": "cloaca_core.runner.async_runner",
         "Client": "cloaca_core.runner.client",
         "DefaultRunner": "cloaca_core.runner.default_runner",
-        "AsyncRunHandle": "cloaca_core.runner.handles",
+        "AsyncRunHandle": "cloaca_core.runner.async_handles",
         "RunHandle": "cloaca_core.runner.handles",
         "SqliteTenants": "cloaca_core.runner.sqlite_tenants",
         "OpenApproval": "cloaca_core.runner.approvals",

@@ -21,7 +21,8 @@ if TYPE_CHECKING:  # a program that only defines workflows does not load them
         TypedSteps,
     )
     from cloaca_core.definition.waits.calls import BodyCalls
-    from cloaca_core.runner.handles import AsyncRunHandle, RunHandle
+    from cloaca_core.runner.async_handles import AsyncRunHandle
+    from cloaca_core.runner.handles import RunHandle
     from cloaca_core.values.durations import Duration
     from cloaca_core.values.no_limit import NoLimit
     from cloaca_core.values.option_names import FailedPolicyName

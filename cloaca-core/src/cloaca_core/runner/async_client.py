@@ -1,8 +1,8 @@
+# Generated from templates/core/src/{{ package }}/runner/async_client.py.j2; edit that instead.
 """``AsyncClient``: the engine for programs that wait by awaiting, without the bodies.
 
-A method makes a call (``runner.calls``) and awaits it; ``Client`` blocks for the same calls. Only
-opening, shutdown and the write on a caller's own connection are different. ``AsyncRunner`` inherits
-all of it.
+Its methods are those of ``Client``; only opening and shutdown are different. ``AsyncRunner``
+inherits all of it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.inputs import ContextLike
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import RunnerClosedError
+from cloaca_core.runner.async_handles import AsyncRunHandle
 from cloaca_core.runner.body_children import BodyChildren
 from cloaca_core.runner.calls.arguments import Selection
 from cloaca_core.runner.calls.operations import Operations
 from cloaca_core.runner.calls.runs import telling_accepted
 from cloaca_core.runner.calls.start_options import StartOptions
-from cloaca_core.runner.handles import AsyncRunHandle
 from cloaca_core.runner.host import EngineHost
 from cloaca_core.runner.redact import Secrets
 from cloaca_core.runner.results import (
@@ -38,7 +38,7 @@ from cloaca_core.runner.results import (
     RunInfo,
     Steered,
 )
-from cloaca_core.runner.waiting import awaited
+from cloaca_core.runner.waiting import awaited, heed_cancel
 from cloaca_core.values.durations import Duration
 from cloaca_core.values.no_limit import NoLimit
 from cloaca_core.values.option_names import (
@@ -77,37 +77,6 @@ class AsyncClient:
     ) -> None:
         self._use(EngineHost(database_url, config, schema, registry, works=False, redact=redact))
 
-    def _use(self, host: EngineHost) -> None:
-        self._host = host
-        self._calls = Operations(host)
-        host.front = BodyChildren(self._calls.runs)
-
-    async def __aenter__(self) -> Self:
-        # Outside ``try``: if it is open already, it stays open.
-        opening = self._host.open(may_block=False)
-        try:
-            self._host.load_engine()
-            await awaited(opening)
-            self._host.begin()
-        except BaseException:
-            with suppress(RunnerClosedError):  # it is the error being raised
-                await self.shutdown()
-            self._host.allow_another_try()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            await self.shutdown()
-        except RunnerClosedError:
-            if error is None:
-                raise
-
     # -- run ---------------------------------------------------------------------------------
 
     async def execute(
@@ -123,7 +92,9 @@ class AsyncClient:
         start_by: datetime | str | Duration | None = None,
         detached: bool = False,
     ) -> PipelineResult:
-        """Run a workflow and wait for its end; see ``Client.execute``."""
+        """Run a workflow and wait for its end; returns the result, also of a run that failed.
+        See ``Client.execute``.
+        """
         start = StartOptions(priority, run_at, delay, start_by, detached)
         call = self._calls.runs.execute(workflow_name, context, timeout, time_limit, start)
         return await call
@@ -146,10 +117,9 @@ class AsyncClient:
         send: tuple[str, object] | None = None,
         by: str | None = None,
     ) -> AsyncRunHandle:
-        """Accept a run and go on; see ``Client.submit``.
-
-        A ``connection`` may also be an ``aiosqlite.Connection`` or a ``psycopg.AsyncConnection``,
-        which is awaited; a blocking one blocks your loop for the moment of the write.
+        """Accept a run and go on; it is durable when this returns. A ``connection`` may also be
+        an ``aiosqlite.Connection`` or a ``psycopg.AsyncConnection``, which is awaited; a
+        blocking one blocks your loop for the moment of the write. See ``Client.submit``.
         """
         runs = self._calls.runs
         start = StartOptions(priority, run_at, delay, start_by, detached)
@@ -183,7 +153,10 @@ class AsyncClient:
         start_by: datetime | str | Duration | None = None,
         detached: bool = False,
     ) -> list[AsyncRunHandle]:
-        """Accept many runs of one workflow, up to 10,000 in one commit."""
+        """Accept many runs of one workflow, up to 10,000 in one commit. See
+        ``Client.submit_many``.
+        """
+        heed_cancel()
         runs = self._calls.runs
         start = StartOptions(priority, run_at, delay, start_by, detached)
         handles: list[AsyncRunHandle] = []
@@ -203,7 +176,7 @@ class AsyncClient:
         children: bool = True,
         by: str | None = None,
     ) -> Steered:
-        """End a run as Cancelled; see ``AsyncRunHandle.cancel``. An unknown id raises
+        """End a run as Cancelled; see ``RunHandle.cancel``. An unknown id raises
         ``RunNotFoundError``.
         """
         return await self._calls.runs.steering.cancel(run_id, reason, grace, children, by)
@@ -217,7 +190,7 @@ class AsyncClient:
         children: bool = True,
         by: str | None = None,
     ) -> Steered:
-        """Start no more tasks of a run until it is resumed; see ``AsyncRunHandle.pause``."""
+        """Start no more tasks of a run until it is resumed; see ``RunHandle.pause``."""
         return await self._calls.runs.steering.pause(run_id, reason, until, children, by)
 
     async def resume(
@@ -228,7 +201,7 @@ class AsyncClient:
         reason: str | None = None,
         by: str | None = None,
     ) -> Steered:
-        """Let a paused run go on; see ``AsyncRunHandle.resume``."""
+        """Let a paused run go on; see ``RunHandle.resume``."""
         return await self._calls.runs.steering.resume(run_id, context, reason, by)
 
     async def send(
@@ -241,12 +214,15 @@ class AsyncClient:
         connection: object | None = None,
         by: str | None = None,
     ) -> Steered:
-        """Send an event to a run; see ``AsyncRunHandle.send``. An unknown id raises
+        """Send an event to a run; see ``RunHandle.send``. An unknown id raises
         ``RunNotFoundError``.
         """
-        return await AsyncRunHandle(self._calls.runs, run_id).send(
-            event, payload, key=key, connection=connection, by=by
-        )
+        messages = self._calls.runs.messages
+        if connection is None:
+            return await messages.send(run_id, event, payload, key, by)
+        heed_cancel()
+        outbox, message = messages.outgoing(run_id, event, payload, key, by)
+        return messages.written(message, await outbox.send_awaited(connection, message))
 
     async def approve(
         self,
@@ -258,7 +234,7 @@ class AsyncClient:
         note: str | None = None,
         by: str | None = None,
     ) -> Steered:
-        """Decide an approval of a run; see ``AsyncRunHandle.approve``."""
+        """Decide an approval of a run; see ``RunHandle.approve``."""
         messages = self._calls.runs.messages
         return await messages.approve(run_id, task_id, choice, data, note, by)
 
@@ -272,7 +248,9 @@ class AsyncClient:
         reason: str | None = None,
         by: str | None = None,
     ) -> AsyncRunHandle:
-        """Begin a run again that has Failed or was Cancelled; see ``Client.retry``."""
+        """Begin a run again that has Failed or was Cancelled, with the same id: its next round.
+        See ``Client.retry``.
+        """
         runs = self._calls.runs
         call = runs.steering.retry(run_id, tasks, time_limit, children, reason, by)
         return AsyncRunHandle(runs, await call)
@@ -309,7 +287,9 @@ class AsyncClient:
         reason: str | None = None,
         by: str | None = None,
     ) -> bool:
-        """Have no runner start a run of this workflow; see ``Client.pause_workflow``."""
+        """Have no runner start a run of this workflow, in any process, until it is resumed. See
+        ``Client.pause_workflow``.
+        """
         return await self._calls.runs.steering.pause_workflow(workflow_name, until, reason, by)
 
     async def resume_workflow(
@@ -332,7 +312,9 @@ class AsyncClient:
         by: str | None = None,
         dry_run: bool = False,
     ) -> BulkResult:
-        """Steer many runs; see ``Client.cancel_many``."""
+        """Cancel all runs that ``list_runs`` with these arguments would list, newest first, 500
+        in a transaction, each as ``RunHandle.cancel`` does. See ``Client.cancel_many``.
+        """
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
         return await self._calls.runs.bulk.steer("cancel", selection, reason, by, dry_run)
 
@@ -350,7 +332,10 @@ class AsyncClient:
         by: str | None = None,
         dry_run: bool = False,
     ) -> BulkResult:
-        """Steer many runs; see ``Client.pause_many``."""
+        """Pause all runs of a selection until they are resumed, as ``RunHandle.pause`` does; see
+        ``cancel_many``. ``until`` is when they were made, as in ``list_runs``, not an end of the
+        pause.
+        """
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
         return await self._calls.runs.bulk.steer("pause", selection, reason, by, dry_run)
 
@@ -368,7 +353,7 @@ class AsyncClient:
         by: str | None = None,
         dry_run: bool = False,
     ) -> BulkResult:
-        """Steer many runs; see ``Client.resume_many``."""
+        """Let all paused runs of a selection go on; see ``cancel_many``."""
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
         return await self._calls.runs.bulk.steer("resume", selection, reason, by, dry_run)
 
@@ -386,7 +371,9 @@ class AsyncClient:
         by: str | None = None,
         dry_run: bool = False,
     ) -> BulkResult:
-        """Steer many runs; see ``Client.retry_many``."""
+        """Begin all runs of a selection again that have Failed or were Cancelled, as ``retry``
+        does; see ``cancel_many``. Of runs with many tasks fewer share a transaction.
+        """
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
         return await self._calls.runs.bulk.steer("retry", selection, reason, by, dry_run)
 
@@ -413,7 +400,7 @@ class AsyncClient:
         limit: int = 100,
         before: str | None = None,
     ) -> list[RunInfo]:
-        """Runs, newest first; see ``Client.list_runs``."""
+        """Runs, newest first, at most ``limit`` of them. See ``Client.list_runs``."""
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
         return await self._calls.runs.list_runs(selection, limit, before)
 
@@ -428,20 +415,22 @@ class AsyncClient:
         parent_id: str | None = None,
         error: str | None = None,
     ) -> int:
-        """How many runs there are; see ``Client.count_runs``."""
+        """How many runs there are that ``list_runs`` with these arguments would list."""
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
         return await self._calls.runs.count_runs(selection)
 
     async def waiting_for_people(
         self, *, workflow_name: str | None = None, limit: int = 100
     ) -> list[OpenApproval]:
-        """The approvals that wait for a person's decision, the oldest first, at most ``limit`` of
-        them; those of one workflow, if its name is given, as in ``execute``.
+        """The approvals that wait for a person's decision, the oldest first, at most ``limit``
+        of them; those of one workflow, if its name is given, as in ``execute``.
         """
         return await self._calls.runs.messages.waiting_for_people(workflow_name, limit)
 
     async def actions(self, *, limit: int = 100) -> list[Action]:
-        """The acts on all of the database, newest first; see ``Client.actions``."""
+        """All acts, by whom and why, newest first, at most ``limit`` of them. See
+        ``Client.actions``.
+        """
         return await self._calls.runs.history.actions(limit)
 
     async def prune(
@@ -452,7 +441,9 @@ class AsyncClient:
         dry_run: bool = False,
         by: str | None = None,
     ) -> PruneResult:
-        """Delete runs that have ended long ago; see ``Client.prune``."""
+        """Delete runs that have ended long ago, each with all runs that it has submitted;
+        returns when that is done. See ``Client.prune``.
+        """
         return await self._calls.upkeep.prune(before, workflow_name, dry_run, by)
 
     async def health(self) -> dict[str, Any]:
@@ -460,7 +451,7 @@ class AsyncClient:
         return await self._calls.claiming.health()
 
     async def drain_runner(self, runner_id: str, *, by: str | None = None) -> bool:
-        """Ask a runner of this database to leave, wherever it runs; see ``Client``."""
+        """Ask a runner of this database to leave, wherever it runs. See ``Client.drain_runner``."""
         return await self._calls.claiming.drain(runner_id, by)
 
     # -- schedules ---------------------------------------------------------------------------
@@ -473,7 +464,9 @@ class AsyncClient:
         *,
         by: str | None = None,
     ) -> str:
-        """Run a workflow at the ticks of a cron expression; see ``Client``."""
+        """Run a workflow at the ticks of a cron expression, from now on; returns the schedule's
+        id. See ``Client.register_cron_workflow``.
+        """
         call = self._calls.schedules.register(workflow_name, cron_expression, timezone, by)
         return await call
 
@@ -493,7 +486,9 @@ class AsyncClient:
         time_limit: Duration | NoLimit | None = None,
         by: str | None = None,
     ) -> str:
-        """Add the schedule of this name, or change it; see ``Client``."""
+        """Add the schedule of this name, or change it to these settings; returns its id. See
+        ``Client.schedule``.
+        """
         call = self._calls.schedules.put(
             name,
             workflow_name,
@@ -520,7 +515,9 @@ class AsyncClient:
         *,
         by: str | None = None,
     ) -> str:
-        """Run a workflow by cron with parameters, under a name; see ``Client``."""
+        """Run a workflow by cron with parameters, as a named instance; returns the schedule's
+        id. See ``Client.register_workflow_instance``.
+        """
         call = self._calls.schedules.put_instance(
             instance_name, workflow_name, cron_expression, timezone, params, by
         )
@@ -535,7 +532,7 @@ class AsyncClient:
         limit: int | None = None,
         by: str | None = None,
     ) -> Backfill:
-        """Run the ticks of a period of the past that have no run; see ``Client``."""
+        """Create runs for a period's past ticks that have none. See ``Client.backfill``."""
         return await self._calls.backfill.run(schedule, start, end, limit, by)
 
     async def preview_backfill(
@@ -570,7 +567,9 @@ class AsyncClient:
         *,
         by: str | None = None,
     ) -> None:
-        """Let a schedule tick by another expression from now on."""
+        """Let a schedule tick by another expression from now on. ``by`` is who asks, here and in
+        the next calls, as in ``schedule``.
+        """
         await self._calls.schedules.update(schedule_id, cron_expression, timezone, by)
 
     async def set_cron_schedule_enabled(
@@ -590,7 +589,9 @@ class AsyncClient:
         return await self._calls.schedules.history(schedule_id, limit, offset)
 
     async def get_cron_execution_stats(self, since: str) -> dict[str, Any]:
-        """Counts of fired and lost ticks of all schedules since a time; see ``Client``."""
+        """Counts of fired and lost ticks of all schedules since a time (RFC 3339 with an
+        offset). See ``Client.get_cron_execution_stats``.
+        """
         return await self._calls.schedules.stats(since)
 
     # -- triggers ----------------------------------------------------------------------------
@@ -601,7 +602,9 @@ class AsyncClient:
         limit: int | None = None,
         offset: int | None = None,
     ) -> list[dict[str, Any]]:
-        """Triggers by name, all or those that are enabled; see ``Client``."""
+        """Triggers by name: all that any program on this database has registered, or those that
+        are enabled; at most 100 by default. See ``Client.list_trigger_schedules``.
+        """
         return await self._calls.triggers.page(enabled_only, limit, offset)
 
     async def get_trigger_schedule(self, trigger_name: str) -> dict[str, Any] | None:
@@ -611,14 +614,21 @@ class AsyncClient:
     async def set_trigger_enabled(
         self, trigger_name: str, enabled: bool, *, by: str | None = None
     ) -> None:
-        """Enable a trigger from now on, or disable it; see ``Client``."""
+        """Enable a trigger from now on, or disable it, for all programs that have it. See
+        ``Client.set_trigger_enabled``.
+        """
         await self._calls.triggers.set_enabled(trigger_name, enabled, by)
 
     async def get_trigger_execution_history(
         self, trigger_name: str, limit: int | None = None, offset: int | None = None
     ) -> list[dict[str, Any]]:
-        """The runs that a trigger fired, newest first; see ``Client``."""
+        """The runs that a trigger fired, newest first, at most 100 by default; [] for an unknown
+        name. ``completed_at`` is when the run ended, None while it has not.
+        """
         return await self._calls.triggers.history(trigger_name, limit, offset)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._host})"
 
     # -- start and stop ----------------------------------------------------------------------
 
@@ -642,5 +652,33 @@ class AsyncClient:
             raise
         self._host.end_thread()
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._host})"
+    def _use(self, host: EngineHost) -> None:
+        self._host = host
+        self._calls = Operations(host)
+        host.front = BodyChildren(self._calls.runs)
+
+    async def __aenter__(self) -> Self:
+        # Outside ``try``: if it is open already, it stays open.
+        opening = self._host.open(may_block=False)
+        try:
+            self._host.load_engine()
+            await awaited(opening)
+            self._host.begin()
+        except BaseException:
+            with suppress(RunnerClosedError):  # it is the error being raised
+                await self.shutdown()
+            self._host.allow_another_try()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await self.shutdown()
+        except RunnerClosedError:
+            if error is None:
+                raise

@@ -1,3 +1,4 @@
+# Generated from templates/core/src/{{ package }}/runner/async_runner.py.j2; edit that instead.
 """``AsyncRunner``: an awaiting client that also executes bodies.
 
 It adds what claiming needs: to begin and to stop. All else it has from ``AsyncClient``.

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.execute.current_work import CURRENT_WORK
+from cloaca_core.runner.async_handles import AsyncRunHandle
 from cloaca_core.runner.calls.runs import telling_accepted
 from cloaca_core.runner.calls.start_options import StartOptions
-from cloaca_core.runner.handles import AsyncRunHandle, RunHandle
+from cloaca_core.runner.handles import RunHandle
 from cloaca_core.runner.waiting import refuse_blocking_call
 
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
 """``Client``: the engine for programs that wait by blocking, without the bodies.
 
-A method makes a call (``runner.calls``) and blocks until its result is there; ``AsyncClient``
-awaits the same calls. Only opening, shutdown and the write on a caller's own connection are
-different. ``DefaultRunner`` inherits all of it.
+A method makes a call (``runner.calls``) and blocks until its result is there. ``AsyncClient``,
+which awaits the same calls, is rendered from it. ``DefaultRunner`` inherits all of it.
 """
 
 from __future__ import annotations
@@ -88,9 +87,9 @@ class Client:
         registry: Registry | None = None,
         redact: Secrets | None = None,
     ) -> None:
-        self._open(EngineHost(database_url, config, schema, registry, works=False, redact=redact))
+        self._use(EngineHost(database_url, config, schema, registry, works=False, redact=redact))
 
-    def _open(self, host: EngineHost) -> None:
+    def _use(self, host: EngineHost) -> None:
         """Open the database; a failure leaves nothing behind."""
         self._host = host
         self._calls = Operations(host)
@@ -285,9 +284,12 @@ class Client:
         """Send an event to a run; see ``RunHandle.send``. An unknown id raises
         ``RunNotFoundError``.
         """
-        return RunHandle(self._calls.runs, run_id).send(
-            event, payload, key=key, connection=connection, by=by
-        )
+        messages = self._calls.runs.messages
+        if connection is None:
+            return messages.send(run_id, event, payload, key, by).wait()
+        refuse_blocking_call()
+        outbox, message = messages.outgoing(run_id, event, payload, key, by)
+        return messages.written(message, outbox.send(connection, message))
 
     def approve(
         self,

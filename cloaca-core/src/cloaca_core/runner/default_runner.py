@@ -62,7 +62,7 @@ class DefaultRunner(Client):
         executor_slots: Mapping[str, int] | None = None,
         redact: Secrets | None = None,
     ) -> None:
-        self._open(
+        self._use(
             EngineHost(
                 database_url,
                 config,

@@ -38,7 +38,7 @@ class OwnRunner(Client):
     ) -> None:
         config = DefaultRunnerConfig(enable_recovery=False, enable_cron_scheduling=False)
         workflows = _without_triggers(registry)
-        self._open(EngineHost(database_url, config, schema, workflows, start=False, alone=True))
+        self._use(EngineHost(database_url, config, schema, workflows, start=False, alone=True))
 
     def begin_run(
         self,

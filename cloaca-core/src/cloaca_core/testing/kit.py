@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 class _Runner(DefaultRunner):
     def __init__(self, host: HarnessHost) -> None:
-        self._open(host)
+        self._use(host)
 
 
 class _AsyncRunner(AsyncRunner):

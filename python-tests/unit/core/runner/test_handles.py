@@ -19,8 +19,9 @@ from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError, RunnerUsageError
 from cloaca_core.records.runs import RunRow
+from cloaca_core.runner.async_handles import AsyncRunHandle
 from cloaca_core.runner.calls.runs import RunCalls
-from cloaca_core.runner.handles import AsyncRunHandle, RunHandle
+from cloaca_core.runner.handles import RunHandle
 from cloaca_core.runner.host import EngineHost
 
 ROW = RunRow(

@@ -29,7 +29,7 @@ class Checkout:
         self.root = root
         for name in ("dev", "templates", *(each.name for each in DISTRIBUTIONS)):
             shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("VERSION", "LICENSE", "README.md"):
+        for name in ("VERSION", "LICENSE", "README.md", "ruff.toml"):
             shutil.copy(ROOT / name, root / name)
         (root / "docs").mkdir()
         shutil.copy(ROOT / "docs" / "index.md", root / "docs" / "index.md")
