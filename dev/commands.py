@@ -70,7 +70,8 @@ def package(_: Context, backend: str | None = None) -> None:
 def release(_: Context, backend: str | None = None, upload: bool = False) -> None:
     """Rehearse a release: all artefacts, checked and tried, with checksums and an SBOM."""
     with readable_failures():
-        releasing.release(backend, upload=upload)
+        everything = Wanted(backend, full=True)
+        releasing.release(backend, upload=upload, test=lambda: session.test(everything))
 
 
 @task(
@@ -81,6 +82,7 @@ def release(_: Context, backend: str | None = None, upload: bool = False) -> Non
         "k": "only tests that match, as pytest's -k",
         "all-pythons": "everything on every Python that is installed",
         "python": "on this Python only, as 3.13",
+        "full": "everything on both backends, also what says little more there",
     },
 )
 def run_tests(
@@ -90,10 +92,11 @@ def run_tests(
     k: str | None = None,
     all_pythons: bool = False,
     python: str | None = None,
+    full: bool = False,
 ) -> None:
     """Run the tests against the built wheels in fresh environments."""
     with readable_failures():
-        session.test(Wanted(backend, file, k, all_pythons, python))
+        session.test(Wanted(backend, file, k, all_pythons, python, full))
 
 
 @task(

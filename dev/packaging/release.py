@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from dev.console import TaskFailed, run, say, step
@@ -29,15 +29,19 @@ CREDENTIALS = ("TWINE_USERNAME", "TWINE_PASSWORD")
 SBOM_TOOL = "cyclonedx-bom>=7.5,<8"
 
 
-def release(backend: str | None = None, *, upload: bool = False) -> None:
+def release(
+    backend: str | None = None, *, upload: bool = False, test: Callable[[], object] = lambda: None
+) -> None:
     """Make all artefacts with checksums and an SBOM, and list obstacles to their publication.
 
-    With ``upload`` an obstacle is an error, before anything is built.
+    With ``upload`` an obstacle is an error, before anything is built; so is a failure of ``test``.
     """
     target = upload_target(os.environ) if upload else None
     open_points = obstacles(version(), _changelog(), uncommitted())
     if upload and open_points:
         raise TaskFailed("--upload is refused:\n" + _listed(open_points))
+    if upload:
+        test()
     package(backend)
     smoke(backend)
     wanted = distributions_for(backend)

@@ -9,6 +9,10 @@ those of ONCE where all backends are installed together. The files of EXECUTORS 
 backend, too, each in an environment that also has the engine that it is about. The tests of the web
 page run on every backend with the newest Python.
 
+All of this is the full run. The short one, which is what runs without options, proves a fact where
+it can break: on PostgreSQL those scenarios and tests of the web page alone that are marked
+``each_backend`` or ``backend``, nothing that is marked ``full``, and on SQLite no scenario twice.
+
 Files share a process until it is expected to take ``SHARE_SECONDS``: starting pytest costs half a
 second of a core, and a process for each file found no more faults. Every test has its own database,
 and tests of a whole process (its logging, threads, forks, its exit) start programs. Nothing here
@@ -18,8 +22,8 @@ starts a process.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from heapq import heapreplace
 from math import ceil
 from pathlib import Path
@@ -32,8 +36,13 @@ EACH = ("process", "model", "pages")
 ONCE = ("unit", "virtual", "conformance", "packaging", "dispatcher")
 EXECUTORS = "executors"
 BROWSER = "browser"
+SCENARIOS = "scenarios"
 ON_DEMAND = ("executors/test_ray.py",)
 """Run by ``--file`` only: to install and start Ray takes longer than all other executors."""
+NOT_FULL = "not full"
+EACH_BACKEND = "each_backend or backend"
+OWN = "backend"
+"""Expressions of marks, each for tests that a job is narrowed to."""
 BACKEND_VARIABLE = "CLOACA_TEST_BACKEND"
 """The variable that names the backend for ``conftest.py``."""
 SHARE_SECONDS = 45
@@ -114,18 +123,26 @@ OTHERWISE = 1.0
 # A file or folder in these belongs to the backend whose name it has: see conftest.py.
 _NAMED_AFTER_BACKENDS = ("conformance", "process", "unit")
 _MARK = re.compile(r'^pytestmark = pytest\.mark\.backend\("(\w+)"', re.MULTILINE)
+_EACH = "pytest.mark.each_backend"
 _MARKS = re.compile(r'pytest\.mark\.backend\(\s*"(\w+)"')
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Selection of tests from the command line."""
+    """Selection of tests from the command line; without any it is the short form."""
 
     backend: str | None = None
     file: str | None = None
     expression: str | None = None
     all_pythons: bool = False
     python: str | None = None
+    full: bool = False
+
+    @property
+    def short(self) -> bool:
+        """True when tests are left out that say little more: when nothing else is wanted."""
+        narrowed = self.backend or self.file or self.python
+        return not (self.full or self.all_pythons or narrowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,33 +169,29 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Files that run in one process; ``name`` is for the table."""
+    """Files that run in one process, in about so many seconds; ``name`` is for the table."""
 
     name: str
     paths: tuple[Path, ...]
-
-    @property
-    def seconds(self) -> float:
-        """The expected seconds of all files."""
-        return sum(map(expected_seconds, self.paths))
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One run of pytest, in a separate process and folder; ``backend`` None means none.
 
-    ``own``: only the tests that are of this backend alone.
+    ``marks`` is pytest's ``-m``: only tests with these marks; empty for all.
     """
 
     target: Target
     share: Share
     backend: str | None
-    own: bool = False
+    marks: str = ""
 
     @property
     def name(self) -> str:
         """Its name in the table."""
-        return f"{self.share.name}, own" if self.own else self.share.name
+        return f"{self.share.name}, own" if self.marks == OWN else self.share.name
 
 
 def plan(wanted: Wanted, found: Sequence[Interpreter]) -> list[Job]:
@@ -192,6 +205,8 @@ def plan(wanted: Wanted, found: Sequence[Interpreter]) -> list[Job]:
         jobs = list(_jobs_of(test_file(wanted.file), names, pythons, newest=found[-1]))
         if not jobs:
             raise TaskFailed(f"--file {wanted.file!r} holds no test for {', '.join(names)}")
+    elif wanted.short:
+        jobs = list(_short_jobs(names, oldest=found[0], newest=found[-1]))
     else:
         jobs = list(_all_jobs(names, pythons, newest=found[-1]))
     return sorted(jobs, key=lambda job: job.share.seconds, reverse=True)
@@ -200,18 +215,56 @@ def plan(wanted: Wanted, found: Sequence[Interpreter]) -> list[Job]:
 def _all_jobs(
     names: Sequence[str], pythons: Sequence[Interpreter], *, newest: Interpreter
 ) -> Iterator[Job]:
+    yield from _jobs_of_suites(names, pythons, newest=newest)
+    yield from _jobs_in_browser(TESTS / BROWSER, names, newest)
+    for name in names:
+        if name == SQLITE.backend and newest not in pythons:
+            yield from _jobs_on_each(SCENARIOS, scenarios(), [name], [newest])
+            yield from _own_jobs(SCENARIOS, scenarios(), name, pythons)
+        else:
+            yield from _jobs_on_each(SCENARIOS, scenarios(), [name], pythons)
+
+
+def _jobs_of_suites(
+    names: Sequence[str], pythons: Sequence[Interpreter], *, newest: Interpreter
+) -> Iterator[Job]:
     for suite in _suites():
         yield from _jobs_of(TESTS / suite, names, pythons, newest=newest)
-    yield from _jobs_in_browser(TESTS / BROWSER, names, newest)
     for path in _executor_files():
         if path.relative_to(TESTS).as_posix() not in ON_DEMAND:
             yield from _jobs_beside(path, names, pythons)
-    for name in names:
-        if name == SQLITE.backend and newest not in pythons:
-            yield from _jobs_on_each("scenarios", scenarios(), [name], [newest])
-            yield from _own_jobs("scenarios", scenarios(), name, pythons)
-        else:
-            yield from _jobs_on_each("scenarios", scenarios(), [name], pythons)
+
+
+def _short_jobs(names: Sequence[str], *, oldest: Interpreter, newest: Interpreter) -> Iterator[Job]:
+    """The jobs of the short form."""
+    for job in _jobs_of_suites(names, [oldest], newest=newest):
+        yield replace(job, marks=NOT_FULL)
+    for name, files in (SCENARIOS, scenarios()), (BROWSER, browser_files()):
+        yield from _jobs_on_each(name, files, [SQLITE.backend], [newest])
+        for backend in names:
+            if backend != SQLITE.backend:
+                yield from _marked_jobs(name, files, backend, oldest)
+
+
+def _marked_jobs(
+    name: str, files: Sequence[Path], backend: str, python: Interpreter
+) -> Iterator[Job]:
+    """Jobs with the tests that are marked for each backend, or for this one alone."""
+    marked = [path for path in files if _has_marked_tests(path, backend)]
+    for share in shares(name, marked, _marked_seconds):
+        yield Job(Target(python, backend), share, backend, EACH_BACKEND)
+
+
+def _has_marked_tests(path: Path, backend: str) -> bool:
+    if _belongs_to(path) not in (None, backend):
+        return False
+    return _EACH in path.read_text(encoding="utf-8") or _has_own_tests(path, backend)
+
+
+def _marked_seconds(path: Path) -> float:
+    """Approximate seconds of the marked tests of a file: of all, or of one or two."""
+    whole = "\npytestmark" in path.read_text(encoding="utf-8")
+    return expected_seconds(path) if whole else min(OTHERWISE, expected_seconds(path))
 
 
 def _pythons(found: Sequence[Interpreter], wanted: str | None) -> Sequence[Interpreter]:
@@ -252,7 +305,7 @@ def _jobs_beside(
     """Jobs per backend, of which all use one environment, with this file's executor."""
     installed = SQLITE.backend if tuple(backends) == (SQLITE.backend,) else ALL
     executor = path.stem.removeprefix("test_")
-    share = Share(path.relative_to(TESTS).as_posix(), (path,))
+    share = _share(path.relative_to(TESTS).as_posix(), (path,))
     for backend in backends:
         yield from (Job(Target(each, installed, executor), share, backend) for each in pythons)
 
@@ -278,8 +331,8 @@ def _own_jobs(
     name: str, files: Sequence[Path], backend: str, pythons: Sequence[Interpreter]
 ) -> Iterator[Job]:
     """Jobs with the tests that are of this backend alone."""
-    share = Share(name, tuple(path for path in files if _has_own_tests(path, backend)))
-    yield from (Job(Target(each, backend), share, backend, own=True) for each in pythons)
+    share = _share(name, tuple(path for path in files if _has_own_tests(path, backend)))
+    yield from (Job(Target(each, backend), share, backend, OWN) for each in pythons)
 
 
 def _has_own_tests(path: Path, backend: str) -> bool:
@@ -328,7 +381,12 @@ def _executor_files() -> list[Path]:
 
 def scenarios() -> list[Path]:
     """The numbered files, in the order of their numbers."""
-    return sorted((TESTS / "scenarios").glob("test_[0-9][0-9]_*.py"))
+    return sorted((TESTS / SCENARIOS).glob("test_[0-9][0-9]_*.py"))
+
+
+def browser_files() -> list[Path]:
+    """The files of tests of the web page."""
+    return sorted((TESTS / BROWSER).rglob("test_*.py"))
 
 
 # -- shared processes ----------------------------------------------------------------------------
@@ -340,9 +398,11 @@ def expected_seconds(path: Path) -> float:
     return SECONDS.get(name.as_posix(), SECONDS.get(name.parts[0], OTHERWISE))
 
 
-def shares(name: str, files: Sequence[Path]) -> list[Share]:
+def shares(
+    name: str, files: Sequence[Path], estimate: Callable[[Path], float] = expected_seconds
+) -> list[Share]:
     """Divide a suite into as few shares as ``SHARE_SECONDS`` allows, of equal length."""
-    seconds = {path: expected_seconds(path) for path in files}
+    seconds = {path: estimate(path) for path in files}
     shortest = [(0.0, number) for number in range(ceil(sum(seconds.values()) / SHARE_SECONDS))]
     parts: list[list[Path]] = [[] for _ in shortest]
     for path in sorted(files, key=seconds.__getitem__, reverse=True):
@@ -350,7 +410,15 @@ def shares(name: str, files: Sequence[Path]) -> list[Share]:
         parts[number].append(path)
         heapreplace(shortest, (so_far + seconds[path], number))
     found = [tuple(sorted(part)) for part in parts if part]
-    return [Share(_name(name, number, found), part) for number, part in enumerate(found, 1)]
+    return [
+        _share(_name(name, number, found), part, estimate) for number, part in enumerate(found, 1)
+    ]
+
+
+def _share(
+    name: str, paths: tuple[Path, ...], estimate: Callable[[Path], float] = expected_seconds
+) -> Share:
+    return Share(name, paths, sum(map(estimate, paths)))
 
 
 def _name(suite: str, number: int, parts: Sequence[tuple[Path, ...]]) -> str:

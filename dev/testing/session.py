@@ -202,7 +202,7 @@ def _pytest(job: Job, python: Path, folder: Path, expression: str | None) -> lis
         *("--rootdir", str(ROOT), "--config-file", str(ROOT / "pytest.ini")),
         *("--basetemp", str(folder / "tmp"), "--junitxml", str(folder / "junit.xml")),
         *("--quiet", "-p", "no:cacheprovider"),
-        *(("-m", "backend") if job.own else ()),
+        *(("-m", job.marks) if job.marks else ()),
         *(() if _mentions(job, "hypothesis") else ("-p", "no:hypothesispytest")),
         *(("-k", expression) if expression is not None else ()),
     ]

@@ -232,6 +232,7 @@ def test_acts_work_without_scripts(
 # -- many runs -----------------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_many_runs_are_cancelled_after_their_plan(
     visit: Visit, program: cloaca.DefaultRunner
 ) -> None:

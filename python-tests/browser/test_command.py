@@ -43,6 +43,7 @@ def visit(chromium: Browser, address: str) -> Iterator[Visit]:
     assert visit.faults == []
 
 
+@pytest.mark.each_backend
 def test_the_browser_that_opens_the_address_first_has_the_page_and_no_other(
     visit: Visit, address: str
 ) -> None:

@@ -105,6 +105,7 @@ def test_a_filter_that_cannot_be_read_fits_a_phone(look: Look) -> None:
     assert overflow(page) == []
 
 
+@pytest.mark.each_backend
 @EACH_PLACE
 def test_it_is_read_without_scripts(look: Look, shop: Shop, place: Place) -> None:
     page = look.show(place.path(shop), scripts=False)

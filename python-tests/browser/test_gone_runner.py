@@ -67,6 +67,7 @@ def test_it_says_so_once_the_lease_is_over(
     assert page.evaluate("window.isTheSame")
 
 
+@pytest.mark.each_backend
 def test_lists_say_so_too(visit: Visit, fleet: Fleet) -> None:
     worker = fleet.start(hold=["b"], lease_seconds=LEASE, runner_id="lost")
     worker.submit("chain")

@@ -44,6 +44,7 @@ def workflows(registry: cloaca.Registry) -> None:
 # -- decisions -----------------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_an_approval_is_decided(visit: Visit, program: cloaca.DefaultRunner) -> None:
     run = program.submit("mail")
     page = visit.open("/inbox")

@@ -18,6 +18,7 @@ def runs(look: Look) -> Page:
     return look.open("/runs")
 
 
+@pytest.mark.each_backend
 def test_a_slash_leads_to_the_filter_and_enter_applies_it(runs: Page) -> None:
     runs.keyboard.press("/")
     runs.keyboard.type("workflow:close_the_day")

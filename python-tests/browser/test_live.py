@@ -34,6 +34,7 @@ def runs(visit: Visit) -> Page:
     return visit.open_live("/runs")
 
 
+@pytest.mark.each_backend
 def test_a_new_run_and_each_of_its_changes_show_without_a_reload(
     runs: Page, program: cloaca.DefaultRunner
 ) -> None:

@@ -73,6 +73,7 @@ def odd_path(place: Place, runs: Shop) -> str:
     return re.sub(r"(?<=\?(?:name|task)=)\w+", quote(odd.TEXT), place.path(runs))
 
 
+@pytest.mark.each_backend
 def test_it_is_there_to_be_read(look: Look, runs: Shop) -> None:
     page = look.show(f"/runs/{runs.failed}")
 

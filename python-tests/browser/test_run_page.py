@@ -42,6 +42,7 @@ def large(program: cloaca.DefaultRunner, registry: cloaca.Registry) -> cloaca.Ru
     return program.submit("large", delay=3600)
 
 
+@pytest.mark.each_backend
 @VIEWS
 def test_further_rows_of_a_run_come_as_one_scrolls_to_them(
     visit: Visit, large: cloaca.RunHandle, view: str

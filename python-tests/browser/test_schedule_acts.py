@@ -184,6 +184,7 @@ def test_a_schedule_is_deleted_after_a_question(
 # -- past ticks ----------------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_past_ticks_get_their_runs_after_the_preview_and_only_once(
     visit: Visit, program: cloaca.DefaultRunner, nightly: str
 ) -> None:

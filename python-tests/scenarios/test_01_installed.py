@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import cloaca
+
+pytestmark = pytest.mark.each_backend
 
 
 def test_it_is_the_installed_wheel_and_not_the_source_tree() -> None:

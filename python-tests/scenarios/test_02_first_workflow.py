@@ -29,6 +29,7 @@ def greeting() -> cloaca.Workflow:
     return builder.workflow
 
 
+@pytest.mark.each_backend
 def test_the_result_has_what_the_tasks_wrote(runner: cloaca.DefaultRunner) -> None:
     greeting()
     result = runner.execute("greeting", cloaca.Context({"name": "Ada"}))

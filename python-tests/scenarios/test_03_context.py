@@ -21,6 +21,7 @@ def chain(*bodies: Body) -> str:
     return "chain"
 
 
+@pytest.mark.each_backend
 def test_each_task_sees_what_the_one_before_it_wrote(runner: cloaca.DefaultRunner) -> None:
     def increment(context: cloaca.Context) -> None:
         context.set("n", context.get("n", 0) + 1)

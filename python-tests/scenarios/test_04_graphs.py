@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import pytest
+
 import cloaca
 
 WAIT = 30
@@ -14,6 +16,7 @@ def full(workflow: str, *ids: str) -> list[str]:
     return [f"public::embedded::{workflow}::{task_id}" for task_id in ids]
 
 
+@pytest.mark.each_backend
 def test_a_diamond_joins_what_its_branches_wrote(runner: cloaca.DefaultRunner) -> None:
     with cloaca.WorkflowBuilder("diamond"):
 

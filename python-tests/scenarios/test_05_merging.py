@@ -56,6 +56,7 @@ def removes(key: str) -> Body:
 # -- one writer is an ancestor of the other ------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_the_later_of_two_writers_in_a_line_wins_whatever_the_order(graph: Graph) -> None:
     for order in ("base up", "up base"):
         final = graph(base=("", writes(x="old")), up=("base", writes(x="new")), join=(order, keep))

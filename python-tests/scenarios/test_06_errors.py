@@ -28,6 +28,7 @@ def failing(error: BaseException) -> str:
     return "failing"
 
 
+@pytest.mark.each_backend
 def test_a_failed_run_is_returned_and_not_raised(runner: cloaca.DefaultRunner) -> None:
     result = runner.execute(failing(OutOfStockError("no tea")))
     assert result.status == "Failed"

@@ -35,6 +35,7 @@ def run(runner: cloaca.DefaultRunner, body: Flaky, **options: Any) -> cloaca.Pip
     return runner.execute("flaky")
 
 
+@pytest.mark.each_backend
 def test_a_task_that_recovers_completes_its_run(runner: cloaca.DefaultRunner) -> None:
     body = Flaky(2)
     result = run(runner, body, retry_attempts=5)

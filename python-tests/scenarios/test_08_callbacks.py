@@ -14,6 +14,7 @@ import cloaca
 QUICK: dict[str, Any] = {"retry_backoff": "fixed", "retry_delay_ms": 1, "retry_jitter": False}
 
 
+@pytest.mark.each_backend
 def test_on_success_gets_the_short_id_and_the_output(runner: cloaca.DefaultRunner) -> None:
     told: list[tuple[str, dict[str, Any]]] = []
     with cloaca.WorkflowBuilder("told"):

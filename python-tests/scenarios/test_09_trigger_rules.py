@@ -137,6 +137,7 @@ def test_operators_on_a_value_of_the_context(
     assert judged(shared_runner, rule, GIVEN) == ("Completed" if holds else "Skipped")
 
 
+@pytest.mark.each_backend
 def test_conditions_see_the_merged_input_of_their_task(runner: cloaca.DefaultRunner) -> None:
     with cloaca.WorkflowBuilder("merged_input"):
         cloaca.task(id="a")(lambda context: {"list": [1]})

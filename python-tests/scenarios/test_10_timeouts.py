@@ -23,6 +23,7 @@ def release() -> Iterator[threading.Event]:
     event.set()
 
 
+@pytest.mark.each_backend
 def test_a_body_that_exceeds_its_time_fails(
     runner: cloaca.DefaultRunner, release: threading.Event
 ) -> None:

@@ -26,6 +26,7 @@ def define_factorial(runner: cloaca.DefaultRunner) -> None:
             return {"result": n * runner.execute("factorial", {"n": n - 1}).final_context["result"]}
 
 
+@pytest.mark.each_backend
 def test_a_body_uses_the_result_of_another_run(runner: cloaca.DefaultRunner) -> None:
     define_factorial(runner)
     assert runner.execute("factorial", {"n": 3}).final_context.to_dict() == {"n": 3, "result": 6}

@@ -16,6 +16,7 @@ WAIT = 30
 OpenRunner = Callable[..., cloaca.DefaultRunner]
 
 
+@pytest.mark.each_backend
 def test_an_async_body_reads_and_writes_like_any_other(runner: cloaca.DefaultRunner) -> None:
     with cloaca.WorkflowBuilder("async_body"):
 

@@ -36,6 +36,7 @@ def gate() -> Iterator[Gate]:
     gate.open.set()
 
 
+@pytest.mark.each_backend
 def test_submit_returns_while_the_run_goes_on(runner: cloaca.DefaultRunner, gate: Gate) -> None:
     handle = runner.submit("gated", {"in": 1})
     assert gate.inside.wait(WAIT)

@@ -9,6 +9,8 @@ import pytest
 
 import cloaca
 
+pytestmark = pytest.mark.each_backend
+
 WAIT = 30
 
 

@@ -26,6 +26,7 @@ def test_three_thousand_runs_end_as_they_should(runner: cloaca.DefaultRunner) ->
     assert len({handle.id for handle in handles}) == 3000
 
 
+@pytest.mark.each_backend
 def test_beyond_max_active_runs_they_wait_in_the_table(open_runner: OpenRunner) -> None:
     runner = open_runner(max_active_runs=5, max_concurrent_tasks=8)
     inside: list[int] = []
@@ -91,6 +92,7 @@ def test_tags_are_those_of_every_run(runner: cloaca.DefaultRunner) -> None:
     assert {tuple(run.tags.items()) for run in runner.list_runs()} == {(("batch", "7"),), ()}
 
 
+@pytest.mark.each_backend
 def test_one_failing_run_among_many_fails_alone(runner: cloaca.DefaultRunner) -> None:
     with cloaca.WorkflowBuilder("divide"):
         cloaca.task(id="only", retry_attempts=1)(lambda context: {"x": 1 / context["n"]})

@@ -25,6 +25,7 @@ def ids(runs: list[cloaca.RunInfo]) -> list[str]:
     return [run.id for run in runs]
 
 
+@pytest.mark.each_backend
 def test_a_line_tells_all_about_its_run(runner: cloaca.DefaultRunner) -> None:
     define("listed")
     result = runner.submit("listed", {"fail": True}, tags={"team": "a", "x": "ü"}).result()

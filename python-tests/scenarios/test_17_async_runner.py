@@ -26,6 +26,7 @@ def define_double() -> None:
         cloaca.task(id="only")(lambda context: {"doubled": 2 * context["n"]})
 
 
+@pytest.mark.each_backend
 async def test_execute(async_runner: cloaca.AsyncRunner) -> None:
     define_double()
     result = await async_runner.execute("double", {"n": 4})

@@ -17,6 +17,7 @@ QUICK: dict[str, Any] = {"retry_backoff": "fixed", "retry_delay_ms": 1, "retry_j
 WAIT = 30
 
 
+@pytest.mark.each_backend
 def test_what_a_handle_says(runner: cloaca.DefaultRunner) -> None:
     seen: list[cloaca.TaskHandle] = []
     with cloaca.WorkflowBuilder("told"):

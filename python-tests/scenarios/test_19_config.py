@@ -189,6 +189,7 @@ def test_a_wrong_variable_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) ->
         cloaca.DefaultRunnerConfig()
 
 
+@pytest.mark.each_backend
 def test_a_runner_without_a_config_reads_the_sources(
     monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> None:

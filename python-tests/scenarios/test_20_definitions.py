@@ -38,6 +38,7 @@ def define(registry: cloaca.Registry, answer: Any = 1, **names: str) -> cloaca.W
 # -- registries ----------------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_a_registry_of_ones_own_knows_nothing_of_the_programs(
     own_runner: cloaca.DefaultRunner, registry: cloaca.Registry, runner: cloaca.DefaultRunner
 ) -> None:

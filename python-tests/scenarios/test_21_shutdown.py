@@ -42,6 +42,7 @@ def define_quick() -> None:
         cloaca.task(id="only")(lambda context: {"ran": True})
 
 
+@pytest.mark.each_backend
 def test_after_shutdown_every_call_says_so(open_runner: OpenRunner) -> None:
     define_quick()
     runner = open_runner()

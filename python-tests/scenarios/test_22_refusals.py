@@ -256,6 +256,7 @@ def test_a_function_that_is_two_tasks_is_no_dependency() -> None:
 # -- the runner ----------------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_an_unknown_workflow(shared_runner: cloaca.DefaultRunner) -> None:
     for call in (shared_runner.execute, shared_runner.submit):
         with pytest.raises(

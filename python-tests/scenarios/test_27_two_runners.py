@@ -9,6 +9,8 @@ import pytest
 
 import cloaca
 
+pytestmark = pytest.mark.each_backend
+
 ONE_BODY = 1
 NewUrl: TypeAlias = Callable[[], str]
 

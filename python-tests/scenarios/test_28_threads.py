@@ -11,6 +11,8 @@ import pytest
 
 import cloaca
 
+pytestmark = pytest.mark.each_backend
+
 WAIT = 50
 
 

@@ -56,6 +56,7 @@ def through(runner: cloaca.DefaultRunner, value: Any) -> Any:
     return result.final_context["value"]
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize(
     "value",
     [

@@ -45,6 +45,7 @@ def run(database_url: str, program: str = PROGRAM, **variables: str) -> tuple[in
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.each_backend
 def test_failures_callbacks_and_timeouts_print_nothing(database_url: str) -> None:
     assert run(database_url) == (0, "", "")
 

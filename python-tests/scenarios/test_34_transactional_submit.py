@@ -14,6 +14,8 @@ from own_database import OwnDatabases
 
 import cloaca
 
+pytestmark = pytest.mark.each_backend
+
 WAIT = 30
 
 

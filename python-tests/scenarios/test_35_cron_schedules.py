@@ -35,6 +35,7 @@ def fired() -> Fired:
 # -- fire ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_a_schedule_of_every_second_fires(runner: cloaca.DefaultRunner, fired: Fired) -> None:
     before = datetime.now(UTC)
     schedule_id = runner.register_cron_workflow("tick", "* * * * * *", "Europe/Berlin")

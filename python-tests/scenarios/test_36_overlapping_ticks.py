@@ -130,6 +130,7 @@ def ids_of(runner: cloaca.DefaultRunner, schedule_id: str) -> list[str | None]:
 # -- skip ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_ticks_are_skipped_until_the_run_has_ended(
     runner: cloaca.DefaultRunner, gate: Gate, seconds: Seconds
 ) -> None:
@@ -311,6 +312,7 @@ def test_what_a_thread_body_still_returns_is_not_taken(
     assert "taken" not in result.final_context
 
 
+@pytest.mark.each_backend
 def test_a_run_of_another_runner_is_stopped_there(
     open_runner: Callable[..., cloaca.DefaultRunner], begun: Begun, seconds: Seconds
 ) -> None:

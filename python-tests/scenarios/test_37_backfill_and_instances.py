@@ -42,6 +42,7 @@ def hours(filled: cloaca.Backfill) -> list[int]:
 # -- back-fill -----------------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_a_period_of_the_past_is_run(runner: cloaca.DefaultRunner, fired: Fired) -> None:
     schedule_id = runner.schedule("n", "tick", "0 */6 * * *", "UTC", params={"table": "orders"})
     before = runner.get_cron_schedule(schedule_id)

@@ -101,6 +101,7 @@ def test_wrong_options_are_refused_where_they_are_given(
 # -- fire ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_a_trigger_fires_with_what_it_found(
     trigger: Define, open_runner: Callable[..., cloaca.DefaultRunner], began: Began
 ) -> None:

@@ -52,6 +52,7 @@ class Program:
         return [self.began.get(timeout=PATIENCE) for _ in range(count)]
 
 
+@pytest.mark.each_backend
 def test_each_file_makes_one_run_also_after_a_restart(database_url: str, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

@@ -13,6 +13,8 @@ from own_database import OwnDatabases
 
 import cloaca
 
+pytestmark = pytest.mark.each_backend
+
 
 @pytest.fixture
 def place(database_url: str) -> str:

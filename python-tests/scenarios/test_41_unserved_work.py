@@ -63,6 +63,7 @@ def define(name: str, registry: cloaca.Registry) -> None:
         cloaca.task(id="only")(lambda context: None)
 
 
+@pytest.mark.each_backend
 def test_a_schedule_with_a_misspelt_workflow(
     open_here: OpenHere, registry: cloaca.Registry, listener: Listener
 ) -> None:

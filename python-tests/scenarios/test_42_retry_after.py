@@ -41,6 +41,7 @@ def run(runner: cloaca.DefaultRunner, body: Asking, **options: Any) -> cloaca.Pi
     return runner.execute("asking")
 
 
+@pytest.mark.each_backend
 def test_the_next_attempt_begins_when_the_body_asked_for_it(runner: cloaca.DefaultRunner) -> None:
     """Sooner or later than the back-off of the task."""
     body = Asking(cloaca.RetryAfter(0.05), cloaca.RetryAfter(timedelta(0)))

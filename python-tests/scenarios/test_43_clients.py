@@ -15,6 +15,8 @@ from own_database import OwnDatabases
 
 import cloaca
 
+pytestmark = pytest.mark.each_backend
+
 WAIT = 30
 NIGHTLY = "public::embedded::nightly"
 

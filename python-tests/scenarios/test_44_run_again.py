@@ -70,6 +70,7 @@ def failed(runner: cloaca.DefaultRunner, shop: Shop) -> cloaca.RunHandle:
     return run
 
 
+@pytest.mark.each_backend
 def test_a_retry_runs_what_failed_and_keeps_the_rest(
     runner: cloaca.DefaultRunner, shop: Shop
 ) -> None:

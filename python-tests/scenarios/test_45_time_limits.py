@@ -32,6 +32,7 @@ def define(release: threading.Event, limit: Any = None) -> None:
         cloaca.task(id="only")(lambda context: {"released": release.wait(WAIT)})
 
 
+@pytest.mark.each_backend
 def test_a_workflow_says_how_long_its_runs_may_take(
     runner: cloaca.DefaultRunner, release: threading.Event
 ) -> None:

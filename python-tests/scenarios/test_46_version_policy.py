@@ -66,6 +66,7 @@ def begin(open_next: Open, gate: Gate, policy: cloaca.VersionPolicyName | None =
     return handle.id
 
 
+@pytest.mark.each_backend
 def test_with_fail_a_run_that_has_begun_fails_and_names_the_versions(
     open_next: Open, gate: Gate
 ) -> None:

@@ -36,6 +36,7 @@ def info(runner: cloaca.DefaultRunner, run: cloaca.RunHandle) -> cloaca.RunInfo:
     return found
 
 
+@pytest.mark.each_backend
 def test_a_run_for_later_is_pending_until_then(runner: cloaca.DefaultRunner) -> None:
     instant = datetime.now(UTC) + FAR
 

@@ -30,6 +30,7 @@ def ids(runs: list[cloaca.RunInfo]) -> list[str]:
 # -- found ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_by_several_states_and_counted(runner: cloaca.DefaultRunner) -> None:
     define("orders")
     good = runner.execute("orders").execution_id
@@ -61,6 +62,7 @@ def test_by_a_part_of_the_error(runner: cloaca.DefaultRunner) -> None:
     assert disk in ids(runner.list_runs(error="task"))
 
 
+@pytest.mark.each_backend
 def test_only_the_case_of_a_to_z_does_not_count_in_an_error(runner: cloaca.DefaultRunner) -> None:
     define("orders")
     runner.pause_workflow("orders")
@@ -143,6 +145,7 @@ def test_bad_conditions_are_refused_by_name(
 # -- steered -------------------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_many_that_wait_are_cancelled_together(runner: cloaca.DefaultRunner) -> None:
     define("orders")
     runner.pause_workflow("orders")

@@ -39,6 +39,7 @@ def define_unsteady(broken: list[bool]) -> None:
             return {"stored": "all"}
 
 
+@pytest.mark.each_backend
 def test_the_events_tell_who_paused_and_resumed_a_run(runner: cloaca.DefaultRunner) -> None:
     held = Held()
     with cloaca.WorkflowBuilder("held"):

@@ -86,6 +86,7 @@ def follow_up(client: cloaca.Client, name: str = "alert") -> cloaca.RunHandle:
 # -- what follows --------------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_a_run_that_fails_is_told_of(code: cloaca.Registry, work: Open) -> None:
     define_alert(code)
     define_nightly(code, broken, "Failed", to=["ann"])

@@ -43,6 +43,7 @@ def _known(runner: cloaca.DefaultRunner) -> None:
     runners.append(runner)
 
 
+@pytest.mark.each_backend
 def test_prune_deletes_runs_that_ended_before_an_instant(runner: cloaca.DefaultRunner) -> None:
     define_add()
     old = runner.execute("add", {}).execution_id

@@ -25,6 +25,7 @@ def release() -> Iterator[threading.Event]:
 # -- another time limit --------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_a_round_may_take_as_long_as_its_retry_says(
     runner: cloaca.DefaultRunner, release: threading.Event
 ) -> None:

@@ -94,6 +94,7 @@ class Unanswered(Executor):
 # -- a run that is not to start yet --------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 @pytest.mark.usefixtures("plain")
 def test_a_run_for_later_says_when_it_starts(runner: cloaca.DefaultRunner) -> None:
     instant = datetime.now(UTC) + FAR

@@ -85,6 +85,7 @@ def wait_for(status: str, *runs: cloaca.RunHandle) -> None:
             pass
 
 
+@pytest.mark.each_backend
 def test_children_are_paused_and_go_on_with_their_parent_but_for_detached_ones(
     runner: cloaca.DefaultRunner, begun: list[str]
 ) -> None:

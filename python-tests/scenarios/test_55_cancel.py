@@ -31,6 +31,7 @@ def steer(request: pytest.FixtureRequest, database_url: str, runner: cloaca.Defa
 # -- a run that no runner owns ---------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_a_run_that_waits_is_cancelled_when_the_call_returns_and_never_starts(
     open_runner: Callable[..., cloaca.DefaultRunner], steer: Steer, runner: cloaca.DefaultRunner
 ) -> None:

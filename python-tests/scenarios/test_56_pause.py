@@ -43,6 +43,7 @@ def is_free(runner: cloaca.DefaultRunner) -> bool:
 # -- held ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_a_run_that_has_not_begun_waits_until_it_is_resumed(
     runner: cloaca.DefaultRunner, steer: Steer
 ) -> None:

@@ -91,6 +91,7 @@ def failing_once(handle: Handle | AsyncHandle) -> None:
 # -- what is kept --------------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_the_next_attempt_gets_the_values_and_calls_nothing(runner: cloaca.DefaultRunner) -> None:
     calls = Calls()
 

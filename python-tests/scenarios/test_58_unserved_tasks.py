@@ -84,6 +84,7 @@ def left(run: cloaca.RunHandle) -> cloaca.Explanation:
     return run.explain()
 
 
+@pytest.mark.each_backend
 def test_a_run_that_a_client_retries_waits_for_a_runner_with_the_task(
     client: cloaca.Client,
     opened: Open,

@@ -48,6 +48,7 @@ def h(registry: cloaca.Registry, database_url: str) -> Iterator[Harness]:
         yield made
 
 
+@pytest.mark.each_backend
 def test_a_run_is_driven_to_its_end(h: Harness) -> None:
     run = h.run("order", {"amount": 5})
 

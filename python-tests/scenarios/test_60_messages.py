@@ -58,6 +58,7 @@ def paused(runner: cloaca.DefaultRunner, name: str = "order", **options: Any) ->
 # -- order and keys --------------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_messages_that_come_before_the_run_reads_them_are_read_in_their_order(
     runner: cloaca.DefaultRunner, seen: list[Any]
 ) -> None:

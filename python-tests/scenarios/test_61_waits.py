@@ -63,6 +63,7 @@ def statuses(run: cloaca.RunHandle) -> dict[str, str]:
 # -- nodes that sleep ----------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_a_node_sleeps_for_its_time_and_changes_nothing(h: Harness) -> None:
     seen = node_then_task(lambda: cloaca.sleep("nap", seconds=600))
 

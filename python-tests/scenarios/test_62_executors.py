@@ -261,6 +261,7 @@ def test_a_body_comes_out_as_on_threads(scene: Scene, name: str) -> None:
     assert there == here
 
 
+@pytest.mark.each_backend
 def test_it_runs_in_another_process_and_its_neighbours_do_not(
     open_on: Open, registry: cloaca.Registry, cpu: ProcessExecutor
 ) -> None:

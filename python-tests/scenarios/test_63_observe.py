@@ -54,6 +54,7 @@ def runs(runner: cloaca.DefaultRunner) -> list[str]:
     return [handle.id for handle in handles]
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize(
     ("terms", "expected"),
     [
@@ -95,6 +96,7 @@ def test_a_page_goes_on_where_the_one_before_it_ended(observer: Observer, runs: 
     assert ([run.id for run in last.runs], last.next) == ([runs[0]], None)
 
 
+@pytest.mark.each_backend
 def test_who_has_acted_on_a_run_is_a_filter(
     observer: Observer, runner: cloaca.DefaultRunner, runs: list[str]
 ) -> None:
@@ -316,6 +318,7 @@ def test_a_run_is_watched_to_its_end(runner: cloaca.DefaultRunner, gates: Gates)
     assert seen[-1] == ("Completed", "Completed")
 
 
+@pytest.mark.each_backend
 def test_a_run_of_another_program_is_watched_step_by_step(
     runner: cloaca.DefaultRunner, database_url: str, gates: Gates
 ) -> None:

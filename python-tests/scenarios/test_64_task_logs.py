@@ -52,6 +52,7 @@ def messages(lines: list[cloaca.LogLine]) -> list[str]:
 
 
 class TestLines:
+    @pytest.mark.each_backend
     def test_lines_of_a_body_are_there_with_its_record(self, runner: cloaca.DefaultRunner) -> None:
         with cloaca.WorkflowBuilder("logs"):
 

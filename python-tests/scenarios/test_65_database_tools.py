@@ -17,6 +17,8 @@ from cloaca import databases
 from cloaca.testing import harness
 from cloaca_core.store.migrate import load_migrations
 
+pytestmark = pytest.mark.each_backend
+
 WAIT = 30
 DATA = Path(__file__).parent.parent / "data"
 AGES_AGO = 1_000_000_000

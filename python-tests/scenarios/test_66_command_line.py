@@ -139,6 +139,7 @@ def submitted(command: Command, *arguments: str) -> str:
 # -- run -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_run_executes_a_workflow_and_tells_each_step(command: Command) -> None:
     lines = command("run", "order", "-P", "amount:=5").stdout.splitlines()
 

@@ -55,6 +55,7 @@ def define_orders(held: Held | None = None) -> None:
         cloaca.task(id="hold")(held or Held())
 
 
+@pytest.mark.each_backend
 def test_runs_attempts_and_slots_are_shown(database_url: str) -> None:
     held = Held()
     define_orders(held)

@@ -101,6 +101,7 @@ def define_order(fails: list[bool]) -> None:
 # -- a run and its tasks -------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_a_run_has_a_span_of_its_own_trace_that_links_to_its_submission(
     runner: cloaca.DefaultRunner, traced: Traced
 ) -> None:

@@ -67,6 +67,7 @@ async def asked(client: Client, tool: str, **arguments: object) -> dict[str, Any
     return form
 
 
+@pytest.mark.each_backend
 async def test_an_assistant_looks_and_may_not_steer(
     failed: cloaca.RunHandle, database_url: str
 ) -> None:

@@ -420,6 +420,7 @@ def serving(database_url: str, *options: str) -> Iterator[tuple[subprocess.Popen
             program.kill()
 
 
+@pytest.mark.each_backend
 def test_the_command_serves_whoever_opens_its_address_first(
     database_url: str, run: cloaca.RunHandle
 ) -> None:

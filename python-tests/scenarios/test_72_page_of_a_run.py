@@ -84,6 +84,7 @@ def failed(runner: cloaca.DefaultRunner) -> cloaca.RunHandle:
     return handle
 
 
+@pytest.mark.each_backend
 def test_the_head_says_what_the_run_is_like_and_why(
     page: TestClient, failed: cloaca.RunHandle
 ) -> None:

@@ -150,6 +150,7 @@ def acted(runner: cloaca.Client) -> list[tuple[str, str, str | None]]:
     return [(each.kind, each.by, each.reason) for each in reversed(runner.actions(limit=50))]
 
 
+@pytest.mark.each_backend
 def test_a_retry_does_what_its_plan_says(
     runner: cloaca.DefaultRunner, failed: cloaca.RunHandle, page: Page
 ) -> None:

@@ -103,6 +103,7 @@ def test_a_database_without_a_workflow_says_what_to_do(database_url: str) -> Non
     assert "A runner records its workflows when it starts" in page
 
 
+@pytest.mark.each_backend
 def test_the_list_tells_how_each_workflow_goes(
     web: Web, runner: cloaca.DefaultRunner, runs: list[str]
 ) -> None:

@@ -180,6 +180,7 @@ def test_work_that_is_late_is_told_on_the_clock_of_the_reader(
     assert re.search(rf"Run \S+ should have gone on at (\d+ \w+ )?{due:%H:%M} ", told)
 
 
+@pytest.mark.each_backend
 def test_what_fails_and_what_waits_stands_first(browser: TestClient, ids: list[str]) -> None:
     text = page(browser, "/")
     told = words(text)
@@ -454,6 +455,7 @@ def test_all_that_match_are_cancelled(
     assert statuses(runner, ids[:3]) == ["Completed", "Failed", "Failed"]
 
 
+@pytest.mark.each_backend
 def test_a_plan_without_effect_says_which_runs_it_needs(
     browser: TestClient, ids: list[str]
 ) -> None:

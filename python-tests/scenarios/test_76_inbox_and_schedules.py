@@ -305,6 +305,7 @@ def test_a_run_that_a_person_has_paused_is_not_in_the_inbox(
 # -- schedules -------------------------------------------------------------------------------------
 
 
+@pytest.mark.each_backend
 def test_schedules_are_added_explained_switched_changed_and_deleted(
     page: Page, runner: cloaca.DefaultRunner
 ) -> None:

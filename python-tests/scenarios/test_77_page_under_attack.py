@@ -222,6 +222,7 @@ def _refusal(how: str) -> int:
     return 415 if how in ("text", "file") else 403
 
 
+@pytest.mark.each_backend
 def test_looking_changes_nothing(shop: Shop, web: TestClient) -> None:
     before, asked = shop.rows(), urlencode({**shop.fields, "form_token": token(web)})
     for path in [*PAGES, *ACTS]:

@@ -38,6 +38,7 @@ def everything_in(own_databases: OwnDatabases, url: str, backend: str) -> str:
 
 
 class TestBodies:
+    @pytest.mark.each_backend
     def test_a_secret_is_in_clear_nowhere(
         self,
         database_url: str,

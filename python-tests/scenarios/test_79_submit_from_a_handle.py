@@ -32,6 +32,7 @@ def child() -> None:
     define("double", lambda context: {"double": 2 * context["n"]})
 
 
+@pytest.mark.each_backend
 def test_a_run_is_a_child_of_the_run_of_the_body(runner: cloaca.DefaultRunner) -> None:
     def body(context: Context, handle: Handle) -> dict[str, Any]:
         child = handle.submit("double", {"n": 21}, tags={"of": "body"}, priority=3)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
+import pytest
+
 import cloaca
+
+pytestmark = pytest.mark.each_backend
 
 PATIENCE = 60.0
 SLOTS = 4

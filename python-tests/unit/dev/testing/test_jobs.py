@@ -15,6 +15,7 @@ from dev.testing.jobs import SECONDS, Wanted, plan
 OLD = Interpreter((3, 11, 7), Path("python3.11"))
 NEW = Interpreter((3, 13, 5), Path("python3.13"))
 MIDDLE = Interpreter((3, 12, 1), Path("python3.12"))
+FULL = Wanted(full=True)
 
 
 # -- what a test run consists of -----------------------------------------------------------------
@@ -56,19 +57,19 @@ def jobs_of(wanted: Wanted, *found: Interpreter) -> dict[str, list[str]]:
     ],
 )
 def test_what_runs_where(expected: list[str], name: str) -> None:
-    assert jobs_of(Wanted(), OLD, MIDDLE, NEW)[name] == expected
+    assert jobs_of(FULL, OLD, MIDDLE, NEW)[name] == expected
 
 
 def test_what_is_of_sqlite_alone_runs_on_the_oldest_python_too() -> None:
-    jobs = plan(Wanted(), [OLD, NEW])
-    (own,) = [job for job in jobs if job.own]
+    jobs = plan(FULL, [OLD, NEW])
+    (own,) = [job for job in jobs if job.marks == planning.OWN]
 
     assert own.target.name == "py311-sqlite"
     names = {path.name for path in own.share.paths}
     assert {"test_23_databases.py", "test_24_fork_and_exit.py"} <= names  # wholly, and in part
     assert "test_31_postgres_databases.py" not in names
     assert "test_03_context.py" not in names
-    assert [job for job in plan(Wanted(), [OLD]) if job.own] == []
+    assert [job for job in plan(FULL, [OLD]) if job.marks] == []
 
 
 def test_every_test_file_runs_unless_it_is_only_run_on_demand() -> None:
@@ -100,7 +101,7 @@ def test_the_folder_of_the_engines_has_a_job_for_each_of_them() -> None:
 def test_what_is_done_in_a_browser_is_shared_out_once_for_each_backend() -> None:
     """In one process it would be the longest of all, and the whole run would wait for it."""
     files = sorted((TESTS / "browser").glob("test_*.py"))
-    for wanted in Wanted(), Wanted(all_pythons=True), Wanted(file="browser"):
+    for wanted in FULL, Wanted(all_pythons=True), Wanted(file="browser"):
         jobs = [job for job in plan(wanted, [OLD, NEW]) if job.share.paths[0] in files]
 
         for backend in ("postgres", "sqlite"):
@@ -116,7 +117,7 @@ def test_the_hosted_matrix_runs_all_of_it_on_each_python(minor: str) -> None:
     hosted = [
         jobs_of(Wanted(backend=each, python=minor), OLD, NEW) for each in ("sqlite", "postgres")
     ]
-    assert set().union(*hosted) == set(jobs_of(Wanted(), OLD))
+    assert set().union(*hosted) == set(jobs_of(FULL, OLD))
 
 
 def test_what_runs_with_all_backends_is_on_none_of_them() -> None:
@@ -143,7 +144,7 @@ def test_sqlite_alone_needs_nothing_of_the_others() -> None:
 
 
 def test_with_one_python_nothing_runs_twice() -> None:
-    files = [(path, job.backend) for job in plan(Wanted(), [OLD]) for path in job.share.paths]
+    files = [(path, job.backend) for job in plan(FULL, [OLD]) for path in job.share.paths]
     assert len(files) == len(set(files))
 
 
@@ -154,6 +155,54 @@ def test_the_longest_job_comes_first() -> None:
 
 def test_every_file_that_is_said_to_take_long_is_there() -> None:
     assert [name for name in SECONDS if not (TESTS / name).exists()] == []
+
+
+# -- what the short form leaves out --------------------------------------------------------------
+
+
+def marks_of(wanted: Wanted) -> set[tuple[str, str, str]]:
+    """The folder, the environment and the selection of each job."""
+    jobs = plan(wanted, [OLD, NEW])
+    return {(job.share.name.split("/")[0].split()[0], job.target.name, job.marks) for job in jobs}
+
+
+def test_the_short_form_runs_on_postgres_what_is_marked_and_nothing_twice() -> None:
+    found = marks_of(Wanted())
+    for folder in "scenarios", "browser":
+        assert {each[1:] for each in found if each[0] == folder} == {
+            ("py313-sqlite", ""),
+            ("py311-postgres", "each_backend or backend"),
+        }
+    assert {each[2] for each in found if each[0] not in ("scenarios", "browser")} == {"not full"}
+    assert set(jobs_of(Wanted(), OLD, NEW)) == set(jobs_of(FULL, OLD, NEW))
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        FULL,
+        Wanted(backend="postgres"),
+        Wanted(file="scenarios/test_03_context.py"),
+        Wanted(all_pythons=True),
+        Wanted(python="3.11"),
+    ],
+)
+def test_what_is_asked_for_is_run_whole(wanted: Wanted) -> None:
+    assert {each[2] for each in marks_of(wanted)} <= {"", planning.OWN}
+
+
+@pytest.mark.parametrize("folder", ["scenarios", "browser"])
+def test_each_file_has_a_test_for_postgres_in_the_short_form(folder: str) -> None:
+    there = {path for job in plan(Wanted(backend="postgres"), [OLD]) for path in job.share.paths}
+    short = {
+        path
+        for job in plan(Wanted(), [OLD])
+        for path in job.share.paths
+        if job.marks == planning.EACH_BACKEND
+    }
+    files = {path for path in there if path.parent == TESTS / folder}
+    assert files
+    assert files - short == set()
 
 
 # -- which files share a process -----------------------------------------------------------------
