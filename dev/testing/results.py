@@ -17,11 +17,15 @@ REPORT = REPORTS / "junit.xml"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a job. ``problem`` is empty when there is none."""
+    """The result of a job; ``cpu`` is how many seconds it used a processor, empty if it died.
+
+    ``problem`` is empty when there is none.
+    """
 
     job: Job
     counts: Counts
     seconds: float
+    cpu: str
     report: Path
     output: str
     problem: str
@@ -70,7 +74,7 @@ def conclude(outcomes: Sequence[Outcome]) -> Counts:
 
 def table(outcomes: Sequence[Outcome]) -> str:
     """A table with one row per process."""
-    head = ("environment", "tests", "passed", "failed", "skipped", "seconds", "")
+    head = ("environment", "tests", "passed", "failed", "skipped", "seconds", "cpu", "")
     rows = [head, *(_row(each) for each in outcomes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     return "\n".join(_line(row, widths) for row in rows)
@@ -84,6 +88,7 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
         outcome.job.name,
         *(str(number) for number in numbers),
         f"{outcome.seconds:.1f}",
+        outcome.cpu,
         outcome.problem,
     )
 
@@ -91,7 +96,7 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     """A line with words aligned left and numbers right."""
     cells = [
-        cell.ljust(width) if column in (0, 1, 6) else cell.rjust(width)
+        cell.ljust(width) if column in (0, 1, 7) else cell.rjust(width)
         for column, (cell, width) in enumerate(zip(row, widths, strict=True))
     ]
     return "  ".join(cells).rstrip()

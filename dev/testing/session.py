@@ -190,6 +190,7 @@ def _run_job(
         job,
         counts or Counts(),
         time.monotonic() - started,
+        _noted(folder / "cpu"),
         report,
         log.read_text(encoding="utf-8", errors="replace"),
         _problem(code, counts, filtered="-k" in command, test=_noted(running_test)),
@@ -213,9 +214,9 @@ def _mentions(job: Job, module: str) -> bool:
     return any(module in path.read_text(encoding="utf-8") for path in job.share.paths)
 
 
-def _noted(running_test: Path) -> str:
-    """The last running test, as noted by ``conftest.py``."""
-    return running_test.read_text(encoding="utf-8") if running_test.exists() else ""
+def _noted(note: Path) -> str:
+    """What ``conftest.py`` has noted: the last running test, or the seconds of a processor."""
+    return note.read_text(encoding="utf-8") if note.exists() else ""
 
 
 def _problem(code: int | None, counts: Counts | None, *, filtered: bool, test: str = "") -> str:

@@ -32,14 +32,14 @@ class FaultError(Exception):
 
 class Calls:
     """The calls of functions of the engine that its loops make while this is ``watching``: ``met``
-    has them by the name of the loop. Those of ``faults``, one of a loop, raise the first time. The
-    loops are tasks on the test's own loop.
+    has them by the name of the loop. Those of ``faults``, one of a loop, raise the first time;
+    behind the last of them nothing is noted. The loops are tasks on the test's own loop.
     """
 
     def __init__(self, faults: Mapping[str, Site] = MappingProxyType({})) -> None:
         self.met: dict[str, set[Site]] = {}
         self._faults = dict(faults)
-        self._of_engine: dict[CodeType, bool] = {}
+        self._of_engine: dict[str, bool] = {}
         self._watches = False
 
     @contextmanager
@@ -59,10 +59,10 @@ class Calls:
 
     def _look(self, frame: FrameType, _: str, __: Any) -> None:
         code = frame.f_code
-        is_of_engine = self._of_engine.get(code)
+        file = code.co_filename
+        is_of_engine = self._of_engine.get(file)
         if is_of_engine is None:
-            is_of_engine = ENGINE in code.co_filename and LOOPS not in code.co_filename
-            self._of_engine[code] = is_of_engine
+            is_of_engine = self._of_engine[file] = ENGINE in file and LOOPS not in file
         if is_of_engine and _begins(frame, code):
             self._note(frame, code)
 
@@ -75,7 +75,8 @@ class Calls:
         self.met.setdefault(loop, set()).add(site)
         if self._faults.get(loop) == site:
             del self._faults[loop]
-            asyncio.get_running_loop().call_soon(self._watch)  # an error here ends the watching
+            if self._faults:  # the error ends the watching
+                asyncio.get_running_loop().call_soon(self._watch)
             raise FaultError(f"in the {loop} loop, {site}")
 
 

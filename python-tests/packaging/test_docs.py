@@ -8,8 +8,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from documents import DOCS, blocks_of, pages, readmes
+from tables import each_row
 
 import cloaca
 from cloaca import databases
@@ -200,30 +200,28 @@ def test_every_page_is_in_the_navigation_and_in_the_list_for_machines() -> None:
 # -- nothing made up -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "page", [*pages(), *readmes(), ROOT / "CHANGELOG.md"], ids=lambda page: page.name
-)
+@each_row("page", [*pages(), *readmes(), ROOT / "CHANGELOG.md"])
 def test_no_page_has_what_a_merge_has_left(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
 
     assert re.findall(r"(?m)^(?:<{7}|[|]{7}|={7}|>{7})(?: .*)?$", text) == []
 
 
-@pytest.mark.parametrize("page", [*pages(), *readmes()], ids=lambda page: page.name)
+@each_row("page", [*pages(), *readmes()])
 def test_every_task_that_a_page_names_exists(page: Path) -> None:
     named = set(_TASK.findall(page.read_text(encoding="utf-8")))
 
     assert named - set(tasks()) == set()
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+@each_row("page", pages())
 def test_every_version_that_a_page_pins_is_this_one(page: Path) -> None:
     pins = re.findall(r'"cloaca[a-z\[\]-]*==([^"]+)"', page.read_text(encoding="utf-8"))
 
     assert [pin for pin in pins if pin != version()] == []
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+@each_row("page", pages())
 def test_every_file_that_a_page_names_exists(page: Path) -> None:
     """Paths in code spans that begin with a folder of the repository."""
     folders = "|".join(path.name for path in ROOT.iterdir() if path.is_dir())
@@ -236,7 +234,7 @@ def is_there(name: str) -> bool:
     return any(ROOT.glob(name.rstrip("/"))) or name.split("/")[0] in ("dist", "site")
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+@each_row("page", pages())
 def test_every_settings_file_that_a_page_shows_can_be_read(page: Path) -> None:
     for block in blocks_of(page):
         if block.language == "toml":

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import pytest
+from tables import each_row
 
 from cloaca_core.cli.root import cli
 
@@ -52,7 +52,7 @@ def fault_of(words: list[str]) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda each: each.relative_to(DOCS).as_posix())
+@each_row("page", PAGES)
 def test_every_command_that_a_page_shows_exists(page: Path) -> None:
     faults = {
         " ".join(words): fault
@@ -74,6 +74,6 @@ def test_the_page_about_production_shows_commands_of_each_kind() -> None:
     assert len(shown) > 20
 
 
-@pytest.mark.parametrize("line", ["cloaca run list", "cloaca nothing", "cloaca db sql --rows 5"])
+@each_row("line", ["cloaca run list", "cloaca nothing", "cloaca db sql --rows 5"])
 def test_a_command_that_is_not_there_is_noticed(line: str) -> None:
     assert (fault_of(shlex.split(line)) is None) == (line == "cloaca run list")  # run takes a name

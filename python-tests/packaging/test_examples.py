@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from own_database import one_at_a_time
+from tables import each_row
 
 from dev.environments.sandbox import Sandbox
 from dev.project import ALL, SQLITE
@@ -87,7 +88,7 @@ def test_the_report_on_cars_is_the_same_on_a_file_and_on_a_server(
     assert not (tmp_path / "server" / "cars.db").exists()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "source"),
     [
         # It names its file, or keeps everything in memory.

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tables import each_row
 
 from dev import scrub
 from dev.environments.interpreters import MINORS
@@ -36,7 +37,7 @@ def test_the_matrix_has_every_backend_and_the_three_systems() -> None:
     assert [name.partition("-")[0] for name in row("os")] == ["ubuntu", "macos", "windows"]
 
 
-@pytest.mark.parametrize("path", [WORKFLOW, HOOK], ids=lambda path: path.name)
+@each_row("path", [WORKFLOW, HOOK])
 def test_what_is_run_are_our_own_tasks(path: object) -> None:
     text = (WORKFLOW if path == WORKFLOW else HOOK).read_text(encoding="utf-8")
     commands = re.findall(r'(?m)^(?: *- run:|exec "\$python") (.*)$', text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-import pytest
+from tables import each_row
 
 from dev.project import DOOR, ROOT, installed_first, version
 
@@ -37,7 +37,7 @@ def test_the_first_screen_says_that_the_index_has_another_cloaca() -> None:
     assert "(#installing)" in screen
 
 
-@pytest.mark.parametrize("page", PAGES)
+@each_row("page", PAGES)
 def test_every_task_that_a_page_names_exists(page: str) -> None:
     named = set(re.findall(r"(?:python tasks\.py|`invoke) ([a-z][a-z.-]*[a-z])", text_of(page)))
     defined = (ROOT / "dev" / "commands.py").read_text(encoding="utf-8")
@@ -52,7 +52,7 @@ def is_task(name: str, defined: str) -> bool:
     return f'"{collection}' in defined and (f'name="{task}"' in defined or function in defined)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+@each_row("page", ["README.md", "docs/index.md"])
 def test_the_lines_to_install_pin_this_version_and_its_requirements(page: str) -> None:
     text = text_of(page)
 
@@ -61,7 +61,7 @@ def test_the_lines_to_install_pin_this_version_and_its_requirements(page: str) -
     assert f"pip install {requirements}" in text
 
 
-@pytest.mark.parametrize("page", PAGES)
+@each_row("page", PAGES)
 def test_every_link_into_the_repository_leads_to_a_file(page: str) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", text_of(page))
 

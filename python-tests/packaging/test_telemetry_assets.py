@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import promql_parser
-import pytest
 import yaml
 from documents import DOCS
 from promql_parser import AggregateExpr, Call, Expr, VectorSelector
+from tables import each_row
 
 from cloaca_core.telemetry.exposition import WHAT
 
@@ -64,7 +64,7 @@ def queries() -> Iterator[tuple[str, str]]:
             yield panel["title"], target["expr"]
 
 
-@pytest.mark.parametrize(("where", "query"), list(queries()))
+@each_row(("where", "query"), list(queries()))
 def test_a_query_is_one_of_prometheus_and_names_what_there_is(where: str, query: str) -> None:
     """The parser refuses what Prometheus does, wrong types of arguments as well."""
     parts = nodes(promql_parser.parse(query))
@@ -78,7 +78,7 @@ def test_a_query_is_one_of_prometheus_and_names_what_there_is(where: str, query:
     assert kept <= _OF_ALL | {"le"} | set().union(*[labels_of(each.name) for each in found])
 
 
-@pytest.mark.parametrize(("where", "query"), list(queries()))
+@each_row(("where", "query"), list(queries()))
 def test_only_what_grows_has_a_rate(where: str, query: str) -> None:
     for part in nodes(promql_parser.parse(query)):
         if isinstance(part, Call) and part.func.name in ("rate", "increase"):

@@ -6,6 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -111,7 +112,7 @@ def test_a_workflow_that_is_registered_later_can_be_run(runner: cloaca.DefaultRu
 
 
 @pytest.mark.backend("sqlite", reason="only SQLite has databases in memory")
-@pytest.mark.parametrize("url", [":memory:", "sqlite://:memory:", "sqlite:///:memory:"])
+@each_row("url", [":memory:", "sqlite://:memory:", "sqlite:///:memory:"])
 def test_a_database_in_memory_needs_no_file(url: str) -> None:
     greeting()
     with cloaca.DefaultRunner(url) as runner:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -83,7 +84,7 @@ def test_each_attempt_starts_from_the_same_input(runner: cloaca.DefaultRunner) -
     assert seen == [{"list": []}] * 3
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("condition", "error", "calls"),
     [
         ("never", RuntimeError("x"), 1),
@@ -147,7 +148,7 @@ def test_the_next_attempt_waits_as_long_as_the_policy_says(runner: cloaca.Defaul
     assert result.duration >= 0.12
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("strategy", "delays"),
     [
         (cloaca.BackoffStrategy.fixed(), [2.0, 2.0, 2.0, 2.0]),

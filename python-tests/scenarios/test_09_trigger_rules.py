@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 from cloaca import (
@@ -42,7 +43,7 @@ def judged(runner: cloaca.DefaultRunner, rule: dict[str, Any], given: dict[str, 
     return runner.execute(define(rule), given).task_results["judged"].status
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("rule", "runs"),
     [
         (always(), True),
@@ -85,7 +86,7 @@ GIVEN = {
 }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("key", "operator", "value", "holds"),
     [
         ("five", "Equals", 5, True),
@@ -281,38 +282,3 @@ def test_a_rule_waits_until_all_dependencies_are_over(runner: cloaca.DefaultRunn
             trigger_rules=any_of(task_success("quick"), task_success("slow")),
         )(lambda context: {"attempts seen": len(ended)})
     assert runner.execute("waits").final_context["attempts seen"] == 3
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [
-        {},
-        {"type": "Sometimes"},
-        {"type": "All"},
-        {"type": "All", "conditions": "good"},
-        {"type": "All", "conditions": [{"type": "TaskSuccess"}]},
-        {"type": "All", "conditions": [{"type": "TaskSuccess", "task_name": 7}]},
-        {"type": "All", "conditions": [all_of("good")]},  # type: ignore[arg-type] # wrong
-        {"type": "ContextValue", "key": "k", "operator": "~=", "value": 1},
-        {"type": "ContextValue", "operator": "==", "value": 1},
-        {"type": "Always", "surplus": 1},
-    ],
-)
-def test_wrong_rules_are_refused_at_once(rule: dict[str, Any]) -> None:
-    with pytest.raises(
-        ValueError, match=r"^@cloaca\.task\(trigger_rules=\.\.\.\): invalid trigger rule:"
-    ):
-        cloaca.task(trigger_rules=rule)
-
-
-@pytest.mark.parametrize("name", ["later", "nowhere", "side"])
-def test_a_rule_over_a_task_that_is_no_dependency_is_refused_when_built(name: str) -> None:
-    def define() -> None:
-        with cloaca.WorkflowBuilder("refused"):
-            cloaca.task(id="first")(keep)
-            cloaca.task(id="side")(keep)
-            cloaca.task(id="judged", dependencies=["first"], trigger_rules=task_failed(name))(keep)
-            cloaca.task(id="later", dependencies=["judged"])(keep)
-
-    with pytest.raises(ValueError, match=f"invalid trigger rule: .*{name}"):
-        define()

@@ -262,18 +262,6 @@ def test_the_timeout_of_a_wait_ends_only_the_wait(
     handle.wait(0)
 
 
-@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
-def test_a_timeout_that_makes_no_sense_is_refused(seconds: float) -> None:
-    with pytest.raises(ValueError, match="timeout_seconds"):
-        cloaca.task(timeout_seconds=seconds)
-
-
-@pytest.mark.parametrize("seconds", ["5", True, [1]])
-def test_a_timeout_of_another_type_is_refused(seconds: object) -> None:
-    with pytest.raises(TypeError, match="timeout_seconds"):
-        cloaca.task(timeout_seconds=seconds)  # type: ignore[call-overload]  # refused at run time
-
-
 @pytest.mark.parametrize("seconds", ["5", True, float("nan"), -1])
 def test_so_is_the_timeout_of_a_wait(runner: cloaca.DefaultRunner, seconds: float) -> None:
     with cloaca.WorkflowBuilder("quick"):

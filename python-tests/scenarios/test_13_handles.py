@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -171,7 +172,7 @@ def test_another_runner_on_the_database_can_look_and_wait(
         assert list(result.task_results) == ["before", "gate", "after"]
 
 
-@pytest.mark.parametrize("run_id", ["", "nonsense", "0" * 500, "'; DROP TABLE runs; --", "\udc80"])
+@each_row("run_id", ["", "nonsense", "0" * 500, "'; DROP TABLE runs; --", "\udc80"])
 def test_an_unknown_id_is_a_key_error(runner: cloaca.DefaultRunner, run_id: str) -> None:
     with pytest.raises(cloaca.RunNotFoundError) as caught:
         runner.get_run(run_id)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -89,7 +90,7 @@ def test_many_threads_with_one_key_make_one_run(
     assert len(bodies) == 1
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "a\0b", "\udc80"])
+@each_row("key", ["", "x" * 256, "a\0b", "\udc80"])
 def test_a_key_that_cannot_be_stored_is_refused(
     runner: cloaca.DefaultRunner, bodies: list[int], key: str
 ) -> None:
@@ -98,7 +99,7 @@ def test_a_key_that_cannot_be_stored_is_refused(
     assert runner.list_runs() == []
 
 
-@pytest.mark.parametrize("key", [7, b"bytes", ["list"]])
+@each_row("key", [7, b"bytes", ["list"]])
 def test_a_key_of_another_type_is_refused(
     runner: cloaca.DefaultRunner, bodies: list[int], key: object
 ) -> None:

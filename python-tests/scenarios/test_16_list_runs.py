@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -141,7 +142,7 @@ def test_conditions_are_combined(runner: cloaca.DefaultRunner) -> None:
     assert runner.list_runs(status="Failed", workflow_name="two", before=runs[0].id) == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "name", "kind"),
     [
         ({"status": "completed"}, "status", ValueError),
@@ -175,7 +176,7 @@ def test_bad_conditions_are_refused_by_name(
     assert isinstance(caught.value, cloaca.CloacaError)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("tags", "kind"),
     [(["a"], TypeError), ({"a": 1}, TypeError), ({"a": "x" * 256}, ValueError)],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -105,7 +106,7 @@ def test_the_two_names_of_the_pipeline_timeout_are_one_setting() -> None:
         cloaca.DefaultRunnerConfig(workflow_timeout_seconds=9, pipeline_timeout_seconds=8)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "value", "kind", "least"),
     [
         ("max_concurrent_tasks", 0, ValueError, "1"),
@@ -238,7 +239,7 @@ def test_max_context_bytes_is_really_the_limit(
         runner.execute("grows", {"n": 1, "text": "x" * 100})
 
 
-@pytest.mark.parametrize("config", [{"max_concurrent_tasks": 1}, 7, "config"])
+@each_row("config", [{"max_concurrent_tasks": 1}, 7, "config"])
 def test_a_config_of_another_type_is_refused(database_url: str, config: Any) -> None:
     with pytest.raises(TypeError, match="config"):
         cloaca.DefaultRunner(database_url, config=config)

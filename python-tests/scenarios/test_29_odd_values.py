@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -57,7 +58,7 @@ def through(runner: cloaca.DefaultRunner, value: Any) -> Any:
 
 
 @pytest.mark.each_backend
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [
         None, True, False, 0, -1, -(2**63), 2**64 - 1, 0.1, -0.0, 1e308, 5e-324, 1.0,
@@ -74,7 +75,7 @@ def test_it_comes_back_exactly(shared_runner: cloaca.DefaultRunner, value: Any) 
     assert str(back) == str(value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "stored"),
     [
         ((1, (2, 3)), [1, [2, 3]]),
@@ -92,7 +93,7 @@ def test_it_is_stored_as_what_json_has(
     assert type(back) is type(stored)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [
         float("nan"), float("inf"), -float("inf"), 2**64, -(2**63) - 1, 10**400,
@@ -105,7 +106,7 @@ def test_a_value_that_cannot_be_kept_is_refused_with_its_place(
     refuse_everywhere(shared_runner, value, ValueError)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [
         {1, 2}, b"bytes", bytearray(b"x"), datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
@@ -163,7 +164,7 @@ class Array:
 SETTINGS = [*cloaca.DefaultRunnerConfig().to_dict(), "workflow_timeout_seconds"]
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@each_row("name", SETTINGS)
 def test_an_array_is_no_setting_and_is_refused_by_its_name(name: str) -> None:
     array: Any = Array()
     shown = name.replace("workflow", "pipeline")
@@ -179,7 +180,7 @@ def test_an_array_is_no_setting_and_is_refused_by_its_name(name: str) -> None:
             refused()
 
 
-@pytest.mark.parametrize(
+@each_row(
     "name",
     [
         "retry_attempts", "retry_delay_ms", "retry_max_delay_ms", "retry_backoff", "retry_jitter",
@@ -235,7 +236,7 @@ def test_a_record_in_the_place_of_a_context_is_told_how_to_become_one(
     assert shared_runner.execute("ordering", dataclasses.asdict(order)).status == "Failed"
 
 
-@pytest.mark.parametrize("key", ["\0", "\ud800"])
+@each_row("key", ["\0", "\ud800"])
 def test_a_key_that_cannot_be_kept_is_refused(key: str) -> None:
     with pytest.raises(ValueError, match=r"NUL|surrogate"):
         cloaca.Context({key: 1})

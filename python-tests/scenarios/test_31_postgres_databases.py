@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from own_database import OwnDatabases
+from tables import each_row
 
 import cloaca
 from dev.databases import maintenance, urls
@@ -48,7 +49,7 @@ def empty_database(postgres_database: str) -> Iterator[str]:
 # -- refused -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "message"),
     [
         ("postgresql://me:s3cret@host:port/work", "port"),
@@ -126,7 +127,7 @@ def test_a_newer_schema(own_databases: OwnDatabases, database_url: str) -> None:
 # -- schemas -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("schema", "message"),
     [
         ("", "Schema name cannot be empty"),

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from psycopg import sql
+from tables import each_row
 
 import cloaca
 from cloaca_postgres import tenants
@@ -277,9 +278,7 @@ def test_a_server_that_is_not_there_is_an_error_without_the_password() -> None:
     assert "s3cret" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "schema", ["", "a-b", 'x"; DROP SCHEMA public; --', "1a", "pg_x", "a" * 64]
-)
+@each_row("schema", ["", "a-b", 'x"; DROP SCHEMA public; --', "1a", "pg_x", "a" * 64])
 def test_a_name_that_no_schema_can_have_is_refused_before_anything_is_connected(
     schema: str,
 ) -> None:

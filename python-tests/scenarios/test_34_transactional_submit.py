@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from own_database import OwnDatabases
+from tables import each_row
 
 import cloaca
 
@@ -209,7 +210,7 @@ def test_a_closed_connection_is_refused(runner: cloaca.DefaultRunner, mine: Any)
         runner.submit("send", {"order": 7}, connection=mine)
 
 
-@pytest.mark.parametrize("given", [0, "orders.db", object()], ids=["int", "str", "object"])
+@each_row("given", [0, "orders.db", object()], ids=["int", "str", "object"])
 def test_what_is_no_connection_is_refused_with_what_is_accepted(
     runner: cloaca.DefaultRunner, backend_name: str, given: object
 ) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -237,7 +238,7 @@ def test_a_deleted_schedule_is_gone(runner: cloaca.DefaultRunner) -> None:
 # -- refuse --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("call", "message"),
     [
         (

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -134,7 +135,7 @@ def test_beside_a_schedule_that_fires_each_tick_runs_once(
     }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "message"),
     [
         ((UNKNOWN, *DAY), "Record not found"),
@@ -202,7 +203,7 @@ def test_names_of_instances_and_of_schedules_do_not_meet(runner: cloaca.DefaultR
     assert runner.preview_backfill("public::embedded::b::eu", *DAY).schedule_id in ids
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "kind", "message"),
     [
         (("a", "", "@daily", "UTC", {}), ValueError, "instance_name '' must have 1 to 255"),
@@ -227,7 +228,7 @@ def test_an_instance_that_cannot_be_is_refused(
     assert shared_runner.list_cron_schedules() == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("params", "kind", "message"),
     [
         ([1], cloaca.ContextTypeError, "params must be a Context, a mapping or None, not list"),
@@ -248,7 +249,7 @@ def test_params_that_are_no_context_are_refused(
 # -- names of workflows --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "kind", "message"),
     [
         ("", ValueError, "workflow_name '' must have 1 to 255 characters"),

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -81,7 +82,7 @@ def test_a_decorated_function_stays_callable(trigger: Define) -> None:
     assert repr(cloaca.TriggerResult.skip()) == "TriggerResult.Skip"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("options", "message"),
     [
         ({"poll_interval": "zz"}, "Invalid poll_interval 'zz'"),
@@ -89,7 +90,6 @@ def test_a_decorated_function_stays_callable(trigger: Define) -> None:
         ({"cron": "@daily"}, "requires 'on'"),
         ({"on": "w", "cron": "x"}, "Invalid cron expression or timezone"),
     ],
-    ids=str,
 )
 def test_wrong_options_are_refused_where_they_are_given(
     options: dict[str, Any], message: str

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from own_database import OwnDatabases
+from tables import each_row
 
 import cloaca
 
@@ -114,7 +115,7 @@ WRITES: dict[str, Callable[[cloaca.DefaultRunner], object]] = {
 }
 
 
-@pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
+@each_row("write", WRITES.values())
 def test_what_would_write_is_refused(
     worker: cloaca.DefaultRunner,
     watcher: cloaca.DefaultRunner,

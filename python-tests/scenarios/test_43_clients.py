@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from own_database import OwnDatabases
+from tables import each_row
 
 import cloaca
 
@@ -358,7 +359,7 @@ def test_a_workflow_that_the_client_has_itself_comes_first(
         assert worker.list_runs()[0].version == mine.find("flow").version
 
 
-@pytest.mark.parametrize("name", ["flwo", "public::embedded::flwo"])
+@each_row("name", ["flwo", "public::embedded::flwo"])
 def test_a_name_that_no_runner_has_recorded_is_refused_with_the_nearest(
     code: cloaca.Registry, work: Callable[[], Any], client: cloaca.Client, name: str
 ) -> None:

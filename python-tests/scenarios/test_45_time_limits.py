@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -134,7 +135,7 @@ def test_a_run_of_the_users_own_transaction_keeps_its_limit(
         assert handle.result(WAIT).error_message == "Pipeline timeout after 0.05s"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("limit", "kind"),
     [(0, ValueError), (-1, ValueError), (float("nan"), ValueError), ("5", TypeError)],
 )

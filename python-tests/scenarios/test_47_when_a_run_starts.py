@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from own_database import OwnDatabases
+from tables import each_row
 
 import cloaca
 
@@ -215,7 +216,7 @@ def test_a_run_of_the_programs_own_transaction_expires_too(
     assert late.result(WAIT).status == "Cancelled"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("options", "text"),
     [
         ({"priority": 101}, "priority must be -100 to 100"),
@@ -361,7 +362,7 @@ def test_of_many_that_submit_a_failed_run_again_one_begins_a_round(
     assert (info(runner, run).round, flaky.calls) == (2, 2)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("options", "text"),
     [
         ({"failed_policy": "retry"}, "is for a run with an idempotency_key"),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -122,7 +123,7 @@ def test_by_the_run_that_has_submitted_them(runner: cloaca.DefaultRunner) -> Non
     assert runner.get_run(children[0].id).children() == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "name", "kind"),
     [
         ({"status": []}, "status", ValueError),

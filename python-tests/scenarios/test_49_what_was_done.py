@@ -7,6 +7,7 @@ import socket
 import threading
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -254,7 +255,7 @@ def test_who_switched_a_trigger_or_let_a_runner_leave_is_listed(
     ]
 
 
-@pytest.mark.parametrize("limit", [0, -1, 2**70])
+@each_row("limit", [0, -1, 2**70])
 def test_a_listing_of_nothing_is_refused(shared_runner: cloaca.DefaultRunner, limit: int) -> None:
     with pytest.raises(ValueError, match="limit"):
         shared_runner.actions(limit=limit)

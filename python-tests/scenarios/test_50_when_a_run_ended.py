@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -393,7 +394,7 @@ def test_the_version_that_was_registered_last_decides(
     assert other.list_runs(workflow_name="alert") == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "error", "text"),
     [
         (("Pending", "alert"), ValueError, 'unknown statuses "Pending"'),

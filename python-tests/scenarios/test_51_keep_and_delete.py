@@ -6,6 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -229,7 +230,7 @@ def test_ticks_whose_runs_are_gone_are_not_filled_again(runner: cloaca.DefaultRu
     assert runner.count_runs() == 0
 
 
-@pytest.mark.parametrize("days", [0, -1, float("nan"), 1e9, "90", True, None])
+@each_row("days", [0, -1, float("nan"), 1e9, "90", True, None])
 def test_a_retention_that_makes_no_sense_is_refused(days: object) -> None:
     with pytest.raises(cloaca.DefinitionError, match="days"):
         cloaca.WorkflowBuilder("any").retention(days)  # type: ignore[arg-type] # as given

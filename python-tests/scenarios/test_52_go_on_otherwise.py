@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 
@@ -55,7 +56,7 @@ def test_a_submit_that_begins_a_failed_run_again_says_how_long_it_may_take(
     assert again.result(WAIT).error_message == "Pipeline timeout after 0.06s"
 
 
-@pytest.mark.parametrize(("limit", "kind"), [(0, ValueError), ("5", TypeError)])
+@each_row(("limit", "kind"), [(0, ValueError), ("5", TypeError)])
 def test_another_limit_of_a_round_is_refused(
     runner: cloaca.DefaultRunner, limit: Any, kind: type[Exception]
 ) -> None:
@@ -239,7 +240,7 @@ def test_keys_of_a_run_that_is_not_paused_are_refused(
         run.resume(context={"price": 7})
 
 
-@pytest.mark.parametrize("context", [[1], "x", {"x": object()}, {1: 2}])
+@each_row("context", [[1], "x", {"x": object()}, {1: 2}])
 def test_what_is_no_json_object_is_refused(
     runner: cloaca.DefaultRunner, release: threading.Event, context: Any
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from own_database import OwnDatabases
 from scenarios.steering import LONG, WAIT, WAYS, Gate, Steer, define, steer_by, until
+from tables import each_row
 
 import cloaca
 
@@ -687,7 +688,7 @@ def test_the_way_it_went_is_in_its_events(runner: cloaca.DefaultRunner, gate: Ga
 # -- refusals --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("options", "error", "message"),
     [
         ({"grace": -1}, ValueError, r"grace must be 0 to 1000000000 seconds, got -1"),
@@ -718,7 +719,7 @@ def test_what_is_wrong_is_refused_at_the_call(
     run.cancel()
 
 
-@pytest.mark.parametrize("kind", ["cancel", "pause", "resume"])
+@each_row("kind", ["cancel", "pause", "resume"])
 def test_a_run_that_is_not_there_is_said_so(shared_runner: cloaca.DefaultRunner, kind: str) -> None:
     missing = "01890000-0000-7000-8000-000000000000"
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from own_database import OwnDatabases
 from scenarios.steering import LONG, WAIT, WAYS, Gate, Steer, define, steer_by, until
+from tables import each_row
 
 import cloaca
 
@@ -352,7 +353,7 @@ def test_a_child_in_a_transaction_of_its_own_is_paused_when_that_commits(
     assert seen[1:] == ["begun"]
 
 
-@pytest.mark.parametrize("kind", ["pause", "resume"])
+@each_row("kind", ["pause", "resume"])
 def test_a_run_that_has_ended_cannot_be_steered(runner: cloaca.DefaultRunner, kind: str) -> None:
     define("work", lambda context: None)
     run = runner.submit("work")
@@ -387,7 +388,7 @@ def test_nor_can_one_that_is_being_cancelled(
     assert run.result(WAIT).status == "Cancelled"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("options", "error", "message"),
     [
         ({"until": datetime(2099, 1, 1)}, ValueError, r"until"),  # noqa: DTZ001 - without a zone

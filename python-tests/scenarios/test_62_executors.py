@@ -16,6 +16,7 @@ import pytest
 from own_database import OwnDatabases
 from scenarios import crunching
 from scenarios.steering import LONG, WAIT, until
+from tables import each_row
 
 import cloaca
 from cloaca.executors import ProcessExecutor
@@ -252,7 +253,7 @@ def scene(
         yield Scene(runner, registry)
 
 
-@pytest.mark.parametrize("name", ROWS)
+@each_row("name", ROWS)
 def test_a_body_comes_out_as_on_threads(scene: Scene, name: str) -> None:
     here = scene.outcome(name, ROWS[name], None)
     there = scene.outcome(name, ROWS[name], "cpu")

@@ -20,6 +20,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
+from tables import each_row
 
 import cloaca
 
@@ -321,7 +322,7 @@ def test_an_answer_has_the_policy_when_auth_fails(client: cloaca.Client, found: 
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("role", "name", "message"),
     [
         ("admin", "ann", "a visitor's role is 'view' or 'steer', not 'admin'"),

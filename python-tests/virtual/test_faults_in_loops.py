@@ -112,9 +112,11 @@ class Story:
 
     async def _dies(self) -> str:
         """A program dies in a run, days after another one that may be deleted by now; its id."""
-        program = await self.w.start(lease_seconds=LEASE)
-        await program.execute("flow")
+        before = await self.w.start(lease_seconds=LEASE)
+        await before.execute("flow")
+        await before.stop()  # else it would note for days that it is there
         await asyncio.sleep(timedelta(days=3).total_seconds())
+        program = await self.w.start(lease_seconds=LEASE)
         run_id = await program.submit("long")
         await asyncio.sleep(1)
         program.store.answers.clear()

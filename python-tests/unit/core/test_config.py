@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.config import DefaultRunnerConfig, pool_size_of
 from cloaca_core.errors import ConfigError, ConfigTypeError
@@ -115,7 +116,7 @@ class TestFields:
     def test_none_means_the_default(self) -> None:
         assert DefaultRunnerConfig(**dict.fromkeys(DEFAULTS)) == DefaultRunnerConfig()
 
-    @pytest.mark.parametrize("name", DEFAULTS)
+    @each_row("name", DEFAULTS)
     def test_each_can_be_given_and_assigned(self, name: str) -> None:
         value = {
             bool: False,
@@ -129,7 +130,7 @@ class TestFields:
         setattr(config, name, value)
         assert config.to_dict() == {**DEFAULTS, name: value}
 
-    @pytest.mark.parametrize("name", DEFAULTS)
+    @each_row("name", DEFAULTS)
     def test_each_is_checked_when_given_and_when_assigned(self, name: str) -> None:
         config = DefaultRunnerConfig()
         for wrong in (-1, "", [], object()):
@@ -172,13 +173,13 @@ class TestFields:
         with pytest.raises(TypeError, match="max_tasks"):
             DefaultRunnerConfig(max_tasks=1)  # type: ignore[call-arg] # the point of the test
 
-    @pytest.mark.parametrize("name", ["lease_seconds", "shutdown_grace_seconds"])
+    @each_row("name", ["lease_seconds", "shutdown_grace_seconds"])
     def test_the_seconds_that_0x_did_not_have_may_be_fractions(self, name: str) -> None:
         assert getattr(config_of(name, 0.5), name) == 0.5
 
 
 class TestRedact:
-    @pytest.mark.parametrize("wrong", ["s3cret", ["s3cret"], ":s3cret", "s3cret:"])
+    @each_row("wrong", ["s3cret", ["s3cret"], ":s3cret", "s3cret:"])
     def test_secrets_themselves_are_refused_and_not_shown(self, wrong: Any) -> None:
         with pytest.raises(ConfigError) as caught:
             config_of("redact", wrong)
@@ -194,7 +195,7 @@ class TestRedact:
 
 
 class TestTables:
-    @pytest.mark.parametrize(
+    @each_row(
         ("name", "wrong"),
         [
             ("executors", {"cpu": "pools"}),  # no name in the module
@@ -253,7 +254,7 @@ class TestTables:
 
 
 class TestRetention:
-    @pytest.mark.parametrize("days", [7, 90])
+    @each_row("days", [7, 90])
     def test_days_that_were_set_are_told_from_the_default(self, days: int) -> None:
         config = DefaultRunnerConfig(retention_days=days)
         assert config.retention_days == days
@@ -279,7 +280,7 @@ class TestRetention:
         monkeypatch.setenv("CLOACA_RETENTION_DAYS", "none")
         assert DefaultRunnerConfig().retention_days is None
 
-    @pytest.mark.parametrize("days", [0, -1, 100_001, 1.5])
+    @each_row("days", [0, -1, 100_001, 1.5])
     def test_other_days_are_refused(self, days: float) -> None:
         with pytest.raises(ConfigError, match="retention_days must be an int"):
             config_of("retention_days", days)
@@ -320,7 +321,7 @@ class TestTimeout:
         assert config.to_dict()[name.replace("workflow", "pipeline")] is NO_LIMIT
         assert f"{name.replace('workflow', 'pipeline')}=cloaca.NO_LIMIT" in repr(config)
 
-    @pytest.mark.parametrize("name", TIMEOUTS)
+    @each_row("name", TIMEOUTS)
     def test_as_an_argument_no_limit_is_none_and_none_the_default(self, name: str) -> None:
         assert getattr(config_of(name, NO_LIMIT), name) is None
         assert config_of(name, None) == DefaultRunnerConfig()
@@ -336,7 +337,7 @@ class TestTimeout:
         monkeypatch.setenv(f"CLOACA_{name.upper()}", word)
         assert getattr(DefaultRunnerConfig(), name) is None
 
-    @pytest.mark.parametrize("name", TIMEOUTS)
+    @each_row("name", TIMEOUTS)
     def test_the_word_is_for_them_alone(self, name: str) -> None:
         with pytest.raises(ConfigTypeError, match=r"or cloaca\.NO_LIMIT, got 'none'$"):
             config_of(name, "none")
@@ -554,7 +555,7 @@ class TestAsAValue:
             "max_active_runs": 8,
         }
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("seconds", "changes"),
         [
             (5, {"pipeline_timeout_seconds": 5}),
@@ -579,7 +580,7 @@ class TestAsAValue:
         with pytest.raises(ConfigError, match="are one setting, got 8 and 9"):
             replace(DefaultRunnerConfig(), pipeline_timeout_seconds=8, workflow_timeout_seconds=9)
 
-    @pytest.mark.parametrize(
+    @each_row(
         "again",
         [
             copy.copy,
@@ -604,7 +605,7 @@ class TestAsAValue:
     def test_configs_with_equal_settings_are_equal(self) -> None:
         assert DefaultRunnerConfig(4) == DefaultRunnerConfig() != DefaultRunnerConfig(5)
 
-    @pytest.mark.parametrize(
+    @each_row(
         "again",
         [
             copy.copy,

@@ -9,7 +9,7 @@ import pickle
 import re
 from typing import Any
 
-import pytest
+from tables import each_row
 
 from cloaca_core import errors
 from cloaca_core._version import __version__
@@ -67,7 +67,7 @@ def test_the_tree_is_drawn_whole() -> None:
     assert set(_drawn()) == set(_public())
 
 
-@pytest.mark.parametrize(("name", "parent", "also"), [(n, *rest) for n, rest in _drawn().items()])
+@each_row(("name", "parent", "also"), [(n, *rest) for n, rest in _drawn().items()])
 def test_a_class_hangs_where_the_tree_shows_it(
     name: str, parent: str | None, also: set[str]
 ) -> None:
@@ -81,7 +81,7 @@ def test_a_class_hangs_where_the_tree_shows_it(
     assert _built_ins(kind) == inherited | also
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "built_in"),
     [
         # As cloaca 0.2 and 0.12 raise in the same place.
@@ -126,7 +126,7 @@ def _facts(kind: type[CloacaError]) -> dict[str, object]:
     return {each.name: ("a", "b") for each in parameters if each.kind is each.KEYWORD_ONLY}
 
 
-@pytest.mark.parametrize("kind", _public().values())
+@each_row("kind", _public().values())
 def test_facts_are_attributes_and_the_message_is_the_text(kind: type[CloacaError]) -> None:
     error = kind("what happened", **_facts(kind))
 
@@ -134,7 +134,7 @@ def test_facts_are_attributes_and_the_message_is_the_text(kind: type[CloacaError
     assert str(error) == "what happened"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("error", "facts"),
     [
         (ContextValueError("m"), {"path": ""}),
@@ -157,7 +157,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
     assert str(error) == f"cloaca.metrics needs the package prometheus_client: {command}"
 
 
-@pytest.mark.parametrize("kind", [ContextKeyError, CloacaError, PipelineTimeoutError])
+@each_row("kind", [ContextKeyError, CloacaError, PipelineTimeoutError])
 def test_an_error_without_a_message_has_an_empty_text(kind: Any) -> None:
     assert str(kind("")) == ""
 
@@ -174,7 +174,7 @@ def _samples() -> list[CloacaError]:
     return [kind("what happened", **_facts(kind)) for kind in _public().values()]
 
 
-@pytest.mark.parametrize("error", _samples(), ids=lambda error: type(error).__name__)
+@each_row("error", _samples())
 def test_an_error_passes_whole_from_one_process_to_another(error: CloacaError) -> None:
     """As the result of a process pool does; one that cannot be read there breaks the pool."""
     error.add_note("on the way")

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from tables import each_row
 
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import ConfigError
@@ -62,7 +63,7 @@ def test_a_level_is_known_in_any_case(monkeypatch: pytest.MonkeyPatch, level: st
     DefaultRunnerConfig()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("configuration", "times"),
     [
         pytest.param("basicConfig()", 1, id="it writes to the terminal itself"),

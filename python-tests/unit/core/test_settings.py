@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import CloacaError, ConfigError, ConfigTypeError
 from cloaca_core.settings import (
@@ -36,7 +37,7 @@ def setting(kind: Kind[Any]) -> Setting[Any]:
 
 
 class TestKinds:
-    @pytest.mark.parametrize(
+    @each_row(
         ("kind", "value"),
         [
             (whole(1), 1),
@@ -59,11 +60,11 @@ class TestKinds:
     def test_what_is_acceptable_is_taken_as_it_is(self, kind: Kind[Any], value: object) -> None:
         assert setting(kind).checked(value) is value
 
-    @pytest.mark.parametrize("said", [NO_LIMIT, None, math.inf])
+    @each_row("said", [NO_LIMIT, None, math.inf])
     def test_without_limit_can_be_said_in_several_ways(self, said: object) -> None:
         assert setting(unlimited(whole(1))).checked(said) is None
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("kind", "value", "expected"),
         [
             (whole(1), 0, "an int of at least 1, got 0"),
@@ -92,7 +93,7 @@ class TestKinds:
         assert not isinstance(caught.value, ConfigTypeError)
         assert caught.value.field == "field"
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("kind", "value"),
         [
             (whole(1), "1"),
@@ -120,7 +121,7 @@ class TestKinds:
 
 
 class TestText:
-    @pytest.mark.parametrize(
+    @each_row(
         ("kind", "text", "value"),
         [
             (whole(1), "12", 12),
@@ -145,7 +146,7 @@ class TestText:
         assert setting(kind).parsed(text) == value
         assert type(setting(kind).parsed(text)) is type(value)
 
-    @pytest.mark.parametrize("kind", [whole(1), number(1), flag(), unlimited(whole(1)), SIZES])
+    @each_row("kind", [whole(1), number(1), flag(), unlimited(whole(1)), SIZES])
     def test_what_means_nothing_stays_text_and_is_refused(self, kind: Kind[Any]) -> None:
         with pytest.raises(ConfigError, match="got 'many'"):
             setting(kind).checked(setting(kind).parsed("many"))
@@ -189,7 +190,7 @@ class TestFields:
         assert (settings.made, settings.made) == (7, 7)
         assert SOUGHT == [7]
 
-    @pytest.mark.parametrize(
+    @each_row(
         "again",
         [
             copy.copy,

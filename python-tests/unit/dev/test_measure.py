@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 
-import pytest
+from tables import each_row
 
 from dev import measure
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "body"),
     [
         (True, "return self._calls.cancel(run_id)"),

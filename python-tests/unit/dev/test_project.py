@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tables import each_row
 
 from dev import project
 from dev.console import TaskFailed
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "written"),
     [
         ("1.0.0a1", "1.0.0-alpha.1"),
@@ -27,7 +28,7 @@ def test_the_version_is_rendered_in_pep_440_form(expected: str, written: str) ->
 
 
 # A local part is a valid version, but no index and no pin would take it.
-@pytest.mark.parametrize("written", ["", "one", "1.0.0-alpha.1-2-g1234", "1.0.0+local"])
+@each_row("written", ["", "one", "1.0.0-alpha.1-2-g1234", "1.0.0+local"])
 def test_what_cannot_be_released_is_refused_by_name(written: str) -> None:
     with pytest.raises(TaskFailed, match="VERSION holds"):
         project.normal_version(written)

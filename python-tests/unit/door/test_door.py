@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
+from tables import each_row
 
 import cloaca
 from cloaca_core import errors
@@ -68,14 +69,14 @@ def test_every_import_says_that_it_is_a_re_export() -> None:
             assert [each.asname for each in node.names if each.asname is None] == [], node.module
 
 
-@pytest.mark.parametrize("name", cloaca.__all__)
+@each_row("name", cloaca.__all__)
 def test_every_public_thing_is_documented(name: str) -> None:
     thing = getattr(cloaca, name)
     if inspect.isclass(thing) or inspect.isfunction(thing):
         assert inspect.getdoc(thing)
 
 
-@pytest.mark.parametrize("function", [cloaca.task, cloaca.WorkflowBuilder.add_task])
+@each_row("function", [cloaca.task, cloaca.WorkflowBuilder.add_task])
 def test_types_of_a_definition_are_there_at_run_time(function: Callable[..., object]) -> None:
     """For what documents or checks by annotations: their names are not for type checkers alone."""
     assert "return" in get_type_hints(function)
@@ -91,7 +92,7 @@ def test_every_error_that_can_be_caught_can_be_named() -> None:
     assert kinds <= set(cloaca.__all__)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "name",
     [
         # Names that programs for cloaca 0.2 import; cron, triggers and tenants come later.

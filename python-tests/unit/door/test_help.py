@@ -6,7 +6,7 @@ import inspect
 import pydoc
 import re
 
-import pytest
+from tables import each_row
 
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.task import task
@@ -18,7 +18,7 @@ def shown(thing: object) -> str:
     return pydoc.plain(pydoc.render_doc(thing))
 
 
-@pytest.mark.parametrize("name", DefaultRunnerConfig().to_dict())
+@each_row("name", DefaultRunnerConfig().to_dict())
 def test_a_setting_says_what_it_accepts_and_its_default(name: str) -> None:
     (line,) = re.findall(rf"(?m)^ \|  {name}\n \|      (.+)$", shown(DefaultRunnerConfig))
 
@@ -40,12 +40,12 @@ def test_the_constructor_is_shown_as_it_is_called() -> None:
     assert parameters["lease_seconds"].annotation == int | float | None
 
 
-@pytest.mark.parametrize("option", list(inspect.signature(task).parameters)[1:])
+@each_row("option", list(inspect.signature(task).parameters)[1:])
 def test_task_tells_each_option(option: str) -> None:
     assert f"``{option}``" in shown(task)
 
 
-@pytest.mark.parametrize("runner", [DefaultRunner, AsyncRunner])
+@each_row("runner", [DefaultRunner, AsyncRunner])
 def test_a_runner_tells_each_argument_and_method(runner: type) -> None:
     for argument in list(inspect.signature(DefaultRunner).parameters):
         assert f"``{argument}``" in shown(DefaultRunner)

@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from tables import each_row
 
 import cloaca
 from cloaca_core.runner.host import EngineHost
@@ -246,7 +247,7 @@ def looked_at(tmp_path_factory: pytest.TempPathFactory) -> str:
         return url
 
 
-@pytest.mark.parametrize("arguments", LISTS, ids=" ".join)
+@each_row("arguments", LISTS)
 def test_a_command_that_lists_loads_no_engine(looked_at: str, arguments: tuple[str, ...]) -> None:
     modules = modules_of(looked_at, arguments)
 

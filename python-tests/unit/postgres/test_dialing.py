@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from model.virtual_time import VirtualLoop, the_loop
+from tables import each_row
 
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_postgres.dialing import dial
@@ -75,7 +76,7 @@ async def test_a_silent_host_is_given_up_after_the_timeout(silent_port: int) -> 
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:1", "nowhere.invalid"])
+@each_row("host", ["127.0.0.1:1", "nowhere.invalid"])
 async def test_a_host_that_refuses_or_does_not_exist_is_told_with_its_reason(host: str) -> None:
     with pytest.raises(StoreUnavailableError, match="work on ") as caught:
         await dial(parse(f"postgresql://me:hunter2@{host}/work"), SOON)

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 import pytest_asyncio
+from tables import each_row
 
 from cloaca_core.errors import StoreDataError, StoreError, StoreUnavailableError
 from cloaca_core.store.sql.dialect import Step
@@ -53,7 +54,7 @@ def terminate(server: str, pid: int) -> None:
 # -- transactions --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("prepares", [True, False])
+@each_row("prepares", [True, False])
 async def test_each_step_is_answered_with_its_rows(postgres_server: str, prepares: bool) -> None:
     session = await opened(postgres_server, prepares=prepares)
     typed = Statement("typed", "SELECT 1::BIGINT, 'ü%%', NULL, %s::TEXT", ("x",))

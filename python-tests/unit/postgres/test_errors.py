@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import psycopg
-import pytest
 from psycopg import errors
+from tables import each_row
 
 from cloaca_core.errors import (
     StoreDataError,
@@ -16,7 +16,7 @@ from cloaca_core.errors import (
 from cloaca_postgres.errors import is_conflict, is_made_already, translated
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("error", "expected"),
     [
         (psycopg.OperationalError("gone"), StoreUnavailableError),  # no server said anything
@@ -58,7 +58,7 @@ def test_a_statement_that_another_session_prepared_points_at_the_pooler() -> Non
     assert "pooler=true" in told
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("error", "expected"),
     [
         (errors.DeadlockDetected(), True),
@@ -76,7 +76,7 @@ def test_only_transactions_in_each_other_s_way_are_worth_another_try(
     assert is_conflict(found) is expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("error", "expected"),
     [
         (errors.UniqueViolation(), True),  # in the catalogue: both began to create it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-import pytest
+from tables import each_row
 
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.dialect import Step
@@ -51,7 +51,7 @@ def test_every_statement_after_which_a_run_is_claimable_is_known() -> None:
     } == set()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("step", "answer", "expected"),
     [
         (one("claim"), [], False),
@@ -78,7 +78,6 @@ def test_every_statement_after_which_a_run_is_claimable_is_known() -> None:
         (many("insert_plain_run", {"owner": None, "created_at": OLD}), [], True),
         (many("end_run", {"ended_at": OLD}), [], False),
     ],
-    ids=lambda value: value.statement.name if isinstance(value, Step) else str(value),
 )
 def test_runs_are_late_if_they_were_claimable_long_before_they_were_committed(
     step: Step, answer: list[Row], expected: bool

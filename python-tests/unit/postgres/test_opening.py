@@ -8,6 +8,7 @@ from typing import TypeAlias, cast
 
 import psycopg
 import pytest
+from tables import each_row
 
 import cloaca
 from cloaca_core.conformance.rows import new_run, runner, schedule, stored, submit
@@ -282,7 +283,7 @@ def test_a_migration_that_fails_leaves_nothing(
 # -- out of reach --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         "postgresql://me:hunter2@127.0.0.1:1/work",  # refused
@@ -296,7 +297,7 @@ def test_a_server_out_of_reach_is_told_at_once(url: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("fails", [0, 1, 2])
+@each_row("fails", [0, 1, 2])
 def test_where_one_of_the_first_sessions_cannot_be_had_the_others_are_closed(fails: int) -> None:
     connector, looked = _Crowded(fails), _Session()
 
@@ -385,7 +386,7 @@ def test_an_unknown_database_is_told_by_name(postgres_server: str) -> None:
     assert refusal.value.reason == "unreachable"  # it would not be made either
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("change", "kind", "told"),
     [
         ({"version": 120015}, StoreOpenError, "PostgreSQL 13 or newer is needed, not 12"),

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from tables import each_row
 
 from cloaca_core._engine.submit.run_rows import owned_row
 from cloaca_core.conformance.rows import new_run
@@ -690,7 +691,7 @@ def _read_by(node: dict[str, Any]) -> int:
     return int((rows + node.get("Rows Removed by Index Recheck", 0)) * node["Actual Loops"])
 
 
-@pytest.mark.parametrize("name", _VALUES)
+@each_row("name", _VALUES)
 def test_a_statement_reads_a_handful_of_rows(filled: psycopg.Connection, name: str) -> None:
     assert _rows_read(filled, name) <= MOST
 
@@ -706,7 +707,7 @@ def test_gauges_look_at_no_run_that_has_ended(filled: psycopg.Connection) -> Non
     assert sum(map(_read_by, _nodes(plan["Plan"]))) <= 2 * WAITING + MOST
 
 
-@pytest.mark.parametrize("name", _WRITTEN)
+@each_row("name", _WRITTEN)
 def test_a_plan_that_is_as_old_as_the_tables_is_good_when_they_are_full(
     grown: _Grown, name: str
 ) -> None:
@@ -733,7 +734,7 @@ def test_every_index_is_missed_when_it_is_not_there(filled: psycopg.Connection) 
             assert any(_rows_read(filled, name) > MOST for name in names), index
 
 
-@pytest.mark.parametrize("name", ["claim", "has_claimable"])
+@each_row("name", ["claim", "has_claimable"])
 def test_a_claim_after_its_mark_passes_over_what_was_claimed_since_a_snapshot(
     postgres_database: str, name: str
 ) -> None:

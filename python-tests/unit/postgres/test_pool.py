@@ -9,6 +9,7 @@ from typing import cast
 import psycopg
 import pytest
 from psycopg import errors
+from tables import each_row
 
 from cloaca_core.errors import StoreError, StoreReadOnlyError, StoreUnavailableError
 from cloaca_core.store.sql.dialect import Step
@@ -184,7 +185,7 @@ async def test_a_refused_connection_is_told_and_the_next_caller_tries_again() ->
     assert await scene.run() == 0
 
 
-@pytest.mark.parametrize("error", [errors.DeadlockDetected, errors.SerializationFailure])
+@each_row("error", [errors.DeadlockDetected, errors.SerializationFailure])
 async def test_a_transaction_that_gave_way_to_another_runs_again(
     error: type[psycopg.Error],
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 
 import psycopg
 import pytest
+from tables import each_row
 
 import cloaca
 from cloaca_core.errors import StoreError, StoreUnavailableError
@@ -48,7 +49,7 @@ def test_a_statement_that_takes_too_long_is_ended(url: str) -> None:
         asked(url, "SELECT pg_sleep(60)", Bounds(3, 0.05))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "statement",
     [
         "DELETE FROM cloaca_run",

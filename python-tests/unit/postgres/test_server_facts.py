@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
+from tables import each_row
 
 from cloaca_postgres.server_facts import LONGEST_TRANSACTION, ServerFacts, findings_of
 
@@ -31,7 +31,7 @@ def test_a_sound_server_has_no_findings() -> None:
     assert findings_of(SOUND._replace(pooler=True, is_direct=False, heard=None)) == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("change", "code"),
     [
         ({"fsync": "off"}, "commits_not_durable"),

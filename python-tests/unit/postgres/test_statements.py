@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_postgres.statements import STATEMENTS, naming, step
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "sql"),
     [
         ("plain", 'LISTEN "plain"'),

@@ -6,6 +6,7 @@ import string
 
 import psycopg
 import pytest
+from tables import each_row
 
 from cloaca_core.store.tenants import TenantConfig
 from cloaca_postgres.tenants import PASSWORD_LENGTH, _Admin, _connection_string, _random_password
@@ -48,7 +49,7 @@ def test_the_database_is_named_though_the_administrators_was_not() -> None:
     assert target_of("postgresql://admin@db.example").parameters["dbname"] == "work"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "parameter",
     [
         "password=secret",

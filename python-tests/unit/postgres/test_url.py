@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given, strategies as st
+from tables import each_row
 
 from cloaca_core.errors import StoreOpenError
 from cloaca_core.store.tenants import refusal_of_schema
@@ -12,7 +13,7 @@ from cloaca_postgres.url import Target, check_schema, parse, url_of
 CANARY = "hunter2"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "expected"),
     [
         (
@@ -59,9 +60,7 @@ def test_our_parameters_never_reach_libpq() -> None:
     assert parse("postgresql://db?pooler=false").pooler is False
 
 
-@pytest.mark.parametrize(
-    ("query", "read_only"), [("", False), ("?mode=rw", False), ("?mode=ro", True)]
-)
+@each_row(("query", "read_only"), [("", False), ("?mode=rw", False), ("?mode=ro", True)])
 def test_a_database_may_be_opened_to_be_looked_at(query: str, read_only: bool) -> None:
     target = parse(f"postgresql://db/work{query}")
 
@@ -76,7 +75,7 @@ def test_what_the_url_says_comes_before_a_default() -> None:
     assert "keepalives_idle=10" in target.conninfo(connect_timeout=2, keepalives_idle=10)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("query", "told"),
     [
         ("shcema=x", "unknown parameter 'shcema': did you mean 'schema'"),
@@ -102,7 +101,7 @@ def test_a_wrong_parameter_is_refused_by_name(query: str, told: str) -> None:
     assert told in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         f"postgresql://me:{CANARY}@db:port/work",  # a port that is none
@@ -137,12 +136,12 @@ def test_a_target_shows_no_password() -> None:
     assert target.place == "PostgreSQL database work on db"
 
 
-@pytest.mark.parametrize("name", ["a", "_a", "Tenant_1", "a" * 63])
+@each_row("name", ["a", "_a", "Tenant_1", "a" * 63])
 def test_a_schema_s_name_is_letters_digits_and_underscores(name: str) -> None:
     assert check_schema(name) == name
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "told"),
     [
         ("", "Schema name cannot be empty"),

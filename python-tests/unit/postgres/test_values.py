@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import StoreDataError
 from cloaca_postgres.values import array_of, text_of
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "expected"),
     [
         (None, None),
@@ -22,7 +23,7 @@ def test_a_parameter_is_a_text(value: object, expected: bytes | None) -> None:
     assert text_of(value) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("values", "expected"),
     [
         ([], "{}"),

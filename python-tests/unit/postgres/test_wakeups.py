@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from model.virtual_time import the_loop
 from psycopg import sql
+from tables import each_row
 
 from cloaca_core.conformance.rows import NOW, attempt, new_run, record, run_end, runner, submit
 from cloaca_core.errors import StoreUnavailableError
@@ -76,7 +77,7 @@ def beat(lease_until: int, sharing: str | None = None) -> Step:
     return Step(Statement("beat", "", parameters), (lease_until, sharing, "r1"))
 
 
-@pytest.mark.parametrize(("name", "expected"), [("end_run", Message.NEWS), ("claim", None)])
+@each_row(("name", "expected"), [("end_run", Message.NEWS), ("claim", None)])
 def test_what_runs_do_is_told_after_it_is_committed(name: str, expected: Message | None) -> None:
     announcements = announced()
 
@@ -91,7 +92,7 @@ def test_what_runners_do_is_told_in_its_own_transaction() -> None:
     assert not announcements.wrote(steps, [[], []])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("names", "within", "afterwards"),
     [
         (["end_run", "leave_run"], None, Message.LATE),
@@ -112,7 +113,7 @@ def test_runs_that_claims_may_look_past_are_told_as_such(
     assert late == ["here"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "expected"),
     [
         ("", False),

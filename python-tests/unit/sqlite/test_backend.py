@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
+from tables import each_row
 
 from cloaca_core._version import __version__
 from cloaca_core.errors import StoreOpenError
@@ -38,7 +39,7 @@ def test_an_older_library_is_named_with_what_is_needed(
     assert BACKEND.unusable_reason == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [":memory:", "work.db", "sqlite://work.db", "sqlite:////abs.db", "file:work.db?mode=rwc",
      "work.db?mode=rw", "work.db?mode=ro", "work.db?mode=memory"],
@@ -47,7 +48,7 @@ def test_a_url_that_a_runner_can_work_with_passes(url: str) -> None:
     BACKEND.check_url(url)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "message"),
     [
         ("work.db?mode=rwx", "rwx"),

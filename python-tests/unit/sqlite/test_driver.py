@@ -12,6 +12,7 @@ from pathlib import Path
 import aiosqlite
 import pytest
 import pytest_asyncio
+from tables import each_row
 
 from cloaca_core.errors import (
     ContextValueError,
@@ -338,7 +339,7 @@ def _pauses(*, contended: bool, gap: float) -> list[float]:
     return pauses
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("contended", "gap", "expected"),
     [
         (True, 0.0, [0.001, 0.001]),  # after each four commits
@@ -352,7 +353,7 @@ async def test_a_busy_writer_makes_room_when_others_wait(
     assert _pauses(contended=contended, gap=gap) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "kind"),
     [
         (2**63, StoreDataError),  # OverflowError in the driver
@@ -403,7 +404,7 @@ class TestDamagedTexts:
         await _run(texts, Step(self.READ))
         assert await texts.call(lambda raw: raw.text_factory) is decoded
 
-    @pytest.mark.parametrize("text", [b"\xff", b'{"\xed\xb3\xbf"}', b'"a\\\xee"', b"[1]\xc3"])
+    @each_row("text", [b"\xff", b'{"\xed\xb3\xbf"}', b'"a\\\xee"', b"[1]\xc3"])
     async def test_what_is_damaged_can_be_stored_and_is_no_json(self, text: bytes) -> None:
         shown = decoded(text)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import (
     NotADatabaseError,
@@ -24,7 +25,7 @@ def sqlite_error(code: int, text: str = "its own words") -> sqlite3.Error:
     return error
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("code", "kind", "what"),
     [
         (sqlite3.SQLITE_BUSY, StoreUnavailableError, "the database is busy"),
@@ -66,7 +67,7 @@ def test_an_error_that_is_none_of_these_is_a_store_error() -> None:
     assert (type(found), str(found)) == (StoreError, "work.db: no such table: x")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "error",
     [
         OverflowError("Python int too large: 123456"),
@@ -92,7 +93,7 @@ def undecodable() -> sqlite3.Error:
     return caught.value
 
 
-@pytest.mark.parametrize(
+@each_row(
     "error",
     [undecodable(), UnicodeDecodeError("utf-8", b"hunter2\xff", 7, 8, "invalid start byte")],
 )
@@ -104,7 +105,7 @@ def test_a_text_that_cannot_be_read_is_no_value_that_cannot_be_stored(error: Exc
     assert str(found) == "work.db: the database is damaged: a text is not UTF-8"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "error",
     [
         sqlite_error(sqlite3.SQLITE_ERROR, "Could not decode to UTF-8"),  # SQLite said so
@@ -116,7 +117,7 @@ def test_no_other_error_says_that_a_text_cannot_be_read(error: Exception) -> Non
     assert not is_undecodable(error)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("code", "expected"),
     [
         (sqlite3.SQLITE_BUSY, True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
+from tables import each_row
 
 from cloaca_sqlite.file_facts import LARGE_LOG, LEAST_FREE, FileFacts, findings_of
 
@@ -16,7 +16,7 @@ def test_a_sound_file_has_no_findings() -> None:
     assert findings_of(SOUND._replace(synchronous="EXTRA", log=LARGE_LOG)) == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("change", "code"),
     [
         ({"journal_mode": "delete"}, "no_write_ahead_log"),

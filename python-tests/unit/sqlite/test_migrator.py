@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tables import each_row
 
 from cloaca_core.errors import StoreError
 from cloaca_core.store.migrate import Applied, Migration
@@ -135,7 +136,7 @@ async def test_the_script_does_nothing_where_an_older_process_was_faster(
 # -- statements ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("script", "expected"),
     [
         ("", []),

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_sqlite.old_work import _SQL, SqliteOldWork, _instant, release_of
@@ -17,7 +18,7 @@ DATA = Path(__file__).parents[2] / "data"
 COMMON = {"contexts", "task_executions", "__diesel_schema_migrations"}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("tables", "release"),
     [
         (COMMON | {"pipeline_executions"}, "0.2"),
@@ -31,7 +32,7 @@ def test_a_release_is_known_by_its_tables(tables: set[str], release: str | None)
     assert release_of(tables) == release
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "instant"),
     [
         ("1970-01-01T00:00:01.000002999+00:00", 1_000_002),  # 0.x writes nanoseconds
@@ -44,7 +45,7 @@ def test_instants_are_read_as_they_were_written(text: str | None, instant: int |
     assert _instant(text) == instant
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("release", "runs", "owner"),
     [
         ("0_2", "pipeline_executions", "pipeline_execution_id"),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import StoreOpenError
 from cloaca_sqlite import file_connection, open_files
@@ -54,7 +55,7 @@ def test_what_was_open_at_the_fork_is_inherited_and_nothing_else() -> None:
     assert not files.is_inherited(OTHER)
 
 
-@pytest.mark.parametrize(("closed", "inherited"), [(1, True), (2, False)])
+@each_row(("closed", "inherited"), [(1, True), (2, False)])
 def test_a_file_is_open_until_its_last_connection_is_closed(closed: int, inherited: bool) -> None:
     files = OpenFiles()
     files.add(FILE)

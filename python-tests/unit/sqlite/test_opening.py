@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from tables import each_row
 
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import new_run, schedule, stored, submit
@@ -248,7 +249,7 @@ def test_another_program_s_database_is_refused_and_left_alone(tmp_path: Path) ->
     assert [p.name for p in tmp_path.iterdir()] == ["other.db"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("application_id", "tables", "message"),
     [
         # The tables that cloaca 0.2.0 and 0.12.0 make in a new file.
@@ -267,7 +268,7 @@ def test_a_foreign_database_is_named(application_id: int, tables: list[str], mes
         refuse_foreign("work.db", application_id, tables)
 
 
-@pytest.mark.parametrize(("application_id", "tables"), [(0, []), (APPLICATION_ID, ["cloaca_run"])])
+@each_row(("application_id", "tables"), [(0, []), (APPLICATION_ID, ["cloaca_run"])])
 def test_an_empty_database_and_ours_are_not_foreign(application_id: int, tables: list[str]) -> None:
     refuse_foreign("work.db", application_id, tables)
 

@@ -14,6 +14,7 @@ from typing import Any
 import aiosqlite
 import pytest
 import pytest_asyncio
+from tables import each_row
 
 from cloaca_core.conformance.rows import NOW, any_run, message, new_run, runner, stored, submit
 from cloaca_core.errors import ConfigError, StoreDataError, StoreUnavailableError
@@ -298,7 +299,7 @@ async def test_an_awaited_connection_is_written_on_in_one_go(
     assert await ids(store) == ["b", "a"]
 
 
-@pytest.mark.parametrize("opened", [True, False], ids=["closed", "not open yet"])
+@each_row("opened", [True, False], ids=["closed", "not open yet"])
 async def test_an_awaited_connection_that_is_not_open_is_refused(
     outbox: Outbox, path: Path, opened: bool
 ) -> None:

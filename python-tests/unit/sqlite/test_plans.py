@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from tables import each_row
 
 from cloaca_core.store.migrate import load_migrations
 from cloaca_core.store.sql.base import load_queries
@@ -312,7 +313,7 @@ def _thousands_of_steps(raw: sqlite3.Connection, name: str, values: dict[str, ob
     return count
 
 
-@pytest.mark.parametrize("name", _VALUES)
+@each_row("name", _VALUES)
 def test_a_statement_executes_a_handful_of_steps(filled: sqlite3.Connection, name: str) -> None:
     assert _thousands_of_steps(filled, name, _VALUES[name]) <= MOST
 
@@ -323,7 +324,7 @@ def test_aged_places_cost_no_more_with_many_that_wait(filled: sqlite3.Connection
     assert _thousands_of_steps(filled, "claim", values) <= MOST
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("index", "name"),
     [
         ("run_claimable", "claim"),

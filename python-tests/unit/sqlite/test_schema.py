@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from tables import each_row
 
 from cloaca_core.store.migrate import load_migrations
 from cloaca_core.store.sql.base import load_queries
@@ -230,7 +231,7 @@ def test_the_views_show_instants_to_people(raw: sqlite3.Connection) -> None:
     ).fetchall() == [("2023-11-14T22:13:20.000000Z", None, None)]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("script", "expected"),
     [
         ("", []),

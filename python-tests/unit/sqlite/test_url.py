@@ -6,12 +6,13 @@ import os
 
 import pytest
 from hypothesis import given, strategies as st
+from tables import each_row
 
 from cloaca_core.errors import StoreOpenError
 from cloaca_sqlite.url import MEMORY, Target, parse
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "path"),
     [
         (":memory:", MEMORY),
@@ -85,7 +86,7 @@ def test_parameters_take_effect_in_any_case() -> None:
     assert parse(url) == Target("work.db", "rw", "NORMAL", 250, None)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "reading"),
     [
         ("sqlite:///dir/work.db", "dir/work.db"),  # written with three slashes by habit
@@ -99,7 +100,7 @@ def test_only_three_slashes_may_have_meant_a_relative_path(url: str, reading: st
     assert parse(url).relative_reading == reading
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "message"),
     [
         ("", "names no file"),

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 import pytest
+from tables import each_row
 
 from cloaca_core.cli.arguments import DURATION, LIMIT, context_of, tags_of
 from cloaca_core.values.no_limit import NO_LIMIT
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("seconds", "text"),
     [
         (90.0, "90"),
@@ -27,7 +28,7 @@ def test_a_duration_is_in_seconds(seconds: float, text: str) -> None:
     assert DURATION.convert(text, None, None) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "h", "5x", "1h1d", "-5", "none", "1e3"])
+@each_row("text", ["", "h", "5x", "1h1d", "-5", "none", "1e3"])
 def test_another_text_is_no_duration(text: str) -> None:
     with pytest.raises(click.BadParameter, match="no duration"):
         DURATION.convert(text, None, None)
@@ -38,7 +39,7 @@ def test_a_limit_may_be_none() -> None:
     assert LIMIT.convert("2m", None, None) == 120
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("context", "pairs"),
     [
         ({"name": "ann"}, ["name=ann"]),
@@ -52,7 +53,7 @@ def test_pairs_are_text_or_json(context: dict[str, Any], pairs: list[str]) -> No
     assert context_of(None, pairs) == context
 
 
-@pytest.mark.parametrize("pair", ["name", "=x", ":=1", "n:=x"])
+@each_row("pair", ["name", "=x", ":=1", "n:=x"])
 def test_another_pair_is_refused(pair: str) -> None:
     with pytest.raises(click.BadParameter):
         context_of(None, [pair])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tables import each_row
 
 from cloaca_core.cli.bash import Bash, kept
 from cloaca_core.cli.root import cli, main
@@ -43,7 +44,7 @@ def test_the_line_is_read_word_by_word(
     assert shell.get_completion_args() == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "line", "word"),
     [
         ("", "cloaca runs li", "li"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
+from tables import each_row
 
 from cloaca_core.cli.columns import run_remark
 
@@ -19,7 +19,7 @@ ROW: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("wait", "told"),
     [
         (("sleep", "nap", LATER), "waits for its time, in 23h"),

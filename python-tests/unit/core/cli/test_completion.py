@@ -8,6 +8,7 @@ from threading import Event
 
 import pytest
 from click.shell_completion import CompletionItem, ShellComplete
+from tables import each_row
 
 from cloaca_core.cli import completion
 from cloaca_core.cli.root import cli
@@ -36,7 +37,7 @@ def test_all_keys_are_offered() -> None:
     assert offered("runs", "list", "") == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "words"),
     [
         (["task:"], ["task"]),

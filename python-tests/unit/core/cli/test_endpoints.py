@@ -10,6 +10,7 @@ import threading
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.cli.endpoints import LOOPBACK, Probes, answer, served
 from cloaca_core.cli.failures import Failure
@@ -34,7 +35,7 @@ def closed() -> str:
 CLOSED = Probes(healthy, lambda: True, closed)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("status", "text", "probes", "path"),
     [
         (200, '{"active_runs": 3}', READY, "/health"),

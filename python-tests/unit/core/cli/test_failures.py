@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.cli.exits import MEANINGS, of_status
 from cloaca_core.cli.failures import code_of, failure_of
@@ -25,7 +25,7 @@ from cloaca_core.errors import (
 )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("code", "error"),
     [
         (1, RunNotFoundError("no run", run_id="x")),
@@ -41,7 +41,6 @@ from cloaca_core.errors import (
         (6, RunCancelledError("cancelled", run_id="r", status="Cancelled")),
         (7, PipelineTimeoutError("no end")),
     ],
-    ids=lambda it: type(it).__name__ if isinstance(it, Exception) else "",
 )
 def test_an_error_has_the_code_of_its_kind(code: int, error: CloacaError) -> None:
     assert code_of(error) == code
@@ -55,14 +54,12 @@ def test_tenants_of_a_server_that_cannot_be_reached_have_its_code() -> None:
     assert code_of(failed) == 4
 
 
-@pytest.mark.parametrize(
-    ("code", "status"), [(0, "Completed"), (5, "Failed"), (6, "Cancelled"), (0, "Running")]
-)
+@each_row(("code", "status"), [(0, "Completed"), (5, "Failed"), (6, "Cancelled"), (0, "Running")])
 def test_the_end_of_a_run_has_a_code(code: int, status: str) -> None:
     assert of_status(status) == code
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "error"),
     [
         (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from tables import each_row
 
 from cloaca_core.cli.failures import Failure
 from cloaca_core.cli.known_workflows import SHOWN, listed_names, naming_known
 from cloaca_core.errors import WorkflowNotFoundError
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "known"),
     [
         ([], []),

@@ -8,6 +8,7 @@ import time
 import pytest
 from model.families import attempt, family, run, tasks, view
 from rich.console import Console
+from tables import each_row
 
 from cloaca_core.cli.live import View
 from cloaca_core.observe import RunTree
@@ -29,7 +30,7 @@ def drawn(found: View, columns: int = 80) -> list[str]:
     return written.getvalue().splitlines()
 
 
-@pytest.mark.parametrize("columns", [40, 80, 200])
+@each_row("columns", [40, 80, 200])
 def test_lines_fit_the_terminal(columns: int) -> None:
     lines = drawn(View(wide(), 10), columns)
 

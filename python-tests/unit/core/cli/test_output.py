@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 import pytest
+from tables import each_row
 
 from cloaca_core.cli.output import Column, Output, fitted, plain, table_lines, write_file
 
@@ -113,7 +114,7 @@ def test_events_as_json_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "value"), [("", None), ("a b", "a\n\tb"), ("true", True), ("[1]", [1]), ("é", "é")]
 )
 def test_a_value_on_one_line(text: str, value: object) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from traceback import FrameSummary, StackSummary
 
-import pytest
+from tables import each_row
 
 import cloaca
 from cloaca_core.cli.own_frames import own, told
@@ -36,7 +36,7 @@ def task_without_a_name() -> object:
     return cloaca.WorkflowBuilder("")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "raises"),
     [
         # of Python
@@ -64,7 +64,7 @@ def stack(*files: str) -> StackSummary:
 FROZEN = "<frozen importlib._bootstrap>"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "files"),
     [
         (["/srv/shop.py"], [FROZEN, "/srv/shop.py", "/venv/site-packages/x.py"]),

@@ -9,6 +9,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
+from tables import each_row
 
 from cloaca_core.cli import reload
 from cloaca_core.cli.reload import Watch, begin_anew, differing, places_of, times
@@ -57,7 +58,7 @@ def test_a_file_that_goes_while_it_is_looked_at_does_not_count(tmp_path: Path) -
     assert times([tmp_path]) == {}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "now"),
     [
         ([], {"a": 1, "b": 1}),

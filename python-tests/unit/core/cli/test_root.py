@@ -10,6 +10,7 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
+from tables import each_row
 
 from cloaca_core.cli.reference import commands
 from cloaca_core.cli.root import cli
@@ -48,7 +49,7 @@ def imported_by(*arguments: str) -> set[str]:
     return set(json.loads(done.stderr))
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["runs", "--help"]], ids=" ".join)
+@each_row("arguments", [["--help"], ["runs", "--help"]])
 def test_the_help_imports_nothing_that_opens_a_database(arguments: list[str]) -> None:
     """It is there in 150 ms; what takes time are imports, so they are counted."""
     found = imported_by(*arguments)
@@ -58,10 +59,9 @@ def test_the_help_imports_nothing_that_opens_a_database(arguments: list[str]) ->
     assert found & {"asyncio", "sqlite3", "aiosqlite", "psycopg", "rich", "logging.config"} == set()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("context", "command"),
     list(commands()),
-    ids=lambda it: it.command_path if isinstance(it, click.Context) else "",
 )
 def test_each_command_has_the_name_under_which_it_is_found_and_a_help(
     context: click.Context, command: click.Command

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import pytest
+from tables import each_row
 
 import cloaca
 from cloaca_core.cli.failures import Failure
@@ -63,7 +64,7 @@ def test_without_a_database_it_says_how_to_name_one() -> None:
         Where().needed_registry()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "url", "mode"),
     [
         ("sqlite://w.db?mode=ro", "sqlite://w.db", "ro"),
@@ -90,7 +91,7 @@ def test_a_server_is_looked_at_read_only_and_has_no_other_mode() -> None:
     assert url_with_mode(url, "rw") == url
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "url"),
     [
         ("postgresql://app:***@db/work", "postgresql://app:secret@db/work"),
@@ -109,7 +110,7 @@ def test_a_password_is_not_shown(expected: str, url: str) -> None:
     assert without_password(url) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "must_be_there"),
     [("no file. `cloaca run`, `cloaca worker` and `cloaca db upgrade` make it", False),
      # such as the source of a copy, which none of them is to make
@@ -137,7 +138,7 @@ class TestImported:
 
         assert imported("plain_where") is default_registry()
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("name", "says"),
         [
             ("nowhere_at_all", "there is no module 'nowhere_at_all'"),

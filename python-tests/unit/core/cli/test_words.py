@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import pytest
+from tables import each_row
 
 from cloaca_core.cli.words import PLAIN_SIGNS, SIGNS, STYLES, ago, runner_state
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "instant"),
     [
         ("", None),

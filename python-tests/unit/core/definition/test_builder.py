@@ -8,6 +8,7 @@ import asyncio
 import threading
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry, default_registry
@@ -299,7 +300,7 @@ class TestAddTask:
             ):
                 builder.add_task(second)  # type: ignore[arg-type] # ids and functions
 
-    @pytest.mark.parametrize(("given", "name"), [("x", "x"), (print, "print")])
+    @each_row(("given", "name"), [("x", "x"), (print, "print")])
     def test_an_unknown_task_is_refused(self, registry: Registry, given: object, name: str) -> None:
         define(registry, "x", name="another")
         with pytest.raises(
@@ -337,7 +338,7 @@ class TestAddTask:
         with pytest.raises(ValueError, match=r"^Failed to add task: Duplicate task: public::"):
             builder.add_task(again)  # type: ignore[arg-type] # ids and functions
 
-    @pytest.mark.parametrize("given", [3, None, ["a"]])
+    @each_row("given", [3, None, ["a"]])
     def test_another_type_is_refused(self, registry: Registry, given: object) -> None:
         message = (
             "^Task must be either a string task ID or a function object with __name__ attribute"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-import pytest
+from tables import each_row
 
 from cloaca_core.definition.callables import call_signature, is_async_callable
 
@@ -24,7 +24,7 @@ class AsyncCallable:
     async def __call__(self) -> None: ...
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "function"),
     [
         (True, coroutine),
@@ -49,7 +49,7 @@ def one_argument(given: object) -> None: ...
 def any_arguments(*args: object) -> None: ...
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "function"),
     [
         (["given"], one_argument),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 from hypothesis import given, strategies as st
+from tables import each_row
 
 from cloaca_core.definition.context import Context
 from cloaca_core.errors import (
@@ -43,7 +44,7 @@ class TestMaking:
     def test_data_may_be_another_context(self) -> None:
         assert Context(Context({"a": [1]})) == Context({"a": [1]})
 
-    @pytest.mark.parametrize("data", [[("a", 1)], "a", 3])
+    @each_row("data", [[("a", 1)], "a", 3])
     def test_data_that_is_no_mapping_is_a_type_error(self, data: object) -> None:
         with pytest.raises(ContextTypeError, match="data must be a mapping with str keys, got"):
             Context(data)  # type: ignore[arg-type] # the point of the test
@@ -83,7 +84,7 @@ class TestReading:
         assert str(caught.value) == "Key not found: a"
         assert isinstance(caught.value, KeyError)
 
-    @pytest.mark.parametrize(
+    @each_row(
         "read",
         [
             lambda c: c.get("items"),
@@ -107,7 +108,7 @@ class TestReading:
         context.remove("items").append(2)
         assert twin["items"] == [1]
 
-    @pytest.mark.parametrize("key", [1, None, ["a"]])
+    @each_row("key", [1, None, ["a"]])
     def test_a_key_that_is_no_str_is_refused(self, key: str) -> None:
         calls: list[Callable[[Context], object]] = [
             lambda c: c.get(key),
@@ -188,7 +189,7 @@ class TestJson:
     def test_from_json_gives_back_what_to_json_wrote(self, data: dict[str, JsonValue]) -> None:
         assert Context.from_json(Context(data).to_json()) == Context(data)
 
-    @pytest.mark.parametrize(
+    @each_row(
         "text",
         [
             "{",
@@ -245,7 +246,7 @@ class TestMapping:
         with pytest.raises(TypeError, match="unhashable"):
             hash(Context())
 
-    @pytest.mark.parametrize(
+    @each_row(
         "twin_of",
         [
             Context.copy,
@@ -313,7 +314,7 @@ class TestEngineHooks:
             "deleted",
         }
 
-    @pytest.mark.parametrize("twin_of", [copy.copy, lambda c: pickle.loads(pickle.dumps(c))])  # noqa: S301 - our own bytes
+    @each_row("twin_of", [copy.copy, lambda c: pickle.loads(pickle.dumps(c))])  # noqa: S301 - our own bytes
     def test_a_twin_remembers_what_was_touched(self, twin_of: Callable[[Context], Context]) -> None:
         context = Context()
         context.set("a", 1)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.fingerprint import UNLESS_NONE, _code_digest, fingerprint
 
@@ -54,7 +55,7 @@ def changed(old: str, new: str) -> str:
 
 
 class TestWhatChangesIt:
-    @pytest.mark.parametrize(
+    @each_row(
         ("old", "new"),
         [
             pytest.param("!= limit", "== limit", id="an operator"),
@@ -74,7 +75,7 @@ class TestWhatChangesIt:
     def test_a_change_of_the_body_does(self, old: str, new: str) -> None:
         assert fingerprint(function(changed(old, new))) != fingerprint(function(BODY))
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("one", "other"),
         [
             (1, True),
@@ -143,7 +144,7 @@ class TestWhatChangesIt:
 
 
 class TestWhatDoesNot:
-    @pytest.mark.parametrize(
+    @each_row(
         ("old", "new"),
         [
             pytest.param('"""A docstring."""', '"""Another text."""', id="the docstring's text"),
@@ -301,9 +302,7 @@ class TestCircles:
         other.meets(one)
         assert fingerprint(one) != fingerprint(other)
 
-    @pytest.mark.parametrize(
-        "changed", [4, 50, 95], ids=["near", "in the middle", "at the end that is far"]
-    )
+    @each_row("changed", [4, 50, 95], ids=["near", "in the middle", "at the end that is far"])
     def test_every_part_of_a_large_one_counts(self, changed: int) -> None:
         names = "a" * 100
         different = names[:changed] + "b" + names[changed + 1 :]

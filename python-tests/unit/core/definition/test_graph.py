@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, strategies as st
+from tables import each_row
 
 from cloaca_core.definition import graph
 
@@ -66,7 +66,7 @@ class TestOrder:
     def test_a_task_stands_on_the_level_of_its_longest_way(self) -> None:
         assert graph.levels({"a": (), "c": ("a", "b"), "b": ("a",)}) == [["a"], ["b"], ["c"]]
 
-    @pytest.mark.parametrize("order", ["abc", "cab", "bca"])
+    @each_row("order", ["abc", "cab", "bca"])
     def test_a_level_keeps_the_order_of_definition(self, order: str) -> None:
         assert graph.levels(dict.fromkeys(order, ())) == [list(order)]
 

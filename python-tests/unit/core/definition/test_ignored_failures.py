@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.ignored_failures import IgnoredFailure, ignored_failures
@@ -48,7 +48,7 @@ def ships(rule: RuleDict | None, *above: str) -> Callable[[], None]:
     return declare
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("ignored", "rule"),
     [
         (("charge", "pack"), ABROAD),
@@ -73,7 +73,7 @@ def test_a_dependency_that_may_fail_is_mentioned(
     assert found(ships(rule)) == ([IgnoredFailure("ship", ignored)] if ignored else [])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("may", "declare"),
     [
         (False, lambda: sleep("node", seconds=1)),
@@ -95,7 +95,7 @@ def test_a_node_that_cannot_fail_is_no_reason(may: bool, declare: Callable[[], o
     assert bool(found(with_ship)) is may
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("rule", "ignored"),
     [
         (ABROAD, True),  # a failed charge skips the nodes, and ship runs

@@ -6,13 +6,14 @@ from collections import UserDict
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.inputs import input_text, items_of
 from cloaca_core.errors import ContextTypeError, ContextValueError
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("context", "items"),
     [
         (None, {}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.nodes.approval import approval
@@ -84,7 +84,7 @@ def test_a_record_tells_which_tasks_are_the_same() -> None:
     assert again(workflow, json.dumps(before)).fingerprints is None
 
 
-@pytest.mark.parametrize("seconds", [None, 2.5, NO_LIMIT])
+@each_row("seconds", [None, 2.5, NO_LIMIT])
 def test_a_time_limit_is_that_of_the_task(seconds: Any) -> None:
     assert again(built(timeout_seconds=seconds)).tasks[0].timeout_seconds == seconds
 
@@ -100,7 +100,7 @@ def refuse(_: BaseException) -> bool:
     return False
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("condition", "errors", "names"),
     [
         (RetryCondition.never(), "never", ()),

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import (
@@ -335,7 +336,7 @@ class TestConstructors:
         with pytest.raises(signal):
             registry.register_constructor("alias", interrupted)
 
-    @pytest.mark.parametrize("result", [None, 3, WorkflowBuilder("w", registry=Registry())])
+    @each_row("result", [None, 3, WorkflowBuilder("w", registry=Registry())])
     def test_another_result_than_a_workflow_is_refused(
         self, registry: Registry, result: object
     ) -> None:
@@ -347,7 +348,7 @@ class TestConstructors:
         with pytest.raises(TypeError, match="constructor must be callable, got Workflow"):
             registry.register_constructor("alias", new_workflow("w"))  # type: ignore[arg-type] # as said
 
-    @pytest.mark.parametrize("name", ["", "a::b"])
+    @each_row("name", ["", "a::b"])
     def test_what_is_no_name_is_refused_before_the_call(
         self, registry: Registry, name: str
     ) -> None:

@@ -10,6 +10,7 @@ from fractions import Fraction
 
 import pytest
 from hypothesis import given, strategies as st
+from tables import each_row
 
 from cloaca_core.definition.retry import (
     BackoffStrategy,
@@ -92,7 +93,7 @@ class TestDelay:
 
 
 class TestJitter:
-    @pytest.mark.parametrize(("expected", "draw"), [(750, 0.75), (1000, 1.0), (1250, 1.25)])
+    @each_row(("expected", "draw"), [(750, 0.75), (1000, 1.0), (1250, 1.25)])
     def test_it_multiplies_the_delay_by_the_draw(self, expected: int, draw: float) -> None:
         assert RetryPolicy().delay_ms(1, lambda _low, _high: draw) == expected
 
@@ -120,7 +121,7 @@ class TestJitter:
 
 
 class TestRetries:
-    @pytest.mark.parametrize(
+    @each_row(
         ("attempts_made", "max_attempts"),
         [(1, 0), (1, 1), (2, 2), (3, 3)],  # 0 and 1 both mean one
     )
@@ -162,7 +163,7 @@ class TestRetries:
         assert not policy.should_retry(3, "TimeoutError")
         assert not policy.should_retry(1, "ValueError")
 
-    @pytest.mark.parametrize(
+    @each_row(
         "ask",
         [
             lambda p: p.should_retry("1", "E"),
@@ -228,7 +229,7 @@ class TestPolicy:
             "backoff=BackoffStrategy.exponential(2.0, 1.0), condition=RetryCondition.all_errors())"
         )
 
-    @pytest.mark.parametrize(
+    @each_row(
         "step",
         [
             lambda b: b.max_attempts(-1),
@@ -244,7 +245,7 @@ class TestPolicy:
         with pytest.raises(DefinitionError, match=r"^(max_attempts|initial_delay|max_delay) must"):
             step(RetryPolicy.builder())
 
-    @pytest.mark.parametrize(
+    @each_row(
         "step",
         [
             lambda b: b.max_attempts("3"),
@@ -272,7 +273,7 @@ class TestBackoffStrategy:
         assert BackoffStrategy.linear(1.0) != BackoffStrategy.linear(2.0)
         assert len({BackoffStrategy.fixed(), BackoffStrategy.fixed()}) == 1
 
-    @pytest.mark.parametrize(
+    @each_row(
         "text",
         [
             "BackoffStrategy.fixed()",
@@ -328,7 +329,7 @@ class TestArguments:
             condition=RetryCondition.transient_only(),
         )
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("strategy", "name"),
         [
             (BackoffStrategy.fixed(), "fixed"),
@@ -339,7 +340,7 @@ class TestArguments:
     def test_the_names_of_backoffs(self, strategy: BackoffStrategy, name: str) -> None:
         assert policy_from_arguments(retry_backoff=name).backoff == strategy
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("condition", "given_condition"),
         [
             (RetryCondition.never(), "never"),
@@ -369,7 +370,7 @@ class TestArguments:
         ):
             policy_from_arguments(retry=RetryPolicy.builder())
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("message", "arguments"),
         [
             (
@@ -396,7 +397,7 @@ class TestArguments:
         assert str(caught.value) == message
         assert isinstance(caught.value, ValueError)
 
-    @pytest.mark.parametrize(
+    @each_row(
         "argument",
         [
             "retry",

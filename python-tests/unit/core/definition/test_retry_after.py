@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.retry_after import RetryAfter
 from cloaca_core.errors import CloacaError, DefinitionError, DefinitionTypeError
@@ -41,7 +42,7 @@ def test_a_cause_may_be_given_as_python_does() -> None:
     assert raised(RetryAfter(1, cause), None).cause is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "message"),
     [
         (("5", None, True), "seconds must be a number of seconds or a timedelta, got str"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.retry_condition import (
     ErrorText,
@@ -46,12 +47,12 @@ class TestErrorText:
 
 
 class TestRetryCondition:
-    @pytest.mark.parametrize("error", [ValueError("x"), SystemExit(1), ErrorText("E", "x")])
+    @each_row("error", [ValueError("x"), SystemExit(1), ErrorText("E", "x")])
     def test_all_errors_and_never(self, error: BaseException | ErrorText) -> None:
         assert RetryCondition.all_errors().matches(error)
         assert not RetryCondition.never().matches(error)
 
-    @pytest.mark.parametrize(
+    @each_row(
         "error",
         [
             TimeoutError(),
@@ -76,14 +77,14 @@ class TestRetryCondition:
     def test_transient_errors(self, error: BaseException | ErrorText) -> None:
         assert RetryCondition.transient_only().matches(error)
 
-    @pytest.mark.parametrize(
+    @each_row(
         "error",
         [ValueError("bad"), KeyError("a"), ErrorText("ValueError", "bad"), ErrorText("print", "")],
     )
     def test_other_errors_are_not_transient(self, error: BaseException | ErrorText) -> None:
         assert not RetryCondition.transient_only().matches(error)
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("expected", "patterns"),
         [
             (True, ["deadlock"]),
@@ -98,12 +99,12 @@ class TestRetryCondition:
         condition = RetryCondition.error_pattern(patterns)
         assert condition.matches(ValueError("a Deadlock was found")) is expected
 
-    @pytest.mark.parametrize("patterns", ["text", None, [1]])
+    @each_row("patterns", ["text", None, [1]])
     def test_patterns_are_a_list_of_str(self, patterns: list[str]) -> None:
         with pytest.raises(DefinitionTypeError, match="patterns"):
             RetryCondition.error_pattern(patterns)
 
-    @pytest.mark.parametrize(
+    @each_row(
         "make",
         [
             lambda: RetryCondition.error_pattern([]),  # would accept no error at all
@@ -132,7 +133,7 @@ class TestRetryCondition:
         assert pattern == RetryCondition.error_pattern(("a",))
         assert hash(pattern) == hash(RetryCondition.error_pattern(["a"]))
 
-    @pytest.mark.parametrize(
+    @each_row(
         "text",
         [
             "RetryCondition.never()",
@@ -146,7 +147,7 @@ class TestRetryCondition:
 
 
 class TestExceptionClasses:
-    @pytest.mark.parametrize(
+    @each_row(
         ("expected", "error"),
         [
             (True, KeyError("a")),  # a LookupError

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from tables import each_row
 
 from cloaca_core.definition.rules import (
     All,
@@ -158,7 +159,7 @@ class TestReading:
         rule = {"type": "Any", "conditions": (task_success("a"),)}
         assert parse_rule(rule) == Any_((TaskIs("a", TaskStatus.COMPLETED),))
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("operator", "names"),
         [
             (Operator.EQUALS, ["Equals", "==", "eq", "EQUALS", "_eq_uals"]),
@@ -188,7 +189,7 @@ class TestReading:
         value.append(2)
         assert rule == All((ContextValue("k", Operator.EQUALS, [1]),))
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("reason", "raw"),
         [
             ("expected a dict such as all_of(task_success('a')), got str", "Always"),
@@ -286,7 +287,7 @@ class TestReading:
         with pytest.raises(DefinitionError, match="rules nest at most 32 deep"):
             parse_rule(rule)
 
-    @pytest.mark.parametrize(
+    @each_row(
         "raw",
         [
             "always",
@@ -376,7 +377,7 @@ class TestChoices:
 
 
 class TestGroups:
-    @pytest.mark.parametrize(
+    @each_row(
         ("expected", "raw"),
         [
             (True, always()),
@@ -419,7 +420,7 @@ class TestNoneFailed:
 
 
 class TestOperators:
-    @pytest.mark.parametrize(
+    @each_row(
         ("expected", "found", "operator", "wanted"),
         [
             (True, 5, "==", 5.0),  # numbers compare by value
@@ -468,7 +469,7 @@ class TestOperators:
     ) -> None:
         assert holds(context_value("k", operator, wanted), {"k": found}) is expected
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("expected", "operator"),
         [
             (False, "=="),

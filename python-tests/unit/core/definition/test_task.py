@@ -13,6 +13,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.retry import RetryPolicy
 from cloaca_core.definition.rules import always, task_success
@@ -131,7 +132,7 @@ class TestId:
         task(id=name)(noop)
         assert block.only().id == name
 
-    @pytest.mark.parametrize("name", ["", "x" * 256, "a::b", "a\nb", "a\0b"])
+    @each_row("name", ["", "x" * 256, "a::b", "a\nb", "a\0b"])
     def test_what_is_no_name_is_a_value_error(self, name: str) -> None:
         with pytest.raises(ValueError, match=r"task\(id=\.\.\.\)"):
             task(id=name)
@@ -153,7 +154,7 @@ class TestDependencies:
         task(dependencies=["b", noop, "a"])(noop)
         assert block[0].options.dependencies == ("b", noop, "a")
 
-    @pytest.mark.parametrize("given", ["extract", noop, {"a"}, 3, {"a": 1}])
+    @each_row("given", ["extract", noop, {"a"}, 3, {"a": 1}])
     def test_what_is_no_list_is_a_type_error(self, given: object) -> None:
         with pytest.raises(TypeError, match="dependencies must be a list"):
             task(dependencies=given)  # type: ignore[call-overload] # the point of the test
@@ -162,7 +163,7 @@ class TestDependencies:
         with pytest.raises(TypeError, match=r"one dependency is written \['extract'\]"):
             task(dependencies="extract")
 
-    @pytest.mark.parametrize("wrong", [3, None, functools.partial(noop)])
+    @each_row("wrong", [3, None, functools.partial(noop)])
     def test_another_item_is_refused_by_its_position(self, wrong: object) -> None:
         message = (
             "^Dependency 1 must be either a string or a function object with __name__ attribute"
@@ -202,12 +203,12 @@ class TestTimeout:
         task(timeout_seconds=NO_LIMIT)(noop)
         assert block.only().timeout_seconds is NO_LIMIT
 
-    @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
+    @each_row("seconds", [0, -1, float("inf"), float("nan")])
     def test_what_is_no_span_of_time_is_a_value_error(self, seconds: float) -> None:
         with pytest.raises(ValueError, match=r"greater than 0 and finite or cloaca\.NO_LIMIT, got"):
             task(timeout_seconds=seconds)
 
-    @pytest.mark.parametrize("seconds", ["1", True])
+    @each_row("seconds", ["1", True])
     def test_another_type_is_a_type_error(self, seconds: object) -> None:
         with pytest.raises(TypeError, match="timeout_seconds must be"):
             task(timeout_seconds=seconds)  # type: ignore[call-overload] # the point of the test
@@ -250,12 +251,12 @@ class TestCallbacks:
         made = block.only()
         assert (made.on_success, made.on_failure) == (on_success, on_failure)
 
-    @pytest.mark.parametrize("parameter", ["on_success", "on_failure"])
+    @each_row("parameter", ["on_success", "on_failure"])
     def test_what_cannot_be_called_is_a_type_error(self, parameter: str) -> None:
         with pytest.raises(TypeError, match=f"{parameter} must be callable, got str"):
             task(**{parameter: "x"})  # type: ignore[call-overload] # the point of the test
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("parameter", "callback", "message"),
         [
             (
@@ -431,9 +432,7 @@ class TestFunctions:
         with pytest.raises(TypeError, match="A task function is called with its context"):
             task(functools.lru_cache(lambda context, rows: None))
 
-    @pytest.mark.parametrize(
-        "function", [lambda: None, lambda context, rows: None, lambda *, context: None]
-    )
+    @each_row("function", [lambda: None, lambda context, rows: None, lambda *, context: None])
     def test_what_cannot_be_called_with_a_context_is_refused(
         self, block: Collected, function: Callable[..., object]
     ) -> None:

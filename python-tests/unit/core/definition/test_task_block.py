@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.retry import RetryPolicy
 from cloaca_core.definition.rules import parse_rule, rule_tasks, task_success
@@ -94,11 +95,11 @@ class TestAdding:
 
 
 class TestNames:
-    @pytest.mark.parametrize("reference", ["a", "t::p::w::a"])
+    @each_row("reference", ["a", "t::p::w::a"])
     def test_a_task_is_found_by_its_short_and_by_its_full_name(self, reference: str) -> None:
         assert block_of(declared("a")).find(reference) == "a"
 
-    @pytest.mark.parametrize("reference", ["b", "t::p::other::a", "A", ""])
+    @each_row("reference", ["b", "t::p::other::a", "A", ""])
     def test_another_name_finds_none(self, reference: str) -> None:
         assert block_of(declared("a")).find(reference) is None
 
@@ -120,7 +121,7 @@ class TestNames:
         block = block_of(declared("a", dependencies=dependencies))
         assert block.tasks()[0].dependencies == ("x", "t::p::other::a", "y")
 
-    @pytest.mark.parametrize("name", ["a", "t::p::w::a"])
+    @each_row("name", ["a", "t::p::w::a"])
     def test_the_names_in_a_rule_become_short(self, name: str) -> None:
         [task] = block_of(declared("b", rule=task_success(name))).tasks()
         assert task.rule is not None
@@ -170,7 +171,7 @@ class TestFunctions:
     def test_another_function_finds_none(self) -> None:
         assert block_of(declared("a")).find(new_function("other")) is None
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("tasks", "reference"),
         [
             pytest.param([declared("a"), declared("b")], noop, id="by identity"),

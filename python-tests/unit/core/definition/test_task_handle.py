@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from model.runs import NoSteps
+from tables import each_row
 
 from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
 
@@ -36,7 +37,7 @@ def test_it_says_which_attempt_of_what_it_is() -> None:
     assert repr(other) == "AsyncTaskHandle(run_id='run', task_id='load')"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("fields", "expected"),
     [
         ({"number": 1}, "run:load"),
@@ -52,7 +53,7 @@ def test_the_idempotency_key_is_that_of_the_task_in_the_run(
     assert handle_of(attempt(**fields)).idempotency_key == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("holds_slot", "abandoned", "expected"),
     [
         (True, False, True),

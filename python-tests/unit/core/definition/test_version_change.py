@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from model.runs import nothing
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -32,7 +32,7 @@ def workflow_of(**tasks: dict[str, Any]) -> Workflow:
     return builder.workflow
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "earlier", "later"),
     [
         (VersionChange(), {"a": "1", "b": "2"}, {"b": "2", "a": "1"}),
@@ -52,10 +52,9 @@ def test_all_that_differ_are_named_once() -> None:
     assert VersionChange(("new",), ("old",), ("a", "b")).tasks == ("a", "b", "old", "new")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "options",
     [{"body": something}, {"retry_attempts": 7}, {"timeout_seconds": 7}, {"dependencies": ["a"]}],
-    ids=str,
 )
 def test_all_that_counts_in_a_version_counts_for_its_task(options: dict[str, Any]) -> None:
     earlier, later = workflow_of(a={}, b={}), workflow_of(a={}, b=options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.when_ended import WhenEnded, read_when_ended
@@ -18,7 +19,7 @@ def read(statuses: object = "Failed", submit: object = "alert", context: Any = N
     return read_when_ended(FLOW, statuses, submit, context)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "found"),
     [
         ("Failed", ("Failed",)),
@@ -34,7 +35,7 @@ def test_one_state_or_several(given: object, found: tuple[str, ...]) -> None:
     assert [type(each) for each in read("Failed").statuses] == [str]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "error", "text"),
     [
         ("Pending", DefinitionError, 'unknown statuses "Pending": expected one of Completed, Fail'),
@@ -52,7 +53,7 @@ def test_other_states_are_refused(given: object, error: type[Exception], text: s
         read(given)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "found"),
     [
         ("alert", "acme::shop::alert"),
@@ -64,7 +65,7 @@ def test_a_name_is_one_of_the_same_tenant_and_package(given: str, found: str) ->
     assert read(submit=given).submit == found
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "error", "text"),
     [
         ("", DefinitionError, "submit '' must have 1 to 255 characters"),
@@ -92,7 +93,7 @@ def test_a_context_is_kept_as_it_is_now() -> None:
         found["to"] = []  # type: ignore[index] # the point of the test
 
 
-@pytest.mark.parametrize("key", ["run_id", "workflow_name", "status", "error"])
+@each_row("key", ["run_id", "workflow_name", "status", "error"])
 def test_the_keys_that_tell_of_the_end_are_not_to_be_taken(key: str) -> None:
     with pytest.raises(
         DefinitionError, match=f"which tell of the run that has ended; it has {key}"

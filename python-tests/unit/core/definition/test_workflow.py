@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.fingerprint import fingerprint
 from cloaca_core.definition.retry import RetryPolicy
@@ -85,7 +86,7 @@ class TestFacts:
         assert workflow_of(new_task("a")).time_limit is None
         assert workflow_of(new_task("a"), time_limit=5.0).time_limit == 5.0
 
-    @pytest.mark.parametrize("limit", [5.0, NO_LIMIT])
+    @each_row("limit", [5.0, NO_LIMIT])
     def test_a_time_limit_is_part_of_its_version_and_none_leaves_that_as_it_was(
         self, limit: object
     ) -> None:
@@ -118,7 +119,7 @@ class TestFacts:
         with pytest.raises(TypeError):
             made.tags["team"] = "other"  # type: ignore[index] # the point of the test
 
-    @pytest.mark.parametrize("name", ["b", "t::p::w::b"])
+    @each_row("name", ["b", "t::p::w::b"])
     def test_a_task_is_had_by_its_id(self, name: str) -> None:
         assert workflow_of(*DIAMOND).task(name) is DIAMOND[2]
 
@@ -194,11 +195,11 @@ class TestValidation:
         shown = json.dumps([*first, "…", *last], ensure_ascii=False)
         assert str(caught.value) == f"Circular dependency detected: {shown} (3000 tasks)"
 
-    @pytest.mark.parametrize("name", ["a", "b"])
+    @each_row("name", ["a", "b"])
     def test_a_rule_may_name_direct_and_transitive_dependencies(self, name: str) -> None:
         workflow_of(new_task("a"), new_task("b", "a"), new_task("c", "b", rule=task_failed(name)))
 
-    @pytest.mark.parametrize(
+    @each_row(
         "name",
         [
             pytest.param("d", id="a dependent"),
@@ -219,7 +220,7 @@ class TestValidation:
             f"'{name if '::' in name else 't::p::w::' + name}'"
         )
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("condition", "end"),
         [
             (chosen("ok", "maybe"), "'maybe' of 't::p::w::ok', which has the choices approve, no"),
@@ -257,7 +258,7 @@ class TestVersion:
         other = workflow_of(*DIAMOND, namespace="other::p::w", name="x")
         assert other.version == workflow_of(*DIAMOND).version
 
-    @pytest.mark.parametrize(
+    @each_row(
         "change",
         [
             lambda task: dataclasses.replace(task, id="z"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import Distribution, PackageNotFoundError
 from typing import cast
 
-import pytest
+from tables import each_row
 
 from cloaca_core._version import __version__
 from cloaca_core.doctor.installed import of_installed
@@ -32,7 +32,7 @@ def codes(package: Package | None, *backends: BackendInfo) -> list[str]:
     return [each.code for each in of_installed(find, lambda: list(backends))]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("package", "found"),
     [
         (OURS, []),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.doctor.facts import LEAVING_LONG, OVERDUE, Late, SeenRunner, Work
 from cloaca_core.doctor.judgement import MOST_APART, PRUNE_LATE, of_schema, of_work, worst_first
@@ -30,7 +31,7 @@ def test_sound_work_has_no_findings() -> None:
     assert of_work(SOUND._replace(runners=[LIVE])) == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("change", "code"),
     [
         ({"ownerless": {"ghost": 1}}, "owner_missing"),
@@ -77,7 +78,7 @@ def test_without_a_living_runner_a_run_that_waits_is_a_finding_at_once(
     assert finding.code == {"run": "runs_unserved", "task_unserved": "tasks_unserved"}[kind]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "found", "text"),
     [
         ("run", 1, "1 run of w waits for"),
@@ -92,7 +93,7 @@ def test_one_run_and_several_are_told_apart(kind: str, found: int, text: str) ->
     assert finding.text.startswith(text)
 
 
-@pytest.mark.parametrize("kind", ["run", "schedule"])
+@each_row("kind", ["run", "schedule"])
 def test_work_without_a_runner_has_the_short_name_of_its_workflow(kind: str) -> None:
     row = WaitingRow(kind, "public::embedded::order", "r1", LONG_AGO, 1)
 
@@ -102,7 +103,7 @@ def test_work_without_a_runner_has_the_short_name_of_its_workflow(kind: str) -> 
     assert finding.cure == "start a runner whose program has the workflow 'order'"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "change",
     [
         # The row of one that owned nothing does no harm when it is gone.
@@ -140,7 +141,7 @@ def test_a_text_names_the_first_runs_and_counts_the_others() -> None:
     assert finding.text.startswith("runs r0, r1, r2 and 2 more should have gone on at 2001-09-09")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("schema", "code"),
     [
         (SchemaState(0, 2, [PendingMigration(1, "a", "A")]), "schema_older"),

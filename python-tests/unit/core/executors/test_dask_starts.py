@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tables import each_row
 from unit.core.executors.foreign_classes import foreign
 from unit.core.executors.hand_dask import HandDask
 
@@ -118,7 +119,7 @@ class TestRunner:
         scene.dask.client.topics.clear()
         scene.starts.close()
 
-    @pytest.mark.parametrize(
+    @each_row(
         "executor",
         [
             Executor(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import BrokenExecutor, CancelledError
 from concurrent.futures.process import BrokenProcessPool
 
-import pytest
+from tables import each_row
 from unit.core.executors.foreign_classes import foreign, foreign_error
 
 from cloaca_core.errors import WorkerLost
@@ -14,7 +14,7 @@ from cloaca_core.executors.losses import is_worker_lost
 TERMINATED = foreign("loky.process_executor", "TerminatedWorkerError", BrokenProcessPool)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "error",
     [
         WorkerLost("gone"),  # our own executors
@@ -27,13 +27,12 @@ TERMINATED = foreign("loky.process_executor", "TerminatedWorkerError", BrokenPro
         foreign_error("ray.exceptions", "LocalRayletDiedError"),
         foreign_error("ray.exceptions", "OutOfMemoryError"),
     ],
-    ids=lambda error: type(error).__name__,
 )
 def test_a_lost_worker(error: BaseException) -> None:
     assert is_worker_lost(error)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "error",
     [
         RuntimeError("cannot schedule new futures after shutdown"),
@@ -43,7 +42,6 @@ def test_a_lost_worker(error: BaseException) -> None:
         foreign_error("ray.exceptions", "RayTaskError"),  # the call's own error
         foreign_error("mine", "KilledWorker"),
     ],
-    ids=lambda error: type(error).__name__,
 )
 def test_another_error(error: BaseException) -> None:
     assert not is_worker_lost(error)

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from tables import each_row
 from unit.core.executors import foreign_classes
 
 from cloaca_core.errors import ExecutorError
@@ -68,7 +69,7 @@ class TestFound:
         finally:
             del sys.modules["jobs_of_a_user"]
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("module", "name", "message"),
         [
             ("not_a_module", "f", "the worker finds no f in the module not_a_module: No module"),
@@ -89,11 +90,11 @@ def test_an_attribute_has_a_dotted_name() -> None:
 
 
 class TestWhyNot:
-    @pytest.mark.parametrize("function", [foreign, Jobs.crunch, Jobs.make, functools.reduce])
+    @each_row("function", [foreign, Jobs.crunch, Jobs.make, functools.reduce])
     def test_what_can_be_imported_has_no_reason(self, function: Callable[..., Any]) -> None:
         assert why_not_by_name(function) is None
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("function", "reason"),
         [
             (lambda: None, "TestWhyNot.<lambda> is defined within a function"),

@@ -12,6 +12,7 @@ from concurrent.futures import CancelledError, Future
 from pathlib import Path
 
 import pytest
+from tables import each_row
 from unit import calls_for_workers as calls
 
 from cloaca_core.errors import (
@@ -106,7 +107,7 @@ def test_an_error_that_cannot_be_unpickled_is_told_in_words(executor: ProcessExe
     assert "OddError: 1 and 2" in str(error)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("function", "error"),
     [
         (lambda: None, "PicklingError"),  # here

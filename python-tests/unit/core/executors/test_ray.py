@@ -10,6 +10,7 @@ from concurrent.futures import CancelledError, Future, wait
 from typing import Any, cast
 
 import pytest
+from tables import each_row
 from unit.core.executors.foreign_classes import foreign, foreign_error
 
 from cloaca_core.errors import ConfigError, ConfigTypeError, WorkerLost
@@ -169,7 +170,7 @@ def test_they_are_not_once_ray_has_been_shut_down(library: FakeRay) -> None:
     assert not executor.is_local
 
 
-@pytest.mark.parametrize("num_cpus", [0, -1, float("nan"), float("inf")])
+@each_row("num_cpus", [0, -1, float("nan"), float("inf")])
 def test_a_number_of_cpus_must_be_positive(num_cpus: float) -> None:
     with pytest.raises(ConfigError, match="num_cpus must be above 0"):
         ray(num_cpus=num_cpus)

@@ -6,6 +6,7 @@ import multiprocessing
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
+from tables import each_row
 
 from cloaca_core.executors.sizes import size_of
 
@@ -38,7 +39,7 @@ def test_other_executors_have_none() -> None:
     assert size_of(Executor()) is None
 
 
-@pytest.mark.parametrize("size", [0, -1, True, 2.0, "4", None])
+@each_row("size", [0, -1, True, 2.0, "4", None])
 def test_what_is_no_size_is_none(size: object) -> None:
     assert size_of(_WithWorkers(size)) is None
 

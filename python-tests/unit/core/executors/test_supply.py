@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import pytest
 from model.executor_by_hand import ExecutorByHand
+from tables import each_row
 from unit.core.executors.foreign_classes import foreign
 from unit.core.executors.hand_dask import HandDask
 
@@ -63,7 +64,7 @@ class TestOpening:
         Supply("cpu", maker)
         assert maker.made == []
 
-    @pytest.mark.parametrize(("slots", "expected"), [(None, 3), (7, 7)])
+    @each_row(("slots", "expected"), [(None, 3), (7, 7)])
     def test_it_runs_as_many_as_it_was_given_or_has_workers(
         self, slots: int | None, expected: int
     ) -> None:
@@ -203,7 +204,7 @@ class TestDask:
         supply = opened(HandDask({"tcp://one": 2, "tcp://two": 1}))
         assert (supply.slots, supply.at_once) == (3, 3)
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("threads", "expected"),
         [
             ({"tcp://one": 2}, 2),
@@ -301,7 +302,7 @@ class TestClosing:
         supply.close()
         assert maker.made[0].shutdowns == [ENDED]
 
-    @pytest.mark.parametrize("wrap", [lambda executor: executor, ByValue])
+    @each_row("wrap", [lambda executor: executor, ByValue])
     def test_one_that_was_given_is_left_alone(self, wrap: Any) -> None:
         executor = ExecutorByHand()
         opened(wrap(executor)).close()

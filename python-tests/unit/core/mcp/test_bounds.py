@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 from hypothesis import given, settings, strategies as st
+from tables import each_row
 
 from cloaca_core.mcp.bounds import AROUND, MOST, NOTES, ROW, bounded, page, size
 
@@ -25,7 +25,7 @@ def test_a_short_answer_is_left_alone() -> None:
     assert bounded(form) is form
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("form", "expected"),
     [
         # a text

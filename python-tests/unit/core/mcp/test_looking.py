@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 from cloaca_core.errors import CloacaError
@@ -54,7 +55,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         yield Desk(runner, url)
 
 
-@pytest.mark.parametrize("tool", LOOKING, ids=lambda tool: tool.name)
+@each_row("tool", LOOKING)
 def test_a_tool_describes_the_arguments_that_it_takes(tool: Any) -> None:
     _, *parameters = inspect.signature(tool.call).parameters
 
@@ -139,7 +140,7 @@ def test_graphs_of_a_run_and_of_a_workflow(desk: Desk) -> None:
     assert workflow["mermaid"].startswith("flowchart")
 
 
-@pytest.mark.parametrize("names", [{}, {"run": "@", "workflow": "order"}], ids=["none", "both"])
+@each_row("names", [{}, {"run": "@", "workflow": "order"}], ids=["none", "both"])
 def test_a_graph_is_of_one_thing(desk: Desk, names: dict[str, str]) -> None:
     with pytest.raises(CloacaError, match="give either run or workflow"):
         get_graph(desk, **names)

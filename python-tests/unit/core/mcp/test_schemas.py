@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.mcp import schemas
 from cloaca_core.values.json_schema import Schema, mismatch
@@ -11,7 +11,7 @@ from cloaca_core.values.json_values import JsonValue
 D = "what it is"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("schema", "right", "wrong"),
     [
         (schemas.text(D), ["", "a"], [1, None, ["a"]]),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 from cloaca_core.mcp.desk import Desk
@@ -73,7 +74,7 @@ def logged(desk: Desk) -> list[tuple[str, str, str | None]]:
     return [(each.kind, each.by, each.reason) for each in reversed(desk.client.actions())]
 
 
-@pytest.mark.parametrize("tool", STEERING, ids=lambda tool: tool.name)
+@each_row("tool", STEERING)
 def test_a_tool_describes_the_arguments_that_it_takes(tool: Any) -> None:
     _, *parameters = inspect.signature(tool.call).parameters
 

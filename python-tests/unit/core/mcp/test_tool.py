@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from tables import each_row
 
 from cloaca_core.cli.output import SCHEMA
 from cloaca_core.errors import RunNotFoundError
@@ -59,7 +60,7 @@ def test_arguments_without_a_default_are_required() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "expected"),
     [
         # all of them
@@ -77,7 +78,7 @@ def test_a_call_answers_with_a_form(
     assert called(FIND, NO_DESK, arguments) == Answered(expected)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "expected"),
     [
         ({}, "arguments must have 'run'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import ConfigError, ConfigTypeError, FilterError
 from cloaca_core.observe.actions import search
@@ -18,7 +19,7 @@ def row(act_id: str, run_id: str) -> ActRow:
     return ActRow(act_id, run_id, "w", 1, "cancel", "ann", None, 1, 7 * SECOND + 9)
 
 
-@pytest.mark.parametrize(("act_id", "run_id"), [("x", "r"), ("x", ""), ("by/hand", "r")])
+@each_row(("act_id", "run_id"), [("x", "r"), ("x", ""), ("by/hand", "r")])
 def test_a_list_goes_on_from_the_mark_of_an_action(act_id: str, run_id: str) -> None:
     (action,) = actions([row(act_id, run_id)])
 
@@ -33,7 +34,7 @@ def test_kinds_are_a_set() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     "before",
     [
         *("", "yesterday", "2026-11-27T07:30:00+00:00", "x/y/z", "2026-11-27/x/y"),
@@ -50,7 +51,7 @@ def test_a_text_is_no_collection_of_kinds() -> None:
         search(None, "cancel", None, submissions=True)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "says"),
     [
         ({"by": "\0"}, "by must have 1 to 255 characters, no NUL"),

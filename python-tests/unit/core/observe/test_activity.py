@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from model.families import FLOW, LATE, START, at, run
 from model.observed import Observed
+from tables import each_row
 
 from cloaca_core.conformance.rows import new_run, runner, submit
 from cloaca_core.observe import activity as views
@@ -76,7 +77,7 @@ def test_a_workflow_fails_if_its_last_run_has() -> None:
     assert failing.since == "2023-11-14T22:13:50.000000+00:00"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("states", "fails"), [("CF", True), ("CFF", True), ("CCF", False), ("C", False), ("", False)]
 )
 def test_a_workflow_has_recovered_once_most_of_its_runs_complete(states: str, fails: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from model.families import attempt, run
 from model.runs import graph_of
+from tables import each_row
 
 from cloaca_core.definition.recorded import RecordedTask, RecordedWorkflow
 from cloaca_core.observe import changes
@@ -66,7 +67,7 @@ def test_a_task_that_failed_has_an_input_and_no_change() -> None:
     assert found.error == "ValueError: it broke"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("row", "before", "options"),
     [
         # what came before it has not ended

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from model.families import at, run
 from model.observed import Observed
+from tables import each_row
 
 from cloaca_core.conformance.rows import new_run, record, run_end, runner, submit
 from cloaca_core.observe import failure_groups
@@ -45,7 +45,7 @@ def test_runs_with_one_error_are_a_group_the_largest_first() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("message", "error"),
     [
         (f"{COUNTS}pay: KeyError: 'a: b'\nmore", "KeyError: 'a: b'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given, strategies as st
+from tables import each_row
 
 from cloaca_core.errors import FilterError
 from cloaca_core.observe.filters import KEYS, MOST_TERMS, Filter, Term, parse
@@ -11,7 +12,7 @@ from cloaca_core.observe.filters import KEYS, MOST_TERMS, Filter, Term, parse
 STATUS = Term("status", ("Failed",))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("texts", "expected"),
     [
         ((), ()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.observe.moments import is_moment, read_moment
 from cloaca_core.values.instants import SECOND
@@ -10,7 +10,7 @@ from cloaca_core.values.instants import SECOND
 NOW = 1_700_000_000 * SECOND
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "expected"),
     [
         ("now", NOW),

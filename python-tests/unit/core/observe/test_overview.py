@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
 from model.families import LATE, START, at, run
+from tables import each_row
 
 from cloaca_core._engine.observe.facts import RunnerState
 from cloaca_core.conformance.rows import runner
@@ -62,7 +62,7 @@ def test_rows_are_shaped_and_runs_that_are_gone_left_out() -> None:
     assert found.to_dict()["approvals"][0]["task_id"] == "sign"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("started_at", "seconds", "given_back"),
     [
         (None, 40.0, False),
@@ -82,7 +82,7 @@ def test_a_run_waits_for_a_runner_since_it_may_be_claimed(
     assert (found.oldest_pending_seconds, found.oldest_pending_given_back) == (seconds, given_back)
 
 
-@pytest.mark.parametrize("oldest", [None, Claimable("gone", START)])
+@each_row("oldest", [None, Claimable("gone", START)])
 def test_without_a_run_that_waits_there_is_no_oldest(oldest: Claimable | None) -> None:
     found = overview("sqlite", State(LATE, {}, [], {}, oldest, [], [], [], None))
 

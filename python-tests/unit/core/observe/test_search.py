@@ -6,6 +6,7 @@ import pytest
 from model.families import run
 from model.memory_store import MemoryStore
 from model.observed import Observed
+from tables import each_row
 
 from cloaca_core._engine.engine import Engine
 from cloaca_core.conformance.rows import NOW, act, new_run, submit
@@ -233,7 +234,7 @@ async def test_counts_go_through_an_index_where_one_fits() -> None:
         assert await search.count(engine, parse(text)) == 25
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "most", "expected"),
     [
         ("status:failed", 25, (25, True)),

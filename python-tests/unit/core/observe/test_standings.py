@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from model.families import LATE, at, attempt, run
 from model.observed import Observed
+from tables import each_row
 
 from cloaca_core.conformance.rows import new_run, submit
 from cloaca_core.observe import standings as views
@@ -65,9 +65,7 @@ def test_what_a_person_is_asked_is_told() -> None:
     assert found.run.waits_for.kind == "approval"
 
 
-@pytest.mark.parametrize(
-    ("status", "expected"), [("Paused", "b"), ("Running", None), ("Failed", None)]
-)
+@each_row(("status", "expected"), [("Paused", "b"), ("Running", None), ("Failed", None)])
 def test_a_run_that_a_failure_has_paused_names_the_task(status: str, expected: str | None) -> None:
     failed = attempt("b", 2, status="Failed")._replace(reason_code=ReasonCode.EXHAUSTED)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
 from model.families import LATE, at, attempt, run, tasks, view
+from tables import each_row
 
 from cloaca_core.definition.recorded import RecordedWorkflow
 from cloaca_core.observe.statistics import Sample, percentile, statistics
@@ -11,7 +11,7 @@ from cloaca_core.records.steering import PauseRow
 from cloaca_core.values.instants import SECOND
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("lengths", "share", "expected"),
     [
         ([], 50, None),

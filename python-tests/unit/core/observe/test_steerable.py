@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.observe.filters import parse
 from cloaca_core.observe.steerable import is_steerable, steerable
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "expected"),
     [
         ("workflow:order", "workflow:order status:Failed,Cancelled"),

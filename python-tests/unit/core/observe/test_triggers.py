@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
 from model.families import run
+from tables import each_row
 
 from cloaca_core.conformance.rows import NOW, trigger_row
 from cloaca_core.observe.triggers import Rows, one, page
@@ -25,7 +25,7 @@ def test_a_trigger_has_the_runs_that_it_fired() -> None:
     assert [each.run and each.run.status for each in line.events] == [None, "Failed"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("fields", "late"),
     [
         ({}, 61.0),

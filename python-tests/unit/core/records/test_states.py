@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.records.states import RunStatus, TaskStatus
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "names"),
     [
         (
@@ -32,6 +32,6 @@ def test_the_states_are_those_of_the_contract(
     assert {state.value for state in kind} == names
 
 
-@pytest.mark.parametrize("state", [*RunStatus, *TaskStatus])
+@each_row("state", [*RunStatus, *TaskStatus])
 def test_a_state_is_its_name(state: RunStatus | TaskStatus) -> None:
     assert state == state.value == str(state)

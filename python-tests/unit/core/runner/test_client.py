@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
@@ -64,7 +65,7 @@ def test_both_clients_have_the_same_calls_with_the_same_parameters() -> None:
         assert signature.parameters == awaited[name].parameters, name
 
 
-@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@each_row("kind", [Client, AsyncClient])
 def test_both_are_made_from_the_same_parameters(kind: type) -> None:
     parameters = inspect.signature(kind).parameters.values()
     bare = [each.replace(annotation=inspect.Parameter.empty) for each in parameters]
@@ -74,7 +75,7 @@ def test_both_are_made_from_the_same_parameters(kind: type) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("runner", "client", "more"),
     [
         (DefaultRunner, Client, {"start", "stop"}),

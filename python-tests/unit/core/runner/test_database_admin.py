@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import (
     ConfigTypeError,
@@ -75,7 +76,7 @@ def test_a_tenant_is_made_and_removed_by_the_backend(backend: FakeBackend) -> No
     assert backend.asked == [(URL, CONFIG), (URL, "acme", "acme_role")]
 
 
-@pytest.mark.parametrize("url", ["work.db", "", "sqlite://work.db", "mysql://host/db", ":memory:"])
+@each_row("url", ["work.db", "", "sqlite://work.db", "mysql://host/db", ":memory:"])
 def test_a_database_without_schemas_is_refused(url: str) -> None:
     with pytest.raises(TenantError, match=r"Invalid database URL: .*SqliteTenants"):
         DatabaseAdmin(url)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from tables import each_row
 
 from cloaca_core._engine.observe.recent_runs import Ended
 from cloaca_core.config import DefaultRunnerConfig
@@ -189,7 +190,7 @@ def test_both_are_made_from_the_same_parameters() -> None:
         assert str(inspect.Signature(bare)) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("constructor", "parameters"),
     [("with_config", ["database_url", "config"]), ("with_schema", ["database_url", "schema"])],
 )
@@ -202,7 +203,7 @@ def test_the_other_constructors_have_exactly_two_parameters(
 # -- text ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("times", [1, 2, 3])
+@each_row("times", [1, 2, 3])
 def test_a_runner_may_be_shut_down_again_and_tells_its_state(times: int) -> None:
     runner = DefaultRunner(":memory:")
     assert repr(runner) == "DefaultRunner(sqlite, open)"
@@ -303,7 +304,7 @@ def ended(status: str, error_message: str | None, **fields: Any) -> Ended:
     return Ended(row._replace(**fields), ())
 
 
-@pytest.mark.parametrize(
+@each_row(
     "row",
     [
         ended("Failed", "in other words", reason_code="deadline_exceeded", limit_seconds=3),
@@ -329,7 +330,7 @@ def test_the_error_has_the_limit_to_the_fraction_of_a_second() -> None:
         execute_result(row)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("status", "error_message"),
     [("Completed", None), ("Failed", "1 task(s) failed"), ("Cancelled", "cancelled")],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import (
     AmbiguousWorkflowError,
@@ -19,7 +20,7 @@ from cloaca_core.errors import (
 from cloaca_core.runner.error_prefixes import prefixed
 
 
-@pytest.mark.parametrize(
+@each_row(
     "error",
     [
         AmbiguousWorkflowError("why", name="w", candidates=("a::w", "b::w")),
@@ -41,7 +42,7 @@ def test_a_refusal_of_arguments_begins_with_the_operation(error: CloacaError) ->
     assert vars(error) == facts
 
 
-@pytest.mark.parametrize(
+@each_row(
     "error",
     [
         RunNotFoundError("why", run_id="r"),

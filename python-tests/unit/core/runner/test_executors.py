@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from model.executor_by_hand import ExecutorByHand
+from tables import each_row
 
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
@@ -68,7 +69,7 @@ class TestSupplies:
         found["cpu"].submit(pow, 2, 3)
         assert CPU.next().run() == 8
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("executors", "slots", "message"),
         [
             ([CPU], None, "executors must be a mapping by name, not list"),
@@ -91,7 +92,7 @@ class TestSupplies:
             opened(executors, slots)
         assert str(caught.value) == message
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("executors", "slots", "message"),
         [
             ({"cpu": CPU}, {"cpu": 0}, "executor_slots: 'cpu' must be at least 1, got 0"),
@@ -110,9 +111,7 @@ class TestSupplies:
             opened(executors, slots)
         assert (str(caught.value), caught.value.field) == (message, "executor_slots")
 
-    @pytest.mark.parametrize(
-        "path", ["not_a_module:cpu", f"{MODULE}:gone", f"{MODULE}:Pools.gone", ".rel:y"]
-    )
+    @each_row("path", ["not_a_module:cpu", f"{MODULE}:gone", f"{MODULE}:Pools.gone", ".rel:y"])
     def test_a_path_that_leads_nowhere_is_refused(self, path: str) -> None:
         with pytest.raises(ConfigError) as caught:
             supplies(None, None, DefaultRunnerConfig(executors={"cpu": path}))

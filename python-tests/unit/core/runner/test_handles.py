@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from tables import each_row
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.current_work import CURRENT_WORK
@@ -170,9 +171,7 @@ async def test_a_wait_that_ends_first_names_the_run(host: Host) -> None:
         assert (caught.value.run_id, caught.value.timeout) == ("r", 0)
 
 
-@pytest.mark.parametrize(
-    ("timeout", "kind"), [(-1, ValueError), (float("nan"), ValueError), ("1", TypeError)]
-)
+@each_row(("timeout", "kind"), [(-1, ValueError), (float("nan"), ValueError), ("1", TypeError)])
 async def test_a_bad_timeout_is_refused_before_anything_is_asked(
     host: Host, timeout: Any, kind: type[Exception]
 ) -> None:

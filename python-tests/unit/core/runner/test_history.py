@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core._engine.observe.run_reader import History
 from cloaca_core.conformance.rows import attempt
@@ -154,7 +154,7 @@ class TestEvents:
     def test_a_run_that_goes_on_has_no_end(self) -> None:
         assert [e.kind for e in run_events(of(run("Running", ended_at=None)))][-1] == "started"
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("asked", "kind", "detail"),
         [
             (act("cancel", START, reason="no use"), "cancel_requested", "by ann: no use"),
@@ -188,7 +188,7 @@ class TestEvents:
         events = run_events(of(run())._replace(messages=[sent]))
         assert [event.kind for event in events][:2] == ["created", "sent"]
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("payload", "detail"),
         [
             ('{"choice":"reject","note":null}', "by ann: reject"),
@@ -261,7 +261,7 @@ class TestAttempts:
 
         assert (info.status, info.ended_at) == ("Cancelled", rfc3339(START + 3 * SECOND))
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("number", "started_at", "restarts", "expected"),
         [
             (1, START, (RestartRow("r", "t", 2, 2),), 1),  # before the restart

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import pytest
 from model.executor_by_hand import ExecutorByHand
 from model.memory_store import MemoryStore
+from tables import each_row
 
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.execute.attempt import Attempt
@@ -152,7 +153,7 @@ async def nothing(engine: Engine) -> str:
 # -- arguments -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "field"),
     [
         ({"config": {"lease_seconds": 3}}, "config"),
@@ -192,7 +193,7 @@ def test_a_bad_url_is_refused_before_anything_is_opened(backend: ModelBackend) -
     assert not backend.began.is_set()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("schema", "message"),
     [
         ("", "^Schema name cannot be empty$"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import ConfigError, ConfigTypeError
@@ -39,7 +40,7 @@ def test_without_any_nothing_is_hidden() -> None:
     assert not sources().has_functions
 
 
-@pytest.mark.parametrize("given", [["s3cret"], {"s3cret"}, {"key": "s3cret"}.values(), TEXTS])
+@each_row("given", [["s3cret"], {"s3cret"}, {"key": "s3cret"}.values(), TEXTS])
 def test_a_collection_is_read_at_once(given: Any) -> None:
     assert sources(given).texts == ["s3cret"]
     assert not sources(given).has_functions
@@ -66,14 +67,14 @@ def test_the_argument_and_the_setting_add_up() -> None:
     assert hidden_by(found, "mine alone", "from elsewhere") == [True, True]
 
 
-@pytest.mark.parametrize("path", ["no_such_module:x", f"{HERE}:no_such_name"])
+@each_row("path", ["no_such_module:x", f"{HERE}:no_such_name"])
 def test_a_path_to_nothing_is_refused(path: str) -> None:
     with pytest.raises(ConfigError, match=f"^redact: '{path}' cannot be imported: ") as caught:
         sources(path=path)
     assert caught.value.field == "redact"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "kind"),
     [
         ("s3cret", ConfigTypeError),

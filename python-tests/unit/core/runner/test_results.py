@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tables import each_row
 
 from cloaca_core.conformance.rows import approval, attempt, wait
 from cloaca_core.errors import RunFailedError, VersionChangedError
@@ -48,7 +49,7 @@ def run(status: str = "Completed", **fields: object) -> RunRow:
 
 
 class TestInstants:
-    @pytest.mark.parametrize(
+    @each_row(
         ("instant", "text"),
         [
             (START, "2023-11-14T22:13:20.000000+00:00"),
@@ -88,7 +89,7 @@ class TestPipelineResult:
     def test_a_completed_one_raises_nothing(self) -> None:
         PipelineResult(run(), []).raise_for_status()
 
-    @pytest.mark.parametrize("status", ["Failed", "Cancelled"])
+    @each_row("status", ["Failed", "Cancelled"])
     def test_any_other_raises_with_the_reason(self, status: str) -> None:
         with pytest.raises(
             RunFailedError, match=f"run r of 'flow' is {status}: it broke"
@@ -175,7 +176,7 @@ class TestTaskResults:
         until, since = rfc3339(START + SECOND), rfc3339(START + 1)
         assert result.waits_for == Wait("sleep", "t", until, since)
 
-    @pytest.mark.parametrize("status", [TaskStatus.RUNNING, TaskStatus.WAITING])
+    @each_row("status", [TaskStatus.RUNNING, TaskStatus.WAITING])
     def test_what_the_end_of_its_run_left_open_was_cut_short(self, status: TaskStatus) -> None:
         row = attempt("r", "t", status=status)._replace(ended_at=None)
 
@@ -233,7 +234,7 @@ class TestTaskResults:
         assert (result.status, result.attempts) == ("Skipped", 0)
         assert result.skip_reason == "upstream failed: a"
 
-    @pytest.mark.parametrize(("number", "attempts"), [(0, 0), (1, 0), (3, 2)])
+    @each_row(("number", "attempts"), [(0, 0), (1, 0), (3, 2)])
     def test_one_that_is_skipped_in_a_later_round_keeps_count_of_its_attempts(
         self, number: int, attempts: int
     ) -> None:
@@ -273,7 +274,7 @@ def test_a_run_alone_has_all_that_is_told_of_it() -> None:
     assert run_info(row._replace(due_at=NEVER)).due_at is None
 
 
-@pytest.mark.parametrize("tags", ["", "{", "\ufffd{}", "[1]", '"team"', "[" * 100_000])
+@each_row("tags", ["", "{", "\ufffd{}", "[1]", '"team"', "[" * 100_000])
 def test_a_run_whose_tags_are_damaged_is_listed_without_them(tags: str) -> None:
     assert run_info(run(tags=tags)).tags == {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.records.task_logs import LogChunk, ProgressRow
 from cloaca_core.runner.results import Progress, latest_progress
@@ -95,7 +95,7 @@ def test_a_damaged_chunk_hides_no_other() -> None:
     assert seen(LineReader(), damaged, chunk(3, 3, "c")) == [(3, 3, "c", 2)]
 
 
-@pytest.mark.parametrize("text", ["[[", '[[1000000,"INFO","app","a"]]'], ids=["all", "the last"])
+@each_row("text", ["[[", '[[1000000,"INFO","app","a"]]'], ids=["all", "the last"])
 def test_a_follower_does_not_ask_for_a_damaged_chunk_again(text: str) -> None:
     reader = LineReader()
 

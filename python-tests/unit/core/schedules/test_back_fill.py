@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import ScheduleError
 from cloaca_core.schedules.back_fill import MOST_TICKS, BackFill, back_fill, check_period
@@ -33,7 +34,7 @@ class TestPeriod:
         """The tick at its end is still to come, and no part of it."""
         check_period(HOURLY, 0, 3 * HOUR, 3 * HOUR - 1)
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("start", "end", "now", "message"),
         [
             (HOUR, HOUR, 9 * HOUR, "end must be after start, got 1970-01-01 01:00:00+00:00 to"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import example, given, strategies as st
+from tables import each_row
 
 from cloaca_core.errors import DefinitionError
 from cloaca_core.schedules.catch_up import (
@@ -50,7 +51,7 @@ class TestInTime:
 
 
 class TestMissed:
-    @pytest.mark.parametrize(
+    @each_row(
         ("run", "lost", "policy", "most"),
         [
             ([], 3, "skip", 100),
@@ -94,7 +95,7 @@ class TestMissed:
 
 
 class TestClocks:
-    @pytest.mark.parametrize("policy", POLICIES)
+    @each_row("policy", POLICIES)
     def test_a_clock_that_is_put_back_fires_nothing_twice(self, policy: CatchUpPolicy) -> None:
         decision = decided(policy, 5 * HOUR, 4 * HOUR)
         assert (decision.run, decision.lost, decision.cursor) == ((), 0, 5 * HOUR)

@@ -13,6 +13,7 @@ import pytest
 from cronsim import CronSim
 from hypothesis import given, strategies as st
 from model.cron_texts import expressions
+from tables import each_row
 
 from cloaca_core.errors import CronExpressionError, DefinitionTypeError
 from cloaca_core.schedules.cron import CronExpression
@@ -51,7 +52,7 @@ class TestJumps:
             "2026-03-30T02:00:00+02:00",
         ]
 
-    @pytest.mark.parametrize("expression", ["15,45 2 29 3 *", "0,15 2,3 29 3 *"])
+    @each_row("expression", ["15,45 2 29 3 *", "0,15 2,3 29 3 *"])
     def test_what_is_moved_out_of_the_gap_counts_as_one(self, expression: str) -> None:
         cron = CronExpression(expression, "Europe/Berlin")
         gap = us("2026-03-29T03:00:00+02:00")
@@ -69,7 +70,7 @@ class TestJumps:
             "2026-10-26T02:50:00+01:00"
         ]
 
-    @pytest.mark.parametrize("expression", ["*/30 2 * * *", "0,30 */2 25 10 *"])
+    @each_row("expression", ["*/30 2 * * *", "0,30 */2 25 10 *"])
     def test_a_wildcard_ticks_in_both_passes(self, expression: str) -> None:
         assert ticks(expression, "Europe/Berlin", "2026-10-25T01:59:00+02:00", 4) == [
             "2026-10-25T02:00:00+02:00",
@@ -90,7 +91,7 @@ class TestJumps:
             "2026-10-25T03:00:00+01:00",
         ]
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("expected", "expression"),
         [
             # Fixed: after the gap, once, on the whole second at which the clock jumped.
@@ -115,7 +116,7 @@ class TestJumps:
             "2011-12-31T09:30:00+14:00",
         ]
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("expected", "expression", "after"),
         [
             # 02:00 became 05:00: three hours are left out.
@@ -199,7 +200,7 @@ class TestEnds:
         cron = CronExpression("@yearly", "UTC")
         assert cron.next_after(us("9998-06-01T00:00:00+00:00")) is None
 
-    @pytest.mark.parametrize("instant", ["1850-05-05T00:00:00+00:00", "1969-12-31T00:00:00+00:00"])
+    @each_row("instant", ["1850-05-05T00:00:00+00:00", "1969-12-31T00:00:00+00:00"])
     def test_before_1970_it_ticks_too(self, instant: str) -> None:
         assert (
             CronExpression("* * * * *", "UTC").next_after(us(instant)) == us(instant) + 60 * SECOND
@@ -225,7 +226,7 @@ class TestValue:
         text = "CronExpression(expression='@daily', timezone='UTC')"
         assert repr(CronExpression("@daily", "UTC")) == text
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("hint", "zone"),
         [
             ("", "Nowhere/Atall"),

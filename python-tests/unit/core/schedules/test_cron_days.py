@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-import pytest
+from tables import each_row
 
 from cloaca_core.schedules.cron_days import days_of, nearest_weekday
 
@@ -22,7 +22,7 @@ AUGUST = date(2026, 8, 1)
 MAY = date(2026, 5, 1)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("named", "of_month", "of_week", "month"),
     [
         ([31], "L", "*", AUGUST),
@@ -52,7 +52,7 @@ def test_the_days_of_a_month(named: list[int], of_month: str, of_week: str, mont
     assert days(of_month, of_week, month) == named
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "month", "day"),
     [
         (12, AUGUST, 12),  # a Wednesday

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given, strategies as st
 from model.cron_texts import expressions
+from tables import each_row
 
 from cloaca_core.errors import CronExpressionError
 from cloaca_core.schedules.cron_fields import read_fields
@@ -18,7 +19,7 @@ def wall(text: str) -> int:
     return (datetime.fromisoformat(text) - EPOCH) // timedelta(seconds=1)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "expression", "after"),
     [
         ("2026-08-01T10:30:30", "30 30 10 * * *", "2026-08-01T10:30:29"),
@@ -54,7 +55,7 @@ def test_nothing_is_counted_backwards() -> None:
     assert read_fields("* * * * *").count(600, 0) == 0
 
 
-@pytest.mark.parametrize(
+@each_row(
     "expression",
     [
         "0 0 31 2 *",
@@ -72,12 +73,12 @@ def test_dates_that_never_come_are_refused(expression: str) -> None:
     assert caught.value.given == expression
 
 
-@pytest.mark.parametrize("expression", ["0 0 29 2 */7", "0 0 * 2 1#5", "0 0 */30 * 1#1,5#5"])
+@each_row("expression", ["0 0 29 2 */7", "0 0 * 2 1#5", "0 0 */30 * 1#1,5#5"])
 def test_a_date_that_comes_once_in_decades_is_taken(expression: str) -> None:
     assert read_fields(expression).first_after(wall("2026-01-01T00:00:00")) is not None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("wildcard", "expression"),
     [
         (True, "* 2 * * *"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from model.cron_texts import expressions
+from tables import each_row
 
 from cloaca_core.errors import CronExpressionError, DefinitionTypeError
 from cloaca_core.schedules.cron_text import ALIASES, normal_form
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("normal", "text"),
     [
         ("*/5 9-17 1,15 1-6/2 1-5", "*/5 9-17 1,15 JAN-JUN/2 mon-Fri"),
@@ -31,7 +32,7 @@ def test_there_is_one_way_to_write_it(normal: str, text: str) -> None:
     assert normal_form(text) == normal
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("meaning", "alias"),
     [
         ("0 0 1 1 *", "@yearly"),
@@ -53,7 +54,7 @@ def test_a_normal_form_is_its_own(text: str) -> None:
     assert normal_form(normal_form(text)) == normal_form(text)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("field", "given_term", "text"),
     [
         ("second", "60", "60 * * * * *"),
@@ -101,7 +102,7 @@ def test_a_refusal_names_the_field_and_what_it_found(
     assert isinstance(error, ValueError)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("reason", "text"),
     [
         ("'' has 0 fields, expected 5", ""),

@@ -8,6 +8,7 @@ from itertools import islice
 import pytest
 from hypothesis import given, strategies as st
 from model.cron_texts import expressions
+from tables import each_row
 
 from cloaca_core.errors import CronExpressionError, ScheduleError
 from cloaca_core.schedules.cron import CronExpression
@@ -23,7 +24,7 @@ def changes(expr: str, tz: str, after: str = NEW_YEAR) -> list[tuple[str, int, i
 
 
 class TestWords:
-    @pytest.mark.parametrize(
+    @each_row(
         ("words", "expression"),
         [
             ("At 09:00 on Monday through Friday", "0 9 * * MON-FRI"),
@@ -120,7 +121,7 @@ class TestClockChanges:
             "it skips 1 time of the schedule: left out",
         )
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("expression", "zone"),
         [
             ("30 12 * * *", "Europe/Berlin"),  # not at that time

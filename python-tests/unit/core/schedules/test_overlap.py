@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.schedules.overlap import (
@@ -16,7 +17,7 @@ from cloaca_core.schedules.overlap import (
 )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("outcome", "policy"),
     [
         (Start(), "allow"),
@@ -29,7 +30,7 @@ def test_with_runs_under_way_the_policy_decides(outcome: Outcome, policy: Overla
     assert meet(policy, ["a", "b"]) == outcome
 
 
-@pytest.mark.parametrize("policy", ["allow", "skip", "queue", "cancel_old"])
+@each_row("policy", ["allow", "skip", "queue", "cancel_old"])
 def test_with_none_under_way_the_tick_starts(policy: OverlapPolicy) -> None:
     assert meet(policy, []) == Start()
 

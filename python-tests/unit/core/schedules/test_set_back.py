@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.schedules.set_back import cursor_set_back, is_ahead
 
@@ -10,7 +10,7 @@ SECOND = 1_000_000
 NOW = 1_000_000 * SECOND
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("cursor", "expected"),
     [
         (NOW - 1, False),
@@ -24,7 +24,7 @@ def test_up_to_a_minute_is_waited_for(cursor: int, expected: bool) -> None:
     assert is_ahead(cursor, NOW) is expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changed_at", "newest", "expected"),
     [
         (NOW - 90, NOW - 50, NOW - 50),  # what came after it was missed

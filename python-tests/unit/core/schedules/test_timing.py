@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, strategies as st
+from tables import each_row
 
 from cloaca_core.schedules.cron import CronExpression
 from cloaca_core.schedules.timing import Timing, jitter
@@ -22,7 +22,7 @@ class TestDates:
         assert timing.count(0, 9 * MINUTE) == 3
         assert timing.newest(0, 9 * MINUTE, 2) == expected[-2:]
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("expected", "after"),
         [
             (2 * MINUTE, -5 * MINUTE),

@@ -7,6 +7,7 @@ from itertools import pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import CronExpressionError
 from cloaca_core.schedules.zones import Span, spans_from, zone_named
@@ -29,7 +30,7 @@ def test_a_year_with_summer_time_has_three_spans() -> None:
     assert (last.start, last.offset, last.jump) == (autumn, 3600, -3600)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("jumps", "zone", "year"),
     [
         ([], "UTC", 2026),

@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint
 from types import SimpleNamespace
 
 import pytest
+from tables import each_row
 
 from cloaca_core._version import __version__
 from cloaca_core.errors import (
@@ -55,7 +56,7 @@ def test_the_scheme_chooses_the_backend(resolve: Resolve, expected: str, url: st
     assert expected == resolve(url)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "url"),
     [
         ("postgresql://user:password@host:5432/database", "postgresql+psycopg://me:s3cret@host/w"),

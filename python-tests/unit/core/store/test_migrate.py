@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import NewerSchemaError, StoreOpenError
 from cloaca_core.store.migrate import (
@@ -61,7 +62,7 @@ def test_a_file_name_gives_number_and_name() -> None:
     assert (TWO.number, TWO.name, TWO.sql) == (2, "more", "CREATE TABLE b (x);")
 
 
-@pytest.mark.parametrize("name", ["1_initial.sql", "0001-initial.sql", "0001_Initial.sql", "x"])
+@each_row("name", ["1_initial.sql", "0001-initial.sql", "0001_Initial.sql", "x"])
 def test_another_file_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="not the name of a migration"):
         parse_migration(name, "")
@@ -74,7 +75,7 @@ def test_the_checksum_does_not_depend_on_how_lines_end() -> None:
     assert unix.checksum != parse_migration("0001_a.sql", "a\nb\nc\n").checksum
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("has", "expected"),
     [
         ([], [ONE, TWO]),
@@ -142,7 +143,7 @@ def test_the_script_says_from_which_migrations_it_was_made() -> None:
         parse_head("SELECT 1;\n")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("missing", "expected"),
     [
         ([ONE, TWO], [ONE, TWO]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.store.outbox import unusable, wrong_type
 
@@ -25,7 +25,7 @@ def test_it_says_what_is_accepted_and_what_was_given() -> None:
     assert str(wrong_type("a T", 1)) == "connection must be a T, not int"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("hint", "given"),
     [
         ("give its .connection.driver_connection", of("sqlalchemy.engine.base", "Connection")),
@@ -63,7 +63,7 @@ def test_what_has_the_drivers_connection_is_told_how(hint: str, given: object) -
     assert str(wrong_type("a psycopg.Connection", given)).endswith(f": {hint}")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "given",
     [
         of("sqlalchemy.engine.result", "Result"),  # nothing that has a connection

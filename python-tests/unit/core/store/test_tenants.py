@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import ConfigError, ConfigTypeError, TenantNameError
 from cloaca_core.store.tenants import (
@@ -18,13 +19,13 @@ from cloaca_core.store.tenants import (
 CANARY = "c4nary"
 
 
-@pytest.mark.parametrize("name", ["acme", "ACME_2", "_x", "a" * 63, "pgbouncer"])
+@each_row("name", ["acme", "ACME_2", "_x", "a" * 63, "pgbouncer"])
 def test_a_schema_may_be_called(name: str) -> None:
     assert refusal_of_schema(name) is None
     assert checked_tenant_name(name) == name
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "reason"),
     [
         ("", "Schema name cannot be empty"),
@@ -55,12 +56,12 @@ def test_a_tenant_cannot_have_the_schema_that_all_share() -> None:
         checked_tenant_name("public")
 
 
-@pytest.mark.parametrize("name", ["acme", "o'brien", 'a"b', "größe", "has space", "a" * 63])
+@each_row("name", ["acme", "o'brien", 'a"b', "größe", "has space", "a" * 63])
 def test_a_role_may_be_called(name: str) -> None:
     assert checked_role_name(name) == name
 
 
-@pytest.mark.parametrize(
+@each_row(
     "name",
     ["", "a\0b", "a\nb", "\u202ex", "ä" * 32, "pg_monitor", "public", "NONE", "\ud800"],
 )
@@ -69,13 +70,13 @@ def test_a_role_may_not_be_called(name: str) -> None:
         checked_role_name(name)
 
 
-@pytest.mark.parametrize("check", [checked_tenant_name, checked_role_name])
+@each_row("check", [checked_tenant_name, checked_role_name])
 def test_a_name_is_a_str(check: Callable[[object], str]) -> None:
     with pytest.raises(ConfigTypeError, match="must be a str, not bytes"):
         check(b"acme")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("password", "error"),
     [
         (None, ConfigTypeError),

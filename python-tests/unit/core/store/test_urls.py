@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath
 
-import pytest
+from tables import each_row
 
 from cloaca_core.store.urls import may_have_scheme, passwords_in, scheme_of, url_of
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("scheme", "url"),
     [
         ("sqlite", "sqlite://work.db"),
@@ -34,7 +34,7 @@ def test_a_word_is_a_scheme_if_slashes_follow_or_if_it_is_known(
     assert scheme_of(url, ("sqlite", "file")) == scheme
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "url"),
     [
         (True, "mysql://host/work"),
@@ -49,7 +49,7 @@ def test_only_a_word_before_a_colon_may_be_a_scheme(expected: bool, url: str) ->
     assert may_have_scheme(url) is expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("path", "url"),
     [
         (Path("/data/work.db"), "sqlite:////data/work.db"),
@@ -66,12 +66,12 @@ def test_a_path_is_a_file_whatever_it_looks_like(path: os.PathLike[str], url: st
     assert url_of(path) == url
 
 
-@pytest.mark.parametrize("url", ["work.db", "postgresql://host/work", ""])
+@each_row("url", ["work.db", "postgresql://host/work", ""])
 def test_a_text_stays_as_it_is(url: str) -> None:
     assert url_of(url) == url
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "found"),
     [
         ("sqlite:///work.db", set()),

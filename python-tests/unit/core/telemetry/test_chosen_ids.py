@@ -10,6 +10,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import NoOpTracerProvider, SpanContext, SpanKind, TraceFlags
+from tables import each_row
 
 from cloaca_core.telemetry.chosen_ids import ChosenIds, Tracers, within
 
@@ -91,7 +92,7 @@ def test_the_provider_that_the_program_sets_later_is_used(monkeypatch: pytest.Mo
     assert tracers.chooses
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("provider", "flags", "sampled"),
     [
         (TracerProvider(), 1, True),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.records.order import PAST
 from cloaca_core.telemetry import events
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "name"),
     [
         ("started", "cloaca.run.started"),

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tables import each_row
 
 from cloaca_core.errors import MissingExtraError
 from cloaca_core.records.gauges import Gauges
@@ -58,7 +59,7 @@ def test_all_metrics_and_no_others_are_shown() -> None:
     assert shown == set(WHAT)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "labels", "value"),
     [
         ("cloaca_runs_total", {"workflow": "order", "status": "Failed"}, 2),

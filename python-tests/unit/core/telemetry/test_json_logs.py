@@ -9,7 +9,7 @@ import socket
 import sys
 from typing import Any
 
-import pytest
+from tables import each_row
 
 from cloaca_core.telemetry.json_logs import JsonFormatter
 
@@ -64,7 +64,7 @@ def test_a_stack_is_kept() -> None:
     assert lines_of(made)["stack"] == made.stack_info
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "text"),
     [
         (float("nan"), "nan"),

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.telemetry.lines import (
     Line,
@@ -55,7 +56,7 @@ class Mute:
 
 
 class TestCallsOfLoggers:
-    @pytest.mark.parametrize(
+    @each_row(
         ("msg", "args"),
         [
             ("%s of %d", ("one", 2)),
@@ -108,7 +109,7 @@ class TestRecords:
     def test_without_an_error_there_is_no_traceback(self) -> None:
         assert line_of_record(record("x", exc_info=(None, None, None)), 7, PLAIN).message == "x"
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("msg", "args", "message"),
         [
             ("%d rows", ("many",), "%d rows ('many',)"),
@@ -158,7 +159,7 @@ class TestCalls:
 
         assert line_of_call("done", "INFO", given, 7, PLAIN).fields == given
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("value", "kept"),
         [
             ({1, 2}, "{1, 2}"),
@@ -243,7 +244,7 @@ def test_many_lines_are_one_text() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.telemetry.masking import is_secret, masked, without_passwords
 from cloaca_core.telemetry.redaction import HIDDEN, Redaction
 from cloaca_core.values.json_values import JsonValue
 
 
-@pytest.mark.parametrize(
+@each_row(
     "key",
     [
         "password",
@@ -31,9 +31,7 @@ def test_keys_that_name_secrets(key: str) -> None:
     assert is_secret(key)
 
 
-@pytest.mark.parametrize(
-    "key", ["amount", "pinned", "key", "author", "authority", "compass", "shipping"]
-)
+@each_row("key", ["amount", "pinned", "key", "author", "authority", "compass", "shipping"])
 def test_other_keys(key: str) -> None:
     assert not is_secret(key)
 
@@ -62,7 +60,7 @@ def test_secrets_that_are_known_are_hidden_wherever_they_stand() -> None:
     assert masked("hunter2", redact, "pin") == HIDDEN
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "expected"),
     [
         ("to postgresql://ann:s3cret@db:5432/shop", "to postgresql://ann:***@db:5432/shop"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.telemetry.origin import (
     Origin,
@@ -17,7 +17,7 @@ TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 TRACE, SPAN = 0x4BF92F3577B34DA6A3CE929D0E0E4736, 0x00F067AA0BA902B7
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "origin"),
     [
         (TRACEPARENT, Origin(TRACE, SPAN, 1, is_within=True)),
@@ -29,7 +29,7 @@ def test_a_row_is_read_as_it_was_written(text: str, origin: Origin) -> None:
     assert origin.text() == text
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-import pytest
+from tables import each_row
 
 from cloaca_core.telemetry.redaction import Redaction, unchanged
 
@@ -24,7 +24,7 @@ def test_nothing_is_hidden_before_a_secret_was_added() -> None:
     assert not redaction.is_empty
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "shown"),
     [
         ("token=abcd", "token=***"),
@@ -41,12 +41,12 @@ def test_every_place_of_a_secret_is_hidden(text: str, shown: str) -> None:
     assert redaction(text) == shown
 
 
-@pytest.mark.parametrize("short", ["", "abc"])
+@each_row("short", ["", "abc"])
 def test_what_ordinary_words_contain_is_no_secret(short: str) -> None:
     assert redaction_of(short).is_empty
 
 
-@pytest.mark.parametrize("secret", ['qu"ote', "back\\slash", "new\nline", "Sch\u00fcssel", "it's"])
+@each_row("secret", ['qu"ote', "back\\slash", "new\nline", "Sch\u00fcssel", "it's"])
 def test_it_is_hidden_as_json_and_repr_write_it(secret: str) -> None:
     redaction = redaction_of(secret)
     whole = json.dumps({"key": f"a {secret} b"})

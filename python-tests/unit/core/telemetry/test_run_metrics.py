@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.conformance.rows import attempt, run_end
 from cloaca_core.records.runs import AttemptRow, RunRow
@@ -56,7 +56,7 @@ def test_an_attempt_counts_by_workflow_task_and_how_it_ended() -> None:
     assert (labels, total) == (("order", "charge"), 9.0)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "row",
     [
         ended(TaskStatus.SKIPPED, number=0),  # no body ran
@@ -97,7 +97,7 @@ def test_a_run_counts_by_how_it_ended() -> None:
     assert (labels, total) == (("order",), 4.0)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("outcome", "count"),
     [
         (TickOutcome.FIRED, 1),

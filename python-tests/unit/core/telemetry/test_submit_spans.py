@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NoOpTracerProvider, StatusCode
+from tables import each_row
 
 from cloaca_core.telemetry.chosen_ids import Tracers
 from cloaca_core.telemetry.origin import origin_of
@@ -25,7 +25,7 @@ class Scene:
         return span
 
 
-@pytest.mark.parametrize("within", [True, False])
+@each_row("within", [True, False])
 def test_the_row_of_the_run_names_it(within: bool) -> None:
     scene = Scene()
     span = scene.tracing.begin("submit order", within=within)

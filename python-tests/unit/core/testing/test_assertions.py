@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
+from tables import each_row
 
 from cloaca_core.testing.assertions import Path, Submitted, matching, wrong_count, wrong_path
 
@@ -13,7 +13,7 @@ ANN = Submitted("mail", "Completed", {"to": "ann", "copies": 1})
 BOB = Submitted("mail", "Pending", {"to": "bob"})
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("context", "expected"),
     [
         (None, [ANN, BOB]),  # any
@@ -29,7 +29,7 @@ def test_runs_match_by_the_items_that_are_named(
     assert expected == matching([ANN, BOB], context)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("wanted", "found", "right"),
     [(None, 1, True), (None, 0, False), (0, 0, True), (0, 1, False), (2, 2, True), (2, 3, False)],
 )
@@ -51,7 +51,7 @@ def test_a_wrong_count_shows_what_was_submitted() -> None:
 PATH = Path(["charge", "send"], {"remind": "upstream failed: wait"})
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("ran", "skipped", "reason"),
     [
         (["charge", "send"], None, None),  # what is skipped is left open

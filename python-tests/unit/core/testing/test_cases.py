@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 from cloaca.testing import Harness, harness
@@ -121,7 +122,7 @@ def test_a_case_is_read_from_its_file(registry: cloaca.Registry, tmp_path: Path)
         assert h.load(str(file)).workflow == "public::embedded::order"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("data", "message"),
     [
         ({}, "no case that cloaca has exported"),

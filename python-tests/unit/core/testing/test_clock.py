@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from tables import each_row
 
 import cloaca
 from cloaca.testing import Harness, HarnessClock, harness
@@ -53,7 +54,7 @@ def test_it_goes_to_a_moment(
     assert clock.now() == datetime.fromisoformat(f"{expected}+00:00")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("moment", "tz", "message"),
     [
         ("2026-03-29T02:30", OSLO, "does not exist in Europe/Oslo"),  # in the gap

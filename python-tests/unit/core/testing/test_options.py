@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 from cloaca_core.config import DefaultRunnerConfig
@@ -27,7 +28,7 @@ def test_those_of_the_user_stay_as_they_are() -> None:
     assert (given.lease_seconds, given.evict_after_seconds) == (20, 7)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("config", "evict", "error"),
     [
         ({}, None, TypeError),  # no settings

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from model.runs import active_run, attempt_of, graph_of
+from tables import each_row
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core.definition.builder import WorkflowBuilder
@@ -69,7 +70,7 @@ def test_failures_come_in_their_order_before_the_function() -> None:
     assert called(stand_ins, attempt()) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("error", "times", "message"),
     [
         (3, 1, "error must be an exception, got 3"),
@@ -96,7 +97,7 @@ def raising(error: BaseException) -> Any:
     return body
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("error", "is_kept", "ends_the_test"),
     [
         (ValueError("odd"), True, False),
@@ -105,7 +106,6 @@ def raising(error: BaseException) -> Any:
         (BodyCancelled("cancelled"), True, False),
         (BodySuspended("it waits"), False, False),  # it is called again
     ],
-    ids=lambda value: type(value).__name__,
 )
 def test_errors_are_kept_and_those_of_the_test_raised(
     error: BaseException, is_kept: bool, ends_the_test: bool

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 import pytest
 from copied import fill, row_of, rows_of
 from own_database import OwnDatabases
+from tables import each_row
 
 import cloaca
 from cloaca_core.errors import ConfigError, RunsInFlightError, StoreError, TransferError
@@ -94,7 +95,7 @@ def made_by_postgres() -> dict[str, set[str]]:
     return {name: set(COLUMN.findall(columns)) for name, columns in tables}
 
 
-@pytest.mark.parametrize("made", [made_by_sqlite(), made_by_postgres()], ids=["sqlite", "postgres"])
+@each_row("made", [made_by_sqlite(), made_by_postgres()], ids=["sqlite", "postgres"])
 def test_every_table_is_copied_with_all_its_columns_or_named_as_left_out(
     made: dict[str, set[str]],
 ) -> None:

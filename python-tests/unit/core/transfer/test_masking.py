@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.transfer.masking import Masking
 
 ORDER = {"card": {"number": "4111", "cvc": 7}, "items": [{"name": "tea", "card": "x"}], "n": None}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("keys", "expected"),
     [
         ([], ORDER),
@@ -45,7 +45,7 @@ def test_what_was_masked_is_taken_out_of_messages() -> None:
     assert Masking([]).text("card 4111") == "card 4111"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "message"),
     [
         (41111111, "card 41111111"),

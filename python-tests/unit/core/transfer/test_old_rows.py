@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
+from tables import each_row
 
 from cloaca_core.records.old_work import OldRun, OldSchedule, OldTask
 from cloaca_core.records.transfer import BY_NAME
@@ -42,7 +42,7 @@ def attempts(old: OldRun) -> list[dict[str, Any]]:
     return [shown("attempt", each) for each in rows_of(old, "0.2").attempts]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("status", "expected"),
     [
         ("Completed", "Completed"),
@@ -93,7 +93,7 @@ def test_a_failed_task_has_the_error_of_its_body() -> None:
     assert (other["error_type"], other["error_message"]) == ("Exception", "no slot")
 
 
-@pytest.mark.parametrize("status", ["NotStarted", "Ready", "Running"])
+@each_row("status", ["NotStarted", "Ready", "Running"])
 def test_a_task_that_has_not_ended_runs_again_with_its_number(status: str) -> None:
     assert attempts(run("Running", task("a", status, 1))) == []
     (before,) = attempts(run("Running", task("a", status, 3, retry_at=77)))

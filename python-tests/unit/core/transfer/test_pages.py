@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import pytest
+from tables import each_row
 
 from cloaca_core.records.transfer import BY_NAME, Key, Table
 from cloaca_core.store.protocols.transfer import Transfer
@@ -50,7 +50,7 @@ async def test_large_rows_make_short_pages() -> None:
     assert rows.asked[:4] == [100, 25, 25, 25]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("limit", "weight", "expected"),
     [
         (100, SMALL - 1, 200),

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 from cloaca_core.records.answers import Rows
 from cloaca_core.transfer.query import QueryAnswer, _shown, query_database
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("shown", "value"),
     [
         (None, None),

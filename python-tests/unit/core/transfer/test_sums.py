@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import pytest
+from tables import each_row
 
 from cloaca_core.transfer.sums import TableSum
 
@@ -22,7 +22,7 @@ def test_the_order_of_rows_does_not_count() -> None:
     assert sum_of([*ROWS]).rows == 3
 
 
-@pytest.mark.parametrize(
+@each_row(
     "others",
     [
         ROWS[:2],

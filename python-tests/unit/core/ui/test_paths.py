@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.ui.paths import Paths, number_in
 
@@ -22,7 +22,7 @@ def test_what_is_empty_stands_in_no_address() -> None:
     assert AT.runs("status:failed", before="01a2") == "/ops/runs?q=status%3Afailed&before=01a2"
 
 
-@pytest.mark.parametrize("name", ["..", "a/b", "a?b#c", "a&name=b", "<b>", "é ", "%2e%2e"])
+@each_row("name", ["..", "a/b", "a?b#c", "a&name=b", "<b>", "é ", "%2e%2e"])
 def test_a_name_of_a_workflow_can_be_anything(name: str) -> None:
     from urllib.parse import parse_qs, urlsplit
 
@@ -36,7 +36,7 @@ def test_an_id_cannot_leave_its_place() -> None:
     assert AT.run("../x?y") == "/ops/runs/..%2Fx%3Fy"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "number"),
     [("12", 12), ("", 0), ("-1", 0), ("x", 0), ("²", 0), ("1" * 9, 111_111_111), ("1" * 10, 0)],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.errors import (
     CloacaError,
@@ -16,7 +16,7 @@ from cloaca_core.errors import (
 from cloaca_core.ui.refusals import refusal_of
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("error", "status", "title"),
     [
         (StoreUnavailableError("x"), 503, "The database does not answer"),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.values.arguments import above_zero, flag, number, one_of, text, whole
@@ -23,7 +24,7 @@ def test_an_int_is_a_number_and_comes_back_as_float() -> None:
     assert type(number("n", 2)) is float
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("check", "value"),
     [
         (whole, -1),
@@ -42,13 +43,13 @@ def test_an_unacceptable_value_is_a_value_error(
         check("retries", value)
 
 
-@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
+@each_row("value", [0, -1, math.nan, math.inf])
 def test_one_that_has_to_be_above_zero_is_refused_with_what_is_accepted(value: float) -> None:
     with pytest.raises(DefinitionError, match=r"^seconds must be greater than 0 and finite, got "):
         above_zero("seconds", value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("check", "accepted", "value"),
     [
         (whole, "an int", 1.0),

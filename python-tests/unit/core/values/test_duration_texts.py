@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.values.duration_texts import seconds_of, seconds_with_unit
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "text"),
     [
         (90.0, "90"),
@@ -29,6 +29,6 @@ def test_a_text_is_so_many_seconds(expected: float | None, text: str) -> None:
     assert seconds_of(text) == expected
 
 
-@pytest.mark.parametrize(("expected", "text"), [(7_200.0, "2h"), (None, "2"), (None, "")])
+@each_row(("expected", "text"), [(7_200.0, "2h"), (None, "2"), (None, "")])
 def test_a_unit_may_be_needed(expected: float | None, text: str) -> None:
     assert seconds_with_unit(text) == expected

@@ -6,12 +6,13 @@ import math
 from datetime import timedelta
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.values.durations import LONGEST, read_seconds
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "value"),
     [
         (0.0, 0),
@@ -28,14 +29,14 @@ def test_a_duration_is_read_as_seconds(expected: float, value: object) -> None:
     assert type(seconds) is float
 
 
-@pytest.mark.parametrize("value", ["5", None, True, [1]])
+@each_row("value", ["5", None, True, [1]])
 def test_another_type_is_refused(value: object) -> None:
     message = f"delay must be a number of seconds or a timedelta, got {type(value).__name__}"
     with pytest.raises(DefinitionTypeError, match=f"^{message}$"):
         read_seconds("delay", value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [-1, timedelta(seconds=-1), math.nan, math.inf, 10**9 + 1, 10**400, timedelta(days=20_000)],
 )

@@ -7,6 +7,7 @@ import time
 import uuid
 
 import pytest
+from tables import each_row
 
 from cloaca_core.values.ids import RunIds, first_id_of, is_run_id
 
@@ -40,7 +41,7 @@ class TestFormat:
     def test_it_is_known_for_one(self) -> None:
         assert is_run_id(RunIds().next())
 
-    @pytest.mark.parametrize(
+    @each_row(
         "text",
         [
             "",

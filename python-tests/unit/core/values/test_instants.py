@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given, strategies as st
+from tables import each_row
 
 from cloaca_core.errors import DefinitionTypeError, ScheduleError
 from cloaca_core.values.instants import (
@@ -27,7 +28,7 @@ def test_an_instant_is_written_as_rfc_3339_in_utc() -> None:
     assert instant_text(None) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "value"),
     [
         (0, "1970-01-01T00:00:00Z"),
@@ -41,7 +42,7 @@ def test_an_instant_is_read_with_its_offset(expected: int, value: object) -> Non
     assert read_instant("since", value) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [
         "yesterday",
@@ -56,20 +57,18 @@ def test_a_time_without_an_offset_is_refused(value: object) -> None:
     assert isinstance(caught.value, ValueError)
 
 
-@pytest.mark.parametrize("value", ["9999-12-31T23:59:59-00:01", "0001-01-01T00:00:00+00:01"])
+@each_row("value", ["9999-12-31T23:59:59-00:01", "0001-01-01T00:00:00+00:01"])
 def test_a_time_that_could_not_be_shown_in_utc_is_refused(value: str) -> None:
     with pytest.raises(ScheduleError, match=r"^Invalid datetime format: .* the years 1 to 9999$"):
         read_instant("until", value)
 
 
-@pytest.mark.parametrize(
-    "moment", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
-)
+@each_row("moment", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
 def test_the_first_and_the_last_one_are_read_and_shown(moment: datetime) -> None:
     assert to_datetime(read_instant("until", moment)) == moment
 
 
-@pytest.mark.parametrize(("shown", "instant"), [("1970-01-01", -1), ("9999-12-31", 2**62)])
+@each_row(("shown", "instant"), [("1970-01-01", -1), ("9999-12-31", 2**62)])
 def test_an_impossible_one_is_shown_as_the_nearest(shown: str, instant: int) -> None:
     assert to_datetime(nearest_shown(instant)).strftime("%Y-%m-%d") == shown
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
+from tables import each_row
 
 from cloaca_core.values.json_schema import Schema, mismatch
 
@@ -21,7 +21,7 @@ TREE: Schema = {
 }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("schema", "value"),
     [
         ({}, [1, {"a": None}]),
@@ -62,7 +62,7 @@ def test_a_value_that_matches_passes(schema: Schema, value: Any) -> None:
     assert mismatch(schema, value, "data") is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("reason", "schema", "value"),
     [
         ("data must be a text, not null", TEXT, None),

@@ -18,6 +18,7 @@ from typing import ClassVar, NamedTuple
 
 import pytest
 from hypothesis import given, strategies as st
+from tables import each_row
 
 from cloaca_core.errors import CloacaError, ContextError, ContextTypeError, ContextValueError
 from cloaca_core.values import json_values as module
@@ -95,7 +96,7 @@ def nested(levels: int) -> list[object]:
 
 
 class TestAccepted:
-    @pytest.mark.parametrize(
+    @each_row(
         ("expected", "given_value"),
         [
             (None, None),
@@ -142,7 +143,7 @@ class TestAccepted:
 
 
 class TestRefusedValues:
-    @pytest.mark.parametrize(
+    @each_row(
         ("fragment", "value"),
         [
             ("nan", math.nan),
@@ -175,7 +176,7 @@ class TestRefusedValues:
 
 
 class TestRefusedTypes:
-    @pytest.mark.parametrize(
+    @each_row(
         ("form", "value"),
         [
             ("sorted(value) or list(value)", {1, 2}),
@@ -216,7 +217,7 @@ class TestRefusedTypes:
         with pytest.raises(ContextTypeError, match=r"key must be a str, got 3 \(int\)"):
             normalise({3: "x"})
 
-    @pytest.mark.parametrize("base", [float, str, object])
+    @each_row("base", [float, str, object])
     def test_numpy_values_are_refused_even_where_they_derive_from_a_base_type(
         self, base: type
     ) -> None:
@@ -227,7 +228,7 @@ class TestRefusedTypes:
 
 
 class TestPath:
-    @pytest.mark.parametrize(
+    @each_row(
         ("path", "value"),
         [
             ("orders[3].price", [{}, {}, {}, {"price": math.nan}]),
@@ -300,7 +301,7 @@ class Struct:
 
 
 class TestMappingHint:
-    @pytest.mark.parametrize(
+    @each_row(
         ("form", "value"),
         [
             ('value.model_dump(mode="json")', Model()),
@@ -316,7 +317,7 @@ class TestMappingHint:
         assert mapping_hint(value) == f"; give {form}"
         assert mapping_hint(value, "return") == f"; return {form}"
 
-    @pytest.mark.parametrize("value", [None, 1, "text", [1], object(), Order, Point, Model])
+    @each_row("value", [None, 1, "text", [1], object(), Order, Point, Model])
     def test_of_anything_else_it_says_nothing(self, value: object) -> None:
         assert mapping_hint(value) == ""
 
@@ -340,7 +341,7 @@ class TestCopy:
 
 
 class TestSameValue:
-    @pytest.mark.parametrize(
+    @each_row(
         ("a", "b"),
         [
             (True, 1),
@@ -374,7 +375,7 @@ class TestText:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         assert encode(value) == text
 
-    @pytest.mark.parametrize("value", [math.nan, [math.inf], {"a": {1}}])
+    @each_row("value", [math.nan, [math.inf], {"a": {1}}])
     def test_it_is_strict_even_where_no_door_was_passed(self, value: JsonValue) -> None:
         with pytest.raises((ValueError, TypeError), match="JSON"):
             encode(value)
@@ -392,7 +393,7 @@ class TestText:
     def test_decoding_gives_back_what_was_encoded(self, value: JsonValue) -> None:
         assert same_value(decode(encode(value)), value)
 
-    @pytest.mark.parametrize(
+    @each_row(
         "text",
         [
             "",

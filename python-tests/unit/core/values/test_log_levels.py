@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.values.log_levels import OFF, checked_level, is_off, is_setting, least_number
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("setting", "number"),
     [("INFO", 20), ("info", 20), ("Debug", 10), ("CRITICAL", 50), ("warning", 30), ("ERROR", 40)],
 )
@@ -20,19 +21,19 @@ def test_a_setting_is_the_least_level(setting: str, number: int) -> None:
     assert not is_off(least_number(setting))
 
 
-@pytest.mark.parametrize("setting", [OFF, "NONE"])
+@each_row("setting", [OFF, "NONE"])
 def test_none_is_above_every_level(setting: str) -> None:
     assert is_setting(setting)
     assert is_off(least_number(setting))
     assert least_number(setting) > logging.CRITICAL
 
 
-@pytest.mark.parametrize("setting", ["", "loud", "20", "WARN"])
+@each_row("setting", ["", "loud", "20", "WARN"])
 def test_others_are_no_settings(setting: str) -> None:
     assert not is_setting(setting)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("level", "expected"),
     [
         ("INFO", ("INFO", 20)),
@@ -52,7 +53,7 @@ def test_levels_that_a_program_has_added_are_known() -> None:
     assert checked_level("notice") == ("NOTICE", 23)
 
 
-@pytest.mark.parametrize("level", [None, True, 1.5])
+@each_row("level", [None, True, 1.5])
 def test_other_types_are_refused(level: object) -> None:
     with pytest.raises(DefinitionTypeError, match="level must be"):
         checked_level(level)

@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 from hypothesis import given, strategies as st
+from tables import each_row
 
 from cloaca_core.errors import CloacaError, DefinitionError, DefinitionTypeError
 from cloaca_core.values.namespace import TaskNamespace, WorkflowContext, check_name, short_name
@@ -17,11 +18,11 @@ NAMES = st.text(
 
 
 class TestCheckName:
-    @pytest.mark.parametrize("name", ["a", "a" * 255, "with space", "naïve-☃", "a:b", "'; DROP"])
+    @each_row("name", ["a", "a" * 255, "with space", "naïve-☃", "a:b", "'; DROP"])
     def test_an_allowed_name_is_given_back(self, name: str) -> None:
         assert check_name(name, "id") == name
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("fragment", "name"),
         [
             ("1 to 255 characters", ""),
@@ -75,7 +76,7 @@ class TestTaskNamespace:
         namespace = TaskNamespace(t, p, w, k)
         assert TaskNamespace.from_string(str(namespace)) == namespace
 
-    @pytest.mark.parametrize("text", ["", "a", "a::b", "a::b::c", "a::b::c::d::e", "a::::c::d"])
+    @each_row("text", ["", "a", "a::b", "a::b::c", "a::b::c::d::e", "a::::c::d"])
     def test_from_string_refuses_another_format(self, text: str) -> None:
         with pytest.raises(DefinitionError, match="Invalid namespace format"):
             TaskNamespace.from_string(text)
@@ -137,7 +138,7 @@ class TestWorkflowContext:
             "t", "p", "w", "k"
         )
 
-    @pytest.mark.parametrize("task_id", ["", "a::b", "a\n"])
+    @each_row("task_id", ["", "a::b", "a\n"])
     def test_a_task_id_that_is_no_name_is_refused(self, task_id: str) -> None:
         with pytest.raises(DefinitionError, match="task_id"):
             WorkflowContext("t", "p", "w").task_namespace(task_id)
@@ -170,6 +171,6 @@ class TestWorkflowContext:
             WorkflowContext("t", "p", "w").contains_namespace("t::p::w::k")  # type: ignore[arg-type] # the point of the test
 
 
-@pytest.mark.parametrize("name", ["flow", "a::flow", "t::p::flow"])
+@each_row("name", ["flow", "a::flow", "t::p::flow"])
 def test_the_short_name_is_the_last_part(name: str) -> None:
     assert short_name(name) == "flow"

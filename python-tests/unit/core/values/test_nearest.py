@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.values.nearest import nearest_name
 
@@ -15,6 +15,6 @@ def test_where_none_is_alike_there_is_none() -> None:
     assert nearest_name("colour", ("delay", "retry")) is None
 
 
-@pytest.mark.parametrize(("cutoff", "found"), [(0.5, "retry"), (1.0, None)])
+@each_row(("cutoff", "found"), [(0.5, "retry"), (1.0, None)])
 def test_how_alike_it_must_be_can_be_said(cutoff: float, found: str | None) -> None:
     assert nearest_name("retr", ("retry",), cutoff=cutoff) == found

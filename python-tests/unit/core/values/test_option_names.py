@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
+from tables import each_row
 
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
@@ -72,7 +73,7 @@ def test_those_of_a_rejection() -> None:
     assert accepted(refused.value) == set(get_args(names.RejectPolicyName))
 
 
-@pytest.mark.parametrize("word", get_args(names.OperatorName))
+@each_row("word", get_args(names.OperatorName))
 def test_each_operator_is_one(word: names.OperatorName) -> None:
     assert context_value("k", word, 1)["operator"] in list(Operator)
 

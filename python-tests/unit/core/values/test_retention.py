@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.values.no_limit import NO_LIMIT
@@ -18,24 +19,24 @@ from cloaca_core.values.retention import (
 )
 
 
-@pytest.mark.parametrize("days", [1, 0.5, 1e-9, 100_000, NO_LIMIT])
+@each_row("days", [1, 0.5, 1e-9, 100_000, NO_LIMIT])
 def test_days_and_no_limit_are_accepted(days: Retention) -> None:
     assert read_retention("days", days) == days
 
 
-@pytest.mark.parametrize("days", [0, -1, 100_001, math.inf, math.nan])
+@each_row("days", [0, -1, 100_001, math.inf, math.nan])
 def test_other_numbers_are_refused(days: float) -> None:
     with pytest.raises(DefinitionError, match="days must be"):
         read_retention("days", days)
 
 
-@pytest.mark.parametrize("days", ["90", None, True])
+@each_row("days", ["90", None, True])
 def test_other_types_are_refused(days: object) -> None:
     with pytest.raises(DefinitionTypeError, match="days must be"):
         read_retention("days", days)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("days", "stored"),
     [
         (None, None),

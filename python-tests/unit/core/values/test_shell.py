@@ -6,7 +6,7 @@ import shlex
 import shutil
 import subprocess
 
-import pytest
+from tables import each_row
 
 from cloaca_core.values.shell import command, quoted
 
@@ -25,7 +25,7 @@ HOSTILE = (
 )
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@each_row("name", HOSTILE)
 def test_each_argument_arrives_as_it_is(name: str) -> None:
     line = command(["schedules", "delete", "--by", name], [name])
 
@@ -38,7 +38,7 @@ def test_a_name_that_begins_with_a_dash_is_no_option() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["a\x03touch x\r", "\x1b[201~\n'\\$(touch x)", "\x7f\u0085\u202e"])
+@each_row("name", ["a\x03touch x\r", "\x1b[201~\n'\\$(touch x)", "\x7f\u0085\u202e"])
 def test_a_terminal_gets_no_control_character(name: str) -> None:
     word = quoted(name)
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, strategies as st
+from tables import each_row
 
 from cloaca_core.values.text import MAX_TEXT, is_storable, storable_text
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
 
-@pytest.mark.parametrize(
-    "text", ["", "plain", "line\nbreak\ttab", "日本 \N{PILE OF POO}", "\x1b[31m"]
-)
+@each_row("text", ["", "plain", "line\nbreak\ttab", "日本 \N{PILE OF POO}", "\x1b[31m"])
 def test_what_can_be_stored_stays_as_it_is(text: str) -> None:
     assert storable_text(text) == text
     assert is_storable(text)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "expected"),
     [
         # PostgreSQL has no NUL.

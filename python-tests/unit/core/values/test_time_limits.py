@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.values.no_limit import NO_LIMIT
@@ -16,7 +17,7 @@ from cloaca_core.values.time_limits import (
 )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "value"),
     [(5.0, 5), (0.5, 0.5), (3600.0, timedelta(hours=1)), (NO_LIMIT, NO_LIMIT)],
 )
@@ -24,7 +25,7 @@ def test_a_limit_is_a_duration_or_none(expected: TimeLimit, value: object) -> No
     assert read_time_limit("limit", value) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "message"),
     [
         (0, r"limit must be greater than 0, got 0; cloaca\.NO_LIMIT is for none"),
@@ -37,14 +38,14 @@ def test_no_time_at_all_is_refused(value: object, message: str) -> None:
         read_time_limit("limit", value)
 
 
-@pytest.mark.parametrize("value", ["5", "none", None, True])
+@each_row("value", ["5", "none", None, True])
 def test_another_type_is_refused_with_what_is_accepted(value: object) -> None:
     message = r"^limit must be a number of seconds or a timedelta or cloaca\.NO_LIMIT, got "
     with pytest.raises(DefinitionTypeError, match=message):
         read_time_limit("limit", value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("stored", "limit"),
     [(None, None), (-1, NO_LIMIT), (1_500_000, 1.5), (1, 0.000001), (10**15, 1e9)],
 )

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Annotated, Any, Literal, NewType, TypedDict, TypeVar, cast
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import ContextTypeError, DefinitionTypeError
 from cloaca_core.values.json_values import decode, encode, normalise
@@ -121,7 +122,7 @@ def there_and_back(kind: Any, value: object) -> object:
     return form.load(decode(encode(normalise(form.dump(value)))))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "kind",
     [
         *(Any, object, None, type(None), bool, int, float, str, list, dict),
@@ -134,7 +135,7 @@ def test_json_values_are_kept_as_they_are(kind: Any) -> None:
     assert form_of(kind) is PLAIN
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "value"),
     [
         (Node, Node("a", [Node("b"), Node("c", [Node("d")])])),
@@ -200,7 +201,7 @@ def test_a_dataclass_with_annotations_of_pydantic_is_kept_by_pydantic(
         form_of(Reply).dump(Text("a"))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "stored"),
     [
         (Text | Call, {"part_kind": "gone", "content": "a"}),
@@ -226,7 +227,7 @@ def test_fields_that_were_added_have_their_defaults_and_those_that_went_are_pass
     assert form_of(Node).load({"name": "a", "gone": 1}) == Node("a")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "value"),
     [
         (Node, {"name": "a"}),
@@ -246,7 +247,7 @@ def test_a_value_of_another_type_is_refused(kind: Any, value: object) -> None:
         form_of(kind).dump(value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "name"),
     [
         (Decimal, "Decimal"),
@@ -309,7 +310,7 @@ def wrapper(*args: Any) -> Any:
     return node(*args)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "function",
     [node, later, hidden, Maker(), Maker().make, functools.partial(node), Node, wrapper],
 )
@@ -317,7 +318,7 @@ def test_the_form_is_that_of_the_annotation(function: Any) -> None:
     assert form_of_result(function).name == "Node"
 
 
-@pytest.mark.parametrize("function", [lambda: 1, print, len, functools.partial(print), dict])
+@each_row("function", [lambda: 1, print, len, functools.partial(print), dict])
 def test_without_an_annotation_it_is_a_json_value(function: Any) -> None:
     assert form_of_result(function) is PLAIN
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from tables import each_row
 
 from dev.console import TaskFailed
 from dev.databases import maintenance, services
@@ -89,7 +90,7 @@ def test_port_user_and_database_are_those_that_compose_says(
     assert services.url_of_started() == expected
 
 
-@pytest.mark.parametrize("said", ["", "[]", "{}", json.dumps({"services": {"postgres": {}}})])
+@each_row("said", ["", "[]", "{}", json.dumps({"services": {"postgres": {}}})])
 def test_an_answer_of_compose_that_says_no_address_is_told_of(said: str) -> None:
     with pytest.raises(TaskFailed, match="does not say where the server listens"):
         services.composed_url(said)

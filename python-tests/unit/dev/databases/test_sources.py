@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tables import each_row
 
 from dev.console import TaskFailed
 from dev.databases import programs, sources
@@ -17,7 +18,7 @@ GIVEN = "postgresql://given@h/postgres"
 STARTED = "postgresql://started@h/postgres"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "given", "started", "binaries"),
     [
         (Running(GIVEN, programs.VARIABLE), GIVEN, STARTED, HERE),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from dev.databases import urls
 
 URL = "postgresql://me:pa%40ss@127.0.0.1:5433/postgres"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "name"),
     [
         ("postgresql://me:pa%40ss@127.0.0.1:5433/work", "work"),
@@ -27,7 +27,7 @@ def test_a_database_of_a_url_that_has_a_query_keeps_it() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "url"),
     [
         ("postgresql://h/d?schema=one", "postgresql://h/d"),
@@ -40,7 +40,7 @@ def test_a_parameter_is_added_or_replaced(expected: str, url: str) -> None:
     assert urls.with_query(url, schema="one") == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "url"),
     [
         ("postgresql://me@127.0.0.1:5433/postgres", URL),

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from documents import ROOT, pages, readmes
+from documents import pages, readmes
+from tables import each_row
 
 from dev.docs.drawing import FOLDER, PICTURES, Picture
 
@@ -24,9 +24,7 @@ def shown_by(page: Path) -> Iterator[Path]:
             yield page.parent / name.partition("#")[0]
 
 
-@pytest.mark.parametrize(
-    "page", [*pages(), *readmes()], ids=lambda each: each.relative_to(ROOT).as_posix()
-)
+@each_row("page", [*pages(), *readmes()])
 def test_every_picture_that_a_page_shows_is_there(page: Path) -> None:
     assert [path for path in shown_by(page) if not path.is_file()] == []
 
@@ -39,7 +37,7 @@ def test_the_pictures_of_the_page_are_those_that_the_task_draws_and_some_page_sh
     assert {path.name for path in shown if path.parent == FOLDER.resolve()} == drawn
 
 
-@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.file)
+@each_row("picture", PICTURES)
 def test_a_picture_is_small(picture: Picture) -> None:
     drawn = (FOLDER / picture.file).read_bytes()
 

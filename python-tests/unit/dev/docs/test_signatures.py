@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
+from tables import each_row
 
 from dev.docs import signatures
 
 
-@pytest.mark.parametrize("page", signatures.pages(), ids=lambda page: page.stem)
+@each_row("page", signatures.pages())
 def test_a_page_has_the_signatures_as_they_are(page: Path) -> None:
     """If not: python tasks.py docs.signatures."""
     text = page.read_text(encoding="utf-8")

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from tables import each_row
 
 from dev.console import TaskFailed, environment, run
 from dev.environments import installer
@@ -126,7 +127,7 @@ def test_a_python_without_pip_has_no_options(tmp_path: Path) -> None:
     assert installer.pip_options(bare.python) == {}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "text"),
     [
         ("no http://****@mirror/simple/x", "no http://me:secret@mirror/simple/x"),

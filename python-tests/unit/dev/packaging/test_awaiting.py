@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from tables import each_row
 
 from dev.console import TaskFailed
 from dev.packaging.awaiting import Awaiting, docstring
@@ -98,7 +99,7 @@ def test_a_class_or_a_module_that_is_not_there_is_named(awaiting: Awaiting) -> N
 LONG = "It has facts, of which there are many. " * 5
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("blocking", "expected"),
     [
         ("Stop now. It takes a while.", '"""Stop now. It takes a while."""'),

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tables import each_row
 
 from dev.console import TaskFailed
 from dev.packaging import release
@@ -74,7 +75,7 @@ def test_an_upload_of_what_is_not_committed_is_refused_before_anything_is_built(
         release.release(upload=True)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "changelog", "changed"),
     [
         ([], "\n## [1.2.0] - 2030-01-01\n", []),
@@ -143,7 +144,7 @@ def test_our_own_parts_are_not_called_packages_of_the_public_index() -> None:
     assert told["components"] == [{"name": "cloaca-core", "version": version()}, OTHER]
 
 
-@pytest.mark.parametrize("components", [(), (component("cloaca-core", version="0.1"),)])
+@each_row("components", [(), (component("cloaca-core", version="0.1"),)])
 def test_a_list_that_lacks_a_part_of_this_version_is_refused(
     components: tuple[dict[str, str], ...],
 ) -> None:
@@ -151,7 +152,7 @@ def test_a_list_that_lacks_a_part_of_this_version_is_refused(
         release.sbom(a_list(*components), [DOOR, CORE])
 
 
-@pytest.mark.parametrize("place", [str(ROOT), "file:///home"])
+@each_row("place", [str(ROOT), "file:///home"])
 def test_a_list_that_names_a_place_on_this_machine_is_refused(place: str) -> None:
     text = a_list(component("cloaca-core", description=f"made in {place}"))
     with pytest.raises(TaskFailed, match="names a place on this machine"):

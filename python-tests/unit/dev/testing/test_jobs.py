@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tables import each_row
 
 from dev.console import TaskFailed
 from dev.environments.interpreters import Interpreter
@@ -30,7 +31,7 @@ def jobs_of(wanted: Wanted, *found: Interpreter) -> dict[str, list[str]]:
     return {name: sorted(targets) for name, targets in jobs.items()}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "name"),
     [
         # User-visible behaviour: on both backends, with SQLite on the newest Python.
@@ -112,7 +113,7 @@ def test_what_is_done_in_a_browser_is_shared_out_once_for_each_backend() -> None
         assert {job.target.name for job in jobs} == {"py313-postgres", "py313-sqlite"}
 
 
-@pytest.mark.parametrize("minor", ["3.11", "3.13"])
+@each_row("minor", ["3.11", "3.13"])
 def test_the_hosted_matrix_runs_all_of_it_on_each_python(minor: str) -> None:
     hosted = [
         jobs_of(Wanted(backend=each, python=minor), OLD, NEW) for each in ("sqlite", "postgres")
@@ -177,7 +178,7 @@ def test_the_short_form_runs_on_postgres_what_is_marked_and_nothing_twice() -> N
     assert set(jobs_of(Wanted(), OLD, NEW)) == set(jobs_of(FULL, OLD, NEW))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "wanted",
     [
         FULL,
@@ -191,7 +192,7 @@ def test_what_is_asked_for_is_run_whole(wanted: Wanted) -> None:
     assert {each[2] for each in marks_of(wanted)} <= {"", planning.OWN}
 
 
-@pytest.mark.parametrize("folder", ["scenarios", "browser"])
+@each_row("folder", ["scenarios", "browser"])
 def test_each_file_has_a_test_for_postgres_in_the_short_form(folder: str) -> None:
     there = {path for job in plan(Wanted(backend="postgres"), [OLD]) for path in job.share.paths}
     short = {
@@ -273,7 +274,7 @@ def test_a_python_that_is_not_there_is_told_so() -> None:
         plan(Wanted(python="3.14"), [OLD, NEW])
 
 
-@pytest.mark.parametrize(
+@each_row(
     "written", ["scenarios/test_01_installed.py", "python-tests/scenarios/test_01_installed.py"]
 )
 def test_a_file_is_found_from_the_root_and_from_the_tests(written: str) -> None:

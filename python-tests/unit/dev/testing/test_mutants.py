@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tables import each_row
 
 from dev.console import TaskFailed
 from dev.project import ROOT
@@ -233,7 +234,7 @@ def test_a_fault_in_a_list_is_named(tree: Tree, told: str, text: str) -> None:
     assert str(caught.value).splitlines()[0].startswith(told)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "only"),
     [
         (["rounds up", "waits"], None),

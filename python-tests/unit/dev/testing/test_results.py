@@ -14,7 +14,9 @@ OLD = Interpreter((3, 11, 7), Path("python3.11"))
 
 def test_the_table_has_a_row_per_process() -> None:
     job = plan(Wanted(backend="sqlite", file="scenarios/test_01_installed.py"), [OLD])[0]
-    outcome = results.Outcome(job, Counts(3), 1.25, Path("report"), "", "")
+    outcome = results.Outcome(job, Counts(3), 1.25, "0.8", Path("report"), "", "")
     head, row = results.table([outcome]).splitlines()
-    assert head.split() == ["environment", "tests", "passed", "failed", "skipped", "seconds"]
-    assert row.split() == ["py311-sqlite", "scenarios/test_01_installed.py", "3", "0", "0", "1.2"]
+    titles = ["environment", "tests", "passed", "failed", "skipped", "seconds", "cpu"]
+    name = "scenarios/test_01_installed.py"
+    assert head.split() == titles
+    assert row.split() == ["py311-sqlite", name, "3", "0", "0", "1.2", "0.8"]

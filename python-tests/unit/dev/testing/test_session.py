@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tables import each_row
 
 from dev.console import say
 from dev.environments.interpreters import Interpreter
@@ -31,7 +32,7 @@ def test_a_server_is_looked_for_only_when_a_test_needs_one(
         assert settings == {"CLOACA_TEST_POSTGRES_URL": "postgresql://u:p@h/d"}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "code", "counts"),
     [
         ("began no test for 900 s and was killed in a.py::test_b", None, None),
@@ -58,7 +59,7 @@ def test_each_job_is_told_of_when_it_ends_and_listed_where_it_was_planned(
     def run_job(job: planning.Job, *_: object) -> results.Outcome:
         if job is first:
             assert second_was_told.wait(10)
-        return results.Outcome(job, Counts(1), 1.0, tmp_path, "", "")
+        return results.Outcome(job, Counts(1), 1.0, "", tmp_path, "", "")
 
     def shown(outcome: results.Outcome) -> None:
         if outcome.job is second:
@@ -75,7 +76,7 @@ def test_each_job_is_told_of_when_it_ends_and_listed_where_it_was_planned(
     assert capsys.readouterr().out.splitlines()[1:] == ["second", "scenarios/test_01_installed.py"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("problem", "code", "filtered"),
     [
         ("holds no test", 5, False),  # as a file does whose tests were renamed

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.nodes.approval import approval
@@ -58,7 +59,7 @@ def test_it_keeps_its_options() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("options", "kind", "message"),
     [
         ({"prompt": ""}, DefinitionError, "prompt must have 1 to"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.nodes.approval import approval
@@ -75,7 +76,7 @@ def test_an_id_that_is_taken_is_refused() -> None:
         built(declare)
 
 
-@pytest.mark.parametrize("given", [Node("rest"), "rest"])
+@each_row("given", [Node("rest"), "rest"])
 def test_one_dependency_is_a_list_of_one(given: object) -> None:
     with pytest.raises(DefinitionTypeError, match=r"one dependency is written \['rest'\]"):
         built(lambda: sleep("b", seconds=1, dependencies=given))  # type: ignore[arg-type] # refused

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.nodes.sleep import sleep
@@ -25,7 +26,7 @@ def built(**options: Any) -> Workflow:
     return builder.workflow
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("options", "wait"),
     [
         ({"seconds": 60}, Sleep(seconds=60.0)),
@@ -43,7 +44,7 @@ def test_it_keeps_one_time_in_one_form(options: dict[str, Any], wait: Sleep) -> 
     assert (node.wait, node.dependencies, node.rule) == (wait, ("a",), None)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("options", "kind", "message"),
     [
         ({}, DefinitionError, "exactly one of seconds, until and until_key, got 0"),

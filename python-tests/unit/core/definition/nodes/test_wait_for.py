@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.nodes.wait_for import wait_for
@@ -41,7 +42,7 @@ def test_a_default_is_a_copy_of_what_was_given() -> None:
     assert wait == WaitFor("paid", 5.0, {"n": [1]})
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("options", "kind", "message"),
     [
         ({"default": 1}, DefinitionError, "needs a timeout"),
@@ -65,7 +66,7 @@ def test_other_options_are_refused(
     assert type(raised.value) is kind
 
 
-@pytest.mark.parametrize("id_", ["", "a::b", "a:"])
+@each_row("id_", ["", "a::b", "a:"])
 def test_its_id_is_checked_as_a_tasks(id_: str) -> None:
     with pytest.raises(DefinitionError, match=r"wait_for\(id=\.\.\.\)"), WorkflowBuilder("w"):
         wait_for(id_, "event")

@@ -8,6 +8,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.triggers.definition import Options, checked
 from cloaca_core.errors import CronExpressionError, DefinitionError, DefinitionTypeError
@@ -57,7 +58,7 @@ def test_two_triggers_are_never_equal() -> None:
     assert options().of(found) != options().of(found)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "message"),
     [
         ({"poll_interval": "zz"}, "Invalid poll_interval 'zz'"),
@@ -70,7 +71,6 @@ def test_two_triggers_are_never_equal() -> None:
         ({"on": "a::b"}, "tenant::package::workflow"),
         ({"on": "a\nb"}, r"trigger\(on=...\)"),
     ],
-    ids=str,
 )
 def test_values_that_cannot_be(given: dict[str, Any], message: str) -> None:
     with pytest.raises(DefinitionError, match=message) as caught:
@@ -79,7 +79,7 @@ def test_values_that_cannot_be(given: dict[str, Any], message: str) -> None:
     assert not isinstance(caught.value, TypeError)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "message"),
     [
         ({"name": 3}, "name"),
@@ -89,14 +89,13 @@ def test_values_that_cannot_be(given: dict[str, Any], message: str) -> None:
         ({"cron": "* * * * *", "on": "w", "timezone": 1}, "timezone must be a str"),
         ({"allow_concurrent": 1}, "allow_concurrent must be a bool"),
     ],
-    ids=str,
 )
 def test_types_that_cannot_be(given: dict[str, Any], message: str) -> None:
     with pytest.raises(DefinitionTypeError, match=message):
         options(**given)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "given", [{"cron": "x"}, {"cron": "0 0 31 2 *"}, {"cron": "@daily", "timezone": "Mars/X"}]
 )
 def test_a_wrong_expression_or_zone_is_refused_at_once(given: dict[str, str]) -> None:
@@ -122,7 +121,7 @@ def _demands(a: object) -> bool:
     return found()
 
 
-@pytest.mark.parametrize(
+@each_row(
     "function",
     [
         _may_have,
@@ -137,7 +136,7 @@ def test_what_needs_no_argument_can_be_one(function: Callable[[], object]) -> No
     assert options(name="n").of(function).function is function
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("function", "message"),
     [
         (3, "trigger must be put on a function, got int"),

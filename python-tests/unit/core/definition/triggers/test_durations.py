@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.triggers.durations import read_duration
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "milliseconds"),
     [
         ("100ms", 100),
@@ -24,7 +25,7 @@ def test_a_number_and_a_unit_are_read(text: str, milliseconds: int) -> None:
     assert read_duration("poll_interval", text) == milliseconds
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "zz",
@@ -50,7 +51,7 @@ def test_everything_else_is_refused_by_the_name_of_the_parameter(text: str) -> N
     assert repr(text) in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [5, 5.0, None, b"5s"])
+@each_row("value", [5, 5.0, None, b"5s"])
 def test_what_is_no_text_is_a_type_error(value: object) -> None:
     with pytest.raises(DefinitionTypeError, match="settle must be a str"):
         read_duration("settle", value)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.triggers.file_arrival import FileArrival, file_arrival
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
@@ -159,7 +160,7 @@ def test_a_relative_pattern_belongs_to_the_folder_of_the_call(
     assert repr(look) == f"file_arrival({str(folder / '*')!r})"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("pattern", "settle", "kind", "message"),
     [
         (3, None, DefinitionTypeError, "pattern must be a str or a path, got int"),

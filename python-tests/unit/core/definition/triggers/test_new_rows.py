@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.triggers.new_rows import new_rows
 from cloaca_core.definition.triggers.result import TriggerResult
@@ -112,7 +113,7 @@ class _Connection:
         self.closed = True
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "stored"),
     [
         (datetime(2026, 3, 10, 12, tzinfo=UTC), "2026-03-10T12:00:00+00:00"),
@@ -123,7 +124,6 @@ class _Connection:
         ({"a": [1]}, {"a": [1]}),
         (None, None),
     ],
-    ids=str,
 )
 def test_what_databases_have_and_json_has_not_becomes_text(value: object, stored: object) -> None:
     look = new_rows(lambda: _Connection(value), "…", key="id")
@@ -157,7 +157,7 @@ def test_a_query_that_answers_no_rows_is_refused_when_it_is_asked(connect: Conne
         new_rows(connect, "UPDATE orders SET state = 'done'", key="id")()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "key", "kind", "message"),
     [
         ((3, "SELECT 1"), "id", DefinitionTypeError, "connect must be callable, got int"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.triggers.result import TriggerResult, read_results
@@ -40,7 +41,7 @@ def test_a_context_is_what_it_was_when_it_was_fired() -> None:
     assert TriggerResult.fire({"a": 1}) == result
 
 
-@pytest.mark.parametrize("context", [3, "a", [("a", 1)]])
+@each_row("context", [3, "a", [("a", 1)]])
 def test_what_is_no_context_is_refused(context: object) -> None:
     with pytest.raises(DefinitionTypeError, match="context must be a Context, a mapping or None"):
         TriggerResult.fire(context)  # type: ignore[arg-type]  # what is tested
@@ -57,7 +58,7 @@ def test_what_cannot_be_stored_is_refused_where_it_is_fired() -> None:
         TriggerResult.fire({"tags": {1, 2}})
 
 
-@pytest.mark.parametrize("key", ["", "k" * 256, "a\0b", "\ud800"])
+@each_row("key", ["", "k" * 256, "a\0b", "\ud800"])
 def test_a_key_that_cannot_be_is_refused(key: str) -> None:
     with pytest.raises(DefinitionError, match="idempotency_key must have 1 to 255 characters"):
         TriggerResult.fire(idempotency_key=key)
@@ -68,7 +69,7 @@ def test_a_key_is_a_str() -> None:
         TriggerResult.fire(idempotency_key=1)  # type: ignore[arg-type]  # what is tested
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("returned", "results"),
     [
         (True, (TriggerResult.fire(),)),
@@ -83,7 +84,7 @@ def test_what_a_function_may_return(returned: object, results: tuple[TriggerResu
     assert read_results(returned) == results
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("returned", "name"),
     [
         (None, "NoneType"),  # a forgotten return

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.waits.approvals import detail_of, read_approval
 from cloaca_core.definition.waits.calls import WaitCall, approval_call
@@ -39,7 +40,7 @@ def test_a_body_asks_by_a_name() -> None:
     assert call == WaitCall(APPROVAL, "refund", 60.0, None, "reject", detail_of(asked))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("options", "told"),
     [
         ({"name": ""}, "name must have 1 to 255 characters"),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.waits.calls import (
     WaitCall,
@@ -19,29 +20,25 @@ from cloaca_core.records.waits import EVENT, SLEEP
 from cloaca_core.values.missing import MISSING
 
 
-@pytest.mark.parametrize(
-    ("seconds", "in_seconds"), [(0, 0.0), (1.5, 1.5), (timedelta(days=1), 86_400.0)]
-)
+@each_row(("seconds", "in_seconds"), [(0, 0.0), (1.5, 1.5), (timedelta(days=1), 86_400.0)])
 def test_a_sleep_takes_seconds(seconds: Any, in_seconds: float) -> None:
     call = sleep_call(seconds)
 
     assert call == WaitCall(SLEEP, "", in_seconds)
 
 
-@pytest.mark.parametrize("seconds", [-1, float("nan"), "1", None])
+@each_row("seconds", [-1, float("nan"), "1", None])
 def test_a_sleep_refuses_what_is_no_time(seconds: Any) -> None:
     with pytest.raises((DefinitionError, DefinitionTypeError), match="seconds"):
         sleep_call(seconds)
 
 
-@pytest.mark.parametrize(
-    "instant", ["1970-01-01T01:00:02+01:00", datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC)]
-)
+@each_row("instant", ["1970-01-01T01:00:02+01:00", datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC)])
 def test_a_sleep_takes_an_instant(instant: object) -> None:
     assert sleep_until_call(instant) == WaitCall(SLEEP, "", None, 2_000_000)
 
 
-@pytest.mark.parametrize("instant", ["tomorrow", "2026-01-01T00:00:00", 7, None])
+@each_row("instant", ["tomorrow", "2026-01-01T00:00:00", 7, None])
 def test_a_sleep_refuses_what_is_no_instant(instant: object) -> None:
     with pytest.raises((DefinitionError, DefinitionTypeError), match="instant"):
         sleep_until_call(instant)
@@ -58,7 +55,7 @@ def test_a_wait_for_an_event_may_end_without_it() -> None:
     assert event_call("paid", 3, MISSING) == WaitCall(EVENT, "paid", 3.0)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("event", "timeout", "default", "what"),
     [
         ("", None, MISSING, "event must have 1 to 255 characters, no NUL .* got ''"),
@@ -76,14 +73,14 @@ def test_a_wait_for_an_event_refuses_what_makes_no_sense(
         event_call(event, timeout, default)
 
 
-@pytest.mark.parametrize(("milliseconds", "seconds"), [(1, 0.001), (1500.0, 1.5)])
+@each_row(("milliseconds", "seconds"), [(1, 0.001), (1500.0, 1.5)])
 def test_a_condition_is_asked_every_so_many_milliseconds(
     milliseconds: float, seconds: float
 ) -> None:
     assert poll_seconds(bool, milliseconds) == seconds
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("condition", "milliseconds", "what"),
     [
         (True, 1000, "condition"),

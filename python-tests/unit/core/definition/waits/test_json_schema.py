@@ -8,6 +8,7 @@ from datetime import date
 from typing import Annotated, Any, Literal, NewType, NotRequired, TypedDict, TypeVar
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.waits.json_schema import schema_of
 from cloaca_core.errors import DefinitionTypeError
@@ -61,7 +62,7 @@ def of_field(kind: Any) -> JsonValue:
     return properties["x"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "schema"),
     [
         (int, {"type": "integer"}),
@@ -166,13 +167,13 @@ def test_a_models_schema_is_its_own_also_in_a_dataclass() -> None:
     assert schema["$defs"] == {"N": {"type": "integer"}}
 
 
-@pytest.mark.parametrize("kind", [int, "Refund", Line("a"), dict[str, int]])
+@each_row("kind", [int, "Refund", Line("a"), dict[str, int]])
 def test_other_types_are_refused(kind: Any) -> None:
     with pytest.raises(DefinitionTypeError, match="schema must be a dataclass or a model"):
         schema_of("schema", kind)
 
 
-@pytest.mark.parametrize("kind", [date, set[int], list[date]])
+@each_row("kind", [date, set[int], list[date]])
 def test_a_field_without_json_form_is_refused_by_its_type(kind: Any) -> None:
     with pytest.raises(DefinitionTypeError, match=r"schema: a field of type (date|set\[int\])"):
         of_field(kind)

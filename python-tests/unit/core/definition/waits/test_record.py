@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.definition.waits.kinds import Approval, NodeWait, Sleep, WaitFor
 from cloaca_core.definition.waits.record import read_wait, written_wait
@@ -20,7 +20,7 @@ WAITS: list[NodeWait] = [
 ]
 
 
-@pytest.mark.parametrize("wait", WAITS)
+@each_row("wait", WAITS)
 def test_what_was_written_is_read(wait: NodeWait) -> None:
     written = decode(encode(dict(written_wait(wait))))
 

@@ -15,6 +15,7 @@ from model.memory_store import MemoryStore
 from model.quiet import quiet
 from model.virtual_engine import VirtualExecutor
 from model.virtual_time import the_loop
+from tables import each_row
 
 import cloaca_core.definition.task
 from cloaca_core._engine.claim.claimer import STILL_COMING
@@ -378,7 +379,7 @@ async def test_what_was_begun_before_is_gone_on_from() -> None:
         assert ended.row.status == "Completed"
 
 
-@pytest.mark.parametrize("claims", [0, 1])
+@each_row("claims", [0, 1])
 async def test_a_child_that_came_after_its_parent_was_cancelled_never_begins(claims: int) -> None:
     """Also if another runner has claimed it, and was gone before it looked at the parent."""
     async with engine_with() as (engine, store, _, _):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-import pytest
 from model.facts_by_hand import run_row
+from tables import each_row
 
 from cloaca_core._engine.claim.surplus import surplus
 
@@ -29,7 +29,7 @@ def given(begun: int, *rows: tuple[str, int, int]) -> list[str]:
     return [each.row.id for each in surplus(cast("list[ActiveRun]", runs), begun)]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("waiting", "expected"), [("", ""), ("a", "a"), ("ab", "b"), ("abc", "bc"), ("dcba", "cd")]
 )
 def test_the_newer_half_is_given(waiting: str, expected: str) -> None:
@@ -44,6 +44,6 @@ def test_the_important_ones_stay() -> None:
     assert given(0, ("new", 5, 9), ("old", 0, 1)) == ["old"]
 
 
-@pytest.mark.parametrize(("begun", "expected"), [(1, "cd"), (3, "d"), (4, ""), (9, "")])
+@each_row(("begun", "expected"), [(1, "cd"), (3, "d"), (4, ""), (9, "")])
 def test_as_many_stay_as_begin_here_within_a_second(begun: int, expected: str) -> None:
     assert given(begun, *[(name, 0, ord(name)) for name in "abcd"]) == list(expected)

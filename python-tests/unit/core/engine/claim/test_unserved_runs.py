@@ -10,6 +10,7 @@ import pytest
 from model.hand_clock import HandClock
 from model.memory_store import MemoryStore
 from model.runs import nothing
+from tables import each_row
 
 from cloaca_core._engine.claim.unserved_runs import UnservedRuns
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
@@ -205,7 +206,7 @@ async def test_of_many_runs_that_are_left_the_first_one_is_a_warning(
 # -- version_policy("fail") ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tasks", ["a", "ab", None])  # with this or another task, or unknown
+@each_row("tasks", ["a", "ab", None])  # with this or another task, or unknown
 async def test_a_run_that_has_not_begun_is_for_a_runner_of_its_version(tasks: str | None) -> None:
     scene = Scene(strict=True)
     if tasks is not None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from model.runs import active_run, attempt_of, graph_of
+from tables import each_row
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.current_work import CURRENT_WORK
@@ -53,11 +54,11 @@ class TestChanges:
         assert change.set == {"new": 5, "n": 2}
         assert change.removed == ["list"]
 
-    @pytest.mark.parametrize(("key", "value"), [("n", 1), ("list", [1, 2]), ("none", None)])
+    @each_row(("key", "value"), [("n", 1), ("list", [1, 2]), ("none", None)])
     def test_setting_a_key_to_what_it_was_is_no_change(self, key: str, value: Any) -> None:
         assert change_by(lambda context: context.set(key, value)) == Change({}, [])
 
-    @pytest.mark.parametrize("value", [True, 1.0])
+    @each_row("value", [True, 1.0])
     def test_another_type_is_a_change(self, value: Any) -> None:
         assert change_by(lambda context: context.set("n", value)).set == {"n": value}
 
@@ -87,7 +88,7 @@ class TestChanges:
 
         assert change_by(body) == Change({"x": 1}, [])
 
-    @pytest.mark.parametrize("value", [0, "text", [1], object()])
+    @each_row("value", [0, "text", [1], object()])
     def test_anything_else_is_refused_with_its_type(self, value: object) -> None:
         message = f"task 't' returned {type(value).__name__}; accepted: a Context, a mapping"
         with pytest.raises(ContextTypeError, match=message):
@@ -149,7 +150,7 @@ class TestOutcomes:
 
         assert outcome_of(body) == Succeeded(Change({"x": 1}, []), '{"set":{"x":1},"removed":[]}')
 
-    @pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit])
+    @each_row("error", [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit])
     def test_whatever_it_raises_fails_the_attempt(self, error: type[BaseException]) -> None:
         def body(context: Context) -> None:
             raise error("bad")
@@ -170,7 +171,7 @@ class TestOutcomes:
         assert lines[0] == "Traceback (most recent call last):"
         assert lines[1].endswith(", in body")
 
-    @pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit, KeyboardInterrupt])
+    @each_row("error", [ZeroDivisionError, SystemExit, KeyboardInterrupt])
     def test_a_mapping_that_cannot_be_read_fails_the_attempt_and_no_thread(
         self, error: type[BaseException]
     ) -> None:
@@ -246,7 +247,7 @@ class TestLeaving:
 
         assert self.outcome(body) == Suspended()
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("error", "how"),
         [
             (ValueError("x"), "raised ValueError"),
@@ -262,7 +263,7 @@ class TestLeaving:
         assert outcome.type == "BodySuspended"
         assert f"the body {how}" in outcome.message
 
-    @pytest.mark.parametrize("value", [None, {"x": 1}])
+    @each_row("value", [None, {"x": 1}])
     def test_so_does_one_that_returns(self, value: object) -> None:
         outcome = self.outcome(lambda context: value)
 

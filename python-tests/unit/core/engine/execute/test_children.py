@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 from model.runs import active_run, attempt_of, graph_of
+from tables import each_row
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.children import Children
@@ -80,9 +81,7 @@ def test_an_engine_without_a_program_submits_nothing() -> None:
         calls.submit("w", None, OPTIONS)
 
 
-@pytest.mark.parametrize(
-    ("handle", "client"), [(TaskHandle, Client), (AsyncTaskHandle, AsyncClient)]
-)
+@each_row(("handle", "client"), [(TaskHandle, Client), (AsyncTaskHandle, AsyncClient)])
 def test_a_handle_takes_the_options_of_a_client(handle: Any, client: Any) -> None:
     for name in ("submit", "submit_many"):
         there = dict(inspect.signature(getattr(client, name)).parameters)

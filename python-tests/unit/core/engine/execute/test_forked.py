@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 
 import pytest
+from tables import each_row
 
 from cloaca_core._engine.execute.forked import OneProcess
 
@@ -18,7 +19,7 @@ def _refuse() -> None:
     raise ValueError("in the child")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("how", "status"),
     [
         (lambda: None, 0),  # it returns

@@ -7,6 +7,7 @@ import warnings
 from typing import NoReturn
 
 import pytest
+from tables import each_row
 
 from cloaca_core._engine.execute.outcome import Raised, judged, raised
 from cloaca_core.definition.retry import RetryCondition, RetryPolicy
@@ -144,7 +145,7 @@ class TestRaised:
         assert outcome.type == "HostileError"
         assert outcome.message == "<its __str__ raised SystemExit>"
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("error", "shown"),
         [
             (OddlyWordedError(), "OddlyWordedError: bad"),
@@ -163,7 +164,7 @@ class TestRaised:
 
 
 class TestJudged:
-    @pytest.mark.parametrize(("attempt", "again"), [(1, True), (2, True), (3, False)])
+    @each_row(("attempt", "again"), [(1, True), (2, True), (3, False)])
     def test_the_policy_decides_about_another_attempt(self, attempt: int, again: bool) -> None:
         assert judgement(POLICY, attempt, ValueError()).again is again
 
@@ -215,7 +216,7 @@ class TestJudged:
 class TestRetryAfter:
     """A body that asks for another attempt is given one while the task has attempts left."""
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("attempt", "count", "again"),
         [
             (2, True, True),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from model.hand_clock import HandClock
+from tables import each_row
 
 from cloaca_core._engine.execute.work import BodyClock, Stage, Work
 from cloaca_core.values.clock import SYSTEM_CLOCK
@@ -127,7 +128,7 @@ class TestWork:
         assert work.stage is Stage.HELD
         assert (work.holds_slot, work.abandoned, work.leaves) == (True, False, False)
 
-    @pytest.mark.parametrize("is_async", [True, False])
+    @each_row("is_async", [True, False])
     def test_it_knows_where_it_belongs(self, is_async: bool) -> None:
         assert Nothing(is_async=is_async, clock=SYSTEM_CLOCK).is_async is is_async
 

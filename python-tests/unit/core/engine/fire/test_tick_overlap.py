@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core._engine.fire.tick_overlap import Met, meet_in_turn
 from cloaca_core.conformance.rows import NOW, new_tick, schedule
@@ -18,7 +18,7 @@ def met(policy: str, *under_way: str, name: str | None = "nightly") -> Met:
     return meet_in_turn(schedule(name=name)._replace(overlap_policy=policy), TICKS, under_way, 5)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("policy", "under_way", "expected"),
     [
         ("allow", "ab", TICKS),
@@ -35,7 +35,7 @@ def test_each_tick_meets_what_is_under_way_and_the_run_of_the_one_before(
     assert list(met(policy, *under_way).ticks) == expected
 
 
-@pytest.mark.parametrize("policy", ["allow", "skip", "queue"])
+@each_row("policy", ["allow", "skip", "queue"])
 def test_nothing_is_cancelled_unless_it_is_to_be(policy: str) -> None:
     assert met(policy, "a", "b").cancelled == ()
 
@@ -70,7 +70,7 @@ def test_a_name_that_no_database_takes_does_not_fail_the_batch() -> None:
     message.encode()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("policy", "under_way", "expected"),
     [("queue", "a", NOW + 1), ("skip", "", NOW), ("skip", "a", None)],
 )

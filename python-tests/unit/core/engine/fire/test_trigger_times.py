@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
+from tables import each_row
 
 from cloaca_core._engine.fire.trigger_times import (
     new_row,
@@ -110,7 +110,7 @@ def test_a_disabled_trigger_stays_disabled() -> None:
     assert redefined(off, EVERY_FIVE, WORKFLOW, NOON + 60 * MINUTE) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     "given", [{"poll_interval": "7s"}, {"cron": "0 * * * *"}, {"cron": "@daily", "timezone": "UTC"}]
 )
 def test_another_timing_begins_with_the_change(given: dict[str, str]) -> None:
@@ -156,7 +156,7 @@ def test_a_trigger_that_is_enabled_begins_anew() -> None:
     )
 
 
-@pytest.mark.parametrize("enabled", [True, False])
+@each_row("enabled", [True, False])
 def test_what_is_so_already_needs_no_change(enabled: bool) -> None:
     assert switched(row()._replace(enabled=enabled), enabled, NOON) is None
 
@@ -195,7 +195,7 @@ def test_one_tick_runs_at_a_time_where_runs_are_not_concurrent() -> None:
 # -- after a clock that was ahead ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("of", "next_poll_at", "expected"),
     [
         (EVERY_FIVE, NOON - MINUTE, None),  # overdue

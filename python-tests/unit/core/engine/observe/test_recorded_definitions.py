@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from model.hand_clock import HandClock
 from model.memory_store import MemoryStore
+from tables import each_row
 
 from cloaca_core._engine.observe import recorded_definitions as module
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
@@ -130,7 +131,7 @@ async def test_a_name_of_several_workflows_is_refused_with_them(scene: Scene) ->
     assert (await scene.find("b::embedded::flow")).namespace == "b::embedded::flow"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "told"),
     [
         ("flwo", " (did you mean 'flow'?); no runner has recorded it in this database"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core._engine.observe.unserved import (
     Followed,
@@ -36,11 +36,11 @@ def found(*rows: WaitingRow, others: int = 0, triggers: tuple[TriggerRow, ...] =
 
 
 class TestUnmetWork:
-    @pytest.mark.parametrize("others", [0, 1])
+    @each_row("others", [0, 1])
     def test_a_run_that_is_nobodys(self, others: int) -> None:
         assert found(RUN, others=others) == [Unmet("run", GONE, 3, "r1", NOW - 5)]
 
-    @pytest.mark.parametrize("others", [0, 1])
+    @each_row("others", [0, 1])
     def test_work_for_what_is_registered_here_is_ours(self, others: int) -> None:
         ours = [row._replace(workflow=HERE) for row in (RUN, DUE)]
         assert found(*ours, others=others, triggers=(fires(HERE),)) == []
@@ -91,7 +91,7 @@ class TestFollow:
         followed = follow({}, found(RUN, DUE), 100.0, NOW + 4, 0.0)
         assert [each.since for each in followed.values()] == [NOW - 5, NOW + 4]
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("made", "begun"),
         [
             (20, 110.0),  # since the last look, which did not find it
@@ -120,7 +120,7 @@ class TestNextLook:
 
 
 class TestLasting:
-    @pytest.mark.parametrize(("seen_at", "kinds"), [(129.9, []), (130.0, ["run", "schedule"])])
+    @each_row(("seen_at", "kinds"), [(129.9, []), (130.0, ["run", "schedule"])])
     def test_it_is_what_has_been_so_for_long(self, seen_at: float, kinds: list[str]) -> None:
         followed = follow({}, found(RUN, DUE), 100.0, NOW, 0.0)
         unserved = lasting(followed, seen_at, 30.0)
@@ -129,7 +129,7 @@ class TestLasting:
 
 
 class TestWords:
-    @pytest.mark.parametrize(
+    @each_row(
         ("meant", "workflow"),
         [
             (HERE, GONE),

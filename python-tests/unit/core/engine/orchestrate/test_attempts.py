@@ -19,6 +19,7 @@ from model.orchestration import (
 )
 from model.runs import graph_of
 from model.virtual_time import the_loop
+from tables import each_row
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.record import attempt_rows
@@ -346,7 +347,7 @@ class TestSuspects:
         await back
         assert not parent.holds_slot
 
-    @pytest.mark.parametrize(("deaths", "status"), [(5, "Completed"), (6, "Failed")])
+    @each_row(("deaths", "status"), [(5, "Completed"), (6, "Failed")])
     async def test_deaths_count_against_a_body_from_when_it_ran_alone(
         self, deaths: int, status: str
     ) -> None:

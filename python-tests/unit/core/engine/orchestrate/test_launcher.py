@@ -16,6 +16,7 @@ from model.orchestration import (
     rows_of,
 )
 from model.runs import graph_of
+from tables import each_row
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.orchestrate.launcher import LAUNCHES_PER_PASS
@@ -80,7 +81,7 @@ class TestAhead:
         assert (await scene.the_end()).status == "Completed"
         assert not scene.attempts(run)
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("expected", "slots", "following"),
         [
             (3, 3, 3),
@@ -308,7 +309,7 @@ class TestRetries:
 
 
 class TestTimeLimits:
-    @pytest.mark.parametrize(("own", "limit"), [(None, 17), (5, 5), (NO_LIMIT, math.inf)])
+    @each_row(("own", "limit"), [(None, 17), (5, 5), (NO_LIMIT, math.inf)])
     async def test_a_task_that_says_none_has_the_limit_of_the_runner(
         self, own: int | NoLimit | None, limit: float
     ) -> None:
@@ -325,7 +326,7 @@ class TestTimeLimits:
 
 
 class TestRecovery:
-    @pytest.mark.parametrize(("crashes", "status"), [(4, "Completed"), (5, "Failed")])
+    @each_row(("crashes", "status"), [(4, "Completed"), (5, "Failed")])
     async def test_one_that_has_killed_too_many_processes_fails_without_its_body(
         self, crashes: int, status: str
     ) -> None:

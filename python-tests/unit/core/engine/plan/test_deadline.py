@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from model.runs import active_run, graph_of
+from tables import each_row
 
 from cloaca_core._engine.plan.deadline import Deadline, deadline_of
 from cloaca_core.records.runs import RunRow
@@ -21,7 +21,7 @@ def run(**fields: Any) -> RunRow:
     return active_run(GRAPH, started_at=START, **fields).row
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("seconds", "given", "workflow", "runner"),
     [
         (3600, None, None, 3600),
@@ -46,7 +46,7 @@ def test_the_limit_given_with_the_run_goes_before_its_workflows_and_the_runners(
         assert deadline == Deadline(START + round(seconds * 1e6), seconds)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "given", "parent"),
     [
         (Deadline(START + 5_000_000, 5.0), 5_000_000, START + 9_000_000),
@@ -63,7 +63,7 @@ def test_that_of_the_parent_holds_if_it_is_earlier(
     assert deadline_of(run(time_limit=given, deadline_at=parent), 0, None, 3600) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expected", "given"),
     [
         (Deadline(START + 5_700_000, 5.0), 5_000_000),

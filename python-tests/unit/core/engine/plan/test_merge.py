@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, strategies as st
+from tables import each_row
 
 from cloaca_core._engine.plan.merge import (
     REMOVED,
@@ -79,7 +79,7 @@ class TestUnrelatedWriters:
     def test_two_removals_remove(self) -> None:
         assert seen(removed(B), removed(C), run_input={"k": 1}) == {}
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("first", "second", "both"),
         [
             ([1, 2], [2, 3], [1, 2, 3]),  # unseen items of the later follow
@@ -102,7 +102,7 @@ class TestUnrelatedWriters:
 
         assert repr(result) == repr(both)
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("first", "second", "both"),
         [
             ({"a": 1}, {"b": 2}, {"a": 1, "b": 2}),

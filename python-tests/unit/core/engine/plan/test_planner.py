@@ -6,9 +6,9 @@ import random
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import pytest
 from hypothesis import given, settings, strategies as st
 from model.plain_plan import PlainRun, PlainTask
+from tables import each_row
 
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
 from cloaca_core._engine.plan.merge import UNCHANGED, Change
@@ -382,7 +382,7 @@ class TestReasons:
 
         assert reasons == {"b": Reason("trigger_rule", "Trigger rules not satisfied")}
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("code", "text", "expected"),
         [
             ("upstream_failed", "upstream failed: a", [(3, "upstream failed: b")]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
+from tables import each_row
 
 from cloaca_core._engine.plan.deadline import Deadline
 from cloaca_core._engine.plan.reasons import (
@@ -59,7 +59,7 @@ def test_a_deadline_of_the_parent_says_so() -> None:
 class TestChangedVersions:
     BEGINNING = "the workflow has changed since this run began, from version 1 to 2"
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("rest", "tasks", "change"),
         [
             ("; changed: a, b", ("a", "b"), VersionChange(changed=("a", "b"))),
@@ -78,7 +78,7 @@ class TestChangedVersions:
 
         assert reason == Reason("version_changed", f"{self.BEGINNING}{rest}", tasks=tasks)
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("tasks", "fields"),
         [
             (("a", "b"), {"reason_code": "version_changed", "reason_tasks": '["a","b"]'}),
@@ -94,15 +94,15 @@ class TestChangedVersions:
 
 
 class TestRowsWithACode:
-    @pytest.mark.parametrize("text", ["Pipeline timeout after 3s", "in other words", None])
+    @each_row("text", ["Pipeline timeout after 3s", "in other words", None])
     def test_the_limit_is_that_of_the_row(self, text: str | None) -> None:
         assert passed_limit(run(text, reason_code="deadline_exceeded", limit_seconds=7)) == 7
 
-    @pytest.mark.parametrize("code", ["task_failed", "unstorable", "some_day"])
+    @each_row("code", ["task_failed", "unstorable", "some_day"])
     def test_no_text_is_taken_for_an_exceeded_deadline(self, code: str) -> None:
         assert passed_limit(run("Pipeline timeout after 3s", reason_code=code)) is None
 
-    @pytest.mark.parametrize("code", ["upstream_failed", "trigger_rule", "some_day"])
+    @each_row("code", ["upstream_failed", "trigger_rule", "some_day"])
     def test_the_code_of_a_skipped_task_is_not_read_from_its_text(self, code: str) -> None:
         text = "upstream failed: a"
         assert skip_reason(skipped(text, code)) == Reason(code, text)
@@ -111,7 +111,7 @@ class TestRowsWithACode:
 class TestRowsWithoutACode:
     """As an older version writes them."""
 
-    @pytest.mark.parametrize("seconds", [1, 3, 3600, 10**9])
+    @each_row("seconds", [1, 3, 3600, 10**9])
     def test_the_limit_is_read_from_the_message(self, seconds: int) -> None:
         assert passed_limit(run(overdue_message(seconds))) == seconds
 
@@ -119,7 +119,7 @@ class TestRowsWithoutACode:
         message = f"{overdue_message(3)}; the final context is 95 bytes long;\nmore"
         assert passed_limit(run(message)) == 3
 
-    @pytest.mark.parametrize(
+    @each_row(
         "message",
         [
             # A run that completed has none.
@@ -140,7 +140,7 @@ class TestRowsWithoutACode:
     def test_no_other_message_is_taken_for_it(self, message: str | None) -> None:
         assert passed_limit(run(message)) is None
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("text", "code"),
         [
             ("upstream failed: a", "upstream_failed"),

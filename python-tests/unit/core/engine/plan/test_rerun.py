@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from tables import each_row
 
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
 from cloaca_core._engine.plan.rerun import Choice, fork, memos_kept, rerun
@@ -213,7 +214,7 @@ def test_a_fork_of_a_run_that_has_completed_keeps_what_is_not_below(graph: PlanG
     assert made.run[0] == Choice("weigh", "chosen")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("from_task", "expected"),
     [
         ("clean", ["weigh"]),  # it failed beside that

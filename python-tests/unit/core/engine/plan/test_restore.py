@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
+from tables import each_row
 
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
 from cloaca_core._engine.plan.merge import Change
@@ -47,7 +48,7 @@ class Case(NamedTuple):
 FAILED = attempt("r", status=TaskStatus.FAILED, error="ValueError")._replace(error_message="bad")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "case",
     [
         Case(
@@ -66,7 +67,7 @@ def test_what_is_final_is_a_fact(graph: PlanGraph, case: Case) -> None:
     assert restore(graph, [case.row]) == Restored({0: case.expected}, {}, {0: case.row})  # type: ignore[dict-item]  # one of three kinds
 
 
-@pytest.mark.parametrize(
+@each_row(
     "case",
     [
         # cut off in its second attempt, which had seen one death before
@@ -134,7 +135,7 @@ def test_attempts_that_did_not_count_are_counted_of_each_task(graph: PlanGraph) 
     }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("row", "expected"),
     [
         (FAILED, Resume(2, uncounted=1, finds_children=True)),  # it has not begun
@@ -187,7 +188,7 @@ def test_a_task_without_rows_starts_fresh() -> None:
     assert Resume(attempt=1, retry_at=None, crashes=0) == FRESH
 
 
-@pytest.mark.parametrize(
+@each_row(
     "change", [Change({}, []), Change({"a": [1, {"b": None}]}, []), Change({"x": "ü"}, ["y", "z"])]
 )
 def test_changes_come_back_as_they_were_stored(change: Change) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core._engine.plan.merge import UNCHANGED, Change
 from cloaca_core._engine.plan.waits import (
@@ -28,7 +29,7 @@ MADE = (
 
 
 class TestTheTime:
-    @pytest.mark.parametrize(
+    @each_row(
         ("wait", "expected"),
         [
             (Sleep(seconds=1.5), OPENED + 1_500_000),
@@ -55,7 +56,7 @@ class TestTheTime:
         context["order"]["due"] = "1970-01-01T00:00:02Z"
         assert due_at(Sleep(until_key=("order", "due")), "n", OPENED, context) == 2 * SECOND
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("keys", "message"),
         [
             (("gone",), "task 'n' sleeps until the instant at gone, which its context does not"),
@@ -122,7 +123,7 @@ class TestTheEndOfTheTime:
     def test_a_sleep_changes_nothing(self) -> None:
         assert outcome_of_timeout(Sleep(seconds=1.0), "n", SECOND) == UNCHANGED
 
-    @pytest.mark.parametrize("default", [None, 0, {"x": [1]}])
+    @each_row("default", [None, 0, {"x": [1]}])
     def test_a_default_is_taken_in_place_of_a_payload(self, default: Any) -> None:
         outcome = outcome_of_timeout(WaitFor("e", 1.0, default), "n", SECOND)
 
@@ -167,7 +168,7 @@ class TestTheChoice:
 
         assert choice_of(PAY, "ok", change) == "approve"
 
-    @pytest.mark.parametrize("written", [{}, {"ok": 1}, {"ok": {}}, {"ok": {"choice": 1}}])
+    @each_row("written", [{}, {"ok": 1}, {"ok": {}}, {"ok": {"choice": 1}}])
     def test_the_record_of_a_body_in_its_place_has_none(self, written: dict[str, Any]) -> None:
         assert choice_of(PAY, "ok", Change(written, [])) is None
 

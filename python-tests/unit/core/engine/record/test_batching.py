@@ -7,6 +7,7 @@ from math import inf
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core._engine.record import batching
 from cloaca_core._engine.record.batching import (
@@ -78,7 +79,7 @@ class Row(Entry):
 # -- what fits -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("weights", "taken"),
     [
         ([], 0),
@@ -99,14 +100,14 @@ def test_a_batch_takes_so_many_entries_at_most(monkeypatch: pytest.MonkeyPatch) 
     assert len(fitting([Row() for _ in range(4)], inf)[0]) == 3
 
 
-@pytest.mark.parametrize(("most", "taken"), [(1, 2), (2, 4), (9, 5), (inf, 5)])
+@each_row(("most", "taken"), [(1, 2), (2, 4), (9, 5), (inf, 5)])
 def test_a_batch_takes_so_many_keys_that_may_be_held_at_most(most: float, taken: int) -> None:
     inbox = [Row(keys=keys) for keys in (0, 1, 0, 1, 1)]
 
     assert len(fitting(inbox, most)[0]) == taken
 
 
-@pytest.mark.parametrize("many", [[1], [1, 2], [1, 2, 3]])
+@each_row("many", [[1], [1, 2], [1, 2, 3]])
 def test_halves_have_all_of_it_in_order(many: list[int]) -> None:
     first, second = halves(many)
 
@@ -167,7 +168,7 @@ def test_the_committing_thread_tells_only_entries_that_await_it() -> None:
 # -- refusals ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("error", "expected"),
     [
         (StoreUnavailableError("away"), False),
@@ -180,7 +181,7 @@ def test_only_an_outage_goes_away_soon(error: StoreError, expected: bool) -> Non
     assert lasts(error) is expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("rows", "expected"),
     [
         ({"new_runs": [new_run("r")]}, True),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import count
 
-import pytest
 from model.runs import active_run, graph_of
+from tables import each_row
 
 from cloaca_core._engine.record.follow_up_rows import follow_up_rows
 from cloaca_core.conformance.rows import run_end
@@ -23,7 +23,7 @@ RULES = tuple(
 RUN = active_run(graph_of(t={})._replace(when_ended=RULES))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("status", "places"),
     [
         (RunStatus.COMPLETED, [1, 2]),

@@ -10,6 +10,7 @@ from model.orchestration import Scene
 from model.quiet import quiet
 from model.runs import attempt_of, graph_of
 from model.virtual_time import the_loop
+from tables import each_row
 
 from cloaca_core._engine.execute.asked_wait import AskedWait
 from cloaca_core._engine.execute.attempt import Attempt
@@ -147,7 +148,7 @@ async def test_a_body_that_is_given_up_is_told_at_once_and_once() -> None:
     assert kept.reads == reads
 
 
-@pytest.mark.parametrize("state", ["abandoned", "over"])
+@each_row("state", ["abandoned", "over"])
 async def test_a_body_that_was_given_up_asks_for_nothing(state: str) -> None:
     kept = Kept()
     kept.attempt.abandoned = state == "abandoned"

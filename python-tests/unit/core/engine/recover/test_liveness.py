@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core._engine.recover.liveness import Liveness
 from cloaca_core._engine.recover.process_identity import ProcessIdentity, this_process
@@ -20,7 +20,7 @@ def row(identity: ProcessIdentity = ELSEWHERE, **fields: object) -> RunnerRow:
     return runner("r")._replace(**fields)  # type: ignore[arg-type]  # names are checked by _replace
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("found", "ends_with_boot", "alive"),
     [
         (row(), False, True),

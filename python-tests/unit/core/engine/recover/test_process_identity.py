@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tables import each_row
 
 from cloaca_core._engine.recover import process_identity
 from cloaca_core._engine.recover.process_identity import (
@@ -56,7 +57,7 @@ class TestIsNeighbour:
         assert not is_neighbour(ME, ME._replace(boot_id="another"))
         assert not is_neighbour(ME, ME._replace(pid_namespace="pid:[1]"))
 
-    @pytest.mark.parametrize("me", [ME._replace(boot_id=""), ME._replace(pid_namespace="")])
+    @each_row("me", [ME._replace(boot_id=""), ME._replace(pid_namespace="")])
     def test_not_when_the_platform_does_not_tell(self, me: ProcessIdentity) -> None:
         assert not is_neighbour(me, me)
 

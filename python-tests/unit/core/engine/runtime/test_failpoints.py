@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 
-import pytest
+from tables import each_row
 
 from cloaca_core._engine.runtime import failpoints
 
@@ -27,7 +27,7 @@ def run(setting: str | None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("setting", "code", "last"),
     [
         (None, 0, "4"),  # nothing is armed

@@ -11,6 +11,7 @@ from functools import partial
 import pytest
 import pytest_asyncio
 from model.virtual_time import VirtualLoop
+from tables import each_row
 
 from cloaca_core._engine.runtime.loop_care import (
     WAKE_PERIOD_S,
@@ -135,7 +136,7 @@ def test_one_whose_descriptors_somebody_has_closed_is_not(monkeypatch: pytest.Mo
     loop.close()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("error", "expected"),
     [
         (SystemExit(3), "the runner has broken down: its thread ended with SystemExit(3)"),

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import pytest
 from model.interleaved import interleaved
+from tables import each_row
 
 from cloaca_core._engine.runtime import loop_care
 from cloaca_core._engine.runtime.loop_thread import LoopThread
@@ -161,7 +162,7 @@ class TestDeath:
 
         assert answer.cancelled()
 
-    @pytest.mark.parametrize("after", range(80))
+    @each_row("after", range(80))
     def test_a_caller_that_takes_its_call_back_meanwhile_disturbs_no_other(
         self, after: int
     ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from tables import each_row
 
 from cloaca_core._engine.steer.decisions import (
     Asked,
@@ -52,7 +53,7 @@ def test_its_message_has_who_decided_what_and_when() -> None:
     assert message.reason == "signed: approve, in time"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("given", "wanted"),
     [
         (decision(), asked("approve", "reject")),
@@ -66,7 +67,7 @@ def test_one_that_is_asked_for_passes(given: Decision, wanted: Asked) -> None:
     refuse_wrong(given, wanted)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("message", "field", "given", "wanted"),
     [
         (
@@ -101,7 +102,7 @@ def test_another_is_refused(message: str, field: str, given: Decision, wanted: A
     assert (str(caught.value), caught.value.field) == (message, field)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("detail", "found"),
     [
         (
@@ -119,6 +120,6 @@ def test_of_a_damaged_row_is_read_what_can_be(detail: str, found: Asked) -> None
     assert asked_in(detail) == found
 
 
-@pytest.mark.parametrize("payload", ["null", "{", '{"by":7,"at":[]}'])
+@each_row("payload", ["null", "{", '{"by":7,"at":[]}'])
 def test_of_another_text_nothing_is_known(payload: str) -> None:
     assert decided_in(payload) == Decided()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from model.hand_clock import HandClock
 from model.memory_store import MemoryStore
+from tables import each_row
 
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.plan.rerun import Choice
@@ -143,7 +144,7 @@ async def test_where_the_workflow_is_not_registered_the_newest_record_counts(des
     assert desk.store.runs[made].version == theirs.version
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("run_id", "from_task", "error", "message"),
     [
         ("unknown", "b", RunNotFoundError, "no run with id 'unknown'"),

@@ -7,6 +7,7 @@ from collections.abc import Collection
 import pytest
 from model.hand_clock import HandClock
 from model.memory_store import MemoryStore
+from tables import each_row
 
 import cloaca_core.definition.task
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
@@ -50,7 +51,7 @@ async def test_a_workflow_that_neither_has_is_unknown() -> None:
     assert "run r cannot be forked" in str(error)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("asked", "text"),
     [
         (["fly"], "the workflow of run r has no task 'fly'; it has load, ship"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from model.runs import active_run, attempt_of, graph_of, nothing
+from tables import each_row
 
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.conformance.rows import NOW
@@ -29,7 +29,7 @@ def test_it_is_addressed_to_the_run_that_is_made() -> None:
     assert request(message=MESSAGE).message_to("r") == MESSAGE._replace(run_id="r")
 
 
-@pytest.mark.parametrize("in_body", [False, True])
+@each_row("in_body", [False, True])
 def test_a_run_that_has_the_users_key_already_gets_it_too(in_body: bool) -> None:
     parent = attempt_of(active_run(graph_of(t={}))) if in_body else None
     again = request(message=MESSAGE, idempotency_key="k", parent=parent)

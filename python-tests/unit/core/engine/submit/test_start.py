@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core._engine.submit.start import AT_ONCE, Start
 
 NOW = 1_000
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("start", "due_at"),
     [
         (AT_ONCE, None),
@@ -25,7 +25,7 @@ def test_a_run_is_due_in_the_future_or_at_once(start: Start, due_at: int | None)
     assert start.due_at(NOW) == due_at
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("start", "latest"),
     [
         (AT_ONCE, None),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pytest
+from tables import each_row
 
 from cloaca_core._engine.upkeep.batches import (
     FEWEST_ROWS,
@@ -25,7 +25,7 @@ def doomed(*rows: int) -> list[DoomedRun]:
     return [DoomedRun(name, each) for name, each in zip("abcd", rows, strict=False)]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("found", "expected"),
     [
         ([], None),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core._engine.upkeep.cutoffs import (
     Rule,
@@ -16,7 +16,7 @@ NOW = 1_000
 KEPT = [KeptWorkflow("usual", None), KeptWorkflow("short", 10), KeptWorkflow("ever", -1)]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("rule", "expected"),
     [
         (Rule(100), [("usual", 900), ("short", 990)]),
@@ -32,7 +32,7 @@ def test_each_workflow_has_its_own(rule: Rule, expected: list[tuple[str, int]]) 
     assert cutoffs(KEPT, rule, NOW) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("rule", "expected"),
     [
         (Rule(100), 900),
@@ -45,7 +45,7 @@ def test_ticks_of_deleted_schedules_go_as_the_runner_says(rule: Rule, expected: 
     assert cutoff_of_deleted_schedules(rule, NOW) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("was_set", "keeps_all", "expected"),
     [(False, False, 90), (True, False, 90), (False, True, None), (True, True, 90)],
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from model.runs import active_run, attempt_of, graph_of
+from tables import each_row
 
 from cloaca_core._engine.execute.asked_wait import AskedWait
 from cloaca_core._engine.wait.rows import memo_of, row_of_body, row_of_node, value_of_message
@@ -19,7 +19,7 @@ MARK = attempt_row("r", "t", 3, status="Waiting")._replace(started_at=100)
 EVENT_ROW = WaitRow("r", "t", EVENT, "paid", 2, 4, "hash", 100, None)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("node", "kind", "name"),
     [
         (Sleep(seconds=1.0), SLEEP, ""),
@@ -35,7 +35,7 @@ def test_a_node_waits_since_its_attempt_has_begun(node: NodeWait, kind: str, nam
     assert row.timed_out == 0
 
 
-@pytest.mark.parametrize("schema", [None, {"type": "object"}])
+@each_row("schema", [None, {"type": "object"}])
 def test_people_see_what_an_approval_asks(schema: dict[str, JsonValue] | None) -> None:
     node = Approval("Pay?", ("yes", "no"), schema=schema)
 
@@ -44,7 +44,7 @@ def test_people_see_what_an_approval_asks(schema: dict[str, JsonValue] | None) -
     assert detail == {"prompt": "Pay?", "choices": ["yes", "no"], "schema": schema}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("seconds", "until", "due_at"),
     [
         (0.5, None, 600_000),
@@ -78,7 +78,7 @@ def test_the_end_is_kept_for_the_same_call_of_the_same_input() -> None:
     )
 
 
-@pytest.mark.parametrize("payload", ["null", '{"a":[1]}'])
+@each_row("payload", ["null", '{"a":[1]}'])
 def test_the_payload_is_kept_as_it_came(payload: str) -> None:
     message = MessageRow("r", 1, "m1", EVENT, "paid", payload, None, None, 0, None)
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.current_work import CURRENT_WORK
@@ -107,7 +108,7 @@ def test_a_request_keeps_nothing_of_what_the_caller_may_still_change(requests: R
     assert request.data == [{"a": 1}]
 
 
-@pytest.mark.parametrize("context", [7, "text", ["list"], [("a", 1)], object()])
+@each_row("context", [7, "text", ["list"], [("a", 1)], object()])
 def test_an_input_of_another_type_is_refused(requests: Requests, context: Any) -> None:
     with pytest.raises(ContextTypeError, match=r"^context must be a Context, a mapping or None, "):
         requests.request("flow", [context])
@@ -199,7 +200,7 @@ _NOT_TEXTS: list[tuple[object, type[ConfigError]]] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "kind"), _NOT_TEXTS)
+@each_row(("value", "kind"), _NOT_TEXTS)
 def test_what_is_no_text_is_refused_by_the_name_of_its_parameter(
     requests: Requests, value: Any, kind: type[ConfigError]
 ) -> None:
@@ -224,7 +225,7 @@ def test_a_refusal_shows_the_beginning_of_a_long_text_only(requests: Requests) -
     assert len(str(caught.value)) < 300
 
 
-@pytest.mark.parametrize("tags", [["a"], "a", 7, {("a", "b")}])
+@each_row("tags", [["a"], "a", 7, {("a", "b")}])
 def test_tags_that_are_no_mapping_are_refused(requests: Requests, tags: Any) -> None:
     with pytest.raises(ConfigTypeError, match=r"^tags must be a mapping, not ") as caught:
         requests.request("flow", [None], tags=tags)
@@ -248,7 +249,7 @@ def test_a_time_limit_is_taken_over_for_one_run_and_for_many(
     assert many.time_limit == stored
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("limit", "kind", "message"),
     [
         ("5", ConfigTypeError, "time_limit must be a number of seconds or a timedelta or "),
@@ -372,7 +373,7 @@ def test_even_none_are_refused_for_an_unknown_workflow(requests: Requests) -> No
         list(requests.many("nowhere", [], None))
 
 
-@pytest.mark.parametrize("contexts", [{"n": 1}, Context(), "text", b"bytes", 7, None])
+@each_row("contexts", [{"n": 1}, Context(), "text", b"bytes", 7, None])
 def test_what_are_not_many_is_refused(requests: Requests, contexts: Any) -> None:
     with pytest.raises(
         ConfigTypeError, match=r"^contexts must be an iterable of contexts"
@@ -416,7 +417,7 @@ def test_a_generator_is_read_as_it_goes(requests: Requests) -> None:
         next(many)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("context", "path", "message"),
     [
         ({"a": NAN}, "contexts[1].a", r"^contexts\[1\]\.a: (?!a: )"),
@@ -500,7 +501,7 @@ def test_a_text_that_none_can_have_is_refused_by_name(
         requests.run_filter(Selection(**{name: value}))
 
 
-@pytest.mark.parametrize("status", ["completed", "", "Skipped"])
+@each_row("status", ["completed", "", "Skipped"])
 def test_another_state_is_refused_with_those_that_there_are(
     requests: Requests, status: str
 ) -> None:
@@ -511,7 +512,7 @@ def test_another_state_is_refused_with_those_that_there_are(
     assert caught.value.field == "status"
 
 
-@pytest.mark.parametrize("status", [7, [7], {}, b"Failed"])
+@each_row("status", [7, [7], {}, b"Failed"])
 def test_a_state_of_another_type_is_refused(requests: Requests, status: Any) -> None:
     with pytest.raises(ConfigTypeError, match=r"^status must be a .*, not ") as caught:
         requests.run_filter(Selection(status), 1, None)
@@ -526,7 +527,7 @@ def test_a_limit_may_be_as_large_as_an_integer_of_the_database(
     assert requests.run_filter(Selection(), limit, None).limit == limit
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("limit", "kind"),
     [
         (0, ConfigError),
@@ -577,7 +578,7 @@ def test_a_short_name_that_several_have_is_refused_with_the_candidates(
     assert set(caught.value.candidates) == {"public::embedded::flow", "t::embedded::flow"}
 
 
-@pytest.mark.parametrize("name", ["", "a\0", "\udc80", "t::p::\udc80", "x" * 770])
+@each_row("name", ["", "a\0", "\udc80", "t::p::\udc80", "x" * 770])
 def test_a_name_that_no_workflow_can_have_is_refused_before_the_database_is_asked(
     requests: Requests, name: str
 ) -> None:
@@ -588,12 +589,12 @@ def test_a_name_that_no_workflow_can_have_is_refused_before_the_database_is_aske
 # -- run ids -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("run_id", ["", "r", "0" * 500, "'; DROP TABLE runs; --"])
+@each_row("run_id", ["", "r", "0" * 500, "'; DROP TABLE runs; --"])
 def test_a_run_id_may_be_any_text_that_can_be_stored(run_id: str) -> None:
     assert checked_run_id(run_id) == run_id
 
 
-@pytest.mark.parametrize("run_id", ["\0", "\udc80", "x" * 100_000])
+@each_row("run_id", ["\0", "\udc80", "x" * 100_000])
 def test_an_id_that_cannot_be_stored_is_no_runs(run_id: str) -> None:
     with pytest.raises(RunNotFoundError) as caught:
         checked_run_id(run_id)
@@ -601,7 +602,7 @@ def test_an_id_that_cannot_be_stored_is_no_runs(run_id: str) -> None:
     assert caught.value.run_id == run_id
 
 
-@pytest.mark.parametrize("run_id", [7, None, b"r"])
+@each_row("run_id", [7, None, b"r"])
 def test_an_id_of_another_type_is_refused(run_id: Any) -> None:
     with pytest.raises(ConfigTypeError, match=r"^run_id must be a str, not ") as caught:
         checked_run_id(run_id)

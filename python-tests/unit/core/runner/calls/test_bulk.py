@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import CloacaError, ConfigError, RunnerClosedError
 from cloaca_core.runner.calls.arguments import Selection
@@ -29,7 +30,7 @@ def test_all_runs_are_never_meant_by_leaving_everything_out(
         runs.bulk.steer(kind, nothing, None, None, False)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("selection", "options", "name"),
     [
         (Selection(status="done"), (None, None, False), "status"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.runner.calls.explain import ExplainCalls
@@ -29,7 +30,7 @@ def test_an_unknown_id_is_refused_when_it_is_looked_for(host: EngineHost) -> Non
         call.wait()
 
 
-@pytest.mark.parametrize("run_id", [None, 3])
+@each_row("run_id", [None, 3])
 def test_another_type_is_refused_at_once(host: EngineHost, run_id: object) -> None:
     with pytest.raises(TypeError, match="run_id"):
         ExplainCalls(host).explain(run_id)  # type: ignore[arg-type]  # refused

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -109,7 +110,7 @@ def test_what_was_asked_is_told_newest_first_and_no_more_than_is_wanted(runs: Ru
     assert asked[1] == asked[0][:1]
 
 
-@pytest.mark.parametrize("ask", OF_A_RUN)
+@each_row("ask", OF_A_RUN)
 def test_an_unknown_run_is_refused_when_it_is_looked_for(
     runs: RunCalls, ask: Callable[[HistoryCalls, str], Call[Any]]
 ) -> None:
@@ -119,7 +120,7 @@ def test_an_unknown_run_is_refused_when_it_is_looked_for(
         call.wait()
 
 
-@pytest.mark.parametrize(("limit", "error"), [(0, ConfigError), ("1", ConfigTypeError)])
+@each_row(("limit", "error"), [(0, ConfigError), ("1", ConfigTypeError)])
 def test_a_limit_is_refused_before_anything_is_sent(
     runs: RunCalls, limit: Any, error: type[Exception]
 ) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.steer import messages as engine_messages
@@ -154,7 +155,7 @@ def test_a_run_that_takes_none_is_told(
     assert caught.value.run_id == pending
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("refused", "kind", "message"),
     [
         (lambda m: m.send(7, "e", None, None, None), ConfigTypeError, "run_id must be a str"),

@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 from model.memory_store import MemoryStore
+from tables import each_row
 
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
@@ -49,7 +50,7 @@ def test_a_client_looks_up_a_short_name_that_it_has_not_registered(
     assert name_to_look_up(host(own_registry, works=works), name) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "recorded", "expected"),
     [
         ("invoice", [OTHERS], OTHERS),

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.records.order import Order
@@ -63,9 +64,7 @@ def test_any_name_of_a_user_can_be_stored(
     assert len(asked_by) <= 255
 
 
-@pytest.mark.parametrize(
-    ("reason", "by", "field"), [("", None, "reason"), (None, "", "by"), (None, " \t", "by")]
-)
+@each_row(("reason", "by", "field"), [("", None, "reason"), (None, "", "by"), (None, " \t", "by")])
 def test_an_empty_text_is_refused_by_its_name(
     reason: str | None, by: str | None, field: str
 ) -> None:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.current_work import CURRENT_WORK
@@ -212,7 +213,7 @@ _REFUSED: list[tuple[Callable[[RunCalls], object], type[Exception]]] = [
 """What the engine is not asked for, and is told as soon as the call is made."""
 
 
-@pytest.mark.parametrize(("make", "kind"), _REFUSED)
+@each_row(("make", "kind"), _REFUSED)
 def test_bad_arguments_are_refused_when_the_call_is_made(
     runs: RunCalls, make: Callable[[RunCalls], object], kind: type[Exception]
 ) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core._engine.submit.start import AT_ONCE, Start
 from cloaca_core.errors import ConfigError, ConfigTypeError
@@ -16,7 +17,7 @@ def test_without_options_a_run_starts_at_once() -> None:
     assert StartOptions().checked() is AT_ONCE
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("options", "expected"),
     [
         ({"priority": -100}, Start(priority=-100)),
@@ -38,7 +39,7 @@ def test_they_are_instants_and_durations(options: dict[str, Any], expected: Star
     assert StartOptions(**options).checked() == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("options", "error", "field", "text"),
     [
         ({"priority": 101}, ConfigError, "priority", "priority must be -100 to 100, got 101"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import CloacaError, ConfigError, ConfigTypeError
 from cloaca_core.runner.calls.call import Call
@@ -48,7 +49,7 @@ def test_a_workflow_that_is_not_registered_can_be_paused(steering: SteeringCalls
     assert steering.resume_workflow("public::embedded::elsewhere", None, None).wait() is True
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("refused", "kind", "message"),
     [
         (lambda s: s.pause_workflow(7, None, None, None), TypeError, "workflow_name"),

@@ -6,12 +6,13 @@ import sys
 from typing import Any
 
 import pytest
+from tables import each_row
 
 import cloaca
 from cloaca_core.runner.calls.task_logs import wanted_lines
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("asked", "text"),
     [
         ({"attempt": 0}, f"attempt must be 1 to {sys.maxsize}, got 0"),

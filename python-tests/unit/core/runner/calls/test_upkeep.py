@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.runner.calls.upkeep import UpkeepCalls
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from cloaca_core.runner.host import EngineHost
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "name", "arguments"),
     [
         (ConfigError, "before", ("soon", None, False)),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
 from model.facts_by_hand import NOW, START, attempted, facts, here, run_row, state
+from tables import each_row
 
 from cloaca_core._engine.observe.facts import Facts
 from cloaca_core.records.standing import Holds
@@ -78,7 +78,7 @@ def test_of_others_it_is_not_known() -> None:
     assert judged(known) == (None, text)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("ours", "may_run", "why"),
     [
         (here(), True, "has this workflow; it owns 4 runs of at most 10"),
@@ -114,7 +114,7 @@ def test_of_the_runner_of_this_process_all_is_known(ours: object, may_run: bool,
     assert judged(known) == (may_run, why)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("gone", "why"),
     [
         (state(fenced=True), "was declared dead; its runs are taken over"),
@@ -132,9 +132,7 @@ def test_a_runner_that_is_gone_runs_nothing(gone: object, why: str) -> None:
     assert not only(known).alive
 
 
-@pytest.mark.parametrize(
-    "alive", [state(), state(lease_until=NOW + 1), state(lease_until=START, is_here=True)]
-)
+@each_row("alive", [state(), state(lease_until=NOW + 1), state(lease_until=START, is_here=True)])
 def test_a_lease_that_is_not_over_or_not_needed_is_a_live_runners(alive: object) -> None:
     assert only(facts(PENDING, runners=[alive])).alive  # type: ignore[list-item]  # as above
 
@@ -219,7 +217,7 @@ def test_runners_that_have_left_a_run_say_which_tasks_they_lack() -> None:
     assert found[2][0] is None
 
 
-@pytest.mark.parametrize("holds", [Holds(), Holds(forked=1)])
+@each_row("holds", [Holds(), Holds(forked=1)])
 def test_this_runner_is_about_to_leave_a_run_of_which_it_lacks_a_task(holds: Holds) -> None:
     ours = here(version=NEXT, tasks=("fetch", "load"))
     row = AGAIN if not holds.forked else PENDING

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from model.facts_by_hand import (
     NOW,
     START,
@@ -18,6 +17,7 @@ from model.facts_by_hand import (
     skipped,
     state,
 )
+from tables import each_row
 
 from cloaca_core._engine.observe.facts import Active, Facts
 from cloaca_core.records.runs import RunRow
@@ -105,7 +105,7 @@ def test_a_run_that_expired() -> None:
     assert said(facts(row, holds=Holds(start_by=START))) == ("expired", text)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("code", "expected"),
     [
         (ReasonCode.CANCELLED, "cancelled"),
@@ -165,7 +165,7 @@ def test_of_a_run_of_this_process_it_is_known_which_bodies_run() -> None:
     assert said(known)[1].endswith("; no body of it runs")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("gone", "how"),
     [
         (state(fenced=True), "was declared dead; its runs are taken over"),
@@ -462,7 +462,7 @@ def test_this_runner_was_stopped() -> None:
     assert unclaimed(runners=[HERE], here=here(claims=False)) == ("stopped", text)
 
 
-@pytest.mark.parametrize("ours", [here(free=0), here(claims=False), here(version=None), None])
+@each_row("ours", [here(free=0), here(claims=False), here(version=None), None])
 def test_another_runner_that_owns_runs_of_the_workflow_may_claim_it(ours: object) -> None:
     runners = [state("r2", owned=3, owns_workflow=True), HERE]
     text = "runner r2 has its workflow, and claims it when there is a place"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from model.facts_by_hand import (
     CHAIN,
     NOW,
@@ -17,6 +16,7 @@ from model.facts_by_hand import (
     skipped,
     state,
 )
+from tables import each_row
 
 from cloaca_core._engine.execute.usage import Usage
 from cloaca_core._engine.observe.facts import Active, Facts
@@ -59,7 +59,7 @@ def test_of_many_dependencies_some_are_named() -> None:
     assert of(known, "join").why == "waits for t1, t2, t3 and 5 more"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("row", "expected"),
     [
         (run_row("Pending", started_at=None), "starts with the run"),
@@ -111,7 +111,7 @@ def test_here_a_task_that_may_start_waits_for_a_slot() -> None:
 ON_CPU = (Shape("fetch", executor="cpu"),)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("usage", "expected"),
     [
         (Usage(2, 2, 1, 0), "waits for a free slot of executor cpu: 2 of 2 slots are in use"),
@@ -170,7 +170,7 @@ def test_a_body_says_on_which_executor_it_runs() -> None:
     assert said(known, "fetch")[2] == f"its body was handed to executor cpu {AT_START}"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("crashes", "died"), [(1, "1 process has died in it"), (2, "2 processes have died in it")]
 )
 def test_a_body_in_which_processes_died_says_so(crashes: int, died: str) -> None:
@@ -261,7 +261,7 @@ def test_a_task_waits_for_its_next_attempt() -> None:
     assert found.waits_for == Wait("retry", "fetch", "2023-11-14T22:14:50.000000+00:00")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("fields", "expected"),
     [
         (

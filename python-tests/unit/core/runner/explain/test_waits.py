@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import pytest
 from model.facts_by_hand import (
     NOW,
     START,
@@ -17,6 +16,7 @@ from model.facts_by_hand import (
     run_row,
     state,
 )
+from tables import each_row
 
 from cloaca_core._engine.observe.facts import Facts
 from cloaca_core.records.runs import AttemptRow, RunRow
@@ -93,7 +93,7 @@ def test_a_wait_whose_time_is_over_is_to_be_recorded() -> None:
     assert found.why == f"sleeps {over}"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("count", "expected"),
     [(1, "1 message of it has come, unread yet"), (2, "2 messages of it have come, unread yet")],
 )
@@ -184,7 +184,7 @@ def test_no_wait_goes_on_while_the_run_is_being_cancelled() -> None:
 # -- steps ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("row", "count", "end"),
     [
         (attempted("t", TaskStatus.RUNNING), 1, "; 1 step of it is kept"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.definition import rules
 from cloaca_core.runner.explain.words import instant, listed, place_of, rule_text, short, when
@@ -21,7 +21,7 @@ def test_an_impossible_instant_is_said_as_the_last_one() -> None:
     assert instant(-5) == "1970-01-01T00:00:00Z"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("away", "expected"),
     [
         (1, "in 1 s"),  # it is not over yet
@@ -41,7 +41,7 @@ def test_how_far_an_instant_is_away(away: int, expected: str) -> None:
     assert when(NOW + away, NOW) == f"at {instant(NOW + away)}, {expected}"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("names", "expected"),
     [
         (["a"], "a"),
@@ -91,12 +91,12 @@ def test_where_all_lines_are_of_others_it_is_the_last() -> None:
     assert place_of(trace) == "decode (/usr/lib/python3.12/json/decoder.py, line 5)"
 
 
-@pytest.mark.parametrize("trace", [None, "", "OSError: no disk"])
+@each_row("trace", [None, "", "OSError: no disk"])
 def test_an_error_without_lines_has_no_place(trace: str | None) -> None:
     assert place_of(trace) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("written", "expected"),
     [
         (rules.always(), "always()"),

@@ -5,6 +5,7 @@ SQL itself.
 from __future__ import annotations
 
 import pytest
+from tables import each_row
 
 from cloaca_core.conformance.rows import (
     NOW,
@@ -43,7 +44,7 @@ _PARK = Park("a", None, NOW)
 _CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW, NOW)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("batch", "expected"),
     [
         (Batch("r1", [], [], [], {}), []),

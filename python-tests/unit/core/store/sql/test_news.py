@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.records.runners import Sharing
 from cloaca_core.store.changes import Change
@@ -26,7 +26,7 @@ def named(*names: str) -> list[Step]:
     return [Step(Statement(name, "", ())) for name in names]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("steps", "expected"),
     [
         ([], None),

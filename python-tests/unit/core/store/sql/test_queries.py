@@ -6,6 +6,7 @@ import sqlite3
 
 import pytest
 from hypothesis import given, strategies as st
+from tables import each_row
 
 from cloaca_core.store.sql.queries import Wording, compile_statement, load_statements, parse
 
@@ -17,7 +18,7 @@ def compiled(sql: str, wording: Wording = QUESTION_MARKS) -> tuple[str, tuple[st
     return statement.sql, statement.parameters
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("sql", "expected", "parameters"),
     [
         ("SELECT :a, :b_2;", "SELECT ?, ?", ("a", "b_2")),
@@ -47,7 +48,7 @@ def test_a_percent_is_doubled_where_it_would_start_a_placeholder() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("sql", "expected", "parameters"),
     [
         ("WHERE a IN :b AND c = :d", "WHERE a IN (SELECT value FROM json_each(?)) AND c = ?", "bd"),
@@ -61,7 +62,7 @@ def test_a_parameter_after_in_or_from_is_a_list(sql: str, expected: str, paramet
     assert compiled(sql) == (expected, tuple(parameters))
 
 
-@pytest.mark.parametrize("sql", ["SELECT 'a", 'SELECT "a', "SELECT 1 /* a", "SELECT ':a''"])
+@each_row("sql", ["SELECT 'a", 'SELECT "a', "SELECT 1 /* a", "SELECT ':a''"])
 def test_what_is_not_closed_is_refused(sql: str) -> None:
     with pytest.raises(ValueError, match="statement it has a quote or a comment that is not"):
         compiled(sql)
@@ -86,7 +87,7 @@ def test_a_file_is_cut_at_its_name_lines() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "message"),
     [
         ("SELECT 1;\n-- name: one\nSELECT 1;", "SQL before the first"),
@@ -134,7 +135,7 @@ def test_values_are_bound_in_the_order_of_the_placeholders() -> None:
     assert statement.bind(a=1, b=2) == (2, 1, 2)
 
 
-@pytest.mark.parametrize("values", [{"a": 1}, {"a": 1, "b": 2, "c": 3}])
+@each_row("values", [{"a": 1}, {"a": 1, "b": 2, "c": 3}])
 def test_missing_and_unknown_values_are_refused(values: dict[str, int]) -> None:
     statement = compile_statement("it", "SELECT :a, :b", QUESTION_MARKS)
 
@@ -142,7 +143,7 @@ def test_missing_and_unknown_values_are_refused(values: dict[str, int]) -> None:
         statement.bind(**values)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("sql", "expected"),
     [
         ("SELECT :b, :a, :b", (2, 1, 2)),

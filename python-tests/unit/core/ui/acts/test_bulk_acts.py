@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from starlette.datastructures import QueryParams
+from tables import each_row
 
 from cloaca_core.errors import FilterError
 from cloaca_core.ui.acts.bulk_acts import MOST_IDS, Chosen, chosen
@@ -46,13 +47,13 @@ def test_only_so_many_ids_are_taken() -> None:
     assert len(given(("kind", "retry"), *ids).ids) == MOST_IDS
 
 
-@pytest.mark.parametrize("which", [("all", "1"), ("id", ONE)])
+@each_row("which", [("all", "1"), ("id", ONE)])
 def test_a_filter_that_cannot_be_read_chooses_nothing(which: tuple[str, str]) -> None:
     with pytest.raises(FilterError, match="no key 'foo'"):
         given(("kind", "cancel"), which, ("q", "foo:bar"))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("pairs", "status"),
     [
         ([("kind", "retry")], 422),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import ConfigError
 from cloaca_core.ui.acts.workflow_acts import tags_of
@@ -13,7 +14,7 @@ def test_tags_are_lines() -> None:
     assert tags_of("shop=no\n\n who = ann=bob \r\n") == {"shop": "no", "who": "ann=bob"}
 
 
-@pytest.mark.parametrize("text", ["shop", "=no", "a=b\nc"])
+@each_row("text", ["shop", "=no", "a=b\nc"])
 def test_a_line_without_a_key_and_a_value_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="key=value"):
         tags_of(text)

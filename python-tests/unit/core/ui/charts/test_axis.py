@@ -7,6 +7,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
+from tables import each_row
 
 from cloaca_core.ui.charts.axis import LONG, Axis, axis, merged
 
@@ -62,14 +63,14 @@ def test_a_long_wait_takes_seven_per_cent_but_for_its_edges() -> None:
     assert fold.label.text == "1 h 59 m"
 
 
-@pytest.mark.parametrize(("wait", "folds"), [(LONG, 0), (LONG + 1, 1)])
+@each_row(("wait", "folds"), [(LONG, 0), (LONG + 1, 1)])
 def test_a_wait_is_folded_above_ten_minutes(wait: float, folds: int) -> None:
     found = of(100 + wait, (0, 50), (50 + wait, 100 + wait))
 
     assert (len(found.folds), found.can_fold) == (folds, folds == 1)
 
 
-@pytest.mark.parametrize(("wait", "folds"), [(200, 1), (10, 0)])
+@each_row(("wait", "folds"), [(200, 1), (10, 0)])
 def test_a_time_between_two_rounds_is_folded_if_it_takes_much(wait: float, folds: int) -> None:
     work = [(after(0), after(50)), (after(50 + wait), after(100 + wait))]
     found = axis(after(0), after(100 + wait), work, UTC, rounds=[after(50 + wait)])
@@ -122,7 +123,7 @@ def test_ticks_stand_at_round_times() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("zone", "second"),
     [
         (ZoneInfo("Europe/Oslo"), "06:00"),  # an hour ahead: 03:00 at the start
@@ -140,7 +141,7 @@ def test_round_times_are_those_of_the_reader(zone: tzinfo, second: str) -> None:
     assert texts(found)[1:3].count(shown) == 1
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("seconds", "shown"),
     [
         (0.9, ":00.2"),  # below seconds only the second and its part

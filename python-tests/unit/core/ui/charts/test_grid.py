@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pytest
 from model.families import LATE, run
+from tables import each_row
 
 from cloaca_core.observe.listing import run_line
 from cloaca_core.observe.statistics import GridRow
@@ -56,7 +56,7 @@ def test_a_failure_after_retries_has_a_cross_alone() -> None:
     assert "k-dot" not in marks(row("Failed", attempts=[3]))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("status", "expected"),
     [
         ("Running", "kl is-running"),

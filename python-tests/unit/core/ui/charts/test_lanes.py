@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
-import pytest
+from tables import each_row
 
 from cloaca_core.observe.activity import ActiveRun, Activity, Lane, Tick
 from cloaca_core.ui.charts.lanes import (
@@ -111,7 +111,7 @@ def test_failures_are_drawn_last() -> None:
     assert shapes[-1].width == 0
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("spans", "expected"),
     [
         ([], []),
@@ -147,7 +147,7 @@ def test_few_failures_are_as_tall_as_three_units_and_many_bounded() -> None:
     assert "v-8h" in histogram((1000,), {0: 999})[1]
 
 
-@pytest.mark.parametrize(("x", "expected"), [(0, 0), (42.8, 0), (42.9, 1), (85.7, 1), (99, 1)])
+@each_row(("x", "expected"), [(0, 0), (42.8, 0), (42.9, 1), (85.7, 1), (99, 1)])
 def test_an_x_lies_in_a_part_of_the_past(x: float, expected: int) -> None:
     assert part_of(x, 85.71, 2) == expected
 
@@ -187,9 +187,7 @@ def test_the_axis_has_round_hours_of_the_reader() -> None:
     assert [each.text for each in there][:2] == ["08:00", "09:00"]
 
 
-@pytest.mark.parametrize(
-    ("hours", "first"), [(1, ["07:20", "07:30", "07:40"]), (24, ["12:00", "16:00", "20:00"])]
-)
+@each_row(("hours", "first"), [(1, ["07:20", "07:30", "07:40"]), (24, ["12:00", "16:00", "20:00"])])
 def test_the_labels_fit_the_time_that_is_shown(hours: float, first: list[str]) -> None:
     assert [each.text for each in drawn(hours=hours).labels if each.text][:3] == first
 

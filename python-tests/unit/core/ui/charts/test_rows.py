@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pytest
 from model.families import attempt, child, family, run, tasks, view
+from tables import each_row
 
 from cloaca_core.observe import RunTree, Timeline
 from cloaca_core.observe.reading import Family
@@ -67,7 +67,7 @@ def test_keys_are_those_of_the_places_of_tasks() -> None:
     assert [row.key for row in cut.rows or ()] == ["r-0", "r-1", "r-2"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("known", "height"),
     [
         (parent("Completed"), 4),  # its task, its child, and the two tasks of that
@@ -130,7 +130,7 @@ def test_a_task_is_found_in_its_chunk() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("states", "first"),
     [
         (("Completed", "Running", "Failed"), "c"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.ui.charts.spark import spark
 
@@ -22,7 +22,7 @@ def test_many_runs_are_ten_points_with_the_slow_ones_above_the_middle() -> None:
     assert len(found.line.split()) == 10
 
 
-@pytest.mark.parametrize("seconds", [[], [1.0], [None, 2.0, None]])
+@each_row("seconds", [[], [1.0], [None, 2.0, None]])
 def test_fewer_than_two_durations_are_no_chart(seconds: list[float | None]) -> None:
     assert spark(seconds) is None
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from model.families import LATE, START, attempt, family, run, tasks, view, wait
 from model.inspected import inspected
+from tables import each_row
 
 from cloaca_core.observe.reading import Family
 from cloaca_core.records.runs import AttemptRow, RunRow
@@ -138,7 +139,7 @@ def test_a_crash_is_marked() -> None:
     assert found.note.text == "its process died"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("reason", "shown"),
     [
         ("x" * 80, "x" * 20 + "…"),

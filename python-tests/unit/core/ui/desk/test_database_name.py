@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.ui.desk.database_name import database_name, short_url
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "backend", "expected"),
     [
         ("sqlite:///shop.db", "sqlite", "shop.db · SQLite"),
@@ -30,7 +30,7 @@ def test_it_has_neither_folder_nor_host_nor_password(url: str, backend: str, exp
     assert database_name(url, backend) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "backend", "expected"),
     [
         ("sqlite:////srv/secret/my%20shop.db?mode=rwc", "sqlite", "sqlite://my%20shop.db"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import pytest
+from tables import each_row
 
 from cloaca_core.runner.host import EngineHost
 from cloaca_core.store.tenants import TenantInfo
@@ -51,7 +51,7 @@ def test_a_page_of_the_whole_database_lists_its_tenants() -> None:
     assert found.list() == [TenantInfo("acme", "acme_role")]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "schema"),
     [("postgresql://db/shop", "acme"), ("postgresql://db/shop?schema=acme", None)],
 )

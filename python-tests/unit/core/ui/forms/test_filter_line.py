@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.ui.forms.filter_line import HINTS, Token, filter_line
 
@@ -38,7 +38,7 @@ def test_a_whole_filter_that_cannot_be_read_is_as_it_was_typed() -> None:
     assert filter_line(["x:y", "z:u"]).text == ""
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "expected"),
     [
         ("", ""),

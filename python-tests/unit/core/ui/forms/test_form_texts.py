@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import ConfigError
 from cloaca_core.ui.forms.form_texts import json_of, object_of
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "expected"),
     [("", None), (" \n", None), ("{}", {}), ('{"amount": 1}', {"amount": 1})],
 )
@@ -16,7 +17,7 @@ def test_a_context_is_a_json_object_or_nothing(text: str, expected: object) -> N
     assert object_of(text, "context") == expected
 
 
-@pytest.mark.parametrize("text", ["[1]", "1", "{", "null"])
+@each_row("text", ["[1]", "1", "{", "null"])
 def test_another_context_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="context"):
         object_of(text, "context")

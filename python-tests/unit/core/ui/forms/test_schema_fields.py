@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import pytest
+from tables import each_row
 
 from cloaca_core.definition.waits.json_schema import schema_of
 from cloaca_core.ui.forms.schema_fields import Entered, Field, decision_data, entered, fields_of
@@ -90,7 +90,7 @@ def test_without_a_schema_there_is_nothing_to_enter() -> None:
     assert entered(None, {"data.amount": "1"}) == Entered(None, ())
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "text", "reason"),
     [
         ("amount", "", "is needed"),
@@ -114,7 +114,7 @@ def test_a_wrong_value_is_told_at_its_field_and_stays_there(
     assert by_key(found.fields)[name].value == text.strip()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("form", "text", "value"),
     [
         ({"type": "number"}, "7", 7),
@@ -141,7 +141,7 @@ def test_values_of_other_forms_are_read(form: Schema, text: str, value: JsonValu
     assert found.value == {"x": value}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("form", "text", "reason"),
     [
         ({"type": "integer", "minimum": 3}, "2", "must not be less than 3, got 2"),
@@ -183,7 +183,7 @@ def test_yes_or_no_may_stay_open_where_it_is_not_needed() -> None:
     assert entered(of({"type": "boolean"}), {}).value == {"x": False}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "schema",
     [
         {"type": "array", "items": {"type": "integer"}},
@@ -257,7 +257,7 @@ def test_a_whole_number_stays_one() -> None:
     assert isinstance(value["x"], int)
 
 
-@pytest.mark.parametrize("given", [{}, {"data.amount": " "}, {**GOOD, "data.amount": "many"}])
+@each_row("given", [{}, {"data.amount": " "}, {**GOOD, "data.amount": "many"}])
 def test_a_rejection_needs_no_data_and_another_choice_does(given: dict[str, str]) -> None:
     rejected = decision_data(REFUND, "reject", given)
 
@@ -270,7 +270,7 @@ def test_a_rejection_has_the_data_that_are_right() -> None:
     assert decision_data(REFUND, "reject", GOOD) == entered(REFUND, GOOD)
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "NaN", "9" * 5_000])
+@each_row("text", ["[" * 100_000, "NaN", "9" * 5_000])
 def test_json_that_cannot_be_read_is_an_error_of_its_field(text: str) -> None:
     assert errors(entered(of({"type": "array"}), {"data.x": text}))["x"].startswith(
         "must be JSON: "

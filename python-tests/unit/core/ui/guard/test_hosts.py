@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
+from tables import each_row
 
 from cloaca_core.ui.guard.hosts import Hosts, checked_hosts
 
@@ -30,12 +30,12 @@ async def asked(*hosts: str, kind: str = "http") -> list[dict[str, Any]]:
     return sent
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "[::1]", "[::1]:8000"])
+@each_row("host", ["localhost", "LOCALHOST:8000", "[::1]", "[::1]:8000"])
 async def test_a_name_of_the_page_is_let_through(host: str) -> None:
     assert await asked(host) == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     "hosts",
     [
         (),
@@ -54,7 +54,6 @@ async def test_a_name_of_the_page_is_let_through(host: str) -> None:
         ("::1",),
         ("[::ffff:127.0.0.1]",),
     ],
-    ids=str,
 )
 async def test_any_other_is_refused(hosts: tuple[str, ...]) -> None:
     assert (await asked(*hosts))[0]["status"] == 400

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
+from tables import each_row
 
 from cloaca_core.ui.guard.prefix import Prefix
 
@@ -26,7 +26,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("path", "root", "outer", "header", "wanted_root", "wanted"), CASES)
+@each_row(("path", "root", "outer", "header", "wanted_root", "wanted"), CASES)
 async def test_the_path_begins_with_the_mount(
     path: str, root: str, outer: str, header: str, wanted_root: str, wanted: str
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
+from tables import each_row
 
 from cloaca_core.records.steering import ACT_KINDS
 from cloaca_core.runner.history import Action
@@ -16,7 +16,7 @@ def act(by: str, kind: str) -> Action:
     return Action(f"{by}-{kind}", "2026-11-27T07:30:00+00:00", kind, "r", "flow", by, None, True)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("chosen", "kinds"),
     [
         ("", None),

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from tables import each_row
 
 from cloaca_core.ui.pages.backfill import Days, days_of
 
@@ -43,7 +44,7 @@ def test_a_day_of_a_clock_change_is_whole() -> None:
     assert (found.end - found.start).total_seconds() == 23 * 3_600
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("first", "last"),
     [
         ("x", ""),

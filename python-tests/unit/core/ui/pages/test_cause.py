@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import pytest
 from model.families import LATE, attempt, family, run, tasks, view, wait
 from model.inspected import inspected
+from tables import each_row
 
 from cloaca_core.observe.reading import Family
 from cloaca_core.runner.explain.explanation import RunnerExplanation, TaskExplanation
@@ -41,7 +41,7 @@ def test_a_failed_run_names_its_task_and_error() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("names", "also", "unnamed", "again"),
     [
         ("ab", ("b",), 0, "A retry runs both again; 0 finished tasks stay."),
@@ -77,7 +77,7 @@ def test_many_tasks_that_were_left_out_are_counted() -> None:
     assert "t0, t1, t2 and 6 more. " in found.more[0]
 
 
-@pytest.mark.parametrize("code", ["running", "ready", "limit", "turn"])
+@each_row("code", ["running", "ready", "limit", "turn"])
 def test_a_run_that_goes_its_way_needs_no_words(code: str) -> None:
     known = family(view(run(status="Running", owner="x"), of=tasks(a=[])))
 
@@ -100,7 +100,7 @@ def waiting(kind: str) -> Family:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "text", "more"),
     [
         (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.ui.pages.downloads import file_name
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("parts", "name"),
     [
         (("order", "01a2", "case"), "order-01a2-case.json"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.observe.inbox import WaitingForPeople
 from cloaca_core.ui.pages.now import lede
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("failing", "decisions", "stopped", "expected"),
     [
         (0, 0, 0, "Nothing fails, and nothing waits for you."),

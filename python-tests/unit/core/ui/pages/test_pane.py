@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pytest
 from model.families import attempt, family, run, tasks, view
 from starlette.testclient import TestClient
+from tables import each_row
 
 import cloaca
 from cloaca_core.observe import RunTree
@@ -105,7 +106,7 @@ def test_a_skipped_task_has_no_attempt() -> None:
     assert (found.attempt, found.tries, found.why) == (None, (), "it was skipped")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("wanted", "attempts", "expected"),
     [
         ("last", FAILS, "last"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
+from tables import each_row
 
 from cloaca_core.observe.changes import KeyChange, key_change
 from cloaca_core.telemetry.redaction import Redaction
@@ -56,7 +56,7 @@ def test_a_long_list_is_folded_with_its_count_and_size() -> None:
     assert (first.number, row.number, row.lines[0].number, last.number) == (1, 2, 3, 43)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [
         {"rows": [{"a": "x" * 90} for _ in range(5_000)]},  # many items
@@ -78,7 +78,7 @@ def test_a_small_value_is_not_cut() -> None:
     assert not shown({"rows": list(range(1_000)), "text": "x" * 700}).is_cut
 
 
-@pytest.mark.parametrize("value", [None, True, 3, 1.5, "text", [], {}])
+@each_row("value", [None, True, 3, 1.5, "text", [], {}])
 def test_a_plain_value_is_one_line(value: Any) -> None:
     assert drawn(shown(value).lines) == [json.dumps(value)]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import pytest
 from model.families import LATE, run
+from tables import each_row
 
 from cloaca_core.observe.listing import run_line
 from cloaca_core.ui.runs.allowed_acts import AllowedActs, allowed_acts
@@ -14,7 +14,7 @@ from cloaca_core.ui.words.clock import Clock
 OVER = "Ended at 22:14:10"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("status", "expected"),
     [
         ("Running", AllowedActs("It has not ended", "", "It is not paused", "", "")),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.ui.runs.bulk_result import BulkDone
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("done", "expected"),
     [
         (BulkDone("retry", 3, 0), "3 runs are begun again."),

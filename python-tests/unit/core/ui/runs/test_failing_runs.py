@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
 from model.families import LATE, run
+from tables import each_row
 
 from cloaca_core.observe.listing import RunLine, run_line
 from cloaca_core.ui.runs.failing_runs import failing
@@ -25,7 +25,7 @@ def test_runs_that_failed_since_the_last_that_completed_are_counted() -> None:
     assert found.completed.id == "b"
 
 
-@pytest.mark.parametrize("newest", ["Completed", "Cancelled"])
+@each_row("newest", ["Completed", "Cancelled"])
 def test_a_workflow_whose_newest_end_is_no_failure_does_not_fail(newest: str) -> None:
     assert failing([line("d", "Pending"), line("b", newest), line("a", "Failed")]) is None
     assert failing([]) is None

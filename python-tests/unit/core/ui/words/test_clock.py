@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
-import pytest
+from tables import each_row
 
 from cloaca_core.observe.filters import parse
 from cloaca_core.ui.words.clock import Clock, zone_of
@@ -21,7 +21,7 @@ def test_days_and_minutes_are_those_of_the_reader() -> None:
     assert CLOCK.minute("2026-11-28T01:00:00+00:00") == "28 Nov 02:00"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "told"),
     [
         ("wait since 2026-11-27T07:13:58.062451+00:00", "wait since 08:13"),
@@ -62,7 +62,7 @@ def test_how_long_ago_and_in_how_long() -> None:
     assert CLOCK.ago(None) == ""
 
 
-@pytest.mark.parametrize("name", ["", "Nowhere/Else", "../../etc/passwd", "\0", "/etc/localtime"])
+@each_row("name", ["", "Nowhere/Else", "../../etc/passwd", "\0", "/etc/localtime"])
 def test_a_zone_that_is_none_is_that_of_this_machine(name: str) -> None:
     assert zone_of(name) is None
 
@@ -97,12 +97,12 @@ def test_a_schedule_takes_the_zone_of_the_reader_by_its_iana_name() -> None:
     assert Clock(None, datetime.now(UTC)).iana_zone == "UTC"
 
 
-@pytest.mark.parametrize("text", ["0001-01-01T00:00", "9999-12-31T23:59:59-12:00"])
+@each_row("text", ["0001-01-01T00:00", "9999-12-31T23:59:59-12:00"])
 def test_an_instant_of_no_year_in_utc_cannot_be_read(text: str) -> None:
     assert CLOCK.instant(text) is None
 
 
-@pytest.mark.parametrize("text", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+00:00"])
+@each_row("text", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+00:00"])
 def test_an_instant_of_no_year_in_a_zone_is_shown_in_its_own(text: str) -> None:
     for hours in (-12, 12):
         there = Clock(timezone(timedelta(hours=hours)), NOW)

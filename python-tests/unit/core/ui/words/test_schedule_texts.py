@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-import pytest
+from tables import each_row
 
 from cloaca_core.schedules.cron import CronExpression
 from cloaca_core.schedules.explain import explain_schedule, in_words
@@ -27,7 +27,7 @@ SKIPS = "it skips 1 time of the schedule: run once, at the change"
 REPEATS = "it repeats 1 time of the schedule: run in the first pass only"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("expression", "words"),
     [
         ("0 2 * * *", "02:00 every day"),
@@ -43,7 +43,7 @@ def test_schedules_in_few_words(expression: str, words: str) -> None:
     assert cron_words(in_words(CronExpression(expression, "UTC").normalized)) == words
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("at", "words"),
     [
         ("2026-11-27T07:30:30+00:00", "08:30, in 30 s"),
@@ -60,7 +60,7 @@ def test_what_is_to_come_is_told_by_the_readers_clock(at: str | None, words: str
     assert coming(CLOCK, at, NOW) == words
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("seconds", "words"),
     [(5.0, "5 s"), (1.5, "1.5 s"), (0.1, "100 ms"), (60, "1 m"), (7200, "2 h")],
 )
@@ -76,7 +76,7 @@ def test_a_tick_stands_in_its_own_zone() -> None:
     assert tick(CLOCK, at.replace(month=6)) == "Mon 28 Jun 2027 01:00"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("zone", "words"),
     [
         ("Europe/Oslo", "UTC+1"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from tables import each_row
 
 from cloaca_core.observe import GraphNode
 from cloaca_core.observe.filters import parse
@@ -26,7 +26,7 @@ def test_ids_of_one_millisecond_differ_when_they_are_short() -> None:
     assert short_id("an odd one") == "an odd one"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("seconds", "expected"),
     [(None, ""), (0.25, "250 ms"), (41, "41 s"), (64, "1 m 04"), (5_400, "1 h 30")],
 )
@@ -34,7 +34,7 @@ def test_a_narrow_column_leaves_out_the_last_unit(seconds: float | None, expecte
     assert brief(seconds) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "expected"),
     [
         (None, ""),
@@ -49,7 +49,7 @@ def test_the_first_error_stands_without_counts(text: str | None, expected: str) 
     assert first_error(text) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("number", "expected"),
     [
         (None, ""),
@@ -67,7 +67,7 @@ def test_a_size_has_a_unit(number: int | None, expected: str) -> None:
     assert size(number) == expected
 
 
-@pytest.mark.parametrize("value", ["order", "a::b::order", "a b", 'x"y,z', "-x", ""])
+@each_row("value", ["order", "a::b::order", "a b", 'x"y,z', "-x", ""])
 def test_a_value_stands_in_a_filter_as_it_is(value: str) -> None:
     assert parse(f"workflow:{term(value)}").terms[0].values == (value,)
 
@@ -80,7 +80,7 @@ def test_a_name_of_a_program_as_words() -> None:
     assert [words_of(name) for name in ("send_it", "_", "")] == ["Send it", "_", ""]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("status", "attempts", "seconds", "expected"),
     [
         ("Completed", 1, 1.5, "1.5 s"),
@@ -96,7 +96,7 @@ def test_a_task_in_a_graph_says_what_it_took(
     assert graph_note(GraphNode("a", "task", status, attempts, seconds, None, 0)) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "expected"),
     [
         ("waits for a run", "Waits for a run."),

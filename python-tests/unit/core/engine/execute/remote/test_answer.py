@@ -6,7 +6,7 @@ import pickle
 from dataclasses import replace
 from typing import Any, Self
 
-import pytest
+from tables import each_row
 from unit.core.engine.execute.remote.bodies import NotFoundError
 
 from cloaca_core._engine.execute.remote.answer import Behind, RemoteError, pickled
@@ -78,7 +78,7 @@ class TestPickling:
         back = pickle.loads(written)  # noqa: S301 - our own
         assert (type(back), back.args) == (ValueError, ("bad", 7))
 
-    @pytest.mark.parametrize(
+    @each_row(
         "error",
         [
             NotFoundError("users", "7"),  # made from other arguments
@@ -86,7 +86,6 @@ class TestPickling:
             ChangingError(),
             PoisonedError(),
         ],
-        ids=lambda error: type(error).__name__,
     )
     def test_others_are_not(self, error: Exception) -> None:
         assert pickled(error) is None
@@ -101,7 +100,7 @@ class TestException:
     def test_it_is_the_pickled_one_also_if_that_is_false(self) -> None:
         assert type(ERROR.exception(pickle.dumps(EmptyError()))) is EmptyError
 
-    @pytest.mark.parametrize(
+    @each_row(
         "written",
         [
             None,
@@ -116,7 +115,7 @@ class TestException:
 
         assert (type(error), str(error)) == (NotFoundError, "users has no 7")
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("module", "name"),
         [
             ("not.imported.here", "NotFoundError"),
@@ -181,7 +180,7 @@ class TestException:
         assert isinstance(error, RetryAfter)
         assert (error.seconds, error.count, type(error.cause)) == (7.0, False, NotFoundError)
 
-    @pytest.mark.parametrize("kind", [RetryAfter, type("Busy", (RetryAfter,), {})])
+    @each_row("kind", [RetryAfter, type("Busy", (RetryAfter,), {})])
     def test_a_wish_without_a_cause_has_none(self, kind: type[RetryAfter]) -> None:
         sent = replace(
             ERROR, module=kind.__module__, name=kind.__qualname__, after=7.0, has_cause=False

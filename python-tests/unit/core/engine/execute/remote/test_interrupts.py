@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from tables import each_row
 
 from cloaca_core._engine.execute.remote.interrupts import SIGNALS, Interrupts
 from cloaca_core.errors import BodyCancelled
@@ -98,7 +99,7 @@ def test_a_handler_that_the_body_sets_stays() -> None:
     assert came == [signal.SIGINT]
 
 
-@pytest.mark.parametrize("kept", [signal.SIG_IGN, signal.SIG_DFL])
+@each_row("kept", [signal.SIG_IGN, signal.SIG_DFL])
 def test_one_that_the_system_handles_is_left_to_it(kept: signal.Handlers) -> None:
     signal.signal(signal.SIGINT, kept)
     with Interrupts():

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
 import pytest
+from tables import each_row
 from unit.core.engine.execute.remote import bodies
 from unit.core.engine.execute.remote.bodies import NotFoundError
 from unit.core.engine.execute.remote.heard import Heard
@@ -105,9 +106,7 @@ class TestBodies:
 
         assert change(call, {"value": 1}) == {"set": {"value": 2}, "removed": []}
 
-    @pytest.mark.parametrize(
-        ("body", "is_async"), [(bodies.tells_facts, False), (bodies.tells_facts_later, True)]
-    )
+    @each_row(("body", "is_async"), [(bodies.tells_facts, False), (bodies.tells_facts_later, True)])
     def test_its_handle_tells_the_facts(self, body: Callable[..., Any], is_async: bool) -> None:
         facts = change(call_of(body, is_async=is_async, wants_handle=True))["set"]
 
@@ -184,7 +183,7 @@ class TestCallsOfTheEngine:
         )
         assert raised.message.endswith(end)
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("body", "is_async"),
         [(bodies.defers, False), (bodies.defers_later, True), (bodies.steps_with_options, False)],
     )
@@ -209,9 +208,7 @@ class TestErrors:
         assert (raised.after, raised.counts) == (None, True)
         assert pickle.loads(answered.pickled).args == ("bad",)  # noqa: S301 - our own
 
-    @pytest.mark.parametrize(
-        ("body", "is_async"), [(bodies.fails_plainly, False), (bodies.fails_later, True)]
-    )
+    @each_row(("body", "is_async"), [(bodies.fails_plainly, False), (bodies.fails_later, True)])
     def test_its_traceback_begins_at_the_body(
         self, body: Callable[..., Any], is_async: bool
     ) -> None:
@@ -243,7 +240,7 @@ class TestErrors:
         assert "NotFoundError: users has no 7\n" in asked.traceback
         assert asked.traceback.splitlines()[-1].endswith("RetryAfter: try again after 7 s")
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("body", "expected"),
         [
             (bodies.fails_without_pickle, "UnpicklableError"),
@@ -263,7 +260,7 @@ class TestErrors:
         assert error(call_of(bodies.exits)).type == "SystemExit"
 
     @pytest.mark.usefixtures("_python_handles_sigint")
-    @pytest.mark.parametrize("body", [bodies.is_interrupted, bodies.is_interrupted_later])
+    @each_row("body", [bodies.is_interrupted, bodies.is_interrupted_later])
     def test_an_interrupt_from_outside_is_no_error_of_the_body(
         self, body: Callable[..., Any]
     ) -> None:
@@ -316,7 +313,7 @@ class TestErrors:
         assert raised.type == "ContextTypeError"
         assert raised.message.startswith("task 't' returned int")
 
-    @pytest.mark.parametrize(
+    @each_row(
         ("module", "function", "expected"),
         [
             (bodies.__name__, "gone", f"the worker finds no gone in the module {bodies.__name__}"),

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 import pytest_asyncio
 from model.firing_by_hand import HOUR, MINUTE, Runner, Store, inputs, runners, times, wanted
+from tables import each_row
 
 from cloaca_core._engine.fire.tick_rows import TICKS_PER_COMMIT
 from cloaca_core.errors import CloacaError, RunnerClosedError, ScheduleError
@@ -240,7 +241,7 @@ async def test_one_that_is_cut_off_leaves_nothing_for_the_loop_to_end(
     assert left == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("spec", "kind", "message"),
     [
         (morning("unknown"), ValueError, "Record not found: no schedule has the id or the name"),

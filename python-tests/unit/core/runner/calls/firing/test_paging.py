@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+from tables import each_row
 
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.runner.calls.firing.paging import checked_page
@@ -18,7 +19,7 @@ def test_more_than_a_database_can_count_is_everything() -> None:
     assert checked_page(2**80, 3) == {"limit": sys.maxsize, "offset": 3}
 
 
-@pytest.mark.parametrize(("limit", "offset", "name"), [(-1, 0, "limit"), (1, -1, "offset")])
+@each_row(("limit", "offset", "name"), [(-1, 0, "limit"), (1, -1, "offset")])
 def test_a_negative_number_is_refused_by_name(limit: int, offset: int, name: str) -> None:
     with pytest.raises(DefinitionError, match=name):
         checked_page(limit, offset)

@@ -20,6 +20,7 @@ from model.firing_by_hand import (
     times,
     wanted,
 )
+from tables import each_row
 
 from cloaca_core.errors import (
     CloacaError,
@@ -168,7 +169,7 @@ async def test_an_instance_is_named_after_its_workflow_and_itself(
     assert store.schedules[first].cron_expression == "@daily"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("options", "kind", "message"),
     [
         ({"catchup_policy": "some"}, ValueError, 'unknown catchup_policy "some"'),
@@ -210,7 +211,7 @@ async def test_a_schedule_that_cannot_be_is_refused(
     assert not is_awake(runner)
 
 
-@pytest.mark.parametrize(("expression", "zone"), [([], "UTC"), ("@daily", {})])
+@each_row(("expression", "zone"), [([], "UTC"), ("@daily", {})])
 async def test_a_change_to_what_is_no_text_is_refused(
     store: Store, start: Start, expression: Any, zone: Any
 ) -> None:
@@ -356,7 +357,7 @@ async def test_an_id_may_be_written_in_any_of_its_forms(store: Store, start: Sta
     assert store.schedules == {}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("ask", "message"),
     [
         (lambda c: c.get("bad"), "Failed to get cron schedule: Invalid schedule ID: 'bad'"),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core.definition.context import Context
 from cloaca_core.errors import (
@@ -154,7 +155,7 @@ _MADE: list[tuple[str, Callable[[ScheduleCalls, str, Any], Call[str]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("prefix", "make"), _MADE)
+@each_row(("prefix", "make"), _MADE)
 def test_a_refusal_of_the_table_begins_with_what_failed(
     schedules: ScheduleCalls, prefix: str, make: Callable[[ScheduleCalls, str, Any], Call[str]]
 ) -> None:
@@ -164,7 +165,7 @@ def test_a_refusal_of_the_table_begins_with_what_failed(
         call.wait()
 
 
-@pytest.mark.parametrize(("prefix", "make"), _MADE[1:])
+@each_row(("prefix", "make"), _MADE[1:])
 def test_parameters_are_refused_when_the_call_is_made(
     schedules: ScheduleCalls, prefix: str, make: Callable[[ScheduleCalls, str, Any], Call[str]]
 ) -> None:
@@ -205,7 +206,7 @@ _OTHERS: list[Callable[[ScheduleCalls], Call[Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("make", _OTHERS)
+@each_row("make", _OTHERS)
 def test_an_engine_that_shuts_down_refuses_a_call_before_it_looks_at_arguments(
     schedules: ScheduleCalls, host: EngineHost, make: Callable[[ScheduleCalls], Call[Any]]
 ) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
+from tables import each_row
 
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.runtime.loop_thread import LoopThread
@@ -82,7 +83,7 @@ def test_the_table_is_that_of_the_one_who_asks(host: Host) -> None:
     assert calls.who(None).wait() == asker(None)
 
 
-@pytest.mark.parametrize("by", ["", "a" * 256, "\0"])
+@each_row("by", ["", "a" * 256, "\0"])
 def test_a_name_that_no_database_takes_is_refused_at_the_call(host: Host, by: str) -> None:
     with pytest.raises(ConfigError, match=r"^by must have 1 to 255 characters"):
         Calls(cast(EngineHost, host), Table).who(by)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from tables import each_row
 from unit.triggering import SECOND, Part, Store
 
 from cloaca_core.errors import DefinitionError, DefinitionTypeError, ScheduleError
@@ -152,7 +153,7 @@ async def test_a_change_that_polls_get_in_the_way_of_is_made_again(
     await part.close()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("call", "arguments", "message"),
     [
         ("page", (1, None, None), "enabled_only must be a bool"),

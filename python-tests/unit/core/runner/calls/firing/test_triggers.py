@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tables import each_row
 
 from cloaca_core._engine.engine import Engine
 from cloaca_core.definition.registry import Registry
@@ -54,7 +55,7 @@ def test_the_loop_that_polls_hears_of_a_change(host: EngineHost) -> None:
     assert table._changed == host.engine.trigger_changed
 
 
-@pytest.mark.parametrize(
+@each_row(
     "make",
     [
         lambda calls: calls.page(7, 7, 7),
