@@ -121,6 +121,18 @@ def poison(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def killer(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+    """Meet the test and kill the worker, each time."""
+    Path(context["folder"], "inside").write_text(str(os.getpid()), encoding="utf-8")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def enduring(context: cloaca.Context) -> None:
+    """Go on until there is a file ``end``, however often it begins."""
+    while not Path(context["folder"], "end").exists():
+        time.sleep(POLL)
+
+
 def heeding(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
     """Go on until told to end, and say that it ended."""
     Path(context["folder"], "inside").write_text(str(os.getpid()), encoding="utf-8")
@@ -157,6 +169,8 @@ def registry() -> cloaca.Registry:
         ("waiting", waiting, {}),
         ("logging", logging_, {}),
         ("poison", poison, {}),
+        ("killer", killer, {}),
+        ("enduring", enduring, {}),
         ("heeding", heeding, {}),
         ("deaf", meeting, {"timeout_seconds": 2.0, "retry_attempts": 2, "retry_delay_ms": 1}),
         ("limited", heeding, {"timeout_seconds": 1.0, "retry_attempts": 1}),

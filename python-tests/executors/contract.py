@@ -25,6 +25,8 @@ class ExecutorContract:
 
     ends_bodies = False
     """Whether the executor ends a body that is given up; otherwise it must end by itself."""
+    deaths = 1
+    """How many times a body kills its worker until none more is allowed."""
 
     @pytest.fixture
     def open_on(self, database_url: str, given: Any) -> Iterator[Open]:
@@ -141,13 +143,13 @@ class ExecutorContract:
     def test_a_body_that_kills_its_workers_fails_and_the_runner_lives(
         self, open_on: Open, tmp_path: Path
     ) -> None:
-        runner = open_on(max_recovery_attempts=1)
+        runner = open_on(max_recovery_attempts=0)
         run = runner.submit("poison", {"folder": str(tmp_path)})
         assert run.result(WAIT).status == "Failed"
 
         lost = [each for each in run.attempts() if each.error_type == "WorkerLost"]
-        assert [each.status for each in lost] == ["Failed", "Failed"]
-        assert len(executions(tmp_path)) == 2
+        assert [each.status for each in lost] == ["Failed"] * self.deaths
+        assert len(executions(tmp_path)) == self.deaths
         runner.execute("several").raise_for_status()
 
     def test_a_body_is_told_that_its_run_is_cancelled(self, open_on: Open, tmp_path: Path) -> None:
@@ -213,6 +215,25 @@ class InterruptContract(ExecutorContract):
 
         lost, done = run.attempts()
         assert (lost.status, lost.error_type, done.status) == ("Failed", "WorkerLost", "Completed")
+
+
+class PoolContract(InterruptContract):
+    """The contract of one that breaks with all its bodies when one worker dies."""
+
+    deaths = 3  # two while it is no suspect
+
+    def test_no_break_counts_against_an_innocent_body(self, open_on: Open, tmp_path: Path) -> None:
+        """The first one that did would fail it."""
+        runner = open_on(max_recovery_attempts=0)
+        innocent = runner.submit("enduring", {"folder": str(tmp_path)})
+        killer = runner.submit("killer", bodies.pipes(tmp_path))
+        for _ in range(2):
+            read(tmp_path / "inside")
+        (tmp_path / "end").touch()
+        read(tmp_path / "inside")
+
+        assert killer.result(WAIT).status == "Failed"
+        innocent.result(WAIT).raise_for_status()
 
 
 def read(pipe: Path) -> str:

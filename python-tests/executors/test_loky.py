@@ -6,11 +6,11 @@ import functools
 
 import pytest
 from executors import bodies
-from executors.contract import InterruptContract
+from executors.contract import PoolContract
 from loky import get_reusable_executor
 
 
-class TestLoky(InterruptContract):
+class TestLoky(PoolContract):
     @pytest.fixture
     def given(self) -> object:
         """A function, so that the runner gets another one when it breaks."""

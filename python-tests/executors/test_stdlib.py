@@ -7,7 +7,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 
 import pytest
 from executors import bodies
-from executors.contract import InterruptContract
+from executors.contract import PoolContract
 
 
 def pool() -> Executor:
@@ -16,7 +16,7 @@ def pool() -> Executor:
     return ProcessPoolExecutor(2, mp_context=context, initializer=bodies.hear_interrupts)
 
 
-class TestStdlib(InterruptContract):
+class TestStdlib(PoolContract):
     @pytest.fixture
     def given(self) -> object:
         """A function, so that the runner gets another one when it breaks."""

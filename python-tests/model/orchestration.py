@@ -67,6 +67,14 @@ class SettableClock(LoopClock):
         return super().wall() if self.shown is None else self.shown
 
 
+class There(Attempt):
+    """An attempt on an executor."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.place = "executor there"
+
+
 class Scene:
     """An orchestrator whose executor and journal are in the test's hands.
 

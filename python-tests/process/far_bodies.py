@@ -29,7 +29,7 @@ def pool() -> Executor:
 
 def define(registry: cloaca.Registry) -> None:
     """A workflow of one task for each body."""
-    for body in (quick, falls, waits, waits_async, goes_on, poison, busy):
+    for body in (quick, falls, waits, waits_async, lasts, goes_on, poison, busy):
         with cloaca.WorkflowBuilder(body.__name__, registry=registry):
             cloaca.task(id="t", executor="cpu", retry_attempts=1)(body)
 
@@ -75,6 +75,15 @@ async def waits_async(context: cloaca.Context, handle: cloaca.AsyncTaskHandle) -
     _note(handle)
     _say("waiting")
     _await_release()
+    return {"attempt": handle.attempt}
+
+
+def lasts(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, int]:
+    """Goes on until there is a file ``end`` beside the ledger, however often it begins."""
+    _note(handle)
+    _say("lasting")
+    while not LEDGER.with_name("end").exists():
+        time.sleep(0.01)
     return {"attempt": handle.attempt}
 
 

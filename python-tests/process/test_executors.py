@@ -50,6 +50,10 @@ class Scene:
         """Let go the bodies that wait; returns when one was there."""
         self._release.write_bytes(b"")
 
+    def let_end(self) -> None:
+        """Let bodies end that last until then, however often they begin."""
+        self.fleet.ledger_path.with_name("end").touch()
+
     def attempts(self, run_id: str) -> list[tuple[Any, ...]]:
         """What is recorded of the attempts of a run."""
         return self.fleet.query(
@@ -57,6 +61,11 @@ class Scene:
             "WHERE run_id = ? ORDER BY attempt",
             run_id,
         )
+
+    def error(self, run_id: str) -> str:
+        """The error of a run that has failed."""
+        ((error,),) = self.fleet.query("SELECT error_message FROM cloaca_run WHERE id = ?", run_id)
+        return str(error)
 
     def executions(self, run_id: str) -> list[Entry]:
         return [entry for entry in self.fleet.ledger() if entry.run_id == run_id]
@@ -95,29 +104,39 @@ def test_a_body_whose_worker_is_killed_is_run_again_and_others_are_untouched(sce
     assert [str(entry.pid) for entry in scene.executions(waits)] == [waiting]
 
 
-@pytest.mark.parametrize("executor", [OURS, STANDARD])
-def test_a_body_that_kills_its_worker_fails_at_last_and_others_do_not(
-    scene: Scene, executor: str
-) -> None:
-    """The pool of the standard library loses all bodies with it, and is made anew."""
-    worker = scene.start(executor, max_recovery_attempts=1)
+def test_a_body_that_kills_its_worker_fails_at_last_and_others_do_not(scene: Scene) -> None:
+    worker = scene.start(max_recovery_attempts=1)
     innocent = worker.submit("waits")
     worker.hear("waiting")
     poison = worker.submit("poison")
-    worker.hear("poison")
-    # The standard library looks whether a new worker has died when the next call comes.
-    quick = worker.submit("quick")
-    if executor == STANDARD:
-        worker.hear("waiting")  # again, and alone
+    assert worker.result(poison) == ("Failed", {})
     scene.release()
 
-    assert worker.result(poison) == ("Failed", {})
-    ((error,),) = scene.fleet.query("SELECT error_message FROM cloaca_run WHERE id = ?", poison)
-    assert error.endswith(
+    assert scene.error(poison).endswith(
         "RecoveryLimitError: 2 processes died while they ran this task; max_recovery_attempts is 1"
     )
     assert [entry.attempt for entry in scene.executions(poison)] == [1, 2]
-    for run_id in (innocent, quick, worker.submit("quick")):
+    assert worker.result(innocent) == ("Completed", {"attempt": 1})
+    assert worker.result(worker.submit("quick"))[0] == "Completed"
+
+
+def test_a_pool_that_breaks_again_and_again_costs_no_innocent_body_its_run(scene: Scene) -> None:
+    """The first break that counted against the long body would fail it."""
+    worker = scene.start(STANDARD, max_recovery_attempts=0)
+    innocent = worker.submit("lasts")
+    worker.hear("lasting")
+    killers = [worker.submit("poison") for _ in range(3)]
+    for _ in range(2):  # by the third one the long body may run alone
+        worker.hear("poison")
+    scene.let_end()
+
+    for run_id in killers:
+        assert worker.result(run_id) == ("Failed", {})
+        assert scene.error(run_id).endswith(
+            "RecoveryLimitError: 3 processes died while they ran this task, 1 of them while it ran "
+            "alone; max_recovery_attempts is 0"
+        )
+    for run_id in (innocent, worker.submit("quick")):
         assert worker.result(run_id)[0] == "Completed"
 
 

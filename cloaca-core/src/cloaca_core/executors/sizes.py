@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Executor
 
 
@@ -15,17 +15,24 @@ def size_of(executor: Executor) -> int | None:
     for name in ("workers", "_max_workers"):
         if (size := _positive(getattr(executor, name, None))) is not None:
             return size
-    return _threads_of(getattr(executor, "_client", None))
+    return _positive(sum(_threads_of(executor)))
 
 
-def _threads_of(client: object) -> int | None:
-    """The threads of all workers of a Dask client. Its executor shows it under a private name only,
-    which has not changed since 2017.
+def shares_workers(executor: Executor | None) -> bool:
+    """Whether a worker that is there now runs several calls at once, as far as is known: on Dask,
+    one with several threads. Asks the scheduler, which may raise.
     """
-    if not callable(ask := getattr(client, "nthreads", None)):
-        return None
+    return max(_threads_of(executor), default=1) > 1
+
+
+def _threads_of(executor: Executor | None) -> Collection[int]:
+    """How many threads each worker of a Dask client has. Its executor shows the client under a
+    private name only, which has not changed since 2017.
+    """
+    if not callable(ask := getattr(getattr(executor, "_client", None), "nthreads", None)):
+        return ()
     threads = ask()
-    return _positive(sum(threads.values())) if isinstance(threads, Mapping) else None
+    return threads.values() if isinstance(threads, Mapping) else ()
 
 
 def _positive(size: object) -> int | None:

@@ -11,9 +11,10 @@ from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.executors.by_value import ByValue
 from cloaca_core.executors.dask_starts import DaskStarts, starts_of
 from cloaca_core.executors.kinds import ExecutorLike, Interruptible, OnStart
+from cloaca_core.executors.new_workers import NewWorkers
 from cloaca_core.executors.process import ProcessExecutor, process
 from cloaca_core.executors.ray import RayExecutor
-from cloaca_core.executors.sizes import size_of
+from cloaca_core.executors.sizes import shares_workers, size_of
 from cloaca_core.executors.traits import traits_of
 from cloaca_core.logs import SafeLogger
 
@@ -39,6 +40,7 @@ class Supply:
         self._executor: Executor | None = None
         self._starts: DaskStarts | None = None
         self._lock = threading.Lock()
+        self._new_workers = NewWorkers()
         self.at_once: int | None = None
 
     @property
@@ -103,6 +105,13 @@ class Supply:
             return executor.is_local
         return executor is not None and traits_of(executor).is_local
 
+    def shares_workers(self) -> bool:
+        """Whether workers run several calls at once, which die with them, as far as is known."""
+        try:
+            return shares_workers(self._executor)
+        except Exception:  # noqa: BLE001 - the cluster is away
+            return False
+
     def stays_broken(self, error: BaseException) -> bool:
         """Whether all further calls will meet this error of ``submit``, too."""
         is_over = isinstance(error, BrokenExecutor) or "shutdown" in str(error)
@@ -151,9 +160,13 @@ class Supply:
         function: Callable[..., T],
         *args: object,
     ) -> Future[T]:
-        options = traits_of(executor).submit
+        traits = traits_of(executor)
+        options = traits.submit
         if on_start is None:
-            return executor.submit(function, *args, **options)
+            call = executor.submit(function, *args, **options)
+            if traits.looks_early:
+                self._new_workers.after_call(executor)
+            return call
         if self._starts is not None and (starts := self._starts_on(executor)) is not None:
             return starts.submit(on_start, function, *args, **options)
         if isinstance(executor, ProcessExecutor):

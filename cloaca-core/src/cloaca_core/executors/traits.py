@@ -16,7 +16,8 @@ class Traits:
 
     ``submit`` and ``shutdown`` are keyword arguments for these methods. ``cancels`` is False where
     ``Future.cancel()`` claims to have ended a call that goes on: then it is better not called.
-    Where it ``is_local``, calls run in this process or in others of this host and this user.
+    Where it ``is_local``, calls run in this process or in others of this host and this user. One
+    that ``looks_early`` has to be woken after a call: see ``new_workers``.
     """
 
     submit: Mapping[str, bool] = field(default_factory=dict)
@@ -25,6 +26,7 @@ class Traits:
     )
     cancels: bool = True
     is_local: bool = False
+    looks_early: bool = False
 
 
 _DASK: Final = Traits(
@@ -36,22 +38,21 @@ _DASK: Final = Traits(
     cancels=False,
 )
 _LOKY: Final = Traits(shutdown={"wait": False}, is_local=True)
-_LOCAL: Final = Traits(is_local=True)
+_PROCESSES: Final = Traits(is_local=True, looks_early=True)
+_THREADS: Final = Traits(is_local=True)
 _OTHERS: Final = Traits()
-
-_LOCAL_CLASSES: Final = (
-    Foreign("concurrent", "ProcessPoolExecutor"),
-    Foreign("concurrent", "ThreadPoolExecutor"),
-)
-"""By name, as the module of processes takes long to import."""
 
 
 def traits_of(executor: Executor) -> Traits:
-    """The traits of this executor's kind."""
+    """The traits of this executor's kind, known by name: the module of processes takes long to
+    import.
+    """
     if is_one_of(executor, Foreign("distributed", "ClientExecutor")):
         return _DASK
     if is_one_of(executor, Foreign("loky", "ProcessPoolExecutor")):
         return _LOKY
-    if is_one_of(executor, *_LOCAL_CLASSES):
-        return _LOCAL
+    if is_one_of(executor, Foreign("concurrent", "ProcessPoolExecutor")):
+        return _PROCESSES
+    if is_one_of(executor, Foreign("concurrent", "ThreadPoolExecutor")):
+        return _THREADS
     return _OTHERS

@@ -38,9 +38,10 @@ class ReasonCode(StrEnum):
     Programs decide by the code, people read the text beside it. A task that was cut short has
     the code of its run. A row that completed has none, nor has a failed attempt, whose error
     type says why, unless it does not count as one of the task's attempts (with ``WORKER_LOST``
-    as a process died under it), or is the last one and has paused its run. A waiting attempt
-    has one if its body has left memory meanwhile; a running one if it is a suspect and runs alone,
-    or if it runs on an executor. Rows of an older version have none either.
+    as a process died under it, with ``POOL_BROKE`` as its executor broke with all its bodies), or
+    is the last one and has paused its run. A waiting attempt has one if its body has left memory
+    meanwhile; a running one if it is a suspect and runs alone, if it runs on an executor, or both.
+    Rows of an older version have none either.
     """
 
     TASK_FAILED = "task_failed"
@@ -57,19 +58,24 @@ class ReasonCode(StrEnum):
     REJECTED = "rejected"
     NOT_COUNTED = "not_counted"
     WORKER_LOST = "worker_lost"
+    POOL_BROKE = "pool_broke"
     EXHAUSTED = "exhausted"
     HAS_LEFT = "has_left"
     VERSION_CHANGED = "version_changed"
     ALONE = "alone"
     ELSEWHERE = "elsewhere"
+    ALONE_ELSEWHERE = "alone_elsewhere"
 
 
-UNCOUNTED: Final = (ReasonCode.NOT_COUNTED, ReasonCode.WORKER_LOST)
+LOST: Final = (ReasonCode.WORKER_LOST, ReasonCode.POOL_BROKE)
+"""The codes of attempts under which a process of their executor died."""
+
+UNCOUNTED: Final = (ReasonCode.NOT_COUNTED, *LOST)
 """The codes of attempts that use up none of the task's."""
 
 
 SUSPECT_AFTER: Final = 2
-"""Deaths of its process after which a body is a suspect, and runs alone."""
+"""Deaths of the process or pool that it shares after which a body is a suspect, and runs alone."""
 
 
 class TickOutcome(StrEnum):

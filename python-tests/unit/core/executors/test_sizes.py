@@ -8,7 +8,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 import pytest
 from tables import each_row
 
-from cloaca_core.executors.sizes import size_of
+from cloaca_core.executors.sizes import shares_workers, size_of
 
 
 def test_pools_of_the_standard_library_tell_their_size() -> None:
@@ -24,6 +24,13 @@ def test_our_own_executors_have_workers() -> None:
 
 def test_dask_has_the_threads_of_all_its_workers() -> None:
     assert size_of(_Dask({"tcp://one": 2, "tcp://two": 4})) == 6
+
+
+def test_a_worker_of_dask_with_several_threads_is_shared_by_calls() -> None:
+    assert shares_workers(_Dask({"tcp://one": 1, "tcp://two": 2}))
+    assert not shares_workers(_Dask({"tcp://one": 1, "tcp://two": 1}))
+    assert not shares_workers(_Dask({}))
+    assert not shares_workers(_WithWorkers(2))
 
 
 def test_a_cluster_without_workers_has_no_size_yet() -> None:

@@ -35,7 +35,9 @@ def test_loky_cancels_no_futures_at_its_end() -> None:
 
 def test_so_are_its_processes() -> None:
     with ProcessPoolExecutor(1) as pool:
-        assert traits_of(pool) == Traits(submit={}, shutdown=ENDED, cancels=True, is_local=True)
+        assert traits_of(pool) == Traits(
+            submit={}, shutdown=ENDED, cancels=True, is_local=True, looks_early=True
+        )
 
 
 def test_others_may_run_anywhere() -> None:

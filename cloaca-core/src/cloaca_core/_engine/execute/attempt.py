@@ -138,12 +138,14 @@ class Attempt(AttemptWork):
 
     ``number`` counts from 1; ``uncounted`` attempts before it used up none of the task's.
     ``finds_children``: failed runs that its calls had submitted were begun again before it.
-    ``started_at`` is wall time in µs when the body begins. ``context`` is made at that moment from
-    ``given``, which many attempts may share. ``marked`` says that its start mark is on the way.
-    ``steps`` makes the object that runs the steps of its body. ``ahead`` is set until the record
-    that it was prepared ahead of is durable. ``leaving`` is set when the body was asked to leave in
-    a wait; ``begun_at`` is when it had begun before it left, None if it has not left before.
-    ``logs`` makes its log, at the first line: it is the ``Sink`` of what its body logs.
+    ``shared``: its executor has broken with all its bodies before. ``alone`` is set while it is a
+    suspect that no other body runs beside. ``started_at`` is wall time in µs when the body begins.
+    ``context`` is made at that moment from ``given``, which many attempts may share. ``marked``
+    says that its start mark is on the way. ``steps`` makes the object that runs the steps of its
+    body. ``ahead`` is set until the record that it was prepared ahead of is durable. ``leaving`` is
+    set when the body was asked to leave in a wait; ``begun_at`` is when it had begun before it
+    left, None if it has not left before. ``logs`` makes its log, at the first line: it is the
+    ``Sink`` of what its body logs.
     """
 
     __slots__ = (
@@ -152,6 +154,7 @@ class Attempt(AttemptWork):
         "_logs",
         "_opened",
         "ahead",
+        "alone",
         "begun_at",
         "context",
         "crashes",
@@ -165,6 +168,7 @@ class Attempt(AttemptWork):
         "number",
         "outcome",
         "owner",
+        "shared",
         "started_at",
         "steps",
         "task",
@@ -185,6 +189,7 @@ class Attempt(AttemptWork):
         crashes: int = 0,
         uncounted: int = 0,
         finds_children: bool = False,
+        shared: bool = False,
         begun_at: int | None = None,
         clock: Clock,
         finished: Callable[[Work], None],
@@ -203,6 +208,8 @@ class Attempt(AttemptWork):
         self.crashes: int = crashes
         self.uncounted: int = uncounted
         self.finds_children: bool = finds_children
+        self.shared: bool = shared
+        self.alone: bool = False
         self.begun_at: int | None = begun_at
         self.leaving: bool = False
         self.steps: Callable[[Attempt], BodyCalls] = steps

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cloaca_core._engine.execute.coroutines import BodyLoop
 from cloaca_core._engine.execute.threads import BodyThreads
-from cloaca_core._engine.execute.work import COROUTINES, HERE, THREADS, Stage, Work
+from cloaca_core._engine.execute.work import COROUTINES, THREADS, Stage, Work
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.remote.pool import Pool
@@ -83,14 +83,6 @@ class Executor:
     def slot_use(self) -> dict[str, SlotUse]:
         """How the slots of each place are used now, by its name."""
         return {name: _use_of(place) for name, place in self._places.items()}
-
-    def shares_fate(self, work: Work) -> bool:
-        """Whether this work, should its process die under it, takes other work with it: it runs in
-        the engine's process, or on an executor that has broken with all that it ran.
-        """
-        if work.place in HERE:
-            return True
-        return self._pools is not None and self._pools.has_broken(work.place)
 
     def slots(self, place: str) -> int:
         """How many pieces of work this place runs at once."""

@@ -34,7 +34,8 @@ class Raised:
 
     ``again`` says whether another attempt follows; if the body asked for that with ``RetryAfter``,
     ``after`` is the number of seconds until then. ``counts`` is False for an attempt that uses up
-    none of the task's attempts; ``crashed`` is True if a process died under it.
+    none of the task's attempts; ``crashed`` is True if a process died under it, ``shared`` if it
+    took other bodies with it.
     """
 
     type: str
@@ -44,6 +45,7 @@ class Raised:
     after: float | None = None
     counts: bool = True
     crashed: bool = False
+    shared: bool = False
 
     def __str__(self) -> str:
         return f"{self.type}: {self.message}"

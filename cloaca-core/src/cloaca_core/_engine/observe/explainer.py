@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core._engine.execute.work import HERE, Stage
 from cloaca_core._engine.observe.facts import Active, Facts, Here, RunnerState
 from cloaca_core._engine.observe.unserved import nearest
-from cloaca_core._engine.plan.suspicion import is_suspect
+from cloaca_core._engine.orchestrate.quarantine import is_to_run_alone
 from cloaca_core._engine.recover.liveness import Liveness
 from cloaca_core.definition.version_change import fingerprints
 from cloaca_core.errors import RunNotFoundError
@@ -210,14 +210,17 @@ class Explainer:
             deadline=None if run.deadline is None else run.deadline.at,
             rests=run.rests_since is not None,
             executors=self._executor.usage(),
-            suspect=self._suspect(),
+            suspects=self._suspects(),
         )
 
-    def _suspect(self) -> tuple[str, str] | None:
-        """The task and the run of the first body here that runs alone, or is to."""
+    def _suspects(self) -> dict[str | None, tuple[str, str]]:
+        """The task and the run of the first body that runs alone, or is to, by its executor."""
         attempts = (attempt for run in self._runs for attempt in self._runs.attempts(run))
-        found = (each for each in attempts if each.place in HERE and is_suspect(each.crashes))
-        return next(((each.task_id, each.run_id) for each in found), None)
+        suspects: dict[str | None, tuple[str, str]] = {}
+        for each in filter(is_to_run_alone, attempts):
+            executor = None if each.place in HERE else each.task.executor
+            suspects.setdefault(executor, (each.task_id, each.run_id))
+        return suspects
 
 
 def _setting(task: Task) -> str:

@@ -77,9 +77,9 @@ class Here:
 class Active:
     """A run that this process owns. ``queued`` are the tasks that wait for a free slot, each with
     the setting that says how many there are; of ``executors``, how they are used. ``deadline`` is
-    the end of its time limit, which stands still while the run ``rests``. ``suspect`` is the task
-    and the run of a body that runs alone in this process, or waits until it may; other bodies do
-    not begin here until it has ended.
+    the end of its time limit, which stands still while the run ``rests``. ``suspects`` are bodies
+    that run alone on an executor, or wait until they may, by its name, or by None for this process:
+    each by its task and run. Other bodies do not begin there until the suspect has ended.
     """
 
     running: frozenset[str]
@@ -87,7 +87,7 @@ class Active:
     deadline: Instant | None = None
     rests: bool = False
     executors: Mapping[str, Usage] = field(default_factory=dict)
-    suspect: tuple[str, str] | None = None
+    suspects: Mapping[str | None, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,8 @@ from cloaca_core._engine.execute.outcome import (
 )
 from cloaca_core._engine.execute.waits import AttemptWaits
 from cloaca_core._engine.execute.work import HERE, LEAST_CHECK, Work
-from cloaca_core._engine.orchestrate.quarantine import Quarantine
+from cloaca_core._engine.orchestrate.quarantine import Quarantine, is_to_run_alone
 from cloaca_core._engine.orchestrate.waiting_bodies import WaitingBodies
-from cloaca_core._engine.plan.suspicion import is_suspect
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core._engine.record.memos import Memos
 from cloaca_core._engine.runtime.deadlines import Deadlines
@@ -49,7 +48,7 @@ log = SafeLogger("cloaca.engine")
 
 Ts = TypeVarTuple("Ts")
 
-ALONE: Final = "%s: runs alone in this process, since %d processes have died while it ran"
+ALONE: Final = "%s: runs alone %s, since %d processes have died while it ran"
 
 
 class AttemptListener(Protocol):
@@ -102,7 +101,7 @@ class Attempts:
         self._runs = runs
         self._capacity = capacity
         self._listener = listener
-        self._quarantine = Quarantine(executor.slots, executor.shares_fate, self._under_way)
+        self._quarantine = Quarantine(executor.slots, self._under_way)
         self.waiting_bodies: WaitingBodies = WaitingBodies(
             executor, self._quarantine, runs, listener.mark, self._resumed, capacity.changed
         )
@@ -133,7 +132,9 @@ class Attempts:
         """Prepare an attempt that ``let_go`` lets begin; false if it must wait for a slot, or for
         a suspect.
         """
-        if self._quarantine.closed or not self._executor.expect(attempt):
+        if self._quarantine.closed and self._quarantine.closes(attempt.place):
+            return False
+        if not self._executor.expect(attempt):
             return False
         attempt.ahead = True
         self._runs.begin(attempt)
@@ -147,13 +148,13 @@ class Attempts:
             self._executor.let_go(attempt)
 
     def start(self, attempt: Attempt) -> None:
-        """Send an attempt off; one of a recovered run only when its start mark is durable. Of those
-        with which an executor has broken as a whole, one at a time; beside a suspect none.
+        """Send an attempt off; one of a recovered run, or a suspect, only when its start mark is
+        durable. Beside a suspect none begins.
         """
         self._runs.begin(attempt)
-        if attempt.owner.recovered or (attempt.crashes and self._executor.shares_fate(attempt)):
+        if attempt.owner.recovered or (attempt.crashes and is_to_run_alone(attempt)):
             self._quarantine.add(attempt, partial(self._mark_and_send, attempt))
-        elif self._quarantine.closed and attempt.place in HERE:
+        elif self._quarantine.closed and self._quarantine.closes(attempt.place):
             self._quarantine.hold(attempt, partial(self._send, attempt))
         else:
             self._send(attempt)
@@ -172,8 +173,9 @@ class Attempts:
     def _mark_and_send(self, attempt: Attempt) -> None:
         if not self.draining:
             attempt.marked = True
-            if attempt.place in HERE and is_suspect(attempt.crashes):
-                log.warning(ALONE, attempt, attempt.crashes, extra=attempt.log_ids())
+            if attempt.alone:
+                where = "in this process" if attempt.place in HERE else f"on {attempt.place}"
+                log.warning(ALONE, attempt, where, attempt.crashes, extra=attempt.log_ids())
             then = partial(self._send, attempt)
             self._listener.mark(attempt, attempt_rows.start_mark(attempt), then)
 

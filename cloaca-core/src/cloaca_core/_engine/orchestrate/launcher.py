@@ -111,7 +111,8 @@ class Launcher:
 
     def _blamed(self, run: ActiveRun, task: int, resume: Resume) -> int:
         """How many deaths count against this attempt."""
-        return blamed(resume.crashes, shared=self._attempts.runs_here(run.graph.tasks[task]))
+        shared = resume.shared or self._attempts.runs_here(run.graph.tasks[task])
+        return blamed(resume.crashes, shared=shared)
 
     def _is_due(self, run: ActiveRun, task: int, resume: Resume) -> None:
         self._listener.guarded(run, self._launch, run, task, resume)
@@ -127,6 +128,7 @@ class Launcher:
             crashes=resume.crashes,
             uncounted=resume.uncounted,
             finds_children=resume.finds_children,
+            shared=resume.shared,
             begun_at=run.latest[task].started_at if resume.has_left else None,
             clock=self._clock,
             finished=self._attempts.finished,
@@ -205,6 +207,7 @@ class Launcher:
                     finds_children=attempt.finds_children,
                     has_left=attempt.has_left,
                     seen=run.plan.contexts.seen_by(attempt.index) if attempt.has_left else None,
+                    shared=attempt.shared,
                 )
                 run.held.append(attempt.index)
 

@@ -16,7 +16,7 @@ from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.planner import Completed, Failed, Known, Skipped
 from cloaca_core._engine.plan.reasons import skip_reason
 from cloaca_core.records.runs import AttemptRow, RunRow
-from cloaca_core.records.states import UNCOUNTED, ReasonCode, TaskStatus
+from cloaca_core.records.states import LOST, UNCOUNTED, ReasonCode, TaskStatus
 from cloaca_core.records.steering import RestartRow
 from cloaca_core.values.json_values import JsonValue, decode
 
@@ -24,7 +24,8 @@ from cloaca_core.values.json_values import JsonValue, decode
 class Resume(NamedTuple):
     """How to go on with a task that is not final.
 
-    ``retry_at`` is the earliest start in µs; ``crashes`` how many processes died in this attempt.
+    ``retry_at`` is the earliest start in µs; ``crashes`` how many processes died in this attempt,
+    on an executor how many times it lost its worker: ``shared`` if that took other bodies with it.
     ``delay`` is the whole time in µs between the last attempt and ``retry_at``. ``uncounted`` is
     how many attempts before this one used up none of the task's. ``finds_children`` says that the
     failed runs that its calls had submitted were begun again before it. ``has_left`` says that its
@@ -40,6 +41,7 @@ class Resume(NamedTuple):
     finds_children: bool = False
     has_left: bool = False
     seen: int | None = None
+    shared: bool = False
 
 
 FRESH = Resume()
@@ -78,12 +80,14 @@ def restore(
         uncounted[index] += row.reason_code in UNCOUNTED
         if index not in latest or latest[index].attempt < row.attempt:
             latest[index] = row
+    broke = {row.task_id for row in rows if row.reason_code == ReasonCode.POOL_BROKE}
     restored = Restored({}, {}, latest, exhausted - latest.keys())
     for index, row in latest.items():
         if (fact := _fact(row)) is not None:
             restored.known[index] = fact
         else:
-            restored.resume[index] = resumption(row, uncounted[index])
+            shared = row.task_id in broke
+            restored.resume[index] = resumption(row, uncounted[index])._replace(shared=shared)
     for index, before in uncounted.items():
         if index not in latest:
             restored.resume[index] = Resume(before + 1, uncounted=before)
@@ -164,8 +168,9 @@ def resumption(row: AttemptRow, uncounted: int) -> Resume:
         )
     assert row.retry_at is not None, "an attempt that failed for good is not gone on with"
     delay = 0 if row.ended_at is None else row.retry_at - row.ended_at
-    crashes = row.crashes if row.reason_code == ReasonCode.WORKER_LOST else 0
-    return Resume(row.attempt + 1, row.retry_at, crashes, delay, uncounted)
+    crashes = row.crashes if row.reason_code in LOST else 0
+    shared = row.reason_code == ReasonCode.POOL_BROKE
+    return Resume(row.attempt + 1, row.retry_at, crashes, delay, uncounted, shared=shared)
 
 
 def change_from_json(text: str) -> Change:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from cloaca_core._engine.execute.outcome import Raised, Succeeded, raised
 from cloaca_core._engine.execute.work import HERE
 from cloaca_core._engine.plan.merge import Change
+from cloaca_core._engine.plan.suspicion import after_death, is_suspect
 from cloaca_core.records.runs import AttemptRow
-from cloaca_core.records.states import SUSPECT_AFTER, ReasonCode, TaskStatus
+from cloaca_core.records.states import ReasonCode, TaskStatus
 from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
 
 def start_mark(attempt: Attempt) -> AttemptRow:
     """The body has started, or is about to. Its code says under which deaths it is not to blame:
-    see ``RunnerStore.take_over``.
+    see ``RunnerStore.take_over``. One that has come further is no suspect any more.
     """
     row = _of_attempt(attempt, TaskStatus.RUNNING, None)
+    alone = attempt.alone and is_suspect(attempt.crashes)
     if attempt.place not in HERE:
-        return row._replace(reason_code=str(ReasonCode.ELSEWHERE))
-    if attempt.crashes >= SUSPECT_AFTER:
-        return row._replace(reason_code=str(ReasonCode.ALONE))
-    return row
+        code = ReasonCode.ALONE_ELSEWHERE if alone else ReasonCode.ELSEWHERE
+        return row._replace(reason_code=str(code))
+    return row._replace(reason_code=str(ReasonCode.ALONE)) if alone else row
 
 
 def as_begun(row: AttemptRow) -> AttemptRow:
@@ -116,11 +117,12 @@ def completed(attempt: Attempt, outcome: Succeeded, now: int) -> AttemptRow:
 def failed(attempt: Attempt, failure: Raised, now: int, *, retry_at: int | None) -> AttemptRow:
     """The attempt failed at ``now``; another one may start at ``retry_at``. The code of one that
     uses up none of the task's attempts lets a later owner of the run count as this one does; if its
-    process died, the next attempt knows how often that has happened.
+    process died, the next attempt knows how often that has happened, and whether others ran in it.
     """
     row = _of_attempt(attempt, TaskStatus.FAILED, now, failure=failure, retry_at=retry_at)
     if failure.crashed:
-        code, crashes = ReasonCode.WORKER_LOST, attempt.crashes + 1
+        code = ReasonCode.POOL_BROKE if failure.shared else ReasonCode.WORKER_LOST
+        crashes = after_death(attempt.crashes, alone=attempt.alone or not failure.shared)
         return row._replace(reason_code=str(code), crashes=crashes)
     return row if failure.counts else row._replace(reason_code=str(ReasonCode.NOT_COUNTED))
 

@@ -153,7 +153,7 @@ class _Tasks:
             end = "when the run goes on" if begun else "with the run"
             return Why("run_held", f"{before}{self._may_run()}starts {end}")
         if known is not None and self._is_suspect(task, known.row):
-            return self._suspected(known.row)
+            return self._suspected(task, known.row)
         if (active := self._facts.active) is not None and task in active.queued:
             return self._queued(task, before)
         return Why("ready", f"{before}runs already, or waits for a free slot of its runner")
@@ -170,13 +170,14 @@ class _Tasks:
         return [each for each in shape.dependencies if self._status.get(each) not in _FINAL]
 
     def _is_suspect(self, task: str, row: AttemptRow) -> bool:
-        return self._executor(task) is None and is_suspect(row.crashes)
+        ran_alone = row.reason_code == ReasonCode.ALONE_ELSEWHERE
+        return is_suspect(row.crashes) if self._executor(task) is None else ran_alone
 
-    def _suspected(self, row: AttemptRow) -> Why:
+    def _suspected(self, task: str, row: AttemptRow) -> Why:
         died = counted(row.crashes, "process has", "processes have")
         text = (
             f"{died} died while its body ran, so it is a suspect: it starts again once no other "
-            "body runs in the process of its runner, and runs alone there"
+            f"body runs {self._where(task)}, and runs alone there"
         )
         return Why("suspect", text)
 
@@ -184,15 +185,24 @@ class _Tasks:
         active = self._facts.active
         assert active is not None
         setting, executor = active.queued[task], self._executor(task)
-        if executor is None and active.suspect is not None:
-            suspect, run_id = active.suspect
-            text = f"waits for the end of task {suspect} of run {run_id}, a suspect that runs alone"
-            return Why("suspect", f"{before}{text}")
+        if (suspect := active.suspects.get(executor)) is not None:
+            return Why("suspect", f"{before}{self._behind(task, suspect)}")
         if executor is None or (usage := active.executors.get(executor)) is None:
             text = f"waits for a free slot ({setting}), or is about to start"
         else:
             text = _slot_text(executor, usage)
         return Why("limit", f"{before}{text}", Wait("limit", setting))
+
+    def _behind(self, task: str, suspect: tuple[str, str]) -> str:
+        """For what a task waits while there is a suspect in its place, which it may be itself."""
+        if suspect == (task, self._run.id):
+            return f"starts once no other body runs {self._where(task)}, and runs alone there"
+        name, run_id = suspect
+        return f"waits for the end of task {name} of run {run_id}, a suspect that runs alone"
+
+    def _where(self, task: str) -> str:
+        executor = self._executor(task)
+        return "in the process of its runner" if executor is None else f"on executor {executor}"
 
     def _executor(self, task: str) -> str | None:
         """The executor that the body of a task asks for."""
@@ -210,8 +220,9 @@ class _Tasks:
             text = f"its body {began}, in a runner that is gone: it may have had effects"
             return Why("owner_gone", text)
         died = f"; {counted(row.crashes, 'process has', 'processes have')} died in it"
-        if row.reason_code == ReasonCode.ALONE:
-            died += ", so it is a suspect and runs alone: no other body begins in its process"
+        if row.reason_code in (ReasonCode.ALONE, ReasonCode.ALONE_ELSEWHERE):
+            where = "in its process" if executor is None else f"on executor {executor}"
+            died += f", so it is a suspect and runs alone: no other body begins {where}"
         progress = self._progress(row)
         return Why("running", f"its body {began}{progress}{died if row.crashes else ''}")
 
@@ -366,6 +377,11 @@ def _of_executor(row: AttemptRow) -> str:
     if row.reason_code == ReasonCode.WORKER_LOST:
         lost = counted(row.crashes, "worker has", "workers have")
         return f"; {lost} died in it, and after more than max_recovery_attempts it fails for good"
+    if row.reason_code == ReasonCode.POOL_BROKE:
+        broke = f"; its executor has broken {counted(row.crashes, 'time')} while it ran"
+        if is_suspect(row.crashes):
+            return f"{broke}, so it is a suspect and runs alone there"
+        return f"{broke}, which may be due to another body"
     if row.error_type == ExecutorUnavailableError.__name__:
         return "; it is tried again until its executor takes it, or the run's time is over"
     return ""

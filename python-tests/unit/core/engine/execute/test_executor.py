@@ -136,20 +136,6 @@ class TestExecutorsOfTheProgram:
 
         assert isinstance(attempt.outcome, Raised)
         assert attempt.outcome.type == "ExecutorUnavailableError"
-        assert not executor.shares_fate(attempt)
-
-    async def test_it_is_known_whose_death_is_that_of_others(
-        self, wide: Executor, executor: Executor
-    ) -> None:
-        attempt = self.attempt(wide, "cpu", asyncio.Queue())
-        assert not wide.shares_fate(attempt)
-        pool = wide.pool("cpu")
-        assert pool is not None
-        pool.breaks_whole = True
-
-        assert wide.shares_fate(attempt)
-        assert wide.shares_fate(Body())
-        assert executor.shares_fate(Body())
 
     def attempt(self, executor: Executor, name: str, reported: asyncio.Queue[Work]) -> Attempt:
         pool = executor.pool(name)

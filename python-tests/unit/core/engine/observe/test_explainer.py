@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from model.memory_store import MemoryStore
-from model.orchestration import PAIR, Scene
+from model.orchestration import PAIR, Scene, There
 from model.runs import graph_of
 
 from cloaca_core._engine.execute.usage import Usage
@@ -164,7 +165,22 @@ async def test_a_suspect_that_keeps_others_from_beginning_is_known(desk: Desk) -
 
     active = (await desk.facts()).active
     assert active is not None
-    assert active.suspect == ("burn", "other")
+    assert active.suspects == {None: ("burn", "other")}
+
+
+async def test_one_that_keeps_others_from_beginning_on_its_executor_is_known_by_that(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = SimpleNamespace(attempt=There)
+    monkeypatch.setattr(desk.scene.executor, "pool", lambda *_: pool)
+    lost = attempt("r", "burn", status="Failed", error="WorkerLost", crashes=2)
+    past = [lost._replace(ended_at=1, retry_at=2, reason_code="pool_broke")]
+    desk.scene.adopt(graph_of(burn={"executor": "cpu"}), past=past, id="other")
+    desk.scene.adopt(graph_of(a={"executor": "cpu"}))
+
+    active = (await desk.facts()).active
+    assert active is not None
+    assert active.suspects == {"cpu": ("burn", "other")}
 
 
 async def test_a_recorded_attempt_is_there_once(desk: Desk) -> None:

@@ -14,6 +14,7 @@ from model.orchestration import (
     SHORT,
     SHORT_PAIR,
     Scene,
+    There,
     fail,
     rows_of,
 )
@@ -21,7 +22,6 @@ from model.runs import graph_of
 from model.virtual_time import the_loop
 from tables import each_row
 
-from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.context import Context
@@ -364,59 +364,81 @@ class TestSuspects:
             )
 
 
-class There(Attempt):
-    """An attempt on an executor."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.place = "executor there"
-
-
 class TestLostWorkers:
     PAIR = graph_of(a={"executor": "there"}, b={"executor": "there"})
-    PAST = tuple(
-        attempt_row("r", name, status=TaskStatus.FAILED, error="WorkerLost", crashes=1)._replace(
-            ended_at=1, retry_at=2, reason_code="worker_lost"
-        )
-        for name in ("a", "b")
-    )
+
+    def lost(self, crashes: int, code: str = "pool_broke") -> tuple[AttemptRow, ...]:
+        """The attempts of both tasks, whose next ones are due."""
+        status = TaskStatus.FAILED
+        rows = [
+            attempt_row("r", name, status=status, error="WorkerLost", crashes=crashes)
+            for name in ("a", "b")
+        ]
+        return tuple(row._replace(ended_at=1, retry_at=2, reason_code=code) for row in rows)
 
     @pytest.fixture
     async def scene(self, monkeypatch: pytest.MonkeyPatch) -> Scene:
-        """Its executor has broken with all its bodies."""
         pool = SimpleNamespace(attempt=There)
         monkeypatch.setattr(HandExecutor, "pool", lambda *_: pool)
-        monkeypatch.setattr(HandExecutor, "shares_fate", lambda *_: True)
         return Scene()
 
-    async def test_of_those_with_which_an_executor_broke_one_runs_at_a_time(
-        self, scene: Scene
-    ) -> None:
-        scene.adopt(self.PAIR, past=self.PAST)
-        assert not scene.executor.queued
-
-        assert await scene.finish() == [
-            ("a", 2, "Running"),
-            ("a", 2, "Completed"),
-            ("b", 2, "Running"),
-            ("b", 2, "Completed"),
-        ]
-
-    async def test_where_the_worker_died_alone_they_run_at_once(
-        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(scene.executor, "shares_fate", lambda _: False)
-        scene.adopt(self.PAIR, past=self.PAST)
+    async def test_after_one_break_of_their_executor_they_run_together(self, scene: Scene) -> None:
+        scene.adopt(self.PAIR, past=self.lost(1))
 
         assert scene.queued() == ["a", "b"]
 
-    async def test_others_beside_them_wait_for_none(self, scene: Scene) -> None:
-        scene.adopt(self.PAIR, past=self.PAST[:1])
+    async def test_after_two_each_runs_alone_on_it_and_its_mark_says_so(
+        self, scene: Scene, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        scene.adopt(self.PAIR, past=self.lost(2))
+        scene.adopt(graph_of(c={"executor": "there"}), id="other")
+        scene.adopt(graph_of(here={}), id="here")
+        assert scene.queued() == ["here"]
+        (mark,) = [row for record in scene.journal.waiting for row in record.attempts]
+        assert (mark.task_id, mark.reason_code) == ("a", "alone_elsewhere")
+        assert "runs alone on executor there, since 2 processes have died" in caplog.text
+        await scene.journal.commit()
+        assert scene.queued() == ["here", "a"]
+        scene.executor.run()
 
-        assert scene.queued() == ["b"]
+        written = await scene.finish()
+
+        assert [each for each in written if each[0] in "abc"] == [
+            ("a", 2, "Completed"),
+            ("b", 2, "Running"),
+            ("b", 2, "Completed"),
+            ("c", 1, "Completed"),
+        ]
+
+    async def test_where_the_workers_died_alone_they_run_at_once(self, scene: Scene) -> None:
+        scene.adopt(self.PAIR, past=self.lost(3, "worker_lost"))
+
+        assert scene.queued() == ["a", "b"]
+
+    async def test_breaks_beside_others_count_against_none(self) -> None:
+        """Also if the runner that ran them in the second one has died meanwhile."""
+        first, _ = self.lost(1)
+        mark = attempt_row("r", "a", 2, status=TaskStatus.RUNNING, crashes=1)
+        scene = Scene(max_recovery_attempts=0)
+        scene.adopt(
+            graph_of(a={"executor": "there"}),
+            past=[first, mark._replace(reason_code="elsewhere")],
+            recoveries=1,
+        )
+
+        assert [rows_of(each) for each in scene.journal.waiting] == [[("a", 2, "Running")]]
+
+    async def test_one_under_which_it_broke_too_often_alone_fails(self, scene: Scene) -> None:
+        scene.adopt(graph_of(a={"executor": "there"}), past=self.lost(6)[:1])
+
+        assert (await scene.the_end()).status == "Failed"
+        assert str(scene.ended[0][1].error_message).endswith(
+            "RecoveryLimitError: 6 processes died while they ran this task, 4 of them while it ran "
+            "alone; max_recovery_attempts is 3"
+        )
 
     async def test_one_that_lost_too_many_fails_without_another(self, scene: Scene) -> None:
-        lost = [self.PAST[0]._replace(crashes=4)]
+        lost = self.lost(4, "worker_lost")[:1]
         scene.adopt(graph_of(a={"executor": "there"}), past=lost)
 
         assert (await scene.the_end()).status == "Failed"

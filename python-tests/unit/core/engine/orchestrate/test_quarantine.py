@@ -1,4 +1,4 @@
-"""Bodies of recovered runs start as they fit; a suspect runs alone in its process."""
+"""Bodies of recovered runs start as they fit; a suspect runs alone in its process or pool."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from cloaca_core._engine.orchestrate.quarantine import Quarantine
 
 FAR = "executor cpu"
 """A place whose workers die one by one."""
-FRAIL = "executor pool"
-"""A place that breaks with all its bodies."""
+FRAIL, OTHER = "executor pool", "executor other"
+"""Places that break with all their bodies."""
 
 
 class FakeAttempt:
@@ -24,6 +24,8 @@ class FakeAttempt:
     def __init__(self, crashes: int = 0, place: str = THREADS) -> None:
         self.crashes = crashes
         self.place = place
+        self.shared = place in (FRAIL, OTHER)
+        self.alone = False
 
 
 class Gate:
@@ -35,18 +37,17 @@ class Gate:
         self.gone: list[Attempt] = []
         self.running: list[Attempt] = []
         self.quarantine = Quarantine(
-            {THREADS: 2, COROUTINES: 1, FAR: 2}.__getitem__,
-            lambda attempt: attempt.place != FAR,
+            {THREADS: 2, COROUTINES: 1, FAR: 2, FRAIL: 2, OTHER: 2}.__getitem__,
             lambda: [*self.running, *self.gone],
         )
 
     def add(self, count: int = 1, *, crashes: int = 0, place: str = THREADS) -> list[Attempt]:
         return self._each(self.quarantine.add, count, crashes, place)
 
-    def hold(self, count: int = 1) -> list[Attempt]:
-        """Attempts of runs that have lost no process come while it is closed."""
-        assert self.quarantine.closed
-        return self._each(self.quarantine.hold, count, 0, THREADS)
+    def hold(self, count: int = 1, *, place: str = THREADS) -> list[Attempt]:
+        """Attempts of runs that have lost no process come while their place is closed."""
+        assert self.quarantine.closes(place)
+        return self._each(self.quarantine.hold, count, 0, place)
 
     def runs(self, place: str = THREADS) -> Attempt:
         """An attempt of such a run has begun before."""
@@ -100,14 +101,6 @@ class TestTurnstiles:
 
         assert gate.gone == attempts
 
-    def test_those_with_which_an_executor_broke_go_one_at_a_time(self, gate: Gate) -> None:
-        first, second = gate.add(2, crashes=1, place=FRAIL)
-        assert gate.gone == [first]
-
-        gate.over(first)
-
-        assert gate.gone == [second]
-
     def test_those_that_take_nothing_with_them_go_as_there_are_slots(self, gate: Gate) -> None:
         far = gate.add(3, crashes=3, place=FAR)
 
@@ -136,7 +129,7 @@ class TestTurnstiles:
     def test_one_that_ends_at_once_lets_the_next_go(self) -> None:
         """Acting on an attempt may end it before ``add`` of the next one."""
         ended: list[Attempt] = []
-        quarantine = Quarantine(lambda _: 1, lambda _: True, lambda: ())
+        quarantine = Quarantine(lambda _: 1, lambda: ())
 
         def go(attempt: Attempt) -> None:
             ended.append(attempt)
@@ -198,6 +191,33 @@ class TestSuspects:
         (suspect,) = gate.add(crashes=2)
 
         assert gate.gone == [suspect, *gate.add(place=FAR)]
+        assert not gate.quarantine.closes(FAR)
+
+    def test_one_that_runs_alone_is_marked_so_until_it_has_ended(self, gate: Gate) -> None:
+        first, second = gate.add(2, crashes=2, place=FRAIL)
+        assert (first.alone, second.alone) == (True, False)
+
+        gate.over(first)
+
+        assert (first.alone, second.alone) == (False, True)
+
+    def test_one_of_a_pool_runs_alone_there_and_all_other_places_go_on(self, gate: Gate) -> None:
+        running = gate.runs(FRAIL)
+        gate.runs()
+        gate.runs(OTHER)
+        (suspect,) = gate.add(crashes=2, place=FRAIL)
+        recovered, held = gate.add(place=FRAIL), gate.hold(place=FRAIL)
+        assert gate.gone == []
+        others = [*gate.add(), *gate.add(place=OTHER), *gate.add(crashes=2, place=OTHER)]
+        assert gate.gone == others[:2]
+
+        gate.over(running)
+        assert gate.gone == [*others[:2], suspect]
+        gate.over(suspect)
+
+        assert gate.gone == [*others[:2], *held, *recovered]
+        assert gate.quarantine.closes(OTHER)
+        assert not gate.quarantine.closes(FRAIL)
 
     def test_one_that_has_come_further_lets_others_begin_but_no_suspect(self, gate: Gate) -> None:
         first, second = gate.add(2, crashes=2)

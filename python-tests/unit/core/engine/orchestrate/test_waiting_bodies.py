@@ -28,7 +28,7 @@ class Scene:
         self.executor = HandExecutor()
         self.sent: list[Attempt] = []
         self.under_way: list[Attempt] = []
-        self.quarantine = Quarantine(lambda _: 1, lambda _: True, lambda: self.under_way)
+        self.quarantine = Quarantine(lambda _: 1, lambda: self.under_way)
         self.runs = ActiveRuns()
         self.waiting_bodies = WaitingBodies(
             self.executor, self.quarantine, self.runs, self._mark, self._resume, self._place_free

@@ -93,6 +93,11 @@ def test_what_is_final_is_a_fact(graph: PlanGraph, case: Case) -> None:
             FAILED._replace(ended_at=70, retry_at=77, reason_code="worker_lost", crashes=2),
             Resume(2, 77, crashes=2, delay=7, uncounted=1),
         ),
+        # its executor broke with all its bodies
+        Case(
+            FAILED._replace(ended_at=70, retry_at=77, reason_code="pool_broke", crashes=2),
+            Resume(2, 77, crashes=2, delay=7, uncounted=1, shared=True),
+        ),
         # its body raised after a process had died in it
         Case(FAILED._replace(ended_at=70, retry_at=77, crashes=2), Resume(2, 77, delay=7)),
     ],
@@ -103,6 +108,7 @@ def test_what_is_final_is_a_fact(graph: PlanGraph, case: Case) -> None:
         "to be tried again",
         "not counted",
         "worker lost",
+        "pool broke",
         "raised after a crash",
     ],
 )

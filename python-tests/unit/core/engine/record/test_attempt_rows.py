@@ -61,19 +61,21 @@ def attempt() -> Attempt:
 
 class TestAttempts:
     @pytest.mark.parametrize(
-        ("crashes", "place", "code"),
+        ("crashes", "place", "alone", "code"),
         [
-            (1, THREADS, None),
-            (2, THREADS, "alone"),
-            (2, COROUTINES, "alone"),
-            (0, "executor there", "elsewhere"),
-            (2, "executor there", "elsewhere"),
+            (1, THREADS, False, None),
+            (2, THREADS, True, "alone"),
+            (2, COROUTINES, True, "alone"),
+            (0, COROUTINES, True, None),  # it has come further
+            (0, "executor there", False, "elsewhere"),
+            (2, "executor there", False, "elsewhere"),
+            (2, "executor there", True, "alone_elsewhere"),
         ],
     )
     def test_one_that_runs_says_which_deaths_are_not_its_own(
-        self, attempt: Attempt, crashes: int, place: str, code: str | None
+        self, attempt: Attempt, crashes: int, place: str, alone: bool, code: str | None
     ) -> None:
-        attempt.crashes, attempt.place = crashes, place
+        attempt.crashes, attempt.place, attempt.alone = crashes, place, alone
 
         mark = attempt_rows.start_mark(attempt)
 
@@ -114,6 +116,19 @@ class TestAttempts:
 
         assert type(row.reason_code) is str
         assert row == FAILED._replace(retry_at=950, reason_code="worker_lost", crashes=4)
+
+    @pytest.mark.parametrize(
+        ("crashes", "alone", "counted"),
+        [(0, False, 1), (1, False, 2), (2, False, 2), (2, True, 3), (3, True, 4)],
+    )
+    def test_one_whose_pool_broke_is_counted_beside_others_until_it_is_a_suspect(
+        self, attempt: Attempt, crashes: int, alone: bool, counted: int
+    ) -> None:
+        attempt.crashes, attempt.alone = crashes, alone
+        lost = replace(FAILURE, counts=False, crashed=True, shared=True)
+        row = attempt_rows.failed(attempt, lost, 900, retry_at=950)
+
+        assert (row.reason_code, row.crashes) == ("pool_broke", counted)
 
     def test_one_that_is_refused_unstarted_never_began(self) -> None:
         row = attempt_rows.failed_unstarted(RUN, 1, Resume(2, None, 3), FAILURE, 900)

@@ -205,10 +205,41 @@ def test_workers_that_died_make_no_suspect() -> None:
 
 
 def test_a_body_that_waits_for_a_suspect_names_it() -> None:
-    active = Active(frozenset(), {"fetch": "max_concurrent_tasks"}, suspect=("burn", "r7"))
+    active = Active(frozenset(), {"fetch": "max_concurrent_tasks"}, suspects={None: ("burn", "r7")})
     known = facts(OWNED, runners=[state()], active=active)
     text = "waits for the end of task burn of run r7, a suspect that runs alone"
     assert said(known, "fetch") == ("Ready", "suspect", text)
+
+
+@each_row(
+    ("suspect", "text"),
+    [
+        (("burn", "r7"), "waits for the end of task burn of run r7, a suspect that runs alone"),
+        (("fetch", "r"), "starts once no other body runs on executor cpu, and runs alone there"),
+    ],
+)
+def test_a_body_that_waits_for_its_executor_names_the_suspect(
+    suspect: tuple[str, str], text: str
+) -> None:
+    usage = {"cpu": Usage(2, 1, 0, 0)}
+    active = Active(
+        frozenset(), {"fetch": "executor_slots"}, executors=usage, suspects={"cpu": suspect}
+    )
+    known = facts(OWNED, runners=[state()], active=active, tasks=ON_CPU)
+    assert said(known, "fetch") == ("Ready", "suspect", text)
+
+
+def test_a_suspect_of_an_executor_says_where_it_runs_alone() -> None:
+    mark = attempted("fetch", "Running", crashes=2, reason_code=ReasonCode.ALONE_ELSEWHERE)
+    runs = of(facts(OWNED, mark, tasks=ON_CPU, runners=[state()]), "fetch").why
+    next_owner = run_row(owner="r2", epoch=2)
+    starts = of(facts(next_owner, mark, tasks=ON_CPU, runners=[state("r2")]), "fetch")
+
+    assert runs.endswith("so it is a suspect and runs alone: no other body begins on executor cpu")
+    assert starts.code == "suspect"
+    assert starts.why.endswith(
+        "it starts again once no other body runs on executor cpu, and runs alone there"
+    )
 
 
 def test_a_body_of_a_runner_that_is_gone_may_have_had_effects() -> None:
@@ -276,6 +307,20 @@ def test_a_task_waits_for_its_next_attempt() -> None:
             (
                 "WorkerLost: gone; 2 workers have died in it, "
                 "and after more than max_recovery_attempts it fails for good"
+            ),
+        ),
+        (
+            {"error_type": "WorkerLost", "reason_code": ReasonCode.POOL_BROKE, "crashes": 1},
+            (
+                "WorkerLost: gone; its executor has broken 1 time while it ran, "
+                "which may be due to another body"
+            ),
+        ),
+        (
+            {"error_type": "WorkerLost", "reason_code": ReasonCode.POOL_BROKE, "crashes": 2},
+            (
+                "WorkerLost: gone; its executor has broken 2 times while it ran, "
+                "so it is a suspect and runs alone there"
             ),
         ),
         (

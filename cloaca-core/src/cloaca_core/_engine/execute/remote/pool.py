@@ -68,8 +68,7 @@ TOLD: Final = "it was told to end"
 
 class Pool:
     """``threads`` wait for the answers, one for each call that the executor runs at once. Methods
-    are called on them. ``breaks_whole`` is true once the executor has broken with all its calls, or
-    lost a body together with the one before it.
+    are called on them.
 
     When a body begins the executor tells, or a worker that sees this runner's folder. Elsewhere
     each is taken to begin when it is handed over.
@@ -86,7 +85,6 @@ class Pool:
         self.threads: RemoteThreads = RemoteThreads(supply.slots, loop)
         self.cancel_files: CancelFiles = cancel_files
         self.line_socket: Callable[[], LineSocket | None] = line_socket
-        self.breaks_whole: bool = False
         self._supply = supply
         self._is_away = False
         self._is_seen = supply.is_local
@@ -193,25 +191,28 @@ class Pool:
     def _failed(self, attempt: Attempt, error: BaseException, *, has_begun: bool) -> Outcome:
         """The outcome when the executor itself has an error to tell."""
         if is_worker_lost(error):
-            self.breaks_whole |= isinstance(error, BrokenExecutor)
-            return self._lost(attempt, _text(error), has_begun=has_begun)
+            shared = isinstance(error, BrokenExecutor) or self._supply.shares_workers()
+            return self._lost(attempt, _text(error), has_begun=has_begun, shared=shared)
         if isinstance(error, KeyboardInterrupt | BodyCancelled):  # after the body, in the worker
             return self._lost(attempt, TOLD)
         wrapped = ExecutorError(f"executor {self._supply.name!r} could not run it: {_text(error)}")
         wrapped.__cause__ = error
         return _judged(attempt, wrapped)
 
-    def _lost(self, attempt: Attempt, why: str, *, has_begun: bool = True) -> Outcome:
+    def _lost(
+        self, attempt: Attempt, why: str, *, has_begun: bool = True, shared: bool = False
+    ) -> Outcome:
         """The outcome when the worker is gone; its run may be why. Once a body has the benefit of
-        the doubt: one that kills its worker at once is not known to have begun.
+        the doubt: one that kills its worker at once is not known to have begun. Later it was lost
+        together with the one before it, if not with all bodies of a pool that breaks as a whole.
         """
         if attempt.cancelled:
             return CutOff()
         error = WorkerLost(f"executor {self._supply.name!r} lost the worker of this body: {why}")
-        self.breaks_whole |= not has_begun
+        outcome = _again(attempt, error, after=attempt.crashes)
         if not has_begun and not attempt.uncounted:
-            return _again(attempt, error, after=attempt.crashes)
-        return replace(_again(attempt, error, after=attempt.crashes), crashed=True)
+            return outcome
+        return replace(outcome, crashed=True, shared=shared or not has_begun)
 
     def _unavailable(self, attempt: Attempt, why: str) -> Raised:
         error = ExecutorUnavailableError(f"executor {self._supply.name!r} {why}")

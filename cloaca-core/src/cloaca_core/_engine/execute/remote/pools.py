@@ -60,10 +60,6 @@ class Pools:
             for name, pool in self._pools.items()
         }
 
-    def has_broken(self, place: str) -> bool:
-        """Whether the executor of this place has broken with all its calls."""
-        return any(pool.breaks_whole for pool in self if pool.place == place)
-
     def close(self) -> None:
         """Let the threads end, shut down the executors that were made for this runner, and tell the
         bodies that go on to end.

@@ -302,7 +302,8 @@ class TestLosses:
     async def test_a_lost_worker_uses_up_no_attempt(
         self, scene: Scene, failure: Answer | BaseException, why: str
     ) -> None:
-        assert scene.raised(failure, options={"retry_attempts": 1}) == Raised(
+        lost = scene.raised(failure, options={"retry_attempts": 1})
+        assert replace(lost, shared=False) == Raised(
             "WorkerLost",
             f"executor 'cpu' lost the worker of this body: {why}",
             "",
@@ -322,6 +323,27 @@ class TestLosses:
         away = scene.pool.not_sent(scene.attempt(uncounted=crashes), RuntimeError())
 
         assert (lost.after, away.after) == (seconds, seconds)
+
+    @pytest.mark.parametrize(
+        ("failure", "shared"),
+        [(WorkerLost("gone"), False), (BrokenExecutor("gone"), True), (Answer(), False)],
+    )
+    async def test_it_is_known_whether_others_were_lost_with_it(
+        self, scene: Scene, failure: Answer | BaseException, shared: bool
+    ) -> None:
+        assert scene.raised(failure).shared is shared
+
+    @pytest.mark.parametrize(
+        ("threads", "shared"),
+        [({"a": 1, "b": 1}, False), ({"a": 1, "b": 2}, True), (OSError("away"), False)],
+    )
+    async def test_on_dask_those_in_a_worker_of_several_threads_are_lost_together(
+        self, scene: Scene, threads: dict[str, int] | OSError, shared: bool
+    ) -> None:
+        scene.over(dask := HandDask({"a": 1}))
+        dask.client._threads = threads
+
+        assert scene.raised(WorkerLost("gone")).shared is shared
 
     async def test_the_condition_of_the_task_is_not_asked(self, scene: Scene) -> None:
         def condition(error: BaseException) -> bool:
@@ -371,14 +393,6 @@ class TestLosses:
         assert (raised.type, raised.again, raised.counts) == ("ExecutorError", True, True)
         assert "pickle.PicklingError: lambda" in raised.traceback  # its cause
 
-    async def test_it_is_known_whether_an_executor_breaks_as_a_whole(self, scene: Scene) -> None:
-        seen = [scene.pool.breaks_whole]
-        for failure in (WorkerLost("gone"), ValueError("bad"), BrokenExecutor("gone"), None):
-            scene.outcome(failure)
-            seen.append(scene.pool.breaks_whole)
-
-        assert seen == [False, False, False, True, True]
-
 
 class TestBodiesThatWaitThere:
     """An executor that is handed more bodies than it runs at once."""
@@ -407,10 +421,7 @@ class TestBodiesThatWaitThere:
 
         assert (first.type, first.again, first.counts) == ("WorkerLost", True, False)
         assert (first.crashed, second.crashed) == (False, True)
-
-    async def test_those_lost_together_run_one_at_a_time(self, scene: Scene) -> None:
-        scene.raised(WorkerLost("gone"), has_begun=False)
-        assert scene.pool.breaks_whole
+        assert second.shared  # with the one before it
 
 
 class Local(foreign("concurrent.futures.thread", "ThreadPoolExecutor", ExecutorByHand)):  # type: ignore[misc]  # made there

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +67,6 @@ async def test_one_that_is_not_there_is_told_of_and_puts_bodies_off(scene: Scene
         after=1.0,
         counts=False,
     )
-
-
-async def test_it_is_known_by_place_what_breaks_as_a_whole(scene: Scene) -> None:
-    pool = scene.pools.find("made")
-    future: Future[Any] = Future()
-    future.set_exception(BrokenProcessPool("gone"))
-    pool.outcome(attempt_of(active_run(graph_of(t={})), make=pool.attempt), future)
-
-    assert scene.pools.has_broken("executor made")
-    assert not scene.pools.has_broken("executor given")
-    assert not scene.pools.has_broken("threads")
 
 
 async def test_the_end_shuts_down_what_was_made_and_tells_bodies_to_end(
