@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.runtime.loop_care import (
@@ -25,6 +25,9 @@ from cloaca_core.logs import SafeLogger
 log = SafeLogger("cloaca.engine")
 
 T = TypeVar("T")
+
+TURNS: Final = 20
+"""Turns of the loop that cancelled tasks have to end, also those that wait for one another."""
 
 
 class LoopThread:
@@ -143,9 +146,16 @@ class LoopThread:
     def _cancel_rest(self) -> None:
         for task in asyncio.all_tasks(self.loop):
             task.cancel()
-        self.loop.call_soon(self.loop.call_soon, self._leave)
+        self.loop.call_soon(self._leave, TURNS)
 
-    def _leave(self) -> None:
+    def _leave(self, turns: int) -> None:
+        """Stop the loop once all tasks have ended, or after so many turns of it."""
+        if turns and asyncio.all_tasks(self.loop):
+            self.loop.call_soon(self._leave, turns - 1)
+        else:
+            self.loop.call_soon(self._stop)  # behind the callbacks of the last task
+
+    def _stop(self) -> None:
         self._has_ended = True
         self.loop.stop()
 

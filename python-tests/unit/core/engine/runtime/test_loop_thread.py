@@ -50,6 +50,18 @@ def test_stop_cancels_what_is_left_on_the_loop() -> None:
     assert future.cancelled()
 
 
+def test_stop_cancels_a_call_that_waits_for_tasks_of_tasks() -> None:
+    async def deep(levels: int) -> None:
+        await (asyncio.gather(deep(levels - 1)) if levels else asyncio.sleep(3600))
+
+    thread = LoopThread()
+    thread.start()
+    future = thread.submit(deep(4))
+    thread.submit(asyncio.sleep(0)).result(WAIT)
+    thread.stop()
+    assert future.cancelled()
+
+
 def test_what_comes_too_late_is_cancelled_like_what_is_left() -> None:
     thread = LoopThread()
     thread.start()
