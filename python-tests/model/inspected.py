@@ -9,7 +9,7 @@ from model.families import run
 from cloaca_core.observe import Inspection
 from cloaca_core.observe.listing import run_line
 from cloaca_core.observe.reading import Family
-from cloaca_core.observe.timeline import Past, timeline
+from cloaca_core.observe.timeline import timeline
 from cloaca_core.observe.tree import tree
 from cloaca_core.records.steering import ActRow
 from cloaca_core.runner.explain.explanation import (
@@ -36,7 +36,7 @@ def inspected(
     seen = tree(known)
     return Inspection(
         tree=seen,
-        timeline=timeline(Past(known, {}, acts)),
+        timeline=timeline(known, acts),
         explanation=Explanation(
             run_id=seen.run.id,
             workflow_name=seen.run.workflow_name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from model.memory_standing import MemoryStanding
 
@@ -16,11 +16,11 @@ from cloaca_core.records.search import (
     Counted,
     Failure,
     Found,
+    Kin,
     RunSearch,
     WorkflowCounts,
 )
 from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import ChildRow
 
 
 class MemorySearches(MemoryStanding):
@@ -37,13 +37,16 @@ class MemorySearches(MemoryStanding):
     async def runs_of(self, run_ids: Collection[str]) -> list[RunRow]:
         return [run for run in self._newest() if run.id in run_ids]
 
-    async def children_of(self, parent_ids: Sequence[str], most: int) -> list[ChildRow]:
-        children = await self.children(parent_ids)
-        return [
-            child
-            for parent_id in parent_ids
-            for child in [each for each in children if each.parent_id == parent_id][:most]
-        ]
+    async def family(self, run_id: str, depth: int, most: int, counted: int) -> Kin:
+        rows = await self.runs_of([run_id])
+        level = rows
+        for _ in range(depth):
+            below = await self.children([run.id for run in level])
+            level = (await self.runs_of([each.id for each in below]))[::-1]
+            rows += level
+        children = await self.children([run.id for run in rows[:most]])
+        by_parent = groupby(children, key=lambda each: each.parent_id)
+        return Kin(rows[:most], [each for _, own in by_parent for each in list(own)[:counted]])
 
     async def actors(self, names: Collection[str]) -> list[str]:
         known = {row.asked_by for row in self.noted.values()}

@@ -72,6 +72,9 @@ class MemoryStore(
         self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
         self.is_watched: bool = False
 
+    def together(self) -> MemoryStore:
+        return self
+
     async def close(self) -> None:
         pass
 

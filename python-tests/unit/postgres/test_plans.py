@@ -479,13 +479,15 @@ _CONDITIONS = [
         ["by", 1, "", ["bob"]],
     )
 ]
+_FAMILY: dict[str, object] = {"run_id": "parent", "depth": 3, "most": LIMIT}
 _SEARCHED: dict[str, dict[str, object]] = {
     "newest_ids": _PAGE,
     "active_ids": _PAGE | {"value": "Paused"},
     "ended_ids": _PAGE | {"value": "Failed"},
     "workflow_ids": _PAGE | {"value": "rare"},
     "child_ids": _PAGE | {"value": "few"},
-    "first_children": {"value": "parent", "most": LIMIT},
+    "list_family": _FAMILY,
+    "list_children_of_family": _FAMILY | {"counted": LIMIT, "above": "~"},
     "tagged_ids": _PAGE | {"key": "some", "value": "rare"},
     "acted_ids": _PAGE | {"value": "bob"},
     "list_actors": {"names": ["ann", "bob"]},

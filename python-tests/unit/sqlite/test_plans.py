@@ -156,6 +156,7 @@ _SENT: dict[str, object] = {
 }
 _MAIL: dict[str, object] = {"ids": ["c00000001", *_OWNED], "now": 1}
 _PAGE: dict[str, object] = {"before": "y", "after": "", "most": LIMIT}
+_FAMILY: dict[str, object] = {"run_id": "parent", "depth": 3, "most": LIMIT}
 _CONDITIONS = [
     json.dumps(each)
     for each in (
@@ -174,7 +175,8 @@ _VALUES: dict[str, dict[str, object]] = {
     "ended_ids": _PAGE | {"value": "Completed", "after": "x"},
     "workflow_ids": _PAGE | {"value": "none"},
     "child_ids": _PAGE | {"value": "few"},
-    "first_children": {"value": "parent", "most": LIMIT},
+    "list_family": _FAMILY,
+    "list_children_of_family": _FAMILY | {"counted": LIMIT, "above": "~"},
     "tagged_ids": _PAGE | {"key": "team", "value": "none"},
     "acted_ids": _PAGE | {"value": "bob"},
     "list_actors": {"names": ["ann", "bob"]},

@@ -28,7 +28,8 @@ from cloaca_core.values.wording import duration, first_line
 
 if TYPE_CHECKING:
     from cloaca_core.cli.output import Form
-    from cloaca_core.observe import RunLine, RunTree
+    from cloaca_core.observe import RunLine
+    from cloaca_core.observe.shown_run import RanIn, ShownRun
 
 LIMIT = 20
 
@@ -92,30 +93,24 @@ _GROUPS = (
 @pass_where
 def show(where: Where, out: Output, run: str, depth: int) -> None:
     """Show a run with its tasks and the runs below it."""
-    from cloaca_core.observe.run_forms import ran_in, shown_form
-
     with where.observing() as observer:
-        tree = observer.tree(run, depth=depth).wait()
-        line = observer.run(run).wait()
-        by = observer.submitted_by(run).wait()
-        ran = ran_in(observer.attempts(run).wait())
-    out.one("run", shown_form(line, tree, by, ran), lambda: _shown(line, tree, by, ran))
+        found = observer.show(run, depth=depth).wait()
+    out.one("run", found.to_dict(), lambda: _shown(found))
 
 
-def _shown(
-    run: RunLine, tree: RunTree, submitted_by: str | None, ran: Sequence[Form]
-) -> Iterator[str]:
+def _shown(found: ShownRun) -> Iterator[str]:
     from cloaca_core.cli.lines import laid_out, tree_lines
 
-    yield from header(run, submitted_by, ran)
+    run = found.tree.run
+    yield from header(run, found.submitted_by, found.ran_in)
     yield ""
-    yield from laid_out(tree_lines(tree), terminal_width())
+    yield from laid_out(tree_lines(found.tree), terminal_width())
     if run.status not in ("Completed", "Cancelled"):
         yield ""
         yield f"Why it is so: cloaca runs explain {run.id}"
 
 
-def header(run: RunLine, submitted_by: str | None, ran: Sequence[Form] = ()) -> list[str]:
+def header(run: RunLine, submitted_by: str | None, ran: Sequence[RanIn] = ()) -> list[str]:
     """The facts of a run, a line each; those that it has not are left out."""
     return fact_lines(
         {
@@ -149,8 +144,8 @@ def _other_version(run: RunLine) -> str | None:
     return None if run.ran_version in (None, run.version) else f"version {run.ran_version}"
 
 
-def _place(ran: Form) -> str:
-    return f"process {ran['process']} on {ran['host']} (runner {ran['runner']})"
+def _place(ran: RanIn) -> str:
+    return f"process {ran.process} on {ran.host} (runner {ran.runner})"
 
 
 def _wait_form(run: RunLine) -> Form:

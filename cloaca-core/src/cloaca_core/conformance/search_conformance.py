@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from cloaca_core.records.search import (
     Condition,
     Counted,
     Failure,
+    Kin,
     RunSearch,
     WorkflowCounts,
 )
@@ -158,21 +160,45 @@ class SearchConformance:
         assert [each.id for each in await searched.runs_of("ac")] == ["c", "a"]
         assert await searched.runs_of([]) == []
 
-    async def test_the_first_children_of_each_run_are_found(self, store: Store) -> None:
-        await submit(store, *[new_run(name, owner=None) for name in "ab"])
-        attached = [new_run(f"k{n}", owner=None, parent="a", key=f"key {n}") for n in range(3)]
-        await submit(store, *attached, new_run("m", owner=None, parent="b"))
-        await submit(store, new_run("d", owner=None, parent="a", detached=True))
+    async def test_a_run_is_found_with_those_below_it(self, store: Store) -> None:
+        await submit(store, new_run("a", owner=None), new_run("other", owner=None))
+        kids = [new_run(f"k{n}", owner=None, parent="a", key=f"key {n}") for n in range(3)]
+        await submit(store, *kids, new_run("d", owner=None, parent="a", detached=True))
+        await submit(store, new_run("l", owner=None, parent="k1"))
+        await submit(store, new_run("m", owner=None, parent="l"))
+        rows = {row.id: row for row in await store.runs_of(["a", "k0", "k1", "k2", "l", "m"])}
 
-        found = await store.children_of(["b", "a", "none"], 2)
+        found = await store.family("a", 2, 9, 9)
 
-        assert [(each.parent_id, each.id) for each in found] == [
-            ("b", "m"),
-            ("a", "k0"),
-            ("a", "k1"),
-        ]
-        assert found[1:] == (await store.children(["a"]))[:2]
-        assert await store.children_of([], 2) == []
+        assert list(found.rows) == [rows[name] for name in ("a", "k0", "k1", "k2", "l")]
+        assert list(found.children) == await store.children(["a", "k1", "l"])
+        assert await store.family("none", 2, 9, 9) == Kin([], [])
+
+    async def test_of_a_large_family_the_nearest_are_found(self, store: Store) -> None:
+        await submit(store, new_run("a", owner=None))
+        await submit(store, *[new_run(f"k{n}", owner=None, parent="a") for n in range(3)])
+        await submit(store, new_run("l", owner=None, parent="k0"))
+
+        alone, some = await store.family("a", 0, 9, 2), await store.family("a", 1, 3, 9)
+
+        assert [row.id for row in alone.rows] == ["a"]
+        assert [each.id for each in alone.children] == ["k0", "k1"]
+        assert [row.id for row in some.rows] == ["a", "k0", "k1"]
+        assert [each.id for each in some.children] == ["k0", "k1", "k2", "l"]
+
+    async def test_several_looks_can_be_one_transaction(self, searched: Store) -> None:
+        store = searched.together()
+
+        runs, found, number, attempts = await asyncio.gather(
+            store.runs_of("ac"),
+            store.search(RunSearch()),
+            store.count_owned(["none"], 9),
+            store.load_attempts([]),
+        )
+
+        assert runs == await searched.runs_of("ac")
+        assert found == await searched.search(RunSearch())
+        assert (number, attempts) == ([0], [])
 
     async def test_who_has_acted_is_found_by_the_name_before_the_host(self, store: Store) -> None:
         await submit(store, *[new_run(name, owner=None) for name in "abcd"])

@@ -13,7 +13,6 @@ from cloaca_core.mcp.schemas import flag, text, whole
 from cloaca_core.mcp.tool import Tool
 from cloaca_core.observe import json_form
 from cloaca_core.observe.changes import masked_change
-from cloaca_core.observe.run_forms import ran_in, shown_form
 
 RUN: Final = text(
     "A run: its id, the beginning of it that no other run shares, @ for the newest run or @~1 for "
@@ -49,10 +48,7 @@ def get_run(
 ) -> Form:
     """A run with its tasks; of one task, if it is named, also its input and result."""
     observer, run_id = desk.observer, desk.run_id(run)
-    tree = observer.tree(run_id, depth=depth).wait()
-    line = observer.run(run_id).wait()
-    by = observer.submitted_by(run_id).wait()
-    form: Form = {"run": shown_form(line, tree, by, ran_in(observer.attempts(run_id).wait()))}
+    form: Form = {"run": observer.show(run_id, depth=depth).wait().to_dict()}
     if task is not None:
         change, redact = observer.changes(run_id, task, attempt=attempt).wait(), desk.redact
         changes = tuple([masked_change(each, redact) for each in change.changes])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from asyncio import gather
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, ca
 from cloaca_core._engine.observe.run_reader import with_begun
 from cloaca_core._engine.orchestrate.adoption import keys_of, patches_of
 from cloaca_core._engine.plan.contexts import Contexts
+from cloaca_core._engine.plan.counting import first_attempts
 from cloaca_core._engine.plan.graph import plan_graph
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.restore import change_from_json
@@ -88,10 +90,16 @@ class Seen(NamedTuple):
 
 async def read(engine: Looks, run_id: str, task: str, attempt: int | None) -> Seen:
     """All that an attempt of a task has seen and made; runs on the engine's loop."""
-    store, reader = engine.store, engine.reader
-    run = await reader.get_run(run_id)
+    store, reader = engine.store.together(), engine.reader
     begun = reader.begun(run_id)
-    everything = with_begun(await store.load_attempts([run_id]), begun)
+    run, attempts, restarts, forks, replacements = await gather(
+        reader.get_run(run_id, store),
+        store.load_attempts([run_id]),
+        store.restarts([run_id]),
+        store.forks([run_id]),
+        store.replacements([run_id]),
+    )
+    everything, first = with_begun(attempts, begun), first_attempts(restarts)
     found = {row.attempt: row for row in everything if row.task_id == task}
     number = max(found, default=None) if attempt is None else attempt
     if number is None or number not in found:
@@ -101,10 +109,10 @@ async def read(engine: Looks, run_id: str, task: str, attempt: int | None) -> Se
     return Seen(
         run=run,
         row=found[number],
-        attempts=await reader.that_count(run, everything),
+        attempts=[each for each in everything if each.attempt >= first.get(each.task_id, 0)],
         definition=await reader.definition(run),
-        forks=await store.forks([run_id]),
-        replacements=await store.replacements([run_id]),
+        forks=forks,
+        replacements=replacements,
     )
 
 

@@ -75,8 +75,12 @@ class Drawn(NamedTuple):
 
 async def read_run(engine: Looks, run_id: str) -> Drawn:
     """A run and its definition, or else the newest one; runs on the engine's loop."""
-    family = await read_family(engine, run_id, 0)
-    view = family.views[run_id]
+    return await drawn_by(engine, await read_family(engine, run_id, 0))
+
+
+async def drawn_by(engine: Looks, family: Family) -> Drawn:
+    """The run at the top of a family, and the definition by which it is drawn."""
+    view = family.views[family.top]
     newest = view.definition or await engine.definitions.newest(view.row.workflow)
     return Drawn(family, newest)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import gather
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -128,8 +129,10 @@ async def read(engine: Looks, most: int, *, facts: bool) -> Found:
 
 async def count(engine: Looks) -> WaitingForPeople:
     """How much waits; runs on the engine's loop."""
-    approvals = await engine.store.open_approvals(COUNTED + 1)
-    return WaitingForPeople(len(approvals), len(await _paused(engine, COUNTED + 1)))
+    store = engine.store.together()
+    look = _PAUSED._replace(look_at=COUNTED + 1)
+    approvals, paused = await gather(store.open_approvals(COUNTED + 1), store.search(look))
+    return WaitingForPeople(len(approvals), len(paused.rows))
 
 
 async def read_question(engine: Looks, run_id: str, name: str) -> OpenApprovalRow | None:

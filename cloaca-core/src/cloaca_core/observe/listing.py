@@ -102,12 +102,12 @@ def run_line(row: RunRow, now: Instant) -> RunLine:
     )
 
 
-def run_alone(facts: RunFacts, now: Instant, lost: Collection[str]) -> RunLine:
+def run_alone(facts: RunFacts, now: Instant, *, is_lost: bool) -> RunLine:
     """A run with what only a look at it tells."""
     line, main = run_line(facts.row, now), main_wait(facts.waits)
     return replace(
         line,
-        runner_gone=facts.row.id in lost,
+        runner_gone=is_lost,
         active_bodies=facts.active_bodies,
         forked_from=facts.forked_from,
         follows=facts.follows,
@@ -160,14 +160,20 @@ def seconds_between(start: Instant | None, end: Instant | None, now: Instant) ->
 
 
 class Alone(NamedTuple):
-    """A run, when it was looked at, and its id if it is ``lost``."""
+    """A run, when it was looked at, and whether it is lost."""
 
     facts: RunFacts
     now: Instant
-    lost: Collection[str]
+    is_lost: bool
+
+
+def shown_alone(alone: Alone) -> RunLine:
+    """A run alone."""
+    return run_alone(alone.facts, alone.now, is_lost=alone.is_lost)
 
 
 async def read_alone(engine: Looks, run_id: str) -> Alone:
     """All that is known of a run alone; runs on the engine's loop."""
-    facts, now = await engine.reader.facts(run_id), await engine.store.now()
-    return Alone(facts, now, await without_runner(engine, [facts.row]))
+    facts = await engine.reader.facts(run_id)
+    lost = await without_runner(engine, [facts.row])
+    return Alone(facts, engine.store.wall(), run_id in lost)

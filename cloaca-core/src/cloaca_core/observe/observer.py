@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from cloaca_core.errors import ConfigError
+from cloaca_core.errors import ConfigError, RunNotFoundError
 from cloaca_core.observe import ids, listing, search
 from cloaca_core.observe.filters import Filter, parse
 from cloaca_core.runner.calls.arguments import checked_limit
 from cloaca_core.runner.calls.call import Call, unchanged
+from cloaca_core.values.ids import is_run_id
 from cloaca_core.values.instants import read_instant
 
 if TYPE_CHECKING:
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
     from cloaca_core.observe.overview import Overview, RunnerLine
     from cloaca_core.observe.reading import Family
     from cloaca_core.observe.schedules import Period, SchedulePage, ScheduleView
+    from cloaca_core.observe.shown_run import ShownRun
     from cloaca_core.observe.standings import Standing
     from cloaca_core.observe.starters import Starter
     from cloaca_core.observe.statistics import WorkflowLine, WorkflowStatistics
-    from cloaca_core.observe.task_details import TaskDetails
+    from cloaca_core.observe.task_details import TaskDetails, TaskLook
     from cloaca_core.observe.task_times import SlowestTasks
     from cloaca_core.observe.timeline import Timeline
     from cloaca_core.observe.tree import RunTree
@@ -171,7 +173,17 @@ class Observer:
         async def answer(engine: Looks, run_id: str) -> listing.Alone:
             return await listing.read_alone(engine, run_id)
 
-        return self._of_run(ref, answer, lambda found: listing.run_alone(*found))
+        return self._of_run(ref, answer, listing.shown_alone)
+
+    def show(self, ref: str, *, depth: int = 3) -> Call[ShownRun]:
+        """A run with all that ``run`` tells, its ``tree``, who has submitted it, and the runners
+        that have run its attempts.
+        """
+        from cloaca_core.observe import shown_run
+
+        return self._of_run(
+            ref, lambda engine, run_id: shown_run.read(engine, run_id, depth), shown_run.shown_run
+        )
 
     def tree(self, ref: str, *, depth: int = 3) -> Call[RunTree]:
         """A run with its tasks and, down to ``depth`` levels, the runs that they submitted."""
@@ -186,7 +198,7 @@ class Observer:
         return self._of_run(
             ref,
             lambda engine, run_id: timeline.read_past(engine, run_id, depth),
-            timeline.timeline,
+            lambda found: timeline.timeline(*found),
         )
 
     def inspect(self, ref: str, *, depth: int = 3) -> Call[Inspection]:
@@ -200,16 +212,17 @@ class Observer:
         )
 
     def snapshot(
-        self, ref: str, known: Snapshot | None = None, *, depth: int = 3
+        self, ref: str, known: Snapshot | None = None, *, depth: int = 3, drawn: bool = False
     ) -> Call[Snapshot]:
         """The same, to be asked for again: ``known`` itself if the run and all below it had ended
-        then, and none of them was steered since. That takes two short reads.
+        then, and none of them was steered since. That takes one short read. With its graph, if it
+        is to be ``drawn``.
         """
         from cloaca_core.observe import inspection
 
         return self._of_run(
             ref,
-            lambda engine, run_id: inspection.read_again(engine, run_id, depth, known),
+            lambda engine, run_id: inspection.read_again(engine, run_id, depth, known, drawn=drawn),
             inspection.snapshot,
         )
 
@@ -249,6 +262,22 @@ class Observer:
             ref,
             lambda engine, run_id: task_details.read(engine, run_id, [task], attempt),
             lambda rows: task_details.task_details(rows)[0],
+        )
+
+    def look_at_task(
+        self, ref: str, task: str, *, attempt: int | None = None, explained: bool = False
+    ) -> Call[TaskLook]:
+        """The same, with the log of the attempt and, if it is to be ``explained``, why the run is
+        as it is.
+        """
+        from cloaca_core.observe import task_details
+
+        return self._of_run(
+            ref,
+            lambda engine, run_id: task_details.read_closely(
+                engine, run_id, task, attempt, explained=explained
+            ),
+            task_details.task_look,
         )
 
     def tasks(self, ref: str, tasks: Collection[str]) -> Call[tuple[TaskDetails, ...]]:
@@ -298,10 +327,13 @@ class Observer:
 
     def submitted_by(self, ref: str) -> Call[str | None]:
         """Who has submitted a run; None if that was not said."""
-        from cloaca_core._engine.observe.run_reader import ACTS_SHOWN
         from cloaca_core.runner.history import submitter
 
-        return self._of_run(ref, lambda e, run_id: e.store.acts(run_id, ACTS_SHOWN), submitter)
+        return self._of_run(
+            ref,
+            lambda engine, run_id: engine.reader.history(run_id),
+            lambda history: submitter(history.acts),
+        )
 
     def attempts(self, ref: str) -> Call[list[AttemptInfo]]:
         """All attempts of all tasks of a run; see ``RunHandle.attempts``."""
@@ -519,7 +551,13 @@ class Observer:
         checked = ids.checked_ref(ref)
 
         async def answer(engine: Looks) -> A:
-            return await ask(engine, await ids.resolved(engine, checked))
+            if not is_run_id(checked):
+                return await ask(engine, await ids.resolved(engine, checked))
+            try:
+                return await ask(engine, checked)  # a whole id needs no search
+            except RunNotFoundError:
+                await ids.resolved(engine, checked)  # raises with the words of a search
+                raise
 
         return self._ask(answer, read)
 

@@ -19,7 +19,6 @@ async def without_runner(engine: Looks, rows: Sequence[RunRow]) -> frozenset[str
     owners = {row.id: row.owner for row in rows if row.owner is not None and row.ended_at is None}
     if not owners:
         return frozenset()
-    runners = await engine.explainer.runners()
-    now = await engine.store.now()
+    runners, now = await engine.explainer.leases()
     gone = {each.load.row.id for each in runners if each.is_gone(now)}
     return frozenset([run_id for run_id, owner in owners.items() if owner in gone])

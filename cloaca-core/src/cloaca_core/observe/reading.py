@@ -1,15 +1,17 @@
 """Reads runs with their tasks and children through the engine, several at a time.
 
-Runs on the engine's loop. Decides nothing: the modules of each view shape what is read here.
+Takes two transactions, however large a family is: its runs, then their rows. Runs on the engine's
+loop. Decides nothing: the modules of each view shape what is read here.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from asyncio import gather
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from cloaca_core._engine.observe.run_reader import with_begun
 from cloaca_core._engine.plan.counting import first_attempts
+from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.standing import UnendedChild
 from cloaca_core.records.states import RunStatus
 
@@ -21,9 +23,11 @@ if TYPE_CHECKING:
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
-    from cloaca_core.records.steering import ChildRow, RestartRow
+    from cloaca_core.records.search import Kin
+    from cloaca_core.records.steering import ChildRow, RestartRow, RoundRow
     from cloaca_core.records.task_logs import ProgressRow
     from cloaca_core.records.waits import WaitRow
+    from cloaca_core.store.protocol import Store
     from cloaca_core.values.instants import Instant
 
 MOST_RUNS: Final = 200
@@ -37,7 +41,7 @@ _ENDED: Final = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 class RunView(NamedTuple):
     """A run without payloads. ``attempts`` are all of them, those of bodies that run here included;
     ``restarts`` say which of them count. ``tasks`` are those of the definition, in its order; none
-    where that is not known.
+    where that is not known. ``rounds`` are there once it was retried.
     """
 
     row: RunRow
@@ -47,22 +51,13 @@ class RunView(NamedTuple):
     definition: Workflow | RecordedWorkflow | None
     tasks: Mapping[str, Task | RecordedTask]
     progress: Sequence[ProgressRow] = ()
+    rounds: Sequence[RoundRow] = ()
 
     @property
     def that_count(self) -> list[AttemptRow]:
         """The attempts that count: of a task that was restarted those since then."""
         first = first_attempts(self.restarts)
         return [each for each in self.attempts if each.attempt >= first.get(each.task_id, 0)]
-
-
-class Kin(NamedTuple):
-    """The rows of a run and of those below it, at the instant ``now``. ``children`` are by parent,
-    detached ones aside; those that are not in ``rows`` are only counted.
-    """
-
-    now: Instant
-    rows: Mapping[str, RunRow]
-    children: Mapping[str, Sequence[ChildRow]]
 
 
 class Family(NamedTuple):
@@ -86,59 +81,73 @@ class Family(NamedTuple):
 
 async def read_family(engine: Looks, run_id: str, depth: int) -> Family:
     """A run and up to ``depth`` levels of runs below it, ``MOST_RUNS`` at most."""
-    now, rows, children = await read_kin(engine, run_id, depth)
-    return Family(now, run_id, await read_views(engine, rows.values()), children)
+    kin = await read_kin(engine, run_id, depth)
+    return family_of(engine, kin, await read_views(engine, kin.rows))
+
+
+def family_of(engine: Looks, kin: Kin, views: Mapping[str, RunView]) -> Family:
+    """A family whose rows were just read."""
+    return Family(engine.store.wall(), kin.rows[0].id, views, children_by_parent(kin))
+
+
+def children_by_parent(kin: Kin) -> dict[str, list[ChildRow]]:
+    """The children of a family by the run that has submitted them."""
+    children: dict[str, list[ChildRow]] = {}
+    for child in kin.children:
+        children.setdefault(child.parent_id, []).append(child)
+    return children
 
 
 async def read_kin(engine: Looks, run_id: str, depth: int) -> Kin:
-    """The rows of a family, without what its runs have done."""
-    now = await engine.store.now()
-    level = [await engine.reader.get_run(run_id)]
-    rows: dict[str, RunRow] = {}
-    children: dict[str, list[ChildRow]] = defaultdict(list)
-    while level:
-        rows |= {row.id: row for row in level}
-        for child in await engine.store.children_of([row.id for row in level], MOST_COUNTED):
-            children[child.parent_id].append(child)
-        depth -= 1
-        level = [] if depth < 0 else await _below(engine, level, children, MOST_RUNS - len(rows))
-    return Kin(now, rows, children)
+    """The rows of a family, without what its runs have done; the run is the first of them."""
+    kin = await engine.store.family(run_id, depth, MOST_RUNS, MOST_COUNTED)
+    if not kin.rows:
+        raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
+    return kin
 
 
-async def _below(
-    engine: Looks, level: Sequence[RunRow], children: Mapping[str, list[ChildRow]], most: int
-) -> list[RunRow]:
-    """The rows of the next level, the newest of each parent first to be left out."""
-    ids = [child.id for parent in level for child in children.get(parent.id, ())]
-    return await engine.store.runs_of(ids[: max(most, 0)])
-
-
-async def read_views(engine: Looks, rows: Collection[RunRow]) -> dict[str, RunView]:
-    """These runs with their attempts, by id."""
-    store, reader = engine.store, engine.reader
+async def read_views(
+    engine: Looks, rows: Collection[RunRow], store: Store | None = None
+) -> dict[str, RunView]:
+    """These runs with their attempts, by id; of one transaction, which a ``store`` shares."""
+    store = engine.store.together() if store is None else store
     ids = [row.id for row in rows]
-    begun = {run_id: reader.begun(run_id) for run_id in ids}
-    attempts = _by_run(await store.outcomes(ids))
-    retried = [row.id for row in rows if row.round > 1]
-    restarts = _by_run(await store.restarts(retried)) if retried else {}
-    waiting = [row.id for row in rows if row.ended_at is None]
-    waits = _by_run(await store.waits(waiting)) if waiting else {}
-    progress = _by_run(await store.progress(ids))
+    again = [row.id for row in rows if row.round > 1]
+    begun = {run_id: engine.reader.begun(run_id) for run_id in ids}
+    attempts, restarts, waits, progress, rounds, definitions = await gather(
+        store.outcomes(ids),
+        store.restarts(again),
+        store.waits([row.id for row in rows if row.ended_at is None]),
+        store.progress(ids),
+        gather(*[store.rounds(run_id) for run_id in again]),
+        _definitions(engine, rows, store),
+    )
+    of_attempts, of_restarts = _by_run(attempts), _by_run(restarts)
+    of_waits, of_progress = _by_run(waits), _by_run(progress)
+    earlier = dict(zip(again, rounds, strict=True))
     views = {}
     for row in rows:
-        own = with_begun(attempts.get(row.id, []), begun[row.id])
-        definition = await reader.definition(row)
-        tasks = {} if definition is None else {task.id: task for task in definition.tasks}
+        definition = definitions[row.workflow, row.version]
         views[row.id] = RunView(
-            row,
-            own,
-            restarts.get(row.id, []),
-            waits.get(row.id, []),
-            definition,
-            tasks,
-            progress.get(row.id, []),
+            row=row,
+            attempts=with_begun(of_attempts.get(row.id, []), begun[row.id]),
+            restarts=of_restarts.get(row.id, []),
+            waits=of_waits.get(row.id, []),
+            definition=definition,
+            tasks={} if definition is None else {task.id: task for task in definition.tasks},
+            progress=of_progress.get(row.id, []),
+            rounds=earlier.get(row.id, []),
         )
     return views
+
+
+async def _definitions(
+    engine: Looks, rows: Collection[RunRow], store: Store
+) -> dict[tuple[str, str], Workflow | RecordedWorkflow | None]:
+    """The definition of each version that one of these runs has."""
+    versions = {(row.workflow, row.version): row for row in rows}
+    found = await gather(*[engine.reader.definition(row, store) for row in versions.values()])
+    return dict(zip(versions, found, strict=True))
 
 
 class _OfRun(Protocol):

@@ -1,6 +1,6 @@
-"""The JSON forms of answers about one run: commands and tools give the same.
+"""The JSON forms of what was done to a run: commands and tools give the same.
 
-Shapes what was read or done already; asks no client.
+Shapes what was done already; asks no client.
 """
 
 from __future__ import annotations
@@ -8,34 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from cloaca_core.observe.listing import RunLine
-    from cloaca_core.observe.tree import RunTree
     from cloaca_core.runner.handles import RunHandle
-    from cloaca_core.runner.history import AttemptInfo
     from cloaca_core.runner.results import Steered
 
 Form: TypeAlias = dict[str, Any]
-
-
-def shown_form(
-    line: RunLine, tree: RunTree, submitted_by: str | None, runners: Sequence[Form] = ()
-) -> Form:
-    """A run with all that a look at it tells, and beside that its tasks and children. ``runners``
-    are those that have run its attempts, in the form of ``ran_in``.
-    """
-    below = {name: each for name, each in tree.to_dict().items() if name != "run"}
-    return {**line.to_dict(), "submitted_by": submitted_by, "ran_in": list(runners), **below}
-
-
-def ran_in(attempts: Iterable[AttemptInfo]) -> list[Form]:
-    """The runners that have run these attempts, each once, with their processes and hosts."""
-    found = {each.runner: each for each in attempts if each.runner is not None}
-    return [
-        {"runner": runner, "process": each.process, "host": each.host}
-        for runner, each in found.items()
-    ]
 
 
 def submitted_form(run: RunHandle) -> Form:

@@ -5,10 +5,12 @@ Reads the rows of a run once, however many of its tasks are asked for.
 
 from __future__ import annotations
 
+from asyncio import gather
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
+from cloaca_core._engine.observe.run_logs import Wanted, chunks_read
 from cloaca_core._engine.observe.run_reader import MESSAGES_SHOWN, History, with_begun
 from cloaca_core._engine.plan.counting import first_attempts
 from cloaca_core._engine.plan.graph import plan_graph
@@ -19,12 +21,15 @@ from cloaca_core.observe.changes import Seen, TaskChange, task_change
 from cloaca_core.observe.json_forms import Shown
 from cloaca_core.observe.tree import kind_of
 from cloaca_core.records.waits import APPROVAL, EVENT
+from cloaca_core.runner.calls.task_logs import lines_of
+from cloaca_core.runner.explain.answer import explanation
 from cloaca_core.runner.history import AttemptInfo, attempt_infos
 from cloaca_core.runner.results import rfc3339, rfc3339_or_none
 from cloaca_core.values.digests import digest_of
 from cloaca_core.values.json_values import JsonValue, decode
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.observe.facts import Facts
     from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core._engine.plan.graph import Node, NodeGraph
     from cloaca_core.definition.recorded import RecordedTask, RecordedWorkflow
@@ -34,7 +39,14 @@ if TYPE_CHECKING:
     from cloaca_core.records.runners import RunnerName
     from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.records.steering import ForkRow, ReplacementRow, RestartRow, RoundRow
+    from cloaca_core.records.task_logs import LogChunk
     from cloaca_core.records.waits import MessageRow, WaitRow
+    from cloaca_core.runner.explain.explanation import Explanation
+    from cloaca_core.runner.task_logs import LogLine
+    from cloaca_core.store.protocol import Store
+
+LINES: Final = 10_000
+"""Lines of the log of an attempt at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +125,14 @@ class TaskDetails(Shown):
     decision: TaskDecision | None
 
 
+class TaskLook(NamedTuple):
+    """A task of a run with the log of the attempt, and the explanation of the run, if asked for."""
+
+    details: TaskDetails
+    log: Sequence[LogLine]
+    explanation: Explanation | None
+
+
 class Rows(NamedTuple):
     """The rows of a run that its tasks are told from; ``memos`` are those of ``tasks`` alone."""
 
@@ -136,38 +156,99 @@ class Rows(NamedTuple):
         return {} if self.definition is None else {each.id: each for each in self.definition.tasks}
 
 
+class Close(NamedTuple):
+    """The rows of one task, of the log of the attempt, and of an explanation of the run."""
+
+    rows: Rows
+    wanted: Wanted
+    chunks: Sequence[LogChunk]
+    facts: Facts | None
+
+
 async def read(engine: Looks, run_id: str, tasks: Collection[str], attempt: int | None) -> Rows:
     """All that is known of tasks of a run, of an attempt or (None) the latest; runs on the engine's
     loop.
     """
-    store, reader = engine.store, engine.reader
-    run = await reader.get_run(run_id)
-    attempts = with_begun(await store.load_attempts([run_id]), reader.begun(run_id))
-    again = run.round > 1
+    store = engine.store.together()
+    rows = await _rows(engine, store, run_id, tasks, attempt)
+    return await _named(engine, store, rows)
+
+
+async def read_closely(
+    engine: Looks, run_id: str, task: str, attempt: int | None, *, explained: bool
+) -> Close:
+    """The same of one task, with the log of the attempt; with facts if it is to be explained."""
+    store = engine.store.together()
+    rows, facts = await gather(
+        _rows(engine, store, run_id, [task], attempt),
+        _facts(engine, run_id, store, explained=explained),
+    )
+    own = [row.attempt for row in rows.attempts if row.task_id == task]
+    shown = max(own, default=0) if attempt is None else attempt
+    wanted = Wanted(run_id, task, shown, 0, LINES)
+    named, chunks = await gather(_named(engine, store, rows), chunks_read(store, wanted))
+    return Close(named, wanted, chunks, facts)
+
+
+async def _rows(
+    engine: Looks, store: Store, run_id: str, tasks: Collection[str], attempt: int | None
+) -> Rows:
+    begun = engine.reader.begun(run_id)
+    of_run = gather(store.forks([run_id]), store.replacements([run_id]), store.waits([run_id]))
+    run, attempts, again, (forks, replacements, waits), messages, memos = await gather(
+        engine.reader.get_run(run_id, store),
+        store.load_attempts([run_id]),
+        gather(store.restarts([run_id]), store.rounds(run_id)),
+        of_run,
+        _messages(store, run_id),
+        gather(*[store.memos(run_id, task) for task in tasks]),
+    )
+    restarts, rounds = again
     return Rows(
         tasks=list(tasks),
         attempt=attempt,
         run=run,
-        attempts=attempts,
-        restarts=await store.restarts([run_id]) if again else [],
-        rounds=[r for r in await store.rounds(run_id) if r.round < run.round] if again else [],
-        definition=await reader.definition(run),
-        forks=await store.forks([run_id]),
-        replacements=await store.replacements([run_id]),
-        waits=[] if run.ended_at is not None else await store.waits([run_id]),
-        messages=await _messages(engine, run_id),
-        memos={task: await store.memos(run_id, task) for task in tasks},
-        names=await reader.names([row for row in attempts if row.task_id in tasks]),
+        attempts=with_begun(attempts, begun),
+        restarts=restarts,
+        rounds=[each for each in rounds if each.round < run.round],
+        definition=None,
+        forks=forks,
+        replacements=replacements,
+        waits=[] if run.ended_at is not None else waits,
+        messages=messages,
+        memos=dict(zip(tasks, memos, strict=True)),
     )
 
 
-async def _messages(engine: Looks, run_id: str) -> list[MessageRow]:
+async def _named(engine: Looks, store: Store, rows: Rows) -> Rows:
+    """With the definition, and the names of the runners."""
+    own = [row for row in rows.attempts if row.task_id in rows.tasks]
+    definition, names = await gather(
+        engine.reader.definition(rows.run, store), engine.reader.names(own, store)
+    )
+    return rows._replace(definition=definition, names=names)
+
+
+async def _facts(engine: Looks, run_id: str, store: Store, *, explained: bool) -> Facts | None:
+    return await engine.explainer.facts(run_id, store) if explained else None
+
+
+async def _messages(store: Store, run_id: str) -> list[MessageRow]:
     """The first messages of a run, and all that no task has taken."""
-    first = await engine.store.sent(run_id, MESSAGES_SHOWN)
+    first = await store.sent(run_id, MESSAGES_SHOWN)
     if len(first) < MESSAGES_SHOWN:
         return first
     known = {each.id for each in first}
-    return first + [each for each in await engine.store.messages([run_id]) if each.id not in known]
+    return first + [each for each in await store.messages([run_id]) if each.id not in known]
+
+
+def task_look(close: Close) -> TaskLook:
+    """One task with its log, and the explanation of the run if it was asked for."""
+    return TaskLook(
+        details=task_details(close.rows)[0],
+        log=lines_of(close.wanted)(close.chunks),
+        explanation=None if close.facts is None else explanation(close.facts),
+    )
 
 
 def task_details(rows: Rows) -> tuple[TaskDetails, ...]:

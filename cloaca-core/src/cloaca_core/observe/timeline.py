@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 from cloaca_core._engine.observe.run_reader import ACTS_SHOWN, History
 from cloaca_core.observe.json_forms import Shown
@@ -12,7 +12,7 @@ from cloaca_core.observe.listing import RunLine, run_line, seconds_between
 from cloaca_core.observe.reading import Family, RunView, read_family
 from cloaca_core.observe.tree import kind_of, placed_children
 from cloaca_core.records.waits import EVENT
-from cloaca_core.runner.history import Rounds
+from cloaca_core.runner.history import Rounds, in_order
 from cloaca_core.runner.results import (
     left_by,
     rfc3339,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.recorded import RecordedTask
     from cloaca_core.definition.task import Task
     from cloaca_core.records.runs import AttemptRow, RunRow
-    from cloaca_core.records.steering import ActRow, RoundRow
+    from cloaca_core.records.steering import ActRow
     from cloaca_core.values.instants import Instant
 
 
@@ -83,35 +83,21 @@ class Timeline(Shown):
     hidden: int = 0
 
 
-class Past(NamedTuple):
-    """A family, the earlier rounds of its runs, and the acts on the run at its top."""
-
-    family: Family
-    rounds: Mapping[str, Sequence[RoundRow]]
-    acts: Sequence[ActRow]
-
-
-async def read_past(engine: Looks, run_id: str, depth: int) -> Past:
-    """A run and those below it, with their rounds; runs on the engine's loop."""
+async def read_past(engine: Looks, run_id: str, depth: int) -> tuple[Family, Sequence[ActRow]]:
+    """A run, those below it, and the acts on the run; runs on the engine's loop."""
     family = await read_family(engine, run_id, depth)
-    rounds = {
-        view.row.id: await engine.store.rounds(view.row.id)
-        for view in family.views.values()
-        if view.row.round > 1
-    }
-    return Past(family, rounds, await engine.store.acts(run_id, ACTS_SHOWN))
+    return family, await engine.store.acts(run_id, ACTS_SHOWN)
 
 
-def timeline(past: Past) -> Timeline:
-    """The timeline of a run."""
-    return _timeline(past, past.family.top)
+def timeline(family: Family, acts: Sequence[ActRow]) -> Timeline:
+    """The timeline of the run at the top; ``acts`` are those on it."""
+    return _timeline(family, family.top, acts)
 
 
-def _timeline(past: Past, run_id: str) -> Timeline:
-    family = past.family
+def _timeline(family: Family, run_id: str, acts: Sequence[ActRow]) -> Timeline:
     view, now = family.views[run_id], family.now
     shown, hidden = placed_children(family, run_id)
-    children = tuple([_timeline(past, child.id) for child in shown])
+    children = tuple([_timeline(family, child.id, ()) for child in shown])
     row = view.row
     instants = [row.created_at, now if row.ended_at is None else row.ended_at]
     own = [a for a in view.attempts if not _is_kept(a, row)]
@@ -121,26 +107,21 @@ def _timeline(past: Past, run_id: str) -> Timeline:
         at=rfc3339(now),
         begins=min([rfc3339(min(instants)), *[child.begins for child in children]]),
         ends=max([rfc3339(max(instants)), *[child.ends for child in children]]),
-        bars=tuple(_bars(view, past.rounds.get(run_id, ()), now)),
-        pauses=tuple(_pauses(past.acts, view)) if run_id == family.top else (),
+        bars=tuple(_bars(view, now)),
+        pauses=tuple(_pauses(acts, view)),
         children=children,
         hidden=hidden,
     )
 
 
-def _bars(view: RunView, rounds: Sequence[RoundRow], now: Instant) -> list[Bar]:
-    place = {task_id: number for number, task_id in enumerate(view.tasks)}
-    earlier = [each for each in rounds if each.round < view.row.round]
+def _bars(view: RunView, now: Instant) -> list[Bar]:
+    earlier = [each for each in view.rounds if each.round < view.row.round]
     told = Rounds(History(view.row, list(view.attempts), list(view.restarts), earlier, []))
-    starts = {each.round: each.started_at for each in rounds}
+    starts = {each.round: each.started_at for each in view.rounds}
     starts[view.row.round] = view.row.started_at
-    ordered = sorted(
-        view.attempts,
-        key=lambda row: (place.get(row.task_id, len(place)), row.task_id, row.attempt),
-    )
     queue = _Queue(view, starts)
     bars = []
-    for attempt in ordered:
+    for attempt in in_order(view.attempts, view.tasks):
         number = told.of(attempt)
         row = told.settled(attempt)
         if number == view.row.round:

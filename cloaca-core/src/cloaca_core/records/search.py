@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from cloaca_core.records.runs import RunRow
+from cloaca_core.records.steering import ChildRow
 
 ConditionKind: TypeAlias = Literal[
     "status", "workflow", "tag", "task", "error", "parent", "by", "id", "reason"
@@ -48,6 +49,15 @@ class Found(NamedTuple):
 
     rows: Sequence[RunRow]
     reached: str | None
+
+
+class Kin(NamedTuple):
+    """A run and those below it, level by level, without payloads; ``children`` by parent, also
+    those that are not among the ``rows``.
+    """
+
+    rows: Sequence[RunRow]
+    children: Sequence[ChildRow]
 
 
 class Counted(NamedTuple):

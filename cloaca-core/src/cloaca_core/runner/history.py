@@ -6,7 +6,7 @@ Derived from the rows of the run each time, stored nowhere.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -164,7 +164,7 @@ def run_events(history: History) -> list[RunEvent]:
     of_attempts, rounds = [], Rounds(history)
     names = {name.number: name for name in history.names}
     for attempt in history.attempts:
-        of_attempts += _attempt_events(rounds.settled(attempt), _name(names, attempt))
+        of_attempts += _attempt_events(rounds.settled(attempt), runner_of(names, attempt))
     of_attempts.sort(key=lambda moment: moment[0])
     moments += [(max(at, row.created_at), event) for at, event in of_attempts]
     for each in history.rounds:
@@ -244,16 +244,20 @@ def _attempt_events(row: AttemptRow, name: RunnerName | None) -> list[tuple[int,
 
 def attempt_infos(history: History, task_ids: Sequence[str]) -> list[AttemptInfo]:
     """All attempts of a run: by task, those of ``task_ids`` first and in that order."""
-    place = {task_id: number for number, task_id in enumerate(task_ids)}
-    rows = sorted(
-        history.attempts,
-        key=lambda row: (place.get(row.task_id, len(place)), row.task_id, row.attempt),
-    )
     rounds, names = Rounds(history), {name.number: name for name in history.names}
-    return [_attempt_info(rounds, row, _name(names, row)) for row in rows]
+    rows = in_order(history.attempts, task_ids)
+    return [_attempt_info(rounds, row, runner_of(names, row)) for row in rows]
 
 
-def _name(names: Mapping[int, RunnerName], row: AttemptRow) -> RunnerName | None:
+def in_order(attempts: Iterable[AttemptRow], task_ids: Iterable[str]) -> list[AttemptRow]:
+    """Attempts by task, those of ``task_ids`` first and in that order."""
+    place = {task_id: number for number, task_id in enumerate(task_ids)}
+    return sorted(
+        attempts, key=lambda row: (place.get(row.task_id, len(place)), row.task_id, row.attempt)
+    )
+
+
+def runner_of(names: Mapping[int, RunnerName], row: AttemptRow) -> RunnerName | None:
     """The runner of an attempt; None for a skip, which has no runner."""
     return None if row.runner is None or row.attempt == 0 else names.get(row.runner)
 

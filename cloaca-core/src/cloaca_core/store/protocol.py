@@ -108,6 +108,12 @@ class Store(
     async def close(self) -> None:
         """Close all connections and threads. Safe to call twice."""
 
+    def together(self) -> Store:
+        """This store for a look that takes several operations. Those that are awaited at the same
+        time, as with ``asyncio.gather``, are one transaction and see one snapshot. Only operations
+        that only read may be called.
+        """
+
     @property
     def outbox(self) -> Outbox | None:
         """Writes runs in users' transactions; None where that is impossible."""

@@ -106,6 +106,10 @@ class StoreView:
         """The view, as the engine takes it."""
         return cast("Store", cls(store, place, loop, clock))
 
+    def together(self) -> StoreView:
+        """The same: here each operation has a turn of its own."""
+        return self
+
     def lease_clock(self) -> int:
         """µs."""
         return round(self._monotonic() * 1e6)

@@ -9,9 +9,9 @@ from model.families import LATE, at, attempt, family, run, tasks, view
 from cloaca_core._engine.observe.facts import Facts
 from cloaca_core._engine.observe.run_reader import RunFacts
 from cloaca_core.observe.inspection import Evidence, inspection, snapshot
-from cloaca_core.observe.listing import Alone
-from cloaca_core.observe.timeline import Past, timeline
+from cloaca_core.observe.timeline import timeline
 from cloaca_core.observe.tree import tree
+from cloaca_core.records.search import Kin
 from cloaca_core.records.standing import Holds, Standing
 from cloaca_core.records.steering import RoundRow
 from cloaca_core.runner.results import rfc3339
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 def evidence(row: RunRow, *rounds: RoundRow) -> Evidence:
-    known = family(view(row, attempt("a"), of=tasks(a=[])))
-    past = Past(known, {"r": rounds}, ())
+    known = family(view(row, attempt("a"), of=tasks(a=[]))._replace(rounds=rounds))
     standing = Standing(row, Holds(), None, 0, [attempt("a")], [], [], [])
-    return Evidence(past, Alone(RunFacts(row, 0, "x"), LATE, ()), Facts(LATE, standing, ()))
+    facts = Facts(LATE, standing, ())
+    return Evidence(Kin([row], []), known, RunFacts(row, 0, "x"), facts, (), None)
 
 
 def test_it_has_what_each_view_shows_alone() -> None:
     found = evidence(run(owner="left"))
     seen = inspection(found)
 
-    assert seen.tree.tasks == tree(found.past.family).tasks
-    assert seen.timeline == timeline(found.past)
+    assert seen.tree.tasks == tree(found.family).tasks
+    assert seen.timeline == timeline(found.family, ())
     assert (seen.explanation.code, seen.explanation.run_id) == ("completed", "r")
 
 
@@ -54,18 +54,12 @@ def test_a_run_of_one_round_has_none() -> None:
     assert inspection(evidence(run())).rounds == ()
 
 
-def test_a_snapshot_keeps_no_payloads() -> None:
-    kept = snapshot(evidence(run(input='{"large": 1}', final_context='{"large": 1}')))
-
-    assert [(row.input, row.final_context) for row in kept.rows.values()] == [("", None)]
-    assert kept.has_ended
-
-
 def test_a_snapshot_that_is_known_stays() -> None:
-    known = snapshot(evidence(run()))
+    known = snapshot((evidence(run()), None))
 
+    assert known.has_ended
     assert snapshot(known) is known
 
 
 def test_a_snapshot_of_a_run_that_goes_on_has_not_ended() -> None:
-    assert not snapshot(evidence(run(status="Running", ended_at=None))).has_ended
+    assert not snapshot((evidence(run(status="Running", ended_at=None)), None)).has_ended

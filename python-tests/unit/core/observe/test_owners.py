@@ -24,14 +24,15 @@ class Desk:
 
     asked = 0
 
-    async def runners(self) -> Sequence[RunnerState]:
+    async def leases(self) -> tuple[Sequence[RunnerState], int]:
         self.asked += 1
-        return [
+        states = [
             RunnerState(RunnerLoad(runner("r1"), 1, owns_workflow=False), 2**62),
             RunnerState(
                 RunnerLoad(runner("r2"), 1, owns_workflow=False), NOW + 1, process_ended=True
             ),
         ]
+        return states, NOW
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 import cloaca
 from cloaca_core.observe import Observer
-from cloaca_core.observe.run_forms import forked_form, shown_form, steered_form, submitted_form
+from cloaca_core.observe.run_forms import forked_form, steered_form, submitted_form
 
 
 @pytest.fixture
@@ -40,11 +40,10 @@ def test_a_run_is_shown_with_its_tasks_beside_its_facts(
 ) -> None:
     with cloaca.Client(database_url, registry=registry) as client:
         run, observer = client.submit("order", by="ann"), Observer(client)
-        by = observer.submitted_by(run.id).wait()
-        form = shown_form(observer.run(run.id).wait(), observer.tree(run.id).wait(), by)
+        by, form = observer.submitted_by(run.id).wait(), observer.show(run.id).wait().to_dict()
         of_nobody = observer.submitted_by(client.submit("order").id).wait()
 
-    assert (form["submitted_by"], of_nobody) == ("ann", None)
+    assert (form["submitted_by"], by, of_nobody) == ("ann", "ann", None)
     assert (form["id"], form["status"]) == (run.id, "Pending")
     assert [task["task_id"] for task in form["tasks"]] == ["charge"]
     assert "run" not in form

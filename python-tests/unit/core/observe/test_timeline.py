@@ -5,7 +5,7 @@ from __future__ import annotations
 from model.families import LATE, at, attempt, child, family, run, tasks, view
 
 from cloaca_core.observe.reading import Family
-from cloaca_core.observe.timeline import Past, Span, Timeline, timeline
+from cloaca_core.observe.timeline import Span, Timeline, timeline
 from cloaca_core.records.steering import ActRow, RestartRow, RoundRow
 from cloaca_core.records.waits import WaitRow
 from cloaca_core.runner.results import rfc3339
@@ -20,7 +20,8 @@ def second(seconds: float) -> str:
 
 
 def of(known: Family, *acts: ActRow, rounds: tuple[RoundRow, ...] = ()) -> Timeline:
-    return timeline(Past(known, {"r": rounds}, acts))
+    views = {**known.views, "r": known.views["r"]._replace(rounds=rounds)}
+    return timeline(known._replace(views=views), acts)
 
 
 def act(kind: str, seconds: float, *, changed: int = 1) -> ActRow:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.records.definitions import DefinitionName
     from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.records.standing import Standing
     from cloaca_core.store.protocol import Store
@@ -76,24 +77,32 @@ class Explainer:
         self._executor = executor
         self._recovers = recovers
 
-    async def facts(self, run_id: str) -> Facts:
+    async def facts(self, run_id: str, store: Store | None = None) -> Facts:
         """All that is known of the run; ``RunNotFoundError`` when there is none of this id."""
-        standing = await self._store.standing(run_id, MOST)
+        store = store or self._store
+        standing = await store.standing(run_id, MOST)
         if standing is None:
             raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
-        now = await self._store.now()
-        tasks, version = await self._tasks(standing.row)
-        active = self._runs.get(run_id)
-        if active is not None and active.epoch != standing.row.epoch:
+        newest = await store.newest_definitions([standing.row.workflow])
+        return await self.facts_of(standing, newest)
+
+    async def facts_of(self, standing: Standing, newest: Sequence[DefinitionName]) -> Facts:
+        """The same for rows that were just read: the run, and the newest version of its workflow,
+        if any is recorded.
+        """
+        now, row = self._store.wall(), standing.row
+        tasks, version = await self._tasks(row)
+        active = self._runs.get(row.id)
+        if active is not None and active.epoch != row.epoch:
             active = None  # it is on its way here, or away
         return Facts(
             now=now,
-            standing=self._with_running(standing, run_id),
+            standing=self._with_running(standing, row.id),
             runners=[self._state(each, now) for each in standing.runners],
             tasks=tasks,
             known_version=version,
-            newest=await self._newest(standing.row),
-            here=await self._here(standing.row),
+            newest=await self._tasks_of(newest),
+            here=await self._here(row),
             active=None if active is None else self._active(active),
         )
 
@@ -101,7 +110,7 @@ class Explainer:
         """All registered runners, oldest first, and how many runs each owns, up to ``MOST``."""
         rows = sorted(await self._store.runners(), key=lambda row: (row.started_at, row.id))
         owned = await self._store.count_owned([row.id for row in rows], MOST)
-        now = await self._store.now()
+        now = self._store.wall()
         loads = [
             RunnerLoad(row, count, owns_workflow=False)
             for row, count in zip(rows, owned, strict=True)
@@ -110,8 +119,8 @@ class Explainer:
 
     async def leases(self) -> tuple[list[RunnerState], Instant]:
         """All registered runners, whose runs are not counted, and the time of the store."""
-        rows, now = await self._store.runners(), await self._store.now()
-        loads = [RunnerLoad(row, 0, owns_workflow=False) for row in rows]
+        loads = [RunnerLoad(row, 0, owns_workflow=False) for row in await self._store.runners()]
+        now = self._store.wall()
         return [self._state(each, now) for each in loads], now
 
     def _with_running(self, standing: Standing, run_id: str) -> Standing:
@@ -136,9 +145,11 @@ class Explainer:
             return newest.tasks, newest.version
         return None, None
 
-    async def _newest(self, row: RunRow) -> tuple[str, tuple[str, ...]] | None:
-        """The version of the workflow that a runner has registered last, with its tasks."""
-        for name in await self._store.newest_definitions([row.workflow]):
+    async def _tasks_of(
+        self, newest: Sequence[DefinitionName]
+    ) -> tuple[str, tuple[str, ...]] | None:
+        """The version of a workflow that a runner has registered last, with its tasks."""
+        for name in newest:
             if (found := await self._definitions.version(name.workflow, name.version)) is not None:
                 return found.version, tuple([task.id for task in found.tasks])
         return None

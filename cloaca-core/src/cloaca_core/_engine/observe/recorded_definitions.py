@@ -122,12 +122,16 @@ class RecordedDefinitions:
         hint = f" (did you mean {near!r}?)" if near else ""
         return f"{hint}; no runner has recorded it in this database"
 
-    async def version(self, workflow: str, version: str) -> RecordedWorkflow | None:
-        """One version of a workflow; None when no runner has recorded it."""
+    async def version(
+        self, workflow: str, version: str, store: Store | None = None
+    ) -> RecordedWorkflow | None:
+        """One version of a workflow, read through ``store`` if it is given; None when no runner has
+        recorded it.
+        """
         key = (workflow, version)
         if (known := self._known.get(key)) is not None:
             return known
-        if (row := await self._store.get_definition(workflow, version)) is None:
+        if (row := await (store or self._store).get_definition(workflow, version)) is None:
             return None
         known = self._known[key] = RecordedWorkflow.read(row)
         if len(self._known) > MOST:

@@ -64,7 +64,7 @@ class RunLogs:
 
     async def _look(self, wanted: Wanted) -> News | None:
         row = await self._reader.get_run(wanted.run_id)  # first: its end has the last lines
-        chunks = await _chunks(self._store, wanted)
+        chunks = await chunks_read(self._store, wanted)
         if not chunks:
             await _refuse_unknown_task(self._reader, row, wanted)
         if chunks or row.ended_at is not None:
@@ -77,7 +77,7 @@ async def lines_read(store: Store, reader: RunReader, wanted: Wanted) -> list[Lo
     ``TaskNotFoundError`` when the run has no such task.
     """
     row = await reader.get_run(wanted.run_id)
-    chunks = await _chunks(store, wanted)
+    chunks = await chunks_read(store, wanted)
     if not chunks:
         await _refuse_unknown_task(reader, row, wanted)
     return chunks
@@ -95,7 +95,8 @@ async def _refuse_unknown_task(reader: RunReader, row: RunRow, wanted: Wanted) -
         )
 
 
-async def _chunks(store: Store, wanted: Wanted) -> list[LogChunk]:
+async def chunks_read(store: Store, wanted: Wanted) -> list[LogChunk]:
+    """The chunks with the lines; none for a run or a task that is not there."""
     found: list[LogChunk] = []
     lines, after = 0, wanted.after
     while lines < wanted.limit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core._engine.execute.work import Stage
@@ -9,7 +10,7 @@ from cloaca_core._engine.plan.counting import attempts_in, first_attempts
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.runs import AttemptRow, RunFilter, RunRow
 from cloaca_core.records.states import TaskStatus
-from cloaca_core.records.steering import ActRow, RestartRow, RoundRow
+from cloaca_core.records.steering import ActRow, ForkRow, RestartRow, RoundRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -86,49 +87,73 @@ class RunReader:
         self._runs = runs
         self._definitions = definitions
 
-    async def get_run(self, run_id: str) -> RunRow:
+    async def get_run(self, run_id: str, store: Store | None = None) -> RunRow:
         """The run's row; ``RunNotFoundError`` when there is none."""
-        row = await self._store.get_run(run_id)
+        row = await (store or self._store).get_run(run_id)
         if row is None:
             raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
         return row
 
     async def history(self, run_id: str) -> History:
         """The run and its past; the bodies that run right now are among the attempts."""
-        row = await self.get_run(run_id)
-        restarts: list[RestartRow] = []
-        rounds: list[RoundRow] = []
-        if row.round > 1:
-            restarts = await self._store.restarts([run_id])
-            rounds = [each for each in await self._store.rounds(run_id) if each.round < row.round]
-        acts = await self._store.acts(run_id, ACTS_SHOWN)
-        follow_ups = await self._store.follow_ups([run_id])
-        attempts = await self._attempts(run_id)
-        messages = await self._store.sent(run_id, MESSAGES_SHOWN)
+        store, ids = self._store.together(), [run_id]
+        begun = self.begun(run_id)  # first: a row that is written meanwhile is read
+        lists = asyncio.gather(store.load_attempts(ids), store.restarts(ids), store.rounds(run_id))
+        row, recorded, acts, follow_ups, messages = await asyncio.gather(
+            self.get_run(run_id, store),
+            lists,
+            store.acts(run_id, ACTS_SHOWN),
+            store.follow_ups(ids),
+            store.sent(run_id, MESSAGES_SHOWN),
+        )
+        attempts, restarts, rounds = with_begun(recorded[0], begun), recorded[1], recorded[2]
+        earlier = [each for each in rounds if each.round < row.round]
         names = await self.names(attempts)
-        return History(row, attempts, restarts, rounds, acts, follow_ups, messages, names)
+        return History(row, attempts, restarts, earlier, acts, follow_ups, messages, names)
 
-    async def names(self, attempts: Iterable[AttemptRow]) -> list[RunnerName]:
+    async def names(
+        self, attempts: Iterable[AttemptRow], store: Store | None = None
+    ) -> list[RunnerName]:
         """The names of the runners that have run these attempts."""
         numbers = {each.runner for each in attempts if each.runner is not None}
-        return await self._store.runner_names(sorted(numbers))
+        return await (store or self._store).runner_names(sorted(numbers))
 
     async def facts(self, run_id: str) -> RunFacts:
         """The run, what runs of it here, and the runs that it was made of or follows."""
-        row = await self.get_run(run_id)
-        forks = await self._store.forks([run_id])
+        store = self._store.together()
+        row, forks, follow_ups, waits = await asyncio.gather(
+            self.get_run(run_id, store),
+            store.forks([run_id]),
+            store.follow_ups([run_id]),
+            store.waits([run_id]),
+        )
+        return self.alone(row, forks, follow_ups, waits)
+
+    def alone(
+        self,
+        row: RunRow,
+        forks: Sequence[ForkRow],
+        follow_ups: Sequence[FollowUpRow],
+        waits: Sequence[WaitRow],
+    ) -> RunFacts:
+        """The facts of a run of these rows, and what runs of it here."""
         bodies = 0 if row.owner is None or row.ended_at is not None else None
         if row.id in self._runs:
-            bodies = len(self.running(run_id))
-        found = await self._store.follow_ups([run_id])
-        follows = next((each.follows for each in found if each.id == run_id), None)
-        waits = [] if row.ended_at is not None else await self._store.waits([run_id])
-        return RunFacts(row, bodies, forks[-1].forked_from if forks else None, follows, waits)
+            bodies = len(self.running(row.id))
+        follows = next((each.follows for each in follow_ups if each.id == row.id), None)
+        forked_from = forks[-1].forked_from if forks else None
+        open_waits = [] if row.ended_at is not None else waits
+        return RunFacts(row, bodies, forked_from, follows, open_waits)
 
     async def current_attempts(self, run_id: str) -> tuple[RunRow, list[AttemptRow]]:
         """The run and the attempts that count: of a task that was restarted those since then."""
-        row = await self.get_run(run_id)
-        return row, await self.that_count(row, await self._attempts(run_id))
+        store, begun = self._store.together(), self.begun(run_id)
+        row, attempts, restarts = await asyncio.gather(
+            self.get_run(run_id, store), store.load_attempts([run_id]), store.restarts([run_id])
+        )
+        first = first_attempts(restarts)
+        found = with_begun(attempts, begun)
+        return row, [each for each in found if each.attempt >= first.get(each.task_id, 0)]
 
     async def that_count(self, row: RunRow, attempts: list[AttemptRow]) -> list[AttemptRow]:
         """Those of a run's attempts that count: of a task that was restarted those since then."""
@@ -150,10 +175,6 @@ class RunReader:
         del past["run_id"]
         return row._replace(**past), attempts
 
-    async def _attempts(self, run_id: str) -> list[AttemptRow]:
-        begun = self.begun(run_id)  # first: a row that is written meanwhile is read
-        return with_begun(await self._store.load_attempts([run_id]), begun)
-
     async def awaited(self, row: RunRow, attempts: Sequence[AttemptRow]) -> Awaited:
         """The ends for which these attempts may wait; only read where one of them waits."""
         if row.ended_at is not None or all(a.status != TaskStatus.WAITING for a in attempts):
@@ -168,14 +189,16 @@ class RunReader:
         workflow = await self.definition(row)
         return [] if workflow is None else [task.id for task in workflow.tasks]
 
-    async def definition(self, row: RunRow) -> Workflow | RecordedWorkflow | None:
+    async def definition(
+        self, row: RunRow, store: Store | None = None
+    ) -> Workflow | RecordedWorkflow | None:
         """The version of the workflow with which the run was submitted, or None where no runner has
         recorded it.
         """
         workflow = self._registry.get(row.workflow)
         if workflow is not None and workflow.version == row.version:
             return workflow
-        return await self._definitions.version(row.workflow, row.version)
+        return await self._definitions.version(row.workflow, row.version, store)
 
     async def list_runs(self, run_filter: RunFilter) -> list[RunRow]:
         """The runs that match, newest first."""

@@ -6,8 +6,15 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from cloaca_core.records.runs import RunRow
-from cloaca_core.records.search import Claimable, Counted, Failure, Found, RunSearch, WorkflowCounts
-from cloaca_core.records.steering import ChildRow
+from cloaca_core.records.search import (
+    Claimable,
+    Counted,
+    Failure,
+    Found,
+    Kin,
+    RunSearch,
+    WorkflowCounts,
+)
 
 
 class SearchStore(Protocol):
@@ -29,9 +36,10 @@ class SearchStore(Protocol):
     async def runs_of(self, run_ids: Collection[str]) -> list[RunRow]:
         """Those of these runs that are there, newest first, without payloads."""
 
-    async def children_of(self, parent_ids: Sequence[str], most: int) -> list[ChildRow]:
-        """The first ``most`` runs that each of these has submitted, without detached ones, in the
-        order of the parents given, then of the ids.
+    async def family(self, run_id: str, depth: int, most: int, counted: int) -> Kin:
+        """A run and those that were submitted below it, detached ones aside: ``most`` runs down to
+        ``depth`` levels, the nearest ones, and of each of these the first ``counted`` children.
+        Without rows if there is no such run.
         """
 
     async def actors(self, names: Collection[str]) -> list[str]:

@@ -385,7 +385,8 @@ class SearchQueries(Statements):
     ended_ids: Statement
     workflow_ids: Statement
     child_ids: Statement
-    first_children: Statement
+    list_family: Statement
+    list_children_of_family: Statement
     tagged_ids: Statement
     acted_ids: Statement
     match_runs: Statement

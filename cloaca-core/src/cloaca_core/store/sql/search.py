@@ -15,12 +15,13 @@ from cloaca_core.records.search import (
     Counted,
     Failure,
     Found,
+    Kin,
     RunSearch,
     WorkflowCounts,
 )
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.steering import ChildRow
-from cloaca_core.store.sql.base import SqlPart
+from cloaca_core.store.sql.base import SqlPart, steps_of
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement, counting
 
@@ -58,11 +59,13 @@ class SqlSearches(SqlPart):
         (rows,) = await self._dialect.read([self._match(run_ids, RunSearch())])
         return list(map(RunRow._make, rows))
 
-    async def children_of(self, parent_ids: Sequence[str], most: int) -> list[ChildRow]:
-        first = self._queries.search.first_children
-        steps = [Step.of(first, {"value": each, "most": most}) for each in parent_ids]
-        answers = await self._dialect.read(steps) if steps else []
-        return [ChildRow._make(row) for rows in answers for row in rows]
+    async def family(self, run_id: str, depth: int, most: int, counted: int) -> Kin:
+        q = self._queries.search
+        asked = {"run_id": run_id, "depth": depth, "most": most}
+        asked |= {"counted": counted, "above": AFTER_EVERY_ID}
+        statements = (q.list_family, q.list_children_of_family)
+        runs, children = await self._dialect.read(steps_of(statements, asked))
+        return Kin(list(map(RunRow._make, runs)), list(map(ChildRow._make, children)))
 
     async def actors(self, names: Collection[str]) -> list[str]:
         asked = self._dialect.array(names)

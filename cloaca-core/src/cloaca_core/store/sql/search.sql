@@ -47,15 +47,59 @@ WHERE parent_id = :value AND parent_id IS NOT NULL AND id < :before AND id >= :a
 ORDER BY id DESC LIMIT :most;
 
 
--- name: first_children
--- The first runs that one has submitted and that end with it.
-SELECT parent_id, id, status, idempotency_key, workflow, round FROM cloaca_run
-WHERE parent_id = :value AND parent_id IS NOT NULL AND detached = 0
-    AND NOT EXISTS (
+-- name: list_family
+-- A run and those below it, without payloads: the first that are found, level by level. A tree is hidden
+-- as a whole.
+WITH RECURSIVE below (id, depth) AS (
+    SELECT run.id, 0 FROM cloaca_run AS run
+    WHERE run.id = :run_id AND NOT EXISTS (
         SELECT 1 FROM cloaca_tombstone AS gone
-        WHERE gone.root_id = coalesce(cloaca_run.root_id, cloaca_run.id)
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
     )
-ORDER BY id LIMIT :most;
+    UNION ALL
+    SELECT child.id, below.depth + 1
+    FROM below CROSS JOIN cloaca_run AS child
+    WHERE child.parent_id = below.id AND child.parent_id IS NOT NULL AND child.detached = 0
+        AND below.depth < :depth
+)
+SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
+    '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message, run.created_at,
+    run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds, run.round,
+    run.priority, run.due_at, run.steer_reason, run.stood_still, run.time_limit, run.deadline_at,
+    run.reason_tasks, run.came_due, run.messages, 0 AS claimable_at, NULL AS trace, run.ran_version
+FROM (SELECT id, depth FROM below LIMIT :most) AS near
+CROSS JOIN cloaca_run AS run
+WHERE run.id = near.id
+ORDER BY near.depth, run.id;
+
+
+-- name: list_children_of_family
+-- The first children of each of these runs, whose ids are below that of the next one, or :above every id.
+WITH RECURSIVE below (id, depth) AS (
+    SELECT run.id, 0 FROM cloaca_run AS run
+    WHERE run.id = :run_id AND NOT EXISTS (
+        SELECT 1 FROM cloaca_tombstone AS gone
+        WHERE gone.root_id = coalesce(run.root_id, run.id)
+    )
+    UNION ALL
+    SELECT child.id, below.depth + 1
+    FROM below CROSS JOIN cloaca_run AS child
+    WHERE child.parent_id = below.id AND child.parent_id IS NOT NULL AND child.detached = 0
+        AND below.depth < :depth
+)
+SELECT child.parent_id, child.id, child.status, child.idempotency_key, child.workflow, child.round
+FROM (
+    SELECT below.id, (
+        SELECT beyond.id FROM cloaca_run AS beyond
+        WHERE beyond.parent_id = below.id AND beyond.parent_id IS NOT NULL AND beyond.detached = 0
+        ORDER BY beyond.id LIMIT 1 OFFSET :counted
+    ) AS bound
+    FROM below LIMIT :most
+) AS near
+CROSS JOIN cloaca_run AS child
+WHERE child.parent_id = near.id AND child.parent_id IS NOT NULL AND child.detached = 0
+    AND child.id < coalesce(near.bound, :above)
+ORDER BY child.parent_id, child.id;
 
 
 -- name: tagged_ids

@@ -8,7 +8,8 @@ on one noun are in the module of that noun.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from copy import copy
+from typing import TYPE_CHECKING, cast
 
 from cloaca_core.errors import StoreUnavailableError, lost_parent
 from cloaca_core.records.batch import Batch, Committed
@@ -16,7 +17,7 @@ from cloaca_core.records.runs import NewRun
 from cloaca_core.records.waits import NewMessage
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
-from cloaca_core.store.protocol import Landed
+from cloaca_core.store.protocol import Landed, Store
 from cloaca_core.store.sql.base import load_queries, pair
 from cloaca_core.store.sql.batch import BatchSteps, committed, orphans_of
 from cloaca_core.store.sql.children import SqlChildren
@@ -34,6 +35,7 @@ from cloaca_core.store.sql.search import SqlSearches
 from cloaca_core.store.sql.standing import SqlStandings
 from cloaca_core.store.sql.steering import SqlSteering
 from cloaca_core.store.sql.task_logs import SqlTaskLogs
+from cloaca_core.store.sql.together import ReadsTogether
 from cloaca_core.store.sql.triggers import SqlTriggers
 from cloaca_core.store.sql.upkeep import SqlUpkeep
 from cloaca_core.store.sql.waits import SqlWaits
@@ -120,6 +122,11 @@ class SqlStore(
         if orphans_of([run], found.get("parents")):
             raise lost_parent(run.parent_id)
         return next((str(holder) for _, _, holder in found["keys"]), None)
+
+    def together(self) -> Store:
+        reading = copy(self)
+        reading._dialect = cast("Dialect", ReadsTogether(self._dialect))  # nothing else is asked
+        return reading
 
     async def now(self) -> int:
         return await self._dialect.now()

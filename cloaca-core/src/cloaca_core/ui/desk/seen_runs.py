@@ -8,7 +8,7 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Final
 
-from cloaca_core.observe import Inspection, Snapshot
+from cloaca_core.observe import Snapshot
 
 _MOST_TASKS: Final = 30_000
 """Tasks of all runs that are kept together; about 1 kB each."""
@@ -24,13 +24,13 @@ class SeenRuns:
         self._runs: OrderedDict[tuple[str, str], Snapshot] = OrderedDict()
         self._lock = Lock()
 
-    def find(self, run_id: str, at: str) -> Inspection | None:
+    def find(self, run_id: str, at: str) -> Snapshot | None:
         """A run as it was seen at an instant, if it was kept."""
         with self._lock:
             seen = self._runs.get((run_id, at))
             if seen is not None:
                 self._runs.move_to_end((run_id, at))
-            return None if seen is None else seen.inspection
+            return seen
 
     def latest(self, run_id: str) -> Snapshot | None:
         """A run as it was seen last, if that was kept."""

@@ -17,7 +17,7 @@ from cloaca_core.values.wording import counted, duration
 
 if TYPE_CHECKING:
     from cloaca_core.observe.listing import RunLine
-    from cloaca_core.observe.task_details import KeptValue, TaskDetails, TaskMessage
+    from cloaca_core.observe.task_details import KeptValue, TaskDetails, TaskLook, TaskMessage
     from cloaca_core.observe.tree import RunTree, TaskNode
     from cloaca_core.runner.explain.explanation import Explanation
     from cloaca_core.runner.history import AttemptInfo
@@ -169,12 +169,12 @@ async def facts(
     node = next((each for each in tree.tasks if each.task_id == name), None)
     if node is None:
         return None
-    details = await ask.desk.observer.task(tree.run.id, name, attempt=_attempt_asked(ask))
-    log = await _log(ask, details)
-    if explanation is None and node.status not in ("Completed", "Failed", "Running"):
-        explanation = await ask.desk.observer.explain(tree.run.id)
-    why = _why(node, explanation)
-    return await ask.on_thread(shaped, tree, node, details, log, why, ask.desk.redact)
+    explained = explanation is None and node.status not in ("Completed", "Failed", "Running")
+    look = await ask.desk.observer.look_at_task(
+        tree.run.id, name, attempt=_attempt_asked(ask), explained=explained
+    )
+    log, why = _log(ask, look), _why(node, explanation or look.explanation)
+    return await ask.on_thread(shaped, tree, node, look.details, log, why, ask.desk.redact)
 
 
 def shaped(
@@ -336,14 +336,11 @@ def _data(data: object, redact: Redact) -> json_lines.Payload | None:
     return None if data is None else json_lines.payload(data, redact)
 
 
-async def _log(ask: Ask, details: TaskDetails) -> Log:
+def _log(ask: Ask, look: TaskLook) -> Log:
     """The newest lines of the attempt that is shown."""
-    attempt = _shown_attempt(details)
-    if attempt is None or details.kind not in (None, "task"):
+    if _shown_attempt(look.details) is None or look.details.kind not in (None, "task"):
         return Log((), 0, 0)
-    most = _ALL_LINES if ask.query("lines") == "all" else LINES
-    found = await ask.desk.observer.logs(details.run_id, details.task, attempt=attempt.attempt)
-    return newest(found, most)
+    return newest(look.log, _ALL_LINES if ask.query("lines") == "all" else LINES)
 
 
 def newest(lines: Sequence[LogLine], most: int) -> Log:

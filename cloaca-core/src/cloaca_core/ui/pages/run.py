@@ -9,8 +9,7 @@ from urllib.parse import quote_plus
 
 from starlette.responses import Response
 
-from cloaca_core.errors import ScheduleError
-from cloaca_core.observe import Graph, Inspection, RunTree, TaskNode
+from cloaca_core.observe import Inspection, RunTree, Snapshot, TaskNode
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.rows import CHUNK, apart, chunk_of, chunks, first_to_see, found
 from cloaca_core.ui.charts.timeline import Chart, chart
@@ -80,21 +79,21 @@ class Place:
 
 async def run(ask: Ask) -> Response:
     """The page of a run, or the part of it that a script asks for."""
-    seen = await _seen(ask, ask.request.path_params["run_id"])
+    shown = await _seen(ask, ask.request.path_params["run_id"])
+    seen = shown.inspection
     tree, node = _selected(seen.tree, ask.query("of"), ask.query("task"))
     place = _place(ask, seen, tree, node)
     chunk = _chunk_asked_for(ask)
     if chunk is not None and chunk * CHUNK < len(seen.tree.tasks):
-        parts = await _parts(ask, seen, place)
+        parts = _parts(ask, shown, place)
         return await ask.page("run/chunk.html", chunk=parts["chunks"][chunk], **parts)
     details = await _pane(ask, seen, tree, node)
     if ask.wants == "pane":
         return await ask.page("run/pane.html", pane=details)
-    by = await schedule_name(ask, seen)
-    parts = await _parts(ask, seen, place)
+    parts = _parts(ask, shown, place)
     return await ask.page(
         "run.html",
-        by=by,
+        by=schedule_name(seen),
         cause=cause(seen, ask.clock),
         pane=details,
         work=_work(seen, parts["chart"]),
@@ -102,19 +101,19 @@ async def run(ask: Ask) -> Response:
     )
 
 
-async def _seen(ask: Ask, ref: str) -> Inspection:
+async def _seen(ask: Ask, ref: str) -> Snapshot:
     """The run; for a part of a large one that is on a page, as that page shows it."""
     is_part = ask.wants == "pane" or _chunk_asked_for(ask) is not None
     kept = ask.desk.seen_runs.find(ref, ask.query("at")) if is_part else None
     if kept is not None:
         return kept
-    look = ask.desk.observer.snapshot(ref, ask.desk.seen_runs.latest(ref))
+    known, drawn = ask.desk.seen_runs.latest(ref), ask.query("view") == "graph"
     # On another thread: a run of 10,000 tasks takes a while to be shaped.
-    found = await ask.on_thread(look.wait)
-    seen = stopped(found.inspection)
-    if len(seen.tree.tasks) > CHUNK:
-        ask.desk.seen_runs.keep(found._replace(inspection=seen))
-    return seen
+    found = await ask.on_thread(ask.desk.observer.snapshot(ref, known, drawn=drawn).wait)
+    found = found._replace(inspection=stopped(found.inspection))
+    if len(found.inspection.tree.tasks) > CHUNK:
+        ask.desk.seen_runs.keep(found)
+    return found
 
 
 async def _pane(
@@ -127,8 +126,9 @@ async def _pane(
     return await pane.facts(ask, tree, node.task_id, seen.explanation if is_own else None)
 
 
-async def _parts(ask: Ask, seen: Inspection, place: Place) -> dict[str, Any]:
+def _parts(ask: Ask, shown: Snapshot, place: Place) -> dict[str, Any]:
     """What the views of the tasks show."""
+    seen = shown.inspection
     return {
         "seen": seen,
         "tree": seen.tree,
@@ -138,12 +138,8 @@ async def _parts(ask: Ask, seen: Inspection, place: Place) -> dict[str, Any]:
         "apart": apart(seen.tree, seen.timeline),
         "chart": chart(seen, ask.clock, ask.clock.zone, fold=place.fold),
         "redact": ask.desk.redact,
-        "graph": await _graph(ask, seen, place),
+        "graph": shown.graph,
     }
-
-
-async def _graph(ask: Ask, seen: Inspection, place: Place) -> Graph | None:
-    return await ask.desk.observer.graph(seen.tree.run.id) if place.view == "graph" else None
 
 
 def _selected(top: RunTree, of: str, task: str) -> tuple[RunTree, TaskNode | None]:
@@ -193,16 +189,9 @@ def _work(seen: Inspection, drawn: Chart) -> float | None:
     return done if took is not None and 0 < done < took * 0.9 else None
 
 
-async def schedule_name(ask: Ask, seen: Inspection) -> str | None:
-    """The name of the schedule that made the run; its workflow's for one without a name."""
-    schedule_id = seen.tree.run.schedule_id
-    if schedule_id is None:
-        return None
-    try:
-        schedule = await ask.desk.calls.schedules.get(schedule_id)
-    except ScheduleError:
-        return "that is gone"
-    return str(schedule["name"] or seen.tree.run.workflow_name)
+def schedule_name(seen: Inspection) -> str | None:
+    """The name of the schedule that made the run, if one did."""
+    return None if seen.tree.run.schedule_id is None else seen.schedule_name or "that is gone"
 
 
 ROUTES: Final[tuple[Address, ...]] = (("GET", "/runs/{run_id}", run),)

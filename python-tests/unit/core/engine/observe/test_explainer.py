@@ -37,7 +37,7 @@ class LeasedStore(MemoryStore):
 
     ends_with_boot = False
 
-    async def now(self) -> int:
+    def wall(self) -> int:
         return 1_000
 
     def lease_clock(self) -> int:

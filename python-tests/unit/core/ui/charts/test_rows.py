@@ -9,7 +9,7 @@ from tables import each_row
 
 from cloaca_core.observe import RunTree, Timeline
 from cloaca_core.observe.reading import Family
-from cloaca_core.observe.timeline import Past, timeline
+from cloaca_core.observe.timeline import timeline
 from cloaca_core.observe.tree import tree
 from cloaca_core.ui.charts.rows import (
     CHUNK,
@@ -25,7 +25,7 @@ from cloaca_core.ui.charts.rows import (
 
 
 def seen(known: Family) -> tuple[RunTree, Timeline]:
-    return tree(known), timeline(Past(known, {}, ()))
+    return tree(known), timeline(known, ())
 
 
 def many(number: int) -> Family:

@@ -8,13 +8,14 @@ from model.families import family, run, tasks, view
 from model.inspected import inspected
 
 from cloaca_core.observe import Snapshot
+from cloaca_core.records.search import Kin
 from cloaca_core.ui.desk.seen_runs import SeenRuns
 
 
 def seen(run_id: str, number: int = 10) -> Snapshot:
     """A run of so many tasks."""
     of = tasks(**{f"t{each}": [] for each in range(number)})
-    return Snapshot(inspected(family(view(run(run_id), of=of))), {}, {})
+    return Snapshot(inspected(family(view(run(run_id), of=of))), Kin([], []))
 
 
 def at(snapshot: Snapshot) -> str:
@@ -33,7 +34,7 @@ def test_a_run_is_found_as_it_was_seen_then() -> None:
     kept, one = SeenRuns(), seen("a")
     kept.keep(one)
 
-    assert kept.find("a", at(one)) is one.inspection
+    assert kept.find("a", at(one)) is one
     assert kept.find("a", "another instant") is None
 
 
@@ -70,7 +71,7 @@ def test_another_look_is_kept_beside_the_first() -> None:
     kept.keep(one)
     kept.keep(later)
 
-    assert kept.find("a", "later") is later.inspection
+    assert kept.find("a", "later") is later
 
 
 def test_the_latest_look_at_a_run_is_told_whatever_was_asked_for_since() -> None:

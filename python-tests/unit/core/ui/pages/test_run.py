@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import SimpleNamespace
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
 
 import pytest
+from model.families import family, run, tasks, view
+from model.inspected import inspected
 from starlette.testclient import TestClient
 
 import cloaca
-from cloaca_core.errors import ScheduleError, StoreUnavailableError
 from cloaca_core.observe import reading
 from cloaca_core.ui.pages.run import Place, schedule_name
 from cloaca_core.ui.paths import Paths
@@ -80,28 +81,12 @@ def test_runs_that_are_not_shown_are_counted(
     assert ">2 more runs<" in html
 
 
-class Schedules:
-    """Answers with an error in place of a schedule."""
+def test_a_schedule_that_was_deleted_is_gone() -> None:
+    made = inspected(family(view(run(schedule_id="s"), of=tasks(a=[]))))
 
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-
-    async def get(self, _: str) -> dict[str, Any]:
-        raise self._error
-
-
-async def name_of_schedule(error: Exception) -> str | None:
-    """What the page of a scheduled run says of its schedule."""
-    calls = SimpleNamespace(schedules=Schedules(error))
-    made_by = SimpleNamespace(tree=SimpleNamespace(run=SimpleNamespace(schedule_id="s")))
-    ask = SimpleNamespace(desk=SimpleNamespace(calls=calls))
-    return await schedule_name(cast("Any", ask), cast("Any", made_by))
-
-
-async def test_a_schedule_that_was_deleted_is_gone_and_one_that_cannot_be_read_is_not() -> None:
-    assert await name_of_schedule(ScheduleError("no such schedule")) == "that is gone"
-    with pytest.raises(StoreUnavailableError):
-        await name_of_schedule(StoreUnavailableError("busy"))
+    assert schedule_name(inspected(family(view(run())))) is None
+    assert schedule_name(made) == "that is gone"
+    assert schedule_name(replace(made, schedule_name="nightly")) == "nightly"
 
 
 def test_all_failed_tasks_are_linked_and_attempts_say_their_round(
