@@ -50,8 +50,8 @@ class WakeSource(Protocol):
 class ChangeWatch:
     """Waits for changes by others; polls only while a coroutine waits.
 
-    A wait begins with a look at the file. While others can send word, the next look waits for its
-    time: else each commit of a busy neighbour would lead to one.
+    A wait begins with a look at the file. If others could send word since the last look, the next
+    one waits for its time: else each commit of a busy neighbour would lead to one.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class ChangeWatch:
         self._seen: _Version | None = None
         self._backoff = Backoff(first_delay, max(first_delay, LAST_DELAY_S), _GROWTH)
         self._look_at = 0.0
+        self._was_reachable = False
         self._is_watched = False
         self._glances: LogGlances | None = None
         if connection is not None:
@@ -85,7 +86,7 @@ class ChangeWatch:
 
     async def wait(self) -> Change:
         """Return when the file was changed since the last return, or after ``stop``."""
-        if self._wakeups is None or not self._wakeups.listens:
+        if not (self._was_reachable and self._is_reachable):
             self._look_at = 0.0
         while not self._is_stopped:
             heard = self._take()
@@ -97,6 +98,11 @@ class ChangeWatch:
                 return heard
             await self._pause()
         return Change.ANYTHING
+
+    @property
+    def _is_reachable(self) -> bool:
+        """Whether others can send word."""
+        return self._wakeups is not None and self._wakeups.listens
 
     def _hear(self, change: Change) -> None:
         self._heard = stronger(self._heard, change)
@@ -121,10 +127,12 @@ class ChangeWatch:
         return has_changed
 
     async def _has_changed(self, connection: Connection) -> bool:
+        was_reachable = self._is_reachable
         version, listed = await connection.call(self._read)
         before, self._seen = self._seen, version
         if self._wakeups is not None and listed is not None:
             self._wakeups.met(listed)
+        self._was_reachable = was_reachable and self._is_reachable
         return before != version
 
     def _read(self, raw: sqlite3.Connection) -> tuple[_Version, Sequence[Row] | None]:

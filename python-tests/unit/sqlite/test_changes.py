@@ -284,6 +284,25 @@ async def test_each_wait_looks_while_others_cannot_send_word(
     assert await asyncio.wait_for(watch.wait(), 60) is Change.ANYTHING
 
 
+async def test_after_a_time_without_word_a_wait_begins_with_a_look(
+    two: tuple[Connection, Connection],
+    watch: ChangeWatch,
+    messages: Messages,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    messages.listens = False
+    await _write(two[1])
+    assert await watch.wait() is Change.ANYTHING
+    await _write(two[1])
+    messages.listens = True
+
+    async def pause() -> None:
+        raise AssertionError("it pauses without a look")
+
+    monkeypatch.setattr(watch, "_pause", pause)
+    assert await watch.wait() is Change.ANYTHING
+
+
 async def test_listeners_are_listed_when_the_file_has_changed_and_not_before(
     two: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch, messages: Messages
 ) -> None:

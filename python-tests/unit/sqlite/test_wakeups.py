@@ -543,6 +543,18 @@ async def test_a_listener_whose_row_was_removed_notes_itself_again(
     assert stores.listed() == {path_of(listener), path_of(newcomer)}
 
 
+async def test_changes_by_others_before_a_listener_has_noted_itself_again_are_seen(
+    listener: SqlStore, stores: Stores
+) -> None:
+    """They could send it no word."""
+    stores.query("DELETE FROM cloaca_listener")
+    await heard_anything_new(listener)
+    newcomer = await stores.listening()
+
+    assert await heard(listener) is Change.ANYTHING
+    assert stores.listed() == {path_of(listener), path_of(newcomer)}
+
+
 async def test_a_lease_that_began_while_the_store_was_alone_is_news_to_a_newcomer(
     listener: SqlStore, stores: Stores
 ) -> None:
