@@ -68,6 +68,34 @@ def test_an_answer_that_took_long_is_believed_about_a_clock_that_was_set() -> No
     assert clock.now() == 3_612_000_000
 
 
+def test_it_does_not_step_back_by_as_much_as_was_in_doubt() -> None:
+    monotonic = Monotonic()
+    clock = DatabaseClock(monotonic)
+    sent = clock.start()
+    monotonic.now += 4
+    clock.read(sent, 7_000_000)  # at some moment of these 4 s
+    shown = clock.now()
+    assert shown == 9_000_000
+
+    clock.read(clock.start(), 7_100_000)
+
+    assert clock.now() == shown + 1
+
+
+def test_doubt_ends_with_the_next_exact_reading() -> None:
+    monotonic = Monotonic()
+    clock = DatabaseClock(monotonic)
+    sent = clock.start()
+    monotonic.now += 4
+    clock.read(sent, 7_000_000)
+    clock.read(clock.start(), 9_000_000)  # as was guessed
+    assert clock.now() == 9_000_000
+
+    clock.read(clock.start(), 8_000_000)
+
+    assert clock.now() == 8_000_000
+
+
 def test_it_goes_on_in_small_steps_rather_than_back_for_a_correction() -> None:
     monotonic = Monotonic()
     clock = DatabaseClock(monotonic)
