@@ -10,8 +10,9 @@ backend, too, each in an environment that also has the engine that it is about. 
 page run on every backend with the newest Python.
 
 All of this is the full run. The short one, which is what runs without options, proves a fact where
-it can break: on PostgreSQL those scenarios and tests of the web page alone that are marked
-``each_backend`` or ``backend``, nothing that is marked ``full``, and on SQLite no scenario twice.
+it can break: on PostgreSQL those scenarios and tests of executors and the web page alone that are
+marked ``each_backend`` or ``backend``, nothing that is marked ``full``, and on SQLite no scenario
+twice.
 
 Files share a process until it is expected to take ``SHARE_SECONDS``: starting pytest costs half a
 second of a core, and a process for each file found no more faults. Every test has its own database,
@@ -57,7 +58,8 @@ SECONDS: dict[str, float] = {
     "browser/test_schedule_acts.py": 20,
     "conformance/test_postgres.py": 38,
     "conformance/test_sqlite.py": 22,
-    "dispatcher": 20,
+    "dispatcher": 5,
+    "dispatcher/test_dispatcher.py": 20,
     "executors/test_dask.py": 25,
     "executors/test_loky.py": 12,
     "executors/test_ray.py": 30,
@@ -82,7 +84,7 @@ SECONDS: dict[str, float] = {
     "process/test_steps_kill.py": 10,
     "process/test_waits_kill.py": 25,
     "process/test_wakeups.py": 6,
-    "unit": 0.4,
+    "unit": 0.25,
     "unit/core/schedules/test_cron_against_model.py": 24,
     "unit/core/definition/test_fingerprint.py": 3,
     "unit/core/engine/plan/test_planner.py": 6,
@@ -101,7 +103,7 @@ SECONDS: dict[str, float] = {
     "unit/sqlite/test_wakeups.py": 4,
     "virtual": 1,
     "virtual/test_eviction.py": 10,
-    "virtual/test_faults_in_loops.py": 15,
+    "virtual/test_faults_in_loops.py": 8,
     "scenarios/test_15_submit_many.py": 5,
     "scenarios/test_24_fork_and_exit.py": 7,
     "scenarios/test_26_readme.py": 8,
@@ -215,7 +217,9 @@ def plan(wanted: Wanted, found: Sequence[Interpreter]) -> list[Job]:
 def _all_jobs(
     names: Sequence[str], pythons: Sequence[Interpreter], *, newest: Interpreter
 ) -> Iterator[Job]:
-    yield from _jobs_of_suites(names, pythons, newest=newest)
+    for suite in _suites():
+        yield from _jobs_of(TESTS / suite, names, pythons, newest=newest)
+    yield from _executor_jobs(names, pythons)
     yield from _jobs_in_browser(TESTS / BROWSER, names, newest)
     for name in names:
         if name == SQLITE.backend and newest not in pythons:
@@ -225,11 +229,7 @@ def _all_jobs(
             yield from _jobs_on_each(SCENARIOS, scenarios(), [name], pythons)
 
 
-def _jobs_of_suites(
-    names: Sequence[str], pythons: Sequence[Interpreter], *, newest: Interpreter
-) -> Iterator[Job]:
-    for suite in _suites():
-        yield from _jobs_of(TESTS / suite, names, pythons, newest=newest)
+def _executor_jobs(names: Sequence[str], pythons: Sequence[Interpreter]) -> Iterator[Job]:
     for path in _executor_files():
         if path.relative_to(TESTS).as_posix() not in ON_DEMAND:
             yield from _jobs_beside(path, names, pythons)
@@ -237,8 +237,11 @@ def _jobs_of_suites(
 
 def _short_jobs(names: Sequence[str], *, oldest: Interpreter, newest: Interpreter) -> Iterator[Job]:
     """The jobs of the short form."""
-    for job in _jobs_of_suites(names, [oldest], newest=newest):
-        yield replace(job, marks=NOT_FULL)
+    for suite in _suites():
+        for job in _jobs_of(TESTS / suite, names, [oldest], newest=newest):
+            yield replace(job, marks=NOT_FULL)
+    for job in _executor_jobs(names, [oldest]):
+        yield job if job.backend == SQLITE.backend else replace(job, marks=EACH_BACKEND)
     for name, files in (SCENARIOS, scenarios()), (BROWSER, browser_files()):
         yield from _jobs_on_each(name, files, [SQLITE.backend], [newest])
         for backend in names:

@@ -54,6 +54,7 @@ class ExecutorContract:
         for runner in opened:
             runner.shutdown()
 
+    @pytest.mark.each_backend
     def test_bodies_run_in_other_processes_and_give_their_results(self, open_on: Open) -> None:
         result = open_on().execute("several")
         result.raise_for_status()
@@ -130,6 +131,7 @@ class ExecutorContract:
         result = open_on(cloaca.executors.by_value(given), closed).execute("closed")
         assert result.final_context.to_dict() == {"word": "hidden"}
 
+    @pytest.mark.each_backend
     def test_a_body_whose_worker_is_killed_runs_again(self, open_on: Open, tmp_path: Path) -> None:
         run = open_on().submit("meeting", bodies.pipes(tmp_path))
         os.kill(int(read(tmp_path / "inside")), signal.SIGKILL)
@@ -140,6 +142,7 @@ class ExecutorContract:
         assert executions(tmp_path) == [("t", lost.attempt), ("t", done.attempt)]
         assert run.outputs() == {"t": {"met": done.attempt}}
 
+    @pytest.mark.each_backend
     def test_a_body_that_kills_its_workers_fails_and_the_runner_lives(
         self, open_on: Open, tmp_path: Path
     ) -> None:

@@ -74,6 +74,7 @@ class TestDask(ExecutorContract):
         finally:
             gc.enable()
 
+    @pytest.mark.each_backend
     def test_a_body_whose_runner_is_killed_is_recorded_once(
         self, open_on: Open, client: Client, database_url: str, tmp_path: Path
     ) -> None:
@@ -189,6 +190,7 @@ def _until_none_works(client: Client) -> None:
 
 
 @pytest.mark.timeout(RETURN + 20)
+@pytest.mark.each_backend
 def test_a_body_whose_scheduler_is_killed_runs_when_there_is_one_again(
     programs: Programs, database_url: str, tmp_path: Path
 ) -> None:
