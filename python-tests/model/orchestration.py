@@ -83,7 +83,7 @@ class Scene:
     ``given_back`` how often that one may be claimed.
     """
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, keeps: bool = False, **settings: Any) -> None:
         config = DefaultRunnerConfig(**settings)
         self.executor = HandExecutor(config.max_concurrent_tasks)
         self.ended: list[tuple[ActiveRun, RunEnd]] = []
@@ -109,6 +109,7 @@ class Scene:
             self.journal.store,
             iter(map(str, itertools.count(1))).__next__,
             LogBook(config.task_log_level, self.clock),
+            keeps=keeps,
         )
         self.drain = self.orchestrator.attempts.drain
         self.body_times = self.orchestrator.attempts._body_times
@@ -132,7 +133,7 @@ class Scene:
 
     def retries(self, run: ActiveRun) -> dict[int, asyncio.TimerHandle]:
         """The timers of the run's retries, by task."""
-        waiting = self.orchestrator._launcher.back_offs._waiting
+        waiting = self.orchestrator.control.launcher.back_offs._waiting
         return {task: timer for task, (timer, _) in waiting.get(run, {}).items()}
 
     def next_attempt_in(self, run: ActiveRun) -> float:

@@ -10,6 +10,7 @@ from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.observe.recent_runs import Ended
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
+from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.plan.restore import restore
 from cloaca_core._engine.submit.run_rows import owned_row
 from cloaca_core.conformance.rows import attempt, new_run
@@ -19,6 +20,8 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.waits.calls import BodyCalls, WaitCall
 from cloaca_core.records.runs import AttemptRow, RunRow
+from cloaca_core.records.states import ReasonCode
+from cloaca_core.records.waits import NEVER
 from cloaca_core.values.clock import SYSTEM_CLOCK
 from cloaca_core.values.json_values import JsonValue, encode
 
@@ -51,6 +54,11 @@ def active_run(
     fields = {"started_at": time.time_ns() // 1000, **fields}
     row = owned_row(new_run("r")._replace(input=encode(data)))._replace(**fields)
     return ActiveRun(row, graph, data, restore(graph, past), default_rule="none_failed")
+
+
+def cancel(run: ActiveRun) -> None:
+    """Its life is told that the run is to end; nobody acts on that."""
+    run.life.cancel_asked(Reason(ReasonCode.CANCELLED, "cancelled"), NEVER)
 
 
 class NoSteps:

@@ -98,12 +98,12 @@ class Lifecycle:
 
     async def _end_cancelled(self) -> None:
         """End runs that are being cancelled, with what is known of their bodies."""
-        if self._orchestrator.steered.cut_off_all():
+        if self._orchestrator.control.cut_off_all():
             await self._drain_journal()
 
     async def _tell_of_rests(self) -> None:
         """Give runs back whose time limits stand still, as long as the table does not know it."""
-        if self._orchestrator.tell_of_rests():
+        if self._orchestrator.control.leave_all():
             await self._drain_journal()
 
     async def _write_lines(self) -> None:
@@ -120,7 +120,7 @@ class Lifecycle:
     async def _leave(self) -> None:
         """Give runs back, with all that goes on."""
         for run in self._base.runs:
-            self._orchestrator.drop(run)
+            self._orchestrator.control.drop(run)
         for each in reversed(self._parts.loops):
             await each.stop()
         if not self._base.works:

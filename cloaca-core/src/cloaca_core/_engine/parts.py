@@ -184,7 +184,7 @@ class Parts:
         was there already.
         """
         if number is not None:
-            self.orchestration.orchestrator.waits.came(message, number)
+            self.orchestration.orchestrator.control.waits.came(message, number)
         self.runs_came()
 
     def runs_freed(self) -> None:
@@ -257,7 +257,7 @@ class Parts:
         base, lease = self.base, self.claims.lease
         await lease.lost.wait()
         for run in base.runs:
-            self.orchestration.orchestrator.drop(run)
+            self.orchestration.orchestrator.control.drop(run)
         base.runner_id.current = base.ids.next()
         base.journal.forget_runs()
         await lease.reenlist()

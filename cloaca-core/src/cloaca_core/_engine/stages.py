@@ -147,7 +147,7 @@ class Reading:
         self.definitions = RecordedDefinitions(store, registry, base.clock)
         self.recorder = DefinitionRecorder(store, registry, base.clock)
         self.reader = RunReader(store, registry, base.runs, self.definitions)
-        self.completion = Completion(store, base.runs, self.reader, orchestrator.drop)
+        self.completion = Completion(store, base.runs, self.reader, orchestrator.control.drop)
         self.watchers = Watchers(store)
         self.run_logs = RunLogs(store, self.reader, self.watchers)
 

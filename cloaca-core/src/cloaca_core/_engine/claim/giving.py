@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core._engine.claim.surplus import surplus
+from cloaca_core._engine.claim.surplus import only_waits_for_slots, surplus
 from cloaca_core.logs import SafeLogger
 from cloaca_core.records.runners import RunnerRow, Sharing
 
@@ -80,7 +80,7 @@ class Giving:
             self._answer()
             log.info("gives %d run(s) back, for which another runner has free slots", len(given))
         for run in given:
-            self._orchestrator.guarded(run, self._orchestrator.waiting_runs.give, run)
+            self._orchestrator.guarded(run, self._orchestrator.control.give, run)
 
     def backlog(self) -> int:
         """How many runs wait for a slot here while another runner asks for such."""
@@ -103,5 +103,12 @@ class Giving:
     def _waiting(self, runner_ids: Collection[str]) -> Sequence[ActiveRun]:
         """Our runs that wait for a slot and that one of these runners would take."""
         wanted = {each for runner_id in runner_ids for each in self._asks[runner_id].serves}
-        waits = self._orchestrator.waiting_runs.waits_for_slot
-        return [run for run in self._orchestrator.runs if run.row.workflow in wanted and waits(run)]
+        runs = [run for run in self._orchestrator.runs if run.row.workflow in wanted]
+        return [run for run in runs if self._may_be_given(run)]
+
+    def _may_be_given(self, run: ActiveRun) -> bool:
+        """Whether a run waits for a slot, and no body or run here waits for it."""
+        runs, control = self._orchestrator.runs, self._orchestrator.control
+        if run.depth or run.row.parent_id in runs or control.launcher.back_offs.has(run):
+            return False
+        return only_waits_for_slots(run, runs.attempts(run))

@@ -218,8 +218,8 @@ class Explainer:
                 for index, task in enumerate(run.graph.tasks)
                 if run.plan.statuses[index] is TaskStatus.READY and index not in begun
             },
-            deadline=None if run.deadline is None else run.deadline.at,
-            rests=run.rests_since is not None,
+            deadline=None if run.limit.deadline is None else run.limit.deadline.at,
+            rests=run.life.rests,
             executors=self._executor.usage(),
             suspects=self._suspects(),
         )

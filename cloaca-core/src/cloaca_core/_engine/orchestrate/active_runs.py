@@ -141,9 +141,10 @@ class ActiveRuns:
         """How many runs only wait, for others or for a message."""
         return sum(self.only_waits(run) for run in self._away) + len(self._lingering)
 
-    def linger(self, run: ActiveRun, most: int) -> bool:
-        """Let a run that waits for a message stay here, without a place; false if ``most`` do."""
-        if run not in self._lingering and len(self._lingering) >= most:
-            return False
+    def may_linger(self, run: ActiveRun, most: int) -> bool:
+        """Whether a run may stay here without a place; not if ``most`` others do."""
+        return run in self._lingering or len(self._lingering) < most
+
+    def linger(self, run: ActiveRun) -> None:
+        """Let a run that waits for a message stay here, without a place."""
         self._lingering.add(run)
-        return True

@@ -101,7 +101,8 @@ class Adoption:
             log.exception("run %s cannot be read", row.id, extra={"run_id": row.id})
             bare = self._factory.make(row._replace(input="{}"), graph, {})
             text = f"the rows of this run cannot be read: {error!r}"
-            self._orchestrator.refuse_unreadable(bare, Reason(ReasonCode.UNREADABLE, text))
+            reason = Reason(ReasonCode.UNREADABLE, text)
+            self._orchestrator.refuse(bare, reason, unreadable=True)
 
 
 def _waits(run: ActiveRun, recorded: PastRows) -> OpenWaits:

@@ -1,14 +1,14 @@
 """Takes each attempt from its start to its outcome: sent off, watched for its time, concluded.
 
 An attempt waits for its turn if its run has lost a process before, and for a slot; then its body
-and its follow-ups run. The listener decides what the outcome means for the run.
+and its follow-ups run. The orchestrator decides what the outcome means for the run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol, TypeVarTuple
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.execute.attempt import Attempt, AttemptWork, outcome_of
 from cloaca_core._engine.execute.callbacks import Callback, FollowUps, Judgement
@@ -30,57 +30,20 @@ from cloaca_core.definition.context import Context
 from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.execute.asked_wait import AskedWait
     from cloaca_core._engine.execute.attempt import TaskLogs
     from cloaca_core._engine.execute.executor import Executor
-    from cloaca_core._engine.execute.steps import Tell
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.capacity import Capacity
-    from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core._engine.orchestrate.run_facts import RunFacts
+    from cloaca_core._engine.orchestrate.run_records import RunRecords
     from cloaca_core._engine.record.journal import Journal
-    from cloaca_core._engine.record.memos import BodyCall, ReadMemos
+    from cloaca_core._engine.record.memos import ReadMemos
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.waits.calls import BodyCalls
-    from cloaca_core.records.memos import MemoRow
-    from cloaca_core.records.runs import AttemptRow
 
 log = SafeLogger("cloaca.engine")
 
-Ts = TypeVarTuple("Ts")
-
 ALONE: Final = "%s: runs alone %s, since %d processes have died while it ran"
-
-
-class AttemptListener(Protocol):
-    """Records what attempts report, and decides what follows for their runs."""
-
-    def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
-        """Take a step of a run; an error in the engine ends the run."""
-
-    def mark(self, attempt: Attempt, row: AttemptRow, then: Callable[[], None]) -> None:
-        """Write the state of a body, and call ``then`` when that is durable."""
-
-    def keep(
-        self,
-        attempt: Attempt,
-        memo: MemoRow,
-        marks: Sequence[AttemptRow],
-        tell: Tell,
-        then: Callable[[], None],
-    ) -> None:
-        """Write a memo and these states of its body, tell the body, and call ``then``."""
-
-    def wait(self, call: BodyCall, asked: AskedWait) -> None:
-        """A body waits for an instant or a message, without its slot."""
-
-    def defer(self, call: BodyCall, seconds: float) -> None:
-        """A body waits for so many seconds, without its slot."""
-
-    def withdraw(self, call: BodyCall) -> None:
-        """A body has cut its own wait off."""
-
-    def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
-        """The attempt has ended with this outcome."""
 
 
 class Attempts:
@@ -92,7 +55,8 @@ class Attempts:
         journal: Journal,
         runs: ActiveRuns,
         capacity: Capacity,
-        listener: AttemptListener,
+        facts: RunFacts,
+        records: RunRecords,
         read_memos: ReadMemos,
         logs: TaskLogs,
     ) -> None:
@@ -100,13 +64,14 @@ class Attempts:
         self._journal = journal
         self._runs = runs
         self._capacity = capacity
-        self._listener = listener
+        self._facts = facts
+        self._records = records
         self._quarantine = Quarantine(executor.slots, self._under_way)
         self.waiting_bodies: WaitingBodies = WaitingBodies(
-            executor, self._quarantine, runs, listener.mark, self._resumed, capacity.changed
+            executor, self._quarantine, runs, records.mark, self._resumed, capacity.changed
         )
         self.memos: Memos = Memos(
-            listener.keep, read_memos, listener, self._quarantine.cleared, executor.call_made
+            records.keep, read_memos, facts, self._quarantine.cleared, executor.call_made
         )
         self.steps: Callable[[Attempt], BodyCalls] = partial(
             AttemptWaits, self.memos, children=runs.children
@@ -177,7 +142,7 @@ class Attempts:
                 where = "in this process" if attempt.place in HERE else f"on {attempt.place}"
                 log.warning(ALONE, attempt, where, attempt.crashes, extra=attempt.log_ids())
             then = partial(self._send, attempt)
-            self._listener.mark(attempt, attempt_rows.start_mark(attempt), then)
+            self._records.mark(attempt, attempt_rows.start_mark(attempt), then)
 
     def _send(self, attempt: Attempt) -> None:
         if attempt.abandoned:
@@ -195,7 +160,7 @@ class Attempts:
             if attempt.holds_slot:  # its clock stops while it waits; ``_resumed`` checks it again
                 self._body_times.add(attempt, max(left, LEAST_CHECK))
         elif self._executor.abandon(attempt):
-            self._listener.guarded(attempt.owner, self._time_out, attempt)
+            self._facts.guarded(attempt.owner, self._time_out, attempt)
 
     def _resumed(self, work: AttemptWork) -> None:
         """A body or follow-up that waited for another run goes on, and so does its time."""
@@ -209,7 +174,7 @@ class Attempts:
         error = TimeoutError("Task execution timeout")
         if callable(attempt.task.retry.condition):
             attempt.outcome = raised(error, again=False)
-            then = partial(self._listener.guarded, attempt.owner, self._conclude, attempt)
+            then = partial(self._facts.guarded, attempt.owner, self._conclude, attempt)
             self._follow_ups.run(Judgement(attempt, error), then)
         else:
             attempt.outcome = outcome_of(attempt, error)
@@ -222,7 +187,7 @@ class Attempts:
         assert isinstance(attempt, Attempt)
         self._body_times.discard(attempt)
         if self._runs.has(attempt):  # not given up while the report was on the way
-            self._listener.guarded(attempt.owner, self._conclude, attempt)
+            self._facts.guarded(attempt.owner, self._conclude, attempt)
 
     def _conclude(self, attempt: Attempt) -> None:
         """Let the task's callback run, then hand on the outcome."""
@@ -231,7 +196,7 @@ class Attempts:
             self._hand_on(attempt, attempt.outcome)
         else:
             step = partial(self._hand_on, attempt, attempt.outcome)
-            then = partial(self._listener.guarded, attempt.owner, step)
+            then = partial(self._facts.guarded, attempt.owner, step)
             self._follow_ups.run(call, then)
 
     def _hand_on(self, attempt: Attempt, outcome: Outcome) -> None:
@@ -240,7 +205,7 @@ class Attempts:
         self.memos.give_up(attempt)
         attempt.close_log()  # before the record: its lines are written with it
         try:
-            self._listener.concluded(attempt, outcome)
+            self._facts.concluded(attempt, outcome)
         finally:
             self._quarantine.over(attempt)  # after the record: the next mark comes behind it
             self._capacity.changed()  # last: the run may have started attempts, and need its place

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Final, Protocol, TypeVarTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.orchestrate.back_offs import BackOffs
+from cloaca_core._engine.plan.life import State
 from cloaca_core._engine.plan.restore import FRESH, Resume
 from cloaca_core._engine.plan.suspicion import blamed
 from cloaca_core.logs import SafeLogger
@@ -21,34 +22,15 @@ if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.orchestrate.attempts import Attempts
     from cloaca_core._engine.orchestrate.capacity import Capacity
+    from cloaca_core._engine.orchestrate.run_facts import RunFacts
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.values.clock import Clock
 
 log = SafeLogger("cloaca.engine")
 
-Ts = TypeVarTuple("Ts")
-
 LAUNCHES_PER_PASS: Final = 500
 """Tasks that start in one go; heartbeats run in between."""
-
-
-class LaunchListener(Protocol):
-    """Decides what follows for the run."""
-
-    def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
-        """Take a step of a run; an error in the engine ends the run."""
-
-    def decide_again(self, run: ActiveRun, tasks: Sequence[int]) -> None:
-        """Keys were replaced since these tasks were ready: decide anew whether they start."""
-
-    def takes_wait(self, run: ActiveRun, task: int, resume: Resume) -> bool:
-        """Whether a task waits in place of starting: a node, or one whose body has left."""
-
-    def killed_too_often(self, run: ActiveRun, task: int, resume: Resume, blamed: int) -> None:
-        """Too many processes have died in this attempt for it to be started again; so many of those
-        deaths count against it.
-        """
 
 
 class Launcher:
@@ -61,14 +43,14 @@ class Launcher:
         runs: ActiveRuns,
         capacity: Capacity,
         clock: Clock,
-        listener: LaunchListener,
+        facts: RunFacts,
     ) -> None:
         self._config = config
         self._attempts = attempts
         self._runs = runs
         self._capacity = capacity
         self._clock = clock
-        self._listener = listener
+        self._facts = facts
         self._loop = asyncio.get_running_loop()
         self._most_blamed = config.max_recovery_attempts
         self._most_ahead = min(config.max_concurrent_tasks, LAUNCHES_PER_PASS)
@@ -78,32 +60,29 @@ class Launcher:
 
     def launch(self, run: ActiveRun, tasks: Sequence[int]) -> None:
         """Start or resume these tasks; of a large number, the rest in later passes of the loop."""
-        if run.over:
-            return
-        if run.wish is not None or run.parked:
-            run.held += tasks
+        if run.life.state is not State.ACTIVE and not (tasks := run.life.ready(tasks)):
             return
         outdated = run.plan.contexts.outdated(tasks)
         if outdated := [each for each in outdated if run.resume.get(each, FRESH).seen is None]:
-            self._listener.decide_again(run, outdated)
+            self._facts.decide_again(run, outdated)
             tasks = [task for task in tasks if task not in outdated]
         for task in tasks[:LAUNCHES_PER_PASS]:
             self._launch(run, task, run.resume.pop(task, FRESH))
         if rest := tasks[LAUNCHES_PER_PASS:]:
-            self._loop.call_soon(self._listener.guarded, run, self.launch, run, rest)
+            self._loop.call_soon(self._facts.guarded, run, self.launch, run, rest)
         elif self._runs.only_waits(run):
             self._capacity.changed()
 
     def _launch(self, run: ActiveRun, task: int, resume: Resume) -> None:
         if (run.graph.tasks[task].wait is not None or resume.has_left) and (
-            self._listener.takes_wait(run, task, resume)
+            self._facts.takes_wait(run, task, resume)
         ):
             return
         delay = 0.0
         if resume.retry_at is not None:
             delay = _delay(resume.retry_at, resume.delay, self._clock.wall())
         if resume.crashes and (blamed := self._blamed(run, task, resume)) > self._most_blamed:
-            self._listener.killed_too_often(run, task, resume, blamed)
+            self._facts.killed_too_often(run, task, resume, blamed)
         elif delay > 0:
             self.back_offs.add(run, task, resume, delay)
         elif not self._attempts.draining:
@@ -115,7 +94,7 @@ class Launcher:
         return blamed(resume.crashes, shared=shared)
 
     def _is_due(self, run: ActiveRun, task: int, resume: Resume) -> None:
-        self._listener.guarded(run, self._launch, run, task, resume)
+        self._facts.guarded(run, self._launch, run, task, resume)
 
     def _attempt(self, run: ActiveRun, task: int, resume: Resume) -> Attempt:
         return self._attempts.maker(run.graph.tasks[task])(
@@ -145,7 +124,9 @@ class Launcher:
         its normal start.
         """
         attempts: list[Attempt] = []
-        if run.recovered or self._attempts.draining or len(ready) > self._most_ahead or run.wish:
+        if run.life.state is not State.ACTIVE and not run.life.goes_on:
+            return attempts
+        if run.recovered or self._attempts.draining or len(ready) > self._most_ahead:
             return attempts
         try:
             for task in ready:
@@ -164,7 +145,7 @@ class Launcher:
         """The record is durable ahead of which these attempts were prepared, and their run has been
         steered since: hold those that have not begun, and tell the others.
         """
-        if run.over:
+        if run.life.goes_on or run.life.state is State.OVER:
             return
         for attempt in attempts:
             attempt.ahead = False
@@ -193,7 +174,7 @@ class Launcher:
         """
         for task, resume in self.back_offs.take(run).items():
             run.resume[task] = resume
-            run.held.append(task)
+            run.life.held.append(task)
         self._take_back(run, [each for each in self._runs.attempts(run) if not each.ahead])
 
     def _take_back(self, run: ActiveRun, attempts: Iterable[Attempt]) -> None:
@@ -209,7 +190,7 @@ class Launcher:
                     seen=run.plan.contexts.seen_by(attempt.index) if attempt.has_left else None,
                     shared=attempt.shared,
                 )
-                run.held.append(attempt.index)
+                run.life.held.append(attempt.index)
 
     def interrupt(self, run: ActiveRun) -> None:
         """Ask the bodies of a run to end: coroutines are cancelled, threads are told, waits end."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
+from cloaca_core._engine.plan.life import Life
+from cloaca_core._engine.plan.limit_clock import LimitClock
 from cloaca_core._engine.plan.open_waits import OpenWaits
 from cloaca_core._engine.plan.planner import DefaultRule, RunPlan
 from cloaca_core._engine.plan.restore import Restored, Resume
@@ -15,12 +17,10 @@ from cloaca_core.values.json_values import encode
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cloaca_core._engine.plan.deadline import Deadline
     from cloaca_core._engine.plan.merge import Change
     from cloaca_core._engine.plan.replacements import Keys
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.records.runs import AttemptRow, RunRow
-    from cloaca_core.records.states import RunStatus
     from cloaca_core.telemetry.watcher import BodySpans
     from cloaca_core.values.json_values import JsonValue
 
@@ -30,46 +30,30 @@ class ActiveRun:
     ``spans`` and ``cancelled``.
 
     ``size_bound`` is at least the encoded size of every context of the run so far, in bytes.
-    ``over`` is set as soon as its end is on the way to the journal: later events are ignored.
-    ``depth`` is how many runs above it wait for it, each in a body of ours. ``deadline`` says when
-    the run must have ended, None without a time limit. ``wish`` is the state to which the run is to
-    be brought, Cancelled or Paused, or None; nothing more of it starts while there is one. ``held``
-    are the tasks that would have started meanwhile. ``parked`` is set when it is on its way back to
-    the table. ``stood_still`` is for how many µs its time limit has stood still; ``paused_at`` and
-    ``rests_since`` say since when it does so now, as it is paused or rests; ``rested`` is the part
-    of that which the table does not know. ``cancelled`` asks its bodies to end. ``met`` counts the
-    commits that have met a wish. ``waits`` are its open waits, None before the first one. ``home``
-    is the collection of a runner's runs that it came to. ``spans`` are those that its bodies make,
-    None unless the program traces. ``lines`` counts the log lines of its bodies that were handed to
-    the journal.
+    ``life`` says what is to become of it, ``limit`` when its time is up. ``depth`` is how many runs
+    above it wait for it, each in a body of ours. ``waits`` are its open waits, None before the
+    first one. ``home`` is the collection of a runner's runs that it came to. ``spans`` are those
+    that its bodies make, None unless the program traces. ``lines`` counts the log lines of its
+    bodies that were handed to the journal.
     """
 
     __slots__ = (
-        "cancelled",
-        "deadline",
         "depth",
         "epoch",
         "graph",
-        "held",
         "home",
         "id",
         "latest",
+        "life",
+        "limit",
         "lines",
-        "met",
-        "over",
-        "parked",
-        "paused_at",
         "plan",
         "recovered",
-        "rested",
-        "rests_since",
         "resume",
         "row",
         "size_bound",
         "spans",
-        "stood_still",
         "waits",
-        "wish",
     )
 
     def __init__(
@@ -100,7 +84,8 @@ class ActiveRun:
         self.resume: dict[int, Resume] = restored.resume
         self.latest: dict[int, AttemptRow] = restored.latest
         self.recovered: bool = row.recoveries > 0
-        self.deadline: Deadline | None = None
+        self.life: Life = Life()
+        self.limit: LimitClock = LimitClock(row.stood_still)
         self.size_bound: int = len(row.input.encode())
         if restored.latest:
             changes = [past.change.encode() for past in restored.latest.values() if past.change]
@@ -109,20 +94,15 @@ class ActiveRun:
             self._count([change.set for change in patches.values()])
         if replacements:
             self._count(replacements)
-        self.over: bool = False
         self.depth: int = 0
-        self.wish: RunStatus | None = None
-        self.cancelled: bool = False
-        self.met: int = 0
         self.home: object = None
-        self.held: list[int] = []
-        self.parked: bool = False
-        self.paused_at: int | None = None
-        self.rests_since: int | None = None
-        self.rested: int = 0
-        self.stood_still: int = row.stood_still
         self.waits: OpenWaits | None = None
         self.spans: BodySpans | None = None
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether its bodies are asked to end, or were. Any thread may ask."""
+        return self.life.cancel is not None
 
     def open_waits(self) -> OpenWaits:
         """Its waits; it has some from now on."""

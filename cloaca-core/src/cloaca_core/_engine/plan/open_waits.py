@@ -6,6 +6,7 @@ because of it: a body that was lost with its process comes to the same place aga
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -218,6 +219,10 @@ class OpenWaits:
         """The tasks that wait and have no body here, also those whose rows are on their way."""
         nodes = {key.task for key, wait in self._waits.items() if wait.row.is_of_node}
         return nodes | self.left.keys()
+
+    def attended(self) -> Counter[int]:
+        """In how many waits the body of each task is that is here."""
+        return Counter(key.task for key, wait in self._waits.items() if wait.attended)
 
     def is_ending(self) -> bool:
         """Whether the end of any wait is on the way to the table."""

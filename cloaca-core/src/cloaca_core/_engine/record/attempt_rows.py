@@ -15,6 +15,7 @@ from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
+    from cloaca_core._engine.execute.outcome import Outcome
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.plan.reasons import Reason
     from cloaca_core._engine.plan.restore import Resume
@@ -150,6 +151,18 @@ def failed_unstarted(
 def cancelled(attempt: Attempt, reason: Reason, now: int) -> AttemptRow:
     """The attempt was cut short because its run is over."""
     return _of_attempt(attempt, TaskStatus.CANCELLED, now, reason=reason)
+
+
+def cut_off(attempt: Attempt, outcome: Outcome, reason: Reason | None, now: int) -> AttemptRow:
+    """How an attempt of a run has ended that is being cancelled, for this ``reason``, None until
+    it is known: nothing is cut off before.
+    """
+    if isinstance(outcome, Succeeded):
+        return completed(attempt, outcome, now)
+    if isinstance(outcome, Raised):
+        return failed(attempt, outcome, now, retry_at=None)
+    assert reason is not None
+    return cancelled(attempt, reason, now)
 
 
 def skipped(run: ActiveRun, task: int, reason: Reason, now: int) -> AttemptRow:

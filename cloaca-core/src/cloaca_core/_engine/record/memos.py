@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from cloaca_core._engine.execute.steps import Answer, Tell, Withdraw, ended_early, left_early
 from cloaca_core._engine.execute.work import Stage
+from cloaca_core._engine.plan.life import State
 from cloaca_core._engine.record import attempt_rows
 from cloaca_core.errors import StoreError, StoreUnavailableError
 from cloaca_core.records.memos import MemoRow
@@ -165,7 +166,7 @@ class Memos:
     # -- on the loop -------------------------------------------------------------------------
 
     def _begin(self, call: BodyCall, begin: Callable[[BodyCall], None]) -> None:
-        if call.attempt.abandoned or call.attempt.owner.over:
+        if call.attempt.abandoned or call.attempt.owner.life.state is State.OVER:
             call.end()
             return
         self._calls.setdefault(call.attempt, set()).add(call)

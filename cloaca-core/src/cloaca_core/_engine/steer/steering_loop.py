@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.orchestrate.adoption import keys_of
+from cloaca_core._engine.plan.life import State
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.runtime.wakeup import Wakeup
 from cloaca_core._engine.steer.acts import RUNS_PER_ACT
-from cloaca_core.records.states import ReasonCode, RunStatus
+from cloaca_core.records.states import ReasonCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -109,13 +110,14 @@ class SteeringLoop:
 
     async def _read_news(self, workflows: Sequence[str]) -> tuple[News, set[Wish]]:
         """Read the news and act on them; the second are wishes about runs that are missing."""
-        paused = {run: run.met for run in self._runs if run.wish == RunStatus.PAUSED}
+        paused = {run: run.life.met for run in self._runs if run.life.state is State.PAUSING}
         news = await self._store.news(self._runner_id.current, workflows, RUNS_PER_ACT)
         if unread := [each for each in news.replaced.items() if self._has_not_read(*each)]:
             await self._read_replacements([run_id for run_id, _ in unread])
+        control = self._orchestrator.control
         for run_id, messages in news.mail.items():
             if (run := self._runs.get(run_id)) is not None:
-                self._orchestrator.guarded(run, self._orchestrator.waits.told, run, messages)
+                control.guarded(run, control.waits.told, run, messages)
         return news, self._heed(news.wishes, paused)
 
     def _has_not_read(self, run_id: str, replacements: int) -> bool:
@@ -132,14 +134,14 @@ class SteeringLoop:
                 self._orchestrator.guarded(run, self._replace, run, its)
 
     def _replace(self, run: ActiveRun, rows: Sequence[ReplacementRow]) -> None:
-        self._orchestrator.steered.replace(run, keys_of(rows))
+        self._orchestrator.control.replace(run, keys_of(rows))
 
     def _heed(self, wishes: Sequence[Wish], paused: dict[ActiveRun, int]) -> set[Wish]:
         """Act on the wishes about our runs, and go on with those that were ``paused`` before the
         wishes were read and are no more, unless a commit has met a new wish meanwhile. Returns the
         wishes about runs that we do not know.
         """
-        steered, guarded = self._orchestrator.steered, self._orchestrator.guarded
+        control = self._orchestrator.control
         strangers: set[Wish] = set()
         for wish in wishes:
             run = self._runs.get(wish.run_id)
@@ -149,12 +151,11 @@ class SteeringLoop:
             paused.pop(run, None)
             if wish.deadline is not None:
                 reason = Reason(ReasonCode.CANCELLED, wish.because)
-                guarded(run, steered.cancel, run, reason, wish.deadline)
+                control.guarded(run, control.cancel, run, reason, wish.deadline)
             else:
-                guarded(run, steered.pause, run, wish.because)
+                control.guarded(run, control.pause, run, wish.because)
         for run, met in paused.items():
-            if run.met == met:
-                guarded(run, steered.resume, run)
+            control.guarded(run, control.resume, run, met)
         return strangers
 
     def _look_for(self, strangers: set[Wish]) -> float:

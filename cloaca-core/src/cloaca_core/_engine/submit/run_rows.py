@@ -49,8 +49,8 @@ class RunRows:
         priority, deadline_at = start.priority, None
         if parent is not None:
             priority = parent.row.priority if priority is None else priority
-            if parent.deadline is not None and not start.detached:
-                deadline_at = parent.deadline.at
+            if parent.limit.deadline is not None and not start.detached:
+                deadline_at = parent.limit.deadline.at
         due_at = start_by = None
         if start is not AT_ONCE:
             due_at = start.due_at(now)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cloaca_core._engine.plan.life import State
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.open_waits import OpenWait
 from cloaca_core._engine.plan.waits import WaitOutcome, outcome_of_message, outcome_of_timeout
@@ -28,7 +29,7 @@ from cloaca_core.records.waits import SLEEP, ClosedWait, MessageRow, WaitTimeout
 if TYPE_CHECKING:
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.wait.body_waits import BodyWaits
-    from cloaca_core._engine.wait.course import WaitCourse
+    from cloaca_core._engine.wait.kernel_port import KernelPort
     from cloaca_core._engine.wait.mail import Mail
     from cloaca_core.records.memos import MemoRow
     from cloaca_core.records.runs import AttemptRow
@@ -45,19 +46,19 @@ class WaitEnds:
         clock: Clock,
         bodies: BodyWaits,
         mail: Mail,
-        course: WaitCourse,
+        kernel: KernelPort,
         check: Callable[[ActiveRun], None],
     ) -> None:
         self._clock = clock
         self._bodies = bodies
         self._mail = mail
-        self._course = course
+        self._kernel = kernel
         self._check = check
 
     def by_message(self, run: ActiveRun, wait: OpenWait, message: MessageRow) -> None:
         """The message ends a wait."""
         node, task = run.graph.tasks[wait.key.task].wait, wait.key.task
-        if run.over:
+        if run.life.state is State.OVER:
             return
         if not wait.row.is_of_node:
             self._remember(run, wait, value_of_message(message), message.number)
@@ -67,7 +68,7 @@ class WaitEnds:
 
     def by_time(self, run: ActiveRun, wait: OpenWait) -> None:
         """The time of a wait is over, unless the table knows of a message that is unknown here."""
-        if run.over:
+        if run.life.state is State.OVER:
             return
         wait.ending = True
         if wait.row.kind == SLEEP or wait.row.timed_out:
@@ -75,7 +76,7 @@ class WaitEnds:
             return
         row, seen = wait.row, run.open_waits().seen
         timeout = WaitTimeout(run.id, row.task_id, row.kind, row.name, row.number, seen)
-        self._course.time_out(run, timeout, partial(self._is_decided, run, wait))
+        self._kernel.time_out(run, timeout, partial(self._is_decided, run, wait))
 
     def _end_timed_out(self, run: ActiveRun, wait: OpenWait) -> None:
         node, task_id = run.graph.tasks[wait.key.task].wait, wait.row.task_id
@@ -86,7 +87,7 @@ class WaitEnds:
 
     def _is_decided(self, run: ActiveRun, wait: OpenWait, over: bool) -> None:
         """The table has decided whether the time of a wait is over."""
-        if run.over or not run.open_waits().has(wait):
+        if run.life.state is State.OVER or not run.open_waits().has(wait):
             return
         if over:
             wait.row = wait.row._replace(timed_out=1)
@@ -117,10 +118,10 @@ class WaitEnds:
         if isinstance(outcome, Change):
             row = attempt_rows.of_node(run, task, attempt, opened_at, now, change=outcome)
             run.size_bound += len((row.change or "").encode())
-            self._course.follow(run, run.plan.completed(task, outcome), [row], closed)
+            self._kernel.follow(run, run.plan.completed(task, outcome), [row], closed)
         else:
             row = attempt_rows.of_node(run, task, attempt, opened_at, now, error=outcome)
-            self._course.fail(run, task, row, f"{outcome.type}: {outcome.message}", closed)
+            self._kernel.fail(run, task, row, f"{outcome.type}: {outcome.message}", closed)
 
     def _remember(self, run: ActiveRun, wait: OpenWait, value: str, message: int | None) -> None:
         """Note how the wait of a body has ended, for the body that is here or comes again."""
@@ -129,7 +130,7 @@ class WaitEnds:
         memo = memo_of(wait.row, value, self._clock.wall())
         rows = WaitRows(closed=[wait.closed(message)], memos=[memo])
         marks = self._marks_of_return(run, wait.key.task)
-        self._course.note(run, marks, rows, partial(self._remembered, run, wait, memo))
+        self._kernel.note(run, marks, rows, partial(self._remembered, run, wait, memo))
 
     def _marks_of_return(self, run: ActiveRun, task: int) -> list[AttemptRow]:
         """The state of a task whose body has left, and is to run again though other waits of it are
@@ -160,9 +161,9 @@ class WaitEnds:
         if (other := run.open_waits().deliver(wait, memo)) is not None:
             self._bodies.go_on(other, memo)
             rows = WaitRows(closed=[other.closed()])
-            self._course.note(run, [], rows, partial(self._check, run))
+            self._kernel.note(run, [], rows, partial(self._check, run))
 
     def run_again(self, run: ActiveRun, task: int) -> None:
         """A wait of a body that has left is over."""
         run.resume[task] = run.open_waits().left.pop(task)
-        self._course.launch(run, [task])
+        self._kernel.begin(run, [task])

@@ -11,7 +11,7 @@ from cloaca_core.values.backoff import Backoff
 
 if TYPE_CHECKING:
     from cloaca_core._engine.plan.active_run import ActiveRun
-    from cloaca_core._engine.wait.course import WaitCourse
+    from cloaca_core._engine.wait.kernel_port import KernelPort
     from cloaca_core.records.waits import MessageRow
     from cloaca_core.store.protocol import WaitStore
     from cloaca_core.values.clock import Clock
@@ -30,12 +30,12 @@ class Mail:
         self,
         store: WaitStore,
         clock: Clock,
-        course: WaitCourse,
+        kernel: KernelPort,
         came: Callable[[ActiveRun], None],
     ) -> None:
         self._store = store
         self._clock = clock
-        self._course = course
+        self._kernel = kernel
         self._came = came
         self._loop = asyncio.get_running_loop()
         self._reading: dict[ActiveRun, asyncio.Task[None]] = {}
@@ -60,10 +60,10 @@ class Mail:
             unread = await _persistently(lambda: self._store.messages([run.id], seen))
         except StoreError as error:
             del self._reading[run]
-            self._course.guarded(run, _give_up, error)
+            self._kernel.guarded(run, _give_up, error)
         else:
             del self._reading[run]  # first: more may have come while it was read
-            self._course.guarded(run, self._put, run, unread, told)
+            self._kernel.guarded(run, self._put, run, unread, told)
 
     def _put(self, run: ActiveRun, unread: Sequence[MessageRow], told: int) -> None:
         run.open_waits().put(unread, told)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
+from cloaca_core._engine.plan.life import State
 from cloaca_core._engine.plan.open_waits import OpenWait, OpenWaits, WaitKey
 from cloaca_core._engine.plan.restore import resumption
 from cloaca_core._engine.plan.waits import due_at, outcome_of_timeout
@@ -22,7 +23,6 @@ from cloaca_core._engine.wait.mail import Mail
 from cloaca_core._engine.wait.rows import row_of_body, row_of_message, row_of_node
 from cloaca_core.definition.waits.kinds import Sleep
 from cloaca_core.errors import CloacaError, name_taken
-from cloaca_core.records.states import RunStatus
 from cloaca_core.records.waits import APPROVAL, ClosedWait, NewMessage
 from cloaca_core.values.instants import SECOND
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.plan.restore import Resume
     from cloaca_core._engine.record.memos import BodyCall
     from cloaca_core._engine.wait.body_waits import BodyWaits
-    from cloaca_core._engine.wait.course import WaitCourse
+    from cloaca_core._engine.wait.kernel_port import KernelPort
     from cloaca_core.records.runs import AttemptRow
     from cloaca_core.store.protocol import WaitStore
     from cloaca_core.values.clock import Clock
@@ -56,17 +56,17 @@ class Waits:
         runs: OwnedRuns,
         clock: Clock,
         bodies: BodyWaits,
-        course: WaitCourse,
+        kernel: KernelPort,
     ) -> None:
         self._linger = round(evict_after * SECOND)
         self._runs = runs
         self._clock = clock
         self._bodies = bodies
-        self._course = course
+        self._kernel = kernel
         self._loop = asyncio.get_running_loop()
         self._timers: dict[ActiveRun, asyncio.TimerHandle] = {}
-        self._mail = Mail(store, clock, course, self.check)
-        self._ends = WaitEnds(clock, bodies, self._mail, course, self.check)
+        self._mail = Mail(store, clock, kernel, self.check)
+        self._ends = WaitEnds(clock, bodies, self._mail, kernel, self.check)
 
     # -- begin -------------------------------------------------------------------------------
 
@@ -95,7 +95,7 @@ class Waits:
             due = due_at(node, task_id, now, run.plan.contexts.given(task))
         except CloacaError as error:
             row = attempt_rows.of_node(run, task, resume.attempt, now, now, error=error)
-            self._course.fail(run, task, row, f"{row.error_type}: {row.error_message}")
+            self._kernel.fail(run, task, row, f"{row.error_type}: {row.error_message}")
             return
         if isinstance(node, Sleep) and due is not None and due <= now:
             self._ends.conclude(
@@ -111,7 +111,7 @@ class Waits:
         """Have the row of a wait written."""
         run.open_waits().opening += 1
         rows = WaitRows(opened=[wait.row])
-        self._course.note(run, marks, rows, partial(self._opened, run, wait))
+        self._kernel.note(run, marks, rows, partial(self._opened, run, wait))
 
     def _opened(self, run: ActiveRun, wait: OpenWait) -> None:
         """The row of a wait is durable. Those that open together are looked at once, as there may
@@ -135,12 +135,12 @@ class Waits:
     def came(self, message: NewMessage, number: int) -> None:
         """This program has sent a message, which has this number, to a run that may be ours."""
         run = self._runs.get(message.run_id)
-        if run is None or run.waits is None or run.over:
+        if run is None or run.waits is None or run.life.state is State.OVER:
             return
         if run.waits.append(row_of_message(message, number)):
-            self._course.guarded(run, self.check, run)
+            self._kernel.guarded(run, self.check, run)
         else:
-            self._course.guarded(run, self.told, run, number)
+            self._kernel.guarded(run, self.told, run, number)
 
     # -- go on -------------------------------------------------------------------------------
 
@@ -148,35 +148,36 @@ class Waits:
         """End what is over, look again when something else may be, and let the run go if nothing of
         it can go on before.
         """
-        waits = run.waits
-        if waits is None or run.over or run.parked:
+        waits, life = run.waits, run.life
+        if waits is None or life.state in (State.OVER, State.LEAVING):
             return
-        if run.wish != RunStatus.CANCELLED:
+        if life.state is not State.CANCELLING:
             if waits.has_news:  # first: a message that has come wins against time
                 self._mail.read(run)
                 return
-            bodies_only = run.wish is not None
+            bodies_only = life.state is State.PAUSING
             for wait, message in waits.matches(bodies_only=bodies_only):
                 self._ends.by_message(run, wait, message)
             for wait in waits.due(self._clock.wall(), bodies_only=bodies_only):
                 self._ends.by_time(run, wait)
-        if not run.over:
+        if run.life.state is not State.OVER:
             self._look_again(run, waits)
-            self._course.settle(run)
+            self._kernel.look(run)
 
     def _look_again(self, run: ActiveRun, waits: OpenWaits) -> None:
         """Check the run when its first wait is over by time, or it has stayed here for long."""
         self._disarm(run)
-        if run.wish == RunStatus.CANCELLED:
+        if run.life.state is State.CANCELLING:
             return
+        bodies_only = run.life.state is State.PAUSING
         now, instants = self._clock.wall(), []
-        if (due := waits.next_due(bodies_only=run.wish is not None)) is not None:
+        if (due := waits.next_due(bodies_only=bodies_only)) is not None:
             instants.append(due)
         if (since := waits.newest_for_event()) is not None and since + self._linger > now:
             instants.append(since + self._linger)
         if instants:
             seconds = max(0.0, (min(instants) - now) / SECOND)
-            check = partial(self._course.guarded, run, self.check, run)
+            check = partial(self._kernel.guarded, run, self.check, run)
             self._timers[run] = self._loop.call_later(min(seconds, _LONGEST_TIMER), check)
 
     def _disarm(self, run: ActiveRun) -> None:
@@ -229,7 +230,7 @@ class Waits:
         run = call.attempt.owner
         run.open_waits().remove(wait)
         rows = WaitRows(closed=[wait.closed()])
-        self._course.note(run, [], rows, partial(self.check, run))
+        self._kernel.note(run, [], rows, partial(self.check, run))
 
     def has_left(self, attempt: Attempt) -> None:
         """The body of an attempt has left in a wait: it runs again when a wait of it is over."""
@@ -240,11 +241,11 @@ class Waits:
         row = attempt_rows.has_left(attempt)
         run.latest[task] = row
         waits.left[task] = resumption(row, attempt.uncounted)
-        self._course.note(run, [row], None, partial(self._is_away, run, task))
+        self._kernel.note(run, [row], None, partial(self._is_away, run, task))
 
     def _is_away(self, run: ActiveRun, task: int) -> None:
         waits = run.open_waits()
-        if task in waits.left and not waits.of(task) and not run.over:  # over meanwhile
+        if task in waits.left and not waits.of(task) and run.life.state is not State.OVER:
             self._ends.run_again(run, task)
         self.check(run)
 
@@ -260,10 +261,6 @@ class Waits:
             self._bodies.forget(wait)
         run.waits.forget_ended(task)
         return [wait.closed() for wait in open_waits]
-
-    def close_all(self, run: ActiveRun) -> list[ClosedWait]:
-        """The waits of a run that ends: they are to be closed with it."""
-        return [] if run.waits is None else [wait.closed() for wait in run.waits]
 
     def forget(self, run: ActiveRun) -> None:
         """The run is over, or not ours any more."""

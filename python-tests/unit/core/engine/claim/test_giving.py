@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from model.hand_clock import HandClock
+from model.orchestration import PAIR, Scene
 
 from cloaca_core._engine.claim.giving import Giving
+from cloaca_core._engine.plan.restore import Resume
 from cloaca_core.conformance.rows import NOW, runner
 from cloaca_core.records.runners import RunnerRow, Sharing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.virtual_time
+
 HERE = ("flow", "other")
 
 
-class Scene:
+class Desk:
     """A runner with one run of ``flow`` that waits for a slot."""
 
     def __init__(self) -> None:
         self.asked: Callable[[], None] | None = None
         self.is_asked = False
         self.ended = self.changes = 0
-        run = SimpleNamespace(row=SimpleNamespace(workflow="flow"))
-        waiting = SimpleNamespace(waits_for_slot=lambda _: True)
-        orchestrator = SimpleNamespace(runs=[run], waiting_runs=waiting)
+        self.scene = Scene()
+        self.run = self.scene.adopt(PAIR, workflow="flow")
         self.giving = Giving(
-            cast("Any", orchestrator),
+            self.scene.orchestrator,
             cast("Any", self),
             cast("Any", self),
             lambda: HERE,
-            HandClock(),
+            self.scene.clock,
         )
 
     def changed(self) -> None:
@@ -41,8 +42,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
+async def desk() -> Desk:
+    return Desk()
 
 
 def asks(*serves: str, number: int = 1, **fields: Any) -> RunnerRow:
@@ -64,14 +65,31 @@ def asks(*serves: str, number: int = 1, **fields: Any) -> RunnerRow:
         (runner("other")._replace(sharing="no JSON"), 0, False),
     ],
 )
-def test_whose_ask_counts(scene: Scene, row: RunnerRow, backlog: int, is_asked: bool) -> None:
-    scene.giving.others([row])
+async def test_whose_ask_counts(desk: Desk, row: RunnerRow, backlog: int, is_asked: bool) -> None:
+    desk.giving.others([row])
 
-    assert (scene.giving.backlog(), scene.is_asked) == (backlog, is_asked)
+    assert (desk.giving.backlog(), desk.is_asked) == (backlog, is_asked)
 
 
-def test_claims_and_backlogs_are_as_before_when_nobody_asks_any_more(scene: Scene) -> None:
-    scene.giving.others([asks(*HERE)])
-    scene.giving.others([])
+async def test_claims_and_backlogs_are_as_before_when_nobody_asks_any_more(desk: Desk) -> None:
+    desk.giving.others([asks(*HERE)])
+    desk.giving.others([])
 
-    assert (scene.giving.backlog(), scene.is_asked, scene.asked) == (0, False, None)
+    assert (desk.giving.backlog(), desk.is_asked, desk.asked) == (0, False, None)
+
+
+async def test_a_run_that_one_here_waits_for_stays(desk: Desk) -> None:
+    desk.giving.others([asks(*HERE)])
+    desk.run.depth = 1
+    assert desk.giving.backlog() == 0
+
+    desk.run.depth = 0
+    desk.run.row = desk.run.row._replace(parent_id=desk.run.id)
+    assert desk.giving.backlog() == 0
+
+
+async def test_so_does_one_with_a_task_that_backs_off(desk: Desk) -> None:
+    desk.giving.others([asks(*HERE)])
+    desk.scene.orchestrator.control.launcher.back_offs.add(desk.run, 1, Resume(2), 60.0)
+
+    assert desk.giving.backlog() == 0

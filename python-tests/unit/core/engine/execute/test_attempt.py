@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pytest
-from model.runs import active_run, attempt_of, graph_of
+from model.runs import active_run, attempt_of, cancel, graph_of
 from tables import each_row
 
 from cloaca_core._engine.execute.attempt import Attempt
@@ -228,7 +228,9 @@ class TestLeaving:
 
     def outcome(self, body: Callable[..., Any], *, cancelled: bool = False) -> Outcome:
         attempt = attempt_with(body)
-        attempt.leaving, attempt.owner.cancelled = True, cancelled
+        attempt.leaving = True
+        if cancelled:
+            cancel(attempt.owner)
         if attempt.is_async:
             asyncio.run(attempt.run_async())
         else:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from model.runs import active_run, attempt_of, graph_of
+from model.runs import active_run, attempt_of, cancel, graph_of
 
 from cloaca_core._engine.execute.asked_wait import AskedWait
 from cloaca_core._engine.execute.attempt import Attempt
@@ -150,8 +150,9 @@ class TestMemos:
         self, keeper: Keeper, is_async: bool, state: str
     ) -> None:
         steps, attempt = steps_of(keeper)
-        attempt.owner.cancelled = state == "cancelled"
         attempt.abandoned = state == "abandoned"
+        if state == "cancelled":
+            cancel(attempt.owner)
 
         with pytest.raises(asyncio.CancelledError if is_async else BodyCancelled):
             call(steps, "s", 1, is_async=is_async)

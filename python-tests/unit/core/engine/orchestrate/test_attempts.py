@@ -206,7 +206,7 @@ class TestCallbacks:
         run = scene.adopt(graph_of(a={"on_success": lambda task_id, context: None}))
         scene.executor.run()
         callback = scene.executor.begin()
-        scene.orchestrator.drop(run)
+        scene.orchestrator.control.drop(run)
         scene.executor.finish(callback)
 
         assert not scene.journal.waiting
@@ -288,7 +288,7 @@ class TestSuspects:
         scene.adopt(graph_of(a={}), past=died(2, "a"), recoveries=2)
         assert not scene.journal.waiting
 
-        scene.orchestrator.drop(other)
+        scene.orchestrator.control.drop(other)
 
         assert [rows_of(record) for record in scene.journal.waiting] == [[("a", 1, "Running")]]
 
@@ -342,7 +342,7 @@ class TestSuspects:
         back = asyncio.create_task(scene.waiting_bodies.reacquire_slot(parent))
         await asyncio.sleep(0)
 
-        scene.orchestrator.drop(run)
+        scene.orchestrator.control.drop(run)
 
         await back
         assert not parent.holds_slot
@@ -540,7 +540,7 @@ class TestDraining:
         scene.drain()
         quiet = await self.quiet(scene)
 
-        scene.orchestrator.drop(run)
+        scene.orchestrator.control.drop(run)
 
         await quiet
 

@@ -239,7 +239,7 @@ class TestRetries:
         assert not scene.executor.queued
         assert scene.next_attempt_in(run) == pytest.approx(3_600)
 
-        scene.orchestrator.drop(run)
+        scene.orchestrator.control.drop(run)
         scene.adopt(self.graph(), past=[failed._replace(retry_at=999)], epoch=3)
 
         (attempt,) = scene.executor.queued
@@ -291,7 +291,7 @@ class TestRetries:
         await scene.journal.commit()
         (timer,) = scene.retries(run).values()
 
-        scene.orchestrator.drop(run)
+        scene.orchestrator.control.drop(run)
 
         assert timer.cancelled()
         assert not scene.retries(run)

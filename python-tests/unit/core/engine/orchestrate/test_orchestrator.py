@@ -18,16 +18,20 @@ from model.runs import active_run, graph_of
 
 from cloaca_core._engine.execute.outcome import Raised
 from cloaca_core._engine.orchestrate.launcher import LAUNCHES_PER_PASS
+from cloaca_core._engine.plan.life import State
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.retry_after import RetryAfter
 from cloaca_core.definition.task_handle import TaskHandle
 from cloaca_core.records.follow_ups import WhenEndedRow
-from cloaca_core.records.runs import AttemptRow
+from cloaca_core.records.runs import AttemptRow, Exhausted
 from cloaca_core.records.states import ReasonCode, TaskStatus
+from cloaca_core.values.instants import SECOND
 
 pytestmark = pytest.mark.virtual_time
+
+NOW = 1_000_000 * SECOND
 
 
 @pytest.fixture
@@ -100,7 +104,7 @@ class TestSteps:
 
     async def test_nothing_more_starts_of_a_wide_graph_that_is_dropped(self, scene: Scene) -> None:
         run = scene.adopt(graph_of(**{f"t{n}": {} for n in range(LAUNCHES_PER_PASS + 1)}))
-        scene.orchestrator.drop(run)
+        scene.orchestrator.control.drop(run)
         await asyncio.sleep(0)
 
         assert not scene.executor.queued
@@ -114,7 +118,7 @@ class TestLoss:
         scene.adopt(CHAIN, past=past, recoveries=1, id="other")
         assert [record.run.id for record in scene.journal.waiting] == ["r"]
 
-        scene.orchestrator.drop(run)
+        scene.orchestrator.control.drop(run)
 
         assert [record.run.id for record in scene.journal.waiting] == ["r", "other"]
 
@@ -127,7 +131,7 @@ class TestLoss:
         back = asyncio.create_task(scene.waiting_bodies.reacquire_slot(body))
         await scene.journal.entry()
 
-        scene.orchestrator.drop(run)
+        scene.orchestrator.control.drop(run)
         await back
 
         assert body.abandoned
@@ -138,7 +142,7 @@ class TestLoss:
         scene.begin()
         await scene.executor.sent()
 
-        scene.orchestrator.drop(run)
+        scene.orchestrator.control.drop(run)
 
         assert not scene.executor.queued
 
@@ -146,7 +150,7 @@ class TestLoss:
         run = scene.adopt(graph_of(a={"on_success": lambda task_id, context: None}))
         body = scene.begin()
         scene.executor.end(body)  # its report is on the way
-        scene.orchestrator.drop(run)
+        scene.orchestrator.control.drop(run)
 
         scene.executor.report(body)
 
@@ -155,17 +159,17 @@ class TestLoss:
     async def test_one_that_was_claimed_again_meanwhile_stays(self, scene: Scene) -> None:
         old = scene.adopt(PAIR)
         new = scene.adopt(PAIR, epoch=3)
-        scene.orchestrator.drop(old)
+        scene.orchestrator.control.drop(old)
 
         assert list(scene.runs) == [new]
         assert scene.capacity.told == []
-        assert not new.over
+        assert new.life.state is State.ACTIVE
 
     async def test_an_attempt_is_ours_while_its_run_is(self, scene: Scene) -> None:
         run = scene.adopt(PAIR)
         attempt = scene.attempts(run)[0]
         owned = [scene.runs.owns(attempt)]
-        scene.orchestrator.drop(run)
+        scene.orchestrator.control.drop(run)
         owned.append(scene.runs.owns(attempt))
         scene.adopt(PAIR, epoch=3)
         owned.append(scene.runs.owns(attempt))
@@ -241,6 +245,30 @@ async def test_the_size_is_told_beside_what_failed_before() -> None:
     assert message is not None
     assert message.startswith("1 task(s) failed, 2 completed")
     assert message.endswith("; the final context is 95 bytes long; max_context_bytes is 60")
+
+
+@pytest.mark.parametrize(
+    ("noted_at", "ended_at"),
+    [
+        (NOW, NOW - SECOND),
+        (NOW + 1, NOW),
+        (NOW + SECOND + 1, NOW + SECOND),  # the wall was set back since
+        (NOW, None),  # a row without an end
+    ],
+)
+async def test_the_pause_for_a_task_without_attempts_comes_after_its_failure(
+    scene: Scene, noted_at: int, ended_at: int | None
+) -> None:
+    scene.clock.shown = NOW
+    run = scene.adopt(PAIR._replace(pauses=True))
+    failed = attempt_row(run.id, "a", 3, error="no stock")._replace(ended_at=ended_at)
+
+    scene.orchestrator.fail(run, 0, failed, "ValueError: no stock")
+
+    (entry,) = scene.journal.waiting
+    reason = "a has used up its attempts: ValueError: no stock"
+    assert entry.exhausted == Exhausted(run.id, "exhausted::a::3", reason, noted_at)
+    assert [row.reason_code for row in entry.attempts] == ["exhausted"]
 
 
 async def test_each_failed_attempt_is_logged(

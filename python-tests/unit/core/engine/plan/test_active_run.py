@@ -14,7 +14,7 @@ TWO = graph_of(a={}, b={"dependencies": ["a"]})
 def test_a_new_run_has_no_past() -> None:
     run = active_run(TWO, {"n": 1})
 
-    assert (run.id, run.epoch, run.over, run.recovered) == ("r", 1, False, False)
+    assert (run.id, run.epoch, run.recovered, run.cancelled) == ("r", 1, False, False)
     assert (run.resume, run.latest) == ({}, {})
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from model.orchestration import Scene
 from model.quiet import quiet
-from model.runs import attempt_of, graph_of
+from model.runs import attempt_of, cancel, graph_of
 from model.virtual_time import the_loop
 from tables import each_row
 
@@ -38,7 +38,8 @@ class Kept:
         self.waited: list[tuple[BodyCall, AskedWait | float]] = []
         self.withdrawn: list[BodyCall] = []
         self.cleared: list[Attempt] = []
-        self.memos = Memos(self.scene.orchestrator.keep, self._read, self, self.cleared.append)
+        keep = self.scene.orchestrator.control.records.keep
+        self.memos = Memos(keep, self._read, self, self.cleared.append)
         self.run = self.scene.adopt(graph_of(t={}))
         self.attempt = self.scene.begin()
         self.told: list[Answer] = []
@@ -152,7 +153,8 @@ async def test_a_body_that_is_given_up_is_told_at_once_and_once() -> None:
 async def test_a_body_that_was_given_up_asks_for_nothing(state: str) -> None:
     kept = Kept()
     kept.attempt.abandoned = state == "abandoned"
-    kept.run.over = state == "over"
+    if state == "over":
+        kept.run.life.over()
 
     kept.memos.load(kept.attempt, kept.told.append)
     kept.memos.keep(kept.attempt, MEMO, kept.told.append)
@@ -180,7 +182,7 @@ async def test_a_cancel_ends_pauses_and_lets_memos_be_written() -> None:
     kept.memos.pause(kept.attempt, 60, kept.told.append)
     kept.memos.keep(kept.attempt, MEMO, written.append)
     await quiet()
-    kept.run.cancelled = True
+    cancel(kept.run)
 
     kept.memos.interrupt(kept.attempt)
     kept.memos.pause(kept.attempt, 60, kept.told.append)
@@ -214,7 +216,7 @@ async def test_a_cancel_interrupts_waits_and_lets_none_begin() -> None:
     ((call, _),) = kept.waited
     interrupted: list[BodyCall] = []
     call.interrupted = lambda: interrupted.append(call)
-    kept.run.cancelled = True
+    cancel(kept.run)
 
     kept.memos.interrupt(kept.attempt)
     kept.memos.wait(kept.attempt, ASKED, kept.told.append)
@@ -263,7 +265,7 @@ async def test_the_end_of_an_attempt_answers_its_calls() -> None:
     memos.pause(kept.attempt, 60, kept.told.append)
     await quiet()
 
-    kept.scene.orchestrator.drop(kept.run)
+    kept.scene.orchestrator.control.drop(kept.run)
 
     assert len(kept.signals()) == 1
 

@@ -11,6 +11,7 @@ from model.runs import active_run
 from model.steering_desk import SteeringDesk
 
 from cloaca_core._engine.plan.active_run import ActiveRun
+from cloaca_core._engine.plan.life import State
 from cloaca_core._engine.steer.steering_loop import LATER, SOON
 
 pytestmark = pytest.mark.virtual_time
@@ -36,12 +37,12 @@ async def test_a_pause_and_a_resume_are_heard_of(desk: SteeringDesk) -> None:
     desk.scene.begin()
     await desk.pause("r")
     await desk.look()
-    assert (desk.scene.queued(), run.wish) == ([], "Paused")
+    assert (desk.scene.queued(), run.life.state) == ([], State.PAUSING)
     await desk.resume("r")
     await desk.look()
     await desk.scene.journal.commit()  # which finds that the run is still ours
 
-    assert (desk.scene.queued(), run.wish) == (["b"], None)
+    assert (desk.scene.queued(), run.life.state) == (["b"], State.ACTIVE)
 
 
 async def test_a_pause_that_a_commit_meets_while_older_news_are_read_stands(
@@ -57,7 +58,7 @@ async def test_a_pause_that_a_commit_meets_while_older_news_are_read_stands(
     desk.store.answers.set()
     await looking
 
-    assert (run.wish, desk.scene.queued()) == ("Paused", [])
+    assert (run.life.goes_on, desk.scene.queued()) == (False, [])
 
 
 async def test_a_pause_after_a_resume_whose_news_are_read_stands(desk: SteeringDesk) -> None:
@@ -77,7 +78,7 @@ async def test_a_pause_after_a_resume_whose_news_are_read_stands(desk: SteeringD
     desk.store.answers.set()
     await looking
 
-    assert (run.wish, desk.scene.queued()) == ("Paused", [])
+    assert (run.life.goes_on, desk.scene.queued()) == (False, [])
 
 
 async def test_one_flaw_keeps_no_other_wish_from_its_run(
@@ -88,7 +89,7 @@ async def test_one_flaw_keeps_no_other_wish_from_its_run(
     other = active_run(PAIR)
     other.id = "q"
     desk.scene.orchestrator.adopt(other)
-    steered = desk.scene.orchestrator.steered
+    steered = desk.scene.orchestrator.control
     cancel = steered.cancel
 
     def flawed(which: ActiveRun, *rest: Any) -> None:

@@ -114,7 +114,7 @@ def test_a_detached_child_names_its_parent_and_has_no_deadline_of_it(
     rows: RunRows, runs: ActiveRuns, workflow: Workflow
 ) -> None:
     parent = active_run(graph_of(t={}))
-    parent.deadline = Deadline(NOW + 5, 5)
+    parent.limit.deadline = Deadline(NOW + 5, 5)
     runs.add(parent)
     request = Request(workflow, ["{}"], [{}], "{}", parent=attempt_of(parent))
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 from model.quiet import quiet
-from model.runs import active_run, attempt_of, graph_of
+from model.runs import active_run, attempt_of, cancel, graph_of
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.steps import Answer
@@ -160,7 +160,7 @@ async def test_it_is_not_asked_to_leave(scene: Scene, why: str) -> None:
 async def test_a_cancel_ends_its_wait_once(scene: Scene) -> None:
     call, wait = scene.wait()
     assert call.interrupted is not None
-    scene.attempt.owner.cancelled = True
+    cancel(scene.attempt.owner)
 
     call.interrupted()
     await quiet()

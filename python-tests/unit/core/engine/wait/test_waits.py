@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from model.orchestration import Scene, rows_of
 from model.quiet import quiet
-from model.runs import active_run, graph_of
+from model.runs import active_run, cancel, graph_of
 
 from cloaca_core._engine.execute.asked_wait import AskedWait
 from cloaca_core._engine.execute.attempt import Attempt
@@ -19,6 +19,7 @@ from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Suspend
 from cloaca_core._engine.execute.steps import Answer
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
+from cloaca_core._engine.plan.life import State
 from cloaca_core._engine.plan.open_waits import restored
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.record.run_entry import RunEntry
@@ -73,7 +74,7 @@ class Desk:
         self.scene = Scene(pipeline_timeout_seconds=NO_LIMIT)
         self.scene.clock.shown = NOW
         self.journal, self.orchestrator = self.scene.journal, self.scene.orchestrator
-        self.waits, self.memos = self.orchestrator.waits, self.orchestrator.attempts.memos
+        self.waits, self.memos = self.orchestrator.control.waits, self.orchestrator.attempts.memos
         self.written: list[RunEntry] = []
         self.told: list[Answer] = []
         self.reads = 0
@@ -387,7 +388,7 @@ class TestReading:
         run = await desk.opened(SHORT)
         desk.put(1)
         desk.waits.told(run, 1)  # its reading has not begun
-        desk.orchestrator.drop(run)
+        desk.orchestrator.control.drop(run)
         await desk.pass_time(120)
 
         assert desk.journal.waiting == []
@@ -397,7 +398,7 @@ class TestReading:
 class TestSteered:
     async def test_a_paused_run_ends_no_wait_of_a_node(self, desk: Desk) -> None:
         run = await desk.opened(SHORT)
-        run.wish = RunStatus.PAUSED
+        run.life.state = State.PAUSING
         desk.put(1)
         desk.waits.told(run, 1)
         await desk.pass_time(61)
@@ -408,7 +409,7 @@ class TestSteered:
 
     async def test_one_on_its_way_to_the_table_ends_no_wait(self, desk: Desk) -> None:
         run = await desk.opened(SHORT)
-        run.parked = True
+        run.life.state = State.LEAVING
         desk.put(1)
         desk.waits.told(run, 1)
         await desk.pass_time(61)
@@ -432,7 +433,7 @@ class TestSteered:
         """Also of nodes whose wait is not durable yet."""
         run = desk.scene.adopt(nodes(lambda: wait_for("a"), lambda: wait_for("b")))
         await desk.commit()
-        desk.orchestrator._failures.break_off(run, reason())
+        desk.orchestrator.control.fail(run, reason())
         _, end = await desk.commit_all()
 
         assert rows_of(end) == [("a", 1, "Cancelled"), ("b", 1, "Cancelled")]
@@ -642,7 +643,7 @@ class TestBodies:
     async def test_a_cancel_ends_its_wait_and_it_has_its_slot(self, desk: Desk) -> None:
         attempt = await desk.waiting()
         run = attempt.owner
-        run.cancelled, run.wish = True, RunStatus.CANCELLED
+        cancel(run)
         desk.orchestrator.attempts.interrupt(attempt)
         await quiet()
 
@@ -677,7 +678,7 @@ class TestBodies:
     async def test_one_that_is_cut_off_while_it_leaves_is_cancelled(self, desk: Desk) -> None:
         attempt = await desk.waiting()
         await desk.pass_time(11)
-        desk.orchestrator.steered.cancel(attempt.owner, reason(), NOW + 60 * SECOND)
+        desk.orchestrator.control.cancel(attempt.owner, reason(), NOW + 60 * SECOND)
         desk.conclude(attempt, CutOff())
         written = await desk.commit_all()
 

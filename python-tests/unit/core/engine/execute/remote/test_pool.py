@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from model.executor_by_hand import ExecutorByHand
-from model.runs import active_run, attempt_of, graph_of
+from model.runs import active_run, attempt_of, cancel, graph_of
 from unit.core.engine.execute.remote import bodies
 from unit.core.executors.foreign_classes import foreign
 from unit.core.executors.hand_dask import HandDask
@@ -81,7 +81,7 @@ class Scene:
     ) -> Attempt:
         run = active_run(graph_of(t={"body": body, "executor": "cpu", **(options or {})}), epoch=7)
         if cancelled:
-            run.cancelled = True
+            cancel(run)
         return attempt_of(run, make=self.pool.attempt, **fields)
 
     def outcome(

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 from model.by_hand import land, settle
-from model.orchestration import CHAIN, FAILING, PAIR, Scene, fail, rows_of
+from model.orchestration import CHAIN, PAIR, Scene, fail, rows_of
 from model.runs import graph_of
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.outcome import CutOff
-from cloaca_core._engine.orchestrate.steered_runs import SteeredRuns
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.conformance.rows import attempt as attempt_row
@@ -39,25 +38,20 @@ async def scene() -> Scene:
     return scene
 
 
-@pytest.fixture
-def steered(scene: Scene) -> SteeredRuns:
-    return scene.orchestrator.steered
-
-
 def cancel(scene: Scene, run: ActiveRun, grace: float = GRACE) -> None:
     """As after a look at the wishes: the table has it as well."""
     scene.journal.wishes[run.id] = RunStatus.CANCELLED
-    scene.orchestrator.steered.cancel(run, WHY, NOW + round(grace * SECOND))
+    scene.orchestrator.control.cancel(run, WHY, NOW + round(grace * SECOND))
 
 
 def pause(scene: Scene, run: ActiveRun) -> None:
     scene.journal.wishes[run.id] = RunStatus.PAUSED
-    scene.orchestrator.steered.pause(run, "paused by ann")
+    scene.orchestrator.control.pause(run, "paused by ann")
 
 
 def resume(scene: Scene, run: ActiveRun) -> None:
     del scene.journal.wishes[run.id]
-    scene.orchestrator.steered.resume(run)
+    scene.orchestrator.control.resume(run, run.life.met)
 
 
 def cut(scene: Scene, attempt: Attempt) -> None:
@@ -340,42 +334,6 @@ async def test_a_callback_about_a_cut_is_not_called_again_at_the_deadline(scene:
     assert (len(calls), scene.queued()) == (1, [])
 
 
-@pytest.mark.parametrize(("second", "expected"), [(5, 5), (60, GRACE), (0, 0)])
-async def test_of_two_cancels_the_earlier_deadline_holds(
-    scene: Scene, second: float, expected: float
-) -> None:
-    run = scene.adopt(graph_of(a={}))
-    scene.begin()
-    cancel(scene, run)
-    cancel(scene, run, grace=second)
-    await asyncio.sleep(expected + 0.01)
-
-    assert len(scene.journal.waiting) == 1
-
-
-async def test_a_clock_that_is_set_back_does_not_put_a_deadline_off(scene: Scene) -> None:
-    """The wish is read again at each beat."""
-    run = scene.adopt(graph_of(a={}))
-    scene.begin()
-    cancel(scene, run)
-    scene.clock.shown = NOW - 3600 * SECOND
-    cancel(scene, run)
-    await asyncio.sleep(GRACE + 0.01)
-
-    assert len(scene.journal.waiting) == 1
-
-
-async def test_only_the_first_reason_is_told(scene: Scene, steered: SteeredRuns) -> None:
-    run = scene.adopt(graph_of(a={}))
-    attempt = scene.begin()
-    cancel(scene, run)
-    steered.cancel(run, Reason(ReasonCode.CANCELLED, "by bob"), NOW)
-    cut(scene, attempt)
-
-    assert scene.executor.interrupted == [attempt]
-    assert (await ended(scene))[1].error_message == "cancelled by ann"
-
-
 # -- a cancel and what is on its way ---------------------------------------------------------------
 
 
@@ -393,25 +351,25 @@ async def test_an_end_that_is_on_its_way_comes_first_and_the_table_says_how_it_w
     assert scene.journal.waiting == []
 
 
-async def test_an_end_before_the_cancel_is_told_as_it_is(scene: Scene) -> None:
-    run = scene.adopt(graph_of(a={}))
-    scene.executor.run()
-    scene.orchestrator.steered.cancel(run, WHY, NOW)
-    await scene.journal.commit()
-
-    assert [end.status for _, end in scene.ended] == ["Completed"]
-
-
 async def test_a_run_that_is_being_given_back_is_ended_instead(scene: Scene) -> None:
     run = scene.adopt(PAIR)
     pause(scene, run)
-    (parked,) = scene.journal.waiting
-    assert parked.park is not None
     cancel(scene, run)
-    assert await scene.journal.commit() is parked
+    (parked,) = scene.journal.waiting  # its commit decides
+    assert parked.park is not None
+    await scene.journal.commit()
     assert run.id in scene.runs
 
     assert (await ended(scene))[1].status == "Cancelled"
+
+
+async def test_a_cancel_that_comes_too_late_for_that_is_left_to_the_table(scene: Scene) -> None:
+    run = scene.adopt(PAIR)
+    pause(scene, run)
+    scene.orchestrator.control.cancel(run, WHY, NOW)
+
+    await parked(scene)
+    assert scene.wishes
 
 
 async def test_a_cancel_of_which_the_park_hears_first_ends_it_soon(scene: Scene) -> None:
@@ -457,21 +415,10 @@ async def test_a_run_that_is_lost_meanwhile_is_forgotten(scene: Scene) -> None:
     run = scene.adopt(graph_of(a={}))
     scene.begin()
     cancel(scene, run)
-    scene.orchestrator.drop(run)
+    scene.orchestrator.control.drop(run)
     await asyncio.sleep(GRACE + 1)
 
     assert (scene.journal.waiting, scene.ended, list(scene.runs)) == ([], [], [])
-
-
-async def test_the_time_limit_of_a_run_does_not_end_it_otherwise() -> None:
-    scene = Scene(pipeline_timeout_seconds=10)
-    scene.clock.shown = NOW
-    run = scene.adopt(graph_of(a={}), started_at=NOW)
-    scene.begin()
-    cancel(scene, run)
-    await asyncio.sleep(GRACE + 1)
-
-    assert (await ended(scene))[1].error_message == "cancelled by ann"
 
 
 # -- pause -----------------------------------------------------------------------------------------
@@ -497,7 +444,7 @@ async def test_a_paused_run_without_bodies_is_given_back_at_once(scene: Scene) -
 
 async def test_how_long_it_had_rested_is_told_with_its_park(scene: Scene) -> None:
     run = scene.adopt(PAIR)
-    scene.orchestrator._failures.rest(run)
+    scene.orchestrator.control.limits.rest(run)
     scene.clock.shown = NOW + 40
     pause(scene, run)
 
@@ -520,29 +467,8 @@ async def test_a_body_and_its_callback_end_and_are_recorded_and_nothing_follows(
     assert rows_of(await scene.journal.commit()) == [("a", 1, "Completed")]
 
     assert calls == ["on_success"]
-    assert run.held == [1]
+    assert run.life.held == [1]
     await parked(scene)
-
-
-async def test_a_run_whose_last_body_leaves_nothing_to_do_ends(scene: Scene) -> None:
-    run = scene.adopt(graph_of(a={}))
-    attempt = scene.begin()
-    pause(scene, run)
-    scene.executor.finish(attempt)
-    record = await scene.journal.commit()
-
-    assert rows_of(record) == [("a", 1, "Completed")]
-    assert [end.status for _, end in scene.ended] == ["Completed"]
-
-
-async def test_a_failure_with_no_attempt_left_ends_it_as_ever(scene: Scene) -> None:
-    run = scene.adopt(FAILING)
-    attempt = scene.begin()
-    pause(scene, run)
-    scene.executor.finish(attempt)
-    await scene.journal.commit()
-
-    assert [end.status for _, end in scene.ended] == ["Failed"]
 
 
 async def test_resumed_before_it_is_given_back_it_goes_on_with_what_was_held(scene: Scene) -> None:
@@ -586,47 +512,13 @@ async def test_a_run_that_is_being_given_back_does_not_go_on_here(scene: Scene) 
     assert scene.given_back == 1  # the runner looks for it, as no other one may be there
 
 
-async def test_a_second_pause_and_a_resume_without_a_pause_change_nothing(scene: Scene) -> None:
-    run = scene.adopt(PAIR)
-    scene.begin()
-    scene.orchestrator.steered.resume(run)
-    assert scene.queued() == ["b"]
-    pause(scene, run)
-    pause(scene, run)
-
-    assert (run.held, scene.journal.waiting) == ([1], [])
-
-
-async def test_a_paused_run_that_is_cancelled_ends(scene: Scene) -> None:
-    run = scene.adopt(PAIR)
-    attempt = scene.begin()
-    pause(scene, run)
-    assert scene.executor.interrupted == []
-    cancel(scene, run)
-    assert scene.executor.interrupted == [attempt]
-    cut(scene, attempt)
-
-    assert (await ended(scene))[1].status == "Cancelled"
-
-
-async def test_a_run_that_is_being_cancelled_can_be_paused_no_more(scene: Scene) -> None:
-    run = scene.adopt(PAIR)
-    attempt = scene.begin()
-    cancel(scene, run)
-    scene.orchestrator.steered.pause(run, "paused by bob")
-    scene.orchestrator.steered.resume(run)
-    cut(scene, attempt)
-
-    assert (await ended(scene))[1].status == "Cancelled"
-
-
 async def test_a_retry_keeps_its_number_and_its_instant(scene: Scene) -> None:
     run = scene.adopt(graph_of(a={"body": fail, **BACK_OFF, "retry_delay_ms": 4_000}, b={}))
     scene.begin(1)
     scene.executor.run()
     await scene.journal.commit()
     pause(scene, run)
-    assert (scene.retries(run), run.held) == ({}, [0])
+    assert (scene.retries(run), run.life.held) == ({}, [0])
     scene.clock.shown = NOW + 1 * SECOND
     await asyncio.sleep(60)
     assert scene.queued() == []
@@ -689,30 +581,3 @@ async def test_the_time_limit_stands_still() -> None:
     await scene.journal.commit()
 
     assert [end.error_message for _, end in scene.ended] == ["Pipeline timeout after 10s"]
-
-
-# -- a task has used up its attempts ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("expected", "ended_at"),
-    [
-        (NOW, NOW - SECOND),
-        (NOW + 1, NOW),
-        # the wall was set back since
-        (NOW + SECOND + 1, NOW + SECOND),
-        # a row without an end
-        (NOW, None),
-    ],
-)
-async def test_the_pause_comes_after_the_failure(
-    scene: Scene, steered: SteeredRuns, expected: int, ended_at: int | None
-) -> None:
-    run = scene.adopt(PAIR)
-    failed = attempt_row(run.id, "a", 3, error="no stock")._replace(ended_at=ended_at)
-
-    found = steered.exhausted(run, failed, "ValueError: no stock")
-
-    assert found.noted_at == expected
-    assert (found.id, found.act_id) == (run.id, "exhausted::a::3")
-    assert found.reason == "a has used up its attempts: ValueError: no stock"

@@ -1,4 +1,4 @@
-"""The steps of a run that its waits cause, as the parts of this folder ask for them."""
+"""What waits ask of the kernel."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 Ts = TypeVarTuple("Ts")
 
 
-class WaitCourse(Protocol):
-    """The orchestrator takes these steps."""
+class KernelPort(Protocol):
+    """The orchestrator implements it."""
 
     def follow(
         self,
@@ -53,11 +53,11 @@ class WaitCourse(Protocol):
     ) -> None:
         """Have it decided whether the time of a wait is over, and call ``decided`` with that."""
 
-    def launch(self, run: ActiveRun, tasks: Sequence[int]) -> None:
-        """Start these tasks."""
+    def begin(self, run: ActiveRun, tasks: Sequence[int]) -> None:
+        """Start these tasks, and let the run go if nothing of it can go on for now."""
 
-    def settle(self, run: ActiveRun) -> None:
-        """Give the run back, or end it, if nothing of it can go on for now."""
+    def look(self, run: ActiveRun) -> None:
+        """Let its life decide whether a run that is steered or waits stays here."""
 
     def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
         """Take a step of a run; an error in the engine ends the run."""
