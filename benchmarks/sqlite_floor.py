@@ -80,6 +80,6 @@ def _open(path: Path) -> sqlite3.Connection:
     raw = sqlite3.connect(path, isolation_level=None)
     raw.execute("PRAGMA journal_mode=WAL")
     raw.execute("PRAGMA synchronous=FULL")
-    schema = files("cloaca_sqlite").joinpath("migrations/0001_initial.sql")
+    schema = files("cloaca_sqlite").joinpath("migrations/0001_base.sql")
     raw.executescript(schema.read_text("utf-8"))
     return raw

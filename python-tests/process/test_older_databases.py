@@ -10,6 +10,7 @@ from own_database import OwnDatabases
 
 import cloaca
 from cloaca_core.store.migrate import Migration, load_migrations
+from process.earlier import made_by, migrations
 from process.migrating import one_more
 from process.older import TAGS, define
 
@@ -43,7 +44,7 @@ VALUES
 
 
 @pytest.fixture(params=[False, True], ids=["today", "some day"])
-def migrations(
+def known_migrations(
     request: pytest.FixtureRequest, backend_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> list[Migration]:
     """Those that today's code knows, and those with one more, which touches what is there."""
@@ -57,11 +58,14 @@ def migrations(
 
 @pytest.fixture
 def older(
-    own_databases: OwnDatabases, database_url: str, backend_name: str, migrations: list[Migration]
+    own_databases: OwnDatabases,
+    database_url: str,
+    backend_name: str,
+    known_migrations: list[Migration],
 ) -> str:
     """A database of schema 1 whose only process died in the middle of its work."""
     rows = (DUMPS / f"schema_1_{backend_name}.sql").read_text("utf-8")
-    own_databases.load(database_url, migrations[0].sql + rows)
+    own_databases.load(database_url, made_by(backend_name, 1, rows))
     return database_url
 
 
@@ -96,7 +100,7 @@ def test_every_live_run_is_completed_from_where_it_was(runner: cloaca.DefaultRun
 
 
 def test_every_ended_run_is_what_it_was(
-    own_databases: OwnDatabases, older: str, migrations: list[Migration]
+    own_databases: OwnDatabases, older: str, known_migrations: list[Migration]
 ) -> None:
     before = own_databases.query(older, ENDED)
     with cloaca.DefaultRunner(older, registry=cloaca.Registry()) as runner:
@@ -113,7 +117,7 @@ def test_every_ended_run_is_what_it_was(
     assert len(before) == 3
     assert own_databases.query(older, ENDED) == before
     noted = own_databases.query(older, "SELECT number FROM cloaca_migration ORDER BY number")
-    assert noted == [(migration.number,) for migration in migrations]
+    assert noted == [(migration.number,) for migration in known_migrations]
 
 
 @pytest.mark.parametrize("schema", range(1, 7))
@@ -123,12 +127,7 @@ def test_why_a_task_was_skipped_is_known_from_rows_without_a_code(
     """Of each schema before the codes. On PostgreSQL the last of them has codes: there these rows
     are as an older runner, which is still open, writes them.
     """
-    applied = load_migrations(f"cloaca_{backend_name}")[:schema]
-    noted = [
-        f"INSERT INTO cloaca_migration VALUES ({m.number}, '{m.name}', '{m.checksum}', 1);"
-        for m in applied
-    ]
-    own_databases.load(database_url, "\n".join([*(m.sql for m in applied), *noted, HALF_SKIPPED]))
+    own_databases.load(database_url, made_by(backend_name, schema) + HALF_SKIPPED)
     registry = cloaca.Registry()
     with cloaca.WorkflowBuilder("half", registry=registry):
         cloaca.task(id="breaks", retry_attempts=1)(lambda context: 1 / 0)
@@ -202,13 +201,8 @@ VALUES
 def test_the_trees_of_its_runs_are_known(
     own_databases: OwnDatabases, database_url: str, backend_name: str
 ) -> None:
-    known = load_migrations(f"cloaca_{backend_name}")
-    before = [m for m in known if m.number < next(k.number for k in known if k.name == "retention")]
-    noted = [
-        f"INSERT INTO cloaca_migration VALUES ({m.number}, '{m.name}', '{m.checksum}', 1);"
-        for m in before
-    ]
-    own_databases.load(database_url, "\n".join([*(m.sql for m in before), *noted, TREES]))
+    (retention,) = [m.number for m in migrations(backend_name) if m.name == "retention"]
+    own_databases.load(database_url, made_by(backend_name, retention - 1) + TREES)
 
     with cloaca.Client(database_url) as client:
         found = own_databases.query(database_url, "SELECT id, root_id FROM cloaca_run ORDER BY id")

@@ -2,9 +2,9 @@
 
 PostgreSQL keeps an index entry of each run that was claimed since the oldest open snapshot (a
 report, a backup, a session that is idle in a transaction). A claim that begins with the oldest run
-reads them all. So each workflow and priority has a mark, after which claims look: the last run that
-was claimed, or shortly before the instant at which none was left. SQLite removes an entry with its
-claim, and needs no marks.
+reads them all. So each workflow, queue and priority has a mark, after which claims look: the last
+run that was claimed, or shortly before the instant at which none was left. SQLite removes an entry
+with its claim, and needs no marks.
 
 A run may become claimable behind its mark; ``late_runs`` lists the ways. This store is told of each
 by itself and by the others, and its next claim begins with the oldest run. Not all can be told: a
@@ -33,7 +33,7 @@ MARGIN: Final = SECOND
 more than half of it is told of (see ``late_runs``); the rest is for differences between clocks.
 """
 MOST_PRIORITIES: Final = 32
-"""Priorities of a workflow that have marks of their own."""
+"""Priorities of a workflow and queue that have marks of their own."""
 
 _LOWEST: Final = -(2**63)
 _HIGHEST: Final = 2**63 - 1
@@ -42,10 +42,18 @@ _Place: TypeAlias = tuple[int, str]
 _START: Final[_Place] = (_LOWEST, "")
 
 
-class Range(NamedTuple):
-    """Priorities of a workflow, and the place after which runs of them are looked for."""
+class Line(NamedTuple):
+    """The runs of a workflow that wait in one queue."""
 
     workflow: str
+    queue: str
+
+
+class Range(NamedTuple):
+    """Priorities of a line, and the place after which runs of them are looked for."""
+
+    workflow: str
+    queue: str
     lowest: int
     highest: int
     since: int
@@ -56,7 +64,7 @@ class Look(NamedTuple):
     """A statement that looks for claimable runs. No mark comes nearer to now than ``newest``."""
 
     ranges: list[Range]
-    workflows: Collection[str]
+    lines: Collection[Line]
     newest: _Place
     began: float
     is_from_oldest: bool
@@ -78,8 +86,8 @@ class ClaimMarks:
         self._monotonic = monotonic
         self._apart = apart
         self._runner_id = ""
-        self._none_before: dict[str, int] = {}
-        self._claimed: dict[str, dict[int, _Place]] = {}
+        self._none_before: dict[Line, int] = {}
+        self._claimed: dict[Line, dict[int, _Place]] = {}
         self._oldest_due: float = _LOWEST
 
     def begin_with_oldest(self) -> None:
@@ -88,17 +96,17 @@ class ClaimMarks:
 
     # -- looks -------------------------------------------------------------------------------
 
-    def claim(self, runner_id: str, workflows: Collection[str]) -> Look:
+    def claim(self, runner_id: str, lines: Collection[Line]) -> Look:
         """A claim, which looks after the marks."""
-        return self._look(runner_id, workflows, behind_claimed=False)
+        return self._look(runner_id, lines, behind_claimed=False)
 
-    def glance(self, runner_id: str, workflows: Collection[str]) -> Look:
+    def glance(self, runner_id: str, lines: Collection[Line]) -> Look:
         """A look whether a claim would find runs. It looks behind the claimed ones too, where
         claims have passed over runs that another runner had locked.
         """
-        return self._look(runner_id, workflows, behind_claimed=True)
+        return self._look(runner_id, lines, behind_claimed=True)
 
-    def _look(self, runner_id: str, workflows: Collection[str], *, behind_claimed: bool) -> Look:
+    def _look(self, runner_id: str, lines: Collection[Line], *, behind_claimed: bool) -> Look:
         if runner_id != self._runner_id:
             self._runner_id = runner_id
             self.begin_with_oldest()  # the earlier one has left runs that this one may serve
@@ -107,23 +115,23 @@ class ClaimMarks:
         if is_from_oldest:
             self._oldest_due = now + self._apart  # unless one is asked for from now on
         ranges: list[Range] = []
-        for workflow in workflows:
-            since = _START if is_from_oldest else self._emptied(workflow, newest)
-            claimed = {} if is_from_oldest or behind_claimed else self._claimed.get(workflow, {})
+        for line in lines:
+            since = _START if is_from_oldest else self._emptied(line, newest)
+            claimed = {} if is_from_oldest or behind_claimed else self._claimed.get(line, {})
             places = {
                 priority: max(since, min(claimed.get(priority, _START), newest))
-                for priority in self._priorities(workflow)
+                for priority in self._priorities(line)
             }
-            ranges += _ranges(workflow, since, places)
+            ranges += _ranges(line, since, places)
         if not is_from_oldest and any(each.since > _LOWEST for each in ranges):
             self.again(self._oldest_due - now)
-        return Look(ranges, workflows, newest, now, is_from_oldest)
+        return Look(ranges, lines, newest, now, is_from_oldest)
 
-    def _emptied(self, workflow: str, newest: _Place) -> _Place:
-        return min((self._none_before.get(workflow, _LOWEST), ""), newest)
+    def _emptied(self, line: Line, newest: _Place) -> _Place:
+        return min((self._none_before.get(line, _LOWEST), ""), newest)
 
-    def _priorities(self, workflow: str) -> Iterable[int]:
-        return self._claimed.get(workflow, (0,))
+    def _priorities(self, line: Line) -> Iterable[int]:
+        return self._claimed.get(line, (0,))
 
     # -- answers -----------------------------------------------------------------------------
 
@@ -131,11 +139,11 @@ class ClaimMarks:
         """A claim has taken these runs."""
         if look.is_from_oldest:
             self._note_duration(look, self._apart)
-            for workflow in look.workflows:
-                self._none_before.pop(workflow, None)
-            self._forget_claimed(look.workflows)
+            for line in look.lines:
+                self._none_before.pop(line, None)
+            self._forget_claimed(look.lines)
         for row in rows:
-            places = self._claimed.setdefault(row.workflow, {0: _START})
+            places = self._claimed.setdefault(Line(row.workflow, row.queue), {0: _START})
             if row.priority in places or len(places) < MOST_PRIORITIES:
                 place = min((row.claimable_at, row.id), look.newest)
                 places[row.priority] = max(places.get(row.priority, _START), place)
@@ -143,13 +151,13 @@ class ClaimMarks:
     def glanced(self, look: Look, *, found: bool) -> None:
         """A look has found runs, or that there are none."""
         if found:
-            self._forget_claimed(look.workflows)
+            self._forget_claimed(look.lines)
             if look.is_from_oldest:
                 self.begin_with_oldest()  # as the claim of what was found does
             return
         if look.is_from_oldest:
             self._note_duration(look, self._apart)
-        self._none_before |= dict.fromkeys(look.workflows, look.newest[0])
+        self._none_before |= dict.fromkeys(look.lines, look.newest[0])
 
     def failed(self, look: Look) -> None:
         """There was no answer. If it takes too long to come to the oldest run, claims go by the
@@ -164,19 +172,19 @@ class ClaimMarks:
             now = self._monotonic()
             self._oldest_due = now + max(least, MOST_OLDEST * (now - look.began))
 
-    def _forget_claimed(self, workflows: Collection[str]) -> None:
+    def _forget_claimed(self, lines: Collection[Line]) -> None:
         """Forget up to where these were claimed, but not in which priorities they have runs."""
-        for workflow in workflows:
-            self._claimed[workflow] = dict.fromkeys(self._priorities(workflow), _START)
+        for line in lines:
+            self._claimed[line] = dict.fromkeys(self._priorities(line), _START)
 
 
-def _ranges(workflow: str, since: _Place, places: dict[int, _Place]) -> Iterator[Range]:
+def _ranges(line: Line, since: _Place, places: dict[int, _Place]) -> Iterator[Range]:
     """A range of each priority that has a place, and of those in between, which have ``since``."""
     highest = _HIGHEST
     for priority in sorted(places, reverse=True):
         if priority < highest:
-            yield Range(workflow, priority + 1, highest, *since)
-        yield Range(workflow, priority, priority, *places[priority])
+            yield Range(*line, priority + 1, highest, *since)
+        yield Range(*line, priority, priority, *places[priority])
         highest = priority - 1
     if highest >= _LOWEST:
-        yield Range(workflow, _LOWEST, highest, *since)
+        yield Range(*line, _LOWEST, highest, *since)

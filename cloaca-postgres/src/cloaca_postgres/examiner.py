@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 import psycopg
@@ -12,7 +13,7 @@ import psycopg
 from cloaca_core.errors import StoreError, StoreUnavailableError
 from cloaca_core.records.findings import DatabaseFacts, Finding, SchemaState
 from cloaca_core.records.runners import Fleet
-from cloaca_core.store.migrate import load_head, load_migrations, schema_state
+from cloaca_core.store.migrate import load_before_base, load_head, load_migrations, schema_state
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement, load_statements
@@ -64,7 +65,9 @@ class PostgresExaminer:
     async def schema(self) -> SchemaState:
         applied = await PostgresMigrator(self._session, self._schema).applied()
         there = await self._names(_SQL.list_made)
-        return schema_state(applied, load_migrations(__package__), load_head(__package__), there)
+        known, head = load_migrations(__package__), load_head(__package__)
+        before = partial(load_before_base, __package__)
+        return schema_state(applied, known, head, there, before)
 
     async def facts(self) -> DatabaseFacts:
         ((version, *_),) = await self._ask(_SQL.server_facts)

@@ -30,7 +30,7 @@ JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
 ORDER BY
     new.run_id COLLATE "C", new.task_id COLLATE "C", new.kind COLLATE "C", new.name COLLATE "C",
     new.number, new.attempt DESC, new.place DESC
-ON CONFLICT (run_id, task_id, kind, name, number) DO UPDATE SET
+ON CONFLICT (run_id, task_id, item, kind, name, number) DO UPDATE SET
     input_hash = excluded.input_hash, attempt = excluded.attempt, value = excluded.value,
     calls = excluded.calls, created_at = excluded.created_at
 WHERE cloaca_memo.input_hash <> excluded.input_hash OR cloaca_memo.attempt < excluded.attempt;

@@ -7,11 +7,11 @@ that may write in the schema can keep a migration waiting.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, TypeAlias
 
 from cloaca_core.errors import StoreError
-from cloaca_core.store.migrate import Applied, Migration
+from cloaca_core.store.migrate import Applied, Migration, pending
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement
 from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
@@ -32,6 +32,8 @@ _LOCK: Final = step(STATEMENTS.lock_migrations)
 _LIST: Final = step(STATEMENTS.list_migrations)
 _WAIT_BRIEFLY: Final = step(STATEMENTS.wait_at_most, lock_timeout=f"{int(TABLE_WAIT_S * 1000)}ms")
 _ALLOW_TIME: Final = step(STATEMENTS.allow_time, statement_timeout=f"{int(_PATIENCE_S * 1000)}ms")
+_Decide: TypeAlias = Callable[[Sequence[Applied]], Iterable[Step]]
+"""What is to be done in a schema that these migrations have made."""
 
 
 class PostgresMigrator:
@@ -48,27 +50,23 @@ class PostgresMigrator:
         return [Applied(*row) for row in await self._ask(_LIST)]
 
     async def apply(self, migration: Migration) -> None:
-        """Apply a migration, in short tries.
+        try:
+            await self._patiently(self._unless_noted(_changes([migration]), [migration]))
+        except StoreError as error:
+            if not is_made_already(error) or not await self._has(migration):
+                raise  # else another process has just made the table of migrations
 
-        While any transaction uses a table, a change of that table waits, and later users of the
-        table wait for the change. So each try waits only for a moment.
-        """
-        give_up = self._clock.monotonic() + _PATIENCE_S
-        while True:
-            try:
-                await self._try(_changes(migration), [migration])
-            except StoreError as error:
-                if is_made_already(error) and await self._has(migration):
-                    return  # another process has just made the table of migrations
-                if not is_in_use(error) or self._clock.monotonic() > give_up:
-                    raise
-            else:
-                return
-            await asyncio.sleep(APART_S)
+    async def rebase(self, earlier: Sequence[Migration], base: Migration) -> None:
+        def steps(applied: Sequence[Applied]) -> Iterator[Step]:
+            if applied[0] == earlier[0][:3]:
+                yield from _changes([*pending(applied, earlier), base])
+                yield noted_base(base)
+
+        await self._patiently(steps)
 
     async def create(self, script: str, replaced: Sequence[Migration]) -> None:
         try:
-            await self._try(_statements("head", script), replaced)
+            await self._try(self._unless_noted(_statements("head", script), replaced))
         except StoreError as error:
             if not is_made_already(error) or not await self._has(replaced[0]):
                 raise  # else another process has just made the table of migrations
@@ -76,10 +74,26 @@ class PostgresMigrator:
     async def _has(self, migration: Migration) -> bool:
         return migration.number in [applied.number for applied in await self.applied()]
 
-    async def _try(self, changes: Iterable[Step], migrations: Sequence[Migration]) -> None:
-        """Change and note in three round trips: begin, lock and look, change and note.
+    async def _patiently(self, decide: _Decide) -> None:
+        """Change tables in short tries.
 
-        Does nothing if the first of these migrations is noted.
+        While any transaction uses a table, a change of that table waits, and later users of the
+        table wait for the change. So each try waits only for a moment.
+        """
+        give_up = self._clock.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                await self._try(decide)
+            except StoreError as error:
+                if not is_in_use(error) or self._clock.monotonic() > give_up:
+                    raise
+            else:
+                return
+            await asyncio.sleep(APART_S)
+
+    async def _try(self, decide: _Decide) -> None:
+        """Change in three round trips: begin, lock and look, do what is decided.
+
         The look comes after the lock, so it finds what an earlier holder of the lock noted.
         """
         try:
@@ -87,12 +101,19 @@ class PostgresMigrator:
             applied: list[Row] = []
             if (_NOTES,) in tables:
                 _, applied = await self._go_on([_LOCK, _LIST])
-            missing = migrations[0].number not in [number for number, *_ in applied]
-            wanted = [*changes, *self._notes_of(migrations)] if missing else []
-            await self._go_on([*wanted, _COMMIT])
+            await self._go_on([*decide([Applied(*row) for row in applied]), _COMMIT])
         except BaseException:
             await self._go_on([_ROLLBACK])
             raise
+
+    def _unless_noted(self, changes: Iterable[Step], migrations: Sequence[Migration]) -> _Decide:
+        """Change and note, unless the first of these migrations is noted."""
+
+        def steps(applied: Sequence[Applied]) -> Iterable[Step]:
+            missing = migrations[0].number not in [each.number for each in applied]
+            return [*changes, *self._notes_of(migrations)] if missing else []
+
+        return steps
 
     async def _go_on(self, steps: Sequence[Step]) -> list[list[Row]]:
         """Run steps of the transaction that ``_try`` has begun."""
@@ -113,10 +134,13 @@ class PostgresMigrator:
         return rows
 
 
-def _changes(migration: Migration) -> Iterator[Step]:
-    """The statements of a migration, with a short limit for locks."""
-    yield _WAIT_BRIEFLY
-    yield from _statements(f"migration_{migration.number}", migration.sql)
+def _changes(migrations: Iterable[Migration]) -> list[Step]:
+    """The statements of migrations, with a short limit for locks."""
+    changes = [_WAIT_BRIEFLY]
+    for migration in migrations:
+        # By its checksum: those before the base have the same numbers as those after it.
+        changes += _statements(f"migration_{migration.checksum[:12]}", migration.sql)
+    return changes
 
 
 def _statements(name: str, script: str) -> Iterator[Step]:
@@ -133,6 +157,11 @@ def noted(migration: Migration, clock: Clock) -> Step:
         checksum=migration.checksum,
         applied_at=clock.wall(),
     )
+
+
+def noted_base(base: Migration) -> Step:
+    """Make the step that notes the base in the place of the migrations before it."""
+    return step(STATEMENTS.record_base, name=base.name, checksum=base.checksum)
 
 
 def split_statements(script: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final, TypeAlias
 
 from cloaca_core.errors import (
@@ -20,7 +21,13 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
-from cloaca_core.store.migrate import load_head, load_migrations, migrate, pending
+from cloaca_core.store.migrate import (
+    load_before_base,
+    load_head,
+    load_migrations,
+    migrate,
+    pending,
+)
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.clock import Clock
 from cloaca_postgres.clock import DatabaseClock
@@ -35,6 +42,7 @@ from cloaca_postgres.pool import STATEMENT_DEADLINE_S
 from cloaca_postgres.statements import STATEMENTS, naming, step
 from cloaca_postgres.url import Target, check_schema
 
+_EARLIER: Final = partial(load_before_base, __package__)
 _OLDEST_SERVER: Final = 130000
 _Prepare: TypeAlias = Callable[[Session], Awaitable[None]]
 _AS_THEY_ARE: Final = (StoreOpenError, StoreFullError, StoreReadOnlyError)
@@ -222,7 +230,7 @@ async def _create_schema(session: Session, schema: str) -> None:
 async def _check(session: Session, schema: str, place: str, clock: Clock) -> None:
     """Refuse a schema that is not of this version: nothing is migrated."""
     migrator = await _migrator(session, schema, place, clock)
-    if pending(await migrator.applied(), load_migrations(__package__)):
+    if pending(await migrator.applied(), load_migrations(__package__), _EARLIER):
         raise StoreReadOnlyError(
             f"{place}: the tables of schema {schema!r} are missing or of an earlier version, and"
             " opening it to look makes none",
@@ -245,7 +253,7 @@ async def _migrator(session: Session, schema: str, place: str, clock: Clock) -> 
 async def _migrate(session: Session, schema: str, place: str, clock: Clock) -> None:
     migrator = await _migrator(session, schema, place, clock)
     try:
-        await migrate(migrator, load_migrations(__package__), load_head(__package__))
+        await migrate(migrator, load_migrations(__package__), load_head(__package__), _EARLIER)
     except StoreError as error:
         if not is_forbidden(error):
             raise

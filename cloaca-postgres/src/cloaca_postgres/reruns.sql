@@ -15,5 +15,5 @@ FROM unnest(
 ) AS new (run_id, id, task_id, first_attempt, with_children)
 JOIN cloaca_act AS act
     ON act.run_id = ANY(ARRAY[new.run_id]) AND act.id = ANY(ARRAY[new.id]) AND act.changed = 2
-ON CONFLICT (run_id, task_id, first_attempt) DO UPDATE SET
+ON CONFLICT (run_id, task_id, item, first_attempt) DO UPDATE SET
     round = excluded.round, with_children = excluded.with_children;

@@ -275,7 +275,7 @@ ORDER BY
     CASE WHEN new.status IN ('Completed', 'Failed', 'Skipped', 'Cancelled') THEN 0 ELSE 1 END,
     CASE WHEN new.status IN ('Completed', 'Failed', 'Skipped', 'Cancelled')
         THEN new.place ELSE -new.place END
-ON CONFLICT (run_id, task_id, attempt) DO UPDATE SET
+ON CONFLICT (run_id, task_id, item, attempt) DO UPDATE SET
     epoch = excluded.epoch, status = excluded.status, change = excluded.change,
     error_type = excluded.error_type, error_message = excluded.error_message,
     error_traceback = excluded.error_traceback, skip_reason = excluded.skip_reason,
@@ -431,42 +431,44 @@ RETURNING run.id;
 -- name: claim
 -- Make claimable runs of these workflows the runner's own: :aged of those that have been claimable
 -- for longest, then those of the highest priority. Each item of the lists is a range of priorities of
--- one workflow, and the place in the order of claims after which runs are looked for (see
+-- one workflow in one queue, and the place in the order of claims after which runs are looked for (see
 -- claim_marks.py): of one priority that is an instant and an id, of several an instant. For each
--- workflow (and, for the first, each priority in use) at most :limit entries of the index are read and
--- locked after that place, however many runs wait.
+-- workflow and queue (and, for the first, each priority in use) at most :limit entries of the index are
+-- read and locked after that place, however many runs wait.
 -- Those that the runner has left are read once, as are paused workflows: a look-up for each run would
 -- cost a tenth of the claim. A run that has not begun in time is left: it is about to be cancelled. A run
 -- that rests (greatest leaves a NULL out) has done so until it became claimable.
 WITH RECURSIVE live AS MATERIALIZED (
     SELECT id FROM cloaca_runner WHERE id = :runner_id AND fenced = 0 FOR KEY SHARE
 ),
-wanted (workflow, lowest, highest, since, after) AS MATERIALIZED (
-    SELECT asked.workflow, asked.lowest, asked.highest, asked.since, asked.after
+wanted (workflow, queue, lowest, highest, since, after) AS MATERIALIZED (
+    SELECT asked.workflow, asked.queue, asked.lowest, asked.highest, asked.since, asked.after
     FROM live, unnest(
-        CAST(:workflow AS TEXT[]), CAST(:lowest AS BIGINT[]), CAST(:highest AS BIGINT[]),
-        CAST(:since AS BIGINT[]), CAST(:after AS TEXT[])
-    ) AS asked (workflow, lowest, highest, since, after)
+        CAST(:workflow AS TEXT[]), CAST(:queue AS TEXT[]), CAST(:lowest AS BIGINT[]),
+        CAST(:highest AS BIGINT[]), CAST(:since AS BIGINT[]), CAST(:after AS TEXT[])
+    ) AS asked (workflow, queue, lowest, highest, since, after)
     WHERE asked.workflow NOT IN (SELECT paused.workflow FROM cloaca_paused_workflow AS paused)
 ),
-levels (workflow, priority, lowest, since, after) AS (
-    SELECT wanted.workflow, CASE
+levels (workflow, queue, priority, lowest, since, after) AS (
+    SELECT wanted.workflow, wanted.queue, CASE
         WHEN wanted.lowest = wanted.highest THEN wanted.lowest
         ELSE (
             SELECT max(run.priority) FROM cloaca_run AS run
             WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
                 AND run.paused_at IS NULL AND run.due_at IS NULL
-                AND run.workflow = wanted.workflow AND run.claimable_at >= wanted.since
+                AND run.workflow = wanted.workflow AND run.queue = wanted.queue
+                AND run.claimable_at >= wanted.since
                 AND run.priority >= wanted.lowest AND run.priority <= wanted.highest
         )
     END, wanted.lowest, wanted.since, wanted.after
     FROM wanted
     UNION ALL
-    SELECT levels.workflow, (
+    SELECT levels.workflow, levels.queue, (
         SELECT max(run.priority) FROM cloaca_run AS run
         WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
             AND run.paused_at IS NULL AND run.due_at IS NULL
-            AND run.workflow = levels.workflow AND run.claimable_at >= levels.since
+            AND run.workflow = levels.workflow AND run.queue = levels.queue
+            AND run.claimable_at >= levels.since
             AND run.priority >= levels.lowest AND run.priority < levels.priority
     ), levels.lowest, levels.since, levels.after
     FROM levels WHERE levels.priority > levels.lowest
@@ -478,7 +480,8 @@ longest AS MATERIALIZED (
         SELECT candidate.id, candidate.claimable_at FROM cloaca_run AS candidate
         WHERE candidate.owner IS NULL AND candidate.ended_at IS NULL AND candidate.behind IS NULL
             AND candidate.paused_at IS NULL AND candidate.due_at IS NULL
-            AND candidate.workflow = levels.workflow AND candidate.priority = levels.priority
+            AND candidate.workflow = levels.workflow AND candidate.queue = levels.queue
+            AND candidate.priority = levels.priority
             AND (candidate.claimable_at, candidate.id) > (levels.since, levels.after)
             AND candidate.id NOT IN (
                 SELECT noted.run_id FROM cloaca_unserved AS noted
@@ -492,11 +495,12 @@ longest AS MATERIALIZED (
 waiting AS MATERIALIZED (
     SELECT run.id, run.priority, run.claimable_at
     FROM (
-        SELECT levels.workflow,
+        SELECT levels.workflow, levels.queue,
             array_agg(levels.priority ORDER BY levels.priority DESC) AS priorities,
             array_agg(levels.since ORDER BY levels.priority DESC) AS instants,
             array_agg(levels.after ORDER BY levels.priority DESC) AS ids
-        FROM levels WHERE levels.priority IS NOT NULL GROUP BY levels.workflow
+        FROM levels WHERE levels.priority IS NOT NULL
+        GROUP BY levels.workflow, levels.queue
     ) AS one
     CROSS JOIN LATERAL (
         SELECT each.id, each.priority, each.claimable_at
@@ -507,7 +511,8 @@ waiting AS MATERIALIZED (
             WHERE candidate.owner IS NULL AND candidate.ended_at IS NULL
                 AND candidate.behind IS NULL AND candidate.paused_at IS NULL
                 AND candidate.due_at IS NULL
-                AND candidate.workflow = one.workflow AND candidate.priority = level.priority
+                AND candidate.workflow = one.workflow AND candidate.queue = one.queue
+                AND candidate.priority = level.priority
                 AND (candidate.claimable_at, candidate.id) > (level.since, level.after)
                 AND candidate.id NOT IN (
                     SELECT noted.run_id FROM cloaca_unserved AS noted
@@ -542,7 +547,7 @@ RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, r
     run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds,
     run.round, run.priority, run.due_at, run.steer_reason,
     run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.messages,
-    run.claimable_at, run.trace, run.ran_version;
+    run.claimable_at, run.trace, run.ran_version, run.queue;
 
 
 -- name: has_claimable
@@ -550,16 +555,17 @@ RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, r
 SELECT EXISTS (
     SELECT 1
     FROM unnest(
-        CAST(:workflow AS TEXT[]), CAST(:lowest AS BIGINT[]), CAST(:highest AS BIGINT[]),
-        CAST(:since AS BIGINT[]), CAST(:after AS TEXT[])
-    ) AS wanted (workflow, lowest, highest, since, after)
+        CAST(:workflow AS TEXT[]), CAST(:queue AS TEXT[]), CAST(:lowest AS BIGINT[]),
+        CAST(:highest AS BIGINT[]), CAST(:since AS BIGINT[]), CAST(:after AS TEXT[])
+    ) AS wanted (workflow, queue, lowest, highest, since, after)
     WHERE wanted.workflow NOT IN (SELECT paused.workflow FROM cloaca_paused_workflow AS paused)
         AND CASE
             WHEN wanted.lowest = wanted.highest THEN (
                 SELECT waiting.id FROM cloaca_run AS waiting
                 WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL AND waiting.behind IS NULL
                     AND waiting.paused_at IS NULL AND waiting.due_at IS NULL
-                    AND waiting.workflow = wanted.workflow AND waiting.priority = wanted.lowest
+                    AND waiting.workflow = wanted.workflow AND waiting.queue = wanted.queue
+                    AND waiting.priority = wanted.lowest
                     AND (waiting.claimable_at, waiting.id) > (wanted.since, wanted.after)
                     AND (
                         SELECT noted.run_id FROM cloaca_unserved AS noted
@@ -571,7 +577,8 @@ SELECT EXISTS (
                 SELECT waiting.id FROM cloaca_run AS waiting
                 WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL AND waiting.behind IS NULL
                     AND waiting.paused_at IS NULL AND waiting.due_at IS NULL
-                    AND waiting.workflow = wanted.workflow AND waiting.claimable_at >= wanted.since
+                    AND waiting.workflow = wanted.workflow AND waiting.queue = wanted.queue
+                    AND waiting.claimable_at >= wanted.since
                     AND waiting.priority >= wanted.lowest AND waiting.priority <= wanted.highest
                     AND (
                         SELECT noted.run_id FROM cloaca_unserved AS noted
@@ -589,7 +596,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tag
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version
+    ran_version, queue
 FROM cloaca_run
 WHERE ended_at IS NOT NULL AND status = :status AND id < :before AND id >= :after
     AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
@@ -613,7 +620,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tag
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version
+    ran_version, queue
 FROM cloaca_run
 WHERE parent_id = :parent_id AND parent_id IS NOT NULL AND id < :before AND id >= :after
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
@@ -640,7 +647,8 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
     run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
     run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.messages,
-    0 AS claimable_at, NULL AS trace, run.ran_version
+    0 AS claimable_at, NULL AS trace, run.ran_version,
+    run.queue
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

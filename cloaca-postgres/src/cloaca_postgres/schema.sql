@@ -116,6 +116,12 @@ INSERT INTO cloaca_migration (number, name, checksum, applied_at)
 VALUES (:number, :name, :checksum, :applied_at);
 
 
+-- name: record_base
+-- Record the base in the place of the first of the migrations before it. applied_at stays: it identifies
+-- the database.
+UPDATE cloaca_migration SET name = :name, checksum = :checksum WHERE number = 1;
+
+
 -- name: lock_migrations
 -- Keep other migrations of this schema out until the transaction ends; readers are not kept out. An
 -- advisory lock would not do: any role of the database could take it and block migrations. This

@@ -29,7 +29,8 @@ ORDER BY id DESC LIMIT :most;
 
 
 -- name: longest_claimable
--- The run that has been claimable for longest: the first one of each workflow and priority is looked at.
+-- The run that has been claimable for longest: the first one of each workflow, queue and
+-- priority is looked at.
 WITH RECURSIVE waiting (workflow) AS (
     SELECT min(run.workflow) FROM cloaca_run AS run
     WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
@@ -43,9 +44,9 @@ WITH RECURSIVE waiting (workflow) AS (
     )
     FROM waiting WHERE waiting.workflow IS NOT NULL
 ),
-levels (workflow, priority) AS (
+lines (workflow, queue) AS (
     SELECT waiting.workflow, (
-        SELECT max(run.priority) FROM cloaca_run AS run
+        SELECT min(run.queue) FROM cloaca_run AS run
         WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
             AND run.paused_at IS NULL AND run.due_at IS NULL
             AND run.workflow = waiting.workflow
@@ -55,11 +56,29 @@ levels (workflow, priority) AS (
         SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = waiting.workflow
     )
     UNION ALL
-    SELECT levels.workflow, (
+    SELECT lines.workflow, (
+        SELECT min(run.queue) FROM cloaca_run AS run
+        WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+            AND run.paused_at IS NULL AND run.due_at IS NULL
+            AND run.workflow = lines.workflow AND run.queue > lines.queue
+    )
+    FROM lines WHERE lines.queue IS NOT NULL
+),
+levels (workflow, queue, priority) AS (
+    SELECT lines.workflow, lines.queue, (
         SELECT max(run.priority) FROM cloaca_run AS run
         WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
             AND run.paused_at IS NULL AND run.due_at IS NULL
-            AND run.workflow = levels.workflow AND run.priority < levels.priority
+            AND run.workflow = lines.workflow AND run.queue = lines.queue
+    )
+    FROM lines WHERE lines.queue IS NOT NULL
+    UNION ALL
+    SELECT levels.workflow, levels.queue, (
+        SELECT max(run.priority) FROM cloaca_run AS run
+        WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+            AND run.paused_at IS NULL AND run.due_at IS NULL
+            AND run.workflow = levels.workflow AND run.queue = levels.queue
+            AND run.priority < levels.priority
     )
     FROM levels WHERE levels.priority IS NOT NULL
 )
@@ -69,7 +88,8 @@ CROSS JOIN LATERAL (
     SELECT run.id, run.claimable_at FROM cloaca_run AS run
     WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
         AND run.paused_at IS NULL AND run.due_at IS NULL
-        AND run.workflow = levels.workflow AND run.priority = levels.priority
+        AND run.workflow = levels.workflow AND run.queue = levels.queue
+        AND run.priority = levels.priority
     ORDER BY run.claimable_at, run.id LIMIT 1
 ) AS first
 ORDER BY first.claimable_at, first.id LIMIT 1;
@@ -83,7 +103,8 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
     run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
     run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.messages,
-    0 AS claimable_at, NULL AS trace, run.ran_version
+    0 AS claimable_at, NULL AS trace, run.ran_version,
+    run.queue
 FROM cloaca_run AS run
 WHERE run.id IN :ids
     AND (CAST(:since AS BIGINT) IS NULL OR run.created_at >= :since)
@@ -125,11 +146,13 @@ WHERE run.id IN :ids
                     AND NOT EXISTS (
                         SELECT 1 FROM cloaca_attempt AS later
                         WHERE later.run_id = run.id AND later.task_id = own.task_id
+                            AND later.item = own.item
                             AND later.attempt > own.attempt
                     )
                     AND NOT EXISTS (
                         SELECT 1 FROM cloaca_restart AS again
                         WHERE again.run_id = run.id AND again.task_id = own.task_id
+                            AND again.item = own.item
                             AND again.first_attempt > own.attempt
                     )
             )

@@ -36,6 +36,7 @@ class _Statements(NamedTuple):
     list_tables: Statement
     list_migrations: Statement
     record_migration: Statement
+    record_base: Statement
     lock_migrations: Statement
     allow_time: Statement
     begin: Statement

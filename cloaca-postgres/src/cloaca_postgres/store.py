@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from cloaca_core.records.runs import DEFAULT_QUEUE
 from cloaca_core.store.sql.store import SqlStore
-from cloaca_postgres.claim_marks import ClaimMarks, Look, Range
+from cloaca_postgres.claim_marks import ClaimMarks, Line, Look, Range
 
 if TYPE_CHECKING:
     from cloaca_core.records.runs import RunRow
@@ -23,7 +24,7 @@ class PostgresStore(SqlStore):
     async def claim(
         self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
     ) -> list[RunRow]:
-        look = self._marks.claim(runner_id, workflows)
+        look = self._marks.claim(runner_id, _lines(workflows))
         try:
             rows = await self._claim(
                 runner_id=runner_id, limit=limit, now=now, aged=aged, **columns_of(look)
@@ -35,7 +36,7 @@ class PostgresStore(SqlStore):
         return rows
 
     async def has_claimable(self, runner_id: str, workflows: Collection[str]) -> bool:
-        look = self._marks.glance(runner_id, workflows)
+        look = self._marks.glance(runner_id, _lines(workflows))
         try:
             found = await self._has_claimable(runner_id=runner_id, **columns_of(look))
         except BaseException:
@@ -47,6 +48,10 @@ class PostgresStore(SqlStore):
     async def forget_unserved(self, runner_id: str, workflows: Collection[str]) -> None:
         await super().forget_unserved(runner_id, workflows)
         self._marks.begin_with_oldest()
+
+
+def _lines(workflows: Collection[str]) -> list[Line]:
+    return [Line(workflow, DEFAULT_QUEUE) for workflow in workflows]
 
 
 def columns_of(look: Look) -> dict[str, object]:

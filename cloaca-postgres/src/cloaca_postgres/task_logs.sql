@@ -49,6 +49,6 @@ JOIN cloaca_run AS run
     ON run.id = ANY(ARRAY[new.run_id]) AND run.owner = new.runner_id AND run.epoch = new.fence
 JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
 ORDER BY new.run_id COLLATE "C", new.task_id COLLATE "C", new.attempt, new.place DESC
-ON CONFLICT (run_id, task_id, attempt) DO UPDATE SET
+ON CONFLICT (run_id, task_id, item, attempt) DO UPDATE SET
     done = excluded.done, total = excluded.total, detail = excluded.detail,
     told_at = excluded.told_at;

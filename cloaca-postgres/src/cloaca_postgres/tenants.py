@@ -16,6 +16,7 @@ import secrets
 import string
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from typing import Final, TypeVar
 
 import psycopg
@@ -25,6 +26,8 @@ from cloaca_core.errors import StoreError, StoreUnavailableError, TenantError
 from cloaca_core.store.migrate import (
     Applied,
     Migration,
+    before_base,
+    load_before_base,
     load_head,
     load_migrations,
     pending,
@@ -36,7 +39,7 @@ from cloaca_core.store.sql.queries import Row, parse
 from cloaca_core.store.tenants import TenantConfig, TenantCredentials, TenantInfo
 from cloaca_core.values.clock import SYSTEM_CLOCK
 from cloaca_postgres.errors import one_line, translated
-from cloaca_postgres.migrator import TABLE_WAIT_S, noted
+from cloaca_postgres.migrator import TABLE_WAIT_S, noted, noted_base
 from cloaca_postgres.statements import STATEMENTS, step
 from cloaca_postgres.url import Target, url_of
 
@@ -203,7 +206,11 @@ class _Admin:
             self._ask(step(STATEMENTS.lock_migrations))
             # A change that waits for a table also makes the tenant's runners wait.
             self._ask(step(STATEMENTS.wait_at_most, lock_timeout=f"{int(TABLE_WAIT_S * 1000)}ms"))
-        missing = pending(self._applied(), load_migrations(__package__))
+        known = load_migrations(__package__)
+        before = before_base(self._applied(), known, partial(load_before_base, __package__))
+        if before is not None:
+            self._rebase(before.migrations, before.base(known))
+        missing = pending(self._applied(), known)
         head = load_head(__package__)
         if replaced := replaced_by(head, missing):
             self._apply(head.sql, replaced)
@@ -215,6 +222,11 @@ class _Admin:
         self._connection.execute(script.encode())
         for migration in migrations:
             self._ask(noted(migration, SYSTEM_CLOCK))
+
+    def _rebase(self, earlier: Sequence[Migration], base: Migration) -> None:
+        for migration in [*pending(self._applied(), earlier), base]:
+            self._connection.execute(migration.sql.encode())
+        self._ask(noted_base(base))
 
     def _applied(self) -> list[Applied]:
         if ("cloaca_migration",) not in self._ask(

@@ -48,11 +48,11 @@ SELECT * FROM unnest(
 -- name: put_workflow
 -- Write newest versions of workflows.
 INSERT INTO cloaca_workflow (
-    workflow, version, name, short_name, retention
+    workflow, version, name, short_name, retention, queue
 )
 SELECT * FROM unnest(
     CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]), CAST(:name AS TEXT[]),
-    CAST(:short_name AS TEXT[]), CAST(:retention AS BIGINT[])
+    CAST(:short_name AS TEXT[]), CAST(:retention AS BIGINT[]), CAST(:queue AS TEXT[])
 );
 
 
@@ -94,7 +94,7 @@ INSERT INTO cloaca_run (
     round, cancel_at, paused_at, paused_until, stood_still, steer_reason, detached, children_at,
     time_limit, deadline_at, reason_tasks, pause_id, paused_with, pause_follows, follows,
     follows_round, follows_place, replacements, root_id, cancels_children, messages, rests_since,
-    trace, ran_version
+    trace, ran_version, queue, child_kind, singleton_key
 )
 SELECT * FROM unnest(
     CAST(:id AS TEXT[]), CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]),
@@ -115,7 +115,7 @@ SELECT * FROM unnest(
     CAST(:follows_round AS BIGINT[]), CAST(:follows_place AS BIGINT[]),
     CAST(:replacements AS INTEGER[]), CAST(:root_id AS TEXT[]),
     CAST(:cancels_children AS INTEGER[]), CAST(:messages AS BIGINT[]),
-    CAST(:rests_since AS BIGINT[]), CAST(:trace AS TEXT[]), CAST(:ran_version AS TEXT[])
+    CAST(:rests_since AS BIGINT[]), CAST(:trace AS TEXT[]), CAST(:ran_version AS TEXT[]), CAST(:queue AS TEXT[]), CAST(:child_kind AS TEXT[]), CAST(:singleton_key AS TEXT[])
 );
 
 
@@ -134,7 +134,7 @@ SELECT * FROM unnest(
 INSERT INTO cloaca_attempt (
     run_id, task_id, attempt, epoch, status, started_at, ended_at, retry_at, crashes, error_type,
     error_message, skip_reason, change, error_traceback, reason_code, replacements,
-    runner
+    runner, item
 )
 SELECT * FROM unnest(
     CAST(:run_id AS TEXT[]), CAST(:task_id AS TEXT[]), CAST(:attempt AS BIGINT[]),
@@ -142,7 +142,7 @@ SELECT * FROM unnest(
     CAST(:ended_at AS BIGINT[]), CAST(:retry_at AS BIGINT[]), CAST(:crashes AS BIGINT[]),
     CAST(:error_type AS TEXT[]), CAST(:error_message AS TEXT[]), CAST(:skip_reason AS TEXT[]),
     CAST(:change AS TEXT[]), CAST(:error_traceback AS TEXT[]), CAST(:reason_code AS TEXT[]),
-    CAST(:replacements AS INTEGER[]), CAST(:runner AS BIGINT[])
+    CAST(:replacements AS INTEGER[]), CAST(:runner AS BIGINT[]), CAST(:item AS BIGINT[])
 );
 
 
@@ -163,22 +163,22 @@ SELECT * FROM unnest(
 -- name: put_restart
 -- Write restarts of tasks.
 INSERT INTO cloaca_restart (
-    run_id, task_id, first_attempt, round, with_children
+    run_id, task_id, first_attempt, round, with_children, item
 )
 SELECT * FROM unnest(
     CAST(:run_id AS TEXT[]), CAST(:task_id AS TEXT[]), CAST(:first_attempt AS BIGINT[]),
-    CAST(:round AS BIGINT[]), CAST(:with_children AS INTEGER[])
+    CAST(:round AS BIGINT[]), CAST(:with_children AS INTEGER[]), CAST(:item AS BIGINT[])
 );
 
 
 -- name: put_fork
 -- Write forks.
 INSERT INTO cloaca_fork (
-    run_id, forked_from, from_task, content, created_at
+    run_id, forked_from, from_task, content, created_at, from_item
 )
 SELECT * FROM unnest(
     CAST(:run_id AS TEXT[]), CAST(:forked_from AS TEXT[]), CAST(:from_task AS TEXT[]),
-    CAST(:content AS TEXT[]), CAST(:created_at AS BIGINT[])
+    CAST(:content AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:from_item AS BIGINT[])
 );
 
 
@@ -196,13 +196,13 @@ SELECT * FROM unnest(
 -- name: put_memo
 -- Write memos.
 INSERT INTO cloaca_memo (
-    run_id, task_id, kind, name, number, input_hash, attempt, value, calls, created_at
+    run_id, task_id, kind, name, number, input_hash, attempt, value, calls, created_at, item
 )
 SELECT * FROM unnest(
     CAST(:run_id AS TEXT[]), CAST(:task_id AS TEXT[]), CAST(:kind AS TEXT[]),
     CAST(:name AS TEXT[]), CAST(:number AS BIGINT[]), CAST(:input_hash AS TEXT[]),
     CAST(:attempt AS BIGINT[]), CAST(:value AS TEXT[]), CAST(:calls AS BIGINT[]),
-    CAST(:created_at AS BIGINT[])
+    CAST(:created_at AS BIGINT[]), CAST(:item AS BIGINT[])
 );
 
 
@@ -210,50 +210,50 @@ SELECT * FROM unnest(
 -- Write open waits.
 INSERT INTO cloaca_wait (
     run_id, task_id, kind, name, number, attempt, input_hash, opened_at, due_at, detail,
-    timed_out
+    timed_out, item
 )
 SELECT * FROM unnest(
     CAST(:run_id AS TEXT[]), CAST(:task_id AS TEXT[]), CAST(:kind AS TEXT[]),
     CAST(:name AS TEXT[]), CAST(:number AS BIGINT[]), CAST(:attempt AS BIGINT[]),
     CAST(:input_hash AS TEXT[]), CAST(:opened_at AS BIGINT[]), CAST(:due_at AS BIGINT[]),
-    CAST(:detail AS TEXT[]), CAST(:timed_out AS BIGINT[])
+    CAST(:detail AS TEXT[]), CAST(:timed_out AS BIGINT[]), CAST(:item AS BIGINT[])
 );
 
 
 -- name: put_message
 -- Write messages.
 INSERT INTO cloaca_message (
-    run_id, id, number, kind, name, payload, dedupe_key, sent_by, sent_at, taken_by
+    run_id, id, number, kind, name, payload, dedupe_key, sent_by, sent_at, taken_by, taken_item
 )
 SELECT * FROM unnest(
     CAST(:run_id AS TEXT[]), CAST(:id AS TEXT[]), CAST(:number AS BIGINT[]),
     CAST(:kind AS TEXT[]), CAST(:name AS TEXT[]), CAST(:payload AS TEXT[]),
     CAST(:dedupe_key AS TEXT[]), CAST(:sent_by AS TEXT[]), CAST(:sent_at AS BIGINT[]),
-    CAST(:taken_by AS TEXT[])
+    CAST(:taken_by AS TEXT[]), CAST(:taken_item AS BIGINT[])
 );
 
 
 -- name: put_task_log
 -- Write lines of bodies.
 INSERT INTO cloaca_task_log (
-    run_id, position, task_id, attempt, number, size, lines
+    run_id, position, task_id, attempt, number, size, lines, item
 )
 SELECT * FROM unnest(
     CAST(:run_id AS TEXT[]), CAST(:position AS BIGINT[]), CAST(:task_id AS TEXT[]),
     CAST(:attempt AS BIGINT[]), CAST(:number AS BIGINT[]), CAST(:size AS BIGINT[]),
-    CAST(:lines AS TEXT[])
+    CAST(:lines AS TEXT[]), CAST(:item AS BIGINT[])
 );
 
 
 -- name: put_progress
 -- Write the progress of attempts.
 INSERT INTO cloaca_progress (
-    run_id, task_id, attempt, done, total, detail, told_at
+    run_id, task_id, attempt, done, total, detail, told_at, item
 )
 SELECT * FROM unnest(
     CAST(:run_id AS TEXT[]), CAST(:task_id AS TEXT[]), CAST(:attempt AS BIGINT[]),
     CAST(:done AS DOUBLE PRECISION[]), CAST(:total AS DOUBLE PRECISION[]),
-    CAST(:detail AS TEXT[]), CAST(:told_at AS BIGINT[])
+    CAST(:detail AS TEXT[]), CAST(:told_at AS BIGINT[]), CAST(:item AS BIGINT[])
 );
 
 

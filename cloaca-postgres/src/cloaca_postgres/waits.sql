@@ -33,7 +33,7 @@ JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
 ORDER BY
     new.run_id COLLATE "C", new.task_id COLLATE "C", new.kind COLLATE "C", new.name COLLATE "C",
     new.number, new.place DESC
-ON CONFLICT (run_id, task_id, kind, name, number) DO UPDATE SET
+ON CONFLICT (run_id, task_id, item, kind, name, number) DO UPDATE SET
     attempt = excluded.attempt, input_hash = excluded.input_hash, opened_at = excluded.opened_at,
     due_at = excluded.due_at, detail = excluded.detail, timed_out = excluded.timed_out;
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
 from cloaca_core.records.findings import DatabaseFacts, Finding, SchemaState
 from cloaca_core.records.runners import Fleet
-from cloaca_core.store.migrate import Applied, load_head, load_migrations, schema_state
+from cloaca_core.store.migrate import (
+    Applied,
+    load_before_base,
+    load_head,
+    load_migrations,
+    schema_state,
+)
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.queries import Row, load_statements
 from cloaca_core.store.sql.runners import runner_of
@@ -38,7 +45,9 @@ class SqliteExaminer:
     async def schema(self) -> SchemaState:
         applied: Sequence[Applied] = await SqliteMigrator(self._connection).applied()
         there = {name for (name,) in await self._ask("list_made")}
-        return schema_state(applied, load_migrations(__package__), load_head(__package__), there)
+        known, head = load_migrations(__package__), load_head(__package__)
+        before = partial(load_before_base, __package__)
+        return schema_state(applied, known, head, there, before)
 
     async def facts(self) -> DatabaseFacts:
         place = Path(self._connection.raw.place)

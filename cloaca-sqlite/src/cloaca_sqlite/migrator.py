@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from cloaca_core.store.migrate import Applied, Migration
+from cloaca_core.store.migrate import Applied, Migration, pending
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.queries import load_statements
 from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
@@ -14,7 +14,7 @@ from cloaca_sqlite.driver import WORDING, Connection
 
 _SCHEMA: Final = load_statements(
     [package_files(__package__).joinpath("schema.sql").read_text("utf-8")],
-    required=("list_tables", "list_migrations", "record_migration"),
+    required=("list_tables", "list_migrations", "record_migration", "record_base"),
     wording=WORDING,
 )
 
@@ -35,6 +35,9 @@ class SqliteMigrator:
     async def create(self, script: str, replaced: Sequence[Migration]) -> None:
         await self._run(script, replaced)
 
+    async def rebase(self, earlier: Sequence[Migration], base: Migration) -> None:
+        await self._connection.transact(lambda raw: _rebase(raw, earlier, base))
+
     async def _run(self, script: str, migrations: Sequence[Migration]) -> None:
         await self._connection.transact(lambda raw: _run(raw, script, migrations, self._clock))
 
@@ -51,12 +54,27 @@ def _run(
     """Run and record these migrations, unless the first of them is recorded."""
     if migrations[0].number in [applied.number for applied in _applied(connection)]:
         return
-    for statement in split_statements(script):
-        connection.execute(statement)
+    _execute(connection, script)
     record, now = _SCHEMA["record_migration"], clock.wall()
     for number, name, checksum, _ in migrations:
         values = record.bind(number=number, name=name, checksum=checksum, applied_at=now)
         connection.execute(record.sql, values)
+
+
+def _rebase(connection: sqlite3.Connection, earlier: Sequence[Migration], base: Migration) -> None:
+    """Run the earlier migrations that are missing and the script of the base, and record that."""
+    applied = _applied(connection)
+    if applied[0] != earlier[0][:3]:
+        return
+    for migration in [*pending(applied, earlier), base]:
+        _execute(connection, migration.sql)
+    record = _SCHEMA["record_base"]
+    connection.execute(record.sql, record.bind(name=base.name, checksum=base.checksum))
+
+
+def _execute(connection: sqlite3.Connection, script: str) -> None:
+    for statement in split_statements(script):
+        connection.execute(statement)
 
 
 def table_names(connection: sqlite3.Connection) -> list[str]:

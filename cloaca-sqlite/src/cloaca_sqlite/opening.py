@@ -12,6 +12,7 @@ import sqlite3
 import stat
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote_from_bytes
@@ -23,7 +24,12 @@ from cloaca_core.errors import (
     StoreOpenError,
     StoreReadOnlyError,
 )
-from cloaca_core.store.migrate import load_head, load_migrations, migrate
+from cloaca_core.store.migrate import (
+    load_before_base,
+    load_head,
+    load_migrations,
+    migrate,
+)
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.clock import Clock
 from cloaca_sqlite.dialect import SqliteDialect
@@ -41,6 +47,7 @@ from cloaca_sqlite.wakeups import Wakeups
 APPLICATION_ID = 0x636C6F61
 """``cloa``; the first migration writes it into the file's header."""
 
+_EARLIER: Final = partial(load_before_base, __package__)
 _NO_FILES = {
     stat.S_ISDIR: "a directory",  # read-only, SQLite reports that the disk failed
     stat.S_ISFIFO: "a FIFO",
@@ -136,7 +143,7 @@ async def _open_writer(writer: Connection, target: Target, path: str, clock: Clo
     else:
         await writer.settle(lambda raw: _configure(raw, target, path))
     migrator = SqliteMigrator(writer, clock)
-    await migrate(migrator, load_migrations(__package__), load_head(__package__))
+    await migrate(migrator, load_migrations(__package__), load_head(__package__), _EARLIER)
 
 
 async def _open_reader(reader: Connection) -> None:

@@ -75,7 +75,7 @@ CROSS JOIN cloaca_run AS run
     ON run.id = new.run_id AND run.owner = new.runner_id AND run.epoch = new.fence
 CROSS JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
 WHERE TRUE
-ON CONFLICT (run_id, task_id, attempt) DO UPDATE SET
+ON CONFLICT (run_id, task_id, item, attempt) DO UPDATE SET
     epoch = excluded.epoch, status = excluded.status, change = excluded.change,
     error_type = excluded.error_type, error_message = excluded.error_message,
     error_traceback = excluded.error_traceback, skip_reason = excluded.skip_reason,
@@ -87,33 +87,36 @@ WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled
 
 
 -- name: claim
--- Make claimable runs of these workflows the runner's own: :aged of those that have been claimable
--- for longest, then those of the highest priority. For each workflow (and, for the first, each
--- priority in use) at most :limit entries of the index are read, however many runs wait. The + keeps
+-- Make claimable runs of these workflows, in these queues, the runner's own: :aged of those that have
+-- been claimable for longest, then those of the highest priority. For each workflow and queue (and,
+-- for the first, each priority in use) at most :limit entries of the index are read, however many
+-- runs wait. The + keeps
 -- SQLite from answering the repeated guard from an index, by looking at every run that waits. Whether
 -- the runner has left any run is asked once, and only then of each run. A run that has not begun in time
 -- is left: it is about to be cancelled. A run that rests has done so until it became claimable.
-WITH RECURSIVE wanted (workflow) AS MATERIALIZED (
-    SELECT asked.value FROM json_each(:workflows) AS asked
+WITH RECURSIVE wanted (workflow, queue) AS MATERIALIZED (
+    SELECT asked.value, served.value
+    FROM json_each(:workflows) AS asked CROSS JOIN json_each(:queues) AS served
     WHERE NOT EXISTS (
         SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = asked.value
     )
 ),
-levels (workflow, priority) AS (
-    SELECT wanted.workflow, (
+levels (workflow, queue, priority) AS (
+    SELECT wanted.workflow, wanted.queue, (
         SELECT run.priority FROM cloaca_run AS run
         WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
             AND run.paused_at IS NULL AND run.due_at IS NULL
-            AND run.workflow = wanted.workflow
+            AND run.workflow = wanted.workflow AND run.queue = wanted.queue
         ORDER BY run.priority DESC LIMIT 1
     )
     FROM wanted WHERE :aged > 0
     UNION ALL
-    SELECT levels.workflow, (
+    SELECT levels.workflow, levels.queue, (
         SELECT run.priority FROM cloaca_run AS run
         WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
             AND run.paused_at IS NULL AND run.due_at IS NULL
-            AND run.workflow = levels.workflow AND run.priority < levels.priority
+            AND run.workflow = levels.workflow AND run.queue = levels.queue
+            AND run.priority < levels.priority
         ORDER BY run.priority DESC LIMIT 1
     )
     FROM levels WHERE levels.priority IS NOT NULL
@@ -125,7 +128,8 @@ longest (id) AS MATERIALIZED (
         SELECT waiting.id FROM cloaca_run AS waiting
         WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL AND waiting.behind IS NULL
             AND waiting.paused_at IS NULL AND waiting.due_at IS NULL
-            AND waiting.workflow = levels.workflow AND waiting.priority = levels.priority
+            AND waiting.workflow = levels.workflow AND waiting.queue = levels.queue
+            AND waiting.priority = levels.priority
             AND (
                 NOT EXISTS (SELECT 1 FROM cloaca_unserved WHERE runner_id = :runner_id)
                 OR NOT EXISTS (
@@ -144,7 +148,7 @@ foremost (id) AS MATERIALIZED (
         SELECT waiting.id FROM cloaca_run AS waiting
         WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL AND waiting.behind IS NULL
             AND waiting.paused_at IS NULL AND waiting.due_at IS NULL
-            AND waiting.workflow = wanted.workflow
+            AND waiting.workflow = wanted.workflow AND waiting.queue = wanted.queue
             AND (
                 NOT EXISTS (SELECT 1 FROM cloaca_unserved WHERE runner_id = :runner_id)
                 OR NOT EXISTS (
@@ -176,7 +180,8 @@ RETURNING id, workflow, version, status, owner, epoch, recoveries,
     tags, parent_id,
     final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, claimable_at, trace, ran_version;
+    time_limit, deadline_at, reason_tasks, came_due, messages, claimable_at, trace, ran_version,
+    queue;
 
 
 -- name: get_run
@@ -198,7 +203,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries,
     error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version
+    ran_version, queue
 FROM cloaca_run
 WHERE id = :id
     AND NOT EXISTS (
@@ -226,7 +231,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries,
     error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version
+    ran_version, queue
 FROM cloaca_run
 WHERE id IN (SELECT value FROM json_each(:ids)) AND ended_at IS NOT NULL
 ORDER BY id;
@@ -240,7 +245,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tag
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version
+    ran_version, queue
 FROM cloaca_run
 WHERE id IN (
         SELECT id FROM (
@@ -346,7 +351,8 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
     run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
     run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.messages,
-    0 AS claimable_at, NULL AS trace, run.ran_version
+    0 AS claimable_at, NULL AS trace, run.ran_version,
+    run.queue
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

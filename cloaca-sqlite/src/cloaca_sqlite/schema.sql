@@ -15,3 +15,9 @@ SELECT number, name, checksum FROM cloaca_migration ORDER BY number;
 -- Record a migration that was applied in this transaction.
 INSERT INTO cloaca_migration (number, name, checksum, applied_at)
 VALUES (:number, :name, :checksum, :applied_at);
+
+
+-- name: record_base
+-- Record the base in the place of the first of the migrations before it. applied_at stays: it identifies
+-- the database.
+UPDATE cloaca_migration SET name = :name, checksum = :checksum WHERE number = 1;

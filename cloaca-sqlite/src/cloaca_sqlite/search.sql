@@ -95,7 +95,8 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
     run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
     run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.messages,
-    0 AS claimable_at, NULL AS trace, run.ran_version
+    0 AS claimable_at, NULL AS trace, run.ran_version,
+    run.queue
 FROM json_each(:ids) AS wanted
 CROSS JOIN cloaca_run AS run ON run.id = wanted.value
 WHERE (:since IS NULL OR run.created_at >= :since)
@@ -135,11 +136,13 @@ WHERE (:since IS NULL OR run.created_at >= :since)
                     AND NOT EXISTS (
                         SELECT 1 FROM cloaca_attempt AS later
                         WHERE later.run_id = run.id AND later.task_id = own.task_id
+                            AND later.item = own.item
                             AND later.attempt > own.attempt
                     )
                     AND NOT EXISTS (
                         SELECT 1 FROM cloaca_restart AS again
                         WHERE again.run_id = run.id AND again.task_id = own.task_id
+                            AND again.item = own.item
                             AND again.first_attempt > own.attempt
                     )
             )

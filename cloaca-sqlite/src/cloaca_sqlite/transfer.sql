@@ -16,7 +16,7 @@ SELECT
     run.detached, run.children_at, run.time_limit, run.deadline_at, run.reason_tasks,
     run.pause_id, run.paused_with, run.pause_follows, run.follows, run.follows_round,
     run.follows_place, run.replacements, run.root_id, run.cancels_children, run.messages,
-    run.rests_since, run.trace, run.ran_version
+    run.rests_since, run.trace, run.ran_version, run.queue, run.child_kind, run.singleton_key
 FROM cloaca_run AS run
 LEFT JOIN cloaca_payload AS given ON given.run_id = run.id AND given.round = 0
 LEFT JOIN cloaca_payload AS ended ON ended.run_id = run.id AND ended.round = run.round

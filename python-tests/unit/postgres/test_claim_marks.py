@@ -8,13 +8,14 @@ import pytest
 
 from cloaca_core._engine.submit.run_rows import owned_row
 from cloaca_core.conformance.rows import new_run
-from cloaca_core.records.runs import RunRow
+from cloaca_core.records.runs import DEFAULT_QUEUE, RunRow
 from cloaca_postgres.claim_marks import (
     APART_S,
     MARGIN,
     MOST_OLDEST,
     MOST_PRIORITIES,
     ClaimMarks,
+    Line,
     Look,
     Range,
 )
@@ -22,8 +23,8 @@ from cloaca_postgres.claim_marks import (
 FIRST = -(2**63)
 LAST = 2**63 - 1
 NOW = 1_700_000_000_000_000
-W = "w"
-OLDEST = [Range(W, 1, LAST, FIRST, ""), Range(W, 0, 0, FIRST, ""), Range(W, FIRST, -1, FIRST, "")]
+W = Line("w", DEFAULT_QUEUE)
+OLDEST = [Range(*W, *each, FIRST, "") for each in ((1, LAST), (0, 0), (FIRST, -1))]
 
 
 class Scene:
@@ -60,7 +61,7 @@ def scene() -> Scene:
 
 def run(run_id: str = "a", *, at: int = NOW - 9 * MARGIN, priority: int = 0) -> RunRow:
     """A run that was claimed, claimable since an instant."""
-    row = new_run(run_id, workflow=W, priority=priority)
+    row = new_run(run_id, workflow=W.workflow, priority=priority)
     return owned_row(row)._replace(claimable_at=at)
 
 
@@ -86,12 +87,24 @@ def test_each_priority_has_its_mark_and_others_are_looked_for_between_them(scene
     scene.claim(run("a", priority=7), run("b", at=5))
 
     assert scene.claim() == [
-        Range(W, 8, LAST, FIRST, ""),
-        Range(W, 7, 7, NOW - 9 * MARGIN, "a"),
-        Range(W, 1, 6, FIRST, ""),
-        Range(W, 0, 0, 5, "b"),
-        Range(W, FIRST, -1, FIRST, ""),
+        Range(*W, 8, LAST, FIRST, ""),
+        Range(*W, 7, 7, NOW - 9 * MARGIN, "a"),
+        Range(*W, 1, 6, FIRST, ""),
+        Range(*W, 0, 0, 5, "b"),
+        Range(*W, FIRST, -1, FIRST, ""),
     ]
+
+
+def test_each_queue_of_a_workflow_has_its_marks(scene: Scene) -> None:
+    lines = [W, W._replace(queue="gpu")]
+    scene.marks.claimed(scene.marks.claim("r1", lines), [run()._replace(queue="gpu")])
+
+    default, gpu = (
+        [each for each in scene.marks.claim("r1", lines).ranges if each[:2] == line]
+        for line in lines
+    )
+
+    assert (of(default), of(gpu)) == ((FIRST, ""), (NOW - 9 * MARGIN, "a"))
 
 
 def test_few_priorities_have_marks(scene: Scene) -> None:
@@ -104,7 +117,7 @@ def test_the_highest_and_the_lowest_priority_are_ends_of_the_ranges(scene: Scene
     scene.claim(run(priority=LAST), run(priority=FIRST))
     ranges = scene.claim()
 
-    assert [each[1:3] for each in ranges] == [
+    assert [each[2:4] for each in ranges] == [
         (LAST, LAST),
         (1, LAST - 1),
         (0, 0),

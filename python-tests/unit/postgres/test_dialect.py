@@ -32,6 +32,7 @@ from cloaca_core.conformance.rows import (
 )
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.batch import Batch
+from cloaca_core.records.runs import DEFAULT_QUEUE
 from cloaca_core.records.schedules import Cancellation
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.store.protocol import Store, StoreOptions
@@ -49,6 +50,7 @@ SOON = 60
 CLAIM: dict[str, object] = {
     "runner_id": "r1",
     "workflow": [WORKFLOW],
+    "queue": [DEFAULT_QUEUE],
     "lowest": [0],
     "highest": [0],
     "since": [0],

@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from catalogs import of_postgres, tables_of_postgres
 from psycopg import sql
 
 from cloaca_core.store.migrate import digest_of, load_head, load_migrations
@@ -14,46 +15,6 @@ from dev.databases.heads import COMMAND
 HEAD = load_head("cloaca_postgres")
 KNOWN = load_migrations("cloaca_postgres")
 RENEW = f"migrations/head.sql of cloaca_postgres is not what the migrations make: run `{COMMAND}`"
-IN_SCHEMA = "= CAST(current_schema() AS REGNAMESPACE)"
-OURS = f"IN (SELECT oid FROM pg_class WHERE relnamespace {IN_SCHEMA})"
-STAMP = "'pg_attver='"
-"""An option with which newer minor versions of the server stamp each column."""
-# The name of each thing, and all that the catalogs say of it, but for ids, sizes, and the value
-# that rows have in a column that was added later.
-CATALOGS = {
-    "relation": f"""
-        SELECT one.relname, to_jsonb(one) - array[
-            'oid', 'relname', 'relnamespace', 'reltype', 'relfilenode', 'reltoastrelid',
-            'relpages', 'reltuples', 'relallvisible', 'relallfrozen', 'relfrozenxid', 'relminmxid'
-        ], to_jsonb(toast.reloptions)
-        FROM pg_class AS one LEFT JOIN pg_class AS toast ON toast.oid = one.reltoastrelid
-        WHERE one.relnamespace {IN_SCHEMA}""",
-    "column": f"""
-        SELECT concat(CAST(attrelid AS REGCLASS), '.', attname), to_jsonb(one) - array[
-            'attrelid', 'atthasmissing', 'attmissingval', 'attcacheoff', 'attoptions'
-        ], pg_get_expr(adbin, adrelid), array(
-            SELECT option FROM unnest(attoptions) AS option WHERE NOT starts_with(option, {STAMP})
-        )
-        FROM pg_attribute AS one LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-        WHERE attrelid {OURS}""",
-    "constraint": f"""
-        SELECT concat(conname, ' of ', CAST(conrelid AS REGCLASS)), pg_get_constraintdef(oid)
-        FROM pg_constraint WHERE connamespace {IN_SCHEMA}""",
-    "index": f"""
-        SELECT CAST(indexrelid AS REGCLASS), pg_get_indexdef(indexrelid, 0, true), to_jsonb(one)
-            - array['indexrelid', 'indrelid', 'indexprs', 'indpred', 'indcheckxmin']
-        FROM pg_index AS one WHERE indexrelid {OURS}""",
-    "view": f"""
-        SELECT relname, pg_get_viewdef(oid) FROM pg_class
-        WHERE relkind IN ('v', 'm') AND relnamespace {IN_SCHEMA}""",
-    "rule": f"SELECT rulename, to_jsonb(ev_type) FROM pg_rewrite WHERE ev_class {OURS}",
-    "trigger": f"SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid {OURS}",
-    "statistics": f"SELECT stxname, NULL FROM pg_statistic_ext WHERE stxnamespace {IN_SCHEMA}",
-    "function": f"SELECT proname, prosrc FROM pg_proc WHERE pronamespace {IN_SCHEMA}",
-    "type": f"SELECT typname, typtype FROM pg_type WHERE typnamespace {IN_SCHEMA}",
-    "comment": f"SELECT objsubid, description FROM pg_description WHERE objoid {OURS}",
-}
-TABLES = f"SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace {IN_SCHEMA}"
 
 
 def test_it_was_made_from_all_migrations_as_they_are() -> None:
@@ -96,11 +57,8 @@ def _made_by(script: str, server: str) -> dict[str, tuple[Any, ...]]:
         raw.execute("CREATE SCHEMA compared")
         raw.execute("SET LOCAL search_path TO compared")
         raw.execute(script.encode())
-        found: dict[str, tuple[Any, ...]] = {}
-        for kind, query in CATALOGS.items():
-            for name, *rest in raw.execute(query.encode()):
-                found[f"{kind} {name}"] = tuple(rest)
-        for (table,) in raw.execute(TABLES.encode()).fetchall():
+        found = of_postgres(raw)
+        for table in tables_of_postgres(raw):
             rows = raw.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table)))
             found[f"rows of {table}"] = tuple(rows)
         raw.rollback()

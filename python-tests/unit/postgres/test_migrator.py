@@ -103,7 +103,7 @@ async def test_one_takes_three_round_trips(
     assert asked == [
         ["begin", "allow_time", "list_tables"],
         ["lock_migrations", "list_migrations"],
-        ["wait_at_most", "migration_2_0", "record_migration", "commit"],
+        ["wait_at_most", "migration_c2_0", "record_migration", "commit"],
     ]
 
 
@@ -112,6 +112,25 @@ async def test_one_that_is_noted_is_not_applied_again(migrator: PostgresMigrator
         await migrator.apply(FIRST)
 
     assert len(await migrator.applied()) == 1
+
+
+async def test_the_base_takes_the_place_of_the_migrations_before_it_once(
+    connect: Connect, postgres_schema: str
+) -> None:
+    """Those that are missing come first. Of two at once the slower one does nothing."""
+    script = (
+        "CREATE TABLE cloaca_third (id TEXT);\nDELETE FROM cloaca_migration WHERE number > 1;\n"
+    )
+    base = Migration(1, "base", "b1", script)
+    both = [PostgresMigrator(await connect(), postgres_schema) for _ in range(2)]
+    await both[0].apply(FIRST)
+
+    await asyncio.gather(*(each.rebase([FIRST, SECOND], base) for each in both))
+
+    assert await both[0].applied() == [Applied(1, "base", "b1")]
+    assert await both[0].table_names() == [
+        *("cloaca_first", "cloaca_migration", "cloaca_second", "cloaca_third")
+    ]
 
 
 async def test_one_that_fails_leaves_nothing_and_the_session_usable(

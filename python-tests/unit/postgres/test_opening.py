@@ -19,7 +19,7 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
-from cloaca_core.store.migrate import load_migrations
+from cloaca_core.store.migrate import load_before_base, load_migrations
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres import BACKEND
 from cloaca_postgres.connecting import Connector
@@ -30,10 +30,13 @@ Query: TypeAlias = Callable[..., list[tuple[object, ...]]]
 
 SOON = 60.0
 KNOWN = load_migrations("cloaca_postgres")
+EARLIER = load_before_base("cloaca_postgres").migrations
 OLDER_RUNNER = """INSERT INTO cloaca_runner (
     id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at
 ) VALUES ('r1', '', '', 1, 1, 7, 99, 0, 1)"""
 """A runner as versions before the seventh schema register it."""
+EARLIER_RUNNER = OLDER_RUNNER.replace("started_at", "started_at, protocol").replace("1)", "1, 2)")
+"""A runner as versions before the base register it."""
 OLDER_RUN = """INSERT INTO cloaca_run (
     id, workflow, version, status, owner, epoch, created_at, started_at, tags, input
 ) VALUES ('a', 'w', 'v', 'Running', 'r1', 1, 5, 5, '{}', '{}')"""
@@ -271,7 +274,7 @@ def test_a_migration_that_fails_leaves_nothing(
     postgres_url: str, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, *_ = load_migrations("cloaca_postgres")
-    broken = first._replace(sql=f"{first.sql}\nSELECT 1 / 0;\n")
+    broken = first._replace(sql=f"{first.sql}\nSELECT 1 / 0;\n", checksum="of none")
     monkeypatch.setattr("cloaca_postgres.opening.load_migrations", lambda _: [broken])
 
     with pytest.raises(StoreOpenError):
@@ -418,7 +421,7 @@ def test_a_database_of_the_first_schema_is_migrated_with_its_live_runs(
     postgres_url: str, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as earlier:
-        earlier.setattr("cloaca_postgres.opening.load_migrations", lambda _: KNOWN[:1])
+        earlier.setattr("cloaca_postgres.opening.load_migrations", lambda _: EARLIER[:1])
         open_and_close(postgres_url)
     query(OLDER_RUNNER)
     query(OLDER_RUN)
@@ -436,6 +439,8 @@ def test_a_database_of_the_first_schema_is_migrated_with_its_live_runs(
 
 
 def test_a_runner_of_an_earlier_version_cannot_register_any_more(opened: str, query: Query) -> None:
-    """It would claim runs that are held. Those that are open were fenced by the migration."""
+    """It would claim runs that it does not understand. Those that are open were fenced."""
     with pytest.raises(psycopg.errors.NotNullViolation, match="protocol"):
         query(OLDER_RUNNER)
+    with pytest.raises(psycopg.errors.CheckViolation, match="protocol"):
+        query(EARLIER_RUNNER)

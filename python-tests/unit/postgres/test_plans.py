@@ -15,10 +15,11 @@ from tables import each_row
 
 from cloaca_core._engine.submit.run_rows import owned_row
 from cloaca_core.conformance.rows import new_run
+from cloaca_core.records.runs import DEFAULT_QUEUE
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.queries import Statement
-from cloaca_postgres.claim_marks import ClaimMarks, Look
+from cloaca_postgres.claim_marks import ClaimMarks, Line, Look
 from cloaca_postgres.driver import _numbered
 from cloaca_postgres.opening import open_dialect
 from cloaca_postgres.statements import STATEMENTS, WORDING
@@ -37,7 +38,7 @@ SESSIONS = 4
 
 _FILL = (
     """INSERT INTO cloaca_runner VALUES
-        ('mine', '', '', 1, 1, 1, 1, 0, 1, 2, NULL), ('dead', '', '', 2, 1, 1, 1, 1, 1, 2, NULL)""",
+        ('mine', '', '', 1, 1, 1, 1, 0, 1, 3, NULL), ('dead', '', '', 2, 1, 1, 1, 1, 1, 3, NULL)""",
     """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, started_at,
             ended_at, idempotency_key, tags, input, parent_id, root_id)
         SELECT 'r' || lpad(n::text, 8, '0'),
@@ -258,6 +259,7 @@ _MAIL: dict[str, object] = {"ids": ["c00000001", *_MINE]}
 _FLOWS = ["w0", "w1", "none"]
 _RANGES: dict[str, object] = {
     "workflow": ["w0", "w1", "w2"],
+    "queue": [DEFAULT_QUEUE] * 3,
     "lowest": [-(2**63)] * 3,
     "highest": [2**63 - 1] * 3,
     "since": [-(2**63)] * 3,
@@ -746,7 +748,8 @@ def test_a_claim_after_its_mark_passes_over_what_was_claimed_since_a_snapshot(
         {"limit": LIMIT, "now": 1, "aged": 1, "store_now": 1} if name == "claim" else {}
     )
     marks = ClaimMarks(lambda: 10**15, lambda: 0.0)
-    first = marks.claim("mine", ["w"])
+    lines = [Line("w", DEFAULT_QUEUE)]
+    first = marks.claim("mine", lines)
     with _connected(postgres_database, f"dead_{name}") as connection, ExitStack() as after:
         connection.execute(_FILL[0].encode())
         connection.execute(
@@ -774,9 +777,20 @@ def test_a_claim_after_its_mark_passes_over_what_was_claimed_since_a_snapshot(
         marks.claimed(first, [last._replace(claimable_at=claimed)])
 
         assert from_oldest > 500
-        assert blocks(marks.claim("mine", ["w"])) <= 20
-        marks.glanced(marks.glance("mine", ["w"]), found=False)
-        assert blocks(marks.glance("mine", ["w"])) <= 20
+        assert blocks(marks.claim("mine", lines)) <= 20
+        marks.glanced(marks.glance("mine", lines), found=False)
+        assert blocks(marks.glance("mine", lines)) <= 20
+
+
+def test_a_claim_passes_over_the_runs_of_another_queue(filled: psycopg.Connection) -> None:
+    """However many of them wait."""
+    values = _VALUES["claim"] | {"queue": ["gpu"] * 3}
+    with filled.transaction(force_rollback=True):
+        filled.execute(b"PREPARE other_queue AS " + _numbered(_statement("claim"))[0])
+        plan = _executed(filled, "claim", "other_queue", values)
+
+    assert plan["Actual Rows"] == 0
+    assert sum(map(_read_by, _nodes(plan))) <= MOST
 
 
 def test_views_show_no_run_of_a_tree_that_is_being_deleted(filled: psycopg.Connection) -> None:

@@ -32,7 +32,7 @@ def test_the_backend_says_that_it_makes_backups() -> None:
 
 def test_work_that_is_only_in_the_log_is_in_the_backup(file: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as raw:
-        raw.execute("INSERT INTO cloaca_workflow VALUES ('w', 'v', 'w', 'w', NULL)")
+        raw.execute("INSERT INTO cloaca_workflow VALUES ('w', 'v', 'w', 'w', NULL, 'q')")
         assert file.with_name("work.db-wal").stat().st_size > 0
 
         back_up(file, tmp_path / "backup.db")
@@ -47,7 +47,7 @@ def test_a_writer_does_not_wait_and_what_it_has_not_committed_is_left_out(
 ) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as raw:
         raw.execute("BEGIN IMMEDIATE")
-        raw.execute("INSERT INTO cloaca_workflow VALUES ('w', 'v', 'w', 'w', NULL)")
+        raw.execute("INSERT INTO cloaca_workflow VALUES ('w', 'v', 'w', 'w', NULL, 'q')")
 
         back_up(file, tmp_path / "backup.db")
 
@@ -80,7 +80,7 @@ def test_of_two_backups_to_one_name_the_first_that_ends_has_it(
         monkeypatch.setattr(module, "_copy", copied)
         copied(raw, part)
         with closing(sqlite3.connect(file, isolation_level=None)) as other:
-            other.execute("INSERT INTO cloaca_workflow VALUES ('w', 'v', 'w', 'w', NULL)")
+            other.execute("INSERT INTO cloaca_workflow VALUES ('w', 'v', 'w', 'w', NULL, 'q')")
         asyncio.run(BACKEND.back_up(str(file), str(target)))
 
     monkeypatch.setattr(module, "_copy", copied_twice)

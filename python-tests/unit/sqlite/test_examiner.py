@@ -13,6 +13,7 @@ import pytest
 import cloaca
 from cloaca_core.errors import ForeignDatabaseError, StoreOpenError
 from cloaca_core.records.findings import Finding, SchemaState
+from cloaca_core.store.migrate import load_before_base
 from cloaca_core.store.protocol import ExaminedBackend, StoreOptions
 from cloaca_core.store.protocols.examination import Examiner
 from cloaca_sqlite import BACKEND
@@ -91,7 +92,7 @@ def test_a_url_that_gives_up_durability_is_found(file: Path) -> None:
 def test_an_index_without_its_entries_is_damage(file: Path) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as raw:
         raw.execute("PRAGMA writable_schema = ON")
-        raw.execute("INSERT INTO cloaca_workflow VALUES ('w', 'v', 'w', 'w', NULL)")
+        raw.execute("INSERT INTO cloaca_workflow VALUES ('w', 'v', 'w', 'w', NULL, 'q')")
         (root,) = raw.execute(
             "SELECT rootpage FROM sqlite_master WHERE name = 'cloaca_workflow_short_name'"
         ).fetchone()
@@ -118,14 +119,18 @@ def test_tables_and_indexes_that_are_not_there_are_named(file: Path) -> None:
 
 
 def test_migrations_to_come_are_shown_with_their_statements(file: Path) -> None:
-    newest = schema(file).known
+    """Also those before the base, and the script that leads to it."""
+    earlier, base = load_before_base("cloaca_sqlite").migrations, schema(file).known
     with closing(sqlite3.connect(file)) as raw, raw:
-        raw.execute("DELETE FROM cloaca_migration WHERE number > 22")
+        raw.execute("DELETE FROM cloaca_migration")
+        rows = [(*each[:3], 1) for each in earlier[:22]]
+        raw.executemany("INSERT INTO cloaca_migration VALUES (?, ?, ?, ?)", rows)
 
     found = schema(file)
 
-    assert (found.applied, found.known) == (22, newest)
-    assert [each.number for each in found.pending] == list(range(23, newest + 1))
+    assert (found.applied, found.known) == (22, base)
+    numbers = [each.number for each in found.pending]
+    assert numbers == [*range(23, len(earlier) + 1), *range(1, base + 1)]
     assert found.pending[0].name == "waits"
     assert "CREATE TABLE cloaca_wait" in found.pending[0].sql
 

@@ -77,6 +77,24 @@ async def test_one_that_is_noted_is_not_applied_again(connection: Connection) ->
     assert len(await migrator.applied()) == 1
 
 
+async def test_the_base_takes_the_place_of_the_migrations_before_it_once(
+    connection: Connection,
+) -> None:
+    """Those that are missing come first. The database stays the one that it was."""
+    script = "CREATE TABLE third (id TEXT);\nDELETE FROM cloaca_migration WHERE number > 1;\n"
+    base = Migration(1, "base", "b1", script)
+    migrator = SqliteMigrator(connection)
+    await migrator.apply(FIRST)
+    when = await query(connection, "SELECT applied_at FROM cloaca_migration")
+
+    for _ in range(2):
+        await migrator.rebase([FIRST, SECOND], base)
+
+    assert await migrator.applied() == [Applied(1, "base", "b1")]
+    assert await query(connection, "SELECT applied_at FROM cloaca_migration") == when
+    assert await tables(connection) == ["cloaca_migration", "first", "second", "third"]
+
+
 async def test_one_that_fails_leaves_nothing(connection: Connection) -> None:
     migrator = SqliteMigrator(connection)
     await migrator.apply(FIRST)

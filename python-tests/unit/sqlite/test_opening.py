@@ -27,7 +27,7 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
 )
 from cloaca_core.runner.default_runner import DefaultRunner
-from cloaca_core.store.migrate import load_migrations
+from cloaca_core.store.migrate import load_before_base, load_migrations
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_sqlite import BACKEND, changes, dialect as dialect_module, opening
 from cloaca_sqlite.driver import Connection
@@ -35,10 +35,13 @@ from cloaca_sqlite.opening import APPLICATION_ID, open_dialect, refuse_foreign
 from cloaca_sqlite.url import parse
 
 KNOWN = load_migrations("cloaca_sqlite")
+EARLIER = load_before_base("cloaca_sqlite").migrations
 OLDER_RUNNER = """INSERT INTO cloaca_runner (
     id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at
 ) VALUES ('r1', '', '', 1, 1, 7, 99, 0, 1)"""
 """A runner as versions before the eighth schema register it."""
+EARLIER_RUNNER = OLDER_RUNNER.replace("started_at", "started_at, protocol").replace("1)", "1, 2)")
+"""A runner as versions before the base register it."""
 OLDER_RUN = """INSERT INTO cloaca_run (
     id, workflow, version, status, owner, epoch, created_at, started_at, tags, input
 ) VALUES ('a', 'w', 'v', 'Running', 'r1', 1, 5, 5, '{}', '{}')"""
@@ -555,7 +558,7 @@ def test_a_database_of_the_first_schema_is_migrated_with_its_live_runs(
 ) -> None:
     path = tmp_path / "a.db"
     with monkeypatch.context() as earlier:
-        earlier.setattr("cloaca_sqlite.opening.load_migrations", lambda _: KNOWN[:1])
+        earlier.setattr("cloaca_sqlite.opening.load_migrations", lambda _: EARLIER[:1])
         open_and_close(str(path))
     with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         raw.execute(OLDER_RUNNER)
@@ -574,10 +577,12 @@ def test_a_database_of_the_first_schema_is_migrated_with_its_live_runs(
 
 
 def test_a_runner_of_an_earlier_version_cannot_register_any_more(tmp_path: Path) -> None:
-    """It would claim runs that are held. Those that are open were fenced by the migration."""
+    """It would claim runs that it does not understand. Those that are open were fenced."""
     path = tmp_path / "a.db"
     open_and_close(str(path))
 
-    refused = pytest.raises(sqlite3.IntegrityError, match=r"cloaca_runner\.protocol")
-    with closing(sqlite3.connect(path, isolation_level=None)) as raw, refused:
-        raw.execute(OLDER_RUNNER)
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        with pytest.raises(sqlite3.IntegrityError, match=r"cloaca_runner\.protocol"):
+            raw.execute(OLDER_RUNNER)
+        with pytest.raises(sqlite3.IntegrityError, match="protocol >= 3"):
+            raw.execute(EARLIER_RUNNER)

@@ -30,7 +30,7 @@ _FILL = (
         SELECT n, printf('%08d', n) AS id, 'w' || (n % 3) AS workflow FROM n""",
     """INSERT INTO cloaca_runner (id, boot_id, pid_namespace, pid, process_start, beat, lease_until,
             fenced, started_at, protocol)
-        VALUES ('mine', '', '', 1, 1, 1, 1, 0, 1, 2), ('dead', '', '', 2, 1, 1, 1, 1, 1, 2)""",
+        VALUES ('mine', '', '', 1, 1, 1, 1, 0, 1, 3), ('dead', '', '', 2, 1, 1, 1, 1, 1, 3)""",
     # ended ones, of which one parent in ten was cancelled with its children
     """INSERT INTO cloaca_run (id, workflow, version, status, owner, epoch, created_at, started_at,
             ended_at, tags, input, parent_id, steer_reason)
@@ -103,9 +103,10 @@ _FILL = (
     """INSERT INTO cloaca_when_ended SELECT 'w' || n, 'v', 0, 'Cancelled', 'w1', '{}' FROM n""",
     # one waits for an event, in ten thousands; many for a message and for no instant
     """INSERT INTO cloaca_wait
-        SELECT 'c' || id, 'task1', 'event', 'paid', 0, 1, '', n, NULL, '{}', 0 FROM n""",
+        SELECT 'c' || id, 'task1', 'event', 'paid', 0, 1, '', n, NULL, '{}', 0, -1
+        FROM n""",
     """INSERT INTO cloaca_wait
-        SELECT 'c' || id, 'sign', 'approval', 'sign', 0, 1, '', n, NULL, '{}', 0 FROM n
+        SELECT 'c' || id, 'sign', 'approval', 'sign', 0, 1, '', n, NULL, '{}', 0, -1 FROM n
         WHERE n <= 9""",
     """INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, started_at, due_at,
             tags, input, claimable_at)
@@ -115,7 +116,7 @@ _FILL = (
     # messages to one run, most of which were read
     """INSERT INTO cloaca_message
         SELECT 'c00000001', 'm' || n, n, 'event', 'paid', '1', 'k' || n, NULL, n,
-            iif(n < 20000 - 2, 'task1', NULL)
+            iif(n < 20000 - 2, 'task1', NULL), -1
         FROM n""",
     """INSERT INTO cloaca_message (run_id, id, kind, name, payload, sent_at)
         SELECT 'c00000001', 'u' || n, 'event', 'paid', '1', n FROM n WHERE n <= 9""",
@@ -129,6 +130,7 @@ _FILL = (
     "DROP TABLE n",
 )
 _FLOWS = ["w0", "w1", "none"]
+_QUEUES = ["default"]
 _CLAIM = {"runner_id": "mine", "workflows": _FLOWS, "limit": LIMIT, "now": 1, "store_now": 1}
 _OWNED = [f"o{n:08}" for n in range(21, 21 + LIMIT)]
 _HELD = [f"h{n:08}" for n in range(1, LIMIT + 1)]
@@ -204,8 +206,8 @@ _VALUES: dict[str, dict[str, object]] = {
     "list_waits": _MAIL,
     "list_unread": _MAIL | {"after": 0},
     "list_open_approvals": {"workflow": None, "limit": LIMIT},
-    "claim": _CLAIM | {"aged": 0},
-    "has_claimable": {"runner_id": "mine", "workflows": _FLOWS},
+    "claim": _CLAIM | {"queues": _QUEUES, "aged": 0},
+    "has_claimable": {"runner_id": "mine", "workflows": _FLOWS, "queues": _QUEUES},
     "note_unserved": _LEFT,
     "forget_ended": {"runner_id": "mine"},
     "leave_run": _LEFT,
@@ -321,9 +323,28 @@ def test_a_statement_executes_a_handful_of_steps(filled: sqlite3.Connection, nam
 
 
 def test_aged_places_cost_no_more_with_many_that_wait(filled: sqlite3.Connection) -> None:
-    values = _CLAIM | {"aged": LIMIT // 2}
+    values = _CLAIM | {"queues": _QUEUES, "aged": LIMIT // 2}
 
     assert _thousands_of_steps(filled, "claim", values) <= MOST
+
+
+def test_a_claim_passes_over_the_runs_of_another_queue(filled: sqlite3.Connection) -> None:
+    """However many of them wait."""
+    claim = _statements()["claim"]
+    values = _CLAIM | {
+        "workflows": json.dumps(_FLOWS),
+        "queues": json.dumps(["gpu"]),
+        "aged": LIMIT // 2,
+    }
+
+    filled.execute("BEGIN")
+    found = filled.execute(claim.sql, [values[each] for each in claim.parameters]).fetchall()
+    filled.execute("ROLLBACK")
+
+    assert found == []
+    assert (
+        _thousands_of_steps(filled, "claim", values | {"queues": ["gpu"], "workflows": _FLOWS}) <= 1
+    )
 
 
 @each_row(

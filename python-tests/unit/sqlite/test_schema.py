@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 from tables import each_row
 
-from cloaca_core.store.migrate import load_migrations
+from cloaca_core.store.migrate import load_before_base, load_migrations
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.queries import Statement, counting
 from cloaca_sqlite.driver import WORDING
@@ -53,7 +53,7 @@ _SMALL_IN = {
     "claimable_ahead": {"runner", "counted"},  # at most as many as are to be counted
     "runner_loads": {"runner", "counted"},  # as above
     "parents_to_follow": {"cancelled", "marked"},  # as many as are asked for
-    "claim": {"asked", "levels", "longest", "foremost"},  # as many as are claimed
+    "claim": {"asked", "served", "levels", "longest", "foremost"},  # as many as are claimed
     "list_definitions": {"cloaca_workflow"},  # for a name that is unknown, to find a similar one
     "list_kept_workflows": {"run_of", "ticking", "used"},  # a row for each workflow
     "list_deleted_schedules": {"known"},  # a row for each schedule that has ticks
@@ -79,7 +79,7 @@ _SMALL_IN = {
     "count_made": {"span", "made"},  # as above
     "count_owned": {"owned"},  # as above
     "kinds_of_person": {"known"},  # a row for each kind of act
-    "longest_claimable": {"waiting", "levels"},  # a row for each workflow and priority
+    "longest_claimable": {"waiting", "lines", "levels"},  # a row for each workflow, queue, priority
 }
 
 
@@ -160,7 +160,7 @@ def test_whether_anything_can_be_claimed_is_one_look_for_each_workflow(
     (statement,) = [each for each in _statements() if each.name == "has_claimable"]
 
     assert [line for line in _plan(raw, statement) if "cloaca_run" in line] == [
-        "SEARCH waiting USING INDEX cloaca_run_claimable (workflow=?)"
+        "SEARCH waiting USING INDEX cloaca_run_claimable (workflow=? AND queue=?)"
     ]
 
 
@@ -180,7 +180,7 @@ def test_whether_a_context_has_an_active_run_is_one_look(raw: sqlite3.Connection
 
 
 def test_active_runs_of_triggers_keep_their_contexts_when_a_database_is_upgraded() -> None:
-    *before, last = (each for each in load_migrations("cloaca_sqlite") if each.number <= 6)
+    *before, last = load_before_base("cloaca_sqlite").migrations[:6]
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
         for migration in before:
             raw.executescript(migration.sql)

@@ -5,9 +5,10 @@ from typing import Final, NamedTuple
 
 from cloaca_core.values.json_values import decode, encode
 
-PROTOCOL: Final = 2
-"""Runners of protocol 1, which named none, did not know of runs that are paused, wait for their
-time, or are being cancelled. A database in which there are such runs does not register them.
+PROTOCOL: Final = 3
+"""Runners of protocol 2 know neither items of maps nor queues. Those of protocol 1, which named
+none, did not know of runs that are paused, wait for their time, or are being cancelled. The
+database registers neither.
 """
 
 

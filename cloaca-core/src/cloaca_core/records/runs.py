@@ -8,6 +8,11 @@ batch.
 
 from typing import Final, NamedTuple
 
+DEFAULT_QUEUE: Final = "default"
+"""The queue of every run: the default of its column."""
+THE_TASK: Final = -1
+"""In the place of the index of an item: the row is of the task itself."""
+
 
 class NewRun(NamedTuple):
     """A run to be inserted. ``owner`` None leaves it in the table for any runner to claim.
@@ -76,7 +81,7 @@ class RunRow(NamedTuple):
     because its time had come. ``version`` is the one that it was submitted with, or that a retry
     was planned by; ``ran_version`` the one that its last owner ran it by, None if it is the same.
     Only a claim tells since when it was claimable, as ``claimable_at``, and its ``trace``, as in
-    ``NewRun``.
+    ``NewRun``. ``queue`` is the one in which it may be claimed.
     """
 
     id: str
@@ -110,6 +115,7 @@ class RunRow(NamedTuple):
     claimable_at: int = 0
     trace: str | None = None
     ran_version: str | None = None
+    queue: str = DEFAULT_QUEUE
 
     @property
     def runs_by(self) -> str:

@@ -7,23 +7,31 @@ dialect's lock, so any number of processes may open a new database at once.
 
 A new database is made by one script instead, ``migrations/head.sql``, which holds the schema as the
 migrations leave it. It is generated from them, and used only if they are still the same.
+
+Migration 1 is the base. It stands for the migrations before the first release, which lie in
+``migrations/before_base``. A database that they have made gets those that it lacks, and then a
+script that brings it to the base.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from cloaca_core.errors import NewerSchemaError, StoreOpenError
 from cloaca_core.store.package_files import package_files
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
     from cloaca_core.records.findings import SchemaState
 
 _FOLDER = "migrations"
 _HEAD_NAME = "head.sql"
+_BEFORE_BASE = "before_base"
+_TO_BASE_NAME = "to_base.sql"
 _FILE_NAME = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 _MADE_FROM = re.compile(
     r"^-- Made from migrations 1 to (\d+), digest ([0-9a-f]{64})$", re.MULTILINE
@@ -58,6 +66,25 @@ class Applied(NamedTuple):
     checksum: str
 
 
+class BeforeBase(NamedTuple):
+    """The migrations before the base, and the script that brings their tables to the base."""
+
+    migrations: list[Migration]
+    to_base: str
+
+    def have_made(self, applied: Sequence[Applied]) -> bool:
+        """True for a database whose first migration is one of these."""
+        return applied[0] == self.migrations[0][:3]
+
+    def base(self, known: Sequence[Migration]) -> Migration:
+        """The base as the script after the last of these migrations."""
+        return known[0]._replace(sql=self.to_base)
+
+
+LoadBefore: TypeAlias = Callable[[], BeforeBase]
+"""Reads the files before the base. Called only where migration 1 of a database is not the base."""
+
+
 class Migrator(Protocol):
     """The part of a dialect that applies migrations."""
 
@@ -77,10 +104,28 @@ class Migrator(Protocol):
         then: another process was faster, and may know fewer migrations.
         """
 
+    async def rebase(self, earlier: Sequence[Migration], base: Migration) -> None:
+        """Bring a database that some of these earlier migrations have made to the base.
+
+        Run those that it lacks and the script of ``base``, and record ``base`` in their place, as
+        applied when the first of them was. One transaction under the migration lock. Does nothing
+        when the first migration is another one by then: another process was faster.
+        """
+
 
 def load_migrations(package: str) -> list[Migration]:
     """The migrations in the folder ``migrations`` of a package, 1, 2, 3, …"""
-    folder = package_files(package).joinpath(_FOLDER)
+    return _migrations_in(package_files(package).joinpath(_FOLDER), package)
+
+
+def load_before_base(package: str) -> BeforeBase:
+    """The migrations before the base of a package."""
+    folder = package_files(package).joinpath(_FOLDER, _BEFORE_BASE)
+    to_base = folder.joinpath(_TO_BASE_NAME).read_text("utf-8")
+    return BeforeBase(_migrations_in(folder, package), to_base)
+
+
+def _migrations_in(folder: Traversable, package: str) -> list[Migration]:
     found = sorted((f.name, f.read_text("utf-8")) for f in folder.iterdir() if _is_one(f.name))
     migrations = [parse_migration(name, text) for name, text in found]
     numbers = [migration.number for migration in migrations]
@@ -116,9 +161,18 @@ def digest_of(migrations: Sequence[Migration]) -> str:
     return sha256("".join(each.checksum for each in migrations).encode()).hexdigest()
 
 
-async def migrate(migrator: Migrator, known: Sequence[Migration], head: Head | None = None) -> None:
+async def migrate(
+    migrator: Migrator,
+    known: Sequence[Migration],
+    head: Head | None = None,
+    load_before: LoadBefore | None = None,
+) -> None:
     """Apply the missing migrations; refuse a database with others than the first of ours."""
-    missing = pending(await migrator.applied(), known)
+    applied = await migrator.applied()
+    if (before := before_base(applied, known, load_before)) is not None:
+        await migrator.rebase(before.migrations, before.base(known))
+        applied = await migrator.applied()
+    missing = pending(applied, known)
     if head is not None and (replaced := replaced_by(head, missing)):
         await migrator.create(head.sql, replaced)
         missing = pending(await migrator.applied(), known)
@@ -128,8 +182,24 @@ async def migrate(migrator: Migrator, known: Sequence[Migration], head: Head | N
         pending(await migrator.applied(), known)
 
 
-def pending(applied: Sequence[Applied], known: Sequence[Migration]) -> list[Migration]:
+def before_base(
+    applied: Sequence[Applied], known: Sequence[Migration], load_before: LoadBefore | None
+) -> BeforeBase | None:
+    """The migrations before the base, if they have made the database."""
+    if load_before is None or not applied or applied[0] == known[0][:3]:
+        return None
+    before = load_before()
+    return before if before.have_made(applied) else None
+
+
+def pending(
+    applied: Sequence[Applied],
+    known: Sequence[Migration],
+    load_before: LoadBefore | None = None,
+) -> list[Migration]:
     """The migrations to apply; an error says why this version cannot use the database."""
+    if (before := before_base(applied, known, load_before)) is not None:
+        return [*pending(applied, before.migrations), before.base(known), *known[1:]]
     if len(applied) > len(known):
         raise NewerSchemaError(
             f"the database has schema {applied[-1].number} of a newer cloaca;"
@@ -151,6 +221,7 @@ def schema_state(
     known: Sequence[Migration],
     head: Head,
     there: Collection[str],
+    load_before: LoadBefore | None = None,
 ) -> SchemaState:
     """How a database stands beside this version; ``there`` has the names of its tables and indexes
     of ours.
@@ -162,7 +233,7 @@ def schema_state(
 
     number = applied[-1].number if applied else 0
     try:
-        missing = pending(applied, known)
+        missing = pending(applied, known, load_before)
     except StoreOpenError as error:
         return SchemaState(number, len(known), refusal=str(error))
     if missing:
@@ -183,4 +254,4 @@ def replaced_by(head: Head, missing: Sequence[Migration]) -> list[Migration]:
 
 
 def _is_one(file_name: str) -> bool:
-    return file_name.endswith(".sql") and file_name != _HEAD_NAME
+    return file_name.endswith(".sql") and file_name not in (_HEAD_NAME, _TO_BASE_NAME)

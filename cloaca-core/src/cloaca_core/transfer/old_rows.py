@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple, cast
 
 from cloaca_core.records.old_work import OldRun, OldSchedule, OldTask, Release
+from cloaca_core.records.runs import DEFAULT_QUEUE, THE_TASK
 from cloaca_core.records.schedules import ScheduleRow
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.records.transfer import BY_NAME, Table
@@ -67,6 +68,7 @@ def rows_of(old: OldRun, release: Release) -> NewRows:
         round=1,
         **dict.fromkeys(("priority", "came_due", "stood_still", "detached"), 0),
         **dict.fromkeys(("replacements", "messages"), 0),
+        queue=DEFAULT_QUEUE,
     )
     attempts = [each for task in old.tasks for each in _attempts(run_id, task, given)]
     indexed = [(run_id, tag, content) for tag, content in tags.items()]
@@ -167,6 +169,7 @@ def _attempt(
         reason_code=ReasonCode.TRIGGER_RULE if skipped else None,
         change=_change(task.context, given) if status == TaskStatus.COMPLETED else None,
         replacements=0,
+        item=THE_TASK,
     )
 
 

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 31, digest 22df311ded6691973ff2f68949bb8e12103a1dca3588652073a6b33211855018
+-- Made from migrations 1 to 1, digest ddf8119b248c9514272140e0bc7367ff06e28a96f89e60a7b201dfaec23a19c8
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -25,7 +25,24 @@ CREATE TABLE cloaca_runner (
     idle_since bigint,
     number bigint,
     sharing text,
+    CHECK ((protocol >= 3)),
     PRIMARY KEY (id)
+);
+
+CREATE TABLE cloaca_runner_name (
+    number bigint NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    host text NOT NULL,
+    process bigint NOT NULL,
+    gone_at bigint,
+    PRIMARY KEY (number)
+);
+
+CREATE TABLE cloaca_unserved (
+    runner_id text COLLATE "C" NOT NULL,
+    run_id text COLLATE "C" NOT NULL,
+    tasks text NOT NULL,
+    PRIMARY KEY (runner_id, run_id)
 );
 
 CREATE TABLE cloaca_run (
@@ -79,12 +96,25 @@ CREATE TABLE cloaca_run (
     rests_since bigint,
     trace text,
     ran_version text,
+    queue text COLLATE "C" NOT NULL DEFAULT 'default'::text,
+    child_kind text COLLATE "C",
+    singleton_key text COLLATE "C",
     PRIMARY KEY (id)
 ) WITH (
     autovacuum_vacuum_scale_factor=0.02,
     autovacuum_vacuum_threshold=2000,
     toast.autovacuum_vacuum_scale_factor=0.02,
     toast.autovacuum_vacuum_threshold=2000
+);
+
+CREATE TABLE cloaca_run_tag (
+    run_id text COLLATE "C" NOT NULL,
+    tag text COLLATE "C" NOT NULL,
+    content text COLLATE "C" NOT NULL,
+    PRIMARY KEY (run_id, tag)
+) WITH (
+    autovacuum_vacuum_scale_factor=0.02,
+    autovacuum_vacuum_threshold=2000
 );
 
 CREATE TABLE cloaca_attempt (
@@ -105,7 +135,8 @@ CREATE TABLE cloaca_attempt (
     reason_code text,
     replacements integer NOT NULL DEFAULT 0,
     runner bigint,
-    PRIMARY KEY (run_id, task_id, attempt)
+    item bigint NOT NULL DEFAULT '-1'::integer,
+    PRIMARY KEY (run_id, task_id, item, attempt)
 ) WITH (
     autovacuum_vacuum_scale_factor=0.02,
     autovacuum_vacuum_threshold=2000,
@@ -113,14 +144,185 @@ CREATE TABLE cloaca_attempt (
     toast.autovacuum_vacuum_threshold=2000
 );
 
-CREATE TABLE cloaca_run_tag (
+CREATE TABLE cloaca_restart (
     run_id text COLLATE "C" NOT NULL,
-    tag text COLLATE "C" NOT NULL,
-    content text COLLATE "C" NOT NULL,
-    PRIMARY KEY (run_id, tag)
+    task_id text COLLATE "C" NOT NULL,
+    first_attempt bigint NOT NULL,
+    round bigint NOT NULL,
+    with_children integer NOT NULL DEFAULT 0,
+    item bigint NOT NULL DEFAULT '-1'::integer,
+    PRIMARY KEY (run_id, task_id, item, first_attempt)
+);
+
+CREATE TABLE cloaca_round (
+    run_id text COLLATE "C" NOT NULL,
+    round bigint NOT NULL,
+    status text COLLATE "C" NOT NULL,
+    error_message text,
+    reason_code text,
+    limit_seconds bigint,
+    final_context text,
+    started_at bigint,
+    ended_at bigint NOT NULL,
+    PRIMARY KEY (run_id, round)
+);
+
+CREATE TABLE cloaca_replacement (
+    run_id text COLLATE "C" NOT NULL,
+    number integer NOT NULL,
+    content text NOT NULL,
+    created_at bigint NOT NULL,
+    PRIMARY KEY (run_id, number)
+);
+
+CREATE TABLE cloaca_fork (
+    run_id text COLLATE "C" NOT NULL,
+    forked_from text COLLATE "C" NOT NULL,
+    from_task text COLLATE "C" NOT NULL,
+    content text,
+    created_at bigint NOT NULL,
+    from_item bigint NOT NULL DEFAULT '-1'::integer,
+    PRIMARY KEY (run_id, from_task, from_item)
+);
+
+CREATE TABLE cloaca_memo (
+    run_id text COLLATE "C" NOT NULL,
+    task_id text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    number bigint NOT NULL,
+    input_hash text COLLATE "C" NOT NULL,
+    attempt bigint NOT NULL,
+    value text NOT NULL,
+    calls bigint NOT NULL,
+    created_at bigint NOT NULL,
+    item bigint NOT NULL DEFAULT '-1'::integer,
+    PRIMARY KEY (run_id, task_id, item, kind, name, number)
+) WITH (
+    autovacuum_vacuum_scale_factor=0.02,
+    autovacuum_vacuum_threshold=2000,
+    toast.autovacuum_vacuum_scale_factor=0.02,
+    toast.autovacuum_vacuum_threshold=2000
+);
+
+CREATE TABLE cloaca_wait (
+    run_id text COLLATE "C" NOT NULL,
+    task_id text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    number bigint NOT NULL,
+    attempt bigint NOT NULL,
+    input_hash text COLLATE "C" NOT NULL,
+    opened_at bigint NOT NULL,
+    due_at bigint,
+    detail text NOT NULL,
+    timed_out bigint NOT NULL,
+    item bigint NOT NULL DEFAULT '-1'::integer,
+    PRIMARY KEY (run_id, task_id, item, kind, name, number)
 ) WITH (
     autovacuum_vacuum_scale_factor=0.02,
     autovacuum_vacuum_threshold=2000
+);
+
+CREATE TABLE cloaca_message (
+    run_id text COLLATE "C" NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    number bigint,
+    kind text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    payload text NOT NULL,
+    dedupe_key text COLLATE "C",
+    sent_by text,
+    sent_at bigint NOT NULL,
+    taken_by text COLLATE "C",
+    taken_item bigint NOT NULL DEFAULT '-1'::integer,
+    PRIMARY KEY (run_id, id)
+) WITH (
+    autovacuum_vacuum_scale_factor=0.02,
+    autovacuum_vacuum_threshold=2000,
+    toast.autovacuum_vacuum_scale_factor=0.02,
+    toast.autovacuum_vacuum_threshold=2000
+);
+
+CREATE TABLE cloaca_task_log (
+    run_id text COLLATE "C" NOT NULL,
+    position bigint NOT NULL,
+    task_id text COLLATE "C" NOT NULL,
+    attempt bigint NOT NULL,
+    number bigint NOT NULL,
+    size bigint NOT NULL,
+    lines text NOT NULL,
+    item bigint NOT NULL DEFAULT '-1'::integer,
+    PRIMARY KEY (run_id, "position")
+) WITH (
+    autovacuum_vacuum_scale_factor=0.02,
+    autovacuum_vacuum_threshold=2000,
+    toast.autovacuum_vacuum_scale_factor=0.02,
+    toast.autovacuum_vacuum_threshold=2000
+);
+
+CREATE TABLE cloaca_progress (
+    run_id text COLLATE "C" NOT NULL,
+    task_id text COLLATE "C" NOT NULL,
+    attempt bigint NOT NULL,
+    done double precision NOT NULL,
+    total double precision,
+    detail text,
+    told_at bigint NOT NULL,
+    item bigint NOT NULL DEFAULT '-1'::integer,
+    PRIMARY KEY (run_id, task_id, item, attempt)
+) WITH (
+    autovacuum_vacuum_scale_factor=0.02,
+    autovacuum_vacuum_threshold=2000
+);
+
+CREATE TABLE cloaca_act (
+    id text COLLATE "C" NOT NULL,
+    run_id text COLLATE "C" NOT NULL,
+    workflow text COLLATE "C" NOT NULL,
+    round bigint NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    asked_by text NOT NULL,
+    reason text,
+    changed integer NOT NULL,
+    created_at bigint NOT NULL,
+    PRIMARY KEY (run_id, id)
+);
+
+CREATE TABLE cloaca_paused_workflow (
+    workflow text COLLATE "C" NOT NULL,
+    paused_at bigint NOT NULL,
+    paused_until bigint,
+    PRIMARY KEY (workflow)
+);
+
+CREATE TABLE cloaca_definition (
+    workflow text COLLATE "C" NOT NULL,
+    version text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    content text NOT NULL,
+    recorded_at bigint NOT NULL,
+    PRIMARY KEY (workflow, version)
+);
+
+CREATE TABLE cloaca_workflow (
+    workflow text COLLATE "C" NOT NULL,
+    version text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    short_name text COLLATE "C" NOT NULL,
+    retention bigint,
+    queue text COLLATE "C" NOT NULL DEFAULT 'default'::text,
+    PRIMARY KEY (workflow)
+);
+
+CREATE TABLE cloaca_when_ended (
+    workflow text COLLATE "C" NOT NULL,
+    version text NOT NULL,
+    place bigint NOT NULL,
+    status text NOT NULL,
+    submits text NOT NULL,
+    content text NOT NULL,
+    PRIMARY KEY (workflow, version, place, status)
 );
 
 CREATE TABLE cloaca_schedule (
@@ -195,93 +397,6 @@ CREATE TABLE cloaca_event (
     PRIMARY KEY (id)
 );
 
-CREATE TABLE cloaca_act (
-    id text COLLATE "C" NOT NULL,
-    run_id text COLLATE "C" NOT NULL,
-    workflow text COLLATE "C" NOT NULL,
-    round bigint NOT NULL,
-    kind text COLLATE "C" NOT NULL,
-    asked_by text NOT NULL,
-    reason text,
-    changed integer NOT NULL,
-    created_at bigint NOT NULL,
-    PRIMARY KEY (run_id, id)
-);
-
-CREATE TABLE cloaca_round (
-    run_id text COLLATE "C" NOT NULL,
-    round bigint NOT NULL,
-    status text COLLATE "C" NOT NULL,
-    error_message text,
-    reason_code text,
-    limit_seconds bigint,
-    final_context text,
-    started_at bigint,
-    ended_at bigint NOT NULL,
-    PRIMARY KEY (run_id, round)
-);
-
-CREATE TABLE cloaca_restart (
-    run_id text COLLATE "C" NOT NULL,
-    task_id text COLLATE "C" NOT NULL,
-    first_attempt bigint NOT NULL,
-    round bigint NOT NULL,
-    with_children integer NOT NULL DEFAULT 0,
-    PRIMARY KEY (run_id, task_id, first_attempt)
-);
-
-CREATE TABLE cloaca_paused_workflow (
-    workflow text COLLATE "C" NOT NULL,
-    paused_at bigint NOT NULL,
-    paused_until bigint,
-    PRIMARY KEY (workflow)
-);
-
-CREATE TABLE cloaca_definition (
-    workflow text COLLATE "C" NOT NULL,
-    version text COLLATE "C" NOT NULL,
-    name text COLLATE "C" NOT NULL,
-    content text NOT NULL,
-    recorded_at bigint NOT NULL,
-    PRIMARY KEY (workflow, version)
-);
-
-CREATE TABLE cloaca_workflow (
-    workflow text COLLATE "C" NOT NULL,
-    version text COLLATE "C" NOT NULL,
-    name text COLLATE "C" NOT NULL,
-    short_name text COLLATE "C" NOT NULL,
-    retention bigint,
-    PRIMARY KEY (workflow)
-);
-
-CREATE TABLE cloaca_fork (
-    run_id text COLLATE "C" NOT NULL,
-    forked_from text COLLATE "C" NOT NULL,
-    from_task text COLLATE "C" NOT NULL,
-    content text,
-    created_at bigint NOT NULL,
-    PRIMARY KEY (run_id, from_task)
-);
-
-CREATE TABLE cloaca_when_ended (
-    workflow text COLLATE "C" NOT NULL,
-    version text NOT NULL,
-    place bigint NOT NULL,
-    status text NOT NULL,
-    submits text NOT NULL,
-    content text NOT NULL,
-    PRIMARY KEY (workflow, version, place, status)
-);
-
-CREATE TABLE cloaca_replacement (
-    run_id text COLLATE "C" NOT NULL,
-    number integer NOT NULL,
-    content text NOT NULL,
-    created_at bigint NOT NULL,
-    PRIMARY KEY (run_id, number)
-);
-
 CREATE TABLE cloaca_tombstone (
     root_id text COLLATE "C" NOT NULL,
     hidden_at bigint NOT NULL,
@@ -297,115 +412,73 @@ CREATE TABLE cloaca_upkeep (
     PRIMARY KEY (id)
 );
 
-CREATE TABLE cloaca_unserved (
-    runner_id text COLLATE "C" NOT NULL,
-    run_id text COLLATE "C" NOT NULL,
-    tasks text NOT NULL,
-    PRIMARY KEY (runner_id, run_id)
-);
-
-CREATE TABLE cloaca_memo (
-    run_id text COLLATE "C" NOT NULL,
-    task_id text COLLATE "C" NOT NULL,
-    kind text COLLATE "C" NOT NULL,
-    name text COLLATE "C" NOT NULL,
-    number bigint NOT NULL,
-    input_hash text COLLATE "C" NOT NULL,
-    attempt bigint NOT NULL,
-    value text NOT NULL,
-    calls bigint NOT NULL,
-    created_at bigint NOT NULL,
-    PRIMARY KEY (run_id, task_id, kind, name, number)
-) WITH (
-    autovacuum_vacuum_scale_factor=0.02,
-    autovacuum_vacuum_threshold=2000,
-    toast.autovacuum_vacuum_scale_factor=0.02,
-    toast.autovacuum_vacuum_threshold=2000
-);
-
-CREATE TABLE cloaca_wait (
-    run_id text COLLATE "C" NOT NULL,
-    task_id text COLLATE "C" NOT NULL,
-    kind text COLLATE "C" NOT NULL,
-    name text COLLATE "C" NOT NULL,
-    number bigint NOT NULL,
-    attempt bigint NOT NULL,
-    input_hash text COLLATE "C" NOT NULL,
-    opened_at bigint NOT NULL,
-    due_at bigint,
-    detail text NOT NULL,
-    timed_out bigint NOT NULL,
-    PRIMARY KEY (run_id, task_id, kind, name, number)
-) WITH (
-    autovacuum_vacuum_scale_factor=0.02,
-    autovacuum_vacuum_threshold=2000
-);
-
-CREATE TABLE cloaca_message (
-    run_id text COLLATE "C" NOT NULL,
-    id text COLLATE "C" NOT NULL,
-    number bigint,
-    kind text COLLATE "C" NOT NULL,
-    name text COLLATE "C" NOT NULL,
-    payload text NOT NULL,
-    dedupe_key text COLLATE "C",
-    sent_by text,
-    sent_at bigint NOT NULL,
-    taken_by text COLLATE "C",
-    PRIMARY KEY (run_id, id)
-) WITH (
-    autovacuum_vacuum_scale_factor=0.02,
-    autovacuum_vacuum_threshold=2000,
-    toast.autovacuum_vacuum_scale_factor=0.02,
-    toast.autovacuum_vacuum_threshold=2000
-);
-
-CREATE TABLE cloaca_task_log (
-    run_id text COLLATE "C" NOT NULL,
-    position bigint NOT NULL,
-    task_id text COLLATE "C" NOT NULL,
-    attempt bigint NOT NULL,
-    number bigint NOT NULL,
-    size bigint NOT NULL,
-    lines text NOT NULL,
-    PRIMARY KEY (run_id, "position")
-) WITH (
-    autovacuum_vacuum_scale_factor=0.02,
-    autovacuum_vacuum_threshold=2000,
-    toast.autovacuum_vacuum_scale_factor=0.02,
-    toast.autovacuum_vacuum_threshold=2000
-);
-
-CREATE TABLE cloaca_progress (
-    run_id text COLLATE "C" NOT NULL,
-    task_id text COLLATE "C" NOT NULL,
-    attempt bigint NOT NULL,
-    done double precision NOT NULL,
-    total double precision,
-    detail text,
-    told_at bigint NOT NULL,
-    PRIMARY KEY (run_id, task_id, attempt)
-) WITH (
-    autovacuum_vacuum_scale_factor=0.02,
-    autovacuum_vacuum_threshold=2000
-);
-
-CREATE TABLE cloaca_runner_name (
-    number bigint NOT NULL,
-    id text COLLATE "C" NOT NULL,
-    host text NOT NULL,
-    process bigint NOT NULL,
-    gone_at bigint,
-    PRIMARY KEY (number)
-);
+CREATE INDEX cloaca_unserved_run ON cloaca_unserved USING btree (run_id);
 
 CREATE UNIQUE INDEX cloaca_run_key ON cloaca_run USING btree (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
+
+CREATE INDEX cloaca_run_singleton ON cloaca_run USING btree (workflow, singleton_key, id) WHERE singleton_key IS NOT NULL AND ended_at IS NULL;
 
 CREATE INDEX cloaca_run_of_workflow ON cloaca_run USING btree (workflow, id);
 
 CREATE INDEX cloaca_run_of_status ON cloaca_run USING btree (status, id);
 
+CREATE INDEX cloaca_run_failed ON cloaca_run USING btree (ended_at, id) WHERE status = 'Failed'::text;
+
+CREATE INDEX cloaca_run_owned ON cloaca_run USING btree (owner, workflow, id) WHERE owner IS NOT NULL AND ended_at IS NULL;
+
+CREATE INDEX cloaca_run_claimable ON cloaca_run USING btree (workflow, queue, priority DESC, claimable_at, id) WHERE owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL AND due_at IS NULL;
+
+CREATE INDEX cloaca_run_behind ON cloaca_run USING btree (behind) WHERE behind IS NOT NULL;
+
+CREATE INDEX cloaca_run_due ON cloaca_run USING btree (workflow, due_at, id) WHERE due_at < '4611686018427387904'::bigint AND owner IS NULL AND ended_at IS NULL;
+
+CREATE INDEX cloaca_run_parked ON cloaca_run USING btree (workflow, claimable_at) WHERE due_at < '4611686018427387904'::bigint AND owner IS NULL AND ended_at IS NULL;
+
+CREATE INDEX cloaca_run_start_by ON cloaca_run USING btree (start_by, id) WHERE start_by IS NOT NULL AND started_at IS NULL AND ended_at IS NULL;
+
+CREATE INDEX cloaca_run_steered ON cloaca_run USING btree (owner) WHERE owner IS NOT NULL AND ended_at IS NULL AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL OR replacements > 0 OR messages > 0);
+
+CREATE INDEX cloaca_run_paused_until ON cloaca_run USING btree (paused_until) WHERE paused_until IS NOT NULL AND ended_at IS NULL;
+
+CREATE INDEX cloaca_run_pause_follows ON cloaca_run USING btree (id) WHERE pause_follows IS NOT NULL;
+
+CREATE INDEX cloaca_run_of_parent ON cloaca_run USING btree (parent_id, id) WHERE parent_id IS NOT NULL;
+
+CREATE INDEX cloaca_run_child ON cloaca_run USING btree (parent_id, id) WHERE parent_id IS NOT NULL AND ended_at IS NULL AND detached = 0 AND cancel_at IS NULL;
+
+CREATE INDEX cloaca_run_children_due ON cloaca_run USING btree (children_at, id) WHERE children_at IS NOT NULL;
+
+CREATE INDEX cloaca_run_of_root ON cloaca_run USING btree (root_id, ended_at) WHERE root_id IS NOT NULL;
+
+CREATE UNIQUE INDEX cloaca_run_follows ON cloaca_run USING btree (follows, follows_round, follows_place) WHERE follows IS NOT NULL;
+
+CREATE INDEX cloaca_run_of_schedule ON cloaca_run USING btree (schedule_id, id) WHERE schedule_id IS NOT NULL AND ended_at IS NULL;
+
+CREATE INDEX cloaca_run_of_context ON cloaca_run USING btree (schedule_id, context_hash) WHERE context_hash IS NOT NULL AND ended_at IS NULL;
+
 CREATE INDEX cloaca_run_tag_content ON cloaca_run_tag USING btree (tag, content, run_id);
+
+CREATE INDEX cloaca_wait_approval ON cloaca_wait USING btree (opened_at, run_id, task_id, item) WHERE kind = 'approval'::text AND timed_out = 0;
+
+CREATE UNIQUE INDEX cloaca_message_unread ON cloaca_message USING btree (run_id, number) WHERE taken_by IS NULL;
+
+CREATE INDEX cloaca_message_unnumbered ON cloaca_message USING btree (run_id) WHERE number IS NULL;
+
+CREATE INDEX cloaca_message_key ON cloaca_message USING btree (run_id, kind, name, dedupe_key) WHERE dedupe_key IS NOT NULL;
+
+CREATE INDEX cloaca_act_newest ON cloaca_act USING btree (created_at, id) WHERE created_at >= 0;
+
+CREATE INDEX cloaca_act_asked ON cloaca_act USING btree (created_at, id) WHERE kind <> 'submit'::text;
+
+CREATE INDEX cloaca_act_by ON cloaca_act USING btree (asked_by, run_id);
+
+CREATE INDEX cloaca_act_of_person ON cloaca_act USING btree (asked_by, kind, created_at, id, run_id);
+
+CREATE INDEX cloaca_act_of_kind ON cloaca_act USING btree (kind, created_at, id, run_id);
+
+CREATE INDEX cloaca_workflow_name ON cloaca_workflow USING btree (name);
+
+CREATE INDEX cloaca_workflow_short_name ON cloaca_workflow USING btree (short_name);
 
 CREATE UNIQUE INDEX cloaca_schedule_name ON cloaca_schedule USING btree (name);
 
@@ -417,69 +490,11 @@ CREATE INDEX cloaca_tick_created ON cloaca_tick USING btree (created_at);
 
 CREATE INDEX cloaca_lost_created ON cloaca_lost USING btree (created_at);
 
-CREATE INDEX cloaca_run_of_schedule ON cloaca_run USING btree (schedule_id, id) WHERE schedule_id IS NOT NULL AND ended_at IS NULL;
-
-CREATE INDEX cloaca_run_behind ON cloaca_run USING btree (behind) WHERE behind IS NOT NULL;
-
 CREATE UNIQUE INDEX cloaca_trigger_name ON cloaca_trigger USING btree (name);
 
 CREATE UNIQUE INDEX cloaca_event_key ON cloaca_event USING btree (trigger_id, event_key) WHERE event_key IS NOT NULL;
 
 CREATE INDEX cloaca_event_of_trigger ON cloaca_event USING btree (trigger_id, created_at, id);
-
-CREATE INDEX cloaca_run_of_context ON cloaca_run USING btree (schedule_id, context_hash) WHERE context_hash IS NOT NULL AND ended_at IS NULL;
-
-CREATE INDEX cloaca_run_owned ON cloaca_run USING btree (owner, workflow, id) WHERE owner IS NOT NULL AND ended_at IS NULL;
-
-CREATE INDEX cloaca_run_claimable ON cloaca_run USING btree (workflow, priority DESC, claimable_at, id) WHERE owner IS NULL AND ended_at IS NULL AND behind IS NULL AND paused_at IS NULL AND due_at IS NULL;
-
-CREATE INDEX cloaca_run_paused_until ON cloaca_run USING btree (paused_until) WHERE paused_until IS NOT NULL AND ended_at IS NULL;
-
-CREATE INDEX cloaca_run_start_by ON cloaca_run USING btree (start_by, id) WHERE start_by IS NOT NULL AND started_at IS NULL AND ended_at IS NULL;
-
-CREATE INDEX cloaca_run_of_parent ON cloaca_run USING btree (parent_id, id) WHERE parent_id IS NOT NULL;
-
-CREATE INDEX cloaca_run_child ON cloaca_run USING btree (parent_id, id) WHERE parent_id IS NOT NULL AND ended_at IS NULL AND detached = 0 AND cancel_at IS NULL;
-
-CREATE INDEX cloaca_run_children_due ON cloaca_run USING btree (children_at, id) WHERE children_at IS NOT NULL;
-
-CREATE INDEX cloaca_workflow_name ON cloaca_workflow USING btree (name);
-
-CREATE INDEX cloaca_workflow_short_name ON cloaca_workflow USING btree (short_name);
-
-CREATE INDEX cloaca_run_pause_follows ON cloaca_run USING btree (id) WHERE pause_follows IS NOT NULL;
-
-CREATE UNIQUE INDEX cloaca_run_follows ON cloaca_run USING btree (follows, follows_round, follows_place) WHERE follows IS NOT NULL;
-
-CREATE INDEX cloaca_run_of_root ON cloaca_run USING btree (root_id, ended_at) WHERE root_id IS NOT NULL;
-
-CREATE INDEX cloaca_act_newest ON cloaca_act USING btree (created_at, id) WHERE created_at >= 0;
-
-CREATE INDEX cloaca_unserved_run ON cloaca_unserved USING btree (run_id);
-
-CREATE INDEX cloaca_wait_approval ON cloaca_wait USING btree (opened_at, run_id, task_id) WHERE kind = 'approval'::text AND timed_out = 0;
-
-CREATE UNIQUE INDEX cloaca_message_unread ON cloaca_message USING btree (run_id, number) WHERE taken_by IS NULL;
-
-CREATE INDEX cloaca_message_unnumbered ON cloaca_message USING btree (run_id) WHERE number IS NULL;
-
-CREATE INDEX cloaca_message_key ON cloaca_message USING btree (run_id, kind, name, dedupe_key) WHERE dedupe_key IS NOT NULL;
-
-CREATE INDEX cloaca_run_steered ON cloaca_run USING btree (owner) WHERE owner IS NOT NULL AND ended_at IS NULL AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL OR replacements > 0 OR messages > 0);
-
-CREATE INDEX cloaca_run_due ON cloaca_run USING btree (workflow, due_at, id) WHERE due_at < '4611686018427387904'::bigint AND owner IS NULL AND ended_at IS NULL;
-
-CREATE INDEX cloaca_run_parked ON cloaca_run USING btree (workflow, claimable_at) WHERE due_at < '4611686018427387904'::bigint AND owner IS NULL AND ended_at IS NULL;
-
-CREATE INDEX cloaca_act_by ON cloaca_act USING btree (asked_by, run_id);
-
-CREATE INDEX cloaca_run_failed ON cloaca_run USING btree (ended_at, id) WHERE status = 'Failed'::text;
-
-CREATE INDEX cloaca_act_asked ON cloaca_act USING btree (created_at, id) WHERE kind <> 'submit'::text;
-
-CREATE INDEX cloaca_act_of_person ON cloaca_act USING btree (asked_by, kind, created_at, id, run_id);
-
-CREATE INDEX cloaca_act_of_kind ON cloaca_act USING btree (kind, created_at, id, run_id);
 
 CREATE VIEW cloaca_run_readable AS
 SELECT cloaca_run.id,
@@ -505,7 +520,10 @@ SELECT cloaca_run.id,
     cloaca_run.idempotency_key,
     cloaca_run.round,
     cloaca_run.priority,
-    cloaca_run.steer_reason
+    cloaca_run.steer_reason,
+    cloaca_run.queue,
+    cloaca_run.child_kind,
+    cloaca_run.singleton_key
    FROM cloaca_run
   WHERE NOT (EXISTS ( SELECT 1
            FROM cloaca_tombstone gone
@@ -514,6 +532,7 @@ SELECT cloaca_run.id,
 CREATE VIEW cloaca_attempt_readable AS
 SELECT cloaca_attempt.run_id,
     cloaca_attempt.task_id,
+    cloaca_attempt.item,
     cloaca_attempt.attempt,
     cloaca_attempt.status,
     cloaca_attempt.error_type,
@@ -536,6 +555,7 @@ SELECT cloaca_attempt.run_id,
 CREATE VIEW cloaca_wait_readable AS
 SELECT cloaca_wait.run_id,
     cloaca_wait.task_id,
+    cloaca_wait.item,
     cloaca_wait.kind,
     cloaca_wait.name,
     cloaca_wait.number,
@@ -559,7 +579,8 @@ SELECT cloaca_message.run_id,
     cloaca_message.dedupe_key,
     cloaca_message.sent_by,
     to_timestamp((cloaca_message.sent_at::numeric / 1000000.0)::double precision) AS sent_at,
-    cloaca_message.taken_by
+    cloaca_message.taken_by,
+    cloaca_message.taken_item
    FROM cloaca_message
   WHERE NOT (EXISTS ( SELECT 1
            FROM cloaca_tombstone gone
@@ -569,6 +590,7 @@ SELECT cloaca_message.run_id,
 CREATE VIEW cloaca_task_log_readable AS
 SELECT log.run_id,
     log.task_id,
+    log.item,
     log.attempt,
     log.number + line.place - 1 AS number,
     to_timestamp((((line.items ->> 0)::bigint)::numeric / 1000000.0)::double precision) AS logged_at,

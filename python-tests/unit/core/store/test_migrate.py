@@ -11,9 +11,11 @@ from tables import each_row
 from cloaca_core.errors import NewerSchemaError, StoreOpenError
 from cloaca_core.store.migrate import (
     Applied,
+    BeforeBase,
     Head,
     Migration,
     digest_of,
+    load_before_base,
     load_head,
     load_migrations,
     migrate,
@@ -49,6 +51,11 @@ class Database:
 
     async def apply(self, migration: Migration) -> None:
         await self.create(migration.sql, [migration])
+
+    async def rebase(self, earlier: Sequence[Migration], base: Migration) -> None:
+        missing = pending(applied(*self.has), earlier)
+        self.scripts += [each.sql for each in (*missing, base)]
+        self.has = [base]
 
     async def create(self, script: str, replaced: Sequence[Migration]) -> None:
         self.has += self.meanwhile
@@ -198,19 +205,74 @@ def test_what_a_newer_process_has_made_meanwhile_is_refused() -> None:
     assert database.scripts == []
 
 
+# -- before the base -----------------------------------------------------------------------------
+
+OLD = [
+    parse_migration("0001_old.sql", "CREATE TABLE old (x);"),
+    parse_migration("0002_older.sql", "CREATE TABLE b (x);"),
+]
+BEFORE = BeforeBase(OLD, "ALTER TABLE old RENAME TO a;")
+BASE = ONE._replace(sql=BEFORE.to_base)
+
+
+def test_a_database_from_before_the_base_is_brought_there_and_on() -> None:
+    database = Database(OLD[0])
+
+    asyncio.run(migrate(database, [ONE, TWO], HEAD, lambda: BEFORE))
+
+    assert database.scripts == [OLD[1].sql, BEFORE.to_base, TWO.sql]
+    assert database.has == [BASE, TWO]
+
+
+@pytest.mark.parametrize("has", [[], [ONE], [ONE, TWO]])
+def test_nothing_from_before_the_base_is_read_for_another_database(has: list[Migration]) -> None:
+    def never() -> BeforeBase:
+        raise AssertionError
+
+    asyncio.run(migrate(Database(*has), [ONE, TWO], HEAD, never))
+
+
+def test_a_database_that_is_not_from_before_the_base_either_is_refused() -> None:
+    database = Database(ONE._replace(checksum="0" * 64))
+
+    with pytest.raises(StoreOpenError, match="checksum differs"):
+        asyncio.run(migrate(database, [ONE, TWO], HEAD, lambda: BEFORE))
+
+    assert database.scripts == []
+
+
+def test_what_leads_to_the_base_is_pending() -> None:
+    found = pending(applied(OLD[0]), [ONE, TWO], lambda: BEFORE)
+
+    assert found == [OLD[1], BASE, TWO]
+
+
+def test_a_newer_one_than_those_before_the_base_is_refused() -> None:
+    with pytest.raises(NewerSchemaError):
+        pending(applied(*OLD, THREE), [ONE, TWO], lambda: BEFORE)
+
+
 # -- of a backend --------------------------------------------------------------------------------
 
 
 def test_the_migrations_of_sqlite_are_in_its_package() -> None:
     first = load_migrations("cloaca_sqlite")[0]
 
-    assert (first.number, first.name) == (1, "initial")
+    assert (first.number, first.name) == (1, "base")
     assert "CREATE TABLE cloaca_run" in first.sql
 
 
 def test_its_script_of_a_new_database_is_too_and_is_no_migration() -> None:
     assert "CREATE TABLE cloaca_run" in load_head("cloaca_sqlite").sql
     assert "head" not in [each.name for each in load_migrations("cloaca_sqlite")]
+
+
+def test_the_migrations_before_its_base_are_too() -> None:
+    before = load_before_base("cloaca_sqlite")
+
+    assert before.migrations[0].name == "initial"
+    assert "to_base" not in [each.name for each in before.migrations]
+    assert before.base(load_migrations("cloaca_sqlite"))[:2] == (1, "base")
 
 
 MADE = Head(

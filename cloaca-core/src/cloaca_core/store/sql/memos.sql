@@ -14,7 +14,7 @@ WHERE EXISTS (
     JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
     WHERE run.id = :run_id AND run.owner = :runner_id AND run.epoch = :fence
 )
-ON CONFLICT (run_id, task_id, kind, name, number) DO UPDATE SET
+ON CONFLICT (run_id, task_id, item, kind, name, number) DO UPDATE SET
     input_hash = excluded.input_hash, attempt = excluded.attempt, value = excluded.value,
     calls = excluded.calls, created_at = excluded.created_at
 WHERE cloaca_memo.input_hash <> excluded.input_hash OR cloaca_memo.attempt < excluded.attempt;
@@ -24,18 +24,18 @@ WHERE cloaca_memo.input_hash <> excluded.input_hash OR cloaca_memo.attempt < exc
 -- Read the memos of a task.
 SELECT run_id, task_id, kind, name, number, input_hash, attempt, value, calls, created_at
 FROM cloaca_memo
-WHERE run_id = :run_id AND task_id = :task_id
+WHERE run_id = :run_id AND task_id = :task_id AND item = -1
 ORDER BY kind, name, number;
 
 
 -- name: copy_memos
 -- Give a new run the memos of tasks of the run that it was made of. Its own attempts are later ones.
 INSERT INTO cloaca_memo (
-    run_id, task_id, kind, name, number, input_hash, attempt, value, calls, created_at
+    run_id, task_id, item, kind, name, number, input_hash, attempt, value, calls, created_at
 )
 SELECT
-    :id, memo.task_id, memo.kind, memo.name, memo.number, memo.input_hash, 0, memo.value,
-    memo.calls, memo.created_at
+    :id, memo.task_id, memo.item, memo.kind, memo.name, memo.number, memo.input_hash, 0,
+    memo.value, memo.calls, memo.created_at
 FROM cloaca_memo AS memo
 WHERE memo.run_id = :source_id AND memo.task_id IN :memos_of
     AND EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)

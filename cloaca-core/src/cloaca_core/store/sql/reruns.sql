@@ -53,7 +53,7 @@ INSERT INTO cloaca_restart (run_id, task_id, first_attempt, round, with_children
 SELECT act.run_id, :task_id, :first_attempt, act.round + 1, :with_children
 FROM cloaca_act AS act
 WHERE act.run_id = :run_id AND act.id = :id AND act.changed = 2
-ON CONFLICT (run_id, task_id, first_attempt) DO UPDATE SET
+ON CONFLICT (run_id, task_id, item, first_attempt) DO UPDATE SET
     round = excluded.round, with_children = excluded.with_children;
 
 
@@ -124,7 +124,7 @@ WHERE run_id IN :ids AND (
 -- The tasks of these runs that were restarted.
 SELECT run_id, task_id, first_attempt, round, with_children FROM cloaca_restart
 WHERE run_id IN :ids
-ORDER BY run_id, task_id, first_attempt;
+ORDER BY run_id, task_id, item, first_attempt;
 
 
 -- name: list_rounds
@@ -143,12 +143,12 @@ WHERE ended.run_id = :run_id ORDER BY ended.round;
 -- nor if the source is in another round than its caller has seen.
 INSERT INTO cloaca_run (
     id, workflow, version, input, tags, idempotency_key, created_at, claimable_at, priority,
-    time_limit, replacements, messages, trace, epoch, status
+    queue, time_limit, replacements, messages, trace, epoch, status
 )
 SELECT
     :id, source.workflow, :version, source.input, :tags, CAST(:idempotency_key AS TEXT),
-    :created_at, :created_at, source.priority, source.time_limit,
-    source.replacements, source.messages, CAST(:trace AS TEXT), 1, 'Pending'
+    :created_at, :created_at, source.priority, source.queue,
+    source.time_limit, source.replacements, source.messages, CAST(:trace AS TEXT), 1, 'Pending'
 FROM cloaca_run AS source
 WHERE source.id = :source_id AND source.round = :round
     AND NOT EXISTS (
@@ -172,16 +172,17 @@ WHERE workflow = (SELECT source.workflow FROM cloaca_run AS source WHERE source.
 -- Give a new run the results of tasks of the run that it was made of. A fork that is sent again finds
 -- that it was noted: the source may be in its next round by then.
 INSERT INTO cloaca_attempt (
-    run_id, task_id, attempt, epoch, status, change, started_at, ended_at, crashes, replacements
+    run_id, task_id, item, attempt, epoch, status, change, started_at, ended_at, crashes, replacements
 )
 SELECT
-    :id, result.task_id, result.attempt, 0, result.status, result.change, result.started_at,
-    result.ended_at, 0, result.replacements
+    :id, result.task_id, result.item, result.attempt, 0, result.status, result.change,
+    result.started_at, result.ended_at, 0, result.replacements
 FROM cloaca_attempt AS result
 WHERE result.run_id = :source_id AND result.task_id IN :kept AND result.status = 'Completed'
     AND result.attempt = (
         SELECT max(latest.attempt) FROM cloaca_attempt AS latest
         WHERE latest.run_id = :source_id AND latest.task_id = result.task_id
+            AND latest.item = result.item
     )
     AND EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)
     AND NOT EXISTS (SELECT 1 FROM cloaca_fork WHERE run_id = :id)
@@ -202,12 +203,14 @@ ON CONFLICT DO NOTHING;
 -- Give a new run the messages of the run that it was made of, under their numbers. Those that kept tasks
 -- have taken are read. One that has no number yet is left out.
 INSERT INTO cloaca_message (
-    run_id, id, number, kind, name, payload, dedupe_key, sent_by, sent_at, taken_by
+    run_id, id, number, kind, name, payload, dedupe_key, sent_by, sent_at, taken_by,
+    taken_item
 )
 SELECT
     made.id, earlier.id, earlier.number, earlier.kind, earlier.name, earlier.payload,
     earlier.dedupe_key, earlier.sent_by, earlier.sent_at,
-    CASE WHEN earlier.taken_by IN :kept THEN earlier.taken_by END
+    CASE WHEN earlier.taken_by IN :kept THEN earlier.taken_by END,
+    CASE WHEN earlier.taken_by IN :kept THEN earlier.taken_item ELSE -1 END
 FROM cloaca_run AS made
 JOIN cloaca_message AS earlier
     ON earlier.run_id = :source_id AND earlier.number <= made.messages
@@ -228,8 +231,10 @@ ON CONFLICT DO NOTHING;
 
 -- name: copy_forks
 -- Keep the keys that were set before tasks of the source whose results are kept.
-INSERT INTO cloaca_fork (run_id, forked_from, from_task, content, created_at)
-SELECT :id, earlier.forked_from, earlier.from_task, earlier.content, earlier.created_at
+INSERT INTO cloaca_fork (run_id, forked_from, from_task, from_item, content, created_at)
+SELECT
+    :id, earlier.forked_from, earlier.from_task, earlier.from_item, earlier.content,
+    earlier.created_at
 FROM cloaca_fork AS earlier
 WHERE earlier.run_id = :source_id AND earlier.content IS NOT NULL
     AND earlier.from_task IN :kept AND EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)
@@ -271,4 +276,4 @@ SELECT coalesce(
 -- name: list_forks
 -- Read which of these runs were made of others.
 SELECT run_id, forked_from, from_task, content, created_at FROM cloaca_fork
-WHERE run_id IN :ids ORDER BY run_id, created_at, from_task;
+WHERE run_id IN :ids ORDER BY run_id, created_at, from_task, from_item;

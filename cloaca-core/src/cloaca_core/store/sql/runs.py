@@ -7,7 +7,14 @@ from heapq import merge
 from itertools import islice
 
 from cloaca_core.records.batch import Waiting
-from cloaca_core.records.runs import AttemptRow, RunFilter, RunRow, Unserved, WaitingRow
+from cloaca_core.records.runs import (
+    DEFAULT_QUEUE,
+    AttemptRow,
+    RunFilter,
+    RunRow,
+    Unserved,
+    WaitingRow,
+)
 from cloaca_core.records.states import RunStatus
 from cloaca_core.store.sql.base import SqlPart, pair, steps_of
 from cloaca_core.store.sql.dialect import Step
@@ -30,10 +37,8 @@ class SqlRuns(SqlPart):
     async def claim(
         self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
     ) -> list[RunRow]:
-        wanted = self._dialect.array(workflows)
-        return await self._claim(
-            runner_id=runner_id, limit=limit, now=now, aged=aged, workflows=wanted
-        )
+        lines = self._lines(workflows)
+        return await self._claim(runner_id=runner_id, limit=limit, now=now, aged=aged, **lines)
 
     async def _claim(self, *, limit: int, aged: int, **values: object) -> list[RunRow]:
         rows = await self._write(
@@ -98,8 +103,12 @@ class SqlRuns(SqlPart):
         await self._write(forget, runner_id=runner_id, workflows=wanted)
 
     async def has_claimable(self, runner_id: str, workflows: Collection[str]) -> bool:
-        wanted = self._dialect.array(workflows)
-        return await self._has_claimable(runner_id=runner_id, workflows=wanted)
+        return await self._has_claimable(runner_id=runner_id, **self._lines(workflows))
+
+    def _lines(self, workflows: Collection[str]) -> dict[str, object]:
+        """The workflows and the queues in which runs of them are looked for."""
+        array = self._dialect.array
+        return {"workflows": array(workflows), "queues": array([DEFAULT_QUEUE])}
 
     async def _has_claimable(self, **values: object) -> bool:
         ((found,),) = await self._read(self._queries.runs.has_claimable, **values)

@@ -191,15 +191,15 @@ WHERE id IN :ids AND owner = :runner_id AND ended_at IS NULL
 
 
 -- name: has_claimable
--- Tell whether a claim of the runner would find a run. Costs one index look-up for each workflow: the
--- LIMITs keep a planner from turning the subqueries into joins.
+-- Tell whether a claim of the runner would find a run. Costs one index look-up for each workflow and
+-- queue: the LIMITs keep a planner from turning the subqueries into joins.
 SELECT EXISTS (
     SELECT 1 FROM :workflows AS wanted
     WHERE (
         SELECT waiting.id FROM cloaca_run AS waiting
         WHERE waiting.owner IS NULL AND waiting.ended_at IS NULL AND waiting.behind IS NULL
             AND waiting.paused_at IS NULL AND waiting.due_at IS NULL
-            AND waiting.workflow = wanted.value
+            AND waiting.workflow = wanted.value AND waiting.queue IN :queues
             AND (
                 SELECT noted.run_id FROM cloaca_unserved AS noted
                 WHERE noted.run_id = waiting.id AND noted.runner_id = :runner_id LIMIT 1
@@ -379,7 +379,7 @@ SELECT run_id, task_id, attempt, epoch, status, change, error_type, error_messag
     error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code,
     replacements, runner
 FROM cloaca_attempt WHERE run_id IN :ids
-ORDER BY run_id, task_id, attempt;
+ORDER BY run_id, task_id, item, attempt;
 
 
 -- name: list_outcomes
@@ -388,7 +388,7 @@ SELECT run_id, task_id, attempt, epoch, status, NULL AS change, error_type, erro
     NULL AS error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code,
     replacements, runner
 FROM cloaca_attempt WHERE run_id IN :ids
-ORDER BY run_id, task_id, attempt;
+ORDER BY run_id, task_id, item, attempt;
 
 
 -- name: get_run
@@ -398,7 +398,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, par
     error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version
+    ran_version, queue
 FROM cloaca_run
 WHERE id = :id
     AND NOT EXISTS (
@@ -414,7 +414,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, par
     error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version
+    ran_version, queue
 FROM cloaca_run WHERE id IN :ids AND ended_at IS NOT NULL
 ORDER BY id;
 
@@ -427,7 +427,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tag
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version
+    ran_version, queue
 FROM cloaca_run
 WHERE id < :before AND id >= :after
     AND (CAST(:since AS BIGINT) IS NULL OR created_at >= :since)
@@ -449,7 +449,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tag
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version
+    ran_version, queue
 FROM cloaca_run
 WHERE ended_at IS NULL AND status = :status AND id < :before AND id >= :after
     AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
@@ -483,7 +483,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tag
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version
+    ran_version, queue
 FROM cloaca_run
 WHERE ended_at IS NOT NULL AND status = :status AND id < :before AND id >= :after
     AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
@@ -506,7 +506,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tag
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version
+    ran_version, queue
 FROM cloaca_run
 WHERE workflow = :workflow AND id < :before AND id >= :after
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
@@ -529,7 +529,7 @@ SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tag
     '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
     reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
     time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version
+    ran_version, queue
 FROM cloaca_run
 WHERE parent_id = :parent_id AND parent_id IS NOT NULL AND id < :before AND id >= :after
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
@@ -592,7 +592,7 @@ JOIN cloaca_run AS oldest ON oldest.id = (
     WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
         AND run.paused_at IS NULL AND run.due_at IS NULL
         AND run.workflow = waiting.workflow
-    ORDER BY run.priority DESC, run.claimable_at, run.id LIMIT 1
+    ORDER BY run.queue, run.priority DESC, run.claimable_at, run.id LIMIT 1
 )
 WHERE waiting.workflow IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = waiting.workflow

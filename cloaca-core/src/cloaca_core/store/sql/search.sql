@@ -66,7 +66,8 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message, run.created_at,
     run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds, run.round,
     run.priority, run.due_at, run.steer_reason, run.stood_still, run.time_limit, run.deadline_at,
-    run.reason_tasks, run.came_due, run.messages, 0 AS claimable_at, NULL AS trace, run.ran_version
+    run.reason_tasks, run.came_due, run.messages, 0 AS claimable_at, NULL AS trace, run.ran_version,
+    run.queue
 FROM (SELECT id, depth FROM below LIMIT :most) AS near
 CROSS JOIN cloaca_run AS run
 WHERE run.id = near.id
@@ -191,7 +192,8 @@ ORDER BY run.ended_at DESC, run.id DESC LIMIT :most;
 
 
 -- name: longest_claimable
--- The run that has been claimable for longest: the first one of each workflow and priority is looked at.
+-- The run that has been claimable for longest: the first one of each workflow, queue and
+-- priority is looked at.
 WITH RECURSIVE waiting (workflow) AS (
     SELECT min(run.workflow) FROM cloaca_run AS run
     WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
@@ -205,24 +207,42 @@ WITH RECURSIVE waiting (workflow) AS (
     )
     FROM waiting WHERE waiting.workflow IS NOT NULL
 ),
-levels (workflow, priority) AS (
+lines (workflow, queue) AS (
     SELECT waiting.workflow, (
-        SELECT run.priority FROM cloaca_run AS run
+        SELECT min(run.queue) FROM cloaca_run AS run
         WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
             AND run.paused_at IS NULL AND run.due_at IS NULL
             AND run.workflow = waiting.workflow
-        ORDER BY run.priority DESC LIMIT 1
     )
     FROM waiting
     WHERE waiting.workflow IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = waiting.workflow
     )
     UNION ALL
-    SELECT levels.workflow, (
+    SELECT lines.workflow, (
+        SELECT min(run.queue) FROM cloaca_run AS run
+        WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+            AND run.paused_at IS NULL AND run.due_at IS NULL
+            AND run.workflow = lines.workflow AND run.queue > lines.queue
+    )
+    FROM lines WHERE lines.queue IS NOT NULL
+),
+levels (workflow, queue, priority) AS (
+    SELECT lines.workflow, lines.queue, (
         SELECT run.priority FROM cloaca_run AS run
         WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
             AND run.paused_at IS NULL AND run.due_at IS NULL
-            AND run.workflow = levels.workflow AND run.priority < levels.priority
+            AND run.workflow = lines.workflow AND run.queue = lines.queue
+        ORDER BY run.priority DESC LIMIT 1
+    )
+    FROM lines WHERE lines.queue IS NOT NULL
+    UNION ALL
+    SELECT levels.workflow, levels.queue, (
+        SELECT run.priority FROM cloaca_run AS run
+        WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
+            AND run.paused_at IS NULL AND run.due_at IS NULL
+            AND run.workflow = levels.workflow AND run.queue = levels.queue
+            AND run.priority < levels.priority
         ORDER BY run.priority DESC LIMIT 1
     )
     FROM levels WHERE levels.priority IS NOT NULL
@@ -232,7 +252,8 @@ JOIN cloaca_run AS first ON first.id = (
     SELECT run.id FROM cloaca_run AS run
     WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
         AND run.paused_at IS NULL AND run.due_at IS NULL
-        AND run.workflow = levels.workflow AND run.priority = levels.priority
+        AND run.workflow = levels.workflow AND run.queue = levels.queue
+        AND run.priority = levels.priority
     ORDER BY run.claimable_at, run.id LIMIT 1
 )
 WHERE levels.priority IS NOT NULL

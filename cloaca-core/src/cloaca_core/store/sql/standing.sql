@@ -9,6 +9,7 @@ SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.
     run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds, run.round,
     run.priority, run.due_at, run.steer_reason, run.stood_still, run.time_limit, run.deadline_at,
     run.reason_tasks, run.came_due, run.messages, 0 AS claimable_at, NULL AS trace, run.ran_version,
+    run.queue,
     run.behind, earlier.status AS behind_status, run.paused_at, run.paused_until,
     run.cancel_at, run.start_by,
     CASE WHEN EXISTS (SELECT 1 FROM cloaca_fork WHERE run_id = run.id) THEN 1 ELSE 0 END AS forked
@@ -36,16 +37,17 @@ WHERE run.id = :run_id;
 
 
 -- name: claimable_ahead
--- Count the claimable runs of the same workflow that come before this one, up to :most of each kind:
--- those of a higher priority, those that were claimable earlier, and those with a lower id. Each kind is
--- a range of the index of claimable runs.
+-- Count the claimable runs of the same workflow and queue that come before this one, up to :most of each
+-- kind: those of a higher priority, those that were claimable earlier, and those with a lower id. Each
+-- kind is a range of the index of claimable runs.
 SELECT
     (
         SELECT count(*) FROM (
             SELECT 1 FROM cloaca_run AS before
             WHERE before.owner IS NULL AND before.ended_at IS NULL AND before.behind IS NULL
                 AND before.paused_at IS NULL AND before.due_at IS NULL
-                AND before.workflow = run.workflow AND before.priority > run.priority
+                AND before.workflow = run.workflow AND before.queue = run.queue
+                AND before.priority > run.priority
             LIMIT :most
         ) AS counted
     ) + (
@@ -53,7 +55,8 @@ SELECT
             SELECT 1 FROM cloaca_run AS before
             WHERE before.owner IS NULL AND before.ended_at IS NULL AND before.behind IS NULL
                 AND before.paused_at IS NULL AND before.due_at IS NULL
-                AND before.workflow = run.workflow AND before.priority = run.priority
+                AND before.workflow = run.workflow AND before.queue = run.queue
+                AND before.priority = run.priority
                 AND before.claimable_at < run.claimable_at
             LIMIT :most
         ) AS counted
@@ -62,7 +65,8 @@ SELECT
             SELECT 1 FROM cloaca_run AS before
             WHERE before.owner IS NULL AND before.ended_at IS NULL AND before.behind IS NULL
                 AND before.paused_at IS NULL AND before.due_at IS NULL
-                AND before.workflow = run.workflow AND before.priority = run.priority
+                AND before.workflow = run.workflow AND before.queue = run.queue
+                AND before.priority = run.priority
                 AND before.claimable_at = run.claimable_at AND before.id < run.id
             LIMIT :most
         ) AS counted
@@ -76,14 +80,14 @@ SELECT run_id, task_id, attempt, epoch, status, NULL AS change, error_type, erro
     error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code, replacements,
     runner
 FROM cloaca_attempt WHERE run_id = :run_id
-ORDER BY task_id, attempt;
+ORDER BY task_id, item, attempt;
 
 
 -- name: restarts_of_run
 -- Read which tasks of this run were restarted.
 SELECT run_id, task_id, first_attempt, round, with_children FROM cloaca_restart
 WHERE run_id = :run_id
-ORDER BY task_id, first_attempt;
+ORDER BY task_id, item, first_attempt;
 
 
 -- name: unended_children
@@ -127,7 +131,7 @@ SELECT
 FROM cloaca_wait AS open
 JOIN cloaca_run AS run ON run.id = open.run_id
 WHERE open.run_id = :run_id AND +run.ended_at IS NULL
-ORDER BY open.task_id, open.kind, open.name, open.number;
+ORDER BY open.task_id, open.item, open.kind, open.name, open.number;
 
 
 -- name: unread_of_run
@@ -150,4 +154,4 @@ ORDER BY task_id;
 -- Read how far the attempts of a run have come that told it.
 SELECT run_id, task_id, attempt, done, total, detail, told_at FROM cloaca_progress
 WHERE run_id = :run_id
-ORDER BY task_id, attempt;
+ORDER BY task_id, item, attempt;

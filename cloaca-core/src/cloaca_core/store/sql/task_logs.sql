@@ -33,7 +33,7 @@ WHERE EXISTS (
     JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
     WHERE run.id = :run_id AND run.owner = :runner_id AND run.epoch = :fence
 )
-ON CONFLICT (run_id, task_id, attempt) DO UPDATE SET
+ON CONFLICT (run_id, task_id, item, attempt) DO UPDATE SET
     done = excluded.done, total = excluded.total, detail = excluded.detail,
     told_at = excluded.told_at;
 
@@ -54,4 +54,4 @@ LIMIT :limit;
 SELECT run_id, task_id, attempt, done, total, detail, told_at
 FROM cloaca_progress
 WHERE run_id IN :ids
-ORDER BY run_id, task_id, attempt;
+ORDER BY run_id, task_id, item, attempt;

@@ -110,7 +110,7 @@ INSERT INTO cloaca_definition (
 -- name: page_workflow
 -- Read newest versions of workflows after a key.
 SELECT
-    workflow, version, name, short_name, retention
+    workflow, version, name, short_name, retention, queue
 FROM cloaca_workflow
 WHERE workflow > :workflow
 ORDER BY workflow
@@ -127,9 +127,9 @@ LIMIT 1;
 -- name: put_workflow
 -- Write newest versions of workflows.
 INSERT INTO cloaca_workflow (
-    workflow, version, name, short_name, retention
+    workflow, version, name, short_name, retention, queue
 ) VALUES (
-    :workflow, :version, :name, :short_name, :retention
+    :workflow, :version, :name, :short_name, :retention, :queue
 );
 
 
@@ -168,7 +168,7 @@ SELECT
     round, cancel_at, paused_at, paused_until, stood_still, steer_reason, detached, children_at,
     time_limit, deadline_at, reason_tasks, pause_id, paused_with, pause_follows, follows,
     follows_round, follows_place, replacements, root_id, cancels_children, messages, rests_since,
-    trace, ran_version
+    trace, ran_version, queue, child_kind, singleton_key
 FROM cloaca_run
 WHERE id > :id
 ORDER BY id
@@ -191,7 +191,7 @@ INSERT INTO cloaca_run (
     round, cancel_at, paused_at, paused_until, stood_still, steer_reason, detached, children_at,
     time_limit, deadline_at, reason_tasks, pause_id, paused_with, pause_follows, follows,
     follows_round, follows_place, replacements, root_id, cancels_children, messages, rests_since,
-    trace, ran_version
+    trace, ran_version, queue, child_kind, singleton_key
 ) VALUES (
     :id, :workflow, :version, :status, :owner, :epoch, :recoveries, :created_at, :started_at,
     :ended_at, :parent_id, :idempotency_key, :tags, :error_message, :input, :final_context,
@@ -200,7 +200,7 @@ INSERT INTO cloaca_run (
     :steer_reason, :detached, :children_at, :time_limit, :deadline_at, :reason_tasks, :pause_id,
     :paused_with, :pause_follows, :follows, :follows_round, :follows_place, :replacements,
     :root_id, :cancels_children, :messages, :rests_since, :trace,
-    :ran_version
+    :ran_version, :queue, :child_kind, :singleton_key
 );
 
 
@@ -235,17 +235,17 @@ INSERT INTO cloaca_run_tag (
 SELECT
     run_id, task_id, attempt, epoch, status, started_at, ended_at, retry_at, crashes, error_type,
     error_message, skip_reason, change, error_traceback, reason_code, replacements,
-    runner
+    runner, item
 FROM cloaca_attempt
-WHERE (run_id, task_id, attempt) > (:run_id, :task_id, :attempt)
-ORDER BY run_id, task_id, attempt
+WHERE (run_id, task_id, item, attempt) > (:run_id, :task_id, :item, :attempt)
+ORDER BY run_id, task_id, item, attempt
 LIMIT :limit;
 
 
 -- name: last_attempt
 -- Read the last key of attempts.
-SELECT run_id, task_id, attempt FROM cloaca_attempt
-ORDER BY run_id DESC, task_id DESC, attempt DESC
+SELECT run_id, task_id, item, attempt FROM cloaca_attempt
+ORDER BY run_id DESC, task_id DESC, item DESC, attempt DESC
 LIMIT 1;
 
 
@@ -254,11 +254,11 @@ LIMIT 1;
 INSERT INTO cloaca_attempt (
     run_id, task_id, attempt, epoch, status, started_at, ended_at, retry_at, crashes, error_type,
     error_message, skip_reason, change, error_traceback, reason_code, replacements,
-    runner
+    runner, item
 ) VALUES (
     :run_id, :task_id, :attempt, :epoch, :status, :started_at, :ended_at, :retry_at, :crashes,
     :error_type, :error_message, :skip_reason, :change, :error_traceback, :reason_code,
-    :replacements, :runner
+    :replacements, :runner, :item
 );
 
 
@@ -294,52 +294,52 @@ INSERT INTO cloaca_round (
 -- name: page_restart
 -- Read restarts of tasks after a key.
 SELECT
-    run_id, task_id, first_attempt, round, with_children
+    run_id, task_id, first_attempt, round, with_children, item
 FROM cloaca_restart
-WHERE (run_id, task_id, first_attempt) > (:run_id, :task_id, :first_attempt)
-ORDER BY run_id, task_id, first_attempt
+WHERE (run_id, task_id, item, first_attempt) > (:run_id, :task_id, :item, :first_attempt)
+ORDER BY run_id, task_id, item, first_attempt
 LIMIT :limit;
 
 
 -- name: last_restart
 -- Read the last key of restarts of tasks.
-SELECT run_id, task_id, first_attempt FROM cloaca_restart
-ORDER BY run_id DESC, task_id DESC, first_attempt DESC
+SELECT run_id, task_id, item, first_attempt FROM cloaca_restart
+ORDER BY run_id DESC, task_id DESC, item DESC, first_attempt DESC
 LIMIT 1;
 
 
 -- name: put_restart
 -- Write restarts of tasks.
 INSERT INTO cloaca_restart (
-    run_id, task_id, first_attempt, round, with_children
+    run_id, task_id, first_attempt, round, with_children, item
 ) VALUES (
-    :run_id, :task_id, :first_attempt, :round, :with_children
+    :run_id, :task_id, :first_attempt, :round, :with_children, :item
 );
 
 
 -- name: page_fork
 -- Read forks after a key.
 SELECT
-    run_id, forked_from, from_task, content, created_at
+    run_id, forked_from, from_task, content, created_at, from_item
 FROM cloaca_fork
-WHERE (run_id, from_task) > (:run_id, :from_task)
-ORDER BY run_id, from_task
+WHERE (run_id, from_task, from_item) > (:run_id, :from_task, :from_item)
+ORDER BY run_id, from_task, from_item
 LIMIT :limit;
 
 
 -- name: last_fork
 -- Read the last key of forks.
-SELECT run_id, from_task FROM cloaca_fork
-ORDER BY run_id DESC, from_task DESC
+SELECT run_id, from_task, from_item FROM cloaca_fork
+ORDER BY run_id DESC, from_task DESC, from_item DESC
 LIMIT 1;
 
 
 -- name: put_fork
 -- Write forks.
 INSERT INTO cloaca_fork (
-    run_id, forked_from, from_task, content, created_at
+    run_id, forked_from, from_task, content, created_at, from_item
 ) VALUES (
-    :run_id, :forked_from, :from_task, :content, :created_at
+    :run_id, :forked_from, :from_task, :content, :created_at, :from_item
 );
 
 
@@ -372,26 +372,26 @@ INSERT INTO cloaca_replacement (
 -- name: page_memo
 -- Read memos after a key.
 SELECT
-    run_id, task_id, kind, name, number, input_hash, attempt, value, calls, created_at
+    run_id, task_id, kind, name, number, input_hash, attempt, value, calls, created_at, item
 FROM cloaca_memo
-WHERE (run_id, task_id, kind, name, number) > (:run_id, :task_id, :kind, :name, :number)
-ORDER BY run_id, task_id, kind, name, number
+WHERE (run_id, task_id, item, kind, name, number) > (:run_id, :task_id, :item, :kind, :name, :number)
+ORDER BY run_id, task_id, item, kind, name, number
 LIMIT :limit;
 
 
 -- name: last_memo
 -- Read the last key of memos.
-SELECT run_id, task_id, kind, name, number FROM cloaca_memo
-ORDER BY run_id DESC, task_id DESC, kind DESC, name DESC, number DESC
+SELECT run_id, task_id, item, kind, name, number FROM cloaca_memo
+ORDER BY run_id DESC, task_id DESC, item DESC, kind DESC, name DESC, number DESC
 LIMIT 1;
 
 
 -- name: put_memo
 -- Write memos.
 INSERT INTO cloaca_memo (
-    run_id, task_id, kind, name, number, input_hash, attempt, value, calls, created_at
+    run_id, task_id, kind, name, number, input_hash, attempt, value, calls, created_at, item
 ) VALUES (
-    :run_id, :task_id, :kind, :name, :number, :input_hash, :attempt, :value, :calls, :created_at
+    :run_id, :task_id, :kind, :name, :number, :input_hash, :attempt, :value, :calls, :created_at, :item
 );
 
 
@@ -399,17 +399,17 @@ INSERT INTO cloaca_memo (
 -- Read open waits after a key.
 SELECT
     run_id, task_id, kind, name, number, attempt, input_hash, opened_at, due_at, detail,
-    timed_out
+    timed_out, item
 FROM cloaca_wait
-WHERE (run_id, task_id, kind, name, number) > (:run_id, :task_id, :kind, :name, :number)
-ORDER BY run_id, task_id, kind, name, number
+WHERE (run_id, task_id, item, kind, name, number) > (:run_id, :task_id, :item, :kind, :name, :number)
+ORDER BY run_id, task_id, item, kind, name, number
 LIMIT :limit;
 
 
 -- name: last_wait
 -- Read the last key of open waits.
-SELECT run_id, task_id, kind, name, number FROM cloaca_wait
-ORDER BY run_id DESC, task_id DESC, kind DESC, name DESC, number DESC
+SELECT run_id, task_id, item, kind, name, number FROM cloaca_wait
+ORDER BY run_id DESC, task_id DESC, item DESC, kind DESC, name DESC, number DESC
 LIMIT 1;
 
 
@@ -417,17 +417,17 @@ LIMIT 1;
 -- Write open waits.
 INSERT INTO cloaca_wait (
     run_id, task_id, kind, name, number, attempt, input_hash, opened_at, due_at, detail,
-    timed_out
+    timed_out, item
 ) VALUES (
     :run_id, :task_id, :kind, :name, :number, :attempt, :input_hash, :opened_at, :due_at,
-    :detail, :timed_out
+    :detail, :timed_out, :item
 );
 
 
 -- name: page_message
 -- Read messages after a key.
 SELECT
-    run_id, id, number, kind, name, payload, dedupe_key, sent_by, sent_at, taken_by
+    run_id, id, number, kind, name, payload, dedupe_key, sent_by, sent_at, taken_by, taken_item
 FROM cloaca_message
 WHERE (run_id, id) > (:run_id, :id)
 ORDER BY run_id, id
@@ -444,16 +444,16 @@ LIMIT 1;
 -- name: put_message
 -- Write messages.
 INSERT INTO cloaca_message (
-    run_id, id, number, kind, name, payload, dedupe_key, sent_by, sent_at, taken_by
+    run_id, id, number, kind, name, payload, dedupe_key, sent_by, sent_at, taken_by, taken_item
 ) VALUES (
-    :run_id, :id, :number, :kind, :name, :payload, :dedupe_key, :sent_by, :sent_at, :taken_by
+    :run_id, :id, :number, :kind, :name, :payload, :dedupe_key, :sent_by, :sent_at, :taken_by, :taken_item
 );
 
 
 -- name: page_task_log
 -- Read lines of bodies after a key.
 SELECT
-    run_id, position, task_id, attempt, number, size, lines
+    run_id, position, task_id, attempt, number, size, lines, item
 FROM cloaca_task_log
 WHERE (run_id, position) > (:run_id, :position)
 ORDER BY run_id, position
@@ -470,35 +470,35 @@ LIMIT 1;
 -- name: put_task_log
 -- Write lines of bodies.
 INSERT INTO cloaca_task_log (
-    run_id, position, task_id, attempt, number, size, lines
+    run_id, position, task_id, attempt, number, size, lines, item
 ) VALUES (
-    :run_id, :position, :task_id, :attempt, :number, :size, :lines
+    :run_id, :position, :task_id, :attempt, :number, :size, :lines, :item
 );
 
 
 -- name: page_progress
 -- Read the progress of attempts after a key.
 SELECT
-    run_id, task_id, attempt, done, total, detail, told_at
+    run_id, task_id, attempt, done, total, detail, told_at, item
 FROM cloaca_progress
-WHERE (run_id, task_id, attempt) > (:run_id, :task_id, :attempt)
-ORDER BY run_id, task_id, attempt
+WHERE (run_id, task_id, item, attempt) > (:run_id, :task_id, :item, :attempt)
+ORDER BY run_id, task_id, item, attempt
 LIMIT :limit;
 
 
 -- name: last_progress
 -- Read the last key of the progress of attempts.
-SELECT run_id, task_id, attempt FROM cloaca_progress
-ORDER BY run_id DESC, task_id DESC, attempt DESC
+SELECT run_id, task_id, item, attempt FROM cloaca_progress
+ORDER BY run_id DESC, task_id DESC, item DESC, attempt DESC
 LIMIT 1;
 
 
 -- name: put_progress
 -- Write the progress of attempts.
 INSERT INTO cloaca_progress (
-    run_id, task_id, attempt, done, total, detail, told_at
+    run_id, task_id, attempt, done, total, detail, told_at, item
 ) VALUES (
-    :run_id, :task_id, :attempt, :done, :total, :detail, :told_at
+    :run_id, :task_id, :attempt, :done, :total, :detail, :told_at, :item
 );
 
 

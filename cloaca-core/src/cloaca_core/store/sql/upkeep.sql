@@ -359,8 +359,8 @@ WHERE root_id IN :ids AND NOT EXISTS (
 -- Delete some of the attempts of a hidden run that has too many rows for one transaction.
 DELETE FROM cloaca_attempt
 WHERE run_id = :run_id
-    AND (task_id, attempt) IN (
-        SELECT chosen.task_id, chosen.attempt FROM cloaca_attempt AS chosen
+    AND (task_id, item, attempt) IN (
+        SELECT chosen.task_id, chosen.item, chosen.attempt FROM cloaca_attempt AS chosen
         WHERE chosen.run_id = :run_id LIMIT :limit
     )
     AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
@@ -380,8 +380,8 @@ RETURNING 1;
 -- Delete some of the notes about tasks of a hidden run that ran again.
 DELETE FROM cloaca_restart
 WHERE run_id = :run_id
-    AND (task_id, first_attempt) IN (
-        SELECT chosen.task_id, chosen.first_attempt FROM cloaca_restart AS chosen
+    AND (task_id, item, first_attempt) IN (
+        SELECT chosen.task_id, chosen.item, chosen.first_attempt FROM cloaca_restart AS chosen
         WHERE chosen.run_id = :run_id LIMIT :limit
     )
     AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
@@ -404,8 +404,9 @@ RETURNING 1;
 -- Delete some of the values that bodies of a hidden run kept.
 DELETE FROM cloaca_memo
 WHERE run_id = :run_id
-    AND (task_id, kind, name, number) IN (
-        SELECT chosen.task_id, chosen.kind, chosen.name, chosen.number FROM cloaca_memo AS chosen
+    AND (task_id, item, kind, name, number) IN (
+        SELECT chosen.task_id, chosen.item, chosen.kind, chosen.name, chosen.number
+        FROM cloaca_memo AS chosen
         WHERE chosen.run_id = :run_id LIMIT :limit
     )
     AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
@@ -428,8 +429,8 @@ RETURNING 1;
 -- Delete some of how far bodies of a hidden run had come.
 DELETE FROM cloaca_progress
 WHERE run_id = :run_id
-    AND (task_id, attempt) IN (
-        SELECT chosen.task_id, chosen.attempt FROM cloaca_progress AS chosen
+    AND (task_id, item, attempt) IN (
+        SELECT chosen.task_id, chosen.item, chosen.attempt FROM cloaca_progress AS chosen
         WHERE chosen.run_id = :run_id LIMIT :limit
     )
     AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
@@ -440,8 +441,9 @@ RETURNING 1;
 -- Delete some of what a hidden run waited for.
 DELETE FROM cloaca_wait
 WHERE run_id = :run_id
-    AND (task_id, kind, name, number) IN (
-        SELECT chosen.task_id, chosen.kind, chosen.name, chosen.number FROM cloaca_wait AS chosen
+    AND (task_id, item, kind, name, number) IN (
+        SELECT chosen.task_id, chosen.item, chosen.kind, chosen.name, chosen.number
+        FROM cloaca_wait AS chosen
         WHERE chosen.run_id = :run_id LIMIT :limit
     )
     AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)

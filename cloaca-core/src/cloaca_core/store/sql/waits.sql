@@ -18,7 +18,7 @@ WHERE EXISTS (
     JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
     WHERE run.id = :run_id AND run.owner = :runner_id AND run.epoch = :fence
 )
-ON CONFLICT (run_id, task_id, kind, name, number) DO UPDATE SET
+ON CONFLICT (run_id, task_id, item, kind, name, number) DO UPDATE SET
     attempt = excluded.attempt, input_hash = excluded.input_hash, opened_at = excluded.opened_at,
     due_at = excluded.due_at, detail = excluded.detail, timed_out = excluded.timed_out;
 
@@ -298,7 +298,7 @@ SELECT
 FROM cloaca_wait AS open
 JOIN cloaca_run AS run ON run.id = open.run_id AND +run.ended_at IS NULL
 WHERE open.run_id IN :ids
-ORDER BY open.run_id, open.task_id, open.kind, open.name, open.number;
+ORDER BY open.run_id, open.task_id, open.item, open.kind, open.name, open.number;
 
 
 -- name: list_unread
@@ -334,4 +334,5 @@ WHERE asked.kind = 'approval' AND asked.timed_out = 0
         WHERE decision.run_id = asked.run_id AND decision.kind = 'approval'
             AND decision.name = asked.name AND decision.taken_by IS NULL
     )
-ORDER BY asked.opened_at, asked.run_id, asked.task_id, asked.name, asked.number LIMIT :limit;
+ORDER BY asked.opened_at, asked.run_id, asked.task_id, asked.item, asked.name, asked.number
+LIMIT :limit;
