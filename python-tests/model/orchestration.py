@@ -70,9 +70,11 @@ class SettableClock(LoopClock):
 class There(Attempt):
     """An attempt on an executor."""
 
+    __slots__ = ("ward",)
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.place = "executor there"
+        self.place = self.ward = "executor there"
 
 
 class Scene:

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import cloaca
@@ -25,6 +25,11 @@ cpu = cloaca.executors.process(workers=3)
 def pool() -> Executor:
     """One of the standard library's, that breaks with all calls."""
     return ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn"))
+
+
+def threads() -> Executor:
+    """One whose bodies run in the process of the runner."""
+    return ThreadPoolExecutor(3)
 
 
 def define(registry: cloaca.Registry) -> None:

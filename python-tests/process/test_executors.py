@@ -19,7 +19,7 @@ from process.fleet import Entry, Fleet, Worker
 WAIT = 30
 SHORT = 0.6
 """Seconds of a lease that is to be lost."""
-OURS, STANDARD = "far_bodies:cpu", "far_bodies:pool"
+OURS, STANDARD, THREADS = "far_bodies:cpu", "far_bodies:pool", "far_bodies:threads"
 
 
 @contextmanager
@@ -138,6 +138,23 @@ def test_a_pool_that_breaks_again_and_again_costs_no_innocent_body_its_run(scene
         )
     for run_id in (innocent, worker.submit("quick")):
         assert worker.result(run_id)[0] == "Completed"
+
+
+def test_a_body_on_threads_of_an_executor_fails_for_the_runners_that_it_kills(scene: Scene) -> None:
+    """It runs in their process, where its two first deaths might be those of another body."""
+    settings: dict[str, Any] = {"executors": {"cpu": THREADS}, "max_recovery_attempts": 0}
+    worker = scene.fleet.start(**settings)
+    poison = worker.submit("poison")
+    worker.exit_code()
+    worker = scene.fleet.launch(**settings)
+    while (answer := worker.result_or_death(poison)) is None:
+        worker = scene.fleet.launch(**settings)
+
+    assert answer == ("Failed", {})
+    assert scene.error(poison).endswith(
+        "RecoveryLimitError: 3 processes died while they ran this task, 1 of them while it ran "
+        "alone; max_recovery_attempts is 0"
+    )
 
 
 def test_a_storm_of_kills_loses_and_doubles_nothing(scene: Scene) -> None:

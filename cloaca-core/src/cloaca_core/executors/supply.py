@@ -112,6 +112,11 @@ class Supply:
         except Exception:  # noqa: BLE001 - the cluster is away
             return False
 
+    @property
+    def is_in_process(self) -> bool:
+        """Whether its calls are known to run in this process."""
+        return self._executor is not None and traits_of(self._executor).is_in_process
+
     def stays_broken(self, error: BaseException) -> bool:
         """Whether all further calls will meet this error of ``submit``, too."""
         is_over = isinstance(error, BrokenExecutor) or "shutdown" in str(error)

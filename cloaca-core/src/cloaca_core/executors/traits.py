@@ -16,8 +16,9 @@ class Traits:
 
     ``submit`` and ``shutdown`` are keyword arguments for these methods. ``cancels`` is False where
     ``Future.cancel()`` claims to have ended a call that goes on: then it is better not called.
-    Where it ``is_local``, calls run in this process or in others of this host and this user. One
-    that ``looks_early`` has to be woken after a call: see ``new_workers``.
+    Where it ``is_local``, calls run in this process or in others of this host and this user, where
+    it ``is_in_process``, in this one. One that ``looks_early`` has to be woken after a call: see
+    ``new_workers``.
     """
 
     submit: Mapping[str, bool] = field(default_factory=dict)
@@ -26,6 +27,7 @@ class Traits:
     )
     cancels: bool = True
     is_local: bool = False
+    is_in_process: bool = False
     looks_early: bool = False
 
 
@@ -39,7 +41,7 @@ _DASK: Final = Traits(
 )
 _LOKY: Final = Traits(shutdown={"wait": False}, is_local=True)
 _PROCESSES: Final = Traits(is_local=True, looks_early=True)
-_THREADS: Final = Traits(is_local=True)
+_THREADS: Final = Traits(is_local=True, is_in_process=True)
 _OTHERS: Final = Traits()
 
 

@@ -13,7 +13,9 @@ ENDED = {"wait": False, "cancel_futures": True}
 
 def test_those_of_the_standard_library_are_used_as_documented() -> None:
     with ThreadPoolExecutor(1) as pool:
-        assert traits_of(pool) == Traits(submit={}, shutdown=ENDED, cancels=True, is_local=True)
+        assert traits_of(pool) == Traits(
+            submit={}, shutdown=ENDED, cancels=True, is_local=True, is_in_process=True
+        )
 
 
 def test_dask_runs_each_call_and_is_not_asked_to_cancel_one() -> None:

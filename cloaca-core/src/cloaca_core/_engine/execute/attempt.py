@@ -26,7 +26,7 @@ from cloaca_core._engine.execute.outcome import (
     raised,
 )
 from cloaca_core._engine.execute.returned import change_of
-from cloaca_core._engine.execute.work import Work
+from cloaca_core._engine.execute.work import OURS, Work
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
@@ -145,8 +145,10 @@ class Attempt(AttemptWork):
     body. ``ahead`` is set until the record that it was prepared ahead of is durable. ``leaving`` is
     set when the body was asked to leave in a wait; ``begun_at`` is when it had begun before it
     left, None if it has not left before. ``logs`` makes its log, at the first line: it is the
-    ``Sink`` of what its body logs.
+    ``Sink`` of what its body logs. ``ward`` names the bodies that die together with its own.
     """
+
+    ward: str = OURS
 
     __slots__ = (
         "_log",

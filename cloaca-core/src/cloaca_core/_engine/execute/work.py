@@ -14,6 +14,11 @@ COROUTINES: Final = "coroutines"
 HERE: Final = frozenset({THREADS, COROUTINES})
 """The places of work in the engine's own process; others are those of executors."""
 
+OURS: Final = "process"
+"""The ward of the engine's process; that of an executor is its place. Bodies of one ward die
+together.
+"""
+
 LEAST_CHECK: Final = 0.001
 """Seconds; a timer that comes a little early checks again after this long, not at once."""
 

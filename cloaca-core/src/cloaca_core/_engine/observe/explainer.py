@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core._engine.execute.work import HERE, Stage
+from cloaca_core._engine.execute.work import OURS, Stage
 from cloaca_core._engine.observe.facts import Active, Facts, Here, RunnerState
 from cloaca_core._engine.observe.unserved import nearest
 from cloaca_core._engine.orchestrate.quarantine import is_to_run_alone
@@ -229,7 +229,7 @@ class Explainer:
         attempts = (attempt for run in self._runs for attempt in self._runs.attempts(run))
         suspects: dict[str | None, tuple[str, str]] = {}
         for each in filter(is_to_run_alone, attempts):
-            executor = None if each.place in HERE else each.task.executor
+            executor = None if each.ward == OURS else each.task.executor
             suspects.setdefault(executor, (each.task_id, each.run_id))
         return suspects
 

@@ -20,7 +20,7 @@ from cloaca_core._engine.execute.outcome import (
     raised,
 )
 from cloaca_core._engine.execute.waits import AttemptWaits
-from cloaca_core._engine.execute.work import HERE, LEAST_CHECK, Work
+from cloaca_core._engine.execute.work import LEAST_CHECK, OURS, Work
 from cloaca_core._engine.orchestrate.quarantine import Quarantine, is_to_run_alone
 from cloaca_core._engine.orchestrate.waiting_bodies import WaitingBodies
 from cloaca_core._engine.record import attempt_rows
@@ -97,7 +97,7 @@ class Attempts:
         """Prepare an attempt that ``let_go`` lets begin; false if it must wait for a slot, or for
         a suspect.
         """
-        if self._quarantine.closed and self._quarantine.closes(attempt.place):
+        if self._quarantine.closed and self._quarantine.closes(attempt):
             return False
         if not self._executor.expect(attempt):
             return False
@@ -119,14 +119,16 @@ class Attempts:
         self._runs.begin(attempt)
         if attempt.owner.recovered or (attempt.crashes and is_to_run_alone(attempt)):
             self._quarantine.add(attempt, partial(self._mark_and_send, attempt))
-        elif self._quarantine.closed and self._quarantine.closes(attempt.place):
+        elif self._quarantine.closed and self._quarantine.closes(attempt):
             self._quarantine.hold(attempt, partial(self._send, attempt))
         else:
             self._send(attempt)
 
     def runs_here(self, task: Task) -> bool:
         """Whether the body of a task shares the engine's process with others."""
-        return self.maker(task) is Attempt
+        if task.executor is None or (pool := self._executor.pool(task.executor)) is None:
+            return True
+        return pool.ward == OURS
 
     def _under_way(self) -> Iterator[Attempt]:
         """The attempts that have begun or may begin, without those whose bodies wait."""
@@ -139,7 +141,7 @@ class Attempts:
         if not self.draining:
             attempt.marked = True
             if attempt.alone:
-                where = "in this process" if attempt.place in HERE else f"on {attempt.place}"
+                where = "in this process" if attempt.ward == OURS else f"on {attempt.place}"
                 log.warning(ALONE, attempt, where, attempt.crashes, extra=attempt.log_ids())
             then = partial(self._send, attempt)
             self._records.mark(attempt, attempt_rows.start_mark(attempt), then)

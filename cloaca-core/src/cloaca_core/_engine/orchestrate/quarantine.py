@@ -5,7 +5,7 @@ when its mark is durable, and only as many bodies are marked as can really run: 
 for a slot cannot have killed the process, and is not to be blamed. After two deaths of its process
 a body is a suspect: it starts when no other body runs in this process, and no other body begins
 until the suspect has ended or has come further. The same holds on an executor that has broken with
-all its bodies twice; the process, and each executor, is a place of its own.
+all its bodies twice: the process, and each executor outside of it, is a ward of its own.
 """
 
 from __future__ import annotations
@@ -13,17 +13,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from cloaca_core._engine.execute.work import HERE
+from cloaca_core._engine.execute.work import HERE, OURS
 from cloaca_core._engine.orchestrate.ward import Go, Ward
 from cloaca_core._engine.plan.suspicion import is_suspect
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
-
-OURS: Final = "process"
-"""The ward of the engine's process; that of an executor has the name of its place."""
 
 
 class Quarantine:
@@ -50,9 +47,9 @@ class Quarantine:
         queued = sum([len(each.waiting) for each in self._queues.values()])
         return queued + sum([each.waiting for each in self._wards.values()])
 
-    def closes(self, place: str) -> bool:
-        """Whether no further body may begin in this place."""
-        return _ward_of(place) in self.closed
+    def closes(self, attempt: Attempt) -> bool:
+        """Whether no further body may begin in the ward of this attempt."""
+        return attempt.ward in self.closed
 
     # -- ask ---------------------------------------------------------------------------------
 
@@ -91,7 +88,7 @@ class Quarantine:
         if turnstile is not None:
             turnstile.waiting.pop(attempt, None)
             turnstile.inside.discard(attempt)
-        if self.closed and self.closes(attempt.place):
+        if self.closed and self.closes(attempt):
             self._ward(attempt).over(attempt)
         if turnstile is not None:
             self._admit(turnstile)
@@ -105,7 +102,7 @@ class Quarantine:
     # -- wards -------------------------------------------------------------------------------
 
     def _ward(self, attempt: Attempt) -> Ward:
-        name = _ward_of(attempt.place)
+        name = attempt.ward
         if name not in self._wards:
             under_way, opened = partial(self._running_in, name), partial(self._admit_all, name)
             self._wards[name] = Ward(name, self.closed, under_way, opened)
@@ -114,7 +111,7 @@ class Quarantine:
     def _running_in(self, ward: str) -> Iterator[Attempt]:
         """The attempts that are under way in a ward, and do not wait here."""
         for attempt in self._under_way():
-            if _ward_of(attempt.place) == ward and not self._is_waiting(attempt):
+            if attempt.ward == ward and not self._is_waiting(attempt):
                 yield attempt
 
     def _is_waiting(self, attempt: Attempt) -> bool:
@@ -126,26 +123,27 @@ class Quarantine:
 
     def _place(self, attempt: Attempt) -> _Turnstile:
         if attempt.place not in self._queues:
-            self._queues[attempt.place] = _Turnstile(attempt.place, self._slots(attempt.place))
+            slots = self._slots(attempt.place)
+            self._queues[attempt.place] = _Turnstile(attempt.ward, slots)
         return self._queues[attempt.place]
 
     def _admit(self, turnstile: _Turnstile) -> None:
-        while turnstile.may_admit() and not self.closes(turnstile.place):
+        while turnstile.may_admit() and turnstile.ward not in self.closed:
             attempt, go = turnstile.waiting.popitem(last=False)
             turnstile.inside.add(attempt)
             go()
 
     def _admit_all(self, ward: str) -> None:
         for turnstile in list(self._queues.values()):
-            if _ward_of(turnstile.place) == ward:
+            if turnstile.ward == ward:
                 self._admit(turnstile)
 
 
 class _Turnstile:
     """A queue before the slots of a place."""
 
-    def __init__(self, place: str, slots: int) -> None:
-        self.place = place
+    def __init__(self, ward: str, slots: int) -> None:
+        self.ward = ward
         self.slots = slots
         self.waiting: OrderedDict[Attempt, Go] = OrderedDict()
         self.inside: set[Attempt] = set()
@@ -157,9 +155,4 @@ class _Turnstile:
 
 def is_to_run_alone(attempt: Attempt) -> bool:
     """Whether an attempt is a suspect, in a process or pool that bodies share."""
-    return is_suspect(attempt.crashes) and (attempt.shared or attempt.place in HERE)
-
-
-def _ward_of(place: str) -> str:
-    """The ward of the bodies that die together with one in this place."""
-    return OURS if place in HERE else place
+    return is_suspect(attempt.crashes) and (attempt.shared or attempt.ward == OURS)

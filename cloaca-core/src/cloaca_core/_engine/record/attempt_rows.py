@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.execute.outcome import Raised, Succeeded, raised
-from cloaca_core._engine.execute.work import HERE
+from cloaca_core._engine.execute.work import OURS
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.suspicion import after_death, is_suspect
 from cloaca_core.records.runs import AttemptRow
@@ -28,7 +28,7 @@ def start_mark(attempt: Attempt) -> AttemptRow:
     """
     row = _of_attempt(attempt, TaskStatus.RUNNING, None)
     alone = attempt.alone and is_suspect(attempt.crashes)
-    if attempt.place not in HERE:
+    if attempt.ward != OURS:
         code = ReasonCode.ALONE_ELSEWHERE if alone else ReasonCode.ELSEWHERE
         return row._replace(reason_code=str(code))
     return row._replace(reason_code=str(ReasonCode.ALONE)) if alone else row

@@ -221,7 +221,8 @@ class _Tasks:
             return Why("owner_gone", text)
         died = f"; {counted(row.crashes, 'process has', 'processes have')} died in it"
         if row.reason_code in (ReasonCode.ALONE, ReasonCode.ALONE_ELSEWHERE):
-            where = "in its process" if executor is None else f"on executor {executor}"
+            is_here = row.reason_code == ReasonCode.ALONE
+            where = "in its process" if is_here else f"on executor {executor}"
             died += f", so it is a suspect and runs alone: no other body begins {where}"
         progress = self._progress(row)
         return Why("running", f"its body {began}{progress}{died if row.crashes else ''}")

@@ -9,11 +9,13 @@ from typing import cast
 import pytest
 
 from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.execute.work import COROUTINES, THREADS
+from cloaca_core._engine.execute.work import COROUTINES, OURS, THREADS
 from cloaca_core._engine.orchestrate.quarantine import Quarantine
 
 FAR = "executor cpu"
 """A place whose workers die one by one."""
+NEAR = "executor threads"
+"""An executor in this process."""
 FRAIL, OTHER = "executor pool", "executor other"
 """Places that break with all their bodies."""
 
@@ -24,6 +26,7 @@ class FakeAttempt:
     def __init__(self, crashes: int = 0, place: str = THREADS) -> None:
         self.crashes = crashes
         self.place = place
+        self.ward = OURS if place in (THREADS, COROUTINES, NEAR) else place
         self.shared = place in (FRAIL, OTHER)
         self.alone = False
 
@@ -37,7 +40,7 @@ class Gate:
         self.gone: list[Attempt] = []
         self.running: list[Attempt] = []
         self.quarantine = Quarantine(
-            {THREADS: 2, COROUTINES: 1, FAR: 2, FRAIL: 2, OTHER: 2}.__getitem__,
+            {THREADS: 2, COROUTINES: 1, NEAR: 2, FAR: 2, FRAIL: 2, OTHER: 2}.__getitem__,
             lambda: [*self.running, *self.gone],
         )
 
@@ -46,7 +49,7 @@ class Gate:
 
     def hold(self, count: int = 1, *, place: str = THREADS) -> list[Attempt]:
         """Attempts of runs that have lost no process come while their place is closed."""
-        assert self.quarantine.closes(place)
+        assert self.quarantine.closes(cast(Attempt, FakeAttempt(place=place)))
         return self._each(self.quarantine.hold, count, 0, place)
 
     def runs(self, place: str = THREADS) -> Attempt:
@@ -191,7 +194,17 @@ class TestSuspects:
         (suspect,) = gate.add(crashes=2)
 
         assert gate.gone == [suspect, *gate.add(place=FAR)]
-        assert not gate.quarantine.closes(FAR)
+        assert gate.quarantine.closed == {OURS}
+
+    def test_one_of_an_executor_in_this_process_runs_alone_in_it(self, gate: Gate) -> None:
+        running = gate.runs()
+        suspects = gate.add(crashes=2, place=NEAR)
+        assert gate.gone == []
+
+        gate.over(running)
+
+        assert gate.gone == suspects
+        assert gate.quarantine.closed == {OURS}
 
     def test_one_that_runs_alone_is_marked_so_until_it_has_ended(self, gate: Gate) -> None:
         first, second = gate.add(2, crashes=2, place=FRAIL)
@@ -216,8 +229,7 @@ class TestSuspects:
         gate.over(suspect)
 
         assert gate.gone == [*others[:2], *held, *recovered]
-        assert gate.quarantine.closes(OTHER)
-        assert not gate.quarantine.closes(FRAIL)
+        assert gate.quarantine.closed == {OTHER}
 
     def test_one_that_has_come_further_lets_others_begin_but_no_suspect(self, gate: Gate) -> None:
         first, second = gate.add(2, crashes=2)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from model.orchestration import There
 from model.runs import active_run, attempt_of, graph_of
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.outcome import Raised, Succeeded
-from cloaca_core._engine.execute.work import COROUTINES, THREADS
+from cloaca_core._engine.execute.work import COROUTINES, HERE, THREADS
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.open_waits import OpenWaits
 from cloaca_core._engine.plan.reasons import Reason
@@ -75,6 +76,9 @@ class TestAttempts:
     def test_one_that_runs_says_which_deaths_are_not_its_own(
         self, attempt: Attempt, crashes: int, place: str, alone: bool, code: str | None
     ) -> None:
+        if place not in HERE:
+            attempt = attempt_of(RUN, 1, make=There, number=2)
+            attempt.started_at = 100
         attempt.crashes, attempt.place, attempt.alone = crashes, place, alone
 
         mark = attempt_rows.start_mark(attempt)

@@ -62,12 +62,14 @@ class RemoteAttempt(Attempt):
         "_slot",
         "_taking",
         "_told",
+        "ward",
     )
 
     def __init__(self, carrier: Carrier, /, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.is_async: bool = False  # here; its body may be, there
         self.place: str = carrier.place
+        self.ward: str = carrier.ward
         self._carrier = carrier
         self._has_begun = True
         self._call: Future[Answer] | None = None

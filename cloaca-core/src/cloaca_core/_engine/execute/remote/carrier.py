@@ -23,6 +23,10 @@ class Carrier(Protocol):
         """The place of work that runs there."""
 
     @property
+    def ward(self) -> str:
+        """The ward of bodies there: that of the engine if the executor runs in its process."""
+
+    @property
     def cancel_files(self) -> CancelFiles:
         """The files that tell bodies to end."""
 

@@ -18,6 +18,7 @@ from cloaca_core._engine.execute.remote.attempt import RemoteAttempt, RemoteThre
 from cloaca_core._engine.execute.remote.call import RemoteCall
 from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
 from cloaca_core._engine.execute.remote.line_socket import NAME
+from cloaca_core._engine.execute.work import OURS
 from cloaca_core._engine.plan.restore import change_from_json
 from cloaca_core.errors import (
     BodyCancelled,
@@ -82,6 +83,7 @@ class Pool:
         line_socket: Callable[[], LineSocket | None] = lambda: None,
     ) -> None:
         self.place: str = place_of(supply.name)
+        self.ward: str = OURS if supply.is_in_process else self.place
         self.threads: RemoteThreads = RemoteThreads(supply.slots, loop)
         self.cancel_files: CancelFiles = cancel_files
         self.line_socket: Callable[[], LineSocket | None] = line_socket

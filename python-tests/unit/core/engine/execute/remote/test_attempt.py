@@ -61,7 +61,7 @@ class HandFuture(Future[Answer]):
 class HandCarrier:
     """In place of a pool: says when a body was handed over, and takes its answer from the test."""
 
-    place = "executor hand"
+    place = ward = "executor hand"
 
     def __init__(self) -> None:
         self.cancel_files = CancelFiles()

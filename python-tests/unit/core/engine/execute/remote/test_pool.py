@@ -7,7 +7,7 @@ import functools
 import pickle
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from types import ModuleType
@@ -28,6 +28,7 @@ from cloaca_core._engine.execute.remote.call import RemoteCall
 from cloaca_core._engine.execute.remote.cancel_files import CancelFiles
 from cloaca_core._engine.execute.remote.line_socket import NAME, LineSocket
 from cloaca_core._engine.execute.remote.pool import Pool
+from cloaca_core._engine.execute.work import OURS
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.record.log_book import LogBook
 from cloaca_core.errors import BodyCancelled, ExecutorError, WorkerLost
@@ -344,6 +345,15 @@ class TestLosses:
         dask.client._threads = threads
 
         assert scene.raised(WorkerLost("gone")).shared is shared
+
+    async def test_those_on_threads_of_this_process_would_be_lost_with_it(
+        self, scene: Scene
+    ) -> None:
+        assert scene.attempt().ward == scene.pool.place
+        with ThreadPoolExecutor(1) as threads:
+            scene.over(threads)
+
+            assert scene.attempt().ward == OURS
 
     async def test_the_condition_of_the_task_is_not_asked(self, scene: Scene) -> None:
         def condition(error: BaseException) -> bool:
