@@ -234,7 +234,9 @@ def test_the_example_of_more_cores_runs_there(tmp_path: Path) -> None:
         check=False,
     )
 
-    assert (done.returncode, done.stderr) == (0, "")
+    # Dask says itself that a worker takes long to end, as it does beside other work.
+    said = [line for line in done.stderr.splitlines() if " - distributed.nanny - " not in line]
+    assert (done.returncode, said) == (0, [])
     assert re.search(r"^ +2 +\d+\.\d\d +1\.00$", done.stdout, re.MULTILINE)
 
 
