@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from model.families import run
 
 from cloaca_core.observe import Inspection
-from cloaca_core.observe.listing import run_line
 from cloaca_core.observe.reading import Family
 from cloaca_core.observe.timeline import timeline
 from cloaca_core.observe.tree import tree
@@ -17,7 +16,7 @@ from cloaca_core.runner.explain.explanation import (
     RunnerExplanation,
     TaskExplanation,
 )
-from cloaca_core.runner.results import Wait
+from cloaca_core.runner.results import Wait, run_info
 
 
 def inspected(
@@ -47,7 +46,7 @@ def inspected(
             tasks=tuple(tasks),
             runners=tuple(runners),
             notes=tuple(notes),
-            at=run_line(run(), known.now).created_at,
+            at=run_info(run(), known.now).created_at,
         ),
         runner=None,
         lease_until=lease_until,

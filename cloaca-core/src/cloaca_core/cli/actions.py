@@ -39,7 +39,7 @@ def list_(
     limit: int,
 ) -> None:
     """List the acts, newest first. REASON names the schedule, the trigger or the runner."""
-    from cloaca_core.observe.json_forms import json_form
+    from cloaca_core.values.json_forms import json_form
 
     with where.observing() as observer:
         asked = observer.actions(limit=limit + 1, by=by, kinds=kinds or None, before=before)

@@ -62,7 +62,7 @@ def retry(
 def _show_plans(where: Where, out: Output, refs: tuple[str, ...], tasks: tuple[str, ...]) -> None:
     """Write the plan of each run, as one document."""
     from cloaca_core.observe import Observer
-    from cloaca_core.observe.json_forms import json_form
+    from cloaca_core.values.json_forms import json_form
 
     with where.looking() as client:
         observer = Observer(client)
@@ -106,8 +106,8 @@ def fork(
     as written just before TASK.
     """
     from cloaca_core.observe import Observer
-    from cloaca_core.observe.json_forms import json_form
     from cloaca_core.observe.run_forms import forked_form
+    from cloaca_core.values.json_forms import json_form
 
     with where.client("ro" if plan else "rw") as client:
         run_id = Observer(client).resolve(run).wait()

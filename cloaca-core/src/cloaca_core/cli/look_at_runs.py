@@ -163,7 +163,7 @@ def tail(where: Where, out: Output, run: str) -> None:
 
     Ctrl-C ends the command, and the run goes on.
     """
-    from cloaca_core.observe.json_forms import json_form
+    from cloaca_core.values.json_forms import json_form
 
     told = 0
     with where.observing() as observer:
@@ -191,7 +191,7 @@ def _event_line(event: Form) -> str:
 @pass_where
 def attempts(where: Where, out: Output, run: str, task: str | None) -> None:
     """List the attempts of a run's tasks, those of earlier rounds as well."""
-    from cloaca_core.observe.json_forms import json_form
+    from cloaca_core.values.json_forms import json_form
 
     with where.observing() as observer:
         found = observer.attempts(run).wait()
@@ -233,7 +233,7 @@ def graph(where: Where, out: Output, run: str) -> None:
 @pass_where
 def explain(where: Where, out: Output, run: str) -> None:
     """Say why a run and its tasks are as they are, who may execute it and why no runner does."""
-    from cloaca_core.observe.json_forms import json_form
+    from cloaca_core.values.json_forms import json_form
 
     with where.observing() as observer:
         found = observer.explain(run).wait()

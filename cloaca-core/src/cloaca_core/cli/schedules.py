@@ -324,7 +324,7 @@ def _instant(given: str, schedule: Form) -> str:
 
 
 def _tell(out: Output, found: Backfill, verb: str) -> None:
-    from cloaca_core.observe.json_forms import json_form
+    from cloaca_core.values.json_forms import json_form
 
     summary = (
         f"{counted(len(found.scheduled_times), 'tick')} {verb}, {found.already_run:,} had a run, "

@@ -46,7 +46,7 @@ def command(
     With --json each line is a document in a line of its own; its position is what --after takes.
     Ctrl-C ends --follow, and the run goes on.
     """
-    from cloaca_core.observe.json_forms import json_form
+    from cloaca_core.values.json_forms import json_form
 
     with where.observing() as observer:
         run_id = observer.resolve(run).wait()

@@ -28,6 +28,8 @@ from __future__ import annotations
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
+from cloaca_core.values.json_forms import json_form as json_form
+
 if TYPE_CHECKING:
     from cloaca_core.observe.changes import KeyChange as KeyChange, TaskChange as TaskChange
     from cloaca_core.observe.failure_groups import (
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
         GraphNode as GraphNode,
     )
     from cloaca_core.observe.inspection import Inspection as Inspection, Snapshot as Snapshot
-    from cloaca_core.observe.json_forms import json_form as json_form
     from cloaca_core.observe.listing import RunLine as RunLine, RunPage as RunPage
     from cloaca_core.observe.observer import Observer as Observer
     from cloaca_core.observe.overview import Overview as Overview, RunnerLine as RunnerLine
@@ -72,7 +73,6 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for one of the
         "GraphNode": "graph",
         "Inspection": "inspection",
         "Snapshot": "inspection",
-        "json_form": "json_forms",
         "RunLine": "listing",
         "RunPage": "listing",
         "Observer": "observer",

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core._engine.fire.tick_rows import timing_of
 from cloaca_core.errors import CronExpressionError
-from cloaca_core.observe.json_forms import Shown
-from cloaca_core.observe.listing import RunLine, run_line
+from cloaca_core.observe.listing import RunLine
 from cloaca_core.records.search import Condition, RunSearch
 from cloaca_core.records.states import RunStatus
-from cloaca_core.runner.results import rfc3339, rfc3339_or_none, run_status_name
+from cloaca_core.runner.results import rfc3339, rfc3339_or_none, run_info, run_status_name
 from cloaca_core.values.ids import first_id_of
 from cloaca_core.values.instants import SECOND
+from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import RunStatus as StatusName
 
@@ -310,7 +310,7 @@ def _failing(name: str, seen: Seen) -> FailingWorkflow | None:
     return FailingWorkflow(
         workflow_name=short_name(name),
         workflow=name,
-        newest=run_line(told[0], seen.now),
+        newest=run_info(told[0], seen.now),
         last=tuple([run_status_name(row) for row in reversed(ended)]),
         in_a_row=in_a_row,
         since=rfc3339(told[-1].ended_at or 0),

@@ -18,10 +18,10 @@ from cloaca_core._engine.plan.graph import plan_graph
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.restore import change_from_json
 from cloaca_core.errors import ContextValueError, TaskNotFoundError
-from cloaca_core.observe.json_forms import Shown
 from cloaca_core.records.states import TaskStatus as State
 from cloaca_core.runner.results import left_by
 from cloaca_core.telemetry.masking import masked
+from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.json_values import JsonValue, decode
 from cloaca_core.values.option_names import TaskStatus
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.observe import search
 from cloaca_core.observe.filters import Filter, Term
-from cloaca_core.observe.json_forms import Shown
 from cloaca_core.records.states import RunStatus
 from cloaca_core.runner.results import rfc3339
+from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.wording import first_line
 

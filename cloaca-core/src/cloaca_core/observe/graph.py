@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca_core.definition.registry import ambiguous
 from cloaca_core.errors import WorkflowNotFoundError
-from cloaca_core.observe.json_forms import Shown
 from cloaca_core.observe.mermaid import Box, flowchart
 from cloaca_core.observe.search import named
 from cloaca_core.observe.tree import kind_of, read_family, tree
 from cloaca_core.runner.explain.words import rule_text
+from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import TaskStatus
 

@@ -12,14 +12,14 @@ from cloaca_core.definition.graph import topological_order
 from cloaca_core.definition.waits.kinds import Approval
 from cloaca_core.errors import RunNotFoundError, TaskNotFoundError
 from cloaca_core.observe import changes
-from cloaca_core.observe.json_forms import Shown
-from cloaca_core.observe.listing import RunLine, run_line
+from cloaca_core.observe.listing import RunLine
 from cloaca_core.observe.reading import read_views
 from cloaca_core.records.search import Condition, RunSearch
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.records.waits import APPROVAL, OpenApprovalRow
 from cloaca_core.runner.approvals import OpenApproval, open_approvals
-from cloaca_core.runner.results import rfc3339
+from cloaca_core.runner.results import rfc3339, run_info
+from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.missing import Missing
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ def _stopped(view: RunView, now: Instant) -> Stopped | None:
     last = max(used_up, key=lambda row: row.ended_at or 0)
     task = view.tasks.get(last.task_id)
     return Stopped(
-        run=run_line(view.row, now),
+        run=run_info(view.row, now),
         task=last.task_id,
         attempt=last.attempt,
         since=rfc3339(last.ended_at or view.row.created_at),

@@ -11,20 +11,18 @@ from cloaca_core._engine.observe.run_reader import ACTS_SHOWN
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.observe import timeline as lines, tree as trees
 from cloaca_core.observe.graph import Drawn, Graph, drawn_by, graph_of_run
-from cloaca_core.observe.json_forms import Shown
-from cloaca_core.observe.listing import run_alone
 from cloaca_core.observe.reading import family_of, read_kin, read_views
 from cloaca_core.runner.explain.answer import explanation
 from cloaca_core.runner.history import submitter
-from cloaca_core.runner.results import rfc3339
+from cloaca_core.runner.results import info_alone, rfc3339
+from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.namespace import short_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloaca_core._engine.observe.facts import Facts, RunnerState
+    from cloaca_core._engine.observe.facts import Facts, RunFacts, RunnerState
     from cloaca_core._engine.observe.onlooker import Looks
-    from cloaca_core._engine.observe.run_reader import RunFacts
     from cloaca_core.observe.reading import Family, RunView
     from cloaca_core.records.schedules import ScheduleRow
     from cloaca_core.records.search import Kin
@@ -144,7 +142,7 @@ def tree_of(found: Evidence) -> trees.RunTree:
     """The tree of a run, whose run tells all that a look at it tells."""
     row, now, owner = found.view.row, found.facts.now, found.owner
     is_lost = owner is not None and row.ended_at is None and owner.is_gone(now)
-    return replace(trees.tree(found.family), run=run_alone(found.alone, now, is_lost=is_lost))
+    return replace(trees.tree(found.family), run=info_alone(found.alone, runner_gone=is_lost))
 
 
 def inspection(found: Evidence) -> Inspection:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.observe.failure_groups import MOST, FailureGroup, grouped
-from cloaca_core.observe.json_forms import Shown
-from cloaca_core.observe.listing import RunLine, run_line
+from cloaca_core.observe.listing import RunLine
 from cloaca_core.records.runners import Sharing
 from cloaca_core.runner.approvals import OpenApproval, open_approvals
-from cloaca_core.runner.results import rfc3339, rfc3339_or_none
+from cloaca_core.runner.results import rfc3339, rfc3339_or_none, run_info
 from cloaca_core.values.instants import SECOND
+from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.wording import slot_wait
 
@@ -141,9 +141,9 @@ def overview(backend: str, state: State) -> Overview:
         backend=backend,
         counts=dict(state.counts),
         failed=len(state.failed),
-        failures=tuple([run_line(each, now) for each in failed[:SHOWN]]),
+        failures=tuple([run_info(each, now) for each in failed[:SHOWN]]),
         approvals=tuple(open_approvals(state.approvals)),
-        oldest_pending=None if oldest is None else run_line(oldest.row, now),
+        oldest_pending=None if oldest is None else run_info(oldest.row, now),
         oldest_pending_seconds=None if oldest is None else max(0, now - oldest.since) / SECOND,
         oldest_pending_given_back=oldest is not None and oldest.given_back,
         runners=runner_lines(state.runners, now),

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cloaca_core._engine.fire.tick_rows import timing_of
 from cloaca_core.errors import CronExpressionError, ScheduleError
-from cloaca_core.observe.json_forms import Shown
-from cloaca_core.observe.listing import RunLine, run_line
+from cloaca_core.observe.listing import RunLine
 from cloaca_core.observe.statistics import percentile
 from cloaca_core.records.states import TickOutcome
 from cloaca_core.runner.calls.firing.schedule_lists import checked_id
-from cloaca_core.runner.results import rfc3339, rfc3339_or_none
+from cloaca_core.runner.results import rfc3339, rfc3339_or_none, run_info
 from cloaca_core.schedules.back_fill import check_period
 from cloaca_core.schedules.explain import ClockChange, explained, in_words
 from cloaca_core.values.instants import SECOND, to_datetime
+from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.json_values import decode
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.text import is_storable
@@ -308,7 +308,7 @@ def _tick(row: TickRow, rows: Rows, timing: Timing | None) -> TickLine:
         outcome=row.outcome,
         decided_at=rfc3339(row.created_at),
         run_id=row.run_id,
-        run=None if run is None else run_line(run, rows.now),
+        run=None if run is None else run_info(run, rows.now),
         lag=lag,
     )
 
@@ -321,6 +321,6 @@ def period(rows: PeriodRows) -> Period:
     for instant in rows.ticks:
         row = decided.get(instant)
         run = None if row is None or row.run_id is None else rows.runs.get(row.run_id)
-        line = None if run is None else run_line(run, rows.now)
+        line = None if run is None else run_info(run, rows.now)
         ticks.append(PeriodTick(to_datetime(instant).astimezone(zone), row is not None, line))
     return Period(tuple(ticks), rows.number)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cloaca_core.observe import inspection
-from cloaca_core.observe.json_forms import Shown
 from cloaca_core.observe.tree import RunTree
 from cloaca_core.runner.history import in_order, runner_of, submitter
+from cloaca_core.values.json_forms import Shown
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.onlooker import Looks

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core._engine.plan.counting import first_attempts
 from cloaca_core._engine.steer.decisions import asked_in
-from cloaca_core.observe.json_forms import Shown
-from cloaca_core.observe.listing import RunLine, run_line
+from cloaca_core.observe.listing import RunLine
 from cloaca_core.observe.owners import without_runner
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.records.waits import APPROVAL
-from cloaca_core.runner.results import main_wait, shown_wait
+from cloaca_core.runner.results import main_wait, run_info
+from cloaca_core.values.json_forms import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -97,12 +97,11 @@ def standings(rows: Rows) -> tuple[Standing, ...]:
 
 
 def _standing(row: RunRow, rows: Rows) -> Standing:
-    main = main_wait([each for each in rows.waits if each.run_id == row.id])
-    waits_for = None if main is None else shown_wait(main)
-    line = run_line(row, rows.now)
+    waits = [each for each in rows.waits if each.run_id == row.id]
+    main = main_wait(waits)
     tasks = rows.tasks.get(row.id) or None
     return Standing(
-        run=replace(line, runner_gone=row.id in rows.lost, waits_for=waits_for),
+        run=run_info(row, rows.now, waits=waits, runner_gone=row.id in rows.lost),
         done=None if tasks is None else _done(row, tasks, rows),
         tasks=tasks,
         asks=asked_in(main.detail).prompt if main is not None and main.kind == APPROVAL else None,

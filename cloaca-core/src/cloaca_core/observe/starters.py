@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from cloaca_core.errors import ScheduleError
 from cloaca_core.observe.graph import one_workflow
-from cloaca_core.observe.json_forms import Shown
 from cloaca_core.runner.results import rfc3339_or_none
 from cloaca_core.schedules.cron import CronExpression
 from cloaca_core.schedules.explain import in_words
+from cloaca_core.values.json_forms import Shown
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.onlooker import Looks

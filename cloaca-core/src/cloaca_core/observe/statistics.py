@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from cloaca_core.observe.graph import newest_of, one_workflow
-from cloaca_core.observe.json_forms import Shown
-from cloaca_core.observe.listing import RunLine, run_line, seconds_between
+from cloaca_core.observe.listing import RunLine
 from cloaca_core.observe.reading import RunView, read_views
 from cloaca_core.observe.tree import latest_attempts
 from cloaca_core.observe.versions import VersionLine, version_lines
 from cloaca_core.records.search import Condition, RunSearch
 from cloaca_core.records.states import RunStatus, TaskStatus as State
-from cloaca_core.runner.results import left_by, rfc3339_or_none
+from cloaca_core.runner.results import left_by, rfc3339_or_none, run_info, seconds_between
 from cloaca_core.values.instants import SECOND
+from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import TaskStatus
 
@@ -188,7 +188,7 @@ def _workflow_line(definition: Workflow | RecordedWorkflow, found: Recorded) -> 
         version=definition.version,
         tasks=len(definition.tasks),
         counts=found.counts[name].counts,
-        last_run=None if newest is None else run_line(newest, found.now),
+        last_run=None if newest is None else run_info(newest, found.now),
         schedules=found.schedules.get(name, 0),
         paused=pause is not None,
         description=definition.description,
@@ -213,7 +213,7 @@ async def read_strips(
 def strips(found: tuple[Instant, Mapping[str, Sequence[RunRow]]]) -> dict[str, tuple[RunLine, ...]]:
     """The lines of these runs by workflow."""
     now, rows = found
-    return {workflow: tuple([run_line(row, now) for row in of]) for workflow, of in rows.items()}
+    return {workflow: tuple([run_info(row, now) for row in of]) for workflow, of in rows.items()}
 
 
 class Sample(NamedTuple):
@@ -285,7 +285,7 @@ def statistics(sample: Sample) -> WorkflowStatistics:
         counts=sample.counts,
         p50=percentile(lengths, 50),
         p95=percentile(lengths, 95),
-        failures=tuple([run_line(row, now) for row in sample.failures]),
+        failures=tuple([run_info(row, now) for row in sample.failures]),
         tasks=tuple([_task(task, latest) for task in tasks]),
         grid=tuple(
             [
@@ -309,7 +309,7 @@ def statistics(sample: Sample) -> WorkflowStatistics:
 def _grid_row(row: RunRow, tasks: Sequence[AttemptRow | None], now: Instant) -> GridRow:
     queued = _queued(row)
     return GridRow(
-        run=run_line(row, now),
+        run=run_info(row, now),
         statuses=tuple([_status(each) for each in tasks]),
         attempts=tuple([0 if each is None else each.attempt for each in tasks]),
         seconds=tuple([_seconds(each) for each in tasks]),

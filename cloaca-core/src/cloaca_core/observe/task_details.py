@@ -18,7 +18,6 @@ from cloaca_core._engine.steer.decisions import asked_in, decided_in
 from cloaca_core.definition.waits.kinds import Approval, WaitFor
 from cloaca_core.errors import ContextValueError, TaskNotFoundError
 from cloaca_core.observe.changes import Seen, TaskChange, task_change
-from cloaca_core.observe.json_forms import Shown
 from cloaca_core.observe.tree import kind_of
 from cloaca_core.records.waits import APPROVAL, EVENT
 from cloaca_core.runner.calls.task_logs import lines_of
@@ -26,6 +25,7 @@ from cloaca_core.runner.explain.answer import explanation
 from cloaca_core.runner.history import AttemptInfo, attempt_infos
 from cloaca_core.runner.results import rfc3339, rfc3339_or_none
 from cloaca_core.values.digests import digest_of
+from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.json_values import JsonValue, decode
 
 if TYPE_CHECKING:

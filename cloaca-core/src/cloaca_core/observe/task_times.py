@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.observe import search
-from cloaca_core.observe.json_forms import Shown
 from cloaca_core.observe.statistics import percentile
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.values.instants import SECOND
+from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.namespace import short_name
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from cloaca_core._engine.observe.run_reader import ACTS_SHOWN, History
-from cloaca_core.observe.json_forms import Shown
-from cloaca_core.observe.listing import RunLine, run_line, seconds_between
+from cloaca_core.observe.listing import RunLine
 from cloaca_core.observe.reading import Family, RunView, read_family
 from cloaca_core.observe.tree import kind_of, placed_children
 from cloaca_core.records.waits import EVENT
@@ -17,10 +16,13 @@ from cloaca_core.runner.results import (
     left_by,
     rfc3339,
     rfc3339_or_none,
+    run_info,
+    seconds_between,
     shown_wait,
     waits_of_attempt,
 )
 from cloaca_core.values.instants import SECOND
+from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.option_names import TaskStatus
 
 if TYPE_CHECKING:
@@ -103,7 +105,7 @@ def _timeline(family: Family, run_id: str, acts: Sequence[ActRow]) -> Timeline:
     own = [a for a in view.attempts if not _is_kept(a, row)]
     instants += [each for a in own for each in (a.started_at, a.ended_at) if each]
     return Timeline(
-        run=run_line(row, now),
+        run=run_info(row, now),
         at=rfc3339(now),
         begins=min([rfc3339(min(instants)), *[child.begins for child in children]]),
         ends=max([rfc3339(max(instants)), *[child.ends for child in children]]),

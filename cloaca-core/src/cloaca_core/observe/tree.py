@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloaca_core.definition.recorded import TASK
-from cloaca_core.observe.json_forms import Shown
-from cloaca_core.observe.listing import RunLine, run_line, seconds_between
+from cloaca_core.observe.listing import RunLine
 from cloaca_core.observe.reading import Family, RunView, read_family
-from cloaca_core.runner.results import Progress, Wait, task_results
+from cloaca_core.runner.results import Progress, Wait, run_info, seconds_between, task_results
+from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.option_names import TaskStatus
 
@@ -109,7 +109,7 @@ def _tree(family: Family, run_id: str) -> RunTree:
         for task_id, result in results.items()
     ]
     apart = tuple([_tree(family, child.id) for child in by_task.get("", ())])
-    return RunTree(run_line(view.row, family.now), tuple(nodes), apart, hidden)
+    return RunTree(run_info(view.row, family.now), tuple(nodes), apart, hidden)
 
 
 def placed_children(family: Family, run_id: str) -> tuple[list[ChildRow], int]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.errors import ScheduleError
-from cloaca_core.observe.json_forms import Shown
-from cloaca_core.observe.listing import RunLine, run_line
-from cloaca_core.runner.results import rfc3339, rfc3339_or_none
+from cloaca_core.observe.listing import RunLine
+from cloaca_core.runner.results import rfc3339, rfc3339_or_none, run_info
 from cloaca_core.values.instants import SECOND
+from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.text import is_storable
 
@@ -142,5 +142,5 @@ def _late(row: TriggerRow, now: Instant) -> float | None:
 def _event(row: EventRow, rows: Rows) -> EventLine:
     run = rows.runs.get(row.run_id)
     return EventLine(
-        rfc3339(row.created_at), row.run_id, None if run is None else run_line(run, rows.now)
+        rfc3339(row.created_at), row.run_id, None if run is None else run_info(run, rows.now)
     )

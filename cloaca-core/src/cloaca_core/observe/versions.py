@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from cloaca_core.definition.version_change import VersionChange, compared, fingerprints
 from cloaca_core.definition.workflow import Workflow
-from cloaca_core.observe.json_forms import Shown
 from cloaca_core.runner.results import rfc3339
+from cloaca_core.values.json_forms import Shown
 
 if TYPE_CHECKING:
     from cloaca_core.definition.recorded import RecordedWorkflow

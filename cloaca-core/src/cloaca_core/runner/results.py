@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
@@ -20,15 +20,18 @@ from cloaca_core.records import states
 from cloaca_core.records.waits import APPROVAL, EVENT, NEVER, SLEEP, WaitRow
 from cloaca_core.runner.error_prefixes import EXECUTION
 from cloaca_core.values.instants import SECOND, nearest_shown, to_datetime
+from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.json_values import decode
 from cloaca_core.values.namespace import SEPARATOR, short_name
 from cloaca_core.values.option_names import RunStatus, TaskStatus, WaitKind
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.observe.facts import RunFacts
     from cloaca_core._engine.observe.recent_runs import Ended
     from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.records.standing import UnendedChild
     from cloaca_core.records.task_logs import ProgressRow
+    from cloaca_core.values.instants import Instant
 
 
 def rfc3339(instant: int) -> str:
@@ -119,40 +122,47 @@ class TaskResult:
 
 
 @dataclass(frozen=True, slots=True)
-class RunInfo:
+class RunInfo(Shown):
     """A run as it is now, or one line of a listing. Times are RFC 3339 in UTC.
 
-    ``version`` is the version of its workflow that it was submitted with, or that a retry was
+    ``workflow`` is the full name of its workflow; ``seconds`` are those from start to end, or until
+    now. ``version`` is the version of its workflow that it was submitted with, or that a retry was
     planned by; ``ran_version`` the one that its last runner ran it by, None before it has begun.
     ``round`` is 1 until a retry begins the next; ``parent_id`` is the run whose body has submitted
-    it; ``reason`` says why it is paused or was cancelled, and who asked; ``due_at`` is when it may
-    go on, None also for a run that waits for a message alone. ``active_bodies`` counts its bodies
-    that run in this process, without those that were given up: 0 for a run that no runner owns,
-    None for one of another process. ``forked_from`` is the run that a fork was made of, ``follows``
-    the run whose end this one follows, by ``WorkflowBuilder.when_ended``. ``waits_for`` is its wait
-    for a person, else for an event, else for an instant; the oldest of several. Listings have None
-    for these four.
+    it, ``schedule_id`` the schedule that has made it; ``reason`` says why it is paused or was
+    cancelled, and who asked; ``due_at`` is when it may go on, None also for a run that waits for a
+    message alone. ``active_bodies`` counts its bodies that run in this process, without those that
+    were given up: 0 for a run that no runner owns, None for one of another process. ``forked_from``
+    is the run that a fork was made of, ``follows`` the run whose end this one follows, by
+    ``WorkflowBuilder.when_ended``. ``waits_for`` is its wait for a person, else for an event, else
+    for an instant; the oldest of several. Listings have None for these four, but those of an
+    ``Observer`` tell ``waits_for``. ``runner_gone`` is true while a runner owns the run that has
+    died or lost its lease; only an ``Observer`` tells it, of one run and in lists.
     """
 
     id: str
     workflow_name: str
+    workflow: str
     version: str
     status: RunStatus
     created_at: str
     started_at: str | None
     ended_at: str | None
+    seconds: float | None = field(compare=False)
     error_message: str | None
     tags: Mapping[str, str]
     round: int = 1
     priority: int = 0
     parent_id: str | None = None
+    schedule_id: str | None = None
     reason: str | None = None
     due_at: str | None = None
+    ran_version: str | None = None
+    runner_gone: bool | None = None
     active_bodies: int | None = None
     forked_from: str | None = None
     follows: str | None = None
     waits_for: Wait | None = None
-    ran_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,34 +378,53 @@ def run_status_name(row: RunRow) -> RunStatus:
 
 def run_info(
     row: RunRow,
+    now: Instant,
     active_bodies: int | None = None,
     forked_from: str | None = None,
     follows: str | None = None,
     waits: Sequence[WaitRow] = (),
+    *,
+    runner_gone: bool | None = None,
 ) -> RunInfo:
-    """A run's line in a listing, or (with what only a look at it tells) alone."""
+    """A run's line in a listing, or (with the facts that only a look at it tells) alone."""
     main = main_wait(waits)
     return RunInfo(
         id=row.id,
         workflow_name=short_name(row.workflow),
+        workflow=row.workflow,
         version=row.version,
         status=run_status_name(row),
         created_at=rfc3339(row.created_at),
         started_at=rfc3339_or_none(row.started_at),
         ended_at=rfc3339_or_none(row.ended_at),
+        seconds=seconds_between(row.started_at, row.ended_at, now),
         error_message=row.error_message,
         tags=tags_of(row.tags),
         round=row.round,
         priority=row.priority,
         parent_id=row.parent_id,
+        schedule_id=row.schedule_id,
         reason=row.steer_reason,
         due_at=None if row.due_at == NEVER else rfc3339_or_none(row.due_at),
+        ran_version=ran_version(row),
+        runner_gone=runner_gone,
         active_bodies=active_bodies,
         forked_from=forked_from,
         follows=follows,
         waits_for=None if main is None else shown_wait(main),
-        ran_version=ran_version(row),
     )
+
+
+def info_alone(facts: RunFacts, *, runner_gone: bool | None = None) -> RunInfo:
+    """A run with all that a look at it alone tells."""
+    return run_info(facts.row, facts.now, *facts[1:-1], runner_gone=runner_gone)
+
+
+def seconds_between(start: Instant | None, end: Instant | None, now: Instant) -> float | None:
+    """From start to end, or until now; None before the start. Never below 0: clocks may differ."""
+    if start is None:
+        return None
+    return max(0, (now if end is None else end) - start) / SECOND
 
 
 def tags_of(text: str) -> Mapping[str, str]:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from model.families import LATE, at, attempt, family, run, tasks, view
 
-from cloaca_core._engine.observe.facts import Facts
-from cloaca_core._engine.observe.run_reader import RunFacts
+from cloaca_core._engine.observe.facts import Facts, RunFacts
 from cloaca_core.observe.inspection import Evidence, inspection, snapshot
 from cloaca_core.observe.timeline import timeline
 from cloaca_core.observe.tree import tree

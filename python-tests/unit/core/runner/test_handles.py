@@ -13,8 +13,9 @@ from tables import each_row
 
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.current_work import CURRENT_WORK
+from cloaca_core._engine.observe.facts import RunFacts
 from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
-from cloaca_core._engine.observe.run_reader import History, RunFacts
+from cloaca_core._engine.observe.run_reader import History
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.registry import Registry

@@ -257,7 +257,7 @@ def test_a_plan_prints_in_columns() -> None:
 
 
 def test_a_listing_names_the_workflow_shortly_and_has_the_tags() -> None:
-    info = run_info(run())
+    info = run_info(run(), START)
 
     assert (info.workflow_name, info.tags) == ("flow", {"team": "x"})
     assert info.ended_at == "2023-11-14T22:13:23.000000+00:00"
@@ -267,16 +267,16 @@ def test_a_listing_names_the_workflow_shortly_and_has_the_tags() -> None:
 
 def test_a_run_alone_has_all_that_is_told_of_it() -> None:
     row = run("Paused", round=2, parent_id="p", steer_reason="paused by ann", due_at=START)
-    info = run_info(row, 3)
+    info = run_info(row, START, 3)
 
     assert (info.round, info.parent_id, info.reason) == (2, "p", "paused by ann")
     assert (info.due_at, info.active_bodies) == (rfc3339(START), 3)
-    assert run_info(row._replace(due_at=NEVER)).due_at is None
+    assert run_info(row._replace(due_at=NEVER), START).due_at is None
 
 
 @each_row("tags", ["", "{", "\ufffd{}", "[1]", '"team"', "[" * 100_000])
 def test_a_run_whose_tags_are_damaged_is_listed_without_them(tags: str) -> None:
-    assert run_info(run(tags=tags)).tags == {}
+    assert run_info(run(tags=tags), START).tags == {}
 
 
 def test_a_run_tells_first_what_a_person_can_end() -> None:
@@ -287,7 +287,7 @@ def test_a_run_tells_first_what_a_person_can_end() -> None:
         approval("r", "sign", opened_at=START + 1),
     ]
 
-    told = [run_info(run(), waits=waits[:number]).waits_for for number in range(5)]
+    told = [run_info(run(), START, waits=waits[:number]).waits_for for number in range(5)]
 
     names = [None if each is None else (each.kind, each.name) for each in told]
     assert names == [

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cloaca_core._engine.recover.liveness import counts_as_alive
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.usage import Usage
     from cloaca_core.definition.rules import Rule
+    from cloaca_core.records.runs import RunRow
     from cloaca_core.records.standing import RunnerLoad, Standing
+    from cloaca_core.records.waits import WaitRow
     from cloaca_core.values.instants import Instant
 
 
@@ -45,6 +47,21 @@ class TaskShape(Protocol):
     @property
     def executor(self) -> str | None:
         """The executor that its body asks for, None for its runner's own process."""
+
+
+class RunFacts(NamedTuple):
+    """A run alone. ``active_bodies``: how many bodies of it run in this process; None for a run of
+    another runner. ``forked_from``: the run of which it was made, if it is a fork. ``follows``: the
+    run whose end it follows, if it does. ``waits`` are its open waits, ``now`` is when
+    it was read.
+    """
+
+    row: RunRow
+    active_bodies: int | None
+    forked_from: str | None
+    follows: str | None = None
+    waits: Sequence[WaitRow] = ()
+    now: Instant = 0
 
 
 @dataclass(frozen=True, slots=True)

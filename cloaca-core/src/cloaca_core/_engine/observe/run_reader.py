@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core._engine.execute.work import Stage
+from cloaca_core._engine.observe.facts import RunFacts
 from cloaca_core._engine.plan.counting import attempts_in, first_attempts
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.runs import AttemptRow, RunFilter, RunRow
@@ -50,19 +51,6 @@ class History(NamedTuple):
     follow_ups: Sequence[FollowUpRow] = ()
     messages: Sequence[MessageRow] = ()
     names: Sequence[RunnerName] = ()
-
-
-class RunFacts(NamedTuple):
-    """A run alone. ``active_bodies``: how many bodies of it run in this process; None for a run of
-    another runner. ``forked_from``: the run of which it was made, if it is a fork. ``follows``: the
-    run whose end it follows, if it does. ``waits`` are its open waits.
-    """
-
-    row: RunRow
-    active_bodies: int | None
-    forked_from: str | None
-    follows: str | None = None
-    waits: Sequence[WaitRow] = ()
 
 
 class Awaited(NamedTuple):
@@ -143,7 +131,8 @@ class RunReader:
         follows = next((each.follows for each in follow_ups if each.id == row.id), None)
         forked_from = forks[-1].forked_from if forks else None
         open_waits = [] if row.ended_at is not None else waits
-        return RunFacts(row, bodies, forked_from, follows, open_waits)
+        now = self._store.wall()
+        return RunFacts(row, bodies, forked_from, follows, open_waits, now)
 
     async def current_attempts(self, run_id: str) -> tuple[RunRow, list[AttemptRow]]:
         """The run and the attempts that count: of a task that was restarted those since then."""

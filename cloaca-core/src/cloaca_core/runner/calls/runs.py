@@ -32,6 +32,7 @@ from cloaca_core.runner.results import (
     RunSnapshot,
     TaskResult,
     execute_result,
+    info_alone,
     run_info,
     run_status_name,
     task_results,
@@ -44,9 +45,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 
     from cloaca_core._engine.engine import Engine
+    from cloaca_core._engine.observe.facts import RunFacts
     from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core._engine.observe.recent_runs import Ended
-    from cloaca_core._engine.observe.run_reader import Awaited, RunFacts
+    from cloaca_core._engine.observe.run_reader import Awaited
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.recorded import RecordedWorkflow
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from cloaca_core.runner.host import EngineHost
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.values.durations import Duration
+    from cloaca_core.values.instants import Instant
     from cloaca_core.values.no_limit import NoLimit
     from cloaca_core.values.option_names import FailedPolicyName, RunStatus
 
@@ -315,16 +318,14 @@ class RunCalls:
 
     def info(self, run_id: str) -> Call[RunInfo]:
         """A run as it is now."""
-        return self._read(_info, lambda engine: engine.reader.facts(run_id))
+        return self._read(info_alone, lambda engine: engine.reader.facts(run_id))
 
     def watch(self, run_id: str) -> Watch[RunSnapshot]:
         """The run now and after each change, until it has ended."""
         from cloaca_core.runner.calls.watch import Watch
 
         self._host.refuse_closed()
-        return Watch(
-            self._host, lambda engine: _seen(engine, run_id), unchanged, _snapshot, _is_over
-        )
+        return Watch(self._host, lambda engine: _seen(engine, run_id), _told, _snapshot, _is_over)
 
     # -- of all ------------------------------------------------------------------------------
 
@@ -451,9 +452,10 @@ async def _seen(engine: Looks, run_id: str) -> _Seen:
     return _Seen(facts, await _tasks(engine, run_id))
 
 
-async def _listed(engine: Looks, wanted: FilterByName) -> list[RunRow]:
-    """The runs that match; runs on the engine's loop."""
-    return await engine.reader.list_runs(await wanted.resolved(engine))
+async def _listed(engine: Looks, wanted: FilterByName) -> tuple[list[RunRow], Instant]:
+    """The runs that match, and when they did; runs on the engine's loop."""
+    rows = await engine.reader.list_runs(await wanted.resolved(engine))
+    return rows, engine.store.wall()
 
 
 async def _counted(engine: Looks, wanted: FilterByName) -> int:
@@ -472,8 +474,9 @@ def _id(row: RunRow) -> str:
     return row.id
 
 
-def _listing(rows: list[RunRow]) -> list[RunInfo]:
-    return [run_info(row) for row in rows]
+def _listing(found: tuple[list[RunRow], Instant]) -> list[RunInfo]:
+    rows, now = found
+    return [run_info(row, now) for row in rows]
 
 
 def _result(ended: Ended) -> PipelineResult:
@@ -492,12 +495,13 @@ def _task_results(found: _Tasks) -> dict[str, TaskResult]:
 
 
 def _snapshot(seen: _Seen) -> RunSnapshot:
-    return RunSnapshot(_info(seen.facts), _task_results(seen.tasks))
+    return RunSnapshot(info_alone(seen.facts), _task_results(seen.tasks))
+
+
+def _told(seen: _Seen) -> object:
+    """All but the time at which it was read."""
+    return seen._replace(facts=seen.facts._replace(now=0))
 
 
 def _is_over(seen: _Seen) -> bool:
     return seen.facts.row.ended_at is not None
-
-
-def _info(facts: RunFacts) -> RunInfo:
-    return run_info(*facts)

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from model.families import run
 
-from cloaca_core.observe.listing import run_line
 from cloaca_core.observe.schedules import PeriodTick
+from cloaca_core.runner.results import run_info
 from cloaca_core.ui.charts.calendar import WEEKDAYS, Cell, calendar, key
 
 ZONE = ZoneInfo("Europe/Oslo")
@@ -16,7 +16,7 @@ ZONE = ZoneInfo("Europe/Oslo")
 
 def tick(day: int, hour: int = 2, *, status: str | None = None, month: int = 11) -> PeriodTick:
     at = datetime(2026, month, day, hour, tzinfo=ZONE)
-    line = None if status is None else run_line(run("r", status=status), 0)
+    line = None if status is None else run_info(run("r", status=status), 0)
     return PeriodTick(at, status is not None, line)
 
 

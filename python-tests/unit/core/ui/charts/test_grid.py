@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from model.families import LATE, run
 from tables import each_row
 
-from cloaca_core.observe.listing import run_line
 from cloaca_core.observe.statistics import GridRow
+from cloaca_core.runner.results import run_info
 from cloaca_core.ui.charts.grid import HEAD, Column, Mark, Word, chosen, grid
 from cloaca_core.values.option_names import TaskStatus
 
@@ -22,7 +22,7 @@ def row(
 ) -> GridRow:
     """A run with tasks in these states."""
     return GridRow(
-        run=run_line(run(status=status), LATE),
+        run=run_info(run(status=status), LATE),
         statuses=statuses,
         attempts=tuple(attempts or [1] * len(statuses)),
         seconds=tuple(seconds or [1.0] * len(statuses)),

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from model.families import FLOW, LATE, at, run
 
 from cloaca_core.observe.graph import Graph, GraphNode
-from cloaca_core.observe.listing import run_line
 from cloaca_core.observe.statistics import GridRow, TaskStatistics, WorkflowStatistics
+from cloaca_core.runner.results import run_info
 from cloaca_core.ui.pages.workflow import approval, parts_of
 from cloaca_core.ui.words.clock import Clock
 
@@ -17,7 +17,7 @@ CLOCK = Clock(UTC, datetime(2023, 11, 15, tzinfo=UTC))
 
 def made(*seconds: float) -> list[GridRow]:
     """Runs that were made so many seconds after ``START``."""
-    return [GridRow(run_line(run(created_at=at(each)), LATE), ()) for each in seconds]
+    return [GridRow(run_info(run(created_at=at(each)), LATE), ()) for each in seconds]
 
 
 def test_runs_of_several_days_are_sorted_by_day() -> None:

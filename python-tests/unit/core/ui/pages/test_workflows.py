@@ -5,18 +5,18 @@ from __future__ import annotations
 from model.families import FLOW, LATE, at, run
 
 from cloaca_core.observe import parse
-from cloaca_core.observe.listing import run_line
 from cloaca_core.observe.statistics import WorkflowLine
+from cloaca_core.runner.results import run_info
 from cloaca_core.ui.pages.workflows import line, runs_of
 
 
 def test_a_line_has_the_middle_of_those_that_completed() -> None:
     workflow = WorkflowLine("flow", FLOW, "v", 1, {}, None, 0, paused=False)
     runs = [
-        run_line(run("d", "Failed", ended_at=at(91)), LATE),
-        run_line(run("c", ended_at=at(3)), LATE),
-        run_line(run("b", ended_at=at(5)), LATE),
-        run_line(run("a", ended_at=at(9)), LATE),
+        run_info(run("d", "Failed", ended_at=at(91)), LATE),
+        run_info(run("c", ended_at=at(3)), LATE),
+        run_info(run("b", ended_at=at(5)), LATE),
+        run_info(run("a", ended_at=at(9)), LATE),
     ]
     found = line(workflow, runs)
     assert found.p50 == 4.0

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from model.families import LATE, run
 from tables import each_row
 
-from cloaca_core.observe.listing import run_line
+from cloaca_core.runner.results import run_info
 from cloaca_core.ui.runs.allowed_acts import AllowedActs, allowed_acts
 from cloaca_core.ui.words.clock import Clock
 
@@ -46,4 +46,4 @@ OVER = "Ended at 22:14:10"
 )
 def test_a_state_allows_some_acts(status: str, expected: AllowedActs) -> None:
     clock = Clock(UTC, datetime(2023, 11, 14, 23, tzinfo=UTC))
-    assert allowed_acts(run_line(run(status=status), LATE), clock) == expected
+    assert allowed_acts(run_info(run(status=status), LATE), clock) == expected

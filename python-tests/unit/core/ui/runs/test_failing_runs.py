@@ -5,14 +5,15 @@ from __future__ import annotations
 from model.families import LATE, run
 from tables import each_row
 
-from cloaca_core.observe.listing import RunLine, run_line
+from cloaca_core.observe.listing import RunLine
+from cloaca_core.runner.results import run_info
 from cloaca_core.ui.runs.failing_runs import failing
 
 
 def line(run_id: str, status: str, error: str = "it broke") -> RunLine:
     """A run of this state."""
     message = error if status == "Failed" else None
-    return run_line(run(run_id, status, error_message=message), LATE)
+    return run_info(run(run_id, status, error_message=message), LATE)
 
 
 def test_runs_that_failed_since_the_last_that_completed_are_counted() -> None:

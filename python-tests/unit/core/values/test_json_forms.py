@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from cloaca_core.observe.json_forms import Shown, json_form
+from cloaca_core.values.json_forms import Shown, json_form
 
 
 @dataclass(frozen=True, slots=True)
