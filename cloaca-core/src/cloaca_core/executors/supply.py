@@ -117,6 +117,10 @@ class Supply:
         """Whether its calls are known to run in this process."""
         return self._executor is not None and traits_of(self._executor).is_in_process
 
+    def is_executor_of(self, other: Supply) -> bool:
+        """Whether the other one has the same executor, under another name."""
+        return self._executor is not None and self._executor is other._executor
+
     def stays_broken(self, error: BaseException) -> bool:
         """Whether all further calls will meet this error of ``submit``, too."""
         is_over = isinstance(error, BrokenExecutor) or "shutdown" in str(error)

@@ -69,7 +69,7 @@ TOLD: Final = "it was told to end"
 
 class Pool:
     """``threads`` wait for the answers, one for each call that the executor runs at once. Methods
-    are called on them.
+    are called on them. ``first_name`` is another name of the same executor, if it has several.
 
     When a body begins the executor tells, or a worker that sees this runner's folder. Elsewhere
     each is taken to begin when it is handed over.
@@ -81,9 +81,10 @@ class Pool:
         loop: asyncio.AbstractEventLoop,
         cancel_files: CancelFiles,
         line_socket: Callable[[], LineSocket | None] = lambda: None,
+        first_name: str | None = None,
     ) -> None:
         self.place: str = place_of(supply.name)
-        self.ward: str = OURS if supply.is_in_process else self.place
+        self.ward: str = OURS if supply.is_in_process else place_of(first_name or supply.name)
         self.threads: RemoteThreads = RemoteThreads(supply.slots, loop)
         self.cancel_files: CancelFiles = cancel_files
         self.line_socket: Callable[[], LineSocket | None] = line_socket

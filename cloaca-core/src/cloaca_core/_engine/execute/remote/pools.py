@@ -72,8 +72,9 @@ class Pools:
         self._cancel_files.close()
 
     def _add(self, supply: Supply) -> None:
+        first = next((each for each in self._supplies if each.is_executor_of(supply)), supply)
         pool = self._pools[supply.name] = Pool(
-            supply, self._loop, self._cancel_files, self._line_socket.get
+            supply, self._loop, self._cancel_files, self._line_socket.get, first.name
         )
         self._added(pool)
 

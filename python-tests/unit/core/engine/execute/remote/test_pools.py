@@ -14,6 +14,7 @@ from unit.core.engine.execute.remote import bodies
 from cloaca_core._engine.execute.outcome import Raised
 from cloaca_core._engine.execute.remote.pool import Pool
 from cloaca_core._engine.execute.remote.pools import Pools
+from cloaca_core.executors.by_value import ByValue
 from cloaca_core.executors.supply import Supply
 
 
@@ -48,6 +49,26 @@ async def test_each_executor_has_a_pool_of_its_size(scene: Scene) -> None:
     ]
     assert list(scene.pools) == scene.added
     assert scene.pools.find("made") is scene.added[1]
+
+
+async def test_bodies_die_together_that_know_one_executor_by_several_names() -> None:
+    one, other = ExecutorByHand(), ExecutorByHand()
+    supplies = [
+        Supply("one", one),
+        Supply("other", other),
+        Supply("by value", ByValue(one)),
+    ]
+    for supply in supplies:
+        supply.open()
+    pools = Pools(supplies, asyncio.get_running_loop(), lambda _: None)
+
+    assert [pool.ward for pool in pools] == [
+        "executor one",
+        "executor other",
+        "executor one",
+    ]
+    assert pools.find("absent").ward == "executor absent"
+    pools.close()
 
 
 async def test_one_that_is_not_there_is_told_of_and_puts_bodies_off(scene: Scene) -> None:
