@@ -19,12 +19,12 @@ from model.virtual_engine import Program, World, world
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.nodes.wait_for import wait_for
+from cloaca_core.definition.submission import StartOptions
 from cloaca_core.definition.task import task
 from cloaca_core.definition.triggers.result import TriggerResult
 from cloaca_core.errors import CloacaError
 from cloaca_core.records.order import Order
 from cloaca_core.records.waits import EVENT, NewMessage
-from cloaca_core.runner.calls.start_options import StartOptions
 from cloaca_core.runner.user_code import calling_work
 
 pytestmark = pytest.mark.virtual_time

@@ -11,8 +11,8 @@ from model.virtual_engine import World, at, world
 from model.virtual_time import BEGINNING
 
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.submission import StartOptions
 from cloaca_core.records.order import Order
-from cloaca_core.runner.calls.start_options import StartOptions
 from cloaca_core.runner.user_code import calling_work
 
 pytestmark = pytest.mark.virtual_time

@@ -35,10 +35,12 @@ def send(
     by: str | None,
 ) -> None:
     """Send EVENT to a run, which reads it where it waits for that, with a JSON value."""
+    from cloaca_core.runner.calls.messages import Send
+
     value = None if payload is None else read_json(payload, "JSON")
     with where.client("rw") as client:
         run_id = _resolved(client, run)
-        _tell(out, run_id, client.send(run_id, event, value, key=key, by=by), "sent")
+        _tell(out, run_id, client._do(Send(run_id, event, value, key, by)), "sent")
 
 
 @click.command()
@@ -65,10 +67,12 @@ def approve(
 
     TASK is the node, or the name by which the body of a task asks: APPROVAL in `approvals list`.
     """
+    from cloaca_core.runner.calls.messages import Approve
+
     value = None if data is None else read_json(data, "--data")
     with where.client("rw") as client:
         run_id = _resolved(client, run)
-        done = client.approve(run_id, task, choice, data=value, note=note, by=by)
+        done = client._do(Approve(run_id, task, choice, value, note, by))
         _tell(out, run_id, done, "decided")
 
 

@@ -49,12 +49,12 @@ def retry(
         return
 
     def begin(client: Client, run: str) -> Steered:
+        from cloaca_core.runner.calls.begin_again import Retry
+        from cloaca_core.runner.calls.runs import Status
         from cloaca_core.runner.results import Steered
 
-        limits = {} if time_limit is None else {"time_limit": time_limit}
-        how = {"reason": asked.reason, "by": asked.by, **limits}
-        handle = client.retry(run, tasks=tasks or None, **how)
-        return Steered(handle.status(), changed=True)
+        client._do(Retry(run, tasks or None, time_limit, reason=asked.reason, by=asked.by))
+        return Steered(client._do(Status(run)), changed=True)
 
     steer(where, out, "retry", asked, begin)
 
@@ -62,12 +62,13 @@ def retry(
 def _show_plans(where: Where, out: Output, refs: tuple[str, ...], tasks: tuple[str, ...]) -> None:
     """Write the plan of each run, as one document."""
     from cloaca_core.observe import Observer
+    from cloaca_core.runner.calls.begin_again import PlanRetry
     from cloaca_core.values.json_forms import json_form
 
     with where.looking() as client:
         observer = Observer(client)
         runs = [observer.resolve(ref).wait() for ref in refs]
-        plans = [client.plan_retry(run, tasks=tasks or None) for run in runs]
+        plans = [client._do(PlanRetry(run, tasks or None)) for run in runs]
     rows = [{"id": run, **json_form(plan)} for run, plan in zip(runs, plans, strict=True)]
     if out.as_json or out.fields:
         out.listing("plans", rows, (), empty="No runs.")
@@ -107,12 +108,13 @@ def fork(
     """
     from cloaca_core.observe import Observer
     from cloaca_core.observe.run_forms import forked_form
+    from cloaca_core.runner.calls.begin_again import PlanFork
     from cloaca_core.values.json_forms import json_form
 
     with where.client("ro" if plan else "rw") as client:
         run_id = Observer(client).resolve(run).wait()
         if plan:
-            found = client.plan_fork(run_id, task)
+            found = client._do(PlanFork(run_id, task))
             out.one("plan", json_form(found), lambda: [str(found)])
             return
         made = client.fork(

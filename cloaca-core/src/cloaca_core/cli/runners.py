@@ -53,10 +53,12 @@ def drain(where: Where, out: Output, runner: str, by: str | None) -> None:
     RUNNER is its id, or the beginning of one that no other runner shares. It claims no more runs,
     waits shutdown_grace_seconds for its bodies, and gives back what is left.
     """
+    from cloaca_core.runner.calls.claiming import DrainRunner
+
     with where.observing() as observer:
         runner_id = _named(runner, observer.overview().wait().runners).id
     with where.client("rw") as client:
-        if not client.drain_runner(runner_id, by=by):
+        if not client._do(DrainRunner(runner_id, by)):
             raise Failure(f"runner {runner_id} has left already, or was declared dead")
     out.one("runner", {"id": runner_id}, lambda: [runner_id])
     note("It leaves when its bodies have ended: cloaca runners list")

@@ -107,10 +107,12 @@ def steering_options(function: F) -> F:
 @pass_where
 def cancel(where: Where, out: Output, asked: Asked, grace: float | None) -> None:
     """End runs as Cancelled, with the runs that they have submitted."""
+    from cloaca_core.runner.calls.steering import Cancel
+
     _only_by_ids(asked, "--grace", grace)
 
     def act(client: Client, run: str) -> Steered:
-        return client.cancel(run, reason=asked.reason, by=asked.by, grace=grace)
+        return client._do(Cancel(run, asked.reason, grace, by=asked.by))
 
     steer(where, out, "cancel", asked, act)
 
@@ -123,10 +125,12 @@ def cancel(where: Where, out: Output, asked: Asked, grace: float | None) -> None
 @pass_where
 def pause(where: Where, out: Output, asked: Asked, until: str | None) -> None:
     """Start no more tasks of runs until they are resumed."""
+    from cloaca_core.runner.calls.steering import Pause
+
     _only_by_ids(asked, "--until", until)
 
     def act(client: Client, run: str) -> Steered:
-        return client.pause(run, reason=asked.reason, by=asked.by, until=until)
+        return client._do(Pause(run, asked.reason, until, by=asked.by))
 
     steer(where, out, "pause", asked, act)
 
@@ -143,9 +147,10 @@ def _only_by_ids(asked: Asked, option: str, value: object) -> None:
 @pass_where
 def resume(where: Where, out: Output, asked: Asked) -> None:
     """Let paused runs go on."""
+    from cloaca_core.runner.calls.steering import Resume
 
     def act(client: Client, run: str) -> Steered:
-        return client.resume(run, reason=asked.reason, by=asked.by)
+        return client._do(Resume(run, reason=asked.reason, by=asked.by))
 
     steer(where, out, "resume", asked, act)
 

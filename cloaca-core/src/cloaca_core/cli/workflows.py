@@ -169,8 +169,10 @@ def pause(
     where: Where, out: Output, workflow: str, until: str | None, reason: str | None, by: str | None
 ) -> None:
     """Start no more runs of a workflow, in any process, until it is resumed."""
+    from cloaca_core.runner.calls.steering import PauseWorkflow
+
     with where.client("rw") as client:
-        changed = client.pause_workflow(workflow, until=until, reason=reason, by=by)
+        changed = client._do(PauseWorkflow(workflow, until, reason, by))
         note_unrecorded(client, workflow)
     _tell(out, workflow, "paused", changed)
 
@@ -183,8 +185,10 @@ def pause(
 @pass_where
 def resume(where: Where, out: Output, workflow: str, reason: str | None, by: str | None) -> None:
     """Let runs of a paused workflow start again."""
+    from cloaca_core.runner.calls.steering import ResumeWorkflow
+
     with where.client("rw") as client:
-        changed = client.resume_workflow(workflow, reason=reason, by=by)
+        changed = client._do(ResumeWorkflow(workflow, reason, by))
         note_unrecorded(client, workflow)
     _tell(out, workflow, "resumed", changed)
 

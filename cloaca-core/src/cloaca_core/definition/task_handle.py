@@ -270,22 +270,21 @@ class TaskHandle(AttemptHandle):
         call, counted from its top; a further attempt starts anew one that failed. All options are
         those of ``Client.submit``.
         """
-        from cloaca_core.definition.child_calls import ChildOptions
+        from cloaca_core.definition.submission import StartOptions, Submission
 
-        options = ChildOptions(
-            tags,
-            time_limit,
-            priority,
-            run_at,
-            delay,
-            start_by,
-            detached,
+        start = StartOptions(priority, run_at, delay, start_by, detached)
+        asked = Submission(
+            workflow_name,
+            context,
             idempotency_key,
             failed_policy,
+            tags,
+            time_limit,
+            start,
             send,
             by,
         )
-        return cast("RunHandle", self._steps.submit(workflow_name, context, options))
+        return cast("RunHandle", self._steps.submit(asked))
 
     def submit_many(
         self,
@@ -303,10 +302,11 @@ class TaskHandle(AttemptHandle):
         """Submit a run for each context and go on. Each is a call of this body, as of ``submit``:
         one that runs again finds them, in the order of their contexts.
         """
-        from cloaca_core.definition.child_calls import ChildOptions
+        from cloaca_core.definition.submission import StartOptions, Submissions
 
-        options = ChildOptions(tags, time_limit, priority, run_at, delay, start_by, detached)
-        submitted = self._steps.submit_many(workflow_name, contexts, options)
+        start = StartOptions(priority, run_at, delay, start_by, detached)
+        asked = Submissions(workflow_name, contexts, tags, time_limit, start)
+        submitted = self._steps.submit_many(asked)
         return cast("list[RunHandle]", submitted)
 
 
@@ -397,22 +397,21 @@ class AsyncTaskHandle(AttemptHandle):
         by: str | None = None,
     ) -> AsyncRunHandle:
         """As ``TaskHandle.submit``."""
-        from cloaca_core.definition.child_calls import ChildOptions
+        from cloaca_core.definition.submission import StartOptions, Submission
 
-        options = ChildOptions(
-            tags,
-            time_limit,
-            priority,
-            run_at,
-            delay,
-            start_by,
-            detached,
+        start = StartOptions(priority, run_at, delay, start_by, detached)
+        asked = Submission(
+            workflow_name,
+            context,
             idempotency_key,
             failed_policy,
+            tags,
+            time_limit,
+            start,
             send,
             by,
         )
-        submitted = await self._steps.submit_async(workflow_name, context, options)
+        submitted = await self._steps.submit_async(asked)
         return cast("AsyncRunHandle", submitted)
 
     async def submit_many(
@@ -429,8 +428,9 @@ class AsyncTaskHandle(AttemptHandle):
         detached: bool = False,
     ) -> list[AsyncRunHandle]:
         """As ``TaskHandle.submit_many``."""
-        from cloaca_core.definition.child_calls import ChildOptions
+        from cloaca_core.definition.submission import StartOptions, Submissions
 
-        options = ChildOptions(tags, time_limit, priority, run_at, delay, start_by, detached)
-        submitted = await self._steps.submit_many_async(workflow_name, contexts, options)
+        start = StartOptions(priority, run_at, delay, start_by, detached)
+        asked = Submissions(workflow_name, contexts, tags, time_limit, start)
+        submitted = await self._steps.submit_many_async(asked)
         return cast("list[AsyncRunHandle]", submitted)

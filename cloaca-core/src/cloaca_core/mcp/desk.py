@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cloaca_core.observe import Observer
 
 if TYPE_CHECKING:
+    from cloaca_core.runner.calls.operation import Operation
     from cloaca_core.runner.client import Client
     from cloaca_core.telemetry.redaction import Redact
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,10 @@ class Desk:
     def redact(self) -> Redact:
         """Hides the secrets of the client."""
         return self.client._host.redact
+
+    def do(self, operation: Operation[T]) -> T:
+        """The result of an operation; blocks."""
+        return self.client._do(operation)
 
     @property
     def observer(self) -> Observer:

@@ -21,6 +21,10 @@ from cloaca_core.mcp.schemas import (
 from cloaca_core.mcp.tool import Effect, Tool
 from cloaca_core.observe import json_form
 from cloaca_core.observe.run_forms import forked_form, steered_form, submitted_form
+from cloaca_core.runner.calls.begin_again import PlanFork, PlanRetry, Retry
+from cloaca_core.runner.calls.messages import Approve, Send
+from cloaca_core.runner.calls.runs import Status
+from cloaca_core.runner.calls.steering import Cancel, Pause, Resume
 from cloaca_core.runner.results import Steered
 
 BY: Final = "mcp"
@@ -57,19 +61,19 @@ def submit(
 def cancel(desk: Desk, run: str, reason: str | None = None, grace: float | None = None) -> Form:
     """End a run as Cancelled."""
     run_id = desk.run_id(run)
-    return _steered(run_id, desk.client.cancel(run_id, reason=reason, grace=grace, by=BY))
+    return _steered(run_id, desk.do(Cancel(run_id, reason, grace, by=BY)))
 
 
 def pause(desk: Desk, run: str, until: str | None = None, reason: str | None = None) -> Form:
     """Start no more tasks of a run."""
     run_id = desk.run_id(run)
-    return _steered(run_id, desk.client.pause(run_id, until=until, reason=reason, by=BY))
+    return _steered(run_id, desk.do(Pause(run_id, reason, until, by=BY)))
 
 
 def resume(desk: Desk, run: str, reason: str | None = None) -> Form:
     """Let a paused run go on."""
     run_id = desk.run_id(run)
-    return _steered(run_id, desk.client.resume(run_id, reason=reason, by=BY))
+    return _steered(run_id, desk.do(Resume(run_id, reason=reason, by=BY)))
 
 
 def retry(
@@ -82,9 +86,9 @@ def retry(
     """Begin a run again, or show what that would keep and run."""
     run_id = desk.run_id(run)
     if plan:
-        return {"plan": json_form(desk.client.plan_retry(run_id, tasks=tasks or None))}
-    handle = desk.client.retry(run_id, tasks=tasks or None, reason=reason, by=BY)
-    return _steered(run_id, Steered(handle.status(), changed=True))
+        return {"plan": json_form(desk.do(PlanRetry(run_id, tasks or None)))}
+    begun = desk.do(Retry(run_id, tasks or None, reason=reason, by=BY))
+    return _steered(begun, Steered(desk.do(Status(begun)), changed=True))
 
 
 def fork(
@@ -100,7 +104,7 @@ def fork(
     """Make a run of another one, from a task on, or show what that would keep and run."""
     run_id = desk.run_id(run)
     if plan:
-        return {"plan": json_form(desk.client.plan_fork(run_id, task))}
+        return {"plan": json_form(desk.do(PlanFork(run_id, task)))}
     made = desk.client.fork(
         run_id, task, context=context, idempotency_key=key, tags=tags, reason=reason, by=BY
     )
@@ -110,7 +114,7 @@ def fork(
 def send(desk: Desk, run: str, event: str, payload: Any = None, key: str | None = None) -> Form:
     """Send an event to a run."""
     run_id = desk.run_id(run)
-    return _steered(run_id, desk.client.send(run_id, event, payload, key=key, by=BY))
+    return _steered(run_id, desk.do(Send(run_id, event, payload, key, BY)))
 
 
 def approve(
@@ -123,7 +127,7 @@ def approve(
 ) -> Form:
     """Decide an approval of a run."""
     run_id = desk.run_id(run)
-    done = desk.client.approve(run_id, task, choice, data=data, note=note, by=BY)
+    done = desk.do(Approve(run_id, task, choice, data, note, BY))
     return _steered(run_id, done)
 
 

@@ -14,19 +14,27 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from cloaca_core._engine.runtime.loop_care import wake_timer
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.inputs import ContextLike
 from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.submission import StartOptions
 from cloaca_core.errors import RunnerClosedError
 from cloaca_core.runner.async_handles import AsyncRunHandle
 from cloaca_core.runner.body_children import BodyChildren
 from cloaca_core.runner.calls.arguments import Selection
-from cloaca_core.runner.calls.operations import Operations
-from cloaca_core.runner.calls.runs import telling_accepted
-from cloaca_core.runner.calls.start_options import StartOptions
+from cloaca_core.runner.calls.operation import Caller, Operation
+from cloaca_core.runner.calls.runs import (
+    CountRuns,
+    Execute,
+    GetRun,
+    ListRuns,
+    Submit,
+    SubmitMany,
+    telling_accepted,
+)
 from cloaca_core.runner.host import EngineHost
 from cloaca_core.runner.redact import Secrets
 from cloaca_core.runner.results import (
@@ -54,6 +62,9 @@ if TYPE_CHECKING:
     from cloaca_core.runner.history import Action
 
 
+T = TypeVar("T")
+
+
 class AsyncClient:
     """The same client for programs with a loop: ``async with``, and every call is awaited.
 
@@ -64,7 +75,7 @@ class AsyncClient:
     """
 
     _host: EngineHost
-    _calls: Operations
+    _caller: Caller
 
     def __init__(
         self,
@@ -76,6 +87,10 @@ class AsyncClient:
         redact: Secrets | None = None,
     ) -> None:
         self._use(EngineHost(database_url, config, schema, registry, works=False, redact=redact))
+
+    async def _do(self, operation: Operation[T]) -> T:
+        """Wait for the result of an operation."""
+        return await operation.call(self._caller)
 
     # -- run ---------------------------------------------------------------------------------
 
@@ -96,8 +111,7 @@ class AsyncClient:
         See ``Client.execute``.
         """
         start = StartOptions(priority, run_at, delay, start_by, detached)
-        call = self._calls.runs.execute(workflow_name, context, timeout, time_limit, start)
-        return await call
+        return await self._do(Execute(workflow_name, context, timeout, time_limit, start))
 
     async def submit(
         self,
@@ -121,24 +135,23 @@ class AsyncClient:
         an ``aiosqlite.Connection`` or a ``psycopg.AsyncConnection``, which is awaited; a
         blocking one blocks your loop for the moment of the write. See ``Client.submit``.
         """
-        runs = self._calls.runs
         start = StartOptions(priority, run_at, delay, start_by, detached)
-        asked = (
+        operation = Submit(
             workflow_name,
             context,
             idempotency_key,
+            failed_policy,
             tags,
             time_limit,
             start,
-            failed_policy,
             send,
             by,
         )
         if connection is None:
-            return AsyncRunHandle(runs, *await runs.submit(*asked))
-        outbox, run, message = await runs.outgoing(*asked)
+            return AsyncRunHandle(self._caller, *await self._do(operation))
+        outbox, run, message = await operation.outgoing(self._caller)
         run_id = await outbox.submit_awaited(connection, run, message)
-        return AsyncRunHandle(runs, run_id, run_id == run.id)
+        return AsyncRunHandle(self._caller, run_id, run_id == run.id)
 
     async def submit_many(
         self,
@@ -157,12 +170,14 @@ class AsyncClient:
         ``Client.submit_many``.
         """
         heed_cancel()
-        runs = self._calls.runs
         start = StartOptions(priority, run_at, delay, start_by, detached)
+        operation = SubmitMany(workflow_name, contexts, tags, time_limit, start)
         handles: list[AsyncRunHandle] = []
         with telling_accepted(handles):
-            for page in runs.submit_many(workflow_name, contexts, tags, time_limit, start):
-                handles += [AsyncRunHandle(runs, run_id, created=True) for run_id in await page]
+            for page in operation.pages(self._caller):
+                handles += [
+                    AsyncRunHandle(self._caller, run_id, created=True) for run_id in await page
+                ]
         return handles
 
     # -- steer -------------------------------------------------------------------------------
@@ -179,7 +194,9 @@ class AsyncClient:
         """End a run as Cancelled; see ``RunHandle.cancel``. An unknown id raises
         ``RunNotFoundError``.
         """
-        return await self._calls.runs.steering.cancel(run_id, reason, grace, children, by)
+        from cloaca_core.runner.calls.steering import Cancel
+
+        return await self._do(Cancel(run_id, reason, grace, children, by))
 
     async def pause(
         self,
@@ -191,7 +208,9 @@ class AsyncClient:
         by: str | None = None,
     ) -> Steered:
         """Start no more tasks of a run until it is resumed; see ``RunHandle.pause``."""
-        return await self._calls.runs.steering.pause(run_id, reason, until, children, by)
+        from cloaca_core.runner.calls.steering import Pause
+
+        return await self._do(Pause(run_id, reason, until, children, by))
 
     async def resume(
         self,
@@ -202,7 +221,9 @@ class AsyncClient:
         by: str | None = None,
     ) -> Steered:
         """Let a paused run go on; see ``RunHandle.resume``."""
-        return await self._calls.runs.steering.resume(run_id, context, reason, by)
+        from cloaca_core.runner.calls.steering import Resume
+
+        return await self._do(Resume(run_id, context, reason, by))
 
     async def send(
         self,
@@ -217,12 +238,14 @@ class AsyncClient:
         """Send an event to a run; see ``RunHandle.send``. An unknown id raises
         ``RunNotFoundError``.
         """
-        messages = self._calls.runs.messages
+        from cloaca_core.runner.calls.messages import Send, written
+
+        operation = Send(run_id, event, payload, key, by)
         if connection is None:
-            return await messages.send(run_id, event, payload, key, by)
+            return await self._do(operation)
         heed_cancel()
-        outbox, message = messages.outgoing(run_id, event, payload, key, by)
-        return messages.written(message, await outbox.send_awaited(connection, message))
+        outbox, message = operation.outgoing(self._caller)
+        return written(message, await outbox.send_awaited(connection, message))
 
     async def approve(
         self,
@@ -235,8 +258,9 @@ class AsyncClient:
         by: str | None = None,
     ) -> Steered:
         """Decide an approval of a run; see ``RunHandle.approve``."""
-        messages = self._calls.runs.messages
-        return await messages.approve(run_id, task_id, choice, data, note, by)
+        from cloaca_core.runner.calls.messages import Approve
+
+        return await self._do(Approve(run_id, task_id, choice, data, note, by))
 
     async def retry(
         self,
@@ -251,13 +275,16 @@ class AsyncClient:
         """Begin a run again that has Failed or was Cancelled, with the same id: its next round.
         See ``Client.retry``.
         """
-        runs = self._calls.runs
-        call = runs.steering.retry(run_id, tasks, time_limit, children, reason, by)
-        return AsyncRunHandle(runs, await call)
+        from cloaca_core.runner.calls.begin_again import Retry
+
+        operation = Retry(run_id, tasks, time_limit, children, reason, by)
+        return AsyncRunHandle(self._caller, await self._do(operation))
 
     async def plan_retry(self, run_id: str, *, tasks: Iterable[str] | None = None) -> Plan:
         """Plan a retry: what it would keep, run again and drop. Writes nothing."""
-        return await self._calls.runs.steering.plan_retry(run_id, tasks)
+        from cloaca_core.runner.calls.begin_again import PlanRetry
+
+        return await self._do(PlanRetry(run_id, tasks))
 
     async def fork(
         self,
@@ -271,13 +298,16 @@ class AsyncClient:
         by: str | None = None,
     ) -> AsyncRunHandle:
         """Make a run of another one, from a task on; see ``RunHandle.fork``."""
-        runs = self._calls.runs
-        call = runs.steering.fork(run_id, from_task, context, idempotency_key, tags, reason, by)
-        return AsyncRunHandle(runs, *await call)
+        from cloaca_core.runner.calls.begin_again import Fork
+
+        operation = Fork(run_id, from_task, context, idempotency_key, tags, reason, by)
+        return AsyncRunHandle(self._caller, *await self._do(operation))
 
     async def plan_fork(self, run_id: str, from_task: str) -> Plan:
         """Plan a fork: what it would keep and run. Writes nothing."""
-        return await self._calls.runs.steering.plan_fork(run_id, from_task)
+        from cloaca_core.runner.calls.begin_again import PlanFork
+
+        return await self._do(PlanFork(run_id, from_task))
 
     async def pause_workflow(
         self,
@@ -290,13 +320,17 @@ class AsyncClient:
         """Have no runner start a run of this workflow, in any process, until it is resumed. See
         ``Client.pause_workflow``.
         """
-        return await self._calls.runs.steering.pause_workflow(workflow_name, until, reason, by)
+        from cloaca_core.runner.calls.steering import PauseWorkflow
+
+        return await self._do(PauseWorkflow(workflow_name, until, reason, by))
 
     async def resume_workflow(
         self, workflow_name: str, *, reason: str | None = None, by: str | None = None
     ) -> bool:
         """Let runs of a paused workflow start again; False if it is not paused."""
-        return await self._calls.runs.steering.resume_workflow(workflow_name, reason, by)
+        from cloaca_core.runner.calls.steering import ResumeWorkflow
+
+        return await self._do(ResumeWorkflow(workflow_name, reason, by))
 
     async def cancel_many(
         self,
@@ -315,8 +349,10 @@ class AsyncClient:
         """Cancel all runs that ``list_runs`` with these arguments would list, newest first, 500
         in a transaction, each as ``RunHandle.cancel`` does. See ``Client.cancel_many``.
         """
+        from cloaca_core.runner.calls.bulk import SteerMany
+
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
-        return await self._calls.runs.bulk.steer("cancel", selection, reason, by, dry_run)
+        return await self._do(SteerMany("cancel", selection, reason, by, dry_run))
 
     async def pause_many(
         self,
@@ -336,8 +372,10 @@ class AsyncClient:
         ``cancel_many``. ``until`` is when they were made, as in ``list_runs``, not an end of the
         pause.
         """
+        from cloaca_core.runner.calls.bulk import SteerMany
+
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
-        return await self._calls.runs.bulk.steer("pause", selection, reason, by, dry_run)
+        return await self._do(SteerMany("pause", selection, reason, by, dry_run))
 
     async def resume_many(
         self,
@@ -354,8 +392,10 @@ class AsyncClient:
         dry_run: bool = False,
     ) -> BulkResult:
         """Let all paused runs of a selection go on; see ``cancel_many``."""
+        from cloaca_core.runner.calls.bulk import SteerMany
+
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
-        return await self._calls.runs.bulk.steer("resume", selection, reason, by, dry_run)
+        return await self._do(SteerMany("resume", selection, reason, by, dry_run))
 
     async def retry_many(
         self,
@@ -374,18 +414,22 @@ class AsyncClient:
         """Begin all runs of a selection again that have Failed or were Cancelled, as ``retry``
         does; see ``cancel_many``. Of runs with many tasks fewer share a transaction.
         """
+        from cloaca_core.runner.calls.bulk import SteerMany
+
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
-        return await self._calls.runs.bulk.steer("retry", selection, reason, by, dry_run)
+        return await self._do(SteerMany("retry", selection, reason, by, dry_run))
 
     # -- observe -----------------------------------------------------------------------------
 
     async def get_run(self, run_id: str) -> AsyncRunHandle:
         """The handle of a run in this database; ``RunNotFoundError`` (a KeyError) for no run."""
-        return AsyncRunHandle(self._calls.runs, await self._calls.runs.get_run(run_id))
+        return AsyncRunHandle(self._caller, await self._do(GetRun(run_id)))
 
     async def explain(self, run_id: str) -> Explanation:
         """Why a run and each of its tasks is as it is; see ``RunHandle.explain``."""
-        return await self._calls.runs.explaining.explain(run_id)
+        from cloaca_core.runner.calls.explain import Explain
+
+        return await self._do(Explain(run_id))
 
     async def list_runs(
         self,
@@ -402,7 +446,7 @@ class AsyncClient:
     ) -> list[RunInfo]:
         """Runs, newest first, at most ``limit`` of them. See ``Client.list_runs``."""
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
-        return await self._calls.runs.list_runs(selection, limit, before)
+        return await self._do(ListRuns(selection, limit, before))
 
     async def count_runs(
         self,
@@ -417,7 +461,7 @@ class AsyncClient:
     ) -> int:
         """How many runs there are that ``list_runs`` with these arguments would list."""
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
-        return await self._calls.runs.count_runs(selection)
+        return await self._do(CountRuns(selection))
 
     async def waiting_for_people(
         self, *, workflow_name: str | None = None, limit: int = 100
@@ -425,13 +469,17 @@ class AsyncClient:
         """The approvals that wait for a person's decision, the oldest first, at most ``limit``
         of them; those of one workflow, if its name is given, as in ``execute``.
         """
-        return await self._calls.runs.messages.waiting_for_people(workflow_name, limit)
+        from cloaca_core.runner.calls.messages import WaitingForPeople
+
+        return await self._do(WaitingForPeople(workflow_name, limit))
 
     async def actions(self, *, limit: int = 100) -> list[Action]:
         """All acts, by whom and why, newest first, at most ``limit`` of them. See
         ``Client.actions``.
         """
-        return await self._calls.runs.history.actions(limit)
+        from cloaca_core.runner.calls.history import Actions
+
+        return await self._do(Actions(limit))
 
     async def prune(
         self,
@@ -444,15 +492,21 @@ class AsyncClient:
         """Delete runs that have ended long ago, each with all runs that it has submitted;
         returns when that is done. See ``Client.prune``.
         """
-        return await self._calls.upkeep.prune(before, workflow_name, dry_run, by)
+        from cloaca_core.runner.calls.upkeep import Prune
+
+        return await self._do(Prune(before, workflow_name, dry_run, by))
 
     async def health(self) -> dict[str, Any]:
         """The state of the runner: its runs, bodies, loops and failing triggers."""
-        return await self._calls.claiming.health()
+        from cloaca_core.runner.calls.claiming import Health
+
+        return await self._do(Health())
 
     async def drain_runner(self, runner_id: str, *, by: str | None = None) -> bool:
         """Ask a runner of this database to leave, wherever it runs. See ``Client.drain_runner``."""
-        return await self._calls.claiming.drain(runner_id, by)
+        from cloaca_core.runner.calls.claiming import DrainRunner
+
+        return await self._do(DrainRunner(runner_id, by))
 
     # -- schedules ---------------------------------------------------------------------------
 
@@ -467,8 +521,9 @@ class AsyncClient:
         """Run a workflow at the ticks of a cron expression, from now on; returns the schedule's
         id. See ``Client.register_cron_workflow``.
         """
-        call = self._calls.schedules.register(workflow_name, cron_expression, timezone, by)
-        return await call
+        from cloaca_core.runner.calls.firing.schedules import RegisterCron
+
+        return await self._do(RegisterCron(workflow_name, cron_expression, timezone, by))
 
     async def schedule(
         self,
@@ -489,21 +544,23 @@ class AsyncClient:
         """Add the schedule of this name, or change it to these settings; returns its id. See
         ``Client.schedule``.
         """
-        call = self._calls.schedules.put(
+        from cloaca_core.runner.calls.firing.schedules import PutSchedule
+
+        operation = PutSchedule(
             name,
             workflow_name,
             cron_expression,
             timezone,
             params,
-            by,
             catchup_policy=catchup_policy,
             overlap_policy=overlap_policy,
             jitter_seconds=jitter_seconds,
             start_date=start_date,
             end_date=end_date,
             time_limit=time_limit,
+            by=by,
         )
-        return await call
+        return await self._do(operation)
 
     async def register_workflow_instance(
         self,
@@ -518,10 +575,10 @@ class AsyncClient:
         """Run a workflow by cron with parameters, as a named instance; returns the schedule's
         id. See ``Client.register_workflow_instance``.
         """
-        call = self._calls.schedules.put_instance(
-            instance_name, workflow_name, cron_expression, timezone, params, by
-        )
-        return await call
+        from cloaca_core.runner.calls.firing.schedules import PutInstance
+
+        operation = PutInstance(workflow_name, instance_name, cron_expression, timezone, params, by)
+        return await self._do(operation)
 
     async def backfill(
         self,
@@ -533,7 +590,9 @@ class AsyncClient:
         by: str | None = None,
     ) -> Backfill:
         """Create runs for a period's past ticks that have none. See ``Client.backfill``."""
-        return await self._calls.backfill.run(schedule, start, end, limit, by)
+        from cloaca_core.runner.calls.firing.backfill import RunBackfill
+
+        return await self._do(RunBackfill(schedule, start, end, limit, by))
 
     async def preview_backfill(
         self,
@@ -544,7 +603,9 @@ class AsyncClient:
         limit: int | None = None,
     ) -> Backfill:
         """Tell which ticks ``backfill`` with these arguments would run now; makes no runs."""
-        return await self._calls.backfill.preview(schedule, start, end, limit)
+        from cloaca_core.runner.calls.firing.backfill import PreviewBackfill
+
+        return await self._do(PreviewBackfill(schedule, start, end, limit))
 
     async def list_cron_schedules(
         self,
@@ -553,11 +614,15 @@ class AsyncClient:
         offset: int | None = None,
     ) -> list[dict[str, Any]]:
         """Schedules by workflow: all, or those that are enabled; at most 100 by default."""
-        return await self._calls.schedules.page(enabled_only, limit, offset)
+        from cloaca_core.runner.calls.firing.schedules import ListSchedules
+
+        return await self._do(ListSchedules(enabled_only, limit, offset))
 
     async def get_cron_schedule(self, schedule_id: str) -> dict[str, Any]:
         """One schedule; ``ScheduleError`` (a ValueError) "Failed to get cron schedule: …"."""
-        return await self._calls.schedules.get(schedule_id)
+        from cloaca_core.runner.calls.firing.schedules import GetSchedule
+
+        return await self._do(GetSchedule(schedule_id))
 
     async def update_cron_schedule(
         self,
@@ -570,29 +635,39 @@ class AsyncClient:
         """Let a schedule tick by another expression from now on. ``by`` is who asks, here and in
         the next calls, as in ``schedule``.
         """
-        await self._calls.schedules.update(schedule_id, cron_expression, timezone, by)
+        from cloaca_core.runner.calls.firing.schedules import RetimeSchedule
+
+        await self._do(RetimeSchedule(schedule_id, cron_expression, timezone, by))
 
     async def set_cron_schedule_enabled(
         self, schedule_id: str, enabled: bool, *, by: str | None = None
     ) -> None:
         """Enable a schedule from now on, or disable it; an unknown id is no error."""
-        await self._calls.schedules.set_enabled(schedule_id, enabled, by)
+        from cloaca_core.runner.calls.firing.schedules import EnableSchedule
+
+        await self._do(EnableSchedule(schedule_id, enabled, by))
 
     async def delete_cron_schedule(self, schedule_id: str, *, by: str | None = None) -> None:
         """Remove a schedule; its runs and history stay. An unknown id is no error."""
-        await self._calls.schedules.delete(schedule_id, by)
+        from cloaca_core.runner.calls.firing.schedules import DeleteSchedule
+
+        await self._do(DeleteSchedule(schedule_id, by))
 
     async def get_cron_execution_history(
         self, schedule_id: str, limit: int | None = None, offset: int | None = None
     ) -> list[dict[str, Any]]:
         """The ticks of a schedule that were fired, newest first; at most 100 by default."""
-        return await self._calls.schedules.history(schedule_id, limit, offset)
+        from cloaca_core.runner.calls.firing.schedules import ScheduleHistory
+
+        return await self._do(ScheduleHistory(schedule_id, limit, offset))
 
     async def get_cron_execution_stats(self, since: str) -> dict[str, Any]:
         """Counts of fired and lost ticks of all schedules since a time (RFC 3339 with an
         offset). See ``Client.get_cron_execution_stats``.
         """
-        return await self._calls.schedules.stats(since)
+        from cloaca_core.runner.calls.firing.schedules import ScheduleStats
+
+        return await self._do(ScheduleStats(since))
 
     # -- triggers ----------------------------------------------------------------------------
 
@@ -605,11 +680,15 @@ class AsyncClient:
         """Triggers by name: all that any program on this database has registered, or those that
         are enabled; at most 100 by default. See ``Client.list_trigger_schedules``.
         """
-        return await self._calls.triggers.page(enabled_only, limit, offset)
+        from cloaca_core.runner.calls.firing.triggers import ListTriggers
+
+        return await self._do(ListTriggers(enabled_only, limit, offset))
 
     async def get_trigger_schedule(self, trigger_name: str) -> dict[str, Any] | None:
         """One trigger; None for an unknown name."""
-        return await self._calls.triggers.get(trigger_name)
+        from cloaca_core.runner.calls.firing.triggers import GetTrigger
+
+        return await self._do(GetTrigger(trigger_name))
 
     async def set_trigger_enabled(
         self, trigger_name: str, enabled: bool, *, by: str | None = None
@@ -617,7 +696,9 @@ class AsyncClient:
         """Enable a trigger from now on, or disable it, for all programs that have it. See
         ``Client.set_trigger_enabled``.
         """
-        await self._calls.triggers.set_enabled(trigger_name, enabled, by)
+        from cloaca_core.runner.calls.firing.triggers import EnableTrigger
+
+        await self._do(EnableTrigger(trigger_name, enabled, by))
 
     async def get_trigger_execution_history(
         self, trigger_name: str, limit: int | None = None, offset: int | None = None
@@ -625,7 +706,9 @@ class AsyncClient:
         """The runs that a trigger fired, newest first, at most 100 by default; [] for an unknown
         name. ``completed_at`` is when the run ended, None while it has not.
         """
-        return await self._calls.triggers.history(trigger_name, limit, offset)
+        from cloaca_core.runner.calls.firing.triggers import TriggerHistory
+
+        return await self._do(TriggerHistory(trigger_name, limit, offset))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._host})"
@@ -654,8 +737,8 @@ class AsyncClient:
 
     def _use(self, host: EngineHost) -> None:
         self._host = host
-        self._calls = Operations(host)
-        host.front = BodyChildren(self._calls.runs)
+        self._caller = Caller(host)
+        host.front = BodyChildren(self._caller)
 
     async def __aenter__(self) -> Self:
         # Outside ``try``: if it is open already, it stays open.

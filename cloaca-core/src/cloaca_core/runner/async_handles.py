@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloaca_core.definition.inputs import ContextLike
 from cloaca_core.runner.base_handle import BaseHandle
+from cloaca_core.runner.calls.arguments import Selection
+from cloaca_core.runner.calls.operation import Operation
+from cloaca_core.runner.calls.runs import End, Info, ListRuns, Result, Status, Tasks, watch
 from cloaca_core.runner.results import (
     PipelineResult,
     Plan,
@@ -28,53 +31,66 @@ if TYPE_CHECKING:
     from cloaca_core.runner.task_logs import LogLine
 
 
+T = TypeVar("T")
+
+
 class AsyncRunHandle(BaseHandle):
     """The same for an ``AsyncRunner``: every call is awaited."""
 
     __slots__ = ()
 
+    async def _do(self, operation: Operation[T]) -> T:
+        """Wait for the result of an operation."""
+        return await operation.call(self._caller)
+
     async def status(self) -> RunStatus:
         """Pending, Running, Waiting, Paused, Cancelling, Completed, Failed or Cancelled."""
-        return await self._calls.status(self._id)
+        return await self._do(Status(self._id))
 
     async def result(self, timeout: float | None = None) -> PipelineResult:
         """Wait for the end and return the result, also of a run that failed.
 
         ``timeout`` in seconds ends only the wait, with ``PipelineTimeoutError``.
         """
-        return await self._calls.result(self._id, timeout)
+        return await self._do(Result(self._id, timeout))
 
     async def wait(self, timeout: float | None = None) -> None:
         """Wait for the end; after ``timeout`` seconds ``PipelineTimeoutError``."""
-        await self._calls.end(self._id, timeout)
+        await self._do(End(self._id, timeout))
 
     async def tasks(self) -> dict[str, TaskResult]:
         """The state of each task, by id, in definition order where the workflow is known."""
-        return await self._calls.tasks(self._id)
+        return await self._do(Tasks(self._id))
 
     async def info(self) -> RunInfo:
         """The run as it is now, without its contexts."""
-        return await self._calls.info(self._id)
+        return await self._do(Info(self._id))
 
     async def events(self) -> list[RunEvent]:
         """The events so far, in the order of time: also of earlier rounds, and what was asked of
         the run by whom.
         """
-        return await self._calls.history.events(self._id)
+        from cloaca_core.runner.calls.history import Events
+
+        return await self._do(Events(self._id))
 
     async def attempts(self) -> list[AttemptInfo]:
         """All attempts of all tasks so far, by task; those of earlier rounds as well."""
-        return await self._calls.history.attempts(self._id)
+        from cloaca_core.runner.calls.history import Attempts
+
+        return await self._do(Attempts(self._id))
 
     async def rounds(self) -> list[RoundInfo]:
         """The rounds of the run, oldest first; the last one is the present one."""
-        return await self._calls.history.rounds(self._id)
+        from cloaca_core.runner.calls.history import Rounds
+
+        return await self._do(Rounds(self._id))
 
     async def children(self, *, limit: int = 100) -> list[RunInfo]:
         """The runs that bodies of this one have submitted or executed, newest first; more of
         them by ``list_runs(parent_id=…)``.
         """
-        return await self._calls.children(self._id, limit)
+        return await self._do(ListRuns(Selection(parent_id=self._id), limit))
 
     async def logs(
         self,
@@ -88,7 +104,9 @@ class AsyncRunHandle(BaseHandle):
         which they were written; of one task or attempt, if given, and after a line that was read
         before (or its ``position``). See ``RunHandle.logs``.
         """
-        return await self._calls.task_logs.logs(self._id, task, attempt, after, limit)
+        from cloaca_core.runner.calls.task_logs import Logs
+
+        return await self._do(Logs(self._id, task, attempt, after, limit))
 
     def follow_logs(
         self,
@@ -100,26 +118,32 @@ class AsyncRunHandle(BaseHandle):
         run. Blocks while there is none; those of other processes come within 200 ms. For ``async
         for``.
         """
-        return aiter(self._calls.task_logs.follow(self._id, task, attempt, after))
+        from cloaca_core.runner.calls.task_logs import followed
+
+        return aiter(followed(self._caller.host, self._id, task, attempt, after))
 
     async def outputs(self) -> dict[str, dict[str, Any]]:
         """The keys that each completed task has set in the context, with their values, by task;
         also of a run that failed, was cancelled or goes on.
         """
-        return await self._calls.history.outputs(self._id)
+        from cloaca_core.runner.calls.history import Outputs
+
+        return await self._do(Outputs(self._id))
 
     async def explain(self) -> Explanation:
         """Why the run and each of its tasks waits, was skipped or failed; who may execute it,
         and why no runner does. Only looks; ``print`` shows all of it.
         """
-        return await self._calls.explaining.explain(self._id)
+        from cloaca_core.runner.calls.explain import Explain
+
+        return await self._do(Explain(self._id))
 
     def watch(self) -> AsyncIterator[RunSnapshot]:
         """The run and its tasks now, and again each time that something of them has changed,
         here or in another process; the last snapshot is that of its end. For ``async for``. See
         ``RunHandle.watch``.
         """
-        return self._calls.watch(self._id)
+        return watch(self._caller.host, self._id)
 
     async def cancel(
         self,
@@ -130,7 +154,9 @@ class AsyncRunHandle(BaseHandle):
         by: str | None = None,
     ) -> Steered:
         """End the run as Cancelled; returns at once. See ``RunHandle.cancel``."""
-        return await self._calls.steering.cancel(self._id, reason, grace, children, by)
+        from cloaca_core.runner.calls.steering import Cancel
+
+        return await self._do(Cancel(self._id, reason, grace, children, by))
 
     async def pause(
         self,
@@ -143,7 +169,9 @@ class AsyncRunHandle(BaseHandle):
         """Start no more tasks of the run until it is resumed; returns at once. See
         ``RunHandle.pause``.
         """
-        return await self._calls.steering.pause(self._id, reason, until, children, by)
+        from cloaca_core.runner.calls.steering import Pause
+
+        return await self._do(Pause(self._id, reason, until, children, by))
 
     async def resume(
         self,
@@ -155,7 +183,9 @@ class AsyncRunHandle(BaseHandle):
         """Let a paused run go on, and the runs that were paused with it. See
         ``RunHandle.resume``.
         """
-        return await self._calls.steering.resume(self._id, context, reason, by)
+        from cloaca_core.runner.calls.steering import Resume
+
+        return await self._do(Resume(self._id, context, reason, by))
 
     async def send(
         self,
@@ -170,12 +200,14 @@ class AsyncRunHandle(BaseHandle):
         ``connection`` may be one that is awaited, as in ``AsyncClient.submit``. See
         ``RunHandle.send``.
         """
-        messages = self._calls.messages
+        from cloaca_core.runner.calls.messages import Send, written
+
+        operation = Send(self._id, event, payload, key, by)
         if connection is None:
-            return await messages.send(self._id, event, payload, key, by)
+            return await self._do(operation)
         heed_cancel()
-        outbox, message = messages.outgoing(self._id, event, payload, key, by)
-        return messages.written(message, await outbox.send_awaited(connection, message))
+        outbox, message = operation.outgoing(self._caller)
+        return written(message, await outbox.send_awaited(connection, message))
 
     async def approve(
         self,
@@ -189,8 +221,9 @@ class AsyncRunHandle(BaseHandle):
         """Decide an approval of the run that is open; returns at once. See
         ``RunHandle.approve``.
         """
-        messages = self._calls.messages
-        return await messages.approve(self._id, task_id, choice, data, note, by)
+        from cloaca_core.runner.calls.messages import Approve
+
+        return await self._do(Approve(self._id, task_id, choice, data, note, by))
 
     async def retry(
         self,
@@ -202,13 +235,16 @@ class AsyncRunHandle(BaseHandle):
         by: str | None = None,
     ) -> AsyncRunHandle:
         """Begin the run again if it has Failed or was Cancelled; see ``Client.retry``."""
-        calls = self._calls
-        call = calls.steering.retry(self._id, tasks, time_limit, children, reason, by)
-        return AsyncRunHandle(calls, await call)
+        from cloaca_core.runner.calls.begin_again import Retry
+
+        operation = Retry(self._id, tasks, time_limit, children, reason, by)
+        return AsyncRunHandle(self._caller, await self._do(operation))
 
     async def plan_retry(self, *, tasks: Iterable[str] | None = None) -> Plan:
         """Plan a retry: what it would keep, run again and drop. Writes nothing."""
-        return await self._calls.steering.plan_retry(self._id, tasks)
+        from cloaca_core.runner.calls.begin_again import PlanRetry
+
+        return await self._do(PlanRetry(self._id, tasks))
 
     async def fork(
         self,
@@ -223,10 +259,13 @@ class AsyncRunHandle(BaseHandle):
         """Make a run of this one, which may be in any state, with a new id. See
         ``RunHandle.fork``.
         """
-        calls = self._calls
-        call = calls.steering.fork(self._id, from_task, context, idempotency_key, tags, reason, by)
-        return AsyncRunHandle(calls, *await call)
+        from cloaca_core.runner.calls.begin_again import Fork
+
+        operation = Fork(self._id, from_task, context, idempotency_key, tags, reason, by)
+        return AsyncRunHandle(self._caller, *await self._do(operation))
 
     async def plan_fork(self, from_task: str) -> Plan:
         """Plan a fork: what it would keep and run. Writes nothing."""
-        return await self._calls.steering.plan_fork(self._id, from_task)
+        from cloaca_core.runner.calls.begin_again import PlanFork
+
+        return await self._do(PlanFork(self._id, from_task))

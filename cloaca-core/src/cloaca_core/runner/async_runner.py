@@ -58,8 +58,12 @@ class AsyncRunner(AsyncClient):
 
     async def start(self) -> None:
         """Claim runs, after ``stop()`` or when it was opened with ``start=False``."""
-        await self._calls.claiming.start()
+        from cloaca_core.runner.calls.claiming import Start
+
+        await self._do(Start())
 
     async def stop(self) -> None:
         """Claim no further runs; those of this runner go on, new ones wait in the table."""
-        await self._calls.claiming.stop()
+        from cloaca_core.runner.calls.claiming import Stop
+
+        await self._do(Stop())

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cloaca_core.runner.calls.runs import RunCalls
+    from cloaca_core.runner.calls.operation import Caller
 
 
 class BaseHandle:
     """The common part of both: handles are equal when the run is the same."""
 
-    __slots__ = ("_calls", "_created", "_id")
+    __slots__ = ("_caller", "_created", "_id")
 
-    def __init__(self, calls: RunCalls, run_id: str, created: bool = False) -> None:
-        self._calls = calls
+    def __init__(self, caller: Caller, run_id: str, created: bool = False) -> None:
+        self._caller = caller
         self._id = run_id
         self._created = created
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.execute.current_work import CURRENT_WORK
-from cloaca_core.runner.async_handles import AsyncRunHandle
-from cloaca_core.runner.calls.runs import telling_accepted
-from cloaca_core.runner.calls.start_options import StartOptions
+from cloaca_core.runner.calls.runs import Submit, SubmitMany, telling_accepted
 from cloaca_core.runner.handles import RunHandle
 from cloaca_core.runner.waiting import refuse_blocking_call
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
-    from cloaca_core.definition.child_calls import ChildOptions
-    from cloaca_core.definition.inputs import ContextLike
-    from cloaca_core.runner.calls.call import Call
-    from cloaca_core.runner.calls.runs import RunCalls
+    from cloaca_core.definition.submission import Submission, Submissions
+    from cloaca_core.runner.async_handles import AsyncRunHandle
+    from cloaca_core.runner.calls.operation import Caller
 
 
 class BodyChildren:
@@ -27,65 +24,43 @@ class BodyChildren:
     body has started: the handle says which body it is.
     """
 
-    def __init__(self, runs: RunCalls) -> None:
-        self._runs = runs
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
 
-    def submit(
-        self, attempt: Attempt, name: str, context: ContextLike, of: ChildOptions
-    ) -> RunHandle:
+    def submit(self, attempt: Attempt, asked: Submission) -> RunHandle:
         """Accept a run and go on."""
         with _calling(attempt):
-            return RunHandle(self._runs, *self._one(name, context, of).wait())
+            return RunHandle(self._caller, *Submit(*asked).call(self._caller).wait())
 
-    async def submit_async(
-        self, attempt: Attempt, name: str, context: ContextLike, of: ChildOptions
-    ) -> AsyncRunHandle:
+    async def submit_async(self, attempt: Attempt, asked: Submission) -> AsyncRunHandle:
         """The same, awaited."""
-        with _calling(attempt):
-            return AsyncRunHandle(self._runs, *await self._one(name, context, of))
+        from cloaca_core.runner.async_handles import AsyncRunHandle  # few clients serve such bodies
 
-    def submit_many(
-        self, attempt: Attempt, name: str, contexts: Iterable[ContextLike], of: ChildOptions
-    ) -> list[RunHandle]:
+        with _calling(attempt):
+            return AsyncRunHandle(self._caller, *await Submit(*asked).call(self._caller))
+
+    def submit_many(self, attempt: Attempt, asked: Submissions) -> list[RunHandle]:
         """Accept many runs and go on."""
         refuse_blocking_call()
         handles: list[RunHandle] = []
         with _calling(attempt), telling_accepted(handles):
-            for page in self._many(name, contexts, of):
-                handles += [RunHandle(self._runs, *each) for each in page.wait()]
+            for page in SubmitMany(*asked).pages_of_body(self._caller):
+                handles += [RunHandle(self._caller, *each) for each in page.wait()]
         return handles
 
-    async def submit_many_async(
-        self, attempt: Attempt, name: str, contexts: Iterable[ContextLike], of: ChildOptions
-    ) -> list[AsyncRunHandle]:
+    async def submit_many_async(self, attempt: Attempt, asked: Submissions) -> list[AsyncRunHandle]:
         """The same, awaited."""
+        from cloaca_core.runner.async_handles import AsyncRunHandle
+
         handles: list[AsyncRunHandle] = []
         with _calling(attempt), telling_accepted(handles):
-            for page in self._many(name, contexts, of):
-                handles += [AsyncRunHandle(self._runs, *each) for each in await page]
+            for page in SubmitMany(*asked).pages_of_body(self._caller):
+                handles += [AsyncRunHandle(self._caller, *each) for each in await page]
         return handles
 
     def database(self) -> concurrent.futures.Future[str | None]:
         """The identity of the database."""
-        return self._runs.database()
-
-    def _one(self, name: str, context: ContextLike, of: ChildOptions) -> Call[tuple[str, bool]]:
-        return self._runs.submit(
-            name,
-            context,
-            of.idempotency_key,
-            of.tags,
-            of.time_limit,
-            _start(of),
-            of.failed_policy,
-            of.send,
-            of.by,
-        )
-
-    def _many(
-        self, name: str, contexts: Iterable[ContextLike], of: ChildOptions
-    ) -> Iterator[Call[list[tuple[str, bool]]]]:
-        return self._runs.submit_each(name, contexts, of.tags, of.time_limit, _start(of))
+        return self._caller.host.database()
 
 
 @contextmanager
@@ -96,7 +71,3 @@ def _calling(attempt: Attempt) -> Iterator[None]:
         yield
     finally:
         CURRENT_WORK.reset(token)
-
-
-def _start(of: ChildOptions) -> StartOptions:
-    return StartOptions(of.priority, of.run_at, of.delay, of.start_by, of.detached)

@@ -1,7 +1,9 @@
 """``Client``: the engine for programs that wait by blocking, without the bodies.
 
-A method makes a call (``runner.calls``) and blocks until its result is there. ``AsyncClient``,
-which awaits the same calls, is rendered from it. ``DefaultRunner`` inherits all of it.
+A method makes an operation, a value of ``runner.calls``, and blocks until its result is there. All
+but those about runs are imported when one is made: few programs steer runs or have schedules.
+``AsyncClient``, which awaits the same operations, is rendered from it. ``DefaultRunner`` inherits
+all of it.
 """
 
 from __future__ import annotations
@@ -12,17 +14,25 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.inputs import ContextLike
 from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.submission import StartOptions
 from cloaca_core.errors import RunnerClosedError
 from cloaca_core.runner.body_children import BodyChildren
 from cloaca_core.runner.calls.arguments import Selection
-from cloaca_core.runner.calls.operations import Operations
-from cloaca_core.runner.calls.runs import telling_accepted
-from cloaca_core.runner.calls.start_options import StartOptions
+from cloaca_core.runner.calls.operation import Caller, Operation
+from cloaca_core.runner.calls.runs import (
+    CountRuns,
+    Execute,
+    GetRun,
+    ListRuns,
+    Submit,
+    SubmitMany,
+    telling_accepted,
+)
 from cloaca_core.runner.handles import RunHandle
 from cloaca_core.runner.host import EngineHost
 from cloaca_core.runner.redact import Secrets
@@ -50,6 +60,8 @@ if TYPE_CHECKING:
     from cloaca_core.runner.explain.explanation import Explanation
     from cloaca_core.runner.history import Action
 
+T = TypeVar("T")
+
 
 class Client:
     """Submits runs, steers them and looks at them; leaves the bodies to runners elsewhere.
@@ -76,7 +88,7 @@ class Client:
     """
 
     _host: EngineHost
-    _calls: Operations
+    _caller: Caller
 
     def __init__(
         self,
@@ -92,8 +104,8 @@ class Client:
     def _use(self, host: EngineHost) -> None:
         """Open the database; a failure leaves nothing behind."""
         self._host = host
-        self._calls = Operations(host)
-        host.front = BodyChildren(self._calls.runs)
+        self._caller = Caller(host)
+        host.front = BodyChildren(self._caller)
         try:
             opening = host.open()
             host.load_engine()
@@ -103,6 +115,10 @@ class Client:
             with suppress(RunnerClosedError):  # it is the error being raised
                 self.shutdown()
             raise
+
+    def _do(self, operation: Operation[T]) -> T:
+        """Wait for the result of an operation."""
+        return operation.call(self._caller).wait()
 
     # -- run ---------------------------------------------------------------------------------
 
@@ -138,8 +154,7 @@ class Client:
         the body's run and ends at its deadline, unless it is ``detached``.
         """
         start = StartOptions(priority, run_at, delay, start_by, detached)
-        call = self._calls.runs.execute(workflow_name, context, timeout, time_limit, start)
-        return call.wait()
+        return self._do(Execute(workflow_name, context, timeout, time_limit, start))
 
     def submit(
         self,
@@ -185,24 +200,23 @@ class Client:
         ``submit`` with the ``idempotency_key`` of a run in it waits. A task body that is run again
         does not find such a run: give it an ``idempotency_key``.
         """
-        runs = self._calls.runs
         start = StartOptions(priority, run_at, delay, start_by, detached)
-        asked = (
+        operation = Submit(
             workflow_name,
             context,
             idempotency_key,
+            failed_policy,
             tags,
             time_limit,
             start,
-            failed_policy,
             send,
             by,
         )
         if connection is None:
-            return RunHandle(runs, *runs.submit(*asked).wait())
-        outbox, run, message = runs.outgoing(*asked).wait()
+            return RunHandle(self._caller, *self._do(operation))
+        outbox, run, message = operation.outgoing(self._caller).wait()
         run_id = outbox.submit(connection, run, message)
-        return RunHandle(runs, run_id, run_id == run.id)
+        return RunHandle(self._caller, run_id, run_id == run.id)
 
     def submit_many(
         self,
@@ -224,12 +238,12 @@ class Client:
         refused, runs committed before stay accepted: the error's ``accepted`` holds their handles.
         """
         refuse_blocking_call()
-        runs = self._calls.runs
         start = StartOptions(priority, run_at, delay, start_by, detached)
+        operation = SubmitMany(workflow_name, contexts, tags, time_limit, start)
         handles: list[RunHandle] = []
         with telling_accepted(handles):
-            for page in runs.submit_many(workflow_name, contexts, tags, time_limit, start):
-                handles += [RunHandle(runs, run_id, created=True) for run_id in page.wait()]
+            for page in operation.pages(self._caller):
+                handles += [RunHandle(self._caller, run_id, created=True) for run_id in page.wait()]
         return handles
 
     # -- steer -------------------------------------------------------------------------------
@@ -246,7 +260,9 @@ class Client:
         """End a run as Cancelled; see ``RunHandle.cancel``. An unknown id raises
         ``RunNotFoundError``.
         """
-        return self._calls.runs.steering.cancel(run_id, reason, grace, children, by).wait()
+        from cloaca_core.runner.calls.steering import Cancel
+
+        return self._do(Cancel(run_id, reason, grace, children, by))
 
     def pause(
         self,
@@ -258,7 +274,9 @@ class Client:
         by: str | None = None,
     ) -> Steered:
         """Start no more tasks of a run until it is resumed; see ``RunHandle.pause``."""
-        return self._calls.runs.steering.pause(run_id, reason, until, children, by).wait()
+        from cloaca_core.runner.calls.steering import Pause
+
+        return self._do(Pause(run_id, reason, until, children, by))
 
     def resume(
         self,
@@ -269,7 +287,9 @@ class Client:
         by: str | None = None,
     ) -> Steered:
         """Let a paused run go on; see ``RunHandle.resume``."""
-        return self._calls.runs.steering.resume(run_id, context, reason, by).wait()
+        from cloaca_core.runner.calls.steering import Resume
+
+        return self._do(Resume(run_id, context, reason, by))
 
     def send(
         self,
@@ -284,12 +304,14 @@ class Client:
         """Send an event to a run; see ``RunHandle.send``. An unknown id raises
         ``RunNotFoundError``.
         """
-        messages = self._calls.runs.messages
+        from cloaca_core.runner.calls.messages import Send, written
+
+        operation = Send(run_id, event, payload, key, by)
         if connection is None:
-            return messages.send(run_id, event, payload, key, by).wait()
+            return self._do(operation)
         refuse_blocking_call()
-        outbox, message = messages.outgoing(run_id, event, payload, key, by)
-        return messages.written(message, outbox.send(connection, message))
+        outbox, message = operation.outgoing(self._caller)
+        return written(message, outbox.send(connection, message))
 
     def approve(
         self,
@@ -302,8 +324,9 @@ class Client:
         by: str | None = None,
     ) -> Steered:
         """Decide an approval of a run; see ``RunHandle.approve``."""
-        messages = self._calls.runs.messages
-        return messages.approve(run_id, task_id, choice, data, note, by).wait()
+        from cloaca_core.runner.calls.messages import Approve
+
+        return self._do(Approve(run_id, task_id, choice, data, note, by))
 
     def retry(
         self,
@@ -328,13 +351,16 @@ class Client:
         is still Cancelling; ``tasks`` that the workflow has not raise ``TaskNotFoundError``, an
         unknown id ``RunNotFoundError``. ``reason`` and ``by`` as in ``RunHandle.cancel``.
         """
-        runs = self._calls.runs
-        call = runs.steering.retry(run_id, tasks, time_limit, children, reason, by)
-        return RunHandle(runs, call.wait())
+        from cloaca_core.runner.calls.begin_again import Retry
+
+        operation = Retry(run_id, tasks, time_limit, children, reason, by)
+        return RunHandle(self._caller, self._do(operation))
 
     def plan_retry(self, run_id: str, *, tasks: Iterable[str] | None = None) -> Plan:
         """Plan a retry: what it would keep, run again and drop. Writes nothing."""
-        return self._calls.runs.steering.plan_retry(run_id, tasks).wait()
+        from cloaca_core.runner.calls.begin_again import PlanRetry
+
+        return self._do(PlanRetry(run_id, tasks))
 
     def fork(
         self,
@@ -348,13 +374,16 @@ class Client:
         by: str | None = None,
     ) -> RunHandle:
         """Make a run of another one, from a task on; see ``RunHandle.fork``."""
-        runs = self._calls.runs
-        call = runs.steering.fork(run_id, from_task, context, idempotency_key, tags, reason, by)
-        return RunHandle(runs, *call.wait())
+        from cloaca_core.runner.calls.begin_again import Fork
+
+        operation = Fork(run_id, from_task, context, idempotency_key, tags, reason, by)
+        return RunHandle(self._caller, *self._do(operation))
 
     def plan_fork(self, run_id: str, from_task: str) -> Plan:
         """Plan a fork: what it would keep and run. Writes nothing."""
-        return self._calls.runs.steering.plan_fork(run_id, from_task).wait()
+        from cloaca_core.runner.calls.begin_again import PlanFork
+
+        return self._do(PlanFork(run_id, from_task))
 
     def pause_workflow(
         self,
@@ -372,13 +401,17 @@ class Client:
         3339 text: then the workflow goes on by itself. Returns False, and changes nothing, if it is
         paused already.
         """
-        return self._calls.runs.steering.pause_workflow(workflow_name, until, reason, by).wait()
+        from cloaca_core.runner.calls.steering import PauseWorkflow
+
+        return self._do(PauseWorkflow(workflow_name, until, reason, by))
 
     def resume_workflow(
         self, workflow_name: str, *, reason: str | None = None, by: str | None = None
     ) -> bool:
         """Let runs of a paused workflow start again; False if it is not paused."""
-        return self._calls.runs.steering.resume_workflow(workflow_name, reason, by).wait()
+        from cloaca_core.runner.calls.steering import ResumeWorkflow
+
+        return self._do(ResumeWorkflow(workflow_name, reason, by))
 
     def cancel_many(
         self,
@@ -400,8 +433,10 @@ class Client:
         Without ``status`` they are those that have not ended; without any filter the call is
         refused. ``dry_run`` only counts. If the call ends early, make it again: its work stays.
         """
+        from cloaca_core.runner.calls.bulk import SteerMany
+
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
-        return self._calls.runs.bulk.steer("cancel", selection, reason, by, dry_run).wait()
+        return self._do(SteerMany("cancel", selection, reason, by, dry_run))
 
     def pause_many(
         self,
@@ -421,8 +456,10 @@ class Client:
         ``cancel_many``. ``until`` is when they were made, as in ``list_runs``, not an end of the
         pause.
         """
+        from cloaca_core.runner.calls.bulk import SteerMany
+
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
-        return self._calls.runs.bulk.steer("pause", selection, reason, by, dry_run).wait()
+        return self._do(SteerMany("pause", selection, reason, by, dry_run))
 
     def resume_many(
         self,
@@ -439,8 +476,10 @@ class Client:
         dry_run: bool = False,
     ) -> BulkResult:
         """Let all paused runs of a selection go on; see ``cancel_many``."""
+        from cloaca_core.runner.calls.bulk import SteerMany
+
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
-        return self._calls.runs.bulk.steer("resume", selection, reason, by, dry_run).wait()
+        return self._do(SteerMany("resume", selection, reason, by, dry_run))
 
     def retry_many(
         self,
@@ -459,18 +498,22 @@ class Client:
         """Begin all runs of a selection again that have Failed or were Cancelled, as ``retry``
         does; see ``cancel_many``. Of runs with many tasks fewer share a transaction.
         """
+        from cloaca_core.runner.calls.bulk import SteerMany
+
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
-        return self._calls.runs.bulk.steer("retry", selection, reason, by, dry_run).wait()
+        return self._do(SteerMany("retry", selection, reason, by, dry_run))
 
     # -- observe -----------------------------------------------------------------------------
 
     def get_run(self, run_id: str) -> RunHandle:
         """The handle of a run in this database; ``RunNotFoundError`` (a KeyError) for no run."""
-        return RunHandle(self._calls.runs, self._calls.runs.get_run(run_id).wait())
+        return RunHandle(self._caller, self._do(GetRun(run_id)))
 
     def explain(self, run_id: str) -> Explanation:
         """Why a run and each of its tasks is as it is; see ``RunHandle.explain``."""
-        return self._calls.runs.explaining.explain(run_id).wait()
+        from cloaca_core.runner.calls.explain import Explain
+
+        return self._do(Explain(run_id))
 
     def list_runs(
         self,
@@ -494,7 +537,7 @@ class Client:
         not count. ``before`` is the id of a run, such as the last of a page: older runs are listed.
         """
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
-        return self._calls.runs.list_runs(selection, limit, before).wait()
+        return self._do(ListRuns(selection, limit, before))
 
     def count_runs(
         self,
@@ -509,7 +552,7 @@ class Client:
     ) -> int:
         """How many runs there are that ``list_runs`` with these arguments would list."""
         selection = Selection(status, workflow_name, tags, since, until, parent_id, error)
-        return self._calls.runs.count_runs(selection).wait()
+        return self._do(CountRuns(selection))
 
     def waiting_for_people(
         self, *, workflow_name: str | None = None, limit: int = 100
@@ -517,7 +560,9 @@ class Client:
         """The approvals that wait for a person's decision, the oldest first, at most ``limit`` of
         them; those of one workflow, if its name is given, as in ``execute``.
         """
-        return self._calls.runs.messages.waiting_for_people(workflow_name, limit).wait()
+        from cloaca_core.runner.calls.messages import WaitingForPeople
+
+        return self._do(WaitingForPeople(workflow_name, limit))
 
     def actions(self, *, limit: int = 100) -> list[Action]:
         """All acts, by whom and why, newest first, at most ``limit`` of them.
@@ -526,7 +571,9 @@ class Client:
         message that a run got after its submission; a submission, if it was said who asks; that a
         run has expired; or what has changed a schedule, a trigger or a runner. See ``Action``.
         """
-        return self._calls.runs.history.actions(limit).wait()
+        from cloaca_core.runner.calls.history import Actions
+
+        return self._do(Actions(limit))
 
     def prune(
         self,
@@ -547,11 +594,15 @@ class Client:
         have not ended stay, as do those that are begun again meanwhile. ``actions()`` tells who has
         deleted how many: ``by``, or this user at this host.
         """
-        return self._calls.upkeep.prune(before, workflow_name, dry_run, by).wait()
+        from cloaca_core.runner.calls.upkeep import Prune
+
+        return self._do(Prune(before, workflow_name, dry_run, by))
 
     def health(self) -> dict[str, Any]:
         """The state of the runner: its runs, bodies, loops and failing triggers."""
-        return self._calls.claiming.health().wait()
+        from cloaca_core.runner.calls.claiming import Health
+
+        return self._do(Health())
 
     def drain_runner(self, runner_id: str, *, by: str | None = None) -> bool:
         """Ask a runner of this database to leave, wherever it runs. As soon as it hears of it, it
@@ -561,7 +612,9 @@ class Client:
         declared dead, also if it was asked before. ``by`` is who asks, for ``actions()``; this user
         at this host by default.
         """
-        return self._calls.claiming.drain(runner_id, by).wait()
+        from cloaca_core.runner.calls.claiming import DrainRunner
+
+        return self._do(DrainRunner(runner_id, by))
 
     # -- schedules ---------------------------------------------------------------------------
 
@@ -581,8 +634,9 @@ class Client:
         late. A wrong expression or zone is a ``CronExpressionError`` (a ValueError) "Failed to
         register cron workflow: Invalid cron expression or timezone: …".
         """
-        call = self._calls.schedules.register(workflow_name, cron_expression, timezone, by)
-        return call.wait()
+        from cloaca_core.runner.calls.firing.schedules import RegisterCron
+
+        return self._do(RegisterCron(workflow_name, cron_expression, timezone, by))
 
     def schedule(
         self,
@@ -620,21 +674,23 @@ class Client:
         schedule is disabled or deleted. Back-filled runs do not count here, nor do runs of a
         workflow that the schedule had before. A disabled schedule stays disabled.
         """
-        call = self._calls.schedules.put(
+        from cloaca_core.runner.calls.firing.schedules import PutSchedule
+
+        operation = PutSchedule(
             name,
             workflow_name,
             cron_expression,
             timezone,
             params,
-            by,
             catchup_policy=catchup_policy,
             overlap_policy=overlap_policy,
             jitter_seconds=jitter_seconds,
             start_date=start_date,
             end_date=end_date,
             time_limit=time_limit,
+            by=by,
         )
-        return call.wait()
+        return self._do(operation)
 
     def register_workflow_instance(
         self,
@@ -654,10 +710,10 @@ class Client:
         of that name and from any ``schedule``. Refuses the same arguments as
         ``register_cron_workflow``, with "Failed to register workflow instance: …".
         """
-        call = self._calls.schedules.put_instance(
-            instance_name, workflow_name, cron_expression, timezone, params, by
-        )
-        return call.wait()
+        from cloaca_core.runner.calls.firing.schedules import PutInstance
+
+        operation = PutInstance(workflow_name, instance_name, cron_expression, timezone, params, by)
+        return self._do(operation)
 
     def backfill(
         self,
@@ -679,7 +735,9 @@ class Client:
         tells who asked, if there were ticks to run: ``by``, or this user at this host. Errors are
         ``ScheduleError`` (a ValueError) "Failed to back-fill schedule: …".
         """
-        return self._calls.backfill.run(schedule, start, end, limit, by).wait()
+        from cloaca_core.runner.calls.firing.backfill import RunBackfill
+
+        return self._do(RunBackfill(schedule, start, end, limit, by))
 
     def preview_backfill(
         self,
@@ -690,7 +748,9 @@ class Client:
         limit: int | None = None,
     ) -> Backfill:
         """Tell which ticks ``backfill`` with these arguments would run now; makes no runs."""
-        return self._calls.backfill.preview(schedule, start, end, limit).wait()
+        from cloaca_core.runner.calls.firing.backfill import PreviewBackfill
+
+        return self._do(PreviewBackfill(schedule, start, end, limit))
 
     def list_cron_schedules(
         self,
@@ -699,11 +759,15 @@ class Client:
         offset: int | None = None,
     ) -> list[dict[str, Any]]:
         """Schedules by workflow: all, or those that are enabled; at most 100 by default."""
-        return self._calls.schedules.page(enabled_only, limit, offset).wait()
+        from cloaca_core.runner.calls.firing.schedules import ListSchedules
+
+        return self._do(ListSchedules(enabled_only, limit, offset))
 
     def get_cron_schedule(self, schedule_id: str) -> dict[str, Any]:
         """One schedule; ``ScheduleError`` (a ValueError) "Failed to get cron schedule: …"."""
-        return self._calls.schedules.get(schedule_id).wait()
+        from cloaca_core.runner.calls.firing.schedules import GetSchedule
+
+        return self._do(GetSchedule(schedule_id))
 
     def update_cron_schedule(
         self,
@@ -716,23 +780,31 @@ class Client:
         """Let a schedule tick by another expression from now on. ``by`` is who asks, here and in
         the next calls, as in ``schedule``.
         """
-        self._calls.schedules.update(schedule_id, cron_expression, timezone, by).wait()
+        from cloaca_core.runner.calls.firing.schedules import RetimeSchedule
+
+        self._do(RetimeSchedule(schedule_id, cron_expression, timezone, by))
 
     def set_cron_schedule_enabled(
         self, schedule_id: str, enabled: bool, *, by: str | None = None
     ) -> None:
         """Enable a schedule from now on, or disable it; an unknown id is no error."""
-        self._calls.schedules.set_enabled(schedule_id, enabled, by).wait()
+        from cloaca_core.runner.calls.firing.schedules import EnableSchedule
+
+        self._do(EnableSchedule(schedule_id, enabled, by))
 
     def delete_cron_schedule(self, schedule_id: str, *, by: str | None = None) -> None:
         """Remove a schedule; its runs and history stay. An unknown id is no error."""
-        self._calls.schedules.delete(schedule_id, by).wait()
+        from cloaca_core.runner.calls.firing.schedules import DeleteSchedule
+
+        self._do(DeleteSchedule(schedule_id, by))
 
     def get_cron_execution_history(
         self, schedule_id: str, limit: int | None = None, offset: int | None = None
     ) -> list[dict[str, Any]]:
         """The ticks of a schedule that were fired, newest first; at most 100 by default."""
-        return self._calls.schedules.history(schedule_id, limit, offset).wait()
+        from cloaca_core.runner.calls.firing.schedules import ScheduleHistory
+
+        return self._do(ScheduleHistory(schedule_id, limit, offset))
 
     def get_cron_execution_stats(self, since: str) -> dict[str, Any]:
         """Counts of fired and lost ticks of all schedules since a time (RFC 3339 with an offset).
@@ -740,7 +812,9 @@ class Client:
         ``lost_executions`` counts ticks that were missed and dropped by policy; another form of
         ``since`` is a ``ScheduleError`` (a ValueError) "Invalid datetime format: …".
         """
-        return self._calls.schedules.stats(since).wait()
+        from cloaca_core.runner.calls.firing.schedules import ScheduleStats
+
+        return self._do(ScheduleStats(since))
 
     # -- triggers ----------------------------------------------------------------------------
 
@@ -754,11 +828,15 @@ class Client:
         are enabled; at most 100 by default. ``workflow_name`` is None for a trigger without a
         workflow, ``poll_interval_ms`` is None for one with a cron expression.
         """
-        return self._calls.triggers.page(enabled_only, limit, offset).wait()
+        from cloaca_core.runner.calls.firing.triggers import ListTriggers
+
+        return self._do(ListTriggers(enabled_only, limit, offset))
 
     def get_trigger_schedule(self, trigger_name: str) -> dict[str, Any] | None:
         """One trigger; None for an unknown name."""
-        return self._calls.triggers.get(trigger_name).wait()
+        from cloaca_core.runner.calls.firing.triggers import GetTrigger
+
+        return self._do(GetTrigger(trigger_name))
 
     def set_trigger_enabled(
         self, trigger_name: str, enabled: bool, *, by: str | None = None
@@ -769,7 +847,9 @@ class Client:
         of a poll that is under way. An unknown name is no error. ``by`` is who asks, for
         ``actions()``; this user at this host by default.
         """
-        self._calls.triggers.set_enabled(trigger_name, enabled, by).wait()
+        from cloaca_core.runner.calls.firing.triggers import EnableTrigger
+
+        self._do(EnableTrigger(trigger_name, enabled, by))
 
     def get_trigger_execution_history(
         self, trigger_name: str, limit: int | None = None, offset: int | None = None
@@ -777,7 +857,9 @@ class Client:
         """The runs that a trigger fired, newest first, at most 100 by default; [] for an unknown
         name. ``completed_at`` is when the run ended, None while it has not.
         """
-        return self._calls.triggers.history(trigger_name, limit, offset).wait()
+        from cloaca_core.runner.calls.firing.triggers import TriggerHistory
+
+        return self._do(TriggerHistory(trigger_name, limit, offset))
 
     # -- start and stop ----------------------------------------------------------------------
 

@@ -99,11 +99,15 @@ class DefaultRunner(Client):
 
     def start(self) -> None:
         """Claim runs, after ``stop()`` or when it was opened with ``start=False``."""
-        self._calls.claiming.start().wait()
+        from cloaca_core.runner.calls.claiming import Start
+
+        self._do(Start())
 
     def stop(self) -> None:
         """Claim no further runs; those of this runner go on, new ones wait in the table."""
-        self._calls.claiming.stop().wait()
+        from cloaca_core.runner.calls.claiming import Stop
+
+        self._do(Stop())
 
 
 def _refuse_no_schema(schema: object) -> None:

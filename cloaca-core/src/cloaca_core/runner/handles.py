@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloaca_core.definition.inputs import ContextLike
 from cloaca_core.runner.base_handle import BaseHandle
+from cloaca_core.runner.calls.arguments import Selection
+from cloaca_core.runner.calls.operation import Operation
+from cloaca_core.runner.calls.runs import End, Info, ListRuns, Result, Status, Tasks, watch
 from cloaca_core.runner.results import (
     PipelineResult,
     Plan,
@@ -29,54 +32,66 @@ if TYPE_CHECKING:
     from cloaca_core.runner.history import AttemptInfo, RoundInfo, RunEvent
     from cloaca_core.runner.task_logs import LogLine
 
+T = TypeVar("T")
+
 
 class RunHandle(BaseHandle):
     """A submitted run: waits for its end, and reads its state."""
 
     __slots__ = ()
 
+    def _do(self, operation: Operation[T]) -> T:
+        """Wait for the result of an operation."""
+        return operation.call(self._caller).wait()
+
     def status(self) -> RunStatus:
         """Pending, Running, Waiting, Paused, Cancelling, Completed, Failed or Cancelled."""
-        return self._calls.status(self._id).wait()
+        return self._do(Status(self._id))
 
     def result(self, timeout: float | None = None) -> PipelineResult:
         """Wait for the end and return the result, also of a run that failed.
 
         ``timeout`` in seconds ends only the wait, with ``PipelineTimeoutError``.
         """
-        return self._calls.result(self._id, timeout).wait()
+        return self._do(Result(self._id, timeout))
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait for the end; after ``timeout`` seconds ``PipelineTimeoutError``."""
-        self._calls.end(self._id, timeout).wait()
+        self._do(End(self._id, timeout))
 
     def tasks(self) -> dict[str, TaskResult]:
         """The state of each task, by id, in definition order where the workflow is known."""
-        return self._calls.tasks(self._id).wait()
+        return self._do(Tasks(self._id))
 
     def info(self) -> RunInfo:
         """The run as it is now, without its contexts."""
-        return self._calls.info(self._id).wait()
+        return self._do(Info(self._id))
 
     def events(self) -> list[RunEvent]:
         """The events so far, in the order of time: also of earlier rounds, and what was asked of
         the run by whom.
         """
-        return self._calls.history.events(self._id).wait()
+        from cloaca_core.runner.calls.history import Events
+
+        return self._do(Events(self._id))
 
     def attempts(self) -> list[AttemptInfo]:
         """All attempts of all tasks so far, by task; those of earlier rounds as well."""
-        return self._calls.history.attempts(self._id).wait()
+        from cloaca_core.runner.calls.history import Attempts
+
+        return self._do(Attempts(self._id))
 
     def rounds(self) -> list[RoundInfo]:
         """The rounds of the run, oldest first; the last one is the present one."""
-        return self._calls.history.rounds(self._id).wait()
+        from cloaca_core.runner.calls.history import Rounds
+
+        return self._do(Rounds(self._id))
 
     def children(self, *, limit: int = 100) -> list[RunInfo]:
         """The runs that bodies of this one have submitted or executed, newest first; more of them
         by ``list_runs(parent_id=…)``.
         """
-        return self._calls.children(self._id, limit).wait()
+        return self._do(ListRuns(Selection(parent_id=self._id), limit))
 
     def logs(
         self,
@@ -94,7 +109,9 @@ class RunHandle(BaseHandle):
         that is recorded. The first 5,000 lines of an attempt (and 512 KiB) are kept, and its last.
         A task that the run has not raises ``TaskNotFoundError``, a KeyError.
         """
-        return self._calls.task_logs.logs(self._id, task, attempt, after, limit).wait()
+        from cloaca_core.runner.calls.task_logs import Logs
+
+        return self._do(Logs(self._id, task, attempt, after, limit))
 
     def follow_logs(
         self,
@@ -105,26 +122,32 @@ class RunHandle(BaseHandle):
         """The lines as they come, from the first one or ``after`` another, up to the end of the
         run. Blocks while there is none; those of other processes come within 200 ms.
         """
-        return iter(self._calls.task_logs.follow(self._id, task, attempt, after))
+        from cloaca_core.runner.calls.task_logs import followed
+
+        return iter(followed(self._caller.host, self._id, task, attempt, after))
 
     def outputs(self) -> dict[str, dict[str, Any]]:
         """The keys that each completed task has set in the context, with their values, by task;
         also of a run that failed, was cancelled or goes on.
         """
-        return self._calls.history.outputs(self._id).wait()
+        from cloaca_core.runner.calls.history import Outputs
+
+        return self._do(Outputs(self._id))
 
     def explain(self) -> Explanation:
         """Why the run and each of its tasks waits, was skipped or failed; who may execute it, and
         why no runner does. Only looks; ``print`` shows all of it.
         """
-        return self._calls.explaining.explain(self._id).wait()
+        from cloaca_core.runner.calls.explain import Explain
+
+        return self._do(Explain(self._id))
 
     def watch(self) -> Iterator[RunSnapshot]:
         """The run and its tasks now, and again each time that something of them has changed, here
         or in another process; the last snapshot is that of its end. A caller that takes its time
         misses those between. Leave the loop when you like: the run does not notice.
         """
-        return self._calls.watch(self._id)
+        return watch(self._caller.host, self._id)
 
     def cancel(
         self,
@@ -147,7 +170,9 @@ class RunHandle(BaseHandle):
         (1 to 255 characters) stands in the run's error message, beside ``by``, who asks:
         ``user@host``.
         """
-        return self._calls.steering.cancel(self._id, reason, grace, children, by).wait()
+        from cloaca_core.runner.calls.steering import Cancel
+
+        return self._do(Cancel(self._id, reason, grace, children, by))
 
     def pause(
         self,
@@ -169,7 +194,9 @@ class RunHandle(BaseHandle):
         or ``until`` has come, or each when it is resumed itself. A child that was paused on its own
         stays paused.
         """
-        return self._calls.steering.pause(self._id, reason, until, children, by).wait()
+        from cloaca_core.runner.calls.steering import Pause
+
+        return self._do(Pause(self._id, reason, until, children, by))
 
     def resume(
         self,
@@ -186,7 +213,9 @@ class RunHandle(BaseHandle):
         and before what tasks write that start then. With a context, a run that is not paused raises
         ``RunStateError``, and nothing is replaced.
         """
-        return self._calls.steering.resume(self._id, context, reason, by).wait()
+        from cloaca_core.runner.calls.steering import Resume
+
+        return self._do(Resume(self._id, context, reason, by))
 
     def send(
         self,
@@ -208,12 +237,14 @@ class RunHandle(BaseHandle):
         With a ``connection`` of your own, as in ``submit``, the message is written in your
         transaction: the run gets it if and only if that commits, and then in the order of commits.
         """
-        messages = self._calls.messages
+        from cloaca_core.runner.calls.messages import Send, written
+
+        operation = Send(self._id, event, payload, key, by)
         if connection is None:
-            return messages.send(self._id, event, payload, key, by).wait()
+            return self._do(operation)
         refuse_blocking_call()
-        outbox, message = messages.outgoing(self._id, event, payload, key, by)
-        return messages.written(message, outbox.send(connection, message))
+        outbox, message = operation.outgoing(self._caller)
+        return written(message, outbox.send(connection, message))
 
     def approve(
         self,
@@ -233,8 +264,9 @@ class RunHandle(BaseHandle):
         ValueError. Before the approval is open, ``RunStateError``; once it is decided, or its time
         is over, ``AlreadyDecidedError``; of a run that has ended without it, ``RunEndedError``.
         """
-        messages = self._calls.messages
-        return messages.approve(self._id, task_id, choice, data, note, by).wait()
+        from cloaca_core.runner.calls.messages import Approve
+
+        return self._do(Approve(self._id, task_id, choice, data, note, by))
 
     def retry(
         self,
@@ -246,13 +278,16 @@ class RunHandle(BaseHandle):
         by: str | None = None,
     ) -> RunHandle:
         """Begin the run again if it has Failed or was Cancelled; see ``Client.retry``."""
-        calls = self._calls
-        call = calls.steering.retry(self._id, tasks, time_limit, children, reason, by)
-        return RunHandle(calls, call.wait())
+        from cloaca_core.runner.calls.begin_again import Retry
+
+        operation = Retry(self._id, tasks, time_limit, children, reason, by)
+        return RunHandle(self._caller, self._do(operation))
 
     def plan_retry(self, *, tasks: Iterable[str] | None = None) -> Plan:
         """Plan a retry: what it would keep, run again and drop. Writes nothing."""
-        return self._calls.steering.plan_retry(self._id, tasks).wait()
+        from cloaca_core.runner.calls.begin_again import PlanRetry
+
+        return self._do(PlanRetry(self._id, tasks))
 
     def fork(
         self,
@@ -272,10 +307,13 @@ class RunHandle(BaseHandle):
         before ``from_task``. ``tags`` are those of this run if not given; ``idempotency_key`` as in
         ``submit``. A task that the workflow has not raises ``TaskNotFoundError``.
         """
-        calls = self._calls
-        call = calls.steering.fork(self._id, from_task, context, idempotency_key, tags, reason, by)
-        return RunHandle(calls, *call.wait())
+        from cloaca_core.runner.calls.begin_again import Fork
+
+        operation = Fork(self._id, from_task, context, idempotency_key, tags, reason, by)
+        return RunHandle(self._caller, *self._do(operation))
 
     def plan_fork(self, from_task: str) -> Plan:
         """Plan a fork: what it would keep and run. Writes nothing."""
-        return self._calls.steering.plan_fork(self._id, from_task).wait()
+        from cloaca_core.runner.calls.begin_again import PlanFork
+
+        return self._do(PlanFork(self._id, from_task))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry
-from cloaca_core.runner.calls.start_options import StartOptions
+from cloaca_core.definition.submission import StartOptions
+from cloaca_core.runner.calls.runs import BeginHere
 from cloaca_core.runner.client import Client
 from cloaca_core.runner.handles import RunHandle
 from cloaca_core.runner.host import EngineHost
@@ -54,12 +55,11 @@ class OwnRunner(Client):
         """Submit a run and begin it here; arguments and errors as in ``submit``. A run that has the
         key already stays where it is: ``created`` of the handle is False.
         """
-        runs = self._calls.runs
-        start = StartOptions(priority, None, None, None, False)
-        call = runs.submit(
-            workflow_name, context, idempotency_key, tags, time_limit, start, by=by, by_right=True
+        start = StartOptions(priority)
+        operation = BeginHere(
+            workflow_name, context, idempotency_key, "keep", tags, time_limit, start, by=by
         )
-        return RunHandle(runs, *call.wait())
+        return RunHandle(self._caller, *self._do(operation))
 
 
 def _without_triggers(registry: Registry) -> Registry:

@@ -27,9 +27,9 @@ from cloaca_core.values.arguments import number
 T = TypeVar("T")
 
 
-def checked_timeout(timeout: float | None) -> float | None:
+def checked_timeout(timeout: float) -> float:
     """A checked timeout. Called before anything is submitted, so that a refusal leaves nothing."""
-    return None if timeout is None else min(number("timeout", timeout), threading.TIMEOUT_MAX)
+    return min(number("timeout", timeout), threading.TIMEOUT_MAX)
 
 
 def wait_for(

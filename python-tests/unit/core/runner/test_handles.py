@@ -22,7 +22,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError, RunnerUsageError
 from cloaca_core.records.runs import RunRow
 from cloaca_core.runner.async_handles import AsyncRunHandle
-from cloaca_core.runner.calls.runs import RunCalls
+from cloaca_core.runner.calls.operation import Caller
 from cloaca_core.runner.handles import RunHandle
 from cloaca_core.runner.host import EngineHost
 
@@ -80,11 +80,11 @@ class Host:
 
 
 def sync(host: Host, run_id: str = "r") -> RunHandle:
-    return RunHandle(RunCalls(cast("EngineHost", host)), run_id)
+    return RunHandle(Caller(cast("EngineHost", host)), run_id)
 
 
 def awaited(host: Host, run_id: str = "r") -> AsyncRunHandle:
-    return AsyncRunHandle(RunCalls(cast("EngineHost", host)), run_id)
+    return AsyncRunHandle(Caller(cast("EngineHost", host)), run_id)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ for which attempt.
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cloaca_core._engine.execute.steps import AttemptSteps
@@ -15,29 +14,22 @@ from cloaca_core.errors import RunnerUsageError
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
-    from cloaca_core.definition.child_calls import ChildOptions
-    from cloaca_core.definition.inputs import ContextLike
+    from cloaca_core.definition.submission import Submission, Submissions
 
 
 class Front(Protocol):
     """Submits runs for bodies of one engine. Any thread or loop of a body may call it."""
 
-    def submit(self, attempt: Attempt, name: str, context: ContextLike, of: ChildOptions) -> Any:
+    def submit(self, attempt: Attempt, asked: Submission) -> Any:
         """The handle of a new run."""
 
-    async def submit_async(
-        self, attempt: Attempt, name: str, context: ContextLike, of: ChildOptions
-    ) -> Any:
+    async def submit_async(self, attempt: Attempt, asked: Submission) -> Any:
         """The same on a loop."""
 
-    def submit_many(
-        self, attempt: Attempt, name: str, contexts: Iterable[ContextLike], of: ChildOptions
-    ) -> Any:
+    def submit_many(self, attempt: Attempt, asked: Submissions) -> Any:
         """The handles of new runs."""
 
-    async def submit_many_async(
-        self, attempt: Attempt, name: str, contexts: Iterable[ContextLike], of: ChildOptions
-    ) -> Any:
+    async def submit_many_async(self, attempt: Attempt, asked: Submissions) -> Any:
         """The same on a loop."""
 
     def database(self) -> concurrent.futures.Future[str | None]:
@@ -67,30 +59,22 @@ class AttemptChildren(AttemptSteps):
 
     _children: Children
 
-    def submit(self, workflow_name: str, context: ContextLike, options: ChildOptions) -> Any:
+    def submit(self, asked: Submission) -> Any:
         """See ``ChildMaker``."""
         self._refuse_ended(is_async=False)
-        return self._children.opened().submit(self._attempt, workflow_name, context, options)
+        return self._children.opened().submit(self._attempt, asked)
 
-    async def submit_async(
-        self, workflow_name: str, context: ContextLike, options: ChildOptions
-    ) -> Any:
+    async def submit_async(self, asked: Submission) -> Any:
         """See ``ChildMaker``."""
         self._refuse_ended(is_async=True)
-        front = self._children.opened()
-        return await front.submit_async(self._attempt, workflow_name, context, options)
+        return await self._children.opened().submit_async(self._attempt, asked)
 
-    def submit_many(
-        self, workflow_name: str, contexts: Iterable[ContextLike], options: ChildOptions
-    ) -> Any:
+    def submit_many(self, asked: Submissions) -> Any:
         """See ``ChildMaker``."""
         self._refuse_ended(is_async=False)
-        return self._children.opened().submit_many(self._attempt, workflow_name, contexts, options)
+        return self._children.opened().submit_many(self._attempt, asked)
 
-    async def submit_many_async(
-        self, workflow_name: str, contexts: Iterable[ContextLike], options: ChildOptions
-    ) -> Any:
+    async def submit_many_async(self, asked: Submissions) -> Any:
         """See ``ChildMaker``."""
         self._refuse_ended(is_async=True)
-        front = self._children.opened()
-        return await front.submit_many_async(self._attempt, workflow_name, contexts, options)
+        return await self._children.opened().submit_many_async(self._attempt, asked)

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 from cloaca_core.definition.inputs import ContextLike, input_text, items_of
+from cloaca_core.definition.submission import NO_OPTIONS, StartOptions, Submissions
 from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.errors import (
     ConfigError,
@@ -25,7 +26,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.runs import RunFilter
 from cloaca_core.records.states import RunStatus
-from cloaca_core.runner.calls.start_options import NO_OPTIONS, StartOptions, checked_instant
+from cloaca_core.runner.calls.start_options import checked_instant, checked_start
 from cloaca_core.runner.error_prefixes import EXECUTION
 from cloaca_core.runner.user_code import calling_work
 from cloaca_core.values.arguments import shown_number
@@ -95,37 +96,31 @@ class Requests:
     ) -> Request:
         """A checked request."""
         workflow = self._workflow(workflow_name)
-        asked = start.checked()
-        limit = checked_time_limit(time_limit)
+        asked = checked_start(start)
+        limit = None if time_limit is None else checked_time_limit(time_limit)
         inputs = self._inputs((None, context) for context in contexts)
         key = None if idempotency_key is None else checked_text("idempotency_key", idempotency_key)
         request = _request(workflow, inputs, tags, limit, asked, key)
-        order = _order_for_failed(failed_policy, key)
-        return request if order is None else replace(request, retry=order)
+        if failed_policy == "keep":
+            return request
+        return replace(request, retry=_order_for_failed(failed_policy, key))
 
-    def many(
-        self,
-        workflow_name: str,
-        contexts: Iterable[ContextLike],
-        tags: Mapping[str, str] | None,
-        time_limit: Duration | NoLimit | None = None,
-        start: StartOptions = NO_OPTIONS,
-    ) -> Iterator[Request]:
+    def many(self, asked: Submissions) -> Iterator[Request]:
         """Requests of up to ``RUNS_PER_COMMIT`` runs each.
 
         A sequence that needs several requests is checked to its end before the first is returned.
         The path of a refused context begins with its index: ``contexts[3].price``.
         """
-        workflow = self._workflow(workflow_name)
+        workflow, contexts = self._workflow(asked.workflow_name), asked.contexts
         _refuse_single(contexts)
-        _checked_tags(tags)
-        limit = checked_time_limit(time_limit)
-        asked = start.checked()
+        _checked_tags(asked.tags)
+        limit = checked_time_limit(asked.time_limit)
+        start = checked_start(asked.start)
         if isinstance(contexts, Sequence) and len(contexts) > RUNS_PER_COMMIT:
             self._check(contexts)
         remaining = enumerate(contexts)
         while chunk := list(islice(remaining, RUNS_PER_COMMIT)):
-            yield _request(workflow, self._inputs(chunk), tags, limit, asked)
+            yield _request(workflow, self._inputs(chunk), asked.tags, limit, start)
 
     def unregistered(self, name: str) -> Unregistered | None:
         """The name if it is to be looked up; None for a registered workflow."""
@@ -260,10 +255,8 @@ def checked_time_limit(limit: Duration | NoLimit | None) -> int | None:
         raise ConfigError(str(error), field="time_limit") from None
 
 
-def _order_for_failed(policy: object, key: str | None) -> Order | None:
-    """The wish about a run that has the key and has failed; None to keep that as it is."""
-    if policy == "keep":
-        return None
+def _order_for_failed(policy: object, key: str | None) -> Order:
+    """The order to begin a run again that has the key and has failed."""
     if not isinstance(policy, str):
         raise ConfigTypeError(
             f"failed_policy must be a str, not {type(policy).__name__}", field="failed_policy"
@@ -352,6 +345,8 @@ def _refuse_single(contexts: Iterable[ContextLike]) -> None:
 
 def tags_json(tags: Mapping[str, str] | None) -> str:
     """Checked tags as they are stored."""
+    if tags is None:
+        return "{}"
     return encode(cast("dict[str, JsonValue]", _checked_tags(tags)))
 
 

@@ -1,9 +1,8 @@
-"""Calls about a runner itself: how it is, and whether it claims runs."""
+"""Operations about a runner itself: how it is, and whether it claims runs."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cloaca_core._engine.recover.liveness import Liveness
 from cloaca_core._engine.recover.process_identity import this_process
@@ -13,45 +12,45 @@ from cloaca_core.runner.calls.orders import asker
 from cloaca_core.values.text import checked_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cloaca_core._engine.engine import Engine
-    from cloaca_core.runner.host import EngineHost
+    from cloaca_core.runner.calls.operation import Caller
     from cloaca_core.telemetry.sample import SlotUse
 
 
-class ClaimingCalls:
-    """Makes the calls of one runner. Any thread may ask."""
+class Health(NamedTuple):
+    """The state of the runner, for people and probes, which wait no longer than ``timeout``."""
 
-    def __init__(self, host: EngineHost) -> None:
-        self._host = host
+    timeout: float | None = None
 
-    def health(self, timeout: float | None = None) -> Call[dict[str, Any]]:
-        """The state of the runner, for people and probes, which wait no longer than ``timeout``."""
+    def call(self, caller: Caller) -> Call[dict[str, Any]]:
+        """See ``Operation``."""
+        host = caller.host
         return Call(
-            lambda: self._host.send(lambda engine: engine.health()), unchanged, timeout=timeout
+            lambda: host.send(lambda engine: engine.health()), unchanged, timeout=self.timeout
         )
 
-    def slots(self) -> Call[dict[str, SlotUse]]:
-        """How the slots for bodies are used now, by their kind; none where bodies never run."""
+
+class Slots(NamedTuple):
+    """How the slots for bodies are used now, by their kind; none where bodies never run."""
+
+    def call(self, caller: Caller) -> Call[dict[str, SlotUse]]:
+        """See ``Operation``."""
 
         async def answer(engine: Engine) -> dict[str, SlotUse]:
             return engine.slot_use()
 
-        return Call(lambda: self._host.send(answer), unchanged)
+        return caller.act(answer, unchanged)
 
-    def when_over(self, callback: Callable[[], object]) -> None:
-        """Call ``callback`` once the engine has shut down or died, on a thread of its own."""
-        never = self._host.send(lambda _: asyncio.Event().wait())
-        never.add_done_callback(lambda _: callback())
 
-    def when_asked_to_leave(self, callback: Callable[[], object]) -> None:
-        """Call ``callback`` on the engine's loop when another program has made it shut down."""
-        self._host.leaving = callback
+class DrainRunner(NamedTuple):
+    """Ask another runner to leave; whether one of this id is there and alive."""
 
-    def drain(self, runner_id: str, by: str | None = None) -> Call[bool]:
-        """Ask another runner to leave; whether one of this id is there and alive."""
-        checked, who = checked_text("runner_id", runner_id), asker(by)
+    runner_id: str
+    by: str | None = None
+
+    def call(self, caller: Caller) -> Call[bool]:
+        """See ``Operation``."""
+        checked, who = checked_text("runner_id", self.runner_id), asker(self.by)
 
         async def answer(engine: Engine) -> bool:
             store = engine.store
@@ -63,12 +62,20 @@ class ClaimingCalls:
             engine.watchers.wake()
             return is_there
 
-        return Call(lambda: self._host.send(answer), unchanged)
+        return caller.act(answer, unchanged)
 
-    def start(self) -> Call[None]:
-        """Claim runs."""
-        return Call(lambda: self._host.send(lambda engine: engine.resume()), unchanged)
 
-    def stop(self) -> Call[None]:
-        """Claim no further runs."""
-        return Call(lambda: self._host.send(lambda engine: engine.pause()), unchanged)
+class Start(NamedTuple):
+    """Claim runs."""
+
+    def call(self, caller: Caller) -> Call[None]:
+        """See ``Operation``."""
+        return caller.act(lambda engine: engine.resume(), unchanged)
+
+
+class Stop(NamedTuple):
+    """Claim no further runs."""
+
+    def call(self, caller: Caller) -> Call[None]:
+        """See ``Operation``."""
+        return caller.act(lambda engine: engine.pause(), unchanged)

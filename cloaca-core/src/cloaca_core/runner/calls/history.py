@@ -1,11 +1,10 @@
-"""Calls that look at the past of runs: events, attempts, rounds, outputs, and acts on them."""
+"""Operations that look at the past of runs: events, attempts, rounds, outputs, and acts on them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cloaca_core.runner.calls.arguments import checked_limit
-from cloaca_core.runner.calls.call import Call
 from cloaca_core.runner.history import (
     Action,
     AttemptInfo,
@@ -22,45 +21,65 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core._engine.observe.run_reader import History
     from cloaca_core.records.runs import AttemptRow
-    from cloaca_core.runner.host import EngineHost
+    from cloaca_core.runner.calls.call import Call
+    from cloaca_core.runner.calls.operation import Caller
 
 
-class HistoryCalls:
-    """Makes the calls of one runner and its handles. Any thread may ask."""
+class Events(NamedTuple):
+    """The events of a run so far."""
 
-    def __init__(self, host: EngineHost) -> None:
-        self._host = host
+    run_id: str
 
-    def events(self, run_id: str) -> Call[list[RunEvent]]:
-        """The events of a run so far."""
-        return Call(
-            lambda: self._host.read(lambda engine: engine.reader.history(run_id)), run_events
-        )
+    def call(self, caller: Caller) -> Call[list[RunEvent]]:
+        """See ``Operation``."""
+        return caller.look(lambda engine: engine.reader.history(self.run_id), run_events)
 
-    def attempts(self, run_id: str) -> Call[list[AttemptInfo]]:
-        """All attempts of a run."""
-        return Call(
-            lambda: self._host.read(lambda engine: history_and_tasks(engine, run_id)),
+
+class Attempts(NamedTuple):
+    """All attempts of a run."""
+
+    run_id: str
+
+    def call(self, caller: Caller) -> Call[list[AttemptInfo]]:
+        """See ``Operation``."""
+        return caller.look(
+            lambda engine: history_and_tasks(engine, self.run_id),
             lambda answer: attempt_infos(*answer),
         )
 
-    def rounds(self, run_id: str) -> Call[list[RoundInfo]]:
-        """The rounds of a run, oldest first."""
-        return Call(
-            lambda: self._host.read(lambda engine: engine.reader.history(run_id)), round_infos
-        )
 
-    def outputs(self, run_id: str) -> Call[dict[str, dict[str, Any]]]:
-        """The keys that each completed task of a run has set."""
-        return Call(
-            lambda: self._host.read(lambda engine: _attempts_and_tasks(engine, run_id)),
+class Rounds(NamedTuple):
+    """The rounds of a run, oldest first."""
+
+    run_id: str
+
+    def call(self, caller: Caller) -> Call[list[RoundInfo]]:
+        """See ``Operation``."""
+        return caller.look(lambda engine: engine.reader.history(self.run_id), round_infos)
+
+
+class Outputs(NamedTuple):
+    """The keys that each completed task of a run has set."""
+
+    run_id: str
+
+    def call(self, caller: Caller) -> Call[dict[str, dict[str, Any]]]:
+        """See ``Operation``."""
+        return caller.look(
+            lambda engine: _attempts_and_tasks(engine, self.run_id),
             lambda answer: outputs(*answer),
         )
 
-    def actions(self, limit: int) -> Call[list[Action]]:
-        """The acts on all runs and workflows, newest first."""
-        most = checked_limit(limit)
-        return Call(lambda: self._host.read(lambda engine: engine.store.acts(None, most)), actions)
+
+class Actions(NamedTuple):
+    """The acts on all runs and workflows, newest first."""
+
+    limit: int = 100
+
+    def call(self, caller: Caller) -> Call[list[Action]]:
+        """See ``Operation``."""
+        most = checked_limit(self.limit)
+        return caller.look(lambda engine: engine.store.acts(None, most), actions)
 
 
 # -- on the engine's loop ------------------------------------------------------------------------

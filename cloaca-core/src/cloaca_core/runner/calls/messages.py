@@ -1,16 +1,15 @@
-"""Calls that send messages to runs: events, decisions of people, and the first of a new run."""
+"""Operations that send messages to runs: events, and decisions of people."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from cloaca_core._engine.steer.decisions import Decision
 from cloaca_core.errors import ConfigTypeError, ContextValueError
 from cloaca_core.records.waits import EVENT, NewMessage
 from cloaca_core.runner.approvals import OpenApproval, open_approvals
 from cloaca_core.runner.calls.arguments import checked_limit, checked_run_id
-from cloaca_core.runner.calls.call import Call
 from cloaca_core.runner.calls.names import looked_up, name_to_look_up
 from cloaca_core.runner.calls.orders import checked_order
 from cloaca_core.runner.results import Steered
@@ -23,105 +22,117 @@ from cloaca_core.values.value_forms import form_of
 if TYPE_CHECKING:
     from cloaca_core._engine.engine import Engine
     from cloaca_core.records.waits import OpenApprovalRow, Sent
+    from cloaca_core.runner.calls.call import Call
+    from cloaca_core.runner.calls.operation import Caller
     from cloaca_core.runner.host import EngineHost
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.values import option_names
 
 
-class MessageCalls:
-    """Makes the calls of one runner and its handles. Any thread may ask."""
+class Send(NamedTuple):
+    """Send an event to a run."""
 
-    def __init__(self, host: EngineHost) -> None:
-        self._host = host
+    run_id: str
+    event: str
+    payload: object = None
+    key: str | None = None
+    by: str | None = None
 
-    def send(
-        self, run_id: str, event: str, payload: object, key: str | None, by: str | None
-    ) -> Call[Steered]:
-        """Send an event to a run."""
-        message = self._event(checked_run_id(run_id), event, payload, key, by)
-        return Call(
-            lambda: self._host.send(lambda engine: engine.messages.send(_now(engine, message))),
-            _steered,
-        )
+    def call(self, caller: Caller) -> Call[Steered]:
+        """See ``Operation``."""
+        message = self._message(caller.host)
+        return caller.act(lambda engine: engine.messages.send(_now(engine, message)), _steered)
 
-    def outgoing(
-        self, run_id: str, event: str, payload: object, key: str | None, by: str | None
-    ) -> tuple[Outbox, NewMessage]:
+    def outgoing(self, caller: Caller) -> tuple[Outbox, NewMessage]:
         """The event that its sender writes, and the outbox to write it with."""
         heed_cancel()
-        engine = self._host.engine
-        message = self._event(checked_run_id(run_id), event, payload, key, by)
-        return engine.outbox, _now(engine, message)
+        engine = caller.host.engine
+        return engine.outbox, _now(engine, self._message(caller.host))
 
-    def first(self, send: tuple[str, object], by: str | None) -> NewMessage:
-        """The message that a new run begins with; ``run_id`` is still to be filled in."""
-        event, payload = _pair(send)
-        return _now(self._host.engine, self._event("", event, payload, None, by))
+    def _message(self, host: EngineHost) -> NewMessage:
+        return _event(
+            host, checked_run_id(self.run_id), self.event, self.payload, self.key, self.by
+        )
 
-    def approve(
-        self,
-        run_id: str,
-        task_id: str,
-        choice: str,
-        data: object,
-        note: str | None,
-        by: str | None,
-    ) -> Call[Steered]:
-        """Send the decision of an approval that is open."""
-        checked = checked_run_id(run_id)
+
+class Approve(NamedTuple):
+    """Send the decision of an approval that is open."""
+
+    run_id: str
+    task_id: str
+    choice: str = "approve"
+    data: object = None
+    note: str | None = None
+    by: str | None = None
+
+    def call(self, caller: Caller) -> Call[Steered]:
+        """See ``Operation``."""
+        checked = checked_run_id(self.run_id)
         decision = Decision(
-            name=checked_text("task_id", task_id),
-            choice=checked_text("choice", choice),
-            by=checked_order("approve", None, by).asked_by,
-            note=None if note is None else checked_text("note", note),
-            data=normalise(_dumped(data), "data"),
+            name=checked_text("task_id", self.task_id),
+            choice=checked_text("choice", self.choice),
+            by=checked_order("approve", None, self.by).asked_by,
+            note=None if self.note is None else checked_text("note", self.note),
+            data=normalise(_dumped(self.data), "data"),
         )
-        self._text_of(decision.data, "data")
-        return Call(
-            lambda: self._host.send(lambda engine: engine.messages.decide(checked, decision)),
-            _steered,
-        )
+        _text_of(caller.host, decision.data, "data")
+        return caller.act(lambda engine: engine.messages.decide(checked, decision), _steered)
 
-    def waiting_for_people(self, workflow_name: str | None, limit: int) -> Call[list[OpenApproval]]:
-        """The open approvals, oldest first."""
-        most = checked_limit(limit)
+
+class WaitingForPeople(NamedTuple):
+    """The open approvals, oldest first."""
+
+    workflow_name: str | None = None
+    limit: int = 100
+
+    def call(self, caller: Caller) -> Call[list[OpenApproval]]:
+        """See ``Operation``."""
+        most, host = checked_limit(self.limit), caller.host
         full_name = name = None
-        if workflow_name is not None:
-            full_name = self._host.registry.full_name(workflow_name)
-            name = name_to_look_up(self._host, workflow_name)
+        if self.workflow_name is not None:
+            full_name = host.registry.full_name(self.workflow_name)
+            name = name_to_look_up(host, self.workflow_name)
 
         async def answer(engine: Engine) -> list[OpenApprovalRow]:
             workflow = None if full_name is None else await looked_up(engine, name, full_name)
             return await engine.messages.open_approvals(most, workflow)
 
-        return Call(lambda: self._host.send(answer), open_approvals)
+        return caller.act(answer, open_approvals)
 
-    @staticmethod
-    def written(message: NewMessage, sent: Sent | None) -> Steered:
-        """The answer of an outbox for a message that it was to write."""
-        return _steered(delivered(message, sent))
 
-    def _event(
-        self, run_id: str, event: str, payload: object, key: str | None, by: str | None
-    ) -> NewMessage:
-        """A checked message, without its id and time."""
-        return NewMessage(
-            id="",
-            run_id=run_id,
-            kind=EVENT,
-            name=checked_text("event", event),
-            payload=self._text_of(normalise(payload, "payload"), "payload"),
-            dedupe_key=None if key is None else checked_text("key", key),
-            sent_by=checked_order("send", None, by).asked_by,
-            sent_at=0,
-        )
+def first_message(host: EngineHost, send: tuple[str, object], by: str | None) -> NewMessage:
+    """The message that a new run begins with; ``run_id`` is still to be filled in."""
+    event, payload = _pair(send)
+    return _now(host.engine, _event(host, "", event, payload, None, by))
 
-    def _text_of(self, value: JsonValue, name: str) -> str:
-        """The value as JSON, unless it is too long."""
-        text, most = encode(value), self._host.config.max_context_bytes
-        if (size := len(text.encode())) > most:
-            raise ContextValueError(f"{name} is {size} bytes long; max_context_bytes is {most}")
-        return text
+
+def written(message: NewMessage, sent: Sent | None) -> Steered:
+    """The answer of an outbox for a message that it was to write."""
+    return _steered(delivered(message, sent))
+
+
+def _event(
+    host: EngineHost, run_id: str, event: str, payload: object, key: str | None, by: str | None
+) -> NewMessage:
+    """A checked message, without its id and time."""
+    return NewMessage(
+        id="",
+        run_id=run_id,
+        kind=EVENT,
+        name=checked_text("event", event),
+        payload=_text_of(host, normalise(payload, "payload"), "payload"),
+        dedupe_key=None if key is None else checked_text("key", key),
+        sent_by=checked_order("send", None, by).asked_by,
+        sent_at=0,
+    )
+
+
+def _text_of(host: EngineHost, value: JsonValue, name: str) -> str:
+    """The value as JSON, unless it is too long."""
+    text, most = encode(value), host.config.max_context_bytes
+    if (size := len(text.encode())) > most:
+        raise ContextValueError(f"{name} is {size} bytes long; max_context_bytes is {most}")
+    return text
 
 
 def _steered(sent: Sent) -> Steered:

@@ -1,22 +1,18 @@
-"""Calls about runs: submit, execute, wait and read.
-
-Some are for a runner, others for a handle, which gives its run's id.
-"""
+"""Operations about runs: submit, execute, wait and read."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from cloaca_core.definition.submission import NO_OPTIONS, StartOptions, Submission, Submissions
 from cloaca_core.errors import CloacaError, ConfigError
-from cloaca_core.runner.calls.arguments import Requests, Selection, checked_run_id, numbered
+from cloaca_core.runner.calls.arguments import Selection, checked_run_id, numbered
 from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.calls.names import FilterByName
-from cloaca_core.runner.calls.orders import asked_for
-from cloaca_core.runner.calls.start_options import NO_OPTIONS, StartOptions
 from cloaca_core.runner.calls.tracing import (
     executed,
     first,
@@ -42,7 +38,7 @@ from cloaca_core.runner.waiting import checked_timeout, heed_cancel
 
 if TYPE_CHECKING:
     import concurrent.futures
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator
 
     from cloaca_core._engine.engine import Engine
     from cloaca_core._engine.observe.facts import RunFacts
@@ -55,324 +51,163 @@ if TYPE_CHECKING:
     from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
     from cloaca_core.records.task_logs import ProgressRow
     from cloaca_core.records.waits import NewMessage
-    from cloaca_core.runner.calls.bulk import BulkCalls
-    from cloaca_core.runner.calls.explain import ExplainCalls
-    from cloaca_core.runner.calls.history import HistoryCalls
-    from cloaca_core.runner.calls.messages import MessageCalls
-    from cloaca_core.runner.calls.steering import SteeringCalls
-    from cloaca_core.runner.calls.task_logs import TaskLogCalls
+    from cloaca_core.runner.calls.operation import Caller
     from cloaca_core.runner.calls.watch import Watch
     from cloaca_core.runner.host import EngineHost
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.values.durations import Duration
     from cloaca_core.values.instants import Instant
     from cloaca_core.values.no_limit import NoLimit
-    from cloaca_core.values.option_names import FailedPolicyName, RunStatus
+    from cloaca_core.values.option_names import RunStatus
 
 A = TypeVar("A")
-T = TypeVar("T")
 
 
-class RunCalls:
-    """Makes the calls of one runner and its handles. Any thread may ask."""
+# -- submit --------------------------------------------------------------------------------------
 
-    def __init__(self, host: EngineHost) -> None:
-        self._host = host
-        self._requests = Requests(host.registry, host.config, by_name=not host.works)
 
-    @cached_property
-    def steering(self) -> SteeringCalls:
-        """Calls that steer runs; imported at their first use, as few programs steer any."""
-        from cloaca_core.runner.calls.steering import SteeringCalls
+class Execute(NamedTuple):
+    """Submit a run and wait for its end; raises if it passed its deadline."""
 
-        return SteeringCalls(self._host)
+    workflow_name: str
+    context: ContextLike = None
+    timeout: float | None = None
+    time_limit: Duration | NoLimit | None = None
+    start: StartOptions = NO_OPTIONS
 
-    @cached_property
-    def messages(self) -> MessageCalls:
-        """Calls that send messages to runs; imported at their first use."""
-        from cloaca_core.runner.calls.messages import MessageCalls
-
-        return MessageCalls(self._host)
-
-    @cached_property
-    def bulk(self) -> BulkCalls:
-        """Calls that steer many runs; imported at their first use."""
-        from cloaca_core.runner.calls.bulk import BulkCalls
-
-        return BulkCalls(self._host, self._requests)
-
-    @cached_property
-    def explaining(self) -> ExplainCalls:
-        """The call that explains a run; imported at its first use."""
-        from cloaca_core.runner.calls.explain import ExplainCalls
-
-        return ExplainCalls(self._host)
-
-    @cached_property
-    def history(self) -> HistoryCalls:
-        """Calls that look at the past of runs; imported at their first use."""
-        from cloaca_core.runner.calls.history import HistoryCalls
-
-        return HistoryCalls(self._host)
-
-    @cached_property
-    def task_logs(self) -> TaskLogCalls:
-        """Calls that read what bodies have logged; imported at their first use."""
-        from cloaca_core.runner.calls.task_logs import TaskLogCalls
-
-        return TaskLogCalls(self._host)
-
-    def database(self) -> concurrent.futures.Future[str | None]:
-        """The identity of the database."""
-        return self._host.database()
-
-    # -- of a runner -------------------------------------------------------------------------
-
-    def execute(
-        self,
-        workflow_name: str,
-        context: ContextLike,
-        timeout: float | None,
-        time_limit: Duration | NoLimit | None = None,
-        start: StartOptions = NO_OPTIONS,
-    ) -> Call[PipelineResult]:
-        """Submit a run and wait for its end; raises if it passed its deadline."""
-        seconds = checked_timeout(timeout)
-        request = self._open_requests().request(
-            workflow_name, [context], time_limit=time_limit, start=start
+    def call(self, caller: Caller) -> Call[PipelineResult]:
+        """See ``Operation``."""
+        seconds = None if self.timeout is None else checked_timeout(self.timeout)
+        request = caller.requests().request(
+            self.workflow_name, [self.context], time_limit=self.time_limit, start=self.start
         )
+        host = caller.host
         accepted: list[str] = []
         return Call(
             lambda: executed(
-                self._host.tracer,
+                host.tracer,
                 numbered(request),
                 accepted.append,
-                lambda sent, heard: self._host.send(_executing(sent, heard)),
+                lambda sent, heard: host.send(_executing(sent, heard)),
             ),
             execute_result,
             timeout=seconds,
             run=accepted,
         )
 
-    def submit(
-        self,
-        workflow_name: str,
-        context: ContextLike,
-        idempotency_key: str | None,
-        tags: Mapping[str, str] | None,
-        time_limit: Duration | NoLimit | None = None,
-        start: StartOptions = NO_OPTIONS,
-        failed_policy: FailedPolicyName = "keep",
-        send: tuple[str, object] | None = None,
-        by: str | None = None,
-        *,
-        by_right: bool = False,
-    ) -> Call[tuple[str, bool]]:
-        """Accept a run, with a first message to it; returns its id, or that of the run that has the
-        key already, and whether the run was made. The submission is noted as an act only if ``by``
-        says who asks. One submitted ``by_right`` begins here, also where no runs are claimed.
-        """
-        request = self._open_requests().request(
-            workflow_name,
-            [context],
-            tags=tags,
-            idempotency_key=idempotency_key,
-            time_limit=time_limit,
-            start=start,
-            failed_policy=failed_policy,
-        )
-        if send is not None:
-            request = replace(request, message=self.messages.first(send, by))
-        if by is not None:
-            request = asked_for(request, by)
-        if by_right:
-            request = replace(request, by_right=True)
-        return Call(lambda: self._sent(numbered(request), _submitting_one, first), unchanged)
 
-    def outgoing(
-        self,
-        workflow_name: str,
-        context: ContextLike,
-        idempotency_key: str | None,
-        tags: Mapping[str, str] | None,
-        time_limit: Duration | NoLimit | None = None,
-        start: StartOptions = NO_OPTIONS,
-        failed_policy: FailedPolicyName = "keep",
-        send: tuple[str, object] | None = None,
-        by: str | None = None,
-    ) -> Call[tuple[Outbox, NewRun, NewMessage | None]]:
+class Submit(Submission):
+    """Accept a run, with a first message to it; returns its id, or the id of the run that has the
+    key already, and whether the run was made. The submission is noted as an act only if ``by`` says
+    who asks.
+    """
+
+    __slots__ = ()
+
+    def call(self, caller: Caller) -> Call[tuple[str, bool]]:
+        """See ``Operation``."""
+        request = _requested(self, caller)
+        return Call(
+            lambda: _sent(caller.host, numbered(request), _submitting_one, first), unchanged
+        )
+
+    def outgoing(self, caller: Caller) -> Call[tuple[Outbox, NewRun, NewMessage | None]]:
         """The row of a run that its submitter writes, a first message to it, and the outbox to
         write them with. Needs no hop to the engine's loop if the workflow is registered.
         """
         heed_cancel()
-        if failed_policy != "keep":
+        if self.failed_policy != "keep":
             raise ConfigError(
                 'failed_policy must be "keep" with a connection: a retry is not part of your '
                 "transaction",
                 field="failed_policy",
             )
-        request = self._open_requests().request(
-            workflow_name,
-            [context],
-            tags=tags,
-            idempotency_key=idempotency_key,
-            time_limit=time_limit,
-            start=start,
-        )
-        if send is not None:
-            request = replace(request, message=self.messages.first(send, by))
-        if by is not None:
-            request = asked_for(request, by)
-        if self._host.tracer is not None:
-            request = stamped(self._host.tracer, request)
-        outgoing = self._host.engine.outgoing
+        request, host = _requested(self, caller), caller.host
+        if host.tracer is not None:
+            request = stamped(host.tracer, request)
+        outgoing = host.engine.outgoing
         return Call(
-            lambda: self._host.send(lambda engine: engine.definitions.resolved(request)),
+            lambda: host.send(lambda engine: engine.definitions.resolved(request)),
             outgoing,
             at_hand=lambda: None if request.is_by_name else outgoing(request),
         )
 
-    def submit_many(
-        self,
-        workflow_name: str,
-        contexts: Iterable[ContextLike],
-        tags: Mapping[str, str] | None,
-        time_limit: Duration | NoLimit | None = None,
-        start: StartOptions = NO_OPTIONS,
-    ) -> Iterator[Call[list[str]]]:
-        """Accept many runs, one page for each commit; contexts are read page by page. A name that
-        is not registered is looked up first: there may be no contexts.
-        """
-        requests = self._open_requests()
-        if (name := requests.unregistered(workflow_name)) is not None:
-            yield self._ask(_none_accepted, lambda engine: engine.find(name))
-        for request in requests.many(workflow_name, contexts, tags, time_limit, start):
-            yield Call(partial(self._sent, request, _submitting, only), unchanged)
 
-    def submit_each(
-        self,
-        workflow_name: str,
-        contexts: Iterable[ContextLike],
-        tags: Mapping[str, str] | None,
-        time_limit: Duration | NoLimit | None = None,
-        start: StartOptions = NO_OPTIONS,
-    ) -> Iterator[Call[list[tuple[str, bool]]]]:
-        """Accept many runs of a body, each as one call of it: if the body runs again, it finds
-        them. Their commits are shared; contexts are read as by ``submit_many``.
-        """
-        for request in self._open_requests().many(workflow_name, contexts, tags, time_limit, start):
-            yield Call(partial(self._sent, request, _submitting_each, _only_id), unchanged)
+class BeginHere(Submission):
+    """Accept a run as ``Submit`` does, and begin it here, also where no runs are claimed."""
 
-    def get_run(self, run_id: str) -> Call[str]:
-        """The id of a run that is in the database."""
-        checked = checked_run_id(run_id)
-        return self._read(_id, lambda engine: engine.reader.get_run(checked))
+    __slots__ = ()
 
-    def list_runs(
-        self, selection: Selection, limit: int, before: str | None = None
-    ) -> Call[list[RunInfo]]:
-        """The runs that match, newest first."""
-        run_filter = self._open_requests().run_filter(selection, limit, before)
-        wanted = FilterByName.of(self._host, run_filter, selection.workflow_name)
-        return self._read(_listing, lambda engine: _listed(engine, wanted))
-
-    def count_runs(self, selection: Selection) -> Call[int]:
-        """How many runs match."""
-        run_filter = self._open_requests().run_filter(selection)
-        wanted = FilterByName.of(self._host, run_filter, selection.workflow_name)
-        return self._read(unchanged, lambda engine: _counted(engine, wanted))
-
-    # -- of a handle -------------------------------------------------------------------------
-
-    def status(self, run_id: str) -> Call[RunStatus]:
-        """The state of a run."""
-        return self._read(run_status_name, lambda engine: engine.reader.get_run(run_id))
-
-    def children(self, run_id: str, limit: int) -> Call[list[RunInfo]]:
-        """The runs that bodies of a run have submitted, newest first."""
-        return self.list_runs(Selection(parent_id=run_id), limit)
-
-    def result(self, run_id: str, timeout: float | None) -> Call[PipelineResult]:
-        """The result of a run when it has ended. A recent one needs no hop to the engine's loop."""
+    def call(self, caller: Caller) -> Call[tuple[str, bool]]:
+        """See ``Operation``."""
+        request = replace(_requested(self, caller), by_right=True)
         return Call(
-            lambda: self._asked_end(run_id),
-            _result,
-            timeout=checked_timeout(timeout),
-            run=(run_id,),
-            at_hand=lambda: self._known_result(run_id),
+            lambda: _sent(caller.host, numbered(request), _submitting_one, first), unchanged
         )
 
-    def end(self, run_id: str, timeout: float | None) -> Call[str]:
-        """The id of a run when it has ended. A recent one needs no hop to the engine's loop."""
-        return Call(
-            lambda: self._asked_end(run_id),
-            lambda _: run_id,
-            timeout=checked_timeout(timeout),
-            run=(run_id,),
-            at_hand=lambda: run_id if self._host.engine.recent.has_completed(run_id) else None,
-        )
 
-    def tasks(self, run_id: str) -> Call[dict[str, TaskResult]]:
-        """The state of each task of a run."""
-        return self._read(_task_results, lambda engine: _tasks(engine, run_id))
+class SubmitMany(Submissions):
+    """Accept many runs, one page for each commit; contexts are read page by page."""
 
-    def info(self, run_id: str) -> Call[RunInfo]:
-        """A run as it is now."""
-        return self._read(info_alone, lambda engine: engine.reader.facts(run_id))
+    __slots__ = ()
 
-    def watch(self, run_id: str) -> Watch[RunSnapshot]:
-        """The run now and after each change, until it has ended."""
-        from cloaca_core.runner.calls.watch import Watch
-
-        self._host.refuse_closed()
-        return Watch(self._host, lambda engine: _seen(engine, run_id), _told, _snapshot, _is_over)
-
-    # -- of all ------------------------------------------------------------------------------
-
-    def _ask(
-        self, read: Callable[[A], T], ask: Callable[[Engine], Coroutine[Any, Any, A]]
-    ) -> Call[T]:
-        return Call(lambda: self._host.send(ask), read)
-
-    def _read(
-        self, read: Callable[[A], T], ask: Callable[[Looks], Coroutine[Any, Any, A]]
-    ) -> Call[T]:
-        return Call(lambda: self._host.read(ask), read)
-
-    def _sent(
-        self,
-        request: Request,
-        ask: Callable[[Request], Callable[[Engine], Coroutine[Any, Any, A]]],
-        read: Callable[[A], str | None],
-    ) -> concurrent.futures.Future[A]:
-        """Send a submission, within a span if the program traces."""
-        if (tracer := self._host.tracer) is None:
-            return self._host.send(ask(request))
-        return traced(
-            tracer,
-            name_of(request),
-            lambda trace: self._host.send(ask(replace(request, trace=trace))),
-            read=read,
-            within=is_attached(request),
-            runs=len(request.texts),
-        )
-
-    def _open_requests(self) -> Requests:
-        """The object that checks arguments; a closed runner raises first."""
-        self._host.refuse_closed()
-        return self._requests
-
-    def _asked_end(self, run_id: str) -> concurrent.futures.Future[Ended]:
-        work = calling_work()
-        return self._host.send(lambda engine: engine.wait(run_id, work))
-
-    def _known_result(self, run_id: str) -> PipelineResult | None:
-        """The result of a run that has completed here, which is final. Another end may belong to an
-        earlier round by now.
+    def pages(self, caller: Caller) -> Iterator[Call[list[str]]]:
+        """The ids of the runs of each page. A name that is not registered is looked up first: there
+        may be no contexts.
         """
-        recent = self._host.engine.recent
-        end = recent.get(run_id) if recent.has_completed(run_id) else None
-        return None if end is None else PipelineResult(*end)
+        requests = caller.requests()
+        if (name := requests.unregistered(self.workflow_name)) is not None:
+            yield caller.act(lambda engine: engine.find(name), _none_accepted)
+        for request in requests.many(self):
+            yield Call(partial(_sent, caller.host, request, _submitting, only), unchanged)
+
+    def pages_of_body(self, caller: Caller) -> Iterator[Call[list[tuple[str, bool]]]]:
+        """The same for a body, each run as one call of it: if the body runs again, it finds them.
+        Their commits are shared.
+        """
+        for request in caller.requests().many(self):
+            yield Call(partial(_sent, caller.host, request, _submitting_each, _only_id), unchanged)
+
+
+def _requested(asked: Submission, caller: Caller) -> Request:
+    """The checked request of a submission; a closed runner raises first."""
+    request = caller.requests().request(
+        asked.workflow_name,
+        [asked.context],
+        tags=asked.tags,
+        idempotency_key=asked.idempotency_key,
+        time_limit=asked.time_limit,
+        start=asked.start,
+        failed_policy=asked.failed_policy,
+    )
+    if asked.send is not None:
+        from cloaca_core.runner.calls.messages import first_message  # few runs begin with one
+
+        request = replace(request, message=first_message(caller.host, asked.send, asked.by))
+    if asked.by is not None:
+        from cloaca_core.runner.calls.orders import asked_for  # as few say who asks
+
+        request = asked_for(request, asked.by)
+    return request
+
+
+def _sent(
+    host: EngineHost,
+    request: Request,
+    ask: Callable[[Request], Callable[[Engine], Coroutine[Any, Any, A]]],
+    read: Callable[[A], str | None],
+) -> concurrent.futures.Future[A]:
+    """Send a submission, within a span if the program traces."""
+    if (tracer := host.tracer) is None:
+        return host.send(ask(request))
+    return traced(
+        tracer,
+        name_of(request),
+        lambda trace: host.send(ask(replace(request, trace=trace))),
+        read=read,
+        within=is_attached(request),
+        runs=len(request.texts),
+    )
 
 
 @contextmanager
@@ -417,6 +252,140 @@ def _submitting_each(
 
 def _only_id(answer: list[tuple[str, bool]]) -> str | None:
     return only([run_id for run_id, _ in answer])
+
+
+# -- look ----------------------------------------------------------------------------------------
+
+
+class GetRun(NamedTuple):
+    """The id of a run that is in the database."""
+
+    run_id: str
+
+    def call(self, caller: Caller) -> Call[str]:
+        """See ``Operation``."""
+        checked = checked_run_id(self.run_id)
+        return caller.look(lambda engine: engine.reader.get_run(checked), _id)
+
+
+class ListRuns(NamedTuple):
+    """The runs that match, newest first."""
+
+    selection: Selection
+    limit: int
+    before: str | None = None
+
+    def call(self, caller: Caller) -> Call[list[RunInfo]]:
+        """See ``Operation``."""
+        run_filter = caller.requests().run_filter(self.selection, self.limit, self.before)
+        wanted = FilterByName.of(caller.host, run_filter, self.selection.workflow_name)
+        return caller.look(lambda engine: _listed(engine, wanted), _listing)
+
+
+class CountRuns(NamedTuple):
+    """How many runs match."""
+
+    selection: Selection
+
+    def call(self, caller: Caller) -> Call[int]:
+        """See ``Operation``."""
+        run_filter = caller.requests().run_filter(self.selection)
+        wanted = FilterByName.of(caller.host, run_filter, self.selection.workflow_name)
+        return caller.look(lambda engine: _counted(engine, wanted), unchanged)
+
+
+class Status(NamedTuple):
+    """The state of a run."""
+
+    run_id: str
+
+    def call(self, caller: Caller) -> Call[RunStatus]:
+        """See ``Operation``."""
+        return caller.look(lambda engine: engine.reader.get_run(self.run_id), run_status_name)
+
+
+class Tasks(NamedTuple):
+    """The state of each task of a run."""
+
+    run_id: str
+
+    def call(self, caller: Caller) -> Call[dict[str, TaskResult]]:
+        """See ``Operation``."""
+        return caller.look(lambda engine: _tasks(engine, self.run_id), _task_results)
+
+
+class Info(NamedTuple):
+    """A run as it is now."""
+
+    run_id: str
+
+    def call(self, caller: Caller) -> Call[RunInfo]:
+        """See ``Operation``."""
+        return caller.look(lambda engine: engine.reader.facts(self.run_id), info_alone)
+
+
+def watch(host: EngineHost, run_id: str) -> Watch[RunSnapshot]:
+    """The run now and after each change, until it has ended."""
+    from cloaca_core.runner.calls.watch import Watch
+
+    host.refuse_closed()
+    return Watch(host, lambda engine: _seen(engine, run_id), _told, _snapshot, _is_over)
+
+
+# -- wait ----------------------------------------------------------------------------------------
+
+
+class Result(NamedTuple):
+    """The result of a run when it has ended. A recent one needs no hop to the engine's loop."""
+
+    run_id: str
+    timeout: float | None = None
+
+    def call(self, caller: Caller) -> Call[PipelineResult]:
+        """See ``Operation``."""
+        host, run_id = caller.host, self.run_id
+        return Call(
+            partial(_asked_end, host, run_id),
+            _result,
+            timeout=None if self.timeout is None else checked_timeout(self.timeout),
+            run=(run_id,),
+            at_hand=partial(_known_result, host, run_id),
+        )
+
+
+class End(NamedTuple):
+    """The id of a run when it has ended. A recent one needs no hop to the engine's loop."""
+
+    run_id: str
+    timeout: float | None = None
+
+    def call(self, caller: Caller) -> Call[str]:
+        """See ``Operation``."""
+        host, run_id = caller.host, self.run_id
+        return Call(
+            partial(_asked_end, host, run_id),
+            lambda _: run_id,
+            timeout=None if self.timeout is None else checked_timeout(self.timeout),
+            run=(run_id,),
+            at_hand=lambda: run_id if host.engine.recent.has_completed(run_id) else None,
+        )
+
+
+def _asked_end(host: EngineHost, run_id: str) -> concurrent.futures.Future[Ended]:
+    work = calling_work()
+    return host.send(lambda engine: engine.wait(run_id, work))
+
+
+def _known_result(host: EngineHost, run_id: str) -> PipelineResult | None:
+    """The result of a run that has completed here, which is final. Another end may belong to an
+    earlier round by now.
+    """
+    recent = host.engine.recent
+    end = recent.get(run_id) if recent.has_completed(run_id) else None
+    return None if end is None else PipelineResult(*end)
+
+
+# -- on the engine's loop ------------------------------------------------------------------------
 
 
 class _Tasks(NamedTuple):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.submit.start import AT_ONCE, Start
+from cloaca_core.definition.submission import NO_OPTIONS
 from cloaca_core.errors import (
     ConfigError,
     ConfigTypeError,
@@ -19,45 +20,31 @@ from cloaca_core.values.durations import read_seconds
 from cloaca_core.values.instants import read_instant
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from cloaca_core.values.durations import Duration
+    from cloaca_core.definition.submission import StartOptions
 
 HIGHEST: Final = 100
 """Priorities are -100 to 100."""
 
 
-class StartOptions(NamedTuple):
-    """The options as a caller gave them."""
-
-    priority: int | None = None
-    run_at: datetime | str | None = None
-    delay: Duration | None = None
-    start_by: datetime | str | Duration | None = None
-    detached: bool = False
-
-    def checked(self) -> Start:
-        """The options as the engine takes them. A refusal names the parameter."""
-        if self == NO_OPTIONS and self.detached is False:
-            return AT_ONCE
-        if self.run_at is not None and self.delay is not None:
-            raise ConfigError("give run_at or delay, not both", field="delay")
-        refuse_other_types("detached", self.detached, bool, "a bool")
-        run_at = None if self.run_at is None else checked_instant("run_at", self.run_at)
-        start_by, start_within = _latest(self.start_by)
-        if run_at is not None and start_by is not None and start_by < run_at:
-            raise ConfigError("start_by must not be before run_at", field="start_by")
-        return Start(
-            priority=None if self.priority is None else _priority(self.priority),
-            run_at=run_at,
-            delay=0 if self.delay is None else _duration("delay", self.delay),
-            start_by=start_by,
-            start_within=start_within,
-            detached=self.detached,
-        )
-
-
-NO_OPTIONS: Final = StartOptions()
+def checked_start(given: StartOptions) -> Start:
+    """The options as the engine takes them. A refusal names the parameter."""
+    if given == NO_OPTIONS and given.detached is False:
+        return AT_ONCE
+    if given.run_at is not None and given.delay is not None:
+        raise ConfigError("give run_at or delay, not both", field="delay")
+    refuse_other_types("detached", given.detached, bool, "a bool")
+    run_at = None if given.run_at is None else checked_instant("run_at", given.run_at)
+    start_by, start_within = _latest(given.start_by)
+    if run_at is not None and start_by is not None and start_by < run_at:
+        raise ConfigError("start_by must not be before run_at", field="start_by")
+    return Start(
+        priority=None if given.priority is None else _priority(given.priority),
+        run_at=run_at,
+        delay=0 if given.delay is None else _duration("delay", given.delay),
+        start_by=start_by,
+        start_within=start_within,
+        detached=given.detached,
+    )
 
 
 def _priority(value: object) -> int:

@@ -1,10 +1,10 @@
-"""Calls that read or follow what bodies of a run have logged."""
+"""Reads or follows what bodies of a run have logged."""
 
 from __future__ import annotations
 
 import sys
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cloaca_core._engine.observe.run_logs import News, Wanted
 from cloaca_core.errors import ConfigError, ConfigTypeError
@@ -18,38 +18,38 @@ if TYPE_CHECKING:
 
     from cloaca_core._engine.engine import Engine
     from cloaca_core.records.task_logs import LogChunk
+    from cloaca_core.runner.calls.operation import Caller
     from cloaca_core.runner.host import EngineHost
 
 LINES_AT_ONCE = 1_000
 """Lines that a follower takes at once, about."""
 
 
-class TaskLogCalls:
-    """Makes the calls of one runner and its handles. Any thread may ask."""
+class Logs(NamedTuple):
+    """The lines of a run so far."""
 
-    def __init__(self, host: EngineHost) -> None:
-        self._host = host
+    run_id: str
+    task: str | None = None
+    attempt: int | None = None
+    after: LogLine | int | None = None
+    limit: int = 10_000
 
-    def logs(
-        self,
-        run_id: str,
-        task: str | None,
-        attempt: int | None,
-        after: LogLine | int | None,
-        limit: int,
-    ) -> Call[list[LogLine]]:
-        """The lines of a run so far."""
-        wanted = wanted_lines(run_id, task, attempt, after, checked_limit(limit))
-        return Call(
-            lambda: self._host.send(lambda engine: engine.run_logs.read(wanted)),
-            lines_of(wanted),
-        )
+    def call(self, caller: Caller) -> Call[list[LogLine]]:
+        """See ``Operation``."""
+        most = checked_limit(self.limit)
+        wanted = wanted_lines(self.run_id, self.task, self.attempt, self.after, most)
+        return caller.act(lambda engine: engine.run_logs.read(wanted), lines_of(wanted))
 
-    def follow(
-        self, run_id: str, task: str | None, attempt: int | None, after: LogLine | int | None
-    ) -> Following:
-        """The lines of a run up to its end, as they come."""
-        return Following(self._host, wanted_lines(run_id, task, attempt, after, LINES_AT_ONCE))
+
+def followed(
+    host: EngineHost,
+    run_id: str,
+    task: str | None,
+    attempt: int | None,
+    after: LogLine | int | None,
+) -> Following:
+    """The lines of a run up to its end, as they come."""
+    return Following(host, wanted_lines(run_id, task, attempt, after, LINES_AT_ONCE))
 
 
 class Following:

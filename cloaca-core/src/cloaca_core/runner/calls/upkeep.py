@@ -1,10 +1,9 @@
-"""Calls that delete runs."""
+"""The operation that deletes runs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from cloaca_core.runner.calls.call import Call
 from cloaca_core.runner.calls.names import looked_up, name_to_look_up
 from cloaca_core.runner.calls.noted_acts import NotedActs
 from cloaca_core.runner.calls.orders import asker
@@ -19,36 +18,31 @@ if TYPE_CHECKING:
 
     from cloaca_core._engine.engine import Engine
     from cloaca_core._engine.upkeep.pruner import Pruned
-    from cloaca_core.runner.host import EngineHost
+    from cloaca_core.runner.calls.call import Call
+    from cloaca_core.runner.calls.operation import Caller
 
 
-class UpkeepCalls:
-    """Makes the calls of one runner. Any thread may ask."""
+class Prune(NamedTuple):
+    """Delete trees of runs that have ended long ago, or count them; notes who has deleted any."""
 
-    def __init__(self, host: EngineHost) -> None:
-        self._host = host
+    before: datetime | str | None = None
+    workflow_name: str | None = None
+    dry_run: bool = False
+    by: str | None = None
 
-    def prune(
-        self,
-        before: datetime | str | None,
-        workflow_name: str | None,
-        dry_run: bool,
-        by: str | None = None,
-    ) -> Call[PruneResult]:
-        """Delete trees of runs that have ended long ago, or count them. Who has deleted any is
-        noted.
-        """
-        who = asker(by)
-        instant = None if before is None else checked_instant("before", before)
-        refuse_other_types("dry_run", dry_run, bool, "a bool")
+    def call(self, caller: Caller) -> Call[PruneResult]:
+        """See ``Operation``."""
+        who = asker(self.by)
+        instant = None if self.before is None else checked_instant("before", self.before)
+        refuse_other_types("dry_run", self.dry_run, bool, "a bool")
         full_name = name = None
-        if workflow_name is not None:
-            full_name = self._host.registry.full_name(workflow_name)
-            name = name_to_look_up(self._host, workflow_name)
+        if self.workflow_name is not None:
+            full_name = caller.host.registry.full_name(self.workflow_name)
+            name = name_to_look_up(caller.host, self.workflow_name)
 
         async def answer(engine: Engine) -> Pruned:
             workflow = None if full_name is None else await looked_up(engine, name, full_name)
-            if dry_run:
+            if self.dry_run:
                 return await engine.pruner.count(instant, workflow)
             pruned = await engine.pruner.prune(instant, workflow)
             if pruned.runs:
@@ -57,9 +51,8 @@ class UpkeepCalls:
             engine.watchers.wake()
             return pruned
 
-        return Call(
-            lambda: self._host.send(answer),
-            lambda pruned: PruneResult(pruned.runs, pruned.rows, pruned.bytes),
+        return caller.act(
+            answer, lambda pruned: PruneResult(pruned.runs, pruned.rows, pruned.bytes)
         )
 
 

@@ -11,6 +11,8 @@ from cloaca_core.errors import (
     RunEndedError,
     RunStateError,
 )
+from cloaca_core.runner.calls.messages import Approve
+from cloaca_core.runner.calls.steering import Resume
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.forms.form_texts import given_to, needed, object_of
 from cloaca_core.ui.forms.schema_fields import decision_data
@@ -32,9 +34,7 @@ async def decide(ask: Ask) -> Response:
     if not data.is_right:
         return await shown(ask, 422, wrong=Wrong(run_id, task, data.fields, note, error=data.error))
     try:
-        await ask.desk.calls.runs.messages.approve(
-            run_id, task, choice, data.value, note or None, ask.visitor.name
-        )
+        await ask.desk.do(Approve(run_id, task, choice, data.value, note or None, ask.visitor.name))
     except (AlreadyDecidedError, RunEndedError) as error:
         return await shown(ask, 409, late=_late(ask, error))
     except (ConfigError, ContextError) as error:
@@ -57,7 +57,7 @@ async def resume(ask: Ask) -> Response:
     run_id, text = needed(given, "run"), given.get("context", "").strip()
     try:
         context = object_of(text, "context") or None
-        done = await ask.desk.calls.runs.steering.resume(run_id, context, None, ask.visitor.name)
+        done = await ask.desk.do(Resume(run_id, context, by=ask.visitor.name))
     except RunStateError as error:
         return await shown(
             ask, 409, late=Late(f"The run is {error.status} now.", "Nothing changed.")

@@ -10,6 +10,9 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from cloaca_core.errors import ConfigError, ContextValueError, RunStateError
+from cloaca_core.runner.calls.begin_again import Fork, Retry
+from cloaca_core.runner.calls.messages import Approve, Send
+from cloaca_core.runner.calls.steering import Cancel, Pause, Resume
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.forms.form_texts import json_of, object_of
 from cloaca_core.ui.forms.schema_fields import decision_data
@@ -27,8 +30,7 @@ async def cancel(ask: Ask) -> Response:
     form = await ask.form()
     run_id = await _run_id(ask)
     children = "children" in form or "asked" not in form
-    steering = ask.desk.calls.runs.steering
-    await steering.cancel(run_id, _reason(form), None, children, ask.visitor.name)
+    await ask.desk.do(Cancel(run_id, _reason(form), children=children, by=ask.visitor.name))
     if _text(form, "from") == plans.INBOX:
         return ask.back_to(ask.paths.page(plans.INBOX, run=run_id))
     return _back(ask, run_id, form)
@@ -39,8 +41,7 @@ async def pause(ask: Ask) -> Response:
     form = await ask.form()
     run_id = await _run_id(ask)
     until = _text(form, "until") or None
-    steering = ask.desk.calls.runs.steering
-    await steering.pause(run_id, _reason(form), until, True, ask.visitor.name)
+    await ask.desk.do(Pause(run_id, _reason(form), until, by=ask.visitor.name))
     return _back(ask, run_id, form)
 
 
@@ -49,8 +50,7 @@ async def resume(ask: Ask) -> Response:
     form = await ask.form()
     run_id = await _run_id(ask)
     context = object_of(_text(form, "context"), "context") or None
-    steering = ask.desk.calls.runs.steering
-    await steering.resume(run_id, context, _reason(form), ask.visitor.name)
+    await ask.desk.do(Resume(run_id, context, _reason(form), ask.visitor.name))
     return _back(ask, run_id, form)
 
 
@@ -64,8 +64,7 @@ async def retry(ask: Ask) -> Response:
         return await plans.retry_page(ask, tasks, _filled(form))
     run_id = await _run_id(ask)
     chosen = None if "default" in form or not tasks else tasks
-    steering = ask.desk.calls.runs.steering
-    await steering.retry(run_id, chosen, None, True, _reason(form), ask.visitor.name)
+    await ask.desk.do(Retry(run_id, chosen, reason=_reason(form), by=ask.visitor.name))
     return _back(ask, run_id, form)
 
 
@@ -78,8 +77,8 @@ async def fork(ask: Ask) -> Response:
     run_id = await _run_id(ask)
     try:
         context = object_of(_text(form, "context"), "context") or None
-        made, _ = await ask.desk.calls.runs.steering.fork(
-            run_id, task, context, None, None, _reason(form), ask.visitor.name
+        made, _ = await ask.desk.do(
+            Fork(run_id, task, context, reason=_reason(form), by=ask.visitor.name)
         )
     except (ContextValueError, ConfigError) as error:
         return await plans.fork_page(ask, task, _filled(form), {"context": str(error)})
@@ -93,9 +92,8 @@ async def send(ask: Ask) -> Response:
     event, text = _text(form, "event"), _text(form, "payload")
     try:
         payload = json_of(text, "payload")
-        await ask.desk.calls.runs.messages.send(
-            run_id, event, payload, _text(form, "key") or None, ask.visitor.name
-        )
+        key = _text(form, "key") or None
+        await ask.desk.do(Send(run_id, event, payload, key, ask.visitor.name))
     except RunStateError:
         raise
     except (ConfigError, ContextValueError) as error:
@@ -116,13 +114,15 @@ async def approve(ask: Ask) -> Response:
     if not data.is_right:
         return await _again(ask, form, "approve", fields=data.fields, note=note, error=data.error)
     try:
-        await ask.desk.calls.runs.messages.approve(
-            run_id,
-            _text(form, "approval") or task,
-            choice,
-            data.value,
-            _bounded("note", note) or None,
-            ask.visitor.name,
+        await ask.desk.do(
+            Approve(
+                run_id,
+                _text(form, "approval") or task,
+                choice,
+                data.value,
+                _bounded("note", note) or None,
+                ask.visitor.name,
+            )
         )
     except RunStateError:
         raise

@@ -5,6 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import CloacaError, RunnerClosedError, ScheduleError, StoreError
+from cloaca_core.runner.calls.firing.backfill import RunBackfill
+from cloaca_core.runner.calls.firing.schedules import (
+    DeleteSchedule,
+    EnableSchedule,
+    PutSchedule,
+    RetimeSchedule,
+)
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.forms.form_texts import given_to, needed, object_of
 from cloaca_core.ui.pages import schedules as pages
@@ -43,17 +50,18 @@ async def _added(ask: Ask, given: Mapping[str, str]) -> str:
     if name and await ask.desk.observer.schedule_id(name) is not None:
         raise ValueError(f"There is a schedule {name!r} already.")
     jitter = given.get("jitter", "")
-    return await ask.desk.calls.schedules.put(
+    operation = PutSchedule(
         name,
         given.get("workflow", ""),
         given.get("cron", ""),
         given.get("timezone", "") or "UTC",
         object_of(given.get("params", ""), "context"),
-        ask.visitor.name,
         catchup_policy=given.get("catchup") or None,
         overlap_policy=given.get("overlap") or None,
         jitter_seconds=_seconds(jitter) if jitter else None,
+        by=ask.visitor.name,
     )
+    return await ask.desk.do(operation)
 
 
 def _seconds(text: str) -> int:
@@ -70,7 +78,7 @@ async def change(ask: Ask) -> Response:
     schedule_id = await _known(ask)
     cron, zone = given.get("cron", "").strip(), given.get("timezone", "").strip()
     try:
-        await ask.desk.calls.schedules.update(schedule_id, cron, zone, ask.visitor.name)
+        await ask.desk.do(RetimeSchedule(schedule_id, cron, zone, ask.visitor.name))
     except ScheduleError as error:
         return await pages.edit_form(ask, given, error=str(error))
     return ask.back_to(ask.paths.page(f"schedules/{schedule_id}", **ask.telling(done="changed")))
@@ -81,7 +89,7 @@ async def switch(ask: Ask) -> Response:
     given = await given_to(ask)
     schedule_id = await _known(ask)
     enabled = needed(given, "enabled") == "yes"
-    await ask.desk.calls.schedules.set_enabled(schedule_id, enabled, ask.visitor.name)
+    await ask.desk.do(EnableSchedule(schedule_id, enabled, ask.visitor.name))
     return ask.back_to(_back(ask, given, schedule_id))
 
 
@@ -94,7 +102,7 @@ def _back(ask: Ask, given: Mapping[str, str], schedule_id: str) -> str:
 async def delete(ask: Ask) -> Response:
     """Delete a schedule."""
     await given_to(ask)
-    await ask.desk.calls.schedules.delete(await _known(ask), ask.visitor.name)
+    await ask.desk.do(DeleteSchedule(await _known(ask), ask.visitor.name))
     return ask.back_to(ask.paths.page("schedules", **ask.telling(done="deleted")))
 
 
@@ -104,8 +112,7 @@ async def backfill(ask: Ask) -> Response:
     schedule_id = await _known(ask)
     start, end = needed(given, "start"), needed(given, "end")
     try:
-        call = ask.desk.calls.backfill.run(schedule_id, start, end, MOST, ask.visitor.name)
-        made = await call
+        made = await ask.desk.do(RunBackfill(schedule_id, start, end, MOST, ask.visitor.name))
     except ScheduleError as error:
         raise RefusedError(422, "This period cannot be back-filled", str(error)) from error
     told = ask.telling(done="filled", made=len(made.run_ids))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core.runner.calls.firing.triggers import EnableTrigger
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.forms.form_texts import given_to, needed
 from cloaca_core.ui.pages.triggers import known
@@ -17,7 +18,7 @@ async def switch(ask: Ask) -> Response:
     given = await given_to(ask)
     name = (await known(ask, ask.query("name"))).name
     enabled = needed(given, "enabled") == "yes"
-    await ask.desk.calls.triggers.set_enabled(name, enabled, ask.visitor.name)
+    await ask.desk.do(EnableTrigger(name, enabled, ask.visitor.name))
     one = given.get("on") == "one"
     return ask.back_to(ask.paths.page("trigger", name=name) if one else ask.paths.page("triggers"))
 

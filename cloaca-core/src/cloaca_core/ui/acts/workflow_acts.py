@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core.definition.submission import StartOptions
 from cloaca_core.errors import (
     CloacaError,
     ConfigError,
@@ -12,7 +13,8 @@ from cloaca_core.errors import (
     StoreError,
     WorkflowNotFoundError,
 )
-from cloaca_core.runner.calls.start_options import StartOptions
+from cloaca_core.runner.calls.runs import Submit
+from cloaca_core.runner.calls.steering import PauseWorkflow, ResumeWorkflow
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.forms.form_texts import given_to, object_of
 from cloaca_core.values.duration_texts import seconds_of
@@ -36,7 +38,7 @@ async def pause(ask: Ask) -> Response:
     try:
         until = _instant(ask, given.get("until", "").strip())
         await _known(ask, name)
-        await ask.desk.calls.runs.steering.pause_workflow(name, until, reason, ask.visitor.name)
+        await ask.desk.do(PauseWorkflow(name, until, reason, ask.visitor.name))
     except ConfigError as error:
         return await _pause_page(ask, name, given, str(error))
     return ask.back_to(ask.paths.workflow(name))
@@ -47,7 +49,7 @@ async def resume(ask: Ask) -> Response:
     given = await given_to(ask)
     name, reason = given.get("name", ""), given.get("reason", "").strip() or None
     await _known(ask, name)
-    await ask.desk.calls.runs.steering.resume_workflow(name, reason, ask.visitor.name)
+    await ask.desk.do(ResumeWorkflow(name, reason, ask.visitor.name))
     return ask.back_to(ask.paths.workflow(name))
 
 
@@ -62,18 +64,18 @@ async def start(ask: Ask) -> Response:
     given = await given_to(ask)
     name = given.get("name", "")
     try:
-        run_id, _ = await ask.desk.calls.runs.submit(
+        operation = Submit(
             name,
             object_of(given.get("context", ""), "context"),
             given.get("key", "").strip() or None,
-            tags_of(given.get("tags", "")),
-            None,
-            StartOptions(
+            tags=tags_of(given.get("tags", "")),
+            start=StartOptions(
                 priority=_whole("priority", given.get("priority", "")),
                 delay=_delay(given.get("delay", "")),
             ),
             by=ask.visitor.name,
         )
+        run_id, _ = await ask.desk.do(operation)
     except (WorkflowNotFoundError, RunnerClosedError, StoreError):
         raise
     except CloacaError as error:

@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloaca_core.observe import Observer
-from cloaca_core.runner.calls.operations import Operations
+from cloaca_core.runner.calls.operation import Caller
 from cloaca_core.telemetry.masking import without_passwords
 from cloaca_core.telemetry.redaction import Redact, Redaction
 from cloaca_core.transfer.case import case_call
@@ -25,12 +25,15 @@ from cloaca_core.ui.threads import PAGES, Threads
 if TYPE_CHECKING:
     from cloaca_core.runner.async_client import AsyncClient
     from cloaca_core.runner.calls.call import Call
+    from cloaca_core.runner.calls.operation import Operation
     from cloaca_core.runner.client import Client
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """An open client's calls: ``observer`` looks, ``calls`` act. ``read_only`` refuses all acts;
+    """An open client's calls: ``observer`` looks, ``do`` acts. ``read_only`` refuses all acts;
     ``database`` is its backend, ``database_name`` is how the page names it, and ``short_url`` how
     a program opens it. ``case`` makes a
     document of a run, to be loaded into a test. ``redact`` hides the secrets of the client in
@@ -41,7 +44,7 @@ class Desk:
     """
 
     observer: Observer
-    calls: Operations
+    caller: Caller
     read_only: bool
     database: str
     database_name: str
@@ -56,6 +59,10 @@ class Desk:
     exports: Places = field(default_factory=exports)
     threads: Threads = field(default_factory=lambda: Threads("pages", *PAGES))
 
+    def do(self, operation: Operation[T]) -> Call[T]:
+        """A call of an operation, to be awaited."""
+        return operation.call(self.caller)
+
 
 def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:
     """The desk of a client, which stays its owner's."""
@@ -63,7 +70,7 @@ def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:
     observer = Observer(client)
     return Desk(
         observer=observer,
-        calls=Operations(host),
+        caller=Caller(host),
         read_only=read_only,
         database=host.backend_name,
         database_name=database_name(host.url, host.backend_name),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from cloaca_core.errors import ScheduleError
+from cloaca_core.runner.calls.firing.backfill import PreviewBackfill
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.calendar import Calendar, calendar
 from cloaca_core.ui.pages.schedules import view_of
@@ -93,7 +94,7 @@ def _date(text: str) -> date:
 
 
 async def _preview(ask: Ask, schedule_id: str, days: Days) -> Preview:
-    plan = await ask.desk.calls.backfill.preview(schedule_id, days.start, days.end, MOST)
+    plan = await ask.desk.do(PreviewBackfill(schedule_id, days.start, days.end, MOST))
     period = await ask.desk.observer.period(schedule_id, days.start, days.end)
     marks = calendar(days.first, days.last, period.ticks, frozenset(plan.scheduled_times))
     return Preview(plan, marks, len(period.ticks) == period.count)

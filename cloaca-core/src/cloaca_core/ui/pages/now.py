@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
 
+from cloaca_core.runner.calls.claiming import Slots
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.charts.lanes import WIDTH, chart
 from cloaca_core.ui.charts.strip import strip
@@ -67,7 +68,7 @@ async def _slots(ask: Ask, overview: Overview) -> tuple[int, int] | None:
     alive = [each for each in overview.runners if each.alive]
     if len(alive) != 1 or not alive[0].is_here:
         return None
-    slots = await ask.desk.calls.claiming.slots()
+    slots = await ask.desk.do(Slots())
     own = [each for each in slots.values() if each.used] or list(slots.values())[:1]
     return sum([each.used for each in own]), sum([each.used + each.free for each in own])
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 
 from cloaca_core.errors import CloacaError, RunnerClosedError, StoreError
+from cloaca_core.runner.calls.begin_again import PlanFork, PlanRetry
 from cloaca_core.ui.asking import Address, Ask
 from cloaca_core.ui.pages.pane import selected
 from cloaca_core.ui.refusals import RefusedError, refusal_of
@@ -79,7 +80,7 @@ async def retry_page(
     ask.must_act()
     tree = await _tree(ask)
     try:
-        plan = await ask.desk.calls.runs.steering.plan_retry(tree.run.id, tasks or None)
+        plan = await ask.desk.do(PlanRetry(tree.run.id, tasks or None))
     except (RunnerClosedError, StoreError):
         raise
     except CloacaError as error:
@@ -102,7 +103,7 @@ async def fork_page(
         refusal = RefusedError(409, "There is nothing to fork from", "This run has no task yet.")
         return await _refused(ask, tree.run, "fork", refusal)
     try:
-        plan = await ask.desk.calls.runs.steering.plan_fork(tree.run.id, wanted)
+        plan = await ask.desk.do(PlanFork(tree.run.id, wanted))
     except (RunnerClosedError, StoreError):
         raise
     except CloacaError as error:

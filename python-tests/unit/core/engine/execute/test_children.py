@@ -13,13 +13,13 @@ from tables import each_row
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.children import Children
 from cloaca_core._engine.execute.waits import AttemptWaits
-from cloaca_core.definition.child_calls import ChildOptions
+from cloaca_core.definition.submission import Submission, Submissions
 from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
 from cloaca_core.errors import BodyCancelled, RunnerUsageError
 from cloaca_core.runner.async_client import AsyncClient
 from cloaca_core.runner.client import Client
 
-OPTIONS = ChildOptions(None, None, None, None, None, None, detached=False)
+ONE, MANY = Submission("w", {"n": 1}), Submissions("w", [None])
 
 
 class Front:
@@ -28,18 +28,18 @@ class Front:
     def __init__(self) -> None:
         self.asked: list[Any] = []
 
-    def submit(self, attempt: Attempt, *call: Any) -> str:
-        self.asked.append((attempt, *call))
+    def submit(self, attempt: Attempt, asked: Any) -> str:
+        self.asked.append((attempt, asked))
         return "handle"
 
-    async def submit_async(self, attempt: Attempt, *call: Any) -> str:
-        return self.submit(attempt, *call)
+    async def submit_async(self, attempt: Attempt, asked: Any) -> str:
+        return self.submit(attempt, asked)
 
-    def submit_many(self, attempt: Attempt, *call: Any) -> list[str]:
-        return [self.submit(attempt, *call)]
+    def submit_many(self, attempt: Attempt, asked: Any) -> list[str]:
+        return [self.submit(attempt, asked)]
 
-    async def submit_many_async(self, attempt: Attempt, *call: Any) -> list[str]:
-        return [self.submit(attempt, *call)]
+    async def submit_many_async(self, attempt: Attempt, asked: Any) -> list[str]:
+        return [self.submit(attempt, asked)]
 
 
 def body(front: Front | None) -> tuple[AttemptWaits, Attempt]:
@@ -52,12 +52,11 @@ async def test_all_calls_are_handed_on_with_the_attempt() -> None:
     front = Front()
     calls, attempt = body(front)
 
-    assert calls.submit("w", {"n": 1}, OPTIONS) == "handle"
-    assert await calls.submit_async("w", None, OPTIONS) == "handle"
-    assert calls.submit_many("w", [None], OPTIONS) == ["handle"]
-    assert await calls.submit_many_async("w", [], OPTIONS) == ["handle"]
-    asked = [(attempt, "w", context, OPTIONS) for context in ({"n": 1}, None, [None], [])]
-    assert front.asked == asked
+    assert calls.submit(ONE) == "handle"
+    assert await calls.submit_async(ONE) == "handle"
+    assert calls.submit_many(MANY) == ["handle"]
+    assert await calls.submit_many_async(MANY) == ["handle"]
+    assert front.asked == [(attempt, asked) for asked in (ONE, ONE, MANY, MANY)]
 
 
 async def test_a_body_that_is_to_end_submits_nothing() -> None:
@@ -67,10 +66,10 @@ async def test_a_body_that_is_to_end_submits_nothing() -> None:
 
     for call in (calls.submit, calls.submit_many):
         with pytest.raises(BodyCancelled):
-            call("w", cast(Any, ()), OPTIONS)
+            call(cast(Any, MANY))
     for coming in (calls.submit_async, calls.submit_many_async):
         with pytest.raises(asyncio.CancelledError):
-            await coming("w", cast(Any, ()), OPTIONS)
+            await coming(cast(Any, MANY))
     assert front.asked == []
 
 
@@ -78,7 +77,7 @@ def test_an_engine_without_a_program_submits_nothing() -> None:
     calls, _ = body(None)
 
     with pytest.raises(RunnerUsageError, match="no runner was opened for this engine"):
-        calls.submit("w", None, OPTIONS)
+        calls.submit(ONE)
 
 
 @each_row(("handle", "client"), [(TaskHandle, Client), (AsyncTaskHandle, AsyncClient)])

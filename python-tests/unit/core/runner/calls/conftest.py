@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from model.operations import Do
 
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
+from cloaca_core.runner.calls.operation import Caller
 from cloaca_core.runner.host import EngineHost
 
 WAIT = 20
@@ -41,3 +43,13 @@ def host(own_registry: Registry) -> Iterator[EngineHost]:
     yield host
     host.close().result(WAIT)
     host.end_thread()
+
+
+@pytest.fixture
+def caller(host: EngineHost) -> Caller:
+    return Caller(host)
+
+
+@pytest.fixture
+def do(caller: Caller) -> Do:
+    return Do(caller)

@@ -19,6 +19,7 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.submission import Submissions
 from cloaca_core.definition.task import task
 from cloaca_core.errors import (
     AmbiguousWorkflowError,
@@ -243,7 +244,7 @@ def test_tags_that_are_no_mapping_are_refused(requests: Requests, tags: Any) -> 
 def test_a_time_limit_is_taken_over_for_one_run_and_for_many(
     requests: Requests, stored: int | None, limit: Any
 ) -> None:
-    (many,) = requests.many("flow", [{}], None, limit)
+    (many,) = requests.many(Submissions("flow", [{}], time_limit=limit))
 
     assert requests.request("flow", [{}], time_limit=limit).time_limit == stored
     assert many.time_limit == stored
@@ -265,7 +266,7 @@ def test_another_time_limit_is_refused(
         requests.request("flow", [{}], time_limit=limit)
     assert (type(caught.value), caught.value.field) == (kind, "time_limit")
     with pytest.raises(kind, match=message):
-        next(requests.many("flow", [], None, limit), None)
+        next(requests.many(Submissions("flow", [], time_limit=limit)), None)
 
 
 def test_outside_of_a_body_there_is_no_key_by_default(requests: Requests) -> None:
@@ -287,7 +288,7 @@ def test_a_body_numbers_its_calls(requests: Requests) -> None:
 def test_many_runs_of_a_body_are_not_numbered(requests: Requests) -> None:
     """A generator may give others the next time."""
     parent = Parent()
-    (request,) = parent.calls(lambda: list(requests.many("flow", [None, None], None)))
+    (request,) = parent.calls(lambda: list(requests.many(Submissions("flow", [None, None]))))
 
     assert (request.idempotency_key, request.parent) == (None, parent.attempt)
 
@@ -352,7 +353,7 @@ def test_ten_thousand_runs_are_one_commit() -> None:
 @pytest.mark.usefixtures("small_commits")
 @pytest.mark.parametrize(("length", "sizes"), [(0, []), (3, [3]), (4, [4]), (9, [4, 4, 1])])
 def test_many_are_cut_into_commits(requests: Requests, length: int, sizes: list[int]) -> None:
-    made = list(requests.many("flow", [{"n": n} for n in range(length)], {"a": "b"}))
+    made = list(requests.many(Submissions("flow", [{"n": n} for n in range(length)], {"a": "b"})))
 
     assert [len(request.texts) for request in made] == sizes
     assert [text for request in made for text in request.texts] == [
@@ -362,7 +363,7 @@ def test_many_are_cut_into_commits(requests: Requests, length: int, sizes: list[
 
 
 def test_only_what_can_begin_at_once_is_kept_as_data(requests: Requests) -> None:
-    (request,) = requests.many("flow", [{"n": n} for n in range(8)], None)
+    (request,) = requests.many(Submissions("flow", [{"n": n} for n in range(8)]))
 
     assert len(request.texts) == 8
     assert request.data == [{"n": 0}, {"n": 1}, {"n": 2}]
@@ -370,7 +371,7 @@ def test_only_what_can_begin_at_once_is_kept_as_data(requests: Requests) -> None
 
 def test_even_none_are_refused_for_an_unknown_workflow(requests: Requests) -> None:
     with pytest.raises(WorkflowNotFoundError):
-        list(requests.many("nowhere", [], None))
+        list(requests.many(Submissions("nowhere", [])))
 
 
 @each_row("contexts", [{"n": 1}, Context(), "text", b"bytes", 7, None])
@@ -378,14 +379,14 @@ def test_what_are_not_many_is_refused(requests: Requests, contexts: Any) -> None
     with pytest.raises(
         ConfigTypeError, match=r"^contexts must be an iterable of contexts"
     ) as caught:
-        list(requests.many("flow", contexts, None))
+        list(requests.many(Submissions("flow", contexts)))
 
     assert caught.value.field == "contexts"
 
 
 def test_bad_tags_are_refused_although_there_is_nothing_to_tag(requests: Requests) -> None:
     with pytest.raises(ConfigTypeError, match="tags"):
-        list(requests.many("flow", [], {"a": 1}))  # type: ignore[dict-item]  # refused
+        list(requests.many(Submissions("flow", [], {"a": 1})))  # type: ignore[dict-item]  # refused
 
 
 @pytest.mark.usefixtures("small_commits")
@@ -395,7 +396,7 @@ def test_a_sequence_is_checked_to_its_end_before_anything_is_given(
 ) -> None:
     given: list[object] = []
     with pytest.raises(ContextValueError, match=r"^contexts\[6\]\.n: "):
-        given.extend(requests.many("flow", make([{"n": 1}] * 6 + [{"n": NAN}]), None))
+        given.extend(requests.many(Submissions("flow", make([{"n": 1}] * 6 + [{"n": NAN}]))))
 
     assert given == []
 
@@ -409,7 +410,7 @@ def test_a_generator_is_read_as_it_goes(requests: Requests) -> None:
             read.append(n)
             yield {"n": NAN if n == 6 else n}
 
-    many = requests.many("flow", contexts(), None)
+    many = requests.many(Submissions("flow", contexts()))
     assert read == []
     assert len(next(many).texts) == 4
     assert read == [0, 1, 2, 3]
@@ -430,7 +431,7 @@ def test_a_refusal_names_the_place_among_many(
     requests: Requests, context: Any, path: str, message: str
 ) -> None:
     with pytest.raises((ContextValueError, ContextTypeError), match=message) as caught:
-        list(requests.many("flow", [None, context], None))
+        list(requests.many(Submissions("flow", [None, context])))
 
     assert caught.value.path == path
     assert str(caught.value).startswith(f"{caught.value.path}: ")

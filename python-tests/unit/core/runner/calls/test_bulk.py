@@ -5,29 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from model.operations import Do
 from tables import each_row
 
 from cloaca_core.errors import CloacaError, ConfigError, RunnerClosedError
 from cloaca_core.runner.calls.arguments import Selection
-from cloaca_core.runner.calls.claiming import ClaimingCalls
-from cloaca_core.runner.calls.runs import RunCalls
+from cloaca_core.runner.calls.bulk import SteerMany
+from cloaca_core.runner.calls.claiming import Stop
+from cloaca_core.runner.calls.history import Actions
+from cloaca_core.runner.calls.operation import Caller
+from cloaca_core.runner.calls.runs import CountRuns, Submit
 from cloaca_core.runner.host import EngineHost
 from cloaca_core.runner.results import BulkResult
 
 
-@pytest.fixture
-def runs(host: EngineHost) -> RunCalls:
-    ClaimingCalls(host).stop().wait()
-    return RunCalls(host)
+@pytest.fixture(autouse=True)
+def stopped(do: Do) -> None:
+    """The runner claims nothing."""
+    do(Stop())
 
 
 @pytest.mark.parametrize("kind", ["cancel", "pause", "resume", "retry"])
 @pytest.mark.parametrize("nothing", [Selection(), Selection(tags={})])
 def test_all_runs_are_never_meant_by_leaving_everything_out(
-    runs: RunCalls, kind: str, nothing: Selection
+    caller: Caller, kind: str, nothing: Selection
 ) -> None:
     with pytest.raises(ConfigError, match=f"^{kind}_many needs a filter: give status, "):
-        runs.bulk.steer(kind, nothing, None, None, False)
+        SteerMany(kind, nothing).call(caller)
 
 
 @each_row(
@@ -43,31 +47,31 @@ def test_all_runs_are_never_meant_by_leaving_everything_out(
     ],
 )
 def test_a_wrong_argument_is_refused_by_name(
-    runs: RunCalls, selection: Selection, options: Any, name: str
+    caller: Caller, selection: Selection, options: Any, name: str
 ) -> None:
     with pytest.raises((TypeError, ValueError), match=name) as caught:
-        runs.bulk.steer("cancel", selection, *options)
+        SteerMany("cancel", selection, *options).call(caller)
     assert isinstance(caught.value, CloacaError)
 
 
-def test_the_runs_of_a_selection_are_steered(runs: RunCalls) -> None:
+def test_the_runs_of_a_selection_are_steered(do: Do) -> None:
     for tags in ({"n": "1"}, {"n": "1"}, None):
-        runs.submit("flow", None, None, tags).wait()
+        do(Submit("flow", tags=tags))
     selection = Selection(workflow_name="flow", tags={"n": "1"})
 
-    preview = runs.bulk.steer("pause", selection, None, None, True).wait()
-    done = runs.bulk.steer("pause", selection, "no disk", "ann", False).wait()
-    again = runs.bulk.steer("pause", Selection(status="Paused"), None, None, False).wait()
+    preview = do(SteerMany("pause", selection, dry_run=True))
+    done = do(SteerMany("pause", selection, "no disk", "ann"))
+    again = do(SteerMany("pause", Selection(status="Paused")))
 
     assert preview == done == BulkResult(matched=2, changed=2, refused=0)
     assert again == BulkResult(matched=2, changed=0, refused=2)
-    assert {each.by for each in runs.history.actions(9).wait()} == {"ann"}
-    assert len({each.id for each in runs.history.actions(9).wait()}) == 1
-    assert runs.count_runs(Selection(status="Pending")).wait() == 1
+    assert {each.by for each in do(Actions(9))} == {"ann"}
+    assert len({each.id for each in do(Actions(9))}) == 1
+    assert do(CountRuns(Selection(status="Pending"))) == 1
 
 
-def test_a_closed_runner_steers_nothing(runs: RunCalls, host: EngineHost) -> None:
-    call = runs.bulk.steer("cancel", Selection(status="Pending"), None, None, False)
+def test_a_closed_runner_steers_nothing(caller: Caller, host: EngineHost) -> None:
+    call = SteerMany("cancel", Selection(status="Pending")).call(caller)
     host.close().result(20)
 
     with pytest.raises(RunnerClosedError):

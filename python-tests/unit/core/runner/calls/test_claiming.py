@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import pytest
+from model.operations import Do
 
 from cloaca_core.errors import RunnerClosedError
-from cloaca_core.runner.calls.call import Call
-from cloaca_core.runner.calls.claiming import ClaimingCalls
-from cloaca_core.runner.calls.runs import RunCalls
+from cloaca_core.runner.calls.claiming import Health, Start, Stop
+from cloaca_core.runner.calls.operation import Caller, Operation
+from cloaca_core.runner.calls.runs import Result, Status, Submit
 from cloaca_core.runner.host import EngineHost
 
 WAIT = 20
 
 
-@pytest.fixture
-def claiming(host: EngineHost) -> ClaimingCalls:
-    return ClaimingCalls(host)
+def test_a_runner_stops_and_starts_to_claim(do: Do, host: EngineHost) -> None:
+    do(Stop())
+    assert do(Health())["paused"] is True
+
+    run_id, _ = do(Submit("flow"))
+    assert do(Status(run_id)) == "Pending"
+
+    do(Start())
+    assert do(Result(run_id, WAIT)).status == "Completed"
+    assert do(Health())["paused"] is False
 
 
-def test_a_runner_stops_and_starts_to_claim(claiming: ClaimingCalls, host: EngineHost) -> None:
-    runs = RunCalls(host)
-    claiming.stop().wait()
-    assert claiming.health().wait()["paused"] is True
-
-    run_id, _ = runs.submit("flow", None, None, None).wait()
-    assert runs.status(run_id).wait() == "Pending"
-
-    claiming.start().wait()
-    assert runs.result(run_id, WAIT).wait().status == "Completed"
-    assert claiming.health().wait()["paused"] is False
-
-
-@pytest.mark.parametrize("make", [ClaimingCalls.health, ClaimingCalls.start, ClaimingCalls.stop])
+@pytest.mark.parametrize("operation", [Health(), Start(), Stop()])
 async def test_a_closed_runner_says_so_when_a_call_is_waited_for(
-    claiming: ClaimingCalls, host: EngineHost, make: Callable[[ClaimingCalls], Call[object]]
+    caller: Caller, host: EngineHost, operation: Operation[Any]
 ) -> None:
-    made = [make(claiming), make(claiming)]
+    made = [operation.call(caller), operation.call(caller)]
     host.close().result(WAIT)
 
     with pytest.raises(RunnerClosedError):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from model.operations import Do
 from tables import each_row
 
 from cloaca_core.definition.builder import WorkflowBuilder
@@ -13,10 +14,10 @@ from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.errors import ConfigError, ConfigTypeError, RunNotFoundError
-from cloaca_core.runner.calls.call import Call
-from cloaca_core.runner.calls.history import HistoryCalls
-from cloaca_core.runner.calls.runs import RunCalls
-from cloaca_core.runner.host import EngineHost
+from cloaca_core.runner.calls.history import Actions, Attempts, Events, Outputs, Rounds
+from cloaca_core.runner.calls.operation import Caller, Operation
+from cloaca_core.runner.calls.runs import End, Submit
+from cloaca_core.runner.calls.steering import Cancel, PauseWorkflow
 
 WAIT = 20
 
@@ -41,27 +42,14 @@ def own_registry() -> Registry:
 
 
 @pytest.fixture
-def runs(host: EngineHost) -> RunCalls:
-    return RunCalls(host)
-
-
-@pytest.fixture
-def run_id(runs: RunCalls) -> str:
+def run_id(do: Do) -> str:
     """A run that has completed."""
-    run_id, _ = runs.submit("flow", None, None, None).wait()
-    return runs.end(run_id, WAIT).wait()
+    run_id, _ = do(Submit("flow"))
+    return do(End(run_id, WAIT))
 
 
-OF_A_RUN: list[Callable[[HistoryCalls, str], Call[Any]]] = [
-    HistoryCalls.events,
-    HistoryCalls.attempts,
-    HistoryCalls.rounds,
-    HistoryCalls.outputs,
-]
-
-
-def test_the_events_of_a_run_are_told_in_the_order_of_time(runs: RunCalls, run_id: str) -> None:
-    events = runs.history.events(run_id).wait()
+def test_the_events_of_a_run_are_told_in_the_order_of_time(do: Do, run_id: str) -> None:
+    events = do(Events(run_id))
 
     assert [(each.kind, each.task_id, each.attempt) for each in events] == [
         ("created", None, None),
@@ -76,11 +64,9 @@ def test_the_events_of_a_run_are_told_in_the_order_of_time(runs: RunCalls, run_i
     ]
 
 
-def test_attempts_and_outputs_are_in_the_order_of_the_definition(
-    runs: RunCalls, run_id: str
-) -> None:
-    attempts = runs.history.attempts(run_id).wait()
-    outputs = runs.history.outputs(run_id).wait()
+def test_attempts_and_outputs_are_in_the_order_of_the_definition(do: Do, run_id: str) -> None:
+    attempts = do(Attempts(run_id))
+    outputs = do(Outputs(run_id))
 
     assert [(each.task_id, each.attempt, each.status) for each in attempts] == [
         ("z", 1, "Completed"),
@@ -90,31 +76,32 @@ def test_attempts_and_outputs_are_in_the_order_of_the_definition(
     assert list(outputs.items()) == [("z", {"x": 1}), ("b", {})]
 
 
-def test_a_run_that_was_begun_once_has_one_round(runs: RunCalls, run_id: str) -> None:
-    (only,) = runs.history.rounds(run_id).wait()
+def test_a_run_that_was_begun_once_has_one_round(do: Do, run_id: str) -> None:
+    (only,) = do(Rounds(run_id))
 
     assert (only.round, only.status) == (1, "Completed")
     assert only.final_context is not None
     assert only.final_context.to_dict() == {"x": 1}
 
 
-def test_what_was_asked_is_told_newest_first_and_no_more_than_is_wanted(runs: RunCalls) -> None:
-    runs.steering.pause_workflow("flow", None, "a reason", "ann").wait()
-    run_id, _ = runs.submit("flow", None, None, None).wait()
-    runs.steering.cancel(run_id, None, 0, True, "bob").wait()
+def test_what_was_asked_is_told_newest_first_and_no_more_than_is_wanted(do: Do) -> None:
+    do(PauseWorkflow("flow", reason="a reason", by="ann"))
+    run_id, _ = do(Submit("flow"))
+    do(Cancel(run_id, grace=0, by="bob"))
 
-    asked = [runs.history.actions(limit).wait() for limit in (9, 1)]
+    asked = [do(Actions(limit)) for limit in (9, 1)]
 
     told = [(each.kind, each.by, each.run_id, each.workflow_name) for each in asked[0]]
     assert told == [("cancel", "bob", run_id, "flow"), ("pause", "ann", None, "flow")]
     assert asked[1] == asked[0][:1]
 
 
-@each_row("ask", OF_A_RUN)
+@each_row("operation", [Events, Attempts, Rounds, Outputs])
 def test_an_unknown_run_is_refused_when_it_is_looked_for(
-    runs: RunCalls, ask: Callable[[HistoryCalls, str], Call[Any]]
+    caller: Caller,
+    operation: Callable[[str], Operation[object]],
 ) -> None:
-    call = ask(runs.history, "unknown")
+    call = operation("unknown").call(caller)
 
     with pytest.raises(RunNotFoundError):
         call.wait()
@@ -122,7 +109,7 @@ def test_an_unknown_run_is_refused_when_it_is_looked_for(
 
 @each_row(("limit", "error"), [(0, ConfigError), ("1", ConfigTypeError)])
 def test_a_limit_is_refused_before_anything_is_sent(
-    runs: RunCalls, limit: Any, error: type[Exception]
+    caller: Caller, limit: Any, error: type[Exception]
 ) -> None:
     with pytest.raises(error, match="limit"):
-        runs.history.actions(limit)
+        Actions(limit).call(caller)

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from model.operations import Do
 from tables import each_row
 
 from cloaca_core._engine.execute.attempt import Attempt
@@ -29,7 +30,21 @@ from cloaca_core.runner import history
 from cloaca_core.runner.calls import arguments, runs as module
 from cloaca_core.runner.calls.arguments import Selection
 from cloaca_core.runner.calls.call import Call
-from cloaca_core.runner.calls.runs import RunCalls, telling_accepted
+from cloaca_core.runner.calls.history import Events
+from cloaca_core.runner.calls.operation import Caller
+from cloaca_core.runner.calls.runs import (
+    End,
+    Execute,
+    GetRun,
+    Info,
+    ListRuns,
+    Result,
+    Status,
+    Submit,
+    SubmitMany,
+    Tasks,
+    telling_accepted,
+)
 from cloaca_core.runner.host import EngineHost
 
 WAIT = 20
@@ -37,14 +52,9 @@ NAN = float("nan")
 UNKNOWN = "019b0000-0000-7000-8000-000000000000"
 
 
-@pytest.fixture
-def runs(host: EngineHost) -> RunCalls:
-    return RunCalls(host)
-
-
-def listed(runs: RunCalls, limit: int = 100) -> list[str]:
+def listed(do: Do, limit: int = 100) -> list[str]:
     """The ids of all runs that were accepted."""
-    return [each.id for each in runs.list_runs(Selection(), limit, None).wait()]
+    return [each.id for each in do(ListRuns(Selection(), limit))]
 
 
 @contextmanager
@@ -66,55 +76,55 @@ def body(*, is_async: bool) -> Iterator[None]:
 # -- of a runner ---------------------------------------------------------------------------------
 
 
-async def test_a_run_is_executed_to_its_end(runs: RunCalls) -> None:
-    blocked = runs.execute("flow", {"b": 2}, WAIT).wait()
-    awaited = await runs.execute("flow", {"b": 2}, WAIT)
+async def test_a_run_is_executed_to_its_end(do: Do, caller: Caller) -> None:
+    blocked = do(Execute("flow", {"b": 2}, WAIT))
+    awaited = await Execute("flow", {"b": 2}, WAIT).call(caller)
 
     for result in (blocked, awaited):
         assert (result.status, result.final_context.to_dict()) == ("Completed", {"a": 1, "b": 2})
-    assert sorted([blocked.execution_id, awaited.execution_id]) == sorted(listed(runs))
+    assert sorted([blocked.execution_id, awaited.execution_id]) == sorted(listed(do))
 
 
-def test_a_call_that_is_not_waited_for_submits_nothing(runs: RunCalls) -> None:
-    runs.submit("flow", None, None, None)
-    runs.execute("flow", None, None)
-    next(runs.submit_many("flow", [None], None))
+def test_a_call_that_is_not_waited_for_submits_nothing(do: Do, caller: Caller) -> None:
+    Submit("flow").call(caller)
+    Execute("flow").call(caller)
+    next(SubmitMany("flow", [None]).pages(caller))
 
-    assert listed(runs) == []
+    assert listed(do) == []
 
 
-def test_a_run_is_submitted_with_its_key_and_tags(runs: RunCalls) -> None:
-    run_id, created = runs.submit("flow", None, "k", {"colour": "red"}).wait()
+def test_a_run_is_submitted_with_its_key_and_tags(do: Do) -> None:
+    run_id, created = do(Submit("flow", idempotency_key="k", tags={"colour": "red"}))
 
     assert created
-    assert runs.submit("flow", None, "k", None).wait() == (run_id, False)
-    (found,) = runs.list_runs(Selection(None, "flow", {"colour": "red"}), 10, None).wait()
+    assert do(Submit("flow", idempotency_key="k")) == (run_id, False)
+    (found,) = do(ListRuns(Selection(None, "flow", {"colour": "red"}), 10))
     assert (found.id, found.workflow_name, found.tags) == (run_id, "flow", {"colour": "red"})
 
 
-def test_a_run_is_found_by_its_id_and_no_other_is(runs: RunCalls) -> None:
-    run_id, _ = runs.submit("flow", None, None, None).wait()
+def test_a_run_is_found_by_its_id_and_no_other_is(do: Do) -> None:
+    run_id, _ = do(Submit("flow"))
 
-    assert runs.get_run(run_id).wait() == run_id
+    assert do(GetRun(run_id)) == run_id
     with pytest.raises(RunNotFoundError):
-        runs.get_run(UNKNOWN).wait()
+        do(GetRun(UNKNOWN))
 
 
 def test_a_database_that_writes_on_its_own_connections_only_gives_no_outbox(
-    runs: RunCalls, host: EngineHost, monkeypatch: pytest.MonkeyPatch
+    caller: Caller, host: EngineHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, run, message = runs.outgoing("flow", {"a": 1}, "k", {"b": "c"}).wait()
+    _, run, message = Submit("flow", {"a": 1}, "k", tags={"b": "c"}).outgoing(caller).wait()
     assert (run.workflow, run.input, run.tags) == ("public::embedded::flow", '{"a":1}', '{"b":"c"}')
     assert run.owner is None
     assert message is None
 
     monkeypatch.setattr(host.engine.store, "outbox", None)
     with pytest.raises(ConfigError, match="connection: this backend writes on no connection"):
-        runs.outgoing("flow", None, None, None).wait()
+        Submit("flow").outgoing(caller).wait()
 
 
-def test_a_first_message_goes_with_the_row_that_its_submitter_writes(runs: RunCalls) -> None:
-    _, run, message = runs.outgoing("flow", None, None, None, send=("paid", 7)).wait()
+def test_a_first_message_goes_with_the_row_that_its_submitter_writes(caller: Caller) -> None:
+    _, run, message = Submit("flow", send=("paid", 7)).outgoing(caller).wait()
 
     assert message is not None
     assert (message.run_id, message.name, message.payload) == (run.id, "paid", "7")
@@ -126,7 +136,7 @@ def test_a_first_message_goes_with_the_row_that_its_submitter_writes(runs: RunCa
 
 
 async def test_many_runs_are_accepted_a_page_at_a_time(
-    runs: RunCalls, monkeypatch: pytest.MonkeyPatch
+    do: Do, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(arguments, "RUNS_PER_COMMIT", 2)
     read: list[int] = []
@@ -137,12 +147,12 @@ async def test_many_runs_are_accepted_a_page_at_a_time(
             yield {"n": n}
 
     sizes, seen = [], []
-    for page in runs.submit_many("flow", contexts(), None):
+    for page in SubmitMany("flow", contexts()).pages(caller):
         sizes.append(len(await page))
         seen.append(len(read))
 
     assert (sizes, seen) == ([2, 2, 1], [2, 4, 5])
-    assert len(listed(runs)) == 5
+    assert len(listed(do)) == 5
 
 
 def test_an_error_among_many_tells_what_was_accepted_before() -> None:
@@ -157,21 +167,21 @@ def test_an_error_among_many_tells_what_was_accepted_before() -> None:
 
 
 async def test_a_recent_end_is_at_hand_without_the_engine(
-    runs: RunCalls, host: EngineHost, monkeypatch: pytest.MonkeyPatch
+    do: Do, caller: Caller, host: EngineHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_id = runs.execute("flow", None, WAIT).wait().execution_id
+    run_id = do(Execute("flow", timeout=WAIT)).execution_id
 
     def unsent(*_: object) -> None:
         raise AssertionError("it was asked")
 
     monkeypatch.setattr(host, "send", unsent)
 
-    assert (await runs.result(run_id, 0)).status == runs.result(run_id, 0).wait().status
-    assert await runs.end(run_id, 0) == runs.end(run_id, 0).wait() == run_id
+    assert (await Result(run_id, 0).call(caller)).status == do(Result(run_id, 0)).status
+    assert await End(run_id, 0).call(caller) == do(End(run_id, 0)) == run_id
 
 
 def test_tasks_and_events_are_read_on_the_thread_that_waits(
-    runs: RunCalls, monkeypatch: pytest.MonkeyPatch
+    do: Do, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The engine's loop has other things to do."""
     threads: list[threading.Thread] = []
@@ -183,11 +193,11 @@ def test_tasks_and_events_are_read_on_the_thread_that_waits(
             return _real(*given, **options)
 
         monkeypatch.setattr(place, name, read)
-    run_id = runs.execute("flow", None, WAIT).wait().execution_id
+    run_id = do(Execute("flow", timeout=WAIT)).execution_id
 
-    tasks = runs.tasks(run_id).wait()
-    events = runs.history.events(run_id).wait()
-    listed(runs)
+    tasks = do(Tasks(run_id))
+    events = do(Events(run_id))
+    listed(do)
 
     assert {name: each.status for name, each in tasks.items()} == {
         "first": "Completed", "second": "Completed"
@@ -200,73 +210,70 @@ def test_tasks_and_events_are_read_on_the_thread_that_waits(
 # -- refusals ------------------------------------------------------------------------------------
 
 
-_REFUSED: list[tuple[Callable[[RunCalls], object], type[Exception]]] = [
-    (lambda runs: runs.execute("nowhere", None, None), WorkflowNotFoundError),
-    (lambda runs: runs.execute("flow", {"a": NAN}, None), ContextValueError),
-    (lambda runs: runs.submit("flow", 7, None, None), ContextTypeError),  # type: ignore[arg-type]  # refused
-    (lambda runs: runs.submit("flow", None, "", None), ConfigError),
-    (lambda runs: runs.submit("flow", None, None, {"a": 1}), ConfigTypeError),  # type: ignore[dict-item]  # refused
-    (lambda runs: runs.outgoing("flow", None, 7, None), ConfigTypeError),  # type: ignore[arg-type]  # refused
-    (lambda runs: next(runs.submit_many("flow", 7, None)), ConfigTypeError),  # type: ignore[arg-type]  # refused
-    (lambda runs: runs.list_runs(Selection(), 0, None), ConfigError),
+_REFUSED: list[tuple[Callable[[Caller], object], type[Exception]]] = [
+    (lambda caller: Execute("nowhere").call(caller), WorkflowNotFoundError),
+    (lambda caller: Execute("flow", {"a": NAN}).call(caller), ContextValueError),
+    (lambda caller: Submit("flow", 7).call(caller), ContextTypeError),  # type: ignore[arg-type]  # refused
+    (lambda caller: Submit("flow", idempotency_key="").call(caller), ConfigError),
+    (lambda caller: Submit("flow", tags={"a": 1}).call(caller), ConfigTypeError),  # type: ignore[dict-item]  # refused
+    (lambda caller: Submit("flow", idempotency_key=7).outgoing(caller), ConfigTypeError),  # type: ignore[arg-type]  # refused
+    (lambda caller: next(SubmitMany("flow", 7).pages(caller)), ConfigTypeError),  # type: ignore[arg-type]  # refused
+    (lambda caller: ListRuns(Selection(), 0).call(caller), ConfigError),
 ]
 """What the engine is not asked for, and is told as soon as the call is made."""
 
 
 @each_row(("make", "kind"), _REFUSED)
 def test_bad_arguments_are_refused_when_the_call_is_made(
-    runs: RunCalls, make: Callable[[RunCalls], object], kind: type[Exception]
+    caller: Caller, make: Callable[[Caller], object], kind: type[Exception]
 ) -> None:
     with pytest.raises(kind):
-        make(runs)
+        make(caller)
 
 
 @pytest.mark.parametrize(("make", "kind"), _REFUSED)
 def test_a_closed_runner_says_that_it_is_closed_before_it_looks_at_arguments(
-    runs: RunCalls,
-    host: EngineHost,
-    make: Callable[[RunCalls], object],
-    kind: type[Exception],
+    caller: Caller, host: EngineHost, make: Callable[[Caller], object], kind: type[Exception]
 ) -> None:
     host.close().result(WAIT)
 
     with pytest.raises(RunnerClosedError):
-        make(runs)
+        make(caller)
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda runs: runs.execute("flow", None, -1),
-        lambda runs: runs.result(UNKNOWN, -1),
-        lambda runs: runs.end(UNKNOWN, -1),
-        lambda runs: runs.get_run(7),
+        lambda caller: Execute("flow", timeout=-1).call(caller),
+        lambda caller: Result(UNKNOWN, -1).call(caller),
+        lambda caller: End(UNKNOWN, -1).call(caller),
+        lambda caller: GetRun(cast(Any, 7)).call(caller),
     ],
 )
 def test_a_timeout_and_an_id_are_looked_at_on_a_closed_runner_too(
-    runs: RunCalls, host: EngineHost, make: Callable[[RunCalls], object]
+    caller: Caller, host: EngineHost, make: Callable[[Caller], object]
 ) -> None:
     host.close().result(WAIT)
 
     with pytest.raises((ConfigError, DefinitionError)):
-        make(runs)
+        make(caller)
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda runs: runs.get_run(UNKNOWN),
-        lambda runs: runs.status(UNKNOWN),
-        lambda runs: runs.result(UNKNOWN, 0),
-        lambda runs: runs.end(UNKNOWN, 0),
-        lambda runs: runs.tasks(UNKNOWN),
-        lambda runs: runs.info(UNKNOWN),
+        lambda caller: GetRun(UNKNOWN).call(caller),
+        lambda caller: Status(UNKNOWN).call(caller),
+        lambda caller: Result(UNKNOWN, 0).call(caller),
+        lambda caller: End(UNKNOWN, 0).call(caller),
+        lambda caller: Tasks(UNKNOWN).call(caller),
+        lambda caller: Info(UNKNOWN).call(caller),
     ],
 )
 async def test_the_others_say_so_when_they_are_waited_for(
-    runs: RunCalls, host: EngineHost, make: Callable[[RunCalls], Call[object]]
+    caller: Caller, host: EngineHost, make: Callable[[Caller], Call[object]]
 ) -> None:
-    made = [make(runs), make(runs)]
+    made = [make(caller), make(caller)]
     host.close().result(WAIT)
 
     with pytest.raises(RunnerClosedError):
@@ -278,27 +285,27 @@ async def test_the_others_say_so_when_they_are_waited_for(
 # -- from bodies ---------------------------------------------------------------------------------
 
 
-def test_a_call_of_a_body_is_numbered_when_it_is_sent(runs: RunCalls) -> None:
+def test_a_call_of_a_body_is_numbered_when_it_is_sent(do: Do, caller: Caller) -> None:
     """Its run is found by the number when the body is run again."""
     with body(is_async=False):
-        made = [runs.submit("flow", None, None, None) for _ in range(2)]
+        made = [Submit("flow").call(caller) for _ in range(2)]
         (second, _), (first, _) = made[1].wait(), made[0].wait()
     with body(is_async=False):  # run again
-        again = [runs.submit("flow", None, None, None).wait() for _ in range(2)]
+        again = [do(Submit("flow")) for _ in range(2)]
 
     assert again == [(second, False), (first, False)]
 
 
-async def test_a_call_that_is_refused_takes_no_number_of_the_bodys(runs: RunCalls) -> None:
+async def test_a_call_that_is_refused_takes_no_number_of_the_bodys(do: Do, caller: Caller) -> None:
     with body(is_async=False):
-        first, _ = runs.submit("flow", None, None, None).wait()
+        first, _ = do(Submit("flow"))
 
     with body(is_async=True):
-        for refused in (runs.submit("flow", None, None, None), runs.execute("flow", None, None)):
+        for refused in (Submit("flow").call(caller), Execute("flow").call(caller)):
             with pytest.raises(RunnerUsageError, match="use an AsyncRunner and await the call"):
                 refused.wait()
         with pytest.raises(ConfigTypeError):
-            runs.submit("flow", None, None, {"a": 1})  # type: ignore[dict-item]  # refused
-        assert await runs.submit("flow", None, None, None) == (first, False)
+            Submit("flow", tags={"a": 1}).call(caller)  # type: ignore[dict-item]  # refused
+        assert await Submit("flow").call(caller) == (first, False)
 
-    assert listed(runs) == [first]
+    assert listed(do) == [first]

@@ -9,12 +9,13 @@ import pytest
 from tables import each_row
 
 from cloaca_core._engine.submit.start import AT_ONCE, Start
+from cloaca_core.definition.submission import StartOptions
 from cloaca_core.errors import ConfigError, ConfigTypeError
-from cloaca_core.runner.calls.start_options import StartOptions
+from cloaca_core.runner.calls.start_options import checked_start
 
 
 def test_without_options_a_run_starts_at_once() -> None:
-    assert StartOptions().checked() is AT_ONCE
+    assert checked_start(StartOptions()) is AT_ONCE
 
 
 @each_row(
@@ -36,7 +37,7 @@ def test_without_options_a_run_starts_at_once() -> None:
     ],
 )
 def test_they_are_instants_and_durations(options: dict[str, Any], expected: Start) -> None:
-    assert StartOptions(**options).checked() == expected
+    assert checked_start(StartOptions(**options)) == expected
 
 
 @each_row(
@@ -69,7 +70,7 @@ def test_a_refusal_names_the_parameter(
     options: dict[str, Any], error: type[ConfigError], field: str, text: str
 ) -> None:
     with pytest.raises(error) as caught:
-        StartOptions(**options).checked()
+        checked_start(StartOptions(**options))
 
     assert text in str(caught.value)
     assert caught.value.field == field

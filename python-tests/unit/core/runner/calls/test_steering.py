@@ -2,74 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import pytest
+from model.operations import Do, wrong
 from tables import each_row
 
 from cloaca_core.errors import CloacaError, ConfigError, ConfigTypeError
-from cloaca_core.runner.calls.call import Call
-from cloaca_core.runner.calls.runs import RunCalls
-from cloaca_core.runner.calls.steering import SteeringCalls
-from cloaca_core.runner.host import EngineHost
+from cloaca_core.runner.calls.operation import Caller, Operation
+from cloaca_core.runner.calls.runs import Result, Status, Submit
+from cloaca_core.runner.calls.steering import Pause, PauseWorkflow, ResumeWorkflow
 
 WAIT = 20
 NO_ZONE = datetime(2030, 1, 1)  # noqa: DTZ001 - that is what is refused
 
 
-@pytest.fixture
-def runs(host: EngineHost) -> RunCalls:
-    return RunCalls(host)
-
-
-@pytest.fixture
-def steering(runs: RunCalls) -> SteeringCalls:
-    return runs.steering
-
-
 # -- workflows -----------------------------------------------------------------------------------
 
 
-def test_a_paused_workflow_starts_no_run_until_it_is_resumed(
-    runs: RunCalls, steering: SteeringCalls
-) -> None:
-    assert steering.pause_workflow("flow", None, "no disk", "ann").wait() is True
-    assert steering.pause_workflow("public::embedded::flow", None, None, None).wait() is False
-    run_id, _ = runs.submit("flow", None, None, None).wait()
-    assert runs.status(run_id).wait() == "Pending"
+def test_a_paused_workflow_starts_no_run_until_it_is_resumed(do: Do) -> None:
+    assert do(PauseWorkflow("flow", reason="no disk", by="ann")) is True
+    assert do(PauseWorkflow("public::embedded::flow")) is False
+    run_id, _ = do(Submit("flow"))
+    assert do(Status(run_id)) == "Pending"
 
-    assert steering.resume_workflow("flow", None, None).wait() is True
-    assert runs.result(run_id, WAIT).wait().status == "Completed"
-    assert steering.resume_workflow("flow", None, None).wait() is False
+    assert do(ResumeWorkflow("flow")) is True
+    assert do(Result(run_id, WAIT)).status == "Completed"
+    assert do(ResumeWorkflow("flow")) is False
 
 
-def test_a_workflow_that_is_not_registered_can_be_paused(steering: SteeringCalls) -> None:
-    assert steering.pause_workflow("elsewhere", None, None, None).wait() is True
-    assert steering.resume_workflow("public::embedded::elsewhere", None, None).wait() is True
+def test_a_workflow_that_is_not_registered_can_be_paused(do: Do) -> None:
+    assert do(PauseWorkflow("elsewhere")) is True
+    assert do(ResumeWorkflow("public::embedded::elsewhere")) is True
 
 
 @each_row(
     ("refused", "kind", "message"),
     [
-        (lambda s: s.pause_workflow(7, None, None, None), TypeError, "workflow_name"),
-        (lambda s: s.resume_workflow("a::b", None, None), ConfigError, "workflow_name"),
-        (lambda s: s.pause_workflow("w", "soon", None, None), ConfigError, "until is 'soon'"),
-        (lambda s: s.pause_workflow("w", 7, None, None), ConfigTypeError, "until must be a datet"),
-        (lambda s: s.pause("r", None, "soon", True, None), ConfigError, "until is 'soon'"),
-        (lambda s: s.pause("r", None, NO_ZONE, True, None), ConfigError, "until is"),
-        (lambda s: s.pause("r", None, 7, True, None), ConfigTypeError, "until must be a datetime"),
-        (lambda s: s.pause("r", None, None, "no", None), TypeError, "children must be a bool"),
-        (lambda s: s.pause_workflow("w", None, "", None), ConfigError, "reason must have"),
-        (lambda s: s.pause_workflow("w", None, None, 7), ConfigTypeError, "by must be a str"),
+        (wrong(PauseWorkflow, 7), TypeError, "workflow_name"),
+        (wrong(ResumeWorkflow, "a::b"), ConfigError, "workflow_name"),
+        (wrong(PauseWorkflow, "w", "soon"), ConfigError, "until is 'soon'"),
+        (wrong(PauseWorkflow, "w", 7), ConfigTypeError, "until must be a datet"),
+        (wrong(Pause, "r", until="soon"), ConfigError, "until is 'soon'"),
+        (wrong(Pause, "r", until=NO_ZONE), ConfigError, "until is"),
+        (wrong(Pause, "r", until=7), ConfigTypeError, "until must be a datetime"),
+        (wrong(Pause, "r", children="no"), TypeError, "children must be a bool"),
+        (wrong(PauseWorkflow, "w", reason=""), ConfigError, "reason must have"),
+        (wrong(PauseWorkflow, "w", by=7), ConfigTypeError, "by must be a str"),
     ],
 )
 def test_a_wrong_argument_is_refused_before_anything_is_sent(
-    steering: SteeringCalls,
-    refused: Callable[[SteeringCalls], Call[bool]],
-    kind: type[Exception],
-    message: str,
+    caller: Caller, refused: Operation[Any], kind: type[Exception], message: str
 ) -> None:
     with pytest.raises(kind, match=message) as caught:
-        refused(steering)
+        refused.call(caller)
     assert isinstance(caught.value, CloacaError)

@@ -8,10 +8,10 @@ import pytest
 from tables import each_row
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
-from cloaca_core.runner.calls.upkeep import UpkeepCalls
+from cloaca_core.runner.calls.upkeep import Prune
 
 if TYPE_CHECKING:
-    from cloaca_core.runner.host import EngineHost
+    from cloaca_core.runner.calls.operation import Caller
 
 
 @each_row(
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def test_a_wrong_argument_of_a_prune_is_refused_by_name(
     kind: type[ConfigError], name: str, arguments: Any
 ) -> None:
-    calls = UpkeepCalls(cast("EngineHost", None))  # which is asked last
+    caller = cast("Caller", None)  # which is asked last
     with pytest.raises(ConfigError, match=name) as caught:
-        calls.prune(*arguments)
+        Prune(*arguments).call(caller)
 
     assert (type(caught.value), caught.value.field) == (kind, name)

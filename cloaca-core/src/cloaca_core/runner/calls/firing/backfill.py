@@ -1,4 +1,4 @@
-"""Calls that run the past ticks of a period, or tell which ones would run.
+"""Operations that run the past ticks of a period, or tell which ones would run.
 
 Page by page, each a commit of its own: after an error or a crash the call can be made again, since
 no tick runs twice. Decides nothing about ticks, and never changes a schedule's next tick.
@@ -6,15 +6,14 @@ no tick runs twice. Decides nothing about ticks, and never changes a schedule's 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from cloaca_core._engine.fire.tick_rows import TICKS_PER_COMMIT, timing_of
 from cloaca_core.errors import ScheduleError
 from cloaca_core.records.schedules import ScheduleRow
-from cloaca_core.runner.calls.call import Call
 from cloaca_core.runner.calls.noted_acts import NotedActs
 from cloaca_core.runner.calls.orders import asker
 from cloaca_core.runner.error_prefixes import prefixed
@@ -31,23 +30,14 @@ if TYPE_CHECKING:
     from cloaca_core._engine.engine import Engine
     from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
     from cloaca_core.records.steering import ActRow
-    from cloaca_core.runner.host import EngineHost
+    from cloaca_core.runner.calls.call import Call
+    from cloaca_core.runner.calls.operation import Caller
     from cloaca_core.schedules.timing import Timing
     from cloaca_core.store.protocol import Store
 
 DEFAULT_LIMIT: Final = 1_000
 _TIME: Final = "%Y-%m-%d %H:%M:%S"
 _PREFIX: Final = "Failed to back-fill schedule: "
-
-
-@dataclass(frozen=True, slots=True)
-class BackfillSpec:
-    """The arguments of a back-fill. ``schedule`` is an id or a name."""
-
-    schedule: str
-    start: datetime | str
-    end: datetime | str
-    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,43 +51,49 @@ class Filled:
     left: int = 0
 
 
-class BackfillCalls:
-    """Makes the calls of one runner. Any thread may ask."""
+class BackfillSpec(NamedTuple):
+    """The arguments of a back-fill. ``schedule`` is an id or a name."""
 
-    def __init__(self, host: EngineHost) -> None:
-        self._host = host
+    schedule: str
+    start: datetime | str
+    end: datetime | str
+    limit: int | None = None
+    by: str | None = None
 
-    def run(
-        self,
-        schedule: str,
-        start: datetime | str,
-        end: datetime | str,
-        limit: int | None,
-        by: str | None = None,
-    ) -> Call[Backfill]:
-        """Run the ticks that have no run."""
-        return self._ask(BackFilling.run, BackfillSpec(schedule, start, end, limit), by)
 
-    def preview(
-        self, schedule: str, start: datetime | str, end: datetime | str, limit: int | None
-    ) -> Call[Backfill]:
-        """Tell which ticks ``run`` would run now."""
-        return self._ask(BackFilling.preview, BackfillSpec(schedule, start, end, limit))
+class RunBackfill(BackfillSpec):
+    """Run the ticks that have no run."""
 
-    def _ask(
-        self,
-        method: Callable[[BackFilling, BackfillSpec], Coroutine[Any, Any, Filled]],
-        spec: BackfillSpec,
-        by: str | None = None,
-    ) -> Call[Backfill]:
-        """A call of a method of ``BackFilling``."""
-        who = asker(by)
+    __slots__ = ()
+
+    def call(self, caller: Caller) -> Call[Backfill]:
+        """See ``Operation``."""
+        who = asker(self.by)
 
         async def answer(engine: Engine) -> Filled:
-            acts = NotedActs(engine.store, engine.ids, who)
-            return await method(BackFilling(engine.store, acts, engine.schedule_loop), spec)
+            return await _filling(engine, who).run(self)
 
-        return Call(lambda: self._host.send(answer), _result)
+        return caller.act(answer, _result)
+
+
+class PreviewBackfill(BackfillSpec):
+    """Tell which ticks ``RunBackfill`` would run now."""
+
+    __slots__ = ()
+
+    def call(self, caller: Caller) -> Call[Backfill]:
+        """See ``Operation``."""
+        who = asker(self.by)
+
+        async def answer(engine: Engine) -> Filled:
+            return await _filling(engine, who).preview(self)
+
+        return caller.act(answer, _result)
+
+
+def _filling(engine: Engine, by: str) -> BackFilling:
+    acts = NotedActs(engine.store, engine.ids, by)
+    return BackFilling(engine.store, acts, engine.schedule_loop)
 
 
 def _result(filled: Filled) -> Backfill:

@@ -1,4 +1,4 @@
-"""Calls about cron schedules.
+"""Operations about cron schedules.
 
 The workflow's name and the parameters are checked on the caller's thread, since the registry and
 a context belong to the caller; ``schedule_table`` checks and does all else, on the engine's loop.
@@ -7,13 +7,13 @@ a context belong to the caller; ``schedule_table`` checks and does all else, on 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, Union
 
 from cloaca_core.definition.inputs import input_text, items_of
 from cloaca_core.runner.calls.call import Call, unchanged
 from cloaca_core.runner.calls.firing.schedule_lists import ScheduleLists
 from cloaca_core.runner.calls.firing.schedule_table import Moment, ScheduleSpec, ScheduleTable
-from cloaca_core.runner.calls.firing.table_calls import TableCalls
+from cloaca_core.runner.calls.firing.table_calls import table_call
 from cloaca_core.runner.calls.names import name_to_look_up
 from cloaca_core.runner.calls.noted_acts import NotedActs
 from cloaca_core.runner.calls.orders import asker
@@ -25,149 +25,198 @@ if TYPE_CHECKING:
     from cloaca_core._engine.engine import Engine
     from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core.definition.inputs import ContextLike
+    from cloaca_core.runner.calls.operation import Caller
     from cloaca_core.runner.host import EngineHost
     from cloaca_core.values.durations import Duration
     from cloaca_core.values.no_limit import NoLimit
 
-P = ParamSpec("P")
 T = TypeVar("T")
+_Ticking: TypeAlias = Union["RegisterCron", "PutSchedule", "PutInstance"]
 
 
-class ScheduleOptions(TypedDict, total=False):
-    """Settings of a schedule; None stands for a default."""
+class RegisterCron(NamedTuple):
+    """Add a schedule without a name; returns its id."""
 
-    catchup_policy: str | None
-    overlap_policy: str | None
-    jitter_seconds: int | None
-    start_date: Moment
-    end_date: Moment
-    time_limit: Duration | NoLimit | None
+    workflow_name: str
+    cron_expression: str
+    timezone: str
+    by: str | None = None
 
-
-class ScheduleCalls(TableCalls[ScheduleTable]):
-    """Makes the calls of one runner. Any thread may ask."""
-
-    def __init__(self, host: EngineHost) -> None:
-        super().__init__(host, _table)
-
-    def register(
-        self, workflow_name: str, cron_expression: str, timezone: str, by: str | None = None
-    ) -> Call[str]:
-        """Add a schedule without a name; returns its id."""
+    def call(self, caller: Caller) -> Call[str]:
+        """See ``Operation``."""
         with prefixed(CRON_WORKFLOW):
-            spec = self._spec(None, workflow_name, cron_expression, timezone, None)
-        return self._put(ScheduleTable.register, spec, workflow_name, CRON_WORKFLOW, by)
+            spec = _spec(caller.host, self, None, None)
+        return _put(caller, ScheduleTable.register, spec, self, CRON_WORKFLOW)
 
-    def put(
-        self,
-        name: str,
-        workflow_name: str,
-        cron_expression: str,
-        timezone: str,
-        params: ContextLike,
-        by: str | None = None,
-        **options: Unpack[ScheduleOptions],
-    ) -> Call[str]:
-        """Add a schedule, or change the one of its name; returns its id."""
+
+class PutSchedule(NamedTuple):
+    """Add a schedule, or change the one of its name; returns its id. None stands for a default."""
+
+    name: str
+    workflow_name: str
+    cron_expression: str
+    timezone: str
+    params: ContextLike = None
+    catchup_policy: str | None = None
+    overlap_policy: str | None = None
+    jitter_seconds: int | None = None
+    start_date: Moment = None
+    end_date: Moment = None
+    time_limit: Duration | NoLimit | None = None
+    by: str | None = None
+
+    def call(self, caller: Caller) -> Call[str]:
+        """See ``Operation``."""
         with prefixed(SCHEDULE):
-            spec = self._spec(name, workflow_name, cron_expression, timezone, params, **options)
-        return self._put(ScheduleTable.put, spec, workflow_name, SCHEDULE, by)
+            spec = replace(
+                _spec(caller.host, self, self.name, self.params),
+                catchup_policy=self.catchup_policy,
+                overlap_policy=self.overlap_policy,
+                jitter_seconds=self.jitter_seconds,
+                start_date=self.start_date,
+                end_date=self.end_date,
+                time_limit=self.time_limit,
+            )
+        return _put(caller, ScheduleTable.put, spec, self, SCHEDULE)
 
-    def put_instance(
-        self,
-        instance_name: str,
-        workflow_name: str,
-        cron_expression: str,
-        timezone: str,
-        params: ContextLike,
-        by: str | None = None,
-    ) -> Call[str]:
-        """Add an instance of a workflow, or change it; returns the id of its schedule."""
+
+class PutInstance(NamedTuple):
+    """Add an instance of a workflow, or change it; returns the id of its schedule."""
+
+    workflow_name: str
+    instance_name: str
+    cron_expression: str
+    timezone: str
+    params: ContextLike = None
+    by: str | None = None
+
+    def call(self, caller: Caller) -> Call[str]:
+        """See ``Operation``."""
         with prefixed(INSTANCE):
-            spec = self._spec(instance_name, workflow_name, cron_expression, timezone, params)
-        return self._put(ScheduleTable.put_instance, spec, workflow_name, INSTANCE, by)
+            spec = _spec(caller.host, self, self.instance_name, self.params)
+        return _put(caller, ScheduleTable.put_instance, spec, self, INSTANCE)
 
-    def page(
-        self, enabled_only: bool | None, limit: int | None, offset: int | None
-    ) -> Call[list[dict[str, Any]]]:
-        """Some of the schedules, by workflow."""
-        return self._look(ScheduleLists.page, enabled_only, limit, offset)
 
-    def get(self, schedule_id: str) -> Call[dict[str, Any]]:
-        """One schedule."""
-        return self._look(ScheduleLists.get, schedule_id)
+class ListSchedules(NamedTuple):
+    """Some of the schedules, by workflow."""
 
-    def update(
-        self, schedule_id: str, cron_expression: str, timezone: str, by: str | None = None
-    ) -> Call[None]:
-        """Change when it ticks."""
-        return self._ask_as(by, ScheduleTable.update, schedule_id, cron_expression, timezone)
+    enabled_only: bool | None = None
+    limit: int | None = None
+    offset: int | None = None
 
-    def set_enabled(self, schedule_id: str, enabled: bool, by: str | None = None) -> Call[None]:
-        """Enable or disable it."""
-        return self._ask_as(by, ScheduleTable.set_enabled, schedule_id, enabled)
+    def call(self, caller: Caller) -> Call[list[dict[str, Any]]]:
+        """See ``Operation``."""
+        return _look(caller, lambda lists: lists.page(*self))
 
-    def delete(self, schedule_id: str, by: str | None = None) -> Call[None]:
-        """Remove it."""
-        return self._ask_as(by, ScheduleTable.delete, schedule_id)
 
-    def history(
-        self, schedule_id: str, limit: int | None, offset: int | None
-    ) -> Call[list[dict[str, Any]]]:
-        """Some of its ticks, newest first."""
-        return self._look(ScheduleLists.history, schedule_id, limit, offset)
+class GetSchedule(NamedTuple):
+    """One schedule."""
 
-    def stats(self, since: str) -> Call[dict[str, Any]]:
-        """Counts of the ticks of all schedules."""
-        return self._look(ScheduleLists.stats, since)
+    schedule_id: str
 
-    def _look(
-        self,
-        method: Callable[Concatenate[ScheduleLists, P], Coroutine[Any, Any, T]],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> Call[T]:
-        """A call that a client answers without an engine."""
+    def call(self, caller: Caller) -> Call[dict[str, Any]]:
+        """See ``Operation``."""
+        return _look(caller, lambda lists: lists.get(self.schedule_id))
 
-        async def answer(engine: Looks) -> T:
-            return await method(ScheduleLists(engine.store), *args, **kwargs)
 
-        return Call(lambda: self._host.read(answer), unchanged)
+class RetimeSchedule(NamedTuple):
+    """Change when it ticks."""
 
-    def _put(
-        self,
-        put: Callable[[ScheduleTable, ScheduleSpec], Coroutine[Any, Any, str]],
-        spec: ScheduleSpec,
-        workflow_name: str,
-        prefix: str,
-        by: str | None,
-    ) -> Call[str]:
-        """A call that puts a schedule; its workflow may be known by its record alone."""
-        who = asker(by)
-        if (name := name_to_look_up(self._host, workflow_name)) is None:
-            return self._ask_as(by, put, spec)
+    schedule_id: str
+    cron_expression: str
+    timezone: str
+    by: str | None = None
 
-        async def answer(engine: Engine) -> str:
-            with prefixed(prefix):
-                workflow = await engine.definitions.full_name(name, spec.workflow)
-            return await put(_table(engine, who), replace(spec, workflow=workflow))
+    def call(self, caller: Caller) -> Call[None]:
+        """See ``Operation``."""
+        given = self.schedule_id, self.cron_expression, self.timezone
+        return table_call(caller, _table, self.by, lambda table: table.update(*given))
 
-        return Call(lambda: self._host.send(answer), unchanged)
 
-    def _spec(
-        self,
-        name: str | None,
-        workflow_name: str,
-        cron_expression: str,
-        timezone: str,
-        params: ContextLike,
-        **options: Unpack[ScheduleOptions],
-    ) -> ScheduleSpec:
-        """The settings as the table takes them; a closed runner raises first."""
-        self._host.refuse_closed()
-        workflow = self._host.registry.full_name(workflow_name)
-        text = input_text(items_of(params, "params"), self._host.config.max_context_bytes, "params")
-        return ScheduleSpec(workflow, cron_expression, timezone, name=name, params=text, **options)
+class EnableSchedule(NamedTuple):
+    """Enable or disable it."""
+
+    schedule_id: str
+    enabled: bool
+    by: str | None = None
+
+    def call(self, caller: Caller) -> Call[None]:
+        """See ``Operation``."""
+        given = self.schedule_id, self.enabled
+        return table_call(caller, _table, self.by, lambda table: table.set_enabled(*given))
+
+
+class DeleteSchedule(NamedTuple):
+    """Remove it."""
+
+    schedule_id: str
+    by: str | None = None
+
+    def call(self, caller: Caller) -> Call[None]:
+        """See ``Operation``."""
+        return table_call(caller, _table, self.by, lambda table: table.delete(self.schedule_id))
+
+
+class ScheduleHistory(NamedTuple):
+    """Some of its ticks, newest first."""
+
+    schedule_id: str
+    limit: int | None = None
+    offset: int | None = None
+
+    def call(self, caller: Caller) -> Call[list[dict[str, Any]]]:
+        """See ``Operation``."""
+        return _look(caller, lambda lists: lists.history(*self))
+
+
+class ScheduleStats(NamedTuple):
+    """Counts of the ticks of all schedules."""
+
+    since: str
+
+    def call(self, caller: Caller) -> Call[dict[str, Any]]:
+        """See ``Operation``."""
+        return _look(caller, lambda lists: lists.stats(self.since))
+
+
+def _look(caller: Caller, ask: Callable[[ScheduleLists], Coroutine[Any, Any, T]]) -> Call[T]:
+    async def answer(engine: Looks) -> T:
+        return await ask(ScheduleLists(engine.store))
+
+    return caller.look(answer, unchanged)
+
+
+def _spec(host: EngineHost, asked: _Ticking, name: str | None, params: ContextLike) -> ScheduleSpec:
+    """The settings as the table takes them; a closed runner raises first."""
+    host.refuse_closed()
+    return ScheduleSpec(
+        host.registry.full_name(asked.workflow_name),
+        asked.cron_expression,
+        asked.timezone,
+        name=name,
+        params=input_text(items_of(params, "params"), host.config.max_context_bytes, "params"),
+    )
+
+
+def _put(
+    caller: Caller,
+    put: Callable[[ScheduleTable, ScheduleSpec], Coroutine[Any, Any, str]],
+    spec: ScheduleSpec,
+    asked: _Ticking,
+    prefix: str,
+) -> Call[str]:
+    """A call that puts a schedule; its workflow may be known by its record alone."""
+    name = name_to_look_up(caller.host, asked.workflow_name)
+    if name is None:
+        return table_call(caller, _table, asked.by, lambda table: put(table, spec))
+    who = asker(asked.by)
+
+    async def answer(engine: Engine) -> str:
+        with prefixed(prefix):
+            workflow = await engine.definitions.full_name(name, spec.workflow)
+        return await put(_table(engine, who), replace(spec, workflow=workflow))
+
+    return caller.act(answer, unchanged)
 
 
 def _table(engine: Engine, by: str) -> ScheduleTable:

@@ -1,44 +1,64 @@
-"""Calls about event triggers. ``trigger_table`` checks and answers them, on the engine's loop."""
+"""Operations about event triggers, which ``trigger_table`` checks and answers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cloaca_core.runner.calls.firing.table_calls import TableCalls
+from cloaca_core.runner.calls.firing.table_calls import table_call
 from cloaca_core.runner.calls.firing.trigger_table import TriggerTable
 from cloaca_core.runner.calls.noted_acts import NotedActs
 
 if TYPE_CHECKING:
     from cloaca_core._engine.engine import Engine
     from cloaca_core.runner.calls.call import Call
-    from cloaca_core.runner.host import EngineHost
+    from cloaca_core.runner.calls.operation import Caller
 
 
-class TriggerCalls(TableCalls[TriggerTable]):
-    """Makes the calls of one runner. Any thread may ask."""
+class ListTriggers(NamedTuple):
+    """Some of the triggers, by name."""
 
-    def __init__(self, host: EngineHost) -> None:
-        super().__init__(host, _table)
+    enabled_only: bool | None = None
+    limit: int | None = None
+    offset: int | None = None
 
-    def page(
-        self, enabled_only: bool | None, limit: int | None, offset: int | None
-    ) -> Call[list[dict[str, Any]]]:
-        """Some of the triggers, by name."""
-        return self._ask(TriggerTable.page, enabled_only, limit, offset)
+    def call(self, caller: Caller) -> Call[list[dict[str, Any]]]:
+        """See ``Operation``."""
+        return table_call(caller, _table, None, lambda table: table.page(*self))
 
-    def get(self, trigger_name: str) -> Call[dict[str, Any] | None]:
-        """One trigger; None for an unknown name."""
-        return self._ask(TriggerTable.get, trigger_name)
 
-    def set_enabled(self, trigger_name: str, enabled: bool, by: str | None = None) -> Call[None]:
-        """Enable or disable it."""
-        return self._ask_as(by, TriggerTable.set_enabled, trigger_name, enabled)
+class GetTrigger(NamedTuple):
+    """One trigger; None for an unknown name."""
 
-    def history(
-        self, trigger_name: str, limit: int | None, offset: int | None
-    ) -> Call[list[dict[str, Any]]]:
-        """Some of the runs that it fired, newest first."""
-        return self._ask(TriggerTable.history, trigger_name, limit, offset)
+    trigger_name: str
+
+    def call(self, caller: Caller) -> Call[dict[str, Any] | None]:
+        """See ``Operation``."""
+        return table_call(caller, _table, None, lambda table: table.get(self.trigger_name))
+
+
+class EnableTrigger(NamedTuple):
+    """Enable or disable it."""
+
+    trigger_name: str
+    enabled: bool
+    by: str | None = None
+
+    def call(self, caller: Caller) -> Call[None]:
+        """See ``Operation``."""
+        name, enabled = self.trigger_name, self.enabled
+        return table_call(caller, _table, self.by, lambda table: table.set_enabled(name, enabled))
+
+
+class TriggerHistory(NamedTuple):
+    """Some of the runs that it fired, newest first."""
+
+    trigger_name: str
+    limit: int | None = None
+    offset: int | None = None
+
+    def call(self, caller: Caller) -> Call[list[dict[str, Any]]]:
+        """See ``Operation``."""
+        return table_call(caller, _table, None, lambda table: table.history(*self))
 
 
 def _table(engine: Engine, by: str) -> TriggerTable:

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 import pytest_asyncio
 from model.firing_by_hand import HOUR, MINUTE, Runner, Store, inputs, runners, times, wanted
+from model.operations import Do
 from tables import each_row
 
 from cloaca_core._engine.fire.tick_rows import TICKS_PER_COMMIT
@@ -19,8 +20,14 @@ from cloaca_core.errors import CloacaError, RunnerClosedError, ScheduleError
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.schedules import TickRow
 from cloaca_core.records.states import TickOutcome
-from cloaca_core.runner.calls.firing.backfill import BackfillCalls, BackfillSpec, Filled
-from cloaca_core.runner.calls.firing.schedules import ScheduleCalls
+from cloaca_core.runner.calls.firing.backfill import (
+    BackfillSpec,
+    Filled,
+    PreviewBackfill,
+    RunBackfill,
+)
+from cloaca_core.runner.calls.firing.schedules import PutSchedule
+from cloaca_core.runner.calls.operation import Caller
 from cloaca_core.runner.host import EngineHost
 from cloaca_core.runner.results import Backfill
 from cloaca_core.store.protocol import Landed
@@ -277,12 +284,11 @@ async def test_what_cannot_be_is_refused(
 # -- calls ---------------------------------------------------------------------------------------
 
 
-async def test_a_call_answers_with_the_ticks_as_text(host: EngineHost) -> None:
-    schedules, calls = ScheduleCalls(host), BackfillCalls(host)
-    schedule_id = schedules.put("n", "flow", "@hourly", "UTC", None).wait()
+async def test_a_call_answers_with_the_ticks_as_text(do: Do, caller: Caller) -> None:
+    schedule_id = do(PutSchedule("n", "flow", "@hourly", "UTC"))
 
-    preview = calls.preview("n", at("08:00"), at("11:00"), 2).wait()
-    filled = await calls.run("n", at("08:00"), at("11:00"), 2)
+    preview = do(PreviewBackfill("n", at("08:00"), at("11:00"), 2))
+    filled = await RunBackfill("n", at("08:00"), at("11:00"), 2).call(caller)
 
     times = ("2026-03-10T08:00:00+00:00", "2026-03-10T09:00:00+00:00")
     assert preview == Backfill(schedule_id, times, (), 0, 1)
@@ -291,15 +297,15 @@ async def test_a_call_answers_with_the_ticks_as_text(host: EngineHost) -> None:
 
 
 def test_an_engine_that_shuts_down_refuses_a_call_before_it_looks_at_arguments(
-    host: EngineHost,
+    do: Do, host: EngineHost
 ) -> None:
     """It was sent when the host was open still."""
-    calls, engine = BackfillCalls(host), host.engine
+    engine = host.engine
     engine._lifecycle.closing = True
     try:
-        for call in (calls.run("n", "x", "x", -1), calls.preview("n", "x", "x", -1)):
+        for operation in (RunBackfill("n", "x", "x", -1), PreviewBackfill("n", "x", "x", -1)):
             with pytest.raises(RunnerClosedError):
-                call.wait()
+                do(operation)
     finally:
         engine._lifecycle.closing = False
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from model.operations import Do
 from tables import each_row
 
 from cloaca_core.definition.context import Context
@@ -20,17 +21,24 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.schedules import ScheduleRow
 from cloaca_core.runner.calls.call import Call
-from cloaca_core.runner.calls.firing.schedules import ScheduleCalls
+from cloaca_core.runner.calls.firing.schedules import (
+    DeleteSchedule,
+    EnableSchedule,
+    GetSchedule,
+    ListSchedules,
+    PutInstance,
+    PutSchedule,
+    RegisterCron,
+    RetimeSchedule,
+    ScheduleHistory,
+    ScheduleStats,
+)
+from cloaca_core.runner.calls.operation import Caller
 from cloaca_core.runner.host import EngineHost
 
 WAIT = 20
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 FLOW = "public::embedded::flow"
-
-
-@pytest.fixture
-def schedules(host: EngineHost) -> ScheduleCalls:
-    return ScheduleCalls(host)
 
 
 def row_of(host: EngineHost, schedule_id: str) -> ScheduleRow:
@@ -47,10 +55,10 @@ def row_of(host: EngineHost, schedule_id: str) -> ScheduleRow:
 
 
 async def test_a_workflow_is_registered_under_its_full_name(
-    schedules: ScheduleCalls, host: EngineHost
+    do: Do, caller: Caller, host: EngineHost
 ) -> None:
-    first = schedules.register("flow", "@daily", "UTC").wait()
-    second = await schedules.register("flow", "@daily", "UTC")
+    first = do(RegisterCron("flow", "@daily", "UTC"))
+    second = await RegisterCron("flow", "@daily", "UTC").call(caller)
 
     assert first != second
     for schedule_id in (first, second):
@@ -59,20 +67,22 @@ async def test_a_workflow_is_registered_under_its_full_name(
         assert (row.cron_expression, row.timezone) == ("@daily", "UTC")
 
 
-def test_a_schedule_is_as_it_was_asked_for(schedules: ScheduleCalls, host: EngineHost) -> None:
+def test_a_schedule_is_as_it_was_asked_for(do: Do, host: EngineHost) -> None:
     start = datetime(2100, 1, 1, tzinfo=UTC)
-    schedule_id = schedules.put(
-        "n",
-        "flow",
-        "@hourly",
-        "Europe/Berlin",
-        Context({"a": 1}),
-        catchup_policy="skip",
-        overlap_policy="queue",
-        jitter_seconds=5,
-        start_date=start,
-        end_date="2100-01-02T00:00:00Z",
-    ).wait()
+    schedule_id = do(
+        PutSchedule(
+            "n",
+            "flow",
+            "@hourly",
+            "Europe/Berlin",
+            Context({"a": 1}),
+            catchup_policy="skip",
+            overlap_policy="queue",
+            jitter_seconds=5,
+            start_date=start,
+            end_date="2100-01-02T00:00:00Z",
+        )
+    )
 
     row = row_of(host, schedule_id)
     assert row._replace(decided_until=0, next_tick=0, due_at=0, created_at=0, updated_at=0) == (
@@ -86,50 +96,56 @@ def test_a_schedule_is_as_it_was_asked_for(schedules: ScheduleCalls, host: Engin
     )  # fmt: skip
 
 
-def test_an_instance_is_named_after_its_workflow(
-    schedules: ScheduleCalls, host: EngineHost
-) -> None:
-    schedule_id = schedules.put_instance("eu", "flow", "@hourly", "UTC", {"region": "eu"}).wait()
+def test_an_instance_is_named_after_its_workflow(do: Do, host: EngineHost) -> None:
+    schedule_id = do(
+        PutInstance(
+            instance_name="eu",
+            workflow_name="flow",
+            cron_expression="@hourly",
+            timezone="UTC",
+            params={"region": "eu"},
+        )
+    )
 
     row = row_of(host, schedule_id)
     assert (row.name, row.params) == (f"{FLOW}::eu", '{"region":"eu"}')
 
 
-def test_a_call_that_is_not_waited_for_adds_nothing(schedules: ScheduleCalls) -> None:
-    schedules.register("flow", "@daily", "UTC")
-    schedules.put("n", "flow", "@daily", "UTC", None)
+def test_a_call_that_is_not_waited_for_adds_nothing(do: Do, caller: Caller) -> None:
+    RegisterCron("flow", "@daily", "UTC").call(caller)
+    PutSchedule("n", "flow", "@daily", "UTC").call(caller)
 
-    assert schedules.page(None, None, None).wait() == []
+    assert do(ListSchedules()) == []
 
 
 # -- look and change -----------------------------------------------------------------------------
 
 
-async def test_one_schedule_goes_through_its_life(schedules: ScheduleCalls) -> None:
-    schedule_id = schedules.put("n", "flow", "@daily", "UTC", None).wait()
+async def test_one_schedule_goes_through_its_life(do: Do, caller: Caller) -> None:
+    schedule_id = do(PutSchedule("n", "flow", "@daily", "UTC"))
 
-    await schedules.update(schedule_id, "@hourly", "Europe/Berlin")
-    await schedules.set_enabled(schedule_id, False)
-    found = await schedules.get(schedule_id)
+    await RetimeSchedule(schedule_id, "@hourly", "Europe/Berlin").call(caller)
+    await EnableSchedule(schedule_id, False).call(caller)
+    found = await GetSchedule(schedule_id).call(caller)
     assert (found["cron_expression"], found["timezone"]) == ("@hourly", "Europe/Berlin")
     assert found["enabled"] is False
-    assert schedules.page(False, 10, 0).wait() == [found]
-    assert schedules.page(True, 10, 0).wait() == []
-    assert await schedules.history(schedule_id, None, None) == []
-    assert (await schedules.stats("2026-01-01T00:00:00Z"))["total_executions"] == 0
+    assert do(ListSchedules(False, 10, 0)) == [found]
+    assert do(ListSchedules(True, 10, 0)) == []
+    assert await ScheduleHistory(schedule_id).call(caller) == []
+    assert (await ScheduleStats("2026-01-01T00:00:00Z").call(caller))["total_executions"] == 0
 
-    schedules.delete(schedule_id).wait()
+    do(DeleteSchedule(schedule_id))
     with pytest.raises(ScheduleError, match=r"^Failed to get cron schedule: Record not found"):
-        schedules.get(schedule_id).wait()
+        do(GetSchedule(schedule_id))
 
 
 def test_the_loop_that_fires_hears_of_a_change(
-    schedules: ScheduleCalls, host: EngineHost, monkeypatch: pytest.MonkeyPatch
+    do: Do, host: EngineHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[str] = []
     monkeypatch.setattr(host.engine, "schedule_changed", lambda: heard.append("changed"))
 
-    schedules.put("n", "flow", "@daily", "UTC", None).wait()
+    do(PutSchedule("n", "flow", "@daily", "UTC"))
 
     assert heard == ["changed"]
 
@@ -137,29 +153,35 @@ def test_the_loop_that_fires_hears_of_a_change(
 # -- refusals ------------------------------------------------------------------------------------
 
 
-_MADE: list[tuple[str, Callable[[ScheduleCalls, str, Any], Call[str]]]] = [
+_MADE: list[tuple[str, Callable[[Caller, str, Any], Call[str]]]] = [
     (
         "Failed to register cron workflow: ",
-        lambda calls, expression, _: calls.register("flow", expression, "UTC"),
+        lambda caller, expression, _: RegisterCron("flow", expression, "UTC").call(caller),
     ),
     (
         "Failed to set schedule: ",
-        lambda calls, expression, params: calls.put("n", "flow", expression, "UTC", params),
+        lambda caller, expression, params: PutSchedule("n", "flow", expression, "UTC", params).call(
+            caller
+        ),
     ),
     (
         "Failed to register workflow instance: ",
-        lambda calls, expression, params: calls.put_instance(
-            "i", "flow", expression, "UTC", params
-        ),
+        lambda caller, expression, params: PutInstance(
+            instance_name="i",
+            workflow_name="flow",
+            cron_expression=expression,
+            timezone="UTC",
+            params=params,
+        ).call(caller),
     ),
 ]
 
 
 @each_row(("prefix", "make"), _MADE)
 def test_a_refusal_of_the_table_begins_with_what_failed(
-    schedules: ScheduleCalls, prefix: str, make: Callable[[ScheduleCalls, str, Any], Call[str]]
+    caller: Caller, prefix: str, make: Callable[[Caller, str, Any], Call[str]]
 ) -> None:
-    call = make(schedules, "* * *", None)
+    call = make(caller, "* * *", None)
 
     with pytest.raises(CronExpressionError, match=f"^{prefix}Invalid cron expression"):
         call.wait()
@@ -167,64 +189,59 @@ def test_a_refusal_of_the_table_begins_with_what_failed(
 
 @each_row(("prefix", "make"), _MADE[1:])
 def test_parameters_are_refused_when_the_call_is_made(
-    schedules: ScheduleCalls, prefix: str, make: Callable[[ScheduleCalls, str, Any], Call[str]]
+    caller: Caller, prefix: str, make: Callable[[Caller, str, Any], Call[str]]
 ) -> None:
     with pytest.raises(ContextError, match=f"^{prefix}params must be a Context"):
-        make(schedules, "@daily", 7)
+        make(caller, "@daily", 7)
     with pytest.raises(ContextError, match=f"^{prefix}params is 2008 bytes .* is 1024"):
-        make(schedules, "@daily", {"a": "x" * 2000})
+        make(caller, "@daily", {"a": "x" * 2000})
 
 
-def test_an_impossible_workflow_name_is_refused_when_the_call_is_made(
-    schedules: ScheduleCalls,
-) -> None:
+def test_an_impossible_workflow_name_is_refused_when_the_call_is_made(caller: Caller) -> None:
     with pytest.raises(CloacaError, match=r"^Failed to register cron workflow: workflow_name"):
-        schedules.register("", "@daily", "UTC")
+        RegisterCron("", "@daily", "UTC").call(caller)
 
 
 @pytest.mark.parametrize(("prefix", "make"), _MADE)
 def test_a_closed_runner_says_first_that_it_is_closed(
-    schedules: ScheduleCalls,
-    host: EngineHost,
-    prefix: str,
-    make: Callable[[ScheduleCalls, str, Any], Call[str]],
+    caller: Caller, host: EngineHost, prefix: str, make: Callable[[Caller, str, Any], Call[str]]
 ) -> None:
     host.close().result(WAIT)
 
     with pytest.raises(RunnerClosedError):
-        make(schedules, "* * *", 7)
+        make(caller, "* * *", 7)
 
 
-_OTHERS: list[Callable[[ScheduleCalls], Call[Any]]] = [
-    lambda calls: calls.page(7, 7, 7),  # type: ignore[arg-type]  # never looked at
-    lambda calls: calls.get("x"),
-    lambda calls: calls.update("x", "x", "x"),
-    lambda calls: calls.set_enabled("x", True),
-    lambda calls: calls.delete("x"),
-    lambda calls: calls.history("x", None, None),
-    lambda calls: calls.stats("x"),
+_OTHERS: list[Callable[[Caller], Call[Any]]] = [
+    lambda caller: ListSchedules(7, 7, 7).call(caller),  # type: ignore[arg-type]  # never looked at
+    lambda caller: GetSchedule("x").call(caller),
+    lambda caller: RetimeSchedule("x", "x", "x").call(caller),
+    lambda caller: EnableSchedule("x", True).call(caller),
+    lambda caller: DeleteSchedule("x").call(caller),
+    lambda caller: ScheduleHistory("x").call(caller),
+    lambda caller: ScheduleStats("x").call(caller),
 ]
 
 
 @each_row("make", _OTHERS)
 def test_an_engine_that_shuts_down_refuses_a_call_before_it_looks_at_arguments(
-    schedules: ScheduleCalls, host: EngineHost, make: Callable[[ScheduleCalls], Call[Any]]
+    caller: Caller, host: EngineHost, make: Callable[[Caller], Call[Any]]
 ) -> None:
     """It was sent when the host was open still."""
     engine = host.engine
     engine._lifecycle.closing = True
     try:
         with pytest.raises(RunnerClosedError):
-            make(schedules).wait()
+            make(caller).wait()
     finally:
         engine._lifecycle.closing = False
 
 
 @pytest.mark.parametrize("make", _OTHERS)
 def test_a_runner_that_is_not_open_says_so(
-    own_registry: Any, make: Callable[[ScheduleCalls], Call[Any]]
+    own_registry: Any, make: Callable[[Caller], Call[Any]]
 ) -> None:
-    calls = ScheduleCalls(EngineHost(":memory:", None, None, own_registry))
+    caller = Caller(EngineHost(":memory:", None, None, own_registry))
 
     with pytest.raises(RunnerUsageError, match="not open yet"):
-        make(calls).wait()
+        make(caller).wait()

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
-from typing import Any, cast
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, TypeVar, cast
 
 import pytest
 from tables import each_row
 
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.runtime.loop_thread import LoopThread
+from cloaca_core.config import DefaultRunnerConfig
+from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import ConfigError
 from cloaca_core.runner.calls.call import Call
-from cloaca_core.runner.calls.firing.table_calls import TableCalls
+from cloaca_core.runner.calls.firing.table_calls import table_call
+from cloaca_core.runner.calls.operation import Caller
 from cloaca_core.runner.calls.orders import asker
 from cloaca_core.runner.host import EngineHost
+
+T = TypeVar("T")
 
 
 class Table:
@@ -34,18 +39,13 @@ class Table:
         return self.by
 
 
-class Calls(TableCalls[Table]):
-    def get(self, name: str, limit: int) -> Call[tuple[object, str, int, str]]:
-        return self._ask(Table.get, name, limit=limit)
-
-    def who(self, by: str | None) -> Call[str]:
-        return self._ask_as(by, Table.who)
-
-
 class Host:
     """In place of the runner's: counts what was sent."""
 
+    works = True
+
     def __init__(self, thread: LoopThread) -> None:
+        self.registry, self.config = Registry(), DefaultRunnerConfig()
         self.sent = 0
         self._thread = thread
 
@@ -62,14 +62,19 @@ def host() -> Iterator[Host]:
     thread.stop()
 
 
-def test_the_table_is_made_of_the_engine_and_answers_on_its_thread(host: Host) -> None:
-    calls = Calls(cast(EngineHost, host), Table)
+def call_of(host: Host, by: str | None, ask: Callable[[Table], Coroutine[Any, Any, T]]) -> Call[T]:
+    """A call of the table in this host's engine."""
+    return table_call(Caller(cast("EngineHost", host)), Table, by, ask)
 
-    assert calls.get("a", 3).wait() == ("the engine", "a", 3, "cloaca-engine")
+
+def test_the_table_is_made_of_the_engine_and_answers_on_its_thread(host: Host) -> None:
+    call = call_of(host, None, lambda table: table.get("a", limit=3))
+
+    assert call.wait() == ("the engine", "a", 3, "cloaca-engine")
 
 
 def test_nothing_is_sent_before_a_caller_waits(host: Host) -> None:
-    call = Calls(cast(EngineHost, host), Table).get("a", 3)
+    call = call_of(host, None, Table.who)
     before = host.sent
     call.wait()
 
@@ -77,14 +82,12 @@ def test_nothing_is_sent_before_a_caller_waits(host: Host) -> None:
 
 
 def test_the_table_is_that_of_the_one_who_asks(host: Host) -> None:
-    calls = Calls(cast(EngineHost, host), Table)
-
-    assert calls.who("ann").wait() == "ann"
-    assert calls.who(None).wait() == asker(None)
+    assert call_of(host, "ann", Table.who).wait() == "ann"
+    assert call_of(host, None, Table.who).wait() == asker(None)
 
 
 @each_row("by", ["", "a" * 256, "\0"])
 def test_a_name_that_no_database_takes_is_refused_at_the_call(host: Host, by: str) -> None:
     with pytest.raises(ConfigError, match=r"^by must have 1 to 255 characters"):
-        Calls(cast(EngineHost, host), Table).who(by)
+        call_of(host, by, Table.who)
     assert host.sent == 0

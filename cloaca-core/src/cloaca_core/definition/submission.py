@@ -1,0 +1,54 @@
+"""``Submission``: a run that is asked for, with its options as the caller gave them.
+
+Clients and the handles of bodies make the same value. It is checked where it is submitted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from cloaca_core.definition.inputs import ContextLike
+    from cloaca_core.values.durations import Duration
+    from cloaca_core.values.no_limit import NoLimit
+    from cloaca_core.values.option_names import FailedPolicyName
+
+
+class StartOptions(NamedTuple):
+    """When a run starts and before which others, and whether it is on its own."""
+
+    priority: int | None = None
+    run_at: datetime | str | None = None
+    delay: Duration | None = None
+    start_by: datetime | str | Duration | None = None
+    detached: bool = False
+
+
+NO_OPTIONS: Final = StartOptions()
+
+
+class Submission(NamedTuple):
+    """One run. ``send`` is a first message to it, ``by`` is who asks for it."""
+
+    workflow_name: str
+    context: ContextLike = None
+    idempotency_key: str | None = None
+    failed_policy: FailedPolicyName = "keep"
+    tags: Mapping[str, str] | None = None
+    time_limit: Duration | NoLimit | None = None
+    start: StartOptions = NO_OPTIONS
+    send: tuple[str, object] | None = None
+    by: str | None = None
+
+
+class Submissions(NamedTuple):
+    """A run for each context; the options are those of each run."""
+
+    workflow_name: str
+    contexts: Iterable[ContextLike]
+    tags: Mapping[str, str] | None = None
+    time_limit: Duration | NoLimit | None = None
+    start: StartOptions = NO_OPTIONS
