@@ -5,7 +5,7 @@ different by nature: how the awaiting half opens and shuts down. The rules are f
 to the text, so that comments stay:
 
 * ``call.wait()`` is ``await call``, ``self._do(…)`` is ``await self._do(…)``
-* a call on an ``outbox`` is awaited by the name of its twin, ``outbox.submit_awaited(…)``
+* a call on an object of ``TWINS`` is awaited by the name of its twin, ``outbox.submit_awaited(…)``
 * a function that awaits is ``async def``
 * ``NAMES`` and ``MODULES`` have twins of their own
 * a docstring that is long is its first sentence, with a reference to the blocking method
@@ -31,6 +31,9 @@ NAMES: Final[Mapping[str, str]] = {
     "DefaultRunner": "AsyncRunner",
     "Iterator": "AsyncIterator",
     "RunHandle": "AsyncRunHandle",
+    "Steps": "AsyncSteps",
+    "TaskHandle": "AsyncTaskHandle",
+    "TypedSteps": "AsyncTypedSteps",
     "iter": "aiter",
     "refuse_blocking_call": "heed_cancel",
 }
@@ -40,6 +43,8 @@ MODULES: Final[Mapping[str, str]] = {
     "runner.handles": "runner.async_handles",
 }
 """Modules of the blocking half, within the package, and the rendered ones."""
+TWINS: Final[Mapping[str, str]] = {"outbox": "_awaited", "self._steps": "_async"}
+"""Objects that have a second method for each, to be awaited, whose name ends in this."""
 WIDTH: Final = 100
 _SENTENCE: Final = re.compile(r".+?[.](?=\s|$)", re.DOTALL)
 SHORT: Final = 170
@@ -158,9 +163,9 @@ class Source:
             yield Edit(self.end(of), self.end(node), "")
         elif isinstance(of, ast.Name) and (of.id, method) == ("self", "_do"):
             yield Edit(start, start, "await ")
-        elif isinstance(of, ast.Name) and of.id == "outbox":
+        elif twin := TWINS.get(ast.unparse(of)):
             yield Edit(start, start, "await ")
-            yield Edit(self.end(node.func), self.end(node.func), "_awaited")
+            yield Edit(self.end(node.func), self.end(node.func), twin)
 
 
 def docstring(function: ast.FunctionDef, kind: str, more: str) -> str:

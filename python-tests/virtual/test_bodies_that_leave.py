@@ -11,7 +11,7 @@ from model.quiet import quiet
 from model.virtual_engine import Program, world
 from virtual.test_waits import HOUR, PAUSE, RESUME, body, is_held, now, send
 
-from cloaca_core.definition.task_handle import AsyncTaskHandle
+from cloaca_core.definition.async_handle import AsyncTaskHandle
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.store.protocol import Landed

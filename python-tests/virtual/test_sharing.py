@@ -9,8 +9,8 @@ import pytest
 from model.virtual_engine import Program, World, world
 from model.virtual_time import the_loop
 
+from cloaca_core.definition.async_handle import AsyncTaskHandle
 from cloaca_core.definition.context import Context
-from cloaca_core.definition.task_handle import AsyncTaskHandle
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.runners import Sharing
 from cloaca_core.records.runs import RunRow

@@ -11,9 +11,9 @@ from model.quiet import quiet
 from model.virtual_engine import World, world
 from model.virtual_time import the_loop
 
+from cloaca_core.definition.async_handle import AsyncTaskHandle
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.retry import RetryPolicy
-from cloaca_core.definition.task_handle import AsyncTaskHandle
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.order import Order
 

@@ -52,7 +52,6 @@ from cloaca_core.definition.task import (
     task as task,
 )
 from cloaca_core.definition.task_handle import (
-    AsyncTaskHandle as AsyncTaskHandle,
     TaskHandle as TaskHandle,
 )
 from cloaca_core.definition.workflow import (
@@ -154,6 +153,9 @@ from cloaca_core.values.option_names import (
 
 if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca import executors as executors, logs as logs, metrics as metrics, otel as otel
+    from cloaca_core.definition.async_handle import (
+        AsyncTaskHandle as AsyncTaskHandle,
+    )
     from cloaca_core.definition.nodes.approval import (
         approval as approval,
     )
@@ -458,6 +460,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "DefaultRunner": "cloaca_core.runner.default_runner",
         "AsyncRunHandle": "cloaca_core.runner.async_handles",
         "RunHandle": "cloaca_core.runner.handles",
+        "AsyncTaskHandle": "cloaca_core.definition.async_handle",
         "SqliteTenants": "cloaca_core.runner.sqlite_tenants",
         "OpenApproval": "cloaca_core.runner.approvals",
         "Backfill": "cloaca_core.runner.results",

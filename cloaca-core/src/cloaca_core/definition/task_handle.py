@@ -1,8 +1,11 @@
-"""``TaskHandle``: tells a task's body about its attempt, and keeps the values of its steps."""
+"""``TaskHandle``: tells a task's body about its attempt, and keeps the values of its steps.
+
+``AsyncTaskHandle``, for bodies that are ``async def``, is rendered from it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from cloaca_core.values.arguments import number, wrong_type
@@ -14,14 +17,8 @@ if TYPE_CHECKING:  # a program that only defines workflows does not load them
 
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.retry import RetryPolicy
-    from cloaca_core.definition.steps import (
-        AsyncSteps,
-        AsyncTypedSteps,
-        Steps,
-        TypedSteps,
-    )
+    from cloaca_core.definition.steps import Steps, TypedSteps
     from cloaca_core.definition.waits.calls import BodyCalls
-    from cloaca_core.runner.async_handles import AsyncRunHandle
     from cloaca_core.runner.handles import RunHandle
     from cloaca_core.values.durations import Duration
     from cloaca_core.values.no_limit import NoLimit
@@ -238,8 +235,8 @@ class TaskHandle(AttemptHandle):
         return cast("dict[str, Any]", self._steps.wait(asked))
 
     def defer_until(self, condition: Callable[[], object], poll_interval_ms: float = 1000) -> None:
-        """Wait until ``condition()`` is true, which is called on this thread every so many
-        milliseconds. The slot is free in between; the body keeps its thread, and does not leave.
+        """Wait until ``condition()`` is true, which is called every so many milliseconds. The slot
+        is free in between; the body keeps its thread, on which that is called, and does not leave.
         """
         from cloaca_core.definition.waits.calls import poll_seconds
 
@@ -284,7 +281,8 @@ class TaskHandle(AttemptHandle):
             send,
             by,
         )
-        return cast("RunHandle", self._steps.submit(asked))
+        handle: RunHandle = self._steps.submit(asked)
+        return handle
 
     def submit_many(
         self,
@@ -306,131 +304,5 @@ class TaskHandle(AttemptHandle):
 
         start = StartOptions(priority, run_at, delay, start_by, detached)
         asked = Submissions(workflow_name, contexts, tags, time_limit, start)
-        submitted = self._steps.submit_many(asked)
-        return cast("list[RunHandle]", submitted)
-
-
-class AsyncTaskHandle(AttemptHandle):
-    """Passed to a body that is ``async def``, as ``TaskHandle`` to others."""
-
-    __slots__ = ()
-
-    async def step(
-        self, name: str, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """As ``TaskHandle.step``, for a coroutine function."""
-        return cast("T", await self._steps.step_async(name, fn, args, kwargs))
-
-    @overload
-    def with_options(
-        self, *, retry: RetryPolicy | None = ..., returns: None = ...
-    ) -> AsyncSteps: ...
-    @overload
-    def with_options(
-        self, *, retry: RetryPolicy | None = ..., returns: type[R]
-    ) -> AsyncTypedSteps[R]: ...
-    def with_options(self, *, retry: RetryPolicy | None = None, returns: Any = None) -> Any:
-        """As ``TaskHandle.with_options``."""
-        return self._steps.with_options(retry, returns, is_async=True)
-
-    async def sleep(self, seconds: Duration) -> None:
-        """As ``TaskHandle.sleep``. A body leaves only if its own task waits, not one that it has
-        made, as ``asyncio.gather`` does.
-        """
-        from cloaca_core.definition.waits.calls import sleep_call
-
-        await self._steps.wait_async(sleep_call(seconds))
-
-    async def sleep_until(self, instant: datetime | str) -> None:
-        """As ``TaskHandle.sleep_until``."""
-        from cloaca_core.definition.waits.calls import sleep_until_call
-
-        await self._steps.wait_async(sleep_until_call(instant))
-
-    async def wait_for(
-        self, event: str, *, timeout: Duration | None = None, default: Any = MISSING
-    ) -> Any:
-        """As ``TaskHandle.wait_for``."""
-        from cloaca_core.definition.waits.calls import event_call
-
-        return await self._steps.wait_async(event_call(event, timeout, default))
-
-    async def approval(
-        self,
-        name: str,
-        prompt: str,
-        *,
-        choices: Sequence[str] = ("approve", "reject"),
-        schema: type | None = None,
-        timeout: Duration | None = None,
-        default: str | Missing = MISSING,
-    ) -> dict[str, Any]:
-        """As ``TaskHandle.approval``."""
-        from cloaca_core.definition.waits.calls import approval_call
-
-        asked = approval_call(name, prompt, choices, schema, timeout, default)
-        return cast("dict[str, Any]", await self._steps.wait_async(asked))
-
-    async def defer_until(
-        self, condition: Callable[[], object], poll_interval_ms: float = 1000
-    ) -> None:
-        """As ``TaskHandle.defer_until``, on the loop; the condition may be a coroutine function."""
-        from cloaca_core.definition.waits.calls import poll_seconds
-
-        await self._steps.defer_async(condition, poll_seconds(condition, poll_interval_ms))
-
-    async def submit(
-        self,
-        workflow_name: str,
-        context: ContextLike = None,
-        *,
-        idempotency_key: str | None = None,
-        failed_policy: FailedPolicyName = "keep",
-        tags: Mapping[str, str] | None = None,
-        time_limit: Duration | NoLimit | None = None,
-        priority: int | None = None,
-        run_at: datetime | str | None = None,
-        delay: Duration | None = None,
-        start_by: datetime | str | Duration | None = None,
-        detached: bool = False,
-        send: tuple[str, object] | None = None,
-        by: str | None = None,
-    ) -> AsyncRunHandle:
-        """As ``TaskHandle.submit``."""
-        from cloaca_core.definition.submission import StartOptions, Submission
-
-        start = StartOptions(priority, run_at, delay, start_by, detached)
-        asked = Submission(
-            workflow_name,
-            context,
-            idempotency_key,
-            failed_policy,
-            tags,
-            time_limit,
-            start,
-            send,
-            by,
-        )
-        submitted = await self._steps.submit_async(asked)
-        return cast("AsyncRunHandle", submitted)
-
-    async def submit_many(
-        self,
-        workflow_name: str,
-        contexts: Iterable[ContextLike],
-        *,
-        tags: Mapping[str, str] | None = None,
-        time_limit: Duration | NoLimit | None = None,
-        priority: int | None = None,
-        run_at: datetime | str | None = None,
-        delay: Duration | None = None,
-        start_by: datetime | str | Duration | None = None,
-        detached: bool = False,
-    ) -> list[AsyncRunHandle]:
-        """As ``TaskHandle.submit_many``."""
-        from cloaca_core.definition.submission import StartOptions, Submissions
-
-        start = StartOptions(priority, run_at, delay, start_by, detached)
-        asked = Submissions(workflow_name, contexts, tags, time_limit, start)
-        submitted = await self._steps.submit_many_async(asked)
-        return cast("list[AsyncRunHandle]", submitted)
+        handles: list[RunHandle] = self._steps.submit_many(asked)
+        return handles

@@ -8,7 +8,8 @@ import pytest
 from model.runs import NoSteps
 from tables import each_row
 
-from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
+from cloaca_core.definition.async_handle import AsyncTaskHandle
+from cloaca_core.definition.task_handle import TaskHandle
 
 
 def attempt(**fields: object) -> SimpleNamespace:

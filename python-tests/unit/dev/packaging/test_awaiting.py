@@ -37,7 +37,7 @@ class Client:
 
     def write(self, connection: object) -> str:
         """Write a run."""
-        return outbox.submit(connection)
+        return outbox.submit(self._steps.wait(connection))
 
     def lines(self) -> Iterator[str]:
         """The lines, as they come."""
@@ -63,7 +63,7 @@ AWAITING = '''\
 
     async def write(self, connection: object) -> str:
         """Write a run."""
-        return await outbox.submit_awaited(connection)
+        return await outbox.submit_awaited(await self._steps.wait_async(connection))
 
     def lines(self) -> AsyncIterator[str]:
         """The lines, as they come. For ``async for``."""

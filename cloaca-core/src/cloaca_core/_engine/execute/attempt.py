@@ -28,8 +28,9 @@ from cloaca_core._engine.execute.outcome import (
 from cloaca_core._engine.execute.returned import change_of
 from cloaca_core._engine.execute.work import OURS, Work
 from cloaca_core._engine.runtime import failpoints
+from cloaca_core.definition.async_handle import AsyncTaskHandle
 from cloaca_core.definition.context import Context
-from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
+from cloaca_core.definition.task_handle import TaskHandle
 from cloaca_core.errors import BodyCancelled, BodySuspended, ContextValueError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.telemetry import capture

@@ -13,8 +13,9 @@ from tables import each_row
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.children import Children
 from cloaca_core._engine.execute.waits import AttemptWaits
+from cloaca_core.definition.async_handle import AsyncTaskHandle
 from cloaca_core.definition.submission import Submission, Submissions
-from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
+from cloaca_core.definition.task_handle import TaskHandle
 from cloaca_core.errors import BodyCancelled, RunnerUsageError
 from cloaca_core.runner.async_client import AsyncClient
 from cloaca_core.runner.client import Client

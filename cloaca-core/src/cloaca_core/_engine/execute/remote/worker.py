@@ -20,8 +20,9 @@ from cloaca_core._engine.execute.remote.line_socket import NAME, Sender
 from cloaca_core._engine.execute.remote.worker_error import answer_of
 from cloaca_core._engine.execute.remote.worker_log import WorkerLog
 from cloaca_core._engine.execute.returned import change_of
+from cloaca_core.definition.async_handle import AsyncTaskHandle
 from cloaca_core.definition.context import Context
-from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
+from cloaca_core.definition.task_handle import TaskHandle
 from cloaca_core.errors import BodyCancelled, ExecutorError, RunnerUsageError
 from cloaca_core.executors.names import found
 from cloaca_core.telemetry import capture

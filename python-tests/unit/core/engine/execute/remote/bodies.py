@@ -7,9 +7,10 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from cloaca_core.definition.async_handle import AsyncTaskHandle
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.retry_after import RetryAfter
-from cloaca_core.definition.task_handle import AsyncTaskHandle, TaskHandle
+from cloaca_core.definition.task_handle import TaskHandle
 from cloaca_core.errors import BodyCancelled
 
 FACTS = ("run_id", "task_id", "attempt", "epoch", "idempotency_key", "cancelled")
