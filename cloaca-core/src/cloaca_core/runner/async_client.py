@@ -23,7 +23,6 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.submission import StartOptions
 from cloaca_core.errors import RunnerClosedError
 from cloaca_core.runner.async_handles import AsyncRunHandle
-from cloaca_core.runner.body_children import BodyChildren
 from cloaca_core.runner.calls.arguments import Selection
 from cloaca_core.runner.calls.operation import Caller, Operation
 from cloaca_core.runner.calls.runs import (
@@ -738,7 +737,10 @@ class AsyncClient:
     def _use(self, host: EngineHost) -> None:
         self._host = host
         self._caller = Caller(host)
-        host.front = BodyChildren(self._caller)
+        if host.works:
+            from cloaca_core.runner.body_children import BodyChildren  # a client has no bodies
+
+            host.front = BodyChildren(self._caller)
 
     async def __aenter__(self) -> Self:
         # Outside ``try``: if it is open already, it stays open.

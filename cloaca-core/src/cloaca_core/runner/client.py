@@ -21,7 +21,6 @@ from cloaca_core.definition.inputs import ContextLike
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.submission import StartOptions
 from cloaca_core.errors import RunnerClosedError
-from cloaca_core.runner.body_children import BodyChildren
 from cloaca_core.runner.calls.arguments import Selection
 from cloaca_core.runner.calls.operation import Caller, Operation
 from cloaca_core.runner.calls.runs import (
@@ -105,7 +104,10 @@ class Client:
         """Open the database; a failure leaves nothing behind."""
         self._host = host
         self._caller = Caller(host)
-        host.front = BodyChildren(self._caller)
+        if host.works:
+            from cloaca_core.runner.body_children import BodyChildren  # a client has no bodies
+
+            host.front = BodyChildren(self._caller)
         try:
             opening = host.open()
             host.load_engine()
