@@ -407,9 +407,43 @@ def replay(trace: Iterable[Told]) -> None:
 def recorded_lives() -> Iterator[list[list[Told]]]:
     """Meanwhile all that lives are told is kept, a list for each life; it is checked at the end."""
     traces: dict[int, tuple[Life, list[Told]]] = {}
+
+    def hear(life: Life, told: Told) -> None:
+        _, trace = traces.setdefault(id(life), (life, []))
+        trace.append(told)
+
+    kept: list[list[Told]] = []
+    with _heard_lives(hear):
+        yield kept
+    kept += [trace for _, trace in traces.values()]
+    for trace in kept:
+        replay(trace)
+
+
+@contextmanager
+def judged_lives(report: Callable[[str], None]) -> Iterator[None]:
+    """Meanwhile all that lives are told is checked at once, in a process that may be killed;
+    ``report`` is called with each rule that a life breaks.
+    """
+    lives: dict[int, tuple[Life, PlainLife]] = {}
+
+    def hear(life: Life, told: Told) -> None:
+        _, plain = lives.setdefault(id(life), (life, PlainLife()))
+        try:
+            plain.told(told)
+        except BrokenRuleError as broken:
+            report(str(broken))
+
+    with _heard_lives(hear):
+        yield
+
+
+@contextmanager
+def _heard_lives(hear: Callable[[Life, Told], None]) -> Iterator[None]:
+    """Meanwhile ``hear`` is called with all that lives are told, after each fact."""
     inside: list[str] = []
 
-    def recording(fact: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    def heard(fact: str, method: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(method)
         def tells(life: Life, *args: Any, **named: Any) -> Any:
             if inside:
@@ -419,21 +453,16 @@ def recorded_lives() -> Iterator[list[list[Told]]]:
                 answer = method(life, *args, **named)
             finally:
                 inside.clear()
-            _, trace = traces.setdefault(id(life), (life, []))
-            trace.append(_told(life, fact, (*args, *named.values()), answer))
+            hear(life, _told(life, fact, (*args, *named.values()), answer))
             return answer
 
         return tells
 
     plain = {fact: cast("Callable[..., Any]", getattr(Life, fact)) for fact in FACTS}
     for fact, method in plain.items():
-        setattr(Life, fact, recording(fact, method))
-    kept: list[list[Told]] = []
+        setattr(Life, fact, heard(fact, method))
     try:
-        yield kept
+        yield
     finally:
         for fact, method in plain.items():
             setattr(Life, fact, method)
-    kept += [trace for _, trace in traces.values()]
-    for trace in kept:
-        replay(trace)

@@ -266,5 +266,8 @@ class Fleet:
             writer.hear("wrote")
 
     def close(self) -> None:
+        """End the workers; the lives of their runs have broken no rule."""
         for worker in self.workers:
             worker.dispose()
+        broken = self.ledger_path.with_name("ledger.broken")
+        assert not broken.exists(), broken.read_text(encoding="utf-8")

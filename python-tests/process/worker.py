@@ -32,6 +32,9 @@ import cloaca
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.runtime import failpoints
 
+sys.path.append(str(Path(__file__).parents[1]))  # a worker is started as a program of its own
+from model.plain_life import judged_lives
+
 FAN_WIDTH = 50
 
 _gates: dict[str, threading.Event] = {}
@@ -801,6 +804,12 @@ REGISTRY = cloaca.Registry()
 define(_opened.result, REGISTRY)  # a recovered body may ask before the runner is assigned
 
 
+def _broken(rule: str) -> None:
+    """Write down that the life of a run has broken a rule: the test looks at its end."""
+    with Path(os.environ["CLOACA_TEST_LEDGER"] + ".broken").open("a", encoding="utf-8") as file:
+        file.write(f"{rule}\n")
+
+
 def main() -> None:
     """Open a runner on the URL given, with the settings given, and obey."""
     url, settings = sys.argv[1], json.loads(sys.argv[2])
@@ -814,7 +823,10 @@ def main() -> None:
         os.setpgid(0, 0)  # with its workers: a signal to the group is one to all of them
         signal.signal(signal.SIGTERM, _exit)
     config = cloaca.DefaultRunnerConfig(**settings)
-    with cloaca.DefaultRunner(url, config=config, registry=REGISTRY) as runner:
+    with (
+        judged_lives(_broken),
+        cloaca.DefaultRunner(url, config=config, registry=REGISTRY) as runner,
+    ):
         _opened.set_result(runner)
         say("ready")
         serve(runner)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings, strategies as st
 from model.life_stories import BROKEN, CANCEL, EARLY, LATE, LIMIT, MINUTE, Story
-from model.plain_life import BrokenRuleError, Told, recorded_lives, replay
+from model.plain_life import BrokenRuleError, Told, judged_lives, recorded_lives, replay
 
 from cloaca_core._engine.plan.life import CutOffAt, Do, End, GiveBack, Left, Life, State
 from cloaca_core._engine.plan.reasons import Reason
@@ -362,6 +362,14 @@ def test_the_lives_of_real_runs_are_recorded_and_replayed() -> None:
         life.ready([0])
         life.limit_passed(LIMIT)
     assert [[told.fact for told in trace] for trace in traces] == [["ready", "limit_passed"]]
+
+
+def test_a_rule_that_a_life_breaks_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Life, "fail", lambda life, reason: ())
+    broken: list[str] = []
+    with judged_lives(broken.append):
+        Life().fail(BROKEN)
+    assert len(broken) == 1
 
 
 def test_a_replay_finds_what_breaks_a_rule() -> None:
