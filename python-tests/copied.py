@@ -16,7 +16,7 @@ _NUMBERS = (
     "cancel_at stood_still detached children_at time_limit deadline_at pause_follows "
     "follows_round follows_place replacements cancels_children messages rests_since attempt "
     "retry_at crashes first_attempt with_children number calls opened_at timed_out sent_at "
-    "runner process gone_at "
+    "runner process gone_at item from_item taken_item "
     "changed tick ticks decided_until enabled jitter_seconds start_date end_date next_tick "
     "last_tick generation updated_at pruned_until poll_interval_ms allow_concurrent "
     "last_poll_at next_poll_at position size done total told_at"

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 1, digest ddf8119b248c9514272140e0bc7367ff06e28a96f89e60a7b201dfaec23a19c8
+-- Made from migrations 1 to 1, digest 816cefb99f0d062beb487f37f3dde657175be23a5b6b3f540f674368ef904193
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -415,8 +415,6 @@ CREATE TABLE cloaca_upkeep (
 CREATE INDEX cloaca_unserved_run ON cloaca_unserved USING btree (run_id);
 
 CREATE UNIQUE INDEX cloaca_run_key ON cloaca_run USING btree (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
-
-CREATE INDEX cloaca_run_singleton ON cloaca_run USING btree (workflow, singleton_key, id) WHERE singleton_key IS NOT NULL AND ended_at IS NULL;
 
 CREATE INDEX cloaca_run_of_workflow ON cloaca_run USING btree (workflow, id);
 

@@ -141,10 +141,6 @@ CREATE TABLE cloaca_run (
 CREATE UNIQUE INDEX cloaca_run_key ON cloaca_run (workflow, idempotency_key)
 WHERE idempotency_key IS NOT NULL;
 
--- Not unique: runs behind the one that is under way have the same key.
-CREATE INDEX cloaca_run_singleton ON cloaca_run (workflow, singleton_key, id)
-WHERE singleton_key IS NOT NULL AND ended_at IS NULL;
-
 CREATE INDEX cloaca_run_of_workflow ON cloaca_run (workflow, id);
 
 -- Runs that have ended only: so it is written once in a run's life.

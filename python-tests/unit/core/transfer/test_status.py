@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import cloaca
 from cloaca_core.errors import ForeignDatabaseError, StoreOpenError
 from cloaca_core.records.findings import PendingMigration
 from cloaca_core.transfer.status import (
@@ -17,6 +16,7 @@ from cloaca_core.transfer.status import (
     database_status,
     upgrade_database,
 )
+from process.earlier import made_by, migrations
 
 
 def test_the_statements_to_come_can_be_read_and_run() -> None:
@@ -49,16 +49,11 @@ def test_another_programs_file_is_not_upgraded(tmp_path: Path) -> None:
 
 def test_what_was_applied_is_told(tmp_path: Path) -> None:
     file = tmp_path / "work.db"
-    cloaca.DefaultRunner(file).shutdown()
-    with closing(sqlite3.connect(file)) as raw, raw:  # as if the last ones had not been applied
-        raw.execute("DELETE FROM cloaca_migration WHERE number > 21")
-        for name in ("cloaca_wait", "cloaca_message"):
-            raw.execute(f"DROP TABLE {name}")
-        raw.execute("DROP VIEW cloaca_wait_readable")
-        raw.execute("DROP VIEW cloaca_message_readable")
+    with closing(sqlite3.connect(file)) as raw:
+        raw.executescript(made_by("sqlite", 21))
 
     status = database_status(file)
 
-    to_come = range(22, status.known + 1)
-    assert (status.schema, [each.number for each in status.pending]) == (21, [*to_come])
+    to_come = [*range(22, len(migrations("sqlite")) + 1), *range(1, status.known + 1)]
+    assert (status.schema, [each.number for each in status.pending]) == (21, to_come)
     assert status.runs == {}

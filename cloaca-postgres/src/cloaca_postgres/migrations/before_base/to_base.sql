@@ -16,9 +16,6 @@ ALTER TABLE cloaca_run
     ADD COLUMN child_kind TEXT COLLATE "C",
     ADD COLUMN singleton_key TEXT COLLATE "C";
 
-CREATE INDEX cloaca_run_singleton ON cloaca_run (workflow, singleton_key, id)
-WHERE singleton_key IS NOT NULL AND ended_at IS NULL;
-
 DROP INDEX cloaca_run_claimable;
 
 CREATE INDEX cloaca_run_claimable ON cloaca_run (workflow, queue, priority DESC, claimable_at, id)
