@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,7 +52,6 @@ def test(wanted: Wanted) -> Counts:
         if VARIABLE in settings:
             leftovers.sweep_server(settings[VARIABLE])
         pythons = _environments(folder, list(dict.fromkeys(job.target for job in jobs)))
-        _compile(pythons.values())
         outcomes = _run_all(jobs, pythons, folder, settings, wanted.expression)
         results.merge(outcomes)
     return results.conclude(outcomes)
@@ -74,7 +73,10 @@ def _server_for(jobs: Sequence[Job]) -> Iterator[Mapping[str, str]]:
 
 
 def _environments(folder: Path, targets: Sequence[Target]) -> dict[Target, Path]:
-    """Make an environment per target with tox; the Python of each, with the wheels installed."""
+    """Make an environment per target with tox; the Python of each, with the wheels installed.
+
+    Each is filled as soon as a worker is free: downloads and disks are waited for.
+    """
     step(f"making environments: {', '.join(target.name for target in targets)}")
     work = folder / "tox"
     names = ",".join(target.name for target in targets)
@@ -84,28 +86,20 @@ def _environments(folder: Path, targets: Sequence[Target]) -> dict[Target, Path]
     found = [str(target.interpreter.path.parent) for target in targets]
     path = os.pathsep.join([*found, os.environ["PATH"]])
     run(command, cwd=ROOT, env={"PATH": path}, quiet=True)
-    return {target: _filled(work / target.name, target) for target in targets}
+    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+        filled = pool.map(lambda each: _filled(work / each.name, each), targets)
+        return dict(zip(targets, filled, strict=True))
 
 
 def _filled(folder: Path, target: Target) -> Path:
     sandbox = Sandbox(folder)
     sandbox.install_for(target.backend, locked=True, beside=target.beside)
+    run([sandbox.python, "-I", "-c", _COMPILE], quiet=True)
     return sandbox.python
 
 
-def _compile(pythons: Iterable[Path]) -> None:
-    """Compile in each environment the modules that all of its jobs import.
-
-    A new environment has no compiled modules, and the first jobs, which start together, would each
-    compile all of them: two to three seconds of a core.
-    """
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        for done in [
-            pool.submit(run, [each, "-I", "-c", _COMPILE], quiet=True) for each in pythons
-        ]:
-            done.result()
-
-
+# A new environment has no compiled modules, and the first jobs, which start together, would each
+# compile all that they import: two to three seconds of a core.
 _COMPILE = """
 import compileall, importlib.util
 for name in ("cloaca", "cloaca_core", "cloaca_sqlite", "cloaca_postgres"):
