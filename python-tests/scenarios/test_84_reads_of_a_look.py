@@ -87,24 +87,23 @@ def at_most(most: int, reads: list[str]) -> Iterator[None]:
         pytest.fail("\n".join([f"{len(done)} transactions:", *done]), pytrace=False)
 
 
-@pytest.mark.parametrize(
-    "query",
-    ["", "?view=graph", "?view=table&task=begin", "?task=fail&attempt=1"],
-)
+@pytest.mark.each_backend
 def test_the_page_of_a_run_reads_six_times(
-    run_id: str, database_url: str, reads: list[str], query: str
+    run_id: str, database_url: str, reads: list[str]
 ) -> None:
     from starlette.testclient import TestClient
 
     url = f"{database_url}{'&' if '?' in database_url else '?'}mode=ro"  # it works at nothing
-    with cloaca.Client(url, registry=cloaca.Registry()) as client:
-        application = cloaca.ui(client, auth=cloaca.ui_without_auth, hosts=("testserver",))
-        with TestClient(application) as page:
-            page.get("/runners")  # from now on the page listens for changes
-            with at_most(6, reads):
-                assert page.get(f"/runs/{run_id}{query}").status_code == 200
+    for query in ("", "?view=graph", "?view=table&task=begin", "?task=fail&attempt=1"):
+        with cloaca.Client(url, registry=cloaca.Registry()) as client:
+            application = cloaca.ui(client, auth=cloaca.ui_without_auth, hosts=("testserver",))
+            with TestClient(application) as page:
+                page.get("/runners")  # from now on the page listens for changes
+                with at_most(6, reads):
+                    assert page.get(f"/runs/{run_id}{query}").status_code == 200
 
 
+@pytest.mark.each_backend
 def test_a_run_that_is_shown_is_read_three_times(
     run_id: str, database_url: str, reads: list[str]
 ) -> None:
