@@ -19,7 +19,7 @@ from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.restore import change_from_json
 from cloaca_core.errors import ContextValueError, TaskNotFoundError
 from cloaca_core.records.states import TaskStatus as State
-from cloaca_core.runner.results import left_by
+from cloaca_core.runner.results import error_of, left_by
 from cloaca_core.telemetry.masking import masked
 from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.json_values import JsonValue, decode
@@ -129,7 +129,7 @@ def task_change(seen: Seen) -> TaskChange:
         input=given,
         changes=tuple(_changes(given or {}, change)),
         result=dict(change.set),
-        error=None if row.error_type is None else f"{row.error_type}: {row.error_message}",
+        error=error_of(row),
         traceback=row.error_traceback,
     )
 

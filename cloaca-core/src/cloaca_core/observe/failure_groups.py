@@ -13,7 +13,7 @@ from cloaca_core.records.states import RunStatus
 from cloaca_core.runner.results import rfc3339
 from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.namespace import short_name
-from cloaca_core.values.wording import first_line
+from cloaca_core.values.wording import first_failure, first_line
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.onlooker import Looks
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 MOST: Final = 1_000
 """Failed runs that are grouped, the newest."""
 _FAILED: Final = Term("status", (str(RunStatus.FAILED),))
-_FIRST: Final = re.compile(r"^\d+ task\(s\) failed, .*?; first error: .*?: ")
-"""The text before the error of a run's task: counts, and the task."""
 _NUMBERS: Final = re.compile(r"[0-9a-fA-F]{8}[0-9a-fA-F-]*|\d+")
 """Numbers and ids, which differ from run to run."""
 
@@ -83,7 +81,9 @@ def grouped(rows: Iterable[RunRow]) -> tuple[FailureGroup, ...]:
 
 def error_of(row: RunRow) -> str:
     """The error of a failed run in one line: that of its first failed task, if one failed."""
-    return first_line(_FIRST.sub("", row.error_message or ""))
+    message = row.error_message or ""
+    first = first_failure(message)
+    return first_line(first if first == message else first.partition(": ")[2] or first)
 
 
 def _group(rows: Sequence[RunRow]) -> FailureGroup:

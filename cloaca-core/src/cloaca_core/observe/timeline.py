@@ -13,6 +13,7 @@ from cloaca_core.observe.tree import kind_of, placed_children
 from cloaca_core.records.waits import EVENT
 from cloaca_core.runner.history import Rounds, in_order
 from cloaca_core.runner.results import (
+    error_of,
     left_by,
     rfc3339,
     rfc3339_or_none,
@@ -150,7 +151,7 @@ def _bar(view: RunView, row: AttemptRow, number: int, queued: Instant | None, no
         ended_at=rfc3339_or_none(row.ended_at),
         queued_seconds=_apart(queued, row.started_at),
         seconds=None if kept else seconds_between(row.started_at, row.ended_at, now),
-        error=None if row.error_type is None else f"{row.error_type}: {row.error_message}",
+        error=error_of(row),
         crashes=row.crashes,
         waits=() if kept else tuple(_waits(view, row)),
         kept=kept,

@@ -16,7 +16,7 @@ from cloaca_core._engine.steer.decisions import decided_in, words
 from cloaca_core.definition.context import Context
 from cloaca_core.records import states
 from cloaca_core.records.waits import APPROVAL
-from cloaca_core.runner.results import rfc3339, rfc3339_or_none, run_status_name, settled
+from cloaca_core.runner.results import error_of, rfc3339, rfc3339_or_none, run_status_name, settled
 from cloaca_core.telemetry.events import OF_ACTS
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import RunStatus, TaskStatus
@@ -234,7 +234,7 @@ def _attempt_events(row: AttemptRow, name: RunnerName | None) -> list[tuple[int,
         events.append((row.started_at, started))
     if row.ended_at is not None:
         kind = f"task_{row.status.lower()}"
-        detail = _error(row) or row.skip_reason
+        detail = error_of(row) or row.skip_reason
         at = rfc3339(row.ended_at)
         code = skip_code(row)
         event = RunEvent(at, kind, row.task_id, row.attempt, detail, code)
@@ -277,7 +277,7 @@ def _attempt_info(rounds: Rounds, attempt: AttemptRow, name: RunnerName | None) 
         started_at=rfc3339_or_none(row.started_at),
         ended_at=rfc3339_or_none(row.ended_at),
         retry_at=rfc3339_or_none(row.retry_at),
-        error=_error(row),
+        error=error_of(row),
         error_type=row.error_type,
         traceback=row.error_traceback,
         skip_reason=row.skip_reason,
@@ -287,10 +287,6 @@ def _attempt_info(rounds: Rounds, attempt: AttemptRow, name: RunnerName | None) 
         process=name and name.process,
         host=name and name.host,
     )
-
-
-def _error(row: AttemptRow) -> str | None:
-    return None if row.error_type is None else f"{row.error_type}: {row.error_message}"
 
 
 class Rounds:

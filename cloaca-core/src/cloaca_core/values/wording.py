@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
 _MINUTE: Final = 60
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
+_COUNTS: Final = re.compile(r"^\d+ task\(s\) failed, .*?; first error: (?=.)")
 
 
 def duration(seconds: float | None) -> str:
@@ -34,6 +36,17 @@ def duration(seconds: float | None) -> str:
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """``1 run`` or ``2 runs``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {plural or f'{noun}s'}"
+
+
+def tasks_failed(failed: int, completed: int, skipped: int, first: str) -> str:
+    """The error of a run in which tasks failed; ``first`` is ``task: error`` of the first one."""
+    counts = f"{failed} task(s) failed, {completed} completed, {skipped} skipped"
+    return f"{counts}; first error: {first}"
+
+
+def first_failure(error: str) -> str:
+    """The ``task: error`` in an error by ``tasks_failed``; any other error as it is."""
+    return _COUNTS.sub("", error)
 
 
 def first_line(text: str | None) -> str:

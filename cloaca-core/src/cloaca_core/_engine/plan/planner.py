@@ -20,6 +20,7 @@ from cloaca_core.definition.rules import Rule, asks_none_failed, evaluate
 from cloaca_core.definition.waits.kinds import REJECT
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.json_values import JsonValue
+from cloaca_core.values.wording import tasks_failed
 
 DefaultRule: TypeAlias = Literal["none_failed", "always"]
 """The rule of a task without trigger rules."""
@@ -273,9 +274,10 @@ class RunPlan:
             return RunOver(RunStatus.COMPLETED, None)
         first = min(self._errors)
         counts = {s: self.statuses.count(s) for s in (TaskStatus.COMPLETED, TaskStatus.SKIPPED)}
-        text = (
-            f"{len(self._errors)} task(s) failed, {counts[TaskStatus.COMPLETED]} completed, "
-            f"{counts[TaskStatus.SKIPPED]} skipped; "
-            f"first error: {self._graph.tasks[first].id}: {self._errors[first]}"
+        text = tasks_failed(
+            len(self._errors),
+            counts[TaskStatus.COMPLETED],
+            counts[TaskStatus.SKIPPED],
+            f"{self._graph.tasks[first].id}: {self._errors[first]}",
         )
         return RunOver(RunStatus.FAILED, Reason(ReasonCode.TASK_FAILED, text))

@@ -10,12 +10,11 @@ from cloaca_core.observe import GraphNode
 from cloaca_core.observe.filters import Term
 from cloaca_core.telemetry.masking import without_passwords
 from cloaca_core.values.shell import command
-from cloaca_core.values.wording import counted, duration, first_line
+from cloaca_core.values.wording import counted, duration, first_failure, first_line
 
 _THOUSAND: Final = 1_000
 _SHORT: Final = 13
 """Letters of an id that is shown whole."""
-_FIRST_ERROR: Final = "; first error: "
 
 STATES: Final[Mapping[str, str]] = {
     "Pending": "pending",
@@ -65,7 +64,7 @@ def size(number: int | None) -> str:
 def first_error(text: str | None) -> str:
     """The first error of a run in one line, without the counts of its tasks before it."""
     line = without_passwords(first_line(text))
-    return line.partition(_FIRST_ERROR)[2] or line
+    return first_failure(line)
 
 
 def term(value: str) -> str:
