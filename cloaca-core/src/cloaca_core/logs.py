@@ -44,6 +44,10 @@ class SafeLogger(logging.LoggerAdapter[logging.Logger]):
 
     def __init__(self, name: str) -> None:
         super().__init__(logging.getLogger(name))
+        self.answers: Mapping[int, bool] = getattr(self.logger, "_cache", {})
+        """Whether records of a level are written, as far as ``logging`` has been asked since it was
+        last configured. A look at it spares the code of each run a call: False is certain.
+        """
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         """As ``Logger.log``."""

@@ -154,6 +154,17 @@ def test_a_record_is_that_of_a_plain_logger(caplog: pytest.LogCaptureFixture) ->
     assert len(caplog.records) == 2
 
 
+def test_a_level_that_is_asked_for_later_is_not_held_to_be_off() -> None:
+    log, logger = SafeLogger("cloaca.test.answers"), logging.getLogger("cloaca.test.answers")
+    logger.setLevel(logging.WARNING)
+    log.info("not shown, and known from now on")
+    before = log.answers.get(logging.INFO, True)
+
+    logger.setLevel(logging.INFO)
+
+    assert (before, log.answers.get(logging.INFO, True)) == (False, True)
+
+
 class _Screen(io.StringIO):
     """Stands for stderr."""
 

@@ -36,6 +36,7 @@ from cloaca_core.store.protocol import Backend, Store, StoreOptions, TenantBacke
 from cloaca_core.store.urls import names_mode_ro, passwords_in, url_of
 from cloaca_core.telemetry.redaction import Redaction
 from cloaca_core.values.arguments import refuse_other_types
+from cloaca_core.values.this_process import THIS_PROCESS
 
 if TYPE_CHECKING:
     from cloaca_core._engine.engine import Engine
@@ -88,7 +89,7 @@ class EngineHost:
         self._claims = start
         self._works = works
         self._alone = alone
-        self._pid = os.getpid()
+        self._forks = THIS_PROCESS.forks
         self._opening: asyncio.Task[Any] | None = None
         self._own_shutdown: asyncio.Task[None] | None = None
         self._close_once = threading.RLock()
@@ -123,7 +124,9 @@ class EngineHost:
         if supplies or self._secrets.has_functions:
             make = partial(self._make, supplies)
             making = make() if may_block else _beside(make)
-        self._pid = os.getpid()  # one that was only made before a fork is opened in the child
+        self._forks = (
+            THIS_PROCESS.forks
+        )  # one that was only made before a fork is opened in the child
         self._thread = thread = self._new_thread()  # known before it runs: Ctrl-C may come
         thread.start()
         return thread.submit(self._open(making))
@@ -367,7 +370,7 @@ class EngineHost:
         runner shuts down: its bodies still run. None in a process that a body has forked: what that
         submits is its own.
         """
-        if os.getpid() != self._pid:
+        if THIS_PROCESS.forks != self._forks:
             forked: concurrent.futures.Future[str | None] = concurrent.futures.Future()
             forked.set_result(None)
             return forked
@@ -427,7 +430,7 @@ class EngineHost:
         return self._thread
 
     def _refuse_foreign_process(self) -> None:
-        if os.getpid() != self._pid:
+        if THIS_PROCESS.forks != self._forks:
             raise RunnerUsageError(
                 "this runner was opened by another process (a fork parent); "
                 "open a runner of its own in each process"

@@ -43,6 +43,7 @@ from cloaca_core.runner.host import EngineHost
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import Store, StoreOptions, TenantBackend
 from cloaca_core.store.tenants import TenantConfig, TenantCredentials, TenantInfo
+from cloaca_core.values.this_process import THIS_PROCESS
 
 WAIT = 10
 
@@ -133,7 +134,7 @@ def host(backend: ModelBackend, registry: Registry) -> Iterator[EngineHost]:
     config = DefaultRunnerConfig(shutdown_grace_seconds=0, connect_timeout_seconds=7)
     host = EngineHost("model://here", config, None, registry)
     yield host
-    host._pid = os.getpid()
+    host._forks = THIS_PROCESS.forks
     host.close().result(WAIT)
     host.end_thread()
 
@@ -845,9 +846,8 @@ def test_another_process_is_refused_everything(
         lambda: opened.send(nothing), lambda: opened.engine, opened.refuse_closed,
         opened.close, opened.open,
     ]  # fmt: skip
-    child = os.getpid() + 1
     with monkeypatch.context() as patch:
-        patch.setattr(os, "getpid", lambda: child)
+        patch.setattr(THIS_PROCESS, "forks", THIS_PROCESS.forks + 1)
         for call in calls:
             with pytest.raises(RunnerUsageError, match="opened by another process"):
                 call()
@@ -856,9 +856,8 @@ def test_another_process_is_refused_everything(
 def test_what_was_made_before_a_fork_can_be_opened_after_it(
     host: EngineHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    child = os.getpid() + 1
     with monkeypatch.context() as patch:
-        patch.setattr(os, "getpid", lambda: child)
+        patch.setattr(THIS_PROCESS, "forks", THIS_PROCESS.forks + 1)
         host.open().result(WAIT)
 
         assert host.send(nothing).result(WAIT) == "answered"

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cloaca_core._engine.execute.current_work import CURRENT_WORK
-from cloaca_core._engine.execute.forked import OneProcess
+from cloaca_core._engine.execute.forked import OneProcess, end_process
 from cloaca_core._engine.execute.outcome import (
     CutOff,
     Outcome,
@@ -40,6 +40,7 @@ from cloaca_core.telemetry.task_log import TaskLog
 from cloaca_core.values.json_values import encode
 from cloaca_core.values.log_levels import OFF, least_number
 from cloaca_core.values.namespace import SEPARATOR
+from cloaca_core.values.this_process import THIS_PROCESS
 
 if TYPE_CHECKING:
     from cloaca_core._engine.plan.active_run import ActiveRun
@@ -352,7 +353,7 @@ class Attempt(AttemptWork):
         return (self.context,)
 
     def _begin(self) -> None:
-        if log.isEnabledFor(logging.DEBUG):
+        if log.answers.get(logging.DEBUG, True):
             log.debug("%s: started", self, extra=self.log_ids(TASK_STARTED))
         failpoints.hit("body.before")
         self.context = Context._view(self.given)
@@ -379,15 +380,19 @@ def begin_here(work: AttemptWork) -> None:
 
 def _call(attempt: Attempt) -> Outcome:
     begin_here(attempt)
+    forks = THIS_PROCESS.forks
     try:
-        with OneProcess():
-            value = attempt.task.function(*attempt.arguments())
+        value = attempt.task.function(*attempt.arguments())
     except BaseException as error:  # noqa: BLE001 - a body's SystemExit fails its attempt, no more
+        if forks != THIS_PROCESS.forks:
+            end_process(error)
         if attempt.leaving:
             return _left(attempt, error)
         if attempt.cancelled and isinstance(error, BodyCancelled):
             return CutOff()
         return outcome_of(attempt, error)
+    if forks != THIS_PROCESS.forks:
+        end_process()
     return _returned(attempt, value)
 
 

@@ -7,22 +7,29 @@ from __future__ import annotations
 
 import os
 
+from cloaca_core.values.this_process import THIS_PROCESS
+
 
 class OneProcess:
-    """A block for user code; a process that it forked ends at the end of the block.
+    """A block for user code; a process that it forked ends at the end of the block."""
+
+    __slots__ = ("_forks",)
+
+    def __enter__(self) -> None:
+        self._forks = THIS_PROCESS.forks
+
+    def __exit__(self, _: object, error: BaseException | None, trace: object) -> None:
+        if THIS_PROCESS.forks != self._forks:
+            end_process(error)
+
+
+def end_process(error: BaseException | None = None) -> None:
+    """End this process, which user code has forked off.
 
     Its exit status is 0, after an exception 1, and that of a ``SystemExit``. Nothing is flushed or
     written: files and connections are the parent's.
     """
-
-    __slots__ = ("_pid",)
-
-    def __enter__(self) -> None:
-        self._pid = os.getpid()
-
-    def __exit__(self, _: object, error: BaseException | None, trace: object) -> None:
-        if os.getpid() != self._pid:
-            os._exit(_status(error))
+    os._exit(_status(error))
 
 
 def _status(error: BaseException | None) -> int:

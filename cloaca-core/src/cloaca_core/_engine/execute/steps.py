@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import os
 import random
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -39,6 +38,7 @@ from cloaca_core.logs import SafeLogger
 from cloaca_core.records.memos import MemoRow
 from cloaca_core.values.digests import digest_of
 from cloaca_core.values.json_values import decode, encode, normalise
+from cloaca_core.values.this_process import THIS_PROCESS
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.asked_wait import AskedWait
@@ -92,7 +92,7 @@ class AttemptSteps:
     def __init__(self, keeper: MemoKeeper, attempt: Attempt) -> None:
         self._keeper = keeper
         self._attempt = attempt
-        self._pid = os.getpid()
+        self._forks = THIS_PROCESS.forks
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._met: dict[str, int] = {}
@@ -183,7 +183,7 @@ class AttemptSteps:
     def _refuse_ended(self, *, is_async: bool) -> None:
         """Refuse a step of a body that is to end, or has ended."""
         attempt = self._attempt
-        if os.getpid() != self._pid:
+        if THIS_PROCESS.forks != self._forks:
             raise RunnerUsageError("a step belongs to the process of its runner, not to a fork")
         if attempt.leaving:
             raise left_early(attempt)

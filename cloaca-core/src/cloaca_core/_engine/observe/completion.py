@@ -173,5 +173,5 @@ def _tell_of_end(row: RunRow) -> None:
     told = (row.id, row.workflow, row.status)
     if row.error_message is not None:
         log.warning("run %s of %s: %s: %.500s", *told, row.error_message, extra=ids)
-    elif log.isEnabledFor(logging.INFO):
+    elif log.answers.get(logging.INFO, True):
         log.info("run %s of %s: %s", *told, extra=ids)

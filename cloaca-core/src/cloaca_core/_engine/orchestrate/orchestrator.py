@@ -113,7 +113,7 @@ class Orchestrator:
     def adopt(self, run: ActiveRun) -> None:
         """Begin or resume a run that is ours from now on."""
         self.runs.add(run)
-        if log.isEnabledFor(logging.INFO):
+        if log.answers.get(logging.INFO, True):
             _tell_of_start(run)
         if self._journal.watchers:
             tell_of_adoption(self._journal.watchers, run)
@@ -163,7 +163,7 @@ class Orchestrator:
             self.control.concluded(attempt, outcome, closed)
         elif isinstance(outcome, Succeeded):
             run.size_bound += len(outcome.text.encode())
-            if log.isEnabledFor(logging.DEBUG):
+            if log.answers.get(logging.DEBUG, True):
                 log.debug("%s: completed", attempt, extra=attempt.log_ids(TASK_COMPLETED))
             row = attempt_rows.completed(attempt, outcome, self._clock.wall())
             self.follow(run, run.plan.completed(attempt.index, outcome.change), [row], closed)

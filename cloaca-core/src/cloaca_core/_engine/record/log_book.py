@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import os
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -19,6 +18,7 @@ from cloaca_core.telemetry.lines import joined
 from cloaca_core.telemetry.redaction import unchanged
 from cloaca_core.telemetry.task_log import PART_BYTES, PART_LINES, Numbered, TaskLog, Told
 from cloaca_core.values.log_levels import is_off, least_number
+from cloaca_core.values.this_process import THIS_PROCESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -61,7 +61,7 @@ class LogBook:
         self._wall = clock.wall
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.Context()
-        self._pid = os.getpid()
+        self._forks = THIS_PROCESS.forks
         self._listed: deque[AttemptLog] = deque()
         self._is_armed = False
         self._due_at = 0.0
@@ -83,7 +83,7 @@ class LogBook:
         that lines wait; not by a process that was forked off.
         """
         self._listed.append(log)  # first: the loop looks for it after it has disarmed
-        if not self._is_armed and os.getpid() == self._pid:
+        if not self._is_armed and THIS_PROCESS.forks == self._forks:
             self._is_armed = True
             with suppress(RuntimeError):  # the loop has been closed
                 # Without the body's context, which the timer would keep.

@@ -217,7 +217,7 @@ class _Submission:
         failpoints.hit("submit.after_commit")
         rows = entry.rows
         self.capacity.arrived(self.ours)
-        if log.isEnabledFor(logging.INFO):
+        if log.answers.get(logging.INFO, True):
             _tell_of_submission(self.request.definition.namespace, *_became(rows, committed))
         if not self.answer.done():
             self._answer(rows, committed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +24,7 @@ from cloaca_core.errors import (
     StoreDataError,
 )
 from cloaca_core.records.memos import MemoRow
+from cloaca_core.values.this_process import THIS_PROCESS
 
 GRAPH = graph_of(t={})
 
@@ -265,7 +265,7 @@ def test_a_body_that_has_ended_makes_no_step(keeper: Keeper) -> None:
 
 def test_a_forked_process_makes_no_step(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
     steps, _ = steps_of(keeper)
-    monkeypatch.setattr(os, "getpid", lambda: -1)
+    monkeypatch.setattr(THIS_PROCESS, "forks", -1)
 
     with pytest.raises(RunnerUsageError, match="fork"):
         call(steps, "s", 1)

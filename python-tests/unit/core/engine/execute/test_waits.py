@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +27,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.memos import MemoRow
 from cloaca_core.records.waits import EVENT, SLEEP
+from cloaca_core.values.this_process import THIS_PROCESS
 
 
 async def _is_async(context: Context) -> None:
@@ -216,7 +216,7 @@ class TestWaits:
         self, keeper: Keeper, way: Sync | Async, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         waits = AttemptWaits(keeper, body())
-        monkeypatch.setattr(os, "getpid", lambda: -1)
+        monkeypatch.setattr(THIS_PROCESS, "forks", -1)
 
         with pytest.raises(RunnerUsageError, match="not to a fork"):
             waits.wait(GO) if not way.is_async else asyncio.run(_of(waits.wait_async(GO)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +14,7 @@ from cloaca_core._engine.record.log_book import POSITIONS, AttemptLines, LogBook
 from cloaca_core.records.task_logs import LogChunk, OldChunk
 from cloaca_core.telemetry import task_log
 from cloaca_core.values.clock import SYSTEM_CLOCK
+from cloaca_core.values.this_process import THIS_PROCESS
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt
@@ -180,8 +180,7 @@ class TestDue:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         desk = Desk()
-        parent = os.getpid()
-        monkeypatch.setattr(os, "getpid", lambda: parent + 1)
+        monkeypatch.setattr(THIS_PROCESS, "forks", THIS_PROCESS.forks + 1)
 
         desk.body.put()
         await asyncio.sleep(1)
