@@ -52,7 +52,7 @@ class Context(Mapping[str, Any]):
     _touched: _Keys
 
     def __init__(self, data: Mapping[str, Any] | None = None) -> None:
-        self._data = {} if data is None else _normal_items(data, "data")
+        self._data = {} if data is None else normal_items(data, "data")
         self._touched = set()
 
     # -- one key -----------------------------------------------------------------------------
@@ -99,7 +99,7 @@ class Context(Mapping[str, Any]):
 
     def update_from_dict(self, data: Mapping[str, Any]) -> None:
         """Store every item of ``data``, or none of them when one is refused."""
-        items = _normal_items(data, "data")
+        items = normal_items(data, "data")
         self._data.update(items)
         self._touched.update(items)
 
@@ -204,8 +204,9 @@ class Context(Mapping[str, Any]):
         self._data, self._touched = state
 
 
-def _normal_items(data: Mapping[str, Any], parameter: str) -> dict[str, JsonValue]:
-    if not isinstance(data, Mapping):
+def normal_items(data: Mapping[str, Any], parameter: str) -> dict[str, JsonValue]:
+    """Checked copies of the items of a mapping; ``parameter`` names it in error messages."""
+    if type(data) is not dict and not isinstance(data, Mapping):
         raise ContextTypeError(
             f"{parameter} must be a mapping with str keys, got {type(data).__name__}"
             f"{mapping_hint(data)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from cloaca_core.definition.context import Context
+from cloaca_core.definition.context import Context, normal_items
 from cloaca_core.errors import ContextTypeError, ContextValueError
 from cloaca_core.values.json_values import JsonValue, encode, mapping_hint
 
@@ -22,12 +22,12 @@ def items_of(context: ContextLike, name: str = "context") -> dict[str, JsonValue
         return {}
     if isinstance(context, Context):
         return dict(context._data)
-    if not isinstance(context, Mapping):
+    if type(context) is not dict and not isinstance(context, Mapping):
         raise ContextTypeError(
             f"{name} must be a Context, a mapping or None, not {type(context).__name__}"
             f"{mapping_hint(context)}"
         )
-    return Context(context)._data
+    return normal_items(context, "data")
 
 
 def input_text(items: dict[str, JsonValue], max_bytes: int, name: str = "context") -> str:

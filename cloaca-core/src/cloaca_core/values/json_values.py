@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import reprlib
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias, cast
 
 from cloaca_core.errors import ContextError, ContextTypeError, ContextValueError
 
@@ -29,8 +29,8 @@ MAX_RANGE: Final = 2**23
 """Items of a stored range: more do not fit into 16 MiB of JSON, and might not fit into memory."""
 
 
-def _encoding(*, sort_keys: bool) -> Callable[[JsonValue], str]:
-    """``JSONEncoder.encode`` of a compact encoder, with its C part made once.
+def _encoding(*, sort_keys: bool) -> Callable[[JsonValue, int], Iterable[str]]:
+    """The pieces of a value in JSON, by a compact encoder with its C part made once.
 
     The standard ``encode`` makes that part for each value, which takes longer than most encodings.
     """
@@ -54,8 +54,8 @@ def _encoding(*, sort_keys: bool) -> Callable[[JsonValue], str]:
             encoder.allow_nan,
         )
     except TypeError:  # None in an interpreter without the C part
-        return encoder.encode
-    return lambda value: "".join(chunks(value, 0))
+        return lambda value, _: encoder.iterencode(value)
+    return cast("Callable[[JsonValue, int], Iterable[str]]", chunks)
 
 
 _compact: Final = _encoding(sort_keys=False)
@@ -64,12 +64,12 @@ _canonical: Final = _encoding(sort_keys=True)
 
 def encode(value: JsonValue) -> str:
     """Compact JSON of a normal value: no spaces, non-ASCII unescaped, keys in insertion order."""
-    return _compact(value)
+    return "".join(_compact(value, 0))
 
 
 def canonical(value: JsonValue) -> str:
     """The same with sorted keys: one text for each value."""
-    return _canonical(value)
+    return "".join(_canonical(value, 0))
 
 
 def decode(text: str) -> JsonValue:
@@ -161,7 +161,7 @@ def same_value(a: JsonValue, b: JsonValue) -> bool:
     if type(a) is not type(b) or a != b:
         return False
     # Python also says 1 == True and 0.0 == -0.0, so the inside of equal values must be compared.
-    return type(a) in _EXACT_EQUALITY or _canonical(a) == _canonical(b)
+    return type(a) in _EXACT_EQUALITY or canonical(a) == canonical(b)
 
 
 _CONTAINERS: Final = frozenset((list, dict))
@@ -268,10 +268,19 @@ def _object(value: dict[Any, Any], depth: int) -> dict[str, JsonValue]:
     return _members(value.items(), depth)
 
 
-def _members(items: Iterable[tuple[object, object]], depth: int) -> dict[str, JsonValue]:
+def _members(items: Iterable[tuple[object, Any]], depth: int) -> dict[str, JsonValue]:
     members: dict[str, JsonValue] = {}
     for key, item in items:
-        name = _key(key)
+        # Most keys and values are plain: the checks of ``_key`` and ``_normal`` without the calls.
+        name = key if type(key) is str and key.isascii() and "\0" not in key else _key(key)
+        kind = type(item)
+        if (
+            (kind is str and item.isascii() and "\0" not in item)
+            or (kind is int and LEAST_INT <= item <= GREATEST_INT)
+            or (kind is float and item - item == 0.0)
+        ):
+            members[name] = item
+            continue
         try:
             members[name] = _normal(item, depth)
         except _RefusedError as refused:

@@ -14,6 +14,7 @@ import pathlib
 import re
 import types
 import uuid
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import pytest
@@ -161,9 +162,12 @@ class TestRefusedValues:
             ("key '\\udfff'", {"\udfff": 1}),
         ],
     )
-    def test_an_unacceptable_value_is_a_value_error(self, fragment: str, value: object) -> None:
+    @pytest.mark.parametrize("within", [lambda value: value, lambda value: {"member": value}])
+    def test_an_unacceptable_value_is_a_value_error(
+        self, fragment: str, value: object, within: Callable[[object], object]
+    ) -> None:
         with pytest.raises(ContextValueError) as caught:
-            normalise(value)
+            normalise(within(value))
         assert fragment in str(caught.value)
         assert isinstance(caught.value, ValueError)
         assert isinstance(caught.value, CloacaError)
@@ -386,8 +390,8 @@ class TestText:
         monkeypatch.setattr("json.encoder.c_make_encoder", None)
         plain, in_order = (module._encoding(sort_keys=each) for each in (False, True))
 
-        assert plain({"b": 1, "a": "é"}) == '{"b":1,"a":"é"}'
-        assert in_order({"b": 1, "a": "é"}) == '{"a":"é","b":1}'
+        assert "".join(plain({"b": 1, "a": "é"}, 0)) == '{"b":1,"a":"é"}'
+        assert "".join(in_order({"b": 1, "a": "é"}, 0)) == '{"a":"é","b":1}'
 
     @given(VALUES)
     def test_decoding_gives_back_what_was_encoded(self, value: JsonValue) -> None:

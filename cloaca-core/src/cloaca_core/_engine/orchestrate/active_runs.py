@@ -29,7 +29,7 @@ class ActiveRuns:
         self._attempts: dict[ActiveRun, dict[int, Attempt]] = {}
         self._away: dict[ActiveRun, int] = {}
         self._lingering: set[ActiveRun] = set()
-        self._attempt_over = asyncio.Event()
+        self._attempt_over: asyncio.Event | None = None  # while a shutdown waits for it
         self.children: Children = Children()
         self.beside: WeakKeyDictionary[ActiveRuns, bool] = WeakKeyDictionary()
         """Runs of other engines in this process, and whether these use the same database."""
@@ -94,7 +94,7 @@ class ActiveRuns:
         """The run has nothing under way any more; returns the attempts that it had."""
         self._away.pop(run, None)
         attempts = self._attempts.pop(run, _NONE)
-        if attempts:
+        if attempts and self._attempt_over is not None:
             self._attempt_over.set()
         return attempts.values()
 
@@ -111,7 +111,8 @@ class ActiveRuns:
         found = self._attempts.get(attempt.owner)
         if found is not None and found.get(attempt.index) is attempt:
             del found[attempt.index]
-            self._attempt_over.set()
+            if self._attempt_over is not None:
+                self._attempt_over.set()
 
     def are_busy(self) -> bool:
         """Whether any attempt is under way."""
@@ -119,9 +120,10 @@ class ActiveRuns:
 
     async def quiet(self) -> None:
         """Return when no attempt is under way any more; no further one is to begin."""
+        over = self._attempt_over = self._attempt_over or asyncio.Event()
         while self.are_busy():
-            self._attempt_over.clear()
-            await self._attempt_over.wait()
+            over.clear()
+            await over.wait()
 
     def go_away(self, run: ActiveRun) -> None:
         """An attempt of this run begins to wait for another run."""

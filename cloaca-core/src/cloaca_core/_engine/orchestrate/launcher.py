@@ -45,7 +45,8 @@ class Launcher:
         clock: Clock,
         facts: RunFacts,
     ) -> None:
-        self._config = config
+        self._max_bytes = config.max_context_bytes
+        self._usual_limit = config.task_timeout_seconds or NO_LIMIT
         self._attempts = attempts
         self._runs = runs
         self._capacity = capacity
@@ -102,8 +103,8 @@ class Launcher:
             task,
             resume.attempt,
             run.plan.contexts.given(task),
-            timeout=_time_limit(run.graph.tasks[task].timeout_seconds, self._config),
-            max_bytes=self._config.max_context_bytes,
+            timeout=_time_limit(run.graph.tasks[task].timeout_seconds, self._usual_limit),
+            max_bytes=self._max_bytes,
             crashes=resume.crashes,
             uncounted=resume.uncounted,
             finds_children=resume.finds_children,
@@ -199,10 +200,10 @@ class Launcher:
                 self._attempts.interrupt(attempt)
 
 
-def _time_limit(own: float | NoLimit | None, config: DefaultRunnerConfig) -> float:
+def _time_limit(own: float | NoLimit | None, usual: float | NoLimit) -> float:
     """Seconds that an attempt may spend in its body, for ever as ``math.inf``."""
     if own is None:
-        own = config.task_timeout_seconds or NO_LIMIT
+        own = usual
     return math.inf if isinstance(own, NoLimit) else own
 
 

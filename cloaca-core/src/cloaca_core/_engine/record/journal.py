@@ -91,6 +91,7 @@ class Journal:
         self._idle.set()
         self._room = asyncio.Event()
         self._room.set()
+        self._is_awake = self._is_full = False
         self._mark_timer: asyncio.TimerHandle | None = None
         self._riders_due = False
         self._log_book = log_book
@@ -103,8 +104,10 @@ class Journal:
         """Take an entry; it is told the outcome, unless ``forget_runs`` comes first."""
         self._inbox.append(entry)
         self._bytes += entry.weight
-        self._measure()
-        self._wake()
+        if self._bytes >= MAX_INBOX_BYTES or len(self._inbox) >= MAX_INBOX_ENTRIES:
+            self._measure()
+        if not self._is_awake:
+            self._wake()
 
     async def decide(self, decision: Decision) -> None:
         """Take a decision once there is room; returns when it is settled."""
@@ -126,11 +129,12 @@ class Journal:
     def write_soon(self) -> None:
         """Commit what rides with commits, also if there is nothing else."""
         self._riders_due = True
-        self._wake()
+        if not self._is_awake:
+            self._wake()
 
     def has_room(self) -> bool:
         """False while producers should wait."""
-        return self._room.is_set()
+        return not self._is_full
 
     async def room(self) -> None:
         """Return when the inbox takes more."""
@@ -151,13 +155,16 @@ class Journal:
         self._measure()
 
     def _measure(self) -> None:
-        """Update whether there is room, after each change of the inbox."""
+        """Update whether there is room, after the inbox has become full or smaller."""
         if len(self._inbox) < MAX_INBOX_ENTRIES and self._bytes < MAX_INBOX_BYTES:
+            self._is_full = False
             self._room.set()
         else:
+            self._is_full = True
             self._room.clear()
 
     def _wake(self) -> None:
+        self._is_awake = True
         self._idle.clear()
         self._work.set()
 
@@ -173,10 +180,12 @@ class Journal:
                 self._refuse()
             if not self._parts:
                 self._take()
-            self._measure()
+            if self._is_full:
+                self._measure()
             while self._parts:
                 await self._write(*self._parts[0])
         if not (self._inbox or self._riders_due):
+            self._is_awake = False
             self._work.clear()
             self._idle.set()
 

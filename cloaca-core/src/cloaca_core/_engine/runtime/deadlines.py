@@ -31,6 +31,7 @@ class Deadlines(Generic[T]):
         self._due: dict[float, dict[T, float]] = {}
         self._limit_of: dict[T, float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._wakes_at = math.inf
 
     def add(self, thing: T, seconds: float) -> None:
         """Let the thing expire after so many seconds, unless it is discarded before; ``math.inf``
@@ -45,7 +46,7 @@ class Deadlines(Generic[T]):
         if (queue := self._due.get(seconds)) is None:
             queue = self._due[seconds] = {}
         queue[thing] = due
-        if self._timer is None or due < self._timer.when():
+        if due < self._wakes_at:
             self._wake_at(due)
 
     def discard(self, thing: T) -> None:
@@ -60,10 +61,10 @@ class Deadlines(Generic[T]):
     def _wake_at(self, due: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(due, self._expire)
+        self._timer, self._wakes_at = self._loop.call_at(due, self._expire), due
 
     def _expire(self) -> None:
-        self._timer = None
+        self._timer, self._wakes_at = None, math.inf
         now = self._loop.time()
         for thing in [t for queue in self._due.values() for t in _run_out(queue, now)]:
             if thing in self._limit_of:  # ``expired`` may have discarded it for another thing

@@ -80,7 +80,8 @@ class Requests:
         self, registry: Registry, config: DefaultRunnerConfig, *, by_name: bool = False
     ) -> None:
         self._registry = registry
-        self._config = config
+        self._most_decoded = config.max_active_runs
+        self._max_bytes = config.max_context_bytes
         self._by_name = by_name
 
     def request(
@@ -144,7 +145,7 @@ class Requests:
         """
         texts: list[str] = []
         data: list[dict[str, JsonValue]] = []
-        most = self._config.max_active_runs
+        most = self._most_decoded
         for index, context in contexts:
             try:
                 items = items_of(context)
@@ -164,7 +165,7 @@ class Requests:
                 raise _placed(error, index) from None
 
     def _text_of(self, items: dict[str, JsonValue]) -> str:
-        return input_text(items, self._config.max_context_bytes)
+        return input_text(items, self._max_bytes)
 
     def run_filter(
         self,
