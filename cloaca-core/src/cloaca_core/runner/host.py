@@ -420,12 +420,13 @@ class EngineHost:
         return self._engine is not None or self._onlooker is not None
 
     def _open_thread(self) -> LoopThread:
-        self._refuse_foreign_process()
+        if THIS_PROCESS.forks != self._forks:
+            self._refuse_foreign_process()
         if self._thread is not None and self._thread.failure is not None:
             raise RunnerClosedError(self._thread.failure)
         if self._closing is not None:
             raise RunnerClosedError(SHUT_DOWN)
-        if self._thread is None or not self._is_open():
+        if self._thread is None or (self._engine is None and self._onlooker is None):
             raise RunnerUsageError("this runner is not open yet: use it in an `async with` block")
         return self._thread
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from cloaca_core._engine.execute.current_work import CURRENT_WORK
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cloaca_core._engine.execute.attempt import AttemptWork
 
-
-def calling_work() -> AttemptWork | None:
-    """The body or follow-up that calls; None for a call of the program itself."""
-    return cast("AttemptWork | None", CURRENT_WORK.get())
+calling_work: Final = cast("Callable[[], AttemptWork | None]", CURRENT_WORK.get)
+"""The body or follow-up that calls; None for a call of the program itself."""

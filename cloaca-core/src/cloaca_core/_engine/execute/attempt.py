@@ -27,6 +27,7 @@ from cloaca_core._engine.execute.outcome import (
 )
 from cloaca_core._engine.execute.returned import change_of
 from cloaca_core._engine.execute.work import OURS, Work
+from cloaca_core._engine.plan.merge import UNCHANGED, UNCHANGED_JSON, Change
 from cloaca_core._engine.runtime import failpoints
 from cloaca_core.definition.async_handle import AsyncTaskHandle
 from cloaca_core.definition.context import Context
@@ -44,7 +45,6 @@ from cloaca_core.values.this_process import THIS_PROCESS
 
 if TYPE_CHECKING:
     from cloaca_core._engine.plan.active_run import ActiveRun
-    from cloaca_core._engine.plan.merge import Change
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.waits.calls import BodyCalls
     from cloaca_core.values.clock import Clock
@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 
 
 log = SafeLogger("cloaca.engine")
+
+MOST_BYTES: Final = 4
+"""Bytes of a character, at most."""
 
 _COUNTING = threading.Lock()
 """Held while calls of a body are counted: it may have several threads."""
@@ -355,7 +358,8 @@ class Attempt(AttemptWork):
     def _begin(self) -> None:
         if log.answers.get(logging.DEBUG, True):
             log.debug("%s: started", self, extra=self.log_ids(TASK_STARTED))
-        failpoints.hit("body.before")
+        if failpoints.watches:
+            failpoints.hit("body.before")
         self.context = Context._view(self.given)
 
     def _come_to(self, outcome: Outcome) -> None:
@@ -364,25 +368,28 @@ class Attempt(AttemptWork):
 
     def _end(self) -> None:
         self.clock.pause()
-        failpoints.hit("body.after")
+        if failpoints.watches:
+            failpoints.hit("body.after")
 
 
-def begin_here(work: AttemptWork) -> None:
-    """Note that this user code runs in this thread or coroutine from now on, and make the span of
-    its attempt the current one.
+def begin_here(work: AttemptWork, attempt: Attempt) -> None:
+    """Note that this user code of the attempt runs in this thread or coroutine from now on, and
+    make the span of the attempt the current one.
     """
     CURRENT_WORK.set(work)
-    attempt = work.attempt
     capture.CURRENT.set(attempt)
     if (spans := attempt.owner.spans) is not None:
         spans.enter(attempt.task.id, attempt.number)
 
 
 def _call(attempt: Attempt) -> Outcome:
-    begin_here(attempt)
+    begin_here(attempt, attempt)
     forks = THIS_PROCESS.forks
     try:
-        value = attempt.task.function(*attempt.arguments())
+        if attempt.task.wants_handle:
+            value = attempt.task.function(*attempt.arguments())
+        else:
+            value = attempt.task.function(attempt.context)
     except BaseException as error:  # noqa: BLE001 - a body's SystemExit fails its attempt, no more
         if forks != THIS_PROCESS.forks:
             end_process(error)
@@ -397,7 +404,7 @@ def _call(attempt: Attempt) -> Outcome:
 
 
 async def _await(attempt: Attempt) -> Outcome:
-    begin_here(attempt)
+    begin_here(attempt, attempt)
     try:
         with OneProcess():
             value = await attempt.task.function(*attempt.arguments())  # type: ignore[misc]  # by is_async
@@ -454,8 +461,9 @@ def _returned(attempt: Attempt, value: object) -> Outcome:
         return _left(attempt, None)
     try:
         change = change_of(attempt.task.id, attempt.given, attempt.context, value)
-        text = change.to_json()
-        check_size(attempt, change, text)
+        text = UNCHANGED_JSON if change is UNCHANGED else change.to_json()
+        if attempt.owner.size_bound + MOST_BYTES * len(text) > attempt.max_bytes:
+            check_size(attempt, change, text)
     except BaseException as error:  # noqa: BLE001 - a mapping of the user's may raise anything
         return outcome_of(attempt, error)
     return Succeeded(change, text)

@@ -73,7 +73,7 @@ class Judgement(FollowUp):
             self._attempt.outcome = outcome
 
     def _judge(self) -> Raised:
-        begin_here(self)
+        begin_here(self, self._attempt)
         return outcome_of(self._attempt, self._error)
 
     async def run_async(self) -> None:
@@ -120,7 +120,7 @@ class Callback(FollowUp):
             log.exception("%s raised", self, extra=self._attempt.log_ids())
 
     def _call(self) -> object:
-        begin_here(self)
+        begin_here(self, self._attempt)
         return self._function(*self._arguments)
 
 

@@ -53,7 +53,10 @@ class SlotQueue:
     def take(self) -> Work | None:
         """The work whose turn it is; None when there is none."""
         while self._priorities:
-            work = self._pop()
+            if len(self._priorities) == 1 and len(heap := self._heaps[self._priorities[0]]) > 1:
+                work = heappop(heap)[2]
+            else:
+                work = self._pop()
             if work in self._waiting:
                 self._waiting.remove(work)
                 self._taken += 1

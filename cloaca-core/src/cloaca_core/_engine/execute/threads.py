@@ -89,7 +89,8 @@ class BodyThreads:
     def expect(self) -> bool:
         """Count work that will be let go or abandoned. Always true: the queue has no limit."""
         self._outstanding += 1
-        self._grow()
+        if self._threads < self.slots:
+            self._grow()
         return True
 
     def let_go(self, work: Work) -> None:
@@ -189,7 +190,7 @@ class BodyThreads:
 
     def _serve(self) -> None:
         thread = threading.get_ident()
-        while not self._is_dismissed():
+        while not (self._dismissals and self._is_dismissed()):
             if self._queue.get() is None or (work := self._next()) is None:
                 continue
             self.running[thread] = work
@@ -238,8 +239,6 @@ class BodyThreads:
         return self._next()
 
     def _is_dismissed(self) -> bool:
-        if not self._dismissals:
-            return False
         with self._lock:
             if not self._dismissals:
                 return False

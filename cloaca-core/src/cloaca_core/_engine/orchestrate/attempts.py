@@ -203,8 +203,10 @@ class Attempts:
 
     def _hand_on(self, attempt: Attempt, outcome: Outcome) -> None:
         self._runs.discard(attempt)
-        self.waiting_bodies.give_up(attempt)
-        self.memos.give_up(attempt)
+        if attempt in self.waiting_bodies.away or attempt in self.waiting_bodies.marking:
+            self.waiting_bodies.give_up(attempt)
+        if attempt in self.memos.calls:
+            self.memos.give_up(attempt)
         attempt.close_log()  # before the record: its lines are written with it
         try:
             self._facts.concluded(attempt, outcome)

@@ -63,10 +63,11 @@ class Launcher:
         """Start or resume these tasks; of a large number, the rest in later passes of the loop."""
         if run.life.state is not State.ACTIVE and not (tasks := run.life.ready(tasks)):
             return
-        outdated = run.plan.contexts.outdated(tasks)
-        if outdated := [each for each in outdated if run.resume.get(each, FRESH).seen is None]:
-            self._facts.decide_again(run, outdated)
-            tasks = [task for task in tasks if task not in outdated]
+        if run.plan.contexts.replacements:
+            outdated = run.plan.contexts.outdated(tasks)
+            if outdated := [each for each in outdated if run.resume.get(each, FRESH).seen is None]:
+                self._facts.decide_again(run, outdated)
+                tasks = [task for task in tasks if task not in outdated]
         for task in tasks[:LAUNCHES_PER_PASS]:
             self._launch(run, task, run.resume.pop(task, FRESH))
         if rest := tasks[LAUNCHES_PER_PASS:]:

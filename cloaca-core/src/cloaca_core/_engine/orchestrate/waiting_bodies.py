@@ -29,7 +29,8 @@ Mark: TypeAlias = "Callable[[Attempt, AttemptRow, Callable[[], None]], None]"
 
 class WaitingBodies:
     """``resumed`` is called with each body that goes on, ``place_free`` when a run may need no
-    place for a while.
+    place for a while. ``away`` are the attempts that wait, ``marking`` those that may go on once a
+    record is durable.
     """
 
     def __init__(
@@ -47,8 +48,8 @@ class WaitingBodies:
         self._mark = mark
         self._resumed = resumed
         self._place_free = place_free
-        self._away: dict[Attempt, AttemptWork] = {}
-        self._marking: dict[Attempt, set[asyncio.Future[None]]] = {}
+        self.away: dict[Attempt, AttemptWork] = {}
+        self.marking: dict[Attempt, set[asyncio.Future[None]]] = {}
         self._returning: dict[AttemptWork, asyncio.Event] = {}
         self._interrupts: dict[Attempt, set[asyncio.Future[None]]] = {}
 
@@ -103,7 +104,7 @@ class WaitingBodies:
 
     def is_away(self, attempt: Attempt) -> bool:
         """Whether its body or its follow-up waits, and does not take its slot again yet."""
-        work = self._away.get(attempt)
+        work = self.away.get(attempt)
         return work is not None and work not in self._returning
 
     async def _return(self, work: AttemptWork) -> None:
@@ -117,7 +118,7 @@ class WaitingBodies:
                 self._executor.release_slot(work)
             self._quarantine.over(attempt)
             return
-        if self._away.get(attempt) is work:
+        if self.away.get(attempt) is work:
             self._is_back(attempt)
         if attempt.owner.recovered and not work.abandoned:
             await self._marked_again(attempt)
@@ -128,16 +129,16 @@ class WaitingBodies:
     def give_up(self, attempt: Attempt) -> None:
         """Forget an attempt that was given up or has ended: its run waits no more because of it."""
         self._is_back(attempt)
-        for durable in self._marking.pop(attempt, ()):
+        for durable in self.marking.pop(attempt, ()):
             durable.set_result(None)
 
     def _goes_away(self, work: AttemptWork) -> None:
-        if work.attempt not in self._away:
+        if work.attempt not in self.away:
             self._runs.go_away(work.attempt.owner)
-        self._away[work.attempt] = work
+        self.away[work.attempt] = work
 
     def _is_back(self, attempt: Attempt) -> None:
-        if self._away.pop(attempt, None) is not None:
+        if self.away.pop(attempt, None) is not None:
             self._runs.come_back(attempt.owner)
 
     def _give_way(self, work: AttemptWork) -> None:
@@ -148,7 +149,7 @@ class WaitingBodies:
     async def _turn(self, attempt: Attempt) -> None:
         """Wait until the body may go on beside others; a suspect, until there are none."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._marking.setdefault(attempt, set()).add(turn)
+        self.marking.setdefault(attempt, set()).add(turn)
         self._quarantine.come_back(attempt, partial(self._is_marked, attempt, turn))
         await turn
 
@@ -158,7 +159,7 @@ class WaitingBodies:
         """
         attempt.marked = True
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._marking.setdefault(attempt, set()).add(durable)
+        self.marking.setdefault(attempt, set()).add(durable)
         self._mark(
             attempt, attempt_rows.start_mark(attempt), partial(self._is_marked, attempt, durable)
         )
@@ -168,6 +169,6 @@ class WaitingBodies:
         if durable.done():  # given up
             return
         durable.set_result(None)
-        self._marking[attempt].remove(durable)
-        if not self._marking[attempt]:
-            del self._marking[attempt]
+        self.marking[attempt].remove(durable)
+        if not self.marking[attempt]:
+            del self.marking[attempt]

@@ -79,7 +79,7 @@ class ActiveRun:
             known=restored.known,
             patches=patches,
             replacements=replacements,
-            begun={i: each.seen for i, each in restored.resume.items() if each.seen is not None},
+            begun=_seen(restored.resume) if restored.resume else None,
         )
         self.resume: dict[int, Resume] = restored.resume
         self.latest: dict[int, AttemptRow] = restored.latest
@@ -130,6 +130,11 @@ class ActiveRun:
 
     def _count(self, written: Sequence[Keys]) -> None:
         self.size_bound += sum([len(encode(dict(keys)).encode()) for keys in written])
+
+
+def _seen(resume: Mapping[int, Resume]) -> dict[int, int]:
+    """How many replacements of keys the tasks have seen that have begun before."""
+    return {task: each.seen for task, each in resume.items() if each.seen is not None}
 
 
 class ActiveRunFactory:

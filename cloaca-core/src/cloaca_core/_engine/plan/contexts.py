@@ -69,7 +69,9 @@ class Contexts:
         replacements, or all.
         """
         flow, needed = UNTOUCHED, self._graph.dependencies[task]
-        if needed:
+        if len(needed) == 1:
+            flow = self._out[needed[0]]
+        elif needed:
             if self._merged[0] != needed:  # tasks of one layer often depend on the same ones
                 flows = [self._out[dependency] for dependency in needed]
                 self._merged = (needed, merged(flows, self._ancestors))
@@ -96,6 +98,8 @@ class Contexts:
         it: do not change it.
         """
         flow = self._given[task]
+        if flow is UNTOUCHED:
+            return self.input
         if self._viewed is None or self._viewed[0] is not flow:
             self._viewed = (flow, view(self.input, flow))
         return self._viewed[1]
@@ -115,8 +119,12 @@ class Contexts:
         """The merged contexts of the leaves; ``input`` itself when no task completed, or none has
         changed it. It may be shared: do not change it.
         """
+        if not self._any_completed:
+            return self.input
         ends = [self._out[leaf] for leaf in self._graph.leaves if leaf in self._out]
-        if not self._any_completed or not ends:
+        if len(ends) == 1:
+            return view(self.input, ends[0])
+        if not ends:
             return self.input
         return view(self.input, merged(ends, self._ancestors))
 

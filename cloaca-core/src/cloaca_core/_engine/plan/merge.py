@@ -69,6 +69,8 @@ class Change(NamedTuple):
 UNCHANGED: Final = Change({}, [])
 """The change of a task that left its context as it was."""
 
+UNCHANGED_JSON: Final = UNCHANGED.to_json()
+
 
 def changed(flow: Flow, change: Change, writer: int) -> Flow:
     """The flow after a task's change."""

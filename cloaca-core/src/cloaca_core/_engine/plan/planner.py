@@ -111,7 +111,7 @@ class RunPlan:
         self._default_rule = default_rule
         self._known = dict(known or {})
         self._begun = dict(begun or {})
-        self._missing = [len(needed) for needed in graph.dependencies]
+        self._missing = list(map(len, graph.dependencies))
         self._errors: dict[int, str] = {}
         self._blamed: dict[int, Reason] = {}
         self._choices: dict[int, str] = {}
@@ -175,9 +175,12 @@ class RunPlan:
         node = self._graph.tasks[task]
         if node.rule is not None:
             return self._ruled_out(task, node.rule)
-        if self._default_rule != "always" and (reason := self._failed_upstream(task)) is not None:
-            self._blamed[task] = reason
-            return reason
+        has_failed = bool(self._errors or self._blamed or self._choices)
+        if has_failed and self._default_rule != "always":
+            reason = self._failed_upstream(task)
+            if reason is not None:
+                self._blamed[task] = reason
+                return reason
         if node.wait is not None and self._has_nothing_to_wait_for(task):
             return Reason(ReasonCode.TRIGGER_RULE, "all that it depends on was skipped by rule")
         return None

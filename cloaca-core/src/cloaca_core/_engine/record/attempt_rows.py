@@ -215,7 +215,7 @@ def _row(
         run.graph.tasks[task].id,
         attempt,
         run.epoch,
-        status.value,
+        status._value_,
         change,
         None if failure is None else failure.type,
         None if failure is None else failure.message,
@@ -226,5 +226,5 @@ def _row(
         retry_at,
         crashes,
         None if reason is None else str(reason.code),
-        run.plan.contexts.seen_by(task),
+        run.plan.contexts.seen_by(task) if run.plan.contexts.replacements else 0,
     )

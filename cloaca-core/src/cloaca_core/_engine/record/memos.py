@@ -104,6 +104,7 @@ class Memos:
     """``load``, ``keep`` and ``pause`` are called by bodies, on any thread; the rest belongs to the
     engine's loop. ``cleared`` is called with an attempt once it is recorded that it has come
     further than where processes died, ``call_made`` by each body before it waits for its answer.
+    ``calls`` are those that are not answered yet.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class Memos:
         self._waiter = waiter
         self._call_made = call_made
         self._loop = asyncio.get_running_loop()
-        self._calls: dict[Attempt, set[BodyCall]] = {}
+        self.calls: dict[Attempt, set[BodyCall]] = {}
 
     # -- bodies ------------------------------------------------------------------------------
 
@@ -169,7 +170,7 @@ class Memos:
         if call.attempt.abandoned or call.attempt.owner.life.state is State.OVER:
             call.end()
             return
-        self._calls.setdefault(call.attempt, set()).add(call)
+        self.calls.setdefault(call.attempt, set()).add(call)
         begin(call)
 
     def _begin_to_read(self, call: BodyCall) -> None:
@@ -227,7 +228,7 @@ class Memos:
 
     def end_waits(self, attempt: Attempt) -> None:
         """A body leaves: its other threads and tasks wait no more."""
-        for call in list(self._calls.get(attempt, ())):
+        for call in list(self.calls.get(attempt, ())):
             if call.interrupted is not None:
                 call.interrupted = None
                 if call.timer is not None:
@@ -236,21 +237,21 @@ class Memos:
 
     def _withdraw(self, call: BodyCall) -> None:
         """A coroutine was cancelled while it waited."""
-        if call.interrupted is not None and call in self._calls.get(call.attempt, ()):
+        if call.interrupted is not None and call in self.calls.get(call.attempt, ()):
             self._waiter.withdraw(call)
 
     def conclude(self, call: BodyCall, answer: Answer) -> None:
         """Answer a body."""
         call.answer(answer)
-        calls = self._calls.get(call.attempt)
+        calls = self.calls.get(call.attempt)
         if calls is not None:
             calls.discard(call)
             if not calls:
-                del self._calls[call.attempt]
+                del self.calls[call.attempt]
 
     def interrupt(self, attempt: Attempt) -> None:
         """End the pauses and waits of a body whose run is being cancelled."""
-        for call in list(self._calls.get(attempt, ())):
+        for call in list(self.calls.get(attempt, ())):
             if call.interrupted is not None:
                 call.interrupted()
             elif call.timer is not None:
@@ -259,10 +260,10 @@ class Memos:
 
     def give_up(self, attempt: Attempt) -> None:
         """Answer all calls of an attempt that was given up or has ended."""
-        for call in self._calls.pop(attempt, ()):
+        for call in self.calls.pop(attempt, ()):
             call.end()
 
     def give_up_all(self) -> None:
         """Answer all calls, as the loop has died."""
-        for attempt in list(self._calls):
+        for attempt in list(self.calls):
             self.give_up(attempt)

@@ -111,7 +111,9 @@ class RunEntry(Entry):
         self._replacements = run.plan.contexts.replacements
         self.flaw: Exception | None = None
         self.landed: Callable[[Committed], None] | None = self._begin_ahead if ahead else None
-        self.weight: int = sum([attempt_weight(row) for row in attempts])
+        self.weight: int = 0
+        for attempt in attempts:
+            self.weight += attempt_weight(attempt)
         if end is not None:
             self.weight += end_weight(end)
         for row in follow_ups:
@@ -136,7 +138,8 @@ class RunEntry(Entry):
         """Let the attempts prepared ahead begin; once, even if a store should call it again."""
         if self.landed is None or self.run.id not in committed.current:
             return
-        if self._wish_in(committed) is not None:  # nothing more of it starts
+        may_wish = committed.wishes or committed.replaced
+        if may_wish and self._wish_in(committed) is not None:  # nothing more of it starts
             return
         self.landed = None
         try:

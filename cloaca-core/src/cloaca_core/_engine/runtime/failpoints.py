@@ -65,26 +65,28 @@ class _Fault:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-_watches: tuple[Callable[[str], None], ...] = ()
-"""Called in turn at each point, on the thread that comes there."""
+watches: tuple[Callable[[str], None], ...] = ()
+"""Called in turn at each point, on the thread that comes there. Code that each body passes looks
+here before it calls ``hit``.
+"""
 
 if "CLOACA_FAULT" in os.environ:
-    _watches = (_Fault(os.environ["CLOACA_FAULT"]).reached,)
+    watches = (_Fault(os.environ["CLOACA_FAULT"]).reached,)
 
 
 def hit(point: str) -> None:
     """Say that the flow is at ``point``."""
-    for each in _watches:
+    for each in watches:
         each(point)
 
 
 def watch(reached: Callable[[str], None]) -> Callable[[], None]:
     """Call ``reached`` at each point until the returned function is called."""
-    global _watches
-    _watches = (*_watches, reached)
+    global watches
+    watches = (*watches, reached)
 
     def unwatch() -> None:
-        global _watches
-        _watches = tuple(each for each in _watches if each != reached)
+        global watches
+        watches = tuple(each for each in watches if each != reached)
 
     return unwatch

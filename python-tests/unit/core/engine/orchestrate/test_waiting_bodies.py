@@ -370,4 +370,4 @@ class TestGivingUp:
         scene.waiting_bodies.give_up(attempt)
 
         assert runs(attempt)
-        assert not scene.waiting_bodies._marking
+        assert not scene.waiting_bodies.marking

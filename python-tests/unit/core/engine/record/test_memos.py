@@ -108,7 +108,7 @@ async def test_a_memo_is_told_when_it_is_durable() -> None:
     await kept.scene.journal.commit()
 
     assert kept.told == [None]
-    assert kept.memos._calls == {}
+    assert kept.memos.calls == {}
 
 
 async def test_a_memo_shows_that_a_body_has_come_further_than_where_processes_died() -> None:
@@ -173,7 +173,7 @@ async def test_a_pause_takes_its_time() -> None:
     await answered.wait()
 
     assert the_loop().time() - begun == pytest.approx(60)
-    assert kept.memos._calls == {}
+    assert kept.memos.calls == {}
 
 
 async def test_a_cancel_ends_pauses_and_lets_memos_be_written() -> None:
@@ -206,7 +206,7 @@ async def test_a_body_waits_until_its_call_is_concluded() -> None:
     kept.memos.conclude(second, None)
 
     assert kept.told == [[MEMO], None]
-    assert kept.memos._calls == {}
+    assert kept.memos.calls == {}
 
 
 async def test_a_cancel_interrupts_waits_and_lets_none_begin() -> None:
