@@ -109,9 +109,15 @@ class _Wrappers:
 
         def called(logger: Any, msg: object, *args: object, **options: Any) -> None:
             sink = CURRENT.get()
-            if (
-                sink is not None
-                and not options
+            if sink is None:
+                # The driver of SQLite logs each step: the logger's own answer needs no call.
+                kind: object = type(logger)
+                if kind is logging.Logger and logger._cache.get(level) is False:
+                    return
+                if logger.isEnabledFor(level):
+                    logger._log(level, msg, args, **_one_deeper(options))
+            elif (
+                not options
                 and level >= sink.least
                 and (names := self._of_unseen(logger, level, is_enabled_for))
             ):

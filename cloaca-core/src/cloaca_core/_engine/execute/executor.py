@@ -157,7 +157,10 @@ class Executor:
         """Whether work that has a slot has not begun yet. Its thread may be late, or another body
         may block its loop.
         """
-        return any(each.is_starting for each in self._places.values())
+        for each in self._places.values():  # noqa: SIM110 - a loop is quicker: each commit asks
+            if each.is_starting:
+                return True
+        return False
 
     @property
     def backlog(self) -> int:

@@ -20,21 +20,21 @@ AGED_SHARE: Final = 10
 
 class SlotQueue:
     """A heap for each priority in use: a place costs the logarithm of the queue's length, every
-    tenth one also a look at each priority.
+    tenth one also a look at each priority. ``works`` is all work that waits.
     """
 
     def __init__(self) -> None:
         self._heaps: dict[int, list[tuple[int, int, Work]]] = {}
         self._priorities: list[int] = []
-        self._waiting: set[Work] = set()
+        self.works: set[Work] = set()
         self._arrived = 0
         self._taken = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self.works)
 
     def __contains__(self, work: Work) -> bool:
-        return work in self._waiting
+        return work in self.works
 
     def put(self, work: Work) -> None:
         """Let it wait; work of one run comes in the order of its arrival."""
@@ -44,11 +44,11 @@ class SlotQueue:
             insort(self._priorities, work.priority)
         self._arrived += 1
         heappush(heap, (work.since, self._arrived, work))
-        self._waiting.add(work)
+        self.works.add(work)
 
     def remove(self, work: Work) -> None:
         """Let it wait no more."""
-        self._waiting.remove(work)
+        self.works.remove(work)
 
     def take(self) -> Work | None:
         """The work whose turn it is; None when there is none."""
@@ -57,8 +57,8 @@ class SlotQueue:
                 work = heappop(heap)[2]
             else:
                 work = self._pop()
-            if work in self._waiting:
-                self._waiting.remove(work)
+            if work in self.works:
+                self.works.remove(work)
                 self._taken += 1
                 return work
         return None

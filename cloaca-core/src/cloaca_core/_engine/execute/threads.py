@@ -76,6 +76,8 @@ class BodyThreads:
     @property
     def is_starting(self) -> bool:
         """Whether work that may have a slot has not begun yet."""
+        if not self.running:
+            return bool(self._threads and self._outstanding)
         begun = [
             work for work in list(self.running.values()) if work.holds_slot and not work.leaves
         ]
@@ -219,9 +221,12 @@ class BodyThreads:
     def _next(self) -> Work | None:
         """Begin the work whose turn it is; None if it has been given up."""
         with self._lock:
-            while self._arrived:
-                self._waiting.put(self._arrived.popleft())
-            work = self._waiting.take()
+            if not self._waiting.works and len(self._arrived) == 1:
+                work: Work | None = self._arrived.popleft()  # nothing else to choose from
+            else:
+                while self._arrived:
+                    self._waiting.put(self._arrived.popleft())
+                work = self._waiting.take()
             if work is None or work.abandoned:
                 return None
             work.begin()

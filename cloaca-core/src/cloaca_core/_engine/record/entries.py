@@ -20,30 +20,54 @@ from cloaca_core.records.triggers import NewEvent, TriggerRow
 from cloaca_core.records.waits import ClosedWait, NewMessage, WaitRow, WaitTimeout
 
 
-@dataclass(slots=True)
 class Draft:
     """A batch while entries put their rows into it."""
 
-    new_runs: list[NewRun] = field(default_factory=list)
-    attempts: list[AttemptRow] = field(default_factory=list)
-    ends: list[RunEnd] = field(default_factory=list)
-    fences: dict[str, int] = field(default_factory=dict)
-    firings: list[Firing] = field(default_factory=list)
-    ticks: list[NewTick] = field(default_factory=list)
-    cancellations: list[Cancellation] = field(default_factory=list)
-    events: list[NewEvent] = field(default_factory=list)
-    turns: list[TriggerRow] = field(default_factory=list)
-    parks: list[Park] = field(default_factory=list)
-    follow_ups: list[NewFollowUp] = field(default_factory=list)
-    exhausted: list[Exhausted] = field(default_factory=list)
-    memos: list[MemoRow] = field(default_factory=list)
-    waits: dict[tuple[object, ...], WaitRow] = field(default_factory=dict)
-    timeouts: list[WaitTimeout] = field(default_factory=list)
-    closed: list[ClosedWait] = field(default_factory=list)
-    messages: list[NewMessage] = field(default_factory=list)
-    lines: list[LogChunk] = field(default_factory=list)
-    old_lines: list[OldChunk] = field(default_factory=list)
-    progress: list[ProgressRow] = field(default_factory=list)
+    __slots__ = (
+        "attempts",
+        "cancellations",
+        "closed",
+        "ends",
+        "events",
+        "exhausted",
+        "fences",
+        "firings",
+        "follow_ups",
+        "lines",
+        "memos",
+        "messages",
+        "new_runs",
+        "old_lines",
+        "parks",
+        "progress",
+        "ticks",
+        "timeouts",
+        "turns",
+        "waits",
+    )
+
+    # By hand: a dataclass would call a factory for each of them, at each commit.
+    def __init__(self, fences: dict[str, int] | None = None) -> None:
+        self.new_runs: list[NewRun] = []
+        self.attempts: list[AttemptRow] = []
+        self.ends: list[RunEnd] = []
+        self.fences: dict[str, int] = {} if fences is None else fences
+        self.firings: list[Firing] = []
+        self.ticks: list[NewTick] = []
+        self.cancellations: list[Cancellation] = []
+        self.events: list[NewEvent] = []
+        self.turns: list[TriggerRow] = []
+        self.parks: list[Park] = []
+        self.follow_ups: list[NewFollowUp] = []
+        self.exhausted: list[Exhausted] = []
+        self.memos: list[MemoRow] = []
+        self.waits: dict[tuple[object, ...], WaitRow] = {}
+        self.timeouts: list[WaitTimeout] = []
+        self.closed: list[ClosedWait] = []
+        self.messages: list[NewMessage] = []
+        self.lines: list[LogChunk] = []
+        self.old_lines: list[OldChunk] = []
+        self.progress: list[ProgressRow] = []
 
     def batch(self, runner_id: str) -> Batch:
         """The batch that is sent."""

@@ -24,7 +24,9 @@ class StartMarks:
 
     def take(self) -> list[AttemptRow]:
         """The marks that are due, of bodies that run and have none yet; they count as written."""
-        due = [a for a in self.running() if a.holds_slot and not (a.marked or a.abandoned)]
+        if not (running := self.running()):
+            return []
+        due = [a for a in running if a.holds_slot and not (a.marked or a.abandoned)]
         rows = [attempt_rows.start_mark(attempt) for attempt in due]
         for attempt in due:  # last: none is lost if its row cannot be made
             attempt.marked = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.follow_ups import NewFollowUp
@@ -21,6 +21,7 @@ from cloaca_core.store.sql.payloads import Payloads
 from cloaca_core.store.sql.queries import Row, Statement
 
 _NO_TAGS = "{}"
+_NONE: Final = frozenset[Any]()
 _MESSAGE: Final = ClosedWait._fields.index("message")
 _SEEN: Final = WaitTimeout._fields.index("seen")
 
@@ -69,9 +70,11 @@ class BatchSteps:
 
     def of(self, batch: Batch) -> dict[str, Step]:
         """The statements of a batch in their order; those without rows are left out."""
-        scheduled = [end for end in batch.ends if end.schedule_id is not None]
-        parents = _parents_of(batch.new_runs)
+        scheduled = [end for end in batch.ends if end.schedule_id is not None] if batch.ends else []
+        parents = _parents_of(batch.new_runs) if batch.new_runs else set()
         if not scheduled and not parents and not _decides(batch):  # nearly all of them
+            if not batch.new_runs:
+                return self._record_steps(batch)
             return self._new_run_steps(batch, parents) | self._record_steps(batch)
         return (
             self._lock_steps(batch, scheduled, parents)
@@ -175,7 +178,7 @@ class BatchSteps:
             return {}
         in_row, inputs = self._payloads.split_inputs(runs)
         steps = self._parent_steps(parents, q.lock_roots, "roots")
-        if is_plain := all(run.is_plain for run in runs):
+        if is_plain := not [run for run in runs if not run.is_plain]:
             steps["runs"] = Step(q.insert_plain_run, rows=list(map(self._plain_row, in_row)))
         else:
             steps["runs"] = Step(q.insert_run, rows=list(map(self._run_row, in_row)))
@@ -238,7 +241,8 @@ class BatchSteps:
             row = self._memo_row
             rows = [row((*item, runner, fences[item.run_id])) for item in batch.memos]
             steps["memos"] = Step(self._queries.memos.record_memo, rows=rows)
-        steps |= self._line_steps(batch)
+        if batch.lines or batch.old_lines or batch.progress:
+            steps |= self._line_steps(batch)
         if batch.ends:
             ends, contexts = self._payloads.split_ends(batch.ends, runner, fences)
             row = self._end_row
@@ -250,6 +254,14 @@ class BatchSteps:
             row = self._follow_up_row
             rows = [row((*item, runner, fences[item.run_id])) for item in batch.follow_ups]
             steps["follow-ups"] = Step(self._queries.follow_ups.insert_follow_up, rows=rows)
+        if batch.exhausted or batch.parks:
+            steps |= self._park_steps(batch)
+        return steps
+
+    def _park_steps(self, batch: Batch) -> dict[str, Step]:
+        """Runs that are paused since a task has used up its attempts, or are given back."""
+        q, runner, fences = self._queries.runs, batch.runner_id, batch.fences
+        steps: dict[str, Step] = {}
         if batch.exhausted:
             guarded = [(*item, runner, fences[item.id]) for item in batch.exhausted]
             steps["pauses"] = Step(q.pause_exhausted, rows=list(map(self._pause_row, guarded)))
@@ -327,10 +339,6 @@ class BatchSteps:
 
 def committed(batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
     """The result of a batch, read from the answers of its statements."""
-    orphans = orphans_of(batch.new_runs, answers.get("parents"))
-    refused = _refused(batch.new_runs, answers.get("parents"))
-    owned = frozenset([run_id for (run_id,) in answers.get("owned", ())])
-    existing, held = _other_holders(batch.new_runs, answers.get("keys"), orphans | refused)
     current: list[str] = []
     wishes: dict[str, str] = {}
     replaced: dict[str, int] = {}
@@ -344,17 +352,28 @@ def committed(batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
                 replaced[run_id] = replacements
             if sent:
                 messages[run_id] = sent
+    over = answers.get("timed_out", ())
+    timed_out = _timed_out(batch.timeouts, over, current) if batch.timeouts else _NONE
+    known = frozenset(current)
+    if not batch.new_runs:  # most commits record steps
+        return Committed(
+            _NONE, {}, known, _NONE, wishes, replaced, _NONE, _NONE, messages, timed_out
+        )
+    orphans = orphans_of(batch.new_runs, answers.get("parents"))
+    refused = _refused(batch.new_runs, answers.get("parents"))
+    owned = frozenset([run_id for (run_id,) in answers.get("owned", ())])
+    existing, held = _other_holders(batch.new_runs, answers.get("keys"), orphans | refused)
     return Committed(
         owned=owned,
         existing=existing,
         held=held,
-        current=frozenset(current),
+        current=known,
         wishes=wishes,
         replaced=replaced,
         orphans=orphans,
         refused=refused - existing.keys() - owned,
         messages=messages,
-        timed_out=_timed_out(batch.timeouts, answers.get("timed_out", ()), current),
+        timed_out=timed_out,
     )
 
 
@@ -386,8 +405,7 @@ def _refused(runs: Sequence[NewRun], parents: Sequence[Row] | None) -> frozenset
 
 def _decides(batch: Batch) -> bool:
     """True when the batch has rows about schedules or triggers."""
-    decided = (batch.firings, batch.ticks, batch.cancellations, batch.events, batch.turns)
-    return any(decided)
+    return bool(batch.firings or batch.ticks or batch.cancellations or batch.events or batch.turns)
 
 
 def _parents_of(runs: Sequence[NewRun]) -> set[str]:
