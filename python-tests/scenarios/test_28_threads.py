@@ -14,6 +14,7 @@ import cloaca
 pytestmark = pytest.mark.each_backend
 
 WAIT = 50
+OpenRunner = Callable[..., cloaca.DefaultRunner]
 
 
 def at_once(count: int, call: Callable[[int], Any]) -> list[Any]:
@@ -47,6 +48,17 @@ def test_execute_from_many_threads(runner: cloaca.DefaultRunner) -> None:
         [2 * (number * 100 + index) for index in range(10)] for number in range(16)
     ]
     assert len(runner.list_runs(limit=1000)) == 160
+
+
+def test_execute_from_threads_for_which_there_is_no_place(open_runner: OpenRunner) -> None:
+    """Their runs wait in the table, and are claimed in turn."""
+    define_double()
+    runner = open_runner(max_active_runs=1)
+
+    def call(number: int) -> str:
+        return runner.execute("double", {"n": number}, timeout=WAIT).status
+
+    assert at_once(8, call) == ["Completed"] * 8
 
 
 def test_everything_at_once(runner: cloaca.DefaultRunner) -> None:

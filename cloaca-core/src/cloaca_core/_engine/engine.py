@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.watchers import Watchers
     from cloaca_core._engine.orchestrate.grace_period import GracePeriod
     from cloaca_core._engine.recover.runner_id import RunnerId
+    from cloaca_core._engine.runtime.parked_call import ParkedCall
     from cloaca_core._engine.steer.due_runs import DueRuns
     from cloaca_core._engine.steer.messages import Messages
     from cloaca_core._engine.steer.steering import Steering
@@ -208,6 +209,14 @@ class Engine:
         """
         self._lifecycle.check_open()
         return await self._submission.waits.execute(await self._known(request), waiting, accepted)
+
+    def execute_parked(self, request: Request, call: ParkedCall[Ended]) -> None:
+        """Submit one run for a thread that waits for its end."""
+        self._lifecycle.check_open()
+        plain = self._base.works and request.is_plain
+        if not (plain and self._submission.parked.begin(request, call)):
+            end = self.execute(request, None, call.accept)
+            call.follow(asyncio.get_running_loop().create_task(end))
 
     async def database(self) -> str | None:
         """The identity of the database; None if no other program can open it. An engine

@@ -20,6 +20,7 @@ from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
 from cloaca_core._engine.fire.trigger_loop import TriggerLoop
 from cloaca_core._engine.observe.changes import Changes
 from cloaca_core._engine.observe.completion import Completion
+from cloaca_core._engine.observe.parked_runs import ParkedRuns
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.observe.run_logs import RunLogs
 from cloaca_core._engine.observe.run_reader import RunReader
@@ -239,6 +240,7 @@ class Submission:
         )
         bodies = orchestration.attempts.waiting_bodies
         self.waits = RunWaits(base.runs, self.submitter, completion, bodies)
+        self.parked = ParkedRuns(self.submitter, completion)
 
 
 class Firing:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cloaca_core._engine.observe.onlooker import Onlooker
 from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.runtime.loop_thread import LoopThread
+from cloaca_core._engine.runtime.parked_call import ParkedCall
 from cloaca_core.clean_records import redact_with
 from cloaca_core.config import DefaultRunnerConfig, pool_size_of
 from cloaca_core.definition.registry import Registry, default_registry
@@ -31,6 +32,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.runner.redact import Sources
 from cloaca_core.runner.user_code import calling_work
+from cloaca_core.runner.waiting import wait_parked
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import Backend, Store, StoreOptions, TenantBackend
 from cloaca_core.store.urls import names_mode_ro, passwords_in, url_of
@@ -340,6 +342,25 @@ class EngineHost:
             return thread.submit(self._grown(ask))
         return thread.submit(ask(engine))
 
+    @property
+    def parks(self) -> bool:
+        """Whether ``park`` can be used: there is an engine, on a thread of its own."""
+        return self._engine is not None
+
+    def park(self, ask: Callable[[Engine, ParkedCall[T]], None], timeout: float | None) -> T:
+        """Have ``ask`` called with the engine on its loop, and wait for the answer, on a thread
+        that may block. Ctrl-C ends the wait at once.
+        """
+        thread, engine = self._open_thread(), self._engine
+        assert engine is not None
+        self._refuse_own_thread()
+        call = ParkedCall[T]()
+        thread.park(call, partial(_ask, ask, engine, call))
+        try:
+            return wait_parked(call, timeout)
+        finally:
+            thread.unpark(call)
+
     def read(
         self,
         ask: Callable[[Looks], Coroutine[Any, Any, T]],
@@ -451,6 +472,16 @@ def _stop_unless_failed(thread: LoopThread) -> None:
     """
     if thread.failure is None:
         thread.stop()
+
+
+def _ask(ask: Callable[[Engine, ParkedCall[T]], None], engine: Engine, call: ParkedCall[T]) -> None:
+    """Ask the engine, on its loop, unless the caller has given up."""
+    if call.is_withdrawn:
+        return
+    try:
+        ask(engine, call)
+    except BaseException as error:  # noqa: BLE001 - the caller raises it
+        call.fail(error)
 
 
 def _nothing() -> None:

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.runtime.loop_care import wake_timer
+from cloaca_core._engine.runtime.parked_call import ParkedCall, UnansweredError
 from cloaca_core.errors import (
     SHUT_DOWN,
     BodyCancelled,
@@ -52,6 +53,19 @@ def wait_for(
         raise _no_end(timeout, run) from None
     finally:
         future.cancel()
+
+
+def wait_parked(call: ParkedCall[T], timeout: float | None) -> T:
+    """The answer to a call for which only this thread waits, as by ``wait_for``."""
+    try:
+        answer = call.result(timeout)
+    except UnansweredError:
+        call.is_withdrawn = True
+        raise _no_end(timeout, call.run) from None
+    except BaseException:
+        call.is_withdrawn = True
+        raise
+    return answer
 
 
 async def awaited(

@@ -91,6 +91,11 @@ class HarnessHost(EngineHost):
         self._killed: str | None = None
         self._place = OwnLoop() if url == MEMORY else OwnThread()
 
+    @property
+    def parks(self) -> bool:
+        """False: a thread that waits drives the engine."""
+        return False
+
     def send(self, ask: Callable[[Engine], Coroutine[Any, Any, T]]) -> concurrent.futures.Future[T]:
         """Send a call. A loop of the test's own that waits for the answer does not drive the
         engine, so that is done before it waits.

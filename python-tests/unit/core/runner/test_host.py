@@ -21,6 +21,7 @@ from cloaca_core._engine.execute.current_work import CURRENT_WORK
 from cloaca_core._engine.observe.onlooker import Looks
 from cloaca_core._engine.record.entries import SubmissionEntry
 from cloaca_core._engine.runtime.call_future import CallFuture
+from cloaca_core._engine.runtime.parked_call import ParkedCall
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import new_run, submit
@@ -31,6 +32,7 @@ from cloaca_core.definition.task import task
 from cloaca_core.errors import (
     ConfigError,
     ConfigTypeError,
+    PipelineTimeoutError,
     RunnerClosedError,
     RunnerUsageError,
     StoreOpenError,
@@ -144,6 +146,10 @@ def opened(host: EngineHost) -> EngineHost:
     host.open().result(WAIT)
     host.begin()
     return host
+
+
+def no_answer(_: Engine, __: ParkedCall[None]) -> None:
+    """Leave a parked call without an answer."""
 
 
 async def nothing(engine: Engine) -> str:
@@ -545,7 +551,11 @@ def test_a_call_on_the_loop_itself_is_refused(opened: EngineHost) -> None:
     """As by a log handler that reports to a workflow: it would wait for itself."""
 
     async def call(engine: Engine) -> None:
-        for method in (lambda: opened.send(nothing), opened.close):
+        for method in (
+            lambda: opened.send(nothing),
+            lambda: opened.park(no_answer, 0),
+            opened.close,
+        ):
             with pytest.raises(RunnerUsageError, match="on another thread"):
                 method()
 
@@ -836,6 +846,20 @@ def test_its_text_is_the_backend_and_the_state(host: EngineHost) -> None:
     assert str(host) == "model, closed"
 
 
+def test_a_parked_caller_hears_an_error_of_the_engine_and_ends_its_own_wait(
+    opened: EngineHost,
+) -> None:
+    def broken(_: Engine, __: ParkedCall[None]) -> None:
+        raise LookupError("not there")
+
+    with pytest.raises(LookupError, match="not there"):
+        opened.park(broken, WAIT)
+    with pytest.raises(PipelineTimeoutError, match="it is not known whether the run was accepted"):
+        opened.park(no_answer, 0)
+    assert opened._thread is not None
+    assert opened._thread._parked == set()
+
+
 # -- forks ---------------------------------------------------------------------------------------
 
 
@@ -843,8 +867,8 @@ def test_another_process_is_refused_everything(
     opened: EngineHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Callable[[], object]] = [
-        lambda: opened.send(nothing), lambda: opened.engine, opened.refuse_closed,
-        opened.close, opened.open,
+        lambda: opened.send(nothing), lambda: opened.park(no_answer, 0), lambda: opened.engine,
+        opened.refuse_closed, opened.close, opened.open,
     ]  # fmt: skip
     with monkeypatch.context() as patch:
         patch.setattr(THIS_PROCESS, "forks", THIS_PROCESS.forks + 1)

@@ -191,7 +191,7 @@ def test_nothing_is_watched_after_the_end(registry: cloaca.Registry) -> None:
     with harness(registry) as h:
         h.crash_at("body.after")
 
-    assert failpoints._watches == ()
+    assert failpoints.watches == ()
 
 
 def test_a_crash_at_every_point_shows_what_is_done_twice(

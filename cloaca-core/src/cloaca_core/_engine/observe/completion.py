@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.run_reader import RunReader
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core._engine.runtime.parked_call import ParkedCall
     from cloaca_core.store.protocol import Store
 
 log = SafeLogger("cloaca.engine")
@@ -50,13 +53,25 @@ class Completion:
         future = self._waiters.add(run_id)
         try:
             if (ours := self._runs.get(run_id)) is not None:
-                return await self._in_round(ours.row.round, await future)
+                return await self.in_round(ours.row.round, await future)
             row = await self._reader.get_run(run_id)
             if row.ended_at is not None:
                 return await self._with_attempts(row)
-            return await self._in_round(row.round, await future)
+            return await self.in_round(row.round, await future)
         finally:
             self._waiters.discard(run_id, future)
+
+    def park(self, run_id: str, call: ParkedCall[Ended]) -> bool:
+        """Answer a call with the end of a run of ours; false if the run is not ours."""
+        if self._failure is not None:
+            call.fail(self._failure)
+        elif (ours := self._runs.get(run_id)) is None:
+            return False
+        else:
+            waiter = _ParkedEnd(call, ours.row.round, self)
+            call.leave = partial(self._waiters.discard, run_id, waiter)
+            self._waiters.append(run_id, waiter)
+        return True
 
     def ended(self, run: ActiveRun, end: RunEnd) -> None:
         """The end of a run of ours is durable."""
@@ -97,7 +112,7 @@ class Completion:
             log.info("run %s of %s: %s", *told, extra=_ids_of_end(row))
             self._drop(run)
 
-    async def _in_round(self, number: int, ended: Ended) -> Ended:
+    async def in_round(self, number: int, ended: Ended) -> Ended:
         """The end of the round that was asked for. It was not noticed if the run was begun again
         at once, or while this process stood still.
         """
@@ -117,6 +132,33 @@ class Completion:
         position = {task_id: index for index, task_id in enumerate(task_ids)}
         attempts.sort(key=lambda attempt: position.get(attempt.task_id, len(position)))
         return Ended(row._replace(input=""), tuple(attempts))
+
+
+class _ParkedEnd:
+    """Waits in the place of a future for the end of a run of ours, in its present round."""
+
+    __slots__ = ("_call", "_completion", "_round")
+
+    def __init__(self, call: ParkedCall[Ended], round_: int, completion: Completion) -> None:
+        self._call = call
+        self._round = round_
+        self._completion = completion
+
+    def done(self) -> bool:
+        """Whether the caller has stopped waiting."""
+        return self._call.is_withdrawn
+
+    def set_exception(self, error: BaseException) -> None:
+        """The end will not be heard of."""
+        self._call.fail(error)
+
+    def set_result(self, ended: Ended) -> None:
+        """The run has ended, perhaps in a later round than the one that is waited for."""
+        if ended.row.round <= self._round:
+            self._call.answer(ended)
+        else:
+            end = self._completion.in_round(self._round, ended)
+            self._call.follow(asyncio.get_running_loop().create_task(end))
 
 
 def _ended(row: RunRow, end: RunEnd) -> RunRow:

@@ -8,23 +8,41 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Container
+from typing import Protocol
 
 from cloaca_core._engine.observe.recent_runs import Ended
+
+
+class Waiter(Protocol):
+    """A future, or an object in the place of one."""
+
+    def done(self) -> bool:
+        """Whether it waits no more."""
+
+    def set_result(self, ended: Ended, /) -> None:
+        """The run has ended."""
+
+    def set_exception(self, error: Exception, /) -> None:
+        """The end will not be heard of."""
 
 
 class Waiters:
     """Futures by run. Belongs to the engine's loop."""
 
     def __init__(self) -> None:
-        self._futures: dict[str, list[asyncio.Future[Ended]]] = {}
+        self._futures: dict[str, list[Waiter]] = {}
 
     def add(self, run_id: str) -> asyncio.Future[Ended]:
         """A future that is done when the run has ended."""
         future: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
-        self._futures.setdefault(run_id, []).append(future)
+        self.append(run_id, future)
         return future
 
-    def discard(self, run_id: str, future: asyncio.Future[Ended]) -> None:
+    def append(self, run_id: str, waiter: Waiter) -> None:
+        """Tell this one of the end of the run."""
+        self._futures.setdefault(run_id, []).append(waiter)
+
+    def discard(self, run_id: str, future: Waiter) -> None:
         """The caller has stopped waiting for this future."""
         futures = self._futures.get(run_id, [])
         if future in futures:

@@ -57,26 +57,26 @@ class CallFuture(concurrent.futures.Future[T]):
         if self.has_arrived():
             return
         try:
-            self._get(timeout)
+            next_of(self._arrival, timeout)
         except Empty:
             raise TimeoutError from None
         finally:
             if self.has_arrived():
                 self._arrival.put(None)  # for the next thread that waits
 
-    def _get(self, timeout: float | None) -> None:
-        """Wait, but on the main thread wake up now and then: Python runs signal handlers there, and
-        a signal that comes just before the wait does not end it.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            self._arrival.get(timeout=timeout)
-            return
-        deadline = math.inf if timeout is None else time.monotonic() + timeout
-        while (left := deadline - time.monotonic()) > LOOKS_UP:
-            with suppress(Empty):
-                self._arrival.get(timeout=LOOKS_UP)
-                return
-        self._arrival.get(timeout=max(0.0, left))
+
+def next_of(queue: SimpleQueue[T], timeout: float | None) -> T:
+    """The next thing of a queue, ``Empty`` after so many seconds. On the main thread the wait is
+    interrupted now and then: Python runs signal handlers there, and a signal that comes just before
+    the wait does not end it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return queue.get(timeout=timeout)
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    while (left := deadline - time.monotonic()) > LOOKS_UP:
+        with suppress(Empty):
+            return queue.get(timeout=LOOKS_UP)
+    return queue.get(timeout=max(0.0, left))
 
 
 def _arrive(answer: concurrent.futures.Future[T]) -> None:

@@ -19,7 +19,9 @@ from cloaca_core._engine.runtime.loop_care import (
     stay_with,
     tell_of_callback,
 )
-from cloaca_core.errors import RunnerClosedError
+from cloaca_core._engine.runtime.mailbox import Mailbox
+from cloaca_core._engine.runtime.parked_call import ParkedCall
+from cloaca_core.errors import SHUT_DOWN, RunnerClosedError
 from cloaca_core.logs import SafeLogger
 
 log = SafeLogger("cloaca.engine")
@@ -49,6 +51,8 @@ class LoopThread:
         self._has_ended = False
         self._over: CallFuture[None] = CallFuture()
         self._calls: dict[CallFuture[Any], Coroutine[Any, Any, Any]] = {}
+        self._parked: set[ParkedCall[Any]] = set()
+        self._arrivals: Mailbox[Callable[[], None]] = Mailbox(self.loop, _begin)
         self._thread = threading.Thread(target=self._serve, name="cloaca-engine", daemon=True)
 
     def start(self) -> None:
@@ -80,6 +84,26 @@ class LoopThread:
             if not sent or self.loop.is_closed():
                 coroutine.close()  # it will not begin any more
         return answer
+
+    def park(self, call: ParkedCall[Any], begin: Callable[[], None]) -> None:
+        """Call ``begin`` on the loop, which sees to the answer. If the thread is stopped or dies
+        before the answer, the caller gets ``RunnerClosedError``.
+        """
+        self._parked.add(call)  # before it is sent: ``fail`` looks here
+        if self.takes_calls():
+            self._arrivals.put(begin)
+        if not self.takes_calls():
+            self._end_parked(call)
+
+    def unpark(self, call: ParkedCall[Any]) -> None:
+        """The caller waits no more: it has its answer, or has given up."""
+        self._parked.discard(call)
+        if call.is_withdrawn:
+            with suppress(RuntimeError):  # the loop is closed
+                self.loop.call_soon_threadsafe(call.left)
+
+    def _end_parked(self, call: ParkedCall[Any]) -> None:
+        call.fail(RunnerClosedError(SHUT_DOWN if self.failure is None else self.failure))
 
     def _new_answer(self) -> CallFuture[Any]:
         return CallFuture()
@@ -136,6 +160,8 @@ class LoopThread:
         """
         self.failure = self.failure or failure  # a first failure is the cause of later ones
         self._is_open = False
+        for call in list(self._parked):
+            self._end_parked(call)
         for answer in list(self._calls):  # callers take calls of their own back meanwhile
             if (coroutine := self._calls.pop(answer, None)) is None:
                 continue
@@ -144,6 +170,8 @@ class LoopThread:
                 coroutine.close()  # it will not begin any more
 
     def _cancel_rest(self) -> None:
+        for call in list(self._parked):
+            self._end_parked(call)
         for task in asyncio.all_tasks(self.loop):
             task.cancel()
         self.loop.call_soon(self._leave, TURNS)
@@ -181,6 +209,10 @@ class LoopThread:
             log.critical("%s", self.failure, exc_info=error)
         self._over.set_result(None)
         stay_with(self.loop)
+
+
+def _begin(call: Callable[[], None]) -> None:
+    call()
 
 
 def _settle(answer: CallFuture[T], task: asyncio.Task[T]) -> None:

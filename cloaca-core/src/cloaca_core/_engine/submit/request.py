@@ -60,6 +60,20 @@ class Request:
         return isinstance(self.workflow, Unregistered)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether its runs can be submitted as it is, by a runner: no record is to be found or
+        written before, and no body, key or message is to be thought of.
+        """
+        workflow = self.workflow
+        return (
+            isinstance(workflow, Workflow)
+            and not workflow.when_ended
+            and self.parent is None
+            and self.idempotency_key is None
+            and self.message is None
+        )
+
+    @property
     def followed(self) -> Workflow | None:
         """The workflow, if this program has its code and other runs follow those of it."""
         if isinstance(self.workflow, Workflow) and self.workflow.when_ended:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from cloaca_core._engine.record.entries import SubmissionEntry
 from cloaca_core._engine.record.journal import FIRST_PAUSE, LONGEST_PAUSE
@@ -45,6 +45,19 @@ log = SafeLogger("cloaca.engine")
 
 Accepted: TypeAlias = tuple[list[str], bool]
 """The ids of the runs that stand for those of a request, and whether any existed before."""
+
+
+class Answer(Protocol):
+    """A future, or an object in the place of one."""
+
+    def done(self) -> bool:
+        """Whether its caller waits no more."""
+
+    def set_result(self, found: Accepted | None, /) -> None:
+        """The runs are durable, and those of ours have begun; None when they were held back."""
+
+    def set_exception(self, error: BaseException, /) -> None:
+        """The runs were not accepted."""
 
 
 class Submitter:
@@ -133,6 +146,17 @@ class Submitter:
             return found
         return await self._accepted_later(request, rows)
 
+    def submit_now(self, request: Request, answer: Answer) -> bool:
+        """Hand one plain run in, unless that has to wait for the journal or the lease."""
+        if (lease := self._lease) is None or not self._journal.has_room():
+            return False
+        lease.need()
+        if not lease.is_fresh():
+            return False
+        rows = self._rows.of(request, self._own_id(), places=self._places(request))
+        self._hand_in(request, rows, answer)
+        return True
+
     async def _accepted_later(self, request: Request, rows: Sequence[NewRun]) -> Accepted:
         """Insert the run (a request with a key has one) when no other transaction writes its key.
         That may take hours, so no place is kept for it: the run is inserted without an owner. A
@@ -149,9 +173,7 @@ class Submitter:
         """The owner of runs that begin here."""
         return None if self._lease is None else self._lease.runner_id.current
 
-    def _hand_in(
-        self, request: Request, rows: list[NewRun], answer: asyncio.Future[Accepted | None]
-    ) -> None:
+    def _hand_in(self, request: Request, rows: list[NewRun], answer: Answer) -> None:
         """Have the rows committed, and begin runs of ours even if their caller has given up. The
         answer is None when they were held back.
         """
@@ -208,7 +230,7 @@ class _Submission:
 
     request: Request
     ours: int
-    answer: asyncio.Future[Accepted | None]
+    answer: Answer
     capacity: Capacity
     begin: Callable[[Request, Sequence[NewRun], Committed], None]
 
@@ -219,9 +241,9 @@ class _Submission:
         self.capacity.arrived(self.ours)
         if log.answers.get(logging.INFO, True):
             _tell_of_submission(self.request.definition.namespace, *_became(rows, committed))
-        if not self.answer.done():
-            self._answer(rows, committed)
         self.begin(self.request, rows, committed)
+        if not self.answer.done():  # after the begin: it may look for the run
+            self._answer(rows, committed)
         self.capacity.changed()  # runs whose key was taken need no place
 
     def _answer(self, rows: Sequence[NewRun], committed: Committed) -> None:

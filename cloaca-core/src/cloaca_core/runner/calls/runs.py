@@ -38,13 +38,14 @@ from cloaca_core.runner.waiting import checked_timeout, heed_cancel
 
 if TYPE_CHECKING:
     import concurrent.futures
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
 
     from cloaca_core._engine.engine import Engine
     from cloaca_core._engine.observe.facts import RunFacts
     from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core._engine.observe.recent_runs import Ended
     from cloaca_core._engine.observe.run_reader import Awaited
+    from cloaca_core._engine.runtime.parked_call import ParkedCall
     from cloaca_core._engine.submit.request import Request
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.recorded import RecordedWorkflow
@@ -83,16 +84,17 @@ class Execute(NamedTuple):
         )
         host = caller.host
         accepted: list[str] = []
-        return Call(
+        return ExecuteCall(
+            host,
+            request,
             lambda: executed(
                 host.tracer,
                 numbered(request),
                 accepted.append,
                 lambda sent, heard: host.send(_executing(sent, heard)),
             ),
-            execute_result,
-            timeout=seconds,
-            run=accepted,
+            seconds,
+            accepted,
         )
 
 
@@ -218,6 +220,34 @@ def telling_accepted(handles: list[Any]) -> Iterator[None]:
     except CloacaError as error:
         error.accepted = handles
         raise
+
+
+class ExecuteCall(Call[PipelineResult]):
+    """Executes a run. A thread of the program that waits for it does without a future."""
+
+    __slots__ = ("_host", "_request")
+
+    def __init__(
+        self,
+        host: EngineHost,
+        request: Request,
+        send: Callable[[], concurrent.futures.Future[Ended]],
+        timeout: float | None,
+        run: Sequence[str],
+    ) -> None:
+        super().__init__(send, execute_result, timeout=timeout, run=run)
+        self._host = host
+        self._request = request
+
+    def wait(self) -> PipelineResult:
+        host, request = self._host, self._request
+        if calling_work() is not None or host.tracer is not None or not host.parks:
+            return super().wait()
+
+        def ask(engine: Engine, call: ParkedCall[Ended]) -> None:
+            engine.execute_parked(request, call)
+
+        return execute_result(host.park(ask, self._timeout))
 
 
 def _executing(

@@ -17,6 +17,7 @@ from cloaca_core._engine.observe.recent_runs import Ended
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.observe.run_reader import RunReader
 from cloaca_core._engine.plan.active_run import ActiveRun
+from cloaca_core._engine.runtime.parked_call import ParkedCall
 from cloaca_core.conformance.rows import (
     act,
     attempt,
@@ -269,3 +270,60 @@ async def test_the_end_of_our_own_run_changes_no_other_column_of_its_row(desk: D
     names = {"status", "final_context", "error_message", "ended_at", "reason_code", "limit_seconds"}
     told = {name: getattr(end, name) for name in names | {"reason_tasks"}}
     assert ended.row == row._replace(input="", **told)
+
+
+# -- parked callers ------------------------------------------------------------------------------
+
+
+async def test_a_parked_caller_gets_the_end_of_a_run_of_ours(desk: Desk) -> None:
+    run, call = desk.ours(), ParkedCall[Ended]()
+
+    assert desk.completion.park("r", call)
+    desk.completion.ended(run, run_end("r"))
+
+    assert call.result(0).row.status == "Completed"
+
+
+async def test_it_is_not_parked_for_a_run_of_others(desk: Desk) -> None:
+    assert not desk.completion.park("r", ParkedCall[Ended]())
+
+
+async def test_a_parked_caller_gets_the_round_in_which_it_asked(desk: Desk) -> None:
+    """The run was lost, failed elsewhere, and completed in its next round before this process
+    noticed anything.
+    """
+    await submit(desk.store, new_run("r"))
+    run, call = desk.ours(), ParkedCall[Ended]()
+    assert desk.completion.park("r", call)
+    desk.runs.remove(run)
+    await record(desk.store, [attempt("r", "a", status="Failed")], [run_end("r", status="Failed")])
+    await desk.store.retry([Reopening("r", 1, {"a": 2})], act())
+    assert await claimed(desk.store) == ["r"]
+    await record(desk.store, [attempt("r", "a", 2, epoch=3)], [run_end("r", epoch=3)])
+
+    await desk.completion.notice_ends_elsewhere()
+    await quiet()
+
+    ended = call.result(0)
+    assert (ended.row.round, ended.row.status) == (1, "Failed")
+
+
+async def test_a_parked_caller_that_has_given_up_is_forgotten(desk: Desk) -> None:
+    desk.ours()
+    call = ParkedCall[Ended]()
+    desk.completion.park("r", call)
+
+    call.left()
+
+    assert desk.completion._waiters.elsewhere([]) == []
+
+
+async def test_at_the_end_of_the_runner_parked_callers_hear_of_it(desk: Desk) -> None:
+    run, calls = desk.ours(), [ParkedCall[Ended](), ParkedCall[Ended]()]
+    desk.completion.park(run.id, calls[0])
+    desk.completion.fail_all(RunnerClosedError("shut down"))
+    desk.completion.park(run.id, calls[1])
+
+    for call in calls:
+        with pytest.raises(RunnerClosedError, match="shut down"):
+            call.result(0)

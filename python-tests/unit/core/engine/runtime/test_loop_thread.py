@@ -15,6 +15,7 @@ from tables import each_row
 
 from cloaca_core._engine.runtime import loop_care
 from cloaca_core._engine.runtime.loop_thread import LoopThread
+from cloaca_core._engine.runtime.parked_call import ParkedCall
 from cloaca_core.errors import RunnerClosedError
 
 WAIT = 10
@@ -298,3 +299,54 @@ def die(thread: LoopThread) -> None:
 
 def leave() -> NoReturn:
     raise SystemExit(3)
+
+
+# -- parked calls --------------------------------------------------------------------------------
+
+
+def test_a_parked_call_begins_on_the_thread_of_the_loop() -> None:
+    thread, call = LoopThread(), ParkedCall[str]()
+    thread.start()
+    thread.park(call, lambda: call.answer(threading.current_thread().name))
+
+    assert call.result(WAIT) == "cloaca-engine"
+    thread.unpark(call)
+    thread.stop()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_parked_call_that_a_stop_overtakes_ends_with_it(when: str) -> None:
+    thread, call = LoopThread(), ParkedCall[str]()
+    thread.start()
+    if when == "after":
+        thread.stop()
+    thread.park(call, lambda: None)
+    if when == "before":
+        thread.stop()
+
+    with pytest.raises(RunnerClosedError, match="shut down"):
+        call.result(WAIT)
+
+
+def test_a_parked_call_hears_why_the_thread_takes_no_more_calls() -> None:
+    thread, call, late = LoopThread(), ParkedCall[str](), ParkedCall[str]()
+    thread.start()
+    thread.park(call, lambda: None)
+    thread.loop.call_soon_threadsafe(thread.fail, "the runner has broken down")
+    for each in (call, late):
+        with pytest.raises(RunnerClosedError, match="broken down"):
+            each.result(WAIT)
+        thread.park(late, lambda: None)
+    thread.stop()
+
+
+def test_the_loop_hears_of_a_caller_that_has_given_up() -> None:
+    thread, call, left = LoopThread(), ParkedCall[str](), threading.Event()
+    call.leave = left.set
+    thread.start()
+    thread.park(call, lambda: None)
+    call.is_withdrawn = True
+    thread.unpark(call)
+
+    assert left.wait(WAIT)
+    thread.stop()
