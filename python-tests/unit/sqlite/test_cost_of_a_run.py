@@ -1,10 +1,16 @@
-"""The cost of a run when nothing else happens: hops to the writer's thread, commits, statements."""
+"""The cost of a run when nothing else happens: hops to the writer's thread, commits, statements,
+and calls of Python functions.
+"""
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -128,3 +134,79 @@ def test_a_retry_costs_what_runs_again_however_many_tasks_are_kept(
 
     assert all(abs(wide - one) <= 1 for wide, one in zip(found[WIDTH], found[1], strict=True))
     assert len(kept) == WIDTH + 1
+
+
+# -- Python calls --------------------------------------------------------------------------------
+
+RUNS = 200
+
+MOST_CALLS = {
+    (3, 11): (660, 190),  # measured: 621, 181.5; its comprehensions are calls
+    (3, 12): (640, 188),
+    (3, 13): (620, 184),  # measured: 583, 176.3
+}
+"""For a run by itself and for one of a batch, by version of Python; later ones make no more. A run
+by itself makes some more if a loop of the runner wakes within it.
+"""
+
+
+class Calls:
+    """Counts the calls of Python functions in this thread, and in those that begin later."""
+
+    def __init__(self) -> None:
+        self._counts: list[list[int]] = []
+        self._own = threading.local()
+        self._is_on = False
+
+    def _note(self, _: FrameType, event: str, __: object) -> None:
+        if self._is_on and event == "call":
+            try:
+                count = self._own.count
+            except AttributeError:
+                count = self._own.count = [0]
+                self._counts.append(count)
+            count[0] += 1
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch the threads that begin within."""
+        before = sys.getprofile()
+        threading.setprofile(self._note)
+        sys.setprofile(self._note)
+        try:
+            yield
+        finally:
+            threading.setprofile(None)
+            sys.setprofile(before)
+
+    def of(self, work: Callable[[], object]) -> int:
+        """The calls of this work."""
+        for count in self._counts:
+            count[0] = 0
+        self._is_on = True
+        work()
+        self._is_on = False
+        return sum(count for (count,) in self._counts)
+
+
+def test_a_plain_run_makes_no_more_python_calls_than_it_did(tmp_path: Path) -> None:
+    """Whatever a feature adds, a run that does not use it pays no call for it. Of several tries the
+    cheapest: the runner may look after other things meanwhile.
+    """
+    registry, calls = Registry(), Calls()
+    with WorkflowBuilder("plain", registry=registry):
+        cloaca_core.definition.task.task(id="only")(lambda context: None)
+
+    def batch(runner: DefaultRunner) -> None:
+        for run in runner.submit_many("plain", [{"a": 1}] * RUNS):
+            run.wait()
+
+    with calls.watching(), DefaultRunner(tmp_path / "work.db", registry=registry) as runner:
+        for warm_up in (lambda: runner.execute("plain", {"a": 1}), lambda: batch(runner)):
+            warm_up()
+        one = min(calls.of(lambda: runner.execute("plain", {"a": 1})) for _ in range(20))
+        many = min(calls.of(lambda: batch(runner)) for _ in range(5)) / RUNS
+
+    most_one, most_many = MOST_CALLS[min(sys.version_info[:2], max(MOST_CALLS))]
+    assert one <= most_one
+    assert many <= most_many

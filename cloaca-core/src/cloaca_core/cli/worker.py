@@ -9,6 +9,7 @@ With ``--reload`` a change of the program's files drains as well, and the worker
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -39,6 +40,11 @@ _ASKED: Final = -1
 """In place of a signal: another program has asked the worker to leave."""
 _CHANGED: Final = -2
 """In place of a signal: files of the program have changed."""
+
+COLLECT_AFTER: Final = 20_000
+"""New objects after which Python looks for garbage among them; few of those of a run need it."""
+_USUAL: Final = gc.get_threshold()
+"""Before the program was imported, which may set thresholds of its own."""
 
 
 @click.command("worker")
@@ -92,6 +98,7 @@ def _execute(
     url, schema = where.url(), where.schema_name()
     with (
         signals.caught(),
+        seldom_collecting(),
         opened(lambda: Worker(url, schema=schema, registry=registry)) as runner,
         nullcontext() if watch is None else watch.telling(signals.changed),
     ):
@@ -100,6 +107,20 @@ def _execute(
         except KeyboardInterrupt:  # perhaps before the shutdown has begun
             runner.hurry()
             raise
+
+
+@contextmanager
+def seldom_collecting() -> Iterator[None]:
+    """Have Python look for garbage less often within the block, unless the program has decided
+    that: the process is the worker's own.
+    """
+    before = gc.get_threshold()
+    if before == _USUAL:
+        gc.set_threshold(COLLECT_AFTER, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _watch(where: Where) -> Watch:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import signal
+from collections.abc import Iterator
 
 import pytest
 
-from cloaca_core.cli.worker import Signals
+from cloaca_core.cli.worker import COLLECT_AFTER, Signals, seldom_collecting
 
 
 def test_a_change_of_the_code_alone_lets_a_worker_begin_anew() -> None:
@@ -47,3 +49,26 @@ def test_a_signal_that_comes_just_before_the_wait_is_not_missed() -> None:
         assert fd != -1
         signal.raise_signal(signal.SIGTERM)
         assert signals.wait() == signal.SIGTERM
+
+
+class TestGarbage:
+    @pytest.fixture(autouse=True)
+    def usual(self) -> Iterator[tuple[int, int, int]]:
+        before = gc.get_threshold()
+        yield before
+        gc.set_threshold(*before)
+
+    def test_a_worker_looks_for_it_less_often_while_it_works(
+        self, usual: tuple[int, int, int]
+    ) -> None:
+        with seldom_collecting():
+            assert gc.get_threshold() == (COLLECT_AFTER, *usual[1:])
+        assert gc.get_threshold() == usual
+
+    @pytest.mark.parametrize("own", [(0, 0, 0), (100, 5, 5)])
+    def test_a_program_that_decides_itself_how_often_is_left_alone(
+        self, own: tuple[int, int, int]
+    ) -> None:
+        gc.set_threshold(*own)
+        with seldom_collecting():
+            assert gc.get_threshold() == own
