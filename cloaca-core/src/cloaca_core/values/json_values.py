@@ -254,9 +254,16 @@ def _array(value: list[Any] | tuple[Any, ...] | range, depth: int) -> list[JsonV
     if isinstance(value, range):
         _refuse_long_range(value)
     items: list[JsonValue] = []
+    item: Any
     try:
-        for item in value:
-            items.append(_normal(item, depth))  # noqa: PERF401 - its length is the place of a refusal
+        for item in value:  # no comprehension: its length is the place of a refusal
+            kind = type(item)
+            if (kind is str and item.isascii() and "\0" not in item) or (
+                kind is int and LEAST_INT <= item <= GREATEST_INT
+            ):
+                items.append(item)
+            else:
+                items.append(_normal(item, depth))
     except _RefusedError as refused:
         refused.steps.append(f"[{len(items)}]")
         raise
@@ -278,6 +285,8 @@ def _members(items: Iterable[tuple[object, Any]], depth: int) -> dict[str, JsonV
             (kind is str and item.isascii() and "\0" not in item)
             or (kind is int and LEAST_INT <= item <= GREATEST_INT)
             or (kind is float and item - item == 0.0)
+            or item is None
+            or kind is bool
         ):
             members[name] = item
             continue

@@ -211,9 +211,11 @@ def _ids_of_end(row: RunRow) -> dict[str, str]:
 
 
 def _tell_of_end(row: RunRow) -> None:
+    if row.error_message is None and not log.answers.get(logging.INFO, True):
+        return
     ids = _ids_of_end(row)
     told = (row.id, row.workflow, row.status)
     if row.error_message is not None:
         log.warning("run %s of %s: %s: %.500s", *told, row.error_message, extra=ids)
-    elif log.answers.get(logging.INFO, True):
+    else:
         log.info("run %s of %s: %s", *told, extra=ids)
