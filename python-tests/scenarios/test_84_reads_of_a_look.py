@@ -14,6 +14,8 @@ from click.testing import CliRunner
 import cloaca
 from cloaca_core.cli.root import cli
 
+pytestmark = pytest.mark.each_backend
+
 WAIT = 30
 OpenRunner = Callable[..., cloaca.DefaultRunner]
 

@@ -206,7 +206,7 @@ def test_each_file_has_a_test_for_postgres_in_the_short_form(folder: str) -> Non
     }
     files = {path for path in there if path.parent == TESTS / folder}
     assert files
-    assert files - short == set()
+    assert files - short == set(), "mark one of its tests with pytest.mark.each_backend"
 
 
 # -- which files share a process -----------------------------------------------------------------
