@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cloaca_core.errors import ConfigError, TaskNotFoundError
+from cloaca_core.records.runs import DEFAULT_QUEUE, THE_TASK
 from cloaca_core.records.transfer import BY_NAME, Table
 from cloaca_core.values.digests import digest_of
 from cloaca_core.values.instants import read_instant
@@ -150,6 +151,7 @@ def _run(
         input=encode(dict(context)),
         round=1,
         messages=messages,
+        queue=DEFAULT_QUEUE,
         **dict.fromkeys(("priority", "came_due", "stood_still", "detached", "replacements"), 0),
     )
 
@@ -160,6 +162,7 @@ def _attempt_before(run_id: str, task: str, number: int, now: Instant) -> tuple[
         BY_NAME["attempt"],
         run_id=run_id,
         task_id=task,
+        item=THE_TASK,
         attempt=number - 1,
         epoch=1,
         status="Failed",
@@ -180,6 +183,7 @@ def _memo(
         BY_NAME["memo"],
         run_id=run_id,
         task_id=task_id,
+        item=THE_TASK,
         kind=memo["kind"],
         name=memo["name"],
         number=memo["number"],
@@ -202,6 +206,7 @@ def _message(run_id: str, number: int, message: Mapping[str, Any], now: Instant)
         payload=encode(message["payload"]),
         sent_by=message["sent_by"],
         sent_at=now,
+        taken_item=THE_TASK,
     )
 
 
