@@ -61,7 +61,7 @@ async def test_reads_at_the_same_time_are_one(together: ReadsTogether, recorder:
 async def test_so_are_reads_within_tasks_of_tasks(
     together: ReadsTogether, recorder: Recorder
 ) -> None:
-    await asyncio.gather(within(together, "a"), asyncio.gather(within(together, "b", "c")))
+    await asyncio.gather(together.read(steps("a")), within(together, "b", "c"))
 
     assert [sorted(each) for each in recorder.transactions] == [["a", "b", "c"]]
 
