@@ -6,7 +6,7 @@ and its follow-ups run. The orchestrator decides what the outcome means for the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set as AbstractSet
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -47,7 +47,9 @@ ALONE: Final = "%s: runs alone %s, since %d processes have died while it ran"
 
 
 class Attempts:
-    """Belongs to the engine's loop, but for ``let_go``. While ``draining``, no body is to begin."""
+    """Belongs to the engine's loop, but for ``let_go``. While ``draining``, no body is to begin,
+    and none in a ward that is ``closed``.
+    """
 
     def __init__(
         self,
@@ -67,6 +69,7 @@ class Attempts:
         self._facts = facts
         self._records = records
         self._quarantine = Quarantine(executor.slots, self._under_way)
+        self.closed: AbstractSet[str] = self._quarantine.closed
         self.waiting_bodies: WaitingBodies = WaitingBodies(
             executor, self._quarantine, runs, records.mark, self._resumed, capacity.changed
         )
@@ -94,11 +97,7 @@ class Attempts:
         return pool.attempt
 
     def expect(self, attempt: Attempt) -> bool:
-        """Prepare an attempt that ``let_go`` lets begin; false if it must wait for a slot, or for
-        a suspect.
-        """
-        if self._quarantine.closed and self._quarantine.closes(attempt):
-            return False
+        """Prepare an attempt that ``let_go`` lets begin; false if it must wait for a slot."""
         if not self._executor.expect(attempt):
             return False
         attempt.ahead = True

@@ -98,12 +98,14 @@ class Control:
         self.attempts: Attempts = Attempts(
             executor, journal, runs, capacity, facts, self.records, store.memos, logs
         )
-        self.launcher: Launcher = Launcher(config, self.attempts, runs, capacity, clock, facts)
         evict_after = config.evict_after_seconds
         self.bodies: BodyWaits = BodyWaits(
             evict_after, self.attempts.memos, self.attempts.waiting_bodies, self._looks_again
         )
         self.waits: Waits = Waits(store, evict_after, runs, clock, self.bodies, facts)
+        self.launcher: Launcher = Launcher(
+            config, self.attempts, runs, capacity, clock, facts, self.waits
+        )
         usual = config.pipeline_timeout_seconds
         self.limits: RunLimits = RunLimits(clock, usual, self._limit_passed)
         self._acts: dict[Do, Callable[[ActiveRun], None]] = {

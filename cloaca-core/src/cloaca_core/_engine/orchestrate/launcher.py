@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core._engine.execute.attempt import Attempt
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.capacity import Capacity
     from cloaca_core._engine.orchestrate.run_facts import RunFacts
     from cloaca_core._engine.plan.active_run import ActiveRun
+    from cloaca_core._engine.wait.waits import Waits
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.values.clock import Clock
 
@@ -44,14 +46,16 @@ class Launcher:
         capacity: Capacity,
         clock: Clock,
         facts: RunFacts,
+        waits: Waits,
     ) -> None:
+        self._limit = _seconds(config.task_timeout_seconds or NO_LIMIT)
         self._max_bytes = config.max_context_bytes
-        self._usual_limit = config.task_timeout_seconds or NO_LIMIT
         self._attempts = attempts
         self._runs = runs
         self._capacity = capacity
         self._clock = clock
         self._facts = facts
+        self._waits = waits
         self._loop = asyncio.get_running_loop()
         self._most_blamed = config.max_recovery_attempts
         self._most_ahead = min(config.max_concurrent_tasks, LAUNCHES_PER_PASS)
@@ -76,18 +80,30 @@ class Launcher:
             self._capacity.changed()
 
     def _launch(self, run: ActiveRun, task: int, resume: Resume) -> None:
-        if (run.graph.tasks[task].wait is not None or resume.has_left) and (
-            self._facts.takes_wait(run, task, resume)
-        ):
-            return
-        delay = 0.0
-        if resume.retry_at is not None:
-            delay = _delay(resume.retry_at, resume.delay, self._clock.wall())
+        if (keep := self._gate(run, task, resume)) is not None:
+            keep()
+        else:
+            self._attempts.start(self._attempt(run, task, resume))
+
+    def _gate(self, run: ActiveRun, task: int, resume: Resume) -> Callable[[], None] | None:
+        """What keeps a task from beginning now, the first thing that does; None if nothing does.
+        Called, it lets the task begin later, or decides what else becomes of it.
+        """
+        is_closed = run.recovered or self._attempts.closed or self._attempts.draining
+        if resume is FRESH and run.graph.tasks[task].wait is None and not is_closed:
+            return None
+        if self._waits.takes(run, task, resume):
+            return partial(self._waits.attend, run, task, resume)
         if resume.crashes and (blamed := self._blamed(run, task, resume)) > self._most_blamed:
-            self._facts.killed_too_often(run, task, resume, blamed)
-        elif delay > 0:
-            self.back_offs.add(run, task, resume, delay)
-        elif not self._attempts.draining:
+            return partial(self._facts.killed_too_often, run, task, resume, blamed)
+        if (delay := _delay(resume, self._clock.wall())) > 0:
+            return partial(self.back_offs.add, run, task, resume, delay)
+        if is_closed or resume.crashes:  # the quarantine may hold it; while draining, none begins
+            return partial(self._line_up, run, task, resume)
+        return None
+
+    def _line_up(self, run: ActiveRun, task: int, resume: Resume) -> None:
+        if not self._attempts.draining:
             self._attempts.start(self._attempt(run, task, resume))
 
     def _blamed(self, run: ActiveRun, task: int, resume: Resume) -> int:
@@ -99,12 +115,14 @@ class Launcher:
         self._facts.guarded(run, self._launch, run, task, resume)
 
     def _attempt(self, run: ActiveRun, task: int, resume: Resume) -> Attempt:
-        return self._attempts.maker(run.graph.tasks[task])(
+        own = run.graph.tasks[task]
+        make = Attempt if own.executor is None else self._attempts.maker(own)
+        return make(
             run,
             task,
             resume.attempt,
             run.plan.contexts.given(task),
-            timeout=_time_limit(run.graph.tasks[task].timeout_seconds, self._usual_limit),
+            timeout=self._limit if (limit := own.timeout_seconds) is None else _seconds(limit),
             max_bytes=self._max_bytes,
             crashes=resume.crashes,
             uncounted=resume.uncounted,
@@ -126,21 +144,23 @@ class Launcher:
         its normal start.
         """
         attempts: list[Attempt] = []
-        if run.life.state is not State.ACTIVE and not run.life.goes_on:
-            return attempts
-        if run.recovered or self._attempts.draining or len(ready) > self._most_ahead:
+        goes_on = run.life.state is State.ACTIVE or run.life.goes_on
+        if not goes_on or len(ready) > self._most_ahead:
             return attempts
         try:
             for task in ready:
-                if task in run.resume or run.graph.tasks[task].wait is not None:
+                resume = run.resume.get(task, FRESH)
+                if self._gate(run, task, resume) is not None:
                     break
-                if not self._attempts.expect(attempt := self._attempt(run, task, FRESH)):
+                if not self._attempts.expect(attempt := self._attempt(run, task, resume)):
                     break
                 attempts.append(attempt)
         except Exception:
             log.exception("run %s: nothing begins ahead", run.id, extra={"run_id": run.id})
             self.call_off(attempts)
             return []
+        for attempt in attempts:
+            run.resume.pop(attempt.index, None)
         return attempts
 
     def landed(self, run: ActiveRun, attempts: Iterable[Attempt]) -> None:
@@ -151,7 +171,7 @@ class Launcher:
             return
         for attempt in attempts:
             attempt.ahead = False
-        self._take_back(run, attempts)
+        self.hold(run)
         for attempt in attempts:
             if run.cancelled and self._runs.has(attempt):
                 self._attempts.interrupt(attempt)
@@ -174,16 +194,10 @@ class Launcher:
         slot. They are held until the run is launched again. Those that were prepared ahead of a
         record are not to begin before it is durable: they are taken back when it is.
         """
-        for task, resume in self.back_offs.take(run).items():
-            run.resume[task] = resume
-            run.life.held.append(task)
-        self._take_back(run, [each for each in self._runs.attempts(run) if not each.ahead])
-
-    def _take_back(self, run: ActiveRun, attempts: Iterable[Attempt]) -> None:
-        """Hold those of these attempts that have not begun."""
-        for attempt in attempts:
-            if self._attempts.take_back(attempt):
-                run.resume[attempt.index] = Resume(
+        taken = dict(self.back_offs.take(run))
+        for attempt in self._runs.attempts(run):
+            if not attempt.ahead and self._attempts.take_back(attempt):
+                taken[attempt.index] = Resume(
                     attempt.number,
                     crashes=attempt.crashes,
                     uncounted=attempt.uncounted,
@@ -192,7 +206,8 @@ class Launcher:
                     seen=run.plan.contexts.seen_by(attempt.index) if attempt.has_left else None,
                     shared=attempt.shared,
                 )
-                run.life.held.append(attempt.index)
+        run.resume.update(taken)
+        run.life.held += taken
 
     def interrupt(self, run: ActiveRun) -> None:
         """Ask the bodies of a run to end: coroutines are cancelled, threads are told, waits end."""
@@ -201,15 +216,15 @@ class Launcher:
                 self._attempts.interrupt(attempt)
 
 
-def _time_limit(own: float | NoLimit | None, usual: float | NoLimit) -> float:
+def _seconds(own: float | NoLimit) -> float:
     """Seconds that an attempt may spend in its body, for ever as ``math.inf``."""
-    if own is None:
-        own = usual
     return math.inf if isinstance(own, NoLimit) else own
 
 
-def _delay(retry_at: int, whole: int, now: int) -> float:
+def _delay(resume: Resume, now: int) -> float:
     """Seconds until the attempt may start, at most the whole delay after the last attempt: the
     clock of an earlier owner may have been wrong.
     """
-    return min(retry_at - now, whole) / 1e6
+    if resume.retry_at is None:
+        return 0.0
+    return min(resume.retry_at - now, resume.delay) / 1e6

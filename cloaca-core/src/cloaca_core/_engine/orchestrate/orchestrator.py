@@ -273,10 +273,6 @@ class Orchestrator:
 
     # -- waits -------------------------------------------------------------------------------
 
-    def takes_wait(self, run: ActiveRun, task: int, resume: Resume) -> bool:
-        """Whether a task waits in place of starting: a node, or one whose body has left."""
-        return self.control.waits.takes(run, task, resume)
-
     def wait(self, call: BodyCall, asked: AskedWait) -> None:
         """A body waits for an instant or a message, without its slot."""
         self.guarded(call.attempt.owner, self.control.waits.begin, call, asked)

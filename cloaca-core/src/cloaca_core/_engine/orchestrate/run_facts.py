@@ -36,9 +36,6 @@ class RunFacts(KernelPort, Protocol):
         deaths count against it.
         """
 
-    def takes_wait(self, run: ActiveRun, task: int, resume: Resume) -> bool:
-        """Whether a task waits in place of starting: a node, or one whose body has left."""
-
     def wait(self, call: BodyCall, asked: AskedWait) -> None:
         """A body waits for an instant or a message, without its slot."""
 

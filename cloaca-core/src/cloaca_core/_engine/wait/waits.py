@@ -74,11 +74,15 @@ class Waits:
         """Whether a task that was to start waits instead: a node, or one whose body has left in a
         wait that is still open.
         """
-        if run.graph.tasks[task].wait is None:
-            return run.waits is not None and task in run.waits.left
-        if not self._is_open(run, task, resume.attempt):
+        if run.graph.tasks[task].wait is not None:
+            return True
+        return resume.has_left and run.waits is not None and task in run.waits.left
+
+    def attend(self, run: ActiveRun, task: int, resume: Resume) -> None:
+        """Open such a node, unless an earlier owner has; who closes a wait begins its task."""
+        is_node = run.graph.tasks[task].wait is not None
+        if is_node and not self._is_open(run, task, resume.attempt):
             self._open(run, task, resume)
-        return True
 
     def _is_open(self, run: ActiveRun, task: int, attempt: int) -> bool:
         """Whether the node waits already: an earlier owner has opened it."""

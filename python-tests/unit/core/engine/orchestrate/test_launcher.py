@@ -148,16 +148,26 @@ class TestAhead:
         assert scene.expected() == []
 
     async def test_nor_is_what_has_to_wait_for_its_next_attempt(self, scene: Scene) -> None:
-        failed = attempt_row("r", "b", status=TaskStatus.FAILED, error="bad")._replace(retry_at=999)
-        scene.adopt(CHAIN, past=[failed], epoch=2)
+        scene.clock.shown = 1_000
+        failed = attempt_row("r", "b", status=TaskStatus.FAILED, error="bad")
+        run = scene.adopt(CHAIN, past=[failed._replace(ended_at=999, retry_at=5_999)], epoch=2)
         scene.executor.run()
         assert scene.expected() == []
 
         await scene.journal.commit()
 
-        (attempt,) = scene.executor.queued
+        assert scene.queued() == []
+        assert list(scene.retries(run)) == [1]
+
+    async def test_the_next_attempt_is_if_its_time_has_come(self, scene: Scene) -> None:
+        scene.clock.shown = 1_000
+        failed = attempt_row("r", "b", status=TaskStatus.FAILED, error="bad")
+        run = scene.adopt(CHAIN, past=[failed._replace(ended_at=999, retry_at=999)], epoch=2)
+        scene.executor.run()
+
+        (attempt,) = scene.executor.expected
         assert isinstance(attempt, Attempt)
-        assert attempt.number == 2
+        assert (attempt.number, run.resume) == (2, {})
 
     async def test_what_cannot_be_taken_ahead_starts_with_the_record(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
