@@ -15,6 +15,7 @@ from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
 from cloaca_core._engine.record.journal import Journal
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.runtime.supervisor import SupervisedLoop
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -61,7 +62,9 @@ class Runner:
     def __init__(self, store: Store, ahead: int = 0, **settings: Any) -> None:
         self.made = 0
         self.heard = 0
-        self.deaf = False
+        subjects = Subjects()
+        subjects.claimable.subscribe(self._count)
+        subjects.ended_unseen.subscribe(self._hear)
         self.journal = Journal(store, RunnerId("r1"), HandMarks())
         self.registry = Registry()
         with WorkflowBuilder("orders", registry=self.registry):
@@ -72,9 +75,7 @@ class Runner:
         config = DefaultRunnerConfig(**settings)
         self.ids = RunIds()
         seen = _Ahead(store, ahead) if ahead else store
-        self.loop = ScheduleLoop(
-            seen, self.journal, self.registry, config, self.ids, self._count, self._hear
-        )
+        self.loop = ScheduleLoop(seen, self.journal, self.registry, config, self.ids, subjects)
         acts = NotedActs(seen, self.ids, "ann")
         self.calls = ScheduleTable(seen, self.ids, acts, self.loop, self.loop.wake)
         self.back_filling = BackFilling(seen, acts, self.loop)
@@ -83,9 +84,7 @@ class Runner:
     def _count(self) -> None:
         self.made += 1
 
-    async def _hear(self) -> None:
-        if self.deaf:
-            raise OSError("no connection")
+    def _hear(self) -> None:
         self.heard += 1
 
     async def fire(self) -> float | None:

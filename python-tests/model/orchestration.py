@@ -20,6 +20,7 @@ from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.record.log_book import LogBook
 from cloaca_core._engine.record.run_entry import RunEntry
 from cloaca_core._engine.record.start_marks import StartMarks
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.context import Context
 from cloaca_core.records.runs import RunEnd
@@ -98,6 +99,10 @@ class Scene:
         self.journal.store.wall_clock = self.clock.wall
         self.runs = ActiveRuns()
         self.capacity = Places(config.max_active_runs, self.runs)
+        self.subjects = Subjects()
+        self.subjects.ended.subscribe(self._end)
+        self.subjects.asked.subscribe(self._wished)
+        self.subjects.claimable_here.subscribe(self._give_back)
         self.orchestrator = Orchestrator(
             config,
             self.executor,
@@ -105,9 +110,7 @@ class Scene:
             self.runs,
             self.capacity,
             self.clock,
-            self._end,
-            self._wished,
-            self._give_back,
+            self.subjects,
             self.journal.store,
             iter(map(str, itertools.count(1))).__next__,
             LogBook(config.task_log_level, self.clock),

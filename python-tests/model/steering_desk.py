@@ -13,6 +13,7 @@ from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.steer.steering import Steering
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.conformance.rows import new_run, runner, submit
 from cloaca_core.definition.registry import Registry
 from cloaca_core.records.order import Order
@@ -60,6 +61,10 @@ class SteeringDesk:
         self.scene.clock.shown = self.store.now_is
         self.told: list[str] = []
         self._acts = 0
+        subjects = Subjects()
+        subjects.claimable.subscribe(lambda: self.told.append("runs came"))
+        subjects.strangers.subscribe(lambda: self.told.append("lost runs"))
+        subjects.shown.subscribe(lambda: self.told.append("paused"))
         self.steering = Steering(
             self.store,
             RecordedDefinitions(self.store, Registry()),
@@ -67,10 +72,8 @@ class SteeringDesk:
             self.scene.orchestrator,
             RunnerId("r1"),
             RunIds(SYSTEM_CLOCK),
-            lambda: self.told.append("runs came"),
             self._hear_of_ends,
-            lambda: self.told.append("lost runs"),
-            lambda: self.told.append("paused"),
+            subjects,
         )
 
     async def _hear_of_ends(self) -> None:

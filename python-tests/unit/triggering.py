@@ -16,6 +16,7 @@ from cloaca_core._engine.fire.trigger_loop import TriggerLoop
 from cloaca_core._engine.record.journal import Journal
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.runtime.supervisor import SupervisedLoop
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import runner as runner_row
 from cloaca_core.definition.registry import Registry
@@ -72,8 +73,10 @@ class Part:
         self.journal = Journal(store, RunnerId("r1"), HandMarks())
         config = DefaultRunnerConfig(**settings)
         ids = RunIds()
+        subjects = Subjects()
+        subjects.claimable.subscribe(self.made.set)
         self.loop = TriggerLoop(
-            store, self.journal, self.registry, config, ids, self.made.set, SYSTEM_CLOCK
+            store, self.journal, self.registry, config, ids, subjects, SYSTEM_CLOCK
         )
         acts = NotedActs(store, ids, "ann")
         self.calls = TriggerTable(store, acts, self.loop.sync, self.loop.wake)

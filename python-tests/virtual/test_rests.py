@@ -90,7 +90,7 @@ async def send(by: Program, run_id: str, kind: str = EVENT) -> None:
     assert sent is not None
     assert sent.changed
     await by.engine.steering.loop.heed_if_ours([run_id])
-    by.engine._parts.runs_came()
+    by.engine._parts.base.subjects.claimable.publish()
     await quiet()
 
 

@@ -64,7 +64,7 @@ async def send(by: Program, run_id: str, payload: str = "1", event: str = "go") 
     sent = await by.store.send(message, 100)
     assert sent is not None
     await by.engine.steering.loop.heed_if_ours([run_id])
-    by.engine._parts.runs_came()
+    by.engine._parts.base.subjects.claimable.publish()
     await quiet()
     return sent
 

@@ -406,8 +406,8 @@ class Engine:
 
     def schedule_changed(self) -> None:
         """A schedule may be due sooner, be gone, or name a workflow that no runner has."""
-        self._parts.schedule_changed()
+        self._base.subjects.schedules.publish()
 
     def trigger_changed(self) -> None:
         """A trigger was switched."""
-        self._parts.trigger_changed()
+        self._base.subjects.triggers.publish()

@@ -55,7 +55,7 @@ class Lifecycle:
         if not claims:
             self._base.capacity.paused = True
         wake = asyncio.get_running_loop().call_soon_threadsafe
-        changed = self._parts.registry_changed
+        changed = self._base.subjects.definitions.publish
         self._unsubscribe = self._base.registry.on_change(lambda: wake(changed))
         if self._base.works and not self._base.log_book.is_off:
             capture.begin()

@@ -1,7 +1,7 @@
 """The parts of an engine by stage: each is made once, and given those that it needs.
 
-A stage's constructor only makes parts; ``parts`` makes the stages, in the order of this file, and
-says what one part tells others. Attributes never change.
+A stage's constructor only makes parts; ``parts`` makes the stages, in the order of this file. What
+one part tells others is in ``subjects``. Attributes never change.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.recover.takeover import Takeover
 from cloaca_core._engine.runtime.store_clock import StoreClock
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core._engine.submit.run_rows import RunRows
 from cloaca_core._engine.submit.submitter import Submitter
 from cloaca_core._engine.upkeep.pruner import Pruner
@@ -54,12 +55,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from cloaca_core._engine.execute.executor import Executor
-    from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.steer.steering import Steering
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.executors.supply import Supply
-    from cloaca_core.records.runs import RunEnd
     from cloaca_core.store.protocol import Store
     from cloaca_core.telemetry.redaction import Redaction
     from cloaca_core.values.clock import Clock
@@ -82,6 +81,7 @@ class Base:
         supplies: Sequence[Supply],
         redact: Redaction,
     ) -> None:
+        self.subjects = Subjects()
         self.alone = alone
         self.redact = redact
         self.store = store
@@ -110,14 +110,7 @@ class Base:
 class Orchestration:
     """Takes runs from step to step, until their end or that of the engine."""
 
-    def __init__(
-        self,
-        base: Base,
-        *,
-        ended: Callable[[ActiveRun, RunEnd | None], None],
-        wished: Callable[[], None],
-        given_back: Callable[[], None],
-    ) -> None:
+    def __init__(self, base: Base) -> None:
         self.orchestrator = Orchestrator(
             base.config,
             base.executor,
@@ -125,9 +118,7 @@ class Orchestration:
             base.runs,
             base.capacity,
             base.clock,
-            ended,
-            wished,
-            given_back,
+            base.subjects,
             base.store,
             base.ids.next,
             base.log_book,
@@ -144,12 +135,13 @@ class Reading:
     """Definitions and runs, as the tables have them, and ends of runs for those who wait."""
 
     def __init__(self, base: Base, orchestrator: Orchestrator) -> None:
-        store, registry = base.store, base.registry
+        store, registry, subjects = base.store, base.registry, base.subjects
         self.definitions = RecordedDefinitions(store, registry, base.clock)
-        self.recorder = DefinitionRecorder(store, registry, base.clock)
+        self.recorder = DefinitionRecorder(store, registry, base.clock, subjects)
         self.reader = RunReader(store, registry, base.runs, self.definitions)
-        self.completion = Completion(store, base.runs, self.reader, orchestrator.control.drop)
-        self.watchers = Watchers(store)
+        drop = orchestrator.control.drop
+        self.completion = Completion(store, base.runs, self.reader, drop, subjects)
+        self.watchers = Watchers(store, subjects)
         self.run_logs = RunLogs(store, self.reader, self.watchers)
 
 
@@ -163,25 +155,23 @@ class Claims:
         adoption: Adoption,
         steering: Steering,
         definitions: RecordedDefinitions,
-        *,
-        wished: Callable[[], None],
-        runs_freed: Callable[[], None],
-        runs_left: Callable[[], None],
     ) -> None:
         store, runner_id, clock = base.store, base.runner_id, base.clock
         seconds, needed = base.config.lease_seconds, base.capacity.is_in_use
-        identity = base.identity
-        self.lease = Lease(store, runner_id, identity, seconds, needed, clock, wished, self._tells)
-        self.takeover = Takeover(
-            store, self.lease, runner_id, identity, runs_freed, clock, self._see_others
+        identity, subjects = base.identity, base.subjects
+        self.lease = Lease(
+            store, runner_id, identity, seconds, needed, clock, subjects, self._tells
         )
-        self.unserved = UnservedRuns(store, base.registry, runner_id, definitions, runs_left)
+        self.takeover = Takeover(
+            store, self.lease, runner_id, identity, subjects, clock, self._see_others
+        )
+        self.unserved = UnservedRuns(store, base.registry, runner_id, definitions, subjects)
         self._serves = serves = self.unserved.serves
         executor, backlog = base.executor, orchestrator.attempts.backlog
         self.asking = Asking(
             executor, backlog, base.capacity, self.takeover, serves, self.lease.prove
         )
-        self.share = FairShare(self.takeover, executor, backlog, self.asking.run_ended)
+        self.share = FairShare(self.takeover, executor, backlog, self.asking.run_ended, subjects)
         known = base.registry.namespaces
         self.giving = Giving(orchestrator, base.capacity, self.share, known, clock)
         self.claimer = Claimer(
@@ -191,12 +181,13 @@ class Claims:
             self.share,
             base.registry,
             adoption,
-            Orphans(store, base.journal, runner_id, base.runs.ids, steering.loop.look_at_ends),
+            Orphans(store, base.journal, runner_id, base.runs.ids, subjects),
             self.unserved,
             VersionCheck(store, base.registry, runner_id),
             steering.children.stop_strays,
             clock,
             self.asking.claimed,
+            subjects,
         )
 
     async def pause(self) -> None:
@@ -233,9 +224,8 @@ class Submission:
             base.capacity,
             self.run_rows,
             orchestration.adoption,
-            heed=steering.loop.heed,
-            wake=claims.claimer.wake,
-            timed=steering.loop.wake,
+            steering.loop.heed,
+            base.subjects,
             alone=base.alone,
         )
         bodies = orchestration.attempts.waiting_bodies
@@ -246,23 +236,10 @@ class Submission:
 class Firing:
     """Runs that schedules and triggers make."""
 
-    def __init__(
-        self,
-        base: Base,
-        completion: Completion,
-        *,
-        runs_came: Callable[[], None],
-        part_died: Callable[[str], None],
-    ) -> None:
+    def __init__(self, base: Base, part_died: Callable[[str], None]) -> None:
         store, journal, registry = base.store, base.journal, base.registry
         self.schedule_loop = ScheduleLoop(
-            store,
-            journal,
-            registry,
-            base.config,
-            base.ids,
-            made=runs_came,
-            cancelled=completion.notice_ends_elsewhere,
+            store, journal, registry, base.config, base.ids, base.subjects
         )
         self.trigger_loop = TriggerLoop(
             store,
@@ -270,7 +247,7 @@ class Firing:
             registry,
             base.config,
             base.ids,
-            runs_came,
+            base.subjects,
             base.clock,
             part_died,
             base.redact,
@@ -286,16 +263,14 @@ class Upkeep:
         completion: Completion,
         *,
         any_left: Callable[[], bool],
-        runs_came: Callable[[], None],
         anything_changed: Callable[[], Awaitable[None]],
-        watched: Callable[[], None],
     ) -> None:
         store, clock, days = base.store, base.clock, base.config.retention_days
         self.unserved = UnservedWatch(
-            store, base.registry, base.runner_id, base.liveness, any_left, clock
+            store, base.registry, base.runner_id, base.liveness, any_left, clock, base.subjects
         )
         ended = completion.notice_ends_elsewhere
-        self.changes = Changes(store, runs_came, anything_changed, ended, watched)
+        self.changes = Changes(store, base.subjects, anything_changed, ended)
         self.pruner = Pruner(
             store,
             base.ids,

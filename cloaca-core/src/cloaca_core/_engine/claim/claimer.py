@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.adoption import Adoption
     from cloaca_core._engine.orchestrate.capacity import Capacity
     from cloaca_core._engine.recover.lease import Lease
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.definition.registry import Registry
     from cloaca_core.records.runs import RunRow
     from cloaca_core.store.protocol import Store
@@ -58,6 +59,7 @@ class Claimer:
         stop_strays: Callable[[Mapping[str, str]], Awaitable[set[str]]],
         clock: Clock,
         looked: Callable[[int], None],
+        subjects: Subjects,
     ) -> None:
         self._store = store
         self._lease = lease
@@ -77,6 +79,10 @@ class Claimer:
         self._claiming = asyncio.Lock()
         self._more = asyncio.Event()
         self._more.set()
+        subjects.claimable.subscribe(self.wake)
+        subjects.claimable_here.subscribe(self.wake)
+        subjects.definitions.subscribe(self.wake)
+        subjects.strangers.subscribe(self.suspect)
 
     async def pause(self) -> None:
         """Claim no more. A claim that is under way is over when this returns."""

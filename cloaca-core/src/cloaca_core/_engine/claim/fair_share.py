@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.executor import Executor
     from cloaca_core._engine.recover.takeover import Takeover
+    from cloaca_core._engine.subjects import Subjects
 
 MOST_CLAIMED: Final = 500
 """Runs per claim, so that submissions meanwhile find places too."""
@@ -29,6 +30,7 @@ class FairShare:
         executor: Executor,
         backlog: Callable[[], int],
         freed: Callable[[], None],
+        subjects: Subjects,
     ) -> None:
         self._takeover = takeover
         self._executor = executor
@@ -37,8 +39,9 @@ class FairShare:
         self._before_claim = 0
         self.is_asked: bool = False
         self.ended: int = 0
+        subjects.ended.subscribe(self.run_ended)
 
-    def run_ended(self) -> None:
+    def run_ended(self, *_: object) -> None:
         """A run of ours has ended."""
         self.ended += 1
         if self._takeover.is_crowded:

@@ -14,15 +14,14 @@ from cloaca_core.logs import SafeLogger
 if TYPE_CHECKING:
     from cloaca_core._engine.record.journal import Journal
     from cloaca_core._engine.recover.runner_id import RunnerId
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.store.protocol import Store
 
 log = SafeLogger("cloaca.engine")
 
 
 class Orphans:
-    """Belongs to the engine's loop. ``held`` returns the runs known in memory; ``may_have_ended``
-    is called when orphans that were to be cancelled may have ended, for which callers may wait.
-    """
+    """Belongs to the engine's loop. ``held`` returns the runs known in memory."""
 
     def __init__(
         self,
@@ -30,13 +29,13 @@ class Orphans:
         journal: Journal,
         runner_id: RunnerId,
         held: Callable[[], Collection[str]],
-        may_have_ended: Callable[[], None],
+        subjects: Subjects,
     ) -> None:
         self._store = store
         self._journal = journal
         self._runner_id = runner_id
         self._held = held
-        self._may_have_ended = may_have_ended
+        self._subjects = subjects
         self._suspected = False
 
     def suspect(self) -> None:
@@ -57,6 +56,6 @@ class Orphans:
             except BaseException:
                 self._suspected = True
                 raise
-        self._may_have_ended()
+        self._subjects.ended_unseen.publish()  # those that were to be cancelled
         if count:
             log.info("gave back %d run(s)", count, extra={"runner_id": runner_id})

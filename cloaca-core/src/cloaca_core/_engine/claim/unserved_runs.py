@@ -10,7 +10,7 @@ task was taken out of the workflow on purpose, and is not waited for. With the v
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cloaca_core._engine.orchestrate.adoption import NO_PAST, PastRows
@@ -22,6 +22,7 @@ from cloaca_core.records.runs import Unserved
 
 if TYPE_CHECKING:
     from cloaca_core._engine.recover.runner_id import RunnerId
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
@@ -52,7 +53,7 @@ class _Other(NamedTuple):
 
 
 class UnservedRuns:
-    """Belongs to the engine's loop. ``runs_left`` is called when runs were left."""
+    """Belongs to the engine's loop."""
 
     def __init__(
         self,
@@ -60,13 +61,13 @@ class UnservedRuns:
         registry: Registry,
         runner_id: RunnerId,
         recorded: KnownVersions,
-        runs_left: Callable[[], None],
+        subjects: Subjects,
     ) -> None:
         self._store = store
         self._registry = registry
         self._runner_id = runner_id
         self._recorded = recorded
-        self._runs_left = runs_left
+        self._subjects = subjects
         self._left_under: dict[str, str] = {}
         self._said: set[tuple[str, str, str]] = set()
 
@@ -101,7 +102,7 @@ class UnservedRuns:
             for row in found:
                 if row.id in left:
                     self._note(row, misfits[row.id])
-            self._runs_left()
+            self._subjects.left.publish()
         return set(misfits)
 
     async def claim_again(self) -> None:

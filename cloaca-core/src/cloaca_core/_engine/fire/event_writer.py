@@ -23,10 +23,11 @@ from cloaca_core.logs import SafeLogger
 from cloaca_core.records.triggers import NewEvent, TriggerRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from cloaca_core._engine.fire.trigger_times import Ticked
     from cloaca_core._engine.record.journal import Journal
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.triggers.result import TriggerResult
     from cloaca_core.store.protocol import Store
@@ -39,8 +40,8 @@ EVENTS_PER_COMMIT: Final = 500
 
 
 class EventWriter:
-    """Belongs to the engine's loop. ``made`` is called when runs have become claimable; from
-    ``closing`` on nothing is fired any more. An input is at most ``max_bytes`` long.
+    """Belongs to the engine's loop. From ``closing`` on nothing is fired any more. An input is at
+    most ``max_bytes`` long.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class EventWriter:
         journal: Journal,
         registry: Registry,
         ids: RunIds,
-        made: Callable[[], None],
+        subjects: Subjects,
         *,
         max_bytes: int,
     ) -> None:
@@ -58,7 +59,7 @@ class EventWriter:
         self._journal = journal
         self._registry = registry
         self._ids = ids
-        self._made = made
+        self._subjects = subjects
         self._max_bytes = max_bytes
         self._known: dict[str, set[str]] = {}
 
@@ -148,7 +149,7 @@ class EventWriter:
 
         def told() -> None:
             failpoints.hit("trigger.after_commit")
-            self._made()
+            self._subjects.claimable.publish()
 
         failpoints.hit("trigger.before_commit")
         await self._journal.decide(EventEntry(told, events, turns))

@@ -20,11 +20,12 @@ from cloaca_core.schedules.set_back import AHEAD, MOST_AHEAD
 from cloaca_core.values.instants import SECOND, Instant
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from cloaca_core._engine.fire.cursor_correction import CursorCorrection
     from cloaca_core._engine.fire.tick_rows import Fired, TickRows
     from cloaca_core._engine.record.journal import Journal
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.records.schedules import Cancellation, Firing, NewTick, ScheduleRow
@@ -52,9 +53,8 @@ _NOTHING: Final = Ahead(0, ())
 
 
 class ScheduleLoop:
-    """Belongs to the engine's loop. ``made`` is called when runs have become claimable,
-    ``cancelled`` when runs may have ended that a runner owned or a caller waits for.
-    ``longest_sleep`` is in seconds; by a clock that is never set it may be infinite.
+    """Belongs to the engine's loop. ``longest_sleep`` is in seconds; by a clock that is never set
+    it may be infinite.
     """
 
     def __init__(
@@ -64,8 +64,7 @@ class ScheduleLoop:
         registry: Registry,
         config: DefaultRunnerConfig,
         ids: RunIds,
-        made: Callable[[], None],
-        cancelled: Callable[[], Awaitable[None]],
+        subjects: Subjects,
     ) -> None:
         self.closing = False
         self._store = store
@@ -74,10 +73,10 @@ class ScheduleLoop:
         self.longest_sleep: float = min(config.cron_poll_interval_seconds, LONGEST_SLEEP)
         self._config = config
         self._ids = ids
-        self._made = made
-        self._cancelled = cancelled
-        self._has_cancelled = False
+        self._subjects = subjects
         self._wakeup = Wakeup()
+        for each in (subjects.schedules, subjects.definitions, subjects.anything):
+            each.subscribe(self.wake)
         self._deciding = asyncio.Lock()
         self._ahead = _NOTHING
         self._loop = asyncio.get_running_loop()
@@ -110,7 +109,6 @@ class ScheduleLoop:
 
     async def fire_due(self) -> float | None:
         """Fire some due schedules; seconds until it is worth looking again, None for never."""
-        await self._tell_of_cancelled()  # an earlier turn may have failed in between
         workflows = self._registry.namespaces()
         if self.closing or not workflows:
             return None
@@ -127,7 +125,6 @@ class ScheduleLoop:
         if due_at <= now:
             async with self._deciding:
                 await self._fire_schedules(workflows, now)
-            await self._tell_of_cancelled()
             return 0.0
         if due_at > now + LEAD:
             return min((due_at - now - LEAD) / SECOND, self.longest_sleep)
@@ -235,13 +232,9 @@ class ScheduleLoop:
     ) -> None:
         def told() -> None:
             failpoints.hit("schedule.after_commit")
-            self._has_cancelled = self._has_cancelled or bool(cancelled)
-            self._made()
+            self._subjects.claimable.publish()
+            if cancelled:
+                self._subjects.ended_unseen.publish()
 
         failpoints.hit("schedule.before_commit")
         await self._journal.decide(FiringEntry(told, firings, ticks, cancelled))
-
-    async def _tell_of_cancelled(self) -> None:
-        if self._has_cancelled:
-            await self._cancelled()
-            self._has_cancelled = False

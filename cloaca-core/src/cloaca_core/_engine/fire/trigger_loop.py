@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.execute.work import Work
     from cloaca_core._engine.fire.trigger_times import Ticked
     from cloaca_core._engine.record.journal import Journal
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.triggers.definition import Trigger
@@ -56,9 +57,9 @@ class Failure(NamedTuple):
 
 
 class TriggerLoop:
-    """Belongs to the engine's loop. ``made`` is called when runs have become claimable.
-    ``broken`` is called with the reason when a loop that polls run on has died. ``places`` and
-    ``longest_sleep`` (seconds) are others in a simulation. ``redact`` hides secrets in errors.
+    """Belongs to the engine's loop. ``broken`` is called with the reason when a loop that polls run
+    on has died. ``places`` and ``longest_sleep`` (seconds) are others in a simulation. ``redact``
+    hides secrets in errors.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class TriggerLoop:
         registry: Registry,
         config: DefaultRunnerConfig,
         ids: RunIds,
-        made: Callable[[], None],
+        subjects: Subjects,
         clock: Clock,
         broken: Callable[[str], None] = lambda _: None,
         redact: Redact = unchanged,
@@ -82,13 +83,15 @@ class TriggerLoop:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._events = EventWriter(
-            store, journal, registry, ids, made, max_bytes=config.max_context_bytes
+            store, journal, registry, ids, subjects, max_bytes=config.max_context_bytes
         )
         self.places: PollPlaces = PollPlaces(self._loop, broken)
         self.longest_sleep: float = LONGEST_SLEEP
         self._running: dict[Trigger, asyncio.TimerHandle] = {}
         self._concluding: set[asyncio.Task[None]] = set()
         self._wakeup = Wakeup()
+        for each in (subjects.triggers, subjects.definitions, subjects.anything):
+            each.subscribe(self.wake)
 
     @property
     def failures(self) -> dict[str, str]:

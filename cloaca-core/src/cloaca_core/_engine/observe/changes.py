@@ -8,28 +8,26 @@ from typing import TYPE_CHECKING
 from cloaca_core.store.changes import Change
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.store.protocol import Store
 
 
 class Changes:
-    """Belongs to the engine's loop. After each change ``runs_came`` is called, ``anything`` awaited
-    as well unless only runs have come or gone, and then ``ended``; after steps of runs nothing of
-    these. Last ``watched`` is called.
+    """Belongs to the engine's loop. Of each change but steps of runs ``ended`` hears, and
+    ``anything`` as well unless only runs have come or gone.
     """
 
     def __init__(
         self,
         store: Store,
-        runs_came: Callable[[], None],
+        subjects: Subjects,
         anything: Callable[[], Awaitable[None]],
         ended: Callable[[], Awaitable[None]],
-        watched: Callable[[], None],
     ) -> None:
         self._store = store
-        self._runs_came = runs_came
+        self._subjects = subjects
         self._anything = anything
         self._ended = ended
-        self._watched = watched
         self._news: Change | None = None
 
     async def turn(self) -> None:
@@ -39,11 +37,12 @@ class Changes:
         # Kept until all listeners have been told: the next change may be long in coming.
         if self._news is not Change.STEPS:
             await self._tell(self._news)
-        self._watched()
+        self._subjects.shown.publish()
         self._news = None
 
     async def _tell(self, news: Change) -> None:
-        self._runs_came()
+        self._subjects.claimable.publish()
         if news is Change.ANYTHING:
+            self._subjects.anything.publish()
             await self._anything()
         await self._ended()

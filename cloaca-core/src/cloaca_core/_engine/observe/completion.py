@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core._engine.plan.active_run import ActiveRun
     from cloaca_core._engine.runtime.parked_call import ParkedCall
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.store.protocol import Store
 
 log = SafeLogger("cloaca.engine")
@@ -35,12 +36,15 @@ class Completion:
         runs: ActiveRuns,
         reader: RunReader,
         drop: Callable[[ActiveRun], None],
+        subjects: Subjects,
     ) -> None:
         self.recent: RecentRuns = RecentRuns()
         self._store = store
         self._runs = runs
         self._reader = reader
         self._drop = drop
+        self._subjects = subjects
+        subjects.ended.subscribe(self._ended)
         self._waiters = Waiters()
         self._failure: Exception | None = None
 
@@ -73,9 +77,12 @@ class Completion:
             self._waiters.append(run_id, waiter)
         return True
 
-    def ended(self, run: ActiveRun, end: RunEnd) -> None:
+    def _ended(self, run: ActiveRun, end: RunEnd | None) -> None:
         """The end of a run of ours is durable."""
-        row = _ended(run.row, end)
+        if end is None:
+            self._subjects.ended_unseen.publish()
+            return
+        row = _row_of_end(run.row, end)
         ended = Ended(row, tuple([run.latest[task] for task in sorted(run.latest)]))
         self.recent.add(ended)
         self._waiters.wake(run.id, ended)
@@ -99,8 +106,8 @@ class Completion:
                 self._waiters.wake(row.id, await self._with_attempts(row))
 
     def _is_elsewhere(self, row: RunRow) -> bool:
-        """Whether the run has ended elsewhere. An end written here is told by ``ended``, when the
-        journal has committed it.
+        """Whether the run has ended elsewhere. An end written here is told when the journal has
+        committed it.
         """
         run = self._runs.get(row.id)
         return run is None or run.epoch != row.epoch
@@ -161,7 +168,7 @@ class _ParkedEnd:
             self._call.follow(asyncio.get_running_loop().create_task(end))
 
 
-def _ended(row: RunRow, end: RunEnd) -> RunRow:
+def _row_of_end(row: RunRow, end: RunEnd) -> RunRow:
     """The row as its end leaves it, without the input. ``_replace`` would take three times as
     long.
     """

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from cloaca_core._engine.recover.liveness import Liveness
     from cloaca_core._engine.recover.runner_id import RunnerId
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.definition.registry import Registry
     from cloaca_core.records.batch import Waiting
     from cloaca_core.records.runs import WaitingRow
@@ -65,6 +66,7 @@ class UnservedWatch:
         liveness: Liveness,
         any_left: Callable[[], bool],
         clock: Clock,
+        subjects: Subjects,
     ) -> None:
         self._store = store
         self._registry = registry
@@ -80,6 +82,10 @@ class UnservedWatch:
         self._unserved: dict[str, list[Followed]] = {}
         self._warned: set[str] = set()
         self._left: list[WaitingRow] = []
+        subjects.claimable.subscribe(self.wake)
+        subjects.left.subscribe(self.wake)
+        subjects.schedules.subscribe(self.look_soon)
+        subjects.definitions.subscribe(self.look_soon)
 
     def wake(self) -> None:
         """Others may have left work."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.store.protocol import Store
 
 
@@ -41,10 +42,12 @@ class Notices:
 class Watchers:
     """Belongs to the engine's loop. The store reports steps of runs while one listens."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, subjects: Subjects) -> None:
         self._store = store
         self._listening: set[Notices] = set()
         self._failure: Exception | None = None
+        for each in (subjects.claimable, subjects.schedules, subjects.triggers, subjects.shown):
+            each.subscribe(self.wake)
 
     @contextmanager
     def listening(self) -> Iterator[Notices]:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.plan.replacements import Keys
     from cloaca_core._engine.record.journal import Journal
     from cloaca_core._engine.record.run_entry import RunEntry
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.errors import StoreError
     from cloaca_core.records.runs import AttemptRow, RunEnd
@@ -59,9 +60,7 @@ Ts = TypeVarTuple("Ts")
 
 class Control:
     """Belongs to the engine's loop, but for ``let_go``. It hears of the outcome of each entry of a
-    run. ``ended`` is called with each run whose end is durable, and with None for an end that only
-    the table knows; ``wished`` when something is asked of one of the runs; ``given_back`` when one
-    has become claimable. It ``keeps`` runs that wait if nobody here would claim them again.
+    run. It ``keeps`` runs that wait if nobody here would claim them again.
     """
 
     def __init__(
@@ -73,9 +72,7 @@ class Control:
         capacity: Capacity,
         clock: Clock,
         facts: RunFacts,
-        ended: Callable[[ActiveRun, RunEnd | None], None],
-        wished: Callable[[], None],
-        given_back: Callable[[], None],
+        subjects: Subjects,
         store: Store,
         new_id: Callable[[], str],
         logs: TaskLogs,
@@ -89,9 +86,7 @@ class Control:
         self._capacity = capacity
         self._clock = clock
         self._facts = facts
-        self._ended = ended
-        self._wished = wished
-        self._given_back = given_back
+        self._subjects = subjects
         self._redact = logs.redact
         self._keeps = keeps
         self.records: RunRecords = RunRecords(self, journal, clock, config, new_id)
@@ -358,19 +353,25 @@ class Control:
     def _go_on(self, entry: RunEntry) -> None:
         run = entry.run
         if entry.wish is not None:
-            self._wished()
+            self._subjects.asked.publish()
         if entry.then is not None:
             entry.then()
         elif entry.end is not None:
             failpoints.hit("run.after_end")
             self._runs.remove(run)
-            self._ended(run, entry.end if entry.wish is None else _recorded_end(entry, entry.end))
+            end = entry.end if entry.wish is None else _recorded_end(entry, entry.end)
+            self._subjects.ended.publish(run, end)
+            self._capacity.changed()
+            if run.graph.when_ended:
+                self._subjects.claimable.publish()
+            elif run.row.schedule_id is not None:  # another run of it may have waited for this one
+                self._subjects.claimable_here.publish()
         elif entry.park is not None:
             self._gave_back(entry, entry.park)
         else:
             if entry.exhausted is not None:  # the run is paused, by a record of ours
                 self._meet(run, RunStatus.PAUSED)
-                self._wished()
+                self._subjects.asked.publish()
             self.begin(run, entry.ready)
 
     def _gave_back(self, entry: RunEntry, park: Park) -> None:
@@ -380,8 +381,8 @@ class Control:
         if wish == RunStatus.CANCELLED:
             return
         if wish is None and (park.due_at is None or entry.messages > park.seen):
-            self._given_back()
-        self._wished()
+            self._subjects.claimable_here.publish()
+        self._subjects.asked.publish()
 
     def lost(self, entry: RunEntry) -> None:
         """The run belongs to another runner."""

@@ -47,8 +47,9 @@ if TYPE_CHECKING:
     from cloaca_core._engine.plan.reasons import Reason
     from cloaca_core._engine.record.journal import Journal
     from cloaca_core._engine.record.memos import BodyCall
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.config import DefaultRunnerConfig
-    from cloaca_core.records.runs import AttemptRow, RunEnd
+    from cloaca_core.records.runs import AttemptRow
     from cloaca_core.records.waits import ClosedWait
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.clock import Clock
@@ -57,8 +58,8 @@ log = SafeLogger("cloaca.engine")
 
 
 class Orchestrator:
-    """Belongs to the engine's loop. For ``ended``, ``wished``, ``given_back`` and ``keeps`` see
-    ``Control``. ``new_id`` makes ids of runs that follow others, ``logs`` those of attempts.
+    """Belongs to the engine's loop. For ``keeps`` see ``Control``. ``new_id`` makes ids of runs
+    that follow others, ``logs`` those of attempts.
     """
 
     def __init__(
@@ -69,9 +70,7 @@ class Orchestrator:
         runs: ActiveRuns,
         capacity: Capacity,
         clock: Clock,
-        ended: Callable[[ActiveRun, RunEnd | None], None],
-        wished: Callable[[], None],
-        given_back: Callable[[], None],
+        subjects: Subjects,
         store: Store,
         new_id: Callable[[], str],
         logs: TaskLogs,
@@ -92,9 +91,7 @@ class Orchestrator:
             capacity,
             clock,
             self,
-            ended,
-            wished,
-            given_back,
+            subjects,
             store,
             new_id,
             logs,

@@ -16,6 +16,7 @@ from cloaca_core.values.retention import stored_retention
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.store.protocol import Store
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 class DefinitionRecorder:
     """Belongs to the engine's loop."""
 
-    def __init__(self, store: Store, registry: Registry, clock: Clock) -> None:
+    def __init__(self, store: Store, registry: Registry, clock: Clock, subjects: Subjects) -> None:
         self._store = store
         self._registry = registry
         self._clock = clock
         self._wakeup = Wakeup()
         self._recorded: set[DefinitionName] = set()
+        subjects.definitions.subscribe(self.wake)
 
     def wake(self) -> None:
         """The program has registered something."""

@@ -18,6 +18,7 @@ from cloaca_core.records.runners import RunnerName, RunnerRow, Sharing
 
 if TYPE_CHECKING:
     from cloaca_core._engine.recover.runner_id import RunnerId
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.clock import Clock
 
@@ -39,8 +40,7 @@ NOTHING: Final = Sharing()
 class Lease:
     """The registration of one runner. Belongs to the engine's loop.
 
-    ``is_needed`` is asked before each beat. ``beaten`` is called after one of a runner that may own
-    runs, of which something may have been asked. ``lost`` is set when the runner was fenced, which
+    ``is_needed`` is asked before each beat. ``lost`` is set when the runner was fenced, which
     ``losses`` counts. Runs are owned under ``runner_id``. ``tells`` says what others are told with
     a beat of a runner that owns nothing, or may own something.
     """
@@ -53,7 +53,7 @@ class Lease:
         seconds: float,
         is_needed: Callable[[], bool],
         clock: Clock,
-        beaten: Callable[[], None] = lambda: None,
+        subjects: Subjects,
         tells: Callable[[bool], Sharing] = lambda _: NOTHING,
     ) -> None:
         self.runner_id: RunnerId = runner_id
@@ -63,7 +63,7 @@ class Lease:
         self.lost: asyncio.Event = asyncio.Event()
         self.losses: int = 0
         self._is_needed = is_needed
-        self._beaten = beaten
+        self._subjects = subjects
         self._tells = tells
         self._clock = clock
         self._store = store
@@ -163,7 +163,7 @@ class Lease:
         self._idle_since = None
         if await self._write(self._lease_end(self.interval)):
             self._last_beat = sent
-            self._beaten()
+            self._subjects.asked.publish()  # of runs that we may own
 
     async def _beat_idly(self) -> None:
         """Take a long lease, under which this runner must own nothing: who took it for dead would

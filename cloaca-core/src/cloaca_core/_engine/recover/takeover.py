@@ -35,6 +35,7 @@ from cloaca_core.records.runners import RunnerRow
 
 if TYPE_CHECKING:
     from cloaca_core._engine.recover.runner_id import RunnerId
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.clock import Clock
 
@@ -63,7 +64,7 @@ class Verdict(Enum):
 
 
 class Takeover:
-    """Belongs to the engine's loop. ``freed`` is called when runs have become claimable.
+    """Belongs to the engine's loop.
 
     ``is_crowded`` says whether other live runners were there at the last sweep, ``others_work``
     whether one of them may own runs; ``recovered`` counts the runs that were freed. ``others`` is
@@ -76,7 +77,7 @@ class Takeover:
         lease: Lease,
         runner_id: RunnerId,
         identity: ProcessIdentity,
-        freed: Callable[[], None],
+        subjects: Subjects,
         clock: Clock,
         others: Callable[[Sequence[RunnerRow]], None] = lambda _: None,
     ) -> None:
@@ -85,7 +86,7 @@ class Takeover:
         self._lease = lease
         self._runner_id = runner_id
         self._identity = identity
-        self._freed = freed
+        self._subjects = subjects
         self._clock = clock
         self._liveness = Liveness(store, identity)
         # By runner id: a beat counter, and the monotonic time at which it was first seen so, or at
@@ -100,6 +101,7 @@ class Takeover:
         self.is_crowded: bool = False
         self.others_work: bool = False
         self.recovered: int = 0
+        subjects.anything.subscribe(self.wake)
 
     def wake(self) -> None:
         """A runner may have come or gone."""
@@ -204,7 +206,8 @@ class Takeover:
         while freed := await self._store.take_over(row.id, RUNS_PER_STEP):
             count += freed
             self.recovered += freed
-            self._freed()
+            self._subjects.claimable.publish()
+            self._subjects.ended_unseen.publish()  # those that it was to cancel
         self._seen.pop(row.id, None)
         self._warned.pop(row.id, None)
         level = logging.WARNING if count else logging.INFO

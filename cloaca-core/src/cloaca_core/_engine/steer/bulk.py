@@ -14,6 +14,7 @@ from cloaca_core.records.states import RunStatus
 
 if TYPE_CHECKING:
     from cloaca_core._engine.steer.retries import Retries
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.records.order import Order
     from cloaca_core.records.runs import RunFilter, RunRow
     from cloaca_core.records.steering import Act
@@ -45,21 +46,19 @@ class Steps(NamedTuple):
 
 
 class Bulk:
-    """Belongs to the engine's loop. ``act_of`` makes the act of an order, ``wrote`` is called after
-    each chunk.
-    """
+    """Belongs to the engine's loop. ``act_of`` makes the act of an order."""
 
     def __init__(
         self,
         store: Store,
         retries: Retries,
         act_of: Callable[[Order], Act],
-        wrote: Callable[[], None],
+        subjects: Subjects,
     ) -> None:
         self._store = store
         self._retries = retries
         self._act_of = act_of
-        self._wrote = wrote
+        self._subjects = subjects
 
     async def steer(
         self, wanted: RunFilter, order: Order, grace: float, *, dry_run: bool = False
@@ -116,7 +115,8 @@ class Bulk:
         changed = 0
         for first in range(0, len(runs), CHUNK):
             changed += await self._step(runs[first : first + CHUNK], order, act, grace)
-            self._wrote()
+            self._subjects.ended_unseen.publish()
+            self._subjects.claimable.publish()
         return changed
 
     async def _step(self, runs: Sequence[RunRow], order: Order, act: Act, grace: float) -> int:

@@ -13,23 +13,22 @@ from cloaca_core._engine.steer.acts import RUNS_PER_ACT
 from cloaca_core.records.steering import Parent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from cloaca_core._engine.steer.acts import Acts
     from cloaca_core._engine.steer.unseen_ends import UnseenEnds
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.store.protocol import Store
 
 
 class Children:
-    """Belongs to the engine's loop. ``runs_came`` is called when runs may have become claimable."""
+    """Belongs to the engine's loop."""
 
-    def __init__(
-        self, store: Store, acts: Acts, ends: UnseenEnds, runs_came: Callable[[], None]
-    ) -> None:
+    def __init__(self, store: Store, acts: Acts, ends: UnseenEnds, subjects: Subjects) -> None:
         self._store = store
         self._acts = acts
         self._ends = ends
-        self._runs_came = runs_came
+        self._subjects = subjects
 
     async def follow(self, parents: Sequence[Parent]) -> None:
         """Cancel, pause or resume children of these, one level, and forget the parents if there are
@@ -50,7 +49,7 @@ class Children:
                 act = self._acts.of_parent(paused[run_id])
                 await self._store.bring_into_step(run_id, children, act)
                 failpoints.hit("steer.after_level")
-                self._runs_came()
+                self._subjects.claimable.publish()
         if calm:
             await self._store.forget_children(calm)
 
@@ -70,7 +69,7 @@ class Children:
         await self._store.cancel(run_ids, act, parent.deadline, children=True, parent_id=ended)
         failpoints.hit("steer.after_level")
         self._ends.note()  # a body here may wait for one of them
-        self._runs_came()
+        self._subjects.claimable.publish()
 
     async def cancel_of(self, run_ids: Collection[str]) -> None:
         """Cancel those children of runs that are still to be: next rounds are about to begin."""

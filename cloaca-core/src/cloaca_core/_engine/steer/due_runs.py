@@ -9,10 +9,11 @@ from cloaca_core._engine.steer.acts import RUNS_PER_ACT
 from cloaca_core.values.instants import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from cloaca_core._engine.steer.acts import Acts
     from cloaca_core._engine.steer.unseen_ends import UnseenEnds
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.store.protocol import Store
 
 ABOUT: Final = SECOND
@@ -22,17 +23,15 @@ LONGEST_SLEEP: Final = 60.0
 
 
 class DueRuns:
-    """Belongs to the engine's loop. ``runs_came`` is called when runs may have become claimable.
-    ``longest_sleep`` is in seconds; by a clock that is never set it may be infinite.
+    """Belongs to the engine's loop. ``longest_sleep`` is in seconds; by a clock that is never set
+    it may be infinite.
     """
 
-    def __init__(
-        self, store: Store, acts: Acts, ends: UnseenEnds, runs_came: Callable[[], None]
-    ) -> None:
+    def __init__(self, store: Store, acts: Acts, ends: UnseenEnds, subjects: Subjects) -> None:
         self._store = store
         self._acts = acts
         self._ends = ends
-        self._runs_came = runs_came
+        self._subjects = subjects
         self.longest_sleep: float = LONGEST_SLEEP
         self._latest: float = math.inf
 
@@ -54,7 +53,7 @@ class DueRuns:
             await self._store.make_due_claimable(workflows, now, RUNS_PER_ACT)
             await self._end_pauses(now)
         finally:
-            self._runs_came()  # also after an error: some may be claimable by then
+            self._subjects.claimable.publish()  # also after an error: some may be so by then
         return 0.0
 
     async def _end_pauses(self, now: int) -> None:
@@ -71,4 +70,4 @@ class DueRuns:
         """
         later = now + ABOUT
         while await self._store.make_claimable_after_set_back(workflows, later, RUNS_PER_ACT):
-            self._runs_came()
+            self._subjects.claimable.publish()

@@ -20,6 +20,7 @@ from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.steering import NewFork
 
 if TYPE_CHECKING:
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.records.order import Order
     from cloaca_core.records.runs import RunRow
     from cloaca_core.records.steering import Act
@@ -28,9 +29,7 @@ if TYPE_CHECKING:
 
 
 class Forks:
-    """Belongs to the engine's loop. ``act_of`` makes the act of an order, ``runs_came`` is called
-    when runs have become claimable.
-    """
+    """Belongs to the engine's loop. ``act_of`` makes the act of an order."""
 
     def __init__(
         self,
@@ -38,13 +37,13 @@ class Forks:
         definitions: NewestDefinitions,
         ids: RunIds,
         act_of: Callable[[Order], Act],
-        runs_came: Callable[[], None],
+        subjects: Subjects,
     ) -> None:
         self._store = store
         self._definitions = definitions
         self._ids = ids
         self._act_of = act_of
-        self._runs_came = runs_came
+        self._subjects = subjects
 
     async def plan(self, run_id: str, from_task: str) -> Rerun:
         """Plan a fork; writes nothing."""
@@ -89,7 +88,7 @@ class Forks:
         while (made := await self._store.fork(new, act)) is None:
             new = await self._planned_anew(new)
         failpoints.hit("fork.after_commit")
-        self._runs_came()
+        self._subjects.claimable.publish()
         return made, made == new.id
 
     async def _planned_anew(self, new: NewFork) -> NewFork:

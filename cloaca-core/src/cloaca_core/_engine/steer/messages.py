@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cloaca_core._engine.observe.run_reader import RunReader
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.records.waits import NewMessage, OpenApprovalRow, Sent, WaitRow
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.ids import RunIds
@@ -27,9 +28,8 @@ MOST_UNREAD: Final = 10_000
 
 
 class Messages:
-    """Belongs to the engine's loop. ``came`` is called with each message that a run has got,
-    and its number, None for one that was there: the run may be of this program, or have become
-    claimable.
+    """Belongs to the engine's loop. ``came`` is called with each new message and its number: its
+    run may be of this program.
     """
 
     def __init__(
@@ -37,12 +37,14 @@ class Messages:
         store: Store,
         reader: RunReader,
         ids: RunIds,
-        came: Callable[[NewMessage, int | None], None],
+        came: Callable[[NewMessage, int], None],
+        subjects: Subjects,
     ) -> None:
         self._store = store
         self._refusals = MessageRefusals(store, reader, MOST_UNREAD)
         self._ids = ids
         self._came = came
+        self._subjects = subjects
 
     async def send(self, message: NewMessage) -> Sent:
         """Send a message, or find that it is there. ``RunNotFoundError``, ``RunEndedError`` or
@@ -55,7 +57,9 @@ class Messages:
             raise no_run(message.run_id)
         if sent.number is None:
             raise await self._refusals.of(message, sent)
-        self._came(message, sent.number if sent.changed else None)
+        if sent.changed:
+            self._came(message, sent.number)
+        self._subjects.claimable.publish()
         return sent
 
     async def decide(self, run_id: str, decision: Decision) -> Sent:

@@ -27,6 +27,7 @@ from cloaca_core.values.namespace import SEPARATOR, short_name
 if TYPE_CHECKING:
     from cloaca_core._engine.plan.rerun import Rerun
     from cloaca_core._engine.steer.newest_definitions import NewestDefinitions
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.records.order import Order
     from cloaca_core.records.runs import RunRow
     from cloaca_core.records.steering import Act, ChildRow
@@ -58,8 +59,8 @@ class Begun(NamedTuple):
 
 
 class Retries:
-    """Belongs to the engine's loop. ``act_of`` makes the act of an order, ``runs_came`` is called
-    when runs have become claimable. ``cancel_children`` cancels what is left of ended rounds.
+    """Belongs to the engine's loop. ``act_of`` makes the act of an order, ``cancel_children``
+    cancels what is left of ended rounds.
     """
 
     def __init__(
@@ -67,14 +68,14 @@ class Retries:
         store: Store,
         definitions: NewestDefinitions,
         act_of: Callable[[Order], Act],
-        runs_came: Callable[[], None],
+        subjects: Subjects,
         cancel_children: Callable[[Collection[str]], Awaitable[None]],
     ) -> None:
         self._store = store
         self._definitions = definitions
         self._plans = RetryPlans(store, definitions)
         self._act_of = act_of
-        self._runs_came = runs_came
+        self._subjects = subjects
         self._cancel_children = cancel_children
 
     async def plan(self, run_id: str, tasks: Collection[str] | None) -> Rerun:
@@ -200,7 +201,7 @@ class Retries:
             time_limit=wanted.time_limit,
         )
         failpoints.hit("retry.after_commit")
-        self._runs_came()
+        self._subjects.claimable.publish()
         changed = frozenset([run_id for run_id, each in acted.items() if each.changed])
         gone = [each.run_id for each in rounds if each.run_id not in acted]
         refused: dict[str, CloacaError] = {run_id: _not_found(run_id) for run_id in gone}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
     from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core._engine.recover.runner_id import RunnerId
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.records.order import Order
     from cloaca_core.records.steering import Acted
     from cloaca_core.store.protocol import Store
@@ -33,9 +34,7 @@ if TYPE_CHECKING:
 
 class Steering:
     """Belongs to the engine's loop. ``workflows`` returns those that this runner executes: none for
-    a client. ``runs_came`` is called when runs may have become claimable, ``hear_of_ends`` tells
-    waiters of ends that only the tables have, ``lost_runs`` is called when this runner owns runs
-    that have not come to it.
+    a client. ``hear_of_ends`` tells waiters of ends that only the tables have.
     """
 
     def __init__(
@@ -46,18 +45,15 @@ class Steering:
         orchestrator: Orchestrator,
         runner_id: RunnerId,
         ids: RunIds,
-        runs_came: Callable[[], None],
         hear_of_ends: Callable[[], Awaitable[None]],
-        lost_runs: Callable[[], None],
-        paused: Callable[[], None],
+        subjects: Subjects,
     ) -> None:
         self._store = store
         self._acts = acts = Acts(ids, store.wall)
-        self._runs_came = runs_came
-        self._paused = paused
+        self._subjects = subjects
         ends, newest = UnseenEnds(hear_of_ends), NewestDefinitions(definitions)
-        self.due_runs: DueRuns = DueRuns(store, acts, ends, runs_came)
-        self.children: Children = Children(store, acts, ends, runs_came)
+        self.due_runs: DueRuns = DueRuns(store, acts, ends, subjects)
+        self.children: Children = Children(store, acts, ends, subjects)
         self.loop: SteeringLoop = SteeringLoop(
             store,
             workflows,
@@ -66,12 +62,11 @@ class Steering:
             ends,
             self.children,
             self.due_runs,
-            lost_runs,
-            runs_came,
+            subjects,
         )
-        self.retries: Retries = Retries(store, newest, acts.of, runs_came, self.children.cancel_of)
-        self.bulk: Bulk = Bulk(store, self.retries, acts.of, self._steered_many)
-        self.forks: Forks = Forks(store, newest, ids, acts.of, runs_came)
+        self.retries: Retries = Retries(store, newest, acts.of, subjects, self.children.cancel_of)
+        self.bulk: Bulk = Bulk(store, self.retries, acts.of, subjects)
+        self.forks: Forks = Forks(store, newest, ids, acts.of, subjects)
 
     async def cancel(
         self, run_ids: Collection[str], order: Order, grace: float, *, children: bool
@@ -81,8 +76,9 @@ class Steering:
         deadline = act.now + round(grace * SECOND)
         acted = await self._store.cancel(run_ids, act, deadline, children=children)
         await self.loop.heed_if_ours(run_ids)
-        self.loop.look_at_ends()
-        self._runs_came()  # another run of a schedule may have waited for one of these
+        self._subjects.ended_unseen.publish()
+        # Another run of a schedule may have waited for one of these.
+        self._subjects.claimable.publish()
         return acted
 
     async def pause(
@@ -92,7 +88,7 @@ class Steering:
         act = self._acts.of(order)
         acted = await self._store.pause(run_ids, act, until, children=children)
         await self.loop.heed_if_ours(run_ids)
-        self._paused()
+        self._subjects.shown.publish()
         return acted
 
     async def resume(
@@ -103,22 +99,18 @@ class Steering:
         """
         acted = await self._store.resume(run_ids, self._acts.of(order), content)
         await self.loop.heed_if_ours(run_ids)
-        self._runs_came()
+        self._subjects.claimable.publish()
         return acted
 
     async def pause_workflow(self, workflow: str, order: Order, until: int | None) -> bool:
         """Have no run of a workflow claimed, until an instant or (None) until that is ended."""
         changed = await self._store.pause_workflow(workflow, self._acts.of(order), until)
         self.loop.wake()
-        self._paused()
+        self._subjects.shown.publish()
         return changed
 
     async def resume_workflow(self, workflow: str, order: Order) -> bool:
         """Let runs of a workflow be claimed again."""
         changed = await self._store.resume_workflow(workflow, self._acts.of(order))
-        self._runs_came()
+        self._subjects.claimable.publish()
         return changed
-
-    def _steered_many(self) -> None:
-        self.loop.look_at_ends()
-        self._runs_came()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.steer.children import Children
     from cloaca_core._engine.steer.due_runs import DueRuns
     from cloaca_core._engine.steer.unseen_ends import UnseenEnds
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core.records.steering import News, ReplacementRow, Wish
     from cloaca_core.store.protocol import Store
 
@@ -37,8 +38,7 @@ LATER: Final = 1.0
 
 class SteeringLoop:
     """Belongs to the engine's loop. ``workflows`` returns those that this runner executes: none for
-    a client. ``lost_runs`` is called when this runner owns runs that have not come to it,
-    ``runs_came`` when runs may have become claimable.
+    a client.
     """
 
     def __init__(
@@ -50,8 +50,7 @@ class SteeringLoop:
         ends: UnseenEnds,
         children: Children,
         due_runs: DueRuns,
-        lost_runs: Callable[[], None],
-        runs_came: Callable[[], None],
+        subjects: Subjects,
     ) -> None:
         self._store = store
         self._workflows = workflows
@@ -61,17 +60,19 @@ class SteeringLoop:
         self._ends = ends
         self._children = children
         self._due_runs = due_runs
-        self._lost_runs = lost_runs
-        self._runs_came = runs_came
+        self._subjects = subjects
         self._strangers: set[Wish] = set()
         self._wakeup = Wakeup()
+        subjects.claimable.subscribe(self.wake)
+        subjects.asked.subscribe(self.wake)
+        subjects.ended_unseen.subscribe(self._look_at_ends)
 
     def wake(self) -> None:
         """Something may be asked of our runs."""
         self._wakeup.wake()
 
-    def look_at_ends(self) -> None:
-        """A run of ours has ended otherwise than we saw it: let its waiters read how."""
+    def _look_at_ends(self) -> None:
+        """Let waiters read how their runs have ended."""
         self._ends.note()
         self.wake()
 
@@ -96,7 +97,7 @@ class SteeringLoop:
         news, strangers = await self._read_news(workflows)
         if news.unnumbered:
             await self._store.number_messages(news.unnumbered, self._store.wall())
-            self._runs_came()
+            self._subjects.claimable.publish()
         if news.parents or news.unnumbered:
             await self._children.follow(news.parents)
             return 0.0
@@ -164,5 +165,5 @@ class SteeringLoop:
         """
         if strangers.isdisjoint(self._strangers):
             return SOON
-        self._lost_runs()
+        self._subjects.strangers.publish()
         return LATER

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.orchestrate.capacity import Capacity
     from cloaca_core._engine.record.journal import Journal
     from cloaca_core._engine.recover.lease import Lease
+    from cloaca_core._engine.subjects import Subjects
     from cloaca_core._engine.submit.request import Request
     from cloaca_core._engine.submit.run_rows import RunRows
     from cloaca_core.records.batch import Committed
@@ -61,9 +62,8 @@ class Answer(Protocol):
 
 
 class Submitter:
-    """Belongs to the engine's loop. ``heed`` acts on what is asked of our runs, ``wake`` is called
-    when there may be runs to claim, ``timed`` when there are runs that wait for an instant. An
-    engine that owns no runs has no ``lease``.
+    """Belongs to the engine's loop. ``heed`` acts on what is asked of our runs. An engine that owns
+    no runs has no ``lease``.
     """
 
     def __init__(
@@ -75,8 +75,7 @@ class Submitter:
         rows: RunRows,
         adoption: Adoption,
         heed: Callable[[], Awaitable[None]],
-        wake: Callable[[], None],
-        timed: Callable[[], None],
+        subjects: Subjects,
         alone: bool = False,
     ) -> None:
         self._alone = alone
@@ -88,8 +87,7 @@ class Submitter:
         self._rows = rows
         self._adoption = adoption
         self._heed = heed
-        self._wake = wake
-        self._timed = timed
+        self._subjects = subjects
 
     async def submit(self, request: Request) -> list[str]:
         """Make the runs durable; returns the ids of the runs that stand for them."""
@@ -203,9 +201,9 @@ class Submitter:
     def _tell_of_unowned(self, row: NewRun) -> None:
         """A run is in the table that any runner may claim, now or at its time."""
         if row.due_at is None:
-            self._wake()
+            self._subjects.claimable_here.publish()
         if row.due_at is not None or row.start_by is not None:
-            self._timed()
+            self._subjects.asked.publish()
 
     def _places(self, request: Request) -> int:
         """How many of these runs may be ours at once, at most those that are decoded."""

@@ -23,6 +23,7 @@ from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.orchestrate.adoption import Adoption
 from cloaca_core._engine.record import journal
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.conformance.rows import LATER, act, attempt, new_run, record, runner, submit
@@ -652,7 +653,7 @@ async def test_a_runner_that_has_left_all_that_waits_looks_no_more() -> None:
         with WorkflowBuilder("gate", registry=elsewhere) as builder:
             cloaca_core.definition.task.task(id="only")(lambda context: None)
             cloaca_core.definition.task.task(id="lost")(lambda context: None)
-        await DefinitionRecorder(store, elsewhere, HandClock(0)).record()
+        await DefinitionRecorder(store, elsewhere, HandClock(0), Subjects()).record()
         await submit(store, new_run("r", workflow=builder.workflow.namespace, owner=None))
         store.runs["r"] = store.runs["r"]._replace(round=2, version=builder.workflow.version)
 

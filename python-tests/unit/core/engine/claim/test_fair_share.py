@@ -10,6 +10,7 @@ import pytest
 from cloaca_core._engine.claim.fair_share import AHEAD, MOST_CLAIMED, FairShare
 from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.recover.takeover import Takeover
+from cloaca_core._engine.subjects import Subjects
 
 SLOTS = 4
 
@@ -36,7 +37,7 @@ def around() -> Surroundings:
 @pytest.fixture
 def share(around: Surroundings) -> FairShare:
     takeover, executor = cast(Takeover, around), cast(Executor, around)
-    return FairShare(takeover, executor, lambda: around.backlog, around.free)
+    return FairShare(takeover, executor, lambda: around.backlog, around.free, Subjects())
 
 
 def test_a_runner_alone_takes_as_many_as_a_claim_may(

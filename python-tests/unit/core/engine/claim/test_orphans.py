@@ -15,6 +15,7 @@ from cloaca_core._engine.claim.orphans import Orphans
 from cloaca_core._engine.record.entries import SubmissionEntry
 from cloaca_core._engine.record.journal import Journal
 from cloaca_core._engine.recover.runner_id import RunnerId
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.conformance.rows import LATER, act, new_run, runner, submit
 from cloaca_core.errors import StoreError
 from cloaca_core.records.batch import Batch, Committed
@@ -50,7 +51,9 @@ class Scene:
         runner_id = RunnerId("r1")
         self.journal = Journal(self.store, runner_id, HandMarks())
         self.told: list[RunStatus] = []
-        self.orphans = Orphans(self.store, self.journal, runner_id, lambda: self.held, self.tell)
+        subjects = Subjects()
+        subjects.ended_unseen.subscribe(self.tell)
+        self.orphans = Orphans(self.store, self.journal, runner_id, lambda: self.held, subjects)
 
     def tell(self) -> None:
         """Note how it is with the orphan when callers that may wait for it are told."""

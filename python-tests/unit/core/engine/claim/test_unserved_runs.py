@@ -17,6 +17,7 @@ from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.orchestrate.adoption import NO_PAST
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core._engine.recover.runner_id import RunnerId
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.conformance.rows import LATER, NOW, attempt, new_run, runner, stored, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
@@ -71,9 +72,9 @@ class Scene:
         self.planned = "not recorded"
         definitions = RecordedDefinitions(self.store, self.registry)
         self.told = 0
-        self.runs = UnservedRuns(
-            self.store, self.registry, RunnerId("r1"), definitions, self._runs_left
-        )
+        subjects = Subjects()
+        subjects.left.subscribe(self._runs_left)
+        self.runs = UnservedRuns(self.store, self.registry, RunnerId("r1"), definitions, subjects)
 
     def _runs_left(self) -> None:
         self.told += 1
@@ -82,7 +83,7 @@ class Scene:
         """A runner elsewhere registers a version with these tasks; runs are planned by it."""
         elsewhere = Registry()
         self.planned = define(elsewhere, tasks, description=description).version
-        await DefinitionRecorder(self.store, elsewhere, HandClock(at / 1e6)).record()
+        await DefinitionRecorder(self.store, elsewhere, HandClock(at / 1e6), Subjects()).record()
 
     async def run(self, run_id: str = "r", *, round_: int = 2) -> RunRow:
         """A run that ``r1`` has claimed in this round, planned by the recorded version."""

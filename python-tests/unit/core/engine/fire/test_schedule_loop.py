@@ -852,23 +852,6 @@ async def test_who_may_have_lost_a_run_to_a_tick_hears_of_it(store: Store, start
     assert runner.heard == 1
 
 
-async def test_what_could_not_be_told_is_told_by_the_next_turn(store: Store, start: Start) -> None:
-    runner = start(store)
-    await runner.calls.put(wanted(name="n", overlap_policy="cancel_old"))
-    store.time += MINUTE
-    await runner.fire()
-    store.time += MINUTE
-    runner.deaf = True
-    with pytest.raises(OSError, match="no connection"):
-        await runner.fire()
-
-    runner.deaf = False
-    await runner.fire()
-
-    assert runner.heard == 1
-    assert len(store.runs) == 2
-
-
 async def test_missed_ticks_that_all_run_meet_each_other(store: Store, start: Start) -> None:
     runner = start(store)
     await runner.calls.put(

@@ -6,6 +6,7 @@ import pytest
 from model.memory_store import MemoryStore
 
 from cloaca_core._engine.observe.changes import Changes
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.store.changes import Change
 
 
@@ -26,16 +27,14 @@ class Scene:
     def __init__(self, *news: Change) -> None:
         self.heard: list[str] = []
         self.fails = False
-        self.changes = Changes(
-            Store(*news),
-            lambda: self.heard.append("runs"),
-            self.anything,
-            self.ended,
-            lambda: self.heard.append("watched"),
-        )
+        subjects = Subjects()
+        subjects.claimable.subscribe(lambda: self.heard.append("runs"))
+        subjects.anything.subscribe(lambda: self.heard.append("anything"))
+        subjects.shown.subscribe(lambda: self.heard.append("watched"))
+        self.changes = Changes(Store(*news), subjects, self.read, self.ended)
 
-    async def anything(self) -> None:
-        self.heard.append("anything")
+    async def read(self) -> None:
+        self.heard.append("read")
 
     async def ended(self) -> None:
         if self.fails:
@@ -56,7 +55,7 @@ async def test_of_anything_else_everybody_hears() -> None:
 
     await scene.changes.turn()
 
-    assert scene.heard == ["runs", "anything", "ended", "watched"]
+    assert scene.heard == ["runs", "anything", "read", "ended", "watched"]
 
 
 async def test_what_not_all_have_heard_is_told_again() -> None:

@@ -18,6 +18,7 @@ from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.observe.run_reader import RunReader
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.runtime.parked_call import ParkedCall
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.conformance.rows import (
     act,
     attempt,
@@ -58,7 +59,10 @@ class Desk:
         self.dropped: list[ActiveRun] = []
         definitions = RecordedDefinitions(self.store, self.registry)
         reader = RunReader(self.store, self.registry, self.runs, definitions)
-        self.completion = Completion(self.store, self.runs, reader, self.dropped.append)
+        self.subjects = Subjects()
+        self.completion = Completion(
+            self.store, self.runs, reader, self.dropped.append, self.subjects
+        )
 
     def ours(self, **fields: Any) -> ActiveRun:
         """A run ``r`` that is ours, with attempts of both its tasks."""
@@ -90,7 +94,7 @@ async def test_an_end_of_ours_wakes_its_callers_and_is_remembered_without_a_read
     run = desk.ours()
     callers = [await desk.waits(), await desk.waits()]
 
-    desk.completion.ended(run, run_end("r"))
+    desk.subjects.ended.publish(run, run_end("r"))
     desk.runs.remove(run)
 
     for ended in [await each for each in callers] + [await desk.completion.of("r")]:
@@ -103,7 +107,7 @@ async def test_the_end_has_the_reason_and_no_input(desk: Desk) -> None:
     run = desk.ours()
     end = run_end("r", status="Failed", reason="deadline_exceeded", limit=7)
 
-    desk.completion.ended(run, end._replace(reason_tasks='["b"]'))
+    desk.subjects.ended.publish(run, end._replace(reason_tasks='["b"]'))
 
     found = desk.completion.recent.get("r")
     assert found is not None
@@ -116,7 +120,7 @@ async def test_the_end_has_the_reason_and_no_input(desk: Desk) -> None:
 async def test_one_that_has_not_changed_its_input_ended_with_it(desk: Desk) -> None:
     run = desk.ours()
 
-    desk.completion.ended(run, run_end("r", final_context=None))
+    desk.subjects.ended.publish(run, run_end("r", final_context=None))
 
     found = desk.completion.recent.get("r")
     assert found is not None
@@ -129,7 +133,7 @@ async def test_a_run_that_has_failed_here_is_read_anew_since_a_retry_may_have_be
     run, failed = desk.ours(), run_end("r", status="Failed")
     await submit(desk.store, new_run("r"))
     await record(desk.store, ends=[failed])
-    desk.completion.ended(run, failed)
+    desk.subjects.ended.publish(run, failed)
     desk.runs.remove(run)
     assert (await desk.completion.of("r")).row.status == "Failed"
 
@@ -238,7 +242,7 @@ async def test_an_end_that_was_written_here_is_told_when_the_journal_tells_it(de
     await desk.completion.notice_ends_elsewhere()
     assert (caller.done(), desk.dropped, desk.store.asked) == (False, [], ["r"])
 
-    desk.completion.ended(run, run_end("r"))
+    desk.subjects.ended.publish(run, run_end("r"))
     assert (await caller).row.status == "Completed"
 
 
@@ -263,7 +267,7 @@ async def test_the_end_of_our_own_run_changes_no_other_column_of_its_row(desk: D
     row = run.row = RunRow._make(("r", *[f"{name} as it was" for name in RunRow._fields[1:]]))
     end = RunEnd("r", 1, "Failed", "{}", "text", 7, None, "code", 8, "[]")
 
-    desk.completion.ended(run, end)
+    desk.subjects.ended.publish(run, end)
 
     ended = desk.completion.recent.get("r")
     assert ended is not None
@@ -279,7 +283,7 @@ async def test_a_parked_caller_gets_the_end_of_a_run_of_ours(desk: Desk) -> None
     run, call = desk.ours(), ParkedCall[Ended]()
 
     assert desk.completion.park("r", call)
-    desk.completion.ended(run, run_end("r"))
+    desk.subjects.ended.publish(run, run_end("r"))
 
     assert call.result(0).row.status == "Completed"
 

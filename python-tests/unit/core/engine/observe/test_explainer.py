@@ -19,6 +19,7 @@ from cloaca_core._engine.observe.run_reader import RunReader
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core._engine.recover.process_identity import ProcessIdentity, this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.conformance.rows import WORKFLOW, attempt, new_run, record, runner, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
@@ -215,7 +216,7 @@ async def test_the_version_of_the_run_is_preferred_to_the_newest(desk: Desk) -> 
     desk.store.runs["r"] = desk.store.runs["r"]._replace(version=newest.version)
     assert (await desk.facts()).known_version == newest.version
 
-    recorder = DefinitionRecorder(desk.store, desk.registry, desk.scene.clock)
+    recorder = DefinitionRecorder(desk.store, desk.registry, desk.scene.clock, Subjects())
     await recorder.record()
     desk.registry = Registry()
     facts = await desk.facts()

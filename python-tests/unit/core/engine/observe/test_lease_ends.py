@@ -11,6 +11,7 @@ from model.memory_store import MemoryStore
 from cloaca_core._engine.observe.facts import RunnerState
 from cloaca_core._engine.observe.lease_ends import LeaseEnds
 from cloaca_core._engine.observe.watchers import Watchers
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.conformance.rows import runner
 from cloaca_core.errors import RunnerClosedError, StoreUnavailableError
 from cloaca_core.records.standing import RunnerLoad
@@ -27,7 +28,7 @@ class Desk:
         self.here: set[str] = set()
         self.looks = 0
         self.fails = False
-        self.watchers = Watchers(MemoryStore())
+        self.watchers = Watchers(MemoryStore(), Subjects())
         self._start = asyncio.get_running_loop().time()
 
     @property

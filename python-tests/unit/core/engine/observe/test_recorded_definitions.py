@@ -12,6 +12,7 @@ from tables import each_row
 from cloaca_core._engine.observe import recorded_definitions as module
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.recorded import RecordedWorkflow
@@ -55,7 +56,7 @@ class Scene:
         elsewhere = Registry()
         with WorkflowBuilder(name, tenant=tenant, registry=elsewhere) as builder:
             task(id=task_id)(lambda context: None)
-        await DefinitionRecorder(self.store, elsewhere, HandClock(0)).record()
+        await DefinitionRecorder(self.store, elsewhere, HandClock(0), Subjects()).record()
         return builder.workflow
 
     async def find(self, name: str) -> RecordedWorkflow:

@@ -14,6 +14,7 @@ from cloaca_core._engine.observe import run_logs as module
 from cloaca_core._engine.observe.run_logs import News, RunLogs, Wanted
 from cloaca_core._engine.observe.run_reader import RunReader
 from cloaca_core._engine.observe.watchers import Watchers
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.conformance.rows import (
     attempt,
     chunk,
@@ -46,7 +47,7 @@ class Desk:
         self.store = MemoryStore()
         nothing: Any = None  # the reader of a row asks no other part, but for who is asked here
         reader = Reader(tasks, self.store, nothing, {}, nothing)
-        self.watchers = Watchers(self.store)
+        self.watchers = Watchers(self.store, Subjects())
         self.logs = RunLogs(self.store, reader, self.watchers)
 
     async def begin(self) -> Desk:

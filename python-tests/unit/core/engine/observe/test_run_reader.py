@@ -10,6 +10,7 @@ from model.orchestration import PAIR, Scene
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.observe.run_reader import Awaited, RunReader, with_begun
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.conformance.rows import (
     LATER,
     NOW,
@@ -181,7 +182,7 @@ async def test_where_its_definition_is_not_registered_the_record_tells_its_tasks
     elsewhere = Registry()
     with WorkflowBuilder("w", registry=elsewhere):
         task(id="t")(lambda context: None)
-    await DefinitionRecorder(desk.store, elsewhere, LoopClock()).record()
+    await DefinitionRecorder(desk.store, elsewhere, LoopClock(), Subjects()).record()
     with WorkflowBuilder("w", registry=desk.registry):  # another version
         task(id="other")(lambda context: None)
     workflow = elsewhere.find("w")

@@ -14,6 +14,7 @@ from cloaca_core._engine.observe.unserved_watch import PATIENCE, SETTLING, Unser
 from cloaca_core._engine.recover.liveness import Liveness
 from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.conformance.rows import NOW, new_run, runner, schedule, submit, trigger_row
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
@@ -57,6 +58,7 @@ class Scene:
             Liveness(self.store, this_process()),
             lambda: self.has_left,
             self.clock,
+            Subjects(),
         )
 
     def define(self, name: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from model.memory_store import MemoryStore
 
 from cloaca_core._engine.observe.watchers import Watchers
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.errors import RunnerClosedError
 
 
@@ -23,7 +24,7 @@ class Store(MemoryStore):
 
 
 async def test_a_notice_counts_that_came_before_the_wait() -> None:
-    watchers = Watchers(Store())
+    watchers = Watchers(Store(), Subjects())
     with watchers.listening() as one, watchers.listening() as other:
         watchers.wake()
 
@@ -38,7 +39,7 @@ async def test_a_notice_counts_that_came_before_the_wait() -> None:
 
 async def test_the_store_knows_whether_somebody_listens() -> None:
     store = Store()
-    watchers = Watchers(store)
+    watchers = Watchers(store, Subjects())
     with watchers.listening(), watchers.listening():
         assert store.told == [True, True]
 
@@ -46,7 +47,7 @@ async def test_the_store_knows_whether_somebody_listens() -> None:
 
 
 async def test_the_end_of_the_runner_ends_every_wait() -> None:
-    watchers = Watchers(Store())
+    watchers = Watchers(Store(), Subjects())
     with watchers.listening() as notices:
         watchers.fail_all(RunnerClosedError("over"))
         watchers.wake()  # of the last records

@@ -214,10 +214,10 @@ async def test_a_flaw_while_the_end_is_on_its_way_leaves_the_end_alone(scene: Sc
 
 
 async def test_a_flaw_after_the_end_leaves_the_end_alone_and_reaches_the_journal(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: Scene,
 ) -> None:
     """Those who wait for the run would do so for ever."""
-    monkeypatch.setattr(scene.orchestrator.control, "_ended", flawed)
+    scene.subjects.ended.subscribe(flawed)
     scene.adopt(graph_of(a={}))
 
     with pytest.raises(LookupError, match="a flaw of ours"):

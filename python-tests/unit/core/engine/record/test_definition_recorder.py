@@ -8,6 +8,7 @@ from model.hand_clock import HandClock
 from model.memory_store import MemoryStore
 
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.recorded import content, when_ended_rows
 from cloaca_core.definition.registry import Registry
@@ -46,7 +47,7 @@ class Scene:
         registry = Registry()
         for each in workflows:
             registry.register(each)
-        return DefinitionRecorder(self.store, registry, HandClock(0))
+        return DefinitionRecorder(self.store, registry, HandClock(0), Subjects())
 
 
 def workflow(name: str, task_id: str = "t", *, alert: bool = False) -> Workflow:
@@ -93,7 +94,7 @@ async def test_a_runner_whose_definitions_are_recorded_writes_nothing() -> None:
 async def test_what_is_registered_later_is_looked_up_by_itself() -> None:
     scene = Scene()
     registry = Registry()
-    recorder = DefinitionRecorder(scene.store, registry, HandClock(0))
+    recorder = DefinitionRecorder(scene.store, registry, HandClock(0), Subjects())
     await recorder.record()
     assert scene.store.looks == 0
 

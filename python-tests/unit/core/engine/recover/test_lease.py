@@ -13,6 +13,7 @@ from model.quiet import quiet
 from cloaca_core._engine.recover.lease import IDLE_BEAT, IDLE_BEAT_NEARBY, Lease
 from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.runners import RunnerName, RunnerRow
 
@@ -63,6 +64,8 @@ class Holder:
         self.runner_id = RunnerId("me")
         self.owns = True
         self.looks = 0
+        subjects = Subjects()
+        subjects.asked.subscribe(self.count)
         self.lease = Lease(
             self.store,
             self.runner_id,
@@ -70,7 +73,7 @@ class Holder:
             seconds,
             lambda: self.owns,
             self.clock,
-            self.count,
+            subjects,
         )
 
     def count(self) -> None:

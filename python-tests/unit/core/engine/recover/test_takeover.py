@@ -15,6 +15,7 @@ from cloaca_core._engine.recover.lease import IDLE_BEAT, Lease
 from cloaca_core._engine.recover.process_identity import ProcessIdentity, this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.recover.takeover import Takeover
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.conformance.rows import new_run, submit
 from cloaca_core.records.runners import RunnerRow
 
@@ -99,10 +100,12 @@ async def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     store.clock = clock
     mine = this_process()
     runner_id = RunnerId("mine")
-    lease = Lease(store, runner_id, mine, LEASE, lambda: True, clock)
+    subjects = Subjects()
+    lease = Lease(store, runner_id, mine, LEASE, lambda: True, clock, subjects)
     freed: list[None] = []
     await lease.register()
-    takeover_ = Takeover(store, lease, runner_id, mine, lambda: freed.append(None), clock)
+    subjects.claimable.subscribe(lambda: freed.append(None))
+    takeover_ = Takeover(store, lease, runner_id, mine, subjects, clock)
     return Scene(store, clock, takeover_, freed)
 
 

@@ -10,6 +10,7 @@ from model.memory_store import MemoryStore
 from cloaca_core._engine.steer import bulk as module
 from cloaca_core._engine.steer.bulk import Bulk, Steps
 from cloaca_core._engine.steer.retries import Begun, Retries
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.conformance.rows import (
     NOW,
     WORKFLOW,
@@ -80,7 +81,9 @@ class Desk:
         self.retries = FakeRetries(refused)
         self.acts: list[Act] = []
         self.wrote = 0
-        self.bulk = Bulk(self.store, self.retries, self._act, self._wrote)
+        subjects = Subjects()
+        subjects.claimable.subscribe(self._wrote)
+        self.bulk = Bulk(self.store, self.retries, self._act, subjects)
 
     async def steer(self, kind: str, *, dry_run: bool = False, **wanted: object) -> Steps:
         order = Order(kind, "ann", "a reason")

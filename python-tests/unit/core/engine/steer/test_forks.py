@@ -14,6 +14,7 @@ from cloaca_core._engine.plan.rerun import Choice
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core._engine.steer.forks import Forks
 from cloaca_core._engine.steer.newest_definitions import NewestDefinitions
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.conformance.rows import act, attempt, new_run, record, run_end, runner, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
@@ -47,7 +48,9 @@ class Desk:
         self.came = 0
         definitions = NewestDefinitions(RecordedDefinitions(self.store, self.registry))
         ids = RunIds(HandClock())
-        self.forks = Forks(self.store, definitions, ids, self._act_of, self._came)
+        subjects = Subjects()
+        subjects.claimable.subscribe(self._came)
+        self.forks = Forks(self.store, definitions, ids, self._act_of, subjects)
 
     async def fill(self) -> None:
         self.workflow = define(self.registry, a=[], b=["a"], c=["b"], d=[])
@@ -137,7 +140,7 @@ async def test_where_the_workflow_is_not_registered_the_newest_record_counts(des
             task(id=name)(lambda context: None)
     theirs = elsewhere.find("theirs")
     await submit(desk.store, new_run("s", workflow=theirs.namespace))
-    await DefinitionRecorder(desk.store, elsewhere, HandClock()).record()
+    await DefinitionRecorder(desk.store, elsewhere, HandClock(), Subjects()).record()
 
     made, _ = await desk.fork("s", "z")
 

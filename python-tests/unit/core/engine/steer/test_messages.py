@@ -12,6 +12,7 @@ from cloaca_core._engine.observe.run_reader import RunReader
 from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core._engine.steer.decisions import Decision
 from cloaca_core._engine.steer.messages import MOST_UNREAD, Messages
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.conformance.rows import LATER, NOW, attempt, new_run, record, runner, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
@@ -90,10 +91,17 @@ class Desk:
         self.registry = Registry()
         definitions = RecordedDefinitions(self.store, self.registry)
         reader = RunReader(self.store, self.registry, ActiveRuns(), definitions)
-        self.came: list[tuple[NewMessage, int | None]] = []
-        self.messages = Messages(self.store, reader, RunIds(SYSTEM_CLOCK), self._tell)
+        self.came: list[tuple[NewMessage, int]] = []
+        self.claimable = 0
+        subjects = Subjects()
+        subjects.claimable.subscribe(self._count)
+        ids = RunIds(SYSTEM_CLOCK)
+        self.messages = Messages(self.store, reader, ids, self._tell, subjects)
 
-    def _tell(self, message: NewMessage, number: int | None) -> None:
+    def _count(self) -> None:
+        self.claimable += 1
+
+    def _tell(self, message: NewMessage, number: int) -> None:
         self.came.append((message, number))
 
     async def record(self, *attempts: AttemptRow) -> None:
@@ -118,14 +126,14 @@ async def desk() -> Desk:
 # -- events --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("changed", "number"), [(True, 3), (False, None)])
+@pytest.mark.parametrize(("changed", "came"), [(True, [(EVENT_TO_R, 3)]), (False, [])])
 async def test_who_has_the_run_gets_a_new_message_before_the_sender_goes_on(
-    desk: Desk, changed: bool, number: int | None
+    desk: Desk, changed: bool, came: list[tuple[NewMessage, int]]
 ) -> None:
     desk.store.answer = Sent("Waiting", 3, changed)
 
     assert await desk.messages.send(EVENT_TO_R) == Sent("Waiting", 3, changed)
-    assert (desk.store.taken, desk.came) == ([EVENT_TO_R], [(EVENT_TO_R, number)])
+    assert (desk.store.taken, desk.came, desk.claimable) == ([EVENT_TO_R], came, 1)
 
 
 @pytest.mark.parametrize(

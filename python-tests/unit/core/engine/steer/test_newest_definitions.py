@@ -13,6 +13,7 @@ import cloaca_core.definition.task
 from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core._engine.steer.newest_definitions import NewestDefinitions, unknown_workflow
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import TaskNotFoundError
@@ -29,7 +30,7 @@ def registered(*tasks: str) -> Registry:
 async def test_the_version_of_this_process_goes_before_what_was_recorded() -> None:
     here, elsewhere, store = registered("load", "ship"), registered("load"), MemoryStore()
     workflow, other = here.workflows()[0], elsewhere.workflows()[0]
-    await DefinitionRecorder(store, elsewhere, HandClock(0)).record()
+    await DefinitionRecorder(store, elsewhere, HandClock(0), Subjects()).record()
 
     found = await NewestDefinitions(RecordedDefinitions(store, here)).find(workflow.namespace)
     recorded = await NewestDefinitions(RecordedDefinitions(store, Registry())).find(

@@ -16,6 +16,7 @@ from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.steer import retries as module
 from cloaca_core._engine.steer.newest_definitions import NewestDefinitions
 from cloaca_core._engine.steer.retries import Begun, Retries
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.conformance.rows import (
     NOW,
     act,
@@ -95,9 +96,9 @@ class Desk:
         self.came = 0
         self.left: list[str] = []
         definitions = NewestDefinitions(RecordedDefinitions(self.store, registry))
-        self.retries = Retries(
-            self.store, definitions, self._act, self._runs_came, self._cancel_children
-        )
+        subjects = Subjects()
+        subjects.claimable.subscribe(self._runs_came)
+        self.retries = Retries(self.store, definitions, self._act, subjects, self._cancel_children)
 
     async def failed(self, *run_ids: str, parent: str | None = None, key: str = "") -> None:
         """Insert runs that have failed in ``ship``."""

@@ -21,6 +21,7 @@ from cloaca_core._engine.record.journal import Journal
 from cloaca_core._engine.recover.lease import Lease
 from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core._engine.submit.request import Request
 from cloaca_core._engine.submit.run_rows import RunRows
 from cloaca_core._engine.submit.start import Start
@@ -95,7 +96,12 @@ class Desk:
         self.runs = ActiveRuns()
         self.capacity = Places(2, self.runs)
         self.journal = Journal(self.store, self.runner_id, HandMarks())
-        self.lease = Lease(self.store, self.runner_id, this_process(), 15.0, lambda: True, clock)
+        subjects = Subjects()
+        subjects.claimable_here.subscribe(self._wake)
+        subjects.asked.subscribe(self._time)
+        self.lease = Lease(
+            self.store, self.runner_id, this_process(), 15.0, lambda: True, clock, subjects
+        )
         self.begun: list[str] = []
         self.messages: list[int] = []
         self.heeded = self.woken = self.timed = 0
@@ -108,8 +114,7 @@ class Desk:
             RunRows(self.runs, RunIds(clock), clock),
             cast(Any, self),  # its adoption
             self._heed,
-            self._wake,
-            self._time,
+            subjects,
         )
         with WorkflowBuilder("w", registry=Registry()) as builder:
             task(id="t")(nothing)

@@ -12,6 +12,7 @@ from model.memory_store import MemoryStore
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.observe.facts import RunnerState
 from cloaca_core._engine.observe.watchers import Watchers
+from cloaca_core._engine.subjects import Subjects
 from cloaca_core.errors import RunnerClosedError
 from cloaca_core.runner.calls.notices import APART, NoticeStream
 from cloaca_core.runner.host import EngineHost
@@ -33,7 +34,7 @@ class SameLoop:
 
     def __init__(self) -> None:
         self.store = Store()
-        self.watchers = Watchers(self.store)
+        self.watchers = Watchers(self.store, Subjects())
 
     def send(self, ask: Any) -> Any:
         engine = cast("Engine", SimpleNamespace(watchers=self.watchers, explainer=self))
