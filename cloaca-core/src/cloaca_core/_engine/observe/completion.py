@@ -204,6 +204,7 @@ def _row_of_end(row: RunRow, end: RunEnd) -> RunRow:
         row.claimable_at,
         row.trace,
         row.ran_version,
+        row.queue,
     )
 
 

@@ -47,10 +47,12 @@ if TYPE_CHECKING:
     from cloaca_core._engine.plan.reasons import Reason
     from cloaca_core._engine.record.journal import Journal
     from cloaca_core._engine.record.memos import BodyCall
+    from cloaca_core._engine.record.wait_rows import WaitRows
     from cloaca_core._engine.subjects import Subjects
+    from cloaca_core._engine.wait.kernel_port import Guarded
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.records.runs import AttemptRow
-    from cloaca_core.records.waits import ClosedWait
+    from cloaca_core.records.waits import ClosedWait, WaitTimeout
     from cloaca_core.store.protocol import Store
     from cloaca_core.values.clock import Clock
 
@@ -101,9 +103,16 @@ class Orchestrator:
         self._records = self.control.records
         self._ahead = self.control.launcher.ahead
         self._start_limit = self.control.limits.start
-        self.guarded = self.control.guarded
-        self.begin, self.look = self.control.begin, self.control.look
-        self.note, self.time_out = self._records.note, self._records.time_out
+        # The port of the parts below: without a call of this class in between.
+        self.guarded: Guarded = self.control.guarded
+        self.begin: Callable[[ActiveRun, Sequence[int]], None] = self.control.begin
+        self.look: Callable[[ActiveRun], None] = self.control.look
+        self.note: Callable[
+            [ActiveRun, Sequence[AttemptRow], WaitRows | None, Callable[[], None]], None
+        ] = self._records.note
+        self.time_out: Callable[[ActiveRun, WaitTimeout, Callable[[bool], None]], None] = (
+            self._records.time_out
+        )
 
     # -- adopt -------------------------------------------------------------------------------
 

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 Ts = TypeVarTuple("Ts")
 
 
+class Guarded(Protocol):
+    """Takes a step of a run; an error in the engine ends the run."""
+
+    def __call__(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
+        """Take it with these arguments."""
+
+
 class KernelPort(Protocol):
     """The orchestrator implements it."""
 
