@@ -114,7 +114,7 @@ def _stop_at(setting: str) -> None:
         if point == wanted and next(times) in places:
             _stand_still()
 
-    failpoints.hit = hit
+    failpoints.watch(hit)
 
 
 # -- workflows -----------------------------------------------------------------------------------
