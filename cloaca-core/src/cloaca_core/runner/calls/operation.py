@@ -36,7 +36,7 @@ class Caller:
     __slots__ = ("_requests", "host")
 
     def __init__(self, host: EngineHost) -> None:
-        self.host = host
+        self.host: EngineHost = host
         self._requests = Requests(host.registry, host.config, by_name=not host.works)
 
     def requests(self) -> Requests:
