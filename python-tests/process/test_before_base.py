@@ -20,10 +20,10 @@ from scenarios.steering import until
 
 import cloaca
 from cloaca_core.store.migrate import BeforeBase, load_before_base, load_migrations
-from process import to_base
 from process.earlier import NO_ROWS, insert, made_by, migrations
 from process.older import TAGS
 
+TO_BASE = Path(__file__).with_name("to_base.py")
 DUMPS = Path(__file__).parent.parent / "data"
 WAIT = 30
 LOSES_ITS_CONNECTION = "SELECT pg_terminate_backend(pg_backend_pid());"
@@ -240,7 +240,7 @@ def test_a_process_killed_before_any_statement_leaves_nothing(
     own_databases.load(url, made_by("sqlite", len(before.migrations)))
 
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", to_base.__file__, url], capture_output=True, text=True
+        [sys.executable, "-W", "ignore", str(TO_BASE), url], capture_output=True, text=True
     )
 
     statements = len(list(split_statements(before.to_base)))
