@@ -1,7 +1,7 @@
 """What the parts of an engine tell one another.
 
-A part publishes what may have become true and knows nobody who listens. One that acts on it
-subscribes in its constructor, as a rule with what wakes its loop.
+A part publishes what may have become true, and does not know which parts listen. A part that acts
+on it subscribes in its constructor, as a rule with the function that wakes its loop.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class Subjects:
         self.claimable: Subject[()] = Subject()
         """Runs may have become claimable, for this runner or for one that is not there."""
         self.claimable_here: Subject[()] = Subject()
-        """Runs may have become claimable that this runner can claim: nobody else need look."""
+        """Runs may have become claimable that this runner can claim: no other part need look."""
         self.ended: Subject[ActiveRun, RunEnd | None] = Subject()
-        """A run of ours has ended; without an end, as only the table knows."""
+        """A run that this runner owns has ended. Without an end: only the table knows how."""
         self.ended_unseen: Subject[()] = Subject()
-        """Runs may have ended, as only the table knows, for which callers here wait."""
+        """Runs for which callers here wait may have ended in the table alone."""
         self.asked: Subject[()] = Subject()
-        """Something may be asked of a run of ours, or a run may come due sooner."""
+        """A run that this runner owns may have a new wish, or a run may come due sooner."""
         self.strangers: Subject[()] = Subject()
         """This runner may own runs of which it does not know."""
         self.left: Subject[()] = Subject()

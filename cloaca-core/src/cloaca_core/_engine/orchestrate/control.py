@@ -272,7 +272,7 @@ class Control:
     def replace(self, run: ActiveRun, replacements: Sequence[Keys]) -> None:
         """Keys of a run were replaced, all in all these: what has not begun begins with them."""
         if run.life.state in (State.OVER, State.LEAVING):
-            return  # one that is given back gets them once it is claimed
+            return  # a run that is given back gets them once it is claimed
         run.replace(replacements)
         self._do(run, run.life.replaced())
 

@@ -32,8 +32,8 @@ class RunLimits:
         self._timers = Deadlines(self._time_is_up)
 
     def start(self, run: ActiveRun) -> None:
-        """Start the time limit of a run that has come to us. One that was just made has all its
-        time.
+        """Start the time limit of a run that this runner has adopted. A run that was just made
+        has all its time.
         """
         limit, row = run.limit, run.row
         is_new = row.epoch <= 1 and limit.deadline is None

@@ -47,7 +47,7 @@ class Ward:
         return len(self._suspects) + len(self._held)
 
     def has_begun(self, attempt: Attempt) -> bool:
-        """Whether an attempt is the one that runs alone, or one that must end before the next."""
+        """Whether an attempt runs alone, or must end before the next suspect begins."""
         return attempt is self._alone or attempt in self._before
 
     def is_waiting(self, attempt: Attempt) -> bool:

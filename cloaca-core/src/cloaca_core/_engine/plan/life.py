@@ -289,7 +289,7 @@ class Life:
     # -- failures ----------------------------------------------------------------------------
 
     def limit_passed(self, reason: Reason) -> Acts:
-        """The time limit of the run has passed. One that is leaving comes back for that."""
+        """The time limit of the run has passed. The table brings a leaving run back for that."""
         return self.fail(reason) if self.state is not State.LEAVING else NOTHING
 
     def fail(self, reason: Reason, *, bare: bool = False) -> Acts:
