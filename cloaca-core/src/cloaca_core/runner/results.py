@@ -142,23 +142,23 @@ class RunInfo(Shown):
 
     id: str
     workflow_name: str
-    workflow: str
+    workflow: str = field(default="", kw_only=True)
     version: str
     status: RunStatus
     created_at: str
     started_at: str | None
     ended_at: str | None
-    seconds: float | None = field(compare=False)
+    seconds: float | None = field(default=None, kw_only=True, compare=False)
     error_message: str | None
     tags: Mapping[str, str]
     round: int = 1
     priority: int = 0
     parent_id: str | None = None
-    schedule_id: str | None = None
+    schedule_id: str | None = field(default=None, kw_only=True)
     reason: str | None = None
     due_at: str | None = None
-    ran_version: str | None = None
-    runner_gone: bool | None = None
+    ran_version: str | None = field(default=None, kw_only=True)
+    runner_gone: bool | None = field(default=None, kw_only=True)
     active_bodies: int | None = None
     forked_from: str | None = None
     follows: str | None = None

@@ -15,6 +15,7 @@ from cloaca_core.runner.results import (
     PipelineResult,
     Plan,
     PlanItem,
+    RunInfo,
     Wait,
     WorkflowResult,
     rfc3339,
@@ -263,6 +264,14 @@ def test_a_listing_names_the_workflow_shortly_and_has_the_tags() -> None:
     assert info.ended_at == "2023-11-14T22:13:23.000000+00:00"
     assert (info.round, info.parent_id, info.reason, info.due_at) == (1, None, None, None)
     assert info.active_bodies is None
+
+
+def test_a_run_is_made_in_the_order_in_which_its_fields_were_published() -> None:
+    made = RunInfo("r", "flow", "v", "Paused", "t1", "t2", None, "no", {}, 2, 1, "p", "by", "t3", 4)
+
+    assert (made.version, made.status, made.error_message) == ("v", "Paused", "no")
+    assert (made.round, made.priority, made.parent_id) == (2, 1, "p")
+    assert (made.reason, made.due_at, made.active_bodies) == ("by", "t3", 4)
 
 
 def test_a_run_alone_has_all_that_is_told_of_it() -> None:
