@@ -10,25 +10,12 @@ from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import StoreOptions, TransferStore
 from cloaca_core.transfer.pages import pages
 
-_NUMBERS = (
-    "hidden_at paused_at paused_until recorded_at retention place epoch recoveries created_at "
-    "started_at ended_at limit_seconds priority claimable_at due_at start_by came_due round "
-    "cancel_at stood_still detached children_at time_limit deadline_at pause_follows "
-    "follows_round follows_place replacements cancels_children messages rests_since attempt "
-    "retry_at crashes first_attempt with_children number calls opened_at timed_out sent_at "
-    "runner process gone_at item from_item taken_item "
-    "changed tick ticks decided_until enabled jitter_seconds start_date end_date next_tick "
-    "last_tick generation updated_at pruned_until poll_interval_ms allow_concurrent "
-    "last_poll_at next_poll_at position size done total told_at"
-)
-NUMBERS = frozenset(_NUMBERS.split())
-"""Columns that hold numbers."""
-
 
 def row_of(table: Table, number: int) -> tuple[Any, ...]:
     """A row with a value of its own in each column, in which texts are not only ASCII."""
     values: list[Any] = [
-        number if name in NUMBERS else f"{name} {number:06} äß漢" for name in table.columns
+        f"{name} {number:06} äß漢" if kind == "text" else number
+        for name, kind in table.kinds.items()
     ]
     if table.name == "run":
         values[table.columns.index("owner")] = None

@@ -8,6 +8,7 @@ from psycopg import sql
 
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.lists import Arrays
 from cloaca_core.store.sql.queries import Statement, Wording, load_statements
 
 WORDING: Final = Wording(
@@ -16,6 +17,12 @@ WORDING: Final = Wording(
     member="= ANY(%s)",
     # Inlined by the server: the column of unnest is "value", as that of SQLite's json_each.
     items="(SELECT value FROM unnest(CAST(%s AS TEXT[])) AS list (value))",
+    arrays=Arrays(
+        text="CAST({} AS TEXT[])",
+        int="CAST({} AS BIGINT[])",
+        real="CAST({} AS DOUBLE PRECISION[])",
+        rows="unnest({})",
+    ),
 )
 
 

@@ -5,18 +5,11 @@
 
 -- name: page_run
 -- Read runs, with their payloads, after a key.
-SELECT
-    run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
-    run.created_at, run.started_at, run.ended_at, run.parent_id, run.idempotency_key, run.tags,
-    run.error_message, CASE run.input WHEN '' THEN given.content ELSE run.input END,
-    CASE run.final_context WHEN '' THEN ended.content ELSE run.final_context END,
-    run.schedule_id, run.behind, run.context_hash, run.reason_code, run.limit_seconds,
-    run.priority, run.claimable_at, run.due_at, run.start_by, run.came_due, run.round,
-    run.cancel_at, run.paused_at, run.paused_until, run.stood_still, run.steer_reason,
-    run.detached, run.children_at, run.time_limit, run.deadline_at, run.reason_tasks,
-    run.pause_id, run.paused_with, run.pause_follows, run.follows, run.follows_round,
-    run.follows_place, run.replacements, run.root_id, run.cancels_children, run.messages,
-    run.rests_since, run.trace, run.ran_version, run.queue, run.child_kind, run.singleton_key
+SELECT :columns(
+    run AS run,
+    input = CASE run.input WHEN '' THEN given.content ELSE run.input END,
+    final_context = CASE run.final_context WHEN '' THEN ended.content ELSE run.final_context END
+)
 FROM cloaca_run AS run
 LEFT JOIN cloaca_payload AS given ON given.run_id = run.id AND given.round = 0
 LEFT JOIN cloaca_payload AS ended ON ended.run_id = run.id AND ended.round = run.round
@@ -27,13 +20,12 @@ LIMIT :limit;
 
 -- name: page_round
 -- Read ended rounds of runs after a key.
-SELECT
-    past.run_id, past.round, past.status, past.error_message, past.reason_code,
-    past.limit_seconds,
-    CASE past.final_context WHEN '' THEN ended.content ELSE past.final_context END,
-    past.started_at, past.ended_at
+SELECT :columns(
+    round AS past,
+    final_context = CASE past.final_context WHEN '' THEN ended.content ELSE past.final_context END
+)
 FROM cloaca_round AS past
 LEFT JOIN cloaca_payload AS ended ON ended.run_id = past.run_id AND ended.round = past.round
-WHERE (past.run_id, past.round) > (:run_id, :round)
+WHERE (past.run_id, past.round) > (:key_values(round))
 ORDER BY past.run_id, past.round
 LIMIT :limit;

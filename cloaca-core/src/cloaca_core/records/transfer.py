@@ -1,19 +1,23 @@
-"""The tables that a copy of a database consists of, each a list of rows in the order of its key.
+"""The tables, each a list of columns, and rows in the order of a key.
 
-The rows are those of all backends: a payload is in the row of its run, wherever a backend keeps it.
-Runners, and what they note for each other, are of one database and are not copied.
+They are the tables that a copy of a database consists of. The rows are those of all backends: a
+payload is in the row of its run, wherever a backend keeps it. Runners, and what they note for each
+other, are of one database and are not copied.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 Key: TypeAlias = tuple[Any, ...]
 """The values of a table's key: texts, which are ordered by their bytes, and numbers."""
+Kind: TypeAlias = Literal["text", "int", "real"]
+"""The values of a column."""
 
 
 class Table(NamedTuple):
-    """``numbers`` are those of the key's columns that hold numbers; the others hold texts.
+    """The columns and the key of a table, and the kind of each column.
 
     ``may_have_others``: a target that is empty otherwise may have rows of its own, and a row that
     it has already is left as it is.
@@ -22,479 +26,139 @@ class Table(NamedTuple):
     name: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
-    numbers: frozenset[str] = frozenset()
+    kinds: Mapping[str, Kind]
     may_have_others: bool = False
 
     @property
     def beginning(self) -> Key:
         """A key before every other."""
-        return tuple([LEAST if name in self.numbers else "" for name in self.key])
+        return tuple(["" if self.kinds[name] == "text" else LEAST for name in self.key])
 
     def key_of(self, row: tuple[Any, ...]) -> Key:
         """The key of a row."""
         return tuple([row[self.columns.index(name)] for name in self.key])
 
 
+def _table(name: str, key: str, columns: str, *, may_have_others: bool = False) -> Table:
+    """``columns`` are written ``name:kind``; one without a kind holds texts."""
+    kinds: dict[str, Any] = {}
+    for column in columns.split():
+        name_of, _, kind = column.partition(":")
+        kinds[name_of] = kind or "text"
+    return Table(name, tuple(kinds), tuple(key.split()), kinds, may_have_others)
+
+
 LEAST: Final = -(2**63)
 """The least number that a database holds."""
 
 TABLES: Final = (
-    Table(
-        "tombstone",
-        (
-            "root_id",
-            "hidden_at",
-        ),
-        ("root_id",),
-    ),
-    Table(
+    _table("tombstone", "root_id", "root_id hidden_at:int"),
+    _table(
         "runner_name",
-        (
-            "number",
-            "id",
-            "host",
-            "process",
-            "gone_at",
-        ),
-        ("number",),
-        frozenset(["number"]),
+        "number",
+        "number:int id host process:int gone_at:int",
         may_have_others=True,  # of a runner that opened it before
     ),
-    Table(
-        "paused_workflow",
-        (
-            "workflow",
-            "paused_at",
-            "paused_until",
-        ),
-        ("workflow",),
-    ),
-    Table(
-        "definition",
-        (
-            "workflow",
-            "version",
-            "name",
-            "content",
-            "recorded_at",
-        ),
-        (
-            "workflow",
-            "version",
-        ),
-    ),
-    Table(
-        "workflow",
-        (
-            "workflow",
-            "version",
-            "name",
-            "short_name",
-            "retention",
-            "queue",
-        ),
-        ("workflow",),
-    ),
-    Table(
+    _table("paused_workflow", "workflow", "workflow paused_at:int paused_until:int"),
+    _table("definition", "workflow version", "workflow version name content recorded_at:int"),
+    _table("workflow", "workflow", "workflow version name short_name retention:int queue"),
+    _table(
         "when_ended",
-        (
-            "workflow",
-            "version",
-            "place",
-            "status",
-            "submits",
-            "content",
-        ),
-        (
-            "workflow",
-            "version",
-            "place",
-            "status",
-        ),
-        frozenset(["place"]),
+        "workflow version place status",
+        "workflow version place:int status submits content",
     ),
-    Table(
+    _table(
         "run",
-        (
-            "id",
-            "workflow",
-            "version",
-            "status",
-            "owner",
-            "epoch",
-            "recoveries",
-            "created_at",
-            "started_at",
-            "ended_at",
-            "parent_id",
-            "idempotency_key",
-            "tags",
-            "error_message",
-            "input",
-            "final_context",
-            "schedule_id",
-            "behind",
-            "context_hash",
-            "reason_code",
-            "limit_seconds",
-            "priority",
-            "claimable_at",
-            "due_at",
-            "start_by",
-            "came_due",
-            "round",
-            "cancel_at",
-            "paused_at",
-            "paused_until",
-            "stood_still",
-            "steer_reason",
-            "detached",
-            "children_at",
-            "time_limit",
-            "deadline_at",
-            "reason_tasks",
-            "pause_id",
-            "paused_with",
-            "pause_follows",
-            "follows",
-            "follows_round",
-            "follows_place",
-            "replacements",
-            "root_id",
-            "cancels_children",
-            "messages",
-            "rests_since",
-            "trace",
-            "ran_version",
-            "queue",
-            "child_kind",
-            "singleton_key",
-        ),
-        ("id",),
+        "id",
+        "id workflow version status owner epoch:int recoveries:int created_at:int started_at:int "
+        "ended_at:int parent_id idempotency_key tags error_message input final_context "
+        "schedule_id behind context_hash reason_code limit_seconds:int priority:int "
+        "claimable_at:int due_at:int start_by:int came_due:int round:int cancel_at:int "
+        "paused_at:int paused_until:int stood_still:int steer_reason detached:int children_at:int "
+        "time_limit:int deadline_at:int reason_tasks pause_id paused_with pause_follows:int "
+        "follows follows_round:int follows_place:int replacements:int root_id "
+        "cancels_children:int messages:int rests_since:int trace ran_version queue child_kind "
+        "singleton_key",
     ),
-    Table(
-        "run_tag",
-        (
-            "run_id",
-            "tag",
-            "content",
-        ),
-        (
-            "run_id",
-            "tag",
-        ),
-    ),
-    Table(
+    _table("run_tag", "run_id tag", "run_id tag content"),
+    _table(
         "attempt",
-        (
-            "run_id",
-            "task_id",
-            "attempt",
-            "epoch",
-            "status",
-            "started_at",
-            "ended_at",
-            "retry_at",
-            "crashes",
-            "error_type",
-            "error_message",
-            "skip_reason",
-            "change",
-            "error_traceback",
-            "reason_code",
-            "replacements",
-            "runner",
-            "item",
-        ),
-        (
-            "run_id",
-            "task_id",
-            "item",
-            "attempt",
-        ),
-        frozenset(["item", "attempt"]),
+        "run_id task_id item attempt",
+        "run_id task_id attempt:int epoch:int status started_at:int ended_at:int retry_at:int "
+        "crashes:int error_type error_message skip_reason change error_traceback reason_code "
+        "replacements:int runner:int item:int",
     ),
-    Table(
+    _table(
         "round",
-        (
-            "run_id",
-            "round",
-            "status",
-            "error_message",
-            "reason_code",
-            "limit_seconds",
-            "final_context",
-            "started_at",
-            "ended_at",
-        ),
-        (
-            "run_id",
-            "round",
-        ),
-        frozenset(["round"]),
+        "run_id round",
+        "run_id round:int status error_message reason_code limit_seconds:int final_context "
+        "started_at:int ended_at:int",
     ),
-    Table(
+    _table(
         "restart",
-        (
-            "run_id",
-            "task_id",
-            "first_attempt",
-            "round",
-            "with_children",
-            "item",
-        ),
-        (
-            "run_id",
-            "task_id",
-            "item",
-            "first_attempt",
-        ),
-        frozenset(["item", "first_attempt"]),
+        "run_id task_id item first_attempt",
+        "run_id task_id first_attempt:int round:int with_children:int item:int",
     ),
-    Table(
+    _table(
         "fork",
-        (
-            "run_id",
-            "forked_from",
-            "from_task",
-            "content",
-            "created_at",
-            "from_item",
-        ),
-        (
-            "run_id",
-            "from_task",
-            "from_item",
-        ),
-        frozenset(["from_item"]),
+        "run_id from_task from_item",
+        "run_id forked_from from_task content created_at:int from_item:int",
     ),
-    Table(
-        "replacement",
-        (
-            "run_id",
-            "number",
-            "content",
-            "created_at",
-        ),
-        (
-            "run_id",
-            "number",
-        ),
-        frozenset(["number"]),
-    ),
-    Table(
+    _table("replacement", "run_id number", "run_id number:int content created_at:int"),
+    _table(
         "memo",
-        (
-            "run_id",
-            "task_id",
-            "kind",
-            "name",
-            "number",
-            "input_hash",
-            "attempt",
-            "value",
-            "calls",
-            "created_at",
-            "item",
-        ),
-        (
-            "run_id",
-            "task_id",
-            "item",
-            "kind",
-            "name",
-            "number",
-        ),
-        frozenset(["item", "number"]),
+        "run_id task_id item kind name number",
+        "run_id task_id kind name number:int input_hash attempt:int value calls:int "
+        "created_at:int item:int",
     ),
-    Table(
+    _table(
         "wait",
-        (
-            "run_id",
-            "task_id",
-            "kind",
-            "name",
-            "number",
-            "attempt",
-            "input_hash",
-            "opened_at",
-            "due_at",
-            "detail",
-            "timed_out",
-            "item",
-        ),
-        (
-            "run_id",
-            "task_id",
-            "item",
-            "kind",
-            "name",
-            "number",
-        ),
-        frozenset(["item", "number"]),
+        "run_id task_id item kind name number",
+        "run_id task_id kind name number:int attempt:int input_hash opened_at:int due_at:int "
+        "detail timed_out:int item:int",
     ),
-    Table(
+    _table(
         "message",
-        (
-            "run_id",
-            "id",
-            "number",
-            "kind",
-            "name",
-            "payload",
-            "dedupe_key",
-            "sent_by",
-            "sent_at",
-            "taken_by",
-            "taken_item",
-        ),
-        (
-            "run_id",
-            "id",
-        ),
+        "run_id id",
+        "run_id id number:int kind name payload dedupe_key sent_by sent_at:int taken_by "
+        "taken_item:int",
     ),
-    Table(
+    _table(
         "task_log",
-        (
-            "run_id",
-            "position",
-            "task_id",
-            "attempt",
-            "number",
-            "size",
-            "lines",
-            "item",
-        ),
-        (
-            "run_id",
-            "position",
-        ),
-        frozenset(["position"]),
+        "run_id position",
+        "run_id position:int task_id attempt:int number:int size:int lines item:int",
     ),
-    Table(
+    _table(
         "progress",
-        (
-            "run_id",
-            "task_id",
-            "attempt",
-            "done",
-            "total",
-            "detail",
-            "told_at",
-            "item",
-        ),
-        (
-            "run_id",
-            "task_id",
-            "item",
-            "attempt",
-        ),
-        frozenset(["item", "attempt"]),
+        "run_id task_id item attempt",
+        "run_id task_id attempt:int done:real total:real detail told_at:int item:int",
     ),
-    Table(
+    _table(
         "act",
-        (
-            "id",
-            "run_id",
-            "workflow",
-            "round",
-            "kind",
-            "asked_by",
-            "reason",
-            "changed",
-            "created_at",
-        ),
-        (
-            "run_id",
-            "id",
-        ),
+        "run_id id",
+        "id run_id workflow round:int kind asked_by reason changed:int created_at:int",
     ),
-    Table(
-        "event",
-        (
-            "id",
-            "trigger_id",
-            "event_key",
-            "context_hash",
-            "run_id",
-            "created_at",
-        ),
-        ("id",),
-    ),
-    Table(
-        "tick",
-        (
-            "schedule_id",
-            "tick",
-            "run_id",
-            "outcome",
-            "created_at",
-        ),
-        (
-            "schedule_id",
-            "tick",
-        ),
-        frozenset(["tick"]),
-    ),
-    Table(
+    _table("event", "id", "id trigger_id event_key context_hash run_id created_at:int"),
+    _table("tick", "schedule_id tick", "schedule_id tick:int run_id outcome created_at:int"),
+    _table(
         "lost",
-        (
-            "schedule_id",
-            "decided_until",
-            "ticks",
-            "created_at",
-        ),
-        (
-            "schedule_id",
-            "decided_until",
-        ),
-        frozenset(["decided_until"]),
+        "schedule_id decided_until",
+        "schedule_id decided_until:int ticks:int created_at:int",
     ),
-    Table(
+    _table(
         "schedule",
-        (
-            "id",
-            "name",
-            "workflow",
-            "cron_expression",
-            "timezone",
-            "enabled",
-            "catchup_policy",
-            "overlap_policy",
-            "jitter_seconds",
-            "start_date",
-            "end_date",
-            "params",
-            "decided_until",
-            "next_tick",
-            "due_at",
-            "last_tick",
-            "generation",
-            "created_at",
-            "updated_at",
-            "time_limit",
-            "pruned_until",
-        ),
-        ("id",),
+        "id",
+        "id name workflow cron_expression timezone enabled:int catchup_policy overlap_policy "
+        "jitter_seconds:int start_date:int end_date:int params decided_until:int next_tick:int "
+        "due_at:int last_tick:int generation:int created_at:int updated_at:int time_limit:int "
+        "pruned_until:int",
     ),
-    Table(
+    _table(
         "trigger",
-        (
-            "id",
-            "name",
-            "workflow",
-            "poll_interval_ms",
-            "cron_expression",
-            "timezone",
-            "allow_concurrent",
-            "enabled",
-            "last_poll_at",
-            "next_poll_at",
-            "generation",
-            "created_at",
-            "updated_at",
-        ),
-        ("id",),
+        "id",
+        "id name workflow poll_interval_ms:int cron_expression timezone allow_concurrent:int "
+        "enabled:int last_poll_at:int next_poll_at:int generation:int created_at:int "
+        "updated_at:int",
     ),
 )
 """In the order in which they are copied: what hides or holds runs comes before them, and what makes

@@ -2,9 +2,18 @@
 
 A file holds statements under ``-- name: insert_run`` lines, with ``:name`` parameters. Compiling
 puts the dialect's placeholder in their place and remembers their order, so that rows are bound as
-plain tuples, which ``executemany`` takes without a lookup per value. A parameter after ``IN`` or
-``FROM`` is a list (see ``Wording``), which each database unpacks in its own way. Knows no meaning
-of a statement and no database; refuses a wrong file when it is loaded.
+plain tuples, which ``executemany`` takes without a lookup per value. Knows no meaning of a
+statement and no database; refuses a wrong file when it is loaded.
+
+Some parameters are lists, which each database words in its own way (see ``Wording``):
+
+``IN :ids``, ``FROM :ids AS wanted``
+    A list of values: membership, or a row for each value, in the column ``value``.
+``INSERT INTO cloaca_tick :rows(schedule_id, tick)``
+    Rows that are inserted as they are. A field has the kind of the column of its name.
+``:columns(run)``, ``:columns(run AS one, input = '')``, ``:key(run)``, ``:key(run DESC)``
+    The columns of a table of ``records/transfer.py``, with other values for some; those of its key.
+    ``:key_values(run)`` are the parameters of the key.
 """
 
 from __future__ import annotations
@@ -16,11 +25,13 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
+from cloaca_core.store.sql.lists import Arrays, with_columns, with_rows
+
 Row: TypeAlias = tuple[Any, ...]
 """Values for the parameters of a statement, or a row that it answered."""
 
 _NAME_LINE = re.compile(r"^-- name: *(?P<name>.*?) *$", re.MULTILINE)
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NAME = re.compile(r"[a-z][a-z0-9_]*(?:TABLE)?")
 # No alternative begins with a group: so the search passes over plain text four times as fast, which
 # is half a millisecond of the time to a program's first result.
 _TOKEN = re.compile(
@@ -43,6 +54,8 @@ class Wording(NamedTuple):
     """For ``IN :name``: equal to an item of a list. ``NOT id IN :name`` is the opposite."""
     items: str
     """For ``:name`` after ``FROM``: the items of a list of texts, in a column ``value``."""
+    arrays: Arrays | None = None
+    """For ``:rows``; None where a statement is executed once for each row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +111,10 @@ def parse(text: str) -> dict[str, str]:
 
 def compile_statement(name: str, text: str, wording: Wording) -> Statement:
     """Word the parameters as the database takes them and drop the comments."""
+    if ":columns(" in text or ":key" in text:
+        text = with_columns(name, text)
+    if ":rows" in text:
+        text = with_rows(name, text, wording.arrays)
     escapes = "%" in wording.placeholder
     parameters: list[str] = []
     sql: list[str] = []
@@ -126,13 +143,21 @@ def load_statements(
 ) -> Mapping[str, Statement]:
     """Compile the required statements from the texts of files, of which a later one replaces
     statements of an earlier one.
-
-    A missing statement and one that is not required are errors: both are typing mistakes, which
-    would otherwise be noticed late or never.
     """
     texts: dict[str, str] = {}
     for file in files:
         texts |= parse(file)
+    return compile_all(texts, required, wording)
+
+
+def compile_all(
+    texts: Mapping[str, str], required: Sequence[str], wording: Wording
+) -> Mapping[str, Statement]:
+    """Compile the required statements.
+
+    A missing statement and one that is not required are errors: both are typing mistakes, which
+    would otherwise be noticed late or never.
+    """
     if missing := sorted(set(required) - texts.keys()):
         raise LookupError(f"statements without SQL: {', '.join(missing)}")
     if unknown := sorted(texts.keys() - set(required)):

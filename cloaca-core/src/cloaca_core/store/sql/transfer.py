@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from cloaca_core.records.transfer import BY_NAME, OF_RUNS, TABLES, Key, Table
+from cloaca_core.records.transfer import BY_NAME, OF_RUNS, Key, Table
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Dialect, Step
-from cloaca_core.store.sql.queries import Statement, Wording, load_statements
+from cloaca_core.store.sql.queries import Statement, Wording, compile_all, parse
 
 _FILE: Final = "transfer.sql"
 _KEEP_ALL: Final = "keep_all"
+_TABLE: Final = "TABLE"
+"""Stands for the name of a table in statements that are made for each."""
 
 
 class SqlTransfer:
@@ -61,8 +63,18 @@ class SqlTransfer:
 @lru_cache(maxsize=8)
 def _load(package: str, wording: Wording) -> Mapping[str, Statement]:
     """The statements as the dialect with this ``sql_package`` words them."""
-    files = [package_files(__package__).joinpath(_FILE), package_files(package).joinpath(_FILE)]
-    names = [f"{verb}_{table.name}" for table in TABLES for verb in ("page", "last", "put")]
-    names += [f"strays_{name}" for name in OF_RUNS]
-    texts = [file.read_text("utf-8") for file in files if file.is_file()]
-    return load_statements(texts, [*names, _KEEP_ALL], wording)
+    ours, theirs = package_files(__package__), package_files(package).joinpath(_FILE)
+    shared = _of_tables(parse(ours.joinpath(_FILE).read_text("utf-8")))
+    override = parse(theirs.read_text("utf-8")) if theirs.is_file() else {}
+    return compile_all(shared | override, list(shared), wording)
+
+
+def _of_tables(texts: Mapping[str, str]) -> dict[str, str]:
+    """The statements of a file; those of a table for each that has none of its own."""
+    made = {
+        name.replace(_TABLE, table): text.replace(_TABLE, table)
+        for name, text in texts.items()
+        if _TABLE in name
+        for table in (OF_RUNS if name.startswith("strays") else BY_NAME)
+    }
+    return made | {name: text for name, text in texts.items() if _TABLE not in name}
