@@ -13,6 +13,7 @@ from cloaca_core.records.standing import (
     Holds,
     RunnerLoad,
     Standing,
+    Suspect,
     UnendedChild,
     Unread,
     WorkflowPause,
@@ -154,6 +155,7 @@ def facts(
     waits: Sequence[WaitRow] = (),
     unread: Sequence[Unread] = (),
     steps: Mapping[str, int] | None = None,
+    suspect: Suspect | None = None,
 ) -> Facts:
     """What is known of a run at ``NOW``."""
     standing = Standing(
@@ -169,5 +171,6 @@ def facts(
         waits=waits,
         unread=unread,
         steps=steps or {},
+        suspect=suspect,
     )
     return Facts(NOW, standing, runners, tasks, known_version, newest, here, active)

@@ -14,10 +14,12 @@ from cloaca_core.records.standing import (
     Holds,
     RunnerLoad,
     Standing,
+    Suspect,
     UnendedChild,
     Unread,
     WorkflowPause,
 )
+from cloaca_core.records.states import SUSPECT_AFTER, ReasonCode, TaskStatus
 from cloaca_core.records.steering import RestartRow
 
 
@@ -79,7 +81,19 @@ class MemoryStanding(MemorySteering):
             unread=self._unread(run_id),
             steps=self._steps(run_id),
             progress=await self.progress([run_id]),
+            suspect=self._suspect_beside(run),
         )
+
+    def _suspect_beside(self, run: RunRow) -> Suspect | None:
+        found = []
+        for body in self.attempts.values():
+            of, died = self.runs[body.run_id], body.crashes >= SUSPECT_AFTER
+            is_here = of.owner is not None and of.owner == run.owner and of.ended_at is None
+            is_alone = body.reason_code in (None, ReasonCode.ALONE)
+            was_lost = of.recoveries >= SUSPECT_AFTER
+            if is_here and was_lost and died and is_alone and body.status == TaskStatus.RUNNING:
+                found.append((body.epoch != of.epoch, body.run_id, body.task_id))
+        return Suspect(*min(found)[:0:-1]) if found else None
 
     def _unread(self, run_id: str) -> list[Unread]:
         left = [each for each in self.mailbox.values() if each.run_id == run_id]

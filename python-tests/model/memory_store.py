@@ -381,12 +381,13 @@ class MemoryStore(
             beat=0, fenced=False, draining_since=None, idle_since=None, sharing=None
         )
         found = self.registered.setdefault(runner.id, fresh)
-        as_fresh = found._replace(beat=0, fenced=False, lease_until=runner.lease_until)
+        as_fresh = found._replace(beat=0, fenced=False, lease_until=runner.lease_until, host=None)
         if as_fresh._replace(draining_since=None, idle_since=None, sharing=None) != fresh:
             raise StoreOpenError(f"runner_id {runner.id!r} is in use by another runner")
         if name is not None and runner.id not in self.numbers:
             self.numbers[runner.id] = name.number
             self.name_rows[name.number] = name
+            self.registered[runner.id] = found._replace(host=name.host)
 
     async def runner_names(self, numbers: Collection[int]) -> list[RunnerName]:
         return [name for number, name in sorted(self.name_rows.items()) if number in numbers]

@@ -243,8 +243,9 @@ def test_a_process_killed_before_any_statement_leaves_nothing(
         [sys.executable, "-W", "ignore", str(TO_BASE), url], capture_output=True, text=True
     )
 
-    statements = len(list(split_statements(before.to_base)))
-    assert (done.stderr, done.stdout) == ("", f"{statements} 0\n")
+    deaths = len(list(split_statements(before.to_base)))
+    deaths += len(load_migrations("cloaca_sqlite")) > 1  # the base was there, what follows it not
+    assert (done.stderr, done.stdout) == ("", f"{deaths} 0\n")
     new = own_databases.new()
     assert shape(own_databases, url, "sqlite") == shape(own_databases, new, "sqlite")
 

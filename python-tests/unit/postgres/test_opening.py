@@ -11,7 +11,15 @@ import pytest
 from tables import each_row
 
 import cloaca
-from cloaca_core.conformance.rows import new_run, runner, schedule, stored, submit
+from cloaca_core.conformance.rows import (
+    attempt,
+    new_run,
+    record,
+    runner,
+    schedule,
+    stored,
+    submit,
+)
 from cloaca_core.errors import (
     ForeignDatabaseError,
     NewerSchemaError,
@@ -19,6 +27,7 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
+from cloaca_core.records.runners import RunnerName
 from cloaca_core.store.migrate import load_before_base, load_migrations
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres import BACKEND
@@ -140,14 +149,19 @@ def test_tables_of_0x_in_the_same_schema_are_left_alone(
 def test_the_views_for_people_show_instants(opened: str, query: Query) -> None:
     async def fill() -> None:
         store = await BACKEND.open(opened, StoreOptions())
-        await store.register(runner("r1"))
+        await store.register(runner("r1"), RunnerName(7, "r1", "web-1", 17))
         await submit(store, new_run("a"))
+        await record(store, [attempt("a")])
         await store.close()
 
     asyncio.run(fill())
 
     (row,) = query("SELECT created_at AT TIME ZONE 'UTC', ended_at FROM cloaca_run_readable")
     assert (str(row[0]), row[1]) == ("2023-11-14 22:13:20", None)
+    assert query("SELECT version = ran_version FROM cloaca_run_readable") == [(True,)]
+    assert query("SELECT runner, process, host FROM cloaca_attempt_readable") == [
+        ("r1", 17, "web-1")
+    ]
 
 
 def test_with_a_pooler_everything_works_too(postgres_url: str) -> None:

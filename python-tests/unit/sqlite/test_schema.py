@@ -233,6 +233,29 @@ def test_the_views_show_instants_to_people(raw: sqlite3.Connection) -> None:
     ).fetchall() == [("2023-11-14T22:13:20.000000Z", None, None)]
 
 
+def test_the_views_name_the_version_that_ran_and_the_runner_of_an_attempt(
+    raw: sqlite3.Connection,
+) -> None:
+    raw.execute(
+        "INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, started_at,"
+        " tags, input, ran_version) VALUES ('a', 'w', 'v1', 'Running', 1, 1, 2, '{}', '{}', 'v2'),"
+        " ('b', 'w', 'v1', 'Running', 1, 1, 2, '{}', '{}', NULL),"
+        " ('c', 'w', 'v1', 'Pending', 0, 1, NULL, '{}', '{}', NULL)"
+    )
+    raw.execute("INSERT INTO cloaca_runner_name VALUES (7, 'r1', 'web-1', 17, NULL)")
+    raw.execute(
+        "INSERT INTO cloaca_attempt (run_id, task_id, attempt, epoch, status, crashes, runner)"
+        " VALUES ('a', 't', 1, 1, 'Running', 0, 7), ('a', 'u', 1, 1, 'Running', 0, NULL),"
+        " ('a', 'x', 0, 1, 'Skipped', 0, 7)"
+    )
+
+    versions = raw.execute("SELECT version, ran_version FROM cloaca_run_readable ORDER BY id")
+    assert versions.fetchall() == [("v1", "v2"), ("v1", "v1"), ("v1", None)]
+    assert raw.execute(
+        "SELECT task_id, runner, process, host FROM cloaca_attempt_readable ORDER BY task_id"
+    ).fetchall() == [("t", "r1", 17, "web-1"), ("u", None, None, None), ("x", None, None, None)]
+
+
 @each_row(
     ("script", "expected"),
     [

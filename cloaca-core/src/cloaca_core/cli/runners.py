@@ -89,5 +89,6 @@ _COLUMNS = (
     Column("STATE", _state),
     number("runs"),
     number("pid"),
+    Column("HOST", lambda row: row["host"] or "", gives_way=True),
     when("STARTED", "started_at"),
 )

@@ -67,6 +67,8 @@ class LeaseConformance:
         assert [row.runner for row in stands.attempts] == [first.number, second.number]
         assert await store.runner_names([second.number, 9, first.number]) == [second, first]
         assert await store.runner_names([]) == []
+        assert [row.host for row in await store.runners()] == ["web-2"]
+        assert [each.row.host for each in stands.runners] == ["web-2"]
 
     async def test_a_runner_without_a_name_records_attempts_without_one(self, store: Store) -> None:
         await store.register(runner("r1"))

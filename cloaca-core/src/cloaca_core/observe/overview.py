@@ -36,7 +36,8 @@ class RunnerLine(Shown):
     """A runner in the table. ``alive`` is False for one that is gone and whose runs are about to be
     taken over; ``runs`` counts those that it owns, up to 1,000. ``draining_since`` is when it was
     asked to leave. ``backlog`` counts its runs that wait for a slot although the runners
-    ``idle_beside`` have free ones: they are given some within seconds.
+    ``idle_beside`` have free ones: they are given some within seconds. ``pid`` is its process on
+    ``host``.
     """
 
     id: str
@@ -48,6 +49,7 @@ class RunnerLine(Shown):
     draining_since: str | None = None
     backlog: int = 0
     idle_beside: tuple[str, ...] = ()
+    host: str | None = None
 
     @property
     def backlog_text(self) -> str:
@@ -190,4 +192,5 @@ def _runner_line(state: RunnerState, now: Instant, told: Mapping[str, Sharing]) 
         draining_since=rfc3339_or_none(row.draining_since),
         backlog=backlog,
         idle_beside=idle if backlog else (),
+        host=row.host,
     )

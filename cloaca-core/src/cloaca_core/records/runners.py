@@ -20,7 +20,7 @@ class RunnerRow(NamedTuple):
     ``protocol`` says which states of runs the runner knows: see ``PROTOCOL``. ``draining_since`` is
     when somebody asked the runner to leave, None if nobody has; ``idle_since`` since when the
     runner owns no run, by its own clock, None while it may own some; ``sharing`` is the text of a
-    ``Sharing``, None for an empty one.
+    ``Sharing``, None for an empty one. ``host`` is that of its ``RunnerName``, where it was read.
     """
 
     id: str
@@ -36,6 +36,7 @@ class RunnerRow(NamedTuple):
     draining_since: int | None = None
     idle_since: int | None = None
     sharing: str | None = None
+    host: str | None = None
 
 
 class Fleet(NamedTuple):

@@ -67,6 +67,13 @@ class Unread(NamedTuple):
     messages: int
 
 
+class Suspect(NamedTuple):
+    """A body that runs alone in the process of its runner, or is to. Others begin after its end."""
+
+    task_id: str
+    run_id: str
+
+
 class Standing(NamedTuple):
     """A run as it stands, without payloads, and those who may execute it; all of one instant.
 
@@ -74,7 +81,8 @@ class Standing(NamedTuple):
     were counted. ``paused`` is the pause of its workflow. ``attempts`` have no ``change``.
     ``lacking`` has the runners that have left the run, by id, with the tasks that they lack.
     ``waits`` are open; a run that has ended has none. ``steps`` says how many steps each task has
-    kept, if it has kept any. ``progress`` is that of attempts that told it.
+    kept, if it has kept any. ``progress`` is that of attempts that told it. ``suspect`` is the one
+    in the process of the run's owner that comes first, which may be of this run.
     """
 
     row: RunRow
@@ -90,3 +98,4 @@ class Standing(NamedTuple):
     unread: Sequence[Unread] = ()
     steps: Mapping[str, int] = MappingProxyType({})
     progress: Sequence[ProgressRow] = ()
+    suspect: Suspect | None = None

@@ -1,6 +1,6 @@
 -- The schema of a new database, as the migrations leave it. Do not edit this: when they
 -- have changed, run `python tasks.py head`.
--- Made from migrations 1 to 1, digest 816cefb99f0d062beb487f37f3dde657175be23a5b6b3f540f674368ef904193
+-- Made from migrations 1 to 2, digest 0efa5b76fe96b02e78eeadd5c2a07103c4341a38ec6e349efbcd4cbe28c2af63
 
 CREATE TABLE cloaca_migration (
     number integer NOT NULL,
@@ -521,7 +521,11 @@ SELECT cloaca_run.id,
     cloaca_run.steer_reason,
     cloaca_run.queue,
     cloaca_run.child_kind,
-    cloaca_run.singleton_key
+    cloaca_run.singleton_key,
+        CASE
+            WHEN cloaca_run.started_at IS NOT NULL THEN COALESCE(cloaca_run.ran_version, cloaca_run.version)
+            ELSE NULL::text
+        END AS ran_version
    FROM cloaca_run
   WHERE NOT (EXISTS ( SELECT 1
            FROM cloaca_tombstone gone
@@ -543,8 +547,12 @@ SELECT cloaca_attempt.run_id,
     cloaca_attempt.change,
     cloaca_attempt.error_traceback,
     cloaca_attempt.crashes,
-    cloaca_attempt.epoch
+    cloaca_attempt.epoch,
+    ran_in.id AS runner,
+    ran_in.process,
+    ran_in.host
    FROM cloaca_attempt
+     LEFT JOIN cloaca_runner_name ran_in ON ran_in.number = cloaca_attempt.runner AND cloaca_attempt.attempt > 0
   WHERE NOT (EXISTS ( SELECT 1
            FROM cloaca_tombstone gone
              JOIN cloaca_run run ON gone.root_id = COALESCE(run.root_id, run.id)

@@ -28,8 +28,9 @@ def test_rows_are_shaped_and_runs_that_are_gone_left_out() -> None:
         due_at=None,
         tags="{}",
     )
+    named = runner("r1")._replace(host="web-1")
     states = [
-        RunnerState(RunnerLoad(runner("r1"), 3, owns_workflow=False), LATE + 1, is_here=True),
+        RunnerState(RunnerLoad(named, 3, owns_workflow=False), LATE + 1, is_here=True),
         RunnerState(RunnerLoad(runner("r2"), 0, owns_workflow=False), LATE + 1, process_ended=True),
     ]
 
@@ -53,10 +54,8 @@ def test_rows_are_shaped_and_runs_that_are_gone_left_out() -> None:
     assert found.oldest_pending is not None
     assert (found.oldest_pending.id, found.oldest_pending_seconds) == ("p", 5.0)
     assert not found.oldest_pending_given_back
-    assert [(each.id, each.alive, each.runs, each.is_here) for each in found.runners] == [
-        ("r1", True, 3, True),
-        ("r2", False, 0, False),
-    ]
+    seen = [(each.id, each.alive, each.runs, each.is_here, each.host) for each in found.runners]
+    assert seen == [("r1", True, 3, True, "web-1"), ("r2", False, 0, False, None)]
     assert [each.prompt for each in found.approvals] == ["ok?"]
     assert (found.paused_workflows, found.retention_days) == (("flow",), 90)
     assert found.to_dict()["approvals"][0]["task_id"] == "sign"

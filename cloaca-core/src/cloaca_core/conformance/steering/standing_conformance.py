@@ -29,8 +29,15 @@ from cloaca_core.conformance.rows import (
     wait,
 )
 from cloaca_core.records.runs import NewRun
-from cloaca_core.records.standing import Holds, Standing, UnendedChild, Unread, WorkflowPause
-from cloaca_core.records.states import RunStatus, TaskStatus
+from cloaca_core.records.standing import (
+    Holds,
+    Standing,
+    Suspect,
+    UnendedChild,
+    Unread,
+    WorkflowPause,
+)
+from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.records.steering import PauseRow, Reopening, RestartRow
 from cloaca_core.store.protocol import Store
 
@@ -241,6 +248,34 @@ class StandingConformance:
         await keep(store, memo("a", task_id="begin"), memo("b", "other"))
 
         assert (await _standing(store, "a")).steps == {"begin": 1, "load": 3}
+
+    async def test_the_suspect_in_the_process_of_the_owner_is_told(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, *[new_run(run_id) for run_id in "abc"])
+        for died, (epoch, owner) in enumerate([(1, "r1"), (3, "r2")]):
+            begun = attempt("b", "burn", epoch=epoch, status=TaskStatus.RUNNING, crashes=died)
+            pool = begun._replace(run_id="a", crashes=2, reason_code=ReasonCode.ELSEWHERE)
+            await record(store, [begun, pool], runner_id=owner)
+            assert (await _standing(store, "a")).suspect is None
+            await store.fence(owner, 0)
+            await store.take_over(owner, 9)
+            await store.register(runner(f"r{died + 2}"))
+            await store.claim(f"r{died + 2}", [WORKFLOW], 9, LATER)
+        await submit(store, new_run("here"), new_run("free", owner=None), runner_id="r3")
+        await submit(store, new_run("there", owner="r4"), runner_id="r4")
+
+        burning, here = Suspect("burn", "b"), ["a", "b", "c"]
+        assert [(await _standing(store, each)).suspect for each in here] == [burning] * 3
+        assert (await _standing(store, "free")).suspect is None
+        assert (await _standing(store, "there")).suspect is None
+
+        alone = attempt("c", epoch=5, status=TaskStatus.RUNNING, crashes=2, reason=ReasonCode.ALONE)
+        await record(store, [alone], runner_id="r3")
+        assert (await _standing(store, "a")).suspect == Suspect("load", "c")
+        await record(store, [attempt("c", epoch=5, crashes=2)], runner_id="r3")
+        assert (await _standing(store, "a")).suspect == burning
+        await record(store, ends=[run_end("b", epoch=5)], runner_id="r3")
+        assert (await _standing(store, "a")).suspect is None
 
 
 def _waiting(

@@ -156,6 +156,8 @@ class _Tasks:
             return self._suspected(task, known.row)
         if (active := self._facts.active) is not None and task in active.queued:
             return self._queued(task, before)
+        if active is None and (suspect := self._suspect_in_place_of(task)) is not None:
+            return Why("suspect", f"{before}{self._behind(task, suspect)}")
         return Why("ready", f"{before}runs already, or waits for a free slot of its runner")
 
     def _may_run(self) -> str:
@@ -185,13 +187,22 @@ class _Tasks:
         active = self._facts.active
         assert active is not None
         setting, executor = active.queued[task], self._executor(task)
-        if (suspect := active.suspects.get(executor)) is not None:
+        if (suspect := self._suspect_in_place_of(task)) is not None:
             return Why("suspect", f"{before}{self._behind(task, suspect)}")
         if executor is None or (usage := active.executors.get(executor)) is None:
             text = f"waits for a free slot ({setting}), or is about to start"
         else:
             text = _slot_text(executor, usage)
         return Why("limit", f"{before}{text}", Wait("limit", setting))
+
+    def _suspect_in_place_of(self, task: str) -> tuple[str, str] | None:
+        """The suspect for whose end a task waits. Of other processes only the one outside of
+        executors is recorded.
+        """
+        executor, active = self._executor(task), self._facts.active
+        if active is not None:
+            return active.suspects.get(executor)
+        return self._facts.standing.suspect if executor is None else None
 
     def _behind(self, task: str, suspect: tuple[str, str]) -> str:
         """For what a task waits while there is a suspect in its place, which it may be itself."""

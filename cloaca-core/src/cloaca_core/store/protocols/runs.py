@@ -216,5 +216,8 @@ class RunStore(Protocol):
         Attempts are ordered by task and attempt, restarts by task and first attempt, children by
         id, runners oldest first, fenced ones included, waits by their keys, unread messages by kind
         and name, those without a number included. At most ``most`` children are read, and at most
-        ``most`` runs counted, of each runner and ahead of this one. Only reads.
+        ``most`` runs counted, of each runner and ahead of this one. The suspect is a running body
+        with ``SUSPECT_AFTER`` crashes that is on no executor, of a run of the same owner that was
+        taken over as often; one that its owner has begun comes first, then by run and task. Only
+        reads.
         """

@@ -312,6 +312,7 @@ class StandingQueries(Statements):
     restarts_of_run: Statement
     unended_children: Statement
     runner_loads: Statement
+    suspect_before: Statement
     runners_without_tasks: Statement
     open_waits_of_run: Statement
     unread_of_run: Statement

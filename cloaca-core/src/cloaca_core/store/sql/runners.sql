@@ -37,9 +37,11 @@ FROM cloaca_runner WHERE id = :id;
 
 -- name: list_runners
 -- List all runners, oldest first.
-SELECT id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced, started_at, protocol,
-    draining_since, idle_since, sharing
-FROM cloaca_runner ORDER BY started_at, id;
+SELECT cloaca_runner.id, boot_id, pid_namespace, pid, process_start, beat, lease_until, fenced,
+    started_at, protocol, draining_since, idle_since, sharing, name.host
+FROM cloaca_runner
+LEFT JOIN cloaca_runner_name AS name ON name.number = cloaca_runner.number
+ORDER BY started_at, cloaca_runner.id;
 
 
 -- name: beat

@@ -11,10 +11,12 @@ from cloaca_core.records.standing import (
     Holds,
     RunnerLoad,
     Standing,
+    Suspect,
     UnendedChild,
     Unread,
     WorkflowPause,
 )
+from cloaca_core.records.states import SUSPECT_AFTER
 from cloaca_core.records.steering import RestartRow
 from cloaca_core.records.task_logs import ProgressRow
 from cloaca_core.records.waits import WaitRow
@@ -29,13 +31,13 @@ class SqlStandings(SqlPart):
     """Contract: see ``RunStore.standing``."""
 
     async def standing(self, run_id: str, most: int) -> Standing | None:
-        known = {"run_id": run_id, "most": most}
+        known = {"run_id": run_id, "most": most, "suspect_after": SUSPECT_AFTER}
         answers = await self._dialect.read(steps_of(self._queries.standing, known))
-        runs, pauses, aheads, attempts, restarts, children, runners, left, *of_waits = answers
+        runs, pauses, aheads, attempts, restarts, children, runners, *others = answers
         if not runs:
             return None
         ((ahead,),) = aheads
-        waits, unread, steps, progress = of_waits
+        suspects, left, waits, unread, steps, progress = others
         return Standing(
             row=RunRow._make(runs[0][:_RUN]),
             holds=Holds._make(runs[0][_RUN:]),
@@ -50,6 +52,7 @@ class SqlStandings(SqlPart):
             unread=list(map(Unread._make, unread)),
             steps=dict(steps),
             progress=list(map(ProgressRow._make, progress)),
+            suspect=Suspect._make(suspects[0]) if suspects else None,
         )
 
 

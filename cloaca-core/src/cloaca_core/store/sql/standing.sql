@@ -102,7 +102,7 @@ ORDER BY id LIMIT :most;
 -- of the workflow of this run.
 SELECT runner.id, runner.boot_id, runner.pid_namespace, runner.pid, runner.process_start, runner.beat,
     runner.lease_until, runner.fenced, runner.started_at, runner.protocol, runner.draining_since,
-    runner.idle_since, runner.sharing,
+    runner.idle_since, runner.sharing, name.host,
     (
         SELECT count(*) FROM (
             SELECT 1 FROM cloaca_run AS owned
@@ -115,7 +115,22 @@ SELECT runner.id, runner.boot_id, runner.pid_namespace, runner.pid, runner.proce
             AND owned.workflow = (SELECT run.workflow FROM cloaca_run AS run WHERE run.id = :run_id)
     ) THEN 1 ELSE 0 END AS owns_workflow
 FROM cloaca_runner AS runner
+LEFT JOIN cloaca_runner_name AS name ON name.number = runner.number
 ORDER BY runner.started_at, runner.id;
+
+
+-- name: suspect_before
+-- Read the body in the process of this run's owner that runs alone, or else is to run alone first. Its
+-- process died :suspect_after times, so a run of it was taken over as often.
+SELECT body.task_id, body.run_id
+FROM cloaca_run AS run
+JOIN cloaca_run AS owned ON owned.owner = run.owner AND owned.ended_at IS NULL
+JOIN cloaca_attempt AS body ON body.run_id = owned.id
+WHERE run.id = :run_id AND owned.owner IS NOT NULL AND owned.recoveries >= :suspect_after
+    AND body.status = 'Running' AND body.crashes >= :suspect_after
+    AND (body.reason_code IS NULL OR body.reason_code = 'alone')
+ORDER BY CASE WHEN body.epoch = owned.epoch THEN 0 ELSE 1 END, owned.id, body.task_id
+LIMIT 1;
 
 
 -- name: runners_without_tasks

@@ -21,7 +21,7 @@ from tables import each_row
 
 from cloaca_core._engine.observe.facts import Active, Facts
 from cloaca_core.records.runs import RunRow
-from cloaca_core.records.standing import Holds, UnendedChild, Unread, WorkflowPause
+from cloaca_core.records.standing import Holds, Suspect, UnendedChild, Unread, WorkflowPause
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.records.waits import APPROVAL, EVENT, NEVER, SLEEP, WaitRow
 from cloaca_core.runner.explain.runs import why_run
@@ -247,6 +247,8 @@ def test_what_a_run_in_progress_waits_for() -> None:
         "tasks that wait for a free slot: fetch",
         Wait("limit", "max_concurrent_tasks"),
     )
+    known = facts(OWNED, runners=[state()], suspect=Suspect("burn", "r7"))
+    assert said(known) == ("suspect", "tasks that wait because a suspect runs alone: fetch")
 
 
 def test_a_run_of_unknown_tasks_says_who_works_on_it() -> None:

@@ -21,7 +21,7 @@ from tables import each_row
 from cloaca_core._engine.execute.usage import Usage
 from cloaca_core._engine.observe.facts import Active, Facts
 from cloaca_core.definition import rules
-from cloaca_core.records.standing import UnendedChild
+from cloaca_core.records.standing import Suspect, UnendedChild
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.records.steering import RestartRow
 from cloaca_core.runner.explain.explanation import TaskExplanation
@@ -209,6 +209,15 @@ def test_a_body_that_waits_for_a_suspect_names_it() -> None:
     known = facts(OWNED, runners=[state()], active=active)
     text = "waits for the end of task burn of run r7, a suspect that runs alone"
     assert said(known, "fetch") == ("Ready", "suspect", text)
+
+
+def test_a_body_of_another_process_that_waits_for_a_suspect_names_it() -> None:
+    text = "waits for the end of task burn of run r7, a suspect that runs alone"
+    elsewhere = facts(OWNED, runners=[state()], suspect=Suspect("burn", "r7"))
+    assert said(elsewhere, "fetch") == ("NotStarted", "suspect", text)
+
+    on_executor = facts(OWNED, runners=[state()], tasks=ON_CPU, suspect=Suspect("burn", "r7"))
+    assert of(on_executor, "fetch").code == "ready"
 
 
 @each_row(
