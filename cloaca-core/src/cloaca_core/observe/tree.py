@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core.definition.recorded import TASK
 from cloaca_core.observe.listing import RunLine
 from cloaca_core.observe.reading import Family, RunView, read_family
-from cloaca_core.runner.results import Progress, Wait, run_info, seconds_between, task_results
+from cloaca_core.runner.results import TaskResult, run_info, seconds_between, task_results
 from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.namespace import SEPARATOR
-from cloaca_core.values.option_names import TaskStatus
 
 if TYPE_CHECKING:
     from cloaca_core.definition.recorded import RecordedTask
     from cloaca_core.definition.task import Task
     from cloaca_core.records.runs import AttemptRow
     from cloaca_core.records.steering import ChildRow
-    from cloaca_core.runner.results import TaskResult
     from cloaca_core.values.instants import Instant
 
 __all__ = [
@@ -35,30 +34,26 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class TaskNode(Shown):
-    """A task of a run, as ``TaskResult`` has it. ``kind`` is ``task``, or ``sleep``, ``event`` or
-    ``approval`` for a node that waits, None where the definition is not known. ``seconds`` are
-    those of its latest attempt, and so is ``progress``. ``children`` are the runs that its bodies
-    have submitted, detached ones aside.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskNode(TaskResult, Shown):
+    """A task of a run, in the tree. ``kind`` is ``task``, or ``sleep``, ``event`` or ``approval``
+    for a node that waits, None where the definition is not known. ``seconds`` are those of its
+    latest attempt, and so is ``progress``. ``children`` are the runs that its bodies have
+    submitted, detached ones aside. The ``traceback`` is not read.
     """
 
-    task_id: str
+    FORM = (
+        "task_id kind status depends_on attempts started_at ended_at seconds error error_type "
+        "skip_reason retry_at waits_for children progress skip_code"
+    )
+
     kind: str | None
-    status: TaskStatus
     depends_on: tuple[str, ...]
-    attempts: int
-    started_at: str | None
-    ended_at: str | None
     seconds: float | None
-    error: str | None
-    error_type: str | None
-    skip_reason: str | None
-    retry_at: str | None
-    waits_for: Wait | None
     children: tuple[RunTree, ...] = ()
-    progress: Progress | None = None
-    skip_code: str | None = None
+
+
+_OF_RESULT: Final = attrgetter(*[each.name for each in fields(TaskResult)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,22 +154,11 @@ def _node(
     family: Family,
 ) -> TaskNode:
     return TaskNode(
-        task_id=result.task_id,
+        *_OF_RESULT(result),
         kind=kind_of(task),
-        status=result.status,
         depends_on=() if task is None else task.dependencies,
-        attempts=result.attempts,
-        started_at=result.started_at,
-        ended_at=result.ended_at,
         seconds=_seconds(latest, family.views, family.now),
-        error=result.error,
-        error_type=result.error_type,
-        skip_reason=result.skip_reason,
-        retry_at=result.retry_at,
-        waits_for=result.waits_for,
         children=tuple([_tree(family, child.id) for child in children]),
-        progress=result.progress,
-        skip_code=result.skip_code,
     )
 
 
