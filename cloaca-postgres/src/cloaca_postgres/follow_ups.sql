@@ -1,22 +1,9 @@
 -- Statements about what follows the ends of runs, as PostgreSQL words them, and why. The rules are at the
 -- head of runs.sql.
 --
--- * insert_when_ended, insert_follow_up: rows.
 -- * to_json writes a text as JSON; SQLite has json_quote for that.
 -- * An id is a UUIDv7 as in values/ids.py: how many runs there are is known only within the transaction.
 --   All but its time and its version is that of a random UUID.
-
-
--- name: insert_when_ended
--- Record what follows the ends of workflows' runs, unless it is recorded already.
-INSERT INTO cloaca_when_ended (workflow, version, place, status, submits, content)
-SELECT new.workflow, new.version, new.place, new.status, new.submits, new.content
-FROM unnest(
-    CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]), CAST(:place AS BIGINT[]),
-    CAST(:status AS TEXT[]), CAST(:submits AS TEXT[]), CAST(:content AS TEXT[])
-) AS new (workflow, version, place, status, submits, content)
-ORDER BY new.workflow COLLATE "C", new.place, new.status
-ON CONFLICT DO NOTHING;
 
 
 -- name: insert_follow_up

@@ -2,12 +2,13 @@
 -- other files as well.
 --
 -- Rows: one statement writes many rows. Each parameter is an array with the values of one column,
--- and unnest turns the arrays into rows. One statement for each row would cost five times as much,
--- in the client and in the server.
+-- and unnest turns the arrays into rows (":rows" in the shared files). One statement for each row would
+-- cost five times as much, in the client and in the server.
 --
 -- Plans: PostgreSQL makes them once, perhaps while the tables are empty, and they must still be
--- good when the tables are full. So rows are found by "id = ANY (ARRAY[…])" where "id = …" would
--- mean the same: the plan can only be an index look-up for each row, never a scan. Without
+-- good when the tables are full. So rows are found by "id = ANY (ARRAY[…])" ("id IN […]" in the shared
+-- files) where "id = …" would mean the same: the plan can only be an index look-up for each row, never a
+-- scan. Without
 -- statistics PostgreSQL takes the partial indexes for small; the + before ended_at keeps it from
 -- scanning them.
 --
@@ -16,10 +17,11 @@
 -- lease; fence locks the row FOR UPDATE. So a write that is under way when a runner is fenced
 -- either commits before, and the takeover sees it, or finds the runner fenced.
 --
--- * insert_plain_run, insert_run, insert_tag, note_submission, record_attempt, end_run, park_run, pause_exhausted,
---   note_exhausted: rows. The first two also pass over keys that a user's transaction writes. Of several
---   rows for one attempt record_attempt writes one, as ON CONFLICT cannot update a row twice in one
---   statement.
+-- * insert_plain_run, insert_run: pass over keys that a user's transaction writes.
+-- * record_attempt: of several rows for one attempt it writes one, as ON CONFLICT cannot update a row twice
+--   in one statement.
+-- * end_run: its plan. A join looks the runner up once for all rows; SQLite would write the rows of a join
+--   down first.
 -- * find_keys: its list holds pairs, which ->> takes apart and which must be cast to JSON for it; and
 --   its plan: a join may read all keys of a table that was small when the plan was made.
 -- * lock_runs, fence_runs, lock_roots: lock runs by id.
@@ -171,30 +173,6 @@ ORDER BY root.id
 FOR KEY SHARE OF root;
 
 
--- name: insert_tag
--- Index tags of runs. Runs that were not inserted because other runs have their keys get none.
-INSERT INTO cloaca_run_tag (run_id, tag, content)
-SELECT new.run_id, new.tag, new.content
-FROM unnest(CAST(:run_id AS TEXT[]), CAST(:tag AS TEXT[]), CAST(:content AS TEXT[]))
-    AS new (run_id, tag, content)
-WHERE EXISTS (
-    SELECT 1 FROM cloaca_run AS run WHERE run.id = ANY(ARRAY[new.run_id]) AND run.tags <> '{}'
-)
-ON CONFLICT DO NOTHING;
-
-
--- name: note_submission
--- Note who has submitted runs. Of runs that were not inserted because other runs have their keys nothing
--- is noted.
-INSERT INTO cloaca_act (
-    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
-)
-SELECT run.id, run.id, run.workflow, 1, 'submit', new.asked_by, NULL, 1, run.created_at
-FROM unnest(CAST(:id AS TEXT[]), CAST(:asked_by AS TEXT[])) AS new (id, asked_by)
-JOIN cloaca_run AS run ON run.id = ANY(ARRAY[new.id])
-ON CONFLICT DO NOTHING;
-
-
 -- name: find_keys
 -- Find the runs that have the idempotency keys of these new runs: (workflow, key, run id).
 SELECT run.workflow, run.idempotency_key, run.id
@@ -291,96 +269,20 @@ WHERE cloaca_attempt.status NOT IN ('Completed', 'Failed', 'Skipped', 'Cancelled
 -- owner, so that the same batch, sent again, gets the same answer. A run that is to be cancelled ends
 -- as Cancelled, even if the runner saw it end otherwise.
 UPDATE cloaca_run AS run
-SET ended_at = new.ended_at,
-    status = CASE WHEN run.cancel_at IS NULL THEN new.status ELSE 'Cancelled' END,
-    final_context = CASE WHEN run.cancel_at IS NULL THEN new.final_context END,
+SET ended_at = :new.ended_at,
+    status = CASE WHEN run.cancel_at IS NULL THEN :new.status ELSE 'Cancelled' END,
+    final_context = CASE WHEN run.cancel_at IS NULL THEN :new.final_context END,
     error_message = CASE
-        WHEN run.cancel_at IS NULL THEN new.error_message ELSE run.steer_reason
+        WHEN run.cancel_at IS NULL THEN :new.error_message ELSE run.steer_reason
     END,
     steer_reason = CASE WHEN run.cancel_at IS NOT NULL THEN run.steer_reason END,
-    reason_code = CASE WHEN run.cancel_at IS NULL THEN new.reason_code ELSE 'cancelled' END,
-    limit_seconds = CASE WHEN run.cancel_at IS NULL THEN new.limit_seconds END,
-    reason_tasks = CASE WHEN run.cancel_at IS NULL THEN new.reason_tasks END
-FROM unnest(
-    CAST(:status AS TEXT[]), CAST(:final_context AS TEXT[]), CAST(:error_message AS TEXT[]),
-    CAST(:ended_at AS BIGINT[]), CAST(:reason_code AS TEXT[]), CAST(:limit_seconds AS BIGINT[]),
-    CAST(:reason_tasks AS TEXT[]), CAST(:id AS TEXT[]), CAST(:runner_id AS TEXT[]),
-    CAST(:fence AS BIGINT[])
-) AS new (
-    status, final_context, error_message, ended_at, reason_code, limit_seconds, reason_tasks, id,
-    runner_id, fence
-)
-JOIN cloaca_runner AS runner ON runner.id = new.runner_id AND runner.fenced = 0
-WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = new.fence
+    reason_code = CASE WHEN run.cancel_at IS NULL THEN :new.reason_code ELSE 'cancelled' END,
+    limit_seconds = CASE WHEN run.cancel_at IS NULL THEN :new.limit_seconds END,
+    reason_tasks = CASE WHEN run.cancel_at IS NULL THEN :new.reason_tasks END
+FROM :rows AS new
+JOIN cloaca_runner AS runner ON runner.id = :new.runner_id AND runner.fenced = 0
+WHERE run.id IN [:new.id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
     AND +run.ended_at IS NULL;
-
-
--- name: park_run
--- Give back runs that can do nothing before :due_at, or (NULL) while they are paused; those that are
--- not (any more), or were sent more than :seen messages, may be claimed at once. A run that is to be
--- cancelled stays with its owner, which ends it. If it rests (:rests 1), its time limit stands still from
--- now on; in a pause it does so already. Those of which nothing has begun (:begun 0) wait as before
--- their claim.
-UPDATE cloaca_run AS run
-SET owner = NULL, epoch = run.epoch + 1, came_due = 0,
-    started_at = CASE WHEN new.begun = 1 THEN run.started_at END,
-    stood_still = run.stood_still + new.rested, deadline_at = run.deadline_at + new.rested,
-    rests_since = CASE
-        WHEN new.rests = 1 AND run.messages <= new.seen AND run.paused_at IS NULL THEN new.parked_at
-    END,
-    due_at = CASE WHEN run.messages <= new.seen THEN new.due_at END,
-    claimable_at = CASE WHEN new.due_at IS NULL THEN run.claimable_at ELSE new.parked_at END,
-    status = CASE
-        WHEN run.paused_at IS NOT NULL THEN 'Paused'
-        WHEN new.begun = 0 THEN 'Pending'
-        WHEN new.due_at IS NULL OR run.messages > new.seen THEN 'Running'
-        ELSE 'Waiting'
-    END
-FROM unnest(
-    CAST(:id AS TEXT[]), CAST(:due_at AS BIGINT[]), CAST(:parked_at AS BIGINT[]),
-    CAST(:seen AS BIGINT[]), CAST(:rests AS BIGINT[]), CAST(:rested AS BIGINT[]),
-    CAST(:begun AS BIGINT[]), CAST(:runner_id AS TEXT[]), CAST(:fence AS BIGINT[])
-) AS new (id, due_at, parked_at, seen, rests, rested, begun, runner_id, fence)
-JOIN cloaca_runner AS runner ON runner.id = new.runner_id AND runner.fenced = 0
-WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = new.fence
-    AND +run.ended_at IS NULL AND run.cancel_at IS NULL;
-
-
--- name: pause_exhausted
--- Pause runs of which a task has used up its attempts, until they are resumed, as far as the runner
--- still owns them. Sent again, perhaps after a resume, it changes nothing: note_exhausted has noted it.
-UPDATE cloaca_run AS run
-SET status = 'Paused', paused_at = coalesce(run.paused_at, new.noted_at), paused_until = NULL,
-    steer_reason = new.reason
-FROM unnest(
-    CAST(:id AS TEXT[]), CAST(:act_id AS TEXT[]), CAST(:reason AS TEXT[]),
-    CAST(:noted_at AS BIGINT[]), CAST(:runner_id AS TEXT[]), CAST(:fence AS BIGINT[])
-) AS new (id, act_id, reason, noted_at, runner_id, fence)
-JOIN cloaca_runner AS runner ON runner.id = new.runner_id AND runner.fenced = 0
-WHERE run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = new.fence
-    AND +run.ended_at IS NULL AND run.cancel_at IS NULL
-    AND NOT EXISTS (
-        SELECT 1 FROM cloaca_act AS act
-        WHERE act.run_id = ANY(ARRAY[new.id]) AND act.id = ANY(ARRAY[new.act_id])
-    );
-
-
--- name: note_exhausted
--- Note the pauses of pause_exhausted as acts.
-INSERT INTO cloaca_act (
-    id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
-)
-SELECT
-    new.act_id, run.id, run.workflow, run.round, 'pause', 'cloaca', new.reason, 1, new.noted_at
-FROM unnest(
-    CAST(:act_id AS TEXT[]), CAST(:reason AS TEXT[]), CAST(:noted_at AS BIGINT[]),
-    CAST(:id AS TEXT[]), CAST(:runner_id AS TEXT[]), CAST(:fence AS BIGINT[])
-) AS new (act_id, reason, noted_at, id, runner_id, fence)
-JOIN cloaca_runner AS runner ON runner.id = new.runner_id AND runner.fenced = 0
-JOIN cloaca_run AS run
-    ON run.id = ANY(ARRAY[new.id]) AND run.owner = new.runner_id AND run.epoch = new.fence
-        AND +run.ended_at IS NULL AND run.cancel_at IS NULL
-ON CONFLICT DO NOTHING;
 
 
 -- name: make_due_claimable

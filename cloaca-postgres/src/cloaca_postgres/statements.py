@@ -23,6 +23,8 @@ WORDING: Final = Wording(
         real="CAST({} AS DOUBLE PRECISION[])",
         rows="unnest({})",
     ),
+    # No plan can be a scan: an index look-up for each row, also when planned for empty tables.
+    look_up="= ANY(ARRAY[{}])",
 )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Final, TypeVar
 
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.follow_ups import NewFollowUp
@@ -24,6 +25,10 @@ _NO_TAGS = "{}"
 _NONE: Final = frozenset[Any]()
 _MESSAGE: Final = ClosedWait._fields.index("message")
 _SEEN: Final = WaitTimeout._fields.index("seen")
+_MEMO_KEY: Final = MemoRow._fields.index("number") + 1
+_WAIT_KEY: Final = WaitRow._fields.index("number") + 1
+_PROGRESS_KEY: Final = ProgressRow._fields.index("attempt") + 1
+R = TypeVar("R", bound=Row)
 
 
 class BatchSteps:
@@ -239,7 +244,8 @@ class BatchSteps:
             steps["attempts"] = Step(q.record_attempt, rows=rows)
         if batch.memos:
             row = self._memo_row
-            rows = [row((*item, runner, fences[item.run_id])) for item in batch.memos]
+            memos = _last_of_each(sorted(batch.memos, key=attrgetter("attempt")), _MEMO_KEY)
+            rows = [row((*item, runner, fences[item.run_id])) for item in memos]
             steps["memos"] = Step(self._queries.memos.record_memo, rows=rows)
         if batch.lines or batch.old_lines or batch.progress:
             steps |= self._line_steps(batch)
@@ -286,7 +292,8 @@ class BatchSteps:
             steps["old_lines"] = Step(q.drop_lines, rows=old)
         if batch.progress:
             told = [
-                self._progress_row((*row, runner, fences[row.run_id])) for row in batch.progress
+                self._progress_row((*row, runner, fences[row.run_id]))
+                for row in _last_of_each(batch.progress, _PROGRESS_KEY)
             ]
             steps["progress"] = Step(q.record_progress, rows=told)
         return steps
@@ -308,7 +315,8 @@ class BatchSteps:
             steps["timed_out"] = Step(q.list_timed_out, q.list_timed_out.bind(ids=ids))
         if batch.waits:
             row = self._wait_row
-            rows = [row((*item, runner, fences[item.run_id])) for item in batch.waits]
+            waits = _last_of_each(batch.waits, _WAIT_KEY)
+            rows = [row((*item, runner, fences[item.run_id])) for item in waits]
             steps["waits"] = Step(q.record_wait, rows=rows)
         return steps
 
@@ -335,6 +343,11 @@ class BatchSteps:
             params = follow.bind(ids=self._array(ids), now=now, reason_code=code)
             steps[f"following at {now}"] = Step(follow, params)
         return steps
+
+
+def _last_of_each(rows: Iterable[R], key: int) -> Iterable[R]:
+    """The last of the rows that begin with the same key: one statement writes a row but once."""
+    return {row[:key]: row for row in rows}.values()
 
 
 def committed(batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:

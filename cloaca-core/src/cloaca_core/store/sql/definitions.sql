@@ -3,16 +3,15 @@
 
 
 -- name: insert_definition
--- Record a version of a workflow, unless it is recorded already.
-INSERT INTO cloaca_definition (workflow, version, name, content, recorded_at)
-VALUES (:workflow, :version, :name, :content, :recorded_at)
+-- Record versions of workflows, except those that are recorded already. Rows come in the order of
+-- workflows, here and in put_workflow: two runners that record the same ones could deadlock otherwise.
+INSERT INTO cloaca_definition :rows(workflow, version, name, content, recorded_at)
 ON CONFLICT DO NOTHING;
 
 
 -- name: put_workflow
--- Make a version the newest of its workflow. Nothing is written if it is that already.
-INSERT INTO cloaca_workflow AS known (workflow, version, name, short_name, retention)
-VALUES (:workflow, :version, :name, :short_name, CAST(:retention AS BIGINT))
+-- Make versions the newest of their workflows. Nothing is written where they are that already.
+INSERT INTO cloaca_workflow AS known :rows(workflow, version, name, short_name, retention)
 ON CONFLICT (workflow) DO UPDATE SET
     version = excluded.version, name = excluded.name, retention = excluded.retention
 WHERE known.version <> excluded.version OR known.name <> excluded.name

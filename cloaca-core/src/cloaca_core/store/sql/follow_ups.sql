@@ -5,9 +5,9 @@
 
 
 -- name: insert_when_ended
--- Record what follows the ends of a workflow's runs, unless it is recorded already.
-INSERT INTO cloaca_when_ended (workflow, version, place, status, submits, content)
-VALUES (:workflow, :version, :place, :status, :submits, :content)
+-- Record what follows the ends of workflows' runs, unless it is recorded already. Rows come in the
+-- order of their keys, for the same reason as in insert_definition.
+INSERT INTO cloaca_when_ended :rows(workflow, version, place, status, submits, content)
 ON CONFLICT DO NOTHING;
 
 

@@ -6,9 +6,9 @@ Works on the text of a statement before its parameters are worded.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cloaca_core.records.transfer import BY_NAME, TABLES, Kind, Table
 
@@ -33,7 +33,13 @@ class Arrays(NamedTuple):
 
 _LIST: Final = re.compile(r":(?P<list>columns|key|key_values)\(")
 _OF: Final = re.compile(r"(?P<table>\w+)(?: AS (?P<alias>\w+))?(?P<suffix> DESC)?")
-_ROWS: Final = re.compile(r":rows\((?P<fields>[^()]*)\)")
+_ROWS: Final = re.compile(
+    r"(?P<word>\b(?:FROM|USING)\s+)?:rows\b(?:\((?P<fields>[^()]*)\))?"
+    r"(?:\s+AS\s+(?P<alias>\w+)(?P<comma>,\s*)?)?"
+)
+_LOOK_UP: Final = re.compile(r"\bIN \[(?P<value>[^\]]+)\]")
+_GUARD: Final[dict[str, Kind]] = {"runner_id": "text", "fence": "int"}
+"""The owner of a run and its epoch, which guard each row that a journal writes."""
 
 
 def with_columns(name: str, text: str) -> str:
@@ -91,9 +97,27 @@ def _parts(inside: str) -> list[str]:
     return [" ".join(part.split()) for part in parts]
 
 
-def with_rows(name: str, text: str, arrays: Arrays | None) -> str:
-    """The statement with its rows written out: as arrays, or as the values of one."""
-    return _ROWS.sub(lambda found: _values(name, _parts(found["fields"]), arrays), text)
+def with_look_ups(text: str, look_up: str) -> str:
+    """The statement with its look-ups written out; see ``Wording.look_up``."""
+    return _LOOK_UP.sub(lambda found: look_up.format(found["value"]), text)
+
+
+def with_rows(name: str, text: str, arrays: Arrays | None) -> tuple[str, Sequence[str]]:
+    """The statement with its rows written out, as arrays or for one row at a time; their fields."""
+    if (found := _ROWS.search(text)) is None:
+        raise ValueError(f"statement {name} has rows in an unknown form")
+    alias, listed = found["alias"], _parts(found["fields"] or "")
+    if alias is None:
+        return text.replace(found[0], _values(name, listed, arrays)), listed
+    field = re.compile(rf":{alias}\.(\w+)")
+    fields = list(dict.fromkeys(field.findall(text)))
+    if arrays is None:
+        text = text.replace(found[0], (found["word"] or "") if found["comma"] else "")
+        return field.sub(r":\1", text), fields
+    rows = arrays.of(_kinds(name, fields, listed))
+    before, after = found["word"] or "", found["comma"] or ""
+    text = text.replace(found[0], f"{before}{rows} AS {alias} ({', '.join(fields)}){after}")
+    return field.sub(rf"{alias}.\1", text), fields
 
 
 def _values(name: str, fields: list[str], arrays: Arrays | None) -> str:
@@ -101,14 +125,15 @@ def _values(name: str, fields: list[str], arrays: Arrays | None) -> str:
     columns = f"({', '.join(fields)})"
     if arrays is None:
         return f"{columns} VALUES ({', '.join([f':{field}' for field in fields])})"
-    rows = arrays.of(_kinds(name, fields))
+    rows = arrays.of(_kinds(name, fields, []))
     return f"{columns} SELECT * FROM {rows}"  # noqa: S608 - of a file, as are its fields
 
 
-def _kinds(name: str, fields: Iterable[str]) -> list[tuple[str, Kind]]:
-    """The kinds of fields, by the columns of their names."""
-    known = _kinds_of_columns()
-    if unknown := [field for field in fields if field not in known]:
+def _kinds(name: str, fields: Iterable[str], told: Iterable[str]) -> list[tuple[str, Kind]]:
+    """The kinds of fields, by the columns of their names or as told, ``name:kind``."""
+    known: dict[str, Any] = {**_kinds_of_columns()}
+    known |= [(field, kind) for field, _, kind in [each.partition(":") for each in told]]
+    if unknown := [field for field in fields if not known.get(field)]:
         raise ValueError(f"statement {name} has fields of no known column: {', '.join(unknown)}")
     return [(field, known[field]) for field in fields]
 
@@ -116,4 +141,4 @@ def _kinds(name: str, fields: Iterable[str]) -> list[tuple[str, Kind]]:
 @cache
 def _kinds_of_columns() -> dict[str, Kind]:
     """The kinds of columns by their names, which mean the same in all tables."""
-    return {column: kind for table in TABLES for column, kind in table.kinds.items()}
+    return {column: kind for table in TABLES for column, kind in table.kinds.items()} | _GUARD

@@ -2,18 +2,17 @@
 
 
 -- name: record_memo
--- Write a memo, if the runner still owns its run. An earlier one with its key is replaced if it was made
--- for another input, or by an earlier attempt.
+-- Write memos whose runs the runner still owns, one row for each. An earlier one with its key is
+-- replaced if it was made for another input, or by an earlier attempt.
 INSERT INTO cloaca_memo (
     run_id, task_id, kind, name, number, input_hash, attempt, value, calls, created_at
 )
 SELECT
-    :run_id, :task_id, :kind, :name, :number, :input_hash, :attempt, :value, :calls, :created_at
-WHERE EXISTS (
-    SELECT 1 FROM cloaca_run AS run
-    JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
-    WHERE run.id = :run_id AND run.owner = :runner_id AND run.epoch = :fence
-)
+    :new.run_id, :new.task_id, :new.kind, :new.name, :new.number, :new.input_hash, :new.attempt,
+    :new.value, :new.calls, :new.created_at
+FROM :rows AS new, cloaca_run AS run, cloaca_runner AS runner
+WHERE run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
+    AND runner.id = run.owner AND runner.fenced = 0
 ON CONFLICT (run_id, task_id, item, kind, name, number) DO UPDATE SET
     input_hash = excluded.input_hash, attempt = excluded.attempt, value = excluded.value,
     calls = excluded.calls, created_at = excluded.created_at

@@ -11,6 +11,12 @@ Some parameters are lists, which each database words in its own way (see ``Wordi
     A list of values: membership, or a row for each value, in the column ``value``.
 ``INSERT INTO cloaca_tick :rows(schedule_id, tick)``
     Rows that are inserted as they are. A field has the kind of the column of its name.
+``FROM :rows(seen:int) AS new``, ``USING :rows AS old``
+    Rows for which the statement is executed: ``:new.tick`` is a field. One that has not the name of
+    a column has its kind in the list. Where rows are written one by one, the list and a comma after
+    it are left out, and the field is a parameter: so conditions stand after ``WHERE``.
+``run.id IN [:new.run_id]``
+    Equal, and to be found by the index of the left side, for each row.
 ``:columns(run)``, ``:columns(run AS one, input = '')``, ``:key(run)``, ``:key(run DESC)``
     The columns of a table of ``records/transfer.py``, with other values for some; those of its key.
     ``:key_values(run)`` are the parameters of the key.
@@ -25,7 +31,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
-from cloaca_core.store.sql.lists import Arrays, with_columns, with_rows
+from cloaca_core.store.sql.lists import Arrays, with_columns, with_look_ups, with_rows
 
 Row: TypeAlias = tuple[Any, ...]
 """Values for the parameters of a statement, or a row that it answered."""
@@ -56,6 +62,8 @@ class Wording(NamedTuple):
     """For ``:name`` after ``FROM``: the items of a list of texts, in a column ``value``."""
     arrays: Arrays | None = None
     """For ``:rows``; None where a statement is executed once for each row."""
+    look_up: str = "= {}"
+    """For ``IN [value]``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +121,11 @@ def compile_statement(name: str, text: str, wording: Wording) -> Statement:
     """Word the parameters as the database takes them and drop the comments."""
     if ":columns(" in text or ":key" in text:
         text = with_columns(name, text)
+    fields: Sequence[str] | None = None
     if ":rows" in text:
-        text = with_rows(name, text, wording.arrays)
+        text, fields = with_rows(name, text, wording.arrays)
+    if "IN [" in text:
+        text = with_look_ups(text, wording.look_up)
     escapes = "%" in wording.placeholder
     parameters: list[str] = []
     sql: list[str] = []
@@ -127,6 +138,10 @@ def compile_statement(name: str, text: str, wording: Wording) -> Statement:
             sql.append(token.replace("%", "%%") if escapes else token)
     if not (compiled := "".join(sql).strip().rstrip(";").rstrip()):
         raise ValueError(f"statement {name} is empty")
+    if fields is not None and (beside := sorted(set(parameters) - set(fields))):
+        raise ValueError(
+            f"statement {name} has rows, and a parameter beside them: {', '.join(beside)}"
+        )
     return Statement(name, compiled, tuple(parameters))
 
 

@@ -47,12 +47,12 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: restart_tasks
--- Let the attempts of a task before :first_attempt be history. A task that did not start in the round
+-- Let the attempts of tasks before :first_attempt be history. A task that did not start in the round
 -- before has a row with that attempt already.
 INSERT INTO cloaca_restart (run_id, task_id, first_attempt, round, with_children)
-SELECT act.run_id, :task_id, :first_attempt, act.round + 1, :with_children
-FROM cloaca_act AS act
-WHERE act.run_id = :run_id AND act.id = :id AND act.changed = 2
+SELECT act.run_id, :new.task_id, :new.first_attempt, act.round + 1, :new.with_children
+FROM :rows AS new, cloaca_act AS act
+WHERE act.run_id IN [:new.run_id] AND act.id IN [:new.id] AND act.changed = 2
 ON CONFLICT (run_id, task_id, item, first_attempt) DO UPDATE SET
     round = excluded.round, with_children = excluded.with_children;
 

@@ -111,21 +111,25 @@ WHERE workflow = :workflow AND idempotency_key = :idempotency_key AND EXISTS (
 
 
 -- name: insert_tag
--- Index one tag of a run. Does nothing if the run was not inserted because another run has its key.
+-- Index tags of runs. Runs that were not inserted because other runs have their keys get none.
 INSERT INTO cloaca_run_tag (run_id, tag, content)
-SELECT :run_id, :tag, :content
-WHERE EXISTS (SELECT 1 FROM cloaca_run WHERE id = :run_id)
+SELECT :new.run_id, :new.tag, :new.content
+FROM :rows AS new
+WHERE EXISTS (
+    SELECT 1 FROM cloaca_run AS run WHERE run.id IN [:new.run_id] AND run.tags <> '{}'
+)
 ON CONFLICT DO NOTHING;
 
 
 -- name: note_submission
--- Note who has submitted a run. Does nothing if the run was not inserted because another run has its
--- key.
+-- Note who has submitted runs. Of runs that were not inserted because other runs have their keys nothing
+-- is noted.
 INSERT INTO cloaca_act (
     id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
 )
-SELECT run.id, run.id, run.workflow, 1, 'submit', :asked_by, NULL, 1, run.created_at
-FROM cloaca_run AS run WHERE run.id = :id
+SELECT run.id, run.id, run.workflow, 1, 'submit', :new.asked_by, NULL, 1, run.created_at
+FROM :rows AS new, cloaca_run AS run
+WHERE run.id IN [:new.id]
 ON CONFLICT DO NOTHING;
 
 
@@ -211,54 +215,66 @@ SELECT EXISTS (
 
 
 -- name: park_run
--- Give back a run that can do nothing before :due_at, or (NULL) while it is paused; if it is not (any
--- more), or was sent more than :seen messages, it may be claimed at once. A run that is to be cancelled
--- stays with its owner, which ends it. If it rests (:rests 1), its time limit stands still from now on; in
--- a pause it does so already. One of which nothing has begun (:begun 0) waits as before its claim.
-UPDATE cloaca_run
-SET owner = NULL, epoch = epoch + 1, came_due = 0,
-    started_at = CASE WHEN :begun = 1 THEN started_at END,
-    stood_still = stood_still + :rested, deadline_at = deadline_at + :rested,
+-- Give back runs that can do nothing before :new.due_at, or (NULL) while they are paused; those that are
+-- not (any more), or were sent more than :new.seen messages, may be claimed at once. A run that is to be
+-- cancelled stays with its owner, which ends it. If it rests (:new.rests 1), its time limit stands still
+-- from now on; in a pause it does so already. Those of which nothing has begun (:new.begun 0) wait as
+-- before their claim.
+UPDATE cloaca_run AS run
+SET owner = NULL, epoch = run.epoch + 1, came_due = 0,
+    started_at = CASE WHEN :new.begun = 1 THEN run.started_at END,
+    stood_still = run.stood_still + :new.rested, deadline_at = run.deadline_at + :new.rested,
     rests_since = CASE
-        WHEN :rests = 1 AND messages <= :seen AND paused_at IS NULL THEN CAST(:parked_at AS BIGINT)
+        WHEN :new.rests = 1 AND run.messages <= :new.seen AND run.paused_at IS NULL
+            THEN :new.parked_at
     END,
-    due_at = CASE WHEN messages <= :seen THEN CAST(:due_at AS BIGINT) END,
-    claimable_at = CASE WHEN CAST(:due_at AS BIGINT) IS NULL THEN claimable_at ELSE :parked_at END,
+    due_at = CASE WHEN run.messages <= :new.seen THEN :new.due_at END,
+    claimable_at = CASE WHEN :new.due_at IS NULL THEN run.claimable_at ELSE :new.parked_at END,
     status = CASE
-        WHEN paused_at IS NOT NULL THEN 'Paused'
-        WHEN :begun = 0 THEN 'Pending'
-        WHEN CAST(:due_at AS BIGINT) IS NULL OR messages > :seen THEN 'Running'
+        WHEN run.paused_at IS NOT NULL THEN 'Paused'
+        WHEN :new.begun = 0 THEN 'Pending'
+        WHEN :new.due_at IS NULL OR run.messages > :new.seen THEN 'Running'
         ELSE 'Waiting'
     END
-WHERE id = :id AND owner = :runner_id AND epoch = :fence AND ended_at IS NULL
-    AND cancel_at IS NULL
-    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0);
+FROM :rows(parked_at:int, seen:int, rests:int, rested:int, begun:int) AS new
+WHERE run.id IN [:new.id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
+    AND +run.ended_at IS NULL AND run.cancel_at IS NULL
+    AND EXISTS (
+        SELECT 1 FROM cloaca_runner AS runner
+        WHERE runner.id = :new.runner_id AND runner.fenced = 0
+    );
 
 
 -- name: pause_exhausted
--- Pause a run of which a task has used up its attempts, until it is resumed, if the runner still owns
--- it. Sent again, perhaps after a resume, it changes nothing: note_exhausted has noted it.
-UPDATE cloaca_run
-SET status = 'Paused', paused_at = coalesce(paused_at, :noted_at), paused_until = NULL,
-    steer_reason = :reason
-WHERE id = :id AND owner = :runner_id AND epoch = :fence AND ended_at IS NULL
-    AND cancel_at IS NULL
-    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0)
+-- Pause runs of which a task has used up its attempts, until they are resumed, as far as the runner
+-- still owns them. Sent again, perhaps after a resume, it changes nothing: note_exhausted has noted it.
+UPDATE cloaca_run AS run
+SET status = 'Paused', paused_at = coalesce(run.paused_at, :new.noted_at), paused_until = NULL,
+    steer_reason = :new.reason
+FROM :rows(act_id:text, noted_at:int) AS new
+WHERE run.id IN [:new.id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
+    AND +run.ended_at IS NULL AND run.cancel_at IS NULL
+    AND EXISTS (
+        SELECT 1 FROM cloaca_runner AS runner
+        WHERE runner.id = :new.runner_id AND runner.fenced = 0
+    )
     AND NOT EXISTS (
-        SELECT 1 FROM cloaca_act AS act WHERE act.run_id = cloaca_run.id AND act.id = :act_id
+        SELECT 1 FROM cloaca_act AS act
+        WHERE act.run_id IN [:new.id] AND act.id IN [:new.act_id]
     );
 
 
 -- name: note_exhausted
--- Note the pause of pause_exhausted as an act.
+-- Note the pauses of pause_exhausted as acts.
 INSERT INTO cloaca_act (
     id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
 )
-SELECT :act_id, run.id, run.workflow, run.round, 'pause', 'cloaca', :reason, 1, :noted_at
-FROM cloaca_run AS run
-WHERE run.id = :id AND run.owner = :runner_id AND run.epoch = :fence AND run.ended_at IS NULL
-    AND run.cancel_at IS NULL
-    AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0)
+SELECT
+    :new.act_id, run.id, run.workflow, run.round, 'pause', 'cloaca', :new.reason, 1, :new.noted_at
+FROM :rows(act_id:text, noted_at:int) AS new, cloaca_run AS run, cloaca_runner AS runner
+WHERE run.id IN [:new.id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
+    AND +run.ended_at IS NULL AND run.cancel_at IS NULL
+    AND runner.id = :new.runner_id AND runner.fenced = 0
 ON CONFLICT DO NOTHING;
 
 

@@ -8,32 +8,35 @@ SELECT id, generation FROM cloaca_schedule WHERE id IN :ids;
 
 
 -- name: insert_tick
--- Record the decision about a tick, if the schedule's generation is still the one that the decision
--- was based on. A user asked for a back-filled tick (:generation NULL): for that one the schedule
--- need only exist. A tick up to the mark of those that were forgotten is not recorded.
+-- Record the decisions about ticks, if the schedules' generations are still the ones that the
+-- decisions were based on. A user asked for a back-filled tick (:new.generation NULL): for that one the
+-- schedule need only exist. Ticks up to the mark of those that were forgotten are not recorded.
 INSERT INTO cloaca_tick (schedule_id, tick, run_id, outcome, created_at)
-SELECT :schedule_id, :tick, CAST(:run_id AS TEXT), :outcome, :created_at
-WHERE EXISTS (
-    SELECT 1 FROM cloaca_schedule
-    WHERE id = :schedule_id AND :tick > coalesce(pruned_until, -1) AND (
-        CAST(:generation AS BIGINT) IS NULL OR (generation = :generation AND enabled = 1)
+SELECT :new.schedule_id, :new.tick, :new.run_id, :new.outcome, :new.created_at
+FROM :rows AS new, cloaca_schedule AS schedule
+WHERE schedule.id IN [:new.schedule_id] AND :new.tick > coalesce(schedule.pruned_until, -1) AND (
+        :new.generation IS NULL
+        OR (schedule.generation = :new.generation AND schedule.enabled = 1)
     )
-)
 ON CONFLICT DO NOTHING;
 
 
 -- name: take_dropped_tick
--- Give a run to a back-filled tick that was decided without one.
-UPDATE cloaca_tick SET run_id = :run_id, outcome = :outcome, created_at = :created_at
-WHERE schedule_id = :schedule_id AND tick = :tick AND run_id IS NULL
+-- Give runs to back-filled ticks that were decided without one.
+UPDATE cloaca_tick AS dropped
+SET run_id = :new.run_id, outcome = :new.outcome, created_at = :new.created_at
+FROM :rows AS new
+WHERE dropped.schedule_id IN [:new.schedule_id] AND dropped.tick IN [:new.tick]
+    AND dropped.run_id IS NULL
     AND EXISTS (
-        SELECT 1 FROM cloaca_schedule
-        WHERE id = :schedule_id AND :tick > coalesce(pruned_until, -1)
+        SELECT 1 FROM cloaca_schedule AS schedule
+        WHERE schedule.id IN [:new.schedule_id]
+            AND :new.tick > coalesce(schedule.pruned_until, -1)
     );
 
 
 -- name: insert_tick_run
--- Add the run of a tick, if the tick's row names this run. The run has no owner yet. The run of a
+-- Add the runs of ticks whose rows name these runs. They have no owner yet. The run of a
 -- back-filled tick is not linked to its schedule, so the overlap policy does not count it: a user
 -- asked for these runs, however many there are.
 INSERT INTO cloaca_run (
@@ -41,58 +44,62 @@ INSERT INTO cloaca_run (
     schedule_id, behind
 )
 SELECT
-    :run_id, :workflow, :version, :input, '{}', :created_at, :created_at,
-    CAST(:time_limit AS BIGINT), 0, 'Pending',
-    CASE WHEN CAST(:generation AS BIGINT) IS NULL THEN NULL ELSE :schedule_id END,
-    CAST(:behind AS TEXT)
-WHERE EXISTS (
-    SELECT 1 FROM cloaca_tick
-    WHERE schedule_id = :schedule_id AND tick = :tick AND run_id = :run_id
-)
+    :new.run_id, :new.workflow, :new.version, :new.input, '{}', :new.created_at, :new.created_at,
+    :new.time_limit, 0, 'Pending',
+    CASE WHEN :new.generation IS NULL THEN NULL ELSE :new.schedule_id END, :new.behind
+FROM :rows AS new, cloaca_tick AS decided
+WHERE decided.schedule_id IN [:new.schedule_id] AND decided.tick IN [:new.tick]
+    AND decided.run_id = :new.run_id
 ON CONFLICT DO NOTHING;
 
 
 -- name: insert_lost
--- Count ticks that will never run, if the schedule's generation is still the one that the decision
--- was based on.
+-- Count ticks that will never run, if the schedules' generations are still the ones that the
+-- decisions were based on.
 INSERT INTO cloaca_lost (schedule_id, decided_until, ticks, created_at)
-SELECT :schedule_id, :decided_until, :lost, :decided_at
-WHERE EXISTS (
-    SELECT 1 FROM cloaca_schedule
-    WHERE id = :schedule_id AND generation = :generation AND enabled = 1
-)
+SELECT :new.schedule_id, :new.decided_until, :new.lost, :new.decided_at
+FROM :rows(lost:int, decided_at:int) AS new, cloaca_schedule AS schedule
+WHERE schedule.id IN [:new.schedule_id] AND schedule.generation = :new.generation
+    AND schedule.enabled = 1
 ON CONFLICT DO NOTHING;
 
 
 -- name: advance_schedule
--- Go on to the next tick, if the schedule's generation is still the one that the decision was based
--- on. Executed after insert_tick and insert_lost, which check the generation that this changes.
-UPDATE cloaca_schedule
-SET decided_until = :decided_until, next_tick = :next_tick, due_at = :due_at,
-    last_tick = coalesce(:last_tick, last_tick), generation = generation + 1
-WHERE id = :schedule_id AND generation = :generation AND enabled = 1;
+-- Go on to the next ticks, if the schedules' generations are still the ones that the decisions were
+-- based on. Executed after insert_tick and insert_lost, which check the generations that this
+-- changes.
+UPDATE cloaca_schedule AS schedule
+SET decided_until = :new.decided_until, next_tick = :new.next_tick, due_at = :new.due_at,
+    last_tick = coalesce(:new.last_tick, schedule.last_tick), generation = schedule.generation + 1
+FROM :rows AS new
+WHERE schedule.id IN [:new.schedule_id] AND schedule.generation = :new.generation
+    AND schedule.enabled = 1;
 
 
 -- name: outdate_schedule
--- Raise a schedule's generation when a tick is back-filled that the schedule has not reached. A
--- runner that has decided this tick already, and counts its run for the overlap policy, then has to
--- decide again.
-UPDATE cloaca_schedule SET generation = generation + 1
-WHERE id = :schedule_id AND enabled = 1 AND decided_until < :tick;
+-- Raise the generations of schedules when ticks are back-filled that they have not reached. A
+-- runner that has decided these ticks already, and counts their runs for the overlap policy, then
+-- has to decide again.
+UPDATE cloaca_schedule AS schedule SET generation = schedule.generation + 1
+FROM :rows AS new
+WHERE schedule.id IN [:new.schedule_id] AND schedule.enabled = 1
+    AND schedule.decided_until < :new.tick;
 
 
 -- name: cancel_run
--- Cancel a run in favour of a tick's run, if that run exists. The epoch changes, so later writes of
--- the previous owner have no effect. Its children are to be cancelled next.
-UPDATE cloaca_run
-SET status = 'Cancelled', error_message = :error_message,
-    ended_at = :ended_at, owner = NULL, epoch = epoch + 1, behind = NULL, due_at = NULL,
-    reason_code = 'cancelled_by_schedule', steer_reason = :error_message,
-    children_at = :children_at, cancels_children = 1
-WHERE id = :id AND ended_at IS NULL
+-- Cancel runs in favour of the runs of ticks, as far as those exist. The epochs change, so later
+-- writes of the previous owners have no effect. Their children are to be cancelled next.
+UPDATE cloaca_run AS run
+SET status = 'Cancelled', error_message = :old.error_message,
+    ended_at = :old.ended_at, owner = NULL, epoch = run.epoch + 1, behind = NULL, due_at = NULL,
+    reason_code = 'cancelled_by_schedule', steer_reason = :old.error_message,
+    children_at = :old.children_at, cancels_children = 1
+FROM :rows(tick_run:text) AS old
+WHERE run.id IN [:old.id] AND +run.ended_at IS NULL
     AND EXISTS (
-        SELECT 1 FROM cloaca_tick
-        WHERE schedule_id = :schedule_id AND tick = :tick AND run_id = :tick_run
+        SELECT 1 FROM cloaca_tick AS decided
+        WHERE decided.schedule_id IN [:old.schedule_id] AND decided.tick IN [:old.tick]
+            AND decided.run_id = :old.tick_run
     );
 
 

@@ -2,37 +2,36 @@
 
 
 -- name: record_lines
--- Write a chunk of lines, if the runner still owns its run. One that is there stays: the batch was sent
+-- Write chunks of lines whose runs the runner still owns. One that is there stays: the batch was sent
 -- again.
 INSERT INTO cloaca_task_log (run_id, position, task_id, attempt, number, size, lines)
-SELECT :run_id, :position, :task_id, :attempt, :number, :size, :lines
-WHERE EXISTS (
-    SELECT 1 FROM cloaca_run AS run
-    JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
-    WHERE run.id = :run_id AND run.owner = :runner_id AND run.epoch = :fence
-)
+SELECT
+    :new.run_id, :new.position, :new.task_id, :new.attempt, :new.number, :new.size, :new.lines
+FROM :rows AS new, cloaca_run AS run, cloaca_runner AS runner
+WHERE run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
+    AND runner.id = run.owner AND runner.fenced = 0
 ON CONFLICT (run_id, position) DO NOTHING;
 
 
 -- name: drop_lines
--- Delete a chunk of an attempt that has logged more than is kept, if the runner still owns its run.
-DELETE FROM cloaca_task_log
-WHERE run_id = :run_id AND position = :position AND EXISTS (
+-- Delete chunks of attempts that have logged more than is kept, whose runs the runner still owns.
+DELETE FROM cloaca_task_log AS line
+USING :rows AS old
+WHERE line.run_id IN [:old.run_id] AND line.position IN [:old.position] AND EXISTS (
     SELECT 1 FROM cloaca_run AS run
     JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
-    WHERE run.id = :run_id AND run.owner = :runner_id AND run.epoch = :fence
+    WHERE run.id IN [:old.run_id] AND run.owner = :old.runner_id AND run.epoch = :old.fence
 );
 
 
 -- name: record_progress
--- Write how far an attempt has come, if the runner still owns its run.
+-- Write how far attempts have come whose runs the runner still owns, one row for each.
 INSERT INTO cloaca_progress (run_id, task_id, attempt, done, total, detail, told_at)
-SELECT :run_id, :task_id, :attempt, :done, :total, :detail, :told_at
-WHERE EXISTS (
-    SELECT 1 FROM cloaca_run AS run
-    JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
-    WHERE run.id = :run_id AND run.owner = :runner_id AND run.epoch = :fence
-)
+SELECT
+    :new.run_id, :new.task_id, :new.attempt, :new.done, :new.total, :new.detail, :new.told_at
+FROM :rows AS new, cloaca_run AS run, cloaca_runner AS runner
+WHERE run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
+    AND runner.id = run.owner AND runner.fenced = 0
 ON CONFLICT (run_id, task_id, item, attempt) DO UPDATE SET
     done = excluded.done, total = excluded.total, detail = excluded.detail,
     told_at = excluded.told_at;

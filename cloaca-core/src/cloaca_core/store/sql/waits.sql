@@ -6,36 +6,37 @@
 
 
 -- name: record_wait
--- Write what a task waits for, if the runner still owns its run.
+-- Write what tasks wait for whose runs the runner still owns, one row for each wait.
 INSERT INTO cloaca_wait (
     run_id, task_id, kind, name, number, attempt, input_hash, opened_at, due_at, detail, timed_out
 )
 SELECT
-    :run_id, :task_id, :kind, :name, :number, :attempt, :input_hash, :opened_at,
-    CAST(:due_at AS BIGINT), :detail, :timed_out
-WHERE EXISTS (
-    SELECT 1 FROM cloaca_run AS run
-    JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
-    WHERE run.id = :run_id AND run.owner = :runner_id AND run.epoch = :fence
-)
+    :new.run_id, :new.task_id, :new.kind, :new.name, :new.number, :new.attempt, :new.input_hash,
+    :new.opened_at, :new.due_at, :new.detail, :new.timed_out
+FROM :rows AS new, cloaca_run AS run, cloaca_runner AS runner
+WHERE run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
+    AND runner.id = run.owner AND runner.fenced = 0
 ON CONFLICT (run_id, task_id, item, kind, name, number) DO UPDATE SET
     attempt = excluded.attempt, input_hash = excluded.input_hash, opened_at = excluded.opened_at,
     due_at = excluded.due_at, detail = excluded.detail, timed_out = excluded.timed_out;
 
 
 -- name: time_out_wait
--- Decide that the time of a wait is over, if the runner still owns its run and has seen all messages to it.
-UPDATE cloaca_wait SET timed_out = 1
-WHERE run_id = :run_id AND task_id = :task_id AND kind = :kind AND name = :name AND number = :number
-    AND timed_out = 0 AND EXISTS (
+-- Decide that the time of waits is over, as far as the runner still owns their runs and has seen all
+-- messages to them.
+UPDATE cloaca_wait AS open SET timed_out = 1
+FROM :rows(seen:int) AS new
+WHERE open.run_id IN [:new.run_id] AND open.task_id = :new.task_id
+    AND open.kind = :new.kind AND open.name = :new.name AND open.number = :new.number
+    AND open.timed_out = 0 AND EXISTS (
         SELECT 1 FROM cloaca_run AS run
         JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
-        WHERE run.id = :run_id AND run.owner = :runner_id AND run.epoch = :fence
-            AND run.messages <= :seen
+        WHERE run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
+            AND run.messages <= :new.seen
     )
     AND NOT EXISTS (
         SELECT 1 FROM cloaca_message AS late
-        WHERE late.run_id = cloaca_wait.run_id AND late.number IS NULL
+        WHERE late.run_id IN [:new.run_id] AND late.number IS NULL
     );
 
 
@@ -53,44 +54,52 @@ WHERE run_id IN :ids AND (
 
 
 -- name: take_message
--- Note which task has read a message, if the runner still owns its run.
-UPDATE cloaca_message SET taken_by = :task_id
-WHERE run_id = :run_id AND number = :message AND taken_by IS NULL AND EXISTS (
-    SELECT 1 FROM cloaca_run AS run
-    JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
-    WHERE run.id = :run_id AND run.owner = :runner_id AND run.epoch = :fence
-);
+-- Note which tasks have read messages, as far as the runner still owns their runs.
+UPDATE cloaca_message AS unread SET taken_by = :taken.task_id
+FROM :rows(message:int) AS taken
+WHERE unread.run_id IN [:taken.run_id] AND unread.number = :taken.message
+    AND unread.taken_by IS NULL AND EXISTS (
+        SELECT 1 FROM cloaca_run AS run
+        JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
+        WHERE run.id IN [:taken.run_id] AND run.owner = :taken.runner_id
+            AND run.epoch = :taken.fence
+    );
 
 
 -- name: close_wait
--- Forget a wait that has ended, if the runner still owns its run.
-DELETE FROM cloaca_wait
-WHERE run_id = :run_id AND task_id = :task_id AND kind = :kind AND name = :name AND number = :number
+-- Forget waits that have ended, as far as the runner still owns their runs.
+DELETE FROM cloaca_wait AS open
+USING :rows AS ended
+WHERE open.run_id IN [:ended.run_id] AND open.task_id = :ended.task_id
+    AND open.kind = :ended.kind AND open.name = :ended.name AND open.number = :ended.number
     AND EXISTS (
         SELECT 1 FROM cloaca_run AS run
         JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
-        WHERE run.id = :run_id AND run.owner = :runner_id AND run.epoch = :fence
+        WHERE run.id IN [:ended.run_id] AND run.owner = :ended.runner_id
+            AND run.epoch = :ended.fence
     );
 
 
 -- name: insert_first_message
--- Add the message that comes with a new run. A run that was there before has it, or gets none.
+-- Add the messages that come with new runs. A run that was there before has it, or gets none.
 INSERT INTO cloaca_message (
     run_id, id, number, kind, name, payload, dedupe_key, sent_by, sent_at
 )
 SELECT
-    run.id, :id, 1, :kind, :name, :payload, CAST(:dedupe_key AS TEXT), CAST(:sent_by AS TEXT), :sent_at
-FROM cloaca_run AS run
-WHERE run.id = :run_id AND run.messages = 0
+    run.id, :new.id, 1, :new.kind, :new.name, :new.payload, :new.dedupe_key, :new.sent_by,
+    :new.sent_at
+FROM :rows AS new, cloaca_run AS run
+WHERE run.id IN [:new.run_id] AND run.messages = 0
 ON CONFLICT DO NOTHING;
 
 
 -- name: count_first_message
--- Count the message of insert_first_message.
-UPDATE cloaca_run SET messages = 1
-WHERE id = :run_id AND messages = 0 AND EXISTS (
+-- Count the messages of insert_first_message.
+UPDATE cloaca_run AS run SET messages = 1
+FROM :rows AS new
+WHERE run.id IN [:new.run_id] AND run.messages = 0 AND EXISTS (
     SELECT 1 FROM cloaca_message AS first
-    WHERE first.run_id = :run_id AND first.id = :id AND first.number = 1
+    WHERE first.run_id IN [:new.run_id] AND first.id = :new.id AND first.number = 1
 );
 
 

@@ -41,6 +41,7 @@ _SKIPPED = new_tick("s", "b")._replace(run_id=None)
 _SCHEDULED = run_end("a")._replace(schedule_id="s")
 _FOLLOW_UP = NewFollowUp("b", "a", 0, "Failed", "public::embedded::alerts", "{}")
 _PARK = Park("a", None, NOW)
+_NONE = Batch("r1", [], [], [], {"a": 1, "b": 1})
 _CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW, NOW)
 
 
@@ -198,6 +199,23 @@ def test_a_message_comes_with_a_run_by_itself(steps: BatchSteps) -> None:
         "count_first_message",
         "find_keys",
     ]
+
+
+@each_row(
+    ("name", "batch"),
+    [
+        # the memo of the latest attempt
+        ("memos", _NONE._replace(memos=[memo("a", attempt=2), memo("a"), memo("a", "tax")])),
+        ("waits", _NONE._replace(waits=[wait("a"), wait("a", attempt=2), wait("b")])),
+    ],
+)
+def test_of_several_rows_with_one_key_one_is_written(
+    steps: BatchSteps, name: str, batch: Batch
+) -> None:
+    step = steps.of(batch)[name]
+
+    place = step.statement.parameters.index("attempt")
+    assert sorted(row[place] for row in step.rows or ()) == [1, 2]
 
 
 def test_an_attempt_of_a_run_without_a_fence_is_a_mistake_of_the_caller(steps: BatchSteps) -> None:
