@@ -13,7 +13,7 @@ import pytest
 from copied import fill
 
 from cloaca import databases
-from cloaca_core.records.transfer import BY_NAME
+from cloaca_core.store.tables import BY_NAME
 from process import copying
 
 RUNS = int(os.environ.get("CLOACA_TEST_COPIED_RUNS", "10000"))

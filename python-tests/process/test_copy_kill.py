@@ -12,7 +12,7 @@ import pytest
 from copied import fill, rows_of
 
 from cloaca import databases
-from cloaca_core.records.transfer import BY_NAME
+from cloaca_core.store.tables import BY_NAME
 from process import copying
 
 WAIT = 50

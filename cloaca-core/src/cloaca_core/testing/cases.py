@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cloaca_core.errors import ConfigError, TaskNotFoundError
 from cloaca_core.records.runs import DEFAULT_QUEUE, THE_TASK
-from cloaca_core.records.transfer import BY_NAME, Table
+from cloaca_core.store.tables import BY_NAME, Table
 from cloaca_core.values.digests import digest_of
 from cloaca_core.values.instants import read_instant
 from cloaca_core.values.json_values import encode

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from cloaca_core._engine.runtime.loop_care import tell_of_callback
 from cloaca_core._engine.runtime.loop_thread import LoopThread
 from cloaca_core.errors import ConfigError
-from cloaca_core.records.transfer import BY_NAME
 from cloaca_core.runner.host import EngineHost
 from cloaca_core.store.protocol import TransferStore
+from cloaca_core.store.tables import BY_NAME
 from cloaca_core.testing.driver import (
     DrivenFuture,
     Driver,

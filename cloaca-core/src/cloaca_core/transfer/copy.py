@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cloaca_core._engine.runtime.loop_thread import run_on_own_loop
 from cloaca_core.errors import ConfigError, StoreError, TransferError
-from cloaca_core.records.transfer import TABLES, Key, Table
+from cloaca_core.store.tables import TABLES, Key, Table
 from cloaca_core.transfer.in_flight import (
     Pauses,
     firing_schedules,

@@ -20,8 +20,8 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.old_work import Release
 from cloaca_core.records.states import RunStatus
-from cloaca_core.records.transfer import BY_NAME
 from cloaca_core.store.protocol import OldBackend, StoreOptions
+from cloaca_core.store.tables import BY_NAME
 from cloaca_core.transfer.old_rows import NewRows, full_name, rows_of, schedule_of, workflow_of
 from cloaca_core.transfer.opened import Place
 

@@ -15,7 +15,7 @@ from cloaca_core.records.old_work import OldRun, OldSchedule, OldTask, Release
 from cloaca_core.records.runs import DEFAULT_QUEUE, THE_TASK
 from cloaca_core.records.schedules import ScheduleRow
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
-from cloaca_core.records.transfer import BY_NAME, Table
+from cloaca_core.store.tables import BY_NAME, Table
 from cloaca_core.values.instants import Instant
 from cloaca_core.values.json_values import decode, encode, normalise
 from cloaca_core.values.text import storable_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from cloaca_core.records.transfer import Key, Table
+from cloaca_core.store.tables import Key, Table
 
 if TYPE_CHECKING:
     from cloaca_core.store.protocols.transfer import Transfer

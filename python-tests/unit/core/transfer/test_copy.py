@@ -20,8 +20,8 @@ import cloaca
 from cloaca_core.errors import ConfigError, RunsInFlightError, StoreError, TransferError
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.records.steering import Act
-from cloaca_core.records.transfer import BY_NAME, TABLES, Table
 from cloaca_core.store.migrate import load_head
+from cloaca_core.store.tables import BY_NAME, TABLES, Table
 from cloaca_core.transfer.copy import CopyProgress, CopyReport, Progress, copy_database
 from cloaca_core.transfer.opened import Place
 

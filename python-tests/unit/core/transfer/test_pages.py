@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from tables import each_row
 
-from cloaca_core.records.transfer import BY_NAME, Key, Table
 from cloaca_core.store.protocols.transfer import Transfer
+from cloaca_core.store.tables import BY_NAME, Key, Table
 from cloaca_core.transfer.pages import FIRST, LARGE, MOST, SMALL, next_limit, pages, weight_of
 
 TAG = BY_NAME["run_tag"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from cloaca_core.records.transfer import Key, Table
+from cloaca_core.store.tables import Key, Table
 
 
 class Transfer(Protocol):
-    """Reads and writes the rows of ``records.transfer.TABLES`` as they are: nothing is checked, and
+    """Reads and writes the rows of ``store.tables.TABLES`` as they are: nothing is checked, and
     no runner is told. Of use while no runner works on the database.
     """
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from cloaca_core.records.transfer import BY_NAME, TABLES, Kind, Table
+from cloaca_core.store.tables import BY_NAME, TABLES, Kind, Table
 
 
 class Arrays(NamedTuple):

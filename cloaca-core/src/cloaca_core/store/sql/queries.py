@@ -18,7 +18,7 @@ Some parameters are lists, which each database words in its own way (see ``Wordi
 ``run.id IN [:new.run_id]``
     Equal, and to be found by the index of the left side, for each row.
 ``:columns(run)``, ``:columns(run AS one, input = '')``, ``:key(run)``, ``:key(run DESC)``
-    The columns of a table of ``records/transfer.py``, with other values for some; those of its key.
+    The columns of a table of ``store/tables.py``, with other values for some; those of its key.
     ``:key_values(run)`` are the parameters of the key.
 """
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from cloaca_core.records.transfer import BY_NAME, OF_RUNS, Key, Table
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Dialect, Step
 from cloaca_core.store.sql.queries import Statement, Wording, compile_all, parse
+from cloaca_core.store.tables import BY_NAME, OF_RUNS, Key, Table
 
 _FILE: Final = "transfer.sql"
 _KEEP_ALL: Final = "keep_all"

@@ -1,5 +1,5 @@
 -- Whole tables, for a copy of a database: pages in the order of their keys, and rows as they are. A
--- statement with TABLE in its name is made for each table of records/transfer.py.
+-- statement with TABLE in its name is made for each table of store/tables.py.
 
 
 -- name: page_TABLE
