@@ -378,7 +378,7 @@ class MemoryStore(
 
     async def register(self, runner: RunnerRow, name: RunnerName | None = None) -> None:
         fresh = runner._replace(
-            beat=0, fenced=False, draining_since=None, idle_since=None, sharing=None
+            beat=0, fenced=False, draining_since=None, idle_since=None, sharing=None, host=None
         )
         found = self.registered.setdefault(runner.id, fresh)
         as_fresh = found._replace(beat=0, fenced=False, lease_until=runner.lease_until, host=None)

@@ -91,7 +91,7 @@ class LeaseConformance:
         await store.register(runner("r1"))
         await store.beat("r1", 2000)
 
-        await store.register(runner("r1"))
+        await store.register(runner("r1")._replace(host="web-1"))  # as it was read
 
         assert await store.runners() == [runner("r1")._replace(beat=1, lease_until=2000)]
 

@@ -155,5 +155,6 @@ def _same_process(found: RunnerRow, given: RunnerRow) -> bool:
         draining_since=given.draining_since,
         idle_since=given.idle_since,
         sharing=given.sharing,
+        host=given.host,
     )
     return as_given == given
