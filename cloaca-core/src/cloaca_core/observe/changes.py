@@ -8,18 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from cloaca_core._engine.observe.run_reader import with_begun
 from cloaca_core._engine.orchestrate.adoption import keys_of, patches_of
 from cloaca_core._engine.plan.contexts import Contexts
-from cloaca_core._engine.plan.counting import first_attempts
+from cloaca_core._engine.plan.counting import that_count
 from cloaca_core._engine.plan.graph import plan_graph
 from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.restore import change_from_json
 from cloaca_core.errors import ContextValueError, TaskNotFoundError
 from cloaca_core.records.states import TaskStatus as State
-from cloaca_core.runner.results import error_of, left_by
+from cloaca_core.runner.results import error_of, left_by, task_status_name
 from cloaca_core.telemetry.masking import masked
 from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.json_values import JsonValue, decode
@@ -99,7 +99,7 @@ async def read(engine: Looks, run_id: str, task: str, attempt: int | None) -> Se
         store.forks([run_id]),
         store.replacements([run_id]),
     )
-    everything, first = with_begun(attempts, begun), first_attempts(restarts)
+    everything = with_begun(attempts, begun)
     found = {row.attempt: row for row in everything if row.task_id == task}
     number = max(found, default=None) if attempt is None else attempt
     if number is None or number not in found:
@@ -109,7 +109,7 @@ async def read(engine: Looks, run_id: str, task: str, attempt: int | None) -> Se
     return Seen(
         run=run,
         row=found[number],
-        attempts=[each for each in everything if each.attempt >= first.get(each.task_id, 0)],
+        attempts=that_count(everything, restarts),
         definition=await reader.definition(run),
         forks=forks,
         replacements=replacements,
@@ -125,7 +125,7 @@ def task_change(seen: Seen) -> TaskChange:
         run_id=seen.run.id,
         task=row.task_id,
         attempt=row.attempt,
-        status=cast("TaskStatus", str(row.status)),
+        status=task_status_name(row),
         input=given,
         changes=tuple(_changes(given or {}, change)),
         result=dict(change.set),

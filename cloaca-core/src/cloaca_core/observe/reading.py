@@ -10,7 +10,7 @@ from asyncio import gather
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from cloaca_core._engine.observe.run_reader import with_begun
-from cloaca_core._engine.plan.counting import first_attempts
+from cloaca_core._engine.plan.counting import that_count
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.standing import UnendedChild
 from cloaca_core.records.states import RunStatus
@@ -56,8 +56,7 @@ class RunView(NamedTuple):
     @property
     def that_count(self) -> list[AttemptRow]:
         """The attempts that count: of a task that was restarted those since then."""
-        first = first_attempts(self.restarts)
-        return [each for each in self.attempts if each.attempt >= first.get(each.task_id, 0)]
+        return that_count(self.attempts, self.restarts)
 
 
 class Family(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cloaca_core._engine.plan.counting import first_attempts
+from cloaca_core._engine.plan.counting import first_attempts, latest_of
 from cloaca_core._engine.steer.decisions import asked_in
 from cloaca_core.observe.listing import RunLine
 from cloaca_core.observe.owners import without_runner
@@ -113,8 +113,7 @@ def _stopped_by(row: RunRow, rows: Rows) -> str | None:
     if row.status != RunStatus.PAUSED:
         return None
     own = [each for each in rows.attempts if each.run_id == row.id]
-    latest = {each.task_id: each for each in sorted(own, key=lambda each: each.attempt)}
-    stops = [each for each in latest.values() if each.reason_code == ReasonCode.EXHAUSTED]
+    stops = [each for each in latest_of(own).values() if each.reason_code == ReasonCode.EXHAUSTED]
     return max(stops, key=lambda each: each.ended_at or 0).task_id if stops else None
 
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cloaca_core._engine.plan.counting import latest_of
 from cloaca_core.observe.graph import newest_of, one_workflow
 from cloaca_core.observe.listing import RunLine
 from cloaca_core.observe.reading import RunView, read_views
-from cloaca_core.observe.tree import latest_attempts
 from cloaca_core.observe.versions import VersionLine, version_lines
 from cloaca_core.records.search import Condition, RunSearch
 from cloaca_core.records.states import RunStatus, TaskStatus as State
-from cloaca_core.runner.results import left_by, rfc3339_or_none, run_info, seconds_between
+from cloaca_core.runner.results import (
+    left_by,
+    rfc3339_or_none,
+    run_info,
+    seconds_between,
+    task_status_name,
+)
 from cloaca_core.values.instants import SECOND
 from cloaca_core.values.json_forms import Shown
 from cloaca_core.values.namespace import short_name
@@ -310,7 +316,7 @@ def _grid_row(row: RunRow, tasks: Sequence[AttemptRow | None], now: Instant) -> 
     queued = _queued(row)
     return GridRow(
         run=run_info(row, now),
-        statuses=tuple([_status(each) for each in tasks]),
+        statuses=tuple([None if each is None else task_status_name(each) for each in tasks]),
         attempts=tuple([0 if each is None else each.attempt for each in tasks]),
         seconds=tuple([_seconds(each) for each in tasks]),
         queued_seconds=None if queued is None else queued / SECOND,
@@ -339,7 +345,7 @@ def _seconds(row: AttemptRow | None) -> float | None:
 
 
 def _latest(view: RunView) -> dict[str, AttemptRow]:
-    return {task: left_by(row, view.row) for task, row in latest_attempts(view).items()}
+    return {task: left_by(row, view.row) for task, row in latest_of(view.that_count).items()}
 
 
 def _tasks(sample: Sample, latest: Sequence[Mapping[str, AttemptRow]]) -> list[str]:
@@ -365,10 +371,6 @@ def _task(task: str, latest: Sequence[Mapping[str, AttemptRow]]) -> TaskStatisti
         p50=percentile(done, 50),
         p95=percentile(done, 95),
     )
-
-
-def _status(row: AttemptRow | None) -> TaskStatus | None:
-    return None if row is None else cast("TaskStatus", str(row.status))
 
 
 def percentile(lengths: Sequence[int], share: int) -> float | None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from cloaca_core._engine.observe.run_logs import Wanted, chunks_read
-from cloaca_core._engine.observe.run_reader import MESSAGES_SHOWN, History, with_begun
-from cloaca_core._engine.plan.counting import first_attempts
+from cloaca_core._engine.observe.run_reader import History, with_begun
+from cloaca_core._engine.plan.counting import first_attempts, that_count
 from cloaca_core._engine.plan.graph import plan_graph
 from cloaca_core._engine.steer.decisions import asked_in, decided_in
 from cloaca_core.definition.waits.kinds import Approval, WaitFor
@@ -200,7 +200,7 @@ async def _rows(
         store.load_attempts([run_id]),
         gather(store.restarts([run_id]), store.rounds(run_id)),
         of_run,
-        _messages(store, run_id),
+        engine.reader.messages(run_id, store),
         gather(*[store.memos(run_id, task) for task in tasks]),
     )
     restarts, rounds = again
@@ -233,15 +233,6 @@ async def _facts(engine: Looks, run_id: str, store: Store, *, explained: bool) -
     return await engine.explainer.facts(run_id, store) if explained else None
 
 
-async def _messages(store: Store, run_id: str) -> list[MessageRow]:
-    """The first messages of a run, and all that no task has taken."""
-    first = await store.sent(run_id, MESSAGES_SHOWN)
-    if len(first) < MESSAGES_SHOWN:
-        return first
-    known = {each.id for each in first}
-    return first + [each for each in await store.messages([run_id]) if each.id not in known]
-
-
 def task_look(close: Close) -> TaskLook:
     """One task with its log, and the explanation of the run if it was asked for."""
     return TaskLook(
@@ -254,7 +245,7 @@ def task_look(close: Close) -> TaskLook:
 def task_details(rows: Rows) -> tuple[TaskDetails, ...]:
     """The details of each task that was asked for, in that order."""
     nodes, first = rows.nodes, first_attempts(rows.restarts)
-    counting = [row for row in rows.attempts if row.attempt >= first.get(row.task_id, 0)]
+    counting = that_count(rows.attempts, rows.restarts)
     graph = None if rows.definition is None else plan_graph(rows.definition)
     past = _Past(counting, graph)
     return tuple([_details(rows, task, nodes, past, first.get(task, 1)) for task in rows.tasks])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from cloaca_core._engine.observe.run_reader import ACTS_SHOWN, History
+from cloaca_core._engine.observe.run_reader import ACTS_SHOWN
 from cloaca_core.observe.listing import RunLine
 from cloaca_core.observe.reading import Family, RunView, read_family
 from cloaca_core.observe.tree import kind_of, placed_children
@@ -20,6 +20,7 @@ from cloaca_core.runner.results import (
     run_info,
     seconds_between,
     shown_wait,
+    task_status_name,
     waits_of_attempt,
 )
 from cloaca_core.values.instants import SECOND
@@ -119,7 +120,7 @@ def _timeline(family: Family, run_id: str, acts: Sequence[ActRow]) -> Timeline:
 
 def _bars(view: RunView, now: Instant) -> list[Bar]:
     earlier = [each for each in view.rounds if each.round < view.row.round]
-    told = Rounds(History(view.row, list(view.attempts), list(view.restarts), earlier, []))
+    told = Rounds(view.row, earlier, view.restarts)
     starts = {each.round: each.started_at for each in view.rounds}
     starts[view.row.round] = view.row.started_at
     queue = _Queue(view, starts)
@@ -145,7 +146,7 @@ def _bar(view: RunView, row: AttemptRow, number: int, queued: Instant | None, no
         task=row.task_id,
         attempt=row.attempt,
         round=number,
-        status=cast("TaskStatus", str(row.status)),
+        status=task_status_name(row),
         queued_at=rfc3339_or_none(queued),
         started_at=rfc3339_or_none(row.started_at),
         ended_at=rfc3339_or_none(row.ended_at),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core._engine.plan.counting import latest_of
 from cloaca_core.definition.recorded import TASK
 from cloaca_core.observe.listing import RunLine
 from cloaca_core.observe.reading import Family, RunView, read_family
@@ -26,7 +27,6 @@ __all__ = [
     "TaskNode",
     "is_over",
     "kind_of",
-    "latest_attempts",
     "placed_children",
     "read_family",
     "told",
@@ -87,15 +87,16 @@ def is_over(family: Family) -> bool:
 def _tree(family: Family, run_id: str) -> RunTree:
     view = family.views[run_id]
     shown, hidden = placed_children(family, run_id)
+    attempts = view.that_count
     results = task_results(
-        view.that_count,
+        attempts,
         list(view.tasks),
         run=view.row,
         children=family.unended(run_id),
         waits=view.waits,
         progress=view.progress,
     )
-    latest = latest_attempts(view)
+    latest = latest_of(attempts)
     by_task = _by_task(run_id, shown, results)
     nodes = [
         _node(
@@ -128,15 +129,6 @@ def _task_of(run_id: str, child: ChildRow, tasks: Mapping[str, TaskResult]) -> s
     own, key = f"{run_id}{SEPARATOR}", child.idempotency_key or ""
     task = key.removeprefix(own).partition(SEPARATOR)[0]
     return task if key.startswith(own) and task in tasks else ""
-
-
-def latest_attempts(view: RunView) -> dict[str, AttemptRow]:
-    """The latest attempt of each task, of those that count."""
-    latest: dict[str, AttemptRow] = {}
-    for row in view.that_count:
-        if row.task_id not in latest or latest[row.task_id].attempt < row.attempt:
-            latest[row.task_id] = row
-    return latest
 
 
 def kind_of(task: Task | RecordedTask | None) -> str | None:

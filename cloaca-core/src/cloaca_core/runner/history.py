@@ -16,7 +16,14 @@ from cloaca_core._engine.steer.decisions import decided_in, words
 from cloaca_core.definition.context import Context
 from cloaca_core.records import states
 from cloaca_core.records.waits import APPROVAL
-from cloaca_core.runner.results import error_of, rfc3339, rfc3339_or_none, run_status_name, settled
+from cloaca_core.runner.results import (
+    error_of,
+    rfc3339,
+    rfc3339_or_none,
+    run_status_name,
+    settled,
+    task_status_name,
+)
 from cloaca_core.telemetry.events import OF_ACTS
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import RunStatus, TaskStatus
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.run_reader import History
     from cloaca_core.records.follow_ups import FollowUpRow
     from cloaca_core.records.runners import RunnerName
-    from cloaca_core.records.runs import AttemptRow
+    from cloaca_core.records.runs import AttemptRow, RunRow
     from cloaca_core.records.steering import ActRow, RestartRow, RoundRow
     from cloaca_core.records.waits import MessageRow
 
@@ -161,7 +168,7 @@ def run_events(history: History) -> list[RunEvent]:
     for each in history.rounds:
         moments += _start(each.started_at)
     moments += _start(row.started_at)
-    of_attempts, rounds = [], Rounds(history)
+    of_attempts, rounds = [], Rounds(row, history.rounds, history.restarts)
     names = {name.number: name for name in history.names}
     for attempt in history.attempts:
         of_attempts += _attempt_events(rounds.settled(attempt), runner_of(names, attempt))
@@ -244,7 +251,8 @@ def _attempt_events(row: AttemptRow, name: RunnerName | None) -> list[tuple[int,
 
 def attempt_infos(history: History, task_ids: Sequence[str]) -> list[AttemptInfo]:
     """All attempts of a run: by task, those of ``task_ids`` first and in that order."""
-    rounds, names = Rounds(history), {name.number: name for name in history.names}
+    rounds = Rounds(history.row, history.rounds, history.restarts)
+    names = {name.number: name for name in history.names}
     rows = in_order(history.attempts, task_ids)
     return [_attempt_info(rounds, row, runner_of(names, row)) for row in rows]
 
@@ -273,7 +281,7 @@ def _attempt_info(rounds: Rounds, attempt: AttemptRow, name: RunnerName | None) 
         task_id=row.task_id,
         attempt=row.attempt,
         round=rounds.of(row),
-        status=cast("TaskStatus", str(row.status)),
+        status=task_status_name(row),
         started_at=rfc3339_or_none(row.started_at),
         ended_at=rfc3339_or_none(row.ended_at),
         retry_at=rfc3339_or_none(row.retry_at),
@@ -290,15 +298,17 @@ def _attempt_info(rounds: Rounds, attempt: AttemptRow, name: RunnerName | None) 
 
 
 class Rounds:
-    """The rounds of a run, by which its attempts are told apart."""
+    """The rounds of a run, by which its attempts are told apart; the ``rounds`` before this one."""
 
-    def __init__(self, history: History) -> None:
-        self._present = history.row.round
-        self._present_end = history.row.ended_at
-        self._ended_at = {each.round: each.ended_at for each in history.rounds}
+    def __init__(
+        self, run: RunRow, rounds: Iterable[RoundRow], restarts: Iterable[RestartRow]
+    ) -> None:
+        self._present = run.round
+        self._present_end = run.ended_at
+        self._ended_at = {each.round: each.ended_at for each in rounds}
         self._ends = sorted(self._ended_at.values())
         self._restarts: dict[str, list[RestartRow]] = {}
-        for each in history.restarts:
+        for each in restarts:
             self._restarts.setdefault(each.task_id, []).append(each)
 
     def settled(self, attempt: AttemptRow) -> AttemptRow:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
+from cloaca_core._engine.plan.counting import latest_of
 from cloaca_core._engine.plan.reasons import changed_tasks, passed_limit, skip_code, told_overdue
 from cloaca_core.definition.context import Context
 from cloaca_core.errors import (
@@ -376,6 +377,11 @@ def run_status_name(row: RunRow) -> RunStatus:
     return cast("RunStatus", str(row.status))
 
 
+def task_status_name(row: AttemptRow) -> TaskStatus:
+    """The state of an attempt as users see it."""
+    return cast("TaskStatus", str(row.status))
+
+
 def run_info(
     row: RunRow,
     now: Instant,
@@ -454,14 +460,9 @@ def task_results(
     """
     was_cancelled = run is not None and run.status == states.RunStatus.CANCELLED
     cancelled = run if was_cancelled else None
-    latest: dict[str, AttemptRow] = {}
-    for row in attempts:
-        known = latest.get(row.task_id)
-        if known is None or known.attempt < row.attempt:
-            latest[row.task_id] = row
     told = latest_progress(progress)
     results = {task_id: _without_attempt(task_id, cancelled) for task_id in task_ids}
-    for task_id, row in latest.items():
+    for task_id, row in latest_of(attempts).items():
         left = row if run is None else left_by(row, run)
         results[task_id] = _task_result(left, children, waits, told.get((task_id, row.attempt)))
     return results
@@ -558,7 +559,7 @@ def _task_result(
     waits = row.status == states.TaskStatus.FAILED and row.retry_at is not None
     return TaskResult(
         task_id=row.task_id,
-        status="Waiting" if waits else cast("TaskStatus", str(row.status)),
+        status="Waiting" if waits else task_status_name(row),
         attempts=_bodies(row),
         started_at=rfc3339_or_none(row.started_at),
         ended_at=None if waits else rfc3339_or_none(row.ended_at),

@@ -29,12 +29,10 @@ if TYPE_CHECKING:
     from cloaca_core._engine.observe.onlooker import Looks
     from cloaca_core.runner.async_client import AsyncClient
     from cloaca_core.runner.client import Client
-    from cloaca_core.store.protocol import Store
     from cloaca_core.values.json_values import JsonValue
 
 SCHEMA: Final = 1
 KIND: Final = "cloaca case"
-_MOST_MESSAGES: Final = 1000
 
 
 class _Rows(NamedTuple):
@@ -91,15 +89,8 @@ async def _read(engine: Looks, run_id: str) -> _Rows:
         keys_of(await store.replacements([run_id])),
     )
     memos = [memo for task in inputs for memo in await store.memos(run_id, task)]
-    messages = await _messages(store, run_id)
+    messages = await engine.reader.messages(run_id)
     return _Rows(row, [latest[index] for index in sorted(latest)], inputs, memos, messages)
-
-
-async def _messages(store: Store, run_id: str) -> list[MessageRow]:
-    """The first messages of a run, and all that no task has taken."""
-    first = await store.sent(run_id, _MOST_MESSAGES)
-    known = {each.id for each in first}
-    return first + [each for each in await store.messages([run_id]) if each.id not in known]
 
 
 # -- the document --------------------------------------------------------------------------------

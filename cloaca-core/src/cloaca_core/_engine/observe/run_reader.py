@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core._engine.execute.work import Stage
 from cloaca_core._engine.observe.facts import RunFacts
-from cloaca_core._engine.plan.counting import attempts_in, first_attempts
+from cloaca_core._engine.plan.counting import attempts_in, that_count
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.runs import AttemptRow, RunFilter, RunRow
 from cloaca_core.records.states import TaskStatus
@@ -140,16 +140,13 @@ class RunReader:
         row, attempts, restarts = await asyncio.gather(
             self.get_run(run_id, store), store.load_attempts([run_id]), store.restarts([run_id])
         )
-        first = first_attempts(restarts)
-        found = with_begun(attempts, begun)
-        return row, [each for each in found if each.attempt >= first.get(each.task_id, 0)]
+        return row, that_count(with_begun(attempts, begun), restarts)
 
     async def that_count(self, row: RunRow, attempts: list[AttemptRow]) -> list[AttemptRow]:
         """Those of a run's attempts that count: of a task that was restarted those since then."""
         if row.round == 1:
             return attempts
-        first = first_attempts(await self._store.restarts([row.id]))
-        return [each for each in attempts if each.attempt >= first.get(each.task_id, 0)]
+        return that_count(attempts, await self._store.restarts([row.id]))
 
     async def of_round(self, row: RunRow, number: int) -> tuple[RunRow, list[AttemptRow]] | None:
         """A run as an earlier round of it has ended, and the attempts that counted then; None if
@@ -163,6 +160,15 @@ class RunReader:
         past = ended._asdict() | {"reason_tasks": None}
         del past["run_id"]
         return row._replace(**past), attempts
+
+    async def messages(self, run_id: str, store: Store | None = None) -> list[MessageRow]:
+        """The first messages of a run, and all that no task has taken."""
+        store = store or self._store
+        first = await store.sent(run_id, MESSAGES_SHOWN)
+        if len(first) < MESSAGES_SHOWN:
+            return first
+        known = {each.id for each in first}
+        return first + [each for each in await store.messages([run_id]) if each.id not in known]
 
     async def awaited(self, row: RunRow, attempts: Sequence[AttemptRow]) -> Awaited:
         """The ends for which these attempts may wait; only read where one of them waits."""

@@ -19,6 +19,21 @@ def first_attempts(restarts: Iterable[RestartRow]) -> dict[str, int]:
     return first
 
 
+def that_count(attempts: Iterable[AttemptRow], restarts: Iterable[RestartRow]) -> list[AttemptRow]:
+    """The attempts that count now, of those of one run."""
+    first = first_attempts(restarts)
+    return [row for row in attempts if row.attempt >= first.get(row.task_id, 0)]
+
+
+def latest_of(attempts: Iterable[AttemptRow]) -> dict[str, AttemptRow]:
+    """The latest attempt of each task of a run."""
+    latest: dict[str, AttemptRow] = {}
+    for row in attempts:
+        if row.task_id not in latest or latest[row.task_id].attempt < row.attempt:
+            latest[row.task_id] = row
+    return latest
+
+
 def attempts_in(
     number: int, attempts: Iterable[AttemptRow], restarts: Sequence[RestartRow]
 ) -> list[AttemptRow]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from cloaca_core._engine.plan.counting import first_attempts
+from cloaca_core._engine.plan.counting import first_attempts, latest_of, that_count
 from cloaca_core._engine.plan.reasons import skip_reason
 from cloaca_core._engine.plan.suspicion import is_suspect
 from cloaca_core.definition.rules import rule_tasks
@@ -402,21 +402,15 @@ def _of_executor(row: AttemptRow) -> str:
 def latest_attempts(facts: Facts) -> dict[str, Attempts]:
     """The latest attempt of each task that counts, as the end of the run leaves it."""
     standing = facts.standing
-    latest: dict[str, AttemptRow] = {}
-    uncounted: Counter[str] = Counter()
     first = first_attempts(standing.restarts)
-    for row in standing.attempts:
-        if row.attempt < first.get(row.task_id, 0):
-            continue
-        uncounted[row.task_id] += row.reason_code in UNCOUNTED
-        if row.task_id not in latest or latest[row.task_id].attempt < row.attempt:
-            latest[row.task_id] = row
+    attempts = that_count(standing.attempts, standing.restarts)
+    uncounted = Counter(row.task_id for row in attempts if row.reason_code in UNCOUNTED)
     return {
         task: Attempts(
             left_by(row, standing.row),
             row.attempt - max(0, first.get(task, 0) - 1) - uncounted[task],
         )
-        for task, row in latest.items()
+        for task, row in latest_of(attempts).items()
     }
 
 
