@@ -14,12 +14,12 @@ from typing import Final, NamedTuple, cast
 import psycopg
 
 from benchmarks import measuring
-from cloaca_core.conformance.rows import WORKFLOW, runner
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement
 from cloaca_postgres import BACKEND
 from cloaca_postgres.store import PostgresStore
+from cloaca_testing.conformance.rows import WORKFLOW, runner
 
 CLAIMED: Final = 200_000
 COMPARED: Final = 10_000

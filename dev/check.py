@@ -15,7 +15,7 @@ from dev.environments import lock
 from dev.environments.sandbox import Sandbox
 from dev.packaging import rendering
 from dev.packaging.artefacts import package
-from dev.project import COMMANDS, CORE, DISTRIBUTIONS, DOOR, ROOT
+from dev.project import COMMANDS, CORE, DISTRIBUTIONS, DOOR, ROOT, TESTING, TOOLS
 
 TYPED_FOLDERS = ("dev", "python-tests", "benchmarks", "examples")
 
@@ -72,11 +72,11 @@ def _verify_types() -> None:
     package()
     with tempfile.TemporaryDirectory(prefix="cloaca-types-") as name:
         box = Sandbox(Path(name) / "environment").create()
-        box.install_for("sqlite", beside=COMMANDS["ui"])
+        box.install_for("sqlite", testing=True, beside=COMMANDS["ui"])
         # Pyright takes the first Python on PATH here and ignores --pythonpath. It runs outside of
         # the checkout, whose folder cloaca/ would be taken for the package.
         path = os.pathsep.join([str(box.python.parent), os.environ["PATH"]])
-        for each in (DOOR, CORE):
+        for each in (DOOR, CORE, TOOLS, TESTING):
             # --ignoreexternal: gaps in the standard library's stubs are not ours.
             command = [sys.executable, "-m", "pyright", "--ignoreexternal", "--verifytypes"]
             run([*command, each.package], cwd=box.folder, env={"PATH": path}, quiet=True)

@@ -1,4 +1,4 @@
-"""Facts about this repository: its folders, its version and its four distributions.
+"""Facts about this repository: its folders, its version and its distributions.
 
 Rendering, building, testing and installing read all facts about a distribution here; the templates
 have the wording.
@@ -34,7 +34,7 @@ BUILDER = "hatchling==1.33.0"
 # same sources give the same bytes on every machine and day.
 EPOCH = "1735689600"
 
-Kind = Literal["dispatcher", "core", "backend"]
+Kind = Literal["dispatcher", "core", "backend", "addition"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ CORE = Distribution(
     kind="core",
     summary="The engine of cloaca: every rule and all shared SQL of durable workflows",
     # We use names of cronsim that are public but not documented, so only the tested minor version
-    # is allowed. Windows has no time zones of its own. Only the command line needs click.
-    third_party=("cronsim>=2.8,<2.9", "click>=8.2", "tzdata; sys_platform == 'win32'"),
+    # is allowed. Windows has no time zones of its own.
+    third_party=("cronsim>=2.8,<2.9", "tzdata; sys_platform == 'win32'"),
 )
 SQLITE = Distribution(
     name="cloaca-sqlite",
@@ -92,13 +92,24 @@ POSTGRES = Distribution(
     backend="postgres",
     schemes=("postgresql", "postgres"),
 )
+TOOLS = Distribution(
+    name="cloaca-tools",
+    kind="addition",
+    summary="The command line and the web page of cloaca, and tools for its databases",
+    third_party=("click>=8.2",),
+)
+TESTING = Distribution(
+    name="cloaca-testing",
+    kind="addition",
+    summary="The test kit of cloaca for workflows, and tests that each backend must pass",
+)
 DOOR = Distribution(
     name="cloaca",
     kind="dispatcher",
     summary="Durable workflows inside a Python program",
 )
 
-DISTRIBUTIONS = (DOOR, CORE, SQLITE, POSTGRES)
+DISTRIBUTIONS = (DOOR, CORE, SQLITE, POSTGRES, TOOLS, TESTING)
 BACKENDS = tuple(each for each in DISTRIBUTIONS if each.kind == "backend")
 ALL = "all"
 """The extra that installs every backend."""
@@ -114,9 +125,9 @@ TELEMETRY: Mapping[str, tuple[str, ...]] = {
     "metrics": ("prometheus-client>=0.21",),
     "otel": ("opentelemetry-api>=1.27",),
 }
-# By extra of ``cloaca``, for what people look with: tables and live views on a terminal, which are
-# plain lines without it; the web page; and `cloaca mcp`, whose package has another API since its
-# version 2.
+# By extra of ``cloaca``, for what people look with, beside cloaca-tools: tables and live views on a
+# terminal, which are plain lines without it; the web page; and `cloaca mcp`, whose package has
+# another API since its version 2.
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "cli": ("rich>=14",),
     "ui": ("starlette>=0.49", "uvicorn>=0.35", "jinja2>=3.1.6", "python-multipart>=0.0.20"),
@@ -164,32 +175,43 @@ def backend_named(name: str) -> Distribution:
 
 
 def distributions_for(backend: str | None) -> tuple[Distribution, ...]:
-    """All distributions, or those that a program on this backend (or on all) installs."""
+    """All distributions, or all without the other backends."""
     if backend in (None, ALL):
         return DISTRIBUTIONS
-    return (DOOR, CORE, backend_named(backend))
+    chosen = backend_named(backend)
+    return tuple(each for each in DISTRIBUTIONS if each.kind != "backend" or each is chosen)
 
 
 def requirements_of(distribution: Distribution) -> list[str]:
     """Requirements of its wheel: our own parts of exactly this version, then third parties."""
-    ours = [] if distribution is CORE else [f"{CORE.name}=={version()}"]
+    ours = [] if distribution is CORE else [_pin(CORE)]
     return ours + list(distribution.third_party)
+
+
+def _pin(distribution: Distribution) -> str:
+    return f"{distribution.name}=={version()}"
 
 
 def installed_first(distribution: Distribution) -> list[str]:
     """Packages to install from the index before our wheels are installed without it.
 
-    ``cloaca`` needs a backend, so those of the embedded one are included.
+    ``cloaca`` needs a backend, so those of its extra ``sqlite`` are included.
     """
-    chosen = SQLITE if distribution is DOOR else distribution
-    return list(dict.fromkeys([*CORE.third_party, *chosen.third_party]))
+    others = (SQLITE, TOOLS) if distribution is DOOR else (distribution,)
+    return list(dict.fromkeys(each for one in (CORE, *others) for each in one.third_party))
 
 
 def extras() -> dict[str, list[str]]:
-    """The extras of ``cloaca``: one per backend, one for all of them, those of its commands, one
-    per foreign executor, and those of telemetry.
+    """The extras of ``cloaca``: one per backend, one for all of them, those of its commands, that
+    of its test kit, one per foreign executor, and those of telemetry.
+
+    Who installs a backend by its extra gets the command ``cloaca`` with it.
     """
-    by_backend = {each.backend: [f"{each.name}=={version()}"] for each in BACKENDS}
-    others = {**COMMANDS, **EXECUTORS, **TELEMETRY}
-    beside = {name: list(needed) for name, needed in others.items()}
-    return by_backend | {ALL: [pin for pins in by_backend.values() for pin in pins]} | beside
+    tools = _pin(TOOLS)
+    return {
+        **{each.backend: [_pin(each), tools] for each in BACKENDS},
+        ALL: [*map(_pin, BACKENDS), tools],
+        **{name: [tools, *needed] for name, needed in COMMANDS.items()},
+        "testing": [_pin(TESTING)],
+        **{name: list(needed) for name, needed in {**EXECUTORS, **TELEMETRY}.items()},
+    }

@@ -8,7 +8,7 @@ from typing import Any
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import StoreOptions, TransferStore
 from cloaca_core.store.tables import TABLES, Table
-from cloaca_core.transfer.pages import pages
+from cloaca_tools.transfer.pages import pages
 
 
 def row_of(table: Table, number: int) -> tuple[Any, ...]:

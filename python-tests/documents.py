@@ -87,8 +87,8 @@ def readmes() -> list[Path]:
 
 
 def _inner_readmes() -> Iterator[Path]:
-    for folder in ("cloaca", "cloaca-core", "cloaca-sqlite", "cloaca-postgres", "examples"):
-        yield from (ROOT / folder).rglob("README.md")
+    for folder in (*ROOT.glob("cloaca*"), ROOT / "examples"):
+        yield from folder.rglob("README.md")
 
 
 def blocks_of(page: Path) -> list[Block]:

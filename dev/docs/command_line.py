@@ -18,7 +18,7 @@ def write() -> None:
     step("making the reference of the command line")
     paths = os.pathsep.join(str(each.folder / "src") for each in DISTRIBUTIONS)
     done = subprocess.run(
-        [sys.executable, "-m", "cloaca_core.cli.reference"],
+        [sys.executable, "-m", "cloaca_tools.cli.reference"],
         cwd=ROOT,
         env=environment({"PYTHONPATH": paths}),
         stdin=subprocess.DEVNULL,

@@ -51,9 +51,15 @@ class Sandbox:
         installer.remove(self.python, package)
 
     def install_for(
-        self, backend: str, *, locked: bool = False, beside: Sequence[str] = ()
+        self,
+        backend: str,
+        *,
+        testing: bool = False,
+        locked: bool = False,
+        beside: Sequence[str] = (),
     ) -> None:
-        """Install everything that a program on this backend installs.
+        """Install everything that a program on this backend installs; with ``testing`` the test
+        kit, too.
 
         ``locked``: third-party packages in the versions of the lock, not the newest, which a user
         would get today. ``beside`` are further requirements from the index.
@@ -63,7 +69,8 @@ class Sandbox:
         third_party = [requirement for each in wanted for requirement in each.third_party]
         third_party += beside
         versions = ["--constraint", str(LOCK)] if locked else []
-        wheels = f"{DOOR.name}[{backend}]=={version()}"
+        extras = f"{backend},testing" if testing else backend
+        wheels = f"{DOOR.name}[{extras}]=={version()}"
         self.install(wheels, third_party=[*versions, *third_party])
 
     def run(self, code: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -91,4 +98,4 @@ if __name__ == "__main__":
     # tox calls this to fill its new environment: a backend, and perhaps an engine for bodies.
     BACKEND, *ENGINES = sys.argv[1:]
     REQUIREMENTS = [each for name in ENGINES for each in BESIDE[name]]
-    Sandbox(Path(sys.prefix)).install_for(BACKEND, locked=True, beside=REQUIREMENTS)
+    Sandbox(Path(sys.prefix)).install_for(BACKEND, testing=True, locked=True, beside=REQUIREMENTS)

@@ -121,7 +121,7 @@ def _write_sbom(path: Path, backend: str | None, distributions: Sequence[Distrib
         tool.install_third_party(SBOM_TOOL)
         box = Sandbox(Path(name) / "installed").create()
         third_party = [requirement for each in distributions for requirement in each.third_party]
-        wheel = f"{DOOR.name}[{backend or ALL}]=={version()}"
+        wheel = f"{DOOR.name}[{backend or ALL},testing]=={version()}"
         box.install(wheel, folder=FOLDER, third_party=third_party)
         how = ["environment", "--output-reproducible", "--mc-type", "library"]
         about: list[str | Path] = [

@@ -21,7 +21,7 @@ from dev.packaging.artefacts import package
 from dev.packaging.foreign_wheel import backend_wheel
 from dev.project import ALL, CORE, DOOR, SQLITE, version
 
-FIRST_WORKFLOW = """
+GREETING = """
 import os
 import cloaca
 
@@ -37,10 +37,24 @@ with cloaca.WorkflowBuilder("greeting") as builder:
     def greet(context):
         context.set("greeting", f"Hello, {context.get('name')}!")
         return context
-
+"""
+FIRST_WORKFLOW = f"""{GREETING}
 with cloaca.DefaultRunner(os.environ["SMOKE_URL"]) as runner:
-    result = runner.execute("greeting", cloaca.Context({"who": "smoke"}))
+    result = runner.execute("greeting", cloaca.Context({{"who": "smoke"}}))
 print(result.status, result.final_context.get("greeting"))
+"""
+FIRST_TEST = f"""{GREETING}
+from cloaca.testing import harness
+with harness() as h:
+    run = h.run("greeting", {{"who": "smoke"}})
+    print(run.status, run.context["greeting"])
+"""
+COMMAND = """
+import subprocess, sys
+from pathlib import Path
+done = subprocess.run([Path(sys.executable).with_name("cloaca"), "--version"],
+                      capture_output=True, text=True)
+print(done.stdout, done.stderr)
 """
 SQLITE_URL = "sqlite://smoke.db"
 ASK = """
@@ -107,6 +121,34 @@ def situations() -> Sequence[Situation]:
             ("sqlite",),
         ),
         Situation(
+            "sqlite alone brings the command line",
+            lambda box: box.install_for("sqlite"),
+            COMMAND,
+            f"cloaca, version {here}",
+            ("sqlite",),
+        ),
+        Situation(
+            "sqlite without its extra runs a workflow",
+            _install_bare,
+            FIRST_WORKFLOW,
+            "Completed Hello, smoke!",
+            ("sqlite",),
+        ),
+        Situation(
+            "sqlite without its extra: the command says what to install",
+            _install_bare,
+            COMMAND,
+            f'pip install "cloaca[cli]=={here}"',
+            ("sqlite",),
+        ),
+        Situation(
+            "sqlite with the test kit tests a workflow",
+            lambda box: box.install_for("sqlite", testing=True),
+            FIRST_TEST,
+            "Completed Hello, smoke!",
+            ("sqlite",),
+        ),
+        Situation(
             "postgres alone runs a workflow",
             lambda box: box.install_for("postgres"),
             FIRST_WORKFLOW,
@@ -151,6 +193,11 @@ def situations() -> Sequence[Situation]:
             ("sqlite",),
         ),
     )
+
+
+def _install_bare(box: Sandbox) -> None:
+    pins = [f"{each.name}=={version()}" for each in (DOOR, SQLITE)]
+    box.install(*pins, third_party=[*CORE.third_party, *SQLITE.third_party])
 
 
 def _install_mismatch(box: Sandbox) -> None:

@@ -24,7 +24,7 @@ from dev.databases.programs import VARIABLE
 from dev.environments import browser, interpreters
 from dev.environments.sandbox import Sandbox
 from dev.packaging.artefacts import package
-from dev.project import ALL, POSTGRES, ROOT
+from dev.project import ALL, DISTRIBUTIONS, POSTGRES, ROOT
 from dev.testing import junit, leftovers, results
 from dev.testing.jobs import BACKEND_VARIABLE, BROWSER, Job, Target, Wanted, plan
 from dev.testing.junit import Counts
@@ -93,22 +93,22 @@ def _environments(folder: Path, targets: Sequence[Target]) -> dict[Target, Path]
 
 def _filled(folder: Path, target: Target) -> Path:
     sandbox = Sandbox(folder)
-    sandbox.install_for(target.backend, locked=True, beside=target.beside)
+    sandbox.install_for(target.backend, testing=True, locked=True, beside=target.beside)
     run([sandbox.python, "-I", "-c", _COMPILE], quiet=True)
     return sandbox.python
 
 
 # A new environment has no compiled modules, and the first jobs, which start together, would each
 # compile all that they import: two to three seconds of a core.
-_COMPILE = """
-import compileall, importlib.util
-for name in ("cloaca", "cloaca_core", "cloaca_sqlite", "cloaca_postgres"):
+_COMPILE = f"""
+import compileall, importlib, importlib.util
+for name in {[each.package for each in DISTRIBUTIONS]}:
     if found := importlib.util.find_spec(name):
         compileall.compile_dir(found.submodule_search_locations[0], quiet=2)
 import hypothesis.strategies, pytest, pytest_asyncio.plugin, pytest_timeout
 from _pytest.config import default_plugins
 for name in default_plugins:
-    importlib.import_module(f"_pytest.{name}")
+    importlib.import_module("_pytest." + name)
 """
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import quote
 
 from browser.shop import Shop
-from cloaca_core.ui.routes import ROUTES
+from cloaca_tools.ui.routes import ROUTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import uvicorn
 import cloaca
 
 if TYPE_CHECKING:
-    from cloaca_core.ui.application import Application
+    from cloaca_tools.ui.application import Application
 
 PATIENCE: Final = 20
 """Seconds until a test gives up; what it waits for comes well before."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.conformance import StoreConformance
+from cloaca_testing.conformance import StoreConformance
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

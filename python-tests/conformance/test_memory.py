@@ -3,7 +3,7 @@
 import pytest
 from model.memory_store import MemoryStore
 
-from cloaca_core.conformance import StoreConformance
+from cloaca_testing.conformance import StoreConformance
 
 
 class TestMemoryStore(StoreConformance):

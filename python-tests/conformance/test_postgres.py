@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from own_database import OwnDatabases
 
-from cloaca_core.conformance import OutboxConformance, SharedBackendConformance
 from cloaca_postgres import BACKEND
+from cloaca_testing.conformance import OutboxConformance, SharedBackendConformance
 from dev.databases.urls import for_libpq
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from cloaca_core.conformance import (
+from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_sqlite import BACKEND
+from cloaca_testing.conformance import (
     BackendConformance,
     MessageOutboxConformance,
     SharedBackendConformance,
 )
-from cloaca_core.store.protocol import Store, StoreOptions
-from cloaca_sqlite import BACKEND
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cloaca_core._engine.observe.facts import Active, Facts, Here, RunnerState
-from cloaca_core.conformance.rows import attempt, runner, wait
 from cloaca_core.definition.rules import Rule
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.standing import (
@@ -22,6 +21,7 @@ from cloaca_core.records.states import TaskStatus
 from cloaca_core.records.steering import RestartRow
 from cloaca_core.records.waits import WaitRow
 from cloaca_core.values.instants import SECOND
+from cloaca_testing.conformance.rows import attempt, runner, wait
 
 START = 1_700_000_000 * SECOND
 """2023-11-14T22:13:20Z."""

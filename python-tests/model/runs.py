@@ -13,7 +13,6 @@ from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.plan.restore import restore
 from cloaca_core._engine.submit.run_rows import owned_row
-from cloaca_core.conformance.rows import attempt, new_run
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
@@ -24,6 +23,7 @@ from cloaca_core.records.states import ReasonCode
 from cloaca_core.records.waits import NEVER
 from cloaca_core.values.clock import SYSTEM_CLOCK
 from cloaca_core.values.json_values import JsonValue, encode
+from cloaca_testing.conformance.rows import attempt, new_run
 
 
 def nothing(context: Context) -> None:

@@ -17,24 +17,6 @@ from hypothesis.stateful import (
 from model.memory_store import MemoryStore
 from own_database import OwnDatabases
 
-from cloaca_core.conformance.rows import (
-    LATER,
-    NOW,
-    WORKFLOW,
-    act,
-    any_run,
-    attempt,
-    firing,
-    memo,
-    message,
-    new_run,
-    new_tick,
-    noted,
-    run_end,
-    runner,
-    schedule,
-    wait,
-)
 from cloaca_core.records.batch import Batch, Waiting
 from cloaca_core.records.definitions import DefinitionRow
 from cloaca_core.records.follow_ups import FollowUpRow, NewFollowUp, WhenEndedRow
@@ -53,6 +35,24 @@ from cloaca_core.records.waits import (
 )
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_testing.conformance.rows import (
+    LATER,
+    NOW,
+    WORKFLOW,
+    act,
+    any_run,
+    attempt,
+    firing,
+    memo,
+    message,
+    new_run,
+    new_tick,
+    noted,
+    run_end,
+    runner,
+    schedule,
+    wait,
+)
 
 T = TypeVar("T")
 

@@ -44,10 +44,10 @@ from cloaca_core.runner.calls.firing.trigger_table import TriggerTable
 from cloaca_core.runner.calls.noted_acts import NotedActs
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import Landed
-from cloaca_core.testing.executor import LoopCoroutines
 from cloaca_core.values.clock import Clock
 from cloaca_core.values.instants import to_datetime
 from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
+from cloaca_testing.executor import LoopCoroutines
 
 T = TypeVar("T")
 

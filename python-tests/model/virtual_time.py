@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
-from cloaca_core.testing import virtual_clock
-from cloaca_core.testing.virtual_clock import BEGINNING as BEGINNING, micros as micros
-from cloaca_core.testing.virtual_loop import (
+from cloaca_testing import virtual_clock
+from cloaca_testing.virtual_clock import BEGINNING as BEGINNING, micros as micros
+from cloaca_testing.virtual_loop import (
     BOOT as BOOT,
     MOST_PASSES as MOST_PASSES,
     StandstillError as StandstillError,

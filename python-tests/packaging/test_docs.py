@@ -14,8 +14,8 @@ from tables import each_row
 import cloaca
 from cloaca import databases
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.mcp.looking import LOOKING
-from cloaca_core.mcp.steering import STEERING
+from cloaca_tools.mcp.looking import LOOKING
+from cloaca_tools.mcp.steering import STEERING
 from dev.project import ROOT, version
 
 REFERENCE = DOCS / "reference"

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from tables import each_row
 
-from cloaca_core.cli.root import cli
+from cloaca_tools.cli.root import cli
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(each for each in DOCS.rglob("*.md") if each.name != "cli.md")  # that is generated

@@ -27,9 +27,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-IMPORTED = ("resource", "cloaca", "cloaca_core", "cloaca_sqlite", "cloaca_postgres")
-NOT_IMPORTED = ("cloaca_core.conformance",)
-"""It brings pytest, which takes long and which no worker needs."""
+IMPORTED = ("resource", "cloaca", "cloaca_core", "cloaca_tools", "cloaca_sqlite", "cloaca_postgres")
+NOT_IMPORTED = ("cloaca_core.conformance", "cloaca.testing")
+"""They bring pytest, which takes long and which no worker needs."""
 MOST_BYTES = 150_000
 """Of a request: the environment, most of all."""
 

@@ -18,12 +18,12 @@ from scenarios.steering import until
 
 import cloaca
 from cloaca.__main__ import main
-from cloaca_core.cli.root import cli
-from cloaca_core.cli.where import imported
-from cloaca_core.conformance.rows import new_run, runner, submit
 from cloaca_core.observe import Observer
 from cloaca_core.runner.calls.watch import Watch
-from cloaca_core.transfer.opened import Place
+from cloaca_testing.conformance.rows import new_run, runner, submit
+from cloaca_tools.cli.root import cli
+from cloaca_tools.cli.where import imported
+from cloaca_tools.transfer.opened import Place
 
 PATIENCE = 30
 SHOP = """
@@ -616,7 +616,7 @@ def test_a_term_may_begin_with_a_minus(command: Command) -> None:
 
 
 def test_a_person_can_say_no(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloaca_core.cli.steer_runs.asks", lambda: True)
+    monkeypatch.setattr("cloaca_tools.cli.steer_runs.asks", lambda: True)
     submitted(command, "order")
 
     assert "Nothing was done" in command("runs", "cancel", "--all", code=3, input="n\n").stderr

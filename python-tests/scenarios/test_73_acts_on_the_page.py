@@ -56,7 +56,7 @@ class Page:
 def test_an_act_that_waits_for_a_locked_file_says_so(
     page: Page, failed: cloaca.RunHandle, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloaca_core.ui.application.ACTING", 0.5)
+    monkeypatch.setattr("cloaca_tools.ui.application.ACTING", 0.5)
     file = database_url.partition("://")[2].partition("?")[0]
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

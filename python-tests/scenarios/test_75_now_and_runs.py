@@ -17,11 +17,11 @@ from starlette.testclient import TestClient
 
 import cloaca
 from cloaca.testing import harness
-from cloaca_core.conformance.rows import runner as row_of_a_runner
 from cloaca_core.observe.activity import FEW
-from cloaca_core.transfer.opened import Place
-from cloaca_core.ui.desk import health
-from cloaca_core.ui.pages import runs as runs_page
+from cloaca_testing.conformance.rows import runner as row_of_a_runner
+from cloaca_tools.transfer.opened import Place
+from cloaca_tools.ui.desk import health
+from cloaca_tools.ui.pages import runs as runs_page
 
 WAIT = 30
 HERE = {"origin": "http://testserver"}

@@ -16,7 +16,7 @@ import pytest
 from scenarios.steering import Gate, until
 
 import cloaca
-from cloaca_core.ui.pages.inbox import ACTS
+from cloaca_tools.ui.pages.inbox import ACTS
 
 if TYPE_CHECKING:
     from httpx2 import Response

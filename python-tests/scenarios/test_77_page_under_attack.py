@@ -15,7 +15,7 @@ import pytest
 from scenarios.crawling import sources
 
 import cloaca
-from cloaca_core.ui.routes import ROUTES
+from cloaca_tools.ui.routes import ROUTES
 
 if TYPE_CHECKING:
     from httpx2 import Response

@@ -15,9 +15,9 @@ from scenarios.crawling import all_pages
 
 import cloaca
 from cloaca.executors import ProcessExecutor
-from cloaca_core.mcp.desk import Desk
-from cloaca_core.mcp.looking import LOOKING
-from cloaca_core.mcp.tool import Answered, called
+from cloaca_tools.mcp.desk import Desk
+from cloaca_tools.mcp.looking import LOOKING
+from cloaca_tools.mcp.tool import Answered, called
 
 SECRET = bodies_elsewhere.SECRET
 CANARY = "c4nary"

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import cloaca
-from cloaca_core.cli.root import cli
+from cloaca_tools.cli.root import cli
 
 pytestmark = pytest.mark.each_backend
 

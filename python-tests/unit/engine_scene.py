@@ -16,7 +16,6 @@ from cloaca_core._engine.execute.executor import Executor
 from cloaca_core._engine.observe.recent_runs import Ended
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.conformance.rows import new_run, runner, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
@@ -31,6 +30,7 @@ from cloaca_core.runner.user_code import calling_work
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import Landed
 from cloaca_core.values.clock import Clock
+from cloaca_testing.conformance.rows import new_run, runner, submit
 
 FLOW = "public::embedded::flow"
 

@@ -18,7 +18,6 @@ from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.runtime.supervisor import SupervisedLoop
 from cloaca_core._engine.subjects import Subjects
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.conformance.rows import runner as runner_row
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.trigger import trigger
 from cloaca_core.records.batch import Batch
@@ -27,6 +26,7 @@ from cloaca_core.runner.calls.firing.trigger_table import TriggerTable
 from cloaca_core.runner.calls.noted_acts import NotedActs
 from cloaca_core.values.clock import SYSTEM_CLOCK
 from cloaca_core.values.ids import RunIds
+from cloaca_testing.conformance.rows import runner as runner_row
 
 SECOND = 1_000_000
 NOON = int(datetime(2026, 3, 10, 12, tzinfo=UTC).timestamp()) * SECOND

@@ -19,7 +19,7 @@ from model.virtual_time import (
     the_loop,
 )
 
-from cloaca_core.testing import virtual_loop
+from cloaca_testing import virtual_loop
 
 pytestmark = pytest.mark.virtual_time
 

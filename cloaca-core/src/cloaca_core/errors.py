@@ -478,8 +478,8 @@ class StepInUseError(CloacaError, RuntimeError):
 
 
 class MissingExtraError(CloacaError, ImportError):
-    """A function needs a package that an extra of ``cloaca`` installs. ``extra`` is that extra,
-    ``package`` the module that is missing.
+    """A feature needs a package that an extra of ``cloaca`` installs, ours in this very version.
+    ``extra`` is that extra, ``package`` the module that is missing.
     """
 
     def __init__(self, message: str, *, extra: str, package: str) -> None:

@@ -121,6 +121,7 @@ from cloaca_core.errors import (
     WorkflowNotFoundError as WorkflowNotFoundError,
     WorkflowValidationError as WorkflowValidationError,
 )
+from cloaca_core.parts import is_there as _is_there, require as _require
 from cloaca_core.store.backends import (
     BackendInfo as BackendInfo,
     available_backends as available_backends,
@@ -247,18 +248,18 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
         TenantCredentials as TenantCredentials,
         TenantInfo as TenantInfo,
     )
-    from cloaca_core.transfer.case import (
+    from cloaca_core.values.missing import MISSING as MISSING, Missing as Missing
+    from cloaca_tools.transfer.case import (
         export_case as export_case,
     )
-    from cloaca_core.ui.mounting import (
+    from cloaca_tools.ui.mounting import (
         ui as ui,
     )
-    from cloaca_core.ui.visitors import (
+    from cloaca_tools.ui.visitors import (
         UiRequest as UiRequest,
         Visitor as Visitor,
         ui_without_auth as ui_without_auth,
     )
-    from cloaca_core.values.missing import MISSING as MISSING, Missing as Missing
 
 # Not in __all__: a star import would read it, and so import the drivers.
 __backend__: str | None
@@ -487,10 +488,10 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "Wait": "cloaca_core.runner.results",
         "WorkflowResult": "cloaca_core.runner.results",
         # few programs serve the page
-        "ui": "cloaca_core.ui.mounting",
-        "UiRequest": "cloaca_core.ui.visitors",
-        "Visitor": "cloaca_core.ui.visitors",
-        "ui_without_auth": "cloaca_core.ui.visitors",
+        "ui": "cloaca_tools.ui.mounting",
+        "UiRequest": "cloaca_tools.ui.visitors",
+        "Visitor": "cloaca_tools.ui.visitors",
+        "ui_without_auth": "cloaca_tools.ui.visitors",
         # cron's fields and time zones
         "ClockChange": "cloaca_core.schedules.explain",
         "ScheduleExplanation": "cloaca_core.schedules.explain",
@@ -504,7 +505,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         # few workflows have runs that follow theirs
         "WhenEnded": "cloaca_core.definition.when_ended",
         # few programs take runs out of a database
-        "export_case": "cloaca_core.transfer.case",
+        "export_case": "cloaca_tools.transfer.case",
         # few programs make tenants or watch files and tables
         "DatabaseAdmin": "cloaca_core.runner.database_admin",
         "TenantConfig": "cloaca_core.store.tenants",
@@ -516,6 +517,11 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "new_rows": "cloaca_core.definition.triggers.new_rows",
     }
 
+    # By name, the extra that brings cloaca-tools and what the name needs beside it.
+    _OF_TOOLS = {
+        **dict.fromkeys(("ui", "UiRequest", "Visitor", "ui_without_auth"), "ui"),
+        "export_case": "cli",
+    }
     _MODULES = ("executors", "logs", "metrics", "otel")
 
     def __getattr__(name: str) -> object:
@@ -528,8 +534,18 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
             return _import_module(f"cloaca.{name}")
         if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name in _OF_TOOLS and not _is_there("cloaca_tools"):
+            return _what_to_install(name)
         found = globals()[name] = getattr(_import_module(_LATER[name]), name)
         return found
+
+    def _what_to_install(name: str) -> object:
+        """A function in place of this name, so that ``help(cloaca)`` and a star import work."""
+
+        def missing(*_: object, **__: object) -> None:
+            _require("cloaca_tools", f"cloaca.{name}", extra=_OF_TOOLS[name])
+
+        return missing
 
     def __dir__() -> list[str]:
         """All public names, those imported at first use included."""

@@ -1,25 +1,26 @@
 """Databases as a whole: look at one, bring it up to date, check, back up, copy. Opened by URL."""
 
-from cloaca_core.doctor.diagnosis import (
-    Diagnosis as Diagnosis,
-    check as check,
-    diagnose as diagnose,
-)
+from cloaca import _tools as _tools  # first: says what to install where the tools are missing
 from cloaca_core.records.findings import (
     Finding as Finding,
     PendingMigration as PendingMigration,
     Severity as Severity,
 )
-from cloaca_core.transfer.backup import BackupReport as BackupReport, back_up as back_up
-from cloaca_core.transfer.copy import (
+from cloaca_tools.doctor.diagnosis import (
+    Diagnosis as Diagnosis,
+    check as check,
+    diagnose as diagnose,
+)
+from cloaca_tools.transfer.backup import BackupReport as BackupReport, back_up as back_up
+from cloaca_tools.transfer.copy import (
     CopyProgress as CopyProgress,
     CopyReport as CopyReport,
     TableCopy as TableCopy,
     copy_database as copy,
 )
-from cloaca_core.transfer.import_0x import ImportReport as ImportReport, import_0x as import_0x
-from cloaca_core.transfer.query import QueryAnswer as QueryAnswer, query_database as query
-from cloaca_core.transfer.status import (
+from cloaca_tools.transfer.import_0x import ImportReport as ImportReport, import_0x as import_0x
+from cloaca_tools.transfer.query import QueryAnswer as QueryAnswer, query_database as query
+from cloaca_tools.transfer.status import (
     DatabaseStatus as DatabaseStatus,
     UpgradeReport as UpgradeReport,
     database_status as status,

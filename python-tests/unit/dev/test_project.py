@@ -45,19 +45,34 @@ def test_a_file_that_is_not_utf_8_is_refused_by_name(
 
 def test_every_internal_requirement_is_an_exact_pin() -> None:
     pin = f"cloaca-core=={project.version()}"
-    for distribution in (project.DOOR, project.SQLITE, project.POSTGRES):
+    for distribution in set(project.DISTRIBUTIONS) - {project.CORE}:
         assert pin in project.requirements_of(distribution)
     assert project.extras()["all"] == [
         f"cloaca-sqlite=={project.version()}",
         f"cloaca-postgres=={project.version()}",
+        f"cloaca-tools=={project.version()}",
+    ]
+
+
+def test_an_extra_with_a_backend_or_a_command_brings_the_tools() -> None:
+    tools = f"cloaca-tools=={project.version()}"
+    brings = {name for name, needed in project.extras().items() if tools in needed}
+
+    assert brings == {"sqlite", "postgres", "all", "cli", "ui", "mcp"}
+    assert project.extras()["testing"] == [f"cloaca-testing=={project.version()}"]
+
+
+def test_the_engine_needs_no_package_of_the_command_line() -> None:
+    assert [each for each in project.CORE.third_party if "sys_platform" not in each] == [
+        "cronsim>=2.8,<2.9"
     ]
 
 
 def test_all_backends_bring_no_engine_for_bodies() -> None:
     extras = project.extras()
     assert list(extras) == [
-        *("sqlite", "postgres", "all", "cli", "ui", "mcp", "dask", "ray"),
-        *("metrics", "otel"),
+        *("sqlite", "postgres", "all", "cli", "ui", "mcp", "testing"),
+        *("dask", "ray", "metrics", "otel"),
     ]
     assert not {*extras["dask"], *extras["ray"]} & set(extras["all"])
 
@@ -68,8 +83,10 @@ def test_the_lock_has_the_engines_that_the_usual_tests_need() -> None:
     assert needed <= set(text.splitlines())
 
 
-def test_a_backend_brings_the_door_and_the_core() -> None:
-    assert project.distributions_for("sqlite") == (project.DOOR, project.CORE, project.SQLITE)
+def test_what_is_for_a_backend_is_all_but_the_others() -> None:
+    found = project.distributions_for("sqlite")
+
+    assert set(project.DISTRIBUTIONS) - set(found) == {project.POSTGRES}
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import pytest
 
 from cloaca_core._engine.submit.run_rows import owned_row
-from cloaca_core.conformance.rows import new_run
 from cloaca_core.records.runs import DEFAULT_QUEUE, RunRow
 from cloaca_postgres.claim_marks import (
     APART_S,
@@ -19,6 +18,7 @@ from cloaca_postgres.claim_marks import (
     Look,
     Range,
 )
+from cloaca_testing.conformance.rows import new_run
 
 FIRST = -(2**63)
 LAST = 2**63 - 1

@@ -13,7 +13,20 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from cloaca_core.conformance.rows import (
+from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.records.batch import Batch
+from cloaca_core.records.runs import DEFAULT_QUEUE
+from cloaca_core.records.schedules import Cancellation
+from cloaca_core.records.states import TaskStatus
+from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Statement
+from cloaca_core.store.sql.store import SqlStore
+from cloaca_postgres import BACKEND
+from cloaca_postgres.dialect import PostgresDialect
+from cloaca_postgres.opening import open_dialect
+from cloaca_postgres.url import parse
+from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
     WORKFLOW,
@@ -30,19 +43,6 @@ from cloaca_core.conformance.rows import (
     submit,
     trigger_row,
 )
-from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.runs import DEFAULT_QUEUE
-from cloaca_core.records.schedules import Cancellation
-from cloaca_core.records.states import TaskStatus
-from cloaca_core.store.protocol import Store, StoreOptions
-from cloaca_core.store.sql.dialect import Step
-from cloaca_core.store.sql.queries import Statement
-from cloaca_core.store.sql.store import SqlStore
-from cloaca_postgres import BACKEND
-from cloaca_postgres.dialect import PostgresDialect
-from cloaca_postgres.opening import open_dialect
-from cloaca_postgres.url import parse
 
 pytestmark = pytest.mark.asyncio
 

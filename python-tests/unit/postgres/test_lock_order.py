@@ -15,7 +15,13 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from cloaca_core.conformance.rows import (
+from cloaca_core.records.batch import Batch
+from cloaca_core.records.states import RunStatus
+from cloaca_core.records.steering import ActRow, Reopening
+from cloaca_core.records.upkeep import Shift
+from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_postgres import BACKEND
+from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
     WORKFLOW,
@@ -31,12 +37,6 @@ from cloaca_core.conformance.rows import (
     submit,
     trigger_row,
 )
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import ActRow, Reopening
-from cloaca_core.records.upkeep import Shift
-from cloaca_core.store.protocol import Store, StoreOptions
-from cloaca_postgres import BACKEND
 
 Raw: TypeAlias = psycopg.AsyncConnection[Any]
 Operation: TypeAlias = Callable[[Store], Coroutine[Any, Any, object]]

@@ -11,15 +11,6 @@ import pytest
 from tables import each_row
 
 import cloaca
-from cloaca_core.conformance.rows import (
-    attempt,
-    new_run,
-    record,
-    runner,
-    schedule,
-    stored,
-    submit,
-)
 from cloaca_core.errors import (
     ForeignDatabaseError,
     NewerSchemaError,
@@ -34,6 +25,15 @@ from cloaca_postgres import BACKEND
 from cloaca_postgres.connecting import Connector
 from cloaca_postgres.driver import Session
 from cloaca_postgres.opening import _first_sessions, _refuse_unfit
+from cloaca_testing.conformance.rows import (
+    attempt,
+    new_run,
+    record,
+    runner,
+    schedule,
+    stored,
+    submit,
+)
 
 Query: TypeAlias = Callable[..., list[tuple[object, ...]]]
 

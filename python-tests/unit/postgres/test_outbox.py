@@ -13,7 +13,15 @@ import pytest_asyncio
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
-from cloaca_core.conformance.rows import (
+from cloaca_core.errors import ConfigError, StoreDataError, StoreError
+from cloaca_core.records.states import RunStatus
+from cloaca_core.records.upkeep import Shift
+from cloaca_core.records.waits import Sent
+from cloaca_core.store.outbox import Outbox
+from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_postgres import BACKEND
+from cloaca_postgres.outbox import PostgresOutbox
+from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
     WORKFLOW,
@@ -26,14 +34,6 @@ from cloaca_core.conformance.rows import (
     stored,
     submit,
 )
-from cloaca_core.errors import ConfigError, StoreDataError, StoreError
-from cloaca_core.records.states import RunStatus
-from cloaca_core.records.upkeep import Shift
-from cloaca_core.records.waits import Sent
-from cloaca_core.store.outbox import Outbox
-from cloaca_core.store.protocol import Store, StoreOptions
-from cloaca_postgres import BACKEND
-from cloaca_postgres.outbox import PostgresOutbox
 from dev.databases.maintenance import temporary
 from dev.databases.urls import with_query
 

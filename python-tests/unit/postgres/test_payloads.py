@@ -6,7 +6,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from cloaca_core.conformance.rows import (
+from cloaca_core.records.batch import Batch
+from cloaca_core.records.schedules import Cancellation
+from cloaca_core.store.protocol import StoreOptions
+from cloaca_postgres import BACKEND
+from cloaca_testing.conformance.rows import (
     LATER,
     act,
     fire,
@@ -20,10 +24,6 @@ from cloaca_core.conformance.rows import (
     stored,
     submit,
 )
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.schedules import Cancellation
-from cloaca_core.store.protocol import StoreOptions
-from cloaca_postgres import BACKEND
 from dev.databases.urls import for_libpq
 
 pytestmark = pytest.mark.asyncio

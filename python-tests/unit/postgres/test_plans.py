@@ -14,7 +14,6 @@ from psycopg import sql
 from tables import each_row
 
 from cloaca_core._engine.submit.run_rows import owned_row
-from cloaca_core.conformance.rows import new_run
 from cloaca_core.records.runs import DEFAULT_QUEUE
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.base import load_queries
@@ -25,6 +24,7 @@ from cloaca_postgres.opening import open_dialect
 from cloaca_postgres.statements import STATEMENTS, WORDING
 from cloaca_postgres.store import columns_of
 from cloaca_postgres.url import parse as parse_url
+from cloaca_testing.conformance.rows import new_run
 from dev.databases.urls import for_libpq
 
 FINISHED = 10_000

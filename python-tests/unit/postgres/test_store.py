@@ -11,7 +11,12 @@ import pytest
 import pytest_asyncio
 from psycopg import sql
 
-from cloaca_core.conformance.rows import (
+from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.records.runs import Unserved
+from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_postgres import BACKEND, dialect
+from cloaca_postgres.driver import Session
+from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
     WORKFLOW,
@@ -27,11 +32,6 @@ from cloaca_core.conformance.rows import (
     schedule,
     submit,
 )
-from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.records.runs import Unserved
-from cloaca_core.store.protocol import Store, StoreOptions
-from cloaca_postgres import BACKEND, dialect
-from cloaca_postgres.driver import Session
 from dev.databases.urls import for_libpq
 
 SOON = 10.0

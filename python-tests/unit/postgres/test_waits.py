@@ -14,7 +14,12 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from cloaca_core.conformance.rows import (
+from cloaca_core.records.batch import Committed
+from cloaca_core.records.states import RunStatus
+from cloaca_core.records.waits import NEVER, Sent
+from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_postgres import BACKEND
+from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
     WORKFLOW,
@@ -34,11 +39,6 @@ from cloaca_core.conformance.rows import (
     timeout,
     wait,
 )
-from cloaca_core.records.batch import Committed
-from cloaca_core.records.states import RunStatus
-from cloaca_core.records.waits import NEVER, Sent
-from cloaca_core.store.protocol import Store, StoreOptions
-from cloaca_postgres import BACKEND
 
 Raw = psycopg.AsyncConnection[Any]
 Asked = Coroutine[Any, Any, Any]

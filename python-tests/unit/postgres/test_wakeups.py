@@ -13,7 +13,6 @@ from model.virtual_time import the_loop
 from psycopg import sql
 from tables import each_row
 
-from cloaca_core.conformance.rows import NOW, attempt, new_run, record, run_end, runner, submit
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import Store, StoreOptions
@@ -35,6 +34,7 @@ from cloaca_postgres.wakeups import (
     Poller,
     since,
 )
+from cloaca_testing.conformance.rows import NOW, attempt, new_run, record, run_end, runner, submit
 
 SOON = 60.0
 

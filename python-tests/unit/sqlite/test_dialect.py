@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from cloaca_core.conformance.rows import new_run, submit
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement
@@ -21,6 +20,7 @@ from cloaca_core.store.sql.store import SqlStore
 from cloaca_sqlite.dialect import SqliteDialect
 from cloaca_sqlite.opening import open_dialect
 from cloaca_sqlite.url import parse
+from cloaca_testing.conformance.rows import new_run, submit
 
 pytestmark = pytest.mark.asyncio
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from cloaca_core.conformance.rows import LATER, WORKFLOW, act, new_run, runner, submit
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_sqlite import BACKEND
+from cloaca_testing.conformance.rows import LATER, WORKFLOW, act, new_run, runner, submit
 
 pytestmark = pytest.mark.asyncio
 

@@ -17,7 +17,6 @@ import pytest
 from tables import each_row
 
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.conformance.rows import new_run, schedule, stored, submit
 from cloaca_core.errors import (
     ForeignDatabaseError,
     NewerSchemaError,
@@ -33,6 +32,7 @@ from cloaca_sqlite import BACKEND, changes, dialect as dialect_module, opening
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.opening import APPLICATION_ID, open_dialect, refuse_foreign
 from cloaca_sqlite.url import parse
+from cloaca_testing.conformance.rows import new_run, schedule, stored, submit
 
 KNOWN = load_migrations("cloaca_sqlite")
 EARLIER = load_before_base("cloaca_sqlite").migrations

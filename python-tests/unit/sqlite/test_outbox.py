@@ -16,13 +16,13 @@ import pytest
 import pytest_asyncio
 from tables import each_row
 
-from cloaca_core.conformance.rows import NOW, any_run, message, new_run, runner, stored, submit
 from cloaca_core.errors import ConfigError, StoreDataError, StoreUnavailableError
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.waits import Sent
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocol import Store, StoreOptions
 from cloaca_sqlite import BACKEND
+from cloaca_testing.conformance.rows import NOW, any_run, message, new_run, runner, stored, submit
 
 pytestmark = pytest.mark.asyncio
 

@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from cloaca_core.conformance.rows import (
+from cloaca_core.records.states import RunStatus
+from cloaca_core.records.steering import Reopening
+from cloaca_core.records.upkeep import Shift
+from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_sqlite import BACKEND
+from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
     WORKFLOW,
@@ -28,11 +33,6 @@ from cloaca_core.conformance.rows import (
     stored,
     submit,
 )
-from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import Reopening
-from cloaca_core.records.upkeep import Shift
-from cloaca_core.store.protocol import Store, StoreOptions
-from cloaca_sqlite import BACKEND
 
 pytestmark = pytest.mark.asyncio
 

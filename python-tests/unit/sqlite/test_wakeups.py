@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from cloaca_core.conformance.rows import attempt, new_run, record, run_end, runner, submit
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.steering import Act
 from cloaca_core.store.changes import Change
@@ -29,6 +28,7 @@ from cloaca_sqlite.opening import open_dialect
 from cloaca_sqlite.url import parse
 from cloaca_sqlite.wake_socket import Delivery, WakeSocket
 from cloaca_sqlite.wakeups import Wakeups
+from cloaca_testing.conformance.rows import attempt, new_run, record, run_end, runner, submit
 
 pytestmark = pytest.mark.asyncio
 

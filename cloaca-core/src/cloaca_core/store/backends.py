@@ -12,8 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.machinery import PathFinder
-from importlib.util import find_spec, module_from_spec
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from cloaca_core._version import __version__
@@ -26,6 +25,7 @@ from cloaca_core.errors import (
     BackendVersionError,
     ConfigTypeError,
 )
+from cloaca_core.parts import version_of
 from cloaca_core.store.urls import may_have_scheme, scheme_of
 
 if TYPE_CHECKING:
@@ -225,17 +225,13 @@ def _load(source: _Source) -> Backend:
 
 def _version_constant(source: _Source) -> str:
     """``__version__`` from the backend's ``_version.py`` alone; its driver is not started."""
-    package = find_spec(source.module)
-    if package is None:
+    if find_spec(source.module) is None:
         raise _not_installed(source)
-    name = f"{source.module}._version"
-    spec = PathFinder.find_spec(name, package.submodule_search_locations)
-    if spec is None or spec.loader is None:
-        message = f"The {source.name} backend is damaged: it has no {name}"
+    version = version_of(source.module)
+    if version is None:
+        message = f"The {source.name} backend is damaged: it has no {source.module}._version"
         raise BackendUnusableError(message, backend=source.name)
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return str(getattr(module, "__version__", "unknown"))
+    return version
 
 
 def _refuse_other_door(name: str) -> None:

@@ -1,6 +1,7 @@
 """The test kit: workflows under test, on a clock that the test moves."""
 
-from cloaca_core.testing import (
+from cloaca import _testing as _testing  # first: says what to install where the kit is missing
+from cloaca_testing import (
     Case as Case,
     Crash as Crash,
     CrashReport as CrashReport,

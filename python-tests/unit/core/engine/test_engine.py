@@ -21,7 +21,6 @@ from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.execute.children import Front
 from cloaca_core._engine.plan.planner import RunPlan
 from cloaca_core._engine.submit.request import Request
-from cloaca_core.conformance.rows import attempt, runner
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.task import task
@@ -39,6 +38,7 @@ from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.steering import News
 from cloaca_core.runner.user_code import calling_work
+from cloaca_testing.conformance.rows import attempt, runner
 
 pytestmark = pytest.mark.virtual_time
 

@@ -12,8 +12,8 @@ from model.virtual_time import the_loop
 from unit.engine_scene import FLOW, Scene, nothing
 
 from cloaca_core._engine.lifecycle import LEAVING
-from cloaca_core.conformance.rows import runner
 from cloaca_core.definition.context import Context
+from cloaca_testing.conformance.rows import runner
 
 pytestmark = pytest.mark.virtual_time
 

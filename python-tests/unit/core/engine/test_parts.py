@@ -10,7 +10,6 @@ from model.quiet import quiet
 from unit.engine_scene import FLOW, Scene, nothing
 
 from cloaca_core._engine.engine import Engine
-from cloaca_core.conformance.rows import new_run, run_end, runner, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.nodes.wait_for import wait_for
@@ -19,6 +18,7 @@ from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.waits import EVENT, NewMessage
 from cloaca_core.store.changes import Change
+from cloaca_testing.conformance.rows import new_run, run_end, runner, submit
 
 pytestmark = pytest.mark.virtual_time
 

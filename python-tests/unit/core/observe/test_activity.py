@@ -7,7 +7,6 @@ from model.families import FLOW, LATE, START, at, run
 from model.observed import Observed
 from tables import each_row
 
-from cloaca_core.conformance.rows import new_run, runner, submit
 from cloaca_core.observe import activity as views
 from cloaca_core.observe.activity import Seen, activity
 from cloaca_core.records.definitions import DefinitionRow
@@ -16,6 +15,7 @@ from cloaca_core.records.schedules import ScheduleRow
 from cloaca_core.records.search import Failure
 from cloaca_core.values.ids import first_id_of
 from cloaca_core.values.instants import SECOND
+from cloaca_testing.conformance.rows import new_run, runner, submit
 
 OTHER = "public::embedded::other"
 HOUR = 3600 * SECOND

@@ -6,12 +6,12 @@ from model.families import at, run
 from model.observed import Observed
 from tables import each_row
 
-from cloaca_core.conformance.rows import new_run, record, run_end, runner, submit
 from cloaca_core.observe import failure_groups
 from cloaca_core.observe.failure_groups import FailureGroup, error_of, grouped
 from cloaca_core.observe.filters import parse
 from cloaca_core.records.runs import RunRow
 from cloaca_core.runner.results import rfc3339
+from cloaca_testing.conformance.rows import new_run, record, run_end, runner, submit
 
 COUNTS = "1 task(s) failed, 2 completed, 0 skipped; first error: "
 

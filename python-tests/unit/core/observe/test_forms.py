@@ -5,7 +5,6 @@ from __future__ import annotations
 from model.families import LATE, attempt, family, run, tasks, view
 
 from cloaca_core._engine.observe.run_reader import History
-from cloaca_core.conformance.rows import NOW, schedule, trigger_row
 from cloaca_core.observe import schedules, triggers
 from cloaca_core.observe.changes import Seen, key_change, task_change
 from cloaca_core.observe.graph import Drawn, graph_of_run
@@ -16,6 +15,7 @@ from cloaca_core.records.triggers import EventRow
 from cloaca_core.runner.history import attempt_infos
 from cloaca_core.runner.results import run_info
 from cloaca_core.values.json_forms import json_form
+from cloaca_testing.conformance.rows import NOW, schedule, trigger_row
 
 ROW = run(round=1)
 FAMILY = family(view(ROW, attempt("a"), of=tasks(a=[])))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from model.observed import Observed
 
-from cloaca_core.conformance.rows import new_run, submit
 from cloaca_core.errors import AmbiguousRunError, ConfigTypeError, RunNotFoundError
 from cloaca_core.observe import ids
+from cloaca_testing.conformance.rows import new_run, submit
 
 
 @pytest.fixture

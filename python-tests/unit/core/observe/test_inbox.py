@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, cast
 from model.families import LATE, attempt, run, tasks, view
 from model.memory_store import MemoryStore
 
-from cloaca_core.conformance import rows
 from cloaca_core.observe.inbox import Found, Open, WaitingForPeople, count, inbox
 from cloaca_core.observe.reading import RunView
 from cloaca_core.records.batch import Batch
 from cloaca_core.records.runs import AttemptRow, Exhausted
 from cloaca_core.records.steering import RestartRow
 from cloaca_core.records.waits import OpenApprovalRow
+from cloaca_testing.conformance import rows
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.onlooker import Looks

@@ -6,13 +6,13 @@ from model.families import LATE, START, at, run
 from tables import each_row
 
 from cloaca_core._engine.observe.facts import RunnerState
-from cloaca_core.conformance.rows import runner
 from cloaca_core.observe.overview import State, overview, runner_lines
 from cloaca_core.records.runners import Sharing
 from cloaca_core.records.search import Claimable
 from cloaca_core.records.standing import RunnerLoad
 from cloaca_core.records.waits import OpenApprovalRow
 from cloaca_core.values.instants import SECOND
+from cloaca_testing.conformance.rows import runner
 
 
 def test_rows_are_shaped_and_runs_that_are_gone_left_out() -> None:

@@ -10,9 +10,9 @@ import pytest
 from model.memory_store import MemoryStore
 
 from cloaca_core._engine.observe.facts import RunnerState
-from cloaca_core.conformance.rows import NOW, new_run, runner, submit
 from cloaca_core.observe.owners import without_runner
 from cloaca_core.records.standing import RunnerLoad
+from cloaca_testing.conformance.rows import NOW, new_run, runner, submit
 
 if TYPE_CHECKING:
     from cloaca_core._engine.observe.onlooker import Looks

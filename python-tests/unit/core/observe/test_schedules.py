@@ -5,11 +5,11 @@ from __future__ import annotations
 from model.families import run
 
 from cloaca_core._engine.fire.tick_rows import timing_of
-from cloaca_core.conformance.rows import NOW, schedule
 from cloaca_core.observe.schedules import PeriodRows, Rows, page, period, view
 from cloaca_core.records.schedules import ScheduleRow, TickRow
 from cloaca_core.runner.results import rfc3339
 from cloaca_core.values.instants import SECOND
+from cloaca_testing.conformance.rows import NOW, schedule
 
 HOUR = 3_600 * SECOND
 DAY = 24 * HOUR

@@ -9,7 +9,6 @@ from model.observed import Observed
 from tables import each_row
 
 from cloaca_core._engine.engine import Engine
-from cloaca_core.conformance.rows import NOW, act, new_run, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.task import task
@@ -20,6 +19,7 @@ from cloaca_core.records.definitions import DefinitionRow
 from cloaca_core.records.runs import RunFilter
 from cloaca_core.records.search import Condition, Counted, Found, RunSearch
 from cloaca_core.values.ids import first_id_of
+from cloaca_testing.conformance.rows import NOW, act, new_run, submit
 
 HOUR = 3_600_000_000
 

@@ -6,13 +6,13 @@ from model.families import LATE, at, attempt, run
 from model.observed import Observed
 from tables import each_row
 
-from cloaca_core.conformance.rows import new_run, submit
 from cloaca_core.observe import standings as views
 from cloaca_core.observe.standings import Rows, Standing, standings
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.states import ReasonCode
 from cloaca_core.records.steering import RestartRow
 from cloaca_core.records.waits import WaitRow
+from cloaca_testing.conformance.rows import new_run, submit
 
 
 def standing(row: RunRow, *attempts: AttemptRow, **fields: object) -> Standing:

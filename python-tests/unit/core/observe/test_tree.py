@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from model.families import attempt, child, family, run, tasks, view
 
-from cloaca_core.conformance.rows import told as told_row
 from cloaca_core.observe.tree import is_over, told, tree
+from cloaca_testing.conformance.rows import told as told_row
 
 OF = tasks(load=[], send=["load"])
 

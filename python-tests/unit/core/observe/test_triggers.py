@@ -5,10 +5,10 @@ from __future__ import annotations
 from model.families import run
 from tables import each_row
 
-from cloaca_core.conformance.rows import NOW, trigger_row
 from cloaca_core.observe.triggers import Rows, one, page
 from cloaca_core.records.triggers import EventRow, TriggerRow
 from cloaca_core.values.instants import SECOND
+from cloaca_testing.conformance.rows import NOW, trigger_row
 
 
 def rows(row: TriggerRow, *, now: int = NOW) -> Rows:

@@ -17,7 +17,6 @@ from cloaca_core._engine.observe.facts import RunFacts
 from cloaca_core._engine.observe.recent_runs import Ended, RecentRuns
 from cloaca_core._engine.observe.run_reader import History
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError, RunnerUsageError
 from cloaca_core.records.runs import RunRow
@@ -25,6 +24,7 @@ from cloaca_core.runner.async_handles import AsyncRunHandle
 from cloaca_core.runner.calls.operation import Caller
 from cloaca_core.runner.handles import RunHandle
 from cloaca_core.runner.host import EngineHost
+from cloaca_testing.conformance.rows import attempt as attempt_row
 
 ROW = RunRow(
     id="r", workflow="public::embedded::w", version="0", status="Failed", owner="r1", epoch=1,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from tables import each_row
 
 from cloaca_core._engine.observe.run_reader import History
-from cloaca_core.conformance.rows import attempt
 from cloaca_core.records.follow_ups import FollowUpRow
 from cloaca_core.records.runners import RunnerName
 from cloaca_core.records.runs import AttemptRow, RunRow
@@ -21,6 +20,7 @@ from cloaca_core.runner.history import (
     run_events,
 )
 from cloaca_core.runner.results import rfc3339
+from cloaca_testing.conformance.rows import attempt
 
 SECOND = 1_000_000
 START = 1_700_000_000 * SECOND

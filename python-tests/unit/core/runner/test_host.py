@@ -24,7 +24,6 @@ from cloaca_core._engine.runtime.call_future import CallFuture
 from cloaca_core._engine.runtime.parked_call import ParkedCall
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.conformance.rows import new_run, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry, default_registry
@@ -46,6 +45,7 @@ from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import Store, StoreOptions, TenantBackend
 from cloaca_core.store.tenants import TenantConfig, TenantCredentials, TenantInfo
 from cloaca_core.values.this_process import THIS_PROCESS
+from cloaca_testing.conformance.rows import new_run, submit
 
 WAIT = 10
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from tables import each_row
 
-from cloaca_core.conformance.rows import approval, attempt, wait
 from cloaca_core.errors import RunFailedError, VersionChangedError
 from cloaca_core.records.runs import RunRow
 from cloaca_core.records.standing import UnendedChild
@@ -22,6 +21,7 @@ from cloaca_core.runner.results import (
     run_info,
     task_results,
 )
+from cloaca_testing.conformance.rows import approval, attempt, wait
 
 SECOND = 1_000_000
 START = 1_700_000_000 * SECOND

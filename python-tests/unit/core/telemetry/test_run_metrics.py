@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from tables import each_row
 
-from cloaca_core.conformance.rows import attempt, run_end
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.schedules import NewTick
 from cloaca_core.records.states import TaskStatus, TickOutcome
 from cloaca_core.telemetry.run_metrics import RunMetrics
 from cloaca_core.telemetry.watcher import BodySpans, Recorded
+from cloaca_testing.conformance.rows import attempt, run_end
 
 S = 1_000_000
 WORKFLOW = "public::embedded::order"

@@ -10,13 +10,13 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from cloaca_core.conformance.rows import attempt, run_end
 from cloaca_core.records.runs import RunRow
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.telemetry.chosen_ids import Tracers
 from cloaca_core.telemetry.origin import Origin, run_span_id, trace_id_of
 from cloaca_core.telemetry.run_spans import RunSpans, RunTracing
 from cloaca_core.telemetry.watcher import BodySpans, Recorded
+from cloaca_testing.conformance.rows import attempt, run_end
 
 ROW = RunRow(
     *("r", "public::embedded::order", "v", "Running", "me", 1, 0, "{}", "{}", None, None, None),

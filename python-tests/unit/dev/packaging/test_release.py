@@ -112,11 +112,12 @@ def test_a_release_holds_this_versions_artefacts_and_nothing_that_lay_there(buil
 
     collected = release._collected(distributions_for("sqlite"))
 
-    expected = {f"{name}-{version()}" for name in ("cloaca", "cloaca_core", "cloaca_sqlite")}
+    parts = ("cloaca", "cloaca_core", "cloaca_sqlite", "cloaca_tools", "cloaca_testing")
+    expected = {f"{name}-{version()}" for name in parts}
     names = {path.name.removesuffix(".tar.gz") for path in (built / "release").iterdir()}
     assert {name.removesuffix("-py3-none-any.whl") for name in names} == expected
     assert sorted(collected) == sorted((built / "release").iterdir())
-    assert len(collected) == 6
+    assert len(collected) == 10
 
 
 def test_checksums_are_what_sha256sum_reads(tmp_path: Path) -> None:

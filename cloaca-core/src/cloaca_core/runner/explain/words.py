@@ -30,7 +30,7 @@ _FRAME: Final = re.compile(
     r'^  File "(?P<file>[^"\n]+)", line (?P<line>\d+), in (?P<name>.+)$', re.MULTILINE
 )
 _NOT_THE_USERS: Final = re.compile(
-    r"[/\\](?:site-packages|dist-packages|cloaca_core)[/\\]"
+    r"[/\\](?:site-packages|dist-packages|cloaca_(?:core|testing|tools))[/\\]"
     r"|[/\\]lib[/\\]python3[^/\\]*[/\\]|^<frozen "
 )
 

@@ -26,7 +26,6 @@ from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core._engine.subjects import Subjects
 from cloaca_core._engine.submit.request import Request
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.conformance.rows import LATER, act, attempt, new_run, record, runner, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import StoreFullError, StoreUnavailableError
@@ -36,6 +35,7 @@ from cloaca_core.records.runs import NewRun, RunRow
 from cloaca_core.records.steering import Reopening
 from cloaca_core.records.waits import NewMessage
 from cloaca_core.store.protocol import Landed
+from cloaca_testing.conformance.rows import LATER, act, attempt, new_run, record, runner, submit
 
 pytestmark = pytest.mark.virtual_time
 

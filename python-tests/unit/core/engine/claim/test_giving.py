@@ -9,8 +9,8 @@ from model.orchestration import PAIR, Scene
 
 from cloaca_core._engine.claim.giving import Giving
 from cloaca_core._engine.plan.restore import Resume
-from cloaca_core.conformance.rows import NOW, runner
 from cloaca_core.records.runners import RunnerRow, Sharing
+from cloaca_testing.conformance.rows import NOW, runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable

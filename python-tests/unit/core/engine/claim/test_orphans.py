@@ -16,11 +16,11 @@ from cloaca_core._engine.record.entries import SubmissionEntry
 from cloaca_core._engine.record.journal import Journal
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.subjects import Subjects
-from cloaca_core.conformance.rows import LATER, act, new_run, runner, submit
 from cloaca_core.errors import StoreError
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.states import RunStatus
 from cloaca_core.store.protocol import Landed
+from cloaca_testing.conformance.rows import LATER, act, new_run, runner, submit
 
 
 class Store(MemoryStore):

@@ -13,7 +13,7 @@ from tables import each_row
 from cloaca_core._engine.claim.surplus import only_waits_for_slots, surplus
 from cloaca_core._engine.execute.work import Stage
 from cloaca_core._engine.plan.life import State
-from cloaca_core.conformance.rows import attempt as attempt_row
+from cloaca_testing.conformance.rows import attempt as attempt_row
 
 if TYPE_CHECKING:
     from cloaca_core._engine.execute.attempt import Attempt

@@ -18,7 +18,6 @@ from cloaca_core._engine.orchestrate.adoption import NO_PAST
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.subjects import Subjects
-from cloaca_core.conformance.rows import LATER, NOW, attempt, new_run, runner, stored, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
@@ -27,6 +26,7 @@ from cloaca_core.records.runs import AttemptRow, RunRow, Unserved
 from cloaca_core.records.states import RunStatus, TaskStatus
 from cloaca_core.records.steering import ForkRow, RestartRow
 from cloaca_core.values.option_names import VersionPolicyName
+from cloaca_testing.conformance.rows import LATER, NOW, attempt, new_run, runner, stored, submit
 
 FORK = ForkRow("r", "s", "b", None, LATER)
 ENDED = [attempt("r", "a"), attempt("r", "b", status=TaskStatus.FAILED)]

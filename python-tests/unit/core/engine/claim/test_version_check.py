@@ -13,7 +13,6 @@ from cloaca_core._engine.orchestrate.adoption import NO_PAST, PastRows
 from cloaca_core._engine.plan.reasons import version_changed
 from cloaca_core._engine.plan.restore import has_begun
 from cloaca_core._engine.recover.runner_id import RunnerId
-from cloaca_core.conformance.rows import NOW, attempt, new_run, runner, stored, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.recorded import content
 from cloaca_core.definition.registry import Registry
@@ -24,6 +23,7 @@ from cloaca_core.records.definitions import DefinitionRow
 from cloaca_core.records.runs import AttemptRow, RunRow
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.values.option_names import VersionPolicyName
+from cloaca_testing.conformance.rows import NOW, attempt, new_run, runner, stored, submit
 
 EARLIER = "0123456789abcdef"
 BEGUN = NO_PAST._replace(attempts=[attempt("r", "a")])

@@ -9,9 +9,9 @@ import pytest
 from model.firing_by_hand import DAY, MINUTE, NOON, Store
 
 from cloaca_core._engine.fire.cursor_correction import CursorCorrection
-from cloaca_core.conformance.rows import schedule
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.schedules import ScheduleRow
+from cloaca_testing.conformance.rows import schedule
 
 Put = Callable[..., ScheduleRow]
 

@@ -12,9 +12,9 @@ from cloaca_core._engine.fire.event_context import (
     run_context,
     tick_context,
 )
-from cloaca_core.conformance.rows import trigger_row
 from cloaca_core.definition.triggers.result import TriggerResult
 from cloaca_core.schedules.catch_up import DueTick
+from cloaca_testing.conformance.rows import trigger_row
 
 NOON = int(datetime(2026, 3, 10, 12, tzinfo=UTC).timestamp()) * 1_000_000
 EMPTY = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"

@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 
 from cloaca_core._engine.fire.poll import Broke, Poll, PollOutcome, PollPlaces, Returned
-from cloaca_core.conformance.rows import trigger_row
 from cloaca_core.definition.triggers.definition import Trigger, checked
 from cloaca_core.values.clock import SYSTEM_CLOCK
+from cloaca_testing.conformance.rows import trigger_row
 
 pytestmark = pytest.mark.asyncio
 PATIENCE = 30

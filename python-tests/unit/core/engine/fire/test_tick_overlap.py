@@ -5,10 +5,10 @@ from __future__ import annotations
 from tables import each_row
 
 from cloaca_core._engine.fire.tick_overlap import Met, meet_in_turn
-from cloaca_core.conformance.rows import NOW, new_tick, schedule
 from cloaca_core.records.schedules import Cancellation, NewTick
 from cloaca_core.records.states import TickOutcome
 from cloaca_core.values.text import MAX_TEXT
+from cloaca_testing.conformance.rows import NOW, new_tick, schedule
 
 TICKS = [new_tick("s", "c"), new_tick("s", "d", tick=NOW + 1)]
 SKIPPED = [tick._replace(run_id=None, outcome=TickOutcome.SKIPPED, input="{}") for tick in TICKS]

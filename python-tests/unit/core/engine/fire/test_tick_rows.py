@@ -14,10 +14,10 @@ from cloaca_core._engine.fire.tick_rows import (
     TickRows,
 )
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.conformance.rows import schedule
 from cloaca_core.definition.registry import Registry
 from cloaca_core.records.schedules import ScheduleRow
 from cloaca_core.values.ids import RunIds
+from cloaca_testing.conformance.rows import schedule
 
 
 @pytest.fixture

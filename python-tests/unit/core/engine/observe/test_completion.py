@@ -19,7 +19,13 @@ from cloaca_core._engine.observe.run_reader import RunReader
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.runtime.parked_call import ParkedCall
 from cloaca_core._engine.subjects import Subjects
-from cloaca_core.conformance.rows import (
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import task
+from cloaca_core.errors import RunnerClosedError, RunNotFoundError
+from cloaca_core.records.runs import RunEnd, RunRow
+from cloaca_core.records.steering import Reopening
+from cloaca_testing.conformance.rows import (
     act,
     attempt,
     claimed,
@@ -29,12 +35,6 @@ from cloaca_core.conformance.rows import (
     runner,
     submit,
 )
-from cloaca_core.definition.builder import WorkflowBuilder
-from cloaca_core.definition.registry import Registry
-from cloaca_core.definition.task import task
-from cloaca_core.errors import RunnerClosedError, RunNotFoundError
-from cloaca_core.records.runs import RunEnd, RunRow
-from cloaca_core.records.steering import Reopening
 
 
 class Store(MemoryStore):

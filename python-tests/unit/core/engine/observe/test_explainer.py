@@ -20,7 +20,6 @@ from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core._engine.recover.process_identity import ProcessIdentity, this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.subjects import Subjects
-from cloaca_core.conformance.rows import WORKFLOW, attempt, new_run, record, runner, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
@@ -29,6 +28,7 @@ from cloaca_core.errors import RunNotFoundError
 from cloaca_core.records.runners import RunnerRow
 from cloaca_core.store.protocol import Store
 from cloaca_core.values.option_names import VersionPolicyName
+from cloaca_testing.conformance.rows import WORKFLOW, attempt, new_run, record, runner, submit
 
 THIS = this_process()
 

@@ -17,10 +17,10 @@ from cloaca_core._engine.observe.health import Health
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.runtime.supervisor import SupervisedLoop
 from cloaca_core._engine.submit.held_keys import HeldKeys
-from cloaca_core.conformance.rows import new_run
 from cloaca_core.errors import RunnerClosedError, StoreFullError, StoreUnavailableError
 from cloaca_core.records.runs import NewRun
 from cloaca_core.records.waits import NewMessage
+from cloaca_testing.conformance.rows import new_run
 
 UNSERVED = [{"kind": "run", "workflow": "w", "count": 1}]
 

@@ -12,9 +12,9 @@ from cloaca_core._engine.observe.facts import RunnerState
 from cloaca_core._engine.observe.lease_ends import LeaseEnds
 from cloaca_core._engine.observe.watchers import Watchers
 from cloaca_core._engine.subjects import Subjects
-from cloaca_core.conformance.rows import runner
 from cloaca_core.errors import RunnerClosedError, StoreUnavailableError
 from cloaca_core.records.standing import RunnerLoad
+from cloaca_testing.conformance.rows import runner
 
 pytestmark = pytest.mark.virtual_time
 SECOND = 1_000_000

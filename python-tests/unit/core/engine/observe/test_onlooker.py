@@ -8,9 +8,9 @@ from model.memory_store import MemoryStore
 from cloaca_core._engine.engine import Engine
 from cloaca_core._engine.observe.onlooker import Looks, Onlooker
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.conformance.rows import new_run, runner, submit
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import RunnerClosedError
+from cloaca_testing.conformance.rows import new_run, runner, submit
 
 NEEDED = ("store", "reader", "definitions", "explainer")
 

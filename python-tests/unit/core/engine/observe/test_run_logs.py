@@ -15,7 +15,9 @@ from cloaca_core._engine.observe.run_logs import News, RunLogs, Wanted
 from cloaca_core._engine.observe.run_reader import RunReader
 from cloaca_core._engine.observe.watchers import Watchers
 from cloaca_core._engine.subjects import Subjects
-from cloaca_core.conformance.rows import (
+from cloaca_core.errors import RunnerClosedError, RunNotFoundError, TaskNotFoundError
+from cloaca_core.records.runs import RunRow
+from cloaca_testing.conformance.rows import (
     attempt,
     chunk,
     keep_lines,
@@ -25,8 +27,6 @@ from cloaca_core.conformance.rows import (
     runner,
     submit,
 )
-from cloaca_core.errors import RunnerClosedError, RunNotFoundError, TaskNotFoundError
-from cloaca_core.records.runs import RunRow
 
 
 class Reader(RunReader):

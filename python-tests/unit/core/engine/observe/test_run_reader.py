@@ -11,7 +11,15 @@ from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
 from cloaca_core._engine.observe.run_reader import Awaited, RunReader, with_begun
 from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core._engine.subjects import Subjects
-from cloaca_core.conformance.rows import (
+from cloaca_core.definition.builder import WorkflowBuilder
+from cloaca_core.definition.registry import Registry
+from cloaca_core.definition.task import task
+from cloaca_core.errors import RunNotFoundError
+from cloaca_core.records.batch import Batch
+from cloaca_core.records.follow_ups import NewFollowUp
+from cloaca_core.records.runs import RunFilter
+from cloaca_core.records.steering import NewFork, Reopening
+from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
     WORKFLOW,
@@ -26,14 +34,6 @@ from cloaca_core.conformance.rows import (
     submit,
     wait,
 )
-from cloaca_core.definition.builder import WorkflowBuilder
-from cloaca_core.definition.registry import Registry
-from cloaca_core.definition.task import task
-from cloaca_core.errors import RunNotFoundError
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.follow_ups import NewFollowUp
-from cloaca_core.records.runs import RunFilter
-from cloaca_core.records.steering import NewFork, Reopening
 
 
 class Desk:

@@ -14,11 +14,11 @@ from cloaca_core._engine.observe.unserved import (
     unmet_work,
     warning_about,
 )
-from cloaca_core.conformance.rows import NOW, trigger_row
 from cloaca_core.records.batch import Waiting
 from cloaca_core.records.runs import WaitingRow
 from cloaca_core.records.triggers import TriggerRow
 from cloaca_core.values.instants import SECOND
+from cloaca_testing.conformance.rows import NOW, trigger_row
 
 HERE = "public::embedded::nightly"
 GONE = "public::embedded::nightlies"

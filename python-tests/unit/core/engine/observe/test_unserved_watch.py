@@ -15,7 +15,6 @@ from cloaca_core._engine.recover.liveness import Liveness
 from cloaca_core._engine.recover.process_identity import this_process
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.subjects import Subjects
-from cloaca_core.conformance.rows import NOW, new_run, runner, schedule, submit, trigger_row
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
@@ -24,6 +23,7 @@ from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.batch import Waiting
 from cloaca_core.records.runs import Unserved
 from cloaca_core.values.instants import SECOND, instant_text
+from cloaca_testing.conformance.rows import NOW, new_run, runner, schedule, submit, trigger_row
 
 GONE = "public::embedded::nightlies"
 HERE = "public::embedded::nightly"

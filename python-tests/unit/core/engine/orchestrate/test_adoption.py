@@ -14,7 +14,6 @@ from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.submit.run_rows import owned_row
-from cloaca_core.conformance.rows import attempt, new_run
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.registry import Registry
@@ -24,6 +23,7 @@ from cloaca_core.records.runs import RunRow
 from cloaca_core.records.states import ReasonCode, RunStatus
 from cloaca_core.records.waits import EVENT, MessageRow, WaitRow
 from cloaca_core.values.clock import SYSTEM_CLOCK
+from cloaca_testing.conformance.rows import attempt, new_run
 
 
 @pytest.fixture

@@ -23,10 +23,10 @@ from model.virtual_time import the_loop
 from tables import each_row
 
 from cloaca_core._engine.record import attempt_rows
-from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.context import Context
 from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import TaskStatus
+from cloaca_testing.conformance.rows import attempt as attempt_row
 
 pytestmark = pytest.mark.virtual_time
 

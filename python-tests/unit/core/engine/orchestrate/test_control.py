@@ -11,8 +11,8 @@ from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.plan.contexts import Contexts
 from cloaca_core._engine.plan.planner import RunPlan
 from cloaca_core._engine.plan.reasons import Reason
-from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.records.states import ReasonCode
+from cloaca_testing.conformance.rows import attempt as attempt_row
 
 pytestmark = pytest.mark.virtual_time
 

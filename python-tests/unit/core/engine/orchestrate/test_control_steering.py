@@ -14,7 +14,6 @@ from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.execute.outcome import CutOff
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.reasons import Reason
-from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.task_handle import TaskHandle
 from cloaca_core.errors import BodyCancelled
@@ -22,6 +21,7 @@ from cloaca_core.records.runs import RunEnd
 from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.instants import SECOND
 from cloaca_core.values.no_limit import NO_LIMIT
+from cloaca_testing.conformance.rows import attempt as attempt_row
 
 pytestmark = pytest.mark.virtual_time
 

@@ -21,12 +21,12 @@ from tables import each_row
 from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core._engine.orchestrate.launcher import LAUNCHES_PER_PASS
 from cloaca_core._engine.plan.contexts import Contexts
-from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.retry_after import RetryAfter
 from cloaca_core.records.states import ReasonCode, TaskStatus
 from cloaca_core.values.json_values import JsonValue
 from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
+from cloaca_testing.conformance.rows import attempt as attempt_row
 
 pytestmark = pytest.mark.virtual_time
 

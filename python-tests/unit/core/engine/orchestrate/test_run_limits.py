@@ -14,8 +14,8 @@ from cloaca_core._engine.orchestrate.run_limits import RunLimits
 from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.deadline import Deadline
 from cloaca_core._engine.plan.graph import PlanGraph
-from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.values.instants import SECOND
+from cloaca_testing.conformance.rows import attempt as attempt_row
 
 pytestmark = pytest.mark.virtual_time
 

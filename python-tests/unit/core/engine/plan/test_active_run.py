@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from model.runs import active_run, graph_of
 
-from cloaca_core.conformance.rows import attempt
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.values.json_values import encode
+from cloaca_testing.conformance.rows import attempt
 
 TWO = graph_of(a={}, b={"dependencies": ["a"]})
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cloaca_core._engine.plan.counting import attempts_in, first_attempts
-from cloaca_core.conformance.rows import attempt
 from cloaca_core.records.steering import RestartRow
+from cloaca_testing.conformance.rows import attempt
 
 
 def restart(task: str, number: int, first: int) -> RestartRow:

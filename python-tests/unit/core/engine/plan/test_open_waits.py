@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cloaca_core._engine.plan.open_waits import OpenWait, OpenWaits, restored
 from cloaca_core._engine.plan.restore import Resume
-from cloaca_core.conformance.rows import memo
 from cloaca_core.records.waits import APPROVAL, EVENT, SLEEP, ClosedWait, MessageRow, WaitRow
+from cloaca_testing.conformance.rows import memo
 
 TASKS = {"a": 0, "b": 1, "c": 2}
 

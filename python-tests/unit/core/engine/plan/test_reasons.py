@@ -16,9 +16,9 @@ from cloaca_core._engine.plan.reasons import (
     skip_reason,
     version_changed,
 )
-from cloaca_core.conformance.rows import attempt
 from cloaca_core.definition.version_change import VersionChange
 from cloaca_core.records.runs import AttemptRow, RunRow
+from cloaca_testing.conformance.rows import attempt
 
 FAILED = "1 task(s) failed, 0 completed, 0 skipped"
 

@@ -9,7 +9,6 @@ from tables import each_row
 
 from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
 from cloaca_core._engine.plan.rerun import Choice, fork, memos_kept, rerun
-from cloaca_core.conformance.rows import attempt
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
@@ -18,6 +17,7 @@ from cloaca_core.definition.task import task
 from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.records.steering import RestartRow
+from cloaca_testing.conformance.rows import attempt
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from cloaca_core._engine.plan.merge import Change
 from cloaca_core._engine.plan.planner import Completed, Failed, Skipped
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.plan.restore import FRESH, Restored, Resume, change_from_json, restore
-from cloaca_core.conformance.rows import attempt
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
@@ -20,6 +19,7 @@ from cloaca_core.definition.task import task
 from cloaca_core.records.runs import AttemptRow
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.records.steering import RestartRow
+from cloaca_testing.conformance.rows import attempt
 
 
 @pytest.fixture(scope="module")

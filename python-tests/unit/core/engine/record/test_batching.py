@@ -21,18 +21,6 @@ from cloaca_core._engine.record.batching import (
 )
 from cloaca_core._engine.record.entries import Draft, Entry
 from cloaca_core._engine.record.log_book import AttemptLines
-from cloaca_core.conformance.rows import (
-    NOW,
-    attempt,
-    chunk,
-    firing,
-    new_event,
-    new_run,
-    new_tick,
-    run_end,
-    told,
-    trigger_row,
-)
 from cloaca_core.errors import (
     StoreDataError,
     StoreError,
@@ -44,6 +32,18 @@ from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.runs import AttemptRow, Park
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.records.task_logs import OldChunk
+from cloaca_testing.conformance.rows import (
+    NOW,
+    attempt,
+    chunk,
+    firing,
+    new_event,
+    new_run,
+    new_tick,
+    run_end,
+    told,
+    trigger_row,
+)
 
 NOTHING = Committed(frozenset(), {}, frozenset())
 AWAY = StoreUnavailableError("away")

@@ -6,10 +6,10 @@ import pytest
 
 from cloaca_core._engine.record.entries import Draft, EventEntry, FiringEntry, SubmissionEntry
 from cloaca_core._engine.record.weight import ROW_BYTES
-from cloaca_core.conformance.rows import NOW, firing, new_run
 from cloaca_core.errors import StoreError, StoreFullError
 from cloaca_core.records.batch import Committed
 from cloaca_core.records.waits import EVENT, NewMessage
+from cloaca_testing.conformance.rows import NOW, firing, new_run
 
 NOTHING = Committed(frozenset(), {}, frozenset())
 

@@ -8,9 +8,9 @@ from model.runs import active_run, graph_of
 from tables import each_row
 
 from cloaca_core._engine.record.follow_up_rows import follow_up_rows
-from cloaca_core.conformance.rows import run_end
 from cloaca_core.records.follow_ups import NewFollowUp, WhenEndedRow
 from cloaca_core.records.states import RunStatus
+from cloaca_testing.conformance.rows import run_end
 
 RULES = tuple(
     [

@@ -19,16 +19,6 @@ from cloaca_core._engine.record.log_book import AttemptLines
 from cloaca_core._engine.record.weight import ROW_BYTES, attempt_weight
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.runtime import failpoints
-from cloaca_core.conformance.rows import (
-    attempt,
-    chunk,
-    firing,
-    new_run,
-    run_end,
-    runner,
-    submit,
-    told,
-)
 from cloaca_core.errors import (
     StoreDataError,
     StoreError,
@@ -42,6 +32,16 @@ from cloaca_core.records.schedules import NewTick
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.store.protocol import Landed
 from cloaca_core.telemetry.watcher import Recorded, WatchedRun
+from cloaca_testing.conformance.rows import (
+    attempt,
+    chunk,
+    firing,
+    new_run,
+    run_end,
+    runner,
+    submit,
+    told,
+)
 
 if TYPE_CHECKING:
     from cloaca_core._engine.record.log_book import LogBook

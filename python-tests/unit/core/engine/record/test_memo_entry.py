@@ -12,9 +12,9 @@ from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.record.entries import Draft
 from cloaca_core._engine.record.memo_entry import MemoEntry
 from cloaca_core._engine.record.run_entry import RunEntry
-from cloaca_core.conformance.rows import attempt as attempt_row, memo
 from cloaca_core.errors import StoreDataError, StoreError
 from cloaca_core.records.batch import Committed
+from cloaca_testing.conformance.rows import attempt as attempt_row, memo
 
 RUN = active_run(graph_of(t={}))
 MEMO = memo("r")

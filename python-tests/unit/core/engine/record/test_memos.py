@@ -18,9 +18,9 @@ from cloaca_core._engine.execute.steps import Answer
 from cloaca_core._engine.execute.work import Stage
 from cloaca_core._engine.record.memo_entry import MemoEntry
 from cloaca_core._engine.record.memos import BodyCall, Memos
-from cloaca_core.conformance.rows import memo
 from cloaca_core.errors import BodyCancelled, StoreError, StoreUnavailableError
 from cloaca_core.records.memos import MemoRow
+from cloaca_testing.conformance.rows import memo
 
 pytestmark = pytest.mark.virtual_time
 

@@ -14,12 +14,12 @@ from cloaca_core._engine.record.entries import Draft
 from cloaca_core._engine.record.run_entry import RunEntry
 from cloaca_core._engine.record.wait_rows import WaitRows
 from cloaca_core._engine.record.weight import follow_up_weight, wait_weight
-from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.errors import StoreDataError, StoreError
 from cloaca_core.records.batch import Committed
 from cloaca_core.records.follow_ups import NewFollowUp
 from cloaca_core.records.runs import RunEnd
 from cloaca_core.records.waits import EVENT, WaitRow
+from cloaca_testing.conformance.rows import attempt as attempt_row
 
 REFUSAL = StoreDataError("not this")
 

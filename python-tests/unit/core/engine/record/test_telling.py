@@ -13,7 +13,6 @@ from cloaca_core._engine.record.entries import Entry
 from cloaca_core._engine.record.run_entry import RunEntry
 from cloaca_core._engine.record.telling import tell_of_adoption, tell_of_commit
 from cloaca_core._engine.record.wait_rows import WaitRows
-from cloaca_core.conformance.rows import attempt, run_end
 from cloaca_core.records.batch import Committed
 from cloaca_core.records.memos import MemoRow
 from cloaca_core.records.runs import AttemptRow, RunEnd
@@ -21,6 +20,7 @@ from cloaca_core.records.schedules import NewTick
 from cloaca_core.records.states import RunStatus, TaskStatus
 from cloaca_core.records.waits import EVENT, SLEEP, ClosedWait, WaitRow
 from cloaca_core.telemetry.watcher import EndedWait, Recorded, WatchedRun
+from cloaca_testing.conformance.rows import attempt, run_end
 
 NOW = 1_000
 

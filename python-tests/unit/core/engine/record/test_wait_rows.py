@@ -5,8 +5,8 @@ from __future__ import annotations
 from cloaca_core._engine.record.entries import Draft
 from cloaca_core._engine.record.wait_rows import WaitRows
 from cloaca_core._engine.record.weight import memo_weight, wait_weight
-from cloaca_core.conformance.rows import memo
 from cloaca_core.records.waits import EVENT, ClosedWait, WaitRow, WaitTimeout
+from cloaca_testing.conformance.rows import memo
 
 WAIT = WaitRow("r", "t", EVENT, "go", 1, 1, "", 0, None)
 OTHER = WAIT._replace(name="stop")

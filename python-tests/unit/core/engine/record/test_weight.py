@@ -8,8 +8,8 @@ from cloaca_core._engine.record.weight import (
     end_weight,
     follow_up_weight,
 )
-from cloaca_core.conformance.rows import attempt, run_end
 from cloaca_core.records.follow_ups import NewFollowUp
+from cloaca_testing.conformance.rows import attempt, run_end
 
 BARE = attempt("run")._replace(change=None)
 

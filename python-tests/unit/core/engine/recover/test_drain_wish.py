@@ -10,7 +10,7 @@ from model.memory_store import MemoryStore
 
 from cloaca_core._engine.recover.drain_wish import DrainWish
 from cloaca_core._engine.recover.runner_id import RunnerId
-from cloaca_core.conformance.rows import runner
+from cloaca_testing.conformance.rows import runner
 
 
 @pytest.fixture

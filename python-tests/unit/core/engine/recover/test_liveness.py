@@ -6,8 +6,8 @@ from tables import each_row
 
 from cloaca_core._engine.recover.liveness import Liveness
 from cloaca_core._engine.recover.process_identity import ProcessIdentity, this_process
-from cloaca_core.conformance.rows import runner
 from cloaca_core.records.runners import Fleet, RunnerRow
+from cloaca_testing.conformance.rows import runner
 
 NOW = 1_000
 HERE = this_process()

@@ -16,8 +16,8 @@ from cloaca_core._engine.recover.process_identity import ProcessIdentity, this_p
 from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core._engine.recover.takeover import Takeover
 from cloaca_core._engine.subjects import Subjects
-from cloaca_core.conformance.rows import new_run, submit
 from cloaca_core.records.runners import RunnerRow
+from cloaca_testing.conformance.rows import new_run, submit
 
 ELSEWHERE = ProcessIdentity("another boot", "pid:[1]", 7, 70)
 LEASE = 15.0

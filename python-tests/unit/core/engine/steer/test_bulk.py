@@ -11,7 +11,11 @@ from cloaca_core._engine.steer import bulk as module
 from cloaca_core._engine.steer.bulk import Bulk, Steps
 from cloaca_core._engine.steer.retries import Begun, Retries
 from cloaca_core._engine.subjects import Subjects
-from cloaca_core.conformance.rows import (
+from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.records.order import Order
+from cloaca_core.records.runs import RunFilter, RunRow
+from cloaca_core.records.steering import Act, Acted
+from cloaca_testing.conformance.rows import (
     NOW,
     WORKFLOW,
     act,
@@ -21,10 +25,6 @@ from cloaca_core.conformance.rows import (
     runner,
     submit,
 )
-from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.records.order import Order
-from cloaca_core.records.runs import RunFilter, RunRow
-from cloaca_core.records.steering import Act, Acted
 
 GRACE = 2.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from model.steering_desk import SteeringDesk
 
-from cloaca_core.conformance.rows import new_run, record, run_end, submit
+from cloaca_testing.conformance.rows import new_run, record, run_end, submit
 
 pytestmark = pytest.mark.virtual_time
 

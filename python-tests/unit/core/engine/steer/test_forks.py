@@ -15,7 +15,6 @@ from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
 from cloaca_core._engine.steer.forks import Forks
 from cloaca_core._engine.steer.newest_definitions import NewestDefinitions
 from cloaca_core._engine.subjects import Subjects
-from cloaca_core.conformance.rows import act, attempt, new_run, record, run_end, runner, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
@@ -24,6 +23,7 @@ from cloaca_core.errors import RunNotFoundError, TaskNotFoundError, WorkflowNotF
 from cloaca_core.records.order import Order
 from cloaca_core.records.steering import Act, Reopening
 from cloaca_core.values.ids import RunIds
+from cloaca_testing.conformance.rows import act, attempt, new_run, record, run_end, runner, submit
 
 FORK = Order("fork", "ann", "a reason")
 

@@ -13,7 +13,6 @@ from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core._engine.steer.decisions import Decision
 from cloaca_core._engine.steer.messages import MOST_UNREAD, Messages
 from cloaca_core._engine.subjects import Subjects
-from cloaca_core.conformance.rows import LATER, NOW, attempt, new_run, record, runner, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
@@ -40,6 +39,7 @@ from cloaca_core.records.waits import (
 from cloaca_core.values.clock import SYSTEM_CLOCK
 from cloaca_core.values.ids import RunIds
 from cloaca_core.values.instants import instant_text
+from cloaca_testing.conformance.rows import LATER, NOW, attempt, new_run, record, runner, submit
 
 EVENT_TO_R = NewMessage("m", "r", EVENT, "paid", "7", None, "ann", NOW)
 APPROVE = Decision("signed", "approve", "ann", None, None)

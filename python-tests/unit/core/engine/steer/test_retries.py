@@ -17,16 +17,6 @@ from cloaca_core._engine.steer import retries as module
 from cloaca_core._engine.steer.newest_definitions import NewestDefinitions
 from cloaca_core._engine.steer.retries import Begun, Retries
 from cloaca_core._engine.subjects import Subjects
-from cloaca_core.conformance.rows import (
-    NOW,
-    act,
-    attempt,
-    new_run,
-    record,
-    run_end,
-    runner,
-    submit,
-)
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
@@ -41,6 +31,16 @@ from cloaca_core.records.runs import AttemptRow, NewRun, RunFilter
 from cloaca_core.records.states import TaskStatus
 from cloaca_core.records.steering import Act, Acted, Reopening
 from cloaca_core.values.namespace import SEPARATOR
+from cloaca_testing.conformance.rows import (
+    NOW,
+    act,
+    attempt,
+    new_run,
+    record,
+    run_end,
+    runner,
+    submit,
+)
 
 pytestmark = pytest.mark.virtual_time
 

@@ -11,7 +11,6 @@ from model.quiet import quiet
 
 from cloaca_core._engine.submit import held_keys as module
 from cloaca_core._engine.submit.held_keys import HeldKeys
-from cloaca_core.conformance.rows import new_run
 from cloaca_core.errors import (
     RunnerClosedError,
     StoreDataError,
@@ -21,6 +20,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.records.runs import NewRun
 from cloaca_core.records.waits import EVENT, NewMessage
+from cloaca_testing.conformance.rows import new_run
 
 pytestmark = pytest.mark.virtual_time
 

@@ -13,7 +13,6 @@ from cloaca_core._engine.plan.deadline import Deadline
 from cloaca_core._engine.submit.request import Request
 from cloaca_core._engine.submit.run_rows import RunRows, owned_row
 from cloaca_core._engine.submit.start import Start
-from cloaca_core.conformance.rows import NOW, new_run
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
@@ -21,6 +20,7 @@ from cloaca_core.definition.workflow import Workflow
 from cloaca_core.records.runs import RunRow
 from cloaca_core.records.states import RunStatus
 from cloaca_core.values.ids import RunIds
+from cloaca_testing.conformance.rows import NOW, new_run
 
 
 @pytest.fixture

@@ -26,7 +26,6 @@ from cloaca_core._engine.submit.request import Request
 from cloaca_core._engine.submit.run_rows import RunRows
 from cloaca_core._engine.submit.start import Start
 from cloaca_core._engine.submit.submitter import Accepted, Submitter
-from cloaca_core.conformance.rows import LATER, act, new_run, submit
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
@@ -43,6 +42,7 @@ from cloaca_core.records.runs import RunRow
 from cloaca_core.records.waits import EVENT, NewMessage
 from cloaca_core.store.protocol import Landed
 from cloaca_core.values.ids import RunIds
+from cloaca_testing.conformance.rows import LATER, act, new_run, submit
 
 pytestmark = pytest.mark.virtual_time
 

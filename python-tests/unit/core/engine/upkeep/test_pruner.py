@@ -10,13 +10,13 @@ from model.memory_store import MemoryStore
 from model.virtual_time import BEGINNING, VirtualClock, the_loop
 
 from cloaca_core._engine.upkeep.pruner import EVERY_US, SHIFT_US, Pruned, Pruner, Sweep
-from cloaca_core.conformance.rows import attempt, new_run, record, run_end, runner, submit
 from cloaca_core.records.runners import RunnerName
 from cloaca_core.records.states import RunStatus
 from cloaca_core.records.upkeep import Shift
 from cloaca_core.values.ids import RunIds, first_id_of
 from cloaca_core.values.instants import from_datetime
 from cloaca_core.values.retention import DAY_US
+from cloaca_testing.conformance.rows import attempt, new_run, record, run_end, runner, submit
 
 pytestmark = pytest.mark.virtual_time
 

@@ -15,9 +15,9 @@ from cloaca_core._engine.plan.active_run import ActiveRun
 from cloaca_core._engine.plan.open_waits import OpenWait, OpenWaits
 from cloaca_core._engine.record.memos import BodyCall
 from cloaca_core._engine.wait.body_waits import BodyWaits
-from cloaca_core.conformance.rows import memo
 from cloaca_core.errors import BodyCancelled, BodySuspended
 from cloaca_core.records.waits import EVENT, WaitRow
+from cloaca_testing.conformance.rows import memo
 
 pytestmark = pytest.mark.virtual_time
 

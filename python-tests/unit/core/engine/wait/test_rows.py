@@ -9,11 +9,11 @@ from tables import each_row
 
 from cloaca_core._engine.execute.asked_wait import AskedWait
 from cloaca_core._engine.wait.rows import memo_of, row_of_body, row_of_node, value_of_message
-from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.waits.kinds import Approval, NodeWait, Sleep, WaitFor
 from cloaca_core.records.memos import MemoRow
 from cloaca_core.records.waits import APPROVAL, EVENT, SLEEP, MessageRow, WaitRow
 from cloaca_core.values.json_values import JsonValue
+from cloaca_testing.conformance.rows import attempt as attempt_row
 
 MARK = attempt_row("r", "t", 3, status="Waiting")._replace(started_at=100)
 EVENT_ROW = WaitRow("r", "t", EVENT, "paid", 2, 4, "hash", 100, None)

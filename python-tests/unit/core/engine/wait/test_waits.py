@@ -23,7 +23,6 @@ from cloaca_core._engine.plan.life import State
 from cloaca_core._engine.plan.open_waits import restored
 from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core._engine.record.run_entry import RunEntry
-from cloaca_core.conformance.rows import attempt as attempt_row
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.nodes.sleep import sleep
@@ -41,6 +40,7 @@ from cloaca_core.records.memos import MemoRow
 from cloaca_core.records.states import ReasonCode, RunStatus
 from cloaca_core.records.waits import APPROVAL, EVENT, NEVER, SLEEP, ClosedWait, MessageRow, WaitRow
 from cloaca_core.values.no_limit import NO_LIMIT
+from cloaca_testing.conformance.rows import attempt as attempt_row
 
 pytestmark = pytest.mark.virtual_time
 

@@ -70,6 +70,8 @@ TRACE = """Traceback (most recent call last):
     raise ConnectError
   File "/usr/lib/python3.12/json/decoder.py", line 5, in decode
     raise
+  File "/src/cloaca-testing/src/cloaca_testing/executor.py", line 9, in call
+    raise
 ConnectError: refused
 """
 

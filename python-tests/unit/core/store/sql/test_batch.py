@@ -7,7 +7,14 @@ from __future__ import annotations
 import pytest
 from tables import each_row
 
-from cloaca_core.conformance.rows import (
+from cloaca_core.records.batch import Batch
+from cloaca_core.records.follow_ups import NewFollowUp
+from cloaca_core.records.runs import NewRun, Park
+from cloaca_core.records.schedules import Cancellation
+from cloaca_core.store.sql.base import load_queries
+from cloaca_core.store.sql.batch import BatchSteps, committed
+from cloaca_sqlite.driver import WORDING
+from cloaca_testing.conformance.rows import (
     NOW,
     WORKFLOW,
     attempt,
@@ -23,13 +30,6 @@ from cloaca_core.conformance.rows import (
     trigger_row,
     wait,
 )
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.follow_ups import NewFollowUp
-from cloaca_core.records.runs import NewRun, Park
-from cloaca_core.records.schedules import Cancellation
-from cloaca_core.store.sql.base import load_queries
-from cloaca_core.store.sql.batch import BatchSteps, committed
-from cloaca_sqlite.driver import WORDING
 
 
 @pytest.fixture(scope="module")

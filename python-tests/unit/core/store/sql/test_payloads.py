@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.conformance.rows import new_event, new_run, new_tick, run_end
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.payloads import LONGEST_IN_ROW, Payloads
 from cloaca_sqlite.driver import WORDING
+from cloaca_testing.conformance.rows import new_event, new_run, new_tick, run_end
 
 SHORT, LONG = "s" * LONGEST_IN_ROW, "l" * (LONGEST_IN_ROW + 1)
 

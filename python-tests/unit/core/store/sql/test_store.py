@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Sequence
 
 import pytest
 
-from cloaca_core.conformance.rows import NOW, act, attempt, new_run
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.records.batch import Batch, Committed
 from cloaca_core.records.steering import NewFork
@@ -17,6 +16,7 @@ from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_core.store.sql.queries import Row
 from cloaca_core.store.sql.store import SqlStore
 from cloaca_sqlite.driver import WORDING
+from cloaca_testing.conformance.rows import NOW, act, attempt, new_run
 
 
 class RecordingDialect:

@@ -1,0 +1,21 @@
+"""The door to the tests that each backend must pass, which are in ``cloaca-testing``."""
+
+from cloaca_core.parts import require
+
+require("cloaca_testing", "cloaca_core.conformance", extra="testing")
+
+from cloaca_testing.conformance import (  # noqa: E402 - the line above says what is missing
+    BackendConformance as BackendConformance,
+    MessageOutboxConformance as MessageOutboxConformance,
+    OutboxConformance as OutboxConformance,
+    SharedBackendConformance as SharedBackendConformance,
+    StoreConformance as StoreConformance,
+)
+
+__all__ = [
+    "BackendConformance",
+    "MessageOutboxConformance",
+    "OutboxConformance",
+    "SharedBackendConformance",
+    "StoreConformance",
+]

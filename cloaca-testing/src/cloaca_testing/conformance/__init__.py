@@ -1,0 +1,60 @@
+"""Conformance tests for authors of a backend: the store contract as pytest classes.
+
+Importing this package needs pytest and pytest-asyncio; nothing else of cloaca imports it.
+
+    from cloaca_core.conformance import SharedBackendConformance
+    from cloaca_sqlite import BACKEND
+
+    class TestSqlite(SharedBackendConformance):
+        backend = BACKEND
+
+        @pytest.fixture
+        def url(self, tmp_path):
+            return f"sqlite://{tmp_path}/conformance.db"
+
+``StoreConformance`` is the contract of one open store, ``BackendConformance`` opens it from a
+URL, ``SharedBackendConformance`` adds tests with several stores and processes on one database.
+``MessageOutboxConformance`` is for backends that let users write in transactions of their own, and
+``OutboxConformance`` for those of them in which several transactions write at a time.
+"""
+
+import pytest
+
+for _part in (
+    *("backend", "claim", "definition", "follow_up", "gauge", "lease", "memo"),
+    *(
+        "message",
+        "observe",
+        "outbox",
+        "overlap",
+        "payload",
+        "record",
+        "schedule",
+        "task_log",
+        "trigger",
+        "upkeep",
+        "wait",
+    ),
+):
+    pytest.register_assert_rewrite(f"cloaca_testing.conformance.{_part}_conformance")
+for _part in ("steering", "rows"):  # a folder and a module
+    pytest.register_assert_rewrite(f"cloaca_testing.conformance.{_part}")
+
+# Imported after the lines above, so that pytest rewrites their asserts.
+from cloaca_testing.conformance.backend_conformance import (  # noqa: E402 - see above
+    BackendConformance,
+    SharedBackendConformance,
+)
+from cloaca_testing.conformance.outbox_conformance import (  # noqa: E402 - see above
+    MessageOutboxConformance,
+    OutboxConformance,
+)
+from cloaca_testing.conformance.store_conformance import StoreConformance  # noqa: E402 - see above
+
+__all__ = [
+    "BackendConformance",
+    "MessageOutboxConformance",
+    "OutboxConformance",
+    "SharedBackendConformance",
+    "StoreConformance",
+]

@@ -1,0 +1,657 @@
+"""Contract of what is asked of runs: cancel, pause, resume, and what follows from it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from cloaca_core.records.states import ReasonCode, RunStatus
+from cloaca_core.records.steering import Acted, ActRow, Reopening, Wish
+from cloaca_core.store.protocol import Store
+from cloaca_testing.conformance.rows import (
+    LATER,
+    NOW,
+    WORKFLOW,
+    act,
+    any_run,
+    attempt,
+    claimed,
+    fence,
+    new_run,
+    park,
+    record,
+    run_end,
+    runner,
+    stored,
+    submit,
+)
+
+DEADLINE = LATER + 30
+
+
+class SteeringConformance:
+    """Part of ``StoreConformance``."""
+
+    # -- cancel ------------------------------------------------------------------------------
+
+    async def test_a_run_without_an_owner_is_cancelled_at_once(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a", owner=None))
+
+        acted = await store.cancel(["a"], act(because="no use"), DEADLINE, children=True)
+
+        assert acted == {"a": Acted(RunStatus.CANCELLED, True)}
+        run = await stored(store, "a")
+        assert (run.status, run.owner, run.epoch, run.ended_at) == (
+            RunStatus.CANCELLED,
+            None,
+            1,
+            LATER,
+        )
+        assert (run.final_context, run.error_message) == (run.input, "no use")
+        assert (run.reason_code, run.steer_reason) == (ReasonCode.CANCELLED, "no use")
+        assert run.started_at is None
+        assert await claimed(store) == []
+        assert not await store.has_claimable("r1", [WORKFLOW])
+        assert [each.id for each in await store.ended(["a"])] == ["a"]
+
+    @pytest.mark.parametrize("is_paused", [False, True])
+    async def test_a_run_that_waits_for_its_time_is_cancelled_at_once(
+        self, store: Store, is_paused: bool
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await park(store, "a", LATER)
+        if is_paused:
+            await store.pause(["a"], act("p"), LATER, children=True)
+
+        await store.cancel(["a"], act(), DEADLINE, children=True)
+
+        run = await stored(store, "a")
+        assert (run.status, run.epoch, run.due_at, run.started_at) == (
+            RunStatus.CANCELLED,
+            3,
+            None,
+            NOW,
+        )
+        assert await store.next_due_run([WORKFLOW]) is None
+        assert await store.pauses_over(2**62, 9) == []
+        assert (await store.news("r1", [WORKFLOW], 9)).next_timer is None
+
+    async def test_a_run_with_an_owner_is_to_be_ended_by_it(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+
+        acted = await store.cancel(["a"], act(because="no use"), DEADLINE, children=False)
+
+        assert acted == {"a": Acted(RunStatus.CANCELLING, True)}
+        run = await stored(store, "a")
+        assert (run.owner, run.epoch, run.ended_at) == ("r1", 1, None)
+        assert (run.final_context, run.error_message, run.reason_code) == (None, None, None)
+        assert (await store.news("r1", [], 9)).wishes == [
+            Wish("a", 1, RunStatus.CANCELLED, "no use", DEADLINE)
+        ]
+        assert await _listed(store, RunStatus.CANCELLING) == ["a"]
+        assert await _listed(store, RunStatus.RUNNING) == []
+
+    @pytest.mark.parametrize(
+        ("second", "expected"),
+        [
+            (DEADLINE - 1, DEADLINE - 1),  # an earlier one holds
+            (DEADLINE + 1, DEADLINE),  # a later one does not
+        ],
+    )
+    async def test_a_run_is_cancelled_once_by_the_earlier_deadline(
+        self, store: Store, second: int, expected: int
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await store.cancel(["a"], act("x", because="first"), DEADLINE, children=False)
+        before = await stored(store, "a")
+
+        again = act("y", because="second", now=LATER + 1)
+        acted = await store.cancel(["a"], again, second, children=False)
+
+        assert acted == {"a": Acted(RunStatus.CANCELLING, False)}
+        assert await stored(store, "a") == before
+        (wish,) = (await store.news("r1", [], 9)).wishes
+        assert (wish.because, wish.deadline) == ("first", expected)
+
+    async def test_a_run_that_has_ended_is_not_cancelled(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"), new_run("b", owner=None))
+        await record(store, ends=[run_end("a")])
+        await store.cancel(["b"], act("x"), DEADLINE, children=True)
+        before = [await stored(store, run_id) for run_id in ("a", "b")]
+
+        acted = await store.cancel(["a", "b"], act("y"), DEADLINE, children=True)
+
+        assert acted == {
+            "a": Acted(RunStatus.COMPLETED, False),
+            "b": Acted(RunStatus.CANCELLED, False),
+        }
+        assert [await stored(store, run_id) for run_id in ("a", "b")] == before
+        assert (await store.news("r1", [], 9)).wishes == []
+
+    async def test_several_runs_are_cancelled_by_one_act_and_unknown_ones_have_no_answer(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"), new_run("b", owner=None), new_run("c"))
+        await record(store, ends=[run_end("c", status=RunStatus.FAILED)])
+
+        acted = await store.cancel(["c", "none", "b", "a"], act(), DEADLINE, children=True)
+
+        assert acted == {
+            "a": Acted(RunStatus.CANCELLING, True),
+            "b": Acted(RunStatus.CANCELLED, True),
+            "c": Acted(RunStatus.FAILED, False),
+        }
+        assert await store.cancel(["none"], act("y"), DEADLINE, children=True) == {}
+        assert await store.cancel([], act("z"), DEADLINE, children=True) == {}
+
+    async def test_a_cancel_that_is_sent_again_changes_nothing_and_is_answered_again(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"), new_run("b", owner=None))
+        first = await store.cancel(["a", "b"], act(), DEADLINE, children=True)
+        before = [await stored(store, run_id) for run_id in ("a", "b")]
+
+        assert await store.cancel(["a", "b"], act(), DEADLINE, children=True) == first
+        assert [await stored(store, run_id) for run_id in ("a", "b")] == before
+
+        await record(store, [], [run_end("a")])
+        acted = await store.cancel(["a", "b"], act(), DEADLINE, children=True)
+        assert acted == {run_id: Acted(RunStatus.CANCELLED, True) for run_id in ("a", "b")}
+        assert len(await store.acts(None, 9)) == 2
+
+    async def test_a_cancel_that_is_sent_again_does_nothing_to_the_next_round(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"), new_run("b", owner=None))
+        await store.cancel(["a", "b"], act("x"), DEADLINE, children=True)
+        await record(store, ends=[run_end("a")])
+        for run_id in ("a", "b"):
+            await store.retry([Reopening(run_id, 1, {})], act(f"y{run_id}"))
+        await store.claim("r1", [WORKFLOW], 1, LATER)
+        before = [await stored(store, run_id) for run_id in ("a", "b")]
+
+        acted = await store.cancel(["a", "b"], act("x"), DEADLINE, children=True)
+
+        assert acted == {
+            "a": Acted(RunStatus.RUNNING, True),
+            "b": Acted(RunStatus.PENDING, True),
+        }
+        assert [await stored(store, run_id) for run_id in ("a", "b")] == before
+
+    async def test_the_owner_s_end_of_a_run_that_is_to_be_cancelled_is_a_cancellation(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await store.cancel(["a"], act(because="no use"), DEADLINE, children=False)
+
+        late = run_end("a", status=RunStatus.FAILED, reason="task_failed", limit=7)
+        for _ in range(2):  # sent again it is answered again
+            committed = await record(store, [attempt("a")], [late])
+            assert (committed.current, dict(committed.wishes)) == (
+                frozenset("a"),
+                {"a": RunStatus.CANCELLED},
+            )
+
+        run = await stored(store, "a")
+        assert (run.status, run.ended_at, run.owner, run.epoch) == (
+            RunStatus.CANCELLED,
+            NOW + 9,
+            "r1",
+            1,
+        )
+        assert (run.final_context, run.error_message) == (run.input, "no use")
+        assert (run.reason_code, run.limit_seconds) == (ReasonCode.CANCELLED, None)
+        assert run.steer_reason == "no use"
+        assert await store.load_attempts(["a"]) == [attempt("a")]
+        assert (await store.news("r1", [], 9)).wishes == []
+
+    async def test_a_commit_tells_the_owner_which_of_its_runs_are_to_be_cancelled_or_paused(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, *[new_run(run_id) for run_id in "abcd"])
+        await store.pause(["b", "c"], act("x"), None, children=True)
+        await store.cancel(["c", "d"], act("y"), DEADLINE, children=False)
+
+        committed = await fence(store, "a", "b", "c")
+
+        assert committed.current == {"a", "b", "c"}
+        assert dict(committed.wishes) == {"b": RunStatus.PAUSED, "c": RunStatus.CANCELLED}
+
+    async def test_no_other_runner_is_told_what_is_asked_of_a_run(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await store.register(runner("r2"))
+        await submit(store, new_run("a"))
+        await store.cancel(["a"], act(), DEADLINE, children=False)
+
+        committed = await fence(store, "a", runner_id="r2")
+
+        assert (committed.current, dict(committed.wishes)) == (frozenset(), {})
+        assert (await store.news("r2", [WORKFLOW], 9)).wishes == []
+
+    # -- pause and resume --------------------------------------------------------------------
+
+    async def test_a_run_that_has_not_started_is_paused_and_resumed(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a", owner=None))
+
+        acted = await store.pause(["a"], act("x", because="wait"), None, children=True)
+
+        assert acted == {"a": Acted(RunStatus.PAUSED, True)}
+        run = await stored(store, "a")
+        assert (run.status, run.owner, run.epoch, run.steer_reason) == (
+            RunStatus.PAUSED,
+            None,
+            0,
+            "wait",
+        )
+        assert await claimed(store) == []
+        assert not await store.has_claimable("r1", [WORKFLOW])
+        assert (await store.list_waiting("me", 9)).rows == []
+        assert await _listed(store, RunStatus.PAUSED) == ["a"]
+
+        acted = await store.resume(["a"], act("y"))
+
+        assert acted == {"a": Acted(RunStatus.PENDING, True)}
+        run = await stored(store, "a")
+        assert (run.status, run.steer_reason, run.stood_still) == (RunStatus.PENDING, None, 0)
+        assert await claimed(store) == ["a"]
+
+    async def test_a_run_with_an_owner_stays_with_it_while_it_is_paused(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+
+        await store.pause(["a"], act("x", because="wait", now=NOW + 10), None, children=True)
+
+        run = await stored(store, "a")
+        assert (run.status, run.owner, run.epoch) == (RunStatus.PAUSED, "r1", 1)
+        assert (await store.news("r1", [], 9)).wishes == [
+            Wish("a", 1, RunStatus.PAUSED, "wait", None)
+        ]
+        committed = await record(store, [attempt("a")])
+        assert dict(committed.wishes) == {"a": RunStatus.PAUSED}
+        assert await store.load_attempts(["a"]) == [attempt("a")]
+
+        acted = await store.resume(["a"], act("y", now=NOW + 17))
+
+        assert acted == {"a": Acted(RunStatus.RUNNING, True)}
+        run = await stored(store, "a")
+        assert (run.status, run.owner, run.epoch, run.stood_still) == (
+            RunStatus.RUNNING,
+            "r1",
+            1,
+            7,
+        )
+        assert (await store.news("r1", [], 9)).wishes == []
+        assert dict((await fence(store, "a")).wishes) == {}
+
+    @pytest.mark.parametrize("owner", ["r1", None])
+    async def test_the_end_of_a_pause_moves_the_deadline_of_the_parent_on(
+        self, store: Store, owner: str | None
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a", owner=owner)._replace(deadline_at=NOW + 50))
+        await submit(store, new_run("b", owner=owner))
+
+        await store.pause(["a", "b"], act("x", now=NOW + 10), None, children=True)
+        await store.resume(["a", "b"], act("y", now=NOW + 17))
+
+        assert (await stored(store, "a")).deadline_at == NOW + 57
+        assert (await stored(store, "b")).deadline_at is None
+
+    async def test_a_run_that_waits_for_its_time_still_waits_when_it_is_resumed(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("begun"), new_run("new", due_at=LATER))
+        await park(store, "begun", LATER)
+
+        paused = await store.pause(["begun", "new"], act("x"), None, children=True)
+        resumed = await store.resume(["begun", "new"], act("y"))
+
+        assert {each.status for each in paused.values()} == {RunStatus.PAUSED}
+        assert resumed == {
+            "begun": Acted(RunStatus.WAITING, True),
+            "new": Acted(RunStatus.PENDING, True),
+        }
+        assert await claimed(store) == []
+        assert await store.make_due_claimable([WORKFLOW], LATER, 9) == 2
+        assert await claimed(store) == ["begun", "new"]
+
+    # -- runs that have not begun ------------------------------------------------------------
+
+    async def test_runs_that_have_not_begun_in_time_are_told_by_their_instants(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(
+            store,
+            new_run("a", owner=None, start_by=NOW + 5),
+            new_run("b", owner=None, start_by=NOW + 3, workflow="public::embedded::x"),
+            new_run("c", due_at=LATER, start_by=NOW + 4),
+            new_run("begun", start_by=NOW),
+            new_run("free", owner=None),
+        )
+
+        assert await store.not_begun(NOW + 2, 9) == []
+        assert await store.not_begun(NOW + 5, 9) == ["b", "c", "a"]
+        assert await store.not_begun(NOW + 5, 2) == ["b", "c"]
+        assert (await store.news("r1", [], 9)).next_timer == NOW + 3
+
+    async def test_a_run_that_has_not_begun_in_time_is_cancelled(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(
+            store,
+            new_run("due", due_at=LATER, start_by=NOW),
+            new_run("paused", owner=None, start_by=NOW),
+            new_run("early", owner=None, start_by=NOW + 1),
+            new_run("free", owner=None),
+            new_run("begun", start_by=NOW),
+        )
+        await store.pause(["paused"], act("x"), None, children=True)
+
+        ids = ["due", "paused", "early", "free", "begun", "none"]
+        late = act("y", because="too late", now=NOW)
+        answers = [await store.expire(ids, late) for _ in range(2)]
+
+        cancelled = Acted(RunStatus.CANCELLED, True)
+        assert answers == [{"due": cancelled, "paused": cancelled}] * 2
+        run = await stored(store, "due")
+        assert (run.status, run.error_message, run.reason_code, run.ended_at) == (
+            RunStatus.CANCELLED,
+            "too late",
+            ReasonCode.EXPIRED,
+            NOW,
+        )
+        assert (run.final_context, run.started_at, run.due_at) == (run.input, None, None)
+        assert await store.not_begun(NOW, 9) == []
+        assert [(row.kind, row.changed) for row in await store.acts("due", 9)] == [("expire", 1)]
+        assert await store.acts("free", 9) == []
+        assert (await stored(store, "begun")).status == RunStatus.RUNNING
+
+    async def test_a_run_that_has_not_begun_in_time_is_not_claimed(self, store: Store) -> None:
+        """By the clock of the store."""
+        await store.register(runner("r1"))
+        now, hour = await store.now(), 3_600_000_000
+        await submit(
+            store,
+            new_run("late", owner=None, start_by=now - hour),
+            new_run("early", owner=None, start_by=now + hour),
+        )
+        await store.insert_when_free(new_run("later", key="k", start_by=now - hour))
+
+        assert await claimed(store) == ["early"]
+        assert await claimed(store) == []
+
+    async def test_one_that_has_begun_in_time_is_claimed_again_at_any_time(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a", start_by=NOW))
+
+        assert await store.release("r1", []) == 1
+        assert await store.not_begun(NOW, 9) == []
+        assert await store.expire(["a"], act("x")) == {}
+        assert await claimed(store) == ["a"]
+
+    async def test_the_next_round_of_a_run_may_begin_at_any_time(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a", owner=None, start_by=NOW))
+        await store.expire(["a"], act("x"))
+
+        await store.retry([Reopening("a", 1, {})], act("y"))
+
+        assert await store.not_begun(NOW, 9) == []
+        assert await claimed(store) == ["a"]
+
+    # -- pauses ------------------------------------------------------------------------------
+
+    async def test_a_run_that_was_released_is_running_again_when_it_is_resumed(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await store.pause(["a"], act("x"), None, children=True)
+
+        assert await store.release("r1", []) == 1
+        run = await stored(store, "a")
+        assert (run.status, run.owner, run.epoch) == (RunStatus.PAUSED, None, 2)
+        assert await claimed(store) == []
+
+        acted = await store.resume(["a"], act("y"))
+        assert acted == {"a": Acted(RunStatus.RUNNING, True)}
+        assert await claimed(store) == ["a"]
+
+    async def test_a_resumed_run_is_behind_those_that_could_be_claimed_before(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(
+            store,
+            new_run("a", owner=None, created_at=NOW),
+            new_run("b", owner=None, created_at=NOW + 5),
+            new_run("c", owner=None, created_at=NOW + 9),
+        )
+        await store.pause(["a"], act("x", now=NOW + 1), None, children=True)
+        await store.resume(["a"], act("y", now=NOW + 7))
+
+        assert [await claimed(store, 1) for _ in range(3)] == [["b"], ["a"], ["c"]]
+
+    async def test_a_paused_run_that_its_owner_ends_has_ended(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        await store.pause(["a"], act("x"), LATER, children=True)
+
+        await record(store, [attempt("a")], [run_end("a")])
+
+        run = await stored(store, "a")
+        assert (run.status, run.final_context, run.steer_reason) == (
+            RunStatus.COMPLETED,
+            '{"x":1}',
+            None,
+        )
+        assert await store.resume(["a"], act("y")) == {"a": Acted(RunStatus.COMPLETED, False)}
+        assert await store.pauses_over(2**62, 9) == []
+        assert (await store.news("r1", [], 9)).wishes == []
+
+    async def test_a_run_is_paused_once_and_resumed_once(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"))
+        assert await store.resume(["a"], act("u")) == {"a": Acted(RunStatus.RUNNING, False)}
+        await store.pause(["a"], act("v", because="first"), LATER, children=True)
+
+        acted = await store.pause(["a"], act("w", because="second"), LATER + 9, children=True)
+
+        assert acted == {"a": Acted(RunStatus.PAUSED, False)}
+        assert (await stored(store, "a")).steer_reason == "first"
+        assert await store.pauses_over(LATER, 9) == ["a"]
+        await store.resume(["a"], act("x"))
+        assert await store.resume(["a"], act("y")) == {"a": Acted(RunStatus.RUNNING, False)}
+
+    async def test_a_run_that_has_ended_or_is_to_be_cancelled_is_neither_paused_nor_resumed(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, *[new_run(run_id) for run_id in ("held", "over", "told")])
+        await store.pause(["held"], act("u"), LATER, children=True)
+        await record(store, ends=[run_end("over")])
+        await store.cancel(["held", "told"], act("v"), DEADLINE, children=True)
+        ids = ["held", "over", "told"]
+        before = [await stored(store, run_id) for run_id in ids]
+
+        paused = await store.pause(ids, act("w"), None, children=True)
+        resumed = await store.resume([*ids, "none"], act("x"))
+
+        assert paused == resumed
+        assert paused == {
+            "held": Acted(RunStatus.CANCELLING, False),
+            "over": Acted(RunStatus.COMPLETED, False),
+            "told": Acted(RunStatus.CANCELLING, False),
+        }
+        assert [await stored(store, run_id) for run_id in ids] == before
+        assert await store.pauses_over(2**62, 9) == []
+        wishes = (await store.news("r1", [], 9)).wishes
+        assert [(wish.run_id, wish.wish) for wish in wishes] == [
+            ("held", RunStatus.CANCELLED),
+            ("told", RunStatus.CANCELLED),
+        ]
+
+    async def test_a_pause_that_is_sent_again_after_a_resume_changes_nothing(
+        self, store: Store
+    ) -> None:
+        await submit(store, new_run("a", owner=None))
+        for _ in range(2):
+            assert await store.pause(["a"], act("x"), None, children=True) == {
+                "a": Acted(RunStatus.PAUSED, True)
+            }
+        await store.resume(["a"], act("y"))
+
+        assert await store.pause(["a"], act("x"), None, children=True) == {
+            "a": Acted(RunStatus.PENDING, True)
+        }
+        assert (await stored(store, "a")).status == RunStatus.PENDING
+
+    async def test_a_resume_that_is_sent_again_after_a_pause_changes_nothing(
+        self, store: Store
+    ) -> None:
+        await submit(store, new_run("a", owner=None))
+        await store.pause(["a"], act("x"), None, children=True)
+        for _ in range(2):
+            assert await store.resume(["a"], act("y")) == {"a": Acted(RunStatus.PENDING, True)}
+        await store.pause(["a"], act("z"), None, children=True)
+
+        assert await store.resume(["a"], act("y")) == {"a": Acted(RunStatus.PAUSED, True)}
+        assert (await stored(store, "a")).status == RunStatus.PAUSED
+
+    async def test_a_pause_that_found_nothing_to_do_does_nothing_when_it_is_sent_again(
+        self, store: Store
+    ) -> None:
+        await submit(store, new_run("a", owner=None))
+        await store.pause(["a"], act("x"), None, children=True)
+        await store.pause(["a"], act("late"), None, children=True)
+        await store.resume(["a"], act("y"))
+
+        acted = await store.pause(["a"], act("late"), None, children=True)
+
+        assert acted == {"a": Acted(RunStatus.PENDING, False)}
+
+    async def test_pauses_are_over_in_the_order_of_their_ends(self, store: Store) -> None:
+        await submit(store, *[new_run(run_id, owner=None) for run_id in "abcd"])
+        for run_id, until in (("a", LATER + 2), ("b", LATER), ("c", None), ("d", LATER + 1)):
+            await store.pause([run_id], act(f"x{run_id}"), until, children=True)
+
+        assert (await store.news("r1", [], 9)).next_timer == LATER
+        assert await store.pauses_over(LATER - 1, 9) == []
+        assert await store.pauses_over(LATER + 1, 9) == ["b", "d"]
+        assert await store.pauses_over(LATER + 9, 2) == ["b", "d"]
+        await store.resume(["b", "d"], act("y"))
+        assert await store.pauses_over(LATER + 9, 9) == ["a"]
+        assert (await store.news("r1", [], 9)).next_timer == LATER + 2
+
+    # -- acts --------------------------------------------------------------------------------
+
+    async def test_each_act_is_kept_with_who_asked_and_whether_it_changed_anything(
+        self, store: Store
+    ) -> None:
+        await submit(store, new_run("a", owner=None), new_run("b", owner=None))
+        await store.pause(["a"], act("1", now=NOW + 1), None, children=True)
+        await store.pause(["a", "b"], act("2", now=NOW + 2), None, children=True)
+        await store.resume(["b"], act("3", now=NOW + 3)._replace(reason=None))
+        await store.cancel(["a", "none"], act("4", now=NOW + 4), DEADLINE, children=True)
+        await store.pause_workflow(WORKFLOW, act("5", now=NOW + 5), None)
+
+        def row(number: int, run_id: str, kind: str, changed: int) -> ActRow:
+            return ActRow(
+                id=str(number),
+                run_id=run_id,
+                workflow=WORKFLOW,
+                round=1 if run_id else 0,
+                kind=kind,
+                asked_by="ann",
+                reason=None if number == 3 else "a reason",
+                changed=changed,
+                created_at=NOW + number,
+            )
+
+        expected = [
+            row(5, "", "pause", 1),
+            row(4, "a", "cancel", 1),
+            row(3, "b", "resume", 1),
+            row(2, "b", "pause", 1),
+            row(2, "a", "pause", 0),
+            row(1, "a", "pause", 1),
+        ]
+        assert await store.acts(None, 9) == expected
+        assert await store.acts(None, 2) == expected[:2]
+        assert await store.acts("a", 9) == [expected[1], expected[4], expected[5]]
+        assert await store.acts("a", 1) == [expected[1]]
+        assert await store.acts("none", 9) == []
+
+    async def test_of_acts_at_the_same_time_one_changes_the_run_and_all_tell_the_same(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("a"), new_run("b", owner=None))
+
+        answers = await asyncio.gather(
+            *[store.cancel(["b", "a"], act(f"x{n}"), DEADLINE + n, children=True) for n in range(8)]
+        )
+
+        for run_id, status in (("a", RunStatus.CANCELLING), ("b", RunStatus.CANCELLED)):
+            acted = [answer[run_id] for answer in answers]
+            assert {each.status for each in acted} == {status}
+            assert sorted(each.changed for each in acted) == [False] * 7 + [True]
+        (wish,) = (await store.news("r1", [], 9)).wishes
+        assert wish.deadline == DEADLINE
+
+    async def test_of_a_cancel_and_an_end_at_the_same_time_one_wins_for_all(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        for n in range(10):
+            run_id = f"{n}"
+            await submit(store, new_run(run_id))
+
+            committed, acted = await asyncio.gather(
+                record(store, [attempt(run_id)], [run_end(run_id)]),
+                store.cancel([run_id], act(f"x{n}"), DEADLINE, children=True),
+            )
+
+            status = (await stored(store, run_id)).status
+            is_cancelled = acted[run_id].changed
+            assert committed.current == {run_id}
+            assert status == (RunStatus.CANCELLED if is_cancelled else RunStatus.COMPLETED)
+            assert bool(committed.wishes) == is_cancelled
+
+    async def test_of_a_cancel_and_a_claim_at_the_same_time_one_wins_for_all(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        for n in range(10):
+            run_id = f"{n}"
+            await submit(store, new_run(run_id, owner=None))
+
+            taken, acted = await asyncio.gather(
+                claimed(store), store.cancel([run_id], act(f"x{n}"), DEADLINE, children=True)
+            )
+
+            run = await stored(store, run_id)
+            assert acted == {run_id: Acted(run.status, True)}
+            if taken:
+                assert (run.status, run.owner) == (RunStatus.CANCELLING, "r1")
+            else:
+                assert (run.status, run.owner) == (RunStatus.CANCELLED, None)
+
+
+async def _listed(store: Store, status: RunStatus) -> list[str]:
+    return [run.id for run in await store.list_runs(any_run(status=status))]

@@ -1,0 +1,1 @@
+"""The command line, the page, the tools of assistants, the doctor, and copies of databases."""

@@ -1,0 +1,83 @@
+"""``cloaca runs logs``: the lines that bodies of a run have logged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cloaca_tools.cli.completion import RUNS
+from cloaca_tools.cli.leaving import leaving
+from cloaca_tools.cli.output import Output, json_text, note, output_options
+from cloaca_tools.cli.where import Where, database_options, pass_where
+from cloaca_tools.cli.words import clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cloaca_core.observe import Observer
+    from cloaca_core.runner.task_logs import LogLine
+
+PAGE = 10_000
+
+
+@click.command("logs")
+@click.argument("run", shell_complete=RUNS)
+@click.option("-f", "--follow", is_flag=True, help="Go on with each new line, until the run ends.")
+@click.option("--task", metavar="TASK", help="Only lines of this task.")
+@click.option("--attempt", type=click.IntRange(1), help="Only lines of this attempt.")
+@click.option(
+    "--after", type=click.IntRange(0), default=0, metavar="POSITION", help="Go on after this line."
+)
+@database_options
+@output_options
+@pass_where
+def command(
+    where: Where,
+    out: Output,
+    run: str,
+    follow: bool,
+    task: str | None,
+    attempt: int | None,
+    after: int,
+) -> None:
+    """Write what the bodies of a run have logged, in the order in which it was written.
+
+    With --json each line is a document in a line of its own; its position is what --after takes.
+    Ctrl-C ends --follow, and the run goes on.
+    """
+    from cloaca_core.values.json_forms import json_form
+
+    with where.observing() as observer:
+        run_id = observer.resolve(run).wait()
+        with leaving(run_id, "logs -f"):
+            lines: Iterable[LogLine]
+            if follow:
+                lines = observer.follow_logs(run_id, task, attempt=attempt, after=after)
+            else:
+                lines = _so_far(observer, run_id, task, attempt, after)
+            is_empty = True
+            for line in lines:
+                out.event(json_form(line), _shown(line))
+                is_empty = False
+    if is_empty and not (out.as_json or out.fields):
+        note("No lines.")
+
+
+def _so_far(
+    observer: Observer, run_id: str, task: str | None, attempt: int | None, after: int
+) -> Iterator[LogLine]:
+    """All lines that there are by now, page by page."""
+    while page := observer.logs(run_id, task, attempt=attempt, after=after, limit=PAGE).wait():
+        yield from page
+        after = page[-1].position
+
+
+def _shown(line: LogLine) -> str:
+    """A line for people; what a message has below its first line is indented."""
+    task = line.task_id if line.attempt == 1 else f"{line.task_id} (attempt {line.attempt})"
+    message = "\n  ".join(line.message.splitlines())
+    fields = json_text(line.fields) if line.fields else ""
+    words = (clock(line.at), f"{line.level:7}", task, message, fields)
+    missing = f"  … {line.dropped:,} not kept\n" if line.dropped else ""
+    return missing + "  ".join([each for each in words if each])

@@ -1,0 +1,120 @@
+"""Reads how the work in a database stands, by operations that every store has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core._engine.recover.liveness import Liveness
+from cloaca_core._engine.recover.process_identity import this_process
+from cloaca_core.records.runners import RunnerRow, Sharing
+from cloaca_core.records.runs import RunFilter, RunRow
+from cloaca_core.records.states import RunStatus
+from cloaca_tools.doctor.facts import LONG, OVERDUE, Late, SeenRunner, Work
+
+if TYPE_CHECKING:
+    from cloaca_core.store.protocol import Store
+
+MOST: Final = 1000
+"""So many rows of a kind are looked at."""
+_OWNED: Final = (RunStatus.RUNNING, RunStatus.CANCELLING, RunStatus.PAUSED)
+
+
+async def read_work(store: Store, here: int) -> Work:
+    """Read it, in a few short queries; ``here`` is the wall clock of this computer, in µs."""
+    now, liveness = await store.now(), Liveness(store, this_process())
+    before = await store.runners()
+    owned = await _owned(store)
+    registered = await store.runners()
+    return Work(
+        now=now,
+        here=here,
+        runners=[_seen(liveness, each, owned[each.id]) for each in registered],
+        ownerless=_of_unknown(owned, [*before, *registered]),
+        waiting=(await store.list_waiting("", MOST, liveness.gone(registered))).rows,
+        late_triggers=await _late_triggers(store, now),
+        cancelling=await _cancelling(store, now),
+        overdue=await _overdue(store, now),
+        forgotten=await _forgotten(store, now),
+        paused_workflows=sorted(await store.paused_workflows()),
+        upkeep=await store.upkeep(),
+        has_runs=bool(await store.list_runs(RunFilter(limit=1))),
+    )
+
+
+# -- runners -------------------------------------------------------------------------------------
+
+
+async def _owned(store: Store) -> Counter[str]:
+    """How many runs each runner owns."""
+    rows = await store.list_runs(RunFilter(statuses=_OWNED, limit=MOST))
+    return Counter(row.owner for row in rows if row.owner is not None)
+
+
+def _of_unknown(owned: Counter[str], registered: Sequence[RunnerRow]) -> Mapping[str, int]:
+    """The runs of runners that were registered neither before nor after they were listed."""
+    known = {each.id for each in registered}
+    return {owner: runs for owner, runs in owned.items() if owner not in known}
+
+
+def _seen(liveness: Liveness, row: RunnerRow, owned: int) -> SeenRunner:
+    sharing = Sharing.of(row.sharing)
+    return SeenRunner(
+        row.id,
+        owned,
+        row.fenced,
+        process_ended=liveness.has_ended(row),
+        lease_over=liveness.lease_left(row) <= 0,
+        draining_since=row.draining_since,
+        backlog=sharing.backlog,
+        asks=bool(sharing.asked),
+    )
+
+
+# -- runs and triggers that are late -------------------------------------------------------------
+
+
+async def _late_triggers(store: Store, now: int) -> list[str]:
+    rows = await store.list_triggers(enabled_only=True, limit=MOST, offset=0)
+    return [
+        row.name
+        for row in rows
+        if row.workflow is not None
+        and row.next_poll_at is not None
+        and row.next_poll_at + OVERDUE < now
+    ]
+
+
+async def _cancelling(store: Store, now: int) -> list[Late]:
+    """Runs that should have been Cancelled by now."""
+    late: list[Late] = []
+    for row in await store.list_runs(RunFilter(statuses=(RunStatus.CANCELLING,), limit=MOST)):
+        standing = await store.standing(row.id, 1)
+        deadline = None if standing is None else standing.holds.cancel_at
+        if deadline is not None and deadline + OVERDUE < now:
+            late.append(Late(row.id, row.workflow, deadline))
+    return late
+
+
+async def _overdue(store: Store, now: int) -> list[Late]:
+    """Runs that wait for an instant that has passed."""
+    waiting = RunFilter(statuses=(RunStatus.WAITING, RunStatus.PENDING), limit=MOST)
+    rows = await store.list_runs(waiting)
+    due = [(row, row.due_at) for row in rows if row.due_at is not None]
+    return [Late(row.id, row.workflow, at) for row, at in due if at + OVERDUE < now]
+
+
+async def _forgotten(store: Store, now: int) -> list[Late]:
+    """Runs that were made long ago, and wait for an event, a person or a resume."""
+    old = RunFilter(statuses=(RunStatus.WAITING, RunStatus.PAUSED), until=now - LONG, limit=MOST)
+    return [_made(row) for row in await store.list_runs(old) if not _comes_due(row, now)]
+
+
+def _made(row: RunRow) -> Late:
+    return Late(row.id, row.workflow, row.created_at)
+
+
+def _comes_due(row: RunRow, now: int) -> bool:
+    """Whether the run goes on by itself, within as long again."""
+    return row.due_at is not None and row.due_at < now + LONG

@@ -1,0 +1,174 @@
+"""The tools that only look. Their forms are those of the commands with ``--json``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from typing import Final
+
+from cloaca_core.errors import ConfigError
+from cloaca_core.observe import json_form
+from cloaca_core.observe.changes import masked_change
+from cloaca_tools.mcp.bounds import Form, page
+from cloaca_tools.mcp.desk import Desk
+from cloaca_tools.mcp.schemas import flag, text, whole
+from cloaca_tools.mcp.tool import Tool
+
+RUN: Final = text(
+    "A run: its id, the beginning of it that no other run shares, @ for the newest run or @~1 for "
+    "the one before it."
+)
+WORKFLOW: Final = text("The name of a workflow.")
+_FILTER: Final = text(
+    "Terms [-]key:value[,value] with spaces between them; all must be met, of several values one, "
+    "and - is for not. Keys: status (Pending, Running, Waiting, Paused, Cancelling, Completed, "
+    "Failed, Cancelled), workflow, tag.KEY, since, until, ended-since (2h, 1d12h, a date, RFC "
+    "3339), task, error, parent, by, id. Example: status:failed since:1d -workflow:import. "
+    "Default: all runs."
+)
+
+
+def list_workflows(desk: Desk, limit: int = 50, after: str = "") -> Form:
+    """The workflows by name."""
+    lines = [each for each in desk.observer.workflows().wait() if each.workflow > after]
+    shown = [each.to_dict() for each in islice(lines, limit)]
+    following = shown[-1]["workflow"] if len(lines) > limit else None
+    return page("workflows", shown, lambda row: row["workflow"], following)
+
+
+def list_runs(desk: Desk, filter: str = "", limit: int = 20, before: str | None = None) -> Form:  # noqa: A002 - the name of the argument
+    """The runs that match, newest first."""
+    terms = [filter] if filter.strip() else []
+    found = desk.observer.runs(*terms, limit=limit, before=before).wait()
+    return page("runs", [run.to_dict() for run in found.runs], lambda row: row["id"], found.next)
+
+
+def get_run(
+    desk: Desk, run: str, depth: int = 1, task: str | None = None, attempt: int | None = None
+) -> Form:
+    """A run with its tasks; of one task, if it is named, also its input and result."""
+    observer, run_id = desk.observer, desk.run_id(run)
+    form: Form = {"run": observer.show(run_id, depth=depth).wait().to_dict()}
+    if task is not None:
+        change, redact = observer.changes(run_id, task, attempt=attempt).wait(), desk.redact
+        changes = tuple([masked_change(each, redact) for each in change.changes])
+        form["change"] = replace(change, changes=changes).to_dict()
+    return form
+
+
+def explain_run(desk: Desk, run: str) -> Form:
+    """Why a run and its tasks are as they are."""
+    return {"explanation": json_form(desk.observer.explain(run).wait())}
+
+
+def get_logs(
+    desk: Desk,
+    run: str,
+    task: str | None = None,
+    attempt: int | None = None,
+    after: int | None = None,
+    limit: int = 100,
+) -> Form:
+    """The lines that bodies of a run have logged, in the order in which they were written."""
+    handle = desk.client.get_run(desk.run_id(run))
+    found = handle.logs(task, attempt, after, limit=limit + 1)
+    shown = [json_form(line) for line in found[:limit]]
+    following = shown[-1]["position"] if len(found) > limit else None
+    return page("lines", shown, lambda row: row["position"], following)
+
+
+def get_graph(desk: Desk, run: str | None = None, workflow: str | None = None) -> Form:
+    """The graph of a run or of a workflow."""
+    match run, workflow:
+        case str(), None:
+            found = desk.observer.graph(run).wait()
+        case None, str():
+            found = desk.observer.workflow_graph(workflow).wait()
+        case _:
+            raise ConfigError("give either run or workflow")
+    return {"graph": found.to_dict(), "mermaid": found.mermaid()}
+
+
+def doctor(desk: Desk, deep: bool = False) -> Form:
+    """The findings about the database, its runners and what is installed."""
+    from cloaca_tools.doctor.diagnosis import diagnose
+
+    return {"diagnosis": diagnose(desk.url, schema=desk.schema, deep=deep).to_dict()}
+
+
+LOOKING: Final = (
+    Tool(
+        "list_workflows",
+        "List workflows",
+        "List the workflows that runners have recorded, by name: counts of their newest runs by "
+        "state, the last run, the number of tasks, and whether they are paused.",
+        list_workflows,
+        {
+            "limit": whole("At most so many. Default: 50.", 1, 200),
+            "after": text("Go on after this one: the next of the answer before."),
+        },
+    ),
+    Tool(
+        "list_runs",
+        "List runs",
+        "List runs, newest first. An answer with a next goes on: call again with it as before.",
+        list_runs,
+        {
+            "filter": _FILTER,
+            "limit": whole("At most so many. Default: 20.", 1, 100),
+            "before": text("Only runs older than this one: the next of the answer before."),
+        },
+    ),
+    Tool(
+        "get_run",
+        "Show a run",
+        "Show a run: its state, error, times and tags, its tasks with their states, and the runs "
+        "that these have submitted. With task also the input of that task, the change that it made "
+        "in the context, its result, error and traceback.",
+        get_run,
+        {
+            "run": RUN,
+            "depth": whole("Levels of runs below it that are shown. Default: 1.", 0, 20),
+            "task": text("A task of the run that has had an attempt."),
+            "attempt": whole("An attempt of this task. Default: the latest.", 1, 1_000_000),
+        },
+    ),
+    Tool(
+        "explain_run",
+        "Explain a run",
+        "Say why a run and each of its tasks waits, was skipped or failed, which runners may "
+        "execute it, and why none does. Begin here when a run has failed or does not go on.",
+        explain_run,
+        {"run": RUN},
+    ),
+    Tool(
+        "get_logs",
+        "Read logs of a run",
+        "List the lines that the tasks of a run have logged, in the order in which they were "
+        "written; those of one task or attempt, if given.",
+        get_logs,
+        {
+            "run": RUN,
+            "task": text("Only lines of this task."),
+            "attempt": whole("Only lines of this attempt.", 1, 1_000_000),
+            "after": whole("Go on after this position: the next of the answer before.", 0, 10**15),
+            "limit": whole("At most so many. Default: 100.", 1, 1_000),
+        },
+    ),
+    Tool(
+        "get_graph",
+        "Show a graph",
+        "Show the tasks of a workflow and which depend on which, as data and as a Mermaid "
+        "flowchart; of a run with their states. Give run or workflow.",
+        get_graph,
+        {"run": RUN, "workflow": WORKFLOW},
+    ),
+    Tool(
+        "doctor",
+        "Examine the database",
+        "Find what is wrong with the database, its runners and what is installed; each finding "
+        "says what to do.",
+        doctor,
+        {"deep": flag("Read all pages and indexes, too, which may take minutes. Default: false.")},
+    ),
+)

@@ -1,0 +1,248 @@
+"""The tools that steer runs, one run at a time. The log of actions has them as asked by ``BY``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from cloaca_core.observe import json_form
+from cloaca_core.observe.run_forms import forked_form, steered_form, submitted_form
+from cloaca_core.runner.calls.begin_again import PlanFork, PlanRetry, Retry
+from cloaca_core.runner.calls.messages import Approve, Send
+from cloaca_core.runner.calls.runs import Status
+from cloaca_core.runner.calls.steering import Cancel, Pause, Resume
+from cloaca_core.runner.results import Steered
+from cloaca_tools.mcp.bounds import Form
+from cloaca_tools.mcp.desk import Desk
+from cloaca_tools.mcp.looking import RUN, WORKFLOW
+from cloaca_tools.mcp.schemas import (
+    anything,
+    flag,
+    seconds,
+    text,
+    text_by_name,
+    texts,
+    values_by_name,
+    whole,
+)
+from cloaca_tools.mcp.tool import Effect, Tool
+
+BY: Final = "mcp"
+_ADDS: Final = Effect(looks=False, repeats=False)
+_SWITCHES: Final = Effect(looks=False)
+_ENDS: Final = Effect(looks=False, destroys=True)
+_REPLACES: Final = Effect(looks=False, destroys=True, repeats=False)
+
+
+def submit(
+    desk: Desk,
+    workflow: str,
+    context: Mapping[str, Any] | None = None,
+    key: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    priority: int | None = None,
+    delay: float | None = None,
+    time_limit: float | None = None,
+) -> Form:
+    """Submit a run, for a runner to execute."""
+    made = desk.client.submit(
+        workflow,
+        context,
+        idempotency_key=key,
+        tags=tags,
+        priority=priority,
+        delay=delay,
+        time_limit=time_limit,
+        by=BY,
+    )
+    return {"run": submitted_form(made)}
+
+
+def cancel(desk: Desk, run: str, reason: str | None = None, grace: float | None = None) -> Form:
+    """End a run as Cancelled."""
+    run_id = desk.run_id(run)
+    return _steered(run_id, desk.do(Cancel(run_id, reason, grace, by=BY)))
+
+
+def pause(desk: Desk, run: str, until: str | None = None, reason: str | None = None) -> Form:
+    """Start no more tasks of a run."""
+    run_id = desk.run_id(run)
+    return _steered(run_id, desk.do(Pause(run_id, reason, until, by=BY)))
+
+
+def resume(desk: Desk, run: str, reason: str | None = None) -> Form:
+    """Let a paused run go on."""
+    run_id = desk.run_id(run)
+    return _steered(run_id, desk.do(Resume(run_id, reason=reason, by=BY)))
+
+
+def retry(
+    desk: Desk,
+    run: str,
+    tasks: Sequence[str] = (),
+    plan: bool = False,
+    reason: str | None = None,
+) -> Form:
+    """Begin a run again, or show what that would keep and run."""
+    run_id = desk.run_id(run)
+    if plan:
+        return {"plan": json_form(desk.do(PlanRetry(run_id, tasks or None)))}
+    begun = desk.do(Retry(run_id, tasks or None, reason=reason, by=BY))
+    return _steered(begun, Steered(desk.do(Status(begun)), changed=True))
+
+
+def fork(
+    desk: Desk,
+    run: str,
+    task: str,
+    context: Mapping[str, Any] | None = None,
+    key: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    plan: bool = False,
+    reason: str | None = None,
+) -> Form:
+    """Make a run of another one, from a task on, or show what that would keep and run."""
+    run_id = desk.run_id(run)
+    if plan:
+        return {"plan": json_form(desk.do(PlanFork(run_id, task)))}
+    made = desk.client.fork(
+        run_id, task, context=context, idempotency_key=key, tags=tags, reason=reason, by=BY
+    )
+    return {"run": forked_form(made, run_id)}
+
+
+def send(desk: Desk, run: str, event: str, payload: Any = None, key: str | None = None) -> Form:
+    """Send an event to a run."""
+    run_id = desk.run_id(run)
+    return _steered(run_id, desk.do(Send(run_id, event, payload, key, BY)))
+
+
+def approve(
+    desk: Desk,
+    run: str,
+    task: str,
+    choice: str = "approve",
+    data: Any = None,
+    note: str | None = None,
+) -> Form:
+    """Decide an approval of a run."""
+    run_id = desk.run_id(run)
+    done = desk.do(Approve(run_id, task, choice, data, note, BY))
+    return _steered(run_id, done)
+
+
+def _steered(run_id: str, done: Steered) -> Form:
+    return {"run": steered_form(run_id, done)}
+
+
+_REASON: Final = text("Why, for the log of actions.")
+_KEY: Final = text("An idempotency key: one run of the workflow has it, for ever.")
+_PLAN: Final = flag("Only show what it would keep and run; changes nothing. Default: false.")
+
+STEERING: Final = (
+    Tool(
+        "submit",
+        "Submit a run",
+        "Submit a run of a workflow, for a runner to execute; answers at once with its id.",
+        submit,
+        {
+            "workflow": WORKFLOW,
+            "context": values_by_name("The values that the run begins with. Default: none."),
+            "key": _KEY,
+            "tags": text_by_name("Tags of the run."),
+            "priority": whole("Of runs that wait for a place. Default: 0.", -100, 100),
+            "delay": seconds("Begin so many seconds later."),
+            "time_limit": seconds("The seconds that the run may take."),
+        },
+        _ADDS,
+    ),
+    Tool(
+        "cancel",
+        "Cancel a run",
+        "End a run as Cancelled, with the runs that it has submitted. It can be begun again by "
+        "retry.",
+        cancel,
+        {"run": RUN, "reason": _REASON, "grace": seconds("How long bodies have to end.")},
+        _ENDS,
+    ),
+    Tool(
+        "pause",
+        "Pause a run",
+        "Start no more tasks of a run until it is resumed; those that run go on to their end.",
+        pause,
+        {
+            "run": RUN,
+            "until": text("The instant at which it goes on by itself: RFC 3339."),
+            "reason": _REASON,
+        },
+        _SWITCHES,
+    ),
+    Tool(
+        "resume",
+        "Resume a run",
+        "Let a paused run go on.",
+        resume,
+        {"run": RUN, "reason": _REASON},
+        _SWITCHES,
+    ),
+    Tool(
+        "retry",
+        "Retry a run",
+        "Begin a run again that has failed or was cancelled. Tasks run again that failed, were "
+        "cancelled or never started, and all that depend on them. Look at the plan first.",
+        retry,
+        {
+            "run": RUN,
+            "tasks": texts("Run these tasks again, in place of those that failed."),
+            "plan": _PLAN,
+            "reason": _REASON,
+        },
+        _REPLACES,
+    ),
+    Tool(
+        "fork",
+        "Fork a run",
+        "Make a new run of a run in any state, from a task on. The results of completed tasks "
+        "count that are not this task or below it. Look at the plan first.",
+        fork,
+        {
+            "run": RUN,
+            "task": text("The first task that runs again."),
+            "context": values_by_name("Keys that count as written just before this task."),
+            "key": _KEY,
+            "tags": text_by_name("Tags, in place of those of the run."),
+            "plan": _PLAN,
+            "reason": _REASON,
+        },
+        _ADDS,
+    ),
+    Tool(
+        "send",
+        "Send an event",
+        "Send an event to a run, which reads it where it waits for that.",
+        send,
+        {
+            "run": RUN,
+            "event": text("The name of the event."),
+            "payload": anything("The JSON value that goes with it. Default: null."),
+            "key": text("A second message with this key is not sent."),
+        },
+        _ADDS,
+    ),
+    Tool(
+        "approve",
+        "Decide an approval",
+        "Decide an approval that a run waits for. Do so only when a person has asked for it.",
+        approve,
+        {
+            "run": RUN,
+            "task": text(
+                "The approval: the task that is one, or the name that the body of a task gave it."
+            ),
+            "choice": text("One of its choices. Default: approve."),
+            "data": anything("The JSON value that goes with the choice. Default: null."),
+            "note": text("A note, for the log of actions."),
+        },
+        _ENDS,
+    ),
+)

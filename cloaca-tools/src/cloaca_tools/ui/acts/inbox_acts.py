@@ -1,0 +1,76 @@
+"""Decides approvals, and resumes runs that a failure has paused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.errors import (
+    AlreadyDecidedError,
+    ConfigError,
+    ContextError,
+    RunEndedError,
+    RunStateError,
+)
+from cloaca_core.runner.calls.messages import Approve
+from cloaca_core.runner.calls.steering import Resume
+from cloaca_tools.ui.asking import Address, Ask
+from cloaca_tools.ui.forms.form_texts import given_to, needed, object_of
+from cloaca_tools.ui.forms.schema_fields import decision_data
+from cloaca_tools.ui.pages.inbox import Late, Wrong, shown
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+_NOT_RECORDED: Final = "Your choice was not recorded."
+
+
+async def decide(ask: Ask) -> Response:
+    """Send the decision of an approval."""
+    given = await given_to(ask)
+    run_id, task, choice = (needed(given, name) for name in ("run", "task", "choice"))
+    note = given.get("note", "").strip()
+    asked = await ask.desk.observer.question(run_id, task)
+    data = decision_data(None if asked is None else asked.schema, choice, given)
+    if not data.is_right:
+        return await shown(ask, 422, wrong=Wrong(run_id, task, data.fields, note, error=data.error))
+    try:
+        await ask.desk.do(Approve(run_id, task, choice, data.value, note or None, ask.visitor.name))
+    except (AlreadyDecidedError, RunEndedError) as error:
+        return await shown(ask, 409, late=_late(ask, error))
+    except (ConfigError, ContextError) as error:
+        return await shown(ask, 422, wrong=Wrong(run_id, task, data.fields, note, error=str(error)))
+    return ask.back_to(ask.paths.page("inbox", run=run_id, task=task))
+
+
+def _late(ask: Ask, error: AlreadyDecidedError | RunEndedError) -> Late:
+    if isinstance(error, AlreadyDecidedError) and error.by is not None and error.at is not None:
+        when = ask.clock.when(error.at)
+        return Late(f"{error.by} was faster.", f"It was decided at {when}. {_NOT_RECORDED}")
+    if isinstance(error, AlreadyDecidedError):
+        return Late("It is decided already.", _NOT_RECORDED)
+    return Late(f"The run is {error.status} already.", _NOT_RECORDED)
+
+
+async def resume(ask: Ask) -> Response:
+    """Give the task of a paused run fresh attempts, with other values of some keys."""
+    given = await given_to(ask)
+    run_id, text = needed(given, "run"), given.get("context", "").strip()
+    try:
+        context = object_of(text, "context") or None
+        done = await ask.desk.do(Resume(run_id, context, by=ask.visitor.name))
+    except RunStateError as error:
+        return await shown(
+            ask, 409, late=Late(f"The run is {error.status} now.", "Nothing changed.")
+        )
+    except (ConfigError, ContextError) as error:
+        return await shown(ask, 422, wrong=Wrong(run_id, context=text, error=str(error)))
+    if not done.changed:
+        gone = Late(f"The run is {done.status} already.", "It was resumed before.")
+        return await shown(ask, 409, late=gone)
+    return ask.back_to(ask.paths.page("inbox", run=run_id))
+
+
+ROUTES: Final[tuple[Address, ...]] = (
+    ("POST", "/inbox/decide", decide),
+    ("POST", "/inbox/resume", resume),
+)

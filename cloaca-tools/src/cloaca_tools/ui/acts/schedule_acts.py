@@ -1,0 +1,133 @@
+"""Adds, changes, enables, disables, deletes and back-fills schedules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.errors import CloacaError, RunnerClosedError, ScheduleError, StoreError
+from cloaca_core.runner.calls.firing.backfill import RunBackfill
+from cloaca_core.runner.calls.firing.schedules import (
+    DeleteSchedule,
+    EnableSchedule,
+    PutSchedule,
+    RetimeSchedule,
+)
+from cloaca_tools.ui.asking import Address, Ask
+from cloaca_tools.ui.forms.form_texts import given_to, needed, object_of
+from cloaca_tools.ui.pages import schedules as pages
+from cloaca_tools.ui.pages.backfill import MOST
+from cloaca_tools.ui.refusals import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.responses import Response
+
+
+async def add(ask: Ask) -> Response:
+    """Add a schedule. A name that is taken is refused: that would change the other one."""
+    given = await given_to(ask)
+    if _only_asks(given):
+        return await pages.new_form(ask, given)
+    try:
+        schedule_id = await _added(ask, {name: text.strip() for name, text in given.items()})
+    except (RunnerClosedError, StoreError):
+        raise
+    except (CloacaError, ValueError) as error:
+        return await pages.new_form(ask, given, error=str(error))
+    return ask.back_to(ask.paths.page(f"schedules/{schedule_id}", **ask.telling(done="added")))
+
+
+def _only_asks(given: Mapping[str, str]) -> bool:
+    """Whether the form asks, without a script, what its times mean. Its token stands in no address
+    so.
+    """
+    return "explain" in given
+
+
+async def _added(ask: Ask, given: Mapping[str, str]) -> str:
+    name = given.get("name", "")
+    if name and await ask.desk.observer.schedule_id(name) is not None:
+        raise ValueError(f"There is a schedule {name!r} already.")
+    jitter = given.get("jitter", "")
+    operation = PutSchedule(
+        name,
+        given.get("workflow", ""),
+        given.get("cron", ""),
+        given.get("timezone", "") or "UTC",
+        object_of(given.get("params", ""), "context"),
+        catchup_policy=given.get("catchup") or None,
+        overlap_policy=given.get("overlap") or None,
+        jitter_seconds=_seconds(jitter) if jitter else None,
+        by=ask.visitor.name,
+    )
+    return await ask.desk.do(operation)
+
+
+def _seconds(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return int(text)
+    raise ValueError("The spread must be a number of seconds.")
+
+
+async def change(ask: Ask) -> Response:
+    """Change when a schedule ticks."""
+    given = await given_to(ask)
+    if _only_asks(given):
+        return await pages.edit_form(ask, given)
+    schedule_id = await _known(ask)
+    cron, zone = given.get("cron", "").strip(), given.get("timezone", "").strip()
+    try:
+        await ask.desk.do(RetimeSchedule(schedule_id, cron, zone, ask.visitor.name))
+    except ScheduleError as error:
+        return await pages.edit_form(ask, given, error=str(error))
+    return ask.back_to(ask.paths.page(f"schedules/{schedule_id}", **ask.telling(done="changed")))
+
+
+async def switch(ask: Ask) -> Response:
+    """Enable or disable a schedule."""
+    given = await given_to(ask)
+    schedule_id = await _known(ask)
+    enabled = needed(given, "enabled") == "yes"
+    await ask.desk.do(EnableSchedule(schedule_id, enabled, ask.visitor.name))
+    return ask.back_to(_back(ask, given, schedule_id))
+
+
+def _back(ask: Ask, given: Mapping[str, str], schedule_id: str) -> str:
+    """The page that the form was on."""
+    one = given.get("on") == "one"
+    return ask.paths.page(f"schedules/{schedule_id}" if one else "schedules")
+
+
+async def delete(ask: Ask) -> Response:
+    """Delete a schedule."""
+    await given_to(ask)
+    await ask.desk.do(DeleteSchedule(await _known(ask), ask.visitor.name))
+    return ask.back_to(ask.paths.page("schedules", **ask.telling(done="deleted")))
+
+
+async def backfill(ask: Ask) -> Response:
+    """Make the runs of a period that its preview has shown."""
+    given = await given_to(ask)
+    schedule_id = await _known(ask)
+    start, end = needed(given, "start"), needed(given, "end")
+    try:
+        made = await ask.desk.do(RunBackfill(schedule_id, start, end, MOST, ask.visitor.name))
+    except ScheduleError as error:
+        raise RefusedError(422, "This period cannot be back-filled", str(error)) from error
+    told = ask.telling(done="filled", made=len(made.run_ids))
+    return ask.back_to(ask.paths.page(f"schedules/{schedule_id}", **told))
+
+
+async def _known(ask: Ask) -> str:
+    """The id of the schedule in the address; ``RefusedError`` 404 if there is none."""
+    return (await pages.view_of(ask)).line.id
+
+
+ROUTES: Final[tuple[Address, ...]] = (
+    ("POST", "/schedules/new", add),
+    ("POST", "/schedules/{schedule_id}/edit", change),
+    ("POST", "/schedules/{schedule_id}/switch", switch),
+    ("POST", "/schedules/{schedule_id}/delete", delete),
+    ("POST", "/schedules/{schedule_id}/backfill", backfill),
+)

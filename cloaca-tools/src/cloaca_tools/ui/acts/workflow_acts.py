@@ -1,0 +1,153 @@
+"""Pauses and resumes workflows, and starts their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.definition.submission import StartOptions
+from cloaca_core.errors import (
+    CloacaError,
+    ConfigError,
+    RunnerClosedError,
+    StoreError,
+    WorkflowNotFoundError,
+)
+from cloaca_core.runner.calls.runs import Submit
+from cloaca_core.runner.calls.steering import PauseWorkflow, ResumeWorkflow
+from cloaca_core.values.duration_texts import seconds_of
+from cloaca_tools.ui.asking import Address, Ask
+from cloaca_tools.ui.forms.form_texts import given_to, object_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from starlette.responses import Response
+
+
+async def pause_form(ask: Ask) -> Response:
+    """Ask until when and why, as a page of its own."""
+    ask.must_act()
+    return await _pause_page(ask, ask.query("name"), {})
+
+
+async def pause(ask: Ask) -> Response:
+    """Have no run of a workflow claimed."""
+    given = await given_to(ask)
+    name, reason = given.get("name", ""), given.get("reason", "").strip() or None
+    try:
+        until = _instant(ask, given.get("until", "").strip())
+        await _known(ask, name)
+        await ask.desk.do(PauseWorkflow(name, until, reason, ask.visitor.name))
+    except ConfigError as error:
+        return await _pause_page(ask, name, given, str(error))
+    return ask.back_to(ask.paths.workflow(name))
+
+
+async def resume(ask: Ask) -> Response:
+    """Let runs of a workflow be claimed again."""
+    given = await given_to(ask)
+    name, reason = given.get("name", ""), given.get("reason", "").strip() or None
+    await _known(ask, name)
+    await ask.desk.do(ResumeWorkflow(name, reason, ask.visitor.name))
+    return ask.back_to(ask.paths.workflow(name))
+
+
+async def start_form(ask: Ask) -> Response:
+    """Ask for what a run needs, as a page of its own."""
+    ask.must_act()
+    return await _start_page(ask, ask.query("name"), {})
+
+
+async def start(ask: Ask) -> Response:
+    """Start a run, and go on to it."""
+    given = await given_to(ask)
+    name = given.get("name", "")
+    try:
+        operation = Submit(
+            name,
+            object_of(given.get("context", ""), "context"),
+            given.get("key", "").strip() or None,
+            tags=tags_of(given.get("tags", "")),
+            start=StartOptions(
+                priority=_whole("priority", given.get("priority", "")),
+                delay=_delay(given.get("delay", "")),
+            ),
+            by=ask.visitor.name,
+        )
+        run_id, _ = await ask.desk.do(operation)
+    except (WorkflowNotFoundError, RunnerClosedError, StoreError):
+        raise
+    except CloacaError as error:
+        return await _start_page(ask, name, given, str(error))
+    return ask.back_to(ask.paths.run(run_id))
+
+
+async def _known(ask: Ask, name: str) -> None:
+    """Refuse a name that no runner has recorded: programs may pause a workflow before its runner
+    is there, a form has it from a page.
+    """
+    await ask.desk.observer.workflow_graph(name)
+
+
+async def _pause_page(ask: Ask, name: str, given: Mapping[str, str], error: str = "") -> Response:
+    graph = await ask.desk.observer.workflow_graph(name)
+    return await ask.page(
+        "workflow_pause.html", 422 if error else 200, of=graph, given=given, error=error, still=True
+    )
+
+
+async def _start_page(ask: Ask, name: str, given: Mapping[str, str], error: str = "") -> Response:
+    graph = await ask.desk.observer.workflow_graph(name)
+    return await ask.page(
+        "workflow_start.html", 422 if error else 200, of=graph, given=given, error=error, still=True
+    )
+
+
+# -- what was written ----------------------------------------------------------------------------
+
+
+def _instant(ask: Ask, text: str) -> datetime | None:
+    if not text:
+        return None
+    if (instant := ask.clock.instant(text)) is None:
+        raise ConfigError(f"until cannot be read: {text!r:.80}")
+    return instant
+
+
+def tags_of(text: str) -> dict[str, str]:
+    """Tags as they are written: ``key=value``, each in a line of its own."""
+    tags: dict[str, str] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        key, sign, value = line.partition("=")
+        if not sign or not key.strip():
+            raise ConfigError(f"a tag is written key=value, not {line!r:.80}")
+        tags[key.strip()] = value.strip()
+    return tags
+
+
+def _whole(name: str, text: str) -> int | None:
+    text = text.strip()
+    if not text:
+        return None
+    if not text.removeprefix("-").isdecimal() or len(text) > 4:
+        raise ConfigError(f"{name} must be a whole number, not {text!r:.80}")
+    return int(text)
+
+
+def _delay(text: str) -> float | None:
+    text = text.strip()
+    if not text:
+        return None
+    if (seconds := seconds_of(text)) is None:
+        raise ConfigError(f"delay is written 90, 15m, 2h or 1d, not {text!r:.80}")
+    return seconds
+
+
+ROUTES: Final[tuple[Address, ...]] = (
+    ("GET", "/workflow/pause", pause_form),
+    ("POST", "/workflow/pause", pause),
+    ("POST", "/workflow/resume", resume),
+    ("GET", "/workflow/start", start_form),
+    ("POST", "/workflow/start", start),
+)

@@ -1,0 +1,172 @@
+"""``Ask``: a request with all that a page needs to answer it."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias, TypeVar
+from urllib.parse import unquote, urlencode
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from cloaca_core.errors import CloacaError
+from cloaca_core.observe.inbox import WaitingForPeople
+from cloaca_core.telemetry.masking import masked
+from cloaca_core.values.clock import SYSTEM_CLOCK
+from cloaca_core.values.instants import to_datetime
+from cloaca_tools.ui.desk.desk import Desk
+from cloaca_tools.ui.guard.forms import (
+    FIELD,
+    checked_form,
+    keep_token,
+    signature_of,
+    token_of,
+)
+from cloaca_tools.ui.guard.headers import NONCE
+from cloaca_tools.ui.guard.visitors import VISITOR
+from cloaca_tools.ui.paths import Paths, number_in
+from cloaca_tools.ui.refusals import RefusedError
+from cloaca_tools.ui.templating import assets, templates
+from cloaca_tools.ui.visitors import Visitor
+from cloaca_tools.ui.words.clock import Clock, zone_of
+
+T = TypeVar("T")
+
+_TOLD: Final = ("done", "changed", "refused", "made")
+"""The parameters that tell of an act."""
+_SIGNED: Final = "signed"
+_ZONE_COOKIE = "cloaca_zone"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request of a visitor. ``clock`` shows instants in the zone of the browser. ``mark`` is that
+    of the latest change of the database before the page is made.
+    """
+
+    request: Request
+    desk: Desk
+    visitor: Visitor
+    paths: Paths
+    clock: Clock
+    mark: str = ""
+
+    @property
+    def may_act(self) -> bool:
+        """Whether the page offers acts to this visitor."""
+        return self.visitor.may_steer and not self.desk.read_only
+
+    @property
+    def wants(self) -> str:
+        """The id of the element that a script wants anew; "" for a whole page."""
+        return self.request.headers.get("hx-target", "").partition("#")[2]
+
+    def query(self, name: str, default: str = "") -> str:
+        """A parameter of the address."""
+        return self.request.query_params.get(name, default)
+
+    def number(self, name: str) -> int:
+        """A number in the address; 0 for any other text."""
+        return number_in(self.request.query_params, name)
+
+    def here(self, **query: object) -> str:
+        """The address of this page with other parameters; an empty one is left out."""
+        given = {**self.request.query_params, **query}
+        found = urlencode({key: value for key, value in given.items() if value not in (None, "")})
+        return f"{self.request.url.path}{'?' if found else ''}{found}"
+
+    async def page(self, template: str, status: int = 200, **facts: Any) -> Response:
+        """A page of a template. It is written on another thread: a long one takes its time. One
+        that is ``still`` does not ask for itself anew: it is the answer to a form, or has one.
+        """
+        token = token_of(self.request)
+        given = {
+            "waiting": await self.waiting(),
+            "still": False,
+            "ask": self,
+            "at": self.paths,
+            "clock": self.clock,
+            "may_act": self.may_act,
+            "mark": self.mark,
+            "fragment": self.wants == "page",
+            "nonce": self.request.scope[NONCE],
+            "form_field": FIELD,
+            "form_token": token,
+            **facts,
+        }
+        text = await self.on_thread(templates().get_template(template).render, given)
+        answer = HTMLResponse(text, status)
+        keep_token(self.request, answer, token)
+        return answer
+
+    def masked(self, value: Any) -> Any:
+        """A JSON value without secrets."""
+        return masked(value, self.desk.redact)
+
+    async def on_thread(self, function: Callable[..., T], *args: Any) -> T:
+        """The result of a function that takes its time, so that the server's loop goes on."""
+        return await self.desk.threads.run(self.visitor.name, function, *args)
+
+    async def waiting(self) -> WaitingForPeople:
+        """How much waits for a person, for the side; nothing while the database does not answer."""
+        try:
+            return await self.desk.observer.waiting()
+        except CloacaError:
+            return WaitingForPeople(0, 0)
+
+    async def form(self) -> FormData:
+        """The fields of a form of this page, from a visitor who may act; else ``RefusedError``."""
+        self.must_act()
+        return await checked_form(self.request)
+
+    def must_act(self) -> None:
+        """Refuse a visitor who may not act: a form or a plan is the first half of an act."""
+        if self.desk.read_only:
+            raise RefusedError(403, "This page is read-only", "It was opened so by the program.")
+        if not self.visitor.may_steer:
+            raise RefusedError(403, "You may look, not act", "A visitor with the role steer may.")
+
+    def back_to(self, address: str) -> Response:
+        """Go on at an address, after an act."""
+        return RedirectResponse(address, 303)
+
+    def telling(self, **done: object) -> dict[str, str]:
+        """The parameters of an address that tell of an act, signed: a link from elsewhere cannot
+        tell of acts that nobody did.
+        """
+        told = {name: str(value) for name, value in done.items()}
+        return {**told, _SIGNED: signature_of(self.request, _text(told))}
+
+    @property
+    def told(self) -> dict[str, str]:
+        """The parameters of ``telling`` in the address; none without their signature."""
+        given = self.request.query_params
+        told = {name: given[name] for name in given if name in _TOLD}
+        signed = signature_of(self.request, _text(told))
+        return told if hmac.compare_digest(given.get(_SIGNED, "").encode(), signed.encode()) else {}
+
+
+Handler: TypeAlias = Callable[[Ask], Awaitable[Response]]
+Address: TypeAlias = tuple[str, str, Handler]
+"""Method, path and what answers it."""
+
+
+def _text(told: Mapping[str, str]) -> str:
+    return urlencode(sorted(told.items()))
+
+
+async def ask_of(request: Request, desk: Desk) -> Ask:
+    """What a page needs of a request."""
+    base = request.scope.get("root_path", "").rstrip("/")
+    zone = zone_of(unquote(request.cookies.get(_ZONE_COOKIE, "")))
+    return Ask(
+        request=request,
+        desk=desk,
+        visitor=request.scope[VISITOR],
+        paths=Paths(base, assets()),
+        clock=Clock(zone, to_datetime(SYSTEM_CLOCK.wall())),
+        mark="" if "hx-target" in request.headers else await desk.changes.mark(),
+    )

@@ -1,0 +1,83 @@
+"""``Desk``: the calls by which the page looks and acts. Each is awaited on the server's loop; the
+engine answers from its own, so nothing blocks here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cloaca_core.observe import Observer
+from cloaca_core.runner.calls.operation import Caller
+from cloaca_core.telemetry.masking import without_passwords
+from cloaca_core.telemetry.redaction import Redact, Redaction
+from cloaca_tools.transfer.case import case_call
+from cloaca_tools.ui.desk.changes import Changes
+from cloaca_tools.ui.desk.database_name import database_name, short_url
+from cloaca_tools.ui.desk.health import Health
+from cloaca_tools.ui.desk.places import Places, exports, streams
+from cloaca_tools.ui.desk.seen_runs import SeenRuns
+from cloaca_tools.ui.desk.tenants import Tenants
+from cloaca_tools.ui.threads import PAGES, Threads
+
+if TYPE_CHECKING:
+    from cloaca_core.runner.async_client import AsyncClient
+    from cloaca_core.runner.calls.call import Call
+    from cloaca_core.runner.calls.operation import Operation
+    from cloaca_core.runner.client import Client
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """An open client's calls: ``observer`` looks, ``do`` acts. ``read_only`` refuses all acts;
+    ``database`` is its backend, ``database_name`` is how the page names it, and ``short_url`` how
+    a program opens it. ``case`` makes a
+    document of a run, to be loaded into a test. ``redact`` hides the secrets of the client in
+    all that is shown of payloads and texts. ``seen_runs`` has large runs as they were seen last.
+    ``health`` and ``tenants`` are those of the database. ``changes`` numbers its changes for open
+    pages, and ``streams`` counts the live streams of these, as
+    ``exports`` counts files that are made of runs. ``threads`` make the pages.
+    """
+
+    observer: Observer
+    caller: Caller
+    read_only: bool
+    database: str
+    database_name: str
+    short_url: str
+    case: Callable[[str], Call[dict[str, Any]]]
+    changes: Changes
+    health: Health
+    tenants: Tenants
+    redact: Redact = field(default_factory=Redaction)
+    seen_runs: SeenRuns = field(default_factory=SeenRuns)
+    streams: Places = field(default_factory=streams)
+    exports: Places = field(default_factory=exports)
+    threads: Threads = field(default_factory=lambda: Threads("pages", *PAGES))
+
+    def do(self, operation: Operation[T]) -> Call[T]:
+        """A call of an operation, to be awaited."""
+        return operation.call(self.caller)
+
+
+def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:
+    """The desk of a client, which stays its owner's."""
+    host = client._host
+    observer = Observer(client)
+    return Desk(
+        observer=observer,
+        caller=Caller(host),
+        read_only=read_only,
+        database=host.backend_name,
+        database_name=database_name(host.url, host.backend_name),
+        short_url=short_url(host.url, host.backend_name),
+        case=partial(case_call, client, secrets=True),
+        changes=Changes(observer),
+        health=Health(client),
+        tenants=Tenants(host),
+        redact=lambda text: without_passwords(host.redact(text)),
+    )

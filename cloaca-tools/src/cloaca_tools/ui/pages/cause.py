@@ -1,0 +1,147 @@
+"""Why a run is as it is, as its page says it: the cause first, then what helps. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cloaca_core.observe import Inspection, TaskNode
+from cloaca_core.values.wording import counted, first_line
+from cloaca_tools.ui.words.clock import Clock
+
+_NAMED: Final = 3
+"""Tasks that are named; more are counted."""
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
+_HELP: Final[dict[str, str]] = {
+    "no_runner": "It starts as soon as a program with this workflow opens a runner.",
+    "unserved": "Open a runner in the program that defines this workflow.",
+    "task_unserved": "Open a runner whose version of the workflow has these tasks.",
+    "version_unserved": "Open a runner in the program with this version of the workflow.",
+    "stopped": "Start the runner, or open another one.",
+    "paused": "Resume it to let it go on. What is done is kept.",
+    "workflow_paused": "Resume the workflow to let its runs go on.",
+    "owner_gone": "What is done is recorded. Only bodies that ran begin again.",
+    "deadline_exceeded": "A retry runs what is missing. What is done is kept.",
+}
+_QUIET: Final = frozenset(("running", "limit", "ready", "turn"))
+"""Codes of runs that go their way."""
+_FAILED: Final = {1: ("it", "it"), 2: ("both", "them")}
+"""So many failed tasks in a sentence: those that a retry runs, and because of which others did not.
+"""
+_NO_RUNNER: Final = "No runner is open on this database that could go on with it."
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """``task`` is the one to blame, if one is: its name comes before ``text``. ``more`` are further
+    sentences. ``also`` are tasks that failed as it did, and ``unnamed`` counts still others.
+    """
+
+    state: str
+    task: str | None
+    text: str
+    more: tuple[str, ...]
+    also: tuple[str, ...] = ()
+    unnamed: int = 0
+
+
+def cause(seen: Inspection, clock: Clock) -> Cause | None:
+    """The cause of a state that asks for one; None for a run that goes or went its way."""
+    status, why = seen.tree.run.status, seen.explanation
+    notes = [_sentence(note, clock) for note in why.notes]
+    failed = [node for node in seen.tree.tasks if node.status == "Failed"]
+    if status == "Failed" and failed and why.code == "task_failed":
+        return _failure(seen, failed, notes)
+    waiting = next((node for node in seen.tree.tasks if node.waits_for == why.waits_for), None)
+    if status == "Waiting" and waiting is not None and waiting.waits_for is not None:
+        return _wait(seen, waiting, clock, notes)
+    if status == "Completed" or (why.code in _QUIET and not notes):
+        return None
+    more = [_HELP[why.code]] if why.code in _HELP else []
+    state = "Failed" if why.code == "owner_gone" else status
+    return Cause(state, None, _sentence(why.why, clock), (*more, *notes))
+
+
+# -- a failure -----------------------------------------------------------------------------------
+
+
+def _failure(seen: Inspection, failed: Sequence[TaskNode], notes: Sequence[str]) -> Cause:
+    first, others = failed[0], tuple([node.task_id for node in failed[1:]])
+    count = _attempts(seen, first.task_id)
+    after = f" after {count} attempts" if count > 1 else ""
+    error = first_line(first.error) or "no error is recorded"
+    more = (_left_behind(seen, len(failed)), *notes)
+    text = f"failed{after}: {error}"
+    return Cause("Failed", first.task_id, text, more, others[:_NAMED], len(others[_NAMED:]))
+
+
+def _attempts(seen: Inspection, task: str) -> int:
+    """How often a task has begun in the last round in which it has."""
+    bars = [bar for bar in seen.timeline.bars if bar.task == task and bar.started_at is not None]
+    return sum(bar.round == bars[-1].round for bar in bars)
+
+
+def _left_behind(seen: Inspection, failed: int) -> str:
+    """What did not run because of them, and what a retry does."""
+    behind = [each.task_id for each in seen.explanation.tasks if each.code == "upstream_failed"]
+    done = sum(node.status == "Completed" for node in seen.tree.tasks)
+    it, them = _FAILED.get(failed, (f"all {failed:,}", "them"))
+    skipped = f"Skipped because of {them}: {_listed(behind)}. " if behind else ""
+    after = f", and what comes after {them}" if behind else ""
+    again = f"A retry runs {it} again{after}"
+    return f"{skipped}{again}; {counted(done, 'finished task')} stay{'s' if done == 1 else ''}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) <= _NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED:,} more"
+
+
+# -- a wait --------------------------------------------------------------------------------------
+
+
+def _wait(seen: Inspection, node: TaskNode, clock: Clock, notes: Sequence[str]) -> Cause:
+    wait = node.waits_for
+    assert wait is not None
+    since = f" since {clock.when(wait.since)}" if wait.since else ""
+    until = clock.when(wait.until) if wait.until else ""
+    latest = f" It waits until {until} at the latest." if until else ""
+    match wait.kind:
+        case "approval":
+            said = (
+                f"waits for a decision{since}.",
+                f"Decide it beside its task, or in the inbox.{latest}",
+            )
+        case "event":
+            said = (
+                f"waits for the message {wait.name}{since}.",
+                f"It goes on when it is sent.{latest}",
+            )
+        case "sleep":
+            said = f"sleeps until {until or 'it is woken'}.", "It goes on by itself."
+        case "retry":
+            error = first_line(node.error)
+            failed = f"Its last attempt failed: {error}" if error else "It goes on by itself."
+            said = f"waits for its next attempt, due {until}.", failed
+        case _:
+            said = "waits for another run to end.", "It goes on by itself."
+    alive = any(runner.alive for runner in seen.explanation.runners)
+    more = [said[1], *([] if alive else [_NO_RUNNER]), *notes]
+    return Cause("Waiting", node.task_id, said[0], tuple(more))
+
+
+def _sentence(text: str, clock: Clock) -> str:
+    """A text of ``explain`` as a sentence, with instants of the reader's clock."""
+    shown = _INSTANT.sub(lambda found: _when(found[0], clock), text)
+    return f"{shown[:1].upper()}{shown[1:]}{'' if shown.endswith(('.', '!', '?')) else '.'}"
+
+
+def _when(text: str, clock: Clock) -> str:
+    """An instant as the reader's clock shows it; a reason may hold what only looks like one."""
+    try:
+        return clock.when(text.replace("Z", "+00:00"))
+    except ValueError:
+        return text

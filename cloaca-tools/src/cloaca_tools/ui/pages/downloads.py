@@ -1,0 +1,68 @@
+"""Files of a run: its case for a test, and inputs and results of its tasks."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from starlette.responses import Response
+
+from cloaca_tools.ui.asking import Address, Ask
+from cloaca_tools.ui.pages.pane import task_of
+from cloaca_tools.ui.payloads import json_lines
+from cloaca_tools.ui.refusals import RefusedError
+
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
+_LONGEST: Final = 60
+"""Characters of a name within the name of a file."""
+
+
+def file_name(*parts: str, ending: str) -> str:
+    """A name of a file that every system takes, of names that users chose."""
+    safe = [_UNSAFE.sub("_", part)[:_LONGEST].strip("_") for part in parts]
+    return f"{'-'.join([part for part in safe if part]) or 'cloaca'}.{ending}"
+
+
+def attachment(content: str, name: str, media_type: str) -> Response:
+    """A file to be saved. ``name`` is one of ``file_name``."""
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=media_type, headers=headers)
+
+
+async def case(ask: Ask) -> Response:
+    """A run as a document for ``harness.load``."""
+    run = await ask.desk.observer.run(ask.request.path_params["run_id"])
+    with ask.desk.exports.one(ask.visitor.name):
+        found = await ask.desk.case(run.id)
+        return await _json(ask, found, file_name(run.workflow_name, run.id, "case", ending="json"))
+
+
+async def task_input(ask: Ask) -> Response:
+    """All of the input of a task's attempt."""
+    return await _of_task(ask, "input")
+
+
+async def task_result(ask: Ask) -> Response:
+    """All of the result of a task's attempt."""
+    return await _of_task(ask, "result")
+
+
+async def _of_task(ask: Ask, part: str) -> Response:
+    run_id = await ask.desk.observer.resolve(ask.request.path_params["run_id"])
+    details = await task_of(ask, run_id, ask.query("task"))
+    value = None if details.change is None else getattr(details.change, part)
+    if value is None:
+        raise RefusedError(404, f"This {part} is not known", "The task has not begun.")
+    return await _json(ask, value, file_name(details.task, run_id, part, ending="json"))
+
+
+async def _json(ask: Ask, value: object, name: str) -> Response:
+    content = await ask.on_thread(json_lines.document, value, ask.desk.redact)
+    return attachment(content, name, "application/json")
+
+
+ROUTES: Final[tuple[Address, ...]] = (
+    ("GET", "/runs/{run_id}/case", case),
+    ("GET", "/runs/{run_id}/input", task_input),
+    ("GET", "/runs/{run_id}/result", task_result),
+)

@@ -1,0 +1,89 @@
+"""All that one looks at first: what goes on, what fails, what waits for people, and the health."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from starlette.responses import Response
+
+from cloaca_core.runner.calls.claiming import Slots
+from cloaca_core.values.wording import counted
+from cloaca_tools.ui.asking import Address, Ask
+from cloaca_tools.ui.charts.lanes import WIDTH, chart
+from cloaca_tools.ui.charts.strip import strip
+from cloaca_tools.ui.words.texts import STATES, up_to_99
+
+if TYPE_CHECKING:
+    from cloaca_core.observe.inbox import WaitingForPeople
+    from cloaca_core.observe.overview import Overview
+
+PERIODS: Final = ("1", "6", "24")
+LANES: Final = 12
+"""Workflows of which a lane is drawn."""
+ASKED: Final = 6
+"""Decisions that are shown, and runs that a failure has stopped."""
+
+
+async def now(ask: Ask) -> Response:
+    """The page that opens first."""
+    asked = ask.query("hours")
+    hours = asked if asked in PERIODS else "6"
+    observer = ask.desk.observer
+    overview, activity, inbox, waiting, newest, glance = await asyncio.gather(
+        observer.overview(),
+        observer.activity(float(hours)),
+        observer.inbox(limit=ASKED, facts=False),
+        ask.waiting(),
+        observer.runs(limit=1),
+        ask.desk.health.look(),
+    )
+    failing = [each.workflow for each in activity.failing]
+    drawn = chart(activity, ask.clock.local, STATES, failing)
+    return await ask.page(
+        "now.html",
+        hours=hours,
+        periods=PERIODS,
+        overview=overview,
+        activity=activity,
+        chart=drawn,
+        lanes=drawn.lanes[:LANES],
+        more_lanes=drawn.lanes[LANES:],
+        histogram_width=WIDTH,
+        strips=[strip(each.last) for each in activity.failing],
+        inbox=inbox,
+        waiting=waiting,
+        glance=glance,
+        slots=await _slots(ask, overview),
+        lede=lede(len(activity.failing), waiting),
+        is_new=not newest.runs,
+        paused=frozenset(overview.paused_workflows),
+    )
+
+
+async def _slots(ask: Ask, overview: Overview) -> tuple[int, int] | None:
+    """How many slots are in use, and of how many, where one runner alone is alive, and it is here.
+    Of the kinds of slots those count that are in use.
+    """
+    alive = [each for each in overview.runners if each.alive]
+    if len(alive) != 1 or not alive[0].is_here:
+        return None
+    slots = await ask.desk.do(Slots())
+    own = [each for each in slots.values() if each.used] or list(slots.values())[:1]
+    return sum([each.used for each in own]), sum([each.used + each.free for each in own])
+
+
+def lede(failing: int, waiting: WaitingForPeople) -> str:
+    """The state of things in a sentence or two."""
+    counts = ((waiting.decisions, "decision"), (waiting.stopped, "paused run"))
+    waits = [f"{up_to_99(n)} {noun}{'' if n == 1 else 's'}" for n, noun in counts if n]
+    sentences = []
+    if failing:
+        sentences.append(f"{counted(failing, 'workflow')} {'fails' if failing == 1 else 'fail'}.")
+    if waits:
+        verb = "waits" if waiting.total == 1 else "wait"
+        sentences.append(f"{' and '.join(waits)} {verb} for you.")
+    return " ".join(sentences) or "Nothing fails, and nothing waits for you."
+
+
+ROUTES: Final[tuple[Address, ...]] = (("GET", "/", now),)

@@ -1,0 +1,224 @@
+"""Questions before an act, as pages: the plan of a retry or a fork, and a cancel.
+
+A script shows the same in a dialog: it asks for the content of ``#plan-body`` alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.responses import Response
+
+from cloaca_core.errors import CloacaError, RunnerClosedError, StoreError
+from cloaca_core.runner.calls.begin_again import PlanFork, PlanRetry
+from cloaca_tools.ui.asking import Address, Ask
+from cloaca_tools.ui.pages.pane import selected
+from cloaca_tools.ui.refusals import RefusedError, refusal_of
+from cloaca_tools.ui.runs import plan_rows
+from cloaca_tools.ui.runs.allowed_acts import allowed_acts
+from cloaca_tools.ui.words.texts import sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cloaca_core.observe.graph import Graph
+    from cloaca_core.observe.listing import RunLine
+    from cloaca_core.observe.tree import RunTree
+    from cloaca_core.runner.results import Plan
+
+DIALOG: Final = "plan-body"
+INBOX: Final = "inbox"
+_PLAN: Final = "run/rerun_body.html"
+_BY_RULE: Final = "trigger_rule"
+_DRAWN: Final = 100
+"""Tasks that are drawn beside a plan at most."""
+
+
+async def retry(ask: Ask) -> Response:
+    """The plan of a retry: of what failed, or of the tasks of the address."""
+    return await retry_page(ask, ask.request.query_params.getlist("task"))
+
+
+async def fork(ask: Ask) -> Response:
+    """The plan of a fork, from the task of the address on."""
+    return await fork_page(ask, ask.query("task"))
+
+
+async def cancel(ask: Ask) -> Response:
+    """Ask before a run is cancelled, from its page or (``from=inbox``) from the inbox."""
+    ask.must_act()
+    tree = await ask.desk.observer.tree(ask.request.path_params["run_id"], depth=1)
+    run, why = tree.run, allowed_acts(tree.run, ask.clock).cancel
+    refusal = RefusedError(409, "This run cannot be cancelled", f"{why}.") if why else None
+    from_inbox = ask.query("from") == INBOX
+    return await question(
+        ask,
+        run,
+        "run/cancel_body.html",
+        back=ask.paths.page(INBOX) if from_inbox else "",
+        from_inbox=from_inbox,
+        heading=f"Cancel {run.workflow_name}?",
+        lede="",
+        refusal=refusal,
+        lines=_told(run),
+        children=_unended(tree),
+    )
+
+
+async def form(ask: Ask) -> Response:
+    """The address of a form that stands in the pane: there, unless such a page is open."""
+    if ask.wants == "page":
+        return Response(status_code=204)
+    run_id = await ask.desk.observer.resolve(ask.request.path_params["run_id"])
+    return ask.back_to(ask.paths.run(run_id, task=ask.query("task")))
+
+
+async def retry_page(
+    ask: Ask, tasks: Sequence[str], filled: Mapping[str, str] | None = None
+) -> Response:
+    """The plan of a retry of these tasks, or (none) of what failed."""
+    ask.must_act()
+    tree = await _tree(ask)
+    try:
+        plan = await ask.desk.do(PlanRetry(tree.run.id, tasks or None))
+    except (RunnerClosedError, StoreError):
+        raise
+    except CloacaError as error:
+        return await _refused(ask, tree.run, "retry", refusal_of(error))
+    lede = f"opens round {tree.run.round + 1} of the same run"
+    return await _plan(ask, tree, "retry", plan, tasks, lede, filled or {})
+
+
+async def fork_page(
+    ask: Ask,
+    task: str,
+    filled: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+) -> Response:
+    """The plan of a fork from a task on, by default from the one that is selected."""
+    ask.must_act()
+    tree = await _tree(ask)
+    wanted = task or selected(tree)
+    if not wanted:
+        refusal = RefusedError(409, "There is nothing to fork from", "This run has no task yet.")
+        return await _refused(ask, tree.run, "fork", refusal)
+    try:
+        plan = await ask.desk.do(PlanFork(tree.run.id, wanted))
+    except (RunnerClosedError, StoreError):
+        raise
+    except CloacaError as error:
+        return await _refused(ask, tree.run, "fork", refusal_of(error))
+    lede = "makes a new run, which begins with the results that are kept"
+    return await _plan(ask, tree, "fork", plan, [wanted], lede, filled or {}, errors or {})
+
+
+async def question(
+    ask: Ask,
+    run: RunLine,
+    body: str,
+    *,
+    back: str = "",
+    refusal: RefusedError | None = None,
+    **facts: Any,
+) -> Response:
+    """A question as a page, or as the content of the dialog; ``back`` is where it was asked for,
+    the page of the run by default. A page that is open stays as it is: what was typed into it is
+    not to go when something changes.
+    """
+    if ask.wants == "page":
+        return Response(status_code=204)
+    template = body if ask.wants == DIALOG else "run/plan.html"
+    status = 200 if refusal is None else refusal.status
+    back = back or ask.paths.run(run.id)
+    return await ask.page(template, status, run=run, body=body, back=back, refusal=refusal, **facts)
+
+
+async def _plan(
+    ask: Ask,
+    tree: RunTree,
+    act: plan_rows.Act,
+    plan: Plan,
+    chosen: Sequence[str],
+    lede: str,
+    filled: Mapping[str, str],
+    errors: Mapping[str, str] | None = None,
+) -> Response:
+    run = tree.run
+    statuses = {each.task_id: each.status for each in tree.tasks}
+    everything = ask.query("all") == "1"
+    by_rule = {each.task_id for each in tree.tasks if each.skip_code == _BY_RULE}
+    rows = plan_rows.shown(
+        act, plan, statuses, run.id, chosen, everything=everything, by_rule=by_rule
+    )
+    return await question(
+        ask,
+        run,
+        _PLAN,
+        heading=f"{act.capitalize()} {run.workflow_name}",
+        lede=lede,
+        act=act,
+        plan=rows,
+        all_address=_all(ask, run.id, act, () if rows.by_default else rows.chosen),
+        context=filled.get("context", ""),
+        reason=filled.get("reason", ""),
+        errors=errors or {},
+        graph=await _graph(ask, tree),
+    )
+
+
+async def _graph(ask: Ask, tree: RunTree) -> Graph | None:
+    """The graph beside a plan, unless it is too large to be read there."""
+    if not 1 < len(tree.tasks) <= _DRAWN:
+        return None
+    return await ask.desk.observer.graph(tree.run.id)
+
+
+def _all(ask: Ask, run_id: str, act: str, chosen: Sequence[str]) -> str:
+    """The address of the same plan with all rows."""
+    return ask.paths.run(run_id, f"/{act}", all=1, task=list(chosen))
+
+
+async def _refused(ask: Ask, run: RunLine, act: str, refusal: RefusedError) -> Response:
+    """Why there is no plan."""
+    done = "retried" if act == "retry" else "forked"
+    why = str(refusal) if not refusal.help else refusal.help
+    refusal = RefusedError(refusal.status, f"This run cannot be {done}", sentence(why))
+    return await question(
+        ask,
+        run,
+        _PLAN,
+        heading=f"{act.capitalize()} {run.workflow_name}",
+        lede="",
+        act=act,
+        refusal=refusal,
+        may_fork=act == "retry" and run.status == "Completed",
+    )
+
+
+async def _tree(ask: Ask) -> RunTree:
+    return await ask.desk.observer.tree(ask.request.path_params["run_id"], depth=0)
+
+
+def _told(run: RunLine) -> list[str]:
+    """What a cancel does to a run in this state."""
+    if run.status in ("Pending", "Waiting", "Paused"):
+        return ["It ends as Cancelled at once. What its tasks have done is kept."]
+    return [
+        "Nothing more of it starts. Bodies that run now are asked to stop.",
+        "What its tasks have done is kept, and a retry goes on from there.",
+    ]
+
+
+def _unended(tree: RunTree) -> int:
+    """The child runs that have not ended."""
+    children = [*tree.children, *[child for each in tree.tasks for child in each.children]]
+    return sum(child.run.ended_at is None for child in children)
+
+
+ROUTES: Final[tuple[Address, ...]] = (
+    ("GET", "/runs/{run_id}/retry", retry),
+    ("GET", "/runs/{run_id}/fork", fork),
+    ("GET", "/runs/{run_id}/cancel", cancel),
+    ("GET", "/runs/{run_id}/approve", form),
+    ("GET", "/runs/{run_id}/send", form),
+)

@@ -1,0 +1,197 @@
+"""One run: its state and why, and its tasks as timeline, graph or table with one selected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from urllib.parse import quote_plus
+
+from starlette.responses import Response
+
+from cloaca_core.observe import Inspection, RunTree, Snapshot, TaskNode
+from cloaca_tools.ui.asking import Address, Ask
+from cloaca_tools.ui.charts.rows import CHUNK, apart, chunk_of, chunks, first_to_see, found
+from cloaca_tools.ui.charts.timeline import Chart, chart
+from cloaca_tools.ui.pages import pane
+from cloaca_tools.ui.pages.cause import cause
+from cloaca_tools.ui.paths import Paths
+from cloaca_tools.ui.runs.gone_runner import stopped
+
+VIEWS: Final = ("timeline", "graph", "table")
+_MOST_CHUNKS: Final = 60
+"""Chunks that one answer has with their rows at most."""
+_DIGITS: Final = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where on the page of a run a visitor is; all of it is in the address. ``of`` is the run of
+    the selected task if that is one below the run of the page.
+    """
+
+    paths: Paths
+    run_id: str
+    view: str
+    task: str | None
+    of: str
+    fold: bool
+
+    def address(self, *, rows: int | None = None, at: str = "") -> str:
+        """The address of this place; ``rows`` is a chunk to be sent, ``at`` when the run was seen
+        whose chunk it is.
+        """
+        return self.paths.run(
+            self.run_id,
+            view=self.view,
+            task=self.task,
+            of=self.of,
+            fold="" if self.fold else "off",
+            rows=None if rows is None else str(rows),
+            at=at,
+        )
+
+    def of_task(self, run_id: str, task: str) -> str:
+        """The address with another task selected."""
+        return replace(self, task=task, of="" if run_id == self.run_id else run_id).address()
+
+    def of_own_task(self, task: str) -> str:
+        """The address with a task of the page's run selected."""
+        return self.of_task(self.run_id, task)
+
+    def to_own_tasks(self) -> Callable[[str], str]:
+        """The same as ``of_own_task``, for thousands of tasks."""
+        others = replace(self, task=None, of="").address()
+        return lambda task: f"{others}&task={quote_plus(task)}"
+
+    def of_view(self, view: str) -> str:
+        """The address with another view."""
+        return replace(self, view=view).address()
+
+    def folded(self, *, fold: bool) -> str:
+        """The address with long waits folded or not."""
+        return replace(self, fold=fold).address()
+
+    def is_at(self, run_id: str, task: str) -> bool:
+        """Whether this task is the selected one."""
+        return task == self.task and run_id == (self.of or self.run_id)
+
+
+async def run(ask: Ask) -> Response:
+    """The page of a run, or the part of it that a script asks for."""
+    shown = await _seen(ask, ask.request.path_params["run_id"])
+    seen = shown.inspection
+    tree, node = _selected(seen.tree, ask.query("of"), ask.query("task"))
+    place = _place(ask, seen, tree, node)
+    chunk = _chunk_asked_for(ask)
+    if chunk is not None and chunk * CHUNK < len(seen.tree.tasks):
+        parts = _parts(ask, shown, place)
+        return await ask.page("run/chunk.html", chunk=parts["chunks"][chunk], **parts)
+    details = await _pane(ask, seen, tree, node)
+    if ask.wants == "pane":
+        return await ask.page("run/pane.html", pane=details)
+    parts = _parts(ask, shown, place)
+    return await ask.page(
+        "run.html",
+        by=schedule_name(seen),
+        cause=cause(seen, ask.clock),
+        pane=details,
+        work=_work(seen, parts["chart"]),
+        **parts,
+    )
+
+
+async def _seen(ask: Ask, ref: str) -> Snapshot:
+    """The run; for a part of a large one that is on a page, as that page shows it."""
+    is_part = ask.wants == "pane" or _chunk_asked_for(ask) is not None
+    kept = ask.desk.seen_runs.find(ref, ask.query("at")) if is_part else None
+    if kept is not None:
+        return kept
+    known, drawn = ask.desk.seen_runs.latest(ref), ask.query("view") == "graph"
+    # On another thread: a run of 10,000 tasks takes a while to be shaped.
+    found = await ask.on_thread(ask.desk.observer.snapshot(ref, known, drawn=drawn).wait)
+    found = found._replace(inspection=stopped(found.inspection))
+    if len(found.inspection.tree.tasks) > CHUNK:
+        ask.desk.seen_runs.keep(found)
+    return found
+
+
+async def _pane(
+    ask: Ask, seen: Inspection, tree: RunTree, node: TaskNode | None
+) -> pane.Pane | None:
+    """What is known of the selected task."""
+    if node is None:
+        return None
+    is_own = tree.run.id == seen.tree.run.id
+    return await pane.facts(ask, tree, node.task_id, seen.explanation if is_own else None)
+
+
+def _parts(ask: Ask, shown: Snapshot, place: Place) -> dict[str, Any]:
+    """What the views of the tasks show."""
+    seen = shown.inspection
+    return {
+        "seen": seen,
+        "tree": seen.tree,
+        "run": seen.tree.run,
+        "place": place,
+        "chunks": chunks(seen.tree, seen.timeline, _wanted(ask, seen.tree, place)),
+        "apart": apart(seen.tree, seen.timeline),
+        "chart": chart(seen, ask.clock, ask.clock.zone, fold=place.fold),
+        "redact": ask.desk.redact,
+        "graph": shown.graph,
+    }
+
+
+def _selected(top: RunTree, of: str, task: str) -> tuple[RunTree, TaskNode | None]:
+    """The task that the address names and its run; else the one to begin with."""
+    tree = (found(top, of) if of else top) or top
+    named = next((node for node in tree.tasks if node.task_id == task), None)
+    return (tree, named) if named is not None else (top, first_to_see(top))
+
+
+def _place(ask: Ask, seen: Inspection, tree: RunTree, node: TaskNode | None) -> Place:
+    run_id, view = seen.tree.run.id, ask.query("view")
+    return Place(
+        paths=ask.paths,
+        run_id=run_id,
+        view=view if view in VIEWS else VIEWS[0],
+        task=None if node is None else node.task_id,
+        of="" if tree.run.id == run_id else tree.run.id,
+        fold=ask.query("fold") != "off",
+    )
+
+
+def _wanted(ask: Ask, tree: RunTree, place: Place) -> set[int]:
+    """The chunks to be sent with their rows: those that the address names, else the one of the
+    selected task and the first.
+    """
+    parts = [_number(part) for part in ask.query("rows").split(",")]
+    named = {each for each in parts if each is not None and each * CHUNK < len(tree.tasks)}
+    if named:
+        return set(sorted(named)[:_MOST_CHUNKS])
+    return {0} if place.of or place.task is None else {0, chunk_of(tree, place.task)}
+
+
+def _chunk_asked_for(ask: Ask) -> int | None:
+    """The chunk that a script wants alone."""
+    name, _, number = ask.wants.partition("-")
+    return _number(number) if name == "chunk" else None
+
+
+def _number(text: str) -> int | None:
+    """The number of a chunk; None for any other text."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS else None
+
+
+def _work(seen: Inspection, drawn: Chart) -> float | None:
+    """Seconds in which bodies ran, where that is much less than the run took."""
+    took, done = seen.tree.run.seconds, drawn.work
+    return done if took is not None and 0 < done < took * 0.9 else None
+
+
+def schedule_name(seen: Inspection) -> str | None:
+    """The name of the schedule that made the run, if one did."""
+    return None if seen.tree.run.schedule_id is None else seen.schedule_name or "that is gone"
+
+
+ROUTES: Final[tuple[Address, ...]] = (("GET", "/runs/{run_id}", run),)

@@ -1,0 +1,47 @@
+"""The runners of the database: who executes runs, and who is to leave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cloaca_tools.ui.asking import Address, Ask
+from cloaca_tools.ui.refusals import RefusedError
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from cloaca_core.observe import RunnerLine
+
+
+async def runners(ask: Ask) -> Response:
+    """The page of all runners."""
+    found = await ask.desk.observer.runners()
+    drained = ask.query("drained")
+    return await ask.page(
+        "runners.html",
+        runners=found,
+        alive=sum([each.alive for each in found]),
+        owned=sum([each.runs for each in found]),
+        drained=next((each for each in found if each.id == drained), None),
+        has_left=bool(drained) and all(each.id != drained for each in found),
+    )
+
+
+async def drain(ask: Ask) -> Response:
+    """The question before a runner is asked to leave."""
+    ask.must_act()
+    return await ask.page("runner_drain.html", runner=await known(ask, ask.query("runner")))
+
+
+async def known(ask: Ask, runner_id: str) -> RunnerLine:
+    """The runner of this id; ``RefusedError`` 404 if there is none."""
+    for each in await ask.desk.observer.runners():
+        if each.id == runner_id:
+            return each
+    raise RefusedError(404, "There is no such runner", "It has left, or was declared dead.")
+
+
+ROUTES: Final[tuple[Address, ...]] = (
+    ("GET", "/runners", runners),
+    ("GET", "/runners/drain", drain),
+)

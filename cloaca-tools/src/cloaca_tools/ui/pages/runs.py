@@ -1,0 +1,174 @@
+"""Runs that a filter selects. The filter is the address.
+
+A page that is open asks for itself anew with the ids of the rows that it shows. These stay where
+they are, with the states of now, and what is new is only counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from starlette.responses import Response
+
+from cloaca_core.observe import RunPage
+from cloaca_core.values.ids import is_run_id
+from cloaca_tools.ui.asking import Address, Ask
+from cloaca_tools.ui.forms.filter_line import HINTS, FilterLine, filter_line
+from cloaca_tools.ui.runs.bulk_result import bulk_done
+from cloaca_tools.ui.words.texts import up_to_99
+
+if TYPE_CHECKING:
+    from cloaca_core.observe.filters import Filter
+    from cloaca_core.observe.search import Tally
+    from cloaca_core.observe.standings import Standing
+
+PAGE: Final = 50
+COUNTED: Final = 1_000
+"""Runs that are counted at most."""
+TRAIL: Final = 20
+"""Pages to which Newer goes back."""
+_SLOW: Final = ("error", "task")
+"""Keys that have no index: what they match is not counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A filter that is offered, with its address and how many runs match."""
+
+    label: str
+    address: str
+    count: str
+    state: str = ""
+    is_here: bool = False
+
+
+async def runs(ask: Ask) -> Response:
+    """A page of runs, newest first."""
+    texts = ask.request.query_params.getlist("q")
+    line = filter_line(texts[::-1])
+    if len(texts) > 1 and not line.error:
+        return ask.back_to(ask.paths.runs(line.text))
+    before = ask.query("before") or None
+    page, tally, offers = await asyncio.gather(
+        _page(ask, line, before), _tally(ask, line.filter), _offers(ask, line)
+    )
+    shown = [] if line.error else _shown(ask)
+    rows = await ask.desk.observer.standings(*(shown or [run.id for run in page.runs]))
+    trail = _trail(ask)
+    return await ask.page(
+        "runs.html",
+        line=line,
+        hints=HINTS,
+        page=page,
+        rows=rows,
+        past=_past(rows, page),
+        newer=_newer(shown, page) if before is None else 0,
+        before=before,
+        trail=trail,
+        older_trail=[*trail, before or ""][-TRAIL:],
+        total=_total(page, before, tally),
+        offers=offers,
+        done=bulk_done(ask.told),
+        size=PAGE,
+    )
+
+
+async def _page(ask: Ask, line: FilterLine, before: str | None) -> RunPage:
+    """The runs that match: none as long as a term cannot be read, for acts must not be offered on
+    more runs than were meant.
+    """
+    if line.error:
+        return RunPage((), None)
+    return await ask.desk.observer.runs(line.filter, limit=PAGE, before=before)
+
+
+async def _tally(ask: Ask, filter_: Filter) -> Tally | None:
+    if any(term.key in _SLOW for term in filter_.terms):
+        return None
+    return await ask.desk.observer.tally(filter_, most=COUNTED)
+
+
+def _total(page: RunPage, before: str | None, tally: Tally | None) -> str:
+    """How many runs match, in words; "" where that is not known."""
+    if page.next is None and before is None:
+        return f"{len(page.runs):,}"
+    return "" if tally is None else counted_up_to(tally)
+
+
+def counted_up_to(tally: Tally) -> str:
+    """``16`` or ``1,000+``."""
+    return f"{tally.number:,}{'' if tally.is_all else '+'}"
+
+
+def _shown(ask: Ask) -> list[str]:
+    """The rows that an open page shows."""
+    given = ask.query("shown").split(",")[:PAGE]
+    return [run_id for run_id in given if is_run_id(run_id)] if ask.wants == "page" else []
+
+
+def _trail(ask: Ask) -> list[str]:
+    """The marks of the newer pages that were passed; "" is that of the first."""
+    given = ask.request.query_params.get("trail")
+    marks = [] if given is None else given.split(",")[-TRAIL:]
+    return [mark for mark in marks if not mark or is_run_id(mark)]
+
+
+def _newer(shown: Sequence[str], page: RunPage) -> int:
+    """How many runs match that an open page does not show yet."""
+    return len([run for run in page.runs if run.id not in shown]) if shown else 0
+
+
+def _past(rows: Sequence[Standing], page: RunPage) -> frozenset[str]:
+    """The rows that do not match any more."""
+    matching = {run.id for run in page.runs}
+    last = page.runs[-1].id if page.runs and page.next is not None else ""
+    ids = [row.run.id for row in rows]
+    return frozenset([run_id for run_id in ids if run_id not in matching and run_id >= last])
+
+
+async def _offers(ask: Ask, line: FilterLine) -> list[Offer]:
+    """The filters that every visitor is offered."""
+    observer, most = ask.desk.observer, 99
+    begun, before = ask.clock.midnight(), ask.clock.midnight(1)
+    today = f"status:failed since:{begun}"
+    yesterday = f"status:failed since:{before} until:{begun}"
+    under_way, over, failed, failed_before, people = await asyncio.gather(
+        observer.under_way(most + 1),
+        observer.tally("status:failed,cancelled", most=most + 1),
+        observer.tally(today, most=most + 1),
+        observer.tally(yesterday, most=most + 1),
+        observer.waiting(),
+    )
+    left = sum(under_way.values()) + over.number
+    return [
+        _offer(ask, line, "Not completed", "-status:completed", left, ""),
+        _offer(ask, line, "Failed today", today, failed.number, "failed"),
+        _offer(ask, line, "Failed yesterday", yesterday, failed_before.number, "failed"),
+        Offer("Waiting for people", ask.paths.page("inbox"), *_counted(people.total, "waiting")),
+    ]
+
+
+def _offer(ask: Ask, line: FilterLine, label: str, text: str, number: int, state: str) -> Offer:
+    is_here = line.text == filter_line([text]).text
+    return Offer(label, ask.paths.runs(text), *_counted(number, state), is_here=is_here)
+
+
+def _counted(number: int, state: str) -> tuple[str, str]:
+    """A number up to a bound, and the state of its mark."""
+    return up_to_99(number), state if number else ""
+
+
+async def start(ask: Ask) -> Response:
+    """The workflows of which a run can be started."""
+    ask.must_act()
+    found = await ask.desk.observer.workflows()
+    return await ask.page("start.html", workflows=found)
+
+
+ROUTES: Final[tuple[Address, ...]] = (
+    ("GET", "/runs", runs),
+    ("GET", "/runs/start", start),
+)

@@ -1,0 +1,244 @@
+"""Schedules: all of them, one with its history, and the forms that add one or change its times."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.errors import CronExpressionError, ScheduleError
+from cloaca_core.schedules.explain import ScheduleExplanation, explain_schedule
+from cloaca_core.telemetry.masking import masked
+from cloaca_tools.ui.asking import Address, Ask
+from cloaca_tools.ui.charts.day import Hour, Lane, hours, lane
+from cloaca_tools.ui.charts.strip import Strip, strip
+from cloaca_tools.ui.paths import number_in
+from cloaca_tools.ui.refusals import RefusedError
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from cloaca_core.observe.schedules import ScheduleLine, ScheduleView, TickLine
+    from cloaca_core.telemetry.redaction import Redact
+    from cloaca_core.values.json_values import JsonValue
+
+PAGE: Final = 30
+LANES: Final = 10
+LATELY: Final = 20
+"""Ticks of the strip of a schedule in the list."""
+STRIP: Final = 60
+"""The same on its own page."""
+SHOWN: Final = 50
+"""Ticks of a history that are shown at once."""
+_LINES: Final = 60
+_LATE: Final = 60
+_FIELDS: Final = (
+    "name",
+    "workflow",
+    "cron",
+    "timezone",
+    "catchup",
+    "overlap",
+    "jitter",
+    "params",
+)
+_SAID: Final[Mapping[str, str]] = {
+    "deleted": "The schedule is deleted. Its runs and their history stay.",
+    "added": "The schedule is there. Its first tick makes a run.",
+    "changed": "The schedule ticks by its new times from now on.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A schedule in the list."""
+
+    line: ScheduleLine
+    strip: Strip
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The next 24 hours: a lane for each schedule that ticks then, the busiest last."""
+
+    hours: tuple[Hour, ...]
+    lanes: tuple[tuple[ScheduleLine, Lane], ...]
+    hidden: int
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The form of a schedule as it was filled in, what its times mean, and why it was refused."""
+
+    given: Mapping[str, str]
+    explanation: ScheduleExplanation | None
+    wrong: str
+    error: str = ""
+
+
+async def schedules(ask: Ask) -> Response:
+    """The page of all schedules."""
+    offset = ask.number("after")
+    found = await ask.desk.observer.schedules(limit=PAGE, offset=offset)
+    on = [line for line in found.schedules if line.enabled]
+    return await ask.page(
+        "schedules.html",
+        found=found,
+        rows=[
+            Row(line, _strip(line.ticks, LATELY), line.enabled and is_late(line, found.at))
+            for line in found.schedules
+        ],
+        day=_day(on, datetime.fromisoformat(found.at), ask) if not offset else None,
+        on=len(on),
+        next=min([t for line in on if (t := line.next_tick) and t > found.at], default=None),
+        late=len([line for line in on if is_late(line, found.at)]),
+        after=offset + PAGE if found.more else None,
+        said=_SAID.get(ask.told.get("done", ""), ""),
+    )
+
+
+def is_late(line: ScheduleLine, now: str) -> bool:
+    """Whether a tick is due for more than a minute: no runner that is up has the workflow."""
+    if line.due_at is None:
+        return False
+    late = datetime.fromisoformat(now) - datetime.fromisoformat(line.due_at)
+    return late.total_seconds() > _LATE
+
+
+def _strip(ticks: Sequence[TickLine], most: int) -> Strip:
+    """The strip of the newest ticks."""
+    statuses = [None if each.run is None else each.run.status for each in ticks[-most:]]
+    return strip(statuses, min(most, LATELY), "tick")
+
+
+def _day(lines: Sequence[ScheduleLine], now: datetime, ask: Ask) -> Day | None:
+    busy = sorted([line for line in lines if line.day], key=lambda line: line.day[0])
+    if not busy:
+        return None
+    lanes = [
+        (line, lane([datetime.fromisoformat(each) for each in line.day], now, line.in_day))
+        for line in busy[:LANES]
+    ]
+    zone = ask.clock.local(now.isoformat()).tzinfo
+    return Day(hours(now, zone), tuple(lanes), len(busy) - len(lanes))
+
+
+async def schedule(ask: Ask) -> Response:
+    """The page of one schedule."""
+    view = await view_of(ask)
+    ticks = view.line.ticks[::-1]
+    before = ask.number("before")
+    made = number_in(ask.told, "made")
+    return await ask.page(
+        "schedule.html",
+        view=view,
+        line=view.line,
+        strip=_strip(view.line.ticks, STRIP),
+        ticks=ticks[before : before + SHOWN],
+        older=before + SHOWN if len(ticks) > before + SHOWN else None,
+        late=view.line.enabled and is_late(view.line, view.at),
+        counts=_counts(ticks),
+        params=_lines(view.line.params, ask.desk.redact),
+        made=made,
+        said=_SAID.get(ask.told.get("done", ""), ""),
+    )
+
+
+def _lines(params: Mapping[str, JsonValue], redact: Redact) -> list[str]:
+    """The context of a schedule's runs as lines of JSON, without secrets; none of an empty one."""
+    text = json.dumps(masked(params, redact), indent=2, ensure_ascii=False)
+    return text.split("\n")[:_LINES] if params else []
+
+
+def _counts(ticks: Sequence[TickLine]) -> dict[str, int]:
+    """How many of these ticks came to which end."""
+    counts = {"Completed": 0, "Failed": 0, "Skipped": 0, "Backfilled": 0}
+    for each in ticks:
+        if each.outcome in counts:
+            counts[each.outcome] += 1
+        if each.run is not None and each.run.status in counts:
+            counts[each.run.status] += 1
+    return counts
+
+
+async def view_of(ask: Ask) -> ScheduleView:
+    """The schedule that the address names; ``RefusedError`` 404 if there is none."""
+    try:
+        return await ask.desk.observer.schedule(ask.request.path_params["schedule_id"])
+    except ScheduleError as error:
+        raise RefusedError(404, "There is no such schedule", str(error)) from error
+
+
+# -- forms ---------------------------------------------------------------------------------------
+
+
+async def new(ask: Ask) -> Response:
+    """The form of a new schedule. Its times are explained as they are written."""
+    given = dict(ask.request.query_params)
+    if ask.wants == "explanation":
+        return await explanation(ask, given)
+    return await new_form(ask, given)
+
+
+async def new_form(ask: Ask, given: Mapping[str, str], *, error: str = "") -> Response:
+    """The form as it was filled in; with ``error`` it was refused."""
+    ask.must_act()
+    form = await ask.on_thread(form_of, {"timezone": "UTC", **given}, error)
+    workflows = await ask.desk.observer.workflow_names()
+    status = 422 if error else 200
+    return await ask.page("schedule_new.html", status, form=form, workflows=workflows, still=True)
+
+
+async def edit(ask: Ask) -> Response:
+    """The form by which the times of a schedule change."""
+    given = dict(ask.request.query_params)
+    if ask.wants == "explanation":
+        return await explanation(ask, given)
+    return await edit_form(ask, given)
+
+
+async def edit_form(ask: Ask, given: Mapping[str, str], *, error: str = "") -> Response:
+    """The form as it was filled in; with ``error`` it was refused."""
+    ask.must_act()
+    line = (await view_of(ask)).line
+    known = {"cron": line.cron_expression, "timezone": line.timezone}
+    form = await ask.on_thread(form_of, {**known, **given}, error)
+    status = 422 if error else 200
+    return await ask.page("schedule_edit.html", status, line=line, form=form, still=True)
+
+
+async def explanation(ask: Ask, given: Mapping[str, str]) -> Response:
+    """What the times of a form mean, alone."""
+    return await ask.page("parts/explanation.html", form=await ask.on_thread(form_of, given))
+
+
+def form_of(given: Mapping[str, str], error: str = "") -> Form:
+    """A form with what its times mean, or why they mean nothing; takes its time."""
+    given = {name: given.get(name, "") for name in _FIELDS}
+    cron, zone = given.get("cron", "").strip(), given.get("timezone", "").strip() or "UTC"
+    if not cron:
+        return Form(given, None, "", error)
+    try:
+        found = explain_schedule(cron, zone)
+    except CronExpressionError as wrong:
+        return Form(given, None, str(wrong), error)
+    return Form(given, found, "", error)
+
+
+async def delete(ask: Ask) -> Response:
+    """The question before a schedule is deleted."""
+    ask.must_act()
+    view = await view_of(ask)
+    return await ask.page("schedule_delete.html", line=view.line, still=True)
+
+
+ROUTES: Final[tuple[Address, ...]] = (
+    ("GET", "/schedules", schedules),
+    ("GET", "/schedules/new", new),
+    ("GET", "/schedules/{schedule_id}", schedule),
+    ("GET", "/schedules/{schedule_id}/edit", edit),
+    ("GET", "/schedules/{schedule_id}/delete", delete),
+)

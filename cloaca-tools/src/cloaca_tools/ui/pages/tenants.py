@@ -1,0 +1,24 @@
+"""The tenants of the database, where it has any."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.errors import StoreError
+from cloaca_tools.ui.asking import Address, Ask
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+
+async def tenants(ask: Ask) -> Response:
+    """The page of tenants; where it cannot list them it says how to."""
+    found, error = None, ""
+    try:
+        found = await ask.on_thread(ask.desk.tenants.list)
+    except StoreError as refused:
+        error = str(refused)
+    return await ask.page("tenants.html", found=found, error=error)
+
+
+ROUTES: Final[tuple[Address, ...]] = (("GET", "/tenants", tenants),)

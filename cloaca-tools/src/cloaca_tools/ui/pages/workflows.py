@@ -1,0 +1,71 @@
+"""The workflows that runners have recorded here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.observe import Filter, Term
+from cloaca_core.observe.statistics import percentile
+from cloaca_core.values.instants import SECOND
+from cloaca_tools.ui.asking import Address, Ask
+from cloaca_tools.ui.charts.strip import Strip, strip
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.responses import Response
+
+    from cloaca_core.observe import RunLine, WorkflowLine
+
+PAGE: Final = 50
+LAST: Final = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A workflow of the list: with its last runs, and the middle duration of those that completed,
+    in seconds.
+    """
+
+    of: WorkflowLine
+    strip: Strip
+    p50: float | None
+
+
+async def workflows(ask: Ask) -> Response:
+    """A page of workflows by name, of those whose names have a text in them."""
+    q, start = ask.query("q").strip(), ask.number("from")
+    known = await ask.desk.observer.workflows()
+    found = [each for each in known if q.casefold() in each.workflow.casefold()]
+    shown = found[start : start + PAGE]
+    runs = await ask.desk.observer.strips([each.workflow for each in shown], last=LAST)
+    return await ask.page(
+        "workflows.html",
+        q=q,
+        known=len(known),
+        found=len(found),
+        lines=[line(each, runs[each.workflow]) for each in shown],
+        start=start,
+        next=start + PAGE if start + PAGE < len(found) else None,
+        runs_of=runs_of,
+    )
+
+
+def line(workflow: WorkflowLine, runs: Sequence[RunLine]) -> Line:
+    """A workflow and its last runs, newest first."""
+    done = [
+        round(run.seconds * SECOND)
+        for run in runs
+        if run.status == "Completed" and run.seconds is not None
+    ]
+    return Line(workflow, strip([run.status for run in reversed(runs)], LAST), percentile(done, 50))
+
+
+def runs_of(workflow: str, **terms: str) -> str:
+    """The filter for runs of a workflow that meet these terms as well."""
+    all_of_them = {"workflow": workflow, **terms}
+    return str(Filter(tuple([Term(key, (value,)) for key, value in all_of_them.items()])))
+
+
+ROUTES: Final[tuple[Address, ...]] = (("GET", "/workflows", workflows),)

@@ -1,0 +1,62 @@
+"""All addresses of the page. Each module of pages and acts has its own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cloaca_tools.ui import live
+from cloaca_tools.ui.acts import (
+    bulk_acts,
+    inbox_acts,
+    run_acts,
+    runner_acts,
+    schedule_acts,
+    trigger_acts,
+    workflow_acts,
+)
+from cloaca_tools.ui.asking import Address
+from cloaca_tools.ui.pages import (
+    actions,
+    backfill,
+    downloads,
+    export,
+    inbox,
+    mermaid,
+    now,
+    plans,
+    run,
+    runners,
+    runs,
+    schedules,
+    tenants,
+    triggers,
+    workflow,
+    workflows,
+)
+
+ROUTES: Final[tuple[Address, ...]] = (
+    *live.ROUTES,
+    *now.ROUTES,
+    *bulk_acts.ROUTES,
+    *runs.ROUTES,
+    *run.ROUTES,
+    *plans.ROUTES,
+    *run_acts.ROUTES,
+    *downloads.ROUTES,
+    *export.ROUTES,
+    *workflows.ROUTES,
+    *workflow.ROUTES,
+    *workflow_acts.ROUTES,
+    *mermaid.ROUTES,
+    *inbox.ROUTES,
+    *inbox_acts.ROUTES,
+    *schedules.ROUTES,
+    *backfill.ROUTES,
+    *schedule_acts.ROUTES,
+    *triggers.ROUTES,
+    *trigger_acts.ROUTES,
+    *runners.ROUTES,
+    *runner_acts.ROUTES,
+    *tenants.ROUTES,
+    *actions.ROUTES,
+)

@@ -1,0 +1,41 @@
+"""Remarks in lists of runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tables import each_row
+
+from cloaca_tools.cli.columns import run_remark
+
+LATER = (datetime.now(UTC) + timedelta(hours=23, minutes=30)).isoformat()
+ROW: dict[str, Any] = {
+    "error_message": None,
+    "reason": None,
+    "due_at": LATER,
+    "ended_at": None,
+    "tags": {"team": "x"},
+}
+
+
+@each_row(
+    ("wait", "told"),
+    [
+        (("sleep", "nap", LATER), "waits for its time, in 23h"),
+        (("event", "paid", LATER), "waits for event 'paid', time-out in 23h"),
+        (("event", "paid", None), "waits for event 'paid'"),
+        (("approval", "sign", None), "waits for a decision: sign"),
+        (("retry", None, LATER), "waits for its next attempt, in 23h"),
+        (("run", "0192", None), "waits for run 0192"),
+        (("some day", None, None), "some day"),  # of a newer version
+    ],
+)
+def test_a_run_that_waits_says_for_what(wait: tuple[Any, ...], told: str) -> None:
+    kind, name, until = wait
+    row = {**ROW, "waits_for": {"kind": kind, "name": name, "until": until}}
+    assert run_remark(row) == told
+
+
+def test_a_run_that_has_not_begun_is_due() -> None:
+    assert run_remark(ROW).startswith("due in 23h")

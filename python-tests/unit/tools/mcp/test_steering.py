@@ -1,0 +1,179 @@
+"""The tools that steer runs, and what the log of actions says of them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tables import each_row
+
+import cloaca
+from cloaca_tools.mcp.desk import Desk
+from cloaca_tools.mcp.steering import (
+    STEERING,
+    approve,
+    cancel,
+    fork,
+    pause,
+    resume,
+    retry,
+    send,
+    submit,
+)
+
+PATIENCE = 30
+
+
+@pytest.fixture
+def runner(database_url: str) -> Iterator[cloaca.DefaultRunner]:
+    """A runner of ``order``, which fails unless the context has stock, and of ``ask``, which waits
+    for an event and for an approval.
+    """
+    registry = cloaca.Registry()
+    with cloaca.WorkflowBuilder("order", registry=registry):
+
+        @cloaca.task
+        def charge(context: cloaca.Context) -> dict[str, Any]:
+            return {"paid": True}
+
+        @cloaca.task(dependencies=[charge], retry_attempts=1)
+        def ship(context: cloaca.Context) -> dict[str, Any]:
+            if not context.get("stock"):
+                raise ValueError("no stock")
+            return {"sent": True}
+
+    with cloaca.WorkflowBuilder("ask", registry=registry):
+
+        @cloaca.task
+        def listen(context: cloaca.Context, handle: cloaca.TaskHandle) -> dict[str, Any]:
+            return {"heard": handle.wait_for("word")}
+
+        cloaca.approval(id="sign", prompt="Ship it?", dependencies=[listen])
+
+    with cloaca.DefaultRunner(database_url, registry=registry) as found:
+        yield found
+
+
+@pytest.fixture
+def desk(runner: cloaca.DefaultRunner, database_url: str) -> Desk:
+    return Desk(runner, database_url)
+
+
+@pytest.fixture
+def failed(runner: cloaca.DefaultRunner) -> str:
+    """The id of an order that has failed."""
+    run = runner.submit("order")
+    run.wait(PATIENCE)
+    return run.id
+
+
+def logged(desk: Desk) -> list[tuple[str, str, str | None]]:
+    """The actions on runs, oldest first: what, by whom and why."""
+    return [(each.kind, each.by, each.reason) for each in reversed(desk.client.actions())]
+
+
+@each_row("tool", STEERING)
+def test_a_tool_describes_the_arguments_that_it_takes(tool: Any) -> None:
+    _, *parameters = inspect.signature(tool.call).parameters
+
+    assert list(tool.arguments) == parameters
+    assert not tool.effect.looks
+    assert tool.name == tool.call.__name__
+
+
+def test_a_run_is_submitted(desk: Desk) -> None:
+    made = submit(
+        desk, "order", {"stock": 1}, key="k", tags={"shop": "oslo"}, priority=3, time_limit=60
+    )["run"]
+    again = submit(desk, "order", key="k")["run"]
+
+    run = desk.client.get_run(made["id"])
+    run.wait(PATIENCE)
+    info = run.info()
+    assert (info.status, dict(info.tags), info.priority) == ("Completed", {"shop": "oslo"}, 3)
+    assert (made["created"], again) == (True, {"id": made["id"], "created": False})
+
+
+def test_a_run_is_paused_resumed_and_cancelled(desk: Desk) -> None:
+    run = submit(desk, "order", delay=3_600)["run"]["id"]
+
+    done = [
+        pause(desk, run, reason="too early"),
+        pause(desk, "@"),
+        resume(desk, "@", reason="now"),
+        cancel(desk, run[:-1], reason="never", grace=0),
+    ]
+
+    assert [(each["run"]["status"], each["run"]["changed"]) for each in done] == [
+        ("Paused", True),
+        ("Paused", False),
+        ("Pending", True),
+        ("Cancelled", True),
+    ]
+    assert {each["run"]["id"] for each in done} == {run}
+    assert logged(desk) == [
+        ("submit", "mcp", None),
+        ("pause", "mcp", "too early"),
+        ("pause", "mcp", None),
+        ("resume", "mcp", "now"),
+        ("cancel", "mcp", "never"),
+    ]
+
+
+def test_a_plan_of_a_retry_changes_nothing(desk: Desk, failed: str) -> None:
+    plan = retry(desk, failed, plan=True)["plan"]
+    wider = retry(desk, failed, tasks=["charge"], plan=True)["plan"]
+
+    assert [each["task"] for each in plan["keep"]] == ["charge"]
+    assert [each["task"] for each in plan["run"]] == ["ship"]
+    assert [each["task"] for each in wider["run"]] == ["charge", "ship"]
+    assert logged(desk) == []
+
+
+def test_a_run_is_retried(desk: Desk, failed: str) -> None:
+    found = retry(desk, failed, tasks=["charge"], reason="again")["run"]
+
+    desk.client.get_run(failed).wait(PATIENCE)
+    assert (found["id"], found["changed"]) == (failed, True)
+    assert len(desk.client.get_run(failed).rounds()) == 2
+    assert logged(desk) == [("retry", "mcp", "again")]
+
+
+def test_a_plan_of_a_fork_changes_nothing(desk: Desk, failed: str) -> None:
+    plan = fork(desk, failed, "ship", plan=True)["plan"]
+
+    assert [each["task"] for each in plan["run"]] == ["ship"]
+    assert desk.client.count_runs() == 1
+    assert logged(desk) == []
+
+
+def test_a_run_is_forked(desk: Desk, failed: str) -> None:
+    made = fork(desk, failed, "ship", {"stock": 1}, tags={"a": "b"}, reason="by hand")["run"]
+
+    run = desk.client.get_run(made["id"])
+    run.wait(PATIENCE)
+    assert (run.status(), dict(run.info().tags)) == ("Completed", {"a": "b"})
+    assert (made["created"], made["forked_from"]) == (True, failed)
+    assert logged(desk) == [("fork", "mcp", "by hand")]
+
+
+def test_a_run_is_told_what_it_waits_for(desk: Desk) -> None:
+    run = submit(desk, "ask")["run"]["id"]
+
+    sent = [send(desk, run, "word", {"n": 1}, key="k"), send(desk, run, "word", 2, key="k")]
+    wait_for_approval(desk, run)
+    approve(desk, run, "sign", note="as ann asked")
+
+    desk.client.get_run(run).wait(PATIENCE)
+    assert [each["run"]["changed"] for each in sent] == [True, False]
+    assert desk.client.get_run(run).outputs()["listen"] == {"heard": {"n": 1}}
+    assert [(kind, by) for kind, by, _ in logged(desk)][-1] == ("approve", "mcp")
+
+
+def wait_for_approval(desk: Desk, run: str) -> None:
+    """Go on once the approval is open."""
+    for _ in desk.observer.watch(run, depth=0):
+        if desk.client.waiting_for_people():
+            return

@@ -1,0 +1,156 @@
+"""Rows of tasks in chunks, and the runs below them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from model.families import attempt, child, family, run, tasks, view
+from tables import each_row
+
+from cloaca_core.observe import RunTree, Timeline
+from cloaca_core.observe.reading import Family
+from cloaca_core.observe.timeline import timeline
+from cloaca_core.observe.tree import tree
+from cloaca_tools.ui.charts.rows import (
+    CHUNK,
+    MOST_NESTED,
+    Branch,
+    Row,
+    apart,
+    chunk_of,
+    chunks,
+    first_to_see,
+    found,
+)
+
+
+def seen(known: Family) -> tuple[RunTree, Timeline]:
+    return tree(known), timeline(known, ())
+
+
+def many(number: int) -> Family:
+    """A run of so many tasks, of which none has begun."""
+    return family(view(run(), of=tasks(**{f"t{each}": [] for each in range(number)})))
+
+
+def parent(*statuses: str, of: int = 2) -> Family:
+    """A run whose only task has submitted runs in these states, each of so many tasks."""
+    nested = tasks(**{f"n{each}": [] for each in range(of)})
+    runs = [view(run(f"c{n}", status), of=nested) for n, status in enumerate(statuses)]
+    children = [
+        child(f"c{n}", key=f"r::fan::{n}", status=status) for n, status in enumerate(statuses)
+    ]
+    return family(view(run(), attempt("fan"), of=tasks(fan=[])), *runs, children=children)
+
+
+def branches(known: Family) -> Sequence[Branch]:
+    (chunk,) = chunks(*seen(known), {0})
+    assert chunk.rows is not None
+    return chunk.rows[0].branches
+
+
+def test_only_chunks_that_are_wanted_have_rows() -> None:
+    cut = chunks(*seen(many(CHUNK + 50)), {1})
+
+    assert [(each.number, each.tasks, each.height) for each in cut] == [
+        (0, CHUNK, CHUNK),
+        (1, 50, 50),
+    ]
+    assert cut[0].rows is None
+    assert cut[1].rows is not None
+    assert [row.node.task_id for row in cut[1].rows][:2] == [f"t{CHUNK}", f"t{CHUNK + 1}"]
+
+
+def test_keys_are_those_of_the_places_of_tasks() -> None:
+    (cut,) = chunks(*seen(many(3)), {0})
+
+    assert [row.key for row in cut.rows or ()] == ["r-0", "r-1", "r-2"]
+
+
+@each_row(
+    ("known", "height"),
+    [
+        (parent("Completed"), 4),  # its task, its child, and the two tasks of that
+        (parent("Completed", "Completed"), 3),  # several that are well are folded away
+        (parent("Failed", "Completed"), 5),  # one that is not stays open
+        (parent("Completed", of=11), 2),  # and a large one is
+        (parent("Running", of=MOST_NESTED + 9), MOST_NESTED + 2),
+    ],
+)
+def test_a_chunk_to_come_is_as_high_as_one_that_is_there(known: Family, height: int) -> None:
+    (there,), (to_come,) = chunks(*seen(known), {0}), chunks(*seen(known), set())
+
+    assert (there.height, to_come.height) == (height, height)
+
+
+def test_a_large_run_below_shows_its_first_tasks() -> None:
+    (branch,) = branches(parent("Running", of=MOST_NESTED + 9))
+
+    assert (len(branch.rows), branch.hidden) == (MOST_NESTED, 9)
+
+
+def test_a_run_of_no_known_task_stands_apart() -> None:
+    known = family(view(run(), of=tasks(a=[])), view(run("c")), children=[child("c")])
+
+    assert [branch.run.id for branch in apart(*seen(known))] == ["c"]
+
+
+def test_a_row_has_the_bars_of_its_task() -> None:
+    known = family(
+        view(
+            run(),
+            attempt("a", 1, 1, 2, "Failed", retry=3),
+            attempt("a", 2, 4, 8),
+            attempt("b", 1, 9, 10),
+            of=tasks(a=[], b=["a"], c=[]),
+        )
+    )
+    (cut,) = chunks(*seen(known), {0})
+    rows: Sequence[Row] = cut.rows or ()
+
+    assert [[bar.attempt for bar in row.bars] for row in rows] == [[1, 2], [1], []]
+    assert [(row.queued, row.ran) for row in rows] == [(1.0, 5.0), (1.0, 1.0), (None, None)]
+
+
+def test_runs_are_found_at_any_depth() -> None:
+    top, _ = seen(parent("Completed", "Failed"))
+
+    assert [hit and hit.run.id for hit in (found(top, "r"), found(top, "c1"))] == ["r", "c1"]
+    assert found(top, "other") is None
+
+
+def test_a_task_is_found_in_its_chunk() -> None:
+    top, _ = seen(many(CHUNK * 2 + 1))
+
+    assert [chunk_of(top, name) for name in ("t0", f"t{CHUNK}", f"t{CHUNK * 2}", "?")] == [
+        0,
+        1,
+        2,
+        0,
+    ]
+
+
+@each_row(
+    ("states", "first"),
+    [
+        (("Completed", "Running", "Failed"), "c"),
+        (("Completed", "Waiting", "Running"), "c"),
+        (("Completed", "Waiting", "Completed"), "b"),
+        (("Completed", "Skipped", "Completed"), "a"),
+    ],
+)
+def test_a_page_opens_at_what_asks_for_it(states: Sequence[str], first: str) -> None:
+    ends = {"Running": None, "Waiting": None}
+    attempts = [
+        attempt(task, 1, 1, ends.get(state, 2), state)
+        for task, state in zip("abc", states, strict=True)
+    ]
+    top, _ = seen(family(view(run(status="Running"), *attempts, of=tasks(a=[], b=[], c=[]))))
+    node = first_to_see(top)
+
+    assert node is not None
+    assert node.task_id == first
+
+
+def test_a_run_without_tasks_opens_at_none() -> None:
+    assert first_to_see(seen(family(view(run())))[0]) is None

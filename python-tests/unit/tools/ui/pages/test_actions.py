@@ -1,0 +1,42 @@
+"""Acts of a person or a kind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tables import each_row
+
+from cloaca_core.records.steering import ACT_KINDS
+from cloaca_core.runner.history import Action
+from cloaca_tools.ui.pages.actions import kinds_of, together
+from cloaca_tools.ui.words.schedule_texts import ACTS
+
+
+def act(by: str, kind: str) -> Action:
+    return Action(f"{by}-{kind}", "2026-11-27T07:30:00+00:00", kind, "r", "flow", by, None, True)
+
+
+@each_row(
+    ("chosen", "kinds"),
+    [
+        ("", None),
+        ("cancel", ["cancel"]),
+        ("triggers", ["enable_trigger", "disable_trigger"]),
+        ("runners", ["drain_runner"]),
+        ("no such kind", ["no such kind"]),
+    ],
+)
+def test_a_group_has_its_kinds(chosen: str, kinds: list[str] | None) -> None:
+    assert kinds_of(chosen) == kinds
+
+
+def test_each_kind_of_act_has_words() -> None:
+    assert tuple(ACTS) == ACT_KINDS
+
+
+def test_an_act_of_two_lists_counts_once() -> None:
+    """One call that steers several runs makes an act of each, under one id."""
+    one, started = act("ann", "pause"), replace(act("bob", "submit"), id="other")
+    another = replace(one, run_id="another")
+
+    assert together([started, one, another], [one, another]) == [started, one, another]

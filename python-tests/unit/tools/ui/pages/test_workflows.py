@@ -1,0 +1,31 @@
+"""The lines of the list of workflows."""
+
+from __future__ import annotations
+
+from model.families import FLOW, LATE, at, run
+
+from cloaca_core.observe import parse
+from cloaca_core.observe.statistics import WorkflowLine
+from cloaca_core.runner.results import run_info
+from cloaca_tools.ui.pages.workflows import line, runs_of
+
+
+def test_a_line_has_the_middle_of_those_that_completed() -> None:
+    workflow = WorkflowLine("flow", FLOW, "v", 1, {}, None, 0, paused=False)
+    runs = [
+        run_info(run("d", "Failed", ended_at=at(91)), LATE),
+        run_info(run("c", ended_at=at(3)), LATE),
+        run_info(run("b", ended_at=at(5)), LATE),
+        run_info(run("a", ended_at=at(9)), LATE),
+    ]
+    found = line(workflow, runs)
+    assert found.p50 == 4.0
+    assert found.strip.label == "Last 4 runs: 3 completed, 1 failed"
+    assert line(workflow, []).p50 is None
+
+
+def test_the_filter_of_its_runs_is_read_as_it_was_meant() -> None:
+    odd = 'a "b", c:d'
+    (workflow, status) = parse(runs_of(odd, status="Failed")).terms
+    assert (workflow.key, workflow.values) == ("workflow", (odd,))
+    assert (status.key, status.values) == ("status", ("Failed",))

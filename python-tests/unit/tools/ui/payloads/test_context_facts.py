@@ -1,0 +1,38 @@
+"""The context of a decision in a few lines."""
+
+from __future__ import annotations
+
+from cloaca_core.telemetry.redaction import Redaction
+from cloaca_core.values.json_values import JsonValue
+from cloaca_tools.ui.payloads.context_facts import Fact, Facts, facts_of
+
+
+def test_keys_are_words_and_values_are_text() -> None:
+    context: dict[str, JsonValue] = {
+        "paid_in": 18_192.2,
+        "order": "20 Nov",
+        "lines": [1, {"a": None}],
+        "api_token": "x",
+    }
+
+    assert facts_of(context, Redaction()) == Facts(
+        (
+            Fact("Paid in", "18192.2", False),
+            Fact("Order", "20 Nov", False),
+            Fact("Lines", '[1,{"a":null}]', True),
+            Fact("Api token", "***", False),
+        ),
+        0,
+    )
+
+
+def test_the_newest_keys_are_shown_and_long_values_cut() -> None:
+    found = facts_of({f"k{n}": "v" * 400 for n in range(10)}, Redaction())
+
+    assert [each.label for each in found.shown] == [f"K{n}" for n in range(2, 10)]
+    assert found.hidden == 2
+    assert found.shown[0].text == "v" * 300 + "…"
+
+
+def test_nothing_is_known_of_no_context() -> None:
+    assert facts_of(None, Redaction()) == Facts((), 0)

@@ -1,0 +1,42 @@
+"""Why a page is not answered, in words for somebody who looks at it."""
+
+from __future__ import annotations
+
+from tables import each_row
+
+from cloaca_core.errors import (
+    CloacaError,
+    RunnerClosedError,
+    StoreDataError,
+    StoreError,
+    StoreFullError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+)
+from cloaca_tools.ui.refusals import refusal_of
+
+
+@each_row(
+    ("error", "status", "title"),
+    [
+        (StoreUnavailableError("x"), 503, "The database does not answer"),
+        (StoreFullError("x"), 503, "There is no space left for the database"),
+        (StoreReadOnlyError("x"), 503, "The database cannot be written"),
+        (StoreDataError("x"), 422, "The database does not take this value"),
+        (StoreError("x"), 503, "The database has failed"),
+        (RunnerClosedError("x"), 503, "The program is shutting down"),
+        (CloacaError("x"), 422, "This cannot be done"),
+    ],
+)
+def test_an_error_says_what_failed_and_why(error: CloacaError, status: int, title: str) -> None:
+    refusal = refusal_of(error)
+
+    assert (refusal.status, refusal.title, refusal.help) == (status, title, "x")
+
+
+def test_a_database_that_is_gone_is_told_to_somebody_at_a_page() -> None:
+    refusal = refusal_of(StoreError("put it back before this runner is shut down", is_gone=True))
+
+    assert (refusal.status, refusal.title) == (503, "The database is gone")
+    assert "this page goes on by itself" in refusal.help
+    assert "runner" not in refusal.help
