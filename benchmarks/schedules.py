@@ -15,9 +15,9 @@ from unittest import mock
 
 import cloaca
 from benchmarks import measuring
-from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.store.protocol import Landed
-from cloaca_core.store.sql.store import SqlStore
+from cloaca_core.assembly.sql_store import SqlStore
+from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.runs import Landed
 
 SCHEDULES = 10_000
 AT_ONCE = 1_000

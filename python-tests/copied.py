@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from cloaca_core.assembly.store import TransferStore
 from cloaca_core.store.backends import backend_for
-from cloaca_core.store.protocol import StoreOptions, TransferStore
+from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.tables import TABLES, Table
 from cloaca_tools.transfer.pages import pages
 

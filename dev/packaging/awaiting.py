@@ -39,8 +39,8 @@ NAMES: Final[Mapping[str, str]] = {
 }
 """Names of the blocking half, and those of the awaiting half in their place."""
 MODULES: Final[Mapping[str, str]] = {
-    "runner.client": "runner.async_client",
-    "runner.handles": "runner.async_handles",
+    "client.client": "client.async_client",
+    "client.handles": "client.async_handles",
 }
 """Modules of the blocking half, within the package, and the rendered ones."""
 TWINS: Final[Mapping[str, str]] = {"outbox": "_awaited", "self._steps": "_async"}

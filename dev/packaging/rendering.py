@@ -163,7 +163,7 @@ def _values(distribution: Distribution) -> dict[str, object]:
 
 def notice(template: str) -> str:
     """The line at the head of a generated file."""
-    return f"Generated from templates/{template}; edit that instead."
+    return f"Generated from templates/{template}; edit that."
 
 
 # -- writing -------------------------------------------------------------------------------------

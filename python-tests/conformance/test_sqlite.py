@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.assembly.store import Store
+from cloaca_core.store.protocol import StoreOptions
 from cloaca_sqlite import BACKEND
 from cloaca_testing.conformance import (
     BackendConformance,

@@ -11,10 +11,10 @@ from functools import partial
 from model.quiet import quiet
 from model.watched_threads import WatchedThreads
 
-from cloaca_core._engine.execute.executor import Executor
-from cloaca_core._engine.execute.threads import ABANDONED_PER_SLOT
-from cloaca_core._engine.execute.work import THREADS, Work
-from cloaca_core.values.clock import SYSTEM_CLOCK
+from cloaca_core.engine.execute.executor import Executor
+from cloaca_core.engine.execute.threads import ABANDONED_PER_SLOT
+from cloaca_core.engine.execute.work import THREADS, Work
+from cloaca_core.values.times.clock import SYSTEM_CLOCK
 
 SLOTS = 2
 

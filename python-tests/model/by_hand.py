@@ -9,16 +9,16 @@ from typing import Final
 
 from model.memory_store import MemoryStore
 
-from cloaca_core._engine.execute.executor import Executor
-from cloaca_core._engine.execute.work import Stage, Work
-from cloaca_core._engine.record.entries import Entry
-from cloaca_core._engine.record.journal import Journal
-from cloaca_core._engine.record.run_entry import RunEntry
-from cloaca_core._engine.record.start_marks import StartMarks
-from cloaca_core._engine.recover.runner_id import RunnerId
+from cloaca_core.engine.execute.executor import Executor
+from cloaca_core.engine.execute.work import Stage, Work
+from cloaca_core.engine.record.entries import Entry
+from cloaca_core.engine.record.journal import Journal
+from cloaca_core.engine.record.run_entry import RunEntry
+from cloaca_core.engine.record.start_marks import StartMarks
+from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.errors import StoreDataError
-from cloaca_core.records.batch import Committed
-from cloaca_core.records.runs import AttemptRow
+from cloaca_core.run.rows import AttemptRow
+from cloaca_core.store.batch import Committed
 
 NO_WISHES: Final[Mapping[str, str]] = MappingProxyType({})
 NO_MESSAGES: Final[Mapping[str, int]] = MappingProxyType({})

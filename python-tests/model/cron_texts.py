@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from cloaca_core.definition.cron.expression import CronExpression
 from cloaca_core.errors import CronExpressionError
-from cloaca_core.schedules.cron import CronExpression
 
 
 def _field(least: int, most: int, *special: st.SearchStrategy[str]) -> st.SearchStrategy[str]:

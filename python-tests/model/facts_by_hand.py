@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cloaca_core._engine.observe.facts import Active, Facts, Here, RunnerState
 from cloaca_core.definition.rules import Rule
-from cloaca_core.records.runs import AttemptRow, RunRow
-from cloaca_core.records.standing import (
+from cloaca_core.features.explain.facts import Active, Facts, Here, RunnerState
+from cloaca_core.features.explain.records import (
     Holds,
     RunnerLoad,
     Standing,
@@ -17,10 +16,10 @@ from cloaca_core.records.standing import (
     Unread,
     WorkflowPause,
 )
-from cloaca_core.records.states import TaskStatus
-from cloaca_core.records.steering import RestartRow
-from cloaca_core.records.waits import WaitRow
-from cloaca_core.values.instants import SECOND
+from cloaca_core.features.waits.records import WaitRow
+from cloaca_core.run.rows import AttemptRow, RestartRow, RunRow
+from cloaca_core.values.states import TaskStatus
+from cloaca_core.values.times.instants import SECOND
 from cloaca_testing.conformance.rows import attempt, runner, wait
 
 START = 1_700_000_000 * SECOND

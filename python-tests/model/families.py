@@ -8,11 +8,11 @@ from model.runs import graph_of
 
 from cloaca_core.definition.recorded import RecordedWorkflow
 from cloaca_core.definition.task import Task
-from cloaca_core.observe.reading import Family, RunView
-from cloaca_core.records.runs import AttemptRow, RunRow
-from cloaca_core.records.steering import ChildRow, RestartRow
-from cloaca_core.records.waits import WaitRow
-from cloaca_core.values.instants import SECOND
+from cloaca_core.features.steering.records import ChildRow
+from cloaca_core.features.waits.records import WaitRow
+from cloaca_core.run.rows import AttemptRow, RestartRow, RunRow
+from cloaca_core.values.times.instants import SECOND
+from cloaca_core.views.run.reading import Family, RunView
 
 START = 1_700_000_000 * SECOND
 """2023-11-14T22:13:20Z."""

@@ -11,22 +11,22 @@ from typing import Any
 from model.by_hand import HandMarks
 from model.memory_store import MemoryStore
 
-from cloaca_core._engine.fire.schedule_loop import ScheduleLoop
-from cloaca_core._engine.record.journal import Journal
-from cloaca_core._engine.recover.runner_id import RunnerId
-from cloaca_core._engine.runtime.supervisor import SupervisedLoop
-from cloaca_core._engine.subjects import Subjects
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
-from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.runs import RunRow
-from cloaca_core.runner.calls.firing.backfill import BackFilling
-from cloaca_core.runner.calls.firing.schedule_table import ScheduleSpec, ScheduleTable
-from cloaca_core.runner.calls.noted_acts import NotedActs
-from cloaca_core.store.protocol import Landed
+from cloaca_core.engine.record.journal import Journal
+from cloaca_core.engine.recover.runner_id import RunnerId
+from cloaca_core.engine.runtime.supervisor import SupervisedLoop
+from cloaca_core.engine.subjects import Subjects
+from cloaca_core.features.schedules.operations.backfill import BackFilling
+from cloaca_core.features.schedules.operations.schedule_table import ScheduleSpec, ScheduleTable
+from cloaca_core.features.schedules.schedule_loop import ScheduleLoop
+from cloaca_core.features.steering.noted_acts import NotedActs
+from cloaca_core.run.rows import RunRow
+from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.runs import Landed
 from cloaca_core.values.ids import RunIds
 
 SECOND = 1_000_000

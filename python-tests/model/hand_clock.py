@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from cloaca_core.values.clock import Clock
+from cloaca_core.values.times.clock import Clock
 
 
 class HandClock(Clock):

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 from model.families import run
 
-from cloaca_core.observe import Inspection
-from cloaca_core.observe.reading import Family
-from cloaca_core.observe.timeline import timeline
-from cloaca_core.observe.tree import tree
-from cloaca_core.records.steering import ActRow
-from cloaca_core.runner.explain.explanation import (
+from cloaca_core.features.steering.records import ActRow
+from cloaca_core.views import Inspection
+from cloaca_core.views.explain.explanation import (
     Explanation,
     RunnerExplanation,
     TaskExplanation,
 )
-from cloaca_core.runner.results import Wait, run_info
+from cloaca_core.views.results import Wait, run_info
+from cloaca_core.views.run.reading import Family
+from cloaca_core.views.run.timeline import timeline
+from cloaca_core.views.run.tree import tree
 
 
 def inspected(

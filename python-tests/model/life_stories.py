@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from model.plain_life import BrokenRuleError, PlainLife, Told, tell
 
-from cloaca_core._engine.plan.life import Act, CutOffAt, Do, End, GiveBack, Left, Life, State
-from cloaca_core._engine.plan.reasons import Reason
-from cloaca_core.records.states import ReasonCode, RunStatus
-from cloaca_core.records.waits import NEVER
+from cloaca_core.run.life import Act, CutOffAt, Do, End, GiveBack, Left, Life, State
+from cloaca_core.run.reasons import Reason
+from cloaca_core.values.states import ReasonCode, RunStatus
+from cloaca_core.values.waits import NEVER
 
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND

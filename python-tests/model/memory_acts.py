@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloaca_core.records.steering import ActRow
+from cloaca_core.features.steering.records import ActRow
 
 
 class MemoryActs:

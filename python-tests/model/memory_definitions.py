@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cloaca_core.records.definitions import DefinitionName, DefinitionRow
-from cloaca_core.records.follow_ups import WhenEndedRow
+from cloaca_core.values.definition_rows import DefinitionName, DefinitionRow, WhenEndedRow
 
 
 class MemoryDefinitions:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.definitions import DefinitionName
-from cloaca_core.records.follow_ups import FollowUpRow, WhenEndedRow
-from cloaca_core.records.runs import NewRun, RunRow
-from cloaca_core.values.json_values import encode
+from cloaca_core.features.follow_ups.records import FollowUpRow
+from cloaca_core.run.rows import NewRun, RunRow
+from cloaca_core.store.batch import Batch
+from cloaca_core.values.definition_rows import DefinitionName, WhenEndedRow
+from cloaca_core.values.payloads.json_values import encode
 
 
 class MemoryFollowUps:

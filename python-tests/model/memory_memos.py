@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.memos import MemoRow
-from cloaca_core.records.steering import NewFork
+from cloaca_core.features.steering.records import NewFork
+from cloaca_core.features.steps.records import MemoRow
+from cloaca_core.store.batch import Batch
 
 
 class MemoryMemos:

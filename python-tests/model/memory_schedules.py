@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection
 
 from model.memory_acts import MemoryActs
 
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.runs import NewRun, RunRow
-from cloaca_core.records.schedules import Firing, NewTick, ScheduleRow, TickRow
-from cloaca_core.records.states import ReasonCode, RunStatus
-from cloaca_core.records.steering import ActRow
+from cloaca_core.features.schedules.records import Firing, NewTick, ScheduleRow, TickRow
+from cloaca_core.features.steering.records import ActRow
+from cloaca_core.run.rows import NewRun, RunRow
+from cloaca_core.store.batch import Batch
+from cloaca_core.values.states import ReasonCode, RunStatus
 
 
 def _wall_clock() -> int:

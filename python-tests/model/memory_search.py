@@ -9,8 +9,7 @@ from itertools import groupby, pairwise
 
 from model.memory_standing import MemoryStanding
 
-from cloaca_core.records.runs import AttemptRow, RunRow
-from cloaca_core.records.search import (
+from cloaca_core.features.search.records import (
     Claimable,
     Condition,
     Counted,
@@ -20,7 +19,8 @@ from cloaca_core.records.search import (
     RunSearch,
     WorkflowCounts,
 )
-from cloaca_core.records.states import RunStatus
+from cloaca_core.run.rows import AttemptRow, RunRow
+from cloaca_core.values.states import RunStatus
 
 
 class MemorySearches(MemoryStanding):

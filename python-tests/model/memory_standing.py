@@ -7,10 +7,7 @@ from collections import Counter
 
 from model.memory_steering import MemorySteering
 
-from cloaca_core.records.gauges import Gauges
-from cloaca_core.records.runners import RunnerRow
-from cloaca_core.records.runs import RunRow
-from cloaca_core.records.standing import (
+from cloaca_core.features.explain.records import (
     Holds,
     RunnerLoad,
     Standing,
@@ -19,8 +16,10 @@ from cloaca_core.records.standing import (
     Unread,
     WorkflowPause,
 )
-from cloaca_core.records.states import SUSPECT_AFTER, ReasonCode, TaskStatus
-from cloaca_core.records.steering import RestartRow
+from cloaca_core.features.telemetry.gauges import Gauges
+from cloaca_core.run.rows import RestartRow, RunRow
+from cloaca_core.store.runner_rows import RunnerRow
+from cloaca_core.values.states import SUSPECT_AFTER, ReasonCode, TaskStatus
 
 
 class MemoryStanding(MemorySteering):

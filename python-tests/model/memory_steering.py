@@ -9,28 +9,27 @@ from model.memory_memos import MemoryMemos
 from model.memory_task_logs import MemoryTaskLogs
 from model.memory_waits import MemoryWaits
 
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.runs import AttemptRow, RunRow
-from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
-from cloaca_core.records.steering import (
+from cloaca_core.features.steering.records import (
     Act,
     Acted,
     ActRow,
     ActSearch,
     ChildRow,
-    ForkRow,
     NewFork,
     News,
     Parent,
     PauseRow,
     Reopening,
     ReplacementRow,
-    RestartRow,
     RoundRow,
     Stray,
     Wish,
 )
-from cloaca_core.records.waits import APPROVAL, NEVER, NewMessage
+from cloaca_core.features.waits.records import NewMessage
+from cloaca_core.run.rows import AttemptRow, ForkRow, RestartRow, RunRow
+from cloaca_core.store.batch import Batch
+from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
+from cloaca_core.values.waits import APPROVAL, NEVER
 
 
 @dataclass

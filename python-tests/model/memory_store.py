@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Collection
+from typing import Self
 
 from model.memory_definitions import MemoryDefinitions
 from model.memory_follow_ups import MemoryFollowUps
@@ -22,9 +23,9 @@ from model.memory_upkeep import MemoryUpkeep
 from model.memory_waits import MemoryWaits, refuse_unstorable
 
 from cloaca_core.errors import StoreOpenError, lost_parent
-from cloaca_core.records.batch import Batch, Committed, Waiting
-from cloaca_core.records.runners import RunnerName, RunnerRow
-from cloaca_core.records.runs import (
+from cloaca_core.features.steering.records import ActRow
+from cloaca_core.features.waits.records import NewMessage
+from cloaca_core.run.rows import (
     AttemptRow,
     NewRun,
     RunEnd,
@@ -33,12 +34,12 @@ from cloaca_core.records.runs import (
     Unserved,
     WaitingRow,
 )
-from cloaca_core.records.states import SUSPECT_AFTER, ReasonCode, RunStatus, TaskStatus
-from cloaca_core.records.steering import ActRow
-from cloaca_core.records.waits import NewMessage
+from cloaca_core.store.batch import Batch, Committed, Waiting
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
-from cloaca_core.store.protocol import Landed
+from cloaca_core.store.runner_rows import RunnerName, RunnerRow
+from cloaca_core.store.runs import Landed
+from cloaca_core.values.states import SUSPECT_AFTER, ReasonCode, RunStatus, TaskStatus
 
 FINAL = {TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus.CANCELLED}
 """What never changes again."""
@@ -72,7 +73,7 @@ class MemoryStore(
         self.attempts: dict[tuple[str, str, int], AttemptRow] = {}
         self.is_watched: bool = False
 
-    def together(self) -> MemoryStore:
+    def together(self) -> Self:
         return self
 
     async def close(self) -> None:

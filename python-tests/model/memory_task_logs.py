@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.task_logs import ChunkFilter, LogChunk, ProgressRow
+from cloaca_core.features.task_logs.records import ChunkFilter, LogChunk, ProgressRow
+from cloaca_core.store.batch import Batch
 
 
 class MemoryTaskLogs:

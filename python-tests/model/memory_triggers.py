@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 
 from model.memory_acts import MemoryActs
 
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.runs import NewRun, RunRow
-from cloaca_core.records.steering import ActRow
-from cloaca_core.records.triggers import EventRow, NewEvent, TriggerRow
+from cloaca_core.features.steering.records import ActRow
+from cloaca_core.features.triggers.records import EventRow, NewEvent, TriggerRow
+from cloaca_core.run.rows import NewRun, RunRow
+from cloaca_core.store.batch import Batch
 
 
 class MemoryTriggers(MemoryActs):

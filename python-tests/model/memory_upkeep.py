@@ -12,16 +12,16 @@ from typing import Any
 
 from model.memory_steering import Marks
 
-from cloaca_core.records.definitions import DefinitionName
-from cloaca_core.records.memos import MemoRow
-from cloaca_core.records.runners import RunnerName
-from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
-from cloaca_core.records.schedules import Firing, ScheduleRow, TickRow
-from cloaca_core.records.steering import ActRow, ForkRow, ReplacementRow, RoundRow
-from cloaca_core.records.task_logs import LogChunk, ProgressRow
-from cloaca_core.records.triggers import NewEvent
-from cloaca_core.records.upkeep import DoomedRun, KeptWorkflow, Shift, Upkeep, Weight
-from cloaca_core.records.waits import MessageRow, WaitRow
+from cloaca_core.features.schedules.records import Firing, ScheduleRow, TickRow
+from cloaca_core.features.steering.records import ActRow, ReplacementRow, RoundRow
+from cloaca_core.features.steps.records import MemoRow
+from cloaca_core.features.task_logs.records import LogChunk, ProgressRow
+from cloaca_core.features.triggers.records import NewEvent
+from cloaca_core.features.upkeep.records import DoomedRun, KeptWorkflow, Shift, Upkeep, Weight
+from cloaca_core.features.waits.records import MessageRow, WaitRow
+from cloaca_core.run.rows import AttemptRow, ForkRow, NewRun, RunRow
+from cloaca_core.store.runner_rows import RunnerName
+from cloaca_core.values.definition_rows import DefinitionName
 
 
 @dataclass

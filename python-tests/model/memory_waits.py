@@ -9,12 +9,8 @@ from collections.abc import Collection
 from typing import Final
 
 from cloaca_core.errors import StoreDataError
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.runs import AttemptRow, RunRow
-from cloaca_core.records.states import TaskStatus
-from cloaca_core.records.steering import NewFork
-from cloaca_core.records.waits import (
-    APPROVAL,
+from cloaca_core.features.steering.records import NewFork
+from cloaca_core.features.waits.records import (
     MessageRow,
     NewMessage,
     OpenApprovalRow,
@@ -22,6 +18,10 @@ from cloaca_core.records.waits import (
     WaitRow,
     WaitTimeout,
 )
+from cloaca_core.run.rows import AttemptRow, RunRow
+from cloaca_core.store.batch import Batch
+from cloaca_core.values.states import TaskStatus
+from cloaca_core.values.waits import APPROVAL
 
 _FINAL: Final = {
     TaskStatus.COMPLETED,

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, cast
 from model.memory_store import MemoryStore
 from model.orchestration import Scene
 
-from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
-from cloaca_core._engine.observe.run_reader import RunReader
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry
+from cloaca_core.engine.observe.run_reader import RunReader
+from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.engine import Engine
+    from cloaca_core.assembly.engine import Engine
 
 
 class Observed:

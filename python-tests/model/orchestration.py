@@ -11,19 +11,19 @@ from model.hand_clock import LoopClock
 from model.runs import active_run, graph_of
 from model.virtual_time import the_loop
 
-from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.execute.work import Work
-from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
-from cloaca_core._engine.orchestrate.capacity import Capacity
-from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
-from cloaca_core._engine.plan.active_run import ActiveRun
-from cloaca_core._engine.record.log_book import LogBook
-from cloaca_core._engine.record.run_entry import RunEntry
-from cloaca_core._engine.record.start_marks import StartMarks
-from cloaca_core._engine.subjects import Subjects
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.context import Context
-from cloaca_core.records.runs import RunEnd
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.execute.work import Work
+from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+from cloaca_core.engine.orchestrate.capacity import Capacity
+from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
+from cloaca_core.engine.record.run_entry import RunEntry
+from cloaca_core.engine.record.start_marks import StartMarks
+from cloaca_core.engine.subjects import Subjects
+from cloaca_core.features.task_logs.log_book import LogBook
+from cloaca_core.run.active_run import ActiveRun
+from cloaca_core.run.rows import RunEnd
 
 SHORT = 60.0
 """Seconds of a time limit that passes while a test waits, in virtual time."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
-from cloaca_core._engine.plan.life import (
+from cloaca_core.run.life import (
     Act,
     Cancel,
     CutOffAt,
@@ -23,8 +23,8 @@ from cloaca_core._engine.plan.life import (
     Life,
     State,
 )
-from cloaca_core._engine.plan.reasons import Reason
-from cloaca_core.records.states import RunStatus
+from cloaca_core.run.reasons import Reason
+from cloaca_core.values.states import RunStatus
 
 SOON: Final = 5_000_000
 """A run that is due within this many µs stays with its owner."""

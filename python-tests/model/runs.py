@@ -6,23 +6,23 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.observe.recent_runs import Ended
-from cloaca_core._engine.plan.active_run import ActiveRun
-from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
-from cloaca_core._engine.plan.reasons import Reason
-from cloaca_core._engine.plan.restore import restore
-from cloaca_core._engine.submit.run_rows import owned_row
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.handles.wait_calls import BodyCalls, WaitCall
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
-from cloaca_core.definition.waits.calls import BodyCalls, WaitCall
-from cloaca_core.records.runs import AttemptRow, RunRow
-from cloaca_core.records.states import ReasonCode
-from cloaca_core.records.waits import NEVER
-from cloaca_core.values.clock import SYSTEM_CLOCK
-from cloaca_core.values.json_values import JsonValue, encode
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.observe.recent_runs import Ended
+from cloaca_core.engine.submit.run_rows import owned_row
+from cloaca_core.run.active_run import ActiveRun
+from cloaca_core.run.graph import PlanGraph, plan_graph
+from cloaca_core.run.reasons import Reason
+from cloaca_core.run.restore import restore
+from cloaca_core.run.rows import AttemptRow, RunRow
+from cloaca_core.values.payloads.json_values import JsonValue, encode
+from cloaca_core.values.states import ReasonCode
+from cloaca_core.values.times.clock import SYSTEM_CLOCK
+from cloaca_core.values.waits import NEVER
 from cloaca_testing.conformance.rows import attempt, new_run
 
 

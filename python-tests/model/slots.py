@@ -6,7 +6,7 @@ import pytest
 from model.bodies import SLOTS, Body, Pool
 from model.shortage import Shortage
 
-from cloaca_core._engine.execute.work import Stage
+from cloaca_core.engine.execute.work import Stage
 
 
 class SlotsContract:

@@ -9,17 +9,17 @@ from typing import Any
 from model.memory_store import MemoryStore
 from model.orchestration import Scene
 
-from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
-from cloaca_core._engine.plan.active_run import ActiveRun
-from cloaca_core._engine.recover.runner_id import RunnerId
-from cloaca_core._engine.steer.steering import Steering
-from cloaca_core._engine.subjects import Subjects
 from cloaca_core.definition.registry import Registry
-from cloaca_core.records.order import Order
-from cloaca_core.records.steering import Act, News
-from cloaca_core.values.clock import SYSTEM_CLOCK
+from cloaca_core.engine.recover.runner_id import RunnerId
+from cloaca_core.engine.subjects import Subjects
+from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
+from cloaca_core.features.steering.records import Act, News
+from cloaca_core.features.steering.steering import Steering
+from cloaca_core.run.active_run import ActiveRun
+from cloaca_core.run.order import Order
 from cloaca_core.values.ids import RunIds
-from cloaca_core.values.instants import SECOND
+from cloaca_core.values.times.clock import SYSTEM_CLOCK
+from cloaca_core.values.times.instants import SECOND
 from cloaca_testing.conformance.rows import new_run, runner, submit
 
 GRACE = 30.0

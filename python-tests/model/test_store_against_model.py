@@ -17,24 +17,26 @@ from hypothesis.stateful import (
 from model.memory_store import MemoryStore
 from own_database import OwnDatabases
 
-from cloaca_core.records.batch import Batch, Waiting
-from cloaca_core.records.definitions import DefinitionRow
-from cloaca_core.records.follow_ups import FollowUpRow, NewFollowUp, WhenEndedRow
-from cloaca_core.records.runs import NewRun, Park, RunFilter, RunRow, Unserved, WaitingRow
-from cloaca_core.records.schedules import NewTick, ScheduleRow
-from cloaca_core.records.search import Claimable, Condition, RunSearch
-from cloaca_core.records.states import RunStatus, TaskStatus
-from cloaca_core.records.steering import Act, ActMark, ActRow, ActSearch, Reopening, RoundRow
-from cloaca_core.records.waits import (
-    APPROVAL,
-    EVENT,
-    NEVER,
-    ClosedWait,
-    NewMessage,
-    WaitTimeout,
+from cloaca_core.assembly.store import Store, open_store
+from cloaca_core.features.follow_ups.records import FollowUpRow, NewFollowUp
+from cloaca_core.features.schedules.records import NewTick, ScheduleRow
+from cloaca_core.features.search.records import Claimable, Condition, RunSearch
+from cloaca_core.features.steering.records import (
+    Act,
+    ActMark,
+    ActRow,
+    ActSearch,
+    Reopening,
+    RoundRow,
 )
+from cloaca_core.features.waits.records import ClosedWait, NewMessage, WaitTimeout
+from cloaca_core.run.rows import NewRun, Park, RunFilter, RunRow, Unserved, WaitingRow
 from cloaca_core.store.backends import backend_for
-from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.store.batch import Batch, Waiting
+from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.values.definition_rows import DefinitionRow, WhenEndedRow
+from cloaca_core.values.states import RunStatus, TaskStatus
+from cloaca_core.values.waits import APPROVAL, EVENT, NEVER
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
@@ -242,7 +244,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.model: Store = MemoryStore()
-        self.store: Store = self.run(backend_for(url).open(url, StoreOptions()))
+        self.store: Store = self.run(open_store(backend_for(url), url, StoreOptions()))
         self.sent: dict[str, NewRun] = {}
         self.firsts = {"d": message("first", "d", "load")}
         self.asked: dict[str, Act] = {}

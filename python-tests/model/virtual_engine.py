@@ -18,35 +18,35 @@ from model.memory_store import MemoryStore
 from model.quiet import quiet
 from model.virtual_time import BEGINNING, VirtualClock, the_loop
 
-from cloaca_core._engine.engine import Engine
-from cloaca_core._engine.execute.coroutines import BodyLoop
-from cloaca_core._engine.execute.executor import Executor
-from cloaca_core._engine.execute.work import Stage, Work
-from cloaca_core._engine.fire.poll import MANY, Poll, PollPlaces
-from cloaca_core._engine.observe.recent_runs import Ended
-from cloaca_core._engine.submit.request import Request
+from cloaca_core.assembly.engine import Engine
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.trigger import trigger
-from cloaca_core.executors.supply import Supply
-from cloaca_core.records.batch import Batch, Committed, Waiting
-from cloaca_core.records.runners import RunnerName, RunnerRow, Sharing
-from cloaca_core.records.runs import AttemptRow, NewRun, RunRow
-from cloaca_core.records.schedules import ScheduleRow, TickRow
-from cloaca_core.records.steering import Act, Acted, ActRow
-from cloaca_core.records.triggers import TriggerRow
-from cloaca_core.records.waits import NewMessage
-from cloaca_core.runner.calls.arguments import Requests
-from cloaca_core.runner.calls.firing.schedule_table import ScheduleSpec, ScheduleTable
-from cloaca_core.runner.calls.firing.trigger_table import TriggerTable
-from cloaca_core.runner.calls.noted_acts import NotedActs
+from cloaca_core.engine.calls.arguments import Requests
+from cloaca_core.engine.execute.coroutines import BodyLoop
+from cloaca_core.engine.execute.executor import Executor
+from cloaca_core.engine.execute.work import Stage, Work
+from cloaca_core.engine.observe.recent_runs import Ended
+from cloaca_core.engine.submit.request import Request
+from cloaca_core.features.executors.supply import Supply
+from cloaca_core.features.schedules.operations.schedule_table import ScheduleSpec, ScheduleTable
+from cloaca_core.features.schedules.records import ScheduleRow, TickRow
+from cloaca_core.features.steering.noted_acts import NotedActs
+from cloaca_core.features.steering.records import Act, Acted, ActRow
+from cloaca_core.features.triggers.poll import MANY, Poll, PollPlaces
+from cloaca_core.features.triggers.records import TriggerRow
+from cloaca_core.features.triggers.trigger_table import TriggerTable
+from cloaca_core.features.waits.records import NewMessage
+from cloaca_core.run.rows import AttemptRow, NewRun, RunRow
+from cloaca_core.store.batch import Batch, Committed, Waiting
 from cloaca_core.store.changes import Change
-from cloaca_core.store.protocol import Landed
-from cloaca_core.values.clock import Clock
-from cloaca_core.values.instants import to_datetime
-from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
+from cloaca_core.store.runner_rows import RunnerName, RunnerRow, Sharing
+from cloaca_core.store.runs import Landed
+from cloaca_core.values.times.clock import Clock
+from cloaca_core.values.times.instants import to_datetime
+from cloaca_core.values.times.no_limit import NO_LIMIT, NoLimit
 from cloaca_testing.executor import LoopCoroutines
 
 T = TypeVar("T")

@@ -6,8 +6,8 @@ import asyncio
 import threading
 from queue import SimpleQueue
 
-from cloaca_core._engine.execute.threads import ABANDONED_PER_SLOT, BodyThreads
-from cloaca_core._engine.execute.work import Work
+from cloaca_core.engine.execute.threads import ABANDONED_PER_SLOT, BodyThreads
+from cloaca_core.engine.execute.work import Work
 
 
 class WatchedThreads(BodyThreads):

@@ -13,7 +13,7 @@ from documents import DOCS
 from promql_parser import AggregateExpr, Call, Expr, VectorSelector
 from tables import each_row
 
-from cloaca_core.telemetry.exposition import WHAT
+from cloaca_core.features.telemetry.exposition import WHAT
 
 RULES = DOCS / "assets" / "cloaca-alerts.yml"
 DASHBOARD = DOCS / "assets" / "grafana-cloaca.json"

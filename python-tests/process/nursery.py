@@ -239,7 +239,7 @@ def _become(request: dict[str, Any], program: str) -> None:
     os.chdir(request["folder"])
     sys.argv = [program, *request["arguments"]]
     if "CLOACA_FAULT" in os.environ:
-        importlib.reload(importlib.import_module("cloaca_core._engine.runtime.failpoints"))
+        importlib.reload(importlib.import_module("cloaca_core.engine.runtime.failpoints"))
 
 
 if __name__ == "__main__":

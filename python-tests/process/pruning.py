@@ -73,7 +73,7 @@ def arm_postgres(death: Death) -> None:
 
 def main() -> None:
     url, place = sys.argv[1:]
-    pruner: Any = import_module("cloaca_core._engine.upkeep.pruner")
+    pruner: Any = import_module("cloaca_core.features.upkeep.pruner")
     pruner.SHIFT_US = 1  # the next one need not wait until it is certain that this one is dead
     death = Death(int(place))
     with cloaca.Client(url) as client:

@@ -10,7 +10,7 @@ import signal
 
 import pytest
 
-from cloaca_core._engine.runtime.failpoints import POINTS
+from cloaca_core.engine.runtime.failpoints import POINTS
 from process.fleet import Fleet, Worker
 
 GRAPH = ["a", "b", "c", "d"]

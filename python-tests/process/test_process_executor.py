@@ -17,14 +17,14 @@ from pathlib import Path
 import pytest
 from unit import calls_for_workers as calls
 
-from cloaca_core.executors.process import ProcessExecutor
+from cloaca_core.features.executors.process import ProcessExecutor
 
 pytestmark = pytest.mark.backend("sqlite", reason="the executor knows no database")
 
 WAIT = 30
 PRELUDE = """
 import atexit, os, signal, sys, threading, time, warnings
-from cloaca_core.executors.process import ProcessExecutor, process
+from cloaca_core.features.executors.process import ProcessExecutor, process
 
 def pid():
     return os.getpid()

@@ -29,8 +29,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import cloaca
-from cloaca_core._engine.engine import Engine
-from cloaca_core._engine.runtime import failpoints
+from cloaca_core.assembly.engine import Engine
+from cloaca_core.engine.runtime import failpoints
 
 sys.path.append(str(Path(__file__).parents[1]))  # a worker is started as a program of its own
 from model.plain_life import judged_lives

@@ -403,7 +403,7 @@ def test_a_workflow_that_executes_itself_without_end_is_stopped(
     runner: cloaca.DefaultRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "cloaca_core._engine.observe.run_waits.DEEPEST", 20
+        "cloaca_core.engine.observe.run_waits.DEEPEST", 20
     )  # 1000, each with a thread
     with cloaca.WorkflowBuilder("endless"):
 

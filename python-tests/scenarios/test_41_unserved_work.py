@@ -41,8 +41,8 @@ def listener() -> Iterator[Listener]:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a minute is a long time for a test."""
-    monkeypatch.setattr("cloaca_core._engine.observe.unserved_watch.PATIENCE", 0.2)
-    monkeypatch.setattr("cloaca_core._engine.observe.unserved_watch.SETTLING", 0.01)
+    monkeypatch.setattr("cloaca_core.features.unserved.watch.PATIENCE", 0.2)
+    monkeypatch.setattr("cloaca_core.features.unserved.watch.SETTLING", 0.01)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 import cloaca
 from cloaca import Observer
-from cloaca_core.observe import RunTree
+from cloaca_core.views import RunTree
 
 WAIT = 30
 OpenRunner = Callable[..., cloaca.DefaultRunner]

@@ -18,8 +18,8 @@ from scenarios.steering import until
 
 import cloaca
 from cloaca.__main__ import main
-from cloaca_core.observe import Observer
-from cloaca_core.runner.calls.watch import Watch
+from cloaca_core.client.observer import Observer
+from cloaca_core.operations.watch import Watch
 from cloaca_testing.conformance.rows import new_run, runner, submit
 from cloaca_tools.cli.root import cli
 from cloaca_tools.cli.where import imported

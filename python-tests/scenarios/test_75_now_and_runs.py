@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 import cloaca
 from cloaca.testing import harness
-from cloaca_core.observe.activity import FEW
+from cloaca_core.views.workflows.activity import FEW
 from cloaca_testing.conformance.rows import runner as row_of_a_runner
 from cloaca_tools.transfer.opened import Place
 from cloaca_tools.ui.desk import health

@@ -11,25 +11,24 @@ from model.quiet import quiet
 from model.virtual_engine import VirtualExecutor
 from model.virtual_time import VirtualClock, the_loop
 
-from cloaca_core._engine.engine import Engine
-from cloaca_core._engine.execute.executor import Executor
-from cloaca_core._engine.observe.recent_runs import Ended
-from cloaca_core._engine.submit.request import Request
+from cloaca_core.assembly.engine import Engine
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
+from cloaca_core.engine.calls.user_code import calling_work
+from cloaca_core.engine.execute.executor import Executor
+from cloaca_core.engine.observe.recent_runs import Ended
+from cloaca_core.engine.submit.request import Request
 from cloaca_core.errors import StoreDataError
-from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.definitions import DefinitionName, DefinitionRow
-from cloaca_core.records.follow_ups import WhenEndedRow
-from cloaca_core.records.runners import RunnerRow
-from cloaca_core.records.runs import AttemptRow, RunRow
-from cloaca_core.runner.user_code import calling_work
+from cloaca_core.run.rows import AttemptRow, RunRow
+from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.changes import Change
-from cloaca_core.store.protocol import Landed
-from cloaca_core.values.clock import Clock
+from cloaca_core.store.runner_rows import RunnerRow
+from cloaca_core.store.runs import Landed
+from cloaca_core.values.definition_rows import DefinitionName, DefinitionRow, WhenEndedRow
+from cloaca_core.values.times.clock import Clock
 from cloaca_testing.conformance.rows import new_run, runner, submit
 
 FLOW = "public::embedded::flow"

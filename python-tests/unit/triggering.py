@@ -12,20 +12,20 @@ from typing import Any
 from model.by_hand import HandMarks
 from model.memory_store import MemoryStore
 
-from cloaca_core._engine.fire.trigger_loop import TriggerLoop
-from cloaca_core._engine.record.journal import Journal
-from cloaca_core._engine.recover.runner_id import RunnerId
-from cloaca_core._engine.runtime.supervisor import SupervisedLoop
-from cloaca_core._engine.subjects import Subjects
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.trigger import trigger
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.runs import RunEnd, RunRow
-from cloaca_core.runner.calls.firing.trigger_table import TriggerTable
-from cloaca_core.runner.calls.noted_acts import NotedActs
-from cloaca_core.values.clock import SYSTEM_CLOCK
+from cloaca_core.engine.record.journal import Journal
+from cloaca_core.engine.recover.runner_id import RunnerId
+from cloaca_core.engine.runtime.supervisor import SupervisedLoop
+from cloaca_core.engine.subjects import Subjects
+from cloaca_core.features.steering.noted_acts import NotedActs
+from cloaca_core.features.triggers.trigger_loop import TriggerLoop
+from cloaca_core.features.triggers.trigger_table import TriggerTable
+from cloaca_core.run.rows import RunEnd, RunRow
+from cloaca_core.store.batch import Batch
 from cloaca_core.values.ids import RunIds
+from cloaca_core.values.times.clock import SYSTEM_CLOCK
 from cloaca_testing.conformance.rows import runner as runner_row
 
 SECOND = 1_000_000

@@ -11,11 +11,11 @@ from model.quiet import quiet
 from model.virtual_engine import Program, world
 from virtual.test_waits import HOUR, PAUSE, RESUME, body, is_held, now, send
 
-from cloaca_core.definition.async_handle import AsyncTaskHandle
+from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.store.protocol import Landed
-from cloaca_core.values.json_values import encode
+from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.runs import Landed
+from cloaca_core.values.payloads.json_values import encode
 
 pytestmark = pytest.mark.virtual_time
 

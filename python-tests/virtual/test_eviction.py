@@ -17,13 +17,13 @@ from model.virtual_engine import Program, World, at, world
 from model.virtual_time import BEGINNING
 from virtual.test_waits import PAUSE, RESUME, send
 
-from cloaca_core.definition.async_handle import AsyncTaskHandle
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.definition.nodes.sleep import sleep
 from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.task import task
-from cloaca_core.values.instants import SECOND, from_datetime
+from cloaca_core.values.times.instants import SECOND, from_datetime
 
 pytestmark = pytest.mark.virtual_time
 

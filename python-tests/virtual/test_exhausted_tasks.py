@@ -13,10 +13,10 @@ from model.virtual_engine import Program, World, world
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.handles.task_handle import TaskHandle
 from cloaca_core.definition.rules import task_failed
 from cloaca_core.definition.task import task
-from cloaca_core.definition.task_handle import TaskHandle
-from cloaca_core.records.order import Order
+from cloaca_core.run.order import Order
 
 pytestmark = pytest.mark.virtual_time
 

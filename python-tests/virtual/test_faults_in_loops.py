@@ -22,28 +22,29 @@ from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.submission import StartOptions
 from cloaca_core.definition.task import task
 from cloaca_core.definition.triggers.result import TriggerResult
+from cloaca_core.engine.calls.user_code import calling_work
 from cloaca_core.errors import CloacaError
-from cloaca_core.records.order import Order
-from cloaca_core.records.waits import EVENT, NewMessage
-from cloaca_core.runner.user_code import calling_work
+from cloaca_core.features.waits.records import NewMessage
+from cloaca_core.run.order import Order
+from cloaca_core.values.waits import EVENT
 
 pytestmark = pytest.mark.virtual_time
 
 LEASE = 15.0
 MINUTES = 3
 PARTS = {
-    "changes": ("observe", "parts.py", "runtime/wakeup.py"),
-    "claim": ("claim", "runtime/wakeup.py"),
-    "definitions": ("record", "runtime/wakeup.py"),
+    "changes": ("observe", "parts.py", "engine/runtime/wakeup.py"),
+    "claim": ("claim", "engine/runtime/wakeup.py"),
+    "definitions": ("record", "engine/runtime/wakeup.py"),
     "journal": ("parts.py", "record", "submit"),
-    "lease": ("parts.py", "recover", "runtime/wakeup.py"),
-    "lost-lease": ("parts.py", "record", "recover", "runtime/wakeup.py"),
-    "schedules": ("fire", "record", "runtime/wakeup.py"),
-    "steering": ("parts.py", "steer", "runtime/wakeup.py"),
-    "takeover": ("parts.py", "recover", "runtime/wakeup.py"),
-    "triggers": ("fire", "runtime/wakeup.py"),
-    "unserved": ("observe", "runtime/wakeup.py"),
-    "upkeep": ("upkeep", "runtime/wakeup.py"),
+    "lease": ("parts.py", "recover", "engine/runtime/wakeup.py"),
+    "lost-lease": ("parts.py", "record", "recover", "engine/runtime/wakeup.py"),
+    "schedules": ("fire", "record", "engine/runtime/wakeup.py"),
+    "steering": ("parts.py", "steer", "engine/runtime/wakeup.py"),
+    "takeover": ("parts.py", "recover", "engine/runtime/wakeup.py"),
+    "triggers": ("fire", "engine/runtime/wakeup.py"),
+    "unserved": ("observe", "engine/runtime/wakeup.py"),
+    "upkeep": ("upkeep", "engine/runtime/wakeup.py"),
 }
 """Loops, and the folders and files of the engine that they are made of. What they call beyond these
 are steps of runs, an error in which ends the run.

@@ -11,8 +11,8 @@ from model.virtual_engine import FLOW, World, at, world
 from model.virtual_time import BEGINNING
 
 from cloaca_core.definition.context import Context
-from cloaca_core.records.order import Order
-from cloaca_core.values.instants import from_datetime
+from cloaca_core.run.order import Order
+from cloaca_core.values.times.instants import from_datetime
 
 pytestmark = pytest.mark.virtual_time
 

@@ -12,7 +12,7 @@ from model.virtual_time import BEGINNING
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.task import task
-from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
+from cloaca_core.values.times.no_limit import NO_LIMIT, NoLimit
 
 pytestmark = pytest.mark.virtual_time
 

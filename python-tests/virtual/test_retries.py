@@ -12,7 +12,7 @@ from model.virtual_engine import World, at, world
 from model.virtual_time import BEGINNING, VirtualClock, the_loop
 
 from cloaca_core.definition.context import Context
-from cloaca_core.definition.retry_after import RetryAfter
+from cloaca_core.definition.retries.retry_after import RetryAfter
 
 pytestmark = pytest.mark.virtual_time
 

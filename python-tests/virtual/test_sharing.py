@@ -9,11 +9,11 @@ import pytest
 from model.virtual_engine import Program, World, world
 from model.virtual_time import the_loop
 
-from cloaca_core.definition.async_handle import AsyncTaskHandle
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.records.runners import Sharing
-from cloaca_core.records.runs import RunRow
+from cloaca_core.run.rows import RunRow
+from cloaca_core.store.runner_rows import Sharing
 
 pytestmark = pytest.mark.virtual_time
 

@@ -11,11 +11,11 @@ from model.quiet import quiet
 from model.virtual_engine import World, world
 from model.virtual_time import the_loop
 
-from cloaca_core.definition.async_handle import AsyncTaskHandle
 from cloaca_core.definition.context import Context
-from cloaca_core.definition.retry import RetryPolicy
+from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
+from cloaca_core.definition.retries.policy import RetryPolicy
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.records.order import Order
+from cloaca_core.run.order import Order
 
 pytestmark = pytest.mark.virtual_time
 

@@ -11,9 +11,9 @@ from model.virtual_engine import FLOW, World, at, world
 from model.virtual_time import BEGINNING
 
 from cloaca_core.definition.context import Context
-from cloaca_core.records.order import Order
-from cloaca_core.runner.user_code import calling_work
-from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
+from cloaca_core.engine.calls.user_code import calling_work
+from cloaca_core.run.order import Order
+from cloaca_core.values.times.no_limit import NO_LIMIT, NoLimit
 
 pytestmark = pytest.mark.virtual_time
 

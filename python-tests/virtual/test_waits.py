@@ -12,16 +12,17 @@ from model.quiet import quiet
 from model.virtual_engine import Program, World, world
 from model.virtual_time import the_loop
 
-from cloaca_core.definition.async_handle import AsyncTaskHandle
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
+from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.nodes.sleep import sleep
 from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.task import task
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.records.order import Order
-from cloaca_core.records.waits import EVENT, NEVER, NewMessage, Sent
+from cloaca_core.features.waits.records import NewMessage, Sent
+from cloaca_core.run.order import Order
+from cloaca_core.values.waits import EVENT, NEVER
 
 pytestmark = pytest.mark.virtual_time
 

@@ -12,8 +12,8 @@ from model.virtual_time import BEGINNING
 
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.submission import StartOptions
-from cloaca_core.records.order import Order
-from cloaca_core.runner.user_code import calling_work
+from cloaca_core.engine.calls.user_code import calling_work
+from cloaca_core.run.order import Order
 
 pytestmark = pytest.mark.virtual_time
 

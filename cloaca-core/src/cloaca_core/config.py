@@ -36,9 +36,9 @@ from cloaca_core.settings import (
     whole,
 )
 from cloaca_core.values.nearest import nearest_name
-from cloaca_core.values.no_limit import NoLimit
 from cloaca_core.values.option_names import TriggerRuleName
-from cloaca_core.values.retention import MOST_DAYS, UsualDays
+from cloaca_core.values.times.no_limit import NoLimit
+from cloaca_core.values.times.retention import MOST_DAYS, UsualDays
 
 ENVIRONMENT_PREFIX: Final = "CLOACA_"
 

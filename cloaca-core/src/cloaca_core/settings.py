@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, overload
 
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.values.log_levels import LEVELS, OFF, is_setting
-from cloaca_core.values.no_limit import NO_LIMIT, WORD, NoLimit
+from cloaca_core.values.times.no_limit import NO_LIMIT, WORD, NoLimit
 
 T = TypeVar("T")
 StrT = TypeVar("StrT", bound=str)

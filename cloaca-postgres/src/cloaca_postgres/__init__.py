@@ -1,4 +1,4 @@
-# Generated from templates/backend/src/{{ package }}/__init__.py.j2; edit that instead.
+# Generated from templates/backend/src/{{ package }}/__init__.py.j2; edit that.
 """The PostgreSQL backend of cloaca; it is found by the scheme of a database URL."""
 
 from cloaca_postgres._version import __version__ as __version__

@@ -19,8 +19,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, NamedTuple, TypeAlias
 
-from cloaca_core.records.runs import RunRow
-from cloaca_core.values.instants import SECOND
+from cloaca_core.run.rows import RunRow
+from cloaca_core.values.times.instants import SECOND
 
 APART_S: Final = 5.0
 """Seconds between two claims that begin with the oldest run, while nothing asks for one sooner."""

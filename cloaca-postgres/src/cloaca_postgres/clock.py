@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cloaca_core.values.clock import CORRECTION, SYSTEM_CLOCK
+from cloaca_core.values.times.clock import CORRECTION, SYSTEM_CLOCK
 
 
 class DatabaseClock:

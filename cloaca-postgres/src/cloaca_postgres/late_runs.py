@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row
-from cloaca_core.values.instants import SECOND
+from cloaca_core.values.times.instants import SECOND
 
 LATE: Final = SECOND // 2
 """µs that a run may have been claimable, by its row, when it is committed."""

@@ -14,7 +14,7 @@ from cloaca_core.errors import StoreError
 from cloaca_core.store.migrate import Applied, Migration, pending
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement
-from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
+from cloaca_core.values.times.clock import SYSTEM_CLOCK, Clock
 from cloaca_postgres.driver import Session
 from cloaca_postgres.errors import is_in_use, is_made_already
 from cloaca_postgres.statements import STATEMENTS, step

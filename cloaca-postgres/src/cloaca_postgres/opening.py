@@ -29,7 +29,7 @@ from cloaca_core.store.migrate import (
     pending,
 )
 from cloaca_core.store.protocol import StoreOptions
-from cloaca_core.values.clock import Clock
+from cloaca_core.values.times.clock import Clock
 from cloaca_postgres.clock import DatabaseClock
 from cloaca_postgres.connecting import ISOLATION, Connector, refuse_pooler
 from cloaca_postgres.dialect import FirstSessions, PostgresDialect

@@ -17,13 +17,13 @@ from psycopg import pq, sql
 from psycopg.rows import tuple_row
 
 from cloaca_core.errors import StoreDataError, StoreUnavailableError
-from cloaca_core.records.runs import NewRun
-from cloaca_core.records.waits import NewMessage, Sent
+from cloaca_core.features.waits.records import NewMessage, Sent
+from cloaca_core.run.rows import NewRun
 from cloaca_core.store.outbox import delivered, unusable, wrong_type
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement, load_statements
-from cloaca_core.values.instants import SECOND
+from cloaca_core.values.times.instants import SECOND
 from cloaca_postgres.driver import Session
 from cloaca_postgres.errors import translated
 from cloaca_postgres.statements import WORDING, step

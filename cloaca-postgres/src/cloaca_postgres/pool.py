@@ -14,7 +14,7 @@ from typing import Final
 from cloaca_core.errors import StoreError, StoreReadOnlyError, StoreUnavailableError
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row
-from cloaca_core.values.backoff import Backoff
+from cloaca_core.values.times.backoff import Backoff
 from cloaca_postgres.driver import Session
 from cloaca_postgres.errors import is_conflict
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from cloaca_core.records.runs import DEFAULT_QUEUE
-from cloaca_core.store.sql.store import SqlStore
+from cloaca_core.assembly.sql_store import SqlStore
+from cloaca_core.run.rows import DEFAULT_QUEUE
 from cloaca_postgres.claim_marks import ClaimMarks, Line, Look, Range
 
 if TYPE_CHECKING:
-    from cloaca_core.records.runs import RunRow
+    from cloaca_core.run.rows import RunRow
     from cloaca_postgres.dialect import PostgresDialect
 
 

@@ -23,6 +23,7 @@ import psycopg
 from psycopg import sql
 
 from cloaca_core.errors import StoreError, StoreUnavailableError, TenantError
+from cloaca_core.features.tenants.credentials import TenantConfig, TenantCredentials, TenantInfo
 from cloaca_core.store.migrate import (
     Applied,
     Migration,
@@ -36,8 +37,7 @@ from cloaca_core.store.migrate import (
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, parse
-from cloaca_core.store.tenants import TenantConfig, TenantCredentials, TenantInfo
-from cloaca_core.values.clock import SYSTEM_CLOCK
+from cloaca_core.values.times.clock import SYSTEM_CLOCK
 from cloaca_postgres.errors import one_line, translated
 from cloaca_postgres.migrator import TABLE_WAIT_S, noted, noted_base
 from cloaca_postgres.statements import STATEMENTS, step

@@ -99,7 +99,9 @@ def url_of(target: Target) -> str:
 
 def check_schema(name: str) -> str:
     """Return the name if a tenant's schema may have it; raise ``StoreOpenError`` otherwise."""
-    from cloaca_core.store.tenants import refusal_of_schema  # here: most programs name no schema
+    from cloaca_core.features.tenants.credentials import (
+        refusal_of_schema,  # here: most programs name no schema
+    )
 
     if (reason := refusal_of_schema(name)) is not None:
         raise StoreOpenError(reason)

@@ -31,7 +31,7 @@ from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_core.store.sql.news import News
 from cloaca_core.store.sql.queries import Row
-from cloaca_core.values.backoff import Backoff
+from cloaca_core.values.times.backoff import Backoff
 from cloaca_postgres.driver import Session
 from cloaca_postgres.late_runs import LATE, are_late, are_long_ago
 from cloaca_postgres.pool import FIRST_PAUSE_S, LONGEST_PAUSE_S, Pool

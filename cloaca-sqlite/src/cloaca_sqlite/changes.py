@@ -21,7 +21,7 @@ from typing import Protocol, TypeAlias
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row
-from cloaca_core.values.backoff import Backoff
+from cloaca_core.values.times.backoff import Backoff
 from cloaca_sqlite.driver import Connection, run_steps
 from cloaca_sqlite.log_glances import LogGlances
 from cloaca_sqlite.wake_socket import stronger

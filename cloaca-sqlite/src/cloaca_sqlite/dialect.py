@@ -18,8 +18,8 @@ from typing import Final
 from cloaca_core.errors import StoreError
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.dialect import Answers, Step
-from cloaca_core.values.clock import Clock
-from cloaca_core.values.json_values import encode
+from cloaca_core.values.payloads.json_values import encode
+from cloaca_core.values.times.clock import Clock
 from cloaca_sqlite.changes import ChangeWatch
 from cloaca_sqlite.driver import WORDING, Connection, run_steps
 from cloaca_sqlite.outbox import SqliteOutbox

@@ -9,7 +9,7 @@ from typing import Final
 from cloaca_core.store.migrate import Applied, Migration, pending
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.queries import load_statements
-from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
+from cloaca_core.values.times.clock import SYSTEM_CLOCK, Clock
 from cloaca_sqlite.driver import WORDING, Connection
 
 _SCHEMA: Final = load_statements(

@@ -31,7 +31,7 @@ from cloaca_core.store.migrate import (
     migrate,
 )
 from cloaca_core.store.protocol import StoreOptions
-from cloaca_core.values.clock import Clock
+from cloaca_core.values.times.clock import Clock
 from cloaca_sqlite.dialect import SqliteDialect
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.errors import code_of

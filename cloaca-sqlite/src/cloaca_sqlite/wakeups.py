@@ -13,13 +13,13 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from cloaca_core._engine.recover.process_identity import ProcessIdentity, is_gone, this_process
+from cloaca_core.engine.recover.process_identity import ProcessIdentity, is_gone, this_process
 from cloaca_core.store.changes import Change
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_core.store.sql.news import News
 from cloaca_core.store.sql.queries import Row, Statement, load_statements
-from cloaca_core.values.clock import Clock
+from cloaca_core.values.times.clock import Clock
 from cloaca_sqlite.driver import WORDING
 from cloaca_sqlite.wake_socket import APART_S, Delivery, WakeSocket, is_in_own_folder, stronger
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cloaca_core.errors import ConfigError, TaskNotFoundError
-from cloaca_core.records.runs import DEFAULT_QUEUE, THE_TASK
+from cloaca_core.run.rows import DEFAULT_QUEUE, THE_TASK
 from cloaca_core.store.tables import BY_NAME, Table
-from cloaca_core.values.digests import digest_of
-from cloaca_core.values.instants import read_instant
-from cloaca_core.values.json_values import encode
+from cloaca_core.values.payloads.digests import digest_of
+from cloaca_core.values.payloads.json_values import encode
+from cloaca_core.values.times.instants import read_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cloaca_core.values.instants import Instant
+    from cloaca_core.values.times.instants import Instant
 
 SCHEMA: Final = 1
 KIND: Final = "cloaca case"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
-from cloaca_core.schedules.zones import zone_named
-from cloaca_core.values.instants import read_instant, to_datetime
+from cloaca_core.definition.cron.zones import zone_named
+from cloaca_core.values.times.instants import read_instant, to_datetime
 
 if TYPE_CHECKING:
     from cloaca_testing.driver import Driver

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cloaca_core._engine.runtime import failpoints
+from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import ConfigError
 from cloaca_core.values.nearest import nearest_name
 

@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.execute.coroutines import BodyLoop
-from cloaca_core._engine.execute.executor import Executor, PendingCall
-from cloaca_core._engine.execute.work import Stage, Work
-from cloaca_core._engine.fire.poll import MANY, Poll, PollPlaces, Returned
-from cloaca_core._engine.runtime.mailbox import Mailbox
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.execute.coroutines import BodyLoop
+from cloaca_core.engine.execute.executor import Executor, PendingCall
+from cloaca_core.engine.execute.work import Stage, Work
+from cloaca_core.engine.runtime.mailbox import Mailbox
 from cloaca_core.errors import CloacaError
+from cloaca_core.features.triggers.poll import MANY, Poll, PollPlaces, Returned
 from cloaca_testing.driver import DrivenLoop, EngineKilled
 
 if TYPE_CHECKING:
     from cloaca_core.definition.triggers.definition import Trigger
-    from cloaca_core.executors.supply import Supply
+    from cloaca_core.features.executors.supply import Supply
     from cloaca_testing.driver import Driver, Happened
 
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from cloaca_core._engine.runtime.loop_care import tell_of_callback
-from cloaca_core._engine.runtime.loop_thread import LoopThread
+from cloaca_core.assembly.store import TransferStore
+from cloaca_core.client.host import EngineHost
+from cloaca_core.engine.runtime.loop_care import tell_of_callback
+from cloaca_core.engine.runtime.loop_thread import LoopThread
 from cloaca_core.errors import ConfigError
-from cloaca_core.runner.host import EngineHost
-from cloaca_core.store.protocol import TransferStore
 from cloaca_core.store.tables import BY_NAME
 from cloaca_testing.driver import (
     DrivenFuture,
@@ -28,12 +28,13 @@ from cloaca_testing.store_view import OwnLoop, OwnThread, StoreView
 from cloaca_testing.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.engine import Engine
-    from cloaca_core._engine.runtime.call_future import CallFuture
+    from cloaca_core.assembly.engine import Engine
+    from cloaca_core.assembly.store import Store
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
-    from cloaca_core.executors.supply import Supply
-    from cloaca_core.store.protocol import Store, StoreOptions
+    from cloaca_core.engine.runtime.call_future import CallFuture
+    from cloaca_core.features.executors.supply import Supply
+    from cloaca_core.store.protocol import StoreOptions
 
 T = TypeVar("T")
 
@@ -170,7 +171,7 @@ class HarnessHost(EngineHost):
         return view
 
     def _new_engine(self, store: Store) -> Engine:
-        from cloaca_core._engine.engine import Engine
+        from cloaca_core.assembly.engine import Engine
         from cloaca_testing.executor import DrivenExecutor, DrivenPolls
 
         engine = Engine(

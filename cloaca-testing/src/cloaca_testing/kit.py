@@ -12,6 +12,8 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack, get_args
 
+from cloaca_core.client.async_runner import AsyncRunner
+from cloaca_core.client.default_runner import DefaultRunner
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry, default_registry
 from cloaca_core.definition.task import takes_handle
@@ -21,11 +23,9 @@ from cloaca_core.errors import (
     RunEndedError,
     TaskNotFoundError,
 )
-from cloaca_core.runner.async_runner import AsyncRunner
-from cloaca_core.runner.default_runner import DefaultRunner
-from cloaca_core.values.instants import read_instant, to_datetime
-from cloaca_core.values.no_limit import NO_LIMIT
 from cloaca_core.values.option_names import RunStatus
+from cloaca_core.values.times.instants import read_instant, to_datetime
+from cloaca_core.values.times.no_limit import NO_LIMIT
 from cloaca_testing.assertions import (
     Path,
     Submitted,
@@ -45,12 +45,12 @@ from cloaca_testing.virtual_clock import BEGINNING, VirtualClock
 from cloaca_testing.virtual_loop import StandstillError
 
 if TYPE_CHECKING:
+    from cloaca_core.client.handles import RunHandle
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.workflow import Workflow
-    from cloaca_core.runner.handles import RunHandle
-    from cloaca_core.runner.results import RunInfo
     from cloaca_core.values.node import TaskFunction
+    from cloaca_core.views.results import RunInfo
 
 
 class _Runner(DefaultRunner):

@@ -15,8 +15,8 @@ from cloaca_core.values.option_names import FailedPolicyName
 
 if TYPE_CHECKING:
     from cloaca_core.definition.registry import Registry
-    from cloaca_core.values.durations import Duration
-    from cloaca_core.values.no_limit import NoLimit
+    from cloaca_core.values.times.durations import Duration
+    from cloaca_core.values.times.no_limit import NoLimit
 
 EvictName: TypeAlias = Literal["always"]
 

@@ -9,8 +9,8 @@ from cloaca_testing.driver import despite_kills
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cloaca_core.runner.handles import RunHandle
-    from cloaca_core.runner.results import RunInfo, TaskResult
+    from cloaca_core.client.handles import RunHandle
+    from cloaca_core.views.results import RunInfo, TaskResult
 
 
 class HarnessRun:

@@ -13,7 +13,7 @@ from cloaca_core.definition.workflow import Workflow
 from cloaca_core.errors import BodySignal, BodySuspended, ConfigError, ConfigTypeError
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.execute.attempt import Attempt
+    from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.values.node import TaskFunction
 
 

@@ -12,12 +12,12 @@ import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
-from cloaca_core._engine.runtime.loop_thread import LoopThread
+from cloaca_core.engine.runtime.loop_thread import LoopThread
 from cloaca_core.store.changes import Change
 
 if TYPE_CHECKING:
-    from cloaca_core.store.protocol import Store
-    from cloaca_core.values.clock import Clock
+    from cloaca_core.assembly.store import Store
+    from cloaca_core.values.times.clock import Clock
     from cloaca_testing.virtual_loop import VirtualLoop
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.values.clock import Clock
+from cloaca_core.values.times.clock import Clock
 from cloaca_testing.virtual_loop import BOOT
 
 if TYPE_CHECKING:

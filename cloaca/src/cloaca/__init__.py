@@ -21,19 +21,22 @@ from cloaca_core.definition.builder import (
 from cloaca_core.definition.context import (
     Context as Context,
 )
+from cloaca_core.definition.handles.task_handle import (
+    TaskHandle as TaskHandle,
+)
 from cloaca_core.definition.registry import (
     Registry as Registry,
     get_workflow as get_workflow,
     list_workflows as list_workflows,
     register_workflow_constructor as register_workflow_constructor,
 )
-from cloaca_core.definition.retry import (
+from cloaca_core.definition.retries.policy import (
     BackoffStrategy as BackoffStrategy,
     RetryCondition as RetryCondition,
     RetryPolicy as RetryPolicy,
     RetryPolicyBuilder as RetryPolicyBuilder,
 )
-from cloaca_core.definition.retry_after import (
+from cloaca_core.definition.retries.retry_after import (
     RetryAfter as RetryAfter,
 )
 from cloaca_core.definition.rules import (
@@ -50,9 +53,6 @@ from cloaca_core.definition.rules import (
 )
 from cloaca_core.definition.task import (
     task as task,
-)
-from cloaca_core.definition.task_handle import (
-    TaskHandle as TaskHandle,
 )
 from cloaca_core.definition.workflow import (
     Workflow as Workflow,
@@ -132,7 +132,6 @@ from cloaca_core.values.namespace import (
     TaskNamespace as TaskNamespace,
     WorkflowContext as WorkflowContext,
 )
-from cloaca_core.values.no_limit import NO_LIMIT as NO_LIMIT, NoLimit as NoLimit
 from cloaca_core.values.node import (
     Node as Node,
 )
@@ -151,10 +150,38 @@ from cloaca_core.values.option_names import (
     VersionPolicyName as VersionPolicyName,
     WaitKind as WaitKind,
 )
+from cloaca_core.values.times.no_limit import NO_LIMIT as NO_LIMIT, NoLimit as NoLimit
 
 if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca import executors as executors, logs as logs, metrics as metrics, otel as otel
-    from cloaca_core.definition.async_handle import (
+    from cloaca_core.client.async_client import (
+        AsyncClient as AsyncClient,
+    )
+    from cloaca_core.client.async_handles import (
+        AsyncRunHandle as AsyncRunHandle,
+    )
+    from cloaca_core.client.async_runner import (
+        AsyncRunner as AsyncRunner,
+    )
+    from cloaca_core.client.client import (
+        Client as Client,
+    )
+    from cloaca_core.client.database_admin import (
+        DatabaseAdmin as DatabaseAdmin,
+    )
+    from cloaca_core.client.default_runner import (
+        DefaultRunner as DefaultRunner,
+    )
+    from cloaca_core.client.handles import (
+        RunHandle as RunHandle,
+    )
+    from cloaca_core.client.observer import (
+        Observer as Observer,
+    )
+    from cloaca_core.client.sqlite_tenants import (
+        SqliteTenants as SqliteTenants,
+    )
+    from cloaca_core.definition.handles.async_handle import (
         AsyncTaskHandle as AsyncTaskHandle,
     )
     from cloaca_core.definition.nodes.approval import (
@@ -181,74 +208,45 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.definition.when_ended import (
         WhenEnded as WhenEnded,
     )
-    from cloaca_core.observe.observer import (
-        Observer as Observer,
+    from cloaca_core.features.reruns.results import Plan as Plan, PlanItem as PlanItem
+    from cloaca_core.features.schedules.results import Backfill as Backfill
+    from cloaca_core.features.schedules.timing.explain import (
+        ClockChange as ClockChange,
+        ScheduleExplanation as ScheduleExplanation,
+        explain_schedule as explain_schedule,
     )
-    from cloaca_core.runner.approvals import (
+    from cloaca_core.features.steering.results import BulkResult as BulkResult, Steered as Steered
+    from cloaca_core.features.task_logs.views import LogLine as LogLine
+    from cloaca_core.features.tenants.credentials import (
+        TenantConfig as TenantConfig,
+        TenantCredentials as TenantCredentials,
+        TenantInfo as TenantInfo,
+    )
+    from cloaca_core.features.upkeep.results import PruneResult as PruneResult
+    from cloaca_core.features.waits.approvals import (
         OpenApproval as OpenApproval,
     )
-    from cloaca_core.runner.async_client import (
-        AsyncClient as AsyncClient,
-    )
-    from cloaca_core.runner.async_handles import (
-        AsyncRunHandle as AsyncRunHandle,
-    )
-    from cloaca_core.runner.async_runner import (
-        AsyncRunner as AsyncRunner,
-    )
-    from cloaca_core.runner.client import (
-        Client as Client,
-    )
-    from cloaca_core.runner.database_admin import (
-        DatabaseAdmin as DatabaseAdmin,
-    )
-    from cloaca_core.runner.default_runner import (
-        DefaultRunner as DefaultRunner,
-    )
-    from cloaca_core.runner.explain.explanation import (
+    from cloaca_core.values.missing import MISSING as MISSING, Missing as Missing
+    from cloaca_core.views.explain.explanation import (
         Explanation as Explanation,
         RunnerExplanation as RunnerExplanation,
         TaskExplanation as TaskExplanation,
     )
-    from cloaca_core.runner.handles import (
-        RunHandle as RunHandle,
-    )
-    from cloaca_core.runner.history import (
+    from cloaca_core.views.history import (
         Action as Action,
         AttemptInfo as AttemptInfo,
         RoundInfo as RoundInfo,
         RunEvent as RunEvent,
     )
-    from cloaca_core.runner.results import (
-        Backfill as Backfill,
-        BulkResult as BulkResult,
+    from cloaca_core.views.results import (
         PipelineResult as PipelineResult,
-        Plan as Plan,
-        PlanItem as PlanItem,
         Progress as Progress,
-        PruneResult as PruneResult,
         RunInfo as RunInfo,
         RunSnapshot as RunSnapshot,
-        Steered as Steered,
         TaskResult as TaskResult,
         Wait as Wait,
         WorkflowResult as WorkflowResult,
     )
-    from cloaca_core.runner.sqlite_tenants import (
-        SqliteTenants as SqliteTenants,
-    )
-    from cloaca_core.runner.task_logs import LogLine as LogLine
-    from cloaca_core.schedules.explain import (
-        ClockChange as ClockChange,
-        ScheduleExplanation as ScheduleExplanation,
-        explain_schedule as explain_schedule,
-    )
-    from cloaca_core.store.tenants import (
-        TenantConfig as TenantConfig,
-        TenantCredentials as TenantCredentials,
-        TenantInfo as TenantInfo,
-    )
-    from cloaca_core.values.missing import MISSING as MISSING, Missing as Missing
     from cloaca_tools.transfer.case import (
         export_case as export_case,
     )
@@ -455,47 +453,47 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
     _LATER = {
         # runners need asyncio, which takes longer to import than all the rest; a module that only
         # defines workflows, or a process started for one body, does not need it
-        "AsyncClient": "cloaca_core.runner.async_client",
-        "AsyncRunner": "cloaca_core.runner.async_runner",
-        "Client": "cloaca_core.runner.client",
-        "DefaultRunner": "cloaca_core.runner.default_runner",
-        "AsyncRunHandle": "cloaca_core.runner.async_handles",
-        "RunHandle": "cloaca_core.runner.handles",
-        "AsyncTaskHandle": "cloaca_core.definition.async_handle",
-        "SqliteTenants": "cloaca_core.runner.sqlite_tenants",
-        "OpenApproval": "cloaca_core.runner.approvals",
-        "Backfill": "cloaca_core.runner.results",
-        "BulkResult": "cloaca_core.runner.results",
-        "PipelineResult": "cloaca_core.runner.results",
-        "Action": "cloaca_core.runner.history",
-        "AttemptInfo": "cloaca_core.runner.history",
-        "RoundInfo": "cloaca_core.runner.history",
-        "RunEvent": "cloaca_core.runner.history",
-        "Explanation": "cloaca_core.runner.explain.explanation",
-        "RunnerExplanation": "cloaca_core.runner.explain.explanation",
-        "TaskExplanation": "cloaca_core.runner.explain.explanation",
-        "RunInfo": "cloaca_core.runner.results",
-        "RunSnapshot": "cloaca_core.runner.results",
+        "AsyncClient": "cloaca_core.client.async_client",
+        "AsyncRunner": "cloaca_core.client.async_runner",
+        "Client": "cloaca_core.client.client",
+        "DefaultRunner": "cloaca_core.client.default_runner",
+        "AsyncRunHandle": "cloaca_core.client.async_handles",
+        "RunHandle": "cloaca_core.client.handles",
+        "AsyncTaskHandle": "cloaca_core.definition.handles.async_handle",
+        "SqliteTenants": "cloaca_core.client.sqlite_tenants",
+        "OpenApproval": "cloaca_core.features.waits.approvals",
+        "Backfill": "cloaca_core.features.schedules.results",
+        "BulkResult": "cloaca_core.features.steering.results",
+        "PipelineResult": "cloaca_core.views.results",
+        "Action": "cloaca_core.views.history",
+        "AttemptInfo": "cloaca_core.views.history",
+        "RoundInfo": "cloaca_core.views.history",
+        "RunEvent": "cloaca_core.views.history",
+        "Explanation": "cloaca_core.views.explain.explanation",
+        "RunnerExplanation": "cloaca_core.views.explain.explanation",
+        "TaskExplanation": "cloaca_core.views.explain.explanation",
+        "RunInfo": "cloaca_core.views.results",
+        "RunSnapshot": "cloaca_core.views.results",
         # few programs look at runs other than their own
-        "Observer": "cloaca_core.observe.observer",
-        "Steered": "cloaca_core.runner.results",
-        "Plan": "cloaca_core.runner.results",
-        "PlanItem": "cloaca_core.runner.results",
-        "PruneResult": "cloaca_core.runner.results",
-        "TaskResult": "cloaca_core.runner.results",
-        "Progress": "cloaca_core.runner.results",
-        "LogLine": "cloaca_core.runner.task_logs",
-        "Wait": "cloaca_core.runner.results",
-        "WorkflowResult": "cloaca_core.runner.results",
+        "Observer": "cloaca_core.client.observer",
+        "Steered": "cloaca_core.features.steering.results",
+        "Plan": "cloaca_core.features.reruns.results",
+        "PlanItem": "cloaca_core.features.reruns.results",
+        "PruneResult": "cloaca_core.features.upkeep.results",
+        "TaskResult": "cloaca_core.views.results",
+        "Progress": "cloaca_core.views.results",
+        "LogLine": "cloaca_core.features.task_logs.views",
+        "Wait": "cloaca_core.views.results",
+        "WorkflowResult": "cloaca_core.views.results",
         # few programs serve the page
         "ui": "cloaca_tools.ui.mounting",
         "UiRequest": "cloaca_tools.ui.visitors",
         "Visitor": "cloaca_tools.ui.visitors",
         "ui_without_auth": "cloaca_tools.ui.visitors",
         # cron's fields and time zones
-        "ClockChange": "cloaca_core.schedules.explain",
-        "ScheduleExplanation": "cloaca_core.schedules.explain",
-        "explain_schedule": "cloaca_core.schedules.explain",
+        "ClockChange": "cloaca_core.features.schedules.timing.explain",
+        "ScheduleExplanation": "cloaca_core.features.schedules.timing.explain",
+        "explain_schedule": "cloaca_core.features.schedules.timing.explain",
         # few workflows wait
         "approval": "cloaca_core.definition.nodes.approval",
         "sleep": "cloaca_core.definition.nodes.sleep",
@@ -507,10 +505,10 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         # few programs take runs out of a database
         "export_case": "cloaca_tools.transfer.case",
         # few programs make tenants or watch files and tables
-        "DatabaseAdmin": "cloaca_core.runner.database_admin",
-        "TenantConfig": "cloaca_core.store.tenants",
-        "TenantCredentials": "cloaca_core.store.tenants",
-        "TenantInfo": "cloaca_core.store.tenants",
+        "DatabaseAdmin": "cloaca_core.client.database_admin",
+        "TenantConfig": "cloaca_core.features.tenants.credentials",
+        "TenantCredentials": "cloaca_core.features.tenants.credentials",
+        "TenantInfo": "cloaca_core.features.tenants.credentials",
         "trigger": "cloaca_core.definition.trigger",
         "TriggerResult": "cloaca_core.definition.triggers.result",
         "file_arrival": "cloaca_core.definition.triggers.file_arrival",

@@ -1,7 +1,7 @@
 """Databases as a whole: look at one, bring it up to date, check, back up, copy. Opened by URL."""
 
 from cloaca import _tools as _tools  # first: says what to install where the tools are missing
-from cloaca_core.records.findings import (
+from cloaca_core.features.transfer.findings import (
     Finding as Finding,
     PendingMigration as PendingMigration,
     Severity as Severity,

@@ -1,6 +1,6 @@
 """Metrics for Prometheus; needs the extra ``metrics``."""
 
-from cloaca_core.runner.metrics import (
+from cloaca_core.client.metrics import (
     CONTENT_TYPE as CONTENT_TYPE,
     render as render,
     render_async as render_async,

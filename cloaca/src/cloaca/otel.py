@@ -1,5 +1,5 @@
 """Traces by OpenTelemetry; needs the extra ``otel``."""
 
-from cloaca_core.runner.otel import instrument as instrument
+from cloaca_core.client.otel import instrument as instrument
 
 __all__ = ["instrument"]

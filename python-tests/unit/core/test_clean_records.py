@@ -9,7 +9,7 @@ import pytest
 
 from cloaca_core.clean_records import cleaned, redact_with
 from cloaca_core.logs import SafeLogger
-from cloaca_core.telemetry.redaction import Redaction
+from cloaca_core.values.payloads.redaction import Redaction
 
 LOG = SafeLogger("cloaca.test")
 

@@ -18,8 +18,8 @@ from tables import each_row
 from cloaca_core.config import DefaultRunnerConfig, pool_size_of
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.store.backends import forced_backend
-from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
-from cloaca_core.values.retention import UsualDays
+from cloaca_core.values.times.no_limit import NO_LIMIT, NoLimit
+from cloaca_core.values.times.retention import UsualDays
 
 POSITIONAL: dict[str, Any] = {
     "max_concurrent_tasks": 4,

@@ -25,7 +25,7 @@ from cloaca_core.settings import (
     unlimited,
     whole,
 )
-from cloaca_core.values.no_limit import NO_LIMIT
+from cloaca_core.values.times.no_limit import NO_LIMIT
 
 SIZES = table("a table of sizes", lambda name, size: len(name) < 9 and size > 0, int)
 

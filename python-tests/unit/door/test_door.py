@@ -156,7 +156,7 @@ def test_a_program_that_only_defines_waits_for_no_engine_and_no_loop() -> None:
         "with cloaca.WorkflowBuilder('w') as block:\n"
         "    cloaca.task(id='t')(print)\n"
         "def names(*prefixes): return sorted(m for m in sys.modules if m.startswith(prefixes))\n"
-        "costly = ('asyncio', 'cloaca_core._engine', 'cloaca_core.runner')\n"
+        "costly = ('asyncio', 'cloaca_core.engine', 'cloaca_core.client')\n"
         "print(block.workflow, names(*costly))\n"
         "print(cloaca.DefaultRunner.__name__, 'asyncio' in sys.modules)\n"
     )
@@ -166,7 +166,7 @@ def test_a_program_that_only_defines_waits_for_no_engine_and_no_loop() -> None:
 def test_the_executors_are_there_without_an_import_of_their_own() -> None:
     program = (
         "import sys, cloaca\n"
-        "print('cloaca_core.executors' in sys.modules, 'executors' in cloaca.__all__)\n"
+        "print('cloaca_core.features.executors' in sys.modules, 'executors' in cloaca.__all__)\n"
         "print(cloaca.executors.process(workers=2), 'executors' in dir(cloaca))\n"
         "print('asyncio' in sys.modules, 'multiprocessing' in sys.modules)\n"
     )
@@ -177,7 +177,9 @@ def test_the_executors_have_a_door_of_their_own() -> None:
     kinds = [getattr(cloaca.executors, name) for name in cloaca.executors.__all__]
     modules = {kind.__module__ for kind in kinds if isinstance(kind, type)}
 
-    assert modules == {f"cloaca_core.executors.{name}" for name in ("by_value", "process", "ray")}
+    assert modules == {
+        f"cloaca_core.features.executors.{name}" for name in ("by_value", "process", "ray")
+    }
 
 
 def test_the_formatter_of_logs_is_there_without_an_import_of_its_own() -> None:
@@ -186,7 +188,7 @@ def test_the_formatter_of_logs_is_there_without_an_import_of_its_own() -> None:
         "print('cloaca.logs' in sys.modules, 'logs' in dir(cloaca))\n"
         "print(cloaca.logs.JsonFormatter.__module__, 'asyncio' in sys.modules)\n"
     )
-    assert _printed(program) == ["False True", "cloaca_core.telemetry.json_logs False"]
+    assert _printed(program) == ["False True", "cloaca_core.features.telemetry.json_logs False"]
 
 
 def test_what_is_put_off_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,10 @@ import re
 
 from tables import each_row
 
+from cloaca_core.client.async_runner import AsyncRunner
+from cloaca_core.client.default_runner import DefaultRunner
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.task import task
-from cloaca_core.runner.async_runner import AsyncRunner
-from cloaca_core.runner.default_runner import DefaultRunner
 
 
 def shown(thing: object) -> str:

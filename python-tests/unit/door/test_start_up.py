@@ -17,8 +17,9 @@ import pytest
 from tables import each_row
 
 import cloaca
-from cloaca_core.runner.host import EngineHost
-from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.assembly.store import Store
+from cloaca_core.client.host import EngineHost
+from cloaca_core.store.protocol import StoreOptions
 from cloaca_sqlite.backend import SqliteBackend
 
 SOON_S = 10.0
@@ -44,45 +45,52 @@ DOOR = {
     "cloaca_core.definition", "cloaca_core.definition.builder", "cloaca_core.definition.callables",
     "cloaca_core.definition.context", "cloaca_core.definition.fingerprint",
     "cloaca_core.definition.graph", "cloaca_core.definition.registry",
-    "cloaca_core.definition.retry", "cloaca_core.definition.retry_after",
-    "cloaca_core.definition.retry_condition", "cloaca_core.definition.rules",
+    "cloaca_core.definition.retries.policy", "cloaca_core.definition.retries.retry_after",
+    "cloaca_core.definition.retries.condition", "cloaca_core.definition.rules",
     "cloaca_core.definition.task",
-    "cloaca_core.definition.task_block", "cloaca_core.definition.task_handle",
+    "cloaca_core.definition.task_block", "cloaca_core.definition.handles.task_handle",
     "cloaca_core.definition.workflow", "cloaca_core.errors", "cloaca_core.logs",
-    "cloaca_core.parts", "cloaca_core.records", "cloaca_core.records.states",
+    "cloaca_core.parts", "cloaca_core.records", "cloaca_core.values.states",
     "cloaca_core.settings",
     "cloaca_core.store", "cloaca_core.store.backends", "cloaca_core.store.urls",
-    "cloaca_core.values", "cloaca_core.values.arguments", "cloaca_core.values.durations",
-    "cloaca_core.values.json_values", "cloaca_core.values.log_levels", "cloaca_core.values.missing",
-    "cloaca_core.values.namespace", "cloaca_core.values.nearest", "cloaca_core.values.no_limit",
+    "cloaca_core.values", "cloaca_core.values.arguments", "cloaca_core.values.times.durations",
+    "cloaca_core.values.payloads.json_values", "cloaca_core.values.log_levels",
+    "cloaca_core.values.missing",
+    "cloaca_core.values.namespace", "cloaca_core.values.nearest",
+    "cloaca_core.values.times.no_limit",
     "cloaca_core.values.node",
-    "cloaca_core.values.option_names", "cloaca_core.values.retention",
-    "cloaca_core.values.time_limits",
+    "cloaca_core.values.option_names", "cloaca_core.values.times.retention",
+    "cloaca_core.values.times.time_limits",
+    # Folders.
+    "cloaca_core.definition.handles", "cloaca_core.definition.retries",
+    "cloaca_core.values.payloads", "cloaca_core.values.times",
 }  # fmt: skip
 """All of ours that ``import cloaca`` loads."""
 PARTS = (
-    "cloaca_core._engine.claim.claimer",
-    "cloaca_core._engine.orchestrate.orchestrator",
-    "cloaca_core._engine.fire.schedule_loop",
-    "cloaca_core._engine.record.journal",
-    "cloaca_core._engine.recover.lease",
-    "cloaca_core._engine.plan.planner",
-    "cloaca_core._engine.fire.trigger_loop",
-    "cloaca_core._engine.recover.takeover",
+    "cloaca_core.engine.claim.claimer",
+    "cloaca_core.engine.orchestrate.orchestrator",
+    "cloaca_core.features.schedules.schedule_loop",
+    "cloaca_core.engine.record.journal",
+    "cloaca_core.engine.recover.lease",
+    "cloaca_core.run.planner",
+    "cloaca_core.features.triggers.trigger_loop",
+    "cloaca_core.engine.recover.takeover",
 )
 """Some of the modules that an engine is made of."""
 UNUSED = (
     # For cron and time zones.
-    "cronsim", "zoneinfo", "tzdata", "calendar", "cloaca_core.schedules.cron",
-    "cloaca_core.schedules.zones", "cloaca_core.schedules.timing",
-    "cloaca_core.runner.calls.firing.schedules", "cloaca_core.runner.calls.firing.schedule_table",
-    "cloaca_core.runner.calls.firing.backfill", "cloaca_core.runner.calls.firing.triggers",
-    "cloaca_core.runner.calls.firing.trigger_table",
-    "cloaca_core._engine.fire.tick_rows",
+    "cronsim", "zoneinfo", "tzdata", "calendar", "cloaca_core.definition.cron.expression",
+    "cloaca_core.definition.cron.zones", "cloaca_core.features.schedules.timing.timing",
+    "cloaca_core.features.schedules.operations.schedules",
+    "cloaca_core.features.schedules.operations.schedule_table",
+    "cloaca_core.features.schedules.operations.backfill",
+    "cloaca_core.features.triggers.operations",
+    "cloaca_core.features.triggers.trigger_table",
+    "cloaca_core.features.schedules.tick_rows",
     # For triggers and tenants.
     "cloaca_core.definition.trigger", "cloaca_core.definition.triggers.definition",
-    "cloaca_core._engine.fire.trigger_times", "cloaca_core.store.tenants",
-    "cloaca_core.runner.database_admin",
+    "cloaca_core.features.triggers.trigger_times", "cloaca_core.features.tenants.credentials",
+    "cloaca_core.client.database_admin",
     # To search the installed distributions and zip files.
     "importlib.metadata", "importlib.resources", "email", "zipfile", "tempfile", "lzma", "bz2",
     # For a rare error, an uncommon value, a retry or a file of settings.
@@ -135,7 +143,9 @@ def test_a_first_result_on_postgresql_loads_nothing_of_sqlite(postgres_url: str)
     assert of(modules, "cloaca_postgres.driver") != []
     assert of(modules, "sqlite3", "aiosqlite", "cloaca_sqlite") == []
     # psycopg itself loads time zones and what is installed, and the URL names a schema.
-    ours = {name for name in UNUSED if name.startswith("cloaca")} - {"cloaca_core.store.tenants"}
+    ours = {name for name in UNUSED if name.startswith("cloaca")} - {
+        "cloaca_core.features.tenants.credentials"
+    }
     assert of(modules, "cronsim", "cloaca_postgres.tenants", *ours) == []
 
 
@@ -144,7 +154,7 @@ def test_what_the_engine_is_made_of_is_loaded_while_the_database_opens() -> None
     after = loaded(FIRST_RESULT.format(url=":memory:"))
 
     assert of(after, *PARTS) == sorted(PARTS)
-    assert of(before, "cloaca_core._engine.engine", *PARTS) == []
+    assert of(before, "cloaca_core.assembly.engine", *PARTS) == []
 
 
 @pytest.mark.parametrize("kind", [cloaca.DefaultRunner, cloaca.AsyncRunner])
@@ -195,34 +205,36 @@ LISTS = (
 )  # fmt: skip
 NEVER_TO_LOOK = (
     # What executes, claims, records and fires.
-    "cloaca_core._engine.claim", "cloaca_core._engine.orchestrate.orchestrator",
-    "cloaca_core._engine.fire.schedule_loop", "cloaca_core._engine.fire.trigger_loop",
-    "cloaca_core._engine.record.journal", "cloaca_core._engine.recover.takeover",
-    "cloaca_core._engine.engine", "cloaca_core._engine.parts", "cloaca_core._engine.stages",
-    "cloaca_core._engine.lifecycle", "cloaca_core._engine.steer.steering",
-    "cloaca_core._engine.execute.executor", "cloaca_core._engine.upkeep",
-    "cloaca_core.runner.default_runner", "cloaca_core.runner.worker",
+    "cloaca_core.engine.claim", "cloaca_core.engine.orchestrate.orchestrator",
+    "cloaca_core.features.schedules.schedule_loop", "cloaca_core.features.triggers.trigger_loop",
+    "cloaca_core.engine.record.journal", "cloaca_core.engine.recover.takeover",
+    "cloaca_core.assembly.engine", "cloaca_core.assembly.parts", "cloaca_core.assembly.stages",
+    "cloaca_core.assembly.lifecycle", "cloaca_core.features.steering.steering",
+    "cloaca_core.engine.execute.executor", "cloaca_core.engine.upkeep",
+    "cloaca_core.client.default_runner", "cloaca_core.client.worker",
     # What a person's terminal needs, other programs' formats, and rare commands.
     "rich", "opentelemetry", "prometheus_client", "mcp", "tomllib", "cloaca",
-    "cloaca_tools.transfer", "cloaca_tools.doctor", "cloaca_core.telemetry.run_metrics",
+    "cloaca_tools.transfer", "cloaca_tools.doctor", "cloaca_core.features.telemetry.run_metrics",
 )  # fmt: skip
 NEVER_TO_LIST_RUNS = (
-    *NEVER_TO_LOOK, "cloaca_core._engine.observe.run_reader", "cloaca_core._engine.plan.restore",
-    "cloaca_core._engine.observe.explainer", "cloaca_core._engine.orchestrate",
-    "cloaca_core.observe.tree", "cloaca_core.observe.graph", "cloaca_core.observe.changes",
-    "cloaca_core.observe.statistics", "cloaca_core.observe.timeline", "cloaca_core.runner.explain",
-    "cloaca_core.runner.history", "cloaca_core.runner.calls.steering", "cloaca_core.schedules",
+    *NEVER_TO_LOOK, "cloaca_core.engine.observe.run_reader", "cloaca_core.run.restore",
+    "cloaca_core.features.explain.explainer", "cloaca_core.engine.orchestrate",
+    "cloaca_core.views.run.tree", "cloaca_core.views.run.graph", "cloaca_core.views.run.changes",
+    "cloaca_core.views.workflows.statistics", "cloaca_core.views.run.timeline",
+    "cloaca_core.views.explain",
+    "cloaca_core.views.history", "cloaca_core.features.steering.operations",
+    "cloaca_core.features.schedules.timing",
     "cronsim", "zoneinfo",
     # Definitions, bodies and submissions: there are none.
     "cloaca_core.definition.workflow", "cloaca_core.definition.task",
     "cloaca_core.definition.recorded", "cloaca_core.definition.rules",
-    "cloaca_core.definition.retry", "cloaca_core.definition.graph",
-    "cloaca_core.definition.task_handle", "cloaca_core.definition.waits",
-    "cloaca_core._engine.execute.attempt", "cloaca_core._engine.execute.work",
-    "cloaca_core._engine.plan.merge", "cloaca_core._engine.submit.request",
-    "cloaca_core.telemetry.capture", "cloaca_core.telemetry.task_log",
+    "cloaca_core.definition.retries.policy", "cloaca_core.definition.graph",
+    "cloaca_core.definition.handles.task_handle", "cloaca_core.definition.waits",
+    "cloaca_core.engine.execute.attempt", "cloaca_core.engine.execute.work",
+    "cloaca_core.run.merge", "cloaca_core.engine.submit.request",
+    "cloaca_core.features.task_logs.capture", "cloaca_core.features.task_logs.task_log",
 )  # fmt: skip
-MOST_OF_OURS = 188
+MOST_OF_OURS = 215
 """Modules of ours that a list of runs may load: each takes half a millisecond or more."""
 
 
@@ -260,7 +272,7 @@ def test_a_list_of_runs_loads_no_view_but_its_own(looked_at: str) -> None:
     modules = modules_of(looked_at, ("runs", "list"))
 
     assert of(modules, *NEVER_TO_LIST_RUNS) == []
-    assert of(modules, "cloaca_core.observe.listing") != []
+    assert of(modules, "cloaca_core.views.lists.listing") != []
     assert len(of(modules, "cloaca_core", "cloaca_sqlite", "cloaca_tools")) <= MOST_OF_OURS
 
 

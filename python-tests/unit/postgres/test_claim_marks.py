@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from cloaca_core._engine.submit.run_rows import owned_row
-from cloaca_core.records.runs import DEFAULT_QUEUE, RunRow
+from cloaca_core.engine.submit.run_rows import owned_row
+from cloaca_core.run.rows import DEFAULT_QUEUE, RunRow
 from cloaca_postgres.claim_marks import (
     APART_S,
     MARGIN,

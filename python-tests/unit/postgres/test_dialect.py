@@ -13,15 +13,16 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from cloaca_core.assembly.sql_store import SqlStore
+from cloaca_core.assembly.store import Store
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.runs import DEFAULT_QUEUE
-from cloaca_core.records.schedules import Cancellation
-from cloaca_core.records.states import TaskStatus
-from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.features.schedules.records import Cancellation
+from cloaca_core.run.rows import DEFAULT_QUEUE
+from cloaca_core.store.batch import Batch
+from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement
-from cloaca_core.store.sql.store import SqlStore
+from cloaca_core.values.states import TaskStatus
 from cloaca_postgres import BACKEND
 from cloaca_postgres.dialect import PostgresDialect
 from cloaca_postgres.opening import open_dialect

@@ -12,9 +12,10 @@ from durability import beside_durability
 
 import cloaca
 from cloaca_core.errors import ForeignDatabaseError, StoreError
-from cloaca_core.records.findings import Finding
-from cloaca_core.store.protocol import ExaminedBackend, StoreOptions
-from cloaca_core.store.protocols.examination import Examiner
+from cloaca_core.features.transfer.backends import ExaminedBackend
+from cloaca_core.features.transfer.examination import Examiner
+from cloaca_core.features.transfer.findings import Finding
+from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres import BACKEND, examiner
 from cloaca_postgres.statements import naming
 from dev.databases.urls import with_query

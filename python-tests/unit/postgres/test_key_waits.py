@@ -10,9 +10,10 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from cloaca_core.assembly.store import Store
 from cloaca_core.errors import StoreDataError, StoreError, StoreUnavailableError
-from cloaca_core.records.steering import NewFork
-from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.features.steering.records import NewFork
+from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_postgres import BACKEND, key_waits as module
 from cloaca_testing.conformance.rows import NOW, WORKFLOW, act, any_run, new_run, submit

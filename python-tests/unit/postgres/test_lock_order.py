@@ -15,11 +15,12 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import ActRow, Reopening
-from cloaca_core.records.upkeep import Shift
-from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.steering.records import ActRow, Reopening
+from cloaca_core.features.upkeep.records import Shift
+from cloaca_core.store.batch import Batch
+from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.values.states import RunStatus
 from cloaca_postgres import BACKEND
 from cloaca_testing.conformance.rows import (
     LATER,

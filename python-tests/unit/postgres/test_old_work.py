@@ -8,7 +8,8 @@ import pytest
 
 import cloaca
 from cloaca_core.errors import StoreUnavailableError, TransferError
-from cloaca_core.store.protocol import OldBackend, StoreOptions
+from cloaca_core.features.transfer.backends import OldBackend
+from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres import BACKEND
 from cloaca_postgres.old_work import PostgresOldWork
 

@@ -18,9 +18,9 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
-from cloaca_core.records.runners import RunnerName
 from cloaca_core.store.migrate import load_before_base, load_migrations
 from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.store.runner_rows import RunnerName
 from cloaca_postgres import BACKEND
 from cloaca_postgres.connecting import Connector
 from cloaca_postgres.driver import Session

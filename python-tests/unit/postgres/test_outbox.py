@@ -13,12 +13,13 @@ import pytest_asyncio
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
+from cloaca_core.assembly.store import Store
 from cloaca_core.errors import ConfigError, StoreDataError, StoreError
-from cloaca_core.records.states import RunStatus
-from cloaca_core.records.upkeep import Shift
-from cloaca_core.records.waits import Sent
+from cloaca_core.features.upkeep.records import Shift
+from cloaca_core.features.waits.records import Sent
 from cloaca_core.store.outbox import Outbox
-from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.values.states import RunStatus
 from cloaca_postgres import BACKEND
 from cloaca_postgres.outbox import PostgresOutbox
 from cloaca_testing.conformance.rows import (

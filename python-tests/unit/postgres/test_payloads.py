@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.schedules import Cancellation
+from cloaca_core.features.schedules.records import Cancellation
+from cloaca_core.store.batch import Batch
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres import BACKEND
 from cloaca_testing.conformance.rows import (

@@ -13,8 +13,8 @@ import pytest
 from psycopg import sql
 from tables import each_row
 
-from cloaca_core._engine.submit.run_rows import owned_row
-from cloaca_core.records.runs import DEFAULT_QUEUE
+from cloaca_core.engine.submit.run_rows import owned_row
+from cloaca_core.run.rows import DEFAULT_QUEUE
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.queries import Statement

@@ -11,9 +11,10 @@ import pytest
 import pytest_asyncio
 from psycopg import sql
 
+from cloaca_core.assembly.store import Store
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.records.runs import Unserved
-from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.run.rows import Unserved
+from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres import BACKEND, dialect
 from cloaca_postgres.driver import Session
 from cloaca_testing.conformance.rows import (

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from tables import each_row
 
-from cloaca_core.store.tenants import TenantConfig
+from cloaca_core.features.tenants.credentials import TenantConfig
 from cloaca_postgres.tenants import PASSWORD_LENGTH, _Admin, _connection_string, _random_password
 from cloaca_postgres.url import Target, parse
 

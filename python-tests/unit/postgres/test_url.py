@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 from tables import each_row
 
 from cloaca_core.errors import StoreOpenError
-from cloaca_core.store.tenants import refusal_of_schema
+from cloaca_core.features.tenants.credentials import refusal_of_schema
 from cloaca_postgres.url import Target, check_schema, parse, url_of
 
 CANARY = "hunter2"

@@ -14,10 +14,12 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from cloaca_core.records.batch import Committed
-from cloaca_core.records.states import RunStatus
-from cloaca_core.records.waits import NEVER, Sent
-from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.waits.records import Sent
+from cloaca_core.store.batch import Committed
+from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.values.states import RunStatus
+from cloaca_core.values.waits import NEVER
 from cloaca_postgres import BACKEND
 from cloaca_testing.conformance.rows import (
     LATER,

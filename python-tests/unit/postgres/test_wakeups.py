@@ -13,12 +13,13 @@ from model.virtual_time import the_loop
 from psycopg import sql
 from tables import each_row
 
+from cloaca_core.assembly.sql_store import SqlStore
+from cloaca_core.assembly.store import Store
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.store.changes import Change
-from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement
-from cloaca_core.store.sql.store import SqlStore
 from cloaca_postgres import BACKEND, wakeups
 from cloaca_postgres.dialect import PostgresDialect
 from cloaca_postgres.driver import Session

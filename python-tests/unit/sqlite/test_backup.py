@@ -11,7 +11,7 @@ import pytest
 
 import cloaca
 from cloaca_core.errors import TransferError
-from cloaca_core.store.protocol import BackupBackend
+from cloaca_core.features.transfer.backends import BackupBackend
 from cloaca_sqlite import BACKEND, backup as module
 
 

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 import cloaca_core.definition.task
+from cloaca_core.client.default_runner import DefaultRunner
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
-from cloaca_core.runner.default_runner import DefaultRunner
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.file_connection import FileConnection
 

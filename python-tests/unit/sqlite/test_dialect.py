@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from cloaca_core.assembly.sql_store import SqlStore
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement
-from cloaca_core.store.sql.store import SqlStore
 from cloaca_sqlite.dialect import SqliteDialect
 from cloaca_sqlite.opening import open_dialect
 from cloaca_sqlite.url import parse

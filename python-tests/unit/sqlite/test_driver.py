@@ -23,7 +23,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement
-from cloaca_core.values.json_values import decode
+from cloaca_core.values.payloads.json_values import decode
 from cloaca_sqlite import driver
 from cloaca_sqlite.driver import Connection, Courtesy, decoded, run_steps
 from cloaca_sqlite.errors import is_busy

@@ -12,10 +12,11 @@ import pytest
 
 import cloaca
 from cloaca_core.errors import ForeignDatabaseError, StoreOpenError
-from cloaca_core.records.findings import Finding, SchemaState
+from cloaca_core.features.transfer.backends import ExaminedBackend
+from cloaca_core.features.transfer.examination import Examiner
+from cloaca_core.features.transfer.findings import Finding, SchemaState
 from cloaca_core.store.migrate import load_before_base
-from cloaca_core.store.protocol import ExaminedBackend, StoreOptions
-from cloaca_core.store.protocols.examination import Examiner
+from cloaca_core.store.protocol import StoreOptions
 from cloaca_sqlite import BACKEND
 
 

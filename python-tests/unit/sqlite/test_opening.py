@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from tables import each_row
 
+from cloaca_core.client.default_runner import DefaultRunner
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import (
     ForeignDatabaseError,
@@ -25,7 +26,6 @@ from cloaca_core.errors import (
     StoreOpenError,
     StoreReadOnlyError,
 )
-from cloaca_core.runner.default_runner import DefaultRunner
 from cloaca_core.store.migrate import load_before_base, load_migrations
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_sqlite import BACKEND, changes, dialect as dialect_module, opening

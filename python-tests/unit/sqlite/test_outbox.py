@@ -16,11 +16,12 @@ import pytest
 import pytest_asyncio
 from tables import each_row
 
+from cloaca_core.assembly.store import Store
 from cloaca_core.errors import ConfigError, StoreDataError, StoreUnavailableError
-from cloaca_core.records.states import RunStatus
-from cloaca_core.records.waits import Sent
+from cloaca_core.features.waits.records import Sent
 from cloaca_core.store.outbox import Outbox
-from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.values.states import RunStatus
 from cloaca_sqlite import BACKEND
 from cloaca_testing.conformance.rows import NOW, any_run, message, new_run, runner, stored, submit
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import Reopening
-from cloaca_core.records.upkeep import Shift
-from cloaca_core.store.protocol import Store, StoreOptions
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.steering.records import Reopening
+from cloaca_core.features.upkeep.records import Shift
+from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.values.states import RunStatus
 from cloaca_sqlite import BACKEND
 from cloaca_testing.conformance.rows import (
     LATER,

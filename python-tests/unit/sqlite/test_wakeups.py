@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from cloaca_core.assembly.sql_store import SqlStore
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.records.steering import Act
+from cloaca_core.features.steering.records import Act
 from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.dialect import Step
-from cloaca_core.store.sql.store import SqlStore
 from cloaca_sqlite import dialect, wake_socket
 from cloaca_sqlite.dialect import SqliteDialect
 from cloaca_sqlite.driver import Connection

@@ -10,7 +10,7 @@ from documents import ROOT
 
 import cloaca
 from cloaca.testing import Harness, crash_at_every_point, harness
-from cloaca_core._engine.runtime import failpoints
+from cloaca_core.engine.runtime import failpoints
 
 
 @pytest.fixture

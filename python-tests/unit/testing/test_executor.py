@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 from model.hand_clock import HandClock
 
-from cloaca_core._engine.execute.work import Stage, Work
+from cloaca_core.engine.execute.work import Stage, Work
 from cloaca_testing.driver import Driver
 from cloaca_testing.executor import DrivenExecutor
 from cloaca_testing.stand_ins import StandIns

@@ -8,11 +8,11 @@ import pytest
 from model.runs import active_run, attempt_of, graph_of
 from tables import each_row
 
-from cloaca_core._engine.execute.attempt import Attempt
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
+from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.errors import BodyCancelled, BodySuspended, ConfigError
 from cloaca_testing.stand_ins import StandIns, TaskKey, alone
 

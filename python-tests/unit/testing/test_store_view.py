@@ -10,7 +10,7 @@ import pytest
 from model.memory_store import MemoryStore
 from model.virtual_time import VirtualClock, the_loop
 
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
 from cloaca_testing.store_view import OwnLoop, OwnThread, StoreView
 
 pytestmark = pytest.mark.virtual_time

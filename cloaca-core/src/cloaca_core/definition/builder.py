@@ -25,8 +25,8 @@ from cloaca_core.values.arguments import one_of, text, wrong_type
 from cloaca_core.values.namespace import SEPARATOR, check_name
 from cloaca_core.values.node import Node, Reference, is_reference
 from cloaca_core.values.option_names import ExhaustedPolicyName, VersionPolicyName
-from cloaca_core.values.retention import Retention, read_retention
-from cloaca_core.values.time_limits import TimeLimit, read_time_limit
+from cloaca_core.values.times.retention import Retention, read_retention
+from cloaca_core.values.times.time_limits import TimeLimit, read_time_limit
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.when_ended import WhenEnded
-    from cloaca_core.values.durations import Duration
-    from cloaca_core.values.no_limit import NoLimit
     from cloaca_core.values.option_names import RunStatus
+    from cloaca_core.values.times.durations import Duration
+    from cloaca_core.values.times.no_limit import NoLimit
 
 _VERSION_POLICIES: Final[dict[str, VersionPolicyName]] = {"continue": "continue", "fail": "fail"}
 

@@ -16,7 +16,7 @@ from cloaca_core.errors import (
     ContextValueError,
     SecretsNotConfiguredError,
 )
-from cloaca_core.values.json_values import (
+from cloaca_core.values.payloads.json_values import (
     JsonValue,
     copy_value,
     decode,

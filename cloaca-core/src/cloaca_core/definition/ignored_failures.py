@@ -24,8 +24,8 @@ from cloaca_core.definition.rules import (
     rule_tasks,
 )
 from cloaca_core.definition.waits.kinds import REJECT, Approval, NodeWait, Sleep, WaitFor
-from cloaca_core.records.states import TaskStatus
 from cloaca_core.values.missing import Missing
+from cloaca_core.values.states import TaskStatus
 
 if TYPE_CHECKING:
     from cloaca_core.definition.task import Task

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from cloaca_core.definition.context import Context, normal_items
 from cloaca_core.errors import ContextTypeError, ContextValueError
-from cloaca_core.values.json_values import JsonValue, encode, mapping_hint
+from cloaca_core.values.payloads.json_values import JsonValue, encode, mapping_hint
 
 ContextLike: TypeAlias = Context | Mapping[str, Any] | None
 

@@ -1,8 +1,8 @@
 """A workflow without its code: what its runner records of it, for programs that lack the code.
 
 A runner writes ``content(workflow)`` into the table of definitions when it registers the workflow
-(``_engine/record/definition_recorder.py``). ``RecordedWorkflow.read`` makes of it the shape that
-others ask for (``_engine/observe/recorded_definitions.py``): to submit a run, to show its tasks, to
+(``features/definitions/recorder.py``). ``RecordedWorkflow.read`` makes of it the shape that others
+ask for (``features/definitions/recorded_definitions.py``): to submit a run, to show its tasks, to
 plan what would run again. Nothing here can be executed.
 """
 
@@ -13,22 +13,22 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, cast
 
-from cloaca_core.definition.retry import BackoffStrategy, RetryPolicy
-from cloaca_core.definition.retry_condition import RetryCondition
+from cloaca_core.definition.retries.condition import RetryCondition
+from cloaca_core.definition.retries.policy import BackoffStrategy, RetryPolicy
 from cloaca_core.definition.rules import Rule, parse_rule, to_dict
 from cloaca_core.definition.version_change import fingerprints
 from cloaca_core.definition.waits.record import read_wait, written_wait
-from cloaca_core.records.follow_ups import WhenEndedRow
-from cloaca_core.values.json_values import JsonValue, decode, encode
+from cloaca_core.values.definition_rows import WhenEndedRow
 from cloaca_core.values.namespace import short_name
-from cloaca_core.values.no_limit import NO_LIMIT, WORD, NoLimit
+from cloaca_core.values.payloads.json_values import JsonValue, decode, encode
+from cloaca_core.values.times.no_limit import NO_LIMIT, WORD, NoLimit
 
 if TYPE_CHECKING:
-    from cloaca_core.definition.retry_condition import Condition
+    from cloaca_core.definition.retries.condition import Condition
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.waits.kinds import NodeWait
     from cloaca_core.definition.workflow import Workflow
-    from cloaca_core.records.definitions import DefinitionRow
+    from cloaca_core.values.definition_rows import DefinitionRow
     from cloaca_core.values.option_names import ExhaustedPolicyName
 
 RetriedErrors: TypeAlias = Literal["never", "transient", "all", "pattern", "classes", "function"]

@@ -17,12 +17,12 @@ from cloaca_core.errors import (
     DefinitionError,
     DefinitionTypeError,
 )
-from cloaca_core.records.states import TaskStatus
 from cloaca_core.values.arguments import text, wrong_type
-from cloaca_core.values.json_values import JsonValue, copy_value, normalise
 from cloaca_core.values.nearest import nearest_name
 from cloaca_core.values.node import Node, Reference, TaskFunction, is_reference
 from cloaca_core.values.option_names import OperatorName
+from cloaca_core.values.payloads.json_values import JsonValue, copy_value, normalise
+from cloaca_core.values.states import TaskStatus
 
 RuleDict: TypeAlias = dict[str, Any]
 """A rule or a condition as it is written: ``{"type": …}``."""

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cloaca_core.definition.inputs import ContextLike
-    from cloaca_core.values.durations import Duration
-    from cloaca_core.values.no_limit import NoLimit
     from cloaca_core.values.option_names import FailedPolicyName
+    from cloaca_core.values.times.durations import Duration
+    from cloaca_core.values.times.no_limit import NoLimit
 
 
 class StartOptions(NamedTuple):

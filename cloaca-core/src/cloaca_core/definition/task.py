@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar, overload
 from cloaca_core.definition.callables import call_signature, is_async_callable, wrapped_signature
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.fingerprint import UNLESS_NONE
-from cloaca_core.definition.retry import RetryCondition, RetryPolicy, policy_from_arguments
+from cloaca_core.definition.retries.policy import RetryCondition, RetryPolicy, policy_from_arguments
 from cloaca_core.definition.rules import Rule, parse_rule
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.values.arguments import above_zero, wrong_type
 from cloaca_core.values.namespace import check_name
-from cloaca_core.values.no_limit import NoLimit
 from cloaca_core.values.node import Node, Reference, TaskFunction, is_reference
 from cloaca_core.values.option_names import RetryBackoffName, RetryConditionName
+from cloaca_core.values.times.no_limit import NoLimit
 
 if TYPE_CHECKING:
     from cloaca_core.definition.waits.kinds import NodeWait

@@ -17,13 +17,13 @@ from cloaca_core.definition.rules import Chosen, rule_choices, rule_tasks
 from cloaca_core.definition.task import Task
 from cloaca_core.errors import TaskNotFoundError, WorkflowValidationError
 from cloaca_core.values.arguments import text
-from cloaca_core.values.json_values import encode
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.nearest import nearest_name
-from cloaca_core.values.no_limit import NoLimit
 from cloaca_core.values.option_names import ExhaustedPolicyName, VersionPolicyName
-from cloaca_core.values.retention import Retention
-from cloaca_core.values.time_limits import TimeLimit
+from cloaca_core.values.payloads.json_values import encode
+from cloaca_core.values.times.no_limit import NoLimit
+from cloaca_core.values.times.retention import Retention
+from cloaca_core.values.times.time_limits import TimeLimit
 
 if TYPE_CHECKING:
     from cloaca_core.definition.waits.kinds import NodeWait

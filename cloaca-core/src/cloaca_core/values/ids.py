@@ -11,7 +11,7 @@ import re
 import threading
 from typing import Final
 
-from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
+from cloaca_core.values.times.clock import SYSTEM_CLOCK, Clock
 
 _RANDOM_BITS: Final = 74
 _MASK_B: Final = (1 << 62) - 1

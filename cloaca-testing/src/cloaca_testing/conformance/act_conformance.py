@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cloaca_core.records.schedules import ScheduleRow
-from cloaca_core.records.steering import ActMark, ActRow, ActSearch
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.schedules.records import ScheduleRow
+from cloaca_core.features.steering.records import ActMark, ActRow, ActSearch
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

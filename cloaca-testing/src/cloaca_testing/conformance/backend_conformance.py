@@ -17,14 +17,16 @@ from typing import Any, TypeAlias, TypeVar
 import pytest
 import pytest_asyncio
 
+from cloaca_core.assembly.store import Store, open_store
 from cloaca_core.errors import StoreError
-from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.runs import AttemptRow
-from cloaca_core.records.states import RunStatus, TaskStatus
-from cloaca_core.records.steering import Acted
-from cloaca_core.records.upkeep import Shift
-from cloaca_core.records.waits import NEVER, Sent
-from cloaca_core.store.protocol import Backend, Store, StoreOptions
+from cloaca_core.features.steering.records import Acted
+from cloaca_core.features.upkeep.records import Shift
+from cloaca_core.features.waits.records import Sent
+from cloaca_core.run.rows import AttemptRow
+from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.protocol import Backend, StoreOptions
+from cloaca_core.values.states import RunStatus, TaskStatus
+from cloaca_core.values.waits import NEVER
 from cloaca_testing.conformance.rows import (
     NOW,
     WORKFLOW,
@@ -72,7 +74,7 @@ class BackendConformance(StoreConformance):
     @pytest_asyncio.fixture
     async def store(self, url: str) -> AsyncIterator[Store]:
         """An open, empty store."""
-        store = await self.backend.open(url, StoreOptions())
+        store = await open_store(self.backend, url, StoreOptions())
         yield store
         await store.close()
 
@@ -110,7 +112,7 @@ class SharedBackendConformance(BackendConformance):
     @pytest_asyncio.fixture
     async def second(self, url: str) -> AsyncIterator[Store]:
         """Another store on the database of ``store``."""
-        second = await self.backend.open(url, StoreOptions())
+        second = await open_store(self.backend, url, StoreOptions())
         yield second
         await second.close()
 
@@ -489,7 +491,7 @@ def _in_child(backend: Backend, url: str, job: Job[T], number: int) -> T:
 
 async def _with_store(backend: Backend, url: str, job: Job[T], number: int) -> T:
     await asyncio.to_thread(_barriers[0].wait, _STARTUP_S)
-    store = await backend.open(url, StoreOptions())
+    store = await open_store(backend, url, StoreOptions())
     try:
         return await job(store, number)
     finally:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from cloaca_core.records.states import RunStatus, TaskStatus
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
+from cloaca_core.values.states import RunStatus, TaskStatus
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

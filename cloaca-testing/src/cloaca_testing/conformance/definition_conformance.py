@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from cloaca_core.records.definitions import DefinitionName, DefinitionRow
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
+from cloaca_core.values.definition_rows import DefinitionName, DefinitionRow
 from cloaca_testing.conformance.rows import NOW
 
 

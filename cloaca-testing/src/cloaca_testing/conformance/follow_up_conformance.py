@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.definitions import DefinitionRow
-from cloaca_core.records.follow_ups import FollowUpRow, NewFollowUp, WhenEndedRow
-from cloaca_core.records.runs import RunEnd, RunRow
-from cloaca_core.records.schedules import Cancellation
-from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import Reopening
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.follow_ups.records import FollowUpRow, NewFollowUp
+from cloaca_core.features.schedules.records import Cancellation
+from cloaca_core.features.steering.records import Reopening
+from cloaca_core.run.rows import RunEnd, RunRow
+from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.values.definition_rows import DefinitionRow, WhenEndedRow
 from cloaca_core.values.ids import is_run_id
+from cloaca_core.values.states import RunStatus
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
+from cloaca_core.assembly.store import Store
 from cloaca_core.errors import StoreOpenError
-from cloaca_core.records.runners import RunnerName, RunnerRow, Sharing
-from cloaca_core.records.states import SUSPECT_AFTER, ReasonCode, TaskStatus
-from cloaca_core.store.protocol import Store
+from cloaca_core.store.runner_rows import RunnerName, RunnerRow, Sharing
+from cloaca_core.values.states import SUSPECT_AFTER, ReasonCode, TaskStatus
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

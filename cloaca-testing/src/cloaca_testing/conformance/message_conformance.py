@@ -6,19 +6,14 @@ import asyncio
 
 import pytest
 
+from cloaca_core.assembly.store import Store
 from cloaca_core.errors import StoreDataError
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.states import RunStatus, TaskStatus
-from cloaca_core.records.steering import ActRow, NewFork, Reopening
-from cloaca_core.records.upkeep import Shift
-from cloaca_core.records.waits import (
-    NEVER,
-    MessageRow,
-    NewMessage,
-    OpenApprovalRow,
-    Sent,
-)
-from cloaca_core.store.protocol import Store
+from cloaca_core.features.steering.records import ActRow, NewFork, Reopening
+from cloaca_core.features.upkeep.records import Shift
+from cloaca_core.features.waits.records import MessageRow, NewMessage, OpenApprovalRow, Sent
+from cloaca_core.store.batch import Batch
+from cloaca_core.values.states import RunStatus, TaskStatus
+from cloaca_core.values.waits import NEVER
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.records.batch import Waiting
-from cloaca_core.records.runs import WaitingRow
-from cloaca_core.records.states import RunStatus
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
+from cloaca_core.run.rows import WaitingRow
+from cloaca_core.store.batch import Waiting
+from cloaca_core.values.states import RunStatus
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

@@ -10,12 +10,13 @@ from typing import Protocol
 
 import pytest
 
+from cloaca_core.assembly.store import Store
 from cloaca_core.errors import RunEndedError
-from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import ActRow
-from cloaca_core.records.waits import NEVER, Sent
+from cloaca_core.features.steering.records import ActRow
+from cloaca_core.features.waits.records import Sent
 from cloaca_core.store.outbox import Outbox
-from cloaca_core.store.protocol import Store
+from cloaca_core.values.states import RunStatus
+from cloaca_core.values.waits import NEVER
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

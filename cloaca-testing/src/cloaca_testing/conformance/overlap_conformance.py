@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.runs import RunEnd
-from cloaca_core.records.schedules import Cancellation, NewTick, TickRow
-from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus, TickOutcome
-from cloaca_core.records.steering import Parent, Stray
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.schedules.records import Cancellation, NewTick, TickRow
+from cloaca_core.features.steering.records import Parent, Stray
+from cloaca_core.run.rows import RunEnd
+from cloaca_core.store.batch import Batch
+from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus, TickOutcome
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

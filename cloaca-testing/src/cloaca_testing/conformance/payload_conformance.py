@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.schedules import Cancellation
-from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import NewFork, Reopening
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.schedules.records import Cancellation
+from cloaca_core.features.steering.records import NewFork, Reopening
+from cloaca_core.store.batch import Batch
+from cloaca_core.values.states import RunStatus
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

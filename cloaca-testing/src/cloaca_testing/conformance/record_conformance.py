@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from cloaca_core.assembly.store import Store
 from cloaca_core.errors import StoreDataError
-from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.runs import RunFilter, RunRow
-from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
-from cloaca_core.store.protocol import Store
+from cloaca_core.run.rows import RunFilter, RunRow
+from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

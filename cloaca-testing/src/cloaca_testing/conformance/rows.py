@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypedDict, Unpack
 
-from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.memos import MemoRow
-from cloaca_core.records.runners import RunnerRow
-from cloaca_core.records.runs import AttemptRow, NewRun, Park, RunEnd, RunFilter, RunRow
-from cloaca_core.records.schedules import Firing, NewTick, ScheduleRow
-from cloaca_core.records.states import RunStatus, TaskStatus, TickOutcome
-from cloaca_core.records.steering import Act, ActRow
-from cloaca_core.records.task_logs import LogChunk, OldChunk, ProgressRow
-from cloaca_core.records.triggers import NewEvent, TriggerRow
-from cloaca_core.records.waits import (
-    APPROVAL,
-    EVENT,
-    ClosedWait,
-    NewMessage,
-    WaitRow,
-    WaitTimeout,
-)
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.schedules.records import Firing, NewTick, ScheduleRow
+from cloaca_core.features.steering.records import Act, ActRow
+from cloaca_core.features.steps.records import MemoRow
+from cloaca_core.features.task_logs.records import LogChunk, OldChunk, ProgressRow
+from cloaca_core.features.triggers.records import NewEvent, TriggerRow
+from cloaca_core.features.waits.records import ClosedWait, NewMessage, WaitRow, WaitTimeout
+from cloaca_core.run.rows import AttemptRow, NewRun, Park, RunEnd, RunFilter, RunRow
+from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.runner_rows import RunnerRow
+from cloaca_core.values.states import RunStatus, TaskStatus, TickOutcome
+from cloaca_core.values.waits import APPROVAL, EVENT
 
 WORKFLOW = "public::embedded::orders"
 NOW = 1_700_000_000_000_000

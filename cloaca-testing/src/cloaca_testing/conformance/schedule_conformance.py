@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.schedules import ScheduleRow, TickRow
-from cloaca_core.records.states import RunStatus, TickOutcome
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.schedules.records import ScheduleRow, TickRow
+from cloaca_core.store.batch import Batch
+from cloaca_core.values.states import RunStatus, TickOutcome
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cloaca_core.records.runs import RunRow, WaitingRow
-from cloaca_core.records.search import (
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.search.records import (
     Claimable,
     Condition,
     Counted,
@@ -17,9 +17,9 @@ from cloaca_core.records.search import (
     RunSearch,
     WorkflowCounts,
 )
-from cloaca_core.records.states import RunStatus, TaskStatus
-from cloaca_core.store.protocol import Store
+from cloaca_core.run.rows import RunRow, WaitingRow
 from cloaca_core.values.ids import first_id_of
+from cloaca_core.values.states import RunStatus, TaskStatus
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from cloaca_core.assembly.store import Store
 from cloaca_core.errors import StoreDataError
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.states import TaskStatus
-from cloaca_core.records.steering import NewFork, Reopening
-from cloaca_core.records.task_logs import ChunkFilter, OldChunk
-from cloaca_core.records.upkeep import Shift
-from cloaca_core.store.protocol import Store
+from cloaca_core.features.steering.records import NewFork, Reopening
+from cloaca_core.features.task_logs.records import ChunkFilter, OldChunk
+from cloaca_core.features.upkeep.records import Shift
+from cloaca_core.store.batch import Batch
+from cloaca_core.values.states import TaskStatus
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from cloaca_core.records.states import RunStatus
-from cloaca_core.records.triggers import EventRow, TriggerRow
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.triggers.records import EventRow, TriggerRow
+from cloaca_core.values.states import RunStatus
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from cloaca_core.assembly.store import Store
 from cloaca_core.errors import RunNotFoundError
-from cloaca_core.records.definitions import DefinitionRow
-from cloaca_core.records.runners import RunnerName
-from cloaca_core.records.runs import Unserved
-from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import ActSearch, NewFork, Reopening
-from cloaca_core.records.upkeep import KeptWorkflow, Shift, Upkeep, Weight
-from cloaca_core.store.protocol import Store
+from cloaca_core.features.steering.records import ActSearch, NewFork, Reopening
+from cloaca_core.features.upkeep.records import KeptWorkflow, Shift, Upkeep, Weight
+from cloaca_core.run.rows import Unserved
+from cloaca_core.store.runner_rows import RunnerName
+from cloaca_core.values.definition_rows import DefinitionRow
+from cloaca_core.values.states import RunStatus
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from cloaca_core.assembly.store import Store
 from cloaca_core.errors import StoreDataError
-from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.runs import Park
-from cloaca_core.records.states import RunStatus, TaskStatus
-from cloaca_core.records.steering import Reopening
-from cloaca_core.records.upkeep import Shift
-from cloaca_core.records.waits import NEVER, SLEEP
-from cloaca_core.store.protocol import Store
+from cloaca_core.features.steering.records import Reopening
+from cloaca_core.features.upkeep.records import Shift
+from cloaca_core.run.rows import Park
+from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.values.states import RunStatus, TaskStatus
+from cloaca_core.values.waits import NEVER, SLEEP
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cloaca_core.records.steering import ACT_KINDS
+from cloaca_core.features.steering.records import ACT_KINDS
 from cloaca_tools.cli.columns import when
 from cloaca_tools.cli.output import Column, Output, output_options
 from cloaca_tools.cli.where import Where, database_options, pass_where
@@ -39,7 +39,7 @@ def list_(
     limit: int,
 ) -> None:
     """List the acts, newest first. REASON names the schedule, the trigger or the runner."""
-    from cloaca_core.values.json_forms import json_form
+    from cloaca_core.values.payloads.json_forms import json_form
 
     with where.observing() as observer:
         asked = observer.actions(limit=limit + 1, by=by, kinds=kinds or None, before=before)

@@ -12,8 +12,8 @@ from cloaca_tools.cli.output import Output, output_options
 from cloaca_tools.cli.where import Where, database_options, pass_where
 
 if TYPE_CHECKING:
-    from cloaca_core.runner.client import Client
-    from cloaca_core.runner.results import Steered
+    from cloaca_core.client.client import Client
+    from cloaca_core.features.steering.results import Steered
 
 
 @click.command()
@@ -35,7 +35,7 @@ def send(
     by: str | None,
 ) -> None:
     """Send EVENT to a run, which reads it where it waits for that, with a JSON value."""
-    from cloaca_core.runner.calls.messages import Send
+    from cloaca_core.features.waits.operations import Send
 
     value = None if payload is None else read_json(payload, "JSON")
     with where.client("rw") as client:
@@ -67,7 +67,7 @@ def approve(
 
     TASK is the node, or the name by which the body of a task asks: APPROVAL in `approvals list`.
     """
-    from cloaca_core.runner.calls.messages import Approve
+    from cloaca_core.features.waits.operations import Approve
 
     value = None if data is None else read_json(data, "--data")
     with where.client("rw") as client:
@@ -77,13 +77,13 @@ def approve(
 
 
 def _resolved(client: Client, run: str) -> str:
-    from cloaca_core.observe import Observer
+    from cloaca_core.client.observer import Observer
 
     return Observer(client).resolve(run).wait()
 
 
 def _tell(out: Output, run_id: str, done: Steered, verb: str) -> None:
-    from cloaca_core.observe.run_forms import steered_form
+    from cloaca_core.views.run_forms import steered_form
 
     words = verb if done.changed else f"not {verb}: it had been"
     out.one("run", steered_form(run_id, done), lambda: [f"{run_id} {done.status}: {words}"])

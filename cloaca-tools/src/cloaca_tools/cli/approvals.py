@@ -25,7 +25,7 @@ def command() -> None:
 @pass_where
 def list_(where: Where, out: Output, workflow: str | None, limit: int) -> None:
     """List the approvals that are open, the oldest first."""
-    from cloaca_core.values.json_forms import json_form
+    from cloaca_core.values.payloads.json_forms import json_form
 
     with where.looking() as client:
         found = client.waiting_for_people(workflow_name=workflow, limit=limit + 1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from cloaca_core.values.duration_texts import seconds_of
+from cloaca_core.values.times.duration_texts import seconds_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,7 +36,7 @@ class DurationType(_ParamType):
         if not isinstance(value, str):
             return value
         if self._may_be_none and value.lower() == "none":
-            from cloaca_core.values.no_limit import NO_LIMIT
+            from cloaca_core.values.times.no_limit import NO_LIMIT
 
             return NO_LIMIT
         seconds = seconds_of(value.strip())

@@ -20,8 +20,8 @@ from cloaca_tools.cli.steer_runs import Asked, steer, steering_options
 from cloaca_tools.cli.where import Where, database_options, pass_where
 
 if TYPE_CHECKING:
-    from cloaca_core.runner.client import Client
-    from cloaca_core.runner.results import Steered
+    from cloaca_core.client.client import Client
+    from cloaca_core.features.steering.results import Steered
 
 
 @click.command(cls=CommandWithTerms)
@@ -49,9 +49,9 @@ def retry(
         return
 
     def begin(client: Client, run: str) -> Steered:
-        from cloaca_core.runner.calls.begin_again import Retry
-        from cloaca_core.runner.calls.runs import Status
-        from cloaca_core.runner.results import Steered
+        from cloaca_core.features.reruns.operations import Retry
+        from cloaca_core.features.steering.results import Steered
+        from cloaca_core.operations.runs import Status
 
         client._do(Retry(run, tasks or None, time_limit, reason=asked.reason, by=asked.by))
         return Steered(client._do(Status(run)), changed=True)
@@ -61,9 +61,9 @@ def retry(
 
 def _show_plans(where: Where, out: Output, refs: tuple[str, ...], tasks: tuple[str, ...]) -> None:
     """Write the plan of each run, as one document."""
-    from cloaca_core.observe import Observer
-    from cloaca_core.runner.calls.begin_again import PlanRetry
-    from cloaca_core.values.json_forms import json_form
+    from cloaca_core.client.observer import Observer
+    from cloaca_core.features.reruns.operations import PlanRetry
+    from cloaca_core.values.payloads.json_forms import json_form
 
     with where.looking() as client:
         observer = Observer(client)
@@ -106,10 +106,10 @@ def fork(
     The results of completed tasks count that are not TASK or below it. The keys of -P and -f count
     as written just before TASK.
     """
-    from cloaca_core.observe import Observer
-    from cloaca_core.observe.run_forms import forked_form
-    from cloaca_core.runner.calls.begin_again import PlanFork
-    from cloaca_core.values.json_forms import json_form
+    from cloaca_core.client.observer import Observer
+    from cloaca_core.features.reruns.operations import PlanFork
+    from cloaca_core.values.payloads.json_forms import json_form
+    from cloaca_core.views.run_forms import forked_form
 
     with where.client("ro" if plan else "rw") as client:
         run_id = Observer(client).resolve(run).wait()

@@ -94,7 +94,7 @@ def _named(found: Iterable[tuple[str, str | None]], word: str) -> Iterator[Item]
 
 def _terms(where: Where, word: str) -> Iterator[Item]:
     """Terms that begin with the word: keys, and the values of a key that has known ones."""
-    from cloaca_core.observe.filters import KEYS
+    from cloaca_core.views.lists.filters import KEYS
 
     sign = "-" if word.startswith("-") else ""
     key, colon, values = word.removeprefix("-").partition(":")
@@ -119,7 +119,7 @@ def _values(where: Where, key: str, values: str) -> Iterator[Item]:
 
 
 def _statuses(_: Where, word: str) -> Iterator[Item]:
-    from cloaca_core.records.states import RunStatus
+    from cloaca_core.values.states import RunStatus
 
     yield from _named([(str(each).lower(), None) for each in RunStatus], word.lower())
 

@@ -22,7 +22,7 @@ from cloaca_tools.cli.steer_runs import SHOWN, confirm
 from cloaca_tools.cli.where import Where, database_options, opening, pass_where
 
 if TYPE_CHECKING:
-    from cloaca_core.runner.results import PruneResult
+    from cloaca_core.features.upkeep.results import PruneResult
     from cloaca_tools.transfer.copy import CopyProgress
     from cloaca_tools.transfer.import_0x import ImportReport
     from cloaca_tools.transfer.status import DatabaseStatus

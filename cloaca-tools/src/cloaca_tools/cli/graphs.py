@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cloaca_core.observe import Graph, Observer
-    from cloaca_core.runner.calls.call import Call
+    from cloaca_core.client.observer import Observer
+    from cloaca_core.engine.calls.call import Call
+    from cloaca_core.views import Graph
     from cloaca_tools.cli.output import Output
     from cloaca_tools.cli.where import Where
 

@@ -15,7 +15,7 @@ from cloaca_tools.cli.failures import Failure, code_of
 from cloaca_tools.cli.output import note
 
 if TYPE_CHECKING:
-    from cloaca_core.runner.client import Client
+    from cloaca_core.client.client import Client
     from cloaca_tools.cli.where import Where
 
 _WAITS: Final = "its runs will wait for a runner that has it"
@@ -25,7 +25,7 @@ SHOWN: Final = 10
 
 def recorded_names(client: Client) -> list[str]:
     """The full and short names of workflows that are recorded or registered with a client."""
-    from cloaca_core.observe import Observer
+    from cloaca_core.client.observer import Observer
 
     lines = Observer(client).workflows().wait()
     return [name for each in lines for name in (each.workflow, each.workflow_name)]

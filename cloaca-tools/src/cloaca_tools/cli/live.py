@@ -14,7 +14,7 @@ from cloaca_tools.cli.output import is_terminal, rich_console
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from cloaca_core.observe import RunTree
+    from cloaca_core.views import RunTree
 
 _SPARE = 2
 """Lines of the terminal that are left to the shell."""

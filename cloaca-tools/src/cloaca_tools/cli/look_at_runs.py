@@ -27,8 +27,8 @@ from cloaca_tools.cli.where import Where, database_options, pass_where
 from cloaca_tools.cli.words import clock
 
 if TYPE_CHECKING:
-    from cloaca_core.observe import RunLine
-    from cloaca_core.observe.shown_run import RanIn, ShownRun
+    from cloaca_core.views import RunLine
+    from cloaca_core.views.run.shown_run import RanIn, ShownRun
     from cloaca_tools.cli.output import Form
 
 LIMIT = 20
@@ -163,7 +163,7 @@ def tail(where: Where, out: Output, run: str) -> None:
 
     Ctrl-C ends the command, and the run goes on.
     """
-    from cloaca_core.values.json_forms import json_form
+    from cloaca_core.values.payloads.json_forms import json_form
 
     told = 0
     with where.observing() as observer:
@@ -191,7 +191,7 @@ def _event_line(event: Form) -> str:
 @pass_where
 def attempts(where: Where, out: Output, run: str, task: str | None) -> None:
     """List the attempts of a run's tasks, those of earlier rounds as well."""
-    from cloaca_core.values.json_forms import json_form
+    from cloaca_core.values.payloads.json_forms import json_form
 
     with where.observing() as observer:
         found = observer.attempts(run).wait()
@@ -233,7 +233,7 @@ def graph(where: Where, out: Output, run: str) -> None:
 @pass_where
 def explain(where: Where, out: Output, run: str) -> None:
     """Say why a run and its tasks are as they are, who may execute it and why no runner does."""
-    from cloaca_core.values.json_forms import json_form
+    from cloaca_core.values.payloads.json_forms import json_form
 
     with where.observing() as observer:
         found = observer.explain(run).wait()
@@ -251,7 +251,7 @@ def export(where: Where, run: str, output: str, mask: tuple[str, ...]) -> None:
 
     `harness.load(FILE)` of the test kit calls its failed task with exactly that.
     """
-    from cloaca_core.observe import Observer
+    from cloaca_core.client.observer import Observer
     from cloaca_tools.transfer.case import export_case
 
     with where.looking() as client:
@@ -285,7 +285,7 @@ def wait(ctx: click.Context, where: Where, out: Output, run: str, timeout: float
 
     Ctrl-C ends the wait, and the run goes on.
     """
-    from cloaca_core.observe import Observer
+    from cloaca_core.client.observer import Observer
 
     with where.looking() as client:
         observer = Observer(client)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cloaca_core.runner.calls.orders import asker
+from cloaca_core.engine.calls.orders import asker
 from cloaca_tools.cli import exits
 from cloaca_tools.cli.arguments import (
     DURATION,
@@ -24,8 +24,8 @@ from cloaca_tools.cli.output import Output, json_text, note, output_options
 from cloaca_tools.cli.where import Where, app_options, opened, pass_where
 
 if TYPE_CHECKING:
-    from cloaca_core.observe import Observer
-    from cloaca_core.runner.handles import RunHandle
+    from cloaca_core.client.handles import RunHandle
+    from cloaca_core.client.observer import Observer
 
 
 @click.command("run")
@@ -82,7 +82,7 @@ def command(
 def _detach(
     where: Where, out: Output, workflow: str, context: dict[str, Any], options: dict[str, Any]
 ) -> None:
-    from cloaca_core.observe.run_forms import submitted_form
+    from cloaca_core.views.run_forms import submitted_form
 
     registry = where.registry()
     with where.client("rw" if registry is None else "rwc", registry) as client:
@@ -95,8 +95,8 @@ def _run(
     where: Where, out: Output, workflow: str, context: dict[str, Any], options: dict[str, Any]
 ) -> int:
     """Run it to its end; the exit code."""
-    from cloaca_core.observe import Observer
-    from cloaca_core.runner.own_runner import OwnRunner
+    from cloaca_core.client.observer import Observer
+    from cloaca_core.client.own_runner import OwnRunner
 
     registry, url, schema = where.needed_registry(), where.url(), where.schema_name()
     with naming_known(registry.names):

@@ -17,7 +17,7 @@ from cloaca_tools.cli.words import runner_state
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloaca_core.observe import RunnerLine
+    from cloaca_core.views import RunnerLine
     from cloaca_tools.cli.output import Form
 
 
@@ -53,7 +53,7 @@ def drain(where: Where, out: Output, runner: str, by: str | None) -> None:
     RUNNER is its id, or the beginning of one that no other runner shares. It claims no more runs,
     waits shutdown_grace_seconds for its bodies, and gives back what is left.
     """
-    from cloaca_core.runner.calls.claiming import DrainRunner
+    from cloaca_core.operations.claiming import DrainRunner
 
     with where.observing() as observer:
         runner_id = _named(runner, observer.overview().wait().runners).id

@@ -21,8 +21,8 @@ from cloaca_tools.cli.where import Where, app_options, database_options, pass_wh
 from cloaca_tools.cli.words import ago
 
 if TYPE_CHECKING:
-    from cloaca_core.runner.client import Client
-    from cloaca_core.runner.results import Backfill
+    from cloaca_core.client.client import Client
+    from cloaca_core.features.schedules.results import Backfill
 
 _MOST: Final = 10_000
 _LIMIT = click.option("--limit", type=click.IntRange(1, _MOST), default=100, show_default=True)
@@ -85,7 +85,7 @@ def show(where: Where, out: Output, schedule: str) -> None:
 
 
 def _facts(row: Form) -> dict[str, str | None]:
-    from cloaca_core.schedules.explain import explain_schedule
+    from cloaca_core.features.schedules.timing.explain import explain_schedule
 
     words = explain_schedule(row["cron_expression"], row["timezone"]).words
     return {
@@ -131,7 +131,7 @@ _OVERLAP: Final = {
 @pass_where
 def next_(where: Where, out: Output, schedule: str) -> None:
     """Show the next ticks of a schedule, and the clock changes that affect it."""
-    from cloaca_core.schedules.explain import explain_schedule
+    from cloaca_core.features.schedules.timing.explain import explain_schedule
 
     with where.looking() as client:
         row = _found(client, schedule)
@@ -146,7 +146,7 @@ def next_(where: Where, out: Output, schedule: str) -> None:
 @output_options
 def explain(out: Output, cron: str, timezone: str) -> None:
     """Say in words when CRON ticks, with the next ticks and clock changes; opens no database."""
-    from cloaca_core.schedules.explain import explain_schedule
+    from cloaca_core.features.schedules.timing.explain import explain_schedule
 
     _explain(out, explain_schedule(cron, timezone))
 
@@ -324,7 +324,7 @@ def _instant(given: str, schedule: Form) -> str:
 
 
 def _tell(out: Output, found: Backfill, verb: str) -> None:
-    from cloaca_core.values.json_forms import json_form
+    from cloaca_core.values.payloads.json_forms import json_form
 
     summary = (
         f"{counted(len(found.scheduled_times), 'tick')} {verb}, {found.already_run:,} had a run, "

@@ -22,9 +22,10 @@ from cloaca_tools.cli.output import Column, Form, Output, note, output_options, 
 from cloaca_tools.cli.where import Where, database_options, pass_where
 
 if TYPE_CHECKING:
-    from cloaca_core.observe import Filter, Observer
-    from cloaca_core.runner.client import Client
-    from cloaca_core.runner.results import Steered
+    from cloaca_core.client.client import Client
+    from cloaca_core.client.observer import Observer
+    from cloaca_core.features.steering.results import Steered
+    from cloaca_core.views import Filter
 
 F = TypeVar("F", bound=Callable[..., Any])
 Kind: TypeAlias = Literal["cancel", "pause", "resume", "retry"]
@@ -107,7 +108,7 @@ def steering_options(function: F) -> F:
 @pass_where
 def cancel(where: Where, out: Output, asked: Asked, grace: float | None) -> None:
     """End runs as Cancelled, with the runs that they have submitted."""
-    from cloaca_core.runner.calls.steering import Cancel
+    from cloaca_core.features.steering.operations import Cancel
 
     _only_by_ids(asked, "--grace", grace)
 
@@ -125,7 +126,7 @@ def cancel(where: Where, out: Output, asked: Asked, grace: float | None) -> None
 @pass_where
 def pause(where: Where, out: Output, asked: Asked, until: str | None) -> None:
     """Start no more tasks of runs until they are resumed."""
-    from cloaca_core.runner.calls.steering import Pause
+    from cloaca_core.features.steering.operations import Pause
 
     _only_by_ids(asked, "--until", until)
 
@@ -147,7 +148,7 @@ def _only_by_ids(asked: Asked, option: str, value: object) -> None:
 @pass_where
 def resume(where: Where, out: Output, asked: Asked) -> None:
     """Let paused runs go on."""
-    from cloaca_core.runner.calls.steering import Resume
+    from cloaca_core.features.steering.operations import Resume
 
     def act(client: Client, run: str) -> Steered:
         return client._do(Resume(run, reason=asked.reason, by=asked.by))
@@ -159,7 +160,7 @@ def steer(
     where: Where, out: Output, kind: Kind, asked: Asked, act: Callable[[Client, str], Steered]
 ) -> None:
     """Act on each run that is named, or on all that the terms select."""
-    from cloaca_core.observe import Observer
+    from cloaca_core.client.observer import Observer
 
     with where.client("ro" if asked.dry_run else "rw") as client:
         observer = Observer(client)
@@ -182,16 +183,16 @@ def _steer_each(out: Output, runs: Sequence[str], one: Callable[[str], Form]) ->
 
 
 def _acts(client: Client, act: Callable[[Client, str], Steered]) -> Callable[[str], Form]:
-    from cloaca_core.observe.run_forms import steered_form
+    from cloaca_core.views.run_forms import steered_form
 
     return lambda run_id: steered_form(run_id, act(client, run_id))
 
 
 def _would_act(observer: Observer, kind: Kind) -> Callable[[str], Form]:
     """The same for a dry run: by the state of the run."""
-    from cloaca_core.observe.run_forms import steered_form
-    from cloaca_core.observe.steerable import is_steerable
-    from cloaca_core.runner.results import Steered
+    from cloaca_core.features.steering.results import Steered
+    from cloaca_core.views.lists.steerable import is_steerable
+    from cloaca_core.views.run_forms import steered_form
 
     def one(run_id: str) -> Form:
         status = observer.run(run_id).wait().status
@@ -209,8 +210,8 @@ _ACTED = (
 
 def _steer_many(observer: Observer, out: Output, kind: Kind, asked: Asked) -> None:
     """Show how many runs and which first, ask, and act."""
-    from cloaca_core.observe import parse
-    from cloaca_core.observe.steerable import steerable
+    from cloaca_core.views import parse
+    from cloaca_core.views.lists.steerable import steerable
 
     filter_ = steerable(kind, parse(*asked.terms))
     count = observer.count(filter_).wait()

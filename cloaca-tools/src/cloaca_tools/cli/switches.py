@@ -13,7 +13,7 @@ from cloaca_tools.cli.output import Form, Output, output_options
 from cloaca_tools.cli.where import Where, database_options, pass_where
 
 if TYPE_CHECKING:
-    from cloaca_core.runner.client import Client
+    from cloaca_core.client.client import Client
     from cloaca_tools.cli.completion import Complete
 
 

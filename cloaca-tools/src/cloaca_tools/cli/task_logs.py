@@ -15,8 +15,8 @@ from cloaca_tools.cli.words import clock
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cloaca_core.observe import Observer
-    from cloaca_core.runner.task_logs import LogLine
+    from cloaca_core.client.observer import Observer
+    from cloaca_core.features.task_logs.views import LogLine
 
 PAGE = 10_000
 
@@ -46,7 +46,7 @@ def command(
     With --json each line is a document in a line of its own; its position is what --after takes.
     Ctrl-C ends --follow, and the run goes on.
     """
-    from cloaca_core.values.json_forms import json_form
+    from cloaca_core.values.payloads.json_forms import json_form
 
     with where.observing() as observer:
         run_id = observer.resolve(run).wait()

@@ -14,7 +14,7 @@ from cloaca_tools.cli.output import Output, note, output_options
 from cloaca_tools.cli.where import Where, database_options, pass_where
 
 if TYPE_CHECKING:
-    from cloaca_core.runner.database_admin import DatabaseAdmin
+    from cloaca_core.client.database_admin import DatabaseAdmin
 
 _DIRECTORY = click.option(
     "--directory", metavar="FOLDER", help="The folder of tenants that are SQLite files."
@@ -38,7 +38,7 @@ def command() -> None:
 @pass_where
 def list_(where: Where, out: Output, directory: str | None) -> None:
     """List the tenants; those of PostgreSQL with their roles."""
-    from cloaca_core.runner.sqlite_tenants import SqliteTenants
+    from cloaca_core.client.sqlite_tenants import SqliteTenants
 
     if directory is not None:
         rows = [{"name": each} for each in SqliteTenants(directory).list()]
@@ -61,8 +61,8 @@ def create(where: Where, out: Output, name: str, directory: str | None, user: st
 
     On PostgreSQL the URL has a new password, which is shown this once.
     """
-    from cloaca_core.runner.sqlite_tenants import SqliteTenants
-    from cloaca_core.store.tenants import TenantConfig
+    from cloaca_core.client.sqlite_tenants import SqliteTenants
+    from cloaca_core.features.tenants.credentials import TenantConfig
 
     try:
         if directory is not None:
@@ -87,7 +87,7 @@ def remove(
     where: Where, out: Output, name: str, directory: str | None, user: str | None, yes: bool
 ) -> None:
     """Remove a tenant with all of its work."""
-    from cloaca_core.runner.sqlite_tenants import SqliteTenants
+    from cloaca_core.client.sqlite_tenants import SqliteTenants
     from cloaca_tools.cli.steer_runs import confirm
 
     confirm(f"Remove the tenant {name} with all of its work?", yes=yes)
@@ -103,7 +103,7 @@ def remove(
 
 
 def _admin(where: Where) -> DatabaseAdmin:
-    from cloaca_core.runner.database_admin import DatabaseAdmin
+    from cloaca_core.client.database_admin import DatabaseAdmin
 
     url = where.url()
     try:

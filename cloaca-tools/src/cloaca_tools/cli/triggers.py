@@ -15,7 +15,7 @@ from cloaca_tools.cli.switches import Switched, add_switches, state
 from cloaca_tools.cli.where import Where, database_options, pass_where
 
 if TYPE_CHECKING:
-    from cloaca_core.runner.client import Client
+    from cloaca_core.client.client import Client
 
 _LIMIT = click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 _TRIGGER = click.argument("trigger", shell_complete=TRIGGERS)

@@ -26,9 +26,9 @@ from cloaca_tools.cli import exits
 from cloaca_tools.cli.failures import Failure, message_of
 
 if TYPE_CHECKING:
+    from cloaca_core.client.client import Client
+    from cloaca_core.client.observer import Observer
     from cloaca_core.definition.registry import Registry
-    from cloaca_core.observe import Observer
-    from cloaca_core.runner.client import Client
 
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C")
@@ -87,7 +87,7 @@ class Where:
     @contextmanager
     def observing(self) -> Iterator[Observer]:
         """The answers to what is asked of a database that is only looked at."""
-        from cloaca_core.observe import Observer
+        from cloaca_core.client.observer import Observer
 
         with self.looking() as client:
             yield Observer(client)
@@ -95,8 +95,8 @@ class Where:
     @contextmanager
     def client(self, mode: Mode, registry: Registry | None = None) -> Iterator[Client]:
         """A client; without the registry of a program it goes by the recorded definitions."""
+        from cloaca_core.client.client import Client
         from cloaca_core.definition.registry import Registry
-        from cloaca_core.runner.client import Client
 
         url = url_with_mode(self.url(), mode)
         known = Registry() if registry is None else registry

@@ -29,8 +29,8 @@ from cloaca_tools.cli.output import note, write_file
 from cloaca_tools.cli.where import BrokenProgram, Where, app_options, opened, pass_where
 
 if TYPE_CHECKING:
+    from cloaca_core.client.worker import Worker
     from cloaca_core.definition.registry import Registry
-    from cloaca_core.runner.worker import Worker
     from cloaca_tools.cli.endpoints import Probes
     from cloaca_tools.cli.reload import Watch
 
@@ -93,7 +93,7 @@ def _execute(
     watch: Watch | None,
 ) -> None:
     """Work until the first signal and its grace period are over."""
-    from cloaca_core.runner.worker import Worker
+    from cloaca_core.client.worker import Worker
 
     url, schema = where.url(), where.schema_name()
     with (
@@ -284,7 +284,7 @@ def _probes(runner: Worker, signals: Signals) -> Probes:
 
 def _metrics(runner: Worker) -> Callable[[], str] | None:
     """The text for Prometheus, counted from now on; None where the extra is not installed."""
-    from cloaca_core.runner.metrics import render
+    from cloaca_core.client.metrics import render
 
     try:
         render(runner)

@@ -25,7 +25,7 @@ from cloaca_tools.cli.where import (
 from cloaca_tools.cli.words import ago
 
 if TYPE_CHECKING:
-    from cloaca_core.observe import WorkflowStatistics
+    from cloaca_core.views import WorkflowStatistics
 
 
 @click.group("workflows")
@@ -169,7 +169,7 @@ def pause(
     where: Where, out: Output, workflow: str, until: str | None, reason: str | None, by: str | None
 ) -> None:
     """Start no more runs of a workflow, in any process, until it is resumed."""
-    from cloaca_core.runner.calls.steering import PauseWorkflow
+    from cloaca_core.features.steering.operations import PauseWorkflow
 
     with where.client("rw") as client:
         changed = client._do(PauseWorkflow(workflow, until, reason, by))
@@ -185,7 +185,7 @@ def pause(
 @pass_where
 def resume(where: Where, out: Output, workflow: str, reason: str | None, by: str | None) -> None:
     """Let runs of a paused workflow start again."""
-    from cloaca_core.runner.calls.steering import ResumeWorkflow
+    from cloaca_core.features.steering.operations import ResumeWorkflow
 
     with where.client("rw") as client:
         changed = client._do(ResumeWorkflow(workflow, reason, by))

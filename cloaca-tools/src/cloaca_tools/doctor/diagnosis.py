@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloaca_core._engine.runtime.loop_thread import run_on_own_loop
-from cloaca_core.records.findings import Finding
+from cloaca_core.assembly.store import Store, TransferStore, open_store
+from cloaca_core.engine.runtime.loop_thread import run_on_own_loop
+from cloaca_core.features.transfer.backends import ExaminedBackend
+from cloaca_core.features.transfer.findings import Finding
 from cloaca_core.store.backends import backend_for
-from cloaca_core.store.protocol import Backend, ExaminedBackend, Store, StoreOptions, TransferStore
+from cloaca_core.store.protocol import Backend, StoreOptions
 from cloaca_core.store.urls import url_of
-from cloaca_core.values.clock import SYSTEM_CLOCK, Clock
+from cloaca_core.values.times.clock import SYSTEM_CLOCK, Clock
 from cloaca_tools.doctor.installed import of_installed
 from cloaca_tools.doctor.judgement import of_schema, of_strays, of_work, worst_first
 from cloaca_tools.doctor.work import read_work
@@ -101,7 +103,7 @@ async def _diagnose(backend: Backend, url: str, options: StoreOptions, *, deep: 
 async def _of_store(
     backend: Backend, url: str, options: StoreOptions, *, deep: bool
 ) -> list[Finding]:
-    store = await backend.open(url, options)
+    store = await open_store(backend, url, options)
     try:
         found = of_work(await read_work(store, options.clock.wall()))
         return [*found, *await _of_rows(store)] if deep else found
@@ -128,7 +130,7 @@ async def _check(backend: Backend, url: str, options: StoreOptions) -> tuple[Fin
         finally:
             await examiner.close()
     if is_current:
-        store = await backend.open(url, options)
+        store = await open_store(backend, url, options)
         try:
             found += await _of_rows(store)
         finally:

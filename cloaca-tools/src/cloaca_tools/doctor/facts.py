@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from cloaca_core.records.runs import WaitingRow
-from cloaca_core.records.upkeep import Upkeep
+from cloaca_core.features.upkeep.records import Upkeep
+from cloaca_core.run.rows import WaitingRow
 
 OVERDUE: Final = 5 * 60 * 1_000_000
 """µs. Work that a runner should have begun so long ago is not begun."""

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.runner.calls.call import Call, unchanged
+from cloaca_core.engine.calls.call import Call, unchanged
 from cloaca_tools.doctor.judgement import of_work, worst_first
 from cloaca_tools.doctor.work import read_work
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.observe.onlooker import Looks
-    from cloaca_core.records.findings import Finding
-    from cloaca_core.runner.async_client import AsyncClient
-    from cloaca_core.runner.client import Client
+    from cloaca_core.assembly.onlooker import Looks
+    from cloaca_core.client.async_client import AsyncClient
+    from cloaca_core.client.client import Client
+    from cloaca_core.features.transfer.findings import Finding
 
 MOST: Final = 5_000
 """Unfinished runs of a state: with more the size is not read, which would count them all."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from cloaca_core.records.findings import SEVERITIES, Finding, SchemaState
-from cloaca_core.values.instants import instant_text, nearest_shown
+from cloaca_core.features.transfer.findings import SEVERITIES, Finding, SchemaState
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.shell import command
+from cloaca_core.values.times.instants import instant_text, nearest_shown
 from cloaca_core.values.wording import slot_wait
 from cloaca_tools.doctor.facts import LEAVING_LONG, OVERDUE, Late, Work
 

@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core._engine.recover.liveness import Liveness
-from cloaca_core._engine.recover.process_identity import this_process
-from cloaca_core.records.runners import RunnerRow, Sharing
-from cloaca_core.records.runs import RunFilter, RunRow
-from cloaca_core.records.states import RunStatus
+from cloaca_core.engine.recover.liveness import Liveness
+from cloaca_core.engine.recover.process_identity import this_process
+from cloaca_core.run.rows import RunFilter, RunRow
+from cloaca_core.store.runner_rows import RunnerRow, Sharing
+from cloaca_core.values.states import RunStatus
 from cloaca_tools.doctor.facts import LONG, OVERDUE, Late, SeenRunner, Work
 
 if TYPE_CHECKING:
-    from cloaca_core.store.protocol import Store
+    from cloaca_core.assembly.store import Store
 
 MOST: Final = 1000
 """So many rows of a kind are looked at."""

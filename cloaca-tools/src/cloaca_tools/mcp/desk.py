@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from cloaca_core.observe import Observer
+from cloaca_core.client.observer import Observer
 
 if TYPE_CHECKING:
-    from cloaca_core.runner.calls.operation import Operation
-    from cloaca_core.runner.client import Client
-    from cloaca_core.telemetry.redaction import Redact
+    from cloaca_core.client.client import Client
+    from cloaca_core.engine.calls.operation import Operation
+    from cloaca_core.values.payloads.redaction import Redact
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Final
 
 from cloaca_core.errors import ConfigError
-from cloaca_core.observe import json_form
-from cloaca_core.observe.changes import masked_change
+from cloaca_core.views import json_form
+from cloaca_core.views.run.changes import masked_change
 from cloaca_tools.mcp.bounds import Form, page
 from cloaca_tools.mcp.desk import Desk
 from cloaca_tools.mcp.schemas import flag, text, whole

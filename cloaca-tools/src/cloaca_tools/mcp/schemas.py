@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloaca_core.values.json_schema import Schema
+from cloaca_core.values.payloads.json_schema import Schema
 
 
 def text(description: str) -> Schema:

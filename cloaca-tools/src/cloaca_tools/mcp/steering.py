@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from cloaca_core.observe import json_form
-from cloaca_core.observe.run_forms import forked_form, steered_form, submitted_form
-from cloaca_core.runner.calls.begin_again import PlanFork, PlanRetry, Retry
-from cloaca_core.runner.calls.messages import Approve, Send
-from cloaca_core.runner.calls.runs import Status
-from cloaca_core.runner.calls.steering import Cancel, Pause, Resume
-from cloaca_core.runner.results import Steered
+from cloaca_core.features.reruns.operations import PlanFork, PlanRetry, Retry
+from cloaca_core.features.steering.operations import Cancel, Pause, Resume
+from cloaca_core.features.steering.results import Steered
+from cloaca_core.features.waits.operations import Approve, Send
+from cloaca_core.operations.runs import Status
+from cloaca_core.views import json_form
+from cloaca_core.views.run_forms import forked_form, steered_form, submitted_form
 from cloaca_tools.mcp.bounds import Form
 from cloaca_tools.mcp.desk import Desk
 from cloaca_tools.mcp.looking import RUN, WORKFLOW

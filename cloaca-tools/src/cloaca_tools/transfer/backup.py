@@ -7,9 +7,9 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from cloaca_core._engine.runtime.loop_thread import run_on_own_loop
+from cloaca_core.engine.runtime.loop_thread import run_on_own_loop
 from cloaca_core.errors import TransferError
-from cloaca_core.store.protocol import BackupBackend
+from cloaca_core.features.transfer.backends import BackupBackend
 from cloaca_tools.transfer.opened import Place
 
 

@@ -9,27 +9,27 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from cloaca_core._engine.orchestrate.adoption import keys_of, patches_of
-from cloaca_core._engine.plan.graph import plan_graph
-from cloaca_core._engine.plan.restore import change_from_json, restore
-from cloaca_core._engine.plan.task_inputs import task_inputs
+from cloaca_core.engine.calls.call import Call
+from cloaca_core.engine.orchestrate.adoption import keys_of, patches_of
 from cloaca_core.errors import TransferError
-from cloaca_core.records.memos import MemoRow
-from cloaca_core.records.runs import AttemptRow, RunRow
-from cloaca_core.records.states import TaskStatus
-from cloaca_core.records.waits import MessageRow
-from cloaca_core.runner.calls.call import Call
+from cloaca_core.features.steps.records import MemoRow
+from cloaca_core.features.waits.records import MessageRow
+from cloaca_core.run.graph import plan_graph
+from cloaca_core.run.restore import change_from_json, restore
+from cloaca_core.run.rows import AttemptRow, RunRow
+from cloaca_core.run.task_inputs import task_inputs
 from cloaca_core.values.arguments import refuse_other_types
-from cloaca_core.values.digests import digest_of
-from cloaca_core.values.instants import instant_text
-from cloaca_core.values.json_values import decode
+from cloaca_core.values.payloads.digests import digest_of
+from cloaca_core.values.payloads.json_values import decode
+from cloaca_core.values.states import TaskStatus
+from cloaca_core.values.times.instants import instant_text
 from cloaca_tools.transfer.masking import Masking
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.observe.onlooker import Looks
-    from cloaca_core.runner.async_client import AsyncClient
-    from cloaca_core.runner.client import Client
-    from cloaca_core.values.json_values import JsonValue
+    from cloaca_core.assembly.onlooker import Looks
+    from cloaca_core.client.async_client import AsyncClient
+    from cloaca_core.client.client import Client
+    from cloaca_core.values.payloads.json_values import JsonValue
 
 SCHEMA: Final = 1
 KIND: Final = "cloaca case"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from cloaca_core._engine.runtime.loop_thread import run_on_own_loop
+from cloaca_core.engine.runtime.loop_thread import run_on_own_loop
 from cloaca_core.errors import ConfigError, StoreError, TransferError
 from cloaca_core.store.tables import TABLES, Key, Table
 from cloaca_tools.transfer.in_flight import (
@@ -33,8 +33,8 @@ from cloaca_tools.transfer.pages import pages
 from cloaca_tools.transfer.sums import TableSum
 
 if TYPE_CHECKING:
-    from cloaca_core.store.protocol import TransferStore
-    from cloaca_core.store.protocols.transfer import Transfer
+    from cloaca_core.assembly.store import TransferStore
+    from cloaca_core.features.transfer.part import Transfer
 
 Phase: TypeAlias = Literal["compare", "copy", "verify"]
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
 
-from cloaca_core._engine.fire.tick_rows import timing_of
-from cloaca_core._engine.runtime.loop_thread import run_on_own_loop
+from cloaca_core.engine.runtime.loop_thread import run_on_own_loop
 from cloaca_core.errors import (
     ContextValueError,
     ScheduleError,
@@ -18,19 +17,21 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
     TransferError,
 )
-from cloaca_core.records.old_work import Release
-from cloaca_core.records.states import RunStatus
-from cloaca_core.store.protocol import OldBackend, StoreOptions
+from cloaca_core.features.schedules.tick_rows import timing_of
+from cloaca_core.features.transfer.backends import OldBackend
+from cloaca_core.features.transfer.old_work_records import Release
+from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.tables import BY_NAME
+from cloaca_core.values.states import RunStatus
 from cloaca_tools.transfer.old_rows import NewRows, full_name, rows_of, schedule_of, workflow_of
 from cloaca_tools.transfer.opened import Place
 
 if TYPE_CHECKING:
-    from cloaca_core.records.old_work import OldRun, OldSchedule
-    from cloaca_core.records.schedules import ScheduleRow
-    from cloaca_core.store.protocol import TransferStore
-    from cloaca_core.store.protocols.old_work import OldWork
-    from cloaca_core.values.instants import Instant
+    from cloaca_core.assembly.store import TransferStore
+    from cloaca_core.features.schedules.records import ScheduleRow
+    from cloaca_core.features.transfer.old_work import OldWork
+    from cloaca_core.features.transfer.old_work_records import OldRun, OldSchedule
+    from cloaca_core.values.times.instants import Instant
 
 _PAGE: Final = 200
 _GOES_ON: Final = (RunStatus.PENDING, RunStatus.PAUSED)

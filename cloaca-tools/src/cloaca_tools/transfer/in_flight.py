@@ -6,18 +6,18 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core._engine.recover.liveness import Liveness
-from cloaca_core._engine.recover.process_identity import this_process
+from cloaca_core.engine.recover.liveness import Liveness
+from cloaca_core.engine.recover.process_identity import this_process
 from cloaca_core.errors import RunsInFlightError, TransferError
-from cloaca_core.records.runs import RunFilter, RunRow
-from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import Act
+from cloaca_core.features.steering.records import Act
+from cloaca_core.run.rows import RunFilter, RunRow
 from cloaca_core.values.ids import RunIds
-from cloaca_core.values.instants import instant_text
+from cloaca_core.values.states import RunStatus
+from cloaca_core.values.times.instants import instant_text
 
 if TYPE_CHECKING:
-    from cloaca_core.records.schedules import ScheduleRow
-    from cloaca_core.store.protocol import Store
+    from cloaca_core.assembly.store import Store
+    from cloaca_core.features.schedules.records import ScheduleRow
 
 UNENDED: Final = (
     RunStatus.PENDING,

@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple, cast
 
-from cloaca_core.records.old_work import OldRun, OldSchedule, OldTask, Release
-from cloaca_core.records.runs import DEFAULT_QUEUE, THE_TASK
-from cloaca_core.records.schedules import ScheduleRow
-from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
+from cloaca_core.features.schedules.records import ScheduleRow
+from cloaca_core.features.transfer.old_work_records import OldRun, OldSchedule, OldTask, Release
+from cloaca_core.run.rows import DEFAULT_QUEUE, THE_TASK
 from cloaca_core.store.tables import BY_NAME, Table
-from cloaca_core.values.instants import Instant
-from cloaca_core.values.json_values import decode, encode, normalise
+from cloaca_core.values.payloads.json_values import decode, encode, normalise
+from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.text import storable_text
+from cloaca_core.values.times.instants import Instant
 
 RELEASE_TAG: Final = "imported_from"
 ID_TAG: Final = "imported_id"

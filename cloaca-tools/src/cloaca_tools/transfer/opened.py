@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from os import PathLike
 
+from cloaca_core.assembly.store import TransferStore
 from cloaca_core.errors import TransferError
 from cloaca_core.store.backends import backend_for
-from cloaca_core.store.protocol import Backend, StoreOptions, TransferStore
+from cloaca_core.store.protocol import Backend, StoreOptions
 from cloaca_core.store.urls import url_of
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cloaca_core.store.tables import Key, Table
 
 if TYPE_CHECKING:
-    from cloaca_core.store.protocols.transfer import Transfer
+    from cloaca_core.features.transfer.part import Transfer
 
 FIRST: Final = 100
 """Rows of the first page."""

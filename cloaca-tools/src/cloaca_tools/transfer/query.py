@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Final
 
-from cloaca_core._engine.runtime.loop_thread import run_on_own_loop
+from cloaca_core.engine.runtime.loop_thread import run_on_own_loop
 from cloaca_core.errors import TransferError
-from cloaca_core.records.answers import Bounds, Rows
-from cloaca_core.store.protocol import QueriedBackend, StoreOptions
+from cloaca_core.features.transfer.answers import Bounds, Rows
+from cloaca_core.features.transfer.backends import QueriedBackend
+from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.arguments import refuse_other_types
 from cloaca_tools.transfer.opened import Place
 

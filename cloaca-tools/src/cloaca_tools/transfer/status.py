@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
 
-from cloaca_core._engine.recover.liveness import Liveness
-from cloaca_core._engine.recover.process_identity import this_process
-from cloaca_core._engine.runtime.loop_thread import run_on_own_loop
+from cloaca_core.engine.recover.liveness import Liveness
+from cloaca_core.engine.recover.process_identity import this_process
+from cloaca_core.engine.runtime.loop_thread import run_on_own_loop
 from cloaca_core.errors import StoreOpenError, StoreReadOnlyError, TransferError
-from cloaca_core.records.findings import PendingMigration, SchemaState
-from cloaca_core.records.runs import RunFilter
-from cloaca_core.records.states import RunStatus
-from cloaca_core.store.protocol import ExaminedBackend, StoreOptions
+from cloaca_core.features.transfer.backends import ExaminedBackend
+from cloaca_core.features.transfer.findings import PendingMigration, SchemaState
+from cloaca_core.run.rows import RunFilter
+from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.values.states import RunStatus
 from cloaca_tools.transfer.opened import Place
 
 

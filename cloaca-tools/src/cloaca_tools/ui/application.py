@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from cloaca_core.runner.async_client import AsyncClient
-    from cloaca_core.runner.client import Client
+    from cloaca_core.client.async_client import AsyncClient
+    from cloaca_core.client.client import Client
     from cloaca_tools.ui.guard.entrance import Entrance
     from cloaca_tools.ui.visitors import Auth
 

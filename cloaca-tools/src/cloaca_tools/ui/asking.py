@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from cloaca_core.errors import CloacaError
-from cloaca_core.observe.inbox import WaitingForPeople
-from cloaca_core.telemetry.masking import masked
-from cloaca_core.values.clock import SYSTEM_CLOCK
-from cloaca_core.values.instants import to_datetime
+from cloaca_core.features.telemetry.masking import masked
+from cloaca_core.values.times.clock import SYSTEM_CLOCK
+from cloaca_core.values.times.instants import to_datetime
+from cloaca_core.views.inbox import WaitingForPeople
 from cloaca_tools.ui.desk.desk import Desk
 from cloaca_tools.ui.guard.forms import (
     FIELD,

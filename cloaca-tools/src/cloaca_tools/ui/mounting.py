@@ -9,8 +9,8 @@ from cloaca_core.errors import ConfigTypeError, missing_extra
 from cloaca_core.values.arguments import refuse_other_types
 
 if TYPE_CHECKING:
-    from cloaca_core.runner.async_client import AsyncClient
-    from cloaca_core.runner.client import Client
+    from cloaca_core.client.async_client import AsyncClient
+    from cloaca_core.client.client import Client
     from cloaca_tools.ui.application import Application
     from cloaca_tools.ui.visitors import Auth
 

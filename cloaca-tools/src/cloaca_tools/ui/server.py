@@ -22,7 +22,7 @@ from cloaca_tools.ui.visitors import Visitor
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from cloaca_core.runner.client import Client
+    from cloaca_core.client.client import Client
 
 LOOPBACK: Final = "127.0.0.1"
 _GRACE: Final = 1

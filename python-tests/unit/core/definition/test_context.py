@@ -20,7 +20,7 @@ from cloaca_core.errors import (
     ContextValueError,
     SecretsNotConfiguredError,
 )
-from cloaca_core.values.json_values import JsonValue
+from cloaca_core.values.payloads.json_values import JsonValue
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | TEXT

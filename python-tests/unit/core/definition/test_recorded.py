@@ -16,15 +16,14 @@ from cloaca_core.definition.recorded import (
     when_ended_rows,
 )
 from cloaca_core.definition.registry import Registry
-from cloaca_core.definition.retry import BackoffStrategy, RetryPolicy
-from cloaca_core.definition.retry_condition import RetryCondition
+from cloaca_core.definition.retries.condition import RetryCondition
+from cloaca_core.definition.retries.policy import BackoffStrategy, RetryPolicy
 from cloaca_core.definition.rules import context_value, none_of, parse_rule, task_failed
 from cloaca_core.definition.task import task
 from cloaca_core.definition.version_change import fingerprints
 from cloaca_core.definition.workflow import Workflow
-from cloaca_core.records.definitions import DefinitionRow
-from cloaca_core.records.follow_ups import WhenEndedRow
-from cloaca_core.values.no_limit import NO_LIMIT
+from cloaca_core.values.definition_rows import DefinitionRow, WhenEndedRow
+from cloaca_core.values.times.no_limit import NO_LIMIT
 
 
 def nothing(_: object) -> None:

@@ -41,10 +41,10 @@ from cloaca_core.definition.rules import (
     to_dict,
 )
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
-from cloaca_core.records.states import TaskStatus
-from cloaca_core.values.json_values import JsonValue
 from cloaca_core.values.node import Node
 from cloaca_core.values.option_names import OperatorName
+from cloaca_core.values.payloads.json_values import JsonValue
+from cloaca_core.values.states import TaskStatus
 
 OPPOSITES: tuple[tuple[OperatorName, OperatorName], ...] = (
     ("equals", "not_equals"),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from tables import each_row
 
-from cloaca_core.definition.retry import RetryPolicy
+from cloaca_core.definition.retries.policy import RetryPolicy
 from cloaca_core.definition.rules import parse_rule, rule_tasks, task_success
 from cloaca_core.definition.task import DeclaredTask, Options
 from cloaca_core.definition.task_block import Block

@@ -10,7 +10,7 @@ from tables import each_row
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.when_ended import WhenEnded, read_when_ended
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
-from cloaca_core.records.states import RunStatus
+from cloaca_core.values.states import RunStatus
 
 FLOW = "acme::shop::nightly"
 

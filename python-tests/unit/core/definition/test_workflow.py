@@ -12,7 +12,7 @@ import pytest
 from tables import each_row
 
 from cloaca_core.definition.fingerprint import fingerprint
-from cloaca_core.definition.retry import RetryPolicy
+from cloaca_core.definition.retries.policy import RetryPolicy
 from cloaca_core.definition.rules import (
     RuleDict,
     all_of,
@@ -31,7 +31,7 @@ from cloaca_core.errors import (
     TaskNotFoundError,
     WorkflowValidationError,
 )
-from cloaca_core.values.no_limit import NO_LIMIT
+from cloaca_core.values.times.no_limit import NO_LIMIT
 
 
 def noop(context: object) -> None:

@@ -9,8 +9,8 @@ import pytest
 from model.quiet import quiet
 from unit.engine_scene import Scene, nothing
 
-from cloaca_core._engine.engine import Engine
-from cloaca_core._engine.subjects import Subject
+from cloaca_core.assembly.engine import Engine
+from cloaca_core.engine.subjects import Subject
 
 pytestmark = pytest.mark.virtual_time
 

@@ -10,13 +10,13 @@ from tables import each_row
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.nodes.approval import approval
-from cloaca_core.definition.retry import policy_from_arguments
+from cloaca_core.definition.retries.policy import policy_from_arguments
 from cloaca_core.definition.rules import Operator, context_value
 from cloaca_core.errors import ConfigError, DefinitionError
-from cloaca_core.records.states import RunStatus, TaskStatus
-from cloaca_core.schedules.catch_up import catch_up_policy
-from cloaca_core.schedules.overlap import overlap_policy
+from cloaca_core.features.schedules.timing.catch_up import catch_up_policy
+from cloaca_core.features.schedules.timing.overlap import overlap_policy
 from cloaca_core.values import option_names as names
+from cloaca_core.values.states import RunStatus, TaskStatus
 
 
 def accepted(message: object) -> set[str]:

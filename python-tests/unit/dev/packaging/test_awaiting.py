@@ -15,8 +15,8 @@ BLOCKING = '''"""A module."""
 
 from collections.abc import Iterator
 
-from package.runner.handles import RunHandle
-from package.runner.waiting import refuse_blocking_call
+from package.client.handles import RunHandle
+from package.client.waiting import refuse_blocking_call
 
 
 class Client:
@@ -84,8 +84,8 @@ def test_each_wait_is_awaited_and_all_else_stays(awaiting: Awaiting) -> None:
 def test_imports_are_those_of_the_rendered_modules(awaiting: Awaiting) -> None:
     assert awaiting.imports("client.py").splitlines() == [
         "from collections.abc import AsyncIterator",
-        "from package.runner.async_handles import AsyncRunHandle",
-        "from package.runner.waiting import heed_cancel",
+        "from package.client.async_handles import AsyncRunHandle",
+        "from package.client.waiting import heed_cancel",
     ]
 
 

@@ -9,7 +9,7 @@ import click
 import pytest
 from tables import each_row
 
-from cloaca_core.values.no_limit import NO_LIMIT
+from cloaca_core.values.times.no_limit import NO_LIMIT
 from cloaca_tools.cli.arguments import DURATION, LIMIT, context_of, tags_of
 
 

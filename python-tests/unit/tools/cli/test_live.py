@@ -10,8 +10,8 @@ from model.families import attempt, family, run, tasks, view
 from rich.console import Console
 from tables import each_row
 
-from cloaca_core.observe import RunTree
-from cloaca_core.observe.tree import tree
+from cloaca_core.views import RunTree
+from cloaca_core.views.run.tree import tree
 from cloaca_tools.cli.live import View
 
 OF = tasks(**{f"task{number:02}" + "x" * 60: [] for number in range(20)})

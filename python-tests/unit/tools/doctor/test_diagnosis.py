@@ -7,8 +7,8 @@ from durability import beside_durability
 
 import cloaca
 from cloaca_core.errors import ConfigTypeError, StoreOpenError
-from cloaca_core.records.findings import Finding
-from cloaca_core.values.clock import Clock
+from cloaca_core.features.transfer.findings import Finding
+from cloaca_core.values.times.clock import Clock
 from cloaca_tools.doctor.diagnosis import Diagnosis, diagnose
 
 HOUR = 3_600_000_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tables import each_row
 
-from cloaca_core.values.json_schema import Schema, mismatch
-from cloaca_core.values.json_values import JsonValue
+from cloaca_core.values.payloads.json_schema import Schema, mismatch
+from cloaca_core.values.payloads.json_values import JsonValue
 from cloaca_tools.mcp import schemas
 
 D = "what it is"

@@ -10,8 +10,8 @@ import pytest
 from tables import each_row
 
 from cloaca_core.errors import RunNotFoundError
-from cloaca_core.telemetry.redaction import unchanged
-from cloaca_core.values.json_values import JsonValue
+from cloaca_core.values.payloads.json_values import JsonValue
+from cloaca_core.values.payloads.redaction import unchanged
 from cloaca_tools.cli.output import SCHEMA
 from cloaca_tools.mcp.bounds import MOST, Form, size
 from cloaca_tools.mcp.desk import Desk

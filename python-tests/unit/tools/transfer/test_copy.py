@@ -18,9 +18,9 @@ from tables import each_row
 
 import cloaca
 from cloaca_core.errors import ConfigError, RunsInFlightError, StoreError, TransferError
-from cloaca_core.records.runners import RunnerRow
-from cloaca_core.records.steering import Act
+from cloaca_core.features.steering.records import Act
 from cloaca_core.store.migrate import load_head
+from cloaca_core.store.runner_rows import RunnerRow
 from cloaca_core.store.tables import BY_NAME, TABLES, Table
 from cloaca_tools.transfer.copy import CopyProgress, CopyReport, Progress, copy_database
 from cloaca_tools.transfer.opened import Place

@@ -13,7 +13,7 @@ from own_database import OwnDatabases
 
 import cloaca
 from cloaca_core.errors import ForeignDatabaseError, StoreOpenError, TransferError
-from cloaca_core.store.sql.transfer import SqlTransfer
+from cloaca_core.features.transfer.sql import SqlTransfer
 from cloaca_tools.transfer.import_0x import ImportReport, import_0x
 
 DATA = Path(__file__).parents[3] / "data"

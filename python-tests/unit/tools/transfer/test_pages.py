@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from tables import each_row
 
-from cloaca_core.store.protocols.transfer import Transfer
+from cloaca_core.features.transfer.part import Transfer
 from cloaca_core.store.tables import BY_NAME, Key, Table
 from cloaca_tools.transfer.pages import FIRST, LARGE, MOST, SMALL, next_limit, pages, weight_of
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cloaca_core.observe.graph import Graph, GraphEdge, GraphNode
 from cloaca_core.values.option_names import TaskStatus
+from cloaca_core.views.run.graph import Graph, GraphEdge, GraphNode
 from cloaca_tools.ui.paths import Paths
 from cloaca_tools.ui.templating import templates
 

@@ -9,10 +9,10 @@ from cloaca_core.definition.nodes.declare import declare
 from cloaca_core.definition.waits.approvals import read_approval
 from cloaca_core.definition.waits.kinds import REJECT
 from cloaca_core.values.arguments import one_of
-from cloaca_core.values.durations import Duration
 from cloaca_core.values.missing import MISSING, Missing
 from cloaca_core.values.node import Node, Reference
 from cloaca_core.values.option_names import RejectPolicyName
+from cloaca_core.values.times.durations import Duration
 
 _REJECT_POLICIES: Final[dict[str, RejectPolicyName]] = {"skip": "skip", "fail": "fail"}
 

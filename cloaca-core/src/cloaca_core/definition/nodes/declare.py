@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
 
-from cloaca_core.definition.retry import RetryPolicy
+from cloaca_core.definition.retries.policy import RetryPolicy
 from cloaca_core.definition.rules import parse_rule
 from cloaca_core.definition.task import (
     DeclaredTask,

@@ -10,8 +10,8 @@ from cloaca_core.definition.waits.kinds import Sleep
 from cloaca_core.definition.waits.options import read_until
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
 from cloaca_core.values.arguments import wrong_type
-from cloaca_core.values.durations import Duration, read_seconds
 from cloaca_core.values.node import Node, Reference
+from cloaca_core.values.times.durations import Duration, read_seconds
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -9,10 +9,10 @@ from cloaca_core.definition.nodes.declare import declare
 from cloaca_core.definition.waits.kinds import WaitFor
 from cloaca_core.definition.waits.options import read_timeout, short_text
 from cloaca_core.errors import ContextError, ContextTypeError, DefinitionError, DefinitionTypeError
-from cloaca_core.values.durations import Duration
-from cloaca_core.values.json_values import JsonValue, normalise
 from cloaca_core.values.missing import MISSING, Missing
 from cloaca_core.values.node import Node, Reference
+from cloaca_core.values.payloads.json_values import JsonValue, normalise
+from cloaca_core.values.times.durations import Duration
 
 
 def wait_for(

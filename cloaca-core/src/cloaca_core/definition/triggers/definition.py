@@ -103,7 +103,7 @@ def _cron(cron: object, workflow: str | None, timezone: object) -> tuple[str, st
     zone = "UTC" if timezone is None else timezone
     zone = text("timezone", zone)
     # Imported here: cron and time zones would make ``import cloaca`` a tenth slower.
-    from cloaca_core.schedules.cron import CronExpression
+    from cloaca_core.definition.cron.expression import CronExpression
 
     CronExpression(cron, zone)
     return cron, zone

@@ -19,8 +19,8 @@ from cloaca_core.definition.triggers.result import TriggerResult
 from cloaca_core.errors import ContextError, DefinitionError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.values.arguments import wrong_type
-from cloaca_core.values.clock import SYSTEM_CLOCK
-from cloaca_core.values.instants import to_datetime
+from cloaca_core.values.times.clock import SYSTEM_CLOCK
+from cloaca_core.values.times.instants import to_datetime
 
 log: SafeLogger = SafeLogger("cloaca.triggers")
 

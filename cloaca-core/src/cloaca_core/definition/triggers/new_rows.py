@@ -18,7 +18,7 @@ from cloaca_core.definition.triggers.result import TriggerResult
 from cloaca_core.errors import ContextError, DefinitionError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.values.arguments import text, wrong_type
-from cloaca_core.values.json_values import JsonValue, encode, normalise
+from cloaca_core.values.payloads.json_values import JsonValue, encode, normalise
 
 log: SafeLogger = SafeLogger("cloaca.triggers")
 

@@ -9,7 +9,7 @@ from typing import Any, final
 from cloaca_core.definition.context import Context
 from cloaca_core.errors import DefinitionError
 from cloaca_core.values.arguments import text, wrong_type
-from cloaca_core.values.json_values import mapping_hint
+from cloaca_core.values.payloads.json_values import mapping_hint
 from cloaca_core.values.text import is_storable
 
 LONGEST_KEY = 255

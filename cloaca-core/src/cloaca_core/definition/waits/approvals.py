@@ -8,10 +8,10 @@ from cloaca_core.definition.waits.kinds import Approval
 from cloaca_core.definition.waits.options import read_timeout, short_text, storable
 from cloaca_core.errors import DefinitionError
 from cloaca_core.values.arguments import text, wrong_type
-from cloaca_core.values.durations import Duration
-from cloaca_core.values.json_values import JsonValue, encode
 from cloaca_core.values.missing import Missing
 from cloaca_core.values.option_names import RejectPolicyName
+from cloaca_core.values.payloads.json_values import JsonValue, encode
+from cloaca_core.values.times.durations import Duration
 
 
 def read_approval(

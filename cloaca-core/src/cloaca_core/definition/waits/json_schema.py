@@ -1,7 +1,7 @@
 """The JSON schema of a type, for people and programs that give values of it without its code.
 
 For dataclasses, models with pydantic's ``model_json_schema``, and the types that may stand in
-their fields; the same types as ``values/value_forms.py`` takes.
+their fields; the same types as ``values/payloads/value_forms.py`` takes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import typing
 from typing import Any, Final, TypeAlias, cast
 
 from cloaca_core.errors import ContextError, DefinitionTypeError
-from cloaca_core.values.json_values import JsonValue, normalise
+from cloaca_core.values.payloads.json_values import JsonValue, normalise
 
 Schema: TypeAlias = dict[str, JsonValue]
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Literal, TypeAlias
 
-from cloaca_core.values.instants import Instant
-from cloaca_core.values.json_values import JsonValue
 from cloaca_core.values.missing import MISSING, Missing
 from cloaca_core.values.option_names import RejectPolicyName
+from cloaca_core.values.payloads.json_values import JsonValue
+from cloaca_core.values.times.instants import Instant
 
 REJECT: Final = "reject"
 """The choice that rejects, if an approval has it."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from cloaca_core.errors import DefinitionError, ScheduleError
 from cloaca_core.values.arguments import text
-from cloaca_core.values.durations import Duration, read_seconds
-from cloaca_core.values.instants import read_instant
 from cloaca_core.values.missing import Missing
 from cloaca_core.values.namespace import LONGEST_NAME
 from cloaca_core.values.text import MAX_TEXT, is_storable
+from cloaca_core.values.times.durations import Duration, read_seconds
+from cloaca_core.values.times.instants import read_instant
 
 
 def read_until(name: str, until: object) -> int:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
 from cloaca_core.definition.waits.kinds import Approval, NodeWait, Sleep, WaitFor
-from cloaca_core.values.instants import instant_text, read_instant
-from cloaca_core.values.json_values import JsonValue
 from cloaca_core.values.missing import MISSING, Missing
+from cloaca_core.values.payloads.json_values import JsonValue
+from cloaca_core.values.times.instants import instant_text, read_instant
 
 _DEFAULT: Final = "default"
 """Left out of the record of a node that has none: null is a value."""

@@ -7,19 +7,19 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
-from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.follow_ups import NewFollowUp
-from cloaca_core.records.memos import MemoRow
-from cloaca_core.records.runs import AttemptRow, Exhausted, NewRun, Park, RunEnd
-from cloaca_core.records.schedules import Cancellation, Firing, NewTick
-from cloaca_core.records.states import ReasonCode
-from cloaca_core.records.task_logs import LogChunk, OldChunk, ProgressRow
-from cloaca_core.records.triggers import NewEvent, TriggerRow
-from cloaca_core.records.waits import ClosedWait, NewMessage, WaitRow, WaitTimeout
+from cloaca_core.features.follow_ups.records import NewFollowUp
+from cloaca_core.features.schedules.records import Cancellation, Firing, NewTick
+from cloaca_core.features.steps.records import MemoRow
+from cloaca_core.features.task_logs.records import LogChunk, OldChunk, ProgressRow
+from cloaca_core.features.triggers.records import NewEvent, TriggerRow
+from cloaca_core.features.waits.records import ClosedWait, NewMessage, WaitRow, WaitTimeout
+from cloaca_core.run.rows import AttemptRow, Exhausted, NewRun, Park, RunEnd
+from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.sql.base import Queries, pair
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.payloads import Payloads
 from cloaca_core.store.sql.queries import Row, Statement
+from cloaca_core.values.states import ReasonCode
 
 _NO_TAGS = "{}"
 _NONE: Final = frozenset[Any]()

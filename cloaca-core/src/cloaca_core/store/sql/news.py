@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from cloaca_core.records.runners import Sharing
 from cloaca_core.store.changes import Change
+from cloaca_core.store.runner_rows import Sharing
 from cloaca_core.store.sql.dialect import Step
 
 _OF_RUNNERS: Final = ("release", "unregister", "register", "take_over_runs", "fence", "drain")

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
-from cloaca_core.records.runs import NewRun, RunEnd
-from cloaca_core.records.schedules import NewTick
-from cloaca_core.records.triggers import NewEvent
+from cloaca_core.features.schedules.records import NewTick
+from cloaca_core.features.triggers.records import NewEvent
+from cloaca_core.run.rows import NewRun, RunEnd
 from cloaca_core.store.sql.base import PayloadQueries
 from cloaca_core.store.sql.dialect import Step
 

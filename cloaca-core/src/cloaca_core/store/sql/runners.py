@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from cloaca_core.errors import StoreOpenError
-from cloaca_core.records.runners import RunnerName, RunnerRow
-from cloaca_core.records.states import SUSPECT_AFTER
-from cloaca_core.records.steering import ActRow
+from cloaca_core.features.steering.records import ActRow
+from cloaca_core.store.runner_rows import RunnerName, RunnerRow
 from cloaca_core.store.sql.base import SqlPart, of_act, steps_of
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row
+from cloaca_core.values.states import SUSPECT_AFTER
 
 _ALL: Final = 2**62
 """More runs than a runner owns."""

@@ -6,8 +6,7 @@ from collections.abc import Collection
 from heapq import merge
 from itertools import islice
 
-from cloaca_core.records.batch import Waiting
-from cloaca_core.records.runs import (
+from cloaca_core.run.rows import (
     DEFAULT_QUEUE,
     AttemptRow,
     RunFilter,
@@ -15,10 +14,11 @@ from cloaca_core.records.runs import (
     Unserved,
     WaitingRow,
 )
-from cloaca_core.records.states import RunStatus
+from cloaca_core.store.batch import Waiting
 from cloaca_core.store.sql.base import SqlPart, pair, steps_of
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement, counting
+from cloaca_core.values.states import RunStatus
 
 _AFTER_EVERY_ID = "\U0010ffff"
 _ENDED = frozenset((RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED))

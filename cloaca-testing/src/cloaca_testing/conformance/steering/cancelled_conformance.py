@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from cloaca_core.records.runs import RunEnd
-from cloaca_core.records.schedules import NewTick
-from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
-from cloaca_core.records.steering import Acted, Parent
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.schedules.records import NewTick
+from cloaca_core.features.steering.records import Acted, Parent
+from cloaca_core.run.rows import RunEnd
+from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import Reopening, Stray
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.steering.records import Reopening, Stray
+from cloaca_core.store.batch import Batch
+from cloaca_core.values.states import RunStatus
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

@@ -7,20 +7,18 @@ from collections.abc import Mapping
 
 import pytest
 
-from cloaca_core.records.runs import RunRow
-from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
-from cloaca_core.records.steering import (
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.steering.records import (
     Act,
     Acted,
     ActRow,
-    ForkRow,
     NewFork,
     Parent,
     Reopening,
-    RestartRow,
     RoundRow,
 )
-from cloaca_core.store.protocol import Store
+from cloaca_core.run.rows import ForkRow, RestartRow, RunRow
+from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.records.steering import Reopening
-from cloaca_core.records.waits import NEVER
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.steering.records import Reopening
+from cloaca_core.values.waits import NEVER
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.runs import Exhausted
-from cloaca_core.records.states import ReasonCode, RunStatus
-from cloaca_core.records.steering import Acted, NewFork, Reopening, ReplacementRow
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.steering.records import Acted, NewFork, Reopening, ReplacementRow
+from cloaca_core.run.rows import Exhausted
+from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.values.states import ReasonCode, RunStatus
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

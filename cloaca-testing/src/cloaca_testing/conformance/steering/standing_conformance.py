@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cloaca_core.records.runs import NewRun
-from cloaca_core.records.standing import (
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.explain.records import (
     Holds,
     Standing,
     Suspect,
@@ -11,9 +11,9 @@ from cloaca_core.records.standing import (
     Unread,
     WorkflowPause,
 )
-from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
-from cloaca_core.records.steering import PauseRow, Reopening, RestartRow
-from cloaca_core.store.protocol import Store
+from cloaca_core.features.steering.records import PauseRow, Reopening
+from cloaca_core.run.rows import NewRun, RestartRow
+from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from cloaca_core.records.states import ReasonCode, RunStatus
-from cloaca_core.records.steering import Acted, ActRow, Reopening, Wish
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.steering.records import Acted, ActRow, Reopening, Wish
+from cloaca_core.values.states import ReasonCode, RunStatus
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

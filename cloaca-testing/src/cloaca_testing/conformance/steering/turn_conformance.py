@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.runs import Park, RunRow, WaitingRow
-from cloaca_core.records.states import RunStatus, TaskStatus
-from cloaca_core.records.steering import PauseRow
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.steering.records import PauseRow
+from cloaca_core.run.rows import Park, RunRow, WaitingRow
+from cloaca_core.store.batch import Batch
+from cloaca_core.values.states import RunStatus, TaskStatus
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.records.runs import RunRow, Unserved, WaitingRow
-from cloaca_core.records.states import RunStatus
-from cloaca_core.records.steering import NewFork, Reopening
-from cloaca_core.store.protocol import Store
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.steering.records import NewFork, Reopening
+from cloaca_core.run.rows import RunRow, Unserved, WaitingRow
+from cloaca_core.values.states import RunStatus
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from cloaca_core.observe.filters import Filter, Term, parse
-from cloaca_core.observe.steerable import steerable
 from cloaca_core.values.ids import is_run_id
+from cloaca_core.views.lists.filters import Filter, Term, parse
+from cloaca_core.views.lists.steerable import steerable
 from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.pages.runs import COUNTED, counted_up_to
 from cloaca_tools.ui.refusals import RefusedError

@@ -11,8 +11,8 @@ from cloaca_core.errors import (
     RunEndedError,
     RunStateError,
 )
-from cloaca_core.runner.calls.messages import Approve
-from cloaca_core.runner.calls.steering import Resume
+from cloaca_core.features.steering.operations import Resume
+from cloaca_core.features.waits.operations import Approve
 from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.forms.form_texts import given_to, needed, object_of
 from cloaca_tools.ui.forms.schema_fields import decision_data

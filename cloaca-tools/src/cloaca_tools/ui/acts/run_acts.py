@@ -10,9 +10,9 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from cloaca_core.errors import ConfigError, ContextValueError, RunStateError
-from cloaca_core.runner.calls.begin_again import Fork, Retry
-from cloaca_core.runner.calls.messages import Approve, Send
-from cloaca_core.runner.calls.steering import Cancel, Pause, Resume
+from cloaca_core.features.reruns.operations import Fork, Retry
+from cloaca_core.features.steering.operations import Cancel, Pause, Resume
+from cloaca_core.features.waits.operations import Approve, Send
 from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.forms.form_texts import json_of, object_of
 from cloaca_tools.ui.forms.schema_fields import decision_data

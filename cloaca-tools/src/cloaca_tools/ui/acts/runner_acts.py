@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.runner.calls.claiming import DrainRunner
+from cloaca_core.operations.claiming import DrainRunner
 from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.forms.form_texts import given_to, needed
 from cloaca_tools.ui.refusals import RefusedError

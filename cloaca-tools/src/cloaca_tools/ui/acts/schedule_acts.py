@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import CloacaError, RunnerClosedError, ScheduleError, StoreError
-from cloaca_core.runner.calls.firing.backfill import RunBackfill
-from cloaca_core.runner.calls.firing.schedules import (
+from cloaca_core.features.schedules.operations.backfill import RunBackfill
+from cloaca_core.features.schedules.operations.schedules import (
     DeleteSchedule,
     EnableSchedule,
     PutSchedule,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.runner.calls.firing.triggers import EnableTrigger
+from cloaca_core.features.triggers.operations import EnableTrigger
 from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.forms.form_texts import given_to, needed
 from cloaca_tools.ui.pages.triggers import known

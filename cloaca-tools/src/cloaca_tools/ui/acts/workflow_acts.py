@@ -13,9 +13,9 @@ from cloaca_core.errors import (
     StoreError,
     WorkflowNotFoundError,
 )
-from cloaca_core.runner.calls.runs import Submit
-from cloaca_core.runner.calls.steering import PauseWorkflow, ResumeWorkflow
-from cloaca_core.values.duration_texts import seconds_of
+from cloaca_core.features.steering.operations import PauseWorkflow, ResumeWorkflow
+from cloaca_core.operations.runs import Submit
+from cloaca_core.values.times.duration_texts import seconds_of
 from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.forms.form_texts import given_to, object_of
 

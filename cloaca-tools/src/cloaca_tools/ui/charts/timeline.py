@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final, NamedTuple
 
-from cloaca_core.observe import Bar, Inspection, RunLine, Span, TaskNode, Timeline
 from cloaca_core.values.wording import duration
+from cloaca_core.views import Bar, Inspection, RunLine, Span, TaskNode, Timeline
 from cloaca_tools.ui.charts.axis import Axis, axis, merged
 from cloaca_tools.ui.charts.rows import Row
 from cloaca_tools.ui.words.clock import Clock

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cloaca_core.observe import Observer
-from cloaca_core.runner.calls.operation import Caller
-from cloaca_core.telemetry.masking import without_passwords
-from cloaca_core.telemetry.redaction import Redact, Redaction
+from cloaca_core.client.observer import Observer
+from cloaca_core.engine.calls.operation import Caller
+from cloaca_core.features.telemetry.masking import without_passwords
+from cloaca_core.values.payloads.redaction import Redact, Redaction
 from cloaca_tools.transfer.case import case_call
 from cloaca_tools.ui.desk.changes import Changes
 from cloaca_tools.ui.desk.database_name import database_name, short_url
@@ -23,10 +23,10 @@ from cloaca_tools.ui.desk.tenants import Tenants
 from cloaca_tools.ui.threads import PAGES, Threads
 
 if TYPE_CHECKING:
-    from cloaca_core.runner.async_client import AsyncClient
-    from cloaca_core.runner.calls.call import Call
-    from cloaca_core.runner.calls.operation import Operation
-    from cloaca_core.runner.client import Client
+    from cloaca_core.client.async_client import AsyncClient
+    from cloaca_core.client.client import Client
+    from cloaca_core.engine.calls.call import Call
+    from cloaca_core.engine.calls.operation import Operation
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from cloaca_tools.doctor.glance import Glance, glance
 
 if TYPE_CHECKING:
-    from cloaca_core.runner.async_client import AsyncClient
-    from cloaca_core.runner.client import Client
+    from cloaca_core.client.async_client import AsyncClient
+    from cloaca_core.client.client import Client
 
 KEPT: Final = 10.0
 """Seconds for which an answer is kept."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-from cloaca_core.store.protocol import TenantBackend
+from cloaca_core.features.tenants.backend import TenantBackend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloaca_core.runner.host import EngineHost
-    from cloaca_core.store.tenants import TenantInfo
+    from cloaca_core.client.host import EngineHost
+    from cloaca_core.features.tenants.credentials import TenantInfo
 
 
 class Tenants:

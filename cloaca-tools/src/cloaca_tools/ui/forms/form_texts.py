@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from cloaca_core.errors import ConfigError, ContextValueError
-from cloaca_core.values.json_values import JsonValue, decode
+from cloaca_core.values.payloads.json_values import JsonValue, decode
 from cloaca_tools.ui.refusals import RefusedError
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The fields of a JSON schema, and the JSON value of filled-in fields. Pure.
 
 An object of texts, numbers, yes or no, and choices has a field for each of its properties; for any
-other value a person writes JSON. ``values/json_schema.py`` checks the value in the end.
+other value a person writes JSON. ``values/payloads/json_schema.py`` checks the value in the end.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Final, Literal, TypeAlias, cast
 
 from cloaca_core.definition.waits.kinds import REJECT
 from cloaca_core.errors import ContextValueError
-from cloaca_core.values.json_schema import Schema, mismatch
-from cloaca_core.values.json_values import JsonValue, decode, encode
+from cloaca_core.values.payloads.json_schema import Schema, mismatch
+from cloaca_core.values.payloads.json_values import JsonValue, decode, encode
 from cloaca_tools.ui.words.texts import words_of
 
 Kind: TypeAlias = Literal["text", "area", "date", "number", "integer", "check", "choice", "json"]

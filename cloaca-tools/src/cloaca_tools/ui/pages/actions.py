@@ -13,7 +13,7 @@ from cloaca_tools.ui.words import schedule_texts
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from cloaca_core.runner.history import Action
+    from cloaca_core.views.history import Action
 
 LOOKED_AT: Final = 1_000
 """Acts whose people and kinds are offered, the newest; also those without submissions, of which

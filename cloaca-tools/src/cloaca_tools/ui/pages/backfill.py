@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from cloaca_core.errors import ScheduleError
-from cloaca_core.runner.calls.firing.backfill import PreviewBackfill
+from cloaca_core.features.schedules.operations.backfill import PreviewBackfill
 from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.charts.calendar import Calendar, calendar
 from cloaca_tools.ui.pages.schedules import view_of
@@ -16,7 +16,7 @@ from cloaca_tools.ui.pages.schedules import view_of
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from cloaca_core.runner.results import Backfill
+    from cloaca_core.features.schedules.results import Backfill
 
 MOST: Final = 1_000
 """Runs of one back-fill."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cloaca_core.observe import Inspection, TaskNode
 from cloaca_core.values.wording import counted, first_line
+from cloaca_core.views import Inspection, TaskNode
 from cloaca_tools.ui.words.clock import Clock
 
 _NAMED: Final = 3

@@ -21,10 +21,10 @@ from cloaca_tools.ui.pages.downloads import attachment, file_name
 from cloaca_tools.ui.templating import STATIC, templates
 
 if TYPE_CHECKING:
-    from cloaca_core.observe.inspection import Inspection
-    from cloaca_core.observe.task_details import TaskDetails
-    from cloaca_core.observe.tree import RunTree, TaskNode
-    from cloaca_core.runner.task_logs import LogLine
+    from cloaca_core.features.task_logs.views import LogLine
+    from cloaca_core.views.run.inspection import Inspection
+    from cloaca_core.views.run.task_details import TaskDetails
+    from cloaca_core.views.run.tree import RunTree, TaskNode
 
 DETAILED: Final = 100
 """Tasks whose details are in the file; those that failed are the first of them."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
 
-from cloaca_core.runner.calls.claiming import Slots
+from cloaca_core.operations.claiming import Slots
 from cloaca_core.values.wording import counted
 from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.charts.lanes import WIDTH, chart
@@ -15,8 +15,8 @@ from cloaca_tools.ui.charts.strip import strip
 from cloaca_tools.ui.words.texts import STATES, up_to_99
 
 if TYPE_CHECKING:
-    from cloaca_core.observe.inbox import WaitingForPeople
-    from cloaca_core.observe.overview import Overview
+    from cloaca_core.views.inbox import WaitingForPeople
+    from cloaca_core.views.overview import Overview
 
 PERIODS: Final = ("1", "6", "24")
 LANES: Final = 12

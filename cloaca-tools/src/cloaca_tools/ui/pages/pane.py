@@ -16,13 +16,13 @@ from cloaca_tools.ui.runs.allowed_acts import ENDED
 from cloaca_tools.ui.words.clock import seconds_between
 
 if TYPE_CHECKING:
-    from cloaca_core.observe.listing import RunLine
-    from cloaca_core.observe.task_details import KeptValue, TaskDetails, TaskLook, TaskMessage
-    from cloaca_core.observe.tree import RunTree, TaskNode
-    from cloaca_core.runner.explain.explanation import Explanation
-    from cloaca_core.runner.history import AttemptInfo
-    from cloaca_core.runner.task_logs import LogLine
-    from cloaca_core.telemetry.redaction import Redact
+    from cloaca_core.features.task_logs.views import LogLine
+    from cloaca_core.values.payloads.redaction import Redact
+    from cloaca_core.views.explain.explanation import Explanation
+    from cloaca_core.views.history import AttemptInfo
+    from cloaca_core.views.lists.listing import RunLine
+    from cloaca_core.views.run.task_details import KeptValue, TaskDetails, TaskLook, TaskMessage
+    from cloaca_core.views.run.tree import RunTree, TaskNode
     from cloaca_tools.ui.asking import Ask
 
 LINES: Final = 60

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 
 from cloaca_core.errors import CloacaError, RunnerClosedError, StoreError
-from cloaca_core.runner.calls.begin_again import PlanFork, PlanRetry
+from cloaca_core.features.reruns.operations import PlanFork, PlanRetry
 from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.pages.pane import selected
 from cloaca_tools.ui.refusals import RefusedError, refusal_of
@@ -21,10 +21,10 @@ from cloaca_tools.ui.words.texts import sentence
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cloaca_core.observe.graph import Graph
-    from cloaca_core.observe.listing import RunLine
-    from cloaca_core.observe.tree import RunTree
-    from cloaca_core.runner.results import Plan
+    from cloaca_core.features.reruns.results import Plan
+    from cloaca_core.views.lists.listing import RunLine
+    from cloaca_core.views.run.graph import Graph
+    from cloaca_core.views.run.tree import RunTree
 
 DIALOG: Final = "plan-body"
 INBOX: Final = "inbox"

@@ -9,7 +9,7 @@ from urllib.parse import quote_plus
 
 from starlette.responses import Response
 
-from cloaca_core.observe import Inspection, RunTree, Snapshot, TaskNode
+from cloaca_core.views import Inspection, RunTree, Snapshot, TaskNode
 from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.charts.rows import CHUNK, apart, chunk_of, chunks, first_to_see, found
 from cloaca_tools.ui.charts.timeline import Chart, chart

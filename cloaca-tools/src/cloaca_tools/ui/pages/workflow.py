@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from cloaca_core.observe import Graph, GridRow, WorkflowStatistics
+    from cloaca_core.views import Graph, GridRow, WorkflowStatistics
     from cloaca_tools.ui.words.clock import Clock
 
 MOST: Final = 40

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.observe import Filter, Term
-from cloaca_core.observe.statistics import percentile
-from cloaca_core.values.instants import SECOND
+from cloaca_core.values.times.instants import SECOND
+from cloaca_core.views import Filter, Term
+from cloaca_core.views.workflows.statistics import percentile
 from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.charts.strip import Strip, strip
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from cloaca_core.observe import RunLine, WorkflowLine
+    from cloaca_core.views import RunLine, WorkflowLine
 
 PAGE: Final = 50
 LAST: Final = 25

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cloaca_core.telemetry.masking import masked
-from cloaca_core.values.json_values import JsonValue, encode
+from cloaca_core.features.telemetry.masking import masked
+from cloaca_core.values.payloads.json_values import JsonValue, encode
 from cloaca_tools.ui.words.texts import words_of
 
 if TYPE_CHECKING:
-    from cloaca_core.telemetry.redaction import Redact
+    from cloaca_core.values.payloads.redaction import Redact
 
 MOST: Final = 8
 """Keys that are shown, the newest."""

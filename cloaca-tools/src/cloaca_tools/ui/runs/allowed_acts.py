@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from cloaca_core.observe.listing import RunLine
+    from cloaca_core.views.lists.listing import RunLine
     from cloaca_tools.ui.words.clock import Clock
 
 ENDED: Final = ("Completed", "Failed", "Cancelled")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cloaca_core.observe import Bar, Inspection
+from cloaca_core.views import Bar, Inspection
 from cloaca_tools.ui.words.clock import seconds_between
 
 

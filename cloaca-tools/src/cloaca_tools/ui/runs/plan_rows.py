@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from cloaca_core.runner.results import Plan, PlanItem
+    from cloaca_core.features.reruns.results import Plan, PlanItem
 
 Act: TypeAlias = Literal["retry", "fork"]
 KEPT_SHOWN: Final = 12

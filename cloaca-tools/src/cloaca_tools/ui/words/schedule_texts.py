@@ -11,7 +11,7 @@ from cloaca_core.values.wording import duration
 from cloaca_tools.ui.words.clock import zone_of
 
 if TYPE_CHECKING:
-    from cloaca_core.schedules.explain import ClockChange
+    from cloaca_core.features.schedules.timing.explain import ClockChange
     from cloaca_tools.ui.words.clock import Clock
 
 CATCH_UP: Final[Mapping[str, str]] = {

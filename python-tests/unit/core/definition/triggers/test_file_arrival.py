@@ -12,7 +12,7 @@ from tables import each_row
 
 from cloaca_core.definition.triggers.file_arrival import FileArrival, file_arrival
 from cloaca_core.errors import DefinitionError, DefinitionTypeError
-from cloaca_core.values.clock import SYSTEM_CLOCK
+from cloaca_core.values.times.clock import SYSTEM_CLOCK
 
 NOON_NS = 1_773_144_000 * 1_000_000_000
 """12:00 on 10 March 2026 in UTC."""

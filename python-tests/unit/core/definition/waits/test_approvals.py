@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from tables import each_row
 
+from cloaca_core.definition.handles.wait_calls import WaitCall, approval_call
 from cloaca_core.definition.waits.approvals import detail_of, read_approval
-from cloaca_core.definition.waits.calls import WaitCall, approval_call
 from cloaca_core.errors import DefinitionError
-from cloaca_core.records.waits import APPROVAL
-from cloaca_core.values.json_values import decode
 from cloaca_core.values.missing import MISSING
+from cloaca_core.values.payloads.json_values import decode
+from cloaca_core.values.waits import APPROVAL
 
 BOTH = ("approve", "reject")
 

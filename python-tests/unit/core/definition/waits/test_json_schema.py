@@ -12,7 +12,7 @@ from tables import each_row
 
 from cloaca_core.definition.waits.json_schema import schema_of
 from cloaca_core.errors import DefinitionTypeError
-from cloaca_core.values.json_values import JsonValue
+from cloaca_core.values.payloads.json_values import JsonValue
 
 Cents = NewType("Cents", int)
 T = TypeVar("T")

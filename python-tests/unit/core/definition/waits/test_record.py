@@ -6,7 +6,7 @@ from tables import each_row
 
 from cloaca_core.definition.waits.kinds import Approval, NodeWait, Sleep, WaitFor
 from cloaca_core.definition.waits.record import read_wait, written_wait
-from cloaca_core.values.json_values import decode, encode
+from cloaca_core.values.payloads.json_values import decode, encode
 
 WAITS: list[NodeWait] = [
     Sleep(seconds=1.5),

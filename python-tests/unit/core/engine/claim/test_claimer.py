@@ -18,23 +18,23 @@ from model.virtual_time import the_loop
 from tables import each_row
 
 import cloaca_core.definition.task
-from cloaca_core._engine.claim.claimer import STILL_COMING
-from cloaca_core._engine.engine import Engine
-from cloaca_core._engine.orchestrate.adoption import Adoption
-from cloaca_core._engine.record import journal
-from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
-from cloaca_core._engine.subjects import Subjects
-from cloaca_core._engine.submit.request import Request
+from cloaca_core.assembly.engine import Engine
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
+from cloaca_core.engine.claim.claimer import STILL_COMING
+from cloaca_core.engine.orchestrate.adoption import Adoption
+from cloaca_core.engine.record import journal
+from cloaca_core.engine.subjects import Subjects
+from cloaca_core.engine.submit.request import Request
 from cloaca_core.errors import StoreFullError, StoreUnavailableError
-from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.runners import RunnerName, RunnerRow
-from cloaca_core.records.runs import NewRun, RunRow
-from cloaca_core.records.steering import Reopening
-from cloaca_core.records.waits import NewMessage
-from cloaca_core.store.protocol import Landed
+from cloaca_core.features.definitions.recorder import DefinitionRecorder
+from cloaca_core.features.steering.records import Reopening
+from cloaca_core.features.waits.records import NewMessage
+from cloaca_core.run.rows import NewRun, RunRow
+from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.runner_rows import RunnerName, RunnerRow
+from cloaca_core.store.runs import Landed
 from cloaca_testing.conformance.rows import LATER, act, attempt, new_run, record, runner, submit
 
 pytestmark = pytest.mark.virtual_time

@@ -7,10 +7,10 @@ from typing import cast
 
 import pytest
 
-from cloaca_core._engine.claim.fair_share import AHEAD, MOST_CLAIMED, FairShare
-from cloaca_core._engine.execute.executor import Executor
-from cloaca_core._engine.recover.takeover import Takeover
-from cloaca_core._engine.subjects import Subjects
+from cloaca_core.engine.claim.fair_share import AHEAD, MOST_CLAIMED, FairShare
+from cloaca_core.engine.execute.executor import Executor
+from cloaca_core.engine.recover.takeover import Takeover
+from cloaca_core.engine.subjects import Subjects
 
 SLOTS = 4
 

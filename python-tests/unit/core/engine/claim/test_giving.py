@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from model.orchestration import PAIR, Scene
 
-from cloaca_core._engine.claim.giving import Giving
-from cloaca_core._engine.plan.restore import Resume
-from cloaca_core.records.runners import RunnerRow, Sharing
+from cloaca_core.engine.claim.giving import Giving
+from cloaca_core.run.restore import Resume
+from cloaca_core.store.runner_rows import RunnerRow, Sharing
 from cloaca_testing.conformance.rows import NOW, runner
 
 if TYPE_CHECKING:

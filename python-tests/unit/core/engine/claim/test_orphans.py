@@ -11,15 +11,15 @@ from model.by_hand import HandMarks
 from model.memory_store import MemoryStore
 from model.quiet import quiet
 
-from cloaca_core._engine.claim.orphans import Orphans
-from cloaca_core._engine.record.entries import SubmissionEntry
-from cloaca_core._engine.record.journal import Journal
-from cloaca_core._engine.recover.runner_id import RunnerId
-from cloaca_core._engine.subjects import Subjects
+from cloaca_core.engine.claim.orphans import Orphans
+from cloaca_core.engine.record.entries import SubmissionEntry
+from cloaca_core.engine.record.journal import Journal
+from cloaca_core.engine.recover.runner_id import RunnerId
+from cloaca_core.engine.subjects import Subjects
 from cloaca_core.errors import StoreError
-from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.states import RunStatus
-from cloaca_core.store.protocol import Landed
+from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.runs import Landed
+from cloaca_core.values.states import RunStatus
 from cloaca_testing.conformance.rows import LATER, act, new_run, runner, submit
 
 

@@ -10,15 +10,15 @@ from model.facts_by_hand import run_row
 from model.runs import active_run, attempt_of, graph_of
 from tables import each_row
 
-from cloaca_core._engine.claim.surplus import only_waits_for_slots, surplus
-from cloaca_core._engine.execute.work import Stage
-from cloaca_core._engine.plan.life import State
+from cloaca_core.engine.claim.surplus import only_waits_for_slots, surplus
+from cloaca_core.engine.execute.work import Stage
+from cloaca_core.run.life import State
 from cloaca_testing.conformance.rows import attempt as attempt_row
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.execute.attempt import Attempt
-    from cloaca_core._engine.plan.active_run import ActiveRun
-    from cloaca_core.records.runs import RunRow
+    from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.rows import RunRow
 
 
 @dataclass

@@ -12,20 +12,19 @@ from model.memory_store import MemoryStore
 from model.runs import nothing
 from tables import each_row
 
-from cloaca_core._engine.claim.unserved_runs import UnservedRuns
-from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
-from cloaca_core._engine.orchestrate.adoption import NO_PAST
-from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
-from cloaca_core._engine.recover.runner_id import RunnerId
-from cloaca_core._engine.subjects import Subjects
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.workflow import Workflow
-from cloaca_core.records.runs import AttemptRow, RunRow, Unserved
-from cloaca_core.records.states import RunStatus, TaskStatus
-from cloaca_core.records.steering import ForkRow, RestartRow
+from cloaca_core.engine.claim.unserved_runs import UnservedRuns
+from cloaca_core.engine.orchestrate.adoption import NO_PAST
+from cloaca_core.engine.recover.runner_id import RunnerId
+from cloaca_core.engine.subjects import Subjects
+from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
+from cloaca_core.features.definitions.recorder import DefinitionRecorder
+from cloaca_core.run.rows import AttemptRow, ForkRow, RestartRow, RunRow, Unserved
 from cloaca_core.values.option_names import VersionPolicyName
+from cloaca_core.values.states import RunStatus, TaskStatus
 from cloaca_testing.conformance.rows import LATER, NOW, attempt, new_run, runner, stored, submit
 
 FORK = ForkRow("r", "s", "b", None, LATER)

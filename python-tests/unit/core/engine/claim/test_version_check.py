@@ -8,21 +8,21 @@ import pytest
 from model.memory_store import MemoryStore
 from model.runs import nothing
 
-from cloaca_core._engine.claim.version_check import Checked, RecordedVersions, VersionCheck
-from cloaca_core._engine.orchestrate.adoption import NO_PAST, PastRows
-from cloaca_core._engine.plan.reasons import version_changed
-from cloaca_core._engine.plan.restore import has_begun
-from cloaca_core._engine.recover.runner_id import RunnerId
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.recorded import content
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.version_change import Fingerprints, VersionChange, fingerprints
 from cloaca_core.definition.workflow import Workflow
-from cloaca_core.records.definitions import DefinitionRow
-from cloaca_core.records.runs import AttemptRow, RunRow
-from cloaca_core.records.states import TaskStatus
+from cloaca_core.engine.claim.version_check import Checked, RecordedVersions, VersionCheck
+from cloaca_core.engine.orchestrate.adoption import NO_PAST, PastRows
+from cloaca_core.engine.recover.runner_id import RunnerId
+from cloaca_core.run.reasons import version_changed
+from cloaca_core.run.restore import has_begun
+from cloaca_core.run.rows import AttemptRow, RunRow
+from cloaca_core.values.definition_rows import DefinitionRow
 from cloaca_core.values.option_names import VersionPolicyName
+from cloaca_core.values.states import TaskStatus
 from cloaca_testing.conformance.rows import NOW, attempt, new_run, runner, stored, submit
 
 EARLIER = "0123456789abcdef"

@@ -11,18 +11,18 @@ import pytest
 from model.runs import active_run, attempt_of, cancel, graph_of
 from tables import each_row
 
-from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.execute.current_work import CURRENT_WORK
-from cloaca_core._engine.execute.outcome import CutOff, Outcome, Raised, Succeeded, Suspended
-from cloaca_core._engine.execute.returned import change_of
-from cloaca_core._engine.execute.work import Stage, Work
-from cloaca_core._engine.plan.merge import Change
 from cloaca_core.definition.context import Context
-from cloaca_core.definition.task_handle import TaskHandle
+from cloaca_core.definition.handles.task_handle import TaskHandle
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.execute.current_work import CURRENT_WORK
+from cloaca_core.engine.execute.outcome import CutOff, Outcome, Raised, Succeeded, Suspended
+from cloaca_core.engine.execute.returned import change_of
+from cloaca_core.engine.execute.work import Stage, Work
 from cloaca_core.errors import BodySuspended, ContextTypeError
-from cloaca_core.telemetry.redaction import Redaction
-from cloaca_core.telemetry.task_log import TaskLog
-from cloaca_core.values.json_values import JsonValue
+from cloaca_core.features.task_logs.task_log import TaskLog
+from cloaca_core.run.merge import Change
+from cloaca_core.values.payloads.json_values import JsonValue
+from cloaca_core.values.payloads.redaction import Redaction
 
 GIVEN: dict[str, JsonValue] = {"n": 1, "list": [1, 2], "none": None}
 

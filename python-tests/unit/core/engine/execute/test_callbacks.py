@@ -16,9 +16,9 @@ from model.hand_clock import LoopClock
 from model.quiet import threads_end
 from model.runs import active_run, attempt_of, graph_of
 
-from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.execute.callbacks import Callback, FollowUp, FollowUps
-from cloaca_core._engine.execute.executor import Executor
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.execute.callbacks import Callback, FollowUp, FollowUps
+from cloaca_core.engine.execute.executor import Executor
 
 LONG = 3600.0
 

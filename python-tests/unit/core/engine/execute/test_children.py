@@ -10,15 +10,15 @@ import pytest
 from model.runs import active_run, attempt_of, graph_of
 from tables import each_row
 
-from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.execute.children import Children
-from cloaca_core._engine.execute.waits import AttemptWaits
-from cloaca_core.definition.async_handle import AsyncTaskHandle
+from cloaca_core.client.async_client import AsyncClient
+from cloaca_core.client.client import Client
+from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
+from cloaca_core.definition.handles.task_handle import TaskHandle
 from cloaca_core.definition.submission import Submission, Submissions
-from cloaca_core.definition.task_handle import TaskHandle
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.execute.children import Children
 from cloaca_core.errors import BodyCancelled, RunnerUsageError
-from cloaca_core.runner.async_client import AsyncClient
-from cloaca_core.runner.client import Client
+from cloaca_core.features.waits.calls import AttemptWaits
 
 ONE, MANY = Submission("w", {"n": 1}), Submissions("w", [None])
 

@@ -15,12 +15,12 @@ from model.bodies import SLOTS, Body, Pool
 from model.quiet import threads_end
 from model.slots import SlotsContract
 
-from cloaca_core._engine.execute.coroutines import BodyLoop
+from cloaca_core.engine.execute.coroutines import BodyLoop
 
 
 @pytest.fixture
 async def pool(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pool]:
-    monkeypatch.setattr("cloaca_core._engine.runtime.starter.FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("cloaca_core.engine.runtime.starter.FIRST_PAUSE", 0.0)
     pool = Pool(is_async=True)
     yield pool
     pool.close()

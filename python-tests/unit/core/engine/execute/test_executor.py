@@ -12,16 +12,16 @@ from model.executor_by_hand import ExecutorByHand
 from model.interleaved import interleaved
 from model.quiet import threads_end
 from model.runs import active_run, attempt_of, graph_of
-from unit.core.engine.execute.remote import bodies
+from unit.core.features.executors.remote import bodies
 
-from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.execute.callbacks import Callback
-from cloaca_core._engine.execute.executor import Executor
-from cloaca_core._engine.execute.outcome import Raised
-from cloaca_core._engine.execute.remote.attempt import RemoteAttempt, Signal
-from cloaca_core._engine.execute.work import COROUTINES, THREADS, Stage, Work
-from cloaca_core.executors.supply import Supply
-from cloaca_core.telemetry.sample import SlotUse
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.execute.callbacks import Callback
+from cloaca_core.engine.execute.executor import Executor
+from cloaca_core.engine.execute.outcome import Raised
+from cloaca_core.engine.execute.work import COROUTINES, THREADS, Stage, Work
+from cloaca_core.features.executors.remote.attempt import RemoteAttempt, Signal
+from cloaca_core.features.executors.supply import Supply
+from cloaca_core.features.telemetry.sample import SlotUse
 
 
 @pytest.fixture

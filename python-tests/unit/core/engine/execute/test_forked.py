@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from tables import each_row
 
-from cloaca_core._engine.execute.forked import OneProcess
+from cloaca_core.engine.execute.forked import OneProcess
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 

@@ -9,9 +9,9 @@ from typing import NoReturn
 import pytest
 from tables import each_row
 
-from cloaca_core._engine.execute.outcome import Raised, judged, raised
-from cloaca_core.definition.retry import RetryCondition, RetryPolicy
-from cloaca_core.definition.retry_after import RetryAfter
+from cloaca_core.definition.retries.policy import RetryCondition, RetryPolicy
+from cloaca_core.definition.retries.retry_after import RetryAfter
+from cloaca_core.engine.execute.outcome import Raised, judged, raised
 from cloaca_core.values.text import MAX_TEXT
 
 POLICY = RetryPolicy.builder().max_attempts(3).build()

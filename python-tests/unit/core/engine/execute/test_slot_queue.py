@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from hypothesis import given, settings, strategies as st
 
-from cloaca_core._engine.execute.slot_queue import AGED_SHARE, SlotQueue
-from cloaca_core._engine.execute.work import Work
-from cloaca_core.values.clock import SYSTEM_CLOCK
+from cloaca_core.engine.execute.slot_queue import AGED_SHARE, SlotQueue
+from cloaca_core.engine.execute.work import Work
+from cloaca_core.values.times.clock import SYSTEM_CLOCK
 
 
 class Nothing(Work):

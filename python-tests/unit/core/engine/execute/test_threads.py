@@ -12,12 +12,12 @@ from model.quiet import quiet
 from model.shortage import Shortage
 from model.slots import SlotsContract
 
-from cloaca_core._engine.execute.threads import ABANDONED_PER_SLOT
+from cloaca_core.engine.execute.threads import ABANDONED_PER_SLOT
 
 
 @pytest.fixture
 async def pool(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pool]:
-    monkeypatch.setattr("cloaca_core._engine.runtime.starter.FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("cloaca_core.engine.runtime.starter.FIRST_PAUSE", 0.0)
     pool = Pool()
     yield pool
     pool.let_all_go()

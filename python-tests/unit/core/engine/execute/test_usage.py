@@ -12,12 +12,12 @@ import pytest
 from model.quiet import threads_end
 from model.runs import active_run, graph_of, no_steps
 
-from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.execute.executor import Executor
-from cloaca_core._engine.execute.remote.answer import Answer
-from cloaca_core._engine.execute.usage import Usage
-from cloaca_core.executors.supply import Supply
-from cloaca_core.values.clock import SYSTEM_CLOCK
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.execute.executor import Executor
+from cloaca_core.engine.execute.usage import Usage
+from cloaca_core.features.executors.remote.answer import Answer
+from cloaca_core.features.executors.supply import Supply
+from cloaca_core.values.times.clock import SYSTEM_CLOCK
 
 
 class Unanswered(Futures):

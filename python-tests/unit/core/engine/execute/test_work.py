@@ -8,8 +8,8 @@ import pytest
 from model.hand_clock import HandClock
 from tables import each_row
 
-from cloaca_core._engine.execute.work import BodyClock, Stage, Work
-from cloaca_core.values.clock import SYSTEM_CLOCK
+from cloaca_core.engine.execute.work import BodyClock, Stage, Work
+from cloaca_core.values.times.clock import SYSTEM_CLOCK
 
 
 @pytest.fixture

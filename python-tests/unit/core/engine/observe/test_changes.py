@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from model.memory_store import MemoryStore
 
-from cloaca_core._engine.observe.changes import Changes
-from cloaca_core._engine.subjects import Subjects
+from cloaca_core.engine.observe.changes import Changes
+from cloaca_core.engine.subjects import Subjects
 from cloaca_core.store.changes import Change
 
 

@@ -12,19 +12,19 @@ from model.orchestration import PAIR, Scene
 from model.quiet import quiet
 from model.runs import active_run
 
-from cloaca_core._engine.observe.completion import Completion
-from cloaca_core._engine.observe.recent_runs import Ended
-from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
-from cloaca_core._engine.observe.run_reader import RunReader
-from cloaca_core._engine.plan.active_run import ActiveRun
-from cloaca_core._engine.runtime.parked_call import ParkedCall
-from cloaca_core._engine.subjects import Subjects
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
+from cloaca_core.engine.observe.completion import Completion
+from cloaca_core.engine.observe.recent_runs import Ended
+from cloaca_core.engine.observe.run_reader import RunReader
+from cloaca_core.engine.runtime.parked_call import ParkedCall
+from cloaca_core.engine.subjects import Subjects
 from cloaca_core.errors import RunnerClosedError, RunNotFoundError
-from cloaca_core.records.runs import RunEnd, RunRow
-from cloaca_core.records.steering import Reopening
+from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
+from cloaca_core.features.steering.records import Reopening
+from cloaca_core.run.active_run import ActiveRun
+from cloaca_core.run.rows import RunEnd, RunRow
 from cloaca_testing.conformance.rows import (
     act,
     attempt,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from model.runs import ended
 
-from cloaca_core._engine.observe import recent_runs as module
-from cloaca_core._engine.observe.recent_runs import RecentRuns
+from cloaca_core.engine.observe import recent_runs as module
+from cloaca_core.engine.observe.recent_runs import RecentRuns
 
 
 class TestRecentRuns:

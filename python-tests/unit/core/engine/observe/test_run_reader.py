@@ -7,18 +7,18 @@ from model.hand_clock import LoopClock
 from model.memory_store import MemoryStore
 from model.orchestration import PAIR, Scene
 
-from cloaca_core._engine.observe.recorded_definitions import RecordedDefinitions
-from cloaca_core._engine.observe.run_reader import Awaited, RunReader, with_begun
-from cloaca_core._engine.record.definition_recorder import DefinitionRecorder
-from cloaca_core._engine.subjects import Subjects
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
+from cloaca_core.engine.observe.run_reader import Awaited, RunReader, with_begun
+from cloaca_core.engine.subjects import Subjects
 from cloaca_core.errors import RunNotFoundError
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.follow_ups import NewFollowUp
-from cloaca_core.records.runs import RunFilter
-from cloaca_core.records.steering import NewFork, Reopening
+from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
+from cloaca_core.features.definitions.recorder import DefinitionRecorder
+from cloaca_core.features.follow_ups.records import NewFollowUp
+from cloaca_core.features.steering.records import NewFork, Reopening
+from cloaca_core.run.rows import RunFilter
+from cloaca_core.store.batch import Batch
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from model.runs import ended
 
-from cloaca_core._engine.observe.waiters import Waiters
+from cloaca_core.engine.observe.waiters import Waiters
 
 
 class TestWaiters:

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from model.memory_store import MemoryStore
 
-from cloaca_core._engine.observe.watchers import Watchers
-from cloaca_core._engine.subjects import Subjects
+from cloaca_core.engine.observe.watchers import Watchers
+from cloaca_core.engine.subjects import Subjects
 from cloaca_core.errors import RunnerClosedError
 
 

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from model.runs import active_run, attempt_of, graph_of
 
-from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
-from cloaca_core._engine.plan.active_run import ActiveRun
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+from cloaca_core.run.active_run import ActiveRun
 
 GRAPH = graph_of(a={}, b={})
 

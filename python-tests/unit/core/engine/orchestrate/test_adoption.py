@@ -8,21 +8,22 @@ import pytest
 from model.orchestration import Scene
 from model.runs import nothing
 
-from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.orchestrate.adoption import NO_PAST, Adoption
-from cloaca_core._engine.orchestrate.orchestrator import Orchestrator
-from cloaca_core._engine.plan.active_run import ActiveRun
-from cloaca_core._engine.plan.reasons import Reason
-from cloaca_core._engine.submit.run_rows import owned_row
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.workflow import Workflow
-from cloaca_core.records.runs import RunRow
-from cloaca_core.records.states import ReasonCode, RunStatus
-from cloaca_core.records.waits import EVENT, MessageRow, WaitRow
-from cloaca_core.values.clock import SYSTEM_CLOCK
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.orchestrate.adoption import NO_PAST, Adoption
+from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
+from cloaca_core.engine.submit.run_rows import owned_row
+from cloaca_core.features.waits.records import MessageRow, WaitRow
+from cloaca_core.run.active_run import ActiveRun
+from cloaca_core.run.reasons import Reason
+from cloaca_core.run.rows import RunRow
+from cloaca_core.values.states import ReasonCode, RunStatus
+from cloaca_core.values.times.clock import SYSTEM_CLOCK
+from cloaca_core.values.waits import EVENT
 from cloaca_testing.conformance.rows import attempt, new_run
 
 

@@ -22,10 +22,10 @@ from model.runs import graph_of
 from model.virtual_time import the_loop
 from tables import each_row
 
-from cloaca_core._engine.record import attempt_rows
 from cloaca_core.definition.context import Context
-from cloaca_core.records.runs import AttemptRow
-from cloaca_core.records.states import TaskStatus
+from cloaca_core.engine.record import attempt_rows
+from cloaca_core.run.rows import AttemptRow
+from cloaca_core.values.states import TaskStatus
 from cloaca_testing.conformance.rows import attempt as attempt_row
 
 pytestmark = pytest.mark.virtual_time

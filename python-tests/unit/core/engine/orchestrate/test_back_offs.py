@@ -9,9 +9,9 @@ from model.hand_clock import HandClock
 from model.runs import active_run, graph_of
 from model.virtual_time import the_loop
 
-from cloaca_core._engine.orchestrate.back_offs import BackOffs
-from cloaca_core._engine.plan.active_run import ActiveRun
-from cloaca_core._engine.plan.restore import Resume
+from cloaca_core.engine.orchestrate.back_offs import BackOffs
+from cloaca_core.run.active_run import ActiveRun
+from cloaca_core.run.restore import Resume
 
 pytestmark = pytest.mark.virtual_time
 

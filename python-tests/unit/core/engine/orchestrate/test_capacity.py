@@ -8,8 +8,8 @@ import pytest
 from model.quiet import quiet
 from model.runs import active_run, attempt_of, graph_of
 
-from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
-from cloaca_core._engine.orchestrate.capacity import Capacity
+from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+from cloaca_core.engine.orchestrate.capacity import Capacity
 
 GRAPH = graph_of(a={}, b={})
 

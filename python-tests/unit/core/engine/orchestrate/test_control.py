@@ -7,11 +7,11 @@ from model.by_hand import settle
 from model.orchestration import CHAIN, PAIR, Scene, fail, rows_of
 from model.runs import active_run, graph_of
 
-from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.plan.contexts import Contexts
-from cloaca_core._engine.plan.planner import RunPlan
-from cloaca_core._engine.plan.reasons import Reason
-from cloaca_core.records.states import ReasonCode
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.run.contexts import Contexts
+from cloaca_core.run.planner import RunPlan
+from cloaca_core.run.reasons import Reason
+from cloaca_core.values.states import ReasonCode
 from cloaca_testing.conformance.rows import attempt as attempt_row
 
 pytestmark = pytest.mark.virtual_time

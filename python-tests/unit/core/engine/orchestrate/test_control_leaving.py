@@ -11,16 +11,16 @@ from model.orchestration import PAIR, Scene, fail
 from model.quiet import quiet
 from model.runs import graph_of
 
-from cloaca_core._engine.plan.active_run import ActiveRun
-from cloaca_core._engine.plan.graph import PlanGraph, plan_graph
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.nodes.sleep import sleep
 from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.registry import Registry
-from cloaca_core.records.runs import AttemptRow, Park
-from cloaca_core.records.waits import NEVER
-from cloaca_core.values.instants import SECOND
+from cloaca_core.run.active_run import ActiveRun
+from cloaca_core.run.graph import PlanGraph, plan_graph
+from cloaca_core.run.rows import AttemptRow, Park
+from cloaca_core.values.times.instants import SECOND
+from cloaca_core.values.waits import NEVER
 from cloaca_testing.conformance.rows import attempt as attempt_row
 
 pytestmark = pytest.mark.virtual_time

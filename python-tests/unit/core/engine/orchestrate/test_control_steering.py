@@ -10,17 +10,17 @@ from model.by_hand import land, settle
 from model.orchestration import CHAIN, PAIR, Scene, fail, rows_of
 from model.runs import graph_of
 
-from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.execute.outcome import CutOff
-from cloaca_core._engine.plan.active_run import ActiveRun
-from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.definition.context import Context
-from cloaca_core.definition.task_handle import TaskHandle
+from cloaca_core.definition.handles.task_handle import TaskHandle
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.execute.outcome import CutOff
 from cloaca_core.errors import BodyCancelled
-from cloaca_core.records.runs import RunEnd
-from cloaca_core.records.states import ReasonCode, RunStatus, TaskStatus
-from cloaca_core.values.instants import SECOND
-from cloaca_core.values.no_limit import NO_LIMIT
+from cloaca_core.run.active_run import ActiveRun
+from cloaca_core.run.reasons import Reason
+from cloaca_core.run.rows import RunEnd
+from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
+from cloaca_core.values.times.instants import SECOND
+from cloaca_core.values.times.no_limit import NO_LIMIT
 from cloaca_testing.conformance.rows import attempt as attempt_row
 
 pytestmark = pytest.mark.virtual_time

@@ -18,14 +18,14 @@ from model.orchestration import (
 from model.runs import graph_of
 from tables import each_row
 
-from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.orchestrate.launcher import LAUNCHES_PER_PASS
-from cloaca_core._engine.plan.contexts import Contexts
 from cloaca_core.definition.context import Context
-from cloaca_core.definition.retry_after import RetryAfter
-from cloaca_core.records.states import ReasonCode, TaskStatus
-from cloaca_core.values.json_values import JsonValue
-from cloaca_core.values.no_limit import NO_LIMIT, NoLimit
+from cloaca_core.definition.retries.retry_after import RetryAfter
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.orchestrate.launcher import LAUNCHES_PER_PASS
+from cloaca_core.run.contexts import Contexts
+from cloaca_core.values.payloads.json_values import JsonValue
+from cloaca_core.values.states import ReasonCode, TaskStatus
+from cloaca_core.values.times.no_limit import NO_LIMIT, NoLimit
 from cloaca_testing.conformance.rows import attempt as attempt_row
 
 pytestmark = pytest.mark.virtual_time

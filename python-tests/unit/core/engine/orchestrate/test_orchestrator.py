@@ -16,17 +16,17 @@ from model.orchestration import (
 )
 from model.runs import active_run, graph_of
 
-from cloaca_core._engine.execute.outcome import Raised
-from cloaca_core._engine.orchestrate.launcher import LAUNCHES_PER_PASS
-from cloaca_core._engine.plan.life import State
-from cloaca_core._engine.plan.reasons import Reason
 from cloaca_core.definition.context import Context
-from cloaca_core.definition.retry_after import RetryAfter
-from cloaca_core.definition.task_handle import TaskHandle
-from cloaca_core.records.follow_ups import WhenEndedRow
-from cloaca_core.records.runs import AttemptRow, Exhausted
-from cloaca_core.records.states import ReasonCode, TaskStatus
-from cloaca_core.values.instants import SECOND
+from cloaca_core.definition.handles.task_handle import TaskHandle
+from cloaca_core.definition.retries.retry_after import RetryAfter
+from cloaca_core.engine.execute.outcome import Raised
+from cloaca_core.engine.orchestrate.launcher import LAUNCHES_PER_PASS
+from cloaca_core.run.life import State
+from cloaca_core.run.reasons import Reason
+from cloaca_core.run.rows import AttemptRow, Exhausted
+from cloaca_core.values.definition_rows import WhenEndedRow
+from cloaca_core.values.states import ReasonCode, TaskStatus
+from cloaca_core.values.times.instants import SECOND
 from cloaca_testing.conformance.rows import attempt as attempt_row
 
 pytestmark = pytest.mark.virtual_time

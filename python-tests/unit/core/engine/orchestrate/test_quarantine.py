@@ -8,9 +8,9 @@ from typing import cast
 
 import pytest
 
-from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.execute.work import COROUTINES, OURS, THREADS
-from cloaca_core._engine.orchestrate.quarantine import Quarantine
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.execute.work import COROUTINES, OURS, THREADS
+from cloaca_core.engine.orchestrate.quarantine import Quarantine
 
 FAR = "executor cpu"
 """A place whose workers die one by one."""

@@ -10,11 +10,11 @@ from model.orchestration import CHAIN, PAIR, Scene, rows_of
 from model.runs import active_run
 from model.virtual_time import VirtualClock, the_loop
 
-from cloaca_core._engine.orchestrate.run_limits import RunLimits
-from cloaca_core._engine.plan.active_run import ActiveRun
-from cloaca_core._engine.plan.deadline import Deadline
-from cloaca_core._engine.plan.graph import PlanGraph
-from cloaca_core.values.instants import SECOND
+from cloaca_core.engine.orchestrate.run_limits import RunLimits
+from cloaca_core.run.active_run import ActiveRun
+from cloaca_core.run.deadline import Deadline
+from cloaca_core.run.graph import PlanGraph
+from cloaca_core.values.times.instants import SECOND
 from cloaca_testing.conformance.rows import attempt as attempt_row
 
 pytestmark = pytest.mark.virtual_time

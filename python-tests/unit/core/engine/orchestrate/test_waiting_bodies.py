@@ -11,12 +11,12 @@ import pytest
 from model.by_hand import HandExecutor
 from model.runs import active_run, attempt_of, graph_of
 
-from cloaca_core._engine.execute.attempt import Attempt, AttemptWork
-from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
-from cloaca_core._engine.orchestrate.quarantine import Quarantine
-from cloaca_core._engine.orchestrate.waiting_bodies import WaitingBodies
-from cloaca_core._engine.plan.active_run import ActiveRun
-from cloaca_core.records.runs import AttemptRow
+from cloaca_core.engine.execute.attempt import Attempt, AttemptWork
+from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+from cloaca_core.engine.orchestrate.quarantine import Quarantine
+from cloaca_core.engine.orchestrate.waiting_bodies import WaitingBodies
+from cloaca_core.run.active_run import ActiveRun
+from cloaca_core.run.rows import AttemptRow
 
 GRAPH = graph_of(a={}, b={})
 

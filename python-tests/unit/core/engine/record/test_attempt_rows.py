@@ -8,18 +8,19 @@ import pytest
 from model.orchestration import There
 from model.runs import active_run, attempt_of, graph_of
 
-from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.execute.outcome import Raised, Succeeded
-from cloaca_core._engine.execute.work import COROUTINES, HERE, THREADS
-from cloaca_core._engine.plan.merge import Change
-from cloaca_core._engine.plan.open_waits import OpenWaits
-from cloaca_core._engine.plan.reasons import Reason
-from cloaca_core._engine.plan.restore import Resume
-from cloaca_core._engine.plan.waits import WaitFailed
-from cloaca_core._engine.record import attempt_rows
-from cloaca_core.records.runs import AttemptRow
-from cloaca_core.records.states import ReasonCode
-from cloaca_core.records.waits import EVENT, WaitRow
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.execute.outcome import Raised, Succeeded
+from cloaca_core.engine.execute.work import COROUTINES, HERE, THREADS
+from cloaca_core.engine.record import attempt_rows
+from cloaca_core.features.waits.node_waits import WaitFailed
+from cloaca_core.features.waits.open_waits import OpenWaits
+from cloaca_core.features.waits.records import WaitRow
+from cloaca_core.run.merge import Change
+from cloaca_core.run.reasons import Reason
+from cloaca_core.run.restore import Resume
+from cloaca_core.run.rows import AttemptRow
+from cloaca_core.values.states import ReasonCode
+from cloaca_core.values.waits import EVENT
 
 GRAPH = graph_of(load={}, save={})
 RUN = active_run(GRAPH, epoch=7)

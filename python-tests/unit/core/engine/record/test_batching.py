@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tables import each_row
 
-from cloaca_core._engine.record import batching
-from cloaca_core._engine.record.batching import (
+from cloaca_core.engine.record import batching
+from cloaca_core.engine.record.batching import (
     MAX_BATCH_BYTES,
     adds_work,
     batch_of,
@@ -19,8 +19,7 @@ from cloaca_core._engine.record.batching import (
     landing,
     lasts,
 )
-from cloaca_core._engine.record.entries import Draft, Entry
-from cloaca_core._engine.record.log_book import AttemptLines
+from cloaca_core.engine.record.entries import Draft, Entry
 from cloaca_core.errors import (
     StoreDataError,
     StoreError,
@@ -28,10 +27,11 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
-from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.runs import AttemptRow, Park
-from cloaca_core.records.states import TaskStatus
-from cloaca_core.records.task_logs import OldChunk
+from cloaca_core.features.task_logs.log_book import AttemptLines
+from cloaca_core.features.task_logs.records import OldChunk
+from cloaca_core.run.rows import AttemptRow, Park
+from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.values.states import TaskStatus
 from cloaca_testing.conformance.rows import (
     NOW,
     attempt,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from model.runs import active_run, graph_of
 
-from cloaca_core._engine.plan.deadline import Deadline
-from cloaca_core._engine.plan.planner import RunOver
-from cloaca_core._engine.plan.reasons import overdue, version_changed
-from cloaca_core._engine.record.end_row import end_row
 from cloaca_core.definition.version_change import VersionChange
-from cloaca_core.records.runs import RunEnd
-from cloaca_core.records.states import RunStatus
+from cloaca_core.engine.record.end_row import end_row
+from cloaca_core.run.deadline import Deadline
+from cloaca_core.run.planner import RunOver
+from cloaca_core.run.reasons import overdue, version_changed
+from cloaca_core.run.rows import RunEnd
+from cloaca_core.values.states import RunStatus
 
 RUN = active_run(graph_of(t={}), schedule_id="s")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core._engine.record.entries import Draft, EventEntry, FiringEntry, SubmissionEntry
-from cloaca_core._engine.record.weight import ROW_BYTES
+from cloaca_core.engine.record.entries import Draft, EventEntry, FiringEntry, SubmissionEntry
+from cloaca_core.engine.record.weight import ROW_BYTES
 from cloaca_core.errors import StoreError, StoreFullError
-from cloaca_core.records.batch import Committed
-from cloaca_core.records.waits import EVENT, NewMessage
+from cloaca_core.features.waits.records import NewMessage
+from cloaca_core.store.batch import Committed
+from cloaca_core.values.waits import EVENT
 from cloaca_testing.conformance.rows import NOW, firing, new_run
 
 NOTHING = Committed(frozenset(), {}, frozenset())

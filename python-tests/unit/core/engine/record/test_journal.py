@@ -12,13 +12,12 @@ from model.memory_store import MemoryStore
 from model.quiet import quiet
 from model.virtual_time import the_loop
 
-from cloaca_core._engine.record import batching, journal as module
-from cloaca_core._engine.record.entries import Draft, Entry, FiringEntry, SubmissionEntry
-from cloaca_core._engine.record.journal import Journal
-from cloaca_core._engine.record.log_book import AttemptLines
-from cloaca_core._engine.record.weight import ROW_BYTES, attempt_weight
-from cloaca_core._engine.recover.runner_id import RunnerId
-from cloaca_core._engine.runtime import failpoints
+from cloaca_core.engine.record import batching, journal as module
+from cloaca_core.engine.record.entries import Draft, Entry, FiringEntry, SubmissionEntry
+from cloaca_core.engine.record.journal import Journal
+from cloaca_core.engine.record.weight import ROW_BYTES, attempt_weight
+from cloaca_core.engine.recover.runner_id import RunnerId
+from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import (
     StoreDataError,
     StoreError,
@@ -26,12 +25,13 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
-from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.runs import AttemptRow, RunEnd
-from cloaca_core.records.schedules import NewTick
-from cloaca_core.records.states import TaskStatus
-from cloaca_core.store.protocol import Landed
-from cloaca_core.telemetry.watcher import Recorded, WatchedRun
+from cloaca_core.features.schedules.records import NewTick
+from cloaca_core.features.task_logs.log_book import AttemptLines
+from cloaca_core.run.rows import AttemptRow, RunEnd
+from cloaca_core.run.watcher import Recorded, WatchedRun
+from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.runs import Landed
+from cloaca_core.values.states import TaskStatus
 from cloaca_testing.conformance.rows import (
     attempt,
     chunk,
@@ -44,7 +44,7 @@ from cloaca_testing.conformance.rows import (
 )
 
 if TYPE_CHECKING:
-    from cloaca_core._engine.record.log_book import LogBook
+    from cloaca_core.features.task_logs.log_book import LogBook
 
 pytestmark = pytest.mark.virtual_time
 

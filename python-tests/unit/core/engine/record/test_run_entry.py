@@ -7,18 +7,19 @@ from collections.abc import Iterable
 import pytest
 from model.runs import active_run, attempt_of, graph_of
 
-from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.plan.active_run import ActiveRun
-from cloaca_core._engine.plan.open_waits import OpenWaits
-from cloaca_core._engine.record.entries import Draft
-from cloaca_core._engine.record.run_entry import RunEntry
-from cloaca_core._engine.record.wait_rows import WaitRows
-from cloaca_core._engine.record.weight import follow_up_weight, wait_weight
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.record.entries import Draft
+from cloaca_core.engine.record.run_entry import RunEntry
+from cloaca_core.engine.record.weight import follow_up_weight, wait_weight
 from cloaca_core.errors import StoreDataError, StoreError
-from cloaca_core.records.batch import Committed
-from cloaca_core.records.follow_ups import NewFollowUp
-from cloaca_core.records.runs import RunEnd
-from cloaca_core.records.waits import EVENT, WaitRow
+from cloaca_core.features.follow_ups.records import NewFollowUp
+from cloaca_core.features.waits.open_waits import OpenWaits
+from cloaca_core.features.waits.records import WaitRow
+from cloaca_core.features.waits.wait_rows import WaitRows
+from cloaca_core.run.active_run import ActiveRun
+from cloaca_core.run.rows import RunEnd
+from cloaca_core.store.batch import Committed
+from cloaca_core.values.waits import EVENT
 from cloaca_testing.conformance.rows import attempt as attempt_row
 
 REFUSAL = StoreDataError("not this")

@@ -8,18 +8,19 @@ import pytest
 from model.runs import active_run, graph_of
 from unit.core.engine.record.test_run_entry import Notes
 
-from cloaca_core._engine.plan.active_run import ActiveRun
-from cloaca_core._engine.record.entries import Entry
-from cloaca_core._engine.record.run_entry import RunEntry
-from cloaca_core._engine.record.telling import tell_of_adoption, tell_of_commit
-from cloaca_core._engine.record.wait_rows import WaitRows
-from cloaca_core.records.batch import Committed
-from cloaca_core.records.memos import MemoRow
-from cloaca_core.records.runs import AttemptRow, RunEnd
-from cloaca_core.records.schedules import NewTick
-from cloaca_core.records.states import RunStatus, TaskStatus
-from cloaca_core.records.waits import EVENT, SLEEP, ClosedWait, WaitRow
-from cloaca_core.telemetry.watcher import EndedWait, Recorded, WatchedRun
+from cloaca_core.engine.record.entries import Entry
+from cloaca_core.engine.record.run_entry import RunEntry
+from cloaca_core.engine.record.telling import tell_of_adoption, tell_of_commit
+from cloaca_core.features.schedules.records import NewTick
+from cloaca_core.features.steps.records import MemoRow
+from cloaca_core.features.waits.records import ClosedWait, WaitRow
+from cloaca_core.features.waits.wait_rows import WaitRows
+from cloaca_core.run.active_run import ActiveRun
+from cloaca_core.run.rows import AttemptRow, RunEnd
+from cloaca_core.run.watcher import EndedWait, Recorded, WatchedRun
+from cloaca_core.store.batch import Committed
+from cloaca_core.values.states import RunStatus, TaskStatus
+from cloaca_core.values.waits import EVENT, SLEEP
 from cloaca_testing.conformance.rows import attempt, run_end
 
 NOW = 1_000

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cloaca_core._engine.record.weight import (
+from cloaca_core.engine.record.weight import (
     ROW_BYTES,
     attempt_weight,
     end_weight,
     follow_up_weight,
 )
-from cloaca_core.records.follow_ups import NewFollowUp
+from cloaca_core.features.follow_ups.records import NewFollowUp
 from cloaca_testing.conformance.rows import attempt, run_end
 
 BARE = attempt("run")._replace(change=None)

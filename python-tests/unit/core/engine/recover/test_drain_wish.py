@@ -8,8 +8,8 @@ import logging
 import pytest
 from model.memory_store import MemoryStore
 
-from cloaca_core._engine.recover.drain_wish import DrainWish
-from cloaca_core._engine.recover.runner_id import RunnerId
+from cloaca_core.engine.recover.drain_wish import DrainWish
+from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_testing.conformance.rows import runner
 
 

@@ -10,12 +10,12 @@ from model.hand_clock import HandClock
 from model.memory_store import MemoryStore
 from model.quiet import quiet
 
-from cloaca_core._engine.recover.lease import IDLE_BEAT, IDLE_BEAT_NEARBY, Lease
-from cloaca_core._engine.recover.process_identity import this_process
-from cloaca_core._engine.recover.runner_id import RunnerId
-from cloaca_core._engine.subjects import Subjects
+from cloaca_core.engine.recover.lease import IDLE_BEAT, IDLE_BEAT_NEARBY, Lease
+from cloaca_core.engine.recover.process_identity import this_process
+from cloaca_core.engine.recover.runner_id import RunnerId
+from cloaca_core.engine.subjects import Subjects
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.records.runners import RunnerName, RunnerRow
+from cloaca_core.store.runner_rows import RunnerName, RunnerRow
 
 SECONDS = 15.0
 IDLE = 3 * IDLE_BEAT

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core._engine.recover.lease_clock import LeaseClock
-from cloaca_core.values.clock import Clock
+from cloaca_core.engine.recover.lease_clock import LeaseClock
+from cloaca_core.values.times.clock import Clock
 
 LEASE = 15.0
 IDLE_LEASE = 180.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tables import each_row
 
-from cloaca_core._engine.recover.liveness import Liveness
-from cloaca_core._engine.recover.process_identity import ProcessIdentity, this_process
-from cloaca_core.records.runners import Fleet, RunnerRow
+from cloaca_core.engine.recover.liveness import Liveness
+from cloaca_core.engine.recover.process_identity import ProcessIdentity, this_process
+from cloaca_core.store.runner_rows import Fleet, RunnerRow
 from cloaca_testing.conformance.rows import runner
 
 NOW = 1_000

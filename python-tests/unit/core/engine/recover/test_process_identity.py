@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from tables import each_row
 
-from cloaca_core._engine.recover import process_identity
-from cloaca_core._engine.recover.process_identity import (
+from cloaca_core.engine.recover import process_identity
+from cloaca_core.engine.recover.process_identity import (
     ProcessIdentity,
     is_gone,
     is_neighbour,

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from cloaca_core._engine.recover.process_identity import ProcessIdentity, this_process
-from cloaca_core._engine.recover.process_watch import ProcessWatch
+from cloaca_core.engine.recover.process_identity import ProcessIdentity, this_process
+from cloaca_core.engine.recover.process_watch import ProcessWatch
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ import pytest
 from model.hand_clock import HandClock
 from model.memory_store import MemoryStore
 
-from cloaca_core._engine.recover import takeover
-from cloaca_core._engine.recover.lease import IDLE_BEAT, Lease
-from cloaca_core._engine.recover.process_identity import ProcessIdentity, this_process
-from cloaca_core._engine.recover.runner_id import RunnerId
-from cloaca_core._engine.recover.takeover import Takeover
-from cloaca_core._engine.subjects import Subjects
-from cloaca_core.records.runners import RunnerRow
+from cloaca_core.engine.recover import takeover
+from cloaca_core.engine.recover.lease import IDLE_BEAT, Lease
+from cloaca_core.engine.recover.process_identity import ProcessIdentity, this_process
+from cloaca_core.engine.recover.runner_id import RunnerId
+from cloaca_core.engine.recover.takeover import Takeover
+from cloaca_core.engine.subjects import Subjects
+from cloaca_core.store.runner_rows import RunnerRow
 from cloaca_testing.conformance.rows import new_run, submit
 
 ELSEWHERE = ProcessIdentity("another boot", "pid:[1]", 7, 70)

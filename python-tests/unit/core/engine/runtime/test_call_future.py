@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from model.hand_clock import HandClock
 
-from cloaca_core._engine.runtime import call_future as module
-from cloaca_core._engine.runtime.call_future import LOOKS_UP, CallFuture
+from cloaca_core.engine.runtime import call_future as module
+from cloaca_core.engine.runtime.call_future import LOOKS_UP, CallFuture
 
 WAIT = 10
 

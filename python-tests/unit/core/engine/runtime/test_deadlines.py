@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from cloaca_core._engine.runtime.deadlines import Deadlines
+from cloaca_core.engine.runtime.deadlines import Deadlines
 
 pytestmark = pytest.mark.virtual_time
 

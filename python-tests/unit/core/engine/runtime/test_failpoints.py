@@ -9,10 +9,10 @@ import sys
 
 from tables import each_row
 
-from cloaca_core._engine.runtime import failpoints
+from cloaca_core.engine.runtime import failpoints
 
 PROGRAM = """
-from cloaca_core._engine.runtime import failpoints
+from cloaca_core.engine.runtime import failpoints
 for number in range(1, 5):
     print(number, flush=True)
     failpoints.hit("body.before")

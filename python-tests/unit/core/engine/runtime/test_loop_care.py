@@ -13,7 +13,7 @@ import pytest_asyncio
 from model.virtual_time import VirtualLoop
 from tables import each_row
 
-from cloaca_core._engine.runtime.loop_care import (
+from cloaca_core.engine.runtime.loop_care import (
     WAKE_PERIOD_S,
     breakdown_reason,
     has_closed,

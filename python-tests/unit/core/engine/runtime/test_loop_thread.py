@@ -13,9 +13,9 @@ import pytest
 from model.interleaved import interleaved
 from tables import each_row
 
-from cloaca_core._engine.runtime import loop_care
-from cloaca_core._engine.runtime.loop_thread import LoopThread
-from cloaca_core._engine.runtime.parked_call import ParkedCall
+from cloaca_core.engine.runtime import loop_care
+from cloaca_core.engine.runtime.loop_thread import LoopThread
+from cloaca_core.engine.runtime.parked_call import ParkedCall
 from cloaca_core.errors import RunnerClosedError
 
 WAIT = 10

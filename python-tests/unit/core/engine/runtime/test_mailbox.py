@@ -8,7 +8,7 @@ from typing import Any
 
 from model.quiet import quiet
 
-from cloaca_core._engine.runtime.mailbox import Mailbox
+from cloaca_core.engine.runtime.mailbox import Mailbox
 
 
 async def test_things_of_one_thread_arrive_in_order() -> None:

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from cloaca_core._engine.runtime.parked_call import ParkedCall, UnansweredError
+from cloaca_core.engine.runtime.parked_call import ParkedCall, UnansweredError
 from cloaca_core.errors import RunnerClosedError
 
 WAIT = 10

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from cloaca_core._engine.runtime.starter import FIRST_PAUSE, LONGEST_PAUSE, Starter
+from cloaca_core.engine.runtime.starter import FIRST_PAUSE, LONGEST_PAUSE, Starter
 
 SHORTAGES = [RuntimeError("can't start new thread"), OSError(24, "too many files"), MemoryError()]
 

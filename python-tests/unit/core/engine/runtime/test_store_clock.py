@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from model.hand_clock import HandClock
 
-from cloaca_core._engine.runtime.store_clock import StoreClock
+from cloaca_core.engine.runtime.store_clock import StoreClock
 
 
 def test_the_wall_is_the_stores_and_timers_are_the_machines() -> None:

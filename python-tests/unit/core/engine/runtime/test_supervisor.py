@@ -10,9 +10,9 @@ import pytest
 from model.quiet import quiet
 from model.virtual_time import the_loop
 
-from cloaca_core._engine.runtime.supervisor import SupervisedLoop, supervised
+from cloaca_core.engine.runtime.supervisor import SupervisedLoop, supervised
 from cloaca_core.errors import StoreReadOnlyError, StoreUnavailableError
-from cloaca_core.values.clock import SYSTEM_CLOCK
+from cloaca_core.values.times.clock import SYSTEM_CLOCK
 
 pytestmark = pytest.mark.virtual_time
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from model.quiet import quiet
 
-from cloaca_core._engine.runtime.wakeup import Wakeup
+from cloaca_core.engine.runtime.wakeup import Wakeup
 
 pytestmark = pytest.mark.virtual_time
 

@@ -9,8 +9,8 @@ import pytest
 from model.memory_store import MemoryStore
 from model.quiet import quiet
 
-from cloaca_core._engine.submit import held_keys as module
-from cloaca_core._engine.submit.held_keys import HeldKeys
+from cloaca_core.engine.submit import held_keys as module
+from cloaca_core.engine.submit.held_keys import HeldKeys
 from cloaca_core.errors import (
     RunnerClosedError,
     StoreDataError,
@@ -18,8 +18,9 @@ from cloaca_core.errors import (
     StoreFullError,
     StoreUnavailableError,
 )
-from cloaca_core.records.runs import NewRun
-from cloaca_core.records.waits import EVENT, NewMessage
+from cloaca_core.features.waits.records import NewMessage
+from cloaca_core.run.rows import NewRun
+from cloaca_core.values.waits import EVENT
 from cloaca_testing.conformance.rows import new_run
 
 pytestmark = pytest.mark.virtual_time

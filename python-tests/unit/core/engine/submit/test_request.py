@@ -7,11 +7,12 @@ from typing import Any
 from model.runs import active_run, attempt_of, graph_of, nothing
 from tables import each_row
 
-from cloaca_core._engine.submit.request import Request
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
-from cloaca_core.records.waits import EVENT, NewMessage
+from cloaca_core.engine.submit.request import Request
+from cloaca_core.features.waits.records import NewMessage
+from cloaca_core.values.waits import EVENT
 from cloaca_testing.conformance.rows import NOW
 
 MESSAGE = NewMessage("m", "", EVENT, "paid", "7", None, "ann", NOW)

@@ -8,18 +8,18 @@ import pytest
 from model.hand_clock import HandClock
 from model.runs import active_run, attempt_of, graph_of, nothing
 
-from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
-from cloaca_core._engine.plan.deadline import Deadline
-from cloaca_core._engine.submit.request import Request
-from cloaca_core._engine.submit.run_rows import RunRows, owned_row
-from cloaca_core._engine.submit.start import Start
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.workflow import Workflow
-from cloaca_core.records.runs import RunRow
-from cloaca_core.records.states import RunStatus
+from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+from cloaca_core.engine.submit.request import Request
+from cloaca_core.engine.submit.run_rows import RunRows, owned_row
+from cloaca_core.engine.submit.start import Start
+from cloaca_core.run.deadline import Deadline
+from cloaca_core.run.rows import RunRow
 from cloaca_core.values.ids import RunIds
+from cloaca_core.values.states import RunStatus
 from cloaca_testing.conformance.rows import NOW, new_run
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tables import each_row
 
-from cloaca_core._engine.submit.start import AT_ONCE, Start
+from cloaca_core.engine.submit.start import AT_ONCE, Start
 
 NOW = 1_000
 

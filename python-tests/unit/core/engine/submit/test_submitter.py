@@ -15,21 +15,21 @@ from model.orchestration import Places
 from model.quiet import quiet
 from model.runs import active_run, attempt_of, graph_of, nothing
 
-from cloaca_core._engine.execute.attempt import Attempt
-from cloaca_core._engine.orchestrate.active_runs import ActiveRuns
-from cloaca_core._engine.record.journal import Journal
-from cloaca_core._engine.recover.lease import Lease
-from cloaca_core._engine.recover.process_identity import this_process
-from cloaca_core._engine.recover.runner_id import RunnerId
-from cloaca_core._engine.subjects import Subjects
-from cloaca_core._engine.submit.request import Request
-from cloaca_core._engine.submit.run_rows import RunRows
-from cloaca_core._engine.submit.start import Start
-from cloaca_core._engine.submit.submitter import Accepted, Submitter
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.workflow import Workflow
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+from cloaca_core.engine.record.journal import Journal
+from cloaca_core.engine.recover.lease import Lease
+from cloaca_core.engine.recover.process_identity import this_process
+from cloaca_core.engine.recover.runner_id import RunnerId
+from cloaca_core.engine.subjects import Subjects
+from cloaca_core.engine.submit.request import Request
+from cloaca_core.engine.submit.run_rows import RunRows
+from cloaca_core.engine.submit.start import Start
+from cloaca_core.engine.submit.submitter import Accepted, Submitter
 from cloaca_core.errors import (
     BodyCancelled,
     RunNotFoundError,
@@ -37,11 +37,12 @@ from cloaca_core.errors import (
     StoreFullError,
     StoreUnavailableError,
 )
-from cloaca_core.records.batch import Batch, Committed
-from cloaca_core.records.runs import RunRow
-from cloaca_core.records.waits import EVENT, NewMessage
-from cloaca_core.store.protocol import Landed
+from cloaca_core.features.waits.records import NewMessage
+from cloaca_core.run.rows import RunRow
+from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.runs import Landed
 from cloaca_core.values.ids import RunIds
+from cloaca_core.values.waits import EVENT
 from cloaca_testing.conformance.rows import LATER, act, new_run, submit
 
 pytestmark = pytest.mark.virtual_time

@@ -7,10 +7,10 @@ from __future__ import annotations
 import pytest
 from tables import each_row
 
-from cloaca_core.records.batch import Batch
-from cloaca_core.records.follow_ups import NewFollowUp
-from cloaca_core.records.runs import NewRun, Park
-from cloaca_core.records.schedules import Cancellation
+from cloaca_core.features.follow_ups.records import NewFollowUp
+from cloaca_core.features.schedules.records import Cancellation
+from cloaca_core.run.rows import NewRun, Park
+from cloaca_core.store.batch import Batch
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.batch import BatchSteps, committed
 from cloaca_sqlite.driver import WORDING

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tables import each_row
 
-from cloaca_core.records.runners import Sharing
 from cloaca_core.store.changes import Change
+from cloaca_core.store.runner_rows import Sharing
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.news import KINDS, News

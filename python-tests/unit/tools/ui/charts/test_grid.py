@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from model.families import LATE, run
 from tables import each_row
 
-from cloaca_core.observe.statistics import GridRow
-from cloaca_core.runner.results import run_info
 from cloaca_core.values.option_names import TaskStatus
+from cloaca_core.views.results import run_info
+from cloaca_core.views.workflows.statistics import GridRow
 from cloaca_tools.ui.charts.grid import HEAD, Column, Mark, Word, chosen, grid
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from tables import each_row
 
-from cloaca_core.observe.activity import ActiveRun, Activity, Lane, Tick
+from cloaca_core.views.workflows.activity import ActiveRun, Activity, Lane, Tick
 from cloaca_tools.ui.charts.lanes import (
     Chart,
     LaneChart,

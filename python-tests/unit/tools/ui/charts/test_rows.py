@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from model.families import attempt, child, family, run, tasks, view
 from tables import each_row
 
-from cloaca_core.observe import RunTree, Timeline
-from cloaca_core.observe.reading import Family
-from cloaca_core.observe.timeline import timeline
-from cloaca_core.observe.tree import tree
+from cloaca_core.views import RunTree, Timeline
+from cloaca_core.views.run.reading import Family
+from cloaca_core.views.run.timeline import timeline
+from cloaca_core.views.run.tree import tree
 from cloaca_tools.ui.charts.rows import (
     CHUNK,
     MOST_NESTED,

@@ -7,8 +7,8 @@ from dataclasses import replace
 from model.families import family, run, tasks, view
 from model.inspected import inspected
 
-from cloaca_core.observe import Snapshot
-from cloaca_core.records.search import Kin
+from cloaca_core.features.search.records import Kin
+from cloaca_core.views import Snapshot
 from cloaca_tools.ui.desk.seen_runs import SeenRuns
 
 

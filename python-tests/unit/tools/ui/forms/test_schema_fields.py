@@ -8,7 +8,7 @@ from typing import Literal
 from tables import each_row
 
 from cloaca_core.definition.waits.json_schema import schema_of
-from cloaca_core.values.json_values import JsonValue
+from cloaca_core.values.payloads.json_values import JsonValue
 from cloaca_tools.ui.forms.schema_fields import Entered, Field, decision_data, entered, fields_of
 
 Schema = dict[str, JsonValue]

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from tables import each_row
 
-from cloaca_core.records.steering import ACT_KINDS
-from cloaca_core.runner.history import Action
+from cloaca_core.features.steering.records import ACT_KINDS
+from cloaca_core.views.history import Action
 from cloaca_tools.ui.pages.actions import kinds_of, together
 from cloaca_tools.ui.words.schedule_texts import ACTS
 

@@ -9,9 +9,9 @@ from model.families import LATE, attempt, family, run, tasks, view, wait
 from model.inspected import inspected
 from tables import each_row
 
-from cloaca_core.observe.reading import Family
-from cloaca_core.runner.explain.explanation import RunnerExplanation, TaskExplanation
-from cloaca_core.runner.results import shown_wait
+from cloaca_core.views.explain.explanation import RunnerExplanation, TaskExplanation
+from cloaca_core.views.results import shown_wait
+from cloaca_core.views.run.reading import Family
 from cloaca_tools.ui.pages.cause import cause
 from cloaca_tools.ui.words.clock import Clock
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cloaca_core.observe.inbox import Question
-from cloaca_core.runner.approvals import OpenApproval
-from cloaca_core.runner.history import Action
-from cloaca_core.telemetry.redaction import Redaction
+from cloaca_core.features.waits.approvals import OpenApproval
+from cloaca_core.values.payloads.redaction import Redaction
+from cloaca_core.views.history import Action
+from cloaca_core.views.inbox import Question
 from cloaca_tools.ui.forms.schema_fields import Field
 from cloaca_tools.ui.pages.inbox import Wrong, card, decided_in, done_in
 

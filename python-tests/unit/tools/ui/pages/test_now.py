@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tables import each_row
 
-from cloaca_core.observe.inbox import WaitingForPeople
+from cloaca_core.views.inbox import WaitingForPeople
 from cloaca_tools.ui.pages.now import lede
 
 

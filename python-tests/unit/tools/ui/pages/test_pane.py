@@ -13,11 +13,11 @@ from starlette.testclient import TestClient
 from tables import each_row
 
 import cloaca
-from cloaca_core.observe import RunTree
-from cloaca_core.observe.task_details import Rows, TaskDetails, task_details
-from cloaca_core.observe.tree import tree
-from cloaca_core.records.runs import AttemptRow
-from cloaca_core.runner.task_logs import LogLine
+from cloaca_core.features.task_logs.views import LogLine
+from cloaca_core.run.rows import AttemptRow
+from cloaca_core.views import RunTree
+from cloaca_core.views.run.task_details import Rows, TaskDetails, task_details
+from cloaca_core.views.run.tree import tree
 from cloaca_tools.ui.pages.pane import LINES, Log, Pane, newest, selected, shaped
 
 HOSTILE = "<script>alert(1)</script>"

@@ -12,7 +12,7 @@ from model.inspected import inspected
 from starlette.testclient import TestClient
 
 import cloaca
-from cloaca_core.observe import reading
+from cloaca_core.views.run import reading
 from cloaca_tools.ui.pages.run import Place, schedule_name
 from cloaca_tools.ui.paths import Paths
 

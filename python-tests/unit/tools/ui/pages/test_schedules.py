@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cloaca_core.observe.schedules import Rows, page
-from cloaca_core.runner.results import rfc3339
-from cloaca_core.values.instants import SECOND
+from cloaca_core.values.times.instants import SECOND
+from cloaca_core.values.times.rfc3339 import rfc3339
+from cloaca_core.views.schedules import Rows, page
 from cloaca_testing.conformance.rows import NOW, schedule
 from cloaca_tools.ui.pages.schedules import form_of, is_late
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from model.families import FLOW, LATE, at, run
 
-from cloaca_core.observe.graph import Graph, GraphNode
-from cloaca_core.observe.statistics import GridRow, TaskStatistics, WorkflowStatistics
-from cloaca_core.runner.results import run_info
+from cloaca_core.views.results import run_info
+from cloaca_core.views.run.graph import Graph, GraphNode
+from cloaca_core.views.workflows.statistics import GridRow, TaskStatistics, WorkflowStatistics
 from cloaca_tools.ui.pages.workflow import approval, parts_of
 from cloaca_tools.ui.words.clock import Clock
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from model.families import FLOW, LATE, at, run
 
-from cloaca_core.observe import parse
-from cloaca_core.observe.statistics import WorkflowLine
-from cloaca_core.runner.results import run_info
+from cloaca_core.views import parse
+from cloaca_core.views.results import run_info
+from cloaca_core.views.workflows.statistics import WorkflowLine
 from cloaca_tools.ui.pages.workflows import line, runs_of
 
 

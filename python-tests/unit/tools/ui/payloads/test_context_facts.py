@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cloaca_core.telemetry.redaction import Redaction
-from cloaca_core.values.json_values import JsonValue
+from cloaca_core.values.payloads.json_values import JsonValue
+from cloaca_core.values.payloads.redaction import Redaction
 from cloaca_tools.ui.payloads.context_facts import Fact, Facts, facts_of
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from tables import each_row
 
-from cloaca_core.observe.changes import KeyChange, key_change
-from cloaca_core.telemetry.redaction import Redaction
-from cloaca_core.values.json_values import JsonValue
+from cloaca_core.values.payloads.json_values import JsonValue
+from cloaca_core.values.payloads.redaction import Redaction
+from cloaca_core.views.run.changes import KeyChange, key_change
 from cloaca_tools.ui.payloads import json_lines
 from cloaca_tools.ui.payloads.json_lines import LIMIT, Line, Payload
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from model.families import LATE, run
 from tables import each_row
 
-from cloaca_core.runner.results import run_info
+from cloaca_core.views.results import run_info
 from cloaca_tools.ui.runs.allowed_acts import AllowedActs, allowed_acts
 from cloaca_tools.ui.words.clock import Clock
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from model.families import LATE, run
 from tables import each_row
 
-from cloaca_core.observe.listing import RunLine
-from cloaca_core.runner.results import run_info
+from cloaca_core.views.lists.listing import RunLine
+from cloaca_core.views.results import run_info
 from cloaca_tools.ui.runs.failing_runs import failing
 
 

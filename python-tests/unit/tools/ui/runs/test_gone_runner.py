@@ -7,8 +7,8 @@ from dataclasses import replace
 from model.families import START, attempt, family, run, tasks, view
 from model.inspected import inspected
 
-from cloaca_core.observe import Inspection
-from cloaca_core.runner.results import rfc3339
+from cloaca_core.values.times.rfc3339 import rfc3339
+from cloaca_core.views import Inspection
 from cloaca_tools.ui.runs.gone_runner import stopped
 
 RUNS = attempt("load", 1, 10, None, "Running")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloaca_core.runner.results import Plan, PlanItem
+from cloaca_core.features.reruns.results import Plan, PlanItem
 from cloaca_tools.ui.runs.plan_rows import KEPT_SHOWN, RUN_SHOWN, PlanRow, shown
 
 PLAN = Plan(

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from tables import each_row
 
-from cloaca_core.schedules.cron import CronExpression
-from cloaca_core.schedules.explain import explain_schedule, in_words
+from cloaca_core.definition.cron.expression import CronExpression
+from cloaca_core.features.schedules.timing.explain import explain_schedule, in_words
 from cloaca_tools.ui.words.clock import Clock
 from cloaca_tools.ui.words.schedule_texts import (
     clock_change,

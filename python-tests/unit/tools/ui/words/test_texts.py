@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tables import each_row
 
-from cloaca_core.observe import GraphNode
-from cloaca_core.observe.filters import parse
 from cloaca_core.values.option_names import TaskStatus
+from cloaca_core.views import GraphNode
+from cloaca_core.views.lists.filters import parse
 from cloaca_tools.ui.words.texts import (
     brief,
     first_error,

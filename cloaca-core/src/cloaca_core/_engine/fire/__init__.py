@@ -1,1 +1,0 @@
-"""FIRE: time and events make runs."""

@@ -1,1 +1,0 @@
-"""STEER: what people ask of a run reaches the runner that owns it."""

@@ -1,1 +1,0 @@
-"""Waits: what runs wait for, and what ends it: an instant, a message, a person's decision."""

@@ -1,0 +1,415 @@
+"""One runner's engine, as the façades see it: answers them, and opens and closes.
+
+Everything here runs on the engine's own loop (see ``loop_thread``); user code never does. A run
+comes by ``submitter`` or ``claimer``, goes through ``orchestrator`` and ``launcher``, and is
+recorded by ``journal``. ``stages`` makes these parts, ``parts`` connects them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cloaca_core.assembly.lifecycle import Lifecycle
+from cloaca_core.assembly.parts import Parts
+from cloaca_core.assembly.store import TransferStore
+from cloaca_core.definition.unregistered import Unregistered
+from cloaca_core.definition.workflow import Workflow
+from cloaca_core.engine.execute.executor import Executor
+from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+from cloaca_core.engine.record.journal import FIRST_PAUSE, LONGEST_PAUSE
+from cloaca_core.engine.record.telling import tell_of_adoption
+from cloaca_core.errors import (
+    ConfigError,
+    StoreFullError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+)
+from cloaca_core.logs import SafeLogger
+from cloaca_core.values.payloads.redaction import Redaction
+from cloaca_core.values.times.backoff import Backoff
+from cloaca_core.values.times.clock import SYSTEM_CLOCK, Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from cloaca_core.assembly.store import Store
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.definition.recorded import RecordedWorkflow
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.engine.claim.claimer import Claimer
+    from cloaca_core.engine.execute.attempt import Attempt, AttemptWork
+    from cloaca_core.engine.observe.recent_runs import Ended, RecentRuns
+    from cloaca_core.engine.observe.run_reader import RunReader
+    from cloaca_core.engine.observe.watchers import Watchers
+    from cloaca_core.engine.orchestrate.grace_period import GracePeriod
+    from cloaca_core.engine.recover.runner_id import RunnerId
+    from cloaca_core.engine.runtime.parked_call import ParkedCall
+    from cloaca_core.engine.submit.request import Request
+    from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
+    from cloaca_core.features.executors.supply import Supply
+    from cloaca_core.features.explain.explainer import Explainer
+    from cloaca_core.features.schedules.schedule_loop import ScheduleLoop
+    from cloaca_core.features.steering.due_runs import DueRuns
+    from cloaca_core.features.steering.steering import Steering
+    from cloaca_core.features.task_logs.run_logs import RunLogs
+    from cloaca_core.features.telemetry.run_metrics import RunMetrics
+    from cloaca_core.features.telemetry.sample import Sample, SlotUse
+    from cloaca_core.features.triggers.trigger_loop import TriggerLoop
+    from cloaca_core.features.upkeep.pruner import Pruner
+    from cloaca_core.features.upkeep.sweeps import Sweeps
+    from cloaca_core.features.waits.messages import Messages
+    from cloaca_core.features.waits.records import NewMessage
+    from cloaca_core.run.rows import NewRun
+    from cloaca_core.run.watcher import Watcher
+    from cloaca_core.store.outbox import Outbox
+    from cloaca_core.values.ids import RunIds
+
+
+log = SafeLogger("cloaca.engine")
+
+T = TypeVar("T")
+
+
+class Engine:
+    """Made and used on its loop only, but for ``recent``, ``runs.owns`` and the messages of
+    ``grace``. ``broken`` is called with the reason when a part has died, so that it cannot go on,
+    and ``asked_to_leave`` when another program wants this runner to shut down. ``executor`` makes
+    the place where bodies run: a simulation's may have no threads. ``supplies`` are the executors
+    of the program, and ``redact`` hides its secrets.
+
+    One that does not ``work`` is a client's: it has no row and no lease, and owns no run, but it
+    steers those of others. Nor does one work that may only look. One that works ``alone`` owns the
+    runs that are submitted to it by right, and claims none.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        config: DefaultRunnerConfig,
+        registry: Registry,
+        clock: Clock = SYSTEM_CLOCK,
+        executor: type[Executor] = Executor,
+        broken: Callable[[str], None] = lambda _: None,
+        asked_to_leave: Callable[[], None] = lambda: None,
+        *,
+        works: bool = True,
+        alone: bool = False,
+        supplies: Sequence[Supply] = (),
+        redact: Redaction | None = None,
+    ) -> None:
+        self._parts = parts = Parts(
+            store,
+            config,
+            registry,
+            clock,
+            executor,
+            broken,
+            asked_to_leave,
+            works=works,
+            alone=alone,
+            supplies=supplies,
+            redact=Redaction() if redact is None else redact,
+        )
+        self._base = base = parts.base
+        self._submission = parts.submission
+        self._steering = parts.steering
+        self._lifecycle = Lifecycle(parts)
+        self.registry: Registry = base.registry
+        self.config: DefaultRunnerConfig = base.config
+        self.ids: RunIds = base.ids
+        self.runner_id: RunnerId = base.runner_id
+        self.runs: ActiveRuns = base.runs
+        self.grace: GracePeriod = parts.orchestration.grace
+        self.recent: RecentRuns = parts.reading.completion.recent
+        self.sweeps: Sweeps = parts.upkeep.sweeps
+        self.claimer: Claimer = parts.claims.claimer
+        self.due_runs: DueRuns = parts.steering.due_runs
+        self.schedule_loop: ScheduleLoop = parts.firing.schedule_loop
+        self.trigger_loop: TriggerLoop = parts.firing.trigger_loop
+
+    # -- open and close ----------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take over from the dead, register, and record the definitions, if this engine works."""
+        await self._lifecycle.start()
+
+    async def begin(self, *, claims: bool = True) -> None:
+        """Begin to work; without ``claims`` the engine is paused from the start."""
+        await self._lifecycle.begin(claims=claims)
+
+    async def shutdown(self) -> None:
+        """Stop claiming, let bodies end, release the rest, and close the store. Idempotent."""
+        await self._lifecycle.shutdown()
+
+    def clean_up(self) -> None:
+        """End what the loop leaves behind when it has died: running bodies may end. Other runners
+        take over its runs when its lease has ended.
+        """
+        self._lifecycle.clean_up()
+
+    async def pause(self) -> None:
+        """Claim no further runs; runs submitted here wait in the table."""
+        await self._parts.claims.pause()
+
+    async def resume(self) -> None:
+        """Claim again."""
+        if not self._base.store.writable:
+            raise StoreReadOnlyError("the database was opened to be looked at: no run is claimed")
+        self._base.capacity.paused = False
+        self.claimer.wake()
+        self._base.capacity.changed()
+
+    # -- submit and wait ---------------------------------------------------------------------
+
+    async def submit(self, request: Request) -> list[str]:
+        """Accept runs; the ids of the runs that stand for them."""
+        self._lifecycle.check_open()
+        return await self._submission.submitter.submit(await self._known(request))
+
+    async def submit_one(self, request: Request) -> tuple[str, bool]:
+        """Accept one run: the id of the run that stands for it, and whether that was made now. An
+        earlier one that has failed is begun again, if the request says so, and gets the message.
+        """
+        self._lifecycle.check_open()
+        (run_id,), known = await self._submission.submitter.accept(await self._known(request))
+        if known and request.retry is not None:
+            await self._steering.retries.retry_if_failed(run_id, request.retry, request.time_limit)
+        if known and (message := request.message_to_earlier(run_id)) is not None:
+            await self._parts.messages.send(message)
+        return run_id, not known
+
+    def outgoing(self, request: Request) -> tuple[Outbox, NewRun, NewMessage | None]:
+        """The row of a run that its submitter writes, a message to the run if the request has one,
+        and the outbox to write them with. Any thread may ask.
+        """
+        outbox, run = self.outbox, self._submission.run_rows.unowned(request)
+        return outbox, run, request.message_to(run.id)
+
+    @property
+    def outbox(self) -> Outbox:
+        """Writes on users' connections. Any thread may ask."""
+        if self._base.store.outbox is None:
+            raise ConfigError(
+                "connection: this backend writes on no connection but its own; leave it out",
+                field="connection",
+            )
+        return self._base.store.outbox
+
+    async def execute(
+        self,
+        request: Request,
+        waiting: AttemptWork | None,
+        accepted: Callable[[str], None] = lambda _: None,
+    ) -> Ended:
+        """Submit one run and wait for its end; ``waiting`` is the body that does so, if any.
+        ``accepted`` is called with the run's id as soon as that is durable.
+        """
+        self._lifecycle.check_open()
+        return await self._submission.waits.execute(await self._known(request), waiting, accepted)
+
+    def execute_parked(self, request: Request, call: ParkedCall[Ended]) -> None:
+        """Submit one run for a thread that waits for its end."""
+        self._lifecycle.check_open()
+        plain = self._base.works and request.is_plain
+        if not (plain and self._submission.parked.begin(request, call)):
+            end = self.execute(request, None, call.accept)
+            call.follow(asyncio.get_running_loop().create_task(end))
+
+    async def database(self) -> str | None:
+        """The identity of the database; None if no other program can open it. An engine
+        that shuts down answers as long as its bodies may run: they may ask.
+        """
+        store = self._base.store
+        return await store.transfer().identity() if isinstance(store, TransferStore) else None
+
+    async def _compare(self, parent: Attempt) -> None:
+        """Find out whether the runs of another engine are in this database: a body of theirs calls
+        a client, which is this.
+        """
+        home = parent.owner.home
+        if not isinstance(home, ActiveRuns) or home in self.runs.beside:
+            return
+        if (front := home.children.front) is not None:
+            what = "whether a body has submitted a child is not known"
+            theirs = await self._answered(lambda: asyncio.wrap_future(front.database()), what)
+            ours = await self._answered(self.database, what)
+            self.runs.beside[home] = theirs is not None and theirs == ours
+
+    async def _known(self, request: Request) -> Request:
+        """The request with a workflow in place of a name. The version by which a client submits,
+        and the workflows that follow its runs, are recorded first: others may run and end a run as
+        soon as it is there.
+        """
+        if request.parent is not None and request.parent.owner.home is not self.runs:
+            await self._compare(request.parent)
+        recorder, workflow = self._parts.reading.recorder, request.workflow
+        if self._base.works:
+            if request.followed is not None and self._base.store.writable:
+                with suppress(StoreUnavailableError):  # it tries again, beside this
+                    await recorder.record()
+        elif isinstance(workflow, Workflow) and self._base.store.writable:
+            with suppress(StoreUnavailableError):  # the next submission tries again
+                await recorder.record_unknown(workflow)
+        if isinstance(request.workflow, Unregistered):
+            return replace(request, workflow=await self.find(request.workflow))
+        return request
+
+    async def find(self, wanted: Unregistered) -> RecordedWorkflow:
+        """The recorded workflow of a name. Waits for the database, as the submission of its runs
+        does.
+        """
+        definitions, what = self._parts.reading.definitions, f"workflow {wanted.name} is not found"
+        return await self._answered(lambda: definitions.find(wanted), what)
+
+    async def _answered(self, ask: Callable[[], Awaitable[T]], what: str) -> T:
+        """The answer of the database, however long it cannot be reached; until then ``what`` is so,
+        as the log says.
+        """
+        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+        while True:
+            self._lifecycle.check_open()
+            try:
+                return await ask()
+            except StoreFullError:
+                raise
+            except StoreUnavailableError as error:
+                log.warning("%s, trying again in %.2f s: %s", what, backoff.pause, error)
+                await backoff.wait()
+
+    async def wait(self, run_id: str, waiting: AttemptWork | None) -> Ended:
+        """Wait for the end of a run, on this runner or another."""
+        self._lifecycle.check_open()
+        return await self._submission.waits.wait(run_id, waiting)
+
+    # -- steer -------------------------------------------------------------------------------
+
+    @property
+    def steering(self) -> Steering:
+        """Writes what is asked of runs; ``RunnerClosedError`` once the engine shuts down."""
+        self._lifecycle.check_open()
+        return self._steering
+
+    @property
+    def messages(self) -> Messages:
+        """Sends messages to runs; ``RunnerClosedError`` once the engine shuts down."""
+        self._lifecycle.check_open()
+        return self._parts.messages
+
+    # -- upkeep ------------------------------------------------------------------------------
+
+    @property
+    def pruner(self) -> Pruner:
+        """Deletes runs; ``RunnerClosedError`` once the engine shuts down."""
+        self._lifecycle.check_open()
+        return self._parts.upkeep.pruner
+
+    # -- observe -----------------------------------------------------------------------------
+
+    @property
+    def reader(self) -> RunReader:
+        """Reads runs from the tables; ``RunnerClosedError`` once the engine shuts down."""
+        self._lifecycle.check_open()
+        return self._parts.reading.reader
+
+    @property
+    def watchers(self) -> Watchers:
+        """Wakes callers that watch runs; ``RunnerClosedError`` once the engine shuts down."""
+        self._lifecycle.check_open()
+        return self._parts.reading.watchers
+
+    @property
+    def run_logs(self) -> RunLogs:
+        """Reads what bodies have logged; ``RunnerClosedError`` once the engine shuts down."""
+        self._lifecycle.check_open()
+        return self._parts.reading.run_logs
+
+    @property
+    def explainer(self) -> Explainer:
+        """Tells what is known of a run; ``RunnerClosedError`` once the engine shuts down."""
+        from cloaca_core.features.explain.explainer import Explainer  # few programs ask
+
+        self._lifecycle.check_open()
+        return Explainer(
+            self._base.store,
+            self._base.registry,
+            self.runs,
+            self._parts.reading.reader,
+            self._parts.reading.definitions,
+            self._base.identity,
+            self._base.runner_id if self._base.works else None,
+            self._base.capacity if self._base.works else None,
+            self._base.executor,
+            recovers=self._base.config.enable_recovery,
+        )
+
+    @property
+    def definitions(self) -> RecordedDefinitions:
+        """Reads recorded definitions; ``RunnerClosedError`` once the engine shuts down."""
+        self._lifecycle.check_open()
+        return self._parts.reading.definitions
+
+    async def watch(self, watcher: Watcher) -> None:
+        """Tell this one of facts from now on, and of the runs that are ours already."""
+        self._lifecycle.check_open()
+        self._base.journal.watchers.append(watcher)
+        for run in self.runs:
+            tell_of_adoption([watcher], run)
+
+    async def sample(self) -> Sample:
+        """What metrics show now. The first call makes the engine count what it does."""
+        from cloaca_core.features.telemetry.sample import Sample  # few programs have metrics
+
+        base, claims, metrics = self._base, self._parts.claims, await self._metrics()
+        gauges = await base.store.gauges()
+        return Sample(
+            metrics,
+            gauges,
+            at=base.store.wall(),
+            slots=self.slot_use(),
+            recoveries=claims.takeover.recovered,
+            lease_losses=claims.lease.losses,
+            pruned_runs=self._parts.upkeep.pruner.pruned,
+            loops={
+                each.name: each.last_success
+                for each in self._parts.loops
+                if each.last_success is not None
+            },
+        )
+
+    def slot_use(self) -> dict[str, SlotUse]:
+        """How the slots for bodies are used now, by their kind; none where bodies never run."""
+        return self._base.executor.slot_use() if self._base.works else {}
+
+    async def _metrics(self) -> RunMetrics:
+        """The watcher that counts what this engine does, from now on at the latest."""
+        from cloaca_core.features.telemetry.run_metrics import (
+            RunMetrics,  # few programs have metrics
+        )
+
+        for each in self._base.journal.watchers:
+            if isinstance(each, RunMetrics):
+                return each
+        metrics = RunMetrics()
+        await self.watch(metrics)
+        return metrics
+
+    async def health(self) -> dict[str, Any]:
+        """The state of the runner, for people and probes."""
+        return self._parts.health.report()
+
+    @property
+    def store(self) -> Store:
+        """The store; ``RunnerClosedError`` once the engine shuts down. Each call asks for it."""
+        self._lifecycle.check_open()
+        return self._base.store
+
+    def schedule_changed(self) -> None:
+        """A schedule may be due sooner, be gone, or name a workflow that no runner has."""
+        self._base.subjects.schedules.publish()
+
+    def trigger_changed(self) -> None:
+        """A trigger was switched."""
+        self._base.subjects.triggers.publish()

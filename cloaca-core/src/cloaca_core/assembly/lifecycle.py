@@ -1,0 +1,160 @@
+"""Opens and closes an engine: its parts begin in one order, and end in the other."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.errors import SHUT_DOWN, RunnerClosedError, StoreError
+from cloaca_core.features.task_logs import capture
+from cloaca_core.logs import SafeLogger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cloaca_core.assembly.parts import Parts
+
+log = SafeLogger("cloaca.engine")
+
+LEAVING: Final = 1.0
+"""Seconds after the grace period that a shutdown gives the database to release owned runs."""
+
+
+class Lifecycle:
+    """Of one engine; ``closing`` is true as soon as its shutdown has begun."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.closing = False
+        self._parts = parts
+        self._base = parts.base
+        self._orchestrator = parts.orchestration.orchestrator
+        self._unsubscribe: Callable[[], None] = _nothing
+        self._captures = False
+
+    def check_open(self) -> None:
+        """Raise ``RunnerClosedError`` once the engine shuts down."""
+        if self.closing:
+            raise RunnerClosedError(SHUT_DOWN)
+
+    async def start(self) -> None:
+        """Take over from the dead, register, and record the definitions, if this engine works.
+
+        In this order: one of the dead may have had the runner id that was configured here.
+        """
+        if not self._base.works:
+            return
+        claims = self._parts.claims
+        if self._base.config.enable_recovery:
+            await claims.takeover.sweep()
+        await claims.lease.register()
+        await self._parts.reading.recorder.record()
+
+    async def begin(self, *, claims: bool) -> None:
+        """Begin to work; without ``claims`` the engine is paused from the start."""
+        if not claims:
+            self._base.capacity.paused = True
+        wake = asyncio.get_running_loop().call_soon_threadsafe
+        changed = self._base.subjects.definitions.publish
+        self._unsubscribe = self._base.registry.on_change(lambda: wake(changed))
+        if self._base.works and not self._base.log_book.is_off:
+            capture.begin()
+            self._captures = True
+        for each in self._parts.loops:
+            each.start()
+        self._tell_of("open")
+
+    async def shutdown(self) -> None:
+        """Stop claiming, let bodies end, release the rest, and close the store. Idempotent."""
+        if self.closing:
+            return
+        self.closing = True
+        await self._let_end()
+        await self._end_cancelled()
+        await self._tell_of_rests()
+        await self._write_lines()
+        await self._leave()
+        await self._close()
+        self._tell_of("closed")
+
+    def clean_up(self) -> None:
+        """End what the loop leaves behind when it has died."""
+        self._unsubscribe()
+        self._end_capture()
+        self._parts.orchestration.attempts.memos.give_up_all()
+        self._base.executor.close()
+        self._parts.firing.trigger_loop.stop()
+
+    # -- the steps of a shutdown -------------------------------------------------------------
+
+    async def _let_end(self) -> None:
+        """Begin nothing more, and wait for what runs."""
+        self._unsubscribe()
+        self._base.capacity.paused = True
+        self._parts.firing.schedule_loop.closing = True
+        self._parts.firing.trigger_loop.drain()
+        self._parts.orchestration.attempts.drain()
+        await self._parts.orchestration.grace.wait()
+
+    async def _end_cancelled(self) -> None:
+        """End runs that are being cancelled, with what is known of their bodies."""
+        if self._orchestrator.control.cut_off_all():
+            await self._drain_journal()
+
+    async def _tell_of_rests(self) -> None:
+        """Give runs back whose time limits stand still, as long as the table does not know it."""
+        if self._orchestrator.control.leave_all():
+            await self._drain_journal()
+
+    async def _write_lines(self) -> None:
+        """Write what bodies have logged that do not end in time."""
+        if self._base.log_book.has_lines:
+            self._base.journal.write_soon()
+            await self._drain_journal()
+
+    async def _drain_journal(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVING):
+                await self._base.journal.drained()
+
+    async def _leave(self) -> None:
+        """Give runs back, with all that goes on."""
+        for run in self._base.runs:
+            self._orchestrator.control.drop(run)
+        for each in reversed(self._parts.loops):
+            await each.stop()
+        if not self._base.works:
+            return
+        try:
+            async with asyncio.timeout(LEAVING):
+                await self._base.store.unregister(self._base.runner_id.current)
+        except (StoreError, TimeoutError) as error:
+            reason = "shutdown: runs are left to be taken over: %r"
+            log.warning(reason, error, extra=self._base.log_fields())
+
+    async def _close(self) -> None:
+        """Tell those who wait that nothing comes any more, and close what is open."""
+        self._parts.submission.submitter.held_keys.fail_all(RunnerClosedError(SHUT_DOWN))
+        self._parts.reading.completion.fail_all(RunnerClosedError(SHUT_DOWN))
+        self._parts.reading.watchers.fail_all(RunnerClosedError(SHUT_DOWN))
+        self._end_capture()
+        self._base.executor.close()
+        await self._parts.firing.trigger_loop.close()
+        self._parts.claims.takeover.close()
+        await self._base.store.close()
+
+    def _end_capture(self) -> None:
+        if self._captures:
+            self._captures = False
+            capture.end()
+
+    def _tell_of(self, state: str) -> None:
+        if self._base.works:
+            who = self._base.runner_id.current
+            log.info("runner %s is %s", who, state, extra=self._base.log_fields())
+        else:
+            log.info("a client is %s", state)
+
+
+def _nothing() -> None:
+    """Stands for the unsubscribe function before there is a subscription."""

@@ -1,0 +1,73 @@
+"""Submits runs for bodies that ask for them through their handles, as the runner does for them."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from cloaca_core.client.handles import RunHandle
+from cloaca_core.engine.calls.waiting import refuse_blocking_call
+from cloaca_core.engine.execute.current_work import CURRENT_WORK
+from cloaca_core.operations.runs import Submit, SubmitMany, telling_accepted
+
+if TYPE_CHECKING:
+    from cloaca_core.client.async_handles import AsyncRunHandle
+    from cloaca_core.definition.submission import Submission, Submissions
+    from cloaca_core.engine.calls.operation import Caller
+    from cloaca_core.engine.execute.attempt import Attempt
+
+
+class BodyChildren:
+    """Makes the calls of bodies with those of their runner. Any thread may call, also one that a
+    body has started: the handle says which body it is.
+    """
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def submit(self, attempt: Attempt, asked: Submission) -> RunHandle:
+        """Accept a run and go on."""
+        with _calling(attempt):
+            return RunHandle(self._caller, *Submit(*asked).call(self._caller).wait())
+
+    async def submit_async(self, attempt: Attempt, asked: Submission) -> AsyncRunHandle:
+        """The same, awaited."""
+        from cloaca_core.client.async_handles import AsyncRunHandle  # few clients serve such bodies
+
+        with _calling(attempt):
+            return AsyncRunHandle(self._caller, *await Submit(*asked).call(self._caller))
+
+    def submit_many(self, attempt: Attempt, asked: Submissions) -> list[RunHandle]:
+        """Accept many runs and go on."""
+        refuse_blocking_call()
+        handles: list[RunHandle] = []
+        with _calling(attempt), telling_accepted(handles):
+            for page in SubmitMany(*asked).pages_of_body(self._caller):
+                handles += [RunHandle(self._caller, *each) for each in page.wait()]
+        return handles
+
+    async def submit_many_async(self, attempt: Attempt, asked: Submissions) -> list[AsyncRunHandle]:
+        """The same, awaited."""
+        from cloaca_core.client.async_handles import AsyncRunHandle
+
+        handles: list[AsyncRunHandle] = []
+        with _calling(attempt), telling_accepted(handles):
+            for page in SubmitMany(*asked).pages_of_body(self._caller):
+                handles += [AsyncRunHandle(self._caller, *each) for each in await page]
+        return handles
+
+    def database(self) -> concurrent.futures.Future[str | None]:
+        """The identity of the database."""
+        return self._caller.host.database()
+
+
+@contextmanager
+def _calling(attempt: Attempt) -> Iterator[None]:
+    """Within the block, calls of this thread count as calls of this body."""
+    token = CURRENT_WORK.set(attempt)
+    try:
+        yield
+    finally:
+        CURRENT_WORK.reset(token)

@@ -1,0 +1,1 @@
+"""Cron expressions: the instants at which they tick."""

@@ -1,0 +1,262 @@
+"""Claims runs from the table, as many as this runner has places for, and goes on with them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.engine.execute.slot_queue import AGED_SHARE
+from cloaca_core.engine.orchestrate.adoption import NO_PAST, PastRows
+from cloaca_core.engine.runtime import failpoints
+from cloaca_core.values.states import TaskStatus
+
+if TYPE_CHECKING:
+    from cloaca_core.assembly.store import Store
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.engine.claim.fair_share import FairShare
+    from cloaca_core.engine.claim.orphans import Orphans
+    from cloaca_core.engine.claim.unserved_runs import UnservedRuns
+    from cloaca_core.engine.claim.version_check import Checked, VersionCheck
+    from cloaca_core.engine.orchestrate.adoption import Adoption
+    from cloaca_core.engine.orchestrate.capacity import Capacity
+    from cloaca_core.engine.recover.lease import Lease
+    from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.run.rows import RunRow
+    from cloaca_core.values.times.clock import Clock
+
+CLAIM_SHARE: Final = 4
+"""A claim waits until 1/4 of the places is free: one statement for many runs."""
+CLAIM_PATIENCE: Final = 0.05
+CHOOSING: Final = 0.1
+"""Seconds until the next claim after one that left claimable runs. Another runner had locked them
+while it chose its own, and sends no message about those that it did not take.
+"""
+STILL_COMING: Final = 60.0
+"""Seconds after which a claim that was sent can no longer be granted: no network and no server
+timeout lets a transaction wait so long.
+"""
+_OPEN: Final = (TaskStatus.WAITING, TaskStatus.RUNNING)
+
+
+class Claimer:
+    """Belongs to the engine's loop. ``patience`` is how many seconds a claim waits for a good
+    number of places once one is free. ``looked`` is called with how many runs a claim has found.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        lease: Lease,
+        capacity: Capacity,
+        share: FairShare,
+        registry: Registry,
+        adoption: Adoption,
+        orphans: Orphans,
+        unserved: UnservedRuns,
+        versions: VersionCheck,
+        stop_strays: Callable[[Mapping[str, str]], Awaitable[set[str]]],
+        clock: Clock,
+        looked: Callable[[int], None],
+        subjects: Subjects,
+    ) -> None:
+        self._store = store
+        self._lease = lease
+        self._capacity = capacity
+        self._share = share
+        self._registry = registry
+        self._adoption = adoption
+        self._orphans = orphans
+        self._unserved = unserved
+        self._versions = versions
+        self._stop_strays = stop_strays
+        self._looked = looked
+        self._clock = clock
+        self.patience: float = CLAIM_PATIENCE
+        self._claimed: list[RunRow] = []
+        self._places_given = 0
+        self._claiming = asyncio.Lock()
+        self._more = asyncio.Event()
+        self._more.set()
+        subjects.claimable.subscribe(self.wake)
+        subjects.claimable_here.subscribe(self.wake)
+        subjects.definitions.subscribe(self.wake)
+        subjects.strangers.subscribe(self.suspect)
+
+    async def pause(self) -> None:
+        """Claim no more. A claim that is under way is over when this returns."""
+        self._capacity.paused = True
+        async with self._claiming:
+            pass
+
+    def wake(self) -> None:
+        """There may be runs to claim."""
+        self._more.set()
+
+    async def turn(self) -> None:
+        """Claim once there is something to claim and room for a good number of runs."""
+        await self._begin_claimed()  # first: runs that a failed turn left would look like orphans
+        await self._more.wait()
+        await self._orphans.give_back()
+        await self._capacity.wait_until(lambda: self._has_places(1))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.patience):
+                share = self._capacity.most // CLAIM_SHARE
+                await self._capacity.wait_until(lambda: self._has_places(share))
+        await self._capacity.wait_until(lambda: self._share.most() >= 1)
+        self._more.clear()
+        try:
+            await self._orphans.give_back()  # those suspected while there was no room
+            async with self._claiming:
+                await self._claim_some()
+        except Exception:
+            self.wake()  # the claim failed: the runs are still there
+            raise
+
+    def _has_places(self, count: int) -> bool:
+        return not self._capacity.paused and self._capacity.free() >= count
+
+    async def _claim_some(self) -> None:
+        workflows = self._registry.namespaces()
+        limit = min(self._capacity.free(), self._share.most())
+        self._share.claim_begins()
+        if self._capacity.paused or limit < 1:
+            self.wake()  # the room is gone meanwhile; the runs are still there
+            return
+        await self._unserved.claim_again()
+        if not workflows or not await self._is_worth_it(workflows):
+            self._looked(0)
+            return
+        count = await self._claim(workflows, limit)
+        if count == limit:
+            self.wake()
+        elif await self._has_claimable(workflows):
+            asyncio.get_running_loop().call_later(CHOOSING, self.wake)
+        self._looked(count)
+
+    async def _is_worth_it(self, workflows: Sequence[str]) -> bool:
+        """Look before an idle runner takes a lease: taking it is a write, which wakes the other
+        runners of the database, and they would do the same in turn, for ever.
+        """
+        return not self._lease.is_idle() or await self._has_claimable(workflows)
+
+    async def _has_claimable(self, workflows: Sequence[str]) -> bool:
+        return await self._store.has_claimable(self._lease.runner_id.current, workflows)
+
+    async def _claim(self, workflows: Sequence[str], limit: int) -> int:
+        self._lease.need()
+        if not self._lease.is_fresh():
+            await self._lease.refresh()
+        with self._capacity.expecting(limit):
+            try:
+                runner_id, now = self._lease.runner_id.current, self._clock.wall()
+                aged = (self._places_given + limit) // AGED_SHARE
+                rows = await self._store.claim(runner_id, workflows, limit, now, aged)
+                in_turn = sorted(rows, key=_turn)
+                self._capacity.expect(len(rows))
+            except Exception:
+                self._suspect_for_long()
+                raise
+            self._claimed += in_turn
+            self._places_given = (self._places_given + len(rows)) % AGED_SHARE
+        failpoints.hit("claim.after_commit")
+        await self._begin_claimed()
+        return len(rows)
+
+    async def _begin_claimed(self) -> None:
+        """Go on with claimed runs, and release those whose workflow is no longer registered.
+
+        The rows are ours from the claim on: they are kept until this has worked. Runs claimed
+        under an id that has since been declared dead belong to another runner.
+        """
+        if not self._claimed:
+            return
+        past = await self._past(self._claimed)
+        await self._leave_strays(past)
+        if lacking := await self._unserved.leave(self._claimed, past):
+            self._drop(lacking)
+        checked = await self._versions.of(self._claimed, past)
+        mine = [each for each in checked if each.row.owner == self._lease.runner_id.current]
+        self._capacity.arrived(len(self._claimed))
+        self._claimed = []  # first: none of them is begun twice
+        try:
+            resumed = [self._resume(each, past.get(each.row.id, NO_PAST)) for each in mine]
+        except Exception:
+            self.suspect()
+            raise
+        if not all(resumed):
+            self.suspect()
+
+    async def _leave_strays(self, past: Mapping[str, PastRows]) -> None:
+        """Do not go on with children whose parent is being cancelled with them, or was, or is
+        paused: they are cancelled or paused, and released, as orphans are. Only those are looked at
+        of which no task has begun: else an earlier owner has looked. One that was begun again by
+        itself goes on.
+        """
+        new = {
+            row.id: row.parent_id
+            for row in self._claimed
+            if row.parent_id is not None
+            and row.round == 1
+            and not past.get(row.id, NO_PAST).attempts
+        }
+        if new and (strays := await self._stop_strays(new)):
+            self._drop(strays)
+
+    def _drop(self, run_ids: Collection[str]) -> None:
+        """Do not go on with these of the claimed runs. Those that are still ours are released."""
+        left = [row for row in self._claimed if row.id not in run_ids]
+        self._orphans.suspect()  # first: they are dropped here, and owned in the table
+        self._capacity.arrived(len(run_ids))
+        self._claimed = left
+        self.wake()
+
+    def suspect(self) -> None:
+        """There may be orphans: release them before the next claim."""
+        self._orphans.suspect()
+        self.wake()
+
+    def _suspect_for_long(self) -> None:
+        """The same after an answer was lost: the claim may even be granted later."""
+        self.suspect()
+        asyncio.get_running_loop().call_later(STILL_COMING, self.suspect)
+
+    async def _past(self, rows: Sequence[RunRow]) -> dict[str, PastRows]:
+        """The records of those of these runs that had an owner before."""
+        before = [row.id for row in rows if row.epoch > 1]
+        past = {run_id: PastRows([], [], [], [], [], []) for run_id in before}
+        if before:
+            for attempt in await self._store.load_attempts(before):
+                past[attempt.run_id].attempts.append(attempt)
+            for fork in await self._store.forks(before):
+                past[fork.run_id].forks.append(fork)
+            for replacement in await self._store.replacements(before):
+                past[replacement.run_id].replacements.append(replacement)
+        if waiting := [run_id for run_id, rows in past.items() if _may_wait(rows)]:
+            for wait in await self._store.waits(waiting):
+                past[wait.run_id].waits.append(wait)
+            for message in await self._store.messages(waiting):
+                past[message.run_id].messages.append(message)
+        if again := [row.id for row in rows if row.round > 1]:
+            for restart in await self._store.restarts(again):
+                past[restart.run_id].restarts.append(restart)
+        return past
+
+    def _resume(self, claimed: Checked, past: PastRows) -> bool:
+        """Go on with a claimed run; false when its workflow has left the registry since."""
+        workflow = self._registry.get(claimed.row.workflow)
+        if workflow is None:
+            return False
+        self._adoption.resume(workflow, claimed.row, past, claimed.refusal)
+        return True
+
+
+def _may_wait(past: PastRows) -> bool:
+    """Whether a task of the run may have open waits; so may one whose body was begun again."""
+    return any(attempt.status in _OPEN for attempt in past.attempts)
+
+
+def _turn(row: RunRow) -> tuple[int, int]:
+    """Claimed runs begin in the order of their priorities, then as they became claimable."""
+    return -row.priority, row.claimable_at

@@ -1,0 +1,114 @@
+"""Gives runs that wait for a slot here back to the table, while another runner asks for such.
+
+At most once a second it gives half of them. One ask is answered once; if it still stands after
+``AGAIN`` others may have taken the runs, and it is answered again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.engine.claim.surplus import only_waits_for_slots, surplus
+from cloaca_core.logs import SafeLogger
+from cloaca_core.store.runner_rows import RunnerRow, Sharing
+
+if TYPE_CHECKING:
+    from cloaca_core.engine.claim.fair_share import FairShare
+    from cloaca_core.engine.orchestrate.capacity import Capacity
+    from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.values.times.clock import Clock
+
+log = SafeLogger("cloaca.engine")
+
+APART: Final = 1.0
+"""Seconds between two gifts, and before the first: runs that begin sooner are not worth a move."""
+AGAIN: Final = 10.0
+"""Seconds after which an ask that stands is answered once more."""
+
+
+class Giving:
+    """Belongs to the engine's loop. ``serves`` returns the workflows of this runner."""
+
+    def __init__(
+        self,
+        orchestrator: Orchestrator,
+        capacity: Capacity,
+        share: FairShare,
+        serves: Callable[[], Sequence[str]],
+        clock: Clock,
+    ) -> None:
+        self._orchestrator = orchestrator
+        self._capacity = capacity
+        self._share = share
+        self._serves = serves
+        self._clock = clock
+        self._asks: dict[str, Sharing] = {}
+        self._answered: dict[str, tuple[int, float]] = {}
+        self._due = asyncio.Event()
+
+    def others(self, rows: Sequence[RunnerRow]) -> None:
+        """These are the other runners that live, as they were seen just now."""
+        known = frozenset(self._serves())
+        told = {row.id: Sharing.of(row.sharing) for row in rows if row.draining_since is None}
+        self._asks = {
+            runner_id: each
+            for runner_id, each in told.items()
+            if each.asked and not known.isdisjoint(each.serves)
+        }
+        for runner_id in self._answered.keys() - self._asks.keys():
+            del self._answered[runner_id]
+        self._share.is_asked = any(known.issubset(each.serves) for each in self._asks.values())
+        self._capacity.asked = self.look if self._asks else None
+        self._capacity.changed()  # a claim may wait for its share
+
+    def look(self) -> None:
+        """Runs of ours may wait for a slot while others ask for some."""
+        if not self._due.is_set() and self._open():
+            self._due.set()
+
+    async def turn(self) -> None:
+        """Give half of what waits, a moment after somebody has asked for it."""
+        await self._due.wait()
+        ended = self._share.ended
+        await asyncio.sleep(APART)
+        self._due.clear()
+        given = surplus(self._waiting(self._open()), self._share.ended - ended)
+        if given:
+            self._answer()
+            log.info("gives %d run(s) back, for which another runner has free slots", len(given))
+        for run in given:
+            self._orchestrator.guarded(run, self._orchestrator.control.give, run)
+
+    def backlog(self) -> int:
+        """How many runs wait for a slot here while another runner asks for such."""
+        return len(self._waiting(self._asks)) if self._asks else 0
+
+    def _open(self) -> Collection[str]:
+        """The runners whose asks are not answered."""
+        now = self._clock.monotonic()
+        return [runner_id for runner_id in self._asks if not self._is_answered(runner_id, now)]
+
+    def _is_answered(self, runner_id: str, now: float) -> bool:
+        number, at = self._answered.get(runner_id, (0, now))
+        return number == self._asks[runner_id].asked and now - at < AGAIN
+
+    def _answer(self) -> None:
+        now = self._clock.monotonic()
+        for runner_id, ask in self._asks.items():
+            self._answered[runner_id] = (ask.asked, now)
+
+    def _waiting(self, runner_ids: Collection[str]) -> Sequence[ActiveRun]:
+        """Our runs that wait for a slot and that one of these runners would take."""
+        wanted = {each for runner_id in runner_ids for each in self._asks[runner_id].serves}
+        runs = [run for run in self._orchestrator.runs if run.row.workflow in wanted]
+        return [run for run in runs if self._may_be_given(run)]
+
+    def _may_be_given(self, run: ActiveRun) -> bool:
+        """Whether a run waits for a slot, and no body or run here waits for it."""
+        runs, control = self._orchestrator.runs, self._orchestrator.control
+        if run.depth or run.row.parent_id in runs or control.launcher.back_offs.has(run):
+            return False
+        return only_waits_for_slots(run, runs.attempts(run))

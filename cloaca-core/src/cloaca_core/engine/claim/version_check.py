@@ -1,0 +1,119 @@
+"""Decides whether claimed runs go on by another version of their workflow than they ran by before.
+
+With the version policy "fail" a run that has begun does not, unless the tasks are the same. The
+version by which a run goes on is noted in its row. ``UnservedRuns`` has left the runs that are for
+other runners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from cloaca_core.definition.recorded import RecordedWorkflow
+from cloaca_core.definition.version_change import (
+    Fingerprints,
+    VersionChange,
+    compared,
+    fingerprints,
+)
+from cloaca_core.engine.orchestrate.adoption import NO_PAST, PastRows
+from cloaca_core.run.reasons import Reason, version_changed
+from cloaca_core.run.restore import has_begun
+
+if TYPE_CHECKING:
+    from cloaca_core.assembly.store import Store
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.engine.recover.runner_id import RunnerId
+    from cloaca_core.run.rows import AttemptRow, RunRow
+
+
+class EarlierVersions(Protocol):
+    """Knows versions of workflows that are not registered here."""
+
+    async def fingerprints(self, workflow: str, version: str) -> Fingerprints | None:
+        """The fingerprints of the tasks of a version; None when they are not known."""
+
+
+class RecordedVersions:
+    """The records of earlier versions that runners have made, each read once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[tuple[str, str], Fingerprints | None] = {}
+
+    async def fingerprints(self, workflow: str, version: str) -> Fingerprints | None:
+        """As in ``EarlierVersions``."""
+        key = (workflow, version)
+        if key not in self._known:
+            row = await self._store.get_definition(workflow, version)
+            self._known[key] = None if row is None else RecordedWorkflow.read(row).fingerprints
+        return self._known[key]
+
+
+class Checked(NamedTuple):
+    """A claimed run, and the reason if it cannot go on."""
+
+    row: RunRow
+    refusal: Reason | None = None
+
+
+class VersionCheck:
+    """Belongs to the engine's loop. Of a version that ``earlier`` does not know, the tasks that a
+    run has begun under it are all that is known.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        runner_id: RunnerId,
+        earlier: EarlierVersions | None = None,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._runner_id = runner_id
+        self._earlier: EarlierVersions = RecordedVersions(store) if earlier is None else earlier
+
+    async def of(self, rows: Sequence[RunRow], past: Mapping[str, PastRows]) -> list[Checked]:
+        """The runs as they go on; nearly all as they are, without a statement."""
+        versions = {(row.workflow, row.version, row.ran_version) for row in rows}
+        if all(self._is_here(*each) for each in versions):
+            return [Checked(row) for row in rows]
+        checked = [await self._checked(row, past.get(row.id, NO_PAST)) for row in rows]
+        await self._note([c.row for c, row in zip(checked, rows, strict=True) if c.row is not row])
+        return checked
+
+    def _is_here(self, workflow: str, version: str, ran_version: str | None) -> bool:
+        """Whether the version registered here is the one that such runs ran by, or are to."""
+        registered = self._registry.get(workflow)
+        known = version if ran_version is None else ran_version
+        return registered is None or known in ("", registered.version)
+
+    async def _checked(self, row: RunRow, past: PastRows) -> Checked:
+        workflow = self._registry.get(row.workflow)
+        if workflow is None or self._is_here(row.workflow, row.version, row.ran_version):
+            return Checked(row)
+        if workflow.version_policy == "fail" and has_begun(row, past.attempts):
+            change = await self._change(workflow, row, past.attempts)
+            if change != VersionChange():  # else only what describes the tasks has changed
+                return Checked(row, version_changed(row.runs_by, workflow.version, change))
+        here = workflow.version
+        return Checked(row._replace(ran_version=None if here == row.version else here))
+
+    async def _change(
+        self, workflow: Workflow, row: RunRow, attempts: Collection[AttemptRow]
+    ) -> VersionChange | None:
+        """The tasks that differ; None when no task is known to."""
+        earlier = await self._earlier.fingerprints(row.workflow, row.runs_by)
+        if earlier is not None:
+            return compared(earlier, fingerprints(workflow))
+        known = {task.id for task in workflow.tasks}
+        gone = dict.fromkeys(each.task_id for each in attempts if each.task_id not in known)
+        return VersionChange(removed=tuple(gone)) if gone else None
+
+    async def _note(self, begun: Sequence[RunRow]) -> None:
+        for version in sorted({row.runs_by for row in begun}):
+            ids = [row.id for row in begun if row.runs_by == version]
+            await self._store.set_ran_version(self._runner_id.current, ids, version)

@@ -1,0 +1,482 @@
+"""Runs one body and returns its outcome.
+
+Sync and async bodies are called differently; their results and errors are judged in one place.
+Decides nothing about retries and knows no store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import threading
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol
+
+from cloaca_core.definition.context import Context
+from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
+from cloaca_core.definition.handles.task_handle import TaskHandle
+from cloaca_core.engine.execute.current_work import CURRENT_WORK
+from cloaca_core.engine.execute.forked import OneProcess, end_process
+from cloaca_core.engine.execute.outcome import (
+    CutOff,
+    Outcome,
+    Raised,
+    Succeeded,
+    Suspended,
+    judged,
+    raised,
+)
+from cloaca_core.engine.execute.returned import change_of
+from cloaca_core.engine.execute.work import OURS, Work
+from cloaca_core.engine.runtime import failpoints
+from cloaca_core.errors import BodyCancelled, BodySuspended, ContextValueError
+from cloaca_core.features.task_logs import capture
+from cloaca_core.features.task_logs.task_log import TaskLog
+from cloaca_core.logs import SafeLogger
+from cloaca_core.run.merge import UNCHANGED, UNCHANGED_JSON, Change
+from cloaca_core.values.events import TASK_STARTED
+from cloaca_core.values.log_levels import OFF, least_number
+from cloaca_core.values.namespace import SEPARATOR
+from cloaca_core.values.payloads.json_values import encode
+from cloaca_core.values.payloads.redaction import LineRedact, unchanged
+from cloaca_core.values.this_process import THIS_PROCESS
+
+if TYPE_CHECKING:
+    from cloaca_core.definition.handles.wait_calls import BodyCalls
+    from cloaca_core.definition.task import Task
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.values.payloads.json_values import JsonValue
+    from cloaca_core.values.times.clock import Clock
+
+
+log = SafeLogger("cloaca.engine")
+
+MOST_BYTES: Final = 4
+"""Bytes of a character, at most."""
+
+_COUNTING = threading.Lock()
+"""Held while calls of a body are counted: it may have several threads."""
+
+
+class TaskLogs(Protocol):
+    """Makes the logs of attempts. ``least`` is the number of the least level that is kept."""
+
+    @property
+    def least(self) -> int:
+        """The number of a level."""
+
+    @property
+    def redact(self) -> LineRedact:
+        """Hides secrets in texts of bodies."""
+
+    def open(self, attempt: Attempt) -> TaskLog:
+        """Make the log of an attempt. Any thread."""
+
+
+class _NoLogs:
+    """Keeps nothing."""
+
+    least: int = least_number(OFF)
+    redact: LineRedact = unchanged
+
+    def open(self, attempt: Attempt) -> TaskLog:
+        """Make a log that takes nothing."""
+        return TaskLog(self.least, attempt.time.wall, unchanged)
+
+
+NO_LOGS: Final = _NoLogs()
+
+
+class AttemptWork(Work):
+    """User code of one attempt: the body itself, which is the ``Attempt``, or a follow-up.
+
+    ``waits`` counts the runs that it waits for; its slot is released while there are any. ``calls``
+    counts those that it has submitted.
+    """
+
+    __slots__ = ("calls", "waits")
+
+    def __init__(
+        self,
+        run: ActiveRun,
+        *,
+        is_async: bool,
+        clock: Clock,
+        finished: Callable[[Work], None] = lambda _: None,
+    ) -> None:
+        super().__init__(
+            is_async=is_async,
+            clock=clock,
+            finished=finished,
+            priority=run.row.priority,
+            since=run.row.claimable_at,
+        )
+        self.waits: int = 0
+        self.calls: int = 0
+
+    @property
+    @abstractmethod
+    def attempt(self) -> Attempt:
+        """The attempt that it belongs to."""
+
+    @abstractmethod
+    def child_keys(self) -> list[str]:
+        """Idempotency keys of the next run that it starts: the same when it is run again. A key is
+        used when the run with the key before it has failed.
+        """
+
+    def _next_call(self) -> int:
+        with _COUNTING:
+            self.calls += 1
+            return self.calls
+
+    def count_calls(self, calls: int) -> None:
+        """So many runs were submitted when the body came here before."""
+        with _COUNTING:
+            self.calls = max(self.calls, calls)
+
+
+class Attempt(AttemptWork):
+    """One attempt of one task.
+
+    ``number`` counts from 1; ``uncounted`` attempts before it used up none of the task's.
+    ``finds_children``: failed runs that its calls had submitted were begun again before it.
+    ``shared``: its executor has broken with all its bodies before. ``alone`` is set while it is a
+    suspect that no other body runs beside. ``started_at`` is wall time in µs when the body begins.
+    ``context`` is made at that moment from ``given``, which many attempts may share. ``marked``
+    says that its start mark is on the way. ``steps`` makes the object that runs the steps of its
+    body. ``ahead`` is set until the record that it was prepared ahead of is durable. ``leaving`` is
+    set when the body was asked to leave in a wait; ``begun_at`` is when it had begun before it
+    left, None if it has not left before. ``logs`` makes its log, at the first line: it is the
+    ``Sink`` of what its body logs. ``ward`` names the bodies that die together with its own.
+    """
+
+    ward: str = OURS
+
+    __slots__ = (
+        "_log",
+        "_log_is_closed",
+        "_logs",
+        "_opened",
+        "ahead",
+        "alone",
+        "begun_at",
+        "context",
+        "crashes",
+        "finds_children",
+        "given",
+        "index",
+        "least",
+        "leaving",
+        "marked",
+        "max_bytes",
+        "number",
+        "outcome",
+        "owner",
+        "shared",
+        "started_at",
+        "steps",
+        "task",
+        "time",
+        "timeout",
+        "uncounted",
+    )
+
+    def __init__(
+        self,
+        owner: ActiveRun,
+        index: int,
+        number: int,
+        given: dict[str, JsonValue],
+        *,
+        timeout: float,
+        max_bytes: int,
+        crashes: int = 0,
+        uncounted: int = 0,
+        finds_children: bool = False,
+        shared: bool = False,
+        begun_at: int | None = None,
+        clock: Clock,
+        finished: Callable[[Work], None],
+        steps: Callable[[Attempt], BodyCalls],
+        logs: TaskLogs = NO_LOGS,
+    ) -> None:
+        self.task: Task = owner.graph.tasks[index]
+        super().__init__(owner, is_async=self.task.is_async, clock=clock, finished=finished)
+        self.time: Clock = clock
+        self.owner: ActiveRun = owner
+        self.index: int = index
+        self.number: int = number
+        self.given: dict[str, JsonValue] = given
+        self.timeout: float = timeout
+        self.max_bytes: int = max_bytes
+        self.crashes: int = crashes
+        self.uncounted: int = uncounted
+        self.finds_children: bool = finds_children
+        self.shared: bool = shared
+        self.alone: bool = False
+        self.begun_at: int | None = begun_at
+        self.leaving: bool = False
+        self.steps: Callable[[Attempt], BodyCalls] = steps
+        self.started_at: int | None = None
+        self.context: Context
+        self.outcome: Outcome | None = None
+        self.marked: bool = False
+        self.ahead: bool = False
+        self._logs = logs
+        self.least: int = logs.least
+        self._log: TaskLog | None = None
+        self._opened: list[TaskLog] = []
+        self._log_is_closed = False
+
+    @property
+    def attempt(self) -> Attempt:
+        """Itself."""
+        return self
+
+    @property
+    def has_left(self) -> bool:
+        """Whether its body has left in a wait before, and runs again."""
+        return self.begun_at is not None
+
+    @property
+    def counted(self) -> int:
+        """Its number among the attempts that the retry policy counts."""
+        return self.number - self.uncounted
+
+    @property
+    def run_id(self) -> str:
+        """The id of its run."""
+        return self.owner.id
+
+    @property
+    def task_id(self) -> str:
+        """The short id of its task."""
+        return self.task.id
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of its run."""
+        return self.owner.epoch
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the body is to end: its run is being cancelled, or was."""
+        return self.owner.cancelled
+
+    @property
+    def redact(self) -> LineRedact:
+        """Hides secrets in texts of its body."""
+        return self._logs.redact
+
+    # -- its log -----------------------------------------------------------------------------
+
+    @property
+    def task_log(self) -> TaskLog:
+        """Its log; made when it is first asked for."""
+        log = self._log
+        return self._open_log() if log is None else log
+
+    def _open_log(self) -> TaskLog:
+        """Without a lock, for which threads of bodies would queue: of several threads that are the
+        first ones at once, all take the log that came first into the list.
+        """
+        opened = self._opened
+        opened.append(self._logs.open(self))
+        self._log = log = opened[0]
+        if self._log_is_closed:
+            log.closed = True
+        return log
+
+    def take(self, record: logging.LogRecord) -> None:
+        """Keep a record that the body has logged; the next ones go to its log directly."""
+        log = self.task_log
+        capture.CURRENT.set(log)
+        log.take(record)
+
+    def take_call(self, names: str, message: object, args: tuple[object, ...]) -> None:
+        """Keep what a logger was called with, as ``take`` keeps a record."""
+        log = self.task_log
+        capture.CURRENT.set(log)
+        log.take_call(names, message, args)
+
+    def close_log(self) -> None:
+        """Take no further line: the record of the attempt is about to be written."""
+        self._log_is_closed = True
+        opened, self._opened, self._log = self._opened, [], None  # it knows the attempt, too
+        for log in opened:
+            log.closed = True
+
+    # ----------------------------------------------------------------------------------------
+
+    def child_keys(self) -> list[str]:
+        """By run, task and call; each further attempt may start a failed run anew."""
+        key = SEPARATOR.join([self.owner.id, self.task.id, str(self._next_call())])
+        return [key, *(f"{key}{SEPARATOR}{number}" for number in range(2, self.number + 1))]
+
+    def begin(self) -> None:
+        """Note the time first: a reader that sees it running finds ``started_at`` set."""
+        self.started_at = self.time.wall() if self.begun_at is None else self.begun_at
+        super().begin()
+
+    def run(self) -> None:
+        """Call the body, in a copy of the context variables that it finds."""
+        self._begin()
+        self._come_to(contextvars.copy_context().run(_call, self))
+        self._end()
+
+    async def run_async(self) -> None:
+        """Await the body; the loop gave it a context of its own."""
+        self._begin()
+        try:
+            self._come_to(await _await(self))
+        finally:
+            self._end()
+
+    def broke(self, error: BaseException) -> None:
+        """Fail for good: the error may come from the retry policy itself."""
+        self._come_to(raised(error, again=False, redact=self.redact))
+
+    def __str__(self) -> str:
+        """The beginning of log lines about this attempt."""
+        return f"run {self.owner.id} task {self.task.id} attempt {self.number}"
+
+    def log_ids(self, event: str | None = None) -> dict[str, object]:
+        """Returns the fields of a log record about this attempt, or about an event of it."""
+        ids = {"run_id": self.owner.id, "task_id": self.task.id, "attempt": self.number}
+        return ids if event is None else {"event": event, **ids}
+
+    def arguments(self) -> tuple[object, ...]:
+        """The arguments that the body is called with."""
+        if self.task.wants_handle:
+            handle = AsyncTaskHandle if self.is_async else TaskHandle
+            return (self.context, handle(self, self.steps(self)))
+        return (self.context,)
+
+    def _begin(self) -> None:
+        if log.answers.get(logging.DEBUG, True):
+            log.debug("%s: started", self, extra=self.log_ids(TASK_STARTED))
+        if failpoints.watches:
+            failpoints.hit("body.before")
+        self.context = Context._view(self.given)
+
+    def _come_to(self, outcome: Outcome) -> None:
+        if not self.abandoned:  # else it timed out: another part sets its outcome
+            self.outcome = outcome
+
+    def _end(self) -> None:
+        self.clock.pause()
+        if failpoints.watches:
+            failpoints.hit("body.after")
+
+
+def begin_here(work: AttemptWork, attempt: Attempt) -> None:
+    """Note that this user code of the attempt runs in this thread or coroutine from now on, and
+    make the span of the attempt the current one.
+    """
+    CURRENT_WORK.set(work)
+    capture.CURRENT.set(attempt)
+    if (spans := attempt.owner.spans) is not None:
+        spans.enter(attempt.task.id, attempt.number)
+
+
+def _call(attempt: Attempt) -> Outcome:
+    begin_here(attempt, attempt)
+    forks = THIS_PROCESS.forks
+    try:
+        if attempt.task.wants_handle:
+            value = attempt.task.function(*attempt.arguments())
+        else:
+            value = attempt.task.function(attempt.context)
+    except BaseException as error:  # noqa: BLE001 - a body's SystemExit fails its attempt, no more
+        if forks != THIS_PROCESS.forks:
+            end_process(error)
+        if attempt.leaving:
+            return _left(attempt, error)
+        if attempt.cancelled and isinstance(error, BodyCancelled):
+            return CutOff()
+        return outcome_of(attempt, error)
+    if forks != THIS_PROCESS.forks:
+        end_process()
+    return _returned(attempt, value)
+
+
+async def _await(attempt: Attempt) -> Outcome:
+    begin_here(attempt, attempt)
+    try:
+        with OneProcess():
+            value = await attempt.task.function(*attempt.arguments())  # type: ignore[misc]  # by is_async
+    except BaseException as error:
+        if attempt.abandoned and isinstance(error, asyncio.CancelledError):
+            raise
+        if attempt.cancelled and isinstance(error, asyncio.CancelledError | BodyCancelled):
+            return CutOff()
+        if attempt.leaving:
+            return _left(attempt, error)
+        return outcome_of(attempt, error)
+    return _returned(attempt, value)
+
+
+def _left(attempt: Attempt, error: BaseException | None) -> Outcome:
+    """The outcome of a body that was asked to leave: it must have let the signal pass."""
+    if _has_passed(error):
+        return Suspended()
+    how = "returned" if error is None else f"raised {type(error).__name__}"
+    swallowed = BodySuspended(
+        f"the body {how} instead of letting BodySuspended pass; it leaves while it waits, and runs "
+        "again when its wait is over"
+    )
+    swallowed.__cause__ = error
+    return outcome_of(attempt, swallowed)
+
+
+def _has_passed(error: BaseException | None) -> bool:
+    """Whether the signal has unwound the body: by itself, or, where the body waits for tasks of its
+    own, together with their signals.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_has_passed, error.exceptions))
+    return isinstance(error, BodySuspended | asyncio.CancelledError)
+
+
+def outcome_of(attempt: Attempt, error: BaseException, *, skip_frames: int = 1) -> Raised:
+    """The outcome that the task's retry policy gives to this error of the attempt. The traceback
+    of a body begins with one frame of ours.
+    """
+    return judged(
+        attempt.task.retry,
+        attempt.counted,
+        error,
+        who=attempt,
+        ids=attempt.log_ids(),
+        redact=attempt.redact,
+        skip_frames=skip_frames,
+    )
+
+
+def _returned(attempt: Attempt, value: object) -> Outcome:
+    if attempt.leaving:
+        return _left(attempt, None)
+    try:
+        change = change_of(attempt.task.id, attempt.given, attempt.context, value)
+        text = UNCHANGED_JSON if change is UNCHANGED else change.to_json()
+        if attempt.owner.size_bound + MOST_BYTES * len(text) > attempt.max_bytes:
+            check_size(attempt, change, text)
+    except BaseException as error:  # noqa: BLE001 - a mapping of the user's may raise anything
+        return outcome_of(attempt, error)
+    return Succeeded(change, text)
+
+
+def check_size(attempt: Attempt, change: Change, text: str) -> None:
+    """Refuse a context over ``max_bytes``; measured exactly only when it may be too large."""
+    if attempt.owner.size_bound + len(text.encode()) <= attempt.max_bytes:
+        return
+    after = {**attempt.given, **change.set}
+    size = len(encode({k: v for k, v in after.items() if k not in change.removed}).encode())
+    if size > attempt.max_bytes:
+        raise ContextValueError(
+            f"task {attempt.task.id!r} would hand on {size} bytes of context, of which it was "
+            f"given {len(encode(attempt.given).encode())}; max_context_bytes is {attempt.max_bytes}"
+        )

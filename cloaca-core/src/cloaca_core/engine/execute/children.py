@@ -1,0 +1,80 @@
+"""Submits the runs that a body asks for through its handle.
+
+The façade of the program does it, by the calls that the program makes itself; the engine only says
+for which attempt.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from cloaca_core.errors import RunnerUsageError
+from cloaca_core.features.steps.steps import AttemptSteps
+
+if TYPE_CHECKING:
+    from cloaca_core.definition.submission import Submission, Submissions
+    from cloaca_core.engine.execute.attempt import Attempt
+
+
+class Front(Protocol):
+    """Submits runs for bodies of one engine. Any thread or loop of a body may call it."""
+
+    def submit(self, attempt: Attempt, asked: Submission) -> Any:
+        """The handle of a new run."""
+
+    async def submit_async(self, attempt: Attempt, asked: Submission) -> Any:
+        """The same on a loop."""
+
+    def submit_many(self, attempt: Attempt, asked: Submissions) -> Any:
+        """The handles of new runs."""
+
+    async def submit_many_async(self, attempt: Attempt, asked: Submissions) -> Any:
+        """The same on a loop."""
+
+    def database(self) -> concurrent.futures.Future[str | None]:
+        """The identity of this engine's database; None if no other program can open it."""
+
+
+class Children:
+    """Knows who submits runs for the bodies of an engine: ``front``, once its program has opened
+    it.
+    """
+
+    def __init__(self) -> None:
+        self.front: Front | None = None
+
+    def opened(self) -> Front:
+        """Returns ``front``; an engine without a façade has none."""
+        if self.front is None:
+            raise RunnerUsageError("no runner was opened for this engine: it submits nothing")
+        return self.front
+
+
+NO_CHILDREN: Final = Children()
+
+
+class AttemptChildren(AttemptSteps):
+    """The runs that one attempt submits."""
+
+    _children: Children
+
+    def submit(self, asked: Submission) -> Any:
+        """See ``ChildMaker``."""
+        self._refuse_ended(is_async=False)
+        return self._children.opened().submit(self._attempt, asked)
+
+    async def submit_async(self, asked: Submission) -> Any:
+        """See ``ChildMaker``."""
+        self._refuse_ended(is_async=True)
+        return await self._children.opened().submit_async(self._attempt, asked)
+
+    def submit_many(self, asked: Submissions) -> Any:
+        """See ``ChildMaker``."""
+        self._refuse_ended(is_async=False)
+        return self._children.opened().submit_many(self._attempt, asked)
+
+    async def submit_many_async(self, asked: Submissions) -> Any:
+        """See ``ChildMaker``."""
+        self._refuse_ended(is_async=True)
+        return await self._children.opened().submit_many_async(self._attempt, asked)

@@ -1,0 +1,245 @@
+"""Runs async user code on a loop of its own, so that a body which blocks stops no scheduling."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.engine.execute.slot_queue import SlotQueue
+from cloaca_core.engine.execute.work import Stage
+from cloaca_core.engine.runtime.loop_care import (
+    breakdown_reason,
+    has_closed,
+    keep_waking,
+    stay_with,
+    tell_of_closed,
+)
+from cloaca_core.engine.runtime.mailbox import Mailbox
+from cloaca_core.engine.runtime.starter import Starter
+from cloaca_core.logs import SafeLogger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cloaca_core.engine.execute.work import Work
+
+log = SafeLogger("cloaca.engine")
+
+CANCEL_SECONDS: Final = 1.0
+"""How long cancelled coroutines get to clean up when the loop is closed."""
+
+
+class BodyLoop:
+    """At most ``slots`` coroutines run at once, not counting waiting and abandoned ones.
+
+    The thread starts with the first work, which stays queued while the system has no thread. Public
+    methods are called on the engine's loop, but for ``let_go``. ``running`` has the running work,
+    each with its asyncio task. ``broken`` is called with the reason when the thread has died; it
+    then runs nothing any more.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        loop: asyncio.AbstractEventLoop,
+        broken: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.slots: int = slots
+        self._reports: Mailbox[Work] = Mailbox(loop, self._report)
+        self._queued = SlotQueue()
+        self._running = 0
+        self._abandoned = 0
+        self._starter = Starter(loop, self._start_next)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._arrivals: Mailbox[Work] | None = None
+        self.running: dict[Work, asyncio.Task[None]] = {}
+        self._lock = threading.Lock()
+        self._deaths: Mailbox[str] = Mailbox(loop, broken)
+        self._closed = False
+        self._ended = False
+
+    @property
+    def abandoned(self) -> int:
+        """How many abandoned coroutines have not ended yet, for example because they block."""
+        return self._abandoned
+
+    @property
+    def backlog(self) -> int:
+        """How many pieces of work wait for a slot."""
+        return len(self._queued)
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether work that has a slot has not begun yet."""
+        begun = [
+            work
+            for work in list(self.running)
+            if work.stage is Stage.RUNNING and work.holds_slot and not work.abandoned
+        ]
+        return len(begun) < self._running
+
+    def submit(self, work: Work) -> None:
+        """Queue work; its ``finished`` is called on the engine's loop."""
+        self._queued.put(work)
+        self._start_next()
+
+    def expect(self) -> bool:
+        """Keep a slot for work that will be let go or abandoned, if one is free."""
+        if self._queued or self._running >= self.slots or not self._has_loop():
+            return False
+        self._running += 1
+        return True
+
+    def let_go(self, work: Work) -> None:
+        """Start work that was expected. Any thread may do so."""
+        assert self._arrivals is not None
+        self._arrivals.put(work)
+
+    def release_slot(self, work: Work) -> None:
+        """The coroutine of ``work`` waits: its slot is free meanwhile. If it has run, its report
+        gives the slot back.
+        """
+        with self._lock:
+            if work.stage is Stage.RAN:
+                return
+            work.holds_slot = False
+        self._running -= 1
+        self._start_next()
+
+    async def reacquire_slot(self, work: Work) -> None:
+        """Take the slot again, at once: a waiting coroutine costs no thread."""
+        with self._lock:
+            if work.abandoned or work.stage is Stage.RAN:  # another task of it had waited
+                return
+            work.holds_slot = True
+        self._running += 1
+
+    def abandon(self, work: Work, *, even_running: bool = True) -> bool:
+        """Cancel work and ignore its outcome; false when its report is on the way, or when it runs
+        and ``even_running`` is false.
+        """
+        with self._lock:
+            is_running = work.stage is Stage.RUNNING
+            if work.stage is Stage.RAN or (is_running and not even_running):
+                return False
+            work.abandoned = True
+        if work in self._queued:
+            self._queued.remove(work)
+            return True
+        self._abandoned += is_running
+        if work.holds_slot:
+            self._running -= 1
+            self._start_next()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._cancel, work)
+        return True
+
+    def interrupt(self, work: Work) -> None:
+        """Cancel work that runs; its outcome counts."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._cancel, work)
+
+    def close(self) -> None:
+        """Cancel running work and end the loop, without waiting for it."""
+        self._starter.close()
+        if self._loop is not None and not (self._closed or self._ended):
+            self._closed = True
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+
+    def _start_next(self) -> None:
+        while self._queued and self._running < self.slots and self._has_loop():
+            if (work := self._queued.take()) is not None:
+                self._running += 1
+                self.let_go(work)
+
+    def _has_loop(self) -> bool:
+        return self._loop is not None or self._starter.try_start(self._start_loop)
+
+    def _start_loop(self) -> None:
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(
+            target=self._serve, args=(loop,), name="cloaca-coroutines", daemon=True
+        )
+        try:
+            thread.start()
+        except BaseException:
+            loop.close()
+            raise
+        self._loop, self._arrivals = loop, Mailbox(loop, self._start)
+
+    # -- on the loop of the bodies -----------------------------------------------------------
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run the loop until it is told to end; go on when it returns for another reason.
+
+        If a task that a body has made raises ``SystemExit`` or ``KeyboardInterrupt``, asyncio
+        raises it out of the loop. Code that awaits the task gets it as well, when the loop goes on.
+        """
+        loop.set_exception_handler(tell_of_closed)
+        keep_waking(loop)
+        try:
+            while not self._ended:
+                self._serve_once(loop)
+        except BaseException as error:  # noqa: BLE001 - bodies wait for this loop
+            self._ended = True
+            self._deaths.put(breakdown_reason("thread of coroutines", error))
+            stay_with(loop)
+        if not has_closed(loop):
+            stay_with(loop)
+
+    def _serve_once(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt) as error:
+            log.warning("a task or callback of an async body raised", exc_info=error)
+
+    def _start(self, work: Work) -> None:
+        if not work.abandoned:
+            assert self._loop is not None
+            self.running[work] = self._loop.create_task(self._run(work))
+
+    async def _run(self, work: Work) -> None:
+        if not self._begins(work):
+            del self.running[work]
+            return
+        try:
+            await work.run_async()
+        except BaseException as error:  # noqa: BLE001 - no error may stop the loop
+            work.broke(error)
+        finally:
+            with self._lock:
+                work.stage = Stage.RAN
+            del self.running[work]
+            self._reports.put(work)
+
+    def _begins(self, work: Work) -> bool:
+        with self._lock:
+            if not work.abandoned:
+                work.begin()
+            return not work.abandoned
+
+    def _cancel(self, work: Work) -> None:
+        """Cancel work that has begun; other work finds before it begins that it is abandoned."""
+        if work.stage is Stage.RUNNING and (task := self.running.get(work)) is not None:
+            task.cancel()
+
+    async def _end(self) -> None:
+        """Stop the loop. Cancels tasks that bodies left behind as well, or Python would warn."""
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
+        self._ended = True
+        asyncio.get_running_loop().stop()
+
+    # -- on the engine's loop again ----------------------------------------------------------
+
+    def _report(self, work: Work) -> None:
+        if work.abandoned:
+            self._abandoned -= 1
+        else:
+            self._running -= work.holds_slot  # else it has ended while it waits
+            self._start_next()
+            work.finished(work)

@@ -1,0 +1,54 @@
+"""The change that a body made to its context: by its calls, or by the value that it returned."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Set as AbstractSet
+from typing import TYPE_CHECKING
+
+from cloaca_core.definition.context import Context
+from cloaca_core.errors import ContextTypeError
+from cloaca_core.run.merge import UNCHANGED, Change
+from cloaca_core.values.payloads.json_values import mapping_hint, same_value
+
+if TYPE_CHECKING:
+    from cloaca_core.values.payloads.json_values import JsonValue
+
+
+def change_of(
+    task_id: str, given: Mapping[str, JsonValue], context: Context, value: object
+) -> Change:
+    """The change that a body made: to ``context`` itself, or by the value that it returned."""
+    if value is None or value is context:
+        return _changed_keys(given, context._data, context._touched)
+    if isinstance(value, Context):
+        return _changed_keys(given, value._data, {*given, *value._data})
+    if isinstance(value, Mapping):
+        context.update_from_dict(value)
+        return _changed_keys(given, context._data, context._touched)
+    raise ContextTypeError(
+        f"task {task_id!r} returned {type(value).__name__}; "
+        f"accepted: a Context, a mapping of changes, or None{_hint(value)}"
+    )
+
+
+def _hint(value: object) -> str:
+    """Advice to follow the message. Closes a coroutine: Python would warn about it on stderr."""
+    if not inspect.iscoroutine(value):
+        return mapping_hint(value, "return")
+    value.close()
+    return ". It is never awaited: define the task with async def and await it there"
+
+
+def _changed_keys(
+    given: Mapping[str, JsonValue], data: Mapping[str, JsonValue], keys: AbstractSet[str]
+) -> Change:
+    """The change to ``keys``, in the order of the contexts: a set has another in each process."""
+    if not keys:
+        return UNCHANGED
+    new = {
+        key: value
+        for key, value in data.items()
+        if key in keys and not (key in given and same_value(given[key], value))
+    }
+    return Change(new, [key for key in given if key in keys and key not in data])

@@ -1,0 +1,75 @@
+"""Work that waits for a slot, in the order in which runs are claimed.
+
+The work of the run with the highest priority comes first, of equal ones that of the run that has
+been claimable for longest. Every tenth place goes to the latter with any priority, so that
+nothing waits for ever. Knows no thread and no loop; its users take turns.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from cloaca_core.engine.execute.work import Work
+
+AGED_SHARE: Final = 10
+"""Every tenth place goes to the run that has been claimable for longest, with any priority."""
+
+
+class SlotQueue:
+    """A heap for each priority in use: a place costs the logarithm of the queue's length, every
+    tenth one also a look at each priority. ``works`` is all work that waits.
+    """
+
+    def __init__(self) -> None:
+        self._heaps: dict[int, list[tuple[int, int, Work]]] = {}
+        self._priorities: list[int] = []
+        self.works: set[Work] = set()
+        self._arrived = 0
+        self._taken = 0
+
+    def __len__(self) -> int:
+        return len(self.works)
+
+    def __contains__(self, work: Work) -> bool:
+        return work in self.works
+
+    def put(self, work: Work) -> None:
+        """Let it wait; work of one run comes in the order of its arrival."""
+        heap = self._heaps.get(work.priority)
+        if heap is None:
+            heap = self._heaps[work.priority] = []
+            insort(self._priorities, work.priority)
+        self._arrived += 1
+        heappush(heap, (work.since, self._arrived, work))
+        self.works.add(work)
+
+    def remove(self, work: Work) -> None:
+        """Let it wait no more."""
+        self.works.remove(work)
+
+    def take(self) -> Work | None:
+        """The work whose turn it is; None when there is none."""
+        while self._priorities:
+            if len(self._priorities) == 1 and len(heap := self._heaps[self._priorities[0]]) > 1:
+                work = heappop(heap)[2]
+            else:
+                work = self._pop()
+            if work in self.works:
+                self.works.remove(work)
+                self._taken += 1
+                return work
+        return None
+
+    def _pop(self) -> Work:
+        priority = self._priorities[-1]
+        if self._taken % AGED_SHARE == AGED_SHARE - 1 and len(self._priorities) > 1:
+            priority = min(self._priorities, key=lambda each: self._heaps[each][0])
+        heap = self._heaps[priority]
+        _, _, work = heappop(heap)
+        if not heap:
+            del self._heaps[priority]
+            self._priorities.remove(priority)
+        return work

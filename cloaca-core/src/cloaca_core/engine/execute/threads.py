@@ -1,0 +1,272 @@
+"""Runs sync user code on daemon threads of our own.
+
+The standard library's pools join their threads at exit; a body that never returns would keep the
+interpreter alive. Threads pull from one queue, in the order of ``SlotQueue``, so a thousand queued
+bodies cost no hop of the loop between them. All counting happens on the engine's loop; a thread
+only runs, reports, and leaves when it is asked to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections import deque
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.engine.execute.slot_queue import SlotQueue
+from cloaca_core.engine.execute.work import Stage
+from cloaca_core.engine.runtime.mailbox import Mailbox
+from cloaca_core.engine.runtime.starter import Starter
+
+if TYPE_CHECKING:
+    from cloaca_core.engine.execute.work import Work
+
+ABANDONED_PER_SLOT: Final = 4
+"""How many timed-out bodies a slot replaces by new threads before it stays taken."""
+
+
+class BodyThreads:
+    """At most ``slots`` pieces of work run at once, not counting waiting and abandoned ones; fewer
+    while the system has no thread for them. Each slot has ``replaced`` abandoned ones replaced.
+
+    Public methods are called on the engine's loop, but for ``let_go``. ``running`` has the running
+    work by thread. Idle threads wait for ``_queue``: it has an item for each piece of work that
+    waits, and None for a thread that is to look around. A thread that takes an item moves the work
+    of ``_arrived`` to ``_waiting``, which the lock guards: so who lets work go never waits for the
+    lock, which a thread may hold while another one runs.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        replaced: int = ABANDONED_PER_SLOT,
+    ) -> None:
+        self.slots: int = slots
+        self._most_replaced = slots * replaced
+        self._loop = loop
+        self.running: dict[int, Work] = {}
+        self._queue: SimpleQueue[Work | None] = SimpleQueue()
+        self._arrived: deque[Work] = deque()
+        self._waiting = SlotQueue()
+        self._lock = threading.Lock()
+        self._reports: Mailbox[Work | None] = Mailbox(loop, self._report)
+        self._starter = Starter(loop, self._grow)
+        self._threads = 0
+        self._outstanding = 0
+        self._abandoned = 0
+        self._dismissals = 0
+        self._resuming: deque[asyncio.Future[None]] = deque()
+        self._closed = False
+
+    @property
+    def abandoned(self) -> int:
+        """How many abandoned bodies are still running."""
+        return self._abandoned
+
+    @property
+    def backlog(self) -> int:
+        """About how many pieces of work wait for a slot."""
+        return len(self._arrived) + len(self._waiting)
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether work that may have a slot has not begun yet."""
+        if not self.running:
+            return bool(self._threads and self._outstanding)
+        begun = [
+            work for work in list(self.running.values()) if work.holds_slot and not work.leaves
+        ]
+        return len(begun) < min(self._threads, self._outstanding)
+
+    def submit(self, work: Work) -> None:
+        """Queue work; its ``finished`` is called on the loop."""
+        self.expect()
+        self.let_go(work)
+
+    def expect(self) -> bool:
+        """Count work that will be let go or abandoned. Always true: the queue has no limit."""
+        self._outstanding += 1
+        if self._threads < self.slots:
+            self._grow()
+        return True
+
+    def let_go(self, work: Work) -> None:
+        """Queue work that was expected. Any thread may do so."""
+        self._arrived.append(work)
+        self._queue.put(work)
+
+    def release_slot(self, work: Work) -> None:
+        """The body of ``work`` waits: its slot is free meanwhile. If it has run, its report gives
+        the slot back.
+        """
+        with self._lock:
+            if work.stage is Stage.RAN:
+                return
+            work.holds_slot = False
+        self._threads -= 1
+        self._outstanding -= 1
+        self._grow()
+
+    async def reacquire_slot(self, work: Work) -> None:
+        """Return when the body of ``work`` may go on; at once when it has been abandoned, or has
+        run: another thread of it had waited.
+        """
+        if work.abandoned or work.stage is Stage.RAN:
+            return
+        self._outstanding += 1
+        if self._threads < self.slots:
+            self._threads += 1
+        else:
+            await self._next_free()
+        self._seat(work)
+
+    def _seat(self, work: Work) -> None:
+        """Give work a free slot, unless it was abandoned or has run meanwhile."""
+        with self._lock:
+            work.holds_slot = not (work.abandoned or work.stage is Stage.RAN)
+        if not work.holds_slot:
+            self._outstanding -= 1
+            self._threads -= 1
+            self._grow()
+
+    def abandon(self, work: Work, *, even_running: bool = True) -> bool:
+        """Give work up; false when it has just run and its report is on the way, or when it runs
+        and ``even_running`` is false.
+
+        The thread of a running body is replaced while there are not too many of them; else the
+        slot stays taken until the body ends.
+        """
+        replaced = self._abandoned < self._most_replaced or not work.holds_slot
+        with self._lock:
+            is_running = work.stage is Stage.RUNNING
+            if work.stage is Stage.RAN or (is_running and not even_running):
+                return False
+            work.abandoned = True
+            work.leaves = replaced
+        self._abandoned += is_running
+        if work.holds_slot and not (is_running and not replaced):
+            self._outstanding -= 1
+            self._threads -= is_running
+            self._grow()
+        return True
+
+    def interrupt(self, work: Work) -> None:
+        """Do nothing: a thread cannot be interrupted."""
+
+    def close(self) -> None:
+        """Let idle threads end. Running bodies go on, and are not waited for."""
+        self._closed = True
+        self._starter.close()
+        with self._lock:
+            self._dismissals += self._threads
+        for _ in range(self._threads):
+            self._queue.put(None)
+
+    def _grow(self) -> None:
+        needed = min(self.slots, self._outstanding)
+        while self._threads < needed and not self._closed:
+            if not self._starter.try_start(self._start_thread):
+                return
+            self._threads += 1
+
+    def _start_thread(self) -> None:
+        # Bodies see no context variables of the code that happens to need a thread.
+        serve = partial(contextvars.Context().run, self._serve)
+        threading.Thread(target=serve, name="cloaca-body", daemon=True).start()
+
+    async def _next_free(self) -> None:
+        """Take the slot of the next thread that is free; it may be idle already."""
+        resumed: asyncio.Future[None] = self._loop.create_future()
+        self._resuming.append(resumed)
+        with self._lock:
+            self._dismissals += 1
+        self._queue.put(None)
+        await resumed
+
+    # -- on the threads ----------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        thread = threading.get_ident()
+        while not (self._dismissals and self._is_dismissed()):
+            if self._queue.get() is None or (work := self._next()) is None:
+                continue
+            self.running[thread] = work
+            work = self._run(work)
+            del self.running[thread]
+            leaves = self._has_run(work)
+            self._reports.put(work)
+            if leaves:
+                return
+        self._reports.put(None)
+
+    def _run(self, work: Work) -> Work:
+        """Run work; the same work, or the last that has run in its slot after it."""
+        try:
+            work.run()
+        except BaseException as error:  # noqa: BLE001 - any error would cost a slot
+            work.broke(error)
+        return work
+
+    def _has_run(self, work: Work) -> bool:
+        """Note that work has run; whether its thread leaves, since another one has its slot."""
+        with self._lock:
+            work.stage = Stage.RAN
+            return work.leaves or not work.holds_slot
+
+    def _next(self) -> Work | None:
+        """Begin the work whose turn it is; None if it has been given up."""
+        with self._lock:
+            if not self._waiting.works and len(self._arrived) == 1:
+                work: Work | None = self._arrived.popleft()  # nothing else to choose from
+            else:
+                while self._arrived:
+                    self._waiting.put(self._arrived.popleft())
+                work = self._waiting.take()
+            if work is None or work.abandoned:
+                return None
+            work.begin()
+            return work
+
+    def _next_now(self) -> Work | None:
+        """As ``_next``, without waiting; None also if a thread is to look around."""
+        try:
+            item = self._queue.get_nowait()
+        except Empty:
+            return None
+        if item is None:
+            self._queue.put(None)
+            return None
+        return self._next()
+
+    def _is_dismissed(self) -> bool:
+        with self._lock:
+            if not self._dismissals:
+                return False
+            self._dismissals -= 1
+            return True
+
+    # -- on the loop again -------------------------------------------------------------------
+
+    def _report(self, work: Work | None) -> None:
+        if work is None:
+            self._pass_slot_on()
+        elif work.abandoned:
+            self._abandoned -= 1
+            self._outstanding -= not work.leaves
+        else:
+            self._outstanding -= work.holds_slot  # else it has ended while it waits
+            work.finished(work)
+
+    def _pass_slot_on(self) -> None:
+        """A thread has left: its slot goes to the body that asked for one."""
+        while self._resuming:
+            resumed = self._resuming.popleft()
+            if not resumed.done():
+                resumed.set_result(None)
+                return
+        self._threads -= 1

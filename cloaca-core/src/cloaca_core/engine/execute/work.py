@@ -1,0 +1,129 @@
+"""A piece of user code that a thread or a loop can run, and the clock of its running time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from cloaca_core.values.times.clock import Clock
+
+THREADS: Final = "threads"
+COROUTINES: Final = "coroutines"
+HERE: Final = frozenset({THREADS, COROUTINES})
+"""The places of work in the engine's own process; others are those of executors."""
+
+OURS: Final = "process"
+"""The ward of the engine's process; that of an executor is its place. Bodies of one ward die
+together.
+"""
+
+LEAST_CHECK: Final = 0.001
+"""Seconds; a timer that comes a little early checks again after this long, not at once."""
+
+
+class BodyClock:
+    """Measures the seconds spent in user code, without those spent waiting for another run.
+
+    Driven by the thread that runs it, read by the engine's loop.
+    """
+
+    __slots__ = ("_now", "_resumed", "_spent")
+
+    def __init__(self, clock: Clock) -> None:
+        self._now = clock.monotonic
+        self._spent = 0.0
+        self._resumed: float | None = None
+
+    def start(self) -> None:
+        """The body begins or goes on; it may have gone on already."""
+        if self._resumed is None:
+            self._resumed = self._now()
+
+    def restart(self, ago: float) -> None:
+        """The body has begun, or has once more, so many seconds ago."""
+        self._spent, self._resumed = 0.0, self._now() - ago
+
+    def pause(self) -> None:
+        """The body has ended, or waits for another run."""
+        if (resumed := self._resumed) is not None:
+            self._resumed = None
+            self._spent += self._now() - resumed
+
+    def spent(self) -> float:
+        """Seconds up to now."""
+        spent = self._spent  # first: if the body pauses in between, its time must not count twice
+        resumed = self._resumed
+        return spent + (0.0 if resumed is None else self._now() - resumed)
+
+
+class Stage(Enum):
+    """How far a piece of work has come. ``HELD`` work has not been handed to an executor yet."""
+
+    HELD = -1
+    QUEUED = 0
+    RUNNING = 1
+    RAN = 2
+
+
+class Work(ABC):
+    """A piece of user code. ``finished`` is called with it on the engine's loop when it
+    has run.
+
+    ``abandoned`` work has been given up: its outcome is ignored. If ``leaves`` is set its thread
+    ends with it, since another one has its slot. ``holds_slot`` is false while it waits for
+    another run. ``stage`` is ``QUEUED`` once an executor has it; the thread that runs it sets the
+    later stages. It waits for a slot of its ``place``, by the ``priority`` of its run, and by the
+    instant ``since`` when that is claimable.
+    """
+
+    __slots__ = (
+        "abandoned",
+        "clock",
+        "finished",
+        "holds_slot",
+        "is_async",
+        "leaves",
+        "place",
+        "priority",
+        "since",
+        "stage",
+    )
+
+    def __init__(
+        self,
+        *,
+        is_async: bool,
+        clock: Clock,
+        finished: Callable[[Work], None] = lambda _: None,
+        priority: int = 0,
+        since: int = 0,
+    ) -> None:
+        self.is_async: bool = is_async
+        self.place: str = COROUTINES if is_async else THREADS
+        self.abandoned: bool = False
+        self.clock: BodyClock = BodyClock(clock)
+        self.holds_slot: bool = True
+        self.leaves: bool = False
+        self.stage: Stage = Stage.HELD
+        self.finished: Callable[[Work], None] = finished
+        self.priority: int = priority
+        self.since: int = since
+
+    def begin(self) -> None:
+        """Its thread or loop is about to run it."""
+        self.clock.start()
+        self.stage = Stage.RUNNING
+
+    @abstractmethod
+    def run(self) -> None:
+        """Run it on this thread. Must not raise."""
+
+    @abstractmethod
+    async def run_async(self) -> None:
+        """Run it on this thread's loop. Must not raise, except when abandoned work is cancelled."""
+
+    @abstractmethod
+    def broke(self, error: BaseException) -> None:
+        """Handle an error that ``run`` raised after all. Must not raise."""

@@ -1,0 +1,229 @@
+"""Wakes callers that wait for the end of a run, on this runner or another."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cloaca_core.engine.observe.recent_runs import Ended, RecentRuns
+from cloaca_core.engine.observe.waiters import Waiters
+from cloaca_core.logs import SafeLogger
+from cloaca_core.run.rows import AttemptRow, RunEnd, RunRow
+from cloaca_core.values.events import RUN_ENDED
+
+if TYPE_CHECKING:
+    from cloaca_core.engine.observe.run_reader import RunReader
+    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core.engine.runtime.parked_call import ParkedCall
+    from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.store.protocol import KernelStore
+
+log = SafeLogger("cloaca.engine")
+
+
+class Completion:
+    """Belongs to the engine's loop, but for ``recent``, which any thread may read. ``drop`` is
+    called with a run that we took for ours and that has ended elsewhere.
+    """
+
+    def __init__(
+        self,
+        store: KernelStore,
+        runs: ActiveRuns,
+        reader: RunReader,
+        drop: Callable[[ActiveRun], None],
+        subjects: Subjects,
+    ) -> None:
+        self.recent: RecentRuns = RecentRuns()
+        self._store = store
+        self._runs = runs
+        self._reader = reader
+        self._drop = drop
+        self._subjects = subjects
+        subjects.ended.subscribe(self._ended)
+        self._waiters = Waiters()
+        self._failure: Exception | None = None
+
+    async def of(self, run_id: str) -> Ended:
+        """Wait for the end of a run, on this runner or another: of the round that it is in now."""
+        if self.recent.has_completed(run_id) and (known := self.recent.get(run_id)) is not None:
+            return known
+        if self._failure is not None:
+            raise self._failure
+        future = self._waiters.add(run_id)
+        try:
+            if (ours := self._runs.get(run_id)) is not None:
+                return await self.in_round(ours.row.round, await future)
+            row = await self._reader.get_run(run_id)
+            if row.ended_at is not None:
+                return await self._with_attempts(row)
+            return await self.in_round(row.round, await future)
+        finally:
+            self._waiters.discard(run_id, future)
+
+    def park(self, run_id: str, call: ParkedCall[Ended]) -> bool:
+        """Answer a call with the end of a run of ours; false if the run is not ours."""
+        if self._failure is not None:
+            call.fail(self._failure)
+        elif (ours := self._runs.get(run_id)) is None:
+            return False
+        else:
+            waiter = _ParkedEnd(call, ours.row.round, self)
+            call.leave = partial(self._waiters.discard, run_id, waiter)
+            self._waiters.append(run_id, waiter)
+        return True
+
+    def _ended(self, run: ActiveRun, end: RunEnd | None) -> None:
+        """The end of a run of ours is durable."""
+        if end is None:
+            self._subjects.ended_unseen.publish()
+            return
+        row = _row_of_end(run.row, end)
+        ended = Ended(row, tuple([run.latest[task] for task in sorted(run.latest)]))
+        self.recent.add(ended)
+        self._waiters.wake(run.id, ended)
+        _tell_of_end(row)
+
+    def fail_all(self, error: Exception) -> None:
+        """Fail all waits, now and from now on: the runner ends."""
+        self._failure = error
+        self._waiters.fail_all(error)
+
+    async def notice_ends_elsewhere(self) -> None:
+        """Wake callers that wait for runs which have ended elsewhere, and stop runs of ours that a
+        tick has cancelled.
+        """
+        awaited = self._waiters.elsewhere(self._runs)
+        if asked := awaited + self._runs.scheduled():
+            ended = [row for row in await self._store.ended(asked) if self._is_elsewhere(row)]
+            for row in ended:
+                self._drop_if_ours(row)
+            for row in ended:
+                self._waiters.wake(row.id, await self._with_attempts(row))
+
+    def _is_elsewhere(self, row: RunRow) -> bool:
+        """Whether the run has ended elsewhere. An end written here is told when the journal has
+        committed it.
+        """
+        run = self._runs.get(row.id)
+        return run is None or run.epoch != row.epoch
+
+    def _drop_if_ours(self, row: RunRow) -> None:
+        """Drop a run that we took for ours although it has ended elsewhere."""
+        if (run := self._runs.get(row.id)) is not None:
+            told = (row.id, row.workflow, row.status)
+            log.info("run %s of %s: %s", *told, extra=_ids_of_end(row))
+            self._drop(run)
+
+    async def in_round(self, number: int, ended: Ended) -> Ended:
+        """The end of the round that was asked for. It was not noticed if the run was begun again
+        at once, or while this process stood still.
+        """
+        if ended.row.round <= number:
+            return ended
+        earlier = await self._reader.of_round(ended.row, number)
+        return ended if earlier is None else await self._in_order(*earlier)
+
+    async def _with_attempts(self, row: RunRow) -> Ended:
+        """The end of another runner's run."""
+        attempts = await self._store.load_attempts([row.id])
+        return await self._in_order(row, await self._reader.that_count(row, attempts))
+
+    async def _in_order(self, row: RunRow, attempts: list[AttemptRow]) -> Ended:
+        """An end, its tasks in definition order as for our own runs."""
+        task_ids = await self._reader.task_ids(row)
+        position = {task_id: index for index, task_id in enumerate(task_ids)}
+        attempts.sort(key=lambda attempt: position.get(attempt.task_id, len(position)))
+        return Ended(row._replace(input=""), tuple(attempts))
+
+
+class _ParkedEnd:
+    """Waits in the place of a future for the end of a run of ours, in its present round."""
+
+    __slots__ = ("_call", "_completion", "_round")
+
+    def __init__(self, call: ParkedCall[Ended], round_: int, completion: Completion) -> None:
+        self._call = call
+        self._round = round_
+        self._completion = completion
+
+    def done(self) -> bool:
+        """Whether the caller has stopped waiting."""
+        return self._call.is_withdrawn
+
+    def set_exception(self, error: BaseException) -> None:
+        """The end will not be heard of."""
+        self._call.fail(error)
+
+    def set_result(self, ended: Ended) -> None:
+        """The run has ended, perhaps in a later round than the one that is waited for."""
+        if ended.row.round <= self._round:
+            self._call.answer(ended)
+        else:
+            end = self._completion.in_round(self._round, ended)
+            self._call.follow(asyncio.get_running_loop().create_task(end))
+
+
+def _row_of_end(row: RunRow, end: RunEnd) -> RunRow:
+    """The row as its end leaves it, without the input. ``_replace`` would take three times as
+    long.
+    """
+    return RunRow(
+        row.id,
+        row.workflow,
+        row.version,
+        end.status,
+        row.owner,
+        row.epoch,
+        row.recoveries,
+        "",  # input
+        row.tags,
+        row.parent_id,
+        row.input if end.final_context is None else end.final_context,
+        end.error_message,
+        row.created_at,
+        row.started_at,
+        end.ended_at,
+        row.schedule_id,
+        end.reason_code,
+        end.limit_seconds,
+        row.round,
+        row.priority,
+        row.due_at,
+        row.steer_reason,
+        row.stood_still,
+        row.time_limit,
+        row.deadline_at,
+        end.reason_tasks,
+        row.came_due,
+        row.messages,
+        row.claimable_at,
+        row.trace,
+        row.ran_version,
+        row.queue,
+    )
+
+
+def _ids_of_end(row: RunRow) -> dict[str, str]:
+    """The fields of the log record of an end."""
+    return {
+        "event": RUN_ENDED,
+        "run_id": row.id,
+        "workflow": row.workflow,
+        "status": str(row.status),
+    }
+
+
+def _tell_of_end(row: RunRow) -> None:
+    if row.error_message is None and not log.answers.get(logging.INFO, True):
+        return
+    ids = _ids_of_end(row)
+    told = (row.id, row.workflow, row.status)
+    if row.error_message is not None:
+        log.warning("run %s of %s: %s: %.500s", *told, row.error_message, extra=ids)
+    else:
+        log.info("run %s of %s: %s", *told, extra=ids)

@@ -1,0 +1,76 @@
+"""Wakes callers that watch runs, whenever anything may have changed, here or elsewhere.
+
+Does not say what has changed: a caller that is woken reads what it watches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.store.protocol import KernelStore
+
+
+class Notices:
+    """The notices for one caller. Belongs to the engine's loop."""
+
+    def __init__(self) -> None:
+        self._came = asyncio.Event()
+        self._failure: Exception | None = None
+
+    async def next(self) -> None:
+        """Return when a notice has come since the last return, also if it came before this call."""
+        await self._came.wait()
+        self._came.clear()
+        self.refuse_closed()
+
+    def refuse_closed(self) -> None:
+        """Raise the error of the runner's end, once that has come."""
+        if self._failure is not None:
+            raise self._failure
+
+    def come(self, failure: Exception | None = None) -> None:
+        """There is a notice, or there will be none any more."""
+        self._failure = self._failure or failure
+        self._came.set()
+
+
+class Watchers:
+    """Belongs to the engine's loop. The store reports steps of runs while one listens."""
+
+    def __init__(self, store: KernelStore, subjects: Subjects) -> None:
+        self._store = store
+        self._listening: set[Notices] = set()
+        self._failure: Exception | None = None
+        for each in (subjects.claimable, subjects.schedules, subjects.triggers, subjects.shown):
+            each.subscribe(self.wake)
+
+    @contextmanager
+    def listening(self) -> Iterator[Notices]:
+        """Notices of all changes from now on."""
+        if self._failure is not None:
+            raise self._failure
+        notices = Notices()
+        self._listening.add(notices)
+        self._store.set_watched(watched=True)
+        try:
+            yield notices
+        finally:
+            self._listening.discard(notices)
+            if not self._listening:
+                self._store.set_watched(watched=False)
+
+    def wake(self) -> None:
+        """Something may have changed."""
+        for each in self._listening:
+            each.come()
+
+    def fail_all(self, failure: Exception) -> None:
+        """Fail all that listen, now and from now on: the runner ends."""
+        self._failure = failure
+        for each in self._listening:
+            each.come(failure)

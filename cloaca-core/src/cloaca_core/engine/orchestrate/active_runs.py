@@ -1,0 +1,152 @@
+"""The runs that this runner owns, and the attempts of each that are under way here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+from cloaca_core.engine.execute.children import Children
+
+if TYPE_CHECKING:
+    from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.run.active_run import ActiveRun
+
+_NONE: Final[Mapping[int, Attempt]] = {}
+
+
+class ActiveRuns:
+    """Belongs to the engine's loop, but for ``owns`` and ``made``.
+
+    ``_attempts`` are by run and the index of their task; ``_away`` counts the attempts of a run
+    that wait for other runs, and has no run without such. ``_lingering`` are runs that wait here
+    for a message, without a body.
+    """
+
+    def __init__(self) -> None:
+        self._runs: dict[str, ActiveRun] = {}
+        self._attempts: dict[ActiveRun, dict[int, Attempt]] = {}
+        self._away: dict[ActiveRun, int] = {}
+        self._lingering: set[ActiveRun] = set()
+        self._attempt_over: asyncio.Event | None = None  # while a shutdown waits for it
+        self.children: Children = Children()
+        self.beside: WeakKeyDictionary[ActiveRuns, bool] = WeakKeyDictionary()
+        """Runs of other engines in this process, and whether these use the same database."""
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[ActiveRun]:
+        return iter(list(self._runs.values()))
+
+    def __contains__(self, run_id: object) -> bool:
+        return run_id in self._runs
+
+    def ids(self) -> set[str]:
+        """The ids of all runs."""
+        return set(self._runs)
+
+    def get(self, run_id: str) -> ActiveRun | None:
+        """The run of this id, if it is ours."""
+        return self._runs.get(run_id)
+
+    def owns(self, attempt: Attempt) -> bool:
+        """True for an attempt of a run that is ours. Any thread may ask."""
+        return self._runs.get(attempt.owner.id) is attempt.owner
+
+    def made(self, attempt: Attempt) -> bool:
+        """True for an attempt of a run that is or was ours, or of another engine that is known to
+        be on the same database. Any thread may ask.
+        """
+        home = attempt.owner.home
+        return home is self or (isinstance(home, ActiveRuns) and self.beside.get(home, False))
+
+    def add(self, run: ActiveRun) -> None:
+        """The run is ours from now on."""
+        run.home = self
+        self._runs[run.id] = run
+
+    def remove(self, run: ActiveRun) -> bool:
+        """The run is not ours any more; false when it was not, or has been claimed anew since."""
+        if self._runs.get(run.id) is not run:
+            return False
+        del self._runs[run.id]
+        self._lingering.discard(run)
+        return True
+
+    def scheduled(self) -> list[str]:
+        """The runs that schedules have made: a tick may cancel those, on any runner."""
+        return [run.id for run in self._runs.values() if run.row.schedule_id is not None]
+
+    # -- attempts under way ------------------------------------------------------------------
+
+    def begin(self, attempt: Attempt) -> None:
+        """The attempt is under way from now on."""
+        self._lingering.discard(attempt.owner)
+        found = self._attempts.get(attempt.owner)
+        if found is None:
+            self._attempts[attempt.owner] = {attempt.index: attempt}
+        else:
+            found[attempt.index] = attempt
+
+    def forget(self, run: ActiveRun) -> Collection[Attempt]:
+        """The run has nothing under way any more; returns the attempts that it had."""
+        self._away.pop(run, None)
+        attempts = self._attempts.pop(run, _NONE)
+        if attempts and self._attempt_over is not None:
+            self._attempt_over.set()
+        return attempts.values()
+
+    def attempts(self, run: ActiveRun) -> list[Attempt]:
+        """Its attempts that are under way."""
+        return list(self._attempts.get(run, _NONE).values())
+
+    def has(self, attempt: Attempt) -> bool:
+        """Whether this attempt is under way; false when it was replaced by another."""
+        return self._attempts.get(attempt.owner, _NONE).get(attempt.index) is attempt
+
+    def discard(self, attempt: Attempt) -> None:
+        """Remove this attempt, if it is under way."""
+        found = self._attempts.get(attempt.owner)
+        if found is not None and found.get(attempt.index) is attempt:
+            del found[attempt.index]
+            if self._attempt_over is not None:
+                self._attempt_over.set()
+
+    def are_busy(self) -> bool:
+        """Whether any attempt is under way."""
+        return any(self._attempts.values())
+
+    async def quiet(self) -> None:
+        """Return when no attempt is under way any more; no further one is to begin."""
+        over = self._attempt_over = self._attempt_over or asyncio.Event()
+        while self.are_busy():
+            over.clear()
+            await over.wait()
+
+    def go_away(self, run: ActiveRun) -> None:
+        """An attempt of this run begins to wait for another run."""
+        self._away[run] = self._away.get(run, 0) + 1
+
+    def come_back(self, run: ActiveRun) -> None:
+        """An attempt of this run waits no more; without effect when the run was forgotten."""
+        away = self._away.pop(run, 0)
+        if away > 1:
+            self._away[run] = away - 1
+
+    def only_waits(self, run: ActiveRun) -> bool:
+        """Whether all that this run has under way are bodies that wait for other runs."""
+        return run in self._away and self._away[run] == len(self._attempts.get(run, _NONE))
+
+    def waiting(self) -> int:
+        """How many runs only wait, for others or for a message."""
+        return sum(self.only_waits(run) for run in self._away) + len(self._lingering)
+
+    def may_linger(self, run: ActiveRun, most: int) -> bool:
+        """Whether a run may stay here without a place; not if ``most`` others do."""
+        return run in self._lingering or len(self._lingering) < most
+
+    def linger(self, run: ActiveRun) -> None:
+        """Let a run that waits for a message stay here, without a place."""
+        self._lingering.add(run)

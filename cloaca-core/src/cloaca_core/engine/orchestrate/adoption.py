@@ -1,0 +1,140 @@
+"""Makes active runs of rows that this runner owns, and lets them begin or go on.
+
+Submissions and claims hand the rows over; how those became ours is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
+
+from cloaca_core.errors import ContextValueError
+from cloaca_core.features.waits.open_waits import OpenWaits, restored
+from cloaca_core.logs import SafeLogger
+from cloaca_core.run.active_run import ActiveRunFactory
+from cloaca_core.run.merge import Change
+from cloaca_core.run.reasons import Reason
+from cloaca_core.run.restore import Restored, come_due, restore
+from cloaca_core.values.payloads.json_values import JsonValue, decode
+from cloaca_core.values.states import ReasonCode
+
+if TYPE_CHECKING:
+    from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core.features.steering.records import ReplacementRow
+    from cloaca_core.features.waits.records import MessageRow, WaitRow
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.graph import Node, NodeGraph
+    from cloaca_core.run.planner import DefaultRule
+    from cloaca_core.run.replacements import Keys
+    from cloaca_core.run.rows import AttemptRow, ForkRow, RestartRow, RunRow
+    from cloaca_core.values.times.clock import Clock
+
+log = SafeLogger("cloaca.engine")
+
+
+class PastRows(NamedTuple):
+    """Rows of a run from before it was claimed: its attempts, the tasks that were restarted, of
+    which run it was made, keys that were replaced, and, if a task of it waits, its open waits and
+    unread messages.
+    """
+
+    attempts: list[AttemptRow]
+    restarts: list[RestartRow]
+    forks: list[ForkRow]
+    replacements: list[ReplacementRow]
+    waits: list[WaitRow]
+    messages: list[MessageRow]
+
+
+NO_PAST: Final = PastRows([], [], [], [], [], [])
+
+
+class Adoption:
+    """Belongs to the engine's loop."""
+
+    def __init__(self, orchestrator: Orchestrator, default_rule: DefaultRule, clock: Clock) -> None:
+        self._orchestrator = orchestrator
+        self._clock = clock
+        self._factory = ActiveRunFactory(default_rule)
+
+    def begin(
+        self,
+        workflow: Workflow,
+        new: Iterable[tuple[RunRow, dict[str, JsonValue]]],
+        depth: int,
+    ) -> None:
+        """Begin new runs of a workflow: each row with its decoded input."""
+        graph = self._factory.graph_of(workflow)
+        for row, run_input in new:
+            run = self._factory.make(row, graph, run_input)
+            run.depth = depth
+            self._orchestrator.guarded(run, self._orchestrator.adopt, run)
+
+    def resume(
+        self,
+        workflow: Workflow,
+        row: RunRow,
+        recorded: PastRows,
+        refusal: Reason | None = None,
+    ) -> None:
+        """Begin a claimed run, or go on from what earlier owners recorded; with a ``refusal`` the
+        run ends instead.
+        """
+        graph = self._factory.graph_of(workflow)
+        try:
+            past: Restored | None = None
+            if recorded.attempts:
+                past = restore(graph, recorded.attempts, recorded.restarts)
+            if past is not None and row.came_due:
+                past = come_due(past, self._clock.wall())
+            patches = patches_of(graph, recorded.forks) if recorded.forks else None
+            replaced = keys_of(recorded.replacements) if recorded.replacements else ()
+            run = self._factory.make(row, graph, _input_of(row), past, patches, replaced)
+            if recorded.waits:
+                run.waits = _waits(run, recorded)
+            if refusal is None:
+                self._orchestrator.adopt(run)
+            else:
+                self._orchestrator.refuse(run, refusal)
+        except Exception as error:  # damaged rows must not keep the others from their work
+            log.exception("run %s cannot be read", row.id, extra={"run_id": row.id})
+            bare = self._factory.make(row._replace(input="{}"), graph, {})
+            text = f"the rows of this run cannot be read: {error!r}"
+            reason = Reason(ReasonCode.UNREADABLE, text)
+            self._orchestrator.refuse(bare, reason, unreadable=True)
+
+
+def _waits(run: ActiveRun, recorded: PastRows) -> OpenWaits:
+    """The waits of a run. If the database has let it go because its time had come, the first of
+    them is due, by any machine's clock.
+    """
+    row = run.row
+    position, messages = run.graph.position, recorded.messages
+    waits = restored(position, recorded.waits, messages, row.messages, run.resume)
+    if row.came_due and (first := waits.next_due()) is not None:
+        waits.due_now = first
+    return waits
+
+
+def patches_of(graph: NodeGraph[Node], forks: Sequence[ForkRow]) -> dict[int, Change]:
+    """The keys that the maker of a fork has set, by the task that finds them so."""
+    return {
+        graph.position[fork.from_task]: Change(
+            cast("dict[str, JsonValue]", decode(fork.content)), []
+        )
+        for fork in forks
+        if fork.content is not None and fork.from_task in graph.position
+    }
+
+
+def keys_of(replacements: Iterable[ReplacementRow]) -> list[Keys]:
+    """The keys that were replaced, with their values."""
+    return [cast("dict[str, JsonValue]", decode(each.content)) for each in replacements]
+
+
+def _input_of(row: RunRow) -> dict[str, JsonValue]:
+    data = decode(row.input)
+    if not isinstance(data, dict):
+        raise ContextValueError("the input is no JSON object")
+    return data

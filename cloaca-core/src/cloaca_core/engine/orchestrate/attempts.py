@@ -1,0 +1,287 @@
+"""Takes each attempt from its start to its outcome: sent off, watched for its time, concluded.
+
+An attempt waits for its turn if its run has lost a process before, and for a slot; then its body
+and its follow-ups run. The orchestrator decides what the outcome means for the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Set as AbstractSet
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.definition.context import Context
+from cloaca_core.engine.execute.attempt import Attempt, AttemptWork, outcome_of
+from cloaca_core.engine.execute.callbacks import Callback, FollowUps, Judgement
+from cloaca_core.engine.execute.outcome import (
+    CutOff,
+    Outcome,
+    Succeeded,
+    Suspended,
+    raised,
+)
+from cloaca_core.engine.execute.work import LEAST_CHECK, OURS, Work
+from cloaca_core.engine.orchestrate.quarantine import Quarantine, is_to_run_alone
+from cloaca_core.engine.orchestrate.waiting_bodies import WaitingBodies
+from cloaca_core.engine.record import attempt_rows
+from cloaca_core.engine.runtime.deadlines import Deadlines
+from cloaca_core.features.steps.memos import Memos
+from cloaca_core.features.waits.calls import AttemptWaits
+from cloaca_core.logs import SafeLogger
+
+if TYPE_CHECKING:
+    from cloaca_core.definition.handles.wait_calls import BodyCalls
+    from cloaca_core.definition.task import Task
+    from cloaca_core.engine.execute.attempt import TaskLogs
+    from cloaca_core.engine.execute.executor import Executor
+    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core.engine.orchestrate.capacity import Capacity
+    from cloaca_core.engine.orchestrate.run_facts import RunFacts
+    from cloaca_core.engine.orchestrate.run_records import RunRecords
+    from cloaca_core.engine.record.journal import Journal
+    from cloaca_core.features.steps.memos import ReadMemos
+
+log = SafeLogger("cloaca.engine")
+
+ALONE: Final = "%s: runs alone %s, since %d processes have died while it ran"
+
+
+class Attempts:
+    """Belongs to the engine's loop, but for ``let_go``. While ``draining``, no body is to begin,
+    and none in a ward that is ``closed``.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        journal: Journal,
+        runs: ActiveRuns,
+        capacity: Capacity,
+        facts: RunFacts,
+        records: RunRecords,
+        read_memos: ReadMemos,
+        logs: TaskLogs,
+    ) -> None:
+        self._executor = executor
+        self._journal = journal
+        self._runs = runs
+        self._capacity = capacity
+        self._facts = facts
+        self._records = records
+        self._quarantine = Quarantine(executor.slots, self._under_way)
+        self.closed: AbstractSet[str] = self._quarantine.closed
+        self.waiting_bodies: WaitingBodies = WaitingBodies(
+            executor, self._quarantine, runs, records.mark, self._resumed, capacity.changed
+        )
+        self.memos: Memos = Memos(
+            records.keep, read_memos, facts, self._quarantine.cleared, executor.call_made
+        )
+        self.steps: Callable[[Attempt], BodyCalls] = partial(
+            AttemptWaits, self.memos, children=runs.children
+        )
+        self.logs: TaskLogs = logs
+        self._follow_ups = FollowUps(executor)
+        self._body_times = Deadlines(self._check_time)
+        self.draining: bool = False
+
+    def backlog(self) -> int:
+        """How many attempts and follow-ups wait for a slot, or for their turn to get one."""
+        return self._executor.backlog + self._quarantine.waiting
+
+    # -- start -------------------------------------------------------------------------------
+
+    def maker(self, task: Task) -> Callable[..., Attempt]:
+        """Makes attempts of a task, for the place where its body is to run."""
+        if task.executor is None or (pool := self._executor.pool(task.executor)) is None:
+            return Attempt
+        return pool.attempt
+
+    def expect(self, attempt: Attempt) -> bool:
+        """Prepare an attempt that ``let_go`` lets begin; false if it must wait for a slot."""
+        if not self._executor.expect(attempt):
+            return False
+        attempt.ahead = True
+        self._runs.begin(attempt)
+        self._body_times.add(attempt, attempt.timeout)
+        return True
+
+    def let_go(self, attempts: Iterable[Attempt]) -> None:
+        """Let attempts begin that were prepared ahead. Any thread may do so."""
+        for attempt in attempts:
+            attempt.ahead = False
+            self._executor.let_go(attempt)
+
+    def start(self, attempt: Attempt) -> None:
+        """Send an attempt off; one of a recovered run, or a suspect, only when its start mark is
+        durable. Beside a suspect none begins.
+        """
+        self._runs.begin(attempt)
+        if attempt.owner.recovered or (attempt.crashes and is_to_run_alone(attempt)):
+            self._quarantine.add(attempt, partial(self._mark_and_send, attempt))
+        elif self._quarantine.closed and self._quarantine.closes(attempt):
+            self._quarantine.hold(attempt, partial(self._send, attempt))
+        else:
+            self._send(attempt)
+
+    def runs_here(self, task: Task) -> bool:
+        """Whether the body of a task shares the engine's process with others."""
+        if task.executor is None or (pool := self._executor.pool(task.executor)) is None:
+            return True
+        return pool.ward == OURS
+
+    def _under_way(self) -> Iterator[Attempt]:
+        """The attempts that have begun or may begin, without those whose bodies wait."""
+        for run in self._runs:
+            for attempt in self._runs.attempts(run):
+                if not self.waiting_bodies.is_away(attempt):
+                    yield attempt
+
+    def _mark_and_send(self, attempt: Attempt) -> None:
+        if not self.draining:
+            attempt.marked = True
+            if attempt.alone:
+                where = "in this process" if attempt.ward == OURS else f"on {attempt.place}"
+                log.warning(ALONE, attempt, where, attempt.crashes, extra=attempt.log_ids())
+            then = partial(self._send, attempt)
+            self._records.mark(attempt, attempt_rows.start_mark(attempt), then)
+
+    def _send(self, attempt: Attempt) -> None:
+        if attempt.abandoned:
+            return
+        self._body_times.add(attempt, attempt.timeout)
+        self._executor.submit(attempt)
+        self._journal.mark_soon()
+
+    # -- time --------------------------------------------------------------------------------
+
+    def _check_time(self, attempt: Attempt) -> None:
+        """End an attempt if its time is used up, else check again when it may be."""
+        left = attempt.timeout - attempt.clock.spent()
+        if left > 0:
+            if attempt.holds_slot:  # its clock stops while it waits; ``_resumed`` checks it again
+                self._body_times.add(attempt, max(left, LEAST_CHECK))
+        elif self._executor.abandon(attempt):
+            self._facts.guarded(attempt.owner, self._time_out, attempt)
+
+    def _resumed(self, work: AttemptWork) -> None:
+        """A body or follow-up that waited for another run goes on, and so does its time."""
+        if work is work.attempt:
+            self._check_time(work.attempt)
+            self._journal.mark_soon()
+        else:
+            self._follow_ups.check_time(work.attempt)
+
+    def _time_out(self, attempt: Attempt) -> None:
+        error = TimeoutError("Task execution timeout")
+        if callable(attempt.task.retry.condition):
+            attempt.outcome = raised(error, again=False)
+            then = partial(self._facts.guarded, attempt.owner, self._conclude, attempt)
+            self._follow_ups.run(Judgement(attempt, error), then)
+        else:
+            attempt.outcome = outcome_of(attempt, error)
+            self._conclude(attempt)
+
+    # -- conclude ----------------------------------------------------------------------------
+
+    def finished(self, attempt: Work) -> None:
+        """The report of a body has come: act on it, unless the attempt was given up meanwhile."""
+        assert isinstance(attempt, Attempt)
+        self._body_times.discard(attempt)
+        if self._runs.has(attempt):  # not given up while the report was on the way
+            self._facts.guarded(attempt.owner, self._conclude, attempt)
+
+    def _conclude(self, attempt: Attempt) -> None:
+        """Let the task's callback run, then hand on the outcome."""
+        assert attempt.outcome is not None
+        if (call := _callback(attempt, attempt.outcome)) is None:
+            self._hand_on(attempt, attempt.outcome)
+        else:
+            step = partial(self._hand_on, attempt, attempt.outcome)
+            then = partial(self._facts.guarded, attempt.owner, step)
+            self._follow_ups.run(call, then)
+
+    def _hand_on(self, attempt: Attempt, outcome: Outcome) -> None:
+        self._runs.discard(attempt)
+        if attempt in self.waiting_bodies.away or attempt in self.waiting_bodies.marking:
+            self.waiting_bodies.give_up(attempt)
+        if attempt in self.memos.calls:
+            self.memos.give_up(attempt)
+        attempt.close_log()  # before the record: its lines are written with it
+        try:
+            self._facts.concluded(attempt, outcome)
+        finally:
+            self._quarantine.over(attempt)  # after the record: the next mark comes behind it
+            self._capacity.changed()  # last: the run may have started attempts, and need its place
+
+    # -- give up -----------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Start no further body. Those that run are recorded when they end; those that wait for
+        other runs, which will not end here, are given up.
+        """
+        self.draining = True
+        for run in self._runs:
+            for attempt in self._runs.attempts(run):
+                # One call checks and abandons: a queued body may be beginning at this moment.
+                if self._is_away(attempt) or self._executor.abandon(attempt, even_running=False):
+                    self.give_up(attempt)
+
+    def _is_away(self, attempt: Attempt) -> bool:
+        """True when its body or its follow-up waits for another run."""
+        return not attempt.holds_slot or self._follow_ups.is_away(attempt)
+
+    def take_back(self, attempt: Attempt) -> bool:
+        """Give an attempt up unless its body has begun; whether it was given up."""
+        if attempt.outcome is not None or not self._executor.abandon(attempt, even_running=False):
+            return False
+        self.give_up(attempt)
+        return True
+
+    def interrupt(self, attempt: Attempt) -> None:
+        """Ask a body to end: a coroutine is cancelled, a thread is told, its waits end."""
+        self._executor.interrupt(attempt)
+        self.waiting_bodies.interrupt(attempt)
+        self.memos.interrupt(attempt)
+
+    def tell_of_cut(self, attempt: Attempt) -> None:
+        """Call the task's ``on_cancel`` for a body that is about to be given up; the run does not
+        wait for it.
+        """
+        if (call := _callback(attempt, CutOff())) is not None:
+            self._executor.submit(call)
+
+    def give_up(self, attempt: Attempt) -> None:
+        """Stop a body, its follow-ups and its time; their outcome is ignored."""
+        self._body_times.discard(attempt)
+        self._runs.discard(attempt)
+        self._quarantine.over(attempt)
+        if not attempt.abandoned:
+            self._executor.abandon(attempt)
+        self._follow_ups.give_up(attempt)
+        self.waiting_bodies.give_up(attempt)
+        self.memos.give_up(attempt)
+        attempt.close_log()
+
+
+def _callback(attempt: Attempt, outcome: Outcome) -> Callback | None:
+    """The call of the task's callback for this outcome, if it has one; a body that has left has not
+    ended.
+    """
+    task = attempt.task
+    if isinstance(outcome, Suspended):
+        return None
+    if isinstance(outcome, Succeeded):
+        if task.on_success is None:
+            return None
+        after = {k: v for k, v in attempt.given.items() if k not in outcome.change.removed}
+        arguments = (task.id, Context._view(after | dict(outcome.change.set)))
+        return Callback(attempt, "on_success", task.on_success, arguments)
+    if isinstance(outcome, CutOff):
+        if task.on_cancel is None:
+            return None
+        given = (task.id, Context._view(attempt.given))
+        return Callback(attempt, "on_cancel", task.on_cancel, given)
+    if task.on_failure is None:
+        return None
+    failed = (task.id, str(outcome), Context._view(attempt.given))
+    return Callback(attempt, "on_failure", task.on_failure, failed)

@@ -1,0 +1,433 @@
+"""Carries out what the lives of runs decide, and tells them what happens.
+
+Each fact about a run that is steered, waits, fails or leaves goes through here to its life
+(``run/life``), and the acts that come out are done in their order. What tasks become of is the
+orchestrator's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVarTuple
+
+from cloaca_core.engine.execute.outcome import CutOff
+from cloaca_core.engine.orchestrate.attempts import Attempts
+from cloaca_core.engine.orchestrate.launcher import Launcher
+from cloaca_core.engine.orchestrate.run_limits import RunLimits
+from cloaca_core.engine.orchestrate.run_records import RunRecords
+from cloaca_core.engine.record import attempt_rows
+from cloaca_core.engine.runtime import failpoints
+from cloaca_core.engine.runtime.deadlines import Deadlines
+from cloaca_core.features.waits.body_waits import BodyWaits
+from cloaca_core.features.waits.waits import Waits
+from cloaca_core.logs import SafeLogger
+from cloaca_core.run.left import UnderWay, left_of
+from cloaca_core.run.life import Acts, CutOffAt, Do, End, GiveBack, Left, State
+from cloaca_core.run.planner import RunOver
+from cloaca_core.run.reasons import Reason, overdue
+from cloaca_core.run.rows import Park
+from cloaca_core.values.events import RUN_CANCEL_REQUESTED, RUN_PAUSED
+from cloaca_core.values.states import ReasonCode, RunStatus
+from cloaca_core.values.text import storable_text
+from cloaca_core.values.times.instants import SECOND, instant_text
+from cloaca_core.values.waits import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from cloaca_core.assembly.store import Store
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.engine.execute.attempt import Attempt, TaskLogs
+    from cloaca_core.engine.execute.executor import Executor
+    from cloaca_core.engine.execute.outcome import Outcome
+    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core.engine.orchestrate.capacity import Capacity
+    from cloaca_core.engine.orchestrate.run_facts import RunFacts
+    from cloaca_core.engine.record.journal import Journal
+    from cloaca_core.engine.record.run_entry import RunEntry
+    from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.errors import StoreError
+    from cloaca_core.features.waits.records import ClosedWait
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.deadline import Deadline
+    from cloaca_core.run.replacements import Keys
+    from cloaca_core.run.rows import AttemptRow, RunEnd
+    from cloaca_core.values.times.clock import Clock
+
+log = SafeLogger("cloaca.engine")
+
+Ts = TypeVarTuple("Ts")
+
+
+class Control:
+    """Belongs to the engine's loop, but for ``let_go``. It hears of the outcome of each entry of a
+    run. It ``keeps`` runs that wait if nobody here would claim them again.
+    """
+
+    def __init__(
+        self,
+        config: DefaultRunnerConfig,
+        executor: Executor,
+        journal: Journal,
+        runs: ActiveRuns,
+        capacity: Capacity,
+        clock: Clock,
+        facts: RunFacts,
+        subjects: Subjects,
+        store: Store,
+        new_id: Callable[[], str],
+        logs: TaskLogs,
+        *,
+        keeps: bool,
+    ) -> None:
+        self._config = config
+        self._linger = round(config.evict_after_seconds * SECOND)
+        self._journal = journal
+        self._runs = runs
+        self._capacity = capacity
+        self._clock = clock
+        self._facts = facts
+        self._subjects = subjects
+        self._redact = logs.redact
+        self._keeps = keeps
+        self.records: RunRecords = RunRecords(self, journal, clock, config, new_id)
+        self.attempts: Attempts = Attempts(
+            executor, journal, runs, capacity, facts, self.records, store.memos, logs
+        )
+        evict_after = config.evict_after_seconds
+        self.bodies: BodyWaits = BodyWaits(
+            evict_after, self.attempts.memos, self.attempts.waiting_bodies, self._looks_again
+        )
+        self.waits: Waits = Waits(store, evict_after, runs, clock, self.bodies, facts)
+        self.launcher: Launcher = Launcher(
+            config, self.attempts, runs, capacity, clock, facts, self.waits
+        )
+        usual = config.pipeline_timeout_seconds
+        self.limits: RunLimits = RunLimits(clock, usual, self._limit_passed)
+        self._acts: dict[Do, Callable[[ActiveRun], None]] = {
+            Do.HOLD: self.launcher.hold,
+            Do.INTERRUPT: self.launcher.interrupt,
+            Do.STOP_LIMIT: self.limits.stop,
+            Do.REST: self.limits.rest,
+            Do.START_LIMIT: self.limits.go_on,
+            Do.BEGIN: self._begin_held,
+            Do.GO_ON: self._begin_held_if_ours,
+            Do.LOOK: self.look,
+            Do.LINGER: self._stay_without_place,
+            Do.DROP: self.drop,
+        }
+        self._cuts = Deadlines(self._come_to_cut)
+
+    # -- begin and end -----------------------------------------------------------------------
+
+    def begin(self, run: ActiveRun, tasks: Sequence[int]) -> None:
+        """Start these tasks, and let the run go if nothing of it can go on for now."""
+        self.launcher.launch(run, tasks)
+        if run.waits is not None:
+            self.waits.check(run)
+        elif run.life.state is not State.ACTIVE or self.launcher.back_offs.has(run):
+            self.look(run)
+
+    def stop(self, run: ActiveRun) -> None:
+        """Stop this run's bodies and timers; their outcomes are ignored."""
+        run.life.over()
+        self.limits.forget(run)
+        if run.life.cancel is not None:
+            self._cuts.discard(run)
+        if run.waits is not None:
+            self.waits.forget(run)
+        self.launcher.stop(run)
+
+    def drop(self, run: ActiveRun) -> None:
+        """Forget a run that is no longer ours; outcomes of its bodies are ignored."""
+        self.stop(run)
+        if self._runs.remove(run):
+            self._capacity.changed()
+
+    def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
+        """Take a step of a run; an error in the engine ends the run."""
+        try:
+            step(*args)
+        except Exception as error:
+            log.exception("run %s cannot go on", run.id, extra={"run_id": run.id})
+            self._broken(run, error)
+
+    def end_broken(self, run: ActiveRun, error: Exception) -> None:
+        """End a run whose end cannot be made by an error in the engine."""
+        self.stop(run)
+        self.records.end_bare(run, self._internal_error(error))
+
+    def look(self, run: ActiveRun) -> None:
+        """Let its life decide whether a run that is steered or waits stays here."""
+        if run.life.state is not State.OVER:
+            self._do(run, run.life.look(self._left(run)))
+
+    def _looks_again(self, run: ActiveRun) -> None:
+        """A body waits no more: its run may rest no more."""
+        self.guarded(run, self.look, run)
+
+    def _left(self, run: ActiveRun) -> Left:
+        bodies = {attempt.index: attempt.waits for attempt in self._runs.attempts(run)}
+        here = UnderWay(bodies, self.launcher.back_offs.due(run))
+        linger = self._linger if self._runs.may_linger(run, self._config.max_active_runs) else None
+        return left_of(run, self._clock.wall(), here, linger=linger, keeps=self._keeps)
+
+    # -- the acts ----------------------------------------------------------------------------
+
+    def _do(
+        self,
+        run: ActiveRun,
+        acts: Acts,
+        rows: Sequence[AttemptRow] = (),
+        closed: Sequence[ClosedWait] = (),
+    ) -> None:
+        """Do these acts in their order; ``rows`` and ``closed`` waits are recorded with an end."""
+        for act in acts:
+            if run.life.state is State.OVER and act is not Do.DROP and not isinstance(act, End):
+                return  # its time limit has passed as it was started
+            match act:
+                case Do():
+                    self._acts[act](run)
+                case CutOffAt(deadline):
+                    self._cuts.add(run, max(0.0, (deadline - self._clock.wall()) / 1e6))
+                case GiveBack():
+                    self._give_back(run, act)
+                case End():
+                    self._end(run, act, rows, closed)
+
+    def _begin_held(self, run: ActiveRun) -> None:
+        self.launcher.launch(run, run.life.release())
+
+    def _begin_held_if_ours(self, run: ActiveRun) -> None:
+        self.records.write(run, [], run.life.release())
+
+    def _stay_without_place(self, run: ActiveRun) -> None:
+        self._runs.linger(run)
+        self._capacity.changed()
+
+    def _give_back(self, run: ActiveRun, act: GiveBack) -> None:
+        now, due_at = self._clock.wall(), act.due_at
+        if due_at is not None:
+            until = "a message" if due_at == NEVER else instant_text(due_at)
+            ids = {"run_id": run.id, "workflow": run.row.workflow}
+            log.info("run %s waits until %s", run.id, until, extra=ids)
+        seen = run.row.messages if run.waits is None else run.waits.seen
+        begun = not act.is_surplus or run.latest or run.recovered or run.row.round > 1
+        rests, rested = int(act.rests), run.limit.rested(now)
+        self.records.park(run, Park(run.id, due_at, now, seen, rests, rested, int(bool(begun))))
+
+    def _end(
+        self, run: ActiveRun, end: End, rows: Sequence[AttemptRow], closed: Sequence[ClosedWait]
+    ) -> None:
+        """A body that has ended counts, though its callback has not, if its run is cancelled."""
+        reason, now = end.reason, self._clock.wall()
+        if end.bare:
+            self.stop(run)
+            self.records.end_bare(run, reason)
+            return
+        cut = [self._cut_row(each, end, now) for each in self._runs.attempts(run)]
+        cut = [*rows, *cut, *attempt_rows.cut_waits(run, reason, now)]
+        for row in cut:
+            run.latest[run.graph.position[row.task_id]] = row
+        if end.status is RunStatus.CANCELLED:
+            self.stop(run)
+            self.records.end_cancelled(run, reason, cut, closed)
+        else:
+            self._facts.ended(run, RunOver(end.status, reason), cut)
+
+    def _cut_row(self, attempt: Attempt, end: End, now: int) -> AttemptRow:
+        if end.status is not RunStatus.CANCELLED:
+            return attempt_rows.cancelled(attempt, end.reason, now)
+        if attempt.outcome is None:
+            self.attempts.tell_of_cut(attempt)
+        return attempt_rows.cut_off(attempt, attempt.outcome or CutOff(), end.reason, now)
+
+    def _limit_passed(self, run: ActiveRun, deadline: Deadline) -> None:
+        self.guarded(run, self._end_by_limit, run, overdue(deadline))
+
+    def _end_by_limit(self, run: ActiveRun, reason: Reason) -> None:
+        self._do(run, run.life.limit_passed(reason))
+
+    # -- wishes ------------------------------------------------------------------------------
+
+    def cancel(self, run: ActiveRun, reason: Reason, deadline: int) -> None:
+        """Cut the bodies of a run off, and end it by ``deadline``, an instant in µs."""
+        is_first = run.life.cancel is None
+        acts = run.life.cancel_asked(reason, deadline)
+        if is_first and run.life.cancel is not None:
+            seconds = max(0.0, (deadline - self._clock.wall()) / 1e6)
+            ids = _ids(run, RUN_CANCEL_REQUESTED)
+            log.info("run %s: %s; it ends within %.3g s", run.id, reason.text, seconds, extra=ids)
+        self._do(run, acts)
+
+    def pause(self, run: ActiveRun, because: str) -> None:
+        """Start nothing more of a run, and give it back when its bodies have ended."""
+        if run.life.goes_on:
+            log.info("run %s: %s", run.id, because, extra=_ids(run, RUN_PAUSED))
+        self._do(run, run.life.pause_asked())
+
+    def resume(self, run: ActiveRun, met: int) -> None:
+        """Nothing is asked of a run any more; see ``Life.resumed``."""
+        self._do(run, run.life.resumed(met))
+
+    def replace(self, run: ActiveRun, replacements: Sequence[Keys]) -> None:
+        """Keys of a run were replaced, all in all these: what has not begun begins with them."""
+        if run.life.state in (State.OVER, State.LEAVING):
+            return  # a run that is given back gets them once it is claimed
+        run.replace(replacements)
+        self._do(run, run.life.replaced())
+
+    def concluded(self, attempt: Attempt, outcome: Outcome, closed: Sequence[ClosedWait]) -> None:
+        """Record the outcome of an attempt of a run that is being cancelled: nothing follows."""
+        run, cancel = attempt.owner, attempt.owner.life.cancel
+        reason = None if cancel is None else cancel.reason
+        row = attempt_rows.cut_off(attempt, outcome, reason, self._clock.wall())
+        run.latest[attempt.index] = row
+        acts = run.life.unit_ended(under_way=bool(self._runs.attempts(run)))
+        if acts:
+            self._do(run, acts, [row], closed)
+        else:
+            self.records.write(run, [row], closed=closed)
+
+    def cut_off_all(self) -> bool:
+        """End all runs that are being cancelled now: the runner leaves. Whether there are any."""
+        found = [run for run in self._runs if run.life.cancel is not None]
+        for run in found:
+            self.guarded(run, self._cut_off, run)
+        return bool(found)
+
+    def _come_to_cut(self, run: ActiveRun) -> None:
+        self.guarded(run, self._cut_off, run)
+
+    def _cut_off(self, run: ActiveRun) -> None:
+        self._do(run, run.life.cut_off())
+
+    # -- leave memory ------------------------------------------------------------------------
+
+    def leave_all(self) -> bool:
+        """Give runs back of whose rests only this runner knows, as it leaves; whether any are."""
+        now = self._clock.wall()
+        for run in self._runs:
+            if run.life.rests or run.limit.rested(now):
+                self.guarded(run, self._leave, run)
+        return any(run.life.state is State.LEAVING for run in self._runs)
+
+    def _leave(self, run: ActiveRun) -> None:
+        self._do(run, run.life.leave(self._left(run)))
+
+    def give(self, run: ActiveRun) -> None:
+        """Give a run back that waits for a slot, unless a body of it begins at this moment."""
+        self._do(run, run.life.give())
+        self._do(run, run.life.is_held(under_way=bool(self._runs.attempts(run))))
+
+    # -- what commits say --------------------------------------------------------------------
+
+    def told(self, run: ActiveRun, messages: int) -> None:
+        """So many messages were sent to a run that has waits."""
+        self.guarded(run, self.waits.told, run, messages)
+
+    def let_go(self, attempts: Iterable[Attempt]) -> None:
+        """Let attempts begin that were prepared ahead. Any thread may do so."""
+        self.attempts.let_go(attempts)
+
+    def call_off(self, entry: RunEntry) -> None:
+        """The run is to be cancelled or paused: start nothing more of it."""
+        self._meet(entry.run, RunStatus(entry.wish or RunStatus.PAUSED))
+
+    def _meet(self, run: ActiveRun, wish: RunStatus) -> None:
+        self._do(run, run.life.wish_met(wish))
+
+    def recorded(self, entry: RunEntry) -> None:
+        """The rows are durable: take the next steps."""
+        run = entry.run
+        if entry.ahead:
+            self._journal.mark_soon()
+            if run.life.state is not State.ACTIVE:
+                self.guarded(run, self.launcher.landed, run, entry.ahead)
+        if entry.end is None:
+            self.guarded(run, self._go_on, entry)
+        else:  # an error cannot end it once more: the journal hears of it
+            self._go_on(entry)
+        if entry.flaw is not None:
+            self._broken(run, entry.flaw)
+
+    def _go_on(self, entry: RunEntry) -> None:
+        run = entry.run
+        if entry.wish is not None:
+            self._subjects.asked.publish()
+        if entry.then is not None:
+            entry.then()
+        elif entry.end is not None:
+            failpoints.hit("run.after_end")
+            self._runs.remove(run)
+            end = entry.end if entry.wish is None else _recorded_end(entry, entry.end)
+            self._subjects.ended.publish(run, end)
+            self._capacity.changed()
+            if run.graph.when_ended:
+                self._subjects.claimable.publish()
+            elif run.row.schedule_id is not None:  # another run of it may have waited for this one
+                self._subjects.claimable_here.publish()
+        elif entry.park is not None:
+            self._gave_back(entry, entry.park)
+        else:
+            if entry.exhausted is not None:  # the run is paused, by a record of ours
+                self._meet(run, RunStatus.PAUSED)
+                self._subjects.asked.publish()
+            self.begin(run, entry.ready)
+
+    def _gave_back(self, entry: RunEntry, park: Park) -> None:
+        run, wish = entry.run, entry.wish
+        failpoints.hit("run.after_park")
+        self._do(run, run.life.gave_back(None if wish is None else RunStatus(wish)))
+        if wish == RunStatus.CANCELLED:
+            return
+        if wish is None and (park.due_at is None or entry.messages > park.seen):
+            self._subjects.claimable_here.publish()
+        self._subjects.asked.publish()
+
+    def lost(self, entry: RunEntry) -> None:
+        """The run belongs to another runner."""
+        self._do(entry.run, entry.run.life.lost())
+
+    def refused(self, entry: RunEntry, error: StoreError) -> None:
+        """The run cannot go on as planned."""
+        self.launcher.call_off(entry.ahead)
+        self.guarded(entry.run, self._unstorable, entry, error)
+
+    # -- failures ----------------------------------------------------------------------------
+
+    def fail(self, run: ActiveRun, reason: Reason, *, bare: bool = False) -> None:
+        """End a run that cannot go on, if it is not over; ``bare`` if its rows cannot be read."""
+        self._do(run, run.life.fail(reason, bare=bare))
+
+    def _unstorable(self, entry: RunEntry, error: StoreError) -> None:
+        """The database will not take these rows of a run."""
+        run, end = entry.run, entry.end
+        log.error("run %s: a record was refused: %s", run.id, error, extra={"run_id": run.id})
+        text = storable_text(self._redact(f"a result could not be stored: {error}"))
+        reason, refused = Reason(ReasonCode.UNSTORABLE, text), None
+        if end is not None:
+            bare = not entry.attempts and end.final_context == "{}"
+            refused = End(RunStatus(end.status), reason, bare)
+        self._do(run, run.life.refused(reason, refused))
+
+    def _broken(self, run: ActiveRun, error: Exception) -> None:
+        """End a run of which a step failed by an error in the engine, rather than let it hang."""
+        if self._runs.get(run.id) is run:
+            self.fail(run, self._internal_error(error), bare=True)
+
+    def _internal_error(self, error: Exception) -> Reason:
+        text = storable_text(self._redact(f"internal error: {error!r}"))
+        return Reason(ReasonCode.INTERNAL_ERROR, text)
+
+
+def _recorded_end(entry: RunEntry, end: RunEnd) -> RunEnd | None:
+    """The end as it was written; None where that is known to the table alone, since the run was to
+    be cancelled.
+    """
+    cancelled = entry.wish == RunStatus.CANCELLED and end.status != RunStatus.CANCELLED
+    return None if cancelled else end
+
+
+def _ids(run: ActiveRun, event: str) -> dict[str, object]:
+    """The fields of a log record about an event of a run."""
+    return {"event": event, "run_id": run.id, "workflow": run.row.workflow}

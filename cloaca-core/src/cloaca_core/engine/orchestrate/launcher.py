@@ -1,0 +1,230 @@
+"""Decides which attempts of a run start now, and which wait: for their time, or for a record.
+
+It makes the attempts of tasks that are ready, and leaves each to ``attempts`` from then on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.orchestrate.back_offs import BackOffs
+from cloaca_core.logs import SafeLogger
+from cloaca_core.run.life import State
+from cloaca_core.run.restore import FRESH, Resume
+from cloaca_core.run.suspicion import blamed
+from cloaca_core.values.times.no_limit import NO_LIMIT, NoLimit
+
+if TYPE_CHECKING:
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core.engine.orchestrate.attempts import Attempts
+    from cloaca_core.engine.orchestrate.capacity import Capacity
+    from cloaca_core.engine.orchestrate.run_facts import RunFacts
+    from cloaca_core.features.waits.waits import Waits
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.values.times.clock import Clock
+
+log = SafeLogger("cloaca.engine")
+
+LAUNCHES_PER_PASS: Final = 500
+"""Tasks that start in one go; heartbeats run in between."""
+
+
+class Launcher:
+    """Belongs to the engine's loop."""
+
+    def __init__(
+        self,
+        config: DefaultRunnerConfig,
+        attempts: Attempts,
+        runs: ActiveRuns,
+        capacity: Capacity,
+        clock: Clock,
+        facts: RunFacts,
+        waits: Waits,
+    ) -> None:
+        self._limit = _seconds(config.task_timeout_seconds or NO_LIMIT)
+        self._max_bytes = config.max_context_bytes
+        self._attempts = attempts
+        self._runs = runs
+        self._capacity = capacity
+        self._clock = clock
+        self._facts = facts
+        self._waits = waits
+        self._loop = asyncio.get_running_loop()
+        self._most_blamed = config.max_recovery_attempts
+        self._most_ahead = min(config.max_concurrent_tasks, LAUNCHES_PER_PASS)
+        self.back_offs: BackOffs = BackOffs(clock, self._is_due)
+
+    # -- launch ------------------------------------------------------------------------------
+
+    def launch(self, run: ActiveRun, tasks: Sequence[int]) -> None:
+        """Start or resume these tasks; of a large number, the rest in later passes of the loop."""
+        if run.life.state is not State.ACTIVE and not (tasks := run.life.ready(tasks)):
+            return
+        if run.plan.contexts.replacements:
+            outdated = run.plan.contexts.outdated(tasks)
+            if outdated := [each for each in outdated if run.resume.get(each, FRESH).seen is None]:
+                self._facts.decide_again(run, outdated)
+                tasks = [task for task in tasks if task not in outdated]
+        for task in tasks[:LAUNCHES_PER_PASS]:
+            self._launch(run, task, run.resume.pop(task, FRESH))
+        if rest := tasks[LAUNCHES_PER_PASS:]:
+            self._loop.call_soon(self._facts.guarded, run, self.launch, run, rest)
+        elif self._runs.only_waits(run):
+            self._capacity.changed()
+
+    def _launch(self, run: ActiveRun, task: int, resume: Resume) -> None:
+        if (keep := self._gate(run, task, resume)) is not None:
+            keep()
+        else:
+            self._attempts.start(self._attempt(run, task, resume))
+
+    def _gate(self, run: ActiveRun, task: int, resume: Resume) -> Callable[[], None] | None:
+        """What keeps a task from beginning now, the first thing that does; None if nothing does.
+        Called, it lets the task begin later, or decides what else becomes of it.
+        """
+        is_closed = run.recovered or self._attempts.closed or self._attempts.draining
+        if resume is FRESH and run.graph.tasks[task].wait is None and not is_closed:
+            return None
+        if self._waits.takes(run, task, resume):
+            return partial(self._waits.attend, run, task, resume)
+        if resume.crashes and (blamed := self._blamed(run, task, resume)) > self._most_blamed:
+            return partial(self._facts.killed_too_often, run, task, resume, blamed)
+        if (delay := _delay(resume, self._clock.wall())) > 0:
+            return partial(self.back_offs.add, run, task, resume, delay)
+        if is_closed or resume.crashes:  # the quarantine may hold it; while draining, none begins
+            return partial(self._line_up, run, task, resume)
+        return None
+
+    def _line_up(self, run: ActiveRun, task: int, resume: Resume) -> None:
+        if not self._attempts.draining:
+            self._attempts.start(self._attempt(run, task, resume))
+
+    def _blamed(self, run: ActiveRun, task: int, resume: Resume) -> int:
+        """How many deaths count against this attempt."""
+        shared = resume.shared or self._attempts.runs_here(run.graph.tasks[task])
+        return blamed(resume.crashes, shared=shared)
+
+    def _is_due(self, run: ActiveRun, task: int, resume: Resume) -> None:
+        self._facts.guarded(run, self._launch, run, task, resume)
+
+    def _attempt(self, run: ActiveRun, task: int, resume: Resume) -> Attempt:
+        own = run.graph.tasks[task]
+        make = Attempt if own.executor is None else self._attempts.maker(own)
+        return make(
+            run,
+            task,
+            resume.attempt,
+            run.plan.contexts.given(task),
+            timeout=self._limit if (limit := own.timeout_seconds) is None else _seconds(limit),
+            max_bytes=self._max_bytes,
+            crashes=resume.crashes,
+            uncounted=resume.uncounted,
+            finds_children=resume.finds_children,
+            shared=resume.shared,
+            begun_at=run.latest[task].started_at if resume.has_left else None,
+            clock=self._clock,
+            finished=self._attempts.finished,
+            steps=self._attempts.steps,
+            logs=self._attempts.logs,
+        )
+
+    # -- ahead of a record -------------------------------------------------------------------
+
+    def ahead(self, run: ActiveRun, ready: Sequence[int]) -> list[Attempt]:
+        """Prepare attempts of these tasks that may begin on the committing thread, up to the first
+        that must wait for anything else. If there are many tasks, it prepares no attempt: their
+        starts would split the commits that they could share. A task that fails here fails again at
+        its normal start.
+        """
+        attempts: list[Attempt] = []
+        goes_on = run.life.state is State.ACTIVE or run.life.goes_on
+        if not goes_on or len(ready) > self._most_ahead:
+            return attempts
+        try:
+            for task in ready:
+                resume = run.resume.get(task, FRESH)
+                if self._gate(run, task, resume) is not None:
+                    break
+                if not self._attempts.expect(attempt := self._attempt(run, task, resume)):
+                    break
+                attempts.append(attempt)
+        except Exception:
+            log.exception("run %s: nothing begins ahead", run.id, extra={"run_id": run.id})
+            self.call_off(attempts)
+            return []
+        for attempt in attempts:
+            run.resume.pop(attempt.index, None)
+        return attempts
+
+    def landed(self, run: ActiveRun, attempts: Iterable[Attempt]) -> None:
+        """The record is durable ahead of which these attempts were prepared, and their run has been
+        steered since: hold those that have not begun, and tell the others.
+        """
+        if run.life.goes_on or run.life.state is State.OVER:
+            return
+        for attempt in attempts:
+            attempt.ahead = False
+        self.hold(run)
+        for attempt in attempts:
+            if run.cancelled and self._runs.has(attempt):
+                self._attempts.interrupt(attempt)
+
+    def call_off(self, attempts: Iterable[Attempt]) -> None:
+        """Give these attempts up."""
+        for attempt in attempts:
+            self._attempts.give_up(attempt)
+
+    # -- take back ---------------------------------------------------------------------------
+
+    def stop(self, run: ActiveRun) -> None:
+        """Stop this run's bodies and timers; their outcomes are ignored."""
+        self.back_offs.take(run)
+        for attempt in self._runs.forget(run):
+            self._attempts.give_up(attempt)
+
+    def hold(self, run: ActiveRun) -> None:
+        """Take back what has not begun: retries that wait for their time, attempts that wait for a
+        slot. They are held until the run is launched again. Those that were prepared ahead of a
+        record are not to begin before it is durable: they are taken back when it is.
+        """
+        taken = dict(self.back_offs.take(run))
+        for attempt in self._runs.attempts(run):
+            if not attempt.ahead and self._attempts.take_back(attempt):
+                taken[attempt.index] = Resume(
+                    attempt.number,
+                    crashes=attempt.crashes,
+                    uncounted=attempt.uncounted,
+                    finds_children=attempt.finds_children,
+                    has_left=attempt.has_left,
+                    seen=run.plan.contexts.seen_by(attempt.index) if attempt.has_left else None,
+                    shared=attempt.shared,
+                )
+        run.resume.update(taken)
+        run.life.held += taken
+
+    def interrupt(self, run: ActiveRun) -> None:
+        """Ask the bodies of a run to end: coroutines are cancelled, threads are told, waits end."""
+        for attempt in self._runs.attempts(run):
+            if not attempt.ahead:
+                self._attempts.interrupt(attempt)
+
+
+def _seconds(own: float | NoLimit) -> float:
+    """Seconds that an attempt may spend in its body, for ever as ``math.inf``."""
+    return math.inf if isinstance(own, NoLimit) else own
+
+
+def _delay(resume: Resume, now: int) -> float:
+    """Seconds until the attempt may start, at most the whole delay after the last attempt: the
+    clock of an earlier owner may have been wrong.
+    """
+    if resume.retry_at is None:
+        return 0.0
+    return min(resume.retry_at - now, resume.delay) / 1e6

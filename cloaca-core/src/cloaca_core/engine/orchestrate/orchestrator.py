@@ -1,0 +1,317 @@
+"""Takes each run that this runner owns from step to step: decide, launch, record, go on.
+
+Every fact about a task goes the same way: the plan decides the consequences, the journal makes them
+durable, and only then do dependents start and waiters wake (``control``). Claims nothing and knows
+no lease.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+from typing import TYPE_CHECKING
+
+from cloaca_core.engine.execute.outcome import (
+    CutOff,
+    Outcome,
+    Raised,
+    Succeeded,
+    Suspended,
+    raised,
+)
+from cloaca_core.engine.orchestrate.control import Control
+from cloaca_core.engine.orchestrate.run_records import final_context
+from cloaca_core.engine.record import attempt_rows
+from cloaca_core.engine.record.telling import tell_of_adoption
+from cloaca_core.errors import RecoveryLimitError
+from cloaca_core.logs import SafeLogger
+from cloaca_core.run.life import State
+from cloaca_core.run.planner import RunOver, Step
+from cloaca_core.run.restore import Resume, anew, resumption
+from cloaca_core.run.rows import Exhausted
+from cloaca_core.values.events import RUN_PAUSED, RUN_STARTED, TASK_COMPLETED, TASK_FAILED
+from cloaca_core.values.namespace import SEPARATOR
+from cloaca_core.values.text import storable_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cloaca_core.assembly.store import Store
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.engine.execute.attempt import Attempt, TaskLogs
+    from cloaca_core.engine.execute.executor import Executor
+    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core.engine.orchestrate.attempts import Attempts
+    from cloaca_core.engine.orchestrate.capacity import Capacity
+    from cloaca_core.engine.record.journal import Journal
+    from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.features.steps.memos import BodyCall
+    from cloaca_core.features.waits.asked_wait import AskedWait
+    from cloaca_core.features.waits.kernel_port import Guarded
+    from cloaca_core.features.waits.records import ClosedWait, WaitTimeout
+    from cloaca_core.features.waits.wait_rows import WaitRows
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.reasons import Reason
+    from cloaca_core.run.rows import AttemptRow
+    from cloaca_core.values.times.clock import Clock
+
+log = SafeLogger("cloaca.engine")
+
+
+class Orchestrator:
+    """Belongs to the engine's loop. For ``keeps`` see ``Control``. ``new_id`` makes ids of runs
+    that follow others, ``logs`` those of attempts.
+    """
+
+    def __init__(
+        self,
+        config: DefaultRunnerConfig,
+        executor: Executor,
+        journal: Journal,
+        runs: ActiveRuns,
+        capacity: Capacity,
+        clock: Clock,
+        subjects: Subjects,
+        store: Store,
+        new_id: Callable[[], str],
+        logs: TaskLogs,
+        *,
+        keeps: bool = False,
+    ) -> None:
+        self._most_recoveries = config.max_recovery_attempts
+        self._journal = journal
+        self.runs: ActiveRuns = runs
+        self._clock = clock
+        self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
+        self._redact = logs.redact
+        self.control: Control = Control(
+            config,
+            executor,
+            journal,
+            runs,
+            capacity,
+            clock,
+            self,
+            subjects,
+            store,
+            new_id,
+            logs,
+            keeps=keeps,
+        )
+        self.attempts: Attempts = self.control.attempts
+        self._records = self.control.records
+        self._ahead = self.control.launcher.ahead
+        self._start_limit = self.control.limits.start
+        # The port of the parts below: without a call of this class in between.
+        self.guarded: Guarded = self.control.guarded
+        self.begin: Callable[[ActiveRun, Sequence[int]], None] = self.control.begin
+        self.look: Callable[[ActiveRun], None] = self.control.look
+        self.note: Callable[
+            [ActiveRun, Sequence[AttemptRow], WaitRows | None, Callable[[], None]], None
+        ] = self._records.note
+        self.time_out: Callable[[ActiveRun, WaitTimeout, Callable[[bool], None]], None] = (
+            self._records.time_out
+        )
+
+    # -- adopt -------------------------------------------------------------------------------
+
+    def adopt(self, run: ActiveRun) -> None:
+        """Begin or resume a run that is ours from now on."""
+        self.runs.add(run)
+        if log.answers.get(logging.INFO, True):
+            _tell_of_start(run)
+        if self._journal.watchers:
+            tell_of_adoption(self._journal.watchers, run)
+        first = run.plan.begin()
+        if first.over is None:
+            self._start_limit(run)
+        if run.life.state is not State.OVER:
+            self.follow(run, first, [])
+
+    def refuse(self, run: ActiveRun, reason: Reason, *, unreadable: bool = False) -> None:
+        """End a run of ours that cannot go on. One whose rows are ``unreadable`` keeps no context,
+        not even its input.
+        """
+        self.runs.add(run)
+        self.control.fail(run, reason, bare=unreadable)
+
+    # -- decide ------------------------------------------------------------------------------
+
+    def follow(
+        self,
+        run: ActiveRun,
+        step: Step,
+        attempts: list[AttemptRow],
+        closed: Sequence[ClosedWait] = (),
+    ) -> None:
+        """Record the rows of a fact together with its consequences, then act on them."""
+        if step.skipped:
+            now = self._clock.wall()
+            attempts += [attempt_rows.skipped(run, task, why, now) for task, why in step.skipped]
+        for row in attempts:
+            run.latest[run.graph.position[row.task_id]] = row
+        if step.over is not None:
+            self.ended(run, step.over, attempts, closed)
+        elif attempts:
+            ahead = self._ahead(run, step.ready)
+            self._records.write(run, attempts, step.ready[len(ahead) :], ahead, closed=closed)
+        else:
+            self.begin(run, step.ready)
+
+    def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Act on the outcome of an attempt."""
+        run = attempt.owner
+        closed = () if run.waits is None else self._closed(attempt, outcome)
+        if isinstance(outcome, Suspended):
+            self.control.waits.has_left(attempt)
+        elif run.life.state is State.CANCELLING or isinstance(outcome, CutOff):
+            self.control.concluded(attempt, outcome, closed)
+        elif isinstance(outcome, Succeeded):
+            run.size_bound += len(outcome.text.encode())
+            if log.answers.get(logging.DEBUG, True):
+                log.debug("%s: completed", attempt, extra=attempt.log_ids(TASK_COMPLETED))
+            row = attempt_rows.completed(attempt, outcome, self._clock.wall())
+            self.follow(run, run.plan.completed(attempt.index, outcome.change), [row], closed)
+        elif outcome.again:
+            self._retry(attempt, outcome, closed)
+        else:
+            _tell_of_failure(attempt, outcome)
+            row = attempt_rows.failed(attempt, outcome, self._clock.wall(), retry_at=None)
+            self.fail(run, attempt.index, row, str(outcome), closed)
+
+    def _closed(self, attempt: Attempt, outcome: Outcome) -> Sequence[ClosedWait]:
+        """The waits that end with an attempt."""
+        if isinstance(outcome, Suspended):
+            return ()
+        return self.control.waits.close_of(attempt.owner, attempt.index)
+
+    def fail(
+        self,
+        run: ActiveRun,
+        task: int,
+        row: AttemptRow,
+        error: str,
+        closed: Sequence[ClosedWait] = (),
+    ) -> None:
+        """A task has failed for good. By the policy of its workflow the run pauses for it; then the
+        plan does not learn of it, as the task is to be tried again. The error of a node may quote
+        its context.
+        """
+        error, row = self._redact(error), self._clean(row)
+        if not run.graph.pauses:
+            self.follow(run, run.plan.failed(task, error), [row], closed)
+            return
+        row = attempt_rows.last(row)
+        run.latest[task], run.resume[task] = row, anew(row)
+        exhausted = self._exhausted(run, row, error)
+        self._records.write(run, [row], [task], closed=closed, exhausted=exhausted)
+
+    def _exhausted(self, run: ActiveRun, row: AttemptRow, error: str) -> Exhausted:
+        """The pause of a run whose task has used up its attempts with ``row``."""
+        reason = storable_text(f"{row.task_id} has used up its attempts: {error}")
+        ids = {"event": RUN_PAUSED, "run_id": run.id, "workflow": run.row.workflow}
+        ids |= {"task_id": row.task_id}
+        log.warning("run %s is paused: %.500s", run.id, reason, extra=ids)
+        act_id = f"exhausted{SEPARATOR}{row.task_id}{SEPARATOR}{row.attempt}"
+        after_failure = (row.ended_at or 0) + 1  # the wall may have been set back since then
+        return Exhausted(run.id, act_id, reason, max(self._clock.wall(), after_failure))
+
+    def _clean(self, row: AttemptRow) -> AttemptRow:
+        message = row.error_message
+        return row if message is None else row._replace(error_message=self._redact(message))
+
+    def _retry(self, attempt: Attempt, failure: Raised, closed: Sequence[ClosedWait]) -> None:
+        run, now = attempt.owner, self._clock.wall()
+        delay = self._delay(attempt, failure)
+        _tell_of_failure(attempt, failure, f", again in {delay / 1e6:.10g} s")
+        row = attempt_rows.failed(attempt, failure, now, retry_at=now + delay)
+        run.latest[attempt.index] = row
+        uncounted = attempt.uncounted + (not failure.counts)
+        run.resume[attempt.index] = resumption(row, uncounted)
+        self._records.write(run, [row], [attempt.index], closed=closed)
+
+    def _delay(self, attempt: Attempt, failure: Raised) -> int:
+        """µs until the next attempt: as long as the body asked for, else by the retry policy."""
+        if failure.after is not None:
+            return math.ceil(failure.after * 1e6)
+        return attempt.task.retry.delay_ms(attempt.counted, self._uniform) * 1000
+
+    # -- what the parts below tell -----------------------------------------------------------
+
+    def ended(
+        self,
+        run: ActiveRun,
+        over: RunOver,
+        attempts: Sequence[AttemptRow],
+        closed: Sequence[ClosedWait] = (),
+    ) -> None:
+        """The run is over, with these last rows."""
+        try:
+            context = final_context(run)
+        except Exception as error:
+            log.exception("run %s cannot end as planned", run.id, extra={"run_id": run.id})
+            self.control.end_broken(run, error)
+            return
+        self.control.stop(run)
+        self._records.end(run, over, context, attempts, closed)
+
+    def decide_again(self, run: ActiveRun, tasks: Sequence[int]) -> None:
+        """Keys were replaced since these tasks were ready: decide anew whether they start."""
+        self.follow(run, run.plan.again(tasks), [])
+
+    def killed_too_often(self, run: ActiveRun, task: int, resume: Resume, blamed: int) -> None:
+        """Too many processes have died in this attempt for it to be started again; so many of those
+        deaths count against it.
+        """
+        alone = "" if blamed == resume.crashes else f", {blamed} of them while it ran alone"
+        error = RecoveryLimitError(
+            f"{resume.crashes} processes died while they ran this task{alone}; "
+            f"max_recovery_attempts is {self._most_recoveries}",
+            run_id=run.id,
+            task_id=run.graph.tasks[task].id,
+            recoveries=resume.crashes,
+            limit=self._most_recoveries,
+        )
+        failure = raised(error, again=False)
+        row = attempt_rows.failed_unstarted(run, task, resume, failure, self._clock.wall())
+        self.fail(run, task, row, str(failure))
+
+    # -- waits -------------------------------------------------------------------------------
+
+    def wait(self, call: BodyCall, asked: AskedWait) -> None:
+        """A body waits for an instant or a message, without its slot."""
+        self.guarded(call.attempt.owner, self.control.waits.begin, call, asked)
+
+    def defer(self, call: BodyCall, seconds: float) -> None:
+        """A body waits for so many seconds, without its slot."""
+        self.control.bodies.defer(call, seconds)
+
+    def withdraw(self, call: BodyCall) -> None:
+        """A body has cut its own wait off."""
+        self.control.waits.withdraw(call)
+
+
+def _tell_of_start(run: ActiveRun) -> None:
+    """Log that a run starts, or goes on. It starts as well if its last owner released it before any
+    body began; after the death of an owner that is not known, so it goes on.
+    """
+    begun = bool(run.latest) or run.recovered
+    goes_on = f"goes on, in epoch {run.epoch}" if begun else "started"
+    ids = {"run_id": run.id, "workflow": run.row.workflow}
+    if not begun:
+        ids["event"] = RUN_STARTED
+    log.info("run %s of %s: %s", run.id, run.row.workflow, goes_on, extra=ids)
+
+
+def _tell_of_failure(attempt: Attempt, failure: Raised, again: str = "") -> None:
+    """Log the failure, also for people who look at no result. A body that asks for an attempt that
+    does not count may only be looking whether it can begin; a pool tells itself that it is away.
+    """
+    ids = attempt.log_ids(TASK_FAILED)
+    if not failure.counts:
+        write = log.warning if failure.crashed else log.info
+        write("%s: not counted%s: %.500s", attempt, again, failure, extra=ids)
+        return
+    most = attempt.uncounted + max(1, attempt.task.retry.max_attempts)
+    log.warning("%s: failed, of %d%s: %.500s", attempt, most, again, failure, extra=ids)

@@ -1,0 +1,188 @@
+"""Has rows of runs written: makes the entries of the journal, and the row of each end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cloaca_core.engine.record.end_row import end_row
+from cloaca_core.engine.record.run_entry import RunEntry
+from cloaca_core.engine.runtime import failpoints
+from cloaca_core.features.follow_ups.rows import follow_up_rows
+from cloaca_core.features.steps.memo_entry import MemoEntry
+from cloaca_core.features.waits.timeout_entry import TimeoutEntry
+from cloaca_core.features.waits.wait_rows import WaitRows
+from cloaca_core.run.planner import RunOver
+from cloaca_core.run.reasons import Reason
+from cloaca_core.values.payloads.json_values import encode
+from cloaca_core.values.states import ReasonCode, RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.engine.record.journal import Journal
+    from cloaca_core.engine.record.run_entry import RunListener
+    from cloaca_core.features.follow_ups.records import NewFollowUp
+    from cloaca_core.features.steps.records import MemoRow
+    from cloaca_core.features.steps.steps import Tell
+    from cloaca_core.features.waits.records import ClosedWait, WaitTimeout
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.rows import AttemptRow, Exhausted, Park, RunEnd
+    from cloaca_core.values.times.clock import Clock
+
+
+class RunRecords:
+    """Belongs to the engine's loop. ``listener`` is told the outcome of each entry; ``new_id``
+    makes the ids of runs that follow others.
+    """
+
+    def __init__(
+        self,
+        listener: RunListener,
+        journal: Journal,
+        clock: Clock,
+        config: DefaultRunnerConfig,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._listener = listener
+        self._journal = journal
+        self._clock = clock
+        self._max_context_bytes = config.max_context_bytes
+        self._new_id = new_id
+
+    # -- progress ----------------------------------------------------------------------------
+
+    def write(
+        self,
+        run: ActiveRun,
+        attempts: Sequence[AttemptRow],
+        ready: Sequence[int] = (),
+        ahead: Sequence[Attempt] = (),
+        *,
+        closed: Sequence[ClosedWait] = (),
+        exhausted: Exhausted | None = None,
+    ) -> None:
+        """Have rows written; the ``ready`` tasks start once they are durable, and the attempts
+        prepared ``ahead`` even before the loop hears of it. With ``exhausted`` the run is paused.
+        """
+        waits = WaitRows(closed=closed) if closed else None
+        self._journal.add(
+            RunEntry(
+                self._listener,
+                run,
+                attempts,
+                None,
+                ready,
+                ahead,
+                exhausted=exhausted,
+                waits=waits,
+            )
+        )
+
+    def note(
+        self,
+        run: ActiveRun,
+        attempts: Sequence[AttemptRow],
+        waits: WaitRows | None,
+        then: Callable[[], None],
+    ) -> None:
+        """Have rows of a run written that cause no step by themselves, and call ``then`` when they
+        are durable.
+        """
+        self._journal.add(RunEntry(self._listener, run, attempts, None, then=then, waits=waits))
+
+    def mark(self, attempt: Attempt, row: AttemptRow, then: Callable[[], None]) -> None:
+        """Write the state of a body, and call ``then`` when that is durable."""
+        self._journal.add(RunEntry(self._listener, attempt.owner, [row], None, then=then))
+
+    def keep(
+        self,
+        attempt: Attempt,
+        memo: MemoRow,
+        marks: Sequence[AttemptRow],
+        tell: Tell,
+        then: Callable[[], None],
+    ) -> None:
+        """Write a memo and these states of its body, tell the body, and call ``then``."""
+        self._journal.add(MemoEntry(self._listener, attempt.owner, memo, marks, tell, then))
+
+    def time_out(
+        self, run: ActiveRun, timeout: WaitTimeout, decided: Callable[[bool], None]
+    ) -> None:
+        """Have it decided whether the time of a wait is over, and call ``decided`` with that."""
+        self._journal.add(TimeoutEntry(self._listener, run, timeout, decided))
+
+    def park(self, run: ActiveRun, park: Park) -> None:
+        """Have a run given back."""
+        self._journal.add(RunEntry(self._listener, run, [], None, park=park))
+
+    # -- ends --------------------------------------------------------------------------------
+
+    def end(
+        self,
+        run: ActiveRun,
+        over: RunOver,
+        context: str | None,
+        attempts: Sequence[AttemptRow],
+        closed: Sequence[ClosedWait] = (),
+    ) -> None:
+        """Have the end of a run written with this final context; see ``final_context``."""
+        failpoints.hit("run.before_end")
+        if (too_large := self._too_large(run, context)) is not None:
+            if (first := over.reason) is not None:
+                too_large = replace(first, text=f"{first.text}; {too_large.text}")
+            over, context = RunOver(RunStatus.FAILED, too_large), "{}"
+        self._write_end(run, attempts, end_row(run, over, context, self._clock.wall()), closed)
+
+    def end_cancelled(
+        self,
+        run: ActiveRun,
+        reason: Reason,
+        attempts: Sequence[AttemptRow],
+        closed: Sequence[ClosedWait],
+    ) -> None:
+        """Have the end of a cancelled run written, which hands its input on."""
+        over = RunOver(RunStatus.CANCELLED, reason)
+        self._write_end(run, attempts, end_row(run, over, None, self._clock.wall()), closed)
+
+    def end_bare(self, run: ActiveRun, reason: Reason) -> None:
+        """Have the end of a run written without its context, which may be what the database
+        refused.
+        """
+        over = RunOver(RunStatus.FAILED, reason)
+        self._write_end(run, [], end_row(run, over, "{}", self._clock.wall()))
+
+    def _write_end(
+        self,
+        run: ActiveRun,
+        attempts: Sequence[AttemptRow],
+        end: RunEnd,
+        closed: Sequence[ClosedWait] = (),
+    ) -> None:
+        """All its waits are closed with it, beside those that are ``closed`` already."""
+        follow_ups: Sequence[NewFollowUp] = ()
+        if run.graph.when_ended:
+            follow_ups = follow_up_rows(run, end, self._new_id)
+        if run.waits is not None:
+            closed = [*closed, *(wait.closed() for wait in run.waits)]
+        waits = WaitRows(closed=closed) if closed else None
+        self._journal.add(
+            RunEntry(self._listener, run, attempts, end, follow_ups=follow_ups, waits=waits)
+        )
+
+    def _too_large(self, run: ActiveRun, context: str | None) -> Reason | None:
+        """The reason if the final context is too large: several tasks together may exceed it."""
+        most, handed_on = self._max_context_bytes, context or run.row.input
+        if run.size_bound <= most or (size := len(handed_on.encode())) <= most:
+            return None
+        text = f"the final context is {size} bytes long; max_context_bytes is {most}"
+        return Reason(ReasonCode.CONTEXT_TOO_LARGE, text)
+
+
+def final_context(run: ActiveRun) -> str | None:
+    """The context with which a run ends, as JSON; None if that is its input."""
+    contexts = run.plan.contexts
+    final = contexts.final()
+    return None if final is contexts.input else encode(final)

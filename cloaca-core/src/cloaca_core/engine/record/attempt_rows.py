@@ -1,0 +1,252 @@
+"""Builds the attempt rows for a run's events. Pure; they are built nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.engine.execute.outcome import Raised, Succeeded, raised
+from cloaca_core.engine.execute.work import OURS
+from cloaca_core.run.merge import Change
+from cloaca_core.run.rows import AttemptRow
+from cloaca_core.run.suspicion import after_death, is_suspect
+from cloaca_core.values.states import ReasonCode, TaskStatus
+from cloaca_core.values.text import storable_text
+
+if TYPE_CHECKING:
+    from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.engine.execute.outcome import Outcome
+    from cloaca_core.features.waits.node_waits import WaitFailed
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.reasons import Reason
+    from cloaca_core.run.restore import Resume
+
+
+_COMPLETED: Final = TaskStatus.COMPLETED.value
+
+
+def start_mark(attempt: Attempt) -> AttemptRow:
+    """The body has started, or is about to. Its code says under which deaths it is not to blame:
+    see ``RunnerStore.take_over``. One that has come further is no suspect any more.
+    """
+    row = _of_attempt(attempt, TaskStatus.RUNNING, None)
+    alone = attempt.alone and is_suspect(attempt.crashes)
+    if attempt.ward != OURS:
+        code = ReasonCode.ALONE_ELSEWHERE if alone else ReasonCode.ELSEWHERE
+        return row._replace(reason_code=str(code))
+    return row._replace(reason_code=str(ReasonCode.ALONE)) if alone else row
+
+
+def as_begun(row: AttemptRow) -> AttemptRow:
+    """The row as it was when its body had begun; that of a wait as it is."""
+    if row.status == TaskStatus.WAITING:
+        return row
+    return row._replace(
+        status=str(TaskStatus.RUNNING),
+        change=None,
+        error_type=None,
+        error_message=None,
+        error_traceback=None,
+        skip_reason=None,
+        ended_at=None,
+        retry_at=None,
+        reason_code=None,
+    )
+
+
+def waiting_mark(attempt: Attempt) -> AttemptRow:
+    """The body waits: for another run, a message or an instant."""
+    return _of_attempt(attempt, TaskStatus.WAITING, None)
+
+
+def has_left(attempt: Attempt) -> AttemptRow:
+    """The body has left while it waits; its next owner lets it run again when the wait is over."""
+    row = _of_attempt(attempt, TaskStatus.WAITING, None)
+    return row._replace(reason_code=str(ReasonCode.HAS_LEFT), crashes=0)
+
+
+def comes_again(row: AttemptRow) -> AttemptRow:
+    """A body that has left is to run again, at once."""
+    return row._replace(reason_code=None)
+
+
+def of_node(
+    run: ActiveRun,
+    task: int,
+    attempt: int,
+    opened_at: int,
+    ended_at: int | None = None,
+    *,
+    change: Change | None = None,
+    error: WaitFailed | Exception | None = None,
+) -> AttemptRow:
+    """A node that waits since ``opened_at``, or has completed with ``change``, or failed."""
+    status = TaskStatus.WAITING if ended_at is None else TaskStatus.COMPLETED
+    failure: Raised | None = None
+    if isinstance(error, Exception):
+        failure = replace(raised(error, again=False), traceback="")
+    elif error is not None:
+        failure = Raised(error.type, storable_text(error.message), "", again=False)
+    return _row(
+        run,
+        task,
+        attempt,
+        TaskStatus.FAILED if failure is not None else status,
+        ended_at,
+        change=None if change is None else change.to_json(),
+        failure=failure,
+        started_at=opened_at,
+    )
+
+
+def cut_waits(run: ActiveRun, reason: Reason, now: int) -> list[AttemptRow]:
+    """The tasks of a run that wait without a body here, cut short because the run is over."""
+    return [
+        run.latest[task]._replace(
+            epoch=run.epoch,
+            status=TaskStatus.CANCELLED.value,
+            skip_reason=storable_text(reason.text),
+            reason_code=str(reason.code),
+            ended_at=now,
+        )
+        for task in sorted(run.waits.without_body() if run.waits is not None else ())
+    ]
+
+
+def completed(attempt: Attempt, outcome: Succeeded, now: int) -> AttemptRow:
+    """The attempt succeeded at ``now``. By hand, as nearly all rows are of this kind."""
+    run = attempt.owner
+    contexts = run.plan.contexts
+    return AttemptRow(
+        run.id,
+        attempt.task.id,
+        attempt.number,
+        run.epoch,
+        _COMPLETED,
+        outcome.text,
+        None,  # error_type
+        None,  # error_message
+        None,  # error_traceback
+        None,  # skip_reason
+        attempt.started_at,
+        now,
+        None,  # retry_at
+        attempt.crashes,
+        None,  # reason_code
+        contexts.seen_by(attempt.index) if contexts.replacements else 0,
+    )
+
+
+def failed(attempt: Attempt, failure: Raised, now: int, *, retry_at: int | None) -> AttemptRow:
+    """The attempt failed at ``now``; another one may start at ``retry_at``. The code of one that
+    uses up none of the task's attempts lets a later owner of the run count as this one does; if its
+    process died, the next attempt knows how often that has happened, and whether others ran in it.
+    """
+    row = _of_attempt(attempt, TaskStatus.FAILED, now, failure=failure, retry_at=retry_at)
+    if failure.crashed:
+        code = ReasonCode.POOL_BROKE if failure.shared else ReasonCode.WORKER_LOST
+        crashes = after_death(attempt.crashes, alone=attempt.alone or not failure.shared)
+        return row._replace(reason_code=str(code), crashes=crashes)
+    return row if failure.counts else row._replace(reason_code=str(ReasonCode.NOT_COUNTED))
+
+
+def last(failed: AttemptRow) -> AttemptRow:
+    """A failed attempt with which its task has used up its attempts, so that the run pauses."""
+    return failed._replace(reason_code=str(ReasonCode.EXHAUSTED))
+
+
+def failed_unstarted(
+    run: ActiveRun, task: int, resume: Resume, failure: Raised, now: int
+) -> AttemptRow:
+    """An attempt that fails without its body being started."""
+    return _row(
+        run,
+        task,
+        resume.attempt,
+        TaskStatus.FAILED,
+        now,
+        failure=failure,
+        crashes=resume.crashes,
+    )
+
+
+def cancelled(attempt: Attempt, reason: Reason, now: int) -> AttemptRow:
+    """The attempt was cut short because its run is over."""
+    return _of_attempt(attempt, TaskStatus.CANCELLED, now, reason=reason)
+
+
+def cut_off(attempt: Attempt, outcome: Outcome, reason: Reason | None, now: int) -> AttemptRow:
+    """How an attempt of a run has ended that is being cancelled, for this ``reason``, None until
+    it is known: nothing is cut off before.
+    """
+    if isinstance(outcome, Succeeded):
+        return completed(attempt, outcome, now)
+    if isinstance(outcome, Raised):
+        return failed(attempt, outcome, now, retry_at=None)
+    assert reason is not None
+    return cancelled(attempt, reason, now)
+
+
+def skipped(run: ActiveRun, task: int, reason: Reason, now: int) -> AttemptRow:
+    """The task does not run at all: attempt 0, or the next one of a task that was restarted."""
+    number = run.resume[task].attempt if task in run.resume else 0
+    return _row(run, task, number, TaskStatus.SKIPPED, now, reason=reason)
+
+
+def _of_attempt(
+    attempt: Attempt,
+    status: TaskStatus,
+    ended_at: int | None,
+    *,
+    change: str | None = None,
+    failure: Raised | None = None,
+    reason: Reason | None = None,
+    retry_at: int | None = None,
+) -> AttemptRow:
+    return _row(
+        attempt.owner,
+        attempt.index,
+        attempt.number,
+        status,
+        ended_at,
+        change=change,
+        failure=failure,
+        reason=reason,
+        started_at=attempt.started_at,
+        retry_at=retry_at,
+        crashes=attempt.crashes,
+    )
+
+
+def _row(
+    run: ActiveRun,
+    task: int,
+    attempt: int,
+    status: TaskStatus,
+    ended_at: int | None,
+    *,
+    change: str | None = None,
+    failure: Raised | None = None,
+    reason: Reason | None = None,
+    started_at: int | None = None,
+    retry_at: int | None = None,
+    crashes: int = 0,
+) -> AttemptRow:
+    return AttemptRow(
+        run.id,
+        run.graph.tasks[task].id,
+        attempt,
+        run.epoch,
+        status._value_,
+        change,
+        None if failure is None else failure.type,
+        None if failure is None else failure.message,
+        None if failure is None else failure.traceback,
+        None if reason is None else storable_text(reason.text),
+        started_at,
+        ended_at,
+        retry_at,
+        crashes,
+        None if reason is None else str(reason.code),
+        run.plan.contexts.seen_by(task) if run.plan.contexts.replacements else 0,
+    )

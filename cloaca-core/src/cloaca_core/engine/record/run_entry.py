@@ -1,0 +1,180 @@
+"""Rows of one run in the journal, and the steps that follow when they are durable.
+
+Attempts that were prepared ahead begin on the committing thread; it is the only step of a run off
+the engine's loop. All else about the run is decided on the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from cloaca_core.engine.record.entries import Draft, Entry
+from cloaca_core.engine.record.weight import attempt_weight, end_weight, follow_up_weight
+from cloaca_core.logs import SafeLogger
+from cloaca_core.values.states import RunStatus
+
+if TYPE_CHECKING:
+    from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.errors import StoreError
+    from cloaca_core.features.follow_ups.records import NewFollowUp
+    from cloaca_core.features.waits.wait_rows import WaitRows
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.rows import AttemptRow, Exhausted, Park, RunEnd
+    from cloaca_core.store.batch import Committed
+
+log = SafeLogger("cloaca.engine")
+
+
+class RunListener(Protocol):
+    """Is told the outcome of a run's rows: one of ``recorded``, ``lost`` and ``refused``."""
+
+    def let_go(self, attempts: Iterable[Attempt]) -> None:
+        """Let these begin: the rows are durable, and ``recorded`` is on its way. Any thread."""
+
+    def told(self, run: ActiveRun, messages: int) -> None:
+        """A commit has found that so many messages were sent to a run that has waits."""
+
+    def call_off(self, entry: RunEntry) -> None:
+        """The rows are durable, and the attempts prepared ahead are not to begin."""
+
+    def recorded(self, entry: RunEntry) -> None:
+        """The rows are durable."""
+
+    def lost(self, entry: RunEntry) -> None:
+        """The run is no longer ours; nothing was written."""
+
+    def refused(self, entry: RunEntry, error: StoreError) -> None:
+        """The database will not take a value; nothing was written."""
+
+
+class RunEntry(Entry):
+    """All rows count, or none. When they do, the ``ready`` tasks start and the end is told, or
+    ``then`` is called instead of both, or with ``park`` the run is given back. With ``exhausted``
+    it is paused, and the ``ready`` tasks wait for its resume. ``follow_ups`` are the runs that
+    follow the end, ``waits`` the rows of waits. The attempts prepared ``ahead`` begin before that;
+    ``flaw`` is the error of their start, if any. ``wish`` is the state to which the run is to be
+    brought, as the commit found it: then nothing starts. ``messages`` is how many were sent to the
+    run by then.
+    """
+
+    __slots__ = (
+        "_replacements",
+        "ahead",
+        "attempts",
+        "end",
+        "exhausted",
+        "flaw",
+        "follow_ups",
+        "landed",
+        "listener",
+        "messages",
+        "park",
+        "ready",
+        "run",
+        "then",
+        "waits",
+        "weight",
+        "wish",
+    )
+
+    is_of_run: bool = True
+
+    def __init__(
+        self,
+        listener: RunListener,
+        run: ActiveRun,
+        attempts: Sequence[AttemptRow],
+        end: RunEnd | None,
+        ready: Sequence[int] = (),
+        ahead: Sequence[Attempt] = (),
+        *,
+        then: Callable[[], None] | None = None,
+        park: Park | None = None,
+        follow_ups: Sequence[NewFollowUp] = (),
+        exhausted: Exhausted | None = None,
+        waits: WaitRows | None = None,
+    ) -> None:
+        self.listener: RunListener = listener
+        self.run: ActiveRun = run
+        self.attempts: Sequence[AttemptRow] = attempts
+        self.end: RunEnd | None = end
+        self.ready: Sequence[int] = ready
+        self.ahead: Sequence[Attempt] = ahead
+        self.then: Callable[[], None] | None = then
+        self.park: Park | None = park
+        self.follow_ups: Sequence[NewFollowUp] = follow_ups
+        self.exhausted: Exhausted | None = exhausted
+        self.waits: WaitRows | None = waits
+        self.wish: str | None = None
+        self.messages: int = 0
+        self._replacements = run.plan.contexts.replacements
+        self.flaw: Exception | None = None
+        self.landed: Callable[[Committed], None] | None = self._begin_ahead if ahead else None
+        self.weight: int = 0
+        for attempt in attempts:
+            self.weight += attempt_weight(attempt)
+        if end is not None:
+            self.weight += end_weight(end)
+        for row in follow_ups:
+            self.weight += follow_up_weight(row)
+        if waits is not None:
+            self.weight += waits.weight
+
+    def add_to(self, draft: Draft) -> None:
+        draft.fences[self.run.id] = self.run.epoch
+        draft.attempts.extend(self.attempts)
+        if self.end is not None:
+            draft.ends.append(self.end)
+            draft.follow_ups.extend(self.follow_ups)
+        elif self.park is not None:
+            draft.parks.append(self.park)
+        elif self.exhausted is not None:
+            draft.exhausted.append(self.exhausted)
+        if self.waits is not None:
+            self.waits.add_to(draft)
+
+    def _begin_ahead(self, committed: Committed) -> None:
+        """Let the attempts prepared ahead begin; once, even if a store should call it again."""
+        if self.landed is None or self.run.id not in committed.current:
+            return
+        may_wish = committed.wishes or committed.replaced
+        if may_wish and self._wish_in(committed) is not None:  # nothing more of it starts
+            return
+        self.landed = None
+        try:
+            self.listener.let_go(self.ahead)
+        except Exception as error:  # the engine's loop ends the run
+            log.exception("run %s cannot go on", self.run.id, extra={"run_id": self.run.id})
+            self.flaw = error
+
+    def settled(self, committed: Committed) -> None:
+        if self.run.id not in committed.current:
+            self.listener.lost(self)
+            return
+        if committed.messages:
+            self.messages = committed.messages.get(self.run.id, 0)
+            if self.run.waits is not None:
+                self.listener.told(self.run, self.messages)
+        if committed.wishes or committed.replaced:
+            self.wish = self._wish_in(committed)
+        if self.wish is not None:
+            self.listener.call_off(self)
+        elif self.landed is not None:  # the run must go on even if the store has not called it
+            self.landed(committed)
+        self.listener.recorded(self)
+
+    def _wish_in(self, committed: Committed) -> str | None:
+        """The state that is asked of the run. If keys of it were replaced that it did not know of
+        when this was decided, it is to pause until they are read; one that is given back is read
+        again.
+        """
+        if committed.wishes and (wish := committed.wishes.get(self.run.id)) is not None:
+            return wish
+        if self.park is not None or not committed.replaced:
+            return None
+        is_new = committed.replaced.get(self.run.id, 0) > self._replacements
+        return RunStatus.PAUSED if is_new else None
+
+    def refused(self, error: StoreError) -> None:
+        self.listener.refused(self, error)

@@ -1,0 +1,1 @@
+"""What cloaca does beyond running a graph, a folder for each. The kernel knows none of them."""

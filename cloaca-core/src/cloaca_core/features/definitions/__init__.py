@@ -1,0 +1,1 @@
+"""Definitions that runners record, for programs that lack their code."""

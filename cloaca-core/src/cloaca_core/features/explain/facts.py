@@ -1,0 +1,144 @@
+"""All that is known of a run and of those who may execute it, for an explanation. Only data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from cloaca_core.engine.recover.liveness import counts_as_alive
+
+if TYPE_CHECKING:
+    from cloaca_core.definition.rules import Rule
+    from cloaca_core.engine.execute.usage import Usage
+    from cloaca_core.features.explain.records import RunnerLoad, Standing
+    from cloaca_core.features.waits.records import WaitRow
+    from cloaca_core.run.rows import RunRow
+    from cloaca_core.values.times.instants import Instant
+
+
+class Retries(Protocol):
+    """The retry policy of a task, or the record of one."""
+
+    @property
+    def max_attempts(self) -> int:
+        """How many attempts count at most."""
+
+
+class TaskShape(Protocol):
+    """A task, or the record of one."""
+
+    @property
+    def id(self) -> str:
+        """Its name in the workflow."""
+
+    @property
+    def dependencies(self) -> tuple[str, ...]:
+        """The ids of the tasks that it depends on."""
+
+    @property
+    def retry(self) -> Retries:
+        """Its retry policy."""
+
+    @property
+    def rule(self) -> Rule | None:
+        """Its trigger rule, None for the default one."""
+
+    @property
+    def executor(self) -> str | None:
+        """The executor that its body asks for, None for its runner's own process."""
+
+
+class RunFacts(NamedTuple):
+    """A run alone. ``active_bodies``: how many bodies of it run in this process; None for a run of
+    another runner. ``forked_from``: the run of which it was made, if it is a fork. ``follows``: the
+    run whose end it follows, if it does. ``waits`` are its open waits, ``now`` is when
+    it was read.
+    """
+
+    row: RunRow
+    active_bodies: int | None
+    forked_from: str | None
+    follows: str | None = None
+    waits: Sequence[WaitRow] = ()
+    now: Instant = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The runner of this process. It claims nothing if it was stopped, or opened with
+    ``start=False``. ``most`` is its ``max_active_runs``, ``free`` how many of those places are.
+
+    ``version`` is that of the run's workflow, and ``tasks`` are its tasks, if it is registered
+    here; else ``near`` is the workflow that has almost its name. ``refuses`` is true for the
+    version policy "fail", ``recovers`` for ``enable_recovery``. ``lacks`` are the executors that
+    these tasks ask for and this runner was not given. Of a version other than the run's,
+    ``is_older`` says that it was known when the run was submitted, ``has_same_tasks`` that the two
+    differ in their descriptions only.
+    """
+
+    claims: bool
+    most: int
+    free: int
+    recovers: bool
+    version: str | None = None
+    tasks: tuple[str, ...] = ()
+    refuses: bool = False
+    near: str | None = None
+    lacks: tuple[str, ...] = ()
+    is_older: bool = False
+    has_same_tasks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A run that this process owns. ``queued`` are the tasks that wait for a free slot, each with
+    the setting that says how many there are; of ``executors``, how they are used. ``deadline`` is
+    the end of its time limit, which stands still while the run ``rests``. ``suspects`` are bodies
+    that run alone on an executor, or wait until they may, by its name, or by None for this process:
+    each by its task and run. Other bodies do not begin there until the suspect has ended.
+    """
+
+    running: frozenset[str]
+    queued: Mapping[str, str]
+    deadline: Instant | None = None
+    rests: bool = False
+    executors: Mapping[str, Usage] = field(default_factory=dict)
+    suspects: Mapping[str | None, tuple[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerState:
+    """A registered runner; its lease ends at ``lease_until``. ``process_ended`` is true if its
+    process has certainly ended, which only a process of the same machine can tell. One that
+    ``is_here`` needs no lease to be alive.
+    """
+
+    load: RunnerLoad
+    lease_until: Instant
+    is_here: bool = False
+    process_ended: bool = False
+
+    def is_gone(self, now: Instant) -> bool:
+        """Whether it counts as dead, so that others take over its runs."""
+        left = 1 if self.is_here else self.lease_until - now
+        fenced, ended = self.load.row.fenced, self.process_ended
+        return not counts_as_alive(fenced=fenced, process_ended=ended, lease_left=left)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """``tasks`` are those of ``known_version``: that of the run, or the newest where that is not
+    known; None where none is. ``newest`` is the version that a runner has registered last, with its
+    tasks. ``here`` is None for a client, and where the database was opened to look at; ``active``
+    where this process does not own the run.
+    """
+
+    now: Instant
+    standing: Standing
+    runners: Sequence[RunnerState]
+    tasks: Sequence[TaskShape] | None = None
+    known_version: str | None = None
+    newest: tuple[str, tuple[str, ...]] | None = None
+    here: Here | None = None
+    active: Active | None = None

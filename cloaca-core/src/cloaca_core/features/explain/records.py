@@ -1,0 +1,100 @@
+"""The rows from which it is explained why a run goes on or does not; forms as in ``runs``."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from cloaca_core.features.task_logs.records import ProgressRow
+from cloaca_core.features.waits.records import WaitRow
+from cloaca_core.run.rows import AttemptRow, RestartRow, RunRow
+from cloaca_core.store.runner_rows import RunnerRow
+
+
+class Holds(NamedTuple):
+    """The reasons that may hold a run back, beside the ``due_at`` of its row.
+
+    It waits ``behind`` another run of its schedule, whose state is ``behind_status``, or is paused
+    since ``paused_at``, until ``paused_until`` or (None) until it is resumed. ``cancel_at`` is when
+    a run that is being cancelled ends at the latest; ``start_by`` when one that has not begun is
+    cancelled. Runners that lack tasks of a run leave it if it was ``forked`` (1, else 0), or begun
+    again.
+    """
+
+    behind: str | None = None
+    behind_status: str | None = None
+    paused_at: int | None = None
+    paused_until: int | None = None
+    cancel_at: int | None = None
+    start_by: int | None = None
+    forked: int = 0
+
+
+class WorkflowPause(NamedTuple):
+    """A workflow of which no run is claimed, until ``until`` or (None) until it is resumed."""
+
+    until: int | None
+    asked_by: str | None
+    reason: str | None
+
+
+class UnendedChild(NamedTuple):
+    """A run that a body has submitted and that has not ended; ``idempotency_key`` as in
+    ``ChildRow``.
+    """
+
+    id: str
+    workflow: str
+    status: str
+    idempotency_key: str | None
+
+
+class RunnerLoad(NamedTuple):
+    """A registered runner, the number of runs that it owns, as far as they were counted, and
+    whether one of those is of the workflow in question.
+    """
+
+    row: RunnerRow
+    owned: int
+    owns_workflow: bool
+
+
+class Unread(NamedTuple):
+    """How many messages of a kind and name a run was sent that no task has taken."""
+
+    kind: str
+    name: str
+    messages: int
+
+
+class Suspect(NamedTuple):
+    """A body that runs alone in the process of its runner, or is to. Others begin after its end."""
+
+    task_id: str
+    run_id: str
+
+
+class Standing(NamedTuple):
+    """A run as it stands, without payloads, and those who may execute it; all of one instant.
+
+    ``ahead`` is how many claimable runs of its workflow would be claimed before it, as far as they
+    were counted. ``paused`` is the pause of its workflow. ``attempts`` have no ``change``.
+    ``lacking`` has the runners that have left the run, by id, with the tasks that they lack.
+    ``waits`` are open; a run that has ended has none. ``steps`` says how many steps each task has
+    kept, if it has kept any. ``progress`` is that of attempts that told it. ``suspect`` is the one
+    in the process of the run's owner that comes first, which may be of this run.
+    """
+
+    row: RunRow
+    holds: Holds
+    paused: WorkflowPause | None
+    ahead: int
+    attempts: Sequence[AttemptRow]
+    restarts: Sequence[RestartRow]
+    children: Sequence[UnendedChild]
+    runners: Sequence[RunnerLoad]
+    lacking: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    waits: Sequence[WaitRow] = ()
+    unread: Sequence[Unread] = ()
+    steps: Mapping[str, int] = MappingProxyType({})
+    progress: Sequence[ProgressRow] = ()
+    suspect: Suspect | None = None

@@ -1,0 +1,62 @@
+"""How a run stands, in SQL."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from cloaca_core.features.explain.records import (
+    Holds,
+    RunnerLoad,
+    Standing,
+    Suspect,
+    UnendedChild,
+    Unread,
+    WorkflowPause,
+)
+from cloaca_core.features.task_logs.records import ProgressRow
+from cloaca_core.features.waits.records import WaitRow
+from cloaca_core.run.rows import AttemptRow, RestartRow, RunRow
+from cloaca_core.store.runner_rows import RunnerRow
+from cloaca_core.store.sql.base import SqlPart, steps_of
+from cloaca_core.store.sql.queries import Row
+from cloaca_core.values.states import SUSPECT_AFTER
+
+_RUN: Final = len(RunRow._fields)
+_RUNNER: Final = len(RunnerRow._fields)
+
+
+class SqlStandings(SqlPart):
+    """Contract: see ``RunStore.standing``."""
+
+    async def standing(self, run_id: str, most: int) -> Standing | None:
+        known = {"run_id": run_id, "most": most, "suspect_after": SUSPECT_AFTER}
+        answers = await self._dialect.read(steps_of(self._queries.standing, known))
+        runs, pauses, aheads, attempts, restarts, children, runners, *others = answers
+        if not runs:
+            return None
+        ((ahead,),) = aheads
+        suspects, left, waits, unread, steps, progress = others
+        return Standing(
+            row=RunRow._make(runs[0][:_RUN]),
+            holds=Holds._make(runs[0][_RUN:]),
+            paused=WorkflowPause._make(pauses[0]) if pauses else None,
+            ahead=min(ahead, most),
+            attempts=list(map(AttemptRow._make, attempts)),
+            restarts=list(map(RestartRow._make, restarts)),
+            children=list(map(UnendedChild._make, children)),
+            runners=list(map(_load, runners)),
+            lacking={runner_id: tuple(json.loads(tasks)) for runner_id, tasks in left},
+            waits=list(map(WaitRow._make, waits)),
+            unread=list(map(Unread._make, unread)),
+            steps=dict(steps),
+            progress=list(map(ProgressRow._make, progress)),
+            suspect=Suspect._make(suspects[0]) if suspects else None,
+        )
+
+
+def _load(row: Row) -> RunnerLoad:
+    runner = RunnerRow._make(row[:_RUNNER])
+    owned, owns_workflow = row[_RUNNER:]
+    runner = runner._replace(fenced=bool(runner.fenced))
+    return RunnerLoad(runner, owned, bool(owns_workflow))

@@ -1,0 +1,1 @@
+"""Runs that follow the ends of other runs."""

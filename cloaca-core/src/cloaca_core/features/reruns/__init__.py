@@ -1,0 +1,1 @@
+"""Tasks of ended runs run again: retries in place, and forks."""

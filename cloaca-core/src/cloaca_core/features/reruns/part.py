@@ -1,0 +1,56 @@
+"""Next rounds and forks: the contract of how tasks of ended runs run again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+from cloaca_core.features.steering.part import SteeringStore
+from cloaca_core.features.steering.records import Act, Acted, NewFork, Reopening, RoundRow
+from cloaca_core.run.rows import ForkRow, RestartRow
+
+
+class RerunStore(SteeringStore, Protocol):
+    """Runs whose tasks run again: in a next round of the same run, or in a fork, a run that is made
+    of it. The acts are noted as all others are (see ``SteeringStore``).
+    """
+
+    async def retry(
+        self,
+        runs: Collection[Reopening],
+        act: Act,
+        *,
+        children: bool = False,
+        time_limit: int | None = None,
+    ) -> dict[str, Acted]:
+        """Begin the next rounds of those of these runs that have Failed or were Cancelled and are
+        still in the round that their caller has seen, unless children of them are still to be
+        cancelled (``ended_parents``).
+
+        How the round ended is kept in ``rounds``. The run is Pending as if it were new: no owner,
+        epoch + 1, no recoveries, no end; its attempts stay, and so does its time limit unless
+        another one is given. ``first_attempts`` are noted in ``restarts``, and with each whether
+        the failed ``children`` were begun again. Runners that had left the run (``leave_unserved``)
+        may claim it. Of two callers that saw one round, one opens the next.
+        """
+
+    async def restarts(self, run_ids: Collection[str]) -> list[RestartRow]:
+        """The tasks of these runs that were restarted, by run, task and attempt. Only reads."""
+
+    async def rounds(self, run_id: str) -> list[RoundRow]:
+        """How the earlier rounds of a run have ended, oldest first. Only reads."""
+
+    async def fork(self, new: NewFork, act: Act) -> str | None:
+        """Make a run of another one, whose workflow, input, priority and time limit it has. The id
+        of the run that stands for it: its own, or that of the run that has its key; None if there
+        is no such source in that round.
+
+        It has no owner and begins with the results of the ``kept`` tasks of the source, with its
+        replacements of keys and with the memos of the tasks of ``memos_of``, as they are now. The
+        act is noted at the source. Sent again it changes nothing.
+        """
+
+    async def forks(self, run_ids: Collection[str]) -> list[ForkRow]:
+        """Of which runs those of these were made that were made of others, in the order of time;
+        the last row of a run is its own, those before it came with the results. Only reads.
+        """

@@ -1,0 +1,117 @@
+"""Next rounds of ended runs and forks in SQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
+
+from cloaca_core.features.steering.records import Act, Acted, NewFork, Reopening, RoundRow
+from cloaca_core.run.rows import ForkRow, RestartRow
+from cloaca_core.store.sql.base import SqlPart, acted, pair, steps_of
+from cloaca_core.store.sql.dialect import Answers, Step
+from cloaca_core.store.sql.payloads import Payloads
+
+
+class SqlReruns(SqlPart):
+    """The operations that run tasks of ended runs again. Contracts: see ``RerunStore``."""
+
+    async def retry(
+        self,
+        runs: Collection[Reopening],
+        act: Act,
+        *,
+        children: bool = False,
+        time_limit: int | None = None,
+    ) -> dict[str, Acted]:
+        q, acts, array = self._queries.reruns, self._queries.steering, self._dialect.array
+        known = {**act._asdict(), "ids": array([run.run_id for run in runs])}
+        known["time_limit"] = time_limit
+        seen: dict[int, list[str]] = {}
+        for run in runs:
+            seen.setdefault(run.round, []).append(run.run_id)
+        columns = ("run_id", "id", "task_id", "first_attempt", "with_children")
+        restart = q.restart_tasks.binder(columns)
+        rows = [
+            restart((run.run_id, act.id, *each, int(children)))
+            for run in runs
+            for each in run.first_attempts.items()
+        ]
+        *_, found = await self._dialect.write(
+            [
+                *steps_of([acts.lock_steered], known),
+                *chain.from_iterable(
+                    steps_of([q.note_retry], {**known, "round": number, "ids": array(ids)})
+                    for number, ids in seen.items()
+                ),
+                *steps_of([q.keep_round], known),
+                *([Step(q.restart_tasks, rows=rows)] if rows else []),
+                *chain.from_iterable(self._begin_anew(runs, act)),
+                *steps_of([q.forget_waits, q.reopen_run, acts.conclude_act, acts.acted], known),
+            ]
+        )
+        return acted(found)
+
+    def _begin_anew(self, runs: Collection[Reopening], act: Act) -> Iterator[Sequence[Step]]:
+        """Note by which versions runs were planned, and let all runners claim them."""
+        q, planned = self._queries.reruns, dict[str | None, list[str]]()
+        for run in runs:
+            planned.setdefault(run.version, []).append(run.run_id)
+        for version, run_ids in planned.items():
+            known = {"id": act.id, "version": version, "ids": self._dialect.array(run_ids)}
+            noted = [] if version is None else [q.set_planned_version]
+            yield steps_of([*noted, q.serve_again], known)
+
+    async def fork(self, new: NewFork, act: Act) -> str | None:
+        q, lock_source = self._queries.reruns, self._queries.steering.lock_steered
+        known = {**act._asdict(), **new._asdict(), "act_id": act.id, "ids": [new.source_id]}
+        known |= {name: self._dialect.array(known[name]) for name in ("ids", "kept", "memos_of")}
+        tags = [(new.id, tag, content) for tag, content in json.loads(new.tags).items()]
+        insert_tag = self._queries.runs.insert_tag
+        bind = insert_tag.binder(("run_id", "tag", "content"))
+        steps = [
+            *steps_of([lock_source, q.insert_fork], known),
+            *Payloads(self._queries.payloads).copy_input(new.id, new.source_id),
+            *([Step(insert_tag, rows=list(map(bind, tags)))] if tags else []),
+            *steps_of(
+                [
+                    q.copy_results,
+                    q.copy_replacements,
+                    q.copy_messages,
+                    self._queries.memos.copy_memos,
+                    q.note_fork,
+                    q.copy_forks,
+                    q.note_forking,
+                    q.find_fork,
+                ],
+                known,
+            ),
+        ]
+        if new.idempotency_key is None:
+            return _found(await self._dialect.write(steps))
+        key = pair(new.workflow, new.idempotency_key)
+        if (run_id := _found(await self._dialect.write_apart(steps, key))) is None:
+            # There is no such source, or a hidden run has the key.
+            await self._dialect.write(steps_of([q.free_fork_key], known))
+            run_id = _found(await self._dialect.write_apart(steps, key))
+        return run_id
+
+    async def forks(self, run_ids: Collection[str]) -> list[ForkRow]:
+        ids = self._dialect.array(run_ids)
+        rows = await self._read(self._queries.reruns.list_forks, ids=ids)
+        return list(map(ForkRow._make, rows))
+
+    async def restarts(self, run_ids: Collection[str]) -> list[RestartRow]:
+        ids = self._dialect.array(run_ids)
+        rows = await self._read(self._queries.reruns.list_restarts, ids=ids)
+        return list(map(RestartRow._make, rows))
+
+    async def rounds(self, run_id: str) -> list[RoundRow]:
+        rows = await self._read(self._queries.reruns.list_rounds, run_id=run_id)
+        return list(map(RoundRow._make, rows))
+
+
+def _found(answers: Answers) -> str | None:
+    """The run that was made, or that has its key."""
+    ((run_id,),) = answers[-1]
+    return None if run_id is None else str(run_id)

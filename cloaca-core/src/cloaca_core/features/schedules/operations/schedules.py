@@ -1,0 +1,229 @@
+"""Operations about cron schedules.
+
+The workflow's name and the parameters are checked on the caller's thread, since the registry and
+a context belong to the caller; ``schedule_table`` checks and does all else, on the engine's loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, Union
+
+from cloaca_core.definition.inputs import input_text, items_of
+from cloaca_core.engine.calls.call import Call, unchanged
+from cloaca_core.engine.calls.orders import asker
+from cloaca_core.engine.calls.table_calls import table_call
+from cloaca_core.features.definitions.names import name_to_look_up
+from cloaca_core.features.schedules.operations.schedule_lists import ScheduleLists
+from cloaca_core.features.schedules.operations.schedule_table import (
+    Moment,
+    ScheduleSpec,
+    ScheduleTable,
+)
+from cloaca_core.features.steering.noted_acts import NotedActs
+from cloaca_core.values.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE, prefixed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from cloaca_core.assembly.engine import Engine
+    from cloaca_core.assembly.onlooker import Looks
+    from cloaca_core.client.host import EngineHost
+    from cloaca_core.definition.inputs import ContextLike
+    from cloaca_core.engine.calls.operation import Caller
+    from cloaca_core.values.times.durations import Duration
+    from cloaca_core.values.times.no_limit import NoLimit
+
+T = TypeVar("T")
+_Ticking: TypeAlias = Union["RegisterCron", "PutSchedule", "PutInstance"]
+
+
+class RegisterCron(NamedTuple):
+    """Add a schedule without a name; returns its id."""
+
+    workflow_name: str
+    cron_expression: str
+    timezone: str
+    by: str | None = None
+
+    def call(self, caller: Caller) -> Call[str]:
+        """See ``Operation``."""
+        with prefixed(CRON_WORKFLOW):
+            spec = _spec(caller.host, self, None, None)
+        return _put(caller, ScheduleTable.register, spec, self, CRON_WORKFLOW)
+
+
+class PutSchedule(NamedTuple):
+    """Add a schedule, or change the one of its name; returns its id. None stands for a default."""
+
+    name: str
+    workflow_name: str
+    cron_expression: str
+    timezone: str
+    params: ContextLike = None
+    catchup_policy: str | None = None
+    overlap_policy: str | None = None
+    jitter_seconds: int | None = None
+    start_date: Moment = None
+    end_date: Moment = None
+    time_limit: Duration | NoLimit | None = None
+    by: str | None = None
+
+    def call(self, caller: Caller) -> Call[str]:
+        """See ``Operation``."""
+        with prefixed(SCHEDULE):
+            spec = replace(
+                _spec(caller.host, self, self.name, self.params),
+                catchup_policy=self.catchup_policy,
+                overlap_policy=self.overlap_policy,
+                jitter_seconds=self.jitter_seconds,
+                start_date=self.start_date,
+                end_date=self.end_date,
+                time_limit=self.time_limit,
+            )
+        return _put(caller, ScheduleTable.put, spec, self, SCHEDULE)
+
+
+class PutInstance(NamedTuple):
+    """Add an instance of a workflow, or change it; returns the id of its schedule."""
+
+    workflow_name: str
+    instance_name: str
+    cron_expression: str
+    timezone: str
+    params: ContextLike = None
+    by: str | None = None
+
+    def call(self, caller: Caller) -> Call[str]:
+        """See ``Operation``."""
+        with prefixed(INSTANCE):
+            spec = _spec(caller.host, self, self.instance_name, self.params)
+        return _put(caller, ScheduleTable.put_instance, spec, self, INSTANCE)
+
+
+class ListSchedules(NamedTuple):
+    """Some of the schedules, by workflow."""
+
+    enabled_only: bool | None = None
+    limit: int | None = None
+    offset: int | None = None
+
+    def call(self, caller: Caller) -> Call[list[dict[str, Any]]]:
+        """See ``Operation``."""
+        return _look(caller, lambda lists: lists.page(*self))
+
+
+class GetSchedule(NamedTuple):
+    """One schedule."""
+
+    schedule_id: str
+
+    def call(self, caller: Caller) -> Call[dict[str, Any]]:
+        """See ``Operation``."""
+        return _look(caller, lambda lists: lists.get(self.schedule_id))
+
+
+class RetimeSchedule(NamedTuple):
+    """Change when it ticks."""
+
+    schedule_id: str
+    cron_expression: str
+    timezone: str
+    by: str | None = None
+
+    def call(self, caller: Caller) -> Call[None]:
+        """See ``Operation``."""
+        given = self.schedule_id, self.cron_expression, self.timezone
+        return table_call(caller, _table, self.by, lambda table: table.update(*given))
+
+
+class EnableSchedule(NamedTuple):
+    """Enable or disable it."""
+
+    schedule_id: str
+    enabled: bool
+    by: str | None = None
+
+    def call(self, caller: Caller) -> Call[None]:
+        """See ``Operation``."""
+        given = self.schedule_id, self.enabled
+        return table_call(caller, _table, self.by, lambda table: table.set_enabled(*given))
+
+
+class DeleteSchedule(NamedTuple):
+    """Remove it."""
+
+    schedule_id: str
+    by: str | None = None
+
+    def call(self, caller: Caller) -> Call[None]:
+        """See ``Operation``."""
+        return table_call(caller, _table, self.by, lambda table: table.delete(self.schedule_id))
+
+
+class ScheduleHistory(NamedTuple):
+    """Some of its ticks, newest first."""
+
+    schedule_id: str
+    limit: int | None = None
+    offset: int | None = None
+
+    def call(self, caller: Caller) -> Call[list[dict[str, Any]]]:
+        """See ``Operation``."""
+        return _look(caller, lambda lists: lists.history(*self))
+
+
+class ScheduleStats(NamedTuple):
+    """Counts of the ticks of all schedules."""
+
+    since: str
+
+    def call(self, caller: Caller) -> Call[dict[str, Any]]:
+        """See ``Operation``."""
+        return _look(caller, lambda lists: lists.stats(self.since))
+
+
+def _look(caller: Caller, ask: Callable[[ScheduleLists], Coroutine[Any, Any, T]]) -> Call[T]:
+    async def answer(engine: Looks) -> T:
+        return await ask(ScheduleLists(engine.store))
+
+    return caller.look(answer, unchanged)
+
+
+def _spec(host: EngineHost, asked: _Ticking, name: str | None, params: ContextLike) -> ScheduleSpec:
+    """The settings as the table takes them; a closed runner raises first."""
+    host.refuse_closed()
+    return ScheduleSpec(
+        host.registry.full_name(asked.workflow_name),
+        asked.cron_expression,
+        asked.timezone,
+        name=name,
+        params=input_text(items_of(params, "params"), host.config.max_context_bytes, "params"),
+    )
+
+
+def _put(
+    caller: Caller,
+    put: Callable[[ScheduleTable, ScheduleSpec], Coroutine[Any, Any, str]],
+    spec: ScheduleSpec,
+    asked: _Ticking,
+    prefix: str,
+) -> Call[str]:
+    """A call that puts a schedule; its workflow may be known by its record alone."""
+    name = name_to_look_up(caller.host, asked.workflow_name)
+    if name is None:
+        return table_call(caller, _table, asked.by, lambda table: put(table, spec))
+    who = asker(asked.by)
+
+    async def answer(engine: Engine) -> str:
+        with prefixed(prefix):
+            workflow = await engine.definitions.full_name(name, spec.workflow)
+        return await put(_table(engine, who), replace(spec, workflow=workflow))
+
+    return caller.act(answer, unchanged)
+
+
+def _table(engine: Engine, by: str) -> ScheduleTable:
+    ids, acts = engine.ids, NotedActs(engine.store, engine.ids, by)
+    loop, changed = engine.schedule_loop, engine.schedule_changed
+    return ScheduleTable(engine.store, ids, acts, loop, changed)

@@ -1,0 +1,75 @@
+"""Searches: the contract of what people look for among runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from cloaca_core.features.search.records import (
+    Claimable,
+    Counted,
+    Failure,
+    Found,
+    Kin,
+    RunSearch,
+    WorkflowCounts,
+)
+from cloaca_core.run.rows import RunRow
+from cloaca_core.store.protocol import KernelStore
+
+
+class SearchStore(KernelStore, Protocol):
+    """Runs by conditions that may be any, and counts of them. All of it only reads.
+
+    The cost of each operation is bounded by its arguments, however many runs there are.
+    """
+
+    async def search(self, wanted: RunSearch) -> Found:
+        """Of the next ``look_at`` runs, newest first, those that match; hidden ones never do.
+
+        The runs that are looked at are those that meet one of the conditions, where an index has
+        them in order. A run that changes meanwhile is in the answer as it is in the end, if at all.
+        """
+
+    async def count_found(self, wanted: RunSearch) -> Counted:
+        """How many runs ``search`` would find."""
+
+    async def runs_of(self, run_ids: Collection[str]) -> list[RunRow]:
+        """Those of these runs that are there, newest first, without payloads."""
+
+    async def family(self, run_id: str, depth: int, most: int, counted: int) -> Kin:
+        """A run and those that were submitted below it, detached ones aside: ``most`` runs down to
+        ``depth`` levels, the nearest ones, and of each of these the first ``counted`` children.
+        Without rows if there is no such run.
+        """
+
+    async def actors(self, names: Collection[str]) -> list[str]:
+        """Those who have acted on anything and have one of these names, or one that goes on with
+        ``@`` after it; in order.
+        """
+
+    async def count_under_way(self, most: int) -> dict[str, int]:
+        """The runs that have not ended by state, each state up to ``most``; without zeros."""
+
+    async def count_of_workflows(self, workflows: Sequence[str], most: int) -> list[WorkflowCounts]:
+        """For each of these workflows its newest ``most`` runs by state."""
+
+    async def count_made(
+        self, workflows: Sequence[str], edges: Sequence[str], most: int
+    ) -> list[list[int]]:
+        """For each of these workflows how many runs were made between one edge and the next, up to
+        ``most``. Edges ascend and are of ``first_id_of``. Runs that are hidden count until they are
+        erased.
+        """
+
+    async def count_owned(self, runner_ids: Sequence[str], most: int) -> list[int]:
+        """How many runs that have not ended each of these runners owns, up to ``most``."""
+
+    async def failed_since(self, since: int, most: int) -> list[str]:
+        """The ids of runs that Failed at ``since`` or later, up to ``most``, the last end first."""
+
+    async def failures_since(self, since: int, most: int) -> list[Failure]:
+        """The runs of ``failed_since`` with their workflows."""
+
+    async def longest_claimable(self) -> Claimable | None:
+        """The run that has been claimable for longest, None if there is none."""

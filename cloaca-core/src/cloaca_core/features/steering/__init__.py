@@ -1,0 +1,1 @@
+"""People steer runs and workflows: they cancel, pause and resume them."""

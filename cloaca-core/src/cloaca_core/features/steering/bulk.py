@@ -1,0 +1,135 @@
+"""Steers all runs that a filter selects, in chunks of one transaction each; a retry may take more.
+
+A chunk that was written stays. A call that ended early may be made again: what is done already is
+not selected any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cloaca_core.features.reruns.retry_plans import RETRIED
+from cloaca_core.values.states import RunStatus
+
+if TYPE_CHECKING:
+    from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.features.reruns.retries import Retries
+    from cloaca_core.features.steering.part import SteeringStore
+    from cloaca_core.features.steering.records import Act
+    from cloaca_core.run.order import Order
+    from cloaca_core.run.rows import RunFilter, RunRow
+
+CHUNK: Final = 500
+"""Runs that one transaction steers at most."""
+PAGE: Final = 10_000
+"""Runs that one look-up finds at most: on SQLite each reads all runs that have not ended."""
+_STATES: Final[Mapping[str, Sequence[RunStatus]]] = {
+    "cancel": (RunStatus.PENDING, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PAUSED),
+    "pause": (RunStatus.PENDING, RunStatus.RUNNING, RunStatus.WAITING),
+    "resume": (RunStatus.PAUSED,),
+    "retry": RETRIED,
+}
+"""The states that each kind of order changes."""
+
+
+def changed_states(kind: str) -> Sequence[RunStatus]:
+    """The states that a kind of order changes."""
+    return _STATES[kind]
+
+
+class Steps(NamedTuple):
+    """How many runs were selected, and how many of them the order has changed, or would."""
+
+    matched: int
+    changed: int
+
+
+class Bulk:
+    """Belongs to the engine's loop. ``act_of`` makes the act of an order."""
+
+    def __init__(
+        self,
+        store: SteeringStore,
+        retries: Retries,
+        act_of: Callable[[Order], Act],
+        subjects: Subjects,
+    ) -> None:
+        self._store = store
+        self._retries = retries
+        self._act_of = act_of
+        self._subjects = subjects
+
+    async def steer(
+        self, wanted: RunFilter, order: Order, grace: float, *, dry_run: bool = False
+    ) -> Steps:
+        """Carry an order out on all runs that are wanted, newest first. Without statuses those are
+        runs in the states that the order changes. ``dry_run`` only counts them.
+        """
+        states = _STATES[order.kind]
+        asked = wanted.statuses or states
+        left_alone = await self._count(wanted, [each for each in asked if each not in states])
+        able = [each for each in asked if each in states]
+        if dry_run:
+            changed = await self._count(wanted, able)
+            return Steps(left_alone + changed, changed)
+        matched, changed = await self._steer_all(wanted, able, order, grace) if able else (0, 0)
+        return Steps(left_alone + matched, changed)
+
+    async def steer_found(
+        self,
+        pages: AsyncIterator[Sequence[RunRow]],
+        order: Order,
+        grace: float,
+        *,
+        dry_run: bool = False,
+    ) -> Steps:
+        """Carry an order out on these runs, as ``steer`` does."""
+        act, matched, changed = self._act_of(order), 0, 0
+        async for runs in pages:
+            able = [run for run in runs if run.status in _STATES[order.kind]]
+            changed += len(able) if dry_run else await self._steer_page(able, order, act, grace)
+            matched += len(runs)
+        return Steps(matched, changed)
+
+    async def _count(self, wanted: RunFilter, statuses: Sequence[str]) -> int:
+        if not statuses:
+            return 0
+        return await self._store.count_runs(wanted._replace(statuses=tuple(statuses)))
+
+    async def _steer_all(
+        self, wanted: RunFilter, statuses: Sequence[str], order: Order, grace: float
+    ) -> Steps:
+        act, matched, changed = self._act_of(order), 0, 0
+        page = wanted._replace(statuses=tuple(statuses), limit=PAGE)
+        while runs := await self._store.list_runs(page):
+            changed += await self._steer_page(runs, order, act, grace)
+            matched += len(runs)
+            page = page._replace(before=runs[-1].id)
+        return Steps(matched, changed)
+
+    async def _steer_page(
+        self, runs: Sequence[RunRow], order: Order, act: Act, grace: float
+    ) -> int:
+        """Steer these runs by chunks; how many that changed."""
+        changed = 0
+        for first in range(0, len(runs), CHUNK):
+            changed += await self._step(runs[first : first + CHUNK], order, act, grace)
+            self._subjects.ended_unseen.publish()
+            self._subjects.claimable.publish()
+        return changed
+
+    async def _step(self, runs: Sequence[RunRow], order: Order, act: Act, grace: float) -> int:
+        """Steer one chunk; how many runs that changed."""
+        run_ids = [run.id for run in runs]
+        if order.kind == "retry":
+            begun = await self._retries.retry_many(runs, order)
+            return len(begun.changed.intersection(run_ids))
+        if order.kind == "cancel":
+            deadline = act.now + round(grace * 1e6)
+            acted = await self._store.cancel(run_ids, act, deadline, children=True)
+        elif order.kind == "pause":
+            acted = await self._store.pause(run_ids, act, None, children=True)
+        else:
+            acted = await self._store.resume(run_ids, act)
+        return sum(each.changed for each in acted.values())

@@ -1,0 +1,108 @@
+"""Cancels, pauses and resumes children with their parents.
+
+That goes level by level, parents first, by the runner that reads of a parent first. Children of an
+attached child that has ended count as children of the run above it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloaca_core.engine.runtime import failpoints
+from cloaca_core.features.steering.acts import RUNS_PER_ACT
+from cloaca_core.features.steering.records import Parent
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.features.steering.acts import Acts
+    from cloaca_core.features.steering.part import SteeringStore
+    from cloaca_core.features.steering.unseen_ends import UnseenEnds
+
+
+class Children:
+    """Belongs to the engine's loop."""
+
+    def __init__(
+        self, store: SteeringStore, acts: Acts, ends: UnseenEnds, subjects: Subjects
+    ) -> None:
+        self._store = store
+        self._acts = acts
+        self._ends = ends
+        self._subjects = subjects
+
+    async def follow(self, parents: Sequence[Parent]) -> None:
+        """Cancel, pause or resume children of these, one level, and forget the parents if there are
+        no more.
+        """
+        cancelled = {each.run_id: each for each in parents if each.deadline is not None}
+        paused = {each.run_id: each for each in parents if each.deadline is None}
+        calm: list[str] = []
+        if cancelled:
+            found = await self._to_cancel(list(cancelled))
+            calm += [] if found else cancelled
+            for run_id, children in _by_parent(found).items():
+                await self._cancel_with(cancelled[run_id], children)
+        if paused:
+            found = await self._out_of_step(list(paused))
+            calm += [] if found else paused
+            for run_id, children in _by_parent(found).items():
+                act = self._acts.of_parent(paused[run_id])
+                await self._store.bring_into_step(run_id, children, act)
+                failpoints.hit("steer.after_level")
+                self._subjects.claimable.publish()
+        if calm:
+            await self._store.forget_children(calm)
+
+    async def _to_cancel(self, parent_ids: list[str]) -> list[tuple[str, str]]:
+        store = self._store
+        found = await store.children_under_way(parent_ids, RUNS_PER_ACT)
+        return found or await store.descendants_under_way(parent_ids, RUNS_PER_ACT)
+
+    async def _out_of_step(self, parent_ids: list[str]) -> list[tuple[str, str]]:
+        store = self._store
+        found = await store.children_out_of_step(parent_ids, RUNS_PER_ACT)
+        return found or await store.descendants_out_of_step(parent_ids, RUNS_PER_ACT)
+
+    async def _cancel_with(self, parent: Parent, run_ids: list[str]) -> None:
+        assert parent.deadline is not None
+        act, ended = self._acts.of_parent(parent), parent.run_id
+        await self._store.cancel(run_ids, act, parent.deadline, children=True, parent_id=ended)
+        failpoints.hit("steer.after_level")
+        self._ends.note()  # a body here may wait for one of them
+        self._subjects.claimable.publish()
+
+    async def cancel_of(self, run_ids: Collection[str]) -> None:
+        """Cancel those children of runs that are still to be: next rounds are about to begin."""
+        while parents := await self._store.ended_parents(run_ids):
+            await self.follow(parents)
+
+    async def stop_strays(self, parents: Mapping[str, str]) -> set[str]:
+        """Cancel or pause those of these runs whose parent is being cancelled with its children, or
+        was, or is paused with them; returns them. They were added by transactions that look at no
+        parent. ``parents`` has the parent of each run.
+        """
+        strays = await self._store.strays(list(parents))
+        for stray in strays:
+            parent_id = stray.parent_id
+            act = self._acts.of_parent(Parent(parent_id, stray.because, None))
+            await self._store.cancel([stray.id], act, act.now, children=True, parent_id=parent_id)
+        stopped = {stray.id for stray in strays}
+        found = await self._store.children_out_of_step(sorted({*parents.values()}), RUNS_PER_ACT)
+        late = [(above, run_id) for above, run_id in found if run_id in parents.keys() - stopped]
+        for parent_id, run_ids in _by_parent(late).items():
+            parent = await self._store.get_run(parent_id)
+            because = "" if parent is None else parent.steer_reason or ""
+            act = self._acts.of_parent(Parent(parent_id, because, None))
+            await self._store.bring_into_step(parent_id, run_ids, act)
+            stopped.update(run_ids)
+        return stopped
+
+
+def _by_parent(found: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """The children of each parent."""
+    children: dict[str, list[str]] = {}
+    for parent_id, child_id in found:
+        children.setdefault(parent_id, []).append(child_id)
+    return children

@@ -1,0 +1,74 @@
+"""Children of runs in SQL: which follow their parents, and which have still to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from cloaca_core.features.steering.records import Act, ChildRow, Parent, Stray
+from cloaca_core.store.sql.base import SqlPart, steps_of
+
+
+class SqlChildren(SqlPart):
+    """The operations on runs and their children. Contracts: see ``ChildStore``."""
+
+    async def children(self, parent_ids: Collection[str]) -> list[ChildRow]:
+        ids = self._dialect.array(parent_ids)
+        rows = await self._read(self._queries.children.list_children, ids=ids)
+        return list(map(ChildRow._make, rows))
+
+    async def strays(self, run_ids: Collection[str]) -> list[Stray]:
+        ids = self._dialect.array(run_ids)
+        rows = await self._read(self._queries.children.list_strays, ids=ids)
+        return list(map(Stray._make, rows))
+
+    async def ended_parents(self, run_ids: Collection[str]) -> list[Parent]:
+        ids = self._dialect.array(run_ids)
+        rows = await self._read(self._queries.children.list_ended_parents, ids=ids)
+        return list(map(Parent._make, rows))
+
+    async def children_under_way(
+        self, parent_ids: Collection[str], limit: int
+    ) -> list[tuple[str, str]]:
+        ids = self._dialect.array(parent_ids)
+        rows = await self._read(self._queries.children.children_under_way, ids=ids, limit=limit)
+        return [(parent_id, child_id) for parent_id, child_id in rows]
+
+    async def descendants_under_way(
+        self, parent_ids: Collection[str], limit: int
+    ) -> list[tuple[str, str]]:
+        ids = self._dialect.array(parent_ids)
+        rows = await self._read(self._queries.children.descendants_under_way, ids=ids, limit=limit)
+        return [(parent_id, child_id) for parent_id, child_id in rows]
+
+    async def children_out_of_step(
+        self, parent_ids: Collection[str], limit: int
+    ) -> list[tuple[str, str]]:
+        ids = self._dialect.array(parent_ids)
+        rows = await self._read(self._queries.children.children_out_of_step, ids=ids, limit=limit)
+        return [(parent_id, child_id) for parent_id, child_id in rows]
+
+    async def descendants_out_of_step(
+        self, parent_ids: Collection[str], limit: int
+    ) -> list[tuple[str, str]]:
+        ids = self._dialect.array(parent_ids)
+        rows = await self._read(
+            self._queries.children.descendants_out_of_step, ids=ids, limit=limit
+        )
+        return [(parent_id, child_id) for parent_id, child_id in rows]
+
+    async def bring_into_step(self, parent_id: str, child_ids: Collection[str], act: Act) -> None:
+        q, acts, array = self._queries.children, self._queries.steering, self._dialect.array
+        known = {**act._asdict(), "parent_id": parent_id, "ids": array(child_ids)}
+        known["replaced"] = 0
+        await self._dialect.write(
+            [
+                *steps_of([acts.lock_steered], {"ids": array([parent_id, *child_ids])}),
+                *steps_of([q.note_pause_of_children, q.pause_children, acts.conclude_act], known),
+                *steps_of([q.note_resume_of_children, acts.resume_runs, acts.conclude_act], known),
+            ]
+        )
+
+    async def forget_children(self, parent_ids: Collection[str]) -> None:
+        q, ids = self._queries.children, self._dialect.array(parent_ids)
+        statements = [self._queries.steering.lock_steered, q.forget_children, q.forget_pauses]
+        await self._dialect.write(steps_of(statements, {"ids": ids}))

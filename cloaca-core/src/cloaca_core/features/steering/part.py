@@ -1,0 +1,117 @@
+"""Steering: the contract of acts on runs, and of how their owners are told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+from cloaca_core.features.steering.children_part import ChildStore
+from cloaca_core.features.steering.paused_workflows_part import PausedWorkflowStore
+from cloaca_core.features.steering.records import (
+    Act,
+    Acted,
+    ActRow,
+    ActSearch,
+    News,
+    ReplacementRow,
+)
+
+
+class SteeringStore(ChildStore, PausedWorkflowStore, Protocol):
+    """Wishes about runs.
+
+    An act is noted once for each run, under the id that its caller made; sent again it changes
+    nothing. Answers have no entry for a run that is not there. Of two concurrent acts on one run
+    the second sees the first; of an act and a commit of the owner as well.
+    """
+
+    async def cancel(
+        self,
+        run_ids: Collection[str],
+        act: Act,
+        deadline: int,
+        *,
+        children: bool,
+        parent_id: str | None = None,
+    ) -> dict[str, Acted]:
+        """Cancel runs.
+
+        One without an owner that has not ended is Cancelled now: its input is the final context,
+        ``act.because`` its error, epoch + 1, and what waits behind it may start. One with an owner
+        is Cancelling, and its owner is to end it by ``deadline``; an earlier deadline holds, and a
+        second act changes nothing else. With ``children``, ``News.parents`` has the run as long as
+        children of it are under way. With ``parent_id``, nothing is done once that run is not among
+        those parents any more: then its next round may have begun.
+        """
+
+    async def not_begun(self, now: int, limit: int) -> list[str]:
+        """Up to ``limit`` runs that have not begun by their ``start_by``, which is ``now`` or
+        earlier, those first that were to begin first. Only reads.
+        """
+
+    async def expire(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+        """Cancel those of these runs that have not begun by their ``start_by``, which is
+        ``act.now`` or earlier; the others are not in the answer. Of a claim and this one wins.
+        """
+
+    async def pause(
+        self, run_ids: Collection[str], act: Act, until: int | None, *, children: bool
+    ) -> dict[str, Acted]:
+        """Pause runs that have not ended, are not paused and not to be cancelled: no runner claims
+        them, and an owner starts nothing more of them and parks them. ``until`` is an instant.
+
+        With ``children``, ``News.parents`` has the run as long as children of it are out of step,
+        and ``commit`` inserts children of it as Paused.
+        """
+
+    async def resume(
+        self, run_ids: Collection[str], act: Act, content: str | None = None
+    ) -> dict[str, Acted]:
+        """Let paused runs go on, with their owner or, without one, once they are claimed.
+
+        One without an owner is Pending if it has not started, Waiting if it is not due, else
+        Running; it is claimable since then, in the order of claims. The pause counts in
+        ``stood_still`` from the start on, unless the run rests, and moves its deadline by as much.
+        Children of one that was paused with them are to go on: ``News.parents`` has it. One that
+        was paused with its parent is not paused again by the same pause of its parent. ``content``,
+        a JSON object, is kept for each run that this changes, as its newest replacement of keys;
+        the epoch of one without an owner is then 1 higher.
+        """
+
+    async def replacements(self, run_ids: Collection[str]) -> list[ReplacementRow]:
+        """The keys of these runs that were replaced, by run, oldest first. Only reads."""
+
+    async def pauses_over(self, now: int, limit: int) -> list[str]:
+        """Up to ``limit`` paused runs whose pause ends by ``now``, those first that end first."""
+
+    async def end_pauses(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+        """Resume those of these runs whose pause has an end that has come by ``act.now``. A run
+        that was paused anew since it was read stays paused. The act is noted only where it has
+        changed the run: each runner does this when the time has come.
+        """
+
+    async def news(self, runner_id: str, workflows: Collection[str], limit: int) -> News:
+        """The work of steering. Only reads.
+
+        ``wishes``: what is asked of runs that this runner owns, in the order of their ids.
+        ``replaced``: those of its runs whose keys were replaced, and how often.
+        ``mail``: those of its runs that have unread messages with a number, and how many were sent
+        to each. ``unnumbered``: up to ``limit`` runs with messages that have none.
+        ``parents``: up to ``limit`` runs whose children are to be cancelled, those of the earliest
+        deadline first; one that has not ended only if children of it are under way: it may still
+        submit some. Then those whose children are to be paused or resumed, without a deadline; a
+        paused one with an owner only if children are out of step. ``next_timer``: when the first
+        run of these workflows comes due that waits for its time, the first pause of any run or
+        workflow ends, or the first run expires that has not begun.
+        """
+
+    async def note(self, act: ActRow) -> None:
+        """Note an act on no run, unless it is there."""
+
+    async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
+        """All acts, newest first; or those on one run but for its messages, which ``sent`` has,
+        also those that are no acts.
+        """
+
+    async def search_acts(self, search: ActSearch, limit: int) -> list[ActRow]:
+        """The acts that are looked for, newest first, and by id where they are of one instant."""

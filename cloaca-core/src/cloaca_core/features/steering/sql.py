@@ -1,0 +1,165 @@
+"""Acts on runs, and their news, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from cloaca_core.features.steering.records import (
+    Act,
+    Acted,
+    ActMark,
+    ActRow,
+    ActSearch,
+    News,
+    Parent,
+    ReplacementRow,
+    Wish,
+)
+from cloaca_core.store.sql.base import SqlPart, acted, of_act, steps_of
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Statement
+from cloaca_core.values.states import ReasonCode
+
+_AFTER_ALL: Final = ActMark(2**63 - 1, "", "")
+"""The mark of a list that begins with the newest act."""
+
+
+class SqlSteering(SqlPart):
+    """The acts on runs, and their news. Contracts: see ``SteeringStore``."""
+
+    async def cancel(
+        self,
+        run_ids: Collection[str],
+        act: Act,
+        deadline: int,
+        *,
+        children: bool,
+        parent_id: str | None = None,
+    ) -> dict[str, Acted]:
+        q, drop_waits = self._queries.steering, self._queries.waits.drop_waits
+        statements = [q.note_cancel, q.cancel_unowned, drop_waits, q.cancel_owned, *self._follow]
+        code = ReasonCode.CANCELLED.value
+        values = {"deadline": deadline, "children": int(children), "reason_code": code}
+        values["parent_id"] = parent_id
+        return await self._act(run_ids, act, statements, values)
+
+    async def pause(
+        self, run_ids: Collection[str], act: Act, until: int | None, *, children: bool
+    ) -> dict[str, Acted]:
+        q = self._queries.steering
+        statements = [q.note_pause, q.pause_runs, q.conclude_act]
+        values = {"until": until, "children": int(children)}
+        return await self._act(run_ids, act, statements, values)
+
+    async def resume(
+        self, run_ids: Collection[str], act: Act, content: str | None = None
+    ) -> dict[str, Acted]:
+        return await self._resume(run_ids, act, content, None)
+
+    async def _resume(
+        self, run_ids: Collection[str], act: Act, content: str | None, over: int | None
+    ) -> dict[str, Acted]:
+        q = self._queries.steering
+        replace = [] if content is None else [q.insert_replacement]
+        statements = [q.note_resume, *replace, q.resume_runs, q.conclude_act]
+        values = {"content": content, "replaced": int(content is not None), "over": over}
+        afterwards = [] if over is None else [q.forget_act]
+        return await self._act(run_ids, act, statements, values, afterwards)
+
+    async def _act(
+        self,
+        run_ids: Collection[str],
+        act: Act,
+        statements: Sequence[Statement],
+        values: Mapping[str, object],
+        afterwards: Sequence[Statement] = (),
+    ) -> dict[str, Acted]:
+        """Lock schedules and runs, note the act and carry it out, then read the answer."""
+        q, ids = self._queries.steering, self._dialect.array(run_ids)
+        known = {**act._asdict(), **values, "ids": ids}
+        before = [q.lock_schedules_of, q.lock_steered, *statements]
+        answers = await self._dialect.write(steps_of([*before, q.acted, *afterwards], known))
+        return acted(answers[len(before)])
+
+    async def not_begun(self, now: int, limit: int) -> list[str]:
+        rows = await self._read(self._queries.steering.list_not_begun, now=now, limit=limit)
+        return [run_id for (run_id,) in rows]
+
+    async def expire(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+        q, values = self._queries.steering, {"reason_code": ReasonCode.EXPIRED.value}
+        return await self._act(run_ids, act, [q.note_expiry, q.expire_runs, *self._follow], values)
+
+    @property
+    def _follow(self) -> Sequence[Statement]:
+        """The statements once runs have ended: what waits behind them starts, and what follows them
+        is inserted.
+        """
+        return (self._queries.schedules.start_next, self._queries.follow_ups.follow_ends)
+
+    async def pauses_over(self, now: int, limit: int) -> list[str]:
+        rows = await self._read(self._queries.steering.list_pauses_over, now=now, limit=limit)
+        return [run_id for (run_id,) in rows]
+
+    async def end_pauses(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
+        return await self._resume(run_ids, act, None, act.now)
+
+    async def news(self, runner_id: str, workflows: Collection[str], limit: int) -> News:
+        q, due = self._queries.steering, self._queries.runs.next_due_run
+        follow = self._queries.children.parents_to_follow
+        late = self._queries.waits.list_unnumbered
+        asked, parents, ((due_at,),), ((steered_at,),), unnumbered = await self._dialect.read(
+            [
+                Step(q.list_wishes, q.list_wishes.bind(runner_id=runner_id)),
+                Step(follow, follow.bind(limit=limit)),
+                Step(due, due.bind(workflows=self._dialect.array(workflows))),
+                Step(q.next_steered),
+                Step(late, late.bind(limit=limit)),
+            ]
+        )
+        timers = [int(instant) for instant in (due_at, steered_at) if instant is not None]
+        return News(
+            wishes=[Wish._make(row) for *row, _, _ in asked if row[2] is not None],
+            parents=[Parent._make(row) for row in parents],
+            next_timer=min(timers, default=None),
+            replaced={run_id: count for run_id, *_, count, _ in asked if count},
+            mail={run_id: count for run_id, *_, count in asked if count},
+            unnumbered=[run_id for (run_id,) in unnumbered],
+        )
+
+    async def replacements(self, run_ids: Collection[str]) -> list[ReplacementRow]:
+        ids = self._dialect.array(run_ids)
+        rows = await self._read(self._queries.steering.list_replacements, ids=ids)
+        return list(map(ReplacementRow._make, rows))
+
+    async def note(self, act: ActRow) -> None:
+        await self._write(self._queries.steering.note_act, **of_act(act))
+
+    async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
+        if run_id is None:
+            return await self.search_acts(ActSearch(), limit)
+        rows = await self._read(self._queries.steering.list_acts_of_run, run_id=run_id, limit=limit)
+        return list(map(ActRow._make, rows))
+
+    async def search_acts(self, search: ActSearch, limit: int) -> list[ActRow]:
+        q, kinds = self._queries.steering, search.kinds
+        at, act_id, run_id = search.before or _AFTER_ALL
+        place: dict[str, object] = {"at": at, "act_id": act_id, "run_id": run_id, "limit": limit}
+        of_kind = q.list_acts_of_kind
+        if search.by is not None:
+            place["asked_by"], of_kind = search.by, q.list_acts_of_person
+            known = [kind for (kind,) in await self._read(q.kinds_of_person, asked_by=search.by)]
+            kinds = [kind for kind in known if search.has(kind)]
+        if kinds is None:
+            listed = q.list_acts if search.submissions else q.list_asked_acts
+            found = await self._read(listed, **place)
+        else:  # each of them by its index
+            found = []
+            for kind in set(kinds):
+                found += await self._read(of_kind, kind=kind, **place)
+        rows = sorted(map(ActRow._make, found), key=_place_of, reverse=True)
+        return rows[:limit]
+
+
+def _place_of(row: ActRow) -> ActMark:
+    return ActMark(row.created_at, row.id, row.run_id)

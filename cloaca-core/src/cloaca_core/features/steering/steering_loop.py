@@ -1,0 +1,169 @@
+"""Reads what is asked of runs, and hands the wishes about ours to the orchestrator.
+
+A wish is a column of its run's row. It is read after each change of the database, at each beat and
+when a commit has met one, so that it is found however it came there. The same news say which
+parents have children that are still to follow, and when the next run comes due.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.engine.orchestrate.adoption import keys_of
+from cloaca_core.engine.runtime.wakeup import Wakeup
+from cloaca_core.features.steering.acts import RUNS_PER_ACT
+from cloaca_core.run.life import State
+from cloaca_core.run.reasons import Reason
+from cloaca_core.values.states import ReasonCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core.engine.recover.runner_id import RunnerId
+    from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.features.steering.children import Children
+    from cloaca_core.features.steering.due_runs import DueRuns
+    from cloaca_core.features.steering.part import SteeringStore
+    from cloaca_core.features.steering.records import News, ReplacementRow, Wish
+    from cloaca_core.features.steering.unseen_ends import UnseenEnds
+    from cloaca_core.run.active_run import ActiveRun
+
+SOON: Final = 0.05
+"""Seconds until the second look at a run that we own and do not know."""
+LATER: Final = 1.0
+"""Seconds until further looks at it."""
+
+
+class SteeringLoop:
+    """Belongs to the engine's loop. ``workflows`` returns those that this runner executes: none for
+    a client.
+    """
+
+    def __init__(
+        self,
+        store: SteeringStore,
+        workflows: Callable[[], list[str]],
+        orchestrator: Orchestrator,
+        runner_id: RunnerId,
+        ends: UnseenEnds,
+        children: Children,
+        due_runs: DueRuns,
+        subjects: Subjects,
+    ) -> None:
+        self._store = store
+        self._workflows = workflows
+        self._orchestrator = orchestrator
+        self._runs: ActiveRuns = orchestrator.runs
+        self._runner_id = runner_id
+        self._ends = ends
+        self._children = children
+        self._due_runs = due_runs
+        self._subjects = subjects
+        self._strangers: set[Wish] = set()
+        self._wakeup = Wakeup()
+        subjects.claimable.subscribe(self.wake)
+        subjects.asked.subscribe(self.wake)
+        subjects.ended_unseen.subscribe(self._look_at_ends)
+
+    def wake(self) -> None:
+        """Something may be asked of our runs."""
+        self._wakeup.wake()
+
+    def _look_at_ends(self) -> None:
+        """Let waiters read how their runs have ended."""
+        self._ends.note()
+        self.wake()
+
+    async def turn(self) -> None:
+        """Act on what is asked, then sleep until something may be, or a run comes due."""
+        await self._wakeup.turn(self._act_on_news)
+
+    async def heed(self) -> None:
+        """Act on what is asked of our runs now."""
+        await self._read_news(())
+
+    async def heed_if_ours(self, run_ids: Collection[str]) -> None:
+        """Act on what was just asked of these runs before the caller goes on, if any is ours."""
+        if any(run_id in self._runs for run_id in run_ids):
+            await self.heed()
+        self.wake()
+
+    async def _act_on_news(self) -> float | None:
+        """Act on what is asked; seconds until the next run comes due, None for none."""
+        await self._ends.tell()
+        workflows = self._workflows()
+        news, strangers = await self._read_news(workflows)
+        if news.unnumbered:
+            await self._store.number_messages(news.unnumbered, self._store.wall())
+            self._subjects.claimable.publish()
+        if news.parents or news.unnumbered:
+            await self._children.follow(news.parents)
+            return 0.0
+        waits: list[float] = []
+        if news.next_timer is not None:
+            waits.append(await self._due_runs.let_go(workflows, news.next_timer))
+        if strangers:
+            waits.append(self._look_for(strangers))
+        self._strangers = strangers
+        return min(waits, default=None)
+
+    async def _read_news(self, workflows: Sequence[str]) -> tuple[News, set[Wish]]:
+        """Read the news and act on them; the second are wishes about runs that are missing."""
+        paused = {run: run.life.met for run in self._runs if run.life.state is State.PAUSING}
+        news = await self._store.news(self._runner_id.current, workflows, RUNS_PER_ACT)
+        if unread := [each for each in news.replaced.items() if self._has_not_read(*each)]:
+            await self._read_replacements([run_id for run_id, _ in unread])
+        control = self._orchestrator.control
+        for run_id, messages in news.mail.items():
+            if (run := self._runs.get(run_id)) is not None:
+                control.guarded(run, control.waits.told, run, messages)
+        return news, self._heed(news.wishes, paused)
+
+    def _has_not_read(self, run_id: str, replacements: int) -> bool:
+        run = self._runs.get(run_id)
+        return run is not None and run.plan.contexts.replacements < replacements
+
+    async def _read_replacements(self, run_ids: Collection[str]) -> None:
+        """Read which keys of these runs were replaced, as far as they are ours."""
+        rows: dict[str, list[ReplacementRow]] = {}
+        for row in await self._store.replacements(run_ids):
+            rows.setdefault(row.run_id, []).append(row)
+        for run_id, its in rows.items():
+            if (run := self._runs.get(run_id)) is not None:
+                self._orchestrator.guarded(run, self._replace, run, its)
+
+    def _replace(self, run: ActiveRun, rows: Sequence[ReplacementRow]) -> None:
+        self._orchestrator.control.replace(run, keys_of(rows))
+
+    def _heed(self, wishes: Sequence[Wish], paused: dict[ActiveRun, int]) -> set[Wish]:
+        """Act on the wishes about our runs, and go on with those that were ``paused`` before the
+        wishes were read and are no more, unless a commit has met a new wish meanwhile. Returns the
+        wishes about runs that we do not know.
+        """
+        control = self._orchestrator.control
+        strangers: set[Wish] = set()
+        for wish in wishes:
+            run = self._runs.get(wish.run_id)
+            if run is None or run.epoch != wish.epoch:
+                strangers.add(wish)
+                continue
+            paused.pop(run, None)
+            if wish.deadline is not None:
+                reason = Reason(ReasonCode.CANCELLED, wish.because)
+                control.guarded(run, control.cancel, run, reason, wish.deadline)
+            else:
+                control.guarded(run, control.pause, run, wish.because)
+        for run, met in paused.items():
+            control.guarded(run, control.resume, run, met)
+        return strangers
+
+    def _look_for(self, strangers: set[Wish]) -> float:
+        """Seconds until the next look at runs that we own and do not know. They are mostly on their
+        way to us from a claim; those that do not come are given back.
+        """
+        if strangers.isdisjoint(self._strangers):
+            return SOON
+        self._subjects.strangers.publish()
+        return LATER

@@ -1,0 +1,57 @@
+"""A memo in the journal: the body goes on as soon as it is durable, without a hop to the loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloaca_core.engine.record.entries import Draft
+from cloaca_core.engine.record.run_entry import RunEntry, RunListener
+from cloaca_core.engine.record.weight import memo_weight
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cloaca_core.errors import StoreError
+    from cloaca_core.features.steps.records import MemoRow
+    from cloaca_core.features.steps.steps import Tell
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.rows import AttemptRow
+    from cloaca_core.store.batch import Committed
+
+
+class MemoEntry(RunEntry):
+    """``tell`` is called when it is durable, or with the error if the database refuses it; not if
+    the run is no longer ours: the listener gives up its bodies then. It may be called twice.
+    """
+
+    __slots__ = ("_tell", "memo")
+
+    def __init__(
+        self,
+        listener: RunListener,
+        run: ActiveRun,
+        memo: MemoRow,
+        marks: Sequence[AttemptRow],
+        tell: Tell,
+        then: Callable[[], None],
+    ) -> None:
+        super().__init__(listener, run, marks, None, then=then)
+        self.memo: MemoRow = memo
+        self._tell = tell
+        self.landed = self._land
+        self.weight += memo_weight(memo)
+
+    def add_to(self, draft: Draft) -> None:
+        super().add_to(draft)
+        draft.memos.append(self.memo)
+
+    def _land(self, committed: Committed) -> None:
+        if self.run.id in committed.current:
+            self._tell(None)
+
+    def settled(self, committed: Committed) -> None:
+        self._land(committed)
+        super().settled(committed)
+
+    def refused(self, error: StoreError) -> None:
+        self._tell(error)

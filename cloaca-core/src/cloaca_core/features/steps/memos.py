@@ -1,0 +1,269 @@
+"""Reads and writes memos for bodies, and lets bodies wait.
+
+Each call of a body is answered once: by what it asked for, or by a signal if the body is given up
+or its run is no longer ours. A value that a body has obtained is kept also while its run is being
+cancelled, for the next round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from cloaca_core.engine.execute.work import Stage
+from cloaca_core.engine.record import attempt_rows
+from cloaca_core.errors import StoreError, StoreUnavailableError
+from cloaca_core.features.steps.records import MemoRow
+from cloaca_core.features.steps.steps import Answer, Tell, Withdraw, ended_early, left_early
+from cloaca_core.run.life import State
+from cloaca_core.values.times.backoff import Backoff
+
+if TYPE_CHECKING:
+    from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.features.waits.asked_wait import AskedWait
+    from cloaca_core.run.rows import AttemptRow
+
+FIRST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 1.0
+
+ReadMemos: TypeAlias = Callable[[str, str], Awaitable[Sequence[MemoRow]]]
+"""Reads the memos of a run's task."""
+WriteMemo: TypeAlias = (
+    "Callable[[Attempt, MemoRow, Sequence[AttemptRow], Tell, Callable[[], None]], None]"
+)
+"""Writes a memo and states of its body, tells the body, and calls the last function."""
+
+
+class BodyWaiter(Protocol):
+    """Lets bodies wait without their slots. Belongs to the engine's loop."""
+
+    def wait(self, call: BodyCall, asked: AskedWait) -> None:
+        """A body waits; its call is concluded with the memo of how that ended, or a signal."""
+
+    def defer(self, call: BodyCall, seconds: float) -> None:
+        """A body waits for so many seconds, which are not kept."""
+
+    def withdraw(self, call: BodyCall) -> None:
+        """A body has cut its own wait off; it takes its slot again, and goes on."""
+
+
+class BodyCall:
+    """A body that waits for an answer. ``timer`` is set while it pauses, ``reading`` while its
+    memos are read. ``interrupted`` is called in place of an answer if its run is being cancelled,
+    or the body waits no more. ``ask_to_leave`` is set in a wait that the body can leave.
+
+    A coroutine may cut its wait off while the engine asks it to leave: the first of them counts.
+    """
+
+    __slots__ = ("_first", "_tells", "ask_to_leave", "attempt", "interrupted", "reading", "timer")
+
+    def __init__(self, attempt: Attempt, tell: Tell) -> None:
+        self.attempt: Attempt = attempt
+        self.timer: asyncio.TimerHandle | None = None
+        self.reading: asyncio.Task[None] | None = None
+        self.interrupted: Callable[[], None] | None = None
+        self.ask_to_leave: Callable[[], None] | None = None
+        self._tells = [tell]
+        self._first: dict[None, str] = {}
+
+    def withdraw(self) -> bool:
+        """The body waits no more; false if it is to leave. Any thread."""
+        return self._first.setdefault(None, "withdraw") == "withdraw"
+
+    def may_ask_to_leave(self) -> bool:
+        """Whether the body still waits; it cannot cut its wait off from now on."""
+        return self._first.setdefault(None, "leave") == "leave"
+
+    def answer(self, answer: Answer) -> None:
+        """Answer it, unless that was done; any thread."""
+        with suppress(IndexError):
+            self._tells.pop()(answer)
+
+    def is_answered(self) -> bool:
+        """Whether it has been answered; any thread."""
+        return not self._tells
+
+    def leave(self) -> None:
+        """Ask the body to leave, if it is in a wait that it can leave."""
+        if self.ask_to_leave is not None:
+            self.ask_to_leave()
+
+    def end(self) -> None:
+        """Answer it with the signal that ends the body, and look for nothing more."""
+        self.answer(ended_early(self.attempt))
+        if self.timer is not None:
+            self.timer.cancel()
+        if self.reading is not None:
+            self.reading.cancel()
+
+
+class Memos:
+    """``load``, ``keep`` and ``pause`` are called by bodies, on any thread; the rest belongs to the
+    engine's loop. ``cleared`` is called with an attempt once it is recorded that it has come
+    further than where processes died, ``call_made`` by each body before it waits for its answer.
+    ``calls`` are those that are not answered yet.
+    """
+
+    def __init__(
+        self,
+        write: WriteMemo,
+        read: ReadMemos,
+        waiter: BodyWaiter,
+        cleared: Callable[[Attempt], None] = lambda _: None,
+        call_made: Callable[[BodyCall], None] = lambda _: None,
+    ) -> None:
+        self._cleared = cleared
+        self._write_memo = write
+        self._read = read
+        self._waiter = waiter
+        self._call_made = call_made
+        self._loop = asyncio.get_running_loop()
+        self.calls: dict[Attempt, set[BodyCall]] = {}
+
+    # -- bodies ------------------------------------------------------------------------------
+
+    def load(self, attempt: Attempt, tell: Tell) -> None:
+        """Read the memos of the attempt's task, however long the database cannot be reached."""
+        self._ask(BodyCall(attempt, tell), self._begin_to_read)
+
+    def keep(self, attempt: Attempt, memo: MemoRow, tell: Tell) -> None:
+        """Write a memo."""
+        self._ask(BodyCall(attempt, tell), partial(self._write, memo))
+
+    def pause(self, attempt: Attempt, seconds: float, tell: Tell) -> None:
+        """Wait, until the body is to end."""
+        self._ask(BodyCall(attempt, tell), partial(self._begin_to_pause, seconds))
+
+    def wait(self, attempt: Attempt, asked: AskedWait, tell: Tell) -> Withdraw:
+        """Wait for an instant or a message, without the slot."""
+        return self._away(BodyCall(attempt, tell), partial(self._begin_to_wait, asked))
+
+    def defer(self, attempt: Attempt, seconds: float, tell: Tell) -> Withdraw:
+        """Wait without the slot, until the body is to end."""
+        return self._away(BodyCall(attempt, tell), partial(self._begin_to_defer, seconds))
+
+    def _away(self, call: BodyCall, begin: Callable[[BodyCall], None]) -> Withdraw:
+        self._ask(call, begin)
+        return partial(self._ask_to_withdraw, call)
+
+    def _ask(self, call: BodyCall, begin: Callable[[BodyCall], None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._begin, call, begin)
+        except RuntimeError:  # the loop has been closed
+            call.end()
+            return
+        self._call_made(call)
+
+    def _ask_to_withdraw(self, call: BodyCall) -> bool:
+        if not call.withdraw():
+            return False
+        with suppress(RuntimeError):  # the loop has been closed
+            self._loop.call_soon_threadsafe(self._withdraw, call)
+        return True
+
+    # -- on the loop -------------------------------------------------------------------------
+
+    def _begin(self, call: BodyCall, begin: Callable[[BodyCall], None]) -> None:
+        if call.attempt.abandoned or call.attempt.owner.life.state is State.OVER:
+            call.end()
+            return
+        self.calls.setdefault(call.attempt, set()).add(call)
+        begin(call)
+
+    def _begin_to_read(self, call: BodyCall) -> None:
+        call.reading = self._loop.create_task(self._load(call))
+
+    async def _load(self, call: BodyCall) -> None:
+        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+        while True:
+            try:
+                answer: Answer = await self._read(call.attempt.run_id, call.attempt.task_id)
+            except StoreUnavailableError:
+                await backoff.wait()
+                continue
+            except StoreError as error:
+                answer = error
+            self.conclude(call, answer)
+            return
+
+    def _write(self, memo: MemoRow, call: BodyCall) -> None:
+        attempt = call.attempt
+        marks: list[AttemptRow] = []
+        then = partial(self.conclude, call, None)
+        if attempt.crashes:  # it has come further than where processes died
+            attempt.crashes = 0
+            mark = attempt_rows.start_mark if attempt.holds_slot else attempt_rows.waiting_mark
+            marks, then = [mark(attempt)], partial(self._clear, call)
+        self._write_memo(attempt, memo, marks, call.answer, then)
+
+    def _clear(self, call: BodyCall) -> None:
+        self._cleared(call.attempt)
+        self.conclude(call, None)
+
+    def _begin_to_pause(self, seconds: float, call: BodyCall) -> None:
+        if call.attempt.cancelled:
+            self.conclude(call, ended_early(call.attempt))
+        else:
+            call.timer = self._loop.call_later(seconds, self.conclude, call, None)
+
+    def _begin_to_wait(self, asked: AskedWait, call: BodyCall) -> None:
+        if self._may_wait(call):
+            self._waiter.wait(call, asked)
+
+    def _begin_to_defer(self, seconds: float, call: BodyCall) -> None:
+        if self._may_wait(call):
+            self._waiter.defer(call, seconds)
+
+    def _may_wait(self, call: BodyCall) -> bool:
+        """Whether the body is still there, and is to go on; a thread of it may outlive it."""
+        attempt = call.attempt
+        if attempt.leaving:
+            self.conclude(call, left_early(attempt))
+        elif attempt.cancelled or attempt.stage is Stage.RAN:
+            self.conclude(call, ended_early(attempt))
+        return not call.is_answered()
+
+    def end_waits(self, attempt: Attempt) -> None:
+        """A body leaves: its other threads and tasks wait no more."""
+        for call in list(self.calls.get(attempt, ())):
+            if call.interrupted is not None:
+                call.interrupted = None
+                if call.timer is not None:
+                    call.timer.cancel()
+                self.conclude(call, left_early(attempt))
+
+    def _withdraw(self, call: BodyCall) -> None:
+        """A coroutine was cancelled while it waited."""
+        if call.interrupted is not None and call in self.calls.get(call.attempt, ()):
+            self._waiter.withdraw(call)
+
+    def conclude(self, call: BodyCall, answer: Answer) -> None:
+        """Answer a body."""
+        call.answer(answer)
+        calls = self.calls.get(call.attempt)
+        if calls is not None:
+            calls.discard(call)
+            if not calls:
+                del self.calls[call.attempt]
+
+    def interrupt(self, attempt: Attempt) -> None:
+        """End the pauses and waits of a body whose run is being cancelled."""
+        for call in list(self.calls.get(attempt, ())):
+            if call.interrupted is not None:
+                call.interrupted()
+            elif call.timer is not None:
+                call.end()
+                self.conclude(call, None)
+
+    def give_up(self, attempt: Attempt) -> None:
+        """Answer all calls of an attempt that was given up or has ended."""
+        for call in self.calls.pop(attempt, ()):
+            call.end()
+
+    def give_up_all(self) -> None:
+        """Answer all calls, as the loop has died."""
+        for attempt in list(self.calls):
+            self.give_up(attempt)

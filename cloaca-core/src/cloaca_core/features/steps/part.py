@@ -1,0 +1,17 @@
+"""Memos: the contract of values that bodies of tasks keep."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cloaca_core.features.steps.records import MemoRow
+from cloaca_core.store.protocol import KernelStore
+
+
+class MemoStore(KernelStore, Protocol):
+    """Values that bodies of tasks keep, as ``Batch.memos``."""
+
+    async def memos(self, run_id: str, task_id: str) -> list[MemoRow]:
+        """All memos of a task, for any of its inputs, by kind, name and number. Only
+        reads.
+        """

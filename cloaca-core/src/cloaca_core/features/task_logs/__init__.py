@@ -1,0 +1,1 @@
+"""Lines that bodies log, and their progress, kept with the run."""

@@ -1,0 +1,124 @@
+"""Reads or follows what bodies of a run have logged."""
+
+from __future__ import annotations
+
+import sys
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cloaca_core.engine.calls.arguments import checked_limit
+from cloaca_core.engine.calls.call import Call, unchanged
+from cloaca_core.errors import ConfigError, ConfigTypeError
+from cloaca_core.features.task_logs.run_logs import News, Wanted
+from cloaca_core.features.task_logs.views import LineReader, LogLine
+from cloaca_core.values.arguments import shown_number
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+
+    from cloaca_core.assembly.engine import Engine
+    from cloaca_core.client.host import EngineHost
+    from cloaca_core.engine.calls.operation import Caller
+    from cloaca_core.features.task_logs.records import LogChunk
+
+LINES_AT_ONCE = 1_000
+"""Lines that a follower takes at once, about."""
+
+
+class Logs(NamedTuple):
+    """The lines of a run so far."""
+
+    run_id: str
+    task: str | None = None
+    attempt: int | None = None
+    after: LogLine | int | None = None
+    limit: int = 10_000
+
+    def call(self, caller: Caller) -> Call[list[LogLine]]:
+        """See ``Operation``."""
+        most = checked_limit(self.limit)
+        wanted = wanted_lines(self.run_id, self.task, self.attempt, self.after, most)
+        return caller.act(lambda engine: engine.run_logs.read(wanted), lines_of(wanted))
+
+
+def followed(
+    host: EngineHost,
+    run_id: str,
+    task: str | None,
+    attempt: int | None,
+    after: LogLine | int | None,
+) -> Following:
+    """The lines of a run up to its end, as they come."""
+    return Following(host, wanted_lines(run_id, task, attempt, after, LINES_AT_ONCE))
+
+
+class Following:
+    """The lines of a run up to its end, for ``for`` and for ``async for``: each step waits for
+    further ones. ``named`` finds the id of a run that was named otherwise, once. For one caller.
+    """
+
+    def __init__(
+        self,
+        host: EngineHost,
+        wanted: Wanted,
+        named: Callable[[Engine], Coroutine[Any, Any, str]] | None = None,
+    ) -> None:
+        self._host = host
+        self._wanted = wanted
+        self._named = named
+        self._reader = LineReader(wanted.after)
+
+    def __iter__(self) -> Iterator[LogLine]:
+        while not (news := self._next().wait()).is_over:
+            yield from self._reader.lines(news.chunks)
+
+    async def __aiter__(self) -> AsyncIterator[LogLine]:
+        while not (news := await self._next()).is_over:
+            for line in self._reader.lines(news.chunks):
+                yield line
+
+    def _next(self) -> Call[News]:
+        return Call(lambda: self._host.send(self._news), unchanged)
+
+    async def _news(self, engine: Engine) -> News:
+        """Further lines, once there are any; runs on the engine's loop."""
+        if self._named is not None:
+            self._wanted = self._wanted._replace(run_id=await self._named(engine))
+            self._named = None
+        return await engine.run_logs.follow(self._wanted._replace(after=self._reader.after))
+
+
+def lines_of(wanted: Wanted) -> Callable[[Sequence[LogChunk]], list[LogLine]]:
+    """Makes of chunks the lines that are wanted."""
+    return lambda chunks: list(islice(LineReader(wanted.after).lines(chunks), wanted.limit))
+
+
+def wanted_lines(
+    run_id: str,
+    task: str | None,
+    attempt: int | None,
+    after: LogLine | int | None,
+    limit: int,
+) -> Wanted:
+    """Checks the arguments."""
+    if task is not None and not isinstance(task, str):
+        raise _wrong_type("task", "a str or None", task)
+    if attempt is not None:
+        _check_number("attempt", attempt, "an int or None", least=1)
+    position = after.position if isinstance(after, LogLine) else after
+    if position is not None:
+        _check_number("after", position, "a LogLine, its position or None", least=0)
+    return Wanted(run_id, task, attempt, position or 0, limit)
+
+
+def _check_number(name: str, given: object, accepted: str, *, least: int) -> None:
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise _wrong_type(name, accepted, given)
+    if not least <= given <= sys.maxsize:
+        text = f"{name} must be {least} to {sys.maxsize}, got {shown_number(given)}"
+        raise ConfigError(text, field=name)
+
+
+def _wrong_type(name: str, accepted: str, given: object) -> ConfigTypeError:
+    text = f"{name} must be {accepted}, not {type(given).__name__}"
+    return ConfigTypeError(text, field=name)

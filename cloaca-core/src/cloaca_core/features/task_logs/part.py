@@ -1,0 +1,23 @@
+"""Task logs: the contract of lines that bodies have logged, and of their progress."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+from cloaca_core.features.task_logs.records import ChunkFilter, LogChunk, ProgressRow
+from cloaca_core.store.protocol import KernelStore
+
+
+class TaskLogStore(KernelStore, Protocol):
+    """Lines and progress of attempts, as ``Batch.lines``, ``old_lines`` and ``progress``."""
+
+    async def log_chunks(self, wanted: ChunkFilter) -> list[LogChunk]:
+        """The chunks that match, by position. The first of them may begin with lines up to
+        ``after``. Only reads.
+        """
+
+    async def progress(self, run_ids: Collection[str]) -> list[ProgressRow]:
+        """How far the attempts of these runs have come that told it, by run, task and attempt. Only
+        reads.
+        """

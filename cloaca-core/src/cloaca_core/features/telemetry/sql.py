@@ -1,0 +1,19 @@
+"""Gauges in SQL: one statement, with a row for each number."""
+
+from __future__ import annotations
+
+from cloaca_core.features.telemetry.gauges import Gauges
+from cloaca_core.store.sql.base import SqlPart
+
+
+class SqlGauges(SqlPart):
+    """The operation of metrics. Contract: see ``GaugeStore``."""
+
+    async def gauges(self) -> Gauges:
+        rows = await self._read(self._queries.gauges.read_gauges)
+        found = {
+            (str(kind), str(status)): None if number is None else int(number)
+            for kind, status, number in rows
+        }
+        runs = {status: n for (kind, status), n in found.items() if kind == "runs" and n}
+        return Gauges(runs, found.get(("claimable_since", "")), found.get(("bytes", "")))

@@ -1,0 +1,1 @@
+"""Tenants: databases that share nothing, in one server."""

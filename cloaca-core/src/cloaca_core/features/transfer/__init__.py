@@ -1,0 +1,1 @@
+"""Whole databases: what is copied, examined, and taken over from earlier versions."""

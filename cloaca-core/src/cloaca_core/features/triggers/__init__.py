@@ -1,0 +1,1 @@
+"""Triggers make runs of what a function of the user finds."""

@@ -1,0 +1,66 @@
+"""Operations about event triggers, which ``trigger_table`` checks and answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cloaca_core.engine.calls.table_calls import table_call
+from cloaca_core.features.steering.noted_acts import NotedActs
+from cloaca_core.features.triggers.trigger_table import TriggerTable
+
+if TYPE_CHECKING:
+    from cloaca_core.assembly.engine import Engine
+    from cloaca_core.engine.calls.call import Call
+    from cloaca_core.engine.calls.operation import Caller
+
+
+class ListTriggers(NamedTuple):
+    """Some of the triggers, by name."""
+
+    enabled_only: bool | None = None
+    limit: int | None = None
+    offset: int | None = None
+
+    def call(self, caller: Caller) -> Call[list[dict[str, Any]]]:
+        """See ``Operation``."""
+        return table_call(caller, _table, None, lambda table: table.page(*self))
+
+
+class GetTrigger(NamedTuple):
+    """One trigger; None for an unknown name."""
+
+    trigger_name: str
+
+    def call(self, caller: Caller) -> Call[dict[str, Any] | None]:
+        """See ``Operation``."""
+        return table_call(caller, _table, None, lambda table: table.get(self.trigger_name))
+
+
+class EnableTrigger(NamedTuple):
+    """Enable or disable it."""
+
+    trigger_name: str
+    enabled: bool
+    by: str | None = None
+
+    def call(self, caller: Caller) -> Call[None]:
+        """See ``Operation``."""
+        name, enabled = self.trigger_name, self.enabled
+        return table_call(caller, _table, self.by, lambda table: table.set_enabled(name, enabled))
+
+
+class TriggerHistory(NamedTuple):
+    """Some of the runs that it fired, newest first."""
+
+    trigger_name: str
+    limit: int | None = None
+    offset: int | None = None
+
+    def call(self, caller: Caller) -> Call[list[dict[str, Any]]]:
+        """See ``Operation``."""
+        return table_call(caller, _table, None, lambda table: table.history(*self))
+
+
+def _table(engine: Engine, by: str) -> TriggerTable:
+    acts = NotedActs(engine.store, engine.ids, by)
+    return TriggerTable(engine.store, acts, engine.trigger_loop.sync, engine.trigger_changed)

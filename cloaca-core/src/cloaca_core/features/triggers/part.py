@@ -1,0 +1,45 @@
+"""Triggers: the contract of event triggers and their events."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from cloaca_core.features.steering.records import ActRow
+from cloaca_core.features.triggers.records import EventRow, TriggerRow
+from cloaca_core.store.protocol import KernelStore
+
+
+class TriggerStore(KernelStore, Protocol):
+    """Event triggers and their events, which ``RunStore.commit`` writes."""
+
+    async def add_trigger(self, trigger: TriggerRow) -> bool:
+        """Add a trigger that has not been polled; false, and nothing is done, when there is one of
+        its name: of two concurrent callers one adds it.
+        """
+
+    async def change_trigger(self, trigger: TriggerRow, act: ActRow | None = None) -> bool:
+        """Note the act, and replace all but id, name, ``last_poll_at`` and creation; generation
+        + 1. False, and nothing is done, when the trigger is not in the generation of ``trigger``
+        any more: a concurrent change or poll was faster.
+        """
+
+    async def take_polls(self, polls: Sequence[TriggerRow]) -> set[str]:
+        """Move triggers on to these ``last_poll_at`` and ``next_poll_at``, generation + 1, each if
+        it is enabled and in the generation given. The ids of those that were: of any number of
+        concurrent callers one gets a poll.
+        """
+
+    async def triggers_named(self, names: Collection[str]) -> list[TriggerRow]:
+        """Those triggers of these names that are there, in any order."""
+
+    async def list_triggers(
+        self, *, enabled_only: bool, limit: int, offset: int
+    ) -> list[TriggerRow]:
+        """Triggers by name."""
+
+    async def known_events(self, trigger_id: str, keys: Collection[str]) -> set[str]:
+        """Which of these keys events of this trigger have."""
+
+    async def list_events(self, trigger_id: str, *, limit: int, offset: int) -> list[EventRow]:
+        """Events of a trigger that made runs, newest first."""

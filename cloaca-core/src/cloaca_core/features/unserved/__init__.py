@@ -1,0 +1,1 @@
+"""Runs whose workflow no live runner has."""

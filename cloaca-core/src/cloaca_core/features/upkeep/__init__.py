@@ -1,0 +1,1 @@
+"""Ended runs are deleted when they have been kept long enough."""

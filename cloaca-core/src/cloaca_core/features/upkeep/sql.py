@@ -1,0 +1,163 @@
+"""Upkeep in SQL: trees of runs are hidden, and their rows deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from cloaca_core.features.upkeep.records import DoomedRun, KeptWorkflow, Shift, Upkeep, Weight
+from cloaca_core.store.sql.base import SqlPart
+from cloaca_core.store.sql.dialect import Answers, Step
+from cloaca_core.store.sql.payloads import Payloads
+
+
+class SqlUpkeep(SqlPart):
+    """The operations of upkeep. Contracts: see ``UpkeepStore``."""
+
+    async def upkeep(self) -> Upkeep:
+        ((keeps_all, due_at),) = await self._read(self._queries.upkeep.get_upkeep)
+        return Upkeep(bool(keeps_all), int(due_at))
+
+    async def take_upkeep(self, shift: Shift, now: int, due: int, latest: int) -> bool:
+        taken = await self._write(
+            self._queries.upkeep.take_upkeep,
+            holder=shift.holder,
+            until=shift.until,
+            now=now,
+            due=due,
+            latest=latest,
+        )
+        return bool(taken)
+
+    async def leave_upkeep(self, holder: str, due_at: int) -> None:
+        await self._write(self._queries.upkeep.leave_upkeep, holder=holder, due_at=due_at)
+
+    async def kept_workflows(self) -> list[KeptWorkflow]:
+        rows = await self._read(self._queries.upkeep.list_kept_workflows)
+        return list(map(KeptWorkflow._make, rows))
+
+    async def expired_trees(
+        self, workflow: str, before: int, after: str, newest: str, limit: int
+    ) -> list[str]:
+        rows = await self._read(
+            self._queries.upkeep.list_expired,
+            workflow=workflow,
+            before=before,
+            after=after,
+            newest=newest,
+            limit=limit,
+        )
+        return [run_id for (run_id,) in rows]
+
+    async def weigh_trees(self, root_ids: Collection[str]) -> Weight:
+        ids = self._dialect.array(root_ids)
+        ((runs, rows),) = await self._read(self._queries.upkeep.weigh_trees, ids=ids)
+        return Weight(int(runs), int(rows))
+
+    async def hide_trees(
+        self, shift: Shift, root_ids: Collection[str], before: int, now: int
+    ) -> int | None:
+        q, ids = self._queries.upkeep, self._dialect.array(root_ids)
+        lock = Step(q.lock_expired, q.lock_expired.bind(ids=ids))
+        hide = q.hide_trees.bind(ids=ids, before=before, now=now, holder=shift.holder)
+        held, _, hidden = await self._dialect.write(
+            [self._renewed(shift), lock, Step(q.hide_trees, hide)]
+        )
+        return len(hidden) if held else None
+
+    async def doomed_runs(self, limit: int, most: int) -> list[DoomedRun]:
+        rows = await self._read(self._queries.upkeep.list_doomed, limit=limit, most=most)
+        return list(map(DoomedRun._make, rows))
+
+    async def erase_runs(self, shift: Shift, run_ids: Collection[str]) -> int | None:
+        q, ids = self._queries.upkeep, self._dialect.array(run_ids)
+        schedules = Step(q.lock_ticked_schedules, q.lock_ticked_schedules.bind(ids=ids))
+        lock = Step(q.lock_expired, q.lock_expired.bind(ids=ids))
+        deletions = (
+            q.raise_marks,
+            q.erase_ticks_of,
+            q.erase_events_of,
+            q.erase_attempts,
+            q.erase_tags,
+            q.erase_acts,
+            q.erase_rounds,
+            q.erase_restarts,
+            q.erase_forks,
+            q.erase_replacements,
+            q.erase_unserved,
+            q.erase_memos,
+            q.erase_lines,
+            q.erase_progress,
+            q.erase_waits,
+            q.erase_messages,
+            q.erase_runs,
+            q.erase_tombstones,
+        )
+        steps = [
+            *[Step.of(each, {"ids": ids, "holder": shift.holder}) for each in deletions],
+            *Payloads(self._queries.payloads).erase(ids, shift.holder),
+        ]
+        held, _, _, *erased = await self._dialect.write(
+            [self._renewed(shift), schedules, lock, *steps]
+        )
+        return _rows(erased) if held else None
+
+    async def trim_run(self, shift: Shift, run_id: str, limit: int) -> int | None:
+        q = self._queries.upkeep
+        lock = Step(q.lock_expired, q.lock_expired.bind(ids=self._dialect.array([run_id])))
+        trimmed = (
+            q.trim_attempts,
+            q.trim_acts,
+            q.trim_restarts,
+            q.trim_replacements,
+            q.trim_memos,
+            q.trim_lines,
+            q.trim_progress,
+            q.trim_waits,
+            q.trim_messages,
+        )
+        known = {"run_id": run_id, "limit": limit, "holder": shift.holder}
+        steps = [Step.of(each, known) for each in trimmed]
+        held, _, *erased = await self._dialect.write([self._renewed(shift), lock, *steps])
+        return _rows(erased) if held else None
+
+    async def erase_names(self, shift: Shift, now: int, apart: int) -> int | None:
+        q, known = self._queries.upkeep, {"now": now, "apart": apart, "holder": shift.holder}
+        steps = [Step.of(each, known) for each in (q.note_gone, q.erase_names)]
+        held, _, erased = await self._dialect.write([self._renewed(shift), *steps])
+        return len(erased) if held else None
+
+    async def ticking_schedules(self, workflow: str) -> list[str]:
+        rows = await self._read(self._queries.upkeep.list_ticking, workflow=workflow)
+        return [schedule_id for (schedule_id,) in rows]
+
+    async def deleted_schedules(self) -> list[str]:
+        rows = await self._read(self._queries.upkeep.list_deleted_schedules)
+        return [schedule_id for (schedule_id,) in rows]
+
+    async def erase_ticks(
+        self, shift: Shift, schedule_id: str, before: int, limit: int
+    ) -> int | None:
+        q = self._queries.upkeep
+        known = {
+            "schedule_id": schedule_id,
+            "before": before,
+            "limit": limit,
+            "holder": shift.holder,
+        }
+        lock = Step(q.lock_mark, q.lock_mark.bind(schedule_id=schedule_id))
+        steps = [Step.of(each, known) for each in (q.raise_mark, q.erase_ticks, q.erase_lost)]
+        held, _, *erased = await self._dialect.write([self._renewed(shift), lock, *steps])
+        return _rows(erased) if held else None
+
+    async def give_back(self, limit: int) -> int | None:
+        return await self._dialect.give_back(limit)
+
+    def _renewed(self, shift: Shift) -> Step:
+        """The first step of each transaction of a holder: none of another comes in between."""
+        hold = self._queries.upkeep.hold_upkeep
+        return Step(hold, hold.bind(holder=shift.holder, until=shift.until))
+
+
+def _rows(answers: Answers) -> int:
+    """How many rows statements have deleted, which answer one for each."""
+    return sum(map(len, answers))

@@ -1,0 +1,1 @@
+"""Runs wait for a time, an event or a decision of a person."""

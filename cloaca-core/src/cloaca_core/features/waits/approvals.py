@@ -1,0 +1,80 @@
+"""Decisions that people have to take, as users see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cloaca_core.features.waits.decisions import asked_in
+from cloaca_core.values.namespace import short_name
+from cloaca_core.values.times.rfc3339 import rfc3339, rfc3339_or_none
+from cloaca_core.views.results import tags_of
+
+if TYPE_CHECKING:
+    from cloaca_core.features.waits.records import OpenApprovalRow
+
+
+@dataclass(frozen=True, slots=True)
+class OpenApproval:
+    """An approval that waits for a person: the run goes on when ``approve`` gives it one of the
+    ``choices``. ``name`` is what ``approve`` takes: the id of the node, or what the body of
+    ``task_id`` calls it.
+
+    ``schema`` is the JSON schema of the ``data`` that go with the choice, None for none.
+    ``opened_at`` is since when it waits, ``expires_at`` when its time is over, None where it has
+    no end; both RFC 3339 in UTC. ``tags`` are those of the run. ``print`` shows all of it.
+    """
+
+    run_id: str
+    workflow_name: str
+    task_id: str
+    prompt: str
+    choices: tuple[str, ...]
+    schema: Mapping[str, Any] | None
+    opened_at: str
+    expires_at: str | None
+    tags: Mapping[str, str]
+    name: str
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.name} of {self.workflow_name}: {self.prompt}",
+            f"  choices  {', '.join(self.choices)}",
+            f"  run      {self.run_id}",
+            f"  since    {self.opened_at}",
+        ]
+        if self.expires_at is not None:
+            lines.append(f"  until    {self.expires_at}")
+        if self.schema is not None:
+            lines.append(f"  data     {', '.join(_fields(self.schema)) or 'see its schema'}")
+        if self.tags:
+            lines.append(f"  tags     {', '.join(f'{k}={v}' for k, v in self.tags.items())}")
+        return "\n".join(lines)
+
+
+def open_approvals(rows: Sequence[OpenApprovalRow]) -> list[OpenApproval]:
+    """The approvals of rows, in the same order."""
+    return [_open_approval(row) for row in rows]
+
+
+def _open_approval(row: OpenApprovalRow) -> OpenApproval:
+    asked = asked_in(row.detail)
+    return OpenApproval(
+        run_id=row.run_id,
+        workflow_name=short_name(row.workflow),
+        task_id=row.task_id,
+        prompt=asked.prompt,
+        choices=asked.choices,
+        schema=asked.schema,
+        opened_at=rfc3339(row.opened_at),
+        expires_at=rfc3339_or_none(row.due_at),
+        tags=tags_of(row.tags),
+        name=row.name,
+    )
+
+
+def _fields(schema: Mapping[str, Any]) -> list[str]:
+    """The names of the fields; those that may be left out have a question mark."""
+    required = schema.get("required") or ()
+    return [name if name in required else f"{name}?" for name in schema.get("properties") or ()]

@@ -1,0 +1,118 @@
+"""Checks a person's decision against what its approval asks for. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cloaca_core.definition.waits.kinds import REJECT
+from cloaca_core.errors import ConfigError, ContextValueError
+from cloaca_core.features.waits.node_waits import decision
+from cloaca_core.features.waits.records import NewMessage
+from cloaca_core.values.payloads.json_schema import Schema, mismatch
+from cloaca_core.values.payloads.json_values import decode, encode
+from cloaca_core.values.times.instants import Instant
+from cloaca_core.values.waits import APPROVAL
+
+if TYPE_CHECKING:
+    from cloaca_core.values.payloads.json_values import JsonValue
+
+
+class Asked(NamedTuple):
+    """What an approval asks for: text for people, the choices, the schema of data, if any, and the
+    choice at the end of its time, if it is known.
+    """
+
+    prompt: str
+    choices: tuple[str, ...]
+    schema: Schema | None
+    default: str | None = None
+
+
+class Decision(NamedTuple):
+    """The answer of a person to an approval."""
+
+    name: str
+    choice: str
+    by: str
+    note: str | None
+    data: JsonValue
+
+    def message(self, message_id: str, run_id: str, now: Instant) -> NewMessage:
+        """The message that tells it to the run."""
+        payload = decision(self.choice, at=now, by=self.by, note=self.note, data=self.data)
+        return NewMessage(
+            id=message_id,
+            run_id=run_id,
+            kind=APPROVAL,
+            name=self.name,
+            payload=encode(payload),
+            dedupe_key=None,
+            sent_by=self.by,
+            sent_at=now,
+            reason=f"{self.name}: {words(self.choice, self.note)}",
+        )
+
+
+def asked_in(detail: str) -> Asked:
+    """Read the detail of an open approval; of a damaged row as far as it can be read."""
+    found = _object(detail)
+    prompt, choices, schema = found.get("prompt"), found.get("choices"), found.get("schema")
+    return Asked(
+        prompt if isinstance(prompt, str) else "",
+        tuple([each for each in choices if isinstance(each, str)])
+        if isinstance(choices, list)
+        else (),
+        schema if isinstance(schema, dict) else None,
+        _text(found.get("default")),
+    )
+
+
+def refuse_wrong(made: Decision, asked: Asked) -> None:
+    """Raise ``ConfigError``, a ValueError, for a choice that is none of those, or for data that do
+    not match the schema. A rejection needs no data.
+    """
+    if made.choice not in asked.choices:
+        known, given = ", ".join(repr(each) for each in asked.choices), made.choice
+        raise ConfigError(
+            f"choice must be one of {known} for {made.name!r}, got {given!r:.80}",
+            field="choice",
+        )
+    if asked.schema is None or (made.data is None and made.choice == REJECT):
+        return
+    if (reason := mismatch(asked.schema, made.data, "data")) is not None:
+        raise ConfigError(reason, field="data")
+
+
+def words(choice: str, note: str | None) -> str:
+    """A decision as people read it."""
+    return choice if note is None else f"{choice}, {note}"
+
+
+class Decided(NamedTuple):
+    """Who has decided, when and how, as far as that is known."""
+
+    by: str | None = None
+    at: str | None = None
+    choice: str = ""
+    note: str | None = None
+
+
+def decided_in(payload: str) -> Decided:
+    """Read the payload of a decision; nothing is known of another text."""
+    found = _object(payload)
+    choice = _text(found.get("choice"))
+    return Decided(
+        _text(found.get("by")), _text(found.get("at")), choice or "", _text(found.get("note"))
+    )
+
+
+def _text(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _object(text: str) -> dict[str, JsonValue]:
+    try:
+        value = decode(text)
+    except ContextValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,174 @@
+"""Ends waits, by a message or by time: what follows for the run, and in which rows that is written.
+
+Each end is one commit, which takes the message, closes the wait and has what follows. A time-out is
+decided by the table, which knows of messages that are not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cloaca_core.definition.waits.kinds import Sleep
+from cloaca_core.engine.record import attempt_rows
+from cloaca_core.engine.runtime import failpoints
+from cloaca_core.features.waits.node_waits import (
+    WaitOutcome,
+    outcome_of_message,
+    outcome_of_timeout,
+)
+from cloaca_core.features.waits.open_waits import OpenWait
+from cloaca_core.features.waits.records import ClosedWait, MessageRow, WaitTimeout
+from cloaca_core.features.waits.rows import (
+    is_of_message,
+    memo_of,
+    value_of_message,
+    value_of_timeout,
+)
+from cloaca_core.features.waits.wait_rows import WaitRows
+from cloaca_core.run.life import State
+from cloaca_core.run.merge import Change
+from cloaca_core.values.waits import SLEEP
+
+if TYPE_CHECKING:
+    from cloaca_core.features.steps.records import MemoRow
+    from cloaca_core.features.waits.body_waits import BodyWaits
+    from cloaca_core.features.waits.kernel_port import KernelPort
+    from cloaca_core.features.waits.mail import Mail
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.rows import AttemptRow
+    from cloaca_core.values.times.clock import Clock
+
+
+class WaitEnds:
+    """Belongs to the engine's loop. ``check`` is called with a run that may go on, or has nothing
+    more to do, after the end of a wait.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        bodies: BodyWaits,
+        mail: Mail,
+        kernel: KernelPort,
+        check: Callable[[ActiveRun], None],
+    ) -> None:
+        self._clock = clock
+        self._bodies = bodies
+        self._mail = mail
+        self._kernel = kernel
+        self._check = check
+
+    def by_message(self, run: ActiveRun, wait: OpenWait, message: MessageRow) -> None:
+        """The message ends a wait."""
+        node, task = run.graph.tasks[wait.key.task].wait, wait.key.task
+        if run.life.state is State.OVER:
+            return
+        if not wait.row.is_of_node:
+            self._remember(run, wait, value_of_message(message), message.number)
+        elif node is not None and not isinstance(node, Sleep):
+            outcome = outcome_of_message(node, run.graph.tasks[task].id, message.payload)
+            self._end_node(run, wait, outcome, message.number)
+
+    def by_time(self, run: ActiveRun, wait: OpenWait) -> None:
+        """The time of a wait is over, unless the table knows of a message that is unknown here."""
+        if run.life.state is State.OVER:
+            return
+        wait.ending = True
+        if wait.row.kind == SLEEP or wait.row.timed_out:
+            self._end_timed_out(run, wait)
+            return
+        row, seen = wait.row, run.open_waits().seen
+        timeout = WaitTimeout(run.id, row.task_id, row.kind, row.name, row.number, seen)
+        self._kernel.time_out(run, timeout, partial(self._is_decided, run, wait))
+
+    def _end_timed_out(self, run: ActiveRun, wait: OpenWait) -> None:
+        node, task_id = run.graph.tasks[wait.key.task].wait, wait.row.task_id
+        if wait.row.is_of_node and node is not None:
+            self._end_node(run, wait, outcome_of_timeout(node, task_id, self._clock.wall()), None)
+        else:
+            self._remember(run, wait, value_of_timeout(wait.row, self._clock.wall()), None)
+
+    def _is_decided(self, run: ActiveRun, wait: OpenWait, over: bool) -> None:
+        """The table has decided whether the time of a wait is over."""
+        if run.life.state is State.OVER or not run.open_waits().has(wait):
+            return
+        if over:
+            wait.row = wait.row._replace(timed_out=1)
+            self._end_timed_out(run, wait)
+        else:
+            wait.ending = False
+            self._mail.read(run, some_unnumbered=True)
+
+    def _end_node(
+        self, run: ActiveRun, wait: OpenWait, outcome: WaitOutcome, message: int | None
+    ) -> None:
+        failpoints.hit("wait.before_close")
+        run.open_waits().remove(wait)
+        closed, row = [wait.closed(message)], wait.row
+        self.conclude(run, wait.key.task, outcome, row.attempt, row.opened_at, closed)
+
+    def conclude(
+        self,
+        run: ActiveRun,
+        task: int,
+        outcome: WaitOutcome,
+        attempt: int,
+        opened_at: int,
+        closed: Sequence[ClosedWait] = (),
+    ) -> None:
+        """A node has ended, which was opened at this instant."""
+        now = self._clock.wall()
+        if isinstance(outcome, Change):
+            row = attempt_rows.of_node(run, task, attempt, opened_at, now, change=outcome)
+            run.size_bound += len((row.change or "").encode())
+            self._kernel.follow(run, run.plan.completed(task, outcome), [row], closed)
+        else:
+            row = attempt_rows.of_node(run, task, attempt, opened_at, now, error=outcome)
+            self._kernel.fail(run, task, row, f"{outcome.type}: {outcome.message}", closed)
+
+    def _remember(self, run: ActiveRun, wait: OpenWait, value: str, message: int | None) -> None:
+        """Note how the wait of a body has ended, for the body that is here or comes again."""
+        failpoints.hit("wait.before_close")
+        wait.ending = True
+        memo = memo_of(wait.row, value, self._clock.wall())
+        rows = WaitRows(closed=[wait.closed(message)], memos=[memo])
+        marks = self._marks_of_return(run, wait.key.task)
+        self._kernel.note(run, marks, rows, partial(self._remembered, run, wait, memo))
+
+    def _marks_of_return(self, run: ActiveRun, task: int) -> list[AttemptRow]:
+        """The state of a task whose body has left, and is to run again though other waits of it are
+        open: a next owner cannot tell that one is over.
+        """
+        waits = run.open_waits()
+        if task not in waits.left or len(waits.of(task)) == 1:
+            return []
+        run.latest[task] = attempt_rows.comes_again(run.latest[task])
+        return [run.latest[task]]
+
+    def _remembered(self, run: ActiveRun, wait: OpenWait, memo: MemoRow) -> None:
+        waits = run.open_waits()
+        is_open = waits.has(wait)  # else its attempt has ended meanwhile
+        waits.remove(wait)
+        if wait.attended:
+            self._bodies.go_on(wait, memo)
+        elif wait.cut_off and is_of_message(memo):
+            self._hand_on(run, wait, memo)
+        elif is_open:
+            waits.ended[wait.key] = memo  # for a body that has read its memos and comes here soon
+            if wait.key.task in waits.left:
+                self.run_again(run, wait.key.task)
+        self._check(run)
+
+    def _hand_on(self, run: ActiveRun, wait: OpenWait, memo: MemoRow) -> None:
+        """The body has cut its wait off, and would miss the message."""
+        if (other := run.open_waits().deliver(wait, memo)) is not None:
+            self._bodies.go_on(other, memo)
+            rows = WaitRows(closed=[other.closed()])
+            self._kernel.note(run, [], rows, partial(self._check, run))
+
+    def run_again(self, run: ActiveRun, task: int) -> None:
+        """A wait of a body that has left is over."""
+        run.resume[task] = run.open_waits().left.pop(task)
+        self._kernel.begin(run, [task])

@@ -1,0 +1,90 @@
+"""Reads the messages of runs that are ours, as far as they are not known."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from cloaca_core.errors import StoreError, StoreUnavailableError
+from cloaca_core.values.times.backoff import Backoff
+
+if TYPE_CHECKING:
+    from cloaca_core.features.waits.kernel_port import KernelPort
+    from cloaca_core.features.waits.part import WaitStore
+    from cloaca_core.features.waits.records import MessageRow
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.values.times.clock import Clock
+
+T = TypeVar("T")
+
+FIRST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 1.0
+"""Seconds between two tries to read while the database is away."""
+
+
+class Mail:
+    """Belongs to the engine's loop. ``came`` is called with a run whose messages were read."""
+
+    def __init__(
+        self,
+        store: WaitStore,
+        clock: Clock,
+        kernel: KernelPort,
+        came: Callable[[ActiveRun], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._kernel = kernel
+        self._came = came
+        self._loop = asyncio.get_running_loop()
+        self._reading: dict[ActiveRun, asyncio.Task[None]] = {}
+
+    def read(self, run: ActiveRun, *, some_unnumbered: bool = False) -> None:
+        """Read what was sent to the run and is not known here, unless that is under way; with
+        ``some_unnumbered`` there may be messages that have no number yet.
+        """
+        if run not in self._reading:
+            reading = self._read_messages(run, some_unnumbered=some_unnumbered)
+            self._reading[run] = self._loop.create_task(reading)
+
+    async def _read_messages(self, run: ActiveRun, *, some_unnumbered: bool) -> None:
+        """Read the unread messages of a run that are not known here; give numbers first to those
+        that have none yet.
+        """
+        waits, now = run.open_waits(), self._clock.wall()
+        told, seen = waits.told, waits.seen
+        try:
+            if some_unnumbered:
+                await _persistently(lambda: self._store.number_messages([run.id], now))
+            unread = await _persistently(lambda: self._store.messages([run.id], seen))
+        except StoreError as error:
+            del self._reading[run]
+            self._kernel.guarded(run, _give_up, error)
+        else:
+            del self._reading[run]  # first: more may have come while it was read
+            self._kernel.guarded(run, self._put, run, unread, told)
+
+    def _put(self, run: ActiveRun, unread: Sequence[MessageRow], told: int) -> None:
+        run.open_waits().put(unread, told)
+        self._came(run)
+
+    def forget(self, run: ActiveRun) -> None:
+        """The run is over, or not ours any more."""
+        if (reading := self._reading.pop(run, None)) is not None:
+            reading.cancel()
+
+
+async def _persistently(ask: Callable[[], Awaitable[T]]) -> T:
+    """The answer of the database, however long it cannot be reached."""
+    backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+    while True:
+        try:
+            return await ask()
+        except StoreUnavailableError:
+            await backoff.wait()
+
+
+def _give_up(error: StoreError) -> None:
+    """The waits of a run cannot be read, so it cannot go on."""
+    raise error

@@ -1,0 +1,162 @@
+"""Says why a run takes no message: finds the facts for the error, and makes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.definition.waits.kinds import REJECT
+from cloaca_core.errors import (
+    AlreadyDecidedError,
+    ApprovalRejectedError,
+    CloacaError,
+    ConfigError,
+    EventTimeoutError,
+    MailboxFullError,
+    RunStateError,
+    TaskNotFoundError,
+    no_run,
+    takes_no_message,
+)
+from cloaca_core.features.waits.decisions import Decided, decided_in
+from cloaca_core.run.restore import change_from_json
+from cloaca_core.values.namespace import short_name
+from cloaca_core.values.payloads.json_values import encode
+from cloaca_core.values.states import TaskStatus
+from cloaca_core.values.times.instants import instant_text
+from cloaca_core.values.waits import APPROVAL
+
+if TYPE_CHECKING:
+    from cloaca_core.engine.observe.run_reader import RunReader
+    from cloaca_core.features.waits.part import WaitStore
+    from cloaca_core.features.waits.records import NewMessage, Sent, WaitRow
+    from cloaca_core.run.rows import AttemptRow
+
+_LOOKED_AT: Final = 1_000
+"""Messages of a run among which a decision of a body is looked for."""
+_MAY_BE_OPEN: Final = ("Running", "Waiting", "Paused")
+_TIME_OVER: Final = EventTimeoutError.__name__
+"""Type of the error with which an approval fails that was not decided in time."""
+_REJECTED: Final = ApprovalRejectedError.__name__
+"""Type of the error with which one fails that was rejected."""
+
+
+class MessageRefusals:
+    """Belongs to the engine's loop. ``most`` messages of a run may be unread."""
+
+    def __init__(self, store: WaitStore, reader: RunReader, most: int) -> None:
+        self._store = store
+        self._reader = reader
+        self._most = most
+
+    async def of(self, message: NewMessage, sent: Sent) -> CloacaError:
+        """The error for a message that the store has refused."""
+        run_id, status = message.run_id, sent.status
+        match sent.refusal:
+            case "full":
+                return _full(run_id, self._most)
+            case "ended" if message.kind == APPROVAL:
+                return await self._too_late(run_id, message.name, status)
+            case "ended":
+                return takes_no_message(run_id, status)
+            case "decided":
+                decided = await self._decided(run_id, message.name)
+                return _decided_already(run_id, message.name, status, decided or Decided())
+            case _:
+                return _not_open(run_id, message.name, status)
+
+    async def of_decision(self, run_id: str, task_id: str, wait: WaitRow | None) -> CloacaError:
+        """The error for a decision without an open approval; ``wait`` is one whose time is over."""
+        if (row := await self._store.get_run(run_id)) is None:
+            return no_run(run_id)
+        if row.ended_at is not None:
+            return await self._too_late(run_id, task_id, row.status)
+        if wait is not None:
+            over = Decided(at=instant_text(wait.due_at))
+            return _decided_already(run_id, task_id, row.status, over)
+        if (decided := await self._decided(run_id, task_id)) is not None:
+            return _decided_already(run_id, task_id, row.status, decided)
+        tasks = await self._reader.task_ids(row)
+        if tasks and task_id not in tasks:
+            message = (
+                f"run {run_id} of {short_name(row.workflow)} has no task {task_id!r}, and none of "
+                "its bodies asks for an approval of that name now"
+            )
+            return TaskNotFoundError(message, task_id=task_id)
+        return _not_open(run_id, task_id, row.status)
+
+    async def of_wrong_decision(self, run_id: str, task_id: str, wrong: ConfigError) -> CloacaError:
+        """The error for a decision that is not asked for: it may be too late as well."""
+        decided, row = await self._decided(run_id, task_id), await self._store.get_run(run_id)
+        if decided is None or row is None:
+            return wrong
+        return _decided_already(run_id, task_id, row.status, decided)
+
+    async def _too_late(self, run_id: str, task_id: str, status: str) -> RunStateError:
+        """The error for a decision about a run that has ended. Whether the run ended soon after an
+        earlier decision is not for the second person to know: the error is the same.
+        """
+        if (decided := await self._decided(run_id, task_id)) is None:
+            return takes_no_message(run_id, status)
+        return _decided_already(run_id, task_id, status, decided)
+
+    async def _decided(self, run_id: str, task_id: str) -> Decided | None:
+        """Who has decided, and when: by a message that the run has not read, or by the record of
+        the task. None for a task that was not decided.
+        """
+        for message in await self._store.messages([run_id]):
+            if (message.kind, message.name) == (APPROVAL, task_id):
+                return decided_in(message.payload)
+        _, attempts = await self._reader.current_attempts(run_id)
+        its = [each for each in attempts if each.task_id == task_id]
+        latest = max(its, key=lambda each: each.attempt, default=None)
+        if latest is not None:
+            return _decided_by(latest)
+        return await self._decided_in_a_body(run_id, task_id)
+
+    async def _decided_in_a_body(self, run_id: str, name: str) -> Decided | None:
+        """The last decision of this name that the body of a task has taken."""
+        sent = await self._store.sent(run_id, _LOOKED_AT)
+        its = [each for each in sent if (each.kind, each.name) == (APPROVAL, name)]
+        taken = [each for each in its if each.taken_by not in (None, name)]
+        return decided_in(taken[-1].payload) if taken else None
+
+
+def _decided_by(row: AttemptRow) -> Decided | None:
+    """Who has decided an approval that ended with this record; None if it is of another task."""
+    if row.status == TaskStatus.FAILED and row.error_type in (_TIME_OVER, _REJECTED):
+        choice = REJECT if row.error_type == _REJECTED else ""
+        return Decided(at=instant_text(row.ended_at), choice=choice)
+    change = change_from_json(row.change or "{}")
+    decided = decided_in(encode(change.set.get(row.task_id)))
+    return decided if decided.choice and decided.at is not None else None
+
+
+def _full(run_id: str, most: int) -> MailboxFullError:
+    return MailboxFullError(
+        f"run {run_id} has {most:,} unread messages: it takes no more before it has read some",
+        run_id=run_id,
+        limit=most,
+    )
+
+
+def _decided_already(
+    run_id: str, task_id: str, status: str, decided: Decided
+) -> AlreadyDecidedError:
+    by, at = decided.by, decided.at
+    name = f"{task_id!r} of run {run_id}"
+    if at is not None and not decided.choice:
+        message = f"the time of {name} is over, since {at}"
+    else:
+        message = f"{name} is decided already" + (f", by {by} at {at}" if by else "")
+    return AlreadyDecidedError(
+        message, run_id=run_id, status=str(status), task_id=task_id, by=by, at=at
+    )
+
+
+def _not_open(run_id: str, task_id: str, status: str) -> RunStateError:
+    return RunStateError(
+        f"{task_id!r} of run {run_id}, which is {status}, waits for no decision",
+        run_id=run_id,
+        status=str(status),
+        accepted=_MAY_BE_OPEN,
+    )

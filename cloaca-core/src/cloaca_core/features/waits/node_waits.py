@@ -1,0 +1,153 @@
+"""Decides how a node that waits goes on: when its time is over, and what a message or the end of
+that time makes of it.
+
+Pure. The engine keeps the rows of waits and messages, and reads the clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias, assert_never, cast
+
+from cloaca_core.definition.waits.kinds import REJECT, Approval, NodeWait, Sleep, WaitFor
+from cloaca_core.errors import (
+    ApprovalRejectedError,
+    CloacaError,
+    ContextValueError,
+    DefinitionTypeError,
+    ScheduleError,
+    no_decision,
+    no_event,
+)
+from cloaca_core.run.merge import UNCHANGED, Change
+from cloaca_core.values.missing import Missing
+from cloaca_core.values.payloads.json_values import JsonValue, copy_value, decode, shown_path
+from cloaca_core.values.times.instants import Instant, instant_text, read_instant
+
+
+class WaitFailed(NamedTuple):
+    """The node fails for good with an error of this type and message."""
+
+    type: str
+    message: str
+
+
+WaitOutcome: TypeAlias = Change | WaitFailed
+"""The end of a node: Completed with a change, or Failed."""
+
+
+def due_at(
+    wait: NodeWait, task_id: str, opened_at: Instant, given: Mapping[str, JsonValue]
+) -> Instant | None:
+    """The instant at which the wait is over by time, perhaps a past one; None if it has no such
+    end. ``given`` is the node's context.
+
+    ``ContextValueError`` if that does not have an instant where the node looks for one.
+    """
+    match wait:
+        case Sleep():
+            if wait.until is not None:
+                return wait.until
+            if wait.until_key is not None:
+                return _found(task_id, wait.until_key, given)
+            return opened_at + _us(_given(wait.seconds))
+        case WaitFor() | Approval():
+            return None if wait.timeout is None else opened_at + _us(wait.timeout)
+        case _:
+            assert_never(wait)
+
+
+def outcome_of_message(wait: WaitFor | Approval, task_id: str, payload: str) -> WaitOutcome:
+    """The end of a node that has received a message, by the JSON of its payload. That of an
+    approval is the decision: ``choice``, ``by``, ``at``, ``note``, ``data``.
+    """
+    value = decode(payload)
+    if isinstance(wait, Approval):
+        return _decided(wait, task_id, cast("dict[str, JsonValue]", value))
+    return Change({task_id: value}, [])
+
+
+def outcome_of_timeout(wait: NodeWait, task_id: str, now: Instant) -> WaitOutcome:
+    """The end of a node whose time is over."""
+    match wait:
+        case Sleep():
+            return UNCHANGED
+        case WaitFor():
+            if isinstance(wait.default, Missing):
+                return _failed(no_event(task_id, wait.event, _given(wait.timeout)))
+            return Change({task_id: copy_value(wait.default)}, [])
+        case Approval():
+            if isinstance(wait.default, Missing):
+                return _failed(no_decision(task_id, task_id, _given(wait.timeout)))
+            return _decided(wait, task_id, decision(wait.default, at=now))
+        case _:
+            assert_never(wait)
+
+
+def decision(
+    choice: str,
+    *,
+    at: Instant,
+    by: str | None = None,
+    note: str | None = None,
+    data: JsonValue = None,
+) -> dict[str, JsonValue]:
+    """A decision as the payload of its message, and the context, have it."""
+    return {"choice": choice, "by": by, "at": instant_text(at), "note": note, "data": data}
+
+
+def choice_of(wait: NodeWait, task_id: str, change: Change) -> str | None:
+    """The choice of an approval that is Completed with this change; None for a node of another
+    kind, and for one that was none when it ended: an earlier version had a body in its place.
+    """
+    decided = change.set.get(task_id)
+    if not isinstance(wait, Approval) or not isinstance(decided, dict):
+        return None
+    choice = decided.get("choice")
+    return choice if isinstance(choice, str) else None
+
+
+def _decided(wait: Approval, task_id: str, made: dict[str, JsonValue]) -> WaitOutcome:
+    if wait.reject_policy == "fail" and made["choice"] == REJECT:
+        by = f" by {made['by']}" if made.get("by") else ""
+        note = f": {made['note']}" if made.get("note") else ""
+        message = f"task {task_id!r} was rejected{by}{note}"
+        return _failed(ApprovalRejectedError(message, task_id=task_id))
+    return Change({task_id: made}, [])
+
+
+def _failed(error: CloacaError) -> WaitFailed:
+    return WaitFailed(type(error).__name__, str(error))
+
+
+def _found(task_id: str, keys: tuple[str, ...], given: Mapping[str, JsonValue]) -> Instant:
+    """The instant at this place in the context."""
+    place = ".".join(keys)
+    value: object = given
+    for key in keys:
+        if not isinstance(value, Mapping) or key not in value:
+            raise ContextValueError(
+                f"task {task_id!r} sleeps until the instant at {shown_path(place)}, which its "
+                "context does not have",
+                path=place,
+            )
+        value = value[key]
+    try:
+        return read_instant(place, value if isinstance(value, str) else None)
+    except (ScheduleError, DefinitionTypeError):
+        raise ContextValueError(
+            f"task {task_id!r} sleeps until the instant at {shown_path(place)}, where its context "
+            f"has {value!a:.80}: expected a text with a date, a time and an offset from UTC, such "
+            "as 2026-03-29T02:30:00+01:00",
+            path=place,
+        ) from None
+
+
+def _given(seconds: float | None) -> float:
+    assert seconds is not None, "a wait that is over by time has one"
+    return seconds
+
+
+def _us(seconds: float) -> int:
+    return math.ceil(seconds * 1e6)

@@ -1,0 +1,161 @@
+"""Operations that send messages to runs: events, and decisions of people."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from cloaca_core.engine.calls.arguments import checked_limit, checked_run_id
+from cloaca_core.engine.calls.orders import checked_order
+from cloaca_core.engine.calls.waiting import heed_cancel
+from cloaca_core.errors import ConfigTypeError, ContextValueError
+from cloaca_core.features.definitions.names import looked_up, name_to_look_up
+from cloaca_core.features.steering.results import Steered
+from cloaca_core.features.waits.approvals import OpenApproval, open_approvals
+from cloaca_core.features.waits.decisions import Decision
+from cloaca_core.features.waits.records import NewMessage
+from cloaca_core.store.outbox import delivered
+from cloaca_core.values.payloads.json_values import JsonValue, encode, normalise
+from cloaca_core.values.payloads.value_forms import form_of
+from cloaca_core.values.text import checked_text
+from cloaca_core.values.waits import EVENT
+
+if TYPE_CHECKING:
+    from cloaca_core.assembly.engine import Engine
+    from cloaca_core.client.host import EngineHost
+    from cloaca_core.engine.calls.call import Call
+    from cloaca_core.engine.calls.operation import Caller
+    from cloaca_core.features.waits.records import OpenApprovalRow, Sent
+    from cloaca_core.store.outbox import Outbox
+    from cloaca_core.values import option_names
+
+
+class Send(NamedTuple):
+    """Send an event to a run."""
+
+    run_id: str
+    event: str
+    payload: object = None
+    key: str | None = None
+    by: str | None = None
+
+    def call(self, caller: Caller) -> Call[Steered]:
+        """See ``Operation``."""
+        message = self._message(caller.host)
+        return caller.act(lambda engine: engine.messages.send(_now(engine, message)), _steered)
+
+    def outgoing(self, caller: Caller) -> tuple[Outbox, NewMessage]:
+        """The event that its sender writes, and the outbox to write it with."""
+        heed_cancel()
+        engine = caller.host.engine
+        return engine.outbox, _now(engine, self._message(caller.host))
+
+    def _message(self, host: EngineHost) -> NewMessage:
+        return _event(
+            host, checked_run_id(self.run_id), self.event, self.payload, self.key, self.by
+        )
+
+
+class Approve(NamedTuple):
+    """Send the decision of an approval that is open."""
+
+    run_id: str
+    task_id: str
+    choice: str = "approve"
+    data: object = None
+    note: str | None = None
+    by: str | None = None
+
+    def call(self, caller: Caller) -> Call[Steered]:
+        """See ``Operation``."""
+        checked = checked_run_id(self.run_id)
+        decision = Decision(
+            name=checked_text("task_id", self.task_id),
+            choice=checked_text("choice", self.choice),
+            by=checked_order("approve", None, self.by).asked_by,
+            note=None if self.note is None else checked_text("note", self.note),
+            data=normalise(_dumped(self.data), "data"),
+        )
+        _text_of(caller.host, decision.data, "data")
+        return caller.act(lambda engine: engine.messages.decide(checked, decision), _steered)
+
+
+class WaitingForPeople(NamedTuple):
+    """The open approvals, oldest first."""
+
+    workflow_name: str | None = None
+    limit: int = 100
+
+    def call(self, caller: Caller) -> Call[list[OpenApproval]]:
+        """See ``Operation``."""
+        most, host = checked_limit(self.limit), caller.host
+        full_name = name = None
+        if self.workflow_name is not None:
+            full_name = host.registry.full_name(self.workflow_name)
+            name = name_to_look_up(host, self.workflow_name)
+
+        async def answer(engine: Engine) -> list[OpenApprovalRow]:
+            workflow = None if full_name is None else await looked_up(engine, name, full_name)
+            return await engine.messages.open_approvals(most, workflow)
+
+        return caller.act(answer, open_approvals)
+
+
+def first_message(host: EngineHost, send: tuple[str, object], by: str | None) -> NewMessage:
+    """The message that a new run begins with; ``run_id`` is still to be filled in."""
+    event, payload = _pair(send)
+    return _now(host.engine, _event(host, "", event, payload, None, by))
+
+
+def written(message: NewMessage, sent: Sent | None) -> Steered:
+    """The answer of an outbox for a message that it was to write."""
+    return _steered(delivered(message, sent))
+
+
+def _event(
+    host: EngineHost, run_id: str, event: str, payload: object, key: str | None, by: str | None
+) -> NewMessage:
+    """A checked message, without its id and time."""
+    return NewMessage(
+        id="",
+        run_id=run_id,
+        kind=EVENT,
+        name=checked_text("event", event),
+        payload=_text_of(host, normalise(payload, "payload"), "payload"),
+        dedupe_key=None if key is None else checked_text("key", key),
+        sent_by=checked_order("send", None, by).asked_by,
+        sent_at=0,
+    )
+
+
+def _text_of(host: EngineHost, value: JsonValue, name: str) -> str:
+    """The value as JSON, unless it is too long."""
+    text, most = encode(value), host.config.max_context_bytes
+    if (size := len(text.encode())) > most:
+        raise ContextValueError(f"{name} is {size} bytes long; max_context_bytes is {most}")
+    return text
+
+
+def _steered(sent: Sent) -> Steered:
+    return Steered(cast("option_names.RunStatus", str(sent.status)), sent.changed)
+
+
+def _now(engine: Engine, message: NewMessage) -> NewMessage:
+    """The message as it is sent, with an id and the time; any thread may ask."""
+    return message._replace(id=engine.ids.next(), sent_at=engine.store.wall())
+
+
+def _pair(send: object) -> tuple[str, object]:
+    if not isinstance(send, tuple) or len(send) != 2:
+        raise ConfigTypeError(
+            f"send must be a pair of an event and its payload, got {send!r:.80}", field="send"
+        )
+    return cast("tuple[str, object]", send)
+
+
+def _dumped(data: object) -> object:
+    """JSON types for a dataclass or a model; anything else as it is."""
+    kind = type(data)
+    if dataclasses.is_dataclass(kind) or hasattr(kind, "model_dump"):
+        return form_of(kind).dump(data)
+    return data

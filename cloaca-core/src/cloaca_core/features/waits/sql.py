@@ -1,0 +1,65 @@
+"""Waits and messages in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from cloaca_core.features.waits.records import (
+    MessageRow,
+    NewMessage,
+    OpenApprovalRow,
+    Sent,
+    WaitRow,
+)
+from cloaca_core.store.sql.base import SqlPart, steps_of
+from cloaca_core.store.sql.queries import Statement
+
+
+class SqlWaits(SqlPart):
+    """The operations on waits and messages. Contracts: see ``WaitStore``."""
+
+    async def waits(self, run_ids: Collection[str]) -> list[WaitRow]:
+        ids = self._dialect.array(run_ids)
+        return list(map(WaitRow._make, await self._read(self._queries.waits.list_waits, ids=ids)))
+
+    async def messages(self, run_ids: Collection[str], after: int = 0) -> list[MessageRow]:
+        ids = self._dialect.array(run_ids)
+        rows = await self._read(self._queries.waits.list_unread, ids=ids, after=after)
+        return list(map(MessageRow._make, rows))
+
+    async def sent(self, run_id: str, limit: int) -> list[MessageRow]:
+        rows = await self._read(self._queries.waits.list_sent, run_id=run_id, limit=limit)
+        return list(map(MessageRow._make, rows))
+
+    async def send(self, message: NewMessage, most: int) -> Sent | None:
+        q, lock = self._queries.waits, self._queries.steering.lock_steered
+        known = {**message._asdict(), "ids": self._dialect.array([message.run_id])}
+        known |= {"most": most, "now": message.sent_at}
+        before = [lock, *self._numbering]
+        add = [q.insert_message, q.note_message, q.wake_waiting, q.count_messages]
+        answers = await self._dialect.write(steps_of([*before, *add, q.message_sent], known))
+        inserted, found = answers[len(before)], answers[-1]
+        if not found:
+            return None
+        ((status, number, refusal),) = found
+        if number is None:
+            return Sent(status, None, changed=False, refusal=refusal)
+        return Sent(status, int(number), changed=bool(inserted))
+
+    async def number_messages(self, run_ids: Collection[str], now: int) -> None:
+        known = {"ids": self._dialect.array(run_ids), "now": now}
+        lock = self._queries.steering.lock_steered
+        await self._dialect.write(steps_of([lock, *self._numbering], known))
+
+    @property
+    def _numbering(self) -> list[Statement]:
+        """The statements that give numbers to the messages of locked runs."""
+        q = self._queries.waits
+        return [q.number_messages, q.drop_repeated, q.wake_waiting, q.count_messages]
+
+    async def open_approvals(
+        self, limit: int, workflow: str | None = None
+    ) -> list[OpenApprovalRow]:
+        listing = self._queries.waits.list_open_approvals
+        rows = await self._read(listing, limit=limit, workflow=workflow)
+        return list(map(OpenApprovalRow._make, rows))

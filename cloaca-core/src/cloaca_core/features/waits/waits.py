@@ -1,0 +1,284 @@
+"""Opens the waits of runs that are ours, those of nodes and of bodies; looks when they are over.
+
+A wait is over by a message or by time. Messages are read when a commit or the news have told of
+some that are not known; so no message is missed that came while a wait was being opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
+
+from cloaca_core.definition.waits.kinds import Sleep
+from cloaca_core.engine.record import attempt_rows
+from cloaca_core.engine.runtime import failpoints
+from cloaca_core.errors import CloacaError, name_taken
+from cloaca_core.features.waits.ends import WaitEnds
+from cloaca_core.features.waits.mail import Mail
+from cloaca_core.features.waits.node_waits import due_at, outcome_of_timeout
+from cloaca_core.features.waits.open_waits import OpenWait, OpenWaits, WaitKey
+from cloaca_core.features.waits.records import ClosedWait, NewMessage
+from cloaca_core.features.waits.rows import row_of_body, row_of_message, row_of_node
+from cloaca_core.features.waits.wait_rows import WaitRows
+from cloaca_core.run.life import State
+from cloaca_core.run.restore import resumption
+from cloaca_core.values.times.instants import SECOND
+from cloaca_core.values.waits import APPROVAL
+
+if TYPE_CHECKING:
+    from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.features.steps.memos import BodyCall
+    from cloaca_core.features.waits.asked_wait import AskedWait
+    from cloaca_core.features.waits.body_waits import BodyWaits
+    from cloaca_core.features.waits.kernel_port import KernelPort
+    from cloaca_core.features.waits.part import WaitStore
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.restore import Resume
+    from cloaca_core.run.rows import AttemptRow
+    from cloaca_core.values.times.clock import Clock
+
+
+class OwnedRuns(Protocol):
+    """The runs that this runner owns."""
+
+    def get(self, run_id: str) -> ActiveRun | None:
+        """The run of this id, if it is ours."""
+
+
+class Waits:
+    """Belongs to the engine's loop."""
+
+    def __init__(
+        self,
+        store: WaitStore,
+        evict_after: float,
+        runs: OwnedRuns,
+        clock: Clock,
+        bodies: BodyWaits,
+        kernel: KernelPort,
+    ) -> None:
+        self._linger = round(evict_after * SECOND)
+        self._runs = runs
+        self._clock = clock
+        self._bodies = bodies
+        self._kernel = kernel
+        self._loop = asyncio.get_running_loop()
+        self._timers: dict[ActiveRun, asyncio.TimerHandle] = {}
+        self._mail = Mail(store, clock, kernel, self.check)
+        self._ends = WaitEnds(clock, bodies, self._mail, kernel, self.check)
+
+    # -- begin -------------------------------------------------------------------------------
+
+    def takes(self, run: ActiveRun, task: int, resume: Resume) -> bool:
+        """Whether a task that was to start waits instead: a node, or one whose body has left in a
+        wait that is still open.
+        """
+        if run.graph.tasks[task].wait is not None:
+            return True
+        return resume.has_left and run.waits is not None and task in run.waits.left
+
+    def attend(self, run: ActiveRun, task: int, resume: Resume) -> None:
+        """Open such a node, unless an earlier owner has; who closes a wait begins its task."""
+        is_node = run.graph.tasks[task].wait is not None
+        if is_node and not self._is_open(run, task, resume.attempt):
+            self._open(run, task, resume)
+
+    def _is_open(self, run: ActiveRun, task: int, attempt: int) -> bool:
+        """Whether the node waits already: an earlier owner has opened it."""
+        if run.waits is None:
+            return False
+        return any(wait.row.attempt == attempt for wait in run.waits.of(task))
+
+    def _open(self, run: ActiveRun, task: int, resume: Resume) -> None:
+        """Open a node. A sleep that is over by now only gets its end."""
+        node, task_id = run.graph.tasks[task].wait, run.graph.tasks[task].id
+        now = self._clock.wall()
+        assert node is not None
+        try:
+            due = due_at(node, task_id, now, run.plan.contexts.given(task))
+        except CloacaError as error:
+            row = attempt_rows.of_node(run, task, resume.attempt, now, now, error=error)
+            self._kernel.fail(run, task, row, f"{row.error_type}: {row.error_message}")
+            return
+        if isinstance(node, Sleep) and due is not None and due <= now:
+            self._ends.conclude(
+                run, task, outcome_of_timeout(node, task_id, now), resume.attempt, now
+            )
+            return
+        mark = attempt_rows.of_node(run, task, resume.attempt, now)
+        run.latest[task] = mark
+        wait = run.open_waits().add(task, row_of_node(node, mark, due))
+        self._write(run, wait, [mark])
+
+    def _write(self, run: ActiveRun, wait: OpenWait, marks: Sequence[AttemptRow] = ()) -> None:
+        """Have the row of a wait written."""
+        run.open_waits().opening += 1
+        rows = WaitRows(opened=[wait.row])
+        self._kernel.note(run, marks, rows, partial(self._opened, run, wait))
+
+    def _opened(self, run: ActiveRun, wait: OpenWait) -> None:
+        """The row of a wait is durable. Those that open together are looked at once, as there may
+        be thousands.
+        """
+        failpoints.hit("wait.after_open")
+        waits = run.open_waits()
+        wait.durable = True
+        waits.opening -= 1
+        if not waits.opening:
+            self.check(run)
+
+    # -- messages ----------------------------------------------------------------------------
+
+    def told(self, run: ActiveRun, messages: int) -> None:
+        """So many messages were sent to a run of ours."""
+        if run.waits is not None and messages > run.waits.told:
+            run.waits.told = messages
+            self.check(run)
+
+    def came(self, message: NewMessage, number: int) -> None:
+        """This program has sent a message, which has this number, to a run that may be ours."""
+        run = self._runs.get(message.run_id)
+        if run is None or run.waits is None or run.life.state is State.OVER:
+            return
+        if run.waits.append(row_of_message(message, number)):
+            self._kernel.guarded(run, self.check, run)
+        else:
+            self._kernel.guarded(run, self.told, run, number)
+
+    # -- go on -------------------------------------------------------------------------------
+
+    def check(self, run: ActiveRun) -> None:
+        """End what is over, look again when something else may be, and let the run go if nothing of
+        it can go on before.
+        """
+        waits, life = run.waits, run.life
+        if waits is None or life.state in (State.OVER, State.LEAVING):
+            return
+        if life.state is not State.CANCELLING:
+            if waits.has_news:  # first: a message that has come wins against time
+                self._mail.read(run)
+                return
+            bodies_only = life.state is State.PAUSING
+            for wait, message in waits.matches(bodies_only=bodies_only):
+                self._ends.by_message(run, wait, message)
+            for wait in waits.due(self._clock.wall(), bodies_only=bodies_only):
+                self._ends.by_time(run, wait)
+        if run.life.state is not State.OVER:
+            self._look_again(run, waits)
+            self._kernel.look(run)
+
+    def _look_again(self, run: ActiveRun, waits: OpenWaits) -> None:
+        """Check the run when its first wait is over by time, or it has stayed here for long."""
+        self._disarm(run)
+        if run.life.state is State.CANCELLING:
+            return
+        bodies_only = run.life.state is State.PAUSING
+        now, instants = self._clock.wall(), []
+        if (due := waits.next_due(bodies_only=bodies_only)) is not None:
+            instants.append(due)
+        if (since := waits.newest_for_event()) is not None and since + self._linger > now:
+            instants.append(since + self._linger)
+        if instants:
+            seconds = max(0.0, (min(instants) - now) / SECOND)
+            check = partial(self._kernel.guarded, run, self.check, run)
+            self._timers[run] = self._loop.call_later(min(seconds, _LONGEST_TIMER), check)
+
+    def _disarm(self, run: ActiveRun) -> None:
+        if (timer := self._timers.pop(run, None)) is not None:
+            timer.cancel()
+
+    # -- bodies ------------------------------------------------------------------------------
+
+    def begin(self, call: BodyCall, asked: AskedWait) -> None:
+        """A body waits. It finds a wait that it had begun before it left or was lost, and how one
+        has ended meanwhile.
+        """
+        attempt, run = call.attempt, call.attempt.owner
+        waits, now = run.open_waits(), self._clock.wall()
+        if asked.kind == APPROVAL and (other := self._asker(run, attempt.index, asked.name)):
+            self._bodies.refuse(call, name_taken(attempt.task_id, asked.name, other))
+            return
+        key = WaitKey(attempt.index, asked.number, asked.kind, asked.name)
+        memo, wait = waits.ended.pop(key, None), waits.get(key)
+        if memo is None:
+            memo = waits.undelivered.pop((attempt.index, asked.kind, asked.name), None)
+        if memo is not None and memo.input_hash == asked.input_hash:
+            self._bodies.answer(call, memo)
+            return
+        if wait is None or not _goes_on(wait, attempt, asked):
+            wait = waits.add(attempt.index, row_of_body(attempt, asked, now))
+            self._write(run, wait)
+        self._bodies.attend(call, wait, may_leave=asked.may_leave)
+        self.check(run)
+
+    def _asker(self, run: ActiveRun, task: int, name: str) -> str | None:
+        """Another task that is decided by this name: people could not tell them apart."""
+        if (node := run.graph.position.get(name, task)) != task:
+            return run.graph.tasks[node].id
+        for wait in run.open_waits():
+            if (wait.row.kind, wait.row.name) == (APPROVAL, name) and wait.key.task != task:
+                return wait.row.task_id
+        return None
+
+    def withdraw(self, call: BodyCall) -> None:
+        """A body has cut its own wait off. An end that is on the way to the table is kept: if a
+        message makes it, the body gets that where it waits for it next.
+        """
+        wait = self._bodies.withdraw(call)
+        if wait is None:
+            return
+        if wait.ending:
+            wait.cut_off = True
+            return
+        run = call.attempt.owner
+        run.open_waits().remove(wait)
+        rows = WaitRows(closed=[wait.closed()])
+        self._kernel.note(run, [], rows, partial(self.check, run))
+
+    def has_left(self, attempt: Attempt) -> None:
+        """The body of an attempt has left in a wait: it runs again when a wait of it is over."""
+        failpoints.hit("body.left")
+        run, task, waits = attempt.owner, attempt.index, attempt.owner.open_waits()
+        for wait in waits.of(task):
+            self._bodies.forget(wait)
+        row = attempt_rows.has_left(attempt)
+        run.latest[task] = row
+        waits.left[task] = resumption(row, attempt.uncounted)
+        self._kernel.note(run, [row], None, partial(self._is_away, run, task))
+
+    def _is_away(self, run: ActiveRun, task: int) -> None:
+        waits = run.open_waits()
+        if task in waits.left and not waits.of(task) and run.life.state is not State.OVER:
+            self._ends.run_again(run, task)
+        self.check(run)
+
+    # -- forget ------------------------------------------------------------------------------
+
+    def close_of(self, run: ActiveRun, task: int) -> list[ClosedWait]:
+        """The waits of a task whose attempt has ended: they are to be closed with it."""
+        if run.waits is None:
+            return []
+        open_waits = run.waits.of(task)
+        for wait in open_waits:
+            run.waits.remove(wait)
+            self._bodies.forget(wait)
+        run.waits.forget_ended(task)
+        return [wait.closed() for wait in open_waits]
+
+    def forget(self, run: ActiveRun) -> None:
+        """The run is over, or not ours any more."""
+        self._disarm(run)
+        self._mail.forget(run)
+        for wait in run.waits or ():
+            self._bodies.forget(wait)
+
+
+_LONGEST_TIMER: Final = 86_400.0
+"""Seconds; a timer that comes early looks again."""
+
+
+def _goes_on(wait: OpenWait, attempt: Attempt, asked: AskedWait) -> bool:
+    """Whether a wait that is open already is the one that this body asks for."""
+    return wait.row.attempt == attempt.number and wait.row.input_hash == asked.input_hash

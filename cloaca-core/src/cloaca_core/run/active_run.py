@@ -1,0 +1,181 @@
+"""A run that this runner owns: its plan, and the facts known about it. Only data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from cloaca_core.definition.recorded import when_ended_rows
+from cloaca_core.features.waits.open_waits import OpenWaits
+from cloaca_core.run.graph import PlanGraph, plan_graph
+from cloaca_core.run.life import Life
+from cloaca_core.run.limit_clock import LimitClock
+from cloaca_core.run.planner import DefaultRule, RunPlan
+from cloaca_core.run.restore import Restored, Resume
+from cloaca_core.values.payloads.json_values import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.run.merge import Change
+    from cloaca_core.run.replacements import Keys
+    from cloaca_core.run.rows import AttemptRow, RunRow
+    from cloaca_core.run.watcher import BodySpans
+    from cloaca_core.values.payloads.json_values import JsonValue
+
+
+class ActiveRun:
+    """Belongs to the engine's loop; bodies read only ``id``, ``epoch``, ``size_bound``, ``graph``
+    ``spans`` and ``cancelled``.
+
+    ``size_bound`` is at least the encoded size of every context of the run so far, in bytes.
+    ``life`` says what is to become of it, ``limit`` when its time is up. ``depth`` is how many runs
+    above it wait for it, each in a body of ours. ``waits`` are its open waits, None before the
+    first one. ``home`` is the collection of a runner's runs that it came to. ``spans`` are those
+    that its bodies make, None unless the program traces. ``lines`` counts the log lines of its
+    bodies that were handed to the journal.
+    """
+
+    __slots__ = (
+        "depth",
+        "epoch",
+        "graph",
+        "home",
+        "id",
+        "latest",
+        "life",
+        "limit",
+        "lines",
+        "plan",
+        "recovered",
+        "resume",
+        "row",
+        "size_bound",
+        "spans",
+        "waits",
+    )
+
+    def __init__(
+        self,
+        row: RunRow,
+        graph: PlanGraph,
+        run_input: dict[str, JsonValue],
+        restored: Restored,
+        *,
+        default_rule: DefaultRule,
+        patches: Mapping[int, Change] | None = None,
+        replacements: Sequence[Keys] = (),
+    ) -> None:
+        self.id: str = row.id
+        self.epoch: int = row.epoch
+        self.row: RunRow = row
+        self.lines: int = 0
+        self.graph: PlanGraph = graph
+        self.plan: RunPlan = RunPlan(
+            graph,
+            run_input,
+            default_rule=default_rule,
+            known=restored.known,
+            patches=patches,
+            replacements=replacements,
+            begun=_seen(restored.resume) if restored.resume else None,
+        )
+        self.resume: dict[int, Resume] = restored.resume
+        self.latest: dict[int, AttemptRow] = restored.latest
+        self.recovered: bool = row.recoveries > 0
+        self.life: Life = Life()
+        self.limit: LimitClock = LimitClock(row.stood_still)
+        self.size_bound: int = len(row.input.encode())
+        if restored.latest:
+            changes = [past.change.encode() for past in restored.latest.values() if past.change]
+            self.size_bound += sum(map(len, changes))
+        if patches:
+            self._count([change.set for change in patches.values()])
+        if replacements:
+            self._count(replacements)
+        self.depth: int = 0
+        self.home: object = None
+        self.waits: OpenWaits | None = None
+        self.spans: BodySpans | None = None
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether its bodies are asked to end, or were. Any thread may ask."""
+        return self.life.cancel is not None
+
+    def open_waits(self) -> OpenWaits:
+        """Its waits; it has some from now on."""
+        if self.waits is None:
+            self.waits = OpenWaits(self.row.messages)
+        return self.waits
+
+    def ready_at(self, task_id: str) -> int | None:
+        """Since when the first attempt of a task could begin: the run, or the last of the tasks
+        that it depends on. None if the run has had another owner, or a dependency is not known.
+        """
+        needed = self.graph.dependencies[self.graph.position[task_id]]
+        if self.epoch > 1:
+            return None
+        if not needed:
+            return self.row.claimable_at or self.row.created_at
+        ends = [row.ended_at for task in needed if (row := self.latest.get(task)) is not None]
+        known = [at for at in ends if at is not None]
+        return max(known) if len(known) == len(needed) else None
+
+    def replace(self, replacements: Sequence[Keys]) -> None:
+        """Keys were replaced: these are all replacements so far."""
+        self._count(replacements[self.plan.contexts.replacements :])
+        self.plan.contexts.replace(replacements)
+
+    def _count(self, written: Sequence[Keys]) -> None:
+        self.size_bound += sum([len(encode(dict(keys)).encode()) for keys in written])
+
+
+def _seen(resume: Mapping[int, Resume]) -> dict[int, int]:
+    """How many replacements of keys the tasks have seen that have begun before."""
+    return {task: each.seen for task, each in resume.items() if each.seen is not None}
+
+
+class ActiveRunFactory:
+    """Makes the active runs of one runner; the graph of a workflow is computed once."""
+
+    def __init__(self, default_rule: DefaultRule) -> None:
+        self._default_rule = default_rule
+        self._graphs: WeakKeyDictionary[Workflow, PlanGraph] = WeakKeyDictionary()
+
+    def graph_of(self, workflow: Workflow) -> PlanGraph:
+        """The graph of a workflow."""
+        graph = self._graphs.get(workflow)
+        if graph is None:
+            graph = plan_graph(workflow)._replace(
+                time_limit=workflow.time_limit,
+                when_ended=when_ended_rows(workflow),
+                pauses=workflow.exhausted_policy == "pause",
+            )
+            self._graphs[workflow] = graph
+        return graph
+
+    def make(
+        self,
+        row: RunRow,
+        graph: PlanGraph,
+        run_input: dict[str, JsonValue],
+        past: Restored | None = None,
+        patches: Mapping[int, Change] | None = None,
+        replacements: Sequence[Keys] = (),
+    ) -> ActiveRun:
+        """A run with this input and past; without a past, no task has begun. ``patches`` are
+        written just before the tasks of these indices, ``replacements`` before tasks that start
+        from now on.
+        """
+        known = Restored({}, {}, {}) if past is None else past
+        return ActiveRun(
+            row,
+            graph,
+            run_input,
+            known,
+            default_rule=self._default_rule,
+            patches=patches,
+            replacements=replacements,
+        )

@@ -1,0 +1,134 @@
+"""The data that each task of a run sees when it starts, and hands on to the tasks that follow.
+
+The values that tasks share are computed once. It decides nothing: the plan says when a task is
+ready and when it has ended. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cloaca_core.run.graph import Node, NodeGraph
+from cloaca_core.run.merge import UNTOUCHED, Change, Flow, changed, merged, view
+from cloaca_core.run.replacements import Keys, Replacements
+from cloaca_core.values.payloads.json_values import JsonValue
+
+
+class Contexts:
+    """``replacements`` is how many replacements of keys there are; ``patches`` are written just
+    before the tasks of these indices.
+    """
+
+    __slots__ = (
+        "_any_completed",
+        "_given",
+        "_graph",
+        "_merged",
+        "_out",
+        "_patches",
+        "_replaced",
+        "_viewed",
+        "input",
+        "replacements",
+    )
+
+    def __init__(
+        self,
+        graph: NodeGraph[Node],
+        run_input: dict[str, JsonValue],
+        patches: Mapping[int, Change] | None = None,
+        replacements: Sequence[Keys] = (),
+    ) -> None:
+        self._graph = graph
+        self.input: dict[str, JsonValue] = run_input
+        self._given: dict[int, Flow] = {}
+        self._out: dict[int, Flow] = {}
+        self._patches = patches or {}
+        self._replaced: Replacements | None = None
+        self.replacements: int = 0
+        self._merged: tuple[tuple[int, ...], Flow] = ((), UNTOUCHED)
+        self._viewed: tuple[Flow, dict[str, JsonValue]] | None = None
+        self._any_completed = False
+        if replacements:
+            self.replace(replacements)
+
+    # -- facts -------------------------------------------------------------------------------
+
+    def replace(self, replacements: Sequence[Keys]) -> None:
+        """Keys were replaced: these are all replacements so far, those that are known included.
+        Tasks that enter from now on see them.
+        """
+        for keys in replacements[self.replacements :]:
+            if self._replaced is None:
+                self._replaced = Replacements(self._graph.ancestors)
+            self._replaced.add(keys)
+            self.replacements += 1
+
+    def enter(self, task: int, replacements: int | None = None) -> None:
+        """The dependencies of a task are final: it sees what they hand on and so many of the
+        replacements, or all.
+        """
+        flow, needed = UNTOUCHED, self._graph.dependencies[task]
+        if len(needed) == 1:
+            flow = self._out[needed[0]]
+        elif needed:
+            if self._merged[0] != needed:  # tasks of one layer often depend on the same ones
+                flows = [self._out[dependency] for dependency in needed]
+                self._merged = (needed, merged(flows, self._ancestors))
+            flow = self._merged[1]
+        if self._replaced is not None:
+            seen = self.replacements if replacements is None else replacements
+            flow = self._replaced.start(task, seen, flow)
+        if (patch := self._patches.get(task)) is not None:
+            flow = changed(flow, patch, task)
+        self._given[task] = flow
+
+    def leave(self, task: int, change: Change | None) -> None:
+        """The task has completed with this change; or else it hands on what it was given."""
+        flow = self._given.pop(task)
+        if change is not None:
+            self._any_completed = True
+            flow = changed(flow, change, task)
+        self._out[task] = flow
+
+    # -- questions ---------------------------------------------------------------------------
+
+    def given(self, task: int) -> dict[str, JsonValue]:
+        """The data that a task sees which has entered and not left. Tasks that see the same share
+        it: do not change it.
+        """
+        flow = self._given[task]
+        if flow is UNTOUCHED:
+            return self.input
+        if self._viewed is None or self._viewed[0] is not flow:
+            self._viewed = (flow, view(self.input, flow))
+        return self._viewed[1]
+
+    def seen_by(self, task: int) -> int:
+        """How many replacements of keys the task has seen, or sees when it starts."""
+        return 0 if self._replaced is None else self._replaced.seen_by(task)
+
+    def outdated(self, tasks: Sequence[int]) -> list[int]:
+        """Those of these ready tasks that do not see all keys that were replaced."""
+        if self._replaced is None:
+            return []
+        count, seen_by = self.replacements, self._replaced.seen_by
+        return [task for task in tasks if seen_by(task) < count]
+
+    def final(self) -> dict[str, JsonValue]:
+        """The merged contexts of the leaves; ``input`` itself when no task completed, or none has
+        changed it. It may be shared: do not change it.
+        """
+        if not self._any_completed:
+            return self.input
+        ends = [self._out[leaf] for leaf in self._graph.leaves if leaf in self._out]
+        if len(ends) == 1:
+            return view(self.input, ends[0])
+        if not ends:
+            return self.input
+        return view(self.input, merged(ends, self._ancestors))
+
+    @property
+    def _ancestors(self) -> Sequence[int]:
+        """The ancestors of each writer."""
+        return self._graph.ancestors if self._replaced is None else self._replaced.ancestors

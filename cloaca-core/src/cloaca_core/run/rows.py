@@ -1,0 +1,281 @@
+"""The rows of runs and attempts, which pass between the engine and a store.
+
+Instants are whole microseconds since 1970 in UTC; payloads are JSON text that no store parses.
+Field names are the parameter and column names of the SQL. Free text (errors, tracebacks, reasons)
+must pass ``storable_text`` when a record is built: one bad character must not fail the whole
+batch.
+"""
+
+from typing import Final, NamedTuple
+
+DEFAULT_QUEUE: Final = "default"
+"""The queue of every run: the default of its column."""
+THE_TASK: Final = -1
+"""In the place of the index of an item: the row is of the task itself."""
+
+
+class NewRun(NamedTuple):
+    """A run to be inserted. ``owner`` None leaves it in the table for any runner to claim.
+
+    With ``due_at`` it is not claimable before that, and has no owner. A run that is ``detached`` (0
+    or 1) is not cancelled, paused or resumed with its parent. ``time_limit`` is in µs, -1 for none,
+    None where none was given. ``deadline_at`` is the deadline of its parent. If it has not begun by
+    ``start_by``, it is cancelled. ``trace`` says by which trace it was submitted, None for none.
+    With ``asked_by`` the submission is noted as an act, under the id of the run.
+    """
+
+    id: str
+    workflow: str
+    version: str
+    input: str
+    tags: str
+    idempotency_key: str | None
+    parent_id: str | None
+    owner: str | None
+    created_at: int
+    priority: int = 0
+    due_at: int | None = None
+    detached: int = 0
+    time_limit: int | None = None
+    deadline_at: int | None = None
+    start_by: int | None = None
+    trace: str | None = None
+    asked_by: str | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """True without a parent and without any option of its start."""
+        return self.parent_id is None and self[_OPTIONS:] == _DEFAULTS
+
+    @property
+    def belongs_to(self) -> str | None:
+        """The parent whose tree the run is part of, if it is."""
+        return None if self.detached else self.parent_id
+
+    @property
+    def may_be_held(self) -> bool:
+        """True when a user's transaction may be writing a run with the same key.
+
+        Never so for a key that the engine made for a run of a task's body: such a key begins with
+        the parent's id and ``::``.
+        """
+        key, parent_id = self.idempotency_key, self.parent_id
+        return key is not None and (parent_id is None or not key.startswith(f"{parent_id}::"))
+
+
+_OPTIONS: Final = NewRun._fields.index("priority")
+_DEFAULTS: Final = tuple(NewRun._field_defaults.values())
+
+
+class RunRow(NamedTuple):
+    """A run as it stands in the table. ``schedule_id`` is the schedule that made it, if any.
+
+    ``reason_code`` is the ``ReasonCode`` of a run that ended without completing, None in rows that
+    an older version wrote; ``limit_seconds`` is the deadline that the run exceeded. ``round``
+    counts how often the run was begun, from 1. Of runs that may be claimed, those of the highest
+    ``priority`` are first. A run is not claimable before ``due_at``. ``steer_reason`` says why it
+    is paused or was cancelled. ``stood_still`` is for how many µs since its start its time limit
+    stood still: it was paused, or rested, as in ``Park``. ``time_limit`` and ``deadline_at`` are as
+    in ``NewRun``. ``reason_tasks`` is a JSON list of the tasks that ``reason_code`` is about, or
+    None. ``messages`` is how many were sent to it. ``came_due`` is 2 for a run that was claimed
+    because its time had come. ``version`` is the one that it was submitted with, or that a retry
+    was planned by; ``ran_version`` the one that its last owner ran it by, None if it is the same.
+    Only a claim tells since when it was claimable, as ``claimable_at``, and its ``trace``, as in
+    ``NewRun``. ``queue`` is the one in which it may be claimed.
+    """
+
+    id: str
+    workflow: str
+    version: str
+    status: str
+    owner: str | None
+    epoch: int
+    recoveries: int
+    input: str
+    tags: str
+    parent_id: str | None
+    final_context: str | None
+    error_message: str | None
+    created_at: int
+    started_at: int | None
+    ended_at: int | None
+    schedule_id: str | None = None
+    reason_code: str | None = None
+    limit_seconds: int | None = None
+    round: int = 1
+    priority: int = 0
+    due_at: int | None = None
+    steer_reason: str | None = None
+    stood_still: int = 0
+    time_limit: int | None = None
+    deadline_at: int | None = None
+    reason_tasks: str | None = None
+    came_due: int = 0
+    messages: int = 0
+    claimable_at: int = 0
+    trace: str | None = None
+    ran_version: str | None = None
+    queue: str = DEFAULT_QUEUE
+
+    @property
+    def runs_by(self) -> str:
+        """The version of its workflow that it runs by, or is to run by."""
+        return self.version if self.ran_version is None else self.ran_version
+
+
+class AttemptRow(NamedTuple):
+    """One attempt of one task of a run; its key is (run_id, task_id, attempt).
+
+    ``status`` is Running (a start mark), Waiting (for another run), Completed, Failed, Cancelled
+    (cut short with its run) or Skipped (attempt 0, no body ran). ``change`` is the JSON object
+    ``{"set": {key: value}, "removed": [key]}`` of a completed one. ``retry_at`` is set on a failed
+    attempt that another one follows. ``crashes`` counts how often a process died between this
+    attempt's start mark and its end: up to ``SUSPECT_AFTER`` times beside other bodies, and from
+    then on while the body ran alone. For a body on an executor it counts the workers that died.
+    ``reason_code`` is the ``ReasonCode`` that goes with ``skip_reason``, None in rows that an older
+    version wrote; on a failed attempt it says that it does not count as one of the task's attempts,
+    or that it was the last of them and that the run was paused for it; on a running one that its
+    body runs alone, or on an executor. ``replacements`` is how many of the run's replacements of
+    keys the attempt has seen. ``runner`` is the number of the runner that recorded it last, as in
+    ``RunnerName``, which the store sets; None in rows that an older version wrote, and for a result
+    that a fork has copied.
+    """
+
+    run_id: str
+    task_id: str
+    attempt: int
+    epoch: int
+    status: str
+    change: str | None
+    error_type: str | None
+    error_message: str | None
+    error_traceback: str | None
+    skip_reason: str | None
+    started_at: int | None
+    ended_at: int | None
+    retry_at: int | None
+    crashes: int
+    reason_code: str | None = None
+    replacements: int = 0
+    runner: int | None = None
+
+
+class RunEnd(NamedTuple):
+    """The last write of a run: its final state, made under ``epoch``.
+
+    ``final_context`` is None if the run has not changed its input, which is not stored twice.
+    ``schedule_id`` is that of its row: the schedule's next run may wait for this end.
+    ``reason_code``, ``limit_seconds`` and ``reason_tasks`` are as in ``RunRow``.
+    """
+
+    id: str
+    epoch: int
+    status: str
+    final_context: str | None
+    error_message: str | None
+    ended_at: int
+    schedule_id: str | None = None
+    reason_code: str | None = None
+    limit_seconds: int | None = None
+    reason_tasks: str | None = None
+
+
+class Park(NamedTuple):
+    """Gives a run back that can do nothing before ``due_at``, or (None) while it is paused. If more
+    messages than the ``seen`` ones were sent to it, it is due at once.
+
+    ``parked_at`` is now. Both are by the store's clock: if that is set back, the run does not wait
+    for it. ``rests`` is 1 if its time limit stands still from now on until it is due, as all that
+    is left of it waits for sleeps, events and approvals; ``rested`` is for how many µs it has done
+    so before, with this owner. ``begun`` is 0 if no body of the run has ever begun: it then waits
+    for a runner as if it had not been claimed.
+    """
+
+    id: str
+    due_at: int | None
+    parked_at: int
+    seen: int = 0
+    rests: int = 0
+    rested: int = 0
+    begun: int = 1
+
+
+class Exhausted(NamedTuple):
+    """Pauses a run of which a task has used up its attempts. ``act_id`` is the act that is noted,
+    ``reason`` the text that people read on both.
+    """
+
+    id: str
+    act_id: str
+    reason: str
+    noted_at: int
+
+
+class Unserved(NamedTuple):
+    """Gives a claimed run back to other runners, as this one lacks ``tasks`` (a JSON list of ids)
+    that are to run. ``has_begun`` is 1 if a body may have begun in this round of the run, else 0.
+    """
+
+    run_id: str
+    epoch: int
+    tasks: str
+    has_begun: int
+
+
+class WaitingRow(NamedTuple):
+    """Runs (``kind`` "run") or schedules ("schedule") that wait for a runner with this workflow, or
+    runs that wait for one with their tasks ("task_unserved").
+
+    ``first_run`` is the run that is claimed first, the oldest of those with ``task_unserved``, and
+    empty for schedules; ``due_at`` is since when that run may be claimed, with ``task_unserved``
+    when it was made, or when the first schedule is due; ``found`` is their number, as far as they
+    were counted. A run that a runner has given back may be claimed since before it did so.
+    """
+
+    kind: str
+    workflow: str
+    first_run: str
+    due_at: int
+    found: int
+
+
+class RunFilter(NamedTuple):
+    """Selects runs; None, and no ``statuses``, means any. ``tags`` must all match.
+
+    Ids are below ``before`` and at least ``after``. ``since`` and ``until`` are bounds of
+    ``created_at``, of which the second is not included. ``error`` occurs in the error message,
+    where the case of the letters A to Z does not count.
+    """
+
+    statuses: tuple[str, ...] = ()
+    workflow: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    before: str | None = None
+    limit: int = 2**62
+    after: str | None = None
+    since: int | None = None
+    until: int | None = None
+    parent_id: str | None = None
+    error: str | None = None
+
+
+class RestartRow(NamedTuple):
+    """A task of a run that runs again: its attempts before ``first_attempt`` are history.
+    ``with_children`` is 1 if the failed runs that its calls had submitted were begun again.
+    """
+
+    run_id: str
+    task_id: str
+    first_attempt: int
+    round: int
+    with_children: int = 0
+
+
+class ForkRow(NamedTuple):
+    """Of which run a run was made, and from which task on; ``content`` is as in ``NewFork``."""
+
+    run_id: str
+    forked_from: str
+    from_task: str
+    content: str | None
+    created_at: int

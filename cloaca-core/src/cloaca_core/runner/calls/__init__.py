@@ -1,1 +1,0 @@
-"""One module per kind of operation, whose arguments are checked here, once."""

@@ -1,0 +1,101 @@
+"""The rows of runners; forms as in ``runs``."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from cloaca_core.values.payloads.json_values import decode, encode
+
+PROTOCOL: Final = 3
+"""Runners of protocol 2 know neither items of maps nor queues. Those of protocol 1, which named
+none, did not know of runs that are paused, wait for their time, or are being cancelled. The
+database registers neither.
+"""
+
+
+class RunnerRow(NamedTuple):
+    """A runner that may own runs.
+
+    ``boot_id``, ``pid_namespace``, ``pid`` and ``process_start`` identify its process (see
+    ``engine/recover/process_identity.py``); ``lease_until`` is on the store's own lease clock.
+    ``protocol`` says which states of runs the runner knows: see ``PROTOCOL``. ``draining_since`` is
+    when somebody asked the runner to leave, None if nobody has; ``idle_since`` since when the
+    runner owns no run, by its own clock, None while it may own some; ``sharing`` is the text of a
+    ``Sharing``, None for an empty one. ``host`` is that of its ``RunnerName``, where it was read.
+    """
+
+    id: str
+    boot_id: str
+    pid_namespace: str
+    pid: int
+    process_start: int
+    beat: int
+    lease_until: int
+    fenced: bool
+    started_at: int
+    protocol: int = PROTOCOL
+    draining_since: int | None = None
+    idle_since: int | None = None
+    sharing: str | None = None
+    host: str | None = None
+
+
+class Fleet(NamedTuple):
+    """The runners of a database as one look found them, perhaps of an earlier version. ``clock`` is
+    the time by the clock of their leases; with ``ends_with_boot`` that begins again with each boot.
+    """
+
+    runners: Sequence[RunnerRow]
+    clock: int
+    ends_with_boot: bool
+
+    def lease_clock(self) -> int:
+        """See ``LeaseTime``."""
+        return self.clock
+
+    @property
+    def lease_ends_with_boot(self) -> bool:
+        """See ``LeaseTime``."""
+        return self.ends_with_boot
+
+
+class RunnerName(NamedTuple):
+    """Who a runner was, for attempts that it has run: they hold its ``number``. ``process`` is its
+    pid on ``host``. The name stays when the runner is gone, for as long as it is needed.
+    """
+
+    number: int
+    id: str
+    host: str
+    process: int
+
+
+class Sharing(NamedTuple):
+    """The load that a runner reports to other runners with its beats.
+
+    ``asked`` is the number of its ask for runs of the workflows that it ``serves``, which stands as
+    long as it has free slots and finds nothing to claim; 0 without one. ``backlog`` counts its runs
+    that wait for a slot while another runner asks for such.
+    """
+
+    asked: int = 0
+    serves: tuple[str, ...] = ()
+    backlog: int = 0
+
+    @classmethod
+    def of(cls, text: str | None) -> "Sharing":
+        """Read it from its text; an empty one where there is none, or none that is understood."""
+        try:
+            match None if text is None else decode(text):
+                case {"asked": int(asked), "serves": list(serves), "backlog": int(backlog)}:
+                    return cls(asked, tuple(map(str, serves)), backlog)
+                case _:
+                    pass
+        except ValueError:
+            pass
+        return cls()
+
+    def text(self) -> str | None:
+        """The text of it; None for an empty one."""
+        if self == Sharing():
+            return None
+        return encode({"asked": self.asked, "serves": list(self.serves), "backlog": self.backlog})

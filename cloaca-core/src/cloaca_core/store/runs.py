@@ -1,0 +1,229 @@
+"""Runs: the contract of recording, claiming and reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Protocol, TypeAlias
+
+from cloaca_core.features.explain.records import Standing
+from cloaca_core.features.waits.records import NewMessage
+from cloaca_core.run.rows import AttemptRow, NewRun, RunFilter, RunRow, Unserved, WaitingRow
+from cloaca_core.store.batch import Batch, Committed, Waiting
+
+Landed: TypeAlias = Callable[[Committed], None]
+"""Called with the result of a batch as soon as it is durable."""
+
+
+class RunStore(Protocol):
+    """Runs: recorded, claimed, read."""
+
+    # -- record ------------------------------------------------------------------------------
+
+    async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
+        """Write the records of a batch, all or nothing.
+
+        New runs: inserted with epoch 1 and status Running when ``owner`` names a runner that is
+        registered and not fenced, they do not wait for their time and their workflow is not paused,
+        else without owner, epoch 0, status Pending. A child of a run that is paused with its
+        children, and has not ended, is Paused until the same instant, without an owner (epoch 2 if
+        it was to have one). A child of a run that is to be cancelled, or was, is not inserted, and
+        ``refused`` names it. Acts on the parent come first or see the child. A run id that is
+        already there changes nothing (the batch is sent again). If another run has the (workflow,
+        idempotency_key), nothing is inserted, and ``existing`` names that run.
+
+        A commit never waits for a transaction in which a user writes runs (see ``Outbox``): such
+        a transaction may stay open for hours, and the batch holds the records of every run of this
+        runner. If an uncommitted run has the key of a new one, the new one is left out and named in
+        ``held``; ``insert_when_free`` waits for it. A store may also hold back a run whose key is
+        not being written, but never one whose key is taken, nor one whose ``may_be_held`` is false:
+        the body of its parent waits for it. A commit may wait for other batches, which take
+        moments. In a database where one transaction writes at a time, every writer waits for a
+        user's transaction, so nothing is held back.
+
+        Attempts and ends: recorded only for runs that the runner owns under the epoch of
+        ``fences``, which are locked first and named in ``current``. An attempt row replaces an
+        earlier row of the same attempt unless that one is final; an end changes nothing on a run
+        that has ended, and frees the runs that wait behind it. A concurrent claim or takeover of
+        the same run waits, or this transaction sees it. The end of a run that is to be cancelled is
+        written as Cancelled, with its input for a final context. A park gives its run back, epoch +
+        1, which is then Paused, or Waiting until it is due, or (without an instant, if it is paused
+        no more, or if it was sent more messages than its owner has seen) claimable at once; it does
+        nothing to a run that is to be cancelled. One that rests does so until a claim, unless it is
+        paused or claimable at once; what it had ``rested`` before counts in any case. An exhausted
+        run is Paused, until it is resumed, and that is noted as an act by its id: so the batch,
+        sent again, does not pause it again. A memo replaces an earlier one with its key that was
+        made for another input or by an earlier attempt, else it changes nothing. A chunk of lines
+        with the position of an earlier one changes nothing, progress replaces what its attempt told
+        before, and old chunks are deleted. A wait replaces one with its key. A timeout
+        is written, and named in ``timed_out``, unless more messages than the ``seen`` ones were
+        sent to the run, or one of it has no number yet. A closed wait is deleted, and its message
+        is read; deletions come before timeouts, and these before new waits. A message to a new run
+        is number 1 of it, and is written only with the run: one that was there before, or that has
+        its key, does not get it. A batch that is sent again after its parks were written finds
+        their runs without owner, so not in ``current``. A follow-up is inserted if its run has
+        ended as the follow-up's ``status``.
+
+        Firings and their ticks: written only if the schedule, which is locked first, is enabled and
+        still has the generation that the decision was based on. A tick that is there already stays;
+        the run of a tick is inserted, without an owner, only with the tick that names it; then the
+        schedule goes on, generation + 1. So of any number of runners that decide one tick, one
+        makes its run, also when a batch is sent again. A back-filled tick, without a generation,
+        needs only the schedule's row, enabled or not, and changes nothing in it but the generation
+        (+ 1) of an enabled schedule that has not reached that tick; the overlap policy does not
+        count its run. A run that is put behind one which has ended waits for nothing; a concurrent
+        end of that one comes first, or frees the waiting run. If the schedule is there and earlier
+        runs of it, of the same workflow, have not ended, the run waits behind the newest of those
+        instead, now and whenever the run that it waits for ends.
+
+        Cancellations: only with the tick that names their ``tick_run``. A run that has not ended
+        before or by this batch becomes Cancelled, also one of another runner: no owner, epoch + 1,
+        its input as final context. Concurrent writes of its owner come first or are refused.
+
+        Events: written only if their trigger, which is locked first, is enabled and in the
+        generation that they name, if they name one. An event is not written if another event of the
+        trigger has its key; nor, without ``allow_concurrent``, while a run of the trigger with the
+        same workflow and context hash has not ended, earlier events of this batch included. The run
+        is inserted, without an owner, only with its event. Then ``turns`` go on as in
+        ``take_polls``.
+
+        ``landed`` is called once with the result before this returns: as soon as the store knows
+        that the batch is durable, on any thread. Attempts that wait for the batch begin by it,
+        without a hop to the engine's loop. It is quick and never raises.
+
+        Raises ``StoreDataError`` when the database refuses a value; nothing was written.
+        """
+
+    async def insert_when_free(self, run: NewRun, message: NewMessage | None = None) -> str:
+        """Insert one run that has a key, without an owner, even if it names one, and with it its
+        first message, if one is given; returns its id, or that of the run that has the key, which
+        does not get the message.
+
+        While another transaction writes a run with that key, wait for its end: if it commits, its
+        run is the result, else this one is inserted. Commits do not wait meanwhile, other calls of
+        this operation wait some seconds at most, and all of them together need one connection. A
+        cancelled call has inserted the run or never will. Sent again it changes nothing. It looks
+        at no parent: see ``strays``.
+        """
+
+    # -- claim -------------------------------------------------------------------------------
+
+    async def claim(
+        self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0
+    ) -> list[RunRow]:
+        """Make up to ``limit`` claimable runs of these workflows this runner's own.
+
+        First ``aged`` of those that have been claimable for longest, then those of the highest
+        priority, and of equal ones those that became claimable first, then by id; none that this
+        runner has left (``leave_unserved``). Effect: owner set, epoch + 1, status Running,
+        started_at ``now``, by ``wall``, unless it was set. Of one that rests the time until it
+        became claimable counts in ``stood_still``, and moves its deadline by as much. No run is
+        ever given to two concurrent callers. Nothing is claimed for a runner that is fenced or not
+        registered. The answer is in the order of ids. A run that has not begun by its ``start_by``
+        is left, and may keep a place of this claim from others.
+
+        A store may pass over runs that by their rows have been claimable for longer than a second,
+        when none was left then, and this and ``has_claimable`` find them again: at once if they
+        have become claimable since by an operation that this store has heard of, else after some
+        seconds, when ``wait_changed`` returns.
+        """
+
+    async def set_ran_version(self, runner_id: str, run_ids: Collection[str], version: str) -> None:
+        """Note by which version of their workflow these runs run from now on. The one that they
+        were submitted with, or that their round was planned by, is noted as None. Runs that this
+        runner does not own, or that have ended, are not changed; nor is any once the runner is
+        fenced.
+        """
+
+    async def leave_unserved(self, runner_id: str, runs: Collection[Unserved]) -> set[str]:
+        """Give back claimed runs of which this runner lacks tasks, and note that; which of these it
+        has left, now or before.
+
+        Effect on each run that it owns under this epoch: no owner, epoch + 1, state, start and
+        ``came_due`` as before the claim, or Paused if that was asked for meanwhile. A run that is
+        to be cancelled, or has ended, is not changed; nor is any once the runner is fenced. This
+        runner does not claim it any more until ``forget_unserved``, or until the run is begun
+        again; every other one may. The notes go with the run, and when the runner is unregistered
+        or removed; those about runs that have ended go when the runner leaves others.
+        """
+
+    async def left_unserved(self, runner_id: str) -> list[WaitingRow]:
+        """The claimable runs that this runner has left, by workflow, with the first id of them and
+        the instant at which the oldest was made. Only reads.
+        """
+
+    async def forget_unserved(self, runner_id: str, workflows: Collection[str]) -> None:
+        """Let this runner claim runs of these workflows again that it has left."""
+
+    async def has_claimable(self, runner_id: str, workflows: Collection[str]) -> bool:
+        """True when a ``claim`` of this runner, if it is registered, would find a run now. Only
+        reads.
+        """
+
+    async def next_due_run(self, workflows: Collection[str]) -> int | None:
+        """When the first run of these workflows comes due that waits for its time, also one that is
+        paused. Only reads.
+        """
+
+    async def make_due_claimable(self, workflows: Collection[str], now: int, limit: int) -> int:
+        """Note of up to ``limit`` runs of these workflows that their time has come; how many.
+
+        Those that came due first are first, then by id. They are claimable since then, unless they
+        or their workflow are paused. Concurrent callers share them.
+        """
+
+    async def make_claimable_after_set_back(
+        self, workflows: Collection[str], now: int, limit: int
+    ) -> int:
+        """Let up to ``limit`` runs of these workflows be claimed that wait for their time, Paused
+        ones once they are resumed, and were parked later than ``now``: the clock was set back
+        since, and would keep them for as long. How many it were.
+        """
+
+    async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
+        """All attempts of these runs, ordered by run, task and attempt."""
+
+    async def outcomes(self, run_ids: Collection[str]) -> list[AttemptRow]:
+        """As ``load_attempts``, without changes and tracebacks: those are None. Only reads."""
+
+    # -- observe -----------------------------------------------------------------------------
+
+    async def get_run(self, run_id: str) -> RunRow | None:
+        """The run, or None when there is none of this id."""
+
+    async def list_runs(self, wanted: RunFilter) -> list[RunRow]:
+        """The runs that match, newest first, with empty ``input`` and ``final_context``."""
+
+    async def count_runs(self, wanted: RunFilter) -> int:
+        """How many runs match, up to ``limit`` of each status. Only reads."""
+
+    async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
+        """Those of these runs that have ended."""
+
+    async def list_waiting(self, runner_id: str, most: int, gone: Collection[str] = ()) -> Waiting:
+        """Work that waits for a runner with its workflow, by workflow and kind, in any order.
+
+        Eligible: claimable runs, and enabled schedules with a tick to come or due (also of a paused
+        workflow), of workflows of which no live runner owns a run that has not ended. A runner is
+        live if it is registered, not fenced and not among the ``gone``. At most ``most`` of each
+        are counted; ``first_run`` is the run that is claimed first. ``other_runners`` counts the
+        live runners beside ``runner_id``. Only reads; may include work that a concurrent caller
+        takes meanwhile.
+        """
+
+    async def standing(self, run_id: str, most: int) -> Standing | None:
+        """How a run stands, all of it as of one instant; None when there is none of this id.
+
+        Attempts are ordered by task and attempt, restarts by task and first attempt, children by
+        id, runners oldest first, fenced ones included, waits by their keys, unread messages by kind
+        and name, those without a number included. At most ``most`` children are read, and at most
+        ``most`` runs counted, of each runner and ahead of this one. The suspect is a running body
+        with ``SUSPECT_AFTER`` crashes that is on no executor, of a run of the same owner that was
+        taken over as often; one that its owner has begun comes first, then by run and task. Only
+        reads.
+        """
+
+    async def number_messages(self, run_ids: Collection[str], now: int) -> None:
+        """Give numbers to the messages of these runs that users' transactions have committed, in
+        the order of their ids, and wake the runs as ``send`` does. Ended runs get them as well.
+        Sent again it changes nothing.
+        """

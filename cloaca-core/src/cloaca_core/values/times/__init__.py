@@ -1,0 +1,1 @@
+"""Instants, durations, limits and the clock."""

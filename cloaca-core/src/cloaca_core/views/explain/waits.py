@@ -1,0 +1,99 @@
+"""What nodes and bodies wait for: an instant, an event, a person; and messages without a wait.
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cloaca_core.features.waits.decisions import asked_in
+from cloaca_core.features.waits.records import WaitRow
+from cloaca_core.values.states import ReasonCode, TaskStatus
+from cloaca_core.values.waits import APPROVAL, EVENT, SLEEP
+from cloaca_core.values.wording import counted
+from cloaca_core.views.explain.words import listed, moment, short
+from cloaca_core.views.results import waits_of_attempt
+
+if TYPE_CHECKING:
+    from cloaca_core.features.explain.facts import Facts
+    from cloaca_core.run.rows import AttemptRow
+
+
+def wait_text(facts: Facts, row: AttemptRow, waits: Sequence[WaitRow], *, orphaned: bool) -> str:
+    """What an attempt waits for, by its open waits, the oldest first, and where its body is."""
+    first = waits[0]
+    its_body = "" if first.is_of_node else "its body "
+    text = f"{its_body}{_awaited(facts, first)}"
+    if len(waits) > 1:
+        text += f"; it has {counted(len(waits) - 1, 'more wait')}"
+    if first.is_of_node:
+        return text
+    if has_left(row):
+        return f"{text}; the body has left memory, and runs again from its top after that"
+    if orphaned:
+        return f"{text}; its runner is gone, and the body runs again from its top elsewhere"
+    return text
+
+
+def has_left(row: AttemptRow) -> bool:
+    """Whether the body of an attempt that waits is in no memory."""
+    return row.reason_code == ReasonCode.HAS_LEFT
+
+
+def bodies_in_memory(facts: Facts, latest: Sequence[AttemptRow]) -> list[str]:
+    """The tasks whose bodies wait in the memory of their runner."""
+    waiting = [each for each in latest if each.status == TaskStatus.WAITING and not has_left(each)]
+    return [
+        each.task_id
+        for each in waiting
+        if not any(wait.is_of_node for wait in waits_of_attempt(each, facts.standing.waits))
+    ]
+
+
+def unread_text(facts: Facts) -> str | None:
+    """The messages to a run that are unread and that nothing waits for; None if there are none."""
+    wanted = {(each.kind, each.name) for each in facts.standing.waits if not each.timed_out}
+    left = [each for each in facts.standing.unread if (each.kind, each.name) not in wanted]
+    if not left:
+        return None
+    count = sum(each.messages for each in left)
+    names = listed(list(dict.fromkeys(short(each.name) for each in left)))
+    verb, it = ("is", "it") if count == 1 else ("are", "them")
+    waits = "" if facts.standing.row.ended_at is not None else f", and nothing waits for {it} yet"
+    return f"{counted(count, 'message')} ({names}) {verb} unread{waits}"
+
+
+def _awaited(facts: Facts, wait: WaitRow) -> str:
+    """What a wait is for, since when, until when, and how it is ended."""
+    if wait.kind == SLEEP:
+        return f"sleeps {_until(facts, wait)}"
+    since = f"since {moment(wait.opened_at, facts.now)}, {_until(facts, wait)}"
+    come = _come(facts, wait)
+    if wait.kind == APPROVAL:
+        asked = asked_in(wait.detail)
+        choices = " or ".join(map(repr, asked.choices))
+        end = come or f"run.approve({wait.name!r}, …) decides, with {choices}"
+        return f"waits for a person {since}: {short(asked.prompt)}; {end}"
+    assert wait.kind == EVENT, wait.kind
+    end = come or f"runner.send(run_id, {wait.name!r}, …) ends that"
+    return f"waits for the event {wait.name} {since}; {end}"
+
+
+def _until(facts: Facts, wait: WaitRow) -> str:
+    if wait.due_at is None:
+        return "without a time-out"
+    if wait.due_at <= facts.now:
+        over = "its time is over, and a runner is to record that"
+        return f"until {moment(wait.due_at, facts.now)}: {over}"
+    return f"until {moment(wait.due_at, facts.now)}"
+
+
+def _come(facts: Facts, wait: WaitRow) -> str | None:
+    """What has come for a wait and was not read yet."""
+    own = [u.messages for u in facts.standing.unread if (u.kind, u.name) == (wait.kind, wait.name)]
+    if not own or wait.timed_out:
+        return None
+    if wait.kind == APPROVAL:
+        return "it is decided, and a runner is to record that"
+    return f"{counted(own[0], 'message')} of it {'has' if own[0] == 1 else 'have'} come, unread yet"

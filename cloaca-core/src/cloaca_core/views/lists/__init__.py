@@ -1,0 +1,1 @@
+"""Lists of runs, and the filters that select them."""

@@ -1,0 +1,1 @@
+"""Workflows, by what their runs have done."""

@@ -1,0 +1,86 @@
+"""The row of a wait, and the memo of how it has ended."""
+
+from __future__ import annotations
+
+import json
+
+from model.runs import active_run, attempt_of, graph_of
+from tables import each_row
+
+from cloaca_core.definition.waits.kinds import Approval, NodeWait, Sleep, WaitFor
+from cloaca_core.features.steps.records import MemoRow
+from cloaca_core.features.waits.asked_wait import AskedWait
+from cloaca_core.features.waits.records import MessageRow, WaitRow
+from cloaca_core.features.waits.rows import memo_of, row_of_body, row_of_node, value_of_message
+from cloaca_core.values.payloads.json_values import JsonValue
+from cloaca_core.values.waits import APPROVAL, EVENT, SLEEP
+from cloaca_testing.conformance.rows import attempt as attempt_row
+
+MARK = attempt_row("r", "t", 3, status="Waiting")._replace(started_at=100)
+EVENT_ROW = WaitRow("r", "t", EVENT, "paid", 2, 4, "hash", 100, None)
+
+
+@each_row(
+    ("node", "kind", "name"),
+    [
+        (Sleep(seconds=1.0), SLEEP, ""),
+        (WaitFor("paid", None), EVENT, "paid"),
+        # People answer by the task, so one of that name is the only one.
+        (Approval("Pay?", ("yes", "no")), APPROVAL, "t"),
+    ],
+)
+def test_a_node_waits_since_its_attempt_has_begun(node: NodeWait, kind: str, name: str) -> None:
+    row = row_of_node(node, MARK, 900)
+
+    assert row[:-2] == ("r", "t", kind, name, 0, 3, "", 100, 900)
+    assert row.timed_out == 0
+
+
+@each_row("schema", [None, {"type": "object"}])
+def test_people_see_what_an_approval_asks(schema: dict[str, JsonValue] | None) -> None:
+    node = Approval("Pay?", ("yes", "no"), schema=schema)
+
+    detail = json.loads(row_of_node(node, MARK, None).detail)
+
+    assert detail == {"prompt": "Pay?", "choices": ["yes", "no"], "schema": schema}
+
+
+@each_row(
+    ("seconds", "until", "due_at"),
+    [
+        (0.5, None, 600_000),
+        (None, 70, 70),  # an instant, also a past one
+        (None, None, None),  # only by a message
+    ],
+)
+def test_the_wait_of_a_body_counts_from_when_it_has_come_there(
+    seconds: float | None, until: int | None, due_at: int | None
+) -> None:
+    attempt = attempt_of(active_run(graph_of(t={})), number=4)
+    asked = AskedWait(EVENT, "paid", 2, seconds, until, "hash", may_leave=True)
+
+    row = row_of_body(attempt, asked, 100_000)
+
+    assert row == EVENT_ROW._replace(opened_at=100_000, due_at=due_at)
+
+
+def test_the_end_is_kept_for_the_same_call_of_the_same_input() -> None:
+    assert memo_of(EVENT_ROW, "{}", 700) == MemoRow(
+        run_id="r",
+        task_id="t",
+        kind=EVENT,
+        name="paid",
+        number=2,
+        input_hash="hash",
+        attempt=4,
+        value="{}",
+        calls=0,
+        created_at=700,
+    )
+
+
+@each_row("payload", ["null", '{"a":[1]}'])
+def test_the_payload_is_kept_as_it_came(payload: str) -> None:
+    message = MessageRow("r", 1, "m1", EVENT, "paid", payload, None, None, 0, None)
+
+    assert json.loads(value_of_message(message)) == {"payload": json.loads(payload)}

@@ -1,0 +1,91 @@
+"""The table decides whether the time of a wait is over."""
+
+from __future__ import annotations
+
+import pytest
+from model.runs import active_run, graph_of
+
+from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.record.entries import Draft
+from cloaca_core.engine.record.run_entry import RunEntry
+from cloaca_core.errors import StoreError
+from cloaca_core.features.waits.records import WaitTimeout
+from cloaca_core.features.waits.timeout_entry import TimeoutEntry
+from cloaca_core.run.active_run import ActiveRun
+from cloaca_core.store.batch import Committed
+from cloaca_core.values.waits import EVENT
+
+RUN = active_run(graph_of(t={}))
+TIMEOUT = WaitTimeout("r", "t", EVENT, "go", 1, 7)
+OTHER = TIMEOUT._replace(name="stop")
+
+
+class Listener:
+    """Takes the next step of entries that are durable."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+        self.entry = TimeoutEntry(self, RUN, TIMEOUT, self.heard.append)
+
+    def settle(self, timed_out: frozenset[WaitTimeout]) -> list[object]:
+        ours = Committed(frozenset(), {}, frozenset(["r"]), timed_out=timed_out)
+        self.entry.settled(ours)
+        return self.heard
+
+    def let_go(self, attempts: object) -> None:
+        raise AssertionError(attempts)
+
+    def told(self, run: ActiveRun, messages: int) -> None:
+        raise AssertionError(run, messages)
+
+    def call_off(self, entry: RunEntry) -> None:
+        raise AssertionError(entry)
+
+    def recorded(self, entry: RunEntry) -> None:
+        assert entry.then is not None
+        entry.then()
+
+    def lost(self, _: RunEntry) -> None:
+        self.heard.append("lost")
+
+    def refused(self, entry: RunEntry, error: StoreError) -> None:
+        raise AssertionError(entry, error)
+
+
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()
+
+
+def test_it_asks_under_the_epoch_of_its_run(listener: Listener) -> None:
+    draft = Draft()
+    listener.entry.add_to(draft)
+
+    assert (draft.timeouts, draft.fences) == ([TIMEOUT], {"r": RUN.epoch})
+    assert draft.attempts == []
+
+
+@pytest.mark.parametrize(
+    ("timed_out", "is_over"),
+    [
+        (frozenset([OTHER, TIMEOUT]), True),
+        (frozenset([OTHER]), False),  # a message has come
+    ],
+)
+def test_it_is_told_which_way(
+    listener: Listener, timed_out: frozenset[WaitTimeout], is_over: bool
+) -> None:
+    assert listener.settle(timed_out) == [is_over]
+
+
+def test_for_a_run_that_is_not_ours_any_more_nothing_is_decided(listener: Listener) -> None:
+    listener.entry.settled(Committed(frozenset(), {}, frozenset()))
+
+    assert listener.heard == ["lost"]
+
+
+def test_no_attempt_goes_ahead_of_it(listener: Listener) -> None:
+    ahead: list[Attempt] = list(listener.entry.ahead)
+
+    assert ahead == []
+    assert listener.entry.landed is None

@@ -1,0 +1,231 @@
+"""What is left of a run: whether it rests, whether it is idle, and until when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from model.runs import active_run, graph_of
+
+from cloaca_core.features.waits.open_waits import OpenWait, OpenWaits
+from cloaca_core.features.waits.records import WaitRow
+from cloaca_core.run.deadline import Deadline
+from cloaca_core.run.left import UnderWay, left_of
+from cloaca_core.run.life import Left
+from cloaca_core.run.restore import Resume
+from cloaca_core.values.waits import APPROVAL, EVENT, NEVER, SLEEP
+
+A, B = 0, 1
+GRAPH = graph_of(a={}, b={}, below={"dependencies": ["a"]})
+NOW = 1_000_000
+LINGER = 70
+
+
+class Here:
+    """A run whose tasks ``a`` and ``b`` are ready, and what a runner has of it beside its plan."""
+
+    def __init__(self) -> None:
+        self.run = active_run(GRAPH)
+        self.run.plan.begin()
+        self.bodies: dict[int, int] = {}
+        self.retries: dict[int, int] = {}
+
+    @property
+    def waits(self) -> OpenWaits:
+        return self.run.open_waits()
+
+    def node(
+        self, task: int, due_at: int | None = None, kind: str = SLEEP, since: int = NOW
+    ) -> OpenWait:
+        return self._wait(task, 0, "go", due_at, kind, since)
+
+    def body(self, task: int, *names: str, calls: int | None = None) -> None:
+        """A body is here that waits for these events, in so many calls in all."""
+        self.bodies[task] = len(names) if calls is None else calls
+        for name in names:
+            self._wait(task, 1, name, None, EVENT, NOW).attended = True
+
+    def has_left(self, task: int, due_at: int | None = None) -> None:
+        """A body waits, and has left."""
+        self._wait(task, 1, "go", due_at, EVENT, NOW)
+        self.waits.left[task] = Resume(has_left=True)
+
+    def _wait(
+        self, task: int, number: int, name: str, due_at: int | None, kind: str, since: int
+    ) -> OpenWait:
+        row = WaitRow("r", "ab"[task], kind, name, number, 1, "", since, due_at)
+        return self.waits.add(task, row, durable=True)
+
+    def left(self, linger: int | None = None) -> Left:
+        return left_of(self.run, NOW, UnderWay(self.bodies, self.retries), linger=linger)
+
+
+def nodes(here: Here) -> None:
+    here.node(A, NOW + 8)
+    here.node(B, NOW + 9)
+
+
+def one_node(here: Here) -> None:
+    here.node(A)
+
+
+def a_node_beside_a_failure(here: Here) -> None:
+    here.node(A)
+    here.run.plan.failed(B, "bad")
+
+
+def failures(here: Here) -> None:
+    here.node(A)
+    here.run.plan.failed(A, "bad")
+    here.run.plan.failed(B, "bad")
+
+
+def a_node_that_is_ending(here: Here) -> None:
+    nodes(here)
+    next(iter(here.waits)).ending = True
+
+
+def a_node_that_opens(here: Here) -> None:
+    nodes(here)
+    next(iter(here.waits)).durable = False
+
+
+def a_node_and_news(here: Here) -> None:
+    nodes(here)
+    here.waits.told = 1
+
+
+def a_body_that_has_left(here: Here) -> None:
+    here.node(A)
+    here.has_left(B)
+
+
+def a_body_that_waits(here: Here) -> None:
+    here.node(A)
+    here.body(B, "go")
+
+
+def a_body_that_waits_for_two(here: Here) -> None:
+    here.node(A)
+    here.body(B, "go", "other")
+
+
+def a_body_that_waits_for_a_child_too(here: Here) -> None:
+    here.node(A)
+    here.body(B, "go", calls=2)
+
+
+def a_body_that_waits_no_more(here: Here) -> None:
+    here.node(A)
+    here.body(B, "go", calls=0)
+
+
+def a_body_that_is_to_leave(here: Here) -> None:
+    a_body_that_waits(here)
+    for wait in here.waits.of(B):
+        wait.attended = False
+
+
+def a_node_beside_a_retry(here: Here) -> None:
+    here.node(A, NOW + 8)
+    here.retries[B] = NOW + 9
+
+
+def retries(here: Here) -> None:
+    here.retries = {A: NOW + 9, B: NOW + 8}
+
+
+def one_retry(here: Here) -> None:
+    here.retries[A] = NOW + 9
+
+
+def a_retry_beside_a_failure(here: Here) -> None:
+    """The task below it is not ready yet."""
+    here.retries[A] = NOW + 9
+    here.run.plan.failed(B, "bad")
+
+
+def nothing(here: Here) -> None:
+    """Both tasks start, or are about to."""
+
+
+@pytest.mark.parametrize(
+    ("so", "under_way", "rests", "idle"),
+    [
+        (nothing, False, False, False),
+        (nodes, False, True, True),
+        (one_node, False, False, False),
+        (a_node_beside_a_failure, False, True, True),
+        (failures, False, False, True),
+        (a_node_that_is_ending, False, False, False),
+        (a_node_that_opens, False, False, False),
+        (a_node_and_news, False, True, False),
+        (a_body_that_has_left, False, True, True),
+        (a_body_that_waits, True, True, False),
+        (a_body_that_waits_for_two, True, True, False),
+        (a_body_that_waits_for_a_child_too, True, False, False),
+        (a_body_that_waits_no_more, True, False, False),
+        (a_body_that_is_to_leave, True, False, False),
+        (a_node_beside_a_retry, False, False, True),
+        (retries, False, False, True),
+        (one_retry, False, False, False),
+        (a_retry_beside_a_failure, False, False, True),
+    ],
+)
+def test_it_rests_while_all_waits_and_is_idle_while_nothing_goes_on_by_itself(
+    so: Callable[[Here], None], under_way: bool, rests: bool, idle: bool
+) -> None:
+    here = Here()
+    so(here)
+    left = here.left()
+
+    assert (left.under_way, left.rests, left.idle) == (under_way, rests, idle)
+
+
+@pytest.mark.parametrize(
+    ("so", "deadline", "due_at"),
+    [
+        (nodes, None, NOW + 8),
+        (retries, None, NOW + 8),
+        (a_node_beside_a_retry, None, NOW + 8),
+        (a_body_that_has_left, None, NEVER),
+        (retries, NOW + 7, NOW + 7),
+        (retries, NOW + 9, NOW + 8),
+        (nodes, NOW + 7, NOW + 8),  # its time limit stands still
+    ],
+)
+def test_it_goes_on_with_the_first_of_its_waits_retries_and_its_deadline(
+    so: Callable[[Here], None], deadline: int | None, due_at: int
+) -> None:
+    here = Here()
+    here.run.limit.deadline = None if deadline is None else Deadline(deadline, 1.0)
+    so(here)
+
+    assert here.left().due_at == due_at
+
+
+@pytest.mark.parametrize(
+    ("kind", "linger", "lingers_until"),
+    [
+        (EVENT, LINGER, NOW - 2 + LINGER),
+        (EVENT, None, None),
+        (APPROVAL, LINGER, None),
+        (SLEEP, LINGER, None),
+    ],
+)
+def test_it_may_stay_for_a_while_after_its_newest_wait_for_an_event(
+    kind: str, linger: int | None, lingers_until: int | None
+) -> None:
+    here = Here()
+    here.node(A, kind=kind, since=NOW - 2)
+    here.node(B, kind=kind, since=NOW - 3)
+
+    assert here.left(linger).lingers_until == lingers_until
+
+
+def test_what_its_runner_says_is_handed_on() -> None:
+    run = active_run(GRAPH)
+
+    assert left_of(run, NOW, UnderWay({}, {}), linger=None, keeps=True) == Left(
+        NOW, False, False, False, NEVER, None, keeps=True
+    )
