@@ -35,10 +35,17 @@ def test_it_says_when_it_has_broken_down(database_url: str) -> None:
 
 
 def test_its_health_comes_within_a_time_or_not_at_all(database_url: str) -> None:
+    asked = threading.Event()
+
+    async def be_busy(_: object) -> None:
+        asked.wait(PATIENCE)  # holds the loop that would answer
+
     with Worker(database_url, registry=cloaca.Registry()) as worker:
         assert worker.health_within(PATIENCE)["active_runs"] == 0
+        worker._host.send(be_busy)
         with pytest.raises(cloaca.PipelineTimeoutError):
             worker.health_within(0)
+        asked.set()
 
 
 def test_it_can_be_told_to_wait_for_no_body_before_it_shuts_down(database_url: str) -> None:
