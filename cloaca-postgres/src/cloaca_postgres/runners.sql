@@ -1,18 +1,11 @@
 -- Statements about runners that PostgreSQL words in its own way, and why. The rules are at the head
 -- of runs.sql.
 --
--- * shut_out, fence: lock the runner's row, which each transaction that writes for the runner
---   holds.
+-- * fence: locks the runner's row, which each transaction that writes for the runner holds.
 -- * release, count_crashes, take_over_runs: their plans. lock_owned has locked the runs by id before.
 -- * lock_schedules_of_owned, lock_owned: locks, taken by id.
 -- * mark_cancelled: passes over runs that it would have to wait for; lock_owned has all that count.
 -- * start_after_cancelled: its plan, as that of start_next.
-
-
--- name: shut_out
--- Wait until the runner's open transactions have ended, and keep it from writing until this
--- transaction ends: each of its writes locks its row.
-SELECT id FROM cloaca_runner WHERE id = :runner_id FOR UPDATE;
 
 
 -- name: release

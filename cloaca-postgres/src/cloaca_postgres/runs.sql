@@ -24,7 +24,7 @@
 --   down first.
 -- * find_keys: its list holds pairs, which ->> takes apart and which must be cast to JSON for it; and
 --   its plan: a join may read all keys of a table that was small when the plan was made.
--- * lock_runs, fence_runs, lock_roots: lock runs by id.
+-- * lock_runs, fence_runs: lock the runner first, then runs by id.
 -- * claim, has_claimable: ranges to look in, as the index keeps entries of claimed runs (claim_marks.py).
 -- * make_due_claimable: answers instants too, for late_runs.py.
 -- * claim, make_due_claimable, make_claimable_after_set_back: lock runs and skip those that other
@@ -160,17 +160,6 @@ END
     )
 ORDER BY new.idempotency_key COLLATE "C", new.workflow COLLATE "C", new.place
 ON CONFLICT DO NOTHING;
-
-
--- name: lock_roots
--- Lock the roots of the trees of these runs: no tombstone is set while runs are added to their trees.
-SELECT root.id FROM cloaca_run AS root
-WHERE root.id = ANY(ARRAY(
-    SELECT coalesce(run.root_id, run.id) FROM cloaca_run AS run
-    WHERE run.id = ANY(CAST(:ids AS TEXT[]))
-))
-ORDER BY root.id
-FOR KEY SHARE OF root;
 
 
 -- name: find_keys
@@ -444,12 +433,7 @@ SET owner = live.id, epoch = run.epoch + 1, status = 'Running',
 FROM chosen, live
 WHERE run.id = ANY(ARRAY[chosen.id]) AND run.owner IS NULL AND +run.ended_at IS NULL
     AND (run.start_by IS NULL OR run.started_at IS NOT NULL OR run.start_by > :store_now)
-RETURNING run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
-    run.input, run.tags, run.parent_id, run.final_context, run.error_message, run.created_at,
-    run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds,
-    run.round, run.priority, run.due_at, run.steer_reason,
-    run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.messages,
-    run.claimable_at, run.trace, run.ran_version, run.queue;
+RETURNING :columns(RunRow AS run);
 
 
 -- name: has_claimable
@@ -494,11 +478,7 @@ SELECT EXISTS (
 
 -- name: list_ended_runs
 -- List the newest ended runs of one status.
-SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version, queue
+SELECT :columns(RunRow, input = '', final_context = '', claimable_at = 0, trace = NULL)
 FROM cloaca_run
 WHERE ended_at IS NOT NULL AND status = :status AND id < :before AND id >= :after
     AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
@@ -518,11 +498,7 @@ ORDER BY id DESC LIMIT :limit;
 
 -- name: list_runs_of_parent
 -- List the newest runs that bodies of one run have submitted.
-SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version, queue
+SELECT :columns(RunRow, input = '', final_context = '', claimable_at = 0, trace = NULL)
 FROM cloaca_run
 WHERE parent_id = :parent_id AND parent_id IS NOT NULL AND id < :before AND id >= :after
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
@@ -544,13 +520,7 @@ ORDER BY id DESC LIMIT :limit;
 -- name: list_runs_of_tag
 -- List the newest runs that have one tag and all the further ones, of one status and of one
 -- workflow or (NULL) of any.
-SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
-    '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
-    run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
-    run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
-    run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.messages,
-    0 AS claimable_at, NULL AS trace, run.ran_version,
-    run.queue
+SELECT :columns(RunRow AS run, input = '', final_context = '', claimable_at = 0, trace = NULL)
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

@@ -1,20 +1,8 @@
 -- Statements about schedules that PostgreSQL words in its own way, and why. The rules are at the
 -- head of runs.sql.
 --
--- * lock_schedules: locks schedules by id.
 -- * start_next: its plan. Runs are found by the run that they wait for, also when the statement was
 --   planned for empty tables.
-
-
--- name: lock_schedules
--- Lock these schedules by id. Another transaction that decides their ticks waits here, and then
--- finds that they have gone on; one that ends their runs waits as well. Executed before the runner
--- and runs are locked: no transaction that holds those waits for a schedule.
-SELECT schedule.id, schedule.generation
-FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
-JOIN cloaca_schedule AS schedule ON schedule.id = ANY(ARRAY[wanted.id])
-ORDER BY wanted.id COLLATE "C"
-FOR NO KEY UPDATE OF schedule;
 
 
 -- name: start_next

@@ -22,9 +22,10 @@ WORDING: Final = Wording(
         int="CAST({} AS BIGINT[])",
         real="CAST({} AS DOUBLE PRECISION[])",
         rows="unnest({})",
+        # No plan can be a scan: an index look-up for each row, also when planned for empty tables.
+        look_up="= ANY(ARRAY[{}])",
+        among="= ANY(ARRAY({}))",
     ),
-    # No plan can be a scan: an index look-up for each row, also when planned for empty tables.
-    look_up="= ANY(ARRAY[{}])",
 )
 
 

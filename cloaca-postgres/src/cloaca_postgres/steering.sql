@@ -1,19 +1,7 @@
 -- Statements that steer runs and that PostgreSQL words in its own way, by the rules at the head of
 -- runs.sql, and why.
 --
--- * lock_schedules_of, lock_steered: locks, taken by id.
-
-
--- name: lock_schedules_of
--- Lock the schedules that have made these runs: who decides their ticks waits, and then finds these
--- runs ended.
-SELECT schedule.id FROM cloaca_schedule AS schedule
-WHERE schedule.id IN (
-    SELECT run.schedule_id FROM cloaca_run AS run
-    WHERE run.id = ANY(CAST(:ids AS TEXT[])) AND run.schedule_id IS NOT NULL
-)
-ORDER BY schedule.id
-FOR NO KEY UPDATE OF schedule;
+-- * lock_steered: locks the roots of trees, too.
 
 
 -- name: lock_steered

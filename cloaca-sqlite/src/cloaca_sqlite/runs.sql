@@ -172,38 +172,33 @@ WHERE id IN (SELECT id FROM longest UNION ALL SELECT id FROM foremost)
     AND +owner IS NULL AND ended_at IS NULL
     AND (start_by IS NULL OR started_at IS NOT NULL OR start_by > :store_now)
     AND EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 0)
-RETURNING id, workflow, version, status, owner, epoch, recoveries,
-    CASE input WHEN '' THEN (
+RETURNING :columns(
+    RunRow,
+    input = CASE input WHEN '' THEN (
         SELECT beside.content FROM cloaca_payload AS beside
         WHERE beside.run_id = cloaca_run.id AND beside.round = 0
-    ) ELSE input END AS input,
-    tags, parent_id,
-    final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, claimable_at, trace, ran_version,
-    queue;
+    ) ELSE input END
+);
 
 
 -- name: get_run
 -- Read one run with its payloads.
-SELECT id, workflow, version, status, owner, epoch, recoveries,
-    CASE input WHEN '' THEN (
+SELECT :columns(
+    RunRow,
+    input = CASE input WHEN '' THEN (
         SELECT beside.content FROM cloaca_payload AS beside
         WHERE beside.run_id = cloaca_run.id AND beside.round = 0
-    ) ELSE input END AS input,
-    tags, parent_id,
-    CASE
+    ) ELSE input END,
+    final_context = CASE
         WHEN final_context <> '' THEN final_context
         WHEN ended_at IS NOT NULL THEN coalesce((
             SELECT beside.content FROM cloaca_payload AS beside
             WHERE beside.run_id = cloaca_run.id
                 AND beside.round = iif(final_context = '', cloaca_run.round, 0)
         ), input)
-    END AS final_context,
-    error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version, queue
+    END,
+    claimable_at = 0, trace = NULL
+)
 FROM cloaca_run
 WHERE id = :id
     AND NOT EXISTS (
@@ -214,24 +209,22 @@ WHERE id = :id
 
 -- name: ended_runs
 -- Read those of these runs that have ended.
-SELECT id, workflow, version, status, owner, epoch, recoveries,
-    CASE input WHEN '' THEN (
+SELECT :columns(
+    RunRow,
+    input = CASE input WHEN '' THEN (
         SELECT beside.content FROM cloaca_payload AS beside
         WHERE beside.run_id = cloaca_run.id AND beside.round = 0
-    ) ELSE input END AS input,
-    tags, parent_id,
-    CASE
+    ) ELSE input END,
+    final_context = CASE
         WHEN final_context <> '' THEN final_context
         WHEN ended_at IS NOT NULL THEN coalesce((
             SELECT beside.content FROM cloaca_payload AS beside
             WHERE beside.run_id = cloaca_run.id
                 AND beside.round = iif(final_context = '', cloaca_run.round, 0)
         ), input)
-    END AS final_context,
-    error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version, queue
+    END,
+    claimable_at = 0, trace = NULL
+)
 FROM cloaca_run
 WHERE id IN (SELECT value FROM json_each(:ids)) AND ended_at IS NOT NULL
 ORDER BY id;
@@ -241,11 +234,7 @@ ORDER BY id;
 -- List the newest unfinished runs of one status, by the index of owned runs and those of the others by
 -- status. Pending runs that may be claimed have none: all of them are looked at. A search by primary
 -- key might read a million ended runs. No unfinished run has an error.
-SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version, queue
+SELECT :columns(RunRow, input = '', final_context = '', claimable_at = 0, trace = NULL)
 FROM cloaca_run
 WHERE id IN (
         SELECT id FROM (
@@ -346,13 +335,7 @@ WHERE :error IS NULL;
 -- name: list_runs_of_tag
 -- List the newest runs that have one tag and all the further ones, of one status and of one
 -- workflow or (NULL) of any.
-SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
-    '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
-    run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
-    run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
-    run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.messages,
-    0 AS claimable_at, NULL AS trace, run.ran_version,
-    run.queue
+SELECT :columns(RunRow AS run, input = '', final_context = '', claimable_at = 0, trace = NULL)
 FROM cloaca_run_tag AS first_tag
 JOIN cloaca_run AS run ON run.id = first_tag.run_id
 WHERE first_tag.tag = :tag AND first_tag.content = :content AND first_tag.run_id < :before

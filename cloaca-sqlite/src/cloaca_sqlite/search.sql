@@ -90,13 +90,7 @@ ORDER BY run.ended_at DESC, run.id DESC LIMIT :most;
 -- name: match_runs
 -- Those of these runs that meet all conditions. A condition is a list: its kind, 1 if it is negated,
 -- else 0, its key, and its values. It is not met where negated and matched are the same.
-SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
-    '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message,
-    run.created_at, run.started_at, run.ended_at, run.schedule_id, run.reason_code,
-    run.limit_seconds, run.round, run.priority, run.due_at, run.steer_reason,
-    run.stood_still, run.time_limit, run.deadline_at, run.reason_tasks, run.came_due, run.messages,
-    0 AS claimable_at, NULL AS trace, run.ran_version,
-    run.queue
+SELECT :columns(RunRow AS run, input = '', final_context = '', claimable_at = 0, trace = NULL)
 FROM json_each(:ids) AS wanted
 CROSS JOIN cloaca_run AS run ON run.id = wanted.value
 WHERE (:since IS NULL OR run.created_at >= :since)

@@ -38,5 +38,5 @@ SELECT workflow, version, name, retention FROM cloaca_workflow ORDER BY workflow
 
 -- name: get_definition
 -- Read one version of a workflow.
-SELECT workflow, version, name, content, recorded_at FROM cloaca_definition
+SELECT :columns(definition) FROM cloaca_definition
 WHERE workflow = :workflow AND version = :version;

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+from cloaca_core.run.rows import AttemptRow, RunRow
 from cloaca_core.store.tables import BY_NAME, TABLES, Kind, Table
 
 
 class Arrays(NamedTuple):
-    """How a database that writes many rows by one statement words them: each parameter is an array
-    of the values of one field.
+    """How a database with many writers words rows, which one statement writes, each parameter being
+    an array of the values of one field; and look-ups, whose plans are made before tables are full.
     """
 
     text: str
@@ -24,6 +25,10 @@ class Arrays(NamedTuple):
     real: str
     rows: str
     """The rows of the arrays ``{}``."""
+    look_up: str
+    """For ``IN [value]``."""
+    among: str
+    """For ``IN [SELECT …]``."""
 
     def of(self, kinds: Iterable[tuple[str, Kind]]) -> str:
         """The rows that have these fields."""
@@ -31,43 +36,59 @@ class Arrays(NamedTuple):
         return self.rows.format(", ".join(arrays))
 
 
-_LIST: Final = re.compile(r":(?P<list>columns|key|key_values)\(")
-_OF: Final = re.compile(r"(?P<table>\w+)(?: AS (?P<alias>\w+))?(?P<suffix> DESC)?")
+_RECORDS: Final = {each.__name__: each for each in (RunRow, AttemptRow)}
+"""The rows that statements read by the names of their fields."""
+_LIST: Final = re.compile(r":(columns|key|key_values)\(")
+_PARENTHESIS: Final = re.compile(r"[()]")
+_PART: Final = re.compile(r"(?:[^,()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))+")
+_OF: Final = re.compile(r"(?P<of>\w+)(?: AS (?P<alias>\w+))?(?P<suffix> DESC)?")
 _ROWS: Final = re.compile(
-    r"(?P<word>\b(?:FROM|USING)\s+)?:rows\b(?:\((?P<fields>[^()]*)\))?"
-    r"(?:\s+AS\s+(?P<alias>\w+)(?P<comma>,\s*)?)?"
+    r":rows\b(?:\((?P<fields>[^()]*)\))?(?:\s+AS\s+(?P<alias>\w+)(?P<comma>,\s*)?)?"
 )
-_LOOK_UP: Final = re.compile(r"\bIN \[(?P<value>[^\]]+)\]")
+_WORD: Final = re.compile(r"\b(?:FROM|USING)\s+$")
+_LOOK_UP: Final = re.compile(r"IN \[([^\]]+)\]")
+_LOCK: Final = re.compile(
+    r"FOR (?:NO KEY UPDATE|KEY SHARE|UPDATE|SHARE)(?: OF \w+)?(?: SKIP LOCKED)?\s*;?\s*"
+)
 _GUARD: Final[dict[str, Kind]] = {"runner_id": "text", "fence": "int"}
 """The owner of a run and its epoch, which guard each row that a journal writes."""
 
 
-def with_columns(name: str, text: str) -> str:
+def with_columns(text: str) -> str:
     """The statement with its lists of columns written out."""
     while (found := _LIST.search(text)) is not None:
-        end = _closing(name, text, found.end())
-        written = _columns(name, found["list"], text[found.end() : end])
+        end = _closing(text, found.end())
+        written = _columns(found[1], text[found.end() : end])
         text = text[: found.start()] + written + text[end + 1 :]
     return text
 
 
-def _columns(name: str, kind_of_list: str, inside: str) -> str:
+@cache  # many statements have the same lists
+def _columns(kind_of_list: str, inside: str) -> str:
     of, *replaced = _parts(inside)
-    if (match := _OF.fullmatch(of)) is None or (table := BY_NAME.get(match["table"])) is None:
-        raise ValueError(f"statement {name} has a list of columns of an unknown table: {of!r}")
-    values = dict([_replacement(name, table, each) for each in replaced])
+    match = _OF.fullmatch(of)
+    if match is None or (columns := _listed(kind_of_list, match["of"])) is None:
+        raise ValueError(f"a list of columns of an unknown table: {of!r}")
+    values = dict([_replacement(columns, each) for each in replaced])
     if kind_of_list == "key_values":
-        return ", ".join([_key_value(table, column) for column in table.key])
-    columns = table.columns if kind_of_list == "columns" else table.key
+        return ", ".join([_key_value(BY_NAME[match["of"]], column) for column in columns])
     before, after = f"{match['alias']}." if match["alias"] else "", match["suffix"] or ""
     return ", ".join([values.get(each, f"{before}{each}{after}") for each in columns])
 
 
-def _replacement(name: str, table: Table, part: str) -> tuple[str, str]:
+def _listed(kind_of_list: str, of: str) -> Sequence[str] | None:
+    if kind_of_list == "columns" and (record := _RECORDS.get(of)) is not None:
+        return record._fields
+    if (table := BY_NAME.get(of)) is None:
+        return None
+    return table.columns if kind_of_list == "columns" else table.key
+
+
+def _replacement(columns: Sequence[str], part: str) -> tuple[str, str]:
     column, equals, value = part.partition(" = ")
-    if not equals or column not in table.columns:
-        raise ValueError(f"statement {name} replaces no column of {table.name}: {part!r}")
-    return column, value
+    if not equals or column not in columns:
+        raise ValueError(f"a value for no column of its list: {part!r}")
+    return column, f"{value} AS {column}"
 
 
 def _key_value(table: Table, column: str) -> str:
@@ -75,67 +96,73 @@ def _key_value(table: Table, column: str) -> str:
     return f":{column}" if table.kinds[column] == "text" else f"CAST(:{column} AS BIGINT)"
 
 
-def _closing(name: str, text: str, start: int) -> int:
+def _closing(text: str, start: int) -> int:
     """The place of the parenthesis that closes the one before ``start``."""
     depth = 1
-    for place in range(start, len(text)):
-        depth += {"(": 1, ")": -1}.get(text[place], 0)
+    for found in _PARENTHESIS.finditer(text, start):
+        depth += 1 if found[0] == "(" else -1
         if depth == 0:
-            return place
-    raise ValueError(f"statement {name} has a list that is not closed")
+            return found.start()
+    raise ValueError("a list that is not closed")
 
 
 def _parts(inside: str) -> list[str]:
     """The parts of a list between its commas, except those in parentheses."""
-    parts, depth = [""], 0
-    for sign in inside:
-        depth += {"(": 1, ")": -1}.get(sign, 0)
-        if sign == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += sign
-    return [" ".join(part.split()) for part in parts]
+    return [" ".join(part.split()) for part in _PART.findall(inside)]
 
 
-def with_look_ups(text: str, look_up: str) -> str:
-    """The statement with its look-ups written out; see ``Wording.look_up``."""
-    return _LOOK_UP.sub(lambda found: look_up.format(found["value"]), text)
-
-
-def with_rows(name: str, text: str, arrays: Arrays | None) -> tuple[str, Sequence[str]]:
-    """The statement with its rows written out, as arrays or for one row at a time; their fields."""
-    if (found := _ROWS.search(text)) is None:
-        raise ValueError(f"statement {name} has rows in an unknown form")
-    alias, listed = found["alias"], _parts(found["fields"] or "")
-    if alias is None:
-        return text.replace(found[0], _values(name, listed, arrays)), listed
-    field = re.compile(rf":{alias}\.(\w+)")
-    fields = list(dict.fromkeys(field.findall(text)))
+def with_rows(text: str, arrays: Arrays | None) -> str:
+    """The statement with its rows written out, as arrays or for one row at a time."""
+    found = _ROWS.search(text)
+    if found is None or (found["alias"] is None and found["fields"] is None):
+        raise ValueError("rows in an unknown form")
+    before, after, listed = text[: found.start()], text[found.end() :], found["fields"]
+    if (alias := found["alias"]) is None:
+        return before + _values(_parts(listed), arrays) + after
     if arrays is None:
-        text = text.replace(found[0], (found["word"] or "") if found["comma"] else "")
-        return field.sub(r":\1", text), fields
-    rows = arrays.of(_kinds(name, fields, listed))
-    before, after = found["word"] or "", found["comma"] or ""
-    text = text.replace(found[0], f"{before}{rows} AS {alias} ({', '.join(fields)}){after}")
-    return field.sub(rf"{alias}.\1", text), fields
+        before = before if found["comma"] else _WORD.sub("", before)
+        return (before + after).replace(f":{alias}.", ":")
+    fields = list(dict.fromkeys(re.findall(rf":{alias}\.(\w+)", text)))
+    rows = arrays.of(_kinds(fields, _parts(listed or "")))
+    rows = f"{rows} AS {alias} ({', '.join(fields)}){found['comma'] or ''}"
+    old, new = f":{alias}.", f"{alias}."
+    return before.replace(old, new) + rows + after.replace(old, new)
 
 
-def _values(name: str, fields: list[str], arrays: Arrays | None) -> str:
+def with_look_ups(text: str, arrays: Arrays | None) -> str:
+    """The statement with its look-ups written out."""
+
+    def written(found: re.Match[str]) -> str:
+        value = found[1].strip()
+        if value.startswith("SELECT "):
+            return f"IN ({value})" if arrays is None else arrays.among.format(value)
+        return f"= {value}" if arrays is None else arrays.look_up.format(value)
+
+    return _LOOK_UP.sub(written, text)
+
+
+def without_lock(text: str) -> str:
+    """The statement without its last line, if that locks rows."""
+    last = text.rindex("\nFOR ")
+    return text[:last] if _LOCK.fullmatch(text, last + 1) else text
+
+
+def _values(fields: list[str], arrays: Arrays | None) -> str:
     """Rows that are inserted as they are, after the list of their columns."""
     columns = f"({', '.join(fields)})"
     if arrays is None:
         return f"{columns} VALUES ({', '.join([f':{field}' for field in fields])})"
-    rows = arrays.of(_kinds(name, fields, []))
+    rows = arrays.of(_kinds(fields, []))
     return f"{columns} SELECT * FROM {rows}"  # noqa: S608 - of a file, as are its fields
 
 
-def _kinds(name: str, fields: Iterable[str], told: Iterable[str]) -> list[tuple[str, Kind]]:
+def _kinds(fields: Iterable[str], told: Iterable[str]) -> list[tuple[str, Kind]]:
     """The kinds of fields, by the columns of their names or as told, ``name:kind``."""
-    known: dict[str, Any] = {**_kinds_of_columns()}
-    known |= [(field, kind) for field, _, kind in [each.partition(":") for each in told]]
-    if unknown := [field for field in fields if not known.get(field)]:
-        raise ValueError(f"statement {name} has fields of no known column: {', '.join(unknown)}")
-    return [(field, known[field]) for field in fields]
+    known: dict[str, Any] = dict([each.split(":") for each in told])
+    kinds = [(field, known.get(field) or _kinds_of_columns().get(field)) for field in fields]
+    if unknown := [field for field, kind in kinds if kind is None]:
+        raise ValueError(f"fields of no known column: {', '.join(unknown)}")
+    return [(field, kind) for field, kind in kinds if kind is not None]
 
 
 @cache

@@ -29,12 +29,8 @@ ORDER BY kind, name, number;
 
 -- name: copy_memos
 -- Give a new run the memos of tasks of the run that it was made of. Its own attempts are later ones.
-INSERT INTO cloaca_memo (
-    run_id, task_id, item, kind, name, number, input_hash, attempt, value, calls, created_at
-)
-SELECT
-    :id, memo.task_id, memo.item, memo.kind, memo.name, memo.number, memo.input_hash, 0,
-    memo.value, memo.calls, memo.created_at
+INSERT INTO cloaca_memo (:columns(memo))
+SELECT :columns(memo AS memo, run_id = :id, attempt = 0)
 FROM cloaca_memo AS memo
 WHERE memo.run_id = :source_id AND memo.task_id IN :memos_of
     AND EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)

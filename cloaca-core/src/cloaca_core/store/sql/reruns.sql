@@ -30,13 +30,8 @@ ON CONFLICT DO NOTHING;
 
 -- name: keep_round
 -- Keep how the last rounds of these runs have ended.
-INSERT INTO cloaca_round (
-    run_id, round, status, error_message, reason_code, limit_seconds, final_context, started_at,
-    ended_at
-)
-SELECT
-    run.id, run.round, run.status, run.error_message, run.reason_code, run.limit_seconds,
-    run.final_context, run.started_at, run.ended_at
+INSERT INTO cloaca_round (:columns(round))
+SELECT :columns(round AS run, run_id = run.id)
 FROM cloaca_run AS run
 WHERE run.id IN :ids
     AND (
@@ -191,8 +186,8 @@ ON CONFLICT DO NOTHING;
 
 -- name: copy_replacements
 -- Keep the keys that were replaced in the source.
-INSERT INTO cloaca_replacement (run_id, number, content, created_at)
-SELECT :id, earlier.number, earlier.content, earlier.created_at
+INSERT INTO cloaca_replacement (:columns(replacement))
+SELECT :columns(replacement AS earlier, run_id = :id)
 FROM cloaca_replacement AS earlier
 JOIN cloaca_run AS made ON made.id = :id AND made.replacements >= earlier.number
 WHERE earlier.run_id = :source_id
@@ -202,15 +197,13 @@ ON CONFLICT DO NOTHING;
 -- name: copy_messages
 -- Give a new run the messages of the run that it was made of, under their numbers. Those that kept tasks
 -- have taken are read. One that has no number yet is left out.
-INSERT INTO cloaca_message (
-    run_id, id, number, kind, name, payload, dedupe_key, sent_by, sent_at, taken_by,
-    taken_item
+INSERT INTO cloaca_message (:columns(message))
+SELECT :columns(
+    message AS earlier,
+    run_id = made.id,
+    taken_by = CASE WHEN earlier.taken_by IN :kept THEN earlier.taken_by END,
+    taken_item = CASE WHEN earlier.taken_by IN :kept THEN earlier.taken_item ELSE -1 END
 )
-SELECT
-    made.id, earlier.id, earlier.number, earlier.kind, earlier.name, earlier.payload,
-    earlier.dedupe_key, earlier.sent_by, earlier.sent_at,
-    CASE WHEN earlier.taken_by IN :kept THEN earlier.taken_by END,
-    CASE WHEN earlier.taken_by IN :kept THEN earlier.taken_item ELSE -1 END
 FROM cloaca_run AS made
 JOIN cloaca_message AS earlier
     ON earlier.run_id = :source_id AND earlier.number <= made.messages
@@ -231,10 +224,8 @@ ON CONFLICT DO NOTHING;
 
 -- name: copy_forks
 -- Keep the keys that were set before tasks of the source whose results are kept.
-INSERT INTO cloaca_fork (run_id, forked_from, from_task, from_item, content, created_at)
-SELECT
-    :id, earlier.forked_from, earlier.from_task, earlier.from_item, earlier.content,
-    earlier.created_at
+INSERT INTO cloaca_fork (:columns(fork))
+SELECT :columns(fork AS earlier, run_id = :id)
 FROM cloaca_fork AS earlier
 WHERE earlier.run_id = :source_id AND earlier.content IS NOT NULL
     AND earlier.from_task IN :kept AND EXISTS (SELECT 1 FROM cloaca_run WHERE id = :id)

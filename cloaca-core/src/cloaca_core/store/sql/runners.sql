@@ -72,8 +72,9 @@ ON CONFLICT DO NOTHING;
 
 -- name: shut_out
 -- Wait until the runner's open transactions have ended, and keep it from writing until this
--- transaction ends. Where one transaction writes at a time, this transaction alone achieves both.
-SELECT id FROM cloaca_runner WHERE id = :runner_id;
+-- transaction ends: each of its writes locks its row.
+SELECT id FROM cloaca_runner WHERE id = :runner_id
+FOR UPDATE;
 
 
 -- name: release

@@ -83,9 +83,13 @@ ON CONFLICT DO NOTHING;
 
 
 -- name: lock_roots
--- Find the roots of the trees of these runs. A database where several transactions write at once locks
--- them, so that no tombstone is set while runs are added to their trees.
-SELECT coalesce(root_id, id) FROM cloaca_run WHERE id IN :ids;
+-- Lock the roots of the trees of these runs: no tombstone is set while runs are added to their trees.
+SELECT root.id FROM cloaca_run AS root
+WHERE root.id IN [
+    SELECT coalesce(run.root_id, run.id) FROM cloaca_run AS run WHERE run.id IN :ids
+]
+ORDER BY root.id
+FOR KEY SHARE OF root;
 
 
 -- name: find_parents
@@ -391,30 +395,23 @@ RETURNING id;
 
 -- name: load_attempts
 -- Read all attempts of these runs.
-SELECT run_id, task_id, attempt, epoch, status, change, error_type, error_message,
-    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code,
-    replacements, runner
+SELECT :columns(AttemptRow)
 FROM cloaca_attempt WHERE run_id IN :ids
 ORDER BY run_id, task_id, item, attempt;
 
 
 -- name: list_outcomes
 -- Read all attempts of these runs without what they have come to in full.
-SELECT run_id, task_id, attempt, epoch, status, NULL AS change, error_type, error_message,
-    NULL AS error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code,
-    replacements, runner
+SELECT :columns(AttemptRow, change = NULL, error_traceback = NULL)
 FROM cloaca_attempt WHERE run_id IN :ids
 ORDER BY run_id, task_id, item, attempt;
 
 
 -- name: get_run
 -- Read one run with its payloads.
-SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
-    coalesce(final_context, CASE WHEN ended_at IS NOT NULL THEN input END) AS final_context,
-    error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version, queue
+SELECT :columns(
+    RunRow, final_context = coalesce(final_context, CASE WHEN ended_at IS NOT NULL THEN input END), claimable_at = 0, trace = NULL
+)
 FROM cloaca_run
 WHERE id = :id
     AND NOT EXISTS (
@@ -425,12 +422,9 @@ WHERE id = :id
 
 -- name: ended_runs
 -- Read those of these runs that have ended.
-SELECT id, workflow, version, status, owner, epoch, recoveries, input, tags, parent_id,
-    coalesce(final_context, CASE WHEN ended_at IS NOT NULL THEN input END) AS final_context,
-    error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version, queue
+SELECT :columns(
+    RunRow, final_context = coalesce(final_context, CASE WHEN ended_at IS NOT NULL THEN input END), claimable_at = 0, trace = NULL
+)
 FROM cloaca_run WHERE id IN :ids AND ended_at IS NOT NULL
 ORDER BY id;
 
@@ -439,11 +433,7 @@ ORDER BY id;
 -- List the newest runs with ids below :before and from :after on, without payloads. A first page has a
 -- :before above every id. This and the next ones take the same conditions, NULL for any; each goes
 -- through another index. An error is looked for by taking it out: LIKE has letters with a meaning.
-SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version, queue
+SELECT :columns(RunRow, input = '', final_context = '', claimable_at = 0, trace = NULL)
 FROM cloaca_run
 WHERE id < :before AND id >= :after
     AND (CAST(:since AS BIGINT) IS NULL OR created_at >= :since)
@@ -461,11 +451,7 @@ ORDER BY id DESC LIMIT :limit;
 
 -- name: list_active_runs
 -- List the newest unfinished runs of one status.
-SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version, queue
+SELECT :columns(RunRow, input = '', final_context = '', claimable_at = 0, trace = NULL)
 FROM cloaca_run
 WHERE ended_at IS NULL AND status = :status AND id < :before AND id >= :after
     AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
@@ -495,11 +481,7 @@ WHERE ended_at IS NULL AND status = :status AND id < :before AND id >= :after
 
 -- name: list_ended_runs
 -- List the newest ended runs of one status.
-SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version, queue
+SELECT :columns(RunRow, input = '', final_context = '', claimable_at = 0, trace = NULL)
 FROM cloaca_run
 WHERE ended_at IS NOT NULL AND status = :status AND id < :before AND id >= :after
     AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
@@ -518,11 +500,7 @@ ORDER BY id DESC LIMIT :limit;
 
 -- name: list_runs_of_workflow
 -- List the newest runs of one workflow.
-SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version, queue
+SELECT :columns(RunRow, input = '', final_context = '', claimable_at = 0, trace = NULL)
 FROM cloaca_run
 WHERE workflow = :workflow AND id < :before AND id >= :after
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
@@ -541,11 +519,7 @@ ORDER BY id DESC LIMIT :limit;
 
 -- name: list_runs_of_parent
 -- List the newest runs that bodies of one run have submitted.
-SELECT id, workflow, version, status, owner, epoch, recoveries, '' AS input, tags, parent_id,
-    '' AS final_context, error_message, created_at, started_at, ended_at, schedule_id,
-    reason_code, limit_seconds, round, priority, due_at, steer_reason, stood_still,
-    time_limit, deadline_at, reason_tasks, came_due, messages, 0 AS claimable_at, NULL AS trace,
-    ran_version, queue
+SELECT :columns(RunRow, input = '', final_context = '', claimable_at = 0, trace = NULL)
 FROM cloaca_run
 WHERE parent_id = :parent_id AND parent_id IS NOT NULL AND id < :before AND id >= :after
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)

@@ -2,9 +2,13 @@
 
 
 -- name: lock_schedules
--- Find which of these schedules exist, and their generations. A database where several transactions
--- write at once locks them.
-SELECT id, generation FROM cloaca_schedule WHERE id IN :ids;
+-- Lock these schedules by id, and find their generations. Another transaction that decides their ticks
+-- waits here, and then finds that they have gone on; one that ends their runs waits as well. Executed
+-- before the runner and runs are locked: no transaction that holds those waits for a schedule.
+SELECT id, generation FROM cloaca_schedule
+WHERE id IN :ids
+ORDER BY id
+FOR NO KEY UPDATE;
 
 
 -- name: insert_tick
@@ -209,17 +213,13 @@ RETURNING id;
 
 -- name: get_schedule
 -- Read one schedule.
-SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
-    jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at, time_limit, pruned_until
+SELECT :columns(schedule)
 FROM cloaca_schedule WHERE id = :id;
 
 
 -- name: get_schedule_named
 -- Read the schedule that has this name.
-SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
-    jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at, time_limit, pruned_until
+SELECT :columns(schedule)
 FROM cloaca_schedule WHERE name = :name;
 
 
@@ -227,9 +227,7 @@ FROM cloaca_schedule WHERE name = :name;
 -- List schedules in the order of their workflows: all, or (:enabled_only 1) those that are enabled.
 -- Every workflow is greater than '': the condition only makes the planner use the index that has
 -- this order.
-SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
-    jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at, time_limit, pruned_until
+SELECT :columns(schedule)
 FROM cloaca_schedule WHERE workflow > '' AND enabled >= :enabled_only
 ORDER BY workflow, id LIMIT :limit OFFSET :offset;
 
@@ -261,9 +259,7 @@ FROM :workflows AS wanted;
 
 -- name: due_schedules
 -- Read schedules of these workflows that are due, the longest overdue first.
-SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
-    jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at, time_limit, pruned_until
+SELECT :columns(schedule)
 FROM cloaca_schedule
 WHERE workflow IN :workflows AND enabled = 1
     AND due_at IS NOT NULL AND due_at <= :now
@@ -273,9 +269,7 @@ ORDER BY due_at, id LIMIT :limit;
 -- name: schedules_ahead
 -- Read enabled schedules of these workflows whose ticks are decided until later than :edge, each
 -- with its newest decided tick up to :now.
-SELECT id, name, workflow, cron_expression, timezone, enabled, catchup_policy, overlap_policy,
-    jitter_seconds, start_date, end_date, params, decided_until, next_tick, due_at, last_tick,
-    generation, created_at, updated_at, time_limit, pruned_until, (
+SELECT :columns(schedule), (
         SELECT max(tick) FROM cloaca_tick
         WHERE schedule_id = cloaca_schedule.id AND tick <= :now
     )
@@ -301,7 +295,7 @@ ORDER BY run.schedule_id, run.created_at, run.id;
 
 -- name: list_ticks
 -- List the decided ticks of a schedule with their outcomes, newest first.
-SELECT schedule_id, tick, run_id, outcome, created_at
+SELECT :columns(tick)
 FROM cloaca_tick
 WHERE schedule_id = :schedule_id AND NOT EXISTS (
     SELECT 1 FROM cloaca_tombstone AS gone WHERE gone.root_id = cloaca_tick.run_id
@@ -311,7 +305,7 @@ ORDER BY tick DESC LIMIT :limit OFFSET :offset;
 
 -- name: find_ticks
 -- Read those of these ticks of a schedule that were decided, with their outcomes.
-SELECT schedule_id, tick, run_id, outcome, created_at
+SELECT :columns(tick)
 FROM cloaca_tick
 WHERE schedule_id = :schedule_id AND tick IN :ticks
 ORDER BY tick;

@@ -13,16 +13,17 @@ ORDER BY id DESC LIMIT :most;
 
 
 -- name: active_ids
--- The newest unfinished runs of one status.
+-- The newest unfinished runs of one status. The + keeps a plan from another index than that of the status,
+-- here and in count_active.
 SELECT id FROM cloaca_run
-WHERE ended_at IS NULL AND status = :value AND id < :before AND id >= :after
+WHERE +ended_at IS NULL AND status = :value AND id < :before AND id >= :after
 ORDER BY id DESC LIMIT :most;
 
 
 -- name: count_active
 -- Count the unfinished runs of one status, in no order.
 SELECT count(*) FROM (
-    SELECT 1 FROM cloaca_run WHERE ended_at IS NULL AND status = :value LIMIT :most
+    SELECT 1 FROM cloaca_run WHERE +ended_at IS NULL AND status = :value LIMIT :most
 ) AS active;
 
 
@@ -62,12 +63,7 @@ WITH RECURSIVE below (id, depth) AS (
     WHERE child.parent_id = below.id AND child.parent_id IS NOT NULL AND child.detached = 0
         AND below.depth < :depth
 )
-SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
-    '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message, run.created_at,
-    run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds, run.round,
-    run.priority, run.due_at, run.steer_reason, run.stood_still, run.time_limit, run.deadline_at,
-    run.reason_tasks, run.came_due, run.messages, 0 AS claimable_at, NULL AS trace, run.ran_version,
-    run.queue
+SELECT :columns(RunRow AS run, input = '', final_context = '', claimable_at = 0, trace = NULL)
 FROM (SELECT id, depth FROM below LIMIT :most) AS near
 CROSS JOIN cloaca_run AS run
 WHERE run.id = near.id
@@ -248,13 +244,13 @@ levels (workflow, queue, priority) AS (
     FROM levels WHERE levels.priority IS NOT NULL
 )
 SELECT first.id, first.claimable_at FROM levels
-JOIN cloaca_run AS first ON first.id = (
+JOIN cloaca_run AS first ON first.id IN [
     SELECT run.id FROM cloaca_run AS run
     WHERE run.owner IS NULL AND run.ended_at IS NULL AND run.behind IS NULL
         AND run.paused_at IS NULL AND run.due_at IS NULL
         AND run.workflow = levels.workflow AND run.queue = levels.queue
         AND run.priority = levels.priority
     ORDER BY run.claimable_at, run.id LIMIT 1
-)
+]
 WHERE levels.priority IS NOT NULL
 ORDER BY first.claimable_at, first.id LIMIT 1;

@@ -4,12 +4,7 @@
 
 -- name: run_as_it_stands
 -- Read a run without its payloads, and what may hold it back.
-SELECT run.id, run.workflow, run.version, run.status, run.owner, run.epoch, run.recoveries,
-    '' AS input, run.tags, run.parent_id, '' AS final_context, run.error_message, run.created_at,
-    run.started_at, run.ended_at, run.schedule_id, run.reason_code, run.limit_seconds, run.round,
-    run.priority, run.due_at, run.steer_reason, run.stood_still, run.time_limit, run.deadline_at,
-    run.reason_tasks, run.came_due, run.messages, 0 AS claimable_at, NULL AS trace, run.ran_version,
-    run.queue,
+SELECT :columns(RunRow AS run, input = '', final_context = '', claimable_at = 0, trace = NULL),
     run.behind, earlier.status AS behind_status, run.paused_at, run.paused_until,
     run.cancel_at, run.start_by,
     CASE WHEN EXISTS (SELECT 1 FROM cloaca_fork WHERE run_id = run.id) THEN 1 ELSE 0 END AS forked
@@ -76,9 +71,7 @@ FROM cloaca_run AS run WHERE run.id = :run_id;
 
 -- name: outline_attempts
 -- Read all attempts of a run without the changes that they made.
-SELECT run_id, task_id, attempt, epoch, status, NULL AS change, error_type, error_message,
-    error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code, replacements,
-    runner
+SELECT :columns(AttemptRow, change = NULL)
 FROM cloaca_attempt WHERE run_id = :run_id
 ORDER BY task_id, item, attempt;
 

@@ -11,12 +11,15 @@
 
 
 -- name: lock_schedules_of
--- Which schedules have made these runs; a database that lets several transactions write locks them.
-SELECT id FROM cloaca_schedule
-WHERE id IN (
+-- Lock the schedules that have made these runs: who decides their ticks waits, and then finds these
+-- runs ended.
+SELECT schedule.id FROM cloaca_schedule AS schedule
+WHERE schedule.id IN (
     SELECT run.schedule_id FROM cloaca_run AS run
     WHERE run.id IN :ids AND run.schedule_id IS NOT NULL
-);
+)
+ORDER BY schedule.id
+FOR NO KEY UPDATE OF schedule;
 
 
 -- name: lock_steered
@@ -326,7 +329,7 @@ ON CONFLICT DO NOTHING;
 
 -- name: list_acts
 -- The acts on any run or workflow, newest first, older than a mark.
-SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+SELECT :columns(act)
 FROM cloaca_act
 WHERE created_at >= 0
     AND (created_at, id, run_id) < (CAST(:at AS BIGINT), CAST(:act_id AS TEXT), CAST(:run_id AS TEXT))
@@ -340,7 +343,7 @@ ORDER BY created_at DESC, id DESC, run_id DESC LIMIT :limit;
 
 -- name: list_asked_acts
 -- The same but for submissions, of which there may be as many as runs.
-SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+SELECT :columns(act)
 FROM cloaca_act
 WHERE created_at >= 0 AND kind <> 'submit'
     AND (created_at, id, run_id) < (CAST(:at AS BIGINT), CAST(:act_id AS TEXT), CAST(:run_id AS TEXT))
@@ -354,7 +357,7 @@ ORDER BY created_at DESC, id DESC, run_id DESC LIMIT :limit;
 
 -- name: list_acts_of_kind
 -- The acts of one kind, newest first, older than a mark.
-SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+SELECT :columns(act)
 FROM cloaca_act
 WHERE kind = :kind
     AND (created_at, id, run_id) < (CAST(:at AS BIGINT), CAST(:act_id AS TEXT), CAST(:run_id AS TEXT))
@@ -368,7 +371,7 @@ ORDER BY created_at DESC, id DESC, run_id DESC LIMIT :limit;
 
 -- name: list_acts_of_person
 -- The acts of one kind of one person, newest first, older than a mark.
-SELECT id, run_id, workflow, round, kind, asked_by, reason, changed, created_at
+SELECT :columns(act)
 FROM cloaca_act
 WHERE asked_by = :asked_by AND kind = :kind
     AND (created_at, id, run_id) < (CAST(:at AS BIGINT), CAST(:act_id AS TEXT), CAST(:run_id AS TEXT))

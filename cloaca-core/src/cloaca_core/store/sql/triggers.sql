@@ -2,9 +2,13 @@
 
 
 -- name: lock_triggers
--- Find which of these triggers exist. A database where several transactions write at once locks
--- them.
-SELECT id FROM cloaca_trigger WHERE id IN :ids;
+-- Lock these triggers by id. Another transaction that fires them waits here, and then sees the runs
+-- that this one made. Executed after schedules are locked and before the runner and runs are: no
+-- transaction that holds those waits for a trigger.
+SELECT id FROM cloaca_trigger
+WHERE id IN :ids
+ORDER BY id
+FOR NO KEY UPDATE;
 
 
 -- name: insert_event
@@ -95,16 +99,14 @@ RETURNING id;
 
 -- name: triggers_named
 -- Read the triggers that have these names.
-SELECT id, name, workflow, poll_interval_ms, cron_expression, timezone, allow_concurrent, enabled,
-    last_poll_at, next_poll_at, generation, created_at, updated_at
+SELECT :columns(trigger)
 FROM cloaca_trigger WHERE name IN :names;
 
 
 -- name: list_triggers
 -- List triggers by name: all, or (:enabled_only 1) those that are enabled. Every name is greater
 -- than '': the condition only makes the planner use the index that has this order.
-SELECT id, name, workflow, poll_interval_ms, cron_expression, timezone, allow_concurrent, enabled,
-    last_poll_at, next_poll_at, generation, created_at, updated_at
+SELECT :columns(trigger)
 FROM cloaca_trigger WHERE name > '' AND enabled >= :enabled_only
 ORDER BY name LIMIT :limit OFFSET :offset;
 

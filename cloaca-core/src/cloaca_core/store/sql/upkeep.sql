@@ -75,9 +75,12 @@ ORDER BY root.id LIMIT :limit;
 
 
 -- name: lock_expired
--- Find which of these runs are there. A database where several transactions write at once locks them:
--- what begins them again, or adds a run to their trees, waits, and then finds the tombstone.
-SELECT id FROM cloaca_run WHERE id IN :ids;
+-- Lock these runs, as far as they are there: what begins them again, or adds a run to their trees,
+-- waits, and then finds the tombstone.
+SELECT id FROM cloaca_run
+WHERE id IN :ids
+ORDER BY id
+FOR UPDATE;
 
 
 -- name: hide_trees
@@ -185,14 +188,16 @@ FROM doomed LIMIT :limit;
 
 
 -- name: lock_ticked_schedules
--- Find the schedules whose ticks have made these runs. A database where several transactions write at
--- once locks them, before it locks runs: one that back-fills a tick then finds it forgotten.
+-- Lock the schedules whose ticks have made these runs: a transaction that back-fills a tick waits, and
+-- then finds it forgotten. Executed before runs are locked.
 SELECT schedule.id FROM cloaca_schedule AS schedule
-WHERE schedule.id IN (
+WHERE schedule.id IN [
     SELECT tick.schedule_id FROM cloaca_run AS run
     JOIN cloaca_tick AS tick ON tick.created_at = run.created_at AND tick.run_id = run.id
     WHERE run.id IN :ids
-);
+]
+ORDER BY schedule.id
+FOR NO KEY UPDATE OF schedule;
 
 
 -- name: raise_marks
@@ -481,8 +486,9 @@ ORDER BY known.id;
 
 
 -- name: lock_mark
--- Find this schedule. A database where several transactions write at once locks it.
-SELECT id FROM cloaca_schedule WHERE id = :schedule_id;
+-- Lock this schedule, for the same reason.
+SELECT id FROM cloaca_schedule WHERE id = :schedule_id
+FOR NO KEY UPDATE;
 
 
 -- name: raise_mark
@@ -540,32 +546,32 @@ RETURNING 1;
 -- name: erase_ticks
 -- Forget the oldest :limit ticks of a schedule, deleted or not, that have no run (any more), were
 -- decided before :before, and cannot fire again.
-DELETE FROM cloaca_tick
-WHERE schedule_id = :schedule_id
-    AND tick IN (
+DELETE FROM cloaca_tick AS old
+WHERE old.schedule_id = :schedule_id
+    AND old.tick IN [
         SELECT tick.tick FROM cloaca_tick AS tick
         WHERE tick.schedule_id = :schedule_id AND tick.tick < :before AND +tick.created_at < :before
             AND (SELECT run.id FROM cloaca_run AS run WHERE run.id = tick.run_id LIMIT 1) IS NULL
-            AND NOT EXISTS (
-                SELECT 1 FROM cloaca_schedule AS schedule
+            AND (
+                SELECT schedule.id FROM cloaca_schedule AS schedule
                 WHERE schedule.id = tick.schedule_id
                     AND tick.tick > coalesce(schedule.pruned_until, -1)
-            )
+                LIMIT 1
+            ) IS NULL
         ORDER BY tick.tick LIMIT :limit
-    )
+    ]
     AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
 RETURNING 1;
 
 
 -- name: erase_lost
 -- Delete counts of ticks of a schedule that were dropped before :before.
-DELETE FROM cloaca_lost
-WHERE schedule_id = :schedule_id
-    AND decided_until IN (
+DELETE FROM cloaca_lost AS old
+WHERE old.schedule_id = :schedule_id
+    AND old.decided_until IN [
         SELECT lost.decided_until FROM cloaca_lost AS lost
         WHERE lost.schedule_id = :schedule_id AND lost.created_at < :before
         ORDER BY lost.decided_until LIMIT :limit
-    )
-    AND created_at < :before
+    ]
     AND EXISTS (SELECT 1 FROM cloaca_upkeep WHERE id = 1 AND holder = :holder)
 RETURNING 1;

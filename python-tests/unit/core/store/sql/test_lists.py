@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from tables import each_row
 
+from cloaca_core.run.rows import AttemptRow
 from cloaca_core.store.sql.lists import Arrays
 from cloaca_core.store.sql.queries import Wording, compile_statement
 
 ONE_BY_ONE = Wording("?", "IN (?)", "items(?)")
-ARRAYS = Arrays(text="texts({})", int="ints({})", real="reals({})", rows="rows({})")
-AT_ONCE = Wording("%s", "IN (%s)", "items(%s)", ARRAYS, "= ANY(ARRAY[{}])")
+ARRAYS = Arrays("texts({})", "ints({})", "reals({})", "rows({})", "= ANY(ARRAY[{}])", "= ALL({})")
+AT_ONCE = Wording("%s", "IN (%s)", "items(%s)", ARRAYS)
 
 
 def compiled(sql: str, wording: Wording = ONE_BY_ONE) -> tuple[str, tuple[str, ...]]:
@@ -25,7 +26,7 @@ def compiled(sql: str, wording: Wording = ONE_BY_ONE) -> tuple[str, tuple[str, .
         ("SELECT :columns(run_tag AS one)", "SELECT one.run_id, one.tag, one.content"),
         (
             "SELECT :columns(\n    run_tag AS one,\n    tag = f(one.a, '')\n)",
-            "SELECT one.run_id, f(one.a, ''), one.content",
+            "SELECT one.run_id, f(one.a, '') AS tag, one.content",
         ),
         ("ORDER BY :key(run_tag)", "ORDER BY run_id, tag"),
         ("ORDER BY :key(run_tag DESC)", "ORDER BY run_id DESC, tag DESC"),
@@ -35,6 +36,14 @@ def compiled(sql: str, wording: Wording = ONE_BY_ONE) -> tuple[str, tuple[str, .
 )
 def test_columns_are_those_of_the_table(sql: str, expected: str) -> None:
     assert compiled(sql) == (expected, ())
+
+
+def test_a_record_has_the_columns_of_its_fields() -> None:
+    (sql, _) = compiled("SELECT :columns(AttemptRow AS one, change = NULL)")
+
+    fields = [f"one.{name}" for name in AttemptRow._fields]
+    fields[AttemptRow._fields.index("change")] = "NULL AS change"
+    assert sql == f"SELECT {', '.join(fields)}"
 
 
 def test_the_values_of_a_key_are_parameters() -> None:
@@ -50,9 +59,12 @@ def test_the_values_of_a_key_are_parameters() -> None:
         ("SELECT :columns(rnu)", "statement it has a list of columns of an unknown table: 'rnu'"),
         (
             "SELECT :columns(run, inptu = '')",
-            "statement it replaces no column of run: \"inptu = ''",
+            "statement it has a value for no column of its list: \"inptu = ''",
         ),
-        ("SELECT :columns(run, input)", "statement it replaces no column of run: 'input'"),
+        (
+            "SELECT :columns(run, input)",
+            "statement it has a value for no column of its list: 'input'",
+        ),
         ("SELECT :columns(run", "statement it has a list that is not closed"),
     ],
 )
@@ -120,13 +132,19 @@ def test_a_statement_is_for_one_row_or_for_all(
 
 
 def test_a_look_up_is_equality_as_each_database_words_it() -> None:
-    sql = "WHERE a IN [b.c] AND d IN (1, 2)"
+    sql = "WHERE a IN [b.c] AND d IN (1, 2) AND e IN [\n    SELECT f(1)\n]"
 
-    assert compiled(sql)[0] == "WHERE a = b.c AND d IN (1, 2)"
-    assert compiled(sql, AT_ONCE)[0] == "WHERE a = ANY(ARRAY[b.c]) AND d IN (1, 2)"
+    assert compiled(sql)[0] == "WHERE a = b.c AND d IN (1, 2) AND e IN (SELECT f(1))"
+    expected = "WHERE a = ANY(ARRAY[b.c]) AND d IN (1, 2) AND e = ALL(SELECT f(1))"
+    assert compiled(sql, AT_ONCE)[0] == expected
 
 
-@each_row("wording", [ONE_BY_ONE, AT_ONCE])
-def test_a_parameter_that_is_no_field_of_its_rows_is_refused(wording: Wording) -> None:
-    with pytest.raises(ValueError, match="statement it has rows, and a parameter beside them: now"):
-        compiled("SELECT :now FROM :rows AS new WHERE tick = :new.tick", wording)
+@each_row(
+    "lock",
+    ["FOR UPDATE", "FOR NO KEY UPDATE OF t", "FOR KEY SHARE OF t", "FOR UPDATE OF t SKIP LOCKED"],
+)
+def test_one_writer_at_a_time_locks_no_rows(lock: str) -> None:
+    sql = f"SELECT a FROM t\nORDER BY a\n{lock};\n"
+
+    assert compiled(sql)[0] == "SELECT a FROM t\nORDER BY a"
+    assert compiled(sql, AT_ONCE)[0] == f"SELECT a FROM t\nORDER BY a\n{lock}"
