@@ -22,9 +22,11 @@ from dev.console import environment, run, say, step
 from dev.databases import sources, urls
 from dev.databases.programs import VARIABLE
 from dev.environments import browser, interpreters
+from dev.environments.compiled import compile_once
+from dev.environments.interpreters import Interpreter
 from dev.environments.sandbox import Sandbox
 from dev.packaging.artefacts import package
-from dev.project import ALL, DISTRIBUTIONS, POSTGRES, ROOT
+from dev.project import ALL, POSTGRES, ROOT
 from dev.testing import junit, leftovers, results
 from dev.testing.jobs import BACKEND_VARIABLE, BROWSER, Job, Target, Wanted, plan
 from dev.testing.junit import Counts
@@ -88,28 +90,23 @@ def _environments(folder: Path, targets: Sequence[Target]) -> dict[Target, Path]
     run(command, cwd=ROOT, env={"PATH": path}, quiet=True)
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
         filled = pool.map(lambda each: _filled(work / each.name, each), targets)
-        return dict(zip(targets, filled, strict=True))
+        boxes = dict(zip(targets, filled, strict=True))
+        list(pool.map(compile_once, _by_interpreter(boxes)))
+    return {target: box.python for target, box in boxes.items()}
 
 
-def _filled(folder: Path, target: Target) -> Path:
+def _filled(folder: Path, target: Target) -> Sandbox:
     sandbox = Sandbox(folder)
     sandbox.install_for(target.backend, testing=True, locked=True, beside=target.beside)
-    run([sandbox.python, "-I", "-c", _COMPILE], quiet=True)
-    return sandbox.python
+    return sandbox
 
 
-# A new environment has no compiled modules, and the first jobs, which start together, would each
-# compile all that they import: two to three seconds of a core.
-_COMPILE = f"""
-import compileall, importlib, importlib.util
-for name in {[each.package for each in DISTRIBUTIONS]}:
-    if found := importlib.util.find_spec(name):
-        compileall.compile_dir(found.submodule_search_locations[0], quiet=2)
-import hypothesis.strategies, pytest, pytest_asyncio.plugin, pytest_timeout
-from _pytest.config import default_plugins
-for name in default_plugins:
-    importlib.import_module("_pytest." + name)
-"""
+def _by_interpreter(boxes: Mapping[Target, Sandbox]) -> list[list[Sandbox]]:
+    """The environments of each interpreter, first one that has everything that the others have."""
+    found: dict[Interpreter, list[Sandbox]] = {}
+    for target in sorted(boxes, key=lambda each: each.backend != ALL):
+        found.setdefault(target.interpreter, []).append(boxes[target])
+    return list(found.values())
 
 
 # -- running -------------------------------------------------------------------------------------
