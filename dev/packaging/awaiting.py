@@ -16,13 +16,14 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-import sys
 import textwrap
 import tokenize
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from ruff import find_ruff_bin
 
 from dev.console import TaskFailed
 
@@ -211,7 +212,7 @@ def formatted(text: str, path: Path, config: Path) -> str:
 
 def _ruff(*arguments: str, text: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "ruff", *arguments, "-"],
+        [find_ruff_bin(), *arguments, "-"],
         input=text.encode(),
         capture_output=True,
         check=False,
