@@ -10,13 +10,24 @@ from pathlib import Path
 
 from dev.console import TaskFailed, run, say, step
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+NAMES = (
+    "chromium-headless-shell",
+    "chrome-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+)
+"""A shell first: it has no windows, on whose frames the others spend as much as on the pages."""
 _ELSEWHERE = (
     Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
     Path("C:/Program Files/Google/Chrome/Application/chrome.exe"),
 )
 _APT = ("apt-get", "--quiet", "--quiet", "--option", "DPkg::Lock::Timeout=120")
-_PACKAGES = ("chromium", "fonts-dejavu-core")
+_PACKAGES = ("chromium-headless-shell", "chromium")
+"""The second where the system does not know the first."""
+_FONT = "fonts-dejavu-core"
 """A new machine has no font at all."""
 
 
@@ -61,16 +72,17 @@ def _can_be_installed() -> bool:
 def _install() -> None:
     quietly = {"DEBIAN_FRONTEND": "noninteractive"}
     run([*_APT, "update"], env=quietly, quiet=True)
-    run(
-        [*_APT, "install", "--yes", "--no-install-recommends", *_PACKAGES],
-        env=quietly,
-        quiet=True,
-    )
+    install = [*_APT, "install", "--yes", "--no-install-recommends", _FONT]
+    first, second = _PACKAGES
+    try:
+        run([*install, first], env=quietly, quiet=True)
+    except TaskFailed:
+        run([*install, second], env=quietly, quiet=True)
 
 
 def what_to_do() -> str:
     """What a developer does who has none."""
     return (
         f"The tests of the web page need one of {', '.join(NAMES)} on PATH, and found none:\n"
-        "    apt-get install chromium"
+        f"    apt-get install {' # or '.join(_PACKAGES)}"
     )

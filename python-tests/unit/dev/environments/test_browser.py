@@ -20,7 +20,7 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ran: list[list[str]] = []
-        self.brings: tuple[str, ...] = ("chromium",)
+        self.knows: tuple[str, ...] = ("chromium-headless-shell", "chromium")
 
     def put(self, *names: str) -> None:
         for name in names:
@@ -29,7 +29,9 @@ class Machine:
     def run(self, command: Sequence[str], **_: Any) -> None:
         self.ran.append([word for word in command if not word.startswith("-")])
         if "install" in command:
-            self.put(*self.brings)
+            if command[-1] not in self.knows:
+                raise TaskFailed(f"Unable to locate package {command[-1]}")
+            self.put(command[-1])
 
 
 @pytest.fixture
@@ -53,6 +55,12 @@ def test_the_browser_is_that_of_the_path(machine: Machine) -> None:
     assert browser.program() == machine.folder / "chromium"
 
 
+def test_one_without_windows_is_preferred(machine: Machine) -> None:
+    machine.put("chromium", "chromium-headless-shell")
+
+    assert browser.program() == machine.folder / "chromium-headless-shell"
+
+
 def test_without_one_the_error_says_how_to_get_it(machine: Machine) -> None:
     with pytest.raises(TaskFailed, match="apt-get install chromium"):
         browser.program()
@@ -65,7 +73,16 @@ def test_what_is_missing_is_installed(machine: Machine, capsys: pytest.CaptureFi
 
     assert [words[1] for words in machine.ran] == ["DPkg::Lock::Timeout=120"] * 2
     assert [words[2] for words in machine.ran] == ["update", "install"]
-    assert str(machine.folder / "chromium") in capsys.readouterr().out
+    assert str(machine.folder / "chromium-headless-shell") in capsys.readouterr().out
+
+
+def test_where_there_is_only_one_with_windows_that_is_installed(machine: Machine) -> None:
+    machine.put("apt-get")
+    machine.knows = ("chromium",)
+
+    browser.provide()
+
+    assert browser.found() == machine.folder / "chromium"
 
 
 def test_what_is_there_is_left_as_it_is(machine: Machine) -> None:
