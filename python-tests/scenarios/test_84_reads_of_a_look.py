@@ -106,6 +106,20 @@ def test_the_page_of_a_run_reads_six_times(
 
 
 @pytest.mark.each_backend
+def test_schedules_are_read_four_times_however_many_they_are(
+    run_id: str, database_url: str, reads: list[str]
+) -> None:
+    with cloaca.Client(database_url, registry=cloaca.Registry()) as client:
+        for number in range(3):
+            client.schedule(f"nightly {number}", "root", "0 0 * * *", "UTC")
+        with at_most(4, reads):
+            found = cloaca.Observer(client).schedules().wait()
+
+    assert len(found.schedules) == 4
+    assert {tick.run_id for line in found.schedules for tick in line.ticks} == {run_id}
+
+
+@pytest.mark.each_backend
 def test_a_run_that_is_shown_is_read_three_times(
     run_id: str, database_url: str, reads: list[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import gather
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -19,8 +20,7 @@ from cloaca_core.values.text import is_storable
 from cloaca_core.values.times.instants import SECOND, to_datetime
 from cloaca_core.values.times.rfc3339 import rfc3339, rfc3339_or_none
 from cloaca_core.values.times.time_limits import limit_of_row
-from cloaca_core.views.lists.listing import RunLine
-from cloaca_core.views.results import run_info
+from cloaca_core.views.lists.listing import RunLine, line_of
 from cloaca_core.views.workflows.statistics import percentile
 
 if TYPE_CHECKING:
@@ -190,17 +190,16 @@ async def _known(engine: Looks, schedule_id: str) -> ScheduleRow:
 
 
 async def _rows(engine: Looks, schedules: Sequence[ScheduleRow], most: int) -> Rows:
-    store = engine.store
-    ticks = {
-        row.id: (await store.list_ticks(row.id, limit=most, offset=0))[::-1] for row in schedules
-    }
-    runs = [tick.run_id for of in ticks.values() for tick in of if tick.run_id is not None]
+    store = engine.store.together()
+    lists = gather(*[store.list_ticks(row.id, limit=most, offset=0) for row in schedules])
+    found, paused = await gather(lists, store.paused_workflows())
+    runs = [tick.run_id for of in found for tick in of if tick.run_id is not None]
     return Rows(
-        now=await store.now(),
+        now=await engine.store.now(),
         schedules=schedules,
-        ticks=ticks,
+        ticks={row.id: of[::-1] for row, of in zip(schedules, found, strict=True)},
         runs={row.id: row for row in await store.runs_of(runs)},
-        paused=frozenset(await store.paused_workflows()),
+        paused=frozenset(paused),
     )
 
 
@@ -300,7 +299,6 @@ def _day(timing: Timing, now: Instant) -> tuple[tuple[str, ...], int]:
 
 
 def _tick(row: TickRow, rows: Rows, timing: Timing | None) -> TickLine:
-    run = None if row.run_id is None else rows.runs.get(row.run_id)
     lag = None
     if timing is not None and row.outcome == TickOutcome.FIRED:
         lag = max(0, row.created_at - timing.due_at(row.tick)) / SECOND
@@ -309,7 +307,7 @@ def _tick(row: TickRow, rows: Rows, timing: Timing | None) -> TickLine:
         outcome=row.outcome,
         decided_at=rfc3339(row.created_at),
         run_id=row.run_id,
-        run=None if run is None else run_info(run, rows.now),
+        run=line_of(rows.runs, row.run_id, rows.now),
         lag=lag,
     )
 
@@ -321,7 +319,6 @@ def period(rows: PeriodRows) -> Period:
     ticks = []
     for instant in rows.ticks:
         row = decided.get(instant)
-        run = None if row is None or row.run_id is None else rows.runs.get(row.run_id)
-        line = None if run is None else run_info(run, rows.now)
+        line = line_of(rows.runs, row and row.run_id, rows.now)
         ticks.append(PeriodTick(to_datetime(instant).astimezone(zone), row is not None, line))
     return Period(tuple(ticks), rows.number)

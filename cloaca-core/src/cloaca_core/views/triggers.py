@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import gather
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -12,8 +13,7 @@ from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.text import is_storable
 from cloaca_core.values.times.instants import SECOND
 from cloaca_core.values.times.rfc3339 import rfc3339, rfc3339_or_none
-from cloaca_core.views.lists.listing import RunLine
-from cloaca_core.views.results import run_info
+from cloaca_core.views.lists.listing import RunLine, line_of
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.onlooker import Looks
@@ -95,12 +95,11 @@ async def read_one(engine: Looks, name: str) -> Rows:
 
 
 async def _rows(engine: Looks, triggers: Sequence[TriggerRow], most: int) -> Rows:
-    store = engine.store
-    events = {
-        row.id: (await store.list_events(row.id, limit=most, offset=0))[::-1] for row in triggers
-    }
-    runs = await store.runs_of([each.run_id for of in events.values() for each in of])
-    return Rows(await store.now(), triggers, events, {row.id: row for row in runs})
+    store = engine.store.together()
+    found = await gather(*[store.list_events(row.id, limit=most, offset=0) for row in triggers])
+    events = {row.id: of[::-1] for row, of in zip(triggers, found, strict=True)}
+    runs = await store.runs_of([each.run_id for of in found for each in of])
+    return Rows(await engine.store.now(), triggers, events, {row.id: row for row in runs})
 
 
 def page(rows: Rows) -> TriggerPage:
@@ -141,7 +140,5 @@ def _late(row: TriggerRow, now: Instant) -> float | None:
 
 
 def _event(row: EventRow, rows: Rows) -> EventLine:
-    run = rows.runs.get(row.run_id)
-    return EventLine(
-        rfc3339(row.created_at), row.run_id, None if run is None else run_info(run, rows.now)
-    )
+    run = line_of(rows.runs, row.run_id, rows.now)
+    return EventLine(rfc3339(row.created_at), row.run_id, run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.explain.facts import RunFacts
     from cloaca_core.features.waits.records import WaitRow
     from cloaca_core.run.rows import RunRow
+    from cloaca_core.values.times.instants import Instant
     from cloaca_core.views.lists.search import Page
 
 
@@ -63,6 +64,12 @@ def run_page(listed: Listed) -> RunPage:
         for row in rows
     ]
     return RunPage(tuple(lines), next_id)
+
+
+def line_of(runs: Mapping[str, RunRow], run_id: str | None, now: Instant) -> RunLine | None:
+    """The line of the run that a tick or an event has made; None if there is none any more."""
+    row = None if run_id is None else runs.get(run_id)
+    return None if row is None else run_info(row, now)
 
 
 def _wait_of(row: RunRow, waits: Sequence[WaitRow]) -> Wait | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.views.run.reading import Family
-    from cloaca_core.views.run.tree import TaskNode
+    from cloaca_core.views.run.tree import RunTree, TaskNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +112,19 @@ def graph_of_workflow(workflow: Workflow | RecordedWorkflow) -> Graph:
 
 
 def graph_of_run(drawn: Drawn) -> Graph:
-    """The graph of a run. Tasks that its definition has not are left out; without a definition
-    there are no edges.
+    """The graph of a run that was just read."""
+    return graph_of_tree(tree(drawn.family), drawn.definition)
+
+
+def graph_of_tree(shown: RunTree, definition: Workflow | RecordedWorkflow | None) -> Graph:
+    """The graph of the run at the top. Tasks that its definition has not are left out; without a
+    definition there are no edges.
     """
-    family, definition = drawn
-    row = family.views[family.top].row
-    states = {node.task_id: node for node in tree(family).tasks}
+    run, states = shown.run, {node.task_id: node for node in shown.tasks}
     if definition is not None:
-        return _graph(row.workflow, row.version, row.id, definition.tasks, states)
-    nodes = tuple([_unknown(node) for node in states.values()])
-    return Graph(short_name(row.workflow), row.workflow, row.version, row.id, nodes, ())
+        return _graph(run.workflow, run.version, run.id, definition.tasks, states)
+    nodes = tuple([_unknown(node) for node in shown.tasks])
+    return Graph(run.workflow_name, run.workflow, run.version, run.id, nodes, ())
 
 
 def _graph(

@@ -16,7 +16,7 @@ from cloaca_core.views.explain.answer import explanation
 from cloaca_core.views.history import submitter
 from cloaca_core.views.results import info_alone
 from cloaca_core.views.run import timeline as lines, tree as trees
-from cloaca_core.views.run.graph import Drawn, Graph, drawn_by, graph_of_run
+from cloaca_core.views.run.graph import Drawn, Graph, drawn_by, graph_of_tree
 from cloaca_core.views.run.reading import family_of, read_kin, read_views
 
 if TYPE_CHECKING:
@@ -135,8 +135,9 @@ def snapshot(found: tuple[Evidence, Drawn | None] | Snapshot) -> Snapshot:
     if isinstance(found, Snapshot):
         return found
     evidence, drawn = found
-    graph = None if drawn is None else graph_of_run(drawn)
-    return Snapshot(inspection(evidence), evidence.kin, graph)
+    seen = inspection(evidence)
+    graph = None if drawn is None else graph_of_tree(seen.tree, drawn.definition)
+    return Snapshot(seen, evidence.kin, graph)
 
 
 def tree_of(found: Evidence) -> trees.RunTree:
