@@ -19,6 +19,7 @@ from scenarios.steering import until
 import cloaca
 from cloaca.__main__ import main
 from cloaca_core.client.observer import Observer
+from cloaca_core.engine.recover.process_identity import host_name
 from cloaca_core.operations.watch import Watch
 from cloaca_testing.conformance.rows import new_run, runner, submit
 from cloaca_tools.cli.root import cli
@@ -929,7 +930,8 @@ def test_triggers_are_enabled_and_disabled(command: Command, database_url: str) 
         assert answer(command("triggers", "history", "arrived", "--json"))["fired"] == []
         command("triggers", "show", "arived", code=1)
         (runner,) = answer(command("runners", "list", "--json"))["runners"]
-        assert runner["alive"]
+        assert (runner["alive"], runner["host"]) == (True, host_name())
+        assert host_name() in command("runners", "list", "--fields", "host").stdout
 
 
 def test_the_database_is_looked_at_upgraded_and_pruned(command: Command) -> None:

@@ -169,11 +169,7 @@ class Observer:
 
     def run(self, ref: str) -> Call[RunLine]:
         """One run, with all that a look at it tells."""
-
-        async def answer(engine: Looks, run_id: str) -> listing.Alone:
-            return await listing.read_alone(engine, run_id)
-
-        return self._of_run(ref, answer, listing.shown_alone)
+        return self._of_run(ref, listing.read_alone, listing.shown_alone)
 
     def show(self, ref: str, *, depth: int = 3) -> Call[ShownRun]:
         """A run with all that ``run`` tells, its ``tree``, who has submitted it, and the runners

@@ -16,7 +16,7 @@ from cloaca_core.features.waits.node_waits import choice_of
 from cloaca_core.run.contexts import Contexts
 from cloaca_core.run.graph import PlanGraph
 from cloaca_core.run.merge import Change
-from cloaca_core.run.reasons import Reason
+from cloaca_core.run.reasons import RULE_NOT_MET, Reason, rejected, upstream_failed
 from cloaca_core.run.replacements import Keys
 from cloaca_core.values.payloads.json_values import JsonValue
 from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
@@ -199,7 +199,7 @@ class RunPlan:
         if asks_none_failed(rule) and (reason := self._failed_upstream(task)) is not None:
             self._blamed[task] = reason
             return reason
-        return Reason(ReasonCode.TRIGGER_RULE, "Trigger rules not satisfied")
+        return RULE_NOT_MET
 
     def _has_nothing_to_wait_for(self, node: int) -> bool:
         """Whether a node without a body stands behind skipped tasks alone: nobody is to be asked
@@ -220,12 +220,12 @@ class RunPlan:
         """
         name = self._graph.tasks[dependency].id
         if self._choices.get(dependency) == REJECT:
-            return Reason(ReasonCode.REJECTED, f"rejected: {name}")
+            return rejected(name)
         blamed = self._blamed.get(dependency)
         if blamed is not None and blamed.code == ReasonCode.REJECTED:
             return blamed
         if blamed is not None or dependency in self._errors:
-            return Reason(ReasonCode.UPSTREAM_FAILED, f"upstream failed: {name}")
+            return upstream_failed(name)
         return None
 
     def _status_of(self, name: str) -> TaskStatus:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 
 _OVERDUE_TEXT: Final = "Pipeline timeout after "
+_UPSTREAM_FAILED: Final = "upstream failed: "
+_REJECTED: Final = "rejected: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,30 @@ class Reason:
     text: str
     limit_seconds: int | None = None
     tasks: tuple[str, ...] = ()
+
+
+RULE_NOT_MET: Final = Reason(ReasonCode.TRIGGER_RULE, "Trigger rules not satisfied")
+"""The rule of a task does not hold."""
+
+
+def upstream_failed(task: str) -> Reason:
+    """A task is skipped, as this one that it depends on failed, or was skipped for a failure."""
+    return Reason(ReasonCode.UPSTREAM_FAILED, f"{_UPSTREAM_FAILED}{task}")
+
+
+def rejected(task: str) -> Reason:
+    """A task is skipped, as this approval above it was rejected."""
+    return Reason(ReasonCode.REJECTED, f"{_REJECTED}{task}")
+
+
+def blamed_task(text: str) -> str | None:
+    """The task in the text of ``upstream_failed``; None in any other text."""
+    return text.removeprefix(_UPSTREAM_FAILED) if text.startswith(_UPSTREAM_FAILED) else None
+
+
+def rejected_task(text: str) -> str:
+    """The task in the text of ``rejected``."""
+    return text.removeprefix(_REJECTED)
 
 
 def version_changed(earlier: str, later: str, change: VersionChange | None) -> Reason:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from cloaca_core.definition.rules import rule_tasks
 from cloaca_core.errors import ExecutorUnavailableError
 from cloaca_core.run.counting import first_attempts, latest_of, that_count
-from cloaca_core.run.reasons import skip_reason
+from cloaca_core.run.reasons import rejected_task, skip_reason
 from cloaca_core.run.suspicion import is_suspect
 from cloaca_core.values import option_names
 from cloaca_core.values.namespace import short_name
@@ -322,8 +322,8 @@ class _Tasks:
             text = f"skipped: its rule {rule_text(shape.rule)} does not hold{known}"
             return Why(reason.code, text)
         if reason.code == ReasonCode.REJECTED:
-            rejected = reason.text.removeprefix("rejected: ")
-            return Why(reason.code, f"skipped because {rejected} was rejected")
+            text = f"skipped because {rejected_task(reason.text)} was rejected"
+            return Why(reason.code, text)
         return Why(reason.code, f"skipped: {short(reason.text)}")
 
     def _blamed(self, task: str) -> str | None:

@@ -80,19 +80,15 @@ def _wait_of(row: RunRow, waits: Sequence[WaitRow]) -> Wait | None:
     return None if due is None else Wait("retry", until=due)
 
 
-class Alone(NamedTuple):
-    """A run, and whether it is lost."""
-
-    facts: RunFacts
-    is_lost: bool
-
-
-async def read_alone(engine: Looks, run_id: str) -> Alone:
-    """All that is known of a run alone; runs on the engine's loop."""
+async def read_alone(engine: Looks, run_id: str) -> tuple[RunFacts, bool]:
+    """All that is known of a run alone, and whether its runner is gone; runs on the engine's
+    loop.
+    """
     facts = await engine.reader.facts(run_id)
-    return Alone(facts, run_id in await without_runner(engine, [facts.row]))
+    return facts, run_id in await without_runner(engine, [facts.row])
 
 
-def shown_alone(alone: Alone) -> RunLine:
+def shown_alone(found: tuple[RunFacts, bool]) -> RunLine:
     """A run alone."""
-    return info_alone(alone.facts, runner_gone=alone.is_lost)
+    facts, is_lost = found
+    return info_alone(facts, runner_gone=is_lost)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from cloaca_core.features.telemetry.masking import without_passwords
+from cloaca_core.run.reasons import RULE_NOT_MET, blamed_task
 from cloaca_core.values.shell import command
 from cloaca_core.values.wording import counted, duration, first_failure, first_line
 from cloaca_core.views import GraphNode
@@ -119,10 +120,9 @@ def graph_note(node: GraphNode) -> str:
 
 def skipped(reason: str) -> str:
     """Why a task was skipped, in few words."""
-    before, _, name = reason.partition("upstream failed: ")
-    if name and not before:
+    if (name := blamed_task(reason)) is not None:
         return f"{name} failed"
-    return "rule not met" if reason == "Trigger rules not satisfied" else reason
+    return "rule not met" if reason == RULE_NOT_MET.text else reason
 
 
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
