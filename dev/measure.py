@@ -13,7 +13,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,7 @@ OPTION = "start_by"
 """A task option that has its way through all layers."""
 FACADES = ("Client", "AsyncClient", "RunHandle", "AsyncRunHandle", "Observer", "Harness")
 LONG_CLASS, MANY_METHODS, LONG_MODULE = 300, 25, 400
+_KERNEL = CORE.folder / "src" / CORE.package
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ def figures() -> Iterator[Figure]:
     """The figures, in the order of a run's way."""
     yield Figure("files entered by execute of one task / moves", _entered("execute"), "45 / 170")
     yield Figure("files entered from send to the result", _entered("send").split(" ")[0], "60")
-    yield Figure("members of the store's contract", str(_contract()), "50 and parts")
+    yield Figure("members of the kernel's store; of the parts", _contract(), "50; any")
+    yield Figure("imports of features by the kernel", str(_knowing()), "0")
     yield Figure(f"source files that name {OPTION}", str(_naming(OPTION)), "14")
     yield Figure("functions whose body is one call", _forwarding(), "6 %")
     yield Figure("statements that PostgreSQL rewords", str(_reworded()), "30")
@@ -99,12 +101,29 @@ def _written() -> dict[Path, ast.Module]:
     }
 
 
-def _contract() -> int:
-    """The members that the protocols of a store have."""
-    store = CORE.folder / "src" / CORE.package / "store"
-    paths = [store / "protocol.py", *(store / "protocols").glob("*.py")]
+def _contract() -> str:
+    """The members that the protocols of a store have: the kernel's, and those of features."""
+    store, features = _KERNEL / "store", _KERNEL / "features"
+    kernel = [store / f"{name}.py" for name in ("protocol", "runs", "runners")]
+    return f"{_members(kernel)}; {_members(features.rglob('*part.py'))}"
+
+
+def _members(paths: Iterable[Path]) -> int:
     classes = [node for path in paths for node in _classes(_sources()[path])]
     return sum(len(_methods(node)) for node in classes if node.name.endswith("Store"))
+
+
+def _knowing() -> int:
+    """The imports by which modules of the kernel know features, or what is put together of them."""
+    folders = [_KERNEL / name for name in ("values", "definition", "run", "store", "engine")]
+    known = (f"{CORE.package}.features.", f"{CORE.package}.assembly.")
+    return sum(
+        1
+        for path, tree in _written().items()
+        if any(path.is_relative_to(folder) for folder in folders)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(known)
+    )
 
 
 def _naming(option: str) -> int:
