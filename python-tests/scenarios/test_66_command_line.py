@@ -617,7 +617,7 @@ def test_a_term_may_begin_with_a_minus(command: Command) -> None:
 
 
 def test_a_person_can_say_no(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloaca_tools.cli.steer_runs.asks", lambda: True)
+    monkeypatch.setattr("cloaca_tools.cli.runs.steer_runs.asks", lambda: True)
     submitted(command, "order")
 
     assert "Nothing was done" in command("runs", "cancel", "--all", code=3, input="n\n").stderr

@@ -20,24 +20,32 @@ def _group(module: str, help_: str) -> Part:
 
 
 COMMANDS = {
-    "status": _group("status", "Show what runs, waits, failed and is stuck, on one screen."),
-    "run": _group("run", "Run a workflow and watch it to its end."),
-    "worker": _group("worker", "Execute runs until a signal comes."),
-    "runs": _group("runs", "List, watch and explain runs; cancel, pause, retry, fork them."),
-    "approvals": _group("approvals", "List what waits for a person's decision."),
-    "workflows": _group("workflows", "List, show, draw, check, pause and resume workflows."),
-    "stats": _group("stats", "Measure over all workflows: the slowest tasks."),
-    "schedules": _group("schedules", "List, add, explain and change cron schedules."),
-    "triggers": _group("triggers", "List, show, enable and disable triggers."),
-    "runners": _group("runners", "List the runners of a database, and let one leave."),
-    "actions": _group("actions", "List who has asked what of runs and workflows."),
-    "tenants": _group("tenants", "List, create and remove tenants."),
-    "db": _group("db", "Look at the database itself; upgrade, check, copy and prune it."),
-    "doctor": _group("doctor", "Find what is wrong with a database and around it."),
-    "config": _group("config", "Show the settings and where they come from."),
-    "backends": _group("backends", "List the installed backends."),
-    "ui": _group("ui", "Serve the web page: look at runs, understand them, put them right."),
-    "mcp": _group("mcp", "Let an assistant look at runs, over the Model Context Protocol."),
+    "status": _group(
+        "database.status", "Show what runs, waits, failed and is stuck, on one screen."
+    ),
+    "run": _group("runs.run", "Run a workflow and watch it to its end."),
+    "worker": _group("services.worker", "Execute runs until a signal comes."),
+    "runs": _group("runs.runs", "List, watch and explain runs; cancel, pause, retry, fork them."),
+    "approvals": _group("runs.approvals", "List what waits for a person's decision."),
+    "workflows": _group(
+        "workflows.workflows", "List, show, draw, check, pause and resume workflows."
+    ),
+    "stats": _group("workflows.stats", "Measure over all workflows: the slowest tasks."),
+    "schedules": _group("workflows.schedules", "List, add, explain and change cron schedules."),
+    "triggers": _group("workflows.triggers", "List, show, enable and disable triggers."),
+    "runners": _group("services.runners", "List the runners of a database, and let one leave."),
+    "actions": _group("database.actions", "List who has asked what of runs and workflows."),
+    "tenants": _group("database.tenants", "List, create and remove tenants."),
+    "db": _group("database.db", "Look at the database itself; upgrade, check, copy and prune it."),
+    "doctor": _group("database.doctor", "Find what is wrong with a database and around it."),
+    "config": _group("database.config", "Show the settings and where they come from."),
+    "backends": _group("database.backends", "List the installed backends."),
+    "ui": _group(
+        "services.ui", "Serve the web page: look at runs, understand them, put them right."
+    ),
+    "mcp": _group(
+        "services.mcp", "Let an assistant look at runs, over the Model Context Protocol."
+    ),
 }
 
 

@@ -12,8 +12,6 @@ from cloaca_tools.cli import exits
 from cloaca_tools.cli.arguments import DURATION, CommandWithTerms
 from cloaca_tools.cli.columns import fact_lines, moment, run_columns, tags_text, wait_text, when
 from cloaca_tools.cli.completion import RUNS, TERMS
-from cloaca_tools.cli.graphs import write_graph
-from cloaca_tools.cli.leaving import leaving
 from cloaca_tools.cli.output import (
     Column,
     Output,
@@ -23,6 +21,8 @@ from cloaca_tools.cli.output import (
     terminal_width,
     write_file,
 )
+from cloaca_tools.cli.runs.graphs import write_graph
+from cloaca_tools.cli.runs.leaving import leaving
 from cloaca_tools.cli.where import Where, database_options, pass_where
 from cloaca_tools.cli.words import clock
 
@@ -99,7 +99,7 @@ def show(where: Where, out: Output, run: str, depth: int) -> None:
 
 
 def _shown(found: ShownRun) -> Iterator[str]:
-    from cloaca_tools.cli.lines import laid_out, tree_lines
+    from cloaca_tools.cli.runs.lines import laid_out, tree_lines
 
     run = found.tree.run
     yield from header(run, found.submitted_by, found.ran_in)

@@ -16,7 +16,7 @@ from cloaca_tools.cli.arguments import (
 )
 from cloaca_tools.cli.completion import RUNS
 from cloaca_tools.cli.output import Output, output_options
-from cloaca_tools.cli.steer_runs import Asked, steer, steering_options
+from cloaca_tools.cli.runs.steer_runs import Asked, steer, steering_options
 from cloaca_tools.cli.where import Where, database_options, pass_where
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from queue import SimpleQueue
 import pytest
 from tables import each_row
 
-from cloaca_tools.cli import reload
-from cloaca_tools.cli.reload import Watch, begin_anew, differing, places_of, times
+from cloaca_tools.cli.services import reload
+from cloaca_tools.cli.services.reload import Watch, begin_anew, differing, places_of, times
 
 PATIENCE = 30
 

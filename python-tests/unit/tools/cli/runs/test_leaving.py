@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.testing import CliRunner
 
-from cloaca_tools.cli.leaving import leaving
+from cloaca_tools.cli.runs.leaving import leaving
 
 
 def test_it_says_that_the_run_goes_on_and_how_to_look_again() -> None:

@@ -12,9 +12,9 @@ from cloaca_tools.cli import exits
 from cloaca_tools.cli.arguments import act_options
 from cloaca_tools.cli.columns import counts_text, number
 from cloaca_tools.cli.completion import WORKFLOWS
-from cloaca_tools.cli.graphs import write_graph
 from cloaca_tools.cli.known_workflows import note_unrecorded
 from cloaca_tools.cli.output import Column, Form, Output, note, output_options, table_lines
+from cloaca_tools.cli.runs.graphs import write_graph
 from cloaca_tools.cli.where import (
     BrokenProgram,
     Where,

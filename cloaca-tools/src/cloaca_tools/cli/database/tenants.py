@@ -88,7 +88,7 @@ def remove(
 ) -> None:
     """Remove a tenant with all of its work."""
     from cloaca_core.client.sqlite_tenants import SqliteTenants
-    from cloaca_tools.cli.steer_runs import confirm
+    from cloaca_tools.cli.runs.steer_runs import confirm
 
     confirm(f"Remove the tenant {name} with all of its work?", yes=yes)
     try:

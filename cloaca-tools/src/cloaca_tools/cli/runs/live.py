@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloaca_tools.cli.lines import name_width, news, pieces, states_of, tree_lines
 from cloaca_tools.cli.output import is_terminal, rich_console
+from cloaca_tools.cli.runs.lines import name_width, news, pieces, states_of, tree_lines
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

@@ -6,9 +6,9 @@ import click
 
 from cloaca_tools.cli import exits
 from cloaca_tools.cli.completion import RUNS
-from cloaca_tools.cli.leaving import leaving
-from cloaca_tools.cli.live import follow
 from cloaca_tools.cli.output import Output, output_options
+from cloaca_tools.cli.runs.leaving import leaving
+from cloaca_tools.cli.runs.live import follow
 from cloaca_tools.cli.where import Where, database_options, pass_where
 
 

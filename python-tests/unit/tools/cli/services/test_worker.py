@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloaca_tools.cli.worker import COLLECT_AFTER, Signals, seldom_collecting
+from cloaca_tools.cli.services.worker import COLLECT_AFTER, Signals, seldom_collecting
 
 
 def test_a_change_of_the_code_alone_lets_a_worker_begin_anew() -> None:

@@ -11,8 +11,8 @@ from cloaca_tools.cli.columns import fact_lines, moment, text, when
 from cloaca_tools.cli.completion import TRIGGERS
 from cloaca_tools.cli.failures import Failure
 from cloaca_tools.cli.output import Column, Form, Output, output_options
-from cloaca_tools.cli.switches import Switched, add_switches, state
 from cloaca_tools.cli.where import Where, database_options, pass_where
+from cloaca_tools.cli.workflows.switches import Switched, add_switches, state
 
 if TYPE_CHECKING:
     from cloaca_core.client.client import Client

@@ -6,18 +6,18 @@ import click
 
 from cloaca_tools.cli.lazy import LazyGroup, Part
 
-_LOOK = "cloaca_tools.cli.look_at_runs"
-_STEER = "cloaca_tools.cli.steer_runs"
-_TELL = "cloaca_tools.cli.answer_runs"
-_AGAIN = "cloaca_tools.cli.begin_again"
+_LOOK = "cloaca_tools.cli.runs.look_at_runs"
+_STEER = "cloaca_tools.cli.runs.steer_runs"
+_TELL = "cloaca_tools.cli.runs.answer_runs"
+_AGAIN = "cloaca_tools.cli.runs.begin_again"
 
 COMMANDS = {
     "list": Part(_LOOK, "list_", "List runs, newest first."),
     "show": Part(_LOOK, "show", "Show a run with its tasks and the runs below it."),
-    "watch": Part("cloaca_tools.cli.watch", "command", "Watch a run to its end."),
+    "watch": Part("cloaca_tools.cli.runs.watch", "command", "Watch a run to its end."),
     "tail": Part(_LOOK, "tail", "Write a line for each new event of a run."),
     "logs": Part(
-        "cloaca_tools.cli.task_logs", "command", "Write what bodies of a run have logged."
+        "cloaca_tools.cli.runs.task_logs", "command", "Write what bodies of a run have logged."
     ),
     "attempts": Part(_LOOK, "attempts", "List the attempts of a run's tasks."),
     "graph": Part(_LOOK, "graph", "Draw a run's tasks as a Mermaid flowchart."),

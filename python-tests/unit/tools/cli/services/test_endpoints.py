@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from tables import each_row
 
-from cloaca_tools.cli.endpoints import LOOPBACK, Probes, answer, served
 from cloaca_tools.cli.failures import Failure
+from cloaca_tools.cli.services.endpoints import LOOPBACK, Probes, answer, served
 
 
 def healthy() -> dict[str, Any]:

@@ -19,8 +19,8 @@ from cloaca_tools.cli.arguments import (
 )
 from cloaca_tools.cli.completion import WORKFLOWS
 from cloaca_tools.cli.known_workflows import naming_known, recorded_names
-from cloaca_tools.cli.live import follow
 from cloaca_tools.cli.output import Output, json_text, note, output_options
+from cloaca_tools.cli.runs.live import follow
 from cloaca_tools.cli.where import Where, app_options, opened, pass_where
 
 if TYPE_CHECKING:

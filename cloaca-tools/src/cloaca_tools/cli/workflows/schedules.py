@@ -15,10 +15,10 @@ from cloaca_tools.cli.completion import SCHEDULES, WORKFLOWS
 from cloaca_tools.cli.failures import Failure
 from cloaca_tools.cli.known_workflows import note_unknown
 from cloaca_tools.cli.output import Column, Form, Output, note, output_options
-from cloaca_tools.cli.steer_runs import confirm
-from cloaca_tools.cli.switches import Switched, add_switches, state
+from cloaca_tools.cli.runs.steer_runs import confirm
 from cloaca_tools.cli.where import Where, app_options, database_options, pass_where
 from cloaca_tools.cli.words import ago
+from cloaca_tools.cli.workflows.switches import Switched, add_switches, state
 
 if TYPE_CHECKING:
     from cloaca_core.client.client import Client

@@ -12,7 +12,7 @@ from tables import each_row
 
 from cloaca_core.views import RunTree
 from cloaca_core.views.run.tree import tree
-from cloaca_tools.cli.live import View
+from cloaca_tools.cli.runs.live import View
 
 OF = tasks(**{f"task{number:02}" + "x" * 60: [] for number in range(20)})
 

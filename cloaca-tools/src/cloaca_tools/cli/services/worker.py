@@ -24,15 +24,16 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import click
 
 from cloaca_core.errors import CloacaError, MissingExtraError, RunnerClosedError
-from cloaca_tools.cli import exits, systemd
+from cloaca_tools.cli import exits
 from cloaca_tools.cli.output import note, write_file
+from cloaca_tools.cli.services import systemd
 from cloaca_tools.cli.where import BrokenProgram, Where, app_options, opened, pass_where
 
 if TYPE_CHECKING:
     from cloaca_core.client.worker import Worker
     from cloaca_core.definition.registry import Registry
-    from cloaca_tools.cli.endpoints import Probes
-    from cloaca_tools.cli.reload import Watch
+    from cloaca_tools.cli.services.endpoints import Probes
+    from cloaca_tools.cli.services.reload import Watch
 
 _BROKEN: Final = 0
 """In place of a signal: the engine has died."""
@@ -124,7 +125,7 @@ def seldom_collecting() -> Iterator[None]:
 
 
 def _watch(where: Where) -> Watch:
-    from cloaca_tools.cli.reload import Watch, places_of
+    from cloaca_tools.cli.services.reload import Watch, places_of
 
     return Watch(places_of(where.app_name()))
 
@@ -142,13 +143,13 @@ def _registry(where: Where, watch: Watch) -> Registry:
 
 
 def _pause() -> bool:
-    from cloaca_tools.cli.reload import INTERVAL
+    from cloaca_tools.cli.services.reload import INTERVAL
 
     return Event().wait(INTERVAL)
 
 
 def _begin_anew() -> NoReturn:
-    from cloaca_tools.cli.reload import begin_anew
+    from cloaca_tools.cli.services.reload import begin_anew
 
     begin_anew()
 
@@ -261,7 +262,7 @@ def _told(came: int) -> str:
 
 @contextmanager
 def _answering(runner: Worker, signals: Signals, port: int) -> Iterator[None]:
-    from cloaca_tools.cli.endpoints import LOOPBACK, served
+    from cloaca_tools.cli.services.endpoints import LOOPBACK, served
 
     with served(port, _probes(runner, signals)) as chosen:
         note(f"http://{LOOPBACK}:{chosen}/health")
@@ -269,7 +270,7 @@ def _answering(runner: Worker, signals: Signals, port: int) -> Iterator[None]:
 
 
 def _probes(runner: Worker, signals: Signals) -> Probes:
-    from cloaca_tools.cli.endpoints import PATIENCE, Probes
+    from cloaca_tools.cli.services.endpoints import PATIENCE, Probes
 
     def is_ready() -> bool:
         return not signals.draining

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cloaca_tools.cli.completion import RUNS
-from cloaca_tools.cli.leaving import leaving
 from cloaca_tools.cli.output import Output, json_text, note, output_options
+from cloaca_tools.cli.runs.leaving import leaving
 from cloaca_tools.cli.where import Where, database_options, pass_where
 from cloaca_tools.cli.words import clock
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cloaca_tools.cli import systemd
+from cloaca_tools.cli.services import systemd
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="only systems with such sockets")

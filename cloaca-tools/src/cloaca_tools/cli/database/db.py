@@ -18,7 +18,7 @@ from cloaca_tools.cli.columns import counts_text
 from cloaca_tools.cli.completion import WORKFLOWS
 from cloaca_tools.cli.failures import Failure
 from cloaca_tools.cli.output import Column, Output, note, output_options, plain
-from cloaca_tools.cli.steer_runs import SHOWN, confirm
+from cloaca_tools.cli.runs.steer_runs import SHOWN, confirm
 from cloaca_tools.cli.where import Where, database_options, opening, pass_where
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Commands about runs: run one, look at them, steer them."""

@@ -1,0 +1,1 @@
+"""Commands about workflows, and about what makes their runs."""
