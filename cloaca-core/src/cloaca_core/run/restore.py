@@ -147,7 +147,7 @@ def _fact(row: AttemptRow) -> Known | None:
         case TaskStatus.SKIPPED:
             return Skipped(skip_reason(row), row.replacements)
         case TaskStatus.FAILED if row.retry_at is None:
-            return Failed(f"{row.error_type}: {row.error_message}", row.replacements)
+            return Failed(str(row.error), row.replacements)
         case _:
             return None
 

@@ -159,6 +159,11 @@ class AttemptRow(NamedTuple):
     replacements: int = 0
     runner: int | None = None
 
+    @property
+    def error(self) -> str | None:
+        """Its error as ``Type: message``; None without one."""
+        return None if self.error_type is None else f"{self.error_type}: {self.error_message}"
+
 
 class RunEnd(NamedTuple):
     """The last write of a run: its final state, made under ``epoch``.

@@ -20,7 +20,7 @@ from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import RunStatus, TaskStatus
 from cloaca_core.values.times.rfc3339 import rfc3339, rfc3339_or_none
 from cloaca_core.values.waits import APPROVAL
-from cloaca_core.views.results import error_of, run_status_name, settled, task_status_name
+from cloaca_core.views.results import run_status_name, settled, task_status_name
 
 if TYPE_CHECKING:
     from cloaca_core.engine.observe.run_reader import History
@@ -235,7 +235,7 @@ def _attempt_events(row: AttemptRow, name: RunnerName | None) -> list[tuple[int,
         events.append((row.started_at, started))
     if row.ended_at is not None:
         kind = f"task_{row.status.lower()}"
-        detail = error_of(row) or row.skip_reason
+        detail = row.error or row.skip_reason
         at = rfc3339(row.ended_at)
         code = skip_code(row)
         event = RunEvent(at, kind, row.task_id, row.attempt, detail, code)
@@ -279,7 +279,7 @@ def _attempt_info(rounds: Rounds, attempt: AttemptRow, name: RunnerName | None) 
         started_at=rfc3339_or_none(row.started_at),
         ended_at=rfc3339_or_none(row.ended_at),
         retry_at=rfc3339_or_none(row.retry_at),
-        error=error_of(row),
+        error=row.error,
         error_type=row.error_type,
         traceback=row.error_traceback,
         skip_reason=row.skip_reason,

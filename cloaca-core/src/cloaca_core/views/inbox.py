@@ -14,6 +14,7 @@ from cloaca_core.features.search.records import Condition, RunSearch
 from cloaca_core.features.waits.approvals import OpenApproval, open_approvals
 from cloaca_core.features.waits.decisions import asked_in
 from cloaca_core.features.waits.records import OpenApprovalRow
+from cloaca_core.run.counting import latest_of
 from cloaca_core.values.missing import Missing
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
@@ -217,7 +218,7 @@ def inbox(found: Found) -> Inbox:
 
 def _stopped(view: RunView, now: Instant) -> Stopped | None:
     """A paused run, None if no task of it has used up its attempts: it was resumed meanwhile."""
-    latest = {row.task_id: row for row in view.that_count}
+    latest = latest_of(view.that_count)
     used_up = [row for row in latest.values() if row.reason_code == ReasonCode.EXHAUSTED]
     if view.row.status != RunStatus.PAUSED or not used_up:
         return None
@@ -228,7 +229,7 @@ def _stopped(view: RunView, now: Instant) -> Stopped | None:
         task=last.task_id,
         attempt=last.attempt,
         since=rfc3339(last.ended_at or view.row.created_at),
-        error=f"{last.error_type}: {last.error_message}",
+        error=str(last.error),
         fresh=None if task is None else task.retry.max_attempts,
         after=_after(view, last.task_id, latest),
     )

@@ -465,7 +465,7 @@ def _task_result(
         attempts=_bodies(row),
         started_at=rfc3339_or_none(row.started_at),
         ended_at=None if waits else rfc3339_or_none(row.ended_at),
-        error=error_of(row),
+        error=row.error,
         error_type=row.error_type,
         traceback=row.error_traceback,
         skip_reason=row.skip_reason,
@@ -488,11 +488,6 @@ def _wait(
         return shown_wait(own[0])
     awaited = children_of_task(row.run_id, row.task_id, children)
     return Wait("run", awaited[0].id if awaited else None)
-
-
-def error_of(row: AttemptRow) -> str | None:
-    """The error of an attempt as ``Type: message``; None without one."""
-    return None if row.error_type is None else f"{row.error_type}: {row.error_message}"
 
 
 def _bodies(row: AttemptRow) -> int:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.errors import ScheduleError
-from cloaca_core.values.namespace import short_name
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.text import is_storable
 from cloaca_core.values.times.instants import SECOND
@@ -116,9 +115,9 @@ def one(rows: Rows) -> TriggerLine:
 def _line(row: TriggerRow, rows: Rows) -> TriggerLine:
     return TriggerLine(
         name=row.name,
-        workflow_name=None if row.workflow is None else short_name(row.workflow),
+        workflow_name=row.workflow_name,
         workflow=row.workflow,
-        poll_seconds=None if row.poll_interval_ms is None else row.poll_interval_ms / 1000,
+        poll_seconds=row.poll_seconds,
         cron_expression=row.cron_expression,
         timezone=row.timezone,
         allow_concurrent=row.allow_concurrent,

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from cloaca_core.values.namespace import short_name
+
 
 class TriggerRow(NamedTuple):
     """An event trigger. One whose ``workflow`` is None is never polled.
@@ -23,6 +25,16 @@ class TriggerRow(NamedTuple):
     generation: int
     created_at: int
     updated_at: int
+
+    @property
+    def workflow_name(self) -> str | None:
+        """The short name of its workflow."""
+        return None if self.workflow is None else short_name(self.workflow)
+
+    @property
+    def poll_seconds(self) -> float | None:
+        """How often it is polled; None for one that ticks, or is never polled."""
+        return None if self.poll_interval_ms is None else self.poll_interval_ms / 1000
 
 
 class NewEvent(NamedTuple):

@@ -14,7 +14,6 @@ from cloaca_core.features.triggers.records import EventRow, TriggerRow
 from cloaca_core.features.triggers.trigger_times import switched
 from cloaca_core.store.protocol import CHANGE_TRIES
 from cloaca_core.values.arguments import flag, text
-from cloaca_core.values.namespace import short_name
 from cloaca_core.values.text import is_storable
 from cloaca_core.values.times.instants import instant_text
 
@@ -93,7 +92,7 @@ def _trigger_dict(row: TriggerRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "trigger_name": row.name,
-        "workflow_name": None if row.workflow is None else short_name(row.workflow),
+        "workflow_name": row.workflow_name,
         "poll_interval_ms": row.poll_interval_ms,
         "allow_concurrent": row.allow_concurrent,
         "enabled": row.enabled,

@@ -100,7 +100,7 @@ class Waits:
             due = due_at(node, task_id, now, run.plan.contexts.given(task))
         except CloacaError as error:
             row = attempt_rows.of_node(run, task, resume.attempt, now, now, error=error)
-            self._kernel.fail(run, task, row, f"{row.error_type}: {row.error_message}")
+            self._kernel.fail(run, task, row, str(row.error))
             return
         if isinstance(node, Sleep) and due is not None and due <= now:
             self._ends.conclude(

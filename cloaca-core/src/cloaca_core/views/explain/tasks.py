@@ -432,4 +432,4 @@ def _was_blamed(row: AttemptRow) -> bool:
 
 
 def _error(row: AttemptRow) -> str:
-    return short(f"{row.error_type}: {row.error_message}")
+    return short(str(row.error))

@@ -23,7 +23,7 @@ from cloaca_core.values.option_names import TaskStatus
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.payloads.json_values import JsonValue, decode
 from cloaca_core.values.states import TaskStatus as State
-from cloaca_core.views.results import error_of, left_by, task_status_name
+from cloaca_core.views.results import left_by, task_status_name
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.onlooker import Looks
@@ -129,7 +129,7 @@ def task_change(seen: Seen) -> TaskChange:
         input=given,
         changes=tuple(_changes(given or {}, change)),
         result=dict(change.set),
-        error=error_of(row),
+        error=row.error,
         traceback=row.error_traceback,
     )
 

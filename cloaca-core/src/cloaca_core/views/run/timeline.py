@@ -15,7 +15,6 @@ from cloaca_core.values.waits import EVENT
 from cloaca_core.views.history import Rounds, in_order
 from cloaca_core.views.lists.listing import RunLine
 from cloaca_core.views.results import (
-    error_of,
     left_by,
     run_info,
     seconds_between,
@@ -151,7 +150,7 @@ def _bar(view: RunView, row: AttemptRow, number: int, queued: Instant | None, no
         ended_at=rfc3339_or_none(row.ended_at),
         queued_seconds=_apart(queued, row.started_at),
         seconds=None if kept else seconds_between(row.started_at, row.ended_at, now),
-        error=error_of(row),
+        error=row.error,
         crashes=row.crashes,
         waits=() if kept else tuple(_waits(view, row)),
         kept=kept,

@@ -88,7 +88,7 @@ def _trigger(row: TriggerRow) -> Starter:
         cron_expression=expression,
         timezone=zone,
         words=None if expression is None else _words(expression, zone or "UTC"),
-        poll_seconds=None if row.poll_interval_ms is None else row.poll_interval_ms / 1000,
+        poll_seconds=row.poll_seconds,
         enabled=row.enabled,
         next_at=rfc3339_or_none(row.next_poll_at),
         last_at=rfc3339_or_none(row.last_poll_at),
