@@ -14,20 +14,16 @@ INSERT INTO cloaca_run (
     follows_round, follows_place
 )
 SELECT
-    new.id, new.submits, coalesce(known.version, ''),
-    left(new.content, -1) || ',"run_id":"' || run.id || '","status":"' || run.status
+    :new.id, :new.submits, coalesce(known.version, ''),
+    left(:new.content, -1) || ',"run_id":"' || run.id || '","status":"' || run.status
         || '","error":' || coalesce(CAST(to_json(run.error_message) AS TEXT), 'null') || '}',
-    '{}', run.ended_at, run.ended_at, 0, 'Pending', run.id, run.round, new.place
-FROM unnest(
-    CAST(:id AS TEXT[]), CAST(:run_id AS TEXT[]), CAST(:place AS BIGINT[]),
-    CAST(:status AS TEXT[]), CAST(:submits AS TEXT[]), CAST(:content AS TEXT[]),
-    CAST(:runner_id AS TEXT[]), CAST(:fence AS BIGINT[])
-) AS new (id, run_id, place, status, submits, content, runner_id, fence)
+    '{}', run.ended_at, run.ended_at, 0, 'Pending', run.id, run.round, :new.place
+FROM :rows AS new
 JOIN cloaca_run AS run
-    ON run.id = ANY(ARRAY[new.run_id]) AND run.owner = new.runner_id AND run.epoch = new.fence
-    AND run.status = new.status AND +run.ended_at IS NOT NULL
-JOIN cloaca_runner AS runner ON runner.id = new.runner_id AND runner.fenced = 0
-LEFT JOIN cloaca_workflow AS known ON known.workflow = ANY(ARRAY[new.submits])
+    ON run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
+    AND run.status = :new.status AND +run.ended_at IS NOT NULL
+JOIN cloaca_runner AS runner ON runner.id = :new.runner_id AND runner.fenced = 0
+LEFT JOIN cloaca_workflow AS known ON known.workflow IN [:new.submits]
 ON CONFLICT DO NOTHING;
 
 

@@ -50,31 +50,25 @@ INSERT INTO cloaca_run (
     started_at
 )
 SELECT
-    new.id, new.workflow, new.version, new.input, new.tags, new.idempotency_key, new.created_at,
-    new.created_at, live.id,
+    :new.id, :new.workflow, :new.version, :new.input, :new.tags, :new.idempotency_key, :new.created_at,
+    :new.created_at, live.id,
     CASE WHEN live.id IS NULL THEN 0 ELSE 1 END,
     CASE WHEN live.id IS NULL THEN 'Pending' ELSE 'Running' END,
-    CASE WHEN live.id IS NULL THEN NULL ELSE new.created_at END
-FROM unnest(
-    CAST(:id AS TEXT[]), CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]),
-    CAST(:input AS TEXT[]), CAST(:tags AS TEXT[]), CAST(:idempotency_key AS TEXT[]),
-    CAST(:created_at AS BIGINT[]), CAST(:owner AS TEXT[])
-) WITH ORDINALITY AS new (
-    id, workflow, version, input, tags, idempotency_key, created_at, owner, place
-)
-LEFT JOIN live ON live.id = new.owner
+    CASE WHEN live.id IS NULL THEN NULL ELSE :new.created_at END
+FROM :rows WITH ORDINALITY AS new
+LEFT JOIN live ON live.id = :new.owner
     AND NOT EXISTS (
-        SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = new.workflow
+        SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = :new.workflow
     )
 WHERE CASE
-    WHEN new.idempotency_key IS NULL THEN TRUE
+    WHEN :new.idempotency_key IS NULL THEN TRUE
     ELSE (SELECT pg_try_advisory_xact_lock_shared(hashtextextended('', value)) FROM seed)
         AND pg_try_advisory_xact_lock_shared(hashtextextended(
-            new.idempotency_key COLLATE "C",
-            hashtextextended(new.workflow COLLATE "C", (SELECT value FROM seed))
+            :new.idempotency_key COLLATE "C",
+            hashtextextended(:new.workflow COLLATE "C", (SELECT value FROM seed))
         ))
 END
-ORDER BY new.idempotency_key COLLATE "C", new.workflow COLLATE "C", new.place
+ORDER BY :new.idempotency_key COLLATE "C", :new.workflow COLLATE "C", new.place
 ON CONFLICT DO NOTHING;
 
 
@@ -107,50 +101,40 @@ INSERT INTO cloaca_run (
     started_at
 )
 SELECT
-    new.id, new.workflow, new.version, new.input, new.tags, new.idempotency_key, new.parent_id,
-    CASE WHEN new.detached = 0 THEN coalesce(
+    :new.id, :new.workflow, :new.version, :new.input, :new.tags, :new.idempotency_key, :new.parent_id,
+    CASE WHEN :new.detached = 0 THEN coalesce(
         (
             SELECT coalesce(parent.root_id, parent.id) FROM cloaca_run AS parent
-            WHERE parent.id = ANY(ARRAY[new.parent_id])
+            WHERE parent.id IN [:new.parent_id]
         ),
-        new.parent_id
+        :new.parent_id
     ) END,
-    new.created_at, coalesce(new.due_at, new.created_at),
-    new.priority, new.due_at, new.detached, new.time_limit, new.deadline_at, new.start_by,
-    new.trace, live.id,
+    :new.created_at, coalesce(:new.due_at, :new.created_at),
+    :new.priority, :new.due_at, :new.detached, :new.time_limit, :new.deadline_at, :new.start_by,
+    :new.trace, live.id,
     CASE WHEN live.id IS NULL THEN 0 ELSE 1 END,
     CASE WHEN live.id IS NULL THEN 'Pending' ELSE 'Running' END,
-    CASE WHEN live.id IS NULL THEN NULL ELSE new.created_at END
-FROM unnest(
-    CAST(:id AS TEXT[]), CAST(:workflow AS TEXT[]), CAST(:version AS TEXT[]),
-    CAST(:input AS TEXT[]), CAST(:tags AS TEXT[]), CAST(:idempotency_key AS TEXT[]),
-    CAST(:parent_id AS TEXT[]), CAST(:created_at AS BIGINT[]), CAST(:owner AS TEXT[]),
-    CAST(:priority AS BIGINT[]), CAST(:due_at AS BIGINT[]), CAST(:detached AS INTEGER[]),
-    CAST(:time_limit AS BIGINT[]), CAST(:deadline_at AS BIGINT[]), CAST(:start_by AS BIGINT[]),
-    CAST(:trace AS TEXT[])
-) WITH ORDINALITY AS new (
-    id, workflow, version, input, tags, idempotency_key, parent_id, created_at, owner, priority,
-    due_at, detached, time_limit, deadline_at, start_by, trace, place
-)
-LEFT JOIN live ON live.id = new.owner AND new.due_at IS NULL
+    CASE WHEN live.id IS NULL THEN NULL ELSE :new.created_at END
+FROM :rows WITH ORDINALITY AS new
+LEFT JOIN live ON live.id = :new.owner AND :new.due_at IS NULL
     AND NOT EXISTS (
-        SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = new.workflow
+        SELECT 1 FROM cloaca_paused_workflow AS paused WHERE paused.workflow = :new.workflow
     )
 WHERE CASE
-    WHEN new.idempotency_key IS NULL THEN TRUE
-    WHEN starts_with(new.idempotency_key, new.parent_id || '::') THEN TRUE
+    WHEN :new.idempotency_key IS NULL THEN TRUE
+    WHEN starts_with(:new.idempotency_key, :new.parent_id || '::') THEN TRUE
     ELSE (SELECT pg_try_advisory_xact_lock_shared(hashtextextended('', value)) FROM seed)
         AND pg_try_advisory_xact_lock_shared(hashtextextended(
-            new.idempotency_key COLLATE "C",
-            hashtextextended(new.workflow COLLATE "C", (SELECT value FROM seed))
+            :new.idempotency_key COLLATE "C",
+            hashtextextended(:new.workflow COLLATE "C", (SELECT value FROM seed))
         ))
 END
     AND (
-        new.parent_id IS NULL OR new.detached = 1
-        OR new.parent_id = ANY(CAST(:id AS TEXT[]))
+        :new.parent_id IS NULL OR :new.detached = 1
+        OR :new.parent_id = ANY(CAST(:id AS TEXT[]))
         OR EXISTS (
             SELECT 1 FROM cloaca_run AS parent
-            WHERE parent.id = ANY(ARRAY[new.parent_id])
+            WHERE parent.id IN [:new.parent_id]
                 AND parent.cancel_at IS NULL AND parent.status <> 'Cancelled'
                 AND NOT EXISTS (
                     SELECT 1 FROM cloaca_tombstone AS gone
@@ -158,7 +142,7 @@ END
                 )
         )
     )
-ORDER BY new.idempotency_key COLLATE "C", new.workflow COLLATE "C", new.place
+ORDER BY :new.idempotency_key COLLATE "C", :new.workflow COLLATE "C", new.place
 ON CONFLICT DO NOTHING;
 
 
@@ -217,30 +201,18 @@ INSERT INTO cloaca_attempt (
     error_traceback, skip_reason, started_at, ended_at, retry_at, crashes, reason_code,
     replacements, runner
 )
-SELECT DISTINCT ON (new.run_id COLLATE "C", new.task_id COLLATE "C", new.attempt)
-    new.run_id, new.task_id, new.attempt, new.epoch, new.status, new.change, new.error_type,
-    new.error_message, new.error_traceback, new.skip_reason, new.started_at, new.ended_at,
-    new.retry_at, new.crashes, new.reason_code, new.replacements, runner.number
-FROM unnest(
-    CAST(:run_id AS TEXT[]), CAST(:task_id AS TEXT[]), CAST(:attempt AS BIGINT[]),
-    CAST(:epoch AS BIGINT[]), CAST(:status AS TEXT[]), CAST(:change AS TEXT[]),
-    CAST(:error_type AS TEXT[]), CAST(:error_message AS TEXT[]),
-    CAST(:error_traceback AS TEXT[]), CAST(:skip_reason AS TEXT[]),
-    CAST(:started_at AS BIGINT[]), CAST(:ended_at AS BIGINT[]), CAST(:retry_at AS BIGINT[]),
-    CAST(:crashes AS BIGINT[]), CAST(:reason_code AS TEXT[]), CAST(:replacements AS INTEGER[]),
-    CAST(:runner_id AS TEXT[]), CAST(:fence AS BIGINT[])
-) WITH ORDINALITY AS new (
-    run_id, task_id, attempt, epoch, status, change, error_type, error_message, error_traceback,
-    skip_reason, started_at, ended_at, retry_at, crashes, reason_code, replacements, runner_id,
-    fence, place
-)
+SELECT DISTINCT ON (:new.run_id COLLATE "C", :new.task_id COLLATE "C", :new.attempt)
+    :new.run_id, :new.task_id, :new.attempt, :new.epoch, :new.status, :new.change, :new.error_type,
+    :new.error_message, :new.error_traceback, :new.skip_reason, :new.started_at, :new.ended_at,
+    :new.retry_at, :new.crashes, :new.reason_code, :new.replacements, runner.number
+FROM :rows WITH ORDINALITY AS new
 JOIN cloaca_run AS run
-    ON run.id = ANY(ARRAY[new.run_id]) AND run.owner = new.runner_id AND run.epoch = new.fence
+    ON run.id IN [:new.run_id] AND run.owner = :new.runner_id AND run.epoch = :new.fence
 JOIN cloaca_runner AS runner ON runner.id = run.owner AND runner.fenced = 0
 ORDER BY
-    new.run_id COLLATE "C", new.task_id COLLATE "C", new.attempt,
-    CASE WHEN new.status IN ('Completed', 'Failed', 'Skipped', 'Cancelled') THEN 0 ELSE 1 END,
-    CASE WHEN new.status IN ('Completed', 'Failed', 'Skipped', 'Cancelled')
+    :new.run_id COLLATE "C", :new.task_id COLLATE "C", :new.attempt,
+    CASE WHEN :new.status IN ('Completed', 'Failed', 'Skipped', 'Cancelled') THEN 0 ELSE 1 END,
+    CASE WHEN :new.status IN ('Completed', 'Failed', 'Skipped', 'Cancelled')
         THEN new.place ELSE -new.place END
 ON CONFLICT (run_id, task_id, item, attempt) DO UPDATE SET
     epoch = excluded.epoch, status = excluded.status, change = excluded.change,

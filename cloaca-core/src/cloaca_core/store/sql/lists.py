@@ -43,7 +43,8 @@ _PARENTHESIS: Final = re.compile(r"[()]")
 _PART: Final = re.compile(r"(?:[^,()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))+")
 _OF: Final = re.compile(r"(?P<of>\w+)(?: AS (?P<alias>\w+))?(?P<suffix> DESC)?")
 _ROWS: Final = re.compile(
-    r":rows\b(?:\((?P<fields>[^()]*)\))?(?:\s+AS\s+(?P<alias>\w+)(?P<comma>,\s*)?)?"
+    r":rows\b(?:\((?P<fields>[^()]*)\))?(?P<places> WITH ORDINALITY)?"
+    r"(?:\s+AS\s+(?P<alias>\w+)(?P<comma>,\s*)?)?"
 )
 _WORD: Final = re.compile(r"\b(?:FROM|USING)\s+$")
 _LOOK_UP: Final = re.compile(r"IN \[([^\]]+)\]")
@@ -124,6 +125,8 @@ def with_rows(text: str, arrays: Arrays | None) -> str:
         return (before + after).replace(f":{alias}.", ":")
     fields = list(dict.fromkeys(re.findall(rf":{alias}\.(\w+)", text)))
     rows = arrays.of(_kinds(fields, _parts(listed or "")))
+    if found["places"]:
+        rows, fields = f"{rows} WITH ORDINALITY", [*fields, "place"]
     rows = f"{rows} AS {alias} ({', '.join(fields)}){found['comma'] or ''}"
     old, new = f":{alias}.", f"{alias}."
     return before.replace(old, new) + rows + after.replace(old, new)

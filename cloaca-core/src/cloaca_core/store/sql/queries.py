@@ -14,7 +14,8 @@ Some parameters are lists, which each database words in its own way (see ``Wordi
 ``FROM :rows(seen:int) AS new``, ``USING :rows AS old``
     Rows for which the statement is executed: ``:new.tick`` is a field. One that has not the name of
     a column has its kind in the list. Where rows are written one by one, the list and a comma after
-    it are left out, and the field is a parameter: so conditions stand after ``WHERE``.
+    it are left out, and the field is a parameter: so conditions stand after ``WHERE``. In the text
+    of a database that writes them at once ``:rows WITH ORDINALITY`` numbers them: ``new.place``.
 ``run.id IN [:new.run_id]``, ``run.id IN [SELECT …]``
     Equal, or among; and to be found by the index of the left side, however a plan is made.
 ``:columns(RunRow)``, ``:columns(run AS one, input = '')``, ``:key(run)``, ``:key(run DESC)``

@@ -131,6 +131,15 @@ def test_a_statement_is_for_one_row_or_for_all(
     assert tuple(dict.fromkeys(single[1])) == every[1] == parameters
 
 
+def test_rows_that_are_written_at_once_can_be_numbered() -> None:
+    sql = "SELECT new.place FROM :rows WITH ORDINALITY AS new WHERE :new.tick > 1"
+
+    assert compiled(sql, AT_ONCE)[0] == (
+        "SELECT new.place FROM rows(ints(%s)) WITH ORDINALITY AS new (tick, place)"
+        " WHERE new.tick > 1"
+    )
+
+
 def test_a_look_up_is_equality_as_each_database_words_it() -> None:
     sql = "WHERE a IN [b.c] AND d IN (1, 2) AND e IN [\n    SELECT f(1)\n]"
 
