@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from types import CodeType, FrameType, MappingProxyType
 from typing import Any, Final, NamedTuple
 
-ENGINE: Final = "/cloaca_core/_engine/"
-LOOPS: Final = "/runtime/supervisor.py"
+CORE: Final = "/cloaca_core/"
+ENGINE: Final = ("engine/", "features/", "assembly/", "run/")
+LOOPS: Final = "engine/runtime/supervisor.py"
 """What the loops themselves call after a fault is no part of a turn."""
 PREFIX: Final = "cloaca-"
 """Begins the names of the loops' tasks."""
@@ -19,7 +20,7 @@ _RESUME: Final = dis.opmap["RESUME"]
 
 
 class Site(NamedTuple):
-    """The function that calls one of the engine, that one, and its file, below the engine's."""
+    """The function that calls one of the engine, that one, and its file below the core's folder."""
 
     caller: str
     callee: str
@@ -62,7 +63,9 @@ class Calls:
         file = code.co_filename
         is_of_engine = self._of_engine.get(file)
         if is_of_engine is None:
-            is_of_engine = self._of_engine[file] = ENGINE in file and LOOPS not in file
+            below = _below_core(file)
+            is_of_engine = below.startswith(ENGINE) and below != LOOPS
+            self._of_engine[file] = is_of_engine
         if is_of_engine and _begins(frame, code):
             self._note(frame, code)
 
@@ -70,14 +73,20 @@ class Calls:
         task, caller = asyncio.current_task(), frame.f_back
         if task is None or caller is None or not task.get_name().startswith(PREFIX):
             return
-        loop, (_, file) = task.get_name().removeprefix(PREFIX), code.co_filename.split(ENGINE)
-        site = Site(caller.f_code.co_qualname, code.co_qualname, file)
+        loop = task.get_name().removeprefix(PREFIX)
+        below = _below_core(code.co_filename)
+        site = Site(caller.f_code.co_qualname, code.co_qualname, below)
         self.met.setdefault(loop, set()).add(site)
         if self._faults.get(loop) == site:
             del self._faults[loop]
             if self._faults:  # the error ends the watching
                 asyncio.get_running_loop().call_soon(self._watch)
             raise FaultError(f"in the {loop} loop, {site}")
+
+
+def _below_core(file: str) -> str:
+    """The path of a file below the core's folder; empty for others."""
+    return file.rpartition(CORE)[2] if CORE in file else ""
 
 
 def _begins(frame: FrameType, code: CodeType) -> bool:

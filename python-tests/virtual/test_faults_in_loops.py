@@ -32,21 +32,22 @@ pytestmark = pytest.mark.virtual_time
 
 LEASE = 15.0
 MINUTES = 3
+WAKEUP = "engine/runtime/wakeup.py"
 PARTS = {
-    "changes": ("observe", "parts.py", "engine/runtime/wakeup.py"),
-    "claim": ("claim", "engine/runtime/wakeup.py"),
-    "definitions": ("record", "engine/runtime/wakeup.py"),
-    "journal": ("parts.py", "record", "submit"),
-    "lease": ("parts.py", "recover", "engine/runtime/wakeup.py"),
-    "lost-lease": ("parts.py", "record", "recover", "engine/runtime/wakeup.py"),
-    "schedules": ("fire", "record", "engine/runtime/wakeup.py"),
-    "steering": ("parts.py", "steer", "engine/runtime/wakeup.py"),
-    "takeover": ("parts.py", "recover", "engine/runtime/wakeup.py"),
-    "triggers": ("fire", "engine/runtime/wakeup.py"),
-    "unserved": ("observe", "engine/runtime/wakeup.py"),
-    "upkeep": ("upkeep", "engine/runtime/wakeup.py"),
+    "changes": ("engine/observe", "assembly/parts.py", WAKEUP),
+    "claim": ("engine/claim", WAKEUP),
+    "definitions": ("features/definitions", WAKEUP),
+    "journal": ("assembly/parts.py", "engine/record", "engine/submit", "features/task_logs"),
+    "lease": ("assembly/parts.py", "engine/recover", WAKEUP),
+    "lost-lease": ("assembly/parts.py", "engine/record", "engine/recover", WAKEUP),
+    "schedules": ("features/schedules", "engine/record", WAKEUP),
+    "steering": ("assembly/parts.py", "features/steering", "features/reruns", WAKEUP),
+    "takeover": ("assembly/parts.py", "engine/recover", WAKEUP),
+    "triggers": ("features/triggers", WAKEUP),
+    "unserved": ("features/unserved", WAKEUP),
+    "upkeep": ("features/upkeep", WAKEUP),
 }
-"""Loops, and the folders and files of the engine that they are made of. What they call beyond these
+"""Loops, and the folders and files of the core that they are made of. What they call beyond these
 are steps of runs, an error in which ends the run.
 """
 

@@ -15,7 +15,6 @@ from cloaca_core.engine.orchestrate.launcher import Launcher
 from cloaca_core.engine.orchestrate.run_limits import RunLimits
 from cloaca_core.engine.orchestrate.run_records import RunRecords
 from cloaca_core.engine.record import attempt_rows
-from cloaca_core.engine.runtime import failpoints
 from cloaca_core.engine.runtime.deadlines import Deadlines
 from cloaca_core.features.waits.body_waits import BodyWaits
 from cloaca_core.features.waits.waits import Waits
@@ -32,7 +31,7 @@ from cloaca_core.values.times.instants import SECOND, instant_text
 from cloaca_core.values.waits import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from cloaca_core.assembly.store import Store
     from cloaca_core.config import DefaultRunnerConfig
@@ -43,14 +42,11 @@ if TYPE_CHECKING:
     from cloaca_core.engine.orchestrate.capacity import Capacity
     from cloaca_core.engine.orchestrate.run_facts import RunFacts
     from cloaca_core.engine.record.journal import Journal
-    from cloaca_core.engine.record.run_entry import RunEntry
-    from cloaca_core.engine.subjects import Subjects
-    from cloaca_core.errors import StoreError
     from cloaca_core.features.waits.records import ClosedWait
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.deadline import Deadline
     from cloaca_core.run.replacements import Keys
-    from cloaca_core.run.rows import AttemptRow, RunEnd
+    from cloaca_core.run.rows import AttemptRow
     from cloaca_core.values.times.clock import Clock
 
 log = SafeLogger("cloaca.engine")
@@ -59,8 +55,8 @@ Ts = TypeVarTuple("Ts")
 
 
 class Control:
-    """Belongs to the engine's loop, but for ``let_go``. It hears of the outcome of each entry of a
-    run. It ``keeps`` runs that wait if nobody here would claim them again.
+    """Belongs to the engine's loop. It ``keeps`` runs that wait if nobody here would claim them
+    again. What commits say of runs comes through ``record_outcomes``.
     """
 
     def __init__(
@@ -72,7 +68,6 @@ class Control:
         capacity: Capacity,
         clock: Clock,
         facts: RunFacts,
-        subjects: Subjects,
         store: Store,
         new_id: Callable[[], str],
         logs: TaskLogs,
@@ -81,15 +76,13 @@ class Control:
     ) -> None:
         self._config = config
         self._linger = round(config.evict_after_seconds * SECOND)
-        self._journal = journal
         self._runs = runs
         self._capacity = capacity
         self._clock = clock
         self._facts = facts
-        self._subjects = subjects
         self._redact = logs.redact
         self._keeps = keeps
-        self.records: RunRecords = RunRecords(self, journal, clock, config, new_id)
+        self.records: RunRecords = RunRecords(journal, clock, config, new_id)
         self.attempts: Attempts = Attempts(
             executor, journal, runs, capacity, facts, self.records, store.memos, logs
         )
@@ -149,7 +142,7 @@ class Control:
             step(*args)
         except Exception as error:
             log.exception("run %s cannot go on", run.id, extra={"run_id": run.id})
-            self._broken(run, error)
+            self.broken(run, error)
 
     def end_broken(self, run: ActiveRun, error: Exception) -> None:
         """End a run whose end cannot be made by an error in the engine."""
@@ -319,79 +312,21 @@ class Control:
         self._do(run, run.life.give())
         self._do(run, run.life.is_held(under_way=bool(self._runs.attempts(run))))
 
-    # -- what commits say --------------------------------------------------------------------
-
-    def told(self, run: ActiveRun, messages: int) -> None:
-        """So many messages were sent to a run that has waits."""
-        self.guarded(run, self.waits.told, run, messages)
-
-    def let_go(self, attempts: Iterable[Attempt]) -> None:
-        """Let attempts begin that were prepared ahead. Any thread may do so."""
-        self.attempts.let_go(attempts)
-
-    def call_off(self, entry: RunEntry) -> None:
-        """The run is to be cancelled or paused: start nothing more of it."""
-        self._meet(entry.run, RunStatus(entry.wish or RunStatus.PAUSED))
-
-    def _meet(self, run: ActiveRun, wish: RunStatus) -> None:
+    def meet(self, run: ActiveRun, wish: RunStatus) -> None:
+        """A commit has found that a run is to be cancelled or paused: nothing more of it starts."""
         self._do(run, run.life.wish_met(wish))
 
-    def recorded(self, entry: RunEntry) -> None:
-        """The rows are durable: take the next steps."""
-        run = entry.run
-        if entry.ahead:
-            self._journal.mark_soon()
-            if run.life.state is not State.ACTIVE:
-                self.guarded(run, self.launcher.landed, run, entry.ahead)
-        if entry.end is None:
-            self.guarded(run, self._go_on, entry)
-        else:  # an error cannot end it once more: the journal hears of it
-            self._go_on(entry)
-        if entry.flaw is not None:
-            self._broken(run, entry.flaw)
+    def gave_back(self, run: ActiveRun, wish: RunStatus | None) -> None:
+        """The table has a run that was given back, and this wish about it."""
+        self._do(run, run.life.gave_back(wish))
 
-    def _go_on(self, entry: RunEntry) -> None:
-        run = entry.run
-        if entry.wish is not None:
-            self._subjects.asked.publish()
-        if entry.then is not None:
-            entry.then()
-        elif entry.end is not None:
-            failpoints.hit("run.after_end")
-            self._runs.remove(run)
-            end = entry.end if entry.wish is None else _recorded_end(entry, entry.end)
-            self._subjects.ended.publish(run, end)
-            self._capacity.changed()
-            if run.graph.when_ended:
-                self._subjects.claimable.publish()
-            elif run.row.schedule_id is not None:  # another run of it may have waited for this one
-                self._subjects.claimable_here.publish()
-        elif entry.park is not None:
-            self._gave_back(entry, entry.park)
-        else:
-            if entry.exhausted is not None:  # the run is paused, by a record of ours
-                self._meet(run, RunStatus.PAUSED)
-                self._subjects.asked.publish()
-            self.begin(run, entry.ready)
+    def lost(self, run: ActiveRun) -> None:
+        """A run belongs to another runner."""
+        self._do(run, run.life.lost())
 
-    def _gave_back(self, entry: RunEntry, park: Park) -> None:
-        run, wish = entry.run, entry.wish
-        failpoints.hit("run.after_park")
-        self._do(run, run.life.gave_back(None if wish is None else RunStatus(wish)))
-        if wish == RunStatus.CANCELLED:
-            return
-        if wish is None and (park.due_at is None or entry.messages > park.seen):
-            self._subjects.claimable_here.publish()
-        self._subjects.asked.publish()
-
-    def lost(self, entry: RunEntry) -> None:
-        """The run belongs to another runner."""
-        self._do(entry.run, entry.run.life.lost())
-
-    def refused(self, entry: RunEntry, error: StoreError) -> None:
-        """The run cannot go on as planned."""
-        self.launcher.call_off(entry.ahead)
-        self.guarded(entry.run, self._unstorable, entry, error)
+    def refused(self, run: ActiveRun, reason: Reason, end: End | None) -> None:
+        """The database takes no rows of a run, or not this end of it."""
+        self._do(run, run.life.refused(reason, end))
 
     # -- failures ----------------------------------------------------------------------------
 
@@ -399,18 +334,7 @@ class Control:
         """End a run that cannot go on, if it is not over; ``bare`` if its rows cannot be read."""
         self._do(run, run.life.fail(reason, bare=bare))
 
-    def _unstorable(self, entry: RunEntry, error: StoreError) -> None:
-        """The database will not take these rows of a run."""
-        run, end = entry.run, entry.end
-        log.error("run %s: a record was refused: %s", run.id, error, extra={"run_id": run.id})
-        text = storable_text(self._redact(f"a result could not be stored: {error}"))
-        reason, refused = Reason(ReasonCode.UNSTORABLE, text), None
-        if end is not None:
-            bare = not entry.attempts and end.final_context == "{}"
-            refused = End(RunStatus(end.status), reason, bare)
-        self._do(run, run.life.refused(reason, refused))
-
-    def _broken(self, run: ActiveRun, error: Exception) -> None:
+    def broken(self, run: ActiveRun, error: Exception) -> None:
         """End a run of which a step failed by an error in the engine, rather than let it hang."""
         if self._runs.get(run.id) is run:
             self.fail(run, self._internal_error(error), bare=True)
@@ -418,14 +342,6 @@ class Control:
     def _internal_error(self, error: Exception) -> Reason:
         text = storable_text(self._redact(f"internal error: {error!r}"))
         return Reason(ReasonCode.INTERNAL_ERROR, text)
-
-
-def _recorded_end(entry: RunEntry, end: RunEnd) -> RunEnd | None:
-    """The end as it was written; None where that is known to the table alone, since the run was to
-    be cancelled.
-    """
-    cancelled = entry.wish == RunStatus.CANCELLED and end.status != RunStatus.CANCELLED
-    return None if cancelled else end
 
 
 def _ids(run: ActiveRun, event: str) -> dict[str, object]:

@@ -21,6 +21,7 @@ from cloaca_core.engine.execute.outcome import (
     raised,
 )
 from cloaca_core.engine.orchestrate.control import Control
+from cloaca_core.engine.orchestrate.record_outcomes import RecordOutcomes
 from cloaca_core.engine.orchestrate.run_records import final_context
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.engine.record.telling import tell_of_adoption
@@ -93,11 +94,13 @@ class Orchestrator:
             capacity,
             clock,
             self,
-            subjects,
             store,
             new_id,
             logs,
             keeps=keeps,
+        )
+        self.control.records.listener = RecordOutcomes(
+            self.control, runs, capacity, journal, subjects, logs.redact
         )
         self.attempts: Attempts = self.control.attempts
         self._records = self.control.records

@@ -34,19 +34,19 @@ if TYPE_CHECKING:
 
 
 class RunRecords:
-    """Belongs to the engine's loop. ``listener`` is told the outcome of each entry; ``new_id``
-    makes the ids of runs that follow others.
+    """Belongs to the engine's loop. ``listener`` is told the outcome of each entry: it is set once,
+    by who makes it. ``new_id`` makes the ids of runs that follow others.
     """
+
+    listener: RunListener
 
     def __init__(
         self,
-        listener: RunListener,
         journal: Journal,
         clock: Clock,
         config: DefaultRunnerConfig,
         new_id: Callable[[], str],
     ) -> None:
-        self._listener = listener
         self._journal = journal
         self._clock = clock
         self._max_context_bytes = config.max_context_bytes
@@ -70,7 +70,7 @@ class RunRecords:
         waits = WaitRows(closed=closed) if closed else None
         self._journal.add(
             RunEntry(
-                self._listener,
+                self.listener,
                 run,
                 attempts,
                 None,
@@ -91,11 +91,11 @@ class RunRecords:
         """Have rows of a run written that cause no step by themselves, and call ``then`` when they
         are durable.
         """
-        self._journal.add(RunEntry(self._listener, run, attempts, None, then=then, waits=waits))
+        self._journal.add(RunEntry(self.listener, run, attempts, None, then=then, waits=waits))
 
     def mark(self, attempt: Attempt, row: AttemptRow, then: Callable[[], None]) -> None:
         """Write the state of a body, and call ``then`` when that is durable."""
-        self._journal.add(RunEntry(self._listener, attempt.owner, [row], None, then=then))
+        self._journal.add(RunEntry(self.listener, attempt.owner, [row], None, then=then))
 
     def keep(
         self,
@@ -106,17 +106,17 @@ class RunRecords:
         then: Callable[[], None],
     ) -> None:
         """Write a memo and these states of its body, tell the body, and call ``then``."""
-        self._journal.add(MemoEntry(self._listener, attempt.owner, memo, marks, tell, then))
+        self._journal.add(MemoEntry(self.listener, attempt.owner, memo, marks, tell, then))
 
     def time_out(
         self, run: ActiveRun, timeout: WaitTimeout, decided: Callable[[bool], None]
     ) -> None:
         """Have it decided whether the time of a wait is over, and call ``decided`` with that."""
-        self._journal.add(TimeoutEntry(self._listener, run, timeout, decided))
+        self._journal.add(TimeoutEntry(self.listener, run, timeout, decided))
 
     def park(self, run: ActiveRun, park: Park) -> None:
         """Have a run given back."""
-        self._journal.add(RunEntry(self._listener, run, [], None, park=park))
+        self._journal.add(RunEntry(self.listener, run, [], None, park=park))
 
     # -- ends --------------------------------------------------------------------------------
 
@@ -169,7 +169,7 @@ class RunRecords:
             closed = [*closed, *(wait.closed() for wait in run.waits)]
         waits = WaitRows(closed=closed) if closed else None
         self._journal.add(
-            RunEntry(self._listener, run, attempts, end, follow_ups=follow_ups, waits=waits)
+            RunEntry(self.listener, run, attempts, end, follow_ups=follow_ups, waits=waits)
         )
 
     def _too_large(self, run: ActiveRun, context: str | None) -> Reason | None:

@@ -1,0 +1,138 @@
+"""Hears what became of the rows of runs, and has the next steps taken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloaca_core.engine.runtime import failpoints
+from cloaca_core.logs import SafeLogger
+from cloaca_core.run.life import End, State
+from cloaca_core.run.reasons import Reason
+from cloaca_core.values.states import ReasonCode, RunStatus
+from cloaca_core.values.text import storable_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core.engine.orchestrate.capacity import Capacity
+    from cloaca_core.engine.orchestrate.control import Control
+    from cloaca_core.engine.record.journal import Journal
+    from cloaca_core.engine.record.run_entry import RunEntry
+    from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.errors import StoreError
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.rows import Park, RunEnd
+
+log = SafeLogger("cloaca.engine")
+
+
+class RecordOutcomes:
+    """Is told the outcome of each entry of a run, as its ``RunListener``. Belongs to the engine's
+    loop, but for ``let_go``. ``redact`` hides secrets in the messages of errors.
+    """
+
+    def __init__(
+        self,
+        control: Control,
+        runs: ActiveRuns,
+        capacity: Capacity,
+        journal: Journal,
+        subjects: Subjects,
+        redact: Callable[[str], str],
+    ) -> None:
+        self._control = control
+        self._runs = runs
+        self._capacity = capacity
+        self._journal = journal
+        self._subjects = subjects
+        self._redact = redact
+
+    def told(self, run: ActiveRun, messages: int) -> None:
+        """So many messages were sent to a run that has waits."""
+        self._control.guarded(run, self._control.waits.told, run, messages)
+
+    def let_go(self, attempts: Iterable[Attempt]) -> None:
+        """Let attempts begin that were prepared ahead. Any thread may do so."""
+        self._control.attempts.let_go(attempts)
+
+    def call_off(self, entry: RunEntry) -> None:
+        """The run is to be cancelled or paused: start nothing more of it."""
+        self._control.meet(entry.run, RunStatus(entry.wish or RunStatus.PAUSED))
+
+    def recorded(self, entry: RunEntry) -> None:
+        """The rows are durable: take the next steps."""
+        run = entry.run
+        if entry.ahead:
+            self._journal.mark_soon()
+            if run.life.state is not State.ACTIVE:
+                self._control.guarded(run, self._control.launcher.landed, run, entry.ahead)
+        if entry.end is None:
+            self._control.guarded(run, self._go_on, entry)
+        else:  # an error cannot end it once more: the journal hears of it
+            self._go_on(entry)
+        if entry.flaw is not None:
+            self._control.broken(run, entry.flaw)
+
+    def _go_on(self, entry: RunEntry) -> None:
+        run = entry.run
+        if entry.wish is not None:
+            self._subjects.asked.publish()
+        if entry.then is not None:
+            entry.then()
+        elif entry.end is not None:
+            failpoints.hit("run.after_end")
+            self._runs.remove(run)
+            end = entry.end if entry.wish is None else _recorded_end(entry, entry.end)
+            self._subjects.ended.publish(run, end)
+            self._capacity.changed()
+            if run.graph.when_ended:
+                self._subjects.claimable.publish()
+            elif run.row.schedule_id is not None:  # another run of it may have waited for this one
+                self._subjects.claimable_here.publish()
+        elif entry.park is not None:
+            self._gave_back(entry, entry.park)
+        else:
+            if entry.exhausted is not None:  # the run is paused, by a record of ours
+                self._control.meet(run, RunStatus.PAUSED)
+                self._subjects.asked.publish()
+            self._control.begin(run, entry.ready)
+
+    def _gave_back(self, entry: RunEntry, park: Park) -> None:
+        run, wish = entry.run, entry.wish
+        failpoints.hit("run.after_park")
+        self._control.gave_back(run, None if wish is None else RunStatus(wish))
+        if wish == RunStatus.CANCELLED:
+            return
+        if wish is None and (park.due_at is None or entry.messages > park.seen):
+            self._subjects.claimable_here.publish()
+        self._subjects.asked.publish()
+
+    def lost(self, entry: RunEntry) -> None:
+        """The run belongs to another runner."""
+        self._control.lost(entry.run)
+
+    def refused(self, entry: RunEntry, error: StoreError) -> None:
+        """The run cannot go on as planned."""
+        self._control.launcher.call_off(entry.ahead)
+        self._control.guarded(entry.run, self._unstorable, entry, error)
+
+    def _unstorable(self, entry: RunEntry, error: StoreError) -> None:
+        """The database will not take these rows of a run."""
+        run, end = entry.run, entry.end
+        log.error("run %s: a record was refused: %s", run.id, error, extra={"run_id": run.id})
+        text = storable_text(self._redact(f"a result could not be stored: {error}"))
+        reason, refused = Reason(ReasonCode.UNSTORABLE, text), None
+        if end is not None:
+            bare = not entry.attempts and end.final_context == "{}"
+            refused = End(RunStatus(end.status), reason, bare)
+        self._control.refused(run, reason, refused)
+
+
+def _recorded_end(entry: RunEntry, end: RunEnd) -> RunEnd | None:
+    """The end as it was written; None where that is known to the table alone, since the run was to
+    be cancelled.
+    """
+    cancelled = entry.wish == RunStatus.CANCELLED and end.status != RunStatus.CANCELLED
+    return None if cancelled else end
