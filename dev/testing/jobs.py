@@ -14,10 +14,10 @@ it can break: on PostgreSQL those scenarios and tests of executors and the web p
 marked ``each_backend`` or ``backend``, nothing that is marked ``full``, and on SQLite no scenario
 twice.
 
-Files share a process until it is expected to take ``SHARE_SECONDS``: starting pytest costs half a
-second of a core, and a process for each file found no more faults. Every test has its own database,
-and tests of a whole process (its logging, threads, forks, its exit) start programs. Nothing here
-starts a process.
+Files share a process until it is expected to take ``SHARE_SECONDS``. Before its first test a
+process costs a second of a core, or three where a database of PostgreSQL and workers have to be
+made; and one for each file found no more faults. Every test has its own database, and tests of a
+whole process (its logging, threads, forks, its exit) start programs. Nothing here starts a process.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ OWN = "backend"
 """Expressions of marks, each for tests that a job is narrowed to."""
 BACKEND_VARIABLE = "CLOACA_TEST_BACKEND"
 """The variable that names the backend for ``conftest.py``."""
-SHARE_SECONDS = 45
+SHARE_SECONDS = 75
 """Seconds that a process with several files may take, on a quiet machine."""
 SECONDS: dict[str, float] = {
     "browser": 10,
