@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import sqlite3
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
 from copied import fill, row_of, rows_of
 from own_database import OwnDatabases
-from tables import each_row
 
 import cloaca
 from cloaca_core.errors import ConfigError, RunsInFlightError, StoreError, TransferError
 from cloaca_core.features.steering.records import Act
-from cloaca_core.store.migrate import load_head
 from cloaca_core.store.runner_rows import RunnerRow
 from cloaca_core.store.tables import BY_NAME, TABLES, Table
 from cloaca_tools.transfer.copy import CopyProgress, CopyReport, Progress, copy_database
 from cloaca_tools.transfer.opened import Place
 
-NOT_COPIED = {
-    "cloaca_migration",
-    "cloaca_runner",
-    "cloaca_listener",
-    "cloaca_unserved",
-    "cloaca_upkeep",
-    "cloaca_payload",  # they are in the rows of their runs
-}
 WITHOUT_PAUSES = [table for table in TABLES if table.name != "paused_workflow"]
-TABLE = re.compile(r"CREATE TABLE (cloaca_\w+) \((.*?)\n\)", re.DOTALL)
-COLUMN = re.compile(r"^ +([a-z_]+) (?:text|bigint|integer|double precision)", re.MULTILINE)
 
 
 class BrokenOffError(Exception):
@@ -76,32 +61,6 @@ def way(request: pytest.FixtureRequest, file: str, other_file: str) -> tuple[str
         return file, other_file
     postgres = request.getfixturevalue("postgres_url")
     return (file, postgres) if request.param == "to postgres" else (postgres, file)
-
-
-def made_by_sqlite() -> dict[str, set[str]]:
-    """The columns of each table of a new file."""
-    with closing(sqlite3.connect(":memory:")) as raw:
-        raw.executescript(load_head("cloaca_sqlite").sql)
-        names = raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        return {
-            name: {column[1] for column in raw.execute(f"PRAGMA table_info({name})")}
-            for (name,) in names
-        }
-
-
-def made_by_postgres() -> dict[str, set[str]]:
-    """The columns of each table of a new schema."""
-    tables = TABLE.findall(load_head("cloaca_postgres").sql)
-    return {name: set(COLUMN.findall(columns)) for name, columns in tables}
-
-
-@each_row("made", [made_by_sqlite(), made_by_postgres()], ids=["sqlite", "postgres"])
-def test_every_table_is_copied_with_all_its_columns_or_named_as_left_out(
-    made: dict[str, set[str]],
-) -> None:
-    copied = {f"cloaca_{table.name}": set(table.columns) for table in TABLES}
-
-    assert {name: columns for name, columns in made.items() if name not in NOT_COPIED} == copied
 
 
 def test_all_rows_of_all_tables_are_there_afterwards(way: tuple[str, str]) -> None:
