@@ -21,6 +21,7 @@ URL, ``SharedBackendConformance`` adds tests with several stores and processes o
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,25 +37,8 @@ if TYPE_CHECKING:
     )
     from cloaca_testing.conformance.store_conformance import StoreConformance as StoreConformance
 
-for _part in (
-    *("backend", "claim", "definition", "follow_up", "gauge", "lease", "memo"),
-    *(
-        "message",
-        "observe",
-        "outbox",
-        "overlap",
-        "payload",
-        "record",
-        "schedule",
-        "task_log",
-        "trigger",
-        "upkeep",
-        "wait",
-    ),
-):
-    pytest.register_assert_rewrite(f"cloaca_testing.conformance.{_part}_conformance")
-for _part in ("steering", "rows"):  # a folder and a module
-    pytest.register_assert_rewrite(f"cloaca_testing.conformance.{_part}")
+for _part in pkgutil.iter_modules(__path__, f"{__name__}."):
+    pytest.register_assert_rewrite(_part.name)
 
 # Imported when they are asked for: who takes rows alone need not have pytest rewrite all of them.
 _MODULES = {
