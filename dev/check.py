@@ -17,6 +17,10 @@ from dev.packaging import rendering
 from dev.packaging.artefacts import package
 from dev.project import COMMANDS, CORE, DISTRIBUTIONS, DOOR, ROOT, TESTING, TOOLS
 
+PUBLIC = (DOOR.package, f"{CORE.package}.store", TOOLS.package, TESTING.package)
+"""What others import: of the core only what authors of backends implement, since the door has all
+that programs use.
+"""
 TYPED_FOLDERS = ("dev", "python-tests", "benchmarks", "examples")
 
 
@@ -76,10 +80,10 @@ def _verify_types() -> None:
         # Pyright takes the first Python on PATH here and ignores --pythonpath. It runs outside of
         # the checkout, whose folder cloaca/ would be taken for the package.
         path = os.pathsep.join([str(box.python.parent), os.environ["PATH"]])
-        for each in (DOOR, CORE, TOOLS, TESTING):
+        for each in PUBLIC:
             # --ignoreexternal: gaps in the standard library's stubs are not ours.
             command = [sys.executable, "-m", "pyright", "--ignoreexternal", "--verifytypes"]
-            run([*command, each.package], cwd=box.folder, env={"PATH": path}, quiet=True)
+            run([*command, each], cwd=box.folder, env={"PATH": path}, quiet=True)
 
 
 def _tool(module: str, *arguments: str) -> None:
