@@ -20,7 +20,7 @@ def bench(backend: str = "sqlite") -> None:
     package(backend)
     with tempfile.TemporaryDirectory(prefix="cloaca-bench-") as name, _variables(backend) as found:
         sandbox = Sandbox(Path(name) / "env").create()
-        sandbox.install_for(backend)
+        sandbox.install_for(backend, testing=True)
         step("measuring; this takes about a minute and wants the machine to itself")
         run(
             [sandbox.python, "-c", _START, ROOT, f"benchmarks.{backend}"],
