@@ -266,8 +266,10 @@ class OutboxConformance(MessageOutboxConformance):
     ``SharedBackendConformance``: define ``mine``, and ``theirs``, another user's connection.
     """
 
+    # a batch of plain runs is written by a statement of its own
+    @pytest.mark.parametrize("priority", [0, 1], ids=["plain", "with a priority"])
     async def test_a_batch_holds_back_a_key_that_an_open_transaction_writes_and_nothing_else(
-        self, store: Store, outbox: Outbox, mine: Transactional
+        self, store: Store, outbox: Outbox, mine: Transactional, priority: int
     ) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("before"), new_run("used", key="used"))
@@ -281,7 +283,7 @@ class OutboxConformance(MessageOutboxConformance):
                 new_run("again", key="used"),
                 new_run("other workflow", key="k", workflow="w"),
                 new_run("other key", key="l"),
-                new_run("no key"),
+                new_run("no key", priority=priority),
             )
             recorded = await record(store, [attempt("before")])
 
