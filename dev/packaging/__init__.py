@@ -1,1 +1,1 @@
-"""Renders, builds, tries and releases the four distributions."""
+"""Renders, builds, tries and releases the six distributions."""

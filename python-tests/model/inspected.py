@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from model.families import run
 
-from cloaca_core.features.steering.records import ActRow
+from cloaca_core.store.acts import ActRow
 from cloaca_core.views import Inspection
 from cloaca_core.views.explain.explanation import (
     Explanation,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloaca_core.features.steering.records import ActRow
+from cloaca_core.store.acts import ActRow
 
 
 class MemoryActs:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection
 from model.memory_acts import MemoryActs
 
 from cloaca_core.features.schedules.records import Firing, NewTick, ScheduleRow, TickRow
-from cloaca_core.features.steering.records import ActRow
 from cloaca_core.run.rows import NewRun, RunRow
+from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import Batch
 from cloaca_core.values.states import ReasonCode, RunStatus
 

@@ -11,8 +11,6 @@ from model.memory_waits import MemoryWaits
 
 from cloaca_core.features.steering.records import (
     Act,
-    Acted,
-    ActRow,
     ActSearch,
     ChildRow,
     NewFork,
@@ -27,6 +25,7 @@ from cloaca_core.features.steering.records import (
 )
 from cloaca_core.features.waits.records import NewMessage
 from cloaca_core.run.rows import AttemptRow, ForkRow, RestartRow, RunRow
+from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.store.batch import Batch
 from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.waits import APPROVAL, NEVER

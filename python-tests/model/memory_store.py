@@ -23,7 +23,6 @@ from model.memory_upkeep import MemoryUpkeep
 from model.memory_waits import MemoryWaits, refuse_unstorable
 
 from cloaca_core.errors import StoreOpenError, lost_parent
-from cloaca_core.features.steering.records import ActRow
 from cloaca_core.features.waits.records import NewMessage
 from cloaca_core.run.rows import (
     AttemptRow,
@@ -34,6 +33,7 @@ from cloaca_core.run.rows import (
     Unserved,
     WaitingRow,
 )
+from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import Batch, Committed, Waiting
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox

@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 
 from model.memory_acts import MemoryActs
 
-from cloaca_core.features.steering.records import ActRow
 from cloaca_core.features.triggers.records import EventRow, NewEvent, TriggerRow
 from cloaca_core.run.rows import NewRun, RunRow
+from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import Batch
 
 

@@ -17,20 +17,15 @@ from hypothesis.stateful import (
 from model.memory_store import MemoryStore
 from own_database import OwnDatabases
 
-from cloaca_core.assembly.store import Store, open_store
+from cloaca_core.assembly.open_store import open_store
+from cloaca_core.assembly.store import Store
 from cloaca_core.features.follow_ups.records import FollowUpRow, NewFollowUp
 from cloaca_core.features.schedules.records import NewTick, ScheduleRow
 from cloaca_core.features.search.records import Claimable, Condition, RunSearch
-from cloaca_core.features.steering.records import (
-    Act,
-    ActMark,
-    ActRow,
-    ActSearch,
-    Reopening,
-    RoundRow,
-)
+from cloaca_core.features.steering.records import Act, ActMark, ActSearch, Reopening, RoundRow
 from cloaca_core.features.waits.records import ClosedWait, NewMessage, WaitTimeout
 from cloaca_core.run.rows import NewRun, Park, RunFilter, RunRow, Unserved, WaitingRow
+from cloaca_core.store.acts import ActRow
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.batch import Batch, Waiting
 from cloaca_core.store.protocol import StoreOptions

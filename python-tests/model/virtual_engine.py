@@ -34,12 +34,13 @@ from cloaca_core.features.executors.supply import Supply
 from cloaca_core.features.schedules.operations.schedule_table import ScheduleSpec, ScheduleTable
 from cloaca_core.features.schedules.records import ScheduleRow, TickRow
 from cloaca_core.features.steering.noted_acts import NotedActs
-from cloaca_core.features.steering.records import Act, Acted, ActRow
+from cloaca_core.features.steering.records import Act
 from cloaca_core.features.triggers.poll import MANY, Poll, PollPlaces
 from cloaca_core.features.triggers.records import TriggerRow
 from cloaca_core.features.triggers.trigger_table import TriggerTable
 from cloaca_core.features.waits.records import NewMessage
 from cloaca_core.run.rows import AttemptRow, NewRun, RunRow
+from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.store.batch import Batch, Committed, Waiting
 from cloaca_core.store.changes import Change
 from cloaca_core.store.runner_rows import RunnerName, RunnerRow, Sharing

@@ -24,8 +24,8 @@ MANY = 6
 
 
 @pytest.fixture(autouse=True)
-def sockets(monkeypatch: pytest.MonkeyPatch, fleet: Fleet) -> Iterator[Path]:
-    """The folder of the sockets. Its path is short, as sockets need."""
+def sockets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of the sockets, which outlives the fleet. Its path is short, as sockets need."""
     with tempfile.TemporaryDirectory(prefix="wake") as folder:
         monkeypatch.setenv("TMPDIR", folder)
         yield Path(folder) / f"cloaca-{os.geteuid()}"

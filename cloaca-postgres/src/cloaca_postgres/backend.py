@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from cloaca_core.assembly.store import Store
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres._version import __version__
 from cloaca_postgres.opening import open_dialect, open_to_examine
@@ -13,6 +12,7 @@ from cloaca_postgres.store import PostgresStore
 from cloaca_postgres.url import parse
 
 if TYPE_CHECKING:
+    from cloaca_core.assembly.store import Store
     from cloaca_core.features.tenants.credentials import TenantConfig, TenantCredentials, TenantInfo
     from cloaca_core.features.transfer.answers import Bounds, Rows
     from cloaca_core.features.transfer.examination import Examiner

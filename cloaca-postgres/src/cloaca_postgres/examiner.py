@@ -11,10 +11,11 @@ from typing import Final, NamedTuple
 import psycopg
 
 from cloaca_core.errors import StoreError, StoreUnavailableError
-from cloaca_core.features.transfer.findings import DatabaseFacts, Finding, SchemaState
+from cloaca_core.features.transfer.findings import DatabaseFacts, Finding
 from cloaca_core.store.migrate import load_before_base, load_head, load_migrations, schema_state
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.runner_rows import Fleet
+from cloaca_core.store.schema_state import SchemaState
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement, load_statements
 from cloaca_core.store.sql.runners import runner_of

@@ -6,13 +6,13 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from cloaca_core.assembly.sql_store import SqlStore
-from cloaca_core.assembly.store import Store
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_sqlite._version import __version__
 from cloaca_sqlite.opening import open_dialect, open_to_examine
 from cloaca_sqlite.url import SCHEMES, parse
 
 if TYPE_CHECKING:
+    from cloaca_core.assembly.store import Store
     from cloaca_core.features.transfer.answers import Bounds, Rows
     from cloaca_core.features.transfer.examination import Examiner
     from cloaca_core.features.transfer.old_work import OldWork

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from cloaca_core.features.transfer.findings import DatabaseFacts, Finding, SchemaState
+from cloaca_core.features.transfer.findings import DatabaseFacts, Finding
 from cloaca_core.store.migrate import (
     Applied,
     load_before_base,
@@ -20,6 +20,7 @@ from cloaca_core.store.migrate import (
 )
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.runner_rows import Fleet
+from cloaca_core.store.schema_state import SchemaState
 from cloaca_core.store.sql.queries import Row, load_statements
 from cloaca_core.store.sql.runners import runner_of
 from cloaca_sqlite.dialect import boot_time

@@ -12,8 +12,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from cloaca_core.assembly.host import EngineHost
 from cloaca_core.assembly.store import TransferStore
-from cloaca_core.client.host import EngineHost
 from cloaca_core.engine.runtime.loop_care import tell_of_callback
 from cloaca_core.engine.runtime.loop_thread import LoopThread
 from cloaca_core.errors import ConfigError

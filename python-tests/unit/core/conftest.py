@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from model.operations import Do
 
-from cloaca_core.client.host import EngineHost
+from cloaca_core.assembly.host import EngineHost
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context

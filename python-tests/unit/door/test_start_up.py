@@ -17,8 +17,8 @@ import pytest
 from tables import each_row
 
 import cloaca
+from cloaca_core.assembly.host import EngineHost
 from cloaca_core.assembly.store import Store
-from cloaca_core.client.host import EngineHost
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_sqlite.backend import SqliteBackend
 

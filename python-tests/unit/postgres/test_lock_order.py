@@ -16,8 +16,9 @@ import pytest
 import pytest_asyncio
 
 from cloaca_core.assembly.store import Store
-from cloaca_core.features.steering.records import ActRow, Reopening
+from cloaca_core.features.steering.records import Reopening
 from cloaca_core.features.upkeep.records import Shift
+from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import Batch
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.states import RunStatus

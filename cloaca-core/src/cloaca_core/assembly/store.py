@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cloaca_core.features.definitions.part import DefinitionStore
+from cloaca_core.features.explain.part import StandingStore
 from cloaca_core.features.follow_ups.part import FollowUpStore
 from cloaca_core.features.reruns.part import RerunStore
 from cloaca_core.features.schedules.part import ScheduleStore
@@ -18,7 +19,6 @@ from cloaca_core.features.waits.part import WaitStore
 
 if TYPE_CHECKING:
     from cloaca_core.features.transfer.part import Transfer
-    from cloaca_core.store.protocol import Backend, StoreOptions
 
 
 class Store(
@@ -30,6 +30,7 @@ class Store(
     GaugeStore,
     MemoStore,
     SearchStore,
+    StandingStore,
     TaskLogStore,
     UpkeepStore,
     WaitStore,
@@ -44,10 +45,3 @@ class TransferStore(Store, Protocol):
 
     def transfer(self) -> Transfer:
         """Reads and writes its tables, as long as the store is open."""
-
-
-async def open_store(backend: Backend, url: str, options: StoreOptions) -> Store:
-    """Open a database, as ``Backend.open`` does. A backend's type does not say that its store has
-    the parts of all features; the conformance tests do.
-    """
-    return cast("Store", await backend.open(url, options))

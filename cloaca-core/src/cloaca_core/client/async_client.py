@@ -16,9 +16,9 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from cloaca_core.assembly.host import EngineHost
+from cloaca_core.assembly.redact import Secrets
 from cloaca_core.client.async_handles import AsyncRunHandle
-from cloaca_core.client.host import EngineHost
-from cloaca_core.client.redact import Secrets
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.inputs import ContextLike
 from cloaca_core.definition.registry import Registry

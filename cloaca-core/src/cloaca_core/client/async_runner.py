@@ -10,14 +10,14 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cloaca_core.assembly.host import EngineHost
+from cloaca_core.assembly.redact import Secrets
 from cloaca_core.client.async_client import AsyncClient
-from cloaca_core.client.host import EngineHost
-from cloaca_core.client.redact import Secrets
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry
 
 if TYPE_CHECKING:
-    from cloaca_core.client.executors import Executors
+    from cloaca_core.features.executors.given import Executors
 
 
 class AsyncRunner(AsyncClient):

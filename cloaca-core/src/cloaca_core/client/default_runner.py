@@ -9,15 +9,15 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
 
+from cloaca_core.assembly.host import EngineHost
+from cloaca_core.assembly.redact import Secrets
 from cloaca_core.client.client import Client
-from cloaca_core.client.host import EngineHost
-from cloaca_core.client.redact import Secrets
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import ConfigTypeError, StoreError, StoreOpenError
 
 if TYPE_CHECKING:
-    from cloaca_core.client.executors import Executors
+    from cloaca_core.features.executors.given import Executors
 
 
 class DefaultRunner(Client):

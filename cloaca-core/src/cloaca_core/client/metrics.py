@@ -9,9 +9,9 @@ from cloaca_core.features.telemetry.exposition import CONTENT_TYPE as CONTENT_TY
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.engine import Engine
+    from cloaca_core.assembly.host import EngineHost
     from cloaca_core.client.async_client import AsyncClient
     from cloaca_core.client.client import Client
-    from cloaca_core.client.host import EngineHost
     from cloaca_core.features.telemetry.sample import Sample
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cloaca_core.assembly.host import EngineHost
 from cloaca_core.client.client import Client
 from cloaca_core.client.handles import RunHandle
-from cloaca_core.client.host import EngineHost
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.submission import StartOptions

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from cloaca_core.assembly.store import Store, open_store
+from cloaca_core.assembly.open_store import open_store
 from cloaca_core.engine.recover.process_identity import is_gone, process_of, this_process
 from cloaca_core.engine.runtime.loop_thread import run_on_own_loop
 from cloaca_core.errors import StoreError, TenantError
@@ -16,6 +16,10 @@ from cloaca_core.store.backends import backend_for
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.runner_rows import RunnerRow
 from cloaca_core.values.arguments import refuse_other_types
+
+if TYPE_CHECKING:
+    from cloaca_core.assembly.store import Store
+
 
 _SUFFIX: Final = ".db"
 _BESIDE: Final = ("-wal", "-shm")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from cloaca_core.assembly.engine import Engine
-    from cloaca_core.client.host import EngineHost
+    from cloaca_core.assembly.host import EngineHost
     from cloaca_core.engine.observe.lease_ends import LeaseEnds
 
 APART: Final = 0.1

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from cloaca_core.assembly.engine import Engine
-    from cloaca_core.client.host import EngineHost
+    from cloaca_core.assembly.host import EngineHost
 
 A = TypeVar("A")
 T_co = TypeVar("T_co", covariant=True)

@@ -26,7 +26,7 @@ from cloaca_core.store.package_files import package_files
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-    from cloaca_core.features.transfer.findings import SchemaState
+    from cloaca_core.store.schema_state import SchemaState
 
 _FOLDER = "migrations"
 _HEAD_NAME = "head.sql"
@@ -226,10 +226,7 @@ def schema_state(
     """How a database stands beside this version; ``there`` has the names of its tables and indexes
     of ours.
     """
-    from cloaca_core.features.transfer.findings import (  # here: few programs examine databases
-        PendingMigration,
-        SchemaState,
-    )
+    from cloaca_core.store.schema_state import PendingMigration, SchemaState
 
     number = applied[-1].number if applied else 0
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Protocol, TypeAlias
 
-from cloaca_core.features.explain.records import Standing
 from cloaca_core.features.waits.records import NewMessage
 from cloaca_core.run.rows import AttemptRow, NewRun, RunFilter, RunRow, Unserved, WaitingRow
 from cloaca_core.store.batch import Batch, Committed, Waiting
@@ -208,18 +207,6 @@ class RunStore(Protocol):
         are counted; ``first_run`` is the run that is claimed first. ``other_runners`` counts the
         live runners beside ``runner_id``. Only reads; may include work that a concurrent caller
         takes meanwhile.
-        """
-
-    async def standing(self, run_id: str, most: int) -> Standing | None:
-        """How a run stands, all of it as of one instant; None when there is none of this id.
-
-        Attempts are ordered by task and attempt, restarts by task and first attempt, children by
-        id, runners oldest first, fenced ones included, waits by their keys, unread messages by kind
-        and name, those without a number included. At most ``most`` children are read, and at most
-        ``most`` runs counted, of each runner and ahead of this one. The suspect is a running body
-        with ``SUSPECT_AFTER`` crashes that is on no executor, of a run of the same owner that was
-        taken over as often; one that its owner has begun comes first, then by run and task. Only
-        reads.
         """
 
     async def number_messages(self, run_ids: Collection[str], now: int) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, cast
 
 from cloaca_core.definition.context import Context
 from cloaca_core.errors import (
-    ContextValueError,
     PipelineTimeoutError,
     RunCancelledError,
     RunFailedError,
@@ -22,7 +21,7 @@ from cloaca_core.values.error_prefixes import EXECUTION
 from cloaca_core.values.namespace import SEPARATOR, short_name
 from cloaca_core.values.option_names import RunStatus, TaskStatus, WaitKind
 from cloaca_core.values.payloads.json_forms import Shown
-from cloaca_core.values.payloads.json_values import decode
+from cloaca_core.values.tags import tags_of
 from cloaca_core.values.times.instants import SECOND
 from cloaca_core.values.times.rfc3339 import rfc3339, rfc3339_or_none
 from cloaca_core.values.waits import APPROVAL, EVENT, NEVER, SLEEP
@@ -333,15 +332,6 @@ def seconds_between(start: Instant | None, end: Instant | None, now: Instant) ->
     if start is None:
         return None
     return max(0, (now if end is None else end) - start) / SECOND
-
-
-def tags_of(text: str) -> Mapping[str, str]:
-    """The tags of a run; empty if the row is damaged, so that the other runs are still listed."""
-    try:
-        tags = decode(text)
-    except ContextValueError:
-        return {}
-    return cast("dict[str, str]", tags) if isinstance(tags, dict) else {}
 
 
 def task_results(

@@ -9,7 +9,8 @@ import pytest
 
 from cloaca_core.assembly.store import Store
 from cloaca_core.features.schedules.records import ScheduleRow
-from cloaca_core.features.steering.records import ActMark, ActRow, ActSearch
+from cloaca_core.features.steering.records import ActMark, ActSearch
+from cloaca_core.store.acts import ActRow
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

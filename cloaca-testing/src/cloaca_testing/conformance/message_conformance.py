@@ -8,9 +8,10 @@ import pytest
 
 from cloaca_core.assembly.store import Store
 from cloaca_core.errors import StoreDataError
-from cloaca_core.features.steering.records import ActRow, NewFork, Reopening
+from cloaca_core.features.steering.records import NewFork, Reopening
 from cloaca_core.features.upkeep.records import Shift
 from cloaca_core.features.waits.records import MessageRow, NewMessage, OpenApprovalRow, Sent
+from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import Batch
 from cloaca_core.values.states import RunStatus, TaskStatus
 from cloaca_core.values.waits import NEVER

@@ -7,12 +7,13 @@ from typing import TypedDict, Unpack
 
 from cloaca_core.assembly.store import Store
 from cloaca_core.features.schedules.records import Firing, NewTick, ScheduleRow
-from cloaca_core.features.steering.records import Act, ActRow
+from cloaca_core.features.steering.records import Act
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.features.task_logs.records import LogChunk, OldChunk, ProgressRow
 from cloaca_core.features.triggers.records import NewEvent, TriggerRow
 from cloaca_core.features.waits.records import ClosedWait, NewMessage, WaitRow, WaitTimeout
 from cloaca_core.run.rows import AttemptRow, NewRun, Park, RunEnd, RunFilter, RunRow
+from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.runner_rows import RunnerRow
 from cloaca_core.values.states import RunStatus, TaskStatus, TickOutcome

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloaca_core.assembly.store import Store, TransferStore, open_store
+from cloaca_core.assembly.open_store import open_store
+from cloaca_core.assembly.store import Store, TransferStore
 from cloaca_core.engine.runtime.loop_thread import run_on_own_loop
 from cloaca_core.features.transfer.backends import ExaminedBackend
 from cloaca_core.features.transfer.findings import Finding

@@ -12,9 +12,9 @@ from cloaca_core.engine.recover.process_identity import this_process
 from cloaca_core.engine.runtime.loop_thread import run_on_own_loop
 from cloaca_core.errors import StoreOpenError, StoreReadOnlyError, TransferError
 from cloaca_core.features.transfer.backends import ExaminedBackend
-from cloaca_core.features.transfer.findings import PendingMigration, SchemaState
 from cloaca_core.run.rows import RunFilter
 from cloaca_core.store.protocol import StoreOptions
+from cloaca_core.store.schema_state import PendingMigration, SchemaState
 from cloaca_core.values.states import RunStatus
 from cloaca_tools.transfer.opened import Place
 

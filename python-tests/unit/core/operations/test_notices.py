@@ -10,7 +10,7 @@ import pytest
 from model.memory_store import MemoryStore
 
 from cloaca_core.assembly.engine import Engine
-from cloaca_core.client.host import EngineHost
+from cloaca_core.assembly.host import EngineHost
 from cloaca_core.engine.observe.watchers import Watchers
 from cloaca_core.engine.subjects import Subjects
 from cloaca_core.errors import RunnerClosedError

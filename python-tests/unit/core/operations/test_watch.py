@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from cloaca_core.assembly.engine import Engine
-from cloaca_core.client.host import EngineHost
+from cloaca_core.assembly.host import EngineHost
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.operations.watch import Watch
 

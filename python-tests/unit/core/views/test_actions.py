@@ -8,7 +8,8 @@ import pytest
 from tables import each_row
 
 from cloaca_core.errors import ConfigError, ConfigTypeError, FilterError
-from cloaca_core.features.steering.records import ActMark, ActRow, ActSearch
+from cloaca_core.features.steering.records import ActMark, ActSearch
+from cloaca_core.store.acts import ActRow
 from cloaca_core.views.actions import search
 from cloaca_core.views.history import actions
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from tables import each_row
 
-from cloaca_core.features.transfer.findings import Finding, PendingMigration, SchemaState
+from cloaca_core.features.transfer.findings import Finding
 from cloaca_core.features.upkeep.records import Upkeep
 from cloaca_core.run.rows import WaitingRow
+from cloaca_core.store.schema_state import PendingMigration, SchemaState
 from cloaca_tools.doctor.facts import LEAVING_LONG, OVERDUE, Late, SeenRunner, Work
 from cloaca_tools.doctor.judgement import MOST_APART, PRUNE_LATE, of_schema, of_work, worst_first
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cloaca_core.errors import ForeignDatabaseError, StoreOpenError
-from cloaca_core.features.transfer.findings import PendingMigration
+from cloaca_core.store.schema_state import PendingMigration
 from cloaca_tools.transfer.status import (
     DatabaseStatus,
     UpgradeReport,

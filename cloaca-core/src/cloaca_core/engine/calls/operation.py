@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from cloaca_core.assembly.engine import Engine
+    from cloaca_core.assembly.host import EngineHost
     from cloaca_core.assembly.onlooker import Looks
-    from cloaca_core.client.host import EngineHost
 
 A = TypeVar("A")
 T = TypeVar("T")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cloaca_core.engine.execute.work import Stage
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.features.explain.facts import RunFacts
-from cloaca_core.features.steering.records import ActRow, RoundRow
+from cloaca_core.features.steering.records import RoundRow
 from cloaca_core.run.counting import attempts_in, that_count
 from cloaca_core.run.rows import AttemptRow, ForkRow, RestartRow, RunFilter, RunRow
+from cloaca_core.store.acts import ActRow
 from cloaca_core.values.states import TaskStatus
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
+    from cloaca_core.assembly.host import EngineHost
     from cloaca_core.assembly.onlooker import Looks
-    from cloaca_core.client.host import EngineHost
     from cloaca_core.run.rows import RunFilter
 
 

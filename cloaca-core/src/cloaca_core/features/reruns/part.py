@@ -6,8 +6,9 @@ from collections.abc import Collection
 from typing import Protocol
 
 from cloaca_core.features.steering.part import SteeringStore
-from cloaca_core.features.steering.records import Act, Acted, NewFork, Reopening, RoundRow
+from cloaca_core.features.steering.records import Act, NewFork, Reopening, RoundRow
 from cloaca_core.run.rows import ForkRow, RestartRow
+from cloaca_core.store.acts import Acted
 
 
 class RerunStore(SteeringStore, Protocol):

@@ -6,8 +6,9 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 
-from cloaca_core.features.steering.records import Act, Acted, NewFork, Reopening, RoundRow
+from cloaca_core.features.steering.records import Act, NewFork, Reopening, RoundRow
 from cloaca_core.run.rows import ForkRow, RestartRow
+from cloaca_core.store.acts import Acted
 from cloaca_core.store.sql.base import SqlPart, acted, pair, steps_of
 from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_core.store.sql.payloads import Payloads

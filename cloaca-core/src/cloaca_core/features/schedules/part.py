@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from cloaca_core.features.schedules.records import ScheduleRow, TickRow
-from cloaca_core.features.steering.records import ActRow
+from cloaca_core.store.acts import ActRow
 from cloaca_core.store.protocol import KernelStore
 
 

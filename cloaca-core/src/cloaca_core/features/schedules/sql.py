@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cloaca_core.features.schedules.records import ScheduleRow, TickRow
-from cloaca_core.features.steering.records import ActRow
+from cloaca_core.store.acts import ActRow
 from cloaca_core.store.sql.base import SqlPart, of_act, steps_of
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row

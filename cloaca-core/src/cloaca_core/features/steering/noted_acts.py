@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloaca_core.features.steering.records import ActRow
+from cloaca_core.store.acts import ActRow
 from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cloaca_core.assembly.engine import Engine
-    from cloaca_core.client.host import EngineHost
+    from cloaca_core.assembly.host import EngineHost
     from cloaca_core.engine.calls.operation import Caller
-    from cloaca_core.features.steering.records import Acted
+    from cloaca_core.store.acts import Acted
 
 _ENDED = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 

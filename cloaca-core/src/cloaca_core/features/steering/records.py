@@ -18,13 +18,6 @@ class Act(NamedTuple):
     now: int
 
 
-class Acted(NamedTuple):
-    """The state of a run after an act. ``changed`` is false for an act that found it done."""
-
-    status: str
-    changed: bool
-
-
 class Wish(NamedTuple):
     """A run of a runner that is to be brought to the state ``wish``: Cancelled or Paused.
 
@@ -179,22 +172,6 @@ ACT_KINDS: Final = (
     "drain_runner",
 )
 """The kinds of acts that are noted."""
-
-
-class ActRow(NamedTuple):
-    """An act on a run as it was noted. ``run_id`` is empty for one on a workflow, a schedule, a
-    trigger or a runner; ``workflow`` is empty where none is concerned.
-    """
-
-    id: str
-    run_id: str
-    workflow: str
-    round: int
-    kind: str
-    asked_by: str
-    reason: str | None
-    changed: int
-    created_at: int
 
 
 class ActMark(NamedTuple):

@@ -7,15 +7,14 @@ from typing import Final
 
 from cloaca_core.features.steering.records import (
     Act,
-    Acted,
     ActMark,
-    ActRow,
     ActSearch,
     News,
     Parent,
     ReplacementRow,
     Wish,
 )
+from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.store.sql.base import SqlPart, acted, of_act, steps_of
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
     from cloaca_core.features.reruns.part import RerunStore
-    from cloaca_core.features.steering.records import Acted
     from cloaca_core.run.order import Order
+    from cloaca_core.store.acts import Acted
     from cloaca_core.values.ids import RunIds
 
 

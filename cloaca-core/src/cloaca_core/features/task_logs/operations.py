@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 
     from cloaca_core.assembly.engine import Engine
-    from cloaca_core.client.host import EngineHost
+    from cloaca_core.assembly.host import EngineHost
     from cloaca_core.engine.calls.operation import Caller
     from cloaca_core.features.task_logs.records import LogChunk
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from cloaca_core.features.transfer.findings import DatabaseFacts, Finding, SchemaState
+from cloaca_core.features.transfer.findings import DatabaseFacts, Finding
 from cloaca_core.store.runner_rows import Fleet
+from cloaca_core.store.schema_state import SchemaState
 
 
 class Examiner(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
@@ -33,39 +33,6 @@ class Finding:
             "text": self.text,
             "cure": self.cure,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class PendingMigration:
-    """A migration that the database lacks. ``sql`` is what an upgrade executes."""
-
-    number: int
-    name: str
-    sql: str
-
-
-class SchemaState(NamedTuple):
-    """The tables of a database, beside those of this version.
-
-    ``applied`` is the number of the last migration that the database has, 0 for none; ``known``
-    that of this version. ``refusal`` says why this version cannot use the database, or is None:
-    a newer one has migrated it, or its migrations are others. ``missing_tables`` and
-    ``missing_indexes`` should be there after the migrations that were applied, and are only looked
-    for where none is pending.
-    """
-
-    applied: int
-    known: int
-    pending: Sequence[PendingMigration] = ()
-    refusal: str | None = None
-    missing_tables: Sequence[str] = ()
-    missing_indexes: Sequence[str] = ()
-
-    @property
-    def is_current(self) -> bool:
-        """Whether this version can use the database as it is. Statements name their indexes."""
-        missing = self.pending or self.missing_tables or self.missing_indexes
-        return self.refusal is None and not missing
 
 
 class DatabaseFacts(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from cloaca_core.features.steering.records import ActRow
 from cloaca_core.features.triggers.records import EventRow, TriggerRow
+from cloaca_core.store.acts import ActRow
 from cloaca_core.store.protocol import KernelStore
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from cloaca_core.features.steering.records import ActRow
 from cloaca_core.features.triggers.records import EventRow, TriggerRow
+from cloaca_core.store.acts import ActRow
 from cloaca_core.store.sql.base import SqlPart, of_act, steps_of
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cloaca_core.features.steering.noted_acts import NotedActs
-    from cloaca_core.features.steering.records import ActRow
     from cloaca_core.features.triggers.part import TriggerStore
     from cloaca_core.features.triggers.trigger_sync import TriggerSync
+    from cloaca_core.store.acts import ActRow
 
 
 class TriggerTable:

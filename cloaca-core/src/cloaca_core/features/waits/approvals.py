@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from cloaca_core.features.waits.decisions import asked_in
 from cloaca_core.values.namespace import short_name
+from cloaca_core.values.tags import tags_of
 from cloaca_core.values.times.rfc3339 import rfc3339, rfc3339_or_none
-from cloaca_core.views.results import tags_of
 
 if TYPE_CHECKING:
     from cloaca_core.features.waits.records import OpenApprovalRow

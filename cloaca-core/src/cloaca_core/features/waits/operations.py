@@ -22,7 +22,7 @@ from cloaca_core.values.waits import EVENT
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.engine import Engine
-    from cloaca_core.client.host import EngineHost
+    from cloaca_core.assembly.host import EngineHost
     from cloaca_core.engine.calls.call import Call
     from cloaca_core.engine.calls.operation import Caller
     from cloaca_core.features.waits.records import OpenApprovalRow, Sent

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
-from cloaca_core.features.steering.records import Acted, ActRow
+from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Dialect, Step
 from cloaca_core.store.sql.queries import Row, Statement, Wording, load_statements

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from cloaca_core.errors import StoreOpenError
-from cloaca_core.features.steering.records import ActRow
+from cloaca_core.store.acts import ActRow
 from cloaca_core.store.runner_rows import RunnerName, RunnerRow
 from cloaca_core.store.sql.base import SqlPart, of_act, steps_of
 from cloaca_core.store.sql.dialect import Step

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.explain.facts import Facts, RunFacts, RunnerState
     from cloaca_core.features.schedules.records import ScheduleRow
     from cloaca_core.features.search.records import Kin
-    from cloaca_core.features.steering.records import ActRow
+    from cloaca_core.store.acts import ActRow
     from cloaca_core.views.explain.explanation import Explanation
     from cloaca_core.views.run.reading import Family, RunView
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from cloaca_core.assembly.onlooker import Looks
     from cloaca_core.definition.recorded import RecordedTask
     from cloaca_core.definition.task import Task
-    from cloaca_core.features.steering.records import ActRow
     from cloaca_core.run.rows import AttemptRow, RunRow
+    from cloaca_core.store.acts import ActRow
     from cloaca_core.values.times.instants import Instant
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from cloaca_core.assembly.store import Store
 from cloaca_core.features.schedules.records import NewTick
-from cloaca_core.features.steering.records import Acted, Parent
+from cloaca_core.features.steering.records import Parent
 from cloaca_core.run.rows import RunEnd
+from cloaca_core.store.acts import Acted
 from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_testing.conformance.rows import (
     LATER,

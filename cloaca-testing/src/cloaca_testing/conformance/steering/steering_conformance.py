@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from cloaca_core.assembly.store import Store
-from cloaca_core.features.steering.records import Acted, ActRow, Reopening, Wish
+from cloaca_core.features.steering.records import Reopening, Wish
+from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.values.states import ReasonCode, RunStatus
 from cloaca_testing.conformance.rows import (
     LATER,

@@ -14,7 +14,7 @@ from cloaca_core.features.tenants.backend import TenantBackend
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloaca_core.client.host import EngineHost
+    from cloaca_core.assembly.host import EngineHost
     from cloaca_core.features.tenants.credentials import TenantInfo
 
 

@@ -10,7 +10,7 @@ from model.memory_store import MemoryStore
 from tables import each_row
 
 from cloaca_core.assembly.engine import Engine
-from cloaca_core.client.host import EngineHost
+from cloaca_core.assembly.host import EngineHost
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import AmbiguousWorkflowError
 from cloaca_core.features.definitions.names import FilterByName, looked_up, name_to_look_up

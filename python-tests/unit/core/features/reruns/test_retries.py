@@ -26,9 +26,10 @@ from cloaca_core.features.definitions.recorded_definitions import RecordedDefini
 from cloaca_core.features.reruns import retries as module
 from cloaca_core.features.reruns.newest_definitions import NewestDefinitions
 from cloaca_core.features.reruns.retries import Begun, Retries
-from cloaca_core.features.steering.records import Act, Acted, Reopening
+from cloaca_core.features.steering.records import Act, Reopening
 from cloaca_core.run.order import Order
 from cloaca_core.run.rows import AttemptRow, NewRun, RunFilter
+from cloaca_core.store.acts import Acted
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.states import TaskStatus
 from cloaca_testing.conformance.rows import (

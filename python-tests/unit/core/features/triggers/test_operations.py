@@ -9,7 +9,7 @@ from model.operations import Do, wrong
 from tables import each_row
 
 from cloaca_core.assembly.engine import Engine
-from cloaca_core.client.host import EngineHost
+from cloaca_core.assembly.host import EngineHost
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.trigger import trigger
 from cloaca_core.engine.calls.operation import Caller, Operation

@@ -11,9 +11,9 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.trigger import trigger
 from cloaca_core.errors import StoreError
-from cloaca_core.features.steering.records import ActRow
 from cloaca_core.features.triggers.records import TriggerRow
 from cloaca_core.features.triggers.trigger_sync import TriggerSync
+from cloaca_core.store.acts import ActRow
 from cloaca_core.values.ids import RunIds
 
 pytestmark = pytest.mark.asyncio

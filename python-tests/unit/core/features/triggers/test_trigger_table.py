@@ -11,9 +11,9 @@ from tables import each_row
 from unit.triggering import SECOND, Part, Store
 
 from cloaca_core.errors import DefinitionError, DefinitionTypeError, ScheduleError
-from cloaca_core.features.steering.records import ActRow
 from cloaca_core.features.triggers import trigger_table
 from cloaca_core.features.triggers.records import TriggerRow
+from cloaca_core.store.acts import ActRow
 
 pytestmark = pytest.mark.asyncio
 

@@ -12,7 +12,7 @@ from model.operations import Do, wrong
 from tables import each_row
 
 from cloaca_core.assembly.engine import Engine
-from cloaca_core.client.host import EngineHost
+from cloaca_core.assembly.host import EngineHost
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.registry import Registry

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from model.families import LATE, at, attempt, child, family, run, tasks, view
 
-from cloaca_core.features.steering.records import ActRow, RoundRow
+from cloaca_core.features.steering.records import RoundRow
 from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.rows import RestartRow
+from cloaca_core.store.acts import ActRow
 from cloaca_core.values.times.rfc3339 import rfc3339
 from cloaca_core.views.run.reading import Family
 from cloaca_core.views.run.timeline import Span, Timeline, timeline

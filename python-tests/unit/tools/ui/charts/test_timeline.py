@@ -10,9 +10,9 @@ from model.families import LATE, START, attempt, family, run, tasks, view, wait
 from model.inspected import inspected
 from tables import each_row
 
-from cloaca_core.features.steering.records import ActRow
 from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.rows import AttemptRow, RunRow
+from cloaca_core.store.acts import ActRow
 from cloaca_core.values.times.rfc3339 import rfc3339
 from cloaca_core.views.run.reading import Family
 from cloaca_tools.ui.charts.rows import chunks

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from tables import each_row
 
-from cloaca_core.client.host import EngineHost
+from cloaca_core.assembly.host import EngineHost
 from cloaca_core.features.tenants.credentials import TenantInfo
 from cloaca_tools.ui.desk.tenants import Tenants, names_schema
 

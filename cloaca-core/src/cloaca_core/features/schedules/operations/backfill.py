@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.schedules.part import ScheduleStore
     from cloaca_core.features.schedules.schedule_loop import ScheduleLoop
     from cloaca_core.features.schedules.timing.timing import Timing
-    from cloaca_core.features.steering.records import ActRow
+    from cloaca_core.store.acts import ActRow
 
 DEFAULT_LIMIT: Final = 1_000
 _TIME: Final = "%Y-%m-%d %H:%M:%S"

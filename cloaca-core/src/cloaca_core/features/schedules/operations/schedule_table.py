@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.schedules.part import ScheduleStore
     from cloaca_core.features.schedules.schedule_loop import ScheduleLoop
     from cloaca_core.features.steering.noted_acts import NotedActs
-    from cloaca_core.features.steering.records import ActRow
+    from cloaca_core.store.acts import ActRow
     from cloaca_core.values.ids import RunIds
     from cloaca_core.values.times.durations import Duration
     from cloaca_core.values.times.no_limit import NoLimit

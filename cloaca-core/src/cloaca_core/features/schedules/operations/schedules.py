@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from cloaca_core.assembly.engine import Engine
+    from cloaca_core.assembly.host import EngineHost
     from cloaca_core.assembly.onlooker import Looks
-    from cloaca_core.client.host import EngineHost
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.engine.calls.operation import Caller
     from cloaca_core.values.times.durations import Duration

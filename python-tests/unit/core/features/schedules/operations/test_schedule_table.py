@@ -34,7 +34,7 @@ from cloaca_core.features.schedules.operations.schedule_table import (
     ScheduleTable,
 )
 from cloaca_core.features.schedules.records import ScheduleRow, TickRow
-from cloaca_core.features.steering.records import ActRow
+from cloaca_core.store.acts import ActRow
 from cloaca_core.values.states import TickOutcome
 
 UNKNOWN = "00000000-0000-0000-0000-000000000000"

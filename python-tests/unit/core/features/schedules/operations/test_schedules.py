@@ -10,7 +10,7 @@ import pytest
 from model.operations import Do
 from tables import each_row
 
-from cloaca_core.client.host import EngineHost
+from cloaca_core.assembly.host import EngineHost
 from cloaca_core.definition.context import Context
 from cloaca_core.engine.calls.call import Call
 from cloaca_core.engine.calls.operation import Caller

@@ -23,7 +23,7 @@ from cloaca_core.definition.cron.zones import spans_from
 from cloaca_core.values.times.instants import SECOND, from_datetime, to_datetime
 
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC)
-WEEKS = [FIRST + timedelta(weeks=each) for each in range((LAST - FIRST).days // 7 + 1)]
+DAYS = [FIRST + timedelta(days=each) for each in range((LAST - FIRST).days + 1)]
 
 
 def stored(zone: str) -> bytes | str:
@@ -63,25 +63,23 @@ def ahead(zone: ZoneInfo, at: datetime) -> timedelta:
 
 
 def jumps(zone: ZoneInfo) -> Iterator[Jump]:
-    """Found by looking each week, then at the minutes of a week that has one. No zone has two in a
-    week; if one had, the jumps that the implementation finds would be others.
-    """
+    """Found by looking each day, then at the minutes of a day that has one."""
     before = ahead(zone, FIRST)
-    for at, next_week in pairwise(WEEKS):
-        after = next_week.astimezone(zone).utcoffset()
+    for at, next_day in pairwise(DAYS):
+        after = next_day.astimezone(zone).utcoffset()
         if after != before:
             assert after is not None
             yield Jump(first_minute(zone, at, after), before, after)
             before = after
 
 
-def first_minute(zone: ZoneInfo, week: datetime, offset: timedelta) -> datetime:
-    """At which minute of a week with one jump the clock is first so far ahead."""
+def first_minute(zone: ZoneInfo, day: datetime, offset: timedelta) -> datetime:
+    """At which minute of a day with one jump the clock is first so far ahead."""
 
     def at(minute: int) -> datetime:
-        return week + minute * plain_cron.MINUTE
+        return day + minute * plain_cron.MINUTE
 
-    return at(bisect_left(range(10_080), True, key=lambda each: ahead(zone, at(each)) == offset))
+    return at(bisect_left(range(1440), True, key=lambda each: ahead(zone, at(each)) == offset))
 
 
 @pytest.mark.parametrize(

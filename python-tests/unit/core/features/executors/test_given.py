@@ -9,7 +9,6 @@ import pytest
 from model.executor_by_hand import ExecutorByHand
 from tables import each_row
 
-from cloaca_core.client.executors import refuse_unfit, supplies
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
@@ -17,6 +16,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.features.executors.by_value import ByValue
+from cloaca_core.features.executors.given import refuse_unfit, supplies
 from cloaca_core.features.executors.supply import Supply
 
 CPU = ExecutorByHand(4)

@@ -17,9 +17,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloaca_core.assembly.onlooker import Onlooker
-from cloaca_core.assembly.store import Store, open_store
+from cloaca_core.assembly.open_store import open_store
+from cloaca_core.assembly.redact import Sources
 from cloaca_core.clean_records import redact_with
-from cloaca_core.client.redact import Sources
 from cloaca_core.config import DefaultRunnerConfig, pool_size_of
 from cloaca_core.definition.registry import Registry, default_registry
 from cloaca_core.engine.calls.user_code import calling_work
@@ -45,9 +45,10 @@ from cloaca_core.values.this_process import THIS_PROCESS
 if TYPE_CHECKING:
     from cloaca_core.assembly.engine import Engine
     from cloaca_core.assembly.onlooker import Looks
-    from cloaca_core.client.executors import Executors
-    from cloaca_core.client.redact import Secrets
+    from cloaca_core.assembly.redact import Secrets
+    from cloaca_core.assembly.store import Store
     from cloaca_core.engine.execute.children import Front
+    from cloaca_core.features.executors.given import Executors
     from cloaca_core.features.executors.supply import Supply
     from cloaca_core.run.watcher import SubmitTracer
 
@@ -144,7 +145,7 @@ class EngineHost:
         """The executors that are to be made, if the tasks can use them."""
         if not self._works or not (self._supplies or _wants_executors(self.registry)):
             return ()
-        from cloaca_core.client.executors import refuse_unfit  # few programs have executors
+        from cloaca_core.features.executors.given import refuse_unfit  # few programs have executors
 
         refuse_unfit(self._supplies, self.registry)
         return self._supplies
@@ -498,7 +499,7 @@ def _supplies(
     in_settings = config.executors or config.executor_slots
     if executors is None and executor_slots is None and not in_settings:
         return ()
-    from cloaca_core.client.executors import supplies  # few programs have executors
+    from cloaca_core.features.executors.given import supplies  # few programs have executors
 
     return supplies(executors, executor_slots, config)
 

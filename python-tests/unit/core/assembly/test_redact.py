@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from tables import each_row
 
+from cloaca_core.assembly.redact import Sources
 from cloaca_core.client.async_runner import AsyncRunner
-from cloaca_core.client.redact import Sources
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.values.payloads.redaction import Redaction
 
-HERE = "unit.core.client.test_redact"
+HERE = "unit.core.assembly.test_redact"
 TEXTS = ("s3cret",)
 
 

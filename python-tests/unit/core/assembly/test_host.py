@@ -15,11 +15,11 @@ from model.executor_by_hand import ExecutorByHand
 from model.memory_store import MemoryStore
 from tables import each_row
 
+from cloaca_core.assembly import host as module
 from cloaca_core.assembly.engine import Engine
+from cloaca_core.assembly.host import EngineHost
 from cloaca_core.assembly.onlooker import Looks
 from cloaca_core.assembly.store import Store
-from cloaca_core.client import host as module
-from cloaca_core.client.host import EngineHost
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context

@@ -1,0 +1,38 @@
+"""The tables of a database beside those of this version."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class PendingMigration:
+    """A migration that the database lacks. ``sql`` is what an upgrade executes."""
+
+    number: int
+    name: str
+    sql: str
+
+
+class SchemaState(NamedTuple):
+    """The tables of a database, beside those of this version.
+
+    ``applied`` is the number of the last migration that the database has, 0 for none; ``known``
+    that of this version. ``refusal`` says why this version cannot use the database, or is None:
+    a newer one has migrated it, or its migrations are others. ``missing_tables`` and
+    ``missing_indexes`` should be there after the migrations that were applied, and are only looked
+    for where none is pending.
+    """
+
+    applied: int
+    known: int
+    pending: Sequence[PendingMigration] = ()
+    refusal: str | None = None
+    missing_tables: Sequence[str] = ()
+    missing_indexes: Sequence[str] = ()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this version can use the database as it is. Statements name their indexes."""
+        missing = self.pending or self.missing_tables or self.missing_indexes
+        return self.refusal is None and not missing
