@@ -38,18 +38,10 @@ class Arrays(NamedTuple):
 
 _RECORDS: Final = {each.__name__: each for each in (RunRow, AttemptRow)}
 """The rows that statements read by the names of their fields."""
+# Few regular expressions: to compile one takes longer than to load a file of statements.
 _LIST: Final = re.compile(r":(columns|key|key_values)\(")
-_PARENTHESIS: Final = re.compile(r"[()]")
-_PART: Final = re.compile(r"(?:[^,()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))+")
-_OF: Final = re.compile(r"(?P<of>\w+)(?: AS (?P<alias>\w+))?(?P<suffix> DESC)?")
 _ROWS: Final = re.compile(
-    r":rows\b(?:\((?P<fields>[^()]*)\))?(?P<places> WITH ORDINALITY)?"
-    r"(?:\s+AS\s+(?P<alias>\w+)(?P<comma>,\s*)?)?"
-)
-_WORD: Final = re.compile(r"\b(?:FROM|USING)\s+$")
-_LOOK_UP: Final = re.compile(r"IN \[([^\]]+)\]")
-_LOCK: Final = re.compile(
-    r"FOR (?:NO KEY UPDATE|KEY SHARE|UPDATE|SHARE)(?: OF \w+)?(?: SKIP LOCKED)?\s*;?\s*"
+    r":rows\b(?:\(([^()]*)\))?( WITH ORDINALITY)?(?:\s+AS\s+(\w+)(,\s*)?)?",
 )
 _GUARD: Final[dict[str, Kind]] = {"runner_id": "text", "fence": "int"}
 """The owner of a run and its epoch, which guard each row that a journal writes."""
@@ -67,13 +59,13 @@ def with_columns(text: str) -> str:
 @cache  # many statements have the same lists
 def _columns(kind_of_list: str, inside: str) -> str:
     of, *replaced = _parts(inside)
-    match = _OF.fullmatch(of)
-    if match is None or (columns := _listed(kind_of_list, match["of"])) is None:
+    table, _, alias = of.removesuffix(" DESC").partition(" AS ")
+    if (columns := _listed(kind_of_list, table)) is None:
         raise ValueError(f"a list of columns of an unknown table: {of!r}")
     values = dict([_replacement(columns, each) for each in replaced])
     if kind_of_list == "key_values":
-        return ", ".join([_key_value(BY_NAME[match["of"]], column) for column in columns])
-    before, after = f"{match['alias']}." if match["alias"] else "", match["suffix"] or ""
+        return ", ".join([_key_value(BY_NAME[table], column) for column in columns])
+    before, after = f"{alias}." if alias else "", " DESC" if of.endswith(" DESC") else ""
     return ", ".join([values.get(each, f"{before}{each}{after}") for each in columns])
 
 
@@ -99,55 +91,69 @@ def _key_value(table: Table, column: str) -> str:
 
 def _closing(text: str, start: int) -> int:
     """The place of the parenthesis that closes the one before ``start``."""
-    depth = 1
-    for found in _PARENTHESIS.finditer(text, start):
-        depth += 1 if found[0] == "(" else -1
-        if depth == 0:
-            return found.start()
-    raise ValueError("a list that is not closed")
+    end = text.find(")", start)
+    while text.count("(", start, end) > text.count(")", start, end) and end >= 0:
+        end = text.find(")", end + 1)
+    if end < 0:
+        raise ValueError("a list that is not closed")
+    return end
 
 
 def _parts(inside: str) -> list[str]:
     """The parts of a list between its commas, except those in parentheses."""
-    return [" ".join(part.split()) for part in _PART.findall(inside)]
+    parts: list[str] = []
+    for piece in inside.split(","):
+        if parts and parts[-1].count("(") > parts[-1].count(")"):
+            parts[-1] += f",{piece}"
+        else:
+            parts.append(piece)
+    return [" ".join(part.split()) for part in parts]
 
 
 def with_rows(text: str, arrays: Arrays | None) -> str:
     """The statement with its rows written out, as arrays or for one row at a time."""
     found = _ROWS.search(text)
-    if found is None or (found["alias"] is None and found["fields"] is None):
+    if found is None or (found[1] is None and found[3] is None):
         raise ValueError("rows in an unknown form")
-    before, after, listed = text[: found.start()], text[found.end() :], found["fields"]
-    if (alias := found["alias"]) is None:
-        return before + _values(_parts(listed), arrays) + after
+    before, after = text[: found.start()], text[found.end() :]
+    listed, places, alias, comma = found.groups()
+    told = [] if listed is None else _parts(listed)
+    if alias is None:
+        return before + _values(told, arrays) + after
     if arrays is None:
-        before = before if found["comma"] else _WORD.sub("", before)
+        if comma is None:
+            before = before.rstrip().removesuffix("FROM").removesuffix("USING")
         return (before + after).replace(f":{alias}.", ":")
-    fields = list(dict.fromkeys(re.findall(rf":{alias}\.(\w+)", text)))
-    rows = arrays.of(_kinds(fields, _parts(listed or "")))
-    if found["places"]:
+    named = [field for name, field in re.findall(r":(\w+)\.(\w+)", text) if name == alias]
+    fields = list(dict.fromkeys(named))
+    rows = arrays.of(_kinds(fields, told))
+    if places is not None:
         rows, fields = f"{rows} WITH ORDINALITY", [*fields, "place"]
-    rows = f"{rows} AS {alias} ({', '.join(fields)}){found['comma'] or ''}"
+    rows = f"{rows} AS {alias} ({', '.join(fields)}){comma or ''}"
     old, new = f":{alias}.", f"{alias}."
     return before.replace(old, new) + rows + after.replace(old, new)
 
 
 def with_look_ups(text: str, arrays: Arrays | None) -> str:
     """The statement with its look-ups written out."""
+    written, *rest = text.split("IN [")
+    for each in rest:
+        inside, _, after = each.partition("]")
+        written += _look_up(inside.strip(), arrays) + after
+    return written
 
-    def written(found: re.Match[str]) -> str:
-        value = found[1].strip()
-        if value.startswith("SELECT "):
-            return f"IN ({value})" if arrays is None else arrays.among.format(value)
-        return f"= {value}" if arrays is None else arrays.look_up.format(value)
 
-    return _LOOK_UP.sub(written, text)
+def _look_up(value: str, arrays: Arrays | None) -> str:
+    if value.startswith("SELECT "):
+        return f"IN ({value})" if arrays is None else arrays.among.format(value)
+    return f"= {value}" if arrays is None else arrays.look_up.format(value)
 
 
 def without_lock(text: str) -> str:
     """The statement without its last line, if that locks rows."""
-    last = text.rindex("\nFOR ")
-    return text[:last] if _LOCK.fullmatch(text, last + 1) else text
+    before, _, last = text.rpartition("\nFOR ")
+    locks = last.startswith(("UPDATE", "NO KEY UPDATE", "KEY SHARE", "SHARE"))
+    return before if locks and "\n" not in last.strip() and ")" not in last else text
 
 
 def _values(fields: list[str], arrays: Arrays | None) -> str:
