@@ -17,6 +17,8 @@ from cloaca_core.engine.record.run_entry import RunEntry
 from cloaca_core.engine.record.start_marks import StartMarks
 from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.errors import StoreDataError
+from cloaca_core.features.waits.records import TIMEOUTS
+from cloaca_core.features.waits.wait_rows import WaitRows
 from cloaca_core.run.rows import AttemptRow
 from cloaca_core.store.batch import Committed
 
@@ -199,18 +201,27 @@ def settle(
     entry.settled(_committed(entry, wishes, messages))
 
 
+def waits_of(entry: RunEntry) -> WaitRows:
+    """What an entry writes of waits."""
+    if entry.beside is None:
+        return WaitRows()
+    assert isinstance(entry.beside, WaitRows)
+    return entry.beside
+
+
 def _committed(
     entry: RunEntry, wishes: Mapping[str, str], messages: Mapping[str, int] = NO_MESSAGES
 ) -> Committed:
     """The answer of a store that has written this entry, and has met these wishes and messages."""
     run_id = entry.run.id
     met = {run_id: wishes[run_id]} if run_id in wishes else {}
-    timeouts = () if entry.waits is None else entry.waits.timeouts
+    timeouts = waits_of(entry).timeouts
+    over = frozenset(each for each in timeouts if messages.get(run_id, 0) <= each.seen)
     return Committed(
         frozenset(),
         {},
         frozenset([run_id]),
         wishes=met,
         messages=messages,
-        timed_out=frozenset(each for each in timeouts if messages.get(run_id, 0) <= each.seen),
+        decided={TIMEOUTS: over} if over else {},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cloaca_core.features.follow_ups.records import FollowUpRow
+from cloaca_core.features.follow_ups.records import FOLLOW_UPS, FollowUpRow
 from cloaca_core.run.rows import NewRun, RunRow
 from cloaca_core.store.batch import Batch
 from cloaca_core.values.definition_rows import DefinitionName, WhenEndedRow
@@ -26,7 +26,7 @@ class MemoryFollowUps:
 
     def follow_ends(self, batch: Batch, current: Collection[str]) -> None:
         """Insert what follows the ends that a batch has written."""
-        for new in batch.follow_ups:
+        for new in batch.of(FOLLOW_UPS):
             run = self.runs.get(new.run_id)
             if run is None or new.run_id not in current or run.ended_at is None:
                 continue

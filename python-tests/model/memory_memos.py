@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cloaca_core.features.steering.records import NewFork
-from cloaca_core.features.steps.records import MemoRow
+from cloaca_core.features.steps.records import MEMOS, MemoRow
 from cloaca_core.store.batch import Batch
 
 
@@ -17,7 +17,7 @@ class MemoryMemos:
 
     def keep(self, batch: Batch, current: Collection[str]) -> None:
         """Write the memos of runs that are the runner's own."""
-        for memo in batch.memos:
+        for memo in batch.of(MEMOS):
             if memo.run_id in current:
                 key = (memo.run_id, memo.task_id, memo.kind, memo.name, memo.number)
                 earlier = self.kept_memos.get(key)

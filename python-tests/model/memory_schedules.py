@@ -7,7 +7,15 @@ from collections.abc import Callable, Collection
 
 from model.memory_acts import MemoryActs
 
-from cloaca_core.features.schedules.records import Firing, NewTick, ScheduleRow, TickRow
+from cloaca_core.features.schedules.records import (
+    CANCELLATIONS,
+    FIRINGS,
+    TICKS,
+    Firing,
+    NewTick,
+    ScheduleRow,
+    TickRow,
+)
 from cloaca_core.run.rows import NewRun, RunRow
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import Batch
@@ -39,8 +47,8 @@ class MemorySchedules(MemoryActs):
 
     def decide(self, batch: Batch) -> list[NewTick]:
         """Write decisions as far as they are about what is there; the ticks that have runs."""
-        due = [each for each in batch.firings if self._is_as_seen(each)]
-        for tick in batch.ticks:
+        due = [each for each in batch.of(FIRINGS) if self._is_as_seen(each)]
+        for tick in batch.of(TICKS):
             if self._is_to_be_decided(tick):
                 row = TickRow(
                     tick.schedule_id, tick.tick, tick.run_id, tick.outcome, tick.created_at
@@ -52,8 +60,8 @@ class MemorySchedules(MemoryActs):
             if each.lost:
                 self.lost.setdefault((each.schedule_id, each.decided_until), each)
             self._advance(each)
-        self._outdate([tick for tick in batch.ticks if tick.generation is None])
-        return [tick for tick in batch.ticks if self._is_fired(tick)]
+        self._outdate([tick for tick in batch.of(TICKS) if tick.generation is None])
+        return [tick for tick in batch.of(TICKS) if self._is_fired(tick)]
 
     def _outdate(self, filled: list[NewTick]) -> None:
         """Void decisions that did not know of these ticks, which are still to come."""
@@ -81,7 +89,7 @@ class MemorySchedules(MemoryActs):
 
     def make_way(self, batch: Batch) -> None:
         """End the runs that make way for those of ticks that are there."""
-        for each in batch.cancellations:
+        for each in batch.of(CANCELLATIONS):
             run, tick = self.runs.get(each.id), self.ticks.get((each.schedule_id, each.tick))
             if run is None or run.ended_at is not None:
                 continue

@@ -23,7 +23,10 @@ from model.memory_upkeep import MemoryUpkeep
 from model.memory_waits import MemoryWaits, refuse_unstorable
 
 from cloaca_core.errors import StoreOpenError, lost_parent
-from cloaca_core.features.waits.records import NewMessage
+from cloaca_core.features.steps.records import MEMOS
+from cloaca_core.features.task_logs.records import LINES, PROGRESS
+from cloaca_core.features.triggers.records import EVENTS
+from cloaca_core.features.waits.records import CLOSED, MESSAGES, TIMEOUTS, WAITS
 from cloaca_core.run.rows import (
     AttemptRow,
     NewRun,
@@ -34,7 +37,7 @@ from cloaca_core.run.rows import (
     WaitingRow,
 )
 from cloaca_core.store.acts import ActRow
-from cloaca_core.store.batch import Batch, Committed, Waiting
+from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows, Waiting
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.runner_rows import RunnerName, RunnerRow
@@ -87,13 +90,13 @@ class MemoryStore(
             landed(committed)
         return committed
 
-    async def insert_when_free(self, run: NewRun, message: NewMessage | None = None) -> str:
-        _refuse_unstorable(Batch("", [run], [], [], {}))
+    async def insert_when_free(self, run: NewRun, rows: Rows = NO_ROWS) -> str:
+        batch = Batch("", [run], [], [], {}, rows=rows)
+        _refuse_unstorable(batch)
         if self.is_orphan(run):
             raise lost_parent(run.parent_id)
         holder = self.insert(run._replace(owner=None), joins_pause=False)
-        if message is not None:
-            self.bring_first(message)
+        self.bring(batch)
         return holder
 
     def _write(self, batch: Batch) -> Committed:
@@ -145,7 +148,7 @@ class MemoryStore(
             orphans=frozenset(orphans),
             refused=frozenset(refused - existing.keys() - owned),
             messages=self.messages_to(current),
-            timed_out=timed_out,
+            decided={TIMEOUTS: timed_out} if timed_out else {},
         )
 
     def _is_refused(self, run: NewRun) -> bool:
@@ -182,7 +185,7 @@ class MemoryStore(
                 self.behind[tick.run_id] = tick.behind
             met = tick.generation is not None
             self.insert(run_of(tick, tick.run_id), tick.schedule_id if met else None)
-        for event in batch.events:  # one by one: whether it counts depends on those before it
+        for event in batch.of(EVENTS):  # one by one: whether it counts depends on those before it
             if self.note_event(event):
                 self.insert(run_of_event(event), event.trigger_id)
         self.turn(batch)
@@ -539,6 +542,6 @@ def _submission(run: NewRun) -> ActRow | None:
 
 
 def _refuse_unstorable(batch: Batch) -> None:
-    recorded = (*batch.new_runs, *batch.attempts, *batch.ends, *batch.memos)
-    refuse_unstorable(*recorded, *batch.waits, *batch.closed, *batch.messages)
-    refuse_unstorable(*batch.lines, *batch.progress)
+    recorded = (*batch.new_runs, *batch.attempts, *batch.ends, *batch.of(MEMOS))
+    refuse_unstorable(*recorded, *batch.of(WAITS), *batch.of(CLOSED), *batch.of(MESSAGES))
+    refuse_unstorable(*batch.of(LINES), *batch.of(PROGRESS))

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cloaca_core.features.task_logs.records import ChunkFilter, LogChunk, ProgressRow
+from cloaca_core.features.task_logs.records import (
+    LINES,
+    OLD_LINES,
+    PROGRESS,
+    ChunkFilter,
+    LogChunk,
+    ProgressRow,
+)
 from cloaca_core.store.batch import Batch
 
 
@@ -17,13 +24,13 @@ class MemoryTaskLogs:
 
     def keep_lines(self, batch: Batch, current: Collection[str]) -> None:
         """Write the lines and the progress of runs that are the runner's own."""
-        for chunk in batch.lines:
+        for chunk in batch.of(LINES):
             if chunk.run_id in current:
                 self.kept_lines.setdefault((chunk.run_id, chunk.position), chunk)
-        for old in batch.old_lines:
+        for old in batch.of(OLD_LINES):
             if old.run_id in current:
                 self.kept_lines.pop((old.run_id, old.position), None)
-        for row in batch.progress:
+        for row in batch.of(PROGRESS):
             if row.run_id in current:
                 self.latest[row.run_id, row.task_id, row.attempt] = row
 

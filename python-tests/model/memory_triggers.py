@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from model.memory_acts import MemoryActs
 
-from cloaca_core.features.triggers.records import EventRow, NewEvent, TriggerRow
+from cloaca_core.features.triggers.records import TURNS, EventRow, NewEvent, TriggerRow
 from cloaca_core.run.rows import NewRun, RunRow
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import Batch
@@ -46,7 +46,7 @@ class MemoryTriggers(MemoryActs):
 
     def turn(self, batch: Batch) -> None:
         """Let cron triggers go on."""
-        for poll in batch.turns:
+        for poll in batch.of(TURNS):
             self._take(poll)
 
     def _take(self, poll: TriggerRow) -> bool:

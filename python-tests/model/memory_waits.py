@@ -11,6 +11,10 @@ from typing import Final
 from cloaca_core.errors import StoreDataError
 from cloaca_core.features.steering.records import NewFork
 from cloaca_core.features.waits.records import (
+    CLOSED,
+    MESSAGES,
+    TIMEOUTS,
+    WAITS,
     MessageRow,
     NewMessage,
     OpenApprovalRow,
@@ -71,13 +75,15 @@ class MemoryWaits:
 
     def note_waits(self, batch: Batch, current: Collection[str]) -> frozenset[WaitTimeout]:
         """Write the waits of runs that are the runner's own; which timeouts are decided."""
-        for ended in batch.closed:
+        for ended in batch.of(CLOSED):
             if ended.run_id in current:
                 if ended.message is not None:
                     self._mark_read(ended.run_id, ended.task_id, ended.message)
                 self.open_waits.pop(ended[:5], None)
-        decided = {each for each in batch.timeouts if each.run_id in current and self._ends(each)}
-        for wait in batch.waits:
+        decided = {
+            each for each in batch.of(TIMEOUTS) if each.run_id in current and self._ends(each)
+        }
+        for wait in batch.of(WAITS):
             if wait.run_id in current:
                 self.open_waits[wait[:5]] = wait
         return frozenset(decided)
@@ -100,7 +106,7 @@ class MemoryWaits:
 
     def bring(self, batch: Batch) -> None:
         """Insert the messages that come with new runs."""
-        for message in batch.messages:
+        for message in batch.of(MESSAGES):
             self.bring_first(message)
 
     def bring_first(self, message: NewMessage) -> None:

@@ -39,6 +39,7 @@ from cloaca_testing.conformance.rows import (
     act,
     any_run,
     attempt,
+    batch_with,
     firing,
     memo,
     message,
@@ -273,7 +274,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         runs = [self.sent.setdefault(run.id, run) for run in new_runs]
         known = list(dict.fromkeys(runs))
         messages = [self.firsts[run.id] for run in known if run.id in self.firsts]
-        batch = Batch(runner_id, known, [], [], {}, messages=messages)
+        batch = batch_with(runner_id, known, [], [], {}, messages=messages)
         self.same(self.model.commit(batch), self.store.commit(batch))
 
     @rule(data=st.data(), count=st.integers(1, 4), again=st.booleans())
@@ -455,7 +456,12 @@ class StoreAgainstModel(RuleBasedStateMachine):
                 )
             elif run is not None and run.owner is not None:
                 task = f"load {self.ticks % 2}"
-                batch = Batch(run.owner, [], [], [], {run_id: run.epoch})._replace(
+                batch = batch_with(
+                    run.owner,
+                    [],
+                    [],
+                    [],
+                    {run_id: run.epoch},
                     waits=[known] if step == "wait" else [],
                     closed=[ClosedWait(*known[:5], message=number)._replace(task_id=task)]
                     if step == "close"
@@ -680,14 +686,14 @@ class StoreAgainstModel(RuleBasedStateMachine):
             decided_until=data.draw(INSTANTS), due_at=data.draw(DUE)
         )
         made = [self._tick(schedule_id, tick, generation) for tick in sorted(ticks)]
-        batch = Batch(runner_id, [], [], [], {}, [decided], made)
+        batch = batch_with(runner_id, [], [], [], {}, [decided], made)
         for _ in range(1 + again):
             self.same(self.model.commit(batch), self.store.commit(batch))
 
     @rule(runner_id=RUNNERS, schedule_id=SCHEDULES, ticks=st.sets(INSTANTS, min_size=1))
     def back_fill(self, runner_id: str, schedule_id: str, ticks: set[int]) -> None:
         filled = [self._tick(schedule_id, tick, None) for tick in sorted(ticks)]
-        batch = Batch(runner_id, [], [], [], {}, (), filled)
+        batch = batch_with(runner_id, [], [], [], {}, (), filled)
         self.same(self.model.commit(batch), self.store.commit(batch))
 
     @rule(workflows=st.sets(WORKFLOWS), now=INSTANTS, limit=LIMITS)
@@ -779,7 +785,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         ]
         over = [row for row in data.draw(st.lists(WAITS, max_size=3)) if row.run_id in epochs]
         numbers = st.none() | st.integers(1, 3)
-        return Batch(
+        return batch_with(
             runner_id,
             [],
             attempts,

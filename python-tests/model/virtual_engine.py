@@ -38,10 +38,9 @@ from cloaca_core.features.steering.records import Act
 from cloaca_core.features.triggers.poll import MANY, Poll, PollPlaces
 from cloaca_core.features.triggers.records import TriggerRow
 from cloaca_core.features.triggers.trigger_table import TriggerTable
-from cloaca_core.features.waits.records import NewMessage
 from cloaca_core.run.rows import AttemptRow, NewRun, RunRow
 from cloaca_core.store.acts import Acted, ActRow
-from cloaca_core.store.batch import Batch, Committed, Waiting
+from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows, Waiting
 from cloaca_core.store.changes import Change
 from cloaca_core.store.runner_rows import RunnerName, RunnerRow, Sharing
 from cloaca_core.store.runs import Landed
@@ -140,9 +139,9 @@ class VirtualStore(MemoryStore):
         await self._answer()
         return self._changed(await super().commit(batch, landed))
 
-    async def insert_when_free(self, run: NewRun, message: NewMessage | None = None) -> str:
+    async def insert_when_free(self, run: NewRun, rows: Rows = NO_ROWS) -> str:
         await self._answer()
-        return self._changed(await super().insert_when_free(run, message))
+        return self._changed(await super().insert_when_free(run, rows))
 
     async def claim(
         self, runner_id: str, workflows: Collection[str], limit: int, now: int, aged: int = 0

@@ -13,6 +13,7 @@ from virtual.test_waits import HOUR, PAUSE, RESUME, body, is_held, now, send
 
 from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.features.steps.records import MEMOS
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.runs import Landed
 from cloaca_core.values.payloads.json_values import encode
@@ -28,7 +29,7 @@ def cut_off_after_memo(program: Program) -> None:
 
     async def last(batch: Batch, landed: Landed | None = None) -> Committed:
         committed = await commit(batch, landed)
-        if batch.memos:
+        if batch.of(MEMOS):
             program.store.failure = CUT_OFF
         return committed
 

@@ -32,6 +32,7 @@ from cloaca_testing.conformance.rows import (
     NOW,
     WORKFLOW,
     attempt,
+    batch_with,
     fire,
     firing,
     new_run,
@@ -455,7 +456,7 @@ def _replacing(run_id: str, fences: dict[str, int]) -> Batch:
     """The next tick of the schedule cancels a run, in a batch with others of its runner."""
     tick = new_tick("s", "new", tick=LATER, generation=1)
     gone = Cancellation(run_id, "s", LATER, "new", "made way", LATER, LATER)
-    return Batch("r1", [], [], [], fences, [firing("s", generation=1)], [tick], [gone])
+    return batch_with("r1", [], [], [], fences, [firing("s", generation=1)], [tick], [gone])
 
 
 # -- triggers ------------------------------------------------------------------------------------

@@ -7,12 +7,12 @@ import pytest
 from psycopg import sql
 
 from cloaca_core.features.schedules.records import Cancellation
-from cloaca_core.store.batch import Batch
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres import BACKEND
 from cloaca_testing.conformance.rows import (
     LATER,
     act,
+    batch_with,
     fire,
     firing,
     new_run,
@@ -44,7 +44,7 @@ async def test_an_unchanged_input_is_held_once_and_people_see_it_as_the_final_co
         second = new_tick("s", "second", tick=LATER)._replace(generation=1)
         made_way = Cancellation("first", "s", second.tick, "second", "made way", LATER, LATER)
         decided = [firing("s", generation=1)]
-        await store.commit(Batch("r1", [], [], [], {}, decided, [second], [made_way]))
+        await store.commit(batch_with("r1", [], [], [], {}, decided, [second], [made_way]))
         text = (await stored(store, "owned")).input
     finally:
         await store.close()

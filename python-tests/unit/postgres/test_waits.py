@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from cloaca_core.assembly.store import Store
-from cloaca_core.features.waits.records import Sent
+from cloaca_core.features.waits.records import TIMEOUTS, Sent
 from cloaca_core.store.batch import Committed
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.states import RunStatus
@@ -90,7 +90,7 @@ async def test_a_timeout_sees_a_message_that_came_before_it(store: Store, mine: 
     )
 
     assert isinstance(committed, Committed)
-    assert (committed.messages, committed.timed_out) == ({"a": 1}, frozenset())
+    assert (committed.messages, committed.of(TIMEOUTS)) == ({"a": 1}, frozenset())
 
 
 async def test_a_decision_sees_a_timeout_that_came_before_it(store: Store, mine: Raw) -> None:
@@ -101,7 +101,7 @@ async def test_a_decision_sees_a_timeout_that_came_before_it(store: Store, mine:
     )
 
     assert isinstance(committed, Committed)
-    assert committed.timed_out == {timeout(approval("a"))}
+    assert committed.of(TIMEOUTS) == {timeout(approval("a"))}
     assert sent == Sent("Running", None, changed=False, refusal="decided")
 
 

@@ -9,32 +9,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Final, Self, cast
 
 from cloaca_core.errors import StoreUnavailableError, lost_parent
 from cloaca_core.features.definitions.sql import SqlDefinitions
 from cloaca_core.features.explain.sql import SqlStandings
+from cloaca_core.features.follow_ups.commit import FollowUpCommit
 from cloaca_core.features.follow_ups.sql import SqlFollowUps
 from cloaca_core.features.reruns.sql import SqlReruns
+from cloaca_core.features.schedules.commit import ScheduleCommit
 from cloaca_core.features.schedules.sql import SqlSchedules
 from cloaca_core.features.search.sql import SqlSearches
 from cloaca_core.features.steering.children_sql import SqlChildren
 from cloaca_core.features.steering.paused_workflows_sql import SqlPausedWorkflows
 from cloaca_core.features.steering.sql import SqlSteering
+from cloaca_core.features.steps.commit import MemoCommit
 from cloaca_core.features.steps.sql import SqlMemos
+from cloaca_core.features.task_logs.commit import TaskLogCommit
 from cloaca_core.features.task_logs.sql import SqlTaskLogs
 from cloaca_core.features.telemetry.sql import SqlGauges
+from cloaca_core.features.triggers.commit import TriggerCommit
 from cloaca_core.features.triggers.sql import SqlTriggers
 from cloaca_core.features.upkeep.sql import SqlUpkeep
-from cloaca_core.features.waits.records import NewMessage
+from cloaca_core.features.waits.commit import WaitCommit
 from cloaca_core.features.waits.sql import SqlWaits
 from cloaca_core.run.rows import NewRun
-from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows
 from cloaca_core.store.changes import Change
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.runs import Landed
 from cloaca_core.store.sql.base import load_queries, pair
-from cloaca_core.store.sql.batch import BatchSteps, committed, orphans_of
+from cloaca_core.store.sql.batch import BatchSteps, orphans_of
 from cloaca_core.store.sql.dialect import Answers, Dialect
 from cloaca_core.store.sql.runners import SqlRunners
 from cloaca_core.store.sql.runs import SqlRuns
@@ -42,6 +47,17 @@ from cloaca_core.store.sql.together import ReadsTogether
 
 if TYPE_CHECKING:
     from cloaca_core.features.transfer.part import Transfer
+
+
+COMMIT_PARTS: Final = (
+    ScheduleCommit,
+    TriggerCommit,
+    WaitCommit,
+    MemoCommit,
+    TaskLogCommit,
+    FollowUpCommit,
+)
+"""What features write with a batch; at each stage in this order, which is part of correctness."""
 
 
 class SqlStore(
@@ -69,7 +85,7 @@ class SqlStore(
         super().__init__(dialect, load_queries(dialect.sql_package, dialect.wording))
         self.outbox = outbox
         self.wall: Callable[[], int] = dialect.wall  # itself: it is read several times for each run
-        self._batch_steps = BatchSteps(self._queries, dialect.array)
+        self._batch_steps = BatchSteps(self._queries, dialect.array, COMMIT_PARTS)
 
     @property
     def writable(self) -> bool:
@@ -94,7 +110,7 @@ class SqlStore(
         known: list[Committed] = []
 
         def answered(answers: Answers) -> None:
-            known.append(committed(batch, dict(zip(steps, answers, strict=True))))
+            known.append(self._batch_steps.committed(batch, dict(zip(steps, answers, strict=True))))
             if landed is not None:
                 landed(known[-1])
 
@@ -106,18 +122,18 @@ class SqlStore(
             await self._dialect.write(list(steps.values()), landed=answered)
         return known[-1]
 
-    async def insert_when_free(self, run: NewRun, message: NewMessage | None = None) -> str:
-        if (holder := await self._insert_one(run, message)) is None:
+    async def insert_when_free(self, run: NewRun, rows: Rows = NO_ROWS) -> str:
+        if (holder := await self._insert_one(run, rows)) is None:
             free = self._queries.runs.free_key
             await self._write(free, workflow=run.workflow, idempotency_key=run.idempotency_key)
-            holder = await self._insert_one(run, message)
+            holder = await self._insert_one(run, rows)
         if holder is None:
             raise StoreUnavailableError("the run that has this key is being deleted; try again")
         return holder
 
-    async def _insert_one(self, run: NewRun, message: NewMessage | None) -> str | None:
+    async def _insert_one(self, run: NewRun, rows: Rows) -> str | None:
         """Insert a run that has a key; the id of the run that has it, None if that is hidden."""
-        steps = self._batch_steps.of_one(run, message)
+        steps = self._batch_steps.of_one(run, rows)
         key = pair(run.workflow, run.idempotency_key)
         answers = await self._dialect.write_apart(list(steps.values()), key)
         found = dict(zip(steps, answers, strict=True))

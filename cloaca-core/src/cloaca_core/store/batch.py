@@ -1,16 +1,63 @@
 """A batch of the journal, its result, and the work that waits for a runner."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
-from cloaca_core.features.follow_ups.records import NewFollowUp
-from cloaca_core.features.schedules.records import Cancellation, Firing, NewTick
-from cloaca_core.features.steps.records import MemoRow
-from cloaca_core.features.task_logs.records import LogChunk, OldChunk, ProgressRow
-from cloaca_core.features.triggers.records import NewEvent, TriggerRow
-from cloaca_core.features.waits.records import ClosedWait, NewMessage, WaitRow, WaitTimeout
 from cloaca_core.run.rows import AttemptRow, Exhausted, NewRun, Park, RunEnd, WaitingRow
+
+R = TypeVar("R")
+
+ROW_BYTES: Final = 250
+"""About how many bytes a row takes besides its texts."""
+
+
+def _without_texts(_: object) -> int:
+    return 0
+
+
+class Kind(Generic[R]):
+    """A kind of rows that a feature adds to batches; the kernel carries them and knows no more.
+
+    ``texts`` says how many bytes the texts of a row take. A kind that ``adds_work`` makes runs or
+    decisions: while the database takes no more work, a batch with such rows is refused.
+    """
+
+    __slots__ = ("_texts", "adds_work", "name")
+
+    def __init__(
+        self, name: str, texts: Callable[[R], int] = _without_texts, *, adds_work: bool = False
+    ) -> None:
+        self.name: Final = name
+        self.adds_work: Final = adds_work
+        self._texts = texts
+
+    def __repr__(self) -> str:
+        return f"Kind({self.name!r})"
+
+    def weight(self, rows: Iterable[R]) -> int:
+        """About how many bytes these rows take, in memory and on their way to the database."""
+        return sum([ROW_BYTES + self._texts(row) for row in rows])
+
+    def rows(self, rows: Sequence[R]) -> "Rows":
+        """These rows, as they are handed on together with rows of other kinds."""
+        return {self: rows} if rows else NO_ROWS
+
+
+Rows: TypeAlias = Mapping[Kind[Any], Sequence[Any]]
+"""Rows of features, by kind; none of the lists is empty."""
+
+NO_ROWS: Final[Rows] = MappingProxyType({})
+
+Decided: TypeAlias = Mapping[Kind[Any], frozenset[Any]]
+"""Rows of features of which a commit has decided that they count, by kind; no set is empty."""
+
+NONE_DECIDED: Final[Decided] = MappingProxyType({})
+
+
+def weight_of(rows: Rows) -> int:
+    """About how many bytes rows of several kinds take."""
+    return sum([kind.weight(each) for kind, each in rows.items()])
 
 
 class Waiting(NamedTuple):
@@ -23,12 +70,9 @@ class Waiting(NamedTuple):
 class Batch(NamedTuple):
     """The records of one journal transaction, all of one runner.
 
-    ``fences`` maps each run of ``attempts``, ``ends``, ``parks``, ``exhausted``, ``memos``,
-    ``waits``, ``timeouts``, ``closed``, ``lines``, ``old_lines`` and ``progress`` to the epoch of
-    their owner; runs of ``new_runs`` are not in it. ``messages`` are sent to runs of ``new_runs``,
-    at most one to each. ``firings`` has one entry for each schedule of ``cancellations`` and of
-    ``ticks`` with a generation; ``turns`` has the triggers whose polls found the ``events``.
-    ``follow_ups`` are of runs of ``ends``.
+    ``fences`` maps each run of ``attempts``, ``ends``, ``parks`` and ``exhausted`` to the epoch of
+    their owner; runs of ``new_runs`` are not in it. ``rows`` are those of features, who say in
+    their ``records`` which of them are of a run in ``fences``.
     """
 
     runner_id: str
@@ -36,22 +80,13 @@ class Batch(NamedTuple):
     attempts: list[AttemptRow]
     ends: list[RunEnd]
     fences: dict[str, int]
-    firings: Sequence[Firing] = ()
-    ticks: Sequence[NewTick] = ()
-    cancellations: Sequence[Cancellation] = ()
-    events: Sequence[NewEvent] = ()
-    turns: Sequence[TriggerRow] = ()
     parks: Sequence[Park] = ()
-    follow_ups: Sequence[NewFollowUp] = ()
     exhausted: Sequence[Exhausted] = ()
-    memos: Sequence[MemoRow] = ()
-    waits: Sequence[WaitRow] = ()
-    timeouts: Sequence[WaitTimeout] = ()
-    closed: Sequence[ClosedWait] = ()
-    messages: Sequence[NewMessage] = ()
-    lines: Sequence[LogChunk] = ()
-    old_lines: Sequence[OldChunk] = ()
-    progress: Sequence[ProgressRow] = ()
+    rows: Rows = NO_ROWS
+
+    def of(self, kind: Kind[R]) -> Sequence[R]:
+        """The rows of this kind."""
+        return self.rows.get(kind, ())
 
 
 class Committed(NamedTuple):
@@ -67,10 +102,10 @@ class Committed(NamedTuple):
     count, but it starts nothing more; an end of one that is to be cancelled was written as
     Cancelled. ``replaced``: of the runs in ``current`` those whose keys were replaced, and how
     often. ``messages``: of the runs in ``current`` those that messages were sent to, and how many
-    had a number by then. ``timed_out``: of ``timeouts`` those of which it is decided now, or was,
-    that their time is over. ``orphans``: new runs that were not written, since the tree of their
+    had a number by then. ``orphans``: new runs that were not written, since the tree of their
     parent was pruned. ``refused``: new runs whose parent is being cancelled, or was; they were not
-    written either, or by an earlier call, and are cancelled as its children.
+    written either, or by an earlier call, and are cancelled as its children. ``decided``: of
+    the rows of features those that count, where the database decides.
     """
 
     owned: frozenset[str]
@@ -82,4 +117,8 @@ class Committed(NamedTuple):
     orphans: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
     messages: Mapping[str, int] = MappingProxyType({})
-    timed_out: frozenset[WaitTimeout] = frozenset()
+    decided: Decided = NONE_DECIDED
+
+    def of(self, kind: Kind[R]) -> frozenset[R]:
+        """The rows of this kind of which the database has decided that they count."""
+        return self.decided.get(kind, frozenset())

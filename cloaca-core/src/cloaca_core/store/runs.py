@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Protocol, TypeAlias
 
-from cloaca_core.features.waits.records import NewMessage
 from cloaca_core.run.rows import AttemptRow, NewRun, RunFilter, RunRow, Unserved, WaitingRow
-from cloaca_core.store.batch import Batch, Committed, Waiting
+from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows, Waiting
 
 Landed: TypeAlias = Callable[[Committed], None]
 """Called with the result of a batch as soon as it is durable."""
@@ -54,7 +53,7 @@ class RunStore(Protocol):
         made for another input or by an earlier attempt, else it changes nothing. A chunk of lines
         with the position of an earlier one changes nothing, progress replaces what its attempt told
         before, and old chunks are deleted. A wait replaces one with its key. A timeout
-        is written, and named in ``timed_out``, unless more messages than the ``seen`` ones were
+        is written, and named in the answer, unless more messages than the ``seen`` ones were
         sent to the run, or one of it has no number yet. A closed wait is deleted, and its message
         is read; deletions come before timeouts, and these before new waits. A message to a new run
         is number 1 of it, and is written only with the run: one that was there before, or that has
@@ -92,10 +91,10 @@ class RunStore(Protocol):
         Raises ``StoreDataError`` when the database refuses a value; nothing was written.
         """
 
-    async def insert_when_free(self, run: NewRun, message: NewMessage | None = None) -> str:
-        """Insert one run that has a key, without an owner, even if it names one, and with it its
-        first message, if one is given; returns its id, or that of the run that has the key, which
-        does not get the message.
+    async def insert_when_free(self, run: NewRun, rows: Rows = NO_ROWS) -> str:
+        """Insert one run that has a key, without an owner, even if it names one, and with it
+        the rows that features begin it with; returns its id, or that of the run that has the key,
+        which does not get those rows.
 
         While another transaction writes a run with that key, wait for its end: if it commits, its
         run is the result, else this one is inserted. Commits do not wait meanwhile, other calls of

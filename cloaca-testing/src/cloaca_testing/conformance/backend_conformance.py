@@ -21,7 +21,7 @@ from cloaca_core.assembly.open_store import open_store
 from cloaca_core.assembly.store import Store
 from cloaca_core.errors import StoreError
 from cloaca_core.features.upkeep.records import Shift
-from cloaca_core.features.waits.records import Sent
+from cloaca_core.features.waits.records import TIMEOUTS, Sent
 from cloaca_core.run.rows import AttemptRow
 from cloaca_core.store.acts import Acted
 from cloaca_core.store.batch import Batch, Committed
@@ -304,7 +304,7 @@ class SharedBackendConformance(BackendConformance):
 
             assert isinstance(committed, Committed)
             assert isinstance(sent, Sent)
-            timed_out = committed.timed_out == {over}
+            timed_out = committed.of(TIMEOUTS) == {over}
             assert (committed.messages == {}) == timed_out
             assert sent.refusal == ("decided" if timed_out else "")
             assert len(await store.messages([run_id])) == int(not timed_out)

@@ -13,7 +13,7 @@ from cloaca_core.features.follow_ups.records import FollowUpRow, NewFollowUp
 from cloaca_core.features.schedules.records import Cancellation
 from cloaca_core.features.steering.records import Reopening
 from cloaca_core.run.rows import RunEnd, RunRow
-from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.batch import Committed
 from cloaca_core.values.definition_rows import DefinitionRow, WhenEndedRow
 from cloaca_core.values.ids import is_run_id
 from cloaca_core.values.states import RunStatus
@@ -23,6 +23,7 @@ from cloaca_testing.conformance.rows import (
     WORKFLOW,
     act,
     any_run,
+    batch_with,
     claimed,
     fire,
     new_run,
@@ -141,7 +142,7 @@ class FollowUpConformance:
         await _begin(store)
 
         await store.commit(
-            Batch("r1", [], [], [], {"a": 1}, follow_ups=[_follow_up("a", RunStatus.RUNNING)])
+            batch_with("r1", [], [], [], {"a": 1}, follow_ups=[_follow_up("a", RunStatus.RUNNING)])
         )
 
         assert await store.follow_ups(["a"]) == []
@@ -217,7 +218,7 @@ class FollowUpConformance:
         await fire(store, new_tick("s", "a"))
         tick = new_tick("s", "b", tick=LATER, generation=1)
         way = Cancellation("a", "s", LATER, "b", "makes way", LATER, LATER)
-        batch = Batch("r1", [], [], [], {}, (), [tick], [way])
+        batch = batch_with("r1", [], [], [], {}, (), [tick], [way])
 
         for _ in range(2):
             await store.commit(batch)
@@ -350,7 +351,7 @@ async def _end(
 ) -> Committed:
     """Commit ends with what is to follow them."""
     fences = {end.id: end.epoch for end in ends}
-    return await store.commit(Batch("r1", [], [], list(ends), fences, follow_ups=follow_ups))
+    return await store.commit(batch_with("r1", [], [], list(ends), fences, follow_ups=follow_ups))
 
 
 async def _followed(store: Store, run_id: str) -> list[tuple[object, ...]]:

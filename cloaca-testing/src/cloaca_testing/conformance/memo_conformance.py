@@ -9,7 +9,6 @@ from cloaca_core.errors import StoreDataError
 from cloaca_core.features.steering.records import NewFork, Reopening
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.features.upkeep.records import Shift
-from cloaca_core.store.batch import Batch
 from cloaca_core.values.states import TaskStatus
 from cloaca_testing.conformance.rows import (
     LATER,
@@ -17,6 +16,7 @@ from cloaca_testing.conformance.rows import (
     WORKFLOW,
     act,
     attempt,
+    batch_with,
     claimed,
     keep,
     memo,
@@ -112,7 +112,7 @@ class MemoConformance:
         mark = attempt("a", status=TaskStatus.RUNNING)
 
         await store.commit(
-            Batch("r1", [], [mark], [run_end("a")], {"a": 1}, memos=[memo("a")]),
+            batch_with("r1", [], [mark], [run_end("a")], {"a": 1}, memos=[memo("a")]),
         )
 
         assert await store.load_attempts(["a"]) == [mark]

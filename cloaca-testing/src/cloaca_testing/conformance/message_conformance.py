@@ -10,9 +10,14 @@ from cloaca_core.assembly.store import Store
 from cloaca_core.errors import StoreDataError
 from cloaca_core.features.steering.records import NewFork, Reopening
 from cloaca_core.features.upkeep.records import Shift
-from cloaca_core.features.waits.records import MessageRow, NewMessage, OpenApprovalRow, Sent
+from cloaca_core.features.waits.records import (
+    MESSAGES,
+    MessageRow,
+    NewMessage,
+    OpenApprovalRow,
+    Sent,
+)
 from cloaca_core.store.acts import ActRow
-from cloaca_core.store.batch import Batch
 from cloaca_core.values.states import RunStatus, TaskStatus
 from cloaca_core.values.waits import NEVER
 from cloaca_testing.conformance.rows import (
@@ -22,6 +27,7 @@ from cloaca_testing.conformance.rows import (
     act,
     approval,
     attempt,
+    batch_with,
     claimed,
     closed,
     decision,
@@ -219,10 +225,10 @@ class MessageConformance:
         self, store: Store
     ) -> None:
         await store.register(runner("r1"))
-        batch = Batch("r1", [new_run("a")], [], [], {}, messages=[message("m")])
+        batch = batch_with("r1", [new_run("a")], [], [], {}, messages=[message("m")])
         for _ in range(2):
             await store.commit(batch)
-        await store.insert_when_free(new_run("b", key="k"), message("n", "b"))
+        await store.insert_when_free(new_run("b", key="k"), MESSAGES.rows([message("n", "b")]))
         await _send(store, message("m"))
 
         assert await store.acts(None, 9) == []
@@ -338,12 +344,12 @@ class MessageConformance:
         runs = [new_run("a", owner=owner), new_run("b", owner=owner)]
 
         for _ in range(2):
-            await store.commit(Batch("r1", runs, [], [], {}, messages=[message("m")]))
+            await store.commit(batch_with("r1", runs, [], [], {}, messages=[message("m")]))
 
         assert await store.messages(["a", "b"]) == [_row(message("m"), 1)]
         assert (await stored(store, "a")).messages == 1
         assert (await _send(store, message("n"))).number == 2
-        await store.commit(Batch("r1", runs, [], [], {}, messages=[message("m")]))
+        await store.commit(batch_with("r1", runs, [], [], {}, messages=[message("m")]))
         assert (await stored(store, "a")).messages == 2
 
     async def test_a_run_that_was_there_gets_none(self, store: Store) -> None:
@@ -351,7 +357,9 @@ class MessageConformance:
         await submit(store, new_run("a", key="k"))
         again = [new_run("b", key="k")]
 
-        committed = await store.commit(Batch("r1", again, [], [], {}, messages=[message("m", "b")]))
+        committed = await store.commit(
+            batch_with("r1", again, [], [], {}, messages=[message("m", "b")])
+        )
 
         assert committed.existing == {"b": "a"}
         assert await store.sent("a", 9) == await store.sent("b", 9) == []
@@ -359,8 +367,11 @@ class MessageConformance:
     async def test_a_message_comes_with_a_run_that_was_held_back(self, store: Store) -> None:
         for _ in range(2):
             run, first = new_run("a", key="k"), message("m")
-            assert await store.insert_when_free(run, first) == "a"
-        assert await store.insert_when_free(new_run("b", key="k"), message("n", "b")) == "a"
+            assert await store.insert_when_free(run, MESSAGES.rows([first])) == "a"
+        assert (
+            await store.insert_when_free(new_run("b", key="k"), MESSAGES.rows([message("n", "b")]))
+            == "a"
+        )
 
         assert await store.sent("a", 9) == [_row(message("m"), 1)]
         assert await store.sent("b", 9) == []
@@ -406,7 +417,9 @@ class MessageConformance:
         await note(store, approval("a"))
         await _send(store, decision("m"))
         await store.commit(
-            Batch("r1", [], [attempt("a", "sign")], [], {"a": 1}, closed=[closed(approval("a"), 1)])
+            batch_with(
+                "r1", [], [attempt("a", "sign")], [], {"a": 1}, closed=[closed(approval("a"), 1)]
+            )
         )
 
         assert (await _send(store, decision("n"))).refusal == "decided"

@@ -12,7 +12,7 @@ import pytest
 
 from cloaca_core.assembly.store import Store
 from cloaca_core.errors import RunEndedError
-from cloaca_core.features.waits.records import Sent
+from cloaca_core.features.waits.records import TIMEOUTS, Sent
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.values.states import RunStatus
@@ -241,10 +241,10 @@ class MessageOutboxConformance:
         mine.commit()
 
         over = [timeout(wait(run_id)) for run_id in "ab"]
-        assert (await note(store, timeouts=over)).timed_out == {over[1]}
+        assert (await note(store, timeouts=over)).of(TIMEOUTS) == {over[1]}
 
         await store.number_messages(["a"], LATER)
-        assert not (await note(store, timeouts=over[:1])).timed_out
+        assert not (await note(store, timeouts=over[:1])).of(TIMEOUTS)
 
     async def test_a_message_to_a_run_that_has_ended_meanwhile_gets_a_number_as_well(
         self, store: Store, outbox: Outbox, mine: Transactional

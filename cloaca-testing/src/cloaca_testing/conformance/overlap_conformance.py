@@ -10,7 +10,6 @@ from cloaca_core.assembly.store import Store
 from cloaca_core.features.schedules.records import Cancellation, NewTick, TickRow
 from cloaca_core.features.steering.records import Parent, Stray
 from cloaca_core.run.rows import RunEnd
-from cloaca_core.store.batch import Batch
 from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus, TickOutcome
 from cloaca_testing.conformance.rows import (
     LATER,
@@ -18,6 +17,7 @@ from cloaca_testing.conformance.rows import (
     WORKFLOW,
     any_run,
     attempt,
+    batch_with,
     fire,
     firing,
     new_run,
@@ -106,7 +106,9 @@ class OverlapConformance:
         next_tick = _tick("b", 1)._replace(behind="a")
 
         await store.commit(
-            Batch("r1", [], [], [_end("a")], {"a": 1}, [firing("s", generation=1)], [next_tick])
+            batch_with(
+                "r1", [], [], [_end("a")], {"a": 1}, [firing("s", generation=1)], [next_tick]
+            )
         )
 
         assert await _claimed(store) == ["b"]
@@ -296,7 +298,7 @@ class OverlapConformance:
         ticks = [_tick("a", 0), _tick("b", 0)._replace(tick=NOW + 1)]
 
         await store.commit(
-            Batch("r1", [], [], [], {}, [firing("s")], ticks, [_cancelled("a", ticks[1])])
+            batch_with("r1", [], [], [], {}, [firing("s")], ticks, [_cancelled("a", ticks[1])])
         )
 
         assert (await stored(store, "a")).status == RunStatus.CANCELLED
@@ -307,7 +309,7 @@ class OverlapConformance:
         stale = _tick("b", 1)._replace(generation=7)
 
         await store.commit(
-            Batch(
+            batch_with(
                 "r1",
                 [],
                 [],
@@ -335,7 +337,7 @@ class OverlapConformance:
         tick = _tick("b", 1)
 
         committed = await store.commit(
-            Batch(
+            batch_with(
                 "r1",
                 [],
                 [attempt("a")],
@@ -418,5 +420,5 @@ async def _replace(store: Store, run_id: str, generation: int, *old: str) -> Non
     tick = _tick(run_id, generation)
     gone = [_cancelled(each, tick) for each in old]
     await store.commit(
-        Batch("r2", [], [], [], {}, [firing("s", generation=generation)], [tick], gone)
+        batch_with("r2", [], [], [], {}, [firing("s", generation=generation)], [tick], gone)
     )

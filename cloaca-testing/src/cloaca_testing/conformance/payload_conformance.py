@@ -10,7 +10,6 @@ import pytest
 from cloaca_core.assembly.store import Store
 from cloaca_core.features.schedules.records import Cancellation
 from cloaca_core.features.steering.records import NewFork, Reopening
-from cloaca_core.store.batch import Batch
 from cloaca_core.values.states import RunStatus
 from cloaca_testing.conformance.rows import (
     LATER,
@@ -19,6 +18,7 @@ from cloaca_testing.conformance.rows import (
     act,
     any_run,
     back_fill,
+    batch_with,
     claimed,
     fire,
     fire_events,
@@ -203,7 +203,7 @@ class PayloadConformance:
         second = new_tick("s", "second", tick=LATER)._replace(generation=1)
         made_way = Cancellation("first", "s", second.tick, "second", "made way", LATER, LATER)
         await store.commit(
-            Batch("r1", [], [], [], {}, [firing("s", generation=1)], [second], [made_way])
+            batch_with("r1", [], [], [], {}, [firing("s", generation=1)], [second], [made_way])
         )
         await store.release("r1", [])
 

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypedDict, Unpack
 
 from cloaca_core.assembly.store import Store
-from cloaca_core.features.schedules.records import Firing, NewTick, ScheduleRow
+from cloaca_core.features.follow_ups.records import FOLLOW_UPS, NewFollowUp
+from cloaca_core.features.schedules.records import (
+    CANCELLATIONS,
+    FIRINGS,
+    TICKS,
+    Cancellation,
+    Firing,
+    NewTick,
+    ScheduleRow,
+)
 from cloaca_core.features.steering.records import Act
-from cloaca_core.features.steps.records import MemoRow
-from cloaca_core.features.task_logs.records import LogChunk, OldChunk, ProgressRow
-from cloaca_core.features.triggers.records import NewEvent, TriggerRow
-from cloaca_core.features.waits.records import ClosedWait, NewMessage, WaitRow, WaitTimeout
+from cloaca_core.features.steps.records import MEMOS, MemoRow
+from cloaca_core.features.task_logs.records import (
+    LINES,
+    OLD_LINES,
+    PROGRESS,
+    LogChunk,
+    OldChunk,
+    ProgressRow,
+)
+from cloaca_core.features.triggers.records import EVENTS, TURNS, NewEvent, TriggerRow
+from cloaca_core.features.waits.records import (
+    CLOSED,
+    MESSAGES,
+    TIMEOUTS,
+    WAITS,
+    ClosedWait,
+    NewMessage,
+    WaitRow,
+    WaitTimeout,
+)
 from cloaca_core.run.rows import AttemptRow, NewRun, Park, RunEnd, RunFilter, RunRow
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import Batch, Committed
@@ -367,11 +392,56 @@ def noted(
     return ActRow(act_id, "", workflow, 0, kind, "ann", "nightly", 1, at)
 
 
+def batch_with(
+    runner_id: str,
+    new_runs: list[NewRun],
+    attempts: list[AttemptRow],
+    ends: list[RunEnd],
+    fences: dict[str, int],
+    firings: Iterable[Firing] = (),
+    ticks: Iterable[NewTick] = (),
+    cancellations: Iterable[Cancellation] = (),
+    *,
+    parks: Sequence[Park] = (),
+    events: Iterable[NewEvent] = (),
+    turns: Iterable[TriggerRow] = (),
+    follow_ups: Iterable[NewFollowUp] = (),
+    memos: Iterable[MemoRow] = (),
+    waits: Iterable[WaitRow] = (),
+    timeouts: Iterable[WaitTimeout] = (),
+    closed: Iterable[ClosedWait] = (),
+    messages: Iterable[NewMessage] = (),
+    lines: Iterable[LogChunk] = (),
+    old_lines: Iterable[OldChunk] = (),
+    progress: Iterable[ProgressRow] = (),
+) -> Batch:
+    """A batch with rows of features, each kind by its name."""
+    rows = {
+        **FIRINGS.rows(list(firings)),
+        **TICKS.rows(list(ticks)),
+        **CANCELLATIONS.rows(list(cancellations)),
+        **EVENTS.rows(list(events)),
+        **TURNS.rows(list(turns)),
+        **FOLLOW_UPS.rows(list(follow_ups)),
+        **MEMOS.rows(list(memos)),
+        **WAITS.rows(list(waits)),
+        **TIMEOUTS.rows(list(timeouts)),
+        **CLOSED.rows(list(closed)),
+        **MESSAGES.rows(list(messages)),
+        **LINES.rows(list(lines)),
+        **OLD_LINES.rows(list(old_lines)),
+        **PROGRESS.rows(list(progress)),
+    }
+    return Batch(runner_id, new_runs, attempts, ends, fences, parks=parks, rows=rows)
+
+
 async def fire_events(
     store: Store, *events: NewEvent, turns: Iterable[TriggerRow] = (), runner_id: str = "r1"
 ) -> Committed:
     """Commit events alone."""
-    return await store.commit(Batch(runner_id, [], [], [], {}, events=events, turns=list(turns)))
+    return await store.commit(
+        batch_with(runner_id, [], [], [], {}, events=events, turns=list(turns))
+    )
 
 
 async def fire(store: Store, *ticks: NewTick, lost: int = 0, runner_id: str = "r1") -> Committed:
@@ -379,13 +449,13 @@ async def fire(store: Store, *ticks: NewTick, lost: int = 0, runner_id: str = "r
     generation = ticks[0].generation
     assert generation is not None
     decided = firing(ticks[0].schedule_id, generation=generation, lost=lost)
-    return await store.commit(Batch(runner_id, [], [], [], {}, [decided], ticks))
+    return await store.commit(batch_with(runner_id, [], [], [], {}, [decided], ticks))
 
 
 async def back_fill(store: Store, *ticks: NewTick) -> Committed:
     """Commit ticks that belong to no decision."""
     filled = [tick._replace(generation=None, outcome=TickOutcome.BACKFILLED) for tick in ticks]
-    return await store.commit(Batch("r1", [], [], [], {}, (), filled))
+    return await store.commit(batch_with("r1", [], [], [], {}, (), filled))
 
 
 class Bounds(TypedDict, total=False):
@@ -434,7 +504,7 @@ async def keep_lines(
     store: Store, *rows: LogChunk | OldChunk | ProgressRow, epoch: int = 1, runner_id: str = "r1"
 ) -> Committed:
     """Commit chunks, deletions and progress alone, under this epoch."""
-    batch = Batch(
+    batch = batch_with(
         runner_id,
         [],
         [],
@@ -450,7 +520,7 @@ async def keep_lines(
 async def keep(store: Store, *memos: MemoRow, epoch: int = 1, runner_id: str = "r1") -> Committed:
     """Commit memos alone, under this epoch."""
     fences = {row.run_id: epoch for row in memos}
-    return await store.commit(Batch(runner_id, [], [], [], fences, memos=memos))
+    return await store.commit(batch_with(runner_id, [], [], [], fences, memos=memos))
 
 
 async def note(
@@ -466,7 +536,7 @@ async def note(
     run_ids = [row.run_id for row in waits] + [row.run_id for row in closed]
     fences = dict.fromkeys([*run_ids, *[row.run_id for row in timeouts]], epoch)
     return await store.commit(
-        Batch(runner_id, [], [], [], fences, waits=waits, closed=closed, timeouts=timeouts)
+        batch_with(runner_id, [], [], [], fences, waits=waits, closed=closed, timeouts=timeouts)
     )
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from cloaca_core.assembly.store import Store
 from cloaca_core.features.schedules.records import ScheduleRow, TickRow
-from cloaca_core.store.batch import Batch
 from cloaca_core.values.states import RunStatus, TickOutcome
 from cloaca_testing.conformance.rows import (
     LATER,
@@ -16,6 +15,7 @@ from cloaca_testing.conformance.rows import (
     WORKFLOW,
     any_run,
     back_fill,
+    batch_with,
     fire,
     firing,
     new_run,
@@ -138,7 +138,7 @@ class ScheduleConformance:
         await store.put_schedule(schedule())
         decided = firing("s", lost=2)._replace(last_tick=None, next_tick=None, due_at=None)
 
-        await store.commit(Batch("r1", [], [], [], {}, [decided]))
+        await store.commit(batch_with("r1", [], [], [], {}, [decided]))
 
         row = await store.get_schedule("s")
         assert row is not None

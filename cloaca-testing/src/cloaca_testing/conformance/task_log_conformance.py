@@ -9,7 +9,6 @@ from cloaca_core.errors import StoreDataError
 from cloaca_core.features.steering.records import NewFork, Reopening
 from cloaca_core.features.task_logs.records import ChunkFilter, OldChunk
 from cloaca_core.features.upkeep.records import Shift
-from cloaca_core.store.batch import Batch
 from cloaca_core.values.states import TaskStatus
 from cloaca_testing.conformance.rows import (
     LATER,
@@ -17,6 +16,7 @@ from cloaca_testing.conformance.rows import (
     WORKFLOW,
     act,
     attempt,
+    batch_with,
     chunk,
     claimed,
     keep_lines,
@@ -139,7 +139,7 @@ class TaskLogConformance:
         fences = {"a": 1}
 
         await store.commit(
-            Batch(
+            batch_with(
                 "r1", [], [done], [run_end("a")], fences, lines=[chunk("a")], progress=[told("a")]
             )
         )

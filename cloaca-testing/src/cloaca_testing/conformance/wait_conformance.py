@@ -8,8 +8,9 @@ from cloaca_core.assembly.store import Store
 from cloaca_core.errors import StoreDataError
 from cloaca_core.features.steering.records import Reopening
 from cloaca_core.features.upkeep.records import Shift
+from cloaca_core.features.waits.records import TIMEOUTS
 from cloaca_core.run.rows import Park
-from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.batch import Committed
 from cloaca_core.values.states import RunStatus, TaskStatus
 from cloaca_core.values.waits import NEVER, SLEEP
 from cloaca_testing.conformance.rows import (
@@ -19,6 +20,7 @@ from cloaca_testing.conformance.rows import (
     act,
     approval,
     attempt,
+    batch_with,
     claimed,
     closed,
     memo,
@@ -102,7 +104,7 @@ class WaitConformance:
         await store.fence("r1", 0)
         fenced = await try_all()
 
-        assert (fenced.current, fenced.timed_out) == (frozenset(), frozenset())
+        assert (fenced.current, fenced.of(TIMEOUTS)) == (frozenset(), frozenset())
         assert await store.waits(["a"]) == [wait("a")]
         assert [each.number for each in await store.messages(["a"])] == [1]
 
@@ -120,7 +122,7 @@ class WaitConformance:
         parks = [Park("a", LATER, NOW)]
 
         await store.commit(
-            Batch("r1", [], [mark], [], {"a": 1}, memos=[kept], waits=[wait("a")], parks=parks)
+            batch_with("r1", [], [mark], [], {"a": 1}, memos=[kept], waits=[wait("a")], parks=parks)
         )
 
         assert await store.load_attempts(["a"]) == [mark]
@@ -168,7 +170,7 @@ class WaitConformance:
         over = timeout(wait("a"))
 
         for _ in range(2):
-            assert (await note(store, timeouts=[over])).timed_out == {over}
+            assert (await note(store, timeouts=[over])).of(TIMEOUTS) == {over}
 
         timed_out = wait("a", due_at=NOW, timed_out=1)
         assert await store.waits(["a"]) == [wait("a", "other"), timed_out]
@@ -182,10 +184,10 @@ class WaitConformance:
 
         committed = await note(store, timeouts=[timeout(wait("a"))])
 
-        assert (committed.timed_out, committed.messages) == (frozenset(), {"a": 1})
+        assert (committed.of(TIMEOUTS), committed.messages) == (frozenset(), {"a": 1})
         assert await store.waits(["a"]) == [wait("a", due_at=NOW)]
         seen = timeout(wait("a"), seen=1)
-        assert (await note(store, timeouts=[seen])).timed_out == {seen}
+        assert (await note(store, timeouts=[seen])).of(TIMEOUTS) == {seen}
 
     async def test_a_message_after_a_timeout_ends_nothing(self, store: Store) -> None:
         await _owned(store, "a")
@@ -201,7 +203,7 @@ class WaitConformance:
     async def test_the_timeout_of_a_wait_that_is_not_there_is_none(self, store: Store) -> None:
         await _owned(store, "a")
 
-        assert not (await note(store, timeouts=[timeout(wait("a"))])).timed_out
+        assert not (await note(store, timeouts=[timeout(wait("a"))])).of(TIMEOUTS)
         assert await store.waits(["a"]) == []
 
     # -- parks -------------------------------------------------------------------------------

@@ -18,8 +18,8 @@ from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.engine.runtime.supervisor import SupervisedLoop
 from cloaca_core.engine.submit.held_keys import HeldKeys
 from cloaca_core.errors import RunnerClosedError, StoreFullError, StoreUnavailableError
-from cloaca_core.features.waits.records import NewMessage
 from cloaca_core.run.rows import NewRun
+from cloaca_core.store.batch import NO_ROWS, Rows
 from cloaca_testing.conformance.rows import new_run
 
 UNSERVED = [{"kind": "run", "workflow": "w", "count": 1}]
@@ -28,9 +28,9 @@ UNSERVED = [{"kind": "run", "workflow": "w", "count": 1}]
 class Store(MemoryStore):
     """A transaction of others writes the key of each run that is submitted, and never ends."""
 
-    async def insert_when_free(self, run: NewRun, message: NewMessage | None = None) -> str:
+    async def insert_when_free(self, run: NewRun, rows: Rows = NO_ROWS) -> str:
         await asyncio.Event().wait()
-        return await super().insert_when_free(run, message)
+        return await super().insert_when_free(run, rows)
 
 
 class Desk:

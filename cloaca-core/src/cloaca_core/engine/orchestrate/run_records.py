@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from cloaca_core.engine.record.end_row import end_row
 from cloaca_core.engine.record.run_entry import RunEntry
 from cloaca_core.engine.runtime import failpoints
+from cloaca_core.features.follow_ups.records import FOLLOW_UPS
 from cloaca_core.features.follow_ups.rows import follow_up_rows
 from cloaca_core.features.steps.memo_entry import MemoEntry
 from cloaca_core.features.waits.timeout_entry import TimeoutEntry
 from cloaca_core.features.waits.wait_rows import WaitRows
 from cloaca_core.run.planner import RunOver
 from cloaca_core.run.reasons import Reason
+from cloaca_core.store.batch import NO_ROWS
 from cloaca_core.values.payloads.json_values import encode
 from cloaca_core.values.states import ReasonCode, RunStatus
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.engine.record.journal import Journal
     from cloaca_core.engine.record.run_entry import RunListener
-    from cloaca_core.features.follow_ups.records import NewFollowUp
     from cloaca_core.features.steps.records import MemoRow
     from cloaca_core.features.steps.steps import Tell
     from cloaca_core.features.waits.records import ClosedWait, WaitTimeout
@@ -77,7 +78,7 @@ class RunRecords:
                 ready,
                 ahead,
                 exhausted=exhausted,
-                waits=waits,
+                beside=waits,
             )
         )
 
@@ -91,7 +92,7 @@ class RunRecords:
         """Have rows of a run written that cause no step by themselves, and call ``then`` when they
         are durable.
         """
-        self._journal.add(RunEntry(self.listener, run, attempts, None, then=then, waits=waits))
+        self._journal.add(RunEntry(self.listener, run, attempts, None, then=then, beside=waits))
 
     def mark(self, attempt: Attempt, row: AttemptRow, then: Callable[[], None]) -> None:
         """Write the state of a body, and call ``then`` when that is durable."""
@@ -162,14 +163,14 @@ class RunRecords:
         closed: Sequence[ClosedWait] = (),
     ) -> None:
         """All its waits are closed with it, beside those that are ``closed`` already."""
-        follow_ups: Sequence[NewFollowUp] = ()
+        with_end = NO_ROWS
         if run.graph.when_ended:
-            follow_ups = follow_up_rows(run, end, self._new_id)
+            with_end = FOLLOW_UPS.rows(follow_up_rows(run, end, self._new_id))
         if run.waits is not None:
             closed = [*closed, *(wait.closed() for wait in run.waits)]
         waits = WaitRows(closed=closed) if closed else None
         self._journal.add(
-            RunEntry(self.listener, run, attempts, end, follow_ups=follow_ups, waits=waits)
+            RunEntry(self.listener, run, attempts, end, with_end=with_end, beside=waits)
         )
 
     def _too_large(self, run: ActiveRun, context: str | None) -> Reason | None:

@@ -4,22 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from cloaca_core.engine.record.entries import Draft, Entry
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import StoreError, StoreFullError, StoreUnavailableError
 
 if TYPE_CHECKING:
-    from cloaca_core.features.task_logs.log_book import AttemptLines
     from cloaca_core.run.rows import AttemptRow
-    from cloaca_core.store.batch import Batch, Committed
+    from cloaca_core.store.batch import Batch, Committed, Rows
     from cloaca_core.store.runs import Landed
 
 T = TypeVar("T")
 
 MAX_BATCH_ENTRIES: Final = 5_000
 MAX_BATCH_BYTES: Final = 16 << 20
+
+
+class Rider(Protocol):
+    """Rows of features that no body waits for: they count if their run has this epoch."""
+
+    @property
+    def run_id(self) -> str:
+        """Their run."""
+
+    @property
+    def epoch(self) -> int:
+        """That of the owner for whom they were made."""
+
+    @property
+    def rows(self) -> Rows:
+        """The rows."""
 
 
 def fitting(inbox: Iterable[Entry], most_keys: float) -> tuple[list[Entry], int]:
@@ -45,21 +60,18 @@ def batch_of(
     runner_id: str,
     entries: Iterable[Entry],
     marks: Sequence[AttemptRow] = (),
-    lines: Iterable[AttemptLines] = (),
+    riders: Iterable[Rider] = (),
 ) -> Batch:
-    """The batch of these entries, written by this runner; marks and lines ride with them: no body
+    """The batch of these entries, written by this runner; marks and riders come with them: no body
     waits for those.
     """
     draft = Draft(fences={row.run_id: row.epoch for row in marks})
     for entry in entries:
         entry.add_to(draft)
     draft.attempts.extend(marks)  # last: they are the newest
-    for each in lines:
+    for each in riders:
         if draft.fences.setdefault(each.run_id, each.epoch) == each.epoch:
-            draft.lines.extend(each.chunks)
-            draft.old_lines.extend(each.old)
-            if each.progress is not None:
-                draft.progress.append(each.progress)
+            draft.put_all(each.rows)
     return draft.batch(runner_id)
 
 
@@ -85,4 +97,4 @@ def lasts(error: StoreError) -> bool:
 
 def adds_work(batch: Batch) -> bool:
     """Whether the batch makes new runs or decisions, not only records about existing runs."""
-    return any((batch.new_runs, batch.firings, batch.ticks, batch.events, batch.turns))
+    return bool(batch.new_runs) or any(kind.adds_work for kind in batch.rows)

@@ -6,44 +6,36 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
-from cloaca_core.engine.record.weight import ROW_BYTES
 from cloaca_core.errors import StoreError
-from cloaca_core.features.follow_ups.records import NewFollowUp
-from cloaca_core.features.schedules.records import Cancellation, Firing, NewTick
-from cloaca_core.features.steps.records import MemoRow
-from cloaca_core.features.task_logs.records import LogChunk, OldChunk, ProgressRow
-from cloaca_core.features.triggers.records import NewEvent, TriggerRow
-from cloaca_core.features.waits.records import ClosedWait, NewMessage, WaitRow, WaitTimeout
 from cloaca_core.run.rows import AttemptRow, Exhausted, NewRun, Park, RunEnd
-from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.run.watcher import Watcher
+from cloaca_core.store.batch import (
+    NO_ROWS,
+    ROW_BYTES,
+    Batch,
+    Committed,
+    Kind,
+    Rows,
+    weight_of,
+)
+
+R = TypeVar("R")
 
 
 class Draft:
     """A batch while entries put their rows into it."""
 
     __slots__ = (
+        "_by_key",
+        "_rows",
         "attempts",
-        "cancellations",
-        "closed",
         "ends",
-        "events",
         "exhausted",
         "fences",
-        "firings",
-        "follow_ups",
-        "lines",
-        "memos",
-        "messages",
         "new_runs",
-        "old_lines",
         "parks",
-        "progress",
-        "ticks",
-        "timeouts",
-        "turns",
-        "waits",
     )
 
     # By hand: a dataclass would call a factory for each of them, at each commit.
@@ -52,22 +44,24 @@ class Draft:
         self.attempts: list[AttemptRow] = []
         self.ends: list[RunEnd] = []
         self.fences: dict[str, int] = {} if fences is None else fences
-        self.firings: list[Firing] = []
-        self.ticks: list[NewTick] = []
-        self.cancellations: list[Cancellation] = []
-        self.events: list[NewEvent] = []
-        self.turns: list[TriggerRow] = []
         self.parks: list[Park] = []
-        self.follow_ups: list[NewFollowUp] = []
         self.exhausted: list[Exhausted] = []
-        self.memos: list[MemoRow] = []
-        self.waits: dict[tuple[object, ...], WaitRow] = {}
-        self.timeouts: list[WaitTimeout] = []
-        self.closed: list[ClosedWait] = []
-        self.messages: list[NewMessage] = []
-        self.lines: list[LogChunk] = []
-        self.old_lines: list[OldChunk] = []
-        self.progress: list[ProgressRow] = []
+        self._rows: dict[Kind[Any], list[Any]] = {}
+        self._by_key: dict[Kind[Any], dict[Any, Any]] = {}
+
+    def put(self, kind: Kind[R], rows: Sequence[R]) -> None:
+        """Add rows of a feature."""
+        if rows:
+            self._rows.setdefault(kind, []).extend(rows)
+
+    def put_all(self, rows: Rows) -> None:
+        """Add rows of several kinds."""
+        for kind, each in rows.items():
+            self.put(kind, each)
+
+    def by_key(self, kind: Kind[R]) -> dict[Any, R]:
+        """The rows of a kind of which entries take some back, under keys of their choice."""
+        return self._by_key.setdefault(kind, {})
 
     def batch(self, runner_id: str) -> Batch:
         """The batch that is sent."""
@@ -77,23 +71,14 @@ class Draft:
             self.attempts,
             self.ends,
             self.fences,
-            self.firings,
-            self.ticks,
-            self.cancellations,
-            self.events,
-            self.turns,
             self.parks,
-            self.follow_ups,
             self.exhausted,
-            self.memos,
-            list(self.waits.values()),
-            self.timeouts,
-            self.closed,
-            self.messages,
-            self.lines,
-            self.old_lines,
-            self.progress,
+            self._of_features() if self._by_key else self._rows or NO_ROWS,
         )
+
+    def _of_features(self) -> Rows:
+        by_key = {kind: list(rows.values()) for kind, rows in self._by_key.items() if rows}
+        return by_key | self._rows
 
 
 class Entry(ABC):
@@ -139,23 +124,24 @@ class Submitting(Protocol):
 
 @dataclass(slots=True, eq=False)
 class SubmissionEntry(Entry):
-    """New runs, accepted or refused together, and the messages that they begin with."""
+    """New runs, accepted or refused together, and what features write ``beside`` them."""
 
     rows: Sequence[NewRun]
     listener: Submitting
-    messages: Sequence[NewMessage] = ()
+    beside: Rows = field(default_factory=lambda: NO_ROWS)
     weight: int = field(init=False)
     keys: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.weight = sum([ROW_BYTES + len(row.input) for row in self.rows])
-        if self.messages:
-            self.weight += sum([ROW_BYTES + len(each.payload) for each in self.messages])
+        if self.beside:
+            self.weight += weight_of(self.beside)
         self.keys = sum([row.may_be_held for row in self.rows])
 
     def add_to(self, draft: Draft) -> None:
         draft.new_runs.extend(self.rows)
-        draft.messages.extend(self.messages)
+        if self.beside:
+            draft.put_all(self.beside)
 
     def settled(self, committed: Committed) -> None:
         self.listener.accepted(self, committed)
@@ -177,6 +163,9 @@ class Decision(Entry):
     def __post_init__(self) -> None:
         self.done = asyncio.get_running_loop().create_future()
 
+    def tell(self, watcher: Watcher, now: int) -> None:
+        """Tell one who watches the engine of what is durable at ``now``, in µs since 1970."""
+
     def settled(self, _: Committed) -> None:
         self.told()
         if not self.done.done():
@@ -185,39 +174,3 @@ class Decision(Entry):
     def refused(self, error: StoreError) -> None:
         if not self.done.done():
             self.done.set_exception(error)
-
-
-@dataclass(slots=True, eq=False)
-class FiringEntry(Decision):
-    """Due schedules: their ticks, the runs cancelled for those, and their next due times."""
-
-    firings: Sequence[Firing] = ()
-    ticks: Sequence[NewTick] = ()
-    cancellations: Sequence[Cancellation] = ()
-
-    def __post_init__(self) -> None:
-        Decision.__post_init__(self)
-        runs = sum([ROW_BYTES + len(tick.input) for tick in self.ticks])
-        self.weight = runs + ROW_BYTES * (len(self.firings) + len(self.cancellations))
-
-    def add_to(self, draft: Draft) -> None:
-        draft.firings.extend(self.firings)
-        draft.ticks.extend(self.ticks)
-        draft.cancellations.extend(self.cancellations)
-
-
-@dataclass(slots=True, eq=False)
-class EventEntry(Decision):
-    """The events of triggers, and the rows of triggers that ticked."""
-
-    events: Sequence[NewEvent] = ()
-    turns: Sequence[TriggerRow] = ()
-
-    def __post_init__(self) -> None:
-        Decision.__post_init__(self)
-        runs = sum([ROW_BYTES + len(event.input) for event in self.events])
-        self.weight = runs + ROW_BYTES * len(self.turns)
-
-    def add_to(self, draft: Draft) -> None:
-        draft.events.extend(self.events)
-        draft.turns.extend(self.turns)

@@ -14,7 +14,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from math import inf
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from cloaca_core.engine.record.batching import (
     adds_work,
@@ -31,10 +31,10 @@ from cloaca_core.logs import SafeLogger
 from cloaca_core.values.times.backoff import Backoff
 
 if TYPE_CHECKING:
+    from cloaca_core.engine.record.batching import Rider
     from cloaca_core.engine.record.entries import Decision, Entry
     from cloaca_core.engine.record.start_marks import StartMarks
     from cloaca_core.engine.recover.runner_id import RunnerId
-    from cloaca_core.features.task_logs.log_book import AttemptLines, LogBook
     from cloaca_core.run.rows import AttemptRow
     from cloaca_core.run.watcher import Watcher
     from cloaca_core.store.batch import Batch, Committed
@@ -50,8 +50,20 @@ MARK_DELAY: Final = 0.05
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 1.0
 
-Part: TypeAlias = "tuple[Sequence[Entry], Sequence[AttemptRow], Sequence[AttemptLines]]"
+Part: TypeAlias = "tuple[Sequence[Entry], Sequence[AttemptRow], Sequence[Rider]]"
 """Entries that are committed together, with the start marks and the lines that ride with them."""
+
+
+class Riders(Protocol):
+    """Has rows of a feature that wait for a commit, and asks for one if none comes soon."""
+
+    due: Callable[[], None]
+
+    def take(self) -> Sequence[Rider]:
+        """Take what waits; nearly always nothing."""
+
+    def forget(self) -> None:
+        """Drop what waits: no run is ours any more."""
 
 
 class Journal:
@@ -70,7 +82,7 @@ class Journal:
         store: KernelStore,
         runner_id: RunnerId,
         start_marks: StartMarks,
-        log_book: LogBook | None = None,
+        log_book: Riders | None = None,
         broken: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.failure: Exception | None = None
@@ -83,7 +95,7 @@ class Journal:
         self._bytes = 0
         self._parts: list[Part] = []
         self._refusals: list[tuple[Entry, StoreError]] = []
-        self._lines: Sequence[AttemptLines] = ()
+        self._lines: Sequence[Rider] = ()
         self._is_second_try = False
         self._broken = broken
         self._start_marks = start_marks
@@ -211,7 +223,7 @@ class Journal:
         self,
         entries: Sequence[Entry],
         marks: Sequence[AttemptRow],
-        lines: Sequence[AttemptLines],
+        lines: Sequence[Rider],
     ) -> None:
         """Commit the first part, trying until it works, and tell each entry the outcome."""
         began = asyncio.get_running_loop().time() if self.watchers else 0.0
@@ -289,7 +301,7 @@ class Journal:
         self,
         entries: Sequence[Entry],
         marks: Sequence[AttemptRow],
-        lines: Sequence[AttemptLines],
+        lines: Sequence[Rider],
         error: StoreError,
     ) -> None:
         """Refuse the entries of the first part that would add work; the others stay."""
@@ -311,7 +323,7 @@ class Journal:
         self,
         entries: Sequence[Entry],
         marks: Sequence[AttemptRow],
-        lines: Sequence[AttemptLines],
+        lines: Sequence[Rider],
         error: StoreDataError,
     ) -> None:
         """Find the value that failed the first part by halving; marks and lines do not fail

@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from cloaca_core.engine.record.entries import Draft, Entry
-from cloaca_core.engine.record.weight import attempt_weight, end_weight, follow_up_weight
+from cloaca_core.engine.record.weight import attempt_weight, end_weight
 from cloaca_core.logs import SafeLogger
+from cloaca_core.store.batch import NO_ROWS, weight_of
 from cloaca_core.values.states import RunStatus
 
 if TYPE_CHECKING:
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.errors import StoreError
-    from cloaca_core.features.follow_ups.records import NewFollowUp
-    from cloaca_core.features.waits.wait_rows import WaitRows
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.rows import AttemptRow, Exhausted, Park, RunEnd
-    from cloaca_core.store.batch import Committed
+    from cloaca_core.run.watcher import EndedWait
+    from cloaca_core.store.batch import Committed, Rows
 
 log = SafeLogger("cloaca.engine")
 
@@ -48,24 +48,38 @@ class RunListener(Protocol):
         """The database will not take a value; nothing was written."""
 
 
+class Beside(Protocol):
+    """What a feature writes with an entry of a run."""
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it holds."""
+
+    def add_to(self, draft: Draft) -> None:
+        """Put its rows into a batch."""
+
+    def ended_waits(self, run: ActiveRun, attempts: Sequence[AttemptRow]) -> list[EndedWait]:
+        """The waits that have come to their end by it, with these attempts."""
+
+
 class RunEntry(Entry):
     """All rows count, or none. When they do, the ``ready`` tasks start and the end is told, or
     ``then`` is called instead of both, or with ``park`` the run is given back. With ``exhausted``
-    it is paused, and the ``ready`` tasks wait for its resume. ``follow_ups`` are the runs that
-    follow the end, ``waits`` the rows of waits. The attempts prepared ``ahead`` begin before that;
-    ``flaw`` is the error of their start, if any. ``wish`` is the state to which the run is to be
-    brought, as the commit found it: then nothing starts. ``messages`` is how many were sent to the
-    run by then.
+    it is paused, and the ``ready`` tasks wait for its resume. ``with_end`` are rows of
+    features that count with the end, ``beside`` is what one writes in any case. The attempts
+    prepared ``ahead`` begin before that; ``flaw`` is the error of their start, if any. ``wish`` is
+    the state to which the run is to be brought, as the commit found it: then nothing starts.
+    ``messages`` is how many were sent to the run by then.
     """
 
     __slots__ = (
         "_replacements",
         "ahead",
         "attempts",
+        "beside",
         "end",
         "exhausted",
         "flaw",
-        "follow_ups",
         "landed",
         "listener",
         "messages",
@@ -73,9 +87,9 @@ class RunEntry(Entry):
         "ready",
         "run",
         "then",
-        "waits",
         "weight",
         "wish",
+        "with_end",
     )
 
     is_of_run: bool = True
@@ -91,9 +105,9 @@ class RunEntry(Entry):
         *,
         then: Callable[[], None] | None = None,
         park: Park | None = None,
-        follow_ups: Sequence[NewFollowUp] = (),
+        with_end: Rows = NO_ROWS,
         exhausted: Exhausted | None = None,
-        waits: WaitRows | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self.listener: RunListener = listener
         self.run: ActiveRun = run
@@ -103,9 +117,9 @@ class RunEntry(Entry):
         self.ahead: Sequence[Attempt] = ahead
         self.then: Callable[[], None] | None = then
         self.park: Park | None = park
-        self.follow_ups: Sequence[NewFollowUp] = follow_ups
+        self.with_end: Rows = with_end
         self.exhausted: Exhausted | None = exhausted
-        self.waits: WaitRows | None = waits
+        self.beside: Beside | None = beside
         self.wish: str | None = None
         self.messages: int = 0
         self._replacements = run.plan.contexts.replacements
@@ -116,23 +130,24 @@ class RunEntry(Entry):
             self.weight += attempt_weight(attempt)
         if end is not None:
             self.weight += end_weight(end)
-        for row in follow_ups:
-            self.weight += follow_up_weight(row)
-        if waits is not None:
-            self.weight += waits.weight
+        if with_end:
+            self.weight += weight_of(with_end)
+        if beside is not None:
+            self.weight += beside.weight
 
     def add_to(self, draft: Draft) -> None:
         draft.fences[self.run.id] = self.run.epoch
         draft.attempts.extend(self.attempts)
         if self.end is not None:
             draft.ends.append(self.end)
-            draft.follow_ups.extend(self.follow_ups)
+            if self.with_end:
+                draft.put_all(self.with_end)
         elif self.park is not None:
             draft.parks.append(self.park)
         elif self.exhausted is not None:
             draft.exhausted.append(self.exhausted)
-        if self.waits is not None:
-            self.waits.add_to(draft)
+        if self.beside is not None:
+            self.beside.add_to(draft)
 
     def _begin_ahead(self, committed: Committed) -> None:
         """Let the attempts prepared ahead begin; once, even if a store should call it again."""

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core.engine.record.journal import FIRST_PAUSE, LONGEST_PAUSE
 from cloaca_core.errors import CloacaError, StoreFullError, StoreUnavailableError
 from cloaca_core.logs import SafeLogger
+from cloaca_core.store.batch import NO_ROWS
 from cloaca_core.values.times.backoff import Backoff
 
 if TYPE_CHECKING:
-    from cloaca_core.features.waits.records import NewMessage
     from cloaca_core.run.rows import NewRun
+    from cloaca_core.store.batch import Rows
     from cloaca_core.store.protocol import KernelStore
 
 log = SafeLogger("cloaca.engine")
@@ -38,15 +39,15 @@ class HeldKeys:
         """How many submits wait."""
         return len(self._waiting)
 
-    async def insert(self, row: NewRun, message: NewMessage | None = None) -> str:
-        """Insert the run, with a message to it, once no transaction writes its key; the id of the
+    async def insert(self, row: NewRun, rows: Rows = NO_ROWS) -> str:
+        """Insert the run, with rows of features, once no transaction writes its key; the id of the
         run that stands for it.
         """
         if self._failure is not None:
             raise self._failure
         ids = {"run_id": row.id, "workflow": row.workflow}
         log.info("submit of %s waits: a transaction writes its key", row.workflow, extra=ids)
-        inserting = asyncio.create_task(self._insert(row, message))
+        inserting = asyncio.create_task(self._insert(row, rows))
         self._waiting.add(inserting)
         try:
             return await inserting
@@ -63,12 +64,12 @@ class HeldKeys:
         for each in self._waiting:
             each.cancel()
 
-    async def _insert(self, row: NewRun, message: NewMessage | None) -> str:
+    async def _insert(self, row: NewRun, rows: Rows) -> str:
         """Retry while the database is busy, as the journal does. A second insert is harmless."""
         backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
-                holder = await self._store.insert_when_free(row, message)
+                holder = await self._store.insert_when_free(row, rows)
             except StoreFullError:
                 raise
             except StoreUnavailableError as error:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.engine.submit.start import AT_ONCE
+from cloaca_core.features.waits.records import MESSAGES
+from cloaca_core.store.batch import NO_ROWS
 from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.submit.start import Start
     from cloaca_core.features.waits.records import NewMessage
     from cloaca_core.run.order import Order
+    from cloaca_core.store.batch import Rows
     from cloaca_core.values.payloads.json_values import JsonValue
 
 
@@ -94,6 +97,12 @@ class Request:
     def message_to(self, run_id: str) -> NewMessage | None:
         """The message, to the run that was made."""
         return None if self.message is None else self.message._replace(run_id=run_id)
+
+    def beside(self, run_id: str) -> Rows:
+        """What features write with the run that is made."""
+        if self.message is None:
+            return NO_ROWS
+        return MESSAGES.rows((self.message._replace(run_id=run_id),))
 
     def message_to_earlier(self, run_id: str) -> NewMessage | None:
         """The message, to the run that had the key before. None if a call of a body has made that

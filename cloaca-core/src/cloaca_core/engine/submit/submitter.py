@@ -161,7 +161,7 @@ class Submitter:
         child for which a body of ours waits does not come here (see ``NewRun.may_be_held``).
         """
         (row,) = rows
-        holder = await self.held_keys.insert(row, request.message_to(row.id))
+        holder = await self.held_keys.insert(row, request.beside(row.id))
         self._tell_of_unowned(row)
         new, known = ([row.id], []) if holder == row.id else ([], [holder])
         _tell_of_submission(row.workflow, new, known)
@@ -179,9 +179,7 @@ class Submitter:
         self._capacity.expect(ours)
         failpoints.hit("submit.before_commit")
         submission = _Submission(request, ours, answer, self._capacity, self._begin)
-        message = request.message_to(rows[0].id)
-        messages = () if message is None else (message,)
-        self._journal.add(SubmissionEntry(rows, submission, messages))
+        self._journal.add(SubmissionEntry(rows, submission, request.beside(rows[0].id)))
 
     def _begin(self, request: Request, rows: Sequence[NewRun], committed: Committed) -> None:
         """Begin the runs that we own; the others may be claimed. Runs accepted under an id that

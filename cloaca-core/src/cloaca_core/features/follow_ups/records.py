@@ -1,6 +1,8 @@
 """The rows of runs that follow the ends of others; forms as in ``runs``."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from cloaca_core.store.batch import Kind
 
 
 class NewFollowUp(NamedTuple):
@@ -12,6 +14,10 @@ class NewFollowUp(NamedTuple):
     status: str
     submits: str
     content: str
+
+
+FOLLOW_UPS: Final = Kind[NewFollowUp]("follow_ups", lambda row: len(row.content))
+"""Each is of a run that ends in its batch; its content repeats the error of that end."""
 
 
 class FollowUpRow(NamedTuple):

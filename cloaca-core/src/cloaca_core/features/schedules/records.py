@@ -1,6 +1,8 @@
 """The rows of schedules and their ticks; forms as in ``runs``."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from cloaca_core.store.batch import Kind
 
 
 class ScheduleRow(NamedTuple):
@@ -82,6 +84,12 @@ class Cancellation(NamedTuple):
     error_message: str
     ended_at: int
     children_at: int
+
+
+FIRINGS: Final = Kind[Firing]("firings", adds_work=True)
+"""A batch has one for each schedule of its cancellations, and of its ticks with a generation."""
+TICKS: Final = Kind[NewTick]("ticks", lambda tick: len(tick.input), adds_work=True)
+CANCELLATIONS: Final = Kind[Cancellation]("cancellations")
 
 
 class TickRow(NamedTuple):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cloaca_core.engine.record.entries import Draft
 from cloaca_core.engine.record.run_entry import RunEntry, RunListener
-from cloaca_core.engine.record.weight import memo_weight
+from cloaca_core.features.steps.records import MEMOS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,11 +39,11 @@ class MemoEntry(RunEntry):
         self.memo: MemoRow = memo
         self._tell = tell
         self.landed = self._land
-        self.weight += memo_weight(memo)
+        self.weight += MEMOS.weight((memo,))
 
     def add_to(self, draft: Draft) -> None:
         super().add_to(draft)
-        draft.memos.append(self.memo)
+        draft.put(MEMOS, (self.memo,))
 
     def _land(self, committed: Committed) -> None:
         if self.run.id in committed.current:

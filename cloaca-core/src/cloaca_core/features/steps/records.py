@@ -1,6 +1,8 @@
 """The rows of values that a task's body has obtained, and gets again when it runs again."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from cloaca_core.store.batch import Kind
 
 
 class MemoRow(NamedTuple):
@@ -22,3 +24,7 @@ class MemoRow(NamedTuple):
     value: str
     calls: int
     created_at: int
+
+
+MEMOS: Final = Kind[MemoRow]("memos", lambda memo: len(memo.value))
+"""Fenced."""

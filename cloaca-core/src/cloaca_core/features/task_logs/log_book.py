@@ -13,7 +13,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.features.task_logs.lines import joined
-from cloaca_core.features.task_logs.records import LogChunk, OldChunk, ProgressRow
+from cloaca_core.features.task_logs.records import (
+    LINES,
+    OLD_LINES,
+    PROGRESS,
+    LogChunk,
+    OldChunk,
+    ProgressRow,
+)
 from cloaca_core.features.task_logs.task_log import PART_BYTES, PART_LINES, Numbered, TaskLog, Told
 from cloaca_core.logs import SafeLogger
 from cloaca_core.values.log_levels import is_off, least_number
@@ -24,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.store.batch import Rows
     from cloaca_core.values.payloads.redaction import LineRedact
     from cloaca_core.values.times.clock import Clock
 
@@ -47,6 +55,12 @@ class AttemptLines(NamedTuple):
     chunks: Sequence[LogChunk]
     old: Sequence[OldChunk]
     progress: ProgressRow | None
+
+    @property
+    def rows(self) -> Rows:
+        """The rows, as a batch carries them."""
+        told = () if self.progress is None else (self.progress,)
+        return {**LINES.rows(self.chunks), **OLD_LINES.rows(self.old), **PROGRESS.rows(told)}
 
 
 class LogBook:

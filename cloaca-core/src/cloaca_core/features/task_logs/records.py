@@ -1,6 +1,8 @@
 """The rows of lines that bodies of tasks have logged, and of their progress."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from cloaca_core.store.batch import Kind
 
 
 class LogChunk(NamedTuple):
@@ -40,6 +42,12 @@ class ProgressRow(NamedTuple):
     total: float | None
     detail: str | None
     told_at: int
+
+
+LINES: Final = Kind[LogChunk]("lines")
+OLD_LINES: Final = Kind[OldChunk]("old_lines")
+PROGRESS: Final = Kind[ProgressRow]("progress")
+"""All three are fenced."""
 
 
 class ChunkFilter(NamedTuple):

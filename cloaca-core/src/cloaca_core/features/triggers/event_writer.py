@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.definition.inputs import input_text, items_of
-from cloaca_core.engine.record.entries import EventEntry
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import ContextError
 from cloaca_core.features.triggers.event_context import (
@@ -19,6 +18,7 @@ from cloaca_core.features.triggers.event_context import (
     tick_context,
     tick_key,
 )
+from cloaca_core.features.triggers.event_entry import EventEntry
 from cloaca_core.features.triggers.records import NewEvent, TriggerRow
 from cloaca_core.logs import SafeLogger
 

@@ -1,7 +1,8 @@
 """The rows of event triggers and their events; forms as in ``runs``."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from cloaca_core.store.batch import Kind
 from cloaca_core.values.namespace import short_name
 
 
@@ -55,6 +56,11 @@ class NewEvent(NamedTuple):
     version: str
     input: str
     created_at: int
+
+
+EVENTS: Final = Kind[NewEvent]("events", lambda event: len(event.input), adds_work=True)
+TURNS: Final = Kind[TriggerRow]("turns", adds_work=True)
+"""The triggers whose polls found the events of the batch, or none."""
 
 
 class EventRow(NamedTuple):

@@ -1,6 +1,8 @@
 """The rows of what runs wait for, and of messages to them; forms as in ``runs``."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from cloaca_core.store.batch import Kind
 
 
 class WaitRow(NamedTuple):
@@ -74,6 +76,17 @@ class NewMessage(NamedTuple):
     sent_by: str | None
     sent_at: int
     reason: str | None = None
+
+
+WAITS: Final = Kind[WaitRow]("waits", lambda wait: len(wait.detail))
+TIMEOUTS: Final = Kind[WaitTimeout]("timeouts")
+"""A commit answers with those of which it is decided now, or was, that their time is over."""
+CLOSED: Final = Kind[ClosedWait]("closed")
+"""These three are fenced. In a transaction waits that end come before timeouts, and both before
+new waits.
+"""
+MESSAGES: Final = Kind[NewMessage]("messages", lambda message: len(message.payload))
+"""First messages to new runs of the batch, at most one to each."""
 
 
 class MessageRow(NamedTuple):

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cloaca_core.engine.record.run_entry import RunEntry, RunListener
+from cloaca_core.features.waits.records import TIMEOUTS
 from cloaca_core.features.waits.wait_rows import WaitRows
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ class TimeoutEntry(RunEntry):
         timeout: WaitTimeout,
         decided: Callable[[bool], None],
     ) -> None:
-        super().__init__(listener, run, [], None, waits=WaitRows(timeouts=[timeout]))
+        super().__init__(listener, run, [], None, beside=WaitRows(timeouts=[timeout]))
         self._timeout = timeout
         self._decided = decided
 
     def settled(self, committed: Committed) -> None:
-        self.then = partial(self._decided, self._timeout in committed.timed_out)
+        self.then = partial(self._decided, self._timeout in committed.of(TIMEOUTS))
         super().settled(committed)

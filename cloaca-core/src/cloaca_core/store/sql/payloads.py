@@ -7,19 +7,29 @@ is moved.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol, Self, TypeVar
 
-from cloaca_core.features.schedules.records import NewTick
-from cloaca_core.features.triggers.records import NewEvent
-from cloaca_core.run.rows import NewRun, RunEnd
+from cloaca_core.run.rows import RunEnd
 from cloaca_core.store.sql.base import PayloadQueries
 from cloaca_core.store.sql.dialect import Step
 
 LONGEST_IN_ROW: Final = 4096
 """In characters."""
 
-_Made = TypeVar("_Made", NewRun, NewTick, NewEvent)
+
+class MakesRun(Protocol):
+    """A row that makes a run, or none if the id of that is None."""
+
+    @property
+    def input(self) -> str:
+        """The input of the run, as JSON text."""
+
+    def _replace(self, *, input: str = ...) -> Self:  # noqa: A002 - the field has this name
+        """The row with another input."""
+
+
+M = TypeVar("M", bound=MakesRun)
 
 
 class Payloads:
@@ -32,8 +42,10 @@ class Payloads:
     def __init__(self, queries: PayloadQueries | None) -> None:
         self._queries = queries
 
-    def split_inputs(self, made: Sequence[_Made]) -> tuple[Sequence[_Made], Step | None]:
-        """Split the rows that make runs."""
+    def split_inputs(
+        self, made: Sequence[M], run_id: Callable[[M], str | None]
+    ) -> tuple[Sequence[M], Step | None]:
+        """Split the rows that make runs; ``run_id`` finds the id of the run in a row."""
         if self._queries is None:
             return made, None
         long = [each for each in made if len(each.input) > LONGEST_IN_ROW]
@@ -41,9 +53,9 @@ class Payloads:
             return made, None
         insert = self._queries.insert_input
         bind = insert.binder(("run_id", "content"))
-        rows = [bind((_run_id(each), each.input)) for each in long]
-        moved = set(map(_run_id, long))
-        short = [each._replace(input="") if _run_id(each) in moved else each for each in made]
+        rows = [bind((run_id(each), each.input)) for each in long]
+        moved = set(map(run_id, long))
+        short = [each._replace(input="") if run_id(each) in moved else each for each in made]
         return short, Step(insert, rows=rows)
 
     def split_ends(
@@ -75,7 +87,3 @@ class Payloads:
             return ()
         erase = self._queries.erase_payloads
         return [Step(erase, erase.bind(ids=run_ids, holder=holder))]
-
-
-def _run_id(made: NewRun | NewTick | NewEvent) -> str | None:
-    return made.id if isinstance(made, NewRun) else made.run_id

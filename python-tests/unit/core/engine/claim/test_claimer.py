@@ -30,9 +30,8 @@ from cloaca_core.engine.submit.request import Request
 from cloaca_core.errors import StoreFullError, StoreUnavailableError
 from cloaca_core.features.definitions.recorder import DefinitionRecorder
 from cloaca_core.features.steering.records import Reopening
-from cloaca_core.features.waits.records import NewMessage
 from cloaca_core.run.rows import NewRun, RunRow
-from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows
 from cloaca_core.store.runner_rows import RunnerName, RunnerRow
 from cloaca_core.store.runs import Landed
 from cloaca_testing.conformance.rows import LATER, act, attempt, new_run, record, runner, submit
@@ -74,9 +73,9 @@ class Store(MemoryStore):
         committed = await super().commit(batch._replace(new_runs=rest), landed)
         return committed._replace(held=frozenset(held))
 
-    async def insert_when_free(self, run: NewRun, message: NewMessage | None = None) -> str:
+    async def insert_when_free(self, run: NewRun, rows: Rows = NO_ROWS) -> str:
         await self.free.wait()
-        return await super().insert_when_free(run, message)
+        return await super().insert_when_free(run, rows)
 
     async def beat(
         self,

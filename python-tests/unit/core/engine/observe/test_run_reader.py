@@ -18,13 +18,13 @@ from cloaca_core.features.definitions.recorder import DefinitionRecorder
 from cloaca_core.features.follow_ups.records import NewFollowUp
 from cloaca_core.features.steering.records import NewFork, Reopening
 from cloaca_core.run.rows import RunFilter
-from cloaca_core.store.batch import Batch
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
     WORKFLOW,
     act,
     attempt,
+    batch_with,
     message,
     new_run,
     note,
@@ -140,7 +140,7 @@ async def test_no_body_runs_of_a_run_without_an_owner_and_of_others_it_is_not_kn
 
 async def test_runs_that_follow_one_another_are_told_with_both(desk: Desk) -> None:
     rows = [NewFollowUp("f", "r", 0, "Completed", "public::embedded::alert", "{}")]
-    batch = Batch("r1", [], [], [run_end("r")], {"r": 1}, follow_ups=rows)
+    batch = batch_with("r1", [], [], [run_end("r")], {"r": 1}, follow_ups=rows)
     await desk.store.commit(batch)
 
     first, then = await desk.reader.history("r"), await desk.reader.history("f")

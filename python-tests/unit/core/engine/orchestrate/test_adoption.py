@@ -128,7 +128,7 @@ async def test_one_that_waits_goes_on_with_its_waits_and_messages(
     assert run is not None
     assert run.waits is not None
     assert ([each.row for each in run.waits], run.waits.seen) == ([wait], 5)
-    assert [entry.waits is not None for entry in scene.journal.waiting] == [True] * is_over
+    assert [entry.beside is not None for entry in scene.journal.waiting] == [True] * is_over
 
 
 async def test_one_whose_body_has_left_waits_until_its_wait_is_over(

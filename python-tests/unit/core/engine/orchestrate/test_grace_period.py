@@ -16,10 +16,10 @@ from model.virtual_time import the_loop
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.engine.execute.work import Work
 from cloaca_core.engine.orchestrate.grace_period import NAMED, GracePeriod
-from cloaca_core.engine.record.entries import EventEntry
 from cloaca_core.engine.record.journal import Journal
 from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.features.triggers.event_entry import EventEntry
 
 pytestmark = pytest.mark.virtual_time
 

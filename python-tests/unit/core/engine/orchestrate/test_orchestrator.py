@@ -21,6 +21,7 @@ from cloaca_core.definition.handles.task_handle import TaskHandle
 from cloaca_core.definition.retries.retry_after import RetryAfter
 from cloaca_core.engine.execute.outcome import Raised
 from cloaca_core.engine.orchestrate.launcher import LAUNCHES_PER_PASS
+from cloaca_core.features.follow_ups.records import FOLLOW_UPS
 from cloaca_core.run.life import State
 from cloaca_core.run.reasons import Reason
 from cloaca_core.run.rows import AttemptRow, Exhausted
@@ -204,7 +205,9 @@ async def test_what_follows_an_end_goes_with_it_whatever_the_end() -> None:
     *_, last = [await scene.journal.commit() for _ in "ab"]
 
     assert last.end is not None
-    assert [(row.id, row.run_id, row.status) for row in last.follow_ups] == [("1", "r", "Failed")]
+    assert [(row.id, row.run_id, row.status) for row in last.with_end[FOLLOW_UPS]] == [
+        ("1", "r", "Failed")
+    ]
 
 
 async def test_nothing_is_made_for_a_run_that_nothing_follows(scene: Scene) -> None:
@@ -214,7 +217,7 @@ async def test_nothing_is_made_for_a_run_that_nothing_follows(scene: Scene) -> N
     record = await scene.journal.commit()
 
     assert record.end is not None
-    assert record.follow_ups == ()
+    assert record.with_end == {}
 
 
 async def test_its_size_is_that_of_its_bytes() -> None:

@@ -27,8 +27,11 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
+from cloaca_core.features.schedules.records import FIRINGS, TICKS
+from cloaca_core.features.steps.records import MEMOS
 from cloaca_core.features.task_logs.log_book import AttemptLines
-from cloaca_core.features.task_logs.records import OldChunk
+from cloaca_core.features.task_logs.records import LINES, OLD_LINES, PROGRESS, OldChunk
+from cloaca_core.features.triggers.records import EVENTS, TURNS
 from cloaca_core.run.rows import AttemptRow, Park
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.values.states import TaskStatus
@@ -37,6 +40,7 @@ from cloaca_testing.conformance.rows import (
     attempt,
     chunk,
     firing,
+    memo,
     new_event,
     new_run,
     new_tick,
@@ -135,11 +139,11 @@ def test_lines_are_fenced_by_the_epoch_in_which_they_were_logged() -> None:
     lines = AttemptLines("r", 1, [chunk("r")], [OldChunk("r", 1)], told("r"))
     alone = AttemptLines("s", 4, [chunk("s")], [], None)
 
-    batch = batch_of("me", [Row(attempts=[attempt("r", "a")])], lines=[lines, alone])
+    batch = batch_of("me", [Row(attempts=[attempt("r", "a")])], riders=[lines, alone])
 
     assert batch.fences == {"r": 1, "s": 4}
-    assert (batch.lines, batch.old_lines) == ([chunk("r"), chunk("s")], [OldChunk("r", 1)])
-    assert batch.progress == [told("r")]
+    assert (batch.of(LINES), batch.of(OLD_LINES)) == ([chunk("r"), chunk("s")], [OldChunk("r", 1)])
+    assert batch.of(PROGRESS) == [told("r")]
 
 
 def test_lines_of_an_earlier_epoch_are_left_out() -> None:
@@ -150,7 +154,7 @@ def test_lines_of_an_earlier_epoch_are_left_out() -> None:
     batch = batch_of("me", [], [mark], [late])
 
     assert batch.fences == {"r": 3}
-    assert (batch.lines, batch.old_lines, batch.progress) == ([], [], [])
+    assert batch.rows == {}
 
 
 def test_the_committing_thread_tells_only_entries_that_await_it() -> None:
@@ -185,13 +189,14 @@ def test_only_an_outage_goes_away_soon(error: StoreError, expected: bool) -> Non
     ("rows", "expected"),
     [
         ({"new_runs": [new_run("r")]}, True),
-        ({"firings": [firing()]}, True),
-        ({"ticks": [new_tick("s", "r")]}, True),
-        ({"events": [new_event("r")]}, True),
-        ({"turns": [trigger_row()]}, True),
+        ({"rows": FIRINGS.rows([firing()])}, True),
+        ({"rows": TICKS.rows([new_tick("s", "r")])}, True),
+        ({"rows": EVENTS.rows([new_event("r")])}, True),
+        ({"rows": TURNS.rows([trigger_row()])}, True),
         ({"attempts": [attempt("r")], "fences": {"r": 1}}, False),
         ({"ends": [run_end("r")], "fences": {"r": 1}}, False),
         ({"parks": [Park("r", None, NOW)], "fences": {"r": 1}}, False),
+        ({"rows": MEMOS.rows([memo("r")]), "fences": {"r": 1}}, False),
     ],
 )
 def test_records_about_existing_runs_add_no_work(rows: dict[str, Any], expected: bool) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_core.engine.record.entries import Draft, EventEntry, FiringEntry, SubmissionEntry
-from cloaca_core.engine.record.weight import ROW_BYTES
+from cloaca_core.engine.record.entries import Draft, SubmissionEntry
 from cloaca_core.errors import StoreError, StoreFullError
-from cloaca_core.features.waits.records import NewMessage
-from cloaca_core.store.batch import Committed
+from cloaca_core.features.schedules.firing_entry import FiringEntry
+from cloaca_core.features.schedules.records import FIRINGS
+from cloaca_core.features.triggers.event_entry import EventEntry
+from cloaca_core.features.waits.records import MESSAGES, NewMessage
+from cloaca_core.store.batch import ROW_BYTES, Committed
 from cloaca_core.values.waits import EVENT
 from cloaca_testing.conformance.rows import NOW, firing, new_run
 
@@ -45,12 +47,12 @@ def test_a_submission_adds_its_runs_and_hands_on_what_became_of_them() -> None:
 
 def test_the_messages_of_a_submission_go_with_its_runs_and_weigh_too() -> None:
     message = NewMessage("m", "a", EVENT, "paid", "x" * 50, None, "ann", NOW)
-    entry = SubmissionEntry([new_run("a")._replace(input="{}")], Desk(), [message])
+    entry = SubmissionEntry([new_run("a")._replace(input="{}")], Desk(), MESSAGES.rows([message]))
     draft = Draft()
 
     entry.add_to(draft)
 
-    assert draft.batch("r1").messages == [message]
+    assert draft.batch("r1").of(MESSAGES) == [message]
     assert entry.weight == 2 * ROW_BYTES + 52
 
 
@@ -66,7 +68,7 @@ async def test_a_firing_adds_what_was_decided_and_tells_before_it_is_done() -> N
     entry = FiringEntry(lambda: told.append(entry.done.done()), [firing()])
     draft = Draft()
     entry.add_to(draft)
-    assert (draft.firings, draft.ticks, draft.cancellations) == ([firing()], [], [])
+    assert draft.batch("r1").rows == {FIRINGS: [firing()]}
 
     entry.settled(NOTHING)
 

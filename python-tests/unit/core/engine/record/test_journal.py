@@ -13,9 +13,9 @@ from model.quiet import quiet
 from model.virtual_time import the_loop
 
 from cloaca_core.engine.record import batching, journal as module
-from cloaca_core.engine.record.entries import Draft, Entry, FiringEntry, SubmissionEntry
+from cloaca_core.engine.record.entries import Draft, Entry, SubmissionEntry
 from cloaca_core.engine.record.journal import Journal
-from cloaca_core.engine.record.weight import ROW_BYTES, attempt_weight
+from cloaca_core.engine.record.weight import attempt_weight
 from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import (
@@ -25,11 +25,13 @@ from cloaca_core.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
-from cloaca_core.features.schedules.records import NewTick
+from cloaca_core.features.schedules.firing_entry import FiringEntry
+from cloaca_core.features.schedules.records import FIRINGS, NewTick
 from cloaca_core.features.task_logs.log_book import AttemptLines
+from cloaca_core.features.task_logs.records import LINES, PROGRESS
 from cloaca_core.run.rows import AttemptRow, RunEnd
 from cloaca_core.run.watcher import Recorded, WatchedRun
-from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.batch import ROW_BYTES, Batch, Committed
 from cloaca_core.store.runs import Landed
 from cloaca_core.values.states import TaskStatus
 from cloaca_testing.conformance.rows import (
@@ -70,7 +72,7 @@ class Store(MemoryStore):
         if self.failures:
             raise self.failures.pop(0)
         texts = [*(row.input for row in batch.new_runs), *(row.change for row in batch.attempts)]
-        texts += [row.lines for row in batch.lines]
+        texts += [row.lines for row in batch.of(LINES)]
         if self.bad is not None and self.bad in texts:
             raise StoreDataError("a value cannot be stored")
         return await super().commit(batch, landed)
@@ -425,7 +427,7 @@ class TestLines:
         await desk.journal.drained()
 
         (batch,) = desk.store.batches
-        assert (batch.lines, batch.progress) == ([chunk("other")], [told("other")])
+        assert (batch.of(LINES), batch.of(PROGRESS)) == ([chunk("other")], [told("other")])
         assert batch.fences == {"run": 1, "other": 1}
 
     async def test_they_get_a_commit_of_their_own_when_they_are_due(self, desk: Desk) -> None:
@@ -436,7 +438,7 @@ class TestLines:
         desk.book.due()
         await desk.journal.drained()
 
-        assert [batch.lines for batch in desk.store.batches] == [[chunk("run")]]
+        assert [batch.of(LINES) for batch in desk.store.batches] == [[chunk("run")]]
 
     async def test_nothing_is_written_when_none_is_left(self, desk: Desk) -> None:
         desk.book.due()
@@ -642,7 +644,7 @@ class TestFaults:
 
         (batch,) = idle.store.batches
         assert [row.task_id for row in batch.attempts] == ["a", "b"]
-        assert batch.lines == [chunk("run")]
+        assert batch.of(LINES) == [chunk("run")]
 
     async def test_a_record_of_which_no_row_can_be_made_is_tried_once_more(
         self, idle: Desk
@@ -797,7 +799,7 @@ class TestBounds:
         desk.store.open.set()
         await decided
 
-        written = [(len(batch.attempts), len(batch.firings)) for batch in desk.store.batches]
+        written = [(len(batch.attempts), len(batch.of(FIRINGS))) for batch in desk.store.batches]
         assert written == [(1, 0), (1, 0), (0, 1)]
         assert told.is_set()
 

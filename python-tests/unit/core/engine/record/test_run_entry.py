@@ -10,11 +10,10 @@ from model.runs import active_run, attempt_of, graph_of
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.record.entries import Draft
 from cloaca_core.engine.record.run_entry import RunEntry
-from cloaca_core.engine.record.weight import follow_up_weight, wait_weight
 from cloaca_core.errors import StoreDataError, StoreError
-from cloaca_core.features.follow_ups.records import NewFollowUp
+from cloaca_core.features.follow_ups.records import FOLLOW_UPS, NewFollowUp
 from cloaca_core.features.waits.open_waits import OpenWaits
-from cloaca_core.features.waits.records import WaitRow
+from cloaca_core.features.waits.records import WAITS, WaitRow
 from cloaca_core.features.waits.wait_rows import WaitRows
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.run.rows import RunEnd
@@ -84,11 +83,11 @@ def test_its_rows_count_under_the_epoch_of_the_run(notes: Notes) -> None:
 def test_what_follows_its_end_is_in_the_same_batch_and_counts(notes: Notes) -> None:
     row = NewFollowUp("f", RUN.id, 0, "Completed", "alert", "x" * 100)
     draft = Draft()
-    one = RunEntry(notes, RUN, [], END, follow_ups=[row])
+    one = RunEntry(notes, RUN, [], END, with_end=FOLLOW_UPS.rows([row]))
     one.add_to(draft)
 
-    assert draft.batch("r1").follow_ups == [row]
-    assert one.weight == entry(notes).weight + follow_up_weight(row)
+    assert draft.batch("r1").of(FOLLOW_UPS) == [row]
+    assert one.weight == entry(notes).weight + FOLLOW_UPS.weight([row])
 
 
 def test_it_says_what_became_of_a_run(notes: Notes) -> None:
@@ -153,11 +152,11 @@ def test_a_run_that_waits_is_told_of_its_messages_before_it_goes_on(notes: Notes
 def test_rows_of_waits_are_in_the_same_batch_and_count(notes: Notes) -> None:
     wait = WaitRow("r", "t", EVENT, "go", 0, 1, "", 0, None, "x" * 100)
     draft = Draft()
-    one = RunEntry(notes, RUN, [], None, waits=WaitRows([wait]))
+    one = RunEntry(notes, RUN, [], None, beside=WaitRows([wait]))
     one.add_to(draft)
 
-    assert list(draft.waits.values()) == [wait]
-    assert one.weight == wait_weight(wait)
+    assert draft.batch("r1").of(WAITS) == [wait]
+    assert one.weight == WAITS.weight([wait])
 
 
 def test_nothing_is_let_go_where_nothing_was_got_ready(notes: Notes) -> None:

@@ -62,7 +62,7 @@ def entry(
     end: RunEnd | None = None,
     waits: WaitRows | None = None,
 ) -> RunEntry:
-    return RunEntry(Notes(), run, attempts, end, waits=waits)
+    return RunEntry(Notes(), run, attempts, end, beside=waits)
 
 
 def told(*entries: Entry, wishes: dict[str, str] | None = None, current: str = "r") -> list[object]:

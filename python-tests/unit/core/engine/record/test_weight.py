@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from cloaca_core.engine.record.weight import (
-    ROW_BYTES,
-    attempt_weight,
-    end_weight,
-    follow_up_weight,
-)
-from cloaca_core.features.follow_ups.records import NewFollowUp
+from cloaca_core.engine.record.weight import attempt_weight, end_weight
+from cloaca_core.features.follow_ups.records import FOLLOW_UPS, NewFollowUp
+from cloaca_core.store.batch import ROW_BYTES
 from cloaca_testing.conformance.rows import attempt, run_end
 
 BARE = attempt("run")._replace(change=None)
@@ -44,4 +40,4 @@ def test_an_end_weighs_as_much_as_its_texts() -> None:
 def test_what_follows_an_end_weighs_as_much_as_its_context() -> None:
     row = NewFollowUp("f", "run", 0, "Failed", "alert", "x" * 100)
 
-    assert follow_up_weight(row) == ROW_BYTES + 100
+    assert FOLLOW_UPS.weight([row]) == ROW_BYTES + 100

@@ -18,8 +18,9 @@ from cloaca_core.errors import (
     StoreFullError,
     StoreUnavailableError,
 )
-from cloaca_core.features.waits.records import NewMessage
+from cloaca_core.features.waits.records import MESSAGES, NewMessage
 from cloaca_core.run.rows import NewRun
+from cloaca_core.store.batch import NO_ROWS, Rows
 from cloaca_core.values.waits import EVENT
 from cloaca_testing.conformance.rows import new_run
 
@@ -34,11 +35,11 @@ class Store(MemoryStore):
         self.free = asyncio.Event()
         self.failures: list[StoreError] = []
 
-    async def insert_when_free(self, run: NewRun, message: NewMessage | None = None) -> str:
+    async def insert_when_free(self, run: NewRun, rows: Rows = NO_ROWS) -> str:
         if self.failures:
             raise self.failures.pop(0)
         await self.free.wait()
-        return await super().insert_when_free(run, message)
+        return await super().insert_when_free(run, rows)
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ async def test_its_message_comes_with_it(store: Store) -> None:
     store.free.set()
     message = NewMessage("m", "a", EVENT, "paid", "7", None, "ann", 1)
 
-    await HeldKeys(store).insert(new_run("a", key="k"), message)
+    await HeldKeys(store).insert(new_run("a", key="k"), MESSAGES.rows([message]))
 
     assert [each.payload for each in await store.messages(["a"])] == ["7"]
 

@@ -11,6 +11,7 @@ from cloaca_core.engine.record.entries import Draft
 from cloaca_core.engine.record.run_entry import RunEntry
 from cloaca_core.errors import StoreDataError, StoreError
 from cloaca_core.features.steps.memo_entry import MemoEntry
+from cloaca_core.features.steps.records import MEMOS
 from cloaca_core.features.steps.steps import Answer
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.store.batch import Committed
@@ -58,7 +59,7 @@ def test_it_is_written_with_its_mark_under_the_epoch_of_its_run() -> None:
     Scene().entry.add_to(draft)
 
     batch = draft.batch("r1")
-    assert (batch.memos, batch.attempts, batch.fences) == ([MEMO], [MARK], {"r": RUN.epoch})
+    assert (batch.of(MEMOS), batch.attempts, batch.fences) == ([MEMO], [MARK], {"r": RUN.epoch})
 
 
 def test_a_long_value_weighs_more() -> None:

@@ -15,7 +15,7 @@ from cloaca_core.definition.task import task
 from cloaca_core.definition.triggers.result import TriggerResult
 from cloaca_core.errors import StoreFullError
 from cloaca_core.features.triggers import event_writer
-from cloaca_core.features.triggers.records import TriggerRow
+from cloaca_core.features.triggers.records import EVENTS, TriggerRow
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.runs import Landed
 
@@ -155,7 +155,7 @@ async def test_what_is_fired_after_a_shutdown_began_is_dropped(store: Store, par
 async def test_who_fires_hears_that_no_space_is_left() -> None:
     class Full(Store):
         async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
-            if batch.events:
+            if batch.of(EVENTS):
                 raise StoreFullError("no space")
             return await super().commit(batch, landed)
 

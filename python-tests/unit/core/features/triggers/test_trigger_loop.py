@@ -16,7 +16,7 @@ from unit.triggering import PATIENCE, SECOND, WORKFLOW, Part, Store
 from cloaca_core.definition.triggers.result import TriggerResult
 from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.features.triggers import trigger_loop
-from cloaca_core.features.triggers.records import TriggerRow
+from cloaca_core.features.triggers.records import TURNS, TriggerRow
 from cloaca_core.features.triggers.trigger_loop import LONGEST_SLEEP
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.runs import Landed
@@ -583,7 +583,7 @@ async def test_a_tick_whose_commit_has_an_unknown_outcome_is_fired_once(opened: 
         answer_lost = False
 
         async def commit(self, batch: Batch, landed: Landed | None = None) -> Committed:
-            lost = bool(batch.turns) and not self.answer_lost
+            lost = bool(batch.of(TURNS)) and not self.answer_lost
             committed = await super().commit(batch, None if lost else landed)
             if lost:
                 self.answer_lost = True

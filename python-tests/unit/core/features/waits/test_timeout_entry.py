@@ -9,7 +9,7 @@ from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.record.entries import Draft
 from cloaca_core.engine.record.run_entry import RunEntry
 from cloaca_core.errors import StoreError
-from cloaca_core.features.waits.records import WaitTimeout
+from cloaca_core.features.waits.records import TIMEOUTS, WaitTimeout
 from cloaca_core.features.waits.timeout_entry import TimeoutEntry
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.store.batch import Committed
@@ -28,7 +28,7 @@ class Listener:
         self.entry = TimeoutEntry(self, RUN, TIMEOUT, self.heard.append)
 
     def settle(self, timed_out: frozenset[WaitTimeout]) -> list[object]:
-        ours = Committed(frozenset(), {}, frozenset(["r"]), timed_out=timed_out)
+        ours = Committed(frozenset(), {}, frozenset(["r"]), decided={TIMEOUTS: timed_out})
         self.entry.settled(ours)
         return self.heard
 
@@ -61,7 +61,8 @@ def test_it_asks_under_the_epoch_of_its_run(listener: Listener) -> None:
     draft = Draft()
     listener.entry.add_to(draft)
 
-    assert (draft.timeouts, draft.fences) == ([TIMEOUT], {"r": RUN.epoch})
+    assert draft.fences == {"r": RUN.epoch}
+    assert draft.batch("r1").rows == {TIMEOUTS: [TIMEOUT]}
     assert draft.attempts == []
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from model.by_hand import waits_of
 from model.orchestration import Scene, rows_of
 from model.quiet import quiet
 from model.runs import active_run, cancel, graph_of
@@ -158,16 +159,16 @@ async def desk() -> Desk:
 
 
 def opened_in(entry: RunEntry) -> Sequence[WaitRow]:
-    return () if entry.waits is None else entry.waits.opened
+    return waits_of(entry).opened
 
 
 def closed_in(entry: RunEntry) -> list[int | None]:
     """The messages by which waits are closed."""
-    return [] if entry.waits is None else [each.message for each in entry.waits.closed]
+    return [each.message for each in waits_of(entry).closed]
 
 
 def memos_in(entry: RunEntry) -> list[str]:
-    return [] if entry.waits is None else [each.value for each in entry.waits.memos]
+    return [each.value for each in waits_of(entry).memos]
 
 
 def change_in(entry: RunEntry) -> str | None:
@@ -201,7 +202,7 @@ class TestNodes:
         entry = await desk.commit()
 
         assert rows_of(entry) == [("nap", 1, "Completed")]
-        assert entry.waits is None
+        assert entry.beside is None
         assert entry.end is not None
 
     async def test_one_whose_instant_is_missing_fails(self, desk: Desk) -> None:
@@ -221,8 +222,7 @@ class TestNodes:
 
         assert rows_of(entry) == [("go", 1, "Completed")]
         assert change_in(entry) == '{"set":{"go":{"a":1}},"removed":[]}'
-        assert entry.waits is not None
-        assert entry.waits.closed == [ClosedWait("r", "go", EVENT, "go", 0, 1)]
+        assert waits_of(entry).closed == [ClosedWait("r", "go", EVENT, "go", 0, 1)]
         assert entry.end is not None
 
     async def test_a_message_that_the_opening_finds_is_read_before_time_is_looked_at(
@@ -250,8 +250,7 @@ class TestNodes:
         await desk.pass_time(61)
         timeout, end = await desk.commit_all()
 
-        assert timeout.waits is not None
-        assert [each.seen for each in timeout.waits.timeouts] == [0]
+        assert [each.seen for each in waits_of(timeout).timeouts] == [0]
         assert (change_in(end), closed_in(end)) == ('{"set":{"go":"late"},"removed":[]}', [None])
 
     async def test_a_message_that_only_the_table_knows_wins_against_time(self, desk: Desk) -> None:

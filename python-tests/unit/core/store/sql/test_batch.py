@@ -7,17 +7,21 @@ from __future__ import annotations
 import pytest
 from tables import each_row
 
+from cloaca_core.assembly.sql_store import COMMIT_PARTS
 from cloaca_core.features.follow_ups.records import NewFollowUp
 from cloaca_core.features.schedules.records import Cancellation
+from cloaca_core.features.steps.records import MEMOS
+from cloaca_core.features.waits.records import MESSAGES, WAITS
 from cloaca_core.run.rows import NewRun, Park
 from cloaca_core.store.batch import Batch
 from cloaca_core.store.sql.base import load_queries
-from cloaca_core.store.sql.batch import BatchSteps, committed
+from cloaca_core.store.sql.batch import BatchSteps
 from cloaca_sqlite.driver import WORDING
 from cloaca_testing.conformance.rows import (
     NOW,
     WORKFLOW,
     attempt,
+    batch_with,
     closed,
     firing,
     memo,
@@ -34,7 +38,7 @@ from cloaca_testing.conformance.rows import (
 
 @pytest.fixture(scope="module")
 def steps() -> BatchSteps:
-    return BatchSteps(load_queries("cloaca_sqlite", WORDING), tuple)
+    return BatchSteps(load_queries("cloaca_sqlite", WORDING), tuple, COMMIT_PARTS)
 
 
 _SKIPPED = new_tick("s", "b")._replace(run_id=None)
@@ -62,15 +66,15 @@ _CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW, NOW)
         (Batch("r1", [], [attempt("a")], [], {"a": 1}), ["fence_runs", "record_attempt"]),
         (Batch("r1", [], [], [run_end("a")], {"a": 1}), ["fence_runs", "end_run"]),
         (
-            Batch("r1", [], [attempt("a")], [run_end("a")], {"a": 1}, memos=[memo("a")]),
+            batch_with("r1", [], [attempt("a")], [run_end("a")], {"a": 1}, memos=[memo("a")]),
             ["fence_runs", "record_attempt", "record_memo", "end_run"],
         ),
         (
-            Batch("r1", [new_run("a", owner=None)], [], [], {}, messages=[message("m")]),
+            batch_with("r1", [new_run("a", owner=None)], [], [], {}, messages=[message("m")]),
             ["insert_plain_run", "insert_first_message", "count_first_message"],
         ),
         (
-            Batch(
+            batch_with(
                 "r1",
                 [],
                 [attempt("a")],
@@ -87,27 +91,29 @@ _CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW, NOW)
             ],
         ),
         (
-            Batch("r1", [], [], [], {"a": 1}, closed=[closed(wait("a"))]),
+            batch_with("r1", [], [], [], {"a": 1}, closed=[closed(wait("a"))]),
             ["fence_runs", "close_wait"],
         ),
         (
-            Batch("r1", [], [], [run_end("a")], {"a": 1}, follow_ups=[_FOLLOW_UP]),
+            batch_with("r1", [], [], [run_end("a")], {"a": 1}, follow_ups=[_FOLLOW_UP]),
             ["fence_runs", "end_run", "insert_follow_up"],
         ),
         (
-            Batch("r1", [], [], [], {}, [firing("s")], [new_tick("s", "a")]),
+            batch_with("r1", [], [], [], {}, [firing("s")], [new_tick("s", "a")]),
             ["lock_schedules", "insert_tick", "insert_tick_run", "advance_schedule"],
         ),
         (
-            Batch("r1", [], [], [], {}, [firing("s")], [_SKIPPED]),
+            batch_with("r1", [], [], [], {}, [firing("s")], [_SKIPPED]),
             ["lock_schedules", "insert_tick", "advance_schedule"],
         ),
         (
-            Batch("r1", [], [], [], {}, [firing("s")], [new_tick("s", "b")._replace(behind="a")]),
+            batch_with(
+                "r1", [], [], [], {}, [firing("s")], [new_tick("s", "b")._replace(behind="a")]
+            ),
             ["lock_schedules", "insert_tick", "insert_tick_run", "advance_schedule", "start_next"],
         ),
         (
-            Batch("r1", [], [], [], {}, ticks=[new_tick("s", "a")._replace(generation=None)]),
+            batch_with("r1", [], [], [], {}, ticks=[new_tick("s", "a")._replace(generation=None)]),
             [
                 *("lock_schedules", "insert_tick", "take_dropped_tick", "insert_tick_run"),
                 "outdate_schedule",
@@ -118,22 +124,24 @@ _CANCELLED = Cancellation("a", "s", NOW, "b", "made way", NOW, NOW)
             ["lock_schedules", "fence_runs", "end_run", "start_next"],
         ),
         (
-            Batch("r1", [], [], [], {"c": 1}, [firing("s")], [new_tick("s", "b")], [_CANCELLED]),
+            batch_with(
+                "r1", [], [], [], {"c": 1}, [firing("s")], [new_tick("s", "b")], [_CANCELLED]
+            ),
             [
                 *("lock_schedules", "lock_runs", "insert_tick", "insert_tick_run"),
                 *("advance_schedule", "fence_runs", "cancel_run", "follow_ends"),
             ],
         ),
         (
-            Batch("r1", [], [], [], {}, [firing("s", lost=3)]),
+            batch_with("r1", [], [], [], {}, [firing("s", lost=3)]),
             ["lock_schedules", "insert_lost", "advance_schedule"],
         ),
         (
-            Batch("r1", [], [], [], {}, events=[new_event("a"), new_event("b")]),
+            batch_with("r1", [], [], [], {}, events=[new_event("a"), new_event("b")]),
             ["lock_triggers", *["insert_event", "insert_event_run"] * 2],
         ),
         (
-            Batch("r1", [], [], [], {}, turns=[trigger_row()]),
+            batch_with("r1", [], [], [], {}, turns=[trigger_row()]),
             ["lock_triggers", "take_poll"],
         ),
         (
@@ -153,7 +161,7 @@ def test_what_follows_runs_that_make_way_is_asked_for_by_the_instants_of_their_e
 ) -> None:
     later = [_CANCELLED._replace(id=run, ended_at=NOW + 1) for run in "cd"]
     ways = [later[0], _CANCELLED, later[1]]
-    batch = Batch("r1", [], [], [], {}, [firing("s")], [], ways)
+    batch = batch_with("r1", [], [], [], {}, [firing("s")], [], ways)
 
     found = [
         dict(zip(step.statement.parameters, step.params, strict=False))
@@ -191,7 +199,7 @@ def test_who_asked_for_a_run_costs_others_nothing(steps: BatchSteps) -> None:
 
 
 def test_a_message_comes_with_a_run_by_itself(steps: BatchSteps) -> None:
-    found = steps.of_one(new_run("a", key="k"), message("m")).values()
+    found = steps.of_one(new_run("a", key="k"), MESSAGES.rows([message("m")])).values()
 
     assert [step.statement.name for step in found] == [
         "insert_unowned_run",
@@ -205,8 +213,11 @@ def test_a_message_comes_with_a_run_by_itself(steps: BatchSteps) -> None:
     ("name", "batch"),
     [
         # the memo of the latest attempt
-        ("memos", _NONE._replace(memos=[memo("a", attempt=2), memo("a"), memo("a", "tax")])),
-        ("waits", _NONE._replace(waits=[wait("a"), wait("a", attempt=2), wait("b")])),
+        (
+            "memos",
+            _NONE._replace(rows=MEMOS.rows([memo("a", attempt=2), memo("a"), memo("a", "tax")])),
+        ),
+        ("waits", _NONE._replace(rows=WAITS.rows([wait("a"), wait("a", attempt=2), wait("b")]))),
     ],
 )
 def test_of_several_rows_with_one_key_one_is_written(
@@ -223,31 +234,33 @@ def test_an_attempt_of_a_run_without_a_fence_is_a_mistake_of_the_caller(steps: B
         steps.of(Batch("r1", [], [attempt("a")], [], {}))
 
 
-def test_a_run_counts_as_ours_under_the_epoch_that_was_meant() -> None:
+def test_a_run_counts_as_ours_under_the_epoch_that_was_meant(steps: BatchSteps) -> None:
     batch = Batch("r1", [], [attempt("a"), attempt("b")], [], {"a": 1, "b": 1, "c": 1})
 
     answers = {"fence": [("a", 1, None, 0, 0), ("b", 2, None, 0, 0)]}
 
-    assert committed(batch, answers).current == {"a"}
+    assert steps.committed(batch, answers).current == {"a"}
 
 
-def test_a_new_run_is_told_who_has_its_key() -> None:
+def test_a_new_run_is_told_who_has_its_key(steps: BatchSteps) -> None:
     first, again, other = new_run("a", key="k"), new_run("b", key="l"), new_run("c")
     batch = Batch("r1", [first, again, other], [], [], {})
     holders = [(first.workflow, "k", "a"), (again.workflow, "l", "earlier")]
 
-    answer = committed(batch, {"owned": [("a",)], "keys": holders})
+    answer = steps.committed(batch, {"owned": [("a",)], "keys": holders})
 
     assert answer.existing == {"b": "earlier"}
     assert answer.owned == {"a"}
 
 
-def test_a_new_run_whose_key_no_run_has_was_held_back() -> None:
+def test_a_new_run_whose_key_no_run_has_was_held_back(steps: BatchSteps) -> None:
     runs = [new_run("a", key="k"), new_run("b", key="l"), new_run("c"), new_run("d", key="l")]
     batch = Batch("r1", runs, [], [], {})
 
-    answer = committed(batch, {"owned": [("a",), ("c",)], "keys": [(WORKFLOW, "k", "a")]})
+    answer = steps.committed(batch, {"owned": [("a",), ("c",)], "keys": [(WORKFLOW, "k", "a")]})
 
     assert answer.held == {"b", "d"}
     assert answer.existing == {}
-    assert committed(batch._replace(new_runs=[runs[2]]), {"owned": [("c",)]}).held == frozenset()
+    assert (
+        steps.committed(batch._replace(new_runs=[runs[2]]), {"owned": [("c",)]}).held == frozenset()
+    )

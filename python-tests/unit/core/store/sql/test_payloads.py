@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import pytest
 
 from cloaca_core.store.sql.base import load_queries
@@ -20,7 +22,7 @@ def payloads() -> Payloads:
 def test_a_long_input_is_written_beside_and_a_short_one_in_the_row(payloads: Payloads) -> None:
     runs = [new_run("a")._replace(input=SHORT), new_run("b")._replace(input=LONG)]
 
-    in_row, beside = payloads.split_inputs(runs)
+    in_row, beside = payloads.split_inputs(runs, attrgetter("id"))
 
     assert in_row == [runs[0], runs[1]._replace(input="")]
     assert beside is not None
@@ -32,8 +34,8 @@ def test_inputs_of_ticks_and_events_go_to_their_runs(payloads: Payloads) -> None
     tick = new_tick("s", "a")._replace(input=LONG)
     event = new_event("b")._replace(input=LONG)
 
-    ticks, of_ticks = payloads.split_inputs([tick])
-    events, of_events = payloads.split_inputs([event])
+    ticks, of_ticks = payloads.split_inputs([tick], attrgetter("run_id"))
+    events, of_events = payloads.split_inputs([event], attrgetter("run_id"))
 
     assert (ticks, events) == ([tick._replace(input="")], [event._replace(input="")])
     assert of_ticks is not None
@@ -66,7 +68,7 @@ def test_an_end_that_has_not_changed_the_input_has_no_payload(payloads: Payloads
 def test_short_payloads_are_no_step_more(payloads: Payloads) -> None:
     runs, ends = [new_run("a")._replace(input=SHORT)], [run_end("a", final_context=SHORT)]
 
-    assert payloads.split_inputs(runs) == (runs, None)
+    assert payloads.split_inputs(runs, attrgetter("id")) == (runs, None)
     assert payloads.split_ends(ends, "r1", {"a": 1}) == (ends, None)
 
 
@@ -74,6 +76,6 @@ def test_a_database_that_keeps_long_values_apart_itself_gets_whole_rows() -> Non
     payloads = Payloads(load_queries("cloaca_postgres", WORDING).payloads)
     runs, ends = [new_run("a")._replace(input=LONG)], [run_end("a", final_context=LONG)]
 
-    assert payloads.split_inputs(runs) == (runs, None)
+    assert payloads.split_inputs(runs, attrgetter("id")) == (runs, None)
     assert payloads.split_ends(ends, "r1", {"a": 1}) == (ends, None)
     assert payloads.copy_input("b", "a") == ()

@@ -1,0 +1,85 @@
+"""What waits write with a batch: waits that open and end, and the first messages of new runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from cloaca_core.features.waits.records import (
+    CLOSED,
+    MESSAGES,
+    TIMEOUTS,
+    WAITS,
+    ClosedWait,
+    NewMessage,
+    WaitRow,
+    WaitTimeout,
+)
+from cloaca_core.store.batch import NONE_DECIDED, Batch, Decided
+from cloaca_core.store.sql.commit_part import (
+    GUARD,
+    Array,
+    CommitPart,
+    Steps,
+    guarded,
+    last_of_each,
+)
+from cloaca_core.store.sql.dialect import Step
+
+if TYPE_CHECKING:
+    from cloaca_core.store.sql.base import Queries
+    from cloaca_core.store.sql.queries import Row
+
+_SEEN: Final = WaitTimeout._fields.index("seen")
+_KEY: Final = WaitRow._fields.index("number") + 1
+
+
+class WaitCommit(CommitPart):
+    """Whether a wait is over is decided by the table, which knows of all messages."""
+
+    def __init__(self, queries: Queries, array: Array) -> None:
+        super().__init__(queries, array)
+        q = queries.waits
+        self._wait_row = q.record_wait.binder(WaitRow._fields + GUARD)
+        self._timeout_row = q.time_out_wait.binder(WaitTimeout._fields + GUARD)
+        self._taken_row = q.take_message.binder(ClosedWait._fields + GUARD)
+        self._closed_row = q.close_wait.binder(ClosedWait._fields + GUARD)
+        self._message_row = q.insert_first_message.binder(NewMessage._fields)
+        self._first_row = q.count_first_message.binder(NewMessage._fields)
+
+    def begin(self, batch: Batch) -> Steps:
+        q, messages = self._queries.waits, batch.of(MESSAGES)
+        if not messages:
+            return {}
+        return {
+            "messages": Step(q.insert_first_message, rows=list(map(self._message_row, messages))),
+            "counts": Step(q.count_first_message, rows=list(map(self._first_row, messages))),
+        }
+
+    def fence(self, batch: Batch) -> Steps:
+        """Waits that end come before timeouts, and both before new waits."""
+        q, closed, timeouts = self._queries.waits, batch.of(CLOSED), batch.of(TIMEOUTS)
+        steps: Steps = {}
+        if taken := [each for each in closed if each.message is not None]:
+            steps["taken"] = Step(q.take_message, rows=guarded(batch, taken, self._taken_row))
+        if closed:
+            steps["closed"] = Step(q.close_wait, rows=guarded(batch, closed, self._closed_row))
+        if timeouts:
+            rows = guarded(batch, timeouts, self._timeout_row)
+            steps["timeouts"] = Step(q.time_out_wait, rows=rows)
+            ids = self._array(sorted({each.run_id for each in timeouts}))
+            steps["timed_out"] = Step(q.list_timed_out, q.list_timed_out.bind(ids=ids))
+        if waits := batch.of(WAITS):
+            rows = guarded(batch, last_of_each(waits, _KEY), self._wait_row)
+            steps["waits"] = Step(q.record_wait, rows=rows)
+        return steps
+
+    def answer(
+        self, batch: Batch, answers: Mapping[str, Sequence[Row]], current: Collection[str]
+    ) -> Decided:
+        """The timeouts that were decided, now or before."""
+        if not (timeouts := batch.of(TIMEOUTS)):
+            return NONE_DECIDED
+        over = set(answers.get("timed_out", ()))
+        found = [each for each in timeouts if each.run_id in current and each[:_SEEN] in over]
+        return {TIMEOUTS: frozenset(found)} if found else NONE_DECIDED
