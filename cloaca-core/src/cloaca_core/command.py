@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
+from cloaca_core.distributions import require
 from cloaca_core.errors import MissingExtraError
-from cloaca_core.parts import require
 
 
 def main() -> None:

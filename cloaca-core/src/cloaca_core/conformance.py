@@ -1,6 +1,6 @@
 """The door to the tests that each backend must pass, which are in ``cloaca-testing``."""
 
-from cloaca_core.parts import require
+from cloaca_core.distributions import require
 
 require("cloaca_testing", "cloaca_core.conformance", extra="testing")
 

@@ -57,6 +57,7 @@ from cloaca_core.definition.task import (
 from cloaca_core.definition.workflow import (
     Workflow as Workflow,
 )
+from cloaca_core.distributions import is_installed as _is_installed, require as _require
 from cloaca_core.errors import (
     AlreadyDecidedError as AlreadyDecidedError,
     AmbiguousBackendError as AmbiguousBackendError,
@@ -121,7 +122,6 @@ from cloaca_core.errors import (
     WorkflowNotFoundError as WorkflowNotFoundError,
     WorkflowValidationError as WorkflowValidationError,
 )
-from cloaca_core.parts import is_there as _is_there, require as _require
 from cloaca_core.store.backends import (
     BackendInfo as BackendInfo,
     available_backends as available_backends,
@@ -532,7 +532,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
             return _import_module(f"cloaca.{name}")
         if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        if name in _OF_TOOLS and not _is_there("cloaca_tools"):
+        if name in _OF_TOOLS and not _is_installed("cloaca_tools"):
             return _what_to_install(name)
         found = globals()[name] = getattr(_import_module(_LATER[name]), name)
         return found

@@ -1,5 +1,5 @@
 """Says what to install when ``cloaca-tools`` is missing; imported before it."""
 
-from cloaca_core.parts import require
+from cloaca_core.distributions import require
 
 require("cloaca_tools", "cloaca.databases", extra="cli")

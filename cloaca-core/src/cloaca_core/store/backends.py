@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from cloaca_core._version import __version__
+from cloaca_core.distributions import version_of
 from cloaca_core.errors import (
     AmbiguousBackendError,
     BackendError,
@@ -25,7 +26,6 @@ from cloaca_core.errors import (
     BackendVersionError,
     ConfigTypeError,
 )
-from cloaca_core.parts import version_of
 from cloaca_core.store.urls import may_have_scheme, scheme_of
 
 if TYPE_CHECKING:

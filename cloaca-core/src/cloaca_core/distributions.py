@@ -29,7 +29,7 @@ def version_of(package: str) -> str | None:
     return str(getattr(module, "__version__", "unknown"))
 
 
-def is_there(package: str) -> bool:
+def is_installed(package: str) -> bool:
     """Whether the package is installed in the core's version."""
     return version_of(package) == __version__
 

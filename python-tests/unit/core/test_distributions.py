@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cloaca_core import parts
+from cloaca_core import distributions
 from cloaca_core._version import __version__
 from cloaca_core.errors import MissingExtraError
 
@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def refusal() -> MissingExtraError:
     with pytest.raises(MissingExtraError) as caught:
-        parts.require(PART, "cloaca.part", extra="part")
+        distributions.require(PART, "cloaca.part", extra="part")
     assert (caught.value.extra, caught.value.package) == ("part", PART)
     return caught.value
 
@@ -34,15 +34,15 @@ def refusal() -> MissingExtraError:
 def test_a_part_of_the_same_version_is_there(folder: Path) -> None:
     (folder / "_version.py").write_text(f"__version__ = {__version__!r}")
 
-    assert parts.version_of(PART) == __version__
-    assert parts.is_there(PART)
-    parts.require(PART, "cloaca.part", extra="part")
+    assert distributions.version_of(PART) == __version__
+    assert distributions.is_installed(PART)
+    distributions.require(PART, "cloaca.part", extra="part")
     assert PART not in sys.modules
 
 
 def test_one_that_is_not_installed_is_named_with_its_command() -> None:
-    assert parts.version_of(PART) is None
-    assert not parts.is_there(PART)
+    assert distributions.version_of(PART) is None
+    assert not distributions.is_installed(PART)
     assert str(refusal()) == (
         f'cloaca.part needs the package {PART}: pip install "cloaca[part]=={__version__}"'
     )
@@ -57,7 +57,7 @@ def test_a_folder_that_outlives_its_package_is_none(folder: Path) -> None:
 def test_one_of_another_version_is_named_with_both_versions(folder: Path) -> None:
     (folder / "_version.py").write_text("__version__ = '0.9.0'")
 
-    assert not parts.is_there(PART)
+    assert not distributions.is_installed(PART)
     assert str(refusal()) == (
         f"Version mismatch detected! cloaca-core is {__version__}, {PART} is 0.9.0. "
         f'Reinstall them together: pip install "cloaca[part]=={__version__}"'
