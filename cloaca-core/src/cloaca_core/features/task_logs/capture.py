@@ -44,7 +44,8 @@ CURRENT: Final[ContextVar[Sink | None]] = ContextVar("cloaca_task_log", default=
 """The sink of the body that runs in this thread or coroutine."""
 
 _Method: TypeAlias = Callable[..., Any]
-_WRAPPED: Final = ("isEnabledFor", "callHandlers", "log", "info", "debug")
+WRAPPED: Final = ("isEnabledFor", "callHandlers", "log", "info", "debug")
+"""The methods of ``Logger`` that are wrapped."""
 _record_factory: Final = logging.getLogRecordFactory
 _PLAIN_RECORD: Final = logging.LogRecord
 _PLAIN_LOGGER: Final = logging.Logger
@@ -59,7 +60,7 @@ class _Wrappers:
 
     def __init__(self) -> None:
         self.is_active: bool = True
-        enabled, called, log, info, debug = (getattr(logging.Logger, name) for name in _WRAPPED)
+        enabled, called, log, info, debug = (getattr(logging.Logger, name) for name in WRAPPED)
         self._wrapped: tuple[_Method, ...] = (enabled, called, log, info, debug)
         self._wrappers: tuple[_Method, ...] = (
             self._around_is_enabled_for(enabled),
@@ -68,7 +69,7 @@ class _Wrappers:
             self._in_place_of(info, logging.INFO, enabled),
             self._in_place_of(debug, logging.DEBUG, enabled),
         )
-        for name, wrapper in zip(_WRAPPED, self._wrappers, strict=True):
+        for name, wrapper in zip(WRAPPED, self._wrappers, strict=True):
             setattr(logging.Logger, name, wrapper)
 
     def _around_is_enabled_for(self, is_enabled_for: _Method) -> _Method:
@@ -159,7 +160,7 @@ class _Wrappers:
     def remove(self) -> None:
         """Put the methods back, unless the program has replaced them since."""
         self.is_active = False
-        for name, wrapper, method in zip(_WRAPPED, self._wrappers, self._wrapped, strict=True):
+        for name, wrapper, method in zip(WRAPPED, self._wrappers, self._wrapped, strict=True):
             if getattr(logging.Logger, name) is wrapper:
                 setattr(logging.Logger, name, method)
 
@@ -206,7 +207,7 @@ def _is_for_us(logger: logging.Logger, level: int) -> bool:
     return True
 
 
-class _Capture:
+class Capture:
     """Counts who needs the wrappers: runners, and bodies in workers."""
 
     def __init__(self) -> None:
@@ -228,7 +229,7 @@ class _Capture:
                 self._wrappers = None
 
 
-_CAPTURE: Final = _Capture()
+_CAPTURE: Final = Capture()
 
 
 def begin() -> None:

@@ -10,12 +10,20 @@ import logging
 import logging.config
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from cloaca_core.features.task_logs import capture
 from cloaca_core.logs import SafeLogger
+
+
+def _methods() -> dict[str, Any]:
+    return {name: getattr(logging.Logger, name) for name in capture.WRAPPED}
+
+
+PLAIN: Final = _methods()
+"""Those of ``logging``: this module is imported before any test opens a runner."""
 
 
 class Notes:
@@ -66,12 +74,17 @@ def root() -> Iterator[logging.Logger]:
 
 
 @pytest.fixture
-def captured() -> Iterator[None]:
-    before = _methods()
-    capture.begin()
-    yield
-    capture.end()
-    assert _methods() == before
+def captured(monkeypatch: pytest.MonkeyPatch) -> Iterator[capture.Capture]:
+    """A capture of these tests alone, of which one user has begun. A runner of another test may
+    still be closing in this process: its wrappers are set aside.
+    """
+    for name, method in PLAIN.items():
+        monkeypatch.setattr(logging.Logger, name, method)
+    captured = capture.Capture()
+    captured.begin()
+    yield captured
+    captured.end()
+    assert _methods() == PLAIN
 
 
 @pytest.fixture
@@ -338,32 +351,24 @@ class TestTheProgram:
         assert notes.messages == []
 
 
-def _methods() -> list[object]:
-    names = ("isEnabledFor", "callHandlers", "log", "info", "debug")
-    return [getattr(logging.Logger, name) for name in names]
-
-
 class TestWrapping:
-    def test_the_methods_are_back_when_nobody_needs_them(self) -> None:
-        capture.end()
-        before = _methods()
-        capture.begin()
-        capture.begin()
-        assert logging.Logger.callHandlers is not before[1]
-        capture.end()
-        assert logging.Logger.callHandlers is not before[1]
-        capture.end()
+    def test_the_methods_are_back_when_nobody_needs_them(self, captured: capture.Capture) -> None:
+        captured.begin()
+        assert _methods().items().isdisjoint(PLAIN.items())
+        captured.end()
+        assert _methods().items().isdisjoint(PLAIN.items())
+        captured.end()
 
-        assert _methods() == before
-        assert logging.Logger.callHandlers.__module__ == "logging"
-        capture.begin()
+        assert _methods() == PLAIN
+        assert {each.__module__ for each in PLAIN.values()} == {"logging"}
+        captured.begin()
 
     def test_a_wrapper_that_the_program_puts_around_ours_stays(
-        self, logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
+        self,
+        logger: logging.Logger,
+        captured: capture.Capture,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        capture.end()
-        plain = logging.Logger.callHandlers
-        capture.begin()
         inner, passed, notes = logging.Logger.callHandlers, [], Notes()
 
         def around(self: logging.Logger, record: logging.LogRecord) -> None:
@@ -371,18 +376,17 @@ class TestWrapping:
             inner(self, record)
 
         monkeypatch.setattr(logging.Logger, "callHandlers", around)
-        capture.end()
+        captured.end()
         assert logging.Logger.callHandlers is around
         in_body(notes, lambda: logger.warning("a"))
-        capture.begin()
+        captured.begin()
         in_body(notes, lambda: logger.warning("b"))
 
         assert passed == ["a", "b"]
         assert notes.messages == ["app.part: b"]
-        capture.end()
-        monkeypatch.undo()
-        logging.Logger.callHandlers = plain  # type: ignore[method-assign] # as before the test
-        capture.begin()
+        captured.end()
+        monkeypatch.setattr(logging.Logger, "callHandlers", PLAIN["callHandlers"])
+        captured.begin()
 
 
 class Where(logging.Handler):
@@ -415,23 +419,26 @@ class TestRecordsThatNobodySees:
         assert notes.without_record == 2
 
     def test_a_method_that_the_program_has_replaced_before_is_called(
-        self, logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
+        self,
+        logger: logging.Logger,
+        captured: capture.Capture,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        capture.end()
+        captured.end()
         plain, notes = logging.Logger.info, Notes()
 
         def shouting(self: logging.Logger, msg: object, *args: object, **options: Any) -> None:
             plain(self, f"{msg}!", *args, **options)
 
         monkeypatch.setattr(logging.Logger, "info", shouting)
-        capture.begin()
+        captured.begin()
 
         in_body(notes, lambda: logger.info("a"))
 
         assert notes.messages == ["app.part: a!"]
-        capture.end()
-        monkeypatch.undo()
-        capture.begin()
+        captured.end()
+        monkeypatch.setattr(logging.Logger, "info", plain)
+        captured.begin()
 
     def test_a_level_that_is_no_number_is_refused_as_ever(self, logger: logging.Logger) -> None:
         with pytest.raises(TypeError, match="level must be an integer"):
