@@ -7,6 +7,7 @@ one part tells others is in ``subjects``. Attributes never change.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cloaca_core.engine.claim.asking import Asking
@@ -40,13 +41,16 @@ from cloaca_core.engine.submit.run_rows import RunRows
 from cloaca_core.engine.submit.submitter import Submitter
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.definitions.recorder import DefinitionRecorder
+from cloaca_core.features.reruns.past import read_reruns
 from cloaca_core.features.schedules.schedule_loop import ScheduleLoop
+from cloaca_core.features.steering.past import read_replacements
 from cloaca_core.features.task_logs.log_book import LogBook
 from cloaca_core.features.task_logs.run_logs import RunLogs
 from cloaca_core.features.triggers.trigger_loop import TriggerLoop
 from cloaca_core.features.unserved.watch import UnservedWatch
 from cloaca_core.features.upkeep.pruner import Pruner
 from cloaca_core.features.upkeep.sweeps import Sweeps
+from cloaca_core.features.waits.past import read_waits
 from cloaca_core.store.runner_rows import RunnerRow, Sharing
 from cloaca_core.values.ids import RunIds
 from cloaca_core.values.times.retention import DAY_US, UsualDays
@@ -181,9 +185,10 @@ class Claims:
             self.share,
             base.registry,
             adoption,
+            [partial(read, store) for read in (read_reruns, read_replacements, read_waits)],
             Orphans(store, base.journal, runner_id, base.runs.ids, subjects),
             self.unserved,
-            VersionCheck(store, base.registry, runner_id),
+            VersionCheck(store, base.registry, runner_id, definitions),
             steering.children.stop_strays,
             clock,
             self.asking.claimed,
@@ -225,6 +230,7 @@ class Submission:
             self.run_rows,
             orchestration.adoption,
             steering.loop.heed,
+            steering.children.keys,
             base.subjects,
             alone=base.alone,
         )

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cloaca_core.engine.execute.slot_queue import AGED_SHARE
 from cloaca_core.engine.orchestrate.adoption import NO_PAST, PastRows
 from cloaca_core.engine.runtime import failpoints
-from cloaca_core.values.states import TaskStatus
+from cloaca_core.run.rows import RunRow
 
 if TYPE_CHECKING:
-    from cloaca_core.assembly.store import Store
     from cloaca_core.definition.registry import Registry
     from cloaca_core.engine.claim.fair_share import FairShare
     from cloaca_core.engine.claim.orphans import Orphans
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.orchestrate.capacity import Capacity
     from cloaca_core.engine.recover.lease import Lease
     from cloaca_core.engine.subjects import Subjects
-    from cloaca_core.run.rows import RunRow
+    from cloaca_core.store.protocol import KernelStore
     from cloaca_core.values.times.clock import Clock
 
 CLAIM_SHARE: Final = 4
@@ -37,22 +36,26 @@ STILL_COMING: Final = 60.0
 """Seconds after which a claim that was sent can no longer be granted: no network and no server
 timeout lets a transaction wait so long.
 """
-_OPEN: Final = (TaskStatus.WAITING, TaskStatus.RUNNING)
+
+ReadPast: TypeAlias = Callable[[Sequence[RunRow], Mapping[str, PastRows]], Awaitable[None]]
+"""Adds what a feature has recorded of runs that had an owner before, whose attempts are known."""
 
 
 class Claimer:
     """Belongs to the engine's loop. ``patience`` is how many seconds a claim waits for a good
-    number of places once one is free. ``looked`` is called with how many runs a claim has found.
+    number of places once one is free. ``past`` are the features that read with a claimed run.
+    ``looked`` is called with how many runs a claim has found.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: KernelStore,
         lease: Lease,
         capacity: Capacity,
         share: FairShare,
         registry: Registry,
         adoption: Adoption,
+        past: Sequence[ReadPast],
         orphans: Orphans,
         unserved: UnservedRuns,
         versions: VersionCheck,
@@ -67,6 +70,7 @@ class Claimer:
         self._share = share
         self._registry = registry
         self._adoption = adoption
+        self._past_of_features = past
         self._orphans = orphans
         self._unserved = unserved
         self._versions = versions
@@ -224,23 +228,13 @@ class Claimer:
 
     async def _past(self, rows: Sequence[RunRow]) -> dict[str, PastRows]:
         """The records of those of these runs that had an owner before."""
-        before = [row.id for row in rows if row.epoch > 1]
-        past = {run_id: PastRows([], [], [], [], [], []) for run_id in before}
+        before = [row for row in rows if row.epoch > 1]
+        past = {row.id: PastRows([], [], [], [], [], []) for row in before}
         if before:
-            for attempt in await self._store.load_attempts(before):
+            for attempt in await self._store.load_attempts(list(past)):
                 past[attempt.run_id].attempts.append(attempt)
-            for fork in await self._store.forks(before):
-                past[fork.run_id].forks.append(fork)
-            for replacement in await self._store.replacements(before):
-                past[replacement.run_id].replacements.append(replacement)
-        if waiting := [run_id for run_id, rows in past.items() if _may_wait(rows)]:
-            for wait in await self._store.waits(waiting):
-                past[wait.run_id].waits.append(wait)
-            for message in await self._store.messages(waiting):
-                past[message.run_id].messages.append(message)
-        if again := [row.id for row in rows if row.round > 1]:
-            for restart in await self._store.restarts(again):
-                past[restart.run_id].restarts.append(restart)
+            for read in self._past_of_features:
+                await read(before, past)
         return past
 
     def _resume(self, claimed: Checked, past: PastRows) -> bool:
@@ -250,11 +244,6 @@ class Claimer:
             return False
         self._adoption.resume(workflow, claimed.row, past, claimed.refusal)
         return True
-
-
-def _may_wait(past: PastRows) -> bool:
-    """Whether a task of the run may have open waits; so may one whose body was begun again."""
-    return any(attempt.status in _OPEN for attempt in past.attempts)
 
 
 def _turn(row: RunRow) -> tuple[int, int]:

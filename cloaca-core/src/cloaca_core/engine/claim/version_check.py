@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from cloaca_core.definition.recorded import RecordedWorkflow
 from cloaca_core.definition.version_change import (
     Fingerprints,
     VersionChange,
@@ -22,11 +21,11 @@ from cloaca_core.run.reasons import Reason, version_changed
 from cloaca_core.run.restore import has_begun
 
 if TYPE_CHECKING:
-    from cloaca_core.assembly.store import Store
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.engine.recover.runner_id import RunnerId
     from cloaca_core.run.rows import AttemptRow, RunRow
+    from cloaca_core.store.protocol import KernelStore
 
 
 class EarlierVersions(Protocol):
@@ -34,22 +33,6 @@ class EarlierVersions(Protocol):
 
     async def fingerprints(self, workflow: str, version: str) -> Fingerprints | None:
         """The fingerprints of the tasks of a version; None when they are not known."""
-
-
-class RecordedVersions:
-    """The records of earlier versions that runners have made, each read once."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._known: dict[tuple[str, str], Fingerprints | None] = {}
-
-    async def fingerprints(self, workflow: str, version: str) -> Fingerprints | None:
-        """As in ``EarlierVersions``."""
-        key = (workflow, version)
-        if key not in self._known:
-            row = await self._store.get_definition(workflow, version)
-            self._known[key] = None if row is None else RecordedWorkflow.read(row).fingerprints
-        return self._known[key]
 
 
 class Checked(NamedTuple):
@@ -66,15 +49,15 @@ class VersionCheck:
 
     def __init__(
         self,
-        store: Store,
+        store: KernelStore,
         registry: Registry,
         runner_id: RunnerId,
-        earlier: EarlierVersions | None = None,
+        earlier: EarlierVersions,
     ) -> None:
         self._store = store
         self._registry = registry
         self._runner_id = runner_id
-        self._earlier: EarlierVersions = RecordedVersions(store) if earlier is None else earlier
+        self._earlier = earlier
 
     async def of(self, rows: Sequence[RunRow], past: Mapping[str, PastRows]) -> list[Checked]:
         """The runs as they go on; nearly all as they are, without a statement."""

@@ -32,8 +32,8 @@ from cloaca_core.values.waits import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Protocol
 
-    from cloaca_core.assembly.store import Store
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.engine.execute.attempt import Attempt, TaskLogs
     from cloaca_core.engine.execute.executor import Executor
@@ -42,12 +42,18 @@ if TYPE_CHECKING:
     from cloaca_core.engine.orchestrate.capacity import Capacity
     from cloaca_core.engine.orchestrate.run_facts import RunFacts
     from cloaca_core.engine.record.journal import Journal
+    from cloaca_core.features.steps.part import MemoStore
+    from cloaca_core.features.waits.part import WaitStore
     from cloaca_core.features.waits.records import ClosedWait
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.deadline import Deadline
     from cloaca_core.run.replacements import Keys
     from cloaca_core.run.rows import AttemptRow
     from cloaca_core.values.times.clock import Clock
+
+    class BodyStore(MemoStore, WaitStore, Protocol):
+        """What the waits and steps of bodies are read from."""
+
 
 log = SafeLogger("cloaca.engine")
 
@@ -68,7 +74,7 @@ class Control:
         capacity: Capacity,
         clock: Clock,
         facts: RunFacts,
-        store: Store,
+        store: BodyStore,
         new_id: Callable[[], str],
         logs: TaskLogs,
         *,

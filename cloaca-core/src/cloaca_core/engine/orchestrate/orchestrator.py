@@ -38,13 +38,13 @@ from cloaca_core.values.text import storable_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cloaca_core.assembly.store import Store
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.engine.execute.attempt import Attempt, TaskLogs
     from cloaca_core.engine.execute.executor import Executor
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core.engine.orchestrate.attempts import Attempts
     from cloaca_core.engine.orchestrate.capacity import Capacity
+    from cloaca_core.engine.orchestrate.control import BodyStore
     from cloaca_core.engine.record.journal import Journal
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.features.steps.memos import BodyCall
@@ -74,7 +74,7 @@ class Orchestrator:
         capacity: Capacity,
         clock: Clock,
         subjects: Subjects,
-        store: Store,
+        store: BodyStore,
         new_id: Callable[[], str],
         logs: TaskLogs,
         *,

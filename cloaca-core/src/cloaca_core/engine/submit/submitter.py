@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Container, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -31,7 +31,6 @@ from cloaca_core.values.states import RunStatus
 from cloaca_core.values.times.backoff import Backoff
 
 if TYPE_CHECKING:
-    from cloaca_core.assembly.store import Store
     from cloaca_core.engine.orchestrate.adoption import Adoption
     from cloaca_core.engine.orchestrate.capacity import Capacity
     from cloaca_core.engine.record.journal import Journal
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.submit.run_rows import RunRows
     from cloaca_core.run.rows import NewRun
     from cloaca_core.store.batch import Committed
+    from cloaca_core.store.protocol import KernelStore
 
 log = SafeLogger("cloaca.engine")
 
@@ -62,19 +62,20 @@ class Answer(Protocol):
 
 
 class Submitter:
-    """Belongs to the engine's loop. ``heed`` acts on what is asked of our runs. An engine that owns
-    no runs has no ``lease``.
+    """Belongs to the engine's loop. ``heed`` acts on what is asked of our runs, and ``child_keys``
+    finds the idempotency keys of a run's children. An engine that owns no runs has no ``lease``.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: KernelStore,
         journal: Journal,
         lease: Lease | None,
         capacity: Capacity,
         rows: RunRows,
         adoption: Adoption,
         heed: Callable[[], Awaitable[None]],
+        child_keys: Callable[[str], Awaitable[Container[str | None]]],
         subjects: Subjects,
         alone: bool = False,
     ) -> None:
@@ -87,6 +88,7 @@ class Submitter:
         self._rows = rows
         self._adoption = adoption
         self._heed = heed
+        self._child_keys = child_keys
         self._subjects = subjects
 
     async def submit(self, request: Request) -> list[str]:
@@ -121,8 +123,7 @@ class Submitter:
 
     async def _latest(self, request: Request, parent_id: str) -> Request:
         """The request for the latest run that this call of a body has submitted."""
-        children = await self._store.children([parent_id])
-        taken = {child.idempotency_key for child in children}
+        taken = await self._child_keys(parent_id)
         keys = [key for key in (request.idempotency_key, *request.further_keys) if key in taken]
         return replace(request, idempotency_key=keys[-1], further_keys=()) if keys else request
 

@@ -18,6 +18,7 @@ from cloaca_core.values.times.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
     from cloaca_core.definition.registry import Registry
+    from cloaca_core.definition.version_change import Fingerprints
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.engine.submit.request import Request
     from cloaca_core.features.definitions.part import DefinitionStore
@@ -123,6 +124,11 @@ class RecordedDefinitions:
         near = nearest_name(name, dict.fromkeys(known))
         hint = f" (did you mean {near!r}?)" if near else ""
         return f"{hint}; no runner has recorded it in this database"
+
+    async def fingerprints(self, workflow: str, version: str) -> Fingerprints | None:
+        """The fingerprints of the tasks of a version; None when no runner has recorded it."""
+        known = await self.version(workflow, version)
+        return None if known is None else known.fingerprints
 
     async def version(
         self, workflow: str, version: str, store: DefinitionStore | None = None

@@ -99,6 +99,10 @@ class Children:
             stopped.update(run_ids)
         return stopped
 
+    async def keys(self, parent_id: str) -> set[str | None]:
+        """The idempotency keys of the runs that this one has submitted."""
+        return {child.idempotency_key for child in await self._store.children([parent_id])}
+
 
 def _by_parent(found: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
     """The children of each parent."""

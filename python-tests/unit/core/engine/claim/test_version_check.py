@@ -14,9 +14,10 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.version_change import Fingerprints, VersionChange, fingerprints
 from cloaca_core.definition.workflow import Workflow
-from cloaca_core.engine.claim.version_check import Checked, RecordedVersions, VersionCheck
+from cloaca_core.engine.claim.version_check import Checked, VersionCheck
 from cloaca_core.engine.orchestrate.adoption import NO_PAST, PastRows
 from cloaca_core.engine.recover.runner_id import RunnerId
+from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.run.reasons import version_changed
 from cloaca_core.run.restore import has_begun
 from cloaca_core.run.rows import AttemptRow, RunRow
@@ -115,22 +116,20 @@ async def test_what_was_recorded_of_the_earlier_version_names_them_all() -> None
     assert scene.earlier.asked == [(scene.workflow.namespace, EARLIER)]
 
 
-async def test_without_more_it_asks_what_runners_have_recorded(scene: Scene) -> None:
-    """Once for each version."""
+async def test_what_runners_have_recorded_of_it_counts(scene: Scene) -> None:
     with WorkflowBuilder("orders", registry=Registry()) as builder:
         task(id="a")(nothing)
         task(id="gone")(nothing)
     names = (scene.workflow.namespace, EARLIER, "orders")
     row = DefinitionRow(*names, content(builder.workflow), NOW)
     await scene.store.record_definitions([row], [])
-    recorded = RecordedVersions(scene.store)
+    recorded = RecordedDefinitions(scene.store, scene.registry)
 
     known = await recorded.fingerprints(scene.workflow.namespace, EARLIER)
 
     assert known == fingerprints(builder.workflow)
-    assert await recorded.fingerprints(scene.workflow.namespace, EARLIER) is known
     assert await recorded.fingerprints(scene.workflow.namespace, "another") is None
-    check = VersionCheck(scene.store, scene.registry, RunnerId("r1"))
+    check = VersionCheck(scene.store, scene.registry, RunnerId("r1"), recorded)
     (checked,) = await check.of([await scene.run()], {"r": BEGUN})
     assert checked.refusal is not None
     assert checked.refusal.tasks == ("gone", "b")

@@ -115,6 +115,7 @@ class Desk:
             RunRows(self.runs, RunIds(clock), clock),
             cast(Any, self),  # its adoption
             self._heed,
+            self._child_keys,
             subjects,
         )
         with WorkflowBuilder("w", registry=Registry()) as builder:
@@ -145,6 +146,9 @@ class Desk:
         await submit(self.store, new_run("r", owner="me"), runner_id="me")
         self.runs.add(run)
         return attempt_of(run)
+
+    async def _child_keys(self, parent_id: str) -> set[str | None]:
+        return {child.idempotency_key for child in await self.store.children([parent_id])}
 
     def owners(self) -> list[str | None]:
         return [run.owner for _, run in sorted(self.store.runs.items())]
