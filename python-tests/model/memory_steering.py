@@ -875,6 +875,17 @@ class MemorySteering(MemoryMemos, MemoryTaskLogs, MemoryWaits):
                 found.append(Stray(run.id, parent.id, parent.steer_reason or ""))
         return found
 
+    async def paused_strays(self, run_ids: Collection[str]) -> list[Stray]:
+        found = []
+        for run in self._in_order(run_ids):
+            parent, marks = self.runs.get(run.parent_id or ""), self.marks_of(run)
+            if parent is None:
+                continue
+            pause_id = None if marks.detached else self.marks_of(parent).pause_id
+            if marks.paused_at is not None or pause_id not in (None, marks.paused_with):
+                found.append(Stray(run.id, parent.id, parent.steer_reason or ""))
+        return found
+
     def parent_of(self, parent_id: str | None, *, detached: bool) -> RunRow | None:
         """The run with which a run is steered that has this parent."""
         return None if parent_id is None or detached else self.runs.get(parent_id)

@@ -566,6 +566,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
             self.model.children_out_of_step(parents, limit),
             self.store.children_out_of_step(parents, limit),
         )
+        self.same(self.model.paused_strays(parents), self.store.paused_strays(parents))
         self.same(self.model.forget_children(parents), self.store.forget_children(parents))
 
     @rule(parent=RUNS, children=SOME_RUNS, number=ACTS)

@@ -321,6 +321,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "children_under_way": {"ids": ["parent"], "limit": LIMIT},
     "list_children": {"ids": ["few", "none"]},
     "list_strays": {"ids": [*_MINE, "l00000001"]},
+    "list_paused_strays": {"ids": [*_MINE, "l00000001"]},
     "forget_children": {"ids": [*_ENDED, "c00000001"]},
     "list_acts": _ACTS,
     "list_asked_acts": _ACTS,
@@ -529,7 +530,7 @@ _READ = frozenset(
         *("triggers_named", "list_triggers", "known_events", "list_events"),
         *("newest_definitions", "definitions_named", "get_definition"),
         *("next_due_run", "list_strays", "list_wishes", "next_steered", "list_pauses_over"),
-        "list_not_begun",
+        *("list_not_begun", "list_paused_strays"),
         *(
             "parents_to_follow",
             "children_under_way",

@@ -259,6 +259,7 @@ _VALUES: dict[str, dict[str, object]] = {
     "descendants_under_way": {"ids": ["c00000001"], "limit": LIMIT},
     "descendants_out_of_step": {"ids": ["c00000001"], "limit": LIMIT},
     "list_strays": {"ids": [*_OWNED, "l00000001"]},
+    "list_paused_strays": {"ids": [*_OWNED, "l00000001"]},
     "forget_children": {"ids": [*_ENDED, "c00000001"]},
     "list_acts": _ACTS,
     "list_asked_acts": _ACTS,

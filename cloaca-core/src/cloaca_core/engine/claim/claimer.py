@@ -59,7 +59,7 @@ class Claimer:
         orphans: Orphans,
         unserved: UnservedRuns,
         versions: VersionCheck,
-        stop_strays: Callable[[Mapping[str, str]], Awaitable[set[str]]],
+        stop_strays: Callable[[Collection[str]], Awaitable[set[str]]],
         clock: Clock,
         looked: Callable[[int], None],
         subjects: Subjects,
@@ -198,13 +198,13 @@ class Claimer:
         of which no task has begun: else an earlier owner has looked. One that was begun again by
         itself goes on.
         """
-        new = {
-            row.id: row.parent_id
+        new = [
+            row.id
             for row in self._claimed
             if row.parent_id is not None
             and row.round == 1
             and not past.get(row.id, NO_PAST).attempts
-        }
+        ]
         if new and (strays := await self._stop_strays(new)):
             self._drop(strays)
 

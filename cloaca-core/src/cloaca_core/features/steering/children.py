@@ -13,11 +13,12 @@ from cloaca_core.features.steering.acts import RUNS_PER_ACT
 from cloaca_core.features.steering.records import Parent
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.features.steering.acts import Acts
     from cloaca_core.features.steering.part import SteeringStore
+    from cloaca_core.features.steering.records import Act, Stray
     from cloaca_core.features.steering.unseen_ends import UnseenEnds
 
 
@@ -78,30 +79,29 @@ class Children:
         while parents := await self._store.ended_parents(run_ids):
             await self.follow(parents)
 
-    async def stop_strays(self, parents: Mapping[str, str]) -> set[str]:
-        """Cancel or pause those of these runs whose parent is being cancelled with its children, or
-        was, or is paused with them; returns them. They were added by transactions that look at no
-        parent. ``parents`` has the parent of each run.
+    async def stop_strays(self, run_ids: Collection[str]) -> set[str]:
+        """Cancel or pause those of these claimed children whose parent is being cancelled with its
+        children, or was, or is paused with them. They were added by transactions that look at no
+        parent. Returns them, and those that were paused since their claim.
         """
-        strays = await self._store.strays(list(parents))
+        strays = await self._store.strays(run_ids)
         for stray in strays:
-            parent_id = stray.parent_id
-            act = self._acts.of_parent(Parent(parent_id, stray.because, None))
+            act, parent_id = self._act_on(stray), stray.parent_id
             await self._store.cancel([stray.id], act, act.now, children=True, parent_id=parent_id)
         stopped = {stray.id for stray in strays}
-        found = await self._store.children_out_of_step(sorted({*parents.values()}), RUNS_PER_ACT)
-        late = [(above, run_id) for above, run_id in found if run_id in parents.keys() - stopped]
-        for parent_id, run_ids in _by_parent(late).items():
-            parent = await self._store.get_run(parent_id)
-            because = "" if parent is None else parent.steer_reason or ""
-            act = self._acts.of_parent(Parent(parent_id, because, None))
-            await self._store.bring_into_step(parent_id, run_ids, act)
-            stopped.update(run_ids)
+        for stray in await self._store.paused_strays(run_ids):
+            if stray.id not in stopped:
+                act = self._act_on(stray)
+                await self._store.bring_into_step(stray.parent_id, [stray.id], act)
+                stopped.add(stray.id)
         return stopped
 
     async def keys(self, parent_id: str) -> set[str | None]:
         """The idempotency keys of the runs that this one has submitted."""
         return {child.idempotency_key for child in await self._store.children([parent_id])}
+
+    def _act_on(self, stray: Stray) -> Act:
+        return self._acts.of_parent(Parent(stray.parent_id, stray.because, None))
 
 
 def _by_parent(found: Sequence[tuple[str, str]]) -> dict[str, list[str]]:

@@ -28,6 +28,12 @@ class ChildStore(KernelStore, Protocol):
         not to be, it may be a run above that. Only reads.
         """
 
+    async def paused_strays(self, run_ids: Collection[str]) -> list[Stray]:
+        """Those of these runs, by their ids, that have a parent and are paused; and those, without
+        detached ones, whose parent is paused with its children and to which this pause has not
+        come yet. Only reads.
+        """
+
     async def ended_parents(self, run_ids: Collection[str]) -> list[Parent]:
         """Those of these runs that have ended and whose children are still to be cancelled, by
         their ids. Only reads.

@@ -21,6 +21,11 @@ class SqlChildren(SqlPart):
         rows = await self._read(self._queries.children.list_strays, ids=ids)
         return list(map(Stray._make, rows))
 
+    async def paused_strays(self, run_ids: Collection[str]) -> list[Stray]:
+        ids = self._dialect.array(run_ids)
+        rows = await self._read(self._queries.children.list_paused_strays, ids=ids)
+        return list(map(Stray._make, rows))
+
     async def ended_parents(self, run_ids: Collection[str]) -> list[Parent]:
         ids = self._dialect.array(run_ids)
         rows = await self._read(self._queries.children.list_ended_parents, ids=ids)

@@ -42,7 +42,9 @@ class Parent(NamedTuple):
 
 
 class Stray(NamedTuple):
-    """A run whose parent is being cancelled with its children, or was, ``because`` of this."""
+    """A claimed run that must not begin: its parent is being cancelled with its children, or was,
+    or is paused with them, ``because`` of this.
+    """
 
     id: str
     parent_id: str

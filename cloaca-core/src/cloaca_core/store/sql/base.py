@@ -188,6 +188,7 @@ class ChildQueries(Statements):
 
     list_children: Statement
     list_strays: Statement
+    list_paused_strays: Statement
     list_ended_parents: Statement
     parents_to_follow: Statement
     children_under_way: Statement

@@ -41,6 +41,19 @@ WHERE parent.id = lineage.above AND parent.cancels_children IS NOT NULL
 ORDER BY lineage.id;
 
 
+-- name: list_paused_strays
+-- Those of these runs that are paused, and those to which the pause of their parent has still to come,
+-- with its id and why it is paused.
+SELECT child.id, parent.id AS parent_id, coalesce(parent.steer_reason, '') AS because
+FROM cloaca_run AS child CROSS JOIN cloaca_run AS parent
+WHERE child.id IN :ids AND parent.id = child.parent_id
+    AND (
+        child.paused_at IS NOT NULL
+        OR (child.detached = 0 AND coalesce(child.paused_with, '') <> parent.pause_id)
+    )
+ORDER BY child.id;
+
+
 -- name: list_ended_parents
 -- Those of these runs that have ended and whose children are still to be cancelled.
 SELECT id, coalesce(steer_reason, '') AS because, children_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloaca_core.assembly.store import Store
-from cloaca_core.features.steering.records import Parent, Reopening
+from cloaca_core.features.steering.records import Parent, Reopening, Stray
 from cloaca_core.run.rows import NewRun
 from cloaca_core.values.states import RunStatus, TaskStatus
 from cloaca_testing.conformance.rows import (
@@ -109,6 +109,25 @@ class PausedChildrenConformance:
         assert await _statuses(store, "c-p", "c-q", "later") == 3 * [PENDING]
         await store.resume(["p", "q"], act("y"))
         assert await _told(store) == []
+
+    async def test_who_was_claimed_is_a_stray_whether_the_pause_has_come_to_it_or_not(
+        self, store: Store
+    ) -> None:
+        await store.register(runner("r1"))
+        await submit(store, new_run("p"), new_run("q"), new_run("own", parent="q"))
+        await store.pause(["p"], act("u"), None, children=True)
+        for run_id in ("late", "met", "resumed", "detached"):
+            run = new_run(run_id, parent="p", key=run_id, owner=None, detached=run_id == "detached")
+            assert await store.insert_when_free(run) == run_id
+        await store.bring_into_step("p", ["met", "resumed"], act("v"))
+        await store.resume(["resumed"], act("w"))
+        mine = ["detached", "late", "met", "none", "own", "p", "resumed"]
+
+        strays = [Stray("late", "p", "told to"), Stray("met", "p", "told to")]
+        assert await store.paused_strays(mine) == strays
+        await store.pause(["own", "detached"], act("x"), None, children=False)
+        strays = [Stray("detached", "p", "told to"), *strays, Stray("own", "q", "")]
+        assert await store.paused_strays(mine) == strays
 
     async def test_children_are_paused_until_the_same_instant(self, store: Store) -> None:
         await store.register(runner("r1"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from model.steering_desk import SteeringDesk
 
-from cloaca_testing.conformance.rows import new_run, record, run_end, submit
+from cloaca_testing.conformance.rows import WORKFLOW, new_run, record, run_end, submit
 
 pytestmark = pytest.mark.virtual_time
 
@@ -60,9 +60,27 @@ async def test_those_that_come_late_are_stopped_before_they_begin(desk: Steering
     for of in "pcq":
         await desk.store.insert_when_free(new_run(f"{of}-late", parent=of, key=of, owner=None))
 
-    stopped = await desk.steering.children.stop_strays({f"{of}-late": of for of in "pcq"})
+    stopped = await desk.steering.children.stop_strays([f"{of}-late" for of in "pcq"])
 
     assert stopped == {"p-late", "c-late"}
     rows = [desk.store.runs[f"{of}-late"] for of in "pcq"]
     assert [row.status for row in rows] == ["Paused", "Cancelled", "Pending"]
     assert (rows[0].steer_reason or "").endswith("a reason (with its parent, run p)")
+
+
+async def test_so_is_one_that_its_parents_pause_reaches_between_its_claim_and_that_look(
+    desk: SteeringDesk,
+) -> None:
+    await desk.in_table("p")
+    await desk.pause("p")
+    await desk.store.insert_when_free(new_run("late", parent="p", key="k", owner=None))
+    assert await desk.store.claim("r1", [WORKFLOW], 9, desk.store.now_is)
+    while await desk.look() == 0.0:
+        pass
+    assert desk.store.runs["late"].owner == "r1"
+
+    stopped = await desk.steering.children.stop_strays(["late"])
+
+    assert stopped == {"late"}
+    assert desk.store.runs["late"].status == "Paused"
+    assert [row.kind for row in await desk.store.acts("late", 9)] == ["pause"]
