@@ -7,7 +7,7 @@ drives it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,7 +22,7 @@ from cloaca_testing.driver import DrivenLoop, EngineKilled
 
 if TYPE_CHECKING:
     from cloaca_core.definition.triggers.definition import Trigger
-    from cloaca_core.features.executors.supply import Supply
+    from cloaca_core.engine.execute.executor import Pools
     from cloaca_testing.driver import Driver, Happened
 
 
@@ -87,7 +87,7 @@ class _Calls(LoopCoroutines):
 
 
 class DrivenExecutor(Executor):
-    """Bodies by way of the driver of its loop."""
+    """Bodies by way of the driver of its loop, whatever executor they name."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class DrivenExecutor(Executor):
         async_slots: int,
         loop: asyncio.AbstractEventLoop,
         broken: Callable[[str], None] = lambda _: None,
-        _: Sequence[Supply] = (),
+        _: Pools | None = None,
     ) -> None:
         super().__init__(thread_slots, async_slots, loop, broken)
         assert isinstance(loop, DrivenLoop)
@@ -103,13 +103,6 @@ class DrivenExecutor(Executor):
         self._calls = _Calls(thread_slots, driver)
         self._coroutines = coroutines = _Coroutines(async_slots, driver)
         driver.has_coroutines = lambda: bool(coroutines.running)
-
-    def pool(self, name: str) -> None:
-        """None: all bodies run here, whatever executor they name."""
-
-    def lacks(self, _: str) -> bool:
-        """Lack none: see ``pool``."""
-        return False
 
     def submit(self, work: Work) -> None:
         self._stand_in(work)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.registry import Registry
     from cloaca_core.engine.claim.claimer import Claimer
     from cloaca_core.engine.execute.attempt import Attempt, AttemptWork
+    from cloaca_core.engine.execute.usage import SlotUse
     from cloaca_core.engine.observe.recent_runs import Ended, RecentRuns
     from cloaca_core.engine.observe.run_reader import RunReader
     from cloaca_core.engine.observe.watchers import Watchers
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.steering.steering import Steering
     from cloaca_core.features.task_logs.run_logs import RunLogs
     from cloaca_core.features.telemetry.run_metrics import RunMetrics
-    from cloaca_core.features.telemetry.sample import Sample, SlotUse
+    from cloaca_core.features.telemetry.sample import Sample
     from cloaca_core.features.triggers.trigger_loop import TriggerLoop
     from cloaca_core.features.upkeep.pruner import Pruner
     from cloaca_core.features.upkeep.sweeps import Sweeps

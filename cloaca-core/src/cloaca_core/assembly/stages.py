@@ -41,6 +41,7 @@ from cloaca_core.engine.submit.run_rows import RunRows
 from cloaca_core.engine.submit.submitter import Submitter
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.definitions.recorder import DefinitionRecorder
+from cloaca_core.features.executors.lazy_pools import LazyPools
 from cloaca_core.features.reruns.past import read_reruns
 from cloaca_core.features.schedules.schedule_loop import ScheduleLoop
 from cloaca_core.features.steering.past import read_replacements
@@ -98,7 +99,8 @@ class Base:
         self.liveness = Liveness(store, self.identity)
         self.runner_id = RunnerId(config.runner_id or self.ids.next())
         slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
-        self.executor = executor(*slots, asyncio.get_running_loop(), part_died, supplies)
+        loop = asyncio.get_running_loop()
+        self.executor = executor(*slots, loop, part_died, LazyPools(supplies, loop))
         self.start_marks = StartMarks(self.executor)
         self.runs = ActiveRuns()
         self.capacity = Capacity(config.max_active_runs, self.runs)

@@ -14,7 +14,7 @@ from cloaca_core.values.text import checked_text
 if TYPE_CHECKING:
     from cloaca_core.assembly.engine import Engine
     from cloaca_core.engine.calls.operation import Caller
-    from cloaca_core.features.telemetry.sample import SlotUse
+    from cloaca_core.engine.execute.usage import SlotUse
 
 
 class Health(NamedTuple):

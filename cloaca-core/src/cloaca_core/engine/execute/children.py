@@ -1,7 +1,5 @@
-"""Submits the runs that a body asks for through its handle.
-
-The façade of the program does it, by the calls that the program makes itself; the engine only says
-for which attempt.
+"""Knows who submits the runs that bodies ask for: the façade of the program, by the calls that the
+program makes itself. The engine only says for which attempt.
 """
 
 from __future__ import annotations
@@ -10,7 +8,6 @@ import concurrent.futures
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cloaca_core.errors import RunnerUsageError
-from cloaca_core.features.steps.steps import AttemptSteps
 
 if TYPE_CHECKING:
     from cloaca_core.definition.submission import Submission, Submissions
@@ -52,29 +49,3 @@ class Children:
 
 
 NO_CHILDREN: Final = Children()
-
-
-class AttemptChildren(AttemptSteps):
-    """The runs that one attempt submits."""
-
-    _children: Children
-
-    def submit(self, asked: Submission) -> Any:
-        """See ``ChildMaker``."""
-        self._refuse_ended(is_async=False)
-        return self._children.opened().submit(self._attempt, asked)
-
-    async def submit_async(self, asked: Submission) -> Any:
-        """See ``ChildMaker``."""
-        self._refuse_ended(is_async=True)
-        return await self._children.opened().submit_async(self._attempt, asked)
-
-    def submit_many(self, asked: Submissions) -> Any:
-        """See ``ChildMaker``."""
-        self._refuse_ended(is_async=False)
-        return self._children.opened().submit_many(self._attempt, asked)
-
-    async def submit_many_async(self, asked: Submissions) -> Any:
-        """See ``ChildMaker``."""
-        self._refuse_ended(is_async=True)
-        return await self._children.opened().submit_many_async(self._attempt, asked)

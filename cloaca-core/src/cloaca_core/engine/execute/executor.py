@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cloaca_core.engine.execute.coroutines import BodyLoop
 from cloaca_core.engine.execute.threads import BodyThreads
 from cloaca_core.engine.execute.work import COROUTINES, THREADS, Stage, Work
 
 if TYPE_CHECKING:
-    from cloaca_core.engine.execute.usage import Usage
-    from cloaca_core.features.executors.remote.pool import Pool
-    from cloaca_core.features.executors.remote.pools import Pools
-    from cloaca_core.features.executors.supply import Supply
-    from cloaca_core.features.telemetry.sample import SlotUse
+    from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.engine.execute.usage import SlotUse, Usage
 
 
 class PendingCall(Protocol):
@@ -28,10 +25,48 @@ class PendingCall(Protocol):
         """Ask the body to leave, if it is in a wait that it can leave. On the engine's loop."""
 
 
+class Pool(Protocol):
+    """An executor of the program: a thread of ``threads`` waits while a body runs there."""
+
+    @property
+    def place(self) -> str:
+        """The place of work that runs there."""
+
+    @property
+    def ward(self) -> str:
+        """The ward of bodies there: that of the engine if the executor runs in its process."""
+
+    @property
+    def threads(self) -> BodyThreads:
+        """One for each body that runs there at once."""
+
+    def attempt(self, *arguments: Any, **options: Any) -> Attempt:
+        """Make an attempt that runs there; the arguments are those of ``Attempt``."""
+
+
+class Pools(Protocol):
+    """The executors of the program, by the names that tasks give."""
+
+    def __iter__(self) -> Iterator[Pool]:
+        """Those that the runner was given."""
+
+    def find(self, name: str) -> Pool:
+        """The executor of this name; it puts bodies off if the runner was not given one."""
+
+    def lacks(self, name: str) -> bool:
+        """Whether the runner was not given the executor of this name."""
+
+    def usage(self) -> dict[str, Usage]:
+        """How the slots of each executor are used now, by its name."""
+
+    def close(self) -> None:
+        """Let the threads of all executors end."""
+
+
 class Executor:
     """The places where user code runs, as one. Belongs to the engine's loop, but for ``let_go``.
-    ``broken`` is called with the reason when one of them runs nothing any more. ``supplies`` are
-    the executors of the program, which are open.
+    ``broken`` is called with the reason when one of them runs nothing any more. Without ``pools``
+    all bodies run in this process, whatever executor their tasks name, as in a simulation.
     """
 
     def __init__(
@@ -40,9 +75,8 @@ class Executor:
         async_slots: int,
         loop: asyncio.AbstractEventLoop,
         broken: Callable[[str], None] = lambda _: None,
-        supplies: Sequence[Supply] = (),
+        pools: Pools | None = None,
     ) -> None:
-        self._loop = loop
         self._threads = BodyThreads(thread_slots, loop)
         self._coroutines = BodyLoop(async_slots, loop, broken)
         self._on_threads = [self._threads]
@@ -50,31 +84,28 @@ class Executor:
             THREADS: self._threads,
             COROUTINES: self._coroutines,
         }
-        self._supplies = supplies
-        self._pools = self._new_pools() if supplies else None
-
-    def _new_pools(self) -> Pools:
-        from cloaca_core.features.executors.remote.pools import Pools  # few programs have executors
-
-        return Pools(self._supplies, self._loop, self._add)
+        self._pools = pools
+        for pool in pools or ():
+            self._add(pool)
 
     def _add(self, pool: Pool) -> None:
         self._places[pool.place] = pool.threads
         self._on_threads.append(pool.threads)
 
     def pool(self, name: str) -> Pool | None:
-        """The executor of this name; None if bodies that want it run in this process all the same,
-        as in a simulation.
-        """
+        """The executor of this name; None if bodies that want it run in this process."""
         if self._pools is None:
-            self._pools = self._new_pools()
-        return self._pools.find(name)
+            return None
+        pool = self._pools.find(name)
+        if pool.place not in self._places:
+            self._add(pool)
+        return pool
 
     def lacks(self, name: str) -> bool:
         """Whether the runner was not given the executor of this name, so that its bodies are put
         off.
         """
-        return all(supply.name != name for supply in self._supplies)
+        return self._pools is not None and self._pools.lacks(name)
 
     def usage(self) -> dict[str, Usage]:
         """How the slots of each executor are used now, by its name."""
@@ -184,7 +215,7 @@ class Executor:
 
 
 def _use_of(place: BodyThreads | BodyLoop) -> SlotUse:
-    from cloaca_core.features.telemetry.sample import SlotUse  # few programs have metrics
+    from cloaca_core.engine.execute.usage import SlotUse  # few programs have metrics
 
     works: list[Work] = (
         list(place.running.values()) if isinstance(place, BodyThreads) else list(place.running)

@@ -6,16 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from cloaca_core.engine.execute.usage import SlotUse
     from cloaca_core.features.telemetry.gauges import Gauges
     from cloaca_core.features.telemetry.run_metrics import RunMetrics
-
-
-class SlotUse(NamedTuple):
-    """How the slots of a place for bodies are used; ``queued`` bodies wait for one."""
-
-    used: int
-    free: int
-    queued: int
 
 
 class Sample(NamedTuple):

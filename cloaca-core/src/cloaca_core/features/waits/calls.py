@@ -13,8 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from cloaca_core.definition.handles.wait_calls import WaitCall
-from cloaca_core.engine.execute.children import NO_CHILDREN, AttemptChildren, Children
+from cloaca_core.engine.execute.children import NO_CHILDREN, Children
 from cloaca_core.errors import no_decision, no_event
+from cloaca_core.features.steps.children import AttemptChildren
 from cloaca_core.features.steps.steps import (
     Answer,
     MemoKeeper,

@@ -18,10 +18,11 @@ from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.callbacks import Callback
 from cloaca_core.engine.execute.executor import Executor
 from cloaca_core.engine.execute.outcome import Raised
+from cloaca_core.engine.execute.usage import SlotUse
 from cloaca_core.engine.execute.work import COROUTINES, THREADS, Stage, Work
+from cloaca_core.features.executors.lazy_pools import LazyPools
 from cloaca_core.features.executors.remote.attempt import RemoteAttempt, Signal
 from cloaca_core.features.executors.supply import Supply
-from cloaca_core.features.telemetry.sample import SlotUse
 
 
 @pytest.fixture
@@ -81,7 +82,8 @@ class TestExecutorsOfTheProgram:
         """One place of its own beside the two of each engine."""
         supply = Supply("cpu", hand)
         supply.open()
-        wide = Executor(1, 2, asyncio.get_running_loop(), supplies=[supply])
+        loop = asyncio.get_running_loop()
+        wide = Executor(1, 2, loop, pools=LazyPools([supply], loop))
         yield wide
         wide.close()
         await threads_end("cloaca-coroutines")
@@ -127,15 +129,23 @@ class TestExecutorsOfTheProgram:
         assert pool is not None
         assert wide.slots("executor gpu") == 1
 
-    async def test_a_runner_without_any_has_places_for_those_of_late_workflows(
-        self, executor: Executor
-    ) -> None:
+    async def test_a_runner_without_any_has_places_for_those_of_late_workflows(self) -> None:
+        loop = asyncio.get_running_loop()
+        executor = Executor(1, 1, loop, pools=LazyPools((), loop))
         reported: asyncio.Queue[Work] = asyncio.Queue()
         executor.submit(attempt := self.attempt(executor, "gpu", reported))
         await reported.get()
 
         assert isinstance(attempt.outcome, Raised)
         assert attempt.outcome.type == "ExecutorUnavailableError"
+        executor.close()
+        await threads_end("cloaca-body")
+
+    async def test_without_pools_bodies_run_here_whatever_they_name(
+        self, executor: Executor
+    ) -> None:
+        assert executor.pool("gpu") is None
+        assert not executor.lacks("gpu")
 
     def attempt(self, executor: Executor, name: str, reported: asyncio.Queue[Work]) -> Attempt:
         pool = executor.pool(name)

@@ -15,6 +15,7 @@ from model.runs import active_run, graph_of, no_steps
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.executor import Executor
 from cloaca_core.engine.execute.usage import Usage
+from cloaca_core.features.executors.lazy_pools import LazyPools
 from cloaca_core.features.executors.remote.answer import Answer
 from cloaca_core.features.executors.supply import Supply
 from cloaca_core.values.times.clock import SYSTEM_CLOCK
@@ -40,7 +41,8 @@ class Scene:
         self.futures = Unanswered()
         supply = Supply("cpu", self.futures, slots=2)
         supply.open()
-        self.executor = Executor(1, 1, asyncio.get_running_loop(), supplies=[supply])
+        loop = asyncio.get_running_loop()
+        self.executor = Executor(1, 1, loop, pools=LazyPools([supply], loop))
 
     def start(self, executor: str = "cpu") -> tuple[Attempt, asyncio.Event]:
         """An attempt that was sent there, and the event of its report."""

@@ -8,11 +8,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tables import each_row
 
+from cloaca_core.engine.execute.usage import SlotUse
 from cloaca_core.errors import MissingExtraError
 from cloaca_core.features.telemetry.exposition import WHAT, text_of
 from cloaca_core.features.telemetry.gauges import Gauges
 from cloaca_core.features.telemetry.run_metrics import RunMetrics
-from cloaca_core.features.telemetry.sample import Sample, SlotUse
+from cloaca_core.features.telemetry.sample import Sample
 
 
 def sample(gauges: Gauges) -> Sample:

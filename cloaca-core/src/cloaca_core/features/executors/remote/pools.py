@@ -17,23 +17,17 @@ from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 
 log = SafeLogger("cloaca.engine")
 
 
 class Pools:
-    """Belongs to the engine's loop. ``added`` is called with each pool."""
+    """Belongs to the engine's loop."""
 
-    def __init__(
-        self,
-        supplies: Sequence[Supply],
-        loop: asyncio.AbstractEventLoop,
-        added: Callable[[Pool], None],
-    ) -> None:
+    def __init__(self, supplies: Sequence[Supply], loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._added = added
         self._cancel_files = CancelFiles()
         self._line_socket = LazySocket(self._cancel_files)
         self._supplies = list(supplies)
@@ -73,10 +67,9 @@ class Pools:
 
     def _add(self, supply: Supply) -> None:
         first = next((each for each in self._supplies if each.is_executor_of(supply)), supply)
-        pool = self._pools[supply.name] = Pool(
+        self._pools[supply.name] = Pool(
             supply, self._loop, self._cancel_files, self._line_socket.get, first.name
         )
-        self._added(pool)
 
 
 class LazySocket:

@@ -13,7 +13,6 @@ from unit.core.features.executors.remote import bodies
 
 from cloaca_core.engine.execute.outcome import Raised
 from cloaca_core.features.executors.by_value import ByValue
-from cloaca_core.features.executors.remote.pool import Pool
 from cloaca_core.features.executors.remote.pools import Pools
 from cloaca_core.features.executors.supply import Supply
 
@@ -26,9 +25,7 @@ class Scene:
         self.supplies = [Supply("given", self.given), Supply("made", lambda: self.made)]
         for supply in self.supplies:
             supply.open()
-        self.added: list[Pool] = []
-        loop = asyncio.get_running_loop()
-        self.pools = Pools(self.supplies, loop, self.added.append)
+        self.pools = Pools(self.supplies, asyncio.get_running_loop())
 
 
 @pytest.fixture
@@ -43,12 +40,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def test_each_executor_has_a_pool_of_its_size(scene: Scene) -> None:
-    assert [(pool.place, pool.threads.slots) for pool in scene.added] == [
+    given, made = scene.pools
+
+    assert [(pool.place, pool.threads.slots) for pool in (given, made)] == [
         ("executor given", 3),
         ("executor made", 2),
     ]
-    assert list(scene.pools) == scene.added
-    assert scene.pools.find("made") is scene.added[1]
+    assert scene.pools.find("made") is made
 
 
 async def test_bodies_die_together_that_know_one_executor_by_several_names() -> None:
@@ -60,7 +58,7 @@ async def test_bodies_die_together_that_know_one_executor_by_several_names() -> 
     ]
     for supply in supplies:
         supply.open()
-    pools = Pools(supplies, asyncio.get_running_loop(), lambda _: None)
+    pools = Pools(supplies, asyncio.get_running_loop())
 
     assert [pool.ward for pool in pools] == [
         "executor one",
@@ -73,7 +71,7 @@ async def test_bodies_die_together_that_know_one_executor_by_several_names() -> 
 
 async def test_one_that_is_not_there_is_told_of_and_puts_bodies_off(scene: Scene) -> None:
     absent = scene.pools.find("gpu")
-    assert scene.added[2:] == [absent]
+    assert list(scene.pools)[2:] == [absent]
     assert scene.pools.find("gpu") is absent
     run = active_run(graph_of(t={"executor": "gpu", "body": bodies.nothing}))
     attempt = attempt_of(run, make=absent.attempt)
