@@ -18,15 +18,14 @@ from cloaca_core.features.steering.records import (
     Parent,
     PauseRow,
     Reopening,
-    ReplacementRow,
     RoundRow,
     Stray,
     Wish,
 )
-from cloaca_core.features.waits.records import NewMessage
-from cloaca_core.run.rows import AttemptRow, ForkRow, RestartRow, RunRow
+from cloaca_core.run.rows import AttemptRow, ForkRow, ReplacementRow, RestartRow, RunRow
 from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.store.batch import Batch
+from cloaca_core.store.messages import NewMessage
 from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.waits import APPROVAL, NEVER
 

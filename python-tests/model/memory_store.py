@@ -26,7 +26,7 @@ from cloaca_core.errors import StoreOpenError, lost_parent
 from cloaca_core.features.steps.records import MEMOS
 from cloaca_core.features.task_logs.records import LINES, PROGRESS
 from cloaca_core.features.triggers.records import EVENTS
-from cloaca_core.features.waits.records import CLOSED, MESSAGES, TIMEOUTS, WAITS
+from cloaca_core.features.waits.records import CLOSED, TIMEOUTS, WAITS
 from cloaca_core.run.rows import (
     AttemptRow,
     NewRun,
@@ -39,6 +39,7 @@ from cloaca_core.run.rows import (
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows, Waiting
 from cloaca_core.store.changes import Change
+from cloaca_core.store.messages import MESSAGES
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.runner_rows import RunnerName, RunnerRow
 from cloaca_core.store.runs import Landed

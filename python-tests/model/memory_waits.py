@@ -12,18 +12,15 @@ from cloaca_core.errors import StoreDataError
 from cloaca_core.features.steering.records import NewFork
 from cloaca_core.features.waits.records import (
     CLOSED,
-    MESSAGES,
     TIMEOUTS,
     WAITS,
-    MessageRow,
-    NewMessage,
     OpenApprovalRow,
-    Sent,
     WaitRow,
     WaitTimeout,
 )
 from cloaca_core.run.rows import AttemptRow, RunRow
 from cloaca_core.store.batch import Batch
+from cloaca_core.store.messages import MESSAGES, MessageRow, NewMessage, Sent
 from cloaca_core.values.states import TaskStatus
 from cloaca_core.values.waits import APPROVAL
 

@@ -20,8 +20,8 @@ from cloaca_core.definition.nodes.sleep import sleep
 from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.task import task
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.features.waits.records import NewMessage, Sent
 from cloaca_core.run.order import Order
+from cloaca_core.store.messages import NewMessage, Sent
 from cloaca_core.values.waits import EVENT, NEVER
 
 pytestmark = pytest.mark.virtual_time

@@ -18,8 +18,8 @@ from typing import Final, NamedTuple, TypeVar
 import aiosqlite
 
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.features.waits.records import NewMessage, Sent
 from cloaca_core.run.rows import NewRun
+from cloaca_core.store.messages import NewMessage, Sent
 from cloaca_core.store.outbox import delivered, unusable, wrong_type
 from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Step

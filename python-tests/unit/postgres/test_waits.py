@@ -15,8 +15,9 @@ import pytest
 import pytest_asyncio
 
 from cloaca_core.assembly.store import Store
-from cloaca_core.features.waits.records import TIMEOUTS, Sent
+from cloaca_core.features.waits.records import TIMEOUTS
 from cloaca_core.store.batch import Committed
+from cloaca_core.store.messages import Sent
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.states import RunStatus
 from cloaca_core.values.waits import NEVER

@@ -18,7 +18,7 @@ from tables import each_row
 
 from cloaca_core.assembly.store import Store
 from cloaca_core.errors import ConfigError, StoreDataError, StoreUnavailableError
-from cloaca_core.features.waits.records import Sent
+from cloaca_core.store.messages import Sent
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.states import RunStatus

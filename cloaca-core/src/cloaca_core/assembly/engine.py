@@ -62,9 +62,9 @@ if TYPE_CHECKING:
     from cloaca_core.features.upkeep.pruner import Pruner
     from cloaca_core.features.upkeep.sweeps import Sweeps
     from cloaca_core.features.waits.messages import Messages
-    from cloaca_core.features.waits.records import NewMessage
     from cloaca_core.run.rows import NewRun
     from cloaca_core.run.watcher import Watcher
+    from cloaca_core.store.messages import NewMessage
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.values.ids import RunIds
 

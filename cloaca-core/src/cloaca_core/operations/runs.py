@@ -52,9 +52,9 @@ if TYPE_CHECKING:
     from cloaca_core.engine.submit.request import Request
     from cloaca_core.features.explain.facts import RunFacts
     from cloaca_core.features.task_logs.records import ProgressRow
-    from cloaca_core.features.waits.records import NewMessage
     from cloaca_core.operations.watch import Watch
     from cloaca_core.run.rows import AttemptRow, NewRun, RunRow
+    from cloaca_core.store.messages import NewMessage
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.values.option_names import RunStatus
     from cloaca_core.values.times.durations import Duration

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, assert_never
 
 from cloaca_core.definition.rules import Rule, asks_none_failed, evaluate
-from cloaca_core.definition.waits.kinds import REJECT
-from cloaca_core.features.waits.node_waits import choice_of
+from cloaca_core.definition.waits.kinds import REJECT, Approval, NodeWait
 from cloaca_core.run.contexts import Contexts
 from cloaca_core.run.graph import PlanGraph
 from cloaca_core.run.merge import Change
@@ -284,3 +283,14 @@ class RunPlan:
             f"{self._graph.tasks[first].id}: {self._errors[first]}",
         )
         return RunOver(RunStatus.FAILED, Reason(ReasonCode.TASK_FAILED, text))
+
+
+def choice_of(wait: NodeWait, task_id: str, change: Change) -> str | None:
+    """The choice of an approval that is Completed with this change; None for a node of another
+    kind, and for one that was none when it ended: an earlier version had a body in its place.
+    """
+    decided = change.set.get(task_id)
+    if not isinstance(wait, Approval) or not isinstance(decided, dict):
+        return None
+    choice = decided.get("choice")
+    return choice if isinstance(choice, str) else None

@@ -284,3 +284,14 @@ class ForkRow(NamedTuple):
     from_task: str
     content: str | None
     created_at: int
+
+
+class ReplacementRow(NamedTuple):
+    """Keys of a run that were replaced when it was resumed: ``content`` is a JSON object.
+    ``number`` counts the replacements of the run from 1.
+    """
+
+    run_id: str
+    number: int
+    content: str
+    created_at: int

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
-from cloaca_core.features.schedules.records import NewTick
 from cloaca_core.run.rows import AttemptRow, RunEnd, RunRow
 
 
@@ -83,6 +82,24 @@ class Recorded(NamedTuple):
     end: RunEnd | None
 
 
+class DecidedTick(Protocol):
+    """A tick of a schedule of this ``workflow`` that was decided, at the instant ``tick`` in µs
+    since 1970. ``outcome`` is its ``TickOutcome``.
+    """
+
+    @property
+    def workflow(self) -> str:
+        """The full name."""
+
+    @property
+    def tick(self) -> int:
+        """The instant."""
+
+    @property
+    def outcome(self) -> str:
+        """The decision."""
+
+
 class Watcher(Protocol):
     """Is told of facts on the engine's loop; must be quick. What it raises is logged."""
 
@@ -92,7 +109,7 @@ class Watcher(Protocol):
     def recorded(self, recorded: Recorded) -> None:
         """Rows of a run of this runner are durable."""
 
-    def ticked(self, ticks: Sequence[NewTick], now: int) -> None:
+    def ticked(self, ticks: Sequence[DecidedTick], now: int) -> None:
         """Ticks that this runner has decided are durable, at ``now`` in µs since 1970, unless
         another runner has decided them as well.
         """

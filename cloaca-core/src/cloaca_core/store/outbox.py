@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from cloaca_core.errors import ConfigError, ConfigTypeError, no_run, takes_no_message
-from cloaca_core.features.waits.records import NewMessage, Sent
 from cloaca_core.run.rows import NewRun
+from cloaca_core.store.messages import NewMessage, Sent
 
 _FIELD = "connection"
 _SQLALCHEMY: Final = {

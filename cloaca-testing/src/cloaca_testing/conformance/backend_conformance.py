@@ -21,10 +21,11 @@ from cloaca_core.assembly.open_store import open_store
 from cloaca_core.assembly.store import Store
 from cloaca_core.errors import StoreError
 from cloaca_core.features.upkeep.records import Shift
-from cloaca_core.features.waits.records import TIMEOUTS, Sent
+from cloaca_core.features.waits.records import TIMEOUTS
 from cloaca_core.run.rows import AttemptRow
 from cloaca_core.store.acts import Acted
 from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.messages import Sent
 from cloaca_core.store.protocol import Backend, StoreOptions
 from cloaca_core.values.states import RunStatus, TaskStatus
 from cloaca_core.values.waits import NEVER

@@ -10,14 +10,9 @@ from cloaca_core.assembly.store import Store
 from cloaca_core.errors import StoreDataError
 from cloaca_core.features.steering.records import NewFork, Reopening
 from cloaca_core.features.upkeep.records import Shift
-from cloaca_core.features.waits.records import (
-    MESSAGES,
-    MessageRow,
-    NewMessage,
-    OpenApprovalRow,
-    Sent,
-)
+from cloaca_core.features.waits.records import OpenApprovalRow
 from cloaca_core.store.acts import ActRow
+from cloaca_core.store.messages import MESSAGES, MessageRow, NewMessage, Sent
 from cloaca_core.values.states import RunStatus, TaskStatus
 from cloaca_core.values.waits import NEVER
 from cloaca_testing.conformance.rows import (

@@ -12,8 +12,9 @@ import pytest
 
 from cloaca_core.assembly.store import Store
 from cloaca_core.errors import RunEndedError
-from cloaca_core.features.waits.records import TIMEOUTS, Sent
+from cloaca_core.features.waits.records import TIMEOUTS
 from cloaca_core.store.acts import ActRow
+from cloaca_core.store.messages import Sent
 from cloaca_core.store.outbox import Outbox
 from cloaca_core.values.states import RunStatus
 from cloaca_core.values.waits import NEVER

@@ -29,17 +29,16 @@ from cloaca_core.features.task_logs.records import (
 from cloaca_core.features.triggers.records import EVENTS, TURNS, NewEvent, TriggerRow
 from cloaca_core.features.waits.records import (
     CLOSED,
-    MESSAGES,
     TIMEOUTS,
     WAITS,
     ClosedWait,
-    NewMessage,
     WaitRow,
     WaitTimeout,
 )
 from cloaca_core.run.rows import AttemptRow, NewRun, Park, RunEnd, RunFilter, RunRow
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.messages import MESSAGES, NewMessage
 from cloaca_core.store.runner_rows import RunnerRow
 from cloaca_core.values.states import RunStatus, TaskStatus, TickOutcome
 from cloaca_core.values.waits import APPROVAL, EVENT

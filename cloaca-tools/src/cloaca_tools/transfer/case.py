@@ -13,11 +13,11 @@ from cloaca_core.engine.calls.call import Call
 from cloaca_core.engine.orchestrate.adoption import keys_of, patches_of
 from cloaca_core.errors import TransferError
 from cloaca_core.features.steps.records import MemoRow
-from cloaca_core.features.waits.records import MessageRow
 from cloaca_core.run.graph import plan_graph
 from cloaca_core.run.restore import change_from_json, restore
 from cloaca_core.run.rows import AttemptRow, RunRow
 from cloaca_core.run.task_inputs import task_inputs
+from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.arguments import refuse_other_types
 from cloaca_core.values.payloads.digests import digest_of
 from cloaca_core.values.payloads.json_values import decode

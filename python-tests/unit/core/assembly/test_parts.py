@@ -15,9 +15,9 @@ from cloaca_core.definition.context import Context
 from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.task import task
 from cloaca_core.errors import StoreUnavailableError
-from cloaca_core.features.waits.records import NewMessage
 from cloaca_core.store.batch import Batch
 from cloaca_core.store.changes import Change
+from cloaca_core.store.messages import NewMessage
 from cloaca_core.values.waits import EVENT
 from cloaca_testing.conformance.rows import new_run, run_end, runner, submit
 

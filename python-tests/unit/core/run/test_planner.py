@@ -25,6 +25,7 @@ from cloaca_core.definition.rules import (
     task_success,
 )
 from cloaca_core.definition.task import task as task_decorator
+from cloaca_core.definition.waits.kinds import Approval, WaitFor
 from cloaca_core.run.graph import PlanGraph, plan_graph
 from cloaca_core.run.merge import UNCHANGED, Change
 from cloaca_core.run.planner import (
@@ -36,11 +37,13 @@ from cloaca_core.run.planner import (
     RunPlan,
     Skipped,
     Step,
+    choice_of,
 )
 from cloaca_core.run.reasons import Reason
 from cloaca_core.values.states import RunStatus, TaskStatus
 
 KEYS = ["x", "y", "z"]
+PAY = Approval("Pay?", ("approve", "reject"))
 VALUES = st.one_of(
     st.integers(0, 3),
     st.lists(st.integers(0, 3), max_size=3, unique=True),
@@ -527,3 +530,17 @@ def test_a_wide_graph_is_decided_once_per_task() -> None:
     driver.run(plan, steps=10_000)
 
     assert driver.given["z"] == {"x": 1_999}
+
+
+class TestTheChoice:
+    def test_it_is_read_from_the_change(self) -> None:
+        change = Change({"ok": {"choice": "approve", "by": "ann"}}, [])
+
+        assert choice_of(PAY, "ok", change) == "approve"
+
+    @each_row("written", [{}, {"ok": 1}, {"ok": {}}, {"ok": {"choice": 1}}])
+    def test_the_record_of_a_body_in_its_place_has_none(self, written: dict[str, Any]) -> None:
+        assert choice_of(PAY, "ok", Change(written, [])) is None
+
+    def test_a_node_of_another_kind_has_none(self) -> None:
+        assert choice_of(WaitFor("ok"), "ok", Change({"ok": {"choice": "reject"}}, [])) is None

@@ -7,9 +7,9 @@ from tables import each_row
 from cloaca_core.engine.observe.run_reader import History
 from cloaca_core.features.follow_ups.records import FollowUpRow
 from cloaca_core.features.steering.records import RoundRow
-from cloaca_core.features.waits.records import MessageRow
 from cloaca_core.run.rows import AttemptRow, RestartRow, RunRow
 from cloaca_core.store.acts import ActRow
+from cloaca_core.store.messages import MessageRow
 from cloaca_core.store.runner_rows import RunnerName
 from cloaca_core.values.states import TaskStatus
 from cloaca_core.values.times.rfc3339 import rfc3339

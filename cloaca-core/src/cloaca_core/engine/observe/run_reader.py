@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
     from cloaca_core.features.explain.records import UnendedChild
     from cloaca_core.features.follow_ups.records import FollowUpRow
-    from cloaca_core.features.waits.records import MessageRow, WaitRow
+    from cloaca_core.features.waits.records import WaitRow
+    from cloaca_core.store.messages import MessageRow
     from cloaca_core.store.runner_rows import RunnerName
 
 

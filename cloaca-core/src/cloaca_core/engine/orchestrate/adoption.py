@@ -21,13 +21,13 @@ from cloaca_core.values.states import ReasonCode
 if TYPE_CHECKING:
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
-    from cloaca_core.features.steering.records import ReplacementRow
-    from cloaca_core.features.waits.records import MessageRow, WaitRow
+    from cloaca_core.features.waits.records import WaitRow
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.graph import Node, NodeGraph
     from cloaca_core.run.planner import DefaultRule
     from cloaca_core.run.replacements import Keys
-    from cloaca_core.run.rows import AttemptRow, ForkRow, RestartRow, RunRow
+    from cloaca_core.run.rows import AttemptRow, ForkRow, ReplacementRow, RestartRow, RunRow
+    from cloaca_core.store.messages import MessageRow
     from cloaca_core.values.times.clock import Clock
 
 log = SafeLogger("cloaca.engine")

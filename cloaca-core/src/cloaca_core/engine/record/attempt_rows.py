@@ -16,7 +16,6 @@ from cloaca_core.values.text import storable_text
 if TYPE_CHECKING:
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.engine.execute.outcome import Outcome
-    from cloaca_core.features.waits.node_waits import WaitFailed
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.reasons import Reason
     from cloaca_core.run.restore import Resume
@@ -78,15 +77,13 @@ def of_node(
     ended_at: int | None = None,
     *,
     change: Change | None = None,
-    error: WaitFailed | Exception | None = None,
+    error: Exception | None = None,
 ) -> AttemptRow:
     """A node that waits since ``opened_at``, or has completed with ``change``, or failed."""
     status = TaskStatus.WAITING if ended_at is None else TaskStatus.COMPLETED
     failure: Raised | None = None
-    if isinstance(error, Exception):
+    if error is not None:
         failure = replace(raised(error, again=False), traceback="")
-    elif error is not None:
-        failure = Raised(error.type, storable_text(error.message), "", again=False)
     return _row(
         run,
         task,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.engine.submit.start import AT_ONCE
-from cloaca_core.features.waits.records import MESSAGES
 from cloaca_core.store.batch import NO_ROWS
+from cloaca_core.store.messages import MESSAGES
 from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.engine.submit.start import Start
-    from cloaca_core.features.waits.records import NewMessage
     from cloaca_core.run.order import Order
     from cloaca_core.store.batch import Rows
+    from cloaca_core.store.messages import NewMessage
     from cloaca_core.values.payloads.json_values import JsonValue
 
 

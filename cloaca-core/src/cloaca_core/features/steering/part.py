@@ -7,7 +7,8 @@ from typing import Protocol
 
 from cloaca_core.features.steering.children_part import ChildStore
 from cloaca_core.features.steering.paused_workflows_part import PausedWorkflowStore
-from cloaca_core.features.steering.records import Act, ActSearch, News, ReplacementRow
+from cloaca_core.features.steering.records import Act, ActSearch, News
+from cloaca_core.run.rows import ReplacementRow
 from cloaca_core.store.acts import Acted, ActRow
 
 

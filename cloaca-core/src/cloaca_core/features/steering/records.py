@@ -67,17 +67,6 @@ class News(NamedTuple):
     unnumbered: Sequence[str] = ()
 
 
-class ReplacementRow(NamedTuple):
-    """Keys of a run that were replaced when it was resumed: ``content`` is a JSON object.
-    ``number`` counts the replacements of the run from 1.
-    """
-
-    run_id: str
-    number: int
-    content: str
-    created_at: int
-
-
 class Reopening(NamedTuple):
     """The next round of a run, to be begun if the run is still in the ``round`` that was seen to
     end. Of its tasks, the attempts before ``first_attempts`` become history. ``version`` is that of

@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from cloaca_core.features.steering.records import (
-    Act,
-    ActMark,
-    ActSearch,
-    News,
-    Parent,
-    ReplacementRow,
-    Wish,
-)
+from cloaca_core.features.steering.records import Act, ActMark, ActSearch, News, Parent, Wish
+from cloaca_core.run.rows import ReplacementRow
 from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.store.sql.base import SqlPart, acted, of_act, steps_of
 from cloaca_core.store.sql.dialect import Step

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from cloaca_core.features.steering.children import Children
     from cloaca_core.features.steering.due_runs import DueRuns
     from cloaca_core.features.steering.part import SteeringStore
-    from cloaca_core.features.steering.records import News, ReplacementRow, Wish
+    from cloaca_core.features.steering.records import News, Wish
     from cloaca_core.features.steering.unseen_ends import UnseenEnds
     from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.rows import ReplacementRow
 
 SOON: Final = 0.05
 """Seconds until the second look at a run that we own and do not know."""

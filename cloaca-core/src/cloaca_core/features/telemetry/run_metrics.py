@@ -11,9 +11,8 @@ from cloaca_core.values.states import TaskStatus, TickOutcome
 from cloaca_core.values.times.instants import SECOND
 
 if TYPE_CHECKING:
-    from cloaca_core.features.schedules.records import NewTick
     from cloaca_core.run.rows import AttemptRow
-    from cloaca_core.run.watcher import Recorded, WatchedRun
+    from cloaca_core.run.watcher import DecidedTick, Recorded, WatchedRun
 
 _ENDS: Final = frozenset((TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED))
 
@@ -56,7 +55,7 @@ class RunMetrics:
         if row.attempt == 1 and (ready_at := run.ready_at(row.task_id)) is not None:
             self.schedule_to_start.add((workflow,), (row.started_at - ready_at) / SECOND)
 
-    def ticked(self, ticks: Sequence[NewTick], now: int) -> None:
+    def ticked(self, ticks: Sequence[DecidedTick], now: int) -> None:
         """Count by how much ticks were late; not those that were caught up or back-filled."""
         for tick in ticks:
             if tick.outcome == TickOutcome.FIRED:

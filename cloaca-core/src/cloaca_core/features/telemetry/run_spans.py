@@ -27,9 +27,8 @@ from cloaca_core.values.namespace import short_name
 from cloaca_core.values.states import RunStatus, TaskStatus
 
 if TYPE_CHECKING:
-    from cloaca_core.features.schedules.records import NewTick
     from cloaca_core.run.rows import AttemptRow, RunEnd, RunRow
-    from cloaca_core.run.watcher import EndedWait, Recorded, WatchedRun
+    from cloaca_core.run.watcher import DecidedTick, EndedWait, Recorded, WatchedRun
 
 _ENDS: Final = frozenset((TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED))
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
@@ -58,7 +57,7 @@ class RunTracing:
         if recorded.end is not None:
             spans.emit_run(recorded.end)
 
-    def ticked(self, ticks: Sequence[NewTick], now: int) -> None:
+    def ticked(self, ticks: Sequence[DecidedTick], now: int) -> None:
         """Make none: the run of a tick has its span."""
 
     def committed(self, seconds: float) -> None:

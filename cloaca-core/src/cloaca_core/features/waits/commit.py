@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.features.waits.records import (
     CLOSED,
-    MESSAGES,
     TIMEOUTS,
     WAITS,
     ClosedWait,
-    NewMessage,
     WaitRow,
     WaitTimeout,
 )
 from cloaca_core.store.batch import NONE_DECIDED, Batch, Decided
+from cloaca_core.store.messages import MESSAGES, NewMessage
 from cloaca_core.store.sql.commit_part import (
     GUARD,
     Array,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cloaca_core.definition.waits.kinds import REJECT
 from cloaca_core.errors import ConfigError, ContextValueError
 from cloaca_core.features.waits.node_waits import decision
-from cloaca_core.features.waits.records import NewMessage
+from cloaca_core.store.messages import NewMessage
 from cloaca_core.values.payloads.json_schema import Schema, mismatch
 from cloaca_core.values.payloads.json_values import decode, encode
 from cloaca_core.values.times.instants import Instant

@@ -19,7 +19,7 @@ from cloaca_core.features.waits.node_waits import (
     outcome_of_timeout,
 )
 from cloaca_core.features.waits.open_waits import OpenWait
-from cloaca_core.features.waits.records import ClosedWait, MessageRow, WaitTimeout
+from cloaca_core.features.waits.records import ClosedWait, WaitTimeout
 from cloaca_core.features.waits.rows import (
     is_of_message,
     memo_of,
@@ -29,6 +29,7 @@ from cloaca_core.features.waits.rows import (
 from cloaca_core.features.waits.wait_rows import WaitRows
 from cloaca_core.run.life import State
 from cloaca_core.run.merge import Change
+from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.waits import SLEEP
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class WaitEnds:
             self._kernel.follow(run, run.plan.completed(task, outcome), [row], closed)
         else:
             row = attempt_rows.of_node(run, task, attempt, opened_at, now, error=outcome)
-            self._kernel.fail(run, task, row, f"{outcome.type}: {outcome.message}", closed)
+            self._kernel.fail(run, task, row, str(row.error), closed)
 
     def _remember(self, run: ActiveRun, wait: OpenWait, value: str, message: int | None) -> None:
         """Note how the wait of a body has ended, for the body that is here or comes again."""

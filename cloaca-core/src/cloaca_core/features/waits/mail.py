@@ -12,8 +12,8 @@ from cloaca_core.values.times.backoff import Backoff
 if TYPE_CHECKING:
     from cloaca_core.features.waits.kernel_port import KernelPort
     from cloaca_core.features.waits.part import WaitStore
-    from cloaca_core.features.waits.records import MessageRow
     from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.store.messages import MessageRow
     from cloaca_core.values.times.clock import Clock
 
 T = TypeVar("T")

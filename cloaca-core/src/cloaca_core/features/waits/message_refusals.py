@@ -28,8 +28,9 @@ from cloaca_core.values.waits import APPROVAL
 if TYPE_CHECKING:
     from cloaca_core.engine.observe.run_reader import RunReader
     from cloaca_core.features.waits.part import WaitStore
-    from cloaca_core.features.waits.records import NewMessage, Sent, WaitRow
+    from cloaca_core.features.waits.records import WaitRow
     from cloaca_core.run.rows import AttemptRow
+    from cloaca_core.store.messages import NewMessage, Sent
 
 _LOOKED_AT: Final = 1_000
 """Messages of a run among which a decision of a body is looked for."""

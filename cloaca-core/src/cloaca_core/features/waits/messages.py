@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from cloaca_core.engine.observe.run_reader import RunReader
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.features.waits.part import WaitStore
-    from cloaca_core.features.waits.records import NewMessage, OpenApprovalRow, Sent, WaitRow
+    from cloaca_core.features.waits.records import OpenApprovalRow, WaitRow
+    from cloaca_core.store.messages import NewMessage, Sent
     from cloaca_core.values.ids import RunIds
 
 MOST_UNREAD: Final = 10_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias, assert_never, cast
+from typing import TypeAlias, assert_never, cast
 
 from cloaca_core.definition.waits.kinds import REJECT, Approval, NodeWait, Sleep, WaitFor
 from cloaca_core.errors import (
@@ -25,16 +25,8 @@ from cloaca_core.values.missing import Missing
 from cloaca_core.values.payloads.json_values import JsonValue, copy_value, decode, shown_path
 from cloaca_core.values.times.instants import Instant, instant_text, read_instant
 
-
-class WaitFailed(NamedTuple):
-    """The node fails for good with an error of this type and message."""
-
-    type: str
-    message: str
-
-
-WaitOutcome: TypeAlias = Change | WaitFailed
-"""The end of a node: Completed with a change, or Failed."""
+WaitOutcome: TypeAlias = Change | CloacaError
+"""The end of a node: Completed with a change, or Failed for good with an error."""
 
 
 def due_at(
@@ -75,11 +67,11 @@ def outcome_of_timeout(wait: NodeWait, task_id: str, now: Instant) -> WaitOutcom
             return UNCHANGED
         case WaitFor():
             if isinstance(wait.default, Missing):
-                return _failed(no_event(task_id, wait.event, _given(wait.timeout)))
+                return no_event(task_id, wait.event, _given(wait.timeout))
             return Change({task_id: copy_value(wait.default)}, [])
         case Approval():
             if isinstance(wait.default, Missing):
-                return _failed(no_decision(task_id, task_id, _given(wait.timeout)))
+                return no_decision(task_id, task_id, _given(wait.timeout))
             return _decided(wait, task_id, decision(wait.default, at=now))
         case _:
             assert_never(wait)
@@ -97,28 +89,13 @@ def decision(
     return {"choice": choice, "by": by, "at": instant_text(at), "note": note, "data": data}
 
 
-def choice_of(wait: NodeWait, task_id: str, change: Change) -> str | None:
-    """The choice of an approval that is Completed with this change; None for a node of another
-    kind, and for one that was none when it ended: an earlier version had a body in its place.
-    """
-    decided = change.set.get(task_id)
-    if not isinstance(wait, Approval) or not isinstance(decided, dict):
-        return None
-    choice = decided.get("choice")
-    return choice if isinstance(choice, str) else None
-
-
 def _decided(wait: Approval, task_id: str, made: dict[str, JsonValue]) -> WaitOutcome:
     if wait.reject_policy == "fail" and made["choice"] == REJECT:
         by = f" by {made['by']}" if made.get("by") else ""
         note = f": {made['note']}" if made.get("note") else ""
         message = f"task {task_id!r} was rejected{by}{note}"
-        return _failed(ApprovalRejectedError(message, task_id=task_id))
+        return ApprovalRejectedError(message, task_id=task_id)
     return Change({task_id: made}, [])
-
-
-def _failed(error: CloacaError) -> WaitFailed:
-    return WaitFailed(type(error).__name__, str(error))
 
 
 def _found(task_id: str, keys: tuple[str, ...], given: Mapping[str, JsonValue]) -> Instant:

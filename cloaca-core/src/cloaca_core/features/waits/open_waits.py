@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from cloaca_core.features.waits.records import ClosedWait, MessageRow, WaitRow
+from cloaca_core.features.waits.records import ClosedWait, WaitRow
+from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.waits import EVENT
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from cloaca_core.features.definitions.names import looked_up, name_to_look_up
 from cloaca_core.features.steering.results import Steered
 from cloaca_core.features.waits.approvals import OpenApproval, open_approvals
 from cloaca_core.features.waits.decisions import Decision
-from cloaca_core.features.waits.records import NewMessage
+from cloaca_core.store.messages import NewMessage
 from cloaca_core.store.outbox import delivered
 from cloaca_core.values.payloads.json_values import JsonValue, encode, normalise
 from cloaca_core.values.payloads.value_forms import form_of
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from cloaca_core.assembly.host import EngineHost
     from cloaca_core.engine.calls.call import Call
     from cloaca_core.engine.calls.operation import Caller
-    from cloaca_core.features.waits.records import OpenApprovalRow, Sent
+    from cloaca_core.features.waits.records import OpenApprovalRow
+    from cloaca_core.store.messages import Sent
     from cloaca_core.store.outbox import Outbox
     from cloaca_core.values import option_names
 

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from cloaca_core.features.waits.records import (
-    MessageRow,
-    NewMessage,
-    OpenApprovalRow,
-    Sent,
-    WaitRow,
-)
+from cloaca_core.features.waits.records import OpenApprovalRow, WaitRow
+from cloaca_core.store.messages import MessageRow, NewMessage, Sent
 from cloaca_core.store.protocol import KernelStore
 
 

@@ -1,4 +1,4 @@
-"""The rows of what runs wait for, and of messages to them; forms as in ``runs``."""
+"""The rows of what runs wait for; forms as in ``runs``. Messages are the kernel's (``store``)."""
 
 from typing import Final, NamedTuple
 
@@ -60,24 +60,6 @@ class ClosedWait(NamedTuple):
     message: int | None
 
 
-class NewMessage(NamedTuple):
-    """A message to a run. ``id`` is made by the caller: the same message, sent again, changes
-    nothing; nor does another one of this kind and name with the same ``dedupe_key``. ``payload`` is
-    JSON text; ``sent_by`` names a person, or is None. ``reason`` is the text with which people read
-    it among the acts, None for its name.
-    """
-
-    id: str
-    run_id: str
-    kind: str
-    name: str
-    payload: str
-    dedupe_key: str | None
-    sent_by: str | None
-    sent_at: int
-    reason: str | None = None
-
-
 WAITS: Final = Kind[WaitRow]("waits", lambda wait: len(wait.detail))
 TIMEOUTS: Final = Kind[WaitTimeout]("timeouts")
 """A commit answers with those of which it is decided now, or was, that their time is over."""
@@ -85,40 +67,6 @@ CLOSED: Final = Kind[ClosedWait]("closed")
 """These three are fenced. In a transaction waits that end come before timeouts, and both before
 new waits.
 """
-MESSAGES: Final = Kind[NewMessage]("messages", lambda message: len(message.payload))
-"""First messages to new runs of the batch, at most one to each."""
-
-
-class MessageRow(NamedTuple):
-    """A message of a run, by the ``number`` that it has in its order, from 1. It is 0 for a message
-    that a user's transaction has written and that has no number yet. ``taken_by`` is the task whose
-    wait has consumed it, None for one that is unread.
-    """
-
-    run_id: str
-    number: int
-    id: str
-    kind: str
-    name: str
-    payload: str
-    dedupe_key: str | None
-    sent_by: str | None
-    sent_at: int
-    taken_by: str | None
-
-
-class Sent(NamedTuple):
-    """What came of a message. ``status`` is that of its run then. ``number`` is that of the
-    message, or of the earlier one with its key (0 if it has none yet, in a user's transaction);
-    None if it was refused, because of ``refusal``: "ended" (the run is over), "full" (too many are
-    unread), "not_open" (no such decision is open) or "decided" (it was taken already). ``changed``
-    is false for a message that was there already.
-    """
-
-    status: str
-    number: int | None
-    changed: bool
-    refusal: str = ""
 
 
 class OpenApprovalRow(NamedTuple):

@@ -8,7 +8,8 @@ from cloaca_core.definition.waits.approvals import detail_of
 from cloaca_core.definition.waits.kinds import Approval, NodeWait, WaitFor
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.features.waits.asked_wait import AskedWait
-from cloaca_core.features.waits.records import MessageRow, NewMessage, WaitRow
+from cloaca_core.features.waits.records import WaitRow
+from cloaca_core.store.messages import MessageRow, NewMessage
 from cloaca_core.values.payloads.json_values import encode
 from cloaca_core.values.times.instants import SECOND, Instant, instant_text
 from cloaca_core.values.waits import APPROVAL, EVENT, SLEEP

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cloaca_core.features.waits.records import (
-    MessageRow,
-    NewMessage,
-    OpenApprovalRow,
-    Sent,
-    WaitRow,
-)
+from cloaca_core.features.waits.records import OpenApprovalRow, WaitRow
+from cloaca_core.store.messages import MessageRow, NewMessage, Sent
 from cloaca_core.store.sql.base import SqlPart, steps_of
 from cloaca_core.store.sql.queries import Statement
 

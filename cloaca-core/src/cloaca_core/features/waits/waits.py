@@ -19,11 +19,12 @@ from cloaca_core.features.waits.ends import WaitEnds
 from cloaca_core.features.waits.mail import Mail
 from cloaca_core.features.waits.node_waits import due_at, outcome_of_timeout
 from cloaca_core.features.waits.open_waits import OpenWait, OpenWaits, WaitKey
-from cloaca_core.features.waits.records import ClosedWait, NewMessage
+from cloaca_core.features.waits.records import ClosedWait
 from cloaca_core.features.waits.rows import row_of_body, row_of_message, row_of_node
 from cloaca_core.features.waits.wait_rows import WaitRows
 from cloaca_core.run.life import State
 from cloaca_core.run.restore import resumption
+from cloaca_core.store.messages import NewMessage
 from cloaca_core.values.times.instants import SECOND
 from cloaca_core.values.waits import APPROVAL
 

@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from cloaca_core.assembly.onlooker import Looks
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.definition.workflow import Workflow
-    from cloaca_core.features.steering.records import ReplacementRow
     from cloaca_core.run.graph import Node, NodeGraph
-    from cloaca_core.run.rows import AttemptRow, ForkRow, RunRow
+    from cloaca_core.run.rows import AttemptRow, ForkRow, ReplacementRow, RunRow
     from cloaca_core.values.payloads.redaction import Redact
 
 LINES: Final = 400

@@ -35,13 +35,14 @@ if TYPE_CHECKING:
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.features.explain.facts import Facts
-    from cloaca_core.features.steering.records import ReplacementRow, RoundRow
+    from cloaca_core.features.steering.records import RoundRow
     from cloaca_core.features.steps.records import MemoRow
     from cloaca_core.features.task_logs.records import LogChunk
     from cloaca_core.features.task_logs.views import LogLine
-    from cloaca_core.features.waits.records import MessageRow, WaitRow
+    from cloaca_core.features.waits.records import WaitRow
     from cloaca_core.run.graph import Node, NodeGraph
-    from cloaca_core.run.rows import AttemptRow, ForkRow, RestartRow, RunRow
+    from cloaca_core.run.rows import AttemptRow, ForkRow, ReplacementRow, RestartRow, RunRow
+    from cloaca_core.store.messages import MessageRow
     from cloaca_core.store.runner_rows import RunnerName
     from cloaca_core.views.explain.explanation import Explanation
 

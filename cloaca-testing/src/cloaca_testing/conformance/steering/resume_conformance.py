@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from cloaca_core.assembly.store import Store
-from cloaca_core.features.steering.records import NewFork, Reopening, ReplacementRow
-from cloaca_core.run.rows import Exhausted
+from cloaca_core.features.steering.records import NewFork, Reopening
+from cloaca_core.run.rows import Exhausted, ReplacementRow
 from cloaca_core.store.acts import Acted
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.values.states import ReasonCode, RunStatus

@@ -17,10 +17,11 @@ from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.orchestrate.adoption import NO_PAST, Adoption
 from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
 from cloaca_core.engine.submit.run_rows import owned_row
-from cloaca_core.features.waits.records import MessageRow, WaitRow
+from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.run.reasons import Reason
 from cloaca_core.run.rows import RunRow
+from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.states import ReasonCode, RunStatus
 from cloaca_core.values.times.clock import SYSTEM_CLOCK
 from cloaca_core.values.waits import EVENT

@@ -12,7 +12,7 @@ from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.outcome import Raised, Succeeded
 from cloaca_core.engine.execute.work import COROUTINES, HERE, THREADS
 from cloaca_core.engine.record import attempt_rows
-from cloaca_core.features.waits.node_waits import WaitFailed
+from cloaca_core.errors import StoreError
 from cloaca_core.features.waits.open_waits import OpenWaits
 from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.merge import Change
@@ -187,14 +187,14 @@ class TestWaits:
         node = BARE._replace(crashes=0)
         waits = attempt_rows.of_node(RUN, 1, 2, 100)
         completed = attempt_rows.of_node(RUN, 1, 2, 100, 900, change=Change({"x": 1}, []))
-        failed = attempt_rows.of_node(RUN, 1, 2, 100, 900, error=WaitFailed("NoEvent", "late\0"))
+        failed = attempt_rows.of_node(RUN, 1, 2, 100, 900, error=StoreError("late\0"))
         broken = attempt_rows.of_node(RUN, 1, 2, 100, 900, error=ValueError("bad"))
 
         assert waits == node._replace(status="Waiting")
         assert completed == node._replace(
             status="Completed", change='{"set":{"x":1},"removed":[]}', ended_at=900
         )
-        assert (failed.status, failed.error_type, failed.ended_at) == ("Failed", "NoEvent", 900)
+        assert (failed.status, failed.error_type, failed.ended_at) == ("Failed", "StoreError", 900)
         assert "\0" not in (failed.error_message or "")
         assert (broken.error_type, broken.error_message) == ("ValueError", "bad")
         assert broken.error_traceback == ""  # no line of the user's

@@ -9,8 +9,8 @@ from cloaca_core.errors import StoreError, StoreFullError
 from cloaca_core.features.schedules.firing_entry import FiringEntry
 from cloaca_core.features.schedules.records import FIRINGS
 from cloaca_core.features.triggers.event_entry import EventEntry
-from cloaca_core.features.waits.records import MESSAGES, NewMessage
 from cloaca_core.store.batch import ROW_BYTES, Committed
+from cloaca_core.store.messages import MESSAGES, NewMessage
 from cloaca_core.values.waits import EVENT
 from cloaca_testing.conformance.rows import NOW, firing, new_run
 

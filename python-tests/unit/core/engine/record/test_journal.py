@@ -26,11 +26,11 @@ from cloaca_core.errors import (
     StoreUnavailableError,
 )
 from cloaca_core.features.schedules.firing_entry import FiringEntry
-from cloaca_core.features.schedules.records import FIRINGS, NewTick
+from cloaca_core.features.schedules.records import FIRINGS
 from cloaca_core.features.task_logs.log_book import AttemptLines
 from cloaca_core.features.task_logs.records import LINES, PROGRESS
 from cloaca_core.run.rows import AttemptRow, RunEnd
-from cloaca_core.run.watcher import Recorded, WatchedRun
+from cloaca_core.run.watcher import DecidedTick, Recorded, WatchedRun
 from cloaca_core.store.batch import ROW_BYTES, Batch, Committed
 from cloaca_core.store.runs import Landed
 from cloaca_core.values.states import TaskStatus
@@ -164,7 +164,7 @@ class NobodyWatching:
 
     def recorded(self, recorded: Recorded) -> None: ...
 
-    def ticked(self, ticks: Sequence[NewTick], now: int) -> None: ...
+    def ticked(self, ticks: Sequence[DecidedTick], now: int) -> None: ...
 
     def committed(self, seconds: float) -> None: ...
 

@@ -11,13 +11,12 @@ from unit.core.engine.record.test_run_entry import Notes
 from cloaca_core.engine.record.entries import Entry
 from cloaca_core.engine.record.run_entry import RunEntry
 from cloaca_core.engine.record.telling import tell_of_adoption, tell_of_commit
-from cloaca_core.features.schedules.records import NewTick
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.features.waits.records import ClosedWait, WaitRow
 from cloaca_core.features.waits.wait_rows import WaitRows
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.run.rows import AttemptRow, RunEnd
-from cloaca_core.run.watcher import EndedWait, Recorded, WatchedRun
+from cloaca_core.run.watcher import DecidedTick, EndedWait, Recorded, WatchedRun
 from cloaca_core.store.batch import Committed
 from cloaca_core.values.states import RunStatus, TaskStatus
 from cloaca_core.values.waits import EVENT, SLEEP
@@ -44,7 +43,7 @@ class Watching:
     def recorded(self, recorded: Recorded) -> None:
         self._hear(recorded)
 
-    def ticked(self, ticks: Sequence[NewTick], now: int) -> None:
+    def ticked(self, ticks: Sequence[DecidedTick], now: int) -> None:
         self._hear((ticks, now))
 
     def committed(self, seconds: float) -> None:

@@ -18,9 +18,9 @@ from cloaca_core.errors import (
     StoreFullError,
     StoreUnavailableError,
 )
-from cloaca_core.features.waits.records import MESSAGES, NewMessage
 from cloaca_core.run.rows import NewRun
 from cloaca_core.store.batch import NO_ROWS, Rows
+from cloaca_core.store.messages import MESSAGES, NewMessage
 from cloaca_core.values.waits import EVENT
 from cloaca_testing.conformance.rows import new_run
 

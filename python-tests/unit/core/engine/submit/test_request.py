@@ -11,7 +11,7 @@ from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.engine.submit.request import Request
-from cloaca_core.features.waits.records import NewMessage
+from cloaca_core.store.messages import NewMessage
 from cloaca_core.values.waits import EVENT
 from cloaca_testing.conformance.rows import NOW
 

@@ -37,9 +37,9 @@ from cloaca_core.errors import (
     StoreFullError,
     StoreUnavailableError,
 )
-from cloaca_core.features.waits.records import NewMessage
 from cloaca_core.run.rows import RunRow
 from cloaca_core.store.batch import Batch, Committed
+from cloaca_core.store.messages import NewMessage
 from cloaca_core.store.runs import Landed
 from cloaca_core.values.ids import RunIds
 from cloaca_core.values.waits import EVENT

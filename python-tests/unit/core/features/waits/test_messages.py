@@ -26,14 +26,9 @@ from cloaca_core.errors import (
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.waits.decisions import Decision
 from cloaca_core.features.waits.messages import MOST_UNREAD, Messages
-from cloaca_core.features.waits.records import (
-    MessageRow,
-    NewMessage,
-    OpenApprovalRow,
-    Sent,
-    WaitRow,
-)
+from cloaca_core.features.waits.records import OpenApprovalRow, WaitRow
 from cloaca_core.run.rows import AttemptRow
+from cloaca_core.store.messages import MessageRow, NewMessage, Sent
 from cloaca_core.values.ids import RunIds
 from cloaca_core.values.times.clock import SYSTEM_CLOCK
 from cloaca_core.values.times.instants import instant_text

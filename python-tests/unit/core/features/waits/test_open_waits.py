@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from cloaca_core.features.waits.open_waits import OpenWait, OpenWaits, restored
-from cloaca_core.features.waits.records import ClosedWait, MessageRow, WaitRow
+from cloaca_core.features.waits.records import ClosedWait, WaitRow
 from cloaca_core.run.restore import Resume
+from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.waits import APPROVAL, EVENT, SLEEP
 from cloaca_testing.conformance.rows import memo
 

@@ -10,8 +10,9 @@ from tables import each_row
 from cloaca_core.definition.waits.kinds import Approval, NodeWait, Sleep, WaitFor
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.features.waits.asked_wait import AskedWait
-from cloaca_core.features.waits.records import MessageRow, WaitRow
+from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.features.waits.rows import memo_of, row_of_body, row_of_node, value_of_message
+from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.payloads.json_values import JsonValue
 from cloaca_core.values.waits import APPROVAL, EVENT, SLEEP
 from cloaca_testing.conformance.rows import attempt as attempt_row

@@ -33,12 +33,13 @@ from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.features.steps.steps import Answer
 from cloaca_core.features.waits.asked_wait import AskedWait
 from cloaca_core.features.waits.open_waits import restored
-from cloaca_core.features.waits.records import ClosedWait, MessageRow, WaitRow
+from cloaca_core.features.waits.records import ClosedWait, WaitRow
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.run.graph import PlanGraph, plan_graph
 from cloaca_core.run.life import State
 from cloaca_core.run.reasons import Reason
 from cloaca_core.store.batch import Committed
+from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.states import ReasonCode, RunStatus
 from cloaca_core.values.times.no_limit import NO_LIMIT
 from cloaca_core.values.waits import APPROVAL, EVENT, NEVER, SLEEP

@@ -11,9 +11,10 @@ from cloaca_core.assembly.sql_store import COMMIT_PARTS
 from cloaca_core.features.follow_ups.records import NewFollowUp
 from cloaca_core.features.schedules.records import Cancellation
 from cloaca_core.features.steps.records import MEMOS
-from cloaca_core.features.waits.records import MESSAGES, WAITS
+from cloaca_core.features.waits.records import WAITS
 from cloaca_core.run.rows import NewRun, Park
 from cloaca_core.store.batch import Batch
+from cloaca_core.store.messages import MESSAGES
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.batch import BatchSteps
 from cloaca_sqlite.driver import WORDING

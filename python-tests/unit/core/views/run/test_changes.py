@@ -11,8 +11,7 @@ from model.runs import graph_of
 from tables import each_row
 
 from cloaca_core.definition.recorded import RecordedTask, RecordedWorkflow
-from cloaca_core.features.steering.records import ReplacementRow
-from cloaca_core.run.rows import AttemptRow, ForkRow
+from cloaca_core.run.rows import AttemptRow, ForkRow, ReplacementRow
 from cloaca_core.views.run import changes
 from cloaca_core.views.run.changes import KeyChange, Seen, TaskChange, task_change
 

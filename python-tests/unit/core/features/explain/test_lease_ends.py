@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import pytest
 from model.memory_store import MemoryStore
 
-from cloaca_core.engine.observe.lease_ends import LeaseEnds
 from cloaca_core.engine.observe.watchers import Watchers
 from cloaca_core.engine.subjects import Subjects
 from cloaca_core.errors import RunnerClosedError, StoreUnavailableError
 from cloaca_core.features.explain.facts import RunnerState
+from cloaca_core.features.explain.lease_ends import LeaseEnds
 from cloaca_core.features.explain.records import RunnerLoad
 from cloaca_testing.conformance.rows import runner
 
