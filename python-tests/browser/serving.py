@@ -15,7 +15,7 @@ import cloaca
 if TYPE_CHECKING:
     from cloaca_tools.ui.application import Application
 
-PATIENCE: Final = 20
+PATIENCE: Final = 60
 """Seconds until a test gives up; what it waits for comes well before."""
 
 

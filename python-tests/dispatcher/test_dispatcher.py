@@ -278,7 +278,7 @@ import json, os, threading
 import cloaca
 
 # Neither body goes on before the other one is there too.
-meet = threading.Barrier(2, timeout=30)
+meet = threading.Barrier(2, timeout=60)
 with cloaca.WorkflowBuilder("meeting"):
     @cloaca.task
     def arrive(context):
@@ -290,7 +290,7 @@ with (
     cloaca.DefaultRunner(os.environ["POSTGRES"]) as there,
 ):
     handles = [runner.submit("meeting") for runner in (here, there)]
-    contexts = [handle.result(30).final_context.to_dict() for handle in handles]
+    contexts = [handle.result(60).final_context.to_dict() for handle in handles]
     listed = [[run.id for run in runner.list_runs()] for runner in (here, there)]
     own = [[handle.id] for handle in handles]
     print(json.dumps([contexts, listed == own, [repr(here), repr(there)]]))

@@ -15,7 +15,7 @@ from executors import bodies
 import cloaca
 import cloaca.executors
 
-WAIT = 40.0
+WAIT = 60.0
 """Seconds until a test gives up; nothing waits so long unless it is broken."""
 Open: TypeAlias = Callable[..., cloaca.DefaultRunner]
 

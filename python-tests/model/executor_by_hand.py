@@ -42,7 +42,7 @@ class ExecutorByHand(Executor):
 
     def next(self) -> Call:
         """The next call; waits until there is one."""
-        return self._calls.get(timeout=30)
+        return self._calls.get(timeout=60)
 
     def shutdown(self, *args: Any, **options: Any) -> None:
         assert not args

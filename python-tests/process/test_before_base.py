@@ -25,7 +25,7 @@ from process.older import TAGS
 
 TO_BASE = Path(__file__).with_name("to_base.py")
 DUMPS = Path(__file__).parent.parent / "data"
-WAIT = 30
+WAIT = 60
 LOSES_ITS_CONNECTION = "SELECT pg_terminate_backend(pg_backend_pid());"
 INSERT_RUN = (
     "INSERT INTO {schema}cloaca_run (id, workflow, version, status, epoch, created_at,"

@@ -21,12 +21,12 @@ inside = threading.Event()
 with cloaca.WorkflowBuilder("closes"):
     @cloaca.task(id="only")
     def only(context):
-        inside.wait(30)
+        inside.wait(60)
         os.closerange(3, 10_000)
 with cloaca.WorkflowBuilder("closes_async"):
     @cloaca.task(id="only")
     async def only(context):
-        inside.wait(30)
+        inside.wait(60)
         os.closerange(3, 10_000)
 """
 REASON = "the runner has broken down: its "

@@ -15,7 +15,7 @@ from cloaca import databases
 from cloaca_core.store.tables import BY_NAME
 from process import copying
 
-WAIT = 50
+WAIT = 60
 RUNS = 2_000
 TABLES = [BY_NAME[name] for name in ("run", "run_tag", "attempt", "schedule")]
 

@@ -16,7 +16,7 @@ import pytest
 
 from process.fleet import Entry, Fleet, Worker
 
-WAIT = 30
+WAIT = 60
 SHORT = 0.6
 """Seconds of a lease that is to be lost."""
 OURS, STANDARD, THREADS = "far_bodies:cpu", "far_bodies:pool", "far_bodies:threads"

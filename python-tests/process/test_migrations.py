@@ -176,7 +176,7 @@ def test_of_two_processes_at_once_one_applies_it(database: Database, version: Ve
         process.stdin.write("go\n")
         process.stdin.flush()
 
-    assert [process.communicate(timeout=30)[1] for process in processes] == ["", ""]
+    assert [process.communicate(timeout=60)[1] for process in processes] == ["", ""]
     assert [process.returncode for process in processes] == [0, 0]
     ((runs,),) = database.query("SELECT count(*) FROM cloaca_run")
     assert database.query("SELECT count(*) FROM cloaca_colour") == [(runs,)]

@@ -15,7 +15,7 @@ from process.migrating import one_more
 from process.older import TAGS, define
 
 DUMPS = Path(__file__).parent.parent / "data"
-WAIT = 30
+WAIT = 60
 ENDED = (
     "SELECT r.id, r.workflow, r.version, r.status, r.owner, r.epoch, r.recoveries, r.created_at,"
     " r.started_at, r.ended_at, r.idempotency_key, r.tags, r.error_message, r.input,"

@@ -17,7 +17,7 @@ from dev.databases.urls import for_libpq, with_query
 
 pytestmark = pytest.mark.backend("postgres", reason="a file has no connections to run out of")
 
-WAIT = 30
+WAIT = 60
 FULL = "too many connections"
 
 

@@ -21,7 +21,7 @@ from cloaca_core.features.executors.process import ProcessExecutor
 
 pytestmark = pytest.mark.backend("sqlite", reason="the executor knows no database")
 
-WAIT = 30
+WAIT = 60
 PRELUDE = """
 import atexit, os, signal, sys, threading, time, warnings
 from cloaca_core.features.executors.process import ProcessExecutor, process

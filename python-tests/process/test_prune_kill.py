@@ -18,7 +18,7 @@ import cloaca
 from process import pruning
 from process.nursery import Nursery
 
-WAIT = 30
+WAIT = 60
 TREES = 4
 ROWS = ("cloaca_attempt", "cloaca_run_tag", "cloaca_act", "cloaca_tick")
 """Tables with rows of runs."""

@@ -18,7 +18,7 @@ import pytest
 
 import cloaca
 
-PATIENCE = 30
+PATIENCE = 60
 READY = "The worker is ready; Ctrl-C ends it.\n"
 DRAINS = "no more runs are claimed; again ends it at once."
 HELD = """

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import cloaca
 
-WAIT = 30
+WAIT = 60
 LONG = 3600.0
 WAYS = ("handle", "other runner", "async", "client", "async client")
 """By its runner, or by another program that has opened the database."""

@@ -10,7 +10,7 @@ import pytest
 
 import cloaca
 
-WAIT = 30
+WAIT = 60
 
 
 class OutOfStockError(Exception):

@@ -11,7 +11,7 @@ from tables import each_row
 
 import cloaca
 
-WAIT = 30
+WAIT = 60
 QUICK: dict[str, Any] = {"retry_backoff": "fixed", "retry_delay_ms": 1, "retry_jitter": False}
 
 

@@ -197,7 +197,7 @@ def test_a_callback_that_waits_for_a_run_gives_its_slot_and_place_to_it(
     with cloaca.WorkflowBuilder("told"):
         cloaca.task(id="only", retry_attempts=2, on_success=tell, on_failure=tell, **QUICK)(body)
 
-    runner.execute("told", timeout=15)
+    runner.execute("told", timeout=60)
 
     assert told == ["Completed"] * (2 if fails else 1)
     # Each attempt is followed by a run of its own.
@@ -216,8 +216,8 @@ def test_a_callback_that_never_returns_has_the_time_of_its_attempt_and_no_more(
     with cloaca.WorkflowBuilder("next"):
         cloaca.task(id="only")(lambda context: None)
 
-    assert runner.execute("stuck", timeout=30).status == "Completed"
-    assert runner.execute("next", timeout=30).status == "Completed"
+    assert runner.execute("stuck", timeout=60).status == "Completed"
+    assert runner.execute("next", timeout=60).status == "Completed"
     assert runner.health()["abandoned_bodies"] == 1
     never.set()
 
@@ -281,7 +281,7 @@ def test_the_time_of_a_callback_does_not_run_while_it_queues(
         cloaca.task(id="second")(occupy)
         cloaca.task(id="clock", timeout_seconds=0.2, retry_attempts=1, on_failure=say_so)(hang)
 
-    tasks = runner.execute("occupied", timeout=30).task_results
+    tasks = runner.execute("occupied", timeout=60).task_results
     assert [task.status for task in tasks.values()] == ["Completed", "Completed", "Failed"]
     assert told == ["told"]
     assert runner.health()["abandoned_bodies"] == 0

@@ -55,7 +55,7 @@ def test_a_body_that_waits_for_another_run_is_shown_as_waiting(
 ) -> None:
     seen = threading.Event()
     with cloaca.WorkflowBuilder("child"):
-        cloaca.task(id="only")(lambda context: {"seen": seen.wait(30)})
+        cloaca.task(id="only")(lambda context: {"seen": seen.wait(60)})
     with cloaca.WorkflowBuilder("parent"):
         cloaca.task(id="ask")(lambda context: runner.execute("child").final_context)
 
@@ -65,7 +65,7 @@ def test_a_body_that_waits_for_another_run_is_shown_as_waiting(
     seen.set()
 
     assert (task.attempts, task.retry_at, task.ended_at) == (1, None, None)
-    assert parent.result(30).final_context["seen"] is True
+    assert parent.result(60).final_context["seen"] is True
 
 
 def test_many_parents_at_once_on_one_slot(open_runner: OpenRunner) -> None:
@@ -152,7 +152,7 @@ def test_while_a_body_waits_its_slot_is_free(open_runner: OpenRunner) -> None:
     runner = open_runner(max_concurrent_tasks=1)
     other_ran = threading.Event()
     with cloaca.WorkflowBuilder("child"):
-        cloaca.task(id="only")(lambda context: {"other ran": other_ran.wait(30)})
+        cloaca.task(id="only")(lambda context: {"other ran": other_ran.wait(60)})
     with cloaca.WorkflowBuilder("other"):
         cloaca.task(id="only")(lambda context: other_ran.set())
     with cloaca.WorkflowBuilder("parent"):

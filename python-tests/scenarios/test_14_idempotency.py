@@ -12,7 +12,7 @@ import cloaca
 
 pytestmark = pytest.mark.each_backend
 
-WAIT = 30
+WAIT = 60
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 import cloaca
 
-WAIT = 50
+WAIT = 60
 OpenRunner = Callable[..., cloaca.DefaultRunner]
 
 

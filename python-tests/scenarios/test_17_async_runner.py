@@ -12,7 +12,7 @@ import pytest_asyncio
 
 import cloaca
 
-WAIT = 30
+WAIT = 60
 
 
 @pytest_asyncio.fixture

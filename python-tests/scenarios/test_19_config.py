@@ -13,7 +13,7 @@ from tables import each_row
 
 import cloaca
 
-WAIT = 30
+WAIT = 60
 DEFAULTS = {
     "max_concurrent_tasks": 4,
     "executor_poll_interval_ms": 100,

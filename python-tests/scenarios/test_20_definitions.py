@@ -14,7 +14,7 @@ import pytest
 
 import cloaca
 
-WAIT = 30
+WAIT = 60
 
 
 @pytest.fixture

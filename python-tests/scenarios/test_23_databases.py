@@ -326,7 +326,7 @@ def damage(file: Path, statement: str) -> None:
 def ends(url: str, runs: list[str]) -> list[cloaca.PipelineResult]:
     """The results of the runs in the next runner, which lists all of them and runs others."""
     with cloaca.DefaultRunner(url) as runner:
-        results = [runner.get_run(run).result(30) for run in runs]
+        results = [runner.get_run(run).result(60) for run in runs]
         assert [info.id for info in runner.list_runs()] == runs[::-1]
         assert [info.id for info in runner.list_runs(tags={"team": "x"})] == runs[::-1]
         assert runner.execute("quick").status == "Completed"
@@ -358,8 +358,8 @@ def test_a_run_of_which_a_finished_step_is_damaged_fails_alone(tmp_path: Path, b
 
     def second(context: cloaca.Context) -> None:
         if not go_on.is_set():
-            begun.wait(30)
-            go_on.wait(30)
+            begun.wait(60)
+            go_on.wait(60)
 
     define()
     with cloaca.WorkflowBuilder("chain"):
@@ -367,7 +367,7 @@ def test_a_run_of_which_a_finished_step_is_damaged_fails_alone(tmp_path: Path, b
         cloaca.task(id="second", dependencies=["first"])(second)
     with cloaca.DefaultRunner(f"sqlite:///{file}", config=IDLE) as runner:
         handles = runner.submit_many("chain", [None] * 3, tags={"team": "x"})
-        begun.wait(30)
+        begun.wait(60)
     go_on.set()
     statement = "UPDATE cloaca_attempt SET change = {} WHERE task_id = 'first' AND run_id = {}"
     damage(file, statement.format(broken, FIRST))
@@ -398,6 +398,6 @@ def test_a_damaged_id_keeps_nobody_else_from_work(tmp_path: Path) -> None:
     runs = waiting(f"sqlite:///{file}")
     damage(file, f"UPDATE cloaca_run SET id = CAST(x'30ff' AS TEXT) WHERE id = {FIRST}")
     with cloaca.DefaultRunner(f"sqlite:///{file}", config=IDLE) as runner:
-        assert [runner.get_run(run).result(30).status for run in runs[1:]] == ["Completed"] * 2
+        assert [runner.get_run(run).result(60).status for run in runs[1:]] == ["Completed"] * 2
         assert len(runner.list_runs()) == 3
         assert runner.execute("quick").status == "Completed"

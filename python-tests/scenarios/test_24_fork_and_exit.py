@@ -13,7 +13,7 @@ import cloaca
 
 pytestmark = pytest.mark.each_backend
 
-WAIT = 30
+WAIT = 60
 PRELUDE = """
 import asyncio, os, sys, threading, warnings
 import cloaca
@@ -39,7 +39,7 @@ def ends_well(program: str, database_url: str, *, code: int = 0, output: str = "
         [sys.executable, "-W", "error", "-c", PRELUDE + program, database_url],
         capture_output=True,
         text=True,
-        timeout=WAIT,
+        timeout=2 * WAIT,
         stdin=subprocess.DEVNULL,
     )
     assert (done.stderr, done.stdout, done.returncode) == ("", output, code)
@@ -61,10 +61,10 @@ runner = cloaca.DefaultRunner(sys.argv[1])
 for name in ("endless", "endless_async"):
     inside.clear()
     runner.submit(name)
-    inside.wait(30)
+    inside.wait(60)
 inside.clear()
 threading.Thread(target=runner.execute, args=("endless",), daemon=True).start()
-inside.wait(30)
+inside.wait(60)
 """
 ASYNC = """
 runner = cloaca.AsyncRunner(sys.argv[1])
@@ -105,7 +105,7 @@ except cloaca.RunnerClosedError:
 def test_sys_exit_keeps_its_code(database_url: str) -> None:
     program = (
         "runner = cloaca.DefaultRunner(sys.argv[1])\n"
-        "runner.submit('endless')\ninside.wait(30)\nsys.exit(7)\n"
+        "runner.submit('endless')\ninside.wait(60)\nsys.exit(7)\n"
     )
     ends_well(program, database_url, code=7)
 
@@ -113,7 +113,7 @@ def test_sys_exit_keeps_its_code(database_url: str) -> None:
 def test_what_a_forgotten_runner_had_is_finished_by_the_next_program(database_url: str) -> None:
     ends_well(
         "runner = cloaca.DefaultRunner(sys.argv[1])\n"
-        "runner.submit('endless', idempotency_key='k')\ninside.wait(30)\n",
+        "runner.submit('endless', idempotency_key='k')\ninside.wait(60)\n",
         database_url,
     )
     with cloaca.WorkflowBuilder("endless"):
@@ -297,7 +297,7 @@ with cloaca.WorkflowBuilder("held"):
     @cloaca.task
     def only(context):
         os.kill(os.getpid(), signal.SIGINT)
-        return {"went on": go_on.wait(30)}
+        return {"went on": go_on.wait(60)}
 try:
     runner.execute("held")
 except KeyboardInterrupt:
@@ -305,7 +305,7 @@ except KeyboardInterrupt:
 (run,) = runner.list_runs()
 print(run.status)
 go_on.set()
-print(runner.get_run(run.id).result(30).final_context.to_dict())
+print(runner.get_run(run.id).result(60).final_context.to_dict())
 runner.shutdown()
 """
     output = "interrupted\nRunning\n{'went on': True}\n"
@@ -321,7 +321,7 @@ with cloaca.WorkflowBuilder("held"):
     @cloaca.task
     def only(context):
         inside.set()
-        go_on.wait(30)
+        go_on.wait(60)
 class Told(logging.Handler):
     def emit(self, record):
         print(record.getMessage().replace(handle.id, "ID"))
@@ -330,9 +330,9 @@ logging.getLogger("cloaca").addHandler(Told(logging.WARNING))
 try:
     with cloaca.DefaultRunner(sys.argv[1]) as runner:
         handle = runner.submit("held")
-        inside.wait(30)
+        inside.wait(60)
         os.kill(os.getpid(), signal.SIGINT)
-        threading.Event().wait(30)
+        threading.Event().wait(60)
 except KeyboardInterrupt:
     print("interrupted")
 """
@@ -364,7 +364,7 @@ with cloaca.WorkflowBuilder("forks_async"):
         return come_back(lambda: None)
 with cloaca.DefaultRunner(sys.argv[1]) as runner:
     for name in ("forks", "forks_and_raises", "forks_and_exits", "forks_async"):
-        print(name, runner.execute(name, timeout=20).final_context.to_dict())
+        print(name, runner.execute(name, timeout=60).final_context.to_dict())
 """
 
 
@@ -388,7 +388,7 @@ with cloaca.WorkflowBuilder("parent"):
 settings = cloaca.DefaultRunnerConfig(max_concurrent_tasks=300)
 runner = cloaca.DefaultRunner.with_config(sys.argv[1], settings)
 runs = [runner.submit("parent") for _ in range(300)]
-print(*{run.result(timeout=20).status for run in runs})
+print(*{run.result(timeout=60).status for run in runs})
 runner.shutdown()
 """
 

@@ -45,7 +45,7 @@ def run_twice(program: Block, code: str, folder: Path) -> None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=50,
+            timeout=120,
             check=False,
         )
         assert (done.stdout.splitlines(), done.stderr) == (promised([program]), "")
@@ -54,6 +54,6 @@ def run_twice(program: Block, code: str, folder: Path) -> None:
 @pytest.mark.backend("sqlite", reason="a file is looked for")
 def test_the_first_program_leaves_its_database_where_it_says(tmp_path: Path) -> None:
     first = next(block for block in PROGRAMS if block.page == ROOT / "README.md")
-    subprocess.run([sys.executable, "-c", first.code], cwd=tmp_path, check=True, timeout=50)
+    subprocess.run([sys.executable, "-c", first.code], cwd=tmp_path, check=True, timeout=120)
 
     assert [path.name for path in tmp_path.iterdir()] == ["orders.db"]

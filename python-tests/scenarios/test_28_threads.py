@@ -13,7 +13,7 @@ import cloaca
 
 pytestmark = pytest.mark.each_backend
 
-WAIT = 50
+WAIT = 60
 OpenRunner = Callable[..., cloaca.DefaultRunner]
 
 

@@ -261,7 +261,7 @@ def test_one_bad_value_among_many_fails_its_own_run_alone(runner: cloaca.Default
     with cloaca.WorkflowBuilder("among_many"):
         cloaca.task(id="only", retry_attempts=1)(lambda context: {"v": odd.get(context["n"], "ok")})
     handles = runner.submit_many("among_many", [{"n": n} for n in range(150)])
-    failed = [n for n, handle in enumerate(handles) if handle.result(30).status == "Failed"]
+    failed = [n for n, handle in enumerate(handles) if handle.result(60).status == "Failed"]
     assert failed == sorted(odd)
 
 

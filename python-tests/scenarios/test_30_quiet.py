@@ -40,7 +40,7 @@ def run(database_url: str, program: str = PROGRAM, **variables: str) -> tuple[in
     environment = {k: v for k, v in os.environ.items() if k != "CLOACA_LOG"} | variables
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program, database_url],
-        capture_output=True, text=True, env=environment, timeout=30,
+        capture_output=True, text=True, env=environment, timeout=60,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
 
@@ -130,7 +130,7 @@ def test_info_tells_of_submits_starts_and_ends(
     with cloaca.WorkflowBuilder("told"):
         cloaca.task(id="only")(lambda context: None)
     handle = runner.submit("told", idempotency_key="once")
-    handle.wait(30)
+    handle.wait(60)
     runner.submit("told", idempotency_key="once")
     runner.shutdown()
     of = "of public::embedded::told:"
@@ -150,7 +150,7 @@ def test_many_submits_are_told_in_a_line(
         cloaca.task(id="only")(lambda context: None)
     handles = runner.submit_many("told", [None] * 5)
     for handle in handles:
-        handle.wait(30)
+        handle.wait(60)
     runner.shutdown()
     told = [each.getMessage() for each in caplog.records if "submitted" in each.getMessage()]
     ends = f"{handles[0].id} to {handles[-1].id}"
@@ -169,7 +169,7 @@ def test_debug_tells_of_attempts_as_well(
     with cloaca.WorkflowBuilder("told"):
         cloaca.task(id="charge", retry_delay_ms=0)(charge)
     handle = runner.submit("told")
-    handle.wait(30)
+    handle.wait(60)
     runner.shutdown()
     assert [line for line in log_of(handle.id, caplog) if line[1].startswith("task")] == [
         ("DEBUG", "task charge attempt 1: started"),
@@ -184,7 +184,7 @@ def test_records_carry_ids(runner: cloaca.DefaultRunner, caplog: pytest.LogCaptu
     with cloaca.WorkflowBuilder("logged"):
         cloaca.task(id="only")(lambda context: None)
     handle = runner.submit("logged")
-    handle.wait(30)
+    handle.wait(60)
     runner.shutdown()
     run_ids = [getattr(record, "run_id", None) for record in caplog.records]
     assert handle.id in run_ids
@@ -208,7 +208,7 @@ def test_records_name_the_events_that_they_tell_of(
         cloaca.task(id="t", retry_attempts=2, retry_delay_ms=0)(once)
     caplog.set_level(logging.DEBUG, "cloaca.engine")
     run = runner.submit("told")
-    run.result(30)
+    run.result(60)
 
     told = [r.event for r in caplog.records if getattr(r, "run_id", "") == run.id]  # type: ignore[attr-defined]  # given as extra
     assert told == [

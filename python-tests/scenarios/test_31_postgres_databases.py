@@ -18,7 +18,7 @@ from dev.databases import maintenance, urls
 
 pytestmark = pytest.mark.backend("postgres", reason="all of it is about a server")
 
-WAIT = 30
+WAIT = 60
 
 
 def refused(url: str, message: str, **settings: Any) -> cloaca.CloacaError:

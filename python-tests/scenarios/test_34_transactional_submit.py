@@ -17,7 +17,7 @@ import cloaca
 
 pytestmark = pytest.mark.each_backend
 
-WAIT = 30
+WAIT = 60
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from tables import each_row
 import cloaca
 
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
-PATIENCE = 30
+PATIENCE = 60
 """Seconds until a test gives up; a schedule of every second fires well before."""
 
 Fired = queue.SimpleQueue[dict[str, Any]]

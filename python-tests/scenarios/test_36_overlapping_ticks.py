@@ -18,7 +18,7 @@ import pytest
 
 import cloaca
 
-PATIENCE = 30
+PATIENCE = 60
 """Seconds until a test gives up."""
 EVERY_SECOND = "* * * * * *"
 

@@ -16,7 +16,7 @@ import cloaca
 
 DAY = ("2024-02-29T00:00:00Z", "2024-03-01T00:00:00Z")
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
-PATIENCE = 30
+PATIENCE = 60
 """Seconds until a test gives up; a schedule of every second fires well before."""
 
 Fired = queue.SimpleQueue[dict[str, Any]]

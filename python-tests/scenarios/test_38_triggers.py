@@ -15,7 +15,7 @@ from tables import each_row
 
 import cloaca
 
-PATIENCE = 30
+PATIENCE = 60
 """Seconds until a test gives up; what it waits for comes well before."""
 SOON = "20ms"
 

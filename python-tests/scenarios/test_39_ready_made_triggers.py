@@ -13,7 +13,7 @@ from own_database import OwnDatabases
 
 import cloaca
 
-PATIENCE = 30
+PATIENCE = 60
 """Seconds until a test gives up; what it waits for comes well before."""
 SOON = "20ms"
 

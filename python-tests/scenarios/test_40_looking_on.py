@@ -53,19 +53,19 @@ def test_it_sees_what_others_do_and_hears_of_its_end(
 
     def body(_: cloaca.Context) -> dict[str, bool]:
         begun.set()
-        go_on.wait(30)
+        go_on.wait(60)
         return {"ran": True}
 
     define(body)
     run = worker.submit("flow", tags={"team": "x"})
-    assert begun.wait(30)
+    assert begun.wait(60)
     assert [(info.id, info.status) for info in watcher.list_runs(tags={"team": "x"})] == [
         (run.id, "Running")
     ]
     seen = watcher.get_run(run.id)
     assert seen.status() == "Running"
     go_on.set()
-    assert seen.result(30).final_context.to_dict() == {"ran": True}
+    assert seen.result(60).final_context.to_dict() == {"ran": True}
     assert seen.tasks()["only"].status == "Completed"
 
 
@@ -91,7 +91,7 @@ def test_an_async_runner_looks_on_as_well(place: str) -> None:
         async with cloaca.AsyncRunner(looking(place)) as watcher:
             with pytest.raises(cloaca.StoreReadOnlyError):
                 await watcher.submit("flow")
-            return await (await watcher.get_run(ended.execution_id)).result(30)
+            return await (await watcher.get_run(ended.execution_id)).result(60)
 
     assert asyncio.run(look()).final_context == ended.final_context
 

@@ -12,7 +12,7 @@ import pytest
 
 import cloaca
 
-WAIT = 30.0
+WAIT = 60.0
 OpenHere = Callable[[], cloaca.DefaultRunner]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import cloaca
 
-WAIT = 30
+WAIT = 60
 
 
 class Shop:

@@ -13,7 +13,7 @@ from tables import each_row
 
 import cloaca
 
-WAIT = 30
+WAIT = 60
 SHORT = timedelta(milliseconds=50)
 OpenRunner = Callable[..., cloaca.DefaultRunner]
 

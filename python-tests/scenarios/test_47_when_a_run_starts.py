@@ -17,7 +17,7 @@ from tables import each_row
 
 import cloaca
 
-WAIT = 30
+WAIT = 60
 SOON = timedelta(milliseconds=50)
 FAR = timedelta(days=3)
 OpenRunner = Callable[..., cloaca.DefaultRunner]

@@ -10,7 +10,7 @@ from tables import each_row
 
 import cloaca
 
-WAIT = 30
+WAIT = 60
 
 
 def define(name: str) -> None:

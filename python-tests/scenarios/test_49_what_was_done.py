@@ -11,7 +11,7 @@ from tables import each_row
 
 import cloaca
 
-WAIT = 30
+WAIT = 60
 
 
 class Held:

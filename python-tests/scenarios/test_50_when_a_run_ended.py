@@ -14,7 +14,7 @@ from tables import each_row
 
 import cloaca
 
-WAIT = 30
+WAIT = 60
 Open = Callable[..., cloaca.DefaultRunner]
 
 

@@ -10,7 +10,7 @@ from tables import each_row
 
 import cloaca
 
-WAIT = 30
+WAIT = 60
 ALL = datetime(2100, 1, 1, tzinfo=UTC)
 """After every end of a run."""
 

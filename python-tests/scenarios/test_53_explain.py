@@ -20,7 +20,7 @@ import pytest
 
 import cloaca
 
-WAIT = 30
+WAIT = 60
 FAR = timedelta(days=3)
 OpenRunner = Callable[..., cloaca.DefaultRunner]
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 import cloaca
 
-WAIT = 30
+WAIT = 60
 FAR = timedelta(days=3)
 OpenRunner = Callable[..., cloaca.DefaultRunner]
 

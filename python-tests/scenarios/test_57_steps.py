@@ -15,7 +15,7 @@ import pytest
 import cloaca
 
 QUICK: dict[str, Any] = {"retry_backoff": "fixed", "retry_delay_ms": 1, "retry_jitter": False}
-WAIT = 30
+WAIT = 60
 
 Handle = cloaca.TaskHandle
 AsyncHandle = cloaca.AsyncTaskHandle

@@ -15,7 +15,7 @@ from scenarios.steering import until
 
 import cloaca
 
-WAIT = 30
+WAIT = 60
 
 SENDER = """
 import sys

@@ -16,7 +16,7 @@ from scenarios.steering import until
 import cloaca
 from cloaca.testing import Harness, harness
 
-WAIT = 30
+WAIT = 60
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 

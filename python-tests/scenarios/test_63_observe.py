@@ -16,7 +16,7 @@ import cloaca
 from cloaca import Observer
 from cloaca_core.views import RunTree
 
-WAIT = 30
+WAIT = 60
 OpenRunner = Callable[..., cloaca.DefaultRunner]
 
 

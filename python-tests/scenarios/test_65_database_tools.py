@@ -19,7 +19,7 @@ from cloaca_core.store.migrate import load_before_base
 
 pytestmark = pytest.mark.each_backend
 
-WAIT = 30
+WAIT = 60
 DATA = Path(__file__).parent.parent / "data"
 AGES_AGO = 1_000_000_000
 """An instant of 1970, in µs."""

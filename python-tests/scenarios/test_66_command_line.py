@@ -26,7 +26,7 @@ from cloaca_tools.cli.root import cli
 from cloaca_tools.cli.where import imported
 from cloaca_tools.transfer.opened import Place
 
-PATIENCE = 30
+PATIENCE = 60
 SHOP = """
 import logging
 

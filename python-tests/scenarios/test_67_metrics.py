@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import cloaca
 
 Series: TypeAlias = dict[tuple[str, tuple[tuple[str, str], ...]], float]
-WAIT = 30.0
+WAIT = 60.0
 
 
 def read(text: str) -> Series:

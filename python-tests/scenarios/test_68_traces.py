@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 
 import cloaca
 
-WAIT = 30.0
+WAIT = 60.0
 
 
 class Traced:

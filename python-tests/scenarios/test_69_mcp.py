@@ -16,7 +16,7 @@ import cloaca
 if TYPE_CHECKING:
     from mcp import Client
 
-PATIENCE = 30
+PATIENCE = 60
 LOUD = """
 import cloaca
 

@@ -13,7 +13,7 @@ import cloaca
 
 pytestmark = pytest.mark.each_backend
 
-PATIENCE = 30
+PATIENCE = 60
 
 
 class Held:

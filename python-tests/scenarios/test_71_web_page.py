@@ -26,7 +26,7 @@ import cloaca
 
 App: TypeAlias = Any
 Scope: TypeAlias = MutableMapping[str, Any]
-WAIT = 20
+WAIT = 60
 HOSTS = ("testserver",)
 ADDRESS = re.compile(r'(?:href|src|action|hx-get|hx-sse:connect)="([^"#][^"]*)"')
 NOT_BARE = ("/live", "/runs/bulk")  # never ends; says what it is about in a form
@@ -50,7 +50,7 @@ def run(runner: cloaca.DefaultRunner) -> cloaca.RunHandle:
             return {"paid": True}
 
     submitted = runner.submit("order", tags={"shop": SCRIPT})
-    submitted.wait(20)
+    submitted.wait(WAIT)
     return submitted
 
 

@@ -16,7 +16,7 @@ import cloaca
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
-WAIT = 30
+WAIT = 60
 HOSTILE = "<script>alert(1)</script>"
 OpenRunner = Callable[..., cloaca.DefaultRunner]
 

@@ -20,7 +20,7 @@ import cloaca
 if TYPE_CHECKING:
     from httpx2 import Response
 
-PATIENCE = 30
+PATIENCE = 60
 HOME = "http://testserver"
 HOSTILE = "<script>alert(1)</script>"
 

@@ -13,7 +13,7 @@ import cloaca
 if TYPE_CHECKING:
     from httpx2 import Response
 
-WAIT = 30
+WAIT = 60
 HOME = "http://testserver"
 HOSTILE = 'a <script>alert(1)</script> & "b"'
 

@@ -23,7 +23,7 @@ from cloaca_tools.transfer.opened import Place
 from cloaca_tools.ui.desk import health
 from cloaca_tools.ui.pages import runs as runs_page
 
-WAIT = 30
+WAIT = 60
 HERE = {"origin": "http://testserver"}
 SCRIPT = "<script>alert(1)</script>"
 

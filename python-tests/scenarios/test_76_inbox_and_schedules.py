@@ -21,7 +21,7 @@ from cloaca_tools.ui.pages.inbox import ACTS
 if TYPE_CHECKING:
     from httpx2 import Response
 
-WAIT = 30
+WAIT = 60
 HOSTILE = "<script>alert(1)</script>"
 HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)">')
 

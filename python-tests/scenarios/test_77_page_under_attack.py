@@ -61,7 +61,7 @@ class Shop:
 
         given = {HOSTILE: HOSTILE, "deep": [[[HOSTILE]]]}
         self.failed = runner.submit("order", given, tags={HOSTILE: HOSTILE})
-        self.failed.wait(20)
+        self.failed.wait(60)
         self.asking = runner.submit("refund", given)
         for step in self.asking.watch():
             if step.run.status == "Waiting":
@@ -163,7 +163,7 @@ def test_a_copied_command_is_one_command_with_the_names_as_they_are(
         return False
 
     runner.schedule(SHELL, SHELL, "0 0 1 1 *", "UTC")
-    runner.submit(SHELL, tags={SHELL: SHELL}).wait(20)
+    runner.submit(SHELL, tags={SHELL: SHELL}).wait(60)
     runner.pause_workflow(SHELL)
 
     pages = sources(runner).values()

@@ -188,7 +188,7 @@ class TestBodies:
         logging.getLogger("cloaca.triggers").addHandler(waker)
         try:
             with cloaca.DefaultRunner(database_url, redact=[SECRET]) as runner:
-                assert logged.wait(20)
+                assert logged.wait(60)
                 failing = runner.health()["failing_triggers"]
         finally:
             logging.getLogger("cloaca.triggers").removeHandler(waker)
@@ -240,7 +240,7 @@ class TestPayloads:
 
         with cloaca.DefaultRunner(database_url) as runner:
             given = {"basic_auth": CANARY, "broker": url}
-            runner.submit("pay", given, tags={"api_token": CANARY, "broker": url}).wait(20)
+            runner.submit("pay", given, tags={"api_token": CANARY, "broker": url}).wait(60)
             pages = all_pages(runner)
             desk = Desk(runner, database_url)
             (run,) = runner.list_runs()

@@ -14,7 +14,7 @@ import cloaca
 from cloaca.testing import Harness
 
 QUICK: dict[str, Any] = {"retry_backoff": "fixed", "retry_delay_ms": 1, "retry_jitter": False}
-WAIT = 30
+WAIT = 60
 
 Context = cloaca.Context
 Handle = cloaca.TaskHandle

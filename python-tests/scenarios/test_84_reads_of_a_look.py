@@ -16,7 +16,7 @@ from cloaca_tools.cli.root import cli
 
 pytestmark = pytest.mark.each_backend
 
-WAIT = 30
+WAIT = 60
 OpenRunner = Callable[..., cloaca.DefaultRunner]
 
 

@@ -31,7 +31,7 @@ from cloaca_testing.conformance.rows import runner as runner_row
 SECOND = 1_000_000
 NOON = int(datetime(2026, 3, 10, 12, tzinfo=UTC).timestamp()) * SECOND
 WORKFLOW = "public::embedded::orders"
-PATIENCE = 30
+PATIENCE = 60
 
 
 class Store(MemoryStore):

@@ -15,7 +15,7 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.engine.calls.operation import Caller
 
-WAIT = 20
+WAIT = 60
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from cloaca_core.assembly.store import Store
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_sqlite.backend import SqliteBackend
 
-SOON_S = 10.0
+SOON_S = 60.0
 PROGRAM = """
 import json, sys
 import cloaca

@@ -21,7 +21,7 @@ from dev.databases.urls import for_libpq
 
 pytestmark = pytest.mark.asyncio
 
-SOON_S = 10
+SOON_S = 60
 Raw = psycopg.AsyncConnection[Any]
 WAITING = """
 SELECT pid FROM pg_stat_activity
@@ -246,7 +246,7 @@ async def test_others_hear_of_a_run_that_was_waited_for(
     await listening.wait_changed()  # it has begun to listen
     heard = asyncio.create_task(listening.wait_changed())
     await store.insert_when_free(new_run("a", key="k"))
-    await asyncio.wait_for(heard, 10)
+    await asyncio.wait_for(heard, 60)
     await listening.close()
 
 

@@ -80,7 +80,7 @@ async def blocks(mine: Raw) -> None:
         mine.info.dsn, password=mine.info.password, autocommit=True
     ) as watch:
         statement = "SELECT 1 FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await (await watch.execute(statement, [pid])).fetchone():
                 pass
 

@@ -328,7 +328,7 @@ async def test_who_uses_a_table_for_long_stops_the_migration_and_nobody_else(
         waits = asyncio.create_task(migrator.apply(change))
         await blocked_by(user)
         async with await psycopg.AsyncConnection.connect(postgres_server) as other:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await other.execute(insert)
             assert not waits.done()
         await user.commit()

@@ -208,7 +208,7 @@ async def blocked_by(other: Raw) -> None:
         other.info.dsn, password=other.info.password, autocommit=True
     ) as watch:
         statement = "SELECT 1 FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await (await watch.execute(statement, [pid])).fetchone():
                 pass
 
@@ -298,7 +298,7 @@ async def locks(raw: Raw) -> int:
 async def held(store: Store, key: str) -> bool:
     """Whether a batch holds a run with this key back."""
     name = f"asks for {key}"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return (await submit(store, new_run(name, owner=None, key=key))).held == {name}
 
 
@@ -377,7 +377,7 @@ async def test_it_makes_way_for_a_batch_that_is_about_to_insert_the_key(
         )
         submitting = asyncio.create_task(outbox.submit_awaited(raw, new_run("mine", key="k")))
         await blocked_by(batch)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await batch.execute(
                 "INSERT INTO cloaca_run"
                 " (id, workflow, version, status, epoch, created_at, tags, input, idempotency_key)"
@@ -421,7 +421,7 @@ async def test_a_role_that_cannot_reach_the_schema_stops_nobody_with_locks_of_it
 
         assert await held(store, "k0")  # it takes the long way …
         assert await store.insert_when_free(new_run("k0", key="k0")) == "k0"  # … and arrives
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await outbox.submit_awaited(raw, new_run("k1", key="k1")) == "k1"
 
 
@@ -522,7 +522,7 @@ async def test_others_hear_of_a_run_when_it_is_committed(
     heard = asyncio.create_task(listening.wait_changed())
     await outbox.submit_awaited(raw, new_run("a"))
     await raw.commit()
-    await asyncio.wait_for(heard, 10)
+    await asyncio.wait_for(heard, 60)
     await listening.close()
 
 
@@ -592,7 +592,7 @@ async def test_a_run_is_not_deleted_beside_a_message_to_it(
         await psycopg.AsyncConnection.connect(
             raw.info.dsn, password=raw.info.password, autocommit=True
         ) as watch,
-        asyncio.timeout(10),
+        asyncio.timeout(60),
     ):
         while await (await watch.execute(watched, [raw.info.backend_pid])).fetchone() != (1,):
             pass

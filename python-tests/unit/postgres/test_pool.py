@@ -20,7 +20,7 @@ from cloaca_postgres.pool import STATEMENT_DEADLINE_S, Pool
 
 pytestmark = pytest.mark.asyncio
 
-SOON_S = 10
+SOON_S = 60
 STEPS = [Step(Statement("x", "SELECT 1", ()))]
 
 

@@ -35,7 +35,7 @@ from cloaca_testing.conformance.rows import (
 )
 from dev.databases.urls import for_libpq
 
-SOON = 10.0
+SOON = 60.0
 NEVER = 1e6
 
 

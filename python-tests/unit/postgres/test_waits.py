@@ -76,7 +76,7 @@ async def one_after_the_other(mine: Raw, first: Asked, second: Asked) -> tuple[A
         tasks = []
         for number, asked in enumerate((first, second), 1):
             tasks.append(asyncio.create_task(asked))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while await (await watch.execute(_WAITING)).fetchone() != (number,):
                     pass
     await mine.rollback()

@@ -289,7 +289,7 @@ async def test_after_word_from_elsewhere_a_runner_alone_tells_of_its_runs_at_onc
     cast("Callable[[str], None]", session.notified)("a client")
     listener.wrote([named("end_run")], [[]])
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await session.told.wait()
 
     await listener.close()

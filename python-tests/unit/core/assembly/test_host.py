@@ -49,7 +49,7 @@ from cloaca_core.store.runner_rows import RunnerName, RunnerRow
 from cloaca_core.values.this_process import THIS_PROCESS
 from cloaca_testing.conformance.rows import new_run, submit
 
-WAIT = 10
+WAIT = 60
 
 
 class ModelStore(MemoryStore):

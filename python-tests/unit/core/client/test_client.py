@@ -26,7 +26,7 @@ from cloaca_core.errors import (
     WorkflowNotFoundError,
 )
 
-WAIT = 20
+WAIT = 60
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ from cloaca_core.errors import (
 from cloaca_core.run.rows import RunRow
 from cloaca_core.views.results import execute_result
 
-WAIT = 20
+WAIT = 60
 NO_GRACE = DefaultRunnerConfig(shutdown_grace_seconds=0)
 
 

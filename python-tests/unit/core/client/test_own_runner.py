@@ -11,7 +11,7 @@ import pytest
 import cloaca
 from cloaca_core.client.own_runner import OwnRunner
 
-PATIENCE = 30
+PATIENCE = 60
 
 
 @pytest.fixture

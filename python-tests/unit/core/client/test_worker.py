@@ -9,7 +9,7 @@ import pytest
 import cloaca
 from cloaca_core.client.worker import Worker
 
-PATIENCE = 30
+PATIENCE = 60
 
 
 def test_it_says_when_it_has_shut_down(database_url: str) -> None:

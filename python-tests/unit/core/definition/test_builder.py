@@ -216,7 +216,7 @@ class TestCurrentBuilder:
         def make(name: str) -> None:
             with WorkflowBuilder(name, registry=registry):
                 for number in range(20):
-                    meeting.wait(timeout=10)
+                    meeting.wait(timeout=60)
                     task(id=f"{name}{number}")(noop)
 
         threads = [threading.Thread(target=make, args=(name,)) for name in "abcd"]

@@ -205,7 +205,7 @@ class TestRegistering:
         start = threading.Barrier(4)
 
         def register(mine: list[Workflow]) -> None:
-            start.wait(timeout=10)
+            start.wait(timeout=60)
             for workflow in mine:
                 registry.register(workflow)
                 assert registry.find(workflow.name) is workflow
@@ -412,7 +412,7 @@ class TestInterruptions:
         def interrupt() -> None:
             thread = threading.Thread(target=use, daemon=True)
             thread.start()
-            thread.join(timeout=10)
+            thread.join(timeout=60)
 
         registry.register(meddling("b", interrupt))
         assert seen == [*[namespace] * 3, [namespace], [], "unsubscribed"]

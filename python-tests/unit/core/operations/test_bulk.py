@@ -72,7 +72,7 @@ def test_the_runs_of_a_selection_are_steered(do: Do) -> None:
 
 def test_a_closed_runner_steers_nothing(caller: Caller, host: EngineHost) -> None:
     call = SteerMany("cancel", Selection(status="Pending")).call(caller)
-    host.close().result(20)
+    host.close().result(60)
 
     with pytest.raises(RunnerClosedError):
         call.wait()

@@ -13,7 +13,7 @@ from cloaca_core.errors import RunnerClosedError
 from cloaca_core.operations.claiming import Health, Start, Stop
 from cloaca_core.operations.runs import Result, Status, Submit
 
-WAIT = 20
+WAIT = 60
 
 
 def test_a_runner_stops_and_starts_to_claim(do: Do, host: EngineHost) -> None:

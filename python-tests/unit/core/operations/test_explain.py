@@ -12,7 +12,7 @@ from cloaca_core.errors import RunNotFoundError
 from cloaca_core.operations.explain import Explain
 from cloaca_core.operations.runs import End, Submit
 
-WAIT = 20
+WAIT = 60
 
 
 def test_a_run_is_explained_by_its_id(do: Do, host: EngineHost) -> None:

@@ -19,7 +19,7 @@ from cloaca_core.features.steering.operations import Cancel, PauseWorkflow
 from cloaca_core.operations.history import Actions, Attempts, Events, Outputs, Rounds
 from cloaca_core.operations.runs import End, Submit
 
-WAIT = 20
+WAIT = 60
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from cloaca_core.errors import RunnerClosedError
 from cloaca_core.features.explain.facts import RunnerState
 from cloaca_core.operations.notices import APART, NoticeStream
 
-WAIT = 20
+WAIT = 60
 
 
 class Store(MemoryStore):

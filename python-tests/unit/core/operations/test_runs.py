@@ -48,7 +48,7 @@ from cloaca_core.operations.runs import (
 )
 from cloaca_core.views import history
 
-WAIT = 20
+WAIT = 60
 NAN = float("nan")
 UNKNOWN = "019b0000-0000-7000-8000-000000000000"
 

@@ -45,6 +45,6 @@ def test_a_terminal_gets_no_control_character(name: str) -> None:
     assert word.isprintable()
     if BASH is not None:
         read = subprocess.run(
-            [BASH, "-c", f"printf %s {word}"], capture_output=True, check=True, timeout=20
+            [BASH, "-c", f"printf %s {word}"], capture_output=True, check=True, timeout=60
         )
         assert read.stdout.decode() == name

@@ -58,7 +58,7 @@ def test_each_job_is_told_of_when_it_ends_and_listed_where_it_was_planned(
 
     def run_job(job: planning.Job, *_: object) -> results.Outcome:
         if job is first:
-            assert second_was_told.wait(10)
+            assert second_was_told.wait(60)
         return results.Outcome(job, Counts(1), 1.0, "", tmp_path, "", "")
 
     def shown(outcome: results.Outcome) -> None:

@@ -24,7 +24,7 @@ from cloaca_tools.mcp.looking import (
     list_workflows,
 )
 
-PATIENCE = 30
+PATIENCE = 60
 
 
 @pytest.fixture(scope="module")

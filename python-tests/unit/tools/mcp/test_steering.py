@@ -23,7 +23,7 @@ from cloaca_tools.mcp.steering import (
     submit,
 )
 
-PATIENCE = 30
+PATIENCE = 60
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from cloaca.testing import harness
 from cloaca_core.errors import ConfigTypeError, TransferError
 from cloaca_tools.transfer.case import export_case
 
-WAIT = 30
+WAIT = 60
 
 
 @pytest.fixture

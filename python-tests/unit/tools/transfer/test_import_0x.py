@@ -17,7 +17,7 @@ from cloaca_core.features.transfer.sql import SqlTransfer
 from cloaca_tools.transfer.import_0x import ImportReport, import_0x
 
 DATA = Path(__file__).parents[3] / "data"
-WAIT = 30
+WAIT = 60
 
 
 @pytest.fixture(params=["0_2_sqlite", "0_12_sqlite", "0_2_postgres", "0_12_postgres"])

@@ -16,7 +16,7 @@ import pytest
 import cloaca
 from cloaca_tools.ui import live
 
-WAIT = 20
+WAIT = 60
 
 
 class Stream:

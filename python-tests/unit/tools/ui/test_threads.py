@@ -11,7 +11,7 @@ import pytest
 from cloaca_tools.ui.refusals import RefusedError
 from cloaca_tools.ui.threads import Threads
 
-WAIT = 20
+WAIT = 60
 
 
 @pytest.fixture

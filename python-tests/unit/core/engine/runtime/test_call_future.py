@@ -14,7 +14,7 @@ from model.hand_clock import HandClock
 from cloaca_core.engine.runtime import call_future as module
 from cloaca_core.engine.runtime.call_future import LOOKS_UP, CallFuture
 
-WAIT = 10
+WAIT = 60
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from cloaca_core.engine.runtime.loop_thread import LoopThread
 from cloaca_core.engine.runtime.parked_call import ParkedCall
 from cloaca_core.errors import RunnerClosedError
 
-WAIT = 10
+WAIT = 60
 BROKEN = r"^the runner has broken down: its engine thread ended with SystemExit\(3\)$"
 
 
@@ -29,7 +29,7 @@ async def _which_thread() -> str:
 def test_a_coroutine_runs_on_the_thread_of_the_loop() -> None:
     thread = LoopThread()
     thread.start()
-    assert thread.submit(_which_thread()).result(10) == "cloaca-engine"
+    assert thread.submit(_which_thread()).result(WAIT) == "cloaca-engine"
     assert not thread.is_current()
     thread.stop()
 
@@ -106,10 +106,10 @@ def test_a_coroutine_whose_answer_is_cancelled_is_cancelled() -> None:
             ended.set()
 
     answer = thread.submit(endless())
-    assert begun.wait(10)
+    assert begun.wait(WAIT)
     answer.cancel()
 
-    assert ended.wait(10)
+    assert ended.wait(WAIT)
     thread.stop()
 
 
@@ -120,7 +120,7 @@ def test_what_a_coroutine_raises_is_raised_by_its_answer() -> None:
     thread = LoopThread()
     thread.start()
     with pytest.raises(KeyError):
-        thread.submit(fail()).result(10)
+        thread.submit(fail()).result(WAIT)
     thread.stop()
 
 

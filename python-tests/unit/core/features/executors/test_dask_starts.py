@@ -147,7 +147,7 @@ def test_a_worker_reports_by_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
     reported = Start("topic", "name", 0.01).reported()
     monkeypatch.delitem(sys.modules, "distributed")  # another thread may not ask for its worker
     with reported:
-        topic, (name, seconds) = worker.events.get(timeout=30)
+        topic, (name, seconds) = worker.events.get(timeout=60)
 
     assert (topic, name) == ("topic", "name")
     assert seconds >= 0.01

@@ -26,7 +26,7 @@ from cloaca_core.features.executors._process import member
 from cloaca_core.features.executors._process.call import Call
 from cloaca_core.features.executors.process import ProcessExecutor, process
 
-WAIT = 30
+WAIT = 60
 
 
 @pytest.fixture(scope="module")

@@ -335,7 +335,7 @@ def test_a_ray_of_its_own_ends_after_the_last_call(monkeypatch: pytest.MonkeyPat
 
     library.run(library.sent[0])
 
-    assert library.ended.wait(10)
+    assert library.ended.wait(60)
     assert call.result(0) == 0
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from cloaca_core.features.executors.watch import Watch, this_watch
 
-WAIT = 30
+WAIT = 60
 SHORT = 0.3
 """Seconds that no call takes which does nothing."""
 LONG = 1_000.0

@@ -14,7 +14,7 @@ from cloaca_core.errors import CloacaError, ConfigError, ConfigTypeError
 from cloaca_core.features.steering.operations import Pause, PauseWorkflow, ResumeWorkflow
 from cloaca_core.operations.runs import Result, Status, Submit
 
-WAIT = 20
+WAIT = 60
 NO_ZONE = datetime(2030, 1, 1)  # noqa: DTZ001 - that is what is refused
 
 

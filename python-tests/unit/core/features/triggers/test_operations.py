@@ -23,7 +23,7 @@ from cloaca_core.features.triggers.operations import (
 )
 from cloaca_core.features.triggers.trigger_table import TriggerTable
 
-WAIT = 20
+WAIT = 60
 
 
 @pytest.fixture(autouse=True)

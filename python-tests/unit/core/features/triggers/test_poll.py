@@ -16,7 +16,7 @@ from cloaca_core.values.times.clock import SYSTEM_CLOCK
 from cloaca_testing.conformance.rows import trigger_row
 
 pytestmark = pytest.mark.asyncio
-PATIENCE = 30
+PATIENCE = 60
 
 
 def trigger(function: Callable[[], object]) -> Trigger:

@@ -39,7 +39,7 @@ from cloaca_core.operations.runs import End, Result, Submit
 from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.waits import APPROVAL, EVENT
 
-WAIT = 20
+WAIT = 60
 
 
 @dataclass

@@ -59,7 +59,7 @@ def test_each_path_has_its_answer(status: int, text: str, probes: Probes, path: 
 
 
 def asked(port: int, path: str, host: str | None = None) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=30)
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=60)
     try:
         connection.request("GET", path, headers={} if host is None else {"Host": host})
         response = connection.getresponse()
@@ -102,14 +102,14 @@ def test_nothing_is_written_of_a_client_that_resets_its_connection(
 
     def health() -> dict[str, Any]:
         asks.set()
-        is_gone.wait(30)
+        is_gone.wait(60)
         return {"active_runs": 3}
 
     with served(0, READY._replace(health=health)) as port:
         connection = socket.create_connection((LOOPBACK, port))
         connection.sendall(said)
         if said.endswith(b"\r\n\r\n"):
-            assert asks.wait(30)
+            assert asks.wait(60)
         assert asked(port, "/ready")[0] == 200  # so it was accepted before
         reset(connection)
         is_gone.set()

@@ -14,7 +14,7 @@ from tables import each_row
 from cloaca_tools.cli.services import reload
 from cloaca_tools.cli.services.reload import Watch, begin_anew, differing, places_of, times
 
-PATIENCE = 30
+PATIENCE = 60
 
 
 def python_file(folder: Path, name: str) -> str:

@@ -156,7 +156,7 @@ def failed(runner: cloaca.DefaultRunner) -> cloaca.RunHandle:
             raise ValueError(f"no money {HOSTILE}")
 
     submitted = runner.submit("order", {HOSTILE: HOSTILE, "rows": [HOSTILE] * 50})
-    assert submitted.result(30).status == "Failed"
+    assert submitted.result(60).status == "Failed"
     return submitted
 
 

@@ -17,7 +17,7 @@ from cloaca_tools.ui.pages.run import Place, schedule_name
 from cloaca_tools.ui.paths import Paths
 
 PLACE = Place(Paths("/base"), "r", "table", "a b", "child", fold=False)
-WAIT = 30
+WAIT = 60
 
 
 def test_a_place_is_in_its_address() -> None:

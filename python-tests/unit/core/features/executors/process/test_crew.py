@@ -19,7 +19,7 @@ from cloaca_core.features.executors._process.crew import Crew
 from cloaca_core.features.executors._process.member import Lost, Then
 from cloaca_core.features.executors._process.worker import Returned, run
 
-WAIT = 30
+WAIT = 60
 
 
 class FakeMember:

@@ -17,7 +17,7 @@ from cloaca_core.features.executors._process.call import pack
 from cloaca_core.features.executors._process.member import Lost, Member, WorkerProcess
 from cloaca_core.features.executors._process.worker import Raised, Returned, serve
 
-WAIT = 30
+WAIT = 60
 
 
 @pytest.fixture

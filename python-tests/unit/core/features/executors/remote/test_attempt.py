@@ -31,7 +31,7 @@ from cloaca_core.features.task_logs.task_log import Told
 from cloaca_core.run.merge import UNCHANGED
 
 DONE = Succeeded(UNCHANGED, "{}")
-WAIT = 10
+WAIT = 60
 
 
 class HandClock:

@@ -36,7 +36,7 @@ from cloaca_core.features.schedules.operations.schedules import (
 )
 from cloaca_core.features.schedules.records import ScheduleRow
 
-WAIT = 20
+WAIT = 60
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 FLOW = "public::embedded::flow"
 
