@@ -103,6 +103,7 @@ def test_without_them_all_of_the_door_can_be_imported(bare: Sandbox) -> None:
         ("import cloaca; cloaca.ui(None, auth=None)", "cloaca.ui", "ui"),
         ("import cloaca; cloaca.Visitor('view', 'ann')", "cloaca.Visitor", "ui"),
         ("import cloaca; cloaca.export_case(None, 'a')", "cloaca.export_case", "cli"),
+        ("import cloaca; cloaca.Observer(None)", "cloaca.Observer", "cli"),
         ("import cloaca.databases", "cloaca.databases", "cli"),
     ],
 )

@@ -12,7 +12,7 @@ from cloaca_core.features.steering.records import ChildRow
 from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.rows import AttemptRow, RestartRow, RunRow
 from cloaca_core.values.times.instants import SECOND
-from cloaca_core.views.run.reading import Family, RunView
+from cloaca_tools.views.run.reading import Family, RunView
 
 START = 1_700_000_000 * SECOND
 """2023-11-14T22:13:20Z."""

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from model.families import run
 
 from cloaca_core.store.acts import ActRow
-from cloaca_core.views import Inspection
 from cloaca_core.views.explain.explanation import (
     Explanation,
     RunnerExplanation,
     TaskExplanation,
 )
 from cloaca_core.views.results import Wait, run_info
-from cloaca_core.views.run.reading import Family
-from cloaca_core.views.run.timeline import timeline
-from cloaca_core.views.run.tree import tree
+from cloaca_tools.views import Inspection
+from cloaca_tools.views.run.reading import Family
+from cloaca_tools.views.run.timeline import timeline
+from cloaca_tools.views.run.tree import tree
 
 
 def inspected(

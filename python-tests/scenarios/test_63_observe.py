@@ -14,7 +14,7 @@ import pytest
 
 import cloaca
 from cloaca import Observer
-from cloaca_core.views import RunTree
+from cloaca_tools.views import RunTree
 
 WAIT = 60
 OpenRunner = Callable[..., cloaca.DefaultRunner]

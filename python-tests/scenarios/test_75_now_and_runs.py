@@ -17,11 +17,11 @@ from starlette.testclient import TestClient
 
 import cloaca
 from cloaca.testing import harness
-from cloaca_core.views.workflows.activity import FEW
 from cloaca_testing.conformance.rows import runner as row_of_a_runner
 from cloaca_tools.transfer.opened import Place
 from cloaca_tools.ui.desk import health
 from cloaca_tools.ui.pages import runs as runs_page
+from cloaca_tools.views.workflows.activity import FEW
 
 WAIT = 60
 HERE = {"origin": "http://testserver"}

@@ -1,1 +1,1 @@
-"""The command line, the page, the tools of assistants, the doctor, and copies of databases."""
+"""``Observer``, command line, page, tools of assistants, doctor, and copies of databases."""

@@ -175,9 +175,6 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     from cloaca_core.client.handles import (
         RunHandle as RunHandle,
     )
-    from cloaca_core.client.observer import (
-        Observer as Observer,
-    )
     from cloaca_core.client.sqlite_tenants import (
         SqliteTenants as SqliteTenants,
     )
@@ -246,6 +243,9 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
         TaskResult as TaskResult,
         Wait as Wait,
         WorkflowResult as WorkflowResult,
+    )
+    from cloaca_tools.observer import (
+        Observer as Observer,
     )
     from cloaca_tools.transfer.case import (
         export_case as export_case,
@@ -475,7 +475,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "RunInfo": "cloaca_core.views.results",
         "RunSnapshot": "cloaca_core.views.results",
         # few programs look at runs other than their own
-        "Observer": "cloaca_core.client.observer",
+        "Observer": "cloaca_tools.observer",
         "Steered": "cloaca_core.features.steering.results",
         "Plan": "cloaca_core.features.reruns.results",
         "PlanItem": "cloaca_core.features.reruns.results",
@@ -518,7 +518,7 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
     # By name, the extra that brings cloaca-tools and what the name needs beside it.
     _OF_TOOLS = {
         **dict.fromkeys(("ui", "UiRequest", "Visitor", "ui_without_auth"), "ui"),
-        "export_case": "cli",
+        **dict.fromkeys(("Observer", "export_case"), "cli"),
     }
     _MODULES = ("executors", "logs", "metrics", "otel")
 

@@ -211,7 +211,7 @@ NEVER_TO_LOOK = (
     "cloaca_core.assembly.engine", "cloaca_core.assembly.parts", "cloaca_core.assembly.stages",
     "cloaca_core.assembly.lifecycle", "cloaca_core.features.steering.steering",
     "cloaca_core.engine.execute.executor", "cloaca_core.engine.upkeep",
-    "cloaca_core.client.default_runner", "cloaca_core.client.worker",
+    "cloaca_core.client.default_runner", "cloaca_tools.cli.services.watched_runner",
     # What a person's terminal needs, other programs' formats, and rare commands.
     "rich", "opentelemetry", "prometheus_client", "mcp", "tomllib", "cloaca",
     "cloaca_tools.transfer", "cloaca_tools.doctor", "cloaca_core.features.telemetry.run_metrics",
@@ -219,8 +219,8 @@ NEVER_TO_LOOK = (
 NEVER_TO_LIST_RUNS = (
     *NEVER_TO_LOOK, "cloaca_core.engine.observe.run_reader", "cloaca_core.run.restore",
     "cloaca_core.features.explain.explainer", "cloaca_core.engine.orchestrate",
-    "cloaca_core.views.run.tree", "cloaca_core.views.run.graph", "cloaca_core.views.run.changes",
-    "cloaca_core.views.workflows.statistics", "cloaca_core.views.run.timeline",
+    "cloaca_tools.views.run.tree", "cloaca_tools.views.run.graph", "cloaca_tools.views.run.changes",
+    "cloaca_tools.views.workflows.statistics", "cloaca_tools.views.run.timeline",
     "cloaca_core.views.explain",
     "cloaca_core.views.history", "cloaca_core.features.steering.operations",
     "cloaca_core.features.schedules.timing",
@@ -272,7 +272,7 @@ def test_a_list_of_runs_loads_no_view_but_its_own(looked_at: str) -> None:
     modules = modules_of(looked_at, ("runs", "list"))
 
     assert of(modules, *NEVER_TO_LIST_RUNS) == []
-    assert of(modules, "cloaca_core.views.lists.listing") != []
+    assert of(modules, "cloaca_tools.views.lists.listing") != []
     assert len(of(modules, "cloaca_core", "cloaca_sqlite", "cloaca_tools")) <= MOST_OF_OURS
 
 

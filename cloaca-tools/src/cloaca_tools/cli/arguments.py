@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from cloaca_core.values.times.duration_texts import seconds_of
+from cloaca_tools.duration_texts import seconds_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 

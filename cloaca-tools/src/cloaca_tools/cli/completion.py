@@ -94,7 +94,7 @@ def _named(found: Iterable[tuple[str, str | None]], word: str) -> Iterator[Item]
 
 def _terms(where: Where, word: str) -> Iterator[Item]:
     """Terms that begin with the word: keys, and the values of a key that has known ones."""
-    from cloaca_core.views.lists.filters import KEYS
+    from cloaca_tools.views.lists.filters import KEYS
 
     sign = "-" if word.startswith("-") else ""
     key, colon, values = word.removeprefix("-").partition(":")

@@ -25,7 +25,7 @@ SHOWN: Final = 10
 
 def recorded_names(client: Client) -> list[str]:
     """The full and short names of workflows that are recorded or registered with a client."""
-    from cloaca_core.client.observer import Observer
+    from cloaca_tools.observer import Observer
 
     lines = Observer(client).workflows().wait()
     return [name for each in lines for name in (each.workflow, each.workflow_name)]

@@ -27,8 +27,8 @@ from cloaca_tools.cli.failures import Failure, message_of
 
 if TYPE_CHECKING:
     from cloaca_core.client.client import Client
-    from cloaca_core.client.observer import Observer
     from cloaca_core.definition.registry import Registry
+    from cloaca_tools.observer import Observer
 
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C")
@@ -87,7 +87,7 @@ class Where:
     @contextmanager
     def observing(self) -> Iterator[Observer]:
         """The answers to what is asked of a database that is only looked at."""
-        from cloaca_core.client.observer import Observer
+        from cloaca_tools.observer import Observer
 
         with self.looking() as client:
             yield Observer(client)

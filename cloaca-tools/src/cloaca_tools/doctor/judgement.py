@@ -8,10 +8,10 @@ from typing import Final
 from cloaca_core.features.transfer.findings import SEVERITIES, Finding
 from cloaca_core.store.schema_state import SchemaState
 from cloaca_core.values.namespace import short_name
-from cloaca_core.values.shell import command
 from cloaca_core.values.times.instants import instant_text, nearest_shown
 from cloaca_core.values.wording import slot_wait
 from cloaca_tools.doctor.facts import LEAVING_LONG, OVERDUE, Late, Work
+from cloaca_tools.shell import command
 
 MOST_APART: Final = 2_000_000
 """µs by which the clock of this computer may differ from the database's."""

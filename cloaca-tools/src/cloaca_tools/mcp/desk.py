@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from cloaca_core.client.observer import Observer
+from cloaca_tools.observer import Observer
 
 if TYPE_CHECKING:
     from cloaca_core.client.client import Client

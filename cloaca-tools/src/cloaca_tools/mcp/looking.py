@@ -7,12 +7,12 @@ from itertools import islice
 from typing import Final
 
 from cloaca_core.errors import ConfigError
-from cloaca_core.views import json_form
-from cloaca_core.views.run.changes import masked_change
 from cloaca_tools.mcp.bounds import Form, page
 from cloaca_tools.mcp.desk import Desk
 from cloaca_tools.mcp.schemas import flag, text, whole
 from cloaca_tools.mcp.tool import Tool
+from cloaca_tools.views import json_form
+from cloaca_tools.views.run.changes import masked_change
 
 RUN: Final = text(
     "A run: its id, the beginning of it that no other run shares, @ for the newest run or @~1 for "

@@ -10,8 +10,6 @@ from cloaca_core.features.steering.operations import Cancel, Pause, Resume
 from cloaca_core.features.steering.results import Steered
 from cloaca_core.features.waits.operations import Approve, Send
 from cloaca_core.operations.runs import Status
-from cloaca_core.views import json_form
-from cloaca_core.views.run_forms import forked_form, steered_form, submitted_form
 from cloaca_tools.mcp.bounds import Form
 from cloaca_tools.mcp.desk import Desk
 from cloaca_tools.mcp.looking import RUN, WORKFLOW
@@ -26,6 +24,8 @@ from cloaca_tools.mcp.schemas import (
     whole,
 )
 from cloaca_tools.mcp.tool import Effect, Tool
+from cloaca_tools.views import json_form
+from cloaca_tools.views.run_forms import forked_form, steered_form, submitted_form
 
 BY: Final = "mcp"
 _ADDS: Final = Effect(looks=False, repeats=False)

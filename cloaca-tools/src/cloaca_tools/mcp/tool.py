@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias, assert_never, cast
 
 from cloaca_core.errors import CloacaError
-from cloaca_core.features.telemetry.masking import masked
 from cloaca_core.logs import SafeLogger
 from cloaca_core.values.payloads.json_schema import Schema, mismatch
 from cloaca_core.values.payloads.json_values import JsonValue
+from cloaca_tools.masking import masked
 from cloaca_tools.mcp.bounds import Form, bounded
 from cloaca_tools.mcp.desk import Desk
 

@@ -13,10 +13,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from cloaca_core.errors import CloacaError
-from cloaca_core.features.telemetry.masking import masked
 from cloaca_core.values.times.clock import SYSTEM_CLOCK
 from cloaca_core.values.times.instants import to_datetime
-from cloaca_core.views.inbox import WaitingForPeople
+from cloaca_tools.masking import masked
 from cloaca_tools.ui.desk.desk import Desk
 from cloaca_tools.ui.guard.forms import (
     FIELD,
@@ -32,6 +31,7 @@ from cloaca_tools.ui.refusals import RefusedError
 from cloaca_tools.ui.templating import assets, templates
 from cloaca_tools.ui.visitors import Visitor
 from cloaca_tools.ui.words.clock import Clock, zone_of
+from cloaca_tools.views.inbox import WaitingForPeople
 
 T = TypeVar("T")
 

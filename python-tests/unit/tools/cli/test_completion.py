@@ -10,10 +10,10 @@ import pytest
 from click.shell_completion import CompletionItem, ShellComplete
 from tables import each_row
 
-from cloaca_core.client.observer import Observer
-from cloaca_core.views.lists.filters import KEYS
 from cloaca_tools.cli import completion
 from cloaca_tools.cli.root import cli
+from cloaca_tools.observer import Observer
+from cloaca_tools.views.lists.filters import KEYS
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cloaca_core.values.option_names import TaskStatus
-from cloaca_core.views.run.graph import Graph, GraphEdge, GraphNode
 from cloaca_tools.ui.paths import Paths
 from cloaca_tools.ui.templating import templates
+from cloaca_tools.views.run.graph import Graph, GraphEdge, GraphNode
 
 _PAGE = """{% import "parts/graph.html" as drawn with context %}
 {{ drawn.graph(graph, selected, links, plan=plan, notes=notes) }}{{ drawn.scripts() }}"""

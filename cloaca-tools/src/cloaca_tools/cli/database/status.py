@@ -14,7 +14,7 @@ from cloaca_tools.cli.where import Where, database_options, pass_where
 from cloaca_tools.cli.words import ago, runner_state
 
 if TYPE_CHECKING:
-    from cloaca_core.views import Overview
+    from cloaca_tools.views import Overview
 
 _SHOWN = 5
 

@@ -77,13 +77,13 @@ def approve(
 
 
 def _resolved(client: Client, run: str) -> str:
-    from cloaca_core.client.observer import Observer
+    from cloaca_tools.observer import Observer
 
     return Observer(client).resolve(run).wait()
 
 
 def _tell(out: Output, run_id: str, done: Steered, verb: str) -> None:
-    from cloaca_core.views.run_forms import steered_form
+    from cloaca_tools.views.run_forms import steered_form
 
     words = verb if done.changed else f"not {verb}: it had been"
     out.one("run", steered_form(run_id, done), lambda: [f"{run_id} {done.status}: {words}"])

@@ -61,9 +61,9 @@ def retry(
 
 def _show_plans(where: Where, out: Output, refs: tuple[str, ...], tasks: tuple[str, ...]) -> None:
     """Write the plan of each run, as one document."""
-    from cloaca_core.client.observer import Observer
     from cloaca_core.features.reruns.operations import PlanRetry
     from cloaca_core.values.payloads.json_forms import json_form
+    from cloaca_tools.observer import Observer
 
     with where.looking() as client:
         observer = Observer(client)
@@ -106,10 +106,10 @@ def fork(
     The results of completed tasks count that are not TASK or below it. The keys of -P and -f count
     as written just before TASK.
     """
-    from cloaca_core.client.observer import Observer
     from cloaca_core.features.reruns.operations import PlanFork
     from cloaca_core.values.payloads.json_forms import json_form
-    from cloaca_core.views.run_forms import forked_form
+    from cloaca_tools.observer import Observer
+    from cloaca_tools.views.run_forms import forked_form
 
     with where.client("ro" if plan else "rw") as client:
         run_id = Observer(client).resolve(run).wait()

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cloaca_core.client.observer import Observer
     from cloaca_core.engine.calls.call import Call
-    from cloaca_core.views import Graph
     from cloaca_tools.cli.output import Output
     from cloaca_tools.cli.where import Where
+    from cloaca_tools.observer import Observer
+    from cloaca_tools.views import Graph
 
 
 def write_graph(where: Where, out: Output, ask: Callable[[Observer], Call[Graph]]) -> None:

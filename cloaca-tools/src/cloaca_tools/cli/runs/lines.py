@@ -14,7 +14,7 @@ from cloaca_tools.cli.output import cut
 from cloaca_tools.cli.words import PLAIN_SIGNS, SIGNS, STYLES, ago, clock
 
 if TYPE_CHECKING:
-    from cloaca_core.views import RunLine, RunTree, TaskNode
+    from cloaca_tools.views import RunLine, RunTree, TaskNode
 
 _QUIET: Final = ("Completed", "NotStarted", "Skipped")
 _ENDED: Final = ("Completed", "Failed", "Cancelled")

@@ -14,7 +14,7 @@ from cloaca_tools.cli.runs.lines import name_width, news, pieces, states_of, tre
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from cloaca_core.views import RunTree
+    from cloaca_tools.views import RunTree
 
 _SPARE = 2
 """Lines of the terminal that are left to the shell."""

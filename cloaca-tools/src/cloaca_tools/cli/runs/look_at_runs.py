@@ -27,9 +27,9 @@ from cloaca_tools.cli.where import Where, database_options, pass_where
 from cloaca_tools.cli.words import clock
 
 if TYPE_CHECKING:
-    from cloaca_core.views import RunLine
-    from cloaca_core.views.run.shown_run import RanIn, ShownRun
     from cloaca_tools.cli.output import Form
+    from cloaca_tools.views import RunLine
+    from cloaca_tools.views.run.shown_run import RanIn, ShownRun
 
 LIMIT = 20
 
@@ -251,7 +251,7 @@ def export(where: Where, run: str, output: str, mask: tuple[str, ...]) -> None:
 
     `harness.load(FILE)` of the test kit calls its failed task with exactly that.
     """
-    from cloaca_core.client.observer import Observer
+    from cloaca_tools.observer import Observer
     from cloaca_tools.transfer.case import export_case
 
     with where.looking() as client:
@@ -285,7 +285,7 @@ def wait(ctx: click.Context, where: Where, out: Output, run: str, timeout: float
 
     Ctrl-C ends the wait, and the run goes on.
     """
-    from cloaca_core.client.observer import Observer
+    from cloaca_tools.observer import Observer
 
     with where.looking() as client:
         observer = Observer(client)

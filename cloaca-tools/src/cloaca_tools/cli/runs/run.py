@@ -25,7 +25,7 @@ from cloaca_tools.cli.where import Where, app_options, opened, pass_where
 
 if TYPE_CHECKING:
     from cloaca_core.client.handles import RunHandle
-    from cloaca_core.client.observer import Observer
+    from cloaca_tools.observer import Observer
 
 
 @click.command("run")
@@ -82,7 +82,7 @@ def command(
 def _detach(
     where: Where, out: Output, workflow: str, context: dict[str, Any], options: dict[str, Any]
 ) -> None:
-    from cloaca_core.views.run_forms import submitted_form
+    from cloaca_tools.views.run_forms import submitted_form
 
     registry = where.registry()
     with where.client("rw" if registry is None else "rwc", registry) as client:
@@ -95,8 +95,8 @@ def _run(
     where: Where, out: Output, workflow: str, context: dict[str, Any], options: dict[str, Any]
 ) -> int:
     """Run it to its end; the exit code."""
-    from cloaca_core.client.observer import Observer
-    from cloaca_core.client.own_runner import OwnRunner
+    from cloaca_tools.cli.runs.own_runner import OwnRunner
+    from cloaca_tools.observer import Observer
 
     registry, url, schema = where.needed_registry(), where.url(), where.schema_name()
     with naming_known(registry.names):

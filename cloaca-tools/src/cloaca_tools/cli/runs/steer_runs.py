@@ -23,9 +23,9 @@ from cloaca_tools.cli.where import Where, database_options, pass_where
 
 if TYPE_CHECKING:
     from cloaca_core.client.client import Client
-    from cloaca_core.client.observer import Observer
     from cloaca_core.features.steering.results import Steered
-    from cloaca_core.views import Filter
+    from cloaca_tools.observer import Observer
+    from cloaca_tools.views import Filter
 
 F = TypeVar("F", bound=Callable[..., Any])
 Kind: TypeAlias = Literal["cancel", "pause", "resume", "retry"]
@@ -160,7 +160,7 @@ def steer(
     where: Where, out: Output, kind: Kind, asked: Asked, act: Callable[[Client, str], Steered]
 ) -> None:
     """Act on each run that is named, or on all that the terms select."""
-    from cloaca_core.client.observer import Observer
+    from cloaca_tools.observer import Observer
 
     with where.client("ro" if asked.dry_run else "rw") as client:
         observer = Observer(client)
@@ -183,7 +183,7 @@ def _steer_each(out: Output, runs: Sequence[str], one: Callable[[str], Form]) ->
 
 
 def _acts(client: Client, act: Callable[[Client, str], Steered]) -> Callable[[str], Form]:
-    from cloaca_core.views.run_forms import steered_form
+    from cloaca_tools.views.run_forms import steered_form
 
     return lambda run_id: steered_form(run_id, act(client, run_id))
 
@@ -191,8 +191,8 @@ def _acts(client: Client, act: Callable[[Client, str], Steered]) -> Callable[[st
 def _would_act(observer: Observer, kind: Kind) -> Callable[[str], Form]:
     """The same for a dry run: by the state of the run."""
     from cloaca_core.features.steering.results import Steered
-    from cloaca_core.views.lists.steerable import is_steerable
-    from cloaca_core.views.run_forms import steered_form
+    from cloaca_tools.views.lists.steerable import is_steerable
+    from cloaca_tools.views.run_forms import steered_form
 
     def one(run_id: str) -> Form:
         status = observer.run(run_id).wait().status
@@ -210,8 +210,8 @@ _ACTED = (
 
 def _steer_many(observer: Observer, out: Output, kind: Kind, asked: Asked) -> None:
     """Show how many runs and which first, ask, and act."""
-    from cloaca_core.views import parse
-    from cloaca_core.views.lists.steerable import steerable
+    from cloaca_tools.views import parse
+    from cloaca_tools.views.lists.steerable import steerable
 
     filter_ = steerable(kind, parse(*asked.terms))
     count = observer.count(filter_).wait()

@@ -15,8 +15,8 @@ from cloaca_tools.cli.words import clock
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cloaca_core.client.observer import Observer
     from cloaca_core.features.task_logs.views import LogLine
+    from cloaca_tools.observer import Observer
 
 PAGE = 10_000
 

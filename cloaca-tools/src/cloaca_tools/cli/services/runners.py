@@ -17,8 +17,8 @@ from cloaca_tools.cli.words import runner_state
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloaca_core.views import RunnerLine
     from cloaca_tools.cli.output import Form
+    from cloaca_tools.views import RunnerLine
 
 
 @click.group("runners")

@@ -30,10 +30,10 @@ from cloaca_tools.cli.services import systemd
 from cloaca_tools.cli.where import BrokenProgram, Where, app_options, opened, pass_where
 
 if TYPE_CHECKING:
-    from cloaca_core.client.worker import Worker
     from cloaca_core.definition.registry import Registry
     from cloaca_tools.cli.services.endpoints import Probes
     from cloaca_tools.cli.services.reload import Watch
+    from cloaca_tools.cli.services.watched_runner import Worker
 
 _BROKEN: Final = 0
 """In place of a signal: the engine has died."""
@@ -94,7 +94,7 @@ def _execute(
     watch: Watch | None,
 ) -> None:
     """Work until the first signal and its grace period are over."""
-    from cloaca_core.client.worker import Worker
+    from cloaca_tools.cli.services.watched_runner import Worker
 
     url, schema = where.url(), where.schema_name()
     with (

@@ -25,7 +25,7 @@ from cloaca_tools.cli.where import (
 from cloaca_tools.cli.words import ago
 
 if TYPE_CHECKING:
-    from cloaca_core.views import WorkflowStatistics
+    from cloaca_tools.views import WorkflowStatistics
 
 
 @click.group("workflows")

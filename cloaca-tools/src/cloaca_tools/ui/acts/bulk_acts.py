@@ -14,12 +14,12 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from cloaca_core.values.ids import is_run_id
-from cloaca_core.views.lists.filters import Filter, Term, parse
-from cloaca_core.views.lists.steerable import steerable
 from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.pages.runs import COUNTED, counted_up_to
 from cloaca_tools.ui.refusals import RefusedError
 from cloaca_tools.ui.runs.bulk_result import PAST
+from cloaca_tools.views.lists.filters import Filter, Term, parse
+from cloaca_tools.views.lists.steerable import steerable
 
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams

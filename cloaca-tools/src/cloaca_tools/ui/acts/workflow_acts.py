@@ -15,7 +15,7 @@ from cloaca_core.errors import (
 )
 from cloaca_core.features.steering.operations import PauseWorkflow, ResumeWorkflow
 from cloaca_core.operations.runs import Submit
-from cloaca_core.values.times.duration_texts import seconds_of
+from cloaca_tools.duration_texts import seconds_of
 from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.forms.form_texts import given_to, object_of
 

@@ -9,7 +9,7 @@ from datetime import UTC, date, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
-    from cloaca_core.views.schedules import PeriodTick
+    from cloaca_tools.views.schedules import PeriodTick
 
 MOST_DAYS: Final = 92
 """A longer period has a cell for each month."""

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from cloaca_core.views import GridRow
+    from cloaca_tools.views import GridRow
 
 STEP: Final = 15
 """From one column to the next."""

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from cloaca_core.views.workflows.activity import ActiveRun, Activity, Lane
+    from cloaca_tools.views.workflows.activity import ActiveRun, Activity, Lane
 
 WIDTH: Final = 420
 """Width of a histogram in its own units, of which a part of the time takes five."""

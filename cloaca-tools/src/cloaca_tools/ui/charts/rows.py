@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cloaca_core.views import Bar, RunLine, RunTree, TaskNode, Timeline
+from cloaca_tools.views import Bar, RunLine, RunTree, TaskNode, Timeline
 
 CHUNK: Final = 200
 """Tasks of a chunk."""

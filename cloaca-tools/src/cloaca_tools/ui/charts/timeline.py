@@ -11,11 +11,11 @@ from datetime import datetime, tzinfo
 from typing import Final, NamedTuple
 
 from cloaca_core.values.wording import duration
-from cloaca_core.views import Bar, Inspection, RunLine, Span, TaskNode, Timeline
 from cloaca_tools.ui.charts.axis import Axis, axis, merged
 from cloaca_tools.ui.charts.rows import Row
 from cloaca_tools.ui.words.clock import Clock
 from cloaca_tools.ui.words.texts import skipped
+from cloaca_tools.views import Bar, Inspection, RunLine, Span, TaskNode, Timeline
 
 _LEAST: Final = 0.5
 """Per cent that a mark is wide at least."""

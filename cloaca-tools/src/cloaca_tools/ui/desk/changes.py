@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core.errors import CloacaError
 
 if TYPE_CHECKING:
-    from cloaca_core.client.observer import Observer
+    from cloaca_tools.observer import Observer
 
 IDLE: Final = 30.0
 """Seconds without a page or a new stream after which nothing listens any more."""

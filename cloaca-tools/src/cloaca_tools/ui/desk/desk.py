@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cloaca_core.client.observer import Observer
 from cloaca_core.engine.calls.operation import Caller
-from cloaca_core.features.telemetry.masking import without_passwords
 from cloaca_core.values.payloads.redaction import Redact, Redaction
+from cloaca_tools.masking import without_passwords
+from cloaca_tools.observer import Observer
 from cloaca_tools.transfer.case import case_call
 from cloaca_tools.ui.desk.changes import Changes
 from cloaca_tools.ui.desk.database_name import database_name, short_url

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Final
 
-from cloaca_core.views import Snapshot
+from cloaca_tools.views import Snapshot
 
 _MOST_TASKS: Final = 30_000
 """Tasks of all runs that are kept together; about 1 kB each."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from cloaca_core.errors import FilterError
 from cloaca_core.values.states import RunStatus
-from cloaca_core.views.lists.filters import KEYS, Filter, Term, parse
+from cloaca_tools.views.lists.filters import KEYS, Filter, Term, parse
 
 HINTS: Final = (
     *[f"status:{str(each).lower()}" for each in RunStatus],

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from cloaca_core.values.wording import counted, first_line
-from cloaca_core.views import Inspection, TaskNode
 from cloaca_tools.ui.words.clock import Clock
+from cloaca_tools.views import Inspection, TaskNode
 
 _NAMED: Final = 3
 """Tasks that are named; more are counted."""

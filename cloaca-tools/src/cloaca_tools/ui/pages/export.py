@@ -22,9 +22,9 @@ from cloaca_tools.ui.templating import STATIC, templates
 
 if TYPE_CHECKING:
     from cloaca_core.features.task_logs.views import LogLine
-    from cloaca_core.views.run.inspection import Inspection
-    from cloaca_core.views.run.task_details import TaskDetails
-    from cloaca_core.views.run.tree import RunTree, TaskNode
+    from cloaca_tools.views.run.inspection import Inspection
+    from cloaca_tools.views.run.task_details import TaskDetails
+    from cloaca_tools.views.run.tree import RunTree, TaskNode
 
 DETAILED: Final = 100
 """Tasks whose details are in the file; those that failed are the first of them."""

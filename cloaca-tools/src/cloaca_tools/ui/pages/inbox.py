@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import Response
 
 from cloaca_core.views.history import Action
-from cloaca_core.views.inbox import Question
 from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.forms.schema_fields import Field, fields_of
 from cloaca_tools.ui.payloads.context_facts import Facts, facts_of
 from cloaca_tools.ui.words.schedule_texts import ACTS as ACTS_TOLD
+from cloaca_tools.views.inbox import Question
 
 if TYPE_CHECKING:
     from cloaca_core.values.payloads.redaction import Redact

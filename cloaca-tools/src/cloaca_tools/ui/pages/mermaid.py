@@ -10,7 +10,7 @@ from starlette.responses import Response
 from cloaca_tools.ui.asking import Address, Ask
 
 if TYPE_CHECKING:
-    from cloaca_core.views import Graph
+    from cloaca_tools.views import Graph
 
 
 async def of_workflow(ask: Ask) -> Response:

@@ -15,8 +15,8 @@ from cloaca_tools.ui.charts.strip import strip
 from cloaca_tools.ui.words.texts import STATES, up_to_99
 
 if TYPE_CHECKING:
-    from cloaca_core.views.inbox import WaitingForPeople
-    from cloaca_core.views.overview import Overview
+    from cloaca_tools.views.inbox import WaitingForPeople
+    from cloaca_tools.views.overview import Overview
 
 PERIODS: Final = ("1", "6", "24")
 LANES: Final = 12

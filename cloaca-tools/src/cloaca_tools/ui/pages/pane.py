@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from cloaca_core.values.payloads.redaction import Redact
     from cloaca_core.views.explain.explanation import Explanation
     from cloaca_core.views.history import AttemptInfo
-    from cloaca_core.views.lists.listing import RunLine
-    from cloaca_core.views.run.task_details import KeptValue, TaskDetails, TaskLook, TaskMessage
-    from cloaca_core.views.run.tree import RunTree, TaskNode
     from cloaca_tools.ui.asking import Ask
+    from cloaca_tools.views.lists.listing import RunLine
+    from cloaca_tools.views.run.task_details import KeptValue, TaskDetails, TaskLook, TaskMessage
+    from cloaca_tools.views.run.tree import RunTree, TaskNode
 
 LINES: Final = 60
 """Lines of a log that show at first; a link shows the older ones."""

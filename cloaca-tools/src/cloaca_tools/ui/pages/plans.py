@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cloaca_core.features.reruns.results import Plan
-    from cloaca_core.views.lists.listing import RunLine
-    from cloaca_core.views.run.graph import Graph
-    from cloaca_core.views.run.tree import RunTree
+    from cloaca_tools.views.lists.listing import RunLine
+    from cloaca_tools.views.run.graph import Graph
+    from cloaca_tools.views.run.tree import RunTree
 
 DIALOG: Final = "plan-body"
 INBOX: Final = "inbox"

@@ -9,7 +9,6 @@ from urllib.parse import quote_plus
 
 from starlette.responses import Response
 
-from cloaca_core.views import Inspection, RunTree, Snapshot, TaskNode
 from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.charts.rows import CHUNK, apart, chunk_of, chunks, first_to_see, found
 from cloaca_tools.ui.charts.timeline import Chart, chart
@@ -17,6 +16,7 @@ from cloaca_tools.ui.pages import pane
 from cloaca_tools.ui.pages.cause import cause
 from cloaca_tools.ui.paths import Paths
 from cloaca_tools.ui.runs.gone_runner import stopped
+from cloaca_tools.views import Inspection, RunTree, Snapshot, TaskNode
 
 VIEWS: Final = ("timeline", "graph", "table")
 _MOST_CHUNKS: Final = 60

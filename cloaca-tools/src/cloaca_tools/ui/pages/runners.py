@@ -10,7 +10,7 @@ from cloaca_tools.ui.refusals import RefusedError
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from cloaca_core.views import RunnerLine
+    from cloaca_tools.views import RunnerLine
 
 
 async def runners(ask: Ask) -> Response:

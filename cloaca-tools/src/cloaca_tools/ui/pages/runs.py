@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import Response
 
 from cloaca_core.values.ids import is_run_id
-from cloaca_core.views import RunPage
 from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.forms.filter_line import HINTS, FilterLine, filter_line
 from cloaca_tools.ui.runs.bulk_result import bulk_done
 from cloaca_tools.ui.words.texts import up_to_99
+from cloaca_tools.views import RunPage
 
 if TYPE_CHECKING:
-    from cloaca_core.views.lists.filters import Filter
-    from cloaca_core.views.lists.search import Tally
-    from cloaca_core.views.run.standings import Standing
+    from cloaca_tools.views.lists.filters import Filter
+    from cloaca_tools.views.lists.search import Tally
+    from cloaca_tools.views.run.standings import Standing
 
 PAGE: Final = 50
 COUNTED: Final = 1_000

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import CronExpressionError, ScheduleError
 from cloaca_core.features.schedules.timing.explain import ScheduleExplanation, explain_schedule
-from cloaca_core.features.telemetry.masking import masked
+from cloaca_tools.masking import masked
 from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.charts.day import Hour, Lane, hours, lane
 from cloaca_tools.ui.charts.strip import Strip, strip
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from cloaca_core.values.payloads.json_values import JsonValue
     from cloaca_core.values.payloads.redaction import Redact
-    from cloaca_core.views.schedules import ScheduleLine, ScheduleView, TickLine
+    from cloaca_tools.views.schedules import ScheduleLine, ScheduleView, TickLine
 
 PAGE: Final = 30
 LANES: Final = 10

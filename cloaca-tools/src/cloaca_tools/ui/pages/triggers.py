@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from cloaca_core.views.triggers import EventLine, TriggerLine
+    from cloaca_tools.views.triggers import EventLine, TriggerLine
 
 PAGE: Final = 50
 LATELY: Final = 20

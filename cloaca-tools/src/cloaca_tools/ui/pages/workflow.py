@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from cloaca_core.views import Graph, GridRow, WorkflowStatistics
     from cloaca_tools.ui.words.clock import Clock
+    from cloaca_tools.views import Graph, GridRow, WorkflowStatistics
 
 MOST: Final = 40
 """Tasks in the grid of a workflow that has more, unless all are asked for."""

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.values.times.instants import SECOND
-from cloaca_core.views import Filter, Term
-from cloaca_core.views.workflows.statistics import percentile
 from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.charts.strip import Strip, strip
+from cloaca_tools.views import Filter, Term
+from cloaca_tools.views.workflows.statistics import percentile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from starlette.responses import Response
 
-    from cloaca_core.views import RunLine, WorkflowLine
+    from cloaca_tools.views import RunLine, WorkflowLine
 
 PAGE: Final = 50
 LAST: Final = 25

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cloaca_core.features.telemetry.masking import masked
 from cloaca_core.values.payloads.json_values import JsonValue, encode
+from cloaca_tools.masking import masked
 from cloaca_tools.ui.words.texts import words_of
 
 if TYPE_CHECKING:

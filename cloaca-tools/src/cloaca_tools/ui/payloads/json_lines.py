@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from cloaca_core.features.telemetry.masking import masked
 from cloaca_core.values.wording import counted
-from cloaca_core.views.run.changes import masked_change
+from cloaca_tools.masking import masked
 from cloaca_tools.ui.words.texts import size
+from cloaca_tools.views.run.changes import masked_change
 
 if TYPE_CHECKING:
     from cloaca_core.values.payloads.redaction import Redact
-    from cloaca_core.views.run.changes import KeyChange
+    from cloaca_tools.views.run.changes import KeyChange
 
 LIMIT: Final = 65_536
 """Characters of a payload that a page shows."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from cloaca_core.views.lists.listing import RunLine
     from cloaca_tools.ui.words.clock import Clock
+    from cloaca_tools.views.lists.listing import RunLine
 
 ENDED: Final = ("Completed", "Failed", "Cancelled")
 

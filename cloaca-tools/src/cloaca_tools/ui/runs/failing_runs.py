@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from cloaca_tools.ui.words.texts import first_error
 
 if TYPE_CHECKING:
-    from cloaca_core.views import RunLine
+    from cloaca_tools.views import RunLine
 
 _ENDED: Final = ("Completed", "Failed", "Cancelled")
 

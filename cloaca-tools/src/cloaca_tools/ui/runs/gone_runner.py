@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cloaca_core.views import Bar, Inspection
 from cloaca_tools.ui.words.clock import seconds_between
+from cloaca_tools.views import Bar, Inspection
 
 
 def stopped(seen: Inspection) -> Inspection:

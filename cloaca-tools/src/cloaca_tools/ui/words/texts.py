@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from cloaca_core.features.telemetry.masking import without_passwords
 from cloaca_core.run.reasons import RULE_NOT_MET, blamed_task
-from cloaca_core.values.shell import command
 from cloaca_core.values.wording import counted, duration, first_failure, first_line
-from cloaca_core.views import GraphNode
-from cloaca_core.views.lists.filters import Term
+from cloaca_tools.masking import without_passwords
+from cloaca_tools.shell import command
+from cloaca_tools.views import GraphNode
+from cloaca_tools.views.lists.filters import Term
 
 _THOUSAND: Final = 1_000
 _SHORT: Final = 13

@@ -10,9 +10,9 @@ from model.families import attempt, family, run, tasks, view
 from rich.console import Console
 from tables import each_row
 
-from cloaca_core.views import RunTree
-from cloaca_core.views.run.tree import tree
 from cloaca_tools.cli.runs.live import View
+from cloaca_tools.views import RunTree
+from cloaca_tools.views.run.tree import tree
 
 OF = tasks(**{f"task{number:02}" + "x" * 60: [] for number in range(20)})
 

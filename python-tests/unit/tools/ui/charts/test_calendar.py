@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from model.families import run
 
 from cloaca_core.views.results import run_info
-from cloaca_core.views.schedules import PeriodTick
 from cloaca_tools.ui.charts.calendar import WEEKDAYS, Cell, calendar, key
+from cloaca_tools.views.schedules import PeriodTick
 
 ZONE = ZoneInfo("Europe/Oslo")
 

@@ -9,8 +9,8 @@ from tables import each_row
 
 from cloaca_core.values.option_names import TaskStatus
 from cloaca_core.views.results import run_info
-from cloaca_core.views.workflows.statistics import GridRow
 from cloaca_tools.ui.charts.grid import HEAD, Column, Mark, Word, chosen, grid
+from cloaca_tools.views.workflows.statistics import GridRow
 
 
 def row(

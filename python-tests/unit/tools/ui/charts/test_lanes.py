@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from tables import each_row
 
-from cloaca_core.views.workflows.activity import ActiveRun, Activity, Lane, Tick
 from cloaca_tools.ui.charts.lanes import (
     Chart,
     LaneChart,
@@ -20,6 +19,7 @@ from cloaca_tools.ui.charts.lanes import (
 )
 from cloaca_tools.ui.words.clock import Clock
 from cloaca_tools.ui.words.texts import STATES
+from cloaca_tools.views.workflows.activity import ActiveRun, Activity, Lane, Tick
 
 NOW = datetime(2026, 11, 27, 8, 14, tzinfo=UTC)
 

@@ -7,10 +7,6 @@ from collections.abc import Sequence
 from model.families import attempt, child, family, run, tasks, view
 from tables import each_row
 
-from cloaca_core.views import RunTree, Timeline
-from cloaca_core.views.run.reading import Family
-from cloaca_core.views.run.timeline import timeline
-from cloaca_core.views.run.tree import tree
 from cloaca_tools.ui.charts.rows import (
     CHUNK,
     MOST_NESTED,
@@ -22,6 +18,10 @@ from cloaca_tools.ui.charts.rows import (
     first_to_see,
     found,
 )
+from cloaca_tools.views import RunTree, Timeline
+from cloaca_tools.views.run.reading import Family
+from cloaca_tools.views.run.timeline import timeline
+from cloaca_tools.views.run.tree import tree
 
 
 def seen(known: Family) -> tuple[RunTree, Timeline]:

@@ -14,10 +14,10 @@ from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.rows import AttemptRow, RunRow
 from cloaca_core.store.acts import ActRow
 from cloaca_core.values.times.rfc3339 import rfc3339
-from cloaca_core.views.run.reading import Family
 from cloaca_tools.ui.charts.rows import chunks
 from cloaca_tools.ui.charts.timeline import Chart, Drawn, Mark, chart
 from cloaca_tools.ui.words.clock import Clock
+from cloaca_tools.views.run.reading import Family
 
 CLOCK = Clock(UTC, datetime.fromtimestamp(LATE / 1e6, UTC))
 UNDER_WAY = run(status="Running", owner="x")

@@ -8,8 +8,8 @@ from model.families import family, run, tasks, view
 from model.inspected import inspected
 
 from cloaca_core.features.search.records import Kin
-from cloaca_core.views import Snapshot
 from cloaca_tools.ui.desk.seen_runs import SeenRuns
+from cloaca_tools.views import Snapshot
 
 
 def seen(run_id: str, number: int = 10) -> Snapshot:

@@ -11,9 +11,9 @@ from tables import each_row
 
 from cloaca_core.views.explain.explanation import RunnerExplanation, TaskExplanation
 from cloaca_core.views.results import shown_wait
-from cloaca_core.views.run.reading import Family
 from cloaca_tools.ui.pages.cause import cause
 from cloaca_tools.ui.words.clock import Clock
+from cloaca_tools.views.run.reading import Family
 
 CLOCK = Clock(UTC, datetime.fromtimestamp(LATE / 1e6, UTC))
 RUNNER = RunnerExplanation("a", alive=True, may_run=True, why="", active_runs=0, is_here=False)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from cloaca_core.features.waits.approvals import OpenApproval
 from cloaca_core.values.payloads.redaction import Redaction
 from cloaca_core.views.history import Action
-from cloaca_core.views.inbox import Question
 from cloaca_tools.ui.forms.schema_fields import Field
 from cloaca_tools.ui.pages.inbox import Wrong, card, decided_in, done_in
+from cloaca_tools.views.inbox import Question
 
 
 def question(run_id: str = "r", task: str = "sign") -> Question:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tables import each_row
 
-from cloaca_core.views.inbox import WaitingForPeople
 from cloaca_tools.ui.pages.now import lede
+from cloaca_tools.views.inbox import WaitingForPeople
 
 
 @each_row(

@@ -15,10 +15,10 @@ from tables import each_row
 import cloaca
 from cloaca_core.features.task_logs.views import LogLine
 from cloaca_core.run.rows import AttemptRow
-from cloaca_core.views import RunTree
-from cloaca_core.views.run.task_details import Rows, TaskDetails, task_details
-from cloaca_core.views.run.tree import tree
 from cloaca_tools.ui.pages.pane import LINES, Log, Pane, newest, selected, shaped
+from cloaca_tools.views import RunTree
+from cloaca_tools.views.run.task_details import Rows, TaskDetails, task_details
+from cloaca_tools.views.run.tree import tree
 
 HOSTILE = "<script>alert(1)</script>"
 

@@ -12,9 +12,9 @@ from model.inspected import inspected
 from starlette.testclient import TestClient
 
 import cloaca
-from cloaca_core.views.run import reading
 from cloaca_tools.ui.pages.run import Place, schedule_name
 from cloaca_tools.ui.paths import Paths
+from cloaca_tools.views.run import reading
 
 PLACE = Place(Paths("/base"), "r", "table", "a b", "child", fold=False)
 WAIT = 60

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from cloaca_core.values.times.instants import SECOND
 from cloaca_core.values.times.rfc3339 import rfc3339
-from cloaca_core.views.schedules import Rows, page
 from cloaca_testing.conformance.rows import NOW, schedule
 from cloaca_tools.ui.pages.schedules import form_of, is_late
+from cloaca_tools.views.schedules import Rows, page
 
 
 def test_a_tick_that_is_due_for_more_than_a_minute_is_late() -> None:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from model.families import FLOW, LATE, at, run
 
 from cloaca_core.views.results import run_info
-from cloaca_core.views.run.graph import Graph, GraphNode
-from cloaca_core.views.workflows.statistics import GridRow, TaskStatistics, WorkflowStatistics
 from cloaca_tools.ui.pages.workflow import approval, parts_of
 from cloaca_tools.ui.words.clock import Clock
+from cloaca_tools.views.run.graph import Graph, GraphNode
+from cloaca_tools.views.workflows.statistics import GridRow, TaskStatistics, WorkflowStatistics
 
 CLOCK = Clock(UTC, datetime(2023, 11, 15, tzinfo=UTC))
 

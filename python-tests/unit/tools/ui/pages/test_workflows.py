@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from model.families import FLOW, LATE, at, run
 
-from cloaca_core.views import parse
 from cloaca_core.views.results import run_info
-from cloaca_core.views.workflows.statistics import WorkflowLine
 from cloaca_tools.ui.pages.workflows import line, runs_of
+from cloaca_tools.views import parse
+from cloaca_tools.views.workflows.statistics import WorkflowLine
 
 
 def test_a_line_has_the_middle_of_those_that_completed() -> None:

@@ -9,9 +9,9 @@ from tables import each_row
 
 from cloaca_core.values.payloads.json_values import JsonValue
 from cloaca_core.values.payloads.redaction import Redaction
-from cloaca_core.views.run.changes import KeyChange, key_change
 from cloaca_tools.ui.payloads import json_lines
 from cloaca_tools.ui.payloads.json_lines import LIMIT, Line, Payload
+from cloaca_tools.views.run.changes import KeyChange, key_change
 
 
 def plain(text: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from model.families import LATE, run
 from tables import each_row
 
-from cloaca_core.views.lists.listing import RunLine
 from cloaca_core.views.results import run_info
 from cloaca_tools.ui.runs.failing_runs import failing
+from cloaca_tools.views.lists.listing import RunLine
 
 
 def line(run_id: str, status: str, error: str = "it broke") -> RunLine:

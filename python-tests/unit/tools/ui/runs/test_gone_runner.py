@@ -8,8 +8,8 @@ from model.families import START, attempt, family, run, tasks, view
 from model.inspected import inspected
 
 from cloaca_core.values.times.rfc3339 import rfc3339
-from cloaca_core.views import Inspection
 from cloaca_tools.ui.runs.gone_runner import stopped
+from cloaca_tools.views import Inspection
 
 RUNS = attempt("load", 1, 10, None, "Running")
 

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from tables import each_row
 
-from cloaca_core.views.lists.filters import parse
 from cloaca_tools.ui.words.clock import Clock, zone_of
+from cloaca_tools.views.lists.filters import parse
 
 NOW = datetime(2026, 11, 27, 8, 14, 30, tzinfo=UTC)
 CLOCK = Clock(ZoneInfo("Europe/Oslo"), NOW)

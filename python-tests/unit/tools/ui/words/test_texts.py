@@ -5,8 +5,6 @@ from __future__ import annotations
 from tables import each_row
 
 from cloaca_core.values.option_names import TaskStatus
-from cloaca_core.views import GraphNode
-from cloaca_core.views.lists.filters import parse
 from cloaca_tools.ui.words.texts import (
     brief,
     first_error,
@@ -18,6 +16,8 @@ from cloaca_tools.ui.words.texts import (
     up_to_99,
     words_of,
 )
+from cloaca_tools.views import GraphNode
+from cloaca_tools.views.lists.filters import parse
 
 
 def test_ids_of_one_millisecond_differ_when_they_are_short() -> None:
