@@ -160,7 +160,7 @@ def registry() -> cloaca.Registry:
         other = cloaca.task(id="other", executor="there", dependencies=[told])(awaited)
         cloaca.task(id="here", dependencies=[other])(lambda context: {"here": os.getpid()})
     with cloaca.WorkflowBuilder("as_long", registry=made):
-        cloaca.task(id="t", timeout_seconds=1.5, retry_attempts=1)(lasting)
+        cloaca.task(id="t", timeout_seconds=2.5, retry_attempts=1)(lasting)
     for name, body, options in (
         ("raising", raising, {"retry_attempts": 1}),
         ("signalling", signalling, {"retry_attempts": 2, "retry_delay_ms": 1}),
@@ -174,7 +174,7 @@ def registry() -> cloaca.Registry:
         ("heeding", heeding, {}),
         ("deaf", meeting, {"timeout_seconds": 2.0, "retry_attempts": 2, "retry_delay_ms": 1}),
         ("limited", heeding, {"timeout_seconds": 1.0, "retry_attempts": 1}),
-        ("brief", passing, {"timeout_seconds": 1.0, "retry_attempts": 1}),
+        ("brief", passing, {"timeout_seconds": 2.0, "retry_attempts": 1}),
         ("passing", passing, {}),
     ):
         with cloaca.WorkflowBuilder(name, registry=made):

@@ -255,33 +255,3 @@ def test_a_callback_that_makes_a_coroutine_without_saying_so_is_logged(
     (record,) = [each for each in caplog.records if "on_success" in each.getMessage()]
     assert "async" in record.getMessage()
     assert (vars(record)["run_id"], vars(record)["attempt"]) == (run.execution_id, 1)
-
-
-def test_the_time_of_a_callback_does_not_run_while_it_queues(
-    open_runner: Callable[..., cloaca.DefaultRunner],
-) -> None:
-    """Its only slot is taken until another limit, twice as long, has run out."""
-    runner = open_runner(max_concurrent_tasks=1)
-    told: list[str] = []
-    ran_out = threading.Event()
-
-    def occupy(context: cloaca.Context) -> None:
-        ran_out.wait()
-
-    async def hang(context: cloaca.Context) -> None:
-        await asyncio.Event().wait()
-
-    async def say_so(*_: object) -> None:
-        ran_out.set()
-
-    with cloaca.WorkflowBuilder("occupied"):
-        cloaca.task(id="first", timeout_seconds=0.1, on_success=lambda *_: told.append("told"))(
-            lambda context: None
-        )
-        cloaca.task(id="second")(occupy)
-        cloaca.task(id="clock", timeout_seconds=0.2, retry_attempts=1, on_failure=say_so)(hang)
-
-    tasks = runner.execute("occupied", timeout=60).task_results
-    assert [task.status for task in tasks.values()] == ["Completed", "Completed", "Failed"]
-    assert told == ["told"]
-    assert runner.health()["abandoned_bodies"] == 0

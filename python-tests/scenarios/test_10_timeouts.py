@@ -1,4 +1,7 @@
-"""10: what takes too long is ended or waited for no longer, and only its own time counts."""
+"""10: what takes too long is ended or waited for no longer.
+
+That only its own time counts, and not that of a queue or a child, is shown in virtual time.
+"""
 
 from __future__ import annotations
 
@@ -161,35 +164,6 @@ def test_an_async_body_that_blocks_is_counted_until_it_ends(
     assert runner.health()["abandoned_bodies"] == 0
 
 
-def test_waiting_for_another_run_does_not_count(
-    runner: cloaca.DefaultRunner, release: threading.Event
-) -> None:
-    with cloaca.WorkflowBuilder("child"):
-        # it takes longer than the parent may
-        cloaca.task(id="only")(lambda context: {"waited": release.wait(0.9)})
-    with cloaca.WorkflowBuilder("parent"):
-        cloaca.task(id="execute", timeout_seconds=0.6, retry_attempts=1)(
-            lambda context: runner.execute("child").final_context
-        )
-        cloaca.task(id="result", timeout_seconds=0.6, retry_attempts=1)(
-            lambda context: runner.submit("child").result().final_context
-        )
-    result = runner.execute("parent")
-    assert result.error_message is None
-    assert result.final_context.to_dict() == {"waited": False}
-
-
-def test_waiting_for_a_slot_does_not_count(
-    open_runner: OpenRunner, release: threading.Event
-) -> None:
-    runner = open_runner(max_concurrent_tasks=1)
-    with cloaca.WorkflowBuilder("queue"):
-        # it takes longer than the second may
-        cloaca.task(id="first")(lambda context: {"released": release.wait(0.5)})
-        cloaca.task(id="second", timeout_seconds=0.4, retry_attempts=1)(lambda context: None)
-    assert runner.execute("queue").error_message is None
-
-
 def test_the_runners_default_bounds_a_task_and_the_deadline_a_run(
     open_runner: OpenRunner, release: threading.Event
 ) -> None:
@@ -288,20 +262,20 @@ def test_a_deadline_names_the_run(open_runner: OpenRunner, release: threading.Ev
 
 
 def test_nothing_runs_or_waits_in_a_run_that_its_deadline_has_ended(
-    open_runner: OpenRunner, release: threading.Event
+    runner: cloaca.DefaultRunner, release: threading.Event
 ) -> None:
     def fail(context: cloaca.Context) -> None:
         raise ValueError("again, later")
 
-    runner = open_runner(pipeline_timeout_seconds=1)
     with cloaca.WorkflowBuilder("doomed"):
         cloaca.task(id="held")(lambda context: {"released": release.wait(WAIT)})
         cloaca.task(id="tried", retry_delay_ms=60_000)(fail)
         cloaca.task(id="after", dependencies=["held"])(lambda context: None)
-    handle = runner.submit("doomed")
-    assert handle.result(WAIT).error_message == "Pipeline timeout after 1s"
-    assert {task: result.status for task, result in handle.tasks().items()} == {
-        "held": "Cancelled",
-        "tried": "Failed",
-        "after": "NotStarted",
-    }
+    expected = {"held": "Cancelled", "tried": "Failed", "after": "NotStarted"}
+    for seconds in (1, 5, 25):  # on a busy machine they may not have begun after the first
+        handle = runner.submit("doomed", time_limit=seconds)
+        assert handle.result(WAIT).error_message == f"Pipeline timeout after {seconds}s"
+        statuses = {task: result.status for task, result in handle.tasks().items()}
+        if statuses == expected:
+            break
+    assert statuses == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import getpass
+import queue
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -158,17 +159,17 @@ def test_the_slot_is_not_held_while_the_body_waits(runner: cloaca.DefaultRunner)
 
 
 def test_the_slot_is_not_held_after_a_timeout(runner: cloaca.DefaultRunner) -> None:
-    given: list[cloaca.TaskHandle] = []
+    given: queue.SimpleQueue[cloaca.TaskHandle] = queue.SimpleQueue()
     release = threading.Event()
     with cloaca.WorkflowBuilder("slow"):
 
         @cloaca.task(retry_attempts=1, timeout_seconds=0.05)
         def body(context: cloaca.Context, handle: cloaca.TaskHandle) -> None:
-            given.append(handle)
+            given.put(handle)
             release.wait(WAIT)
 
     assert runner.execute("slow").status == "Failed"
-    assert given[0].is_slot_held() is False
+    assert given.get(timeout=WAIT).is_slot_held() is False
     release.set()
 
 

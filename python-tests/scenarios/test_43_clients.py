@@ -450,12 +450,14 @@ def test_the_timeout_of_execute_ends_the_wait_and_not_the_run(
     with work():
         pass
 
-    with pytest.raises(cloaca.PipelineTimeoutError) as caught:
-        client.execute("flow", timeout=0.5)
+    run_id, timeout = None, 0.1
+    while run_id is None:  # the run was not on disk by then
+        with pytest.raises(cloaca.PipelineTimeoutError) as caught:
+            client.execute("flow", timeout=timeout)
+        run_id, timeout = caught.value.run_id, 2 * timeout
 
-    assert caught.value.run_id is not None
     with work():
-        assert client.get_run(caught.value.run_id).result(WAIT).status == "Completed"
+        assert client.get_run(run_id).result(WAIT).status == "Completed"
 
 
 async def test_a_wait_that_is_cancelled_leaves_the_run_alone(

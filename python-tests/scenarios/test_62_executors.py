@@ -536,23 +536,6 @@ def test_a_time_limit_ends_the_process(
     assert runner.execute("first").final_context["pid"] != process
 
 
-def test_the_time_does_not_count_for_which_a_body_waits_in_its_executor(
-    open_on: Open, registry: cloaca.Registry, meeting: Meeting
-) -> None:
-    """As on threads, where it waits for a slot; here are more slots than workers."""
-    define(registry, "holds", crunching.holds, executor="one")
-    define(registry, "sets", crunching.sets, executor="one", timeout_seconds=0.5, **ONCE)
-    runner = open_on({"one": cloaca.executors.process(1)}, {"one": 2})
-    held = runner.submit("holds", meeting.context)
-    meeting.told()
-    waiting = runner.submit("sets", {"n": 1})
-    with pytest.raises(cloaca.PipelineTimeoutError):
-        held.result(0.8)  # by then the limit would be over
-    meeting.let_go()
-
-    assert [run.result(WAIT).status for run in (held, waiting)] == ["Completed"] * 2
-
-
 class Forgetful(ThreadPoolExecutor):
     """Old temporary files are removed while calls wait there."""
 

@@ -161,7 +161,7 @@ class TestLines:
             cloaca.task(id="nothing")(lambda context: None)
         with cloaca.WorkflowBuilder("slow"):
 
-            @cloaca.task(id="load", timeout_seconds=0.1, retry_attempts=1)
+            @cloaca.task(id="load", timeout_seconds=1, retry_attempts=1)
             def load(context: cloaca.Context) -> None:
                 LOG.info("before")
                 go_on.wait()
