@@ -19,7 +19,7 @@ import psycopg
 
 import cloaca
 from benchmarks import measuring, workflows
-from cloaca_postgres.driver import Session
+from cloaca_postgres.sessions.session import Session
 
 RUNS = 10_000
 ROUNDS = 5

@@ -100,7 +100,7 @@ SECONDS: dict[str, float] = {
     "unit/postgres/test_plans.py": 10,
     "unit/postgres/test_store.py": 8,
     "unit/postgres/test_url.py": 5,
-    "unit/sqlite/test_wakeups.py": 4,
+    "unit/sqlite/wakeups/test_announcements.py": 4,
     "virtual": 1,
     "virtual/test_eviction.py": 10,
     "virtual/test_faults_in_loops.py": 8,

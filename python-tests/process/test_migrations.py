@@ -74,7 +74,9 @@ class Version:
         known = one_more(self._backend, statements)
         self._patch.setattr(f"cloaca_{self._backend}.opening.load_migrations", lambda _: known)
         if self._backend == "postgres":
-            self._patch.setattr("cloaca_postgres.tenants.load_migrations", lambda _: known)
+            self._patch.setattr(
+                "cloaca_postgres.administration.tenants.load_migrations", lambda _: known
+            )
         return known
 
     def is_today_s(self) -> list[Migration]:

@@ -85,7 +85,7 @@ def _between_writes() -> Iterator[None]:
     ):
         yield
         return
-    from cloaca_sqlite.fork_gate import GATE  # not there where PostgreSQL alone is tested
+    from cloaca_sqlite.files.fork_gate import GATE  # not there where PostgreSQL alone is tested
 
     GATE.before_fork()
     try:

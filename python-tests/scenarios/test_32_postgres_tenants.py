@@ -15,7 +15,7 @@ from psycopg import sql
 from tables import each_row
 
 import cloaca
-from cloaca_postgres import tenants
+from cloaca_postgres.administration import tenants
 from dev.databases import maintenance, urls
 
 pytestmark = pytest.mark.backend("postgres", reason="tenants on SQLite are files: scenario 33")

@@ -35,14 +35,16 @@ class PostgresBackend:
         return PostgresStore(await open_dialect(parse(url), options))
 
     async def examine(self, url: str, options: StoreOptions) -> Examiner:
-        from cloaca_postgres.examiner import PostgresExaminer  # here: few programs examine
+        from cloaca_postgres.administration.examiner import (
+            PostgresExaminer,  # here: few programs examine
+        )
 
         target = parse(url)
         session, schema = await open_to_examine(target, options)
         return PostgresExaminer(session, schema, target.place, pooler=target.pooler)
 
     async def query(self, url: str, options: StoreOptions, sql: str, bounds: Bounds) -> Rows:
-        from cloaca_postgres.query import query  # here: few programs take statements
+        from cloaca_postgres.administration.query import query  # here: few programs take statements
 
         target = parse(url)
         session, schema = await open_to_examine(target, options)  # refuses what is not ours
@@ -50,24 +52,24 @@ class PostgresBackend:
         return await asyncio.to_thread(query, target, schema, options.connect_timeout, sql, bounds)
 
     async def read_old(self, url: str, options: StoreOptions) -> OldWork:
-        from cloaca_postgres.old_work import PostgresOldWork  # here: it is done once
+        from cloaca_postgres.administration.old_work import PostgresOldWork  # here: it is done once
 
         target = parse(url)
         session, schema = await open_to_examine(target, options, foreign=True)
         return await PostgresOldWork.of(session, schema, target.place)
 
     def create_tenant(self, url: str, config: TenantConfig) -> TenantCredentials:
-        from cloaca_postgres import tenants  # here: few programs make tenants
+        from cloaca_postgres.administration import tenants
 
         return tenants.create_tenant(parse(url), config)
 
     def list_tenants(self, url: str) -> list[TenantInfo]:
-        from cloaca_postgres import tenants  # here: as above
+        from cloaca_postgres.administration import tenants
 
         return tenants.list_tenants(parse(url))
 
     def remove_tenant(self, url: str, schema_name: str, username: str) -> None:
-        from cloaca_postgres import tenants  # here: as above
+        from cloaca_postgres.administration import tenants
 
         tenants.remove_tenant(parse(url), schema_name, username)
 

@@ -14,15 +14,17 @@ from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_postgres.claim_marks import APART_POLLING_S, APART_S, ClaimMarks
-from cloaca_postgres.clock import DatabaseClock
-from cloaca_postgres.connecting import Connector
-from cloaca_postgres.driver import Session
 from cloaca_postgres.key_waits import KeyWaits
 from cloaca_postgres.outbox import PostgresOutbox
-from cloaca_postgres.pool import Pool
+from cloaca_postgres.sessions.clock import DatabaseClock
+from cloaca_postgres.sessions.connecting import Connector
+from cloaca_postgres.sessions.pool import Pool
+from cloaca_postgres.sessions.session import Session
 from cloaca_postgres.statements import STATEMENTS, WORDING, step
 from cloaca_postgres.url import Target
-from cloaca_postgres.wakeups import Announcements, Listener, Poller, Wakeups
+from cloaca_postgres.wakeups.announcements import Announcements, Wakeups
+from cloaca_postgres.wakeups.listener import Listener
+from cloaca_postgres.wakeups.poller import Poller
 
 _WRITERS: Final = 2
 """Sessions that write: the journal's, and one for work such as claims, which must not wait."""

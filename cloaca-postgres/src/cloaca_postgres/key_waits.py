@@ -18,9 +18,9 @@ from typing import Final
 from cloaca_core.errors import StoreError
 from cloaca_core.logs import SafeLogger
 from cloaca_core.store.sql.dialect import Answers, Step
-from cloaca_postgres.driver import Session
 from cloaca_postgres.errors import is_canceled, is_conflict, is_in_use
-from cloaca_postgres.pool import STATEMENT_DEADLINE_S
+from cloaca_postgres.sessions.pool import STATEMENT_DEADLINE_S
+from cloaca_postgres.sessions.session import Session
 from cloaca_postgres.statements import STATEMENTS, step
 
 log: Final = SafeLogger("cloaca.store")

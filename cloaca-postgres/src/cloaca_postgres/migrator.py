@@ -15,8 +15,8 @@ from cloaca_core.store.migrate import Applied, Migration, pending
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement
 from cloaca_core.values.times.clock import SYSTEM_CLOCK, Clock
-from cloaca_postgres.driver import Session
 from cloaca_postgres.errors import is_in_use, is_made_already
+from cloaca_postgres.sessions.session import Session
 from cloaca_postgres.statements import STATEMENTS, step
 
 _PATIENCE_S: Final = 600.0
@@ -24,6 +24,8 @@ TABLE_WAIT_S: Final = 0.5
 """Seconds that a migration waits at once for a table that it changes."""
 APART_S: Final = 2.0
 """Seconds between two such waits, in which other users of the table go on."""
+PACKAGE: Final = __package__
+"""The package whose ``migrations`` folder has them."""
 _NOTES: Final = "cloaca_migration"
 _BEGIN: Final = step(STATEMENTS.begin)
 _COMMIT: Final = step(STATEMENTS.commit)

@@ -30,19 +30,19 @@ from cloaca_core.store.migrate import (
 )
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.times.clock import Clock
-from cloaca_postgres.clock import DatabaseClock
-from cloaca_postgres.connecting import ISOLATION, Connector, refuse_pooler
 from cloaca_postgres.dialect import FirstSessions, PostgresDialect
-from cloaca_postgres.dialing import dial
-from cloaca_postgres.driver import Session
 from cloaca_postgres.errors import is_forbidden, is_made_already
-from cloaca_postgres.migrator import PostgresMigrator
+from cloaca_postgres.migrator import PACKAGE, PostgresMigrator
 from cloaca_postgres.outbox import PostgresOutbox
-from cloaca_postgres.pool import STATEMENT_DEADLINE_S
+from cloaca_postgres.sessions.clock import DatabaseClock
+from cloaca_postgres.sessions.connecting import ISOLATION, Connector, refuse_pooler
+from cloaca_postgres.sessions.dialing import dial
+from cloaca_postgres.sessions.pool import STATEMENT_DEADLINE_S
+from cloaca_postgres.sessions.session import Session
 from cloaca_postgres.statements import STATEMENTS, naming, step
 from cloaca_postgres.url import Target, check_schema
 
-_EARLIER: Final = partial(load_before_base, __package__)
+_EARLIER: Final = partial(load_before_base, PACKAGE)
 _OLDEST_SERVER: Final = 130000
 _Prepare: TypeAlias = Callable[[Session], Awaitable[None]]
 _AS_THEY_ARE: Final = (StoreOpenError, StoreFullError, StoreReadOnlyError)
@@ -230,7 +230,7 @@ async def _create_schema(session: Session, schema: str) -> None:
 async def _check(session: Session, schema: str, place: str, clock: Clock) -> None:
     """Refuse a schema that is not of this version: nothing is migrated."""
     migrator = await _migrator(session, schema, place, clock)
-    if pending(await migrator.applied(), load_migrations(__package__), _EARLIER):
+    if pending(await migrator.applied(), load_migrations(PACKAGE), _EARLIER):
         raise StoreReadOnlyError(
             f"{place}: the tables of schema {schema!r} are missing or of an earlier version, and"
             " opening it to look makes none",
@@ -253,7 +253,7 @@ async def _migrator(session: Session, schema: str, place: str, clock: Clock) -> 
 async def _migrate(session: Session, schema: str, place: str, clock: Clock) -> None:
     migrator = await _migrator(session, schema, place, clock)
     try:
-        await migrate(migrator, load_migrations(__package__), load_head(__package__), _EARLIER)
+        await migrate(migrator, load_migrations(PACKAGE), load_head(PACKAGE), _EARLIER)
     except StoreError as error:
         if not is_forbidden(error):
             raise

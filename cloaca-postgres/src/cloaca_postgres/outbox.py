@@ -24,10 +24,10 @@ from cloaca_core.store.package_files import package_files
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement, load_statements
 from cloaca_core.values.times.instants import SECOND
-from cloaca_postgres.driver import Session
 from cloaca_postgres.errors import translated
+from cloaca_postgres.sessions.session import Session
 from cloaca_postgres.statements import WORDING, step
-from cloaca_postgres.wakeups import channel_of, since
+from cloaca_postgres.wakeups.announcements import channel_of, since
 
 _SYNC: Final = "a psycopg.Connection"
 _EITHER: Final = "a psycopg.Connection or a psycopg.AsyncConnection"

@@ -48,7 +48,9 @@ class SqliteBackend:
         url: str,
         options: StoreOptions,  # noqa: ARG002 - a file has no schema, and no server to wait for
     ) -> Examiner:
-        from cloaca_sqlite.examiner import SqliteExaminer  # here: few programs examine databases
+        from cloaca_sqlite.administration.examiner import (
+            SqliteExaminer,  # here: few programs examine databases
+        )
 
         target = parse(url)
         return SqliteExaminer(await open_to_examine(target), target.synchronous)
@@ -60,12 +62,12 @@ class SqliteBackend:
         sql: str,
         bounds: Bounds,
     ) -> Rows:
-        from cloaca_sqlite.query import query  # here: few programs take statements
+        from cloaca_sqlite.administration.query import query  # here: few programs take statements
 
         return await query(await open_to_examine(parse(url)), sql, bounds)
 
     async def back_up(self, url: str, path: str) -> None:
-        from cloaca_sqlite.backup import back_up  # here: few programs make backups
+        from cloaca_sqlite.administration.backup import back_up  # here: few programs make backups
 
         await back_up(await open_to_examine(parse(url)), path)
 
@@ -74,7 +76,7 @@ class SqliteBackend:
         url: str,
         options: StoreOptions,  # noqa: ARG002 - as above
     ) -> OldWork:
-        from cloaca_sqlite.old_work import SqliteOldWork  # here: it is done once
+        from cloaca_sqlite.administration.old_work import SqliteOldWork  # here: it is done once
 
         return await SqliteOldWork.of(await open_to_examine(parse(url), foreign=True))
 

@@ -20,10 +20,10 @@ from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_core.values.payloads.json_values import encode
 from cloaca_core.values.times.clock import Clock
-from cloaca_sqlite.changes import ChangeWatch
 from cloaca_sqlite.driver import WORDING, Connection, run_steps
 from cloaca_sqlite.outbox import SqliteOutbox
-from cloaca_sqlite.wakeups import Wakeups
+from cloaca_sqlite.wakeups.announcements import Wakeups
+from cloaca_sqlite.wakeups.changes import ChangeWatch
 
 _LEAVING_S: Final = 0.5
 """How long ``close`` waits for the transaction that removes the row of this listener."""

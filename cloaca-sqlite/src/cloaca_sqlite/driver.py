@@ -23,15 +23,15 @@ from cloaca_core.errors import StoreError, StoreUnavailableError
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement, Wording
 from cloaca_sqlite.errors import DRIVER_ERRORS, is_busy, is_undecodable, translated
-from cloaca_sqlite.file_connection import (
+from cloaca_sqlite.files.file_connection import (
     FileConnection,
     Folding,
     LogLostError,
     connect,
     connect_again,
 )
-from cloaca_sqlite.fork_gate import GATE
-from cloaca_sqlite.siblings import Siblings
+from cloaca_sqlite.files.fork_gate import GATE
+from cloaca_sqlite.files.siblings import Siblings
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

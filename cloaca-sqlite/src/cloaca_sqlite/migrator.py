@@ -12,6 +12,8 @@ from cloaca_core.store.sql.queries import load_statements
 from cloaca_core.values.times.clock import SYSTEM_CLOCK, Clock
 from cloaca_sqlite.driver import WORDING, Connection
 
+PACKAGE: Final = __package__
+"""The package whose ``migrations`` folder has them."""
 _SCHEMA: Final = load_statements(
     [package_files(__package__).joinpath("schema.sql").read_text("utf-8")],
     required=("list_tables", "list_migrations", "record_migration", "record_base"),

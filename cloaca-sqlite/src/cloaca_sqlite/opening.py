@@ -35,19 +35,19 @@ from cloaca_core.values.times.clock import Clock
 from cloaca_sqlite.dialect import SqliteDialect
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.errors import code_of
-from cloaca_sqlite.file_connection import HARD_LINK
-from cloaca_sqlite.migrator import SqliteMigrator, table_names
-from cloaca_sqlite.open_files import is_mount_point
+from cloaca_sqlite.files.file_connection import HARD_LINK
+from cloaca_sqlite.files.open_files import is_mount_point
+from cloaca_sqlite.files.siblings import Siblings
+from cloaca_sqlite.migrator import PACKAGE, SqliteMigrator, table_names
 from cloaca_sqlite.outbox import SqliteOutbox
-from cloaca_sqlite.siblings import Siblings
 from cloaca_sqlite.url import MEMORY, READ_ONLY, Target, at_home
-from cloaca_sqlite.wake_socket import IS_SUPPORTED
-from cloaca_sqlite.wakeups import Wakeups
+from cloaca_sqlite.wakeups.announcements import Wakeups
+from cloaca_sqlite.wakeups.wake_socket import IS_SUPPORTED
 
 APPLICATION_ID = 0x636C6F61
 """``cloa``; the first migration writes it into the file's header."""
 
-_EARLIER: Final = partial(load_before_base, __package__)
+_EARLIER: Final = partial(load_before_base, PACKAGE)
 _NO_FILES = {
     stat.S_ISDIR: "a directory",  # read-only, SQLite reports that the disk failed
     stat.S_ISFIFO: "a FIFO",
@@ -143,7 +143,7 @@ async def _open_writer(writer: Connection, target: Target, path: str, clock: Clo
     else:
         await writer.settle(lambda raw: _configure(raw, target, path))
     migrator = SqliteMigrator(writer, clock)
-    await migrate(migrator, load_migrations(__package__), load_head(__package__), _EARLIER)
+    await migrate(migrator, load_migrations(PACKAGE), load_head(PACKAGE), _EARLIER)
 
 
 async def _open_reader(reader: Connection) -> None:

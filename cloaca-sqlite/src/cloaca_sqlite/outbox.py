@@ -27,7 +27,7 @@ from cloaca_core.store.sql.payloads import LONGEST_IN_ROW
 from cloaca_core.store.sql.queries import Statement, load_statements
 from cloaca_sqlite.driver import WORDING, hop
 from cloaca_sqlite.errors import DRIVER_ERRORS, translated
-from cloaca_sqlite.file_connection import HARD_LINK
+from cloaca_sqlite.files.file_connection import HARD_LINK
 from cloaca_sqlite.url import MEMORY
 
 _T = TypeVar("_T")

@@ -315,7 +315,7 @@ async def test_keys_are_taken_in_their_order(
     store: Store, by_hand: psycopg.AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who waits for one holds none that comes after it, so that no two wait for each other."""
-    monkeypatch.setattr("cloaca_postgres.pool._TRIES", 1)
+    monkeypatch.setattr("cloaca_postgres.sessions.pool._TRIES", 1)
     insert = (
         "INSERT INTO cloaca_run (id, workflow, version, status, epoch, created_at, tags, input,"
         " idempotency_key) VALUES (%s, %s, '', 'Pending', 0, 0, '{}', '{}', %s)"
@@ -411,7 +411,7 @@ async def test_who_cancels_takes_the_runs_in_their_order_whoever_owns_them(
     store: Store, by_hand: psycopg.AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who waits for one holds none that comes after it, so that no two wait for each other."""
-    monkeypatch.setattr("cloaca_postgres.pool._TRIES", 1)
+    monkeypatch.setattr("cloaca_postgres.sessions.pool._TRIES", 1)
     await _run_of_schedule(store, "z")
     await submit(store, new_run("m"))
     lock = "SELECT id FROM cloaca_run WHERE id = %s FOR NO KEY UPDATE"
@@ -430,7 +430,7 @@ async def test_a_runner_gives_back_its_runs_while_it_is_cancelling_others(
     store: Store, by_hand: psycopg.AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who writes for a runner holds its row first, and so does who gives back its runs."""
-    monkeypatch.setattr("cloaca_postgres.pool._TRIES", 1)
+    monkeypatch.setattr("cloaca_postgres.sessions.pool._TRIES", 1)
     await _run_of_schedule(store)
     await by_hand.execute("SELECT id FROM cloaca_runner WHERE id = 'r1' FOR UPDATE")
 
@@ -551,7 +551,7 @@ async def test_what_is_written_is_durable_and_in_the_schema_whatever_the_url_s_o
 async def test_a_store_that_lost_every_session_goes_on(
     postgres_url: str, postgres_server: str, postgres_schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloaca_postgres.pool.FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr("cloaca_postgres.sessions.pool.FIRST_PAUSE_S", 0.0)
     url = f"{postgres_url}&application_name={postgres_schema}"
     store = await BACKEND.open(url, StoreOptions())
     await store.register(runner("r1"))

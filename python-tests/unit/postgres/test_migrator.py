@@ -17,9 +17,9 @@ from cloaca_core.store.migrate import Applied, Migration
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement
 from cloaca_postgres import migrator as module
-from cloaca_postgres.dialing import dial
-from cloaca_postgres.driver import Session
 from cloaca_postgres.migrator import PostgresMigrator, split_statements
+from cloaca_postgres.sessions.dialing import dial
+from cloaca_postgres.sessions.session import Session
 from cloaca_postgres.statements import STATEMENTS, naming, step
 from cloaca_postgres.url import parse
 

@@ -22,9 +22,9 @@ from cloaca_core.store.migrate import load_before_base, load_migrations
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.runner_rows import RunnerName
 from cloaca_postgres import BACKEND
-from cloaca_postgres.connecting import Connector
-from cloaca_postgres.driver import Session
 from cloaca_postgres.opening import _first_sessions, _refuse_unfit
+from cloaca_postgres.sessions.connecting import Connector
+from cloaca_postgres.sessions.session import Session
 from cloaca_testing.conformance.rows import (
     attempt,
     new_run,

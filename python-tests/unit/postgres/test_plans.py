@@ -19,8 +19,8 @@ from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.queries import Statement
 from cloaca_postgres.claim_marks import ClaimMarks, Line, Look
-from cloaca_postgres.driver import _numbered
 from cloaca_postgres.opening import open_dialect
+from cloaca_postgres.sessions.session import _numbered
 from cloaca_postgres.statements import STATEMENTS, WORDING
 from cloaca_postgres.store import columns_of
 from cloaca_postgres.url import parse as parse_url

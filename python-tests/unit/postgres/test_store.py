@@ -16,7 +16,7 @@ from cloaca_core.errors import StoreUnavailableError
 from cloaca_core.run.rows import Unserved
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres import BACKEND, dialect
-from cloaca_postgres.driver import Session
+from cloaca_postgres.sessions.session import Session
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,

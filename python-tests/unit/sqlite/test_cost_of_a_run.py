@@ -20,7 +20,7 @@ from cloaca_core.client.default_runner import DefaultRunner
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_sqlite.driver import Connection
-from cloaca_sqlite.file_connection import FileConnection
+from cloaca_sqlite.files.file_connection import FileConnection
 
 
 class Costs:

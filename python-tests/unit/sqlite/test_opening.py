@@ -28,10 +28,11 @@ from cloaca_core.errors import (
 )
 from cloaca_core.store.migrate import load_before_base, load_migrations
 from cloaca_core.store.protocol import StoreOptions
-from cloaca_sqlite import BACKEND, changes, dialect as dialect_module, opening
+from cloaca_sqlite import BACKEND, dialect as dialect_module, opening
 from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.opening import APPLICATION_ID, open_dialect, refuse_foreign
 from cloaca_sqlite.url import parse
+from cloaca_sqlite.wakeups import changes
 from cloaca_testing.conformance.rows import new_run, schedule, stored, submit
 
 KNOWN = load_migrations("cloaca_sqlite")

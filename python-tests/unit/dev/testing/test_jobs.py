@@ -42,7 +42,7 @@ def jobs_of(wanted: Wanted, *found: Interpreter) -> dict[str, list[str]]:
         # These need all backends, or none, and say nothing new when they run twice.
         (["py311-all"], "conformance/test_sqlite.py"),
         (["py311-all"], "unit/core/engine/record/test_journal.py"),
-        (["py311-all"], "unit/postgres/test_pool.py"),
+        (["py311-all"], "unit/postgres/sessions/test_pool.py"),
         (["py311-all"], "virtual/test_retries.py"),
         (["py311-all"], "dispatcher/test_dispatcher.py"),
         (["py311-all"], "packaging/test_wheels.py"),
@@ -134,7 +134,7 @@ def test_a_backend_narrows_to_what_is_about_it() -> None:
 
 def test_a_folder_named_after_the_other_backend_is_left_out() -> None:
     names = jobs_of(Wanted(backend="postgres", file="unit"), OLD)
-    assert "unit/postgres/test_pool.py" in names
+    assert "unit/postgres/sessions/test_pool.py" in names
     assert [name for name in names if name.startswith("unit/sqlite/")] == []
 
 

@@ -1,0 +1,142 @@
+"""Opens sessions and verifies that each is in its schema.
+
+A session sees only tables of its schema; connecting raises if that cannot be verified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.store.sql.dialect import Step
+from cloaca_postgres.sessions.clock import DatabaseClock
+from cloaca_postgres.sessions.dialing import dial
+from cloaca_postgres.sessions.pool import STATEMENT_DEADLINE_S
+from cloaca_postgres.sessions.session import Session
+from cloaca_postgres.statements import STATEMENTS, step
+from cloaca_postgres.url import Target
+
+ISOLATION: Final = "read committed"
+"""All locking depends on it: after a wait for a lock a statement sees what its holder wrote."""
+
+# The server stops before the client gives up: no abandoned statement keeps a lock.
+_SERVER_TIMEOUT: Final = f"{int(STATEMENT_DEADLINE_S * 800)}ms"
+
+
+class _Kind(NamedTuple):
+    """The purpose of a session."""
+
+    plans: str
+    durable: bool
+
+
+_WRITER: Final = _Kind("force_generic_plan", durable=True)
+_READER: Final = _Kind("force_custom_plan", durable=False)
+
+
+class Connector:
+    """Opens sessions in one schema; of a target that is read-only they cannot write. ``connected``
+    is called when one has opened.
+    """
+
+    def __init__(self, target: Target, schema: str, timeout: float, clock: DatabaseClock) -> None:
+        self.connected: Callable[[], None] = _nothing
+        self._target = target
+        self._schema = schema
+        self._timeout = timeout
+        self._clock = clock
+
+    async def connect_writer(self) -> Session:
+        """Open a session in the schema, whose plans are kept; or ``StoreUnavailableError``."""
+        return await self._connect(_WRITER)
+
+    async def make_writer(self, session: Session) -> Session:
+        """Make a writer of a session without a schema; close it if that fails."""
+        return await self._made(session, _WRITER)
+
+    async def make_reader(self, session: Session) -> Session:
+        """Make a reader of a session without a schema; close it if that fails."""
+        return await self._made(session, _READER)
+
+    async def _made(self, session: Session, kind: _Kind) -> Session:
+        if self._target.pooler:  # such a session needs its prelude from the beginning
+            session.close()
+            return await self._connect(kind)
+        return await self._verified(session, kind)
+
+    async def connect_reader(self) -> Session:
+        """Open a session for rare queries, which are planned each time for their values.
+
+        It commits at most a message, so it never waits for the disk.
+        """
+        return await self._connect(_READER)
+
+    async def _connect(self, kind: _Kind) -> Session:
+        wire = await dial(self._target, self._timeout)
+        pooler = self._target.pooler
+        session = Session(
+            wire,
+            place=self._target.place,
+            prepares=not pooler,
+            prelude=self._enter(kind) if pooler else (),
+        )
+        await self._verified(session, kind)
+        self.connected()
+        return session
+
+    async def _verified(self, session: Session, kind: _Kind) -> Session:
+        try:
+            await self._verify(session, kind)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def _enter(self, kind: _Kind) -> list[Step]:
+        s, pooler = STATEMENTS, self._target.pooler
+        settings = step(
+            s.enter_transaction if pooler else s.enter_session,
+            schema=self._schema,
+            statement_timeout=_SERVER_TIMEOUT,
+            plan_cache_mode=kind.plans,
+            durable=int(kind.durable),
+        )
+        if not self._target.read_only:
+            return [settings]
+        return [settings, step(s.refuse_writes_now if pooler else s.refuse_writes)]
+
+    async def _verify(self, session: Session, kind: _Kind) -> None:
+        asked = [step(STATEMENTS.where_am_i)]
+        if not self._target.pooler:
+            await refuse_pooler(session, self._target.place, self._timeout)
+            asked = [*self._enter(kind), *asked]
+        sent = self._clock.start()
+        *_, ((schema, isolation, now),) = await session.run(asked, self._timeout)
+        if schema != self._schema:
+            raise StoreUnavailableError(
+                f"{self._target.place}: the session is not in schema {self._schema!r}"
+            )
+        if isolation != ISOLATION:
+            raise StoreUnavailableError(
+                f"{self._target.place}: the session's isolation is {isolation!r}, not {ISOLATION!r}"
+            )
+        self._clock.read(sent, now)
+
+
+async def refuse_pooler(session: Session, place: str, timeout: float) -> None:
+    """Raise if the answering server process is not the one of the connection.
+
+    Then there is a pooler between, which may run the next transaction in another session: without
+    our ``search_path``, or with another tenant's. So check this before setting anything.
+    """
+    (((pid,),),) = await session.run([step(STATEMENTS.who_answers)], timeout)
+    if pid != session.backend_pid:
+        raise StoreUnavailableError(
+            f"{place}: a pooler such as PgBouncer stands before the database, which may give each"
+            " transaction another session: add pooler=true to the URL"
+        )
+
+
+def _nothing() -> None:
+    """Stands for a listener before there is one."""

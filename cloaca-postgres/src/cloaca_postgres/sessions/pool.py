@@ -1,0 +1,156 @@
+"""A pool of sessions; the session used last is used next.
+
+So a busy writer keeps to one session, whose statements are prepared. Sessions are opened when
+needed and dropped when lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from cloaca_core.errors import StoreError, StoreReadOnlyError, StoreUnavailableError
+from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.queries import Row
+from cloaca_core.values.times.backoff import Backoff
+from cloaca_postgres.errors import is_conflict
+from cloaca_postgres.sessions.session import Session
+
+STATEMENT_DEADLINE_S: Final = 10.0
+FIRST_PAUSE_S: Final = 0.05
+LONGEST_PAUSE_S: Final = 1.0
+_TRIES: Final = 5
+"""Tries of a transaction that conflicts with others, before its caller gets the error."""
+
+
+class Pool:
+    """At most ``size`` sessions, made by ``connect``."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Session]],
+        size: int,
+        *,
+        place: str,
+        deadline: float = STATEMENT_DEADLINE_S,
+    ) -> None:
+        self._connect = connect
+        self._size = size
+        self._place = place
+        self._deadline = deadline
+        self._idle: list[Session] = []
+        self._all: set[Session] = set()
+        self._opening = 0
+        self._queue: deque[asyncio.Future[Session | None]] = deque()
+        self._pause = 0.0
+        self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
+        self._closed = False
+
+    async def run(self, steps: Sequence[Step]) -> list[list[Row]]:
+        """Run a transaction on a free session."""
+        for _ in range(_TRIES - 1):
+            try:
+                return await self._once(steps)
+            except StoreUnavailableError as error:
+                if not is_conflict(error):
+                    raise
+        return await self._once(steps)
+
+    async def _once(self, steps: Sequence[Step]) -> list[list[Row]]:
+        session = self._idle.pop() if self._idle else await self._another()
+        try:
+            return await session.run(steps, self._deadline)
+        except StoreReadOnlyError:
+            session.close()  # a new session may be allowed to write, perhaps on a new server
+            raise
+        finally:
+            self._give_back(session)
+
+    def add(self, session: Session) -> None:
+        """Add an open session."""
+        self._adopt(session)
+        self._put(session)
+
+    async def close(self) -> None:
+        """Close all sessions; callers that wait for one get an error."""
+        self._closed = True
+        for session in list(self._all):
+            session.close()
+        while self._pass_on(None):
+            pass
+
+    # -- take and give back ------------------------------------------------------------------
+
+    async def _another(self) -> Session:
+        """Return a session that has become free, or a new one."""
+        while True:
+            if self._closed:
+                raise StoreError(f"{self._place}: the store is closed")
+            if self._idle:
+                return self._idle.pop()
+            if len(self._all) + self._opening < self._size:
+                return await self._open()
+            if (session := await self._turn()) is not None:
+                return session
+
+    async def _turn(self) -> Session | None:
+        """Wait in the queue for a session; None means to look again."""
+        turn: asyncio.Future[Session | None] = asyncio.get_running_loop().create_future()
+        self._queue.append(turn)
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._put(turn.result())
+            raise
+
+    def _give_back(self, session: Session) -> None:
+        self._put(None if session.closed else session)
+
+    def _put(self, session: Session | None) -> None:
+        """Give the session to the first caller in the queue, so that none overtakes it."""
+        if not self._pass_on(session) and session is not None:
+            self._idle.append(session)
+
+    def _pass_on(self, session: Session | None) -> bool:
+        while self._queue:
+            turn = self._queue.popleft()
+            if not turn.done():
+                turn.set_result(session)
+                return True
+        return False
+
+    # -- open and forget ---------------------------------------------------------------------
+
+    async def _open(self) -> Session:
+        """Open a session; pause after a failure, so that an outage costs little."""
+        self._opening += 1
+        try:
+            if self._pause:
+                await asyncio.sleep(self._pause)
+            session = await self._connect()
+        except BaseException as error:
+            if isinstance(error, StoreUnavailableError):
+                self._pause = self._backoff.next()
+            self._pass_on(None)
+            raise
+        finally:
+            self._opening -= 1
+        self._pause = 0.0
+        self._backoff.reset()
+        self._adopt(session)
+        if self._closed:
+            session.close()
+        return session
+
+    def _adopt(self, session: Session) -> None:
+        self._all.add(session)
+        session.lost = lambda: self._forget(session)
+
+    def _forget(self, session: Session) -> None:
+        self._all.discard(session)
+        if session in self._idle:
+            self._idle.remove(session)
+        self._pass_on(None)

@@ -1,0 +1,1 @@
+"""How stores of one schema wake one another after a commit."""

@@ -1,0 +1,1 @@
+"""How stores of one file wake one another, and notice what other programs write."""
