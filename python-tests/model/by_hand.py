@@ -203,10 +203,14 @@ def settle(
 
 def waits_of(entry: RunEntry) -> WaitRows:
     """What an entry writes of waits."""
-    if entry.beside is None:
-        return WaitRows()
-    assert isinstance(entry.beside, WaitRows)
-    return entry.beside
+    rows = [each for each in entry.beside if isinstance(each, WaitRows)]
+    assert len(rows) == len(entry.beside)
+    return WaitRows(
+        [row for each in rows for row in each.opened],
+        [row for each in rows for row in each.timeouts],
+        [row for each in rows for row in each.closed],
+        [row for each in rows for row in each.memos],
+    )
 
 
 def _committed(

@@ -11,6 +11,7 @@ from model.hand_clock import LoopClock
 from model.runs import active_run, graph_of
 from model.virtual_time import the_loop
 
+from cloaca_core.assembly.bodies import Bodies
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.context import Context
 from cloaca_core.engine.execute.attempt import Attempt
@@ -18,6 +19,7 @@ from cloaca_core.engine.execute.work import Work
 from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core.engine.orchestrate.capacity import Capacity
 from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
+from cloaca_core.engine.orchestrate.ports import Ports
 from cloaca_core.engine.record.run_entry import RunEntry
 from cloaca_core.engine.record.start_marks import StartMarks
 from cloaca_core.engine.subjects import Subjects
@@ -111,10 +113,17 @@ class Scene:
             self.capacity,
             self.clock,
             self.subjects,
-            self.journal.store,
-            iter(map(str, itertools.count(1))).__next__,
+            Ports(),
             LogBook(config.task_log_level, self.clock),
             keeps=keeps,
+        )
+        self.bodies = Bodies(
+            self.orchestrator,
+            self.journal.store,
+            self.executor,
+            self.clock,
+            config.evict_after_seconds,
+            iter(map(str, itertools.count(1))).__next__,
         )
         self.drain = self.orchestrator.attempts.drain
         self.body_times = self.orchestrator.attempts._body_times

@@ -81,7 +81,7 @@ class Lifecycle:
         """End what the loop leaves behind when it has died."""
         self._unsubscribe()
         self._end_capture()
-        self._parts.orchestration.attempts.memos.give_up_all()
+        self._parts.orchestration.bodies.memos.give_up_all()
         self._base.executor.close()
         self._parts.firing.trigger_loop.stop()
 

@@ -82,7 +82,7 @@ class Parts:
             completion.notice_ends_elsewhere,
             base.subjects,
         )
-        came = orchestrator.control.waits.came
+        came = self.orchestration.bodies.waits.came
         self.messages = Messages(store, self.reading.reader, base.ids, came, base.subjects)
         self.claims = Claims(
             base,

@@ -10,6 +10,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cloaca_core.assembly.bodies import Bodies
 from cloaca_core.engine.claim.asking import Asking
 from cloaca_core.engine.claim.claimer import Claimer
 from cloaca_core.engine.claim.fair_share import FairShare
@@ -28,6 +29,7 @@ from cloaca_core.engine.orchestrate.adoption import Adoption
 from cloaca_core.engine.orchestrate.capacity import Capacity
 from cloaca_core.engine.orchestrate.grace_period import GracePeriod
 from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
+from cloaca_core.engine.orchestrate.ports import Ports
 from cloaca_core.engine.record.journal import Journal
 from cloaca_core.engine.record.start_marks import StartMarks
 from cloaca_core.engine.recover.lease import Lease
@@ -125,10 +127,17 @@ class Orchestration:
             base.capacity,
             base.clock,
             base.subjects,
-            base.store,
-            base.ids.next,
+            Ports(),
             base.log_book,
             keeps=base.alone,
+        )
+        self.bodies = Bodies(
+            self.orchestrator,
+            base.store,
+            base.executor,
+            base.clock,
+            base.config.evict_after_seconds,
+            base.ids.next,
         )
         self.attempts = self.orchestrator.attempts
         self.adoption = Adoption(self.orchestrator, base.config.default_trigger_rule, base.clock)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from cloaca_core.definition.recorded import when_ended_rows
-from cloaca_core.features.waits.open_waits import OpenWaits
 from cloaca_core.run.graph import PlanGraph, plan_graph
 from cloaca_core.run.life import Life
 from cloaca_core.run.limit_clock import LimitClock
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from cloaca_core.run.merge import Change
     from cloaca_core.run.replacements import Keys
     from cloaca_core.run.rows import AttemptRow, RunRow
+    from cloaca_core.run.waiting import Waiting
     from cloaca_core.run.watcher import BodySpans
     from cloaca_core.values.payloads.json_values import JsonValue
 
@@ -96,19 +96,13 @@ class ActiveRun:
             self._count(replacements)
         self.depth: int = 0
         self.home: object = None
-        self.waits: OpenWaits | None = None
+        self.waits: Waiting | None = None
         self.spans: BodySpans | None = None
 
     @property
     def cancelled(self) -> bool:
         """Whether its bodies are asked to end, or were. Any thread may ask."""
         return self.life.cancel is not None
-
-    def open_waits(self) -> OpenWaits:
-        """Its waits; it has some from now on."""
-        if self.waits is None:
-            self.waits = OpenWaits(self.row.messages)
-        return self.waits
 
     def ready_at(self, task_id: str) -> int | None:
         """Since when the first attempt of a task could begin: the run, or the last of the tasks

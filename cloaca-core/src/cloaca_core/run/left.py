@@ -11,8 +11,8 @@ from cloaca_core.values.waits import NEVER
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cloaca_core.features.waits.open_waits import OpenWaits
     from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.waiting import Waiting
 
 
 class UnderWay(NamedTuple):
@@ -47,7 +47,7 @@ def left_of(
     return Left(now, bool(here.bodies), rests, is_idle, due_at, lingers_until, keeps)
 
 
-def _rests(ready: set[int], waits: OpenWaits, bodies: Mapping[int, int]) -> bool:
+def _rests(ready: set[int], waits: Waiting, bodies: Mapping[int, int]) -> bool:
     """Whether each task that has begun, or is to begin, is a node or a body that waits. A retry
     that waits for its time does not.
     """
@@ -56,7 +56,7 @@ def _rests(ready: set[int], waits: OpenWaits, bodies: Mapping[int, int]) -> bool
     return ready <= waits.resting() | _bodies_that_wait(waits, bodies)
 
 
-def _bodies_that_wait(waits: OpenWaits, bodies: Mapping[int, int]) -> set[int]:
+def _bodies_that_wait(waits: Waiting, bodies: Mapping[int, int]) -> set[int]:
     """The tasks whose bodies are here and wait for nothing else, as a child run would be."""
     attended = waits.attended()
     return {task for task, count in bodies.items() if count and count == attended[task]}

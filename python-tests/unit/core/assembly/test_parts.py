@@ -15,6 +15,7 @@ from cloaca_core.definition.context import Context
 from cloaca_core.definition.nodes.wait_for import wait_for
 from cloaca_core.definition.task import task
 from cloaca_core.errors import StoreUnavailableError
+from cloaca_core.features.waits.open_waits import waits_of
 from cloaca_core.store.batch import Batch
 from cloaca_core.store.changes import Change
 from cloaca_core.store.messages import NewMessage
@@ -166,11 +167,12 @@ async def test_the_owner_of_a_run_has_heard_of_a_message_when_its_sender_goes_on
     await quiet()
     run = engine.runs.get(run_id)
     assert run is not None
-    assert run.waits is not None
+    waits = waits_of(run)
+    assert waits is not None
 
     await engine.messages.send(NewMessage("m", run_id, EVENT, "paid", "7", None, "ann", 1))
 
-    assert run.waits.told == 1
+    assert waits.told == 1
     assert (await engine.wait(run_id, None)).row.final_context == '{"paid":7}'
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from model.runs import active_run, graph_of
 
-from cloaca_core.features.waits.open_waits import OpenWait, OpenWaits
+from cloaca_core.features.waits.open_waits import OpenWait, OpenWaits, open_waits
 from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.deadline import Deadline
 from cloaca_core.run.left import UnderWay, left_of
@@ -32,7 +32,7 @@ class Here:
 
     @property
     def waits(self) -> OpenWaits:
-        return self.run.open_waits()
+        return open_waits(self.run)
 
     def node(
         self, task: int, due_at: int | None = None, kind: str = SLEEP, since: int = NOW

@@ -229,7 +229,7 @@ class Claimer:
     async def _past(self, rows: Sequence[RunRow]) -> dict[str, PastRows]:
         """The records of those of these runs that had an owner before."""
         before = [row for row in rows if row.epoch > 1]
-        past = {row.id: PastRows([], [], [], [], [], []) for row in before}
+        past = {row.id: PastRows.none() for row in before}
         if before:
             for attempt in await self._store.load_attempts(list(past)):
                 past[attempt.run_id].attempts.append(attempt)

@@ -5,13 +5,12 @@ Submissions and claims hand the rows over; how those became ours is not known he
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from cloaca_core.errors import ContextValueError
-from cloaca_core.features.waits.open_waits import OpenWaits, restored
 from cloaca_core.logs import SafeLogger
-from cloaca_core.run.active_run import ActiveRunFactory
+from cloaca_core.run.active_run import ActiveRun, ActiveRunFactory
 from cloaca_core.run.merge import Change
 from cloaca_core.run.reasons import Reason
 from cloaca_core.run.restore import Restored, come_due, restore
@@ -21,13 +20,10 @@ from cloaca_core.values.states import ReasonCode
 if TYPE_CHECKING:
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
-    from cloaca_core.features.waits.records import WaitRow
-    from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.graph import Node, NodeGraph
     from cloaca_core.run.planner import DefaultRule
     from cloaca_core.run.replacements import Keys
     from cloaca_core.run.rows import AttemptRow, ForkRow, ReplacementRow, RestartRow, RunRow
-    from cloaca_core.store.messages import MessageRow
     from cloaca_core.values.times.clock import Clock
 
 log = SafeLogger("cloaca.engine")
@@ -35,19 +31,23 @@ log = SafeLogger("cloaca.engine")
 
 class PastRows(NamedTuple):
     """Rows of a run from before it was claimed: its attempts, the tasks that were restarted, of
-    which run it was made, keys that were replaced, and, if a task of it waits, its open waits and
-    unread messages.
+    which run it was made, and keys that were replaced. ``adopt`` hands the run, before it goes on,
+    to features that have rows of it.
     """
 
     attempts: list[AttemptRow]
     restarts: list[RestartRow]
     forks: list[ForkRow]
     replacements: list[ReplacementRow]
-    waits: list[WaitRow]
-    messages: list[MessageRow]
+    adopt: list[Callable[[ActiveRun], None]]
+
+    @classmethod
+    def none(cls) -> PastRows:
+        """Those of a run of which nothing was read yet."""
+        return cls([], [], [], [], [])
 
 
-NO_PAST: Final = PastRows([], [], [], [], [], [])
+NO_PAST: Final = PastRows.none()
 
 
 class Adoption:
@@ -91,8 +91,8 @@ class Adoption:
             patches = patches_of(graph, recorded.forks) if recorded.forks else None
             replaced = keys_of(recorded.replacements) if recorded.replacements else ()
             run = self._factory.make(row, graph, _input_of(row), past, patches, replaced)
-            if recorded.waits:
-                run.waits = _waits(run, recorded)
+            for hand_over in recorded.adopt:
+                hand_over(run)
             if refusal is None:
                 self._orchestrator.adopt(run)
             else:
@@ -103,18 +103,6 @@ class Adoption:
             text = f"the rows of this run cannot be read: {error!r}"
             reason = Reason(ReasonCode.UNREADABLE, text)
             self._orchestrator.refuse(bare, reason, unreadable=True)
-
-
-def _waits(run: ActiveRun, recorded: PastRows) -> OpenWaits:
-    """The waits of a run. If the database has let it go because its time had come, the first of
-    them is due, by any machine's clock.
-    """
-    row = run.row
-    position, messages = run.graph.position, recorded.messages
-    waits = restored(position, recorded.waits, messages, row.messages, run.resume)
-    if row.came_due and (first := waits.next_due()) is not None:
-        waits.due_now = first
-    return waits
 
 
 def patches_of(graph: NodeGraph[Node], forks: Sequence[ForkRow]) -> dict[int, Change]:

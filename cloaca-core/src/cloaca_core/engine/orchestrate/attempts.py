@@ -25,21 +25,18 @@ from cloaca_core.engine.orchestrate.quarantine import Quarantine, is_to_run_alon
 from cloaca_core.engine.orchestrate.waiting_bodies import WaitingBodies
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.engine.runtime.deadlines import Deadlines
-from cloaca_core.features.steps.memos import Memos
-from cloaca_core.features.waits.calls import AttemptWaits
 from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
-    from cloaca_core.definition.handles.wait_calls import BodyCalls
     from cloaca_core.definition.task import Task
     from cloaca_core.engine.execute.attempt import TaskLogs
     from cloaca_core.engine.execute.executor import Executor
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core.engine.orchestrate.capacity import Capacity
+    from cloaca_core.engine.orchestrate.ports import Ports
     from cloaca_core.engine.orchestrate.run_facts import RunFacts
     from cloaca_core.engine.orchestrate.run_records import RunRecords
     from cloaca_core.engine.record.journal import Journal
-    from cloaca_core.features.steps.memos import ReadMemos
 
 log = SafeLogger("cloaca.engine")
 
@@ -59,7 +56,7 @@ class Attempts:
         capacity: Capacity,
         facts: RunFacts,
         records: RunRecords,
-        read_memos: ReadMemos,
+        ports: Ports,
         logs: TaskLogs,
     ) -> None:
         self._executor = executor
@@ -73,12 +70,8 @@ class Attempts:
         self.waiting_bodies: WaitingBodies = WaitingBodies(
             executor, self._quarantine, runs, records.mark, self._resumed, capacity.changed
         )
-        self.memos: Memos = Memos(
-            records.keep, read_memos, facts, self._quarantine.cleared, executor.call_made
-        )
-        self.steps: Callable[[Attempt], BodyCalls] = partial(
-            AttemptWaits, self.memos, children=runs.children
-        )
+        self.cleared: Callable[[Attempt], None] = self._quarantine.cleared
+        self._ports = ports
         self.logs: TaskLogs = logs
         self._follow_ups = FollowUps(executor)
         self._body_times = Deadlines(self._check_time)
@@ -204,8 +197,8 @@ class Attempts:
         self._runs.discard(attempt)
         if attempt in self.waiting_bodies.away or attempt in self.waiting_bodies.marking:
             self.waiting_bodies.give_up(attempt)
-        if attempt in self.memos.calls:
-            self.memos.give_up(attempt)
+        if attempt in self._ports.calls.calls:
+            self._ports.calls.give_up(attempt)
         attempt.close_log()  # before the record: its lines are written with it
         try:
             self._facts.concluded(attempt, outcome)
@@ -241,7 +234,7 @@ class Attempts:
         """Ask a body to end: a coroutine is cancelled, a thread is told, its waits end."""
         self._executor.interrupt(attempt)
         self.waiting_bodies.interrupt(attempt)
-        self.memos.interrupt(attempt)
+        self._ports.calls.interrupt(attempt)
 
     def tell_of_cut(self, attempt: Attempt) -> None:
         """Call the task's ``on_cancel`` for a body that is about to be given up; the run does not
@@ -259,7 +252,7 @@ class Attempts:
             self._executor.abandon(attempt)
         self._follow_ups.give_up(attempt)
         self.waiting_bodies.give_up(attempt)
-        self.memos.give_up(attempt)
+        self._ports.calls.give_up(attempt)
         attempt.close_log()
 
 

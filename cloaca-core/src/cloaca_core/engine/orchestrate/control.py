@@ -16,8 +16,6 @@ from cloaca_core.engine.orchestrate.run_limits import RunLimits
 from cloaca_core.engine.orchestrate.run_records import RunRecords
 from cloaca_core.engine.record import attempt_rows
 from cloaca_core.engine.runtime.deadlines import Deadlines
-from cloaca_core.features.waits.body_waits import BodyWaits
-from cloaca_core.features.waits.waits import Waits
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.left import UnderWay, left_of
 from cloaca_core.run.life import Acts, CutOffAt, Do, End, GiveBack, Left, State
@@ -32,7 +30,6 @@ from cloaca_core.values.waits import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Protocol
 
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.engine.execute.attempt import Attempt, TaskLogs
@@ -40,19 +37,15 @@ if TYPE_CHECKING:
     from cloaca_core.engine.execute.outcome import Outcome
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core.engine.orchestrate.capacity import Capacity
+    from cloaca_core.engine.orchestrate.ports import Ports
     from cloaca_core.engine.orchestrate.run_facts import RunFacts
     from cloaca_core.engine.record.journal import Journal
-    from cloaca_core.features.steps.part import MemoStore
-    from cloaca_core.features.waits.part import WaitStore
-    from cloaca_core.features.waits.records import ClosedWait
+    from cloaca_core.engine.record.run_entry import Beside
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.deadline import Deadline
     from cloaca_core.run.replacements import Keys
     from cloaca_core.run.rows import AttemptRow
     from cloaca_core.values.times.clock import Clock
-
-    class BodyStore(MemoStore, WaitStore, Protocol):
-        """What the waits and steps of bodies are read from."""
 
 
 log = SafeLogger("cloaca.engine")
@@ -74,8 +67,7 @@ class Control:
         capacity: Capacity,
         clock: Clock,
         facts: RunFacts,
-        store: BodyStore,
-        new_id: Callable[[], str],
+        ports: Ports,
         logs: TaskLogs,
         *,
         keeps: bool,
@@ -88,17 +80,13 @@ class Control:
         self._facts = facts
         self._redact = logs.redact
         self._keeps = keeps
-        self.records: RunRecords = RunRecords(journal, clock, config, new_id)
+        self.ports: Ports = ports
+        self.records: RunRecords = RunRecords(journal, clock, config, ports)
         self.attempts: Attempts = Attempts(
-            executor, journal, runs, capacity, facts, self.records, store.memos, logs
+            executor, journal, runs, capacity, facts, self.records, ports, logs
         )
-        evict_after = config.evict_after_seconds
-        self.bodies: BodyWaits = BodyWaits(
-            evict_after, self.attempts.memos, self.attempts.waiting_bodies, self._looks_again
-        )
-        self.waits: Waits = Waits(store, evict_after, runs, clock, self.bodies, facts)
         self.launcher: Launcher = Launcher(
-            config, self.attempts, runs, capacity, clock, facts, self.waits
+            config, self.attempts, runs, capacity, clock, facts, ports
         )
         usual = config.pipeline_timeout_seconds
         self.limits: RunLimits = RunLimits(clock, usual, self._limit_passed)
@@ -122,7 +110,7 @@ class Control:
         """Start these tasks, and let the run go if nothing of it can go on for now."""
         self.launcher.launch(run, tasks)
         if run.waits is not None:
-            self.waits.check(run)
+            self.ports.waits.check(run)
         elif run.life.state is not State.ACTIVE or self.launcher.back_offs.has(run):
             self.look(run)
 
@@ -133,7 +121,7 @@ class Control:
         if run.life.cancel is not None:
             self._cuts.discard(run)
         if run.waits is not None:
-            self.waits.forget(run)
+            self.ports.waits.forget(run)
         self.launcher.stop(run)
 
     def drop(self, run: ActiveRun) -> None:
@@ -160,7 +148,7 @@ class Control:
         if run.life.state is not State.OVER:
             self._do(run, run.life.look(self._left(run)))
 
-    def _looks_again(self, run: ActiveRun) -> None:
+    def look_again(self, run: ActiveRun) -> None:
         """A body waits no more: its run may rest no more."""
         self.guarded(run, self.look, run)
 
@@ -177,9 +165,9 @@ class Control:
         run: ActiveRun,
         acts: Acts,
         rows: Sequence[AttemptRow] = (),
-        closed: Sequence[ClosedWait] = (),
+        beside: Sequence[Beside] = (),
     ) -> None:
-        """Do these acts in their order; ``rows`` and ``closed`` waits are recorded with an end."""
+        """Do these acts in their order; ``rows`` are recorded with an end, and those ``beside``."""
         for act in acts:
             if run.life.state is State.OVER and act is not Do.DROP and not isinstance(act, End):
                 return  # its time limit has passed as it was started
@@ -191,7 +179,7 @@ class Control:
                 case GiveBack():
                     self._give_back(run, act)
                 case End():
-                    self._end(run, act, rows, closed)
+                    self._end(run, act, rows, beside)
 
     def _begin_held(self, run: ActiveRun) -> None:
         self.launcher.launch(run, run.life.release())
@@ -215,7 +203,7 @@ class Control:
         self.records.park(run, Park(run.id, due_at, now, seen, rests, rested, int(bool(begun))))
 
     def _end(
-        self, run: ActiveRun, end: End, rows: Sequence[AttemptRow], closed: Sequence[ClosedWait]
+        self, run: ActiveRun, end: End, rows: Sequence[AttemptRow], beside: Sequence[Beside]
     ) -> None:
         """A body that has ended counts, though its callback has not, if its run is cancelled."""
         reason, now = end.reason, self._clock.wall()
@@ -229,7 +217,7 @@ class Control:
             run.latest[run.graph.position[row.task_id]] = row
         if end.status is RunStatus.CANCELLED:
             self.stop(run)
-            self.records.end_cancelled(run, reason, cut, closed)
+            self.records.end_cancelled(run, reason, cut, beside)
         else:
             self._facts.ended(run, RunOver(end.status, reason), cut)
 
@@ -275,7 +263,7 @@ class Control:
         run.replace(replacements)
         self._do(run, run.life.replaced())
 
-    def concluded(self, attempt: Attempt, outcome: Outcome, closed: Sequence[ClosedWait]) -> None:
+    def concluded(self, attempt: Attempt, outcome: Outcome, beside: Sequence[Beside]) -> None:
         """Record the outcome of an attempt of a run that is being cancelled: nothing follows."""
         run, cancel = attempt.owner, attempt.owner.life.cancel
         reason = None if cancel is None else cancel.reason
@@ -283,9 +271,9 @@ class Control:
         run.latest[attempt.index] = row
         acts = run.life.unit_ended(under_way=bool(self._runs.attempts(run)))
         if acts:
-            self._do(run, acts, [row], closed)
+            self._do(run, acts, [row], beside)
         else:
-            self.records.write(run, [row], closed=closed)
+            self.records.write(run, [row], beside=beside)
 
     def cut_off_all(self) -> bool:
         """End all runs that are being cancelled now: the runner leaves. Whether there are any."""

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core.engine.orchestrate.attempts import Attempts
     from cloaca_core.engine.orchestrate.capacity import Capacity
+    from cloaca_core.engine.orchestrate.ports import Ports
     from cloaca_core.engine.orchestrate.run_facts import RunFacts
-    from cloaca_core.features.waits.waits import Waits
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.values.times.clock import Clock
 
@@ -46,7 +46,7 @@ class Launcher:
         capacity: Capacity,
         clock: Clock,
         facts: RunFacts,
-        waits: Waits,
+        ports: Ports,
     ) -> None:
         self._limit = _seconds(config.task_timeout_seconds or NO_LIMIT)
         self._max_bytes = config.max_context_bytes
@@ -55,7 +55,7 @@ class Launcher:
         self._capacity = capacity
         self._clock = clock
         self._facts = facts
-        self._waits = waits
+        self._ports = ports
         self._loop = asyncio.get_running_loop()
         self._most_blamed = config.max_recovery_attempts
         self._most_ahead = min(config.max_concurrent_tasks, LAUNCHES_PER_PASS)
@@ -92,8 +92,9 @@ class Launcher:
         is_closed = run.recovered or self._attempts.closed or self._attempts.draining
         if resume is FRESH and run.graph.tasks[task].wait is None and not is_closed:
             return None
-        if self._waits.takes(run, task, resume):
-            return partial(self._waits.attend, run, task, resume)
+        for gate in self._ports.gates:
+            if (keep := gate(run, task, resume)) is not None:
+                return keep
         if resume.crashes and (blamed := self._blamed(run, task, resume)) > self._most_blamed:
             return partial(self._facts.killed_too_often, run, task, resume, blamed)
         if (delay := _delay(resume, self._clock.wall())) > 0:
@@ -131,7 +132,7 @@ class Launcher:
             begun_at=run.latest[task].started_at if resume.has_left else None,
             clock=self._clock,
             finished=self._attempts.finished,
-            steps=self._attempts.steps,
+            steps=self._ports.body_calls,
             logs=self._attempts.logs,
         )
 

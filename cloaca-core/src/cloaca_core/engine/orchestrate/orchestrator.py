@@ -44,14 +44,11 @@ if TYPE_CHECKING:
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core.engine.orchestrate.attempts import Attempts
     from cloaca_core.engine.orchestrate.capacity import Capacity
-    from cloaca_core.engine.orchestrate.control import BodyStore
+    from cloaca_core.engine.orchestrate.ports import Ports
+    from cloaca_core.engine.orchestrate.run_facts import Guarded
     from cloaca_core.engine.record.journal import Journal
+    from cloaca_core.engine.record.run_entry import Beside
     from cloaca_core.engine.subjects import Subjects
-    from cloaca_core.features.steps.memos import BodyCall
-    from cloaca_core.features.waits.asked_wait import AskedWait
-    from cloaca_core.features.waits.kernel_port import Guarded
-    from cloaca_core.features.waits.records import ClosedWait, WaitTimeout
-    from cloaca_core.features.waits.wait_rows import WaitRows
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.reasons import Reason
     from cloaca_core.run.rows import AttemptRow
@@ -61,8 +58,8 @@ log = SafeLogger("cloaca.engine")
 
 
 class Orchestrator:
-    """Belongs to the engine's loop. For ``keeps`` see ``Control``. ``new_id`` makes ids of runs
-    that follow others, ``logs`` those of attempts.
+    """Belongs to the engine's loop. For ``keeps`` see ``Control``. ``logs`` makes those of
+    attempts. ``ports`` are filled in before the first run comes.
     """
 
     def __init__(
@@ -74,8 +71,7 @@ class Orchestrator:
         capacity: Capacity,
         clock: Clock,
         subjects: Subjects,
-        store: BodyStore,
-        new_id: Callable[[], str],
+        ports: Ports,
         logs: TaskLogs,
         *,
         keeps: bool = False,
@@ -86,6 +82,7 @@ class Orchestrator:
         self._clock = clock
         self._uniform = random.Random().uniform  # noqa: S311 - jitter, no secret
         self._redact = logs.redact
+        self._ports = ports
         self.control: Control = Control(
             config,
             executor,
@@ -94,8 +91,7 @@ class Orchestrator:
             capacity,
             clock,
             self,
-            store,
-            new_id,
+            ports,
             logs,
             keeps=keeps,
         )
@@ -106,16 +102,10 @@ class Orchestrator:
         self._records = self.control.records
         self._ahead = self.control.launcher.ahead
         self._start_limit = self.control.limits.start
-        # The port of the parts below: without a call of this class in between.
+        # Features ask these of the kernel: without a call of this class in between.
         self.guarded: Guarded = self.control.guarded
         self.begin: Callable[[ActiveRun, Sequence[int]], None] = self.control.begin
         self.look: Callable[[ActiveRun], None] = self.control.look
-        self.note: Callable[
-            [ActiveRun, Sequence[AttemptRow], WaitRows | None, Callable[[], None]], None
-        ] = self._records.note
-        self.time_out: Callable[[ActiveRun, WaitTimeout, Callable[[bool], None]], None] = (
-            self._records.time_out
-        )
 
     # -- adopt -------------------------------------------------------------------------------
 
@@ -146,7 +136,7 @@ class Orchestrator:
         run: ActiveRun,
         step: Step,
         attempts: list[AttemptRow],
-        closed: Sequence[ClosedWait] = (),
+        beside: Sequence[Beside] = (),
     ) -> None:
         """Record the rows of a fact together with its consequences, then act on them."""
         if step.skipped:
@@ -155,39 +145,34 @@ class Orchestrator:
         for row in attempts:
             run.latest[run.graph.position[row.task_id]] = row
         if step.over is not None:
-            self.ended(run, step.over, attempts, closed)
+            self.ended(run, step.over, attempts, beside)
         elif attempts:
             ahead = self._ahead(run, step.ready)
-            self._records.write(run, attempts, step.ready[len(ahead) :], ahead, closed=closed)
+            self._records.write(run, attempts, step.ready[len(ahead) :], ahead, beside=beside)
         else:
             self.begin(run, step.ready)
 
     def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
         """Act on the outcome of an attempt."""
         run = attempt.owner
-        closed = () if run.waits is None else self._closed(attempt, outcome)
         if isinstance(outcome, Suspended):
-            self.control.waits.has_left(attempt)
-        elif run.life.state is State.CANCELLING or isinstance(outcome, CutOff):
-            self.control.concluded(attempt, outcome, closed)
+            self._ports.waits.has_left(attempt)
+            return
+        beside = () if run.waits is None else self._ports.waits.ended(run, attempt.index)
+        if run.life.state is State.CANCELLING or isinstance(outcome, CutOff):
+            self.control.concluded(attempt, outcome, beside)
         elif isinstance(outcome, Succeeded):
             run.size_bound += len(outcome.text.encode())
             if log.answers.get(logging.DEBUG, True):
                 log.debug("%s: completed", attempt, extra=attempt.log_ids(TASK_COMPLETED))
             row = attempt_rows.completed(attempt, outcome, self._clock.wall())
-            self.follow(run, run.plan.completed(attempt.index, outcome.change), [row], closed)
+            self.follow(run, run.plan.completed(attempt.index, outcome.change), [row], beside)
         elif outcome.again:
-            self._retry(attempt, outcome, closed)
+            self._retry(attempt, outcome, beside)
         else:
             _tell_of_failure(attempt, outcome)
             row = attempt_rows.failed(attempt, outcome, self._clock.wall(), retry_at=None)
-            self.fail(run, attempt.index, row, str(outcome), closed)
-
-    def _closed(self, attempt: Attempt, outcome: Outcome) -> Sequence[ClosedWait]:
-        """The waits that end with an attempt."""
-        if isinstance(outcome, Suspended):
-            return ()
-        return self.control.waits.close_of(attempt.owner, attempt.index)
+            self.fail(run, attempt.index, row, str(outcome), beside)
 
     def fail(
         self,
@@ -195,7 +180,7 @@ class Orchestrator:
         task: int,
         row: AttemptRow,
         error: str,
-        closed: Sequence[ClosedWait] = (),
+        beside: Sequence[Beside] = (),
     ) -> None:
         """A task has failed for good. By the policy of its workflow the run pauses for it; then the
         plan does not learn of it, as the task is to be tried again. The error of a node may quote
@@ -203,12 +188,12 @@ class Orchestrator:
         """
         error, row = self._redact(error), self._clean(row)
         if not run.graph.pauses:
-            self.follow(run, run.plan.failed(task, error), [row], closed)
+            self.follow(run, run.plan.failed(task, error), [row], beside)
             return
         row = attempt_rows.last(row)
         run.latest[task], run.resume[task] = row, anew(row)
         exhausted = self._exhausted(run, row, error)
-        self._records.write(run, [row], [task], closed=closed, exhausted=exhausted)
+        self._records.write(run, [row], [task], beside=beside, exhausted=exhausted)
 
     def _exhausted(self, run: ActiveRun, row: AttemptRow, error: str) -> Exhausted:
         """The pause of a run whose task has used up its attempts with ``row``."""
@@ -224,7 +209,7 @@ class Orchestrator:
         message = row.error_message
         return row if message is None else row._replace(error_message=self._redact(message))
 
-    def _retry(self, attempt: Attempt, failure: Raised, closed: Sequence[ClosedWait]) -> None:
+    def _retry(self, attempt: Attempt, failure: Raised, beside: Sequence[Beside]) -> None:
         run, now = attempt.owner, self._clock.wall()
         delay = self._delay(attempt, failure)
         _tell_of_failure(attempt, failure, f", again in {delay / 1e6:.10g} s")
@@ -232,7 +217,7 @@ class Orchestrator:
         run.latest[attempt.index] = row
         uncounted = attempt.uncounted + (not failure.counts)
         run.resume[attempt.index] = resumption(row, uncounted)
-        self._records.write(run, [row], [attempt.index], closed=closed)
+        self._records.write(run, [row], [attempt.index], beside=beside)
 
     def _delay(self, attempt: Attempt, failure: Raised) -> int:
         """µs until the next attempt: as long as the body asked for, else by the retry policy."""
@@ -247,7 +232,7 @@ class Orchestrator:
         run: ActiveRun,
         over: RunOver,
         attempts: Sequence[AttemptRow],
-        closed: Sequence[ClosedWait] = (),
+        beside: Sequence[Beside] = (),
     ) -> None:
         """The run is over, with these last rows."""
         try:
@@ -257,7 +242,7 @@ class Orchestrator:
             self.control.end_broken(run, error)
             return
         self.control.stop(run)
-        self._records.end(run, over, context, attempts, closed)
+        self._records.end(run, over, context, attempts, beside)
 
     def decide_again(self, run: ActiveRun, tasks: Sequence[int]) -> None:
         """Keys were replaced since these tasks were ready: decide anew whether they start."""
@@ -279,20 +264,6 @@ class Orchestrator:
         failure = raised(error, again=False)
         row = attempt_rows.failed_unstarted(run, task, resume, failure, self._clock.wall())
         self.fail(run, task, row, str(failure))
-
-    # -- waits -------------------------------------------------------------------------------
-
-    def wait(self, call: BodyCall, asked: AskedWait) -> None:
-        """A body waits for an instant or a message, without its slot."""
-        self.guarded(call.attempt.owner, self.control.waits.begin, call, asked)
-
-    def defer(self, call: BodyCall, seconds: float) -> None:
-        """A body waits for so many seconds, without its slot."""
-        self.control.bodies.defer(call, seconds)
-
-    def withdraw(self, call: BodyCall) -> None:
-        """A body has cut its own wait off."""
-        self.control.waits.withdraw(call)
 
 
 def _tell_of_start(run: ActiveRun) -> None:

@@ -51,7 +51,7 @@ class RecordOutcomes:
 
     def told(self, run: ActiveRun, messages: int) -> None:
         """So many messages were sent to a run that has waits."""
-        self._control.guarded(run, self._control.waits.told, run, messages)
+        self._control.guarded(run, self._control.ports.waits.told, run, messages)
 
     def let_go(self, attempts: Iterable[Attempt]) -> None:
         """Let attempts begin that were prepared ahead. Any thread may do so."""

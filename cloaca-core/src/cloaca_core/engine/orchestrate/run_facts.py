@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
-from cloaca_core.features.waits.kernel_port import KernelPort
+from typing import TYPE_CHECKING, Protocol, TypeVarTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.engine.execute.outcome import Outcome
-    from cloaca_core.features.steps.memos import BodyCall
-    from cloaca_core.features.waits.asked_wait import AskedWait
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.planner import RunOver
     from cloaca_core.run.restore import Resume
     from cloaca_core.run.rows import AttemptRow
 
+Ts = TypeVarTuple("Ts")
 
-class RunFacts(KernelPort, Protocol):
+
+class Guarded(Protocol):
+    """Takes a step of a run; an error in the engine ends the run."""
+
+    def __call__(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
+        """Take it with these arguments."""
+
+
+class RunFacts(Protocol):
     """The orchestrator decides what follows."""
+
+    def guarded(self, run: ActiveRun, step: Callable[[*Ts], None], *args: *Ts) -> None:
+        """Take a step of a run; an error in the engine ends the run."""
 
     def concluded(self, attempt: Attempt, outcome: Outcome) -> None:
         """The attempt has ended with this outcome."""
@@ -35,12 +43,3 @@ class RunFacts(KernelPort, Protocol):
         """Too many processes have died in this attempt for it to be started again; so many of those
         deaths count against it.
         """
-
-    def wait(self, call: BodyCall, asked: AskedWait) -> None:
-        """A body waits for an instant or a message, without its slot."""
-
-    def defer(self, call: BodyCall, seconds: float) -> None:
-        """A body waits for so many seconds, without its slot."""
-
-    def withdraw(self, call: BodyCall) -> None:
-        """A body has cut its own wait off."""

@@ -8,11 +8,6 @@ from typing import TYPE_CHECKING
 from cloaca_core.engine.record.end_row import end_row
 from cloaca_core.engine.record.run_entry import RunEntry
 from cloaca_core.engine.runtime import failpoints
-from cloaca_core.features.follow_ups.records import FOLLOW_UPS
-from cloaca_core.features.follow_ups.rows import follow_up_rows
-from cloaca_core.features.steps.memo_entry import MemoEntry
-from cloaca_core.features.waits.timeout_entry import TimeoutEntry
-from cloaca_core.features.waits.wait_rows import WaitRows
 from cloaca_core.run.planner import RunOver
 from cloaca_core.run.reasons import Reason
 from cloaca_core.store.batch import NO_ROWS
@@ -24,11 +19,9 @@ if TYPE_CHECKING:
 
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.engine.orchestrate.ports import Ports
     from cloaca_core.engine.record.journal import Journal
-    from cloaca_core.engine.record.run_entry import RunListener
-    from cloaca_core.features.steps.records import MemoRow
-    from cloaca_core.features.steps.steps import Tell
-    from cloaca_core.features.waits.records import ClosedWait, WaitTimeout
+    from cloaca_core.engine.record.run_entry import Beside, RunListener
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.rows import AttemptRow, Exhausted, Park, RunEnd
     from cloaca_core.values.times.clock import Clock
@@ -36,7 +29,7 @@ if TYPE_CHECKING:
 
 class RunRecords:
     """Belongs to the engine's loop. ``listener`` is told the outcome of each entry: it is set once,
-    by who makes it. ``new_id`` makes the ids of runs that follow others.
+    by who makes it.
     """
 
     listener: RunListener
@@ -46,12 +39,12 @@ class RunRecords:
         journal: Journal,
         clock: Clock,
         config: DefaultRunnerConfig,
-        new_id: Callable[[], str],
+        ports: Ports,
     ) -> None:
         self._journal = journal
         self._clock = clock
         self._max_context_bytes = config.max_context_bytes
-        self._new_id = new_id
+        self._ports = ports
 
     # -- progress ----------------------------------------------------------------------------
 
@@ -62,13 +55,12 @@ class RunRecords:
         ready: Sequence[int] = (),
         ahead: Sequence[Attempt] = (),
         *,
-        closed: Sequence[ClosedWait] = (),
+        beside: Sequence[Beside] = (),
         exhausted: Exhausted | None = None,
     ) -> None:
         """Have rows written; the ``ready`` tasks start once they are durable, and the attempts
         prepared ``ahead`` even before the loop hears of it. With ``exhausted`` the run is paused.
         """
-        waits = WaitRows(closed=closed) if closed else None
         self._journal.add(
             RunEntry(
                 self.listener,
@@ -78,7 +70,7 @@ class RunRecords:
                 ready,
                 ahead,
                 exhausted=exhausted,
-                beside=waits,
+                beside=beside,
             )
         )
 
@@ -86,34 +78,21 @@ class RunRecords:
         self,
         run: ActiveRun,
         attempts: Sequence[AttemptRow],
-        waits: WaitRows | None,
+        beside: Sequence[Beside],
         then: Callable[[], None],
     ) -> None:
         """Have rows of a run written that cause no step by themselves, and call ``then`` when they
         are durable.
         """
-        self._journal.add(RunEntry(self.listener, run, attempts, None, then=then, beside=waits))
+        self._journal.add(RunEntry(self.listener, run, attempts, None, then=then, beside=beside))
 
     def mark(self, attempt: Attempt, row: AttemptRow, then: Callable[[], None]) -> None:
         """Write the state of a body, and call ``then`` when that is durable."""
         self._journal.add(RunEntry(self.listener, attempt.owner, [row], None, then=then))
 
-    def keep(
-        self,
-        attempt: Attempt,
-        memo: MemoRow,
-        marks: Sequence[AttemptRow],
-        tell: Tell,
-        then: Callable[[], None],
-    ) -> None:
-        """Write a memo and these states of its body, tell the body, and call ``then``."""
-        self._journal.add(MemoEntry(self.listener, attempt.owner, memo, marks, tell, then))
-
-    def time_out(
-        self, run: ActiveRun, timeout: WaitTimeout, decided: Callable[[bool], None]
-    ) -> None:
-        """Have it decided whether the time of a wait is over, and call ``decided`` with that."""
-        self._journal.add(TimeoutEntry(self.listener, run, timeout, decided))
+    def add(self, entry: RunEntry) -> None:
+        """Have an entry of a feature written, which tells ``listener``."""
+        self._journal.add(entry)
 
     def park(self, run: ActiveRun, park: Park) -> None:
         """Have a run given back."""
@@ -127,7 +106,7 @@ class RunRecords:
         over: RunOver,
         context: str | None,
         attempts: Sequence[AttemptRow],
-        closed: Sequence[ClosedWait] = (),
+        beside: Sequence[Beside] = (),
     ) -> None:
         """Have the end of a run written with this final context; see ``final_context``."""
         failpoints.hit("run.before_end")
@@ -135,18 +114,18 @@ class RunRecords:
             if (first := over.reason) is not None:
                 too_large = replace(first, text=f"{first.text}; {too_large.text}")
             over, context = RunOver(RunStatus.FAILED, too_large), "{}"
-        self._write_end(run, attempts, end_row(run, over, context, self._clock.wall()), closed)
+        self._write_end(run, attempts, end_row(run, over, context, self._clock.wall()), beside)
 
     def end_cancelled(
         self,
         run: ActiveRun,
         reason: Reason,
         attempts: Sequence[AttemptRow],
-        closed: Sequence[ClosedWait],
+        beside: Sequence[Beside],
     ) -> None:
         """Have the end of a cancelled run written, which hands its input on."""
         over = RunOver(RunStatus.CANCELLED, reason)
-        self._write_end(run, attempts, end_row(run, over, None, self._clock.wall()), closed)
+        self._write_end(run, attempts, end_row(run, over, None, self._clock.wall()), beside)
 
     def end_bare(self, run: ActiveRun, reason: Reason) -> None:
         """Have the end of a run written without its context, which may be what the database
@@ -160,17 +139,14 @@ class RunRecords:
         run: ActiveRun,
         attempts: Sequence[AttemptRow],
         end: RunEnd,
-        closed: Sequence[ClosedWait] = (),
+        beside: Sequence[Beside] = (),
     ) -> None:
-        """All its waits are closed with it, beside those that are ``closed`` already."""
-        with_end = NO_ROWS
-        if run.graph.when_ended:
-            with_end = FOLLOW_UPS.rows(follow_up_rows(run, end, self._new_id))
+        """All its waits are closed with it."""
+        with_end = self._ports.follow_ups(run, end) if run.graph.when_ended else NO_ROWS
         if run.waits is not None:
-            closed = [*closed, *(wait.closed() for wait in run.waits)]
-        waits = WaitRows(closed=closed) if closed else None
+            beside = [*beside, *self._ports.waits.over(run)]
         self._journal.add(
-            RunEntry(self.listener, run, attempts, end, with_end=with_end, beside=waits)
+            RunEntry(self.listener, run, attempts, end, with_end=with_end, beside=beside)
         )
 
     def _too_large(self, run: ActiveRun, context: str | None) -> Reason | None:

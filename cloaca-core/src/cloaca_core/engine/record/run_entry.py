@@ -66,7 +66,7 @@ class RunEntry(Entry):
     """All rows count, or none. When they do, the ``ready`` tasks start and the end is told, or
     ``then`` is called instead of both, or with ``park`` the run is given back. With ``exhausted``
     it is paused, and the ``ready`` tasks wait for its resume. ``with_end`` are rows of
-    features that count with the end, ``beside`` is what one writes in any case. The attempts
+    features that count with the end, ``beside`` is what they write in any case. The attempts
     prepared ``ahead`` begin before that; ``flaw`` is the error of their start, if any. ``wish`` is
     the state to which the run is to be brought, as the commit found it: then nothing starts.
     ``messages`` is how many were sent to the run by then.
@@ -107,7 +107,7 @@ class RunEntry(Entry):
         park: Park | None = None,
         with_end: Rows = NO_ROWS,
         exhausted: Exhausted | None = None,
-        beside: Beside | None = None,
+        beside: Sequence[Beside] = (),
     ) -> None:
         self.listener: RunListener = listener
         self.run: ActiveRun = run
@@ -119,7 +119,7 @@ class RunEntry(Entry):
         self.park: Park | None = park
         self.with_end: Rows = with_end
         self.exhausted: Exhausted | None = exhausted
-        self.beside: Beside | None = beside
+        self.beside: Sequence[Beside] = beside
         self.wish: str | None = None
         self.messages: int = 0
         self._replacements = run.plan.contexts.replacements
@@ -132,8 +132,8 @@ class RunEntry(Entry):
             self.weight += end_weight(end)
         if with_end:
             self.weight += weight_of(with_end)
-        if beside is not None:
-            self.weight += beside.weight
+        for each in beside:
+            self.weight += each.weight
 
     def add_to(self, draft: Draft) -> None:
         draft.fences[self.run.id] = self.run.epoch
@@ -146,8 +146,8 @@ class RunEntry(Entry):
             draft.parks.append(self.park)
         elif self.exhausted is not None:
             draft.exhausted.append(self.exhausted)
-        if self.beside is not None:
-            self.beside.add_to(draft)
+        for each in self.beside:
+            each.add_to(draft)
 
     def _begin_ahead(self, committed: Committed) -> None:
         """Let the attempts prepared ahead begin; once, even if a store should call it again."""

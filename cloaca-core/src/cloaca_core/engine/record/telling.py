@@ -63,11 +63,11 @@ def _fact(entry: Entry, committed: Committed) -> Recorded | Decision | None:
 
 def _recorded(entry: RunEntry, committed: Committed) -> Recorded | None:
     end = entry.end
-    waits: Sequence[EndedWait] = []
+    waits: list[EndedWait] = []
     if end is not None and committed.wishes.get(entry.run.id) == RunStatus.CANCELLED:
         end = _as_cancelled(end)
-    if entry.beside is not None:
-        waits = entry.beside.ended_waits(entry.run, entry.attempts)
+    for each in entry.beside:
+        waits += each.ended_waits(entry.run, entry.attempts)
     if not entry.attempts and not waits and end is None:
         return None
     return Recorded(entry.run, entry.attempts, waits, end)

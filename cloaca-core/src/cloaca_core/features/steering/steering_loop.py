@@ -119,7 +119,7 @@ class SteeringLoop:
         control = self._orchestrator.control
         for run_id, messages in news.mail.items():
             if (run := self._runs.get(run_id)) is not None:
-                control.guarded(run, control.waits.told, run, messages)
+                control.guarded(run, control.ports.waits.told, run, messages)
         return news, self._heed(news.wishes, paused)
 
     def _has_not_read(self, run_id: str, replacements: int) -> bool:

@@ -11,12 +11,26 @@ from cloaca_core.features.steps.records import MEMOS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.engine.orchestrate.run_records import RunRecords
     from cloaca_core.errors import StoreError
     from cloaca_core.features.steps.records import MemoRow
     from cloaca_core.features.steps.steps import Tell
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.rows import AttemptRow
     from cloaca_core.store.batch import Committed
+
+
+def write_memo(
+    records: RunRecords,
+    attempt: Attempt,
+    memo: MemoRow,
+    marks: Sequence[AttemptRow],
+    tell: Tell,
+    then: Callable[[], None],
+) -> None:
+    """Write a memo and these states of its body, tell the body, and call ``then``."""
+    records.add(MemoEntry(records.listener, attempt.owner, memo, marks, tell, then))
 
 
 class MemoEntry(RunEntry):

@@ -102,23 +102,24 @@ class BodyCall:
 
 class Memos:
     """``load``, ``keep`` and ``pause`` are called by bodies, on any thread; the rest belongs to the
-    engine's loop. ``cleared`` is called with an attempt once it is recorded that it has come
-    further than where processes died, ``call_made`` by each body before it waits for its answer.
-    ``calls`` are those that are not answered yet.
+    engine's loop. ``waiter`` lets bodies wait: it is set once, by who makes it. ``cleared`` is
+    called with an attempt once it is recorded that it has come further than where processes died,
+    ``call_made`` by each body before it waits for its answer. ``calls`` are those that are not
+    answered yet.
     """
+
+    waiter: BodyWaiter
 
     def __init__(
         self,
         write: WriteMemo,
         read: ReadMemos,
-        waiter: BodyWaiter,
         cleared: Callable[[Attempt], None] = lambda _: None,
         call_made: Callable[[BodyCall], None] = lambda _: None,
     ) -> None:
         self._cleared = cleared
         self._write_memo = write
         self._read = read
-        self._waiter = waiter
         self._call_made = call_made
         self._loop = asyncio.get_running_loop()
         self.calls: dict[Attempt, set[BodyCall]] = {}
@@ -211,11 +212,11 @@ class Memos:
 
     def _begin_to_wait(self, asked: AskedWait, call: BodyCall) -> None:
         if self._may_wait(call):
-            self._waiter.wait(call, asked)
+            self.waiter.wait(call, asked)
 
     def _begin_to_defer(self, seconds: float, call: BodyCall) -> None:
         if self._may_wait(call):
-            self._waiter.defer(call, seconds)
+            self.waiter.defer(call, seconds)
 
     def _may_wait(self, call: BodyCall) -> bool:
         """Whether the body is still there, and is to go on; a thread of it may outlive it."""
@@ -238,7 +239,7 @@ class Memos:
     def _withdraw(self, call: BodyCall) -> None:
         """A coroutine was cancelled while it waited."""
         if call.interrupted is not None and call in self.calls.get(call.attempt, ()):
-            self._waiter.withdraw(call)
+            self.waiter.withdraw(call)
 
     def conclude(self, call: BodyCall, answer: Answer) -> None:
         """Answer a body."""

@@ -18,14 +18,15 @@ from cloaca_core.features.waits.node_waits import (
     outcome_of_message,
     outcome_of_timeout,
 )
-from cloaca_core.features.waits.open_waits import OpenWait
-from cloaca_core.features.waits.records import ClosedWait, WaitTimeout
+from cloaca_core.features.waits.open_waits import OpenWait, open_waits
+from cloaca_core.features.waits.records import WaitTimeout
 from cloaca_core.features.waits.rows import (
     is_of_message,
     memo_of,
     value_of_message,
     value_of_timeout,
 )
+from cloaca_core.features.waits.timeout_entry import TimeoutEntry
 from cloaca_core.features.waits.wait_rows import WaitRows
 from cloaca_core.run.life import State
 from cloaca_core.run.merge import Change
@@ -33,9 +34,10 @@ from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.waits import SLEEP
 
 if TYPE_CHECKING:
+    from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core.engine.orchestrate.run_records import RunRecords
     from cloaca_core.features.steps.records import MemoRow
     from cloaca_core.features.waits.body_waits import BodyWaits
-    from cloaca_core.features.waits.kernel_port import KernelPort
     from cloaca_core.features.waits.mail import Mail
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.rows import AttemptRow
@@ -52,13 +54,15 @@ class WaitEnds:
         clock: Clock,
         bodies: BodyWaits,
         mail: Mail,
-        kernel: KernelPort,
+        kernel: Orchestrator,
+        records: RunRecords,
         check: Callable[[ActiveRun], None],
     ) -> None:
         self._clock = clock
         self._bodies = bodies
         self._mail = mail
         self._kernel = kernel
+        self._records = records
         self._check = check
 
     def by_message(self, run: ActiveRun, wait: OpenWait, message: MessageRow) -> None:
@@ -80,9 +84,10 @@ class WaitEnds:
         if wait.row.kind == SLEEP or wait.row.timed_out:
             self._end_timed_out(run, wait)
             return
-        row, seen = wait.row, run.open_waits().seen
+        row, seen = wait.row, open_waits(run).seen
         timeout = WaitTimeout(run.id, row.task_id, row.kind, row.name, row.number, seen)
-        self._kernel.time_out(run, timeout, partial(self._is_decided, run, wait))
+        decided = partial(self._is_decided, run, wait)
+        self._records.add(TimeoutEntry(self._records.listener, run, timeout, decided))
 
     def _end_timed_out(self, run: ActiveRun, wait: OpenWait) -> None:
         node, task_id = run.graph.tasks[wait.key.task].wait, wait.row.task_id
@@ -93,7 +98,7 @@ class WaitEnds:
 
     def _is_decided(self, run: ActiveRun, wait: OpenWait, over: bool) -> None:
         """The table has decided whether the time of a wait is over."""
-        if run.life.state is State.OVER or not run.open_waits().has(wait):
+        if run.life.state is State.OVER or not open_waits(run).has(wait):
             return
         if over:
             wait.row = wait.row._replace(timed_out=1)
@@ -106,9 +111,9 @@ class WaitEnds:
         self, run: ActiveRun, wait: OpenWait, outcome: WaitOutcome, message: int | None
     ) -> None:
         failpoints.hit("wait.before_close")
-        run.open_waits().remove(wait)
-        closed, row = [wait.closed(message)], wait.row
-        self.conclude(run, wait.key.task, outcome, row.attempt, row.opened_at, closed)
+        open_waits(run).remove(wait)
+        beside, row = [WaitRows(closed=[wait.closed(message)])], wait.row
+        self.conclude(run, wait.key.task, outcome, row.attempt, row.opened_at, beside)
 
     def conclude(
         self,
@@ -117,17 +122,17 @@ class WaitEnds:
         outcome: WaitOutcome,
         attempt: int,
         opened_at: int,
-        closed: Sequence[ClosedWait] = (),
+        beside: Sequence[WaitRows] = (),
     ) -> None:
         """A node has ended, which was opened at this instant."""
         now = self._clock.wall()
         if isinstance(outcome, Change):
             row = attempt_rows.of_node(run, task, attempt, opened_at, now, change=outcome)
             run.size_bound += len((row.change or "").encode())
-            self._kernel.follow(run, run.plan.completed(task, outcome), [row], closed)
+            self._kernel.follow(run, run.plan.completed(task, outcome), [row], beside)
         else:
             row = attempt_rows.of_node(run, task, attempt, opened_at, now, error=outcome)
-            self._kernel.fail(run, task, row, str(row.error), closed)
+            self._kernel.fail(run, task, row, str(row.error), beside)
 
     def _remember(self, run: ActiveRun, wait: OpenWait, value: str, message: int | None) -> None:
         """Note how the wait of a body has ended, for the body that is here or comes again."""
@@ -136,20 +141,20 @@ class WaitEnds:
         memo = memo_of(wait.row, value, self._clock.wall())
         rows = WaitRows(closed=[wait.closed(message)], memos=[memo])
         marks = self._marks_of_return(run, wait.key.task)
-        self._kernel.note(run, marks, rows, partial(self._remembered, run, wait, memo))
+        self._records.note(run, marks, [rows], partial(self._remembered, run, wait, memo))
 
     def _marks_of_return(self, run: ActiveRun, task: int) -> list[AttemptRow]:
         """The state of a task whose body has left, and is to run again though other waits of it are
         open: a next owner cannot tell that one is over.
         """
-        waits = run.open_waits()
+        waits = open_waits(run)
         if task not in waits.left or len(waits.of(task)) == 1:
             return []
         run.latest[task] = attempt_rows.comes_again(run.latest[task])
         return [run.latest[task]]
 
     def _remembered(self, run: ActiveRun, wait: OpenWait, memo: MemoRow) -> None:
-        waits = run.open_waits()
+        waits = open_waits(run)
         is_open = waits.has(wait)  # else its attempt has ended meanwhile
         waits.remove(wait)
         if wait.attended:
@@ -164,12 +169,12 @@ class WaitEnds:
 
     def _hand_on(self, run: ActiveRun, wait: OpenWait, memo: MemoRow) -> None:
         """The body has cut its wait off, and would miss the message."""
-        if (other := run.open_waits().deliver(wait, memo)) is not None:
+        if (other := open_waits(run).deliver(wait, memo)) is not None:
             self._bodies.go_on(other, memo)
             rows = WaitRows(closed=[other.closed()])
-            self._kernel.note(run, [], rows, partial(self._check, run))
+            self._records.note(run, [], [rows], partial(self._check, run))
 
     def run_again(self, run: ActiveRun, task: int) -> None:
         """A wait of a body that has left is over."""
-        run.resume[task] = run.open_waits().left.pop(task)
+        run.resume[task] = open_waits(run).left.pop(task)
         self._kernel.begin(run, [task])

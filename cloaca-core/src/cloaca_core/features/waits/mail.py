@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from cloaca_core.errors import StoreError, StoreUnavailableError
+from cloaca_core.features.waits.open_waits import open_waits
 from cloaca_core.values.times.backoff import Backoff
 
 if TYPE_CHECKING:
-    from cloaca_core.features.waits.kernel_port import KernelPort
+    from cloaca_core.engine.orchestrate.run_facts import Guarded
     from cloaca_core.features.waits.part import WaitStore
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.store.messages import MessageRow
@@ -30,12 +31,12 @@ class Mail:
         self,
         store: WaitStore,
         clock: Clock,
-        kernel: KernelPort,
+        guarded: Guarded,
         came: Callable[[ActiveRun], None],
     ) -> None:
         self._store = store
         self._clock = clock
-        self._kernel = kernel
+        self._guarded = guarded
         self._came = came
         self._loop = asyncio.get_running_loop()
         self._reading: dict[ActiveRun, asyncio.Task[None]] = {}
@@ -52,7 +53,7 @@ class Mail:
         """Read the unread messages of a run that are not known here; give numbers first to those
         that have none yet.
         """
-        waits, now = run.open_waits(), self._clock.wall()
+        waits, now = open_waits(run), self._clock.wall()
         told, seen = waits.told, waits.seen
         try:
             if some_unnumbered:
@@ -60,13 +61,13 @@ class Mail:
             unread = await _persistently(lambda: self._store.messages([run.id], seen))
         except StoreError as error:
             del self._reading[run]
-            self._kernel.guarded(run, _give_up, error)
+            self._guarded(run, _give_up, error)
         else:
             del self._reading[run]  # first: more may have come while it was read
-            self._kernel.guarded(run, self._put, run, unread, told)
+            self._guarded(run, self._put, run, unread, told)
 
     def _put(self, run: ActiveRun, unread: Sequence[MessageRow], told: int) -> None:
-        run.open_waits().put(unread, told)
+        open_waits(run).put(unread, told)
         self._came(run)
 
     def forget(self, run: ActiveRun) -> None:

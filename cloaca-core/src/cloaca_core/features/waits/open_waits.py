@@ -16,6 +16,7 @@ from cloaca_core.values.waits import EVENT
 
 if TYPE_CHECKING:
     from cloaca_core.features.steps.records import MemoRow
+    from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.restore import Resume
 
 
@@ -233,6 +234,21 @@ class OpenWaits:
     def newest_for_event(self) -> int | None:
         """When the newest wait for an event was opened."""
         return max([w.row.opened_at for w in self._waits.values() if w.is_for_event], default=None)
+
+
+def waits_of(run: ActiveRun) -> OpenWaits | None:
+    """The waits of a run; None before the first one."""
+    waits = run.waits
+    assert waits is None or isinstance(waits, OpenWaits), "only this feature makes them"
+    return waits
+
+
+def open_waits(run: ActiveRun) -> OpenWaits:
+    """The waits of a run; it has some from now on."""
+    waits = waits_of(run)
+    if waits is None:
+        waits = run.waits = OpenWaits(run.row.messages)
+    return waits
 
 
 def restored(

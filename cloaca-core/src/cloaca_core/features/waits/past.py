@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core.features.waits.open_waits import restored
 from cloaca_core.values.states import TaskStatus
 
 if TYPE_CHECKING:
@@ -11,20 +13,37 @@ if TYPE_CHECKING:
 
     from cloaca_core.engine.orchestrate.adoption import PastRows
     from cloaca_core.features.waits.part import WaitStore
+    from cloaca_core.features.waits.records import WaitRow
+    from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.rows import RunRow
+    from cloaca_core.store.messages import MessageRow
 
 _OPEN: Final = (TaskStatus.WAITING, TaskStatus.RUNNING)
 
 
 async def read_waits(store: WaitStore, _: Sequence[RunRow], past: Mapping[str, PastRows]) -> None:
     """Add the open waits and the unread messages of runs that may have some. See ``ReadPast``."""
+    waits: dict[str, list[WaitRow]] = {}
+    messages: dict[str, list[MessageRow]] = {}
     if waiting := [run_id for run_id, rows in past.items() if _may_wait(rows)]:
         for wait in await store.waits(waiting):
-            past[wait.run_id].waits.append(wait)
+            waits.setdefault(wait.run_id, []).append(wait)
         for message in await store.messages(waiting):
-            past[message.run_id].messages.append(message)
+            messages.setdefault(message.run_id, []).append(message)
+    for run_id, rows in waits.items():
+        past[run_id].adopt.append(partial(go_on_waiting, rows, messages.get(run_id, [])))
 
 
 def _may_wait(past: PastRows) -> bool:
     """Whether a task of the run may have open waits; so may one whose body was begun again."""
     return any(attempt.status in _OPEN for attempt in past.attempts)
+
+
+def go_on_waiting(rows: Sequence[WaitRow], unread: Sequence[MessageRow], run: ActiveRun) -> None:
+    """Let a run wait as its last owner did. If the database has let it go because its time had
+    come, the first of its waits is due, by any machine's clock.
+    """
+    row = run.row
+    waits = run.waits = restored(run.graph.position, rows, unread, row.messages, run.resume)
+    if row.came_due and (first := waits.next_due()) is not None:
+        waits.due_now = first

@@ -31,7 +31,7 @@ class TimeoutEntry(RunEntry):
         timeout: WaitTimeout,
         decided: Callable[[bool], None],
     ) -> None:
-        super().__init__(listener, run, [], None, beside=WaitRows(timeouts=[timeout]))
+        super().__init__(listener, run, [], None, beside=[WaitRows(timeouts=[timeout])])
         self._timeout = timeout
         self._decided = decided
 

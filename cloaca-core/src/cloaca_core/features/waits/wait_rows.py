@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.features.steps.records import MEMOS, MemoRow
-from cloaca_core.features.waits.open_waits import WaitKey
+from cloaca_core.features.waits.open_waits import WaitKey, waits_of
 from cloaca_core.features.waits.records import (
     CLOSED,
     TIMEOUTS,
@@ -84,9 +84,10 @@ def _of_node(row: AttemptRow, closed: Sequence[ClosedWait]) -> EndedWait | None:
 
 def _of_body(run: ActiveRun, place: int, rows: WaitRows) -> EndedWait | None:
     memo, task = rows.memos[place], run.graph.position.get(rows.memos[place].task_id)
-    if run.waits is None or task is None or memo.kind not in (SLEEP, EVENT, APPROVAL):
+    waits = waits_of(run)
+    if waits is None or task is None or memo.kind not in (SLEEP, EVENT, APPROVAL):
         return None
-    wait = run.waits.get(WaitKey(task, memo.number, memo.kind, memo.name))
+    wait = waits.get(WaitKey(task, memo.number, memo.kind, memo.name))
     if wait is None:
         return None
     by_message = any(

@@ -7,7 +7,7 @@ some that are not known; so no message is missed that came while a wait was bein
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -18,8 +18,13 @@ from cloaca_core.errors import CloacaError, name_taken
 from cloaca_core.features.waits.ends import WaitEnds
 from cloaca_core.features.waits.mail import Mail
 from cloaca_core.features.waits.node_waits import due_at, outcome_of_timeout
-from cloaca_core.features.waits.open_waits import OpenWait, OpenWaits, WaitKey
-from cloaca_core.features.waits.records import ClosedWait
+from cloaca_core.features.waits.open_waits import (
+    OpenWait,
+    OpenWaits,
+    WaitKey,
+    open_waits,
+    waits_of,
+)
 from cloaca_core.features.waits.rows import row_of_body, row_of_message, row_of_node
 from cloaca_core.features.waits.wait_rows import WaitRows
 from cloaca_core.run.life import State
@@ -30,10 +35,11 @@ from cloaca_core.values.waits import APPROVAL
 
 if TYPE_CHECKING:
     from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core.engine.orchestrate.run_records import RunRecords
     from cloaca_core.features.steps.memos import BodyCall
     from cloaca_core.features.waits.asked_wait import AskedWait
     from cloaca_core.features.waits.body_waits import BodyWaits
-    from cloaca_core.features.waits.kernel_port import KernelPort
     from cloaca_core.features.waits.part import WaitStore
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.restore import Resume
@@ -58,39 +64,41 @@ class Waits:
         runs: OwnedRuns,
         clock: Clock,
         bodies: BodyWaits,
-        kernel: KernelPort,
+        kernel: Orchestrator,
+        records: RunRecords,
     ) -> None:
         self._linger = round(evict_after * SECOND)
         self._runs = runs
         self._clock = clock
         self._bodies = bodies
         self._kernel = kernel
+        self._records = records
         self._loop = asyncio.get_running_loop()
         self._timers: dict[ActiveRun, asyncio.TimerHandle] = {}
-        self._mail = Mail(store, clock, kernel, self.check)
-        self._ends = WaitEnds(clock, bodies, self._mail, kernel, self.check)
+        self._mail = Mail(store, clock, kernel.guarded, self.check)
+        self._ends = WaitEnds(clock, bodies, self._mail, kernel, records, self.check)
 
     # -- begin -------------------------------------------------------------------------------
 
-    def takes(self, run: ActiveRun, task: int, resume: Resume) -> bool:
-        """Whether a task that was to start waits instead: a node, or one whose body has left in a
-        wait that is still open.
+    def gate(self, run: ActiveRun, task: int, resume: Resume) -> Callable[[], None] | None:
+        """A ``Gate``: a node waits instead of its start, and so does a task whose body has left in
+        a wait that is still open; that wait begins it when it ends.
         """
         if run.graph.tasks[task].wait is not None:
-            return True
-        return resume.has_left and run.waits is not None and task in run.waits.left
+            return partial(self._attend, run, task, resume)
+        if resume.has_left and (waits := waits_of(run)) is not None and task in waits.left:
+            return _stays_away
+        return None
 
-    def attend(self, run: ActiveRun, task: int, resume: Resume) -> None:
-        """Open such a node, unless an earlier owner has; who closes a wait begins its task."""
-        is_node = run.graph.tasks[task].wait is not None
-        if is_node and not self._is_open(run, task, resume.attempt):
+    def _attend(self, run: ActiveRun, task: int, resume: Resume) -> None:
+        """Open a node, unless an earlier owner has; who closes a wait begins its task."""
+        if not self._is_open(run, task, resume.attempt):
             self._open(run, task, resume)
 
     def _is_open(self, run: ActiveRun, task: int, attempt: int) -> bool:
         """Whether the node waits already: an earlier owner has opened it."""
-        if run.waits is None:
-            return False
-        return any(wait.row.attempt == attempt for wait in run.waits.of(task))
+        waits = waits_of(run)
+        return waits is not None and any(wait.row.attempt == attempt for wait in waits.of(task))
 
     def _open(self, run: ActiveRun, task: int, resume: Resume) -> None:
         """Open a node. A sleep that is over by now only gets its end."""
@@ -110,21 +118,21 @@ class Waits:
             return
         mark = attempt_rows.of_node(run, task, resume.attempt, now)
         run.latest[task] = mark
-        wait = run.open_waits().add(task, row_of_node(node, mark, due))
+        wait = open_waits(run).add(task, row_of_node(node, mark, due))
         self._write(run, wait, [mark])
 
     def _write(self, run: ActiveRun, wait: OpenWait, marks: Sequence[AttemptRow] = ()) -> None:
         """Have the row of a wait written."""
-        run.open_waits().opening += 1
+        open_waits(run).opening += 1
         rows = WaitRows(opened=[wait.row])
-        self._kernel.note(run, marks, rows, partial(self._opened, run, wait))
+        self._records.note(run, marks, [rows], partial(self._opened, run, wait))
 
     def _opened(self, run: ActiveRun, wait: OpenWait) -> None:
         """The row of a wait is durable. Those that open together are looked at once, as there may
         be thousands.
         """
         failpoints.hit("wait.after_open")
-        waits = run.open_waits()
+        waits = open_waits(run)
         wait.durable = True
         waits.opening -= 1
         if not waits.opening:
@@ -134,16 +142,18 @@ class Waits:
 
     def told(self, run: ActiveRun, messages: int) -> None:
         """So many messages were sent to a run of ours."""
-        if run.waits is not None and messages > run.waits.told:
-            run.waits.told = messages
+        waits = waits_of(run)
+        if waits is not None and messages > waits.told:
+            waits.told = messages
             self.check(run)
 
     def came(self, message: NewMessage, number: int) -> None:
         """This program has sent a message, which has this number, to a run that may be ours."""
         run = self._runs.get(message.run_id)
-        if run is None or run.waits is None or run.life.state is State.OVER:
+        waits = None if run is None else waits_of(run)
+        if run is None or waits is None or run.life.state is State.OVER:
             return
-        if run.waits.append(row_of_message(message, number)):
+        if waits.append(row_of_message(message, number)):
             self._kernel.guarded(run, self.check, run)
         else:
             self._kernel.guarded(run, self.told, run, number)
@@ -154,7 +164,7 @@ class Waits:
         """End what is over, look again when something else may be, and let the run go if nothing of
         it can go on before.
         """
-        waits, life = run.waits, run.life
+        waits, life = waits_of(run), run.life
         if waits is None or life.state in (State.OVER, State.LEAVING):
             return
         if life.state is not State.CANCELLING:
@@ -192,12 +202,20 @@ class Waits:
 
     # -- bodies ------------------------------------------------------------------------------
 
-    def begin(self, call: BodyCall, asked: AskedWait) -> None:
+    def wait(self, call: BodyCall, asked: AskedWait) -> None:
+        """A body waits for an instant or a message, without its slot."""
+        self._kernel.guarded(call.attempt.owner, self._begin, call, asked)
+
+    def defer(self, call: BodyCall, seconds: float) -> None:
+        """A body waits for so many seconds, without its slot."""
+        self._bodies.defer(call, seconds)
+
+    def _begin(self, call: BodyCall, asked: AskedWait) -> None:
         """A body waits. It finds a wait that it had begun before it left or was lost, and how one
         has ended meanwhile.
         """
         attempt, run = call.attempt, call.attempt.owner
-        waits, now = run.open_waits(), self._clock.wall()
+        waits, now = open_waits(run), self._clock.wall()
         if asked.kind == APPROVAL and (other := self._asker(run, attempt.index, asked.name)):
             self._bodies.refuse(call, name_taken(attempt.task_id, asked.name, other))
             return
@@ -218,7 +236,7 @@ class Waits:
         """Another task that is decided by this name: people could not tell them apart."""
         if (node := run.graph.position.get(name, task)) != task:
             return run.graph.tasks[node].id
-        for wait in run.open_waits():
+        for wait in open_waits(run):
             if (wait.row.kind, wait.row.name) == (APPROVAL, name) and wait.key.task != task:
                 return wait.row.task_id
         return None
@@ -234,50 +252,62 @@ class Waits:
             wait.cut_off = True
             return
         run = call.attempt.owner
-        run.open_waits().remove(wait)
+        open_waits(run).remove(wait)
         rows = WaitRows(closed=[wait.closed()])
-        self._kernel.note(run, [], rows, partial(self.check, run))
+        self._records.note(run, [], [rows], partial(self.check, run))
 
     def has_left(self, attempt: Attempt) -> None:
         """The body of an attempt has left in a wait: it runs again when a wait of it is over."""
         failpoints.hit("body.left")
-        run, task, waits = attempt.owner, attempt.index, attempt.owner.open_waits()
+        run, task, waits = attempt.owner, attempt.index, open_waits(attempt.owner)
         for wait in waits.of(task):
             self._bodies.forget(wait)
         row = attempt_rows.has_left(attempt)
         run.latest[task] = row
         waits.left[task] = resumption(row, attempt.uncounted)
-        self._kernel.note(run, [row], None, partial(self._is_away, run, task))
+        self._records.note(run, [row], (), partial(self._is_away, run, task))
 
     def _is_away(self, run: ActiveRun, task: int) -> None:
-        waits = run.open_waits()
+        waits = open_waits(run)
         if task in waits.left and not waits.of(task) and run.life.state is not State.OVER:
             self._ends.run_again(run, task)
         self.check(run)
 
     # -- forget ------------------------------------------------------------------------------
 
-    def close_of(self, run: ActiveRun, task: int) -> list[ClosedWait]:
-        """The waits of a task whose attempt has ended: they are to be closed with it."""
-        if run.waits is None:
-            return []
-        open_waits = run.waits.of(task)
-        for wait in open_waits:
-            run.waits.remove(wait)
+    def ended(self, run: ActiveRun, task: int) -> Sequence[WaitRows]:
+        """The attempt of a task has ended: its waits are closed with it."""
+        waits = open_waits(run)
+        ended = waits.of(task)
+        for wait in ended:
+            waits.remove(wait)
             self._bodies.forget(wait)
-        run.waits.forget_ended(task)
-        return [wait.closed() for wait in open_waits]
+        waits.forget_ended(task)
+        return _closed(ended)
+
+    def over(self, run: ActiveRun) -> Sequence[WaitRows]:
+        """The end of the run is to be written: its waits are closed with it."""
+        return _closed(list(open_waits(run)))
 
     def forget(self, run: ActiveRun) -> None:
         """The run is over, or not ours any more."""
         self._disarm(run)
         self._mail.forget(run)
-        for wait in run.waits or ():
+        for wait in open_waits(run):
             self._bodies.forget(wait)
 
 
 _LONGEST_TIMER: Final = 86_400.0
 """Seconds; a timer that comes early looks again."""
+
+
+def _stays_away() -> None:
+    """The task begins when the wait of its body ends."""
+
+
+def _closed(waits: Sequence[OpenWait]) -> Sequence[WaitRows]:
+    """The rows of waits that end without a message."""
+    return [WaitRows(closed=[wait.closed() for wait in waits])] if waits else ()
 
 
 def _goes_on(wait: OpenWait, attempt: Attempt, asked: AskedWait) -> bool:

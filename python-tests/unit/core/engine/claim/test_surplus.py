@@ -12,6 +12,7 @@ from tables import each_row
 
 from cloaca_core.engine.claim.surplus import only_waits_for_slots, surplus
 from cloaca_core.engine.execute.work import Stage
+from cloaca_core.features.waits.open_waits import open_waits
 from cloaca_core.run.life import State
 from cloaca_testing.conformance.rows import attempt as attempt_row
 
@@ -105,5 +106,5 @@ def test_nor_one_that_is_steered_or_has_waits() -> None:
     assert not only_waits_for_slots(run, attempts)
 
     run, attempts = queued(Stage.QUEUED)
-    run.open_waits()
+    open_waits(run)
     assert not only_waits_for_slots(run, attempts)

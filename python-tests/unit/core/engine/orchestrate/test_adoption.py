@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.orchestrate.adoption import NO_PAST, Adoption
 from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
 from cloaca_core.engine.submit.run_rows import owned_row
+from cloaca_core.features.waits.open_waits import open_waits
+from cloaca_core.features.waits.past import go_on_waiting
 from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.run.reasons import Reason
@@ -120,16 +123,17 @@ async def test_one_that_waits_goes_on_with_its_waits_and_messages(
     wait = WaitRow("r", "go", EVENT, "go", 0, 1, "", 0, due_at)
     other = MessageRow("r", 4, "m4", EVENT, "stop", "1", None, None, 0, None)
     past = NO_PAST._replace(
-        attempts=[attempt("r", "go", status="Waiting")], waits=[wait], messages=[other]
+        attempts=[attempt("r", "go", status="Waiting")],
+        adopt=[partial(go_on_waiting, [wait], [other])],
     )
 
     adoption.resume(builder.workflow, row(epoch=2, messages=5, came_due=came_due), past)
 
     run = scene.runs.get("r")
     assert run is not None
-    assert run.waits is not None
-    assert ([each.row for each in run.waits], run.waits.seen) == ([wait], 5)
-    assert [entry.beside is not None for entry in scene.journal.waiting] == [True] * is_over
+    waits = open_waits(run)
+    assert ([each.row for each in waits], waits.seen) == ([wait], 5)
+    assert [bool(entry.beside) for entry in scene.journal.waiting] == [True] * is_over
 
 
 async def test_one_whose_body_has_left_waits_until_its_wait_is_over(
@@ -137,10 +141,10 @@ async def test_one_whose_body_has_left_waits_until_its_wait_is_over(
 ) -> None:
     left = attempt("r", "a", status="Waiting")._replace(reason_code="has_left", started_at=7)
     wait = WaitRow("r", "a", EVENT, "go", 1, 1, "", 0, None)
-    past = NO_PAST._replace(attempts=[left], waits=[wait])
+    past = NO_PAST._replace(attempts=[left], adopt=[partial(go_on_waiting, [wait], [])])
 
     adoption.resume(workflow, row("waits", epoch=2), past)
-    adoption.resume(workflow, row("over", epoch=2), past._replace(waits=[]))
+    adoption.resume(workflow, row("over", epoch=2), past._replace(adopt=[]))
 
     assert [work.run_id for work in scene.executor.queued if isinstance(work, Attempt)] == ["over"]
     (again,) = scene.executor.queued

@@ -152,7 +152,7 @@ def test_a_run_that_waits_is_told_of_its_messages_before_it_goes_on(notes: Notes
 def test_rows_of_waits_are_in_the_same_batch_and_count(notes: Notes) -> None:
     wait = WaitRow("r", "t", EVENT, "go", 0, 1, "", 0, None, "x" * 100)
     draft = Draft()
-    one = RunEntry(notes, RUN, [], None, beside=WaitRows([wait]))
+    one = RunEntry(notes, RUN, [], None, beside=[WaitRows([wait])])
     one.add_to(draft)
 
     assert draft.batch("r1").of(WAITS) == [wait]

@@ -12,6 +12,7 @@ from cloaca_core.engine.record.entries import Entry
 from cloaca_core.engine.record.run_entry import RunEntry
 from cloaca_core.engine.record.telling import tell_of_adoption, tell_of_commit
 from cloaca_core.features.steps.records import MemoRow
+from cloaca_core.features.waits.open_waits import open_waits
 from cloaca_core.features.waits.records import ClosedWait, WaitRow
 from cloaca_core.features.waits.wait_rows import WaitRows
 from cloaca_core.run.active_run import ActiveRun
@@ -59,7 +60,7 @@ def entry(
     run: ActiveRun,
     *attempts: AttemptRow,
     end: RunEnd | None = None,
-    waits: WaitRows | None = None,
+    waits: Sequence[WaitRows] = (),
 ) -> RunEntry:
     return RunEntry(Notes(), run, attempts, end, beside=waits)
 
@@ -108,18 +109,18 @@ class TestWaits:
         row = attempt("r", "t")._replace(started_at=3, ended_at=9)
         rows = WaitRows(closed=[ClosedWait("r", "t", EVENT, "paid", 0, 7)])
 
-        (fact,) = told(entry(run, row, waits=rows))
+        (fact,) = told(entry(run, row, waits=[rows]))
 
         assert isinstance(fact, Recorded)
         assert fact.waits == [EndedWait("t", 1, EVENT, "paid", 0, 3, 9, by_message=True)]
 
     def test_that_of_a_body_began_when_it_was_opened(self, run: ActiveRun) -> None:
         row = WaitRow("r", "t", SLEEP, "", 2, 1, "hash", 4, 8)
-        run.open_waits().add(0, row)
+        open_waits(run).add(0, row)
         memo = MemoRow("r", "t", SLEEP, "", 2, "hash", 1, "{}", 0, 9)
         rows = WaitRows(closed=[ClosedWait("r", "t", SLEEP, "", 2, None)], memos=[memo])
 
-        (fact,) = told(entry(run, waits=rows))
+        (fact,) = told(entry(run, waits=[rows]))
 
         assert isinstance(fact, Recorded)
         assert fact.waits == [EndedWait("t", 1, SLEEP, "", 2, 4, 9, by_message=False)]
@@ -130,7 +131,7 @@ class TestWaits:
         row = attempt("r", "t", status=TaskStatus.FAILED)
         rows = WaitRows(closed=[ClosedWait("r", "t", EVENT, "paid", 1, None)])
 
-        (fact,) = told(entry(run, row, waits=rows))
+        (fact,) = told(entry(run, row, waits=[rows]))
 
         assert isinstance(fact, Recorded)
         assert fact.waits == []

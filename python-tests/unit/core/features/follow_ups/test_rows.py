@@ -7,7 +7,7 @@ from itertools import count
 from model.runs import active_run, graph_of
 from tables import each_row
 
-from cloaca_core.features.follow_ups.records import NewFollowUp
+from cloaca_core.features.follow_ups.records import FOLLOW_UPS, NewFollowUp
 from cloaca_core.features.follow_ups.rows import follow_up_rows
 from cloaca_core.values.definition_rows import WhenEndedRow
 from cloaca_core.values.states import RunStatus
@@ -35,13 +35,14 @@ RUN = active_run(graph_of(t={})._replace(when_ended=RULES))
 def test_they_are_those_of_the_end_and_of_a_cancel(status: str, places: list[int]) -> None:
     ids = map(str, count())
 
-    rows = follow_up_rows(RUN, run_end("r", status=status), ids.__next__)
+    rows = follow_up_rows(ids.__next__, RUN, run_end("r", status=status))[FOLLOW_UPS]
 
     assert [row.place for row in rows] == places
     assert [row.id for row in rows] == [str(number) for number in range(len(places))]
 
 
 def test_a_row_says_which_run_it_follows() -> None:
-    row, _, _ = follow_up_rows(RUN, run_end("r", status=RunStatus.FAILED), lambda: "new")
+    rows = follow_up_rows(lambda: "new", RUN, run_end("r", status=RunStatus.FAILED))
+    row, _, _ = rows[FOLLOW_UPS]
 
     assert row == NewFollowUp("new", "r", 0, "Failed", "alert", '{"n":0}')

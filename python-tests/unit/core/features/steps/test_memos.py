@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 from model.orchestration import Scene
@@ -15,7 +16,7 @@ from tables import each_row
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.work import Stage
 from cloaca_core.errors import BodyCancelled, StoreError, StoreUnavailableError
-from cloaca_core.features.steps.memo_entry import MemoEntry
+from cloaca_core.features.steps.memo_entry import MemoEntry, write_memo
 from cloaca_core.features.steps.memos import BodyCall, Memos
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.features.steps.steps import Answer
@@ -38,8 +39,9 @@ class Kept:
         self.waited: list[tuple[BodyCall, AskedWait | float]] = []
         self.withdrawn: list[BodyCall] = []
         self.cleared: list[Attempt] = []
-        keep = self.scene.orchestrator.control.records.keep
-        self.memos = Memos(keep, self._read, self, self.cleared.append)
+        write = partial(write_memo, self.scene.orchestrator.control.records)
+        self.memos = Memos(write, self._read, self.cleared.append)
+        self.memos.waiter = self
         self.run = self.scene.adopt(graph_of(t={}))
         self.attempt = self.scene.begin()
         self.told: list[Answer] = []
@@ -261,7 +263,7 @@ async def test_a_coroutine_that_waits_no_more_withdraws_its_call() -> None:
 async def test_the_end_of_an_attempt_answers_its_calls() -> None:
     """The launcher gives them up, however the attempt ends."""
     kept = Kept()
-    memos = kept.scene.orchestrator.attempts.memos
+    memos = kept.scene.bodies.memos
     memos.pause(kept.attempt, 60, kept.told.append)
     await quiet()
 

@@ -32,7 +32,7 @@ from cloaca_core.errors import (
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.features.steps.steps import Answer
 from cloaca_core.features.waits.asked_wait import AskedWait
-from cloaca_core.features.waits.open_waits import restored
+from cloaca_core.features.waits.open_waits import open_waits, restored
 from cloaca_core.features.waits.records import ClosedWait, WaitRow
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.run.graph import PlanGraph, plan_graph
@@ -77,7 +77,7 @@ class Desk:
         self.scene = Scene(pipeline_timeout_seconds=NO_LIMIT)
         self.scene.clock.shown = NOW
         self.journal, self.orchestrator = self.scene.journal, self.scene.orchestrator
-        self.waits, self.memos = self.orchestrator.control.waits, self.orchestrator.attempts.memos
+        self.waits, self.memos = self.scene.bodies.waits, self.scene.bodies.memos
         self.written: list[RunEntry] = []
         self.told: list[Answer] = []
         self.reads = 0
@@ -203,7 +203,7 @@ class TestNodes:
         entry = await desk.commit()
 
         assert rows_of(entry) == [("nap", 1, "Completed")]
-        assert entry.beside is None
+        assert not entry.beside
         assert entry.end is not None
 
     async def test_one_whose_instant_is_missing_fails(self, desk: Desk) -> None:
@@ -477,8 +477,8 @@ class TestBodies:
         await quiet()
         await desk.commit_all()
 
-        assert attempt.owner.waits is not None
-        assert (len(attempt.owner.waits), attempt.owner.waits.ended) == (0, {})
+        waits = open_waits(attempt.owner)
+        assert (len(waits), waits.ended) == (0, {})
 
     async def test_its_sleep_is_over_by_time(self, desk: Desk) -> None:
         await desk.waiting(NAP._replace(may_leave=False))
@@ -506,7 +506,7 @@ class TestBodies:
             await desk.ask(other, asked._replace(name=name))
 
         assert [type(answer) for answer in desk.told] == [DefinitionError, DefinitionError]
-        assert (len(desk.written), len(first.owner.open_waits())) == (before, 1)
+        assert (len(desk.written), len(open_waits(first.owner))) == (before, 1)
 
     async def test_the_table_decides_about_its_event(self, desk: Desk) -> None:
         await desk.waiting(ASKED._replace(seconds=60.0, may_leave=False))
@@ -637,8 +637,7 @@ class TestBodies:
 
         assert closed_in(written[-1]) == [None]
         assert rows_of(written[-1]) == [("t", 1, "Failed")]
-        assert attempt.owner.waits is not None
-        assert len(attempt.owner.waits) == 0
+        assert len(open_waits(attempt.owner)) == 0
         assert [memos_in(entry) for entry in written] == [[]] * len(written)
 
     async def test_a_cancel_ends_its_wait_and_it_has_its_slot(self, desk: Desk) -> None:

@@ -1,0 +1,55 @@
+"""Puts steps, waits and follow-ups together with the kernel, in which they take part by ports."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from cloaca_core.features.follow_ups.rows import follow_up_rows
+from cloaca_core.features.steps.memo_entry import write_memo
+from cloaca_core.features.steps.memos import Memos
+from cloaca_core.features.steps.part import MemoStore
+from cloaca_core.features.waits.body_waits import BodyWaits
+from cloaca_core.features.waits.calls import AttemptWaits
+from cloaca_core.features.waits.part import WaitStore
+from cloaca_core.features.waits.waits import Waits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cloaca_core.engine.execute.executor import Executor
+    from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
+    from cloaca_core.values.times.clock import Clock
+
+
+class BodyStore(MemoStore, WaitStore, Protocol):
+    """Where the steps and waits of bodies are read."""
+
+
+class Bodies:
+    """The features of bodies, and of nodes that wait: made after the orchestrator, whose ports they
+    fill in. ``new_id`` makes the ids of runs that follow others.
+    """
+
+    def __init__(
+        self,
+        orchestrator: Orchestrator,
+        store: BodyStore,
+        executor: Executor,
+        clock: Clock,
+        evict_after: float,
+        new_id: Callable[[], str],
+    ) -> None:
+        control, runs = orchestrator.control, orchestrator.runs
+        attempts, records, ports = control.attempts, control.records, control.ports
+        self.memos = memos = Memos(
+            partial(write_memo, records), store.memos, attempts.cleared, executor.call_made
+        )
+        bodies = BodyWaits(evict_after, memos, attempts.waiting_bodies, control.look_again)
+        self.waits = waits = Waits(store, evict_after, runs, clock, bodies, orchestrator, records)
+        memos.waiter = waits
+        ports.gates = (waits.gate,)
+        ports.waits = waits
+        ports.calls = memos
+        ports.body_calls = partial(AttemptWaits, memos, children=runs.children)
+        ports.follow_ups = partial(follow_up_rows, new_id)
