@@ -81,14 +81,17 @@ class There(Attempt):
 
 
 class Scene:
-    """An orchestrator whose executor and journal are in the test's hands.
+    """An orchestrator whose executor and journal are in the test's hands; without ``features`` its
+    ports are empty.
 
     ``ended`` has the runs that have ended and how, ``ended_unseen`` those of which only the tables
     tell how; ``wishes`` counts how often it was told that something is asked of a run,
     ``given_back`` how often that one may be claimed.
     """
 
-    def __init__(self, *, keeps: bool = False, **settings: Any) -> None:
+    bodies: Bodies
+
+    def __init__(self, *, keeps: bool = False, features: bool = True, **settings: Any) -> None:
         config = DefaultRunnerConfig(**settings)
         self.executor = HandExecutor(config.max_concurrent_tasks)
         self.ended: list[tuple[ActiveRun, RunEnd]] = []
@@ -117,14 +120,15 @@ class Scene:
             LogBook(config.task_log_level, self.clock),
             keeps=keeps,
         )
-        self.bodies = Bodies(
-            self.orchestrator,
-            self.journal.store,
-            self.executor,
-            self.clock,
-            config.evict_after_seconds,
-            iter(map(str, itertools.count(1))).__next__,
-        )
+        if features:
+            self.bodies = Bodies(
+                self.orchestrator,
+                self.journal.store,
+                self.executor,
+                self.clock,
+                config.evict_after_seconds,
+                iter(map(str, itertools.count(1))).__next__,
+            )
         self.drain = self.orchestrator.attempts.drain
         self.body_times = self.orchestrator.attempts._body_times
         self.waiting_bodies = self.orchestrator.attempts.waiting_bodies
