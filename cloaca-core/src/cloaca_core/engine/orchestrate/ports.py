@@ -26,8 +26,8 @@ lets the task begin later, or decides what else becomes of it.
 
 
 class WaitPort(Protocol):
-    """Ends the waits of runs. Told only of runs that have some, so that the kernel asks
-    ``ActiveRun.waits`` first.
+    """Ends the waits of runs. The kernel looks at ``ActiveRun.waits`` first: nothing is asked of a
+    run that has none.
     """
 
     def check(self, run: ActiveRun) -> None:

@@ -23,7 +23,7 @@ from cloaca_core.values.times.backoff import Backoff
 
 if TYPE_CHECKING:
     from cloaca_core.engine.execute.attempt import Attempt
-    from cloaca_core.features.waits.asked_wait import AskedWait
+    from cloaca_core.features.steps.asked_wait import AskedWait
     from cloaca_core.run.rows import AttemptRow
 
 FIRST_PAUSE: Final = 0.05

@@ -42,7 +42,7 @@ from cloaca_core.values.this_process import THIS_PROCESS
 
 if TYPE_CHECKING:
     from cloaca_core.engine.execute.attempt import Attempt
-    from cloaca_core.features.waits.asked_wait import AskedWait
+    from cloaca_core.features.steps.asked_wait import AskedWait
 
 log = SafeLogger("cloaca.engine")
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from cloaca_core.definition.handles.wait_calls import WaitCall
 from cloaca_core.engine.execute.children import NO_CHILDREN, Children
 from cloaca_core.errors import no_decision, no_event
+from cloaca_core.features.steps.asked_wait import AskedWait
 from cloaca_core.features.steps.children import AttemptChildren
 from cloaca_core.features.steps.steps import (
     Answer,
@@ -25,7 +26,6 @@ from cloaca_core.features.steps.steps import (
     answer_to,
     left_early,
 )
-from cloaca_core.features.waits.asked_wait import AskedWait
 from cloaca_core.features.waits.node_waits import decision
 from cloaca_core.values.missing import Missing
 from cloaca_core.values.payloads.json_values import decode

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from cloaca_core.definition.waits.approvals import detail_of
 from cloaca_core.definition.waits.kinds import Approval, NodeWait, WaitFor
+from cloaca_core.features.steps.asked_wait import AskedWait
 from cloaca_core.features.steps.records import MemoRow
-from cloaca_core.features.waits.asked_wait import AskedWait
 from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.store.messages import MessageRow, NewMessage
 from cloaca_core.values.payloads.json_values import encode

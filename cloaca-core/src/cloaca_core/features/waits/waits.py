@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core.engine.orchestrate.run_records import RunRecords
+    from cloaca_core.features.steps.asked_wait import AskedWait
     from cloaca_core.features.steps.memos import BodyCall
-    from cloaca_core.features.waits.asked_wait import AskedWait
     from cloaca_core.features.waits.body_waits import BodyWaits
     from cloaca_core.features.waits.part import WaitStore
     from cloaca_core.run.active_run import ActiveRun

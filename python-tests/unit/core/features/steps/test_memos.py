@@ -16,11 +16,11 @@ from tables import each_row
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.work import Stage
 from cloaca_core.errors import BodyCancelled, StoreError, StoreUnavailableError
+from cloaca_core.features.steps.asked_wait import AskedWait
 from cloaca_core.features.steps.memo_entry import MemoEntry, write_memo
 from cloaca_core.features.steps.memos import BodyCall, Memos
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.features.steps.steps import Answer
-from cloaca_core.features.waits.asked_wait import AskedWait
 from cloaca_testing.conformance.rows import memo
 
 pytestmark = pytest.mark.virtual_time

@@ -21,9 +21,9 @@ from cloaca_core.errors import (
     StepInUseError,
     StoreDataError,
 )
+from cloaca_core.features.steps.asked_wait import AskedWait
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.features.steps.steps import AttemptSteps, Tell, Withdraw
-from cloaca_core.features.waits.asked_wait import AskedWait
 from cloaca_core.values.this_process import THIS_PROCESS
 
 GRAPH = graph_of(t={})

@@ -22,9 +22,9 @@ from cloaca_core.errors import (
     RunnerUsageError,
     StepInUseError,
 )
+from cloaca_core.features.steps.asked_wait import AskedWait
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.features.steps.steps import Answer, Tell, Withdraw
-from cloaca_core.features.waits.asked_wait import AskedWait
 from cloaca_core.features.waits.calls import AttemptWaits
 from cloaca_core.values.this_process import THIS_PROCESS
 from cloaca_core.values.waits import EVENT, SLEEP

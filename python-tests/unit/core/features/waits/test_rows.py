@@ -8,8 +8,8 @@ from model.runs import active_run, attempt_of, graph_of
 from tables import each_row
 
 from cloaca_core.definition.waits.kinds import Approval, NodeWait, Sleep, WaitFor
+from cloaca_core.features.steps.asked_wait import AskedWait
 from cloaca_core.features.steps.records import MemoRow
-from cloaca_core.features.waits.asked_wait import AskedWait
 from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.features.waits.rows import memo_of, row_of_body, row_of_node, value_of_message
 from cloaca_core.store.messages import MessageRow

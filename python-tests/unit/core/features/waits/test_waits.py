@@ -29,9 +29,9 @@ from cloaca_core.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from cloaca_core.features.steps.asked_wait import AskedWait
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.features.steps.steps import Answer
-from cloaca_core.features.waits.asked_wait import AskedWait
 from cloaca_core.features.waits.open_waits import open_waits, restored
 from cloaca_core.features.waits.records import ClosedWait, WaitRow
 from cloaca_core.run.active_run import ActiveRun
