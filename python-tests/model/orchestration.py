@@ -75,8 +75,8 @@ class There(Attempt):
 
     __slots__ = ("ward",)
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.place = self.ward = "executor there"
 
 

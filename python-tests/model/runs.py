@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from cloaca_core.definition.builder import WorkflowBuilder
@@ -11,15 +12,18 @@ from cloaca_core.definition.context import Context
 from cloaca_core.definition.handles.wait_calls import BodyCalls, WaitCall
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
-from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.execute.attempt import Attempt, AttemptTools, MakeAttempt
 from cloaca_core.engine.observe.recent_runs import Ended
 from cloaca_core.engine.submit.run_rows import owned_row
+from cloaca_core.features.task_logs.task_log import TaskLog
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.run.graph import PlanGraph, plan_graph
 from cloaca_core.run.reasons import Reason
-from cloaca_core.run.restore import restore
+from cloaca_core.run.restore import Resume, restore
 from cloaca_core.run.rows import AttemptRow, RunRow
+from cloaca_core.values.log_levels import OFF, least_number
 from cloaca_core.values.payloads.json_values import JsonValue, encode
+from cloaca_core.values.payloads.redaction import LineRedact, unchanged
 from cloaca_core.values.states import ReasonCode
 from cloaca_core.values.times.clock import SYSTEM_CLOCK
 from cloaca_core.values.waits import NEVER
@@ -98,9 +102,23 @@ class NoSteps:
         raise AssertionError(condition, seconds)
 
 
-def no_steps(_: Attempt) -> BodyCalls:
+class NoCalls:
     """For attempts whose bodies make no steps and do not wait."""
-    return NoSteps()
+
+    def body_calls(self, _: Attempt) -> BodyCalls:
+        return NoSteps()
+
+
+class NoLogs:
+    """For attempts whose bodies log nothing."""
+
+    redact: LineRedact = unchanged
+
+    def open(self, _: ActiveRun, __: str, ___: int) -> TaskLog:
+        return TaskLog(least_number(OFF), SYSTEM_CLOCK.wall, unchanged)
+
+
+TOOLS = AttemptTools(SYSTEM_CLOCK, 3600, 1 << 20, lambda _: None, NoCalls(), NoLogs())
 
 
 def attempt_of(
@@ -108,19 +126,19 @@ def attempt_of(
     index: int = 0,
     number: int = 1,
     *,
-    make: Callable[..., Attempt] = Attempt,
+    make: MakeAttempt = Attempt,
+    given: dict[str, JsonValue] | None = None,
+    begun_at: int | None = None,
     **fields: Any,
 ) -> Attempt:
-    """An attempt of a task of the run, which ``make`` makes."""
-    settings = {
-        "timeout": 3600,
-        "max_bytes": 1 << 20,
-        "clock": SYSTEM_CLOCK,
-        "finished": lambda _: None,
-        "steps": no_steps,
-        **fields,
-    }
-    return make(run, index, number, settings.pop("given", {}), **settings)
+    """An attempt of a task of the run, which ``make`` makes; ``fields`` are those of what it
+    resumes and of its tools.
+    """
+    resume = {name: fields.pop(name) for name in Resume._fields if name in fields}
+    tools = replace(TOOLS, **fields)
+    made = make(run, index, given or {}, Resume(number, **resume), tools)
+    made.begun_at = begun_at
+    return made
 
 
 def ended(run_id: str, text: str = "{}", tasks: int = 0, **fields: Any) -> Ended:

@@ -25,12 +25,10 @@ from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
 from cloaca_core.definition.trigger import trigger
 from cloaca_core.engine.calls.arguments import Requests
-from cloaca_core.engine.execute.coroutines import BodyLoop
-from cloaca_core.engine.execute.executor import Executor
-from cloaca_core.engine.execute.work import Stage, Work
+from cloaca_core.engine.execute.executor import Executor, Pools
+from cloaca_core.engine.execute.work import COROUTINES, THREADS, Stage, Work
 from cloaca_core.engine.observe.recent_runs import Ended
 from cloaca_core.engine.submit.request import Request
-from cloaca_core.features.executors.supply import Supply
 from cloaca_core.features.schedules.operations.schedule_table import ScheduleSpec, ScheduleTable
 from cloaca_core.features.schedules.records import ScheduleRow, TickRow
 from cloaca_core.features.steering.noted_acts import NotedActs
@@ -302,7 +300,7 @@ class _Calls(LoopCoroutines):
 
 
 class VirtualExecutor(Executor):
-    """The real accounts of slots, without a thread."""
+    """The real accounts of slots, without a thread; all bodies run here, whatever they name."""
 
     def __init__(
         self,
@@ -310,38 +308,21 @@ class VirtualExecutor(Executor):
         async_slots: int,
         loop: asyncio.AbstractEventLoop,
         broken: Callable[[str], None] = lambda _: None,
-        _: Sequence[Supply] = (),
+        _: Pools | None = None,
     ) -> None:
         super().__init__(thread_slots, async_slots, loop, broken)
         self._calls = _Calls(thread_slots, loop, broken)
         self._coroutines = LoopCoroutines(async_slots, loop, broken)
-
-    def pool(self, name: str) -> None:
-        """None: all bodies run here, whatever executor they name."""
+        self._places = {THREADS: self._calls, COROUTINES: self._coroutines}
 
     def running(self) -> Iterator[Work]:
         for work in [*self._calls.running, *self._coroutines.running]:
             if work.stage is Stage.RUNNING:
                 yield work
 
-    @property
-    def is_starting(self) -> bool:
-        return self._calls.is_starting or self._coroutines.is_starting
-
-    @property
-    def backlog(self) -> int:
-        return self._calls.backlog + self._coroutines.backlog
-
-    @property
-    def abandoned(self) -> int:
-        return self._calls.abandoned + self._coroutines.abandoned
-
     def close(self) -> None:
         self._calls.close()
         self._coroutines.close()
-
-    def _place(self, work: Work) -> BodyLoop:
-        return self._coroutines if work.is_async else self._calls
 
 
 class VirtualPolls(PollPlaces):

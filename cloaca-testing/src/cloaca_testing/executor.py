@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.coroutines import BodyLoop
 from cloaca_core.engine.execute.executor import Executor, PendingCall
-from cloaca_core.engine.execute.work import Stage, Work
+from cloaca_core.engine.execute.work import COROUTINES, THREADS, Stage, Work
 from cloaca_core.engine.runtime.mailbox import Mailbox
 from cloaca_core.errors import CloacaError
 from cloaca_core.features.triggers.poll import MANY, Poll, PollPlaces, Returned
@@ -102,6 +102,7 @@ class DrivenExecutor(Executor):
         self._driver = driver = loop.driver
         self._calls = _Calls(thread_slots, driver)
         self._coroutines = coroutines = _Coroutines(async_slots, driver)
+        self._places = {THREADS: self._calls, COROUTINES: coroutines}
         driver.has_coroutines = lambda: bool(coroutines.running)
 
     def submit(self, work: Work) -> None:
@@ -125,24 +126,9 @@ class DrivenExecutor(Executor):
             if work.stage is Stage.RUNNING:
                 yield work
 
-    @property
-    def is_starting(self) -> bool:
-        return self._calls.is_starting or self._coroutines.is_starting
-
-    @property
-    def backlog(self) -> int:
-        return self._calls.backlog + self._coroutines.backlog
-
-    @property
-    def abandoned(self) -> int:
-        return self._calls.abandoned + self._coroutines.abandoned
-
     def close(self) -> None:
         self._calls.close()
         self._coroutines.close()
-
-    def _place(self, work: Work) -> BodyLoop:
-        return self._coroutines if work.is_async else self._calls
 
 
 class _Last(NamedTuple):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from cloaca_core.definition.callables import is_async_callable
 from cloaca_core.definition.workflow import Workflow
+from cloaca_core.engine.execute.work import COROUTINES, THREADS
 from cloaca_core.errors import BodySignal, BodySuspended, ConfigError, ConfigTypeError
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class StandIns:
             wants_handle=wants_handle,
         )
         attempt.is_async = is_async
+        attempt.place = COROUTINES if is_async else THREADS
 
     def _count(self, place: tuple[str, str]) -> None:
         self.calls[place] += 1

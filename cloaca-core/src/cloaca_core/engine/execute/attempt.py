@@ -12,12 +12,13 @@ import logging
 import threading
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
-from cloaca_core.definition.handles.task_handle import TaskHandle
-from cloaca_core.engine.execute.current_work import CURRENT_WORK
+from cloaca_core.definition.handles.task_handle import BodyLog, TaskHandle
+from cloaca_core.engine.execute.current_work import CURRENT_LOG, CURRENT_WORK, Sink
 from cloaca_core.engine.execute.forked import OneProcess, end_process
 from cloaca_core.engine.execute.outcome import (
     CutOff,
@@ -32,21 +33,20 @@ from cloaca_core.engine.execute.returned import change_of
 from cloaca_core.engine.execute.work import OURS, Work
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import BodyCancelled, BodySuspended, ContextValueError
-from cloaca_core.features.task_logs import capture
-from cloaca_core.features.task_logs.task_log import TaskLog
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.merge import UNCHANGED, UNCHANGED_JSON, Change
 from cloaca_core.values.events import TASK_STARTED
-from cloaca_core.values.log_levels import OFF, least_number
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.payloads.json_values import encode
-from cloaca_core.values.payloads.redaction import LineRedact, unchanged
+from cloaca_core.values.payloads.redaction import LineRedact
 from cloaca_core.values.this_process import THIS_PROCESS
+from cloaca_core.values.times.no_limit import in_seconds
 
 if TYPE_CHECKING:
     from cloaca_core.definition.handles.wait_calls import BodyCalls
     from cloaca_core.definition.task import Task
     from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.restore import Resume
     from cloaca_core.values.payloads.json_values import JsonValue
     from cloaca_core.values.times.clock import Clock
 
@@ -60,33 +60,46 @@ _COUNTING = threading.Lock()
 """Held while calls of a body are counted: it may have several threads."""
 
 
-class TaskLogs(Protocol):
-    """Makes the logs of attempts. ``least`` is the number of the least level that is kept."""
+class OpenLog(BodyLog, Sink, Protocol):
+    """The log of an attempt, which takes lines until it is ``closed``."""
 
-    @property
-    def least(self) -> int:
-        """The number of a level."""
+    closed: bool
+
+
+class TaskLogs(Protocol):
+    """Makes the logs of attempts."""
 
     @property
     def redact(self) -> LineRedact:
         """Hides secrets in texts of bodies."""
 
-    def open(self, attempt: Attempt) -> TaskLog:
-        """Make the log of an attempt. Any thread."""
+    @property
+    def open(self) -> Callable[[ActiveRun, str, int], OpenLog]:
+        """Makes the log of an attempt: of a run, the id of a task, and a number."""
 
 
-class _NoLogs:
-    """Keeps nothing."""
+class HandlePort(Protocol):
+    """What features add to the handles of bodies."""
 
-    least: int = least_number(OFF)
-    redact: LineRedact = unchanged
-
-    def open(self, attempt: Attempt) -> TaskLog:
-        """Make a log that takes nothing."""
-        return TaskLog(self.least, attempt.time.wall, unchanged)
+    @property
+    def body_calls(self) -> Callable[[Attempt], BodyCalls]:
+        """Makes the object by which a handle makes steps, waits and children."""
 
 
-NO_LOGS: Final = _NoLogs()
+@dataclass(frozen=True, slots=True)
+class AttemptTools:
+    """What the attempts of one engine share.
+
+    A body may take ``limit`` seconds if its task sets no limit, and hand on ``max_bytes`` of
+    context. ``finished`` is called with an attempt on the engine's loop when its body has run.
+    """
+
+    clock: Clock
+    limit: float
+    max_bytes: int
+    finished: Callable[[Work], None]
+    handles: HandlePort
+    logs: TaskLogs
 
 
 class AttemptWork(Work):
@@ -139,27 +152,22 @@ class AttemptWork(Work):
 
 
 class Attempt(AttemptWork):
-    """One attempt of one task.
+    """One attempt of one task; ``resume`` says how it goes on with it.
 
     ``number`` counts from 1; ``uncounted`` attempts before it used up none of the task's.
     ``finds_children``: failed runs that its calls had submitted were begun again before it.
     ``shared``: its executor has broken with all its bodies before. ``alone`` is set while it is a
     suspect that no other body runs beside. ``started_at`` is wall time in µs when the body begins.
     ``context`` is made at that moment from ``given``, which many attempts may share. ``marked``
-    says that its start mark is on the way. ``steps`` makes the object that runs the steps of its
-    body. ``ahead`` is set until the record that it was prepared ahead of is durable. ``leaving`` is
-    set when the body was asked to leave in a wait; ``begun_at`` is when it had begun before it
-    left, None if it has not left before. ``logs`` makes its log, at the first line: it is the
-    ``Sink`` of what its body logs. ``ward`` names the bodies that die together with its own.
+    says that its start mark is on the way. ``ahead`` is set until the record that it was prepared
+    ahead of is durable. ``leaving`` is set when the body was asked to leave in a wait; ``begun_at``
+    is when it had begun before it left, None if it has not left before. ``ward`` names the bodies
+    that die together with its own.
     """
 
     ward: str = OURS
 
     __slots__ = (
-        "_log",
-        "_log_is_closed",
-        "_logs",
-        "_opened",
         "ahead",
         "alone",
         "begun_at",
@@ -168,19 +176,17 @@ class Attempt(AttemptWork):
         "finds_children",
         "given",
         "index",
-        "least",
         "leaving",
         "marked",
-        "max_bytes",
         "number",
         "outcome",
         "owner",
         "shared",
         "started_at",
-        "steps",
         "task",
-        "time",
+        "task_log",
         "timeout",
+        "tools",
         "uncounted",
     )
 
@@ -188,48 +194,34 @@ class Attempt(AttemptWork):
         self,
         owner: ActiveRun,
         index: int,
-        number: int,
         given: dict[str, JsonValue],
-        *,
-        timeout: float,
-        max_bytes: int,
-        crashes: int = 0,
-        uncounted: int = 0,
-        finds_children: bool = False,
-        shared: bool = False,
-        begun_at: int | None = None,
-        clock: Clock,
-        finished: Callable[[Work], None],
-        steps: Callable[[Attempt], BodyCalls],
-        logs: TaskLogs = NO_LOGS,
+        resume: Resume,
+        tools: AttemptTools,
     ) -> None:
         self.task: Task = owner.graph.tasks[index]
-        super().__init__(owner, is_async=self.task.is_async, clock=clock, finished=finished)
-        self.time: Clock = clock
+        super().__init__(
+            owner, is_async=self.task.is_async, clock=tools.clock, finished=tools.finished
+        )
+        self.tools: AttemptTools = tools
         self.owner: ActiveRun = owner
         self.index: int = index
-        self.number: int = number
+        self.number: int = resume.attempt
         self.given: dict[str, JsonValue] = given
-        self.timeout: float = timeout
-        self.max_bytes: int = max_bytes
-        self.crashes: int = crashes
-        self.uncounted: int = uncounted
-        self.finds_children: bool = finds_children
-        self.shared: bool = shared
+        limit = self.task.timeout_seconds
+        self.timeout: float = tools.limit if limit is None else in_seconds(limit)
+        self.crashes: int = resume.crashes
+        self.uncounted: int = resume.uncounted
+        self.finds_children: bool = resume.finds_children
+        self.shared: bool = resume.shared
         self.alone: bool = False
-        self.begun_at: int | None = begun_at
+        self.begun_at: int | None = owner.latest[index].started_at if resume.has_left else None
         self.leaving: bool = False
-        self.steps: Callable[[Attempt], BodyCalls] = steps
         self.started_at: int | None = None
         self.context: Context
         self.outcome: Outcome | None = None
         self.marked: bool = False
         self.ahead: bool = False
-        self._logs = logs
-        self.least: int = logs.least
-        self._log: TaskLog | None = None
-        self._opened: list[TaskLog] = []
-        self._log_is_closed = False
+        self.task_log: OpenLog = tools.logs.open(owner, self.task.id, resume.attempt)
 
     @property
     def attempt(self) -> Attempt:
@@ -269,47 +261,7 @@ class Attempt(AttemptWork):
     @property
     def redact(self) -> LineRedact:
         """Hides secrets in texts of its body."""
-        return self._logs.redact
-
-    # -- its log -----------------------------------------------------------------------------
-
-    @property
-    def task_log(self) -> TaskLog:
-        """Its log; made when it is first asked for."""
-        log = self._log
-        return self._open_log() if log is None else log
-
-    def _open_log(self) -> TaskLog:
-        """Without a lock, for which threads of bodies would queue: of several threads that are the
-        first ones at once, all take the log that came first into the list.
-        """
-        opened = self._opened
-        opened.append(self._logs.open(self))
-        self._log = log = opened[0]
-        if self._log_is_closed:
-            log.closed = True
-        return log
-
-    def take(self, record: logging.LogRecord) -> None:
-        """Keep a record that the body has logged; the next ones go to its log directly."""
-        log = self.task_log
-        capture.CURRENT.set(log)
-        log.take(record)
-
-    def take_call(self, names: str, message: object, args: tuple[object, ...]) -> None:
-        """Keep what a logger was called with, as ``take`` keeps a record."""
-        log = self.task_log
-        capture.CURRENT.set(log)
-        log.take_call(names, message, args)
-
-    def close_log(self) -> None:
-        """Take no further line: the record of the attempt is about to be written."""
-        self._log_is_closed = True
-        opened, self._opened, self._log = self._opened, [], None  # it knows the attempt, too
-        for log in opened:
-            log.closed = True
-
-    # ----------------------------------------------------------------------------------------
+        return self.tools.logs.redact
 
     def child_keys(self) -> list[str]:
         """By run, task and call; each further attempt may start a failed run anew."""
@@ -318,7 +270,7 @@ class Attempt(AttemptWork):
 
     def begin(self) -> None:
         """Note the time first: a reader that sees it running finds ``started_at`` set."""
-        self.started_at = self.time.wall() if self.begun_at is None else self.begun_at
+        self.started_at = self.tools.clock.wall() if self.begun_at is None else self.begun_at
         super().begin()
 
     def run(self) -> None:
@@ -352,7 +304,7 @@ class Attempt(AttemptWork):
         """The arguments that the body is called with."""
         if self.task.wants_handle:
             handle = AsyncTaskHandle if self.is_async else TaskHandle
-            return (self.context, handle(self, self.steps(self)))
+            return (self.context, handle(self, self.tools.handles.body_calls(self)))
         return (self.context,)
 
     def _begin(self) -> None:
@@ -372,12 +324,18 @@ class Attempt(AttemptWork):
             failpoints.hit("body.after")
 
 
+MakeAttempt: TypeAlias = (
+    "Callable[[ActiveRun, int, dict[str, JsonValue], Resume, AttemptTools], Attempt]"
+)
+"""Makes attempts, by the arguments of ``Attempt``."""
+
+
 def begin_here(work: AttemptWork, attempt: Attempt) -> None:
-    """Note that this user code of the attempt runs in this thread or coroutine from now on, and
-    make the span of the attempt the current one.
+    """Note that this user code of the attempt runs in this thread or coroutine from now on, with
+    its log, and make the span of the attempt the current one.
     """
     CURRENT_WORK.set(work)
-    capture.CURRENT.set(attempt)
+    CURRENT_LOG.set(attempt.task_log)
     if (spans := attempt.owner.spans) is not None:
         spans.enter(attempt.task.id, attempt.number)
 
@@ -462,7 +420,7 @@ def _returned(attempt: Attempt, value: object) -> Outcome:
     try:
         change = change_of(attempt.task.id, attempt.given, attempt.context, value)
         text = UNCHANGED_JSON if change is UNCHANGED else change.to_json()
-        if attempt.owner.size_bound + MOST_BYTES * len(text) > attempt.max_bytes:
+        if attempt.owner.size_bound + MOST_BYTES * len(text) > attempt.tools.max_bytes:
             check_size(attempt, change, text)
     except BaseException as error:  # noqa: BLE001 - a mapping of the user's may raise anything
         return outcome_of(attempt, error)
@@ -471,12 +429,13 @@ def _returned(attempt: Attempt, value: object) -> Outcome:
 
 def check_size(attempt: Attempt, change: Change, text: str) -> None:
     """Refuse a context over ``max_bytes``; measured exactly only when it may be too large."""
-    if attempt.owner.size_bound + len(text.encode()) <= attempt.max_bytes:
+    most = attempt.tools.max_bytes
+    if attempt.owner.size_bound + len(text.encode()) <= most:
         return
     after = {**attempt.given, **change.set}
     size = len(encode({k: v for k, v in after.items() if k not in change.removed}).encode())
-    if size > attempt.max_bytes:
+    if size > most:
         raise ContextValueError(
             f"task {attempt.task.id!r} would hand on {size} bytes of context, of which it was "
-            f"given {len(encode(attempt.given).encode())}; max_context_bytes is {attempt.max_bytes}"
+            f"given {len(encode(attempt.given).encode())}; max_context_bytes is {most}"
         )

@@ -34,7 +34,7 @@ class FollowUp(AttemptWork):
     __slots__ = ("_attempt", "_name")
 
     def __init__(self, attempt: Attempt, name: str, *, is_async: bool = False) -> None:
-        super().__init__(attempt.owner, is_async=is_async, clock=attempt.time)
+        super().__init__(attempt.owner, is_async=is_async, clock=attempt.tools.clock)
         self._attempt = attempt
         self._name = name
 

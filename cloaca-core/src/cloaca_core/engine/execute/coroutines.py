@@ -72,6 +72,8 @@ class BodyLoop:
     @property
     def is_starting(self) -> bool:
         """Whether work that has a slot has not begun yet."""
+        if not self._running:
+            return False
         begun = [
             work
             for work in list(self.running)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cloaca_core.engine.execute.coroutines import BodyLoop
 from cloaca_core.engine.execute.threads import BodyThreads
 from cloaca_core.engine.execute.work import COROUTINES, THREADS, Stage, Work
 
 if TYPE_CHECKING:
-    from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.engine.execute.attempt import MakeAttempt
     from cloaca_core.engine.execute.usage import SlotUse, Usage
 
 
@@ -40,8 +40,9 @@ class Pool(Protocol):
     def threads(self) -> BodyThreads:
         """One for each body that runs there at once."""
 
-    def attempt(self, *arguments: Any, **options: Any) -> Attempt:
-        """Make an attempt that runs there; the arguments are those of ``Attempt``."""
+    @property
+    def attempt(self) -> MakeAttempt:
+        """Makes attempts that run there."""
 
 
 class Pools(Protocol):
@@ -133,26 +134,26 @@ class Executor:
     def submit(self, work: Work) -> None:
         """Queue work; its ``finished`` is called on the engine's loop unless it is abandoned."""
         work.stage = Stage.QUEUED
-        self._place(work).submit(work)
+        self._places[work.place].submit(work)
 
     def expect(self, work: Work) -> bool:
         """Keep a place for work that will soon be let go or abandoned; false when there is none."""
-        expected = self._place(work).expect()
+        expected = self._places[work.place].expect()
         if expected:
             work.stage = Stage.QUEUED
         return expected
 
     def let_go(self, work: Work) -> None:
         """Queue work that was expected. Any thread may do so."""
-        self._place(work).let_go(work)
+        self._places[work.place].let_go(work)
 
     def release_slot(self, work: Work) -> None:
         """The body of ``work`` begins to wait for another run."""
-        self._place(work).release_slot(work)
+        self._places[work.place].release_slot(work)
 
     async def reacquire_slot(self, work: Work) -> None:
         """Return when the body of ``work`` may go on."""
-        await self._place(work).reacquire_slot(work)
+        await self._places[work.place].reacquire_slot(work)
 
     def call_made(self, call: PendingCall) -> None:
         """A body has asked the engine for something, and is about to wait for the answer. Any
@@ -166,20 +167,23 @@ class Executor:
         if work.stage is Stage.HELD:  # no place has counted it
             work.abandoned = True
             return True
-        return self._place(work).abandon(work, even_running=even_running)
+        return self._places[work.place].abandon(work, even_running=even_running)
 
     def interrupt(self, work: Work) -> None:
         """Cancel a coroutine that runs, so that it ends soon; its outcome counts. A body of another
         process is told; a thread cannot be interrupted.
         """
-        self._place(work).interrupt(work)
+        self._places[work.place].interrupt(work)
 
     def running(self) -> Iterator[Work]:
         """The work that runs right now. Any thread may ask. Threads of bodies change what each
         place has, so it is copied, in one operation of the interpreter.
         """
-        works = [work for each in self._on_threads for work in list(each.running.values())]
-        for work in [*works, *self._coroutines.running]:
+        for each in self._on_threads:
+            for work in list(each.running.values()):
+                if work.stage is Stage.RUNNING:
+                    yield work
+        for work in list(self._coroutines.running):
             if work.stage is Stage.RUNNING:
                 yield work
 
@@ -209,9 +213,6 @@ class Executor:
         self._coroutines.close()
         if self._pools is not None:
             self._pools.close()
-
-    def _place(self, work: Work) -> BodyThreads | BodyLoop:
-        return self._places[work.place]
 
 
 def _use_of(place: BodyThreads | BodyLoop) -> SlotUse:

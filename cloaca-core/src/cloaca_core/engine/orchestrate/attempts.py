@@ -29,7 +29,7 @@ from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
     from cloaca_core.definition.task import Task
-    from cloaca_core.engine.execute.attempt import TaskLogs
+    from cloaca_core.engine.execute.attempt import MakeAttempt, TaskLogs
     from cloaca_core.engine.execute.executor import Executor
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core.engine.orchestrate.capacity import Capacity
@@ -83,7 +83,7 @@ class Attempts:
 
     # -- start -------------------------------------------------------------------------------
 
-    def maker(self, task: Task) -> Callable[..., Attempt]:
+    def maker(self, task: Task) -> MakeAttempt:
         """Makes attempts of a task, for the place where its body is to run."""
         if task.executor is None or (pool := self._executor.pool(task.executor)) is None:
             return Attempt
@@ -199,7 +199,7 @@ class Attempts:
             self.waiting_bodies.give_up(attempt)
         if attempt in self._ports.calls.calls:
             self._ports.calls.give_up(attempt)
-        attempt.close_log()  # before the record: its lines are written with it
+        attempt.task_log.closed = True  # before the record: its lines are written with it
         try:
             self._facts.concluded(attempt, outcome)
         finally:
@@ -253,7 +253,7 @@ class Attempts:
         self._follow_ups.give_up(attempt)
         self.waiting_bodies.give_up(attempt)
         self._ports.calls.give_up(attempt)
-        attempt.close_log()
+        attempt.task_log.closed = True
 
 
 def _callback(attempt: Attempt, outcome: Outcome) -> Callback | None:

@@ -6,18 +6,17 @@ It makes the attempts of tasks that are ready, and leaves each to ``attempts`` f
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.engine.execute.attempt import Attempt
+from cloaca_core.engine.execute.attempt import Attempt, AttemptTools
 from cloaca_core.engine.orchestrate.back_offs import BackOffs
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.life import State
 from cloaca_core.run.restore import FRESH, Resume
 from cloaca_core.run.suspicion import blamed
-from cloaca_core.values.times.no_limit import NO_LIMIT, NoLimit
+from cloaca_core.values.times.no_limit import NO_LIMIT, in_seconds
 
 if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
@@ -48,8 +47,14 @@ class Launcher:
         facts: RunFacts,
         ports: Ports,
     ) -> None:
-        self._limit = _seconds(config.task_timeout_seconds or NO_LIMIT)
-        self._max_bytes = config.max_context_bytes
+        self._tools = AttemptTools(
+            clock,
+            in_seconds(config.task_timeout_seconds or NO_LIMIT),
+            config.max_context_bytes,
+            attempts.finished,
+            ports,
+            attempts.logs,
+        )
         self._attempts = attempts
         self._runs = runs
         self._capacity = capacity
@@ -118,23 +123,7 @@ class Launcher:
     def _attempt(self, run: ActiveRun, task: int, resume: Resume) -> Attempt:
         own = run.graph.tasks[task]
         make = Attempt if own.executor is None else self._attempts.maker(own)
-        return make(
-            run,
-            task,
-            resume.attempt,
-            run.plan.contexts.given(task),
-            timeout=self._limit if (limit := own.timeout_seconds) is None else _seconds(limit),
-            max_bytes=self._max_bytes,
-            crashes=resume.crashes,
-            uncounted=resume.uncounted,
-            finds_children=resume.finds_children,
-            shared=resume.shared,
-            begun_at=run.latest[task].started_at if resume.has_left else None,
-            clock=self._clock,
-            finished=self._attempts.finished,
-            steps=self._ports.body_calls,
-            logs=self._attempts.logs,
-        )
+        return make(run, task, run.plan.contexts.given(task), resume, self._tools)
 
     # -- ahead of a record -------------------------------------------------------------------
 
@@ -215,11 +204,6 @@ class Launcher:
         for attempt in self._runs.attempts(run):
             if not attempt.ahead:
                 self._attempts.interrupt(attempt)
-
-
-def _seconds(own: float | NoLimit) -> float:
-    """Seconds that an attempt may spend in its body, for ever as ``math.inf``."""
-    return math.inf if isinstance(own, NoLimit) else own
 
 
 def _delay(resume: Resume, now: int) -> float:

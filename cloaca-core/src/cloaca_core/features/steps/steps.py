@@ -245,10 +245,10 @@ class AttemptSteps:
         except ContextError as error:
             message = f"the value of step {call.name!r} cannot be kept: {error}"
             raise type(error)(message, path=error.path) from None
-        if (size := len(text.encode())) > self._attempt.max_bytes:
+        most = self._attempt.tools.max_bytes
+        if (size := len(text.encode())) > most:
             raise ContextValueError(
-                f"the value of step {call.name!r} is {size} bytes long; max_context_bytes is "
-                f"{self._attempt.max_bytes}"
+                f"the value of step {call.name!r} is {size} bytes long; max_context_bytes is {most}"
             )
         return text
 
@@ -264,7 +264,7 @@ class AttemptSteps:
             attempt=attempt.number,
             value=text,
             calls=attempt.calls,
-            created_at=attempt.time.wall(),
+            created_at=attempt.tools.clock.wall(),
         )
 
 

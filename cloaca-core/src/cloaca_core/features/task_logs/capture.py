@@ -18,30 +18,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from contextvars import ContextVar
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from cloaca_core.engine.execute.current_work import CURRENT_LOG
 from cloaca_core.features.task_logs.lines import names_of
-
-
-class Sink(Protocol):
-    """Takes the records of one body, from the level ``least`` on. Any thread may call it."""
-
-    @property
-    def least(self) -> int:
-        """The number of a level."""
-
-    def take(self, record: logging.LogRecord) -> None:
-        """Keep a record. Must neither raise nor log."""
-
-    def take_call(self, names: str, message: object, args: tuple[object, ...]) -> None:
-        """Keep what a logger was called with, and no record was made of. Like ``take``. ``names``
-        are those of the level and the logger, see ``lines.names_of``.
-        """
-
-
-CURRENT: Final[ContextVar[Sink | None]] = ContextVar("cloaca_task_log", default=None)
-"""The sink of the body that runs in this thread or coroutine."""
 
 _Method: TypeAlias = Callable[..., Any]
 WRAPPED: Final = ("isEnabledFor", "callHandlers", "log", "info", "debug")
@@ -76,7 +56,7 @@ class _Wrappers:
         def enabled(logger: Any, level: int) -> bool:
             if is_enabled_for(logger, level):
                 return True
-            sink = CURRENT.get()
+            sink = CURRENT_LOG.get()
             if sink is None or level < sink.least or not self.is_active:
                 return False
             return bool(_kept(logger, level, is_enabled_for))
@@ -88,7 +68,7 @@ class _Wrappers:
             return log
 
         def logged(logger: Any, level: Any, msg: object, *args: object, **options: Any) -> None:
-            sink = CURRENT.get()
+            sink = CURRENT_LOG.get()
             if type(level) is not int:
                 log(logger, level, msg, *args, **_one_deeper(options))  # it may refuse that
             elif (
@@ -109,7 +89,7 @@ class _Wrappers:
             return method
 
         def called(logger: Any, msg: object, *args: object, **options: Any) -> None:
-            sink = CURRENT.get()
+            sink = CURRENT_LOG.get()
             if sink is None:
                 # The driver of SQLite logs each step: the logger's own answer needs no call.
                 kind: object = type(logger)
@@ -145,7 +125,7 @@ class _Wrappers:
 
     def _around_call_handlers(self, call_handlers: _Method, is_enabled_for: _Method) -> _Method:
         def called(logger: logging.Logger, record: logging.LogRecord) -> None:
-            sink, level = CURRENT.get(), record.levelno
+            sink, level = CURRENT_LOG.get(), record.levelno
             if sink is not None and level >= sink.least and self.is_active:
                 if is_enabled_for(logger, level):
                     if not _is_ours(logger.name):

@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.features.task_logs.lines import joined
@@ -30,7 +31,7 @@ from cloaca_core.values.this_process import THIS_PROCESS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.store.batch import Rows
     from cloaca_core.values.payloads.redaction import LineRedact
     from cloaca_core.values.times.clock import Clock
@@ -64,7 +65,7 @@ class AttemptLines(NamedTuple):
 
 
 class LogBook:
-    """Makes the logs of attempts. Belongs to the engine's loop, but for ``open`` and what the logs
+    """Makes the logs of attempts by ``open``. Belongs to the engine's loop, but for what the logs
     call. ``due`` is called when lines have waited for long enough. ``redact`` hides secrets.
     """
 
@@ -72,7 +73,8 @@ class LogBook:
         self.least: int = least_number(level)
         self.redact: LineRedact = redact
         self.due: Callable[[], None] = _nothing
-        self._wall = clock.wall
+        self.wall: Callable[[], int] = clock.wall
+        self.open: Callable[[ActiveRun, str, int], AttemptLog] = partial(AttemptLog, self)
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.Context()
         self._forks = THIS_PROCESS.forks
@@ -87,10 +89,6 @@ class LogBook:
         return is_off(self.least)
 
     # -- any thread --------------------------------------------------------------------------
-
-    def open(self, attempt: Attempt) -> TaskLog:
-        """Make the log of an attempt."""
-        return AttemptLog(self, attempt, self._wall)
 
     def list(self, log: AttemptLog) -> None:
         """A log has its first line since it was taken. The loop is woken if it does not know yet
@@ -133,7 +131,7 @@ class LogBook:
             try:
                 rows = _rows_of(attempt_log)
             except Exception:  # of its own: the lines of others are kept
-                run_id = attempt_log.attempt.run_id
+                run_id = attempt_log.run.id
                 log.exception("lines that run %s has logged are not kept", run_id)
             else:
                 found += [] if rows is None else [rows]
@@ -154,16 +152,18 @@ def _nothing() -> None:
 
 
 class AttemptLog(TaskLog):
-    """The log of an attempt. ``tail`` has the chunks that were made of its last part, each with its
-    position, lines and length; the book's own note.
+    """The log of an attempt of a run. ``tail`` has the chunks that were made of its last part, each
+    with its position, lines and length; the book's own note.
     """
 
-    __slots__ = ("_book", "attempt", "tail")
+    __slots__ = ("_book", "attempt", "run", "tail", "task_id")
 
-    def __init__(self, book: LogBook, attempt: Attempt, wall: Callable[[], int]) -> None:
-        super().__init__(book.least, wall, book.redact)
+    def __init__(self, book: LogBook, run: ActiveRun, task_id: str, attempt: int) -> None:
+        super().__init__(book.least, book.wall, book.redact)
         self._book = book
-        self.attempt: Attempt = attempt
+        self.run: ActiveRun = run
+        self.task_id: str = task_id
+        self.attempt: int = attempt
         self.tail: list[tuple[int, int, int]] = []
 
     def waits(self) -> None:
@@ -175,19 +175,19 @@ class AttemptLog(TaskLog):
 
 def _rows_of(log: AttemptLog) -> AttemptLines | None:
     number, first, last, told = log.waiting()
-    attempt = log.attempt
-    chunks = _chunks(attempt, number, first) if first else []
+    run = log.run
+    chunks = _chunks(log, number, first) if first else []
     old: list[OldChunk] = []
     if last:
-        newer = [chunk for part in _unbroken(last) for chunk in _chunks(attempt, *part)]
+        newer = [chunk for part in _unbroken(last) for chunk in _chunks(log, *part)]
         log.tail += [(chunk.position, chunk.size, len(chunk.lines)) for chunk in newer]
         gone = _outgrown(log.tail)
-        old = [OldChunk(attempt.run_id, position) for position in gone]
+        old = [OldChunk(run.id, position) for position in gone]
         chunks += [chunk for chunk in newer if chunk.position not in gone]
-    progress = None if told is None else _progress_row(attempt, told)
+    progress = None if told is None else _progress_row(log, told)
     if not (chunks or old or progress):
         return None
-    return AttemptLines(attempt.owner.id, attempt.owner.epoch, chunks, old, progress)
+    return AttemptLines(run.id, run.epoch, chunks, old, progress)
 
 
 def _unbroken(lines: Sequence[Numbered]) -> Iterator[tuple[int, list[str]]]:
@@ -199,17 +199,17 @@ def _unbroken(lines: Sequence[Numbered]) -> Iterator[tuple[int, list[str]]]:
             begin = end
 
 
-def _chunks(attempt: Attempt, number: int, lines: Sequence[str]) -> list[LogChunk]:
+def _chunks(log: AttemptLog, number: int, lines: Sequence[str]) -> list[LogChunk]:
     """Chunks of about ``CHUNK_BYTES`` at most: nearly always one."""
     text, size = joined(lines), len(lines)
     if size > 1 and len(text) > CHUNK_BYTES:
         middle = size // 2
         later = number + middle
-        return _chunks(attempt, number, lines[:middle]) + _chunks(attempt, later, lines[middle:])
-    run = attempt.owner
+        return _chunks(log, number, lines[:middle]) + _chunks(log, later, lines[middle:])
+    run = log.run
     run.lines += size
     position = run.epoch * POSITIONS + run.lines
-    return [LogChunk(run.id, position, attempt.task_id, attempt.number, number, size, text)]
+    return [LogChunk(run.id, position, log.task_id, log.attempt, number, size, text)]
 
 
 def _outgrown(tail: list[tuple[int, int, int]]) -> list[int]:
@@ -224,11 +224,11 @@ def _outgrown(tail: list[tuple[int, int, int]]) -> list[int]:
     return gone
 
 
-def _progress_row(attempt: Attempt, told: Told) -> ProgressRow:
+def _progress_row(log: AttemptLog, told: Told) -> ProgressRow:
     return ProgressRow(
-        attempt.run_id,
-        attempt.task_id,
-        attempt.number,
+        log.run.id,
+        log.task_id,
+        log.attempt,
         told.done,
         told.total,
         told.detail,

@@ -5,6 +5,7 @@ Not None: as an argument None means the default.
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from typing import Final
 
@@ -25,3 +26,8 @@ class NoLimit(Enum):
 
 NO_LIMIT: Final = NoLimit.NO_LIMIT
 """The value for tasks and runs without a time limit."""
+
+
+def in_seconds(limit: float | NoLimit) -> float:
+    """A time limit as a number of seconds: ``math.inf`` for none."""
+    return math.inf if isinstance(limit, NoLimit) else limit

@@ -19,10 +19,8 @@ from cloaca_core.engine.execute.outcome import CutOff, Outcome, Raised, Succeede
 from cloaca_core.engine.execute.returned import change_of
 from cloaca_core.engine.execute.work import Stage, Work
 from cloaca_core.errors import BodySuspended, ContextTypeError
-from cloaca_core.features.task_logs.task_log import TaskLog
 from cloaca_core.run.merge import Change
 from cloaca_core.values.payloads.json_values import JsonValue
-from cloaca_core.values.payloads.redaction import Redaction
 
 GIVEN: dict[str, JsonValue] = {"n": 1, "list": [1, 2], "none": None}
 
@@ -338,43 +336,3 @@ class TestSurroundings:
 
     def test_a_new_attempt_has_not_been_sent(self) -> None:
         assert attempt_with(lambda context: None).stage is Stage.HELD
-
-
-class Logs:
-    """Makes logs; before it returns one, another thread of the body asks for it, too."""
-
-    least = 20
-
-    def __init__(self) -> None:
-        self.redact = Redaction()
-        self.made: list[TaskLog] = []
-        self.meanwhile: Callable[[], object] = list
-
-    def open(self, _: Attempt) -> TaskLog:
-        meanwhile, self.meanwhile = self.meanwhile, list
-        meanwhile()
-        self.made.append(TaskLog(self.least, lambda: 1, self.redact))
-        return self.made[-1]
-
-
-class TestLogs:
-    def test_threads_that_are_the_first_ones_at_once_share_a_log(self) -> None:
-        logs, attempt = Logs(), attempt_of(active_run(graph_of(t={})))
-        attempt._logs = logs
-        others: list[TaskLog] = []
-        logs.meanwhile = lambda: others.append(attempt.task_log)
-
-        mine = attempt.task_log
-
-        assert len(logs.made) == 2
-        assert [mine, attempt.task_log] == others * 2
-
-    def test_one_that_comes_after_the_end_is_closed(self) -> None:
-        logs, attempt = Logs(), attempt_of(active_run(graph_of(t={})))
-        attempt._logs = logs
-        logs.meanwhile = attempt.close_log
-
-        assert attempt.task_log.closed
-        attempt.close_log()
-        assert attempt.task_log.closed
-        assert all(each.closed for each in logs.made)

@@ -33,7 +33,7 @@ class Scene:
         self.went_on = asyncio.Event()
 
     def attempt(self, timeout: float = LONG) -> Attempt:
-        return attempt_of(active_run(graph_of(t={})), timeout=timeout, clock=LoopClock())
+        return attempt_of(active_run(graph_of(t={})), limit=timeout, clock=LoopClock())
 
     def follow(self, attempt: Attempt, call: Callable[[], None] = lambda: None) -> FollowUp:
         work = Callback(attempt, "on_success", call, ())

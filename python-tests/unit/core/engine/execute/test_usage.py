@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from model.quiet import threads_end
-from model.runs import active_run, graph_of, no_steps
+from model.runs import active_run, attempt_of, graph_of
 
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.executor import Executor
@@ -18,7 +18,6 @@ from cloaca_core.engine.execute.usage import Usage
 from cloaca_core.features.executors.lazy_pools import LazyPools
 from cloaca_core.features.executors.remote.answer import Answer
 from cloaca_core.features.executors.supply import Supply
-from cloaca_core.values.times.clock import SYSTEM_CLOCK
 
 
 class Unanswered(Futures):
@@ -50,10 +49,7 @@ class Scene:
         pool = self.executor.pool(executor)
         assert pool is not None
         ended = asyncio.Event()
-        attempt = pool.attempt(
-            run, 0, 1, {}, timeout=3600, max_bytes=1 << 20, clock=SYSTEM_CLOCK, steps=no_steps,
-            finished=lambda _: ended.set(),
-        )  # fmt: skip
+        attempt = attempt_of(run, make=pool.attempt, finished=lambda _: ended.set())
         self.executor.submit(attempt)
         return attempt, ended
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import pytest
 
+from cloaca_core.engine.execute.current_work import CURRENT_LOG
 from cloaca_core.features.task_logs import capture
 from cloaca_core.logs import SafeLogger
 
@@ -57,7 +58,7 @@ class Shown(logging.Handler):
 def in_body(sink: Notes, body: Callable[[], object]) -> None:
     """Call a body whose records the sink takes."""
     context = contextvars.copy_context()
-    context.run(capture.CURRENT.set, sink)
+    context.run(CURRENT_LOG.set, sink)
     context.run(body)
 
 
@@ -159,7 +160,7 @@ class TestTaken:
         notes = [Notes(), Notes()]
 
         async def body(number: int) -> None:
-            capture.CURRENT.set(notes[number])
+            CURRENT_LOG.set(notes[number])
             for _ in range(2):
                 logger.info("%d", number)
                 await asyncio.sleep(0)

@@ -16,7 +16,6 @@ from cloaca_core.values.this_process import THIS_PROCESS
 from cloaca_core.values.times.clock import SYSTEM_CLOCK
 
 if TYPE_CHECKING:
-    from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.run.active_run import ActiveRun
 
 
@@ -30,7 +29,7 @@ class Body:
         self.owner = owner
         self.run_id, self.epoch = owner.id, owner.epoch
         self.task_id, self.number = task_id, 2
-        self.log = book.open(cast("Attempt", self))
+        self.log = book.open(owner, task_id, 2)
 
     def put(self, message: str = "a", times: int = 1) -> None:
         for _ in range(times):

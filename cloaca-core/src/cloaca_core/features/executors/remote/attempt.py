@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from enum import Enum
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.current_work import CURRENT_WORK
@@ -17,6 +17,7 @@ from cloaca_core.engine.execute.usage import Usage
 from cloaca_core.features.executors.kinds import OnStart
 from cloaca_core.features.executors.remote.cancel_files import CancelFiles, name_of
 from cloaca_core.features.executors.remote.line_socket import LineSocket, SentLines
+from cloaca_core.features.task_logs.task_log import TaskLog
 from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
@@ -24,10 +25,14 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
+    from cloaca_core.engine.execute.attempt import AttemptTools
     from cloaca_core.engine.execute.outcome import Outcome
     from cloaca_core.engine.execute.work import Work
     from cloaca_core.features.executors.remote.answer import Answer
     from cloaca_core.features.executors.remote.carrier import Carrier
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.restore import Resume
+    from cloaca_core.values.payloads.json_values import JsonValue
 
 log = SafeLogger("cloaca.engine")
 
@@ -65,8 +70,16 @@ class RemoteAttempt(Attempt):
         "ward",
     )
 
-    def __init__(self, carrier: Carrier, /, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(
+        self,
+        carrier: Carrier,
+        owner: ActiveRun,
+        index: int,
+        given: dict[str, JsonValue],
+        resume: Resume,
+        tools: AttemptTools,
+    ) -> None:
+        super().__init__(owner, index, given, resume, tools)
         self.is_async: bool = False  # here; its body may be, there
         self.place: str = carrier.place
         self.ward: str = carrier.ward
@@ -149,13 +162,16 @@ class RemoteAttempt(Attempt):
 
     def take_lines(self, sent: SentLines) -> None:
         """Take lines that the worker has sent: as they were logged, or with the answer again."""
+        log = self.task_log
+        if not isinstance(log, TaskLog):  # that of another feature
+            return
         with self._taking:
             for each in sent.lines:
                 if each[0] > self._newest_line:
                     self._newest_line = each[0]
-                    self.task_log.put_sent(each)
+                    log.put_sent(each)
             if sent.told is not None:
-                self.task_log.put_told(sent.told)
+                log.put_told(sent.told)
 
     def signal(self, signal: Signal) -> None:
         """Have the thread of its slot act on this, once the executor has it. Any thread may ask."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cloaca_core.engine.execute.attempt import check_size, outcome_of
 from cloaca_core.engine.execute.outcome import CutOff, Outcome, Raised, Succeeded, raised
@@ -37,11 +37,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloaca_core.definition.task import Task
-    from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.engine.execute.attempt import Attempt, AttemptTools
     from cloaca_core.features.executors.kinds import OnStart
     from cloaca_core.features.executors.remote.answer import Answer
     from cloaca_core.features.executors.remote.line_socket import LineSocket
     from cloaca_core.features.executors.supply import Supply
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.restore import Resume
+    from cloaca_core.values.payloads.json_values import JsonValue
 
 log = SafeLogger("cloaca.engine")
 
@@ -92,9 +95,16 @@ class Pool:
         self._is_away = False
         self._is_seen = supply.is_local
 
-    def attempt(self, *arguments: Any, **options: Any) -> RemoteAttempt:
-        """Make an attempt that runs here; the arguments are those of ``Attempt``."""
-        return RemoteAttempt(self, *arguments, **options)
+    def attempt(
+        self,
+        owner: ActiveRun,
+        index: int,
+        given: dict[str, JsonValue],
+        resume: Resume,
+        tools: AttemptTools,
+    ) -> RemoteAttempt:
+        """Make an attempt that runs here."""
+        return RemoteAttempt(self, owner, index, given, resume, tools)
 
     def runs_next(self) -> bool:
         """Whether a body that is handed over now runs at once; its thread is counted already."""
@@ -249,7 +259,7 @@ def _call_of(
         number=attempt.number,
         epoch=attempt.epoch,
         cancel_file=str(file),
-        log_level=attempt.least,
+        log_level=attempt.task_log.least,
         tells_start=tells_start,
     )
 

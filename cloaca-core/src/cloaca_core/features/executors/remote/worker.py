@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.definition.handles.task_handle import TaskHandle
+from cloaca_core.engine.execute.current_work import CURRENT_LOG
 from cloaca_core.engine.execute.forked import OneProcess
 from cloaca_core.engine.execute.returned import change_of
 from cloaca_core.errors import BodyCancelled, ExecutorError, RunnerUsageError
@@ -81,7 +82,7 @@ def _with_lines(sent: _Sent) -> Answer:
 @contextmanager
 def _captured(log: TaskLog) -> Iterator[None]:
     """A block whose records of ``logging`` are lines of this log."""
-    capture.CURRENT.set(log)
+    CURRENT_LOG.set(log)
     capture.begin()
     try:
         yield

@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -27,7 +28,7 @@ from cloaca_core.features.executors.remote.answer import Answer
 from cloaca_core.features.executors.remote.attempt import RemoteAttempt, RemoteThreads, Signal
 from cloaca_core.features.executors.remote.cancel_files import CancelFiles, name_of
 from cloaca_core.features.executors.remote.line_socket import LineSocket, Sender, SentLines
-from cloaca_core.features.task_logs.task_log import Told
+from cloaca_core.features.task_logs.task_log import Numbered, TaskLog, Told
 from cloaca_core.run.merge import UNCHANGED
 
 DONE = Succeeded(UNCHANGED, "{}")
@@ -139,12 +140,13 @@ class Scene:
         self.reported: asyncio.Queue[Work] = asyncio.Queue()
 
     def attempt(self, **fields: Any) -> RemoteAttempt:
-        def make(*arguments: Any, **options: Any) -> RemoteAttempt:
-            return RemoteAttempt(self.carrier, *arguments, **options)
-
         run = active_run(graph_of(t={"body": _later}))
         made = attempt_of(
-            run, make=make, clock=self.clock, finished=self.reported.put_nowait, **fields
+            run,
+            make=partial(RemoteAttempt, self.carrier),
+            clock=self.clock,
+            finished=self.reported.put_nowait,
+            **fields,
         )
         assert isinstance(made, RemoteAttempt)
         made.stage = Stage.QUEUED
@@ -244,6 +246,12 @@ class SlowSocket(LineSocket):
         super().close()
 
 
+def waiting(attempt: Attempt) -> tuple[int, list[str], list[Numbered], Told | None]:
+    """The lines of an attempt that were not taken yet."""
+    assert isinstance(attempt.task_log, TaskLog)
+    return attempt.task_log.waiting()
+
+
 class TestLines:
     TEXTS = tuple([f'[5,"INFO","app","{message}"]' for message in "abc"])
     LINES = tuple(enumerate(TEXTS, 1))
@@ -253,7 +261,7 @@ class TestLines:
         scene.carrier.answer(SentLines(self.LINES, Told(1, 2, "x", 9)))
         await scene.reported.get()
 
-        assert attempt.task_log.waiting() == (1, list(self.TEXTS), [], Told(1, 2, "x", 9))
+        assert waiting(attempt) == (1, list(self.TEXTS), [], Told(1, 2, "x", 9))
 
     async def test_those_that_came_before_are_kept_once(self, scene: Scene, tmp_path: Path) -> None:
         lines = scene.carrier.lines = LineSocket(tmp_path / "lines")
@@ -261,12 +269,12 @@ class TestLines:
         with Sender(lines.path) as sender:
             sender.send(name_of(attempt), SentLines(self.LINES[:2]))
         lines.sync(name_of(attempt))
-        assert attempt.task_log.waiting()[1] == list(self.TEXTS[:2])
+        assert waiting(attempt)[1] == list(self.TEXTS[:2])
 
         scene.carrier.answer(SentLines(self.LINES))
         await scene.reported.get()
 
-        assert attempt.task_log.waiting()[:2] == (3, list(self.TEXTS[2:]))
+        assert waiting(attempt)[:2] == (3, list(self.TEXTS[2:]))
         lines.close()
 
     async def test_of_a_lost_worker_those_that_it_has_sent_are_waited_for(
@@ -280,7 +288,7 @@ class TestLines:
         scene.carrier.futures[-1].set_exception(OSError("the worker is gone"))
         await scene.reported.get()
 
-        assert attempt.task_log.waiting()[1] == list(self.TEXTS)
+        assert waiting(attempt)[1] == list(self.TEXTS)
         lines.close()
 
 
@@ -338,7 +346,7 @@ class TestTime:
         self, scene: Scene, has_room: bool, timeout: float, expected: float
     ) -> None:
         scene.carrier.has_room = has_room
-        await scene.sent(timeout=timeout)
+        await scene.sent(limit=timeout)
         scene.carrier.answer()
         await scene.reported.get()
 
