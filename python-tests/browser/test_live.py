@@ -142,7 +142,7 @@ def test_a_browser_that_comes_for_the_first_time_gets_its_own_time_zone(
 def test_a_page_that_is_one_too_many_says_so_and_is_live_once_another_closes(
     chromium: Browser, program: cloaca.DefaultRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloaca_tools.ui.desk.places.STREAMS", 1)
+    monkeypatch.setattr("cloaca_tools.ui.site.places.STREAMS", 1)
     with served(program) as page:
         visit = Visit(chromium, page.address)
         first = visit.open_live("/runs")

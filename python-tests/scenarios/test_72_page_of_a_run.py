@@ -371,7 +371,7 @@ def test_a_visitor_has_so_many_exports_at_a_time(
 ) -> None:
     from starlette.testclient import TestClient
 
-    monkeypatch.setattr("cloaca_tools.ui.desk.places.EXPORTS_EACH", 0)
+    monkeypatch.setattr("cloaca_tools.ui.site.places.EXPORTS_EACH", 0)
     web = TestClient(cloaca.ui(runner, auth=cloaca.ui_without_auth, hosts=("testserver",)))
 
     for file in ("export", "case"):

@@ -19,8 +19,8 @@ import cloaca
 from cloaca.testing import harness
 from cloaca_testing.conformance.rows import runner as row_of_a_runner
 from cloaca_tools.transfer.opened import Place
-from cloaca_tools.ui.desk import health
 from cloaca_tools.ui.pages import runs as runs_page
+from cloaca_tools.ui.site import health
 from cloaca_tools.views.workflows.activity import FEW
 
 WAIT = 60

@@ -15,7 +15,7 @@ from scenarios.crawling import all_pages
 
 import cloaca
 from cloaca.executors import ProcessExecutor
-from cloaca_tools.mcp.desk import Desk
+from cloaca_tools.mcp.database import Database
 from cloaca_tools.mcp.looking import LOOKING
 from cloaca_tools.mcp.tool import Answered, called
 
@@ -242,7 +242,7 @@ class TestPayloads:
             given = {"basic_auth": CANARY, "broker": url}
             runner.submit("pay", given, tags={"api_token": CANARY, "broker": url}).wait(60)
             pages = all_pages(runner)
-            desk = Desk(runner, database_url)
+            desk = Database(runner, database_url)
             (run,) = runner.list_runs()
             told = [
                 called(tool, desk, {"run": run.id, **more})

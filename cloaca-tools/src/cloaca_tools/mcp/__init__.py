@@ -3,7 +3,7 @@
     bounds     an answer → one that is not too long, with notes of what was cut
     schemas    arguments as JSON schemas
     tool       ``Tool``, how it is called and what it answers
-    desk       what tools work with: a client that is open
+    database   what tools work with: a client that is open
     looking    the tools that only look
     steering   the tools that steer runs
     server     both over stdin and stdout; the one module that needs the package ``mcp``

@@ -8,7 +8,7 @@ from typing import Final
 
 from cloaca_core.errors import ConfigError
 from cloaca_tools.mcp.bounds import Form, page
-from cloaca_tools.mcp.desk import Desk
+from cloaca_tools.mcp.database import Database
 from cloaca_tools.mcp.schemas import flag, text, whole
 from cloaca_tools.mcp.tool import Tool
 from cloaca_tools.views import json_form
@@ -28,41 +28,50 @@ _FILTER: Final = text(
 )
 
 
-def list_workflows(desk: Desk, limit: int = 50, after: str = "") -> Form:
+def list_workflows(database: Database, limit: int = 50, after: str = "") -> Form:
     """The workflows by name."""
-    lines = [each for each in desk.observer.workflows().wait() if each.workflow > after]
+    lines = [each for each in database.observer.workflows().wait() if each.workflow > after]
     shown = [each.to_dict() for each in islice(lines, limit)]
     following = shown[-1]["workflow"] if len(lines) > limit else None
     return page("workflows", shown, lambda row: row["workflow"], following)
 
 
-def list_runs(desk: Desk, filter: str = "", limit: int = 20, before: str | None = None) -> Form:  # noqa: A002 - the name of the argument
+def list_runs(
+    database: Database,
+    filter: str = "",  # noqa: A002 - the name of the argument
+    limit: int = 20,
+    before: str | None = None,
+) -> Form:
     """The runs that match, newest first."""
     terms = [filter] if filter.strip() else []
-    found = desk.observer.runs(*terms, limit=limit, before=before).wait()
+    found = database.observer.runs(*terms, limit=limit, before=before).wait()
     return page("runs", [run.to_dict() for run in found.runs], lambda row: row["id"], found.next)
 
 
 def get_run(
-    desk: Desk, run: str, depth: int = 1, task: str | None = None, attempt: int | None = None
+    database: Database,
+    run: str,
+    depth: int = 1,
+    task: str | None = None,
+    attempt: int | None = None,
 ) -> Form:
     """A run with its tasks; of one task, if it is named, also its input and result."""
-    observer, run_id = desk.observer, desk.run_id(run)
+    observer, run_id = database.observer, database.run_id(run)
     form: Form = {"run": observer.show(run_id, depth=depth).wait().to_dict()}
     if task is not None:
-        change, redact = observer.changes(run_id, task, attempt=attempt).wait(), desk.redact
+        change, redact = observer.changes(run_id, task, attempt=attempt).wait(), database.redact
         changes = tuple([masked_change(each, redact) for each in change.changes])
         form["change"] = replace(change, changes=changes).to_dict()
     return form
 
 
-def explain_run(desk: Desk, run: str) -> Form:
+def explain_run(database: Database, run: str) -> Form:
     """Why a run and its tasks are as they are."""
-    return {"explanation": json_form(desk.observer.explain(run).wait())}
+    return {"explanation": json_form(database.observer.explain(run).wait())}
 
 
 def get_logs(
-    desk: Desk,
+    database: Database,
     run: str,
     task: str | None = None,
     attempt: int | None = None,
@@ -70,30 +79,30 @@ def get_logs(
     limit: int = 100,
 ) -> Form:
     """The lines that bodies of a run have logged, in the order in which they were written."""
-    handle = desk.client.get_run(desk.run_id(run))
+    handle = database.client.get_run(database.run_id(run))
     found = handle.logs(task, attempt, after, limit=limit + 1)
     shown = [json_form(line) for line in found[:limit]]
     following = shown[-1]["position"] if len(found) > limit else None
     return page("lines", shown, lambda row: row["position"], following)
 
 
-def get_graph(desk: Desk, run: str | None = None, workflow: str | None = None) -> Form:
+def get_graph(database: Database, run: str | None = None, workflow: str | None = None) -> Form:
     """The graph of a run or of a workflow."""
     match run, workflow:
         case str(), None:
-            found = desk.observer.graph(run).wait()
+            found = database.observer.graph(run).wait()
         case None, str():
-            found = desk.observer.workflow_graph(workflow).wait()
+            found = database.observer.workflow_graph(workflow).wait()
         case _:
             raise ConfigError("give either run or workflow")
     return {"graph": found.to_dict(), "mermaid": found.mermaid()}
 
 
-def doctor(desk: Desk, deep: bool = False) -> Form:
+def doctor(database: Database, deep: bool = False) -> Form:
     """The findings about the database, its runners and what is installed."""
     from cloaca_tools.doctor.diagnosis import diagnose
 
-    return {"diagnosis": diagnose(desk.url, schema=desk.schema, deep=deep).to_dict()}
+    return {"diagnosis": diagnose(database.url, schema=database.schema, deep=deep).to_dict()}
 
 
 LOOKING: Final = (

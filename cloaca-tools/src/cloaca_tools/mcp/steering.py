@@ -11,7 +11,7 @@ from cloaca_core.features.steering.results import Steered
 from cloaca_core.features.waits.operations import Approve, Send
 from cloaca_core.operations.runs import Status
 from cloaca_tools.mcp.bounds import Form
-from cloaca_tools.mcp.desk import Desk
+from cloaca_tools.mcp.database import Database
 from cloaca_tools.mcp.looking import RUN, WORKFLOW
 from cloaca_tools.mcp.schemas import (
     anything,
@@ -35,7 +35,7 @@ _REPLACES: Final = Effect(looks=False, destroys=True, repeats=False)
 
 
 def submit(
-    desk: Desk,
+    database: Database,
     workflow: str,
     context: Mapping[str, Any] | None = None,
     key: str | None = None,
@@ -45,7 +45,7 @@ def submit(
     time_limit: float | None = None,
 ) -> Form:
     """Submit a run, for a runner to execute."""
-    made = desk.client.submit(
+    made = database.client.submit(
         workflow,
         context,
         idempotency_key=key,
@@ -58,41 +58,45 @@ def submit(
     return {"run": submitted_form(made)}
 
 
-def cancel(desk: Desk, run: str, reason: str | None = None, grace: float | None = None) -> Form:
+def cancel(
+    database: Database, run: str, reason: str | None = None, grace: float | None = None
+) -> Form:
     """End a run as Cancelled."""
-    run_id = desk.run_id(run)
-    return _steered(run_id, desk.do(Cancel(run_id, reason, grace, by=BY)))
+    run_id = database.run_id(run)
+    return _steered(run_id, database.do(Cancel(run_id, reason, grace, by=BY)))
 
 
-def pause(desk: Desk, run: str, until: str | None = None, reason: str | None = None) -> Form:
+def pause(
+    database: Database, run: str, until: str | None = None, reason: str | None = None
+) -> Form:
     """Start no more tasks of a run."""
-    run_id = desk.run_id(run)
-    return _steered(run_id, desk.do(Pause(run_id, reason, until, by=BY)))
+    run_id = database.run_id(run)
+    return _steered(run_id, database.do(Pause(run_id, reason, until, by=BY)))
 
 
-def resume(desk: Desk, run: str, reason: str | None = None) -> Form:
+def resume(database: Database, run: str, reason: str | None = None) -> Form:
     """Let a paused run go on."""
-    run_id = desk.run_id(run)
-    return _steered(run_id, desk.do(Resume(run_id, reason=reason, by=BY)))
+    run_id = database.run_id(run)
+    return _steered(run_id, database.do(Resume(run_id, reason=reason, by=BY)))
 
 
 def retry(
-    desk: Desk,
+    database: Database,
     run: str,
     tasks: Sequence[str] = (),
     plan: bool = False,
     reason: str | None = None,
 ) -> Form:
     """Begin a run again, or show what that would keep and run."""
-    run_id = desk.run_id(run)
+    run_id = database.run_id(run)
     if plan:
-        return {"plan": json_form(desk.do(PlanRetry(run_id, tasks or None)))}
-    begun = desk.do(Retry(run_id, tasks or None, reason=reason, by=BY))
-    return _steered(begun, Steered(desk.do(Status(begun)), changed=True))
+        return {"plan": json_form(database.do(PlanRetry(run_id, tasks or None)))}
+    begun = database.do(Retry(run_id, tasks or None, reason=reason, by=BY))
+    return _steered(begun, Steered(database.do(Status(begun)), changed=True))
 
 
 def fork(
-    desk: Desk,
+    database: Database,
     run: str,
     task: str,
     context: Mapping[str, Any] | None = None,
@@ -102,23 +106,25 @@ def fork(
     reason: str | None = None,
 ) -> Form:
     """Make a run of another one, from a task on, or show what that would keep and run."""
-    run_id = desk.run_id(run)
+    run_id = database.run_id(run)
     if plan:
-        return {"plan": json_form(desk.do(PlanFork(run_id, task)))}
-    made = desk.client.fork(
+        return {"plan": json_form(database.do(PlanFork(run_id, task)))}
+    made = database.client.fork(
         run_id, task, context=context, idempotency_key=key, tags=tags, reason=reason, by=BY
     )
     return {"run": forked_form(made, run_id)}
 
 
-def send(desk: Desk, run: str, event: str, payload: Any = None, key: str | None = None) -> Form:
+def send(
+    database: Database, run: str, event: str, payload: Any = None, key: str | None = None
+) -> Form:
     """Send an event to a run."""
-    run_id = desk.run_id(run)
-    return _steered(run_id, desk.do(Send(run_id, event, payload, key, BY)))
+    run_id = database.run_id(run)
+    return _steered(run_id, database.do(Send(run_id, event, payload, key, BY)))
 
 
 def approve(
-    desk: Desk,
+    database: Database,
     run: str,
     task: str,
     choice: str = "approve",
@@ -126,8 +132,8 @@ def approve(
     note: str | None = None,
 ) -> Form:
     """Decide an approval of a run."""
-    run_id = desk.run_id(run)
-    done = desk.do(Approve(run_id, task, choice, data, note, BY))
+    run_id = database.run_id(run)
+    done = database.do(Approve(run_id, task, choice, data, note, BY))
     return _steered(run_id, done)
 
 

@@ -14,7 +14,7 @@ from cloaca_core.values.payloads.json_schema import Schema, mismatch
 from cloaca_core.values.payloads.json_values import JsonValue
 from cloaca_tools.masking import masked
 from cloaca_tools.mcp.bounds import Form, bounded
-from cloaca_tools.mcp.desk import Desk
+from cloaca_tools.mcp.database import Database
 
 FORMS: Final = 1
 """The version of the forms, which are those of the command line."""
@@ -38,8 +38,8 @@ LOOKS: Final = Effect(looks=True)
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """``call`` takes a desk and the arguments by their names; those without a default are required.
-    ``arguments`` are their schemas.
+    """``call`` takes the database, then the arguments by their names; those without a default are
+    required. ``arguments`` are their schemas.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Refused:
 Outcome: TypeAlias = Answered | Refused
 
 
-def called(tool: Tool, desk: Desk, arguments: Mapping[str, JsonValue]) -> Outcome:
+def called(tool: Tool, database: Database, arguments: Mapping[str, JsonValue]) -> Outcome:
     """Call a tool. Wrong arguments and errors of cloaca are refusals with their text, any other
     error is logged and one without it. Blocks.
     """
@@ -91,7 +91,7 @@ def called(tool: Tool, desk: Desk, arguments: Mapping[str, JsonValue]) -> Outcom
     if (wrong := mismatch(tool.input_schema(), given, "arguments")) is not None:
         return Refused(wrong)
     try:
-        form = masked({"schema": FORMS, **tool.call(desk, **given)}, desk.redact)
+        form = masked({"schema": FORMS, **tool.call(database, **given)}, database.redact)
         return Answered(bounded(form))
     except CloacaError as error:
         return Refused(str(error))

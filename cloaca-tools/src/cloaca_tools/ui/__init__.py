@@ -6,7 +6,7 @@
     guard/        lets requests through or refuses them
     routes        addresses; paths: addresses as links
     asking        a request with all that a page needs; refusals: why it is not answered
-    desk/         the calls by which the page looks and acts; what it keeps between requests
+    site/         the calls by which the page looks and acts; what it keeps between requests
     pages/        what is shown        acts/      what is changed
     forms/        what visitors wrote  payloads/  what programs wrote
     runs/         acts that a state allows, plans, failures of a workflow

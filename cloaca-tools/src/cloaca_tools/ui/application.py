@@ -14,8 +14,6 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Mount, Route
 
 from cloaca_core.errors import CloacaError
-from cloaca_tools.ui.asking import Ask, Handler, ask_of
-from cloaca_tools.ui.desk.desk import Desk, desk_of
 from cloaca_tools.ui.guard.bodies import Bodies
 from cloaca_tools.ui.guard.forms import SameOrigin
 from cloaca_tools.ui.guard.headers import SafeHeaders
@@ -24,7 +22,9 @@ from cloaca_tools.ui.guard.prefix import Prefix
 from cloaca_tools.ui.guard.visitors import Visitors
 from cloaca_tools.ui.refusals import RefusedError, late, refusal_of
 from cloaca_tools.ui.routes import ROUTES
+from cloaca_tools.ui.site.site import Site, site_of
 from cloaca_tools.ui.static_files import KeptFiles
+from cloaca_tools.ui.visit import Handler, Visit, visit_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -61,10 +61,10 @@ def application(
     entrance: Entrance | None = None,
 ) -> Application:
     """The page of a client; see ``cloaca.ui``. ``entrance`` is that of ``cloaca ui``."""
-    desk = desk_of(client, read_only=read_only)
+    site = site_of(client, read_only=read_only)
     guards = _guards(auth, checked_hosts(hosts), entrance, forwarded=forwarded_prefix)
     # The outermost: the answer to an error of `auth` gets the headers too.
-    return SafeHeaders(Starlette(routes=_routes(desk), middleware=guards))
+    return SafeHeaders(Starlette(routes=_routes(site), middleware=guards))
 
 
 def _guards(
@@ -82,21 +82,21 @@ def _guards(
     ]
 
 
-def _routes(desk: Desk) -> list[BaseRoute]:
+def _routes(site: Site) -> list[BaseRoute]:
     pages: list[BaseRoute] = [
-        Route(path, partial(_answered, handler=handler, desk=desk), methods=[method])
+        Route(path, partial(_answered, handler=handler, site=site), methods=[method])
         for method, path, handler in (*ROUTES, ("GET", "/{path:path}", _nothing))
     ]
     return [Mount("/static", KeptFiles()), *pages]
 
 
-async def _answered(request: Request, handler: Handler, desk: Desk) -> Response:
+async def _answered(request: Request, handler: Handler, site: Site) -> Response:
     """The answer of a page, or the page that says why there is none."""
-    ask = await ask_of(request, desk)
+    visit = await visit_of(request, site)
     patience = READING if request.method == "GET" else ACTING
     try:
         async with asyncio.timeout(patience) as limit:
-            return await handler(ask)
+            return await handler(visit)
     except TimeoutError:
         if not limit.expired():
             raise
@@ -106,11 +106,11 @@ async def _answered(request: Request, handler: Handler, desk: Desk) -> Response:
     except RefusedError as error:
         refusal = error
     # A refusal goes away by itself only if the program or the database comes back: no change tells.
-    still, ask = refusal.status < 500, replace(ask, mark="")
-    return await ask.page("refusal.html", refusal.status, refusal=refusal, still=still)
+    still, visit = refusal.status < 500, replace(visit, mark="")
+    return await visit.page("refusal.html", refusal.status, refusal=refusal, still=still)
 
 
-async def _nothing(ask: Ask) -> Response:
+async def _nothing(visit: Visit) -> Response:
     """Still: a path such as ``//other.example`` is no address to ask for anew."""
     refusal = RefusedError(404, "There is no such page")
-    return await ask.page("refusal.html", refusal.status, refusal=refusal, still=True)
+    return await visit.page("refusal.html", refusal.status, refusal=refusal, still=True)

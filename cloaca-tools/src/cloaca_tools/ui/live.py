@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response, StreamingResponse
 
-from cloaca_tools.ui.asking import Address, Ask
-from cloaca_tools.ui.desk.signals import SIGNALS
 from cloaca_tools.ui.refusals import RefusedError
+from cloaca_tools.ui.site.signals import SIGNALS
+from cloaca_tools.ui.visit import Address, Visit
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from cloaca_tools.ui.desk.changes import Changes
+    from cloaca_tools.ui.site.changes import Changes
 
 LASTS: Final = 10.0
 """Seconds of a stream; then the page opens another one at once. So every page notices within them
@@ -29,21 +29,21 @@ signal waits no longer.
 _CHANGED: Final = "event: changed\ndata: \n"
 
 
-async def live(ask: Ask) -> Response:
+async def live(visit: Visit) -> Response:
     """The stream of events of one page; 429 while many others are open, and 503 while the server
     ends or the database does not answer, so that the page knows.
 
     ``since`` is the mark of the page; the header Last-Event-ID has the mark of the stream before.
     """
-    desk = ask.desk
-    if desk.changes.is_leaving:
+    site = visit.site
+    if site.changes.is_leaving:
         raise RefusedError(503, "The program is shutting down")
-    await desk.observer.waiting()
-    seen = ask.request.headers.get("last-event-id") or ask.query("since")
+    await site.observer.waiting()
+    seen = visit.request.headers.get("last-event-id") or visit.query("since")
     held = ExitStack()
-    held.enter_context(desk.streams.one(ask.visitor.name))
-    held.enter_context(SIGNALS.telling(desk.changes.leave))
-    return _Stream(_events(desk.changes, seen), held)
+    held.enter_context(site.streams.one(visit.visitor.name))
+    held.enter_context(SIGNALS.telling(site.changes.leave))
+    return _Stream(_events(site.changes, seen), held)
 
 
 class _Stream(StreamingResponse):

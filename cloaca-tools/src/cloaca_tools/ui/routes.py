@@ -14,7 +14,6 @@ from cloaca_tools.ui.acts import (
     trigger_acts,
     workflow_acts,
 )
-from cloaca_tools.ui.asking import Address
 from cloaca_tools.ui.pages import (
     actions,
     backfill,
@@ -33,6 +32,7 @@ from cloaca_tools.ui.pages import (
     workflow,
     workflows,
 )
+from cloaca_tools.ui.visit import Address
 
 ROUTES: Final[tuple[Address, ...]] = (
     *live.ROUTES,

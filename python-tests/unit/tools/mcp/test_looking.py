@@ -12,7 +12,7 @@ from tables import each_row
 
 import cloaca
 from cloaca_core.errors import CloacaError
-from cloaca_tools.mcp.desk import Desk
+from cloaca_tools.mcp.database import Database
 from cloaca_tools.mcp.looking import (
     LOOKING,
     doctor,
@@ -28,7 +28,7 @@ PATIENCE = 60
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """A database with the workflows ``order`` and ``parcel``, and three orders, of which the
     newest has failed.
     """
@@ -52,7 +52,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with cloaca.DefaultRunner(url, registry=registry) as runner:
         for amount in (1, 2, 3):
             runner.execute("order", {"amount": amount}, timeout=PATIENCE)
-        yield Desk(runner, url)
+        yield Database(runner, url)
 
 
 @each_row("tool", LOOKING)
@@ -64,36 +64,36 @@ def test_a_tool_describes_the_arguments_that_it_takes(tool: Any) -> None:
     assert tool.name == tool.call.__name__
 
 
-def test_workflows_are_listed_in_pages(desk: Desk) -> None:
-    first = list_workflows(desk, limit=1)
-    second = list_workflows(desk, limit=1, after=first["next"])
+def test_workflows_are_listed_in_pages(database: Database) -> None:
+    first = list_workflows(database, limit=1)
+    second = list_workflows(database, limit=1, after=first["next"])
 
     assert [each["workflow_name"] for each in first["workflows"]] == ["order"]
     assert first["workflows"][0]["counts"] == {"Completed": 2, "Failed": 1}
     assert [each["workflow_name"] for each in second["workflows"]] == ["parcel"]
     assert second["next"] is None
-    assert len(list_workflows(desk)["workflows"]) == 2
+    assert len(list_workflows(database)["workflows"]) == 2
 
 
-def test_runs_are_listed_in_pages(desk: Desk) -> None:
-    first = list_runs(desk, limit=2)
-    second = list_runs(desk, limit=2, before=first["next"])
+def test_runs_are_listed_in_pages(database: Database) -> None:
+    first = list_runs(database, limit=2)
+    second = list_runs(database, limit=2, before=first["next"])
 
     assert [run["status"] for run in first["runs"]] == ["Failed", "Completed"]
     assert len(second["runs"]) == 1
-    assert list_runs(desk, filter=" ", limit=2) == first
+    assert list_runs(database, filter=" ", limit=2) == first
 
 
-def test_runs_are_listed_by_the_filter_of_the_command_line(desk: Desk) -> None:
-    found = list_runs(desk, filter="status:completed -workflow:parcel since:1d")
+def test_runs_are_listed_by_the_filter_of_the_command_line(database: Database) -> None:
+    found = list_runs(database, filter="status:completed -workflow:parcel since:1d")
 
     assert [run["status"] for run in found["runs"]] == ["Completed", "Completed"]
     with pytest.raises(cloaca.FilterError, match="did you mean status"):
-        list_runs(desk, filter="statsu:failed")
+        list_runs(database, filter="statsu:failed")
 
 
-def test_a_run_is_shown_with_its_tasks(desk: Desk) -> None:
-    form = get_run(desk, "@")
+def test_a_run_is_shown_with_its_tasks(database: Database) -> None:
+    form = get_run(database, "@")
 
     assert form["run"]["status"] == "Failed"
     assert [(each["task_id"], each["status"]) for each in form["run"]["tasks"]] == [
@@ -104,36 +104,36 @@ def test_a_run_is_shown_with_its_tasks(desk: Desk) -> None:
     json.dumps(form)
 
 
-def test_a_run_is_shown_with_what_a_task_was_given_and_made(desk: Desk) -> None:
-    charged = get_run(desk, "@", task="charge", attempt=1)["change"]
-    sent = get_run(desk, "@", task="send")["change"]
+def test_a_run_is_shown_with_what_a_task_was_given_and_made(database: Database) -> None:
+    charged = get_run(database, "@", task="charge", attempt=1)["change"]
+    sent = get_run(database, "@", task="send")["change"]
 
     assert (charged["input"], charged["result"]) == ({"amount": 3}, {"paid": 3})
     assert "no stock" in sent["traceback"]
     with pytest.raises(cloaca.TaskNotFoundError):
-        get_run(desk, "@", task="other")
+        get_run(database, "@", task="other")
 
 
-def test_a_failed_run_is_explained(desk: Desk) -> None:
-    found = explain_run(desk, "@")["explanation"]
+def test_a_failed_run_is_explained(database: Database) -> None:
+    found = explain_run(database, "@")["explanation"]
 
     assert found["code"] == "task_failed"
     assert "ValueError: no stock" in found["why"]
     json.dumps(found)
 
 
-def test_lines_of_a_run_are_listed_in_pages(desk: Desk) -> None:
-    first = get_logs(desk, "@", limit=1)
-    second = get_logs(desk, "@", task="send", attempt=1, after=first["next"])
+def test_lines_of_a_run_are_listed_in_pages(database: Database) -> None:
+    first = get_logs(database, "@", limit=1)
+    second = get_logs(database, "@", task="send", attempt=1, after=first["next"])
 
     assert [each["message"] for each in first["lines"]] == ["packed"]
     assert [each["message"] for each in second["lines"]] == ["weighed"]
     assert (second["lines"][0]["fields"], second["next"]) == ({"kilos": 1}, None)
-    assert get_logs(desk, "@", task="charge") == {"lines": [], "next": None}
+    assert get_logs(database, "@", task="charge") == {"lines": [], "next": None}
 
 
-def test_graphs_of_a_run_and_of_a_workflow(desk: Desk) -> None:
-    run, workflow = get_graph(desk, run="@"), get_graph(desk, workflow="parcel")
+def test_graphs_of_a_run_and_of_a_workflow(database: Database) -> None:
+    run, workflow = get_graph(database, run="@"), get_graph(database, workflow="parcel")
 
     assert [node["status"] for node in run["graph"]["nodes"]] == ["Completed", "Failed"]
     assert workflow["graph"]["edges"] == [{"source": "charge", "target": "send"}]
@@ -141,13 +141,13 @@ def test_graphs_of_a_run_and_of_a_workflow(desk: Desk) -> None:
 
 
 @each_row("names", [{}, {"run": "@", "workflow": "order"}], ids=["none", "both"])
-def test_a_graph_is_of_one_thing(desk: Desk, names: dict[str, str]) -> None:
+def test_a_graph_is_of_one_thing(database: Database, names: dict[str, str]) -> None:
     with pytest.raises(CloacaError, match="give either run or workflow"):
-        get_graph(desk, **names)
+        get_graph(database, **names)
 
 
-def test_the_database_is_examined(desk: Desk) -> None:
-    found = doctor(desk)["diagnosis"]
+def test_the_database_is_examined(database: Database) -> None:
+    found = doctor(database)["diagnosis"]
 
     assert found["backend"] == "sqlite"
     assert isinstance(found["findings"], list)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 import cloaca
-from cloaca_tools.mcp.desk import Desk
+from cloaca_tools.mcp.database import Database
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -28,7 +28,7 @@ STEERING = ["submit", "cancel", "pause", "resume", "retry", "fork", "send", "app
 
 
 @pytest.fixture
-def desk(database_url: str) -> Iterator[Desk]:
+def database(database_url: str) -> Iterator[Database]:
     """A database with a run of ``quick`` that nobody executes."""
     registry = cloaca.Registry()
     with cloaca.WorkflowBuilder("quick", registry=registry):
@@ -39,10 +39,10 @@ def desk(database_url: str) -> Iterator[Desk]:
 
     with cloaca.Client(database_url, registry=registry) as client:
         client.submit("quick", tags={"shop": "ørsta"})
-        yield Desk(client, database_url)
+        yield Database(client, database_url)
 
 
-def connected(desk: Desk, *, steers: bool, mode: str = "auto") -> Client:
+def connected(database: Database, *, steers: bool, mode: str = "auto") -> Client:
     """A client of a server in this process. The package takes a second to import, which every
     process that collects tests would need at the head of this file.
     """
@@ -50,7 +50,7 @@ def connected(desk: Desk, *, steers: bool, mode: str = "auto") -> Client:
 
     from cloaca_tools.mcp.server import server
 
-    return Client(server(desk, steers=steers), mode=mode)
+    return Client(server(database, steers=steers), mode=mode)
 
 
 def text_of(result: CallToolResult) -> str:
@@ -62,24 +62,24 @@ def text_of(result: CallToolResult) -> str:
 @pytest.mark.parametrize(
     ("steers", "expected"), [(False, LOOKING), (True, LOOKING + STEERING)], ids=["looks", "steers"]
 )
-async def test_tools_are_listed(desk: Desk, steers: bool, expected: list[str]) -> None:
-    async with connected(desk, steers=steers) as client:
+async def test_tools_are_listed(database: Database, steers: bool, expected: list[str]) -> None:
+    async with connected(database, steers=steers) as client:
         listed = (await client.list_tools()).tools
 
     assert [tool.name for tool in listed] == expected
     assert all(tool.description and tool.title for tool in listed)
 
 
-async def test_each_argument_is_described(desk: Desk) -> None:
-    async with connected(desk, steers=True) as client:
+async def test_each_argument_is_described(database: Database) -> None:
+    async with connected(database, steers=True) as client:
         schemas = [tool.input_schema for tool in (await client.list_tools()).tools]
 
     assert all(schema["type"] == "object" for schema in schemas)
     assert all(each["description"] for schema in schemas for each in schema["properties"].values())
 
 
-async def test_tools_tell_what_they_change(desk: Desk) -> None:
-    async with connected(desk, steers=True) as client:
+async def test_tools_tell_what_they_change(database: Database) -> None:
+    async with connected(database, steers=True) as client:
         listed = {tool.name: tool.annotations for tool in (await client.list_tools()).tools}
 
     def having(hint: str) -> set[str]:
@@ -91,9 +91,9 @@ async def test_tools_tell_what_they_change(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
-async def test_an_answer_is_structured_and_text(desk: Desk, mode: str) -> None:
+async def test_an_answer_is_structured_and_text(database: Database, mode: str) -> None:
     """Over streams with the handshake of earlier clients, and without it."""
-    async with connected(desk, steers=False, mode=mode) as client:
+    async with connected(database, steers=False, mode=mode) as client:
         result = await client.call_tool("list_runs", {"filter": "tag.shop:ørsta"})
 
     form = result.structured_content
@@ -105,8 +105,8 @@ async def test_an_answer_is_structured_and_text(desk: Desk, mode: str) -> None:
     assert "ørsta" in text_of(result)
 
 
-async def test_an_error_of_cloaca_is_told_by_the_tool(desk: Desk) -> None:
-    async with connected(desk, steers=False) as client:
+async def test_an_error_of_cloaca_is_told_by_the_tool(database: Database) -> None:
+    async with connected(database, steers=False) as client:
         result = await client.call_tool("get_run", {"run": "@~7"})
 
     assert result.is_error
@@ -114,8 +114,8 @@ async def test_an_error_of_cloaca_is_told_by_the_tool(desk: Desk) -> None:
     assert result.structured_content is None
 
 
-async def test_wrong_arguments_are_told_by_the_tool(desk: Desk) -> None:
-    async with connected(desk, steers=False) as client:
+async def test_wrong_arguments_are_told_by_the_tool(database: Database) -> None:
+    async with connected(database, steers=False) as client:
         result = await client.call_tool("get_run")
 
     assert (result.is_error, text_of(result)) == (True, "arguments must have 'run'")
@@ -129,23 +129,23 @@ async def test_wrong_arguments_are_told_by_the_tool(desk: Desk) -> None:
     ],
 )
 async def test_a_tool_that_is_not_offered_is_an_error_of_the_protocol(
-    desk: Desk, name: str, expected: str
+    database: Database, name: str, expected: str
 ) -> None:
     from mcp import MCPError
 
-    async with connected(desk, steers=False) as client:
+    async with connected(database, steers=False) as client:
         with pytest.raises(MCPError) as caught:
             await client.call_tool(name, {"run": "@"})
 
     assert caught.value.error.message == expected
-    assert desk.client.list_runs()[0].status == "Pending"
+    assert database.client.list_runs()[0].status == "Pending"
 
 
-async def test_a_run_is_steered(desk: Desk) -> None:
-    async with connected(desk, steers=True) as client:
+async def test_a_run_is_steered(database: Database) -> None:
+    async with connected(database, steers=True) as client:
         result = await client.call_tool("cancel", {"run": "@", "reason": "not needed"})
 
-    (action,) = desk.client.actions()
+    (action,) = database.client.actions()
     assert result.structured_content is not None
     assert result.structured_content["run"]["status"] == "Cancelled"
     assert (action.kind, action.by, action.reason) == ("cancel", "mcp", "not needed")

@@ -10,7 +10,7 @@ import pytest
 from tables import each_row
 
 import cloaca
-from cloaca_tools.mcp.desk import Desk
+from cloaca_tools.mcp.database import Database
 from cloaca_tools.mcp.steering import (
     STEERING,
     approve,
@@ -57,8 +57,8 @@ def runner(database_url: str) -> Iterator[cloaca.DefaultRunner]:
 
 
 @pytest.fixture
-def desk(runner: cloaca.DefaultRunner, database_url: str) -> Desk:
-    return Desk(runner, database_url)
+def database(runner: cloaca.DefaultRunner, database_url: str) -> Database:
+    return Database(runner, database_url)
 
 
 @pytest.fixture
@@ -69,9 +69,9 @@ def failed(runner: cloaca.DefaultRunner) -> str:
     return run.id
 
 
-def logged(desk: Desk) -> list[tuple[str, str, str | None]]:
+def logged(database: Database) -> list[tuple[str, str, str | None]]:
     """The actions on runs, oldest first: what, by whom and why."""
-    return [(each.kind, each.by, each.reason) for each in reversed(desk.client.actions())]
+    return [(each.kind, each.by, each.reason) for each in reversed(database.client.actions())]
 
 
 @each_row("tool", STEERING)
@@ -83,27 +83,27 @@ def test_a_tool_describes_the_arguments_that_it_takes(tool: Any) -> None:
     assert tool.name == tool.call.__name__
 
 
-def test_a_run_is_submitted(desk: Desk) -> None:
+def test_a_run_is_submitted(database: Database) -> None:
     made = submit(
-        desk, "order", {"stock": 1}, key="k", tags={"shop": "oslo"}, priority=3, time_limit=60
+        database, "order", {"stock": 1}, key="k", tags={"shop": "oslo"}, priority=3, time_limit=60
     )["run"]
-    again = submit(desk, "order", key="k")["run"]
+    again = submit(database, "order", key="k")["run"]
 
-    run = desk.client.get_run(made["id"])
+    run = database.client.get_run(made["id"])
     run.wait(PATIENCE)
     info = run.info()
     assert (info.status, dict(info.tags), info.priority) == ("Completed", {"shop": "oslo"}, 3)
     assert (made["created"], again) == (True, {"id": made["id"], "created": False})
 
 
-def test_a_run_is_paused_resumed_and_cancelled(desk: Desk) -> None:
-    run = submit(desk, "order", delay=3_600)["run"]["id"]
+def test_a_run_is_paused_resumed_and_cancelled(database: Database) -> None:
+    run = submit(database, "order", delay=3_600)["run"]["id"]
 
     done = [
-        pause(desk, run, reason="too early"),
-        pause(desk, "@"),
-        resume(desk, "@", reason="now"),
-        cancel(desk, run[:-1], reason="never", grace=0),
+        pause(database, run, reason="too early"),
+        pause(database, "@"),
+        resume(database, "@", reason="now"),
+        cancel(database, run[:-1], reason="never", grace=0),
     ]
 
     assert [(each["run"]["status"], each["run"]["changed"]) for each in done] == [
@@ -113,7 +113,7 @@ def test_a_run_is_paused_resumed_and_cancelled(desk: Desk) -> None:
         ("Cancelled", True),
     ]
     assert {each["run"]["id"] for each in done} == {run}
-    assert logged(desk) == [
+    assert logged(database) == [
         ("submit", "mcp", None),
         ("pause", "mcp", "too early"),
         ("pause", "mcp", None),
@@ -122,58 +122,58 @@ def test_a_run_is_paused_resumed_and_cancelled(desk: Desk) -> None:
     ]
 
 
-def test_a_plan_of_a_retry_changes_nothing(desk: Desk, failed: str) -> None:
-    plan = retry(desk, failed, plan=True)["plan"]
-    wider = retry(desk, failed, tasks=["charge"], plan=True)["plan"]
+def test_a_plan_of_a_retry_changes_nothing(database: Database, failed: str) -> None:
+    plan = retry(database, failed, plan=True)["plan"]
+    wider = retry(database, failed, tasks=["charge"], plan=True)["plan"]
 
     assert [each["task"] for each in plan["keep"]] == ["charge"]
     assert [each["task"] for each in plan["run"]] == ["ship"]
     assert [each["task"] for each in wider["run"]] == ["charge", "ship"]
-    assert logged(desk) == []
+    assert logged(database) == []
 
 
-def test_a_run_is_retried(desk: Desk, failed: str) -> None:
-    found = retry(desk, failed, tasks=["charge"], reason="again")["run"]
+def test_a_run_is_retried(database: Database, failed: str) -> None:
+    found = retry(database, failed, tasks=["charge"], reason="again")["run"]
 
-    desk.client.get_run(failed).wait(PATIENCE)
+    database.client.get_run(failed).wait(PATIENCE)
     assert (found["id"], found["changed"]) == (failed, True)
-    assert len(desk.client.get_run(failed).rounds()) == 2
-    assert logged(desk) == [("retry", "mcp", "again")]
+    assert len(database.client.get_run(failed).rounds()) == 2
+    assert logged(database) == [("retry", "mcp", "again")]
 
 
-def test_a_plan_of_a_fork_changes_nothing(desk: Desk, failed: str) -> None:
-    plan = fork(desk, failed, "ship", plan=True)["plan"]
+def test_a_plan_of_a_fork_changes_nothing(database: Database, failed: str) -> None:
+    plan = fork(database, failed, "ship", plan=True)["plan"]
 
     assert [each["task"] for each in plan["run"]] == ["ship"]
-    assert desk.client.count_runs() == 1
-    assert logged(desk) == []
+    assert database.client.count_runs() == 1
+    assert logged(database) == []
 
 
-def test_a_run_is_forked(desk: Desk, failed: str) -> None:
-    made = fork(desk, failed, "ship", {"stock": 1}, tags={"a": "b"}, reason="by hand")["run"]
+def test_a_run_is_forked(database: Database, failed: str) -> None:
+    made = fork(database, failed, "ship", {"stock": 1}, tags={"a": "b"}, reason="by hand")["run"]
 
-    run = desk.client.get_run(made["id"])
+    run = database.client.get_run(made["id"])
     run.wait(PATIENCE)
     assert (run.status(), dict(run.info().tags)) == ("Completed", {"a": "b"})
     assert (made["created"], made["forked_from"]) == (True, failed)
-    assert logged(desk) == [("fork", "mcp", "by hand")]
+    assert logged(database) == [("fork", "mcp", "by hand")]
 
 
-def test_a_run_is_told_what_it_waits_for(desk: Desk) -> None:
-    run = submit(desk, "ask")["run"]["id"]
+def test_a_run_is_told_what_it_waits_for(database: Database) -> None:
+    run = submit(database, "ask")["run"]["id"]
 
-    sent = [send(desk, run, "word", {"n": 1}, key="k"), send(desk, run, "word", 2, key="k")]
-    wait_for_approval(desk, run)
-    approve(desk, run, "sign", note="as ann asked")
+    sent = [send(database, run, "word", {"n": 1}, key="k"), send(database, run, "word", 2, key="k")]
+    wait_for_approval(database, run)
+    approve(database, run, "sign", note="as ann asked")
 
-    desk.client.get_run(run).wait(PATIENCE)
+    database.client.get_run(run).wait(PATIENCE)
     assert [each["run"]["changed"] for each in sent] == [True, False]
-    assert desk.client.get_run(run).outputs()["listen"] == {"heard": {"n": 1}}
-    assert [(kind, by) for kind, by, _ in logged(desk)][-1] == ("approve", "mcp")
+    assert database.client.get_run(run).outputs()["listen"] == {"heard": {"n": 1}}
+    assert [(kind, by) for kind, by, _ in logged(database)][-1] == ("approve", "mcp")
 
 
-def wait_for_approval(desk: Desk, run: str) -> None:
+def wait_for_approval(database: Database, run: str) -> None:
     """Go on once the approval is open."""
-    for _ in desk.observer.watch(run, depth=0):
-        if desk.client.waiting_for_people():
+    for _ in database.observer.watch(run, depth=0):
+        if database.client.waiting_for_people():
             return

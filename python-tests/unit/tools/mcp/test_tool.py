@@ -14,15 +14,15 @@ from cloaca_core.values.payloads.json_values import JsonValue
 from cloaca_core.values.payloads.redaction import unchanged
 from cloaca_tools.cli.output import SCHEMA
 from cloaca_tools.mcp.bounds import MOST, Form, size
-from cloaca_tools.mcp.desk import Desk
+from cloaca_tools.mcp.database import Database
 from cloaca_tools.mcp.schemas import text, whole
 from cloaca_tools.mcp.tool import FORMS, LOOKS, Answered, Refused, Tool, called, told
 
-NO_DESK = cast("Desk", SimpleNamespace(redact=unchanged))
+NO_DATABASE = cast("Database", SimpleNamespace(redact=unchanged))
 """The tools here ask no database."""
 
 
-def find(_: Desk, run: str, limit: int = 3) -> Form:
+def find(_: Database, run: str, limit: int = 3) -> Form:
     """Fails as its argument says."""
     match run:
         case "unknown":
@@ -75,7 +75,7 @@ def test_arguments_without_a_default_are_required() -> None:
 def test_a_call_answers_with_a_form(
     arguments: dict[str, JsonValue], expected: dict[str, JsonValue]
 ) -> None:
-    assert called(FIND, NO_DESK, arguments) == Answered(expected)
+    assert called(FIND, NO_DATABASE, arguments) == Answered(expected)
 
 
 @each_row(
@@ -90,25 +90,25 @@ def test_a_call_answers_with_a_form(
     ids=["missing", "null", "type", "bound", "unknown"],
 )
 def test_wrong_arguments_are_refused(arguments: dict[str, JsonValue], expected: str) -> None:
-    assert called(FIND, NO_DESK, arguments) == Refused(expected)
+    assert called(FIND, NO_DATABASE, arguments) == Refused(expected)
 
 
 def test_an_error_of_cloaca_is_a_refusal_with_its_text() -> None:
-    assert called(FIND, NO_DESK, {"run": "unknown"}) == Refused("no run 'unknown'")
+    assert called(FIND, NO_DATABASE, {"run": "unknown"}) == Refused("no run 'unknown'")
 
 
 def test_any_other_error_is_logged_and_its_text_kept_here(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.ERROR, "cloaca.mcp"):
-        outcome = called(FIND, NO_DESK, {"run": "odd"})
+        outcome = called(FIND, NO_DATABASE, {"run": "odd"})
 
     assert outcome == Refused("find has failed with ZeroDivisionError: see stderr")
     assert "a secret" in caplog.text
 
 
 def test_a_long_answer_is_cut() -> None:
-    outcome = called(FIND, NO_DESK, {"run": "long"})
+    outcome = called(FIND, NO_DATABASE, {"run": "long"})
 
     assert isinstance(outcome, Answered)
     assert outcome.form["cut"] == ["error: the first 4,000 of 120,000 characters"]

@@ -203,7 +203,7 @@ async def test_a_stream_ends_when_the_server_is_asked_to_end(
 async def test_one_stream_too_many_is_refused(
     client: cloaca.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloaca_tools.ui.desk.places.STREAMS", 1)
+    monkeypatch.setattr("cloaca_tools.ui.site.places.STREAMS", 1)
     app = page(client)
     first = Stream(app)
     await first.until(1)

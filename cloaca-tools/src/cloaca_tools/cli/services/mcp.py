@@ -32,12 +32,12 @@ def command(where: Where, steers: bool) -> None:
         from cloaca_tools.mcp.server import serve
     except ImportError as error:
         raise missing_extra("cloaca mcp", "mcp", "mcp") from error
-    from cloaca_tools.mcp.desk import Desk
+    from cloaca_tools.mcp.database import Database
 
     with redirect_stdout(sys.stderr):
         registry = where.registry()
     with where.client("rw" if steers else "ro", registry) as client, _ended_by_ctrl_c():
-        serve(Desk(client, where.url(), where.schema_name()), steers=steers)
+        serve(Database(client, where.url(), where.schema_name()), steers=steers)
 
 
 @contextmanager

@@ -14,10 +14,10 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from cloaca_core.values.ids import is_run_id
-from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.pages.runs import COUNTED, counted_up_to
 from cloaca_tools.ui.refusals import RefusedError
 from cloaca_tools.ui.runs.bulk_result import PAST
+from cloaca_tools.ui.visit import Address, Visit
 from cloaca_tools.views.lists.filters import Filter, Term, parse
 from cloaca_tools.views.lists.steerable import steerable
 
@@ -81,15 +81,15 @@ def chosen(given: QueryParams | FormData) -> Chosen:
     return Chosen(cast("Kind", kind), text, tuple(dict.fromkeys(ids[:MOST_IDS])))
 
 
-async def plan(ask: Ask) -> Response:
+async def plan(visit: Visit) -> Response:
     """What an act would change, with a form that asks for it."""
-    ask.must_act()
-    it = chosen(ask.request.query_params)
+    visit.must_act()
+    it = chosen(visit.request.query_params)
     narrowed = steerable(it.kind, it.filter)
-    tally = await ask.desk.observer.tally(narrowed, most=COUNTED)
-    first = await ask.desk.observer.runs(narrowed, limit=SHOWN)
-    selected = await _selected(ask, it)
-    return await ask.page(
+    tally = await visit.site.observer.tally(narrowed, most=COUNTED)
+    first = await visit.site.observer.runs(narrowed, limit=SHOWN)
+    selected = await _selected(visit, it)
+    return await visit.page(
         "bulk.html",
         it=it,
         says=_SAYS[it.kind],
@@ -100,20 +100,22 @@ async def plan(ask: Ask) -> Response:
     )
 
 
-async def _selected(ask: Ask, it: Chosen) -> int | None:
+async def _selected(visit: Visit, it: Chosen) -> int | None:
     """How many runs were selected; None if they are too many to be counted."""
-    tally = await ask.desk.observer.tally(it.filter, most=COUNTED)
+    tally = await visit.site.observer.tally(it.filter, most=COUNTED)
     return tally.number if tally.is_all else None
 
 
-async def act(ask: Ask) -> Response:
+async def act(visit: Visit) -> Response:
     """Carry the act out, and go back to the list."""
-    form = await ask.form()
+    form = await visit.form()
     it = chosen(form)
     reason = _text(form.getlist("reason"))
-    result = await ask.desk.observer.steer(it.kind, it.filter, reason=reason, by=ask.visitor.name)
-    done = ask.telling(done=it.kind, changed=result.changed, refused=result.refused)
-    return ask.back_to(ask.paths.runs(it.q, **done))
+    result = await visit.site.observer.steer(
+        it.kind, it.filter, reason=reason, by=visit.visitor.name
+    )
+    done = visit.reporting(done=it.kind, changed=result.changed, refused=result.refused)
+    return visit.back_to(visit.paths.runs(it.q, **done))
 
 
 def _text(given: Sequence[object]) -> str | None:

@@ -13,10 +13,10 @@ from cloaca_core.errors import (
 )
 from cloaca_core.features.steering.operations import Resume
 from cloaca_core.features.waits.operations import Approve
-from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.forms.form_texts import given_to, needed, object_of
 from cloaca_tools.ui.forms.schema_fields import decision_data
 from cloaca_tools.ui.pages.inbox import Late, Wrong, shown
+from cloaca_tools.ui.visit import Address, Visit
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -24,50 +24,56 @@ if TYPE_CHECKING:
 _NOT_RECORDED: Final = "Your choice was not recorded."
 
 
-async def decide(ask: Ask) -> Response:
+async def decide(visit: Visit) -> Response:
     """Send the decision of an approval."""
-    given = await given_to(ask)
+    given = await given_to(visit)
     run_id, task, choice = (needed(given, name) for name in ("run", "task", "choice"))
     note = given.get("note", "").strip()
-    asked = await ask.desk.observer.question(run_id, task)
+    asked = await visit.site.observer.question(run_id, task)
     data = decision_data(None if asked is None else asked.schema, choice, given)
     if not data.is_right:
-        return await shown(ask, 422, wrong=Wrong(run_id, task, data.fields, note, error=data.error))
+        return await shown(
+            visit, 422, wrong=Wrong(run_id, task, data.fields, note, error=data.error)
+        )
     try:
-        await ask.desk.do(Approve(run_id, task, choice, data.value, note or None, ask.visitor.name))
+        await visit.site.do(
+            Approve(run_id, task, choice, data.value, note or None, visit.visitor.name)
+        )
     except (AlreadyDecidedError, RunEndedError) as error:
-        return await shown(ask, 409, late=_late(ask, error))
+        return await shown(visit, 409, late=_late(visit, error))
     except (ConfigError, ContextError) as error:
-        return await shown(ask, 422, wrong=Wrong(run_id, task, data.fields, note, error=str(error)))
-    return ask.back_to(ask.paths.page("inbox", run=run_id, task=task))
+        return await shown(
+            visit, 422, wrong=Wrong(run_id, task, data.fields, note, error=str(error))
+        )
+    return visit.back_to(visit.paths.page("inbox", run=run_id, task=task))
 
 
-def _late(ask: Ask, error: AlreadyDecidedError | RunEndedError) -> Late:
+def _late(visit: Visit, error: AlreadyDecidedError | RunEndedError) -> Late:
     if isinstance(error, AlreadyDecidedError) and error.by is not None and error.at is not None:
-        when = ask.clock.when(error.at)
+        when = visit.clock.when(error.at)
         return Late(f"{error.by} was faster.", f"It was decided at {when}. {_NOT_RECORDED}")
     if isinstance(error, AlreadyDecidedError):
         return Late("It is decided already.", _NOT_RECORDED)
     return Late(f"The run is {error.status} already.", _NOT_RECORDED)
 
 
-async def resume(ask: Ask) -> Response:
+async def resume(visit: Visit) -> Response:
     """Give the task of a paused run fresh attempts, with other values of some keys."""
-    given = await given_to(ask)
+    given = await given_to(visit)
     run_id, text = needed(given, "run"), given.get("context", "").strip()
     try:
         context = object_of(text, "context") or None
-        done = await ask.desk.do(Resume(run_id, context, by=ask.visitor.name))
+        done = await visit.site.do(Resume(run_id, context, by=visit.visitor.name))
     except RunStateError as error:
         return await shown(
-            ask, 409, late=Late(f"The run is {error.status} now.", "Nothing changed.")
+            visit, 409, late=Late(f"The run is {error.status} now.", "Nothing changed.")
         )
     except (ConfigError, ContextError) as error:
-        return await shown(ask, 422, wrong=Wrong(run_id, context=text, error=str(error)))
+        return await shown(visit, 422, wrong=Wrong(run_id, context=text, error=str(error)))
     if not done.changed:
         gone = Late(f"The run is {done.status} already.", "It was resumed before.")
-        return await shown(ask, 409, late=gone)
-    return ask.back_to(ask.paths.page("inbox", run=run_id))
+        return await shown(visit, 409, late=gone)
+    return visit.back_to(visit.paths.page("inbox", run=run_id))
 
 
 ROUTES: Final[tuple[Address, ...]] = (

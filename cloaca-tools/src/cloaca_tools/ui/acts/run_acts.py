@@ -13,146 +13,146 @@ from cloaca_core.errors import ConfigError, ContextValueError, RunStateError
 from cloaca_core.features.reruns.operations import Fork, Retry
 from cloaca_core.features.steering.operations import Cancel, Pause, Resume
 from cloaca_core.features.waits.operations import Approve, Send
-from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.forms.form_texts import json_of, object_of
 from cloaca_tools.ui.forms.schema_fields import decision_data
 from cloaca_tools.ui.pages import pane, plans
 from cloaca_tools.ui.refusals import RefusedError
+from cloaca_tools.ui.visit import Address, Visit
 
 _LONGEST: Final = 255
 """Characters of a reason or a note, as the log of actions takes them."""
 
 
-async def cancel(ask: Ask) -> Response:
+async def cancel(visit: Visit) -> Response:
     """Cancel a run, with its children unless the form leaves them out; goes back to the inbox if
     the form was opened there.
     """
-    form = await ask.form()
-    run_id = await _run_id(ask)
+    form = await visit.form()
+    run_id = await _run_id(visit)
     children = "children" in form or "asked" not in form
-    await ask.desk.do(Cancel(run_id, _reason(form), children=children, by=ask.visitor.name))
+    await visit.site.do(Cancel(run_id, _reason(form), children=children, by=visit.visitor.name))
     if _text(form, "from") == plans.INBOX:
-        return ask.back_to(ask.paths.page(plans.INBOX, run=run_id))
-    return _back(ask, run_id, form)
+        return visit.back_to(visit.paths.page(plans.INBOX, run=run_id))
+    return _back(visit, run_id, form)
 
 
-async def pause(ask: Ask) -> Response:
+async def pause(visit: Visit) -> Response:
     """Pause a run, perhaps until an instant."""
-    form = await ask.form()
-    run_id = await _run_id(ask)
+    form = await visit.form()
+    run_id = await _run_id(visit)
     until = _text(form, "until") or None
-    await ask.desk.do(Pause(run_id, _reason(form), until, by=ask.visitor.name))
-    return _back(ask, run_id, form)
+    await visit.site.do(Pause(run_id, _reason(form), until, by=visit.visitor.name))
+    return _back(visit, run_id, form)
 
 
-async def resume(ask: Ask) -> Response:
+async def resume(visit: Visit) -> Response:
     """Let a paused run go on, perhaps with other values of keys."""
-    form = await ask.form()
-    run_id = await _run_id(ask)
+    form = await visit.form()
+    run_id = await _run_id(visit)
     context = object_of(_text(form, "context"), "context") or None
-    await ask.desk.do(Resume(run_id, context, _reason(form), ask.visitor.name))
-    return _back(ask, run_id, form)
+    await visit.site.do(Resume(run_id, context, _reason(form), visit.visitor.name))
+    return _back(visit, run_id, form)
 
 
-async def retry(ask: Ask) -> Response:
+async def retry(visit: Visit) -> Response:
     """Begin the next round, as the plan says that the form shows; show a new plan if other tasks
     are chosen than those that it is for.
     """
-    form = await ask.form()
+    form = await visit.form()
     tasks, planned = _texts(form, "task"), _texts(form, "planned")
     if "replan" in form or set(tasks) != set(planned):
-        return await plans.retry_page(ask, tasks, _filled(form))
-    run_id = await _run_id(ask)
+        return await plans.retry_page(visit, tasks, _filled(form))
+    run_id = await _run_id(visit)
     chosen = None if "default" in form or not tasks else tasks
-    await ask.desk.do(Retry(run_id, chosen, reason=_reason(form), by=ask.visitor.name))
-    return _back(ask, run_id, form)
+    await visit.site.do(Retry(run_id, chosen, reason=_reason(form), by=visit.visitor.name))
+    return _back(visit, run_id, form)
 
 
-async def fork(ask: Ask) -> Response:
+async def fork(visit: Visit) -> Response:
     """Make a new run from a task on; goes to the new run."""
-    form = await ask.form()
+    form = await visit.form()
     task, planned = _text(form, "task"), _texts(form, "planned")
     if "replan" in form or (planned and planned != [task]) or not task:
-        return await plans.fork_page(ask, task, _filled(form))
-    run_id = await _run_id(ask)
+        return await plans.fork_page(visit, task, _filled(form))
+    run_id = await _run_id(visit)
     try:
         context = object_of(_text(form, "context"), "context") or None
-        made, _ = await ask.desk.do(
-            Fork(run_id, task, context, reason=_reason(form), by=ask.visitor.name)
+        made, _ = await visit.site.do(
+            Fork(run_id, task, context, reason=_reason(form), by=visit.visitor.name)
         )
     except (ContextValueError, ConfigError) as error:
-        return await plans.fork_page(ask, task, _filled(form), {"context": str(error)})
-    return ask.back_to(ask.paths.run(made))
+        return await plans.fork_page(visit, task, _filled(form), {"context": str(error)})
+    return visit.back_to(visit.paths.run(made))
 
 
-async def send(ask: Ask) -> Response:
+async def send(visit: Visit) -> Response:
     """Send an event to a run."""
-    form = await ask.form()
-    run_id = await _run_id(ask)
+    form = await visit.form()
+    run_id = await _run_id(visit)
     event, text = _text(form, "event"), _text(form, "payload")
     try:
         payload = json_of(text, "payload")
         key = _text(form, "key") or None
-        await ask.desk.do(Send(run_id, event, payload, key, ask.visitor.name))
+        await visit.site.do(Send(run_id, event, payload, key, visit.visitor.name))
     except RunStateError:
         raise
     except (ConfigError, ContextValueError) as error:
-        return await _again(ask, form, "send", event=event, payload=text, error=str(error))
-    return _back(ask, run_id, form)
+        return await _again(visit, form, "send", event=event, payload=text, error=str(error))
+    return _back(visit, run_id, form)
 
 
-async def approve(ask: Ask) -> Response:
+async def approve(visit: Visit) -> Response:
     """Decide an approval that is open."""
-    form = await ask.form()
-    run_id = await _run_id(ask)
+    form = await visit.form()
+    run_id = await _run_id(visit)
     task, choice, note = _text(form, "task"), _text(form, "choice"), _text(form, "note")
-    details = await pane.task_of(ask, run_id, task)
+    details = await pane.task_of(visit, run_id, task)
     if details.question is None:
         raise RefusedError(404, "There is no such approval", f"{task} asks for no decision.")
     given = {name: text for name, text in form.items() if isinstance(text, str)}
     data = decision_data(details.question.schema, choice, given)
     if not data.is_right:
-        return await _again(ask, form, "approve", fields=data.fields, note=note, error=data.error)
+        return await _again(visit, form, "approve", fields=data.fields, note=note, error=data.error)
     try:
-        await ask.desk.do(
+        await visit.site.do(
             Approve(
                 run_id,
                 _text(form, "approval") or task,
                 choice,
                 data.value,
                 _bounded("note", note) or None,
-                ask.visitor.name,
+                visit.visitor.name,
             )
         )
     except RunStateError:
         raise
     except (ConfigError, ContextValueError) as error:
-        return await _again(ask, form, "approve", fields=data.fields, note=note, error=str(error))
-    return _back(ask, run_id, form)
+        return await _again(visit, form, "approve", fields=data.fields, note=note, error=str(error))
+    return _back(visit, run_id, form)
 
 
 # -- answers -------------------------------------------------------------------------------------
 
 
-def _back(ask: Ask, run_id: str, form: FormData) -> Response:
+def _back(visit: Visit, run_id: str, form: FormData) -> Response:
     """The page of the run, at the task where the form stood."""
     tasks = _texts(form, "task")
-    return ask.back_to(ask.paths.run(run_id, task=tasks[0] if len(tasks) == 1 else ""))
+    return visit.back_to(visit.paths.run(run_id, task=tasks[0] if len(tasks) == 1 else ""))
 
 
-async def _again(ask: Ask, form: FormData, act: str, **facts: Any) -> Response:
+async def _again(visit: Visit, form: FormData, act: str, **facts: Any) -> Response:
     """The form once more, with what was filled in and what is wrong with it."""
-    tree = await ask.desk.observer.tree(ask.request.path_params["run_id"], depth=0)
-    shown = await pane.facts(ask, tree, _text(form, "task"))
+    tree = await visit.site.observer.tree(visit.request.path_params["run_id"], depth=0)
+    shown = await pane.facts(visit, tree, _text(form, "task"))
     if shown is None or shown.task != _text(form, "task"):
         raise RefusedError(422, "This form cannot be read", facts["error"])
     heading = "Decision" if act == "approve" else f"Send {facts['event']}"
-    return await ask.page(
+    return await visit.page(
         "run/plan.html",
         422,
         run=tree.run,
         body="run/answer_body.html",
-        back=ask.paths.run(tree.run.id),
+        back=visit.paths.run(tree.run.id),
         heading=heading,
         lede=shown.task,
         act=act,
@@ -168,8 +168,8 @@ def _filled(form: FormData) -> dict[str, str]:
 # -- fields --------------------------------------------------------------------------------------
 
 
-async def _run_id(ask: Ask) -> str:
-    return await ask.desk.observer.resolve(ask.request.path_params["run_id"])
+async def _run_id(visit: Visit) -> str:
+    return await visit.site.observer.resolve(visit.request.path_params["run_id"])
 
 
 def _given(form: FormData, name: str) -> str | None:

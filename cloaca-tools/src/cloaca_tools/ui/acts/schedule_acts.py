@@ -12,11 +12,11 @@ from cloaca_core.features.schedules.operations.schedules import (
     PutSchedule,
     RetimeSchedule,
 )
-from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.forms.form_texts import given_to, needed, object_of
 from cloaca_tools.ui.pages import schedules as pages
 from cloaca_tools.ui.pages.backfill import MOST
 from cloaca_tools.ui.refusals import RefusedError
+from cloaca_tools.ui.visit import Address, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,18 +24,20 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 
-async def add(ask: Ask) -> Response:
+async def add(visit: Visit) -> Response:
     """Add a schedule. A name that is taken is refused: that would change the other one."""
-    given = await given_to(ask)
+    given = await given_to(visit)
     if _only_asks(given):
-        return await pages.new_form(ask, given)
+        return await pages.new_form(visit, given)
     try:
-        schedule_id = await _added(ask, {name: text.strip() for name, text in given.items()})
+        schedule_id = await _added(visit, {name: text.strip() for name, text in given.items()})
     except (RunnerClosedError, StoreError):
         raise
     except (CloacaError, ValueError) as error:
-        return await pages.new_form(ask, given, error=str(error))
-    return ask.back_to(ask.paths.page(f"schedules/{schedule_id}", **ask.telling(done="added")))
+        return await pages.new_form(visit, given, error=str(error))
+    return visit.back_to(
+        visit.paths.page(f"schedules/{schedule_id}", **visit.reporting(done="added"))
+    )
 
 
 def _only_asks(given: Mapping[str, str]) -> bool:
@@ -45,9 +47,9 @@ def _only_asks(given: Mapping[str, str]) -> bool:
     return "explain" in given
 
 
-async def _added(ask: Ask, given: Mapping[str, str]) -> str:
+async def _added(visit: Visit, given: Mapping[str, str]) -> str:
     name = given.get("name", "")
-    if name and await ask.desk.observer.schedule_id(name) is not None:
+    if name and await visit.site.observer.schedule_id(name) is not None:
         raise ValueError(f"There is a schedule {name!r} already.")
     jitter = given.get("jitter", "")
     operation = PutSchedule(
@@ -59,9 +61,9 @@ async def _added(ask: Ask, given: Mapping[str, str]) -> str:
         catchup_policy=given.get("catchup") or None,
         overlap_policy=given.get("overlap") or None,
         jitter_seconds=_seconds(jitter) if jitter else None,
-        by=ask.visitor.name,
+        by=visit.visitor.name,
     )
-    return await ask.desk.do(operation)
+    return await visit.site.do(operation)
 
 
 def _seconds(text: str) -> int:
@@ -70,58 +72,60 @@ def _seconds(text: str) -> int:
     raise ValueError("The spread must be a number of seconds.")
 
 
-async def change(ask: Ask) -> Response:
+async def change(visit: Visit) -> Response:
     """Change when a schedule ticks."""
-    given = await given_to(ask)
+    given = await given_to(visit)
     if _only_asks(given):
-        return await pages.edit_form(ask, given)
-    schedule_id = await _known(ask)
+        return await pages.edit_form(visit, given)
+    schedule_id = await _known(visit)
     cron, zone = given.get("cron", "").strip(), given.get("timezone", "").strip()
     try:
-        await ask.desk.do(RetimeSchedule(schedule_id, cron, zone, ask.visitor.name))
+        await visit.site.do(RetimeSchedule(schedule_id, cron, zone, visit.visitor.name))
     except ScheduleError as error:
-        return await pages.edit_form(ask, given, error=str(error))
-    return ask.back_to(ask.paths.page(f"schedules/{schedule_id}", **ask.telling(done="changed")))
+        return await pages.edit_form(visit, given, error=str(error))
+    return visit.back_to(
+        visit.paths.page(f"schedules/{schedule_id}", **visit.reporting(done="changed"))
+    )
 
 
-async def switch(ask: Ask) -> Response:
+async def switch(visit: Visit) -> Response:
     """Enable or disable a schedule."""
-    given = await given_to(ask)
-    schedule_id = await _known(ask)
+    given = await given_to(visit)
+    schedule_id = await _known(visit)
     enabled = needed(given, "enabled") == "yes"
-    await ask.desk.do(EnableSchedule(schedule_id, enabled, ask.visitor.name))
-    return ask.back_to(_back(ask, given, schedule_id))
+    await visit.site.do(EnableSchedule(schedule_id, enabled, visit.visitor.name))
+    return visit.back_to(_back(visit, given, schedule_id))
 
 
-def _back(ask: Ask, given: Mapping[str, str], schedule_id: str) -> str:
+def _back(visit: Visit, given: Mapping[str, str], schedule_id: str) -> str:
     """The page that the form was on."""
     one = given.get("on") == "one"
-    return ask.paths.page(f"schedules/{schedule_id}" if one else "schedules")
+    return visit.paths.page(f"schedules/{schedule_id}" if one else "schedules")
 
 
-async def delete(ask: Ask) -> Response:
+async def delete(visit: Visit) -> Response:
     """Delete a schedule."""
-    await given_to(ask)
-    await ask.desk.do(DeleteSchedule(await _known(ask), ask.visitor.name))
-    return ask.back_to(ask.paths.page("schedules", **ask.telling(done="deleted")))
+    await given_to(visit)
+    await visit.site.do(DeleteSchedule(await _known(visit), visit.visitor.name))
+    return visit.back_to(visit.paths.page("schedules", **visit.reporting(done="deleted")))
 
 
-async def backfill(ask: Ask) -> Response:
+async def backfill(visit: Visit) -> Response:
     """Make the runs of a period that its preview has shown."""
-    given = await given_to(ask)
-    schedule_id = await _known(ask)
+    given = await given_to(visit)
+    schedule_id = await _known(visit)
     start, end = needed(given, "start"), needed(given, "end")
     try:
-        made = await ask.desk.do(RunBackfill(schedule_id, start, end, MOST, ask.visitor.name))
+        made = await visit.site.do(RunBackfill(schedule_id, start, end, MOST, visit.visitor.name))
     except ScheduleError as error:
         raise RefusedError(422, "This period cannot be back-filled", str(error)) from error
-    told = ask.telling(done="filled", made=len(made.run_ids))
-    return ask.back_to(ask.paths.page(f"schedules/{schedule_id}", **told))
+    told = visit.reporting(done="filled", made=len(made.run_ids))
+    return visit.back_to(visit.paths.page(f"schedules/{schedule_id}", **told))
 
 
-async def _known(ask: Ask) -> str:
+async def _known(visit: Visit) -> str:
     """The id of the schedule in the address; ``RefusedError`` 404 if there is none."""
-    return (await pages.view_of(ask)).line.id
+    return (await pages.view_of(visit)).line.id
 
 
 ROUTES: Final[tuple[Address, ...]] = (

@@ -16,8 +16,8 @@ from cloaca_core.errors import (
 from cloaca_core.features.steering.operations import PauseWorkflow, ResumeWorkflow
 from cloaca_core.operations.runs import Submit
 from cloaca_tools.duration_texts import seconds_of
-from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.forms.form_texts import given_to, object_of
+from cloaca_tools.ui.visit import Address, Visit
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,43 +25,43 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 
-async def pause_form(ask: Ask) -> Response:
+async def pause_form(visit: Visit) -> Response:
     """Ask until when and why, as a page of its own."""
-    ask.must_act()
-    return await _pause_page(ask, ask.query("name"), {})
+    visit.must_act()
+    return await _pause_page(visit, visit.query("name"), {})
 
 
-async def pause(ask: Ask) -> Response:
+async def pause(visit: Visit) -> Response:
     """Have no run of a workflow claimed."""
-    given = await given_to(ask)
+    given = await given_to(visit)
     name, reason = given.get("name", ""), given.get("reason", "").strip() or None
     try:
-        until = _instant(ask, given.get("until", "").strip())
-        await _known(ask, name)
-        await ask.desk.do(PauseWorkflow(name, until, reason, ask.visitor.name))
+        until = _instant(visit, given.get("until", "").strip())
+        await _known(visit, name)
+        await visit.site.do(PauseWorkflow(name, until, reason, visit.visitor.name))
     except ConfigError as error:
-        return await _pause_page(ask, name, given, str(error))
-    return ask.back_to(ask.paths.workflow(name))
+        return await _pause_page(visit, name, given, str(error))
+    return visit.back_to(visit.paths.workflow(name))
 
 
-async def resume(ask: Ask) -> Response:
+async def resume(visit: Visit) -> Response:
     """Let runs of a workflow be claimed again."""
-    given = await given_to(ask)
+    given = await given_to(visit)
     name, reason = given.get("name", ""), given.get("reason", "").strip() or None
-    await _known(ask, name)
-    await ask.desk.do(ResumeWorkflow(name, reason, ask.visitor.name))
-    return ask.back_to(ask.paths.workflow(name))
+    await _known(visit, name)
+    await visit.site.do(ResumeWorkflow(name, reason, visit.visitor.name))
+    return visit.back_to(visit.paths.workflow(name))
 
 
-async def start_form(ask: Ask) -> Response:
+async def start_form(visit: Visit) -> Response:
     """Ask for what a run needs, as a page of its own."""
-    ask.must_act()
-    return await _start_page(ask, ask.query("name"), {})
+    visit.must_act()
+    return await _start_page(visit, visit.query("name"), {})
 
 
-async def start(ask: Ask) -> Response:
+async def start(visit: Visit) -> Response:
     """Start a run, and go on to it."""
-    given = await given_to(ask)
+    given = await given_to(visit)
     name = given.get("name", "")
     try:
         operation = Submit(
@@ -73,33 +73,37 @@ async def start(ask: Ask) -> Response:
                 priority=_whole("priority", given.get("priority", "")),
                 delay=_delay(given.get("delay", "")),
             ),
-            by=ask.visitor.name,
+            by=visit.visitor.name,
         )
-        run_id, _ = await ask.desk.do(operation)
+        run_id, _ = await visit.site.do(operation)
     except (WorkflowNotFoundError, RunnerClosedError, StoreError):
         raise
     except CloacaError as error:
-        return await _start_page(ask, name, given, str(error))
-    return ask.back_to(ask.paths.run(run_id))
+        return await _start_page(visit, name, given, str(error))
+    return visit.back_to(visit.paths.run(run_id))
 
 
-async def _known(ask: Ask, name: str) -> None:
+async def _known(visit: Visit, name: str) -> None:
     """Refuse a name that no runner has recorded: programs may pause a workflow before its runner
     is there, a form has it from a page.
     """
-    await ask.desk.observer.workflow_graph(name)
+    await visit.site.observer.workflow_graph(name)
 
 
-async def _pause_page(ask: Ask, name: str, given: Mapping[str, str], error: str = "") -> Response:
-    graph = await ask.desk.observer.workflow_graph(name)
-    return await ask.page(
+async def _pause_page(
+    visit: Visit, name: str, given: Mapping[str, str], error: str = ""
+) -> Response:
+    graph = await visit.site.observer.workflow_graph(name)
+    return await visit.page(
         "workflow_pause.html", 422 if error else 200, of=graph, given=given, error=error, still=True
     )
 
 
-async def _start_page(ask: Ask, name: str, given: Mapping[str, str], error: str = "") -> Response:
-    graph = await ask.desk.observer.workflow_graph(name)
-    return await ask.page(
+async def _start_page(
+    visit: Visit, name: str, given: Mapping[str, str], error: str = ""
+) -> Response:
+    graph = await visit.site.observer.workflow_graph(name)
+    return await visit.page(
         "workflow_start.html", 422 if error else 200, of=graph, given=given, error=error, still=True
     )
 
@@ -107,10 +111,10 @@ async def _start_page(ask: Ask, name: str, given: Mapping[str, str], error: str 
 # -- what was written ----------------------------------------------------------------------------
 
 
-def _instant(ask: Ask, text: str) -> datetime | None:
+def _instant(visit: Visit, text: str) -> datetime | None:
     if not text:
         return None
-    if (instant := ask.clock.instant(text)) is None:
+    if (instant := visit.clock.instant(text)) is None:
         raise ConfigError(f"until cannot be read: {text!r:.80}")
     return instant
 

@@ -11,12 +11,12 @@ from cloaca_tools.ui.refusals import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cloaca_tools.ui.asking import Ask
+    from cloaca_tools.ui.visit import Visit
 
 
-async def given_to(ask: Ask) -> dict[str, str]:
+async def given_to(visit: Visit) -> dict[str, str]:
     """The texts of the form by name, in lines that end as here; ``RefusedError`` as ``form``."""
-    form = await ask.form()
+    form = await visit.form()
     texts = {name: value for name, value in form.items() if isinstance(value, str)}
     return {name: text.replace("\r\n", "\n") for name, text in texts.items()}
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
-from cloaca_tools.ui.asking import Address, Ask
+from cloaca_tools.ui.visit import Address, Visit
 from cloaca_tools.ui.words import schedule_texts
 
 if TYPE_CHECKING:
@@ -23,17 +23,17 @@ PAGE: Final = 50
 _PEOPLE: Final = 12
 
 
-async def actions(ask: Ask) -> Response:
+async def actions(visit: Visit) -> Response:
     """The page of acts, newest first."""
-    by, kind, before = ask.query("by"), ask.query("kind"), ask.query("before")
-    observer, kinds = ask.desk.observer, kinds_of(kind)
+    by, kind, before = visit.query("by"), visit.query("kind"), visit.query("before")
+    observer, kinds = visit.site.observer, kinds_of(kind)
     everything, asked, acts = await asyncio.gather(
         observer.actions(limit=LOOKED_AT),
         observer.actions(limit=LOOKED_AT, submissions=False),
         observer.actions(limit=PAGE + 1, by=by or None, kinds=kinds, before=before or None),
     )
     known = together(everything, asked)
-    return await ask.page(
+    return await visit.page(
         "actions.html",
         by=by,
         kind=kind,

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from cloaca_core.errors import ScheduleError
 from cloaca_core.features.schedules.operations.backfill import PreviewBackfill
-from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.charts.calendar import Calendar, calendar
 from cloaca_tools.ui.pages.schedules import view_of
+from cloaca_tools.ui.visit import Address, Visit
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -46,26 +46,26 @@ class Preview:
     marked_all: bool
 
 
-async def backfill(ask: Ask) -> Response:
+async def backfill(visit: Visit) -> Response:
     """The page of the preview, for the period in the address."""
-    view = await view_of(ask)
+    view = await view_of(visit)
     zone, now = ZoneInfo(view.line.timezone), datetime.fromisoformat(view.at)
     days, error, preview = None, "", None
     try:
-        days = days_of(ask.query("from"), ask.query("to"), zone, now)
-        preview = await _preview(ask, view.line.id, days)
+        days = days_of(visit.query("from"), visit.query("to"), zone, now)
+        preview = await _preview(visit, view.line.id, days)
     except (ScheduleError, ValueError) as refused:
         error = str(refused)
     today = now.astimezone(zone).date()
-    return await ask.page(
+    return await visit.page(
         "backfill.html",
         422 if error else 200,
         line=view.line,
         days=days,
         preview=preview,
         error=error,
-        first=ask.query("from") or (days.first.isoformat() if days else ""),
-        last=ask.query("to") or (days.last.isoformat() if days else ""),
+        first=visit.query("from") or (days.first.isoformat() if days else ""),
+        last=visit.query("to") or (days.last.isoformat() if days else ""),
         today=today.isoformat(),
         still=True,
     )
@@ -93,9 +93,9 @@ def _date(text: str) -> date:
     raise ValueError(f"A period has dates from {_FIRST_YEAR} on.")
 
 
-async def _preview(ask: Ask, schedule_id: str, days: Days) -> Preview:
-    plan = await ask.desk.do(PreviewBackfill(schedule_id, days.start, days.end, MOST))
-    period = await ask.desk.observer.period(schedule_id, days.start, days.end)
+async def _preview(visit: Visit, schedule_id: str, days: Days) -> Preview:
+    plan = await visit.site.do(PreviewBackfill(schedule_id, days.start, days.end, MOST))
+    period = await visit.site.observer.period(schedule_id, days.start, days.end)
     marks = calendar(days.first, days.last, period.ticks, frozenset(plan.scheduled_times))
     return Preview(plan, marks, len(period.ticks) == period.count)
 

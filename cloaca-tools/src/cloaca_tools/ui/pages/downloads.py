@@ -7,10 +7,10 @@ from typing import Final
 
 from starlette.responses import Response
 
-from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.pages.pane import task_of
 from cloaca_tools.ui.payloads import json_lines
 from cloaca_tools.ui.refusals import RefusedError
+from cloaca_tools.ui.visit import Address, Visit
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _LONGEST: Final = 60
@@ -29,35 +29,37 @@ def attachment(content: str, name: str, media_type: str) -> Response:
     return Response(content, media_type=media_type, headers=headers)
 
 
-async def case(ask: Ask) -> Response:
+async def case(visit: Visit) -> Response:
     """A run as a document for ``harness.load``."""
-    run = await ask.desk.observer.run(ask.request.path_params["run_id"])
-    with ask.desk.exports.one(ask.visitor.name):
-        found = await ask.desk.case(run.id)
-        return await _json(ask, found, file_name(run.workflow_name, run.id, "case", ending="json"))
+    run = await visit.site.observer.run(visit.request.path_params["run_id"])
+    with visit.site.exports.one(visit.visitor.name):
+        found = await visit.site.case(run.id)
+        return await _json(
+            visit, found, file_name(run.workflow_name, run.id, "case", ending="json")
+        )
 
 
-async def task_input(ask: Ask) -> Response:
+async def task_input(visit: Visit) -> Response:
     """All of the input of a task's attempt."""
-    return await _of_task(ask, "input")
+    return await _of_task(visit, "input")
 
 
-async def task_result(ask: Ask) -> Response:
+async def task_result(visit: Visit) -> Response:
     """All of the result of a task's attempt."""
-    return await _of_task(ask, "result")
+    return await _of_task(visit, "result")
 
 
-async def _of_task(ask: Ask, part: str) -> Response:
-    run_id = await ask.desk.observer.resolve(ask.request.path_params["run_id"])
-    details = await task_of(ask, run_id, ask.query("task"))
+async def _of_task(visit: Visit, part: str) -> Response:
+    run_id = await visit.site.observer.resolve(visit.request.path_params["run_id"])
+    details = await task_of(visit, run_id, visit.query("task"))
     value = None if details.change is None else getattr(details.change, part)
     if value is None:
         raise RefusedError(404, f"This {part} is not known", "The task has not begun.")
-    return await _json(ask, value, file_name(details.task, run_id, part, ending="json"))
+    return await _json(visit, value, file_name(details.task, run_id, part, ending="json"))
 
 
-async def _json(ask: Ask, value: object, name: str) -> Response:
-    content = await ask.on_thread(json_lines.document, value, ask.desk.redact)
+async def _json(visit: Visit, value: object, name: str) -> Response:
+    content = await visit.on_thread(json_lines.document, value, visit.site.redact)
     return attachment(content, name, "application/json")
 
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final
 from markupsafe import Markup
 from starlette.responses import Response
 
-from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.charts.rows import CHUNK, apart, chunks
 from cloaca_tools.ui.charts.timeline import chart
 from cloaca_tools.ui.pages import pane
 from cloaca_tools.ui.pages.cause import cause
 from cloaca_tools.ui.pages.downloads import attachment, file_name
 from cloaca_tools.ui.templating import STATIC, templates
+from cloaca_tools.ui.visit import Address, Visit
 
 if TYPE_CHECKING:
     from cloaca_core.features.task_logs.views import LogLine
@@ -67,20 +67,20 @@ class InFile:
         return False
 
 
-async def export(ask: Ask) -> Response:
+async def export(visit: Visit) -> Response:
     """The run as a file."""
-    with ask.desk.exports.one(ask.visitor.name):
-        return await _file(ask)
+    with visit.site.exports.one(visit.visitor.name):
+        return await _file(visit)
 
 
-async def _file(ask: Ask) -> Response:
-    observer, ref = ask.desk.observer, ask.request.path_params["run_id"]
+async def _file(visit: Visit) -> Response:
+    observer, ref = visit.site.observer, visit.request.path_params["run_id"]
     # On another thread: a run of 10,000 tasks takes a while to be shaped.
-    seen = await ask.on_thread(observer.inspect(ref).wait)
+    seen = await visit.on_thread(observer.inspect(ref).wait)
     run, nodes = seen.tree.run, detailed(seen.tree)
     details = await observer.tasks(run.id, [node.task_id for node in nodes])
     lines = await observer.logs(run.id)
-    text = await ask.on_thread(_written, ask, seen, nodes, details, lines)
+    text = await visit.on_thread(_written, visit, seen, nodes, details, lines)
     return attachment(text, file_name(run.workflow_name, run.id, ending="html"), "text/html")
 
 
@@ -100,7 +100,7 @@ def style() -> tuple[str, str]:
 
 
 def _written(
-    ask: Ask,
+    visit: Visit,
     seen: Inspection,
     nodes: Sequence[TaskNode],
     details: Sequence[TaskDetails],
@@ -114,13 +114,13 @@ def _written(
         templates()
         .get_template("run/export.html")
         .render(
-            ask=ask,
-            at=ask.paths,
-            clock=ask.clock,
+            visit=visit,
+            at=visit.paths,
+            clock=visit.clock,
             may_act=False,
             export=True,
             nonce="",
-            redact=ask.desk.redact,
+            redact=visit.site.redact,
             style=Markup(text),  # noqa: S704 - files of this package, no data
             style_source=source,
             seen=seen,
@@ -129,10 +129,10 @@ def _written(
             place=InFile(tree.run.id, {node.task_id: place for place, node in enumerate(nodes, 1)}),
             chunks=[each for each in chunks(tree, seen.timeline, shown) if each.rows is not None],
             apart=apart(tree, seen.timeline),
-            chart=chart(seen, ask.clock, ask.clock.zone, fold=True),
-            cause=cause(seen, ask.clock),
+            chart=chart(seen, visit.clock, visit.clock.zone, fold=True),
+            cause=cause(seen, visit.clock),
             panes=[
-                _pane(ask, tree, node, each, lines)
+                _pane(visit, tree, node, each, lines)
                 for node, each in zip(nodes, details, strict=True)
             ],
             left_out=begun - len(nodes),
@@ -141,12 +141,12 @@ def _written(
 
 
 def _pane(
-    ask: Ask, tree: RunTree, node: TaskNode, details: TaskDetails, lines: Sequence[LogLine]
+    visit: Visit, tree: RunTree, node: TaskNode, details: TaskDetails, lines: Sequence[LogLine]
 ) -> pane.Pane:
     number = 0 if details.change is None else details.change.attempt
     own = [each for each in lines if each.task_id == node.task_id and each.attempt == number]
     log = pane.newest(own, LINES)
-    return pane.shaped(tree, node, details, log, "", ask.desk.redact)
+    return pane.shaped(tree, node, details, log, "", visit.site.redact)
 
 
 ROUTES: Final[tuple[Address, ...]] = (("GET", "/runs/{run_id}/export", export),)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import Response
 
 from cloaca_core.views.history import Action
-from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.forms.schema_fields import Field, fields_of
 from cloaca_tools.ui.payloads.context_facts import Facts, facts_of
+from cloaca_tools.ui.visit import Address, Visit
 from cloaca_tools.ui.words.schedule_texts import ACTS as ACTS_TOLD
 from cloaca_tools.views.inbox import Question
 
@@ -68,24 +68,24 @@ class Decided:
     rejects: bool = field(default=False)
 
 
-async def inbox(ask: Ask) -> Response:
+async def inbox(visit: Visit) -> Response:
     """The page of the inbox."""
-    return await shown(ask)
+    return await shown(visit)
 
 
 async def shown(
-    ask: Ask, status: int = 200, *, wrong: Wrong | None = None, late: Late | None = None
+    visit: Visit, status: int = 200, *, wrong: Wrong | None = None, late: Late | None = None
 ) -> Response:
     """The inbox, with a form as it was filled in wrongly, or with what came too late."""
-    found = await ask.desk.observer.inbox(limit=PAGE)
-    acts = await ask.desk.observer.actions(limit=ACTS, submissions=False)
-    return await ask.page(
+    found = await visit.site.observer.inbox(limit=PAGE)
+    acts = await visit.site.observer.actions(limit=ACTS, submissions=False)
+    return await visit.page(
         "inbox.html",
         status,
         inbox=found,
-        cards=[card(each, wrong, ask.desk.redact) for each in found.questions],
+        cards=[card(each, wrong, visit.site.redact) for each in found.questions],
         decided=decided_in(acts)[:LATELY],
-        done=done_in(acts, ask.query("run"), ask.query("task")),
+        done=done_in(acts, visit.query("run"), visit.query("task")),
         wrong=wrong,
         late=late,
         still=status != 200,

@@ -7,20 +7,20 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from cloaca_tools.ui.asking import Address, Ask
+from cloaca_tools.ui.visit import Address, Visit
 
 if TYPE_CHECKING:
     from cloaca_tools.views import Graph
 
 
-async def of_workflow(ask: Ask) -> Response:
+async def of_workflow(visit: Visit) -> Response:
     """The graph of a workflow."""
-    return _file(await ask.desk.observer.workflow_graph(ask.query("name")))
+    return _file(await visit.site.observer.workflow_graph(visit.query("name")))
 
 
-async def of_run(ask: Ask) -> Response:
+async def of_run(visit: Visit) -> Response:
     """The graph of a run, with its states."""
-    return _file(await ask.desk.observer.graph(ask.request.path_params["run_id"]))
+    return _file(await visit.site.observer.graph(visit.request.path_params["run_id"]))
 
 
 def _file(graph: Graph) -> Response:

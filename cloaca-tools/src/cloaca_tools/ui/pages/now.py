@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from cloaca_core.operations.claiming import Slots
 from cloaca_core.values.wording import counted
-from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.charts.lanes import WIDTH, chart
 from cloaca_tools.ui.charts.strip import strip
+from cloaca_tools.ui.visit import Address, Visit
 from cloaca_tools.ui.words.texts import STATES, up_to_99
 
 if TYPE_CHECKING:
@@ -25,22 +25,22 @@ ASKED: Final = 6
 """Decisions that are shown, and runs that a failure has stopped."""
 
 
-async def now(ask: Ask) -> Response:
+async def now(visit: Visit) -> Response:
     """The page that opens first."""
-    asked = ask.query("hours")
+    asked = visit.query("hours")
     hours = asked if asked in PERIODS else "6"
-    observer = ask.desk.observer
+    observer = visit.site.observer
     overview, activity, inbox, waiting, newest, glance = await asyncio.gather(
         observer.overview(),
         observer.activity(float(hours)),
         observer.inbox(limit=ASKED, facts=False),
-        ask.waiting(),
+        visit.waiting(),
         observer.runs(limit=1),
-        ask.desk.health.look(),
+        visit.site.health.look(),
     )
     failing = [each.workflow for each in activity.failing]
-    drawn = chart(activity, ask.clock.local, STATES, failing)
-    return await ask.page(
+    drawn = chart(activity, visit.clock.local, STATES, failing)
+    return await visit.page(
         "now.html",
         hours=hours,
         periods=PERIODS,
@@ -54,21 +54,21 @@ async def now(ask: Ask) -> Response:
         inbox=inbox,
         waiting=waiting,
         glance=glance,
-        slots=await _slots(ask, overview),
+        slots=await _slots(visit, overview),
         lede=lede(len(activity.failing), waiting),
         is_new=not newest.runs,
         paused=frozenset(overview.paused_workflows),
     )
 
 
-async def _slots(ask: Ask, overview: Overview) -> tuple[int, int] | None:
+async def _slots(visit: Visit, overview: Overview) -> tuple[int, int] | None:
     """How many slots are in use, and of how many, where one runner alone is alive, and it is here.
     Of the kinds of slots those count that are in use.
     """
     alive = [each for each in overview.runners if each.alive]
     if len(alive) != 1 or not alive[0].is_here:
         return None
-    slots = await ask.desk.do(Slots())
+    slots = await visit.site.do(Slots())
     own = [each for each in slots.values() if each.used] or list(slots.values())[:1]
     return sum([each.used for each in own]), sum([each.used + each.free for each in own])
 

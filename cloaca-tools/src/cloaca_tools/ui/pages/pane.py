@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cloaca_core.values.payloads.redaction import Redact
     from cloaca_core.views.explain.explanation import Explanation
     from cloaca_core.views.history import AttemptInfo
-    from cloaca_tools.ui.asking import Ask
+    from cloaca_tools.ui.visit import Visit
     from cloaca_tools.views.lists.listing import RunLine
     from cloaca_tools.views.run.task_details import KeptValue, TaskDetails, TaskLook, TaskMessage
     from cloaca_tools.views.run.tree import RunTree, TaskNode
@@ -160,7 +160,7 @@ def selected(tree: RunTree, wanted: str = "") -> str:
 
 
 async def facts(
-    ask: Ask, tree: RunTree, task: str = "", explanation: Explanation | None = None
+    visit: Visit, tree: RunTree, task: str = "", explanation: Explanation | None = None
 ) -> Pane | None:
     """What the pane shows of a task of this run, by default the one that ``selected`` chooses; of
     its latest attempt, or of that in the address. None for a run without tasks.
@@ -170,11 +170,11 @@ async def facts(
     if node is None:
         return None
     explained = explanation is None and node.status not in ("Completed", "Failed", "Running")
-    look = await ask.desk.observer.look_at_task(
-        tree.run.id, name, attempt=_attempt_asked(ask), explained=explained
+    look = await visit.site.observer.look_at_task(
+        tree.run.id, name, attempt=_attempt_asked(visit), explained=explained
     )
-    log, why = _log(ask, look), _why(node, explanation or look.explanation)
-    return await ask.on_thread(shaped, tree, node, look.details, log, why, ask.desk.redact)
+    log, why = _log(visit, look), _why(node, explanation or look.explanation)
+    return await visit.on_thread(shaped, tree, node, look.details, log, why, visit.site.redact)
 
 
 def shaped(
@@ -209,8 +209,8 @@ def shaped(
     )
 
 
-def _attempt_asked(ask: Ask) -> int | None:
-    text = ask.query("attempt")
+def _attempt_asked(visit: Visit) -> int | None:
+    text = visit.query("attempt")
     if not text:
         return None
     if not (text.isascii() and text.isdigit()) or len(text) > 9:
@@ -336,11 +336,11 @@ def _data(data: object, redact: Redact) -> json_lines.Payload | None:
     return None if data is None else json_lines.payload(data, redact)
 
 
-def _log(ask: Ask, look: TaskLook) -> Log:
+def _log(visit: Visit, look: TaskLook) -> Log:
     """The newest lines of the attempt that is shown."""
     if _shown_attempt(look.details) is None or look.details.kind not in (None, "task"):
         return Log((), 0, 0)
-    return newest(look.log, _ALL_LINES if ask.query("lines") == "all" else LINES)
+    return newest(look.log, _ALL_LINES if visit.query("lines") == "all" else LINES)
 
 
 def newest(lines: Sequence[LogLine], most: int) -> Log:
@@ -352,8 +352,8 @@ def newest(lines: Sequence[LogLine], most: int) -> Log:
     return Log(tuple(lines[first:]), first, min(len(lines), _ALL_LINES))
 
 
-async def task_of(ask: Ask, run_id: str, task: str) -> TaskDetails:
+async def task_of(visit: Visit, run_id: str, task: str) -> TaskDetails:
     """One task of a run, by name; refuses a name that is missing."""
     if not task:
         raise TaskNotFoundError("name a task: ?task=…", task_id="")
-    return await ask.desk.observer.task(run_id, task, attempt=_attempt_asked(ask))
+    return await visit.site.observer.task(run_id, task, attempt=_attempt_asked(visit))

@@ -11,11 +11,11 @@ from starlette.responses import Response
 
 from cloaca_core.errors import CloacaError, RunnerClosedError, StoreError
 from cloaca_core.features.reruns.operations import PlanFork, PlanRetry
-from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.pages.pane import selected
 from cloaca_tools.ui.refusals import RefusedError, refusal_of
 from cloaca_tools.ui.runs import plan_rows
 from cloaca_tools.ui.runs.allowed_acts import allowed_acts
+from cloaca_tools.ui.visit import Address, Visit
 from cloaca_tools.ui.words.texts import sentence
 
 if TYPE_CHECKING:
@@ -34,28 +34,28 @@ _DRAWN: Final = 100
 """Tasks that are drawn beside a plan at most."""
 
 
-async def retry(ask: Ask) -> Response:
+async def retry(visit: Visit) -> Response:
     """The plan of a retry: of what failed, or of the tasks of the address."""
-    return await retry_page(ask, ask.request.query_params.getlist("task"))
+    return await retry_page(visit, visit.request.query_params.getlist("task"))
 
 
-async def fork(ask: Ask) -> Response:
+async def fork(visit: Visit) -> Response:
     """The plan of a fork, from the task of the address on."""
-    return await fork_page(ask, ask.query("task"))
+    return await fork_page(visit, visit.query("task"))
 
 
-async def cancel(ask: Ask) -> Response:
+async def cancel(visit: Visit) -> Response:
     """Ask before a run is cancelled, from its page or (``from=inbox``) from the inbox."""
-    ask.must_act()
-    tree = await ask.desk.observer.tree(ask.request.path_params["run_id"], depth=1)
-    run, why = tree.run, allowed_acts(tree.run, ask.clock).cancel
+    visit.must_act()
+    tree = await visit.site.observer.tree(visit.request.path_params["run_id"], depth=1)
+    run, why = tree.run, allowed_acts(tree.run, visit.clock).cancel
     refusal = RefusedError(409, "This run cannot be cancelled", f"{why}.") if why else None
-    from_inbox = ask.query("from") == INBOX
+    from_inbox = visit.query("from") == INBOX
     return await question(
-        ask,
+        visit,
         run,
         "run/cancel_body.html",
-        back=ask.paths.page(INBOX) if from_inbox else "",
+        back=visit.paths.page(INBOX) if from_inbox else "",
         from_inbox=from_inbox,
         heading=f"Cancel {run.workflow_name}?",
         lede="",
@@ -65,55 +65,55 @@ async def cancel(ask: Ask) -> Response:
     )
 
 
-async def form(ask: Ask) -> Response:
+async def form(visit: Visit) -> Response:
     """The address of a form that stands in the pane: there, unless such a page is open."""
-    if ask.wants == "page":
+    if visit.wants == "page":
         return Response(status_code=204)
-    run_id = await ask.desk.observer.resolve(ask.request.path_params["run_id"])
-    return ask.back_to(ask.paths.run(run_id, task=ask.query("task")))
+    run_id = await visit.site.observer.resolve(visit.request.path_params["run_id"])
+    return visit.back_to(visit.paths.run(run_id, task=visit.query("task")))
 
 
 async def retry_page(
-    ask: Ask, tasks: Sequence[str], filled: Mapping[str, str] | None = None
+    visit: Visit, tasks: Sequence[str], filled: Mapping[str, str] | None = None
 ) -> Response:
     """The plan of a retry of these tasks, or (none) of what failed."""
-    ask.must_act()
-    tree = await _tree(ask)
+    visit.must_act()
+    tree = await _tree(visit)
     try:
-        plan = await ask.desk.do(PlanRetry(tree.run.id, tasks or None))
+        plan = await visit.site.do(PlanRetry(tree.run.id, tasks or None))
     except (RunnerClosedError, StoreError):
         raise
     except CloacaError as error:
-        return await _refused(ask, tree.run, "retry", refusal_of(error))
+        return await _refused(visit, tree.run, "retry", refusal_of(error))
     lede = f"opens round {tree.run.round + 1} of the same run"
-    return await _plan(ask, tree, "retry", plan, tasks, lede, filled or {})
+    return await _plan(visit, tree, "retry", plan, tasks, lede, filled or {})
 
 
 async def fork_page(
-    ask: Ask,
+    visit: Visit,
     task: str,
     filled: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
 ) -> Response:
     """The plan of a fork from a task on, by default from the one that is selected."""
-    ask.must_act()
-    tree = await _tree(ask)
+    visit.must_act()
+    tree = await _tree(visit)
     wanted = task or selected(tree)
     if not wanted:
         refusal = RefusedError(409, "There is nothing to fork from", "This run has no task yet.")
-        return await _refused(ask, tree.run, "fork", refusal)
+        return await _refused(visit, tree.run, "fork", refusal)
     try:
-        plan = await ask.desk.do(PlanFork(tree.run.id, wanted))
+        plan = await visit.site.do(PlanFork(tree.run.id, wanted))
     except (RunnerClosedError, StoreError):
         raise
     except CloacaError as error:
-        return await _refused(ask, tree.run, "fork", refusal_of(error))
+        return await _refused(visit, tree.run, "fork", refusal_of(error))
     lede = "makes a new run, which begins with the results that are kept"
-    return await _plan(ask, tree, "fork", plan, [wanted], lede, filled or {}, errors or {})
+    return await _plan(visit, tree, "fork", plan, [wanted], lede, filled or {}, errors or {})
 
 
 async def question(
-    ask: Ask,
+    visit: Visit,
     run: RunLine,
     body: str,
     *,
@@ -125,16 +125,18 @@ async def question(
     the page of the run by default. A page that is open stays as it is: what was typed into it is
     not to go when something changes.
     """
-    if ask.wants == "page":
+    if visit.wants == "page":
         return Response(status_code=204)
-    template = body if ask.wants == DIALOG else "run/plan.html"
+    template = body if visit.wants == DIALOG else "run/plan.html"
     status = 200 if refusal is None else refusal.status
-    back = back or ask.paths.run(run.id)
-    return await ask.page(template, status, run=run, body=body, back=back, refusal=refusal, **facts)
+    back = back or visit.paths.run(run.id)
+    return await visit.page(
+        template, status, run=run, body=body, back=back, refusal=refusal, **facts
+    )
 
 
 async def _plan(
-    ask: Ask,
+    visit: Visit,
     tree: RunTree,
     act: plan_rows.Act,
     plan: Plan,
@@ -145,46 +147,46 @@ async def _plan(
 ) -> Response:
     run = tree.run
     statuses = {each.task_id: each.status for each in tree.tasks}
-    everything = ask.query("all") == "1"
+    everything = visit.query("all") == "1"
     by_rule = {each.task_id for each in tree.tasks if each.skip_code == _BY_RULE}
     rows = plan_rows.shown(
         act, plan, statuses, run.id, chosen, everything=everything, by_rule=by_rule
     )
     return await question(
-        ask,
+        visit,
         run,
         _PLAN,
         heading=f"{act.capitalize()} {run.workflow_name}",
         lede=lede,
         act=act,
         plan=rows,
-        all_address=_all(ask, run.id, act, () if rows.by_default else rows.chosen),
+        all_address=_all(visit, run.id, act, () if rows.by_default else rows.chosen),
         context=filled.get("context", ""),
         reason=filled.get("reason", ""),
         errors=errors or {},
-        graph=await _graph(ask, tree),
+        graph=await _graph(visit, tree),
     )
 
 
-async def _graph(ask: Ask, tree: RunTree) -> Graph | None:
+async def _graph(visit: Visit, tree: RunTree) -> Graph | None:
     """The graph beside a plan, unless it is too large to be read there."""
     if not 1 < len(tree.tasks) <= _DRAWN:
         return None
-    return await ask.desk.observer.graph(tree.run.id)
+    return await visit.site.observer.graph(tree.run.id)
 
 
-def _all(ask: Ask, run_id: str, act: str, chosen: Sequence[str]) -> str:
+def _all(visit: Visit, run_id: str, act: str, chosen: Sequence[str]) -> str:
     """The address of the same plan with all rows."""
-    return ask.paths.run(run_id, f"/{act}", all=1, task=list(chosen))
+    return visit.paths.run(run_id, f"/{act}", all=1, task=list(chosen))
 
 
-async def _refused(ask: Ask, run: RunLine, act: str, refusal: RefusedError) -> Response:
+async def _refused(visit: Visit, run: RunLine, act: str, refusal: RefusedError) -> Response:
     """Why there is no plan."""
     done = "retried" if act == "retry" else "forked"
     why = str(refusal) if not refusal.help else refusal.help
     refusal = RefusedError(refusal.status, f"This run cannot be {done}", sentence(why))
     return await question(
-        ask,
+        visit,
         run,
         _PLAN,
         heading=f"{act.capitalize()} {run.workflow_name}",
@@ -195,8 +197,8 @@ async def _refused(ask: Ask, run: RunLine, act: str, refusal: RefusedError) -> R
     )
 
 
-async def _tree(ask: Ask) -> RunTree:
-    return await ask.desk.observer.tree(ask.request.path_params["run_id"], depth=0)
+async def _tree(visit: Visit) -> RunTree:
+    return await visit.site.observer.tree(visit.request.path_params["run_id"], depth=0)
 
 
 def _told(run: RunLine) -> list[str]:

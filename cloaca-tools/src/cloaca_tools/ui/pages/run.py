@@ -9,13 +9,13 @@ from urllib.parse import quote_plus
 
 from starlette.responses import Response
 
-from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.charts.rows import CHUNK, apart, chunk_of, chunks, first_to_see, found
 from cloaca_tools.ui.charts.timeline import Chart, chart
 from cloaca_tools.ui.pages import pane
 from cloaca_tools.ui.pages.cause import cause
 from cloaca_tools.ui.paths import Paths
 from cloaca_tools.ui.runs.gone_runner import stopped
+from cloaca_tools.ui.visit import Address, Visit
 from cloaca_tools.views import Inspection, RunTree, Snapshot, TaskNode
 
 VIEWS: Final = ("timeline", "graph", "table")
@@ -77,56 +77,56 @@ class Place:
         return task == self.task and run_id == (self.of or self.run_id)
 
 
-async def run(ask: Ask) -> Response:
+async def run(visit: Visit) -> Response:
     """The page of a run, or the part of it that a script asks for."""
-    shown = await _seen(ask, ask.request.path_params["run_id"])
+    shown = await _seen(visit, visit.request.path_params["run_id"])
     seen = shown.inspection
-    tree, node = _selected(seen.tree, ask.query("of"), ask.query("task"))
-    place = _place(ask, seen, tree, node)
-    chunk = _chunk_asked_for(ask)
+    tree, node = _selected(seen.tree, visit.query("of"), visit.query("task"))
+    place = _place(visit, seen, tree, node)
+    chunk = _chunk_asked_for(visit)
     if chunk is not None and chunk * CHUNK < len(seen.tree.tasks):
-        parts = _parts(ask, shown, place)
-        return await ask.page("run/chunk.html", chunk=parts["chunks"][chunk], **parts)
-    details = await _pane(ask, seen, tree, node)
-    if ask.wants == "pane":
-        return await ask.page("run/pane.html", pane=details)
-    parts = _parts(ask, shown, place)
-    return await ask.page(
+        parts = _parts(visit, shown, place)
+        return await visit.page("run/chunk.html", chunk=parts["chunks"][chunk], **parts)
+    details = await _pane(visit, seen, tree, node)
+    if visit.wants == "pane":
+        return await visit.page("run/pane.html", pane=details)
+    parts = _parts(visit, shown, place)
+    return await visit.page(
         "run.html",
         by=schedule_name(seen),
-        cause=cause(seen, ask.clock),
+        cause=cause(seen, visit.clock),
         pane=details,
         work=_work(seen, parts["chart"]),
         **parts,
     )
 
 
-async def _seen(ask: Ask, ref: str) -> Snapshot:
+async def _seen(visit: Visit, ref: str) -> Snapshot:
     """The run; for a part of a large one that is on a page, as that page shows it."""
-    is_part = ask.wants == "pane" or _chunk_asked_for(ask) is not None
-    kept = ask.desk.seen_runs.find(ref, ask.query("at")) if is_part else None
+    is_part = visit.wants == "pane" or _chunk_asked_for(visit) is not None
+    kept = visit.site.seen_runs.find(ref, visit.query("at")) if is_part else None
     if kept is not None:
         return kept
-    known, drawn = ask.desk.seen_runs.latest(ref), ask.query("view") == "graph"
+    known, drawn = visit.site.seen_runs.latest(ref), visit.query("view") == "graph"
     # On another thread: a run of 10,000 tasks takes a while to be shaped.
-    found = await ask.on_thread(ask.desk.observer.snapshot(ref, known, drawn=drawn).wait)
+    found = await visit.on_thread(visit.site.observer.snapshot(ref, known, drawn=drawn).wait)
     found = found._replace(inspection=stopped(found.inspection))
     if len(found.inspection.tree.tasks) > CHUNK:
-        ask.desk.seen_runs.keep(found)
+        visit.site.seen_runs.keep(found)
     return found
 
 
 async def _pane(
-    ask: Ask, seen: Inspection, tree: RunTree, node: TaskNode | None
+    visit: Visit, seen: Inspection, tree: RunTree, node: TaskNode | None
 ) -> pane.Pane | None:
     """What is known of the selected task."""
     if node is None:
         return None
     is_own = tree.run.id == seen.tree.run.id
-    return await pane.facts(ask, tree, node.task_id, seen.explanation if is_own else None)
+    return await pane.facts(visit, tree, node.task_id, seen.explanation if is_own else None)
 
 
-def _parts(ask: Ask, shown: Snapshot, place: Place) -> dict[str, Any]:
+def _parts(visit: Visit, shown: Snapshot, place: Place) -> dict[str, Any]:
     """What the views of the tasks show."""
     seen = shown.inspection
     return {
@@ -134,10 +134,10 @@ def _parts(ask: Ask, shown: Snapshot, place: Place) -> dict[str, Any]:
         "tree": seen.tree,
         "run": seen.tree.run,
         "place": place,
-        "chunks": chunks(seen.tree, seen.timeline, _wanted(ask, seen.tree, place)),
+        "chunks": chunks(seen.tree, seen.timeline, _wanted(visit, seen.tree, place)),
         "apart": apart(seen.tree, seen.timeline),
-        "chart": chart(seen, ask.clock, ask.clock.zone, fold=place.fold),
-        "redact": ask.desk.redact,
+        "chart": chart(seen, visit.clock, visit.clock.zone, fold=place.fold),
+        "redact": visit.site.redact,
         "graph": shown.graph,
     }
 
@@ -149,32 +149,32 @@ def _selected(top: RunTree, of: str, task: str) -> tuple[RunTree, TaskNode | Non
     return (tree, named) if named is not None else (top, first_to_see(top))
 
 
-def _place(ask: Ask, seen: Inspection, tree: RunTree, node: TaskNode | None) -> Place:
-    run_id, view = seen.tree.run.id, ask.query("view")
+def _place(visit: Visit, seen: Inspection, tree: RunTree, node: TaskNode | None) -> Place:
+    run_id, view = seen.tree.run.id, visit.query("view")
     return Place(
-        paths=ask.paths,
+        paths=visit.paths,
         run_id=run_id,
         view=view if view in VIEWS else VIEWS[0],
         task=None if node is None else node.task_id,
         of="" if tree.run.id == run_id else tree.run.id,
-        fold=ask.query("fold") != "off",
+        fold=visit.query("fold") != "off",
     )
 
 
-def _wanted(ask: Ask, tree: RunTree, place: Place) -> set[int]:
+def _wanted(visit: Visit, tree: RunTree, place: Place) -> set[int]:
     """The chunks to be sent with their rows: those that the address names, else the one of the
     selected task and the first.
     """
-    parts = [_number(part) for part in ask.query("rows").split(",")]
+    parts = [_number(part) for part in visit.query("rows").split(",")]
     named = {each for each in parts if each is not None and each * CHUNK < len(tree.tasks)}
     if named:
         return set(sorted(named)[:_MOST_CHUNKS])
     return {0} if place.of or place.task is None else {0, chunk_of(tree, place.task)}
 
 
-def _chunk_asked_for(ask: Ask) -> int | None:
+def _chunk_asked_for(visit: Visit) -> int | None:
     """The chunk that a script wants alone."""
-    name, _, number = ask.wants.partition("-")
+    name, _, number = visit.wants.partition("-")
     return _number(number) if name == "chunk" else None
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.refusals import RefusedError
+from cloaca_tools.ui.visit import Address, Visit
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from cloaca_tools.views import RunnerLine
 
 
-async def runners(ask: Ask) -> Response:
+async def runners(visit: Visit) -> Response:
     """The page of all runners."""
-    found = await ask.desk.observer.runners()
-    drained = ask.query("drained")
-    return await ask.page(
+    found = await visit.site.observer.runners()
+    drained = visit.query("drained")
+    return await visit.page(
         "runners.html",
         runners=found,
         alive=sum([each.alive for each in found]),
@@ -27,15 +27,15 @@ async def runners(ask: Ask) -> Response:
     )
 
 
-async def drain(ask: Ask) -> Response:
+async def drain(visit: Visit) -> Response:
     """The question before a runner is asked to leave."""
-    ask.must_act()
-    return await ask.page("runner_drain.html", runner=await known(ask, ask.query("runner")))
+    visit.must_act()
+    return await visit.page("runner_drain.html", runner=await known(visit, visit.query("runner")))
 
 
-async def known(ask: Ask, runner_id: str) -> RunnerLine:
+async def known(visit: Visit, runner_id: str) -> RunnerLine:
     """The runner of this id; ``RefusedError`` 404 if there is none."""
-    for each in await ask.desk.observer.runners():
+    for each in await visit.site.observer.runners():
         if each.id == runner_id:
             return each
     raise RefusedError(404, "There is no such runner", "It has left, or was declared dead.")

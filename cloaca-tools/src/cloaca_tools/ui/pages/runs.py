@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import Response
 
 from cloaca_core.values.ids import is_run_id
-from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.forms.filter_line import HINTS, FilterLine, filter_line
 from cloaca_tools.ui.runs.bulk_result import bulk_done
+from cloaca_tools.ui.visit import Address, Visit
 from cloaca_tools.ui.words.texts import up_to_99
 from cloaca_tools.views import RunPage
 
@@ -45,20 +45,20 @@ class Offer:
     is_here: bool = False
 
 
-async def runs(ask: Ask) -> Response:
+async def runs(visit: Visit) -> Response:
     """A page of runs, newest first."""
-    texts = ask.request.query_params.getlist("q")
+    texts = visit.request.query_params.getlist("q")
     line = filter_line(texts[::-1])
     if len(texts) > 1 and not line.error:
-        return ask.back_to(ask.paths.runs(line.text))
-    before = ask.query("before") or None
+        return visit.back_to(visit.paths.runs(line.text))
+    before = visit.query("before") or None
     page, tally, offers = await asyncio.gather(
-        _page(ask, line, before), _tally(ask, line.filter), _offers(ask, line)
+        _page(visit, line, before), _tally(visit, line.filter), _offers(visit, line)
     )
-    shown = [] if line.error else _shown(ask)
-    rows = await ask.desk.observer.standings(*(shown or [run.id for run in page.runs]))
-    trail = _trail(ask)
-    return await ask.page(
+    shown = [] if line.error else _shown(visit)
+    rows = await visit.site.observer.standings(*(shown or [run.id for run in page.runs]))
+    trail = _trail(visit)
+    return await visit.page(
         "runs.html",
         line=line,
         hints=HINTS,
@@ -71,24 +71,24 @@ async def runs(ask: Ask) -> Response:
         older_trail=[*trail, before or ""][-TRAIL:],
         total=_total(page, before, tally),
         offers=offers,
-        done=bulk_done(ask.told),
+        done=bulk_done(visit.reported),
         size=PAGE,
     )
 
 
-async def _page(ask: Ask, line: FilterLine, before: str | None) -> RunPage:
+async def _page(visit: Visit, line: FilterLine, before: str | None) -> RunPage:
     """The runs that match: none as long as a term cannot be read, for acts must not be offered on
     more runs than were meant.
     """
     if line.error:
         return RunPage((), None)
-    return await ask.desk.observer.runs(line.filter, limit=PAGE, before=before)
+    return await visit.site.observer.runs(line.filter, limit=PAGE, before=before)
 
 
-async def _tally(ask: Ask, filter_: Filter) -> Tally | None:
+async def _tally(visit: Visit, filter_: Filter) -> Tally | None:
     if any(term.key in _SLOW for term in filter_.terms):
         return None
-    return await ask.desk.observer.tally(filter_, most=COUNTED)
+    return await visit.site.observer.tally(filter_, most=COUNTED)
 
 
 def _total(page: RunPage, before: str | None, tally: Tally | None) -> str:
@@ -103,15 +103,15 @@ def counted_up_to(tally: Tally) -> str:
     return f"{tally.number:,}{'' if tally.is_all else '+'}"
 
 
-def _shown(ask: Ask) -> list[str]:
+def _shown(visit: Visit) -> list[str]:
     """The rows that an open page shows."""
-    given = ask.query("shown").split(",")[:PAGE]
-    return [run_id for run_id in given if is_run_id(run_id)] if ask.wants == "page" else []
+    given = visit.query("shown").split(",")[:PAGE]
+    return [run_id for run_id in given if is_run_id(run_id)] if visit.wants == "page" else []
 
 
-def _trail(ask: Ask) -> list[str]:
+def _trail(visit: Visit) -> list[str]:
     """The marks of the newer pages that were passed; "" is that of the first."""
-    given = ask.request.query_params.get("trail")
+    given = visit.request.query_params.get("trail")
     marks = [] if given is None else given.split(",")[-TRAIL:]
     return [mark for mark in marks if not mark or is_run_id(mark)]
 
@@ -129,10 +129,10 @@ def _past(rows: Sequence[Standing], page: RunPage) -> frozenset[str]:
     return frozenset([run_id for run_id in ids if run_id not in matching and run_id >= last])
 
 
-async def _offers(ask: Ask, line: FilterLine) -> list[Offer]:
+async def _offers(visit: Visit, line: FilterLine) -> list[Offer]:
     """The filters that every visitor is offered."""
-    observer, most = ask.desk.observer, 99
-    begun, before = ask.clock.midnight(), ask.clock.midnight(1)
+    observer, most = visit.site.observer, 99
+    begun, before = visit.clock.midnight(), visit.clock.midnight(1)
     today = f"status:failed since:{begun}"
     yesterday = f"status:failed since:{before} until:{begun}"
     under_way, over, failed, failed_before, people = await asyncio.gather(
@@ -144,16 +144,16 @@ async def _offers(ask: Ask, line: FilterLine) -> list[Offer]:
     )
     left = sum(under_way.values()) + over.number
     return [
-        _offer(ask, line, "Not completed", "-status:completed", left, ""),
-        _offer(ask, line, "Failed today", today, failed.number, "failed"),
-        _offer(ask, line, "Failed yesterday", yesterday, failed_before.number, "failed"),
-        Offer("Waiting for people", ask.paths.page("inbox"), *_counted(people.total, "waiting")),
+        _offer(visit, line, "Not completed", "-status:completed", left, ""),
+        _offer(visit, line, "Failed today", today, failed.number, "failed"),
+        _offer(visit, line, "Failed yesterday", yesterday, failed_before.number, "failed"),
+        Offer("Waiting for people", visit.paths.page("inbox"), *_counted(people.total, "waiting")),
     ]
 
 
-def _offer(ask: Ask, line: FilterLine, label: str, text: str, number: int, state: str) -> Offer:
+def _offer(visit: Visit, line: FilterLine, label: str, text: str, number: int, state: str) -> Offer:
     is_here = line.text == filter_line([text]).text
-    return Offer(label, ask.paths.runs(text), *_counted(number, state), is_here=is_here)
+    return Offer(label, visit.paths.runs(text), *_counted(number, state), is_here=is_here)
 
 
 def _counted(number: int, state: str) -> tuple[str, str]:
@@ -161,11 +161,11 @@ def _counted(number: int, state: str) -> tuple[str, str]:
     return up_to_99(number), state if number else ""
 
 
-async def start(ask: Ask) -> Response:
+async def start(visit: Visit) -> Response:
     """The workflows of which a run can be started."""
-    ask.must_act()
-    found = await ask.desk.observer.workflows()
-    return await ask.page("start.html", workflows=found)
+    visit.must_act()
+    found = await visit.site.observer.workflows()
+    return await visit.page("start.html", workflows=found)
 
 
 ROUTES: Final[tuple[Address, ...]] = (

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 from cloaca_core.errors import CronExpressionError, ScheduleError
 from cloaca_core.features.schedules.timing.explain import ScheduleExplanation, explain_schedule
 from cloaca_tools.masking import masked
-from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.charts.day import Hour, Lane, hours, lane
 from cloaca_tools.ui.charts.strip import Strip, strip
 from cloaca_tools.ui.paths import number_in
 from cloaca_tools.ui.refusals import RefusedError
+from cloaca_tools.ui.visit import Address, Visit
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -79,24 +79,24 @@ class Form:
     error: str = ""
 
 
-async def schedules(ask: Ask) -> Response:
+async def schedules(visit: Visit) -> Response:
     """The page of all schedules."""
-    offset = ask.number("after")
-    found = await ask.desk.observer.schedules(limit=PAGE, offset=offset)
+    offset = visit.number("after")
+    found = await visit.site.observer.schedules(limit=PAGE, offset=offset)
     on = [line for line in found.schedules if line.enabled]
-    return await ask.page(
+    return await visit.page(
         "schedules.html",
         found=found,
         rows=[
             Row(line, _strip(line.ticks, LATELY), line.enabled and is_late(line, found.at))
             for line in found.schedules
         ],
-        day=_day(on, datetime.fromisoformat(found.at), ask) if not offset else None,
+        day=_day(on, datetime.fromisoformat(found.at), visit) if not offset else None,
         on=len(on),
         next=min([t for line in on if (t := line.next_tick) and t > found.at], default=None),
         late=len([line for line in on if is_late(line, found.at)]),
         after=offset + PAGE if found.more else None,
-        said=_SAID.get(ask.told.get("done", ""), ""),
+        said=_SAID.get(visit.reported.get("done", ""), ""),
     )
 
 
@@ -114,7 +114,7 @@ def _strip(ticks: Sequence[TickLine], most: int) -> Strip:
     return strip(statuses, min(most, LATELY), "tick")
 
 
-def _day(lines: Sequence[ScheduleLine], now: datetime, ask: Ask) -> Day | None:
+def _day(lines: Sequence[ScheduleLine], now: datetime, visit: Visit) -> Day | None:
     busy = sorted([line for line in lines if line.day], key=lambda line: line.day[0])
     if not busy:
         return None
@@ -122,17 +122,17 @@ def _day(lines: Sequence[ScheduleLine], now: datetime, ask: Ask) -> Day | None:
         (line, lane([datetime.fromisoformat(each) for each in line.day], now, line.in_day))
         for line in busy[:LANES]
     ]
-    zone = ask.clock.local(now.isoformat()).tzinfo
+    zone = visit.clock.local(now.isoformat()).tzinfo
     return Day(hours(now, zone), tuple(lanes), len(busy) - len(lanes))
 
 
-async def schedule(ask: Ask) -> Response:
+async def schedule(visit: Visit) -> Response:
     """The page of one schedule."""
-    view = await view_of(ask)
+    view = await view_of(visit)
     ticks = view.line.ticks[::-1]
-    before = ask.number("before")
-    made = number_in(ask.told, "made")
-    return await ask.page(
+    before = visit.number("before")
+    made = number_in(visit.reported, "made")
+    return await visit.page(
         "schedule.html",
         view=view,
         line=view.line,
@@ -141,9 +141,9 @@ async def schedule(ask: Ask) -> Response:
         older=before + SHOWN if len(ticks) > before + SHOWN else None,
         late=view.line.enabled and is_late(view.line, view.at),
         counts=_counts(ticks),
-        params=_lines(view.line.params, ask.desk.redact),
+        params=_lines(view.line.params, visit.site.redact),
         made=made,
-        said=_SAID.get(ask.told.get("done", ""), ""),
+        said=_SAID.get(visit.reported.get("done", ""), ""),
     )
 
 
@@ -164,10 +164,10 @@ def _counts(ticks: Sequence[TickLine]) -> dict[str, int]:
     return counts
 
 
-async def view_of(ask: Ask) -> ScheduleView:
+async def view_of(visit: Visit) -> ScheduleView:
     """The schedule that the address names; ``RefusedError`` 404 if there is none."""
     try:
-        return await ask.desk.observer.schedule(ask.request.path_params["schedule_id"])
+        return await visit.site.observer.schedule(visit.request.path_params["schedule_id"])
     except ScheduleError as error:
         raise RefusedError(404, "There is no such schedule", str(error)) from error
 
@@ -175,44 +175,44 @@ async def view_of(ask: Ask) -> ScheduleView:
 # -- forms ---------------------------------------------------------------------------------------
 
 
-async def new(ask: Ask) -> Response:
+async def new(visit: Visit) -> Response:
     """The form of a new schedule. Its times are explained as they are written."""
-    given = dict(ask.request.query_params)
-    if ask.wants == "explanation":
-        return await explanation(ask, given)
-    return await new_form(ask, given)
+    given = dict(visit.request.query_params)
+    if visit.wants == "explanation":
+        return await explanation(visit, given)
+    return await new_form(visit, given)
 
 
-async def new_form(ask: Ask, given: Mapping[str, str], *, error: str = "") -> Response:
+async def new_form(visit: Visit, given: Mapping[str, str], *, error: str = "") -> Response:
     """The form as it was filled in; with ``error`` it was refused."""
-    ask.must_act()
-    form = await ask.on_thread(form_of, {"timezone": "UTC", **given}, error)
-    workflows = await ask.desk.observer.workflow_names()
+    visit.must_act()
+    form = await visit.on_thread(form_of, {"timezone": "UTC", **given}, error)
+    workflows = await visit.site.observer.workflow_names()
     status = 422 if error else 200
-    return await ask.page("schedule_new.html", status, form=form, workflows=workflows, still=True)
+    return await visit.page("schedule_new.html", status, form=form, workflows=workflows, still=True)
 
 
-async def edit(ask: Ask) -> Response:
+async def edit(visit: Visit) -> Response:
     """The form by which the times of a schedule change."""
-    given = dict(ask.request.query_params)
-    if ask.wants == "explanation":
-        return await explanation(ask, given)
-    return await edit_form(ask, given)
+    given = dict(visit.request.query_params)
+    if visit.wants == "explanation":
+        return await explanation(visit, given)
+    return await edit_form(visit, given)
 
 
-async def edit_form(ask: Ask, given: Mapping[str, str], *, error: str = "") -> Response:
+async def edit_form(visit: Visit, given: Mapping[str, str], *, error: str = "") -> Response:
     """The form as it was filled in; with ``error`` it was refused."""
-    ask.must_act()
-    line = (await view_of(ask)).line
+    visit.must_act()
+    line = (await view_of(visit)).line
     known = {"cron": line.cron_expression, "timezone": line.timezone}
-    form = await ask.on_thread(form_of, {**known, **given}, error)
+    form = await visit.on_thread(form_of, {**known, **given}, error)
     status = 422 if error else 200
-    return await ask.page("schedule_edit.html", status, line=line, form=form, still=True)
+    return await visit.page("schedule_edit.html", status, line=line, form=form, still=True)
 
 
-async def explanation(ask: Ask, given: Mapping[str, str]) -> Response:
+async def explanation(visit: Visit, given: Mapping[str, str]) -> Response:
     """What the times of a form mean, alone."""
-    return await ask.page("parts/explanation.html", form=await ask.on_thread(form_of, given))
+    return await visit.page("parts/explanation.html", form=await visit.on_thread(form_of, given))
 
 
 def form_of(given: Mapping[str, str], error: str = "") -> Form:
@@ -228,11 +228,11 @@ def form_of(given: Mapping[str, str], error: str = "") -> Form:
     return Form(given, found, "", error)
 
 
-async def delete(ask: Ask) -> Response:
+async def delete(visit: Visit) -> Response:
     """The question before a schedule is deleted."""
-    ask.must_act()
-    view = await view_of(ask)
-    return await ask.page("schedule_delete.html", line=view.line, still=True)
+    visit.must_act()
+    view = await view_of(visit)
+    return await visit.page("schedule_delete.html", line=view.line, still=True)
 
 
 ROUTES: Final[tuple[Address, ...]] = (

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import ScheduleError
-from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.charts.strip import Strip, strip
 from cloaca_tools.ui.refusals import RefusedError
+from cloaca_tools.ui.visit import Address, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,11 +32,11 @@ class Row:
     strip: Strip
 
 
-async def triggers(ask: Ask) -> Response:
+async def triggers(visit: Visit) -> Response:
     """The page of all triggers."""
-    offset = ask.number("after")
-    found = await ask.desk.observer.triggers(limit=PAGE, offset=offset)
-    return await ask.page(
+    offset = visit.number("after")
+    found = await visit.site.observer.triggers(limit=PAGE, offset=offset)
+    return await visit.page(
         "triggers.html",
         rows=[Row(line, _strip(line.events, LATELY)) for line in found.triggers],
         on=sum([line.enabled for line in found.triggers]),
@@ -49,11 +49,11 @@ def _strip(events: Sequence[EventLine], places: int = 0) -> Strip:
     return strip(statuses[-STRIP:], places, "event")
 
 
-async def trigger(ask: Ask) -> Response:
+async def trigger(visit: Visit) -> Response:
     """The page of one trigger."""
-    line = await known(ask, ask.query("name"))
-    events, before = line.events[::-1], ask.number("before")
-    return await ask.page(
+    line = await known(visit, visit.query("name"))
+    events, before = line.events[::-1], visit.number("before")
+    return await visit.page(
         "trigger.html",
         line=line,
         strip=_strip(line.events),
@@ -62,10 +62,10 @@ async def trigger(ask: Ask) -> Response:
     )
 
 
-async def known(ask: Ask, name: str) -> TriggerLine:
+async def known(visit: Visit, name: str) -> TriggerLine:
     """The trigger of this name; ``RefusedError`` 404 if there is none."""
     try:
-        return await ask.desk.observer.trigger(name)
+        return await visit.site.observer.trigger(name)
     except ScheduleError as error:
         raise RefusedError(404, "There is no such trigger", str(error)) from error
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.charts.grid import chosen, grid
 from cloaca_tools.ui.charts.spark import spark
 from cloaca_tools.ui.pages.workflows import runs_of
 from cloaca_tools.ui.runs.failing_runs import failing
+from cloaca_tools.ui.visit import Address, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,26 +23,26 @@ MOST: Final = 40
 """Tasks in the grid of a workflow that has more, unless all are asked for."""
 
 
-async def workflow(ask: Ask) -> Response:
+async def workflow(visit: Visit) -> Response:
     """The page of a workflow."""
-    observer, name = ask.desk.observer, ask.query("name")
+    observer, name = visit.site.observer, visit.query("name")
     found, graph, starters = await asyncio.gather(
         observer.statistics(name, failures=False),
         observer.workflow_graph(name),
         observer.starters(name),
     )
-    return await ask.page(
+    return await visit.page(
         "workflow.html",
         of=found,
         graph=graph,
         starters=starters,
-        selected=ask.query("task"),
+        selected=visit.query("task"),
         failing=failing([row.run for row in found.grid]),
-        all_rows=ask.query("rows") == "all",
+        all_rows=visit.query("rows") == "all",
         asked=approval(found, graph),
-        task_link=lambda task: f"{ask.paths.workflow(found.workflow, task=task)}#workflow-graph",
+        task_link=lambda task: f"{visit.paths.workflow(found.workflow, task=task)}#workflow-graph",
         runs_of=runs_of,
-        **await ask.on_thread(_drawn, found, ask.clock, ask.query("rows")),
+        **await visit.on_thread(_drawn, found, visit.clock, visit.query("rows")),
     )
 
 

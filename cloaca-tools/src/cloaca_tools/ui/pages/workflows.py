@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.values.times.instants import SECOND
-from cloaca_tools.ui.asking import Address, Ask
 from cloaca_tools.ui.charts.strip import Strip, strip
+from cloaca_tools.ui.visit import Address, Visit
 from cloaca_tools.views import Filter, Term
 from cloaca_tools.views.workflows.statistics import percentile
 
@@ -33,14 +33,14 @@ class Line:
     p50: float | None
 
 
-async def workflows(ask: Ask) -> Response:
+async def workflows(visit: Visit) -> Response:
     """A page of workflows by name, of those whose names have a text in them."""
-    q, start = ask.query("q").strip(), ask.number("from")
-    known = await ask.desk.observer.workflows()
+    q, start = visit.query("q").strip(), visit.number("from")
+    known = await visit.site.observer.workflows()
     found = [each for each in known if q.casefold() in each.workflow.casefold()]
     shown = found[start : start + PAGE]
-    runs = await ask.desk.observer.strips([each.workflow for each in shown], last=LAST)
-    return await ask.page(
+    runs = await visit.site.observer.strips([each.workflow for each in shown], last=LAST)
+    return await visit.page(
         "workflows.html",
         q=q,
         known=len(known),

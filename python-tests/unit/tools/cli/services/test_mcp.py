@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 import cloaca
 from cloaca_tools.cli.root import cli
-from cloaca_tools.mcp.desk import Desk
+from cloaca_tools.mcp.database import Database
 
 SHOP = """
 import cloaca
@@ -34,19 +34,19 @@ class Served:
     def __init__(self) -> None:
         self.found: dict[str, Any] = {}
 
-    def __call__(self, desk: Desk, *, steers: bool) -> None:
+    def __call__(self, database: Database, *, steers: bool) -> None:
         self.found = {
             "steers": steers,
-            "read_only": read_only(desk),
-            "workflows": [each.workflow_name for each in desk.observer.workflows().wait()],
+            "read_only": read_only(database),
+            "workflows": [each.workflow_name for each in database.observer.workflows().wait()],
             "ctrl_c": signal.getsignal(signal.SIGINT),
         }
 
 
-def read_only(desk: Desk) -> bool:
+def read_only(database: Database) -> bool:
     """Whether the database was opened so."""
     try:
-        desk.client.prune()
+        database.client.prune()
     except cloaca.StoreReadOnlyError:
         return True
     return False

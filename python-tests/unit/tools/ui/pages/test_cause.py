@@ -94,7 +94,7 @@ def waiting(kind: str) -> Family:
         view(
             run(status="Waiting"),
             attempt("ask", 1, 1, None, "Waiting"),
-            of=tasks(ask=[]),
+            of=tasks(visit=[]),
             waits=[asked],
         )
     )

@@ -1,4 +1,4 @@
-"""``Desk``: the client and the observer that tools call."""
+"""``Database``: the client and the observer that tools call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Database:
     """A client that is open and stays its owner's, and where its database is. Any thread may
     use it.
     """
@@ -36,7 +36,7 @@ class Desk:
 
     @property
     def observer(self) -> Observer:
-        """The answers to what is asked of runs."""
+        """Looks at runs through the client."""
         return Observer(self.client)
 
     def run_id(self, ref: str) -> str:

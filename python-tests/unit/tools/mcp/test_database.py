@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import cloaca
-from cloaca_tools.mcp.desk import Desk
+from cloaca_tools.mcp.database import Database
 
 
 def test_a_run_is_found_by_a_reference(database_url: str) -> None:
@@ -19,10 +19,10 @@ def test_a_run_is_found_by_a_reference(database_url: str) -> None:
             return {}
 
     with cloaca.Client(database_url, registry=registry) as client:
-        desk = Desk(client, database_url)
+        database = Database(client, database_url)
         first, second = client.submit("quick"), client.submit("quick")
 
-        assert (desk.run_id("@"), desk.run_id("@~1")) == (second.id, first.id)
-        assert desk.observer.run("@").wait().id == second.id
+        assert (database.run_id("@"), database.run_id("@~1")) == (second.id, first.id)
+        assert database.observer.run("@").wait().id == second.id
         with pytest.raises(cloaca.RunNotFoundError):
-            desk.run_id("@~2")
+            database.run_id("@~2")

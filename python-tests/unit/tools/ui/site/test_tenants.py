@@ -8,7 +8,7 @@ from tables import each_row
 
 from cloaca_core.assembly.host import EngineHost
 from cloaca_core.features.tenants.credentials import TenantInfo
-from cloaca_tools.ui.desk.tenants import Tenants, names_schema
+from cloaca_tools.ui.site.tenants import Tenants, names_schema
 
 
 class Schemas:

@@ -8,7 +8,7 @@ from model.families import family, run, tasks, view
 from model.inspected import inspected
 
 from cloaca_core.features.search.records import Kin
-from cloaca_tools.ui.desk.seen_runs import SeenRuns
+from cloaca_tools.ui.site.seen_runs import SeenRuns
 from cloaca_tools.views import Snapshot
 
 

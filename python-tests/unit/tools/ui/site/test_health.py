@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from cloaca_tools.doctor.glance import Glance
-from cloaca_tools.ui.desk import health as module
-from cloaca_tools.ui.desk.health import Health
+from cloaca_tools.ui.site import health as module
+from cloaca_tools.ui.site.health import Health
 
 FIRST, SECOND = Glance((), 1), Glance((), 2)
 

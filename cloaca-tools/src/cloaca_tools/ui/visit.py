@@ -1,4 +1,4 @@
-"""``Ask``: a request with all that a page needs to answer it."""
+"""``Visit``: a request of a visitor with all that a page needs to answer it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from cloaca_core.errors import CloacaError
 from cloaca_core.values.times.clock import SYSTEM_CLOCK
 from cloaca_core.values.times.instants import to_datetime
 from cloaca_tools.masking import masked
-from cloaca_tools.ui.desk.desk import Desk
 from cloaca_tools.ui.guard.forms import (
     FIELD,
     checked_form,
@@ -28,6 +27,7 @@ from cloaca_tools.ui.guard.headers import NONCE
 from cloaca_tools.ui.guard.visitors import VISITOR
 from cloaca_tools.ui.paths import Paths, number_in
 from cloaca_tools.ui.refusals import RefusedError
+from cloaca_tools.ui.site.site import Site
 from cloaca_tools.ui.templating import assets, templates
 from cloaca_tools.ui.visitors import Visitor
 from cloaca_tools.ui.words.clock import Clock, zone_of
@@ -35,20 +35,20 @@ from cloaca_tools.views.inbox import WaitingForPeople
 
 T = TypeVar("T")
 
-_TOLD: Final = ("done", "changed", "refused", "made")
-"""The parameters that tell of an act."""
+_ACT: Final = ("done", "changed", "refused", "made")
+"""The parameters that report an act."""
 _SIGNED: Final = "signed"
 _ZONE_COOKIE = "cloaca_zone"
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A request of a visitor. ``clock`` shows instants in the zone of the browser. ``mark`` is that
-    of the latest change of the database before the page is made.
+class Visit:
+    """A request of one visitor. ``clock`` shows instants in the zone of the browser. ``mark``
+    is the number of the latest change of the database before the page is made.
     """
 
     request: Request
-    desk: Desk
+    site: Site
     visitor: Visitor
     paths: Paths
     clock: Clock
@@ -57,7 +57,7 @@ class Ask:
     @property
     def may_act(self) -> bool:
         """Whether the page offers acts to this visitor."""
-        return self.visitor.may_steer and not self.desk.read_only
+        return self.visitor.may_steer and not self.site.read_only
 
     @property
     def wants(self) -> str:
@@ -80,13 +80,13 @@ class Ask:
 
     async def page(self, template: str, status: int = 200, **facts: Any) -> Response:
         """A page of a template. It is written on another thread: a long one takes its time. One
-        that is ``still`` does not ask for itself anew: it is the answer to a form, or has one.
+        that is ``still`` does not reload itself: it is the answer to a form, or has one.
         """
         token = token_of(self.request)
         given = {
             "waiting": await self.waiting(),
             "still": False,
-            "ask": self,
+            "visit": self,
             "at": self.paths,
             "clock": self.clock,
             "may_act": self.may_act,
@@ -104,16 +104,16 @@ class Ask:
 
     def masked(self, value: Any) -> Any:
         """A JSON value without secrets."""
-        return masked(value, self.desk.redact)
+        return masked(value, self.site.redact)
 
     async def on_thread(self, function: Callable[..., T], *args: Any) -> T:
         """The result of a function that takes its time, so that the server's loop goes on."""
-        return await self.desk.threads.run(self.visitor.name, function, *args)
+        return await self.site.threads.run(self.visitor.name, function, *args)
 
     async def waiting(self) -> WaitingForPeople:
         """How much waits for a person, for the side; nothing while the database does not answer."""
         try:
-            return await self.desk.observer.waiting()
+            return await self.site.observer.waiting()
         except CloacaError:
             return WaitingForPeople(0, 0)
 
@@ -124,7 +124,7 @@ class Ask:
 
     def must_act(self) -> None:
         """Refuse a visitor who may not act: a form or a plan is the first half of an act."""
-        if self.desk.read_only:
+        if self.site.read_only:
             raise RefusedError(403, "This page is read-only", "It was opened so by the program.")
         if not self.visitor.may_steer:
             raise RefusedError(403, "You may look, not act", "A visitor with the role steer may.")
@@ -133,40 +133,41 @@ class Ask:
         """Go on at an address, after an act."""
         return RedirectResponse(address, 303)
 
-    def telling(self, **done: object) -> dict[str, str]:
-        """The parameters of an address that tell of an act, signed: a link from elsewhere cannot
-        tell of acts that nobody did.
+    def reporting(self, **done: object) -> dict[str, str]:
+        """The parameters of an address that report an act, signed: a link from elsewhere cannot
+        report acts that did not happen.
         """
-        told = {name: str(value) for name, value in done.items()}
-        return {**told, _SIGNED: signature_of(self.request, _text(told))}
+        report = {name: str(value) for name, value in done.items()}
+        return {**report, _SIGNED: signature_of(self.request, _text(report))}
 
     @property
-    def told(self) -> dict[str, str]:
-        """The parameters of ``telling`` in the address; none without their signature."""
+    def reported(self) -> dict[str, str]:
+        """The parameters of ``reporting`` in the address; none without their signature."""
         given = self.request.query_params
-        told = {name: given[name] for name in given if name in _TOLD}
-        signed = signature_of(self.request, _text(told))
-        return told if hmac.compare_digest(given.get(_SIGNED, "").encode(), signed.encode()) else {}
+        report = {name: given[name] for name in given if name in _ACT}
+        signed = signature_of(self.request, _text(report))
+        is_ours = hmac.compare_digest(given.get(_SIGNED, "").encode(), signed.encode())
+        return report if is_ours else {}
 
 
-Handler: TypeAlias = Callable[[Ask], Awaitable[Response]]
+Handler: TypeAlias = Callable[[Visit], Awaitable[Response]]
 Address: TypeAlias = tuple[str, str, Handler]
 """Method, path and what answers it."""
 
 
-def _text(told: Mapping[str, str]) -> str:
-    return urlencode(sorted(told.items()))
+def _text(report: Mapping[str, str]) -> str:
+    return urlencode(sorted(report.items()))
 
 
-async def ask_of(request: Request, desk: Desk) -> Ask:
+async def visit_of(request: Request, site: Site) -> Visit:
     """What a page needs of a request."""
     base = request.scope.get("root_path", "").rstrip("/")
     zone = zone_of(unquote(request.cookies.get(_ZONE_COOKIE, "")))
-    return Ask(
+    return Visit(
         request=request,
-        desk=desk,
+        site=site,
         visitor=request.scope[VISITOR],
         paths=Paths(base, assets()),
         clock=Clock(zone, to_datetime(SYSTEM_CLOCK.wall())),
-        mark="" if "hx-target" in request.headers else await desk.changes.mark(),
+        mark="" if "hx-target" in request.headers else await site.changes.mark(),
     )

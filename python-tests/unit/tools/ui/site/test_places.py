@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloaca_tools.ui.desk.places import Places
+from cloaca_tools.ui.site.places import Places
 from cloaca_tools.ui.refusals import RefusedError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tables import each_row
 
-from cloaca_tools.ui.desk.database_name import database_name, short_url
+from cloaca_tools.ui.site.database_name import database_name, short_url
 
 
 @each_row(

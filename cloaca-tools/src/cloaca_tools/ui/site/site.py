@@ -1,4 +1,4 @@
-"""``Desk``: the calls by which the page looks and acts. Each is awaited on the server's loop; the
+"""``Site``: the calls by which the page looks and acts. Each is awaited on the server's loop; the
 engine answers from its own, so nothing blocks here.
 """
 
@@ -14,12 +14,12 @@ from cloaca_core.values.payloads.redaction import Redact, Redaction
 from cloaca_tools.masking import without_passwords
 from cloaca_tools.observer import Observer
 from cloaca_tools.transfer.case import case_call
-from cloaca_tools.ui.desk.changes import Changes
-from cloaca_tools.ui.desk.database_name import database_name, short_url
-from cloaca_tools.ui.desk.health import Health
-from cloaca_tools.ui.desk.places import Places, exports, streams
-from cloaca_tools.ui.desk.seen_runs import SeenRuns
-from cloaca_tools.ui.desk.tenants import Tenants
+from cloaca_tools.ui.site.changes import Changes
+from cloaca_tools.ui.site.database_name import database_name, short_url
+from cloaca_tools.ui.site.health import Health
+from cloaca_tools.ui.site.places import Places, exports, streams
+from cloaca_tools.ui.site.seen_runs import SeenRuns
+from cloaca_tools.ui.site.tenants import Tenants
 from cloaca_tools.ui.threads import PAGES, Threads
 
 if TYPE_CHECKING:
@@ -32,15 +32,15 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """An open client's calls: ``observer`` looks, ``do`` acts. ``read_only`` refuses all acts;
-    ``database`` is its backend, ``database_name`` is how the page names it, and ``short_url`` how
-    a program opens it. ``case`` makes a
-    document of a run, to be loaded into a test. ``redact`` hides the secrets of the client in
-    all that is shown of payloads and texts. ``seen_runs`` has large runs as they were seen last.
-    ``health`` and ``tenants`` are those of the database. ``changes`` numbers its changes for open
-    pages, and ``streams`` counts the live streams of these, as
-    ``exports`` counts files that are made of runs. ``threads`` make the pages.
+class Site:
+    """One database as the page serves it: ``observer`` looks, ``do`` acts.
+
+    ``read_only`` refuses all acts. ``database`` is the backend, ``database_name`` is how the page
+    names the database, and ``short_url`` how a program opens it. ``case`` makes a document of a
+    run, to be loaded into a test. ``redact`` hides the client's secrets in payloads and texts.
+    ``seen_runs`` has large runs as they were seen last. ``changes`` numbers the changes of the
+    database for open pages; ``streams`` counts the live streams of these pages, and ``exports`` the
+    files that are being made of runs. ``threads`` make the pages.
     """
 
     observer: Observer
@@ -64,11 +64,11 @@ class Desk:
         return operation.call(self.caller)
 
 
-def desk_of(client: Client | AsyncClient, *, read_only: bool) -> Desk:
-    """The desk of a client, which stays its owner's."""
+def site_of(client: Client | AsyncClient, *, read_only: bool) -> Site:
+    """The site of a client, which stays open when the page ends."""
     host = client._host
     observer = Observer(client)
-    return Desk(
+    return Site(
         observer=observer,
         caller=Caller(host),
         read_only=read_only,
