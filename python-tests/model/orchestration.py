@@ -151,7 +151,7 @@ class Scene:
 
     def retries(self, run: ActiveRun) -> dict[int, asyncio.TimerHandle]:
         """The timers of the run's retries, by task."""
-        waiting = self.orchestrator.control.launcher.back_offs._waiting
+        waiting = self.orchestrator.control.launcher.back_offs.waiting
         return {task: timer for task, (timer, _) in waiting.get(run, {}).items()}
 
     def next_attempt_in(self, run: ActiveRun) -> float:

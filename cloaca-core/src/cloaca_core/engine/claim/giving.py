@@ -109,6 +109,6 @@ class Giving:
     def _may_be_given(self, run: ActiveRun) -> bool:
         """Whether a run waits for a slot, and no body or run here waits for it."""
         runs, control = self._orchestrator.runs, self._orchestrator.control
-        if run.depth or run.row.parent_id in runs or control.launcher.back_offs.has(run):
+        if run.depth or run.row.parent_id in runs or run in control.launcher.back_offs.waiting:
             return False
         return only_waits_for_slots(run, runs.attempts(run))

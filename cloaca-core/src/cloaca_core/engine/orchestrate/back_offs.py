@@ -18,13 +18,15 @@ _NONE: Final[Mapping[int, Resume]] = {}
 
 
 class BackOffs:
-    """Belongs to the engine's loop. ``is_due`` is called with each attempt whose time has come."""
+    """Belongs to the engine's loop. ``is_due`` is called with each attempt whose time has come.
+    ``waiting`` has the runs of which attempts wait, each with them and their timers.
+    """
 
     def __init__(self, clock: Clock, is_due: Callable[[ActiveRun, int, Resume], None]) -> None:
         self._clock = clock
         self._is_due = is_due
         self._loop = asyncio.get_running_loop()
-        self._waiting: dict[ActiveRun, dict[int, tuple[asyncio.TimerHandle, Resume]]] = {}
+        self.waiting: dict[ActiveRun, dict[int, tuple[asyncio.TimerHandle, Resume]]] = {}
 
     def add(self, run: ActiveRun, task: int, resume: Resume, delay: float) -> None:
         """An attempt of a task is to wait for so many seconds."""
@@ -33,26 +35,22 @@ class BackOffs:
 
     def _wait(self, run: ActiveRun, task: int, resume: Resume, delay: float) -> None:
         timer = self._loop.call_later(delay, self._time_is_up, run, task, resume)
-        self._waiting.setdefault(run, {})[task] = (timer, resume)
+        self.waiting.setdefault(run, {})[task] = (timer, resume)
 
     def _time_is_up(self, run: ActiveRun, task: int, resume: Resume) -> None:
         assert resume.retry_at is not None
         if early := seconds_early(self._clock, resume.retry_at):
             self._wait(run, task, resume, early)
             return
-        waiting = self._waiting[run]
+        waiting = self.waiting[run]
         del waiting[task]
         if not waiting:
-            del self._waiting[run]
+            del self.waiting[run]
         self._is_due(run, task, resume._replace(retry_at=None))
-
-    def has(self, run: ActiveRun) -> bool:
-        """Whether attempts of this run wait for their time."""
-        return run in self._waiting
 
     def due(self, run: ActiveRun) -> dict[int, int]:
         """When the attempts of this run are due that wait for their time: instants by task."""
-        waiting = self._waiting.get(run)
+        waiting = self.waiting.get(run)
         if not waiting:
             return {}
         return {
@@ -61,7 +59,7 @@ class BackOffs:
 
     def take(self, run: ActiveRun) -> Mapping[int, Resume]:
         """The attempts of this run wait here no longer; returns them by task."""
-        waiting = self._waiting.pop(run, None)
+        waiting = self.waiting.pop(run, None)
         if waiting is None:
             return _NONE
         for timer, _ in waiting.values():

@@ -111,7 +111,7 @@ class Control:
         self.launcher.launch(run, tasks)
         if run.waits is not None:
             self.ports.waits.check(run)
-        elif run.life.state is not State.ACTIVE or self.launcher.back_offs.has(run):
+        elif run.life.state is not State.ACTIVE or run in self.launcher.back_offs.waiting:
             self.look(run)
 
     def stop(self, run: ActiveRun) -> None:

@@ -175,7 +175,8 @@ class Launcher:
 
     def stop(self, run: ActiveRun) -> None:
         """Stop this run's bodies and timers; their outcomes are ignored."""
-        self.back_offs.take(run)
+        if run in self.back_offs.waiting:
+            self.back_offs.take(run)
         for attempt in self._runs.forget(run):
             self._attempts.give_up(attempt)
 

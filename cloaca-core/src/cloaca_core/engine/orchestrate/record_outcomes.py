@@ -82,7 +82,8 @@ class RecordOutcomes:
         if entry.then is not None:
             entry.then()
         elif entry.end is not None:
-            failpoints.hit("run.after_end")
+            if failpoints.watches:
+                failpoints.hit("run.after_end")
             self._runs.remove(run)
             end = entry.end if entry.wish is None else _recorded_end(entry, entry.end)
             self._subjects.ended.publish(run, end)

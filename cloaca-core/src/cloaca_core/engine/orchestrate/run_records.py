@@ -109,7 +109,8 @@ class RunRecords:
         beside: Sequence[Beside] = (),
     ) -> None:
         """Have the end of a run written with this final context; see ``final_context``."""
-        failpoints.hit("run.before_end")
+        if failpoints.watches:
+            failpoints.hit("run.before_end")
         if (too_large := self._too_large(run, context)) is not None:
             if (first := over.reason) is not None:
                 too_large = replace(first, text=f"{first.text}; {too_large.text}")

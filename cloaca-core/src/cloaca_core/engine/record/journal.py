@@ -266,7 +266,8 @@ class Journal:
         """
         backoff: Backoff | None = None
         while True:
-            failpoints.hit("journal.before_commit")
+            if failpoints.watches:
+                failpoints.hit("journal.before_commit")
             try:
                 committed = await self._store.commit(batch, landed)
             except StoreDataError:
@@ -282,7 +283,7 @@ class Journal:
                 await backoff.wait()
             else:
                 self.failure = None
-                if landed is None:
+                if landed is None and failpoints.watches:
                     failpoints.hit("journal.after_commit")
                 return committed
 

@@ -66,7 +66,7 @@ class _Fault:
 
 
 watches: tuple[Callable[[str], None], ...] = ()
-"""Called in turn at each point, on the thread that comes there. Code that each body passes looks
+"""Called in turn at each point, on the thread that comes there. Code that each run passes looks
 here before it calls ``hit``.
 """
 

@@ -42,13 +42,12 @@ async def scene() -> Scene:
 
 async def test_an_attempt_goes_on_as_it_was_when_its_time_has_come(scene: Scene) -> None:
     scene.back_offs.add(scene.run, 0, FIRST, 60.0)
-    assert (scene.due, scene.back_offs.has(scene.run)) == ([], True)
+    assert (scene.due, scene.run in scene.back_offs.waiting) == ([], True)
 
     await scene.came.wait()
 
     assert scene.due == [(scene.run, 0, FIRST._replace(retry_at=None))]
-    assert not scene.back_offs.has(scene.run)
-    assert not scene.back_offs._waiting
+    assert not scene.back_offs.waiting
 
 
 @pytest.mark.parametrize(
@@ -92,7 +91,7 @@ async def test_it_waits_no_more_when_it_goes_on(scene: Scene) -> None:
     waiting: list[bool] = []
 
     def is_due(run: ActiveRun, task: int, resume: Resume) -> None:
-        waiting.append(back_offs.has(run))
+        waiting.append(run in back_offs.waiting)
         back_offs.add(run, task, resume, 60.0)
         scene.came.set()
 
@@ -100,7 +99,7 @@ async def test_it_waits_no_more_when_it_goes_on(scene: Scene) -> None:
     back_offs.add(scene.run, 0, FIRST, 60.0)
     await scene.came.wait()
 
-    assert (waiting, back_offs.has(scene.run)) == ([False], True)
+    assert (waiting, scene.run in back_offs.waiting) == ([False], True)
 
 
 async def test_it_is_known_when_each_is_due(scene: Scene) -> None:
@@ -124,7 +123,7 @@ async def test_those_that_are_taken_do_not_go_on_here(scene: Scene) -> None:
     taken = scene.back_offs.take(scene.run)
 
     assert taken == {0: FIRST._replace(retry_at=MINUTE), 1: SECOND._replace(retry_at=2 * MINUTE)}
-    assert not scene.back_offs.has(scene.run)
+    assert scene.run not in scene.back_offs.waiting
     assert scene.back_offs.take(scene.run) == {}
     await scene.came.wait()
     assert [run.id for run, _, _ in scene.due] == ["other"]
