@@ -159,15 +159,15 @@ def _is_docstring(node: ast.stmt) -> bool:
 
 def _reworded() -> int:
     """The shared statements that PostgreSQL has in words of its own."""
-    shared = _statements(CORE.folder / "src" / CORE.package / "store" / "sql")
-    return len(shared & _statements(POSTGRES.folder / "src" / POSTGRES.package))
+    shared = _statements((CORE.folder / "src" / CORE.package).rglob("*.sql"))
+    return len(shared & _statements((POSTGRES.folder / "src" / POSTGRES.package).glob("*.sql")))
 
 
-def _statements(folder: Path) -> set[str]:
+def _statements(files: Iterable[Path]) -> set[str]:
     found = re.compile(r"^-- name: (\w+)", re.MULTILINE)
     return {
         f"{path.name}:{name}"
-        for path in folder.glob("*.sql")
+        for path in files
         for name in found.findall(path.read_text(encoding="utf-8"))
     }
 

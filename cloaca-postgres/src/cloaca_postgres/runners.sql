@@ -5,7 +5,6 @@
 -- * release, count_crashes, take_over_runs: their plans. lock_owned has locked the runs by id before.
 -- * lock_schedules_of_owned, lock_owned: locks, taken by id.
 -- * mark_cancelled: passes over runs that it would have to wait for; lock_owned has all that count.
--- * start_after_cancelled: its plan, as that of start_next.
 
 
 -- name: release
@@ -126,22 +125,3 @@ WITH mine AS MATERIALIZED (
 UPDATE cloaca_run AS run SET status = 'Cancelled'
 FROM mine
 WHERE run.id = ANY(ARRAY[mine.id]) AND run.owner = :runner_id AND +run.ended_at IS NULL;
-
-
--- name: start_after_cancelled
--- Let start what waits behind runs that mark_cancelled has named, by the rule of start_next. They can
--- be found as long as they have not ended.
-UPDATE cloaca_run AS next SET behind = (
-    SELECT earlier.id
-    FROM cloaca_run AS earlier
-    WHERE earlier.schedule_id = next.schedule_id
-        AND earlier.schedule_id IS NOT NULL AND earlier.ended_at IS NULL
-        AND earlier.status <> 'Cancelled' AND earlier.workflow = next.workflow
-        AND (earlier.created_at, earlier.id) < (next.created_at, next.id)
-        AND EXISTS (SELECT 1 FROM cloaca_schedule WHERE id = next.schedule_id)
-    ORDER BY earlier.created_at DESC, earlier.id DESC LIMIT 1
-)
-FROM cloaca_run AS before
-WHERE before.owner = :runner_id AND before.ended_at IS NULL AND before.cancel_at IS NOT NULL
-    AND before.status = 'Cancelled'
-    AND next.behind = ANY(ARRAY[before.id]) AND next.behind IS NOT NULL;

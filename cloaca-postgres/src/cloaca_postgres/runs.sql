@@ -25,6 +25,7 @@
 -- * find_keys: its list holds pairs, which ->> takes apart and which must be cast to JSON for it; and
 --   its plan: a join may read all keys of a table that was small when the plan was made.
 -- * lock_runs, fence_runs: lock the runner first, then runs by id.
+-- * lock_steered: locks the roots of trees, too.
 -- * claim, has_claimable: ranges to look in, as the index keeps entries of claimed runs (claim_marks.py).
 -- * make_due_claimable: answers instants too, for late_runs.py.
 -- * claim, make_due_claimable, make_claimable_after_set_back: lock runs and skip those that other
@@ -172,6 +173,18 @@ FROM unnest(CAST(:ids AS TEXT[])) AS wanted (id)
 LEFT JOIN live ON TRUE
 JOIN cloaca_run AS run ON run.id = ANY(ARRAY[wanted.id])
 ORDER BY wanted.id COLLATE "C"
+FOR NO KEY UPDATE OF run;
+
+
+-- name: lock_steered
+-- Lock these runs, and the roots of their trees, which prune locks: what the later statements of the
+-- transaction find is what they are decided by.
+SELECT run.id FROM cloaca_run AS run
+WHERE run.id = ANY(CAST(:ids AS TEXT[]) || ARRAY(
+        SELECT part.root_id FROM cloaca_run AS part
+        WHERE part.id = ANY(CAST(:ids AS TEXT[])) AND part.root_id IS NOT NULL
+    ))
+ORDER BY run.id
 FOR NO KEY UPDATE OF run;
 
 

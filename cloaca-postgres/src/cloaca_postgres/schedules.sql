@@ -3,6 +3,7 @@
 --
 -- * start_next: its plan. Runs are found by the run that they wait for, also when the statement was
 --   planned for empty tables.
+-- * start_after_cancelled: its plan, as that of start_next.
 
 
 -- name: start_next
@@ -28,3 +29,22 @@ WHERE next.behind = ANY(ARRAY[wanted.id]) AND next.behind IS NOT NULL
         WHERE before.id = ANY(ARRAY[wanted.id]) AND +before.ended_at IS NULL
     )
 RETURNING next.id;
+
+
+-- name: start_after_cancelled
+-- Let start what waits behind runs that mark_cancelled has named, by the rule of start_next. They can
+-- be found as long as they have not ended.
+UPDATE cloaca_run AS next SET behind = (
+    SELECT earlier.id
+    FROM cloaca_run AS earlier
+    WHERE earlier.schedule_id = next.schedule_id
+        AND earlier.schedule_id IS NOT NULL AND earlier.ended_at IS NULL
+        AND earlier.status <> 'Cancelled' AND earlier.workflow = next.workflow
+        AND (earlier.created_at, earlier.id) < (next.created_at, next.id)
+        AND EXISTS (SELECT 1 FROM cloaca_schedule WHERE id = next.schedule_id)
+    ORDER BY earlier.created_at DESC, earlier.id DESC LIMIT 1
+)
+FROM cloaca_run AS before
+WHERE before.owner = :runner_id AND before.ended_at IS NULL AND before.cancel_at IS NOT NULL
+    AND before.status = 'Cancelled'
+    AND next.behind = ANY(ARRAY[before.id]) AND next.behind IS NOT NULL;

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 import pytest_asyncio
+from every_statement import every_statement
 
 from cloaca_core.assembly.sql_store import SqlStore
 from cloaca_core.assembly.store import Store
@@ -102,8 +103,7 @@ async def blocked_sessions(by_hand: psycopg.AsyncConnection[Any], count: int) ->
 def statement(store: Store, name: str) -> tuple[str, tuple[str, ...]]:
     """One of the store's statements, for a session that is stepped by hand."""
     assert isinstance(store, SqlStore)
-    every = [each for noun in store._queries for each in noun or ()]
-    (found,) = [each for each in every if each.name == name]
+    found = every_statement(store._dialect.sql_package, store._dialect.wording)[name]
     return found.sql, found.parameters
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from every_statement import every_statement
 from psycopg import sql
 from tables import each_row
 
 from cloaca_core.engine.submit.run_rows import owned_row
 from cloaca_core.run.rows import DEFAULT_QUEUE
 from cloaca_core.store.protocol import StoreOptions
-from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.queries import Statement
 from cloaca_postgres.claim_marks import ClaimMarks, Line, Look
 from cloaca_postgres.opening import open_dialect
@@ -562,13 +562,7 @@ _WRITTEN = [name for name in _VALUES if _plans(name) == "force_generic_plan"]
 
 
 def _statement(name: str) -> Statement:
-    (found,) = [
-        statement
-        for noun in load_queries("cloaca_postgres", WORDING)
-        for statement in noun or ()
-        if statement.name == name
-    ]
-    return found
+    return every_statement("cloaca_postgres", WORDING)[name]
 
 
 @pytest.fixture(scope="module")

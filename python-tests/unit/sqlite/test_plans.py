@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from every_statement import every_statement
 from tables import each_row
 
 from cloaca_core.store.migrate import load_migrations
-from cloaca_core.store.sql.base import load_queries
-from cloaca_core.store.sql.queries import Statement
 from cloaca_sqlite.driver import WORDING
 from cloaca_sqlite.migrator import split_statements
 
@@ -279,11 +278,6 @@ _VALUES: dict[str, dict[str, object]] = {
 }
 
 
-def _statements() -> dict[str, Statement]:
-    nouns = load_queries("cloaca_sqlite", WORDING)
-    return {each.name: each for noun in nouns for each in noun or ()}
-
-
 @pytest.fixture(scope="module")
 def filled() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
@@ -297,7 +291,7 @@ def filled() -> Iterator[sqlite3.Connection]:
 
 def _thousands_of_steps(raw: sqlite3.Connection, name: str, values: dict[str, object]) -> int:
     """How many thousand steps the statement executes; nothing stays changed."""
-    statement = _statements()[name]
+    statement = every_statement("cloaca_sqlite", WORDING)[name]
     known = {
         key: json.dumps(value) if isinstance(value, list) else value
         for key, value in values.items()
@@ -331,7 +325,7 @@ def test_aged_places_cost_no_more_with_many_that_wait(filled: sqlite3.Connection
 
 def test_a_claim_passes_over_the_runs_of_another_queue(filled: sqlite3.Connection) -> None:
     """However many of them wait."""
-    claim = _statements()["claim"]
+    claim = every_statement("cloaca_sqlite", WORDING)["claim"]
     values = _CLAIM | {
         "workflows": json.dumps(_FLOWS),
         "queues": json.dumps(["gpu"]),

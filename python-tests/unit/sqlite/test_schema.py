@@ -8,18 +8,17 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from every_statement import every_statement
 from tables import each_row
 
 from cloaca_core.store.migrate import load_before_base, load_migrations
-from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.queries import Statement, counting
 from cloaca_sqlite.driver import WORDING
 from cloaca_sqlite.migrator import split_statements
 
 
 def _statements() -> list[Statement]:
-    nouns = load_queries("cloaca_sqlite", WORDING)
-    return [statement for noun in nouns for statement in noun or ()]
+    return list(every_statement("cloaca_sqlite", WORDING).values())
 
 
 @pytest.fixture(scope="module")

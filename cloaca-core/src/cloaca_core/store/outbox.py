@@ -48,9 +48,9 @@ class Outbox(Protocol):
     ``RunEndedError`` is raised.
 
     ``send`` does the same with a message to a run, which gets its number later
-    (``WaitStore.number_messages``). Answers as ``WaitStore.send``, with number 0, and refuses only
-    if the run has ended. A message whose key is taken by one that the transaction does not see is
-    dropped when it is to get its number, and so is the act that it was.
+    (``SteeringStore.number_messages``). Answers as ``WaitStore.send``, with number 0, and refuses
+    only if the run has ended. A message whose key is taken by one that the transaction does not see
+    is dropped when it is to get its number, and so is the act that it was.
 
     That transaction may stay open for long. Until it ends it must hold no lock that a commit of a
     store would wait for, so it announces the keys of runs that it writes (see ``RunStore.commit``),

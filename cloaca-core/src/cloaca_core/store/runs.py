@@ -207,9 +207,3 @@ class RunStore(Protocol):
         live runners beside ``runner_id``. Only reads; may include work that a concurrent caller
         takes meanwhile.
         """
-
-    async def number_messages(self, run_ids: Collection[str], now: int) -> None:
-        """Give numbers to the messages of these runs that users' transactions have committed, in
-        the order of their ids, and wake the runs as ``send`` does. Ended runs get them as well.
-        Sent again it changes nothing.
-        """

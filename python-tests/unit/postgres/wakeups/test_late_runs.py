@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from every_statement import every_statement
 from tables import each_row
 
-from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement
 from cloaca_postgres.statements import WORDING
@@ -39,8 +39,7 @@ def many(name: str, *rows: dict[str, object]) -> Step:
 
 
 def test_every_statement_after_which_a_run_is_claimable_is_known() -> None:
-    nouns = load_queries("cloaca_postgres", WORDING)
-    statements = {each.name: each for noun in nouns for each in noun or ()}
+    statements = every_statement("cloaca_postgres", WORDING)
     found = {name for name, each in statements.items() if _MAKES_CLAIMABLE.search(each.sql)}
 
     known = {*LONG_AGO, *ANSWERED, PARKING, *AS_OF, *BESIDE, *HOLDING}

@@ -18,20 +18,43 @@ from cloaca_core.features.task_logs.records import ProgressRow
 from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.rows import AttemptRow, RestartRow, RunRow
 from cloaca_core.store.runner_rows import RunnerRow
-from cloaca_core.store.sql.base import SqlPart, steps_of
-from cloaca_core.store.sql.queries import Row
+from cloaca_core.store.sql.base import Queries, SqlPart, Statements, steps_of
+from cloaca_core.store.sql.dialect import Dialect
+from cloaca_core.store.sql.queries import Row, Statement
 from cloaca_core.values.states import SUSPECT_AFTER
 
 _RUN: Final = len(RunRow._fields)
 _RUNNER: Final = len(RunnerRow._fields)
 
 
+class StandingQueries(Statements, file="standing.sql"):
+    """What ``explain`` reads of a run, in the order in which it is read."""
+
+    run_as_it_stands: Statement
+    pause_of_workflow: Statement
+    claimable_ahead: Statement
+    outline_attempts: Statement
+    restarts_of_run: Statement
+    unended_children: Statement
+    runner_loads: Statement
+    suspect_before: Statement
+    runners_without_tasks: Statement
+    open_waits_of_run: Statement
+    unread_of_run: Statement
+    kept_steps: Statement
+    progress_of_run: Statement
+
+
 class SqlStandings(SqlPart):
     """Contract: see ``RunStore.standing``."""
 
+    def __init__(self, dialect: Dialect, queries: Queries) -> None:
+        super().__init__(dialect, queries)
+        self._standing = queries.of(StandingQueries)
+
     async def standing(self, run_id: str, most: int) -> Standing | None:
         known = {"run_id": run_id, "most": most, "suspect_after": SUSPECT_AFTER}
-        answers = await self._dialect.read(steps_of(self._queries.standing, known))
+        answers = await self._dialect.read(steps_of(self._standing, known))
         runs, pauses, aheads, attempts, restarts, children, runners, *others = answers
         if not runs:
             return None

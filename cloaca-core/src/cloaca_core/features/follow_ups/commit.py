@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloaca_core.features.follow_ups.records import FOLLOW_UPS, NewFollowUp
+from cloaca_core.features.follow_ups.sql import FollowUpQueries
 from cloaca_core.store.sql.commit_part import GUARD, Array, CommitPart, Steps, guarded
 from cloaca_core.store.sql.dialect import Step
 
@@ -13,16 +14,19 @@ if TYPE_CHECKING:
     from cloaca_core.store.sql.base import Queries
 
 
-class FollowUpCommit(CommitPart):
+class FollowUpCommit:
     """After the ends: a row is inserted if its run has ended as it says."""
 
-    def __init__(self, queries: Queries, array: Array) -> None:
-        super().__init__(queries, array)
-        insert = queries.follow_ups.insert_follow_up
-        self._follow_up_row = insert.binder(NewFollowUp._fields + GUARD)
+    def __init__(self, queries: Queries, _: Array) -> None:
+        self._q = queries.of(FollowUpQueries)
+        self._follow_up_row = self._q.insert_follow_up.binder(NewFollowUp._fields + GUARD)
 
-    def end(self, batch: Batch) -> Steps:
+    def part(self) -> CommitPart:
+        q = self._q
+        return CommitPart(end=self._end, ended=[q.follow_ends], cancelled=[q.follow_cancelled])
+
+    def _end(self, batch: Batch) -> Steps:
         if not (follow_ups := batch.of(FOLLOW_UPS)):
             return {}
         rows = guarded(batch, follow_ups, self._follow_up_row)
-        return {"follow-ups": Step(self._queries.follow_ups.insert_follow_up, rows=rows)}
+        return {"follow-ups": Step(self._q.insert_follow_up, rows=rows)}

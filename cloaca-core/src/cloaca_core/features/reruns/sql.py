@@ -7,15 +7,56 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 
 from cloaca_core.features.steering.records import Act, NewFork, Reopening, RoundRow
+from cloaca_core.features.steering.sql import SteeringQueries
+from cloaca_core.features.steps.sql import MemoQueries
 from cloaca_core.run.rows import ForkRow, RestartRow
 from cloaca_core.store.acts import Acted
-from cloaca_core.store.sql.base import SqlPart, acted, pair, steps_of
-from cloaca_core.store.sql.dialect import Answers, Step
+from cloaca_core.store.changes import Change
+from cloaca_core.store.sql.base import Queries, SqlPart, Statements, acted, pair, steps_of
+from cloaca_core.store.sql.dialect import Answers, Dialect, Step
 from cloaca_core.store.sql.payloads import Payloads
+from cloaca_core.store.sql.queries import Statement
+
+
+class RerunQueries(
+    Statements,
+    file="reruns.sql",
+    news={
+        "note_retry": Change.ANYTHING,
+        "note_forking": Change.ANYTHING,
+    },
+):
+    """Next rounds of ended runs, and forks."""
+
+    note_retry: Statement
+    keep_round: Statement
+    restart_tasks: Statement
+    set_planned_version: Statement
+    serve_again: Statement
+    reopen_run: Statement
+    forget_waits: Statement
+    list_restarts: Statement
+    list_rounds: Statement
+    insert_fork: Statement
+    free_fork_key: Statement
+    copy_results: Statement
+    copy_replacements: Statement
+    copy_messages: Statement
+    note_fork: Statement
+    copy_forks: Statement
+    note_forking: Statement
+    find_fork: Statement
+    list_forks: Statement
 
 
 class SqlReruns(SqlPart):
     """The operations that run tasks of ended runs again. Contracts: see ``RerunStore``."""
+
+    def __init__(self, dialect: Dialect, queries: Queries) -> None:
+        super().__init__(dialect, queries)
+        self._reruns = queries.of(RerunQueries)
+        self._steering = queries.of(SteeringQueries)
+        self._memos = queries.of(MemoQueries)
 
     async def retry(
         self,
@@ -25,7 +66,7 @@ class SqlReruns(SqlPart):
         children: bool = False,
         time_limit: int | None = None,
     ) -> dict[str, Acted]:
-        q, acts, array = self._queries.reruns, self._queries.steering, self._dialect.array
+        q, acts, array = self._reruns, self._steering, self._dialect.array
         known = {**act._asdict(), "ids": array([run.run_id for run in runs])}
         known["time_limit"] = time_limit
         seen: dict[int, list[str]] = {}
@@ -40,7 +81,7 @@ class SqlReruns(SqlPart):
         ]
         *_, found = await self._dialect.write(
             [
-                *steps_of([acts.lock_steered], known),
+                *steps_of([self._runs.lock_steered], known),
                 *chain.from_iterable(
                     steps_of([q.note_retry], {**known, "round": number, "ids": array(ids)})
                     for number, ids in seen.items()
@@ -55,7 +96,7 @@ class SqlReruns(SqlPart):
 
     def _begin_anew(self, runs: Collection[Reopening], act: Act) -> Iterator[Sequence[Step]]:
         """Note by which versions runs were planned, and let all runners claim them."""
-        q, planned = self._queries.reruns, dict[str | None, list[str]]()
+        q, planned = self._reruns, dict[str | None, list[str]]()
         for run in runs:
             planned.setdefault(run.version, []).append(run.run_id)
         for version, run_ids in planned.items():
@@ -64,11 +105,11 @@ class SqlReruns(SqlPart):
             yield steps_of([*noted, q.serve_again], known)
 
     async def fork(self, new: NewFork, act: Act) -> str | None:
-        q, lock_source = self._queries.reruns, self._queries.steering.lock_steered
+        q, lock_source = self._reruns, self._runs.lock_steered
         known = {**act._asdict(), **new._asdict(), "act_id": act.id, "ids": [new.source_id]}
         known |= {name: self._dialect.array(known[name]) for name in ("ids", "kept", "memos_of")}
         tags = [(new.id, tag, content) for tag, content in json.loads(new.tags).items()]
-        insert_tag = self._queries.runs.insert_tag
+        insert_tag = self._runs.insert_tag
         bind = insert_tag.binder(("run_id", "tag", "content"))
         steps = [
             *steps_of([lock_source, q.insert_fork], known),
@@ -79,7 +120,7 @@ class SqlReruns(SqlPart):
                     q.copy_results,
                     q.copy_replacements,
                     q.copy_messages,
-                    self._queries.memos.copy_memos,
+                    self._memos.copy_memos,
                     q.note_fork,
                     q.copy_forks,
                     q.note_forking,
@@ -99,16 +140,16 @@ class SqlReruns(SqlPart):
 
     async def forks(self, run_ids: Collection[str]) -> list[ForkRow]:
         ids = self._dialect.array(run_ids)
-        rows = await self._read(self._queries.reruns.list_forks, ids=ids)
+        rows = await self._read(self._reruns.list_forks, ids=ids)
         return list(map(ForkRow._make, rows))
 
     async def restarts(self, run_ids: Collection[str]) -> list[RestartRow]:
         ids = self._dialect.array(run_ids)
-        rows = await self._read(self._queries.reruns.list_restarts, ids=ids)
+        rows = await self._read(self._reruns.list_restarts, ids=ids)
         return list(map(RestartRow._make, rows))
 
     async def rounds(self, run_id: str) -> list[RoundRow]:
-        rows = await self._read(self._queries.reruns.list_rounds, run_id=run_id)
+        rows = await self._read(self._reruns.list_rounds, run_id=run_id)
         return list(map(RoundRow._make, rows))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core.features.follow_ups.sql import FollowUpQueries
 from cloaca_core.features.schedules.records import (
     CANCELLATIONS,
     FIRINGS,
@@ -14,6 +15,7 @@ from cloaca_core.features.schedules.records import (
     Firing,
     NewTick,
 )
+from cloaca_core.features.schedules.sql import ScheduleQueries
 from cloaca_core.store.sql.commit_part import Array, CommitPart, Locks, Steps
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.payloads import Payloads
@@ -26,15 +28,16 @@ if TYPE_CHECKING:
 _RUN_ID: Final[Callable[[NewTick], str | None]] = attrgetter("run_id")
 
 
-class ScheduleCommit(CommitPart):
+class ScheduleCommit:
     """A runner that queues a run behind another, and one that ends that other, take turns by the
     row of the schedule.
     """
 
     def __init__(self, queries: Queries, array: Array) -> None:
-        super().__init__(queries, array)
+        self._array = array
         self._payloads = Payloads(queries.payloads)
-        q = queries.schedules
+        self._follow_ends = queries.of(FollowUpQueries).follow_ends
+        self._q = q = queries.of(ScheduleQueries)
         self._tick_row = q.insert_tick.binder(NewTick._fields)
         self._dropped_row = q.take_dropped_tick.binder(NewTick._fields)
         self._tick_run_row = q.insert_tick_run.binder(NewTick._fields)
@@ -43,14 +46,25 @@ class ScheduleCommit(CommitPart):
         self._advance_row = q.advance_schedule.binder(Firing._fields)
         self._outdated_row = q.outdate_schedule.binder(NewTick._fields)
 
-    def locks(self, batch: Batch) -> Locks:
+    def part(self) -> CommitPart:
+        q = self._q
+        return CommitPart(
+            lock=q.lock_schedules,
+            locks=self._locks,
+            insert=self._insert,
+            succession=self._succession,
+            ended=[q.start_next],
+            cancelled=[q.start_after_cancelled],
+        )
+
+    def _locks(self, batch: Batch) -> Locks:
         ids = {each.schedule_id for each in batch.of(FIRINGS)}
         ids |= {each.schedule_id for each in batch.of(TICKS)}
         ids |= {end.schedule_id for end in batch.ends if end.schedule_id is not None}
-        return Locks(schedules=ids, runs={each.id for each in batch.of(CANCELLATIONS)})
+        return Locks(ids, runs={each.id for each in batch.of(CANCELLATIONS)})
 
-    def insert(self, batch: Batch) -> Steps:
-        q, firings, ticks = self._queries.schedules, batch.of(FIRINGS), batch.of(TICKS)
+    def _insert(self, batch: Batch) -> Steps:
+        q, firings, ticks = self._q, batch.of(FIRINGS), batch.of(TICKS)
         steps: Steps = {}
         if ticks:
             steps |= self._tick_steps(ticks)
@@ -64,7 +78,7 @@ class ScheduleCommit(CommitPart):
         return steps
 
     def _tick_steps(self, ticks: Sequence[NewTick]) -> Steps:
-        q = self._queries.schedules
+        q = self._q
         steps = {"ticks": Step(q.insert_tick, rows=list(map(self._tick_row, ticks)))}
         if filled := [tick for tick in ticks if tick.generation is None]:
             rows = list(map(self._dropped_row, filled))
@@ -77,8 +91,8 @@ class ScheduleCommit(CommitPart):
                 steps["tick_inputs"] = inputs
         return steps
 
-    def succession(self, batch: Batch) -> Steps:
-        q, cancellations = self._queries.schedules, batch.of(CANCELLATIONS)
+    def _succession(self, batch: Batch) -> Steps:
+        q, cancellations = self._q, batch.of(CANCELLATIONS)
         steps: Steps = {}
         if cancellations:
             rows = list(map(self._cancelled_row, cancellations))
@@ -93,7 +107,7 @@ class ScheduleCommit(CommitPart):
 
     def _following_steps(self, cancellations: Sequence[Cancellation]) -> Steps:
         """One step for each instant, of which there is nearly always one."""
-        follow = self._queries.follow_ups.follow_ends
+        follow = self._follow_ends
         steps: Steps = {}
         for now in sorted({each.ended_at for each in cancellations}):
             ids = [each.id for each in cancellations if each.ended_at == now]

@@ -6,16 +6,61 @@ from collections.abc import Collection
 
 from cloaca_core.features.schedules.records import ScheduleRow, TickRow
 from cloaca_core.store.acts import ActRow
-from cloaca_core.store.sql.base import SqlPart, of_act, steps_of
-from cloaca_core.store.sql.dialect import Step
-from cloaca_core.store.sql.queries import Row
+from cloaca_core.store.changes import Change
+from cloaca_core.store.sql.base import Queries, SqlPart, Statements, of_act, steps_of
+from cloaca_core.store.sql.dialect import Dialect, Step
+from cloaca_core.store.sql.queries import Row, Statement
+
+
+class ScheduleQueries(
+    Statements,
+    file="schedules.sql",
+    news={
+        "put_schedule": Change.ANYTHING,
+        "retime_schedule": Change.ANYTHING,
+        "note_schedule_act": Change.ANYTHING,
+        "insert_tick_run": Change.RUNS,
+        "cancel_run": Change.RUNS,
+    },
+):
+    """Schedules, their ticks, and the runs that these make."""
+
+    lock_schedules: Statement
+    insert_tick: Statement
+    take_dropped_tick: Statement
+    insert_tick_run: Statement
+    insert_lost: Statement
+    advance_schedule: Statement
+    outdate_schedule: Statement
+    cancel_run: Statement
+    start_next: Statement
+    start_after_cancelled: Statement
+    note_put_schedule: Statement
+    note_schedule_act: Statement
+    put_schedule: Statement
+    get_schedule: Statement
+    get_schedule_named: Statement
+    list_schedules: Statement
+    retime_schedule: Statement
+    delete_schedule: Statement
+    next_due: Statement
+    due_schedules: Statement
+    schedules_ahead: Statement
+    list_under_way: Statement
+    list_ticks: Statement
+    find_ticks: Statement
+    count_ticks: Statement
 
 
 class SqlSchedules(SqlPart):
     """The operations on schedules. Contracts: see ``ScheduleStore``."""
 
+    def __init__(self, dialect: Dialect, queries: Queries) -> None:
+        super().__init__(dialect, queries)
+        self._schedules = queries.of(ScheduleQueries)
+
     async def put_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> str:
-        q, known = self._queries.schedules, schedule._asdict()
+        q, known = self._schedules, schedule._asdict()
         steps = [Step.of(q.put_schedule, known)]
         if act is not None:
             known["ids"] = self._dialect.array([schedule.id])
@@ -24,18 +69,18 @@ class SqlSchedules(SqlPart):
         return str(schedule_id)
 
     async def get_schedule(self, schedule_id: str) -> ScheduleRow | None:
-        rows = await self._read(self._queries.schedules.get_schedule, id=schedule_id)
+        rows = await self._read(self._schedules.get_schedule, id=schedule_id)
         return _schedule(rows[0]) if rows else None
 
     async def get_schedule_named(self, name: str) -> ScheduleRow | None:
-        rows = await self._read(self._queries.schedules.get_schedule_named, name=name)
+        rows = await self._read(self._schedules.get_schedule_named, name=name)
         return _schedule(rows[0]) if rows else None
 
     async def list_schedules(
         self, *, enabled_only: bool, limit: int, offset: int
     ) -> list[ScheduleRow]:
         rows = await self._read(
-            self._queries.schedules.list_schedules,
+            self._schedules.list_schedules,
             enabled_only=int(enabled_only),
             limit=limit,
             offset=offset,
@@ -43,13 +88,13 @@ class SqlSchedules(SqlPart):
         return list(map(_schedule, rows))
 
     async def retime_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> bool:
-        retime = Step.of(self._queries.schedules.retime_schedule, schedule._asdict())
+        retime = Step.of(self._schedules.retime_schedule, schedule._asdict())
         noted = self._noted(schedule.id, schedule.generation, act)
         *_, retimed = await self._dialect.write([*noted, retime])
         return bool(retimed)
 
     async def delete_schedule(self, schedule_id: str, act: ActRow | None = None) -> None:
-        delete = self._queries.schedules.delete_schedule
+        delete = self._schedules.delete_schedule
         noted = self._noted(schedule_id, None, act)
         await self._dialect.write([*noted, Step(delete, delete.bind(id=schedule_id))])
 
@@ -60,20 +105,20 @@ class SqlSchedules(SqlPart):
         """The steps that note an act on a schedule, in a generation or any."""
         if act is None:
             return []
-        q, ids = self._queries.schedules, self._dialect.array([schedule_id])
+        q, ids = self._schedules, self._dialect.array([schedule_id])
         known = {"id": schedule_id, "ids": ids, "generation": generation, **of_act(act)}
         return steps_of([q.lock_schedules, q.note_schedule_act], known)
 
     async def next_due(self, workflows: Collection[str]) -> int | None:
         wanted = self._dialect.array(workflows)
-        ((due_at,),) = await self._read(self._queries.schedules.next_due, workflows=wanted)
+        ((due_at,),) = await self._read(self._schedules.next_due, workflows=wanted)
         return None if due_at is None else int(due_at)
 
     async def due_schedules(
         self, workflows: Collection[str], now: int, limit: int
     ) -> list[ScheduleRow]:
         rows = await self._read(
-            self._queries.schedules.due_schedules,
+            self._schedules.due_schedules,
             workflows=self._dialect.array(workflows),
             now=now,
             limit=limit,
@@ -84,7 +129,7 @@ class SqlSchedules(SqlPart):
         self, workflows: Collection[str], now: int, edge: int, limit: int
     ) -> list[tuple[ScheduleRow, int | None]]:
         rows = await self._read(
-            self._queries.schedules.schedules_ahead,
+            self._schedules.schedules_ahead,
             workflows=self._dialect.array(workflows),
             now=now,
             edge=edge,
@@ -96,26 +141,24 @@ class SqlSchedules(SqlPart):
         wanted = self._dialect.array(schedule_ids)
         found: dict[str, list[str]] = {}
         for schedule_id, run_id in await self._read(
-            self._queries.schedules.list_under_way, schedule_ids=wanted
+            self._schedules.list_under_way, schedule_ids=wanted
         ):
             found.setdefault(schedule_id, []).append(run_id)
         return found
 
     async def list_ticks(self, schedule_id: str, *, limit: int, offset: int) -> list[TickRow]:
         rows = await self._read(
-            self._queries.schedules.list_ticks, schedule_id=schedule_id, limit=limit, offset=offset
+            self._schedules.list_ticks, schedule_id=schedule_id, limit=limit, offset=offset
         )
         return list(map(TickRow._make, rows))
 
     async def find_ticks(self, schedule_id: str, ticks: Collection[int]) -> list[TickRow]:
         wanted = self._dialect.array(ticks)
-        rows = await self._read(
-            self._queries.schedules.find_ticks, schedule_id=schedule_id, ticks=wanted
-        )
+        rows = await self._read(self._schedules.find_ticks, schedule_id=schedule_id, ticks=wanted)
         return list(map(TickRow._make, rows))
 
     async def count_ticks(self, since: int) -> tuple[int, int]:
-        ((fired, lost),) = await self._read(self._queries.schedules.count_ticks, since=since)
+        ((fired, lost),) = await self._read(self._schedules.count_ticks, since=since)
         return int(fired), int(lost)
 
 

@@ -20,8 +20,8 @@ from cloaca_core.features.search.records import (
 )
 from cloaca_core.features.steering.records import ChildRow
 from cloaca_core.run.rows import RunRow
-from cloaca_core.store.sql.base import SqlPart, steps_of
-from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.base import Queries, SqlPart, Statements, steps_of
+from cloaca_core.store.sql.dialect import Dialect, Step
 from cloaca_core.store.sql.queries import Row, Statement, counting
 from cloaca_core.values.states import RunStatus
 
@@ -34,8 +34,35 @@ _TRIED: Final = 3
 """So many indexes are tried at most."""
 
 
+class SearchQueries(Statements, file="search.sql"):
+    """Runs that match a search."""
+
+    newest_ids: Statement
+    active_ids: Statement
+    count_active: Statement
+    ended_ids: Statement
+    workflow_ids: Statement
+    child_ids: Statement
+    list_family: Statement
+    list_children_of_family: Statement
+    tagged_ids: Statement
+    acted_ids: Statement
+    match_runs: Statement
+    list_actors: Statement
+    count_newest: Statement
+    count_made: Statement
+    count_owned: Statement
+    failed_ids: Statement
+    list_failures: Statement
+    longest_claimable: Statement
+
+
 class SqlSearches(SqlPart):
     """The operations on searches. Contracts: see ``SearchStore``."""
+
+    def __init__(self, dialect: Dialect, queries: Queries) -> None:
+        super().__init__(dialect, queries)
+        self._search = queries.of(SearchQueries)
 
     async def search(self, wanted: RunSearch) -> Found:
         looked_at = await self._next_ids(wanted)
@@ -60,7 +87,7 @@ class SqlSearches(SqlPart):
         return list(map(RunRow._make, rows))
 
     async def family(self, run_id: str, depth: int, most: int, counted: int) -> Kin:
-        q = self._queries.search
+        q = self._search
         asked = {"run_id": run_id, "depth": depth, "most": most}
         asked |= {"counted": counted, "above": AFTER_EVERY_ID}
         statements = (q.list_family, q.list_children_of_family)
@@ -69,19 +96,19 @@ class SqlSearches(SqlPart):
 
     async def actors(self, names: Collection[str]) -> list[str]:
         asked = self._dialect.array(names)
-        rows = await self._read(self._queries.search.list_actors, names=asked)
+        rows = await self._read(self._search.list_actors, names=asked)
         return [name for (name,) in rows]
 
     async def count_under_way(self, most: int) -> dict[str, int]:
         states = [str(status) for status in RunStatus if status not in _ENDED]
-        count = self._queries.search.count_active
+        count = self._search.count_active
         steps = [Step.of(count, {"most": most, "value": status}) for status in states]
         answers = await self._dialect.read(steps)
         counts = zip(states, answers, strict=True)
         return {status: number for status, ((number,),) in counts if number}
 
     async def count_of_workflows(self, workflows: Sequence[str], most: int) -> list[WorkflowCounts]:
-        q = self._queries.search
+        q = self._search
         everything = {"before": AFTER_EVERY_ID, "after": ""}
         steps = [
             step
@@ -102,27 +129,27 @@ class SqlSearches(SqlPart):
     ) -> list[list[int]]:
         spans = self._dialect.array([low + high for low, high in pairwise(edges)])
         asked = {"spans": spans, "most": most}
-        count = self._queries.search.count_made
+        count = self._search.count_made
         steps = [Step.of(count, {**asked, "value": each}) for each in workflows]
         answers = await self._dialect.read(steps) if steps else []
         return [[number for (number,) in rows] for rows in answers]
 
     async def count_owned(self, runner_ids: Sequence[str], most: int) -> list[int]:
-        count = self._queries.search.count_owned
+        count = self._search.count_owned
         steps = [Step.of(count, {"value": each, "most": most}) for each in runner_ids]
         answers = await self._dialect.read(steps) if steps else []
         return [number for ((number,),) in answers]
 
     async def failed_since(self, since: int, most: int) -> list[str]:
-        rows = await self._read(self._queries.search.failed_ids, since=since, most=most)
+        rows = await self._read(self._search.failed_ids, since=since, most=most)
         return [run_id for (run_id,) in rows]
 
     async def failures_since(self, since: int, most: int) -> list[Failure]:
-        rows = await self._read(self._queries.search.list_failures, since=since, most=most)
+        rows = await self._read(self._search.list_failures, since=since, most=most)
         return list(map(Failure._make, rows))
 
     async def longest_claimable(self) -> Claimable | None:
-        rows = await self._read(self._queries.search.longest_claimable)
+        rows = await self._read(self._search.longest_claimable)
         return next(map(Claimable._make, rows), None)
 
     async def _next_ids(self, wanted: RunSearch) -> list[str]:
@@ -144,7 +171,7 @@ class SqlSearches(SqlPart):
         self, leading: Condition | None, known: dict[str, object]
     ) -> list[tuple[Statement, dict[str, object]]]:
         """The statements that list the runs that meet a condition, one for each of its values."""
-        q = self._queries.search
+        q = self._search
         if leading is None:
             return [(q.newest_ids, known)]
         if leading.kind == "id":
@@ -176,7 +203,7 @@ class SqlSearches(SqlPart):
             "until": wanted.until,
             "ended_since": wanted.ended_since,
         }
-        return Step.of(self._queries.search.match_runs, values)
+        return Step.of(self._search.match_runs, values)
 
 
 def _reached(looked_at: Sequence[str], wanted: RunSearch) -> str | None:

@@ -100,6 +100,12 @@ class SteeringStore(ChildStore, PausedWorkflowStore, Protocol):
         workflow ends, or the first run expires that has not begun.
         """
 
+    async def number_messages(self, run_ids: Collection[str], now: int) -> None:
+        """Give numbers to the messages of these runs that users' transactions have committed, in
+        the order of their ids, and wake the runs as ``send`` does. Ended runs get them as well.
+        Sent again it changes nothing.
+        """
+
     async def note(self, act: ActRow) -> None:
         """Note an act on no run, unless it is there."""
 

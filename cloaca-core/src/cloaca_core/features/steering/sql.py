@@ -8,8 +8,10 @@ from typing import Final
 from cloaca_core.features.steering.records import Act, ActMark, ActSearch, News, Parent, Wish
 from cloaca_core.run.rows import ReplacementRow
 from cloaca_core.store.acts import Acted, ActRow
-from cloaca_core.store.sql.base import SqlPart, acted, of_act, steps_of
-from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.changes import Change
+from cloaca_core.store.sql.base import Queries, SqlPart, Statements, acted, of_act, steps_of
+from cloaca_core.store.sql.commit_part import Stages
+from cloaca_core.store.sql.dialect import Dialect, Step
 from cloaca_core.store.sql.queries import Statement
 from cloaca_core.values.states import ReasonCode
 
@@ -17,8 +19,56 @@ _AFTER_ALL: Final = ActMark(2**63 - 1, "", "")
 """The mark of a list that begins with the newest act."""
 
 
+class SteeringQueries(
+    Statements,
+    file="steering.sql",
+    news={
+        "note_cancel": Change.ANYTHING,
+        "note_pause": Change.ANYTHING,
+        "note_resume": Change.ANYTHING,
+        "expire_runs": Change.RUNS,
+    },
+):
+    """Acts on runs, and what is asked of their owners."""
+
+    lock_schedules_of: Statement
+    note_cancel: Statement
+    cancel_unowned: Statement
+    cancel_owned: Statement
+    note_pause: Statement
+    pause_runs: Statement
+    note_resume: Statement
+    insert_replacement: Statement
+    resume_runs: Statement
+    conclude_act: Statement
+    forget_act: Statement
+    acted: Statement
+    list_wishes: Statement
+    parents_to_follow: Statement
+    list_unnumbered: Statement
+    next_steered: Statement
+    list_not_begun: Statement
+    note_expiry: Statement
+    expire_runs: Statement
+    list_pauses_over: Statement
+    note_act: Statement
+    list_acts: Statement
+    list_asked_acts: Statement
+    list_acts_of_kind: Statement
+    list_acts_of_person: Statement
+    kinds_of_person: Statement
+    list_acts_of_run: Statement
+    list_replacements: Statement
+
+
 class SqlSteering(SqlPart):
     """The acts on runs, and their news. Contracts: see ``SteeringStore``."""
+
+    _stages: Stages
+
+    def __init__(self, dialect: Dialect, queries: Queries) -> None:
+        super().__init__(dialect, queries)
+        self._steering = queries.of(SteeringQueries)
 
     async def cancel(
         self,
@@ -29,17 +79,17 @@ class SqlSteering(SqlPart):
         children: bool,
         parent_id: str | None = None,
     ) -> dict[str, Acted]:
-        q, drop_waits = self._queries.steering, self._queries.waits.drop_waits
-        statements = [q.note_cancel, q.cancel_unowned, drop_waits, q.cancel_owned, *self._follow]
+        q, of_features = self._steering, self._stages
+        ending = [q.cancel_unowned, *of_features.dropped, q.cancel_owned, *of_features.ended]
         code = ReasonCode.CANCELLED.value
         values = {"deadline": deadline, "children": int(children), "reason_code": code}
         values["parent_id"] = parent_id
-        return await self._act(run_ids, act, statements, values)
+        return await self._act(run_ids, act, [q.note_cancel, *ending], values)
 
     async def pause(
         self, run_ids: Collection[str], act: Act, until: int | None, *, children: bool
     ) -> dict[str, Acted]:
-        q = self._queries.steering
+        q = self._steering
         statements = [q.note_pause, q.pause_runs, q.conclude_act]
         values = {"until": until, "children": int(children)}
         return await self._act(run_ids, act, statements, values)
@@ -52,7 +102,7 @@ class SqlSteering(SqlPart):
     async def _resume(
         self, run_ids: Collection[str], act: Act, content: str | None, over: int | None
     ) -> dict[str, Acted]:
-        q = self._queries.steering
+        q = self._steering
         replace = [] if content is None else [q.insert_replacement]
         statements = [q.note_resume, *replace, q.resume_runs, q.conclude_act]
         values = {"content": content, "replaced": int(content is not None), "over": over}
@@ -68,38 +118,31 @@ class SqlSteering(SqlPart):
         afterwards: Sequence[Statement] = (),
     ) -> dict[str, Acted]:
         """Lock schedules and runs, note the act and carry it out, then read the answer."""
-        q, ids = self._queries.steering, self._dialect.array(run_ids)
+        q, ids = self._steering, self._dialect.array(run_ids)
         known = {**act._asdict(), **values, "ids": ids}
-        before = [q.lock_schedules_of, q.lock_steered, *statements]
+        before = [q.lock_schedules_of, self._runs.lock_steered, *statements]
         answers = await self._dialect.write(steps_of([*before, q.acted, *afterwards], known))
         return acted(answers[len(before)])
 
     async def not_begun(self, now: int, limit: int) -> list[str]:
-        rows = await self._read(self._queries.steering.list_not_begun, now=now, limit=limit)
+        rows = await self._read(self._steering.list_not_begun, now=now, limit=limit)
         return [run_id for (run_id,) in rows]
 
     async def expire(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
-        q, values = self._queries.steering, {"reason_code": ReasonCode.EXPIRED.value}
-        return await self._act(run_ids, act, [q.note_expiry, q.expire_runs, *self._follow], values)
-
-    @property
-    def _follow(self) -> Sequence[Statement]:
-        """The statements once runs have ended: what waits behind them starts, and what follows them
-        is inserted.
-        """
-        return (self._queries.schedules.start_next, self._queries.follow_ups.follow_ends)
+        q, values = self._steering, {"reason_code": ReasonCode.EXPIRED.value}
+        statements = [q.note_expiry, q.expire_runs, *self._stages.ended]
+        return await self._act(run_ids, act, statements, values)
 
     async def pauses_over(self, now: int, limit: int) -> list[str]:
-        rows = await self._read(self._queries.steering.list_pauses_over, now=now, limit=limit)
+        rows = await self._read(self._steering.list_pauses_over, now=now, limit=limit)
         return [run_id for (run_id,) in rows]
 
     async def end_pauses(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
         return await self._resume(run_ids, act, None, act.now)
 
     async def news(self, runner_id: str, workflows: Collection[str], limit: int) -> News:
-        q, due = self._queries.steering, self._queries.runs.next_due_run
-        follow = self._queries.children.parents_to_follow
-        late = self._queries.waits.list_unnumbered
+        q, due = self._steering, self._runs.next_due_run
+        follow, late = q.parents_to_follow, q.list_unnumbered
         asked, parents, ((due_at,),), ((steered_at,),), unnumbered = await self._dialect.read(
             [
                 Step(q.list_wishes, q.list_wishes.bind(runner_id=runner_id)),
@@ -121,20 +164,20 @@ class SqlSteering(SqlPart):
 
     async def replacements(self, run_ids: Collection[str]) -> list[ReplacementRow]:
         ids = self._dialect.array(run_ids)
-        rows = await self._read(self._queries.steering.list_replacements, ids=ids)
+        rows = await self._read(self._steering.list_replacements, ids=ids)
         return list(map(ReplacementRow._make, rows))
 
     async def note(self, act: ActRow) -> None:
-        await self._write(self._queries.steering.note_act, **of_act(act))
+        await self._write(self._steering.note_act, **of_act(act))
 
     async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
         if run_id is None:
             return await self.search_acts(ActSearch(), limit)
-        rows = await self._read(self._queries.steering.list_acts_of_run, run_id=run_id, limit=limit)
+        rows = await self._read(self._steering.list_acts_of_run, run_id=run_id, limit=limit)
         return list(map(ActRow._make, rows))
 
     async def search_acts(self, search: ActSearch, limit: int) -> list[ActRow]:
-        q, kinds = self._queries.steering, search.kinds
+        q, kinds = self._steering, search.kinds
         at, act_id, run_id = search.before or _AFTER_ALL
         place: dict[str, object] = {"at": at, "act_id": act_id, "run_id": run_id, "limit": limit}
         of_kind = q.list_acts_of_kind

@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.features.steps.records import MEMOS, MemoRow
+from cloaca_core.features.steps.sql import MemoQueries
 from cloaca_core.store.sql.commit_part import (
     GUARD,
     Array,
@@ -23,16 +24,19 @@ if TYPE_CHECKING:
 _KEY: Final = MemoRow._fields.index("number") + 1
 
 
-class MemoCommit(CommitPart):
+class MemoCommit:
     """Of several memos with one key the one of the newest attempt is written."""
 
-    def __init__(self, queries: Queries, array: Array) -> None:
-        super().__init__(queries, array)
-        self._memo_row = queries.memos.record_memo.binder(MemoRow._fields + GUARD)
+    def __init__(self, queries: Queries, _: Array) -> None:
+        self._record_memo = queries.of(MemoQueries).record_memo
+        self._memo_row = self._record_memo.binder(MemoRow._fields + GUARD)
 
-    def record(self, batch: Batch) -> Steps:
+    def part(self) -> CommitPart:
+        return CommitPart(record=self._record)
+
+    def _record(self, batch: Batch) -> Steps:
         if not (memos := batch.of(MEMOS)):
             return {}
         newest = last_of_each(sorted(memos, key=attrgetter("attempt")), _KEY)
         rows = guarded(batch, newest, self._memo_row)
-        return {"memos": Step(self._queries.memos.record_memo, rows=rows)}
+        return {"memos": Step(self._record_memo, rows=rows)}

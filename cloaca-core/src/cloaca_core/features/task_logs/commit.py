@@ -12,6 +12,7 @@ from cloaca_core.features.task_logs.records import (
     OldChunk,
     ProgressRow,
 )
+from cloaca_core.features.task_logs.sql import TaskLogQueries
 from cloaca_core.store.sql.commit_part import (
     GUARD,
     Array,
@@ -29,18 +30,20 @@ if TYPE_CHECKING:
 _KEY: Final = ProgressRow._fields.index("attempt") + 1
 
 
-class TaskLogCommit(CommitPart):
+class TaskLogCommit:
     """Before ends and parks, after which others own the runs."""
 
-    def __init__(self, queries: Queries, array: Array) -> None:
-        super().__init__(queries, array)
-        q = queries.task_logs
+    def __init__(self, queries: Queries, _: Array) -> None:
+        self._q = q = queries.of(TaskLogQueries)
         self._line_row = q.record_lines.binder(LogChunk._fields + GUARD)
         self._old_line_row = q.drop_lines.binder(OldChunk._fields + GUARD)
         self._progress_row = q.record_progress.binder(ProgressRow._fields + GUARD)
 
-    def record(self, batch: Batch) -> Steps:
-        q = self._queries.task_logs
+    def part(self) -> CommitPart:
+        return CommitPart(record=self._record)
+
+    def _record(self, batch: Batch) -> Steps:
+        q = self._q
         steps: Steps = {}
         if lines := batch.of(LINES):
             steps["lines"] = Step(q.record_lines, rows=guarded(batch, lines, self._line_row))

@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.features.triggers.records import EVENTS, TURNS, NewEvent, TriggerRow
+from cloaca_core.features.triggers.sql import TriggerQueries
 from cloaca_core.store.sql.commit_part import Array, CommitPart, Locks, Steps
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.payloads import Payloads
@@ -18,24 +19,26 @@ if TYPE_CHECKING:
 _RUN_ID: Final[Callable[[NewEvent], str]] = attrgetter("run_id")
 
 
-class TriggerCommit(CommitPart):
+class TriggerCommit:
     """Runners that have polled one trigger take turns by its row."""
 
-    def __init__(self, queries: Queries, array: Array) -> None:
-        super().__init__(queries, array)
+    def __init__(self, queries: Queries, _: Array) -> None:
         self._payloads = Payloads(queries.payloads)
-        q = queries.triggers
+        self._q = q = queries.of(TriggerQueries)
         self._event_row = q.insert_event.binder(NewEvent._fields)
         self._event_run_row = q.insert_event_run.binder(NewEvent._fields)
         self._poll_row = q.take_poll.binder(TriggerRow._fields)
 
-    def locks(self, batch: Batch) -> Locks:
-        of_events = {each.trigger_id for each in batch.of(EVENTS)}
-        return Locks(triggers=of_events | {each.id for each in batch.of(TURNS)})
+    def part(self) -> CommitPart:
+        return CommitPart(lock=self._q.lock_triggers, locks=self._locks, insert=self._insert)
 
-    def insert(self, batch: Batch) -> Steps:
+    def _locks(self, batch: Batch) -> Locks:
+        of_events = {each.trigger_id for each in batch.of(EVENTS)}
+        return Locks(of_events | {each.id for each in batch.of(TURNS)})
+
+    def _insert(self, batch: Batch) -> Steps:
         """One step for each: whether an event counts depends on those before it."""
-        q = self._queries.triggers
+        q = self._q
         steps: Steps = {}
         events, inputs = self._payloads.split_inputs(batch.of(EVENTS), _RUN_ID)
         for event in events:

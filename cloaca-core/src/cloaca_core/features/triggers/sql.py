@@ -6,19 +6,48 @@ from collections.abc import Collection, Mapping, Sequence
 
 from cloaca_core.features.triggers.records import EventRow, TriggerRow
 from cloaca_core.store.acts import ActRow
-from cloaca_core.store.sql.base import SqlPart, of_act, steps_of
-from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.changes import Change
+from cloaca_core.store.sql.base import Queries, SqlPart, Statements, of_act, steps_of
+from cloaca_core.store.sql.dialect import Dialect, Step
 from cloaca_core.store.sql.queries import Row, Statement
+
+
+class TriggerQueries(
+    Statements,
+    file="triggers.sql",
+    news={
+        "add_trigger": Change.ANYTHING,
+        "change_trigger": Change.ANYTHING,
+        "insert_event_run": Change.RUNS,
+    },
+):
+    """Triggers, and the events that they find."""
+
+    lock_triggers: Statement
+    insert_event: Statement
+    insert_event_run: Statement
+    take_poll: Statement
+    add_trigger: Statement
+    note_trigger_act: Statement
+    change_trigger: Statement
+    triggers_named: Statement
+    list_triggers: Statement
+    known_events: Statement
+    list_events: Statement
 
 
 class SqlTriggers(SqlPart):
     """The operations on triggers. Contracts: see ``TriggerStore``."""
 
+    def __init__(self, dialect: Dialect, queries: Queries) -> None:
+        super().__init__(dialect, queries)
+        self._triggers = queries.of(TriggerQueries)
+
     async def add_trigger(self, trigger: TriggerRow) -> bool:
-        return await self._put_trigger([self._queries.triggers.add_trigger], trigger, {})
+        return await self._put_trigger([self._triggers.add_trigger], trigger, {})
 
     async def change_trigger(self, trigger: TriggerRow, act: ActRow | None = None) -> bool:
-        q = self._queries.triggers
+        q = self._triggers
         if act is None:
             return await self._put_trigger([q.change_trigger], trigger, {})
         noted = {"ids": self._dialect.array([trigger.id]), **of_act(act)}
@@ -37,23 +66,21 @@ class SqlTriggers(SqlPart):
         return bool(put)
 
     async def take_polls(self, polls: Sequence[TriggerRow]) -> set[str]:
-        take = self._queries.triggers.take_poll
+        take = self._triggers.take_poll
         row = take.binder(TriggerRow._fields)
         in_order = sorted(polls, key=lambda poll: poll.id)  # in which triggers are locked
         taken = await self._dialect.write([Step(take, row(poll)) for poll in in_order])
         return {trigger_id for rows in taken for (trigger_id,) in rows}
 
     async def triggers_named(self, names: Collection[str]) -> list[TriggerRow]:
-        rows = await self._read(
-            self._queries.triggers.triggers_named, names=self._dialect.array(names)
-        )
+        rows = await self._read(self._triggers.triggers_named, names=self._dialect.array(names))
         return list(map(_trigger, rows))
 
     async def list_triggers(
         self, *, enabled_only: bool, limit: int, offset: int
     ) -> list[TriggerRow]:
         rows = await self._read(
-            self._queries.triggers.list_triggers,
+            self._triggers.list_triggers,
             enabled_only=int(enabled_only),
             limit=limit,
             offset=offset,
@@ -62,14 +89,12 @@ class SqlTriggers(SqlPart):
 
     async def known_events(self, trigger_id: str, keys: Collection[str]) -> set[str]:
         given = self._dialect.array(keys)
-        rows = await self._read(
-            self._queries.triggers.known_events, trigger_id=trigger_id, keys=given
-        )
+        rows = await self._read(self._triggers.known_events, trigger_id=trigger_id, keys=given)
         return {key for (key,) in rows}
 
     async def list_events(self, trigger_id: str, *, limit: int, offset: int) -> list[EventRow]:
         rows = await self._read(
-            self._queries.triggers.list_events, trigger_id=trigger_id, limit=limit, offset=offset
+            self._triggers.list_events, trigger_id=trigger_id, limit=limit, offset=offset
         )
         return list(map(EventRow._make, rows))
 

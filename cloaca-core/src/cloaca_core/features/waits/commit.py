@@ -13,6 +13,7 @@ from cloaca_core.features.waits.records import (
     WaitRow,
     WaitTimeout,
 )
+from cloaca_core.features.waits.sql import WaitQueries
 from cloaca_core.store.batch import NONE_DECIDED, Batch, Decided
 from cloaca_core.store.messages import MESSAGES, NewMessage
 from cloaca_core.store.sql.commit_part import (
@@ -33,12 +34,12 @@ _SEEN: Final = WaitTimeout._fields.index("seen")
 _KEY: Final = WaitRow._fields.index("number") + 1
 
 
-class WaitCommit(CommitPart):
+class WaitCommit:
     """Whether a wait is over is decided by the table, which knows of all messages."""
 
     def __init__(self, queries: Queries, array: Array) -> None:
-        super().__init__(queries, array)
-        q = queries.waits
+        self._array = array
+        self._q = q = queries.of(WaitQueries)
         self._wait_row = q.record_wait.binder(WaitRow._fields + GUARD)
         self._timeout_row = q.time_out_wait.binder(WaitTimeout._fields + GUARD)
         self._taken_row = q.take_message.binder(ClosedWait._fields + GUARD)
@@ -46,8 +47,16 @@ class WaitCommit(CommitPart):
         self._message_row = q.insert_first_message.binder(NewMessage._fields)
         self._first_row = q.count_first_message.binder(NewMessage._fields)
 
-    def begin(self, batch: Batch) -> Steps:
-        q, messages = self._queries.waits, batch.of(MESSAGES)
+    def part(self) -> CommitPart:
+        return CommitPart(
+            begin=self._begin,
+            fence=self._fence,
+            answer=self._answer,
+            dropped=[self._q.drop_waits],
+        )
+
+    def _begin(self, batch: Batch) -> Steps:
+        q, messages = self._q, batch.of(MESSAGES)
         if not messages:
             return {}
         return {
@@ -55,9 +64,9 @@ class WaitCommit(CommitPart):
             "counts": Step(q.count_first_message, rows=list(map(self._first_row, messages))),
         }
 
-    def fence(self, batch: Batch) -> Steps:
+    def _fence(self, batch: Batch) -> Steps:
         """Waits that end come before timeouts, and both before new waits."""
-        q, closed, timeouts = self._queries.waits, batch.of(CLOSED), batch.of(TIMEOUTS)
+        q, closed, timeouts = self._q, batch.of(CLOSED), batch.of(TIMEOUTS)
         steps: Steps = {}
         if taken := [each for each in closed if each.message is not None]:
             steps["taken"] = Step(q.take_message, rows=guarded(batch, taken, self._taken_row))
@@ -73,7 +82,7 @@ class WaitCommit(CommitPart):
             steps["waits"] = Step(q.record_wait, rows=rows)
         return steps
 
-    def answer(
+    def _answer(
         self, batch: Batch, answers: Mapping[str, Sequence[Row]], current: Collection[str]
     ) -> Decided:
         """The timeouts that were decided, now or before."""

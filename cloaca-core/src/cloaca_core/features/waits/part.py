@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
+from cloaca_core.features.steering.part import SteeringStore
 from cloaca_core.features.waits.records import OpenApprovalRow, WaitRow
 from cloaca_core.store.messages import MessageRow, NewMessage, Sent
-from cloaca_core.store.protocol import KernelStore
 
 
-class WaitStore(KernelStore, Protocol):
+class WaitStore(SteeringStore, Protocol):
     """Waits, written as ``Batch.waits``, ``Batch.timeouts`` and ``Batch.closed``, and messages.
 
     The messages of a run have an order, which is given under the lock of the run: of a message and

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
 from cloaca_core.run.rows import AttemptRow, Exhausted, NewRun, Park, RunEnd
 from cloaca_core.store.batch import NO_ROWS, NONE_DECIDED, Batch, Committed, Rows
-from cloaca_core.store.sql.base import Queries, pair
+from cloaca_core.store.sql.base import Queries, RunQueries, pair
 from cloaca_core.store.sql.commit_part import (
     GUARD,
     Array,
-    CommitPart,
-    Locks,
     Stages,
     Steps,
     steps_at,
@@ -29,32 +27,30 @@ _ID: Final[Callable[[NewRun], str]] = attrgetter("id")
 
 
 class BatchSteps:
-    """Makes the statements of batches, each under a name. ``parts`` are those of features, in the
-    order in which they are asked at each stage.
-    """
+    """Makes the statements of batches, each under a name."""
 
     def __init__(
         self,
         queries: Queries,
         array: Array,
-        parts: Iterable[Callable[[Queries, Array], CommitPart]],
+        stages: Stages,
     ) -> None:
-        self._queries = q = queries
+        self._runs = q = queries.of(RunQueries)
         self._array = array
-        self._stages = Stages([part(queries, array) for part in parts])
+        self._stages = stages
         self._payloads = Payloads(queries.payloads)
-        self._plain_row = q.runs.insert_plain_run.binder(NewRun._fields)
-        self._run_row = q.runs.insert_run.binder(NewRun._fields)
-        self._unowned_row = q.runs.insert_unowned_run.binder(NewRun._fields)
-        self._attempt_row = q.runs.record_attempt.binder(AttemptRow._fields + GUARD)
-        self._end_row = q.runs.end_run.binder(RunEnd._fields + GUARD)
-        self._park_row = q.runs.park_run.binder(Park._fields + GUARD)
-        self._pause_row = q.runs.pause_exhausted.binder(Exhausted._fields + GUARD)
-        self._note_row = q.runs.note_exhausted.binder(Exhausted._fields + GUARD)
-        self._owned_params = q.runs.owned_runs.binder(("ids", "runner_id"))
-        self._fence_params = q.runs.fence_runs.binder(("ids", "runner_id"))
-        self._submission_row = q.runs.note_submission.binder(NewRun._fields)
-        self._tag_row = q.runs.insert_tag.binder(("run_id", "tag", "content"))
+        self._plain_row = q.insert_plain_run.binder(NewRun._fields)
+        self._run_row = q.insert_run.binder(NewRun._fields)
+        self._unowned_row = q.insert_unowned_run.binder(NewRun._fields)
+        self._attempt_row = q.record_attempt.binder(AttemptRow._fields + GUARD)
+        self._end_row = q.end_run.binder(RunEnd._fields + GUARD)
+        self._park_row = q.park_run.binder(Park._fields + GUARD)
+        self._pause_row = q.pause_exhausted.binder(Exhausted._fields + GUARD)
+        self._note_row = q.note_exhausted.binder(Exhausted._fields + GUARD)
+        self._owned_params = q.owned_runs.binder(("ids", "runner_id"))
+        self._fence_params = q.fence_runs.binder(("ids", "runner_id"))
+        self._submission_row = q.note_submission.binder(NewRun._fields)
+        self._tag_row = q.insert_tag.binder(("run_id", "tag", "content"))
 
     def of(self, batch: Batch) -> Steps:
         """The statements of a batch in their order; those without rows are left out."""
@@ -112,7 +108,7 @@ class BatchSteps:
 
     def of_one(self, run: NewRun, rows: Rows = NO_ROWS) -> Steps:
         """The statements that insert one run that has a key and no owner, with these rows."""
-        q = self._queries.runs
+        q = self._runs
         (in_row,), inputs = self._payloads.split_inputs([run], _ID)
         parents = _parents_of([run])
         steps = self._parent_steps(parents, q.lock_roots, "roots")
@@ -132,25 +128,24 @@ class BatchSteps:
     def _lock_steps(self, batch: Batch, parents: Collection[str]) -> Steps:
         """The locks that make two runners take turns: one that queues a run behind another, and one
         that ends that other; one that pauses or resumes a run, and one whose body adds a child to
-        it. All transactions lock in this order: schedules, triggers, runs.
+        it. All transactions lock in this order: rows of features (schedules, triggers), runs.
         """
-        q, array = self._queries, self._array
-        asked = [locks(batch) for locks in self._stages.locks]
+        q, array = self._runs, self._array
         steps: Steps = {}
-        if ids := _ids(asked, "schedules"):
-            params = q.schedules.lock_schedules.bind(ids=array(sorted(ids)))
-            steps["schedules"] = Step(q.schedules.lock_schedules, params)
-        if ids := _ids(asked, "triggers"):
-            params = q.triggers.lock_triggers.bind(ids=array(sorted(ids)))
-            steps["triggers"] = Step(q.triggers.lock_triggers, params)
-        if (ids := _ids(asked, "runs")) or parents:
-            runs = ids | batch.fences.keys() | set(parents)
-            params = q.runs.lock_runs.bind(ids=array(sorted(runs)), runner_id=batch.runner_id)
-            steps["locks"] = Step(q.runs.lock_runs, params)
+        runs: set[str] = set()
+        for lock, locks in self._stages.locks:
+            asked = locks(batch)
+            runs.update(asked.runs)
+            if lock is not None and asked.own:
+                steps[lock.name] = Step(lock, lock.bind(ids=array(sorted(asked.own))))
+        if runs or parents:
+            runs |= batch.fences.keys() | set(parents)
+            params = q.lock_runs.bind(ids=array(sorted(runs)), runner_id=batch.runner_id)
+            steps["locks"] = Step(q.lock_runs, params)
         return steps
 
     def _new_run_steps(self, batch: Batch, parents: Collection[str]) -> Steps:
-        q, runs = self._queries.runs, batch.new_runs
+        q, runs = self._runs, batch.new_runs
         if not runs:
             return {}
         in_row, inputs = self._payloads.split_inputs(runs, _ID)
@@ -169,9 +164,8 @@ class BatchSteps:
             steps |= steps_at(self._stages.begin, batch)
         if parents:
             children = [run.id for run in runs if run.belongs_to is not None]
-            pause = self._queries.children.pause_new_children
-            params = pause.bind(ids=self._array(children), runner_id=batch.runner_id)
-            steps["paused"] = Step(pause, params)
+            params = q.pause_new_children.bind(ids=self._array(children), runner_id=batch.runner_id)
+            steps["paused"] = Step(q.pause_new_children, params)
         if ids := [run.id for run in runs if run.owner == batch.runner_id]:
             params = self._owned_params((self._array(ids), batch.runner_id))
             steps["owned"] = Step(q.owned_runs, params)
@@ -184,7 +178,7 @@ class BatchSteps:
     def _submission_steps(self, runs: Sequence[NewRun]) -> Steps:
         """Who has submitted those of the runs of which that is to be noted."""
         if rows := [self._submission_row(run) for run in runs if run.asked_by is not None]:
-            return {"submissions": Step(self._queries.runs.note_submission, rows=rows)}
+            return {"submissions": Step(self._runs.note_submission, rows=rows)}
         return {}
 
     def _parent_steps(self, ids: Collection[str], statement: Statement, name: str) -> Steps:
@@ -192,7 +186,7 @@ class BatchSteps:
         return {name: Step(statement, (self._array(sorted(ids)),))} if ids else {}
 
     def _record_steps(self, batch: Batch) -> Steps:
-        q = self._queries.runs
+        q = self._runs
         steps: Steps = {}
         runner, fences = batch.runner_id, batch.fences
         if fences:
@@ -221,7 +215,7 @@ class BatchSteps:
 
     def _park_steps(self, batch: Batch) -> Steps:
         """Runs that are paused since a task has used up its attempts, or are given back."""
-        q, runner, fences = self._queries.runs, batch.runner_id, batch.fences
+        q, runner, fences = self._runs, batch.runner_id, batch.fences
         steps: Steps = {}
         if batch.exhausted:
             guarded = [(*item, runner, fences[item.id]) for item in batch.exhausted]
@@ -250,11 +244,6 @@ def _refused(runs: Sequence[NewRun], parents: Sequence[Row] | None) -> frozenset
         return frozenset()
     cancelled = {parent_id for parent_id, is_cancelled in parents if is_cancelled}
     return frozenset([run.id for run in runs if run.belongs_to in cancelled] if cancelled else ())
-
-
-def _ids(asked: Sequence[Locks], table: str) -> set[str]:
-    """The ids in one table that parts ask to lock."""
-    return {each for locks in asked for each in getattr(locks, table)}
 
 
 def _parents_of(runs: Sequence[NewRun]) -> set[str]:

@@ -1,18 +1,19 @@
-"""What a feature does in the transaction of a batch: its ids to lock, its statements by stage.
+"""What a feature does in transactions that write or end runs: ids to lock, statements by stage.
 
-The order of the stages is correctness, and the kernel's: a part gives ids and never a statement
-that locks, so that all transactions lock in one order.
+The order of the stages is correctness, and the kernel's: a part gives ids, and no statement that
+locks runs, so that all transactions lock in one order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from cloaca_core.store.batch import Batch, Decided
 from cloaca_core.store.sql.base import Queries
 from cloaca_core.store.sql.dialect import Step
-from cloaca_core.store.sql.queries import Row
+from cloaca_core.store.sql.queries import Row, Statement
 
 GUARD: Final = ("runner_id", "fence")
 """What the statement of a fenced row takes beside its fields."""
@@ -25,10 +26,11 @@ Array: TypeAlias = Callable[[Collection[str | int]], object]
 
 
 class Locks(NamedTuple):
-    """The ids of rows that take turns, in the order in which all transactions lock them."""
+    """The ids of rows on which runners take turns: the feature's own, which its ``lock`` locks, and
+    runs, which the kernel locks after those of all features.
+    """
 
-    schedules: Collection[str] = ()
-    triggers: Collection[str] = ()
+    own: Collection[str] = ()
     runs: Collection[str] = ()
 
 
@@ -47,83 +49,84 @@ F = TypeVar("F", bound=OfRun)
 R = TypeVar("R", bound=Row)
 
 
+Locking: TypeAlias = Callable[[Batch], Locks]
+Writing: TypeAlias = Callable[[Batch], Steps]
+Answering: TypeAlias = Callable[[Batch, Mapping[str, Sequence[Row]], Collection[str]], Decided]
+
+
+@dataclass(frozen=True, slots=True)
 class CommitPart:
-    """The part of one feature, asked only for a batch with rows of features or with ends of runs
-    of schedules. A stage that a part does not override is not asked.
+    """What one feature does, by stage; at a stage for which it gives nothing it is not asked. Asked
+    only for a batch with rows of features or with ends of runs of schedules.
     """
 
-    def __init__(self, queries: Queries, array: Array) -> None:
-        self._queries = queries
-        self._array = array
+    lock: Statement | None = None
+    """Locks rows of the feature's own by their ``ids``; in the order of the parts."""
+    locks: Locking | None = None
+    """What is locked before anything is looked at."""
+    insert: Writing | None = None
+    """Rows that make runs; before the new runs of the batch."""
+    begin: Writing | None = None
+    """What comes with new runs; right after those, and only with them."""
+    fence: Writing | None = None
+    """What is written of fenced runs before their attempts."""
+    record: Writing | None = None
+    """What is written after attempts, before runs end or have other owners."""
+    end: Writing | None = None
+    """What is written after the ends of runs."""
+    succession: Writing | None = None
+    """What follows from all others; last of all."""
+    answer: Answering | None = None
+    """The rows of which the answers say that they count, given those and the runs that are still
+    this runner's.
+    """
+    dropped: Sequence[Statement] = ()
+    """Of a transaction that cancels runs, once those without an owner have ended."""
+    ended: Sequence[Statement] = ()
+    """Of a transaction that ends runs without their owners, after that, by their ``ids``."""
+    cancelled: Sequence[Statement] = ()
+    """Of a transaction in which runners give runs up, before those end that are to be cancelled:
+    ``mark_cancelled`` has named them.
+    """
 
-    def locks(self, batch: Batch) -> Locks:
-        """What is locked before anything is looked at."""
-        raise NotImplementedError
 
-    def insert(self, batch: Batch) -> Steps:
-        """Rows that make runs; before the new runs of the batch."""
-        raise NotImplementedError
+class Commits(Protocol):
+    """Writes rows of one feature, in statements of one store."""
 
-    def begin(self, batch: Batch) -> Steps:
-        """What comes with new runs; right after those, and only with them."""
-        raise NotImplementedError
+    def part(self) -> CommitPart:
+        """What it does, by stage."""
 
-    def fence(self, batch: Batch) -> Steps:
-        """What is written of fenced runs before their attempts."""
-        raise NotImplementedError
 
-    def record(self, batch: Batch) -> Steps:
-        """What is written after attempts, before runs end or have other owners."""
-        raise NotImplementedError
-
-    def end(self, batch: Batch) -> Steps:
-        """What is written after the ends of runs."""
-        raise NotImplementedError
-
-    def succession(self, batch: Batch) -> Steps:
-        """What follows from all others; last of all."""
-        raise NotImplementedError
-
-    def answer(
-        self, batch: Batch, answers: Mapping[str, Sequence[Row]], current: Collection[str]
-    ) -> Decided:
-        """The rows of which the answers say that they count; ``current`` are the runs that are
-        still this runner's.
-        """
-        raise NotImplementedError
+MakePart: TypeAlias = Callable[[Queries, Array], Commits]
 
 
 class Stages:
     """Who is asked at each stage, in the order of the parts."""
 
-    def __init__(self, parts: Iterable[CommitPart] = ()) -> None:
-        parts = list(parts)
-        self.locks: Sequence[Callable[[Batch], Locks]] = _asked(parts, "locks")
-        self.insert: Sequence[Callable[[Batch], Steps]] = _asked(parts, "insert")
-        self.begin: Sequence[Callable[[Batch], Steps]] = _asked(parts, "begin")
-        self.fence: Sequence[Callable[[Batch], Steps]] = _asked(parts, "fence")
-        self.record: Sequence[Callable[[Batch], Steps]] = _asked(parts, "record")
-        self.end: Sequence[Callable[[Batch], Steps]] = _asked(parts, "end")
-        self.succession: Sequence[Callable[[Batch], Steps]] = _asked(parts, "succession")
-        self.answer: Sequence[
-            Callable[[Batch, Mapping[str, Sequence[Row]], Collection[str]], Decided]
-        ] = _asked(parts, "answer")
+    def __init__(self, parts: Sequence[CommitPart] = ()) -> None:
+        self.locks: Sequence[tuple[Statement | None, Locking]] = [
+            (each.lock, each.locks) for each in parts if each.locks
+        ]
+        self.insert: Sequence[Writing] = [each.insert for each in parts if each.insert]
+        self.begin: Sequence[Writing] = [each.begin for each in parts if each.begin]
+        self.fence: Sequence[Writing] = [each.fence for each in parts if each.fence]
+        self.record: Sequence[Writing] = [each.record for each in parts if each.record]
+        self.end: Sequence[Writing] = [each.end for each in parts if each.end]
+        self.succession: Sequence[Writing] = [each.succession for each in parts if each.succession]
+        self._answer: Sequence[Answering] = [each.answer for each in parts if each.answer]
+        self.dropped: Sequence[Statement] = [one for each in parts for one in each.dropped]
+        self.ended: Sequence[Statement] = [one for each in parts for one in each.ended]
+        self.cancelled: Sequence[Statement] = [one for each in parts for one in each.cancelled]
 
     def answers(
         self, batch: Batch, answers: Mapping[str, Sequence[Row]], current: Collection[str]
     ) -> Decided:
         """The rows of features of which the answers say that they count."""
-        found = [answer(batch, answers, current) for answer in self.answer]
+        found = [answer(batch, answers, current) for answer in self._answer]
         return {kind: rows for each in found for kind, rows in each.items()}
 
 
-def _asked(parts: Iterable[CommitPart], stage: str) -> Any:  # typed where it is kept
-    """The methods of the parts that have this stage."""
-    unasked = getattr(CommitPart, stage)
-    return [getattr(part, stage) for part in parts if getattr(type(part), stage) is not unasked]
-
-
-def steps_at(stage: Iterable[Callable[[Batch], Steps]], batch: Batch) -> Steps:
+def steps_at(stage: Iterable[Writing], batch: Batch) -> Steps:
     """The statements of one stage."""
     steps: Steps = {}
     for of in stage:

@@ -1,49 +1,16 @@
 """Chooses the transactions that other processes must hear of soon, by their statements.
 
-Most are none: they record steps of a run, which only its owner acts on.
+Most are none: they record steps of a run, which only its owner acts on. Which statements are always
+news stands with their names; ``beat`` and the inserts of new runs may be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Sequence
 
 from cloaca_core.store.changes import Change
 from cloaca_core.store.runner_rows import Sharing
 from cloaca_core.store.sql.dialect import Step
-
-_OF_RUNNERS: Final = ("release", "unregister", "register", "take_over_runs", "fence", "drain")
-_OF_SCHEDULES: Final = ("put_schedule", "retime_schedule", "add_trigger", "change_trigger")
-"""Changes of schedules and triggers: runners fire only those they know of."""
-_OF_RUNS: Final = (
-    "insert_unowned_run",
-    "insert_tick_run",
-    "insert_event_run",
-    "make_due_claimable",
-    "make_claimable_after_set_back",
-    "park_run",
-    "leave_run",
-    "end_run",
-    "cancel_run",
-    "expire_runs",
-)
-_OF_ACTS: Final = (
-    "note_cancel",
-    "note_pause",
-    "note_resume",
-    "note_pause_of_children",
-    "note_retry",
-    "note_forking",
-    "note_workflow_act",
-    "note_schedule_act",
-    "count_messages",
-)
-"""Acts on runs: their owners are to heed them at once."""
-KINDS: Final[Mapping[str, Change]] = {
-    **dict.fromkeys(_OF_RUNS, Change.RUNS),
-    **dict.fromkeys((*_OF_RUNNERS, *_OF_SCHEDULES, *_OF_ACTS), Change.ANYTHING),
-}
-"""Statements that are always news. ``beat`` and the inserts of new runs may be."""
 
 
 class News:
@@ -80,7 +47,7 @@ class News:
             return Change.RUNS if _leaves_runs_unowned(one) else None
         if name == "beat":
             return Change.ANYTHING if self._is_news(one) else None
-        return KINDS.get(name)
+        return one.statement.news
 
     def _is_news(self, beat: Step) -> bool:
         """Whether a lease ends sooner than the one before, or an ask for runs is new or over."""

@@ -32,9 +32,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from cloaca_core.store.sql.lists import Arrays, with_columns, with_look_ups, with_rows, without_lock
+
+if TYPE_CHECKING:
+    from cloaca_core.store.changes import Change
 
 Row: TypeAlias = tuple[Any, ...]
 """Values for the parameters of a statement, or a row that it answered."""
@@ -69,11 +72,14 @@ class Wording(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A compiled statement; ``parameters`` has a name per placeholder, in their order."""
+    """A compiled statement; ``parameters`` has a name per placeholder, in their order. Other
+    processes hear of a ``news`` whenever a transaction with this statement is committed.
+    """
 
     name: str
     sql: str
     parameters: tuple[str, ...]
+    news: Change | None = None
 
     def bind(self, **values: object) -> Row:
         """The values in the order of this statement's placeholders."""

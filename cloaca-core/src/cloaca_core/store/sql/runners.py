@@ -8,8 +8,9 @@ from typing import Final
 from cloaca_core.errors import StoreOpenError
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.runner_rows import RunnerName, RunnerRow
-from cloaca_core.store.sql.base import SqlPart, of_act, steps_of
-from cloaca_core.store.sql.dialect import Step
+from cloaca_core.store.sql.base import Queries, RunnerQueries, SqlPart, of_act, steps_of
+from cloaca_core.store.sql.commit_part import Stages
+from cloaca_core.store.sql.dialect import Dialect, Step
 from cloaca_core.store.sql.queries import Row
 from cloaca_core.values.states import SUSPECT_AFTER
 
@@ -20,6 +21,12 @@ _ALL: Final = 2**62
 class SqlRunners(SqlPart):
     """The operations on runners. Contracts: see ``RunnerStore``."""
 
+    _stages: Stages
+
+    def __init__(self, dialect: Dialect, queries: Queries) -> None:
+        super().__init__(dialect, queries)
+        self._runners = queries.of(RunnerQueries)
+
     def lease_clock(self) -> int:
         return self._dialect.lease_clock()
 
@@ -28,7 +35,7 @@ class SqlRunners(SqlPart):
         return self._dialect.lease_ends_with_boot
 
     async def register(self, runner: RunnerRow, name: RunnerName | None = None) -> None:
-        q = self._queries.runners
+        q = self._runners
         known: dict[str, object] = {"number": None, **(name._asdict() if name else {})}
         insert = Step.of(q.register, known | runner._asdict())
         steps = [insert, Step(q.get_runner, (runner.id,))]
@@ -45,14 +52,14 @@ class SqlRunners(SqlPart):
         idle_since: int | None = None,
         sharing: str | None = None,
     ) -> bool:
-        beat = self._queries.runners.beat
+        beat = self._runners.beat
         known = {"id": runner_id, "lease_until": lease_until}
         values = beat.bind(**known, idle_since=idle_since, sharing=sharing)
         (rows,) = await self._dialect.write([Step(beat, values)], urgent=True)
         return bool(rows)
 
     async def drain(self, runner_id: str, act: ActRow | None = None) -> int | None:
-        q, known = self._queries.runners, {"id": runner_id, "now": await self._dialect.now()}
+        q, known = self._runners, {"id": runner_id, "now": await self._dialect.now()}
         steps = [Step.of(q.drain, known)]
         if act is not None:
             steps.append(Step.of(q.note_drain, known | of_act(act)))
@@ -60,14 +67,14 @@ class SqlRunners(SqlPart):
         return drained[0][0] if drained else None
 
     async def unregister(self, runner_id: str) -> None:
-        q, now = self._queries.runners, await self._dialect.now()
+        q, now = self._runners, await self._dialect.now()
         # The runner first: a claim of its own that is still under way is seen by the release.
         remove = Step(q.unregister, q.unregister.bind(id=runner_id))
         forget = Step(q.forget_runner, q.forget_runner.bind(runner_id=runner_id))
         await self._give_up(runner_id, (), now, remove, forget)
 
     async def release(self, runner_id: str, held: Collection[str]) -> int:
-        shut_out, now = self._queries.runners.shut_out, await self._dialect.now()
+        shut_out, now = self._runners.shut_out, await self._dialect.now()
         wait = Step(shut_out, shut_out.bind(runner_id=runner_id))
         return await self._give_up(runner_id, held, now, wait)
 
@@ -75,7 +82,7 @@ class SqlRunners(SqlPart):
         self, runner_id: str, held: Collection[str], now: int, lock_runner: Step, *others: Step
     ) -> int:
         """End runs that are being cancelled, and give back all others that are not held."""
-        release = self._queries.runners.release
+        release = self._runners.release
         free = Step(release, release.bind(runner_id=runner_id, held=self._dialect.array(held)))
         ending = self._ending_cancelled(
             lock_runner, runner_id=runner_id, held=held, now=now, limit=_ALL, fenced=0
@@ -89,14 +96,13 @@ class SqlRunners(SqlPart):
         """Steps that lock schedules, runner and runs, and end the runs that are being cancelled;
         the last one answers those.
         """
-        q, known = self._queries.runners, {**values, "held": self._dialect.array(held)}
+        q, known = self._runners, {**values, "held": self._dialect.array(held)}
         schedules, *others = steps_of(
             [
                 q.lock_schedules_of_owned,
                 q.lock_owned,
                 q.mark_cancelled,
-                q.start_after_cancelled,
-                self._queries.follow_ups.follow_cancelled,
+                *self._stages.cancelled,
                 q.end_cancelled,
             ],
             known,
@@ -107,19 +113,17 @@ class SqlRunners(SqlPart):
         if not numbers:
             return []
         wanted = self._dialect.array(numbers)
-        rows = await self._read(self._queries.runners.runner_names, numbers=wanted)
+        rows = await self._read(self._runners.runner_names, numbers=wanted)
         return list(map(RunnerName._make, rows))
 
     async def runners(self) -> list[RunnerRow]:
-        return list(map(runner_of, await self._read(self._queries.runners.list_runners)))
+        return list(map(runner_of, await self._read(self._runners.list_runners)))
 
     async def fence(self, runner_id: str, seen_beat: int) -> bool:
-        return bool(
-            await self._write(self._queries.runners.fence, id=runner_id, seen_beat=seen_beat)
-        )
+        return bool(await self._write(self._runners.fence, id=runner_id, seen_beat=seen_beat))
 
     async def take_over(self, runner_id: str, limit: int) -> int:
-        q, now = self._queries.runners, await self._dialect.now()
+        q, now = self._runners, await self._dialect.now()
         batch = {"runner_id": runner_id, "limit": limit}
         ending = self._ending_cancelled(
             Step(q.shut_out, q.shut_out.bind(runner_id=runner_id)),

@@ -169,26 +169,6 @@ WHERE owner = :runner_id AND ended_at IS NULL AND cancel_at IS NOT NULL AND NOT 
     AND (:fenced = 0 OR EXISTS (SELECT 1 FROM cloaca_runner WHERE id = :runner_id AND fenced = 1));
 
 
--- name: start_after_cancelled
--- Let start what waits behind runs that mark_cancelled has named, by the rule of start_next. They can
--- be found as long as they have not ended.
-UPDATE cloaca_run SET behind = (
-    SELECT earlier.id
-    FROM cloaca_schedule AS schedule
-    CROSS JOIN cloaca_run AS earlier
-    WHERE schedule.id = cloaca_run.schedule_id AND earlier.schedule_id = schedule.id
-        AND earlier.schedule_id IS NOT NULL AND earlier.ended_at IS NULL
-        AND earlier.status <> 'Cancelled' AND earlier.workflow = cloaca_run.workflow
-        AND (earlier.created_at, earlier.id) < (cloaca_run.created_at, cloaca_run.id)
-    ORDER BY earlier.created_at DESC, earlier.id DESC LIMIT 1
-)
-WHERE behind IS NOT NULL AND behind IN (
-    SELECT before.id FROM cloaca_run AS before
-    WHERE before.owner = :runner_id AND before.ended_at IS NULL AND before.cancel_at IS NOT NULL
-        AND before.status = 'Cancelled'
-);
-
-
 -- name: end_cancelled
 -- End the runs that mark_cancelled has named.
 UPDATE cloaca_run

@@ -42,7 +42,7 @@ class SqlRuns(SqlPart):
 
     async def _claim(self, *, limit: int, aged: int, **values: object) -> list[RunRow]:
         rows = await self._write(
-            self._queries.runs.claim,
+            self._runs.claim,
             limit=limit,
             aged=min(aged, limit),
             store_now=self._dialect.wall(),
@@ -53,12 +53,12 @@ class SqlRuns(SqlPart):
 
     async def next_due_run(self, workflows: Collection[str]) -> int | None:
         wanted = self._dialect.array(workflows)
-        ((due_at,),) = await self._read(self._queries.runs.next_due_run, workflows=wanted)
+        ((due_at,),) = await self._read(self._runs.next_due_run, workflows=wanted)
         return None if due_at is None else int(due_at)
 
     async def make_due_claimable(self, workflows: Collection[str], now: int, limit: int) -> int:
         due = await self._write(
-            self._queries.runs.make_due_claimable,
+            self._runs.make_due_claimable,
             workflows=self._dialect.array(workflows),
             now=now,
             limit=limit,
@@ -66,7 +66,7 @@ class SqlRuns(SqlPart):
         return len(due)
 
     async def set_ran_version(self, runner_id: str, run_ids: Collection[str], version: str) -> None:
-        q, ids = self._queries.runs, self._dialect.array(run_ids)
+        q, ids = self._runs, self._dialect.array(run_ids)
         lock = Step(q.lock_runs, q.lock_runs.bind(ids=ids, runner_id=runner_id))
         values = q.set_ran_version.bind(ids=ids, runner_id=runner_id, version=version)
         await self._dialect.write([lock, Step(q.set_ran_version, values)])
@@ -75,7 +75,7 @@ class SqlRuns(SqlPart):
         self, workflows: Collection[str], now: int, limit: int
     ) -> int:
         parked = await self._write(
-            self._queries.runs.make_claimable_after_set_back,
+            self._runs.make_claimable_after_set_back,
             workflows=self._dialect.array(workflows),
             now=now,
             limit=limit,
@@ -83,7 +83,7 @@ class SqlRuns(SqlPart):
         return len(parked)
 
     async def leave_unserved(self, runner_id: str, runs: Collection[Unserved]) -> set[str]:
-        q, array = self._queries.runs, self._dialect.array
+        q, array = self._runs, self._dialect.array
         known: dict[str, object] = {"runner_id": runner_id}
         ids = array([run.run_id for run in runs])
         steps = [*steps_of([q.lock_runs, q.forget_ended], {**known, "ids": ids})]
@@ -94,12 +94,12 @@ class SqlRuns(SqlPart):
         return {run_id for (run_id,) in (await self._dialect.write(steps))[-1]}
 
     async def left_unserved(self, runner_id: str) -> list[WaitingRow]:
-        rows = await self._read(self._queries.runs.count_left, runner_id=runner_id)
+        rows = await self._read(self._runs.count_left, runner_id=runner_id)
         return list(map(WaitingRow._make, rows))
 
     async def forget_unserved(self, runner_id: str, workflows: Collection[str]) -> None:
         wanted = self._dialect.array(workflows)
-        forget = self._queries.runs.forget_unserved
+        forget = self._runs.forget_unserved
         await self._write(forget, runner_id=runner_id, workflows=wanted)
 
     async def has_claimable(self, runner_id: str, workflows: Collection[str]) -> bool:
@@ -111,21 +111,21 @@ class SqlRuns(SqlPart):
         return {"workflows": array(workflows), "queues": array([DEFAULT_QUEUE])}
 
     async def _has_claimable(self, **values: object) -> bool:
-        ((found,),) = await self._read(self._queries.runs.has_claimable, **values)
+        ((found,),) = await self._read(self._runs.has_claimable, **values)
         return bool(found)
 
     async def load_attempts(self, run_ids: Collection[str]) -> list[AttemptRow]:
-        rows = await self._read(self._queries.runs.load_attempts, ids=self._dialect.array(run_ids))
+        rows = await self._read(self._runs.load_attempts, ids=self._dialect.array(run_ids))
         return list(map(AttemptRow._make, rows))
 
     async def outcomes(self, run_ids: Collection[str]) -> list[AttemptRow]:
-        rows = await self._read(self._queries.runs.list_outcomes, ids=self._dialect.array(run_ids))
+        rows = await self._read(self._runs.list_outcomes, ids=self._dialect.array(run_ids))
         return list(map(AttemptRow._make, rows))
 
     # -- observe -----------------------------------------------------------------------------
 
     async def get_run(self, run_id: str) -> RunRow | None:
-        rows = await self._read(self._queries.runs.get_run, id=run_id)
+        rows = await self._read(self._runs.get_run, id=run_id)
         return RunRow._make(rows[0]) if rows else None
 
     async def list_runs(self, wanted: RunFilter) -> list[RunRow]:
@@ -139,7 +139,7 @@ class SqlRuns(SqlPart):
         return sum(number for ((number,),) in await self._dialect.read(steps))
 
     def _count(self, listing: Statement, values: dict[str, object]) -> Step:
-        q = self._queries.runs
+        q = self._runs
         if listing is not q.list_active_runs:
             return Step(counting(listing), listing.bind(**values))
         return Step.of(q.count_active_runs, values)
@@ -162,7 +162,7 @@ class SqlRuns(SqlPart):
         self, wanted: RunFilter, status: str | None
     ) -> tuple[Statement, dict[str, object]]:
         """The statement for one status or (None) any, and the values that others do not take."""
-        q, workflow = self._queries.runs, wanted.workflow
+        q, workflow = self._runs, wanted.workflow
         rest: dict[str, object] = {
             "status": status,
             "workflow": workflow,
@@ -184,11 +184,11 @@ class SqlRuns(SqlPart):
 
     async def list_waiting(self, runner_id: str, most: int, gone: Collection[str] = ()) -> Waiting:
         known = {"runner_id": runner_id, "most": most, "gone": self._dialect.array(gone)}
-        rows = await self._read(self._queries.runs.list_waiting, **known)
+        rows = await self._read(self._runs.list_waiting, **known)
         found = list(map(WaitingRow._make, rows))
         (others,) = [row.found for row in found if row.kind == "runner"]
         return Waiting([row for row in found if row.kind != "runner"], others)
 
     async def ended(self, run_ids: Collection[str]) -> list[RunRow]:
-        rows = await self._read(self._queries.runs.ended_runs, ids=self._dialect.array(run_ids))
+        rows = await self._read(self._runs.ended_runs, ids=self._dialect.array(run_ids))
         return list(map(RunRow._make, rows))

@@ -137,6 +137,27 @@ WHERE run.id IN [:new.id]
 ON CONFLICT DO NOTHING;
 
 
+-- name: pause_new_children
+-- Pause those of these new runs whose parent is paused with its children; they have no owner then. A
+-- batch that is sent again finds runs that others may have acted on since: those stay as they are.
+UPDATE cloaca_run
+SET status = 'Paused', owner = NULL, started_at = NULL,
+    epoch = CASE WHEN owner IS NULL THEN epoch ELSE epoch + 1 END,
+    (paused_at, paused_until, paused_with, steer_reason) = (
+        SELECT
+            parent.paused_at, parent.paused_until, parent.pause_id,
+            parent.steer_reason || ' (with its parent, run ' || parent.id || ')'
+        FROM cloaca_run AS parent WHERE parent.id = cloaca_run.parent_id
+    )
+WHERE id IN :ids AND detached = 0 AND +ended_at IS NULL AND cancel_at IS NULL AND paused_at IS NULL
+    AND ((owner IS NULL AND epoch = 0) OR (owner = :runner_id AND epoch = 1))
+    AND EXISTS (
+        SELECT 1 FROM cloaca_run AS parent
+        WHERE parent.id = cloaca_run.parent_id AND parent.ended_at IS NULL
+            AND parent.pause_id <> coalesce(cloaca_run.paused_with, '')
+    );
+
+
 -- name: owned_runs
 -- Find those of these new runs that the runner owns, under their first epoch. There are none if the
 -- runner was fenced after it had sent them: then another runner is about to take them over.
@@ -151,6 +172,11 @@ WHERE id IN :ids AND owner = :runner_id AND epoch = 1
 SELECT run.id FROM cloaca_run AS run
 LEFT JOIN cloaca_runner AS runner ON runner.id = :runner_id
 WHERE run.id IN :ids;
+
+
+-- name: lock_steered
+-- Which of these runs are there; a database that lets several transactions write locks them.
+SELECT id FROM cloaca_run WHERE id IN :ids;
 
 
 -- name: fence_runs

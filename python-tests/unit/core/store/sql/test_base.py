@@ -6,7 +6,7 @@ from cloaca_core.store.sql.base import Statements
 from cloaca_core.store.sql.queries import Statement
 
 
-class Two(Statements):
+class Two(Statements, file="two.sql"):
     """Statements in another order than that of the alphabet."""
 
     second: Statement

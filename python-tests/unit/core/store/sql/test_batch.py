@@ -17,6 +17,7 @@ from cloaca_core.store.batch import Batch
 from cloaca_core.store.messages import MESSAGES
 from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.batch import BatchSteps
+from cloaca_core.store.sql.commit_part import Stages
 from cloaca_sqlite.driver import WORDING
 from cloaca_testing.conformance.rows import (
     NOW,
@@ -39,7 +40,9 @@ from cloaca_testing.conformance.rows import (
 
 @pytest.fixture(scope="module")
 def steps() -> BatchSteps:
-    return BatchSteps(load_queries("cloaca_sqlite", WORDING), tuple, COMMIT_PARTS)
+    queries = load_queries("cloaca_sqlite", WORDING)
+    stages = Stages([make(queries, tuple).part() for make in COMMIT_PARTS])
+    return BatchSteps(queries, tuple, stages)
 
 
 _SKIPPED = new_tick("s", "b")._replace(run_id=None)

@@ -1,5 +1,5 @@
--- How a run stands, for those who ask why it does not go on. Read the head of runs.sql first. All of
--- these are read at once, and nothing is written.
+-- How a run stands, for those who ask why it does not go on. Read the head of store/sql/runs.sql first.
+-- All of these are read at once, and nothing is written.
 
 
 -- name: run_as_it_stands

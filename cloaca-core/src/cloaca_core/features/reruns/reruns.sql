@@ -1,4 +1,5 @@
--- Next rounds of ended runs, and runs that are made of others. Read the head of steering.sql first.
+-- Next rounds of ended runs, and runs that are made of others. Read the head of
+-- features/steering/steering.sql first.
 
 
 -- name: note_retry

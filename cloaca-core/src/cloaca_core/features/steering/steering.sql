@@ -1,4 +1,4 @@
--- Steering: what people and programs ask of runs. Read the head of runs.sql first.
+-- Steering: what people and programs ask of runs. Read the head of store/sql/runs.sql first.
 --
 -- An act is one row for each run that it is about, under an id that its caller made: sent again it
 -- changes nothing. Each transaction locks its runs, notes the act, and only then looks at the runs: what
@@ -20,11 +20,6 @@ WHERE schedule.id IN (
 )
 ORDER BY schedule.id
 FOR NO KEY UPDATE OF schedule;
-
-
--- name: lock_steered
--- Which of these runs are there; a database that lets several transactions write locks them.
-SELECT id FROM cloaca_run WHERE id IN :ids;
 
 
 -- name: note_cancel
@@ -259,6 +254,52 @@ FROM cloaca_run
 WHERE owner = :runner_id AND ended_at IS NULL
     AND (cancel_at IS NOT NULL OR paused_at IS NOT NULL OR replacements > 0 OR messages > 0)
 ORDER BY id;
+
+
+-- name: parents_to_follow
+-- Runs that were cancelled, and whose children are still to be, with the deadline; then runs that were
+-- paused or resumed, and whose children are still to be, without one. A run whose bodies may still submit
+-- children is left out while it has none that would have to follow, and those of ended children do.
+SELECT marked.id, marked.because, marked.children_at
+FROM (
+    SELECT * FROM (
+        SELECT run.id, coalesce(run.steer_reason, '') AS because, run.children_at
+        FROM cloaca_run AS run
+        WHERE run.children_at IS NOT NULL AND (
+            run.ended_at IS NOT NULL OR run.cancels_children = 2 OR EXISTS (
+                SELECT 1 FROM cloaca_run AS child
+                WHERE child.parent_id = run.id AND child.parent_id IS NOT NULL
+                    AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+            )
+        )
+        ORDER BY run.children_at, run.id LIMIT :limit
+    ) AS cancelled
+    UNION ALL
+    SELECT * FROM (
+        SELECT
+            run.id, coalesce(run.steer_reason, '') AS because, CAST(NULL AS BIGINT) AS children_at
+        FROM cloaca_run AS run
+        WHERE run.pause_follows IS NOT NULL AND (
+            run.owner IS NULL OR run.ended_at IS NOT NULL OR run.pause_id IS NULL
+            OR run.pause_follows = 2 OR EXISTS (
+                SELECT 1 FROM cloaca_run AS child
+                WHERE child.parent_id = run.id AND child.parent_id IS NOT NULL
+                    AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
+                    AND coalesce(child.paused_with, '') <> run.pause_id
+                    AND (child.paused_at IS NULL OR child.paused_with IS NOT NULL)
+            )
+        )
+        ORDER BY run.id LIMIT :limit
+    ) AS paused
+) AS marked
+ORDER BY CASE WHEN marked.children_at IS NULL THEN 1 ELSE 0 END, marked.children_at, marked.id
+LIMIT :limit;
+
+
+-- name: list_unnumbered
+-- List runs that have messages without a number.
+SELECT DISTINCT run_id FROM cloaca_message WHERE number IS NULL
+ORDER BY run_id LIMIT :limit;
 
 
 -- name: next_steered

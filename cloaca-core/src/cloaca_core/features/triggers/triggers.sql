@@ -1,4 +1,4 @@
--- Event triggers, their events, and the runs of events. Read the head of runs.sql first.
+-- Event triggers, their events, and the runs of events. Read the head of store/sql/runs.sql first.
 
 
 -- name: lock_triggers

@@ -1,4 +1,4 @@
--- Runs that follow the ends of others. Read the head of runs.sql first.
+-- Runs that follow the ends of others. Read the head of store/sql/runs.sql first.
 --
 -- insert_follow_up, follow_ends and follow_cancelled are in the files of the backends: they make text of
 -- JSON, and ids.

@@ -1,4 +1,4 @@
--- Numbers for metrics. Read the head of runs.sql first.
+-- Numbers for metrics. Read the head of store/sql/runs.sql first.
 
 
 -- name: read_gauges

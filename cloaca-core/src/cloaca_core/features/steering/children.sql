@@ -61,46 +61,6 @@ FROM cloaca_run WHERE id IN :ids AND children_at IS NOT NULL AND +ended_at IS NO
 ORDER BY id;
 
 
--- name: parents_to_follow
--- Runs that were cancelled, and whose children are still to be, with the deadline; then runs that were
--- paused or resumed, and whose children are still to be, without one. A run whose bodies may still submit
--- children is left out while it has none that would have to follow, and those of ended children do.
-SELECT marked.id, marked.because, marked.children_at
-FROM (
-    SELECT * FROM (
-        SELECT run.id, coalesce(run.steer_reason, '') AS because, run.children_at
-        FROM cloaca_run AS run
-        WHERE run.children_at IS NOT NULL AND (
-            run.ended_at IS NOT NULL OR run.cancels_children = 2 OR EXISTS (
-                SELECT 1 FROM cloaca_run AS child
-                WHERE child.parent_id = run.id AND child.parent_id IS NOT NULL
-                    AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
-            )
-        )
-        ORDER BY run.children_at, run.id LIMIT :limit
-    ) AS cancelled
-    UNION ALL
-    SELECT * FROM (
-        SELECT
-            run.id, coalesce(run.steer_reason, '') AS because, CAST(NULL AS BIGINT) AS children_at
-        FROM cloaca_run AS run
-        WHERE run.pause_follows IS NOT NULL AND (
-            run.owner IS NULL OR run.ended_at IS NOT NULL OR run.pause_id IS NULL
-            OR run.pause_follows = 2 OR EXISTS (
-                SELECT 1 FROM cloaca_run AS child
-                WHERE child.parent_id = run.id AND child.parent_id IS NOT NULL
-                    AND child.ended_at IS NULL AND child.detached = 0 AND child.cancel_at IS NULL
-                    AND coalesce(child.paused_with, '') <> run.pause_id
-                    AND (child.paused_at IS NULL OR child.paused_with IS NOT NULL)
-            )
-        )
-        ORDER BY run.id LIMIT :limit
-    ) AS paused
-) AS marked
-ORDER BY CASE WHEN marked.children_at IS NULL THEN 1 ELSE 0 END, marked.children_at, marked.id
-LIMIT :limit;
-
-
 -- name: children_under_way
 -- Runs that these have submitted, and that end with them.
 SELECT parent_id, id FROM cloaca_run
@@ -162,27 +122,6 @@ WHERE lineage.above IN :ids AND lineage.parent_id <> lineage.above AND parent.id
     AND (lineage.paused_at IS NOT NULL OR parent.pause_id IS NOT NULL)
     AND (lineage.paused_at IS NULL OR lineage.paused_with IS NOT NULL)
 ORDER BY parent.id, lineage.id LIMIT :limit;
-
-
--- name: pause_new_children
--- Pause those of these new runs whose parent is paused with its children; they have no owner then. A
--- batch that is sent again finds runs that others may have acted on since: those stay as they are.
-UPDATE cloaca_run
-SET status = 'Paused', owner = NULL, started_at = NULL,
-    epoch = CASE WHEN owner IS NULL THEN epoch ELSE epoch + 1 END,
-    (paused_at, paused_until, paused_with, steer_reason) = (
-        SELECT
-            parent.paused_at, parent.paused_until, parent.pause_id,
-            parent.steer_reason || ' (with its parent, run ' || parent.id || ')'
-        FROM cloaca_run AS parent WHERE parent.id = cloaca_run.parent_id
-    )
-WHERE id IN :ids AND detached = 0 AND +ended_at IS NULL AND cancel_at IS NULL AND paused_at IS NULL
-    AND ((owner IS NULL AND epoch = 0) OR (owner = :runner_id AND epoch = 1))
-    AND EXISTS (
-        SELECT 1 FROM cloaca_run AS parent
-        WHERE parent.id = cloaca_run.parent_id AND parent.ended_at IS NULL
-            AND parent.pause_id <> coalesce(cloaca_run.paused_with, '')
-    );
 
 
 -- name: note_pause_of_children

@@ -1,5 +1,5 @@
--- Upkeep: which trees of runs go, and their deletion in small transactions. Read the head of runs.sql
--- first.
+-- Upkeep: which trees of runs go, and their deletion in small transactions. Read the head of
+-- store/sql/runs.sql first.
 --
 -- A tree goes in two steps. A tombstone hides all of it at once; then its rows are deleted, those of its
 -- root last. The one row of cloaca_upkeep is updated first in each of these transactions, so that there

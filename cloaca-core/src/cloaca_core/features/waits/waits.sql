@@ -1,4 +1,5 @@
--- What runs wait for, and messages to them. Read the head of steering.sql first.
+-- What runs wait for, and messages to them. Read the head of features/steering/steering.sql
+-- first.
 --
 -- A message has a number from the moment at which it counts: the lock of its run gives the order. Those
 -- that users' transactions write have none until a runner gives them numbers, so that no runner waits for
@@ -291,12 +292,6 @@ WHERE run_id IN :ids AND number IS NULL AND EXISTS (
         AND earlier.name = cloaca_message.name AND earlier.dedupe_key = cloaca_message.dedupe_key
         AND earlier.dedupe_key IS NOT NULL AND earlier.number IS NOT NULL
 );
-
-
--- name: list_unnumbered
--- List runs that have messages without a number.
-SELECT DISTINCT run_id FROM cloaca_message WHERE number IS NULL
-ORDER BY run_id LIMIT :limit;
 
 
 -- name: list_waits

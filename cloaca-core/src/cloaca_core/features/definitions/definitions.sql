@@ -1,5 +1,5 @@
 -- Recorded definitions of workflows, and which version of each workflow is the newest. Read the head
--- of runs.sql first.
+-- of store/sql/runs.sql first.
 
 
 -- name: insert_definition
