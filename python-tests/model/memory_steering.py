@@ -18,11 +18,10 @@ from cloaca_core.features.steering.records import (
     Parent,
     PauseRow,
     Reopening,
-    RoundRow,
     Stray,
     Wish,
 )
-from cloaca_core.run.rows import AttemptRow, ForkRow, ReplacementRow, RestartRow, RunRow
+from cloaca_core.run.rows import AttemptRow, ForkRow, ReplacementRow, RestartRow, RoundRow, RunRow
 from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.store.batch import Batch
 from cloaca_core.store.messages import NewMessage

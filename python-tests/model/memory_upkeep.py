@@ -13,13 +13,12 @@ from typing import Any
 from model.memory_steering import Marks
 
 from cloaca_core.features.schedules.records import Firing, ScheduleRow, TickRow
-from cloaca_core.features.steering.records import RoundRow
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.features.task_logs.records import LogChunk, ProgressRow
 from cloaca_core.features.triggers.records import NewEvent
 from cloaca_core.features.upkeep.records import DoomedRun, KeptWorkflow, Shift, Upkeep, Weight
 from cloaca_core.features.waits.records import WaitRow
-from cloaca_core.run.rows import AttemptRow, ForkRow, NewRun, ReplacementRow, RunRow
+from cloaca_core.run.rows import AttemptRow, ForkRow, NewRun, ReplacementRow, RoundRow, RunRow
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.messages import MessageRow
 from cloaca_core.store.runner_rows import RunnerName

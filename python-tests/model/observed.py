@@ -25,7 +25,7 @@ class Observed:
         self.config = DefaultRunnerConfig()
         self.scene = Scene()
         self.definitions = RecordedDefinitions(self.store, self.registry)
-        self.reader = RunReader(self.store, self.registry, self.scene.runs, self.definitions)
+        self.reader = RunReader(self.store, self.scene.runs, self.definitions.of_run)
 
     @property
     def engine(self) -> Engine:

@@ -22,9 +22,9 @@ from cloaca_core.assembly.store import Store
 from cloaca_core.features.follow_ups.records import FollowUpRow, NewFollowUp
 from cloaca_core.features.schedules.records import NewTick, ScheduleRow
 from cloaca_core.features.search.records import Claimable, Condition, RunSearch
-from cloaca_core.features.steering.records import Act, ActMark, ActSearch, Reopening, RoundRow
+from cloaca_core.features.steering.records import Act, ActMark, ActSearch, Reopening
 from cloaca_core.features.waits.records import ClosedWait, WaitTimeout
-from cloaca_core.run.rows import NewRun, Park, RunFilter, RunRow, Unserved, WaitingRow
+from cloaca_core.run.rows import NewRun, Park, RoundRow, RunFilter, RunRow, Unserved, WaitingRow
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.backends import backend_for
 from cloaca_core.store.batch import Batch, Waiting

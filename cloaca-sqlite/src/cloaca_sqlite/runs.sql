@@ -9,7 +9,7 @@
 --   to text; PostgreSQL needs a cast to JSON, which in SQLite would be a cast to a number.
 -- * claim: a + keeps SQLite from using an index that would read every waiting run. PostgreSQL skips runs
 --   that other transactions have locked.
--- * claim, get_run, ended_runs: an empty text stands for a payload that is in cloaca_payload.
+-- * claim, get_run, ended_runs, list_rounds: an empty text stands for a payload that is in cloaca_payload.
 -- * list_active_runs, count_active_runs: SQLite chooses an index without knowing the values and would
 --   take the primary key; INDEXED BY names the small ones.
 
@@ -228,6 +228,22 @@ SELECT :columns(
 FROM cloaca_run
 WHERE id IN (SELECT value FROM json_each(:ids)) AND ended_at IS NOT NULL
 ORDER BY id;
+
+
+-- name: list_rounds
+-- How the earlier rounds of a run have ended, oldest first. The final context of a cancelled one is
+-- the input.
+SELECT ended.run_id, ended.round, ended.status, ended.error_message, ended.reason_code,
+    ended.limit_seconds,
+    CASE WHEN ended.final_context <> '' THEN ended.final_context ELSE coalesce((
+        SELECT beside.content FROM cloaca_payload AS beside
+        WHERE beside.run_id = ended.run_id
+            AND beside.round = iif(ended.final_context = '', ended.round, 0)
+    ), run.input) END AS final_context,
+    ended.started_at, ended.ended_at
+FROM cloaca_round AS ended
+JOIN cloaca_run AS run ON run.id = ended.run_id
+WHERE ended.run_id = :run_id ORDER BY ended.round;
 
 
 -- name: list_active_runs

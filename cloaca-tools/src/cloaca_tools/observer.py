@@ -12,6 +12,7 @@ from cloaca_core.engine.calls.call import Call, unchanged
 from cloaca_core.errors import ConfigError, RunNotFoundError
 from cloaca_core.values.ids import is_run_id
 from cloaca_core.values.times.instants import read_instant
+from cloaca_core.views.run_past import history_of
 from cloaca_tools.views.lists import ids, listing, search
 from cloaca_tools.views.lists.filters import Filter, parse
 
@@ -319,7 +320,7 @@ class Observer:
         """The events of a run so far, in the order of time; see ``RunHandle.events``."""
         from cloaca_core.views.history import run_events
 
-        return self._of_run(ref, lambda e, run_id: e.reader.history(run_id), run_events)
+        return self._of_run(ref, lambda e, run_id: history_of(e, run_id), run_events)
 
     def submitted_by(self, ref: str) -> Call[str | None]:
         """Who has submitted a run; None if that was not said."""
@@ -327,7 +328,7 @@ class Observer:
 
         return self._of_run(
             ref,
-            lambda engine, run_id: engine.reader.history(run_id),
+            lambda engine, run_id: history_of(engine, run_id),
             lambda history: submitter(history.acts),
         )
 
@@ -342,7 +343,7 @@ class Observer:
         """The rounds of a run, oldest first; see ``RunHandle.rounds``."""
         from cloaca_core.views.history import round_infos
 
-        return self._of_run(ref, lambda e, run_id: e.reader.history(run_id), round_infos)
+        return self._of_run(ref, lambda e, run_id: history_of(e, run_id), round_infos)
 
     def logs(
         self,

@@ -123,4 +123,4 @@ class Onlooker:
     def _reader(self) -> RunReader:
         from cloaca_core.engine.observe.run_reader import RunReader
 
-        return RunReader(self._store, self.registry, self._runs, self._definitions)
+        return RunReader(self._store, self._runs, self._definitions.of_run)

@@ -44,7 +44,7 @@ from cloaca_core.engine.submit.submitter import Submitter
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.definitions.recorder import DefinitionRecorder
 from cloaca_core.features.executors.lazy_pools import LazyPools
-from cloaca_core.features.reruns.past import read_reruns
+from cloaca_core.features.reruns.past import read_forks
 from cloaca_core.features.schedules.schedule_loop import ScheduleLoop
 from cloaca_core.features.steering.past import read_replacements
 from cloaca_core.features.task_logs.log_book import LogBook
@@ -153,7 +153,7 @@ class Reading:
         store, registry, subjects = base.store, base.registry, base.subjects
         self.definitions = RecordedDefinitions(store, registry, base.clock)
         self.recorder = DefinitionRecorder(store, registry, base.clock, subjects)
-        self.reader = RunReader(store, registry, base.runs, self.definitions)
+        self.reader = RunReader(store, base.runs, self.definitions.of_run)
         drop = orchestrator.control.drop
         self.completion = Completion(store, base.runs, self.reader, drop, subjects)
         self.watchers = Watchers(store, subjects)
@@ -196,7 +196,7 @@ class Claims:
             self.share,
             base.registry,
             adoption,
-            [partial(read, store) for read in (read_reruns, read_replacements, read_waits)],
+            [partial(read, store) for read in (read_forks, read_replacements, read_waits)],
             Orphans(store, base.journal, runner_id, base.runs.ids, subjects),
             self.unserved,
             VersionCheck(store, base.registry, runner_id, definitions),

@@ -16,13 +16,14 @@ from cloaca_core.views.history import (
     round_infos,
     run_events,
 )
+from cloaca_core.views.run_past import history_of
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.onlooker import Looks
     from cloaca_core.engine.calls.call import Call
     from cloaca_core.engine.calls.operation import Caller
-    from cloaca_core.engine.observe.run_reader import History
     from cloaca_core.run.rows import AttemptRow
+    from cloaca_core.views.run_past import History
 
 
 class Events(NamedTuple):
@@ -32,7 +33,7 @@ class Events(NamedTuple):
 
     def call(self, caller: Caller) -> Call[list[RunEvent]]:
         """See ``Operation``."""
-        return caller.look(lambda engine: engine.reader.history(self.run_id), run_events)
+        return caller.look(lambda engine: history_of(engine, self.run_id), run_events)
 
 
 class Attempts(NamedTuple):
@@ -55,7 +56,7 @@ class Rounds(NamedTuple):
 
     def call(self, caller: Caller) -> Call[list[RoundInfo]]:
         """See ``Operation``."""
-        return caller.look(lambda engine: engine.reader.history(self.run_id), round_infos)
+        return caller.look(lambda engine: history_of(engine, self.run_id), round_infos)
 
 
 class Outputs(NamedTuple):
@@ -87,7 +88,7 @@ class Actions(NamedTuple):
 
 async def history_and_tasks(engine: Looks, run_id: str) -> tuple[History, list[str]]:
     """The past of a run, and the tasks of its definition."""
-    history = await engine.reader.history(run_id)
+    history = await history_of(engine, run_id)
     return history, await engine.reader.task_ids(history.row)
 
 

@@ -35,6 +35,7 @@ from cloaca_core.views.results import (
     run_status_name,
     task_results,
 )
+from cloaca_core.views.run_past import awaited_by, facts_of
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.engine.calls.operation import Caller
     from cloaca_core.engine.observe.recent_runs import Ended
-    from cloaca_core.engine.observe.run_reader import Awaited
     from cloaca_core.engine.runtime.parked_call import ParkedCall
     from cloaca_core.engine.submit.request import Request
     from cloaca_core.features.explain.facts import RunFacts
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from cloaca_core.values.times.durations import Duration
     from cloaca_core.values.times.instants import Instant
     from cloaca_core.values.times.no_limit import NoLimit
+    from cloaca_core.views.run_past import Awaited
 
 A = TypeVar("A")
 
@@ -351,7 +352,7 @@ class Info(NamedTuple):
 
     def call(self, caller: Caller) -> Call[RunInfo]:
         """See ``Operation``."""
-        return caller.look(lambda engine: engine.reader.facts(self.run_id), info_alone)
+        return caller.look(lambda engine: facts_of(engine, self.run_id), info_alone)
 
 
 def watch(host: EngineHost, run_id: str) -> Watch[RunSnapshot]:
@@ -432,7 +433,7 @@ async def _tasks(engine: Looks, run_id: str) -> _Tasks:
     """All that is known of the tasks of a run; runs on the engine's loop."""
     reader = engine.reader
     row, attempts = await reader.current_attempts(run_id)
-    task_ids, awaited = await reader.task_ids(row), await reader.awaited(row, attempts)
+    task_ids, awaited = await reader.task_ids(row), await awaited_by(engine.store, row, attempts)
     return _Tasks(row, attempts, task_ids, awaited, await engine.store.progress([run_id]))
 
 
@@ -447,7 +448,7 @@ async def _seen(engine: Looks, run_id: str) -> _Seen:
     """All that a snapshot shows; runs on the engine's loop. The tasks are read last: those of a run
     that is seen to have ended are final.
     """
-    facts = await engine.reader.facts(run_id)
+    facts = await facts_of(engine, run_id)
     return _Seen(facts, await _tasks(engine, run_id))
 
 

@@ -276,6 +276,20 @@ class RestartRow(NamedTuple):
     with_children: int = 0
 
 
+class RoundRow(NamedTuple):
+    """A round of a run as it ended, before the run was begun again."""
+
+    run_id: str
+    round: int
+    status: str
+    error_message: str | None
+    reason_code: str | None
+    limit_seconds: int | None
+    final_context: str | None
+    started_at: int | None
+    ended_at: int
+
+
 class ForkRow(NamedTuple):
     """Of which run a run was made, and from which task on; ``content`` is as in ``NewFork``."""
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Protocol, TypeAlias
 
-from cloaca_core.run.rows import AttemptRow, NewRun, RunFilter, RunRow, Unserved, WaitingRow
+from cloaca_core.run.rows import (
+    AttemptRow,
+    NewRun,
+    RestartRow,
+    RoundRow,
+    RunFilter,
+    RunRow,
+    Unserved,
+    WaitingRow,
+)
 from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows, Waiting
 
 Landed: TypeAlias = Callable[[Committed], None]
@@ -182,6 +191,12 @@ class RunStore(Protocol):
 
     async def outcomes(self, run_ids: Collection[str]) -> list[AttemptRow]:
         """As ``load_attempts``, without changes and tracebacks: those are None. Only reads."""
+
+    async def restarts(self, run_ids: Collection[str]) -> list[RestartRow]:
+        """The tasks of these runs that were restarted, by run, task and attempt. Only reads."""
+
+    async def rounds(self, run_id: str) -> list[RoundRow]:
+        """How the earlier rounds of a run have ended, oldest first. Only reads."""
 
     # -- observe -----------------------------------------------------------------------------
 

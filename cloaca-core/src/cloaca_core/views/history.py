@@ -23,13 +23,12 @@ from cloaca_core.values.waits import APPROVAL
 from cloaca_core.views.results import run_status_name, settled, task_status_name
 
 if TYPE_CHECKING:
-    from cloaca_core.engine.observe.run_reader import History
     from cloaca_core.features.follow_ups.records import FollowUpRow
-    from cloaca_core.features.steering.records import RoundRow
-    from cloaca_core.run.rows import AttemptRow, RestartRow, RunRow
+    from cloaca_core.run.rows import AttemptRow, RestartRow, RoundRow, RunRow
     from cloaca_core.store.acts import ActRow
     from cloaca_core.store.messages import MessageRow
     from cloaca_core.store.runner_rows import RunnerName
+    from cloaca_core.views.run_past import History
 
 _SUBMIT: Final = "submit"
 """The kind of act that makes a run."""

@@ -23,6 +23,7 @@ from cloaca_core.values.payloads.digests import digest_of
 from cloaca_core.values.payloads.json_values import decode
 from cloaca_core.values.states import TaskStatus
 from cloaca_core.values.times.instants import instant_text
+from cloaca_core.views.run_past import messages_of
 from cloaca_tools.transfer.masking import Masking
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ async def _read(engine: Looks, run_id: str) -> _Rows:
         keys_of(await store.replacements([run_id])),
     )
     memos = [memo for task in inputs for memo in await store.memos(run_id, task)]
-    messages = await engine.reader.messages(run_id)
+    messages = await messages_of(engine.store, run_id)
     return _Rows(row, [latest[index] for index in sorted(latest)], inputs, memos, messages)
 
 

@@ -20,10 +20,11 @@ from cloaca_core.engine.calls.operation import Caller
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.current_work import CURRENT_WORK
 from cloaca_core.engine.observe.recent_runs import Ended, RecentRuns
-from cloaca_core.engine.observe.run_reader import History
 from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError, RunnerUsageError
 from cloaca_core.features.explain.facts import RunFacts
+from cloaca_core.operations import history, runs
 from cloaca_core.run.rows import RunRow
+from cloaca_core.views.run_past import History
 from cloaca_testing.conformance.rows import attempt as attempt_row
 
 ROW = RunRow(
@@ -199,14 +200,20 @@ async def test_a_status_is_that_of_the_row(host: Host) -> None:
     assert host.asked == [("get_run", "r")] * 2
 
 
-async def test_events_are_those_of_the_rows_in_the_order_of_time(host: Host) -> None:
+async def test_events_are_those_of_the_rows_in_the_order_of_time(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "history_of", lambda _, run_id: ("history", run_id))
     host.answers["history"] = History(ROW, [], [], [], [])
 
     for events in (sync(host).events(), await awaited(host).events()):
         assert [event.kind for event in events] == ["created", "started", "ended"]
 
 
-async def test_what_is_told_of_a_run_alone_has_its_bodies(host: Host) -> None:
+async def test_what_is_told_of_a_run_alone_has_its_bodies(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "facts_of", lambda _, run_id: ("facts", run_id))
     host.answers["facts"] = RunFacts(ROW, 2, "o")
 
     for info in (sync(host).info(), await awaited(host).info()):

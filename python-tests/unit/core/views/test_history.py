@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from tables import each_row
 
-from cloaca_core.engine.observe.run_reader import History
 from cloaca_core.features.follow_ups.records import FollowUpRow
-from cloaca_core.features.steering.records import RoundRow
-from cloaca_core.run.rows import AttemptRow, RestartRow, RunRow
+from cloaca_core.run.rows import AttemptRow, RestartRow, RoundRow, RunRow
 from cloaca_core.store.acts import ActRow
 from cloaca_core.store.messages import MessageRow
 from cloaca_core.store.runner_rows import RunnerName
@@ -22,6 +20,7 @@ from cloaca_core.views.history import (
     round_infos,
     run_events,
 )
+from cloaca_core.views.run_past import History
 from cloaca_testing.conformance.rows import attempt
 
 SECOND = 1_000_000

@@ -79,7 +79,7 @@ def test_a_failure_on_a_server_is_called_in_a_file(postgres_url: str) -> None:
 def test_messages_that_are_unread_are_there_after_however_many_others(
     tmp_path: Path, registry: cloaca.Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloaca_core.engine.observe.run_reader.MESSAGES_SHOWN", 1)
+    monkeypatch.setattr("cloaca_core.views.run_past.MESSAGES_SHOWN", 1)
     with cloaca.DefaultRunner(tmp_path / "work.db", registry=registry) as runner:
         run = runner.submit("order")
         for number in range(3):

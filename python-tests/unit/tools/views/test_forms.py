@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from model.families import LATE, attempt, family, run, tasks, view
 
-from cloaca_core.engine.observe.run_reader import History
 from cloaca_core.features.schedules.records import TickRow
 from cloaca_core.features.triggers.records import EventRow
 from cloaca_core.values.payloads.json_forms import json_form
 from cloaca_core.views.history import attempt_infos
 from cloaca_core.views.results import run_info
+from cloaca_core.views.run_past import History
 from cloaca_testing.conformance.rows import NOW, schedule, trigger_row
 from cloaca_tools.views import schedules, triggers
 from cloaca_tools.views.run.changes import Seen, key_change, task_change

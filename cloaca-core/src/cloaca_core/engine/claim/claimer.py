@@ -37,7 +37,7 @@ STILL_COMING: Final = 60.0
 timeout lets a transaction wait so long.
 """
 
-ReadPast: TypeAlias = Callable[[Sequence[RunRow], Mapping[str, PastRows]], Awaitable[None]]
+ReadPast: TypeAlias = Callable[[Mapping[str, PastRows]], Awaitable[None]]
 """Adds what a feature has recorded of runs that had an owner before, whose attempts are known."""
 
 
@@ -234,7 +234,10 @@ class Claimer:
             for attempt in await self._store.load_attempts(list(past)):
                 past[attempt.run_id].attempts.append(attempt)
             for read in self._past_of_features:
-                await read(before, past)
+                await read(past)
+        if again := [row.id for row in before if row.round > 1]:
+            for restart in await self._store.restarts(again):
+                past[restart.run_id].restarts.append(restart)
         return past
 
     def _resume(self, claimed: Checked, past: PastRows) -> bool:

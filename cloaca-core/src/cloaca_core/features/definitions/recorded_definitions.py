@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.engine.submit.request import Request
     from cloaca_core.features.definitions.part import DefinitionStore
+    from cloaca_core.run.rows import RunRow
 
 MOST: Final = 1_000
 """Versions that are remembered. A recorded version never changes."""
@@ -124,6 +125,17 @@ class RecordedDefinitions:
         near = nearest_name(name, dict.fromkeys(known))
         hint = f" (did you mean {near!r}?)" if near else ""
         return f"{hint}; no runner has recorded it in this database"
+
+    async def of_run(
+        self, row: RunRow, store: DefinitionStore | None = None
+    ) -> Workflow | RecordedWorkflow | None:
+        """The version of the workflow with which a run was submitted, as ``version`` reads it where
+        another one is registered.
+        """
+        workflow = self._registry.get(row.workflow)
+        if workflow is not None and workflow.version == row.version:
+            return workflow
+        return await self.version(row.workflow, row.version, store)
 
     async def fingerprints(self, workflow: str, version: str) -> Fingerprints | None:
         """The fingerprints of the tasks of a version; None when no runner has recorded it."""

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from typing import Protocol
 
 from cloaca_core.features.steering.part import SteeringStore
-from cloaca_core.features.steering.records import Act, NewFork, Reopening, RoundRow
-from cloaca_core.run.rows import ForkRow, RestartRow
+from cloaca_core.features.steering.records import Act, NewFork, Reopening
+from cloaca_core.run.rows import ForkRow
 from cloaca_core.store.acts import Acted
 
 
@@ -34,12 +34,6 @@ class RerunStore(SteeringStore, Protocol):
         the failed ``children`` were begun again. Runners that had left the run (``leave_unserved``)
         may claim it. Of two callers that saw one round, one opens the next.
         """
-
-    async def restarts(self, run_ids: Collection[str]) -> list[RestartRow]:
-        """The tasks of these runs that were restarted, by run, task and attempt. Only reads."""
-
-    async def rounds(self, run_id: str) -> list[RoundRow]:
-        """How the earlier rounds of a run have ended, oldest first. Only reads."""
 
     async def fork(self, new: NewFork, act: Act) -> str | None:
         """Make a run of another one, whose workflow, input, priority and time limit it has. The id

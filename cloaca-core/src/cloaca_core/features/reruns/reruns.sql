@@ -116,23 +116,6 @@ WHERE run_id IN :ids AND (
 ) = 2;
 
 
--- name: list_restarts
--- The tasks of these runs that were restarted.
-SELECT run_id, task_id, first_attempt, round, with_children FROM cloaca_restart
-WHERE run_id IN :ids
-ORDER BY run_id, task_id, item, first_attempt;
-
-
--- name: list_rounds
--- How the earlier rounds of a run have ended, oldest first.
-SELECT ended.run_id, ended.round, ended.status, ended.error_message, ended.reason_code,
-    ended.limit_seconds, coalesce(ended.final_context, run.input) AS final_context,
-    ended.started_at, ended.ended_at
-FROM cloaca_round AS ended
-JOIN cloaca_run AS run ON run.id = ended.run_id
-WHERE ended.run_id = :run_id ORDER BY ended.round;
-
-
 -- name: insert_fork
 -- Add a run of the same workflow and with the same input as :source_id; its first claim is a second
 -- one, so that the results that it begins with are read. With a taken idempotency key nothing changes,

@@ -6,10 +6,10 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 
-from cloaca_core.features.steering.records import Act, NewFork, Reopening, RoundRow
+from cloaca_core.features.steering.records import Act, NewFork, Reopening
 from cloaca_core.features.steering.sql import SteeringQueries
 from cloaca_core.features.steps.sql import MemoQueries
-from cloaca_core.run.rows import ForkRow, RestartRow
+from cloaca_core.run.rows import ForkRow
 from cloaca_core.store.acts import Acted
 from cloaca_core.store.changes import Change
 from cloaca_core.store.sql.base import Queries, SqlPart, Statements, acted, pair, steps_of
@@ -35,8 +35,6 @@ class RerunQueries(
     serve_again: Statement
     reopen_run: Statement
     forget_waits: Statement
-    list_restarts: Statement
-    list_rounds: Statement
     insert_fork: Statement
     free_fork_key: Statement
     copy_results: Statement
@@ -142,15 +140,6 @@ class SqlReruns(SqlPart):
         ids = self._dialect.array(run_ids)
         rows = await self._read(self._reruns.list_forks, ids=ids)
         return list(map(ForkRow._make, rows))
-
-    async def restarts(self, run_ids: Collection[str]) -> list[RestartRow]:
-        ids = self._dialect.array(run_ids)
-        rows = await self._read(self._reruns.list_restarts, ids=ids)
-        return list(map(RestartRow._make, rows))
-
-    async def rounds(self, run_id: str) -> list[RoundRow]:
-        rows = await self._read(self._reruns.list_rounds, run_id=run_id)
-        return list(map(RoundRow._make, rows))
 
 
 def _found(answers: Answers) -> str | None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from cloaca_core.engine.orchestrate.adoption import PastRows
     from cloaca_core.features.steering.part import SteeringStore
-    from cloaca_core.run.rows import RunRow
 
 
-async def read_replacements(
-    store: SteeringStore, _: Sequence[RunRow], past: Mapping[str, PastRows]
-) -> None:
+async def read_replacements(store: SteeringStore, past: Mapping[str, PastRows]) -> None:
     """Add the replacements of keys. See ``ReadPast``."""
     for replacement in await store.replacements(list(past)):
         past[replacement.run_id].replacements.append(replacement)

@@ -79,20 +79,6 @@ class Reopening(NamedTuple):
     version: str | None = None
 
 
-class RoundRow(NamedTuple):
-    """A round of a run as it ended, before the run was begun again."""
-
-    run_id: str
-    round: int
-    status: str
-    error_message: str | None
-    reason_code: str | None
-    limit_seconds: int | None
-    final_context: str | None
-    started_at: int | None
-    ended_at: int
-
-
 class NewFork(NamedTuple):
     """A run to be made of ``source_id``, a run of ``workflow``. It begins with the results of the
     ``kept`` tasks; of the others, ``from_task`` finds the keys of ``content``, a JSON object or

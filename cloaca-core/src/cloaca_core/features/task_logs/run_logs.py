@@ -88,8 +88,7 @@ async def _refuse_unknown_task(reader: RunReader, row: RunRow, wanted: Wanted) -
     task = wanted.task_id
     if task is None or not (known := await reader.task_ids(row)) or task in known:
         return
-    history = await reader.history(row.id)
-    if task not in {attempt.task_id for attempt in history.attempts}:
+    if task not in {attempt.task_id for attempt in await reader.attempts(row.id)}:
         raise TaskNotFoundError(
             f"run {row.id} of {short_name(row.workflow)} has no task {task!r}", task_id=task
         )

@@ -9,19 +9,18 @@ from cloaca_core.features.waits.open_waits import restored
 from cloaca_core.values.states import TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from cloaca_core.engine.orchestrate.adoption import PastRows
     from cloaca_core.features.waits.part import WaitStore
     from cloaca_core.features.waits.records import WaitRow
     from cloaca_core.run.active_run import ActiveRun
-    from cloaca_core.run.rows import RunRow
     from cloaca_core.store.messages import MessageRow
 
 _OPEN: Final = (TaskStatus.WAITING, TaskStatus.RUNNING)
 
 
-async def read_waits(store: WaitStore, _: Sequence[RunRow], past: Mapping[str, PastRows]) -> None:
+async def read_waits(store: WaitStore, past: Mapping[str, PastRows]) -> None:
     """Add the open waits and the unread messages of runs that may have some. See ``ReadPast``."""
     waits: dict[str, list[WaitRow]] = {}
     messages: dict[str, list[MessageRow]] = {}

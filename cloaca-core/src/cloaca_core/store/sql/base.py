@@ -94,6 +94,8 @@ class RunQueries(
     make_claimable_after_set_back: Statement
     load_attempts: Statement
     list_outcomes: Statement
+    list_restarts: Statement
+    list_rounds: Statement
     get_run: Statement
     ended_runs: Statement
     list_runs: Statement

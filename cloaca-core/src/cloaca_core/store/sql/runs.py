@@ -9,6 +9,8 @@ from itertools import islice
 from cloaca_core.run.rows import (
     DEFAULT_QUEUE,
     AttemptRow,
+    RestartRow,
+    RoundRow,
     RunFilter,
     RunRow,
     Unserved,
@@ -123,6 +125,15 @@ class SqlRuns(SqlPart):
         return list(map(AttemptRow._make, rows))
 
     # -- observe -----------------------------------------------------------------------------
+
+    async def restarts(self, run_ids: Collection[str]) -> list[RestartRow]:
+        ids = self._dialect.array(run_ids)
+        rows = await self._read(self._runs.list_restarts, ids=ids)
+        return list(map(RestartRow._make, rows))
+
+    async def rounds(self, run_id: str) -> list[RoundRow]:
+        rows = await self._read(self._runs.list_rounds, run_id=run_id)
+        return list(map(RoundRow._make, rows))
 
     async def get_run(self, run_id: str) -> RunRow | None:
         rows = await self._read(self._runs.get_run, id=run_id)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import pytest
 
 from cloaca_core.assembly.store import Store
-from cloaca_core.features.steering.records import Act, NewFork, Parent, Reopening, RoundRow
-from cloaca_core.run.rows import ForkRow, RestartRow, RunRow
+from cloaca_core.features.steering.records import Act, NewFork, Parent, Reopening
+from cloaca_core.run.rows import ForkRow, RestartRow, RoundRow, RunRow
 from cloaca_core.store.acts import Acted, ActRow
 from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_testing.conformance.rows import (

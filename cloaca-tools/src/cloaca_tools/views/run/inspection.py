@@ -6,7 +6,6 @@ from asyncio import gather
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from cloaca_core.engine.observe.run_reader import ACTS_SHOWN
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.features.explain.explainer import MOST
 from cloaca_core.values.namespace import short_name
@@ -15,6 +14,7 @@ from cloaca_core.values.times.rfc3339 import rfc3339
 from cloaca_core.views.explain.answer import explanation
 from cloaca_core.views.history import submitter
 from cloaca_core.views.results import info_alone
+from cloaca_core.views.run_past import ACTS_SHOWN, facts_alone
 from cloaca_tools.views.run import timeline as lines, tree as trees
 from cloaca_tools.views.run.graph import Drawn, Graph, drawn_by, graph_of_tree
 from cloaca_tools.views.run.reading import family_of, read_kin, read_views
@@ -110,7 +110,7 @@ async def _read(engine: Looks, kin: Kin) -> Evidence:
     )
     if standing is None:
         raise RunNotFoundError(f"no run with id {row.id!r}", run_id=row.id)
-    alone = engine.reader.alone(standing.row, *made_of, standing.waits)
+    alone = facts_alone(engine, standing.row, *made_of, standing.waits)
     facts = await engine.explainer.facts_of(standing, newest)
     return Evidence(kin, family_of(engine, kin, views), alone, facts, acts, schedule)
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.features.search.records import Kin
-    from cloaca_core.features.steering.records import ChildRow, RoundRow
+    from cloaca_core.features.steering.records import ChildRow
     from cloaca_core.features.task_logs.records import ProgressRow
     from cloaca_core.features.waits.records import WaitRow
-    from cloaca_core.run.rows import AttemptRow, RestartRow, RunRow
+    from cloaca_core.run.rows import AttemptRow, RestartRow, RoundRow, RunRow
     from cloaca_core.values.times.instants import Instant
 
 MOST_RUNS: Final = 200
@@ -145,7 +145,7 @@ async def _definitions(
 ) -> dict[tuple[str, str], Workflow | RecordedWorkflow | None]:
     """The definition of each version that one of these runs has."""
     versions = {(row.workflow, row.version): row for row in rows}
-    found = await gather(*[engine.reader.definition(row, store) for row in versions.values()])
+    found = await gather(*[engine.definitions.of_run(row, store) for row in versions.values()])
     return dict(zip(versions, found, strict=True))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from cloaca_core.definition.waits.kinds import Approval, WaitFor
-from cloaca_core.engine.observe.run_reader import History, with_begun
+from cloaca_core.engine.observe.run_reader import with_begun
 from cloaca_core.errors import ContextValueError, TaskNotFoundError
 from cloaca_core.features.task_logs.operations import lines_of
 from cloaca_core.features.task_logs.run_logs import Wanted, chunks_read
@@ -25,6 +25,7 @@ from cloaca_core.values.times.rfc3339 import rfc3339, rfc3339_or_none
 from cloaca_core.values.waits import APPROVAL, EVENT
 from cloaca_core.views.explain.answer import explanation
 from cloaca_core.views.history import AttemptInfo, attempt_infos
+from cloaca_core.views.run_past import History, messages_of
 from cloaca_tools.views.run.changes import Seen, TaskChange, task_change
 from cloaca_tools.views.run.tree import kind_of
 
@@ -35,13 +36,19 @@ if TYPE_CHECKING:
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.features.explain.facts import Facts
-    from cloaca_core.features.steering.records import RoundRow
     from cloaca_core.features.steps.records import MemoRow
     from cloaca_core.features.task_logs.records import LogChunk
     from cloaca_core.features.task_logs.views import LogLine
     from cloaca_core.features.waits.records import WaitRow
     from cloaca_core.run.graph import Node, NodeGraph
-    from cloaca_core.run.rows import AttemptRow, ForkRow, ReplacementRow, RestartRow, RunRow
+    from cloaca_core.run.rows import (
+        AttemptRow,
+        ForkRow,
+        ReplacementRow,
+        RestartRow,
+        RoundRow,
+        RunRow,
+    )
     from cloaca_core.store.messages import MessageRow
     from cloaca_core.store.runner_rows import RunnerName
     from cloaca_core.views.explain.explanation import Explanation
@@ -201,7 +208,7 @@ async def _rows(
         store.load_attempts([run_id]),
         gather(store.restarts([run_id]), store.rounds(run_id)),
         of_run,
-        engine.reader.messages(run_id, store),
+        messages_of(store, run_id),
         gather(*[store.memos(run_id, task) for task in tasks]),
     )
     restarts, rounds = again
@@ -225,7 +232,7 @@ async def _named(engine: Looks, store: Store, rows: Rows) -> Rows:
     """With the definition, and the names of the runners."""
     own = [row for row in rows.attempts if row.task_id in rows.tasks]
     definition, names = await gather(
-        engine.reader.definition(rows.run, store), engine.reader.names(own, store)
+        engine.definitions.of_run(rows.run, store), engine.reader.names(own, store)
     )
     return rows._replace(definition=definition, names=names)
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cloaca_core.engine.observe.run_reader import ACTS_SHOWN
 from cloaca_core.values.option_names import TaskStatus
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.times.instants import SECOND
@@ -21,6 +20,7 @@ from cloaca_core.views.results import (
     task_status_name,
     waits_of_attempt,
 )
+from cloaca_core.views.run_past import ACTS_SHOWN
 from cloaca_tools.views.lists.listing import RunLine
 from cloaca_tools.views.run.reading import Family, RunView, read_family
 from cloaca_tools.views.run.tree import kind_of, placed_children

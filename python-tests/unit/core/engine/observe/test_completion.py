@@ -58,7 +58,7 @@ class Desk:
         self.runs = Scene().runs
         self.dropped: list[ActiveRun] = []
         definitions = RecordedDefinitions(self.store, self.registry)
-        reader = RunReader(self.store, self.registry, self.runs, definitions)
+        reader = RunReader(self.store, self.runs, definitions.of_run)
         self.subjects = Subjects()
         self.completion = Completion(
             self.store, self.runs, reader, self.dropped.append, self.subjects

@@ -68,7 +68,7 @@ class Desk:
             store,
             self.registry,
             self.scene.runs,
-            RunReader(store, self.registry, self.scene.runs, definitions),
+            RunReader(store, self.scene.runs, definitions.of_run),
             definitions,
             THIS,
             RunnerId("r1") if self.works else None,

@@ -12,6 +12,7 @@ from model.quiet import quiet
 
 from cloaca_core.engine.observe.run_reader import RunReader
 from cloaca_core.engine.observe.watchers import Watchers
+from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core.engine.subjects import Subjects
 from cloaca_core.errors import RunnerClosedError, RunNotFoundError, TaskNotFoundError
 from cloaca_core.features.task_logs import run_logs as module
@@ -45,8 +46,8 @@ class Desk:
 
     def __init__(self, tasks: Sequence[str] = ()) -> None:
         self.store = MemoryStore()
-        nothing: Any = None  # the reader of a row asks no other part, but for who is asked here
-        reader = Reader(tasks, self.store, nothing, {}, nothing)
+        nothing: Any = None  # the reader of a row asks for no definition
+        reader = Reader(tasks, self.store, ActiveRuns(), nothing)
         self.watchers = Watchers(self.store, Subjects())
         self.logs = RunLogs(self.store, reader, self.watchers)
 

@@ -84,7 +84,7 @@ class Desk:
         self.store = Post()
         self.registry = Registry()
         definitions = RecordedDefinitions(self.store, self.registry)
-        reader = RunReader(self.store, self.registry, ActiveRuns(), definitions)
+        reader = RunReader(self.store, ActiveRuns(), definitions.of_run)
         self.came: list[tuple[NewMessage, int]] = []
         self.claimable = 0
         subjects = Subjects()

@@ -9,7 +9,7 @@ from model.families import LATE, at, attempt, family, run, tasks, view
 from cloaca_core.features.explain.facts import Facts, RunFacts
 from cloaca_core.features.explain.records import Holds, Standing
 from cloaca_core.features.search.records import Kin
-from cloaca_core.features.steering.records import RoundRow
+from cloaca_core.run.rows import RoundRow
 from cloaca_core.values.times.rfc3339 import rfc3339
 from cloaca_tools.views.run.inspection import Evidence, inspection, snapshot
 from cloaca_tools.views.run.timeline import timeline

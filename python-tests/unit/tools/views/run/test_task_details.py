@@ -13,10 +13,9 @@ from model.runs import graph_of
 from cloaca_core.definition.recorded import RecordedWorkflow
 from cloaca_core.definition.waits.kinds import Approval, WaitFor
 from cloaca_core.errors import TaskNotFoundError
-from cloaca_core.features.steering.records import RoundRow
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.features.waits.records import WaitRow
-from cloaca_core.run.rows import AttemptRow, RestartRow
+from cloaca_core.run.rows import AttemptRow, RestartRow, RoundRow
 from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.payloads.digests import digest_of
 from cloaca_core.values.times.rfc3339 import rfc3339

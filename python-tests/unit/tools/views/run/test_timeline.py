@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from model.families import LATE, at, attempt, child, family, run, tasks, view
 
-from cloaca_core.features.steering.records import RoundRow
 from cloaca_core.features.waits.records import WaitRow
-from cloaca_core.run.rows import RestartRow
+from cloaca_core.run.rows import RestartRow, RoundRow
 from cloaca_core.store.acts import ActRow
 from cloaca_core.values.times.rfc3339 import rfc3339
 from cloaca_tools.views.run.reading import Family
