@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from cloaca_core.engine.calls.operation import Caller, Operation
+from cloaca_core.assembly.caller import Caller, Operation
 
 T = TypeVar("T")
 

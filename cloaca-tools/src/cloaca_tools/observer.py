@@ -372,7 +372,7 @@ class Observer:
         *,
         attempt: int | None = None,
         after: LogLine | int | None = None,
-    ) -> Following:
+    ) -> Following[Engine]:
         """The lines of a run up to its end, as they come: ``for line in …`` or ``async for``."""
         from cloaca_core.features.task_logs.operations import LINES_AT_ONCE, Following, wanted_lines
 

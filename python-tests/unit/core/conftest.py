@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import pytest
 from model.operations import Do
 
+from cloaca_core.assembly.caller import Caller
 from cloaca_core.assembly.host import EngineHost
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
-from cloaca_core.engine.calls.operation import Caller
 
 WAIT = 60
 

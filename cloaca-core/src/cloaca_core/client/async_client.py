@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from cloaca_core.assembly.caller import Caller, Operation
 from cloaca_core.assembly.host import EngineHost
 from cloaca_core.assembly.redact import Secrets
 from cloaca_core.client.async_handles import AsyncRunHandle
@@ -24,7 +25,6 @@ from cloaca_core.definition.inputs import ContextLike
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.submission import StartOptions
 from cloaca_core.engine.calls.arguments import Selection
-from cloaca_core.engine.calls.operation import Caller, Operation
 from cloaca_core.engine.calls.waiting import awaited, heed_cancel
 from cloaca_core.engine.runtime.loop_care import wake_timer
 from cloaca_core.errors import RunnerClosedError

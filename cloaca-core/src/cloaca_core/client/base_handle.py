@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cloaca_core.engine.calls.operation import Caller
+    from cloaca_core.assembly.caller import Caller
 
 
 class BaseHandle:

@@ -13,9 +13,9 @@ from cloaca_core.engine.execute.current_work import CURRENT_WORK
 from cloaca_core.operations.runs import Submit, SubmitMany, telling_accepted
 
 if TYPE_CHECKING:
+    from cloaca_core.assembly.caller import Caller
     from cloaca_core.client.async_handles import AsyncRunHandle
     from cloaca_core.definition.submission import Submission, Submissions
-    from cloaca_core.engine.calls.operation import Caller
     from cloaca_core.engine.execute.attempt import Attempt
 
 

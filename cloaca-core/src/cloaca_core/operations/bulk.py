@@ -11,10 +11,10 @@ from cloaca_core.features.steering.results import BulkResult
 from cloaca_core.values.arguments import refuse_other_types
 
 if TYPE_CHECKING:
+    from cloaca_core.assembly.caller import Caller
     from cloaca_core.assembly.engine import Engine
     from cloaca_core.engine.calls.arguments import Selection
     from cloaca_core.engine.calls.call import Call
-    from cloaca_core.engine.calls.operation import Caller
     from cloaca_core.features.steering.bulk import Steps
 
 

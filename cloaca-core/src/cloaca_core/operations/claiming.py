@@ -12,8 +12,8 @@ from cloaca_core.features.steering.noted_acts import NotedActs
 from cloaca_core.values.text import checked_text
 
 if TYPE_CHECKING:
+    from cloaca_core.assembly.caller import Caller
     from cloaca_core.assembly.engine import Engine
-    from cloaca_core.engine.calls.operation import Caller
     from cloaca_core.engine.execute.usage import SlotUse
 
 

@@ -9,8 +9,8 @@ from cloaca_core.views.explain.answer import explanation
 from cloaca_core.views.explain.explanation import Explanation
 
 if TYPE_CHECKING:
+    from cloaca_core.assembly.caller import Caller
     from cloaca_core.engine.calls.call import Call
-    from cloaca_core.engine.calls.operation import Caller
 
 
 class Explain(NamedTuple):

@@ -19,9 +19,9 @@ from cloaca_core.views.history import (
 from cloaca_core.views.run_past import history_of
 
 if TYPE_CHECKING:
+    from cloaca_core.assembly.caller import Caller
     from cloaca_core.assembly.onlooker import Looks
     from cloaca_core.engine.calls.call import Call
-    from cloaca_core.engine.calls.operation import Caller
     from cloaca_core.run.rows import AttemptRow
     from cloaca_core.views.run_past import History
 

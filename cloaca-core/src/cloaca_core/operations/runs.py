@@ -41,12 +41,12 @@ if TYPE_CHECKING:
     import concurrent.futures
     from collections.abc import Callable, Coroutine, Iterator, Sequence
 
+    from cloaca_core.assembly.caller import Caller
     from cloaca_core.assembly.engine import Engine
     from cloaca_core.assembly.host import EngineHost
     from cloaca_core.assembly.onlooker import Looks
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.recorded import RecordedWorkflow
-    from cloaca_core.engine.calls.operation import Caller
     from cloaca_core.engine.observe.recent_runs import Ended
     from cloaca_core.engine.runtime.parked_call import ParkedCall
     from cloaca_core.engine.submit.request import Request

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 from cloaca_tools.observer import Observer
 
 if TYPE_CHECKING:
+    from cloaca_core.assembly.caller import Operation
     from cloaca_core.client.client import Client
-    from cloaca_core.engine.calls.operation import Operation
     from cloaca_core.values.payloads.redaction import Redact
 
 T = TypeVar("T")

@@ -11,12 +11,12 @@ from typing import Any, cast
 import pytest
 from tables import each_row
 
+from cloaca_core.assembly.caller import Caller
 from cloaca_core.assembly.host import EngineHost
 from cloaca_core.client.async_handles import AsyncRunHandle
 from cloaca_core.client.handles import RunHandle
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry
-from cloaca_core.engine.calls.operation import Caller
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.current_work import CURRENT_WORK
 from cloaca_core.engine.observe.recent_runs import Ended, RecentRuns

@@ -8,9 +8,9 @@ import pytest
 from model.operations import Do
 from tables import each_row
 
+from cloaca_core.assembly.caller import Caller
 from cloaca_core.assembly.host import EngineHost
 from cloaca_core.engine.calls.arguments import Selection
-from cloaca_core.engine.calls.operation import Caller
 from cloaca_core.errors import CloacaError, ConfigError, RunnerClosedError
 from cloaca_core.features.steering.results import BulkResult
 from cloaca_core.operations.bulk import SteerMany

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from model.operations import Do
 
+from cloaca_core.assembly.caller import Caller, Operation
 from cloaca_core.assembly.host import EngineHost
-from cloaca_core.engine.calls.operation import Caller, Operation
 from cloaca_core.errors import RunnerClosedError
 from cloaca_core.operations.claiming import Health, Start, Stop
 from cloaca_core.operations.runs import Result, Status, Submit

@@ -6,8 +6,8 @@ import pytest
 from model.operations import Do
 from tables import each_row
 
+from cloaca_core.assembly.caller import Caller
 from cloaca_core.assembly.host import EngineHost
-from cloaca_core.engine.calls.operation import Caller
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.operations.explain import Explain
 from cloaca_core.operations.runs import End, Submit

@@ -9,11 +9,11 @@ import pytest
 from model.operations import Do
 from tables import each_row
 
+from cloaca_core.assembly.caller import Caller, Operation
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
-from cloaca_core.engine.calls.operation import Caller, Operation
 from cloaca_core.errors import ConfigError, ConfigTypeError, RunNotFoundError
 from cloaca_core.features.steering.operations import Cancel, PauseWorkflow
 from cloaca_core.operations.history import Actions, Attempts, Events, Outputs, Rounds

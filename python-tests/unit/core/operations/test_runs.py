@@ -12,11 +12,11 @@ import pytest
 from model.operations import Do
 from tables import each_row
 
+from cloaca_core.assembly.caller import Caller
 from cloaca_core.assembly.host import EngineHost
 from cloaca_core.engine.calls import arguments
 from cloaca_core.engine.calls.arguments import Selection
 from cloaca_core.engine.calls.call import Call
-from cloaca_core.engine.calls.operation import Caller
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.current_work import CURRENT_WORK
 from cloaca_core.errors import (
@@ -234,7 +234,10 @@ def test_bad_arguments_are_refused_when_the_call_is_made(
 
 @pytest.mark.parametrize(("make", "kind"), _REFUSED)
 def test_a_closed_runner_says_that_it_is_closed_before_it_looks_at_arguments(
-    caller: Caller, host: EngineHost, make: Callable[[Caller], object], kind: type[Exception]
+    caller: Caller,
+    host: EngineHost,
+    make: Callable[[Caller], object],
+    kind: type[Exception],
 ) -> None:
     host.close().result(WAIT)
 

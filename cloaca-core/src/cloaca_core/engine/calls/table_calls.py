@@ -10,23 +10,23 @@ from cloaca_core.engine.calls.orders import asker
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from cloaca_core.assembly.engine import Engine
-    from cloaca_core.engine.calls.operation import Caller
+    from cloaca_core.engine.calls.operation import CallerOf
 
+EngineT = TypeVar("EngineT")
 T = TypeVar("T")
 TableT = TypeVar("TableT")
 
 
 def table_call(
-    caller: Caller,
-    table: Callable[[Engine, str], TableT],
+    caller: CallerOf[EngineT, object],
+    table: Callable[[EngineT, str], TableT],
     by: str | None,
     ask: Callable[[TableT], Coroutine[Any, Any, T]],
 ) -> Call[T]:
     """Ask the table that ``table`` makes for the person ``by``. The table checks the arguments."""
     who = asker(by)
 
-    async def answer(engine: Engine) -> T:
+    async def answer(engine: EngineT) -> T:
         return await ask(table(engine, who))
 
     return caller.act(answer, unchanged)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
-    from cloaca_core.assembly.host import EngineHost
-    from cloaca_core.assembly.onlooker import Looks
+    from cloaca_core.engine.calls.operation import Host
+    from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
     from cloaca_core.run.rows import RunFilter
 
 
-def name_to_look_up(host: EngineHost, workflow_name: str) -> str | None:
+class DefinitionEngine(Protocol):
+    """What names of workflows need of an engine."""
+
+    @property
+    def definitions(self) -> RecordedDefinitions:
+        """Reads recorded definitions."""
+
+
+def name_to_look_up(host: Host[object, object], workflow_name: str) -> str | None:
     """The name, if ``definitions.full_name`` must tell its namespace. A runner looks up none: it
     names the workflows of its own program.
     """
@@ -21,7 +29,7 @@ def name_to_look_up(host: EngineHost, workflow_name: str) -> str | None:
     return workflow_name
 
 
-async def looked_up(engine: Looks, name: str | None, otherwise: str) -> str:
+async def looked_up(engine: DefinitionEngine, name: str | None, otherwise: str) -> str:
     """The namespace of the workflow of a name that is to be looked up, or ``otherwise``; runs on
     the engine's loop.
     """
@@ -35,12 +43,14 @@ class FilterByName(NamedTuple):
     name: str | None
 
     @classmethod
-    def of(cls, host: EngineHost, run_filter: RunFilter, workflow_name: str | None) -> FilterByName:
+    def of(
+        cls, host: Host[object, object], run_filter: RunFilter, workflow_name: str | None
+    ) -> FilterByName:
         """Make it from a filter and the name that it was made of."""
         name = None if workflow_name is None else name_to_look_up(host, workflow_name)
         return cls(run_filter, name)
 
-    async def resolved(self, engine: Looks) -> RunFilter:
+    async def resolved(self, engine: DefinitionEngine) -> RunFilter:
         """The filter with the namespace of its workflow; runs on the engine's loop."""
         if (workflow := self.run_filter.workflow) is None:
             return self.run_filter

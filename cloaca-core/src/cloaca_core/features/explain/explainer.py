@@ -21,7 +21,6 @@ from cloaca_core.values.states import TaskStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloaca_core.assembly.store import Store
     from cloaca_core.definition.registry import Registry
     from cloaca_core.definition.task import Task
     from cloaca_core.definition.workflow import Workflow
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.recover.runner_id import RunnerId
     from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
     from cloaca_core.features.explain.facts import TaskShape
+    from cloaca_core.features.explain.part import ExplainStore
     from cloaca_core.features.explain.records import Standing
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.rows import AttemptRow, RunRow
@@ -54,7 +54,7 @@ class Explainer:
 
     def __init__(
         self,
-        store: Store,
+        store: ExplainStore,
         registry: Registry,
         runs: ActiveRuns,
         reader: RunReader,
@@ -77,7 +77,7 @@ class Explainer:
         self._executor = executor
         self._recovers = recovers
 
-    async def facts(self, run_id: str, store: Store | None = None) -> Facts:
+    async def facts(self, run_id: str, store: ExplainStore | None = None) -> Facts:
         """All that is known of the run; ``RunNotFoundError`` when there is none of this id."""
         store = store or self._store
         standing = await store.standing(run_id, MOST)

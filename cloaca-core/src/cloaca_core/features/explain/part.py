@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from cloaca_core.features.definitions.part import DefinitionStore
 from cloaca_core.features.explain.records import Standing
+from cloaca_core.features.search.part import SearchStore
 from cloaca_core.store.protocol import KernelStore
 
 
@@ -22,3 +24,7 @@ class StandingStore(KernelStore, Protocol):
         taken over as often; one that its owner has begun comes first, then by run and task. Only
         reads.
         """
+
+
+class ExplainStore(StandingStore, DefinitionStore, SearchStore, Protocol):
+    """All that an explanation is read from."""

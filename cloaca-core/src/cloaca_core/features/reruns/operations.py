@@ -11,7 +11,7 @@ from cloaca_core.engine.calls.call import Call, unchanged
 from cloaca_core.engine.calls.orders import checked_order
 from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.features.reruns.results import Plan, PlanItem
-from cloaca_core.features.steering.operations import replaced_keys
+from cloaca_core.features.steering.operations import SteeringEngine, replaced_keys
 from cloaca_core.features.telemetry.tracing import FORK, first, traced
 from cloaca_core.values.arguments import refuse_other_types
 from cloaca_core.values.text import checked_text
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import concurrent.futures
     from collections.abc import Mapping, Sequence
 
-    from cloaca_core.engine.calls.operation import Caller
+    from cloaca_core.engine.calls.operation import CallerOf
     from cloaca_core.run.rerun import Choice, Rerun
     from cloaca_core.values.times.durations import Duration
     from cloaca_core.values.times.no_limit import NoLimit
@@ -36,7 +36,7 @@ class Retry(NamedTuple):
     reason: str | None = None
     by: str | None = None
 
-    def call(self, caller: Caller) -> Call[str]:
+    def call(self, caller: CallerOf[SteeringEngine, object]) -> Call[str]:
         """See ``Operation``."""
         order = checked_order("retry", self.reason, self.by)
         limit = checked_time_limit(self.time_limit)
@@ -56,7 +56,7 @@ class PlanRetry(NamedTuple):
     run_id: str
     tasks: Iterable[str] | None = None
 
-    def call(self, caller: Caller) -> Call[Plan]:
+    def call(self, caller: CallerOf[SteeringEngine, object]) -> Call[Plan]:
         """See ``Operation``."""
         checked, chosen = checked_run_id(self.run_id), _checked_tasks(self.tasks)
         return caller.act(lambda engine: engine.steering.retries.plan(checked, chosen), _plan)
@@ -75,7 +75,7 @@ class Fork(NamedTuple):
     reason: str | None = None
     by: str | None = None
 
-    def call(self, caller: Caller) -> Call[tuple[str, bool]]:
+    def call(self, caller: CallerOf[SteeringEngine, object]) -> Call[tuple[str, bool]]:
         """See ``Operation``."""
         order, host = checked_order("fork", self.reason, self.by), caller.host
         checked, task = checked_run_id(self.run_id), checked_text("from_task", self.from_task)
@@ -106,7 +106,7 @@ class PlanFork(NamedTuple):
     run_id: str
     from_task: str
 
-    def call(self, caller: Caller) -> Call[Plan]:
+    def call(self, caller: CallerOf[SteeringEngine, object]) -> Call[Plan]:
         """See ``Operation``."""
         checked, task = checked_run_id(self.run_id), checked_text("from_task", self.from_task)
         return caller.act(lambda engine: engine.steering.forks.plan(checked, task), _plan)

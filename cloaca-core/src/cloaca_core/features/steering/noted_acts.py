@@ -8,14 +8,14 @@ from cloaca_core.store.acts import ActRow
 from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:
-    from cloaca_core.features.steering.part import SteeringStore
+    from cloaca_core.store.protocol import KernelStore
     from cloaca_core.values.ids import RunIds
 
 
 class NotedActs:
     """The acts of one caller, ``by``. Belongs to the engine's loop."""
 
-    def __init__(self, store: SteeringStore, ids: RunIds, by: str) -> None:
+    def __init__(self, store: KernelStore, ids: RunIds, by: str) -> None:
         self._store = store
         self._ids = ids
         self._by = by

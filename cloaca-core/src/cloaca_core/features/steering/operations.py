@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from cloaca_core.definition.inputs import ContextLike, input_text, items_of
 from cloaca_core.engine.calls.arguments import checked_run_id
@@ -10,7 +10,7 @@ from cloaca_core.engine.calls.call import Call, unchanged
 from cloaca_core.engine.calls.orders import checked_order
 from cloaca_core.engine.calls.start_options import checked_instant, checked_seconds
 from cloaca_core.errors import RunEndedError, RunNotFoundError, RunStateError
-from cloaca_core.features.definitions.names import looked_up, name_to_look_up
+from cloaca_core.features.definitions.names import DefinitionEngine, looked_up, name_to_look_up
 from cloaca_core.features.steering.results import Steered
 from cloaca_core.values import option_names
 from cloaca_core.values.arguments import refuse_other_types
@@ -21,12 +21,19 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from typing import Any
 
-    from cloaca_core.assembly.engine import Engine
-    from cloaca_core.assembly.host import EngineHost
-    from cloaca_core.engine.calls.operation import Caller
+    from cloaca_core.engine.calls.operation import CallerOf, Host
+    from cloaca_core.features.steering.steering import Steering
     from cloaca_core.store.acts import Acted
 
 _ENDED = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
+
+
+class SteeringEngine(DefinitionEngine, Protocol):
+    """What steers runs, of an engine."""
+
+    @property
+    def steering(self) -> Steering:
+        """Writes what is asked of runs."""
 
 
 class Cancel(NamedTuple):
@@ -38,7 +45,7 @@ class Cancel(NamedTuple):
     children: bool = True
     by: str | None = None
 
-    def call(self, caller: Caller) -> Call[Steered]:
+    def call(self, caller: CallerOf[SteeringEngine, object]) -> Call[Steered]:
         """See ``Operation``."""
         order = checked_order("cancel", self.reason, self.by)
         usual = caller.host.config.shutdown_grace_seconds
@@ -61,7 +68,7 @@ class Pause(NamedTuple):
     children: bool = True
     by: str | None = None
 
-    def call(self, caller: Caller) -> Call[Steered]:
+    def call(self, caller: CallerOf[SteeringEngine, object]) -> Call[Steered]:
         """See ``Operation``."""
         order = checked_order("pause", self.reason, self.by)
         instant = None if self.until is None else checked_instant("until", self.until)
@@ -82,7 +89,7 @@ class Resume(NamedTuple):
     reason: str | None = None
     by: str | None = None
 
-    def call(self, caller: Caller) -> Call[Steered]:
+    def call(self, caller: CallerOf[SteeringEngine, object]) -> Call[Steered]:
         """See ``Operation``."""
         order = checked_order("resume", self.reason, self.by)
         content = replaced_keys(caller.host, self.context)
@@ -102,7 +109,7 @@ class PauseWorkflow(NamedTuple):
     reason: str | None = None
     by: str | None = None
 
-    def call(self, caller: Caller) -> Call[bool]:
+    def call(self, caller: CallerOf[SteeringEngine, object]) -> Call[bool]:
         """See ``Operation``."""
         order = checked_order("pause", self.reason, self.by)
         instant = None if self.until is None else checked_instant("until", self.until)
@@ -120,7 +127,7 @@ class ResumeWorkflow(NamedTuple):
     reason: str | None = None
     by: str | None = None
 
-    def call(self, caller: Caller) -> Call[bool]:
+    def call(self, caller: CallerOf[SteeringEngine, object]) -> Call[bool]:
         """See ``Operation``."""
         order = checked_order("resume", self.reason, self.by)
         return _steer_workflow(
@@ -130,7 +137,7 @@ class ResumeWorkflow(NamedTuple):
         )
 
 
-def replaced_keys(host: EngineHost, context: ContextLike) -> str | None:
+def replaced_keys(host: Host[object, object], context: ContextLike) -> str | None:
     """Keys that are to be replaced, as JSON."""
     if context is None:
         return None
@@ -138,9 +145,9 @@ def replaced_keys(host: EngineHost, context: ContextLike) -> str | None:
 
 
 def _steer(
-    caller: Caller,
+    caller: CallerOf[SteeringEngine, object],
     run_id: str,
-    act: Callable[[Engine, list[str]], Coroutine[Any, Any, dict[str, Acted]]],
+    act: Callable[[SteeringEngine, list[str]], Coroutine[Any, Any, dict[str, Acted]]],
     read: Callable[[Acted], Steered],
 ) -> Call[Steered]:
     """A call that acts on one run, which must be there."""
@@ -155,12 +162,14 @@ def _steer(
 
 
 def _steer_workflow(
-    caller: Caller, workflow_name: str, act: Callable[[Engine, str], Coroutine[Any, Any, bool]]
+    caller: CallerOf[SteeringEngine, object],
+    workflow_name: str,
+    act: Callable[[SteeringEngine, str], Coroutine[Any, Any, bool]],
 ) -> Call[bool]:
     full_name = caller.host.registry.full_name(workflow_name)
     name = name_to_look_up(caller.host, workflow_name)
 
-    async def answer(engine: Engine) -> bool:
+    async def answer(engine: SteeringEngine) -> bool:
         return await act(engine, await looked_up(engine, name, full_name))
 
     return caller.act(answer, unchanged)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from cloaca_core.engine.calls.arguments import checked_limit
 from cloaca_core.engine.calls.call import Call, unchanged
@@ -16,13 +16,23 @@ from cloaca_core.values.arguments import shown_number
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 
-    from cloaca_core.assembly.engine import Engine
-    from cloaca_core.assembly.host import EngineHost
-    from cloaca_core.engine.calls.operation import Caller
+    from cloaca_core.engine.calls.operation import CallerOf, Host
     from cloaca_core.features.task_logs.records import LogChunk
+    from cloaca_core.features.task_logs.run_logs import RunLogs
 
 LINES_AT_ONCE = 1_000
 """Lines that a follower takes at once, about."""
+
+
+class LogEngine(Protocol):
+    """What has the logs of tasks, of an engine."""
+
+    @property
+    def run_logs(self) -> RunLogs:
+        """Reads what bodies have logged."""
+
+
+EngineT = TypeVar("EngineT", bound=LogEngine)
 
 
 class Logs(NamedTuple):
@@ -34,7 +44,7 @@ class Logs(NamedTuple):
     after: LogLine | int | None = None
     limit: int = 10_000
 
-    def call(self, caller: Caller) -> Call[list[LogLine]]:
+    def call(self, caller: CallerOf[LogEngine, object]) -> Call[list[LogLine]]:
         """See ``Operation``."""
         most = checked_limit(self.limit)
         wanted = wanted_lines(self.run_id, self.task, self.attempt, self.after, most)
@@ -42,26 +52,26 @@ class Logs(NamedTuple):
 
 
 def followed(
-    host: EngineHost,
+    host: Host[EngineT, object],
     run_id: str,
     task: str | None,
     attempt: int | None,
     after: LogLine | int | None,
-) -> Following:
+) -> Following[EngineT]:
     """The lines of a run up to its end, as they come."""
     return Following(host, wanted_lines(run_id, task, attempt, after, LINES_AT_ONCE))
 
 
-class Following:
+class Following(Generic[EngineT]):
     """The lines of a run up to its end, for ``for`` and for ``async for``: each step waits for
     further ones. ``named`` finds the id of a run that was named otherwise, once. For one caller.
     """
 
     def __init__(
         self,
-        host: EngineHost,
+        host: Host[EngineT, object],
         wanted: Wanted,
-        named: Callable[[Engine], Coroutine[Any, Any, str]] | None = None,
+        named: Callable[[EngineT], Coroutine[Any, Any, str]] | None = None,
     ) -> None:
         self._host = host
         self._wanted = wanted
@@ -80,7 +90,7 @@ class Following:
     def _next(self) -> Call[News]:
         return Call(lambda: self._host.send(self._news), unchanged)
 
-    async def _news(self, engine: Engine) -> News:
+    async def _news(self, engine: EngineT) -> News:
         """Further lines, once there are any; runs on the engine's loop."""
         if self._named is not None:
             self._wanted = self._wanted._replace(run_id=await self._named(engine))

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cloaca_core.engine.calls.table_calls import table_call
 from cloaca_core.features.steering.noted_acts import NotedActs
 from cloaca_core.features.triggers.trigger_table import TriggerTable
 
 if TYPE_CHECKING:
-    from cloaca_core.assembly.engine import Engine
     from cloaca_core.engine.calls.call import Call
-    from cloaca_core.engine.calls.operation import Caller
+    from cloaca_core.engine.calls.operation import CallerOf
+    from cloaca_core.features.triggers.part import TriggerStore
+    from cloaca_core.features.triggers.trigger_loop import TriggerLoop
+    from cloaca_core.values.ids import RunIds
+
+
+class TriggerEngine(Protocol):
+    """What has triggers, of an engine."""
+
+    @property
+    def ids(self) -> RunIds:
+        """Makes ids."""
+
+    @property
+    def store(self) -> TriggerStore:
+        """The store; each call asks for it."""
+
+    @property
+    def trigger_loop(self) -> TriggerLoop:
+        """Polls triggers."""
+
+    def trigger_changed(self) -> None:
+        """A trigger was switched."""
 
 
 class ListTriggers(NamedTuple):
@@ -21,7 +42,7 @@ class ListTriggers(NamedTuple):
     limit: int | None = None
     offset: int | None = None
 
-    def call(self, caller: Caller) -> Call[list[dict[str, Any]]]:
+    def call(self, caller: CallerOf[TriggerEngine, object]) -> Call[list[dict[str, Any]]]:
         """See ``Operation``."""
         return table_call(caller, _table, None, lambda table: table.page(*self))
 
@@ -31,7 +52,7 @@ class GetTrigger(NamedTuple):
 
     trigger_name: str
 
-    def call(self, caller: Caller) -> Call[dict[str, Any] | None]:
+    def call(self, caller: CallerOf[TriggerEngine, object]) -> Call[dict[str, Any] | None]:
         """See ``Operation``."""
         return table_call(caller, _table, None, lambda table: table.get(self.trigger_name))
 
@@ -43,7 +64,7 @@ class EnableTrigger(NamedTuple):
     enabled: bool
     by: str | None = None
 
-    def call(self, caller: Caller) -> Call[None]:
+    def call(self, caller: CallerOf[TriggerEngine, object]) -> Call[None]:
         """See ``Operation``."""
         name, enabled = self.trigger_name, self.enabled
         return table_call(caller, _table, self.by, lambda table: table.set_enabled(name, enabled))
@@ -56,11 +77,11 @@ class TriggerHistory(NamedTuple):
     limit: int | None = None
     offset: int | None = None
 
-    def call(self, caller: Caller) -> Call[list[dict[str, Any]]]:
+    def call(self, caller: CallerOf[TriggerEngine, object]) -> Call[list[dict[str, Any]]]:
         """See ``Operation``."""
         return table_call(caller, _table, None, lambda table: table.history(*self))
 
 
-def _table(engine: Engine, by: str) -> TriggerTable:
+def _table(engine: TriggerEngine, by: str) -> TriggerTable:
     acts = NotedActs(engine.store, engine.ids, by)
     return TriggerTable(engine.store, acts, engine.trigger_loop.sync, engine.trigger_changed)

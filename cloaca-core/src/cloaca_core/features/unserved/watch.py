@@ -31,11 +31,11 @@ from cloaca_core.values.times.instants import instant_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cloaca_core.assembly.store import Store
     from cloaca_core.definition.registry import Registry
     from cloaca_core.engine.recover.liveness import Liveness
     from cloaca_core.engine.recover.runner_id import RunnerId
     from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.features.triggers.part import TriggerStore
     from cloaca_core.features.triggers.records import TriggerRow
     from cloaca_core.run.rows import WaitingRow
     from cloaca_core.store.batch import Waiting
@@ -60,7 +60,7 @@ class UnservedWatch:
 
     def __init__(
         self,
-        store: Store,
+        store: TriggerStore,
         registry: Registry,
         runner_id: RunnerId,
         liveness: Liveness,

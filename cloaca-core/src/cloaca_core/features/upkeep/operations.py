@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cloaca_core.engine.calls.orders import asker
 from cloaca_core.engine.calls.start_options import checked_instant
-from cloaca_core.features.definitions.names import looked_up, name_to_look_up
+from cloaca_core.features.definitions.names import DefinitionEngine, looked_up, name_to_look_up
 from cloaca_core.features.steering.noted_acts import NotedActs
 from cloaca_core.features.upkeep.results import PruneResult
 from cloaca_core.values.arguments import refuse_other_types
@@ -16,10 +16,32 @@ from cloaca_core.values.wording import counted
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cloaca_core.assembly.engine import Engine
     from cloaca_core.engine.calls.call import Call
-    from cloaca_core.engine.calls.operation import Caller
-    from cloaca_core.features.upkeep.pruner import Pruned
+    from cloaca_core.engine.calls.operation import CallerOf
+    from cloaca_core.engine.observe.watchers import Watchers
+    from cloaca_core.features.steering.part import SteeringStore
+    from cloaca_core.features.upkeep.pruner import Pruned, Pruner
+    from cloaca_core.values.ids import RunIds
+
+
+class UpkeepEngine(DefinitionEngine, Protocol):
+    """What deletes runs, of an engine."""
+
+    @property
+    def ids(self) -> RunIds:
+        """Makes ids."""
+
+    @property
+    def store(self) -> SteeringStore:
+        """The store; each call asks for it."""
+
+    @property
+    def pruner(self) -> Pruner:
+        """Deletes runs."""
+
+    @property
+    def watchers(self) -> Watchers:
+        """Wakes callers that watch runs."""
 
 
 class Prune(NamedTuple):
@@ -30,7 +52,7 @@ class Prune(NamedTuple):
     dry_run: bool = False
     by: str | None = None
 
-    def call(self, caller: Caller) -> Call[PruneResult]:
+    def call(self, caller: CallerOf[UpkeepEngine, object]) -> Call[PruneResult]:
         """See ``Operation``."""
         who = asker(self.by)
         instant = None if self.before is None else checked_instant("before", self.before)
@@ -40,7 +62,7 @@ class Prune(NamedTuple):
             full_name = caller.host.registry.full_name(self.workflow_name)
             name = name_to_look_up(caller.host, self.workflow_name)
 
-        async def answer(engine: Engine) -> Pruned:
+        async def answer(engine: UpkeepEngine) -> Pruned:
             workflow = None if full_name is None else await looked_up(engine, name, full_name)
             if self.dry_run:
                 return await engine.pruner.count(instant, workflow)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from cloaca_core.engine.calls.arguments import checked_limit, checked_run_id
 from cloaca_core.engine.calls.orders import checked_order
 from cloaca_core.engine.calls.waiting import heed_cancel
 from cloaca_core.errors import ConfigTypeError, ContextValueError
-from cloaca_core.features.definitions.names import looked_up, name_to_look_up
+from cloaca_core.features.definitions.names import DefinitionEngine, looked_up, name_to_look_up
 from cloaca_core.features.steering.results import Steered
 from cloaca_core.features.waits.approvals import OpenApproval, open_approvals
 from cloaca_core.features.waits.decisions import Decision
@@ -21,14 +21,35 @@ from cloaca_core.values.text import checked_text
 from cloaca_core.values.waits import EVENT
 
 if TYPE_CHECKING:
-    from cloaca_core.assembly.engine import Engine
-    from cloaca_core.assembly.host import EngineHost
     from cloaca_core.engine.calls.call import Call
-    from cloaca_core.engine.calls.operation import Caller
+    from cloaca_core.engine.calls.operation import CallerOf, Host
+    from cloaca_core.features.waits.messages import Messages
     from cloaca_core.features.waits.records import OpenApprovalRow
     from cloaca_core.store.messages import Sent
     from cloaca_core.store.outbox import Outbox
+    from cloaca_core.store.protocol import KernelStore
     from cloaca_core.values import option_names
+    from cloaca_core.values.ids import RunIds
+
+
+class WaitEngine(DefinitionEngine, Protocol):
+    """What sends messages to runs, of an engine."""
+
+    @property
+    def ids(self) -> RunIds:
+        """Makes ids, on any thread."""
+
+    @property
+    def store(self) -> KernelStore:
+        """The store; each call asks for it."""
+
+    @property
+    def messages(self) -> Messages:
+        """Sends messages."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """Writes on users' connections."""
 
 
 class Send(NamedTuple):
@@ -40,18 +61,18 @@ class Send(NamedTuple):
     key: str | None = None
     by: str | None = None
 
-    def call(self, caller: Caller) -> Call[Steered]:
+    def call(self, caller: CallerOf[WaitEngine, object]) -> Call[Steered]:
         """See ``Operation``."""
         message = self._message(caller.host)
         return caller.act(lambda engine: engine.messages.send(_now(engine, message)), _steered)
 
-    def outgoing(self, caller: Caller) -> tuple[Outbox, NewMessage]:
+    def outgoing(self, caller: CallerOf[WaitEngine, object]) -> tuple[Outbox, NewMessage]:
         """The event that its sender writes, and the outbox to write it with."""
         heed_cancel()
         engine = caller.host.engine
         return engine.outbox, _now(engine, self._message(caller.host))
 
-    def _message(self, host: EngineHost) -> NewMessage:
+    def _message(self, host: Host[object, object]) -> NewMessage:
         return _event(
             host, checked_run_id(self.run_id), self.event, self.payload, self.key, self.by
         )
@@ -67,7 +88,7 @@ class Approve(NamedTuple):
     note: str | None = None
     by: str | None = None
 
-    def call(self, caller: Caller) -> Call[Steered]:
+    def call(self, caller: CallerOf[WaitEngine, object]) -> Call[Steered]:
         """See ``Operation``."""
         checked = checked_run_id(self.run_id)
         decision = Decision(
@@ -87,7 +108,7 @@ class WaitingForPeople(NamedTuple):
     workflow_name: str | None = None
     limit: int = 100
 
-    def call(self, caller: Caller) -> Call[list[OpenApproval]]:
+    def call(self, caller: CallerOf[WaitEngine, object]) -> Call[list[OpenApproval]]:
         """See ``Operation``."""
         most, host = checked_limit(self.limit), caller.host
         full_name = name = None
@@ -95,14 +116,16 @@ class WaitingForPeople(NamedTuple):
             full_name = host.registry.full_name(self.workflow_name)
             name = name_to_look_up(host, self.workflow_name)
 
-        async def answer(engine: Engine) -> list[OpenApprovalRow]:
+        async def answer(engine: WaitEngine) -> list[OpenApprovalRow]:
             workflow = None if full_name is None else await looked_up(engine, name, full_name)
             return await engine.messages.open_approvals(most, workflow)
 
         return caller.act(answer, open_approvals)
 
 
-def first_message(host: EngineHost, send: tuple[str, object], by: str | None) -> NewMessage:
+def first_message(
+    host: Host[WaitEngine, object], send: tuple[str, object], by: str | None
+) -> NewMessage:
     """The message that a new run begins with; ``run_id`` is still to be filled in."""
     event, payload = _pair(send)
     return _now(host.engine, _event(host, "", event, payload, None, by))
@@ -114,7 +137,12 @@ def written(message: NewMessage, sent: Sent | None) -> Steered:
 
 
 def _event(
-    host: EngineHost, run_id: str, event: str, payload: object, key: str | None, by: str | None
+    host: Host[object, object],
+    run_id: str,
+    event: str,
+    payload: object,
+    key: str | None,
+    by: str | None,
 ) -> NewMessage:
     """A checked message, without its id and time."""
     return NewMessage(
@@ -129,7 +157,7 @@ def _event(
     )
 
 
-def _text_of(host: EngineHost, value: JsonValue, name: str) -> str:
+def _text_of(host: Host[object, object], value: JsonValue, name: str) -> str:
     """The value as JSON, unless it is too long."""
     text, most = encode(value), host.config.max_context_bytes
     if (size := len(text.encode())) > most:
@@ -141,7 +169,7 @@ def _steered(sent: Sent) -> Steered:
     return Steered(cast("option_names.RunStatus", str(sent.status)), sent.changed)
 
 
-def _now(engine: Engine, message: NewMessage) -> NewMessage:
+def _now(engine: WaitEngine, message: NewMessage) -> NewMessage:
     """The message as it is sent, with an id and the time; any thread may ask."""
     return message._replace(id=engine.ids.next(), sent_at=engine.store.wall())
 

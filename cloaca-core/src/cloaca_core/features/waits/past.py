@@ -9,7 +9,7 @@ from cloaca_core.features.waits.open_waits import restored
 from cloaca_core.values.states import TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cloaca_core.engine.orchestrate.adoption import PastRows
     from cloaca_core.features.waits.part import WaitStore

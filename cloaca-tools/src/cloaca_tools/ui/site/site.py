@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cloaca_core.engine.calls.operation import Caller
+from cloaca_core.assembly.caller import Caller
 from cloaca_core.values.payloads.redaction import Redact, Redaction
 from cloaca_tools.masking import without_passwords
 from cloaca_tools.observer import Observer
@@ -23,10 +23,10 @@ from cloaca_tools.ui.site.tenants import Tenants
 from cloaca_tools.ui.threads import PAGES, Threads
 
 if TYPE_CHECKING:
+    from cloaca_core.assembly.caller import Operation
     from cloaca_core.client.async_client import AsyncClient
     from cloaca_core.client.client import Client
     from cloaca_core.engine.calls.call import Call
-    from cloaca_core.engine.calls.operation import Operation
 
 T = TypeVar("T")
 

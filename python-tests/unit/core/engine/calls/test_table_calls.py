@@ -10,12 +10,12 @@ from typing import Any, TypeVar, cast
 import pytest
 from tables import each_row
 
+from cloaca_core.assembly.caller import Caller
 from cloaca_core.assembly.engine import Engine
 from cloaca_core.assembly.host import EngineHost
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry
 from cloaca_core.engine.calls.call import Call
-from cloaca_core.engine.calls.operation import Caller
 from cloaca_core.engine.calls.orders import asker
 from cloaca_core.engine.calls.table_calls import table_call
 from cloaca_core.engine.runtime.loop_thread import LoopThread

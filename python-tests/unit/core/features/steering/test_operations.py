@@ -9,7 +9,7 @@ import pytest
 from model.operations import Do, wrong
 from tables import each_row
 
-from cloaca_core.engine.calls.operation import Caller, Operation
+from cloaca_core.assembly.caller import Caller, Operation
 from cloaca_core.errors import CloacaError, ConfigError, ConfigTypeError
 from cloaca_core.features.steering.operations import Pause, PauseWorkflow, ResumeWorkflow
 from cloaca_core.operations.runs import Result, Status, Submit

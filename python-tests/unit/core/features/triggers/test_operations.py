@@ -8,11 +8,11 @@ import pytest
 from model.operations import Do, wrong
 from tables import each_row
 
+from cloaca_core.assembly.caller import Caller, Operation
 from cloaca_core.assembly.engine import Engine
 from cloaca_core.assembly.host import EngineHost
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.trigger import trigger
-from cloaca_core.engine.calls.operation import Caller, Operation
 from cloaca_core.errors import RunnerClosedError
 from cloaca_core.features.triggers import operations as module
 from cloaca_core.features.triggers.operations import (

@@ -11,7 +11,7 @@ from cloaca_core.errors import ConfigError, ConfigTypeError
 from cloaca_core.features.upkeep.operations import Prune
 
 if TYPE_CHECKING:
-    from cloaca_core.engine.calls.operation import Caller
+    from cloaca_core.assembly.caller import Caller
 
 
 @each_row(

@@ -11,13 +11,13 @@ import pytest
 from model.operations import Do, wrong
 from tables import each_row
 
+from cloaca_core.assembly.caller import Caller, Operation
 from cloaca_core.assembly.engine import Engine
 from cloaca_core.assembly.host import EngineHost
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.nodes.approval import approval
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
-from cloaca_core.engine.calls.operation import Caller, Operation
 from cloaca_core.errors import (
     AlreadyDecidedError,
     CloacaError,

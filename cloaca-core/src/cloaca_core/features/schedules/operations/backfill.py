@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from cloaca_core.assembly.engine import Engine
     from cloaca_core.engine.calls.call import Call
-    from cloaca_core.engine.calls.operation import Caller
+    from cloaca_core.engine.calls.operation import CallerOf
+    from cloaca_core.features.schedules.operations.schedule_engine import ScheduleEngine
     from cloaca_core.features.schedules.part import ScheduleStore
     from cloaca_core.features.schedules.schedule_loop import ScheduleLoop
     from cloaca_core.features.schedules.timing.timing import Timing
@@ -66,11 +66,11 @@ class RunBackfill(BackfillSpec):
 
     __slots__ = ()
 
-    def call(self, caller: Caller) -> Call[Backfill]:
+    def call(self, caller: CallerOf[ScheduleEngine, object]) -> Call[Backfill]:
         """See ``Operation``."""
         who = asker(self.by)
 
-        async def answer(engine: Engine) -> Filled:
+        async def answer(engine: ScheduleEngine) -> Filled:
             return await _filling(engine, who).run(self)
 
         return caller.act(answer, _result)
@@ -81,17 +81,17 @@ class PreviewBackfill(BackfillSpec):
 
     __slots__ = ()
 
-    def call(self, caller: Caller) -> Call[Backfill]:
+    def call(self, caller: CallerOf[ScheduleEngine, object]) -> Call[Backfill]:
         """See ``Operation``."""
         who = asker(self.by)
 
-        async def answer(engine: Engine) -> Filled:
+        async def answer(engine: ScheduleEngine) -> Filled:
             return await _filling(engine, who).preview(self)
 
         return caller.act(answer, _result)
 
 
-def _filling(engine: Engine, by: str) -> BackFilling:
+def _filling(engine: ScheduleEngine, by: str) -> BackFilling:
     acts = NotedActs(engine.store, engine.ids, by)
     return BackFilling(engine.store, acts, engine.schedule_loop)
 

@@ -26,11 +26,12 @@ from cloaca_core.values.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE,
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from cloaca_core.assembly.engine import Engine
-    from cloaca_core.assembly.host import EngineHost
-    from cloaca_core.assembly.onlooker import Looks
     from cloaca_core.definition.inputs import ContextLike
-    from cloaca_core.engine.calls.operation import Caller
+    from cloaca_core.engine.calls.operation import CallerOf, Host
+    from cloaca_core.features.schedules.operations.schedule_engine import (
+        ScheduleEngine,
+        ScheduleLooks,
+    )
     from cloaca_core.values.times.durations import Duration
     from cloaca_core.values.times.no_limit import NoLimit
 
@@ -46,7 +47,7 @@ class RegisterCron(NamedTuple):
     timezone: str
     by: str | None = None
 
-    def call(self, caller: Caller) -> Call[str]:
+    def call(self, caller: CallerOf[ScheduleEngine, ScheduleLooks]) -> Call[str]:
         """See ``Operation``."""
         with prefixed(CRON_WORKFLOW):
             spec = _spec(caller.host, self, None, None)
@@ -69,7 +70,7 @@ class PutSchedule(NamedTuple):
     time_limit: Duration | NoLimit | None = None
     by: str | None = None
 
-    def call(self, caller: Caller) -> Call[str]:
+    def call(self, caller: CallerOf[ScheduleEngine, ScheduleLooks]) -> Call[str]:
         """See ``Operation``."""
         with prefixed(SCHEDULE):
             spec = replace(
@@ -94,7 +95,7 @@ class PutInstance(NamedTuple):
     params: ContextLike = None
     by: str | None = None
 
-    def call(self, caller: Caller) -> Call[str]:
+    def call(self, caller: CallerOf[ScheduleEngine, ScheduleLooks]) -> Call[str]:
         """See ``Operation``."""
         with prefixed(INSTANCE):
             spec = _spec(caller.host, self, self.instance_name, self.params)
@@ -108,7 +109,7 @@ class ListSchedules(NamedTuple):
     limit: int | None = None
     offset: int | None = None
 
-    def call(self, caller: Caller) -> Call[list[dict[str, Any]]]:
+    def call(self, caller: CallerOf[ScheduleEngine, ScheduleLooks]) -> Call[list[dict[str, Any]]]:
         """See ``Operation``."""
         return _look(caller, lambda lists: lists.page(*self))
 
@@ -118,7 +119,7 @@ class GetSchedule(NamedTuple):
 
     schedule_id: str
 
-    def call(self, caller: Caller) -> Call[dict[str, Any]]:
+    def call(self, caller: CallerOf[ScheduleEngine, ScheduleLooks]) -> Call[dict[str, Any]]:
         """See ``Operation``."""
         return _look(caller, lambda lists: lists.get(self.schedule_id))
 
@@ -131,7 +132,7 @@ class RetimeSchedule(NamedTuple):
     timezone: str
     by: str | None = None
 
-    def call(self, caller: Caller) -> Call[None]:
+    def call(self, caller: CallerOf[ScheduleEngine, ScheduleLooks]) -> Call[None]:
         """See ``Operation``."""
         given = self.schedule_id, self.cron_expression, self.timezone
         return table_call(caller, _table, self.by, lambda table: table.update(*given))
@@ -144,7 +145,7 @@ class EnableSchedule(NamedTuple):
     enabled: bool
     by: str | None = None
 
-    def call(self, caller: Caller) -> Call[None]:
+    def call(self, caller: CallerOf[ScheduleEngine, ScheduleLooks]) -> Call[None]:
         """See ``Operation``."""
         given = self.schedule_id, self.enabled
         return table_call(caller, _table, self.by, lambda table: table.set_enabled(*given))
@@ -156,7 +157,7 @@ class DeleteSchedule(NamedTuple):
     schedule_id: str
     by: str | None = None
 
-    def call(self, caller: Caller) -> Call[None]:
+    def call(self, caller: CallerOf[ScheduleEngine, ScheduleLooks]) -> Call[None]:
         """See ``Operation``."""
         return table_call(caller, _table, self.by, lambda table: table.delete(self.schedule_id))
 
@@ -168,7 +169,7 @@ class ScheduleHistory(NamedTuple):
     limit: int | None = None
     offset: int | None = None
 
-    def call(self, caller: Caller) -> Call[list[dict[str, Any]]]:
+    def call(self, caller: CallerOf[ScheduleEngine, ScheduleLooks]) -> Call[list[dict[str, Any]]]:
         """See ``Operation``."""
         return _look(caller, lambda lists: lists.history(*self))
 
@@ -178,19 +179,24 @@ class ScheduleStats(NamedTuple):
 
     since: str
 
-    def call(self, caller: Caller) -> Call[dict[str, Any]]:
+    def call(self, caller: CallerOf[ScheduleEngine, ScheduleLooks]) -> Call[dict[str, Any]]:
         """See ``Operation``."""
         return _look(caller, lambda lists: lists.stats(self.since))
 
 
-def _look(caller: Caller, ask: Callable[[ScheduleLists], Coroutine[Any, Any, T]]) -> Call[T]:
-    async def answer(engine: Looks) -> T:
+def _look(
+    caller: CallerOf[ScheduleEngine, ScheduleLooks],
+    ask: Callable[[ScheduleLists], Coroutine[Any, Any, T]],
+) -> Call[T]:
+    async def answer(engine: ScheduleLooks) -> T:
         return await ask(ScheduleLists(engine.store))
 
     return caller.look(answer, unchanged)
 
 
-def _spec(host: EngineHost, asked: _Ticking, name: str | None, params: ContextLike) -> ScheduleSpec:
+def _spec(
+    host: Host[object, object], asked: _Ticking, name: str | None, params: ContextLike
+) -> ScheduleSpec:
     """The settings as the table takes them; a closed runner raises first."""
     host.refuse_closed()
     return ScheduleSpec(
@@ -203,7 +209,7 @@ def _spec(host: EngineHost, asked: _Ticking, name: str | None, params: ContextLi
 
 
 def _put(
-    caller: Caller,
+    caller: CallerOf[ScheduleEngine, ScheduleLooks],
     put: Callable[[ScheduleTable, ScheduleSpec], Coroutine[Any, Any, str]],
     spec: ScheduleSpec,
     asked: _Ticking,
@@ -215,7 +221,7 @@ def _put(
         return table_call(caller, _table, asked.by, lambda table: put(table, spec))
     who = asker(asked.by)
 
-    async def answer(engine: Engine) -> str:
+    async def answer(engine: ScheduleEngine) -> str:
         with prefixed(prefix):
             workflow = await engine.definitions.full_name(name, spec.workflow)
         return await put(_table(engine, who), replace(spec, workflow=workflow))
@@ -223,7 +229,7 @@ def _put(
     return caller.act(answer, unchanged)
 
 
-def _table(engine: Engine, by: str) -> ScheduleTable:
+def _table(engine: ScheduleEngine, by: str) -> ScheduleTable:
     ids, acts = engine.ids, NotedActs(engine.store, engine.ids, by)
     loop, changed = engine.schedule_loop, engine.schedule_changed
     return ScheduleTable(engine.store, ids, acts, loop, changed)

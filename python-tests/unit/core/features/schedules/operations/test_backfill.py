@@ -15,8 +15,8 @@ from model.firing_by_hand import HOUR, MINUTE, Runner, Store, inputs, runners, t
 from model.operations import Do
 from tables import each_row
 
+from cloaca_core.assembly.caller import Caller
 from cloaca_core.assembly.host import EngineHost
-from cloaca_core.engine.calls.operation import Caller
 from cloaca_core.errors import CloacaError, RunnerClosedError, ScheduleError
 from cloaca_core.features.schedules.operations.backfill import (
     BackfillSpec,

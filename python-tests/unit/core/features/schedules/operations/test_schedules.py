@@ -10,10 +10,10 @@ import pytest
 from model.operations import Do
 from tables import each_row
 
+from cloaca_core.assembly.caller import Caller
 from cloaca_core.assembly.host import EngineHost
 from cloaca_core.definition.context import Context
 from cloaca_core.engine.calls.call import Call
-from cloaca_core.engine.calls.operation import Caller
 from cloaca_core.errors import (
     CloacaError,
     ContextError,
@@ -204,7 +204,10 @@ def test_an_impossible_workflow_name_is_refused_when_the_call_is_made(caller: Ca
 
 @pytest.mark.parametrize(("prefix", "make"), _MADE)
 def test_a_closed_runner_says_first_that_it_is_closed(
-    caller: Caller, host: EngineHost, prefix: str, make: Callable[[Caller, str, Any], Call[str]]
+    caller: Caller,
+    host: EngineHost,
+    prefix: str,
+    make: Callable[[Caller, str, Any], Call[str]],
 ) -> None:
     host.close().result(WAIT)
 

@@ -1,0 +1,35 @@
+"""What operations about schedules need of an engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from cloaca_core.features.definitions.names import DefinitionEngine
+
+if TYPE_CHECKING:
+    from cloaca_core.features.schedules.part import ScheduleStore
+    from cloaca_core.features.schedules.schedule_loop import ScheduleLoop
+    from cloaca_core.values.ids import RunIds
+
+
+class ScheduleLooks(Protocol):
+    """What lists schedules."""
+
+    @property
+    def store(self) -> ScheduleStore:
+        """The store; each call asks for it."""
+
+
+class ScheduleEngine(ScheduleLooks, DefinitionEngine, Protocol):
+    """What has schedules."""
+
+    @property
+    def ids(self) -> RunIds:
+        """Makes ids."""
+
+    @property
+    def schedule_loop(self) -> ScheduleLoop:
+        """Fires schedules."""
+
+    def schedule_changed(self) -> None:
+        """A schedule may be due sooner, be gone, or name a workflow that no runner has."""
