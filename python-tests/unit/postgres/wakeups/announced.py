@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from every_statement import every_statement
+
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Statement
+from cloaca_postgres.statements import WORDING
 from cloaca_postgres.wakeups.announcements import Announcements
 from cloaca_testing.conformance.rows import NOW
 
@@ -16,7 +19,7 @@ def announced(came_late: Callable[[], None] = lambda: None) -> Announcements:
 
 
 def named(name: str) -> Step:
-    return Step(Statement(name, "", ()))
+    return Step(every_statement("cloaca_postgres", WORDING)[name])
 
 
 def beat(lease_until: int, sharing: str | None = None) -> Step:
