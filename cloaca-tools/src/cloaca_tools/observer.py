@@ -12,7 +12,6 @@ from cloaca_core.engine.calls.call import Call, unchanged
 from cloaca_core.errors import ConfigError, RunNotFoundError
 from cloaca_core.values.ids import is_run_id
 from cloaca_core.values.times.instants import read_instant
-from cloaca_core.views.run_past import history_of
 from cloaca_tools.views.lists import ids, listing, search
 from cloaca_tools.views.lists.filters import Filter, parse
 
@@ -319,12 +318,14 @@ class Observer:
     def events(self, ref: str) -> Call[list[RunEvent]]:
         """The events of a run so far, in the order of time; see ``RunHandle.events``."""
         from cloaca_core.views.history import run_events
+        from cloaca_core.views.run_past import history_of
 
         return self._of_run(ref, lambda e, run_id: history_of(e, run_id), run_events)
 
     def submitted_by(self, ref: str) -> Call[str | None]:
         """Who has submitted a run; None if that was not said."""
         from cloaca_core.views.history import submitter
+        from cloaca_core.views.run_past import history_of
 
         return self._of_run(
             ref,
@@ -342,6 +343,7 @@ class Observer:
     def rounds(self, ref: str) -> Call[list[RoundInfo]]:
         """The rounds of a run, oldest first; see ``RunHandle.rounds``."""
         from cloaca_core.views.history import round_infos
+        from cloaca_core.views.run_past import history_of
 
         return self._of_run(ref, lambda e, run_id: history_of(e, run_id), round_infos)
 

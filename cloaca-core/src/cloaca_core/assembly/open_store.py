@@ -1,4 +1,9 @@
-"""Opens a database as a whole store, without loading the contracts that this is made of."""
+"""Opens a database as a whole store: where a backend, which knows the kernel's contract alone, is
+taken to have the parts of all features.
+
+A module of its own, since those parts need not be loaded for it: a command that lists runs loads
+none of them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def open_store(backend: Backend, url: str, options: StoreOptions) -> Store:
-    """Open a database, as ``Backend.open`` does. A backend's type does not say that its store has
-    the parts of all features; the conformance tests do.
+    """Open a database, as ``Backend.open`` does. That the store has all parts is not in the type of
+    a backend: the conformance tests hold it, and ``backend_for`` takes only one of this version.
     """
     return cast("Store", await backend.open(url, options))

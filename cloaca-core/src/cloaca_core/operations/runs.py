@@ -35,7 +35,6 @@ from cloaca_core.views.results import (
     run_status_name,
     task_results,
 )
-from cloaca_core.views.run_past import awaited_by, facts_of
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -352,6 +351,8 @@ class Info(NamedTuple):
 
     def call(self, caller: Caller) -> Call[RunInfo]:
         """See ``Operation``."""
+        from cloaca_core.views.run_past import facts_of  # here: a list of runs reads less
+
         return caller.look(lambda engine: facts_of(engine, self.run_id), info_alone)
 
 
@@ -431,6 +432,8 @@ class _Tasks(NamedTuple):
 
 async def _tasks(engine: Looks, run_id: str) -> _Tasks:
     """All that is known of the tasks of a run; runs on the engine's loop."""
+    from cloaca_core.views.run_past import awaited_by  # as above
+
     reader = engine.reader
     row, attempts = await reader.current_attempts(run_id)
     task_ids, awaited = await reader.task_ids(row), await awaited_by(engine.store, row, attempts)
@@ -448,6 +451,8 @@ async def _seen(engine: Looks, run_id: str) -> _Seen:
     """All that a snapshot shows; runs on the engine's loop. The tasks are read last: those of a run
     that is seen to have ended are final.
     """
+    from cloaca_core.views.run_past import facts_of  # as above
+
     facts = await facts_of(engine, run_id)
     return _Seen(facts, await _tasks(engine, run_id))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cloaca_core.engine.observe.run_reader import with_begun
 from cloaca_core.features.explain.facts import RunFacts
 from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.rows import AttemptRow, ForkRow, RestartRow, RoundRow, RunRow
@@ -57,6 +56,8 @@ class Awaited(NamedTuple):
 
 async def history_of(engine: Looks, run_id: str) -> History:
     """The run and its past; the bodies that run right now are among the attempts."""
+    from cloaca_core.engine.observe.run_reader import with_begun  # a list of runs needs no reader
+
     reader, store, ids = engine.reader, engine.store.together(), [run_id]
     begun = reader.begun(run_id)  # first: a row that is written meanwhile is read
     lists = asyncio.gather(store.load_attempts(ids), store.restarts(ids), store.rounds(run_id))

@@ -22,8 +22,9 @@ from cloaca_core.engine.execute.current_work import CURRENT_WORK
 from cloaca_core.engine.observe.recent_runs import Ended, RecentRuns
 from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError, RunnerUsageError
 from cloaca_core.features.explain.facts import RunFacts
-from cloaca_core.operations import history, runs
+from cloaca_core.operations import history
 from cloaca_core.run.rows import RunRow
+from cloaca_core.views import run_past
 from cloaca_core.views.run_past import History
 from cloaca_testing.conformance.rows import attempt as attempt_row
 
@@ -213,7 +214,7 @@ async def test_events_are_those_of_the_rows_in_the_order_of_time(
 async def test_what_is_told_of_a_run_alone_has_its_bodies(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "facts_of", lambda _, run_id: ("facts", run_id))
+    monkeypatch.setattr(run_past, "facts_of", lambda _, run_id: ("facts", run_id))
     host.answers["facts"] = RunFacts(ROW, 2, "o")
 
     for info in (sync(host).info(), await awaited(host).info()):

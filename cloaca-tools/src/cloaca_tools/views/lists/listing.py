@@ -11,7 +11,6 @@ from cloaca_core.values.states import RunStatus as RowStatus
 from cloaca_core.values.times.rfc3339 import rfc3339_or_none
 from cloaca_core.values.waits import NEVER
 from cloaca_core.views.results import RunInfo, Wait, info_alone, main_wait, run_info, shown_wait
-from cloaca_core.views.run_past import facts_of
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.onlooker import Looks
@@ -84,6 +83,8 @@ async def read_alone(engine: Looks, run_id: str) -> tuple[RunFacts, bool]:
     """All that is known of a run alone, and whether its runner is gone; runs on the engine's
     loop.
     """
+    from cloaca_core.views.run_past import facts_of  # here: a list of runs reads less
+
     facts = await facts_of(engine, run_id)
     return facts, run_id in await without_runner(engine, [facts.row])
 
