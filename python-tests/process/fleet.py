@@ -163,7 +163,7 @@ class Worker:
     def freeze(self) -> None:
         """Stop it with all its threads, where none of them keeps others from the database."""
         self.tell("freeze")
-        self.hear("stopping")
+        self.await_stop()
 
     def await_stop(self) -> None:
         """Return when it stands still, which is a little after it has said that it will: a signal

@@ -82,11 +82,11 @@ def test_the_next_process_keeps_what_a_body_asked_for_and_which_attempts_count(
     fleet: Fleet,
 ) -> None:
     """Two attempts did not count, so two more follow, the first of them when it is due."""
-    victim = fleet.start()
-    run_id = victim.submit("postponed")
-    asked = "SELECT retry_at FROM cloaca_attempt WHERE run_id = ? AND attempt = 2 AND retry_at > 0"
-    fleet.await_row(victim, asked, run_id)
-    ((due,),) = fleet.query(asked, run_id)
+    victim = fleet.start(stop="journal.after_commit:3")  # of the submission and two attempts
+    victim.tell("submit", "postponed")
+    victim.await_stop()
+    asked = "SELECT run_id, retry_at FROM cloaca_attempt WHERE attempt = 2 AND retry_at > 0"
+    ((run_id, due),) = fleet.query(asked)
     victim.kill()
 
     rescuer = fleet.start()

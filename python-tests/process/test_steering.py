@@ -42,7 +42,7 @@ def stopped(fleet: Fleet, point: str, count: int, name: str = "chain") -> tuple[
     """A worker that has submitted a run and stands at a point, and the run."""
     owner = fleet.start(stop=f"{point}:{count}", lease_seconds=SHORT)
     owner.tell("submit", name)
-    owner.hear("stopping")
+    owner.await_stop()
     ((run_id,),) = fleet.query("SELECT id FROM cloaca_run WHERE parent_id IS NULL")
     return owner, run_id
 
@@ -103,7 +103,7 @@ def test_a_cancel_during_the_claim(fleet: Fleet, fate: str) -> None:
     other.hear("stopped")
     run_id = other.submit("chain")
     owner = fleet.start(stop="claim.after_commit:1", lease_seconds=SHORT)
-    owner.hear("stopping")
+    owner.await_stop()
     assert other.steer("cancel", run_id, GRACE) == ("Cancelling", "True")
     meet(owner, fate)
 
@@ -122,7 +122,7 @@ def test_a_cancel_during_a_takeover(fleet: Fleet, rescuer_is_killed: bool) -> No
     owner.hear("holding")
     owner.kill()
     rescuer = fleet.launch(stop="takeover.after_fence:1", lease_seconds=SHORT)
-    rescuer.hear("stopping")
+    rescuer.await_stop()
     assert other.steer("cancel", run_id, GRACE) == ("Cancelling", "True")
     if rescuer_is_killed:
         rescuer.kill()

@@ -207,7 +207,8 @@ def test_one_that_hangs_and_one_that_raises_stop_no_other(
 
     assert began.get(timeout=PATIENCE)["trigger_name"] == "found"
     failing = {"raises", "returns_nothing", "fires_too_much"}
-    assert runner.health()["failing_triggers"].keys() == failing
+    while runner.health()["failing_triggers"].keys() != failing:
+        pass
     release.set()
 
 

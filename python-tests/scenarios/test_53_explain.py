@@ -144,6 +144,7 @@ def test_a_run_behind_another_of_its_schedule_names_it(
     runner.schedule("s", "held", "* * * * * *", "UTC", overlap_policy="queue")
     while len(found := runner.list_runs()) < 2:
         pass
+    assert held.inside.wait(WAIT)
     later, earlier = found[-2], found[-1]
 
     explanation = runner.explain(later.id)

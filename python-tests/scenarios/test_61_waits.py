@@ -345,7 +345,7 @@ def test_a_body_waits_and_pays_for_nothing_twice(open_runner: OpenRunner, evict:
                 until(lambda: waits(runner, run.id))
             runner.send(run.id, "answer", number)
             if evict == 0 and number == 1:
-                until(lambda: len(bodies) >= 3)
+                until(lambda: len(bodies) >= 2)
         result = run.result(WAIT)
 
     assert result.final_context.to_dict() == {"answers": [1, 2]}

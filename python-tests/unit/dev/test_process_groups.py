@@ -23,7 +23,7 @@ def test_what_a_test_started_and_forgot_ends_with_its_process() -> None:
         assert process.stdout is not None
         assert process_groups.wait(process, 60) == 0
 
-        ended, _, _ = select.select([process.stdout], [], [], 10)  # when no process holds it open
+        ended, _, _ = select.select([process.stdout], [], [], 60)  # when no process holds it open
 
         assert ended
 

@@ -48,8 +48,9 @@ def define(body: Callable[..., Any] = noop) -> Registry:
     return registry
 
 
-def engine_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "cloaca-engine"]
+def engine_threads() -> set[threading.Thread]:
+    """Those of runners that earlier tests have closed may end later."""
+    return {thread for thread in threading.enumerate() if thread.name == "cloaca-engine"}
 
 
 class Telling(logging.Handler):
@@ -256,7 +257,7 @@ async def test_a_failed_opening_leaves_no_thread_behind(tmp_path: Path) -> None:
     with pytest.raises(StoreOpenError):
         await AsyncRunner(str(tmp_path)).__aenter__()
 
-    assert engine_threads() == before
+    assert engine_threads() <= before
 
 
 async def test_a_runner_that_failed_to_open_is_closed(tmp_path: Path) -> None:
@@ -287,7 +288,7 @@ async def test_giving_up_to_enter_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await entering
 
-    assert engine_threads() == before
+    assert engine_threads() <= before
     with pytest.raises(RunnerUsageError):
         await runner.list_runs()
 
@@ -421,7 +422,7 @@ async def test_an_end_leaves_no_thread_behind() -> None:
     async with AsyncRunner(":memory:"):
         pass
 
-    assert engine_threads() == before
+    assert engine_threads() <= before
 
 
 async def test_cancelling_a_shutdown_ends_its_grace_period() -> None:

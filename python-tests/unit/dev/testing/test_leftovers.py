@@ -96,7 +96,7 @@ def test_processes_that_outlived_their_run_are_ended(run: Run, tmp_path: Path) -
 
     leftovers.sweep(tmp_path)
 
-    ended, _, _ = select.select([handle], [], [], 10)  # readable once it has
+    ended, _, _ = select.select([handle], [], [], 60)  # readable once it has
     if not ended:
         os.kill(child, signal.SIGKILL)
     os.close(handle)
