@@ -178,7 +178,8 @@ class Submitter:
         """
         ours = sum(row.owner is not None for row in rows)
         self._capacity.expect(ours)
-        failpoints.hit("submit.before_commit")
+        if failpoints.watches:
+            failpoints.hit("submit.before_commit")
         submission = _Submission(request, ours, answer, self._capacity, self._begin)
         self._journal.add(SubmissionEntry(rows, submission, request.beside(rows[0].id)))
 
@@ -233,7 +234,8 @@ class _Submission:
 
     def accepted(self, entry: SubmissionEntry, committed: Committed) -> None:
         """Answer, and begin the runs that we own."""
-        failpoints.hit("submit.after_commit")
+        if failpoints.watches:
+            failpoints.hit("submit.after_commit")
         rows = entry.rows
         self.capacity.arrived(self.ours)
         if log.answers.get(logging.INFO, True):
