@@ -12,7 +12,8 @@ from cloaca_core.definition.context import Context
 from cloaca_core.definition.handles.wait_calls import BodyCalls, WaitCall
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
-from cloaca_core.engine.execute.attempt import Attempt, AttemptTools, MakeAttempt
+from cloaca_core.engine.execute.attempt import Attempt, AttemptTools
+from cloaca_core.engine.execute.executor import MakeAttempt
 from cloaca_core.engine.observe.recent_runs import Ended
 from cloaca_core.engine.submit.run_rows import owned_row
 from cloaca_core.features.task_logs.task_log import TaskLog

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from cloaca_core.engine.runtime.call_future import CallFuture
+from cloaca_core.engine.runtime.thread_calls import CallFuture
 from cloaca_core.errors import RunnerClosedError, RunnerUsageError
 from cloaca_testing.running_loops import beside_running_loop
 from cloaca_testing.virtual_loop import BOOT, REAL_LIMIT, StandstillError, VirtualLoop

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cloaca_core.assembly.store import Store
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
-    from cloaca_core.engine.runtime.call_future import CallFuture
+    from cloaca_core.engine.runtime.thread_calls import CallFuture
     from cloaca_core.features.executors.supply import Supply
     from cloaca_core.store.protocol import StoreOptions
 

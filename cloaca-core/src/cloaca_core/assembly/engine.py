@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.observe.watchers import Watchers
     from cloaca_core.engine.orchestrate.grace_period import GracePeriod
     from cloaca_core.engine.recover.runner_id import RunnerId
-    from cloaca_core.engine.runtime.parked_call import ParkedCall
+    from cloaca_core.engine.runtime.thread_calls import ParkedCall
     from cloaca_core.engine.submit.request import Request
     from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
     from cloaca_core.features.executors.supply import Supply

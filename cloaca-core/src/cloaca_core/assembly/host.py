@@ -24,9 +24,8 @@ from cloaca_core.config import DefaultRunnerConfig, pool_size_of
 from cloaca_core.definition.registry import Registry, default_registry
 from cloaca_core.engine.calls.user_code import calling_work
 from cloaca_core.engine.calls.waiting import wait_parked
-from cloaca_core.engine.runtime.call_future import CallFuture
 from cloaca_core.engine.runtime.loop_thread import LoopThread
-from cloaca_core.engine.runtime.parked_call import ParkedCall
+from cloaca_core.engine.runtime.thread_calls import CallFuture, ParkedCall
 from cloaca_core.errors import (
     SHUT_DOWN,
     ConfigError,

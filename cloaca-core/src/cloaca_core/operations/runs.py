@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.engine.observe.recent_runs import Ended
-    from cloaca_core.engine.runtime.parked_call import ParkedCall
+    from cloaca_core.engine.runtime.thread_calls import ParkedCall
     from cloaca_core.engine.submit.request import Request
     from cloaca_core.features.explain.facts import RunFacts
     from cloaca_core.features.task_logs.records import ProgressRow

@@ -29,8 +29,7 @@ from cloaca_core.engine.calls.arguments import Requests
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.current_work import CURRENT_WORK
 from cloaca_core.engine.record.entries import SubmissionEntry
-from cloaca_core.engine.runtime.call_future import CallFuture
-from cloaca_core.engine.runtime.parked_call import ParkedCall
+from cloaca_core.engine.runtime.thread_calls import CallFuture, ParkedCall
 from cloaca_core.engine.submit.request import Request
 from cloaca_core.errors import (
     ConfigError,

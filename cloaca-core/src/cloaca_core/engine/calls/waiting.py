@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from cloaca_core.engine.calls.user_code import calling_work
-from cloaca_core.engine.runtime.call_future import CallFuture
 from cloaca_core.engine.runtime.loop_care import wake_timer
-from cloaca_core.engine.runtime.parked_call import ParkedCall, UnansweredError
+from cloaca_core.engine.runtime.thread_calls import CallFuture, ParkedCall, UnansweredError
 from cloaca_core.errors import (
     SHUT_DOWN,
     BodyCancelled,

@@ -13,12 +13,13 @@ import threading
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
-from cloaca_core.definition.handles.task_handle import BodyLog, TaskHandle
-from cloaca_core.engine.execute.current_work import CURRENT_LOG, CURRENT_WORK, Sink
+from cloaca_core.definition.handles.task_handle import TaskHandle
+from cloaca_core.engine.execute.body_log import CURRENT_LOG
+from cloaca_core.engine.execute.current_work import CURRENT_WORK
 from cloaca_core.engine.execute.forked import OneProcess, end_process
 from cloaca_core.engine.execute.outcome import (
     CutOff,
@@ -28,16 +29,16 @@ from cloaca_core.engine.execute.outcome import (
     Suspended,
     judged,
     raised,
+    swallowed_signal,
 )
-from cloaca_core.engine.execute.returned import change_of
+from cloaca_core.engine.execute.returned import change_of, refuse_large
 from cloaca_core.engine.execute.work import OURS, Work
 from cloaca_core.engine.runtime import failpoints
-from cloaca_core.errors import BodyCancelled, BodySuspended, ContextValueError
+from cloaca_core.errors import BodyCancelled
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.merge import UNCHANGED, UNCHANGED_JSON, Change
 from cloaca_core.values.events import TASK_STARTED
 from cloaca_core.values.namespace import SEPARATOR
-from cloaca_core.values.payloads.json_values import encode
 from cloaca_core.values.payloads.redaction import LineRedact
 from cloaca_core.values.this_process import THIS_PROCESS
 from cloaca_core.values.times.no_limit import in_seconds
@@ -45,6 +46,7 @@ from cloaca_core.values.times.no_limit import in_seconds
 if TYPE_CHECKING:
     from cloaca_core.definition.handles.wait_calls import BodyCalls
     from cloaca_core.definition.task import Task
+    from cloaca_core.engine.execute.body_log import OpenLog, TaskLogs
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.restore import Resume
     from cloaca_core.values.payloads.json_values import JsonValue
@@ -58,24 +60,6 @@ MOST_BYTES: Final = 4
 
 _COUNTING = threading.Lock()
 """Held while calls of a body are counted: it may have several threads."""
-
-
-class OpenLog(BodyLog, Sink, Protocol):
-    """The log of an attempt, which takes lines until it is ``closed``."""
-
-    closed: bool
-
-
-class TaskLogs(Protocol):
-    """Makes the logs of attempts."""
-
-    @property
-    def redact(self) -> LineRedact:
-        """Hides secrets in texts of bodies."""
-
-    @property
-    def open(self) -> Callable[[ActiveRun, str, int], OpenLog]:
-        """Makes the log of an attempt: of a run, the id of a task, and a number."""
 
 
 class HandlePort(Protocol):
@@ -324,12 +308,6 @@ class Attempt(AttemptWork):
             failpoints.hit("body.after")
 
 
-MakeAttempt: TypeAlias = (
-    "Callable[[ActiveRun, int, dict[str, JsonValue], Resume, AttemptTools], Attempt]"
-)
-"""Makes attempts, by the arguments of ``Attempt``."""
-
-
 def begin_here(work: AttemptWork, attempt: Attempt) -> None:
     """Note that this user code of the attempt runs in this thread or coroutine from now on, with
     its log, and make the span of the attempt the current one.
@@ -379,24 +357,8 @@ async def _await(attempt: Attempt) -> Outcome:
 
 def _left(attempt: Attempt, error: BaseException | None) -> Outcome:
     """The outcome of a body that was asked to leave: it must have let the signal pass."""
-    if _has_passed(error):
-        return Suspended()
-    how = "returned" if error is None else f"raised {type(error).__name__}"
-    swallowed = BodySuspended(
-        f"the body {how} instead of letting BodySuspended pass; it leaves while it waits, and runs "
-        "again when its wait is over"
-    )
-    swallowed.__cause__ = error
-    return outcome_of(attempt, swallowed)
-
-
-def _has_passed(error: BaseException | None) -> bool:
-    """Whether the signal has unwound the body: by itself, or, where the body waits for tasks of its
-    own, together with their signals.
-    """
-    if isinstance(error, BaseExceptionGroup):
-        return all(map(_has_passed, error.exceptions))
-    return isinstance(error, BodySuspended | asyncio.CancelledError)
+    swallowed = swallowed_signal(error)
+    return Suspended() if swallowed is None else outcome_of(attempt, swallowed)
 
 
 def outcome_of(attempt: Attempt, error: BaseException, *, skip_frames: int = 1) -> Raised:
@@ -428,14 +390,7 @@ def _returned(attempt: Attempt, value: object) -> Outcome:
 
 
 def check_size(attempt: Attempt, change: Change, text: str) -> None:
-    """Refuse a context over ``max_bytes``; measured exactly only when it may be too large."""
+    """Refuse a context that may be too large, if it is."""
     most = attempt.tools.max_bytes
-    if attempt.owner.size_bound + len(text.encode()) <= most:
-        return
-    after = {**attempt.given, **change.set}
-    size = len(encode({k: v for k, v in after.items() if k not in change.removed}).encode())
-    if size > most:
-        raise ContextValueError(
-            f"task {attempt.task.id!r} would hand on {size} bytes of context, of which it was "
-            f"given {len(encode(attempt.given).encode())}; max_context_bytes is {most}"
-        )
+    if attempt.owner.size_bound + len(text.encode()) > most:
+        refuse_large(attempt.task.id, attempt.given, change, most)

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from cloaca_core.engine.execute.coroutines import BodyLoop
 from cloaca_core.engine.execute.threads import BodyThreads
 from cloaca_core.engine.execute.work import COROUTINES, THREADS, Stage, Work
 
 if TYPE_CHECKING:
-    from cloaca_core.engine.execute.attempt import MakeAttempt
+    from cloaca_core.engine.execute.attempt import Attempt, AttemptTools
     from cloaca_core.engine.execute.usage import SlotUse, Usage
+    from cloaca_core.run.active_run import ActiveRun
+    from cloaca_core.run.restore import Resume
+    from cloaca_core.values.payloads.json_values import JsonValue
+
+
+MakeAttempt: TypeAlias = (
+    "Callable[[ActiveRun, int, dict[str, JsonValue], Resume, AttemptTools], Attempt]"
+)
+"""Makes attempts, by the arguments of ``Attempt``."""
 
 
 class PendingCall(Protocol):

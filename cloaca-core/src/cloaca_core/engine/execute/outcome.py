@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from typing import Final, TypeAlias
 from cloaca_core.definition.retries.policy import RetryPolicy
 from cloaca_core.definition.retries.retry_after import RetryAfter
 from cloaca_core.engine.execute.forked import OneProcess
+from cloaca_core.errors import BodySuspended
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.merge import Change
 from cloaca_core.values.payloads.redaction import Redact, unchanged
@@ -104,6 +106,30 @@ def _formatted(error: BaseException, skip_frames: int) -> str:
         return "".join(traceback.format_exception(type(error), error, trace))
     except BaseException as broken:  # noqa: BLE001 - it may call user code
         return f"<the traceback cannot be formatted: {_class_name(broken)}>"
+
+
+def swallowed_signal(error: BaseException | None) -> BodySuspended | None:
+    """The error of a body that was asked to leave, if it has ended in another way than by the
+    signal: with this error, or by a return if it is None.
+    """
+    if _is_signal(error):
+        return None
+    how = "returned" if error is None else f"raised {type(error).__name__}"
+    swallowed = BodySuspended(
+        f"the body {how} instead of letting BodySuspended pass; it leaves while it waits, and runs "
+        "again when its wait is over"
+    )
+    swallowed.__cause__ = error
+    return swallowed
+
+
+def _is_signal(error: BaseException | None) -> bool:
+    """Whether the signal has unwound the body: by itself, or, where the body waits for tasks of its
+    own, together with their signals.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_signal, error.exceptions))
+    return isinstance(error, BodySuspended | asyncio.CancelledError)
 
 
 def judged(

@@ -1,4 +1,6 @@
-"""The change that a body made to its context: by its calls, or by the value that it returned."""
+"""The change that a body made to its context, by its calls or by the value that it returned; and
+how large the context may become by it.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,9 @@ from collections.abc import Mapping, Set as AbstractSet
 from typing import TYPE_CHECKING
 
 from cloaca_core.definition.context import Context
-from cloaca_core.errors import ContextTypeError
+from cloaca_core.errors import ContextTypeError, ContextValueError
 from cloaca_core.run.merge import UNCHANGED, Change
-from cloaca_core.values.payloads.json_values import mapping_hint, same_value
+from cloaca_core.values.payloads.json_values import encode, mapping_hint, same_value
 
 if TYPE_CHECKING:
     from cloaca_core.values.payloads.json_values import JsonValue
@@ -52,3 +54,16 @@ def _changed_keys(
         if key in keys and not (key in given and same_value(given[key], value))
     }
     return Change(new, [key for key in given if key in keys and key not in data])
+
+
+def refuse_large(
+    task_id: str, given: Mapping[str, JsonValue], change: Change, most_bytes: int
+) -> None:
+    """Refuse a change after which the context is larger."""
+    after = {**given, **change.set}
+    size = len(encode({k: v for k, v in after.items() if k not in change.removed}).encode())
+    if size > most_bytes:
+        raise ContextValueError(
+            f"task {task_id!r} would hand on {size} bytes of context, of which it was "
+            f"given {len(encode(dict(given)).encode())}; max_context_bytes is {most_bytes}"
+        )

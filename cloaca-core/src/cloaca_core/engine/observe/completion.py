@@ -17,7 +17,7 @@ from cloaca_core.values.events import RUN_ENDED
 if TYPE_CHECKING:
     from cloaca_core.engine.observe.run_reader import RunReader
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
-    from cloaca_core.engine.runtime.parked_call import ParkedCall
+    from cloaca_core.engine.runtime.thread_calls import ParkedCall
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.store.protocol import KernelStore

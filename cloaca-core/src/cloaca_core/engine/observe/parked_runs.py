@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cloaca_core.engine.observe.completion import Completion
     from cloaca_core.engine.observe.recent_runs import Ended
-    from cloaca_core.engine.runtime.parked_call import ParkedCall
+    from cloaca_core.engine.runtime.thread_calls import ParkedCall
     from cloaca_core.engine.submit.request import Request
     from cloaca_core.engine.submit.submitter import Accepted, Submitter
 

@@ -29,8 +29,8 @@ from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
     from cloaca_core.definition.task import Task
-    from cloaca_core.engine.execute.attempt import MakeAttempt, TaskLogs
-    from cloaca_core.engine.execute.executor import Executor
+    from cloaca_core.engine.execute.body_log import TaskLogs
+    from cloaca_core.engine.execute.executor import Executor, MakeAttempt
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core.engine.orchestrate.capacity import Capacity
     from cloaca_core.engine.orchestrate.ports import Ports

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cloaca_core.config import DefaultRunnerConfig
-    from cloaca_core.engine.execute.attempt import Attempt, TaskLogs
+    from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.engine.execute.body_log import TaskLogs
     from cloaca_core.engine.execute.executor import Executor
     from cloaca_core.engine.execute.outcome import Outcome
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns

@@ -11,7 +11,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, NoReturn, TypeVar
 
-from cloaca_core.engine.runtime.call_future import CallFuture
 from cloaca_core.engine.runtime.loop_care import (
     breakdown_reason,
     has_closed,
@@ -20,7 +19,7 @@ from cloaca_core.engine.runtime.loop_care import (
     tell_of_callback,
 )
 from cloaca_core.engine.runtime.mailbox import Mailbox
-from cloaca_core.engine.runtime.parked_call import ParkedCall
+from cloaca_core.engine.runtime.thread_calls import CallFuture, ParkedCall
 from cloaca_core.errors import SHUT_DOWN, RunnerClosedError
 from cloaca_core.logs import SafeLogger
 

@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-from cloaca_core.engine.execute.current_work import CURRENT_LOG
+from cloaca_core.engine.execute.body_log import CURRENT_LOG
 from cloaca_core.features.task_logs.lines import names_of
 
 _Method: TypeAlias = Callable[..., Any]

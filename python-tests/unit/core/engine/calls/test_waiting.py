@@ -15,7 +15,7 @@ from model.virtual_time import the_loop
 from cloaca_core.engine.calls.waiting import awaited, wait_for
 from cloaca_core.engine.execute.current_work import CURRENT_WORK
 from cloaca_core.engine.runtime import loop_care
-from cloaca_core.engine.runtime.call_future import CallFuture
+from cloaca_core.engine.runtime.thread_calls import CallFuture
 from cloaca_core.errors import PipelineTimeoutError, RunnerClosedError
 
 

@@ -18,7 +18,7 @@ from cloaca_core.definition.task import task
 from cloaca_core.engine.observe.completion import Completion
 from cloaca_core.engine.observe.recent_runs import Ended
 from cloaca_core.engine.observe.run_reader import RunReader
-from cloaca_core.engine.runtime.parked_call import ParkedCall
+from cloaca_core.engine.runtime.thread_calls import ParkedCall
 from cloaca_core.engine.subjects import Subjects
 from cloaca_core.errors import RunnerClosedError, RunNotFoundError
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions

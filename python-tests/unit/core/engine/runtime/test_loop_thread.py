@@ -15,7 +15,7 @@ from tables import each_row
 
 from cloaca_core.engine.runtime import loop_care
 from cloaca_core.engine.runtime.loop_thread import LoopThread
-from cloaca_core.engine.runtime.parked_call import ParkedCall
+from cloaca_core.engine.runtime.thread_calls import ParkedCall
 from cloaca_core.errors import RunnerClosedError
 
 WAIT = 60

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 
-from cloaca_core.engine.execute.current_work import CURRENT_LOG
+from cloaca_core.engine.execute.body_log import CURRENT_LOG
 from cloaca_core.features.task_logs import capture
 from cloaca_core.logs import SafeLogger
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 from cloaca_core.definition.context import Context
 from cloaca_core.definition.handles.async_handle import AsyncTaskHandle
 from cloaca_core.definition.handles.task_handle import TaskHandle
-from cloaca_core.engine.execute.current_work import CURRENT_LOG
+from cloaca_core.engine.execute.body_log import CURRENT_LOG
 from cloaca_core.engine.execute.forked import OneProcess
 from cloaca_core.engine.execute.returned import change_of
 from cloaca_core.errors import BodyCancelled, ExecutorError, RunnerUsageError
