@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import threading
@@ -13,6 +14,9 @@ import pytest
 from psycopg import sql
 
 import cloaca
+from cloaca_core.store.protocol import StoreOptions
+from cloaca_postgres import BACKEND
+from cloaca_testing.conformance.rows import runner as row
 from dev.databases.urls import for_libpq, with_query
 
 pytestmark = pytest.mark.backend("postgres", reason="a file has no connections to run out of")
@@ -97,12 +101,27 @@ def test_a_pool_of_one_is_enough_for_runs_that_wait_for_runs_and_look_at_lists(
     assert all(3 <= result.final_context["listed"] <= 12 for result in results)
 
 
-@pytest.mark.parametrize("left", [0, 1, 2])
+@pytest.mark.parametrize("left", [0, 1])
 def test_opening_says_at_once_that_there_are_too_few_connections(role: Role, left: int) -> None:
     role.may_have(left)
 
     with pytest.raises(cloaca.StoreOpenError, match=FULL):
         cloaca.DefaultRunner(role.url)
+
+
+def test_a_beat_that_finds_no_room_for_its_own_connection_takes_another(role: Role) -> None:
+    role.may_have(2)
+
+    async def beats() -> list[bool]:
+        store = await BACKEND.open(role.url, StoreOptions())
+        try:
+            await store.runners()  # on the first connection
+            await store.register(row("r1"))  # on the second
+            return [await store.beat("r1", 1) for _ in range(2)]
+        finally:
+            await store.close()
+
+    assert asyncio.run(beats()) == [True, True]
 
 
 def test_a_runner_waits_for_connections_and_goes_on(role: Role, ears: Ears) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from cloaca_core.errors import StoreReadOnlyError, StoreUnavailableError
 from cloaca_core.store.changes import Change
@@ -19,7 +19,6 @@ from cloaca_postgres.outbox import PostgresOutbox
 from cloaca_postgres.sessions.clock import DatabaseClock
 from cloaca_postgres.sessions.connecting import Connector
 from cloaca_postgres.sessions.pool import Pool
-from cloaca_postgres.sessions.session import Session
 from cloaca_postgres.statements import STATEMENTS, WORDING, step
 from cloaca_postgres.url import Target
 from cloaca_postgres.wakeups.announcements import Announcements, Wakeups
@@ -34,21 +33,12 @@ connection, and a runner has five connections.
 """
 
 
-class FirstSessions(NamedTuple):
-    """One session for each purpose, so that a failure shows when the database is opened. Those that
-    write are None where it is only looked at.
-    """
-
-    writer: Session | None
-    heart: Session | None
-    reader: Session
-
-
 class PostgresDialect:
     """An open, migrated PostgreSQL schema. Contracts: see ``Dialect``.
 
     ``options.pool_size`` bounds the sessions that read and write (at least one of each). Besides,
-    the heartbeat and the wake-ups have one each, and all submits that wait for a key share one.
+    the heartbeat and the wake-ups have one each, and all submits that wait for a key share one. A
+    session is opened when it is first needed. A beat that gets none of its own takes a writing one.
     """
 
     wording = WORDING
@@ -58,7 +48,6 @@ class PostgresDialect:
     def __init__(
         self,
         connector: Connector,
-        first: FirstSessions,
         clock: DatabaseClock,
         target: Target,
         schema: str,
@@ -75,11 +64,7 @@ class PostgresDialect:
         writers = min(_WRITERS, max(1, pool_size // 2))
         self._writes = Pool(connector.connect_writer, writers, place=place)
         self._reads = Pool(connector.connect_reader, max(1, pool_size - writers), place=place)
-        self._reads.add(first.reader)
         self._heart = Pool(connector.connect_writer, 1, place=place)
-        if first.writer is not None and first.heart is not None:
-            self._writes.add(first.writer)
-            self._heart.add(first.heart)
         self._key_waits = KeyWaits(connector.connect_writer, place)
         apart = APART_POLLING_S if target.pooler else APART_S
         self.marks = ClaimMarks(self.wall, asyncio.get_running_loop().time, apart)
@@ -105,7 +90,8 @@ class PostgresDialect:
         self._refuse_writes()
         all_steps = [*steps, *self._wakeups.within(steps)]
         if urgent:
-            answers = await self._timed(self._heart, all_steps)
+            has_own = await self._heart.has_session()
+            answers = await self._timed(self._heart if has_own else self._writes, all_steps)
         else:
             answers = await self._writes.run(all_steps)
         answers = answers[: len(steps)]
@@ -182,3 +168,4 @@ class PostgresDialect:
         await self._key_waits.close()
         for pool in (self._reads, self._writes, self._heart):
             await pool.close()
+        self._connector.close()

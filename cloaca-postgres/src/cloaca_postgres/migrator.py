@@ -45,9 +45,11 @@ class PostgresMigrator:
         self._session = session
         self._schema = schema
         self._clock = clock
+        self._names: list[str] = []
 
     async def applied(self) -> list[Applied]:
-        if _NOTES not in await self.table_names():
+        """The migrations; their table is not looked for a second time."""
+        if _NOTES not in (self._names or await self.table_names()):
             return []
         return [Applied(*row) for row in await self._ask(_LIST)]
 
@@ -126,7 +128,8 @@ class PostgresMigrator:
 
     async def table_names(self) -> list[str]:
         """The names of cloaca's tables in the schema."""
-        return [name for (name,) in await self._ask(self._list())]
+        self._names = [name for (name,) in await self._ask(self._list())]
+        return self._names
 
     def _list(self) -> Step:
         return step(STATEMENTS.list_tables, schema=self._schema)

@@ -7,11 +7,11 @@ under our names is refused before anything is changed.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
 from cloaca_core.errors import (
     ForeignDatabaseError,
@@ -30,12 +30,12 @@ from cloaca_core.store.migrate import (
 )
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.times.clock import Clock
-from cloaca_postgres.dialect import FirstSessions, PostgresDialect
+from cloaca_postgres.dialect import PostgresDialect
 from cloaca_postgres.errors import is_forbidden, is_made_already
 from cloaca_postgres.migrator import PACKAGE, PostgresMigrator
 from cloaca_postgres.outbox import PostgresOutbox
 from cloaca_postgres.sessions.clock import DatabaseClock
-from cloaca_postgres.sessions.connecting import ISOLATION, Connector, refuse_pooler
+from cloaca_postgres.sessions.connecting import ISOLATION, Connector, behind_pooler
 from cloaca_postgres.sessions.dialing import dial
 from cloaca_postgres.sessions.pool import STATEMENT_DEADLINE_S
 from cloaca_postgres.sessions.session import Session
@@ -44,7 +44,6 @@ from cloaca_postgres.url import Target, check_schema
 
 _EARLIER: Final = partial(load_before_base, PACKAGE)
 _OLDEST_SERVER: Final = 130000
-_Prepare: TypeAlias = Callable[[Session], Awaitable[None]]
 _AS_THEY_ARE: Final = (StoreOpenError, StoreFullError, StoreReadOnlyError)
 
 
@@ -72,19 +71,15 @@ async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
     connector = Connector(target, schema, options.connect_timeout, clock)
     outbox = PostgresOutbox(target.place, schema)
 
-    async def prepare(session: Session) -> None:
+    session = await connector.make_writer(looked)
+    with _closing_unless_done(session):
         if target.read_only:
             await _check(session, schema, target.place, options.clock)
         else:
             await _migrate(session, schema, target.place, options.clock)
         await outbox.identify(session, options.connect_timeout)
-
-    if target.read_only:
-        reader = await _prepared(await connector.make_reader(looked), prepare)
-        first = FirstSessions(None, None, reader)
-    else:
-        first = await _first_sessions(connector, looked, prepare)
-    return PostgresDialect(connector, first, clock, target, schema, options, outbox)
+    connector.spare = session
+    return PostgresDialect(connector, clock, target, schema, options, outbox)
 
 
 async def open_to_examine(
@@ -99,8 +94,9 @@ async def open_to_examine(
         clock = DatabaseClock(options.clock.monotonic)
         connector = Connector(target, schema, options.connect_timeout, clock)
         session = await connector.make_reader(looked)
-        if not foreign:
-            await _prepared(session, lambda it: _refuse_foreign(it, schema, target, options.clock))
+        with _closing_unless_done(session):
+            if not foreign:
+                await _migrator(session, schema, target.place, options.clock)
     except _AS_THEY_ARE:
         raise
     except StoreError as error:
@@ -108,45 +104,13 @@ async def open_to_examine(
     return session, schema
 
 
-async def _refuse_foreign(session: Session, schema: str, target: Target, clock: Clock) -> None:
-    await _migrator(session, schema, target.place, clock)
-
-
-async def _first_sessions(
-    connector: Connector, looked: Session, prepare: _Prepare
-) -> FirstSessions:
-    """Open all sessions at once and prepare the database on the first, as all of it is waiting.
-
-    The first session is ``looked``, which has looked at the server.
-    """
-    dialling = [
-        asyncio.create_task(_first_writer(connector, looked, prepare)),
-        asyncio.create_task(connector.connect_writer()),
-        asyncio.create_task(connector.connect_reader()),
-    ]
+@contextmanager
+def _closing_unless_done(session: Session) -> Iterator[None]:
     try:
-        return FirstSessions(*await asyncio.gather(*dialling))
-    except BaseException:
-        looked.close()  # its task may not have begun
-        for each in dialling:
-            each.cancel()
-        for outcome in await asyncio.gather(*dialling, return_exceptions=True):
-            if isinstance(outcome, Session):
-                outcome.close()
-        raise
-
-
-async def _first_writer(connector: Connector, looked: Session, prepare: _Prepare) -> Session:
-    return await _prepared(await connector.make_writer(looked), prepare)
-
-
-async def _prepared(session: Session, prepare: _Prepare) -> Session:
-    try:
-        await prepare(session)
+        yield
     except BaseException:
         session.close()
         raise
-    return session
 
 
 def _in_schema(target: Target, schema: str | None) -> Target:
@@ -164,18 +128,17 @@ async def _schema_of(target: Target, timeout: float) -> tuple[str, Session]:
     """Check the server and create the schema if missing; its name and the session used."""
     wire = await dial(target, timeout)
     session = Session(wire, place=target.place, prepares=not target.pooler)
-    try:
-        if not target.pooler:
-            await refuse_pooler(session, target.place, timeout)
-        asked = [step(STATEMENTS.forget_search_path), step(STATEMENTS.server)]
-        _, ((*facts, current),) = await session.run(asked, timeout)
+    with _closing_unless_done(session):
+        asked = [step(STATEMENTS.forget_search_path)] if target.pooler else []
+        asked.append(step(STATEMENTS.server, schema=target.schema))
+        *_, ((pid, *facts, current, is_there),) = await session.run(asked, timeout)
+        if pid != session.backend_pid and not target.pooler:
+            raise behind_pooler(target.place)
         _refuse_unfit(target.place, *facts)
         if target.schema is None:
             return _existing(current, target.place), session
-        await _find_schema(session, target, target.schema)
-    except BaseException:
-        session.close()
-        raise
+        if not is_there:
+            await _make_schema(session, target, target.schema)
     return target.schema, session
 
 
@@ -203,21 +166,13 @@ def _refuse_unfit(
         raise StoreReadOnlyError(f"{place}: this server is a standby, which cannot be written")
 
 
-async def _find_schema(session: Session, target: Target, schema: str) -> None:
-    """Create the schema, only if it is missing: a role that may use it often may not create it."""
-    has = step(STATEMENTS.has_schema, schema=schema)
-    (((there,),),) = await session.run([has], STATEMENT_DEADLINE_S)
-    if there:
-        return
+async def _make_schema(session: Session, target: Target, schema: str) -> None:
+    """Create a missing schema: a role that may use one often may not create it."""
     if target.read_only:
         raise StoreReadOnlyError(
             f"{target.place}: there is no schema {schema!r}, and opening it to look makes none",
             is_unmade=True,
         )
-    await _create_schema(session, schema)
-
-
-async def _create_schema(session: Session, schema: str) -> None:
     create = naming("create_schema", "CREATE SCHEMA IF NOT EXISTS {}", schema)
     try:
         await session.run([create], STATEMENT_DEADLINE_S)

@@ -35,7 +35,6 @@ class _Statements(NamedTuple):
     forget_search_path: Statement
     server: Statement
     who_answers: Statement
-    has_schema: Statement
     enter_session: Statement
     enter_transaction: Statement
     refuse_writes: Statement

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias, cast
+from collections.abc import Callable
+from typing import TypeAlias
 
 import psycopg
 import pytest
@@ -16,15 +16,16 @@ from cloaca_core.errors import (
     NewerSchemaError,
     StoreOpenError,
     StoreReadOnlyError,
-    StoreUnavailableError,
 )
 from cloaca_core.store.migrate import load_before_base, load_migrations
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.runner_rows import RunnerName
-from cloaca_postgres import BACKEND
-from cloaca_postgres.opening import _first_sessions, _refuse_unfit
-from cloaca_postgres.sessions.connecting import Connector
+from cloaca_postgres import BACKEND, opening
+from cloaca_postgres.opening import _refuse_unfit
+from cloaca_postgres.sessions import connecting
+from cloaca_postgres.sessions.dialing import Wire, dial
 from cloaca_postgres.sessions.session import Session
+from cloaca_postgres.url import Target
 from cloaca_testing.conformance.rows import (
     attempt,
     new_run,
@@ -314,83 +315,51 @@ def test_a_server_out_of_reach_is_told_at_once(url: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-@each_row("fails", [0, 1, 2])
-def test_where_one_of_the_first_sessions_cannot_be_had_the_others_are_closed(fails: int) -> None:
-    connector, looked = _Crowded(fails), _Session()
+def test_where_the_database_cannot_be_prepared_the_session_is_closed(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = []
 
-    with pytest.raises(StoreUnavailableError, match="too many"):
-        asyncio.run(_first_sessions(cast("Connector", connector), looked, _prepared))
-
-    assert looked.closed
-    assert [each.closed for each in connector.sessions] == [True] * len(connector.sessions)
-    assert connector.asked == 3
-
-
-def test_where_the_database_cannot_be_prepared_all_sessions_are_closed() -> None:
-    connector, looked = _Crowded(9), _Session()
-
-    async def refused(_: Session) -> None:
+    async def refuses(session: Session, *_: object) -> None:
+        sessions.append(session)
         raise StoreOpenError("not ours")
 
+    monkeypatch.setattr(opening, "_migrate", refuses)
+
     with pytest.raises(StoreOpenError, match="not ours"):
-        asyncio.run(_first_sessions(cast("Connector", connector), looked, refused))
+        open_and_close(postgres_url)
 
-    assert [each.closed for each in (looked, *connector.sessions)] == [True] * 4
-
-
-def test_the_database_is_prepared_while_the_other_sessions_are_opened() -> None:
-    async def opened() -> None:
-        connector, prepared = _Crowded(9), asyncio.Event()
-        connector.may_open = prepared.wait
-
-        async def prepare(_: Session) -> None:
-            prepared.set()
-
-        async with asyncio.timeout(SOON):
-            await _first_sessions(cast("Connector", connector), _Session(), prepare)
-
-    asyncio.run(opened())
+    assert [each.closed for each in sessions] == [True]
 
 
-async def _prepared(_: Session) -> None:
-    """Finds the database as it should be."""
+def test_a_session_is_opened_when_it_is_needed(
+    opened: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialled: list[Target] = []
 
+    async def noted(target: Target, timeout: float) -> Wire:
+        dialled.append(target)
+        return await dial(target, timeout)
 
-class _Crowded:
-    """A server that has no room for one of three; the others are had, before or after."""
+    for module in (opening, connecting):
+        monkeypatch.setattr(module, "dial", noted)
 
-    def __init__(self, fails: int) -> None:
-        self.sessions: list[_Session] = []
-        self.asked = 0
-        self._fails = fails
-        self.may_open: Callable[[], Awaitable[object]] = _at_once
+    async def used() -> list[int]:
+        store = await BACKEND.open(opened, StoreOptions())
+        found = [len(dialled)]
+        for use in (
+            store.runners,
+            lambda: submit(store, new_run("a")),
+            store.wait_changed,
+            lambda: store.beat("r1", 1),
+            store.runners,
+        ):
+            await use()
+            found.append(len(dialled))
+        await store.close()
+        return found
 
-    async def connect_writer(self) -> Session:
-        await self.may_open()
-        return await self.make_writer(_Session())
-
-    connect_reader = connect_writer
-
-    async def make_writer(self, _: Session) -> Session:
-        self.asked += 1
-        if self.asked == self._fails + 1:
-            raise StoreUnavailableError("too many connections")
-        self.sessions.append(_Session())
-        return self.sessions[-1]
-
-
-async def _at_once() -> None:
-    """There is room."""
-
-
-class _Session(Session):
-    """Closed or not."""
-
-    def __init__(self) -> None:
-        self.closed = False
-
-    def close(self) -> None:
-        self.closed = True
+    assert asyncio.run(used()) == [1, 1, 2, 3, 4, 4]
 
 
 def test_an_unknown_database_is_told_by_name(postgres_server: str) -> None:

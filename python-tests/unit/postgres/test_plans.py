@@ -622,9 +622,8 @@ def _connected(database: str, schema: str) -> Iterator[psycopg.Connection]:
     asyncio.run(migrated())
     with psycopg.connect(for_libpq(database)) as connection:
         enter = STATEMENTS.enter_session
-        values = enter.bind(
-            schema=schema, statement_timeout="60s", plan_cache_mode="auto", durable=1
-        )
+        settings = {"schema": schema, "statement_timeout": "60s", "plan_cache_mode": "auto"}
+        values = enter.bind(**settings, durable=1, pid=connection.info.backend_pid)
         connection.execute(enter.sql.encode(), values)
         yield connection
 

@@ -247,7 +247,7 @@ async def test_a_store_that_may_have_missed_a_message_passes_over_nothing(
     async with await psycopg.AsyncConnection.connect(postgres_server, autocommit=True) as raw:
         await raw.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name = %s AND query LIKE '%%n_tup_ins%%'",
+            " WHERE application_name = %s AND query LIKE '%%pg_stat_get_tuples%%'",
             [postgres_schema],
         )
 

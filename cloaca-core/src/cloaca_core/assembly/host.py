@@ -32,6 +32,8 @@ from cloaca_core.errors import (
     ConfigTypeError,
     RunnerClosedError,
     RunnerUsageError,
+    StoreOpenError,
+    StoreUnavailableError,
 )
 from cloaca_core.features.tenants.backend import TenantBackend
 from cloaca_core.store.backends import backend_for
@@ -174,6 +176,9 @@ class EngineHost:
             engine = self._new_engine(store)
             engine.runs.children.front = self.front
             await engine.start()
+        except StoreUnavailableError as error:  # what it needs beyond the first look
+            await store.close()
+            raise StoreOpenError(str(error), reason="unreachable") from error
         except BaseException:
             await store.close()
             raise

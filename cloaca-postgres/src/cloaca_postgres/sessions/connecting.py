@@ -37,11 +37,12 @@ _READER: Final = _Kind("force_custom_plan", durable=False)
 
 class Connector:
     """Opens sessions in one schema; of a target that is read-only they cannot write. ``connected``
-    is called when one has opened.
+    is called when one has opened. The first that is asked for is ``spare``, if there is one.
     """
 
     def __init__(self, target: Target, schema: str, timeout: float, clock: DatabaseClock) -> None:
         self.connected: Callable[[], None] = _nothing
+        self.spare: Session | None = None
         self._target = target
         self._schema = schema
         self._timeout = timeout
@@ -53,17 +54,16 @@ class Connector:
 
     async def make_writer(self, session: Session) -> Session:
         """Make a writer of a session without a schema; close it if that fails."""
-        return await self._made(session, _WRITER)
+        return await self._verified(session, _WRITER)
 
     async def make_reader(self, session: Session) -> Session:
         """Make a reader of a session without a schema; close it if that fails."""
-        return await self._made(session, _READER)
+        return await self._verified(session, _READER)
 
-    async def _made(self, session: Session, kind: _Kind) -> Session:
-        if self._target.pooler:  # such a session needs its prelude from the beginning
-            session.close()
-            return await self._connect(kind)
-        return await self._verified(session, kind)
+    def close(self) -> None:
+        """Close the spare session."""
+        if self.spare is not None:
+            self.spare.close()
 
     async def connect_reader(self) -> Session:
         """Open a session for rare queries, which are planned each time for their values.
@@ -73,14 +73,11 @@ class Connector:
         return await self._connect(_READER)
 
     async def _connect(self, kind: _Kind) -> Session:
+        spare, self.spare = self.spare, None
+        if spare is not None and not spare.closed:
+            return await self._verified(spare, kind)
         wire = await dial(self._target, self._timeout)
-        pooler = self._target.pooler
-        session = Session(
-            wire,
-            place=self._target.place,
-            prepares=not pooler,
-            prelude=self._enter(kind) if pooler else (),
-        )
+        session = Session(wire, place=self._target.place, prepares=not self._target.pooler)
         await self._verified(session, kind)
         self.connected()
         return session
@@ -93,26 +90,36 @@ class Connector:
             raise
         return session
 
-    def _enter(self, kind: _Kind) -> list[Step]:
-        s, pooler = STATEMENTS, self._target.pooler
-        settings = step(
-            s.enter_transaction if pooler else s.enter_session,
-            schema=self._schema,
-            statement_timeout=_SERVER_TIMEOUT,
-            plan_cache_mode=kind.plans,
-            durable=int(kind.durable),
-        )
-        if not self._target.read_only:
-            return [settings]
-        return [settings, step(s.refuse_writes_now if pooler else s.refuse_writes)]
+    def _settings(self, kind: _Kind) -> dict[str, object]:
+        return {
+            "schema": self._schema,
+            "statement_timeout": _SERVER_TIMEOUT,
+            "plan_cache_mode": kind.plans,
+            "durable": int(kind.durable),
+        }
+
+    def _enter(self, session: Session, kind: _Kind) -> list[Step]:
+        """Set up the session, unless another process answers than that of its connection."""
+        pid = session.backend_pid
+        entering = [step(STATEMENTS.enter_session, **self._settings(kind), pid=pid)]
+        return [*entering, step(STATEMENTS.refuse_writes)] if self._target.read_only else entering
+
+    def _prelude(self, kind: _Kind) -> list[Step]:
+        """Set up each transaction, which may run in another session than the one before."""
+        entering = [step(STATEMENTS.enter_transaction, **self._settings(kind))]
+        refusing = [step(STATEMENTS.refuse_writes_now)]
+        return entering + refusing if self._target.read_only else entering
 
     async def _verify(self, session: Session, kind: _Kind) -> None:
         asked = [step(STATEMENTS.where_am_i)]
-        if not self._target.pooler:
-            await refuse_pooler(session, self._target.place, self._timeout)
-            asked = [*self._enter(kind), *asked]
+        if self._target.pooler:
+            session.begin_with(self._prelude(kind))
+        else:
+            asked = [*self._enter(session, kind), *asked]
         sent = self._clock.start()
-        *_, ((schema, isolation, now),) = await session.run(asked, self._timeout)
+        *entered, ((schema, isolation, now),) = await session.run(asked, self._timeout)
+        if [] in entered:
+            raise behind_pooler(self._target.place)
         if schema != self._schema:
             raise StoreUnavailableError(
                 f"{self._target.place}: the session is not in schema {self._schema!r}"
@@ -124,18 +131,16 @@ class Connector:
         self._clock.read(sent, now)
 
 
-async def refuse_pooler(session: Session, place: str, timeout: float) -> None:
-    """Raise if the answering server process is not the one of the connection.
+def behind_pooler(place: str) -> StoreUnavailableError:
+    """The answering server process is not the one of the connection.
 
-    Then there is a pooler between, which may run the next transaction in another session: without
-    our ``search_path``, or with another tenant's. So check this before setting anything.
+    So there is a pooler between, which may run the next transaction in another session: without
+    our ``search_path``, or with another tenant's.
     """
-    (((pid,),),) = await session.run([step(STATEMENTS.who_answers)], timeout)
-    if pid != session.backend_pid:
-        raise StoreUnavailableError(
-            f"{place}: a pooler such as PgBouncer stands before the database, which may give each"
-            " transaction another session: add pooler=true to the URL"
-        )
+    return StoreUnavailableError(
+        f"{place}: a pooler such as PgBouncer stands before the database, which may give each"
+        " transaction another session: add pooler=true to the URL"
+    )
 
 
 def _nothing() -> None:

@@ -1,7 +1,8 @@
 """A pool of sessions; the session used last is used next.
 
-So a busy writer keeps to one session, whose statements are prepared. Sessions are opened when
-needed and dropped when lost.
+So a busy writer keeps to one session, whose statements are prepared. The first session is opened
+when it is needed, each further one when callers have waited for a while, and all are dropped when
+lost.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from cloaca_core.errors import StoreError, StoreReadOnlyError, StoreUnavailableError
@@ -21,6 +23,10 @@ from cloaca_postgres.sessions.session import Session
 STATEMENT_DEADLINE_S: Final = 10.0
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 1.0
+PATIENCE_S: Final = 0.1
+"""Seconds after which callers that wait are a reason for one more session. To begin one, and to
+plan its statements, costs the server several times as much as most transactions do.
+"""
 _TRIES: Final = 5
 """Tries of a transaction that conflicts with others, before its caller gets the error."""
 
@@ -43,6 +49,7 @@ class Pool:
         self._idle: list[Session] = []
         self._all: set[Session] = set()
         self._opening = 0
+        self._growing: asyncio.Task[None] | None = None
         self._queue: deque[asyncio.Future[Session | None]] = deque()
         self._pause = 0.0
         self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
@@ -68,14 +75,19 @@ class Pool:
         finally:
             self._give_back(session)
 
-    def add(self, session: Session) -> None:
-        """Add an open session."""
-        self._adopt(session)
-        self._put(session)
+    async def has_session(self) -> bool:
+        """Whether there is a session, now that one was asked for if there was none."""
+        if not self._all:
+            with suppress(StoreUnavailableError):
+                self._put(await self._open())
+        return bool(self._all)
 
     async def close(self) -> None:
         """Close all sessions; callers that wait for one get an error."""
         self._closed = True
+        if self._growing is not None:
+            self._growing.cancel()
+            await asyncio.wait([self._growing])
         for session in list(self._all):
             session.close()
         while self._pass_on(None):
@@ -84,13 +96,13 @@ class Pool:
     # -- take and give back ------------------------------------------------------------------
 
     async def _another(self) -> Session:
-        """Return a session that has become free, or a new one."""
+        """Return a session that has become free, or a new one if there is none."""
         while True:
             if self._closed:
                 raise StoreError(f"{self._place}: the store is closed")
             if self._idle:
                 return self._idle.pop()
-            if len(self._all) + self._opening < self._size:
+            if not self._all and self._has_room():
                 return await self._open()
             if (session := await self._turn()) is not None:
                 return session
@@ -99,6 +111,8 @@ class Pool:
         """Wait in the queue for a session; None means to look again."""
         turn: asyncio.Future[Session | None] = asyncio.get_running_loop().create_future()
         self._queue.append(turn)
+        if self._growing is None and self._has_room():
+            self._growing = asyncio.create_task(self._grow(), name="cloaca-pool")
         try:
             return await turn
         except asyncio.CancelledError:
@@ -107,7 +121,10 @@ class Pool:
             raise
 
     def _give_back(self, session: Session) -> None:
-        self._put(None if session.closed else session)
+        if session.is_busy:  # for a caller who was cancelled
+            session.freed = lambda: self._give_back(session)
+        else:
+            self._put(None if session.closed else session)
 
     def _put(self, session: Session | None) -> None:
         """Give the session to the first caller in the queue, so that none overtakes it."""
@@ -123,6 +140,19 @@ class Pool:
         return False
 
     # -- open and forget ---------------------------------------------------------------------
+
+    def _has_room(self) -> bool:
+        return len(self._all) + self._opening < self._size
+
+    async def _grow(self) -> None:
+        """Open one more session if callers wait after a while; without it they wait on."""
+        try:
+            await asyncio.sleep(PATIENCE_S)
+            if self._queue and self._has_room():
+                with suppress(StoreUnavailableError):
+                    self._put(await self._open())
+        finally:
+            self._growing = None
 
     async def _open(self) -> Session:
         """Open a session; pause after a failure, so that an outage costs little."""

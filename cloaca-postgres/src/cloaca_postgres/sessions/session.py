@@ -45,20 +45,19 @@ class Session:
     """A connection that runs transactions, in the order in which they are given.
 
     Belongs to the loop that made it. ``lost`` is called once, when it becomes unusable.
-    ``prepares`` False and a ``prelude``, which is run first in each transaction, are for a pooler
-    that may run each transaction in another of the server's sessions.
+    ``prepares`` False and ``begin_with`` are for a pooler that may run each transaction in another
+    of the server's sessions.
     """
 
-    def __init__(
-        self, wire: Wire, *, place: str, prepares: bool = True, prelude: Sequence[Step] = ()
-    ) -> None:
+    def __init__(self, wire: Wire, *, place: str, prepares: bool = True) -> None:
         self.lost: Callable[[], None] = _nothing
+        self.freed: Callable[[], None] = _nothing
         self.notified: Callable[[str], None] = _ignore
         self._wire = wire
         self._pg = wire.pgconn
         self._place = place
         self._prepares = prepares
-        self._prelude = [(step.statement, _bound(step)) for step in prelude]
+        self._prelude: list[tuple[Statement, _Params]] = []
         self._prepared: set[Statement] = set()
         self._exchanges: deque[_Exchange] = deque()
         self._loop = asyncio.get_running_loop()
@@ -72,13 +71,18 @@ class Session:
         self._socket = self._pg.socket
         self._loop.add_reader(self._socket, self._on_readable)
 
+    def begin_with(self, prelude: Sequence[Step]) -> None:
+        """Run these steps first in each transaction."""
+        self._prelude = [(step.statement, _bound(step)) for step in prelude]
+
     async def run(
         self, steps: Sequence[Step], deadline: float, *, begun: bool = False
     ) -> list[list[Row]]:
         """Run one transaction, or a part of one ``begun`` in an earlier call; each step's rows.
 
-        When the answer takes longer than ``deadline`` seconds, or the caller is cancelled, the
-        session is given up: whether the server completes the transaction is not known.
+        When the answer takes longer than ``deadline`` seconds, the session is given up: whether the
+        server completes the transaction is not known. While it works for a caller who was
+        cancelled, the session ``is_busy``.
         """
         bound = [(step.statement, _bound(step)) for step in steps]
         if self.closed:
@@ -89,10 +93,17 @@ class Session:
         try:
             return (await exchange.answer)[len(prelude) :]
         except asyncio.CancelledError:
-            self.close()
+            self._let_end(exchange, deadline)
             raise
         finally:
             timer.cancel()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the server has not answered yet. ``freed`` is called when it has, or when the
+        session is lost.
+        """
+        return bool(self._exchanges)
 
     async def cancel(self, deadline: float) -> None:
         """Ask the server to end the running statement, which then fails.
@@ -198,6 +209,21 @@ class Session:
         return self._transformer.load_rows(0, result.ntuples, tuple)
 
     # -- end ---------------------------------------------------------------------------------
+
+    def _let_end(self, exchange: _Exchange, deadline: float) -> None:
+        """Wait for the answer to a transaction in the place of its caller."""
+        if exchange not in self._exchanges:
+            return  # it has been answered just now
+        answer: asyncio.Future[list[list[Row]]] = self._loop.create_future()
+        self._exchanges[self._exchanges.index(exchange)] = exchange._replace(answer=answer)
+        timer = self._loop.call_later(deadline, self._expire, deadline)
+
+        def ended(_: object) -> None:
+            answer.exception()  # nobody else looks at it
+            timer.cancel()
+            self.freed()
+
+        answer.add_done_callback(ended)
 
     def _expire(self, deadline: float) -> None:
         self._give_up(

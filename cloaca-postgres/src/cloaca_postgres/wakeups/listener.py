@@ -98,7 +98,9 @@ def told_by(due: set[Message]) -> Sequence[Message]:
 
 
 class Listener:
-    """Uses LISTEN and NOTIFY on one session, which it replaces when it is lost."""
+    """Uses LISTEN and NOTIFY on one session, which it replaces when it is lost. It is opened at the
+    first ``wait``, or when there is something to announce.
+    """
 
     def __init__(
         self, connect: Callable[[], Awaitable[Session]], announcements: Announcements
@@ -120,9 +122,11 @@ class Listener:
         self._steps_at = -WATCHED_APART_S
         self._return_timer: asyncio.TimerHandle | None = None
         self._closing = asyncio.Event()
-        self._task = asyncio.create_task(self._keep_listening(), name="cloaca-listener")
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
 
     async def wait(self) -> Change:
+        self._begin()
         await self._changed.wait()
         if not self._closing.is_set():
             self._changed.clear()
@@ -134,13 +138,13 @@ class Listener:
 
     def wrote(self, steps: Sequence[Step], answers: Answers) -> None:
         if (message := self._announcements.wrote(steps, answers)) is not None:
-            self._due.add(message)
+            self._announce_soon(message)
         elif self._watched_until and are_of_runs(steps):
             self._announce_steps_soon()
 
     def return_in(self, seconds: float) -> None:
         if self._return_timer is None and not self._closing.is_set():
-            self._return_timer = self._task.get_loop().call_later(seconds, self._return)
+            self._return_timer = self._loop.call_later(seconds, self._return)
 
     def _return(self) -> None:
         self._return_timer = None
@@ -148,7 +152,7 @@ class Listener:
 
     def set_contended(self, *, contended: bool) -> None:
         if contended and self._apart != APART_S:
-            self._due.add(Message.NEWS)  # announce what was held back
+            self._announce_soon(Message.NEWS)  # announce what was held back
         self._apart = APART_S if contended else APART_ALONE_S
 
     def set_watched(self, *, watched: bool) -> None:
@@ -158,7 +162,7 @@ class Listener:
 
     def _announce_that_it_watches(self) -> None:
         self._watches_until = self._now() + WATCHDOG_S
-        self._due.add(Message.WATCHES)
+        self._announce_soon(Message.WATCHES)
 
     async def close(self) -> None:
         self._closing.set()
@@ -168,25 +172,35 @@ class Listener:
         if self._steps_timer is not None:
             self._steps_timer.cancel()
             self._announce_steps()
+        if self._task is None:
+            return
         if self._due.are_left():
             self._due.asked.set()
             await asyncio.wait([self._task], timeout=LEAVING_S)
         await ended(self._task)
 
+    def _begin(self) -> None:
+        """Open the session, now that there is something to hear or to announce."""
+        if self._task is None:
+            self._task = self._loop.create_task(self._keep_listening(), name="cloaca-listener")
+
+    def _announce_soon(self, message: Message) -> None:
+        self._due.add(message)
+        self._begin()
+
     def _announce_steps_soon(self) -> None:
         """Announce steps if a listener still watches: at once, or soon with later steps."""
         if self._steps_timer is None and self._now() < self._watched_until:
-            loop = self._task.get_loop()
             at = max(self._now(), self._steps_at + WATCHED_APART_S)
-            self._steps_timer = loop.call_at(at, self._announce_steps)
+            self._steps_timer = self._loop.call_at(at, self._announce_steps)
 
     def _announce_steps(self) -> None:
         self._steps_timer = None
         self._steps_at = self._now()
-        self._due.add(Message.STEPS)
+        self._announce_soon(Message.STEPS)
 
     def _now(self) -> float:
-        return self._task.get_loop().time()
+        return self._loop.time()
 
     async def _keep_listening(self) -> None:
         """Serve until it is closed; after a failure one more connection may announce the rest."""
@@ -228,7 +242,7 @@ class Listener:
 
     def _lost(self) -> None:
         """Wake ``_announce_changes``, which finds the session closed."""
-        self._due.add(Message.NEWS)
+        self._announce_soon(Message.NEWS)
 
     def _hear(self, payload: str) -> None:
         sender, _, kind = payload.partition(" ")
@@ -237,7 +251,7 @@ class Listener:
         self._heard_until = self._now() + HEARD_FOR_S
         if kind == Message.WATCHES.value:
             self._watched_until = self._heard_until
-            self._due.add(Message.STEPS)  # steps that were written before this came
+            self._announce_soon(Message.STEPS)  # steps that were written before this came
         elif kind != Message.STEPS.value:
             self._announcements.heard(kind)
             self._report(Change.ANYTHING)
@@ -269,7 +283,7 @@ class Listener:
                     await self._catch_up(session)
                     look_at = now() + WATCHDOG_S
             except StoreError:
-                self._due.add(Message.NEWS)
+                self._announce_soon(Message.NEWS)
                 raise
             await within(APART_S, self._closing)
 

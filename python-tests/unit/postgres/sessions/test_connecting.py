@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import pytest
 import pytest_asyncio
@@ -14,7 +14,7 @@ from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement
 from cloaca_postgres import BACKEND
 from cloaca_postgres.sessions.clock import DatabaseClock
-from cloaca_postgres.sessions.connecting import Connector, refuse_pooler
+from cloaca_postgres.sessions.connecting import Connector
 from cloaca_postgres.sessions.dialing import dial
 from cloaca_postgres.sessions.session import Session
 from cloaca_postgres.url import parse
@@ -107,8 +107,34 @@ async def test_a_session_that_only_looked_at_the_server_can_go_on_as_a_writer(
 
     ((path,),), ((durable,),), ((plans,),), *_ = await writer.run(SHOW, SOON)
     assert (path, durable, plans) == (f"{postgres_schema}, pg_temp", "on", "force_generic_plan")
-    assert looked.closed == (pooler == "true")  # a pooler may give the next transaction another one
     writer.close()
+
+
+@pytest.mark.parametrize("pooler", ["false", "true"])
+async def test_the_spare_session_becomes_the_first_that_is_asked_for(
+    connect: Connect, pooler: str
+) -> None:
+    connector = connect(pooler=pooler)
+    connector.spare = spare = await connector.connect_writer()
+
+    reader, another = await connector.connect_reader(), await connector.connect_reader()
+
+    assert (reader is spare, another is spare) == (True, False)
+    _, ((durable,),), ((plans,),), *_ = await reader.run(SHOW, SOON)
+    assert (durable, plans) == ("off", "force_custom_plan")
+    for each in (reader, another):
+        each.close()
+
+
+async def test_a_spare_session_that_was_lost_is_not_used(connect: Connect) -> None:
+    connector = connect()
+    connector.spare = await connector.connect_writer()
+    connector.spare.close()
+
+    session = await connector.connect_reader()
+
+    assert not session.closed
+    session.close()
 
 
 async def test_one_that_cannot_be_a_writer_is_closed(postgres_server: str) -> None:
@@ -187,32 +213,26 @@ async def test_one_that_is_not_used_is_closed(
     assert closed == [True]
 
 
-class Answered:
-    """A session that process 7 was asked for, and another one answers on."""
-
-    backend_pid = 7
-
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-
-    async def run(self, steps: list[Step], deadline: float) -> list[list[Row]]:
-        assert ([step.statement.name for step in steps], deadline) == (["who_answers"], SOON)
-        return [[(self._pid,)]]
-
-
-async def test_one_on_which_another_process_answers() -> None:
-    await refuse_pooler(cast("Session", Answered(7)), "here", SOON)
-
-    with pytest.raises(
-        StoreUnavailableError, match=r"here: a pooler .* add pooler=true to the URL"
-    ):
-        await refuse_pooler(cast("Session", Answered(8)), "here", SOON)
-
-
-async def test_nothing_is_set_before_it_is_known_who_answers(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch
+async def test_nothing_is_set_where_another_process_answers(
+    connect: Connect, postgres_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Behind a pooler, a setting would stay in the session for the next client."""
+    session = Session(await dial(parse(postgres_server), SOON), place="here")
+    before = await session.run(SHOW, SOON)
+    monkeypatch.setattr(session, "backend_pid", session.backend_pid + 1)
+    monkeypatch.setattr(session, "close", lambda: None)
+
+    with pytest.raises(StoreUnavailableError, match=r"a pooler .* add pooler=true to the URL"):
+        await connect().make_writer(session)
+
+    assert await session.run(SHOW, SOON) == before
+    monkeypatch.undo()
+    session.close()
+
+
+async def test_a_session_is_set_up_in_one_round_trip(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[list[str]] = []
     run = Session.run
 
@@ -224,4 +244,4 @@ async def test_nothing_is_set_before_it_is_known_who_answers(
 
     (await connect().connect_writer()).close()
 
-    assert asked == [["who_answers"], ["enter_session", "where_am_i"]]  # two round trips
+    assert asked == [["enter_session", "where_am_i"]]

@@ -15,7 +15,7 @@ from cloaca_core.errors import StoreError, StoreReadOnlyError, StoreUnavailableE
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement
 from cloaca_postgres.errors import translated
-from cloaca_postgres.sessions.pool import STATEMENT_DEADLINE_S, Pool
+from cloaca_postgres.sessions.pool import PATIENCE_S, STATEMENT_DEADLINE_S, Pool
 from cloaca_postgres.sessions.session import Session
 
 pytestmark = pytest.mark.asyncio
@@ -30,11 +30,15 @@ class FakeSession:
     def __init__(self, number: int) -> None:
         self.number = number
         self.closed = False
+        self.is_busy = False
         self.go = asyncio.Event()
         self.go.set()
         self.failures: list[psycopg.Error] = []
 
     def lost(self) -> None:
+        """Set by the pool."""
+
+    def freed(self) -> None:
         """Set by the pool."""
 
     async def run(self, steps: Sequence[Step], deadline: float) -> list[list[Row]]:
@@ -62,6 +66,14 @@ class Scene:
         self.refusals = 0
         self.pool = Pool(self._connect, size, place="here")
 
+    async def busy(self) -> asyncio.Task[int]:
+        """A caller that has the first session until it may go on."""
+        await self.run()
+        self.sessions[0].go.clear()
+        task = asyncio.create_task(self.run())
+        await asyncio.sleep(0)
+        return task
+
     async def _connect(self) -> Session:
         if self.refusals:
             self.refusals -= 1
@@ -75,12 +87,87 @@ class Scene:
         return int(number)
 
 
+@pytest.mark.virtual_time
 async def test_the_session_that_was_used_last_is_used_next() -> None:
     scene = Scene(3)
-    assert tuple(await asyncio.gather(scene.run(), scene.run())) == (0, 1)
+    busy = await scene.busy()
+    assert await scene.run() == 1
+    scene.sessions[0].go.set()
+    assert await busy == 0
 
-    assert [await scene.run() for _ in range(5)] == [1] * 5
+    assert [await scene.run() for _ in range(5)] == [0] * 5
     assert len(scene.sessions) == 2
+
+
+@pytest.mark.virtual_time
+async def test_callers_share_a_session_for_a_while_before_one_more_is_opened() -> None:
+    scene = Scene(3)
+    busy = await scene.busy()
+    waiting = [asyncio.create_task(scene.run()) for _ in range(3)]
+
+    await asyncio.sleep(0.99 * PATIENCE_S)
+    assert len(scene.sessions) == 1
+
+    assert [await each for each in waiting] == [1] * 3  # in their order, on one that was opened
+    assert len(scene.sessions) == 2
+    scene.sessions[0].go.set()
+    await busy
+
+
+@pytest.mark.virtual_time
+async def test_one_more_that_cannot_be_had_costs_no_caller_its_turn() -> None:
+    scene = Scene(3)
+    busy = await scene.busy()
+    waiting = asyncio.create_task(scene.run())
+    scene.refusals = 1
+    await asyncio.sleep(2 * PATIENCE_S)
+
+    scene.sessions[0].go.set()
+
+    assert (await busy, await waiting) == (0, 0)
+
+
+@pytest.mark.virtual_time
+async def test_no_session_is_opened_for_callers_who_were_served_meanwhile() -> None:
+    scene = Scene(3)
+    busy = await scene.busy()
+    waiting = asyncio.create_task(scene.run())
+    await asyncio.sleep(PATIENCE_S / 2)
+    scene.sessions[0].go.set()
+    await asyncio.gather(busy, waiting)
+
+    await asyncio.sleep(PATIENCE_S)
+
+    assert len(scene.sessions) == 1
+
+
+@pytest.mark.virtual_time
+async def test_a_session_of_a_caller_who_was_cancelled_serves_when_it_is_free() -> None:
+    scene = Scene(1)
+    busy = await scene.busy()
+    session = scene.sessions[0]
+    session.is_busy = True
+    busy.cancel()
+    session.go.set()
+    waiting = asyncio.create_task(scene.run())
+    await asyncio.sleep(PATIENCE_S)
+    assert not waiting.done()
+
+    session.is_busy = False
+    session.freed()
+
+    assert await waiting == 0
+
+
+@pytest.mark.virtual_time
+async def test_a_pool_is_asked_whether_it_has_a_session() -> None:
+    scene = Scene(1)
+    scene.refusals = 1
+
+    assert not await scene.pool.has_session()
+    assert await scene.pool.has_session()
+    assert await scene.pool.has_session()
+    assert len(scene.sessions) == 1
 
 
 async def test_no_more_sessions_are_opened_than_allowed_and_who_waits_is_served_in_order() -> None:

@@ -141,7 +141,8 @@ async def test_a_prelude_comes_before_each_transaction_and_is_not_answered(
 ) -> None:
     target = parse(postgres_server)
     enter = Step(Statement("enter", "SELECT set_config('cloaca.here', %s, true)", ("x",)), ("yes",))
-    session = Session(await dial(target, SOON), place=target.place, prepares=False, prelude=[enter])
+    session = Session(await dial(target, SOON), place=target.place, prepares=False)
+    session.begin_with([enter])
     where = Step(Statement("where", "SELECT current_setting('cloaca.here')", ()))
 
     assert await session.run([where], SOON) == [[("yes",)]]
@@ -252,13 +253,36 @@ async def test_a_request_to_end_a_statement_that_takes_too_long_costs_the_sessio
     assert session.closed
 
 
-async def test_a_transaction_that_nobody_waits_for_costs_the_session(session: Session) -> None:
-    waiting = asyncio.create_task(session.run([SLEEP], SOON))
+async def test_a_session_is_busy_until_the_server_has_answered_a_caller_who_was_cancelled(
+    session: Session,
+) -> None:
+    freed = asyncio.Event()
+    session.freed = freed.set
+    waiting = asyncio.create_task(session.run([FAIL], SOON))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+    busy = [session.is_busy]
+    async with asyncio.timeout(SOON):
+        await freed.wait()
+    busy.append(session.is_busy)
+    assert busy == [True, False]
+    assert await session.run([ONE], SOON) == [[(1,)]]
+
+
+async def test_a_transaction_that_nobody_waits_for_has_a_deadline_all_the_same(
+    session: Session,
+) -> None:
+    freed = asyncio.Event()
+    session.freed = freed.set
+    waiting = asyncio.create_task(session.run([SLEEP], 0.01))
     await asyncio.sleep(0)
     waiting.cancel()
 
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
+    async with asyncio.timeout(SOON):
+        await freed.wait()
     assert session.closed
 
 

@@ -277,6 +277,7 @@ async def test_a_listener_that_is_closed_before_it_is_connected_announces_then()
     session = FakeSession()
     sessions = Sessions(session, available=False)
     listener = Listener(sessions.connect, announced())
+    waiting = asyncio.create_task(listener.wait())
     await sessions.asked_for.wait()
     listener.wrote([named("end_run")], [[]])
     closing = asyncio.create_task(listener.close())
@@ -285,6 +286,7 @@ async def test_a_listener_that_is_closed_before_it_is_connected_announces_then()
 
     sessions.available.set()
     await closing
+    await waiting
 
     assert session.messages == [listener._announcements.sender]
 
@@ -293,12 +295,14 @@ async def test_a_listener_that_is_closed_before_it_is_connected_announces_then()
 async def test_a_listener_that_has_nothing_to_announce_waits_for_no_connection() -> None:
     sessions = Sessions(available=False)
     listener = Listener(sessions.connect, announced())
+    waiting = asyncio.create_task(listener.wait())
     await sessions.asked_for.wait()
     began = the_loop().time()
 
     await listener.close()
 
     assert the_loop().time() == began
+    await waiting
 
 
 @pytest.mark.virtual_time
@@ -313,6 +317,7 @@ async def test_a_connection_that_is_lost_when_it_is_closed_fails_nothing(
     await listener.close()
 
     assert [each.messages for each in others] == [[listener._announcements.sender]] * len(others)
+    assert listener._task is not None
     assert listener._task.done()
 
 
@@ -320,6 +325,7 @@ async def test_a_connection_that_is_lost_when_it_is_closed_fails_nothing(
 async def test_a_listener_that_cannot_connect_is_closed_after_a_while() -> None:
     sessions = Sessions(available=False)
     listener = Listener(sessions.connect, announced())
+    waiting = asyncio.create_task(listener.wait())
     await sessions.asked_for.wait()
     listener.wrote([named("end_run")], [[]])
     began = the_loop().time()
@@ -327,6 +333,7 @@ async def test_a_listener_that_cannot_connect_is_closed_after_a_while() -> None:
     await listener.close()
 
     assert the_loop().time() - began == pytest.approx(LEAVING_S)
+    await waiting
 
 
 @pytest.mark.virtual_time
