@@ -20,7 +20,8 @@ from cloaca_core.run.order import Order
 from cloaca_core.values.ids import RunIds
 from cloaca_core.values.times.clock import SYSTEM_CLOCK
 from cloaca_core.values.times.instants import SECOND
-from cloaca_testing.conformance.rows import new_run, runner, submit
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import new_run, runner
 
 GRACE = 30.0
 

@@ -33,6 +33,7 @@ from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.definition_rows import DefinitionRow, WhenEndedRow
 from cloaca_core.values.states import RunStatus, TaskStatus
 from cloaca_core.values.waits import APPROVAL, EVENT, NEVER
+from cloaca_testing.conformance.commits import batch_with
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
@@ -40,7 +41,6 @@ from cloaca_testing.conformance.rows import (
     act,
     any_run,
     attempt,
-    batch_with,
     firing,
     memo,
     message,

@@ -20,7 +20,8 @@ import cloaca
 from cloaca.__main__ import main
 from cloaca_core.engine.recover.process_identity import host_name
 from cloaca_core.operations.watch import Watch
-from cloaca_testing.conformance.rows import new_run, runner, submit
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import new_run, runner
 from cloaca_tools.cli.root import cli
 from cloaca_tools.cli.where import imported
 from cloaca_tools.observer import Observer

@@ -29,7 +29,8 @@ from cloaca_core.store.runner_rows import RunnerRow
 from cloaca_core.store.runs import Landed
 from cloaca_core.values.definition_rows import DefinitionName, DefinitionRow, WhenEndedRow
 from cloaca_core.values.times.clock import Clock
-from cloaca_testing.conformance.rows import new_run, runner, submit
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import new_run, runner
 
 FLOW = "public::embedded::flow"
 

@@ -28,22 +28,18 @@ from cloaca_postgres import BACKEND
 from cloaca_postgres.dialect import PostgresDialect
 from cloaca_postgres.opening import open_dialect
 from cloaca_postgres.url import parse
+from cloaca_testing.conformance.commits import batch_with, fire, record, stored, submit
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
     WORKFLOW,
     attempt,
-    batch_with,
-    fire,
     firing,
     new_run,
     new_tick,
-    record,
     run_end,
     runner,
     schedule,
-    stored,
-    submit,
     trigger_row,
 )
 

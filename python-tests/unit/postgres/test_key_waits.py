@@ -16,7 +16,8 @@ from cloaca_core.features.steering.records import NewFork
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.dialect import Answers, Step
 from cloaca_postgres import BACKEND, key_waits as module
-from cloaca_testing.conformance.rows import NOW, WORKFLOW, act, any_run, new_run, submit
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import NOW, WORKFLOW, act, any_run, new_run
 from dev.databases.urls import for_libpq
 
 pytestmark = pytest.mark.asyncio

@@ -23,20 +23,18 @@ from cloaca_core.store.batch import Batch
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.states import RunStatus
 from cloaca_postgres import BACKEND
+from cloaca_testing.conformance.commits import fire, record, submit
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
     WORKFLOW,
     act,
-    fire,
     new_run,
     new_tick,
     noted,
-    record,
     run_end,
     runner,
     schedule,
-    submit,
     trigger_row,
 )
 

@@ -26,15 +26,8 @@ from cloaca_postgres.sessions import connecting
 from cloaca_postgres.sessions.dialing import Wire, dial
 from cloaca_postgres.sessions.session import Session
 from cloaca_postgres.url import Target
-from cloaca_testing.conformance.rows import (
-    attempt,
-    new_run,
-    record,
-    runner,
-    schedule,
-    stored,
-    submit,
-)
+from cloaca_testing.conformance.commits import record, stored, submit
+from cloaca_testing.conformance.rows import attempt, new_run, runner, schedule
 
 Query: TypeAlias = Callable[..., list[tuple[object, ...]]]
 

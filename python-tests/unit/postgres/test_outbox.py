@@ -22,6 +22,7 @@ from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.states import RunStatus
 from cloaca_postgres import BACKEND
 from cloaca_postgres.outbox import PostgresOutbox
+from cloaca_testing.conformance.commits import record, stored, submit
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
@@ -29,11 +30,8 @@ from cloaca_testing.conformance.rows import (
     any_run,
     message,
     new_run,
-    record,
     run_end,
     runner,
-    stored,
-    submit,
 )
 from dev.databases.maintenance import temporary
 from dev.databases.urls import with_query

@@ -9,20 +9,16 @@ from psycopg import sql
 from cloaca_core.features.schedules.records import Cancellation
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres import BACKEND
+from cloaca_testing.conformance.commits import batch_with, fire, record, stored, submit
 from cloaca_testing.conformance.rows import (
     LATER,
     act,
-    batch_with,
-    fire,
     firing,
     new_run,
     new_tick,
-    record,
     run_end,
     runner,
     schedule,
-    stored,
-    submit,
 )
 from dev.databases.urls import for_libpq
 

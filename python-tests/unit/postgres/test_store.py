@@ -17,21 +17,17 @@ from cloaca_core.run.rows import Unserved
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_postgres import BACKEND, dialect
 from cloaca_postgres.sessions.session import Session
+from cloaca_testing.conformance.commits import claimed, fire, park, record, submit
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
     WORKFLOW,
     act,
-    claimed,
-    fire,
     new_run,
     new_tick,
-    park,
-    record,
     run_end,
     runner,
     schedule,
-    submit,
 )
 from dev.databases.urls import for_libpq
 

@@ -22,6 +22,7 @@ from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.states import RunStatus
 from cloaca_core.values.waits import NEVER
 from cloaca_postgres import BACKEND
+from cloaca_testing.conformance.commits import note, park, record, stored, submit
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
@@ -32,13 +33,8 @@ from cloaca_testing.conformance.rows import (
     decision,
     message,
     new_run,
-    note,
-    park,
-    record,
     run_end,
     runner,
-    stored,
-    submit,
     timeout,
     wait,
 )

@@ -20,7 +20,8 @@ from cloaca_core.store.sql.queries import Statement
 from cloaca_sqlite.dialect import SqliteDialect
 from cloaca_sqlite.opening import open_dialect
 from cloaca_sqlite.url import parse
-from cloaca_testing.conformance.rows import new_run, submit
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import new_run
 
 pytestmark = pytest.mark.asyncio
 

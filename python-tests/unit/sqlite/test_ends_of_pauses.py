@@ -11,7 +11,8 @@ import pytest_asyncio
 from cloaca_core.assembly.store import Store
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_sqlite import BACKEND
-from cloaca_testing.conformance.rows import LATER, WORKFLOW, act, new_run, runner, submit
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import LATER, WORKFLOW, act, new_run, runner
 
 pytestmark = pytest.mark.asyncio
 

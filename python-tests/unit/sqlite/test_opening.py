@@ -33,7 +33,8 @@ from cloaca_sqlite.driver import Connection
 from cloaca_sqlite.opening import APPLICATION_ID, open_dialect, refuse_foreign
 from cloaca_sqlite.url import parse
 from cloaca_sqlite.wakeups import changes
-from cloaca_testing.conformance.rows import new_run, schedule, stored, submit
+from cloaca_testing.conformance.commits import stored, submit
+from cloaca_testing.conformance.rows import new_run, schedule
 
 KNOWN = load_migrations("cloaca_sqlite")
 EARLIER = load_before_base("cloaca_sqlite").migrations

@@ -23,7 +23,8 @@ from cloaca_core.store.outbox import Outbox
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.states import RunStatus
 from cloaca_sqlite import BACKEND
-from cloaca_testing.conformance.rows import NOW, any_run, message, new_run, runner, stored, submit
+from cloaca_testing.conformance.commits import stored, submit
+from cloaca_testing.conformance.rows import NOW, any_run, message, new_run, runner
 
 pytestmark = pytest.mark.asyncio
 

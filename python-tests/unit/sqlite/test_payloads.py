@@ -16,23 +16,18 @@ from cloaca_core.features.upkeep.records import Shift
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.values.states import RunStatus
 from cloaca_sqlite import BACKEND
+from cloaca_testing.conformance.commits import claimed, fire, park, record, stored, submit
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
     WORKFLOW,
     act,
     attempt,
-    claimed,
-    fire,
     new_run,
     new_tick,
-    park,
-    record,
     run_end,
     runner,
     schedule,
-    stored,
-    submit,
 )
 
 pytestmark = pytest.mark.asyncio

@@ -27,26 +27,26 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from cloaca_testing.conformance.backend_conformance import (
+    from cloaca_testing.conformance.backend import (
         BackendConformance as BackendConformance,
         SharedBackendConformance as SharedBackendConformance,
     )
-    from cloaca_testing.conformance.outbox_conformance import (
+    from cloaca_testing.conformance.runs.outbox import (
         MessageOutboxConformance as MessageOutboxConformance,
         OutboxConformance as OutboxConformance,
     )
-    from cloaca_testing.conformance.store_conformance import StoreConformance as StoreConformance
+    from cloaca_testing.conformance.store import StoreConformance as StoreConformance
 
 for _part in pkgutil.iter_modules(__path__, f"{__name__}."):
     pytest.register_assert_rewrite(_part.name)
 
 # Imported when they are asked for: who takes rows alone need not have pytest rewrite all of them.
 _MODULES = {
-    "BackendConformance": "backend_conformance",
-    "MessageOutboxConformance": "outbox_conformance",
-    "OutboxConformance": "outbox_conformance",
-    "SharedBackendConformance": "backend_conformance",
-    "StoreConformance": "store_conformance",
+    "BackendConformance": "backend",
+    "MessageOutboxConformance": "runs.outbox",
+    "OutboxConformance": "runs.outbox",
+    "SharedBackendConformance": "backend",
+    "StoreConformance": "store",
 }
 
 __all__ = [

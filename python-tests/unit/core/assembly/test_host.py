@@ -46,7 +46,8 @@ from cloaca_core.store.changes import Change
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.runner_rows import RunnerName, RunnerRow
 from cloaca_core.values.this_process import THIS_PROCESS
-from cloaca_testing.conformance.rows import new_run, submit
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import new_run
 
 WAIT = 60
 

@@ -10,7 +10,8 @@ from cloaca_core.assembly.onlooker import Looks, Onlooker
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry
 from cloaca_core.errors import RunnerClosedError
-from cloaca_testing.conformance.rows import new_run, runner, submit
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import new_run, runner
 
 NEEDED = ("store", "reader", "definitions", "explainer")
 

@@ -20,7 +20,8 @@ from cloaca_core.store.batch import Batch
 from cloaca_core.store.changes import Change
 from cloaca_core.store.messages import NewMessage
 from cloaca_core.values.waits import EVENT
-from cloaca_testing.conformance.rows import new_run, run_end, runner, submit
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import new_run, run_end, runner
 
 pytestmark = pytest.mark.virtual_time
 

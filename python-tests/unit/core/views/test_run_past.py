@@ -9,20 +9,17 @@ from model.orchestration import PAIR
 from cloaca_core.features.follow_ups.records import NewFollowUp
 from cloaca_core.features.steering.records import NewFork, Reopening
 from cloaca_core.views.run_past import Awaited, awaited_by, facts_of, history_of
+from cloaca_testing.conformance.commits import batch_with, note, record, submit
 from cloaca_testing.conformance.rows import (
     LATER,
     NOW,
     WORKFLOW,
     act,
     attempt,
-    batch_with,
     message,
     new_run,
-    note,
-    record,
     run_end,
     runner,
-    submit,
     wait,
 )
 

@@ -26,7 +26,8 @@ from cloaca_postgres.sessions.session import Session
 from cloaca_postgres.wakeups import listener as listening_module
 from cloaca_postgres.wakeups.announcements import LEAVING_S, WATCHED_APART_S
 from cloaca_postgres.wakeups.listener import APART_S, HEARD_FOR_S, WATCHDOG_S, Listener
-from cloaca_testing.conformance.rows import attempt, new_run, record, run_end, runner, submit
+from cloaca_testing.conformance.commits import record, submit
+from cloaca_testing.conformance.rows import attempt, new_run, run_end, runner
 
 SOON = 60.0
 

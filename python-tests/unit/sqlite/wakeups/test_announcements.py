@@ -29,7 +29,8 @@ from cloaca_sqlite.url import parse
 from cloaca_sqlite.wakeups import wake_socket
 from cloaca_sqlite.wakeups.announcements import Wakeups
 from cloaca_sqlite.wakeups.wake_socket import Delivery, WakeSocket
-from cloaca_testing.conformance.rows import attempt, new_run, record, run_end, runner, submit
+from cloaca_testing.conformance.commits import record, submit
+from cloaca_testing.conformance.rows import attempt, new_run, run_end, runner
 
 pytestmark = pytest.mark.asyncio
 

@@ -11,7 +11,7 @@ from model.memory_store import MemoryStore
 from cloaca_core.features.waits.records import OpenApprovalRow
 from cloaca_core.run.rows import AttemptRow, Exhausted, RestartRow
 from cloaca_core.store.batch import Batch
-from cloaca_testing.conformance import rows
+from cloaca_testing.conformance import commits, rows
 from cloaca_tools.views.inbox import Found, Open, WaitingForPeople, count, inbox
 from cloaca_tools.views.run.reading import RunView
 
@@ -94,12 +94,12 @@ async def test_the_code_of_an_attempt_tells_what_has_stopped_a_run_and_no_senten
     """Anybody may write a reason, and ours may be worded in another way one day."""
     store = MemoryStore()
     await store.register(rows.runner("r1"))
-    await rows.submit(store, rows.new_run("stopped"), rows.new_run("paused"))
+    await commits.submit(store, rows.new_run("stopped"), rows.new_run("paused"))
     used_up = rows.attempt("stopped", status="Failed", error="bad", reason="exhausted")
     pause = Exhausted("stopped", "exhausted::load::1", "in other words", rows.NOW)
     fences = {"stopped": 1}
     await store.commit(Batch("r1", [], [used_up], [], fences, exhausted=[pause]))
-    await rows.record(store, [rows.attempt("paused", status="Failed", error="bad")])
+    await commits.record(store, [rows.attempt("paused", status="Failed", error="bad")])
     act = rows.act(because="load has used up its attempts: so I was told")
     await store.pause(["paused"], act._replace(asked_by="cloaca"), None, children=True)
 

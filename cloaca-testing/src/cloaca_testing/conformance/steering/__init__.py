@@ -1,9 +1,10 @@
-"""Contract of steering: what is asked of runs, and what follows from that.
+"""Contract of steering: acts on runs, and what follows from them.
 
-* ``steering_conformance``: cancel, pause, resume, and how the owner of a run is told.
-* ``cancelled_``, ``children_`` and ``paused_children_conformance``: what follows from these.
-* ``rerun_`` and ``resume_conformance``: runs that run again, or go on otherwise.
-* ``rest_conformance``: how long the time limit of a run stands still while it waits.
-* ``turn_conformance``: in which order runs are claimed, and which are not claimed yet.
-* ``standing_conformance``: how a run stands.
+* ``acts``: how acts are kept that concern no run.
+* ``cancels``, ``pauses``, ``start_limits``: acts on a run, and how its owner is notified.
+* ``cancelled``, ``children`` and ``paused_children``: what follows from these.
+* ``retries``, ``forks`` and ``resumes``: runs that run again, or go on otherwise.
+* ``rests``: how long the time limit of a run stands still while it waits.
+* ``claim_order``, ``parks``, ``unserved``: the order of claims, and runs that are not claimed yet.
+* ``standing``: what ``explain`` reads of a run.
 """

@@ -34,7 +34,8 @@ from cloaca_core.run.rows import NewRun, RunRow
 from cloaca_core.store.batch import NO_ROWS, Batch, Committed, Rows
 from cloaca_core.store.runner_rows import RunnerName, RunnerRow
 from cloaca_core.store.runs import Landed
-from cloaca_testing.conformance.rows import LATER, act, attempt, new_run, record, runner, submit
+from cloaca_testing.conformance.commits import record, submit
+from cloaca_testing.conformance.rows import LATER, act, attempt, new_run, runner
 
 pytestmark = pytest.mark.virtual_time
 

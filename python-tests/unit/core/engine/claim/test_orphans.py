@@ -20,7 +20,8 @@ from cloaca_core.errors import StoreError
 from cloaca_core.store.batch import Batch, Committed
 from cloaca_core.store.runs import Landed
 from cloaca_core.values.states import RunStatus
-from cloaca_testing.conformance.rows import LATER, act, new_run, runner, submit
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import LATER, act, new_run, runner
 
 
 class Store(MemoryStore):

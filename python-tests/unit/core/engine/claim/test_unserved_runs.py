@@ -25,7 +25,8 @@ from cloaca_core.features.definitions.recorder import DefinitionRecorder
 from cloaca_core.run.rows import AttemptRow, ForkRow, RestartRow, RunRow, Unserved
 from cloaca_core.values.option_names import VersionPolicyName
 from cloaca_core.values.states import RunStatus, TaskStatus
-from cloaca_testing.conformance.rows import LATER, NOW, attempt, new_run, runner, stored, submit
+from cloaca_testing.conformance.commits import stored, submit
+from cloaca_testing.conformance.rows import LATER, NOW, attempt, new_run, runner
 
 FORK = ForkRow("r", "s", "b", None, LATER)
 ENDED = [attempt("r", "a"), attempt("r", "b", status=TaskStatus.FAILED)]

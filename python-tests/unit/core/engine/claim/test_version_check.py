@@ -24,7 +24,8 @@ from cloaca_core.run.rows import AttemptRow, RunRow
 from cloaca_core.values.definition_rows import DefinitionRow
 from cloaca_core.values.option_names import VersionPolicyName
 from cloaca_core.values.states import TaskStatus
-from cloaca_testing.conformance.rows import NOW, attempt, new_run, runner, stored, submit
+from cloaca_testing.conformance.commits import stored, submit
+from cloaca_testing.conformance.rows import NOW, attempt, new_run, runner
 
 EARLIER = "0123456789abcdef"
 BEGUN = NO_PAST._replace(attempts=[attempt("r", "a")])

@@ -25,16 +25,8 @@ from cloaca_core.features.definitions.recorded_definitions import RecordedDefini
 from cloaca_core.features.steering.records import Reopening
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.run.rows import RunEnd, RunRow
-from cloaca_testing.conformance.rows import (
-    act,
-    attempt,
-    claimed,
-    new_run,
-    record,
-    run_end,
-    runner,
-    submit,
-)
+from cloaca_testing.conformance.commits import claimed, record, submit
+from cloaca_testing.conformance.rows import act, attempt, new_run, run_end, runner
 
 
 class Store(MemoryStore):

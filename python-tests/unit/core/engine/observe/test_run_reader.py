@@ -16,13 +16,8 @@ from cloaca_core.errors import RunNotFoundError
 from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
 from cloaca_core.features.definitions.recorder import DefinitionRecorder
 from cloaca_core.run.rows import RunFilter
-from cloaca_testing.conformance.rows import (
-    attempt,
-    new_run,
-    record,
-    runner,
-    submit,
-)
+from cloaca_testing.conformance.commits import record, submit
+from cloaca_testing.conformance.rows import attempt, new_run, runner
 
 
 class Desk:

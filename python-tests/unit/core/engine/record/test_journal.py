@@ -34,16 +34,8 @@ from cloaca_core.run.watcher import DecidedTick, Recorded, WatchedRun
 from cloaca_core.store.batch import ROW_BYTES, Batch, Committed
 from cloaca_core.store.runs import Landed
 from cloaca_core.values.states import TaskStatus
-from cloaca_testing.conformance.rows import (
-    attempt,
-    chunk,
-    firing,
-    new_run,
-    run_end,
-    runner,
-    submit,
-    told,
-)
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import attempt, chunk, firing, new_run, run_end, runner, told
 
 if TYPE_CHECKING:
     from cloaca_core.features.task_logs.log_book import LogBook

@@ -17,7 +17,8 @@ from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.engine.recover.takeover import Takeover
 from cloaca_core.engine.subjects import Subjects
 from cloaca_core.store.runner_rows import RunnerRow
-from cloaca_testing.conformance.rows import new_run, submit
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import new_run
 
 ELSEWHERE = ProcessIdentity("another boot", "pid:[1]", 7, 70)
 LEASE = 15.0

@@ -43,7 +43,8 @@ from cloaca_core.store.messages import NewMessage
 from cloaca_core.store.runs import Landed
 from cloaca_core.values.ids import RunIds
 from cloaca_core.values.waits import EVENT
-from cloaca_testing.conformance.rows import LATER, act, new_run, submit
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import LATER, act, new_run
 
 pytestmark = pytest.mark.virtual_time
 

@@ -28,7 +28,8 @@ from cloaca_core.features.explain.explainer import Explainer
 from cloaca_core.features.explain.facts import Facts, Here, RunnerState
 from cloaca_core.store.runner_rows import RunnerRow
 from cloaca_core.values.option_names import VersionPolicyName
-from cloaca_testing.conformance.rows import WORKFLOW, attempt, new_run, record, runner, submit
+from cloaca_testing.conformance.commits import record, submit
+from cloaca_testing.conformance.rows import WORKFLOW, attempt, new_run, runner
 
 THIS = this_process()
 

@@ -23,7 +23,8 @@ from cloaca_core.features.steering.records import Act, Reopening
 from cloaca_core.run.order import Order
 from cloaca_core.run.rerun import Choice
 from cloaca_core.values.ids import RunIds
-from cloaca_testing.conformance.rows import act, attempt, new_run, record, run_end, runner, submit
+from cloaca_testing.conformance.commits import record, submit
+from cloaca_testing.conformance.rows import act, attempt, new_run, run_end, runner
 
 FORK = Order("fork", "ann", "a reason")
 

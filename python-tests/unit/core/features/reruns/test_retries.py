@@ -32,16 +32,8 @@ from cloaca_core.run.rows import AttemptRow, NewRun, RunFilter
 from cloaca_core.store.acts import Acted
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.states import TaskStatus
-from cloaca_testing.conformance.rows import (
-    NOW,
-    act,
-    attempt,
-    new_run,
-    record,
-    run_end,
-    runner,
-    submit,
-)
+from cloaca_testing.conformance.commits import record, submit
+from cloaca_testing.conformance.rows import NOW, act, attempt, new_run, run_end, runner
 
 pytestmark = pytest.mark.virtual_time
 

@@ -16,16 +16,8 @@ from cloaca_core.features.steering.records import Act
 from cloaca_core.run.order import Order
 from cloaca_core.run.rows import RunFilter, RunRow
 from cloaca_core.store.acts import Acted
-from cloaca_testing.conformance.rows import (
-    NOW,
-    WORKFLOW,
-    act,
-    new_run,
-    record,
-    run_end,
-    runner,
-    submit,
-)
+from cloaca_testing.conformance.commits import record, submit
+from cloaca_testing.conformance.rows import NOW, WORKFLOW, act, new_run, run_end, runner
 
 GRACE = 2.0
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from model.steering_desk import SteeringDesk
 
-from cloaca_testing.conformance.rows import WORKFLOW, new_run, record, run_end, submit
+from cloaca_testing.conformance.commits import record, submit
+from cloaca_testing.conformance.rows import WORKFLOW, new_run, run_end
 
 pytestmark = pytest.mark.virtual_time
 

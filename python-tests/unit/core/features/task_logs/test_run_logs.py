@@ -18,16 +18,8 @@ from cloaca_core.errors import RunnerClosedError, RunNotFoundError, TaskNotFound
 from cloaca_core.features.task_logs import run_logs as module
 from cloaca_core.features.task_logs.run_logs import News, RunLogs, Wanted
 from cloaca_core.run.rows import RunRow
-from cloaca_testing.conformance.rows import (
-    attempt,
-    chunk,
-    keep_lines,
-    new_run,
-    record,
-    run_end,
-    runner,
-    submit,
-)
+from cloaca_testing.conformance.commits import keep_lines, record, submit
+from cloaca_testing.conformance.rows import attempt, chunk, new_run, run_end, runner
 
 
 class Reader(RunReader):

@@ -23,7 +23,8 @@ from cloaca_core.features.unserved.watch import PATIENCE, SETTLING, UnservedWatc
 from cloaca_core.run.rows import Unserved
 from cloaca_core.store.batch import Waiting
 from cloaca_core.values.times.instants import SECOND, instant_text
-from cloaca_testing.conformance.rows import NOW, new_run, runner, schedule, submit, trigger_row
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import NOW, new_run, runner, schedule, trigger_row
 
 GONE = "public::embedded::nightlies"
 HERE = "public::embedded::nightly"

@@ -16,7 +16,8 @@ from cloaca_core.values.ids import RunIds, first_id_of
 from cloaca_core.values.states import RunStatus
 from cloaca_core.values.times.instants import from_datetime
 from cloaca_core.values.times.retention import DAY_US
-from cloaca_testing.conformance.rows import attempt, new_run, record, run_end, runner, submit
+from cloaca_testing.conformance.commits import record, submit
+from cloaca_testing.conformance.rows import attempt, new_run, run_end, runner
 
 pytestmark = pytest.mark.virtual_time
 

@@ -33,7 +33,8 @@ from cloaca_core.values.ids import RunIds
 from cloaca_core.values.times.clock import SYSTEM_CLOCK
 from cloaca_core.values.times.instants import instant_text
 from cloaca_core.values.waits import APPROVAL, EVENT
-from cloaca_testing.conformance.rows import LATER, NOW, attempt, new_run, record, runner, submit
+from cloaca_testing.conformance.commits import record, submit
+from cloaca_testing.conformance.rows import LATER, NOW, attempt, new_run, runner
 
 EVENT_TO_R = NewMessage("m", "r", EVENT, "paid", "7", None, "ann", NOW)
 APPROVE = Decision("signed", "approve", "ann", None, None)

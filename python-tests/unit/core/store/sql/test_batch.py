@@ -19,11 +19,11 @@ from cloaca_core.store.sql.base import load_queries
 from cloaca_core.store.sql.batch import BatchSteps
 from cloaca_core.store.sql.commit_part import Stages
 from cloaca_sqlite.driver import WORDING
+from cloaca_testing.conformance.commits import batch_with
 from cloaca_testing.conformance.rows import (
     NOW,
     WORKFLOW,
     attempt,
-    batch_with,
     closed,
     firing,
     memo,

@@ -8,7 +8,8 @@ from tables import each_row
 
 from cloaca_core.run.rows import RunRow
 from cloaca_core.values.times.rfc3339 import rfc3339
-from cloaca_testing.conformance.rows import new_run, record, run_end, runner, submit
+from cloaca_testing.conformance.commits import record, submit
+from cloaca_testing.conformance.rows import new_run, run_end, runner
 from cloaca_tools.views.lists import failure_groups
 from cloaca_tools.views.lists.failure_groups import FailureGroup, error_of, grouped
 from cloaca_tools.views.lists.filters import parse

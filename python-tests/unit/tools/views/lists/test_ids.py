@@ -6,7 +6,8 @@ import pytest
 from model.observed import Observed
 
 from cloaca_core.errors import AmbiguousRunError, ConfigTypeError, RunNotFoundError
-from cloaca_testing.conformance.rows import new_run, submit
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import new_run
 from cloaca_tools.views.lists import ids
 
 

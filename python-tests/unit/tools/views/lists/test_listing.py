@@ -17,7 +17,8 @@ from cloaca_core.run.rows import RunRow
 from cloaca_core.values.times.rfc3339 import rfc3339
 from cloaca_core.values.waits import NEVER
 from cloaca_core.views.results import Wait
-from cloaca_testing.conformance.rows import NOW, new_run, runner, submit
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import NOW, new_run, runner
 from cloaca_tools.views.lists.listing import Listed, run_page, without_runner
 from cloaca_tools.views.lists.search import Page
 

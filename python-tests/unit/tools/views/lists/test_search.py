@@ -17,7 +17,8 @@ from cloaca_core.features.search.records import Condition, Counted, Found, RunSe
 from cloaca_core.run.rows import RunFilter
 from cloaca_core.values.definition_rows import DefinitionRow
 from cloaca_core.values.ids import first_id_of
-from cloaca_testing.conformance.rows import NOW, act, new_run, submit
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import NOW, act, new_run
 from cloaca_tools.views.lists import search
 from cloaca_tools.views.lists.filters import parse
 

@@ -9,7 +9,8 @@ from tables import each_row
 from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.rows import AttemptRow, RestartRow, RunRow
 from cloaca_core.values.states import ReasonCode
-from cloaca_testing.conformance.rows import new_run, submit
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import new_run
 from cloaca_tools.views.run import standings as views
 from cloaca_tools.views.run.standings import Rows, Standing, standings
 

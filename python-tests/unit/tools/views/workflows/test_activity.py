@@ -13,7 +13,8 @@ from cloaca_core.run.rows import RunRow
 from cloaca_core.values.definition_rows import DefinitionRow
 from cloaca_core.values.ids import first_id_of
 from cloaca_core.values.times.instants import SECOND
-from cloaca_testing.conformance.rows import new_run, runner, submit
+from cloaca_testing.conformance.commits import submit
+from cloaca_testing.conformance.rows import new_run, runner
 from cloaca_tools.views.workflows import activity as views
 from cloaca_tools.views.workflows.activity import Seen, activity
 

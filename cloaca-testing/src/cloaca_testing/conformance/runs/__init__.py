@@ -1,0 +1,1 @@
+"""Contract of how runs are inserted, claimed, recorded and found."""

@@ -1,0 +1,1 @@
+"""Contract of schedules and triggers."""

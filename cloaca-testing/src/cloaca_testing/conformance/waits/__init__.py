@@ -1,0 +1,1 @@
+"""Contract of rows that bodies and nodes wait for or keep."""

@@ -1,0 +1,190 @@
+"""Contract of approvals: decisions of people, which are messages to a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloaca_core.assembly.store import Store
+from cloaca_core.features.steering.records import Reopening
+from cloaca_core.features.waits.records import OpenApprovalRow
+from cloaca_core.store.messages import NewMessage, Sent
+from cloaca_core.values.states import TaskStatus
+from cloaca_core.values.waits import NEVER
+from cloaca_testing.conformance.commits import (
+    batch_with,
+    claimed,
+    note,
+    park,
+    record,
+    submit,
+)
+from cloaca_testing.conformance.rows import (
+    LATER,
+    NOW,
+    WORKFLOW,
+    act,
+    approval,
+    attempt,
+    closed,
+    decision,
+    message,
+    new_run,
+    run_end,
+    runner,
+    timeout,
+    wait,
+)
+
+MOST = 10_000
+
+
+class ApprovalConformance:
+    """Part of ``StoreConformance``."""
+
+    async def test_a_decision_is_taken_while_it_is_open_and_once(self, store: Store) -> None:
+        await _owned(store, "a")
+        early = await _send(store, decision("m"))
+        await note(store, approval("a"))
+
+        taken = await _send(store, decision("n"))
+        late = await _send(store, decision("o"))
+
+        assert early == Sent("Running", None, changed=False, refusal="not_open")
+        assert taken == Sent("Running", 1, changed=True)
+        assert late == Sent("Running", None, changed=False, refusal="decided")
+        assert await _send(store, decision("n")) == Sent("Running", 1, changed=False)
+        assert (await _send(store, decision("p", name="other"))).refusal == "not_open"
+
+    async def test_a_decision_is_no_event_of_that_name(self, store: Store) -> None:
+        await _parked(store, "a", name="sign")
+
+        assert (await _send(store, decision("m"))).refusal == "not_open"
+        assert (await _send(store, message("n", "a", "sign"))).changed
+
+        assert await claimed(store) == ["a"]
+
+    async def test_a_decision_wakes_its_run(self, store: Store) -> None:
+        await _owned(store, "a")
+        await note(store, approval("a"))
+        await park(store, "a", NEVER)
+        await _send(store, message("m", "a", "sign"))
+        assert await claimed(store) == []
+
+        await _send(store, decision("n"))
+
+        assert await claimed(store) == ["a"]
+
+    async def test_a_decision_that_was_read_is_taken(self, store: Store) -> None:
+        await _owned(store, "a")
+        await note(store, approval("a"))
+        await _send(store, decision("m"))
+        await store.commit(
+            batch_with(
+                "r1", [], [attempt("a", "sign")], [], {"a": 1}, closed=[closed(approval("a"), 1)]
+            )
+        )
+
+        assert (await _send(store, decision("n"))).refusal == "decided"
+
+    async def test_a_decision_whose_time_is_over_is_taken(self, store: Store) -> None:
+        await _owned(store, "a")
+        await note(store, approval("a"))
+        await note(store, timeouts=[timeout(approval("a"))])
+
+        assert (await _send(store, decision("m"))).refusal == "decided"
+        assert await store.open_approvals(9) == []
+
+    @pytest.mark.parametrize(
+        ("status", "refusal"),
+        [
+            (TaskStatus.SKIPPED, "decided"),
+            (TaskStatus.RUNNING, "not_open"),
+        ],
+    )
+    async def test_without_a_wait_the_latest_attempt_says_whether_it_was_taken(
+        self, store: Store, status: TaskStatus, refusal: str
+    ) -> None:
+        await _owned(store, "a")
+        await record(store, [attempt("a", "sign", 1), attempt("a", "sign", 2, status=status)])
+
+        assert (await _send(store, decision("m"))).refusal == refusal
+
+    async def test_a_decision_of_a_task_that_begins_anew_is_not_open_yet(
+        self, store: Store
+    ) -> None:
+        await _owned(store, "a")
+        await record(store, [attempt("a", "sign")], [run_end("a", status="Failed")])
+        await store.retry([Reopening("a", 1, {"sign": 2})], act())
+
+        assert (await _send(store, decision("m"))).refusal == "not_open"
+
+    async def test_an_ended_run_has_no_decisions(self, store: Store) -> None:
+        await _owned(store, "a")
+        await note(store, approval("a"))
+        await record(store, ends=[run_end("a")])
+
+        assert (await _send(store, decision("m"))).refusal == "ended"
+
+    async def test_open_approvals_are_listed_oldest_first(self, store: Store) -> None:
+        await store.register(runner("r1"))
+        tagged = new_run("d", tags='{"who":"ann"}')
+        await submit(store, *map(new_run, "abc"), tagged, new_run("e", workflow="w"))
+        detail = '{"prompt":"Pay?"}'
+        await note(
+            store,
+            approval("a", opened_at=NOW + 2),
+            approval("b", opened_at=NOW + 1),
+            approval("c"),
+            approval("c", "also"),
+            approval("d", opened_at=NOW + 3)._replace(due_at=LATER, detail=detail),
+            approval("e"),
+            approval("e", "refund")._replace(task_id="charge", number=1),  # of a body
+            wait("a", due_at=LATER),
+        )
+        await store.cancel(["b"], act(), LATER, children=False)
+        await _send(store, decision("m", "c", "also"))
+
+        found = await store.open_approvals(9)
+
+        ids = [(row.run_id, row.task_id, row.name) for row in found]
+        assert ids == [
+            ("c", "sign", "sign"),
+            ("e", "charge", "refund"),
+            ("e", "sign", "sign"),
+            ("a", "sign", "sign"),
+            ("d", "sign", "sign"),
+        ]
+        assert found[-1] == OpenApprovalRow(
+            run_id="d",
+            workflow=WORKFLOW,
+            task_id="sign",
+            name="sign",
+            opened_at=NOW + 3,
+            due_at=LATER,
+            detail=detail,
+            run_status="Running",
+            tags='{"who":"ann"}',
+        )
+        assert [row.run_id for row in await store.open_approvals(9, WORKFLOW)] == ["c", "a", "d"]
+        assert [row.run_id for row in await store.open_approvals(2)] == ["c", "e"]
+
+
+async def _owned(store: Store, *run_ids: str) -> None:
+    """Runs of the runner ``r1``."""
+    await store.register(runner("r1"))
+    await submit(store, *map(new_run, run_ids))
+
+
+async def _parked(store: Store, *run_ids: str, name: str = "paid") -> None:
+    """Runs that wait for an event, and for no instant."""
+    await _owned(store, *run_ids)
+    for run_id in run_ids:
+        await note(store, wait(run_id, name))
+        await park(store, run_id, NEVER)
+
+
+async def _send(store: Store, new: NewMessage, *, most: int = MOST) -> Sent:
+    """Send a message to a run that is there."""
+    sent = await store.send(new, most)
+    assert sent is not None
+    return sent
