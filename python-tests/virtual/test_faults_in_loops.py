@@ -34,15 +34,15 @@ LEASE = 15.0
 MINUTES = 3
 WAKEUP = "engine/runtime/wakeup.py"
 PARTS = {
-    "changes": ("engine/observe", "assembly/parts.py", WAKEUP),
+    "changes": ("engine/observe", "engine/kernel.py", WAKEUP),
     "claim": ("engine/claim", WAKEUP),
     "definitions": ("features/definitions", WAKEUP),
-    "journal": ("assembly/parts.py", "engine/record", "engine/submit", "features/task_logs"),
-    "lease": ("assembly/parts.py", "engine/recover", WAKEUP),
-    "lost-lease": ("assembly/parts.py", "engine/record", "engine/recover", WAKEUP),
+    "journal": ("engine/kernel.py", "engine/record", "engine/submit", "features/task_logs"),
+    "lease": ("engine/kernel.py", "engine/recover", WAKEUP),
+    "lost-lease": ("engine/kernel.py", "engine/record", "engine/recover", WAKEUP),
     "schedules": ("features/schedules", "engine/record", WAKEUP),
-    "steering": ("assembly/parts.py", "features/steering", "features/reruns", WAKEUP),
-    "takeover": ("assembly/parts.py", "engine/recover", WAKEUP),
+    "steering": ("engine/kernel.py", "features/steering", "features/reruns", WAKEUP),
+    "takeover": ("engine/kernel.py", "engine/recover", WAKEUP),
     "triggers": ("features/triggers", WAKEUP),
     "unserved": ("features/unserved", WAKEUP),
     "upkeep": ("features/upkeep", WAKEUP),

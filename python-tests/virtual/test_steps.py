@@ -91,7 +91,7 @@ async def test_a_cancel_ends_the_wait_for_the_next_try() -> None:
 
         assert ended.row.status == "Cancelled"
         assert len(calls.made) == 1
-        assert program.engine._parts.orchestration.bodies.memos.calls == {}
+        assert program.engine._parts.bodies.memos.calls == {}
 
 
 async def test_the_next_attempt_gets_what_was_kept() -> None:

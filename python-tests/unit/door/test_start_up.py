@@ -208,8 +208,8 @@ NEVER_TO_LOOK = (
     "cloaca_core.engine.claim", "cloaca_core.engine.orchestrate.orchestrator",
     "cloaca_core.features.schedules.schedule_loop", "cloaca_core.features.triggers.trigger_loop",
     "cloaca_core.engine.record.journal", "cloaca_core.engine.recover.takeover",
-    "cloaca_core.assembly.engine", "cloaca_core.assembly.parts", "cloaca_core.assembly.stages",
-    "cloaca_core.assembly.lifecycle", "cloaca_core.features.steering.steering",
+    "cloaca_core.assembly.engine", "cloaca_core.assembly.parts", "cloaca_core.engine.stages",
+    "cloaca_core.engine.lifecycle", "cloaca_core.features.steering.steering",
     "cloaca_core.engine.execute.executor", "cloaca_core.engine.upkeep",
     "cloaca_core.client.default_runner", "cloaca_tools.cli.services.watched_runner",
     # What a person's terminal needs, other programs' formats, and rare commands.

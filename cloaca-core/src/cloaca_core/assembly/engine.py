@@ -12,12 +12,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cloaca_core.assembly.lifecycle import Lifecycle
 from cloaca_core.assembly.parts import Parts
 from cloaca_core.assembly.store import TransferStore
 from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.definition.workflow import Workflow
 from cloaca_core.engine.execute.executor import Executor
+from cloaca_core.engine.lifecycle import Lifecycle
 from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core.engine.record.journal import FIRST_PAUSE, LONGEST_PAUSE
 from cloaca_core.engine.record.telling import tell_of_adoption
@@ -115,6 +115,7 @@ class Engine:
             redact=Redaction() if redact is None else redact,
         )
         self._base = base = parts.base
+        self._store = store
         self._submission = parts.submission
         self._steering = parts.steering
         self._lifecycle = Lifecycle(parts)
@@ -157,7 +158,7 @@ class Engine:
 
     async def resume(self) -> None:
         """Claim again."""
-        if not self._base.store.writable:
+        if not self._store.writable:
             raise StoreReadOnlyError("the database was opened to be looked at: no run is claimed")
         self._base.capacity.paused = False
         self.claimer.wake()
@@ -192,12 +193,12 @@ class Engine:
     @property
     def outbox(self) -> Outbox:
         """Writes on users' connections. Any thread may ask."""
-        if self._base.store.outbox is None:
+        if self._store.outbox is None:
             raise ConfigError(
                 "connection: this backend writes on no connection but its own; leave it out",
                 field="connection",
             )
-        return self._base.store.outbox
+        return self._store.outbox
 
     async def execute(
         self,
@@ -223,7 +224,7 @@ class Engine:
         """The identity of the database; None if no other program can open it. An engine
         that shuts down answers as long as its bodies may run: they may ask.
         """
-        store = self._base.store
+        store = self._store
         return await store.transfer().identity() if isinstance(store, TransferStore) else None
 
     async def _compare(self, parent: Attempt) -> None:
@@ -246,12 +247,12 @@ class Engine:
         """
         if request.parent is not None and request.parent.owner.home is not self.runs:
             await self._compare(request.parent)
-        recorder, workflow = self._parts.reading.recorder, request.workflow
+        recorder, workflow = self._parts.recorder, request.workflow
         if self._base.works:
-            if request.followed is not None and self._base.store.writable:
+            if request.followed is not None and self._store.writable:
                 with suppress(StoreUnavailableError):  # it tries again, beside this
                     await recorder.record()
-        elif isinstance(workflow, Workflow) and self._base.store.writable:
+        elif isinstance(workflow, Workflow) and self._store.writable:
             with suppress(StoreUnavailableError):  # the next submission tries again
                 await recorder.record_unknown(workflow)
         if isinstance(request.workflow, Unregistered):
@@ -262,7 +263,7 @@ class Engine:
         """The recorded workflow of a name. Waits for the database, as the submission of its runs
         does.
         """
-        definitions, what = self._parts.reading.definitions, f"workflow {wanted.name} is not found"
+        definitions, what = self._parts.definitions, f"workflow {wanted.name} is not found"
         return await self._answered(lambda: definitions.find(wanted), what)
 
     async def _answered(self, ask: Callable[[], Awaitable[T]], what: str) -> T:
@@ -325,7 +326,7 @@ class Engine:
     def run_logs(self) -> RunLogs:
         """Reads what bodies have logged; ``RunnerClosedError`` once the engine shuts down."""
         self._lifecycle.check_open()
-        return self._parts.reading.run_logs
+        return self._parts.run_logs
 
     @property
     def explainer(self) -> Explainer:
@@ -334,11 +335,11 @@ class Engine:
 
         self._lifecycle.check_open()
         return Explainer(
-            self._base.store,
+            self._store,
             self._base.registry,
             self.runs,
             self._parts.reading.reader,
-            self._parts.reading.definitions,
+            self._parts.definitions,
             self._base.identity,
             self._base.runner_id if self._base.works else None,
             self._base.capacity if self._base.works else None,
@@ -350,7 +351,7 @@ class Engine:
     def definitions(self) -> RecordedDefinitions:
         """Reads recorded definitions; ``RunnerClosedError`` once the engine shuts down."""
         self._lifecycle.check_open()
-        return self._parts.reading.definitions
+        return self._parts.definitions
 
     async def watch(self, watcher: Watcher) -> None:
         """Tell this one of facts from now on, and of the runs that are ours already."""
@@ -363,12 +364,12 @@ class Engine:
         """What metrics show now. The first call makes the engine count what it does."""
         from cloaca_core.features.telemetry.sample import Sample  # few programs have metrics
 
-        base, claims, metrics = self._base, self._parts.claims, await self._metrics()
-        gauges = await base.store.gauges()
+        claims, metrics = self._parts.claims, await self._metrics()
+        gauges = await self._store.gauges()
         return Sample(
             metrics,
             gauges,
-            at=base.store.wall(),
+            at=self._store.wall(),
             slots=self.slot_use(),
             recoveries=claims.takeover.recovered,
             lease_losses=claims.lease.losses,
@@ -405,7 +406,7 @@ class Engine:
     def store(self) -> Store:
         """The store; ``RunnerClosedError`` once the engine shuts down. Each call asks for it."""
         self._lifecycle.check_open()
-        return self._base.store
+        return self._store
 
     def schedule_changed(self) -> None:
         """A schedule may be due sooner, be gone, or name a workflow that no runner has."""

@@ -1,27 +1,35 @@
-"""All parts of one engine, made once and in order (see ``stages``).
+"""All parts of one engine: the kernel, and the features on it.
 
-A part knows none that is made after it. What it has to tell those, it publishes (see ``subjects``).
+What one part has to tell those made after it, it publishes (see ``subjects``).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
+from cloaca_core.assembly.bodies import Bodies
 from cloaca_core.assembly.health import Health
-from cloaca_core.assembly.stages import (
-    Base,
-    Claims,
-    Firing,
-    Orchestration,
-    Reading,
-    Submission,
-    Upkeep,
-)
-from cloaca_core.engine.recover.drain_wish import DrainWish
-from cloaca_core.engine.runtime.supervisor import supervised
+from cloaca_core.engine.kernel import Kernel
+from cloaca_core.engine.stages import Additions
+from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
+from cloaca_core.features.definitions.recorder import DefinitionRecorder
+from cloaca_core.features.executors.lazy_pools import LazyPools
+from cloaca_core.features.reruns.past import read_forks
+from cloaca_core.features.schedules.schedule_loop import ScheduleLoop
+from cloaca_core.features.steering.past import read_replacements
 from cloaca_core.features.steering.steering import Steering
+from cloaca_core.features.task_logs import capture
+from cloaca_core.features.task_logs.log_book import LogBook
+from cloaca_core.features.task_logs.run_logs import RunLogs
+from cloaca_core.features.triggers.trigger_loop import TriggerLoop
+from cloaca_core.features.unserved.watch import UnservedWatch
+from cloaca_core.features.upkeep.pruner import Pruner
+from cloaca_core.features.upkeep.sweeps import Sweeps
 from cloaca_core.features.waits.messages import Messages
-from cloaca_core.logs import SafeLogger
+from cloaca_core.features.waits.past import read_waits
+from cloaca_core.values.times.retention import DAY_US, UsualDays
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -30,14 +38,60 @@ if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.definition.registry import Registry
     from cloaca_core.engine.execute.executor import Executor
+    from cloaca_core.engine.stages import Base
     from cloaca_core.features.executors.supply import Supply
     from cloaca_core.values.payloads.redaction import Redaction
     from cloaca_core.values.times.clock import Clock
 
-log = SafeLogger("cloaca.engine")
+_ORDER: Final = (
+    *("journal", "changes", "steering", "lease", "lost-lease", "claim", "unserved"),
+    *("definitions", "upkeep", "takeover", "asking", "giving", "schedules", "triggers"),
+)
+"""The loops in the order of their starts."""
 
 
-class Parts:
+class Firing:
+    """Runs that schedules and triggers make."""
+
+    def __init__(
+        self, base: Base, store: Store, redact: Redaction, part_died: Callable[[str], None]
+    ) -> None:
+        journal, registry = base.journal, base.registry
+        self.schedule_loop = ScheduleLoop(
+            store, journal, registry, base.config, base.ids, base.subjects
+        )
+        self.trigger_loop = TriggerLoop(
+            store,
+            journal,
+            registry,
+            base.config,
+            base.ids,
+            base.subjects,
+            base.clock,
+            part_died,
+            redact,
+        )
+
+
+class Upkeep:
+    """The work beside the runs: runs without a runner, and deletion."""
+
+    def __init__(self, base: Base, store: Store, any_left: Callable[[], bool]) -> None:
+        clock, days = base.clock, base.config.retention_days
+        self.unserved = UnservedWatch(
+            store, base.registry, base.runner_id, base.liveness, any_left, clock, base.subjects
+        )
+        self.pruner = Pruner(
+            store,
+            base.ids,
+            clock,
+            None if days is None else days * DAY_US,
+            was_set=not isinstance(days, UsualDays),
+        )
+        self.sweeps = Sweeps(self.pruner, clock)
+
+
+class Parts(Kernel):
     """Belongs to the engine's loop. For the arguments see ``Engine``."""
 
     def __init__(
@@ -55,57 +109,30 @@ class Parts:
         supplies: Sequence[Supply],
         redact: Redaction,
     ) -> None:
-        self._broken = broken
-        self.base = base = Base(
+        self.store = store
+        self._redact = redact
+        self.definitions = RecordedDefinitions(store, registry, clock)
+        self._captures = False
+
+        def log_book(clock: Clock) -> LogBook:
+            self.log_book = LogBook(config.task_log_level, clock, redact)
+            return self.log_book
+
+        super().__init__(
             store,
             config,
             registry,
             clock,
             executor,
-            self.part_died,
+            broken,
+            asked_to_leave,
             works=works,
             alone=alone,
-            supplies=supplies,
-            redact=redact,
+            logs=log_book,
+            pools=LazyPools(supplies, asyncio.get_running_loop()),
+            versions=self.definitions,
         )
-        self.orchestration = Orchestration(base)
-        orchestrator = self.orchestration.orchestrator
-        self.reading = Reading(base, orchestrator)
-        completion = self.reading.completion
-        self.steering = Steering(
-            store,
-            self.reading.definitions,
-            registry.namespaces if base.works else list,
-            orchestrator,
-            base.runner_id,
-            base.ids,
-            completion.notice_ends_elsewhere,
-            base.subjects,
-        )
-        came = self.orchestration.bodies.waits.came
-        self.messages = Messages(store, self.reading.reader, base.ids, came, base.subjects)
-        self.claims = Claims(
-            base,
-            orchestrator,
-            self.orchestration.adoption,
-            self.steering,
-            self.reading.definitions,
-        )
-        self.submission = Submission(
-            base, self.orchestration, completion, self.steering, self.claims
-        )
-        self.firing = Firing(base, self.part_died)
-        self.drain_wish = DrainWish(store, base.runner_id, self.claims.pause, asked_to_leave)
-        self.upkeep = Upkeep(
-            base,
-            completion,
-            any_left=self.claims.unserved.any_left,
-            anything_changed=self._anything_changed,
-        )
-        self.loops = supervised(
-            self._turns(), clock, {"lease": self.claims.lease.interval / 4}, self._faulted
-        )
-        store.on_connected(self.connected)
+        base = self.base
         self.health = Health(
             runner_id=base.runner_id if base.works else None,
             runs=base.runs,
@@ -119,59 +146,76 @@ class Parts:
             loops=self.loops,
         )
 
+    def _added(self) -> Additions:
+        base, store, reading = self.base, self.store, self.reading
+        orchestrator = self.orchestration.orchestrator
+        self.bodies = Bodies(
+            orchestrator,
+            store,
+            base.executor,
+            base.clock,
+            base.config.evict_after_seconds,
+            base.ids.next,
+        )
+        self.recorder = DefinitionRecorder(store, base.registry, base.clock, base.subjects)
+        self.run_logs = RunLogs(store, reading.reader, reading.watchers)
+        self.steering = steering = Steering(
+            store,
+            self.definitions,
+            base.registry.namespaces if base.works else list,
+            orchestrator,
+            base.runner_id,
+            base.ids,
+            reading.completion.notice_ends_elsewhere,
+            base.subjects,
+        )
+        came = self.bodies.waits.came
+        self.messages = Messages(store, reading.reader, base.ids, came, base.subjects)
+        return Additions(
+            past=[partial(read, store) for read in (read_forks, read_replacements, read_waits)],
+            stop_strays=steering.children.stop_strays,
+            heed=steering.loop.heed,
+            child_keys=steering.children.keys,
+        )
+
+    def _made(self) -> None:
+        self.firing = Firing(self.base, self.store, self._redact, self.part_died)
+        self.upkeep = Upkeep(self.base, self.store, self.claims.unserved.any_left)
+
     def _turns(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
-        """Returns what is done in the background again and again, in the order of starts."""
-        base, claims, upkeep = self.base, self.claims, self.upkeep
-        turns = {"journal": self._record, "changes": upkeep.changes.turn}
-        if base.store.writable:
-            turns |= {"steering": self.steering.loop.turn}
+        base, turns = self.base, {**super()._turns()}
+        if self.store.writable:
+            turns["steering"] = self.steering.loop.turn
         if base.works:
-            turns |= {"lease": claims.lease.turn, "lost-lease": self._reenlist}
-            turns |= {"claim": claims.claimer.turn, "unserved": upkeep.unserved.turn}
-            turns |= {"definitions": self.reading.recorder.turn, "upkeep": upkeep.sweeps.turn}
-            if base.config.enable_recovery:
-                turns["takeover"] = claims.takeover.turn
-                turns |= {"asking": claims.asking.turn, "giving": claims.giving.turn}
+            turns |= {"unserved": self.upkeep.unserved.turn, "definitions": self.recorder.turn}
+            turns["upkeep"] = self.upkeep.sweeps.turn
             if base.config.enable_cron_scheduling:
                 turns["schedules"] = self.firing.schedule_loop.turn
                 turns["triggers"] = self.firing.trigger_loop.turn
-        return turns
+        return {name: turns[name] for name in _ORDER if name in turns}
 
-    def connected(self) -> None:
-        """A connection to the database has opened."""
-        for each in self.loops:
-            each.connected()
+    # -- open and close ----------------------------------------------------------------------
 
-    def _faulted(self) -> None:
-        """A loop has failed by an error of ours, perhaps before it told another one of its news."""
-        subjects = self.base.subjects
-        for each in (subjects.claimable, subjects.ended_unseen, subjects.anything):
-            each.publish()
-        self.base.capacity.changed()
+    async def registered(self) -> None:
+        await self.recorder.record()
 
-    async def _anything_changed(self) -> None:
-        """Another process may have changed anything."""
-        if self.base.works:
-            await self.drain_wish.look()
+    def begin(self) -> None:
+        if self.base.works and not self.log_book.is_off:
+            capture.begin()
+            self._captures = True
 
-    def part_died(self, reason: str) -> None:
-        """A part cannot go on, and so the engine cannot."""
-        log.critical("%s", reason, extra=self.base.log_fields())
-        self._broken(reason)
+    def drain(self) -> None:
+        self.firing.schedule_loop.closing = True
+        self.firing.trigger_loop.drain()
 
-    async def _record(self) -> None:
-        """Commit what is to be recorded, and tell those who watch."""
-        await self.base.journal.turn()
-        self.reading.watchers.wake()
+    def end_logs(self) -> None:
+        if self._captures:
+            self._captures = False
+            capture.end()
 
-    async def _reenlist(self) -> None:
-        """Start anew under another id after this runner was declared dead: drop all its runs."""
-        base, lease = self.base, self.claims.lease
-        await lease.lost.wait()
-        for run in base.runs:
-            self.orchestration.orchestrator.control.drop(run)
-        base.runner_id.current = base.ids.next()
-        base.journal.forget_runs()
-        await lease.reenlist()
-        base.subjects.claimable_here.publish()
-        base.subjects.ended_unseen.publish()  # also runs that we took for ours
+    def clean_up(self) -> None:
+        self.bodies.memos.give_up_all()
+        self.firing.trigger_loop.stop()
+
+    async def close(self) -> None:
+        await self.firing.trigger_loop.close()

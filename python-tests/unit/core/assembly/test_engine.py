@@ -228,7 +228,7 @@ async def test_what_follows_runs_is_recorded_before_one_of_them_is_accepted(
 ) -> None:
     """Others may cancel it as soon as it is there."""
     engine = await scene.open(works=works)
-    monkeypatch.setattr(engine._parts.reading.recorder, "wake", lambda: None)
+    monkeypatch.setattr(engine._parts.recorder, "wake", lambda: None)
     with WorkflowBuilder("flow", registry=scene.registry) as builder:
         builder.when_ended("Failed", "alert")
         task(id="t")(nothing)

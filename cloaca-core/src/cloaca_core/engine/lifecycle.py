@@ -7,13 +7,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.errors import SHUT_DOWN, RunnerClosedError, StoreError
-from cloaca_core.features.task_logs import capture
 from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cloaca_core.assembly.parts import Parts
+    from cloaca_core.engine.kernel import Kernel
 
 log = SafeLogger("cloaca.engine")
 
@@ -24,13 +23,12 @@ LEAVING: Final = 1.0
 class Lifecycle:
     """Of one engine; ``closing`` is true as soon as its shutdown has begun."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Kernel) -> None:
         self.closing = False
         self._parts = parts
         self._base = parts.base
         self._orchestrator = parts.orchestration.orchestrator
         self._unsubscribe: Callable[[], None] = _nothing
-        self._captures = False
 
     def check_open(self) -> None:
         """Raise ``RunnerClosedError`` once the engine shuts down."""
@@ -38,7 +36,7 @@ class Lifecycle:
             raise RunnerClosedError(SHUT_DOWN)
 
     async def start(self) -> None:
-        """Take over from the dead, register, and record the definitions, if this engine works.
+        """Take over from the dead, and register, if this engine works.
 
         In this order: one of the dead may have had the runner id that was configured here.
         """
@@ -48,7 +46,7 @@ class Lifecycle:
         if self._base.config.enable_recovery:
             await claims.takeover.sweep()
         await claims.lease.register()
-        await self._parts.reading.recorder.record()
+        await self._parts.registered()
 
     async def begin(self, *, claims: bool) -> None:
         """Begin to work; without ``claims`` the engine is paused from the start."""
@@ -57,9 +55,7 @@ class Lifecycle:
         wake = asyncio.get_running_loop().call_soon_threadsafe
         changed = self._base.subjects.definitions.publish
         self._unsubscribe = self._base.registry.on_change(lambda: wake(changed))
-        if self._base.works and not self._base.log_book.is_off:
-            capture.begin()
-            self._captures = True
+        self._parts.begin()
         for each in self._parts.loops:
             each.start()
         self._tell_of("open")
@@ -80,10 +76,9 @@ class Lifecycle:
     def clean_up(self) -> None:
         """End what the loop leaves behind when it has died."""
         self._unsubscribe()
-        self._end_capture()
-        self._parts.orchestration.bodies.memos.give_up_all()
+        self._parts.end_logs()
+        self._parts.clean_up()
         self._base.executor.close()
-        self._parts.firing.trigger_loop.stop()
 
     # -- the steps of a shutdown -------------------------------------------------------------
 
@@ -91,8 +86,7 @@ class Lifecycle:
         """Begin nothing more, and wait for what runs."""
         self._unsubscribe()
         self._base.capacity.paused = True
-        self._parts.firing.schedule_loop.closing = True
-        self._parts.firing.trigger_loop.drain()
+        self._parts.drain()
         self._parts.orchestration.attempts.drain()
         await self._parts.orchestration.grace.wait()
 
@@ -108,7 +102,7 @@ class Lifecycle:
 
     async def _write_lines(self) -> None:
         """Write what bodies have logged that do not end in time."""
-        if self._base.log_book.has_lines:
+        if self._base.logs.has_lines:
             self._base.journal.write_soon()
             await self._drain_journal()
 
@@ -137,16 +131,11 @@ class Lifecycle:
         self._parts.submission.submitter.held_keys.fail_all(RunnerClosedError(SHUT_DOWN))
         self._parts.reading.completion.fail_all(RunnerClosedError(SHUT_DOWN))
         self._parts.reading.watchers.fail_all(RunnerClosedError(SHUT_DOWN))
-        self._end_capture()
+        self._parts.end_logs()
         self._base.executor.close()
-        await self._parts.firing.trigger_loop.close()
+        await self._parts.close()
         self._parts.claims.takeover.close()
         await self._base.store.close()
-
-    def _end_capture(self) -> None:
-        if self._captures:
-            self._captures = False
-            capture.end()
 
     def _tell_of(self, state: str) -> None:
         if self._base.works:

@@ -1,24 +1,22 @@
-"""The parts of an engine by stage: each is made once, and given those that it needs.
+"""The parts of the kernel by stage: each is made once, and given those that it needs.
 
-A stage's constructor only makes parts; ``parts`` makes the stages, in the order of this file. What
+A stage's constructor only makes parts; ``kernel`` makes the stages, in the order of this file. What
 one part tells others is in ``subjects``. Attributes never change.
 """
 
 from __future__ import annotations
 
 import asyncio
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from cloaca_core.assembly.bodies import Bodies
 from cloaca_core.engine.claim.asking import Asking
 from cloaca_core.engine.claim.claimer import Claimer
 from cloaca_core.engine.claim.fair_share import FairShare
 from cloaca_core.engine.claim.giving import Giving
 from cloaca_core.engine.claim.orphans import Orphans
-from cloaca_core.engine.claim.unserved_runs import UnservedRuns
-from cloaca_core.engine.claim.version_check import VersionCheck
-from cloaca_core.engine.observe.changes import Changes
+from cloaca_core.engine.claim.unserved_runs import KnownVersions, UnservedRuns
+from cloaca_core.engine.claim.version_check import EarlierVersions, VersionCheck
+from cloaca_core.engine.execute.attempt import TaskLogs
 from cloaca_core.engine.observe.completion import Completion
 from cloaca_core.engine.observe.parked_runs import ParkedRuns
 from cloaca_core.engine.observe.run_reader import RunReader
@@ -30,7 +28,7 @@ from cloaca_core.engine.orchestrate.capacity import Capacity
 from cloaca_core.engine.orchestrate.grace_period import GracePeriod
 from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
 from cloaca_core.engine.orchestrate.ports import Ports
-from cloaca_core.engine.record.journal import Journal
+from cloaca_core.engine.record.journal import Journal, Riders
 from cloaca_core.engine.record.start_marks import StartMarks
 from cloaca_core.engine.recover.lease import Lease
 from cloaca_core.engine.recover.liveness import Liveness
@@ -41,34 +39,76 @@ from cloaca_core.engine.runtime.store_clock import StoreClock
 from cloaca_core.engine.subjects import Subjects
 from cloaca_core.engine.submit.run_rows import RunRows
 from cloaca_core.engine.submit.submitter import Submitter
-from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
-from cloaca_core.features.definitions.recorder import DefinitionRecorder
-from cloaca_core.features.executors.lazy_pools import LazyPools
-from cloaca_core.features.reruns.past import read_forks
-from cloaca_core.features.schedules.schedule_loop import ScheduleLoop
-from cloaca_core.features.steering.past import read_replacements
-from cloaca_core.features.task_logs.log_book import LogBook
-from cloaca_core.features.task_logs.run_logs import RunLogs
-from cloaca_core.features.triggers.trigger_loop import TriggerLoop
-from cloaca_core.features.unserved.watch import UnservedWatch
-from cloaca_core.features.upkeep.pruner import Pruner
-from cloaca_core.features.upkeep.sweeps import Sweeps
-from cloaca_core.features.waits.past import read_waits
 from cloaca_core.store.runner_rows import RunnerRow, Sharing
 from cloaca_core.values.ids import RunIds
-from cloaca_core.values.times.retention import DAY_US, UsualDays
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Container, Sequence
 
-    from cloaca_core.assembly.store import Store
     from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.definition.registry import Registry
-    from cloaca_core.engine.execute.executor import Executor
-    from cloaca_core.features.executors.supply import Supply
-    from cloaca_core.features.steering.steering import Steering
-    from cloaca_core.values.payloads.redaction import Redaction
+    from cloaca_core.definition.version_change import Fingerprints
+    from cloaca_core.definition.workflow import Workflow
+    from cloaca_core.engine.claim.claimer import ReadPast
+    from cloaca_core.engine.execute.executor import Executor, Pools
+    from cloaca_core.run.rows import RunRow
+    from cloaca_core.store.protocol import KernelStore
     from cloaca_core.values.times.clock import Clock
+
+
+class BodyLogs(TaskLogs, Riders, Protocol):
+    """The logs of bodies, which are written with what the journal records."""
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether any lines wait."""
+
+
+class Versions(EarlierVersions, KnownVersions, Protocol):
+    """Knows versions of workflows that are not registered here."""
+
+    async def of_run(self, row: RunRow) -> Workflow | RecordedWorkflow | None:
+        """The version with which a run was submitted; None where that is not known."""
+
+
+async def _no_strays(_: Collection[str]) -> set[str]:
+    return set()
+
+
+async def _nothing_asked() -> None:
+    """Stands for the feature that steers runs."""
+
+
+async def _no_keys(_: str) -> Container[str | None]:
+    return ()
+
+
+class RegisteredVersions:
+    """Knows those that are registered here, and no other."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    async def version(self, _: str, __: str) -> RecordedWorkflow | None:
+        """As in ``KnownVersions``."""
+
+    async def fingerprints(self, _: str, __: str) -> Fingerprints | None:
+        """As in ``EarlierVersions``."""
+
+    async def of_run(self, row: RunRow) -> Workflow | None:
+        """As in ``Versions``."""
+        workflow = self._registry.get(row.workflow)
+        return workflow if workflow is not None and workflow.version == row.version else None
+
+
+class Additions(NamedTuple):
+    """What features add to claims and submissions. See ``Claimer`` and ``Submitter``."""
+
+    past: Sequence[ReadPast] = ()
+    stop_strays: Callable[[Collection[str]], Awaitable[set[str]]] = _no_strays
+    heed: Callable[[], Awaitable[None]] = _nothing_asked
+    child_keys: Callable[[str], Awaitable[Container[str | None]]] = _no_keys
 
 
 class Base:
@@ -76,7 +116,7 @@ class Base:
 
     def __init__(
         self,
-        store: Store,
+        store: KernelStore,
         config: DefaultRunnerConfig,
         registry: Registry,
         clock: Clock,
@@ -85,12 +125,11 @@ class Base:
         *,
         works: bool,
         alone: bool,
-        supplies: Sequence[Supply],
-        redact: Redaction,
+        pools: Pools | None,
+        logs: Callable[[Clock], BodyLogs],
     ) -> None:
         self.subjects = Subjects()
         self.alone = alone
-        self.redact = redact
         self.store = store
         self.config = config
         self.registry = registry
@@ -101,14 +140,13 @@ class Base:
         self.liveness = Liveness(store, self.identity)
         self.runner_id = RunnerId(config.runner_id or self.ids.next())
         slots = (config.max_concurrent_tasks, config.max_concurrent_async_tasks)
-        loop = asyncio.get_running_loop()
-        self.executor = executor(*slots, loop, part_died, LazyPools(supplies, loop))
+        self.executor = executor(*slots, asyncio.get_running_loop(), part_died, pools)
         self.start_marks = StartMarks(self.executor)
         self.runs = ActiveRuns()
         self.capacity = Capacity(config.max_active_runs, self.runs)
         self.capacity.paused = not self.works
-        self.log_book = LogBook(config.task_log_level, clock, redact)
-        self.journal = Journal(store, self.runner_id, self.start_marks, self.log_book, part_died)
+        self.logs = logs(clock)
+        self.journal = Journal(store, self.runner_id, self.start_marks, self.logs, part_died)
 
     def log_fields(self) -> dict[str, str]:
         """Returns the fields of a log record of this runner."""
@@ -128,16 +166,8 @@ class Orchestration:
             base.clock,
             base.subjects,
             Ports(),
-            base.log_book,
+            base.logs,
             keeps=base.alone,
-        )
-        self.bodies = Bodies(
-            self.orchestrator,
-            base.store,
-            base.executor,
-            base.clock,
-            base.config.evict_after_seconds,
-            base.ids.next,
         )
         self.attempts = self.orchestrator.attempts
         self.adoption = Adoption(self.orchestrator, base.config.default_trigger_rule, base.clock)
@@ -147,17 +177,14 @@ class Orchestration:
 
 
 class Reading:
-    """Definitions and runs, as the tables have them, and ends of runs for those who wait."""
+    """Runs, as the tables have them, and their ends for those who wait."""
 
-    def __init__(self, base: Base, orchestrator: Orchestrator) -> None:
-        store, registry, subjects = base.store, base.registry, base.subjects
-        self.definitions = RecordedDefinitions(store, registry, base.clock)
-        self.recorder = DefinitionRecorder(store, registry, base.clock, subjects)
-        self.reader = RunReader(store, base.runs, self.definitions.of_run)
+    def __init__(self, base: Base, orchestrator: Orchestrator, versions: Versions) -> None:
+        store, subjects = base.store, base.subjects
+        self.reader = RunReader(store, base.runs, versions.of_run)
         drop = orchestrator.control.drop
         self.completion = Completion(store, base.runs, self.reader, drop, subjects)
         self.watchers = Watchers(store, subjects)
-        self.run_logs = RunLogs(store, self.reader, self.watchers)
 
 
 class Claims:
@@ -168,8 +195,8 @@ class Claims:
         base: Base,
         orchestrator: Orchestrator,
         adoption: Adoption,
-        steering: Steering,
-        definitions: RecordedDefinitions,
+        versions: Versions,
+        added: Additions,
     ) -> None:
         store, runner_id, clock = base.store, base.runner_id, base.clock
         seconds, needed = base.config.lease_seconds, base.capacity.is_in_use
@@ -180,7 +207,7 @@ class Claims:
         self.takeover = Takeover(
             store, self.lease, runner_id, identity, subjects, clock, self._see_others
         )
-        self.unserved = UnservedRuns(store, base.registry, runner_id, definitions, subjects)
+        self.unserved = UnservedRuns(store, base.registry, runner_id, versions, subjects)
         self._serves = serves = self.unserved.serves
         executor, backlog = base.executor, orchestrator.attempts.backlog
         self.asking = Asking(
@@ -196,11 +223,11 @@ class Claims:
             self.share,
             base.registry,
             adoption,
-            [partial(read, store) for read in (read_forks, read_replacements, read_waits)],
+            added.past,
             Orphans(store, base.journal, runner_id, base.runs.ids, subjects),
             self.unserved,
-            VersionCheck(store, base.registry, runner_id, definitions),
-            steering.children.stop_strays,
+            VersionCheck(store, base.registry, runner_id, versions),
+            added.stop_strays,
             clock,
             self.asking.claimed,
             subjects,
@@ -229,8 +256,8 @@ class Submission:
         base: Base,
         orchestration: Orchestration,
         completion: Completion,
-        steering: Steering,
         claims: Claims,
+        added: Additions,
     ) -> None:
         self.run_rows = RunRows(base.runs, base.ids, base.clock)
         self.submitter = Submitter(
@@ -240,59 +267,11 @@ class Submission:
             base.capacity,
             self.run_rows,
             orchestration.adoption,
-            steering.loop.heed,
-            steering.children.keys,
+            added.heed,
+            added.child_keys,
             base.subjects,
             alone=base.alone,
         )
         bodies = orchestration.attempts.waiting_bodies
         self.waits = RunWaits(base.runs, self.submitter, completion, bodies)
         self.parked = ParkedRuns(self.submitter, completion)
-
-
-class Firing:
-    """Runs that schedules and triggers make."""
-
-    def __init__(self, base: Base, part_died: Callable[[str], None]) -> None:
-        store, journal, registry = base.store, base.journal, base.registry
-        self.schedule_loop = ScheduleLoop(
-            store, journal, registry, base.config, base.ids, base.subjects
-        )
-        self.trigger_loop = TriggerLoop(
-            store,
-            journal,
-            registry,
-            base.config,
-            base.ids,
-            base.subjects,
-            base.clock,
-            part_died,
-            base.redact,
-        )
-
-
-class Upkeep:
-    """The work beside the runs: runs without a runner, changes by others, deletion."""
-
-    def __init__(
-        self,
-        base: Base,
-        completion: Completion,
-        *,
-        any_left: Callable[[], bool],
-        anything_changed: Callable[[], Awaitable[None]],
-    ) -> None:
-        store, clock, days = base.store, base.clock, base.config.retention_days
-        self.unserved = UnservedWatch(
-            store, base.registry, base.runner_id, base.liveness, any_left, clock, base.subjects
-        )
-        ended = completion.notice_ends_elsewhere
-        self.changes = Changes(store, base.subjects, anything_changed, ended)
-        self.pruner = Pruner(
-            store,
-            base.ids,
-            clock,
-            None if days is None else days * DAY_US,
-            was_set=not isinstance(days, UsualDays),
-        )
-        self.sweeps = Sweeps(self.pruner, clock)

@@ -11,8 +11,8 @@ from model.quiet import quiet
 from model.virtual_time import the_loop
 from unit.engine_scene import FLOW, Scene, nothing
 
-from cloaca_core.assembly.lifecycle import LEAVING
 from cloaca_core.definition.context import Context
+from cloaca_core.engine.lifecycle import LEAVING
 from cloaca_testing.conformance.rows import runner
 
 pytestmark = pytest.mark.virtual_time

@@ -1,0 +1,168 @@
+"""The kernel put together: what carries out graphs of tasks and loses none of their results.
+
+A part knows none that is made after it. What it has to tell those, it publishes (see ``subjects``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloaca_core.engine.execute.no_logs import NoLogs
+from cloaca_core.engine.observe.changes import Changes
+from cloaca_core.engine.recover.drain_wish import DrainWish
+from cloaca_core.engine.runtime.supervisor import supervised
+from cloaca_core.engine.stages import (
+    Additions,
+    Base,
+    Claims,
+    Orchestration,
+    Reading,
+    RegisteredVersions,
+    Submission,
+)
+from cloaca_core.logs import SafeLogger
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.engine.execute.executor import Executor, Pools
+    from cloaca_core.engine.stages import BodyLogs, Versions
+    from cloaca_core.store.protocol import KernelStore
+    from cloaca_core.values.times.clock import Clock
+
+log = SafeLogger("cloaca.engine")
+
+
+class Kernel:
+    """All parts of one kernel, made once and in order (see ``stages``). It runs, recovers and
+    submits runs as it is. Features are added by a class of which this is the base.
+
+    Belongs to the engine's loop. ``broken`` is called with the reason when a part has died, so that
+    it cannot go on, and ``asked_to_leave`` when another program wants this runner to shut down.
+    """
+
+    def __init__(
+        self,
+        store: KernelStore,
+        config: DefaultRunnerConfig,
+        registry: Registry,
+        clock: Clock,
+        executor: type[Executor],
+        broken: Callable[[str], None],
+        asked_to_leave: Callable[[], None],
+        *,
+        works: bool,
+        alone: bool,
+        logs: Callable[[Clock], BodyLogs] = NoLogs,
+        pools: Pools | None = None,
+        versions: Versions | None = None,
+    ) -> None:
+        self._broken = broken
+        self.base = base = Base(
+            store,
+            config,
+            registry,
+            clock,
+            executor,
+            self.part_died,
+            works=works,
+            alone=alone,
+            pools=pools,
+            logs=logs,
+        )
+        versions = RegisteredVersions(registry) if versions is None else versions
+        self.orchestration = Orchestration(base)
+        orchestrator = self.orchestration.orchestrator
+        self.reading = Reading(base, orchestrator, versions)
+        completion, added = self.reading.completion, self._added()
+        self.claims = Claims(base, orchestrator, self.orchestration.adoption, versions, added)
+        self.submission = Submission(base, self.orchestration, completion, self.claims, added)
+        self.drain_wish = DrainWish(store, base.runner_id, self.claims.pause, asked_to_leave)
+        ended = completion.notice_ends_elsewhere
+        self.changes = Changes(store, base.subjects, self._anything_changed, ended)
+        self._made()
+        fixed = {"lease": self.claims.lease.interval / 4}
+        self.loops = supervised(self._turns(), clock, fixed, self._faulted)
+        store.on_connected(self.connected)
+
+    # -- what features add -------------------------------------------------------------------
+
+    def _added(self) -> Additions:
+        """Make the features that take part in claims and submissions, and what they add there."""
+        return Additions()
+
+    def _made(self) -> None:
+        """Make the other features: all parts of the kernel are there, but its loops."""
+
+    async def registered(self) -> None:
+        """The runner has registered: record what others are to know before it works."""
+
+    def begin(self) -> None:
+        """The engine begins to work."""
+
+    def drain(self) -> None:
+        """Begin nothing more: the engine shuts down."""
+
+    def end_logs(self) -> None:
+        """Keep no more lines of bodies."""
+
+    def clean_up(self) -> None:
+        """End what the loop leaves behind when it has died."""
+
+    async def close(self) -> None:
+        """Close what is open beside the kernel."""
+
+    # -- its loops ---------------------------------------------------------------------------
+
+    def _turns(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """Returns what is done in the background again and again, in the order of starts."""
+        base, claims = self.base, self.claims
+        turns = {"journal": self._record, "changes": self.changes.turn}
+        if base.works:
+            turns |= {"lease": claims.lease.turn, "lost-lease": self._reenlist}
+            turns |= {"claim": claims.claimer.turn}
+            if base.config.enable_recovery:
+                turns["takeover"] = claims.takeover.turn
+                turns |= {"asking": claims.asking.turn, "giving": claims.giving.turn}
+        return turns
+
+    def connected(self) -> None:
+        """A connection to the database has opened."""
+        for each in self.loops:
+            each.connected()
+
+    def _faulted(self) -> None:
+        """A loop has failed by an error of ours, perhaps before it told another one of its news."""
+        subjects = self.base.subjects
+        for each in (subjects.claimable, subjects.ended_unseen, subjects.anything):
+            each.publish()
+        self.base.capacity.changed()
+
+    async def _anything_changed(self) -> None:
+        """Another process may have changed anything."""
+        if self.base.works:
+            await self.drain_wish.look()
+
+    def part_died(self, reason: str) -> None:
+        """A part cannot go on, and so the engine cannot."""
+        log.critical("%s", reason, extra=self.base.log_fields())
+        self._broken(reason)
+
+    async def _record(self) -> None:
+        """Commit what is to be recorded, and tell those who watch."""
+        await self.base.journal.turn()
+        self.reading.watchers.wake()
+
+    async def _reenlist(self) -> None:
+        """Start anew under another id after this runner was declared dead: drop all its runs."""
+        base, lease = self.base, self.claims.lease
+        await lease.lost.wait()
+        for run in base.runs:
+            self.orchestration.orchestrator.control.drop(run)
+        base.runner_id.current = base.ids.next()
+        base.journal.forget_runs()
+        await lease.reenlist()
+        base.subjects.claimable_here.publish()
+        base.subjects.ended_unseen.publish()  # also runs that we took for ours
