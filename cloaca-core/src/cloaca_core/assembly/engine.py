@@ -2,7 +2,7 @@
 
 Everything here runs on the engine's own loop (see ``loop_thread``); user code never does. A run
 comes by ``submitter`` or ``claimer``, goes through ``orchestrator`` and ``launcher``, and is
-recorded by ``journal``. ``stages`` makes these parts, ``parts`` connects them.
+recorded by ``journal``. ``kernel`` makes these parts, ``parts`` adds those of features.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ class Parts(Kernel):
             loops=self.loops,
         )
 
-    def _added(self) -> Additions:
+    def _add_features(self) -> Additions:
         base, store, reading = self.base, self.store, self.reading
         orchestrator = self.orchestration.orchestrator
         self.bodies = Bodies(
@@ -178,7 +178,7 @@ class Parts(Kernel):
             child_keys=steering.children.keys,
         )
 
-    def _made(self) -> None:
+    def _add_rest(self) -> None:
         self.firing = Firing(self.base, self.store, self._redact, self.part_died)
         self.upkeep = Upkeep(self.base, self.store, self.claims.unserved.any_left)
 

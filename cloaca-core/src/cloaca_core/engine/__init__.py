@@ -11,6 +11,7 @@ The folders are the stages of a run; read them in this order:
 * ``recover``: which runners are dead, and whose runs are free.
 * ``observe``: callers that wait for a run, recent results.
 
-``runtime`` has the tools for loops and threads, which know no run. ``assembly`` puts the engine and
-the features together.
+``runtime`` has the tools for loops and threads, which know no run. ``stages`` makes the parts of a
+kernel, ``kernel`` puts them together, ``lifecycle`` opens and closes them. ``assembly`` adds the
+features.
 """

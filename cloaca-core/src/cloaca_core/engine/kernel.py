@@ -76,24 +76,24 @@ class Kernel:
         self.orchestration = Orchestration(base)
         orchestrator = self.orchestration.orchestrator
         self.reading = Reading(base, orchestrator, versions)
-        completion, added = self.reading.completion, self._added()
+        completion, added = self.reading.completion, self._add_features()
         self.claims = Claims(base, orchestrator, self.orchestration.adoption, versions, added)
         self.submission = Submission(base, self.orchestration, completion, self.claims, added)
         self.drain_wish = DrainWish(store, base.runner_id, self.claims.pause, asked_to_leave)
         ended = completion.notice_ends_elsewhere
         self.changes = Changes(store, base.subjects, self._anything_changed, ended)
-        self._made()
+        self._add_rest()
         fixed = {"lease": self.claims.lease.interval / 4}
         self.loops = supervised(self._turns(), clock, fixed, self._faulted)
         store.on_connected(self.connected)
 
     # -- what features add -------------------------------------------------------------------
 
-    def _added(self) -> Additions:
+    def _add_features(self) -> Additions:
         """Make the features that take part in claims and submissions, and what they add there."""
         return Additions()
 
-    def _made(self) -> None:
+    def _add_rest(self) -> None:
         """Make the other features: all parts of the kernel are there, but its loops."""
 
     async def registered(self) -> None:
