@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from cloaca_core.engine.execute.work import Stage
 from cloaca_core.errors import RunNotFoundError
@@ -19,23 +19,22 @@ if TYPE_CHECKING:
     from cloaca_core.store.protocol import KernelStore
     from cloaca_core.store.runner_rows import RunnerName
 
+FindDefinition: TypeAlias = "Callable[[RunRow], Awaitable[Workflow | RecordedWorkflow | None]]"
+"""Finds the version of the workflow with which a run was submitted; None where it is not known."""
+
 
 class RunReader:
-    """Belongs to the engine's loop. ``definition`` finds the version of the workflow with which a
-    run was submitted, None where that is not known.
-    """
+    """Belongs to the engine's loop."""
 
     def __init__(
         self,
         store: KernelStore,
         runs: ActiveRuns,
-        definition: Callable[[RunRow], Awaitable[Workflow | RecordedWorkflow | None]],
+        definition: FindDefinition,
     ) -> None:
         self._store = store
         self._runs = runs
-        self.definition: Callable[[RunRow], Awaitable[Workflow | RecordedWorkflow | None]] = (
-            definition
-        )
+        self.definition: FindDefinition = definition
 
     async def get_run(self, run_id: str, store: KernelStore | None = None) -> RunRow:
         """The run's row; ``RunNotFoundError`` when there is none."""
