@@ -203,7 +203,8 @@ class Attempts:
         try:
             self._facts.concluded(attempt, outcome)
         finally:
-            self._quarantine.over(attempt)  # after the record: the next mark comes behind it
+            if self._quarantine.in_use:  # after the record: the next mark comes behind it
+                self._quarantine.over(attempt)
             self._capacity.changed()  # last: the run may have started attempts, and need its place
 
     # -- give up -----------------------------------------------------------------------------

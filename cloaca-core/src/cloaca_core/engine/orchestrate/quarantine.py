@@ -27,8 +27,9 @@ class Quarantine:
     """Belongs to the engine's loop. ``closed`` has the wards in which no further body may begin; it
     is empty as long as there is no suspect.
 
-    ``slots`` tells how many bodies a place runs at once. ``under_way`` lists the attempts whose
-    bodies run or may begin at any moment, and those that wait here.
+    ``in_use`` is set once an attempt has come here. ``slots`` tells how many bodies a place runs at
+    once. ``under_way`` lists the attempts whose bodies run or may begin at any moment, and those
+    that wait here.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Quarantine:
         self._turnstile_of: dict[Attempt, _Turnstile] = {}
         self._wards: dict[str, Ward] = {}
         self.closed: set[str] = set()
+        self.in_use: bool = False
 
     @property
     def waiting(self) -> int:
@@ -102,7 +104,7 @@ class Quarantine:
     # -- wards -------------------------------------------------------------------------------
 
     def _ward(self, attempt: Attempt) -> Ward:
-        name = attempt.ward
+        name, self.in_use = attempt.ward, True
         if name not in self._wards:
             under_way, opened = partial(self._running_in, name), partial(self._admit_all, name)
             self._wards[name] = Ward(name, self.closed, under_way, opened)
@@ -122,6 +124,7 @@ class Quarantine:
     # -- turnstiles --------------------------------------------------------------------------
 
     def _place(self, attempt: Attempt) -> _Turnstile:
+        self.in_use = True
         if attempt.place not in self._queues:
             slots = self._slots(attempt.place)
             self._queues[attempt.place] = _Turnstile(attempt.ward, slots)
