@@ -9,7 +9,7 @@ from cloaca_core.run.restore import has_begun
 from cloaca_core.values.namespace import short_name
 from cloaca_core.values.wording import counted
 from cloaca_core.views.explain.explanation import RunnerExplanation
-from cloaca_core.views.explain.tasks import latest_attempts
+from cloaca_core.views.explain.task_states import latest_attempts
 from cloaca_core.views.explain.words import instant, listed, when
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from cloaca_core.values.times.rfc3339 import rfc3339
 from cloaca_core.values.waits import NEVER
 from cloaca_core.values.wording import counted
 from cloaca_core.views.explain.runners import change_of_version, how_it_went, lacking_runners
-from cloaca_core.views.explain.tasks import Why, latest_attempts, owner_is_gone, tasks_of
+from cloaca_core.views.explain.task_states import Why, latest_attempts, owner_is_gone
+from cloaca_core.views.explain.tasks import tasks_of
 from cloaca_core.views.explain.waits import bodies_in_memory, unread_text
 from cloaca_core.views.explain.words import instant, listed, moment, short, when
 from cloaca_core.views.results import WAITS, Wait

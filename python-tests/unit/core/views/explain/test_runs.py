@@ -28,7 +28,8 @@ from cloaca_core.values.times.instants import SECOND
 from cloaca_core.values.times.rfc3339 import rfc3339
 from cloaca_core.values.waits import APPROVAL, EVENT, NEVER, SLEEP
 from cloaca_core.views.explain.runs import why_run
-from cloaca_core.views.explain.tasks import Why, explained_tasks
+from cloaca_core.views.explain.task_states import Why
+from cloaca_core.views.explain.tasks import explained_tasks
 from cloaca_core.views.results import Wait
 
 LATER = NOW + 30 * SECOND
