@@ -12,7 +12,8 @@ from cloaca_core.views.explain.explanation import (
     RunnerExplanation,
     TaskExplanation,
 )
-from cloaca_core.views.results import Wait, run_info
+from cloaca_core.views.results import run_info
+from cloaca_core.views.task_results import Wait
 from cloaca_tools.views import Inspection
 from cloaca_tools.views.run.reading import Family
 from cloaca_tools.views.run.timeline import timeline

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cloaca_core.client.handles import RunHandle
-    from cloaca_core.views.results import RunInfo, TaskResult
+    from cloaca_core.views.results import RunInfo
+    from cloaca_core.views.task_results import TaskResult
 
 
 class HarnessRun:

@@ -237,12 +237,14 @@ if TYPE_CHECKING:  # imported at first use: see _LATER
     )
     from cloaca_core.views.results import (
         PipelineResult as PipelineResult,
-        Progress as Progress,
         RunInfo as RunInfo,
         RunSnapshot as RunSnapshot,
+        WorkflowResult as WorkflowResult,
+    )
+    from cloaca_core.views.task_results import (
+        Progress as Progress,
         TaskResult as TaskResult,
         Wait as Wait,
-        WorkflowResult as WorkflowResult,
     )
     from cloaca_tools.observer import (
         Observer as Observer,
@@ -480,10 +482,10 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for a public o
         "Plan": "cloaca_core.features.reruns.results",
         "PlanItem": "cloaca_core.features.reruns.results",
         "PruneResult": "cloaca_core.features.upkeep.results",
-        "TaskResult": "cloaca_core.views.results",
-        "Progress": "cloaca_core.views.results",
+        "TaskResult": "cloaca_core.views.task_results",
+        "Progress": "cloaca_core.views.task_results",
         "LogLine": "cloaca_core.features.task_logs.views",
-        "Wait": "cloaca_core.views.results",
+        "Wait": "cloaca_core.views.task_results",
         "WorkflowResult": "cloaca_core.views.results",
         # few programs serve the page
         "ui": "cloaca_tools.ui.mounting",

@@ -18,7 +18,8 @@ from cloaca_core.operations.runs import End, Info, ListRuns, Result, Status, Tas
 from cloaca_core.values.option_names import RunStatus
 from cloaca_core.values.times.durations import Duration
 from cloaca_core.values.times.no_limit import NoLimit
-from cloaca_core.views.results import PipelineResult, RunInfo, RunSnapshot, TaskResult
+from cloaca_core.views.results import PipelineResult, RunInfo, RunSnapshot
+from cloaca_core.views.task_results import TaskResult
 
 if TYPE_CHECKING:
     from cloaca_core.features.task_logs.views import LogLine

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cloaca_core.client.handles import RunHandle
 from cloaca_core.engine.calls.waiting import refuse_blocking_call
 from cloaca_core.engine.execute.current_work import CURRENT_WORK
-from cloaca_core.operations.runs import Submit, SubmitMany, telling_accepted
+from cloaca_core.operations.submissions import Submit, SubmitMany, telling_accepted
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.caller import Caller

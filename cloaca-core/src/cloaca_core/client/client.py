@@ -31,15 +31,8 @@ from cloaca_core.features.reruns.results import Plan
 from cloaca_core.features.schedules.results import Backfill
 from cloaca_core.features.steering.results import BulkResult, Steered
 from cloaca_core.features.upkeep.results import PruneResult
-from cloaca_core.operations.runs import (
-    CountRuns,
-    Execute,
-    GetRun,
-    ListRuns,
-    Submit,
-    SubmitMany,
-    telling_accepted,
-)
+from cloaca_core.operations.runs import CountRuns, GetRun, ListRuns
+from cloaca_core.operations.submissions import Execute, Submit, SubmitMany, telling_accepted
 from cloaca_core.values.option_names import (
     CatchupPolicyName,
     FailedPolicyName,

@@ -20,7 +20,8 @@ from cloaca_core.values.namespace import short_name
 from cloaca_core.values.option_names import RunStatus, TaskStatus
 from cloaca_core.values.times.rfc3339 import rfc3339, rfc3339_or_none
 from cloaca_core.values.waits import APPROVAL
-from cloaca_core.views.results import run_status_name, settled, task_status_name
+from cloaca_core.views.results import run_status_name
+from cloaca_core.views.task_results import settled, task_status_name
 
 if TYPE_CHECKING:
     from cloaca_core.features.follow_ups.records import FollowUpRow

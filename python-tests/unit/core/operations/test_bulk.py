@@ -16,7 +16,8 @@ from cloaca_core.features.steering.results import BulkResult
 from cloaca_core.operations.bulk import SteerMany
 from cloaca_core.operations.claiming import Stop
 from cloaca_core.operations.history import Actions
-from cloaca_core.operations.runs import CountRuns, Submit
+from cloaca_core.operations.runs import CountRuns
+from cloaca_core.operations.submissions import Submit
 
 
 @pytest.fixture(autouse=True)

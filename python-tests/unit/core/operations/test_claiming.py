@@ -11,7 +11,8 @@ from cloaca_core.assembly.caller import Caller, Operation
 from cloaca_core.assembly.host import EngineHost
 from cloaca_core.errors import RunnerClosedError
 from cloaca_core.operations.claiming import Health, Start, Stop
-from cloaca_core.operations.runs import Result, Status, Submit
+from cloaca_core.operations.runs import Result, Status
+from cloaca_core.operations.submissions import Submit
 
 WAIT = 60
 

@@ -10,7 +10,8 @@ from cloaca_core.assembly.caller import Caller
 from cloaca_core.assembly.host import EngineHost
 from cloaca_core.errors import RunNotFoundError
 from cloaca_core.operations.explain import Explain
-from cloaca_core.operations.runs import End, Submit
+from cloaca_core.operations.runs import End
+from cloaca_core.operations.submissions import Submit
 
 WAIT = 60
 

@@ -17,7 +17,8 @@ from cloaca_core.definition.task import task
 from cloaca_core.errors import ConfigError, ConfigTypeError, RunNotFoundError
 from cloaca_core.features.steering.operations import Cancel, PauseWorkflow
 from cloaca_core.operations.history import Actions, Attempts, Events, Outputs, Rounds
-from cloaca_core.operations.runs import End, Submit
+from cloaca_core.operations.runs import End
+from cloaca_core.operations.submissions import Submit
 
 WAIT = 60
 

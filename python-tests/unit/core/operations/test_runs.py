@@ -33,19 +33,8 @@ from cloaca_core.errors import (
 )
 from cloaca_core.operations import runs as module
 from cloaca_core.operations.history import Events
-from cloaca_core.operations.runs import (
-    End,
-    Execute,
-    GetRun,
-    Info,
-    ListRuns,
-    Result,
-    Status,
-    Submit,
-    SubmitMany,
-    Tasks,
-    telling_accepted,
-)
+from cloaca_core.operations.runs import End, GetRun, Info, ListRuns, Result, Status, Tasks
+from cloaca_core.operations.submissions import Execute, Submit, SubmitMany, telling_accepted
 from cloaca_core.views import history
 
 WAIT = 60

@@ -9,7 +9,7 @@ from typing import Final
 from cloaca_core.values.option_names import RunStatus, TaskStatus
 from cloaca_core.values.wording import counted
 from cloaca_core.views.explain.words import listed
-from cloaca_core.views.results import Wait
+from cloaca_core.views.task_results import Wait
 
 LINES: Final = 20
 """Tasks of which each has a line; of more, those in one state for one reason share a line."""

@@ -15,7 +15,7 @@ from cloaca_core.views.explain.task_states import Why, latest_attempts, owner_is
 from cloaca_core.views.explain.tasks import tasks_of
 from cloaca_core.views.explain.waits import bodies_in_memory, unread_text
 from cloaca_core.views.explain.words import instant, listed, moment, short, when
-from cloaca_core.views.results import WAITS, Wait
+from cloaca_core.views.task_results import WAITS, Wait
 
 if TYPE_CHECKING:
     from cloaca_core.features.explain.facts import Facts, Here, RunnerState

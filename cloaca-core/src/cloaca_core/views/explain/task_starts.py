@@ -9,7 +9,7 @@ from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.wording import counted
 from cloaca_core.views.explain.task_states import Attempts, TaskStates, Why
 from cloaca_core.views.explain.words import listed
-from cloaca_core.views.results import Wait
+from cloaca_core.views.task_results import Wait
 
 if TYPE_CHECKING:
     from cloaca_core.engine.execute.usage import Usage

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca_core.run.counting import first_attempts, latest_of, that_count
 from cloaca_core.values.states import UNCOUNTED, RunStatus, TaskStatus
-from cloaca_core.views.results import Wait, left_by
+from cloaca_core.views.task_results import Wait, left_by
 
 if TYPE_CHECKING:
     from cloaca_core.features.explain.facts import Facts

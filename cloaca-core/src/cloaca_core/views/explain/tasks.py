@@ -18,7 +18,7 @@ from cloaca_core.views.explain.task_starts import Starts
 from cloaca_core.views.explain.task_states import Attempts, TaskStates, Why
 from cloaca_core.views.explain.waits import has_left, wait_text
 from cloaca_core.views.explain.words import moment, place_of, short, when
-from cloaca_core.views.results import (
+from cloaca_core.views.task_results import (
     Wait,
     children_of_task,
     latest_progress,

@@ -13,7 +13,7 @@ from cloaca_core.values.states import ReasonCode, TaskStatus
 from cloaca_core.values.waits import APPROVAL, EVENT, SLEEP
 from cloaca_core.values.wording import counted
 from cloaca_core.views.explain.words import listed, moment, short
-from cloaca_core.views.results import waits_of_attempt
+from cloaca_core.views.task_results import waits_of_attempt
 
 if TYPE_CHECKING:
     from cloaca_core.features.explain.facts import Facts

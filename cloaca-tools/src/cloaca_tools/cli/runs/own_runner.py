@@ -11,7 +11,7 @@ from cloaca_core.client.handles import RunHandle
 from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.submission import StartOptions
-from cloaca_core.operations.runs import BeginHere
+from cloaca_core.operations.submissions import BeginHere
 
 if TYPE_CHECKING:
     import os

@@ -14,7 +14,7 @@ from cloaca_core.errors import (
     WorkflowNotFoundError,
 )
 from cloaca_core.features.steering.operations import PauseWorkflow, ResumeWorkflow
-from cloaca_core.operations.runs import Submit
+from cloaca_core.operations.submissions import Submit
 from cloaca_tools.duration_texts import seconds_of
 from cloaca_tools.ui.forms.form_texts import given_to, object_of
 from cloaca_tools.ui.visit import Address, Visit

@@ -10,7 +10,8 @@ from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.states import RunStatus as RowStatus
 from cloaca_core.values.times.rfc3339 import rfc3339_or_none
 from cloaca_core.values.waits import NEVER
-from cloaca_core.views.results import RunInfo, Wait, info_alone, main_wait, run_info, shown_wait
+from cloaca_core.views.results import RunInfo, info_alone, run_info
+from cloaca_core.views.task_results import Wait, main_wait, shown_wait
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.onlooker import Looks

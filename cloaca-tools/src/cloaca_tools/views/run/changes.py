@@ -22,7 +22,7 @@ from cloaca_core.values.option_names import TaskStatus
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.payloads.json_values import JsonValue, decode
 from cloaca_core.values.states import TaskStatus as State
-from cloaca_core.views.results import left_by, task_status_name
+from cloaca_core.views.task_results import left_by, task_status_name
 from cloaca_tools.masking import masked
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from cloaca_core.run.counting import first_attempts, latest_of
 from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.waits import APPROVAL
-from cloaca_core.views.results import main_wait, run_info
+from cloaca_core.views.results import run_info
+from cloaca_core.views.task_results import main_wait
 from cloaca_tools.views.lists.listing import RunLine, without_runner
 
 if TYPE_CHECKING:

@@ -12,15 +12,15 @@ from cloaca_core.values.times.instants import SECOND
 from cloaca_core.values.times.rfc3339 import rfc3339, rfc3339_or_none
 from cloaca_core.values.waits import EVENT
 from cloaca_core.views.history import Rounds, in_order
-from cloaca_core.views.results import (
+from cloaca_core.views.results import run_info
+from cloaca_core.views.run_past import ACTS_SHOWN
+from cloaca_core.views.task_results import (
     left_by,
-    run_info,
     seconds_between,
     shown_wait,
     task_status_name,
     waits_of_attempt,
 )
-from cloaca_core.views.run_past import ACTS_SHOWN
 from cloaca_tools.views.lists.listing import RunLine
 from cloaca_tools.views.run.reading import Family, RunView, read_family
 from cloaca_tools.views.run.tree import kind_of, placed_children

@@ -11,7 +11,8 @@ from cloaca_core.definition.recorded import TASK
 from cloaca_core.run.counting import latest_of
 from cloaca_core.values.namespace import SEPARATOR
 from cloaca_core.values.payloads.json_forms import Shown
-from cloaca_core.views.results import TaskResult, run_info, seconds_between, task_results
+from cloaca_core.views.results import run_info
+from cloaca_core.views.task_results import TaskResult, seconds_between, task_results
 from cloaca_tools.views.lists.listing import RunLine
 from cloaca_tools.views.run.reading import Family, RunView, read_family
 

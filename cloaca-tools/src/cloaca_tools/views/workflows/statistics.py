@@ -15,7 +15,8 @@ from cloaca_core.values.payloads.json_forms import Shown
 from cloaca_core.values.states import RunStatus, TaskStatus as State
 from cloaca_core.values.times.instants import SECOND
 from cloaca_core.values.times.rfc3339 import rfc3339_or_none
-from cloaca_core.views.results import left_by, run_info, seconds_between, task_status_name
+from cloaca_core.views.results import run_info
+from cloaca_core.views.task_results import left_by, seconds_between, task_status_name
 from cloaca_tools.views.lists.listing import RunLine
 from cloaca_tools.views.run.graph import newest_of, one_workflow
 from cloaca_tools.views.run.reading import RunView, read_views

@@ -12,7 +12,8 @@ from tables import each_row
 from cloaca_core.assembly.caller import Caller, Operation
 from cloaca_core.errors import CloacaError, ConfigError, ConfigTypeError
 from cloaca_core.features.steering.operations import Pause, PauseWorkflow, ResumeWorkflow
-from cloaca_core.operations.runs import Result, Status, Submit
+from cloaca_core.operations.runs import Result, Status
+from cloaca_core.operations.submissions import Submit
 
 WAIT = 60
 NO_ZONE = datetime(2030, 1, 1)  # noqa: DTZ001 - that is what is refused

@@ -6,7 +6,7 @@ from tables import each_row
 
 from cloaca_core.features.task_logs.records import LogChunk, ProgressRow
 from cloaca_core.features.task_logs.views import LineReader, LogLine
-from cloaca_core.views.results import Progress, latest_progress
+from cloaca_core.views.task_results import Progress, latest_progress
 
 
 def chunk(position: int, number: int, *messages: str, attempt: int = 1) -> LogChunk:

@@ -35,7 +35,8 @@ from cloaca_core.features.steering.operations import Cancel, PauseWorkflow
 from cloaca_core.features.steering.results import Steered
 from cloaca_core.features.waits import messages as engine_messages
 from cloaca_core.features.waits.operations import Approve, Send, WaitingForPeople
-from cloaca_core.operations.runs import End, Result, Submit
+from cloaca_core.operations.runs import End, Result
+from cloaca_core.operations.submissions import Submit
 from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.waits import APPROVAL, EVENT
 

@@ -6,7 +6,7 @@ from model.facts_by_hand import NOW, facts, failed, here, run_row, state
 
 from cloaca_core.values.times.instants import SECOND
 from cloaca_core.views.explain.answer import explanation
-from cloaca_core.views.results import Wait
+from cloaca_core.views.task_results import Wait
 
 
 def test_the_main_reason_comes_first() -> None:

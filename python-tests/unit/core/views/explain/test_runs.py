@@ -30,7 +30,7 @@ from cloaca_core.values.waits import APPROVAL, EVENT, NEVER, SLEEP
 from cloaca_core.views.explain.runs import why_run
 from cloaca_core.views.explain.task_states import Why
 from cloaca_core.views.explain.tasks import explained_tasks
-from cloaca_core.views.results import Wait
+from cloaca_core.views.task_results import Wait
 
 LATER = NOW + 30 * SECOND
 AT_LATER = "2023-11-14T22:14:50Z, in 30 s"

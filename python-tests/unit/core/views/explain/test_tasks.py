@@ -27,7 +27,7 @@ from cloaca_core.values.states import ReasonCode, RunStatus, TaskStatus
 from cloaca_core.values.times.instants import SECOND
 from cloaca_core.views.explain.explanation import TaskExplanation
 from cloaca_core.views.explain.tasks import explained_tasks
-from cloaca_core.views.results import Wait
+from cloaca_core.views.task_results import Wait
 
 OWNED = run_row(owner="r1")
 DONE = attempted("fetch", TaskStatus.COMPLETED)

@@ -28,7 +28,7 @@ from cloaca_core.values.waits import APPROVAL, EVENT, SLEEP
 from cloaca_core.views.explain.explanation import TaskExplanation
 from cloaca_core.views.explain.tasks import explained_tasks
 from cloaca_core.views.explain.waits import bodies_in_memory, unread_text
-from cloaca_core.views.results import Wait
+from cloaca_core.views.task_results import Wait
 
 OWNED = run_row(owner="r1")
 PARKED = run_row("Waiting")

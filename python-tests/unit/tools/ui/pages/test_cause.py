@@ -10,7 +10,7 @@ from model.inspected import inspected
 from tables import each_row
 
 from cloaca_core.views.explain.explanation import RunnerExplanation, TaskExplanation
-from cloaca_core.views.results import shown_wait
+from cloaca_core.views.task_results import shown_wait
 from cloaca_tools.ui.pages.cause import cause
 from cloaca_tools.ui.words.clock import Clock
 from cloaca_tools.views.run.reading import Family

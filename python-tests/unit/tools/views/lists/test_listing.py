@@ -16,7 +16,7 @@ from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.rows import RunRow
 from cloaca_core.values.times.rfc3339 import rfc3339
 from cloaca_core.values.waits import NEVER
-from cloaca_core.views.results import Wait
+from cloaca_core.views.task_results import Wait
 from cloaca_testing.conformance.commits import submit
 from cloaca_testing.conformance.rows import NOW, new_run, runner
 from cloaca_tools.views.lists.listing import Listed, run_page, without_runner
