@@ -54,7 +54,7 @@ def new_context(
         reduced_motion="reduce",
         **options,
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     context.add_cookies([{"name": "cloaca_zone", "value": quote(zone, safe=""), "url": address}])
     if options.get("java_script_enabled", True):
         context.add_init_script(_REFUSED)
