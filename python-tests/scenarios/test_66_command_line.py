@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
+from unittest import mock
 
 import pytest
 from click.shell_completion import ShellComplete
@@ -22,6 +23,7 @@ from cloaca_core.engine.recover.process_identity import host_name
 from cloaca_core.operations.watch import Watch
 from cloaca_testing.conformance.commits import submit
 from cloaca_testing.conformance.rows import new_run, runner
+from cloaca_tools.cli import completion
 from cloaca_tools.cli.root import cli
 from cloaca_tools.cli.where import imported
 from cloaca_tools.observer import Observer
@@ -1218,7 +1220,8 @@ def offered(*arguments: str) -> dict[str, str | None]:
     """What a shell offers for the last of the arguments, with what it tells about each."""
     *before, incomplete = arguments
     shell = ShellComplete(cli, {}, "cloaca", "_CLOACA_COMPLETE")
-    return {each.value: each.help for each in shell.get_completions(before, incomplete)}
+    with mock.patch.object(completion, "PATIENCE", PATIENCE):
+        return {each.value: each.help for each in shell.get_completions(before, incomplete)}
 
 
 def test_runs_are_completed_newest_first_with_what_they_are(command: Command) -> None:

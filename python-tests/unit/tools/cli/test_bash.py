@@ -5,10 +5,17 @@ from __future__ import annotations
 import pytest
 from tables import each_row
 
+from cloaca_tools.cli import completion
 from cloaca_tools.cli.bash import Bash, kept
 from cloaca_tools.cli.root import cli, main
 
 BREAKS = " \t\n\"'@><=;|&(:"
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is offered may come late on a busy machine."""
+    monkeypatch.setattr(completion, "PATIENCE", 60.0)
 
 
 @pytest.fixture

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
 
 import pytest
 from click.shell_completion import CompletionItem, ShellComplete
@@ -18,8 +19,10 @@ from cloaca_tools.views.lists.filters import KEYS
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, without anything that says where."""
+    """The working directory, without anything that says where, and all the time to look there."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])  # commands put their directory on it
+    monkeypatch.setattr(completion, "PATIENCE", 60.0)
     for name in ("CLOACA_DATABASE_URL", "CLOACA_APP", "CLOACA_SCHEMA"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
@@ -88,7 +91,7 @@ def test_a_file_of_settings_that_is_wrong_offers_nothing(folder: Path) -> None:
 def test_a_database_that_does_not_answer_in_time_offers_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    answer = Event()
+    answer = threading.Event()
 
     def overview(observer: Observer) -> None:
         answer.wait()
@@ -99,6 +102,9 @@ def test_a_database_that_does_not_answer_in_time_offers_nothing(
         assert offered("--database-url", "sqlite://x.db", "runners", "drain", "") == []
     finally:
         answer.set()
+        for thread in threading.enumerate():
+            if thread.name == "cloaca-completion":
+                thread.join()  # it keeps stderr for itself up to its end
 
 
 def test_fifty_words_are_offered_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
