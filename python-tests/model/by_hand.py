@@ -11,10 +11,10 @@ from model.memory_store import MemoryStore
 
 from cloaca_core.engine.execute.executor import Executor
 from cloaca_core.engine.execute.work import Stage, Work
+from cloaca_core.engine.record.attempt_rows import StartMarks
 from cloaca_core.engine.record.entries import Entry
 from cloaca_core.engine.record.journal import Journal
 from cloaca_core.engine.record.run_entry import RunEntry
-from cloaca_core.engine.record.start_marks import StartMarks
 from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.errors import StoreDataError
 from cloaca_core.features.waits.records import TIMEOUTS

@@ -20,8 +20,8 @@ from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core.engine.orchestrate.capacity import Capacity
 from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
 from cloaca_core.engine.orchestrate.ports import Ports
+from cloaca_core.engine.record.attempt_rows import StartMarks
 from cloaca_core.engine.record.run_entry import RunEntry
-from cloaca_core.engine.record.start_marks import StartMarks
 from cloaca_core.engine.subjects import Subjects
 from cloaca_core.features.task_logs.log_book import LogBook
 from cloaca_core.run.active_run import ActiveRun

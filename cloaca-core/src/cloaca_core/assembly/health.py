@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from cloaca_core.engine.execute.executor import Executor
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core.engine.orchestrate.capacity import Capacity
+    from cloaca_core.engine.record.attempt_rows import StartMarks
     from cloaca_core.engine.record.journal import Journal
-    from cloaca_core.engine.record.start_marks import StartMarks
     from cloaca_core.engine.recover.runner_id import RunnerId
     from cloaca_core.engine.runtime.supervisor import SupervisedLoop
     from cloaca_core.engine.submit.held_keys import HeldKeys

@@ -102,7 +102,7 @@ class Lifecycle:
 
     async def _write_lines(self) -> None:
         """Write what bodies have logged that do not end in time."""
-        if self._base.logs.has_lines:
+        if self._base.logs.waiting:
             self._base.journal.write_soon()
             await self._drain_journal()
 

@@ -28,8 +28,8 @@ from cloaca_core.engine.orchestrate.capacity import Capacity
 from cloaca_core.engine.orchestrate.grace_period import GracePeriod
 from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
 from cloaca_core.engine.orchestrate.ports import Ports
+from cloaca_core.engine.record.attempt_rows import StartMarks
 from cloaca_core.engine.record.journal import Journal, Riders
-from cloaca_core.engine.record.start_marks import StartMarks
 from cloaca_core.engine.recover.lease import Lease
 from cloaca_core.engine.recover.liveness import Liveness
 from cloaca_core.engine.recover.process_identity import this_process
@@ -59,10 +59,6 @@ if TYPE_CHECKING:
 
 class BodyLogs(TaskLogs, Riders, Protocol):
     """The logs of bodies, which are written with what the journal records."""
-
-    @property
-    def has_lines(self) -> bool:
-        """Whether any lines wait."""
 
 
 class Versions(EarlierVersions, KnownVersions, Protocol):

@@ -8,9 +8,9 @@ from weakref import WeakKeyDictionary
 from cloaca_core.definition.recorded import when_ended_rows
 from cloaca_core.run.graph import PlanGraph, plan_graph
 from cloaca_core.run.life import Life
-from cloaca_core.run.limit_clock import LimitClock
 from cloaca_core.run.planner import DefaultRule, RunPlan
 from cloaca_core.run.restore import Restored, Resume
+from cloaca_core.run.time_limit import LimitClock
 from cloaca_core.values.payloads.json_values import encode
 
 if TYPE_CHECKING:

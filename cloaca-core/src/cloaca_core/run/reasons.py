@@ -16,8 +16,8 @@ from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:
     from cloaca_core.definition.version_change import VersionChange
-    from cloaca_core.run.deadline import Deadline
     from cloaca_core.run.rows import AttemptRow, RunRow
+    from cloaca_core.run.time_limit import Deadline
 
 
 _OVERDUE_TEXT: Final = "Pipeline timeout after "

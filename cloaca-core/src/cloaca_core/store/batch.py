@@ -60,6 +60,19 @@ def weight_of(rows: Rows) -> int:
     return sum([kind.weight(each) for kind, each in rows.items()])
 
 
+def attempt_weight(row: AttemptRow) -> int:
+    """The weight of an attempt's row."""
+    weight = ROW_BYTES + len(row.change or "") + len(row.skip_reason or "")
+    if row.error_message is not None:
+        weight += len(row.error_message) + len(row.error_traceback or "")
+    return weight
+
+
+def end_weight(end: RunEnd) -> int:
+    """The weight of the end of a run."""
+    return len(end.final_context or "") + len(end.error_message or "")
+
+
 class Waiting(NamedTuple):
     """Waiting work by workflow, and the number of other live runners."""
 

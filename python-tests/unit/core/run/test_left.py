@@ -9,10 +9,10 @@ from model.runs import active_run, graph_of
 
 from cloaca_core.features.waits.open_waits import OpenWait, OpenWaits, open_waits
 from cloaca_core.features.waits.records import WaitRow
-from cloaca_core.run.deadline import Deadline
 from cloaca_core.run.left import UnderWay, left_of
 from cloaca_core.run.life import Left
 from cloaca_core.run.restore import Resume
+from cloaca_core.run.time_limit import Deadline
 from cloaca_core.values.waits import APPROVAL, EVENT, NEVER, SLEEP
 
 A, B = 0, 1

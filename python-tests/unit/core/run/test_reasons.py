@@ -7,7 +7,6 @@ from typing import Any
 from tables import each_row
 
 from cloaca_core.definition.version_change import VersionChange
-from cloaca_core.run.deadline import Deadline
 from cloaca_core.run.reasons import (
     Reason,
     changed_tasks,
@@ -18,6 +17,7 @@ from cloaca_core.run.reasons import (
     version_changed,
 )
 from cloaca_core.run.rows import AttemptRow, RunRow
+from cloaca_core.run.time_limit import Deadline
 from cloaca_testing.conformance.rows import attempt
 
 FAILED = "1 task(s) failed, 0 completed, 0 skipped"

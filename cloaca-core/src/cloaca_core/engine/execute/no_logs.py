@@ -39,7 +39,7 @@ class NoLogs:
     """Contracts: see ``TaskLogs``, and ``Riders`` of the journal."""
 
     redact: LineRedact = unchanged
-    has_lines: Final = False
+    waiting: Final[Sequence[Never]] = ()
 
     def __init__(self, _: Clock) -> None:
         self.due: Callable[[], None] = _nothing

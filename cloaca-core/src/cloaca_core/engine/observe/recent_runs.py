@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final, NamedTuple, TypeAlias
 
-from cloaca_core.engine.record.weight import attempt_weight
 from cloaca_core.run.rows import AttemptRow, RunRow
+from cloaca_core.store.batch import attempt_weight
 from cloaca_core.values.states import RunStatus
 
 RECENT_RUNS: Final = 12_000

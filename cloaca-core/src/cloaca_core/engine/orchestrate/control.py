@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from cloaca_core.engine.record.journal import Journal
     from cloaca_core.engine.record.run_entry import Beside
     from cloaca_core.run.active_run import ActiveRun
-    from cloaca_core.run.deadline import Deadline
     from cloaca_core.run.replacements import Keys
     from cloaca_core.run.rows import AttemptRow
+    from cloaca_core.run.time_limit import Deadline
     from cloaca_core.values.times.clock import Clock
 
 

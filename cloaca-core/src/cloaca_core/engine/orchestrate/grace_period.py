@@ -10,8 +10,8 @@ from cloaca_core.logs import SafeLogger, warn_person
 if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core.engine.record.attempt_rows import StartMarks
     from cloaca_core.engine.record.journal import Journal
-    from cloaca_core.engine.record.start_marks import StartMarks
     from cloaca_core.engine.recover.runner_id import RunnerId
 
 log = SafeLogger("cloaca.engine")

@@ -1,4 +1,4 @@
-"""The timers of time limits of runs; ``run/limit_clock`` counts for how long each stood still."""
+"""The timers of time limits of runs; ``run/time_limit`` counts for how long each stood still."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cloaca_core.run.active_run import ActiveRun
-    from cloaca_core.run.deadline import Deadline
+    from cloaca_core.run.time_limit import Deadline
     from cloaca_core.values.times.clock import Clock
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cloaca_core.engine.record.end_row import end_row
-from cloaca_core.engine.record.run_entry import RunEntry
+from cloaca_core.engine.record.run_entry import RunEntry, end_row
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.run.planner import RunOver
 from cloaca_core.run.reasons import Reason

@@ -1,10 +1,13 @@
-"""Builds the attempt rows for a run's events. Pure; they are built nowhere else."""
+"""Builds the attempt rows for a run's events, which are built nowhere else; and the start marks of
+bodies that run.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.outcome import Raised, Succeeded, raised
 from cloaca_core.engine.execute.work import OURS
 from cloaca_core.run.merge import Change
@@ -14,12 +17,11 @@ from cloaca_core.values.states import ReasonCode, TaskStatus
 from cloaca_core.values.text import storable_text
 
 if TYPE_CHECKING:
-    from cloaca_core.engine.execute.attempt import Attempt
+    from cloaca_core.engine.execute.executor import Executor
     from cloaca_core.engine.execute.outcome import Outcome
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.reasons import Reason
     from cloaca_core.run.restore import Resume
-
 
 _COMPLETED: Final = TaskStatus.COMPLETED.value
 
@@ -247,3 +249,31 @@ def _row(
         None if reason is None else str(reason.code),
         run.plan.contexts.seen_by(task) if run.plan.contexts.replacements else 0,
     )
+
+
+class StartMarks:
+    """Rows that name the bodies that run, in case their process dies. Belongs to the engine's
+    loop.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def running(self) -> list[Attempt]:
+        """The attempts whose bodies run right now."""
+        return [work for work in self._executor.running() if isinstance(work, Attempt)]
+
+    def take(self) -> list[AttemptRow]:
+        """The marks that are due, of bodies that run and have none yet; they count as written."""
+        if not (running := self.running()):
+            return []
+        due = [a for a in running if a.holds_slot and not (a.marked or a.abandoned)]
+        rows = [start_mark(attempt) for attempt in due]
+        for attempt in due:  # last: none is lost if its row cannot be made
+            attempt.marked = True
+        return rows
+
+    @property
+    def are_coming(self) -> bool:
+        """Whether a body is about to begin, so that its mark will be due soon."""
+        return self._executor.is_starting

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from math import inf
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from cloaca_core.engine.record.batching import (
+from cloaca_core.engine.record.entries import (
     adds_work,
     batch_of,
     fitting,
@@ -31,9 +31,8 @@ from cloaca_core.logs import SafeLogger
 from cloaca_core.values.times.backoff import Backoff
 
 if TYPE_CHECKING:
-    from cloaca_core.engine.record.batching import Rider
-    from cloaca_core.engine.record.entries import Decision, Entry
-    from cloaca_core.engine.record.start_marks import StartMarks
+    from cloaca_core.engine.record.attempt_rows import StartMarks
+    from cloaca_core.engine.record.entries import Decision, Entry, Rider
     from cloaca_core.engine.recover.runner_id import RunnerId
     from cloaca_core.run.rows import AttemptRow
     from cloaca_core.run.watcher import Watcher
@@ -59,8 +58,12 @@ class Riders(Protocol):
 
     due: Callable[[], None]
 
+    @property
+    def waiting(self) -> Sized:
+        """Empty while nothing waits, as nearly always."""
+
     def take(self) -> Sequence[Rider]:
-        """Take what waits; nearly always nothing."""
+        """Take what waits."""
 
     def forget(self) -> None:
         """Drop what waits: no run is ours any more."""
@@ -210,7 +213,7 @@ class Journal:
         entries, weight = fitting(self._inbox, self._most_keys)
         if self._start_marks.are_coming:
             self.mark_soon()
-        if self._log_book is not None:
+        if self._log_book is not None and self._log_book.waiting:
             self._lines = self._lines or self._log_book.take()
         part = (entries, self._start_marks.take(), self._lines)
         self._parts = [part] if any(part) else []

@@ -10,16 +10,18 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from cloaca_core.engine.record.entries import Draft, Entry
-from cloaca_core.engine.record.weight import attempt_weight, end_weight
 from cloaca_core.logs import SafeLogger
-from cloaca_core.store.batch import NO_ROWS, weight_of
+from cloaca_core.run.rows import RunEnd
+from cloaca_core.store.batch import NO_ROWS, attempt_weight, end_weight, weight_of
+from cloaca_core.values.payloads.json_values import encode
 from cloaca_core.values.states import RunStatus
 
 if TYPE_CHECKING:
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.errors import StoreError
     from cloaca_core.run.active_run import ActiveRun
-    from cloaca_core.run.rows import AttemptRow, Exhausted, Park, RunEnd
+    from cloaca_core.run.planner import RunOver
+    from cloaca_core.run.rows import AttemptRow, Exhausted, Park
     from cloaca_core.run.watcher import EndedWait
     from cloaca_core.store.batch import Committed, Rows
 
@@ -193,3 +195,22 @@ class RunEntry(Entry):
 
     def refused(self, error: StoreError) -> None:
         self.listener.refused(self, error)
+
+
+def end_row(run: ActiveRun, over: RunOver, context: str | None, now: int) -> RunEnd:
+    """The row of a run's end, which is built nowhere else: at ``now``, with this final context as
+    JSON; None if that is its input.
+    """
+    reason = over.reason
+    return RunEnd(
+        run.id,
+        run.epoch,
+        over.status.value,
+        context,
+        None if reason is None else reason.text,
+        now,
+        run.row.schedule_id,
+        None if reason is None else str(reason.code),
+        None if reason is None else reason.limit_seconds,
+        encode(list(reason.tasks)) if reason is not None and reason.tasks else None,
+    )

@@ -22,7 +22,13 @@ from cloaca_core.features.task_logs.records import (
     OldChunk,
     ProgressRow,
 )
-from cloaca_core.features.task_logs.task_log import PART_BYTES, PART_LINES, Numbered, TaskLog, Told
+from cloaca_core.features.task_logs.task_log import (
+    PART_BYTES,
+    PART_LINES,
+    AttemptLog,
+    Numbered,
+    Told,
+)
 from cloaca_core.logs import SafeLogger
 from cloaca_core.values.log_levels import is_off, least_number
 from cloaca_core.values.payloads.redaction import unchanged
@@ -66,7 +72,8 @@ class AttemptLines(NamedTuple):
 
 class LogBook:
     """Makes the logs of attempts by ``open``. Belongs to the engine's loop, but for what the logs
-    call. ``due`` is called when lines have waited for long enough. ``redact`` hides secrets.
+    call. ``waiting`` are the logs that have lines to take; ``due`` is called when they have waited
+    for long enough. ``redact`` hides secrets.
     """
 
     def __init__(self, level: str, clock: Clock, redact: LineRedact = unchanged) -> None:
@@ -78,7 +85,7 @@ class LogBook:
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.Context()
         self._forks = THIS_PROCESS.forks
-        self._listed: deque[AttemptLog] = deque()
+        self.waiting: deque[AttemptLog] = deque()
         self._is_armed = False
         self._due_at = 0.0
         self._taken_at = 0.0
@@ -94,7 +101,7 @@ class LogBook:
         """A log has its first line since it was taken. The loop is woken if it does not know yet
         that lines wait; not by a process that was forked off.
         """
-        self._listed.append(log)  # first: the loop looks for it after it has disarmed
+        self.waiting.append(log)  # first: the loop looks for it after it has disarmed
         if not self._is_armed and THIS_PROCESS.forks == self._forks:
             self._is_armed = True
             with suppress(RuntimeError):  # the loop has been closed
@@ -112,22 +119,20 @@ class LogBook:
     def _time_is_over(self) -> None:
         """Lines are due, unless those that wait have come since a commit a moment ago."""
         now, waited = self._loop.time(), self._taken_at + DELAY
-        if self._listed and now < waited:
+        if self.waiting and now < waited:
             self._call_at(waited)
             return
         self._is_armed = False  # first: a log that is listed from now on arms it again
-        if self._listed:
+        if self.waiting:
             self._due_at = now + APART
             self.due()
 
     def take(self) -> Sequence[AttemptLines]:
-        """Take what waits; nearly always nothing."""
-        if not self._listed:
-            return ()
+        """Take what waits."""
         self._taken_at = self._loop.time()
         found: list[AttemptLines] = []
-        for _ in range(len(self._listed)):
-            attempt_log = self._listed.popleft()
+        for _ in range(len(self.waiting)):
+            attempt_log = self.waiting.popleft()
             try:
                 rows = _rows_of(attempt_log)
             except Exception:  # of its own: the lines of others are kept
@@ -139,35 +144,11 @@ class LogBook:
 
     def forget(self) -> None:
         """Drop what waits: no run is ours any more."""
-        self._listed.clear()
-
-    @property
-    def has_lines(self) -> bool:
-        """Whether any lines wait."""
-        return bool(self._listed)
+        self.waiting.clear()
 
 
 def _nothing() -> None:
     """Stands for ``due`` until there is a journal."""
-
-
-class AttemptLog(TaskLog):
-    """The log of an attempt of a run. ``tail`` has the chunks that were made of its last part, each
-    with its position, lines and length; the book's own note.
-    """
-
-    __slots__ = ("_book", "attempt", "run", "tail", "task_id")
-
-    def __init__(self, book: LogBook, run: ActiveRun, task_id: str, attempt: int) -> None:
-        super().__init__(book.least, book.wall, book.redact)
-        self._book = book
-        self.run: ActiveRun = run
-        self.task_id: str = task_id
-        self.attempt: int = attempt
-        self.tail: list[tuple[int, int, int]] = []
-
-    def waits(self) -> None:
-        self._book.list(self)
 
 
 # -- rows ----------------------------------------------------------------------------------------

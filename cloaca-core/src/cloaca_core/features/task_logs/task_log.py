@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from itertools import count
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from cloaca_core.features.task_logs.lines import (
     redacted,
@@ -24,6 +24,7 @@ from cloaca_core.values.text import storable_text
 if TYPE_CHECKING:
     import logging
 
+    from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.values.payloads.redaction import LineRedact
 
 T = TypeVar("T")
@@ -182,6 +183,44 @@ class TaskLog:
             return number, first, last, None
         self._told_taken = told
         return number, first, last, told
+
+
+class Book(Protocol):
+    """Keeps the logs of attempts that have lines to take."""
+
+    @property
+    def least(self) -> int:
+        """The number of the least level of which lines are kept."""
+
+    @property
+    def wall(self) -> Callable[[], int]:
+        """The clock, in µs."""
+
+    @property
+    def redact(self) -> LineRedact:
+        """Hides secrets."""
+
+    def list(self, log: AttemptLog) -> None:
+        """A log has its first line since it was taken. Any thread."""
+
+
+class AttemptLog(TaskLog):
+    """The log of an attempt of a run. ``tail`` has the chunks that were made of its last part, each
+    with its position, lines and length; the book's own note.
+    """
+
+    __slots__ = ("_book", "attempt", "run", "tail", "task_id")
+
+    def __init__(self, book: Book, run: ActiveRun, task_id: str, attempt: int) -> None:
+        super().__init__(book.least, book.wall, book.redact)
+        self._book = book
+        self.run: ActiveRun = run
+        self.task_id: str = task_id
+        self.attempt: int = attempt
+        self.tail: list[tuple[int, int, int]] = []
+
+    def waits(self) -> None:
+        self._book.list(self)
 
 
 def _all_of(queue: deque[T]) -> list[T]:

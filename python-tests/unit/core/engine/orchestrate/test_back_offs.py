@@ -9,7 +9,7 @@ from model.hand_clock import HandClock
 from model.runs import active_run, graph_of
 from model.virtual_time import the_loop
 
-from cloaca_core.engine.orchestrate.back_offs import BackOffs
+from cloaca_core.engine.orchestrate.launcher import BackOffs
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.run.restore import Resume
 

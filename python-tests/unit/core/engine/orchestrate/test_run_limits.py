@@ -12,8 +12,8 @@ from model.virtual_time import VirtualClock, the_loop
 
 from cloaca_core.engine.orchestrate.run_limits import RunLimits
 from cloaca_core.run.active_run import ActiveRun
-from cloaca_core.run.deadline import Deadline
 from cloaca_core.run.graph import PlanGraph
+from cloaca_core.run.time_limit import Deadline
 from cloaca_core.values.times.instants import SECOND
 from cloaca_testing.conformance.rows import attempt as attempt_row
 

@@ -12,10 +12,9 @@ from model.memory_store import MemoryStore
 from model.quiet import quiet
 from model.virtual_time import the_loop
 
-from cloaca_core.engine.record import batching, journal as module
+from cloaca_core.engine.record import entries, journal as module
 from cloaca_core.engine.record.entries import Draft, Entry, SubmissionEntry
 from cloaca_core.engine.record.journal import Journal
-from cloaca_core.engine.record.weight import attempt_weight
 from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import (
@@ -31,7 +30,7 @@ from cloaca_core.features.task_logs.log_book import AttemptLines
 from cloaca_core.features.task_logs.records import LINES, PROGRESS
 from cloaca_core.run.rows import AttemptRow, RunEnd
 from cloaca_core.run.watcher import DecidedTick, Recorded, WatchedRun
-from cloaca_core.store.batch import ROW_BYTES, Batch, Committed
+from cloaca_core.store.batch import ROW_BYTES, Batch, Committed, attempt_weight
 from cloaca_core.store.runs import Landed
 from cloaca_core.values.states import TaskStatus
 from cloaca_testing.conformance.commits import submit
@@ -740,7 +739,7 @@ class TestBounds:
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "MAX_INBOX_ENTRIES", 10)
-        monkeypatch.setattr(batching, "MAX_BATCH_ENTRIES", 5)
+        monkeypatch.setattr(entries, "MAX_BATCH_ENTRIES", 5)
         desk.store.open.clear()
         for number in range(16):
             desk.journal.add(Row([attempt("run", f"t{number}")]))
@@ -796,7 +795,7 @@ class TestBounds:
         assert told.is_set()
 
     async def test_a_batch_has_a_most(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(batching, "MAX_BATCH_ENTRIES", 40)
+        monkeypatch.setattr(entries, "MAX_BATCH_ENTRIES", 40)
         for number in range(100):
             desk.journal.add(Row([attempt("run", f"t{number}")]))
         await desk.journal.drained()
@@ -836,7 +835,7 @@ class TestBounds:
     async def test_runs_without_input_have_weight_too(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(batching, "MAX_BATCH_BYTES", 250 * ROW_BYTES)
+        monkeypatch.setattr(entries, "MAX_BATCH_BYTES", 250 * ROW_BYTES)
         for part in range(3):
             runs = NewRuns(*(f"{part}-{number}" for number in range(200)), text="")
             desk.journal.add(runs.entry)

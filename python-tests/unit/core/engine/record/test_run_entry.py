@@ -7,17 +7,22 @@ from collections.abc import Iterable
 import pytest
 from model.runs import active_run, attempt_of, graph_of
 
+from cloaca_core.definition.version_change import VersionChange
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.record.entries import Draft
-from cloaca_core.engine.record.run_entry import RunEntry
+from cloaca_core.engine.record.run_entry import RunEntry, end_row
 from cloaca_core.errors import StoreDataError, StoreError
 from cloaca_core.features.follow_ups.records import FOLLOW_UPS, NewFollowUp
 from cloaca_core.features.waits.open_waits import OpenWaits
 from cloaca_core.features.waits.records import WAITS, WaitRow
 from cloaca_core.features.waits.wait_rows import WaitRows
 from cloaca_core.run.active_run import ActiveRun
+from cloaca_core.run.planner import RunOver
+from cloaca_core.run.reasons import overdue, version_changed
 from cloaca_core.run.rows import RunEnd
+from cloaca_core.run.time_limit import Deadline
 from cloaca_core.store.batch import Committed
+from cloaca_core.values.states import RunStatus
 from cloaca_core.values.waits import EVENT
 from cloaca_testing.conformance.rows import attempt as attempt_row
 
@@ -186,3 +191,28 @@ def test_a_refusal_is_handed_on(notes: Notes) -> None:
     one.refused(REFUSAL)
 
     assert notes.heard == [("refused", one, REFUSAL)]
+
+
+TICKED = active_run(graph_of(t={}), schedule_id="s")
+
+
+def test_a_run_that_has_completed_has_no_reason() -> None:
+    row = end_row(TICKED, RunOver(RunStatus.COMPLETED, None), '{"a":1}', 5)
+
+    assert row == RunEnd("r", 1, "Completed", '{"a":1}', None, 5, "s", None, None)
+
+
+def test_the_code_and_the_limit_of_a_deadline_are_kept_beside_its_text() -> None:
+    row = end_row(TICKED, RunOver(RunStatus.FAILED, overdue(Deadline(9, 60))), "{}", 5)
+
+    assert (row.status, row.reason_code, row.limit_seconds) == ("Failed", "deadline_exceeded", 60)
+    assert row.error_message == "Pipeline timeout after 60s"
+    assert row.reason_tasks is None
+
+
+def test_the_tasks_that_have_changed_are_kept_beside_the_text() -> None:
+    reason = version_changed("1", "2", VersionChange(changed=("t", "u")))
+
+    row = end_row(TICKED, RunOver(RunStatus.FAILED, reason), "{}", 5)
+
+    assert (row.reason_code, row.reason_tasks) == ("version_changed", '["t","u"]')

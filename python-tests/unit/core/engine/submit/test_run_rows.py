@@ -16,8 +16,8 @@ from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
 from cloaca_core.engine.submit.request import Request
 from cloaca_core.engine.submit.run_rows import RunRows, owned_row
 from cloaca_core.engine.submit.start import Start
-from cloaca_core.run.deadline import Deadline
 from cloaca_core.run.rows import RunRow
+from cloaca_core.run.time_limit import Deadline
 from cloaca_core.values.ids import RunIds
 from cloaca_core.values.states import RunStatus
 from cloaca_testing.conformance.rows import NOW, new_run

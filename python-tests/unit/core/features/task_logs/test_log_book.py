@@ -64,14 +64,14 @@ class TestTaking:
     async def test_nothing_waits_at_first(self) -> None:
         desk = Desk()
 
-        assert desk.book.take() == ()
-        assert not desk.book.has_lines
+        assert not desk.book.take()
+        assert not desk.book.waiting
 
     async def test_lines_of_an_attempt_are_one_chunk(self) -> None:
         desk = Desk()
         desk.body.put("a")
         desk.body.put("b")
-        assert desk.book.has_lines
+        assert desk.book.waiting
 
         found = desk.take()
 
@@ -109,14 +109,14 @@ class TestTaking:
 
         desk.book.forget()
 
-        assert desk.book.take() == ()
+        assert not desk.book.take()
 
     async def test_no_line_is_kept_at_none(self) -> None:
         desk = Desk("none")
         desk.body.log.log("a", "CRITICAL", 50, {})
 
         assert desk.book.is_off
-        assert desk.book.take() == ()
+        assert not desk.book.take()
 
 
 class TestDue:

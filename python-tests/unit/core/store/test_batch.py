@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from cloaca_core.engine.record.weight import attempt_weight, end_weight
 from cloaca_core.features.follow_ups.records import FOLLOW_UPS, NewFollowUp
-from cloaca_core.store.batch import ROW_BYTES
+from cloaca_core.store.batch import ROW_BYTES, attempt_weight, end_weight
 from cloaca_testing.conformance.rows import attempt, run_end
 
 BARE = attempt("run")._replace(change=None)
