@@ -21,7 +21,6 @@ from cloaca_tools.cli.output import (
     terminal_width,
     write_file,
 )
-from cloaca_tools.cli.runs.graphs import write_graph
 from cloaca_tools.cli.runs.leaving import leaving
 from cloaca_tools.cli.where import Where, database_options, pass_where
 from cloaca_tools.cli.words import clock
@@ -223,7 +222,9 @@ _ATTEMPTS = (
 @pass_where
 def graph(where: Where, out: Output, run: str) -> None:
     """Draw a run's tasks as a Mermaid flowchart, with their states."""
-    write_graph(where, out, lambda observer: observer.graph(run))
+    with where.observing() as observer:
+        found = observer.graph(run).wait()
+    out.one("graph", found.to_dict(), lambda: [found.mermaid()])
 
 
 @click.command()

@@ -14,7 +14,6 @@ from cloaca_tools.cli.columns import counts_text, number
 from cloaca_tools.cli.completion import WORKFLOWS
 from cloaca_tools.cli.known_workflows import note_unrecorded
 from cloaca_tools.cli.output import Column, Form, Output, note, output_options, table_lines
-from cloaca_tools.cli.runs.graphs import write_graph
 from cloaca_tools.cli.where import (
     BrokenProgram,
     Where,
@@ -118,7 +117,9 @@ _TASKS: Sequence[Column] = (
 @pass_where
 def graph(where: Where, out: Output, workflow: str) -> None:
     """Draw a workflow as a Mermaid flowchart."""
-    write_graph(where, out, lambda observer: observer.workflow_graph(workflow))
+    with where.observing() as observer:
+        found = observer.workflow_graph(workflow).wait()
+    out.one("graph", found.to_dict(), lambda: [found.mermaid()])
 
 
 @command.command()
