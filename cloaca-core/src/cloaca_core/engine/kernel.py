@@ -153,7 +153,8 @@ class Kernel:
     async def _record(self) -> None:
         """Commit what is to be recorded, and tell those who watch."""
         await self.base.journal.turn()
-        self.reading.watchers.wake()
+        if self.reading.watchers.notices:
+            self.reading.watchers.wake()
 
     async def _reenlist(self) -> None:
         """Start anew under another id after this runner was declared dead: drop all its runs."""

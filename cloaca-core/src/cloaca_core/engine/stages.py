@@ -17,8 +17,7 @@ from cloaca_core.engine.claim.orphans import Orphans
 from cloaca_core.engine.claim.unserved_runs import KnownVersions, UnservedRuns
 from cloaca_core.engine.claim.version_check import EarlierVersions, VersionCheck
 from cloaca_core.engine.execute.body_log import TaskLogs
-from cloaca_core.engine.observe.completion import Completion
-from cloaca_core.engine.observe.parked_runs import ParkedRuns
+from cloaca_core.engine.observe.completion import Completion, ParkedRuns
 from cloaca_core.engine.observe.run_reader import RunReader
 from cloaca_core.engine.observe.run_waits import RunWaits
 from cloaca_core.engine.observe.watchers import Watchers

@@ -1,15 +1,16 @@
-"""Wakes callers that wait for the end of a run, on this runner or another."""
+"""Wakes callers that wait for the end of a run, on this runner or another: also a thread that has
+submitted it, and does nothing else meanwhile.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cloaca_core.engine.observe.recent_runs import Ended, RecentRuns
-from cloaca_core.engine.observe.waiters import Waiters
 from cloaca_core.logs import SafeLogger
 from cloaca_core.run.rows import AttemptRow, RunEnd, RunRow
 from cloaca_core.values.events import RUN_ENDED
@@ -19,10 +20,68 @@ if TYPE_CHECKING:
     from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
     from cloaca_core.engine.runtime.thread_calls import ParkedCall
     from cloaca_core.engine.subjects import Subjects
+    from cloaca_core.engine.submit.request import Request
+    from cloaca_core.engine.submit.submitter import Accepted, Submitter
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.store.protocol import KernelStore
 
 log = SafeLogger("cloaca.engine")
+
+
+class Waiter(Protocol):
+    """A future, or an object in the place of one."""
+
+    def done(self) -> bool:
+        """Whether it waits no more."""
+
+    def set_result(self, ended: Ended, /) -> None:
+        """The run has ended."""
+
+    def set_exception(self, error: Exception, /) -> None:
+        """The end will not be heard of."""
+
+
+class Waiters:
+    """Futures by run. Belongs to the engine's loop."""
+
+    def __init__(self) -> None:
+        self._futures: dict[str, list[Waiter]] = {}
+
+    def add(self, run_id: str) -> asyncio.Future[Ended]:
+        """A future that is done when the run has ended."""
+        future: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self.append(run_id, future)
+        return future
+
+    def append(self, run_id: str, waiter: Waiter) -> None:
+        """Tell this one of the end of the run."""
+        self._futures.setdefault(run_id, []).append(waiter)
+
+    def discard(self, run_id: str, future: Waiter) -> None:
+        """The caller has stopped waiting for this future."""
+        futures = self._futures.get(run_id, [])
+        if future in futures:
+            futures.remove(future)
+            if not futures:
+                del self._futures[run_id]
+
+    def wake(self, run_id: str, ended: Ended) -> None:
+        """The run has ended."""
+        for future in self._futures.pop(run_id, ()):
+            if not future.done():
+                future.set_result(ended)
+
+    def fail_all(self, error: Exception) -> None:
+        """Fail all futures: the runner ends."""
+        for futures in self._futures.values():
+            for future in futures:
+                if not future.done():
+                    future.set_exception(error)
+        self._futures.clear()
+
+    def elsewhere(self, local: Container[str]) -> list[str]:
+        """The runs that are waited for and not in ``local``."""
+        return [run_id for run_id in self._futures if run_id not in local]
 
 
 class Completion:
@@ -227,3 +286,44 @@ def _tell_of_end(row: RunRow) -> None:
         log.warning("run %s of %s: %s: %.500s", *told, row.error_message, extra=ids)
     else:
         log.info("run %s of %s: %s", *told, extra=ids)
+
+
+class ParkedRuns:
+    """Submits runs whose callers wait for the end on threads of their own. Belongs to the engine's
+    loop.
+    """
+
+    def __init__(self, submitter: Submitter, completion: Completion) -> None:
+        self._submitter = submitter
+        self._completion = completion
+
+    def begin(self, request: Request, call: ParkedCall[Ended]) -> bool:
+        """Submit a run, and answer the call at its end; false if that must wait for something."""
+        return self._submitter.submit_now(request, _Submitted(call, self._completion))
+
+
+class _Submitted:
+    """The answer to a submission, for a caller that waits for the end of the run."""
+
+    __slots__ = ("_call", "_completion")
+
+    def __init__(self, call: ParkedCall[Ended], completion: Completion) -> None:
+        self._call = call
+        self._completion = completion
+
+    def done(self) -> bool:
+        """Whether the caller has stopped waiting."""
+        return self._call.is_withdrawn
+
+    def set_exception(self, error: BaseException) -> None:
+        """The run was not accepted."""
+        self._call.fail(error)
+
+    def set_result(self, found: Accepted | None) -> None:
+        """The run is durable, and has begun if it is ours."""
+        assert found is not None, "only a run with a key is held back"
+        (run_id,), _ = found
+        self._call.accept(run_id)
+        if not self._completion.park(run_id, self._call):
+            end = self._completion.of(run_id)
+            self._call.follow(asyncio.get_running_loop().create_task(end))

@@ -40,11 +40,13 @@ class Notices:
 
 
 class Watchers:
-    """Belongs to the engine's loop. The store reports steps of runs while one listens."""
+    """Belongs to the engine's loop. The store reports steps of runs while one listens. ``notices``
+    are those of who does.
+    """
 
     def __init__(self, store: KernelStore, subjects: Subjects) -> None:
         self._store = store
-        self._listening: set[Notices] = set()
+        self.notices: set[Notices] = set()
         self._failure: Exception | None = None
         for each in (subjects.claimable, subjects.schedules, subjects.triggers, subjects.shown):
             each.subscribe(self.wake)
@@ -55,22 +57,22 @@ class Watchers:
         if self._failure is not None:
             raise self._failure
         notices = Notices()
-        self._listening.add(notices)
+        self.notices.add(notices)
         self._store.set_watched(watched=True)
         try:
             yield notices
         finally:
-            self._listening.discard(notices)
-            if not self._listening:
+            self.notices.discard(notices)
+            if not self.notices:
                 self._store.set_watched(watched=False)
 
     def wake(self) -> None:
         """Something may have changed."""
-        for each in self._listening:
+        for each in self.notices:
             each.come()
 
     def fail_all(self, failure: Exception) -> None:
         """Fail all that listen, now and from now on: the runner ends."""
         self._failure = failure
-        for each in self._listening:
+        for each in self.notices:
             each.come(failure)

@@ -10,12 +10,12 @@ import pytest
 from model.memory_store import MemoryStore
 from model.orchestration import PAIR, Scene
 from model.quiet import quiet
-from model.runs import active_run
+from model.runs import active_run, ended
 
 from cloaca_core.definition.builder import WorkflowBuilder
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.task import task
-from cloaca_core.engine.observe.completion import Completion
+from cloaca_core.engine.observe.completion import Completion, Waiters
 from cloaca_core.engine.observe.recent_runs import Ended
 from cloaca_core.engine.observe.run_reader import RunReader
 from cloaca_core.engine.runtime.thread_calls import ParkedCall
@@ -27,6 +27,59 @@ from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.run.rows import RunEnd, RunRow
 from cloaca_testing.conformance.commits import claimed, record, submit
 from cloaca_testing.conformance.rows import act, attempt, new_run, run_end, runner
+
+
+class TestWaiters:
+    async def test_all_who_wait_for_a_run_are_woken(self) -> None:
+        waiters = Waiters()
+        futures = [waiters.add("a"), waiters.add("a"), waiters.add("b")]
+
+        waiters.wake("a", ended("a"))
+
+        assert [future.done() for future in futures] == [True, True, False]
+        assert await futures[0] == ended("a")
+
+    async def test_an_end_that_nobody_waits_for_is_nothing(self) -> None:
+        Waiters().wake("a", ended("a"))
+
+    async def test_who_has_given_up_waiting_is_forgotten(self) -> None:
+        waiters = Waiters()
+        future = waiters.add("a")
+        waiters.discard("a", future)
+
+        assert waiters.elsewhere([]) == []
+
+    async def test_discarding_after_the_end_is_nothing(self) -> None:
+        waiters = Waiters()
+        future = waiters.add("a")
+        waiters.wake("a", ended("a"))
+
+        waiters.discard("a", future)
+
+    async def test_a_cancelled_wait_does_not_keep_the_others_from_hearing(self) -> None:
+        waiters = Waiters()
+        first, second = waiters.add("a"), waiters.add("a")
+        first.cancel()
+
+        waiters.wake("a", ended("a"))
+
+        assert await second == ended("a")
+
+    async def test_runs_of_others_are_those_that_are_not_here(self) -> None:
+        waiters = Waiters()
+        for run_id in "abc":
+            waiters.add(run_id)
+
+        assert waiters.elsewhere({"b": None}) == ["a", "c"]
+
+    async def test_at_the_end_nobody_is_left_waiting(self) -> None:
+        waiters = Waiters()
+        future = waiters.add("a")
+
+        waiters.fail_all(asyncio.InvalidStateError("over"))
+
+        with pytest.raises(asyncio.InvalidStateError, match="over"):
+            await future
 
 
 class Store(MemoryStore):
@@ -89,9 +142,9 @@ async def test_an_end_of_ours_wakes_its_callers_and_is_remembered_without_a_read
     desk.subjects.ended.publish(run, run_end("r"))
     desk.runs.remove(run)
 
-    for ended in [await each for each in callers] + [await desk.completion.of("r")]:
-        assert (ended.row.status, ended.row.final_context) == ("Completed", '{"x":1}')
-        assert [row.task_id for row in ended.attempts] == ["a", "b"]
+    for told in [await each for each in callers] + [await desk.completion.of("r")]:
+        assert (told.row.status, told.row.final_context) == ("Completed", '{"x":1}')
+        assert [row.task_id for row in told.attempts] == ["a", "b"]
     assert desk.store.runs == {}  # a read would have found no run
 
 

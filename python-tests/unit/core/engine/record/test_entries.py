@@ -285,6 +285,3 @@ def test_only_an_outage_goes_away_soon(error: StoreError, expected: bool) -> Non
 )
 def test_records_about_existing_runs_add_no_work(rows: dict[str, Any], expected: bool) -> None:
     assert adds_work(Batch("me", [], [], [], {})._replace(**rows)) is expected
-
-
-BARE = attempt("run")._replace(change=None)
