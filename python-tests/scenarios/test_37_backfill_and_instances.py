@@ -20,6 +20,13 @@ PATIENCE = 60
 """Seconds until a test gives up; a schedule of every second fires well before."""
 
 Fired = queue.SimpleQueue[dict[str, Any]]
+Open = Callable[..., cloaca.DefaultRunner]
+
+
+@pytest.fixture
+def open_idle(open_runner: Open) -> Open:
+    """Opens runners that fire nothing: the hour of a schedule may come within a test."""
+    return lambda: open_runner(enable_cron_scheduling=False)
 
 
 @pytest.fixture
@@ -73,7 +80,8 @@ def test_a_period_of_the_past_is_run(runner: cloaca.DefaultRunner, fired: Fired)
     assert runner.get_cron_schedule(schedule_id) == before
 
 
-def test_a_preview_says_what_would_run_and_runs_nothing(runner: cloaca.DefaultRunner) -> None:
+def test_a_preview_says_what_would_run_and_runs_nothing(open_idle: Open) -> None:
+    runner = open_idle()
     schedule_id = runner.schedule("n", "elsewhere", "@hourly", "UTC")
 
     filled = runner.preview_backfill("n", *DAY, limit=2)
@@ -89,10 +97,8 @@ def test_a_preview_says_what_would_run_and_runs_nothing(runner: cloaca.DefaultRu
     assert runner.list_runs() == []
 
 
-def test_twice_makes_none_twice(
-    open_runner: Callable[..., cloaca.DefaultRunner],
-) -> None:
-    first, second = open_runner(), open_runner()
+def test_twice_makes_none_twice(open_idle: Open) -> None:
+    first, second = open_idle(), open_idle()
     first.schedule("n", "elsewhere", "@hourly", "UTC")
 
     some = first.backfill("n", *DAY, limit=10)
@@ -148,8 +154,9 @@ def test_beside_a_schedule_that_fires_each_tick_runs_once(
     ],
 )
 def test_a_back_fill_that_cannot_be_is_refused(
-    runner: cloaca.DefaultRunner, arguments: tuple[Any, Any, Any], message: str
+    open_idle: Open, arguments: tuple[Any, Any, Any], message: str
 ) -> None:
+    runner = open_idle()
     runner.schedule("n", "elsewhere", "@hourly", "UTC")
 
     for ask in (runner.preview_backfill, runner.backfill):

@@ -9,7 +9,7 @@ from tables import each_row
 
 from cloaca_tools.cli.columns import run_remark
 
-LATER = (datetime.now(UTC) + timedelta(hours=23, minutes=30)).isoformat()
+LATER = (datetime.now(UTC) + timedelta(hours=23, minutes=59)).isoformat()
 ROW: dict[str, Any] = {
     "error_message": None,
     "reason": None,
