@@ -16,8 +16,7 @@ from cloaca_core.config import DefaultRunnerConfig
 from cloaca_core.definition.context import Context
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.execute.work import Work
-from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
-from cloaca_core.engine.orchestrate.capacity import Capacity
+from cloaca_core.engine.orchestrate.active_runs import ActiveRuns, Capacity
 from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
 from cloaca_core.engine.orchestrate.ports import Ports
 from cloaca_core.engine.record.attempt_rows import StartMarks

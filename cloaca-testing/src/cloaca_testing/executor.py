@@ -63,7 +63,7 @@ class _Calls(LoopCoroutines):
     @property
     def is_starting(self) -> bool:
         begun = [work for work in self.begun if work.holds_slot and not work.abandoned]
-        return len(begun) < self._running
+        return len(begun) < self.under_way
 
     def _start(self, work: Work) -> None:
         if not work.abandoned:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from cloaca_core.engine.submit.run_rows import owned_row
+from cloaca_core.engine.submit.request import owned_row
 from cloaca_core.run.rows import DEFAULT_QUEUE, RunRow
 from cloaca_postgres.claim_marks import (
     APART_S,

@@ -14,7 +14,7 @@ from every_statement import every_statement
 from psycopg import sql
 from tables import each_row
 
-from cloaca_core.engine.submit.run_rows import owned_row
+from cloaca_core.engine.submit.request import owned_row
 from cloaca_core.run.rows import DEFAULT_QUEUE
 from cloaca_core.store.protocol import StoreOptions
 from cloaca_core.store.sql.queries import Statement

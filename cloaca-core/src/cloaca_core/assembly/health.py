@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cloaca_core.engine.execute.executor import Executor
-    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
-    from cloaca_core.engine.orchestrate.capacity import Capacity
+    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns, Capacity
     from cloaca_core.engine.record.attempt_rows import StartMarks
     from cloaca_core.engine.record.journal import Journal
     from cloaca_core.engine.recover.runner_id import RunnerId

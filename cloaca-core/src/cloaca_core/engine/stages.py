@@ -21,9 +21,8 @@ from cloaca_core.engine.observe.completion import Completion, ParkedRuns
 from cloaca_core.engine.observe.run_reader import RunReader
 from cloaca_core.engine.observe.run_waits import RunWaits
 from cloaca_core.engine.observe.watchers import Watchers
-from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+from cloaca_core.engine.orchestrate.active_runs import ActiveRuns, Capacity
 from cloaca_core.engine.orchestrate.adoption import Adoption
-from cloaca_core.engine.orchestrate.capacity import Capacity
 from cloaca_core.engine.orchestrate.grace_period import GracePeriod
 from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
 from cloaca_core.engine.orchestrate.ports import Ports
@@ -36,7 +35,7 @@ from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.engine.recover.takeover import Takeover
 from cloaca_core.engine.runtime.store_clock import StoreClock
 from cloaca_core.engine.subjects import Subjects
-from cloaca_core.engine.submit.run_rows import RunRows
+from cloaca_core.engine.submit.request import RunRows
 from cloaca_core.engine.submit.submitter import Submitter
 from cloaca_core.store.runner_rows import RunnerRow, Sharing
 from cloaca_core.values.ids import RunIds

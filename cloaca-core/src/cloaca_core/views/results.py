@@ -197,9 +197,10 @@ WorkflowResult = PipelineResult
 
 def execute_result(ended: Ended) -> PipelineResult:
     """The result for ``execute``, which raises when the run has passed its deadline."""
-    if (limit := passed_limit(ended.row)) is not None:
-        message = f"{EXECUTION}{told_overdue(ended.row, limit)}"
-        raise PipelineTimeoutError(message, run_id=ended.row.id, timeout=limit)
+    row = ended.row
+    if row.error_message is not None and (limit := passed_limit(row)) is not None:
+        message = f"{EXECUTION}{told_overdue(row, limit)}"
+        raise PipelineTimeoutError(message, run_id=row.id, timeout=limit)
     return PipelineResult(*ended)
 
 

@@ -16,7 +16,7 @@ from cloaca_core.errors import StoreError
 
 if TYPE_CHECKING:
     from cloaca_core.engine.execute.executor import Executor
-    from cloaca_core.engine.orchestrate.capacity import Capacity
+    from cloaca_core.engine.orchestrate.active_runs import Capacity
     from cloaca_core.engine.recover.takeover import Takeover
 
 PATIENCE: Final = 1.0

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from cloaca_core.engine.claim.orphans import Orphans
     from cloaca_core.engine.claim.unserved_runs import UnservedRuns
     from cloaca_core.engine.claim.version_check import Checked, VersionCheck
+    from cloaca_core.engine.orchestrate.active_runs import Capacity
     from cloaca_core.engine.orchestrate.adoption import Adoption
-    from cloaca_core.engine.orchestrate.capacity import Capacity
     from cloaca_core.engine.recover.lease import Lease
     from cloaca_core.engine.subjects import Subjects
     from cloaca_core.store.protocol import KernelStore

@@ -16,7 +16,7 @@ from cloaca_core.store.runner_rows import RunnerRow, Sharing
 
 if TYPE_CHECKING:
     from cloaca_core.engine.claim.fair_share import FairShare
-    from cloaca_core.engine.orchestrate.capacity import Capacity
+    from cloaca_core.engine.orchestrate.active_runs import Capacity
     from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.values.times.clock import Clock

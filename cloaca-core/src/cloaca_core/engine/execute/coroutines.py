@@ -35,8 +35,8 @@ class BodyLoop:
 
     The thread starts with the first work, which stays queued while the system has no thread. Public
     methods are called on the engine's loop, but for ``let_go``. ``running`` has the running work,
-    each with its asyncio task. ``broken`` is called with the reason when the thread has died; it
-    then runs nothing any more.
+    each with its asyncio task; ``under_way`` counts the work that has a slot. ``broken`` is called
+    with the reason when the thread has died; it then runs nothing any more.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class BodyLoop:
         self.slots: int = slots
         self._reports: Mailbox[Work] = Mailbox(loop, self._report)
         self._queued = SlotQueue()
-        self._running = 0
+        self.under_way: int = 0
         self._abandoned = 0
         self._starter = Starter(loop, self._start_next)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -72,14 +72,12 @@ class BodyLoop:
     @property
     def is_starting(self) -> bool:
         """Whether work that has a slot has not begun yet."""
-        if not self._running:
-            return False
         begun = [
             work
             for work in list(self.running)
             if work.stage is Stage.RUNNING and work.holds_slot and not work.abandoned
         ]
-        return len(begun) < self._running
+        return len(begun) < self.under_way
 
     def submit(self, work: Work) -> None:
         """Queue work; its ``finished`` is called on the engine's loop."""
@@ -88,9 +86,9 @@ class BodyLoop:
 
     def expect(self) -> bool:
         """Keep a slot for work that will be let go or abandoned, if one is free."""
-        if self._queued or self._running >= self.slots or not self._has_loop():
+        if self._queued or self.under_way >= self.slots or not self._has_loop():
             return False
-        self._running += 1
+        self.under_way += 1
         return True
 
     def let_go(self, work: Work) -> None:
@@ -106,7 +104,7 @@ class BodyLoop:
             if work.stage is Stage.RAN:
                 return
             work.holds_slot = False
-        self._running -= 1
+        self.under_way -= 1
         self._start_next()
 
     async def reacquire_slot(self, work: Work) -> None:
@@ -115,7 +113,7 @@ class BodyLoop:
             if work.abandoned or work.stage is Stage.RAN:  # another task of it had waited
                 return
             work.holds_slot = True
-        self._running += 1
+        self.under_way += 1
 
     def abandon(self, work: Work, *, even_running: bool = True) -> bool:
         """Cancel work and ignore its outcome; false when its report is on the way, or when it runs
@@ -131,7 +129,7 @@ class BodyLoop:
             return True
         self._abandoned += is_running
         if work.holds_slot:
-            self._running -= 1
+            self.under_way -= 1
             self._start_next()
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._cancel, work)
@@ -150,9 +148,9 @@ class BodyLoop:
             asyncio.run_coroutine_threadsafe(self._end(), self._loop)
 
     def _start_next(self) -> None:
-        while self._queued and self._running < self.slots and self._has_loop():
+        while self._queued and self.under_way < self.slots and self._has_loop():
             if (work := self._queued.take()) is not None:
-                self._running += 1
+                self.under_way += 1
                 self.let_go(work)
 
     def _has_loop(self) -> bool:
@@ -242,6 +240,6 @@ class BodyLoop:
         if work.abandoned:
             self._abandoned -= 1
         else:
-            self._running -= work.holds_slot  # else it has ended while it waits
+            self.under_way -= work.holds_slot  # else it has ended while it waits
             self._start_next()
             work.finished(work)

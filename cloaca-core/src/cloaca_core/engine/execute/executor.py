@@ -202,7 +202,7 @@ class Executor:
         may block its loop.
         """
         for each in self._places.values():  # noqa: SIM110 - a loop is quicker: each commit asks
-            if each.is_starting:
+            if each.under_way and each.is_starting:
                 return True
         return False
 

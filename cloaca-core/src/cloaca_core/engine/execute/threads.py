@@ -31,6 +31,7 @@ ABANDONED_PER_SLOT: Final = 4
 class BodyThreads:
     """At most ``slots`` pieces of work run at once, not counting waiting and abandoned ones; fewer
     while the system has no thread for them. Each slot has ``replaced`` abandoned ones replaced.
+    ``under_way`` counts the work that has a slot or waits for one.
 
     Public methods are called on the engine's loop, but for ``let_go``. ``running`` has the running
     work by thread. Idle threads wait for ``_queue``: it has an item for each piece of work that
@@ -57,7 +58,7 @@ class BodyThreads:
         self._reports: Mailbox[Work | None] = Mailbox(loop, self._report)
         self._starter = Starter(loop, self._grow)
         self._threads = 0
-        self._outstanding = 0
+        self.under_way: int = 0
         self._abandoned = 0
         self._dismissals = 0
         self._resuming: deque[asyncio.Future[None]] = deque()
@@ -77,11 +78,11 @@ class BodyThreads:
     def is_starting(self) -> bool:
         """Whether work that may have a slot has not begun yet."""
         if not self.running:
-            return bool(self._threads and self._outstanding)
+            return bool(self._threads and self.under_way)
         begun = [
             work for work in list(self.running.values()) if work.holds_slot and not work.leaves
         ]
-        return len(begun) < min(self._threads, self._outstanding)
+        return len(begun) < min(self._threads, self.under_way)
 
     def submit(self, work: Work) -> None:
         """Queue work; its ``finished`` is called on the loop."""
@@ -90,7 +91,7 @@ class BodyThreads:
 
     def expect(self) -> bool:
         """Count work that will be let go or abandoned. Always true: the queue has no limit."""
-        self._outstanding += 1
+        self.under_way += 1
         if self._threads < self.slots:
             self._grow()
         return True
@@ -109,7 +110,7 @@ class BodyThreads:
                 return
             work.holds_slot = False
         self._threads -= 1
-        self._outstanding -= 1
+        self.under_way -= 1
         self._grow()
 
     async def reacquire_slot(self, work: Work) -> None:
@@ -118,7 +119,7 @@ class BodyThreads:
         """
         if work.abandoned or work.stage is Stage.RAN:
             return
-        self._outstanding += 1
+        self.under_way += 1
         if self._threads < self.slots:
             self._threads += 1
         else:
@@ -130,7 +131,7 @@ class BodyThreads:
         with self._lock:
             work.holds_slot = not (work.abandoned or work.stage is Stage.RAN)
         if not work.holds_slot:
-            self._outstanding -= 1
+            self.under_way -= 1
             self._threads -= 1
             self._grow()
 
@@ -150,7 +151,7 @@ class BodyThreads:
             work.leaves = replaced
         self._abandoned += is_running
         if work.holds_slot and not (is_running and not replaced):
-            self._outstanding -= 1
+            self.under_way -= 1
             self._threads -= is_running
             self._grow()
         return True
@@ -168,7 +169,7 @@ class BodyThreads:
             self._queue.put(None)
 
     def _grow(self) -> None:
-        needed = min(self.slots, self._outstanding)
+        needed = min(self.slots, self.under_way)
         while self._threads < needed and not self._closed:
             if not self._starter.try_start(self._start_thread):
                 return
@@ -257,9 +258,9 @@ class BodyThreads:
             self._pass_slot_on()
         elif work.abandoned:
             self._abandoned -= 1
-            self._outstanding -= not work.leaves
+            self.under_way -= not work.leaves
         else:
-            self._outstanding -= work.holds_slot  # else it has ended while it waits
+            self.under_way -= work.holds_slot  # else it has ended while it waits
             work.finished(work)
 
     def _pass_slot_on(self) -> None:

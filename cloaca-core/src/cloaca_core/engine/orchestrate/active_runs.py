@@ -1,9 +1,12 @@
-"""The runs that this runner owns, and the attempts of each that are under way here."""
+"""The runs that this runner owns, the attempts of each that are under way here, and the places for
+more.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
@@ -141,6 +144,8 @@ class ActiveRuns:
 
     def waiting(self) -> int:
         """How many runs only wait, for others or for a message."""
+        if not self._away:
+            return len(self._lingering)
         return sum(self.only_waits(run) for run in self._away) + len(self._lingering)
 
     def may_linger(self, run: ActiveRun, most: int) -> bool:
@@ -150,3 +155,66 @@ class ActiveRuns:
     def linger(self, run: ActiveRun) -> None:
         """Let a run that waits for a message stay here, without a place."""
         self._lingering.add(run)
+
+
+class Capacity:
+    """Counts the places for runs, and wakes the caller that waits for one. Belongs to the engine's
+    loop.
+
+    A runner holds at most ``max_active_runs``; a run whose bodies all wait for others takes no
+    place. While ``paused``, only runs for which a body here waits get one. ``asked`` is called with
+    each change while another runner asks for runs.
+    """
+
+    def __init__(self, most: int, runs: ActiveRuns) -> None:
+        self.paused: bool = False
+        self.most: int = most
+        self.asked: Callable[[], None] | None = None
+        self._runs = runs
+        self._expected = 0
+        self._changed = asyncio.Event()
+        self._is_enough: Callable[[], bool] | None = None
+
+    def free(self) -> int:
+        """Places for further runs."""
+        taken = len(self._runs) - self._runs.waiting() + self._expected
+        return max(0, self.most - taken)
+
+    def is_in_use(self) -> bool:
+        """True while runs are ours, or about to be."""
+        return bool(len(self._runs) or self._expected)
+
+    def expect(self, count: int) -> None:
+        """Keep places for so many runs, which are on their way to us."""
+        self._expected += count
+
+    def arrived(self, count: int) -> None:
+        """Keep the places of so many runs no more: they are ours now, or will not come."""
+        self._expected -= count
+
+    @contextmanager
+    def expecting(self, count: int) -> Iterator[None]:
+        """Keep so many places within the block."""
+        self._expected += count
+        try:
+            yield
+        finally:
+            self._expected -= count
+
+    def changed(self) -> None:
+        """A place may have become free, or a slot may need work."""
+        if self.asked is not None:
+            self.asked()
+        if self._is_enough is not None and self._is_enough():
+            self._is_enough = None  # the caller is awake: it asks for itself
+            self._changed.set()
+
+    async def wait_until(self, is_enough: Callable[[], bool]) -> None:
+        """Return when ``is_enough()``, which each ``changed`` asks again. One caller at a time."""
+        while not is_enough():
+            self._is_enough = is_enough
+            self._changed.clear()
+            try:
+                await self._changed.wait()
+            finally:
+                self._is_enough = None

@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from cloaca_core.engine.execute.body_log import TaskLogs
     from cloaca_core.engine.execute.executor import Executor
     from cloaca_core.engine.execute.outcome import Outcome
-    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
-    from cloaca_core.engine.orchestrate.capacity import Capacity
+    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns, Capacity
     from cloaca_core.engine.orchestrate.ports import Ports
     from cloaca_core.engine.orchestrate.run_facts import RunFacts
     from cloaca_core.engine.record.journal import Journal

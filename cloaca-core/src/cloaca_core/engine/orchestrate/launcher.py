@@ -21,9 +21,8 @@ from cloaca_core.values.times.no_limit import NO_LIMIT, in_seconds
 
 if TYPE_CHECKING:
     from cloaca_core.config import DefaultRunnerConfig
-    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns, Capacity
     from cloaca_core.engine.orchestrate.attempts import Attempts
-    from cloaca_core.engine.orchestrate.capacity import Capacity
     from cloaca_core.engine.orchestrate.ports import Ports
     from cloaca_core.engine.orchestrate.run_facts import RunFacts
     from cloaca_core.run.active_run import ActiveRun

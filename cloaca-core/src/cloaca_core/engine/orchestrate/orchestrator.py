@@ -42,9 +42,8 @@ if TYPE_CHECKING:
     from cloaca_core.engine.execute.attempt import Attempt
     from cloaca_core.engine.execute.body_log import TaskLogs
     from cloaca_core.engine.execute.executor import Executor
-    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
+    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns, Capacity
     from cloaca_core.engine.orchestrate.attempts import Attempts
-    from cloaca_core.engine.orchestrate.capacity import Capacity
     from cloaca_core.engine.orchestrate.ports import Ports
     from cloaca_core.engine.orchestrate.run_facts import Guarded
     from cloaca_core.engine.record.journal import Journal

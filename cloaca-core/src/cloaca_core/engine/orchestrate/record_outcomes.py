@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cloaca_core.engine.execute.attempt import Attempt
-    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
-    from cloaca_core.engine.orchestrate.capacity import Capacity
+    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns, Capacity
     from cloaca_core.engine.orchestrate.control import Control
     from cloaca_core.engine.record.journal import Journal
     from cloaca_core.engine.record.run_entry import RunEntry

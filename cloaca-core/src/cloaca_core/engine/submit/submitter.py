@@ -17,7 +17,7 @@ from cloaca_core.engine.record.entries import SubmissionEntry
 from cloaca_core.engine.record.journal import FIRST_PAUSE, LONGEST_PAUSE
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.engine.submit.held_keys import HeldKeys
-from cloaca_core.engine.submit.run_rows import owned_row
+from cloaca_core.engine.submit.request import owned_row
 from cloaca_core.errors import (
     BodyCancelled,
     StoreError,
@@ -31,13 +31,12 @@ from cloaca_core.values.states import RunStatus
 from cloaca_core.values.times.backoff import Backoff
 
 if TYPE_CHECKING:
+    from cloaca_core.engine.orchestrate.active_runs import Capacity
     from cloaca_core.engine.orchestrate.adoption import Adoption
-    from cloaca_core.engine.orchestrate.capacity import Capacity
     from cloaca_core.engine.record.journal import Journal
     from cloaca_core.engine.recover.lease import Lease
     from cloaca_core.engine.subjects import Subjects
-    from cloaca_core.engine.submit.request import Request
-    from cloaca_core.engine.submit.run_rows import RunRows
+    from cloaca_core.engine.submit.request import Request, RunRows
     from cloaca_core.run.rows import NewRun
     from cloaca_core.store.batch import Committed
     from cloaca_core.store.protocol import KernelStore

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.engine.execute.executor import Executor
     from cloaca_core.engine.observe.run_reader import RunReader
-    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns
-    from cloaca_core.engine.orchestrate.capacity import Capacity
+    from cloaca_core.engine.orchestrate.active_runs import ActiveRuns, Capacity
     from cloaca_core.engine.recover.process_identity import ProcessIdentity
     from cloaca_core.engine.recover.runner_id import RunnerId
     from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions

@@ -17,7 +17,7 @@ from cloaca_core.definition.workflow import Workflow
 from cloaca_core.engine.execute.attempt import Attempt
 from cloaca_core.engine.orchestrate.adoption import NO_PAST, Adoption
 from cloaca_core.engine.orchestrate.orchestrator import Orchestrator
-from cloaca_core.engine.submit.run_rows import owned_row
+from cloaca_core.engine.submit.request import owned_row
 from cloaca_core.features.waits.open_waits import open_waits
 from cloaca_core.features.waits.past import go_on_waiting
 from cloaca_core.features.waits.records import WaitRow

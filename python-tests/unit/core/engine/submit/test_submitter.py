@@ -26,8 +26,7 @@ from cloaca_core.engine.recover.lease import Lease
 from cloaca_core.engine.recover.process_identity import this_process
 from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.engine.subjects import Subjects
-from cloaca_core.engine.submit.request import Request
-from cloaca_core.engine.submit.run_rows import RunRows
+from cloaca_core.engine.submit.request import Request, RunRows
 from cloaca_core.engine.submit.start import Start
 from cloaca_core.engine.submit.submitter import Accepted, Submitter
 from cloaca_core.errors import (
