@@ -12,6 +12,7 @@ import pytest
 from own_database import OwnDatabases
 from scenarios import bodies_elsewhere
 from scenarios.crawling import all_pages
+from tables import each_row
 
 import cloaca
 from cloaca.executors import ProcessExecutor
@@ -283,7 +284,7 @@ class TestPassword:
 
 
 class TestRefusals:
-    @pytest.mark.parametrize(
+    @each_row(
         ("given", "kind", "message"),
         [
             (SECRET, cloaca.ConfigTypeError, "expected a collection of texts, .* not str$"),
@@ -298,7 +299,7 @@ class TestRefusals:
             (lambda: [][1], cloaca.ConfigError, "the function raised IndexError$"),
         ],
     )
-    @pytest.mark.parametrize("kind_of_client", [cloaca.DefaultRunner, cloaca.Client])
+    @each_row("kind_of_client", [cloaca.DefaultRunner, cloaca.Client])
     def test_what_is_no_secret_is_refused_at_the_call(
         self,
         database_url: str,

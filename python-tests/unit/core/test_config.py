@@ -147,10 +147,8 @@ class TestFields:
         ):
             DefaultRunnerConfig(max_concurrent_tasks=0)
 
-    @pytest.mark.parametrize(
-        "name", [name for name in DEFAULTS if name.endswith(("_ms", "_seconds", "_minutes"))]
-    )
-    @pytest.mark.parametrize("far", [10**9 + 1, 10**400])
+    @each_row("name", [name for name in DEFAULTS if name.endswith(("_ms", "_seconds", "_minutes"))])
+    @each_row("far", [10**9 + 1, 10**400])
     def test_a_time_that_no_clock_reaches_is_refused(self, name: str, far: int) -> None:
         with pytest.raises(ConfigError, match=f"^{name} must be .* and at most 1000000000"):
             config_of(name, far)

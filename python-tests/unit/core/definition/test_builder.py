@@ -47,8 +47,8 @@ class TestNames:
         assert builder.workflow.name == "w"
         assert builder.workflow.get_roots() == ["t::p::id::noop"]
 
-    @pytest.mark.parametrize("part", ["name", "tenant", "package", "workflow"])
-    @pytest.mark.parametrize("value", ["", "a::b", "x" * 256, "a\nb"])
+    @each_row("part", ["name", "tenant", "package", "workflow"])
+    @each_row("value", ["", "a::b", "x" * 256, "a\nb"])
     def test_what_is_no_name_is_a_value_error(self, part: str, value: str) -> None:
         with pytest.raises(ValueError, match=rf"WorkflowBuilder\({part}=\.\.\.\)"):
             WorkflowBuilder(**{"name": "w", part: value})  # type: ignore[arg-type] # names only

@@ -481,8 +481,8 @@ def test_instants_bound_the_ids_as_well_by_a_day_more(requests: Requests) -> Non
     assert requests.run_filter(selection, 1, "f" + RUN_ID[1:]).before == wanted.before
 
 
-@pytest.mark.parametrize("name", ["since", "until"])
-@pytest.mark.parametrize(
+@each_row("name", ["since", "until"])
+@each_row(
     ("value", "kind"), [("soon", ConfigError), (7, ConfigTypeError), ("2026-03-02", ConfigError)]
 )
 def test_an_instant_that_is_none_is_refused_by_name(
@@ -493,8 +493,8 @@ def test_an_instant_that_is_none_is_refused_by_name(
     assert (type(caught.value), caught.value.field) == (kind, name)
 
 
-@pytest.mark.parametrize("name", ["parent_id", "error"])
-@pytest.mark.parametrize("value", [7, "", "a\0", "x" * 256])
+@each_row("name", ["parent_id", "error"])
+@each_row("value", [7, "", "a\0", "x" * 256])
 def test_a_text_that_none_can_have_is_refused_by_name(
     requests: Requests, name: str, value: Any
 ) -> None:

@@ -29,8 +29,8 @@ def test_a_number_that_no_line_has_is_refused(asked: dict[str, Any], text: str) 
     assert caught.value.field == next(iter(asked))
 
 
-@pytest.mark.parametrize("number", [True, "1", 1.0])
-@pytest.mark.parametrize("name", ["attempt", "after"])
+@each_row("number", [True, "1", 1.0])
+@each_row("name", ["attempt", "after"])
 def test_what_is_no_number_is_a_type_error(name: str, number: Any) -> None:
     with pytest.raises(cloaca.ConfigTypeError, match=f"{name} must be a"):
         wanted_lines(
