@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from cloaca_core.assembly.store import Store
 from cloaca_core.features.steering.records import Act, Reopening
-from cloaca_core.run.rows import ForkRow, RunRow
+from cloaca_core.run.rows import ForkRow
 from cloaca_core.store.acts import Acted, ActRow
-from cloaca_core.values.states import RunStatus, TaskStatus
+from cloaca_core.values.states import TaskStatus
 from cloaca_testing.conformance.commits import claimed, record, stored, submit
 from cloaca_testing.conformance.rows import (
     LATER,
@@ -22,6 +22,7 @@ from cloaca_testing.conformance.rows import (
     run_end,
     runner,
 )
+from cloaca_testing.conformance.steering.retries import ended_run
 
 ENDED = NOW + 9
 _ACT = act()
@@ -128,7 +129,7 @@ class ForkConformance:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
         await record(store, [attempt("a", "load")])
-        await _ended(store, "a")
+        await ended_run(store, "a")
         await store.fork(new_fork("b", kept=["load"]), act())
         copied = await store.load_attempts(["b"])
         await _retry(store, "a", first={"load": 2})
@@ -145,7 +146,7 @@ class ForkConformance:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
         await record(store, [attempt("a", "load")])
-        await _ended(store, "a")
+        await ended_run(store, "a")
         await _retry(store, "a")
 
         for key in (None, "k"):
@@ -189,20 +190,3 @@ async def _retry(
 ) -> Acted | None:
     """Retry one run; its answer."""
     return (await store.retry([Reopening(run_id, seen, first or {})], act)).get(run_id)
-
-
-async def _ended(
-    store: Store,
-    run_id: str,
-    status: str = RunStatus.FAILED,
-    *,
-    reason: str | None = None,
-    limit: int | None = None,
-) -> RunRow:
-    """End a run as its owner does; what it is then."""
-    epoch = (await stored(store, run_id)).epoch
-    end = run_end(run_id, epoch=epoch, status=status, reason=reason, limit=limit)
-    await record(store, ends=[end])
-    row = await stored(store, run_id)
-    assert row.ended_at == ENDED
-    return row

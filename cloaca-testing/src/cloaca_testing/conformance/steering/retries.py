@@ -38,7 +38,7 @@ class RetryConformance:
     ) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a", priority=7, key="k"))
-        before = await _ended(store, "a", status)
+        before = await ended_run(store, "a", status)
 
         assert await _retry(store, "a", act=act(now=LATER)) == Acted(RunStatus.PENDING, True)
 
@@ -56,7 +56,7 @@ class RetryConformance:
         await submit(store, new_run("a"))
         ends = []
         for round_ in (1, 2):
-            row = await _ended(store, "a", reason=ReasonCode.DEADLINE_EXCEEDED, limit=round_)
+            row = await ended_run(store, "a", reason=ReasonCode.DEADLINE_EXCEEDED, limit=round_)
             ends.append(row)
             await _retry(store, "a", round_, act=act(f"x{round_}"))
             assert await claimed(store) == ["a"]
@@ -97,7 +97,7 @@ class RetryConformance:
     ) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
-        await _ended(store, "a")
+        await ended_run(store, "a")
         await store.retry([Reopening("a", 1, {"ship": 2, "bill": 1})], act("x"), children=True)
         await store.cancel(["a"], act("y"), LATER + 30, children=False)
 
@@ -113,7 +113,7 @@ class RetryConformance:
         """The answer of an owner that ended the round before comes late, or for a second time."""
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
-        await _ended(store, "a")
+        await ended_run(store, "a")
         await _retry(store, "a")
         row = await stored(store, "a")
 
@@ -125,7 +125,7 @@ class RetryConformance:
     async def test_of_two_that_saw_one_round_one_opens_the_next(self, store: Store) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
-        await _ended(store, "a")
+        await ended_run(store, "a")
 
         answers = await asyncio.gather(
             _retry(store, "a", act=act("x"), first={"load": 1}),
@@ -142,7 +142,7 @@ class RetryConformance:
     ) -> None:
         await store.register(runner("r1"))
         await submit(store, new_run("a"))
-        await _ended(store, "a")
+        await ended_run(store, "a")
         first = await _retry(store, "a", first={"load": 1})
         assert await claimed(store) == ["a"]
         row = await stored(store, "a")
@@ -272,12 +272,12 @@ class RetryConformance:
         await store.register(runner("r1"))
         await submit(store, *map(new_run, "abcd"))
         for name in "abc":
-            await _ended(store, name)
+            await ended_run(store, name)
         for name in "bc":
             await _retry(store, name, act=act(f"before {name}"))
         assert await claimed(store) == ["b", "c"]
         for name in "bc":
-            await _ended(store, name)
+            await ended_run(store, name)
         await record(store, ends=[run_end("d")])
         before = {name: await stored(store, name) for name in "abcd"}
         seen = [
@@ -311,7 +311,7 @@ class RetryConformance:
         await store.register(runner("r1"))
         await submit(store, *map(new_run, "ab"))
         for name in "ab":
-            await _ended(store, name)
+            await ended_run(store, name)
         seen = [Reopening("a", 1, {"load": 1}), Reopening("b", 1, {})]
         first = await store.retry(seen, act("x"))
         rows = [await stored(store, name) for name in "ab"]
@@ -350,7 +350,7 @@ async def _retry(
     return (await store.retry([Reopening(run_id, seen, first or {})], act)).get(run_id)
 
 
-async def _ended(
+async def ended_run(
     store: Store,
     run_id: str,
     status: str = RunStatus.FAILED,

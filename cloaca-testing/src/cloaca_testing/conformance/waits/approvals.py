@@ -7,7 +7,7 @@ import pytest
 from cloaca_core.assembly.store import Store
 from cloaca_core.features.steering.records import Reopening
 from cloaca_core.features.waits.records import OpenApprovalRow
-from cloaca_core.store.messages import NewMessage, Sent
+from cloaca_core.store.messages import Sent
 from cloaca_core.values.states import TaskStatus
 from cloaca_core.values.waits import NEVER
 from cloaca_testing.conformance.commits import (
@@ -34,6 +34,7 @@ from cloaca_testing.conformance.rows import (
     timeout,
     wait,
 )
+from cloaca_testing.conformance.waits.messages import owned_runs, parked_runs, send_message
 
 MOST = 10_000
 
@@ -42,56 +43,56 @@ class ApprovalConformance:
     """Part of ``StoreConformance``."""
 
     async def test_a_decision_is_taken_while_it_is_open_and_once(self, store: Store) -> None:
-        await _owned(store, "a")
-        early = await _send(store, decision("m"))
+        await owned_runs(store, "a")
+        early = await send_message(store, decision("m"))
         await note(store, approval("a"))
 
-        taken = await _send(store, decision("n"))
-        late = await _send(store, decision("o"))
+        taken = await send_message(store, decision("n"))
+        late = await send_message(store, decision("o"))
 
         assert early == Sent("Running", None, changed=False, refusal="not_open")
         assert taken == Sent("Running", 1, changed=True)
         assert late == Sent("Running", None, changed=False, refusal="decided")
-        assert await _send(store, decision("n")) == Sent("Running", 1, changed=False)
-        assert (await _send(store, decision("p", name="other"))).refusal == "not_open"
+        assert await send_message(store, decision("n")) == Sent("Running", 1, changed=False)
+        assert (await send_message(store, decision("p", name="other"))).refusal == "not_open"
 
     async def test_a_decision_is_no_event_of_that_name(self, store: Store) -> None:
-        await _parked(store, "a", name="sign")
+        await parked_runs(store, "a", name="sign")
 
-        assert (await _send(store, decision("m"))).refusal == "not_open"
-        assert (await _send(store, message("n", "a", "sign"))).changed
+        assert (await send_message(store, decision("m"))).refusal == "not_open"
+        assert (await send_message(store, message("n", "a", "sign"))).changed
 
         assert await claimed(store) == ["a"]
 
     async def test_a_decision_wakes_its_run(self, store: Store) -> None:
-        await _owned(store, "a")
+        await owned_runs(store, "a")
         await note(store, approval("a"))
         await park(store, "a", NEVER)
-        await _send(store, message("m", "a", "sign"))
+        await send_message(store, message("m", "a", "sign"))
         assert await claimed(store) == []
 
-        await _send(store, decision("n"))
+        await send_message(store, decision("n"))
 
         assert await claimed(store) == ["a"]
 
     async def test_a_decision_that_was_read_is_taken(self, store: Store) -> None:
-        await _owned(store, "a")
+        await owned_runs(store, "a")
         await note(store, approval("a"))
-        await _send(store, decision("m"))
+        await send_message(store, decision("m"))
         await store.commit(
             batch_with(
                 "r1", [], [attempt("a", "sign")], [], {"a": 1}, closed=[closed(approval("a"), 1)]
             )
         )
 
-        assert (await _send(store, decision("n"))).refusal == "decided"
+        assert (await send_message(store, decision("n"))).refusal == "decided"
 
     async def test_a_decision_whose_time_is_over_is_taken(self, store: Store) -> None:
-        await _owned(store, "a")
+        await owned_runs(store, "a")
         await note(store, approval("a"))
         await note(store, timeouts=[timeout(approval("a"))])
 
-        assert (await _send(store, decision("m"))).refusal == "decided"
+        assert (await send_message(store, decision("m"))).refusal == "decided"
         assert await store.open_approvals(9) == []
 
     @pytest.mark.parametrize(
@@ -104,26 +105,26 @@ class ApprovalConformance:
     async def test_without_a_wait_the_latest_attempt_says_whether_it_was_taken(
         self, store: Store, status: TaskStatus, refusal: str
     ) -> None:
-        await _owned(store, "a")
+        await owned_runs(store, "a")
         await record(store, [attempt("a", "sign", 1), attempt("a", "sign", 2, status=status)])
 
-        assert (await _send(store, decision("m"))).refusal == refusal
+        assert (await send_message(store, decision("m"))).refusal == refusal
 
     async def test_a_decision_of_a_task_that_begins_anew_is_not_open_yet(
         self, store: Store
     ) -> None:
-        await _owned(store, "a")
+        await owned_runs(store, "a")
         await record(store, [attempt("a", "sign")], [run_end("a", status="Failed")])
         await store.retry([Reopening("a", 1, {"sign": 2})], act())
 
-        assert (await _send(store, decision("m"))).refusal == "not_open"
+        assert (await send_message(store, decision("m"))).refusal == "not_open"
 
     async def test_an_ended_run_has_no_decisions(self, store: Store) -> None:
-        await _owned(store, "a")
+        await owned_runs(store, "a")
         await note(store, approval("a"))
         await record(store, ends=[run_end("a")])
 
-        assert (await _send(store, decision("m"))).refusal == "ended"
+        assert (await send_message(store, decision("m"))).refusal == "ended"
 
     async def test_open_approvals_are_listed_oldest_first(self, store: Store) -> None:
         await store.register(runner("r1"))
@@ -142,7 +143,7 @@ class ApprovalConformance:
             wait("a", due_at=LATER),
         )
         await store.cancel(["b"], act(), LATER, children=False)
-        await _send(store, decision("m", "c", "also"))
+        await send_message(store, decision("m", "c", "also"))
 
         found = await store.open_approvals(9)
 
@@ -167,24 +168,3 @@ class ApprovalConformance:
         )
         assert [row.run_id for row in await store.open_approvals(9, WORKFLOW)] == ["c", "a", "d"]
         assert [row.run_id for row in await store.open_approvals(2)] == ["c", "e"]
-
-
-async def _owned(store: Store, *run_ids: str) -> None:
-    """Runs of the runner ``r1``."""
-    await store.register(runner("r1"))
-    await submit(store, *map(new_run, run_ids))
-
-
-async def _parked(store: Store, *run_ids: str, name: str = "paid") -> None:
-    """Runs that wait for an event, and for no instant."""
-    await _owned(store, *run_ids)
-    for run_id in run_ids:
-        await note(store, wait(run_id, name))
-        await park(store, run_id, NEVER)
-
-
-async def _send(store: Store, new: NewMessage, *, most: int = MOST) -> Sent:
-    """Send a message to a run that is there."""
-    sent = await store.send(new, most)
-    assert sent is not None
-    return sent

@@ -53,10 +53,10 @@ class MessageConformance:
     async def test_messages_have_numbers_in_the_order_in_which_they_came(
         self, store: Store
     ) -> None:
-        await _owned(store, "a", "b")
+        await owned_runs(store, "a", "b")
 
         sent = [
-            await _send(store, message(each, run_id))
+            await send_message(store, message(each, run_id))
             for each, run_id in (("z", "a"), ("z", "b"), ("y", "a"), ("x", "a"))
         ]
 
@@ -68,42 +68,42 @@ class MessageConformance:
         assert (await stored(store, "a")).messages == 3
 
     async def test_a_message_is_kept_as_it_is(self, store: Store) -> None:
-        await _owned(store, "a")
+        await owned_runs(store, "a")
         long = message("m", payload='"' + 100_000 * "ä" + '"', key="k")._replace(sent_by="ann")
 
-        await _send(store, long)
+        await send_message(store, long)
 
         assert await store.messages(["a"]) == [_row(long, 1)]
 
     async def test_senders_at_once_get_different_numbers(self, store: Store) -> None:
-        await _owned(store, "a")
+        await owned_runs(store, "a")
 
-        sent = await asyncio.gather(*[_send(store, message(f"m{n}")) for n in range(20)])
+        sent = await asyncio.gather(*[send_message(store, message(f"m{n}")) for n in range(20)])
 
         assert sorted(each.number or 0 for each in sent) == [*range(1, 21)]
         by_number = {each.number: each.id for each in await store.messages(["a"])}
         assert by_number == {each.number: f"m{n}" for n, each in enumerate(sent)}
 
     async def test_the_same_message_sent_again_changes_nothing(self, store: Store) -> None:
-        await _owned(store, "a")
-        await _send(store, message("m"))
-        await _send(store, message("n"))
+        await owned_runs(store, "a")
+        await send_message(store, message("m"))
+        await send_message(store, message("n"))
 
-        again = await _send(store, message("m", payload="2"))
+        again = await send_message(store, message("m", payload="2"))
 
         assert again == Sent("Running", 1, changed=False)
         assert await store.sent("a", 9) == [_row(message("m"), 1), _row(message("n"), 2)]
         assert (await stored(store, "a")).messages == 2
 
     async def test_of_messages_with_one_key_the_first_one_counts(self, store: Store) -> None:
-        await _owned(store, "a", "b")
-        await _send(store, message("m", key="k"))
+        await owned_runs(store, "a", "b")
+        await send_message(store, message("m", key="k"))
 
-        again = await _send(store, message("n", key="k", payload="2"))
+        again = await send_message(store, message("n", key="k", payload="2"))
         others = [
-            await _send(store, message("o", "a", "other event", key="k")),
-            await _send(store, message("p", "b", key="k")),
-            await _send(store, message("q", key="l")),
+            await send_message(store, message("o", "a", "other event", key="k")),
+            await send_message(store, message("p", "b", key="k")),
+            await send_message(store, message("q", key="l")),
         ]
 
         assert again == Sent("Running", 1, changed=False)
@@ -113,23 +113,23 @@ class MessageConformance:
     async def test_a_key_counts_after_its_message_was_read_and_the_run_has_ended(
         self, store: Store
     ) -> None:
-        await _owned(store, "a")
-        await _send(store, message("m", key="k"))
+        await owned_runs(store, "a")
+        await send_message(store, message("m", key="k"))
         await note(store, closed=[closed(wait("a"), 1)])
-        read = await _send(store, message("n", key="k"))
+        read = await send_message(store, message("n", key="k"))
         await record(store, ends=[run_end("a")])
 
-        ended = await _send(store, message("o", key="k"))
+        ended = await send_message(store, message("o", key="k"))
 
         assert read == Sent("Running", 1, changed=False)
         assert ended == Sent("Completed", 1, changed=False)
-        assert await _send(store, message("m")) == ended
+        assert await send_message(store, message("m")) == ended
 
     async def test_an_ended_run_gets_none(self, store: Store) -> None:
-        await _owned(store, "a")
+        await owned_runs(store, "a")
         await record(store, ends=[run_end("a", status="Failed")])
 
-        refused = await _send(store, message("m", key="k"))
+        refused = await send_message(store, message("m", key="k"))
 
         assert refused == Sent("Failed", None, changed=False, refusal="ended")
         assert await store.sent("a", 9) == []
@@ -138,7 +138,7 @@ class MessageConformance:
     async def test_an_unknown_run_and_one_that_is_being_deleted_get_none(
         self, store: Store
     ) -> None:
-        await _owned(store, "a")
+        await owned_runs(store, "a")
         await record(store, ends=[run_end("a")])
         shift = Shift("h", LATER)
         assert await store.take_upkeep(shift, NOW, 2**61, 2**61)
@@ -150,35 +150,35 @@ class MessageConformance:
         assert await store.sent("a", 9) == await store.sent("x", 9) == []
 
     async def test_a_run_with_so_many_unread_messages_gets_no_more(self, store: Store) -> None:
-        await _owned(store, "a")
+        await owned_runs(store, "a")
         for number in range(3):
-            await _send(store, message(f"m{number}"), most=3)
+            await send_message(store, message(f"m{number}"), most=3)
 
-        full = await _send(store, message("x"), most=3)
+        full = await send_message(store, message("x"), most=3)
         assert full == Sent("Running", None, changed=False, refusal="full")
-        assert (await _send(store, message("m0"), most=3)).number == 1
+        assert (await send_message(store, message("m0"), most=3)).number == 1
 
         await note(store, closed=[closed(wait("a"), 2)])
-        assert (await _send(store, message("y"), most=3)).number == 4
-        assert (await _send(store, message("x"), most=3)).refusal == "full"
+        assert (await send_message(store, message("y"), most=3)).number == 4
+        assert (await send_message(store, message("x"), most=3)).refusal == "full"
 
     async def test_a_message_that_cannot_be_stored_is_refused(self, store: Store) -> None:
-        await _owned(store, "a")
+        await owned_runs(store, "a")
 
         with pytest.raises(StoreDataError):
             await store.send(message("m", payload='"\ud800"'), MOST)
 
-        assert (await _send(store, message("m"))).number == 1
+        assert (await send_message(store, message("m"))).number == 1
 
     # -- acts --------------------------------------------------------------------------------
 
     async def test_messages_are_acts_of_their_senders(self, store: Store) -> None:
-        await _owned(store, "a", "b")
+        await owned_runs(store, "a", "b")
         await note(store, approval("a"))
-        await _send(store, message("m", sent_at=NOW)._replace(sent_by="ann"))
-        await _send(store, message("m", "b", "shipped", sent_at=NOW + 1, key="k"))
+        await send_message(store, message("m", sent_at=NOW)._replace(sent_by="ann"))
+        await send_message(store, message("m", "b", "shipped", sent_at=NOW + 1, key="k"))
         signed = decision("n")._replace(sent_by="bob", reason="sign: approve", sent_at=NOW + 2)
-        await _send(store, signed)
+        await send_message(store, signed)
         await store.cancel(["a"], act(now=NOW + 3), LATER, children=False)
 
         cancelled, *acts = await store.acts(None, 9)
@@ -192,27 +192,27 @@ class MessageConformance:
         assert await store.acts("b", 9) == []
 
     async def test_a_message_that_changes_nothing_is_no_act(self, store: Store) -> None:
-        await _owned(store, "a")
+        await owned_runs(store, "a")
         await note(store, approval("a"))
-        await _send(store, message("m", key="k"), most=2)
-        await _send(store, decision("n"), most=2)
+        await send_message(store, message("m", key="k"), most=2)
+        await send_message(store, decision("n"), most=2)
 
-        await _send(store, message("o", key="k"), most=2)
-        await _send(store, message("m"), most=2)
-        await _send(store, decision("p"), most=3)
-        await _send(store, message("q"), most=2)
+        await send_message(store, message("o", key="k"), most=2)
+        await send_message(store, message("m"), most=2)
+        await send_message(store, decision("p"), most=3)
+        await send_message(store, message("q"), most=2)
         await store.number_messages(["a"], LATER)
         await record(store, ends=[run_end("a")])
-        await _send(store, message("r"))
+        await send_message(store, message("r"))
 
         assert sorted(each.id for each in await store.acts(None, 9)) == ["m", "n"]
 
     async def test_an_act_is_of_the_round_in_which_the_message_was_sent(self, store: Store) -> None:
-        await _owned(store, "a")
-        await _send(store, message("m"))
+        await owned_runs(store, "a")
+        await send_message(store, message("m"))
         await record(store, ends=[run_end("a", status="Failed")])
         await store.retry([Reopening("a", 1, {})], act())
-        await _send(store, message("n"))
+        await send_message(store, message("n"))
 
         rounds = {each.id: each.round for each in await store.acts(None, 9) if each.kind == "send"}
         assert rounds == {"m": 1, "n": 2}
@@ -225,18 +225,18 @@ class MessageConformance:
         for _ in range(2):
             await store.commit(batch)
         await store.insert_when_free(new_run("b", key="k"), MESSAGES.rows([message("n", "b")]))
-        await _send(store, message("m"))
+        await send_message(store, message("m"))
 
         assert await store.acts(None, 9) == []
 
     # -- wake-ups ----------------------------------------------------------------------------
 
     async def test_a_message_wakes_a_run_that_waits_for_it(self, store: Store) -> None:
-        await _parked(store, "a", "b", "c")
+        await parked_runs(store, "a", "b", "c")
 
-        await _send(store, message("m", "a", "other event"))
-        await _send(store, message("m", "b", sent_at=LATER + 2))
-        await _send(store, message("m", "c", sent_at=LATER + 1))
+        await send_message(store, message("m", "a", "other event"))
+        await send_message(store, message("m", "b", sent_at=LATER + 2))
+        await send_message(store, message("m", "c", sent_at=LATER + 1))
 
         assert (await stored(store, "a")).status == RunStatus.WAITING
         woken = await stored(store, "b")
@@ -246,31 +246,31 @@ class MessageConformance:
         assert [run.messages for run in rows] == [1, 1]
 
     async def test_one_whose_time_is_over_is_not_woken(self, store: Store) -> None:
-        await _owned(store, "a")
+        await owned_runs(store, "a")
         await note(store, wait("a", due_at=NOW))
         await note(store, timeouts=[timeout(wait("a"))])
         await park(store, "a", NEVER)
 
-        assert (await _send(store, message("m"))).changed
+        assert (await send_message(store, message("m"))).changed
 
         assert await claimed(store) == []
 
     async def test_a_message_that_is_there_wakes_nothing(self, store: Store) -> None:
-        await _owned(store, "a")
-        await _send(store, message("m"))
+        await owned_runs(store, "a")
+        await send_message(store, message("m"))
         await note(store, wait("a"))
         await park(store, "a", NEVER, seen=1)
 
-        await _send(store, message("m"))
-        await _send(store, message("n", "a", "other event"))
+        await send_message(store, message("m"))
+        await send_message(store, message("n", "a", "other event"))
 
         assert await claimed(store) == []
 
     async def test_a_paused_run_is_woken_once_it_is_resumed(self, store: Store) -> None:
-        await _parked(store, "a")
+        await parked_runs(store, "a")
         await store.pause(["a"], act(), None, children=False)
 
-        sent = await _send(store, message("m"))
+        sent = await send_message(store, message("m"))
 
         assert sent.status == RunStatus.PAUSED
         assert await claimed(store) == []
@@ -281,7 +281,7 @@ class MessageConformance:
         await store.register(runner("r1"))
         await submit(store, new_run("a", owner=None, due_at=LATER))
 
-        sent = await _send(store, message("m"))
+        sent = await send_message(store, message("m"))
 
         assert sent == Sent("Pending", 1, changed=True)
         assert await claimed(store) == []
@@ -292,15 +292,15 @@ class MessageConformance:
         await fire(store, new_tick("s", "first"))
         await fire(store, new_tick("s", "next", tick=LATER, generation=1)._replace(behind="first"))
 
-        assert await _send(store, message("m", "next")) == Sent("Pending", 1, changed=True)
+        assert await send_message(store, message("m", "next")) == Sent("Pending", 1, changed=True)
 
         assert await claimed(store) == ["first"]
 
     async def test_an_owner_is_told(self, store: Store) -> None:
-        await _owned(store, "a", "b", "c")
+        await owned_runs(store, "a", "b", "c")
         await store.register(runner("r2"))
         for number, run_id in enumerate(("a", "a", "b")):
-            await _send(store, message(f"m{number}", run_id))
+            await send_message(store, message(f"m{number}", run_id))
         await note(store, closed=[closed(wait("b"), 1)])
 
         assert (await fence(store, "a", "b", "c")).messages == {"a": 2, "b": 1}
@@ -308,11 +308,11 @@ class MessageConformance:
         assert (await store.news("r2", [WORKFLOW], 9)).mail == {}
 
     async def test_a_run_that_is_being_cancelled_gets_messages(self, store: Store) -> None:
-        await _owned(store, "a")
+        await owned_runs(store, "a")
         await note(store, wait("a"))
         await store.cancel(["a"], act(), LATER, children=False)
 
-        assert (await _send(store, message("m"))).changed
+        assert (await send_message(store, message("m"))).changed
 
         assert (await stored(store, "a")).owner == "r1"
         assert (await store.news("r1", [WORKFLOW], 9)).mail == {"a": 1}
@@ -320,10 +320,10 @@ class MessageConformance:
     # -- reading -----------------------------------------------------------------------------
 
     async def test_a_message_is_read_once(self, store: Store) -> None:
-        await _owned(store, "a")
+        await owned_runs(store, "a")
         await note(store, wait("a"), wait("a", number=1))
-        await _send(store, message("m"))
-        await _send(store, message("n"))
+        await send_message(store, message("m"))
+        await send_message(store, message("n"))
 
         for _ in range(2):
             await note(store, closed=[closed(wait("a"), 1)])
@@ -344,7 +344,7 @@ class MessageConformance:
 
         assert await store.messages(["a", "b"]) == [_row(message("m"), 1)]
         assert (await stored(store, "a")).messages == 1
-        assert (await _send(store, message("n"))).number == 2
+        assert (await send_message(store, message("n"))).number == 2
         await store.commit(batch_with("r1", runs, [], [], {}, messages=[message("m")]))
         assert (await stored(store, "a")).messages == 2
 
@@ -376,15 +376,15 @@ class MessageConformance:
     # -- forks -------------------------------------------------------------------------------
 
     async def test_a_fork_has_the_messages_of_its_source(self, store: Store) -> None:
-        await _owned(store, "a")
+        await owned_runs(store, "a")
         for each in "mno":
-            await _send(store, message(each, key=each))
+            await send_message(store, message(each, key=each))
         ends = [closed(wait("a", task_id="load"), 1), closed(wait("a", task_id="ship"), 2)]
         await note(store, closed=ends)
 
         assert await store.fork(new_fork("b", kept=["load"]), act()) == "b"
-        await _send(store, message("p"))
-        await _send(store, message("q", "b"))
+        await send_message(store, message("p"))
+        await send_message(store, message("q", "b"))
         assert await claimed(store) == ["b"]
         await note(store, closed=[closed(wait("b", task_id="ship"), 4)], epoch=2)
         assert await store.fork(new_fork("b", kept=["load"]), act()) == "b"
@@ -397,21 +397,21 @@ class MessageConformance:
         assert [each.taken_by for each in await store.sent("a", 9)] == ["load", "ship", None, None]
 
 
-async def _owned(store: Store, *run_ids: str) -> None:
+async def owned_runs(store: Store, *run_ids: str) -> None:
     """Runs of the runner ``r1``."""
     await store.register(runner("r1"))
     await submit(store, *map(new_run, run_ids))
 
 
-async def _parked(store: Store, *run_ids: str, name: str = "paid") -> None:
+async def parked_runs(store: Store, *run_ids: str, name: str = "paid") -> None:
     """Runs that wait for an event, and for no instant."""
-    await _owned(store, *run_ids)
+    await owned_runs(store, *run_ids)
     for run_id in run_ids:
         await note(store, wait(run_id, name))
         await park(store, run_id, NEVER)
 
 
-async def _send(store: Store, new: NewMessage, *, most: int = MOST) -> Sent:
+async def send_message(store: Store, new: NewMessage, *, most: int = MOST) -> Sent:
     """Send a message to a run that is there."""
     sent = await store.send(new, most)
     assert sent is not None
