@@ -23,7 +23,7 @@ from cloaca_core.run.rows import RunRow
 from cloaca_core.values.times.instants import SECOND
 
 APART_S: Final = 5.0
-"""Seconds between two claims that begin with the oldest run, while nothing asks for one sooner."""
+"""Seconds between two claims that begin with the oldest run, unless one is requested sooner."""
 APART_POLLING_S: Final = 1.0
 """The same where nothing is heard of runs behind the marks: another change is noticed as late."""
 MOST_OLDEST: Final = 10
@@ -167,7 +167,7 @@ class ClaimMarks:
             self._note_duration(look, 0.0)
 
     def _note_duration(self, look: Look, least: float) -> None:
-        """Set when a claim begins with the oldest run again, unless one is asked for already."""
+        """Set when a claim begins with the oldest run again, unless one is requested already."""
         if self._oldest_due > _LOWEST:
             now = self._monotonic()
             self._oldest_due = now + max(least, MOST_OLDEST * (now - look.began))

@@ -23,7 +23,7 @@ _PATIENCE_S: Final = 600.0
 TABLE_WAIT_S: Final = 0.5
 """Seconds that a migration waits at once for a table that it changes."""
 APART_S: Final = 2.0
-"""Seconds between two such waits, in which other users of the table go on."""
+"""Seconds between two such waits, in which others may use the table."""
 PACKAGE: Final = __package__
 """The package whose ``migrations`` folder has them."""
 _NOTES: Final = "cloaca_migration"
@@ -35,7 +35,7 @@ _LIST: Final = step(STATEMENTS.list_migrations)
 _WAIT_BRIEFLY: Final = step(STATEMENTS.wait_at_most, lock_timeout=f"{int(TABLE_WAIT_S * 1000)}ms")
 _ALLOW_TIME: Final = step(STATEMENTS.allow_time, statement_timeout=f"{int(_PATIENCE_S * 1000)}ms")
 _Decide: TypeAlias = Callable[[Sequence[Applied]], Iterable[Step]]
-"""What is to be done in a schema that these migrations have made."""
+"""Chooses the steps for a schema that these migrations have made."""
 
 
 class PostgresMigrator:

@@ -85,8 +85,8 @@ async def _opened(target: Target, options: StoreOptions) -> PostgresDialect:
 async def open_to_examine(
     target: Target, options: StoreOptions, *, foreign: bool = False
 ) -> tuple[Session, str]:
-    """A session that only reads in a schema of ours, of whatever version, or in one with tables of
-    another program; and the schema.
+    """A session that only reads, in a schema of any version of cloaca or with tables of another
+    program; and the schema.
     """
     target = replace(_in_schema(target, options.schema), read_only=True)
     try:

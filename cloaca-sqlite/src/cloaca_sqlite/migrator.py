@@ -80,7 +80,7 @@ def _execute(connection: sqlite3.Connection, script: str) -> None:
 
 
 def table_names(connection: sqlite3.Connection) -> list[str]:
-    """The names of all tables of the database, also those of other programs."""
+    """The names of all tables of the database, including tables of other programs."""
     return [name for (name,) in connection.execute(_SCHEMA["list_tables"].sql).fetchall()]
 
 

@@ -110,9 +110,7 @@ async def open_dialect(target: Target, options: StoreOptions) -> SqliteDialect:
 
 
 async def open_to_examine(target: Target, *, foreign: bool = False) -> Connection:
-    """A connection to a file of ours, of whatever version, that only reads; or to one that another
-    program has made.
-    """
+    """A connection that only reads, to a file of any version of cloaca or of another program."""
     if target.in_memory:
         raise StoreOpenError("a database in memory cannot be examined from outside: name a file")
     path = _place(target)

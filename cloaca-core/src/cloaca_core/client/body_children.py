@@ -1,4 +1,4 @@
-"""Submits runs for bodies that ask for them through their handles, as the runner does for them."""
+"""Submits runs for bodies, through their handles, as the runner would."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 class BodyChildren:
-    """Makes the calls of bodies with those of their runner. Any thread may call, also one that a
-    body has started: the handle says which body it is.
+    """Makes the calls of bodies by the operations of their runner. Any thread may call, a thread
+    that a body has started included: the handle says which body it is.
     """
 
     def __init__(self, caller: Caller) -> None:

@@ -35,7 +35,7 @@ RetriedErrors: TypeAlias = Literal["never", "transient", "all", "pattern", "clas
 """How a policy chooses the errors that it retries; the last two choose by code."""
 
 TASK: Final = "task"
-"""The kind of a node whose body is a function; others have that of their ``wait``."""
+"""The kind of a node whose body is a function; other nodes have the kind of their ``wait``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -483,9 +483,8 @@ def evaluate(
     context: Mapping[str, JsonValue],
     none_failed: Callable[[], bool],
 ) -> bool:
-    """True when the task may run, given the final states of tasks, the choices of those that are
-    Completed approvals (None for others), the task's input, and whether the default rule would let
-    it run.
+    """True when the task may run, given the final states of tasks, the choices of Completed
+    approvals (None for others), the task's input, and whether the default rule would let it run.
     """
 
     def holds(condition: Condition) -> bool:

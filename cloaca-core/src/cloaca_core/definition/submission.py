@@ -1,4 +1,4 @@
-"""``Submission``: a run that is asked for, with its options as the caller gave them.
+"""``Submission``: a run to be submitted, with its options as the caller gave them.
 
 Clients and the handles of bodies make the same value. It is checked where it is submitted.
 """
@@ -31,7 +31,7 @@ NO_OPTIONS: Final = StartOptions()
 
 
 class Submission(NamedTuple):
-    """One run. ``send`` is a first message to it, ``by`` is who asks for it."""
+    """One run. ``send`` is a first message to it, ``by`` names the person who submits it."""
 
     workflow_name: str
     context: ContextLike = None
@@ -45,7 +45,7 @@ class Submission(NamedTuple):
 
 
 class Submissions(NamedTuple):
-    """A run for each context; the options are those of each run."""
+    """A run for each context; each run has the options."""
 
     workflow_name: str
     contexts: Iterable[ContextLike]

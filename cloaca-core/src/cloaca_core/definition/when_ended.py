@@ -1,4 +1,4 @@
-"""Runs that follow the ends of a workflow's runs, as ``WorkflowBuilder.when_ended`` is told.
+"""Runs that follow the ends of a workflow's runs: the arguments of ``WorkflowBuilder.when_ended``.
 
 Refuses wrong arguments at that call, but for the name of a workflow that is registered nowhere: a
 program that has it may come later.
@@ -23,7 +23,7 @@ _ENDS: Final[dict[str, RunStatus]] = {
     "Cancelled": "Cancelled",
 }
 _OF_THE_END: Final = ("run_id", "workflow_name", "status", "error")
-"""Keys of the input that tell of the run that has ended."""
+"""Keys of the input with facts about the run that has ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Operations on runs, a module for each kind; those of features are in their folders."""
+"""Operations on runs, a module for each kind; operations of features are in their folders."""

@@ -43,7 +43,7 @@ class Slots(NamedTuple):
 
 
 class DrainRunner(NamedTuple):
-    """Ask another runner to leave; whether one of this id is there and alive."""
+    """Request that another runner shuts down; returns whether a live runner has this id."""
 
     runner_id: str
     by: str | None = None

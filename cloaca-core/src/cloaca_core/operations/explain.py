@@ -1,4 +1,4 @@
-"""The operation that explains why a run goes on or does not."""
+"""The operation that explains the state of a run."""
 
 from __future__ import annotations
 

@@ -202,8 +202,8 @@ class _Seen(NamedTuple):
 
 
 async def _seen(engine: Looks, run_id: str) -> _Seen:
-    """All that a snapshot shows; runs on the engine's loop. The tasks are read last: those of a run
-    that is seen to have ended are final.
+    """All that a snapshot shows; runs on the engine's loop. The tasks are read last: if the run is
+    seen to have ended, they are final.
     """
     from cloaca_core.views.run_past import facts_of  # as above
 

@@ -1,4 +1,4 @@
-"""Operations that submit runs, and the one that waits for the end too."""
+"""Operations that submit runs; ``Execute`` also waits for the end."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Watch(Generic[T_co]):
-    """Snapshots, for ``for`` and for ``async for``. The first comes at once, the last one is that
-    of the end. A caller that is slow misses those between. For one caller at a time.
+    """Snapshots, for ``for`` and for ``async for``. The first comes at once, the last one shows the
+    end. A slow caller misses snapshots in between. For one caller at a time.
 
     * ``read`` reads the facts on the engine's loop
     * ``told`` is the part of them in which a change counts

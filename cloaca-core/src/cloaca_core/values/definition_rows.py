@@ -6,7 +6,7 @@ from typing import NamedTuple
 class DefinitionName(NamedTuple):
     """A version of a workflow, without its content.
 
-    ``workflow`` is the full name; ``name`` the one that its builder was given, by which it can be
+    ``workflow`` is the full name; ``name`` is the name given to its builder, by which it can be
     found as well. ``retention`` is for how long its runs are kept, in µs: -1 for ever, None as the
     runner says. It is no part of the version.
     """

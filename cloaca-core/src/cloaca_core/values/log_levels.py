@@ -21,7 +21,7 @@ def is_setting(level: str) -> bool:
 
 
 def least_number(setting: str) -> int:
-    """The number of the least level that is kept; of ``OFF`` one that no level has."""
+    """The number of the least level that is kept; for ``OFF`` a number above all levels."""
     return _BEYOND if setting.lower() == OFF else _NUMBERS[setting.upper()]
 
 

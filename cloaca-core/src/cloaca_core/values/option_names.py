@@ -21,7 +21,7 @@ CatchupPolicyName: TypeAlias = Literal["skip", "run_once", "run_all"]
 """How missed ticks are treated: `catchup_policy` of `schedule`."""
 
 OverlapPolicyName: TypeAlias = Literal["allow", "skip", "queue", "cancel_old"]
-"""How a tick treats earlier runs that go on: `overlap_policy` of `schedule`."""
+"""How a tick treats earlier runs that have not ended: `overlap_policy` of `schedule`."""
 
 FailedPolicyName: TypeAlias = Literal["keep", "retry"]
 """The fate of a run with the same key that has failed: `failed_policy` of `submit`."""
@@ -33,7 +33,7 @@ ExhaustedPolicyName: TypeAlias = Literal["fail", "pause"]
 """How a task ends that has used up its attempts: `exhausted_policy` of `WorkflowBuilder`."""
 
 RejectPolicyName: TypeAlias = Literal["skip", "fail"]
-"""What follows the choice "reject": `reject_policy` of `approval`."""
+"""What the choice "reject" leads to: `reject_policy` of `approval`."""
 
 OperatorName: TypeAlias = Literal[
     "Equals", "equals", "eq", "==",

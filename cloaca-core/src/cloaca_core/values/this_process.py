@@ -1,4 +1,4 @@
-"""Tells a forked process from its parent, by a number that each fork changes.
+"""Distinguishes a forked process from its parent, by a number that each fork changes.
 
 The number is read at each call of a runner and around each body; ``os.getpid`` would ask the
 operating system each time. A fork in C code that runs none of Python's hooks is not noticed.

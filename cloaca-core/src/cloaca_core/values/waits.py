@@ -1,4 +1,4 @@
-"""What runs wait for, as rows name it."""
+"""Kinds of waits, as rows name them."""
 
 from typing import Final
 

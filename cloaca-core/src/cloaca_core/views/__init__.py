@@ -1,1 +1,1 @@
-"""What the methods of a client and its handles return: results, history, explanations."""
+"""The answers of a client and its handles: results, history, explanations."""

@@ -1,4 +1,4 @@
-"""The past of a run as users see it: its events, attempts and rounds, and who has asked what.
+"""The past of a run as users see it: its events, attempts and rounds, and the acts of people.
 
 Derived from the rows of the run each time, stored nowhere.
 """
@@ -186,7 +186,7 @@ def _origin(history: History) -> str | None:
 
 
 def submitter(acts: Sequence[ActRow]) -> str | None:
-    """Who has submitted a run, by the acts on it, if that was said."""
+    """The submitter of a run, by the acts on it; None if the submission did not name one."""
     return next((act.asked_by for act in acts if act.kind == _SUBMIT), None)
 
 
@@ -245,7 +245,7 @@ def _attempt_events(row: AttemptRow, name: RunnerName | None) -> list[tuple[int,
 
 
 def attempt_infos(history: History, task_ids: Sequence[str]) -> list[AttemptInfo]:
-    """All attempts of a run: by task, those of ``task_ids`` first and in that order."""
+    """All attempts of a run by task, first the tasks of ``task_ids`` in that order."""
     rounds = Rounds(history.row, history.rounds, history.restarts)
     names = {name.number: name for name in history.names}
     rows = in_order(history.attempts, task_ids)
@@ -253,7 +253,7 @@ def attempt_infos(history: History, task_ids: Sequence[str]) -> list[AttemptInfo
 
 
 def in_order(attempts: Iterable[AttemptRow], task_ids: Iterable[str]) -> list[AttemptRow]:
-    """Attempts by task, those of ``task_ids`` first and in that order."""
+    """Attempts by task, first the tasks of ``task_ids`` in that order."""
     place = {task_id: number for number, task_id in enumerate(task_ids)}
     return sorted(
         attempts, key=lambda row: (place.get(row.task_id, len(place)), row.task_id, row.attempt)
@@ -293,7 +293,7 @@ def _attempt_info(rounds: Rounds, attempt: AttemptRow, name: RunnerName | None) 
 
 
 class Rounds:
-    """The rounds of a run, by which its attempts are told apart; the ``rounds`` before this one."""
+    """The rounds of a run, to which its attempts belong; ``rounds`` are those before this one."""
 
     def __init__(
         self, run: RunRow, rounds: Iterable[RoundRow], restarts: Iterable[RestartRow]

@@ -1,4 +1,4 @@
-"""Results and states of runs, as users see them; for those of tasks, see ``task_results``."""
+"""Results and states of runs, as users see them; ``task_results`` has the states of tasks."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def run_info(
     *,
     runner_gone: bool | None = None,
 ) -> RunInfo:
-    """A run's line in a listing, or (with the facts that only a look at it tells) alone."""
+    """A run's line in a listing, or the run alone, with facts that listings do not read."""
     main = main_wait(waits)
     return RunInfo(
         id=row.id,
@@ -254,5 +254,5 @@ def run_info(
 
 
 def info_alone(facts: RunFacts, *, runner_gone: bool | None = None) -> RunInfo:
-    """A run with all that a look at it alone tells."""
+    """A run alone, with facts that listings do not read."""
     return run_info(facts.row, facts.now, *facts[1:-1], runner_gone=runner_gone)

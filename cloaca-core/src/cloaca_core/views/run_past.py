@@ -1,4 +1,4 @@
-"""Reads what is known of one run: its rows, and those that features have beside them."""
+"""Reads the rows of one run, and the rows of features about it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class History(NamedTuple):
 
 
 class Awaited(NamedTuple):
-    """The ends for which tasks of a run may wait: those of other runs, and open waits."""
+    """The ends for which tasks of a run may wait: ends of other runs, and of open waits."""
 
     children: Sequence[UnendedChild] = ()
     waits: Sequence[WaitRow] = ()

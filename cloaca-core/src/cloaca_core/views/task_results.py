@@ -135,7 +135,7 @@ def progress_of(row: ProgressRow) -> Progress:
 
 
 def latest_progress(rows: Iterable[ProgressRow]) -> dict[tuple[str, int], Progress]:
-    """The progress of each attempt that told it, by task and attempt."""
+    """The latest progress of each attempt that reported any, by task and attempt."""
     return {(row.task_id, row.attempt): progress_of(row) for row in rows}
 
 
@@ -147,8 +147,8 @@ def _without_attempt(task_id: str, cancelled: RunRow | None) -> TaskResult:
 
 
 def left_by(row: AttemptRow, run: RunRow) -> AttemptRow:
-    """The attempt as its run leaves it. A cancel cuts off one that ran, or after which another one
-    was to come.
+    """The attempt as its run leaves it. A cancel cuts off an attempt that ran, and a retry that was
+    due.
     """
     if run.status == states.RunStatus.CANCELLED and (
         row.ended_at is None or row.retry_at is not None
@@ -195,11 +195,11 @@ def waits_of_attempt(row: AttemptRow, waits: Iterable[WaitRow]) -> list[WaitRow]
 
 
 WAITS: Final = (APPROVAL, EVENT, SLEEP)
-"""Kinds of waits of nodes and bodies: first those that people can end."""
+"""Kinds of waits of nodes and bodies: first the kinds that people can end."""
 
 
 def main_wait(waits: Iterable[WaitRow]) -> WaitRow | None:
-    """The wait of a run that is told first: one that a person can end, the oldest."""
+    """The wait of a run that is shown first: the oldest wait that a person can end."""
     known = [each for each in waits if each.kind in WAITS]
     return min(known, key=lambda it: (WAITS.index(it.kind), it.opened_at), default=None)
 

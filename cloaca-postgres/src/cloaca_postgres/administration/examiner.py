@@ -103,8 +103,8 @@ class PostgresExaminer:
         return findings_of(facts)
 
     async def damage(self) -> Sequence[Finding]:
-        """Check the indexes, where the extension amcheck is there. The server checks pages itself,
-        if it was made with checksums.
+        """Check the indexes, where the extension amcheck is installed. The server checks pages
+        itself, if it was made with checksums.
         """
         ((may_check,),) = await self._ask(_SQL.may_check_indexes)
         if not may_check:

@@ -1,4 +1,4 @@
-"""What is wrong with a server's settings and its state, by facts that were read before. Pure."""
+"""Finds faults of a server's settings and its state, by facts that were read before. Pure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ LONGEST_TRANSACTION: Final = 3600
 
 
 class ServerFacts(NamedTuple):
-    """``connections`` are those of all databases of the server; ``oldest_transaction`` is in
-    seconds. ``pooler`` is what the URL says, ``is_direct`` what was found. ``heard`` tells whether
-    a notification came back; None if that was not tried.
+    """``connections`` counts the connections to all databases of the server; ``oldest_transaction``
+    is in seconds. ``pooler`` is what the URL says, ``is_direct`` what was found. ``heard`` tells
+    whether a notification came back; None if that was not tried.
     """
 
     place: str

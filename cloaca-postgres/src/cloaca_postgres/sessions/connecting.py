@@ -99,7 +99,9 @@ class Connector:
         }
 
     def _enter(self, session: Session, kind: _Kind) -> list[Step]:
-        """Set up the session, unless another process answers than that of its connection."""
+        """Set up the session, unless it is answered by another server process than its connection
+        was.
+        """
         pid = session.backend_pid
         entering = [step(STATEMENTS.enter_session, **self._settings(kind), pid=pid)]
         return [*entering, step(STATEMENTS.refuse_writes)] if self._target.read_only else entering

@@ -76,7 +76,7 @@ class Pool:
             self._give_back(session)
 
     async def has_session(self) -> bool:
-        """Whether there is a session, now that one was asked for if there was none."""
+        """Whether there is a session; if there was none, one was requested."""
         if not self._all:
             with suppress(StoreUnavailableError):
                 self._put(await self._open())

@@ -118,14 +118,14 @@ class Announcements:
         return Message.NEWS if change is Change.RUNS else None
 
     def heard(self, kind: str) -> None:
-        """Look whether a message of this kind tells of runs that claims may look past."""
+        """Check whether a message of this kind announces runs that claims may look past."""
         word, _, instant = kind.partition(" ")
         if word == _SINCE and not (instant.isdecimal() and int(instant) >= self._wall() - LATE):
             self.came_late()
 
 
 def are_of_runs(steps: Sequence[Step]) -> bool:
-    """Whether these steps record how runs go on."""
+    """Whether these steps record progress of runs."""
     return any(each.statement.name in _OF_RUNS for each in steps)
 
 

@@ -30,7 +30,7 @@ stands start_after_cancelled, after which others are.
 ANSWERED: Final = frozenset(("start_next", "make_due_claimable"))
 """Statements that answer such runs: an id and, if it is known, the instant."""
 PARKING: Final = "park_run"
-"""A run that is parked until no instant is claimable with the one that it had."""
+"""A run that is parked without an instant keeps the instant since which it was claimable."""
 AS_OF: Final[Mapping[str, str]] = {
     "insert_plain_run": "created_at",
     "insert_run": "created_at",
@@ -61,7 +61,7 @@ def are_late(steps: Sequence[Step], answers: Sequence[Sequence[Row]], now: int) 
 
 
 def _instants(steps: Sequence[Step], answers: Sequence[Sequence[Row]]) -> Iterator[int]:
-    """The instants since which runs are claimable by these steps; 0 for one that is not known."""
+    """The instants since which runs are claimable by these steps; 0 where that is not known."""
     follow = any(each.statement.name == _FOLLOWING for each in steps)
     for step, answer in zip(steps, answers, strict=True):
         name = step.statement.name
@@ -76,7 +76,7 @@ def _instants(steps: Sequence[Step], answers: Sequence[Sequence[Row]]) -> Iterat
 
 
 def _of_unowned(step: Step, parameter: str) -> Iterable[int]:
-    """The values of a parameter, of inserts with an owner only those of rows that have none."""
+    """The values of a parameter; of inserts, only the values of rows without an owner."""
     if "owner" not in step.statement.parameters:
         return _values(step, parameter)
     values = zip(_values(step, "owner"), _values(step, parameter), strict=True)

@@ -1,4 +1,4 @@
-"""What is wrong with a file's settings and its place, by facts that were read before. Pure."""
+"""Finds faults of a file's settings and its place, by facts that were read before. Pure."""
 
 from __future__ import annotations
 

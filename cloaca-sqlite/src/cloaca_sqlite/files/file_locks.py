@@ -37,7 +37,8 @@ _PENDING: Final = _Range(0x40000000, 1)
 _SHARED: Final = _Range(0x40000002, 510)
 """In the database: an open connection locks a part; deleting the log needs all of it."""
 _DEAD_MAN: Final = _Range(128, 1)
-"""In the index: an open connection locks it; one that finds it free starts the index anew."""
+"""In the index: an open connection locks it; a connection that finds it free starts the index anew.
+"""
 
 
 def hold(database: FileId, index: FileId) -> bool:
@@ -69,7 +70,7 @@ def no_one_opens(database: FileId) -> Iterator[bool]:
 
 
 def count_descriptors(file: FileId) -> int:
-    """The number of descriptors of a file in this process, also those of other libraries."""
+    """The number of descriptors of a file in this process, other libraries' included."""
     return len(_descriptors_of(file))
 
 

@@ -1,4 +1,4 @@
-"""Glances at the write-ahead log of a file: whether anybody has written to it.
+"""Glances at the write-ahead log of a file: whether it was written to.
 
 Costs a call of the system and reads nothing. A commit writes to the log first, and can be read only
 once that has reached the disk: so what a look finds written counts as known after a second look.

@@ -1,4 +1,4 @@
-"""Registers the files that connections have open, and those that were open before a fork.
+"""Registers the files that connections have open, and the files that were open before a fork.
 
 SQLite notes in memory which locks its process holds on a file. A forked child inherits the notes
 but not the locks: if it opens such a file, it works without locks, and the next process that closes
@@ -72,7 +72,7 @@ class Whereabouts(Enum):
 
 
 def whereabouts(file: FileId, path: str) -> tuple[Whereabouts, int]:
-    """The state of the file that was at this path, and its size in bytes if it is there."""
+    """The state of the file that was at this path, and its size in bytes if it exists."""
     try:
         found = os.stat(path)  # noqa: PTH116 - each commit needs it: a Path takes 1.5 times as long
     except (FileNotFoundError, NotADirectoryError):

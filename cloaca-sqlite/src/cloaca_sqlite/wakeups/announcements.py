@@ -109,8 +109,8 @@ class Wakeups:
         self._is_alone = False
 
     def has_no_part_in(self, steps: Sequence[Step]) -> bool:
-        """True for nearly all transactions of a store that has no other to tell: for these neither
-        ``within`` nor ``wrote`` need be called.
+        """True for nearly all transactions of a store that has no other to notify: for these
+        neither ``within`` nor ``wrote`` need be called.
         """
         if not self._is_alone:
             return False

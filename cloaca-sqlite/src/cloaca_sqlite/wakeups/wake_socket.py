@@ -111,7 +111,7 @@ class WakeSocket:
     # -- receive -----------------------------------------------------------------------------
 
     def _read(self) -> None:
-        """Report the messages that are there, and read no others for a while."""
+        """Report the messages that have arrived, and read no others for a while."""
         assert self._socket is not None
         self._loop.remove_reader(self._socket)
         self._next = self._loop.call_later(APART_S, self._read_again)
@@ -131,7 +131,7 @@ def stronger(one: Change | None, other: Change) -> Change:
 
 
 def _received(own: socket.socket) -> Change | None:
-    """All messages that are there as one; one that is not understood may mean anything."""
+    """All messages that have arrived, as one; an unknown message may mean anything."""
     change: Change | None = None
     with suppress(OSError):
         for _ in range(_MOST):

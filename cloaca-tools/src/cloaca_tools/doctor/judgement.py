@@ -22,7 +22,7 @@ _SHOWN: Final = 3
 
 
 def worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The findings by severity; those of one severity in the order in which they were found."""
+    """The findings by severity, and within a severity in the order in which they were found."""
     return tuple(sorted(findings, key=lambda each: SEVERITIES.index(each.severity)))
 
 

@@ -52,7 +52,7 @@ def size(value: object) -> int:
 
 
 def bounded(form: Form, most: int = MOST) -> Form:
-    """The answer itself if it is short enough, else a shorter one that says in ``cut`` what is
+    """The answer itself if it is short enough, else a shortened one, which says in ``cut`` what is
     missing.
     """
     shorter, steps = form, iter(STEPS)

@@ -1,4 +1,4 @@
-"""The tools that only look. Their forms are those of the commands with ``--json``."""
+"""The tools that only look. Their forms are the forms of the commands with ``--json``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON schemas of the arguments of tools; what is not required is told in the description."""
+"""JSON schemas of the arguments of tools; descriptions say which arguments are optional."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tools that steer runs, one run at a time. The log of actions has them as asked by ``BY``."""
+"""The tools that steer runs, one run at a time; the log of actions names them ``BY``."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def pause(
 
 
 def resume(database: Database, run: str, reason: str | None = None) -> Form:
-    """Let a paused run go on."""
+    """Resume a paused run."""
     run_id = database.run_id(run)
     return _steered(run_id, database.do(Resume(run_id, reason=reason, by=BY)))
 

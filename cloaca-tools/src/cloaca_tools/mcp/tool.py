@@ -17,7 +17,7 @@ from cloaca_tools.mcp.bounds import Form, bounded
 from cloaca_tools.mcp.database import Database
 
 FORMS: Final = 1
-"""The version of the forms, which are those of the command line."""
+"""The version of the forms, which the command line has too."""
 
 logger: SafeLogger = SafeLogger("cloaca.mcp")
 

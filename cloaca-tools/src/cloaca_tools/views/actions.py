@@ -13,7 +13,7 @@ from cloaca_core.values.times.instants import read_instant
 def search(
     by: str | None, kinds: Collection[str] | None, before: str | None, *, submissions: bool
 ) -> ActSearch:
-    """The search for acts; errors as those of ``Observer.actions``."""
+    """The search for acts; errors as in ``Observer.actions``."""
     if isinstance(kinds, str):
         raise ConfigTypeError(f"kinds: a collection of names, not the text {kinds!r}")
     return ActSearch(

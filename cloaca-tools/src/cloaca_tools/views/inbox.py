@@ -1,4 +1,4 @@
-"""What waits for a person: decisions, and runs paused as a task has used up its attempts."""
+"""Work for people: open decisions, and runs paused because a task has used up its attempts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cloaca_tools.views.run.reading import RunView
 
 COUNTED: Final = 99
-"""What waits is counted up to so many of each kind, and one more."""
+"""How many of each kind are counted at most, and one more."""
 LOOKED_AT: Final = 1_000
 """Paused runs that are looked at, the newest."""
 MOST_ATTEMPTS: Final = 200
@@ -76,7 +76,7 @@ class Stopped(Shown):
 
 @dataclass(frozen=True, slots=True)
 class Inbox(Shown):
-    """What waits for a person, oldest first, and whether there is ``more`` of it."""
+    """Work for people, oldest first, and whether there is ``more`` of it."""
 
     questions: tuple[Question, ...]
     stopped: tuple[Stopped, ...]
@@ -117,8 +117,8 @@ class Found(NamedTuple):
 
 
 async def read(engine: Looks, most: int, *, facts: bool) -> Found:
-    """What waits, ``most`` of each kind; runs on the engine's loop. Without ``facts`` an approval
-    comes without what it sees, which is a read of its run.
+    """Read ``most`` items of each kind; runs on the engine's loop. Without ``facts`` the context of
+    an approval is left out, which costs a read of its run.
     """
     store = engine.store
     approvals = await store.open_approvals(most + 1)
@@ -236,7 +236,7 @@ def _stopped(view: RunView, now: Instant) -> Stopped | None:
 
 
 def _after(view: RunView, task_id: str, latest: Mapping[str, AttemptRow]) -> tuple[str, ...]:
-    """The tasks below one that have not run, in definition order."""
+    """The tasks below a task that have not run, in definition order."""
     graph = {each.id: each.dependencies for each in view.tasks.values()}
     below = {task_id}
     for each in topological_order(graph):

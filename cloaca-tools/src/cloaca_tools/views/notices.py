@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from cloaca_core.features.explain.lease_ends import LeaseEnds
 
 APART: Final = 0.1
-"""Seconds between two notices at least: of many changes one tells, and the last is always told."""
+"""Seconds between two notices at least: one notice may stand for many changes, and the last change
+always has one.
+"""
 
 
 class NoticeStream:

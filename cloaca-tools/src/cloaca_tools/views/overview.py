@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cloaca_core.values.times.instants import Instant
 
 COUNTED: Final = 10_000
-"""Runs of each state that are counted, and of those that failed."""
+"""How many runs of each state are counted, and how many failed runs are shown."""
 SHOWN: Final = 10
 """Failed runs and approvals that are shown."""
 HOUR: Final = 3_600 * SECOND

@@ -1,6 +1,6 @@
-"""The JSON forms of what was done to a run: commands and tools give the same.
+"""The JSON forms of acts on a run: commands and tools give the same.
 
-Shapes what was done already; asks no client.
+Shapes answers; calls no client.
 """
 
 from __future__ import annotations

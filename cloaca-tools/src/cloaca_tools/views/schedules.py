@@ -284,7 +284,7 @@ def _line(row: ScheduleRow, rows: Rows) -> ScheduleLine:
 
 
 def _timing(row: ScheduleRow) -> tuple[Timing | None, str]:
-    """The times of a schedule, or why they cannot be told here."""
+    """The times of a schedule, or why they are not known here."""
     try:
         return timing_of(row), ""
     except CronExpressionError as error:

@@ -1,4 +1,4 @@
-"""``ChildMaker``: submits the runs that a body asks for through its handle."""
+"""``ChildMaker``: submits runs for a body, through its handle."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ LONGEST_NAME: Final = 255
 @dataclass(frozen=True, slots=True)
 class StepOptions:
     """``retry``: how often the function is called again within the body. ``form`` of the value;
-    None is that of the function's annotation.
+    None takes the form of the function's annotation.
     """
 
     retry: RetryPolicy | None = None

@@ -35,13 +35,13 @@ class WaitMaker(Protocol):
     """Makes the waits of one attempt."""
 
     def wait(self, call: WaitCall) -> object:
-        """What the wait has brought; on a thread that may block."""
+        """The value of the wait; on a thread that may block."""
 
     async def wait_async(self, call: WaitCall) -> object:
-        """What the wait has brought; on a loop."""
+        """The value of the wait; on a loop."""
 
     def defer(self, condition: Callable[[], object], seconds: float) -> None:
-        """Return once the condition is true, asked every so many seconds."""
+        """Return once the condition is true; it is called every so many seconds."""
 
     async def defer_async(self, condition: Callable[[], object], seconds: float) -> None:
         """As ``defer``, on a loop."""

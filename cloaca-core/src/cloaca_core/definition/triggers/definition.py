@@ -23,7 +23,7 @@ class Trigger:
     """One trigger. ``workflow`` is a short or full name, None for a declaration.
 
     It is polled every ``interval_ms``, or fires at the ticks of ``cron_expression``. Triggers are
-    compared by identity: one that is defined again is a new one.
+    compared by identity: a trigger that is defined again is a new one.
     """
 
     name: str

@@ -122,7 +122,7 @@ class _Schemas:
         return {"$ref": f"#/$defs/{self._names[kind]}"}
 
     def _embedded(self, kind: type) -> Schema:
-        """A model in a dataclass: its own definitions become those of the root."""
+        """A model in a dataclass: its definitions move to the root."""
         schema = _of_model(kind)
         self._defs.update(cast("Schema", schema.pop("$defs", {})))
         return schema

@@ -62,4 +62,4 @@ class Approval:
 
 
 NodeWait: TypeAlias = Sleep | WaitFor | Approval
-"""What a node without a body waits for."""
+"""The wait of a node without a body."""

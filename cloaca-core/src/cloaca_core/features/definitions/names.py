@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class DefinitionEngine(Protocol):
-    """What names of workflows need of an engine."""
+    """The parts of an engine that resolve names of workflows."""
 
     @property
     def definitions(self) -> RecordedDefinitions:
@@ -21,7 +21,7 @@ class DefinitionEngine(Protocol):
 
 
 def name_to_look_up(host: Host[object, object], workflow_name: str) -> str | None:
-    """The name, if ``definitions.full_name`` must tell its namespace. A runner looks up none: it
+    """The name, if ``definitions.full_name`` must look up its namespace. A runner looks up none: it
     names the workflows of its own program.
     """
     if host.works or SEPARATOR in workflow_name or host.registry.has_name(workflow_name):

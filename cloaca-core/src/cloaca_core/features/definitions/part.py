@@ -12,8 +12,8 @@ from cloaca_core.values.definition_rows import DefinitionName, DefinitionRow, Wh
 class DefinitionStore(KernelStore, Protocol):
     """Definitions that runners have registered, for programs that lack their code.
 
-    A version of a workflow is recorded once. The newest version is the one that was registered
-    last, which may be an older one that came back.
+    A version of a workflow is recorded once. The newest version is the version that was registered
+    last, which may be an older version that came back.
     """
 
     async def record_definitions(
@@ -28,12 +28,12 @@ class DefinitionStore(KernelStore, Protocol):
         """
 
     async def keep_definition(self, definition: DefinitionRow) -> None:
-        """Record a version of a workflow, which is not made the newest; one that is recorded
-        already keeps its content.
+        """Record a version of a workflow, which is not made the newest; a recorded version keeps
+        its content.
         """
 
     async def newest_definitions(self, workflows: Collection[str]) -> list[DefinitionName]:
-        """The newest versions of those of these workflows that are recorded, by workflow."""
+        """The newest recorded version of each of these workflows that has one, by workflow."""
 
     async def definitions_named(self, name: str) -> list[DefinitionName]:
         """The newest version of each workflow that has this full name, that ends in it, or whose

@@ -1,1 +1,1 @@
-"""Why a run goes on or does not: what is recorded and known of it."""
+"""Facts for ``explain``: everything recorded and known about the state of a run."""

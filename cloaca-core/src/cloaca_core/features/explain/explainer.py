@@ -47,8 +47,8 @@ SLOTS_OF_EXECUTORS: Final = "executor_slots"
 
 
 class Explainer:
-    """Belongs to the engine's loop. ``runner_id`` and ``capacity`` are None for one that does not
-    work, ``executor`` for one that has no bodies either.
+    """Belongs to the engine's loop. ``runner_id`` and ``capacity`` are None for an engine that does
+    not work, ``executor`` for an engine that has no bodies either.
     """
 
     def __init__(
@@ -187,7 +187,7 @@ class Explainer:
         )
 
     async def _compared(self, here: Here, workflow: Workflow, row: RunRow) -> Here:
-        """With what ``UnservedRuns`` asks of a version other than the run's."""
+        """The requirements by which ``UnservedRuns`` judges a version other than the run's."""
         own = await self._definitions.version(row.workflow, workflow.version)
         other = await self._definitions.version(row.workflow, row.version)
         return replace(
@@ -197,7 +197,7 @@ class Explainer:
         )
 
     def _lacking(self, workflow: Workflow) -> tuple[str, ...]:
-        """The executors that tasks of a workflow ask for in vain."""
+        """The executors that tasks of a workflow name and this runner lacks."""
         executor = self._executor
         assert executor is not None, "one that works has one"
         wanted = dict.fromkeys(task.executor for task in workflow.tasks)
@@ -234,5 +234,5 @@ class Explainer:
 
 
 def _setting(task: Task) -> str:
-    """The setting that bounds how many bodies like that of this task run at once."""
+    """The setting that bounds how many bodies run at once where this task's body runs."""
     return SLOTS[task.is_async] if task.executor is None else SLOTS_OF_EXECUTORS

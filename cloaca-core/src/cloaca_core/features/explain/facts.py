@@ -46,7 +46,7 @@ class TaskShape(Protocol):
 
     @property
     def executor(self) -> str | None:
-        """The executor that its body asks for, None for its runner's own process."""
+        """The executor of its body, None for its runner's own process."""
 
 
 class RunFacts(NamedTuple):
@@ -110,7 +110,7 @@ class Active:
 @dataclass(frozen=True, slots=True)
 class RunnerState:
     """A registered runner; its lease ends at ``lease_until``. ``process_ended`` is true if its
-    process has certainly ended, which only a process of the same machine can tell. One that
+    process has certainly ended, which only a process of the same machine can know. A runner that
     ``is_here`` needs no lease to be alive.
     """
 

@@ -1,4 +1,4 @@
-"""The rows from which it is explained why a run goes on or does not; forms as in ``runs``."""
+"""The rows from which the state of a run is explained; forms as in ``runs``."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType

@@ -28,7 +28,7 @@ _RUNNER: Final = len(RunnerRow._fields)
 
 
 class StandingQueries(Statements, file="standing.sql"):
-    """What ``explain`` reads of a run, in the order in which it is read."""
+    """The rows that ``explain`` reads of a run, in the order in which they are read."""
 
     run_as_it_stands: Statement
     pause_of_workflow: Statement

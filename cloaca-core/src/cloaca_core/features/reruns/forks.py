@@ -1,7 +1,7 @@
 """Makes runs of others: a new run begins with the results of an earlier one, up to a task.
 
-The results are those of one round: the store refuses a fork of a run whose next round has begun
-since it was looked at, and it is planned anew.
+The results belong to one round: the store refuses a fork of a run whose next round has begun since
+it was looked at, and it is planned anew.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class Forks:
         idempotency_key: str | None,
         trace: str | None = None,
     ) -> tuple[str, bool]:
-        """Make a run of another one; the id of the run that stands for it, and whether that was
-        made now. ``content`` and ``tags`` are JSON objects; without ``tags`` it has those of the
-        other. ``trace`` is in the form of rows.
+        """Make a run of another one; returns the id of the run that stands for it, and whether it
+        was made now. ``content`` and ``tags`` are JSON objects; without ``tags`` it has the other
+        run's. ``trace`` is in the form of rows.
         """
         row = await self._run(run_id)
         definition, chosen = await self._planned(row, from_task)

@@ -1,4 +1,4 @@
-"""Operations that begin a run again, or tell what that would run: retry and fork."""
+"""Operations that begin a run again, or preview that: retry and fork."""
 
 from __future__ import annotations
 

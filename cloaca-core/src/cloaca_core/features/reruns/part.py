@@ -24,9 +24,9 @@ class RerunStore(SteeringStore, Protocol):
         children: bool = False,
         time_limit: int | None = None,
     ) -> dict[str, Acted]:
-        """Begin the next rounds of those of these runs that have Failed or were Cancelled and are
-        still in the round that their caller has seen, unless children of them are still to be
-        cancelled (``ended_parents``).
+        """Begin the next round of each of these runs that has Failed or was Cancelled and is still
+        in the round that its caller has seen, unless children of them are still to be cancelled
+        (``ended_parents``).
 
         How the round ended is kept in ``rounds``. The run is Pending as if it were new: no owner,
         epoch + 1, no recoveries, no end; its attempts stay, and so does its time limit unless
@@ -46,6 +46,6 @@ class RerunStore(SteeringStore, Protocol):
         """
 
     async def forks(self, run_ids: Collection[str]) -> list[ForkRow]:
-        """Of which runs those of these were made that were made of others, in the order of time;
-        the last row of a run is its own, those before it came with the results. Only reads.
+        """The sources of those of these runs that are forks, in the order of time; the last row of
+        a run is its own, the rows before it came with the results. Only reads.
         """

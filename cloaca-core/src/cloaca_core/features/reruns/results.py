@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PlanItem:
-    """A task in a ``Plan``, and why it is there."""
+    """A task in a ``Plan``, with the reason."""
 
     task: str
     reason: str

@@ -52,7 +52,7 @@ class Wanted(NamedTuple):
 
 
 class Begun(NamedTuple):
-    """The runs whose next round an order has begun, and those that were refused."""
+    """The runs whose next round an order has begun, and the runs that it refused."""
 
     changed: frozenset[str]
     refused: Mapping[str, CloacaError]
@@ -107,7 +107,7 @@ class Retries:
 
     async def retry_many(self, rows: Iterable[RunRow], order: Order) -> Begun:
         """Begin the next rounds of runs that have failed or were cancelled, as ``retry`` does with
-        each; one that is refused stops no other.
+        each; a refused run stops no other.
         """
         return await self._begin([Ended.of(row) for row in rows], Wanted(order))
 
@@ -139,8 +139,8 @@ class Retries:
         return row
 
     async def _begin(self, runs: Sequence[Ended], wanted: Wanted) -> Begun:
-        """Begin the next rounds of runs, after those of their children, once all are planned. A run
-        is refused if one of those children is, or is still being cancelled.
+        """Begin the next rounds of runs, after the rounds of their children, once all are planned.
+        A run is refused if one of these children is refused, or is still being cancelled.
         """
         levels, parents = await self._levels(runs, wanted)
         refused = _refused(levels, parents)
@@ -224,7 +224,7 @@ def _planned(level: Mapping[str, Plan]) -> list[Planned]:
 def _refused(
     levels: Sequence[Mapping[str, Plan]], parents: Mapping[str, str]
 ) -> dict[str, CloacaError]:
-    """Why runs are refused: each for its own reason, for that of a child, or of its parent."""
+    """Why runs are refused: each for a reason of its own, of a child or of its parent."""
     refused = {
         run_id: plan
         for level in levels

@@ -61,7 +61,7 @@ class RetryPlans:
         self._definitions = definitions
 
     async def of(self, runs: Sequence[Ended], tasks: Collection[str] | None) -> dict[str, Plan]:
-        """The plan of each of these runs, by id. ``tasks`` are those that were chosen."""
+        """The plan of each of these runs, by id. ``tasks`` are the tasks that were chosen."""
         names = dict.fromkeys([run.workflow for run in runs])
         definitions = {name: await self._definitions.find(name) for name in names}
         plans: dict[str, Plan] = {}

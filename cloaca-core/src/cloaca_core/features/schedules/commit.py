@@ -1,4 +1,4 @@
-"""What schedules write with a batch: ticks and their runs, and runs that waited behind others."""
+"""Rows of schedules in a batch: ticks and their runs, and runs that waited behind others."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _RUN_ID: Final[Callable[[NewTick], str | None]] = attrgetter("run_id")
 
 
 class ScheduleCommit:
-    """A runner that queues a run behind another, and one that ends that other, take turns by the
-    row of the schedule.
+    """A runner that queues a run behind another, and a runner that ends the other run, take turns
+    by the row of the schedule.
     """
 
     def __init__(self, queries: Queries, array: Array) -> None:

@@ -1,6 +1,6 @@
 """Corrects schedules whose ticks were decided by a clock that was ahead.
 
-``schedules.set_back`` decides from which instant each of them goes on. Fires nothing.
+``schedules.set_back`` decides from which instant each of them continues. Fires nothing.
 """
 
 from __future__ import annotations

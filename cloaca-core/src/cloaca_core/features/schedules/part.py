@@ -41,10 +41,10 @@ class ScheduleStore(KernelStore, Protocol):
         """
 
     async def delete_schedule(self, schedule_id: str, act: ActRow | None = None) -> None:
-        """Note the act, and remove it, if it is there. Its ticks and runs stay."""
+        """Note the act, and remove the schedule, if it exists. Its ticks and runs stay."""
 
     async def note_on_schedule(self, schedule_id: str, act: ActRow) -> None:
-        """Note an act on a schedule that changes nothing of it, if it is there."""
+        """Note an act on a schedule that changes nothing of it, if the schedule exists."""
 
     async def next_due(self, workflows: Collection[str]) -> int | None:
         """When the first enabled schedule of these workflows is due, in past or future."""
@@ -52,8 +52,8 @@ class ScheduleStore(KernelStore, Protocol):
     async def due_schedules(
         self, workflows: Collection[str], now: int, limit: int
     ) -> list[ScheduleRow]:
-        """Up to ``limit`` enabled schedules of these workflows that are due at ``now``, those that
-        have been for longest first. Concurrent callers get the same ones: ``commit`` decides.
+        """Up to ``limit`` enabled schedules of these workflows that are due at ``now``, the longest
+        due first. Concurrent callers get the same ones: ``commit`` decides.
         """
 
     async def schedules_ahead(

@@ -8,7 +8,7 @@ from cloaca_core.store.batch import Kind
 class ScheduleRow(NamedTuple):
     """A schedule. Its ticks up to ``decided_until`` have been decided; ``next_tick`` follows and is
     due at ``due_at``, both None when there are no more ticks. ``params`` is JSON. ``generation``
-    grows with every change. ``time_limit`` is that of its runs, as in ``NewRun``. Ticks up to
+    grows with every change. ``time_limit`` is the limit of its runs, as in ``NewRun``. Ticks up to
     ``pruned_until`` were forgotten: none of them gets a run.
     """
 

@@ -39,7 +39,7 @@ LEAD: Final = SECOND // 2
 slept or the clock was set, the tick may be a missed one, and is decided anew.
 """
 LONGEST_SLEEP: Final = 60.0
-"""Seconds. Ticks are due by a clock that may be set; sleeping goes by one that cannot."""
+"""Seconds. Ticks are due by the wall clock, which may be set; sleeping uses the monotonic clock."""
 
 
 class Ahead(NamedTuple):
@@ -157,8 +157,8 @@ class ScheduleLoop:
     # -- before it is due --------------------------------------------------------------------
 
     async def _decide_ahead(self, workflows: Sequence[str], due_at: Instant) -> None:
-        """Decide the ticks due by then, apart from those that depend on which runs are under way
-        at that time.
+        """Decide the ticks due by then, except ticks that depend on which runs have not ended at
+        that time.
         """
         if self._ahead.due_at == due_at:
             return

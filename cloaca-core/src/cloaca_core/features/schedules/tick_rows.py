@@ -99,7 +99,7 @@ class TickRows:
     def filled(
         self, row: ScheduleRow, ticks: Sequence[Instant], now: Instant
     ) -> dict[Instant, NewTick]:
-        """Ticks that a person asks for, also before or after the schedule's cursor."""
+        """Ticks that a person requests, also before or after the schedule's cursor."""
         return {
             tick: self._tick(row, DueTick(tick, recovered=True), now)._replace(
                 generation=None, outcome=TickOutcome.BACKFILLED

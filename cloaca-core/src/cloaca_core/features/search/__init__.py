@@ -1,1 +1,1 @@
-"""Runs by the conditions that people ask for."""
+"""Finds runs by conditions."""

@@ -25,17 +25,17 @@ class SearchStore(KernelStore, Protocol):
     """
 
     async def search(self, wanted: RunSearch) -> Found:
-        """Of the next ``look_at`` runs, newest first, those that match; hidden ones never do.
+        """The matching runs among the next ``look_at`` runs, newest first; hidden runs never match.
 
-        The runs that are looked at are those that meet one of the conditions, where an index has
-        them in order. A run that changes meanwhile is in the answer as it is in the end, if at all.
+        Where a condition has an index in that order, only runs that meet it are looked at. A run
+        that changes meanwhile is in the answer as it is in the end, if at all.
         """
 
     async def count_found(self, wanted: RunSearch) -> Counted:
         """How many runs ``search`` would find."""
 
     async def runs_of(self, run_ids: Collection[str]) -> list[RunRow]:
-        """Those of these runs that are there, newest first, without payloads."""
+        """The runs of these ids that exist, newest first, without payloads."""
 
     async def family(self, run_id: str, depth: int, most: int, counted: int) -> Kin:
         """A run and those that were submitted below it, detached ones aside: ``most`` runs down to
@@ -44,8 +44,8 @@ class SearchStore(KernelStore, Protocol):
         """
 
     async def actors(self, names: Collection[str]) -> list[str]:
-        """Those who have acted on anything and have one of these names, or one that goes on with
-        ``@`` after it; in order.
+        """The people who have acted and have one of these names, alone or followed by ``@``; in
+        order.
         """
 
     async def count_under_way(self, most: int) -> dict[str, int]:

@@ -14,7 +14,7 @@ ConditionKind: TypeAlias = Literal[
 class Condition(NamedTuple):
     """A condition of a run, met by any of its ``values``; if ``negated``, by none.
 
-    ``status``, ``workflow``, ``parent`` (an id) and ``tag``, whose ``key`` is that of the tag,
+    ``status``, ``workflow``, ``parent`` (an id) and ``tag``, whose ``key`` is the key of the tag,
     equal one of them. ``task``: an attempt of that task was begun. ``error``: a part of the error
     message, where the case of the letters A to Z does not count. ``by``: who has acted on the run.
     ``id``: its beginning. ``reason``: the code of the latest attempt of one of its tasks, if a
@@ -52,8 +52,8 @@ class Found(NamedTuple):
 
 
 class Kin(NamedTuple):
-    """A run and those below it, level by level, without payloads; ``children`` by parent, also
-    those that are not among the ``rows``.
+    """A run and the runs below it, level by level, without payloads; ``children`` by parent, also
+    children that are not among the ``rows``.
     """
 
     rows: Sequence[RunRow]
@@ -76,8 +76,8 @@ class Failure(NamedTuple):
 
 
 class Claimable(NamedTuple):
-    """A run that may be claimed, and since when. One that a runner has given back keeps its place
-    among those that wait: of that it is since when the runner could claim it.
+    """A run that may be claimed, and since when. A run that a runner has given back keeps its place
+    in the queue: it counts since when that runner could claim it.
     """
 
     run_id: str

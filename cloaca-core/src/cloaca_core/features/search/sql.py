@@ -29,7 +29,7 @@ AFTER_EVERY_ID: Final = "\U0010ffff"
 
 _ENDED: Final = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 _INDEXED: Final = ("parent", "id", "by", "tag", "workflow", "status")
-"""Kinds of conditions that have an index; first those that few runs meet, in most databases."""
+"""Kinds of conditions that have an index; first the kinds that few runs meet, in most databases."""
 _TRIED: Final = 3
 """So many indexes are tried at most."""
 
@@ -154,7 +154,7 @@ class SqlSearches(SqlPart):
 
     async def _next_ids(self, wanted: RunSearch) -> list[str]:
         """The ids of the runs to look at, newest first: of the lists of all conditions that have an
-        index, the one that reaches the farthest back, as the fewest runs meet that condition.
+        index, the list that reaches the farthest back, as the fewest runs meet that condition.
         """
         known: dict[str, object] = {
             "before": AFTER_EVERY_ID if wanted.before is None else wanted.before,
@@ -224,7 +224,7 @@ def _merged(lists: Sequence[Sequence[Row]], most: int) -> list[str]:
 
 
 def _within(known: dict[str, object], prefix: str) -> dict[str, object]:
-    """The bounds of ids that begin so, within those of a search."""
+    """The bounds of ids with this beginning, within the bounds of a search."""
     before, after = str(known["before"]), str(known["after"])
     return {
         **known,

@@ -1,4 +1,4 @@
-"""Makes acts: what is asked of runs, by whom and why, when by the clock of the store."""
+"""Makes acts: requests about runs, by whom and why, when by the clock of the store."""
 
 from __future__ import annotations
 

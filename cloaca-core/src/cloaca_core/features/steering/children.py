@@ -80,7 +80,7 @@ class Children:
             await self.follow(parents)
 
     async def stop_strays(self, run_ids: Collection[str]) -> set[str]:
-        """Cancel or pause those of these claimed children whose parent is being cancelled with its
+        """Cancel or pause each of these claimed children whose parent is being cancelled with its
         children, or was, or is paused with them. They were added by transactions that look at no
         parent. Returns them, and those that were paused since their claim.
         """

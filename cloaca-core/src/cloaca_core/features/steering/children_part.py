@@ -10,7 +10,7 @@ from cloaca_core.store.protocol import KernelStore
 
 
 class ChildStore(KernelStore, Protocol):
-    """Runs and those that they have submitted, which are cancelled, paused and resumed with them.
+    """Runs and their children, which are cancelled, paused and resumed with them.
 
     An act on a run only marks it as one whose children have still to follow: ``News.parents`` has
     it until they do, or none is left. Children of an attached child that has ended follow it too,

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from cloaca_core.features.steering.unseen_ends import UnseenEnds
 
 ABOUT: Final = SECOND
-"""µs by which the clock of a runner may differ from that of its database."""
+"""µs by which the clocks of a runner and its database may differ."""
 LONGEST_SLEEP: Final = 60.0
-"""Seconds. Runs come due by a clock that may be set; sleeping goes by one that cannot."""
+"""Seconds. Runs come due by the wall clock, which may be set; sleeping uses the monotonic clock."""
 
 
 class DueRuns:

@@ -29,7 +29,7 @@ _ENDED = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 
 class SteeringEngine(DefinitionEngine, Protocol):
-    """What steers runs, of an engine."""
+    """The part of an engine that steers runs."""
 
     @property
     def steering(self) -> Steering:
@@ -37,7 +37,7 @@ class SteeringEngine(DefinitionEngine, Protocol):
 
 
 class Cancel(NamedTuple):
-    """Cancel a run; one that has ended stays as it is."""
+    """Cancel a run; a run that has ended stays as it is."""
 
     run_id: str
     reason: str | None = None
@@ -82,7 +82,7 @@ class Pause(NamedTuple):
 
 
 class Resume(NamedTuple):
-    """Let a paused run go on, with other values of the keys of ``context``."""
+    """Resume a paused run, with other values of the keys of ``context``."""
 
     run_id: str
     context: ContextLike = None
@@ -176,7 +176,7 @@ def _steer_workflow(
 
 
 def _unless_over(run_id: str, wanted: str, acted: Acted) -> Steered:
-    """The answer of an act that needs a run which goes on."""
+    """The answer of an act that needs a run which has not ended."""
     if acted.status in _ENDED:
         raise RunEndedError(
             f"run {run_id} is {acted.status}: only a run that has not ended can be {wanted}",

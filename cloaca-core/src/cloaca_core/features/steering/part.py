@@ -1,4 +1,4 @@
-"""Steering: the contract of acts on runs, and of how their owners are told."""
+"""Steering: the contract of acts on runs, and of how their owners are notified."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class SteeringStore(ChildStore, PausedWorkflowStore, Protocol):
         """
 
     async def expire(self, run_ids: Collection[str], act: Act) -> dict[str, Acted]:
-        """Cancel those of these runs that have not begun by their ``start_by``, which is
-        ``act.now`` or earlier; the others are not in the answer. Of a claim and this one wins.
+        """Cancel each of these runs that has not begun by its ``start_by``, which is ``act.now`` or
+        earlier; other runs are not in the answer. Either a claim or this call wins.
         """
 
     async def pause(
@@ -107,11 +107,11 @@ class SteeringStore(ChildStore, PausedWorkflowStore, Protocol):
         """
 
     async def note(self, act: ActRow) -> None:
-        """Note an act on no run, unless it is there."""
+        """Note an act on no run, unless it was noted already."""
 
     async def acts(self, run_id: str | None, limit: int) -> list[ActRow]:
-        """All acts, newest first; or those on one run but for its messages, which ``sent`` has,
-        also those that are no acts.
+        """All acts, newest first; or the acts on one run without its messages, which ``sent`` has,
+        messages that are no acts included.
         """
 
     async def search_acts(self, search: ActSearch, limit: int) -> list[ActRow]:

@@ -1,4 +1,4 @@
-"""The rows of what is asked of runs; forms as in ``runs``."""
+"""Rows of requests about runs; forms as in ``runs``."""
 
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
@@ -69,8 +69,8 @@ class News(NamedTuple):
 
 class Reopening(NamedTuple):
     """The next round of a run, to be begun if the run is still in the ``round`` that was seen to
-    end. Of its tasks, the attempts before ``first_attempts`` become history. ``version`` is that of
-    the workflow by which it was planned, None to keep that of the run.
+    end. Of its tasks, the attempts before ``first_attempts`` become history. ``version`` is the
+    version of the workflow by which it was planned, None to keep the version of the run.
     """
 
     run_id: str
@@ -81,9 +81,9 @@ class Reopening(NamedTuple):
 
 class NewFork(NamedTuple):
     """A run to be made of ``source_id``, a run of ``workflow``. It begins with the results of the
-    ``kept`` tasks; of the others, ``from_task`` finds the keys of ``content``, a JSON object or
-    None, set anew, and those of ``memos_of`` find the memos that they have in the source. ``round``
-    is the round of the source in which all that was so. ``trace`` is as in ``NewRun``.
+    ``kept`` tasks; of the other tasks, ``from_task`` finds the keys of ``content``, a JSON object
+    or None, set anew, and the tasks ``memos_of`` find their memos of the source. ``round`` is the
+    round of the source in which all that was so. ``trace`` is as in ``NewRun``.
     """
 
     id: str
@@ -116,7 +116,7 @@ class ChildRow(NamedTuple):
 
 class PauseRow(NamedTuple):
     """A workflow of which no run is claimed since ``since``, until ``until`` or (None) until it is
-    resumed. ``asked_by`` and ``reason`` are those of the act that paused it; None if that is not
+    resumed. ``asked_by`` and ``reason`` come from the act that paused it; None if that is not
     known.
     """
 

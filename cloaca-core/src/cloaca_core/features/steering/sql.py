@@ -29,7 +29,7 @@ class SteeringQueries(
         "expire_runs": Change.RUNS,
     },
 ):
-    """Acts on runs, and what is asked of their owners."""
+    """Acts on runs, and requests to their owners."""
 
     lock_schedules_of: Statement
     note_cancel: Statement

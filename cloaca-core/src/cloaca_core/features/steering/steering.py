@@ -1,4 +1,4 @@
-"""Writes down what callers ask of runs and workflows.
+"""Records requests about runs and workflows.
 
 Runs without an owner are brought there by the store, our own before the call returns; the owners of
 all others read of it in their ``SteeringLoop``.
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 
 class Steering:
-    """Belongs to the engine's loop. ``workflows`` returns those that this runner executes: none for
-    a client. ``hear_of_ends`` tells waiters of ends that only the tables have.
+    """Belongs to the engine's loop. ``workflows`` returns the workflows that this runner executes:
+    none for a client. ``hear_of_ends`` tells waiters of ends that only the tables have.
     """
 
     def __init__(
@@ -94,8 +94,8 @@ class Steering:
     async def resume(
         self, run_ids: Collection[str], order: Order, content: str | None = None
     ) -> dict[str, Acted]:
-        """Let paused runs go on. Tasks that start then see the keys of ``content``, a JSON object,
-        in place of those that they would have.
+        """Resume paused runs. Tasks that start then see the keys of ``content``, a JSON object, in
+        place of their own.
         """
         acted = await self._store.resume(run_ids, self._acts.of(order), content)
         await self.loop.heed_if_ours(run_ids)

@@ -38,8 +38,8 @@ LATER: Final = 1.0
 
 
 class SteeringLoop:
-    """Belongs to the engine's loop. ``workflows`` returns those that this runner executes: none for
-    a client.
+    """Belongs to the engine's loop. ``workflows`` returns the workflows that this runner executes:
+    none for a client.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class SteeringLoop:
         subjects.ended_unseen.subscribe(self._look_at_ends)
 
     def wake(self) -> None:
-        """Something may be asked of our runs."""
+        """There may be requests about our runs."""
         self._wakeup.wake()
 
     def _look_at_ends(self) -> None:
@@ -78,21 +78,21 @@ class SteeringLoop:
         self.wake()
 
     async def turn(self) -> None:
-        """Act on what is asked, then sleep until something may be, or a run comes due."""
+        """Act on requests, then sleep until there may be new ones, or a run comes due."""
         await self._wakeup.turn(self._act_on_news)
 
     async def heed(self) -> None:
-        """Act on what is asked of our runs now."""
+        """Act on the requests about our runs now."""
         await self._read_news(())
 
     async def heed_if_ours(self, run_ids: Collection[str]) -> None:
-        """Act on what was just asked of these runs before the caller goes on, if any is ours."""
+        """Act on new requests about these runs before the caller continues, if a run is ours."""
         if any(run_id in self._runs for run_id in run_ids):
             await self.heed()
         self.wake()
 
     async def _act_on_news(self) -> float | None:
-        """Act on what is asked; seconds until the next run comes due, None for none."""
+        """Act on requests; seconds until the next run comes due, None for none."""
         await self._ends.tell()
         workflows = self._workflows()
         news, strangers = await self._read_news(workflows)

@@ -1,4 +1,4 @@
-"""Remembers that runs have ended otherwise than this runner saw, until their waiters are told."""
+"""Remembers runs whose end this runner has not seen, until their waiters are notified."""
 
 from __future__ import annotations
 

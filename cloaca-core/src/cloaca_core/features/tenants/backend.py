@@ -26,4 +26,4 @@ class TenantBackend(Backend, Protocol):
         """The tenants of the database, by the names of their schemas."""
 
     def remove_tenant(self, url: str, schema_name: str, username: str) -> None:
-        """Remove both, whichever of them is there, and end the sessions of the role before."""
+        """Remove whichever of the two exists, and end the sessions of the role before."""

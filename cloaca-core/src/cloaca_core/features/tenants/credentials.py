@@ -64,7 +64,7 @@ def checked_role_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TenantConfig:
-    """A tenant to be made. An empty ``password`` asks for a random one of 32 characters."""
+    """A tenant to be made. An empty ``password`` means a random one of 32 characters."""
 
     schema_name: str
     username: str
@@ -85,7 +85,7 @@ class TenantConfig:
 
 
 class TenantInfo(NamedTuple):
-    """A tenant that is there: its schema, and the role that reaches it."""
+    """An existing tenant: its schema, and the role that reaches it."""
 
     schema_name: str
     username: str

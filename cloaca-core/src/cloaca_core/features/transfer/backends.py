@@ -1,4 +1,4 @@
-"""What a backend may offer to tools: examination, queries, backups, copies of whole tables."""
+"""Optional abilities of a backend, for tools: examination, queries, backups, copies of tables."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class ExaminedBackend(Backend, Protocol):
     """A backend whose databases can be examined."""
 
     async def examine(self, url: str, options: StoreOptions) -> Examiner:
-        """Connect to a database that is there, and change nothing. ``StoreOpenError`` or
-        ``StoreError`` when it cannot, or when another program made it.
+        """Connect to an existing database, and change nothing. ``StoreOpenError`` or ``StoreError``
+        when it cannot, or when another program made it.
         """
 
 

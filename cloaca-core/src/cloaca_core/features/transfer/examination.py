@@ -11,14 +11,14 @@ from cloaca_core.store.schema_state import SchemaState
 
 
 class Examiner(Protocol):
-    """Looks at one database from outside of the store, also at one that no store can open: of an
-    earlier or a newer version, or with tables missing. Nothing is made, migrated or written.
+    """Looks at one database from outside of the store, even if no store can open it: it may be of
+    an earlier or a newer version, or lack tables. Nothing is made, migrated or written.
 
     Belongs to the loop on which it was opened. Each method may raise ``StoreError``.
     """
 
     async def schema(self) -> SchemaState:
-        """Compare the database's migrations, tables and indexes with those of this version."""
+        """Compare the database's migrations, tables and indexes with this version's."""
 
     async def facts(self) -> DatabaseFacts:
         """The versions of server and driver, and the size."""
@@ -27,12 +27,12 @@ class Examiner(Protocol):
         """The runners that are registered, oldest first, of any version; none without tables."""
 
     async def settings(self) -> Sequence[Finding]:
-        """What is wrong with the database's settings, with its place, or with how it is reached.
-        Reads no table of ours.
+        """Find faults of the database's settings, of its place, or of how it is reached. Reads no
+        table of cloaca.
         """
 
     async def damage(self) -> Sequence[Finding]:
-        """What is wrong with its pages or indexes. Reads all of it, which may take minutes."""
+        """Find faults in its pages or indexes. Reads all of it, which may take minutes."""
 
     async def close(self) -> None:
         """Close the connection. Safe to call twice."""

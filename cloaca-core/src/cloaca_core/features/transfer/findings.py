@@ -1,4 +1,4 @@
-"""What an examination of a database answers; forms as in ``runs``. Text is for people."""
+"""The answers of an examination of a database; forms as in ``runs``. Text is for people."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Finding:
 
 
 class DatabaseFacts(NamedTuple):
-    """``versions`` are those of the server or library and its driver, by name; ``size`` is in
-    bytes, its log included.
+    """``versions`` has the versions of the server or library and its driver, by name; ``size`` is
+    in bytes, its log included.
     """
 
     versions: Mapping[str, str]

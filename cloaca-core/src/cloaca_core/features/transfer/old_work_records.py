@@ -28,8 +28,8 @@ class OldTask(NamedTuple):
 
 
 class OldRun(NamedTuple):
-    """A run. ``context`` is its input as long as it goes on, and its final context afterwards: the
-    input of a run that has ended is not kept.
+    """A run. ``context`` is its input until it ends, and its final context afterwards: the input of
+    a run that has ended is not kept.
     """
 
     id: str

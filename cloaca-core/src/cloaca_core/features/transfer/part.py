@@ -9,8 +9,8 @@ from cloaca_core.store.tables import Key, Table
 
 
 class Transfer(Protocol):
-    """Reads and writes the rows of ``store.tables.TABLES`` as they are: nothing is checked, and
-    no runner is told. Of use while no runner works on the database.
+    """Reads and writes the rows of ``store.tables.TABLES`` as they are: nothing is checked, and no
+    runner is notified. Of use while no runner works on the database.
     """
 
     async def identity(self) -> str | None:

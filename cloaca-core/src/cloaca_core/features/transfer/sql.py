@@ -70,7 +70,7 @@ def _load(package: str, wording: Wording) -> Mapping[str, Statement]:
 
 
 def _of_tables(texts: Mapping[str, str]) -> dict[str, str]:
-    """The statements of a file; those of a table for each that has none of its own."""
+    """The statements of a file; made from the table for each that it lacks."""
     made = {
         name.replace(_TABLE, table): text.replace(_TABLE, table)
         for name, text in texts.items()

@@ -1,4 +1,4 @@
-"""What triggers write with a batch: events that were found, each with its run, and polls."""
+"""Rows of triggers in a batch: events that were found, each with its run, and polls."""
 
 from __future__ import annotations
 

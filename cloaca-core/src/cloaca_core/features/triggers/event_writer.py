@@ -77,7 +77,9 @@ class EventWriter:
         return refused
 
     async def tick(self, decided: Sequence[Ticked], now: int) -> None:
-        """Write ticks of cron triggers, and how those go on. Returns when that is durable."""
+        """Write ticks of cron triggers, and when each trigger ticks next. Returns when that is
+        durable.
+        """
         events = []
         for each in decided:
             row, empty = each.row, context_hash({})

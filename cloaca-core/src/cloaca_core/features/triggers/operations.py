@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class TriggerEngine(Protocol):
-    """What has triggers, of an engine."""
+    """The part of an engine that has triggers."""
 
     @property
     def ids(self) -> RunIds:

@@ -26,12 +26,12 @@ class TriggerStore(KernelStore, Protocol):
 
     async def take_polls(self, polls: Sequence[TriggerRow]) -> set[str]:
         """Move triggers on to these ``last_poll_at`` and ``next_poll_at``, generation + 1, each if
-        it is enabled and in the generation given. The ids of those that were: of any number of
-        concurrent callers one gets a poll.
+        it is enabled and in the generation given. The ids of the triggers that were moved: of any
+        number of concurrent callers one gets a poll.
         """
 
     async def triggers_named(self, names: Collection[str]) -> list[TriggerRow]:
-        """Those triggers of these names that are there, in any order."""
+        """The triggers of these names that exist, in any order."""
 
     async def list_triggers(
         self, *, enabled_only: bool, limit: int, offset: int

@@ -75,7 +75,7 @@ class Poll(Work):
 
 
 class PollPlaces:
-    """Runs polls apart from tasks and from one another: one that hangs delays no other.
+    """Runs polls apart from tasks and from one another: a poll that hangs delays no other.
 
     Sync functions share threads that are made as they are needed; each async function has a loop
     of its own, so that its objects (a client, a lock) stay usable from poll to poll. Belongs to

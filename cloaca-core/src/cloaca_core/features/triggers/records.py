@@ -34,7 +34,7 @@ class TriggerRow(NamedTuple):
 
     @property
     def poll_seconds(self) -> float | None:
-        """How often it is polled; None for one that ticks, or is never polled."""
+        """How often it is polled; None if it ticks, or is never polled."""
         return None if self.poll_interval_ms is None else self.poll_interval_ms / 1000
 
 
@@ -42,7 +42,7 @@ class NewEvent(NamedTuple):
     """An event that a trigger found, and its run, which has no owner yet.
 
     ``generation`` is the trigger's when it was polled; None if the event counts even when the
-    trigger has changed. ``event_key`` identifies the event among those of its trigger.
+    trigger has changed. ``event_key`` identifies the event among the events of its trigger.
     """
 
     id: str

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.triggers")
 
 LONGEST_SLEEP: Final = 60.0
-"""Seconds. Polls are due by a clock that may be set; sleeping goes by one that cannot."""
+"""Seconds. Polls are due by the wall clock, which may be set; sleeping uses the monotonic clock."""
 HANGS: Final = 60.0
 """Seconds after which a poll that has not returned is logged."""
 
@@ -282,8 +282,8 @@ class TriggerLoop:
     def _fail(
         self, name: str, message: str, error: BaseException | None, kind: str | None = None
     ) -> None:
-        """Log an error of a trigger once, not at each poll; errors of one ``kind``, by default
-        those of one message, count as the same.
+        """Log an error of a trigger once, not at each poll; errors of one ``kind``, by default of
+        one message, count as the same.
         """
         message = self._redact(message)
         failure = Failure(message, message if kind is None else kind)

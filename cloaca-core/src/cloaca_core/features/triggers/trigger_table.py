@@ -40,7 +40,7 @@ class TriggerTable:
     async def page(
         self, enabled_only: bool | None, limit: int | None, offset: int | None
     ) -> list[dict[str, Any]]:
-        """Triggers by name, those of other programs on the database included."""
+        """Triggers by name, including triggers of other programs on the database."""
         only = False if enabled_only is None else flag("enabled_only", enabled_only)
         page = checked_page(limit, offset)
         await self._sync.settle()

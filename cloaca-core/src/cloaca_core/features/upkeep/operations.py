@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class UpkeepEngine(DefinitionEngine, Protocol):
-    """What deletes runs, of an engine."""
+    """The part of an engine that deletes runs."""
 
     @property
     def ids(self) -> RunIds:
@@ -79,7 +79,7 @@ class Prune(NamedTuple):
 
 
 def _what(pruned: Pruned, before: int | None) -> str:
-    """What was deleted, as the log of actions has it."""
+    """The deletion, as the log of actions has it."""
     runs = counted(pruned.runs, "run")
     if before is None:
         return f"{runs}, by retention"

@@ -52,8 +52,9 @@ class UpkeepStore(KernelStore, Protocol):
     async def hide_trees(
         self, shift: Shift, root_ids: Collection[str], before: int, now: int
     ) -> int | None:
-        """Hide those of these trees all of whose runs have ended before ``before``; how many. Of a
-        retry, a fork or a submission in a tree and this one wins, and the other sees it.
+        """Hide the trees whose runs have all ended before ``before``; return the count. If a retry,
+        a fork or a submission in a tree comes at the same time, one of the two wins, and the other
+        sees it.
         """
 
     async def doomed_runs(self, limit: int, most: int) -> list[DoomedRun]:

@@ -1,4 +1,4 @@
-"""Deletes trees of runs, in small transactions with pauses, so that running work goes on.
+"""Deletes trees of runs, in small transactions with pauses, so that running work is not held up.
 
 A tree is hidden as a whole, and only then deleted. A runner that dies in between leaves hidden
 trees behind, with which the next one begins. Which trees may go is decided by ``cutoffs`` and by
@@ -35,7 +35,7 @@ TREES_PER_STEP: Final = 200
 PAGES_PER_STEP: Final = 250
 """Pages of a file that are given back at once."""
 SHIFT_US: Final = 30_000_000
-"""For how long no other runner prunes after the last step of one that may have died."""
+"""For how long no other runner prunes after the last step of a runner that may have died."""
 EVERY_US: Final = 3_600_000_000
 """Between two sweeps of a database."""
 _SET_BACK_US: Final = 2 * EVERY_US

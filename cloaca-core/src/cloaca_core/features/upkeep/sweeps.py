@@ -1,6 +1,6 @@
 """Prunes the database every hour, by one of its runners.
 
-Sleeps until the instant that the table gives, so that an idle runner asks once an hour.
+Sleeps until the instant that the table gives, so that an idle runner looks once an hour.
 """
 
 from __future__ import annotations

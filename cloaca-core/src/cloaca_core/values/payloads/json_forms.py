@@ -1,7 +1,7 @@
-"""The JSON form of what is observed: the same for the command line, the page and MCP.
+"""The JSON form of views: the same for the command line, the page and MCP.
 
-Instants are RFC 3339 text already, durations are seconds as numbers. Field names are those of the
-dataclasses.
+Instants are RFC 3339 text already, durations are seconds as numbers. Keys are the field names of
+the dataclasses.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class _Check:
             yield from self._items(schema, value, path)
 
     def _at(self, target: str) -> JsonValue:
-        """The part of the schema that a reference names; one that is not there accepts all."""
+        """The part of the schema that a reference names; a missing part accepts every value."""
         place: JsonValue = self._root
         for step in target.removeprefix("#").split("/")[1:]:
             name = step.replace("~1", "/").replace("~0", "~")
@@ -163,7 +163,7 @@ def _either(names: list[str]) -> str:
 
 
 def _not_listed(schema: Schema, value: JsonValue, path: str) -> str | None:
-    """A value that is none of those that the schema lists."""
+    """A value that the schema's ``enum`` does not list."""
     listed = schema.get("enum")
     accepted = listed if isinstance(listed, list) else []
     if "const" in schema:
@@ -200,7 +200,7 @@ def _out_of_bounds(schema: Schema, value: JsonValue, path: str) -> str | None:
 
 
 def _measure(value: JsonValue) -> tuple[int | float, Sequence[str]]:
-    """What the bounds of a value are compared with, and the keywords that bound it."""
+    """The number that bounds are compared with, and the keywords that give the bounds."""
     match value:
         case bool() | None | dict():
             return 0, ()

@@ -19,13 +19,15 @@ LEAST_LINE: Final = 8
 
 
 class Redact(Protocol):
-    """Makes a text that may be kept of one that a body has written. Any thread may call it."""
+    """Hides secrets in a text that a body has written, so that it may be kept. Any thread may call
+    it.
+    """
 
     def __call__(self, text: str) -> str: ...
 
 
 class LineRedact(Redact, Protocol):
-    """Is asked for each line of a log, so it says first whether that is needed."""
+    """Called for each line of a log, so it checks first whether there is anything to hide."""
 
     @property
     def is_empty(self) -> bool:

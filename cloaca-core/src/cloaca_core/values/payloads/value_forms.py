@@ -53,8 +53,8 @@ class _Model(ValueForm):
 
 
 class _Record(ValueForm):
-    """Of a dataclass; ``fields`` are those of its ``__init__``, ``literals`` the values of fields
-    that are annotated with ``Literal``.
+    """Of a dataclass; ``fields`` are the parameters of its ``__init__``, ``literals`` the values of
+    fields that are annotated with ``Literal``.
     """
 
     def __init__(self, kind: Any) -> None:
@@ -159,7 +159,7 @@ class _OrNone(ValueForm):
 
 
 class _OneOf(ValueForm):
-    """Of one of several dataclasses, which the values of the field ``tag`` tell apart."""
+    """Of one of several dataclasses; the value of the field ``tag`` says which."""
 
     def __init__(self, records: list[_Record], tag: str) -> None:
         self.name = " or ".join(record.name for record in records)
@@ -181,8 +181,8 @@ class _OneOf(ValueForm):
 
 
 class _OfShapes(ValueForm):
-    """Of a union whose members the shape of their JSON tells apart: those that are objects have the
-    form ``members``, those that are lists the form ``items``. None: the union has none.
+    """Of a union of which the shape of the JSON names the member: objects have the form
+    ``members``, lists the form ``items``. None: the union has none.
     """
 
     def __init__(self, members: ValueForm | None, items: ValueForm | None) -> None:
@@ -241,7 +241,7 @@ def form_of_result(function: Callable[..., object]) -> ValueForm:
 
 
 def form_of(kind: Any) -> ValueForm:
-    """The form of values of this type; ``DefinitionTypeError`` for one that has none."""
+    """The form of values of this type; ``DefinitionTypeError`` if the type has none."""
     return _Forms().of(kind)
 
 

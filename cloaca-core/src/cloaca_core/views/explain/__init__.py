@@ -1,1 +1,1 @@
-"""Why a run goes on or does not: pure rules that turn facts into words, and the answer."""
+"""Explains the state of a run: pure rules turn facts into words."""

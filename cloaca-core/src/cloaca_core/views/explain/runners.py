@@ -103,7 +103,7 @@ def _misfit(tasks: Sequence[str]) -> str:
 
 def lacking_runners(facts: Facts) -> dict[str, tuple[str, ...]]:
     """The live runners that leave a run to others, oldest first, with the tasks that they lack:
-    those that have noted it, and the one of this process if it is to come to that. They lack none
+    runners that have recorded it, and the runner of this process if it is about to. They lack none
     of a run that is for runners of its version alone.
     """
     noted = facts.standing.lacking

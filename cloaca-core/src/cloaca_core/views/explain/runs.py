@@ -175,7 +175,7 @@ def _end_of_limit(facts: Facts) -> str:
 
 
 def _waits(tasks: Sequence[TaskExplanation]) -> Why | None:
-    """The wait of a node or a body that is told first: one that a person can end."""
+    """The wait of a node or a body that is shown first: a wait that a person can end."""
     waiting = [each for code in WAITS for each in tasks if each.code == code]
     if not waiting:
         return None
@@ -244,7 +244,7 @@ def _retry(facts: Facts) -> Why | None:
 
 
 def _parked(facts: Facts) -> list[Why]:
-    """Where a run is meanwhile that waits, and who will go on with it."""
+    """Where a waiting run is kept, and which runner resumes it."""
     live = [each for each in facts.runners if not each.is_gone(facts.now)]
     parked = "no runner has it in memory meanwhile"
     if live:

@@ -44,8 +44,8 @@ class Skips:
         return Why(reason.code, f"skipped: {short(reason.text)}")
 
     def _blamed(self, task: str) -> str | None:
-        """Which failure has led to the skip of a task, and by way of which task; None where the
-        records do not tell.
+        """The failure that has led to the skip of a task, and the task in between; None if the
+        records do not say.
         """
         above = self._failed_above(task)
         if above is None or (root := self._root(above)) is None:

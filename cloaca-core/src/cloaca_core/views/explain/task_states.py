@@ -1,4 +1,4 @@
-"""The tasks of a run by their states, as far as records and their runner tell. Pure."""
+"""The tasks of a run by their states, as far as records and the runner know them. Pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TaskStates:
         return self.run.status == RunStatus.RUNNING and self.run.owner is not None
 
     def executor(self, task: str) -> str | None:
-        """The executor that the body of a task asks for."""
+        """The executor of a task's body."""
         shape = self.shapes.get(task)
         return None if shape is None else shape.executor
 

@@ -169,7 +169,7 @@ class _Tasks:
 
 
 def _of_executor(row: AttemptRow) -> str:
-    """What follows for an attempt that failed for its executor, and not for its body."""
+    """What follows an attempt whose executor failed, not its body."""
     if row.reason_code == ReasonCode.WORKER_LOST:
         lost = counted(row.crashes, "worker has", "workers have")
         return f"; {lost} died in it, and after more than max_recovery_attempts it fails for good"

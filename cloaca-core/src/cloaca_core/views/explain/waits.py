@@ -1,6 +1,4 @@
-"""What nodes and bodies wait for: an instant, an event, a person; and messages without a wait.
-Pure.
-"""
+"""Describes the waits of nodes and bodies: for an instant, an event, a person. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def wait_text(facts: Facts, row: AttemptRow, waits: Sequence[WaitRow], *, orphaned: bool) -> str:
-    """What an attempt waits for, by its open waits, the oldest first, and where its body is."""
+    """The open waits of an attempt, the oldest first, and where its body is."""
     first = waits[0]
     its_body = "" if first.is_of_node else "its body "
     text = f"{its_body}{_awaited(facts, first)}"
@@ -65,7 +63,7 @@ def unread_text(facts: Facts) -> str | None:
 
 
 def _awaited(facts: Facts, wait: WaitRow) -> str:
-    """What a wait is for, since when, until when, and how it is ended."""
+    """A wait: its subject, its beginning and end, and how to end it."""
     if wait.kind == SLEEP:
         return f"sleeps {_until(facts, wait)}"
     since = f"since {moment(wait.opened_at, facts.now)}, {_until(facts, wait)}"
@@ -90,7 +88,7 @@ def _until(facts: Facts, wait: WaitRow) -> str:
 
 
 def _come(facts: Facts, wait: WaitRow) -> str | None:
-    """What has come for a wait and was not read yet."""
+    """The messages for a wait that were not read yet."""
     own = [u.messages for u in facts.standing.unread if (u.kind, u.name) == (wait.kind, wait.name)]
     if not own or wait.timed_out:
         return None

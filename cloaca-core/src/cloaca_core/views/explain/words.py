@@ -85,7 +85,7 @@ def place_of(traceback: str | None) -> str | None:
 
 
 def is_the_users(file: str) -> bool:
-    """Whether a file of a traceback is the user's own: not of Python, of a package or of ours."""
+    """Whether a file of a traceback is the user's own: not Python's, a package's or cloaca's."""
     return not _NOT_THE_USERS.search(file)
 
 

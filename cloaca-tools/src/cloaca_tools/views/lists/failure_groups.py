@@ -80,7 +80,7 @@ def grouped(rows: Iterable[RunRow]) -> tuple[FailureGroup, ...]:
 
 
 def error_of(row: RunRow) -> str:
-    """The error of a failed run in one line: that of its first failed task, if one failed."""
+    """The error of a failed run in one line: the error of its first failed task, if one failed."""
     message = row.error_message or ""
     first = first_failure(message)
     return first_line(first if first == message else first.partition(": ")[2] or first)

@@ -39,7 +39,7 @@ class RunPage(Shown):
 
 
 class Listed(NamedTuple):
-    """Runs of a list, the ids of those that are ``lost``, and the waits of those that wait."""
+    """Runs of a list, the ids of the ``lost`` runs, and the waits of waiting runs."""
 
     page: Page
     lost: Collection[str]
@@ -73,7 +73,7 @@ def line_of(runs: Mapping[str, RunRow], run_id: str | None, now: Instant) -> Run
 
 
 def _wait_of(row: RunRow, waits: Sequence[WaitRow]) -> Wait | None:
-    """The wait of a run that is told first; without one it waits for its next attempt."""
+    """The wait of a run that is shown first; without one it waits for its next attempt."""
     if (main := main_wait([each for each in waits if each.run_id == row.id])) is not None:
         return shown_wait(main)
     due = None if row.due_at == NEVER else rfc3339_or_none(row.due_at)

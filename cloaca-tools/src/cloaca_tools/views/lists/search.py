@@ -180,7 +180,7 @@ def _lowered(search: RunSearch, before: str) -> RunSearch:
 
 
 async def _condition(engine: Looks, term: Term) -> Condition | None:
-    """The condition of a term. One without values is met by no run; None is one that all meet."""
+    """The condition of a term. A condition without values matches no run; None matches all."""
     values = term.values
     if term.key == "status":
         if term.negated:  # the states that are left have an index

@@ -1,6 +1,6 @@
-"""The runs that an order can act on, of those that a filter selects.
+"""The selected runs that an order can act on.
 
-The states are those of ``_engine.steer.bulk``; here a filter is narrowed to them.
+The states stand in ``features.steering.bulk``; here a filter is narrowed to them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def is_steerable(kind: str, status: str) -> bool:
 
 def steerable(kind: str, filter_: Filter) -> Filter:
     """The filter, for runs in the states that the order changes; itself if it names states. A
-    ``-status`` names none: it leaves out some of those that the order changes.
+    ``-status`` names none: it leaves out some of the runs that the order changes.
     """
     if any(term.key == "status" and not term.negated for term in filter_.terms):
         return filter_

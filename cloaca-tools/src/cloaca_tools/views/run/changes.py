@@ -211,7 +211,7 @@ def _walked(seen: Seen, graph: NodeGraph[Node], target: int) -> dict[str, JsonVa
 
 
 def _above(graph: NodeGraph[Node], target: int) -> list[int]:
-    """The ancestors of a task, each after those that it depends on."""
+    """The ancestors of a task, each after its own dependencies."""
     order: dict[int, None] = {}
     left = list(graph.dependencies[target])
     while left:

@@ -1,4 +1,4 @@
-"""The graph of a workflow, with the states of a run in it if it is that of a run."""
+"""The graph of a workflow; the graph of a run has the states of its tasks."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def drawn_by(engine: Looks, family: Family) -> Drawn:
 
 
 async def read_workflow(engine: Looks, name: str) -> Workflow | RecordedWorkflow:
-    """The definition of a workflow: that of the program, else the newest one."""
+    """The definition of a workflow: the program's own, else the newest recorded."""
     return await newest_of(engine, await one_workflow(engine, name))
 
 
@@ -162,7 +162,7 @@ def _unknown(node: TaskNode) -> GraphNode:
 
 
 def _layers(tasks: Sequence[Task | RecordedTask]) -> dict[str, int]:
-    """The layer of each task; a task may be defined before those that it depends on."""
+    """The layer of each task; a task may be defined before its dependencies."""
     needed = {task.id: task.dependencies for task in tasks}
     layers: dict[str, int] = {}
     left = list(needed)

@@ -70,8 +70,8 @@ class Snapshot(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """The rows of all that is shown. ``schedule`` is the one that has made the run, if it is still
-    there.
+    """The rows of all that is shown. ``schedule`` is the schedule that has made the run, if it
+    still exists.
     """
 
     kin: Kin
@@ -141,7 +141,7 @@ def snapshot(found: tuple[Evidence, Drawn | None] | Snapshot) -> Snapshot:
 
 
 def tree_of(found: Evidence) -> trees.RunTree:
-    """The tree of a run, whose run tells all that a look at it tells."""
+    """The tree of a run; the run itself has the facts that listings do not read."""
     row, now, owner = found.view.row, found.facts.now, found.owner
     is_lost = owner is not None and row.ended_at is None and owner.is_gone(now)
     return replace(trees.tree(found.family), run=info_alone(found.alone, runner_gone=is_lost))

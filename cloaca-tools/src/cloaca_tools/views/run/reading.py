@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cloaca_core.values.times.instants import Instant
 
 MOST_RUNS: Final = 200
-"""Runs below the first one that are read; the others are counted."""
+"""How many runs below the first one are read; the others are counted."""
 MOST_COUNTED: Final = 1_000
 """Children of each run that are counted."""
 

@@ -37,7 +37,7 @@ class ShownRun(Shown):
     ran_in: tuple[RanIn, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields of the run, and beside them the others and those of the tree."""
+        """The fields of the run, of the other facts and of the tree, side by side."""
         form = self.tree.to_dict()
         ran_in = [each.to_dict() for each in self.ran_in]
         return {**form.pop("run"), "submitted_by": self.submitted_by, "ran_in": ran_in, **form}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cloaca_core.values.times.instants import Instant
 
 TASKS: Final = 1_500
-"""Tasks whose states are read, of all runs together; the other runs tell no number."""
+"""How many states of tasks are read, for all runs together; the other runs show no number."""
 
 
 @dataclass(frozen=True, slots=True)

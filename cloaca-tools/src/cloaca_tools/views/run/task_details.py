@@ -1,6 +1,6 @@
-"""One task of a run, closely: its attempts, its change, kept values, messages and decisions.
+"""The details of one task: its attempts, its change, kept values, messages and decisions.
 
-Reads the rows of a run once, however many of its tasks are asked for.
+Reads the rows of a run once, for any number of its tasks.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class KeptValue(Shown):
 
 @dataclass(frozen=True, slots=True)
 class TaskMessage(Shown):
-    """A message that a task has taken, or that is there for it. ``kind`` is event or approval."""
+    """A message that a task has taken, or that waits for it. ``kind`` is event or approval."""
 
     kind: str
     name: str
@@ -134,7 +134,7 @@ class TaskDetails(Shown):
 
 
 class TaskLook(NamedTuple):
-    """A task of a run with the log of the attempt, and the explanation of the run, if asked for."""
+    """A task of a run with the log of the attempt; with the explanation of the run on request."""
 
     details: TaskDetails
     log: Sequence[LogLine]
@@ -242,7 +242,7 @@ async def _facts(engine: Looks, run_id: str, store: Store, *, explained: bool) -
 
 
 def task_look(close: Close) -> TaskLook:
-    """One task with its log, and the explanation of the run if it was asked for."""
+    """One task with its log, and with the explanation of the run on request."""
     return TaskLook(
         details=task_details(close.rows)[0],
         log=lines_of(close.wanted)(close.chunks),
@@ -251,7 +251,7 @@ def task_look(close: Close) -> TaskLook:
 
 
 def task_details(rows: Rows) -> tuple[TaskDetails, ...]:
-    """The details of each task that was asked for, in that order."""
+    """The details of each requested task, in that order."""
     nodes, first = rows.nodes, first_attempts(rows.restarts)
     counting = that_count(rows.attempts, rows.restarts)
     graph = None if rows.definition is None else plan_graph(rows.definition)
@@ -339,7 +339,7 @@ def _kept(memos: Sequence[MemoRow], change: TaskChange | None) -> list[KeptValue
 
 
 def _told(messages: Sequence[MessageRow], task: str, awaited: set[str]) -> list[TaskMessage]:
-    """The events that a task has taken, and those that are there for its waits."""
+    """The events that a task has taken, and the events that wait for it."""
     return [
         TaskMessage(
             kind=each.kind,
@@ -358,7 +358,7 @@ def _told(messages: Sequence[MessageRow], task: str, awaited: set[str]) -> list[
 def _question(
     rows: Rows, task: str, node: Task | RecordedTask | None, waits: Sequence[WaitRow]
 ) -> Question | None:
-    """What an approval asks: as its open wait has it, else as its definition has it."""
+    """The question of an approval: from its open wait, else from its definition."""
     opened = next((each for each in waits if each.kind == APPROVAL), None)
     wait = None if node is None else node.wait
     if opened is not None:

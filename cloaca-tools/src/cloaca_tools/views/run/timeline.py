@@ -162,7 +162,7 @@ def _apart(start: Instant | None, end: Instant | None) -> float | None:
 
 
 def _waits(view: RunView, row: AttemptRow) -> list[Span]:
-    """The waits within a bar: all of it for a node that waits, else those that are open."""
+    """The waits within a bar: all of it for a node that waits, else the open waits."""
     kind = kind_of(view.tasks.get(row.task_id))
     if kind not in (None, "task") and row.started_at is not None:
         name = _event(view.tasks.get(row.task_id)) or row.task_id
@@ -184,8 +184,8 @@ def _event(task: Task | RecordedTask | None) -> str | None:
 
 
 class _Queue:
-    """Tells since when attempts were ready, by the ends of those that they had to wait for. No row
-    says it: a place may have been free at once.
+    """Since when attempts were ready, by the ends of the tasks before them. No row has it: a slot
+    may have been free at once.
     """
 
     def __init__(self, view: RunView, starts: Mapping[int, Instant | None]) -> None:

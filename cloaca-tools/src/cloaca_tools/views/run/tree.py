@@ -133,7 +133,7 @@ def _task_of(run_id: str, child: ChildRow, tasks: Mapping[str, TaskResult]) -> s
 
 
 def kind_of(task: Task | RecordedTask | None) -> str | None:
-    """The kind of a node: ``task``, or that of its wait; None where it is not known."""
+    """The kind of a node: ``task``, or the kind of its wait; None where it is not known."""
     if task is None:
         return None
     return TASK if task.wait is None else task.wait.kind

@@ -1,4 +1,4 @@
-"""What has been going on: runs of the last hours by workflow, and the workflows that fail.
+"""Recent activity: runs of the last hours by workflow, and the workflows that fail.
 
 A workflow with few runs has each of them, a busy one counts of how many were made in each part of
 the time. All of it is bounded, however many runs there are.
@@ -43,13 +43,13 @@ COUNTED: Final = 12_000
 ROWS: Final = 1_000
 """Runs that are read for workflows with few."""
 OPEN: Final = 300
-"""Runs that are read of those that go on, the newest."""
+"""How many unended runs are read, the newest first."""
 FAILURES: Final = 1_000
 """Failures that are looked at."""
 FAILING: Final = 10
-"""Failing workflows that are told."""
+"""How many failing workflows are shown."""
 LAST: Final = 20
-"""Runs of a failing workflow that are told."""
+"""How many runs of a failing workflow are shown."""
 SCHEDULES: Final = 500
 """Schedules that are looked at."""
 TICKS: Final = 30
@@ -60,7 +60,8 @@ AHEAD: Final = 6
 HOUR: Final = 3_600 * SECOND
 _DAY: Final = 24 * HOUR
 _OPEN: Final = ("Running", "Waiting", "Paused", "Cancelling")
-"""States of runs that go on. Pending ones are not read: there may be very many."""
+"""States of runs that have begun and not ended. Pending runs are not read: there may be very many.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What makes runs of a workflow by itself: its schedules and its triggers."""
+"""The starters of a workflow's runs: its schedules and its triggers."""
 
 from __future__ import annotations
 

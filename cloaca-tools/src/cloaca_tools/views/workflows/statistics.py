@@ -345,7 +345,7 @@ def _latest(view: RunView) -> dict[str, AttemptRow]:
 
 
 def _tasks(sample: Sample, latest: Sequence[Mapping[str, AttemptRow]]) -> list[str]:
-    """The tasks of the definition, then those that only runs of other versions have."""
+    """The tasks of the definition, then the tasks that only runs of other versions have."""
     known = [task.id for task in sample.definition.tasks]
     return list(dict.fromkeys([*known, *[task for of in latest for task in of]]))
 

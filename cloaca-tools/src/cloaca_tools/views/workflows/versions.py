@@ -35,7 +35,7 @@ class VersionLine(Shown):
 def version_lines(
     current: Workflow | RecordedWorkflow, runs: Sequence[RunView]
 ) -> tuple[VersionLine, ...]:
-    """The versions of runs, which are newest first, and the one that counts now, in that order."""
+    """The versions of runs, which are newest first, then the version that counts now."""
     of: dict[str, list[RunView]] = {current.version: []}
     for view in runs:
         of.setdefault(view.row.version, []).append(view)

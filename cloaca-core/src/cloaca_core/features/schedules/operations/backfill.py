@@ -1,4 +1,4 @@
-"""Operations that run the past ticks of a period, or tell which ones would run.
+"""Operations that run the past ticks of a period, or preview them.
 
 Page by page, each a commit of its own: after an error or a crash the call can be made again, since
 no tick runs twice. Decides nothing about ticks, and never changes a schedule's next tick.
@@ -106,7 +106,7 @@ _Fill: TypeAlias = Callable[[ScheduleRow, BackFill], Awaitable[Filled]]
 
 
 class BackFilling:
-    """Runs past ticks, or tells which ones would run. Belongs to the engine's loop."""
+    """Runs past ticks, or previews them. Belongs to the engine's loop."""
 
     def __init__(self, store: ScheduleStore, acts: NotedActs, schedules: ScheduleLoop) -> None:
         self._store = store
@@ -118,8 +118,8 @@ class BackFilling:
         return await self._all(spec, _previewed)
 
     async def run(self, spec: BackfillSpec) -> Filled:
-        """Make the runs of the period's ticks that have none; who asked is noted before the first
-        of them, if there is any.
+        """Make the runs of the period's ticks that have none; the act is noted before the first
+        run, if there is any.
         """
         noted = False
 

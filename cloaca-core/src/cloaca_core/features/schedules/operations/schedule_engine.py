@@ -1,4 +1,4 @@
-"""What operations about schedules need of an engine."""
+"""The parts of an engine that operations on schedules need."""
 
 from __future__ import annotations
 

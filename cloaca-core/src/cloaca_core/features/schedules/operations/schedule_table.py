@@ -114,7 +114,7 @@ class ScheduleTable(ScheduleLists):
         return schedule_id
 
     def _act(self, kind: str, row: ScheduleRow) -> ActRow:
-        """What is asked of a schedule: when it ticks belongs to it, unless that stays as it is."""
+        """The change of a schedule: its expression and zone are part of it unless they stay."""
         about = row.name or row.id
         if kind in ("add_schedule", "change_schedule"):
             about = f"{about}: {row.cron_expression}, {row.timezone}"
@@ -161,7 +161,7 @@ class ScheduleTable(ScheduleLists):
         schedule_id: str,
         changed: Callable[[ScheduleRow, int], ScheduleRow],
     ) -> None:
-        """Change the current row of a schedule; one that has been deleted needs no change."""
+        """Change the current row of a schedule; a deleted schedule needs no change."""
         checked = checked_id(schedule_id)
         for _ in range(CHANGE_TRIES):
             row = await self._store.get_schedule(checked)
