@@ -374,7 +374,7 @@ class Observer:
         *,
         attempt: int | None = None,
         after: LogLine | int | None = None,
-    ) -> Following[Engine]:
+    ) -> Following:
         """The lines of a run up to its end, as they come: ``for line in …`` or ``async for``."""
         from cloaca_core.features.task_logs.operations import LINES_AT_ONCE, Following, wanted_lines
 

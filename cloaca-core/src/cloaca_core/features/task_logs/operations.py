@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from cloaca_core.engine.calls.arguments import checked_limit
 from cloaca_core.engine.calls.call import Call, unchanged
@@ -57,12 +57,12 @@ def followed(
     task: str | None,
     attempt: int | None,
     after: LogLine | int | None,
-) -> Following[EngineT]:
+) -> Following:
     """The lines of a run up to its end, as they come."""
     return Following(host, wanted_lines(run_id, task, attempt, after, LINES_AT_ONCE))
 
 
-class Following(Generic[EngineT]):
+class Following:
     """The lines of a run up to its end, for ``for`` and for ``async for``: each step waits for
     further ones. ``named`` finds the id of a run that was named otherwise, once. For one caller.
     """
@@ -73,29 +73,25 @@ class Following(Generic[EngineT]):
         wanted: Wanted,
         named: Callable[[EngineT], Coroutine[Any, Any, str]] | None = None,
     ) -> None:
-        self._host = host
-        self._wanted = wanted
-        self._named = named
-        self._reader = LineReader(wanted.after)
+        self._reader = reader = LineReader(wanted.after)
+
+        async def news(engine: EngineT) -> News:
+            """Further lines, once there are any; runs on the engine's loop."""
+            nonlocal wanted, named
+            if named is not None:
+                wanted, named = wanted._replace(run_id=await named(engine)), None
+            return await engine.run_logs.follow(wanted._replace(after=reader.after))
+
+        self._next: Callable[[], Call[News]] = lambda: Call(lambda: host.send(news), unchanged)
 
     def __iter__(self) -> Iterator[LogLine]:
-        while not (news := self._next().wait()).is_over:
-            yield from self._reader.lines(news.chunks)
+        while not (found := self._next().wait()).is_over:
+            yield from self._reader.lines(found.chunks)
 
     async def __aiter__(self) -> AsyncIterator[LogLine]:
-        while not (news := await self._next()).is_over:
-            for line in self._reader.lines(news.chunks):
+        while not (found := await self._next()).is_over:
+            for line in self._reader.lines(found.chunks):
                 yield line
-
-    def _next(self) -> Call[News]:
-        return Call(lambda: self._host.send(self._news), unchanged)
-
-    async def _news(self, engine: EngineT) -> News:
-        """Further lines, once there are any; runs on the engine's loop."""
-        if self._named is not None:
-            self._wanted = self._wanted._replace(run_id=await self._named(engine))
-            self._named = None
-        return await engine.run_logs.follow(self._wanted._replace(after=self._reader.after))
 
 
 def lines_of(wanted: Wanted) -> Callable[[Sequence[LogChunk]], list[LogLine]]:
