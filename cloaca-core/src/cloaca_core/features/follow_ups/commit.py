@@ -23,7 +23,12 @@ class FollowUpCommit:
 
     def part(self) -> CommitPart:
         q = self._q
-        return CommitPart(end=self._end, ended=[q.follow_ends], cancelled=[q.follow_cancelled])
+        return CommitPart(
+            kinds=frozenset((FOLLOW_UPS,)),
+            end=self._end,
+            ended=[q.follow_ends],
+            cancelled=[q.follow_cancelled],
+        )
 
     def _end(self, batch: Batch) -> Steps:
         if not (follow_ups := batch.of(FOLLOW_UPS)):

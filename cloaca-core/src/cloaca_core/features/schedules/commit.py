@@ -49,6 +49,8 @@ class ScheduleCommit:
     def part(self) -> CommitPart:
         q = self._q
         return CommitPart(
+            kinds=frozenset((FIRINGS, TICKS, CANCELLATIONS)),
+            after_ends=True,
             lock=q.lock_schedules,
             locks=self._locks,
             insert=self._insert,

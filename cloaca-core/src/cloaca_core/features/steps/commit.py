@@ -32,7 +32,7 @@ class MemoCommit:
         self._memo_row = self._record_memo.binder(MemoRow._fields + GUARD)
 
     def part(self) -> CommitPart:
-        return CommitPart(record=self._record)
+        return CommitPart(kinds=frozenset((MEMOS,)), record=self._record)
 
     def _record(self, batch: Batch) -> Steps:
         if not (memos := batch.of(MEMOS)):

@@ -40,7 +40,7 @@ class TaskLogCommit:
         self._progress_row = q.record_progress.binder(ProgressRow._fields + GUARD)
 
     def part(self) -> CommitPart:
-        return CommitPart(record=self._record)
+        return CommitPart(kinds=frozenset((LINES, OLD_LINES, PROGRESS)), record=self._record)
 
     def _record(self, batch: Batch) -> Steps:
         q = self._q

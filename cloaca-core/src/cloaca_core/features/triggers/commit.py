@@ -30,7 +30,12 @@ class TriggerCommit:
         self._poll_row = q.take_poll.binder(TriggerRow._fields)
 
     def part(self) -> CommitPart:
-        return CommitPart(lock=self._q.lock_triggers, locks=self._locks, insert=self._insert)
+        return CommitPart(
+            kinds=frozenset((EVENTS, TURNS)),
+            lock=self._q.lock_triggers,
+            locks=self._locks,
+            insert=self._insert,
+        )
 
     def _locks(self, batch: Batch) -> Locks:
         of_events = {each.trigger_id for each in batch.of(EVENTS)}

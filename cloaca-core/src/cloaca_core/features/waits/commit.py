@@ -49,6 +49,7 @@ class WaitCommit:
 
     def part(self) -> CommitPart:
         return CommitPart(
+            kinds=frozenset((WAITS, CLOSED, TIMEOUTS, MESSAGES)),
             begin=self._begin,
             fence=self._fence,
             answer=self._answer,

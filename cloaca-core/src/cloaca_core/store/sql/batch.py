@@ -23,6 +23,8 @@ from cloaca_core.store.sql.queries import Row, Statement
 
 _NO_TAGS = "{}"
 _NONE: Final = frozenset[Any]()
+_NOBODY: Final = Stages()
+"""Nobody is asked: of a batch without rows of features."""
 _ID: Final[Callable[[NewRun], str]] = attrgetter("id")
 
 
@@ -58,14 +60,15 @@ class BatchSteps:
         parents = _parents_of(batch.new_runs) if batch.new_runs else set()
         if not batch.rows and not scheduled and not parents:  # nearly all of them
             if not batch.new_runs:
-                return self._record_steps(batch)
-            return self._new_run_steps(batch, parents) | self._record_steps(batch)
+                return self._record_steps(batch, _NOBODY)
+            return self._new_run_steps(batch, parents, _NOBODY) | self._record_steps(batch, _NOBODY)
+        asked = self._stages.asked(batch.rows, ends=bool(scheduled))
         return (
-            self._lock_steps(batch, parents)
-            | steps_at(self._stages.insert, batch)
-            | self._new_run_steps(batch, parents)
-            | self._record_steps(batch)
-            | steps_at(self._stages.succession, batch)
+            self._lock_steps(batch, parents, asked)
+            | steps_at(asked.insert, batch)
+            | self._new_run_steps(batch, parents, asked)
+            | self._record_steps(batch, asked)
+            | steps_at(asked.succession, batch)
         )
 
     def committed(self, batch: Batch, answers: Mapping[str, Sequence[Row]]) -> Committed:
@@ -83,7 +86,9 @@ class BatchSteps:
                     replaced[run_id] = replacements
                 if sent:
                     messages[run_id] = sent
-        decided = self._stages.answers(batch, answers, current) if batch.rows else NONE_DECIDED
+        decided = NONE_DECIDED
+        if batch.rows:
+            decided = self._stages.asked(batch.rows).answers(batch, answers, current)
         known = frozenset(current)
         if not batch.new_runs:  # most commits record steps
             return Committed(
@@ -119,13 +124,14 @@ class BatchSteps:
             steps["tags"] = Step(q.insert_tag, rows=list(map(self._tag_row, tags)))
         steps |= self._submission_steps([run])
         if rows:
-            steps |= steps_at(self._stages.begin, Batch("", [run], [], [], {}, rows=rows))
+            batch = Batch("", [run], [], [], {}, rows=rows)
+            steps |= steps_at(self._stages.asked(rows).begin, batch)
         wanted = self._array([pair(run.workflow, run.idempotency_key)])
         steps |= self._parent_steps(parents, q.find_parents, "parents")
         steps["keys"] = Step(q.find_keys, q.find_keys.bind(keys=wanted))
         return steps
 
-    def _lock_steps(self, batch: Batch, parents: Collection[str]) -> Steps:
+    def _lock_steps(self, batch: Batch, parents: Collection[str], asked: Stages) -> Steps:
         """The locks that make two runners take turns: one that queues a run behind another, and one
         that ends that other; one that pauses or resumes a run, and one whose body adds a child to
         it. All transactions lock in this order: rows of features (schedules, triggers), runs.
@@ -133,18 +139,18 @@ class BatchSteps:
         q, array = self._runs, self._array
         steps: Steps = {}
         runs: set[str] = set()
-        for lock, locks in self._stages.locks:
-            asked = locks(batch)
-            runs.update(asked.runs)
-            if lock is not None and asked.own:
-                steps[lock.name] = Step(lock, lock.bind(ids=array(sorted(asked.own))))
+        for lock, locks in asked.locks:
+            wanted = locks(batch)
+            runs.update(wanted.runs)
+            if lock is not None and wanted.own:
+                steps[lock.name] = Step(lock, lock.bind(ids=array(sorted(wanted.own))))
         if runs or parents:
             runs |= batch.fences.keys() | set(parents)
             params = q.lock_runs.bind(ids=array(sorted(runs)), runner_id=batch.runner_id)
             steps["locks"] = Step(q.lock_runs, params)
         return steps
 
-    def _new_run_steps(self, batch: Batch, parents: Collection[str]) -> Steps:
+    def _new_run_steps(self, batch: Batch, parents: Collection[str], asked: Stages) -> Steps:
         q, runs = self._runs, batch.new_runs
         if not runs:
             return {}
@@ -161,7 +167,7 @@ class BatchSteps:
         if not is_plain:
             steps |= self._submission_steps(runs)
         if batch.rows:
-            steps |= steps_at(self._stages.begin, batch)
+            steps |= steps_at(asked.begin, batch)
         if parents:
             children = [run.id for run in runs if run.belongs_to is not None]
             params = q.pause_new_children.bind(ids=self._array(children), runner_id=batch.runner_id)
@@ -185,7 +191,7 @@ class BatchSteps:
         """A statement about the parents of new runs, if there are any, as trees may be pruned."""
         return {name: Step(statement, (self._array(sorted(ids)),))} if ids else {}
 
-    def _record_steps(self, batch: Batch) -> Steps:
+    def _record_steps(self, batch: Batch, asked: Stages) -> Steps:
         q = self._runs
         steps: Steps = {}
         runner, fences = batch.runner_id, batch.fences
@@ -193,13 +199,13 @@ class BatchSteps:
             params = self._fence_params((self._array(fences), runner))
             steps["fence"] = Step(q.fence_runs, params)
         if batch.rows:
-            steps |= steps_at(self._stages.fence, batch)
+            steps |= steps_at(asked.fence, batch)
         if batch.attempts:
             row = self._attempt_row
             rows = [row((*item, runner, fences[item.run_id])) for item in batch.attempts]
             steps["attempts"] = Step(q.record_attempt, rows=rows)
         if batch.rows:
-            steps |= steps_at(self._stages.record, batch)
+            steps |= steps_at(asked.record, batch)
         if batch.ends:
             ends, contexts = self._payloads.split_ends(batch.ends, runner, fences)
             row = self._end_row
@@ -208,7 +214,7 @@ class BatchSteps:
             if contexts is not None:
                 steps["final_contexts"] = contexts
         if batch.rows:
-            steps |= steps_at(self._stages.end, batch)
+            steps |= steps_at(asked.end, batch)
         if batch.exhausted or batch.parks:
             steps |= self._park_steps(batch)
         return steps

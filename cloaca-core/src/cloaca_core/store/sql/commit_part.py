@@ -6,11 +6,19 @@ locks runs, so that all transactions lock in one order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+    Set as AbstractSet,
+)
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from cloaca_core.store.batch import Batch, Decided
+from cloaca_core.store.batch import Batch, Decided, Kind, Rows
 from cloaca_core.store.sql.base import Queries
 from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement
@@ -56,10 +64,12 @@ Answering: TypeAlias = Callable[[Batch, Mapping[str, Sequence[Row]], Collection[
 
 @dataclass(frozen=True, slots=True)
 class CommitPart:
-    """What one feature does, by stage; at a stage for which it gives nothing it is not asked. Asked
-    only for a batch with rows of features or with ends of runs of schedules.
-    """
+    """What one feature does, by stage; at a stage for which it gives nothing it is not asked."""
 
+    kinds: AbstractSet[Kind[Any]]
+    """It is asked for a batch with rows of one of these kinds."""
+    after_ends: bool = False
+    """Whether it is also asked for a batch with ends of runs of schedules."""
     lock: Statement | None = None
     """Locks rows of the feature's own by their ``ids``; in the order of the parts."""
     locks: Locking | None = None
@@ -104,6 +114,8 @@ class Stages:
     """Who is asked at each stage, in the order of the parts."""
 
     def __init__(self, parts: Sequence[CommitPart] = ()) -> None:
+        self._parts = parts
+        self._asked: dict[tuple[AbstractSet[Kind[Any]], bool], Stages] = {}
         self.locks: Sequence[tuple[Statement | None, Locking]] = [
             (each.lock, each.locks) for each in parts if each.locks
         ]
@@ -117,6 +129,21 @@ class Stages:
         self.dropped: Sequence[Statement] = [one for each in parts for one in each.dropped]
         self.ended: Sequence[Statement] = [one for each in parts for one in each.ended]
         self.cancelled: Sequence[Statement] = [one for each in parts for one in each.cancelled]
+
+    def asked(self, rows: Rows, *, ends: bool = False) -> Stages:
+        """Who is asked for a batch with these rows of features, and with ``ends`` of runs of
+        schedules: few combinations occur.
+        """
+        key = (frozenset(rows), ends)
+        if (found := self._asked.get(key)) is None:
+            found = self._asked[key] = Stages(self._parts_for(*key))
+        return found
+
+    def _parts_for(self, kinds: AbstractSet[Kind[Any]], ends: bool) -> list[CommitPart]:
+        known = frozenset[Kind[Any]]().union(*[each.kinds for each in self._parts])
+        if kinds - known:
+            raise LookupError(f"no feature of this store writes rows of {kinds - known}")
+        return [each for each in self._parts if each.kinds & kinds or (ends and each.after_ends)]
 
     def answers(
         self, batch: Batch, answers: Mapping[str, Sequence[Row]], current: Collection[str]
