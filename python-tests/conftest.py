@@ -12,7 +12,8 @@ import asyncio
 import faulthandler
 import os
 import signal
-from collections.abc import Callable, Generator, Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -109,11 +110,14 @@ def pytest_asyncio_loop_factories(
 # must not write to it.
 _NOTE = os.environ.pop("CLOACA_TEST_RUNNING", None)
 _STDERR = pytest.StashKey[int]()
+_ENDS = pytest.StashKey[tuple[float, float]]()
+"""When the process is to be ended, and the seconds that a test had until then."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep hold of stderr, which is captured while tests run."""
     config.stash[_STDERR] = os.dup(2)
+    config.stash[_ENDS] = (0.0, 0.0)
 
 
 def pytest_unconfigure() -> None:
@@ -130,32 +134,41 @@ def pytest_runtest_logstart(nodeid: str) -> None:
         Path(_NOTE).write_text(nodeid, encoding="utf-8")
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
     """End the process should a test outlive its time limit twice.
 
     pytest-timeout raises an exception in the main thread, once. That is better, since the other
     tests still run; but what it interrupts may then be waited for without a limit, as by
     pytest-asyncio, which waits for tasks that it cancelled, or not be interruptible at all.
+
+    This begins a thread, so tests share one, as long as it leaves them most of their time.
     """
-    _end_after(item, 2 * _limit(item))
-    try:
-        return (yield)
-    finally:
-        faulthandler.cancel_dump_traceback_later()
+    seconds = 2 * _limit(item)
+    until, had = item.config.stash[_ENDS]
+    if had != seconds or until - time.monotonic() < 0.95 * seconds:
+        _end_after(item, seconds)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+@pytest.hookimpl(trylast=True)
+def pytest_exception_interact(node: pytest.Item | pytest.Collector) -> None:
     """Once more: pytest has called it off if the test failed, as it did at its time limit."""
-    _end_after(item, _limit(item))
-    return (yield)
+    if isinstance(node, pytest.Item):
+        _end_after(node, _limit(node))
+
+
+def pytest_sessionfinish() -> None:
+    """What is left to be done after all tests may take longer than a test may."""
+    faulthandler.cancel_dump_traceback_later()
 
 
 def _end_after(item: pytest.Item, seconds: float) -> None:
+    item.config.stash[_ENDS] = (time.monotonic() + seconds, seconds)
     if seconds:
         stderr = item.config.stash[_STDERR]
         faulthandler.dump_traceback_later(seconds, exit=True, file=stderr)
+    else:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _limit(item: pytest.Item) -> float:

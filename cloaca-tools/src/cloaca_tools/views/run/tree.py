@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from cloaca_core.definition.recorded import TASK
 from cloaca_core.run.counting import latest_of
@@ -43,7 +43,7 @@ class TaskNode(TaskResult, Shown):
     submitted, detached ones aside. The ``traceback`` is not read.
     """
 
-    FORM = (
+    FORM: ClassVar[str] = (
         "task_id kind status depends_on attempts started_at ended_at seconds error error_type "
         "skip_reason retry_at waits_for children progress skip_code"
     )
