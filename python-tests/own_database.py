@@ -14,7 +14,7 @@ import itertools
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs, urlsplit
@@ -137,7 +137,7 @@ class PostgresSchemas:
 
     def query(self, url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         text = statement.replace("%", "%%").replace("?", "%s").encode()
-        with self._inside(url) as connection:
+        with self._looking(url) as connection:
             answer = connection.execute(text, parameters)
             return answer.fetchall() if answer.description else []
 
@@ -164,6 +164,14 @@ class PostgresSchemas:
             connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(name))
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
             connection.execute(script.encode())
+
+    def _looking(self, url: str) -> AbstractContextManager[psycopg.Connection[Any]]:
+        """A transaction in the schema, on the session that is open anyway: a new one takes longer
+        than what is asked, and some tests ask again and again.
+        """
+        if self._used is None or for_libpq(url) != for_libpq(self._url):
+            return self._inside(url)
+        return self._used.inside(_schema_of(url))
 
     @contextmanager
     def _inside(self, url: str) -> Iterator[psycopg.Connection]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -58,21 +59,36 @@ class UsedSchemas:
         self._connection: Connection[tuple[Any, ...]] | None = None
         self._shape = ""
         self._emptying: list[str] = []
+        self._lock = threading.RLock()
 
     def take(self) -> Taken:
         """A schema without a run: one with empty tables, or one that does not exist."""
-        raw, now, sessions = self._look()
-        for used in list(self._used):
-            if not any(map(used.may_be_used_by, sessions)):
-                self._used.remove(used)
-                if _shape(raw, used.name) == self._shape and self._empties(raw, used.name):
-                    return Taken(used.name, now)
-        return Taken(new_name(), now)
+        with self._lock:
+            raw, now, sessions = self._look()
+            for used in list(self._used):
+                if not any(map(used.may_be_used_by, sessions)):
+                    self._used.remove(used)
+                    if _shape(raw, used.name) == self._shape and self._empties(raw, used.name):
+                        return Taken(used.name, now)
+            return Taken(new_name(), now)
 
     def give_back(self, taken: Iterable[Taken]) -> None:
         """Keep those whose test has ended for later tests."""
-        _, now, _ = self._look()
-        self._used.extend(one._replace(until=now) for one in taken)
+        with self._lock:
+            _, now, _ = self._look()
+            self._used.extend(one._replace(until=now) for one in taken)
+
+    @contextmanager
+    def inside(self, name: str) -> Iterator[Connection[tuple[Any, ...]]]:
+        """A transaction in a schema, on the session that empties schemas."""
+        from psycopg import sql
+
+        with self._lock:
+            raw, _, _ = self._look()
+            with raw.transaction():
+                path = sql.SQL("SET LOCAL search_path TO {}")
+                raw.execute(path.format(sql.Identifier(name)))
+                yield raw
 
     def close(self) -> None:
         """End the session that empties schemas."""
@@ -91,6 +107,8 @@ class UsedSchemas:
             except OperationalError:  # a test has ended all sessions of the database
                 self._connection.close()
         self._connection = connection(self._url)
+        # A statement that was prepared in one schema may have other columns in the next one.
+        self._connection.prepare_threshold = None
         return self._connection, *_now(self._connection)
 
     def _make_unused(self) -> None:
