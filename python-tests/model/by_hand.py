@@ -18,7 +18,7 @@ from cloaca_core.engine.record.run_entry import RunEntry
 from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_core.errors import StoreDataError
 from cloaca_core.features.waits.records import TIMEOUTS
-from cloaca_core.features.waits.wait_rows import WaitRows
+from cloaca_core.features.waits.rows import WaitRows
 from cloaca_core.run.rows import AttemptRow
 from cloaca_core.store.batch import Committed
 

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.virtual_time
 
 LEASE = 15.0
 MINUTES = 3
-WAKEUP = "engine/runtime/wakeup.py"
+WAKEUP = "engine/runtime/supervisor.py"
 PARTS = {
     "changes": ("engine/observe", "engine/kernel.py", WAKEUP),
     "claim": ("engine/claim", WAKEUP),

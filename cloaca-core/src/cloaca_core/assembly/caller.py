@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from cloaca_core.engine.calls.operation import CallerOf
+from cloaca_core.engine.calls.call import CallerOf
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.engine import Engine  # noqa: F401 - named in the base of a class

@@ -1,24 +1,33 @@
-"""An operation that was checked, to be waited for by blocking or by awaiting.
+"""Operations that were checked, to be waited for by blocking or awaiting, and who carries them out.
 
-It is sent when a caller waits for it, so a refusal to
-wait leaves nothing behind. The caller's thread turns the engine's answer into the result, to keep
-the engine's loop free.
+An operation is a ``NamedTuple``: its fields are the arguments as they were given, and its method
+``call`` checks them. Client, handle, command line, page and MCP make the same value.
+
+A call is sent when a caller waits for it, so a refusal to wait leaves nothing behind. The caller's
+thread turns the engine's answer into the result, to keep the engine's loop free.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from cloaca_core.engine.calls.arguments import Requests
 from cloaca_core.engine.calls.user_code import calling_work
 from cloaca_core.engine.calls.waiting import awaited, heed_cancel, refuse_blocking_call, wait_for
 
 if TYPE_CHECKING:
     import concurrent.futures
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Coroutine, Generator, Sequence
+
+    from cloaca_core.config import DefaultRunnerConfig
+    from cloaca_core.definition.registry import Registry
+    from cloaca_core.run.watcher import SubmitTracer
 
 A = TypeVar("A")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+EngineT_co = TypeVar("EngineT_co", covariant=True)
+LooksT_co = TypeVar("LooksT_co", covariant=True)
 
 
 def unchanged(answer: T) -> T:
@@ -70,3 +79,71 @@ class Call(Generic[T_co]):
         if self._at_hand is not None and (known := self._at_hand()) is not None:
             return known
         return self._read(await awaited(self._send(), self._timeout, self._run))
+
+
+class Host(Protocol[EngineT_co, LooksT_co]):
+    """Owns an engine, and asks it on its loop. Any thread may ask."""
+
+    @property
+    def registry(self) -> Registry:
+        """What the program defines."""
+
+    @property
+    def config(self) -> DefaultRunnerConfig:
+        """The settings of the program."""
+
+    @property
+    def works(self) -> bool:
+        """Whether it executes bodies; a client leaves that to runners."""
+
+    @property
+    def tracer(self) -> SubmitTracer | None:
+        """Makes the spans of submissions, None if the program does not trace."""
+
+    @property
+    def engine(self) -> EngineT_co:
+        """The engine, for attributes that any thread may read."""
+
+    def refuse_closed(self) -> None:
+        """Raise the error of a call, if the runner is not open."""
+
+    def send(
+        self, ask: Callable[[EngineT_co], Coroutine[Any, Any, A]]
+    ) -> concurrent.futures.Future[A]:
+        """Run ``ask`` with the engine on its loop."""
+
+    def read(
+        self, ask: Callable[[LooksT_co], Coroutine[Any, Any, A]]
+    ) -> concurrent.futures.Future[A]:
+        """Run ``ask`` with the engine, or with a store that is only looked at."""
+
+
+class CallerOf(Generic[EngineT_co, LooksT_co]):
+    """Makes the calls of one client and its handles. Any thread may ask.
+
+    What an operation needs of the engine is the type of its caller, so that each feature names its
+    own part and no more.
+    """
+
+    __slots__ = ("_requests", "host")
+
+    def __init__(self, host: Host[EngineT_co, LooksT_co]) -> None:
+        self.host: Host[EngineT_co, LooksT_co] = host
+        self._requests = Requests(host.registry, host.config, by_name=not host.works)
+
+    def requests(self) -> Requests:
+        """The object that checks arguments about runs; a closed client raises first."""
+        self.host.refuse_closed()
+        return self._requests
+
+    def act(
+        self, ask: Callable[[EngineT_co], Coroutine[Any, Any, A]], read: Callable[[A], T]
+    ) -> Call[T]:
+        """A call that needs the engine; ``read`` makes the result of its answer."""
+        return Call(lambda: self.host.send(ask), read)
+
+    def look(
+        self, ask: Callable[[LooksT_co], Coroutine[Any, Any, A]], read: Callable[[A], T]
+    ) -> Call[T]:
+        """A call that a client in a database for reading alone answers too, without an engine."""
+        return Call(lambda: self.host.read(ask), read)

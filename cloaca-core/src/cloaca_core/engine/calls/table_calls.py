@@ -10,7 +10,7 @@ from cloaca_core.engine.calls.orders import asker
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from cloaca_core.engine.calls.operation import CallerOf
+    from cloaca_core.engine.calls.call import CallerOf
 
 EngineT = TypeVar("EngineT")
 T = TypeVar("T")

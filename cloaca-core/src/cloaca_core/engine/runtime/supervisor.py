@@ -1,4 +1,4 @@
-"""Background loops that do not die silently."""
+"""Background loops that do not die silently, and how one sleeps until it has something to do."""
 
 from __future__ import annotations
 
@@ -109,3 +109,22 @@ def supervised(
         SupervisedLoop(name, turn, clock, longest_pauses.get(name, LONGEST_PAUSE), faulted)
         for name, turn in turns.items()
     ]
+
+
+class Wakeup:
+    """Wakes one loop when the time has come, or earlier on request."""
+
+    def __init__(self) -> None:
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """There may be something to do sooner than was known. It counts during a turn as well."""
+        self._woken.set()
+
+    async def turn(self, act: Callable[[], Awaitable[float | None]]) -> None:
+        """Call ``act``, then sleep for the seconds it returned (None: for ever) or until woken."""
+        self._woken.clear()
+        seconds = await act()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from cloaca_core.values.namespace import SEPARATOR
 
 if TYPE_CHECKING:
-    from cloaca_core.engine.calls.operation import Host
+    from cloaca_core.engine.calls.call import Host
     from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
     from cloaca_core.run.rows import RunFilter
 

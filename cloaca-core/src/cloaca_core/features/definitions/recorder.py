@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloaca_core.definition.recorded import content, when_ended_rows
-from cloaca_core.engine.runtime.wakeup import Wakeup
+from cloaca_core.engine.runtime.supervisor import Wakeup
 from cloaca_core.values.definition_rows import DefinitionName, DefinitionRow
 from cloaca_core.values.times.retention import stored_retention
 

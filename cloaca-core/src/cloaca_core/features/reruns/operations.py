@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import concurrent.futures
     from collections.abc import Mapping, Sequence
 
-    from cloaca_core.engine.calls.operation import CallerOf
+    from cloaca_core.engine.calls.call import CallerOf
     from cloaca_core.run.rerun import Choice, Rerun
     from cloaca_core.values.times.durations import Duration
     from cloaca_core.values.times.no_limit import NoLimit

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.engine.runtime import failpoints
-from cloaca_core.engine.runtime.wakeup import Wakeup
+from cloaca_core.engine.runtime.supervisor import Wakeup
 from cloaca_core.features.schedules.firing_entry import FiringEntry
 from cloaca_core.features.schedules.timing.set_back import AHEAD, MOST_AHEAD
 from cloaca_core.values.times.instants import SECOND, Instant

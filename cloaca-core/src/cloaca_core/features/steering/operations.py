@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from typing import Any
 
-    from cloaca_core.engine.calls.operation import CallerOf, Host
+    from cloaca_core.engine.calls.call import CallerOf, Host
     from cloaca_core.features.steering.steering import Steering
     from cloaca_core.store.acts import Acted
 

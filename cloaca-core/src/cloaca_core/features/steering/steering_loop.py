@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.engine.orchestrate.adoption import keys_of
-from cloaca_core.engine.runtime.wakeup import Wakeup
+from cloaca_core.engine.runtime.supervisor import Wakeup
 from cloaca_core.features.steering.acts import RUNS_PER_ACT
 from cloaca_core.run.life import State
 from cloaca_core.run.reasons import Reason

@@ -16,7 +16,7 @@ from cloaca_core.values.arguments import shown_number
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 
-    from cloaca_core.engine.calls.operation import CallerOf, Host
+    from cloaca_core.engine.calls.call import CallerOf, Host
     from cloaca_core.features.task_logs.records import LogChunk
     from cloaca_core.features.task_logs.run_logs import RunLogs
 

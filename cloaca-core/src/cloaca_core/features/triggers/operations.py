@@ -9,8 +9,7 @@ from cloaca_core.features.steering.noted_acts import NotedActs
 from cloaca_core.features.triggers.trigger_table import TriggerTable
 
 if TYPE_CHECKING:
-    from cloaca_core.engine.calls.call import Call
-    from cloaca_core.engine.calls.operation import CallerOf
+    from cloaca_core.engine.calls.call import Call, CallerOf
     from cloaca_core.features.triggers.part import TriggerStore
     from cloaca_core.features.triggers.trigger_loop import TriggerLoop
     from cloaca_core.values.ids import RunIds

@@ -14,7 +14,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple, assert_never
 
 from cloaca_core.engine.runtime import failpoints
-from cloaca_core.engine.runtime.wakeup import Wakeup
+from cloaca_core.engine.runtime.supervisor import Wakeup
 from cloaca_core.errors import CloacaError
 from cloaca_core.features.triggers.event_writer import EventWriter
 from cloaca_core.features.triggers.poll import Broke, Poll, PollPlaces, Returned

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from cloaca_core.engine.runtime.wakeup import Wakeup
+from cloaca_core.engine.runtime.supervisor import Wakeup
 from cloaca_core.errors import AmbiguousWorkflowError, WorkflowNotFoundError
 from cloaca_core.features.unserved.rules import (
     Followed,

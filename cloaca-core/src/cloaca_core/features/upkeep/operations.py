@@ -16,8 +16,7 @@ from cloaca_core.values.wording import counted
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cloaca_core.engine.calls.call import Call
-    from cloaca_core.engine.calls.operation import CallerOf
+    from cloaca_core.engine.calls.call import Call, CallerOf
     from cloaca_core.engine.observe.watchers import Watchers
     from cloaca_core.features.steering.part import SteeringStore
     from cloaca_core.features.upkeep.pruner import Pruned, Pruner

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.engine.runtime.wakeup import Wakeup
+from cloaca_core.engine.runtime.supervisor import Wakeup
 from cloaca_core.logs import SafeLogger
 
 if TYPE_CHECKING:

@@ -21,13 +21,13 @@ from cloaca_core.features.waits.node_waits import (
 from cloaca_core.features.waits.open_waits import OpenWait, open_waits
 from cloaca_core.features.waits.records import WaitTimeout
 from cloaca_core.features.waits.rows import (
+    WaitRows,
     is_of_message,
     memo_of,
     value_of_message,
     value_of_timeout,
 )
 from cloaca_core.features.waits.timeout_entry import TimeoutEntry
-from cloaca_core.features.waits.wait_rows import WaitRows
 from cloaca_core.run.life import State
 from cloaca_core.run.merge import Change
 from cloaca_core.store.messages import MessageRow
@@ -110,7 +110,8 @@ class WaitEnds:
     def _end_node(
         self, run: ActiveRun, wait: OpenWait, outcome: WaitOutcome, message: int | None
     ) -> None:
-        failpoints.hit("wait.before_close")
+        if failpoints.watches:
+            failpoints.hit("wait.before_close")
         open_waits(run).remove(wait)
         beside, row = [WaitRows(closed=[wait.closed(message)])], wait.row
         self.conclude(run, wait.key.task, outcome, row.attempt, row.opened_at, beside)
@@ -136,7 +137,8 @@ class WaitEnds:
 
     def _remember(self, run: ActiveRun, wait: OpenWait, value: str, message: int | None) -> None:
         """Note how the wait of a body has ended, for the body that is here or comes again."""
-        failpoints.hit("wait.before_close")
+        if failpoints.watches:
+            failpoints.hit("wait.before_close")
         wait.ending = True
         memo = memo_of(wait.row, value, self._clock.wall())
         rows = WaitRows(closed=[wait.closed(message)], memos=[memo])

@@ -51,9 +51,11 @@ class Messages:
         """Send a message, or find that it is there. ``RunNotFoundError``, ``RunEndedError`` or
         ``MailboxFullError`` if the run takes none.
         """
-        failpoints.hit("send.before_commit")
+        if failpoints.watches:
+            failpoints.hit("send.before_commit")
         sent = await self._store.send(message, MOST_UNREAD)
-        failpoints.hit("send.after_commit")
+        if failpoints.watches:
+            failpoints.hit("send.after_commit")
         if sent is None:
             raise no_run(message.run_id)
         if sent.number is None:

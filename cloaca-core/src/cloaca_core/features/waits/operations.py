@@ -21,8 +21,7 @@ from cloaca_core.values.text import checked_text
 from cloaca_core.values.waits import EVENT
 
 if TYPE_CHECKING:
-    from cloaca_core.engine.calls.call import Call
-    from cloaca_core.engine.calls.operation import CallerOf, Host
+    from cloaca_core.engine.calls.call import Call, CallerOf, Host
     from cloaca_core.features.waits.messages import Messages
     from cloaca_core.features.waits.records import OpenApprovalRow
     from cloaca_core.store.messages import Sent

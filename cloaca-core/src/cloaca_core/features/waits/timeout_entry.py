@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloaca_core.engine.record.run_entry import RunEntry, RunListener
 from cloaca_core.features.waits.records import TIMEOUTS
-from cloaca_core.features.waits.wait_rows import WaitRows
+from cloaca_core.features.waits.rows import WaitRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable

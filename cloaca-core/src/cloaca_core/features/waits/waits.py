@@ -25,8 +25,7 @@ from cloaca_core.features.waits.open_waits import (
     open_waits,
     waits_of,
 )
-from cloaca_core.features.waits.rows import row_of_body, row_of_message, row_of_node
-from cloaca_core.features.waits.wait_rows import WaitRows
+from cloaca_core.features.waits.rows import WaitRows, row_of_body, row_of_message, row_of_node
 from cloaca_core.run.life import State
 from cloaca_core.run.restore import resumption
 from cloaca_core.store.messages import NewMessage
@@ -131,7 +130,8 @@ class Waits:
         """The row of a wait is durable. Those that open together are looked at once, as there may
         be thousands.
         """
-        failpoints.hit("wait.after_open")
+        if failpoints.watches:
+            failpoints.hit("wait.after_open")
         waits = open_waits(run)
         wait.durable = True
         waits.opening -= 1

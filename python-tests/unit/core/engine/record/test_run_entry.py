@@ -15,7 +15,7 @@ from cloaca_core.errors import StoreDataError, StoreError
 from cloaca_core.features.follow_ups.records import FOLLOW_UPS, NewFollowUp
 from cloaca_core.features.waits.open_waits import OpenWaits
 from cloaca_core.features.waits.records import WAITS, WaitRow
-from cloaca_core.features.waits.wait_rows import WaitRows
+from cloaca_core.features.waits.rows import WaitRows
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.run.planner import RunOver
 from cloaca_core.run.reasons import overdue, version_changed

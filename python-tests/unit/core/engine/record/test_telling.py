@@ -14,7 +14,7 @@ from cloaca_core.engine.record.telling import tell_of_adoption, tell_of_commit
 from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.features.waits.open_waits import open_waits
 from cloaca_core.features.waits.records import ClosedWait, WaitRow
-from cloaca_core.features.waits.wait_rows import WaitRows
+from cloaca_core.features.waits.rows import WaitRows
 from cloaca_core.run.active_run import ActiveRun
 from cloaca_core.run.rows import AttemptRow, RunEnd
 from cloaca_core.run.watcher import DecidedTick, EndedWait, Recorded, WatchedRun

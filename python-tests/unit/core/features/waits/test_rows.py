@@ -8,14 +8,28 @@ from model.runs import active_run, attempt_of, graph_of
 from tables import each_row
 
 from cloaca_core.definition.waits.kinds import Approval, NodeWait, Sleep, WaitFor
+from cloaca_core.engine.record.entries import Draft
 from cloaca_core.features.steps.asked_wait import AskedWait
-from cloaca_core.features.steps.records import MemoRow
-from cloaca_core.features.waits.records import WaitRow
-from cloaca_core.features.waits.rows import memo_of, row_of_body, row_of_node, value_of_message
+from cloaca_core.features.steps.records import MEMOS, MemoRow
+from cloaca_core.features.waits.records import (
+    CLOSED,
+    TIMEOUTS,
+    WAITS,
+    ClosedWait,
+    WaitRow,
+    WaitTimeout,
+)
+from cloaca_core.features.waits.rows import (
+    WaitRows,
+    memo_of,
+    row_of_body,
+    row_of_node,
+    value_of_message,
+)
 from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.payloads.json_values import JsonValue
 from cloaca_core.values.waits import APPROVAL, EVENT, SLEEP
-from cloaca_testing.conformance.rows import attempt as attempt_row
+from cloaca_testing.conformance.rows import attempt as attempt_row, memo
 
 MARK = attempt_row("r", "t", 3, status="Waiting")._replace(started_at=100)
 EVENT_ROW = WaitRow("r", "t", EVENT, "paid", 2, 4, "hash", 100, None)
@@ -85,3 +99,50 @@ def test_the_payload_is_kept_as_it_came(payload: str) -> None:
     message = MessageRow("r", 1, "m1", EVENT, "paid", payload, None, None, 0, None)
 
     assert json.loads(value_of_message(message)) == {"payload": json.loads(payload)}
+
+
+WAIT = WaitRow("r", "t", EVENT, "go", 1, 1, "", 0, None)
+OTHER = WAIT._replace(name="stop")
+TIMEOUT = WaitTimeout("r", "t", EVENT, "go", 1, 7)
+_CLOSED = ClosedWait("r", "t", EVENT, "go", 1, 3)
+MEMO = memo("r")
+
+
+def drafted(*rows: WaitRows) -> Draft:
+    draft = Draft()
+    for each in rows:
+        each.add_to(draft)
+    return draft
+
+
+def test_all_of_it_is_in_the_batch() -> None:
+    batch = drafted(WaitRows([OTHER], [TIMEOUT], [_CLOSED], [MEMO])).batch("r1")
+
+    assert (batch.of(WAITS), batch.of(TIMEOUTS)) == ([OTHER], [TIMEOUT])
+    assert (batch.of(CLOSED), batch.of(MEMOS)) == ([_CLOSED], [MEMO])
+
+
+def test_a_wait_that_opens_and_ends_in_one_batch_is_not_written() -> None:
+    """In a transaction waits are closed before others open: it would stay open."""
+    draft = drafted(WaitRows([WAIT, OTHER]), WaitRows(closed=[_CLOSED], memos=[MEMO]))
+
+    batch = draft.batch("r1")
+    assert batch.of(WAITS) == [OTHER]
+    assert (batch.of(CLOSED), batch.of(MEMOS)) == ([_CLOSED], [MEMO])
+
+
+def test_one_that_opens_after_the_end_of_another_with_its_key_is_written() -> None:
+    again = WAIT._replace(attempt=2)
+
+    draft = drafted(WaitRows(closed=[_CLOSED]), WaitRows([again]))
+
+    assert draft.batch("r1").of(WAITS) == [again]
+
+
+def test_what_is_long_weighs_more() -> None:
+    assert WaitRows().weight == 0
+    assert WaitRows([WAIT, OTHER], memos=[MEMO]).weight == (
+        WAITS.weight([WAIT, OTHER]) + MEMOS.weight([MEMO])
+    )
+    long = WAIT._replace(detail=1002 * "x")
+    assert WaitRows([long]).weight - WaitRows([WAIT]).weight == 1000

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from cloaca_core.engine.calls.call import Call
-    from cloaca_core.engine.calls.operation import CallerOf
+    from cloaca_core.engine.calls.call import Call, CallerOf
     from cloaca_core.features.schedules.operations.schedule_engine import ScheduleEngine
     from cloaca_core.features.schedules.part import ScheduleStore
     from cloaca_core.features.schedules.schedule_loop import ScheduleLoop

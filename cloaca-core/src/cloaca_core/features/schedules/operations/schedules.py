@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from cloaca_core.definition.inputs import ContextLike
-    from cloaca_core.engine.calls.operation import CallerOf, Host
+    from cloaca_core.engine.calls.call import CallerOf, Host
     from cloaca_core.features.schedules.operations.schedule_engine import (
         ScheduleEngine,
         ScheduleLooks,
