@@ -9,8 +9,8 @@ from cloaca_core.definition.rules import Rule
 from cloaca_core.features.explain.facts import Active, Facts, Here, RunnerState
 from cloaca_core.features.explain.records import (
     Holds,
+    RecordedRun,
     RunnerLoad,
-    Standing,
     Suspect,
     UnendedChild,
     Unread,
@@ -157,7 +157,7 @@ def facts(
     suspect: Suspect | None = None,
 ) -> Facts:
     """What is known of a run at ``NOW``."""
-    standing = Standing(
+    recorded = RecordedRun(
         row=run_row() if row is None else row,
         holds=Holds() if holds is None else holds,
         paused=paused,
@@ -172,4 +172,4 @@ def facts(
         steps=steps or {},
         suspect=suspect,
     )
-    return Facts(NOW, standing, runners, tasks, known_version, newest, here, active)
+    return Facts(NOW, recorded, runners, tasks, known_version, newest, here, active)

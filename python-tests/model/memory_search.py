@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from itertools import groupby, pairwise
 
-from model.memory_standing import MemoryStanding
+from model.memory_recorded_run import MemoryRecordedRun
 
 from cloaca_core.features.search.records import (
     Claimable,
@@ -23,7 +23,7 @@ from cloaca_core.run.rows import AttemptRow, RunRow
 from cloaca_core.values.states import RunStatus
 
 
-class MemorySearches(MemoryStanding):
+class MemorySearches(MemoryRecordedRun):
     """Part of ``MemoryStore``. It looks at all runs at once, however many it is to look at."""
 
     attempts: dict[tuple[str, str, int], AttemptRow]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from cloaca_core.features.definitions.sql import SqlDefinitions
-from cloaca_core.features.explain.sql import SqlStandings
+from cloaca_core.features.explain.sql import SqlRecordedRuns
 from cloaca_core.features.follow_ups.commit import FollowUpCommit
 from cloaca_core.features.follow_ups.sql import SqlFollowUps
 from cloaca_core.features.reruns.sql import SqlReruns
@@ -59,7 +59,7 @@ class SqlStore(
     SqlMemos,
     SqlSearches,
     SqlTaskLogs,
-    SqlStandings,
+    SqlRecordedRuns,
     SqlUpkeep,
     SqlWaits,
 ):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cloaca_core.features.definitions.part import DefinitionStore
-from cloaca_core.features.explain.part import StandingStore
+from cloaca_core.features.explain.part import RecordedRunStore
 from cloaca_core.features.follow_ups.part import FollowUpStore
 from cloaca_core.features.reruns.part import RerunStore
 from cloaca_core.features.schedules.part import ScheduleStore
@@ -30,7 +30,7 @@ class Store(
     GaugeStore,
     MemoStore,
     SearchStore,
-    StandingStore,
+    RecordedRunStore,
     TaskLogStore,
     UpkeepStore,
     WaitStore,

@@ -115,5 +115,5 @@ async def awaited_by(store: Store, row: RunRow, attempts: Sequence[AttemptRow]) 
     """The ends for which these attempts may wait; only read where one of them waits."""
     if row.ended_at is not None or all(a.status != TaskStatus.WAITING for a in attempts):
         return Awaited()
-    standing = await store.standing(row.id, CHILDREN_SHOWN)
-    return Awaited() if standing is None else Awaited(standing.children, standing.waits)
+    recorded = await store.recorded_run(row.id, CHILDREN_SHOWN)
+    return Awaited() if recorded is None else Awaited(recorded.children, recorded.waits)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 from cloaca_testing.conformance.definitions import DefinitionConformance
+from cloaca_testing.conformance.recorded_runs import RecordedRunConformance
 from cloaca_testing.conformance.runs.batches import CommitConformance
 from cloaca_testing.conformance.runs.claims import ClaimConformance
 from cloaca_testing.conformance.runs.follow_ups import FollowUpConformance
@@ -34,7 +35,6 @@ from cloaca_testing.conformance.steering.pauses import PauseConformance
 from cloaca_testing.conformance.steering.rests import RestConformance
 from cloaca_testing.conformance.steering.resumes import ResumeConformance
 from cloaca_testing.conformance.steering.retries import RetryConformance
-from cloaca_testing.conformance.steering.standing import StandingConformance
 from cloaca_testing.conformance.steering.start_limits import StartLimitConformance
 from cloaca_testing.conformance.steering.unserved import UnservedConformance
 from cloaca_testing.conformance.task_logs import TaskLogConformance
@@ -59,7 +59,7 @@ class StoreConformance(
     CancelConformance,
     PauseConformance,
     StartLimitConformance,
-    StandingConformance,
+    RecordedRunConformance,
     CancelledConformance,
     ChildrenConformance,
     PausedChildrenConformance,

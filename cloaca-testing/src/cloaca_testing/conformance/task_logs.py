@@ -105,9 +105,9 @@ class TaskLogConformance:
 
         expected = [told("a", 5.0, detail="storing"), later, other]
         assert await store.progress(["a"]) == expected
-        standing = await store.standing("a", 9)
-        assert standing is not None
-        assert standing.progress == expected
+        recorded = await store.recorded_run("a", 9)
+        assert recorded is not None
+        assert recorded.progress == expected
         assert await store.progress(["b"]) == await store.progress([]) == []
 
     async def test_only_the_owner_writes_lines(self, store: Store) -> None:

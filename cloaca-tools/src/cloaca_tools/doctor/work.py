@@ -90,8 +90,8 @@ async def _cancelling(store: Store, now: int) -> list[Late]:
     """Runs that should have been Cancelled by now."""
     late: list[Late] = []
     for row in await store.list_runs(RunFilter(statuses=(RunStatus.CANCELLING,), limit=MOST)):
-        standing = await store.standing(row.id, 1)
-        deadline = None if standing is None else standing.holds.cancel_at
+        recorded = await store.recorded_run(row.id, 1)
+        deadline = None if recorded is None else recorded.holds.cancel_at
         if deadline is not None and deadline + OVERDUE < now:
             late.append(Late(row.id, row.workflow, deadline))
     return late

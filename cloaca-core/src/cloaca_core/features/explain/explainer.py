@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cloaca_core.features.definitions.recorded_definitions import RecordedDefinitions
     from cloaca_core.features.explain.facts import TaskShape
     from cloaca_core.features.explain.part import ExplainStore
-    from cloaca_core.features.explain.records import Standing
+    from cloaca_core.features.explain.records import RecordedRun
     from cloaca_core.run.active_run import ActiveRun
     from cloaca_core.run.rows import AttemptRow, RunRow
     from cloaca_core.values.definition_rows import DefinitionName
@@ -79,25 +79,25 @@ class Explainer:
     async def facts(self, run_id: str, store: ExplainStore | None = None) -> Facts:
         """All that is known of the run; ``RunNotFoundError`` when there is none of this id."""
         store = store or self._store
-        standing = await store.standing(run_id, MOST)
-        if standing is None:
+        recorded = await store.recorded_run(run_id, MOST)
+        if recorded is None:
             raise RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)
-        newest = await store.newest_definitions([standing.row.workflow])
-        return await self.facts_of(standing, newest)
+        newest = await store.newest_definitions([recorded.row.workflow])
+        return await self.facts_of(recorded, newest)
 
-    async def facts_of(self, standing: Standing, newest: Sequence[DefinitionName]) -> Facts:
+    async def facts_of(self, recorded: RecordedRun, newest: Sequence[DefinitionName]) -> Facts:
         """The same for rows that were just read: the run, and the newest version of its workflow,
         if any is recorded.
         """
-        now, row = self._store.wall(), standing.row
+        now, row = self._store.wall(), recorded.row
         tasks, version = await self._tasks(row)
         active = self._runs.get(row.id)
         if active is not None and active.epoch != row.epoch:
             active = None  # it is on its way here, or away
         return Facts(
             now=now,
-            standing=self._with_running(standing, row.id),
-            runners=[self._state(each, now) for each in standing.runners],
+            recorded=self._with_running(recorded, row.id),
+            runners=[self._state(each, now) for each in recorded.runners],
             tasks=tasks,
             known_version=version,
             newest=await self._tasks_of(newest),
@@ -122,15 +122,15 @@ class Explainer:
         now = self._store.wall()
         return [self._state(each, now) for each in loads], now
 
-    def _with_running(self, standing: Standing, run_id: str) -> Standing:
+    def _with_running(self, recorded: RecordedRun, run_id: str) -> RecordedRun:
         """With the start marks of bodies that run here, of which the table need not know yet."""
-        recorded = {(each.task_id, each.attempt) for each in standing.attempts}
+        known = {(each.task_id, each.attempt) for each in recorded.attempts}
         attempts: list[AttemptRow] = [
             each
             for each in self._reader.running(run_id)
-            if (each.task_id, each.attempt) not in recorded
+            if (each.task_id, each.attempt) not in known
         ]
-        return standing._replace(attempts=[*standing.attempts, *attempts])
+        return recorded._replace(attempts=[*recorded.attempts, *attempts])
 
     async def _tasks(self, row: RunRow) -> tuple[Sequence[TaskShape] | None, str | None]:
         """The tasks of the run, by the version that it has here, that it was submitted with, or the

@@ -11,7 +11,7 @@ from cloaca_core.engine.recover.liveness import counts_as_alive
 if TYPE_CHECKING:
     from cloaca_core.definition.rules import Rule
     from cloaca_core.engine.execute.usage import Usage
-    from cloaca_core.features.explain.records import RunnerLoad, Standing
+    from cloaca_core.features.explain.records import RecordedRun, RunnerLoad
     from cloaca_core.features.waits.records import WaitRow
     from cloaca_core.run.rows import RunRow
     from cloaca_core.values.times.instants import Instant
@@ -135,7 +135,7 @@ class Facts:
     """
 
     now: Instant
-    standing: Standing
+    recorded: RecordedRun
     runners: Sequence[RunnerState]
     tasks: Sequence[TaskShape] | None = None
     known_version: str | None = None

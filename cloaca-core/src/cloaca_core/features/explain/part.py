@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Protocol
 
 from cloaca_core.features.definitions.part import DefinitionStore
-from cloaca_core.features.explain.records import Standing
+from cloaca_core.features.explain.records import RecordedRun
 from cloaca_core.features.search.part import SearchStore
 from cloaca_core.store.protocol import KernelStore
 
 
-class StandingStore(KernelStore, Protocol):
+class RecordedRunStore(KernelStore, Protocol):
     """How a run stands."""
 
-    async def standing(self, run_id: str, most: int) -> Standing | None:
-        """How a run stands, all of it as of one instant; None when there is none of this id.
+    async def recorded_run(self, run_id: str, most: int) -> RecordedRun | None:
+        """All that is recorded about a run, of one instant; None if no run has this id.
 
         Attempts are ordered by task and attempt, restarts by task and first attempt, children by
         id, runners oldest first, fenced ones included, waits by their keys, unread messages by kind
@@ -26,5 +26,5 @@ class StandingStore(KernelStore, Protocol):
         """
 
 
-class ExplainStore(StandingStore, DefinitionStore, SearchStore, Protocol):
+class ExplainStore(RecordedRunStore, DefinitionStore, SearchStore, Protocol):
     """All that an explanation is read from."""

@@ -73,15 +73,16 @@ class Suspect(NamedTuple):
     run_id: str
 
 
-class Standing(NamedTuple):
-    """A run as it stands, without payloads, and those who may execute it; all of one instant.
+class RecordedRun(NamedTuple):
+    """All that is recorded about one run but its payloads, and the runners that may execute it; of
+    one instant.
 
-    ``ahead`` is how many claimable runs of its workflow would be claimed before it, as far as they
-    were counted. ``paused`` is the pause of its workflow. ``attempts`` have no ``change``.
+    ``ahead`` counts the claimable runs of its workflow that would be claimed before it, as far as
+    they were counted. ``paused`` is the pause of its workflow. ``attempts`` have no ``change``.
     ``lacking`` has the runners that have left the run, by id, with the tasks that they lack.
-    ``waits`` are open; a run that has ended has none. ``steps`` says how many steps each task has
-    kept, if it has kept any. ``progress`` is that of attempts that told it. ``suspect`` is the one
-    in the process of the run's owner that comes first, which may be of this run.
+    ``waits`` are open; a run that has ended has none. ``steps`` counts the kept steps of each task
+    that has any. ``progress`` has a row of each attempt that reported any. ``suspect`` is the first
+    suspect in the process of the run's owner, which may be a task of this run.
     """
 
     row: RunRow

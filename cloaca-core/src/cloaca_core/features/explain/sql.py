@@ -7,8 +7,8 @@ from typing import Final
 
 from cloaca_core.features.explain.records import (
     Holds,
+    RecordedRun,
     RunnerLoad,
-    Standing,
     Suspect,
     UnendedChild,
     Unread,
@@ -27,7 +27,7 @@ _RUN: Final = len(RunRow._fields)
 _RUNNER: Final = len(RunnerRow._fields)
 
 
-class StandingQueries(Statements, file="standing.sql"):
+class RecordedRunQueries(Statements, file="recorded_run.sql"):
     """The rows that ``explain`` reads of a run, in the order in which they are read."""
 
     run_as_it_stands: Statement
@@ -45,22 +45,22 @@ class StandingQueries(Statements, file="standing.sql"):
     progress_of_run: Statement
 
 
-class SqlStandings(SqlPart):
-    """Contract: see ``RunStore.standing``."""
+class SqlRecordedRuns(SqlPart):
+    """Contract: see ``RunStore.recorded_run``."""
 
     def __init__(self, dialect: Dialect, queries: Queries) -> None:
         super().__init__(dialect, queries)
-        self._standing = queries.of(StandingQueries)
+        self._recorded = queries.of(RecordedRunQueries)
 
-    async def standing(self, run_id: str, most: int) -> Standing | None:
+    async def recorded_run(self, run_id: str, most: int) -> RecordedRun | None:
         known = {"run_id": run_id, "most": most, "suspect_after": SUSPECT_AFTER}
-        answers = await self._dialect.read(steps_of(self._standing, known))
+        answers = await self._dialect.read(steps_of(self._recorded, known))
         runs, pauses, aheads, attempts, restarts, children, runners, *others = answers
         if not runs:
             return None
         ((ahead,),) = aheads
         suspects, left, waits, unread, steps, progress = others
-        return Standing(
+        return RecordedRun(
             row=RunRow._make(runs[0][:_RUN]),
             holds=Holds._make(runs[0][_RUN:]),
             paused=WorkflowPause._make(pauses[0]) if pauses else None,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def explanation(facts: Facts) -> Explanation:
     """Why a run and each of its tasks is as it is, and who may execute it."""
-    run = facts.standing.row
+    run = facts.recorded.row
     tasks = explained_tasks(facts)
     whys = why_run(facts, tasks)
     return Explanation(
@@ -40,7 +40,7 @@ def explanation(facts: Facts) -> Explanation:
 
 def _notes(facts: Facts) -> Iterator[str]:
     """Facts that are not known, and so may make the answer wrong."""
-    run = facts.standing.row
+    run = facts.recorded.row
     if facts.tasks is None:
         yield (
             "no definition of this workflow is registered here or recorded in the database: only "
@@ -64,7 +64,7 @@ def _notes(facts: Facts) -> Iterator[str]:
 
 def _newer_version(facts: Facts) -> str | None:
     """That runners elsewhere may have another version of the workflow than the run."""
-    run, here = facts.standing.row, facts.here
+    run, here = facts.recorded.row, facts.here
     if facts.newest is None or (here is not None and here.version is not None):
         return None
     version, tasks = facts.newest

@@ -37,7 +37,7 @@ def _judged(facts: Facts, runner: RunnerState) -> tuple[bool | None, str]:
     if runner.is_gone(facts.now):
         return False, how_it_went(facts, runner)
     owns = f"it owns {counted(runner.load.owned, 'run')}"
-    if facts.standing.row.owner == runner.load.row.id:
+    if facts.recorded.row.owner == runner.load.row.id:
         lacks = _lacking(facts.here) if runner.is_here else ""
         return True, f"owns this run; {owns}{_lease(facts, runner)}{lacks}"
     if (asked := runner.load.row.draining_since) is not None:
@@ -83,7 +83,7 @@ def change_of_version(facts: Facts, here: Here) -> str | None:
     """Tell how the run goes on if this process has another version of its workflow. A run that was
     made without a version begins under any.
     """
-    run = facts.standing.row
+    run = facts.recorded.row
     if here.version in (None, run.runs_by) or not run.version or facts.active is not None:
         return None
     if _is_refused(facts, here):
@@ -106,7 +106,7 @@ def lacking_runners(facts: Facts) -> dict[str, tuple[str, ...]]:
     runners that have recorded it, and the runner of this process if it is about to. They lack none
     of a run that is for runners of its version alone.
     """
-    noted = facts.standing.lacking
+    noted = facts.recorded.lacking
     found = {}
     for each in facts.runners:
         tasks = noted.get(each.load.row.id)
@@ -118,7 +118,7 @@ def lacking_runners(facts: Facts) -> dict[str, tuple[str, ...]]:
 
 
 def _lacking_here(facts: Facts, here: Here) -> tuple[str, ...] | None:
-    run = facts.standing.row
+    run = facts.recorded.row
     if here.version in (None, run.version) or not run.version:
         return None
     if is_planned(facts) or (here.is_older and not here.refuses):
@@ -132,18 +132,18 @@ def _lacking_here(facts: Facts, here: Here) -> tuple[str, ...] | None:
 
 def _has_begun(facts: Facts) -> bool:
     """Whether a body of the run may have begun; results that a fork copies have no epoch."""
-    own = [each for each in facts.standing.attempts if each.epoch]
-    return has_begun(facts.standing.row, own)
+    own = [each for each in facts.recorded.attempts if each.epoch]
+    return has_begun(facts.recorded.row, own)
 
 
 def is_planned(facts: Facts) -> bool:
     """Whether a retry or a fork was planned by the version of the run: no task is to be lost."""
-    return facts.standing.row.round > 1 or bool(facts.standing.holds.forked)
+    return facts.recorded.row.round > 1 or bool(facts.recorded.holds.forked)
 
 
 def _is_refused(facts: Facts, here: Here) -> bool:
     """Whether a run that began under another version fails here."""
-    return here.refuses and has_begun(facts.standing.row, facts.standing.attempts)
+    return here.refuses and has_begun(facts.recorded.row, facts.recorded.attempts)
 
 
 def tasks_lost(facts: Facts, tasks: Sequence[str]) -> list[str]:

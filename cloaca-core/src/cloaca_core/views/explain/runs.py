@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def why_run(facts: Facts, tasks: Sequence[TaskExplanation]) -> list[Why]:
     """The reasons, the main one first; at least one."""
-    run = facts.standing.row
+    run = facts.recorded.row
     if run.ended_at is not None:
         whys = _ended(facts, tasks)
     elif run.owner is None:
@@ -39,7 +39,7 @@ def why_run(facts: Facts, tasks: Sequence[TaskExplanation]) -> list[Why]:
 
 
 def _ended(facts: Facts, tasks: Sequence[TaskExplanation]) -> list[Why]:
-    run = facts.standing.row
+    run = facts.recorded.row
     assert run.ended_at is not None
     if run.status == RunStatus.COMPLETED:
         done = Why("completed", f"it completed {when(run.ended_at, facts.now)}")
@@ -52,7 +52,7 @@ def _ended(facts: Facts, tasks: Sequence[TaskExplanation]) -> list[Why]:
         case ReasonCode.DEADLINE_EXCEEDED:
             whys = [Why(code, f"it exceeded its time limit: {error}")]
         case ReasonCode.EXPIRED:
-            start_by = facts.standing.holds.start_by
+            start_by = facts.recorded.holds.start_by
             until = "" if start_by is None else f" at {instant(start_by)}"
             whys = [Why(code, f"it had not begun when its start_by was over{until}")]
         case _:
@@ -84,7 +84,7 @@ def _left_behind(tasks: Sequence[TaskExplanation]) -> list[Why]:
 
 
 def _owned(facts: Facts, tasks: Sequence[TaskExplanation]) -> list[Why]:
-    run = facts.standing.row
+    run = facts.recorded.row
     if run.status == RunStatus.CANCELLING:
         whys = [_cancelling(facts), _bodies(facts, tasks)]
     elif run.status == RunStatus.PAUSED:
@@ -97,7 +97,7 @@ def _owned(facts: Facts, tasks: Sequence[TaskExplanation]) -> list[Why]:
 
 
 def _cancelling(facts: Facts) -> Why:
-    run, deadline = facts.standing.row, facts.standing.holds.cancel_at
+    run, deadline = facts.recorded.row, facts.recorded.holds.cancel_at
     because = short(run.steer_reason or "cancelled")
     if deadline is None:
         return Why("cancelling", because)
@@ -105,7 +105,7 @@ def _cancelling(facts: Facts) -> Why:
 
 
 def _paused(facts: Facts) -> Why:
-    run, until = facts.standing.row, facts.standing.holds.paused_until
+    run, until = facts.recorded.row, facts.recorded.holds.paused_until
     because = short(run.steer_reason or "paused")
     return Why("paused", f"{because}, {_until(facts, until)}")
 
@@ -128,7 +128,7 @@ def _bodies(facts: Facts, tasks: Sequence[TaskExplanation]) -> Why:
 
 def _orphaned(facts: Facts) -> list[Why]:
     """Why a run whose owner is gone is not taken over yet."""
-    owner = facts.standing.row.owner
+    owner = facts.recorded.row.owner
     states = [each for each in facts.runners if each.load.row.id == owner]
     how = how_it_went(facts, states[0]) if states else "is not registered any more"
     whys = [Why("owner_gone", f"its runner {owner} is gone: {how}")]
@@ -162,7 +162,7 @@ def _under_way(facts: Facts, tasks: Sequence[TaskExplanation]) -> Why:
             return Why(code, text.format(named) + end, found[0].waits_for)
     if (waiting := _waits(tasks)) is not None:
         return waiting._replace(text=f"{waiting.text}{end}")
-    return Why("running", f"its runner {facts.standing.row.owner} works on it{end}")
+    return Why("running", f"its runner {facts.recorded.row.owner} works on it{end}")
 
 
 def _end_of_limit(facts: Facts) -> str:
@@ -189,15 +189,15 @@ def _waits(tasks: Sequence[TaskExplanation]) -> Why | None:
 
 
 def _unowned(facts: Facts, tasks: Sequence[TaskExplanation]) -> list[Why]:
-    standing = facts.standing
+    recorded = facts.recorded
     whys = []
-    if standing.holds.paused_at is not None:
+    if recorded.holds.paused_at is not None:
         whys.append(_paused(facts))
-    if standing.holds.behind is not None:
-        whys.append(_behind(standing.holds.behind, standing.holds.behind_status))
-    if standing.row.due_at is not None:
-        whys += _not_due(facts, tasks, standing.row.due_at)
-    if standing.paused is not None:
+    if recorded.holds.behind is not None:
+        whys.append(_behind(recorded.holds.behind, recorded.holds.behind_status))
+    if recorded.row.due_at is not None:
+        whys += _not_due(facts, tasks, recorded.row.due_at)
+    if recorded.paused is not None:
         whys.append(_workflow_paused(facts))
     holds = [why for why in whys if why.code != "due"]
     others = [why for why in whys if why.code == "due"]
@@ -213,7 +213,7 @@ def _behind(run_id: str, status: str | None) -> Why:
 def _not_due(facts: Facts, tasks: Sequence[TaskExplanation], due_at: int) -> list[Why]:
     if due_at <= facts.now:
         return [Why("due", f"it came due {when(due_at, facts.now)}")]
-    if facts.standing.row.started_at is None:
+    if facts.recorded.row.started_at is None:
         return [Why("not_due", f"it starts {when(due_at, facts.now)}")]
     waits, retry = _waits(tasks), _retry(facts)
     whys = [] if waits is None else [waits, *_parked(facts)]
@@ -253,7 +253,7 @@ def _parked(facts: Facts) -> list[Why]:
 
 
 def _workflow_paused(facts: Facts) -> Why:
-    pause = facts.standing.paused
+    pause = facts.recorded.paused
     assert pause is not None
     by = "" if pause.asked_by is None else f" by {pause.asked_by}"
     because = "" if pause.reason is None else f": {short(pause.reason)}"
@@ -302,7 +302,7 @@ def _version_unserved(facts: Facts, lacking: Collection[str]) -> Why:
     """All runners that are known to have the workflow have it in another version."""
     have = "runner {} has another" if len(lacking) == 1 else "runners {} have others"
     text = (
-        f"it waits for a runner with version {facts.standing.row.version} of its workflow, which "
+        f"it waits for a runner with version {facts.recorded.row.version} of its workflow, which "
         f"has the version_policy fail: {have.format(listed(list(lacking)))}"
     )
     return Why("version_unserved", text)
@@ -332,14 +332,14 @@ def _unserved(facts: Facts, live: Sequence[RunnerState]) -> Why:
 
 
 def _ahead(facts: Facts) -> str:
-    ahead = facts.standing.ahead
+    ahead = facts.recorded.ahead
     if not ahead:
         return ""
     return f"; {counted(ahead, 'run')} of its workflow {'comes' if ahead == 1 else 'come'} first"
 
 
 def _starts_by(facts: Facts) -> list[Why]:
-    start_by = facts.standing.holds.start_by
-    if start_by is None or facts.standing.row.started_at is not None:
+    start_by = facts.recorded.holds.start_by
+    if start_by is None or facts.recorded.row.started_at is not None:
         return []
     return [Why("", f"it is cancelled if it has not begun by {moment(start_by, facts.now)}")]

@@ -101,7 +101,7 @@ class Starts:
         executor, active = self._states.executor(task), self._facts.active
         if active is not None:
             return active.suspects.get(executor)
-        return self._facts.standing.suspect if executor is None else None
+        return self._facts.recorded.suspect if executor is None else None
 
     def _behind(self, task: str, suspect: tuple[str, str]) -> str:
         """For what a task waits while there is a suspect in its place, which it may be itself."""

@@ -34,7 +34,7 @@ class TaskStates:
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
-        self.run = facts.standing.row
+        self.run = facts.recorded.row
         self.is_orphaned = owner_is_gone(facts)
         self.latest = latest_attempts(facts)
         self.shapes = {shape.id: shape for shape in facts.tasks or ()}
@@ -80,13 +80,13 @@ class TaskStates:
 
 def latest_attempts(facts: Facts) -> dict[str, Attempts]:
     """The latest attempt of each task that counts, as the end of the run leaves it."""
-    standing = facts.standing
-    first = first_attempts(standing.restarts)
-    attempts = that_count(standing.attempts, standing.restarts)
+    recorded = facts.recorded
+    first = first_attempts(recorded.restarts)
+    attempts = that_count(recorded.attempts, recorded.restarts)
     uncounted = Counter(row.task_id for row in attempts if row.reason_code in UNCOUNTED)
     return {
         task: Attempts(
-            left_by(row, standing.row),
+            left_by(row, recorded.row),
             row.attempt - max(0, first.get(task, 0) - 1) - uncounted[task],
         )
         for task, row in latest_of(attempts).items()
@@ -95,7 +95,7 @@ def latest_attempts(facts: Facts) -> dict[str, Attempts]:
 
 def owner_is_gone(facts: Facts) -> bool:
     """Whether the runner that owns the run is to be taken over, or is not registered any more."""
-    if (owner := facts.standing.row.owner) is None or facts.active is not None:
+    if (owner := facts.recorded.row.owner) is None or facts.active is not None:
         return False
     states = [each for each in facts.runners if each.load.row.id == owner]
     return not states or states[0].is_gone(facts.now)

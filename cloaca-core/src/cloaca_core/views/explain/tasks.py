@@ -43,7 +43,7 @@ class _Tasks:
         self._starts = Starts(self._states)
         self._skips = Skips(self._states)
         self._facts = facts
-        self._run = facts.standing.row
+        self._run = facts.recorded.row
 
     def explained(self) -> Iterator[TaskExplanation]:
         for task, status in self._states.status.items():
@@ -54,7 +54,7 @@ class _Tasks:
 
     def _kept(self, task: str, status: TaskStatus) -> str:
         """The steps that its body finds again when it runs again."""
-        steps = self._facts.standing.steps.get(task)
+        steps = self._facts.recorded.steps.get(task)
         if steps is None or status in (TaskStatus.COMPLETED, TaskStatus.SKIPPED):
             return ""
         return f"; {counted(steps, 'step')} of it {'is' if steps == 1 else 'are'} kept"
@@ -96,17 +96,17 @@ class _Tasks:
         return Why("running", f"its body {began}{progress}{died if row.crashes else ''}")
 
     def _progress(self, row: AttemptRow) -> str:
-        told = latest_progress(self._facts.standing.progress).get((row.task_id, row.attempt))
+        told = latest_progress(self._facts.recorded.progress).get((row.task_id, row.attempt))
         return "" if told is None else f"; it has come to {told}"
 
     def _waiting(self, task: str, known: Attempts) -> Why:
         if known.row.retry_at is not None:
             return self._retried(task, known, known.row.retry_at)
-        if waits := waits_of_attempt(known.row, self._facts.standing.waits):
+        if waits := waits_of_attempt(known.row, self._facts.recorded.waits):
             return self._waits(known.row, waits)
         if has_left(known.row):
             return Why("run_held", "its body has left memory, and runs again when the run goes on")
-        children = children_of_task(self._run.id, task, self._facts.standing.children)
+        children = children_of_task(self._run.id, task, self._facts.recorded.children)
         if not children:
             text = "its body waits for the end of another run, whose id is not known"
             return Why("child_run", text, Wait("run"))

@@ -45,20 +45,20 @@ def bodies_in_memory(facts: Facts, latest: Sequence[AttemptRow]) -> list[str]:
     return [
         each.task_id
         for each in waiting
-        if not any(wait.is_of_node for wait in waits_of_attempt(each, facts.standing.waits))
+        if not any(wait.is_of_node for wait in waits_of_attempt(each, facts.recorded.waits))
     ]
 
 
 def unread_text(facts: Facts) -> str | None:
     """The messages to a run that are unread and that nothing waits for; None if there are none."""
-    wanted = {(each.kind, each.name) for each in facts.standing.waits if not each.timed_out}
-    left = [each for each in facts.standing.unread if (each.kind, each.name) not in wanted]
+    wanted = {(each.kind, each.name) for each in facts.recorded.waits if not each.timed_out}
+    left = [each for each in facts.recorded.unread if (each.kind, each.name) not in wanted]
     if not left:
         return None
     count = sum(each.messages for each in left)
     names = listed(list(dict.fromkeys(short(each.name) for each in left)))
     verb, it = ("is", "it") if count == 1 else ("are", "them")
-    waits = "" if facts.standing.row.ended_at is not None else f", and nothing waits for {it} yet"
+    waits = "" if facts.recorded.row.ended_at is not None else f", and nothing waits for {it} yet"
     return f"{counted(count, 'message')} ({names}) {verb} unread{waits}"
 
 
@@ -89,7 +89,7 @@ def _until(facts: Facts, wait: WaitRow) -> str:
 
 def _come(facts: Facts, wait: WaitRow) -> str | None:
     """The messages for a wait that were not read yet."""
-    own = [u.messages for u in facts.standing.unread if (u.kind, u.name) == (wait.kind, wait.name)]
+    own = [u.messages for u in facts.recorded.unread if (u.kind, u.name) == (wait.kind, wait.name)]
     if not own or wait.timed_out:
         return None
     if wait.kind == APPROVAL:

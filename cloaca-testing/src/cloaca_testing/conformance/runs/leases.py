@@ -52,7 +52,7 @@ class LeaseConformance:
 
         rows = [*await store.load_attempts(["a"]), *await store.outcomes(["a"])]
         assert [row.runner for row in rows] == [first.number, second.number] * 2
-        stands = await store.standing("a", 9)
+        stands = await store.recorded_run("a", 9)
         assert stands is not None
         assert [row.runner for row in stands.attempts] == [first.number, second.number]
         assert await store.runner_names([second.number, 9, first.number]) == [second, first]

@@ -6,5 +6,4 @@
 * ``retries``, ``forks`` and ``resumes``: runs that run again, or go on otherwise.
 * ``rests``: how long the time limit of a run stands still while it waits.
 * ``claim_order``, ``parks``, ``unserved``: the order of claims, and runs that are not claimed yet.
-* ``standing``: what ``explain`` reads of a run.
 """

@@ -235,7 +235,7 @@ class UnservedConformance:
 
         assert await _lacking(store, "f") == {"r1": ("gone", "lost"), "r2": ("gone",)}
         assert await _lacking(store, "b") == {}
-        stands = [await store.standing(name, 9) for name in ("a", "f")]
+        stands = [await store.recorded_run(name, 9) for name in ("a", "f")]
         assert [each and each.holds.forked for each in stands] == [0, 1]
 
     async def test_the_notes_go_with_their_runner(self, store: Store) -> None:
@@ -272,6 +272,6 @@ def _unserved(row: RunRow) -> Unserved:
 
 async def _lacking(store: Store, run_id: str) -> dict[str, tuple[str, ...]]:
     """The runners that have left a run, with the tasks that they lack."""
-    stands = await store.standing(run_id, 9)
+    stands = await store.recorded_run(run_id, 9)
     assert stands is not None
     return dict(stands.lacking)

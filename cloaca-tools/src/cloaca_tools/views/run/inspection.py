@@ -100,18 +100,18 @@ async def read(engine: Looks, run_id: str, depth: int) -> Evidence:
 
 async def _read(engine: Looks, kin: Kin) -> Evidence:
     row, store = kin.rows[0], engine.store.together()
-    views, standing, newest, acts, made_of, schedule = await gather(
+    views, recorded, newest, acts, made_of, schedule = await gather(
         read_views(engine, kin.rows, store),
-        store.standing(row.id, MOST),
+        store.recorded_run(row.id, MOST),
         store.newest_definitions([row.workflow]),
         store.acts(row.id, ACTS_SHOWN),
         gather(store.forks([row.id]), store.follow_ups([row.id])),
         _schedule(store, row.schedule_id),
     )
-    if standing is None:
+    if recorded is None:
         raise RunNotFoundError(f"no run with id {row.id!r}", run_id=row.id)
-    alone = facts_alone(engine, standing.row, *made_of, standing.waits)
-    facts = await engine.explainer.facts_of(standing, newest)
+    alone = facts_alone(engine, recorded.row, *made_of, recorded.waits)
+    facts = await engine.explainer.facts_of(recorded, newest)
     return Evidence(kin, family_of(engine, kin, views), alone, facts, acts, schedule)
 
 

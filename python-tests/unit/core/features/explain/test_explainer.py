@@ -125,7 +125,7 @@ async def test_records_of_a_run_of_others_come_from_the_table(desk: Desk) -> Non
 
     facts = await desk.facts()
 
-    assert [each.task_id for each in facts.standing.attempts] == ["load"]
+    assert [each.task_id for each in facts.recorded.attempts] == ["load"]
     assert (facts.now, facts.active) == (1_000, None)
 
 
@@ -138,7 +138,7 @@ async def test_bodies_that_run_here_are_known_before_that_is_written(desk: Desk)
 
     facts = await desk.facts()
 
-    assert [(each.task_id, each.status) for each in facts.standing.attempts] == [("a", "Running")]
+    assert [(each.task_id, each.status) for each in facts.recorded.attempts] == [("a", "Running")]
     assert facts.active is not None
     assert facts.active.running == frozenset(["a"])
     assert facts.active.queued == {"b": "max_concurrent_tasks"}
@@ -192,7 +192,7 @@ async def test_a_recorded_attempt_is_there_once(desk: Desk) -> None:
 
     facts = await desk.facts()
 
-    assert [(each.task_id, each.status) for each in facts.standing.attempts] == [("a", "Completed")]
+    assert [(each.task_id, each.status) for each in facts.recorded.attempts] == [("a", "Completed")]
 
 
 async def test_a_run_that_others_have_taken_since_is_theirs(desk: Desk) -> None:

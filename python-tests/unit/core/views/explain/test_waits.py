@@ -19,7 +19,7 @@ from model.facts_by_hand import (
 from tables import each_row
 
 from cloaca_core.features.explain.facts import Facts
-from cloaca_core.features.explain.records import Standing, Unread
+from cloaca_core.features.explain.records import RecordedRun, Unread
 from cloaca_core.features.waits.records import WaitRow
 from cloaca_core.run.rows import AttemptRow, RunRow
 from cloaca_core.values.states import ReasonCode, TaskStatus
@@ -100,20 +100,20 @@ def test_a_wait_whose_time_is_over_is_to_be_recorded() -> None:
 )
 def test_a_message_that_has_come_is_to_be_read(count: int, expected: str) -> None:
     known = waiting(node("t", EVENT))
-    standing = known.standing._replace(unread=[Unread(EVENT, "x", 7), Unread(EVENT, "t", count)])
-    assert of(_with(known, standing)).why.endswith(f"without a time-out; {expected}")
+    recorded = known.recorded._replace(unread=[Unread(EVENT, "x", 7), Unread(EVENT, "t", count)])
+    assert of(_with(known, recorded)).why.endswith(f"without a time-out; {expected}")
 
 
 def test_a_decision_that_has_come_is_to_be_recorded() -> None:
     known = waiting(node("t", APPROVAL, detail=ASKED))
-    standing = known.standing._replace(unread=[Unread(APPROVAL, "t", 1)])
-    assert of(_with(known, standing)).why.endswith("it is decided, and a runner is to record that")
+    recorded = known.recorded._replace(unread=[Unread(APPROVAL, "t", 1)])
+    assert of(_with(known, recorded)).why.endswith("it is decided, and a runner is to record that")
 
 
 def test_a_message_that_came_too_late_ends_nothing() -> None:
     known = waiting(node("t", EVENT, due_at=START, timed_out=1))
-    standing = known.standing._replace(unread=[Unread(EVENT, "t", 1)])
-    found = _with(known, standing)
+    recorded = known.recorded._replace(unread=[Unread(EVENT, "t", 1)])
+    found = _with(known, recorded)
     assert of(found).why.endswith("runner.send(run_id, 't', …) ends that")
     assert unread_text(found) == "1 message (t) is unread, and nothing waits for it yet"
 
@@ -133,7 +133,7 @@ def test_a_body_waits_in_the_memory_of_its_runner() -> None:
         f"its body waits for the event paid {SINCE}, without a time-out; "
         "runner.send(run_id, 'paid', …) ends that"
     )
-    assert bodies_in_memory(known, known.standing.attempts) == ["t"]
+    assert bodies_in_memory(known, known.recorded.attempts) == ["t"]
 
 
 def test_a_body_that_has_left_memory_runs_again_from_its_top() -> None:
@@ -142,12 +142,12 @@ def test_a_body_that_has_left_memory_runs_again_from_its_top() -> None:
         f"its body sleeps until {IN_TWO_HOURS}; "
         "the body has left memory, and runs again from its top after that"
     )
-    assert bodies_in_memory(known, known.standing.attempts) == []
+    assert bodies_in_memory(known, known.recorded.attempts) == []
 
 
 def test_a_node_has_no_body_in_memory() -> None:
     known = waiting(node("t", EVENT))
-    assert bodies_in_memory(known, known.standing.attempts) == []
+    assert bodies_in_memory(known, known.recorded.attempts) == []
 
 
 def test_of_several_waits_of_a_body_the_oldest_is_told() -> None:
@@ -206,7 +206,7 @@ def test_a_body_that_may_run_again_says_how_many_steps_it_finds(
 def test_messages_that_nothing_waits_for_are_counted_and_named() -> None:
     known = waiting(node("t", EVENT))
     unread = [Unread(EVENT, "t", 5), Unread(EVENT, "tee", 2), Unread(EVENT, "u", 1)]
-    found = _with(known, known.standing._replace(unread=unread))
+    found = _with(known, known.recorded._replace(unread=unread))
     assert unread_text(found) == "3 messages (tee and u) are unread, and nothing waits for them yet"
     assert unread_text(known) is None
 
@@ -216,5 +216,5 @@ def test_a_run_that_has_ended_waits_for_no_message() -> None:
     assert unread_text(known) == "1 message (tee) is unread"
 
 
-def _with(known: Facts, standing: Standing) -> Facts:
-    return replace(known, standing=standing)
+def _with(known: Facts, recorded: RecordedRun) -> Facts:
+    return replace(known, recorded=recorded)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from model.families import LATE, at, attempt, family, run, tasks, view
 
 from cloaca_core.features.explain.facts import Facts, RunFacts
-from cloaca_core.features.explain.records import Holds, Standing
+from cloaca_core.features.explain.records import Holds, RecordedRun
 from cloaca_core.features.search.records import Kin
 from cloaca_core.run.rows import RoundRow
 from cloaca_core.values.times.rfc3339 import rfc3339
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 def evidence(row: RunRow, *rounds: RoundRow) -> Evidence:
     known = family(view(row, attempt("a"), of=tasks(a=[]))._replace(rounds=rounds))
-    standing = Standing(row, Holds(), None, 0, [attempt("a")], [], [], [])
-    facts = Facts(LATE, standing, ())
+    recorded = RecordedRun(row, Holds(), None, 0, [attempt("a")], [], [], [])
+    facts = Facts(LATE, recorded, ())
     return Evidence(Kin([row], []), known, RunFacts(row, 0, "x"), facts, (), None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cloaca_core.assembly.store import Store
 from cloaca_core.features.explain.records import (
     Holds,
-    Standing,
+    RecordedRun,
     Suspect,
     UnendedChild,
     Unread,
@@ -37,13 +37,13 @@ from cloaca_testing.conformance.rows import (
 OTHER = "public::embedded::other"
 
 
-class StandingConformance:
+class RecordedRunConformance:
     """Part of ``StoreConformance``."""
 
-    # -- standing ----------------------------------------------------------------------------
+    # -- recorded ----------------------------------------------------------------------------
 
     async def test_an_unknown_run_has_no_standing(self, store: Store) -> None:
-        assert await store.standing("unknown", 9) is None
+        assert await store.recorded_run("unknown", 9) is None
 
     async def test_a_run_stands_as_it_is_without_payloads(self, store: Store) -> None:
         await store.register(runner("r1"))
@@ -58,7 +58,7 @@ class StandingConformance:
             ],
         )
 
-        stands = await _standing(store, "a")
+        stands = await _recorded(store, "a")
 
         row = await stored(store, "a")
         assert stands.row == row._replace(input="", final_context="")
@@ -79,7 +79,7 @@ class StandingConformance:
         await store.pause(["b"], act(because="paused by ann"), LATER + 9, children=False)
         await store.cancel(["a"], act("y", because="no use"), LATER + 70, children=False)
 
-        cancelled, paused = await _standing(store, "a"), await _standing(store, "b")
+        cancelled, paused = await _recorded(store, "a"), await _recorded(store, "b")
 
         assert cancelled.holds == Holds(cancel_at=LATER + 70)
         assert (cancelled.row.status, cancelled.row.steer_reason) == ("Cancelling", "no use")
@@ -96,8 +96,8 @@ class StandingConformance:
         second = new_tick("s", "b", tick=NOW + 1, generation=1)
         await fire(store, second._replace(behind="a"))
 
-        assert (await _standing(store, "a")).holds.behind is None
-        holds = (await _standing(store, "b")).holds
+        assert (await _recorded(store, "a")).holds.behind is None
+        holds = (await _recorded(store, "b")).holds
         assert (holds.behind, holds.behind_status) == ("a", RunStatus.PENDING)
 
     async def test_a_paused_workflow_is_told_with_who_paused_it(self, store: Store) -> None:
@@ -107,8 +107,8 @@ class StandingConformance:
         await store.pause_workflow(WORKFLOW, act("3", now=NOW + 2), LATER + 9)
         await store.pause_workflow(WORKFLOW, act("4", now=NOW + 2)._replace(asked_by="cleo"), None)
 
-        assert (await _standing(store, "a")).paused == WorkflowPause(LATER + 9, "ann", "a reason")
-        assert (await _standing(store, "b")).paused is None
+        assert (await _recorded(store, "a")).paused == WorkflowPause(LATER + 9, "ann", "a reason")
+        assert (await _recorded(store, "b")).paused is None
 
     async def test_who_has_paused_a_workflow_is_known_also_if_the_clock_was_set_back(
         self, store: Store
@@ -119,7 +119,7 @@ class StandingConformance:
         later = act("a", now=NOW)._replace(asked_by="bob", reason="again")
         await store.pause_workflow(WORKFLOW, later, None)
 
-        assert (await _standing(store, "a")).paused == WorkflowPause(None, "bob", "again")
+        assert (await _recorded(store, "a")).paused == WorkflowPause(None, "bob", "again")
         assert await store.pauses() == [PauseRow(WORKFLOW, NOW, None, "bob", "again")]
 
     async def test_the_runs_that_come_first_are_counted(self, store: Store) -> None:
@@ -140,10 +140,10 @@ class StandingConformance:
         )
         await store.pause(["p"], act(), None, children=False)
 
-        assert (await _standing(store, "c")).ahead == 4  # h, e, a and b
-        assert (await _standing(store, "h")).ahead == 0
-        assert (await _standing(store, "l")).ahead == 6
-        assert (await _standing(store, "l", most=2)).ahead == 2
+        assert (await _recorded(store, "c")).ahead == 4  # h, e, a and b
+        assert (await _recorded(store, "h")).ahead == 0
+        assert (await _recorded(store, "l")).ahead == 6
+        assert (await _recorded(store, "l", most=2)).ahead == 2
 
     async def test_children_that_have_not_ended_are_told(self, store: Store) -> None:
         await store.register(runner("r1"))
@@ -157,11 +157,11 @@ class StandingConformance:
         )
         await record(store, ends=[run_end("b")])
 
-        assert (await _standing(store, "a")).children == [
+        assert (await _recorded(store, "a")).children == [
             UnendedChild("c", OTHER, RunStatus.PENDING, "a::load::1"),
             UnendedChild("d", WORKFLOW, RunStatus.RUNNING, None),
         ]
-        assert [each.id for each in (await _standing(store, "a", most=1)).children] == ["c"]
+        assert [each.id for each in (await _recorded(store, "a", most=1)).children] == ["c"]
 
     async def test_runners_are_told_with_what_they_own(self, store: Store) -> None:
         await store.register(runner("r2", started_at=NOW + 1))
@@ -172,12 +172,12 @@ class StandingConformance:
         await record(store, ends=[run_end("d")])
         await store.fence("r3", 0)
 
-        found = (await _standing(store, "a")).runners
+        found = (await _recorded(store, "a")).runners
 
         told = [(each.row.id, each.owned, each.owns_workflow) for each in found]
         assert told == [("r1", 2, False), ("r2", 1, True), ("r3", 0, False)]
         assert [each.row for each in found] == await store.runners()
-        assert [each.owned for each in (await _standing(store, "a", most=1)).runners] == [1, 1, 0]
+        assert [each.owned for each in (await _recorded(store, "a", most=1)).runners] == [1, 1, 0]
 
     async def test_restarted_tasks_are_told(self, store: Store) -> None:
         await store.register(runner("r1"))
@@ -189,7 +189,7 @@ class StandingConformance:
         )
         await store.retry([Reopening("a", 1, {"load": 2})], act())
 
-        assert (await _standing(store, "a")).restarts == [RestartRow("a", "load", 2, 2)]
+        assert (await _recorded(store, "a")).restarts == [RestartRow("a", "load", 2, 2)]
 
     async def test_a_run_that_waits_for_its_time_is_held_by_that_alone(self, store: Store) -> None:
         await store.register(runner("r1"))
@@ -197,7 +197,7 @@ class StandingConformance:
         await fence(store, "a")
         await park(store, "a", LATER)
 
-        stands = await _standing(store, "a")
+        stands = await _recorded(store, "a")
 
         assert (stands.row.status, stands.row.owner, stands.row.due_at) == ("Waiting", None, LATER)
         assert stands.holds == Holds()
@@ -209,10 +209,10 @@ class StandingConformance:
         await note(store, asked, body, wait("a", "other"), wait("b"))
         await note(store, closed=[closed(wait("a", "other"))])
 
-        assert (await _standing(store, "a")).waits == [body, asked]
+        assert (await _recorded(store, "a")).waits == [body, asked]
 
         await record(store, ends=[run_end("a")])
-        assert (await _standing(store, "a")).waits == []
+        assert (await _recorded(store, "a")).waits == []
 
     async def test_unread_messages_are_counted_by_kind_and_name(self, store: Store) -> None:
         await store.register(runner("r1"))
@@ -222,7 +222,7 @@ class StandingConformance:
             await store.send(message(f"m{number}", name=name), 9)
         await store.send(message("m", "b"), 9)
         await store.send(decision("d"), 9)
-        assert (await _standing(store, "a")).unread == [
+        assert (await _recorded(store, "a")).unread == [
             Unread("approval", "sign", 1),
             Unread("event", "other", 1),
             Unread("event", "paid", 3),
@@ -230,7 +230,7 @@ class StandingConformance:
 
         await note(store, closed=[closed(approval("a"), 5), closed(wait("a"), 1)])
 
-        left = (await _standing(store, "a")).unread
+        left = (await _recorded(store, "a")).unread
         assert left == [Unread("event", "other", 1), Unread("event", "paid", 2)]
 
     async def test_kept_steps_are_counted_by_task(self, store: Store) -> None:
@@ -240,7 +240,7 @@ class StandingConformance:
         await keep(store, *[memo("a", number=number) for number in range(3)], end_of_a_wait)
         await keep(store, memo("a", task_id="begin"), memo("b", "other"))
 
-        assert (await _standing(store, "a")).steps == {"begin": 1, "load": 3}
+        assert (await _recorded(store, "a")).steps == {"begin": 1, "load": 3}
 
     async def test_the_suspect_in_the_process_of_the_owner_is_told(self, store: Store) -> None:
         await store.register(runner("r1"))
@@ -249,7 +249,7 @@ class StandingConformance:
             begun = attempt("b", "burn", epoch=epoch, status=TaskStatus.RUNNING, crashes=died)
             pool = begun._replace(run_id="a", crashes=2, reason_code=ReasonCode.ELSEWHERE)
             await record(store, [begun, pool], runner_id=owner)
-            assert (await _standing(store, "a")).suspect is None
+            assert (await _recorded(store, "a")).suspect is None
             await store.fence(owner, 0)
             await store.take_over(owner, 9)
             await store.register(runner(f"r{died + 2}"))
@@ -258,17 +258,17 @@ class StandingConformance:
         await submit(store, new_run("there", owner="r4"), runner_id="r4")
 
         burning, here = Suspect("burn", "b"), ["a", "b", "c"]
-        assert [(await _standing(store, each)).suspect for each in here] == [burning] * 3
-        assert (await _standing(store, "free")).suspect is None
-        assert (await _standing(store, "there")).suspect is None
+        assert [(await _recorded(store, each)).suspect for each in here] == [burning] * 3
+        assert (await _recorded(store, "free")).suspect is None
+        assert (await _recorded(store, "there")).suspect is None
 
         alone = attempt("c", epoch=5, status=TaskStatus.RUNNING, crashes=2, reason=ReasonCode.ALONE)
         await record(store, [alone], runner_id="r3")
-        assert (await _standing(store, "a")).suspect == Suspect("load", "c")
+        assert (await _recorded(store, "a")).suspect == Suspect("load", "c")
         await record(store, [attempt("c", epoch=5, crashes=2)], runner_id="r3")
-        assert (await _standing(store, "a")).suspect == burning
+        assert (await _recorded(store, "a")).suspect == burning
         await record(store, ends=[run_end("b", epoch=5)], runner_id="r3")
-        assert (await _standing(store, "a")).suspect is None
+        assert (await _recorded(store, "a")).suspect is None
 
 
 def _waiting(
@@ -289,7 +289,7 @@ def _waiting(
     )
 
 
-async def _standing(store: Store, run_id: str, most: int = 9) -> Standing:
-    found = await store.standing(run_id, most)
+async def _recorded(store: Store, run_id: str, most: int = 9) -> RecordedRun:
+    found = await store.recorded_run(run_id, most)
     assert found is not None
     return found

@@ -9,8 +9,8 @@ from model.memory_steering import MemorySteering
 
 from cloaca_core.features.explain.records import (
     Holds,
+    RecordedRun,
     RunnerLoad,
-    Standing,
     Suspect,
     UnendedChild,
     Unread,
@@ -22,7 +22,7 @@ from cloaca_core.store.runner_rows import RunnerRow
 from cloaca_core.values.states import SUSPECT_AFTER, ReasonCode, TaskStatus
 
 
-class MemoryStanding(MemorySteering):
+class MemoryRecordedRun(MemorySteering):
     """Part of ``MemoryStore``."""
 
     def __init__(self) -> None:
@@ -35,13 +35,13 @@ class MemoryStanding(MemorySteering):
         counts = Counter(str(run.status) for run in unended)
         return Gauges(dict(counts), min(since, default=None), None)
 
-    async def standing(self, run_id: str, most: int) -> Standing | None:
+    async def recorded_run(self, run_id: str, most: int) -> RecordedRun | None:
         run = self.runs.get(run_id)
         if run is None:
             return None
         unended = [each for _, each in sorted(self.runs.items()) if each.ended_at is None]
         keys = {holder: key for (_, key), holder in self.keys.items()}
-        return Standing(
+        return RecordedRun(
             row=run._replace(input="", final_context=""),
             holds=self._holds(run),
             paused=self._pause_of(run.workflow),

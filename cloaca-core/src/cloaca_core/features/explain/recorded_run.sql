@@ -1,4 +1,4 @@
--- How a run stands, for those who ask why it does not go on. Read the head of store/sql/runs.sql first.
+-- All that is recorded about one run, for ``explain``. Read the head of store/sql/runs.sql first.
 -- All of these are read at once, and nothing is written.
 
 
