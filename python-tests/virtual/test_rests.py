@@ -90,7 +90,7 @@ async def send(by: Program, run_id: str, kind: str = EVENT) -> None:
     sent = await by.store.send(made._replace(sent_at=by.store.wall()), 100)
     assert sent is not None
     assert sent.changed
-    await by.engine.steering.loop.heed_if_ours([run_id])
+    await by.engine.steering.loop.act_if_ours([run_id])
     by.engine._parts.base.subjects.claimable.publish()
     await quiet()
 

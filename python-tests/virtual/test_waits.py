@@ -64,7 +64,7 @@ async def send(by: Program, run_id: str, payload: str = "1", event: str = "go") 
     message = made._replace(sent_at=by.store.wall())
     sent = await by.store.send(message, 100)
     assert sent is not None
-    await by.engine.steering.loop.heed_if_ours([run_id])
+    await by.engine.steering.loop.act_if_ours([run_id])
     by.engine._parts.base.subjects.claimable.publish()
     await quiet()
     return sent
@@ -465,10 +465,10 @@ async def test_a_message_that_comes_while_others_are_read_is_not_missed() -> Non
 
         program.store.messages = late  # type: ignore[method-assign]  # the test holds the answer
         await send(other, run_id, "1", "go")
-        await program.engine.steering.loop.heed()  # it begins to read
+        await program.engine.steering.loop.act_now()  # it begins to read
         await quiet()
         await send(other, run_id, "2", "stop")
-        await program.engine.steering.loop.heed()
+        await program.engine.steering.loop.act_now()
         await quiet()
         program.store.messages = read  # type: ignore[method-assign]
         answers.set_result(None)

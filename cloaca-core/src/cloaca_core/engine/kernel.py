@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloaca_core.engine.execute.no_logs import NoLogs
 from cloaca_core.engine.observe.changes import Changes
-from cloaca_core.engine.recover.drain_wish import DrainWish
+from cloaca_core.engine.recover.drain_request import DrainRequest
 from cloaca_core.engine.runtime.supervisor import supervised
 from cloaca_core.engine.stages import (
     Additions,
@@ -79,7 +79,7 @@ class Kernel:
         completion, added = self.reading.completion, self._add_features()
         self.claims = Claims(base, orchestrator, self.orchestration.adoption, versions, added)
         self.submission = Submission(base, self.orchestration, completion, self.claims, added)
-        self.drain_wish = DrainWish(store, base.runner_id, self.claims.pause, asked_to_leave)
+        self.drain_request = DrainRequest(store, base.runner_id, self.claims.pause, asked_to_leave)
         ended = completion.notice_ends_elsewhere
         self.changes = Changes(store, base.subjects, self._anything_changed, ended)
         self._add_rest()
@@ -143,7 +143,7 @@ class Kernel:
     async def _anything_changed(self) -> None:
         """Another process may have changed anything."""
         if self.base.works:
-            await self.drain_wish.look()
+            await self.drain_request.look()
 
     def part_died(self, reason: str) -> None:
         """A part cannot go on, and so the engine cannot."""

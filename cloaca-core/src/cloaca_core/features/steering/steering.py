@@ -75,7 +75,7 @@ class Steering:
         act = self._acts.of(order)
         deadline = act.now + round(grace * SECOND)
         acted = await self._store.cancel(run_ids, act, deadline, children=children)
-        await self.loop.heed_if_ours(run_ids)
+        await self.loop.act_if_ours(run_ids)
         self._subjects.ended_unseen.publish()
         # Another run of a schedule may have waited for one of these.
         self._subjects.claimable.publish()
@@ -87,7 +87,7 @@ class Steering:
         """Pause runs, until an instant in µs or (None) until they are resumed."""
         act = self._acts.of(order)
         acted = await self._store.pause(run_ids, act, until, children=children)
-        await self.loop.heed_if_ours(run_ids)
+        await self.loop.act_if_ours(run_ids)
         self._subjects.shown.publish()
         return acted
 
@@ -98,7 +98,7 @@ class Steering:
         place of their own.
         """
         acted = await self._store.resume(run_ids, self._acts.of(order), content)
-        await self.loop.heed_if_ours(run_ids)
+        await self.loop.act_if_ours(run_ids)
         self._subjects.claimable.publish()
         return acted
 

@@ -81,14 +81,14 @@ class SteeringLoop:
         """Act on requests, then sleep until there may be new ones, or a run comes due."""
         await self._wakeup.turn(self._act_on_news)
 
-    async def heed(self) -> None:
+    async def act_now(self) -> None:
         """Act on the requests about our runs now."""
         await self._read_news(())
 
-    async def heed_if_ours(self, run_ids: Collection[str]) -> None:
+    async def act_if_ours(self, run_ids: Collection[str]) -> None:
         """Act on new requests about these runs before the caller continues, if a run is ours."""
         if any(run_id in self._runs for run_id in run_ids):
-            await self.heed()
+            await self.act_now()
         self.wake()
 
     async def _act_on_news(self) -> float | None:
@@ -120,7 +120,7 @@ class SteeringLoop:
         for run_id, messages in news.mail.items():
             if (run := self._runs.get(run_id)) is not None:
                 control.guarded(run, control.ports.waits.told, run, messages)
-        return news, self._heed(news.wishes, paused)
+        return news, self._act_on(news.wishes, paused)
 
     def _has_not_read(self, run_id: str, replacements: int) -> bool:
         run = self._runs.get(run_id)
@@ -138,7 +138,7 @@ class SteeringLoop:
     def _replace(self, run: ActiveRun, rows: Sequence[ReplacementRow]) -> None:
         self._orchestrator.control.replace(run, keys_of(rows))
 
-    def _heed(self, wishes: Sequence[Wish], paused: dict[ActiveRun, int]) -> set[Wish]:
+    def _act_on(self, wishes: Sequence[Wish], paused: dict[ActiveRun, int]) -> set[Wish]:
         """Act on the wishes about our runs, and go on with those that were ``paused`` before the
         wishes were read and are no more, unless a commit has met a new wish meanwhile. Returns the
         wishes about runs that we do not know.

@@ -8,7 +8,7 @@ import logging
 import pytest
 from model.memory_store import MemoryStore
 
-from cloaca_core.engine.recover.drain_wish import DrainWish
+from cloaca_core.engine.recover.drain_request import DrainRequest
 from cloaca_core.engine.recover.runner_id import RunnerId
 from cloaca_testing.conformance.rows import runner
 
@@ -31,7 +31,7 @@ class Leaver:
         self.stops, self.claim_is_over = asyncio.Event(), asyncio.Event()
         self.claim_is_over.set()
         self.runner_id = RunnerId("r1")
-        self.wish = DrainWish(
+        self.request = DrainRequest(
             store, self.runner_id, self._stop_claiming, lambda: self.done.append("leaves")
         )
 
@@ -44,13 +44,13 @@ class Leaver:
 async def test_it_is_seen_once(store: MemoryStore) -> None:
     leaver = Leaver(store)
 
-    await leaver.wish.look()
+    await leaver.request.look()
     assert leaver.done == []
     await store.drain("r2")
-    await leaver.wish.look()
+    await leaver.request.look()
     assert leaver.done == []
     await store.drain("r1")
-    await asyncio.gather(leaver.wish.look(), leaver.wish.look())
+    await asyncio.gather(leaver.request.look(), leaver.request.look())
     assert leaver.done == ["claims no more", "leaves"]
 
 
@@ -62,7 +62,7 @@ async def test_it_is_said_once_no_claim_is_under_way(
     leaver.claim_is_over.clear()
     await store.drain("r1")
 
-    looking = asyncio.create_task(leaver.wish.look())
+    looking = asyncio.create_task(leaver.request.look())
     await leaver.stops.wait()
     assert (caplog.messages, leaver.done) == ([], [])
     leaver.claim_is_over.set()
@@ -76,6 +76,6 @@ async def test_a_runner_that_has_a_new_id_was_not_asked(store: MemoryStore) -> N
     await store.drain("r1")
     leaver.runner_id.current = "r2"
 
-    await leaver.wish.look()
+    await leaver.request.look()
 
     assert leaver.done == []

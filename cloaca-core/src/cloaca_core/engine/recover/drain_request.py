@@ -1,6 +1,6 @@
-"""Notices that somebody has asked this runner to leave.
+"""Notices a request that this runner shuts down.
 
-The wish is in the runner's row. It is read after each change of the database that may be about a
+The request is in the runner's row. It is read after each change of the database that may be about a
 runner, so no loop of its own looks for it.
 """
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 log = SafeLogger("cloaca.engine")
 
 
-class DrainWish:
-    """Belongs to the engine's loop. When the wish is seen, ``stop_claiming`` returns once no claim
-    is under way, and then ``asked`` is called, once.
+class DrainRequest:
+    """Belongs to the engine's loop. When the request is seen, ``stop_claiming`` returns once no
+    claim is under way, and then ``asked`` is called, once.
     """
 
     def __init__(
