@@ -201,10 +201,6 @@ def _whole(name: str, value: str) -> str:
     return value
 
 
-def _schema(_: str, value: str) -> str:
-    return check_schema(value)
-
-
 def _utf8(name: str, value: str) -> str:
     if value.lower().replace("-", "") not in ("utf8", "auto"):
         raise StoreOpenError(f"{name}={value}: cloaca speaks UTF8 with the database")
@@ -212,7 +208,7 @@ def _utf8(name: str, value: str) -> str:
 
 
 _CHECKS: Final[dict[str, Callable[[str, str], str]]] = {
-    "schema": _schema,
+    "schema": lambda _, value: check_schema(value),
     "pooler": _one_of("true", "false"),
     "mode": _one_of("rw", "ro"),
     "client_encoding": _utf8,

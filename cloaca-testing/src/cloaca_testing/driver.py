@@ -78,6 +78,11 @@ class DrivenLoop(VirtualLoop):
     def idle(self) -> None:
         self.stop()
 
+    async def named(self, coroutine: Coroutine[Any, Any, T], name: str) -> T:
+        """Await a coroutine as real work of this name."""
+        with self.real_work(name):
+            return await coroutine
+
     def is_here(self) -> bool:
         """Whether this thread is within the loop, in the body of a coroutine for instance."""
         return self.thread == threading.get_ident()
@@ -147,13 +152,9 @@ class Driver:
 
     def run(self, coroutine: Coroutine[Any, Any, T], name: str) -> T:
         """Run a coroutine that needs no time on the loop; ``name`` says what it does."""
-        task = self.loop.create_task(self._named(coroutine, name))
+        task = self.loop.create_task(self.loop.named(coroutine, name))
         self.drive(task.done)
         return task.result()
-
-    async def _named(self, coroutine: Coroutine[Any, Any, T], name: str) -> T:
-        with self.loop.real_work(name):
-            return await coroutine
 
     def settle(self) -> None:
         """Do all that there is to do at this instant."""

@@ -8,11 +8,9 @@ from cloaca_core.engine.calls.call import Call
 from cloaca_core.features.telemetry.exposition import CONTENT_TYPE as CONTENT_TYPE, text_of
 
 if TYPE_CHECKING:
-    from cloaca_core.assembly.engine import Engine
     from cloaca_core.assembly.host import EngineHost
     from cloaca_core.client.async_client import AsyncClient
     from cloaca_core.client.client import Client
-    from cloaca_core.features.telemetry.sample import Sample
 
 
 def render(runner: Client) -> str:
@@ -31,8 +29,4 @@ async def render_async(runner: AsyncClient) -> str:
 
 
 def _rendered(host: EngineHost) -> Call[str]:
-    return Call(lambda: host.send(_sample), text_of)
-
-
-async def _sample(engine: Engine) -> Sample:
-    return await engine.sample()
+    return Call(lambda: host.send(lambda engine: engine.sample()), text_of)

@@ -49,7 +49,7 @@ class GetRun(NamedTuple):
     def call(self, caller: Caller) -> Call[str]:
         """See ``Operation``."""
         checked = checked_run_id(self.run_id)
-        return caller.look(lambda engine: engine.reader.get_run(checked), _id)
+        return caller.look(lambda engine: engine.reader.get_run(checked), lambda row: row.id)
 
 
 class ListRuns(NamedTuple):
@@ -132,7 +132,7 @@ class Result(NamedTuple):
         host, run_id = caller.host, self.run_id
         return Call(
             partial(_asked_end, host, run_id),
-            _result,
+            lambda ended: PipelineResult(*ended),
             timeout=None if self.timeout is None else checked_timeout(self.timeout),
             run=(run_id,),
             at_hand=partial(_known_result, host, run_id),
@@ -225,17 +225,9 @@ async def _counted(engine: Looks, wanted: FilterByName) -> int:
 # -- how answers are read ------------------------------------------------------------------------
 
 
-def _id(row: RunRow) -> str:
-    return row.id
-
-
 def _listing(found: tuple[list[RunRow], Instant]) -> list[RunInfo]:
     rows, now = found
     return [run_info(row, now) for row in rows]
-
-
-def _result(ended: Ended) -> PipelineResult:
-    return PipelineResult(*ended)
 
 
 def _task_results(found: _Tasks) -> dict[str, TaskResult]:

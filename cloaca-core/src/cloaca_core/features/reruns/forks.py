@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cloaca_core.engine.runtime import failpoints
-from cloaca_core.errors import RunNotFoundError
+from cloaca_core.errors import no_run
 from cloaca_core.features.reruns.newest_definitions import (
     Definition,
     NewestDefinitions,
@@ -95,7 +95,7 @@ class Forks:
         """The same fork of the round that has begun since it was planned."""
         row = await self._run(new.source_id)
         if row.round == new.round:
-            raise _not_found(row.id)
+            raise no_run(row.id)
         definition, chosen = await self._planned(row, new.from_task)
         memos_of = memos_kept(definition.graph, chosen, new.from_task)
         return new._replace(
@@ -105,7 +105,7 @@ class Forks:
     async def _run(self, run_id: str) -> RunRow:
         row = await self._store.get_run(run_id)
         if row is None:
-            raise _not_found(run_id)
+            raise no_run(run_id)
         return row
 
     async def _planned(self, row: RunRow, from_task: str) -> tuple[Definition, Rerun]:
@@ -122,7 +122,3 @@ class Forks:
 def _tasks(chosen: Rerun) -> list[str]:
     """The tasks whose results a fork begins with."""
     return [choice.task for choice in chosen.keep]
-
-
-def _not_found(run_id: str) -> RunNotFoundError:
-    return RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)

@@ -18,7 +18,7 @@ from collections.abc import (
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cloaca_core.engine.runtime import failpoints
-from cloaca_core.errors import CloacaError, RunNotFoundError, RunStateError
+from cloaca_core.errors import CloacaError, RunStateError, no_run
 from cloaca_core.features.reruns.retry_plans import RETRIED, Ended, Plan, Planned, RetryPlans
 from cloaca_core.features.steering.records import Reopening
 from cloaca_core.values.namespace import SEPARATOR, short_name
@@ -126,7 +126,7 @@ class Retries:
         """The run, if it can be begun again."""
         row = await self._store.get_run(run_id)
         if row is None:
-            raise _not_found(run_id)
+            raise no_run(run_id)
         if row.status not in RETRIED:
             hint = "; use fork" if row.status == RunStatus.COMPLETED else ""
             raise RunStateError(
@@ -204,7 +204,7 @@ class Retries:
         self._subjects.claimable.publish()
         changed = frozenset([run_id for run_id, each in acted.items() if each.changed])
         gone = [each.run_id for each in rounds if each.run_id not in acted]
-        refused: dict[str, CloacaError] = {run_id: _not_found(run_id) for run_id in gone}
+        refused: dict[str, CloacaError] = {run_id: no_run(run_id) for run_id in gone}
         if left := await self._left(acted.keys() - changed):
             runs = [each.run for each in planned if each.run.run_id in left]
             again = await self._begin(runs, wanted)
@@ -284,7 +284,3 @@ def _still_ends(child: ChildRow) -> RunStateError:
         status=child.status,
         accepted=tuple([status.value for status in _ENDED]),
     )
-
-
-def _not_found(run_id: str) -> RunNotFoundError:
-    return RunNotFoundError(f"no run with id {run_id!r}", run_id=run_id)

@@ -42,7 +42,7 @@ class TriggerSync:
             return
         async with self._settling:
             triggers = self._registry.triggers()
-            self._forget_all_but({each.name for each in triggers})
+            self.forget(self._settled.keys() - {each.name for each in triggers})
             declared = [(each, self._workflow(each)) for each in triggers]
             new = [each for each in declared if self._settled.get(each[0].name) != each]
             if new:
@@ -52,9 +52,6 @@ class TriggerSync:
         """The rows of these are gone."""
         for name in names:
             self._settled.pop(name, None)
-
-    def _forget_all_but(self, names: Collection[str]) -> None:
-        self.forget(self._settled.keys() - names)
 
     def _workflow(self, trigger: Trigger) -> str | None:
         """The full name of the workflow that the trigger runs; None if it declares none."""

@@ -17,7 +17,6 @@ from cloaca_tools.cli.words import runner_state
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloaca_tools.cli.output import Form
     from cloaca_tools.views import RunnerLine
 
 
@@ -80,13 +79,12 @@ def _named(runner: str, known: Sequence[RunnerLine]) -> RunnerLine:
             raise Failure(f"several runners have ids that begin with {runner!r}: {ids}")
 
 
-def _state(row: Form) -> str:
-    return runner_state(alive=row["alive"], draining=row["draining_since"] is not None)
-
-
 _COLUMNS = (
     Column("RUNNER", lambda row: row["id"], gives_way=True),
-    Column("STATE", _state),
+    Column(
+        "STATE",
+        lambda row: runner_state(alive=row["alive"], draining=row["draining_since"] is not None),
+    ),
     number("runs"),
     number("pid"),
     Column("HOST", lambda row: row["host"] or "", gives_way=True),

@@ -286,7 +286,7 @@ def _details(
         task=task,
         kind=kind_of(node),
         event=wait.event if isinstance(wait, WaitFor) else None,
-        most_attempts=None if node is None or wait is not None else _most(node),
+        most_attempts=None if node is None or wait is not None else max(node.retry.max_attempts, 1),
         first_attempt=first,
         attempts=_attempts(rows, task, own),
         change=change,
@@ -295,10 +295,6 @@ def _details(
         question=question,
         decision=_decision(rows, task, question, change),
     )
-
-
-def _most(node: Task | RecordedTask) -> int:
-    return max(node.retry.max_attempts, 1)
 
 
 def _attempts(rows: Rows, task: str, own: Sequence[AttemptRow]) -> tuple[AttemptInfo, ...]:
