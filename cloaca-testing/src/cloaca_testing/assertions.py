@@ -47,7 +47,7 @@ def wrong_count(
 
 class Path(NamedTuple):
     """The way of a run: tasks whose body was called, in order, and tasks that were skipped, each
-    with its reason. ``nodes`` are those of its workflow that have no body.
+    with its reason. ``nodes`` are the nodes of its workflow, which have no body.
     """
 
     ran: Sequence[str]

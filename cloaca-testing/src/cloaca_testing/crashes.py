@@ -51,7 +51,7 @@ class Crashes:
             self._unwatch = None
 
     def _reached(self, point: str) -> None:
-        """The engine is at a point; this one, or that of another harness, which stands still."""
+        """The engine is at a point; this engine, or another harness's, which stands still."""
         if not self._driver.is_driving:
             return
         self._driver.check_alive()

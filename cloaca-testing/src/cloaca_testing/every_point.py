@@ -37,7 +37,7 @@ class Crash:
 class CrashReport:
     """The answer of ``crash_at_every_point``; ``print`` shows a line for each crash.
 
-    ``status`` and ``context`` are those of a run without a crash.
+    ``status`` and ``context`` come from a run without a crash.
     """
 
     status: str

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EvictName: TypeAlias = Literal["always"]
 
 LEASE_SECONDS: Final = 10**8
-"""No other runner is there, so the lease of an engine need not be renewed in a test."""
+"""There is no other runner, so the lease of an engine need not be renewed in a test."""
 
 
 class SubmitOptions(TypedDict, total=False):

@@ -1,4 +1,4 @@
-"""Acts: what somebody has asked for, as it is noted."""
+"""Acts: requests of people, as they are noted."""
 
 from typing import NamedTuple
 

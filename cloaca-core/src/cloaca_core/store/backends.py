@@ -62,7 +62,7 @@ class BackendInfo:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """The origin of a backend: a module of ours, or a third party's entry point."""
+    """The origin of a backend: a module of cloaca, or a third party's entry point."""
 
     name: str
     schemes: tuple[str, ...]

@@ -1,7 +1,7 @@
 """The rows of messages to runs; forms as in ``runs``.
 
-A run counts its messages in its own row, and so do its commits. What a message brings about is
-for the feature to say that waits for it.
+A run counts its messages in its own row, and so do its commits. The feature that waits for a
+message decides its effect.
 """
 
 from typing import Final, NamedTuple
@@ -50,11 +50,11 @@ class MessageRow(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """What came of a message. ``status`` is that of its run then. ``number`` is that of the
-    message, or of the earlier one with its key (0 if it has none yet, in a user's transaction);
-    None if it was refused, because of ``refusal``: "ended" (the run is over), "full" (too many are
-    unread), "not_open" (no such decision is open) or "decided" (it was taken already). ``changed``
-    is false for a message that was there already.
+    """The effect of a message. ``status`` is the status of its run then. ``number`` is the number
+    of the message, or of the earlier message with its key (0 if it has none yet, in a user's
+    transaction); None if it was refused, because of ``refusal``: "ended" (the run is over), "full"
+    (too many are unread), "not_open" (no such decision is open) or "decided" (it was taken
+    already). ``changed`` is false for a message that was there already.
     """
 
     status: str

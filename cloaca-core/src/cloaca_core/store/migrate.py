@@ -167,7 +167,9 @@ async def migrate(
     head: Head | None = None,
     load_before: LoadBefore | None = None,
 ) -> None:
-    """Apply the missing migrations; refuse a database with others than the first of ours."""
+    """Apply the missing migrations; refuse a database whose migrations are not the first ones of
+    cloaca.
+    """
     applied = await migrator.applied()
     if (before := before_base(applied, known, load_before)) is not None:
         await migrator.rebase(before.migrations, before.base(known))
@@ -223,8 +225,8 @@ def schema_state(
     there: Collection[str],
     load_before: LoadBefore | None = None,
 ) -> SchemaState:
-    """How a database stands beside this version; ``there`` has the names of its tables and indexes
-    of ours.
+    """Compare a database with this version; ``there`` has the names of cloaca's tables and indexes
+    in it.
     """
     from cloaca_core.store.schema_state import PendingMigration, SchemaState
 

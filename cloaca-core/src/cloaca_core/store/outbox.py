@@ -89,7 +89,7 @@ def wrong_type(accepted: str, given: object) -> ConfigTypeError:
 
 
 def _hint_for(kind: type) -> str:
-    """What of an object to give instead, also of one of a derived class; "" for other objects."""
+    """The attribute to give instead of an object, also for a derived class; "" for others."""
     for base in kind.__mro__:
         hints = _HINTS.get(base.__module__.partition(".")[0], {})
         if base.__name__ in hints:

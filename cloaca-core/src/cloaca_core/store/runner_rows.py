@@ -59,8 +59,8 @@ class Fleet(NamedTuple):
 
 
 class RunnerName(NamedTuple):
-    """Who a runner was, for attempts that it has run: they hold its ``number``. ``process`` is its
-    pid on ``host``. The name stays when the runner is gone, for as long as it is needed.
+    """The identity of a runner, for attempts that it has run: they hold its ``number``. ``process``
+    is its pid on ``host``. The name stays when the runner is gone, for as long as it is needed.
     """
 
     number: int

@@ -1,4 +1,4 @@
-"""The tables of a database beside those of this version."""
+"""The tables of a database, compared with this version's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ class PendingMigration:
 
 
 class SchemaState(NamedTuple):
-    """The tables of a database, beside those of this version.
+    """The tables of a database, compared with this version's.
 
-    ``applied`` is the number of the last migration that the database has, 0 for none; ``known``
-    that of this version. ``refusal`` says why this version cannot use the database, or is None:
+    ``applied`` is the number of the last migration that the database has, 0 for none; ``known`` the
+    last one of this version. ``refusal`` says why this version cannot use the database, or is None:
     a newer one has migrated it, or its migrations are others. ``missing_tables`` and
     ``missing_indexes`` should be there after the migrations that were applied, and are only looked
     for where none is pending.

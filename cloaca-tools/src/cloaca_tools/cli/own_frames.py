@@ -26,7 +26,9 @@ _PYTHON: Final = Path(sysconfig.get_path("stdlib"))
 
 
 def told(error: BaseException) -> str:
-    """The traceback as text, without an end of line; those of its causes are shortened as well."""
+    """The traceback as text, without an end of line; the tracebacks of its causes are shortened as
+    well.
+    """
     found = TracebackException.from_exception(error)
     for each in _chain(found):
         each.stack = StackSummary.from_list(own(each.stack))

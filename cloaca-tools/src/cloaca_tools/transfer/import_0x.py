@@ -195,8 +195,8 @@ class _Import:
         return taken
 
     async def _new_schedule(self, old: OldSchedule, workflow: str) -> ScheduleRow | None:
-        """The row of a schedule, None if it is there already; ``ScheduleError`` if its name is
-        taken or its expression is not understood.
+        """The row of a schedule, None if it exists already; ``ScheduleError`` if its name is taken
+        or its expression is not understood.
         """
         row = schedule_of(old, workflow, await self._now(old.created_at))
         if self._store is not None:

@@ -21,10 +21,11 @@ from cloaca_tools.transfer.opened import Place
 
 @dataclass(frozen=True, slots=True)
 class DatabaseStatus:
-    """``schema`` is the last migration that the database has, 0 for none, ``known`` that of this
-    version; ``pending`` are the migrations in between. ``refusal`` says why this version cannot use
-    the database, or is None. ``size`` is in bytes. ``runs`` are counted by status, and ``runners``
-    are those that are alive; ``runs`` are empty where the tables are not of this version.
+    """``schema`` is the last migration that the database has, 0 for none, ``known`` the last one of
+    this version; ``pending`` are the migrations in between. ``refusal`` says why this version
+    cannot use the database, or is None. ``size`` is in bytes. ``runs`` are counted by status, and
+    ``runners`` are those that are alive; ``runs`` are empty where the tables are not of this
+    version.
     """
 
     backend: str
@@ -91,7 +92,7 @@ def upgrade_database(
 ) -> UpgradeReport:
     """Bring the tables of a database to this version, or make them; what that needed.
 
-    A runner that opens the database does the same. Stop those of an earlier version before: while
+    A runner that opens the database does the same. Stop runners of an earlier version before: while
     any is alive, tables are not changed (``TransferError``), unless ``allow_runners``.
     """
     return run_on_own_loop(_upgrade(Place.of(database_url, schema), allow_runners=allow_runners))

@@ -60,7 +60,7 @@ def application(
     forwarded_prefix: bool,
     entrance: Entrance | None = None,
 ) -> Application:
-    """The page of a client; see ``cloaca.ui``. ``entrance`` is that of ``cloaca ui``."""
+    """The page of a client; see ``cloaca.ui``. ``cloaca ui`` gives an ``entrance``."""
     site = site_of(client, read_only=read_only)
     guards = _guards(auth, checked_hosts(hosts), entrance, forwarded=forwarded_prefix)
     # The outermost: the answer to an error of `auth` gets the headers too.

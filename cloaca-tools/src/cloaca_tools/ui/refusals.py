@@ -1,4 +1,4 @@
-"""What the page answers in place of what was asked: refusals, each with its status."""
+"""Refusals: answers of the page in place of the requested one, each with its status."""
 
 from __future__ import annotations
 

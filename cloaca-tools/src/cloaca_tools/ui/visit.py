@@ -160,7 +160,7 @@ def _text(report: Mapping[str, str]) -> str:
 
 
 async def visit_of(request: Request, site: Site) -> Visit:
-    """What a page needs of a request."""
+    """The visit that a request makes."""
     base = request.scope.get("root_path", "").rstrip("/")
     zone = zone_of(unquote(request.cookies.get(_ZONE_COOKIE, "")))
     return Visit(

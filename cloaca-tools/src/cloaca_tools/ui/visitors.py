@@ -1,4 +1,4 @@
-"""Who looks at the web page: visitors, their roles, and the requests by which a program knows them.
+"""Visitors of the web page, their roles, and the requests by which a program knows them.
 
 Needs no package of the extra ``ui``, so that a program's ``auth`` can be typed without it.
 """

@@ -43,8 +43,8 @@ log = SafeLogger("cloaca.takeover")
 
 RUNS_PER_STEP: Final = 500
 LAST_CHANCE: Final = 0.5
-"""Seconds, at most a beat interval: after a write of ours has succeeded, a runner that stays silent
-for so long is dead.
+"""Seconds, at most a beat interval: after this runner's own write has succeeded, a runner that
+stays silent for so long is dead.
 """
 LATE: Final = 1.0
 """Seconds after the last chance that show that this process itself stood still meanwhile."""
@@ -148,7 +148,7 @@ class Takeover:
         return False
 
     async def _warn(self, row: RunnerRow) -> None:
-        """Begin its last chance, once a write of ours shows that the database takes writes."""
+        """Begin its last chance, once our own write shows that the database takes writes."""
         if row.id not in self._warned:
             await self._lease.prove()
             self._warned[row.id] = (row.beat, self._clock.monotonic())
@@ -215,8 +215,8 @@ class Takeover:
         return True
 
     def _next_look(self, live: list[RunnerRow]) -> float | None:
-        """Seconds until the next sweep. None when no other runner is there: one that comes changes
-        the database, as one whose lease ends sooner, and that wakes us.
+        """Seconds until the next sweep. None when there is no other runner: a new runner changes
+        the database, as does a lease that ends sooner, and that wakes this one.
         """
         if self._warned:
             first = min(since for _, since in self._warned.values())

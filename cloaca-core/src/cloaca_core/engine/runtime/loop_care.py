@@ -1,4 +1,4 @@
-"""Watches an event loop on a thread of ours, and keeps it unused when it has broken.
+"""Watches an event loop on a thread of the engine, and keeps it unused when it has broken.
 
 A loop breaks when its descriptors are closed (a task body may close every one it finds) or when
 something on it raises ``SystemExit``. Decides nothing about callers that wait for the loop.
@@ -21,8 +21,8 @@ WAKE_PERIOD_S: Final = 1.0
 
 
 def keep_waking(loop: asyncio.AbstractEventLoop) -> None:
-    """Wake a loop of ours now and then, up to its end. Nothing else wakes a loop whose descriptors
-    were closed while it waited; when it waits again, it raises.
+    """Wake a loop now and then, up to its end. Nothing else wakes a loop whose descriptors were
+    closed while it waited; when it waits again, it raises.
     """
     loop.call_later(WAKE_PERIOD_S, keep_waking, loop)
 

@@ -20,7 +20,7 @@ class HasClock(Protocol):
 
 
 class StoreClock(Clock):
-    """The wall is the store's, all else that of this machine."""
+    """Wall time of the database; monotonic time of this machine."""
 
     def __init__(self, store: HasClock, machine: Clock) -> None:
         self.wall = store.wall  # type: ignore[method-assign]  # read several times for each run

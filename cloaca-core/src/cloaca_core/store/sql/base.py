@@ -212,7 +212,7 @@ def pair(first: str, second: str | None) -> str:
 
 
 def steps_of(statements: Iterable[Statement], known: Mapping[str, object]) -> list[Step]:
-    """A step of each statement, with those of the known values that it takes."""
+    """A step of each statement, with the known values that it takes."""
     return [Step.of(each, known) for each in statements]
 
 

@@ -182,7 +182,7 @@ class BatchSteps:
         return steps | self._parent_steps(parents, q.find_parents, "parents")
 
     def _submission_steps(self, runs: Sequence[NewRun]) -> Steps:
-        """Who has submitted those of the runs of which that is to be noted."""
+        """The submitters of runs whose submission is to be noted."""
         if rows := [self._submission_row(run) for run in runs if run.asked_by is not None]:
             return {"submissions": Step(self._runs.note_submission, rows=rows)}
         return {}
@@ -235,7 +235,7 @@ class BatchSteps:
 
 
 def orphans_of(runs: Sequence[NewRun], parents: Sequence[Row] | None) -> frozenset[str]:
-    """The ids of new runs whose parents are not among those that are there and visible."""
+    """The ids of new runs whose parents do not exist or are hidden."""
     if parents is None:  # none of them has one
         return frozenset()
     found = {parent_id for parent_id, _ in parents}

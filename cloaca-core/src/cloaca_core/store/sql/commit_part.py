@@ -1,4 +1,4 @@
-"""What a feature does in transactions that write or end runs: ids to lock, statements by stage.
+"""The part of a feature in transactions that write or end runs: ids to lock, statements by stage.
 
 The order of the stages is correctness, and the kernel's: a part gives ids, and no statement that
 locks runs, so that all transactions lock in one order.
@@ -24,7 +24,7 @@ from cloaca_core.store.sql.dialect import Step
 from cloaca_core.store.sql.queries import Row, Statement
 
 GUARD: Final = ("runner_id", "fence")
-"""What the statement of a fenced row takes beside its fields."""
+"""The values that the statement of a fenced row takes beside its fields."""
 
 Steps: TypeAlias = dict[str, Step]
 """Statements in their order, each under a name by which its answer is found."""
@@ -64,7 +64,7 @@ Answering: TypeAlias = Callable[[Batch, Mapping[str, Sequence[Row]], Collection[
 
 @dataclass(frozen=True, slots=True)
 class CommitPart:
-    """What one feature does, by stage; at a stage for which it gives nothing it is not asked."""
+    """One feature's statements, by stage; it is not called at a stage for which it has none."""
 
     kinds: AbstractSet[Kind[Any]]
     """It is asked for a batch with rows of one of these kinds."""
@@ -73,19 +73,19 @@ class CommitPart:
     lock: Statement | None = None
     """Locks rows of the feature's own by their ``ids``; in the order of the parts."""
     locks: Locking | None = None
-    """What is locked before anything is looked at."""
+    """Locks, taken before anything is read."""
     insert: Writing | None = None
     """Rows that make runs; before the new runs of the batch."""
     begin: Writing | None = None
-    """What comes with new runs; right after those, and only with them."""
+    """Statements that come with new runs; right after these, and only with them."""
     fence: Writing | None = None
-    """What is written of fenced runs before their attempts."""
+    """Statements about fenced runs, before their attempts."""
     record: Writing | None = None
-    """What is written after attempts, before runs end or have other owners."""
+    """Statements after attempts, before runs end or have other owners."""
     end: Writing | None = None
-    """What is written after the ends of runs."""
+    """Statements after the ends of runs."""
     succession: Writing | None = None
-    """What follows from all others; last of all."""
+    """Statements that follow from all others; last of all."""
     answer: Answering | None = None
     """The rows of which the answers say that they count, given those and the runs that are still
     this runner's.
@@ -104,14 +104,14 @@ class Commits(Protocol):
     """Writes rows of one feature, in statements of one store."""
 
     def part(self) -> CommitPart:
-        """What it does, by stage."""
+        """Its statements, by stage."""
 
 
 MakePart: TypeAlias = Callable[[Queries, Array], Commits]
 
 
 class Stages:
-    """Who is asked at each stage, in the order of the parts."""
+    """The functions to call at each stage, in the order of the parts."""
 
     def __init__(self, parts: Sequence[CommitPart] = ()) -> None:
         self._parts = parts

@@ -258,5 +258,5 @@ def confirm(question: str, *, yes: bool) -> None:
 
 
 def asks() -> bool:
-    """Whether a person is there to answer."""
+    """Whether a person can answer."""
     return sys.stdin.isatty()

@@ -42,7 +42,7 @@ class Watch:
 
     @contextmanager
     def telling(self, tell: Callable[[str], None]) -> Iterator[None]:
-        """Within the block the first change is told, on another thread."""
+        """Within the block the first change is reported, on another thread."""
         over = Event()
 
         def look() -> None:
@@ -74,7 +74,7 @@ def places_of(app: str | None) -> list[Path]:
 
 
 def times(places: Iterable[Path]) -> Times:
-    """The Python files of these folders, and those of these files that are there. Hidden folders,
+    """The Python files of these folders, and the files among them that exist. Hidden folders,
     virtual environments and installed packages do not count.
     """
     found = {}

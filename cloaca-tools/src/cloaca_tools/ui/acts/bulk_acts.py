@@ -65,8 +65,8 @@ class Chosen:
 
 
 def chosen(given: QueryParams | FormData) -> Chosen:
-    """What a form has chosen. ``RefusedError`` if that is nothing, ``FilterError`` if the filter
-    cannot be read, even where runs are chosen by their ids.
+    """The runs that a form has chosen. ``RefusedError`` if there are none, ``FilterError`` if the
+    filter cannot be read, even where runs are chosen by their ids.
     """
     kind, q = given.get("kind"), given.get("q")
     if kind not in PAST:
@@ -82,7 +82,7 @@ def chosen(given: QueryParams | FormData) -> Chosen:
 
 
 async def plan(visit: Visit) -> Response:
-    """What an act would change, with a form that asks for it."""
+    """A preview of an act, with a form that starts it."""
     visit.must_act()
     it = chosen(visit.request.query_params)
     narrowed = steerable(it.kind, it.filter)

@@ -84,8 +84,8 @@ async def start(visit: Visit) -> Response:
 
 
 async def _known(visit: Visit, name: str) -> None:
-    """Refuse a name that no runner has recorded: programs may pause a workflow before its runner
-    is there, a form has it from a page.
+    """Refuse a name that no runner has recorded: programs may pause a workflow before its first
+    runner starts, but a form has its name from a page.
     """
     await visit.site.observer.workflow_graph(name)
 

@@ -185,7 +185,9 @@ def _fold(piece: _Piece) -> Fold:
 
 
 def _ticks(pieces: Sequence[_Piece], zone: tzinfo | None) -> Iterator[Label]:
-    """Labels at round times of the zone; first those of the start and, after a fold, the end."""
+    """Labels at round times of the zone; first the labels of the start and, after a fold, of the
+    end.
+    """
     scale = pieces[0].scale if not pieces[0].is_folded else pieces[-1].scale
     step = next((each for each in _STEPS if 100 / (each * scale) <= _MOST_TICKS), _STEPS[-1])
     yield Label(0.0, _text(pieces[0].since, zone, step, is_first=True), None)
@@ -228,8 +230,8 @@ def _local(instant: float, zone: tzinfo | None) -> datetime:
 
 
 def _fitting(folds: Sequence[Label], ticks: Sequence[Label]) -> list[Label]:
-    """The labels, each with the narrowest screen on which it has a place: those of folds first,
-    which on a phone are a sign, then those of ticks in their order.
+    """The labels, each with the narrowest screen on which it has a place: first the labels of
+    folds, which on a phone are a sign, then the labels of ticks in their order.
     """
     placed: list[Label] = []
     for number, label in enumerate([_anchored(each) for each in (*folds, *ticks)]):

@@ -86,7 +86,7 @@ class Grid:
 
 
 def grid(runs: Sequence[GridRow], tasks: Sequence[tuple[int, str]], days: Sequence[str]) -> Grid:
-    """The grid of runs, newest first, and of these tasks: the place of each among those of the
+    """The grid of runs, newest first, and of these tasks: the place of each among the tasks of the
     runs, and its name. ``days`` says for each run in which part of the axis it is.
     """
     oldest_first = list(reversed(runs))

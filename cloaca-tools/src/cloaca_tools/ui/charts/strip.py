@@ -32,8 +32,8 @@ class Strip:
 
 
 def strip(statuses: Sequence[str | None], places: int = 0, noun: str = "run") -> Strip:
-    """The strip of these states, oldest first, at the right of so many places. Each is that of a
-    ``noun``: of a run, or of a tick or event, whose state is None if it has no run.
+    """The strip of these states, oldest first, at the right of so many places. Each is the state of
+    a ``noun``: of a run, or of a tick or event, whose state is None if it has no run.
     """
     first = max(0, places - len(statuses)) * _STEP
     paths: dict[str, list[str]] = {}

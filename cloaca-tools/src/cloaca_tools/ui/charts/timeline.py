@@ -72,9 +72,9 @@ class Sign(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What all rows have behind them: ``pauses`` as x and width, the begin of each further round,
-    and ``now`` for a run that has not ended. ``work`` is how many seconds bodies ran, and did not
-    wait, at once or alone.
+    """The background of all rows: ``pauses`` as x and width, the begin of each further round, and
+    ``now`` for a run that has not ended. ``work`` is how many seconds bodies ran, and did not wait,
+    at once or alone.
     """
 
     axis: Axis

@@ -1,1 +1,1 @@
-"""What visitors wrote: fields of schemas, texts of forms, the filter of an address."""
+"""Input of visitors: fields of schemas, texts of forms, the filter of an address."""

@@ -18,7 +18,7 @@ HINTS: Final = (
     "since:24h",
     "tag.",
 )
-"""What the input completes."""
+"""Completions of the input."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from cloaca_core.values.payloads.json_values import JsonValue, decode, encode
 from cloaca_tools.ui.words.texts import words_of
 
 Kind: TypeAlias = Literal["text", "area", "date", "number", "integer", "check", "choice", "json"]
-"""What an input looks like; ``area`` is a text of several lines, ``json`` one in JSON."""
+"""The look of an input; ``area`` is a text of several lines, ``json`` the same in JSON."""
 
 WHOLE: Final = "data"
 """The name of the input in which a person writes the whole value as JSON."""
@@ -32,7 +32,7 @@ _DEFINITIONS: Final = ("$defs", "definitions")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """An input of a form. ``name`` is that of the input, ``key`` the property (or, of the whole
+    """An input of a form. ``name`` is the input's name, ``key`` the property (or, of the whole
     value, empty). ``value`` is as the input shows it: of a ``check`` "on" or nothing, of a
     ``choice`` one of ``choices``, pairs of a value and its label. ``least``, ``most`` and ``step``
     are attributes of a number's input, or empty.
@@ -54,8 +54,8 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """What a person has entered: the JSON ``value``, None without a schema, and the ``fields`` as
-    they were filled in, each with its error. ``error`` is about the whole.
+    """The data that a person has entered: the JSON ``value``, None without a schema, and the
+    ``fields`` as they were filled in, each with its error. ``error`` is about the whole.
     """
 
     value: JsonValue

@@ -73,7 +73,7 @@ def _place_of(origin: str) -> str | None:
 
 
 def token_of(request: Request) -> str:
-    """The value that forms for this browser repeat: that of its cookie, else a new one."""
+    """The value that forms for this browser repeat: its cookie's, else a new one."""
     given = request.cookies.get(COOKIE, "")
     return given if 20 <= len(given) <= _LONG else secrets.token_urlsafe(32)
 
@@ -97,8 +97,8 @@ def signature_of(request: Request, text: str) -> str:
 
 
 async def checked_form(request: Request) -> FormData:
-    """The fields of a form of this page. ``RefusedError`` of one without the token, or with that of
-    another browser, of one with files, which no page has, and of texts that no database keeps.
+    """The fields of a form of this page. ``RefusedError`` for a form without the token, with
+    another browser's token, with files, which no page has, or with texts that no database keeps.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip() != _KIND:
         raise RefusedError(415, "This is no form of the page")

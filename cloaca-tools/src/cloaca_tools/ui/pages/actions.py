@@ -1,4 +1,4 @@
-"""Who has asked what of runs and workflows."""
+"""The acts of people on runs and workflows."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Days:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a back-fill would make, as a calendar."""
+    """A preview of a back-fill, as a calendar."""
 
     plan: Backfill
     calendar: Calendar

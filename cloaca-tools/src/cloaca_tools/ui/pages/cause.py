@@ -84,7 +84,7 @@ def _attempts(seen: Inspection, task: str) -> int:
 
 
 def _left_behind(seen: Inspection, failed: int) -> str:
-    """What did not run because of them, and what a retry does."""
+    """The tasks that did not run because of them, and the effect of a retry."""
     behind = [each.task_id for each in seen.explanation.tasks if each.code == "upstream_failed"]
     done = sum(node.status == "Completed" for node in seen.tree.tasks)
     it, them = _FAILED.get(failed, (f"all {failed:,}", "them"))

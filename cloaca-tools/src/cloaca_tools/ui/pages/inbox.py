@@ -1,4 +1,4 @@
-"""What waits for a person: decisions, and runs that a failure has paused."""
+"""Work for people: decisions, and runs that a failure has paused."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Late:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A decision as it is shown. ``id`` is that of its element."""
+    """A decision as it is shown. ``id`` is the id of its element."""
 
     id: str
     question: Question

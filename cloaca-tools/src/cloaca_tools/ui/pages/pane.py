@@ -29,7 +29,7 @@ LINES: Final = 60
 """Lines of a log that show at first; a link shows the older ones."""
 _ALL_LINES: Final = 10_000
 _SOON: Final = 0.001
-"""Seconds that are told; less is nothing."""
+"""Least number of seconds that is shown."""
 _FOR: Final = {"approval": " for a person", "event": " for an event"}
 _SHOWN: Final = 100
 """Steps, messages and children that show at most."""
@@ -46,8 +46,8 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """An attempt in the list: ``says`` is its error, "same error" for that of the next one, and
-    ``waited`` the seconds until that began.
+    """An attempt in the list: ``says`` is its error, or "same error" if the next attempt has it
+    too, and ``waited`` the seconds until the next one began.
     """
 
     info: AttemptInfo
@@ -87,8 +87,8 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Pane:
-    """What the pane shows of a task. ``attempt`` is that which error, input, change and logs belong
-    to. ``fields`` are those of an open approval, ``event`` the one that can be sent.
+    """The content of the pane, of one task. Error, input, change and logs belong to ``attempt``.
+    ``fields`` belong to an open approval, ``event`` is an event that can be sent.
     """
 
     run: RunLine
@@ -118,7 +118,7 @@ class Pane:
 
     @property
     def words(self) -> str:
-        """What it took: ``3 of 3 attempts · queued 1.6 s · ran 52 s``."""
+        """Its effort: ``3 of 3 attempts · queued 1.6 s · ran 52 s``."""
         count = sum(each.attempt >= self.details.first_attempt for each in _begun(self.details))
         most, kind = self.details.most_attempts, self.details.kind
         told = []
@@ -162,8 +162,8 @@ def selected(tree: RunTree, wanted: str = "") -> str:
 async def facts(
     visit: Visit, tree: RunTree, task: str = "", explanation: Explanation | None = None
 ) -> Pane | None:
-    """What the pane shows of a task of this run, by default the one that ``selected`` chooses; of
-    its latest attempt, or of that in the address. None for a run without tasks.
+    """The content of the pane for a task of this run, by default the task that ``selected``
+    chooses; for its latest attempt, or the attempt in the address. None for a run without tasks.
     """
     name = selected(tree, task)
     node = next((each for each in tree.tasks if each.task_id == name), None)
@@ -261,7 +261,7 @@ def _seconds(attempt: AttemptInfo) -> float | None:
 
 
 def _between(one: AttemptInfo, other: AttemptInfo) -> float | None:
-    """Seconds between two attempts; None for those of two rounds: the run had ended."""
+    """Seconds between two attempts; None between two rounds: the run had ended."""
     if one.round != other.round:
         return None
     return seconds_between(one.ended_at, other.started_at)

@@ -202,7 +202,7 @@ async def _tree(visit: Visit) -> RunTree:
 
 
 def _told(run: RunLine) -> list[str]:
-    """What a cancel does to a run in this state."""
+    """The effect of a cancel on a run in this state."""
     if run.status in ("Pending", "Waiting", "Paused"):
         return ["It ends as Cancelled at once. What its tasks have done is kept."]
     return [

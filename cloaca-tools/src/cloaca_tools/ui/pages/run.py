@@ -119,7 +119,7 @@ async def _seen(visit: Visit, ref: str) -> Snapshot:
 async def _pane(
     visit: Visit, seen: Inspection, tree: RunTree, node: TaskNode | None
 ) -> pane.Pane | None:
-    """What is known of the selected task."""
+    """The details of the selected task."""
     if node is None:
         return None
     is_own = tree.run.id == seen.tree.run.id
@@ -127,7 +127,7 @@ async def _pane(
 
 
 def _parts(visit: Visit, shown: Snapshot, place: Place) -> dict[str, Any]:
-    """What the views of the tasks show."""
+    """The content of the views of the tasks."""
     seen = shown.inspection
     return {
         "seen": seen,

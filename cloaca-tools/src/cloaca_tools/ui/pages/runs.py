@@ -110,7 +110,7 @@ def _shown(visit: Visit) -> list[str]:
 
 
 def _trail(visit: Visit) -> list[str]:
-    """The marks of the newer pages that were passed; "" is that of the first."""
+    """The marks of the newer pages that were passed; "" is the mark of the first."""
     given = visit.request.query_params.get("trail")
     marks = [] if given is None else given.split(",")[-TRAIL:]
     return [mark for mark in marks if not mark or is_run_id(mark)]

@@ -211,7 +211,7 @@ async def edit_form(visit: Visit, given: Mapping[str, str], *, error: str = "") 
 
 
 async def explanation(visit: Visit, given: Mapping[str, str]) -> Response:
-    """What the times of a form mean, alone."""
+    """The explanation of the times of a form, alone."""
     return await visit.page("parts/explanation.html", form=await visit.on_thread(form_of, given))
 
 

@@ -1,1 +1,1 @@
-"""What programs wrote, before a template gets it: masked, cut, as lines. Pure."""
+"""Payloads, before a template gets them: masked, cut, as lines. Pure."""

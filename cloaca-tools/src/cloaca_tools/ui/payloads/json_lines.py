@@ -104,7 +104,7 @@ def says(value: Any) -> str:
 
 
 def changes(changed: Sequence[KeyChange], redact: Redact) -> tuple[Line, ...]:
-    """What a task has changed, as lines of a diff: a key in a line, or folded."""
+    """The changes of a task, as lines of a diff: a key in a line, or folded."""
     lines: list[Line] = []
     left = LIMIT
     for place, each in enumerate(changed):

@@ -22,7 +22,7 @@ _CHAIN: Final = re.compile(
 _POINTER: Final = re.compile(r"^[ ~^]+$")
 _PACKAGE: Final = re.compile(r"[/\\](?:site|dist)-packages[/\\](?P<name>[^/\\.]+)")
 _SHOWN_PARTS: Final = 3
-"""Parts of a path that are shown; all of it is told on demand."""
+"""Parts of a path that are shown; all of it is shown on demand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What an act on many runs has done, told on the page that comes after it."""
+"""The result of an act on many runs, shown on the page that comes after it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAST: Final[Mapping[str, str]] = {
     "resume": "resumed",
     "cancel": "cancelled",
 }
-"""The acts, and how what they have done is told."""
+"""The acts, and the words for their results."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class PlanShown:
 
     @property
     def says(self) -> str:
-        """What the button does: ``Run 3, keep 14``."""
+        """The text of the button: ``Run 3, keep 14``."""
         return f"{'Run' if self.act == 'retry' else 'Fork, run'} {self.runs}, keep {self.kept:,}"
 
     @property

@@ -1,4 +1,4 @@
-"""Tells open streams of the signals by which servers are asked to end.
+"""Notifies open streams of the signals that end servers.
 
 A server such as uvicorn waits for all answers before it tells the application that it ends, and a
 stream is an answer that does not end by itself. So while a stream is open, a handler of ours stands

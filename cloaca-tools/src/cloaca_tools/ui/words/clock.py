@@ -23,7 +23,7 @@ def zone_of(name: str) -> tzinfo | None:
 
 
 class Clock:
-    """Instants as a reader's clock shows them at ``now``. ``zone`` None is that of this machine."""
+    """Instants as a reader's clock shows them at ``now``. ``zone`` None is this machine's."""
 
     def __init__(self, zone: tzinfo | None, now: datetime) -> None:
         self.zone: tzinfo | None = zone

@@ -19,14 +19,14 @@ CATCH_UP: Final[Mapping[str, str]] = {
     "run_once": "run the newest",
     "run_all": "run all",
 }
-"""What becomes of ticks that no runner was there for."""
+"""The fate of ticks during which no runner ran."""
 OVERLAP: Final[Mapping[str, str]] = {
     "allow": "start beside it",
     "skip": "skip the tick",
     "queue": "wait for it",
     "cancel_old": "cancel the older run",
 }
-"""What becomes of a tick while a run of the one before goes on."""
+"""The fate of a tick while the run of the tick before has not ended."""
 OUTCOMES: Final[Mapping[str, str]] = {
     "Fired": "on time",
     "Recovered": "caught up",
@@ -63,7 +63,7 @@ ACTS_ON: Final[Mapping[str, str]] = {
 """Groups of kinds that are chosen together, by the ends of their names."""
 
 _FAR: Final = 180 * 86_400
-"""Seconds to a tick that is told with its year."""
+"""Seconds to a tick that is shown with its year."""
 _WORDS: Final = (
     (re.compile(r"^At (?=\d)"), ""),
     (re.compile(r"^Every (\d+)[a-z]{2} minute of every hour$"), r"every \1 minutes"),
@@ -120,9 +120,8 @@ def tick(clock: Clock, at: datetime) -> str:
 
 
 def there(clock: Clock, text: str, zone: str | None) -> str:
-    """What the clock shows at an instant in the zone of a schedule, to stand beside the reader's
-    time: ``02:00 in Europe/Oslo``, with its weekday if that is another; nothing if both are the
-    same.
+    """The local time of an instant in the zone of a schedule, to stand beside the reader's time:
+    ``02:00 in Europe/Oslo``, with its weekday if that is another; nothing if both are the same.
     """
     known = zone_of(zone or "")
     if known is None:
