@@ -16,7 +16,6 @@ from cloaca_core.features.steps.records import MemoRow
 from cloaca_core.run.graph import plan_graph
 from cloaca_core.run.restore import change_from_json, restore
 from cloaca_core.run.rows import AttemptRow, RunRow
-from cloaca_core.run.task_inputs import task_inputs
 from cloaca_core.store.messages import MessageRow
 from cloaca_core.values.arguments import refuse_other_types
 from cloaca_core.values.payloads.digests import digest_of
@@ -25,6 +24,7 @@ from cloaca_core.values.states import TaskStatus
 from cloaca_core.values.times.instants import instant_text
 from cloaca_core.views.run_past import messages_of
 from cloaca_tools.transfer.masking import Masking
+from cloaca_tools.transfer.task_inputs import task_inputs
 
 if TYPE_CHECKING:
     from cloaca_core.assembly.onlooker import Looks

@@ -8,7 +8,7 @@ import cloaca
 from cloaca_core.run.graph import plan_graph
 from cloaca_core.run.merge import Change
 from cloaca_core.run.rows import AttemptRow
-from cloaca_core.run.task_inputs import task_inputs
+from cloaca_tools.transfer.task_inputs import task_inputs
 
 
 def graph() -> Any:
