@@ -47,7 +47,7 @@ _ORDER: Final = (
     *("journal", "changes", "steering", "lease", "lost-lease", "claim", "unserved"),
     *("definitions", "upkeep", "takeover", "asking", "giving", "schedules", "triggers"),
 )
-"""The loops in the order of their starts."""
+"""All loops, in the order of their starts."""
 
 
 class Firing:
@@ -192,7 +192,7 @@ class Parts(Kernel):
             if base.config.enable_cron_scheduling:
                 turns["schedules"] = self.firing.schedule_loop.turn
                 turns["triggers"] = self.firing.trigger_loop.turn
-        return {name: turns[name] for name in _ORDER if name in turns}
+        return dict(sorted(turns.items(), key=lambda turn: _ORDER.index(turn[0])))
 
     # -- open and close ----------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The rows of messages to runs; forms as in ``runs``.
+"""The rows of messages to runs; forms as in ``run.rows``.
 
 A run counts its messages in its own row, and so do its commits. The feature that waits for a
 message decides its effect.

@@ -1,4 +1,4 @@
-"""The rows of runners; forms as in ``runs``."""
+"""The rows of runners; forms as in ``run.rows``."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple

@@ -58,40 +58,11 @@ class RunStore(Protocol):
         nothing to a run that is to be cancelled. One that rests does so until a claim, unless it is
         paused or claimable at once; what it had ``rested`` before counts in any case. An exhausted
         run is Paused, until it is resumed, and that is noted as an act by its id: so the batch,
-        sent again, does not pause it again. A memo replaces an earlier one with its key that was
-        made for another input or by an earlier attempt, else it changes nothing. A chunk of lines
-        with the position of an earlier one changes nothing, progress replaces what its attempt told
-        before, and old chunks are deleted. A wait replaces one with its key. A timeout
-        is written, and named in the answer, unless more messages than the ``seen`` ones were
-        sent to the run, or one of it has no number yet. A closed wait is deleted, and its message
-        is read; deletions come before timeouts, and these before new waits. A message to a new run
-        is number 1 of it, and is written only with the run: one that was there before, or that has
-        its key, does not get it. A batch that is sent again after its parks were written finds
-        their runs without owner, so not in ``current``. A follow-up is inserted if its run has
-        ended as the follow-up's ``status``.
+        sent again, does not pause it again. A batch that is sent again after its parks were written
+        finds their runs without owner, so not in ``current``.
 
-        Firings and their ticks: written only if the schedule, which is locked first, is enabled and
-        still has the generation that the decision was based on. A tick that is there already stays;
-        the run of a tick is inserted, without an owner, only with the tick that names it; then the
-        schedule goes on, generation + 1. So of any number of runners that decide one tick, one
-        makes its run, also when a batch is sent again. A back-filled tick, without a generation,
-        needs only the schedule's row, enabled or not, and changes nothing in it but the generation
-        (+ 1) of an enabled schedule that has not reached that tick; the overlap policy does not
-        count its run. A run that is put behind one which has ended waits for nothing; a concurrent
-        end of that one comes first, or frees the waiting run. If the schedule is there and earlier
-        runs of it, of the same workflow, have not ended, the run waits behind the newest of those
-        instead, now and whenever the run that it waits for ends.
-
-        Cancellations: only with the tick that names their ``tick_run``. A run that has not ended
-        before or by this batch becomes Cancelled, also one of another runner: no owner, epoch + 1,
-        its input as final context. Concurrent writes of its owner come first or are refused.
-
-        Events: written only if their trigger, which is locked first, is enabled and in the
-        generation that they name, if they name one. An event is not written if another event of the
-        trigger has its key; nor, without ``allow_concurrent``, while a run of the trigger with the
-        same workflow and context hash has not ended, earlier events of this batch included. The run
-        is inserted, without an owner, only with its event. Then ``turns`` go on as in
-        ``take_polls``.
+        Rows of features, by ``Kind``: the contract of each feature's part says what becomes of them
+        (``features/*/part.py``).
 
         ``landed`` is called once with the result before this returns: as soon as the store knows
         that the batch is durable, on any thread. Attempts that wait for the batch begin by it,

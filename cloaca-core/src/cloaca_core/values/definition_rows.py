@@ -1,4 +1,4 @@
-"""The rows of recorded definitions; forms as in ``runs``."""
+"""The rows of recorded definitions; forms as in ``run.rows``."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""The rows from which the state of a run is explained; forms as in ``runs``."""
+"""The rows from which the state of a run is explained; forms as in ``run.rows``."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType

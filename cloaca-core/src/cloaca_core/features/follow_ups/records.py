@@ -1,4 +1,4 @@
-"""The rows of runs that follow the ends of others; forms as in ``runs``."""
+"""The rows of runs that follow the ends of others; forms as in ``run.rows``."""
 
 from typing import Final, NamedTuple
 

@@ -11,7 +11,24 @@ from cloaca_core.store.protocol import KernelStore
 
 
 class ScheduleStore(KernelStore, Protocol):
-    """Cron schedules and their ticks, which ``RunStore.commit`` decides."""
+    """Cron schedules and their ticks.
+
+    Firings and their ticks are written by ``commit``, only if the schedule, which is locked first,
+    is enabled and still has the generation that the decision was based on. A tick that is there
+    already stays; the run of a tick is inserted, without an owner, only with the tick that names
+    it; then the schedule goes on, generation + 1. So of any number of runners that decide one tick,
+    one makes its run, also when a batch is sent again. A back-filled tick, without a generation,
+    needs only the schedule's row, enabled or not, and changes nothing in it but the generation
+    (+ 1) of an enabled schedule that has not reached that tick; the overlap policy does not count
+    its run. A run that is put behind one which has ended waits for nothing; a concurrent end of
+    that one comes first, or frees the waiting run. If the schedule is there and earlier runs of it,
+    of the same workflow, have not ended, the run waits behind the newest of those instead, now and
+    whenever the run that it waits for ends.
+
+    A cancellation is written only with the tick that names it as ``tick_run``. A run that has not
+    ended before or by this batch becomes Cancelled, also one of another runner: no owner, epoch
+    + 1, its input as final context. Concurrent writes of its owner come first or are refused.
+    """
 
     async def put_schedule(self, schedule: ScheduleRow, act: ActRow | None = None) -> str:
         """Add a schedule, or change the one of its name; returns its id. The act is noted unless

@@ -1,4 +1,4 @@
-"""The rows of schedules and their ticks; forms as in ``runs``."""
+"""The rows of schedules and their ticks; forms as in ``run.rows``."""
 
 from typing import Final, NamedTuple
 

@@ -1,4 +1,4 @@
-"""The rows of searches; forms as in ``runs``."""
+"""The rows of searches; forms as in ``run.rows``."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias

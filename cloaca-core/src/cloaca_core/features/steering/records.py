@@ -1,4 +1,4 @@
-"""Rows of requests about runs; forms as in ``runs``."""
+"""Rows of requests about runs; forms as in ``run.rows``."""
 
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType

@@ -9,7 +9,11 @@ from cloaca_core.store.protocol import KernelStore
 
 
 class MemoStore(KernelStore, Protocol):
-    """Values that bodies of tasks keep, as ``Batch.memos``."""
+    """Values that bodies of tasks keep.
+
+    ``commit`` writes them. A memo replaces an earlier one with its key that was made for another
+    input or by an earlier attempt, else it changes nothing.
+    """
 
     async def memos(self, run_id: str, task_id: str) -> list[MemoRow]:
         """All memos of a task, for any of its inputs, by kind, name and number. Only

@@ -10,7 +10,11 @@ from cloaca_core.store.protocol import KernelStore
 
 
 class TaskLogStore(KernelStore, Protocol):
-    """Lines and progress of attempts, as ``Batch.lines``, ``old_lines`` and ``progress``."""
+    """Lines and progress of attempts.
+
+    ``commit`` writes them. A chunk of lines with the position of an earlier one changes nothing;
+    progress replaces what its attempt told before; old chunks are deleted.
+    """
 
     async def log_chunks(self, wanted: ChunkFilter) -> list[LogChunk]:
         """The chunks that match, by position. The first of them may begin with lines up to

@@ -1,4 +1,4 @@
-"""The answer to a statement of a person's own; forms as in ``runs``."""
+"""The answer to a statement of a person's own; forms as in ``run.rows``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answers of an examination of a database; forms as in ``runs``. Text is for people."""
+"""The answers of an examination of a database; forms as in ``run.rows``. Text is for people."""
 
 from __future__ import annotations
 

@@ -11,7 +11,14 @@ from cloaca_core.store.protocol import KernelStore
 
 
 class TriggerStore(KernelStore, Protocol):
-    """Event triggers and their events, which ``RunStore.commit`` writes."""
+    """Event triggers and their events.
+
+    Events are written by ``commit``, only if their trigger, which is locked first, is enabled and
+    in the generation that they name, if they name one. An event is not written if another event of
+    the trigger has its key; nor, without ``allow_concurrent``, while a run of the trigger with the
+    same workflow and context hash has not ended, earlier events of this batch included. The run is
+    inserted, without an owner, only with its event. Then ``turns`` go on as in ``take_polls``.
+    """
 
     async def add_trigger(self, trigger: TriggerRow) -> bool:
         """Add a trigger that has not been polled; false, and nothing is done, when there is one of

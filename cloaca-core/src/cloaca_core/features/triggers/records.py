@@ -1,4 +1,4 @@
-"""The rows of event triggers and their events; forms as in ``runs``."""
+"""The rows of event triggers and their events; forms as in ``run.rows``."""
 
 from typing import Final, NamedTuple
 

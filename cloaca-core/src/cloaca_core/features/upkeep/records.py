@@ -1,4 +1,4 @@
-"""The rows of upkeep; forms as in ``runs``."""
+"""The rows of upkeep; forms as in ``run.rows``."""
 
 from typing import NamedTuple
 

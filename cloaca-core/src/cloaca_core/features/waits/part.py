@@ -11,7 +11,13 @@ from cloaca_core.store.messages import MessageRow, NewMessage, Sent
 
 
 class WaitStore(SteeringStore, Protocol):
-    """Waits, written as ``Batch.waits``, ``Batch.timeouts`` and ``Batch.closed``, and messages.
+    """Waits and messages.
+
+    ``commit`` writes them. A wait replaces one with its key. A timeout is written, and named in the
+    answer, unless more messages than the ``seen`` ones were sent to the run, or one of it has no
+    number yet. A closed wait is deleted, and its message is read; deletions come before timeouts,
+    and these before new waits. A message to a new run is number 1 of it, and is written only with
+    the run: one that was there before, or that has its key, does not get it.
 
     The messages of a run have an order, which is given under the lock of the run: of a message and
     a commit of the run's owner the second sees the first. A message stays unread until the commit

@@ -1,4 +1,4 @@
-"""The rows of what runs wait for; forms as in ``runs``. Messages are the kernel's (``store``)."""
+"""The rows of what runs wait for; forms as in ``run.rows``. Messages are in ``store``."""
 
 from typing import Final, NamedTuple
 
