@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cloaca_core.config import DefaultRunnerConfig
-    from cloaca_core.definition.inputs import ContextLike
+    from cloaca_core.definition.context import ContextLike
     from cloaca_core.definition.registry import Registry
     from cloaca_testing.runs import HarnessRun
 

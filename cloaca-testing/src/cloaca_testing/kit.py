@@ -47,7 +47,7 @@ from cloaca_testing.virtual_loop import StandstillError
 if TYPE_CHECKING:
     from cloaca_core.client.handles import RunHandle
     from cloaca_core.config import DefaultRunnerConfig
-    from cloaca_core.definition.inputs import ContextLike
+    from cloaca_core.definition.context import ContextLike
     from cloaca_core.definition.workflow import Workflow
     from cloaca_core.values.node import TaskFunction
     from cloaca_core.views.results import RunInfo

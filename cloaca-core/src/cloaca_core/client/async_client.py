@@ -21,7 +21,7 @@ from cloaca_core.assembly.host import EngineHost
 from cloaca_core.assembly.redact import Secrets
 from cloaca_core.client.async_handles import AsyncRunHandle
 from cloaca_core.config import DefaultRunnerConfig
-from cloaca_core.definition.inputs import ContextLike
+from cloaca_core.definition.context import ContextLike
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.submission import StartOptions
 from cloaca_core.engine.calls.arguments import Selection

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloaca_core.assembly.caller import Operation
 from cloaca_core.client.base_handle import BaseHandle
-from cloaca_core.definition.inputs import ContextLike
+from cloaca_core.definition.context import ContextLike
 from cloaca_core.engine.calls.arguments import Selection
 from cloaca_core.engine.calls.waiting import refuse_blocking_call
 from cloaca_core.features.reruns.results import Plan

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable
 
-    from cloaca_core.definition.inputs import ContextLike
+    from cloaca_core.definition.context import ContextLike
     from cloaca_core.definition.when_ended import WhenEnded
     from cloaca_core.values.option_names import RunStatus
     from cloaca_core.values.times.durations import Duration

@@ -1,4 +1,4 @@
-"""The JSON object that the tasks of a run hand on.
+"""The JSON object that the tasks of a run hand on, and the input of a run that it begins as.
 
 A Context checks values that are put in and copies values that are read, so that no task can
 change another task's data through a shared list. It knows nothing of runs: the engine finds a
@@ -232,3 +232,33 @@ def _refuse_secret(**names: str) -> NoReturn:
     raise SecretsNotConfiguredError(
         "secrets backend not configured: this version of cloaca has no secret provider"
     )
+
+
+ContextLike: TypeAlias = Context | Mapping[str, Any] | None
+"""What a caller gives as the input of a run."""
+
+
+def items_of(context: ContextLike, name: str = "context") -> dict[str, JsonValue]:
+    """The items of a context, {} for None; ``name`` stands for it in error messages.
+
+    ``ContextTypeError`` when it is not a mapping or has a type without a JSON form,
+    ``ContextValueError`` when it has a value that JSON cannot hold.
+    """
+    if context is None:
+        return {}
+    if isinstance(context, Context):
+        return dict(context._data)
+    if type(context) is not dict and not isinstance(context, Mapping):
+        raise ContextTypeError(
+            f"{name} must be a Context, a mapping or None, not {type(context).__name__}"
+            f"{mapping_hint(context)}"
+        )
+    return normal_items(context, "data")
+
+
+def input_text(items: dict[str, JsonValue], max_bytes: int, name: str = "context") -> str:
+    """Encode the items for storage; ``ContextValueError`` when over ``max_bytes`` long."""
+    text = encode(items)
+    if (size := len(text.encode())) > max_bytes:
+        raise ContextValueError(f"{name} is {size} bytes long; max_context_bytes is {max_bytes}")
+    return text

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from cloaca_core.definition.inputs import ContextLike
+    from cloaca_core.definition.context import ContextLike
     from cloaca_core.values.option_names import FailedPolicyName
     from cloaca_core.values.times.durations import Duration
     from cloaca_core.values.times.no_limit import NoLimit

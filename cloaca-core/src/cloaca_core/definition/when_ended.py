@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from cloaca_core.definition.inputs import ContextLike, items_of
+from cloaca_core.definition.context import ContextLike, items_of
 from cloaca_core.errors import DefinitionError
 from cloaca_core.values.arguments import one_of, text, wrong_type
 from cloaca_core.values.namespace import SEPARATOR, check_name

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from cloaca_core.assembly.caller import Caller
     from cloaca_core.assembly.engine import Engine
     from cloaca_core.assembly.host import EngineHost
-    from cloaca_core.definition.inputs import ContextLike
+    from cloaca_core.definition.context import ContextLike
     from cloaca_core.definition.recorded import RecordedWorkflow
     from cloaca_core.engine.observe.recent_runs import Ended
     from cloaca_core.engine.runtime.thread_calls import ParkedCall

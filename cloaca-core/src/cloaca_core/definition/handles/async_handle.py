@@ -13,8 +13,8 @@ if TYPE_CHECKING:  # a program that only defines workflows does not load them
     from datetime import datetime
 
     from cloaca_core.client.async_handles import AsyncRunHandle
+    from cloaca_core.definition.context import ContextLike
     from cloaca_core.definition.handles.steps import AsyncSteps, AsyncTypedSteps
-    from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.retries.policy import RetryPolicy
     from cloaca_core.values.option_names import FailedPolicyName
     from cloaca_core.values.times.durations import Duration

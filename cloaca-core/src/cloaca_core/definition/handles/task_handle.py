@@ -16,9 +16,9 @@ if TYPE_CHECKING:  # a program that only defines workflows does not load them
     from datetime import datetime
 
     from cloaca_core.client.handles import RunHandle
+    from cloaca_core.definition.context import ContextLike
     from cloaca_core.definition.handles.steps import Steps, TypedSteps
     from cloaca_core.definition.handles.wait_calls import BodyCalls
-    from cloaca_core.definition.inputs import ContextLike
     from cloaca_core.definition.retries.policy import RetryPolicy
     from cloaca_core.values.option_names import FailedPolicyName
     from cloaca_core.values.times.durations import Duration

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
-from cloaca_core.definition.inputs import ContextLike, input_text, items_of
+from cloaca_core.definition.context import ContextLike, input_text, items_of
 from cloaca_core.definition.submission import NO_OPTIONS, StartOptions, Submissions
 from cloaca_core.definition.unregistered import Unregistered
 from cloaca_core.engine.calls.start_options import checked_instant, checked_start

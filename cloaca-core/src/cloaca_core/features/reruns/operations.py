@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from cloaca_core.definition.inputs import ContextLike
+from cloaca_core.definition.context import ContextLike
 from cloaca_core.engine.calls.arguments import checked_run_id, checked_time_limit, tags_json
 from cloaca_core.engine.calls.call import Call, unchanged
 from cloaca_core.engine.calls.orders import checked_order

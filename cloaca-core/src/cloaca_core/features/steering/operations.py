@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
-from cloaca_core.definition.inputs import ContextLike, input_text, items_of
+from cloaca_core.definition.context import ContextLike, input_text, items_of
 from cloaca_core.engine.calls.arguments import checked_run_id
 from cloaca_core.engine.calls.call import Call, unchanged
 from cloaca_core.engine.calls.orders import checked_order

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cloaca_core.definition.inputs import input_text, items_of
+from cloaca_core.definition.context import input_text, items_of
 from cloaca_core.engine.runtime import failpoints
 from cloaca_core.errors import ContextError
 from cloaca_core.features.triggers.event_context import (

@@ -16,7 +16,7 @@ from cloaca_core.operations.submissions import BeginHere
 if TYPE_CHECKING:
     import os
 
-    from cloaca_core.definition.inputs import ContextLike
+    from cloaca_core.definition.context import ContextLike
     from cloaca_core.values.times.durations import Duration
     from cloaca_core.values.times.no_limit import NoLimit
 

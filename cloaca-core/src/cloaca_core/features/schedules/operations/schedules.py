@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, Union
 
-from cloaca_core.definition.inputs import input_text, items_of
+from cloaca_core.definition.context import input_text, items_of
 from cloaca_core.engine.calls.call import Call, unchanged
 from cloaca_core.engine.calls.orders import asker
 from cloaca_core.engine.calls.table_calls import table_call
@@ -26,7 +26,7 @@ from cloaca_core.values.error_prefixes import CRON_WORKFLOW, INSTANCE, SCHEDULE,
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from cloaca_core.definition.inputs import ContextLike
+    from cloaca_core.definition.context import ContextLike
     from cloaca_core.engine.calls.call import CallerOf, Host
     from cloaca_core.features.schedules.operations.schedule_engine import (
         ScheduleEngine,
