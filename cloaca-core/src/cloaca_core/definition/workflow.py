@@ -7,7 +7,7 @@ finds it by name, the engine runs it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -185,42 +185,15 @@ class Workflow:
 
     def to_mermaid(self) -> str:
         """Draw the graph as a Mermaid flowchart; nodes that wait are hexagons."""
-        nodes = (f"    {node}{self._mermaid_shape(label)}" for node, label in self._nodes())
-        edges = (f"    {start} --> {end}" for start, end in self._edges())
-        return "\n".join(("flowchart TD", *nodes, *edges)) + "\n"
+        from cloaca_core.definition.drawings import mermaid  # few programs draw
+
+        return mermaid(self.tasks)
 
     def to_dot(self) -> str:
         """Draw the graph in the language of Graphviz; nodes that wait are hexagons."""
-        nodes = (f"    {node} [{self._dot_shape(label)}];" for node, label in self._nodes())
-        edges = (f"    {start} -> {end};" for start, end in self._edges())
-        return "\n".join((f"digraph {_dot_text(self._name)} {{", *nodes, *edges, "}")) + "\n"
+        from cloaca_core.definition.drawings import dot
 
-    def _mermaid_shape(self, task_id: str) -> str:
-        text = _mermaid_text(task_id)
-        return f'["{text}"]' if self._tasks[task_id].wait is None else f'{{{{"{text}"}}}}'
-
-    def _dot_shape(self, task_id: str) -> str:
-        label = f"label={_dot_text(task_id)}"
-        return label if self._tasks[task_id].wait is None else f"{label}, shape=hexagon"
-
-    def _nodes(self) -> Iterator[tuple[str, str]]:
-        """For each task a name that both drawing languages accept, and the id."""
-        return ((f"t{index}", task_id) for index, task_id in enumerate(self._tasks))
-
-    def _edges(self) -> Iterator[tuple[str, str]]:
-        node_of = {task_id: node for node, task_id in self._nodes()}
-        for task_id, dependencies in self._graph.items():
-            for dependency in dependencies:
-                yield node_of[dependency], node_of[task_id]
-
-
-def _mermaid_text(text: str) -> str:
-    return text.replace("#", "#35;").replace('"', "#quot;")
-
-
-def _dot_text(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+        return dot(self._name, self.tasks)
 
 
 # -- validation ----------------------------------------------------------------------------------
