@@ -90,8 +90,8 @@ class PostgresDialect:
         self._refuse_writes()
         all_steps = [*steps, *self._wakeups.within(steps)]
         if urgent:
-            has_own = await self._heart.has_session()
-            answers = await self._timed(self._heart if has_own else self._writes, all_steps)
+            pool = self._heart if self._heart.is_open() else self._writes
+            answers = await self._timed(pool, all_steps, first=True)
         else:
             answers = await self._writes.run(all_steps)
         answers = answers[: len(steps)]
@@ -121,10 +121,10 @@ class PostgresDialect:
             # one is new.
             return await self._timed(self._reads, steps)
 
-    async def _timed(self, pool: Pool, steps: Sequence[Step]) -> Answers:
+    async def _timed(self, pool: Pool, steps: Sequence[Step], *, first: bool = False) -> Answers:
         """Run the steps; answers of beats and of looks at leases update the clock."""
         sent = self._clock.start()
-        *answers, ((now,),) = await pool.run([*steps, step(STATEMENTS.clock)])
+        *answers, ((now,),) = await pool.run([*steps, step(STATEMENTS.clock)], first=first)
         self._clock.read(sent, now)
         return answers
 

@@ -65,7 +65,8 @@ SELECT
 
 -- name: refuse_writes
 -- Let the session only read: it is for a program that looks on.
-SELECT set_config('default_transaction_read_only', 'on', false);
+SELECT set_config('default_transaction_read_only', 'on', false)
+WHERE pg_backend_pid() = CAST(:pid AS INTEGER);
 
 
 -- name: refuse_writes_now

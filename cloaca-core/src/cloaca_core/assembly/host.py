@@ -32,6 +32,7 @@ from cloaca_core.errors import (
     ConfigTypeError,
     RunnerClosedError,
     RunnerUsageError,
+    StoreFullError,
     StoreOpenError,
     StoreUnavailableError,
 )
@@ -176,11 +177,10 @@ class EngineHost:
             engine = self._new_engine(store)
             engine.runs.children.front = self.front
             await engine.start()
-        except StoreUnavailableError as error:  # what it needs beyond the first look
+        except BaseException as error:
             await store.close()
-            raise StoreOpenError(str(error), reason="unreachable") from error
-        except BaseException:
-            await store.close()
+            if isinstance(error, StoreUnavailableError) and not isinstance(error, StoreFullError):
+                raise StoreOpenError(str(error), reason="unreachable") from error
             raise
         return engine
 

@@ -104,7 +104,9 @@ class Connector:
         """
         pid = session.backend_pid
         entering = [step(STATEMENTS.enter_session, **self._settings(kind), pid=pid)]
-        return [*entering, step(STATEMENTS.refuse_writes)] if self._target.read_only else entering
+        if self._target.read_only:
+            entering.append(step(STATEMENTS.refuse_writes, pid=pid))
+        return entering
 
     def _prelude(self, kind: _Kind) -> list[Step]:
         """Set up each transaction, which may run in another session than the one before."""

@@ -1,8 +1,7 @@
 """A pool of sessions; the session used last is used next.
 
 So a busy writer keeps to one session, whose statements are prepared. The first session is opened
-when it is needed, each further one when callers have waited for a while, and all are dropped when
-lost.
+when it is needed, each further one when callers have waited for a while. A lost one is dropped.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Final
 
 from cloaca_core.errors import StoreError, StoreReadOnlyError, StoreUnavailableError
@@ -55,18 +53,20 @@ class Pool:
         self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._closed = False
 
-    async def run(self, steps: Sequence[Step]) -> list[list[Row]]:
-        """Run a transaction on a free session."""
+    async def run(self, steps: Sequence[Step], *, first: bool = False) -> list[list[Row]]:
+        """Run a transaction on a free session. One that is to be ``first`` waits for no other
+        caller.
+        """
         for _ in range(_TRIES - 1):
             try:
-                return await self._once(steps)
+                return await self._once(steps, first=first)
             except StoreUnavailableError as error:
                 if not is_conflict(error):
                     raise
-        return await self._once(steps)
+        return await self._once(steps, first=first)
 
-    async def _once(self, steps: Sequence[Step]) -> list[list[Row]]:
-        session = self._idle.pop() if self._idle else await self._another()
+    async def _once(self, steps: Sequence[Step], *, first: bool) -> list[list[Row]]:
+        session = self._idle.pop() if self._idle else await self._another(first=first)
         try:
             return await session.run(steps, self._deadline)
         except StoreReadOnlyError:
@@ -75,11 +75,10 @@ class Pool:
         finally:
             self._give_back(session)
 
-    async def has_session(self) -> bool:
-        """Whether there is a session; if there was none, one was requested."""
-        if not self._all:
-            with suppress(StoreUnavailableError):
-                self._put(await self._open())
+    def is_open(self) -> bool:
+        """Whether there is a session. If there is none, one is opened meanwhile."""
+        if not self._all and not self._closed:
+            self._grow_soon(0)
         return bool(self._all)
 
     async def close(self) -> None:
@@ -95,24 +94,26 @@ class Pool:
 
     # -- take and give back ------------------------------------------------------------------
 
-    async def _another(self) -> Session:
+    async def _another(self, *, first: bool) -> Session:
         """Return a session that has become free, or a new one if there is none."""
         while True:
             if self._closed:
                 raise StoreError(f"{self._place}: the store is closed")
             if self._idle:
                 return self._idle.pop()
-            if not self._all and self._has_room():
+            if not self._all and not self._opening:
                 return await self._open()
-            if (session := await self._turn()) is not None:
+            if (session := await self._turn(first=first)) is not None:
                 return session
 
-    async def _turn(self) -> Session | None:
+    async def _turn(self, *, first: bool) -> Session | None:
         """Wait in the queue for a session; None means to look again."""
         turn: asyncio.Future[Session | None] = asyncio.get_running_loop().create_future()
-        self._queue.append(turn)
-        if self._growing is None and self._has_room():
-            self._growing = asyncio.create_task(self._grow(), name="cloaca-pool")
+        if first:
+            self._queue.appendleft(turn)
+        else:
+            self._queue.append(turn)
+        self._grow_soon(PATIENCE_S)
         try:
             return await turn
         except asyncio.CancelledError:
@@ -144,13 +145,21 @@ class Pool:
     def _has_room(self) -> bool:
         return len(self._all) + self._opening < self._size
 
-    async def _grow(self) -> None:
-        """Open one more session if callers wait after a while; without it they wait on."""
+    def _grow_soon(self, patience: float) -> None:
+        if self._growing is None and self._has_room():
+            self._growing = asyncio.create_task(self._grow(patience), name="cloaca-pool")
+
+    async def _grow(self, patience: float) -> None:
+        """Open one more session after a while if there is none or callers wait, and so on; without
+        them they wait on.
+        """
         try:
-            await asyncio.sleep(PATIENCE_S)
-            if self._queue and self._has_room():
-                with suppress(StoreUnavailableError):
-                    self._put(await self._open())
+            await asyncio.sleep(patience)
+            while (self._queue or not self._all) and self._has_room():
+                self._put(await self._open())
+                await asyncio.sleep(PATIENCE_S)
+        except StoreError:
+            pass  # the caller that was woken by it tries again, and is told
         finally:
             self._growing = None
 

@@ -181,7 +181,7 @@ class Listener:
 
     def _begin(self) -> None:
         """Open the session, now that there is something to hear or to announce."""
-        if self._task is None:
+        if self._task is None and not self._closing.is_set():
             self._task = self._loop.create_task(self._keep_listening(), name="cloaca-listener")
 
     def _announce_soon(self, message: Message) -> None:

@@ -160,14 +160,62 @@ async def test_a_session_of_a_caller_who_was_cancelled_serves_when_it_is_free() 
 
 
 @pytest.mark.virtual_time
-async def test_a_pool_is_asked_whether_it_has_a_session() -> None:
+async def test_a_pool_that_is_not_open_opens_while_its_caller_goes_on() -> None:
     scene = Scene(1)
     scene.refusals = 1
 
-    assert not await scene.pool.has_session()
-    assert await scene.pool.has_session()
-    assert await scene.pool.has_session()
+    assert not scene.pool.is_open()
+    await asyncio.sleep(1)  # it was refused
+    assert not scene.pool.is_open()
+    assert not scene.pool.is_open()
+    await asyncio.sleep(1)
+    assert scene.pool.is_open()
     assert len(scene.sessions) == 1
+
+
+@pytest.mark.virtual_time
+async def test_callers_that_come_while_the_first_session_opens_share_it() -> None:
+    scene = Scene(3)
+
+    assert await asyncio.gather(*[scene.run() for _ in range(4)]) == [0] * 4
+    assert len(scene.sessions) == 1
+
+
+@pytest.mark.virtual_time
+async def test_sessions_are_opened_one_after_the_other_while_callers_wait() -> None:
+    scene = Scene(4)
+    busy = [await scene.busy(), *[asyncio.create_task(scene.run()) for _ in range(2)]]
+    await asyncio.sleep(1.5 * PATIENCE_S)
+    assert len(scene.sessions) == 2
+    for session in scene.sessions:
+        session.go.clear()
+    busy += [asyncio.create_task(scene.run()) for _ in range(2)]
+
+    await asyncio.sleep(PATIENCE_S)
+    assert len(scene.sessions) == 3
+    for session in scene.sessions:
+        session.go.set()
+    await asyncio.gather(*busy)
+
+
+async def test_one_that_is_to_be_first_waits_for_no_other_caller() -> None:
+    scene = Scene(1)
+    busy = await scene.busy()
+    order: list[str] = []
+
+    async def caller(name: str, *, first: bool) -> None:
+        await scene.pool.run(STEPS, first=first)
+        order.append(name)
+
+    waiting = [
+        asyncio.create_task(caller("commit", first=False)),
+        asyncio.create_task(caller("beat", first=True)),
+    ]
+    await asyncio.sleep(0)
+    scene.sessions[0].go.set()
+    await asyncio.gather(busy, *waiting)
+
+    assert order == ["beat", "commit"]
 
 
 async def test_no_more_sessions_are_opened_than_allowed_and_who_waits_is_served_in_order() -> None:
