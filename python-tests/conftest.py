@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import gc
 import os
 import signal
 import time
@@ -63,6 +64,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if elsewhere:
         config.hook.pytest_deselected(items=elsewhere)
         items[:] = [item for item in items if item not in elsewhere]
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector pass over the collected tests, which stay: looking at all of them
+    again and again took 8 % of the time of quick tests.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _belongs_to(item: pytest.Item, chosen: str) -> bool:
