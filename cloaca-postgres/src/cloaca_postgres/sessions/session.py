@@ -64,6 +64,7 @@ class Session:
         self._transformer = Transformer(wire)  # type: ignore[arg-type] # a psycopg.Connection
         self._writing = False
         self.closed: bool = False
+        self.is_busy: bool = False
         self.backend_pid: int = self._pg.backend_pid
         """The id of the server's process, from the connection's start."""
         self._pg.nonblocking = 1
@@ -81,8 +82,8 @@ class Session:
         """Run one transaction, or a part of one ``begun`` in an earlier call; each step's rows.
 
         When the answer takes longer than ``deadline`` seconds, the session is given up: whether the
-        server completes the transaction is not known. While it works for a caller who was
-        cancelled, the session ``is_busy``.
+        server completes the transaction is not known. While the server works for a caller who was
+        cancelled the session ``is_busy``; ``freed`` is called when it is so no more.
         """
         bound = [(step.statement, _bound(step)) for step in steps]
         if self.closed:
@@ -97,13 +98,6 @@ class Session:
             raise
         finally:
             timer.cancel()
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether the server has not answered yet. ``freed`` is called when it has, or when the
-        session is lost.
-        """
-        return bool(self._exchanges)
 
     async def cancel(self, deadline: float) -> None:
         """Ask the server to end the running statement, which then fails.
@@ -217,10 +211,12 @@ class Session:
         answer: asyncio.Future[list[list[Row]]] = self._loop.create_future()
         self._exchanges[self._exchanges.index(exchange)] = exchange._replace(answer=answer)
         timer = self._loop.call_later(deadline, self._expire, deadline)
+        self.is_busy = True
 
         def ended(_: object) -> None:
             answer.exception()  # nobody else looks at it
             timer.cancel()
+            self.is_busy = False
             self.freed()
 
         answer.add_done_callback(ended)
