@@ -57,7 +57,16 @@ def test_a_writer_does_not_wait_and_what_it_has_not_committed_is_left_out(
         assert copy.execute("SELECT count(*) FROM cloaca_workflow").fetchone() == (0,)
 
 
-def test_no_file_is_replaced(file: Path, tmp_path: Path) -> None:
+def _no_links(*_: object) -> None:
+    raise PermissionError
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_no_file_is_replaced(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_links: bool
+) -> None:
+    if not has_links:  # as on some file systems
+        monkeypatch.setattr(Path, "hardlink_to", _no_links)
     target = tmp_path / "backup.db"
     target.write_text("mine", encoding="utf-8")
 
