@@ -36,7 +36,7 @@ NAMES: Final[Mapping[str, str]] = {
     "TaskHandle": "AsyncTaskHandle",
     "TypedSteps": "AsyncTypedSteps",
     "iter": "aiter",
-    "refuse_blocking_call": "heed_cancel",
+    "refuse_blocking_call": "raise_if_cancelled",
 }
 """Names of the blocking half, and those of the awaiting half in their place."""
 MODULES: Final[Mapping[str, str]] = {

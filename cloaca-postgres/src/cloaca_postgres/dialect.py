@@ -28,8 +28,8 @@ from cloaca_postgres.wakeups.poller import Poller
 _WRITERS: Final = 2
 """Sessions that write: the journal's, and one for work such as claims, which must not wait."""
 _MOST_KEYS: Final = 200
-"""Number of keys that a batch locks until its commit: the server has room for about 64 locks per
-connection, and a runner has five connections.
+"""Number of keys that a batch locks until its commit: the server has room for about 64 locks
+for each connection that it allows, and a runner uses three of them or more.
 """
 
 

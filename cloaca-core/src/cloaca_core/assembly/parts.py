@@ -174,7 +174,7 @@ class Parts(Kernel):
         return Additions(
             past=[partial(read, store) for read in (read_forks, read_replacements, read_waits)],
             stop_strays=steering.children.stop_strays,
-            heed=steering.loop.act_now,
+            act_now=steering.loop.act_now,
             child_keys=steering.children.keys,
         )
 

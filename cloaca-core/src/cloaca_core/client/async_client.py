@@ -25,7 +25,7 @@ from cloaca_core.definition.context import ContextLike
 from cloaca_core.definition.registry import Registry
 from cloaca_core.definition.submission import StartOptions
 from cloaca_core.engine.calls.arguments import Selection
-from cloaca_core.engine.calls.waiting import awaited, heed_cancel
+from cloaca_core.engine.calls.waiting import awaited, raise_if_cancelled
 from cloaca_core.engine.runtime.loop_care import wake_timer
 from cloaca_core.errors import RunnerClosedError
 from cloaca_core.features.reruns.results import Plan
@@ -157,7 +157,7 @@ class AsyncClient:
         """Accept many runs of one workflow, up to 10,000 in one commit. See
         ``Client.submit_many``.
         """
-        heed_cancel()
+        raise_if_cancelled()
         start = StartOptions(priority, run_at, delay, start_by, detached)
         operation = SubmitMany(workflow_name, contexts, tags, time_limit, start)
         handles: list[AsyncRunHandle] = []
@@ -231,7 +231,7 @@ class AsyncClient:
         operation = Send(run_id, event, payload, key, by)
         if connection is None:
             return await self._do(operation)
-        heed_cancel()
+        raise_if_cancelled()
         outbox, message = operation.outgoing(self._caller)
         return written(message, await outbox.send_awaited(connection, message))
 

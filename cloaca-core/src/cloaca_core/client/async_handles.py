@@ -11,7 +11,7 @@ from cloaca_core.assembly.caller import Operation
 from cloaca_core.client.base_handle import BaseHandle
 from cloaca_core.definition.context import ContextLike
 from cloaca_core.engine.calls.arguments import Selection
-from cloaca_core.engine.calls.waiting import heed_cancel
+from cloaca_core.engine.calls.waiting import raise_if_cancelled
 from cloaca_core.features.reruns.results import Plan
 from cloaca_core.features.steering.results import Steered
 from cloaca_core.operations.runs import End, Info, ListRuns, Result, Status, Tasks, watch
@@ -201,7 +201,7 @@ class AsyncRunHandle(BaseHandle):
         operation = Send(self._id, event, payload, key, by)
         if connection is None:
             return await self._do(operation)
-        heed_cancel()
+        raise_if_cancelled()
         outbox, message = operation.outgoing(self._caller)
         return written(message, await outbox.send_awaited(connection, message))
 

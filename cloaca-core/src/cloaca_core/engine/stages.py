@@ -70,7 +70,7 @@ async def _no_strays(_: Collection[str]) -> set[str]:
     return set()
 
 
-async def _nothing_asked() -> None:
+async def _no_requests() -> None:
     """Stands for the feature that steers runs."""
 
 
@@ -101,7 +101,7 @@ class Additions(NamedTuple):
 
     past: Sequence[ReadPast] = ()
     stop_strays: Callable[[Collection[str]], Awaitable[set[str]]] = _no_strays
-    heed: Callable[[], Awaitable[None]] = _nothing_asked
+    act_now: Callable[[], Awaitable[None]] = _no_requests
     child_keys: Callable[[str], Awaitable[Container[str | None]]] = _no_keys
 
 
@@ -261,7 +261,7 @@ class Submission:
             base.capacity,
             self.run_rows,
             orchestration.adoption,
-            added.heed,
+            added.act_now,
             added.child_keys,
             base.subjects,
             alone=base.alone,

@@ -12,7 +12,7 @@ from cloaca_core.definition.submission import NO_OPTIONS, StartOptions, Submissi
 from cloaca_core.engine.calls.arguments import numbered
 from cloaca_core.engine.calls.call import Call, unchanged
 from cloaca_core.engine.calls.user_code import calling_work
-from cloaca_core.engine.calls.waiting import checked_timeout, heed_cancel
+from cloaca_core.engine.calls.waiting import checked_timeout, raise_if_cancelled
 from cloaca_core.errors import CloacaError, ConfigError
 from cloaca_core.features.telemetry.tracing import (
     executed,
@@ -99,7 +99,7 @@ class Submit(Submission):
         """The row of a run that its submitter writes, a first message to it, and the outbox to
         write them with. Needs no hop to the engine's loop if the workflow is registered.
         """
-        heed_cancel()
+        raise_if_cancelled()
         if self.failed_policy != "keep":
             raise ConfigError(
                 'failed_policy must be "keep" with a connection: a retry is not part of your '

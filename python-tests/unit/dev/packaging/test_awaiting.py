@@ -58,7 +58,7 @@ AWAITING = '''\
 
     async def cancel(self, run_id: str) -> bool:
         """Cancel a run."""
-        heed_cancel()
+        raise_if_cancelled()
         return await self._do(Cancel(run_id))
 
     async def write(self, connection: object) -> str:
@@ -85,7 +85,7 @@ def test_imports_are_those_of_the_rendered_modules(awaiting: Awaiting) -> None:
     assert awaiting.imports("client.py").splitlines() == [
         "from collections.abc import AsyncIterator",
         "from package.client.async_handles import AsyncRunHandle",
-        "from package.client.waiting import heed_cancel",
+        "from package.client.waiting import raise_if_cancelled",
     ]
 
 

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from cloaca_core.engine.calls.arguments import Requests
 from cloaca_core.engine.calls.user_code import calling_work
-from cloaca_core.engine.calls.waiting import awaited, heed_cancel, refuse_blocking_call, wait_for
+from cloaca_core.engine.calls.waiting import (
+    awaited,
+    raise_if_cancelled,
+    refuse_blocking_call,
+    wait_for,
+)
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -75,7 +80,7 @@ class Call(Generic[T_co]):
         return self._awaited().__await__()
 
     async def _awaited(self) -> T_co:
-        heed_cancel()
+        raise_if_cancelled()
         if self._at_hand is not None and (known := self._at_hand()) is not None:
             return known
         return self._read(await awaited(self._send(), self._timeout, self._run))

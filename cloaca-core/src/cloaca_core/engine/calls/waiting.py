@@ -106,7 +106,7 @@ def _is_cancelled_itself() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def heed_cancel() -> None:
+def raise_if_cancelled() -> None:
     """Raise ``BodyCancelled`` in a body whose run is being cancelled, ``CancelledError`` in a
     coroutine.
     """
@@ -124,7 +124,7 @@ def refuse_blocking_call() -> None:
     work = calling_work()
     if work is None:
         return
-    heed_cancel()
+    raise_if_cancelled()
     if not work.is_async:
         return
     try:

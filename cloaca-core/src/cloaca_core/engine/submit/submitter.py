@@ -61,8 +61,9 @@ class Answer(Protocol):
 
 
 class Submitter:
-    """Belongs to the engine's loop. ``heed`` acts on what is asked of our runs, and ``child_keys``
-    finds the idempotency keys of a run's children. An engine that owns no runs has no ``lease``.
+    """Belongs to the engine's loop. ``act_now`` carries out requests about our runs,
+    ``child_keys`` finds the idempotency keys of a run's children. An engine that owns no runs has
+    no ``lease``.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Submitter:
         capacity: Capacity,
         rows: RunRows,
         adoption: Adoption,
-        heed: Callable[[], Awaitable[None]],
+        act_now: Callable[[], Awaitable[None]],
         child_keys: Callable[[str], Awaitable[Container[str | None]]],
         subjects: Subjects,
         alone: bool = False,
@@ -86,7 +87,7 @@ class Submitter:
         self._capacity = capacity
         self._rows = rows
         self._adoption = adoption
-        self._heed = heed
+        self._act_now = act_now
         self._child_keys = child_keys
         self._subjects = subjects
 
@@ -107,7 +108,8 @@ class Submitter:
             return await self._accept(request)
         except BodyCancelled:
             with suppress(StoreError):
-                await self._heed()  # first: the body that gets this is cut off, and does not fail
+                # First: the body that gets this is cut off, and does not fail.
+                await self._act_now()
             raise
 
     async def _accept(self, request: Request) -> Accepted:

@@ -46,7 +46,7 @@ class RecordedRunQueries(Statements, file="recorded_run.sql"):
 
 
 class SqlRecordedRuns(SqlPart):
-    """Contract: see ``RunStore.recorded_run``."""
+    """Contract: see ``RecordedRunStore.recorded_run``."""
 
     def __init__(self, dialect: Dialect, queries: Queries) -> None:
         super().__init__(dialect, queries)

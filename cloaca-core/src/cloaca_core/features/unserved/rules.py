@@ -2,7 +2,7 @@
 
 No table says which workflows other runners have registered, so this judges by the signs: work of a
 workflow that is not registered here, of which no live runner owns a run, and which does not move.
-The store lists the work; ``unserved_watch`` decides when to look, and warns.
+The store lists the work; ``watch`` decides when to look, and warns.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from cloaca_core.engine.calls.arguments import checked_limit, checked_run_id
 from cloaca_core.engine.calls.orders import checked_order
-from cloaca_core.engine.calls.waiting import heed_cancel
+from cloaca_core.engine.calls.waiting import raise_if_cancelled
 from cloaca_core.errors import ConfigTypeError, ContextValueError
 from cloaca_core.features.definitions.names import DefinitionEngine, looked_up, name_to_look_up
 from cloaca_core.features.steering.results import Steered
@@ -67,7 +67,7 @@ class Send(NamedTuple):
 
     def outgoing(self, caller: CallerOf[WaitEngine, object]) -> tuple[Outbox, NewMessage]:
         """The event that its sender writes, and the outbox to write it with."""
-        heed_cancel()
+        raise_if_cancelled()
         engine = caller.host.engine
         return engine.outbox, _now(engine, self._message(caller.host))
 

@@ -179,8 +179,8 @@ class RemoteAttempt(Attempt):
         if (slot := self._slot) is not None:
             slot.ring(self)
 
-    def heed(self) -> None:
-        """Act on the signals, on the thread of its slot."""
+    def act_on_signals(self) -> None:
+        """On the thread of its slot."""
         while self._signals and (call := self._call) is not None and not call.done():
             is_first = self._told is None
             file = self._told = self._carrier.cancel_files.path(self)
@@ -213,7 +213,7 @@ class Slot:
         """Run on this thread until no attempt follows at once; the last of them."""
         self._send()
         while (attempt := self._bell.get()) is not None:
-            attempt.heed()
+            attempt.act_on_signals()
         _conclude(self._attempt)
         return self._attempt
 

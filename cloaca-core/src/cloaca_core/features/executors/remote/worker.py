@@ -149,7 +149,7 @@ def _awaited(coroutine: Coroutine[Any, Any, object]) -> object:
     with asyncio.Runner() as runner:
         loop, told = runner.get_loop(), list[BodyCancelled]()
         body = loop.create_task(coroutine)
-        loop.set_exception_handler(partial(_heed, body, told))
+        loop.set_exception_handler(partial(_handle, body, told))
         try:
             return _ended(loop, body, told)
         except asyncio.CancelledError:
@@ -170,13 +170,13 @@ def _ended(
     return loop.run_until_complete(body)
 
 
-def _heed(
+def _handle(
     body: asyncio.Task[object],
     told: list[BodyCancelled],
     loop: asyncio.AbstractEventLoop,
     context: dict[str, Any],
 ) -> None:
-    """Heed a signal that was raised in a callback: the loop only logs what callbacks raise."""
+    """Cancel the body if a callback raised a signal: the loop only logs what callbacks raise."""
     if isinstance(error := context.get("exception"), BodyCancelled):
         _tell(body, told, error)
     else:
