@@ -583,10 +583,10 @@ async def test_a_read_whose_connection_broke_is_asked_again_once(
     run = pool.run
     left = [StoreUnavailableError("gone")] * breaks
 
-    async def broken(steps: Any) -> Any:
+    async def broken(steps: Any, *, first: bool) -> Any:
         if left:
             raise left.pop()
-        return await run(steps)
+        return await run(steps, first=first)
 
     monkeypatch.setattr(pool, "run", broken)
 
