@@ -107,8 +107,8 @@ class Submitter:
         try:
             return await self._accept(request)
         except BodyCancelled:
+            # First, as the body that gets this is then cut off, and does not fail.
             with suppress(StoreError):
-                # First: the body that gets this is cut off, and does not fail.
                 await self._act_now()
             raise
 
